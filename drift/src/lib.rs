@@ -1,0 +1,1 @@
+//! Sets, sketches and distances that evidence is made of.

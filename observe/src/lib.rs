@@ -1,0 +1,1 @@
+//! Batches and outputs into a mergeable summary.

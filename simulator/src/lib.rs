@@ -1,0 +1,1 @@
+//! A fleet of hosts and processes that speaks OTLP.
