@@ -298,3 +298,23 @@ proptest! {
         }
     }
 }
+
+/// The vectors were derived by `proto/testdata/identity_v1.py`, which shares no code with this crate.
+#[test]
+fn identities_are_those_of_the_golden_vectors() {
+    let golden = include_str!("../../../proto/testdata/identity-v1.json");
+    let golden: serde_json::Value = serde_json::from_str(golden).unwrap();
+    assert_eq!(golden["version"], identity::VERSION);
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(cases.len() >= 9);
+    for case in cases {
+        let hex = case["request"].as_str().unwrap();
+        let digits = hex.as_bytes().chunks(2);
+        let bytes: Vec<u8> =
+            digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect();
+        let mut batch = Batch::parse(bytes.into()).unwrap();
+        batch.identify();
+        let found = format!("{:032x}", identities(&batch)[0]);
+        assert_eq!(found, case["identity"], "{}", case["name"]);
+    }
+}
