@@ -7,7 +7,9 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-use datasketches::theta::{CompactThetaSketch, ThetaANotB, ThetaSketch, ThetaSketchBuilder, ThetaSketchView, ThetaUnionBuilder};
+use datasketches::theta::{
+    CompactThetaSketch, ThetaANotB, ThetaSketch, ThetaSketchBuilder, ThetaSketchView, ThetaUnionBuilder,
+};
 use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
 
@@ -162,9 +164,8 @@ impl SeriesSet {
             return Count { value: mine.difference(theirs).count() as u64, exact: true };
         }
         #[expect(clippy::expect_used, reason = "every sketch here has the same seed")]
-        let difference = ThetaANotB::default()
-            .compute(&self.compact(), &other.compact(), false)
-            .expect("the same seed");
+        let difference =
+            ThetaANotB::default().compute(&self.compact(), &other.compact(), false).expect("the same seed");
         estimate(&difference)
     }
 
