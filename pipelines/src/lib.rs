@@ -1,1 +1,3 @@
 //! What a pipeline is and does.
+
+pub mod yaml;
