@@ -161,7 +161,11 @@ impl Batch {
     }
 
     /// Removes every attribute for which `remove` holds; true if there was one.
-    pub(crate) fn remove_attributes(&mut self, owner: Owner, remove: impl Fn(&Self, &AttrRow) -> bool) -> bool {
+    pub(crate) fn remove_attributes(
+        &mut self,
+        owner: Owner,
+        remove: impl Fn(&Self, &AttrRow) -> bool,
+    ) -> bool {
         let rows = self.attrs_of(owner);
         if !self.attrs[rows.range()].iter().any(|attr| remove(self, attr)) {
             return false;

@@ -6,11 +6,11 @@
 
 use bytes::Bytes;
 
+use super::Batch;
 use super::parse::varint_len;
 use super::rows::{AttrRow, Cell, MIXED, MetricKind, MetricRow, Number, PointRow, ResourceRow, ScopeRow};
 use super::span::Span;
 use super::wire::Reader;
-use super::Batch;
 
 /// Which part of a batch to write.
 #[derive(Clone, Copy, Debug)]

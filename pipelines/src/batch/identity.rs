@@ -20,10 +20,10 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::Batch;
 use super::parse::{each, read_key_value, read_value};
 use super::rows::{AttrRow, Cell};
 use super::span::{Rows, Span};
-use super::Batch;
 
 /// The version of this definition. Identities of different versions are never compared.
 pub const VERSION: u32 = 1;
@@ -63,7 +63,13 @@ fn identify_scope(batch: &mut Batch, resource: u128, scope: usize, above: bool, 
     }
 }
 
-fn identify_metric(batch: &mut Batch, series: &mut [u8; 64], metric: usize, above: bool, buffer: &mut Vec<u8>) {
+fn identify_metric(
+    batch: &mut Batch,
+    series: &mut [u8; 64],
+    metric: usize,
+    above: bool,
+    buffer: &mut Vec<u8>,
+) {
     let row = batch.metrics[metric];
     let fresh = above || row.digest == 0;
     let mut digest = row.digest;

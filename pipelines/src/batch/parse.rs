@@ -4,7 +4,9 @@
 //! well-formed, so nothing later has to ask again. A request whose rows would cost far more memory than its
 //! bytes (thousands of empty messages) is refused: see [`MIN_BYTES_PER_ROW`].
 
-use super::rows::{AttrRow, Cell, MetricKind, MetricRow, Number, Origin, PointRow, ResourceRow, ScopeRow, Touched};
+use super::rows::{
+    AttrRow, Cell, MetricKind, MetricRow, Number, Origin, PointRow, ResourceRow, ScopeRow, Touched,
+};
 use super::span::{Rows, Span};
 use super::wire::{Malformed, Reader, Wire};
 use super::{Batch, MAX_BYTES, MAX_DEPTH};
@@ -42,7 +44,12 @@ impl Parser<'_> {
     fn row(&mut self, at: usize) -> Result<(), Malformed> {
         match self.rows_left.checked_sub(1) {
             Some(left) => self.rows_left = left,
-            None => return Err(Malformed { offset: at, what: "too many nearly empty messages for the request's size" }),
+            None => {
+                return Err(Malformed {
+                    offset: at,
+                    what: "too many nearly empty messages for the request's size",
+                });
+            }
         }
         Ok(())
     }
@@ -65,7 +72,16 @@ impl Parser<'_> {
         let home = self.batch.resources.len() as u32;
         let scopes = Rows { start: first_scope, end: self.batch.scopes.len() as u32 };
         let touched = Touched::default();
-        self.batch.resources.push(ResourceRow { raw, own, touched, digest: 0, attrs, schema_url, scopes, home });
+        self.batch.resources.push(ResourceRow {
+            raw,
+            own,
+            touched,
+            digest: 0,
+            attrs,
+            schema_url,
+            scopes,
+            home,
+        });
         Ok(())
     }
 
@@ -87,7 +103,17 @@ impl Parser<'_> {
         let (name, version) = self.scope_names(own)?;
         let attrs = self.attributes(own, 3)?;
         let touched = Touched::default();
-        self.batch.scopes.push(ScopeRow { raw, own, touched, digest: 0, name, version, attrs, schema_url, metrics });
+        self.batch.scopes.push(ScopeRow {
+            raw,
+            own,
+            touched,
+            digest: 0,
+            name,
+            version,
+            attrs,
+            schema_url,
+            metrics,
+        });
         Ok(())
     }
 
@@ -231,7 +257,9 @@ fn once(seen: Span, span: Span) -> Result<Span, Malformed> {
 fn check_text(buf: &[u8], span: Span) -> Result<Span, Malformed> {
     match std::str::from_utf8(&buf[span.start()..span.end()]) {
         Ok(_) => Ok(span),
-        Err(error) => Err(Malformed { offset: span.start() + error.valid_up_to(), what: "text that is not UTF-8" }),
+        Err(error) => {
+            Err(Malformed { offset: span.start() + error.valid_up_to(), what: "text that is not UTF-8" })
+        }
     }
 }
 
@@ -295,7 +323,9 @@ pub(super) fn read_value(buf: &[u8], any: Span, depth: u32) -> Result<Cell, Malf
                 Cell::Map(span)
             }
             (7, Wire::Len(span)) => Cell::Bytes(span),
-            (1..=7, _) => return Err(Malformed { offset: field.at, what: "an attribute value of the wrong wire type" }),
+            (1..=7, _) => {
+                return Err(Malformed { offset: field.at, what: "an attribute value of the wrong wire type" });
+            }
             _ => value,
         };
     }

@@ -1,14 +1,16 @@
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList,
+};
 use opentelemetry_proto::tonic::metrics::v1::{
-    Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric,
-    number_data_point,
+    Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
+    metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 
 use super::*;
 
@@ -65,11 +67,18 @@ fn process(pid: i64, name: &str) -> ResourceMetrics {
     };
     ResourceMetrics {
         resource: Some(Resource {
-            attributes: vec![attr("process.pid", Any::IntValue(pid)), attr("process.executable.name", text(name))],
+            attributes: vec![
+                attr("process.pid", Any::IntValue(pid)),
+                attr("process.executable.name", text(name)),
+            ],
             ..Default::default()
         }),
         scope_metrics: vec![ScopeMetrics {
-            scope: Some(InstrumentationScope { name: "scraper".into(), version: "1".into(), ..Default::default() }),
+            scope: Some(InstrumentationScope {
+                name: "scraper".into(),
+                version: "1".into(),
+                ..Default::default()
+            }),
             metrics: vec![cpu, memory, latency],
             schema_url: "https://schema".into(),
         }],
@@ -145,7 +154,8 @@ fn dropping_points_leaves_everything_else_as_it_was() {
     let input = parse(&sent);
     let mut output = output_of(&input);
     output.retain_points(|batch, path| {
-        batch.attribute(batch.points[path.point].attrs, b"state") != Some(Value::Text(b"system")) || path.resource == 1
+        batch.attribute(batch.points[path.point].attrs, b"state") != Some(Value::Text(b"system"))
+            || path.resource == 1
     });
     if let Some(metric::Data::Sum(sum)) = &mut sent.resource_metrics[0].scope_metrics[0].metrics[0].data {
         sum.data_points.pop();
@@ -259,7 +269,8 @@ fn malformed_bytes_are_refused_with_their_offset() {
     assert_eq!((cut.offset, cut.what), (1, "a length reaches past the end of its message"));
     let group = Batch::parse(Bytes::from_static(&[0x0b])).unwrap_err();
     assert_eq!((group.offset, group.what), (0, "a protobuf group; OTLP has none"));
-    let huge = Batch::parse(Bytes::from_static(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]));
+    let huge =
+        Batch::parse(Bytes::from_static(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]));
     assert_eq!(huge.unwrap_err().what, "a varint of more than 64 bits");
     let not_text = Batch::parse(Bytes::from_static(&[0x0a, 5, 0x1a, 3, b'a', 0xff, b'b'])).unwrap_err();
     assert_eq!((not_text.offset, not_text.what), (5, "text that is not UTF-8"));

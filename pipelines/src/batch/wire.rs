@@ -84,7 +84,10 @@ impl<'a> Reader<'a> {
         let tag = self.varint()?;
         let number = (tag >> 3) as u32;
         if number == 0 || tag >> 32 != 0 {
-            return Err(Malformed { offset: at, what: "expected a field tag with a number from 1 to 2^29 - 1" });
+            return Err(Malformed {
+                offset: at,
+                what: "expected a field tag with a number from 1 to 2^29 - 1",
+            });
         }
         let value = match tag & 7 {
             0 => Wire::Varint(self.varint()?),
@@ -134,7 +137,10 @@ impl<'a> Reader<'a> {
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let bytes = self.buf.get(self.pos..).and_then(<[u8]>::first_chunk::<N>);
         let Some(bytes) = bytes else {
-            return Err(Malformed { offset: self.pos, what: "a fixed-size field is cut off by the end of its message" });
+            return Err(Malformed {
+                offset: self.pos,
+                what: "a fixed-size field is cut off by the end of its message",
+            });
         };
         self.pos += N;
         Ok(*bytes)
