@@ -8,10 +8,12 @@
 //! - [`sender`]: scrapes a [`Source`] and delivers over OTLP/gRPC, counting every point's fate;
 //! - [`sink`]: an OTLP/gRPC server that counts what arrives, and fails on demand.
 
-//proc_source
+mod live;
+pub mod proc_source;
 pub mod profile;
 pub mod scrape;
 //sender
 //sink
 
+pub use live::Live;
 pub use scrape::{MetricSet, ScrapeError, Source, point_count};
