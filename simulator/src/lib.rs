@@ -12,8 +12,8 @@ mod live;
 pub mod proc_source;
 pub mod profile;
 pub mod scrape;
-//sender
-//sink
+pub mod sender;
+pub mod sink;
 
 pub use live::Live;
 pub use scrape::{MetricSet, ScrapeError, Source, point_count};
