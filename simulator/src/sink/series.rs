@@ -47,6 +47,15 @@ pub fn point_keys(request: &ExportMetricsServiceRequest) -> Vec<PointKey> {
     keys
 }
 
+/// The five kinds of points share their fields' names, but no trait.
+macro_rules! points {
+    ($push:ident, $data:ident) => {
+        for point in &$data.data_points {
+            $push(&point.attributes, point.time_unix_nano);
+        }
+    };
+}
+
 fn metric_keys(scope: u128, metric: &Metric, keys: &mut Vec<PointKey>) {
     let Some(data) = &metric.data else { return };
     let (kind, temporality, monotonic) = match data {
@@ -68,13 +77,11 @@ fn metric_keys(scope: u128, metric: &Metric, keys: &mut Vec<PointKey>) {
         keys.push(PointKey { series: xxh3_128(&bytes), time_unix_nano });
     };
     match data {
-        Data::Gauge(d) => d.data_points.iter().for_each(|p| push(&p.attributes, p.time_unix_nano)),
-        Data::Sum(d) => d.data_points.iter().for_each(|p| push(&p.attributes, p.time_unix_nano)),
-        Data::Histogram(d) => d.data_points.iter().for_each(|p| push(&p.attributes, p.time_unix_nano)),
-        Data::ExponentialHistogram(d) => {
-            d.data_points.iter().for_each(|p| push(&p.attributes, p.time_unix_nano))
-        }
-        Data::Summary(d) => d.data_points.iter().for_each(|p| push(&p.attributes, p.time_unix_nano)),
+        Data::Gauge(gauge) => points!(push, gauge),
+        Data::Sum(sum) => points!(push, sum),
+        Data::Histogram(histogram) => points!(push, histogram),
+        Data::ExponentialHistogram(histogram) => points!(push, histogram),
+        Data::Summary(summary) => points!(push, summary),
     }
 }
 
