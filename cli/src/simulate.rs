@@ -115,6 +115,9 @@ impl Counting {
     }
 }
 
+/// A source, and its own counts where it has any.
+type Opened = (Box<dyn Source>, Option<Live<ProcCounts>>);
+
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let stopping = stop::on_signal()?;
     let host = args.host_name()?;
@@ -161,7 +164,7 @@ impl Args {
         }
     }
 
-    fn source(&self, host: &str) -> anyhow::Result<(Box<dyn Source>, Option<Live<ProcCounts>>)> {
+    fn source(&self, host: &str) -> anyhow::Result<Opened> {
         let profile = match self.profile {
             ProfileName::Realistic => Profile::Realistic,
             ProfileName::HighCardinality => Profile::HighCardinality,

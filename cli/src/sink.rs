@@ -19,7 +19,7 @@ pub struct Args {
     /// Address to serve GET /counts on
     #[arg(long, default_value = "127.0.0.1:0")]
     admin: SocketAddr,
-    /// Most points to tell doubles by, 16 bytes each; past it "exact" is false
+    /// Most points to tell doubles by, 16 bytes each; past it "exact" is false; 0 for load
     #[arg(long, default_value_t = SinkOptions::default().max_keys)]
     max_keys: usize,
 }

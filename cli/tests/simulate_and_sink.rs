@@ -1,4 +1,5 @@
 //! The real binary as another program uses it: start, read the addresses, poll the counts, stop.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

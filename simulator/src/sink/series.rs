@@ -71,10 +71,11 @@ fn metric_keys(scope: u128, metric: &Metric, keys: &mut Vec<PointKey>) {
     prefix.push(kind);
     prefix.extend(temporality.to_le_bytes());
     prefix.push(u8::from(monotonic));
+    let shared = prefix.len();
     let mut push = |attributes: &[KeyValue], time_unix_nano| {
-        let mut bytes = prefix.clone();
-        put_attributes(&mut bytes, attributes);
-        keys.push(PointKey { series: xxh3_128(&bytes), time_unix_nano });
+        prefix.truncate(shared);
+        put_attributes(&mut prefix, attributes);
+        keys.push(PointKey { series: xxh3_128(&prefix), time_unix_nano });
     };
     match data {
         Data::Gauge(gauge) => points!(push, gauge),
@@ -94,17 +95,24 @@ fn put_scope(out: &mut Vec<u8>, scope_metrics: &ScopeMetrics) {
 
 /// Attributes as a set: each written on its own, then sorted.
 fn put_attributes(out: &mut Vec<u8>, attributes: &[KeyValue]) {
-    let mut written: Vec<Vec<u8>> = attributes.iter().map(write_attribute).collect();
+    put_length(out, attributes.len());
+    if let [only] = attributes {
+        // Most points have one attribute, and the sink must keep up with what it judges.
+        return put_attribute(out, only);
+    }
+    let write = |attribute| {
+        let mut written = Vec::with_capacity(64);
+        put_attribute(&mut written, attribute);
+        written
+    };
+    let mut written: Vec<Vec<u8>> = attributes.iter().map(write).collect();
     written.sort_unstable();
-    put_length(out, written.len());
     written.iter().for_each(|bytes| out.extend(bytes));
 }
 
-fn write_attribute(attribute: &KeyValue) -> Vec<u8> {
-    let mut out = Vec::with_capacity(attribute.key.len() + 32);
-    put_text(&mut out, &attribute.key);
-    put_value(&mut out, attribute.value.as_ref());
-    out
+fn put_attribute(out: &mut Vec<u8>, attribute: &KeyValue) {
+    put_text(out, &attribute.key);
+    put_value(out, attribute.value.as_ref());
 }
 
 fn put_value(out: &mut Vec<u8>, value: Option<&AnyValue>) {
