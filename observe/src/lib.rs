@@ -1,1 +1,67 @@
-//! Batches and outputs into a mergeable summary.
+//! What two pipelines did to the same points, measured.
+//!
+//! An [`Observer`] sees every input batch and both variants' outputs of it, and closes one [`Summary`] a window.
+//! Summaries merge in any order ([`Evidence`] does: window → horizon → generation), and a [`Comparison`] is what
+//! a person or a machine reads of one. What always holds:
+//!
+//! - nothing is guessed from names: lost, renamed, merged and split come from provenance;
+//! - everything is bounded, and a number that is an estimate says so;
+//! - time is an argument; there is no I/O here.
+
+mod collision;
+mod compare;
+mod cost;
+mod critical;
+mod evidence;
+mod fate;
+mod label;
+mod lens;
+mod observer;
+mod outputs;
+mod series;
+mod settings;
+mod summary;
+
+pub use collision::{Collision, Collisions};
+pub use compare::{
+    Comparison, Coverage, LensError, LensReport, NamedCount, Saving, SeriesSample, Vanished, VariantReport,
+};
+pub use cost::{Cost, Price};
+pub use critical::{Critical, Granularity};
+pub use evidence::{Evidence, Experiment, WindowRow};
+pub use lens::Lens;
+pub use observer::Observer;
+pub use settings::Settings;
+pub use summary::{Summary, Volume};
+
+use serde::{Deserialize, Serialize};
+
+/// Which of the two pipelines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Variant {
+    /// The pipeline that is in charge today.
+    Baseline,
+    /// The one that is tried.
+    Candidate,
+}
+
+impl Variant {
+    /// Both, in the order in which pairs hold them.
+    pub const BOTH: [Self; 2] = [Self::Baseline, Self::Candidate];
+
+    /// Its place in a pair.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Its name on the wire: `baseline` or `candidate`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Candidate => "candidate",
+        }
+    }
+}

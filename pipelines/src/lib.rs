@@ -1,1 +1,13 @@
 //! What a pipeline is and does.
+//!
+//! The functional core of the data path: batches as they lie on the wire, pipelines written in the Collector's
+//! own language, and what each stage does to a batch. There is no I/O, no clock and no randomness here: time is
+//! an argument, bytes come in and bytes go out.
+
+pub mod batch;
+pub mod config;
+pub mod ottl;
+pub mod processors;
+pub mod yaml;
+
+pub use batch::Batch;

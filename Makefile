@@ -1,0 +1,29 @@
+# Two commands matter: `make demo` and `make test`. The others are what they are made of.
+CARGO ?= cargo
+
+.PHONY: demo test lint fmt bench fuzz deny
+
+demo: ## Build and run the main job on this machine's real processes.
+	$(CARGO) build --release --locked --bin phoenix --bin phoenix-agent
+	./target/release/phoenix demo $(ARGS)
+
+test: ## Every test, the end-to-end ones with the real binaries included.
+	$(CARGO) build --locked --workspace --bins
+	$(CARGO) test --locked --workspace
+
+lint: ## What a change must pass besides the tests.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+deny: ## Licences and banned crates; needs cargo-deny.
+	cargo deny --locked check bans licenses
+
+fmt:
+	$(CARGO) fmt --all
+
+bench: ## The figures of benches/README.md.
+	$(CARGO) build --profile bench --locked --bin phoenix --bin phoenix-agent --bin phoenix-bench
+	./target/release/phoenix-bench $(ARGS)
+
+fuzz: ## Each target for a minute; needs cargo-fuzz.
+	for target in batch config ottl; do RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done

@@ -1,0 +1,115 @@
+//! The house's walls: who may see whom. See "What may never be imported" in ARCHITECTURE.md.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn manifest(krate: &str) -> toml::Table {
+    fs::read_to_string(root().join(krate).join("Cargo.toml")).unwrap().parse().unwrap()
+}
+
+/// What a crate's library or binary is built from; what only its tests use does not count.
+fn dependencies(krate: &str) -> BTreeSet<String> {
+    let table = manifest(krate);
+    table.get("dependencies").and_then(toml::Value::as_table).map(|t| t.keys().cloned().collect()).unwrap_or_default()
+}
+
+fn members() -> Vec<String> {
+    let workspace: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let members = workspace["workspace"]["members"].as_array().unwrap();
+    members.iter().map(|member| member.as_str().unwrap().to_owned()).collect()
+}
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The lines of a crate's own code, without its tests, as `file:line: text`.
+fn lines(krate: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    sources(&root().join(krate).join("src"), &mut files);
+    assert!(!files.is_empty());
+    let mut lines = Vec::new();
+    for file in files.iter().filter(|file| file.file_name().unwrap() != "tests.rs") {
+        let text = fs::read_to_string(file).unwrap();
+        let own = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let name = file.strip_prefix(root()).unwrap().display().to_string();
+        lines.extend(own.lines().enumerate().map(|(at, line)| format!("{name}:{}: {line}", at + 1)));
+    }
+    lines
+}
+
+fn forbid(krate: &str, words: &[&str]) {
+    let code = lines(krate).into_iter().filter(|line| !line.contains(": //") && !line.contains("    //"));
+    let found: Vec<_> = code.filter(|line| words.iter().any(|word| line.contains(word))).collect();
+    assert!(found.is_empty(), "{krate} may not see {words:?}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_shells_do_not_see_each_other_and_only_e2e_sees_all() {
+    for (krate, forbidden) in [
+        ("agent", &["cli", "control-plane", "simulator"][..]),
+        ("cli", &["agent", "control-plane"]),
+        ("simulator", &["agent", "pipelines", "observe", "drift", "cli"]),
+        ("observe", &["agent", "cli", "simulator"]),
+    ] {
+        let seen = dependencies(krate);
+        for name in forbidden {
+            assert!(!seen.contains(*name), "{krate} depends on {name}");
+        }
+    }
+}
+
+#[test]
+fn the_core_is_pure() {
+    assert!(!dependencies("drift").contains("pipelines"));
+    assert!(!dependencies("pipelines").contains("drift"));
+    for krate in ["drift", "pipelines", "observe"] {
+        let seen = dependencies(krate);
+        for name in ["tokio", "tonic", "axum", "sqlx", "hyper", "rand", "procfs", "tracing"] {
+            assert!(!seen.contains(name), "{krate} depends on {name}");
+        }
+        forbid(krate, &["std::fs", "std::net", "std::env", "std::process", "std::thread", "Instant::now", "SystemTime"]);
+    }
+}
+
+#[test]
+fn decoded_otlp_stays_out_of_the_data_path() {
+    for krate in ["agent", "pipelines", "observe"] {
+        assert!(!dependencies(krate).contains("opentelemetry-proto"), "{krate} decodes OTLP into structs");
+        forbid(krate, &["opentelemetry_proto::"]);
+    }
+}
+
+#[test]
+fn nothing_is_called_common_or_utils() {
+    for krate in members() {
+        let mut files = Vec::new();
+        sources(&root().join(&krate).join("src"), &mut files);
+        for file in files {
+            let parts = file.strip_prefix(root()).unwrap().with_extension("");
+            for part in parts.components() {
+                let part = part.as_os_str().to_str().unwrap();
+                assert!(!["common", "utils", "util", "helpers", "misc"].contains(&part), "{}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_crate_takes_its_lints_from_the_workspace() {
+    for krate in members() {
+        assert_eq!(manifest(&krate)["lints"]["workspace"].as_bool(), Some(true), "{krate}");
+    }
+}

@@ -1,0 +1,352 @@
+//! A comparison: what a summary says, in the words and numbers that a person or a machine reads.
+
+use std::collections::BTreeMap;
+
+use drift::{Count, LatencySummary, relative_error};
+use serde::{Deserialize, Serialize};
+
+use crate::collision::Collision;
+use crate::fate::{Fate, Record};
+use crate::label::Label;
+use crate::{Price, Settings, Summary, Variant, Volume};
+
+/// What both variants made of the same input.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Windows it rests on.
+    pub windows: u32,
+    /// How long they took, seconds.
+    pub seconds: f64,
+    /// Whether every count in it was counted one by one. If not, nothing here may be called exact.
+    pub exact: bool,
+    /// What came in.
+    pub input: Volume,
+    /// Distinct series that came in.
+    pub input_series: Count,
+    /// Points without the unit's attributes.
+    pub unassigned_points: u64,
+    /// The pipeline in charge.
+    pub baseline: VariantReport,
+    /// The pipeline that is tried.
+    pub candidate: VariantReport,
+    /// What the candidate saves against the baseline.
+    pub saving: Saving,
+    /// Input series that the baseline keeps something of and the candidate nothing.
+    pub lost_by_candidate: Count,
+    /// Those, by metric and executable, heaviest first, at most 50 rows.
+    pub lost: Vec<NamedCount>,
+    /// Up to ten of them.
+    pub lost_samples: Vec<SeriesSample>,
+    /// Series that the candidate gives another identity, by metric.
+    pub renamed: Vec<NamedCount>,
+    /// Series that it aggregates, by metric.
+    pub merged: Vec<NamedCount>,
+    /// Series that it makes several of, by metric.
+    pub split: Vec<NamedCount>,
+    /// Up to twenty colliding identities of the candidate.
+    pub collisions: Vec<Collision>,
+    /// The aggregates that people look at.
+    pub lenses: Vec<LensReport>,
+    /// Whether critical processes stay visible.
+    pub coverage: Coverage,
+    /// What the monthly figures rest on.
+    pub price: Price,
+}
+
+/// One variant's side.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct VariantReport {
+    /// What it made of the whole input, delivered or not.
+    pub output: Volume,
+    /// What left by it.
+    pub delivered: Volume,
+    /// Distinct series it put out.
+    pub series: Count,
+    /// Series it put out in the trailing twenty minutes.
+    pub active_series: u64,
+    /// US dollars a month, by the stated price.
+    pub monthly_usd: f64,
+    /// Input series of which it kept nothing.
+    pub lost: Count,
+    /// Output identities with several writers.
+    pub collisions: Count,
+    /// Units assigned to it, and how many of them something left of.
+    pub units: Count,
+    /// See `units`.
+    pub units_delivered: Count,
+    /// Time in its pipeline for each input point, nanoseconds; none before any was measured.
+    pub nanos_per_point: Option<f64>,
+    /// What each batch waited for its pipeline.
+    pub latency: LatencySummary,
+    /// Batches it failed on.
+    pub failures: u64,
+}
+
+/// Shares of the baseline that the candidate saves: 0.7 is 70 %. None where the baseline had nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Saving {
+    /// Of data points.
+    pub points: Option<f64>,
+    /// Of bytes.
+    pub bytes: Option<f64>,
+    /// Of distinct series.
+    pub series: Option<f64>,
+    /// US dollars a month.
+    pub monthly_usd: f64,
+}
+
+/// How many series of a metric, and of which executable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedCount {
+    /// Metric name.
+    pub metric: String,
+    /// Executable; empty where the series names none.
+    pub executable: String,
+    /// Series.
+    pub series: u64,
+}
+
+/// One series by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SeriesSample {
+    /// Metric name.
+    pub metric: String,
+    /// The process it is about.
+    pub process: String,
+    /// The point's attributes.
+    pub attributes: String,
+}
+
+/// One lens: what it shows of both variants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LensReport {
+    /// Its name.
+    pub name: String,
+    /// Metric it sums.
+    pub metric: String,
+    /// Attribute it sums by.
+    pub group_by: String,
+    /// All groups together.
+    pub total: LensError,
+    /// Groups.
+    pub groups: u64,
+    /// Groups that differ at all.
+    pub groups_that_differ: u64,
+    /// The groups that differ most, at most ten.
+    pub worst: Vec<LensError>,
+    /// Whether some series did not fit.
+    pub truncated: bool,
+}
+
+/// One group of a lens.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LensError {
+    /// The group; empty for the total.
+    pub group: String,
+    /// The baseline's sum, in the metric's unit.
+    pub baseline: f64,
+    /// The candidate's sum.
+    pub candidate: f64,
+    /// (candidate − baseline) / |baseline|; none where the baseline has nothing.
+    pub relative_error: Option<f64>,
+}
+
+/// Critical processes of the input, and how many of them each variant still shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Critical processes in the input. With none, nothing can be said.
+    pub critical: u64,
+    /// Those of which the baseline keeps every required metric that came in.
+    pub baseline: u64,
+    /// Those of which the candidate does.
+    pub candidate: u64,
+    /// The ones that the candidate would make vanish, wholly or in part, in order of name, at most 100.
+    pub vanished: Vec<Vanished>,
+}
+
+/// A critical process that a candidate hides.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Vanished {
+    /// Executable, pid and host.
+    pub process: String,
+    /// Whether nothing required is left of it.
+    pub wholly: bool,
+}
+
+impl Comparison {
+    /// Reads a summary.
+    #[must_use]
+    pub fn of(summary: &Summary, settings: &Settings) -> Self {
+        let baseline = VariantReport::of(summary, settings, Variant::Baseline);
+        let candidate = VariantReport::of(summary, settings, Variant::Candidate);
+        let saving = Saving {
+            points: saved(baseline.output.points, candidate.output.points),
+            bytes: saved(baseline.output.bytes, candidate.output.bytes),
+            series: saved(baseline.series.value, candidate.series.value),
+            monthly_usd: baseline.monthly_usd - candidate.monthly_usd,
+        };
+        let by = |bit: u8| move |record: &Record| record.fates[1].has(bit);
+        let lost = |record: &Record| record.is_lost_by_candidate();
+        let input_series = summary.fates.input();
+        Self {
+            windows: summary.windows,
+            seconds: summary.nanos as f64 / 1e9,
+            exact: input_series.exact
+                && baseline.is_exact()
+                && candidate.is_exact()
+                && !summary.lenses.truncated,
+            input: summary.input,
+            input_series,
+            unassigned_points: summary.unassigned_points,
+            saving,
+            lost_by_candidate: summary.fates.lost_by_candidate(),
+            lost: named(summary, true, lost),
+            lost_samples: samples(summary, lost),
+            renamed: named(summary, false, by(Fate::RENAMED)),
+            merged: named(summary, false, by(Fate::MERGED)),
+            split: named(summary, false, by(Fate::SPLIT)),
+            collisions: collisions(summary),
+            lenses: lenses(summary, settings),
+            coverage: coverage(summary),
+            price: settings.price.clone(),
+            baseline,
+            candidate,
+        }
+    }
+
+    /// Whether candidate and baseline did exactly the same: the test of an A/A run.
+    #[must_use]
+    pub fn differs_by_nothing(&self) -> bool {
+        let lenses = self.lenses.iter().all(|lens| lens.groups_that_differ == 0);
+        let (a, b) = (&self.baseline, &self.candidate);
+        let coverage = self.coverage.baseline == self.coverage.candidate;
+        a.output == b.output
+            && a.series == b.series
+            && a.lost == b.lost
+            && a.collisions == b.collisions
+            && self.lost_by_candidate.value == 0
+            && b.failures == 0
+            && lenses
+            && coverage
+    }
+}
+
+impl VariantReport {
+    fn of(summary: &Summary, settings: &Settings, variant: Variant) -> Self {
+        let at = variant.index();
+        let output = summary.outputs[at];
+        let cost = &summary.cost[at];
+        let active_series = summary.active.outputs[at];
+        let seconds = summary.nanos as f64 / 1e9;
+        let bytes_per_second = if seconds > 0.0 { output.bytes as f64 / seconds } else { 0.0 };
+        Self {
+            output,
+            delivered: summary.delivered[at],
+            series: summary.output_series(variant),
+            active_series,
+            monthly_usd: settings.price.monthly(active_series, bytes_per_second),
+            lost: summary.fates.lost(variant),
+            collisions: summary.colliding(variant),
+            units: summary.units[at].count(),
+            units_delivered: summary.units_delivered[at].count(),
+            nanos_per_point: (cost.points > 0).then(|| cost.nanos as f64 / cost.points as f64),
+            latency: cost.latency.summary(),
+            failures: cost.failures,
+        }
+    }
+
+    fn is_exact(&self) -> bool {
+        self.series.exact && self.lost.exact && self.collisions.exact
+    }
+}
+
+fn saved(baseline: u64, candidate: u64) -> Option<f64> {
+    relative_error(baseline as f64, candidate as f64).filter(|_| baseline > 0).map(|error| 0.0 - error)
+}
+
+/// Counts by metric and, where asked, by executable.
+fn named(summary: &Summary, by_executable: bool, belongs: impl Fn(&Record) -> bool) -> Vec<NamedCount> {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for record in summary.fates.records.values().filter(|record| belongs(record)) {
+        let executable = if by_executable { record.label.process.executable.as_str() } else { "" };
+        *counts.entry((&record.label.metric, executable)).or_default() += 1;
+    }
+    let mut rows: Vec<NamedCount> = counts
+        .into_iter()
+        .map(|((metric, executable), series)| NamedCount {
+            metric: metric.to_owned(),
+            executable: executable.to_owned(),
+            series,
+        })
+        .collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.series));
+    rows.truncate(50);
+    rows
+}
+
+fn samples(summary: &Summary, belongs: impl Fn(&Record) -> bool) -> Vec<SeriesSample> {
+    let sample = |label: &Label| SeriesSample {
+        metric: label.metric.to_string(),
+        process: label.process.to_string(),
+        attributes: label.attributes.to_string(),
+    };
+    let records = summary.fates.records.values().filter(|record| belongs(record));
+    let mut samples: Vec<_> = records.map(|record| sample(&record.label)).collect();
+    samples.sort_unstable();
+    samples.truncate(10);
+    samples
+}
+
+fn collisions(summary: &Summary) -> Vec<Collision> {
+    let named = &summary.collisions[Variant::Candidate.index()].named;
+    let mut collisions: Vec<Collision> = named.values().map(|collision| (**collision).clone()).collect();
+    collisions.sort_unstable();
+    collisions.truncate(20);
+    collisions
+}
+
+fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {
+    let report = |(place, lens): (usize, &crate::Lens)| {
+        let totals = summary.lenses.totals(place as u16);
+        let error = |group: &str, [baseline, candidate]: [f64; 2]| LensError {
+            group: group.to_owned(),
+            baseline,
+            candidate,
+            relative_error: relative_error(baseline, candidate),
+        };
+        let sum = totals.values().fold([0.0, 0.0], |sum, [a, b]| [sum[0] + a, sum[1] + b]);
+        let groups = totals.len() as u64;
+        let mut worst: Vec<LensError> =
+            totals.iter().filter(|(_, [a, b])| a != b).map(|(group, sums)| error(group, *sums)).collect();
+        let groups_that_differ = worst.len() as u64;
+        worst.sort_by(|a, b| (b.baseline - b.candidate).abs().total_cmp(&(a.baseline - a.candidate).abs()));
+        worst.truncate(10);
+        LensReport {
+            name: lens.name.clone(),
+            metric: lens.metric.clone(),
+            group_by: lens.group_by.clone(),
+            total: error("", sum),
+            groups,
+            groups_that_differ,
+            worst,
+            truncated: summary.lenses.truncated,
+        }
+    };
+    settings.lenses.iter().enumerate().map(report).collect()
+}
+
+fn coverage(summary: &Summary) -> Coverage {
+    let mut coverage = Coverage { critical: summary.critical.len() as u64, ..Coverage::default() };
+    for watched in summary.critical.values() {
+        let keeps_all = |variant: Variant| watched.kept[variant.index()] == watched.required;
+        coverage.baseline += u64::from(keeps_all(Variant::Baseline));
+        coverage.candidate += u64::from(keeps_all(Variant::Candidate));
+        if keeps_all(Variant::Baseline) && !keeps_all(Variant::Candidate) {
+            let wholly = watched.kept[Variant::Candidate.index()] == 0;
+            coverage.vanished.push(Vanished { process: watched.process.to_string(), wholly });
+        }
+    }
+    coverage.vanished.sort_unstable();
+    coverage.vanished.truncate(100);
+    coverage
+}

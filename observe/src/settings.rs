@@ -1,0 +1,33 @@
+//! What an observation is parametrised by.
+
+use crate::{Critical, Lens, Price};
+
+/// Parameters of an [`Observer`](crate::Observer) and its [`Evidence`](crate::Evidence).
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Length of a window, nanoseconds.
+    pub window_nanos: u64,
+    /// How long the plans may hold a point back, nanoseconds: the longer of the two.
+    pub hold_nanos: u64,
+    /// Scrapes until every stage of the plans has state: the larger of the two.
+    pub warm_up_scrapes: u32,
+    /// The aggregates that people look at.
+    pub lenses: Vec<Lens>,
+    /// The processes that must not vanish.
+    pub critical: Vec<Critical>,
+    /// What the backend costs.
+    pub price: Price,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            window_nanos: 10_000_000_000,
+            hold_nanos: 0,
+            warm_up_scrapes: 0,
+            lenses: Lens::defaults(),
+            critical: vec![Critical::default()],
+            price: Price::default(),
+        }
+    }
+}

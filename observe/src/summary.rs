@@ -1,0 +1,142 @@
+//! What was measured in a stretch of time: a window, a horizon, a generation.
+//!
+//! `merge` is the one operation, associative and commutative with the empty summary as identity, so windows can
+//! be put together in any order and by anybody.
+
+use drift::{Count, SeriesSet};
+
+use crate::Variant;
+use crate::collision::Collisions;
+use crate::cost::Cost;
+use crate::critical::{self, CriticalTable};
+use crate::fate::Fates;
+use crate::lens::LensTable;
+
+/// Points and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Volume {
+    /// Requests.
+    pub requests: u64,
+    /// Data points.
+    pub points: u64,
+    /// Bytes of uncompressed OTLP.
+    pub bytes: u64,
+}
+
+impl Volume {
+    /// Adds one request.
+    pub fn add(&mut self, points: u64, bytes: u64) {
+        self.requests += 1;
+        self.points += points;
+        self.bytes += bytes;
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.points += other.points;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Series alive in the trailing twenty minutes, as backends bill them, at the end of a stretch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Active {
+    pub at: u64,
+    pub outputs: [u64; 2],
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Windows in it.
+    pub windows: u32,
+    /// How long they took together, nanoseconds.
+    pub nanos: u64,
+    /// Start of the first window, Unix nanoseconds; 0 where there is none.
+    pub start: u64,
+    /// End of the last window, Unix nanoseconds.
+    pub end: u64,
+    /// What came in.
+    pub input: Volume,
+    /// What each variant made of it, delivered or not.
+    pub outputs: [Volume; 2],
+    /// What left by each variant.
+    pub delivered: [Volume; 2],
+    /// Units assigned to each variant.
+    pub(crate) units: [SeriesSet; 2],
+    /// Units of which something left by the variant they are assigned to.
+    pub(crate) units_delivered: [SeriesSet; 2],
+    /// Points without the unit's attributes, which the baseline keeps.
+    pub unassigned_points: u64,
+    pub(crate) fates: Fates,
+    pub(crate) output_series: [SeriesSet; 2],
+    pub(crate) active: Active,
+    pub(crate) collisions: [Collisions; 2],
+    pub(crate) lenses: LensTable,
+    pub(crate) critical: CriticalTable,
+    /// What each variant cost.
+    pub cost: [Cost; 2],
+}
+
+impl Summary {
+    /// Adds what `other` holds. The windows of both must be different ones.
+    pub fn merge(&mut self, other: &Self) {
+        if other.windows > 0 {
+            self.start = if self.windows == 0 { other.start } else { self.start.min(other.start) };
+        }
+        self.windows += other.windows;
+        self.nanos += other.nanos;
+        self.end = self.end.max(other.end);
+        self.input.merge(other.input);
+        self.unassigned_points += other.unassigned_points;
+        self.fates.merge(&other.fates);
+        self.lenses.merge(&other.lenses);
+        critical::merge(&mut self.critical, &other.critical);
+        self.merge_active(other.active);
+        for variant in Variant::BOTH {
+            let at = variant.index();
+            self.outputs[at].merge(other.outputs[at]);
+            self.delivered[at].merge(other.delivered[at]);
+            self.units[at].merge(&other.units[at]);
+            self.units_delivered[at].merge(&other.units_delivered[at]);
+            self.output_series[at].merge(&other.output_series[at]);
+            self.collisions[at].merge(&other.collisions[at]);
+            self.cost[at].merge(&other.cost[at]);
+        }
+    }
+
+    /// The latest count stands; of one time, different agents' counts add up.
+    fn merge_active(&mut self, other: Active) {
+        if other.at == self.active.at {
+            self.active.outputs[0] += other.outputs[0];
+            self.active.outputs[1] += other.outputs[1];
+        } else if other.at > self.active.at {
+            self.active = other;
+        }
+    }
+
+    /// Distinct input series.
+    #[must_use]
+    pub fn input_series(&self) -> Count {
+        self.fates.input()
+    }
+
+    /// Distinct series that a variant put out.
+    #[must_use]
+    pub fn output_series(&self, variant: Variant) -> Count {
+        self.output_series[variant.index()].count()
+    }
+
+    /// Input series that the baseline kept something of and the candidate nothing.
+    #[must_use]
+    pub fn lost_by_candidate(&self) -> Count {
+        self.fates.lost_by_candidate()
+    }
+
+    /// Output identities of a variant with several writers.
+    #[must_use]
+    pub fn colliding(&self, variant: Variant) -> Count {
+        let collisions = &self.collisions[variant.index()];
+        Count { value: collisions.named.len() as u64, exact: !collisions.truncated }
+    }
+}

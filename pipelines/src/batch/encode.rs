@@ -1,0 +1,385 @@
+//! The splicing writer.
+//!
+//! It writes from the end of its buffer to the front: a message's length is known once its content stands, so
+//! nested messages need neither a second pass nor placeholders. What nobody touched is copied as one range, a
+//! touched row's own fields are encoded again and everything else in it is spliced, unknown fields included.
+
+use bytes::Bytes;
+
+use super::Batch;
+use super::parse::varint_len;
+use super::rows::{AttrRow, Cell, MIXED, MetricKind, MetricRow, Number, PointRow, ResourceRow, ScopeRow};
+use super::span::Span;
+use super::wire::Reader;
+
+/// Which part of a batch to write.
+#[derive(Clone, Copy, Debug)]
+pub enum Keep<'a> {
+    /// Everything.
+    All,
+    /// Points of those input resources for which this holds, by index of the input resource.
+    Homes(&'a [bool]),
+}
+
+/// A batch on the wire.
+#[derive(Clone, Debug, Default)]
+pub struct Encoded {
+    /// An `ExportMetricsServiceRequest`; empty where nothing was kept.
+    pub bytes: Bytes,
+    /// Data points in it.
+    pub points: u64,
+}
+
+impl Batch {
+    /// Writes the batch. An unchanged one written whole is the received bytes themselves.
+    #[must_use]
+    pub fn encode(&self, keep: Keep<'_>) -> Encoded {
+        if matches!(keep, Keep::All) && !self.changed {
+            return Encoded { bytes: self.source.clone(), points: self.point_count() as u64 };
+        }
+        let mut writer = Writer::new(self, keep, Backward::with_capacity(self.source.len() + 64));
+        writer.request();
+        Encoded { bytes: writer.out.into_bytes(), points: writer.points }
+    }
+
+    /// How many bytes [`Batch::encode`] of everything would take, without writing them.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        if !self.changed {
+            return self.source.len();
+        }
+        let mut writer = Writer::new(self, Keep::All, Counter(0));
+        writer.request();
+        writer.out.0
+    }
+}
+
+/// Something to write to from the end to the front.
+trait Output {
+    fn put(&mut self, bytes: &[u8]);
+    /// Bytes so far.
+    fn written(&self) -> usize;
+
+    fn varint(&mut self, value: u64) {
+        let mut bytes = [0_u8; 10];
+        let len = varint_len(value);
+        for (place, byte) in bytes.iter_mut().enumerate().take(len) {
+            *byte = (value >> (7 * place)) as u8 | 0x80;
+        }
+        bytes[len - 1] &= 0x7f;
+        self.put(&bytes[..len]);
+    }
+
+    /// Closes the message that was written since `end` as field `number`.
+    fn close(&mut self, number: u32, end: usize) {
+        self.varint((self.written() - end) as u64);
+        self.varint(u64::from(number) << 3 | 2);
+    }
+
+    fn field(&mut self, number: u32, bytes: &[u8]) {
+        let end = self.written();
+        self.put(bytes);
+        self.close(number, end);
+    }
+}
+
+struct Backward {
+    buf: Vec<u8>,
+    start: usize,
+}
+
+impl Backward {
+    fn with_capacity(capacity: usize) -> Self {
+        Self { buf: vec![0; capacity], start: capacity }
+    }
+
+    #[cold]
+    fn grow(&mut self, need: usize) {
+        let old = self.buf.len() - self.start;
+        let mut buf = vec![0; (self.buf.len() + need) * 2];
+        let start = buf.len() - old;
+        buf[start..].copy_from_slice(&self.buf[self.start..]);
+        (self.buf, self.start) = (buf, start);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        // A small answer in a large buffer would hold the whole of it for as long as it is queued.
+        if self.start > self.buf.len() / 2 {
+            return Bytes::copy_from_slice(&self.buf[self.start..]);
+        }
+        Bytes::from(self.buf).slice(self.start..)
+    }
+}
+
+impl Output for Backward {
+    fn put(&mut self, bytes: &[u8]) {
+        if bytes.len() > self.start {
+            self.grow(bytes.len());
+        }
+        let start = self.start - bytes.len();
+        self.buf[start..self.start].copy_from_slice(bytes);
+        self.start = start;
+    }
+
+    fn written(&self) -> usize {
+        self.buf.len() - self.start
+    }
+}
+
+struct Counter(usize);
+
+impl Output for Counter {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+
+    fn written(&self) -> usize {
+        self.0
+    }
+}
+
+struct Writer<'a, O> {
+    batch: &'a Batch,
+    keep: Keep<'a>,
+    out: O,
+    points: u64,
+    /// Ranges of a message that are spliced around what is encoded again.
+    pieces: Vec<Span>,
+}
+
+impl<'a, O: Output> Writer<'a, O> {
+    fn new(batch: &'a Batch, keep: Keep<'a>, out: O) -> Self {
+        Self { batch, keep, out, points: 0, pieces: Vec::new() }
+    }
+
+    fn keeps(&self, home: u32) -> bool {
+        match self.keep {
+            Keep::All => true,
+            Keep::Homes(homes) => homes.get(home as usize).copied().unwrap_or(false),
+        }
+    }
+
+    fn request(&mut self) {
+        for row in self.batch.resources().iter().rev() {
+            let pick = row.home == MIXED && matches!(self.keep, Keep::Homes(_));
+            if pick {
+                self.mixed_resource(row);
+            } else if self.keeps(row.home) {
+                self.resource(row, false);
+            }
+        }
+    }
+
+    /// A gathered resource, of which only some points go this way.
+    fn mixed_resource(&mut self, row: &ResourceRow) {
+        if self.batch.scopes(row).iter().any(|scope| self.keeps_some(scope)) {
+            self.resource(row, true);
+        }
+    }
+
+    fn keeps_some(&self, scope: &ScopeRow) -> bool {
+        let mut points = self.batch.metrics(scope).iter().flat_map(|metric| self.batch.points(metric));
+        points.any(|point| self.keeps(point.home))
+    }
+
+    fn resource(&mut self, row: &ResourceRow, pick: bool) {
+        let end = self.out.written();
+        if row.touched.any() || row.raw.is_none() || pick {
+            self.splice_except(row.raw, &[1, 2, 3]);
+            self.text(3, row.schema_url);
+            for scope in self.batch.scopes(row).iter().rev() {
+                if !pick || self.keeps_some(scope) {
+                    self.scope(scope, pick);
+                }
+            }
+            self.own(row.own, row.touched.own(), &[1], 1, |writer| writer.attributes(row.attrs, 1));
+        } else {
+            self.points += self.count(row);
+            self.out.put(self.batch.bytes(row.raw));
+        }
+        self.out.close(1, end);
+    }
+
+    fn count(&self, row: &ResourceRow) -> u64 {
+        let metrics = self.batch.scopes(row).iter().flat_map(|scope| self.batch.metrics(scope));
+        metrics.map(|metric| metric.points.len() as u64).sum()
+    }
+
+    /// The `Resource` or `InstrumentationScope` message of a row that is encoded again.
+    fn own(&mut self, own: Span, touched: bool, except: &[u32], number: u32, attributes: impl Fn(&mut Self)) {
+        if own.is_none() && !touched {
+            return;
+        }
+        let end = self.out.written();
+        if touched {
+            self.splice_except(own, except);
+            attributes(self);
+        } else {
+            self.out.put(self.batch.bytes(own));
+        }
+        self.out.close(number, end);
+    }
+
+    fn scope(&mut self, row: &ScopeRow, pick: bool) {
+        let end = self.out.written();
+        if row.touched.any() || row.raw.is_none() || pick {
+            self.splice_except(row.raw, &[1, 2, 3]);
+            self.text(3, row.schema_url);
+            for metric in self.batch.metrics(row).iter().rev() {
+                self.metric(metric, pick);
+            }
+            self.own(row.own, row.touched.own(), &[1, 2, 3], 1, |writer| {
+                writer.attributes(row.attrs, 3);
+                writer.text(2, row.version);
+                writer.text(1, row.name);
+            });
+        } else {
+            self.points += self.batch.metrics(row).iter().map(|m| m.points.len() as u64).sum::<u64>();
+            self.out.put(self.batch.bytes(row.raw));
+        }
+        self.out.close(2, end);
+    }
+
+    fn metric(&mut self, row: &MetricRow, pick: bool) {
+        if pick && !self.batch.points(row).iter().any(|point| self.keeps(point.home)) {
+            return;
+        }
+        let end = self.out.written();
+        if row.touched.any() || row.raw.is_none() || pick {
+            self.splice_except(row.raw, &[1, 2, 3, row.kind as u32]);
+            self.data(row, pick);
+            self.text(3, row.unit);
+            self.text(2, row.description);
+            self.text(1, row.name);
+        } else {
+            self.points += row.points.len() as u64;
+            self.out.put(self.batch.bytes(row.raw));
+        }
+        self.out.close(2, end);
+    }
+
+    fn data(&mut self, row: &MetricRow, pick: bool) {
+        if row.kind == MetricKind::None {
+            return;
+        }
+        let end = self.out.written();
+        self.splice_except(row.data, &[1, 2, 3]);
+        if row.monotonic {
+            self.out.put(&[3 << 3, 1]);
+        }
+        if row.temporality != 0 {
+            self.out.put(&[2 << 3, row.temporality]);
+        }
+        for point in self.batch.points(row).iter().rev() {
+            if !pick || self.keeps(point.home) {
+                self.point(point, row.kind);
+                self.points += 1;
+            }
+        }
+        self.out.close(row.kind as u32, end);
+    }
+
+    fn point(&mut self, row: &PointRow, kind: MetricKind) {
+        let end = self.out.written();
+        if row.touched.any() {
+            let attributes = kind.attributes_field();
+            self.attributes(row.attrs, attributes);
+            if kind.has_numbers() {
+                self.splice_except(row.raw, &[2, 3, 4, 6, attributes]);
+                self.number(row.value);
+            } else {
+                self.splice_except(row.raw, &[2, 3, attributes]);
+            }
+            self.fixed64(3, row.time);
+            self.fixed64(2, row.start);
+        } else {
+            self.out.put(self.batch.bytes(row.raw));
+        }
+        self.out.close(1, end);
+    }
+
+    fn number(&mut self, value: Number) {
+        match value {
+            Number::None => {}
+            Number::Int(value) => {
+                self.out.put(&value.to_le_bytes());
+                self.out.put(&[6 << 3 | 1]);
+            }
+            Number::Double(value) => {
+                self.out.put(&value.to_bits().to_le_bytes());
+                self.out.put(&[4 << 3 | 1]);
+            }
+        }
+    }
+
+    fn fixed64(&mut self, number: u8, value: u64) {
+        if value != 0 {
+            self.out.put(&value.to_le_bytes());
+            self.out.put(&[number << 3 | 1]);
+        }
+    }
+
+    fn text(&mut self, number: u32, span: Span) {
+        if !span.is_empty() {
+            self.out.field(number, self.batch.bytes(span));
+        }
+    }
+
+    fn attributes(&mut self, rows: super::Rows, number: u32) {
+        for attr in self.batch.attributes(rows).iter().rev() {
+            let end = self.out.written();
+            self.attribute(attr);
+            self.out.close(number, end);
+        }
+    }
+
+    fn attribute(&mut self, attr: &AttrRow) {
+        if !attr.raw.is_none() {
+            return self.out.put(self.batch.bytes(attr.raw));
+        }
+        let end = self.out.written();
+        match attr.value {
+            Cell::Empty => {}
+            Cell::Text(span) => self.out.field(1, self.batch.bytes(span)),
+            Cell::Bool(bit) => self.out.put(&[2 << 3, u8::from(bit)]),
+            Cell::Int(value) => {
+                self.out.varint(value as u64);
+                self.out.put(&[3 << 3]);
+            }
+            Cell::Double(value) => {
+                self.out.put(&value.to_bits().to_le_bytes());
+                self.out.put(&[4 << 3 | 1]);
+            }
+            Cell::List(span) => self.out.field(5, self.batch.bytes(span)),
+            Cell::Map(span) => self.out.field(6, self.batch.bytes(span)),
+            Cell::Bytes(span) => self.out.field(7, self.batch.bytes(span)),
+        }
+        self.out.close(2, end);
+        self.out.field(1, self.batch.bytes(attr.key));
+    }
+
+    /// Copies every field of the received message but those whose numbers are named.
+    fn splice_except(&mut self, raw: Span, except: &[u32]) {
+        if raw.is_empty() {
+            return;
+        }
+        self.pieces.clear();
+        let mut fields = Reader::new(&self.batch.source, raw);
+        let mut from = raw.start();
+        // What was parsed reads again; the loop ends at the message's end.
+        while let Ok(Some(field)) = fields.next() {
+            if except.contains(&field.number) {
+                if field.at > from {
+                    self.pieces.push(Span::received(from, field.at - from));
+                }
+                from = fields.position();
+            }
+        }
+        if raw.end() > from {
+            self.out.put(&self.batch.source[from..raw.end()]);
+        }
+        while let Some(piece) = self.pieces.pop() {
+            self.out.put(self.batch.bytes(piece));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Identity of a series, version 1.
+//!
+//! XXH3-128 (seed 0, as its 16 little-endian bytes) over what makes a series: resource attributes, scope name,
+//! version and attributes, metric name, unit, type, temporality, monotonicity, and point attributes. Start
+//! time, schema URL, description and the kind of number are no part of it. A change of this definition is a
+//! change of [`VERSION`]; `proto/testdata/identity-v1.json` holds golden vectors.
+//!
+//! Everything is hashed by level, so that a level is hashed once however many points hang below it:
+//!
+//! - An **attribute** is hashed in its canonical encoding: the protobuf `KeyValue` with key and value both
+//!   present, fields in ascending order, shortest varints, an empty value as an empty `AnyValue`. It is typed
+//!   and length-prefixed by itself, and nearly every exporter sends it so: it is hashed where it lies.
+//!   In a list the elements keep their order; in a map they are sorted by their canonical encodings.
+//! - A **set of attributes** is the wrapping sum of its attributes' hashes: independent of order.
+//! - **resource** = its set. **scope** = hash(len(name) ‖ name ‖ len(version) ‖ version ‖ set).
+//!   **metric** = hash(len(name) ‖ name ‖ len(unit) ‖ unit ‖ type ‖ temporality ‖ monotonic), where a length is
+//!   a little-endian u32, the type is OTLP's field number of the data (5 gauge, 7 sum, 9 histogram,
+//!   10 exponential histogram, 11 summary, 0 none) in one byte, then one byte each.
+//! - **series** = hash(resource ‖ scope ‖ metric ‖ set of the point), 64 bytes.
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::Batch;
+use super::parse::{each, read_key_value, read_value};
+use super::rows::{AttrRow, Cell};
+use super::span::{Rows, Span};
+
+/// The version of this definition. Identities of different versions are never compared.
+pub const VERSION: u32 = 1;
+
+/// Computes what has no identity yet: everything in a parsed batch, what stages touched in an output.
+pub(super) fn identify(batch: &mut Batch) {
+    let mut buffer = std::mem::take(&mut batch.buffer);
+    for resource in 0..batch.resources.len() {
+        let row = batch.resources[resource];
+        let fresh = row.digest == 0;
+        if fresh {
+            batch.resources[resource].digest = attribute_set(batch, row.attrs, &mut buffer);
+        }
+        for scope in row.scopes.range() {
+            identify_scope(batch, batch.resources[resource].digest, scope, fresh, &mut buffer);
+        }
+    }
+    batch.buffer = buffer;
+}
+
+fn identify_scope(batch: &mut Batch, resource: u128, scope: usize, above: bool, buffer: &mut Vec<u8>) {
+    let row = batch.scopes[scope];
+    let fresh = above || row.digest == 0;
+    if row.digest == 0 {
+        let set = attribute_set(batch, row.attrs, buffer);
+        buffer.clear();
+        put_text(buffer, batch.bytes(row.name));
+        put_text(buffer, batch.bytes(row.version));
+        buffer.extend_from_slice(&set.to_le_bytes());
+        batch.scopes[scope].digest = nonzero(xxh3_128(buffer));
+    }
+    let mut series = [0_u8; 64];
+    series[..16].copy_from_slice(&resource.to_le_bytes());
+    series[16..32].copy_from_slice(&batch.scopes[scope].digest.to_le_bytes());
+    for metric in row.metrics.range() {
+        identify_metric(batch, &mut series, metric, fresh, buffer);
+    }
+}
+
+fn identify_metric(
+    batch: &mut Batch,
+    series: &mut [u8; 64],
+    metric: usize,
+    above: bool,
+    buffer: &mut Vec<u8>,
+) {
+    let row = batch.metrics[metric];
+    let fresh = above || row.digest == 0;
+    let mut digest = row.digest;
+    if digest == 0 {
+        buffer.clear();
+        put_text(buffer, batch.bytes(row.name));
+        put_text(buffer, batch.bytes(row.unit));
+        buffer.extend_from_slice(&[row.kind as u8, row.temporality, u8::from(row.monotonic)]);
+        digest = nonzero(xxh3_128(buffer));
+        batch.metrics[metric].digest = digest;
+    }
+    series[32..48].copy_from_slice(&digest.to_le_bytes());
+    for point in row.points.range() {
+        if fresh || batch.points[point].identity == 0 {
+            let set = attribute_set(batch, batch.points[point].attrs, buffer);
+            series[48..].copy_from_slice(&set.to_le_bytes());
+            batch.points[point].identity = nonzero(xxh3_128(series));
+        }
+    }
+}
+
+/// Zero says "not computed yet", so the one digest in 2¹²⁸ that is zero becomes one.
+fn nonzero(digest: u128) -> u128 {
+    digest.max(1)
+}
+
+fn put_text(buffer: &mut Vec<u8>, text: &[u8]) {
+    buffer.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    buffer.extend_from_slice(text);
+}
+
+fn attribute_set(batch: &Batch, attrs: Rows, buffer: &mut Vec<u8>) -> u128 {
+    let mut sum = 0_u128;
+    for attr in &batch.attrs[attrs.range()] {
+        let hash = if attr.canonical {
+            xxh3_128(batch.bytes(attr.raw))
+        } else {
+            buffer.clear();
+            canonical_key_value(batch, attr, buffer);
+            xxh3_128(buffer)
+        };
+        sum = sum.wrapping_add(hash);
+    }
+    sum
+}
+
+fn canonical_key_value(batch: &Batch, attr: &AttrRow, out: &mut Vec<u8>) {
+    let nested = match attr.value {
+        Cell::List(span) | Cell::Map(span) => batch.whole(span),
+        _ => &[],
+    };
+    key_value(batch.bytes(attr.key), out, |out| {
+        put_value(nested, attr.value, &|span| batch.bytes(span), out);
+    });
+}
+
+fn key_value(key: &[u8], out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
+    framed(out, 1, |out| out.extend_from_slice(key));
+    framed(out, 2, value);
+}
+
+/// `read` resolves spans of text and bytes; `buf` is what nested spans point into.
+fn put_value<'a>(buf: &[u8], value: Cell, read: &dyn Fn(Span) -> &'a [u8], out: &mut Vec<u8>) {
+    match value {
+        Cell::Empty => {}
+        Cell::Text(span) => framed(out, 1, |out| out.extend_from_slice(read(span))),
+        Cell::Bool(bit) => out.extend_from_slice(&[2 << 3, u8::from(bit)]),
+        Cell::Int(number) => {
+            out.push(3 << 3);
+            put_varint(out, number as u64);
+        }
+        Cell::Double(number) => {
+            out.push(4 << 3 | 1);
+            out.extend_from_slice(&number.to_bits().to_le_bytes());
+        }
+        Cell::Bytes(span) => framed(out, 7, |out| out.extend_from_slice(read(span))),
+        Cell::List(span) => framed(out, 5, |out| put_items(buf, span, false, out)),
+        Cell::Map(span) => framed(out, 6, |out| put_items(buf, span, true, out)),
+    }
+}
+
+/// The elements of a list in order, or the entries of a map in the order of their canonical encodings.
+fn put_items(buf: &[u8], list: Span, map: bool, out: &mut Vec<u8>) {
+    let list = Span::received(list.start(), list.len());
+    let read = |span: Span| &buf[span.start()..span.end()];
+    let mut items = Vec::new();
+    // What was parsed is well-formed; a span that is not yields no items.
+    let _ = each(buf, list, |item| {
+        let mut bytes = Vec::new();
+        if map {
+            let attr = read_key_value(buf, item, 0)?;
+            key_value(read(attr.key), &mut bytes, |out| put_value(buf, attr.value, &read, out));
+        } else {
+            put_value(buf, read_value(buf, item, 0)?, &read, &mut bytes);
+        }
+        items.push(bytes);
+        Ok(())
+    });
+    if map {
+        items.sort_unstable();
+    }
+    for item in items {
+        framed(out, 1, |out| out.extend_from_slice(&item));
+    }
+}
+
+fn framed(out: &mut Vec<u8>, field: u8, body: impl FnOnce(&mut Vec<u8>)) {
+    let mut inner = Vec::new();
+    body(&mut inner);
+    out.push(field << 3 | 2);
+    put_varint(out, inner.len() as u64);
+    out.extend_from_slice(&inner);
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}

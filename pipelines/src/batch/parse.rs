@@ -1,0 +1,348 @@
+//! The index: one pass over an `ExportMetricsServiceRequest` that notes where everything lies.
+//!
+//! Nothing is copied. After it every span is in bounds, every text is UTF-8 and every nested value is
+//! well-formed, so nothing later has to ask again. A request whose rows would cost far more memory than its
+//! bytes (thousands of empty messages) is refused: see [`MIN_BYTES_PER_ROW`].
+
+use super::rows::{
+    AttrRow, Cell, MetricKind, MetricRow, Number, Origin, PointRow, ResourceRow, ScopeRow, Touched,
+};
+use super::span::{Rows, Span};
+use super::wire::{Malformed, Reader, Wire};
+use super::{Batch, MAX_BYTES, MAX_DEPTH};
+
+/// Rows are some forty times as large as an empty message; real requests spend 20 bytes and more on a row.
+/// Asking for this many on average bounds an index to about 15 times its request.
+const MIN_BYTES_PER_ROW: usize = 8;
+
+pub(super) fn parse(batch: &mut Batch) -> Result<(), Malformed> {
+    let source = batch.source.clone();
+    if source.len() > MAX_BYTES {
+        return Err(Malformed { offset: MAX_BYTES, what: "a request of 2 GiB or more" });
+    }
+    let mut parser = Parser { buf: &source, batch, rows_left: 1024 + source.len() / MIN_BYTES_PER_ROW };
+    parser.request()
+}
+
+struct Parser<'a> {
+    buf: &'a [u8],
+    batch: &'a mut Batch,
+    rows_left: usize,
+}
+
+impl Parser<'_> {
+    fn request(&mut self) -> Result<(), Malformed> {
+        let mut fields = Reader::new(self.buf, Span::received(0, self.buf.len()));
+        while let Some(field) = fields.next()? {
+            if field.number == 1 {
+                self.resource_metrics(field.message()?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, at: usize) -> Result<(), Malformed> {
+        match self.rows_left.checked_sub(1) {
+            Some(left) => self.rows_left = left,
+            None => {
+                return Err(Malformed {
+                    offset: at,
+                    what: "too many nearly empty messages for the request's size",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn resource_metrics(&mut self, raw: Span) -> Result<(), Malformed> {
+        self.row(raw.start())?;
+        let mut own = Span::NONE;
+        let mut schema_url = Span::NONE;
+        let mut fields = Reader::new(self.buf, raw);
+        let first_scope = self.batch.scopes.len() as u32;
+        while let Some(field) = fields.next()? {
+            match field.number {
+                1 => own = once(own, field.message()?)?,
+                2 => self.scope_metrics(field.message()?)?,
+                3 => schema_url = self.text(field.message()?)?,
+                _ => {}
+            }
+        }
+        let attrs = self.attributes(own, 1)?;
+        let home = self.batch.resources.len() as u32;
+        let scopes = Rows { start: first_scope, end: self.batch.scopes.len() as u32 };
+        let touched = Touched::default();
+        self.batch.resources.push(ResourceRow {
+            raw,
+            own,
+            touched,
+            digest: 0,
+            attrs,
+            schema_url,
+            scopes,
+            home,
+        });
+        Ok(())
+    }
+
+    fn scope_metrics(&mut self, raw: Span) -> Result<(), Malformed> {
+        self.row(raw.start())?;
+        let mut own = Span::NONE;
+        let mut schema_url = Span::NONE;
+        let first = self.batch.metrics.len() as u32;
+        let mut fields = Reader::new(self.buf, raw);
+        while let Some(field) = fields.next()? {
+            match field.number {
+                1 => own = once(own, field.message()?)?,
+                2 => self.metric(field.message()?)?,
+                3 => schema_url = self.text(field.message()?)?,
+                _ => {}
+            }
+        }
+        let metrics = Rows { start: first, end: self.batch.metrics.len() as u32 };
+        let (name, version) = self.scope_names(own)?;
+        let attrs = self.attributes(own, 3)?;
+        let touched = Touched::default();
+        self.batch.scopes.push(ScopeRow {
+            raw,
+            own,
+            touched,
+            digest: 0,
+            name,
+            version,
+            attrs,
+            schema_url,
+            metrics,
+        });
+        Ok(())
+    }
+
+    fn scope_names(&mut self, own: Span) -> Result<(Span, Span), Malformed> {
+        let (mut name, mut version) = (Span::NONE, Span::NONE);
+        if !own.is_none() {
+            let mut fields = Reader::new(self.buf, own);
+            while let Some(field) = fields.next()? {
+                match field.number {
+                    1 => name = self.text(field.message()?)?,
+                    2 => version = self.text(field.message()?)?,
+                    _ => {}
+                }
+            }
+        }
+        Ok((name, version))
+    }
+
+    fn metric(&mut self, raw: Span) -> Result<(), Malformed> {
+        self.row(raw.start())?;
+        let mut row = MetricRow {
+            raw,
+            data: Span::NONE,
+            touched: Touched::default(),
+            digest: 0,
+            name: Span::NONE,
+            description: Span::NONE,
+            unit: Span::NONE,
+            kind: MetricKind::None,
+            temporality: 0,
+            monotonic: false,
+            points: Rows::default(),
+        };
+        let mut fields = Reader::new(self.buf, raw);
+        while let Some(field) = fields.next()? {
+            match field.number {
+                1 => row.name = self.text(field.message()?)?,
+                2 => row.description = self.text(field.message()?)?,
+                3 => row.unit = self.text(field.message()?)?,
+                // Metadata: carried along, but its values must be readable all the same.
+                12 => check_key_value(self.buf, field.message()?, 0)?,
+                number => {
+                    if let Some(kind) = MetricKind::from_field(number) {
+                        row.data = once(row.data, field.message()?)?;
+                        row.kind = kind;
+                    }
+                }
+            }
+        }
+        self.data(&mut row)?;
+        self.batch.metrics.push(row);
+        Ok(())
+    }
+
+    fn data(&mut self, row: &mut MetricRow) -> Result<(), Malformed> {
+        row.points.start = self.batch.points.len() as u32;
+        if !row.data.is_none() {
+            let mut fields = Reader::new(self.buf, row.data);
+            while let Some(field) = fields.next()? {
+                match (field.number, row.kind) {
+                    (1, _) => self.point(field.message()?, row.kind)?,
+                    (2, MetricKind::Sum | MetricKind::Histogram | MetricKind::ExponentialHistogram) => {
+                        row.temporality = field.varint()?.min(255) as u8;
+                    }
+                    (3, MetricKind::Sum) => row.monotonic = field.varint()? != 0,
+                    _ => {}
+                }
+            }
+        }
+        row.points.end = self.batch.points.len() as u32;
+        Ok(())
+    }
+
+    fn point(&mut self, raw: Span, kind: MetricKind) -> Result<(), Malformed> {
+        self.row(raw.start())?;
+        let attributes_field = kind.attributes_field();
+        let flags_field = kind.flags_field();
+        let first_attr = self.batch.attrs.len() as u32;
+        let (mut time, mut start, mut flags, mut value) = (0, 0, 0, Number::None);
+        let mut fields = Reader::new(self.buf, raw);
+        while let Some(field) = fields.next()? {
+            match field.number {
+                number if number == attributes_field => self.attribute(field.message()?)?,
+                2 => start = field.fixed64()?,
+                3 => time = field.fixed64()?,
+                4 if kind.has_numbers() => value = Number::Double(f64::from_bits(field.fixed64()?)),
+                6 if kind.has_numbers() => value = Number::Int(field.fixed64()? as i64),
+                number if number == flags_field => flags = field.varint()? as u32,
+                _ => {}
+            }
+        }
+        let index = self.batch.points.len() as u32;
+        self.batch.points.push(PointRow {
+            raw,
+            touched: Touched::default(),
+            origin: Origin(index),
+            identity: 0,
+            attrs: Rows { start: first_attr, end: self.batch.attrs.len() as u32 },
+            time,
+            start,
+            value,
+            flags,
+            home: self.batch.resources.len() as u32,
+        });
+        Ok(())
+    }
+
+    /// The attributes that message `own` repeats in field `number`.
+    fn attributes(&mut self, own: Span, number: u32) -> Result<Rows, Malformed> {
+        let start = self.batch.attrs.len() as u32;
+        if !own.is_none() {
+            let mut fields = Reader::new(self.buf, own);
+            while let Some(field) = fields.next()? {
+                if field.number == number {
+                    self.attribute(field.message()?)?;
+                }
+            }
+        }
+        Ok(Rows { start, end: self.batch.attrs.len() as u32 })
+    }
+
+    fn attribute(&mut self, raw: Span) -> Result<(), Malformed> {
+        self.row(raw.start())?;
+        let attr = read_key_value(self.buf, raw, 0)?;
+        self.batch.attrs.push(attr);
+        Ok(())
+    }
+
+    fn text(&self, span: Span) -> Result<Span, Malformed> {
+        check_text(self.buf, span)
+    }
+}
+
+fn once(seen: Span, span: Span) -> Result<Span, Malformed> {
+    if seen.is_none() {
+        return Ok(span);
+    }
+    Err(Malformed { offset: span.start(), what: "a message that may occur once occurs again" })
+}
+
+fn check_text(buf: &[u8], span: Span) -> Result<Span, Malformed> {
+    match std::str::from_utf8(&buf[span.start()..span.end()]) {
+        Ok(_) => Ok(span),
+        Err(error) => {
+            Err(Malformed { offset: span.start() + error.valid_up_to(), what: "text that is not UTF-8" })
+        }
+    }
+}
+
+fn check_key_value(buf: &[u8], raw: Span, depth: u32) -> Result<(), Malformed> {
+    read_key_value(buf, raw, depth).map(|_| ())
+}
+
+/// Reads a `KeyValue`; also tells whether it stands in the canonical encoding of
+/// [`identity`](super::identity): key, then value, each once, lengths in their shortest form.
+pub(super) fn read_key_value(buf: &[u8], raw: Span, depth: u32) -> Result<AttrRow, Malformed> {
+    let (mut key, mut any) = (Span::NONE, Span::NONE);
+    let mut fields = Reader::new(buf, raw);
+    while let Some(field) = fields.next()? {
+        match field.number {
+            1 => key = check_text(buf, field.message()?)?,
+            2 => any = once(any, field.message()?)?,
+            _ => {}
+        }
+    }
+    let value = if any.is_none() { Cell::Empty } else { read_value(buf, any, depth)? };
+    let canonical = !key.is_none() && !any.is_none() && is_canonical(raw, key, any, value);
+    Ok(AttrRow { raw, canonical, key, value })
+}
+
+fn is_canonical(raw: Span, key: Span, any: Span, value: Cell) -> bool {
+    let framed = |len: usize| 1 + varint_len(len as u64) + len;
+    let inner = match value {
+        Cell::Text(span) | Cell::Bytes(span) => framed(span.len()),
+        Cell::Int(value) => 1 + varint_len(value as u64),
+        Cell::Double(_) => 9,
+        // A boolean may stand there as any number but zero.
+        Cell::Bool(_) | Cell::Empty | Cell::List(_) | Cell::Map(_) => return false,
+    };
+    // With the exact total size there is no room for anything else, and the key comes first if it ends before
+    // the value begins.
+    key.start() < any.start() && any.len() == inner && raw.len() == framed(key.len()) + framed(inner)
+}
+
+pub(super) fn varint_len(value: u64) -> usize {
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+pub(super) fn read_value(buf: &[u8], any: Span, depth: u32) -> Result<Cell, Malformed> {
+    if depth > MAX_DEPTH {
+        return Err(Malformed { offset: any.start(), what: "a value nested more than 32 levels deep" });
+    }
+    let mut value = Cell::Empty;
+    let mut fields = Reader::new(buf, any);
+    while let Some(field) = fields.next()? {
+        value = match (field.number, field.value) {
+            (1, Wire::Len(span)) => Cell::Text(check_text(buf, span)?),
+            (2, Wire::Varint(bit)) => Cell::Bool(bit != 0),
+            (3, Wire::Varint(bits)) => Cell::Int(bits as i64),
+            (4, Wire::Fixed64(bits)) => Cell::Double(f64::from_bits(bits)),
+            (5, Wire::Len(span)) => {
+                each(buf, span, |item| read_value(buf, item, depth + 1).map(|_| ()))?;
+                Cell::List(span)
+            }
+            (6, Wire::Len(span)) => {
+                each(buf, span, |item| check_key_value(buf, item, depth + 1))?;
+                Cell::Map(span)
+            }
+            (7, Wire::Len(span)) => Cell::Bytes(span),
+            (1..=7, _) => {
+                return Err(Malformed { offset: field.at, what: "an attribute value of the wrong wire type" });
+            }
+            _ => value,
+        };
+    }
+    Ok(value)
+}
+
+/// Visits what a list or map repeats in field 1.
+pub(super) fn each(
+    buf: &[u8],
+    list: Span,
+    mut visit: impl FnMut(Span) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut fields = Reader::new(buf, list);
+    while let Some(field) = fields.next()? {
+        if field.number == 1 {
+            visit(field.message()?)?;
+        }
+    }
+    Ok(())
+}

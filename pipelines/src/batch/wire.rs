@@ -1,0 +1,161 @@
+//! The protobuf wire format, read in place.
+//!
+//! Every error says at which byte of the request it stands and what was expected there. Groups, which OTLP
+//! never uses, are refused; unknown fields are stepped over.
+//! Spec: <https://protobuf.dev/programming-guides/encoding/>.
+
+use super::span::Span;
+
+/// Bytes that are not the message they claim to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("byte {offset}: {what}")]
+pub struct Malformed {
+    /// Offset from the start of the request, in bytes.
+    pub offset: usize,
+    /// What is wrong there, and what was expected.
+    pub what: &'static str,
+}
+
+/// A field's value by wire type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wire {
+    Varint(u64),
+    Fixed64(u64),
+    Len(Span),
+    Fixed32,
+}
+
+/// One field of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    pub number: u32,
+    pub value: Wire,
+    /// Where the field's tag begins.
+    pub at: usize,
+}
+
+impl Field {
+    pub fn message(self) -> Result<Span, Malformed> {
+        match self.value {
+            Wire::Len(span) => Ok(span),
+            _ => Err(Malformed { offset: self.at, what: "expected a length-delimited field" }),
+        }
+    }
+
+    pub fn fixed64(self) -> Result<u64, Malformed> {
+        match self.value {
+            Wire::Fixed64(bits) => Ok(bits),
+            _ => Err(Malformed { offset: self.at, what: "expected a 64-bit field" }),
+        }
+    }
+
+    pub fn varint(self) -> Result<u64, Malformed> {
+        match self.value {
+            Wire::Varint(value) => Ok(value),
+            _ => Err(Malformed { offset: self.at, what: "expected a varint field" }),
+        }
+    }
+}
+
+/// Walks the fields of one message that lies at `pos..end` of `buf`.
+pub(crate) struct Reader<'a> {
+    buf: &'a [u8],
+    pos: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// `span` must lie inside `buf`, as every span that a reader has returned does.
+    pub fn new(buf: &'a [u8], span: Span) -> Self {
+        Self { buf: &buf[..span.end()], pos: span.start() }
+    }
+
+    /// Where the next field begins.
+    pub fn position(&self) -> usize {
+        self.pos
+    }
+
+    /// The next field, or none at the end of the message.
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<Field>, Malformed> {
+        if self.pos == self.buf.len() {
+            return Ok(None);
+        }
+        let at = self.pos;
+        let tag = self.varint()?;
+        let number = (tag >> 3) as u32;
+        if number == 0 || tag >> 32 != 0 {
+            return Err(Malformed {
+                offset: at,
+                what: "expected a field tag with a number from 1 to 2^29 - 1",
+            });
+        }
+        let value = match tag & 7 {
+            0 => Wire::Varint(self.varint()?),
+            1 => Wire::Fixed64(u64::from_le_bytes(self.fixed::<8>()?)),
+            2 => Wire::Len(self.length_delimited()?),
+            5 => {
+                self.fixed::<4>()?;
+                Wire::Fixed32
+            }
+            3 | 4 => return Err(Malformed { offset: at, what: "a protobuf group; OTLP has none" }),
+            _ => return Err(Malformed { offset: at, what: "an unknown protobuf wire type" }),
+        };
+        Ok(Some(Field { number, value, at }))
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Result<u64, Malformed> {
+        match self.buf.get(self.pos) {
+            Some(&byte) if byte < 0x80 => {
+                self.pos += 1;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
+        let at = self.pos;
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let Some(&byte) = self.buf.get(self.pos) else {
+                return Err(Malformed { offset: at, what: "a varint is cut off by the end of its message" });
+            };
+            self.pos += 1;
+            if shift == 63 && byte > 1 {
+                break;
+            }
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(Malformed { offset: at, what: "a varint of more than 64 bits" })
+    }
+
+    #[inline]
+    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let bytes = self.buf.get(self.pos..).and_then(<[u8]>::first_chunk::<N>);
+        let Some(bytes) = bytes else {
+            return Err(Malformed {
+                offset: self.pos,
+                what: "a fixed-size field is cut off by the end of its message",
+            });
+        };
+        self.pos += N;
+        Ok(*bytes)
+    }
+
+    #[inline]
+    fn length_delimited(&mut self) -> Result<Span, Malformed> {
+        let at = self.pos;
+        let len = self.varint()?;
+        let left = (self.buf.len() - self.pos) as u64;
+        if len > left {
+            return Err(Malformed { offset: at, what: "a length reaches past the end of its message" });
+        }
+        let span = Span::received(self.pos, len as usize);
+        self.pos += len as usize;
+        Ok(span)
+    }
+}
