@@ -148,7 +148,11 @@ mod tests {
         let gauge = Gauge { data_points: vec![NumberDataPoint::default(); 2] };
         let histogram = Histogram { data_points: vec![HistogramDataPoint::default()], ..Default::default() };
         let scope = ScopeMetrics {
-            metrics: vec![metric(Data::Sum(sum)), metric(Data::Gauge(gauge)), metric(Data::Histogram(histogram))],
+            metrics: vec![
+                metric(Data::Sum(sum)),
+                metric(Data::Gauge(gauge)),
+                metric(Data::Histogram(histogram)),
+            ],
             ..Default::default()
         };
         let resource = ResourceMetrics { scope_metrics: vec![scope.clone(), scope], ..Default::default() };
@@ -185,7 +189,10 @@ mod tests {
                 assert!(n < 12, "a prefix of {end} bytes cannot hold every point");
             }
         }
-        assert_eq!(items(Signal::Metrics, &[0x0a, 0x05, 0x01]), Err(Malformed::Length { at: 2, claimed: 5, left: 1 }));
+        assert_eq!(
+            items(Signal::Metrics, &[0x0a, 0x05, 0x01]),
+            Err(Malformed::Length { at: 2, claimed: 5, left: 1 })
+        );
         assert_eq!(items(Signal::Metrics, &[0x0b]), Err(Malformed::WireType { at: 1, wire: 3 }));
         assert_eq!(items(Signal::Metrics, &[0xff; 12]), Err(Malformed::Varint(0)));
     }

@@ -31,7 +31,8 @@ impl Default for Args {
 }
 
 /// The work of a row: its name and what its config says besides receivers and exporters.
-const WORK: [(&str, &str); 3] = [("pass-through", PASS_THROUGH), ("filter", FILTER), ("canary, weight 0", EXPERIMENT)];
+const WORK: [(&str, &str); 3] =
+    [("pass-through", PASS_THROUGH), ("filter", FILTER), ("canary, weight 0", EXPERIMENT)];
 
 const PASS_THROUGH: &str = r#"
 service: { extensions: [health_check], pipelines: { metrics: { receivers: [otlp], exporters: [otlp] } } }

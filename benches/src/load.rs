@@ -56,7 +56,8 @@ pub async fn run(
                     .body(Full::new(framed.clone()))?;
                 let (head, body) = sender.send_request(request).await?.into_parts();
                 let body = body.collect().await?;
-                let status = body.trailers().and_then(|t| t.get("grpc-status")).or(head.headers.get("grpc-status"));
+                let status =
+                    body.trailers().and_then(|t| t.get("grpc-status")).or(head.headers.get("grpc-status"));
                 let counter = match status.map(|status| status.as_bytes()) {
                     Some(b"0") => &sent.accepted,
                     Some(_) => &sent.refused,
@@ -78,7 +79,10 @@ pub async fn until(sent: &Sent, requests: u64) -> anyhow::Result<Instant> {
     let began = Instant::now();
     while sent.accepted.load(Ordering::Relaxed) < requests {
         if began.elapsed().as_secs() > 60 {
-            bail!("only {} of {requests} requests were accepted in a minute", sent.accepted.load(Ordering::Relaxed));
+            bail!(
+                "only {} of {requests} requests were accepted in a minute",
+                sent.accepted.load(Ordering::Relaxed)
+            );
         }
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }

@@ -44,7 +44,10 @@ pub async fn serve(arrived: Arc<Arrived>) -> anyhow::Result<SocketAddr> {
     Ok(addr)
 }
 
-type Body = http_body_util::combinators::WithTrailers<Full<Bytes>, std::future::Ready<Option<Result<HeaderMap, Infallible>>>>;
+type Body = http_body_util::combinators::WithTrailers<
+    Full<Bytes>,
+    std::future::Ready<Option<Result<HeaderMap, Infallible>>>,
+>;
 
 async fn answer(request: Request<Incoming>, arrived: Arc<Arrived>) -> anyhow::Result<Response<Body>> {
     let mut body = request.into_body();

@@ -152,7 +152,11 @@ impl Channel {
         if !error.is_reset() || error.is_io() {
             self.abandon();
         }
-        if untouched { CallError::NotSent(error.to_string()) } else { CallError::Unanswered(error.to_string()) }
+        if untouched {
+            CallError::NotSent(error.to_string())
+        } else {
+            CallError::Unanswered(error.to_string())
+        }
     }
 }
 

@@ -133,7 +133,13 @@ impl Destination {
             Exporter::Nop => taken(),
             Exporter::Debug => {
                 let (signal, items) = (payload.signal.name(), payload.items);
-                tracing::info!(exporter = self.name, signal, items, variant = payload.variant.name(), "debug");
+                tracing::info!(
+                    exporter = self.name,
+                    signal,
+                    items,
+                    variant = payload.variant.name(),
+                    "debug"
+                );
                 taken()
             }
         };

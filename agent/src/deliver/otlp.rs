@@ -183,7 +183,8 @@ mod tests {
     fn reply(status: &Status) -> Reply {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from(status.code));
-        trailers.insert("grpc-status-details-bin", HeaderValue::from_str(&status.to_trailer()).expect("ascii"));
+        trailers
+            .insert("grpc-status-details-bin", HeaderValue::from_str(&status.to_trailer()).expect("ascii"));
         Reply { http: StatusCode::OK, message: Bytes::new(), trailers }
     }
 

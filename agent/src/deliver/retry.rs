@@ -61,7 +61,8 @@ impl Backoff {
         let spread = self.settings.randomization_factor * (2.0 * random - 1.0);
         let jittered = self.interval.mul_f64((1.0 + spread).max(0.0));
         let wait = jittered.max(throttle.unwrap_or_default());
-        self.interval = self.interval.mul_f64(self.settings.multiplier.max(1.0)).min(self.settings.max_interval);
+        self.interval =
+            self.interval.mul_f64(self.settings.multiplier.max(1.0)).min(self.settings.max_interval);
         let end = self.settings.max_elapsed_time;
         (end.is_zero() || elapsed + wait <= end).then_some(wait)
     }

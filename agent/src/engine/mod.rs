@@ -167,6 +167,7 @@ async fn settled(
         }
         Ok(answer)
     };
-    let late = || Refusal::Undelivered(format!("not delivered within {patience:?}; still queued, do not retry"));
+    let late =
+        || Refusal::Undelivered(format!("not delivered within {patience:?}; still queued, do not retry"));
     tokio::time::timeout(patience, all).await.unwrap_or_else(|_| Err(late()))
 }

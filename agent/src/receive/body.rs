@@ -56,10 +56,7 @@ pub async fn http_body(body: Incoming, budget: &Budget, bounds: Bounds) -> Resul
     in_time(bounds.timeout, read_http(body, budget, bounds.max_bytes)).await
 }
 
-async fn in_time<T>(
-    timeout: Duration,
-    read: impl Future<Output = Result<T, Refusal>>,
-) -> Result<T, Refusal> {
+async fn in_time<T>(timeout: Duration, read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     tokio::time::timeout(timeout, read).await.unwrap_or(Err(Refusal::Slow(timeout)))
 }
 

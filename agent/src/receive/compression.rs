@@ -174,9 +174,15 @@ mod tests {
             let streamed = zstd::stream::encode_all(data, 1).expect("stream").into();
             assert_eq!(run(Encoding::Zstd, &streamed, 2_000_000, &budget).expect("no size"), data);
             let twice = Bytes::from([zstd(data), zstd(data)].concat());
-            assert_eq!(run(Encoding::Zstd, &twice, 4_000_000, &budget).expect("twice"), [data, data].concat());
+            assert_eq!(
+                run(Encoding::Zstd, &twice, 4_000_000, &budget).expect("twice"),
+                [data, data].concat()
+            );
             let twice = Bytes::from([gzip(data), gzip(data)].concat());
-            assert_eq!(run(Encoding::Gzip, &twice, 4_000_000, &budget).expect("twice"), [data, data].concat());
+            assert_eq!(
+                run(Encoding::Gzip, &twice, 4_000_000, &budget).expect("twice"),
+                [data, data].concat()
+            );
         }
         assert_eq!(budget.used(), 0);
     }
@@ -193,7 +199,10 @@ mod tests {
             assert!(matches!(run(encoding, &wire, 100_000_000, &budget), Err(Refusal::Memory)));
         }
         let exact = gzip(&zeros[..1_000_000]);
-        assert_eq!(run(Encoding::Gzip, &exact, 1_000_000, &budget).expect("exactly the limit").len(), 1_000_000);
+        assert_eq!(
+            run(Encoding::Gzip, &exact, 1_000_000, &budget).expect("exactly the limit").len(),
+            1_000_000
+        );
     }
 
     #[test]

@@ -18,7 +18,8 @@ const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf")
 pub async fn serve(service: &Service, request: Request<Incoming>) -> Response<Reply> {
     let Some(signal) = Signal::from_http_path(request.uri().path()) else {
         let path = request.uri().path();
-        let refusal = Refusal::Unknown(format!("no {path} here: expected /v1/metrics, /v1/traces or /v1/logs"));
+        let refusal =
+            Refusal::Unknown(format!("no {path} here: expected /v1/metrics, /v1/traces or /v1/logs"));
         service.metrics.refused(None, refusal.reason());
         return refuse(&refusal);
     };
@@ -40,8 +41,7 @@ async fn read(service: &Service, request: Request<Incoming>) -> Result<Received,
     let headers = request.headers();
     media_type(headers.get(CONTENT_TYPE))?;
     let encoding = Encoding::from_header(headers.get(CONTENT_ENCODING))?;
-    let (bytes, mut permit) =
-        body::http_body(request.into_body(), &service.budget, service.bounds()).await?;
+    let (bytes, mut permit) = body::http_body(request.into_body(), &service.budget, service.bounds()).await?;
     let Some(encoding) = encoding else {
         return Ok(Received { message: bytes, wire: None, permit });
     };
