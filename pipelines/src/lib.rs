@@ -5,5 +5,9 @@
 //! an argument, bytes come in and bytes go out.
 
 pub mod batch;
+pub mod config;
+pub mod ottl;
+pub mod processors;
+pub mod yaml;
 
 pub use batch::Batch;

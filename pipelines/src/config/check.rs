@@ -1,0 +1,80 @@
+//! From a pipeline of the file to a plan.
+
+use crate::processors;
+use crate::yaml::{Location, Problem, Problems, keep, nearest};
+
+use super::known::unknown_component;
+use super::{
+    BatchSettings, CollectorFile, Component, Digest, MemoryLimiter, PipelineEntry, Plan, Section, Signal,
+    Stage,
+};
+
+impl CollectorFile {
+    /// Checks a pipeline and everything that its processors say.
+    ///
+    /// A pipeline of traces or logs may have `batch` and `memory_limiter` alone: what it carries passes
+    /// through, and passing through what someone meant to redact would leak it.
+    ///
+    /// # Errors
+    /// An id that no pipeline has, and all that is wrong with the pipeline's processors.
+    pub fn check(&self, pipeline: &str) -> Result<Plan, Problems> {
+        let mut problems = Vec::new();
+        let Some(entry) = self.pipeline(pipeline) else {
+            let known: Vec<&str> = self.pipelines().iter().map(|entry| entry.id.as_str()).collect();
+            let problem = Problem::new(Location::START, format!("there is no pipeline {pipeline:?}"));
+            problems.push(problem.suggest(nearest(pipeline, known)));
+            return Err(self.problems(problems));
+        };
+        let plan = self.plan(entry, &mut problems);
+        if problems.is_empty() { Ok(plan) } else { Err(self.problems(problems)) }
+    }
+
+    fn plan(&self, entry: &PipelineEntry, problems: &mut Vec<Problem>) -> Plan {
+        let (mut stages, mut batch, mut memory_limiter) = (Vec::new(), None, None);
+        let mut parts = Vec::new();
+        for reference in &entry.processors {
+            let Some(component) = self.component(Section::Processors, reference.id.as_str()) else {
+                continue;
+            };
+            let kind = processors::canonical(component.id.kind());
+            let digest = Digest::of(kind, &component.config);
+            parts.push((component.id.as_str(), digest));
+            match kind {
+                "batch" => batch = BatchSettings::decode(&component.config, problems),
+                "memory_limiter" => memory_limiter = MemoryLimiter::decode(&component.config, problems),
+                _ if entry.signal == Signal::Metrics => {
+                    let processor = keep(processor(kind, component, reference.location, problems), problems);
+                    let id = component.id.clone();
+                    stages.extend(processor.flatten().map(|processor| Stage { id, processor, digest }));
+                }
+                _ => problems.push(not_metrics(entry, component, reference.location)),
+            }
+        }
+        let digest = Digest::of_all(parts);
+        Plan { stages, batch, memory_limiter, digest }
+    }
+}
+
+fn processor(
+    kind: &str,
+    component: &Component,
+    at: Location,
+    problems: &mut Vec<Problem>,
+) -> Result<Option<processors::Processor>, Problem> {
+    if processors::LATER.contains(&kind) {
+        let message = format!("this version of Phoenix does not run the processor {kind:?} yet");
+        return Err(Problem::new(at, message).expected(processors::SUPPORTED.join(", ")));
+    }
+    if !processors::SUPPORTED.contains(&kind) {
+        let known = processors::SUPPORTED.iter().chain(&["batch", "memory_limiter"]).copied();
+        return Err(unknown_component(component.location, Section::Processors, kind, known));
+    }
+    Ok(processors::Processor::decode(kind, &component.config, problems))
+}
+
+fn not_metrics(entry: &PipelineEntry, component: &Component, at: Location) -> Problem {
+    let message =
+        format!("{} passes through: Phoenix does not run {} on {}", entry.id, component.id, entry.signal);
+    Problem::new(at, message)
+        .expected("batch and memory_limiter alone; keep the rest in a Collector upstream")
+}

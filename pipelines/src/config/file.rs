@@ -1,0 +1,178 @@
+//! The whole file: its sections, each component with its place.
+
+use std::collections::BTreeMap;
+
+use crate::yaml::{self, Fields, Lookup, Node, Problem, Problems, keep};
+
+use super::service::{self, PipelineEntry};
+use super::{Component, Reference, Section};
+
+/// A parsed Collector file. What a pipeline refers to is defined; what the components say is not looked at.
+#[derive(Debug, Clone)]
+pub struct CollectorFile {
+    name: String,
+    text: String,
+    sections: BTreeMap<&'static str, Vec<Component>>,
+    pipelines: Vec<PipelineEntry>,
+    extensions: Vec<Reference>,
+    telemetry: Option<Node>,
+    phoenix: Option<Node>,
+}
+
+impl CollectorFile {
+    /// Parses a file. `lookup` finds the variables of the environment that it uses.
+    ///
+    /// # Errors
+    /// All that is wrong with the YAML, the sections, the ids, and what pipelines refer to.
+    pub fn parse(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Self, Problems> {
+        let root = yaml::read(name, text, lookup)?;
+        let mut problems = Vec::new();
+        let file = Self::decode(name, text, &root, &mut problems);
+        match file {
+            Some(file) if problems.is_empty() => Ok(file),
+            _ => Err(Problems::new(name, text, problems)),
+        }
+    }
+
+    fn decode(name: &str, text: &str, root: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        let mut fields = keep(root.map(), problems)?;
+        let mut sections = BTreeMap::new();
+        for section in [
+            Section::Receivers,
+            Section::Processors,
+            Section::Exporters,
+            Section::Extensions,
+            Section::Connectors,
+        ] {
+            let components = components(&mut fields, section, problems);
+            sections.insert(section.singular(), components);
+        }
+        let mut file = Self {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            sections,
+            pipelines: Vec::new(),
+            extensions: Vec::new(),
+            telemetry: None,
+            phoenix: fields.take("phoenix").cloned(),
+        };
+        let service = fields.take("service");
+        fields.finish(problems);
+        if let Some(mut service) = service.and_then(|service| keep(service.map(), problems)) {
+            file.service(&mut service, problems);
+            service.finish(problems);
+        }
+        Some(file)
+    }
+
+    fn service(&mut self, service: &mut Fields<'_>, problems: &mut Vec<Problem>) {
+        self.telemetry = service.take("telemetry").cloned();
+        if let Some(extensions) = service.take("extensions") {
+            self.extensions = service::references(extensions, problems);
+            self.resolve(&self.extensions, &[Section::Extensions], "service.extensions", problems);
+        }
+        if let Some(pipelines) = service.take("pipelines") {
+            self.pipelines = service::pipelines(pipelines, problems);
+        }
+        for pipeline in &self.pipelines {
+            let id = &pipeline.id;
+            self.resolve(&pipeline.receivers, &[Section::Receivers, Section::Connectors], id, problems);
+            self.resolve(&pipeline.processors, &[Section::Processors], id, problems);
+            self.resolve(&pipeline.exporters, &[Section::Exporters, Section::Connectors], id, problems);
+        }
+    }
+
+    /// Reports references to what is not defined, and those made twice.
+    fn resolve(
+        &self,
+        references: &[Reference],
+        sections: &[Section],
+        from: &str,
+        problems: &mut Vec<Problem>,
+    ) {
+        let what = sections.first().map_or("component", |section| section.singular());
+        let defined = || sections.iter().flat_map(|section| self.components(*section));
+        for (index, Reference { id, location }) in references.iter().enumerate() {
+            if !defined().any(|component| component.id == *id) {
+                let message = format!("{from} refers to the {what} {:?}, which is not defined", id.as_str());
+                let nearest = yaml::nearest(id.as_str(), defined().map(|component| component.id.as_str()));
+                problems.push(Problem::new(*location, message).suggest(nearest));
+            }
+            if references[..index].iter().any(|earlier| earlier.id == *id) {
+                let message = format!("{from} refers to the {what} {:?} more than once", id.as_str());
+                problems
+                    .push(Problem::new(*location, message).expected("each once; give a second one a name"));
+            }
+        }
+    }
+
+    /// The file's name, as the caller gave it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The source text, variables not expanded.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The components that a section defines, in the order of the file.
+    pub fn components(&self, section: Section) -> &[Component] {
+        self.sections.get(section.singular()).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The component of this id.
+    pub fn component(&self, section: Section, id: &str) -> Option<&Component> {
+        self.components(section).iter().find(|component| component.id.as_str() == id)
+    }
+
+    /// The pipelines of all signals, in the order of the file.
+    pub fn pipelines(&self) -> &[PipelineEntry] {
+        &self.pipelines
+    }
+
+    /// The pipeline of this id, such as `metrics` or `metrics/candidate`.
+    pub fn pipeline(&self, id: &str) -> Option<&PipelineEntry> {
+        self.pipelines.iter().find(|pipeline| pipeline.id == id)
+    }
+
+    /// What `service.extensions` switches on.
+    pub fn extensions(&self) -> &[Reference] {
+        &self.extensions
+    }
+
+    /// `service.telemetry`.
+    pub fn telemetry(&self) -> Option<&Node> {
+        self.telemetry.as_ref()
+    }
+
+    /// Our own section.
+    pub fn phoenix(&self) -> Option<&Node> {
+        self.phoenix.as_ref()
+    }
+
+    /// Problems that a reader of some section found, with this file's name and text.
+    pub fn problems(&self, problems: Vec<Problem>) -> Problems {
+        Problems::new(&self.name, &self.text, problems)
+    }
+}
+
+fn components(fields: &mut Fields<'_>, section: Section, problems: &mut Vec<Problem>) -> Vec<Component> {
+    let node = fields.take(match section {
+        Section::Receivers => "receivers",
+        Section::Processors => "processors",
+        Section::Exporters => "exporters",
+        Section::Extensions => "extensions",
+        Section::Connectors => "connectors",
+    });
+    let mut components = Vec::<Component>::new();
+    for entry in node.and_then(|node| keep(node.entries(), problems)).unwrap_or_default() {
+        let Some(component) = keep(Component::parse(&entry.key, &entry.value), problems) else { continue };
+        if components.iter().any(|other| other.id == component.id) {
+            let message = format!("the {} {:?} is defined twice", section.singular(), component.id.as_str());
+            problems.push(Problem::new(component.location, message));
+        }
+        components.push(component);
+    }
+    components
+}

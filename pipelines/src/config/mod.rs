@@ -1,0 +1,25 @@
+//! A Collector file, and the plans that it holds.
+//!
+//! [`CollectorFile::parse`] reads what every part of Phoenix needs from the file and keeps the place of all
+//! of it; who owns a section decodes it. [`CollectorFile::check`] is the only maker of a [`Plan`], so that a
+//! plan in hand is a pipeline that builds.
+
+mod check;
+mod component;
+mod digest;
+mod file;
+mod known;
+mod machinery;
+mod plan;
+mod service;
+
+pub use component::{Component, ComponentId, Reference, Section};
+pub use digest::Digest;
+pub use file::CollectorFile;
+pub use known::unknown_component;
+pub use machinery::{BatchSettings, MemoryLimiter};
+pub use plan::{Plan, Scope, Stage};
+pub use service::{PipelineEntry, Signal};
+
+#[cfg(test)]
+mod tests;

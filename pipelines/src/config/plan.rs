@@ -1,0 +1,75 @@
+//! A checked pipeline.
+
+use std::time::Duration;
+
+use crate::processors::Processor;
+
+use super::{BatchSettings, ComponentId, Digest, MemoryLimiter};
+
+/// The unit that a stage must see whole to do its work. Wider ones are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// A data point, or its metric, scope and resource as they arrive.
+    Point,
+    /// All of a process's metrics.
+    Process,
+    /// Several processes of a host.
+    Host,
+}
+
+/// One stage of a plan.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// The component's id.
+    pub id: ComponentId,
+    /// What it does.
+    pub processor: Processor,
+    /// Digest of its type and config: with the id, what state of it is kept by at a swap.
+    pub digest: Digest,
+}
+
+/// A pipeline that builds: only [`CollectorFile::check`](super::CollectorFile::check) makes one.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub(super) stages: Vec<Stage>,
+    pub(super) batch: Option<BatchSettings>,
+    pub(super) memory_limiter: Option<MemoryLimiter>,
+    pub(super) digest: Digest,
+}
+
+impl Plan {
+    /// The stages, in the order in which they run.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// What `batch` asks of the agent.
+    pub fn batch(&self) -> Option<&BatchSettings> {
+        self.batch.as_ref()
+    }
+
+    /// What `memory_limiter` asks of the agent.
+    pub fn memory_limiter(&self) -> Option<&MemoryLimiter> {
+        self.memory_limiter.as_ref()
+    }
+
+    /// The longest that a point may wait in a stage.
+    pub fn hold(&self) -> Duration {
+        self.stages.iter().map(|stage| stage.processor.hold()).sum()
+    }
+
+    /// How many scrapes it takes until every stage has its state.
+    pub fn warm_up(&self) -> u32 {
+        self.stages.iter().map(|stage| stage.processor.warm_up()).sum()
+    }
+
+    /// The widest scope of any stage.
+    pub fn scope(&self) -> Scope {
+        self.stages.iter().map(|stage| stage.processor.scope()).max().unwrap_or(Scope::Point)
+    }
+
+    /// Digest of the stages with their ids and order, and of what is asked of the agent.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}

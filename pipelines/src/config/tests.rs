@@ -1,0 +1,203 @@
+//! Whole files: what is taken from them, and what is said about their mistakes.
+
+use std::time::Duration;
+
+use super::*;
+use crate::yaml::Problems;
+
+fn parse(text: &str) -> Result<CollectorFile, Problems> {
+    CollectorFile::parse("otelcol.yaml", text, &|_| None)
+}
+
+fn plan(processors: &str, list: &str) -> Result<Plan, Problems> {
+    let text =
+        format!("processors:\n{processors}\nservice: {{pipelines: {{metrics: {{processors: [{list}]}}}}}}\n");
+    parse(&text)?.check("metrics")
+}
+
+fn refused(processors: &str, list: &str) -> String {
+    plan(processors, list).unwrap_err().to_string()
+}
+
+const WHOLE: &str = "
+receivers:
+  otlp: {protocols: {grpc: {}}}
+processors:
+  memory_limiter: {check_interval: 1s, limit_mib: 100}
+  resource/env:
+    attributes: [{key: env, value: prod, action: upsert}]
+  groupbyattrs:
+  batch: {timeout: 1s}
+exporters:
+  otlp/a: {endpoint: 'x:4317'}
+connectors:
+  forward:
+service:
+  telemetry: {metrics: {level: none}}
+  pipelines:
+    metrics:
+      receivers: [otlp, forward]
+      processors: [memory_limiter, resource/env, groupbyattrs, batch]
+      exporters: [otlp/a]
+    metrics/other: {receivers: [otlp], exporters: [otlp/a, forward]}
+    traces: {receivers: [otlp], processors: [batch], exporters: [otlp/a]}
+phoenix:
+  labels: {env: prod}
+";
+
+#[test]
+fn a_whole_file_gives_its_components_and_its_pipelines() {
+    let file = parse(WHOLE).unwrap();
+    let ids: Vec<&str> = file.components(Section::Processors).iter().map(|c| c.id.as_str()).collect();
+    assert_eq!(ids, ["memory_limiter", "resource/env", "groupbyattrs", "batch"]);
+    let exporter = file.component(Section::Exporters, "otlp/a").unwrap();
+    assert_eq!((exporter.id.kind(), exporter.id.name()), ("otlp", "a"));
+    assert_eq!((exporter.location.line, exporter.location.column), (11, 3));
+    let pipelines: Vec<_> =
+        file.pipelines().iter().map(|p| (p.id.as_str(), p.signal, p.name.as_str())).collect();
+    assert_eq!(
+        pipelines,
+        [
+            ("metrics", Signal::Metrics, ""),
+            ("metrics/other", Signal::Metrics, "other"),
+            ("traces", Signal::Traces, "")
+        ]
+    );
+    assert!(file.phoenix().is_some() && file.telemetry().is_some());
+}
+
+#[test]
+fn a_plan_says_what_runs_and_what_is_asked_of_the_agent() {
+    let plan = parse(WHOLE).unwrap().check("metrics").unwrap();
+    let stages: Vec<&str> = plan.stages().iter().map(|stage| stage.id.as_str()).collect();
+    assert_eq!(stages, ["resource/env", "groupbyattrs"]);
+    assert_eq!(plan.scope(), Scope::Host);
+    assert_eq!((plan.hold(), plan.warm_up()), (Duration::ZERO, 0));
+    let limiter = plan.memory_limiter().unwrap();
+    assert_eq!((limiter.limit_mib, limiter.spike_limit_mib), (100, 20));
+    assert_eq!(plan.batch().unwrap().timeout, Duration::from_secs(1));
+    assert_eq!(plan.batch().unwrap().send_batch_size, 8192);
+    assert!(parse(WHOLE).unwrap().check("traces").unwrap().stages().is_empty());
+}
+
+#[test]
+fn digests_follow_what_a_config_says_and_not_how_it_is_written() {
+    let digest = |config: &str| plan(&format!("  resource: {config}"), "resource").unwrap().digest();
+    let written = digest("{attributes: [{key: a, value: 1, action: insert}]}");
+    assert_eq!(written, digest("{attributes: [{action: \"insert\", value: 0x1, key: 'a'}]} # same"));
+    assert_ne!(written, digest("{attributes: [{key: a, value: '1', action: insert}]}"));
+    assert_ne!(written, digest("{attributes: [{key: a, value: 1.0, action: insert}]}"));
+    assert_eq!(written.to_string().len(), 64);
+    let grouped = |id: &str| plan(&format!("  {id}:"), id).unwrap().stages()[0].digest;
+    assert_eq!(grouped("groupbyattrs"), grouped("groupbyattrs/x"), "the id is not part of a stage's digest");
+    assert_eq!(
+        grouped("groupbyattrs"),
+        plan("  groupbyattrs: {}", "groupbyattrs").unwrap().stages()[0].digest
+    );
+}
+
+#[test]
+fn what_a_pipeline_refers_to_must_be_defined_once() {
+    let text = "
+receivers: {otlp: {}}
+processors: {filter/small: {}, batch: {}}
+service:
+  extensions: [health_check]
+  pipelines:
+    metrics: {receivers: [otpl], processors: [filter/smal, batch, batch]}
+    metric/x: {}
+";
+    let problems = parse(text).unwrap_err();
+    let shown = problems.to_string();
+    for part in [
+        "otelcol.yaml:5:16: service.extensions refers to the extension \"health_check\", which is not defined",
+        "7:27: metrics refers to the receiver \"otpl\", which is not defined",
+        "did you mean \"otlp\"?",
+        "did you mean \"filter/small\"?",
+        "7:67: metrics refers to the processor \"batch\" more than once",
+        "8:5: unknown signal \"metric\"",
+        "did you mean \"metrics\"?",
+    ] {
+        assert!(shown.contains(part), "{part} is missing in\n{shown}");
+    }
+}
+
+#[test]
+fn unknown_sections_and_keys_are_errors() {
+    let shown = parse("processor: {a: {}}\nservice: {pipeline: {}}\n").unwrap_err().to_string();
+    assert!(shown.contains("1:1: unknown key \"processor\""), "{shown}");
+    assert!(shown.contains("did you mean \"processors\"?"), "{shown}");
+    assert!(shown.contains("2:11: unknown key \"pipeline\""), "{shown}");
+}
+
+#[test]
+fn an_unknown_processor_is_told_from_one_that_is_not_run() {
+    let shown = refused("  filtre:", "filtre");
+    assert!(
+        shown.contains("unknown processor \"filtre\"") && shown.contains("did you mean \"filter\"?"),
+        "{shown}"
+    );
+    let shown = refused("  tail_sampling:", "tail_sampling");
+    assert!(shown.contains("does not run the Collector's processor \"tail_sampling\""), "{shown}");
+    assert!(shown.contains("2:3:") && shown.contains("Collector upstream"), "{shown}");
+    for later in ["transform", "metrics_transform", "cumulativetodelta", "delta_to_rate", "interval"] {
+        assert!(refused(&format!("  {later}:"), later).contains("does not run the processor"), "{later}");
+    }
+}
+
+#[test]
+fn a_pipeline_of_traces_may_not_have_a_processor_that_would_be_skipped() {
+    let text = "processors: {resource: {}}\nservice: {pipelines: {traces: {processors: [resource]}}}";
+    let shown = parse(text).unwrap().check("traces").unwrap_err().to_string();
+    assert!(
+        shown.contains("2:45: traces passes through: Phoenix does not run resource on traces"),
+        "{shown}"
+    );
+    let shown = parse(text).unwrap().check("metrics").unwrap_err().to_string();
+    assert!(shown.contains("there is no pipeline \"metrics\""), "{shown}");
+}
+
+#[test]
+fn actions_that_the_collector_refuses_are_refused_with_their_place() {
+    for (action, message) in [
+        ("{key: a, action: remove}", "unknown action \"remove\""),
+        ("{key: a, action: insert}", "\"value\" or \"from_attribute\" is missing"),
+        ("{action: insert, value: 1}", "\"key\" is missing"),
+        ("{key: a, action: insert, value: 1, from_attribute: b}", "several values"),
+        ("{key: a, action: insert, value: 1, pattern: x}", "does not use pattern"),
+        ("{action: delete}", "\"key\" or \"pattern\" is missing"),
+        ("{key: a, action: hash, value: 1}", "does not use value"),
+        ("{key: a, action: extract}", "\"pattern\" is missing"),
+        ("{key: a, action: extract, pattern: '(\\d+)(?P<x>y)'}", "without a name"),
+        ("{key: a, action: extract, pattern: 'x'}", "no group"),
+        ("{pattern: 'a(', action: delete}", "no regular expression"),
+        ("{key: a, action: convert}", "\"converted_type\" is missing"),
+        ("{key: a, action: convert, converted_type: bool}", "unknown type \"bool\""),
+        ("{key: a, action: insert, from_context: metadata.x}", "metadata does not reach"),
+        ("{kee: a, action: delete}", "unknown key \"kee\""),
+        ("{key: a, action: insert, value: [null]}", "null is no value"),
+    ] {
+        let shown = refused(&format!("  attributes: {{actions: [{action}]}}"), "attributes");
+        assert!(shown.contains(message) && shown.contains("otelcol.yaml:2:"), "{action}: {shown}");
+    }
+    assert!(refused("  attributes: {}", "attributes").contains("\"actions\" is missing"));
+    assert!(refused("  resource: {attributes: []}", "resource").contains("\"attributes\" is empty"));
+}
+
+#[test]
+fn machinery_settings_are_validated_as_in_the_collector() {
+    for (config, message) in [
+        ("memory_limiter: {limit_mib: 100}", "check_interval must be more than 0"),
+        ("memory_limiter: {check_interval: 1s}", "must be set"),
+        ("memory_limiter: {check_interval: 1s, limit_mib: 10, spike_limit_mib: 10}", "below limit_mib"),
+        ("memory_limiter: {check_interval: 1s, limit_percentage: 110}", "at most 100"),
+        ("memory_limiter: {check_interval: 1, limit_mib: 10}", "the integer 1 stands here"),
+        ("batch: {send_batch_max_size: 10}", "send_batch_max_size"),
+        ("batch: {send_batch_size: -1}", "0 or more"),
+        ("batch: {send_batchsize: 1}", "did you mean \"send_batch_size\"?"),
+    ] {
+        let id = config.split(':').next().unwrap();
+        let shown = refused(&format!("  {config}"), id);
+        assert!(shown.contains(message), "{config}: {shown}");
+    }
+}

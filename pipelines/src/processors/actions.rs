@@ -1,0 +1,214 @@
+//! The actions that `attributes` and `resource` share, as they are written.
+
+use crate::ottl::Pattern;
+use crate::yaml::{Fields, Located, Node, Problem, keep};
+
+use super::constant::Constant;
+
+/// One edit of a list of attributes.
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    /// Gives `key` a value, depending on whether it has one.
+    Put { key: String, when: When, value: Source },
+    /// Removes the attribute called `key` and those whose name `pattern` matches.
+    Delete { key: Option<String>, pattern: Option<Pattern> },
+    /// Replaces values by their SHA-256, selected as by `Delete`.
+    Hash { key: Option<String>, pattern: Option<Pattern> },
+    /// Writes the groups of `pattern`, matched with the text of `key`, to attributes of their names.
+    Extract { key: String, pattern: Pattern, names: Vec<String> },
+    /// Converts the value of `key` if it converts.
+    Convert { key: String, to: Target },
+}
+
+/// Which attributes `Put` touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// `insert`
+    Missing,
+    /// `update`
+    Present,
+    /// `upsert`
+    Always,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// The config.
+    Constant(Constant),
+    /// Another attribute of the same list, or the default if it is missing.
+    Attribute { key: String, default: Option<Constant> },
+}
+
+/// What `convert` makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A text.
+    Text,
+    /// An integer.
+    Int,
+    /// A double.
+    Double,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Put(When),
+    Delete,
+    Hash,
+    Extract,
+    Convert,
+}
+
+const VERBS: [(&str, Verb); 7] = [
+    ("insert", Verb::Put(When::Missing)),
+    ("update", Verb::Put(When::Present)),
+    ("upsert", Verb::Put(When::Always)),
+    ("delete", Verb::Delete),
+    ("hash", Verb::Hash),
+    ("extract", Verb::Extract),
+    ("convert", Verb::Convert),
+];
+
+/// Everything that an action may say; which of it a verb uses is checked afterwards.
+struct Written<'a> {
+    at: &'a Node,
+    verb: &'static str,
+    key: Option<String>,
+    pattern: Option<(Located, Pattern)>,
+    value: Option<&'a Node>,
+    from_attribute: Option<&'a Node>,
+    default: Option<&'a Node>,
+    converted_type: Option<&'a Node>,
+}
+
+/// Decodes a list of actions, which must not be empty.
+pub(super) fn decode(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>) -> Vec<Action> {
+    let Some(node) = keep(fields.required(key), problems) else { return Vec::new() };
+    let items = keep(node.list(), problems).unwrap_or_default();
+    if items.is_empty() && node.list().is_ok() {
+        problems
+            .push(Problem::new(node.location, format!("{key:?} is empty")).expected("at least one action"));
+    }
+    items.iter().filter_map(|item| action(item, problems)).collect()
+}
+
+fn action(node: &Node, problems: &mut Vec<Problem>) -> Option<Action> {
+    let mut fields = keep(node.map(), problems)?;
+    let verb = keep(fields.required("action"), problems);
+    let key = fields.take("key").and_then(|key| keep(key.text(), problems)).filter(|key| !key.is_empty());
+    let pattern = fields.take("pattern").and_then(|pattern| keep(pattern.located_text(), problems));
+    let pattern = pattern.filter(|pattern| !pattern.text().is_empty());
+    let (value, from_attribute) = (fields.take("value"), fields.take("from_attribute"));
+    let (default, converted_type) = (fields.take("default_value"), fields.take("converted_type"));
+    if let Some(context) = fields.take("from_context") {
+        let message = "from_context: a request's metadata does not reach the pipelines of Phoenix";
+        problems.push(Problem::new(context.location, message).expected("value or from_attribute"));
+        return None;
+    }
+    fields.finish(problems);
+    let verb = verb?;
+    // The Collector takes verbs in any case.
+    let lower = keep(verb.text(), problems)?.to_ascii_lowercase();
+    let Some((name, verb)) = VERBS.into_iter().find(|(name, _)| *name == lower) else {
+        let known = VERBS.iter().map(|(name, _)| *name);
+        problems.push(Problem::unknown(verb.location, "action", &lower, known));
+        return None;
+    };
+    let pattern = match pattern {
+        Some(text) => Some((text.clone(), keep(Pattern::located(&text), problems)?)),
+        None => None,
+    };
+    let written = Written {
+        at: node,
+        verb: name,
+        key: key.map(str::to_owned),
+        pattern,
+        value,
+        from_attribute,
+        default,
+        converted_type,
+    };
+    keep(written.action(verb, problems), problems)
+}
+
+impl Written<'_> {
+    fn action(self, verb: Verb, problems: &mut Vec<Problem>) -> Result<Action, Problem> {
+        match verb {
+            Verb::Put(_) => self.unused(&[("pattern", self.pattern.is_some()), self.has_type()])?,
+            Verb::Delete | Verb::Hash => self.unused(&[self.has_value(), self.has_type()])?,
+            Verb::Extract => self.unused(&[self.has_value(), self.has_type()])?,
+            Verb::Convert => self.unused(&[("pattern", self.pattern.is_some()), self.has_value()])?,
+        }
+        if matches!(verb, Verb::Delete | Verb::Hash) {
+            if self.key.is_none() && self.pattern.is_none() {
+                return Err(self.problem("\"key\" or \"pattern\" is missing"));
+            }
+            let (key, pattern) = (self.key, self.pattern.map(|(_, pattern)| pattern));
+            return Ok(match verb {
+                Verb::Delete => Action::Delete { key, pattern },
+                _ => Action::Hash { key, pattern },
+            });
+        }
+        let key = self.key.clone().ok_or_else(|| self.problem("\"key\" is missing"))?;
+        Ok(match verb {
+            Verb::Put(when) => Action::Put { key, when, value: self.source(problems)? },
+            Verb::Convert => Action::Convert { key, to: self.target()? },
+            _ => {
+                let Some((text, pattern)) = self.pattern else {
+                    return Err(self.problem("\"pattern\" is missing"));
+                };
+                let names = names(&text, &pattern)?;
+                Action::Extract { key, pattern, names }
+            }
+        })
+    }
+
+    fn problem(&self, message: &str) -> Problem {
+        Problem::new(self.at.location, format!("the action {}: {message}", self.verb))
+    }
+
+    fn has_value(&self) -> (&'static str, bool) {
+        let any = self.value.or(self.from_attribute).or(self.default);
+        ("value, from_attribute or default_value", any.is_some())
+    }
+
+    fn has_type(&self) -> (&'static str, bool) {
+        ("converted_type", self.converted_type.is_some())
+    }
+
+    fn unused(&self, keys: &[(&str, bool)]) -> Result<(), Problem> {
+        match keys.iter().find(|(_, present)| *present) {
+            Some((key, _)) => Err(self.problem(&format!("it does not use {key}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn source(&self, problems: &mut Vec<Problem>) -> Result<Source, Problem> {
+        let mut constant = |node: &Node| Constant::decode(node, problems);
+        match (self.value, self.from_attribute, self.default) {
+            (Some(value), None, None) | (None, None, Some(value)) => Ok(Source::Constant(constant(value))),
+            (None, Some(from), default) => {
+                Ok(Source::Attribute { key: from.text()?.to_owned(), default: default.map(constant) })
+            }
+            (None, None, None) => Err(self.problem("\"value\" or \"from_attribute\" is missing")),
+            (Some(_), _, _) => Err(self.problem("it has several values").expected("value or from_attribute")),
+        }
+    }
+
+    fn target(&self) -> Result<Target, Problem> {
+        let node = self.converted_type.ok_or_else(|| self.problem("\"converted_type\" is missing"))?;
+        let targets = [("string", Target::Text), ("int", Target::Int), ("double", Target::Double)];
+        node.one_of("type", &targets)
+    }
+}
+
+/// The names of all groups; the Collector refuses those without one.
+fn names(text: &Located, pattern: &Pattern) -> Result<Vec<String>, Problem> {
+    let names: Option<Vec<String>> = pattern.group_names().map(|name| name.map(str::to_owned)).collect();
+    let named = names.filter(|names| !names.is_empty());
+    named.ok_or_else(|| {
+        let problem = Problem::new(text.start(), "extract: the pattern has no group, or one without a name");
+        problem.expected("groups written (?P<name>…)")
+    })
+}

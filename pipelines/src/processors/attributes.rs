@@ -1,0 +1,59 @@
+//! `attributes`: edits the attributes of data points.
+
+use crate::yaml::{Fields, Node, Problem, keep};
+
+use super::actions::{self, Action};
+use super::selection::{MatchType, Names, regexp_options};
+
+/// The config of an `attributes` processor.
+#[derive(Debug, Clone)]
+pub struct Attributes {
+    pub(super) actions: Vec<Action>,
+    pub(super) include: Option<Names>,
+    pub(super) exclude: Option<Names>,
+}
+
+impl Attributes {
+    pub(super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        let mut fields = keep(config.map(), problems)?;
+        let actions = actions::decode(&mut fields, "actions", problems);
+        let include = fields.take("include").and_then(|node| selection(node, problems));
+        let exclude = fields.take("exclude").and_then(|node| selection(node, problems));
+        fields.finish(problems);
+        Some(Self { actions, include, exclude })
+    }
+}
+
+/// Metric names. `resources` may stand there, but selects nothing for metrics: so it is in the Collector.
+fn selection(node: &Node, problems: &mut Vec<Problem>) -> Option<Names> {
+    let mut fields = keep(node.map(), problems)?;
+    let match_type = MatchType::decode(&mut fields);
+    regexp_options(&mut fields, problems);
+    let names = fields.take("metric_names");
+    let resources = fields.take("resources").map(|node| check_pairs(node, problems));
+    fields.finish(problems);
+    let match_type = keep(match_type, problems)?;
+    match names {
+        Some(names) => Some(Names::decode(names, match_type, problems)),
+        None => {
+            if resources.is_none() {
+                problems.push(Problem::new(node.location, "it selects nothing").expected("metric_names"));
+            }
+            None
+        }
+    }
+}
+
+fn check_pairs(node: &Node, problems: &mut Vec<Problem>) {
+    for item in keep(node.list(), problems).unwrap_or_default() {
+        let Some(mut pair) = keep(Node::map(item), problems) else { continue };
+        check_pair(&mut pair, problems);
+        pair.finish(problems);
+    }
+}
+
+fn check_pair(pair: &mut Fields<'_>, problems: &mut Vec<Problem>) {
+    let key = keep(pair.required("key"), problems);
+    key.and_then(|key| keep(key.text(), problems));
+    pair.take("value");
+}

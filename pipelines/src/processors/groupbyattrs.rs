@@ -1,0 +1,26 @@
+//! `groupbyattrs`: moves attributes of data points to their resource and merges what becomes equal.
+
+use crate::yaml::{Node, Problem, keep};
+
+/// The config of a `groupbyattrs` processor. Without keys it only merges, which is called compaction.
+#[derive(Debug, Clone)]
+pub struct GroupByAttrs {
+    pub(super) keys: Vec<String>,
+}
+
+impl GroupByAttrs {
+    pub(super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        let mut fields = keep(config.map(), problems)?;
+        let written = fields.take("keys").map(|node| node.texts(problems)).unwrap_or_default();
+        fields.finish(problems);
+        let mut keys = Vec::<String>::new();
+        for key in written {
+            if key.is_empty() {
+                problems.push(Problem::new(config.location, "an empty key"));
+            } else if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        Some(Self { keys })
+    }
+}

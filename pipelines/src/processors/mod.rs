@@ -1,0 +1,84 @@
+//! What the stages of a pipeline do to a batch.
+//!
+//! Each processor has the Collector's name, config and semantics. Decoding a config compiles everything in
+//! it, so that whatever decodes also builds and no batch can find a mistake in a config.
+
+mod actions;
+mod attributes;
+mod constant;
+mod filter;
+mod groupbyattrs;
+mod resource;
+mod selection;
+
+use std::time::Duration;
+
+use crate::config::Scope;
+use crate::yaml::{Node, Problem};
+
+pub use attributes::Attributes;
+pub use filter::Filter;
+pub use groupbyattrs::GroupByAttrs;
+pub use resource::Resource;
+
+/// The types that run as stages.
+pub const SUPPORTED: [&str; 4] = ["filter", "attributes", "resource", "groupbyattrs"];
+/// The types that the language has and this version does not.
+pub(crate) const LATER: [&str; 5] =
+    ["transform", "metricstransform", "cumulativetodelta", "deltatorate", "interval"];
+
+/// The one name of a type that has two spellings.
+pub(crate) fn canonical(kind: &str) -> &str {
+    match kind {
+        "cumulative_to_delta" => "cumulativetodelta",
+        "delta_to_rate" => "deltatorate",
+        "metrics_transform" => "metricstransform",
+        "group_by_attrs" => "groupbyattrs",
+        other => other,
+    }
+}
+
+/// A processor with its config.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Processor {
+    /// Drops what conditions name.
+    Filter(Filter),
+    /// Edits the attributes of data points.
+    Attributes(Attributes),
+    /// Edits the attributes of resources.
+    Resource(Resource),
+    /// Moves attributes of data points to their resource and merges what becomes equal.
+    GroupByAttrs(GroupByAttrs),
+}
+
+impl Processor {
+    /// Decodes the config of a processor of a supported type.
+    pub(crate) fn decode(kind: &str, config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        match kind {
+            "filter" => Filter::decode(config, problems).map(Self::Filter),
+            "attributes" => Attributes::decode(config, problems).map(Self::Attributes),
+            "resource" => Resource::decode(config, problems).map(Self::Resource),
+            "groupbyattrs" => GroupByAttrs::decode(config, problems).map(Self::GroupByAttrs),
+            _ => None,
+        }
+    }
+
+    /// The unit that it must see whole.
+    pub fn scope(&self) -> Scope {
+        match self {
+            Self::Filter(_) | Self::Attributes(_) | Self::Resource(_) => Scope::Point,
+            Self::GroupByAttrs(_) => Scope::Host,
+        }
+    }
+
+    /// The longest that it keeps a point.
+    pub fn hold(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// How many scrapes it needs before it has its state.
+    pub fn warm_up(&self) -> u32 {
+        0
+    }
+}

@@ -1,0 +1,174 @@
+//! Typed access: each says what stands there if it is something else.
+
+use std::time::Duration;
+
+use super::{Entry, Fields, Kind, Located, Node, Problem, keep};
+
+impl Node {
+    fn mismatch(&self, expected: &str) -> Problem {
+        Problem::new(self.location, format!("{} stands here", self.describe())).expected(expected)
+    }
+
+    /// The entries, to be asked for by key. Null is an empty map.
+    ///
+    /// # Errors
+    /// Anything but a map or null.
+    pub fn map(&self) -> Result<Fields<'_>, Problem> {
+        Ok(Fields::new(self.location, self.entries()?))
+    }
+
+    /// The entries of a map whose keys are names that the user chose. Null is an empty map.
+    ///
+    /// # Errors
+    /// Anything but a map or null.
+    pub fn entries(&self) -> Result<&[Entry], Problem> {
+        match &self.kind {
+            Kind::Map(entries) => Ok(entries),
+            Kind::Null => Ok(&[]),
+            _ => Err(self.mismatch("a map")),
+        }
+    }
+
+    /// The items of a list. Null is an empty list.
+    ///
+    /// # Errors
+    /// Anything but a list or null.
+    pub fn list(&self) -> Result<&[Self], Problem> {
+        match &self.kind {
+            Kind::List(items) => Ok(items),
+            Kind::Null => Ok(&[]),
+            _ => Err(self.mismatch("a list")),
+        }
+    }
+
+    /// A text. A number or boolean is none, unless a variable brought it.
+    ///
+    /// # Errors
+    /// Anything but text.
+    pub fn text(&self) -> Result<&str, Problem> {
+        match (&self.kind, &self.spelling) {
+            (Kind::Text(text), _) => Ok(text.text()),
+            (_, Some(spelling)) => Ok(spelling),
+            (Kind::Bool(_) | Kind::Int(_) | Kind::Float(_), None) => {
+                Err(self.mismatch("text: put it in quotes"))
+            }
+            _ => Err(self.mismatch("text")),
+        }
+    }
+
+    /// A text with the places of its characters.
+    ///
+    /// # Errors
+    /// Anything but text.
+    pub fn located_text(&self) -> Result<Located, Problem> {
+        match &self.kind {
+            Kind::Text(text) => Ok(text.clone()),
+            _ => self.text().map(|text| Located::new(text, self.location)),
+        }
+    }
+
+    /// The texts of a list; what is no text, or no list, is reported.
+    pub fn texts(&self, problems: &mut Vec<Problem>) -> Vec<String> {
+        let mut texts = Vec::new();
+        for item in keep(self.list(), problems).unwrap_or_default() {
+            texts.extend(keep(item.text(), problems).map(str::to_owned));
+        }
+        texts
+    }
+
+    /// A boolean.
+    ///
+    /// # Errors
+    /// Anything but `true` or `false`.
+    pub fn bool(&self) -> Result<bool, Problem> {
+        match self.kind {
+            Kind::Bool(value) => Ok(value),
+            _ => Err(self.mismatch("true or false")),
+        }
+    }
+
+    /// A whole number.
+    ///
+    /// # Errors
+    /// Anything but an integer.
+    pub fn int(&self) -> Result<i64, Problem> {
+        match self.kind {
+            Kind::Int(value) => Ok(value),
+            // The Collector takes a double that is whole.
+            Kind::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => Ok(value as i64),
+            _ => Err(self.mismatch("a whole number")),
+        }
+    }
+
+    /// A whole number that is not negative.
+    ///
+    /// # Errors
+    /// Anything but an integer from 0 on.
+    pub fn unsigned(&self) -> Result<u64, Problem> {
+        u64::try_from(self.int()?).map_err(|_| self.mismatch("0 or more"))
+    }
+
+    /// A number.
+    ///
+    /// # Errors
+    /// Anything but an integer or a double.
+    pub fn float(&self) -> Result<f64, Problem> {
+        match self.kind {
+            Kind::Float(value) => Ok(value),
+            Kind::Int(value) => Ok(value as f64),
+            _ => Err(self.mismatch("a number")),
+        }
+    }
+
+    /// A duration as Go writes it: `10s`, `1m30s`, `250ms`, `0`.
+    ///
+    /// # Errors
+    /// Anything else; a negative duration, or one of more than 584 years, too.
+    pub fn duration(&self) -> Result<Duration, Problem> {
+        let expected = "a duration such as 250ms, 10s, 1m30s";
+        if let Kind::Int(0) = self.kind {
+            return Ok(Duration::ZERO);
+        }
+        let Kind::Text(text) = &self.kind else { return Err(self.mismatch(expected)) };
+        duration(text.text()).ok_or_else(|| self.mismatch(expected))
+    }
+
+    /// One of a few words.
+    ///
+    /// # Errors
+    /// Another word, with the nearest of the known ones.
+    pub fn one_of<T: Copy>(&self, what: &str, words: &[(&'static str, T)]) -> Result<T, Problem> {
+        let word = self.text()?;
+        let found = words.iter().find(|(known, _)| *known == word);
+        found
+            .map(|(_, value)| *value)
+            .ok_or_else(|| Problem::unknown(self.location, what, word, words.iter().map(|(known, _)| *known)))
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut total = (!rest.is_empty()).then_some(Duration::ZERO)?;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let unit = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let nanoseconds = match &tail[..unit] {
+            "ns" => 1.0,
+            "us" | "µs" | "μs" => 1e3,
+            "ms" => 1e6,
+            "s" => 1e9,
+            "m" => 60e9,
+            "h" => 3600e9,
+            _ => return None,
+        };
+        let part = number.parse::<f64>().ok()? * nanoseconds;
+        let part = (part < u64::MAX as f64).then(|| Duration::from_nanos(part.round() as u64))?;
+        total = total.checked_add(part)?;
+        rest = &tail[unit..];
+    }
+    Some(total)
+}

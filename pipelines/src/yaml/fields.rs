@@ -1,0 +1,48 @@
+//! A map being decoded: each key is asked for once, and what nobody asked for is an error.
+
+use super::{Entry, Location, Node, Problem};
+
+/// The entries of a map, and which of them were taken.
+///
+/// The keys asked for are the keys known, so that the list in a message cannot go stale.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    location: Location,
+    entries: &'a [Entry],
+    known: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(location: Location, entries: &'a [Entry]) -> Self {
+        Self { location, entries, known: Vec::new() }
+    }
+
+    /// Where the map begins.
+    pub fn location(&self) -> Location {
+        self.location
+    }
+
+    /// The value of an optional key; `null` is as good as leaving it out.
+    pub fn take(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.known.push(key);
+        let entry = self.entries.iter().find(|entry| entry.key.text == key);
+        entry.map(|entry| &entry.value).filter(|value| !value.is_null())
+    }
+
+    /// The value of a key that must be there.
+    ///
+    /// # Errors
+    /// The key is missing or null.
+    pub fn required(&mut self, key: &'static str) -> Result<&'a Node, Problem> {
+        self.take(key).ok_or_else(|| Problem::new(self.location, format!("{key:?} is missing")))
+    }
+
+    /// Reports every key that was not asked for.
+    pub fn finish(self, problems: &mut Vec<Problem>) {
+        for Entry { key, .. } in self.entries {
+            if !self.known.contains(&key.text.as_str()) {
+                problems.push(Problem::unknown(key.location, "key", &key.text, self.known.iter().copied()));
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! YAML with a place for everything: a tree whose every node knows its line and column.
+//!
+//! A config is read by people who have to find their mistakes, so nothing here drops a position or
+//! stops at the first problem. What always holds: a tree is bounded (bytes, depth, nodes after aliases),
+//! a key stands in a map once, anchors and merge keys are resolved, and reading never panics.
+//! Scalars mean what they mean to the Collector's YAML library, `$$` and `${env:NAME}` included.
+
+mod access;
+mod expand;
+mod fields;
+mod node;
+mod problem;
+mod read;
+mod scalar;
+mod text;
+
+pub use fields::Fields;
+pub use node::{Entry, Key, Kind, Node};
+pub use problem::{Location, Problem, Problems, keep, nearest};
+pub use text::Located;
+
+/// Looks up a variable of the environment; the caller decides what that is.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Reads one YAML document and expands its variables.
+///
+/// # Errors
+/// Every syntax error, duplicate key, passed limit or variable that cannot be expanded.
+pub fn read(file: &str, source: &str, lookup: Lookup<'_>) -> Result<Node, Problems> {
+    let mut problems = Vec::new();
+    let node = read::tree(source, &mut problems).map(|mut node| {
+        expand::expand(&mut node, lookup, &mut problems);
+        node
+    });
+    match node {
+        Some(node) if problems.is_empty() => Ok(node),
+        _ => Err(Problems::new(file, source, problems)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! The tree.
+
+use super::{Located, Location};
+
+/// One value of a document and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where the value begins. What came by an alias or a merge key stands where it was written.
+    pub location: Location,
+    /// What it is.
+    pub kind: Kind,
+    /// How a number, boolean or null was spelled by a variable, for who wants it as text all the same.
+    pub(super) spelling: Option<String>,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction, an exponent, or `.inf` and `.nan`.
+    Float(f64),
+    /// Text, quoted or not.
+    Text(Located),
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping, in the order of the source.
+    Map(Vec<Entry>),
+}
+
+/// A key of a map and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: Key,
+    /// The value.
+    pub value: Node,
+}
+
+/// A key of a map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its text.
+    pub text: String,
+    /// Where it stands.
+    pub location: Location,
+}
+
+impl Node {
+    pub(super) fn new(location: Location, kind: Kind) -> Self {
+        Self { location, kind, spelling: None }
+    }
+
+    /// A node that says nothing, such as what a missing section stands for.
+    pub fn null(location: Location) -> Self {
+        Self::new(location, Kind::Null)
+    }
+
+    /// Whether the value is missing or null.
+    pub fn is_null(&self) -> bool {
+        matches!(self.kind, Kind::Null)
+    }
+
+    /// What this tree takes of the limit on a document: its values, and long texts for several.
+    pub(super) fn weight(&self) -> usize {
+        match &self.kind {
+            Kind::List(items) => 1 + items.iter().map(Self::weight).sum::<usize>(),
+            Kind::Map(entries) => {
+                1 + entries.iter().map(|e| 1 + e.key.text.len() / 64 + e.value.weight()).sum::<usize>()
+            }
+            Kind::Text(text) => 1 + text.text().len() / 64,
+            _ => 1,
+        }
+    }
+
+    /// Levels of lists and maps in this tree; a scalar has none.
+    pub(super) fn depth(&self) -> usize {
+        match &self.kind {
+            Kind::List(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
+            Kind::Map(entries) => 1 + entries.iter().map(|entry| entry.value.depth()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// Says in a word or two what stands here, for messages.
+    pub fn describe(&self) -> String {
+        match &self.kind {
+            Kind::Null => "nothing".to_owned(),
+            Kind::Bool(value) => format!("the boolean {value}"),
+            Kind::Int(value) => format!("the integer {value}"),
+            Kind::Float(value) => format!("the number {value}"),
+            Kind::Text(text) => {
+                let short: String = text.text().chars().take(40).collect();
+                format!("the text {short:?}")
+            }
+            Kind::List(_) => "a list".to_owned(),
+            Kind::Map(_) => "a map".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What is wrong with a config, where, what was expected, and what was probably meant.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A place in a text; both count from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Location {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl Location {
+    /// The start of a text.
+    pub const START: Self = Self { line: 1, column: 1 };
+}
+
+/// One mistake in a config.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Where it stands.
+    pub location: Location,
+    /// What is wrong.
+    pub message: String,
+    /// What would have been right, if that can be said shortly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// The known name nearest to the unknown one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
+}
+
+impl Problem {
+    /// A problem with nothing but a message.
+    pub fn new(location: Location, message: impl Into<String>) -> Self {
+        Self { location, message: message.into(), expected: None, suggestion: None }
+    }
+
+    /// A name that is not one of `known`: the nearest is suggested, and all are listed if they are few.
+    pub fn unknown<'a>(
+        location: Location,
+        what: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let known: Vec<&str> = known.into_iter().collect();
+        let problem = Self::new(location, format!("unknown {what} {name:?}"));
+        let listed = match known.as_slice() {
+            [] => None,
+            [only] => Some((*only).to_owned()),
+            few if few.len() <= 16 => Some(format!("one of {}", few.join(", "))),
+            _ => None,
+        };
+        Self { expected: listed, suggestion: nearest(name, known).map(str::to_owned), ..problem }
+    }
+
+    /// Says what would have been right.
+    #[must_use]
+    pub fn expected(self, expected: impl Into<String>) -> Self {
+        Self { expected: Some(expected.into()), ..self }
+    }
+
+    /// Says what was probably meant.
+    #[must_use]
+    pub fn suggest(self, suggestion: Option<&str>) -> Self {
+        Self { suggestion: suggestion.map(str::to_owned), ..self }
+    }
+}
+
+/// Keeps what is right and reports what is wrong, so that decoding goes on to the next mistake.
+pub fn keep<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|problem| problems.push(problem)).ok()
+}
+
+/// The known name that is most like `name`, if one is like it at all.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
+    let (best, candidate) = known.into_iter().map(|k| (distance(k), k)).min()?;
+    // A third of the letters wrong is a typing mistake; more is another word.
+    (best <= candidate.chars().count().max(lower.chars().count()).div_ceil(3)).then_some(candidate)
+}
+
+/// Everything that is wrong with one file. Displays as `file:line:column: message`, each with the line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problems {
+    /// The file's name, as the caller gave it.
+    pub file: String,
+    /// The file's text; not serialized, since a config may hold secrets.
+    #[serde(skip)]
+    pub text: String,
+    /// The mistakes, by place.
+    pub problems: Vec<Problem>,
+}
+
+impl Problems {
+    /// Puts the problems in the order of the text, each once.
+    pub fn new(file: &str, text: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by(|a, b| (a.location, &a.message).cmp(&(b.location, &b.message)));
+        problems.dedup();
+        Self { file: file.to_owned(), text: text.to_owned(), problems }
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            let Location { line, column } = problem.location;
+            write!(f, "{}:{line}:{column}: {}", self.file, problem.message)?;
+            if let Some(source) = self.text.lines().nth(line as usize - 1) {
+                underline(f, source, problem.location)?;
+            }
+            if let Some(expected) = &problem.expected {
+                write!(f, "\n  expected: {expected}")?;
+            }
+            if let Some(suggestion) = &problem.suggestion {
+                write!(f, "\n  did you mean {suggestion:?}?")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much of a long line is shown on either side of the mistake.
+const SHOWN: usize = 60;
+
+fn underline(f: &mut fmt::Formatter<'_>, source: &str, at: Location) -> fmt::Result {
+    let column = at.column as usize - 1;
+    let skipped = column.saturating_sub(SHOWN);
+    let shown: String =
+        source.chars().skip(skipped).take(2 * SHOWN).map(|c| if c == '\t' { ' ' } else { c }).collect();
+    let word =
+        shown.chars().skip(column - skipped).take_while(|c| c.is_alphanumeric() || "_./-".contains(*c));
+    let number = at.line.to_string();
+    let (margin, carets) = (" ".repeat(number.len()), "^".repeat(word.count().max(1)));
+    write!(f, "\n {number} | {}\n {margin} | {}{carets}", shown.trim_end(), " ".repeat(column - skipped))
+}

@@ -1,0 +1,33 @@
+//! Which variant and generation of an agent a request says it comes from.
+
+use serde::Serialize;
+use tonic::metadata::MetadataMap;
+
+/// What stands for absent metadata.
+const NONE: &str = "none";
+/// Longest value that is kept: metadata is somebody else's text.
+const MAX_LENGTH: usize = 128;
+
+/// The origin of a request, as its metadata `x-phoenix-variant` and `x-phoenix-generation` name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Origin {
+    /// `baseline`, `candidate`, or `none`.
+    pub variant: String,
+    /// The generation's number in decimal, or `none`.
+    pub generation: String,
+}
+
+impl Origin {
+    pub(super) fn of(metadata: &MetadataMap) -> Self {
+        let value = |key| {
+            let text = metadata.get(key).and_then(|v| v.to_str().ok()).unwrap_or(NONE);
+            text.chars().take(MAX_LENGTH).collect()
+        };
+        Self { variant: value("x-phoenix-variant"), generation: value("x-phoenix-generation") }
+    }
+
+    /// Where counts go once there are too many different origins.
+    pub(super) fn other() -> Self {
+        Self { variant: "other".to_owned(), generation: "other".to_owned() }
+    }
+}
