@@ -13,6 +13,7 @@ mod edit;
 mod encode;
 pub mod identity;
 mod parse;
+pub(crate) mod peek;
 mod rows;
 mod span;
 mod value;
