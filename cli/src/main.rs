@@ -1,2 +1,34 @@
-//! The phoenix command.
-fn main() {}
+//! The `phoenix` command: one file per subcommand.
+
+mod counts_endpoint;
+mod output;
+mod simulate;
+mod sink;
+mod stop;
+
+use clap::{Parser, Subcommand};
+
+/// Canary releases for telemetry pipelines.
+#[derive(Parser)]
+#[command(name = "phoenix", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Simulate(simulate::Args),
+    Sink(sink::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Simulate(args) => simulate::run(args).await,
+            Command::Sink(args) => sink::run(args).await,
+        }
+    })
+}

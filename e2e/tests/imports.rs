@@ -15,7 +15,11 @@ fn manifest(krate: &str) -> toml::Table {
 /// What a crate's library or binary is built from; what only its tests use does not count.
 fn dependencies(krate: &str) -> BTreeSet<String> {
     let table = manifest(krate);
-    table.get("dependencies").and_then(toml::Value::as_table).map(|t| t.keys().cloned().collect()).unwrap_or_default()
+    table
+        .get("dependencies")
+        .and_then(toml::Value::as_table)
+        .map(|t| t.keys().cloned().collect())
+        .unwrap_or_default()
 }
 
 fn members() -> Vec<String> {
@@ -80,7 +84,10 @@ fn the_core_is_pure() {
         for name in ["tokio", "tonic", "axum", "sqlx", "hyper", "rand", "procfs", "tracing"] {
             assert!(!seen.contains(name), "{krate} depends on {name}");
         }
-        forbid(krate, &["std::fs", "std::net", "std::env", "std::process", "std::thread", "Instant::now", "SystemTime"]);
+        forbid(
+            krate,
+            &["std::fs", "std::net", "std::env", "std::process", "std::thread", "Instant::now", "SystemTime"],
+        );
     }
 }
 
@@ -101,7 +108,11 @@ fn nothing_is_called_common_or_utils() {
             let parts = file.strip_prefix(root()).unwrap().with_extension("");
             for part in parts.components() {
                 let part = part.as_os_str().to_str().unwrap();
-                assert!(!["common", "utils", "util", "helpers", "misc"].contains(&part), "{}", file.display());
+                assert!(
+                    !["common", "utils", "util", "helpers", "misc"].contains(&part),
+                    "{}",
+                    file.display()
+                );
             }
         }
     }

@@ -70,9 +70,11 @@ pub struct VariantReport {
     pub lost: Count,
     /// Output identities with several writers.
     pub collisions: Count,
-    /// Units assigned to it, and how many of them something left of.
+    /// Input points of the units assigned to it; those without a unit are the baseline's on top.
+    pub assigned_points: u64,
+    /// Units assigned to it.
     pub units: Count,
-    /// See `units`.
+    /// Units of which something left by it.
     pub units_delivered: Count,
     /// Time in its pipeline for each input point, nanoseconds; none before any was measured.
     pub nanos_per_point: Option<f64>,
@@ -247,6 +249,7 @@ impl VariantReport {
             monthly_usd: settings.price.monthly(active_series, bytes_per_second),
             lost: summary.fates.lost(variant),
             collisions: summary.colliding(variant),
+            assigned_points: summary.assigned_points[at],
             units: summary.units[at].count(),
             units_delivered: summary.units_delivered[at].count(),
             nanos_per_point: (cost.points > 0).then(|| cost.nanos as f64 / cost.points as f64),

@@ -28,6 +28,14 @@ pub struct Experiment {
     pub candidate: String,
 }
 
+impl Experiment {
+    /// Whether both variants run the same plans as in `other`.
+    #[must_use]
+    pub fn runs_the_plans_of(&self, other: &Self) -> bool {
+        self.baseline == other.baseline && self.candidate == other.candidate
+    }
+}
+
 /// One window in a line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WindowRow {
@@ -64,6 +72,22 @@ pub struct WindowRow {
 /// How many windows are kept for showing.
 const RECENT: usize = 60;
 
+/// What can be read of an [`Evidence`] at any time: the body of the agent's `GET /experiment`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// What is being compared.
+    pub experiment: Experiment,
+    /// The last windows, oldest first; they may reach back into earlier generations.
+    pub windows: Vec<WindowRow>,
+    /// The last full horizon of this generation, once there is one.
+    pub last_horizon: Option<Comparison>,
+    /// This generation, but for its warm-up.
+    pub generation: Comparison,
+    /// All generations in a row that ran these two plans, whatever their weights: both process every point at
+    /// every weight, so their windows are of one kind.
+    pub experiment_total: Comparison,
+}
+
 /// Everything measured in one generation. See the module.
 #[derive(Clone, Debug)]
 pub struct Evidence {
@@ -73,15 +97,39 @@ pub struct Evidence {
     warm_up: u64,
     horizon: Summary,
     last_horizon: Option<Comparison>,
-    total: Summary,
+    generation: Summary,
+    /// The generations before with the same plans.
+    before: Summary,
 }
 
 impl Evidence {
-    /// Nothing yet; `recent` windows of the generation before stay visible.
+    /// Nothing yet.
     #[must_use]
-    pub fn new(settings: Arc<Settings>, experiment: Experiment, recent: VecDeque<WindowRow>) -> Self {
-        let (horizon, total) = (Summary::default(), Summary::default());
-        Self { settings, experiment, recent, warm_up: 0, horizon, last_horizon: None, total }
+    pub fn new(settings: Arc<Settings>, experiment: Experiment) -> Self {
+        Self {
+            settings,
+            experiment,
+            recent: VecDeque::new(),
+            warm_up: 0,
+            horizon: Summary::default(),
+            last_horizon: None,
+            generation: Summary::default(),
+            before: Summary::default(),
+        }
+    }
+
+    /// Begins the next generation. The last windows stay visible. Where both plans are the same as before, what
+    /// was measured stays part of the experiment and no stage has to warm up again; a horizon starts anew
+    /// in any case.
+    #[must_use]
+    pub fn succeeded_by(mut self, settings: Arc<Settings>, experiment: Experiment) -> Self {
+        let mut next = Self::new(settings, experiment);
+        if next.experiment.runs_the_plans_of(&self.experiment) {
+            self.before.merge(&self.generation);
+            (next.before, next.warm_up) = (self.before, self.warm_up);
+        }
+        next.recent = self.recent;
+        next
     }
 
     /// Adds a closed window. `interval_nanos` is the scrape interval observed so far.
@@ -94,7 +142,7 @@ impl Evidence {
         if warming_up {
             return;
         }
-        self.total.merge(window);
+        self.generation.merge(window);
         self.horizon.merge(window);
         if self.horizon.nanos >= self.horizon_nanos(interval) {
             let horizon = std::mem::take(&mut self.horizon);
@@ -141,27 +189,17 @@ impl Evidence {
         &self.experiment
     }
 
-    /// The last windows, oldest first.
+    /// Everything that can be read of it now.
     #[must_use]
-    pub fn recent(&self) -> &VecDeque<WindowRow> {
-        &self.recent
-    }
-
-    /// The last full horizon, once there is one.
-    #[must_use]
-    pub fn last_horizon(&self) -> Option<&Comparison> {
-        self.last_horizon.as_ref()
-    }
-
-    /// Everything since the generation began, but for the warm-up.
-    #[must_use]
-    pub fn total(&self) -> Comparison {
-        Comparison::of(&self.total, &self.settings)
-    }
-
-    /// The summary behind [`Evidence::total`].
-    #[must_use]
-    pub fn summary(&self) -> &Summary {
-        &self.total
+    pub fn report(&self) -> Report {
+        let mut all = self.before.clone();
+        all.merge(&self.generation);
+        Report {
+            experiment: self.experiment.clone(),
+            windows: self.recent.iter().cloned().collect(),
+            last_horizon: self.last_horizon.clone(),
+            generation: Comparison::of(&self.generation, &self.settings),
+            experiment_total: Comparison::of(&all, &self.settings),
+        }
     }
 }

@@ -7,6 +7,14 @@
 //! - nothing is guessed from names: lost, renamed, merged and split come from provenance;
 //! - everything is bounded, and a number that is an estimate says so;
 //! - time is an argument; there is no I/O here.
+//!
+//! How it is driven, per batch, under the lock of its generation: [`Observer::roll`] with the time of admission
+//! (a closed window goes to [`Evidence::add`]), [`Observer::input`], then for each variant [`Observer::output`]
+//! and [`Observer::spent`] (or [`Observer::failed`]), then [`Observer::assigned`] for each unit,
+//! [`Observer::unassigned`], and [`Observer::delivered`] for what leaves. A timer calls `roll` too, so that a
+//! window closes without traffic. When a generation ends, [`Observer::cut`] closes its last summary; the
+//! observer itself lives on if both plans stay the same (their state does too) and is made anew otherwise;
+//! [`Evidence::succeeded_by`] begins the next generation's evidence in either case.
 
 mod collision;
 mod compare;
@@ -28,7 +36,7 @@ pub use compare::{
 };
 pub use cost::{Cost, Price};
 pub use critical::{Critical, Granularity};
-pub use evidence::{Evidence, Experiment, WindowRow};
+pub use evidence::{Evidence, Experiment, Report, WindowRow};
 pub use lens::Lens;
 pub use observer::Observer;
 pub use settings::Settings;

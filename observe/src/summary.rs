@@ -62,6 +62,8 @@ pub struct Summary {
     pub outputs: [Volume; 2],
     /// What left by each variant.
     pub delivered: [Volume; 2],
+    /// Input points of the units that are assigned to each variant; those without a unit come on top.
+    pub assigned_points: [u64; 2],
     /// Units assigned to each variant.
     pub(crate) units: [SeriesSet; 2],
     /// Units of which something left by the variant they are assigned to.
@@ -97,6 +99,7 @@ impl Summary {
             let at = variant.index();
             self.outputs[at].merge(other.outputs[at]);
             self.delivered[at].merge(other.delivered[at]);
+            self.assigned_points[at] += other.assigned_points[at];
             self.units[at].merge(&other.units[at]);
             self.units_delivered[at].merge(&other.units_delivered[at]);
             self.output_series[at].merge(&other.output_series[at]);

@@ -324,7 +324,10 @@ pub(super) fn read_value(buf: &[u8], any: Span, depth: u32) -> Result<Cell, Malf
             }
             (7, Wire::Len(span)) => Cell::Bytes(span),
             (1..=7, _) => {
-                return Err(Malformed { offset: field.at, what: "an attribute value of the wrong wire type" });
+                return Err(Malformed {
+                    offset: field.at,
+                    what: "an attribute value of the wrong wire type",
+                });
             }
             _ => value,
         };

@@ -12,6 +12,7 @@ use prost::Message;
 
 use super::{Class, Host, Profile, Role, catalogue};
 use crate::scrape::{MetricSet, SCHEMA_URL, SCOPE_NAME, point_count};
+use crate::sink::point_keys;
 
 const START: u64 = 1_790_000_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -113,6 +114,15 @@ proptest! {
                 prop_assert!(before.get(key).is_none_or(|earlier| earlier <= value), "{:?}", key);
             }
             before = now;
+        }
+    }
+
+    #[test]
+    fn every_point_of_a_scrape_is_a_series_of_its_own(profile in profiles(), role in roles(), n in 1_usize..200, seed: u64) {
+        let host = Host::new(profile, role, "h", n, seed).with_metrics(MetricSet::All);
+        for request in scrapes(host, 2) {
+            let series: HashSet<_> = point_keys(&request).into_iter().map(|key| key.series).collect();
+            prop_assert_eq!(series.len() as u64, point_count(&request));
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) use reading::{CpuSeconds, Identity, Memory, Pair, Usage};
 /// The scope name of the Collector's process scraper.
 pub const SCOPE_NAME: &str = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver/internal/scraper/processscraper";
 
-/// The scope version: the Collector release whose output is reproduced.
+/// The scope version, where a Collector states the version of its own build.
 pub const SCOPE_VERSION: &str = "0.139.0";
 
 /// The schema URL of every `ResourceMetrics`: the scraper still speaks semantic conventions 1.9.0.

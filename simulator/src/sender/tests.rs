@@ -36,6 +36,15 @@ fn config(endpoint: String, requests: u64) -> SenderConfig {
     }
 }
 
+async fn until(condition: impl Fn() -> bool) {
+    let polled = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), polled).await.unwrap();
+}
+
 async fn run(config: SenderConfig) -> SenderCounts {
     let (_stop, stopping) = watch::channel(false);
     let counts = Sender::new(config).unwrap().run(&mut host(), stopping).await.unwrap();
@@ -141,6 +150,26 @@ async fn without_a_listener_nothing_is_sent_and_everything_is_refused() {
 }
 
 #[tokio::test]
+async fn a_connection_cut_before_the_answer_leaves_the_points_ambiguous() {
+    let listener = tokio::net::TcpListener::bind(loopback()).await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let cutter = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 4096];
+            // The whole scrape is larger than this: the request has begun when the connection is cut.
+            tokio::io::AsyncReadExt::read_exact(&mut stream, &mut buffer).await.unwrap();
+        }
+    });
+    let mut config = config(endpoint, 1);
+    config.retry.max_elapsed = Duration::from_millis(5);
+    let sent = run(config).await;
+    cutter.abort();
+    assert_eq!((sent.ambiguous, sent.refused, sent.sent), (SCRAPE, 0, SCRAPE), "{sent:?}");
+    assert_eq!(sent.failures["transport"], sent.attempts);
+}
+
+#[tokio::test]
 async fn a_restarted_receiver_gets_the_rest_and_the_accounts_still_agree() {
     let first = Sink::bind(loopback()).await.unwrap();
     let (addr, endpoint) = (first.addr, first.endpoint());
@@ -148,9 +177,7 @@ async fn a_restarted_receiver_gets_the_rest_and_the_accounts_still_agree() {
     let mut sender = Sender::new(config(endpoint, 400)).unwrap();
     let counts = sender.counts();
     let running = tokio::spawn(async move { sender.run(&mut host(), stopping).await.unwrap() });
-    while counts.snapshot().acknowledged < 20 * SCRAPE {
-        tokio::task::yield_now().await;
-    }
+    until(|| counts.snapshot().acknowledged >= 20 * SCRAPE).await;
     let before = first.stop().await;
     let second = Sink::bind(addr).await.unwrap();
     let sent = running.await.unwrap();
@@ -173,9 +200,7 @@ async fn a_stop_ends_the_wait_for_a_retry_and_accounts_for_the_request() {
     let mut sender = Sender::new(config).unwrap();
     let counts = sender.counts();
     let running = tokio::spawn(async move { sender.run(&mut host(), stopping).await.unwrap() });
-    while counts.snapshot().attempts == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| counts.snapshot().attempts > 0).await;
     stop.send_replace(true);
     let sent = tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
     assert_eq!((sent.scraped, sent.refused, sent.in_flight()), (SCRAPE, SCRAPE, 0));

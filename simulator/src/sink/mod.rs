@@ -40,7 +40,8 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 /// What a sink keeps.
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
-    /// Most (series, timestamp) keys to tell doubles by, 16 bytes each; past it `exact` is false.
+    /// Most (series, timestamp) keys to tell doubles by, 16 bytes each; past it `exact` is false. With 0 no
+    /// key is worked out at all, for load.
     pub max_keys: usize,
     /// Most points whose key and origin are recorded in memory, for tests; 0 records none.
     pub max_recorded: usize,

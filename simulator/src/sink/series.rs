@@ -47,6 +47,15 @@ pub fn point_keys(request: &ExportMetricsServiceRequest) -> Vec<PointKey> {
     keys
 }
 
+/// The five kinds of points share their fields' names, but no trait.
+macro_rules! points {
+    ($push:ident, $data:ident) => {
+        for point in &$data.data_points {
+            $push(&point.attributes, point.time_unix_nano);
+        }
+    };
+}
+
 fn metric_keys(scope: u128, metric: &Metric, keys: &mut Vec<PointKey>) {
     let Some(data) = &metric.data else { return };
     let (kind, temporality, monotonic) = match data {
@@ -62,19 +71,18 @@ fn metric_keys(scope: u128, metric: &Metric, keys: &mut Vec<PointKey>) {
     prefix.push(kind);
     prefix.extend(temporality.to_le_bytes());
     prefix.push(u8::from(monotonic));
+    let shared = prefix.len();
     let mut push = |attributes: &[KeyValue], time_unix_nano| {
-        let mut bytes = prefix.clone();
-        put_attributes(&mut bytes, attributes);
-        keys.push(PointKey { series: xxh3_128(&bytes), time_unix_nano });
+        prefix.truncate(shared);
+        put_attributes(&mut prefix, attributes);
+        keys.push(PointKey { series: xxh3_128(&prefix), time_unix_nano });
     };
     match data {
-        Data::Gauge(d) => d.data_points.iter().for_each(|p| push(&p.attributes, p.time_unix_nano)),
-        Data::Sum(d) => d.data_points.iter().for_each(|p| push(&p.attributes, p.time_unix_nano)),
-        Data::Histogram(d) => d.data_points.iter().for_each(|p| push(&p.attributes, p.time_unix_nano)),
-        Data::ExponentialHistogram(d) => {
-            d.data_points.iter().for_each(|p| push(&p.attributes, p.time_unix_nano))
-        }
-        Data::Summary(d) => d.data_points.iter().for_each(|p| push(&p.attributes, p.time_unix_nano)),
+        Data::Gauge(gauge) => points!(push, gauge),
+        Data::Sum(sum) => points!(push, sum),
+        Data::Histogram(histogram) => points!(push, histogram),
+        Data::ExponentialHistogram(histogram) => points!(push, histogram),
+        Data::Summary(summary) => points!(push, summary),
     }
 }
 
@@ -87,17 +95,24 @@ fn put_scope(out: &mut Vec<u8>, scope_metrics: &ScopeMetrics) {
 
 /// Attributes as a set: each written on its own, then sorted.
 fn put_attributes(out: &mut Vec<u8>, attributes: &[KeyValue]) {
-    let mut written: Vec<Vec<u8>> = attributes.iter().map(write_attribute).collect();
+    put_length(out, attributes.len());
+    if let [only] = attributes {
+        // Most points have one attribute, and the sink must keep up with what it judges.
+        return put_attribute(out, only);
+    }
+    let write = |attribute| {
+        let mut written = Vec::with_capacity(64);
+        put_attribute(&mut written, attribute);
+        written
+    };
+    let mut written: Vec<Vec<u8>> = attributes.iter().map(write).collect();
     written.sort_unstable();
-    put_length(out, written.len());
     written.iter().for_each(|bytes| out.extend(bytes));
 }
 
-fn write_attribute(attribute: &KeyValue) -> Vec<u8> {
-    let mut out = Vec::with_capacity(attribute.key.len() + 32);
-    put_text(&mut out, &attribute.key);
-    put_value(&mut out, attribute.value.as_ref());
-    out
+fn put_attribute(out: &mut Vec<u8>, attribute: &KeyValue) {
+    put_text(out, &attribute.key);
+    put_value(out, attribute.value.as_ref());
 }
 
 fn put_value(out: &mut Vec<u8>, value: Option<&AnyValue>) {

@@ -22,12 +22,14 @@ use crate::live::Live;
 pub(super) struct Receiver {
     pub tally: Live<Tally>,
     pub failures: Live<Failures>,
+    options: SinkOptions,
     stopping: watch::Receiver<bool>,
 }
 
 impl Receiver {
     pub fn new(options: SinkOptions, stopping: watch::Receiver<bool>) -> Self {
-        Self { tally: Live::new(Tally::new(options)), failures: Live::default(), stopping }
+        let tally = Live::new(Tally::new(options.clone()));
+        Self { tally, failures: Live::default(), options, stopping }
     }
 
     /// Fails the request as injected, or counts it with `count`.
@@ -70,7 +72,7 @@ impl MetricsService for Receiver {
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         let origin = Origin::of(request.metadata());
-        let metrics = Metrics::of(request.get_ref());
+        let metrics = Metrics::of(request.get_ref(), &self.options);
         self.receive(|tally| tally.add_metrics(origin, &metrics)).await?;
         Ok(Response::new(ExportMetricsServiceResponse { partial_success: None }))
     }

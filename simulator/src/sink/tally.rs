@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::series::{PointKey, point_keys};
 use super::{Origin, SinkOptions};
+use crate::scrape::point_count;
 
 /// Most origins counted apart; the rest goes under `other`.
 const MAX_ORIGINS: usize = 1_024;
@@ -126,6 +127,7 @@ impl Tally {
 
     /// Counts an accepted metrics request, whose points have these keys.
     pub fn add_metrics(&mut self, origin: Origin, metrics: &Metrics) {
+        self.unchecked += metrics.points - metrics.keys.len() as u64;
         for key in &metrics.keys {
             self.see(*key);
             if self.recorded.len() < self.options.max_recorded {
@@ -135,7 +137,7 @@ impl Tally {
         self.name_executables(&origin.variant, &metrics.executables);
         let counts = OriginCounts {
             requests: 1,
-            points: metrics.keys.len() as u64,
+            points: metrics.points,
             bytes: metrics.bytes,
             ..OriginCounts::default()
         };
@@ -202,13 +204,16 @@ impl Tally {
 
 /// What is worked out of a metrics request before the tally is locked.
 pub(super) struct Metrics {
+    points: u64,
+    /// One a point, or none at all when nobody will look at them.
     keys: Vec<PointKey>,
     executables: BTreeSet<String>,
     bytes: u64,
 }
 
 impl Metrics {
-    pub fn of(request: &ExportMetricsServiceRequest) -> Self {
+    pub fn of(request: &ExportMetricsServiceRequest, options: &SinkOptions) -> Self {
+        let keyed = options.max_keys > 0 || options.max_recorded > 0;
         let resources = request.resource_metrics.iter().filter_map(|r| r.resource.as_ref());
         let names = resources.flat_map(|r| &r.attributes).filter(|a| a.key == "process.executable.name");
         let texts = names.filter_map(|a| match a.value.as_ref()?.value.as_ref()? {
@@ -216,7 +221,8 @@ impl Metrics {
             _ => None,
         });
         Self {
-            keys: point_keys(request),
+            points: point_count(request),
+            keys: if keyed { point_keys(request) } else { Vec::new() },
             executables: texts.collect(),
             bytes: prost::Message::encoded_len(request) as u64,
         }

@@ -80,6 +80,16 @@ async fn past_its_bound_the_sink_says_that_it_is_not_exact() {
 }
 
 #[tokio::test]
+async fn without_room_for_keys_points_are_still_counted_exactly() {
+    let options = SinkOptions { max_keys: 0, max_recorded: 0 };
+    let sink = Sink::bind_with(loopback(), options).await.unwrap();
+    let mut client = MetricsServiceClient::connect(sink.endpoint()).await.unwrap();
+    client.export(scrape()).await.unwrap();
+    let counts = sink.counts();
+    assert_eq!((counts.points, counts.distinct_points, counts.exact), (280, 0, false));
+}
+
+#[tokio::test]
 async fn spans_and_log_records_are_counted_and_a_message_over_64_mib_is_taken() {
     let sink = Sink::bind(loopback()).await.unwrap();
     let spans = ScopeSpans { spans: vec![Span::default(); 3], ..ScopeSpans::default() };
@@ -180,7 +190,7 @@ fn what_belongs_to_a_series_changes_its_key() {
             set(&mut resource(r)[0], Value::ArrayValue(ArrayValue { values: vec![text] }));
         }),
         ("scope's version", |r| {
-            r.resource_metrics[0].scope_metrics[0].scope.as_mut().unwrap().version.push('x')
+            r.resource_metrics[0].scope_metrics[0].scope.as_mut().unwrap().version.push('x');
         }),
         ("name", |r| r.resource_metrics[0].scope_metrics[0].metrics[0].name.push('x')),
         ("unit", |r| r.resource_metrics[0].scope_metrics[0].metrics[0].unit.push('x')),

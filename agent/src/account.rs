@@ -1,0 +1,233 @@
+//! What the agent owes: points acknowledged but not yet confirmed by a destination.
+//!
+//! A few counters in one small file, written with plain `write(2)` at a fixed offset: before the
+//! answer goes out the points count as queued, after a destination settled them as delivered,
+//! rejected, dropped or lost. The page cache survives `kill -9`, so the next boot knows exactly how
+//! many points were owed when the process died and says so; they are lost, but never silently.
+//! Without a data directory there is no account and a crash cannot be measured; boot says that too.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+const MAGIC: u64 = u64::from_le_bytes(*b"phxacct1");
+const WORDS: usize = 8;
+const BYTES: usize = WORDS * 8;
+
+/// Why the account cannot be kept.
+#[derive(Debug, Error)]
+pub enum AccountError {
+    /// The file cannot be opened, read or written.
+    #[error("account file {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another agent runs on the same data directory.
+    #[error("account file {0} is locked: another agent runs on this data directory")]
+    Locked(PathBuf),
+}
+
+/// Points by what became of them, over the life of the data directory and all signals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Acknowledged and put into a destination's queue.
+    pub queued: u64,
+    /// Confirmed by the destination.
+    pub delivered: u64,
+    /// Refused for good by the destination.
+    pub rejected: u64,
+    /// Given up after the retries ran out.
+    pub dropped: u64,
+    /// Still queued when a shutdown's deadline passed.
+    pub lost_shutdown: u64,
+    /// Owed by a process that died.
+    pub lost_crash: u64,
+}
+
+impl Totals {
+    /// Points a destination has still to settle.
+    pub fn owed(&self) -> u64 {
+        let settled = self.delivered + self.rejected + self.dropped + self.lost_shutdown + self.lost_crash;
+        self.queued.saturating_sub(settled)
+    }
+
+    fn words(&self) -> [u64; WORDS - 2] {
+        [self.queued, self.delivered, self.rejected, self.dropped, self.lost_shutdown, self.lost_crash]
+    }
+
+    fn encode(&self) -> [u8; BYTES] {
+        let mut record = [0; BYTES];
+        record[..8].copy_from_slice(&MAGIC.to_le_bytes());
+        for (slot, word) in record[8..BYTES - 8].chunks_exact_mut(8).zip(self.words()) {
+            slot.copy_from_slice(&word.to_le_bytes());
+        }
+        let sum = xxh3_64(&record[..BYTES - 8]);
+        record[BYTES - 8..].copy_from_slice(&sum.to_le_bytes());
+        record
+    }
+
+    fn decode(record: &[u8; BYTES]) -> Option<Self> {
+        let word = |i: usize| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&record[i * 8..i * 8 + 8]);
+            u64::from_le_bytes(bytes)
+        };
+        let intact = word(0) == MAGIC && word(WORDS - 1) == xxh3_64(&record[..BYTES - 8]);
+        intact.then(|| Self {
+            queued: word(1),
+            delivered: word(2),
+            rejected: word(3),
+            dropped: word(4),
+            lost_shutdown: word(5),
+            lost_crash: word(6),
+        })
+    }
+}
+
+/// How a destination settled points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Confirmed.
+    pub delivered: u64,
+    /// Refused for good.
+    pub rejected: u64,
+    /// Given up after the retries ran out.
+    pub dropped: u64,
+    /// Abandoned at a shutdown's deadline.
+    pub lost_shutdown: u64,
+}
+
+/// The account, in memory and, with a data directory, on disk.
+#[derive(Debug)]
+pub struct Account {
+    state: Mutex<State>,
+    found_lost: u64,
+    kept: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    totals: Totals,
+    file: Option<File>,
+    failing: bool,
+}
+
+impl Account {
+    /// An account that dies with the process.
+    pub fn in_memory() -> Self {
+        Self { state: Mutex::default(), found_lost: 0, kept: false }
+    }
+
+    /// Opens `dir/account`, and writes off as lost what a process that died still owed.
+    ///
+    /// # Errors
+    /// [`AccountError`] if the file cannot be kept or belongs to a running agent. A file whose
+    /// checksum does not hold starts a new account: it can only come from a power loss.
+    pub fn open(dir: &Path) -> Result<Self, AccountError> {
+        let path = dir.join("account");
+        let io = |source| AccountError::Io { path: path.clone(), source };
+        std::fs::create_dir_all(dir).map_err(io)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        file.try_lock().map_err(|_| AccountError::Locked(path.clone()))?;
+        let mut record = [0; BYTES];
+        let totals = match file.read_exact_at(&mut record, 0) {
+            Ok(()) => Totals::decode(&record),
+            Err(_) => None,
+        };
+        let mut totals = totals.unwrap_or_default();
+        let found_lost = totals.owed();
+        totals.lost_crash += found_lost;
+        file.write_all_at(&totals.encode(), 0).map_err(io)?;
+        let state = State { totals, file: Some(file), failing: false };
+        Ok(Self { state: Mutex::new(state), found_lost, kept: true })
+    }
+
+    /// Records that `points` are about to be acknowledged.
+    pub fn queued(&self, points: u64) {
+        self.change(|totals| totals.queued += points);
+    }
+
+    /// Records what became of points queued before.
+    pub fn settled(&self, settled: Settled) {
+        self.change(|totals| {
+            totals.delivered += settled.delivered;
+            totals.rejected += settled.rejected;
+            totals.dropped += settled.dropped;
+            totals.lost_shutdown += settled.lost_shutdown;
+        });
+    }
+
+    /// The counters now.
+    pub fn totals(&self) -> Totals {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).totals
+    }
+
+    /// Points the previous process owed when it died; zero after a clean stop.
+    pub fn found_lost(&self) -> u64 {
+        self.found_lost
+    }
+
+    /// Whether the account is on disk, and survives this process.
+    pub fn is_kept(&self) -> bool {
+        self.kept && !self.state.lock().unwrap_or_else(PoisonError::into_inner).failing
+    }
+
+    /// A full disk must not stop telemetry: the account goes on in memory and says so once.
+    fn change(&self, change: impl FnOnce(&mut Totals)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state.totals);
+        let record = state.totals.encode();
+        let Some(file) = &state.file else { return };
+        let written = file.write_all_at(&record, 0);
+        if let Err(error) = &written
+            && !state.failing
+        {
+            tracing::error!(%error, "the account cannot be written: a crash now would go unmeasured");
+        }
+        state.failing = written.is_err();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_died_leaves_exactly_what_it_owed() {
+        let dir = tempfile::tempdir().expect("dir");
+        let account = Account::open(dir.path()).expect("open");
+        account.queued(100);
+        account.settled(Settled { delivered: 60, rejected: 5, ..Settled::default() });
+        drop(account); // As a kill would: nothing is written on the way out.
+        let next = Account::open(dir.path()).expect("open");
+        assert_eq!(next.found_lost(), 35);
+        assert_eq!(next.totals().owed(), 0);
+        drop(next);
+        let third = Account::open(dir.path()).expect("open");
+        assert_eq!(third.found_lost(), 0, "written off once");
+        assert_eq!(third.totals().lost_crash, 35);
+    }
+
+    #[test]
+    fn two_agents_cannot_share_a_data_directory() {
+        let dir = tempfile::tempdir().expect("dir");
+        let _first = Account::open(dir.path()).expect("open");
+        assert!(matches!(Account::open(dir.path()), Err(AccountError::Locked(_))));
+    }
+
+    #[test]
+    fn a_torn_record_starts_a_new_account() {
+        let dir = tempfile::tempdir().expect("dir");
+        std::fs::write(dir.path().join("account"), [7; BYTES]).expect("write");
+        let account = Account::open(dir.path()).expect("open");
+        assert_eq!(account.totals(), Totals::default());
+    }
+}

@@ -1,0 +1,107 @@
+//! What the agent says about itself at `/health`, and whether it is ready.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::account::Account;
+
+/// In which part of its life the agent is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Built, not serving yet.
+    Starting,
+    /// Serving.
+    Running,
+    /// Finishing what is in flight.
+    Draining,
+}
+
+/// What can change while the agent runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Condition {
+    /// Where in its life it is.
+    pub phase: Phase,
+    /// The generation in charge.
+    pub generation: u64,
+    /// SHA-256 of the config text in charge.
+    pub config_digest: String,
+    /// Why the last config was not taken, if it was not.
+    pub config_error: Option<String>,
+    /// When senders are answered.
+    pub acknowledge: &'static str,
+    /// Why then.
+    pub acknowledge_why: String,
+    /// Whether a crash can be measured.
+    pub account: &'static str,
+}
+
+/// The condition, shared.
+#[derive(Debug)]
+pub struct Health(Mutex<Condition>);
+
+#[derive(Serialize)]
+struct Report<'a> {
+    status: &'static str,
+    #[serde(flatten)]
+    condition: &'a Condition,
+    points: Points,
+}
+
+#[derive(Serialize)]
+struct Points {
+    queued: u64,
+    delivered: u64,
+    rejected: u64,
+    dropped: u64,
+    owed: u64,
+    lost_to_shutdowns: u64,
+    lost_to_crashes: u64,
+    lost_to_the_last_crash: u64,
+}
+
+impl Health {
+    /// Starts from `condition`.
+    pub fn new(condition: Condition) -> Self {
+        Self(Mutex::new(condition))
+    }
+
+    /// Changes it.
+    pub fn update(&self, change: impl FnOnce(&mut Condition)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// A copy of it.
+    pub fn condition(&self) -> Condition {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether senders should come here.
+    pub fn is_ready(&self) -> bool {
+        self.condition().phase == Phase::Running
+    }
+
+    /// The JSON of `/health`.
+    pub fn report(&self, account: &Account) -> String {
+        let condition = self.condition();
+        let status = match (condition.phase, &condition.config_error) {
+            (Phase::Running, None) => "ok",
+            (Phase::Running, Some(_)) => "degraded",
+            (Phase::Starting, _) => "starting",
+            (Phase::Draining, _) => "draining",
+        };
+        let totals = account.totals();
+        let points = Points {
+            queued: totals.queued,
+            delivered: totals.delivered,
+            rejected: totals.rejected,
+            dropped: totals.dropped,
+            owed: totals.owed(),
+            lost_to_shutdowns: totals.lost_shutdown,
+            lost_to_crashes: totals.lost_crash,
+            lost_to_the_last_crash: account.found_lost(),
+        };
+        serde_json::to_string(&Report { status, condition: &condition, points }).unwrap_or_default()
+    }
+}

@@ -1,0 +1,264 @@
+//! The agent's own metrics, in Prometheus' text format.
+//!
+//! Names the Collector has are the Collector's, to the letter (so they carry no `_total`), and mean
+//! the same; ours begin with `phoenix_`. Refused requests are counted in requests: they are turned
+//! away on their headers, before anyone could count points in them.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::{MetricType, TypedMetric};
+use prometheus_client::registry::Registry;
+
+use crate::deliver::{Payload, Variant};
+use crate::signal::Signal;
+
+/// A counter under a name that does not end in `_total`.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Arc<AtomicU64>);
+
+impl Tally {
+    fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+impl EncodeMetric for Tally {
+    fn encode(&self, mut encoder: MetricEncoder) -> std::fmt::Result {
+        encoder.encode_gauge(&self.0.load(Ordering::Relaxed))
+    }
+
+    fn metric_type(&self) -> MetricType {
+        Self::TYPE
+    }
+}
+
+impl TypedMetric for Tally {
+    const TYPE: MetricType = MetricType::Unknown;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReceiverLabels {
+    receiver: &'static str,
+    transport: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    transport: &'static str,
+    signal: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExporterLabels {
+    exporter: String,
+    variant: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DoubtLabels {
+    exporter: String,
+    signal: &'static str,
+    variant: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabels {
+    exporter: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+/// Every family there is; handles for the hot paths are made from it once.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    registry: Registry,
+    accepted: [Family<ReceiverLabels, Tally>; 3],
+    refused: Family<RefusalLabels, Counter>,
+    sent: [Family<ExporterLabels, Tally>; 3],
+    send_failed: [Family<ExporterLabels, Tally>; 3],
+    rejected: Family<DoubtLabels, Counter>,
+    maybe_doubled: Family<DoubtLabels, Counter>,
+    retried: Family<DoubtLabels, Counter>,
+    queue_size: Family<QueueLabels, Gauge>,
+    queue_capacity: Family<QueueLabels, Gauge>,
+    lost: Family<ReasonLabel, Tally>,
+    budget_used: Gauge,
+    budget_limit: Gauge,
+    generation: Gauge,
+    rss: Gauge,
+    cpu: Gauge<f64, AtomicU64>,
+}
+
+/// What is read, not counted, when someone asks.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Exporter, requests queued, requests it can queue.
+    pub queues: Vec<(String, usize, usize)>,
+    /// Bytes held and bytes that may be held.
+    pub budget: (usize, usize),
+    /// The generation in charge.
+    pub generation: u64,
+    /// Points lost to crashes and to shutdowns, over the life of the data directory.
+    pub lost: (u64, u64),
+}
+
+impl Metrics {
+    /// All families, registered.
+    pub fn new() -> Self {
+        let mut metrics = Self::default();
+        let mut registry = Registry::default();
+        for signal in Signal::ALL {
+            let (i, item) = (signal.index(), signal.item());
+            let help = format!("{item} taken from senders");
+            registry.register(format!("otelcol_receiver_accepted_{item}"), help, metrics.accepted[i].clone());
+            let help = format!("{item} a destination confirmed");
+            registry.register(format!("otelcol_exporter_sent_{item}"), help, metrics.sent[i].clone());
+            let help = format!("{item} a destination refused for good, or given up after retries");
+            let failed = metrics.send_failed[i].clone();
+            registry.register(format!("otelcol_exporter_send_failed_{item}"), help, failed);
+        }
+        let m = &metrics;
+        let r = &mut registry;
+        r.register("phoenix_receiver_refused_requests", "Requests turned away", m.refused.clone());
+        let help = "Items refused for good inside requests that were taken (partial success)";
+        r.register("phoenix_exporter_rejected_points", help, m.rejected.clone());
+        let help = "Items of attempts whose end is unknown: delivered once or twice";
+        r.register("phoenix_exporter_maybe_doubled_points", help, m.maybe_doubled.clone());
+        r.register("phoenix_exporter_retried_requests", "Attempts after the first", m.retried.clone());
+        r.register("otelcol_exporter_queue_size", "Requests queued", m.queue_size.clone());
+        r.register("otelcol_exporter_queue_capacity", "Requests that fit", m.queue_capacity.clone());
+        let help = "Acknowledged items never confirmed, over the life of the data directory";
+        r.register("phoenix_points_lost_total", help, m.lost.clone());
+        r.register("phoenix_budget_used_bytes", "Bytes held", m.budget_used.clone());
+        r.register("phoenix_budget_limit_bytes", "Bytes that may be held", m.budget_limit.clone());
+        r.register("phoenix_generation", "The generation in charge", m.generation.clone());
+        r.register("otelcol_process_memory_rss", "Resident memory in bytes", m.rss.clone());
+        r.register("otelcol_process_cpu_seconds", "CPU time, user and system", m.cpu.clone());
+        metrics.registry = registry;
+        metrics
+    }
+
+    /// What a receiver on `transport` counts.
+    pub fn receiver(&self, transport: &'static str) -> ReceiverMetrics {
+        let labels = ReceiverLabels { receiver: "otlp", transport };
+        let accepted = std::array::from_fn(|i| self.accepted[i].get_or_create_owned(&labels));
+        ReceiverMetrics { transport, accepted, refused: self.refused.clone() }
+    }
+
+    /// What `exporter` counts.
+    pub fn exporter(&self, exporter: &str) -> ExporterMetrics {
+        let per_variant = |families: &[Family<ExporterLabels, Tally>; 3]| {
+            std::array::from_fn(|signal| {
+                Variant::ALL.map(|variant| {
+                    let labels = ExporterLabels { exporter: exporter.into(), variant: variant.name() };
+                    families[signal].get_or_create_owned(&labels)
+                })
+            })
+        };
+        ExporterMetrics {
+            exporter: exporter.into(),
+            sent: per_variant(&self.sent),
+            failed: per_variant(&self.send_failed),
+            rejected: self.rejected.clone(),
+            maybe_doubled: self.maybe_doubled.clone(),
+            retried: self.retried.clone(),
+        }
+    }
+
+    /// The text of `/metrics`.
+    pub fn render(&self, reading: &Reading) -> String {
+        for (exporter, size, capacity) in &reading.queues {
+            let labels = QueueLabels { exporter: exporter.clone() };
+            self.queue_size.get_or_create(&labels).set(*size as i64);
+            self.queue_capacity.get_or_create(&labels).set(*capacity as i64);
+        }
+        for (reason, lost) in [("crash", reading.lost.0), ("shutdown", reading.lost.1)] {
+            self.lost.get_or_create(&ReasonLabel { reason }).0.store(lost, Ordering::Relaxed);
+        }
+        self.budget_used.set(reading.budget.0 as i64);
+        self.budget_limit.set(reading.budget.1 as i64);
+        self.generation.set(reading.generation as i64);
+        if let Ok(stat) = procfs::process::Process::myself().and_then(|process| process.stat()) {
+            self.rss.set((stat.rss * procfs::page_size()) as i64);
+            self.cpu.set((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64);
+        }
+        let mut text = String::new();
+        if prometheus_client::encoding::text::encode(&mut text, &self.registry).is_err() {
+            let _always_fits = text.write_str("# encoding failed\n");
+        }
+        text
+    }
+}
+
+/// A receiver's counters.
+#[derive(Clone, Debug)]
+pub struct ReceiverMetrics {
+    transport: &'static str,
+    accepted: [Tally; 3],
+    refused: Family<RefusalLabels, Counter>,
+}
+
+impl ReceiverMetrics {
+    /// `items` were taken.
+    pub fn accepted(&self, signal: Signal, items: u64) {
+        self.accepted[signal.index()].add(items);
+    }
+
+    /// A request was turned away; a request for nothing we know has no signal.
+    pub fn refused(&self, signal: Option<Signal>, reason: &'static str) {
+        let signal = signal.map_or("unknown", Signal::name);
+        self.refused.get_or_create(&RefusalLabels { transport: self.transport, signal, reason }).inc();
+    }
+}
+
+/// An exporter's counters.
+#[derive(Clone, Debug)]
+pub struct ExporterMetrics {
+    exporter: String,
+    sent: [[Tally; 2]; 3],
+    failed: [[Tally; 2]; 3],
+    rejected: Family<DoubtLabels, Counter>,
+    maybe_doubled: Family<DoubtLabels, Counter>,
+    retried: Family<DoubtLabels, Counter>,
+}
+
+impl ExporterMetrics {
+    /// All but `rejected` of the payload's items were confirmed.
+    pub fn delivered(&self, payload: &Payload, rejected: u64) {
+        let rejected = rejected.min(payload.items);
+        self.sent[payload.signal.index()][payload.variant.index()].add(payload.items - rejected);
+        if rejected > 0 {
+            self.rejected.get_or_create(&self.doubt(payload)).inc_by(rejected);
+        }
+    }
+
+    /// None of them will be.
+    pub fn failed(&self, payload: &Payload) {
+        self.failed[payload.signal.index()][payload.variant.index()].add(payload.items);
+    }
+
+    /// An attempt ended without saying how.
+    pub fn maybe_doubled(&self, payload: &Payload) {
+        self.maybe_doubled.get_or_create(&self.doubt(payload)).inc_by(payload.items);
+    }
+
+    /// Another attempt is due.
+    pub fn retried(&self, payload: &Payload) {
+        self.retried.get_or_create(&self.doubt(payload)).inc();
+    }
+
+    fn doubt(&self, payload: &Payload) -> DoubtLabels {
+        let (signal, variant) = (payload.signal.name(), payload.variant.name());
+        DoubtLabels { exporter: self.exporter.clone(), signal, variant }
+    }
+}

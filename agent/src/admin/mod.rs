@@ -1,0 +1,137 @@
+//! What the agent shows of itself: `/health`, `/ready`, `/metrics`.
+//!
+//! One small HTTP/1 server; loopback unless the config says otherwise. It only reads.
+
+mod health;
+mod metrics;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+pub use health::{Condition, Health, Phase};
+pub use metrics::{ExporterMetrics, Metrics, Reading, ReceiverMetrics};
+
+use crate::account::Account;
+use crate::admission::Budget;
+use crate::engine::Engine;
+
+const MAX_CONNECTIONS: usize = 64;
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// All that is shown.
+#[derive(Debug)]
+pub struct Admin {
+    /// The condition.
+    pub health: Arc<Health>,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// The memory held.
+    pub budget: Budget,
+    /// The points owed.
+    pub account: Arc<Account>,
+    /// The queues and the generation.
+    pub engine: Arc<Engine>,
+}
+
+/// A bound admin port.
+#[derive(Debug)]
+pub struct AdminListener {
+    socket: TcpListener,
+    admin: Arc<Admin>,
+}
+
+impl AdminListener {
+    /// Binds `address`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn bind(address: SocketAddr, admin: Arc<Admin>) -> io::Result<Self> {
+        Ok(Self { socket: TcpListener::bind(address).await?, admin })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until the process ends; a draining agent still answers.
+    pub async fn serve(self) {
+        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let Ok(slot) = Arc::clone(&connections).acquire_owned().await else { return };
+            let Ok((stream, _)) = self.socket.accept().await else {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let admin = Arc::clone(&self.admin);
+            tokio::spawn(async move {
+                let handler = service_fn(|request| {
+                    let response = admin.answer(&request);
+                    async { Ok::<_, Infallible>(response) }
+                });
+                let mut builder = http1::Builder::new();
+                builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+                let ended = builder.serve_connection(TokioIo::new(stream), handler).await;
+                drop((ended, slot));
+            });
+        }
+    }
+}
+
+impl Admin {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() != Method::GET {
+            return respond(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "expected GET\n".into());
+        }
+        match request.uri().path() {
+            "/" | "/health" => respond(StatusCode::OK, JSON, self.health.report(&self.account)),
+            "/ready" if self.health.is_ready() => respond(StatusCode::OK, JSON, r#"{"ready":true}"#.into()),
+            "/ready" => respond(StatusCode::SERVICE_UNAVAILABLE, JSON, r#"{"ready":false}"#.into()),
+            "/metrics" => respond(StatusCode::OK, TEXT, self.metrics.render(&self.reading())),
+            path => {
+                let text = format!("no {path} here: expected /health, /ready or /metrics\n");
+                respond(StatusCode::NOT_FOUND, "text/plain", text)
+            }
+        }
+    }
+
+    fn reading(&self) -> Reading {
+        let totals = self.account.totals();
+        let queues = self.engine.destinations().into_iter().map(|destination| {
+            let (size, capacity) = destination.load();
+            (destination.name().to_owned(), size, capacity)
+        });
+        Reading {
+            queues: queues.collect(),
+            budget: (self.budget.used(), self.budget.limit()),
+            generation: self.engine.generation(),
+            lost: (totals.lost_crash, totals.lost_shutdown),
+        }
+    }
+}
+
+fn respond(status: StatusCode, media_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}

@@ -1,0 +1,1 @@
+//! The whole agent over real sockets, between tonic clients and tonic servers.

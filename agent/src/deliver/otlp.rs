@@ -1,0 +1,217 @@
+//! The OTLP/gRPC exporter: one payload, one attempt, and what its outcome means.
+
+use std::cell::RefCell;
+use std::io::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
+use tokio::time::Instant;
+
+use super::channel::{CallError, Channel, Reply};
+use super::parcel::Payload;
+use super::retry::{is_ambiguous, is_retryable};
+use crate::receive::Encoding;
+use crate::status::{PartialSuccess, Status};
+
+const VARIANT: HeaderName = HeaderName::from_static("x-phoenix-variant");
+const GENERATION: HeaderName = HeaderName::from_static("x-phoenix-generation");
+
+/// How an exporter talks to its destination.
+#[derive(Clone, Debug)]
+pub struct OtlpSettings {
+    /// Compression of what is sent.
+    pub compression: Option<Encoding>,
+    /// One attempt's time limit, connecting included.
+    pub timeout: Duration,
+    /// The user's own metadata; may hold secrets.
+    pub headers: HeaderMap,
+    /// Whether requests say which variant and generation they are.
+    pub variant_headers: bool,
+}
+
+/// What one attempt came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// Taken, but for `rejected` items.
+    Delivered {
+        /// Items refused for good.
+        rejected: u64,
+        /// Why.
+        message: String,
+    },
+    /// Refused for good.
+    Refused(String),
+    /// Worth another attempt.
+    Retry {
+        /// What happened.
+        reason: String,
+        /// How long the destination wants to be left alone.
+        after: Option<Duration>,
+        /// Whether it may have kept the data all the same.
+        ambiguous: bool,
+    },
+}
+
+/// An OTLP/gRPC client for one destination.
+#[derive(Debug)]
+pub struct Otlp {
+    channel: Channel,
+    settings: OtlpSettings,
+    headers: HeaderMap,
+}
+
+impl Otlp {
+    /// A client that connects with its first payload.
+    pub fn new(channel: Channel, settings: OtlpSettings) -> Self {
+        let mut headers = settings.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        let agent = concat!("phoenix-agent/", env!("CARGO_PKG_VERSION"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+        if let Some(encoding) = settings.compression {
+            headers.insert("grpc-encoding", HeaderValue::from_static(encoding.name()));
+        }
+        let millis = settings.timeout.as_millis().clamp(1, 99_999_999);
+        if let Ok(timeout) = HeaderValue::from_str(&format!("{millis}m")) {
+            headers.insert("grpc-timeout", timeout);
+        }
+        Self { channel, settings, headers }
+    }
+
+    /// The bytes to send for `payload`; made once, for every attempt.
+    ///
+    /// # Errors
+    /// When compression fails.
+    pub fn encode(&self, payload: &Payload) -> std::io::Result<Bytes> {
+        match (self.settings.compression, &payload.wire) {
+            (None, _) => Ok(payload.message.clone()),
+            (Some(wanted), Some((has, wire))) if wanted == *has => Ok(wire.clone()),
+            (Some(wanted), _) => compress(wanted, &payload.message),
+        }
+    }
+
+    /// Sends `encoded`, which [`Self::encode`] made of `payload`.
+    pub async fn attempt(&self, payload: &Payload, encoded: Bytes) -> Attempt {
+        let deadline = Instant::now() + self.settings.timeout;
+        let not_sent = |reason: String| Attempt::Retry { reason, after: None, ambiguous: false };
+        let sender = match tokio::time::timeout_at(deadline, self.channel.open()).await {
+            Err(_) => return not_sent("no connection in time".into()),
+            Ok(Err(error)) => return not_sent(error.to_string()),
+            Ok(Ok(sender)) => sender,
+        };
+        let compressed = self.settings.compression.is_some();
+        let call = self.channel.call(sender, payload.signal, self.headers(payload), compressed, encoded);
+        match tokio::time::timeout_at(deadline, call).await {
+            Err(_) => {
+                self.channel.abandon();
+                Attempt::Retry { reason: "no answer in time".into(), after: None, ambiguous: true }
+            }
+            Ok(Err(CallError::NotSent(reason))) => not_sent(reason),
+            Ok(Err(CallError::Unanswered(reason))) => Attempt::Retry { reason, after: None, ambiguous: true },
+            Ok(Ok(reply)) => judge(&reply),
+        }
+    }
+
+    fn headers(&self, payload: &Payload) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if self.settings.variant_headers {
+            headers.insert(VARIANT, HeaderValue::from_static(payload.variant.name()));
+            headers.insert(GENERATION, HeaderValue::from(payload.generation));
+        }
+        headers
+    }
+}
+
+/// What an answer means (OTLP specification, "Failures"; gRPC's mapping of HTTP statuses).
+fn judge(reply: &Reply) -> Attempt {
+    let trailer = |name: &str| reply.trailers.get(name).map(HeaderValue::as_bytes);
+    let Some(code) = trailer("grpc-status") else {
+        let reason = format!("HTTP status {} without a gRPC status", reply.http.as_u16());
+        return match reply.http.as_u16() {
+            200 => Attempt::Retry { reason, after: None, ambiguous: true },
+            429 | 502 | 503 | 504 => Attempt::Retry { reason, after: None, ambiguous: true },
+            _ => Attempt::Refused(reason),
+        };
+    };
+    let code: i32 = std::str::from_utf8(code).ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    if code == 0 {
+        let partial = PartialSuccess::from_response(&reply.message).unwrap_or_default();
+        return Attempt::Delivered { rejected: partial.rejected.max(0) as u64, message: partial.message };
+    }
+    let message = String::from_utf8_lossy(trailer("grpc-message").unwrap_or_default()).into_owned();
+    let reason = format!("gRPC status {code}: {message}");
+    let after =
+        trailer("grpc-status-details-bin").and_then(Status::from_trailer).and_then(|s| s.retry_delay());
+    if is_retryable(code, after.is_some()) {
+        Attempt::Retry { reason, after, ambiguous: is_ambiguous(code, after.is_some()) }
+    } else {
+        Attempt::Refused(reason)
+    }
+}
+
+thread_local! {
+    static ZSTD: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Fast levels: what they lose in size on telemetry is a few percent, what they save is most of it.
+fn compress(encoding: Encoding, message: &Bytes) -> std::io::Result<Bytes> {
+    match encoding {
+        Encoding::Gzip => {
+            let target = Vec::with_capacity(message.len() / 8 + 256);
+            let mut encoder = flate2::write::GzEncoder::new(target, flate2::Compression::fast());
+            encoder.write_all(message)?;
+            Ok(encoder.finish()?.into())
+        }
+        Encoding::Zstd => ZSTD.with_borrow_mut(|context| {
+            let context = match context {
+                Some(context) => context,
+                None => context.insert(zstd::bulk::Compressor::new(1)?),
+            };
+            Ok(context.compress(message)?.into())
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::status::Code;
+
+    fn reply(status: &Status) -> Reply {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from(status.code));
+        trailers
+            .insert("grpc-status-details-bin", HeaderValue::from_str(&status.to_trailer()).expect("ascii"));
+        Reply { http: StatusCode::OK, message: Bytes::new(), trailers }
+    }
+
+    #[test]
+    fn exhausted_is_retried_only_when_the_peer_says_when() {
+        let bare = Status::new(Code::ResourceExhausted, "quota");
+        assert!(matches!(judge(&reply(&bare)), Attempt::Refused(_)));
+        let after = Duration::from_secs(7);
+        let Attempt::Retry { after: asked, ambiguous, .. } = judge(&reply(&bare.retry_after(after))) else {
+            panic!("expected a retry");
+        };
+        assert_eq!((asked, ambiguous), (Some(after), false));
+    }
+
+    #[test]
+    fn a_partial_success_is_delivered_and_never_retried() {
+        let mut full = reply(&Status::new(Code::Ok, ""));
+        assert_eq!(judge(&full), Attempt::Delivered { rejected: 0, message: String::new() });
+        full.message = PartialSuccess { rejected: 3, message: "old".into() }.into_response();
+        assert_eq!(judge(&full), Attempt::Delivered { rejected: 3, message: "old".into() });
+    }
+
+    #[test]
+    fn a_proxy_that_is_overloaded_is_retried_and_one_that_forbids_is_not() {
+        let from_proxy = |status| Reply { http: status, message: Bytes::new(), trailers: HeaderMap::new() };
+        let overloaded = judge(&from_proxy(StatusCode::SERVICE_UNAVAILABLE));
+        assert!(matches!(overloaded, Attempt::Retry { .. }));
+        assert!(matches!(judge(&from_proxy(StatusCode::FORBIDDEN)), Attempt::Refused(_)));
+    }
+}

@@ -1,0 +1,129 @@
+//! What is on its way to a destination.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::account::{Account, Settled};
+use crate::admission::Permit;
+use crate::receive::Encoding;
+use crate::signal::Signal;
+
+/// Whose output a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Variant {
+    /// Today's pipeline.
+    Baseline,
+    /// The one on trial.
+    Candidate,
+}
+
+impl Variant {
+    /// Both, in the order in which per-variant arrays hold them.
+    pub const ALL: [Self; 2] = [Self::Baseline, Self::Candidate];
+
+    /// Index into a per-variant array.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Its name on the wire and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Candidate => "candidate",
+        }
+    }
+}
+
+/// A whole OTLP request; one variant's, of one generation, never a mixture.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    /// Which service it is for.
+    pub signal: Signal,
+    /// The request, uncompressed.
+    pub message: Bytes,
+    /// The same in the compressed form it was received in, where nothing changed it.
+    pub wire: Option<(Encoding, Bytes)>,
+    /// Points, spans or records in it.
+    pub items: u64,
+    /// Whose output it is.
+    pub variant: Variant,
+    /// The generation that made it.
+    pub generation: u64,
+    /// Budget for the bytes; shared by every destination that gets them.
+    pub permit: Arc<Permit>,
+}
+
+/// How a destination settled a payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has it, but for `rejected` items it refused for good.
+    Delivered {
+        /// Items refused for good.
+        rejected: u64,
+        /// The destination's reason, often empty.
+        message: String,
+    },
+    /// It refused all of it for good, or the retries ran out.
+    Failed(String),
+}
+
+/// A payload in one destination's queue.
+#[derive(Debug)]
+pub struct Parcel {
+    /// What to deliver.
+    pub payload: Payload,
+    /// Its place in the queue, given back when it is settled.
+    pub slot: OwnedSemaphorePermit,
+    /// What the account still expects.
+    pub debt: Debt,
+    /// Told the outcome, where someone waits for it.
+    pub done: Option<oneshot::Sender<Outcome>>,
+}
+
+/// Items the account counts as queued. Dropped unsettled, they are counted as lost: that is what
+/// happens to whatever a shutdown's deadline leaves behind.
+#[derive(Debug)]
+pub struct Debt {
+    account: Arc<Account>,
+    items: u64,
+}
+
+impl Debt {
+    /// Puts `items` on the account.
+    pub fn new(account: &Arc<Account>, items: u64) -> Self {
+        account.queued(items);
+        Self { account: Arc::clone(account), items }
+    }
+
+    /// The destination took all but `rejected`.
+    pub fn delivered(mut self, rejected: u64) {
+        let rejected = rejected.min(self.items);
+        self.settle(Settled { delivered: self.items - rejected, rejected, ..Settled::default() });
+    }
+
+    /// The destination refused all of it for good.
+    pub fn rejected(mut self) {
+        self.settle(Settled { rejected: self.items, ..Settled::default() });
+    }
+
+    /// The retries ran out.
+    pub fn dropped(mut self) {
+        self.settle(Settled { dropped: self.items, ..Settled::default() });
+    }
+
+    fn settle(&mut self, settled: Settled) {
+        self.items = 0;
+        self.account.settled(settled);
+    }
+}
+
+impl Drop for Debt {
+    fn drop(&mut self) {
+        if self.items > 0 {
+            self.settle(Settled { lost_shutdown: self.items, ..Settled::default() });
+        }
+    }
+}

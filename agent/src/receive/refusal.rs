@@ -1,0 +1,122 @@
+//! Every way a request is turned away, and what OTLP calls it on each transport.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use thiserror::Error;
+
+use crate::count::Malformed;
+use crate::signal::Signal;
+use crate::status::{Code, Status};
+
+/// How long an overloaded agent asks senders to stay away. Short, because a budget frees itself as
+/// fast as the destination takes data.
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a request is turned away.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// Over the configured size, before or after decompression.
+    #[error("the request is larger than the {limit} bytes this receiver takes, decompressed")]
+    TooLarge {
+        /// The configured limit in bytes.
+        limit: usize,
+    },
+    /// Not OTLP protobuf.
+    #[error("the request is not an OTLP protobuf message: {0}")]
+    Malformed(#[from] Malformed),
+    /// Not what the transport's framing or compression promises.
+    #[error("{0}")]
+    Invalid(String),
+    /// A compression we do not have.
+    #[error("compression '{0}' is not supported: expected none, gzip or zstd")]
+    Compression(String),
+    /// A media type we do not read.
+    #[error("{0}")]
+    MediaType(String),
+    /// The memory budget is spent.
+    #[error("the agent holds as many bytes as its memory limit allows; retry later")]
+    Memory,
+    /// The queue of a destination is full.
+    #[error("the queue of exporter '{0}' is full; retry later")]
+    Queue(String),
+    /// The agent is draining.
+    #[error("the agent is shutting down; retry later")]
+    Stopping,
+    /// The body did not arrive in time.
+    #[error("the request's body did not arrive within {0:?}")]
+    Slow(Duration),
+    /// The sender went away, or broke the connection.
+    #[error("the request was cut off: {0}")]
+    CutOff(String),
+    /// No pipeline takes this signal.
+    #[error("no pipeline of this agent takes {name}", name = .0.name())]
+    NoPipeline(Signal),
+    /// No such method or path.
+    #[error("{0}")]
+    Unknown(String),
+    /// Accepted, then not delivered; a retry would repeat state already advanced.
+    #[error("the request was not delivered: {0}")]
+    Undelivered(String),
+}
+
+impl Refusal {
+    /// A short name for the metrics' `reason`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too_large",
+            Self::Malformed(_) | Self::Invalid(_) => "malformed",
+            Self::Compression(_) | Self::MediaType(_) => "unsupported",
+            Self::Memory => "memory",
+            Self::Queue(_) => "queue_full",
+            Self::Stopping => "stopping",
+            Self::Slow(_) => "slow",
+            Self::CutOff(_) => "cut_off",
+            Self::NoPipeline(_) => "no_pipeline",
+            Self::Unknown(_) => "unknown",
+            Self::Undelivered(_) => "undelivered",
+        }
+    }
+
+    /// How long the sender should wait before it tries again, if trying again makes sense.
+    pub fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Self::Memory | Self::Queue(_) | Self::Stopping).then_some(RETRY_AFTER)
+    }
+
+    /// The gRPC code (OTLP specification, "OTLP/gRPC response").
+    pub fn code(&self) -> Code {
+        match self {
+            Self::TooLarge { .. } => Code::ResourceExhausted,
+            Self::Malformed(_) | Self::Invalid(_) => Code::InvalidArgument,
+            Self::Compression(_) | Self::MediaType(_) | Self::NoPipeline(_) | Self::Unknown(_) => {
+                Code::Unimplemented
+            }
+            Self::Memory | Self::Queue(_) | Self::Stopping => Code::Unavailable,
+            Self::Slow(_) => Code::DeadlineExceeded,
+            Self::CutOff(_) => Code::Cancelled,
+            Self::Undelivered(_) => Code::Internal,
+        }
+    }
+
+    /// The HTTP status (OTLP specification, "OTLP/HTTP response").
+    pub fn http_status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Malformed(_) | Self::Invalid(_) | Self::CutOff(_) => StatusCode::BAD_REQUEST,
+            Self::Compression(_) | Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Memory | Self::Queue(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Slow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::NoPipeline(_) | Self::Unknown(_) => StatusCode::NOT_FOUND,
+            Self::Undelivered(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The `google.rpc.Status` for a trailer or a body.
+    pub fn status(&self) -> Status {
+        let status = Status::new(self.code(), self.to_string());
+        match self.retry_after() {
+            Some(delay) => status.retry_after(delay),
+            None => status,
+        }
+    }
+}

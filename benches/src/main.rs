@@ -1,0 +1,44 @@
+//! `phoenix-bench`: what a point costs, piece by piece and end to end.
+//!
+//! Times on a shared machine are noisy: quote ratios from one run, and instructions beside the seconds.
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
+mod agent;
+mod end_to_end;
+mod instructions;
+mod load;
+mod micro;
+mod payload;
+mod sink;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "What a point costs, piece by piece and end to end")]
+struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Nanoseconds a point of index, identity, filter, observation.
+    Micro(micro::Args),
+    /// Instructions a point of the same pieces, by callgrind (needs valgrind).
+    Instructions,
+    /// Points per CPU-second of a real agent between a load generator and a sink.
+    EndToEnd(end_to_end::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().what {
+        Some(What::Micro(args)) => micro::run(&args),
+        Some(What::Instructions) => instructions::run(),
+        Some(What::EndToEnd(args)) => end_to_end::run(&args),
+        None => {
+            micro::run(&micro::Args::default())?;
+            instructions::run()?;
+            end_to_end::run(&end_to_end::Args::default())
+        }
+    }
+}

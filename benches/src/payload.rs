@@ -1,0 +1,31 @@
+//! The payload every figure is about: one scrape of 300 processes.
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use prost::Message;
+use simulator::MetricSet;
+use simulator::profile::{Host, Profile, Role};
+
+/// Processes in a scrape.
+pub const PROCESSES: usize = 300;
+/// A fixed time, so that payloads are the same in every run.
+pub const NOW: u64 = 1_767_225_600_000_000_000;
+
+/// A scrape and how many points it holds.
+pub struct Payload {
+    /// The encoded request.
+    pub bytes: Bytes,
+    /// Data points in it.
+    pub points: usize,
+}
+
+/// One scrape of 300 processes with 7 or 21 points each.
+pub fn scrape(points_a_process: usize) -> Payload {
+    let set = if points_a_process == 7 { MetricSet::Default } else { MetricSet::All };
+    let mut host = Host::new(Profile::Realistic, Role::Web, "bench-1", PROCESSES, 7).with_metrics(set);
+    // Utilization needs an earlier scrape.
+    host.scrape(NOW - 10_000_000_000);
+    host.step(std::time::Duration::from_secs(10));
+    let request: ExportMetricsServiceRequest = host.scrape(NOW);
+    Payload { points: simulator::point_count(&request) as usize, bytes: request.encode_to_vec().into() }
+}

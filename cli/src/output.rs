@@ -1,0 +1,14 @@
+//! What subcommands say to the program that started them: JSON documents on standard output, one a line.
+
+use std::io::Write;
+
+use anyhow::Context;
+use serde::Serialize;
+
+/// Writes one document and its line's end, and flushes: whoever reads the other end of the pipe is waiting.
+pub fn say(document: &impl Serialize) -> anyhow::Result<()> {
+    let mut line = serde_json::to_vec(document)?;
+    line.push(b'\n');
+    let mut out = std::io::stdout().lock();
+    out.write_all(&line).and_then(|()| out.flush()).context("cannot write to standard output")
+}

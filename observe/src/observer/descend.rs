@@ -1,0 +1,175 @@
+//! What became of each point: fates, collisions, lenses and critical coverage of one output.
+
+use std::sync::Arc;
+
+use pipelines::Batch;
+use pipelines::batch::{Inputs, MetricRow, PointRow, ResourceRow};
+
+use super::Observer;
+use crate::Variant;
+use crate::collision::{Collision, Writers};
+use crate::fate::Fate;
+use crate::lens::LensState;
+use crate::outputs::Names;
+use crate::series::{NONE, UNTRACKED};
+
+/// An output point and what stands above it.
+struct Descendant<'a> {
+    output: &'a Batch,
+    resource: &'a ResourceRow,
+    metric: &'a MetricRow,
+    point: &'a PointRow,
+    variant: Variant,
+}
+
+impl Observer {
+    /// What a variant made of the batch that [`Observer::input`] was last given; identities computed. `bytes`
+    /// is what the whole output takes on the wire.
+    pub fn output(&mut self, variant: Variant, input: &Batch, output: &Batch, bytes: u64) {
+        self.descendants.clear();
+        self.descendants.resize(self.places.len(), 0);
+        let mut points = 0;
+        for resource in output.resources() {
+            for scope in output.scopes(resource) {
+                for metric in output.metrics(scope) {
+                    points += metric.points.len() as u64;
+                    for point in output.points(metric) {
+                        let descendant = Descendant { output, resource, metric, point, variant };
+                        match output.inputs(point) {
+                            Inputs::One(of) => self.descends(input, &descendant, of, 0),
+                            Inputs::Many(members) => self.aggregates(input, &descendant, members),
+                        }
+                    }
+                }
+            }
+        }
+        self.open.outputs[variant.index()].add(points, bytes);
+    }
+
+    fn aggregates(&mut self, input: &Batch, descendant: &Descendant<'_>, members: &[u32]) {
+        let Some((first, rest)) = members.split_first() else { return };
+        self.descends(input, descendant, *first, Fate::MERGED);
+        let place = self.places.get(*first as usize).copied().unwrap_or(UNTRACKED);
+        let at = descendant.variant.index();
+        let output = self.series.rows.get(place as usize).map_or(NONE, |row| row.outputs[at]);
+        for member in rest {
+            self.fate(input, descendant.variant, *member, Fate::MERGED);
+            let place = self.places.get(*member as usize).copied().unwrap_or(UNTRACKED);
+            self.keep_critical(place, at, output);
+        }
+    }
+
+    /// Notes that input point `of` has one more descendant; `bit` is what became of it, or 0 for untracked.
+    #[inline]
+    fn fate(&mut self, input: &Batch, variant: Variant, of: u32, bit: u8) {
+        let (Some(place), Some(count)) =
+            (self.places.get(of as usize).copied(), self.descendants.get_mut(of as usize))
+        else {
+            return;
+        };
+        *count = count.saturating_add(1);
+        let bit = if *count > 1 { Fate::SPLIT } else { bit };
+        if place == UNTRACKED {
+            let mut fates = [Fate::default(); 2];
+            fates[variant.index()].0 = bit;
+            self.open.fates.add_unnamed(input.identity(&input.all_points()[of as usize]), fates);
+        } else {
+            self.series.rows[place as usize].fates[variant.index()].0 |= bit;
+        }
+    }
+
+    #[inline]
+    fn descends(&mut self, input: &Batch, descendant: &Descendant<'_>, of: u32, merged: u8) {
+        let Some(writer) = self.places.get(of as usize).copied() else { return };
+        let at = descendant.variant.index();
+        let identity = descendant.output.identity(descendant.point);
+        let (guess, same) = match self.series.rows.get(writer as usize) {
+            Some(row) => (row.outputs[at], row.identity == identity),
+            None => (NONE, input.identity(&input.all_points()[of as usize]) == identity),
+        };
+        let bit = match merged {
+            0 if same => Fate::KEPT,
+            0 => Fate::RENAMED,
+            merged => merged,
+        };
+        self.fate(input, descendant.variant, of, bit);
+        let place = match self.outputs[at].find(identity, guess) {
+            Some(place) => place,
+            None => self.emerges(descendant, writer),
+        };
+        if place == UNTRACKED {
+            self.open.output_series[at].insert(identity);
+            return;
+        }
+        self.emitted(at, place, writer, descendant);
+        if writer != UNTRACKED {
+            self.series.rows[writer as usize].outputs[at] = place;
+            self.keep_critical(writer, at, place);
+        }
+    }
+
+    #[inline]
+    fn emitted(&mut self, at: usize, place: u32, writer: u32, descendant: &Descendant<'_>) {
+        let table = &mut self.outputs[at];
+        let row = &mut table.rows[place as usize];
+        let fresh = row.epoch != self.epoch;
+        row.epoch = self.epoch;
+        if let Some(lens) = table.lenses.get_mut(row.lens as usize) {
+            if fresh {
+                lens.restart();
+            }
+            lens.observe(descendant.point, self.since);
+        }
+        if let Some(other) = row.writers.observe(writer, descendant.point.time) {
+            self.collides(at, place, [other, writer], descendant);
+        }
+    }
+
+    fn collides(&mut self, at: usize, place: u32, writers: [u32; 2], descendant: &Descendant<'_>) {
+        let row = &mut self.outputs[at].rows[place as usize];
+        if let Some((epoch, _)) = &mut row.collision {
+            *epoch = self.epoch;
+            return;
+        }
+        let name = |writer: u32| match self.series.labels.get(writer as usize) {
+            Some(label) => label.process.to_string(),
+            None => "(a series beyond the bound)".to_owned(),
+        };
+        let output = descendant.output;
+        let texts = [descendant.resource.attrs, descendant.point.attrs]
+            .map(|rows| self.labels.attributes(output, rows).to_string());
+        let collision = Collision {
+            metric: output.text(descendant.metric.name).to_owned(),
+            series: texts.join(","),
+            writers: writers.map(name),
+        };
+        row.collision = Some((self.epoch, Arc::new(collision)));
+    }
+
+    #[inline]
+    fn keep_critical(&mut self, writer: u32, at: usize, output: u32) {
+        let Some(series) = self.series.rows.get(writer as usize) else { return };
+        if series.critical == NONE {
+            return;
+        }
+        let Some(row) = self.outputs[at].rows.get(output as usize) else { return };
+        let (_, watched) = &mut self.watched[series.critical as usize];
+        if watched.is_named_by(row.names) {
+            watched.kept[at] |= series.bit;
+        }
+    }
+
+    #[cold]
+    fn emerges(&mut self, descendant: &Descendant<'_>, writer: u32) -> u32 {
+        let Descendant { output, resource, metric, point, variant } = *descendant;
+        if self.outputs[variant.index()].is_full() {
+            return UNTRACKED;
+        }
+        let groups = self.groups.of(&mut self.labels, output, resource.attrs, metric, point);
+        let lens = (!groups.is_empty()).then(|| LensState::new(groups, metric));
+        let process = self.series.labels.get(writer as usize).map(|label| label.process.clone());
+        let names = Names::of(output, resource.attrs, point.attrs, process.as_deref());
+        let writers = Writers::new(writer, point.time);
+        self.outputs[variant.index()].insert(output.identity(point), names, writers, lens)
+    }
+}

@@ -1,0 +1,231 @@
+//! The observer: it sees each batch with both outputs and closes a summary a window.
+//!
+//! The tables outlive windows, so that per point there is a lookup that is nearly always a comparison, a few
+//! bits and, under a lens, one value; names are made when a series is first seen. A window's summary is taken
+//! from the rows seen in it when it closes. Tables are bounded; what does not fit is counted in sketches.
+
+mod close;
+mod descend;
+
+use std::sync::Arc;
+
+use drift::Latency;
+use hashbrown::HashMap;
+use pipelines::Batch;
+use pipelines::batch::{MetricRow, PointRow, ResourceRow};
+
+use crate::critical::Watched;
+use crate::fate::Fate;
+use crate::label::{Label, Labels, Process};
+use crate::lens::Groups;
+use crate::outputs::OutputTable;
+use crate::series::{NONE, SeriesTable, UNTRACKED};
+use crate::summary::Summary;
+use crate::{Settings, Variant};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Observer {
+    settings: Arc<Settings>,
+    /// When watching began, Unix nanoseconds.
+    since: u64,
+    /// The open window's number: its start divided by its length.
+    epoch: u32,
+    /// When the open summary began: where its window does, or its generation.
+    opened: u64,
+    series: SeriesTable,
+    outputs: [OutputTable; 2],
+    watched: Vec<(u32, Watched)>,
+    watched_places: HashMap<Arc<Process>, u32>,
+    labels: Labels,
+    groups: Groups,
+    intervals: Latency,
+    open: Summary,
+    /// Row of each point of the batch at hand.
+    places: Vec<u32>,
+    /// How many descendants each has in the output at hand.
+    descendants: Vec<u8>,
+}
+
+impl Observer {
+    /// Begins to watch at `now`, Unix nanoseconds.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, now: u64) -> Self {
+        let groups = Groups::new(&settings.lenses);
+        let mut observer = Self {
+            settings,
+            since: now,
+            epoch: 0,
+            opened: now,
+            series: SeriesTable::default(),
+            outputs: Default::default(),
+            watched: Vec::new(),
+            watched_places: HashMap::new(),
+            labels: Labels::default(),
+            groups,
+            intervals: Latency::default(),
+            open: Summary::default(),
+            places: Vec::new(),
+            descendants: Vec::new(),
+        };
+        observer.epoch = observer.epoch_at(now);
+        observer
+    }
+
+    fn epoch_at(&self, now: u64) -> u32 {
+        u32::try_from(now / self.settings.window_nanos.max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// The observed scrape interval, nanoseconds: the median time between two points of a resource. None before
+    /// any resource came twice.
+    #[must_use]
+    pub fn interval_nanos(&self) -> Option<u64> {
+        let intervals = self.intervals.summary();
+        (intervals.count > 0).then_some(intervals.p50)
+    }
+
+    /// To be called with the time before anything else of a batch, and now and then without one: closes the
+    /// open window if `now` is past its end. Time that runs backwards stays in the open window.
+    pub fn roll(&mut self, now: u64) -> Option<Summary> {
+        let epoch = self.epoch_at(now);
+        (epoch > self.epoch).then(|| {
+            let end = u64::from(self.epoch + 1) * self.settings.window_nanos;
+            let closed = self.close(end);
+            self.epoch = epoch;
+            closed
+        })
+    }
+
+    /// Closes the open window early, because its generation ends at `now`. The next summary begins at once in
+    /// the same window: a summary never spans two generations.
+    pub fn cut(&mut self, now: u64) -> Summary {
+        let closed = self.close(now.max(self.opened));
+        for row in &mut self.series.rows {
+            row.epoch = row.epoch.min(self.epoch.saturating_sub(1));
+        }
+        for row in self.outputs.iter_mut().flat_map(|table| &mut table.rows) {
+            row.epoch = row.epoch.min(self.epoch.saturating_sub(1));
+        }
+        for (epoch, _) in &mut self.watched {
+            *epoch = (*epoch).min(self.epoch.saturating_sub(1));
+        }
+        closed
+    }
+
+    /// A batch was admitted at `now`; its identities must be computed.
+    pub fn input(&mut self, batch: &Batch, now: u64) {
+        self.open.input.add(batch.point_count() as u64, batch.source().len() as u64);
+        self.places.clear();
+        for resource in batch.resources() {
+            let mut first = true;
+            for scope in batch.scopes(resource) {
+                for metric in batch.metrics(scope) {
+                    for point in batch.points(metric) {
+                        let place = self.seen(batch, resource, metric, point);
+                        self.places.push(place);
+                        if first && place != UNTRACKED {
+                            self.arrived(place, now);
+                            first = false;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn seen(&mut self, batch: &Batch, resource: &ResourceRow, metric: &MetricRow, point: &PointRow) -> u32 {
+        let identity = batch.identity(point);
+        let place = match self.series.find(identity) {
+            Some(place) => place,
+            None => self.meet(batch, resource, metric, point),
+        };
+        if place == UNTRACKED {
+            self.open.fates.add_unnamed(identity, [Fate::default(); 2]);
+            return place;
+        }
+        let row = &mut self.series.rows[place as usize];
+        if row.epoch != self.epoch {
+            row.epoch = self.epoch;
+            row.fates = [Fate::default(); 2];
+        }
+        if row.critical != NONE {
+            let (epoch, watched) = &mut self.watched[row.critical as usize];
+            if *epoch != self.epoch {
+                *epoch = self.epoch;
+                (watched.required, watched.kept) = (0, [0; 2]);
+            }
+            watched.required |= row.bit;
+        }
+        place
+    }
+
+    fn arrived(&mut self, place: u32, now: u64) {
+        let row = &mut self.series.rows[place as usize];
+        if row.arrived != 0 && now > row.arrived {
+            self.intervals.record(now - row.arrived);
+        }
+        row.arrived = now;
+    }
+
+    #[cold]
+    fn meet(&mut self, batch: &Batch, resource: &ResourceRow, metric: &MetricRow, point: &PointRow) -> u32 {
+        if self.series.is_full() {
+            return UNTRACKED;
+        }
+        let process = self.labels.process(Process::of(batch, resource.attrs));
+        let name = self.labels.text(batch.text(metric.name));
+        let critical = self.watch(&process, &name);
+        let attributes = self.labels.attributes(batch, point.attrs);
+        let label = Label { metric: name, process, attributes };
+        self.series.insert(batch.identity(point), label, critical)
+    }
+
+    /// The row of the critical process and the bit of its metric, if it is one and the metric is required.
+    fn watch(&mut self, process: &Arc<Process>, metric: &str) -> Option<(u32, u32)> {
+        let criteria = &self.settings.critical;
+        let (granularity, bit) = criteria.iter().find_map(|criterion| {
+            criterion.bit(&process.executable, metric).map(|bit| (criterion.granularity, bit))
+        })?;
+        let place = *self.watched_places.entry(process.clone()).or_insert_with(|| {
+            let process = process.clone();
+            self.watched.push((0, Watched { process, granularity, required: 0, kept: [0; 2] }));
+            self.watched.len() as u32 - 1
+        });
+        Some((place, bit))
+    }
+
+    /// The variant's pipeline took `nanos` for `points` input points of one batch.
+    pub fn spent(&mut self, variant: Variant, nanos: u64, points: u64) {
+        let cost = &mut self.open.cost[variant.index()];
+        cost.nanos += nanos;
+        cost.points += points;
+        cost.latency.record(nanos);
+    }
+
+    /// The variant failed on a batch: an error or a panic.
+    pub fn failed(&mut self, variant: Variant) {
+        self.open.cost[variant.index()].failures += 1;
+    }
+
+    /// A unit (by the hash that the split made of it) with so many input points is assigned to the variant;
+    /// `delivered` tells whether something of it left by that variant.
+    pub fn assigned(&mut self, variant: Variant, unit: u64, points: u64, delivered: bool) {
+        let at = variant.index();
+        self.open.assigned_points[at] += points;
+        self.open.units[at].insert(u128::from(unit));
+        if delivered {
+            self.open.units_delivered[at].insert(u128::from(unit));
+        }
+    }
+
+    /// So many points had no unit; the baseline keeps them.
+    pub fn unassigned(&mut self, points: u64) {
+        self.open.unassigned_points += points;
+    }
+
+    /// A request with so many points and bytes left by the variant.
+    pub fn delivered(&mut self, variant: Variant, points: u64, bytes: u64) {
+        self.open.delivered[variant.index()].add(points, bytes);
+    }
+}
