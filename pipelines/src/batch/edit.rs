@@ -189,7 +189,7 @@ impl Batch {
         Rows { start, end: self.attrs.len() as u32 }
     }
 
-    fn put_attributes(&mut self, owner: Owner, rows: Rows) {
+    pub(super) fn put_attributes(&mut self, owner: Owner, rows: Rows) {
         match owner {
             Owner::Resource(resource) => {
                 self.resources[resource].attrs = rows;

@@ -101,7 +101,8 @@ fn put_text(buffer: &mut Vec<u8>, text: &[u8]) {
     buffer.extend_from_slice(text);
 }
 
-fn attribute_set(batch: &Batch, attrs: Rows, buffer: &mut Vec<u8>) -> u128 {
+/// The hash of a set of attributes.
+pub(super) fn attribute_set(batch: &Batch, attrs: Rows, buffer: &mut Vec<u8>) -> u128 {
     let mut sum = 0_u128;
     for attr in &batch.attrs[attrs.range()] {
         let hash = if attr.canonical {

@@ -13,6 +13,9 @@ mod edit;
 mod encode;
 pub mod identity;
 mod parse;
+pub(crate) mod peek;
+mod regroup;
+mod rewrite;
 mod rows;
 mod span;
 mod value;
@@ -30,7 +33,7 @@ pub use value::Value;
 pub use wire::Malformed;
 
 pub(crate) use edit::{Owner, Path};
-pub(crate) use rows::Touched;
+pub(crate) use rewrite::AttributeList;
 
 use bytes::Bytes;
 

@@ -2,6 +2,7 @@
 
 use super::Batch;
 use super::rows::Cell;
+use super::span::Span;
 
 /// An attribute's value; text and bytes are borrowed from the batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +33,27 @@ impl<'a> Value<'a> {
             Self::Text(text) => std::str::from_utf8(text).ok(),
             _ => None,
         }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Resolves a cell whose spans lie in `buf`.
+    pub(crate) fn of(buf: &'a [u8], cell: Cell) -> Self {
+        match cell {
+            Cell::Empty => Self::Empty,
+            Cell::Text(span) => Self::Text(Self::bytes(buf, span)),
+            Cell::Bool(bit) => Self::Bool(bit),
+            Cell::Int(number) => Self::Int(number),
+            Cell::Double(number) => Self::Double(number),
+            Cell::Bytes(span) => Self::Bytes(Self::bytes(buf, span)),
+            Cell::List(span) => Self::List(Self::bytes(buf, span)),
+            Cell::Map(span) => Self::Map(Self::bytes(buf, span)),
+        }
+    }
+
+    /// The bytes of a span of `buf`; none for one that points nowhere.
+    pub(crate) fn bytes(buf: &'a [u8], span: Span) -> &'a [u8] {
+        if span.is_empty() { &[] } else { buf.get(span.start()..span.end()).unwrap_or_default() }
     }
 }
 

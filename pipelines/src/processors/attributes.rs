@@ -1,16 +1,19 @@
 //! `attributes`: edits the attributes of data points.
 
+use crate::Batch;
+use crate::batch::{Owner, Path};
 use crate::yaml::{Fields, Node, Problem, keep};
 
 use super::actions::{self, Action};
+use super::edit::Prepared;
 use super::selection::{MatchType, Names, regexp_options};
 
 /// The config of an `attributes` processor.
 #[derive(Debug, Clone)]
 pub struct Attributes {
-    pub(super) actions: Vec<Action>,
-    pub(super) include: Option<Names>,
-    pub(super) exclude: Option<Names>,
+    actions: Vec<Action>,
+    include: Option<Names>,
+    exclude: Option<Names>,
 }
 
 impl Attributes {
@@ -21,6 +24,27 @@ impl Attributes {
         let exclude = fields.take("exclude").and_then(|node| selection(node, problems));
         fields.finish(problems);
         Some(Self { actions, include, exclude })
+    }
+
+    pub(super) fn run(&self, batch: &mut Batch) {
+        let mut prepared = Prepared::new(batch, &self.actions);
+        for resource in 0..batch.resources().len() {
+            for scope in batch.resource_at(resource).scopes.range() {
+                for metric in batch.scope_at(scope).metrics.range() {
+                    if !self.touches(batch.bytes(batch.metric_at(metric).name)) {
+                        continue;
+                    }
+                    for point in batch.metric_at(metric).points.range() {
+                        prepared.run(batch, Owner::Point(Path { resource, scope, metric, point }));
+                    }
+                }
+            }
+        }
+    }
+
+    fn touches(&self, metric: &[u8]) -> bool {
+        self.include.as_ref().is_none_or(|names| names.contains(metric))
+            && !self.exclude.as_ref().is_some_and(|names| names.contains(metric))
     }
 }
 
@@ -34,7 +58,7 @@ fn selection(node: &Node, problems: &mut Vec<Problem>) -> Option<Names> {
     fields.finish(problems);
     let match_type = keep(match_type, problems)?;
     match names {
-        Some(names) => Some(Names::decode(names, match_type, problems)),
+        Some(names) => Some(Names::decode(names, match_type, problems)).filter(|names| !names.is_empty()),
         None => {
             if resources.is_none() {
                 problems.push(Problem::new(node.location, "it selects nothing").expected("metric_names"));

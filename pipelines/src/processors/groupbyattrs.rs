@@ -1,11 +1,12 @@
 //! `groupbyattrs`: moves attributes of data points to their resource and merges what becomes equal.
 
+use crate::Batch;
 use crate::yaml::{Node, Problem, keep};
 
 /// The config of a `groupbyattrs` processor. Without keys it only merges, which is called compaction.
 #[derive(Debug, Clone)]
 pub struct GroupByAttrs {
-    pub(super) keys: Vec<String>,
+    keys: Vec<String>,
 }
 
 impl GroupByAttrs {
@@ -22,5 +23,10 @@ impl GroupByAttrs {
             }
         }
         Some(Self { keys })
+    }
+
+    pub(super) fn run(&self, batch: &mut Batch) {
+        let keys: Vec<_> = self.keys.iter().map(|key| batch.intern(key.as_bytes())).collect();
+        batch.regroup(&keys);
     }
 }

@@ -6,19 +6,24 @@
 mod actions;
 mod attributes;
 mod constant;
+mod edit;
 mod filter;
 mod groupbyattrs;
+mod pipeline;
 mod resource;
 mod selection;
 
 use std::time::Duration;
 
+use crate::Batch;
 use crate::config::Scope;
+use crate::ottl::Failure;
 use crate::yaml::{Node, Problem};
 
 pub use attributes::Attributes;
 pub use filter::Filter;
 pub use groupbyattrs::GroupByAttrs;
+pub use pipeline::{Pipeline, Refused, RuleCount};
 pub use resource::Resource;
 
 /// The types that run as stages.
@@ -80,5 +85,31 @@ impl Processor {
     /// How many scrapes it needs before it has its state.
     pub fn warm_up(&self) -> u32 {
         0
+    }
+
+    /// What it counts dropped points by, each as it is written in the config.
+    fn rules(&self) -> &[String] {
+        match self {
+            Self::Filter(filter) => filter.rules(),
+            Self::Attributes(_) | Self::Resource(_) | Self::GroupByAttrs(_) => &[],
+        }
+    }
+
+    fn is_identity(&self) -> bool {
+        match self {
+            Self::Filter(filter) => filter.is_identity(),
+            Self::Attributes(_) | Self::Resource(_) | Self::GroupByAttrs(_) => false,
+        }
+    }
+
+    /// Edits a batch in place. An error names the rule that failed.
+    fn run(&self, batch: &mut Batch, dropped: &mut [u64]) -> Result<(), (usize, Failure)> {
+        match self {
+            Self::Filter(filter) => return filter.run(batch, dropped),
+            Self::Attributes(attributes) => attributes.run(batch),
+            Self::Resource(resource) => resource.run(batch),
+            Self::GroupByAttrs(group) => group.run(batch),
+        }
+        Ok(())
     }
 }

@@ -1,13 +1,16 @@
 //! `resource`: edits the attributes of resources. Resources that become equal are not merged.
 
+use crate::Batch;
+use crate::batch::Owner;
 use crate::yaml::{Node, Problem, keep};
 
 use super::actions::{self, Action};
+use super::edit::Prepared;
 
 /// The config of a `resource` processor.
 #[derive(Debug, Clone)]
 pub struct Resource {
-    pub(super) actions: Vec<Action>,
+    actions: Vec<Action>,
 }
 
 impl Resource {
@@ -16,5 +19,12 @@ impl Resource {
         let actions = actions::decode(&mut fields, "attributes", problems);
         fields.finish(problems);
         Some(Self { actions })
+    }
+
+    pub(super) fn run(&self, batch: &mut Batch) {
+        let mut prepared = Prepared::new(batch, &self.actions);
+        for resource in 0..batch.resources().len() {
+            prepared.run(batch, Owner::Resource(resource));
+        }
     }
 }

@@ -47,6 +47,14 @@ impl Names {
         Self::Regexp(patterns)
     }
 
+    /// Whether it holds no name at all.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Strict(names) => names.is_empty(),
+            Self::Regexp(patterns) => patterns.is_empty(),
+        }
+    }
+
     /// Whether the set holds this name.
     pub(super) fn contains(&self, name: &[u8]) -> bool {
         match self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Entry, Fields, Kind, Located, Node, Problem, keep};
+use super::{Entry, Fields, Kind, Located, Node, Problem, keep, parse_duration};
 
 impl Node {
     fn mismatch(&self, expected: &str) -> Problem {
@@ -123,14 +123,15 @@ impl Node {
     /// A duration as Go writes it: `10s`, `1m30s`, `250ms`, `0`.
     ///
     /// # Errors
-    /// Anything else; a negative duration, or one of more than 584 years, too.
+    /// Anything else; a negative duration, or one of more than 292 years, too.
     pub fn duration(&self) -> Result<Duration, Problem> {
         let expected = "a duration such as 250ms, 10s, 1m30s";
         if let Kind::Int(0) = self.kind {
             return Ok(Duration::ZERO);
         }
         let Kind::Text(text) = &self.kind else { return Err(self.mismatch(expected)) };
-        duration(text.text()).ok_or_else(|| self.mismatch(expected))
+        let nanoseconds = parse_duration(text.text()).and_then(|nanoseconds| u64::try_from(nanoseconds).ok());
+        nanoseconds.map(Duration::from_nanos).ok_or_else(|| self.mismatch(expected))
     }
 
     /// One of a few words.
@@ -144,31 +145,4 @@ impl Node {
             .map(|(_, value)| *value)
             .ok_or_else(|| Problem::unknown(self.location, what, word, words.iter().map(|(known, _)| *known)))
     }
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
-    if rest == "0" {
-        return Some(Duration::ZERO);
-    }
-    let mut total = (!rest.is_empty()).then_some(Duration::ZERO)?;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at(digits);
-        let unit = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
-        let nanoseconds = match &tail[..unit] {
-            "ns" => 1.0,
-            "us" | "µs" | "μs" => 1e3,
-            "ms" => 1e6,
-            "s" => 1e9,
-            "m" => 60e9,
-            "h" => 3600e9,
-            _ => return None,
-        };
-        let part = number.parse::<f64>().ok()? * nanoseconds;
-        let part = (part < u64::MAX as f64).then(|| Duration::from_nanos(part.round() as u64))?;
-        total = total.checked_add(part)?;
-        rest = &tail[unit..];
-    }
-    Some(total)
 }

@@ -6,6 +6,7 @@
 //! Scalars mean what they mean to the Collector's YAML library, `$$` and `${env:NAME}` included.
 
 mod access;
+mod duration;
 mod expand;
 mod fields;
 mod node;
@@ -14,6 +15,7 @@ mod read;
 mod scalar;
 mod text;
 
+pub(crate) use duration::parse as parse_duration;
 pub use fields::Fields;
 pub use node::{Entry, Key, Kind, Node};
 pub use problem::{Location, Problem, Problems, keep, nearest};

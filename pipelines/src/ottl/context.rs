@@ -1,0 +1,74 @@
+//! Where a condition stands, and what it can see from there.
+
+/// What a condition is asked about. From a data point its metric, scope and resource are seen too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Context {
+    /// A resource.
+    Resource,
+    /// A scope.
+    Scope,
+    /// A metric.
+    Metric,
+    /// A data point.
+    DataPoint,
+}
+
+impl Context {
+    /// All contexts, from the widest to the narrowest.
+    pub const ALL: [Self; 4] = [Self::Resource, Self::Scope, Self::Metric, Self::DataPoint];
+
+    /// The name by which paths begin.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resource => "resource",
+            Self::Scope => "scope",
+            Self::Metric => "metric",
+            Self::DataPoint => "datapoint",
+        }
+    }
+
+    /// The context of this name; `instrumentation_scope` is the older name of `scope`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "instrumentation_scope" => Some(Self::Scope),
+            _ => Self::ALL.into_iter().find(|context| context.name() == name),
+        }
+    }
+}
+
+/// How paths are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Paths of the context itself stand without its name, those of wider ones with it: the older lists.
+    Bare,
+    /// Every path begins with the name of a context.
+    Named,
+    /// A path without the name of a context belongs to the one that is given.
+    Either,
+}
+
+/// How often a condition has to be evaluated: what it reads does not change below this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// It reads nothing.
+    Constant,
+    /// Once a resource.
+    Resource,
+    /// Once a scope.
+    Scope,
+    /// Once a metric.
+    Metric,
+    /// For every data point.
+    DataPoint,
+}
+
+impl From<Context> for Level {
+    fn from(context: Context) -> Self {
+        match context {
+            Context::Resource => Self::Resource,
+            Context::Scope => Self::Scope,
+            Context::Metric => Self::Metric,
+            Context::DataPoint => Self::DataPoint,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Checked expressions: names resolved, arguments bound, patterns compiled.
+
+use super::ast::{CompareOp, MathOp};
+use super::context::Level;
+use super::functions::Function;
+use super::paths::Field;
+
+/// A checked condition.
+#[derive(Debug, Clone)]
+pub(super) enum Predicate {
+    Constant(bool),
+    Not(Box<Self>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Compare(Expr, CompareOp, Expr),
+    /// An expression that must give a boolean.
+    Holds(Expr),
+}
+
+/// A checked value.
+#[derive(Debug, Clone)]
+pub(super) enum Expr {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Text(Box<[u8]>),
+    Bytes(Box<[u8]>),
+    Field(Field, Vec<Key>),
+    List(Vec<Self>),
+    Map(Vec<(Box<[u8]>, Self)>),
+    Call(Box<Function>, Vec<Self>, Vec<Key>),
+    Negation(Box<Self>),
+    Math(Box<Self>, MathOp, Box<Self>),
+}
+
+/// What indexes a list or map.
+#[derive(Debug, Clone)]
+pub(super) enum Key {
+    Text(Box<[u8]>),
+    Index(i64),
+    Computed(Expr),
+}
+
+impl Predicate {
+    /// Joins with `and`. A literal `false` decides when the config is read, wherever it stands.
+    pub(super) fn and(operands: Vec<Self>) -> Self {
+        match operands.iter().any(|operand| matches!(operand, Self::Constant(false))) {
+            true => Self::Constant(false),
+            false => Self::And(operands),
+        }
+    }
+
+    /// Joins with `or`. A literal `true` decides when the config is read, wherever it stands.
+    pub(super) fn or(operands: Vec<Self>) -> Self {
+        match operands.iter().any(|operand| matches!(operand, Self::Constant(true))) {
+            true => Self::Constant(true),
+            false => Self::Or(operands),
+        }
+    }
+
+    pub(super) fn negated(self) -> Self {
+        match self {
+            Self::Constant(value) => Self::Constant(!value),
+            other => Self::Not(Box::new(other)),
+        }
+    }
+
+    /// The narrowest level that it reads.
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Self::Constant(_) => Level::Constant,
+            Self::Not(inner) => inner.level(),
+            Self::And(operands) | Self::Or(operands) => widest(operands.iter().map(Self::level)),
+            Self::Compare(left, _, right) => left.level().max(right.level()),
+            Self::Holds(expr) => expr.level(),
+        }
+    }
+}
+
+impl Expr {
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Self::Field(field, keys) => field.level().max(widest(keys.iter().map(Key::level))),
+            Self::List(items) => widest(items.iter().map(Self::level)),
+            Self::Map(entries) => widest(entries.iter().map(|(_, value)| value.level())),
+            Self::Call(function, arguments, keys) => {
+                let arguments = widest(arguments.iter().map(Self::level));
+                function.level().max(arguments).max(widest(keys.iter().map(Key::level)))
+            }
+            Self::Negation(inner) => inner.level(),
+            Self::Math(left, _, right) => left.level().max(right.level()),
+            _ => Level::Constant,
+        }
+    }
+}
+
+impl Key {
+    fn level(&self) -> Level {
+        match self {
+            Self::Text(_) | Self::Index(_) => Level::Constant,
+            Self::Computed(expr) => expr.level(),
+        }
+    }
+}
+
+fn widest(levels: impl Iterator<Item = Level>) -> Level {
+    levels.max().unwrap_or(Level::Constant)
+}

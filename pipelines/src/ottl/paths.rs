@@ -1,0 +1,139 @@
+//! What paths mean: the fields of each context.
+
+use super::context::{Context, Level};
+
+/// A field of the data. Where its owner's kind lacks it, it reads as nil.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    ResourceAttributes,
+    ResourceSchemaUrl,
+    ResourceDropped,
+    ScopeName,
+    ScopeVersion,
+    ScopeAttributes,
+    ScopeSchemaUrl,
+    ScopeDropped,
+    MetricName,
+    MetricDescription,
+    MetricUnit,
+    MetricType,
+    MetricTemporality,
+    MetricMonotonic,
+    MetricMetadata,
+    PointAttributes,
+    PointStartNanos,
+    PointNanos,
+    PointStart,
+    PointTime,
+    PointDouble,
+    PointInt,
+    PointFlags,
+    PointCount,
+    PointSum,
+    PointScale,
+    PointZeroCount,
+    PointPositiveOffset,
+    PointNegativeOffset,
+}
+
+const RESOURCE: &[(&str, Field)] = &[
+    ("attributes", Field::ResourceAttributes),
+    ("schema_url", Field::ResourceSchemaUrl),
+    ("dropped_attributes_count", Field::ResourceDropped),
+];
+
+const SCOPE: &[(&str, Field)] = &[
+    ("name", Field::ScopeName),
+    ("version", Field::ScopeVersion),
+    ("attributes", Field::ScopeAttributes),
+    ("schema_url", Field::ScopeSchemaUrl),
+    ("dropped_attributes_count", Field::ScopeDropped),
+];
+
+const METRIC: &[(&str, Field)] = &[
+    ("name", Field::MetricName),
+    ("description", Field::MetricDescription),
+    ("unit", Field::MetricUnit),
+    ("type", Field::MetricType),
+    ("aggregation_temporality", Field::MetricTemporality),
+    ("is_monotonic", Field::MetricMonotonic),
+    ("metadata", Field::MetricMetadata),
+];
+
+const DATAPOINT: &[(&str, Field)] = &[
+    ("attributes", Field::PointAttributes),
+    ("start_time_unix_nano", Field::PointStartNanos),
+    ("time_unix_nano", Field::PointNanos),
+    ("start_time", Field::PointStart),
+    ("time", Field::PointTime),
+    ("value_double", Field::PointDouble),
+    ("value_int", Field::PointInt),
+    ("flags", Field::PointFlags),
+    ("count", Field::PointCount),
+    ("sum", Field::PointSum),
+    ("scale", Field::PointScale),
+    ("zero_count", Field::PointZeroCount),
+    ("positive.offset", Field::PointPositiveOffset),
+    ("negative.offset", Field::PointNegativeOffset),
+];
+
+/// Paths that OTTL has and conditions here do not read.
+const NOT_READ: &[(Context, &[&str])] = &[
+    (Context::Resource, &["cache"]),
+    (Context::Scope, &["cache"]),
+    (Context::Metric, &["cache", "data_points"]),
+    (
+        Context::DataPoint,
+        &["cache", "exemplars", "bucket_counts", "explicit_bounds", "positive", "negative", "quantile_values"],
+    ),
+];
+
+/// The fields of a context and their paths within it.
+pub(super) fn fields(context: Context) -> &'static [(&'static str, Field)] {
+    match context {
+        Context::Resource => RESOURCE,
+        Context::Scope => SCOPE,
+        Context::Metric => METRIC,
+        Context::DataPoint => DATAPOINT,
+    }
+}
+
+/// Whether OTTL has a path that begins with this name, though it is not read here.
+pub(super) fn is_not_read(context: Context, name: &str) -> bool {
+    NOT_READ.iter().any(|(other, names)| *other == context && names.contains(&name))
+}
+
+impl Field {
+    /// Whether it can be indexed.
+    pub(super) fn is_map(self) -> bool {
+        use Field::{MetricMetadata, PointAttributes, ResourceAttributes, ScopeAttributes};
+        matches!(self, ResourceAttributes | ScopeAttributes | MetricMetadata | PointAttributes)
+    }
+
+    pub(super) fn level(self) -> Level {
+        let owns = |context: &Context| fields(*context).iter().any(|(_, field)| *field == self);
+        Context::ALL.into_iter().find(owns).map_or(Level::DataPoint, Level::from)
+    }
+}
+
+/// Names that stand for integers.
+const METRIC_ENUMS: &[(&str, i64)] = &[
+    ("METRIC_DATA_TYPE_NONE", 0),
+    ("METRIC_DATA_TYPE_GAUGE", 1),
+    ("METRIC_DATA_TYPE_SUM", 2),
+    ("METRIC_DATA_TYPE_HISTOGRAM", 3),
+    ("METRIC_DATA_TYPE_EXPONENTIAL_HISTOGRAM", 4),
+    ("METRIC_DATA_TYPE_SUMMARY", 5),
+    ("AGGREGATION_TEMPORALITY_UNSPECIFIED", 0),
+    ("AGGREGATION_TEMPORALITY_DELTA", 1),
+    ("AGGREGATION_TEMPORALITY_CUMULATIVE", 2),
+];
+
+const DATAPOINT_ENUMS: &[(&str, i64)] = &[("FLAG_NONE", 0), ("FLAG_NO_RECORDED_VALUE", 1)];
+
+/// The enum names that a context knows.
+pub(super) fn enums(context: Context) -> impl Iterator<Item = &'static (&'static str, i64)> {
+    let metric: &[_] = if context >= Context::Metric { METRIC_ENUMS } else { &[] };
+    let datapoint: &[_] = if context == Context::DataPoint { DATAPOINT_ENUMS } else { &[] };
+    metric.iter().chain(datapoint)
+}

@@ -1,0 +1,142 @@
+//! `include` and `exclude`: the form before OTTL.
+
+use crate::batch::Value;
+use crate::ottl::{Context, Level, Pattern, Row};
+use crate::yaml::{Located, Node, Problem, keep};
+
+use super::super::constant::Constant;
+use super::super::selection::{MatchType, Names, regexp_options};
+use super::Empty;
+use super::pass::{ErrorMode, Pass, Rule};
+
+/// Properties that a row has or lacks.
+#[derive(Debug, Clone)]
+pub(super) enum Properties {
+    /// The metric's name is one of these.
+    Names(Names),
+    /// The resource has all of these.
+    Attributes(Vec<(String, Wanted)>),
+}
+
+/// What the value of an attribute has to be.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted {
+    /// Anything: the attribute has to be there.
+    Anything,
+    /// Equal, kind included.
+    Equal(Constant),
+    /// Matched, as text.
+    Matched(Pattern),
+}
+
+impl Properties {
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Self::Names(_) => Level::Metric,
+            Self::Attributes(_) => Level::Resource,
+        }
+    }
+
+    pub(super) fn hold(&self, row: &Row<'_>) -> bool {
+        match self {
+            Self::Names(names) => {
+                row.metric.is_some_and(|metric| names.contains(row.batch.bytes(metric.name)))
+            }
+            Self::Attributes(attributes) => attributes.iter().all(|(key, wanted)| {
+                let value = row.batch.attribute(row.resource.attrs, key.as_bytes());
+                value.is_some_and(|value| wanted.is(value))
+            }),
+        }
+    }
+}
+
+impl Wanted {
+    fn is(&self, value: Value<'_>) -> bool {
+        match (self, value) {
+            (Self::Anything, _) => true,
+            (Self::Equal(Constant::Text(a)), Value::Text(b)) => a.as_bytes() == b,
+            (Self::Equal(Constant::Bool(a)), Value::Bool(b)) => *a == b,
+            (Self::Equal(Constant::Int(a)), Value::Int(b)) => *a == b,
+            (Self::Equal(Constant::Double(a)), Value::Double(b)) => *a == b,
+            (Self::Equal(_), _) => false,
+            (Self::Matched(pattern), Value::Text(text)) => pattern.is_match(text),
+            (Self::Matched(pattern), Value::Bool(bit)) => pattern.is_match(bit.to_string().as_bytes()),
+            (Self::Matched(pattern), Value::Int(number)) => pattern.is_match(number.to_string().as_bytes()),
+            (Self::Matched(pattern), Value::Double(number)) => pattern.is_match(number.to_string().as_bytes()),
+            (Self::Matched(_), _) => false,
+        }
+    }
+}
+
+/// One `include` or `exclude`.
+#[derive(Debug, Default)]
+struct Side {
+    names: Option<Names>,
+    attributes: Vec<(String, Wanted)>,
+}
+
+/// The passes of `metrics.include` and `metrics.exclude`.
+pub(super) fn passes(include: Option<&Node>, exclude: Option<&Node>, problems: &mut Vec<Problem>) -> Vec<Pass> {
+    let (mut resources, mut metrics) = (Vec::new(), Vec::new());
+    for (name, node, drop_if) in [("metrics.include", include, false), ("metrics.exclude", exclude, true)] {
+        let Some(side) = node.and_then(|node| side(node, problems)) else { continue };
+        let mut push = |rules: &mut Vec<Rule>, what: &str, properties| {
+            rules.push(Rule::Properties { name: format!("{name}.{what}"), drop_if, properties });
+        };
+        if !side.attributes.is_empty() {
+            push(&mut resources, "resource_attributes", Properties::Attributes(side.attributes));
+        }
+        if let Some(names) = side.names {
+            push(&mut metrics, "metric_names", Properties::Names(names));
+        }
+    }
+    let empty = if metrics.is_empty() { Empty::Resources } else { Empty::Scopes };
+    let pass = |context, rules| Pass { context, error_mode: ErrorMode::Ignore, rules, empty };
+    let passes = [pass(Context::Resource, resources), pass(Context::Metric, metrics)];
+    passes.into_iter().filter(|pass| !pass.rules.is_empty()).collect()
+}
+
+fn side(node: &Node, problems: &mut Vec<Problem>) -> Option<Side> {
+    let mut fields = keep(node.map(), problems)?;
+    let match_type = keep(MatchType::decode(&mut fields), problems);
+    regexp_options(&mut fields, problems);
+    let (names, attributes) = (fields.take("metric_names"), fields.take("resource_attributes"));
+    if let Some(expressions) = fields.take("expressions").filter(|_| match_type.is_some()) {
+        problems.push(Problem::new(expressions.location, "expressions need match_type expr, which is not run"));
+    }
+    fields.finish(problems);
+    let match_type = match_type?;
+    let names = names.map(|names| Names::decode(names, match_type, problems));
+    let mut side = Side { names: names.filter(|names| !names.is_empty()), attributes: Vec::new() };
+    for item in attributes.and_then(|node| keep(node.list(), problems)).unwrap_or_default() {
+        side.attributes.extend(attribute(item, match_type, problems));
+    }
+    if side.names.is_none() && side.attributes.is_empty() {
+        let problem = Problem::new(node.location, "it selects nothing");
+        problems.push(problem.expected("metric_names or resource_attributes"));
+    }
+    Some(side)
+}
+
+fn attribute(item: &Node, match_type: MatchType, problems: &mut Vec<Problem>) -> Option<(String, Wanted)> {
+    let mut fields = keep(item.map(), problems)?;
+    let key = keep(fields.required("key").and_then(Node::text), problems).map(str::to_owned);
+    let value = fields.take("value");
+    fields.finish(problems);
+    let wanted = match (value, match_type) {
+        (None, _) => Wanted::Anything,
+        (Some(value), MatchType::Regexp) => {
+            let text: Located = keep(value.located_text(), problems)?;
+            Wanted::Matched(keep(Pattern::located(&text), problems)?)
+        }
+        (Some(value), MatchType::Strict) => match Constant::decode(value, problems) {
+            Constant::List(_) | Constant::Map(_) => {
+                let message = "a list or map is not compared here";
+                problems.push(Problem::new(value.location, message).expected("the same in an OTTL condition"));
+                return None;
+            }
+            constant => Wanted::Equal(constant),
+        },
+    };
+    Some((key?, wanted))
+}

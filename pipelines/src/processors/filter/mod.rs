@@ -1,0 +1,61 @@
+//! `filter`: drops what conditions name.
+//!
+//! Its forms (lists by context, `metric_conditions`, and the older `include` and `exclude`) all become passes
+//! over the batch, from resources down to data points. A point is counted for the first rule that drops it.
+
+mod config;
+mod legacy;
+mod pass;
+
+#[cfg(test)]
+mod tests;
+
+use crate::Batch;
+use crate::ottl::Failure;
+
+use pass::Pass;
+
+/// The config of a `filter` processor.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    passes: Vec<Pass>,
+    /// Every rule of every pass, in order.
+    rules: Vec<String>,
+}
+
+/// What is dropped besides what a rule names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    /// Nothing.
+    Stays,
+    /// Resources without scopes.
+    Resources,
+    /// Scopes without metrics, then resources without scopes.
+    Scopes,
+}
+
+impl Filter {
+    fn new(passes: Vec<Pass>) -> Self {
+        let rules = passes.iter().flat_map(Pass::rules).collect();
+        Self { passes, rules }
+    }
+
+    pub(super) fn rules(&self) -> &[String] {
+        &self.rules
+    }
+
+    pub(super) fn is_identity(&self) -> bool {
+        self.passes.is_empty()
+    }
+
+    /// Filters the batch. An error names the rule that failed, where errors are to be propagated.
+    pub(super) fn run(&self, batch: &mut Batch, dropped: &mut [u64]) -> Result<(), (usize, Failure)> {
+        let mut first = 0;
+        for pass in &self.passes {
+            let counts = dropped.get_mut(first..).unwrap_or_default();
+            pass.run(batch, counts).map_err(|(rule, why)| (first + rule, why))?;
+            first += pass.rules().count();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! One pass over a batch: a few rules about the rows of one context.
+//!
+//! A rule that reads nothing below the metric is evaluated once a metric, however many points it is asked
+//! about; likewise for scopes and resources. It is not evaluated at all where there is no row to ask about.
+
+use crate::Batch;
+use crate::batch::{MetricKind, Path};
+use crate::ottl::{Condition, Context, Failure, Level, Row};
+
+use super::Empty;
+use super::legacy::Properties;
+
+/// What a failing condition does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErrorMode {
+    /// It does not hold.
+    Ignore,
+    /// It refuses the batch.
+    Propagate,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Pass {
+    pub context: Context,
+    pub error_mode: ErrorMode,
+    pub rules: Vec<Rule>,
+    pub empty: Empty,
+}
+
+/// What drops a row.
+#[derive(Debug, Clone)]
+pub(super) enum Rule {
+    /// A condition that holds.
+    Condition(Condition),
+    /// A list of properties that it has (`exclude`), or lacks (`include`).
+    Properties { name: String, drop_if: bool, properties: Properties },
+}
+
+impl Rule {
+    fn level(&self) -> Level {
+        match self {
+            Self::Condition(condition) => condition.level(),
+            Self::Properties { properties, .. } => properties.level(),
+        }
+    }
+
+    fn drops(&self, row: &Row<'_>) -> Result<bool, Failure> {
+        match self {
+            Self::Condition(condition) => condition.holds(row),
+            Self::Properties { drop_if, properties, .. } => Ok(properties.hold(row) == *drop_if),
+        }
+    }
+}
+
+impl Pass {
+    pub(super) fn rules(&self) -> impl Iterator<Item = String> {
+        self.rules.iter().map(|rule| match rule {
+            Rule::Condition(condition) => condition.text().to_owned(),
+            Rule::Properties { name, .. } => name.clone(),
+        })
+    }
+
+    pub(super) fn run(&self, batch: &mut Batch, dropped: &mut [u64]) -> Result<(), (usize, Failure)> {
+        let mut asking = Asking { pass: self, answers: vec![None; self.rules.len()], dropped, failure: None };
+        match self.context {
+            Context::Resource => batch.retain_resources(|batch, resource| {
+                let path = Path { resource, ..Path::default() };
+                asking.keeps(batch, path, |batch| points_of_resource(batch, resource))
+            }),
+            Context::Scope => batch.retain_scopes(|batch, path| {
+                asking.keeps(batch, path, |batch| points_of_scope(batch, path.scope))
+            }),
+            Context::Metric => batch.retain_metrics(|batch, path| {
+                asking.keeps(batch, path, |batch| batch.metric_at(path.metric).points.len())
+            }),
+            Context::DataPoint => {
+                batch.retain_points(|batch, path| asking.keeps(batch, path, |_| 1));
+                batch.retain_metrics(|batch, path| {
+                    let metric = batch.metric_at(path.metric);
+                    metric.kind == MetricKind::None || !metric.points.is_empty()
+                });
+            }
+        }
+        let failure = asking.failure;
+        if self.empty == Empty::Scopes {
+            batch.retain_scopes(|batch, path| !batch.scope_at(path.scope).metrics.is_empty());
+        }
+        if self.empty != Empty::Stays {
+            batch.retain_resources(|batch, resource| !batch.resource_at(resource).scopes.is_empty());
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+fn points_of_scope(batch: &Batch, scope: usize) -> usize {
+    batch.metrics(batch.scope_at(scope)).iter().map(|metric| metric.points.len()).sum()
+}
+
+fn points_of_resource(batch: &Batch, resource: usize) -> usize {
+    batch.resource_at(resource).scopes.range().map(|scope| points_of_scope(batch, scope)).sum()
+}
+
+/// A pass under way.
+struct Asking<'p> {
+    pass: &'p Pass,
+    /// What each rule last answered, and about which row of its level.
+    answers: Vec<Option<(usize, Result<bool, Failure>)>>,
+    dropped: &'p mut [u64],
+    /// The first failure that is to be propagated.
+    failure: Option<(usize, Failure)>,
+}
+
+impl Asking<'_> {
+    fn keeps(&mut self, batch: &Batch, path: Path, points: impl Fn(&Batch) -> usize) -> bool {
+        let context = self.pass.context;
+        let row = Row {
+            batch,
+            resource: batch.resource_at(path.resource),
+            scope: (context >= Context::Scope).then(|| batch.scope_at(path.scope)),
+            metric: (context >= Context::Metric).then(|| batch.metric_at(path.metric)),
+            point: (context >= Context::DataPoint).then(|| batch.point_at(path.point)),
+        };
+        for (index, rule) in self.pass.rules.iter().enumerate() {
+            let answer = answer(rule, &mut self.answers[index], path, &row);
+            match answer {
+                Ok(false) => {}
+                Ok(true) => {
+                    if let Some(dropped) = self.dropped.get_mut(index) {
+                        *dropped += points(batch) as u64;
+                    }
+                    return false;
+                }
+                Err(_) if self.pass.error_mode == ErrorMode::Ignore => {}
+                Err(why) => {
+                    self.failure.get_or_insert((index, why));
+                    return true;
+                }
+            }
+        }
+        true
+    }
+}
+
+/// Asks a rule, or remembers what it said about the same row of its level.
+fn answer(
+    rule: &Rule,
+    last: &mut Option<(usize, Result<bool, Failure>)>,
+    path: Path,
+    row: &Row<'_>,
+) -> Result<bool, Failure> {
+    let about = match rule.level() {
+        Level::Constant => 0,
+        Level::Resource => path.resource,
+        Level::Scope => path.scope,
+        Level::Metric => path.metric,
+        Level::DataPoint => return rule.drops(row),
+    };
+    match last {
+        Some((index, answer)) if *index == about => *answer,
+        _ => last.insert((about, rule.drops(row))).1,
+    }
+}
