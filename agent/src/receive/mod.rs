@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 pub use compression::Encoding;
 pub use listener::{Listener, Protocol};
-pub use refusal::{RETRY_AFTER, Refusal};
+pub use refusal::Refusal;
 pub use service::{Limits, Service};
 
 use crate::admission::Permit;

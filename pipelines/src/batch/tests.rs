@@ -333,7 +333,8 @@ fn identities_are_those_of_the_golden_vectors() {
 #[test]
 fn the_short_way_reads_attributes_as_the_long_way_does() {
     let long = "x".repeat(200);
-    let mut values: Vec<Any> = ["", "a", "größe", &long[..127], &long[..128], &long].into_iter().map(text).collect();
+    let mut values: Vec<Any> =
+        ["", "a", "größe", &long[..127], &long[..128], &long].into_iter().map(text).collect();
     values.extend([0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, -1, i64::MAX].map(Any::IntValue));
     for value in values {
         for key in ["", "k", "schlüssel", &long] {

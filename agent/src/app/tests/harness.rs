@@ -14,49 +14,50 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 use crate::admin::Admin;
-use crate::app::{App, Listening};
-use crate::config::{Exporter, ExporterKind, Receiver, Settings};
-use crate::deliver::{Endpoint, OtlpSettings, QueueSettings, RetrySettings};
-use crate::engine::Acknowledge;
-use crate::receive::Limits;
+use crate::app::{App, Event, Listening};
+use crate::config::{self, ExporterKind, Settings};
+use crate::deliver::OtlpSettings;
 
 pub const ANY: &str = "127.0.0.1:0";
 
-/// Settings that send every signal to `sink`, with waits short enough for a test.
+/// A config that sends every signal to `sink`, with waits short enough for a test. The metrics
+/// pipelines, processors and our own section are `more`'s, if it says anything of them.
+pub fn config(sink: SocketAddr, more: &str) -> String {
+    let metrics = "metrics: { receivers: [otlp], exporters: [otlp] }";
+    let more =
+        if more.is_empty() { format!("service:\n  pipelines:\n    {metrics}") } else { more.to_owned() };
+    let (before, after) = more.split_once("  pipelines:\n").expect("service.pipelines");
+    format!(
+        "receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: {ANY} }}, http: {{ endpoint: {ANY} }} }} }} }}
+exporters:
+  otlp:
+    endpoint: http://{sink}
+    compression: none
+    retry_on_failure: {{ initial_interval: 10ms, max_interval: 20ms }}
+extensions: {{ health_check: {{ endpoint: {ANY} }} }}
+{before}  extensions: [health_check]
+  telemetry: {{ metrics: {{ address: {ANY} }} }}
+  pipelines:
+    traces: {{ receivers: [otlp], exporters: [otlp] }}
+    logs: {{ receivers: [otlp], exporters: [otlp] }}
+{after}
+"
+    )
+}
+
+/// [`config`], read.
+pub fn load(text: &str) -> Settings {
+    config::load("test.yaml", text, &|_| None).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+/// Settings that pass everything through to `sink`.
 pub fn settings(sink: SocketAddr) -> Settings {
-    let address = ANY.parse().expect("address");
-    let receiver = Receiver { address, limits: Limits::default() };
-    let endpoint = Endpoint { host: sink.ip().to_string(), port: sink.port(), tls: false, ca_file: None };
-    let otlp = OtlpSettings {
-        compression: None,
-        timeout: Duration::from_secs(5),
-        headers: http::HeaderMap::new(),
-        variant_headers: true,
-    };
-    let retry = RetrySettings {
-        initial_interval: Duration::from_millis(10),
-        max_interval: Duration::from_millis(20),
-        ..RetrySettings::default()
-    };
-    let kind = ExporterKind::Otlp { endpoint, otlp: Box::new(otlp) };
-    let exporter = Exporter { id: "otlp".into(), kind, queue: QueueSettings::default(), retry };
-    Settings {
-        grpc: Some(receiver.clone()),
-        http: Some(receiver),
-        exporters: vec![exporter],
-        routes: [Some(vec![0]), Some(vec![0]), Some(vec![0])],
-        acknowledge: (Acknowledge::OnAccept, "default".into()),
-        health: address,
-        admin: address,
-        memory_limit: 128 << 20,
-        data_dir: None,
-        digest: "test".into(),
-    }
+    load(&config(sink, ""))
 }
 
 /// The OTLP exporter's part of [`settings`].
@@ -70,24 +71,28 @@ pub fn otlp(settings: &mut Settings) -> &mut OtlpSettings {
 pub struct Agent {
     pub listening: Listening,
     pub shared: Arc<Admin>,
-    stop: Option<oneshot::Sender<()>>,
+    events: mpsc::Sender<Event>,
     task: JoinHandle<()>,
 }
 
 impl Agent {
     pub async fn start(settings: &Settings) -> Self {
-        let app = App::build(settings).await.expect("build");
-        let (listening, shared) = (app.listening(), app.shared());
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(app.run(async {
-            let _stop_or_drop = stopped.await;
-        }));
-        Self { listening, shared, stop: Some(stop), task }
+        let app = App::build(settings.clone()).await.expect("build");
+        let (listening, shared) = (app.listening().expect("addresses"), app.shared());
+        let (events, mut next) = mpsc::channel(1);
+        let task = tokio::spawn(app.run(async move || next.recv().await.unwrap_or(Event::Stop)));
+        Self { listening, shared, events, task }
+    }
+
+    /// As SIGHUP after the file became `text`.
+    pub async fn reread(&self, text: &str) {
+        let settings = config::load("test.yaml", text, &|_| None);
+        self.events.send(Event::Reread(Box::new(settings))).await.expect("running");
     }
 
     /// Asks it to stop, and waits until it has drained.
-    pub async fn stop(mut self) {
-        drop(self.stop.take());
+    pub async fn stop(self) {
+        drop(self.events);
         self.task.await.expect("run");
     }
 

@@ -27,7 +27,7 @@ async fn a_full_queue_refuses_and_what_it_accepted_is_still_delivered() {
     eventually("all three hang", async || sink.attempts() == 6).await;
     let refused = client.export(export(1, 1)).await.expect_err("the queue is full");
     assert_eq!(refused.code(), Code::Unavailable);
-    assert_eq!(retry_delay(&refused), Some(crate::receive::RETRY_AFTER));
+    assert_eq!(retry_delay(&refused), Some(Duration::from_secs(1)));
     let counted = concat!(
         "phoenix_receiver_refused_requests_total",
         r#"{transport="grpc",signal="metrics",reason="queue_full"}"#

@@ -128,7 +128,7 @@ async fn grpc_refusals_have_the_codes_of_the_specification() {
     let (_, address) = Sink::start().await;
     let mut settings = settings(address);
     settings.grpc.as_mut().expect("grpc").limits.max_bytes = 10_000;
-    settings.routes[1] = None;
+    settings.routes.traces = None;
     let agent = Agent::start(&settings).await;
     let too_large = agent.client().await.export(export(300, 7)).await.expect_err("too large");
     assert_eq!(too_large.code(), Code::ResourceExhausted);
