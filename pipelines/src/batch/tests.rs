@@ -329,3 +329,33 @@ fn identities_are_those_of_the_golden_vectors() {
         assert_eq!(found, case["identity"], "{}", case["name"]);
     }
 }
+
+#[test]
+fn the_short_way_reads_attributes_as_the_long_way_does() {
+    let long = "x".repeat(200);
+    let mut values: Vec<Any> = ["", "a", "größe", &long[..127], &long[..128], &long].into_iter().map(text).collect();
+    values.extend([0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, -1, i64::MAX].map(Any::IntValue));
+    for value in values {
+        for key in ["", "k", "schlüssel", &long] {
+            let bytes = attr(key, value.clone()).encode_to_vec();
+            let raw = Span::received(0, bytes.len());
+            if let Some(short) = parse::read_plain(&bytes, raw) {
+                let long = parse::read_key_value(&bytes, raw, 0).unwrap();
+                assert_eq!((short.key, short.value, short.canonical), (long.key, long.value, long.canonical));
+            }
+        }
+    }
+    let plain = attr("process.pid", Any::IntValue(4711)).encode_to_vec();
+    assert!(parse::read_plain(&plain, Span::received(0, plain.len())).is_some(), "the common case takes it");
+}
+
+proptest! {
+    #[test]
+    fn the_short_way_never_disagrees(bytes in proptest::collection::vec(prop_oneof![Just(0x0a_u8), Just(0x12), Just(0x18), 0_u8..8, any::<u8>()], 0..14)) {
+        let raw = Span::received(0, bytes.len());
+        if let Some(short) = parse::read_plain(&bytes, raw) {
+            let long = parse::read_key_value(&bytes, raw, 0).unwrap();
+            prop_assert_eq!((short.key, short.value, short.canonical), (long.key, long.value, long.canonical));
+        }
+    }
+}

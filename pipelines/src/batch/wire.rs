@@ -35,6 +35,7 @@ pub(crate) struct Field {
 }
 
 impl Field {
+    #[inline(always)]
     pub fn message(self) -> Result<Span, Malformed> {
         match self.value {
             Wire::Len(span) => Ok(span),
@@ -42,6 +43,7 @@ impl Field {
         }
     }
 
+    #[inline(always)]
     pub fn fixed64(self) -> Result<u64, Malformed> {
         match self.value {
             Wire::Fixed64(bits) => Ok(bits),
@@ -49,6 +51,7 @@ impl Field {
         }
     }
 
+    #[inline(always)]
     pub fn varint(self) -> Result<u64, Malformed> {
         match self.value {
             Wire::Varint(value) => Ok(value),
@@ -74,53 +77,62 @@ impl<'a> Reader<'a> {
         self.pos
     }
 
-    /// The next field, or none at the end of the message.
-    #[inline]
+    /// The next field, or none at the end of the message. Inlined everywhere: a field is a few instructions, and
+    /// a call that returns it through memory costs more than reading it.
+    #[inline(always)]
     pub fn next(&mut self) -> Result<Option<Field>, Malformed> {
-        if self.pos == self.buf.len() {
-            return Ok(None);
-        }
         let at = self.pos;
-        let tag = self.varint()?;
+        let Some(&first) = self.buf.get(at) else { return Ok(None) };
+        let tag = self.varint_from(first)?;
         let number = (tag >> 3) as u32;
         if number == 0 || tag >> 32 != 0 {
-            return Err(Malformed {
-                offset: at,
-                what: "expected a field tag with a number from 1 to 2^29 - 1",
-            });
+            return malformed(at, "expected a field tag with a number from 1 to 2^29 - 1");
         }
         let value = match tag & 7 {
-            0 => Wire::Varint(self.varint()?),
-            1 => Wire::Fixed64(u64::from_le_bytes(self.fixed::<8>()?)),
             2 => Wire::Len(self.length_delimited()?),
+            1 => Wire::Fixed64(u64::from_le_bytes(self.fixed::<8>()?)),
+            0 => Wire::Varint(self.varint()?),
             5 => {
                 self.fixed::<4>()?;
                 Wire::Fixed32
             }
-            3 | 4 => return Err(Malformed { offset: at, what: "a protobuf group; OTLP has none" }),
-            _ => return Err(Malformed { offset: at, what: "an unknown protobuf wire type" }),
+            3 | 4 => return malformed(at, "a protobuf group; OTLP has none"),
+            _ => return malformed(at, "an unknown protobuf wire type"),
         };
         Ok(Some(Field { number, value, at }))
     }
 
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64, Malformed> {
         match self.buf.get(self.pos) {
-            Some(&byte) if byte < 0x80 => {
-                self.pos += 1;
-                Ok(u64::from(byte))
-            }
-            _ => self.long_varint(),
+            Some(&first) => self.varint_from(first),
+            None => malformed(self.pos, CUT_OFF),
         }
     }
 
+    /// A varint whose first byte, at the reader's position, is known.
+    #[inline(always)]
+    fn varint_from(&mut self, first: u8) -> Result<u64, Malformed> {
+        if first < 0x80 {
+            self.pos += 1;
+            return Ok(u64::from(first));
+        }
+        // Lengths of up to 16 kB.
+        if let Some(&second) = self.buf.get(self.pos + 1)
+            && second < 0x80
+        {
+            self.pos += 2;
+            return Ok(u64::from(first & 0x7f) | u64::from(second) << 7);
+        }
+        self.long_varint()
+    }
+
+    #[inline(never)]
     fn long_varint(&mut self) -> Result<u64, Malformed> {
         let at = self.pos;
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
-            let Some(&byte) = self.buf.get(self.pos) else {
-                return Err(Malformed { offset: at, what: "a varint is cut off by the end of its message" });
-            };
+            let Some(&byte) = self.buf.get(self.pos) else { return malformed(at, CUT_OFF) };
             self.pos += 1;
             if shift == 63 && byte > 1 {
                 break;
@@ -130,32 +142,36 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(Malformed { offset: at, what: "a varint of more than 64 bits" })
+        malformed(at, "a varint of more than 64 bits")
     }
 
-    #[inline]
+    #[inline(always)]
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let bytes = self.buf.get(self.pos..).and_then(<[u8]>::first_chunk::<N>);
-        let Some(bytes) = bytes else {
-            return Err(Malformed {
-                offset: self.pos,
-                what: "a fixed-size field is cut off by the end of its message",
-            });
+        let Some(bytes) = self.buf.get(self.pos..).and_then(<[u8]>::first_chunk::<N>) else {
+            return malformed(self.pos, "a fixed-size field is cut off by the end of its message");
         };
         self.pos += N;
         Ok(*bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     fn length_delimited(&mut self) -> Result<Span, Malformed> {
         let at = self.pos;
         let len = self.varint()?;
         let left = (self.buf.len() - self.pos) as u64;
         if len > left {
-            return Err(Malformed { offset: at, what: "a length reaches past the end of its message" });
+            return malformed(at, "a length reaches past the end of its message");
         }
         let span = Span::received(self.pos, len as usize);
         self.pos += len as usize;
         Ok(span)
     }
+}
+
+const CUT_OFF: &str = "a varint is cut off by the end of its message";
+
+#[cold]
+#[inline(never)]
+fn malformed<T>(offset: usize, what: &'static str) -> Result<T, Malformed> {
+    Err(Malformed { offset, what })
 }
