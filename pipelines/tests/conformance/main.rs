@@ -2,6 +2,8 @@
 //!
 //! Each folder of `testdata/conformance` is a test of its own name; see the README there.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test: what is not as it should be fails it")]
+
 mod conditions;
 mod otlp;
 
@@ -17,7 +19,8 @@ use pipelines::yaml;
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/conformance");
-    let trials = folders(&root).into_iter().flat_map(|area| folders(&area)).flat_map(|case| trials(&root, case));
+    let trials =
+        folders(&root).into_iter().flat_map(|area| folders(&area)).flat_map(|case| trials(&root, case));
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
@@ -33,7 +36,10 @@ fn trials(root: &Path, case: PathBuf) -> Vec<Trial> {
     if name.starts_with("conditions/") {
         return conditions::trials(&name, &case);
     }
-    vec![Trial::test(name, move || if case.join("rejected.txt").exists() { refuse(&case) } else { run(&case) })]
+    vec![Trial::test(
+        name,
+        move || if case.join("rejected.txt").exists() { refuse(&case) } else { run(&case) },
+    )]
 }
 
 #[expect(clippy::disallowed_methods, reason = "the cases lie in files")]
@@ -47,7 +53,9 @@ fn plan(config: &str) -> Result<Plan, yaml::Problems> {
 
 fn refuse(case: &Path) -> Result<(), Failed> {
     match plan(&text(&case.join("config.yaml"))) {
-        Ok(_) => Err(format!("accepted, which the Collector refuses: {}", text(&case.join("rejected.txt"))).into()),
+        Ok(_) => {
+            Err(format!("accepted, which the Collector refuses: {}", text(&case.join("rejected.txt"))).into())
+        }
         Err(problems) if problems.problems.is_empty() => Err("refused without saying why".into()),
         Err(_) => Ok(()),
     }
@@ -71,7 +79,8 @@ fn run(case: &Path) -> Result<(), Failed> {
             "input" => {
                 let (input, mut out) = (batch(&case.join(value)), Batch::default());
                 let processed = pipeline.process(&input, 1_767_225_600_000_000_000, &mut out);
-                came_out = Some(processed.map(|()| out.encode(Keep::All).bytes.to_vec()).map_err(|e| e.to_string()));
+                came_out =
+                    Some(processed.map(|()| out.encode(Keep::All).bytes.to_vec()).map_err(|e| e.to_string()));
             }
             "output" => compare(case, value, came_out.as_ref().ok_or("an output without an input")?)?,
             other => return Err(format!("the step {other} is for processors with state").into()),
@@ -96,6 +105,12 @@ fn compare(case: &Path, expected: &str, came_out: &Result<Vec<u8>, String>) -> R
         return Ok(());
     }
     let line = expected.lines().zip(came_out.lines()).take_while(|(a, b)| a == b).count();
-    let around = |text: &str| text.lines().skip(line.saturating_sub(12)).take(30).collect::<Vec<_>>().join("\n");
-    Err(format!("expected, around the first difference:\n{}\ncame out:\n{}", around(&expected), around(&came_out)).into())
+    let around =
+        |text: &str| text.lines().skip(line.saturating_sub(12)).take(30).collect::<Vec<_>>().join("\n");
+    Err(format!(
+        "expected, around the first difference:\n{}\ncame out:\n{}",
+        around(&expected),
+        around(&came_out)
+    )
+    .into())
 }

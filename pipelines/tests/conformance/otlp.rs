@@ -191,7 +191,8 @@ fn scalar(out: &mut Vec<u8>, number: u32, kind: Kind, value: &Value) {
         Bytes => delimited(out, number, &base64::prelude::BASE64_STANDARD.decode(text()).expect("base64")),
         Hex => {
             let digits: Vec<u8> = text().bytes().collect();
-            let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ascii"), 16).expect("hex");
+            let byte =
+                |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ascii"), 16).expect("hex");
             delimited(out, number, &digits.chunks(2).map(byte).collect::<Vec<_>>());
         }
         Bool => tagged(out, number, value.as_bool().expect("a boolean").into()),
