@@ -3,12 +3,12 @@
 //! Everything here was checked by [`Batch::parse`] already or was encoded by us, so what does not read is
 //! taken as absent.
 
+use super::Batch;
 use super::parse::{read_key_value, read_value};
 use super::rows::{MetricRow, PointRow, ResourceRow, ScopeRow};
 use super::span::Span;
 use super::value::Value;
 use super::wire::{Reader, Wire};
-use super::Batch;
 
 /// The items of an encoded `ArrayValue`.
 pub(crate) fn items(list: &[u8]) -> impl Iterator<Item = Value<'_>> {
@@ -77,4 +77,3 @@ impl Batch {
         number(Value::bytes(raw, inner), field)
     }
 }
-

@@ -91,7 +91,8 @@ impl Regroup {
     ) -> Option<usize> {
         self.moved.clear();
         for key in keys {
-            let found = batch.attributes(point.attrs).iter().find(|attr| batch.bytes(attr.key) == batch.bytes(*key));
+            let found =
+                batch.attributes(point.attrs).iter().find(|attr| batch.bytes(attr.key) == batch.bytes(*key));
             self.moved.extend(found);
         }
         if self.moved.is_empty() {
@@ -170,9 +171,15 @@ impl Regroup {
                     let first_point = points.len() as u32;
                     members.iter().for_each(|point| homes.add(point.home));
                     points.extend_from_slice(members);
-                    metrics.push(MetricRow { points: Rows { start: first_point, end: points.len() as u32 }, ..*row });
+                    metrics.push(MetricRow {
+                        points: Rows { start: first_point, end: points.len() as u32 },
+                        ..*row
+                    });
                 }
-                scopes.push(ScopeRow { metrics: Rows { start: first_metric, end: metrics.len() as u32 }, ..*row });
+                scopes.push(ScopeRow {
+                    metrics: Rows { start: first_metric, end: metrics.len() as u32 },
+                    ..*row
+                });
             }
             let scopes = Rows { start: first_scope, end: scopes.len() as u32 };
             resources.push(ResourceRow { scopes, home: homes.home(), ..group.row });

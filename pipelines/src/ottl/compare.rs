@@ -12,7 +12,9 @@ use super::value::{List, Map, Val};
 /// Whether `left op right`.
 pub(super) fn compare(left: &Val<'_>, op: CompareOp, right: &Val<'_>) -> bool {
     match (left, right) {
-        (left, right) if is_nil(left) && is_nil(right) => matches!(op, CompareOp::Eq | CompareOp::Le | CompareOp::Ge),
+        (left, right) if is_nil(left) && is_nil(right) => {
+            matches!(op, CompareOp::Eq | CompareOp::Le | CompareOp::Ge)
+        }
         (Val::Text(a), Val::Text(b)) => holds(op, Some(a.cmp(b))),
         (Val::Int(a), Val::Int(b)) => holds(op, Some(a.cmp(b))),
         (Val::Double(a), Val::Double(b)) => holds(op, a.partial_cmp(b)),

@@ -147,7 +147,8 @@ impl Checker<'_> {
             return self.unknown_path(path, owner, segments);
         };
         for (place, segment) in segments.iter().enumerate() {
-            if let Some(key) = segment.keys.first().filter(|_| place + 1 < segments.len() || !field.is_map()) {
+            if let Some(key) = segment.keys.first().filter(|_| place + 1 < segments.len() || !field.is_map())
+            {
                 return self.problem(key.offset, format!("{:?} cannot be indexed", segment.name));
             }
         }
@@ -167,7 +168,8 @@ impl Checker<'_> {
                 self.problem(first.offset, message)
             }
             Some(context) if context == self.context && self.style == Style::Bare => {
-                let message = format!("in a list of {own} conditions a {own}'s own path stands without {own:?}");
+                let message =
+                    format!("in a list of {own} conditions a {own}'s own path stands without {own:?}");
                 let rest: Vec<&str> = rest.iter().map(|segment| segment.name.as_str()).collect();
                 let problem = Problem::new(self.text.at(first.offset), message).expected(rest.join("."));
                 self.problems.push(problem);
@@ -275,7 +277,12 @@ impl Checker<'_> {
     }
 
     /// Checks each argument against its parameter and fixes those that stand in the config.
-    fn build(&mut self, call: &Call, signature: &Signature, values: Vec<&Value>) -> Option<(Function, Vec<Expr>)> {
+    fn build(
+        &mut self,
+        call: &Call,
+        signature: &Signature,
+        values: Vec<&Value>,
+    ) -> Option<(Function, Vec<Expr>)> {
         let (mut literals, mut arguments) = (Vec::new(), Vec::new());
         for ((name, takes), value) in signature.parameters.iter().zip(&values) {
             let expr = self.value(value)?;

@@ -81,7 +81,8 @@ impl Expr {
                 Val::List(super::value::List::Made(items.collect::<Evaluated<_>>()?))
             }
             Self::Map(entries) => {
-                let entries = entries.iter().map(|(key, value)| Ok((Cow::Borrowed(&**key), value.eval(row)?)));
+                let entries =
+                    entries.iter().map(|(key, value)| Ok((Cow::Borrowed(&**key), value.eval(row)?)));
                 Val::Map(Map::Made(entries.collect::<Evaluated<_>>()?))
             }
             Self::Call(function, arguments, keys) => {
@@ -221,7 +222,9 @@ impl Field {
                 Number::Int(value) => Val::Int(value),
                 Number::Double(_) | Number::None => Val::Int(0),
             },
-            (Self::PointCount, Histogram | ExponentialHistogram | Summary) => integer(batch.point_field(point, 4)),
+            (Self::PointCount, Histogram | ExponentialHistogram | Summary) => {
+                integer(batch.point_field(point, 4))
+            }
             (Self::PointSum, Histogram | ExponentialHistogram | Summary) => {
                 Val::Double(f64::from_bits(batch.point_field(point, 5).unwrap_or(0)))
             }

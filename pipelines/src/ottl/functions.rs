@@ -7,9 +7,9 @@ use crate::yaml::parse_duration;
 use super::context::{Context, Level};
 use super::eval::{Evaluated, Failure, Row};
 use super::expr::Expr;
+use super::json;
 use super::pattern::Pattern;
 use super::value::Val;
-use super::json;
 
 /// A converter with those of its arguments that are fixed when the config is read.
 #[derive(Debug, Clone)]
@@ -160,7 +160,9 @@ impl Function {
             })),
             Self::Concat(delimiter) => concat(arguments, delimiter, row),
             Self::Split(delimiter) => Ok(Val::Texts(split(text(argument(0)?)?, delimiter))),
-            Self::HasAttrKeyOnDatapoint(key) => on_any_point(row, |rows| row.batch.attribute(rows, key).is_some()),
+            Self::HasAttrKeyOnDatapoint(key) => {
+                on_any_point(row, |rows| row.batch.attribute(rows, key).is_some())
+            }
             Self::HasAttrOnDatapoint(key, expected) => on_any_point(row, |rows| {
                 let found = row.batch.attribute(rows, key);
                 found.is_some_and(|value| value.as_text().unwrap_or_default().as_bytes() == &**expected)
@@ -187,7 +189,9 @@ impl Plain {
             Self::IsList => Val::Bool(matches!(target, Val::List(_) | Val::Texts(_))),
             Self::Int => int(target)?,
             Self::Double => double(target)?,
-            Self::String => text_like(&target)?.map_or(Val::Nil, |text| Val::Text(Cow::Owned(text.into_owned()))),
+            Self::String => {
+                text_like(&target)?.map_or(Val::Nil, |text| Val::Text(Cow::Owned(text.into_owned())))
+            }
             Self::HasPrefix => Val::Bool(text(target)?.starts_with(&text(second()?)?)),
             Self::HasSuffix => Val::Bool(text(target)?.ends_with(&text(second()?)?)),
             // Characters without a single counterpart stay, as in Go.
@@ -228,7 +232,9 @@ pub(super) fn text_like<'v>(value: &'v Val<'_>) -> Evaluated<Option<Cow<'v, [u8]
         Val::Text(text) => return Ok(Some(Cow::Borrowed(text))),
         Val::Bool(bit) => bit.to_string(),
         Val::Int(number) => number.to_string(),
-        Val::Double(number) if number.is_infinite() => (if *number > 0.0 { "+Inf" } else { "-Inf" }).to_owned(),
+        Val::Double(number) if number.is_infinite() => {
+            (if *number > 0.0 { "+Inf" } else { "-Inf" }).to_owned()
+        }
         Val::Double(number) => number.to_string(),
         Val::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         Val::List(_) | Val::Map(_) => json::write(value).ok_or(Failure("a value that JSON does not have"))?,

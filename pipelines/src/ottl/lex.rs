@@ -47,7 +47,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
     let mut lexer = Lexer { text, at: 0 };
     let mut tokens = Vec::new();
     loop {
-        lexer.skip(|c| c.is_whitespace());
+        lexer.skip(char::is_whitespace);
         let offset = lexer.at;
         let token = lexer.token()?;
         let end = token == Token::End;
@@ -89,7 +89,9 @@ impl<'a> Lexer<'a> {
             ('!', Some('=')) => Some(CompareOp::Ne),
             ('<', Some('=')) => Some(CompareOp::Le),
             ('>', Some('=')) => Some(CompareOp::Ge),
-            ('=', Some('>')) => return Err(self.error("lambdas are switched off, as they are in the Collector")),
+            ('=', Some('>')) => {
+                return Err(self.error("lambdas are switched off, as they are in the Collector"));
+            }
             _ => None,
         };
         if let Some(op) = two_signs {
@@ -209,7 +211,13 @@ impl<'a> Lexer<'a> {
     }
 
     /// An escape of `digits` digits that begin `skip` bytes after the backslash.
-    fn coded(&mut self, text: &mut Vec<u8>, skip: usize, digits: usize, radix: u32) -> Result<(), SyntaxError> {
+    fn coded(
+        &mut self,
+        text: &mut Vec<u8>,
+        skip: usize,
+        digits: usize,
+        radix: u32,
+    ) -> Result<(), SyntaxError> {
         let written = self.rest().get(skip..skip + digits).filter(|d| d.chars().all(|c| c.is_digit(radix)));
         let code = written.and_then(|digits| u32::from_str_radix(digits, radix).ok());
         match (code, digits) {

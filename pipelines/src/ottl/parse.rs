@@ -179,7 +179,9 @@ impl Parser {
         match left.kind {
             ValueKind::Bool(value) => Ok(Boolean::Literal(value)),
             ValueKind::Call(call) => Ok(Boolean::Call(call)),
-            ValueKind::Path(_) => self.unexpected("a comparison; a path of boolean kind is compared with true"),
+            ValueKind::Path(_) => {
+                self.unexpected("a comparison; a path of boolean kind is compared with true")
+            }
             _ => self.unexpected("a comparison"),
         }
     }
@@ -308,7 +310,12 @@ impl Parser {
                 | ValueKind::Call(_)
                 | ValueKind::Negation(_)
                 | ValueKind::Math(..) => keys.push(key),
-                _ => return Err(SyntaxError::new(key.offset, "a key is a text, an integer or what gives one")),
+                _ => {
+                    return Err(SyntaxError::new(
+                        key.offset,
+                        "a key is a text, an integer or what gives one",
+                    ));
+                }
             }
             self.expect(']')?;
         }
@@ -373,7 +380,9 @@ impl Parser {
         self.expect('{')?;
         let mut entries = Vec::new();
         while !self.takes('}') {
-            let Token::Text(key) = self.peek().clone() else { return self.unexpected("a text as the key, or \"}\"") };
+            let Token::Text(key) = self.peek().clone() else {
+                return self.unexpected("a text as the key, or \"}\"");
+            };
             self.at += 1;
             self.expect(':')?;
             entries.push((key, self.value()?));

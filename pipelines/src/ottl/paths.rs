@@ -84,7 +84,15 @@ const NOT_READ: &[(Context, &[&str])] = &[
     (Context::Metric, &["cache", "data_points"]),
     (
         Context::DataPoint,
-        &["cache", "exemplars", "bucket_counts", "explicit_bounds", "positive", "negative", "quantile_values"],
+        &[
+            "cache",
+            "exemplars",
+            "bucket_counts",
+            "explicit_bounds",
+            "positive",
+            "negative",
+            "quantile_values",
+        ],
     ),
 ];
 

@@ -97,7 +97,9 @@ impl<'a> Map<'a> {
         match self {
             Self::Rows(batch, rows) => {
                 let attributes = batch.attributes(*rows).iter();
-                attributes.map(|attr| (batch.bytes(attr.key).into(), batch.value(attr.value).into())).collect()
+                attributes
+                    .map(|attr| (batch.bytes(attr.key).into(), batch.value(attr.value).into()))
+                    .collect()
             }
             Self::Wire(encoded, field) => {
                 peek::entries(encoded, *field).map(|(key, value)| (key.into(), value.into())).collect()
@@ -120,7 +122,9 @@ impl<'a> Map<'a> {
             Self::Wire(encoded, field) => {
                 peek::entries(encoded, *field).find(|(name, _)| *name == key).map(|(_, value)| value.into())
             }
-            Self::Made(entries) => entries.iter().find(|(name, _)| **name == *key).map(|(_, value)| value.clone()),
+            Self::Made(entries) => {
+                entries.iter().find(|(name, _)| **name == *key).map(|(_, value)| value.clone())
+            }
         }
     }
 }

@@ -46,7 +46,9 @@ impl Spans {
         match action {
             Action::Put { key, value, .. } => {
                 let value = match value {
-                    Source::Constant(constant) | Source::Attribute { default: Some(constant), .. } => cell(constant),
+                    Source::Constant(constant) | Source::Attribute { default: Some(constant), .. } => {
+                        cell(constant)
+                    }
                     Source::Attribute { default: None, .. } => Cell::Empty,
                 };
                 Self { key: batch.intern(key.as_bytes()), value, names: Vec::new() }
@@ -87,7 +89,8 @@ fn apply(action: &Action, spans: &Spans, batch: &mut Batch, list: &mut Attribute
         }),
         Action::Extract { key, pattern, .. } => extract(key, pattern, spans, batch, list),
         Action::Convert { key, to } => {
-            if let Some(value) = list.get(batch, key.as_bytes()).and_then(|value| convert(batch, value, *to)) {
+            if let Some(value) = list.get(batch, key.as_bytes()).and_then(|value| convert(batch, value, *to))
+            {
                 list.set(batch, spans.key, value);
             }
         }
@@ -115,7 +118,8 @@ fn hash(value: Value<'_>) -> String {
 fn extract(key: &str, pattern: &Pattern, spans: &Spans, batch: &mut Batch, list: &mut AttributeList) {
     let Some(Cell::Text(text)) = list.get(batch, key.as_bytes()) else { return };
     let Some(captures) = pattern.captures(batch.bytes(text)) else { return };
-    let groups = (1..=spans.names.len()).map(|group| captures.get(group).map(|found| found.as_bytes().to_vec()));
+    let groups =
+        (1..=spans.names.len()).map(|group| captures.get(group).map(|found| found.as_bytes().to_vec()));
     let groups: Vec<Vec<u8>> = groups.map(Option::unwrap_or_default).collect();
     for (name, group) in spans.names.iter().zip(groups) {
         let value = Cell::Text(batch.intern(&group));
@@ -127,7 +131,9 @@ fn extract(key: &str, pattern: &Pattern, spans: &Spans, batch: &mut Batch, list:
 fn convert(batch: &mut Batch, value: Cell, to: Target) -> Option<Cell> {
     let number = |text| std::str::from_utf8(text).ok();
     Some(match (to, batch.value(value)) {
-        (Target::Text, Value::Text(_)) | (Target::Int, Value::Int(_)) | (Target::Double, Value::Double(_)) => {
+        (Target::Text, Value::Text(_))
+        | (Target::Int, Value::Int(_))
+        | (Target::Double, Value::Double(_)) => {
             return None;
         }
         (Target::Text, other) => {

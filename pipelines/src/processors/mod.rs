@@ -113,3 +113,6 @@ impl Processor {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

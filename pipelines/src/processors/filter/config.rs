@@ -3,20 +3,14 @@
 use crate::ottl::{Condition, Context, Style};
 use crate::yaml::{Fields, Kind, Located, Node, Problem, keep};
 
+use super::super::selection::regexp_options;
 use super::legacy;
 use super::pass::{ErrorMode, Pass, Rule};
 use super::{Empty, Filter};
 
 /// Keys for other signals. In a metrics pipeline they would do nothing.
-const OTHER_SIGNALS: [&str; 7] = [
-    "spans",
-    "traces",
-    "logs",
-    "profiles",
-    "trace_conditions",
-    "log_conditions",
-    "profile_conditions",
-];
+const OTHER_SIGNALS: [&str; 7] =
+    ["spans", "traces", "logs", "profiles", "trace_conditions", "log_conditions", "profile_conditions"];
 
 impl Filter {
     pub(in crate::processors) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
@@ -45,11 +39,8 @@ impl Filter {
 
 /// `silent` differs from `ignore` in what it logs, and nothing is logged here.
 fn error_mode(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -> Option<ErrorMode> {
-    let modes = [
-        ("ignore", ErrorMode::Ignore),
-        ("silent", ErrorMode::Ignore),
-        ("propagate", ErrorMode::Propagate),
-    ];
+    let modes =
+        [("ignore", ErrorMode::Ignore), ("silent", ErrorMode::Ignore), ("propagate", ErrorMode::Propagate)];
     fields.take("error_mode").and_then(|node| keep(node.one_of("error_mode", &modes), problems))
 }
 
@@ -66,7 +57,7 @@ fn listed(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Pass
         }
     }
     let (include, exclude) = (fields.take("include"), fields.take("exclude"));
-    fields.take("regexp");
+    regexp_options(&mut fields, problems);
     fields.finish(problems);
     if let (Some(old), false) = (include.or(exclude), passes.is_empty()) {
         let message = "include and exclude cannot stand beside lists of conditions";

@@ -62,7 +62,9 @@ impl Wanted {
             (Self::Matched(pattern), Value::Text(text)) => pattern.is_match(text),
             (Self::Matched(pattern), Value::Bool(bit)) => pattern.is_match(bit.to_string().as_bytes()),
             (Self::Matched(pattern), Value::Int(number)) => pattern.is_match(number.to_string().as_bytes()),
-            (Self::Matched(pattern), Value::Double(number)) => pattern.is_match(number.to_string().as_bytes()),
+            (Self::Matched(pattern), Value::Double(number)) => {
+                pattern.is_match(number.to_string().as_bytes())
+            }
             (Self::Matched(_), _) => false,
         }
     }
@@ -76,11 +78,15 @@ struct Side {
 }
 
 /// The passes of `metrics.include` and `metrics.exclude`.
-pub(super) fn passes(include: Option<&Node>, exclude: Option<&Node>, problems: &mut Vec<Problem>) -> Vec<Pass> {
+pub(super) fn passes(
+    include: Option<&Node>,
+    exclude: Option<&Node>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Pass> {
     let (mut resources, mut metrics) = (Vec::new(), Vec::new());
     for (name, node, drop_if) in [("metrics.include", include, false), ("metrics.exclude", exclude, true)] {
         let Some(side) = node.and_then(|node| side(node, problems)) else { continue };
-        let mut push = |rules: &mut Vec<Rule>, what: &str, properties| {
+        let push = |rules: &mut Vec<Rule>, what: &str, properties| {
             rules.push(Rule::Properties { name: format!("{name}.{what}"), drop_if, properties });
         };
         if !side.attributes.is_empty() {
@@ -102,18 +108,19 @@ fn side(node: &Node, problems: &mut Vec<Problem>) -> Option<Side> {
     regexp_options(&mut fields, problems);
     let (names, attributes) = (fields.take("metric_names"), fields.take("resource_attributes"));
     if let Some(expressions) = fields.take("expressions").filter(|_| match_type.is_some()) {
-        problems.push(Problem::new(expressions.location, "expressions need match_type expr, which is not run"));
+        problems
+            .push(Problem::new(expressions.location, "expressions need match_type expr, which is not run"));
     }
     fields.finish(problems);
     let match_type = match_type?;
+    if names.or(attributes).is_none() {
+        let problem = Problem::new(node.location, "it selects nothing");
+        problems.push(problem.expected("metric_names or resource_attributes"));
+    }
     let names = names.map(|names| Names::decode(names, match_type, problems));
     let mut side = Side { names: names.filter(|names| !names.is_empty()), attributes: Vec::new() };
     for item in attributes.and_then(|node| keep(node.list(), problems)).unwrap_or_default() {
         side.attributes.extend(attribute(item, match_type, problems));
-    }
-    if side.names.is_none() && side.attributes.is_empty() {
-        let problem = Problem::new(node.location, "it selects nothing");
-        problems.push(problem.expected("metric_names or resource_attributes"));
     }
     Some(side)
 }
@@ -132,7 +139,8 @@ fn attribute(item: &Node, match_type: MatchType, problems: &mut Vec<Problem>) ->
         (Some(value), MatchType::Strict) => match Constant::decode(value, problems) {
             Constant::List(_) | Constant::Map(_) => {
                 let message = "a list or map is not compared here";
-                problems.push(Problem::new(value.location, message).expected("the same in an OTTL condition"));
+                problems
+                    .push(Problem::new(value.location, message).expected("the same in an OTTL condition"));
                 return None;
             }
             constant => Wanted::Equal(constant),
