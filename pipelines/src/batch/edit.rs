@@ -1,9 +1,9 @@
 //! Edits: what stages do to the rows of an output.
 //!
 //! Each marks the row and its ancestors as touched and forgets the identities that hang on it. Attribute lists
-//! are copied on write to the end of their arena: other rows may still share the old one.
+//! are edited as a whole, in `rewrite`.
 
-use super::rows::{AttrRow, Cell, Origin, Touched};
+use super::rows::{Origin, Touched};
 use super::span::{Rows, Span};
 use super::{Batch, GROUP};
 
@@ -22,6 +22,7 @@ pub(crate) enum Owner {
     /// `Path::resource`'s.
     Resource(usize),
     /// The scope's.
+    #[expect(dead_code, reason = "statements that set scope attributes are the next to need it")]
     Scope(Path),
     /// The data point's.
     Point(Path),
@@ -148,47 +149,6 @@ impl Batch {
         }
     }
 
-    /// Sets attribute `key`, adding it where it is missing.
-    pub(crate) fn set_attribute(&mut self, owner: Owner, key: Span, value: Cell) {
-        let rows = self.own_attributes(owner);
-        let made = AttrRow { raw: Span::NONE, canonical: false, key, value };
-        let found = rows.range().find(|&row| self.bytes(self.attrs[row].key) == self.bytes(key));
-        match found {
-            Some(row) => self.attrs[row] = AttrRow { key: self.attrs[row].key, ..made },
-            None => self.attrs.push(made),
-        }
-        self.put_attributes(owner, Rows { start: rows.start, end: self.attrs.len() as u32 });
-    }
-
-    /// Removes every attribute for which `remove` holds; true if there was one.
-    pub(crate) fn remove_attributes(
-        &mut self,
-        owner: Owner,
-        remove: impl Fn(&Self, &AttrRow) -> bool,
-    ) -> bool {
-        let rows = self.attrs_of(owner);
-        if !self.attrs[rows.range()].iter().any(|attr| remove(self, attr)) {
-            return false;
-        }
-        let start = self.attrs.len() as u32;
-        for row in rows.range() {
-            let attr = self.attrs[row];
-            if !remove(self, &attr) {
-                self.attrs.push(attr);
-            }
-        }
-        self.put_attributes(owner, Rows { start, end: self.attrs.len() as u32 });
-        true
-    }
-
-    /// The owner's attributes at the end of the arena, where they can grow.
-    fn own_attributes(&mut self, owner: Owner) -> Rows {
-        let rows = self.attrs_of(owner);
-        let start = self.attrs.len() as u32;
-        self.attrs.extend_from_within(rows.range());
-        Rows { start, end: self.attrs.len() as u32 }
-    }
-
     pub(super) fn put_attributes(&mut self, owner: Owner, rows: Rows) {
         match owner {
             Owner::Resource(resource) => {
@@ -210,6 +170,7 @@ impl Batch {
     }
 
     /// The provenance of a point that aggregates these input points.
+    #[expect(dead_code, reason = "stages that aggregate points are the next to need it")]
     pub(crate) fn group_origin(&mut self, members: impl IntoIterator<Item = u32>) -> Origin {
         let start = self.group_members.len() as u32;
         self.group_members.extend(members);

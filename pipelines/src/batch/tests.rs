@@ -174,8 +174,13 @@ fn an_edited_attribute_changes_the_identity_and_nothing_else() {
     let path = Path { resource: 1, scope: 1, metric: 3, point: 4 };
     let key = output.intern(b"state");
     let value = output.intern(b"idle");
-    output.set_attribute(Owner::Point(path), key, Cell::Text(value));
-    output.remove_attributes(Owner::Resource(0), |batch, attr| batch.bytes(attr.key) == b"process.pid");
+    let mut list = AttributeList::default();
+    output.rewrite_attributes(Owner::Point(path), &mut list, |batch, list| {
+        list.set(batch, key, Cell::Text(value));
+    });
+    output.rewrite_attributes(Owner::Resource(0), &mut list, |batch, list| {
+        list.remove(|attr| batch.bytes(attr.key) == b"process.pid");
+    });
     output.identify();
     if let Some(metric::Data::Sum(sum)) = &mut sent.resource_metrics[1].scope_metrics[0].metrics[0].data {
         sum.data_points[0].attributes[0] = attr("state", text("idle"));

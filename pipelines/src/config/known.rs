@@ -38,7 +38,7 @@ fn collector(section: Section) -> &'static [&'static str] {
 const PROCESSORS: &[&str] = &[
     "attributes", "batch", "coralogix", "cumulative_to_delta", "cumulativetodelta", "datadogsemantics",
     "delta_to_cumulative", "delta_to_rate", "deltatocumulative", "deltatorate", "dns_lookup", "dnslookup", "filter",
-    "geoip", "group_by_attrs", "group_by_trace", "groupbyattrs", "groupbytrace", "interval", "isolation_forest",
+    "geoip", "group_by_trace", "groupbyattrs", "groupbytrace", "interval", "isolation_forest",
     "isolationforest", "k8s_attributes", "k8sattributes", "log_dedup", "logdedup", "logs_transform",
     "logstransform", "memory_limiter", "metric_start_time", "metrics_generation", "metrics_transform",
     "metricsgeneration", "metricstarttime", "metricstransform", "probabilistic_sampler", "redaction", "remotetap",

@@ -4,7 +4,8 @@
 use crate::yaml::{Located, Problem};
 
 use super::ast::{ArgumentValue, Boolean, Call, Value, ValueKind};
-use super::context::Context;
+use super::condition::Condition;
+use super::context::{Context, Style};
 use super::functions::SIGNATURES;
 use super::{parse, paths};
 
@@ -26,6 +27,12 @@ impl Context {
         }
         let at = conditions.first().map_or(crate::yaml::Location::START, Located::start);
         let Some(narrowest) = hints.narrowest else {
+            // Paths without a context say more than their absence.
+            let compile = |text| Condition::compile(text, Self::DataPoint, Style::Named).err();
+            let problems: Vec<Problem> = conditions.iter().filter_map(compile).flatten().collect();
+            if !problems.is_empty() {
+                return Err(problems);
+            }
             let message = "there is no path to infer the context from";
             let expected = "paths that begin with resource, scope, metric or datapoint, or a context";
             return Err(vec![Problem::new(at, message).expected(expected)]);

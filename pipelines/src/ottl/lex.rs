@@ -47,7 +47,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
     let mut lexer = Lexer { text, at: 0 };
     let mut tokens = Vec::new();
     loop {
-        lexer.skip(|c| c.is_whitespace());
+        lexer.skip(char::is_whitespace);
         let offset = lexer.at;
         let token = lexer.token()?;
         let end = token == Token::End;

@@ -38,7 +38,6 @@ pub(crate) fn canonical(kind: &str) -> &str {
         "cumulative_to_delta" => "cumulativetodelta",
         "delta_to_rate" => "deltatorate",
         "metrics_transform" => "metricstransform",
-        "group_by_attrs" => "groupbyattrs",
         other => other,
     }
 }
@@ -113,3 +112,6 @@ impl Processor {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,7 @@ fn scalar(node: &mut Node, lookup: Lookup<'_>) -> Result<(), Problem> {
         let at = text.at(range.start);
         let reference = text.text()[range.clone()].to_owned();
         let value = resolve(&reference, at, lookup)?;
+        node.expanded = true;
         if range == (0..text.text().len()) {
             whole(node, &value, at)?;
             continue;

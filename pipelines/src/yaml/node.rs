@@ -11,6 +11,8 @@ pub struct Node {
     pub kind: Kind,
     /// How a number, boolean or null was spelled by a variable, for who wants it as text all the same.
     pub(super) spelling: Option<String>,
+    /// Whether a variable had a part in it; then no message shows it, since it may be a secret.
+    pub(super) expanded: bool,
 }
 
 /// What a node is.
@@ -52,7 +54,7 @@ pub struct Key {
 
 impl Node {
     pub(super) fn new(location: Location, kind: Kind) -> Self {
-        Self { location, kind, spelling: None }
+        Self { location, kind, spelling: None, expanded: false }
     }
 
     /// A node that says nothing, such as what a missing section stands for.
@@ -89,6 +91,9 @@ impl Node {
     /// Says in a word or two what stands here, for messages.
     pub fn describe(&self) -> String {
         match &self.kind {
+            Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Text(_) if self.expanded => {
+                "the value of a variable".to_owned()
+            }
             Kind::Null => "nothing".to_owned(),
             Kind::Bool(value) => format!("the boolean {value}"),
             Kind::Int(value) => format!("the integer {value}"),

@@ -168,6 +168,16 @@ fn variables_are_expanded_as_the_collector_does() {
 }
 
 #[test]
+fn the_value_of_a_variable_is_not_shown() {
+    let node = read("e.yaml", "a: ${env:TOKEN}", &|_| Some("secret".to_owned())).unwrap();
+    let wrong =
+        [get(&node, "a").int().unwrap_err(), get(&node, "a").one_of("mode", &[("b", 1)]).unwrap_err()];
+    for problem in wrong {
+        assert!(!format!("{problem:?}").contains("secret"), "{problem:?}");
+    }
+}
+
+#[test]
 fn a_place_after_a_variable_or_a_doubled_dollar_is_still_found() {
     let node = read("e.yaml", "a: IsMatch(x, \"a$$\") ${env:N:-zz} y", &none).unwrap();
     let text = get(&node, "a").located_text().unwrap();

@@ -3,6 +3,7 @@
 use crate::ottl::{Condition, Context, Style};
 use crate::yaml::{Fields, Kind, Located, Node, Problem, keep};
 
+use super::super::selection::regexp_options;
 use super::legacy;
 use super::pass::{ErrorMode, Pass, Rule};
 use super::{Empty, Filter};
@@ -56,7 +57,7 @@ fn listed(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Pass
         }
     }
     let (include, exclude) = (fields.take("include"), fields.take("exclude"));
-    fields.take("regexp");
+    regexp_options(&mut fields, problems);
     fields.finish(problems);
     if let (Some(old), false) = (include.or(exclude), passes.is_empty()) {
         let message = "include and exclude cannot stand beside lists of conditions";

@@ -86,7 +86,7 @@ pub(super) fn passes(
     let (mut resources, mut metrics) = (Vec::new(), Vec::new());
     for (name, node, drop_if) in [("metrics.include", include, false), ("metrics.exclude", exclude, true)] {
         let Some(side) = node.and_then(|node| side(node, problems)) else { continue };
-        let mut push = |rules: &mut Vec<Rule>, what: &str, properties| {
+        let push = |rules: &mut Vec<Rule>, what: &str, properties| {
             rules.push(Rule::Properties { name: format!("{name}.{what}"), drop_if, properties });
         };
         if !side.attributes.is_empty() {
@@ -113,14 +113,14 @@ fn side(node: &Node, problems: &mut Vec<Problem>) -> Option<Side> {
     }
     fields.finish(problems);
     let match_type = match_type?;
+    if names.or(attributes).is_none() {
+        let problem = Problem::new(node.location, "it selects nothing");
+        problems.push(problem.expected("metric_names or resource_attributes"));
+    }
     let names = names.map(|names| Names::decode(names, match_type, problems));
     let mut side = Side { names: names.filter(|names| !names.is_empty()), attributes: Vec::new() };
     for item in attributes.and_then(|node| keep(node.list(), problems)).unwrap_or_default() {
         side.attributes.extend(attribute(item, match_type, problems));
-    }
-    if side.names.is_none() && side.attributes.is_empty() {
-        let problem = Problem::new(node.location, "it selects nothing");
-        problems.push(problem.expected("metric_names or resource_attributes"));
     }
     Some(side)
 }

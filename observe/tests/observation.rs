@@ -1,0 +1,303 @@
+//! Real scrapes, real pipelines, and what the observer says they did.
+
+#![expect(clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
+use std::sync::Arc;
+
+use observe::{
+    Comparison, Critical, Evidence, Experiment, Granularity, Observer, Settings, Summary, Variant,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
+use pipelines::Batch;
+use pipelines::config::CollectorFile;
+use pipelines::processors::Pipeline;
+use proptest::prelude::*;
+use prost::Message;
+use simulator::profile::{Host, Profile, Role};
+
+const SECOND: u64 = 1_000_000_000;
+const START: u64 = 1_767_225_600 * SECOND;
+
+fn pipeline(processors: &[&str]) -> Pipeline {
+    let ids: Vec<&str> = processors.iter().filter_map(|line| line.split(':').next()).collect();
+    let defined: String = processors.iter().map(|line| format!("\n  {line}")).collect();
+    let section = if defined.is_empty() { String::new() } else { format!("processors:{defined}\n") };
+    let config = format!(
+        "{section}receivers: {{ otlp: {{}} }}\nexporters: {{ nop: {{}} }}\n\
+         service: {{ pipelines: {{ metrics: {{ receivers: [otlp], processors: [{}], exporters: [nop] }} }} }}\n",
+        ids.join(", ")
+    );
+    let file =
+        CollectorFile::parse("test.yaml", &config, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
+    Pipeline::build(&file.check("metrics").unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+/// An observer between two pipelines.
+struct Bench {
+    observer: Observer,
+    variants: [Pipeline; 2],
+    closed: Vec<Summary>,
+    settings: Arc<Settings>,
+}
+
+impl Bench {
+    fn new(baseline: &[&str], candidate: &[&str]) -> Self {
+        Self::with(Settings::default(), baseline, candidate)
+    }
+
+    fn with(settings: Settings, baseline: &[&str], candidate: &[&str]) -> Self {
+        let settings = Arc::new(settings);
+        let observer = Observer::new(settings.clone(), START);
+        Self { observer, variants: [pipeline(baseline), pipeline(candidate)], closed: Vec::new(), settings }
+    }
+
+    fn feed(&mut self, request: &ExportMetricsServiceRequest, now: u64) {
+        self.closed.extend(self.observer.roll(now));
+        let mut input = Batch::parse(request.encode_to_vec().into()).expect("a real request");
+        input.identify();
+        self.observer.input(&input, now);
+        for variant in Variant::BOTH {
+            let mut output = Batch::default();
+            self.variants[variant.index()].process(&input, now, &mut output).expect("a pipeline that works");
+            output.identify();
+            self.observer.output(variant, &input, &output, output.encoded_len() as u64);
+        }
+    }
+
+    /// Scrapes a host every ten seconds, `scrapes` times.
+    fn run(&mut self, host: &mut Host, scrapes: u64) {
+        for scrape in 0..scrapes {
+            let now = START + (scrape * 10 + 1) * SECOND;
+            host.step(std::time::Duration::from_secs(10));
+            self.feed(&host.scrape(now), now);
+        }
+    }
+
+    fn comparison(mut self) -> Comparison {
+        self.closed.push(self.observer.cut(START + 3600 * SECOND));
+        let mut total = Summary::default();
+        self.closed.iter().for_each(|window| total.merge(window));
+        Comparison::of(&total, &self.settings)
+    }
+}
+
+fn host(profile: Profile) -> Host {
+    Host::new(profile, Role::Web, "web-1", 60, 5)
+}
+
+#[test]
+fn a_candidate_that_is_the_baseline_differs_by_exactly_nothing() {
+    for profile in [Profile::Realistic, Profile::HighCardinality, Profile::HighChurn] {
+        let mut bench = Bench::new(&[], &[]);
+        bench.run(&mut host(profile), 6);
+        let comparison = bench.comparison();
+        assert!(comparison.differs_by_nothing(), "{comparison:#?}");
+        assert!(comparison.exact && comparison.input.points > 1000);
+        assert!(
+            comparison.coverage.critical > 0 && comparison.coverage.candidate == comparison.coverage.critical
+        );
+        assert!(comparison.lenses.iter().all(|lens| lens.total.baseline > 0.0));
+    }
+}
+
+#[test]
+fn what_a_filter_drops_is_lost_by_name_and_everything_else_is_kept() {
+    let drop = "filter/disk: { metrics: { datapoint: ['metric.name == \"process.disk.io\"'] } }";
+    let mut bench = Bench::new(&[], &[drop]);
+    bench.run(&mut Host::new(Profile::Realistic, Role::Web, "web-1", 40, 5), 1);
+    let comparison = bench.comparison();
+    assert_eq!(comparison.lost_by_candidate.value, 2 * 40, "read and write of every process");
+    assert!(comparison.lost.iter().all(|row| row.metric == "process.disk.io"));
+    assert_eq!(comparison.lost.iter().map(|row| row.series).sum::<u64>(), 80);
+    assert_eq!(comparison.lost_samples.len(), 10);
+    assert_eq!(comparison.input.points - comparison.candidate.output.points, 80);
+    assert!(comparison.lenses.iter().all(|lens| lens.groups_that_differ == 0), "no lens looks at disk I/O");
+    assert_eq!((comparison.renamed.len(), comparison.merged.len(), comparison.split.len()), (0, 0, 0));
+}
+
+#[test]
+fn a_stripped_attribute_renames_every_series_and_loses_none() {
+    let strip = "resource/strip: { attributes: [ { key: process.command_line, action: delete } ] }";
+    let mut bench = Bench::new(&[], &[strip]);
+    bench.run(&mut host(Profile::HighCardinality), 2);
+    let comparison = bench.comparison();
+    assert_eq!(comparison.lost_by_candidate.value, 0);
+    let renamed: u64 = comparison.renamed.iter().map(|row| row.series).sum();
+    assert!(renamed > 0 && renamed <= comparison.input_series.value);
+    assert_eq!(comparison.candidate.collisions.value, 0, "the pid still tells them apart");
+    assert!(comparison.saving.bytes.expect("bytes came") > 0.05);
+    assert_eq!(comparison.coverage.candidate, comparison.coverage.critical);
+}
+
+#[test]
+fn deleting_the_pid_without_merging_collides_and_hides_critical_processes_by_name() {
+    let mut keys = vec!["process.pid", "process.parent_pid", "process.command_line", "process.command"];
+    keys.push("process.executable.path");
+    let actions: Vec<String> = keys.iter().map(|key| format!("{{ key: {key}, action: delete }}")).collect();
+    let strip = format!("resource/strip: {{ attributes: [ {} ] }}", actions.join(", "));
+    let mut bench = Bench::new(&[], &[&strip]);
+    bench.run(&mut host(Profile::Realistic), 3);
+    let comparison = bench.comparison();
+    assert_eq!(comparison.baseline.collisions.value, 0);
+    assert!(comparison.candidate.collisions.value > 0);
+    let nginx = comparison.collisions.iter().find(|collision| collision.series.contains("nginx"));
+    let nginx = nginx.expect("several nginx processes write one series");
+    assert_ne!(nginx.writers[0], nginx.writers[1]);
+    assert!(nginx.writers.iter().all(|writer| writer.starts_with("nginx (pid ")), "{nginx:?}");
+    assert_eq!(comparison.coverage.candidate, 0, "no output names a process any more");
+    assert!(comparison.coverage.vanished.iter().any(|one| one.process.contains("nginx") && one.wholly));
+    let memory =
+        comparison.lenses.iter().find(|lens| lens.name == "memory by executable").expect("a default lens");
+    assert!(
+        memory.total.relative_error.expect("memory is used") < -0.1,
+        "one of several is kept: {memory:?}"
+    );
+}
+
+#[test]
+fn an_executable_that_must_be_named_may_lose_its_pid() {
+    let critical = vec![Critical { granularity: Granularity::Executable, ..Critical::default() }];
+    let strip = "resource/strip: { attributes: [ { key: process.pid, action: delete } ] }";
+    let mut bench = Bench::with(Settings { critical, ..Settings::default() }, &[], &[strip]);
+    bench.run(&mut host(Profile::Realistic), 2);
+    let coverage = bench.comparison().coverage;
+    assert!(coverage.critical > 0);
+    assert_eq!(coverage.candidate, coverage.critical);
+}
+
+#[test]
+fn without_a_critical_process_coverage_says_nothing() {
+    let critical = vec![Critical { executables: vec!["no-such-thing".into()], ..Critical::default() }];
+    let mut bench = Bench::with(Settings { critical, ..Settings::default() }, &[], &[]);
+    bench.run(&mut host(Profile::Realistic), 1);
+    let coverage = bench.comparison().coverage;
+    assert_eq!((coverage.critical, coverage.baseline, coverage.candidate), (0, 0, 0));
+}
+
+/// The sums that the lenses must show, taken from the decoded requests by arithmetic of its own.
+fn expected(requests: &[ExportMetricsServiceRequest]) -> (f64, f64) {
+    let (mut memory, mut cpu) = (std::collections::HashMap::new(), std::collections::HashMap::new());
+    for resource in requests.iter().flat_map(|request| &request.resource_metrics) {
+        let name = format!("{:?}", resource.resource);
+        for metric in resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
+            let Some(Data::Sum(sum)) = &metric.data else { continue };
+            for point in &sum.data_points {
+                match (metric.name.as_str(), &point.value) {
+                    ("process.memory.usage", Some(Value::AsInt(bytes))) => {
+                        memory.insert(name.clone(), *bytes as f64);
+                    }
+                    ("process.cpu.time", Some(Value::AsDouble(seconds))) => {
+                        let key = format!("{name}{:?}", point.attributes);
+                        let born = point.start_time_unix_nano >= START;
+                        let first = if born { 0.0 } else { *seconds };
+                        let entry = cpu.entry(key).or_insert((first, *seconds));
+                        entry.1 = *seconds;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    (memory.values().sum(), cpu.values().map(|(first, last)| last - first).sum())
+}
+
+#[test]
+fn lenses_reduce_in_time_first_and_then_across_series() {
+    let mut host = host(Profile::HighChurn);
+    let mut bench = Bench::new(&[], &[]);
+    let mut requests = Vec::new();
+    for scrape in 0..5 {
+        let now = START + (scrape * 10 + 1) * SECOND;
+        host.step(std::time::Duration::from_secs(10));
+        requests.push(host.scrape(now));
+        bench.feed(&requests[scrape as usize], now);
+    }
+    let comparison = bench.comparison();
+    let (memory, cpu) = expected(&requests);
+    let total = |name: &str| {
+        let lens = comparison.lenses.iter().find(|lens| lens.name == name).expect("a default lens");
+        lens.total.baseline
+    };
+    let close = |found: f64, expected: f64| (found - expected).abs() <= expected.abs() * 1e-9;
+    assert!(close(total("memory by host"), memory), "{} {memory}", total("memory by host"));
+    assert!(close(total("memory by executable"), memory));
+    assert!(cpu > 0.0 && close(total("cpu by host"), cpu), "{} {cpu}", total("cpu by host"));
+}
+
+/// Windows without traffic, one after another.
+fn empty_windows(settings: &Arc<Settings>, count: u64) -> Vec<Summary> {
+    let mut observer = Observer::new(settings.clone(), START);
+    (1..=count).filter_map(|closed| observer.roll(START + closed * settings.window_nanos)).collect()
+}
+
+#[test]
+fn a_horizon_is_at_least_two_scrapes_and_a_new_generation_begins_anew() {
+    let settings = Arc::new(Settings { window_nanos: 5 * SECOND, ..Settings::default() });
+    let experiment = |generation, candidate: &str| Experiment {
+        name: "local".into(),
+        generation,
+        candidate: candidate.into(),
+        ..Experiment::default()
+    };
+    let mut evidence = Evidence::new(settings.clone(), experiment(1, "a"));
+    let windows = empty_windows(&settings, 4);
+    for closed in 1..=3 {
+        evidence.add(&windows[closed - 1], Some(10 * SECOND));
+        assert!(
+            evidence.report().last_horizon.is_none(),
+            "{closed} windows of 5 s are less than two scrapes of 10 s"
+        );
+    }
+    evidence.add(&windows[3], Some(10 * SECOND));
+    assert_eq!(evidence.report().last_horizon.expect("20 s are two scrapes").windows, 4);
+    let same_plans = evidence.clone().succeeded_by(settings.clone(), experiment(2, "a")).report();
+    assert_eq!((same_plans.generation.windows, same_plans.experiment_total.windows), (0, 4));
+    assert_eq!(same_plans.windows.len(), 4, "earlier windows stay visible");
+    let other_plans = evidence.succeeded_by(settings, experiment(2, "b")).report();
+    assert_eq!((other_plans.generation.windows, other_plans.experiment_total.windows), (0, 0));
+}
+
+#[test]
+fn windows_in_the_warm_up_are_shown_and_not_judged() {
+    let settings = Arc::new(Settings { warm_up_scrapes: 1, ..Settings::default() });
+    let mut evidence = Evidence::new(settings.clone(), Experiment::default());
+    for window in empty_windows(&settings, 2) {
+        evidence.add(&window, Some(10 * SECOND));
+    }
+    let report = evidence.report();
+    assert_eq!(report.windows.iter().map(|row| row.warming_up).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(report.generation.windows, 1);
+}
+
+/// Windows of a candidate that loses, renames and collides.
+fn windows(seed: u64) -> (Vec<Summary>, Arc<Settings>) {
+    let strip = "resource/strip: { attributes: [ { key: process.pid, action: delete }, { key: process.command_line, action: delete } ] }";
+    let drop = "filter/small: { metrics: { datapoint: ['value_int < 50000000'] } }";
+    let mut bench = Bench::new(&[], &[drop, strip]);
+    bench.run(&mut Host::new(Profile::HighChurn, Role::Batch, "b", 15, seed), 5);
+    (bench.closed, bench.settings)
+}
+
+fn merged(parts: &[&Summary]) -> Summary {
+    let mut total = Summary::default();
+    parts.iter().for_each(|part| total.merge(part));
+    total
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn windows_merge_in_any_order_and_grouping(seed in 0_u64..1000, order in Just(vec![0, 1, 2, 3]).prop_shuffle()) {
+        let (windows, settings) = windows(seed);
+        prop_assert_eq!(windows.len(), 4);
+        let read = |summary: &Summary| Comparison::of(summary, &settings);
+        let straight = read(&merged(&windows.iter().collect::<Vec<_>>()));
+        let shuffled = read(&merged(&order.iter().map(|at| &windows[*at]).collect::<Vec<_>>()));
+        prop_assert_eq!(&shuffled, &straight);
+        let (left, right) = (merged(&[&windows[0], &windows[1]]), merged(&[&windows[2], &windows[3]]));
+        prop_assert_eq!(&read(&merged(&[&left, &right])), &straight);
+        prop_assert_eq!(&read(&merged(&[&right, &left, &Summary::default()])), &straight);
+        prop_assert!(straight.lost_by_candidate.value > 0);
+    }
+}

@@ -1,0 +1,116 @@
+//! The Collector's behaviour, case by case: what it sends on, what it refuses, and what its conditions say.
+//!
+//! Each folder of `testdata/conformance` is a test of its own name; see the README there.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test: what is not as it should be fails it")]
+
+mod conditions;
+mod otlp;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use pipelines::Batch;
+use pipelines::batch::Keep;
+use pipelines::config::{CollectorFile, Plan};
+use pipelines::processors::Pipeline;
+use pipelines::yaml;
+
+fn main() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/conformance");
+    let trials =
+        folders(&root).into_iter().flat_map(|area| folders(&area)).flat_map(|case| trials(&root, case));
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries = path.read_dir().expect("a folder of cases").map(|entry| entry.expect("an entry").path());
+    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn trials(root: &Path, case: PathBuf) -> Vec<Trial> {
+    let name = case.strip_prefix(root).expect("a case below the root").display().to_string();
+    if name.starts_with("conditions/") {
+        return conditions::trials(&name, &case);
+    }
+    vec![Trial::test(
+        name,
+        move || if case.join("rejected.txt").exists() { refuse(&case) } else { run(&case) },
+    )]
+}
+
+#[expect(clippy::disallowed_methods, reason = "the cases lie in files")]
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn plan(config: &str) -> Result<Plan, yaml::Problems> {
+    CollectorFile::parse("config.yaml", config, &|_| None)?.check("metrics")
+}
+
+fn refuse(case: &Path) -> Result<(), Failed> {
+    match plan(&text(&case.join("config.yaml"))) {
+        Ok(_) => {
+            Err(format!("accepted, which the Collector refuses: {}", text(&case.join("rejected.txt"))).into())
+        }
+        Err(problems) if problems.problems.is_empty() => Err("refused without saying why".into()),
+        Err(_) => Ok(()),
+    }
+}
+
+fn batch(path: &Path) -> Batch {
+    let json = serde_json::from_str(&text(path)).expect("JSON");
+    Batch::parse(otlp::encode(&json).into()).expect("a request")
+}
+
+fn run(case: &Path) -> Result<(), Failed> {
+    let plan = plan(&text(&case.join("config.yaml"))).map_err(|problems| problems.to_string())?;
+    let mut pipeline = Pipeline::build(&plan);
+    let steps = yaml::read("steps.yaml", &text(&case.join("steps.yaml")), &|_| None)?;
+    let mut fields = steps.map().map_err(|problem| problem.message)?;
+    let mut came_out: Option<Result<Vec<u8>, String>> = None;
+    for step in fields.required("steps").and_then(yaml::Node::list).map_err(|problem| problem.message)? {
+        let step = &step.entries().map_err(|problem| problem.message)?[0];
+        let value = step.value.text().map_err(|problem| problem.message)?;
+        match step.key.text.as_str() {
+            "input" => {
+                let (input, mut out) = (batch(&case.join(value)), Batch::default());
+                let processed = pipeline.process(&input, 1_767_225_600_000_000_000, &mut out);
+                came_out =
+                    Some(processed.map(|()| out.encode(Keep::All).bytes.to_vec()).map_err(|e| e.to_string()));
+            }
+            "output" => compare(case, value, came_out.as_ref().ok_or("an output without an input")?)?,
+            other => return Err(format!("the step {other} is for processors with state").into()),
+        }
+    }
+    Ok(())
+}
+
+fn compare(case: &Path, expected: &str, came_out: &Result<Vec<u8>, String>) -> Result<(), Failed> {
+    let expected = match (expected, came_out) {
+        ("error", Err(_)) => return Ok(()),
+        ("error", Ok(_)) => return Err("the batch was not refused".into()),
+        (_, Err(error)) => return Err(format!("the batch was refused: {error}").into()),
+        ("none", Ok(_)) => Vec::new(),
+        (file, Ok(_)) => {
+            otlp::encode(&serde_json::from_str(&text(&case.join(file))).map_err(|error| error.to_string())?)
+        }
+    };
+    let came_out = came_out.as_ref().map_err(Clone::clone)?;
+    let (expected, came_out) = (otlp::canonical(&expected), otlp::canonical(came_out));
+    if expected == came_out {
+        return Ok(());
+    }
+    let line = expected.lines().zip(came_out.lines()).take_while(|(a, b)| a == b).count();
+    let around =
+        |text: &str| text.lines().skip(line.saturating_sub(12)).take(30).collect::<Vec<_>>().join("\n");
+    Err(format!(
+        "expected, around the first difference:\n{}\ncame out:\n{}",
+        around(&expected),
+        around(&came_out)
+    )
+    .into())
+}
