@@ -16,6 +16,7 @@ use std::time::Duration;
 use pipelines::yaml::Problems;
 use serde::Serialize;
 use thiserror::Error;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::account::{Account, AccountError};
@@ -119,6 +120,7 @@ impl App {
         ];
         let mut control = Control::new(Arc::clone(&shared), ledger);
         control.apply(settings).await?;
+        shared.health.update(|condition| condition.phase = Phase::Running);
         Ok(Self { admins, control, shared })
     }
 
@@ -139,11 +141,12 @@ impl App {
 
     /// Serves until `next` says to stop, then drains.
     pub async fn run(mut self, mut next: impl AsyncFnMut() -> Event) {
+        // What serves and ticks in the background ends with this set.
+        let mut background = JoinSet::new();
         for listener in self.admins {
-            tokio::spawn(listener.serve());
+            background.spawn(listener.serve());
         }
-        let ticking = tokio::spawn(tick(Arc::clone(&self.shared.engine)));
-        self.shared.health.update(|condition| condition.phase = Phase::Running);
+        background.spawn(tick(Arc::clone(&self.shared.engine)));
         loop {
             let failure = match next().await {
                 Event::Stop => break,
@@ -158,7 +161,6 @@ impl App {
             }
         }
         drain(&mut self.control, &self.shared).await;
-        ticking.abort();
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod acknowledge;
 mod delivery;
+mod experiment;
 mod harness;
 mod overload;
 mod receivers;
+mod reload;
 mod sink;
