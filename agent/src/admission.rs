@@ -76,11 +76,6 @@ impl Permit {
         }
         self.bytes = bytes;
     }
-
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
 }
 
 impl Drop for Permit {

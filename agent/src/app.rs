@@ -1,32 +1,38 @@
 //! The boot and the end: build (bind early) → serve → drain.
 //!
 //! Every socket is bound before anything is served, so a port that is taken is an error at boot and
-//! the addresses printed are the real ones. Draining goes against the stream: receivers stop, requests
+//! the addresses printed are the real ones. Draining goes with the stream: receivers stop, requests
 //! in flight finish, queues empty; what a deadline leaves behind is counted as lost.
 
+mod control;
+mod listeners;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pipelines::yaml::Problems;
 use serde::Serialize;
 use thiserror::Error;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::account::{Account, AccountError};
 use crate::admin::{Admin, AdminListener, Condition, Health, Metrics, Phase};
 use crate::admission::Budget;
-use crate::config::{self, ExporterKind, Settings};
-use crate::deliver::{Channel, Connector, Destination, Exporter, Otlp};
-use crate::engine::{Engine, Routes};
-use crate::receive::{Listener, Protocol, Service};
+use crate::config::Settings;
+use crate::deliver::Destinations;
+use crate::engine::{self, Engine};
+use crate::ledger::{Ledger, LedgerError};
+use control::Control;
 
 /// How long a shutdown waits for requests in flight and for the queues.
-pub const DRAIN: Duration = Duration::from_secs(25);
+const DRAIN: Duration = Duration::from_secs(25);
+/// How often windows that ended are looked for.
+const TICK: Duration = Duration::from_secs(1);
 
-/// Why the agent cannot start.
+/// Why the agent cannot start, or cannot use new settings.
 #[derive(Debug, Error)]
 pub enum BootError {
     /// An address cannot be bound.
@@ -47,9 +53,12 @@ pub enum BootError {
         /// Why.
         reason: String,
     },
-    /// The data directory cannot be used.
+    /// The account cannot be kept.
     #[error(transparent)]
     Account(#[from] AccountError),
+    /// The generation cannot be committed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
 }
 
 /// Every bound address, as printed at boot.
@@ -61,16 +70,24 @@ pub struct Listening {
     pub otlp_http: Option<SocketAddr>,
     /// `/health`.
     pub health: SocketAddr,
-    /// `/metrics`.
+    /// `/metrics` and `/experiment`.
     pub admin: SocketAddr,
 }
 
-/// A built agent, listening but not serving.
+/// What can happen to a running agent from outside.
+#[derive(Debug)]
+pub enum Event {
+    /// Settings read anew, or what is wrong with them.
+    Reread(Box<Result<Settings, Problems>>),
+    /// Time to end.
+    Stop,
+}
+
+/// A built agent: its receivers serve, its admin ports follow when it runs.
 #[derive(Debug)]
 pub struct App {
-    listening: Listening,
-    receivers: Vec<Listener>,
-    admins: Vec<AdminListener>,
+    admins: [AdminListener; 2],
+    control: Control,
     shared: Arc<Admin>,
 }
 
@@ -79,39 +96,40 @@ impl App {
     ///
     /// # Errors
     /// [`BootError`].
-    pub async fn build(settings: &Settings) -> Result<Self, BootError> {
-        let account = Arc::new(match &settings.data_dir {
+    pub async fn build(settings: Settings) -> Result<Self, BootError> {
+        let account = match &settings.data_dir {
             Some(dir) => Account::open(dir)?,
             None => Account::in_memory(),
-        });
-        report_account(&account);
-        let metrics = Arc::new(Metrics::new());
-        let routes = routes(settings, &account, &metrics)?;
-        let engine = Arc::new(Engine::new(routes, settings.acknowledge.0));
-        let health = Arc::new(Health::new(condition(settings, &account)));
-        let budget = Budget::new(settings.memory_limit);
-        let shared = Arc::new(Admin { health, metrics, budget, account, engine });
-        let mut app = Self {
-            listening: Listening {
-                otlp_grpc: None,
-                otlp_http: None,
-                health: settings.health,
-                admin: settings.admin,
-            },
-            receivers: Vec::new(),
-            admins: Vec::new(),
-            shared,
         };
-        app.listening.otlp_grpc = app.receiver("otlp_grpc", settings.grpc.as_ref(), Protocol::Grpc).await?;
-        app.listening.otlp_http = app.receiver("otlp_http", settings.http.as_ref(), Protocol::Http).await?;
-        app.listening.health = app.admin("health", settings.health).await?;
-        app.listening.admin = app.admin("admin", settings.admin).await?;
-        Ok(app)
+        report(&account);
+        let ledger = Ledger::open(settings.data_dir.as_deref())?;
+        let metrics = Arc::new(Metrics::new());
+        let health = Arc::new(Health::new(condition(&account)));
+        let shared = Arc::new(Admin {
+            engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine())),
+            budget: Budget::new(settings.memory_limit),
+            destinations: Arc::new(Destinations::default()),
+            account: Arc::new(account),
+            health,
+            metrics,
+        });
+        let admins = [
+            admin("health", settings.health, &shared).await?,
+            admin("admin", settings.admin, &shared).await?,
+        ];
+        let mut control = Control::new(Arc::clone(&shared), ledger);
+        control.apply(settings).await?;
+        Ok(Self { admins, control, shared })
     }
 
     /// Where it listens.
-    pub fn listening(&self) -> Listening {
-        self.listening
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn listening(&self) -> io::Result<Listening> {
+        let [otlp_grpc, otlp_http] = self.control.listeners.bound();
+        let [health, admin] = &self.admins;
+        Ok(Listening { otlp_grpc, otlp_http, health: health.local_addr()?, admin: admin.local_addr()? })
     }
 
     /// What it shows of itself.
@@ -119,78 +137,76 @@ impl App {
         Arc::clone(&self.shared)
     }
 
-    /// Serves until `stop`, then drains.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
-        let (stopping, stopped) = watch::channel(false);
-        let mut receivers = JoinSet::new();
-        for listener in self.receivers {
-            receivers.spawn(listener.serve(stopped.clone()));
-        }
+    /// Serves until `next` says to stop, then drains.
+    pub async fn run(mut self, mut next: impl AsyncFnMut() -> Event) {
         for listener in self.admins {
             tokio::spawn(listener.serve());
         }
+        let ticking = tokio::spawn(tick(Arc::clone(&self.shared.engine)));
         self.shared.health.update(|condition| condition.phase = Phase::Running);
-        stop.await;
-        tracing::info!("draining");
-        self.shared.health.update(|condition| condition.phase = Phase::Draining);
-        let deadline = Instant::now() + DRAIN;
-        let _receivers_are_there = stopping.send(true);
-        let closing = async { while receivers.join_next().await.is_some() {} };
-        if tokio::time::timeout_at(deadline, closing).await.is_err() {
-            tracing::warn!("connections still open at the shutdown's deadline");
+        loop {
+            let failure = match next().await {
+                Event::Stop => break,
+                Event::Reread(settings) => match *settings {
+                    Ok(settings) => self.control.apply(settings).await.err().map(|error| error.to_string()),
+                    Err(problems) => Some(problems.to_string()),
+                },
+            };
+            if let Some(failure) = failure {
+                tracing::error!("the new config is not taken, the old one stays in force: {failure}");
+                self.shared.health.update(|condition| condition.config_error = Some(failure));
+            }
         }
-        self.shared.engine.stop();
-        for destination in self.shared.engine.destinations() {
-            destination.drain(deadline).await;
-        }
-    }
-
-    async fn receiver(
-        &mut self,
-        purpose: &'static str,
-        settings: Option<&config::Receiver>,
-        protocol: Protocol,
-    ) -> Result<Option<SocketAddr>, BootError> {
-        let Some(&config::Receiver { address, limits }) = settings else { return Ok(None) };
-        let transport = match protocol {
-            Protocol::Grpc => "grpc",
-            Protocol::Http => "http",
-        };
-        let service = Service {
-            engine: Arc::clone(&self.shared.engine),
-            budget: self.shared.budget.clone(),
-            limits,
-            metrics: self.shared.metrics.receiver(transport),
-        };
-        let bind = |source| BootError::Bind { purpose, address, source };
-        let listener = Listener::bind(address, protocol, Arc::new(service)).await.map_err(bind)?;
-        let bound = listener.local_addr().map_err(bind)?;
-        self.receivers.push(listener);
-        Ok(Some(bound))
-    }
-
-    async fn admin(&mut self, purpose: &'static str, address: SocketAddr) -> Result<SocketAddr, BootError> {
-        let bind = |source| BootError::Bind { purpose, address, source };
-        let listener = AdminListener::bind(address, Arc::clone(&self.shared)).await.map_err(bind)?;
-        let bound = listener.local_addr().map_err(bind)?;
-        self.admins.push(listener);
-        Ok(bound)
+        drain(&mut self.control, &self.shared).await;
+        ticking.abort();
     }
 }
 
-fn condition(settings: &Settings, account: &Account) -> Condition {
+async fn drain(control: &mut Control, shared: &Admin) {
+    tracing::info!("draining");
+    shared.health.update(|condition| condition.phase = Phase::Draining);
+    let deadline = Instant::now() + DRAIN;
+    if tokio::time::timeout_at(deadline, control.listeners.close()).await.is_err() {
+        tracing::warn!("connections are still open at the shutdown's deadline");
+    }
+    shared.engine.stop();
+    shared.destinations.drain(deadline).await;
+}
+
+async fn tick(engine: Arc<Engine>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        interval.tick().await;
+        engine.tick(engine::now());
+    }
+}
+
+async fn admin(
+    purpose: &'static str,
+    address: SocketAddr,
+    shared: &Arc<Admin>,
+) -> Result<AdminListener, BootError> {
+    let listener = AdminListener::bind(address, Arc::clone(shared)).await;
+    listener.map_err(|source| BootError::Bind { purpose, address, source })
+}
+
+fn condition(account: &Account) -> Condition {
     Condition {
         phase: Phase::Starting,
-        generation: 1,
-        config_digest: settings.digest.clone(),
+        generation: 0,
+        config_digest: String::new(),
         config_error: None,
-        acknowledge: settings.acknowledge.0.name(),
-        acknowledge_why: settings.acknowledge.1.clone(),
+        candidate_cut: None,
+        restart_needed_for: Vec::new(),
+        labels: BTreeMap::new(),
+        acknowledge: "",
+        acknowledge_why: String::new(),
         account: if account.is_kept() { "kept" } else { "none: no data_dir, a crash cannot be measured" },
     }
 }
 
-fn report_account(account: &Account) {
+fn report(account: &Account) {
     if !account.is_kept() {
         tracing::warn!("no phoenix.data_dir: what a crash loses cannot be measured");
     }
@@ -198,36 +214,6 @@ fn report_account(account: &Account) {
     if lost > 0 {
         tracing::error!(lost, "the last process died owing acknowledged points that were never confirmed");
     }
-}
-
-fn routes(settings: &Settings, account: &Arc<Account>, metrics: &Metrics) -> Result<Routes, BootError> {
-    let mut all = Vec::with_capacity(settings.exporters.len());
-    for exporter in &settings.exporters {
-        all.push(Arc::new(Destination::new(
-            exporter.id.clone(),
-            build_exporter(exporter)?,
-            exporter.queue,
-            exporter.retry,
-            Arc::clone(account),
-            metrics.exporter(&exporter.id),
-        )));
-    }
-    let pick = |indices: &Vec<usize>| indices.iter().map(|&i| Arc::clone(&all[i])).collect();
-    let per_signal = std::array::from_fn(|i| settings.routes[i].as_ref().map(pick));
-    Ok(Routes { per_signal, all })
-}
-
-fn build_exporter(exporter: &config::Exporter) -> Result<Exporter, BootError> {
-    let failed = |reason: String| BootError::Exporter { id: exporter.id.clone(), reason };
-    Ok(match &exporter.kind {
-        ExporterKind::Nop => Exporter::Nop,
-        ExporterKind::Debug => Exporter::Debug,
-        ExporterKind::Otlp { endpoint, otlp } => {
-            let connector = Connector::new(endpoint.clone()).map_err(|error| failed(error.to_string()))?;
-            let channel = Channel::new(connector).map_err(|error| failed(error.to_string()))?;
-            Exporter::Otlp(Box::new(Otlp::new(channel, (**otlp).clone())))
-        }
-    })
 }
 
 #[cfg(test)]

@@ -86,9 +86,7 @@ impl Status {
 
 /// gRPC status codes, as far as they are sent or told apart here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are gRPC's own")]
 pub enum Code {
-    Ok = 0,
     Cancelled = 1,
     InvalidArgument = 3,
     DeadlineExceeded = 4,

@@ -1,5 +1,6 @@
 //! What the agent says about itself at `/health`, and whether it is ready.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
@@ -29,6 +30,12 @@ pub struct Condition {
     pub config_digest: String,
     /// Why the last config was not taken, if it was not.
     pub config_error: Option<String>,
+    /// Why the candidate was cut out, if it was.
+    pub candidate_cut: Option<String>,
+    /// Settings that changed and are read at the start only.
+    pub restart_needed_for: Vec<&'static str>,
+    /// What the node is called.
+    pub labels: BTreeMap<String, String>,
     /// When senders are answered.
     pub acknowledge: &'static str,
     /// Why then.
@@ -85,11 +92,12 @@ impl Health {
     /// The JSON of `/health`.
     pub fn report(&self, account: &Account) -> String {
         let condition = self.condition();
-        let status = match (condition.phase, &condition.config_error) {
-            (Phase::Running, None) => "ok",
-            (Phase::Running, Some(_)) => "degraded",
-            (Phase::Starting, _) => "starting",
-            (Phase::Draining, _) => "draining",
+        let degraded = condition.config_error.is_some() || condition.candidate_cut.is_some();
+        let status = match condition.phase {
+            Phase::Running if degraded => "degraded",
+            Phase::Running => "ok",
+            Phase::Starting => "starting",
+            Phase::Draining => "draining",
         };
         let totals = account.totals();
         let points = Points {

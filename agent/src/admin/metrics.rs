@@ -5,78 +5,19 @@
 //! away on their headers, before anyone could count points in them.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use observe::Variant;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::Registry;
 
-use crate::deliver::{Payload, Variant};
+use super::counters::{EngineMetrics, ExporterMetrics, ReceiverMetrics};
+use super::labels::{
+    DoubtLabels, ExporterLabels, QueueLabels, ReasonLabel, ReceiverLabels, RefusalLabels, Tally,
+};
 use crate::signal::Signal;
-
-/// A counter under a name that does not end in `_total`.
-#[derive(Clone, Debug, Default)]
-pub struct Tally(Arc<AtomicU64>);
-
-impl Tally {
-    fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-}
-
-impl EncodeMetric for Tally {
-    fn encode(&self, mut encoder: MetricEncoder) -> std::fmt::Result {
-        encoder.encode_gauge(&self.0.load(Ordering::Relaxed))
-    }
-
-    fn metric_type(&self) -> MetricType {
-        Self::TYPE
-    }
-}
-
-impl TypedMetric for Tally {
-    const TYPE: MetricType = MetricType::Unknown;
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReceiverLabels {
-    receiver: &'static str,
-    transport: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RefusalLabels {
-    transport: &'static str,
-    signal: &'static str,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ExporterLabels {
-    exporter: String,
-    variant: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DoubtLabels {
-    exporter: String,
-    signal: &'static str,
-    variant: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct QueueLabels {
-    exporter: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: &'static str,
-}
 
 /// Every family there is; handles for the hot paths are made from it once.
 #[derive(Debug, Default)]
@@ -89,6 +30,7 @@ pub struct Metrics {
     rejected: Family<DoubtLabels, Counter>,
     maybe_doubled: Family<DoubtLabels, Counter>,
     retried: Family<DoubtLabels, Counter>,
+    engine: EngineMetrics,
     queue_size: Family<QueueLabels, Gauge>,
     queue_capacity: Family<QueueLabels, Gauge>,
     lost: Family<ReasonLabel, Tally>,
@@ -135,6 +77,7 @@ impl Metrics {
         let help = "Items of attempts whose end is unknown: delivered once or twice";
         r.register("phoenix_exporter_maybe_doubled_points", help, m.maybe_doubled.clone());
         r.register("phoenix_exporter_retried_requests", "Attempts after the first", m.retried.clone());
+        m.engine.register(r);
         r.register("otelcol_exporter_queue_size", "Requests queued", m.queue_size.clone());
         r.register("otelcol_exporter_queue_capacity", "Requests that fit", m.queue_capacity.clone());
         let help = "Acknowledged items never confirmed, over the life of the data directory";
@@ -152,14 +95,14 @@ impl Metrics {
     pub fn receiver(&self, transport: &'static str) -> ReceiverMetrics {
         let labels = ReceiverLabels { receiver: "otlp", transport };
         let accepted = std::array::from_fn(|i| self.accepted[i].get_or_create_owned(&labels));
-        ReceiverMetrics { transport, accepted, refused: self.refused.clone() }
+        ReceiverMetrics::new(transport, accepted, self.refused.clone())
     }
 
     /// What `exporter` counts.
     pub fn exporter(&self, exporter: &str) -> ExporterMetrics {
         let per_variant = |families: &[Family<ExporterLabels, Tally>; 3]| {
             std::array::from_fn(|signal| {
-                Variant::ALL.map(|variant| {
+                Variant::BOTH.map(|variant| {
                     let labels = ExporterLabels { exporter: exporter.into(), variant: variant.name() };
                     families[signal].get_or_create_owned(&labels)
                 })
@@ -175,6 +118,11 @@ impl Metrics {
         }
     }
 
+    /// What the engine counts.
+    pub fn engine(&self) -> EngineMetrics {
+        self.engine.clone()
+    }
+
     /// The text of `/metrics`.
     pub fn render(&self, reading: &Reading) -> String {
         for (exporter, size, capacity) in &reading.queues {
@@ -183,7 +131,7 @@ impl Metrics {
             self.queue_capacity.get_or_create(&labels).set(*capacity as i64);
         }
         for (reason, lost) in [("crash", reading.lost.0), ("shutdown", reading.lost.1)] {
-            self.lost.get_or_create(&ReasonLabel { reason }).0.store(lost, Ordering::Relaxed);
+            self.lost.get_or_create(&ReasonLabel { reason }).set(lost);
         }
         self.budget_used.set(reading.budget.0 as i64);
         self.budget_limit.set(reading.budget.1 as i64);
@@ -197,68 +145,5 @@ impl Metrics {
             let _always_fits = text.write_str("# encoding failed\n");
         }
         text
-    }
-}
-
-/// A receiver's counters.
-#[derive(Clone, Debug)]
-pub struct ReceiverMetrics {
-    transport: &'static str,
-    accepted: [Tally; 3],
-    refused: Family<RefusalLabels, Counter>,
-}
-
-impl ReceiverMetrics {
-    /// `items` were taken.
-    pub fn accepted(&self, signal: Signal, items: u64) {
-        self.accepted[signal.index()].add(items);
-    }
-
-    /// A request was turned away; a request for nothing we know has no signal.
-    pub fn refused(&self, signal: Option<Signal>, reason: &'static str) {
-        let signal = signal.map_or("unknown", Signal::name);
-        self.refused.get_or_create(&RefusalLabels { transport: self.transport, signal, reason }).inc();
-    }
-}
-
-/// An exporter's counters.
-#[derive(Clone, Debug)]
-pub struct ExporterMetrics {
-    exporter: String,
-    sent: [[Tally; 2]; 3],
-    failed: [[Tally; 2]; 3],
-    rejected: Family<DoubtLabels, Counter>,
-    maybe_doubled: Family<DoubtLabels, Counter>,
-    retried: Family<DoubtLabels, Counter>,
-}
-
-impl ExporterMetrics {
-    /// All but `rejected` of the payload's items were confirmed.
-    pub fn delivered(&self, payload: &Payload, rejected: u64) {
-        let rejected = rejected.min(payload.items);
-        self.sent[payload.signal.index()][payload.variant.index()].add(payload.items - rejected);
-        if rejected > 0 {
-            self.rejected.get_or_create(&self.doubt(payload)).inc_by(rejected);
-        }
-    }
-
-    /// None of them will be.
-    pub fn failed(&self, payload: &Payload) {
-        self.failed[payload.signal.index()][payload.variant.index()].add(payload.items);
-    }
-
-    /// An attempt ended without saying how.
-    pub fn maybe_doubled(&self, payload: &Payload) {
-        self.maybe_doubled.get_or_create(&self.doubt(payload)).inc_by(payload.items);
-    }
-
-    /// Another attempt is due.
-    pub fn retried(&self, payload: &Payload) {
-        self.retried.get_or_create(&self.doubt(payload)).inc();
-    }
-
-    fn doubt(&self, payload: &Payload) -> DoubtLabels {
-        let (signal, variant) = (payload.signal.name(), payload.variant.name());
-        DoubtLabels { exporter: self.exporter.clone(), signal, variant }
     }
 }

@@ -1,8 +1,10 @@
-//! What the agent shows of itself: `/health`, `/ready`, `/metrics`.
+//! What the agent shows of itself: `/health`, `/ready`, `/metrics`, `/experiment`.
 //!
 //! One small HTTP/1 server; loopback unless the config says otherwise. It only reads.
 
+mod counters;
 mod health;
+mod labels;
 mod metrics;
 
 use std::convert::Infallible;
@@ -22,11 +24,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+pub use counters::{EngineMetrics, ExporterMetrics, ReceiverMetrics};
 pub use health::{Condition, Health, Phase};
-pub use metrics::{ExporterMetrics, Metrics, Reading, ReceiverMetrics};
+pub use metrics::{Metrics, Reading};
 
 use crate::account::Account;
 use crate::admission::Budget;
+use crate::deliver::Destinations;
 use crate::engine::Engine;
 
 const MAX_CONNECTIONS: usize = 64;
@@ -45,8 +49,10 @@ pub struct Admin {
     pub budget: Budget,
     /// The points owed.
     pub account: Arc<Account>,
-    /// The queues and the generation.
+    /// The generation and what was measured.
     pub engine: Arc<Engine>,
+    /// The queues.
+    pub destinations: Arc<Destinations>,
 }
 
 /// A bound admin port.
@@ -107,8 +113,14 @@ impl Admin {
             "/ready" if self.health.is_ready() => respond(StatusCode::OK, JSON, r#"{"ready":true}"#.into()),
             "/ready" => respond(StatusCode::SERVICE_UNAVAILABLE, JSON, r#"{"ready":false}"#.into()),
             "/metrics" => respond(StatusCode::OK, TEXT, self.metrics.render(&self.reading())),
+            "/experiment" => match self.engine.report() {
+                Some(report) => {
+                    respond(StatusCode::OK, JSON, serde_json::to_string(&report).unwrap_or_default())
+                }
+                None => respond(StatusCode::NOT_FOUND, JSON, r#"{"error":"no experiment runs"}"#.into()),
+            },
             path => {
-                let text = format!("no {path} here: expected /health, /ready or /metrics\n");
+                let text = format!("no {path} here: expected /health, /ready, /metrics or /experiment\n");
                 respond(StatusCode::NOT_FOUND, "text/plain", text)
             }
         }
@@ -116,7 +128,7 @@ impl Admin {
 
     fn reading(&self) -> Reading {
         let totals = self.account.totals();
-        let queues = self.engine.destinations().into_iter().map(|destination| {
+        let queues = self.destinations.all().into_iter().map(|destination| {
             let (size, capacity) = destination.load();
             (destination.name().to_owned(), size, capacity)
         });

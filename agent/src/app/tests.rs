@@ -1,1 +1,8 @@
 //! The whole agent over real sockets, between tonic clients and tonic servers.
+
+mod acknowledge;
+mod delivery;
+mod harness;
+mod overload;
+mod receivers;
+mod sink;

@@ -1,11 +1,34 @@
-//! The agent's settings, checked: what `app` builds from.
+//! The agent's file: a Collector file, read into what [`crate::app`] builds from.
+//!
+//! Every section says what is wrong with it, with its place, before anything is refused; a component
+//! or key that the Collector has and this agent does not is told apart from a typing mistake. What
+//! is accepted has an effect; keys that only tune the Collector's own machinery are the exception,
+//! and are listed where they are taken.
+
+mod address;
+mod experiment;
+mod exporter;
+mod load;
+mod observation;
+mod phoenix;
+mod receiver;
+mod routes;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use pipelines::config::{Digest, Plan};
 
 use crate::deliver::{Endpoint, OtlpSettings, QueueSettings, RetrySettings};
 use crate::engine::Acknowledge;
 use crate::receive::Limits;
+use crate::split::Split;
+
+pub use load::load;
 
 /// A receiver's address and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +40,7 @@ pub struct Receiver {
 }
 
 /// What an exporter is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ExporterKind {
     /// OTLP/gRPC.
     Otlp {
@@ -33,7 +56,7 @@ pub enum ExporterKind {
 }
 
 /// An exporter's settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Exporter {
     /// Component id, such as `otlp/eu`.
     pub id: String,
@@ -45,6 +68,53 @@ pub struct Exporter {
     pub retry: RetrySettings,
 }
 
+/// Which exporters each signal leaves by: indices into [`Settings::exporters`], nothing for a
+/// signal without a pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routes {
+    /// Metrics of the baseline.
+    pub metrics: Option<Vec<usize>>,
+    /// Metrics of the candidate; the baseline's unless its pipeline names its own.
+    pub candidate: Vec<usize>,
+    /// Traces.
+    pub traces: Option<Vec<usize>>,
+    /// Logs.
+    pub logs: Option<Vec<usize>>,
+}
+
+/// What is tried on the metrics.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// The pipeline on trial.
+    pub candidate: Plan,
+    /// Whose output is delivered.
+    pub split: Split,
+    /// What is measured.
+    pub observation: Arc<observe::Settings>,
+}
+
+/// What a generation is made of.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// Today's pipeline for metrics; nothing without one.
+    pub baseline: Option<Plan>,
+    /// What is tried beside it.
+    pub experiment: Option<Experiment>,
+    /// Digests by which the ledger knows it again.
+    pub digests: Digests,
+}
+
+/// Digests of an intent's parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// Of the baseline's plan.
+    pub baseline: Option<Digest>,
+    /// Of the candidate's plan.
+    pub candidate: Option<Digest>,
+    /// Of the split and of what is measured, in hexadecimal; empty without an experiment.
+    pub split: String,
+}
+
 /// Everything the agent needs to know to run.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -54,8 +124,10 @@ pub struct Settings {
     pub http: Option<Receiver>,
     /// Every exporter a pipeline uses.
     pub exporters: Vec<Exporter>,
-    /// Per signal, the indices of its exporters; nothing without a pipeline.
-    pub routes: [Option<Vec<usize>>; 3],
+    /// Which signal leaves by which.
+    pub routes: Routes,
+    /// What happens to metrics in between.
+    pub intent: Intent,
     /// When senders are answered, and why then.
     pub acknowledge: (Acknowledge, String),
     /// Where `/health` is served.
@@ -64,8 +136,10 @@ pub struct Settings {
     pub admin: SocketAddr,
     /// Bytes the agent may hold.
     pub memory_limit: usize,
-    /// Where the account is kept.
+    /// Where the account and the ledger are kept.
     pub data_dir: Option<PathBuf>,
-    /// SHA-256 of the config text.
+    /// What the node is called; shown in `/health`.
+    pub labels: Vec<(String, String)>,
+    /// SHA-256 of the config text, in hexadecimal.
     pub digest: String,
 }

@@ -7,6 +7,7 @@
 
 mod channel;
 mod connect;
+mod destinations;
 mod otlp;
 mod parcel;
 mod retry;
@@ -19,8 +20,9 @@ use tokio::time::Instant;
 
 pub use channel::Channel;
 pub use connect::{Connector, Endpoint};
+pub use destinations::Destinations;
 pub use otlp::{Otlp, OtlpSettings};
-pub use parcel::{Debt, Outcome, Parcel, Payload, Variant};
+pub use parcel::{Debt, Outcome, Parcel, Payload};
 pub use retry::RetrySettings;
 
 use crate::account::Account;
@@ -92,11 +94,6 @@ impl Destination {
     /// Places taken and places there are.
     pub fn load(&self) -> (usize, usize) {
         (self.queue.size - self.slots.available_permits(), self.queue.size)
-    }
-
-    /// What it counts.
-    pub fn metrics(&self) -> &ExporterMetrics {
-        &self.metrics
     }
 
     /// A place in the queue, or nothing if it is full.

@@ -18,7 +18,7 @@ const VARIANT: HeaderName = HeaderName::from_static("x-phoenix-variant");
 const GENERATION: HeaderName = HeaderName::from_static("x-phoenix-generation");
 
 /// How an exporter talks to its destination.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OtlpSettings {
     /// Compression of what is sent.
     pub compression: Option<Encoding>,
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_partial_success_is_delivered_and_never_retried() {
-        let mut full = reply(&Status::new(Code::Ok, ""));
+        let mut full = reply(&Status::default());
         assert_eq!(judge(&full), Attempt::Delivered { rejected: 0, message: String::new() });
         full.message = PartialSuccess { rejected: 3, message: "old".into() }.into_response();
         assert_eq!(judge(&full), Attempt::Delivered { rejected: 3, message: "old".into() });

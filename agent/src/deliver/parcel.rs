@@ -3,39 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use observe::Variant;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::account::{Account, Settled};
 use crate::admission::Permit;
 use crate::receive::Encoding;
 use crate::signal::Signal;
-
-/// Whose output a request carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Variant {
-    /// Today's pipeline.
-    Baseline,
-    /// The one on trial.
-    Candidate,
-}
-
-impl Variant {
-    /// Both, in the order in which per-variant arrays hold them.
-    pub const ALL: [Self; 2] = [Self::Baseline, Self::Candidate];
-
-    /// Index into a per-variant array.
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-
-    /// Its name on the wire and in metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Baseline => "baseline",
-            Self::Candidate => "candidate",
-        }
-    }
-}
 
 /// A whole OTLP request; one variant's, of one generation, never a mixture.
 #[derive(Clone, Debug)]
@@ -52,7 +26,8 @@ pub struct Payload {
     pub variant: Variant,
     /// The generation that made it.
     pub generation: u64,
-    /// Budget for the bytes; shared by every destination that gets them.
+    /// Budget for the bytes; shared by every destination that gets them, and given back with the last.
+    #[expect(dead_code, reason = "held, not read")]
     pub permit: Arc<Permit>,
 }
 

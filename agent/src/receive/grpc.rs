@@ -55,7 +55,7 @@ async fn read(service: &Service, request: Request<Incoming>) -> Result<Received,
         (false, _) => Ok(Received { message: message.bytes, wire: None, permit }),
         (true, None) => Err(Refusal::Invalid("a compressed message without grpc-encoding".into())),
         (true, Some(encoding)) => {
-            let plain = decompress(encoding, &message.bytes, service.limits.max_bytes, &mut permit)?;
+            let plain = decompress(encoding, &message.bytes, service.bounds().max_bytes, &mut permit)?;
             Ok(Received { message: plain, wire: Some((encoding, message.bytes)), permit })
         }
     }

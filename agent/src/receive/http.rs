@@ -45,7 +45,7 @@ async fn read(service: &Service, request: Request<Incoming>) -> Result<Received,
     let Some(encoding) = encoding else {
         return Ok(Received { message: bytes, wire: None, permit });
     };
-    let message = decompress(encoding, &bytes, service.limits.max_bytes, &mut permit)?;
+    let message = decompress(encoding, &bytes, service.bounds().max_bytes, &mut permit)?;
     Ok(Received { message, wire: Some((encoding, bytes)), permit })
 }
 

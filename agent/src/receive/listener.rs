@@ -27,6 +27,8 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 const FRAME: u32 = 1 << 20;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Connections a listener serves at once; more wait in the socket's backlog.
+const MAX_CONNECTIONS: usize = 1_024;
 /// After a failed accept (no file descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -59,7 +61,7 @@ impl Listener {
     /// The system's, when the address cannot be bound.
     pub async fn bind(address: SocketAddr, protocol: Protocol, service: Arc<Service>) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
-        let connections = Arc::new(Semaphore::new(service.limits.max_connections));
+        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         Ok(Self { socket, protocol, service, connections })
     }
 
@@ -73,7 +75,7 @@ impl Listener {
 
     /// Serves until `stop`, then lets every request in flight finish and returns.
     pub async fn serve(self, mut stop: Stop) {
-        let most = self.service.limits.max_connections as u32;
+        let most = MAX_CONNECTIONS as u32;
         let connections = Arc::clone(&self.connections);
         loop {
             let accepted = tokio::select! {
@@ -111,7 +113,7 @@ async fn connection(
 ) {
     let served = async {
         stream.set_nodelay(true)?;
-        let first = peek(&stream, service.limits.timeout, stop.clone()).await?;
+        let first = peek(&stream, service.bounds().timeout, stop.clone()).await?;
         match (first, protocol) {
             (First::Nothing, _) => Ok(()),
             (First::Http2, _) => serve_http2(stream, protocol, service, stop).await,
@@ -170,7 +172,7 @@ async fn serve_http2(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(FRAME)
-        .max_concurrent_streams(service.limits.max_streams)
+        .max_concurrent_streams(service.limits.load().max_streams)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT)
         .auto_date_header(false);
@@ -185,7 +187,7 @@ async fn serve_http2(
 
 async fn serve_http1(stream: TcpStream, service: Arc<Service>, mut stop: Stop) -> io::Result<()> {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(service.limits.timeout);
+    builder.timer(TokioTimer::new()).header_read_timeout(service.bounds().timeout);
     let handler = service_fn(move |request| answer(Arc::clone(&service), Protocol::Http, request));
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), handler));
     tokio::select! {

@@ -11,7 +11,7 @@ use crate::status::{Code, Status};
 
 /// How long an overloaded agent asks senders to stay away. Short, because a budget frees itself as
 /// fast as the destination takes data.
-pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a request is turned away.
 #[derive(Debug, Error)]

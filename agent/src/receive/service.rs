@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use super::body::Bounds;
 use super::{Answer, Received, Refusal};
 use crate::admin::ReceiverMetrics;
@@ -19,18 +21,11 @@ pub struct Limits {
     pub timeout: Duration,
     /// HTTP/2 streams one connection may have open.
     pub max_streams: u32,
-    /// Connections served at once; more wait in the socket's backlog.
-    pub max_connections: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_bytes: 64 << 20,
-            timeout: Duration::from_secs(30),
-            max_streams: 128,
-            max_connections: 1_024,
-        }
+        Self { max_bytes: 64 << 20, timeout: Duration::from_secs(30), max_streams: 128 }
     }
 }
 
@@ -41,15 +36,16 @@ pub struct Service {
     pub engine: Arc<Engine>,
     /// Where their bytes are budgeted.
     pub budget: Budget,
-    /// What this receiver takes.
-    pub limits: Limits,
+    /// What this receiver takes; changes at a reload.
+    pub limits: ArcSwap<Limits>,
     /// What it counts.
     pub metrics: ReceiverMetrics,
 }
 
 impl Service {
     pub(super) fn bounds(&self) -> Bounds {
-        Bounds { max_bytes: self.limits.max_bytes, timeout: self.limits.timeout }
+        let limits = self.limits.load();
+        Bounds { max_bytes: limits.max_bytes, timeout: limits.timeout }
     }
 
     /// Hands a collected request to the engine: reserves the way out first, because what is accepted

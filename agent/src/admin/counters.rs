@@ -1,0 +1,128 @@
+//! The handles that hot paths count with, each made once.
+
+use observe::Variant;
+use pipelines::processors::RuleCount;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::labels::{DoubtLabels, RefusalLabels, RuleLabels, Tally, VariantLabel};
+use crate::deliver::Payload;
+use crate::signal::Signal;
+
+/// A receiver's counters.
+#[derive(Clone, Debug)]
+pub struct ReceiverMetrics {
+    transport: &'static str,
+    accepted: [Tally; 3],
+    refused: Family<RefusalLabels, Counter>,
+}
+
+impl ReceiverMetrics {
+    /// Counters of a receiver on `transport`.
+    pub(super) fn new(
+        transport: &'static str,
+        accepted: [Tally; 3],
+        refused: Family<RefusalLabels, Counter>,
+    ) -> Self {
+        Self { transport, accepted, refused }
+    }
+
+    /// `items` were taken.
+    pub fn accepted(&self, signal: Signal, items: u64) {
+        self.accepted[signal.index()].add(items);
+    }
+
+    /// A request was turned away; a request for nothing we know has no signal.
+    pub fn refused(&self, signal: Option<Signal>, reason: &'static str) {
+        let signal = signal.map_or("unknown", Signal::name);
+        self.refused.get_or_create(&RefusalLabels { transport: self.transport, signal, reason }).inc();
+    }
+}
+
+/// An exporter's counters.
+#[derive(Clone, Debug)]
+pub struct ExporterMetrics {
+    pub(super) exporter: String,
+    pub(super) sent: [[Tally; 2]; 3],
+    pub(super) failed: [[Tally; 2]; 3],
+    pub(super) rejected: Family<DoubtLabels, Counter>,
+    pub(super) maybe_doubled: Family<DoubtLabels, Counter>,
+    pub(super) retried: Family<DoubtLabels, Counter>,
+}
+
+impl ExporterMetrics {
+    /// All but `rejected` of the payload's items were confirmed.
+    pub fn delivered(&self, payload: &Payload, rejected: u64) {
+        let rejected = rejected.min(payload.items);
+        self.sent[payload.signal.index()][payload.variant.index()].add(payload.items - rejected);
+        if rejected > 0 {
+            self.rejected.get_or_create(&self.doubt(payload)).inc_by(rejected);
+        }
+    }
+
+    /// None of them will be.
+    pub fn failed(&self, payload: &Payload) {
+        self.failed[payload.signal.index()][payload.variant.index()].add(payload.items);
+    }
+
+    /// An attempt ended without saying how.
+    pub fn maybe_doubled(&self, payload: &Payload) {
+        self.maybe_doubled.get_or_create(&self.doubt(payload)).inc_by(payload.items);
+    }
+
+    /// Another attempt is due.
+    pub fn retried(&self, payload: &Payload) {
+        self.retried.get_or_create(&self.doubt(payload)).inc();
+    }
+
+    fn doubt(&self, payload: &Payload) -> DoubtLabels {
+        let (signal, variant) = (payload.signal.name(), payload.variant.name());
+        DoubtLabels { exporter: self.exporter.clone(), signal, variant }
+    }
+}
+
+/// The engine's counters.
+#[derive(Clone, Debug, Default)]
+pub struct EngineMetrics {
+    input: Counter,
+    unassigned: Counter,
+    leaving: Family<VariantLabel, Counter>,
+    failures: Family<VariantLabel, Counter>,
+    dropped: Family<RuleLabels, Counter>,
+}
+
+impl EngineMetrics {
+    /// Makes them visible.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("phoenix_input_points", "Points that pipelines got", self.input.clone());
+        let help = "Points whose resource names no unit of the split; the baseline keeps them";
+        registry.register("phoenix_unassigned_points", help, self.unassigned.clone());
+        registry.register("phoenix_leaving_points", "Points that left by a variant", self.leaving.clone());
+        registry.register("phoenix_failed_batches", "Batches a variant failed on", self.failures.clone());
+        let help = "Points dropped by a rule of a variant's pipeline, delivered or not";
+        registry.register("phoenix_rule_dropped_points", help, self.dropped.clone());
+    }
+
+    /// A batch of so many points ran; so many left by each variant, so many had no unit.
+    pub fn ran(&self, points: u64, leaving: [u64; 2], unassigned: u64) {
+        self.input.inc_by(points);
+        self.unassigned.inc_by(unassigned);
+        for (variant, left) in Variant::BOTH.into_iter().zip(leaving).filter(|(_, left)| *left > 0) {
+            self.leaving.get_or_create(&VariantLabel { variant: variant.name() }).inc_by(left);
+        }
+    }
+
+    /// A variant failed on a batch.
+    pub fn failed(&self, variant: Variant) {
+        self.failures.get_or_create(&VariantLabel { variant: variant.name() }).inc();
+    }
+
+    /// What a variant's rules dropped since the last time.
+    pub fn rules(&self, variant: Variant, counts: Vec<RuleCount>) {
+        for RuleCount { stage, rule, points } in counts {
+            let labels = RuleLabels { variant: variant.name(), processor: stage.to_string(), rule };
+            self.dropped.get_or_create(&labels).inc_by(points);
+        }
+    }
+}

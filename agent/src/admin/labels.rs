@@ -1,0 +1,93 @@
+//! Label sets, and a counter for names that do not end in `_total`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::{MetricType, TypedMetric};
+
+/// A counter under a name that does not end in `_total`.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Arc<AtomicU64>);
+
+impl Tally {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Takes over a count that is kept elsewhere.
+    pub fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+}
+
+impl EncodeMetric for Tally {
+    fn encode(&self, mut encoder: MetricEncoder) -> std::fmt::Result {
+        encoder.encode_gauge(&self.0.load(Ordering::Relaxed))
+    }
+
+    fn metric_type(&self) -> MetricType {
+        Self::TYPE
+    }
+}
+
+impl TypedMetric for Tally {
+    const TYPE: MetricType = MetricType::Unknown;
+}
+
+/// Which receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReceiverLabels {
+    pub receiver: &'static str,
+    pub transport: &'static str,
+}
+
+/// What was turned away where, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusalLabels {
+    pub transport: &'static str,
+    pub signal: &'static str,
+    pub reason: &'static str,
+}
+
+/// Which exporter, whose output.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ExporterLabels {
+    pub exporter: String,
+    pub variant: &'static str,
+}
+
+/// The same by signal, under names that do not tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DoubtLabels {
+    pub exporter: String,
+    pub signal: &'static str,
+    pub variant: &'static str,
+}
+
+/// Whose.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct VariantLabel {
+    pub variant: &'static str,
+}
+
+/// Which rule of whose pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RuleLabels {
+    pub variant: &'static str,
+    pub processor: String,
+    pub rule: String,
+}
+
+/// Which exporter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct QueueLabels {
+    pub exporter: String,
+}
+
+/// Why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabel {
+    pub reason: &'static str,
+}

@@ -1,0 +1,107 @@
+//! Settings into force: at boot, and again whenever the file is reread.
+//!
+//! Whatever can fail is done first, so that settings that cannot be used leave everything as it was;
+//! the ledger is committed last of that, before the new generation serves.
+
+use std::sync::Arc;
+
+use super::BootError;
+use super::listeners::Listeners;
+use crate::admin::Admin;
+use crate::config::{self, ExporterKind, Settings};
+use crate::deliver::{Channel, Connector, Destination, Exporter, Otlp};
+use crate::engine::{self, Next, Routes};
+use crate::ledger::Ledger;
+
+/// What settings are applied to.
+#[derive(Debug)]
+pub struct Control {
+    /// The receivers' sockets.
+    pub listeners: Listeners,
+    shared: Arc<Admin>,
+    ledger: Ledger,
+    settings: Option<Settings>,
+}
+
+impl Control {
+    /// Nothing is in force yet.
+    pub fn new(shared: Arc<Admin>, ledger: Ledger) -> Self {
+        Self { listeners: Listeners::default(), shared, ledger, settings: None }
+    }
+
+    /// Puts `settings` into force.
+    ///
+    /// # Errors
+    /// [`BootError`]; what was in force still is.
+    pub async fn apply(&mut self, settings: Settings) -> Result<(), BootError> {
+        let shared = &self.shared;
+        let sockets = self.listeners.prepare(&settings, shared).await?;
+        let prepared =
+            shared.destinations.prepare(&settings.exporters, |exporter| self.destination(exporter))?;
+        let digests = &settings.intent.digests;
+        let number = self.ledger.number(digests);
+        self.ledger.commit(number, digests, &settings.digest)?;
+
+        let pick = |indices: &Vec<usize>| indices.iter().map(|&i| Arc::clone(&prepared[i].1)).collect();
+        let routes = Routes {
+            metrics: settings.routes.metrics.as_ref().map(pick),
+            candidate: pick(&settings.routes.candidate),
+            traces: settings.routes.traces.as_ref().map(pick),
+            logs: settings.routes.logs.as_ref().map(pick),
+        };
+        let next = Next {
+            number,
+            intent: &settings.intent,
+            routes,
+            acknowledge: settings.acknowledge.0,
+            agent_uid: &self.ledger.entry().agent_uid,
+        };
+        shared.engine.install(next, engine::now());
+        shared.destinations.adopt(prepared);
+        shared.budget.set_limit(settings.memory_limit);
+        self.listeners.adopt(sockets, &settings);
+        self.report(&settings);
+        self.settings = Some(settings);
+        Ok(())
+    }
+
+    fn report(&self, settings: &Settings) {
+        let mut restart = Vec::new();
+        if let Some(now) = &self.settings {
+            let changed = [
+                ("phoenix.data_dir", now.data_dir != settings.data_dir),
+                ("phoenix.admin", now.admin != settings.admin),
+                ("health_check.endpoint", now.health != settings.health),
+            ];
+            restart.extend(changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name));
+        }
+        let (mode, why) = &settings.acknowledge;
+        let generation = self.shared.engine.generation();
+        tracing::info!(generation, acknowledge = mode.name(), why, config = settings.digest, "in force");
+        self.shared.health.update(|condition| {
+            condition.config_digest.clone_from(&settings.digest);
+            condition.config_error = None;
+            condition.restart_needed_for = restart;
+            condition.acknowledge = mode.name();
+            condition.acknowledge_why.clone_from(why);
+            condition.labels = settings.labels.iter().cloned().collect();
+        });
+    }
+
+    fn destination(&self, exporter: &config::Exporter) -> Result<Destination, BootError> {
+        let failed = |reason: String| BootError::Exporter { id: exporter.id.clone(), reason };
+        let kind = match &exporter.kind {
+            ExporterKind::Nop => Exporter::Nop,
+            ExporterKind::Debug => Exporter::Debug,
+            ExporterKind::Otlp { endpoint, otlp } => {
+                let connector =
+                    Connector::new(endpoint.clone()).map_err(|error| failed(error.to_string()))?;
+                let channel = Channel::new(connector).map_err(|error| failed(error.to_string()))?;
+                Exporter::Otlp(Box::new(Otlp::new(channel, (**otlp).clone())))
+            }
+        };
+        let account = Arc::clone(&self.shared.account);
+        let metrics = self.shared.metrics.exporter(&exporter.id);
+        Ok(Destination::new(exporter.id.clone(), kind, exporter.queue, exporter.retry, account, metrics))
+    }
+}

@@ -1,0 +1,113 @@
+//! What becomes of a request when the destination does not simply take it.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use super::harness::{ANY, Agent, eventually, export, otlp, settings};
+use super::sink::{Script, Sink};
+use crate::receive::Encoding;
+
+const DOUBTED: &str = concat!(
+    "phoenix_exporter_maybe_doubled_points_total",
+    r#"{exporter="otlp",signal="metrics",variant="baseline"}"#
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retryable_codes_are_retried_until_it_is_delivered_once() {
+    let (sink, address) = Sink::start().await;
+    let agent = Agent::start(&settings(address)).await;
+    sink.script(
+        [Code::Aborted, Code::OutOfRange, Code::DataLoss]
+            .map(|code| Script::Fail(Status::new(code, "try again"))),
+    );
+    agent.client().await.export(export(2, 5)).await.expect("accepted");
+    eventually("the fourth attempt is taken", async || sink.received() == 1).await;
+    assert_eq!(sink.attempts(), 4);
+    assert_eq!(agent.metric(DOUBTED).await, None, "these codes leave no doubt");
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_codes_are_dropped_and_counted() {
+    let (sink, address) = Sink::start().await;
+    let agent = Agent::start(&settings(address)).await;
+    sink.script([
+        Script::Fail(Status::internal("bug")),
+        Script::Fail(Status::resource_exhausted("quota, and no word when to come back")),
+    ]);
+    for _ in 0..2 {
+        agent.client().await.export(export(1, 5)).await.expect("accepted");
+    }
+    let failed = r#"otelcol_exporter_send_failed_metric_points{exporter="otlp",variant="baseline"}"#;
+    eventually("both are counted", async || agent.metric(failed).await == Some(10.0)).await;
+    assert_eq!(sink.attempts(), 2);
+    assert_eq!(agent.health().await["points"]["rejected"], 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partial_success_counts_as_rejected_points_and_is_not_retried() {
+    let (sink, address) = Sink::start().await;
+    let agent = Agent::start(&settings(address)).await;
+    sink.script([Script::Reject(3)]);
+    agent.client().await.export(export(1, 10)).await.expect("accepted");
+    let sent = r#"otelcol_exporter_sent_metric_points{exporter="otlp",variant="baseline"}"#;
+    eventually("seven are confirmed", async || agent.metric(sent).await == Some(7.0)).await;
+    let health = agent.health().await;
+    assert_eq!((&health["points"]["rejected"], &health["points"]["owed"]), (&3.into(), &0.into()));
+    assert_eq!(sink.attempts(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_without_an_answer_is_repeated_and_counted_as_maybe_doubled() {
+    let (sink, address) = Sink::start().await;
+    let mut settings = settings(address);
+    otlp(&mut settings).timeout = Duration::from_millis(100);
+    let agent = Agent::start(&settings).await;
+    sink.script([Script::Hang, Script::Fail(Status::unavailable("reset"))]);
+    agent.client().await.export(export(1, 10)).await.expect("accepted");
+    eventually("the third attempt is taken", async || sink.received() == 1).await;
+    assert_eq!(agent.metric(DOUBTED).await, Some(20.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_comes_back_gets_everything() {
+    let sink = Sink::default();
+    let reserved = std::net::TcpListener::bind(ANY).expect("bind");
+    let address = reserved.local_addr().expect("address");
+    drop(reserved); // Nobody listens there yet.
+    let agent = Agent::start(&settings(address)).await;
+    let mut client = agent.client().await;
+    for _ in 0..20 {
+        client.export(export(3, 3)).await.expect("accepted");
+    }
+    let queued = r#"otelcol_exporter_queue_size{exporter="otlp"}"#;
+    assert_eq!(agent.metric(queued).await, Some(20.0));
+    sink.serve(address);
+    eventually("all twenty arrive", async || sink.received() == 20).await;
+    assert_eq!(agent.metric(DOUBTED).await, None, "what was never sent cannot be doubled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compresses_as_asked_and_sends_the_users_headers_but_not_ours_where_switched_off() {
+    let (sink, address) = Sink::start().await;
+    for encoding in [Encoding::Gzip, Encoding::Zstd] {
+        let mut settings = settings(address);
+        let otlp = otlp(&mut settings);
+        otlp.compression = Some(encoding);
+        otlp.variant_headers = false;
+        otlp.headers.insert("x-tenant", http::HeaderValue::from_static("blue"));
+        let agent = Agent::start(&settings).await;
+        agent.client().await.export(export(30, 7)).await.expect("accepted");
+        let mut same = agent.client().await.send_compressed(tonic::codec::CompressionEncoding::Zstd);
+        same.export(export(30, 7)).await.expect("accepted");
+        agent.stop().await;
+    }
+    let received = sink.metrics.lock().expect("lock");
+    assert_eq!(received.len(), 4);
+    for (metadata, request) in received.iter() {
+        assert_eq!(*request, export(30, 7));
+        assert_eq!(metadata.get("x-tenant").expect("header"), "blue");
+        assert!(metadata.get("x-phoenix-variant").is_none());
+    }
+}

@@ -1,0 +1,112 @@
+//! `phoenix.experiment`: a local experiment, without a control plane.
+
+use pipelines::config::{CollectorFile, Plan, Scope};
+use pipelines::yaml::{Location, Node, Problem, keep, nearest};
+
+use crate::split::{HOST, Split, Unit, Weight};
+
+/// The salt where the file gives none: one experiment after another keeps its units warm.
+const DEFAULT_SALT: &str = "phoenix";
+
+/// What the section says; the pipelines are not checked yet.
+#[derive(Debug)]
+pub struct Section {
+    /// Ids of the baseline's and of the candidate's pipeline.
+    pub pipelines: [String; 2],
+    /// Whose output is delivered.
+    pub split: Split,
+    /// Where the weight stands.
+    pub weight_at: Location,
+}
+
+/// Decodes the section; nothing if a part of it cannot be used.
+pub fn decode(node: &Node, file: &CollectorFile, problems: &mut Vec<Problem>) -> Option<Section> {
+    let mut fields = keep(node.map(), problems)?;
+    let mut pipeline = |key| {
+        let node = keep(fields.required(key), problems)?;
+        let id = keep(node.text(), problems)?;
+        let known = file.pipelines().iter().map(|entry| entry.id.as_str());
+        let problem = match file.pipeline(id) {
+            None => Problem::new(node.location, format!("there is no pipeline {id:?}"))
+                .suggest(nearest(id, known)),
+            Some(entry) if entry.signal != pipelines::config::Signal::Metrics => {
+                Problem::new(node.location, format!("{id} is no pipeline of metrics"))
+            }
+            Some(_) => return Some((id.to_owned(), node.location)),
+        };
+        problems.push(problem);
+        None
+    };
+    let (baseline, candidate) = (pipeline("baseline"), pipeline("candidate"));
+    let unit = fields.take("unit").map_or(Some(Unit::Process), |node| unit(node, problems));
+    let weight_node = fields.take("weight");
+    let weight = weight_node.map_or(Some(Weight::NONE), |node| keep(weight(node), problems));
+    let salt = fields.take("salt").and_then(|node| keep(node.text(), problems)).unwrap_or(DEFAULT_SALT);
+    if let Some(node) = fields.take("shadow") {
+        problems.push(Problem::new(node.location, "this version of Phoenix has no shadow destination"));
+    }
+    fields.finish(problems);
+    let ((baseline, _), (candidate, at)) = (baseline?, candidate?);
+    if baseline == candidate {
+        let problem = Problem::new(at, format!("baseline and candidate are both {candidate}"));
+        problems.push(problem.expected("another pipeline of metrics"));
+    }
+    let split = Split { unit: unit?, weight: weight?, salt: salt.to_owned() };
+    let weight_at = weight_node.unwrap_or(node).location;
+    Some(Section { pipelines: [baseline, candidate], split, weight_at })
+}
+
+/// Half of a roll-up is not a roll-up: a split must not cut through what a stage has to see whole.
+///
+/// # Errors
+/// A weight strictly between nothing and all, with a unit finer than the plans' scope.
+pub fn check_scope(section: &Section, plans: [&Plan; 2]) -> Result<(), Problem> {
+    let partial = section.split.weight > Weight::NONE && section.split.weight < Weight::ALL;
+    let scope = plans.map(Plan::scope).into_iter().max().unwrap_or(Scope::Point);
+    let coarse = match (&section.split.unit, scope) {
+        (_, Scope::Point) | (Unit::Process | Unit::Host, Scope::Process) | (Unit::Host, Scope::Host) => true,
+        (Unit::Process, Scope::Host) => false,
+        (Unit::Attributes(names), Scope::Process) => !names.is_empty(),
+        (Unit::Attributes(names), Scope::Host) => names.iter().all(|name| HOST.contains(&name.as_str())),
+    };
+    if !partial || coarse {
+        return Ok(());
+    }
+    let needs = if scope == Scope::Host { "host" } else { "process" };
+    let message = format!(
+        "a stage has to see a whole {needs}, and a share of the units {} would cut through it",
+        section.split.unit
+    );
+    Err(Problem::new(section.weight_at, message).expected(format!("0%, 100%, or unit: {needs}")))
+}
+
+fn unit(node: &Node, problems: &mut Vec<Problem>) -> Option<Unit> {
+    if node.text().is_ok() {
+        return keep(node.one_of("unit", &[("process", false), ("host", true)]), problems)
+            .map(|host| if host { Unit::Host } else { Unit::Process });
+    }
+    let names = node.texts(problems);
+    if names.is_empty() {
+        let expected = "process, host, or a list of resource attributes";
+        problems.push(Problem::new(node.location, "a unit of nothing").expected(expected));
+        return None;
+    }
+    Some(Unit::Attributes(names))
+}
+
+/// A percentage with up to two decimals.
+fn weight(node: &Node) -> Result<Weight, Problem> {
+    let problem = || {
+        Problem::new(node.location, format!("{} stands here", node.describe()))
+            .expected("a share such as 25%, from 0% to 100%, in hundredths of a percent at the finest")
+    };
+    let text = node.text().map_err(|_| problem())?;
+    let number = text.strip_suffix('%').ok_or_else(problem)?.trim();
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 3 || fraction.len() > 2 || !digits(whole) || !digits(fraction) {
+        return Err(problem());
+    }
+    let bp = format!("{whole}{fraction:0<2}").parse().map_err(|_| problem())?;
+    Weight::from_bp(bp).ok_or_else(problem)
+}

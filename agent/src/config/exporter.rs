@@ -1,0 +1,231 @@
+//! Exporters: `otlp`, `debug` and `nop`, with the Collector's keys and defaults.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pipelines::config::{Component, Section, unknown_component};
+use pipelines::yaml::{Location, Node, Problem, keep};
+
+use super::receiver::refuse;
+use super::{Exporter, ExporterKind};
+use crate::deliver::{Endpoint, OtlpSettings, QueueSettings, RetrySettings};
+use crate::receive::Encoding;
+
+/// Keys that tune the Collector's own client and mean nothing to this one.
+const TUNING: [&str; 5] =
+    ["balancer_name", "keepalive", "read_buffer_size", "wait_for_ready", "write_buffer_size"];
+/// More requests at once, or queued, than this are surely a mistake.
+const MOST: u64 = 1 << 20;
+
+/// Decodes an exporter; nothing if that is not possible. `variant_headers` is ours to decide, not
+/// the exporter's section's.
+pub fn decode(component: &Component, variant_headers: bool, problems: &mut Vec<Problem>) -> Option<Exporter> {
+    let id = component.id.as_str().to_owned();
+    let simple = |kind| Exporter {
+        id: id.clone(),
+        kind,
+        queue: QueueSettings::default(),
+        retry: RetrySettings::default(),
+    };
+    match component.id.kind() {
+        "otlp" | "otlp_grpc" => otlp(&component.config, id, variant_headers, problems),
+        "nop" => {
+            keep(component.config.map(), problems)?.finish(problems);
+            Some(simple(ExporterKind::Nop))
+        }
+        "debug" => {
+            let mut fields = keep(component.config.map(), problems)?;
+            // How much it says in the Collector; here it is a line a request.
+            for key in ["verbosity", "sampling_initial", "sampling_thereafter", "use_internal_logger"] {
+                fields.take(key);
+            }
+            fields.finish(problems);
+            Some(simple(ExporterKind::Debug))
+        }
+        kind => {
+            let known = ["otlp", "otlp_grpc", "nop", "debug"];
+            problems.push(unknown_component(component.location, Section::Exporters, kind, known));
+            None
+        }
+    }
+}
+
+fn otlp(node: &Node, id: String, variant_headers: bool, problems: &mut Vec<Problem>) -> Option<Exporter> {
+    let mut fields = keep(node.map(), problems)?;
+    let tls = fields.take("tls").map(|node| tls(node, problems)).unwrap_or_default();
+    let endpoint = keep(fields.required("endpoint"), problems);
+    let endpoint = endpoint.and_then(|node| keep(endpoint_of(node, tls), problems));
+    let compression = fields.take("compression").and_then(|node| {
+        let words =
+            [("gzip", Some(Encoding::Gzip)), ("zstd", Some(Encoding::Zstd)), ("none", None), ("", None)];
+        keep(node.one_of("compression", &words), problems)
+    });
+    let timeout = fields.take("timeout").and_then(|node| keep(node.duration(), problems));
+    let timeout = timeout.unwrap_or(Duration::from_secs(5));
+    let headers = fields.take("headers").map(|node| headers(node, problems)).unwrap_or_default();
+    let retry = fields.take("retry_on_failure").and_then(|node| retry(node, problems)).unwrap_or_default();
+    let queue = fields.take("sending_queue").and_then(|node| queue(node, problems)).unwrap_or_default();
+    for key in TUNING {
+        fields.take(key);
+    }
+    refuse(&mut fields, &["auth", "authority", "batcher", "middlewares"], problems);
+    fields.finish(problems);
+    let compression = compression.unwrap_or(Some(Encoding::Gzip));
+    // Zero is no limit in the Collector; a request that waits for ever would hold its place for ever.
+    let timeout = if timeout.is_zero() { Duration::from_secs(60) } else { timeout };
+    let otlp = Box::new(OtlpSettings { compression, timeout, headers, variant_headers });
+    Some(Exporter { id, kind: ExporterKind::Otlp { endpoint: endpoint?, otlp }, queue, retry })
+}
+
+#[derive(Default)]
+struct Tls {
+    insecure: bool,
+    ca_file: Option<PathBuf>,
+}
+
+fn tls(node: &Node, problems: &mut Vec<Problem>) -> Tls {
+    let mut tls = Tls::default();
+    let Some(mut fields) = keep(node.map(), problems) else { return tls };
+    if let Some(node) = fields.take("insecure") {
+        tls.insecure = keep(node.bool(), problems).unwrap_or(false);
+    }
+    if let Some(node) = fields.take("ca_file") {
+        tls.ca_file = keep(node.text(), problems).map(PathBuf::from);
+    }
+    if let Some(node) = fields.take("insecure_skip_verify")
+        && keep(node.bool(), problems) == Some(true)
+    {
+        let problem = Problem::new(node.location, "Phoenix does not talk to a server that it cannot verify");
+        problems.push(problem.expected("ca_file with the server's certificate authority"));
+    }
+    let unsupported = ["cert_file", "key_file", "ca_pem", "cert_pem", "key_pem", "server_name_override"];
+    refuse(&mut fields, &unsupported, problems);
+    fields.finish(problems);
+    tls
+}
+
+fn endpoint_of(node: &Node, tls: Tls) -> Result<Endpoint, Problem> {
+    let text = node.text()?;
+    let problem = || {
+        Problem::new(node.location, format!("{text:?} is no endpoint"))
+            .expected("host:port, http://host:port or https://host:port")
+    };
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let secure = match scheme {
+        "" => !tls.insecure,
+        "http" => false,
+        "https" => true,
+        _ => return Err(problem()),
+    };
+    let (host, port) = rest.trim_end_matches('/').rsplit_once(':').ok_or_else(problem)?;
+    let port = port.parse().ok().filter(|&port: &u16| port > 0).ok_or_else(problem)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    if host.is_empty() || host.contains(['/', '@', ' ']) {
+        return Err(problem());
+    }
+    Ok(Endpoint { host, port, tls: secure, ca_file: tls.ca_file })
+}
+
+/// Headers as a map, or as the list of names and values that newer Collectors also take.
+fn headers(node: &Node, problems: &mut Vec<Problem>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut add = |at: Location, name: &str, value: &Node, problems: &mut Vec<Problem>| {
+        let Some(text) = keep(value.text(), problems) else { return };
+        let name = HeaderName::from_bytes(name.as_bytes()).ok();
+        match (name, HeaderValue::from_str(text)) {
+            (Some(name), Ok(mut value)) => {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+            // The value may be a secret: it is not repeated.
+            _ => problems.push(Problem::new(at, "not a legal header name and value")),
+        }
+    };
+    if let Ok(entries) = node.entries() {
+        for entry in entries {
+            add(entry.key.location, &entry.key.text, &entry.value, problems);
+        }
+        return headers;
+    }
+    for item in keep(node.list(), problems).unwrap_or_default() {
+        let Some(mut fields) = keep(item.map(), problems) else { continue };
+        let name = keep(fields.required("name").and_then(Node::text), problems);
+        let value = keep(fields.required("value"), problems);
+        fields.finish(problems);
+        if let (Some(name), Some(value)) = (name, value) {
+            add(item.location, name, value, problems);
+        }
+    }
+    headers
+}
+
+fn retry(node: &Node, problems: &mut Vec<Problem>) -> Option<RetrySettings> {
+    let mut retry = RetrySettings::default();
+    let mut fields = keep(node.map(), problems)?;
+    if let Some(node) = fields.take("enabled") {
+        retry.enabled = keep(node.bool(), problems).unwrap_or(true);
+    }
+    for (key, slot) in [
+        ("initial_interval", &mut retry.initial_interval),
+        ("max_interval", &mut retry.max_interval),
+        ("max_elapsed_time", &mut retry.max_elapsed_time),
+    ] {
+        if let Some(duration) = fields.take(key).and_then(|node| keep(node.duration(), problems)) {
+            *slot = duration;
+        }
+    }
+    let mut ratio = |key, from: f64, to: f64, slot: &mut f64| {
+        let Some(node) = fields.take(key) else { return };
+        let Some(value) = keep(node.float(), problems) else { return };
+        if (from..=to).contains(&value) {
+            *slot = value;
+        } else {
+            problems.push(
+                Problem::new(node.location, format!("{key} is {value}")).expected(format!("{from} to {to}")),
+            );
+        }
+    };
+    ratio("multiplier", 1.0, 100.0, &mut retry.multiplier);
+    ratio("randomization_factor", 0.0, 1.0, &mut retry.randomization_factor);
+    fields.finish(problems);
+    Some(retry)
+}
+
+fn queue(node: &Node, problems: &mut Vec<Problem>) -> Option<QueueSettings> {
+    let mut queue = QueueSettings::default();
+    let mut fields = keep(node.map(), problems)?;
+    if let Some(node) = fields.take("enabled") {
+        queue.enabled = keep(node.bool(), problems).unwrap_or(true);
+    }
+    if let Some(node) = fields.take("wait_for_result") {
+        queue.enabled &= keep(node.bool(), problems) != Some(true);
+    }
+    for (key, slot) in [("queue_size", &mut queue.size), ("num_consumers", &mut queue.consumers)] {
+        let Some(node) = fields.take(key) else { continue };
+        match keep(node.unsigned(), problems) {
+            Some(count @ 1..=MOST) => *slot = count as usize,
+            Some(count) => {
+                let problem = Problem::new(node.location, format!("{key} is {count}"));
+                problems.push(problem.expected(format!("1 to {MOST} requests")));
+            }
+            None => {}
+        }
+    }
+    if let Some(node) = fields.take("sizer") {
+        keep(node.one_of("sizer", &[("requests", ())]), problems);
+    }
+    if let Some(node) = fields.take("block_on_overflow")
+        && keep(node.bool(), problems) == Some(true)
+    {
+        problems
+            .push(Problem::new(node.location, "Phoenix refuses retryably on overflow, it does not block"));
+    }
+    if let Some(node) = fields.take("storage") {
+        let problem = Problem::new(node.location, "this version of Phoenix has no queue on disk");
+        problems.push(problem.expected("no storage: what a crash loses is counted and reported"));
+    }
+    refuse(&mut fields, &["batch"], problems);
+    fields.finish(problems);
+    Some(queue)
+}

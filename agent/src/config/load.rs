@@ -1,0 +1,204 @@
+//! From the text of the file to [`Settings`].
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use pipelines::config::{CollectorFile, MemoryLimiter, Plan, Section, unknown_component};
+use pipelines::yaml::{Lookup, Node, Problem, Problems, keep};
+use sha2::{Digest as _, Sha256};
+
+use super::phoenix::{self, Phoenix};
+use super::routes::Running;
+use super::{Digests, Experiment, Exporter, ExporterKind, Intent, Settings, address, experiment};
+use crate::engine::Acknowledge;
+
+/// What the agent may hold where the file does not say.
+const DEFAULT_MEMORY: usize = 128 << 20;
+const HEALTH_PORT: u16 = 13_133;
+const ADMIN_PORT: u16 = 8_888;
+
+/// Reads the file `name` with this `text`. `lookup` finds variables of the environment.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its place.
+pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Problems> {
+    let file = CollectorFile::parse(name, text, lookup)?;
+    let mut problems = Vec::new();
+    let mut phoenix = phoenix::decode(&file, &mut problems);
+    let running = Running::pick(&file, &phoenix, &mut problems);
+    let receivers = running.receivers(&file, &mut problems);
+    let headers = phoenix.variant_headers.unwrap_or(true);
+    let (exporters, routes) = running.exporters(&file, headers, &mut problems);
+    let plans = Plans::check(&file, &running, &mut problems);
+    let health = health_check(&file, &mut problems);
+    let admin = admin(&file, &phoenix, &mut problems);
+    let memory_limit = phoenix.memory_limit.or_else(|| plans.memory_limit()).unwrap_or(DEFAULT_MEMORY);
+    let acknowledge = acknowledge(&phoenix, &exporters);
+    let intent = plans.into_intent(&mut phoenix, &mut problems);
+    if !problems.is_empty() {
+        return Err(file.problems(problems));
+    }
+    Ok(Settings {
+        grpc: receivers.grpc,
+        http: receivers.http,
+        exporters,
+        routes,
+        intent,
+        acknowledge,
+        health,
+        admin,
+        memory_limit,
+        data_dir: phoenix.data_dir,
+        labels: phoenix.labels,
+        digest: hex(&Sha256::digest(text)),
+    })
+}
+
+/// The plans of everything that runs.
+#[derive(Default)]
+struct Plans {
+    baseline: Option<Plan>,
+    candidate: Option<Plan>,
+    others: Vec<Plan>,
+}
+
+impl Plans {
+    fn check(file: &CollectorFile, running: &Running<'_>, problems: &mut Vec<Problem>) -> Self {
+        let mut check = |id: &str| file.check(id).map_err(|found| problems.extend(found.problems)).ok();
+        let baseline = running.metrics.and_then(|entry| check(&entry.id));
+        let candidate = running.candidate.and_then(|entry| check(&entry.id));
+        let others = [running.traces, running.logs].into_iter().flatten();
+        let others = others.filter_map(|entry| check(&entry.id)).collect();
+        Self { baseline, candidate, others }
+    }
+
+    /// The smallest limit that any of them sets: it is the process's, not the pipeline's.
+    fn memory_limit(&self) -> Option<usize> {
+        let plans = self.baseline.iter().chain(&self.candidate).chain(&self.others);
+        plans.filter_map(Plan::memory_limiter).map(budget).min()
+    }
+
+    fn into_intent(self, phoenix: &mut Phoenix, problems: &mut Vec<Problem>) -> Intent {
+        let digests = Digests {
+            baseline: self.baseline.as_ref().map(Plan::digest),
+            candidate: self.candidate.as_ref().map(Plan::digest),
+            split: String::new(),
+        };
+        let mut intent = Intent { baseline: self.baseline, experiment: None, digests };
+        let (Some(section), Some(baseline), Some(candidate)) =
+            (phoenix.experiment.take(), &intent.baseline, self.candidate)
+        else {
+            return intent;
+        };
+        keep(experiment::check_scope(&section, [baseline, &candidate]), problems);
+        let mut observation = phoenix.observation.clone();
+        let hold = baseline.hold().max(candidate.hold());
+        observation.hold_nanos = u64::try_from(hold.as_nanos()).unwrap_or(u64::MAX);
+        observation.warm_up_scrapes = baseline.warm_up().max(candidate.warm_up());
+        // What is measured is part of what a generation is: a summary never spans a change of it.
+        intent.digests.split = hex(&Sha256::digest(format!("{:?}\n{observation:?}", section.split)));
+        let observation = Arc::new(observation);
+        intent.experiment = Some(Experiment { candidate, split: section.split, observation });
+        intent
+    }
+}
+
+/// What a `memory_limiter` leaves for data: three quarters of its soft limit. The rest is for the
+/// process itself, indexes, compression and the allocator.
+fn budget(limiter: &MemoryLimiter) -> usize {
+    let soft = if limiter.limit_mib > 0 {
+        (limiter.limit_mib - limiter.spike_limit_mib.min(limiter.limit_mib)) << 20
+    } else {
+        let percent = limiter.limit_percentage.saturating_sub(limiter.spike_limit_percentage);
+        memory_there_is() / 100 * percent
+    };
+    usize::try_from(soft / 4 * 3).unwrap_or(usize::MAX)
+}
+
+/// The memory of the control group, or else of the machine.
+fn memory_there_is() -> u64 {
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max");
+    let group = group.ok().and_then(|text| text.trim().parse().ok());
+    let machine = || {
+        use procfs::Current as _;
+        procfs::Meminfo::current().map(|memory| memory.mem_total).ok()
+    };
+    group.or_else(machine).unwrap_or(DEFAULT_MEMORY as u64)
+}
+
+fn acknowledge(phoenix: &Phoenix, exporters: &[Exporter]) -> (Acknowledge, String) {
+    if let Some(mode) = phoenix.acknowledge {
+        return (mode, "phoenix.acknowledge.otlp says so".into());
+    }
+    match exporters.iter().find(|exporter| !exporter.queue.enabled) {
+        Some(exporter) => (
+            Acknowledge::OnDelivery,
+            format!("{} has no sending_queue, or waits for its result", exporter.id),
+        ),
+        None if exporters.iter().all(|exporter| matches!(exporter.kind, ExporterKind::Nop)) => {
+            (Acknowledge::OnAccept, "nothing is sent anywhere".into())
+        }
+        None => (Acknowledge::OnAccept, "the sending queues are in memory".into()),
+    }
+}
+
+fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> SocketAddr {
+    let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, HEALTH_PORT));
+    for reference in file.extensions() {
+        let id = &reference.id;
+        if id.kind() != "health_check" {
+            problems.push(unknown_component(
+                reference.location,
+                Section::Extensions,
+                id.kind(),
+                ["health_check"],
+            ));
+            continue;
+        }
+        let Some(component) = file.component(Section::Extensions, id.as_str()) else { continue };
+        let Some(mut fields) = keep(component.config.map(), problems) else { continue };
+        if let Some(node) = fields.take("endpoint") {
+            address = keep(address::listen(node), problems).unwrap_or(address);
+        }
+        if let Some(node) = fields.take("path") {
+            keep(node.one_of("path", &[("/", ()), ("/health", ())]), problems);
+        }
+        fields.finish(problems);
+    }
+    address
+}
+
+/// `phoenix.admin`, else the address at which the Collector would serve its own metrics.
+fn admin(file: &CollectorFile, phoenix: &Phoenix, problems: &mut Vec<Problem>) -> SocketAddr {
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT));
+    let telemetry = file.telemetry().and_then(|node| telemetry(node, problems));
+    phoenix.admin.or(telemetry).unwrap_or(default)
+}
+
+/// `service.telemetry.metrics`: the address, or the one Prometheus reader's host and port. Levels,
+/// logs, traces and resource attributes concern the Collector's own process.
+fn telemetry(node: &Node, problems: &mut Vec<Problem>) -> Option<SocketAddr> {
+    let mut fields = keep(node.map(), problems)?;
+    let mut metrics = keep(fields.take("metrics")?.map(), problems)?;
+    if let Some(node) = metrics.take("address") {
+        return keep(address::listen(node), problems);
+    }
+    let readers = keep(metrics.take("readers")?.list(), problems)?;
+    readers.iter().find_map(|reader| {
+        let pull = reader.map().ok()?.take("pull")?;
+        let exporter = pull.map().ok()?.take("exporter")?;
+        let mut prometheus = exporter.map().ok()?.take("prometheus")?.map().ok()?;
+        let host = prometheus.take("host").and_then(|node| node.text().ok()).unwrap_or("localhost");
+        let port = prometheus.take("port").and_then(|node| node.unsigned().ok())?;
+        let host = if host == "localhost" { "127.0.0.1" } else { host };
+        Some(SocketAddr::new(host.parse().ok()?, u16::try_from(port).ok()?))
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _always_fits = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,83 @@
+//! `phoenix`: what is ours, in one section that can be absent.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use pipelines::config::CollectorFile;
+use pipelines::yaml::{Location, Problem, keep};
+
+use super::{address, experiment, observation};
+use crate::engine::Acknowledge;
+
+/// The section, decoded.
+#[derive(Debug, Default)]
+pub struct Phoenix {
+    /// Where the account and the ledger are kept.
+    pub data_dir: Option<PathBuf>,
+    /// What the node is called.
+    pub labels: Vec<(String, String)>,
+    /// Bytes the agent may hold.
+    pub memory_limit: Option<usize>,
+    /// Which of several metrics pipelines to run, and where that stands.
+    pub pipeline: Option<(String, Location)>,
+    /// Whether requests say which variant and generation they are.
+    pub variant_headers: Option<bool>,
+    /// When senders are answered.
+    pub acknowledge: Option<Acknowledge>,
+    /// Where `/metrics` is served.
+    pub admin: Option<SocketAddr>,
+    /// What is measured.
+    pub observation: observe::Settings,
+    /// The local experiment.
+    pub experiment: Option<experiment::Section>,
+}
+
+/// Decodes the section of `file`.
+pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
+    let mut phoenix = Phoenix::default();
+    let Some(node) = file.phoenix() else { return phoenix };
+    let Some(mut fields) = keep(node.map(), problems) else { return phoenix };
+    phoenix.data_dir =
+        fields.take("data_dir").and_then(|node| keep(node.text(), problems)).map(PathBuf::from);
+    if let Some(node) = fields.take("labels") {
+        for entry in keep(node.entries(), problems).unwrap_or_default() {
+            if let Some(value) = keep(entry.value.text(), problems) {
+                phoenix.labels.push((entry.key.text.clone(), value.to_owned()));
+            }
+        }
+    }
+    phoenix.memory_limit = fields.take("memory_limit").and_then(|node| keep(address::size(node), problems));
+    phoenix.pipeline = fields
+        .take("pipeline")
+        .and_then(|node| keep(node.text(), problems).map(|id| (id.to_owned(), node.location)));
+    phoenix.variant_headers = fields.take("variant_headers").and_then(|node| keep(node.bool(), problems));
+    if let Some(node) = fields.take("acknowledge")
+        && let Some(mut fields) = keep(node.map(), problems)
+    {
+        if let Some(node) = fields.take("otlp") {
+            let words = [
+                ("on_accept", Some(Acknowledge::OnAccept)),
+                ("on_delivery", Some(Acknowledge::OnDelivery)),
+                ("on_persist", None),
+            ];
+            phoenix.acknowledge = keep(node.one_of("mode", &words), problems).flatten();
+            if node.text() == Ok("on_persist") {
+                problems.push(Problem::new(node.location, "this version of Phoenix has no queue on disk"));
+            }
+        }
+        fields.finish(problems);
+    }
+    phoenix.admin = fields.take("admin").and_then(|node| keep(address::listen(node), problems));
+    phoenix.observation = observation::decode(&mut fields, problems);
+    phoenix.experiment = fields.take("experiment").and_then(|node| experiment::decode(node, file, problems));
+    if let Some(node) = fields.take("control_plane") {
+        problems.push(Problem::new(node.location, "this version of Phoenix has no control plane"));
+    }
+    fields.finish(problems);
+    if phoenix.memory_limit == Some(0)
+        && let Some(node) = file.phoenix()
+    {
+        problems.push(Problem::new(node.location, "memory_limit is 0").expected("a size such as 128MiB"));
+    }
+    phoenix
+}

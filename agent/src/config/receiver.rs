@@ -1,0 +1,128 @@
+//! The `otlp` receiver: keys and defaults of the Collector, but for the request size, for which the
+//! OTLP specification's 64 MiB stand on both transports.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use pipelines::config::Component;
+use pipelines::yaml::{Fields, Node, Problem, keep};
+
+use super::{Receiver, address};
+use crate::receive::Limits;
+
+/// Keys that tune the Collector's own server and mean nothing to this one.
+const GRPC_TUNING: [&str; 3] = ["keepalive", "read_buffer_size", "write_buffer_size"];
+const HTTP_TUNING: [&str; 4] = ["idle_timeout", "keep_alives_enabled", "read_timeout", "write_timeout"];
+
+/// What an `otlp` receiver listens on.
+#[derive(Debug, Default)]
+pub struct Protocols {
+    /// `protocols.grpc`.
+    pub grpc: Option<Receiver>,
+    /// `protocols.http`.
+    pub http: Option<Receiver>,
+}
+
+/// Decodes an `otlp` receiver.
+pub fn decode(component: &Component, problems: &mut Vec<Problem>) -> Protocols {
+    let mut found = Protocols::default();
+    let Some(mut fields) = keep(component.config.map(), problems) else { return found };
+    let Some(protocols) = keep(fields.required("protocols"), problems) else { return found };
+    fields.finish(problems);
+    // `grpc:` with nothing under it switches it on, so the key counts, not its value.
+    let entries = keep(protocols.entries(), problems).unwrap_or_default();
+    for entry in entries {
+        match entry.key.text.as_str() {
+            "grpc" => found.grpc = grpc(&entry.value, problems),
+            "http" => found.http = http(&entry.value, problems),
+            other => {
+                problems.push(Problem::unknown(entry.key.location, "protocol", other, ["grpc", "http"]));
+            }
+        }
+    }
+    if entries.is_empty() {
+        problems.push(Problem::new(protocols.location, "no protocol").expected("grpc, http or both"));
+    }
+    found
+}
+
+fn grpc(node: &Node, problems: &mut Vec<Problem>) -> Option<Receiver> {
+    let mut fields = keep(node.map(), problems)?;
+    let mut limits = Limits::default();
+    let address = endpoint(&mut fields, 4317, problems);
+    if let Some(transport) = fields.take("transport") {
+        keep(transport.one_of("transport", &[("tcp", ())]), problems);
+    }
+    if let Some(mib) = count(&mut fields, "max_recv_msg_size_mib", problems) {
+        limits.max_bytes = mib.saturating_mul(1 << 20).min(pipelines::batch::MAX_BYTES as u64) as usize;
+    }
+    if let Some(streams) = count(&mut fields, "max_concurrent_streams", problems) {
+        limits.max_streams = u32::try_from(streams).unwrap_or(u32::MAX);
+    }
+    for key in GRPC_TUNING {
+        fields.take(key);
+    }
+    refuse(&mut fields, &["tls", "auth", "middlewares"], problems);
+    metadata(&mut fields, problems);
+    fields.finish(problems);
+    Some(Receiver { address: address?, limits })
+}
+
+fn http(node: &Node, problems: &mut Vec<Problem>) -> Option<Receiver> {
+    let mut fields = keep(node.map(), problems)?;
+    let mut limits = Limits::default();
+    let address = endpoint(&mut fields, 4318, problems);
+    if let Some(bytes) = count(&mut fields, "max_request_body_size", problems) {
+        limits.max_bytes = bytes.min(pipelines::batch::MAX_BYTES as u64) as usize;
+    }
+    if let Some(timeout) = fields.take("read_header_timeout").and_then(|node| keep(node.duration(), problems))
+        && timeout > Duration::ZERO
+    {
+        limits.timeout = timeout;
+    }
+    for key in HTTP_TUNING {
+        fields.take(key);
+    }
+    for (key, path) in [
+        ("metrics_url_path", "/v1/metrics"),
+        ("traces_url_path", "/v1/traces"),
+        ("logs_url_path", "/v1/logs"),
+    ] {
+        if let Some(node) = fields.take(key) {
+            keep(node.one_of("path", &[(path, ())]), problems);
+        }
+    }
+    refuse(&mut fields, &["tls", "auth", "cors", "response_headers", "middlewares"], problems);
+    metadata(&mut fields, problems);
+    fields.finish(problems);
+    Some(Receiver { address: address?, limits })
+}
+
+fn endpoint(fields: &mut Fields<'_>, port: u16, problems: &mut Vec<Problem>) -> Option<SocketAddr> {
+    match fields.take("endpoint") {
+        None => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        Some(node) => keep(address::listen(node), problems),
+    }
+}
+
+/// A positive number; the Collector reads zero as "the default".
+fn count(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>) -> Option<u64> {
+    fields.take(key).and_then(|node| keep(node.unsigned(), problems)).filter(|&count| count > 0)
+}
+
+/// Reports keys that the Collector has and this agent does not: to ignore them would be worse.
+pub fn refuse(fields: &mut Fields<'_>, keys: &[&'static str], problems: &mut Vec<Problem>) {
+    for key in keys {
+        if let Some(node) = fields.take(key) {
+            problems.push(Problem::new(node.location, format!("Phoenix does not support {key:?} here")));
+        }
+    }
+}
+
+fn metadata(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) {
+    if let Some(node) = fields.take("include_metadata")
+        && keep(node.bool(), problems) == Some(true)
+    {
+        problems.push(Problem::new(node.location, "Phoenix does not pass on a sender's metadata"));
+    }
+}

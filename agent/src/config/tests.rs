@@ -1,0 +1,193 @@
+//! What a file may say, and what is said about a file that may not.
+
+use std::time::Duration;
+
+use super::{ExporterKind, Settings, load};
+use crate::engine::Acknowledge;
+use crate::receive::Encoding;
+use crate::split::{Unit, Weight};
+
+const PLAIN: &str = "\
+receivers: { otlp: { protocols: { grpc: , http: } } }
+exporters: { otlp: { endpoint: http://127.0.0.1:14317 } }
+service: { pipelines: { metrics: { receivers: [otlp], exporters: [otlp] } } }
+";
+
+const EXPERIMENT: &str = "\
+receivers: { otlp: { protocols: { grpc: } } }
+processors:
+  filter/small: { metrics: { datapoint: ['metric.name == \"process.memory.virtual\"'] } }
+  groupbyattrs/exe: { keys: [process.executable.name] }
+exporters: { otlp: { endpoint: 127.0.0.1:14317 }, otlp/dev: { endpoint: 127.0.0.1:14318 } }
+service:
+  pipelines:
+    metrics/today: { receivers: [otlp], exporters: [otlp] }
+    metrics/new: { receivers: [otlp], processors: [filter/small], exporters: [] }
+    metrics/rolled: { receivers: [otlp], processors: [groupbyattrs/exe], exporters: [otlp/dev] }
+phoenix:
+  experiment: { baseline: metrics/today, candidate: metrics/new, unit: process, weight: 25% }
+";
+
+fn good(text: &str) -> Settings {
+    load("agent.yaml", text, &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn bad(text: &str) -> String {
+    match load("agent.yaml", text, &|_| None) {
+        Ok(settings) => panic!("expected a problem, got {settings:?}"),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+#[test]
+fn a_plain_collector_file_has_the_collectors_defaults() {
+    let settings = good(PLAIN);
+    assert_eq!(settings.grpc.expect("grpc").address.to_string(), "127.0.0.1:4317");
+    let http = settings.http.expect("http");
+    assert_eq!((http.address.to_string().as_str(), http.limits.max_bytes), ("127.0.0.1:4318", 64 << 20));
+    assert_eq!(settings.health.to_string(), "127.0.0.1:13133");
+    assert_eq!(settings.admin.to_string(), "127.0.0.1:8888");
+    assert_eq!(settings.memory_limit, 128 << 20);
+    assert_eq!(settings.acknowledge.0, Acknowledge::OnAccept);
+    assert!(settings.routes.traces.is_none() && settings.intent.experiment.is_none());
+    let exporter = &settings.exporters[0];
+    let ExporterKind::Otlp { endpoint, otlp } = &exporter.kind else { panic!("{exporter:?}") };
+    assert_eq!((endpoint.host.as_str(), endpoint.port, endpoint.tls), ("127.0.0.1", 14_317, false));
+    assert_eq!((otlp.compression, otlp.timeout), (Some(Encoding::Gzip), Duration::from_secs(5)));
+    assert_eq!((exporter.queue.size, exporter.queue.consumers), (1_000, 10));
+    assert_eq!(exporter.retry.max_elapsed_time, Duration::from_secs(300));
+}
+
+#[test]
+fn every_key_of_ours_has_its_effect() {
+    let settings = good(
+        "receivers: { otlp: { protocols: { grpc: { endpoint: 'localhost:0', max_recv_msg_size_mib: 8 } } } }
+exporters:
+  otlp:
+    endpoint: otlp.example:4317
+    tls: { insecure: true }
+    compression: zstd
+    headers: { authorization: Bearer x }
+    timeout: 2s
+    retry_on_failure: { enabled: false }
+    sending_queue: { queue_size: 7, num_consumers: 2 }
+processors: { memory_limiter: { check_interval: 1s, limit_mib: 400, spike_limit_mib: 80 } }
+service:
+  telemetry: { metrics: { readers: [ { pull: { exporter: { prometheus: { host: 127.0.0.1, port: 9999 } } } } ] } }
+  pipelines: { metrics: { receivers: [otlp], processors: [memory_limiter], exporters: [otlp] } }
+phoenix:
+  data_dir: state
+  labels: { env: prod }
+  variant_headers: false
+  acknowledge: { otlp: on_delivery }
+  window: 5s
+",
+    );
+    assert_eq!(settings.grpc.expect("grpc").limits.max_bytes, 8 << 20);
+    let ExporterKind::Otlp { endpoint, otlp } = &settings.exporters[0].kind else { panic!("not otlp") };
+    assert!(!endpoint.tls && !otlp.variant_headers);
+    assert_eq!((otlp.compression, otlp.timeout), (Some(Encoding::Zstd), Duration::from_secs(2)));
+    assert!(otlp.headers["authorization"].is_sensitive(), "a secret must not be logged");
+    assert_eq!((settings.exporters[0].queue.size, settings.exporters[0].queue.consumers), (7, 2));
+    assert_eq!(settings.memory_limit, 240 << 20, "three quarters of the soft limit");
+    assert_eq!(settings.admin.to_string(), "127.0.0.1:9999");
+    assert_eq!(settings.acknowledge.0, Acknowledge::OnDelivery);
+    assert_eq!(settings.labels, [("env".to_owned(), "prod".to_owned())]);
+    assert!(settings.data_dir.is_some());
+}
+
+#[test]
+fn an_experiment_names_two_pipelines_and_the_candidate_leaves_by_the_baselines_exporters() {
+    let settings = good(EXPERIMENT);
+    let experiment = settings.intent.experiment.expect("experiment");
+    assert_eq!(experiment.split.unit, Unit::Process);
+    assert_eq!(experiment.split.weight, Weight::from_bp(2_500).expect("weight"));
+    assert_eq!((settings.routes.metrics, settings.routes.candidate), (Some(vec![0]), vec![0]));
+    let own = good(&EXPERIMENT.replace("exporters: [] }", "exporters: [otlp/dev] }"));
+    assert_eq!((own.routes.metrics, own.routes.candidate), (Some(vec![0]), vec![1]));
+}
+
+#[test]
+fn what_changes_a_generation_changes_its_digests_and_nothing_else_does() {
+    let digests = |text: &str| good(text).intent.digests;
+    let before = digests(EXPERIMENT);
+    let same = EXPERIMENT.replace("endpoint: 127.0.0.1:14317", "endpoint: 127.0.0.1:24317");
+    assert_eq!(digests(&format!("# a comment\n{same}")), before);
+    for (from, to) in [
+        ("25%", "26%"),
+        ("unit: process", "unit: host"),
+        ("virtual", "usage"),
+        ("phoenix:", "phoenix:\n  window: 20s"),
+    ] {
+        assert_ne!(digests(&EXPERIMENT.replace(from, to)), before, "{from} → {to}");
+    }
+}
+
+#[test]
+fn a_share_of_the_units_must_not_cut_through_what_a_stage_sees_whole() {
+    let rolled = EXPERIMENT.replace("candidate: metrics/new", "candidate: metrics/rolled");
+    let said = bad(&rolled);
+    assert!(said.contains("agent.yaml:12:92") && said.contains("whole host"), "{said}");
+    for fine in [
+        "unit: process, weight: 0%",
+        "unit: process, weight: 100%",
+        "unit: host, weight: 25%",
+        "unit: [host.name], weight: 25%",
+    ] {
+        good(&rolled.replace("unit: process, weight: 25%", fine));
+    }
+    bad(&rolled.replace("unit: process", "unit: [service.name]"));
+}
+
+#[test]
+fn what_cannot_run_is_refused_by_name_and_place() {
+    let cases: [(&str, &str, &str, &str); 20] = [
+        (PLAIN, "exporters: [otlp]", "exporters: [otpl]", "agent.yaml:3:67"),
+        (PLAIN, "otlp: { endpoint", "otlp: { compresion: gzip, endpoint", "did you mean \"compression\""),
+        (PLAIN, "endpoint: http://127.0.0.1:14317", "timeout: 1s", "\"endpoint\" is missing"),
+        (PLAIN, "http://127.0.0.1:14317", "ftp://127.0.0.1:14317", "is no endpoint"),
+        (PLAIN, "14317 }", "14317, sending_queue: { storage: file_storage } }", "no queue on disk"),
+        (PLAIN, "14317 }", "14317, tls: { insecure_skip_verify: true } }", "cannot verify"),
+        (PLAIN, "grpc: ,", "grpc: { tls: { cert_file: x } },", "does not support \"tls\""),
+        (PLAIN, "grpc: ,", "grcp: ,", "did you mean \"grpc\""),
+        (
+            PLAIN,
+            "metrics: {",
+            "metrics/a: { receivers: [otlp], exporters: [otlp] }, metrics/b: {",
+            "second pipeline of metrics",
+        ),
+        (PLAIN, "metrics: {", "profiles: {", "does not carry profiles"),
+        (PLAIN, "service:", "phoenix: { memory_limit: lots }\nservice:", "a size such as 128MiB"),
+        (PLAIN, "service:", "phoenix: { acknowledge: { otlp: on_persist } }\nservice:", "no queue on disk"),
+        (PLAIN, "service:", "phoenix: { data_dri: x }\nservice:", "did you mean \"data_dir\""),
+        (
+            PLAIN,
+            "service: {",
+            "extensions: { pprof: }\nservice: { extensions: [pprof],",
+            "does not run the Collector's extension",
+        ),
+        (EXPERIMENT, "weight: 25%", "weight: 25", "a share such as 25%"),
+        (EXPERIMENT, "weight: 25%", "weight: 101%", "a share such as 25%"),
+        (EXPERIMENT, "weight: 25%", "weight: 0.001%", "a share such as 25%"),
+        (EXPERIMENT, "candidate: metrics/new", "candidate: metrics/nwe", "did you mean \"metrics/new\""),
+        (EXPERIMENT, "candidate: metrics/new", "candidate: metrics/today", "both metrics/today"),
+        (EXPERIMENT, "unit: process", "unit: prozess", "did you mean \"process\""),
+    ];
+    for (text, from, to, expected) in cases {
+        assert!(text.contains(from), "{from}");
+        let said = bad(&text.replacen(from, to, 1));
+        assert!(said.contains(expected), "{from} → {to}:\n{said}");
+        assert!(said.starts_with("agent.yaml:"), "{said}");
+    }
+    let misspelt = PLAIN
+        .replace("exporters: { otlp:", "exporters: { oltp:")
+        .replace("exporters: [otlp]", "exporters: [oltp]");
+    assert!(bad(&misspelt).contains("did you mean \"otlp\""), "{}", bad(&misspelt));
+    let redacting = PLAIN.replace("service: { pipelines: {", "processors: { redaction: }\nservice: { pipelines: { logs: { receivers: [otlp], processors: [redaction], exporters: [otlp] },");
+    let said = bad(&redacting);
+    assert!(said.contains("Phoenix does not run redaction on logs"), "{said}");
+    let hostmetrics = PLAIN
+        .replace("receivers: {", "receivers: { hostmetrics: ,")
+        .replace("receivers: [otlp]", "receivers: [hostmetrics]");
+    assert!(bad(&hostmetrics).contains("kept in a Collector upstream"), "{}", bad(&hostmetrics));
+}

@@ -1,0 +1,78 @@
+//! When a sender is answered.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::deliver::Outcome;
+use crate::receive::{Answer, Refusal};
+
+/// How long an answer waits for delivery when the sender sets no deadline of its own: less than the
+/// five seconds a Collector gives an attempt, so that it hears the answer.
+const DELIVERY_DEADLINE: Duration = Duration::from_secs(4);
+
+/// When a sender is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// Once the request is queued.
+    OnAccept,
+    /// Once the destinations settled it.
+    OnDelivery,
+}
+
+impl Acknowledge {
+    /// Its name in the config and in `/health`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OnAccept => "on_accept",
+            Self::OnDelivery => "on_delivery",
+        }
+    }
+}
+
+/// The outcomes an answer waits for; none when it does not wait.
+#[derive(Debug, Default)]
+pub struct Waits(Vec<oneshot::Receiver<Outcome>>);
+
+impl Waits {
+    /// One more outcome to wait for, if this mode waits.
+    pub fn add(&mut self, mode: Acknowledge) -> Option<oneshot::Sender<Outcome>> {
+        (mode == Acknowledge::OnDelivery).then(|| {
+            let (done, wait) = oneshot::channel();
+            self.0.push(wait);
+            done
+        })
+    }
+
+    /// Waits for all of them, a little less long than the sender does.
+    ///
+    /// # Errors
+    /// [`Refusal::Undelivered`] if one failed, or is late: it stays queued then.
+    pub async fn settled(self, deadline: Option<Duration>) -> Result<Answer, Refusal> {
+        if self.0.is_empty() {
+            return Ok(Answer::default());
+        }
+        let patience = deadline.map_or(DELIVERY_DEADLINE, |deadline| deadline.mul_f64(0.8));
+        let late = || Refusal::Undelivered(format!("not within {patience:?}; still queued, do not retry"));
+        tokio::time::timeout(patience, self.all()).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn all(self) -> Result<Answer, Refusal> {
+        let mut answer = Answer::default();
+        for wait in self.0 {
+            match wait.await {
+                Ok(Outcome::Delivered { rejected, message }) => {
+                    // Of several destinations' rejections the largest is told: the same points may be
+                    // in each of them.
+                    answer.rejected = answer.rejected.max(rejected);
+                    if answer.message.is_empty() {
+                        answer.message = message;
+                    }
+                }
+                Ok(Outcome::Failed(reason)) => return Err(Refusal::Undelivered(reason)),
+                Err(_) => return Err(Refusal::Undelivered("the agent is shutting down".into())),
+            }
+        }
+        Ok(answer)
+    }
+}

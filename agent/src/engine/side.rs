@@ -1,0 +1,80 @@
+//! One variant's pipeline, and what it made of the batch at hand.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pipelines::Batch;
+use pipelines::config::Plan;
+use pipelines::processors::{Pipeline, RuleCount};
+
+/// A pipeline with its state and its output, whose memory is reused from batch to batch. A plan
+/// without stages has no pipeline: its output is the input itself.
+#[derive(Debug)]
+pub struct Side {
+    plan: Plan,
+    pipeline: Option<Pipeline>,
+    output: Batch,
+}
+
+impl Side {
+    /// A pipeline without any state yet.
+    pub fn build(plan: &Plan) -> Self {
+        let pipeline = (!plan.stages().is_empty()).then(|| Pipeline::build(plan));
+        Self { plan: plan.clone(), pipeline, output: Batch::default() }
+    }
+
+    /// Whether it runs the same plan.
+    pub fn runs_the_plan_of(&self, other: &Self) -> bool {
+        self.plan.digest() == other.plan.digest()
+    }
+
+    /// Takes over the state of every stage of `old` that has not changed.
+    pub fn adopt(&mut self, old: Self) {
+        if let (Some(pipeline), Some(old)) = (&mut self.pipeline, old.pipeline) {
+            pipeline.adopt(old);
+        }
+    }
+
+    /// Runs the pipeline over `input` at `now`, Unix nanoseconds.
+    ///
+    /// # Errors
+    /// What went wrong, for a person. After a panic the pipeline starts anew, without state.
+    pub fn process(&mut self, input: &Batch, now: u64) -> Result<(), String> {
+        let Self { plan, pipeline: Some(pipeline), output } = self else { return Ok(()) };
+        match catch_unwind(AssertUnwindSafe(|| pipeline.process(input, now, output))) {
+            Ok(result) => result.map_err(|refused| refused.to_string()),
+            Err(panic) => {
+                // Replaced, so that nobody sees what it left half done.
+                *pipeline = Pipeline::build(plan);
+                *output = Batch::default();
+                Err(format!("panic: {}", message(panic.as_ref())))
+            }
+        }
+    }
+
+    /// Points that each rule has dropped since this was last asked.
+    pub fn take_rule_counts(&mut self) -> Vec<RuleCount> {
+        self.pipeline.as_mut().map(Pipeline::take_rule_counts).unwrap_or_default()
+    }
+
+    /// The output of the last [`Self::process`] of `input`.
+    pub fn output<'a>(&'a self, input: &'a Batch) -> &'a Batch {
+        if self.pipeline.is_some() { &self.output } else { input }
+    }
+
+    /// Computes the identities of the output, unless it is the input.
+    pub fn identify(&mut self) {
+        if self.pipeline.is_some() {
+            self.output.identify();
+        }
+    }
+
+    /// Gives back the memory of the last output.
+    pub fn shrink(&mut self) {
+        self.output = Batch::default();
+    }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}

@@ -1,0 +1,153 @@
+//! The candidate beside the baseline: run, observed, and assigned its share.
+//!
+//! What always holds: the candidate sees every batch and touches nothing of the baseline. If it fails
+//! it is cut out for the rest of its generation, and the batch it failed on leaves as the baseline
+//! made it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use observe::{Observer, Summary, Variant};
+use pipelines::Batch;
+use pipelines::batch::Keep;
+
+use super::side::Side;
+use crate::config::Experiment;
+use crate::split::{Assignment, Splitter};
+
+/// A window that closed, and the scrape interval observed by then.
+pub type Closed = (Summary, Option<u64>);
+
+/// The candidate's part of a lane.
+#[derive(Debug)]
+pub struct Trial {
+    /// The pipeline; nothing once it was cut out.
+    pub side: Option<Side>,
+    /// What watches both.
+    pub observer: Observer,
+    /// Windows that closed and were not collected yet.
+    pub closed: Vec<Closed>,
+    /// What is measured; an observer serves as long as this stays the same.
+    pub observation: Arc<observe::Settings>,
+    splitter: Splitter,
+    assignment: Assignment,
+}
+
+impl Trial {
+    /// A candidate nobody has seen a batch of, from `now` on, Unix nanoseconds.
+    pub fn build(experiment: &Experiment, agent_uid: &str, now: u64) -> Self {
+        let observation = Arc::clone(&experiment.observation);
+        Self {
+            side: Some(Side::build(&experiment.candidate)),
+            observer: Observer::new(Arc::clone(&observation), now),
+            closed: Vec::new(),
+            observation,
+            splitter: Splitter::new(experiment.split.clone(), agent_uid),
+            assignment: Assignment::default(),
+        }
+    }
+
+    /// A batch was admitted at `now`.
+    pub fn admit(&mut self, input: &Batch, now: u64) {
+        self.roll(now);
+        self.observer.input(input, now);
+        self.assignment.assign(&mut self.splitter, input);
+    }
+
+    /// Closes the window that has ended by `now`.
+    pub fn roll(&mut self, now: u64) {
+        if let Some(summary) = self.observer.roll(now) {
+            self.closed.push((summary, self.observer.interval_nanos()));
+        }
+    }
+
+    /// Runs the candidate. Why it was cut out, if it failed.
+    pub fn run(&mut self, input: &Batch, now: u64, points: u64) -> Option<String> {
+        let started = Instant::now();
+        let failure = self.side.as_mut()?.process(input, now).err();
+        if failure.is_some() {
+            self.side = None;
+            self.observer.failed(Variant::Candidate);
+        } else {
+            self.spent(Variant::Candidate, started, points);
+        }
+        failure
+    }
+
+    /// What a variant's pipeline took.
+    pub fn spent(&mut self, variant: Variant, since: Instant, points: u64) {
+        let nanos = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.observer.spent(variant, nanos, points);
+    }
+
+    /// Shows both outputs to the observer.
+    pub fn observe(&mut self, input: &Batch, baseline: &mut Side) {
+        baseline.identify();
+        let output = baseline.output(input);
+        self.observer.output(Variant::Baseline, input, output, output.encoded_len() as u64);
+        if let Some(side) = &mut self.side {
+            side.identify();
+            let output = side.output(input);
+            self.observer.output(Variant::Candidate, input, output, output.encoded_len() as u64);
+        } else {
+            self.assignment.fall_back();
+        }
+    }
+
+    /// What to write of a variant's output; nothing if it delivers nothing of this batch.
+    pub fn keep(&self, variant: Variant) -> Option<Keep<'_>> {
+        let homes = self.assignment.homes(variant);
+        if homes.iter().all(|&home| home) {
+            // Also for a batch without resources: the baseline's, and empty.
+            return (variant == Variant::Baseline || !homes.is_empty()).then_some(Keep::All);
+        }
+        self.assignment.has_any(variant).then_some(Keep::Homes(homes))
+    }
+
+    /// Accounts for every unit of the batch: whose it is, and whether something of it left. Returns
+    /// how many points had no unit.
+    pub fn settle(&mut self, input: &Batch, baseline: &Side) -> u64 {
+        let candidate = self.side.as_ref();
+        let left = [
+            present(baseline.output(input)),
+            candidate.map(|s| present(s.output(input))).unwrap_or_default(),
+        ];
+        let mut unassigned = 0;
+        for (home, (variant, unit)) in self.assignment.units().enumerate() {
+            let scopes = input.scopes(&input.resources()[home]);
+            let metrics = scopes.iter().flat_map(|scope| input.metrics(scope));
+            let points = metrics.map(|metric| metric.points.len() as u64).sum();
+            match unit {
+                None => unassigned += points,
+                Some(unit) => {
+                    let delivered = left[variant.index()].get(home).copied().unwrap_or(false);
+                    self.observer.assigned(variant, unit, points, delivered);
+                }
+            }
+        }
+        self.observer.unassigned(unassigned);
+        unassigned
+    }
+}
+
+/// By index of the input resource: whether the output has a point of it.
+fn present(output: &Batch) -> Vec<bool> {
+    let mut present = Vec::new();
+    let mut mark = |home: u32| {
+        let home = home as usize;
+        if home >= present.len() {
+            present.resize(home + 1, false);
+        }
+        present[home] = true;
+    };
+    for resource in output.resources() {
+        for scope in output.scopes(resource) {
+            for metric in output.metrics(scope) {
+                for point in output.points(metric) {
+                    mark(point.home);
+                }
+            }
+        }
+    }
+    present
+}

@@ -1,0 +1,135 @@
+//! The process around the app: its runtime, its signals, what it prints, how it ends.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipelines::yaml::Problems;
+use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::account::Account;
+use crate::app::{App, BootError, Event, Listening};
+use crate::config::{self, Settings};
+
+/// Two are enough for a node's telemetry, and idle ones cost memory.
+const WORKERS: usize = 2;
+const STACK: usize = 1 << 20;
+/// How long tasks have to notice that the runtime ends.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
+/// Why the process ends in failure.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The config cannot be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The config is wrong.
+    #[error("{0}")]
+    Config(#[from] Problems),
+    /// The config cannot be put into force.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// The system refuses something else.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+impl Failure {
+    /// 2 for a config that cannot be used, 1 for the rest.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Unreadable { .. } | Self::Config(_) => ExitCode::from(2),
+            Self::Boot(_) | Self::System(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Logs to stderr, from `info` unless `RUST_LOG` says otherwise.
+pub fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}
+
+/// Runs the agent on the config at `path` until a signal ends it.
+///
+/// # Errors
+/// [`Failure`], all of them before it serves.
+pub fn run(path: &Path) -> Result<(), Failure> {
+    let settings = read(path)??;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_stack_size(STACK)
+        .thread_name("phoenix")
+        .enable_all()
+        .build()?;
+    let account = runtime.block_on(serve(path, settings))?;
+    end(runtime, &account);
+    Ok(())
+}
+
+async fn serve(path: &Path, settings: Settings) -> Result<Arc<Account>, Failure> {
+    let mut signals =
+        Signals { hangup: signal(SignalKind::hangup())?, terminate: signal(SignalKind::terminate())? };
+    let app = App::build(settings).await?;
+    announce(&app.listening()?)?;
+    let account = Arc::clone(&app.shared().account);
+    app.run(async || signals.next(path).await).await;
+    Ok(account)
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    async fn next(&mut self, path: &Path) -> Event {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => match read(path) {
+                    Ok(settings) => return Event::Reread(Box::new(settings)),
+                    Err(failure) => tracing::error!("the config is not reread: {failure}"),
+                },
+                _ = self.terminate.recv() => return Event::Stop,
+                _ = tokio::signal::ctrl_c() => return Event::Stop,
+            }
+        }
+    }
+}
+
+/// The outer error is the file's, the inner one its content's.
+fn read(path: &Path) -> Result<Result<Settings, Problems>, Failure> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|source| Failure::Unreadable { path: name.clone(), source })?;
+    Ok(config::load(&name, &text, &|variable| std::env::var(variable).ok()))
+}
+
+/// One line of JSON on stdout: whoever started the agent with port 0 learns the ports.
+fn announce(listening: &Listening) -> io::Result<()> {
+    let line = serde_json::json!({ "listening": listening });
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// Drops what is still queued, which puts it on the account as lost, and says so.
+fn end(runtime: Runtime, account: &Account) {
+    let lost = account.totals().owed();
+    runtime.shutdown_timeout(LAST_MOMENT);
+    if lost > 0 {
+        tracing::error!(lost, "points were still queued at the shutdown's deadline");
+    } else {
+        tracing::info!(delivered = account.totals().delivered, "stopped; nothing was left behind");
+    }
+}

@@ -1,0 +1,167 @@
+//! Whose output is delivered: the split, version 1.
+//!
+//! A point belongs to the unit that its input resource names. A unit is the candidate's if
+//!
+//! ```text
+//! XXH3-64(text(salt) ‖ attribute₁ ‖ attribute₂ ‖ …) · 10⁴ < weight_bp · 2⁶⁴
+//!
+//! text(t)   = length of t in bytes, u32 little-endian ‖ t
+//! attribute = text(name) ‖ type, u8 ‖ text(value)
+//! type      = 1 text (UTF-8) · 2 bool (one byte, 0 or 1) · 3 int (i64 little-endian)
+//!             4 double (bits, u64 little-endian) · 5 bytes
+//! ```
+//!
+//! with the unit's attributes in the order of [`Unit`], so assignment is sticky, and raising the
+//! weight only moves units towards the candidate. The host's attribute is the first present of
+//! `host.id`, `host.name`, `k8s.node.name`, else `phoenix.agent.uid` with the agent's own id. A
+//! resource that lacks any other attribute of the unit, or has a list, a map or nothing as its value,
+//! has no unit: the baseline keeps it, counted. Golden vectors: `proto/testdata/split-v1.json`.
+
+mod assignment;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use pipelines::Batch;
+use pipelines::batch::{ResourceRow, Value};
+use xxhash_rust::xxh3::xxh3_64;
+
+pub use assignment::Assignment;
+
+/// Attributes that name a host, best first.
+pub const HOST: [&str; 3] = ["host.id", "host.name", "k8s.node.name"];
+const AGENT_UID: &str = "phoenix.agent.uid";
+const PROCESS: [&str; 2] = ["process.pid", "process.executable.name"];
+
+/// What is assigned as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A host.
+    Host,
+    /// A process on a host.
+    Process,
+    /// Whatever these resource attributes tell apart, in this order.
+    Attributes(Vec<String>),
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("host"),
+            Self::Process => f.write_str("process"),
+            Self::Attributes(names) => write!(f, "[{}]", names.join(", ")),
+        }
+    }
+}
+
+/// A share in basis points, hundredths of a percent: 0 to 10,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Weight(u16);
+
+impl Weight {
+    /// Nobody.
+    pub const NONE: Self = Self(0);
+    /// Everybody.
+    pub const ALL: Self = Self(10_000);
+
+    /// A weight of so many basis points, if there are not more than all.
+    pub fn from_bp(bp: u64) -> Option<Self> {
+        u16::try_from(bp).ok().map(Self).filter(|&weight| weight <= Self::ALL)
+    }
+
+    /// In basis points.
+    pub fn bp(self) -> u16 {
+        self.0
+    }
+
+    /// Whether a unit with this hash is the candidate's.
+    pub fn takes(self, hash: u64) -> bool {
+        u128::from(hash) * 10_000 < u128::from(self.0) << 64
+    }
+}
+
+/// The rule of one generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// What is assigned as a whole.
+    pub unit: Unit,
+    /// The candidate's share of the units.
+    pub weight: Weight,
+    /// What makes this experiment's assignment independent of another's.
+    pub salt: String,
+}
+
+/// A split with its salt encoded, ready to hash keys; one a lane.
+#[derive(Clone, Debug)]
+pub struct Splitter {
+    split: Split,
+    agent_uid: String,
+    key: Vec<u8>,
+    salt_len: usize,
+}
+
+impl Splitter {
+    /// A splitter for `split`; `agent_uid` names the host where no attribute does.
+    pub fn new(split: Split, agent_uid: &str) -> Self {
+        let mut key = Vec::with_capacity(256);
+        put_text(&mut key, split.salt.as_bytes());
+        let salt_len = key.len();
+        Self { split, agent_uid: agent_uid.to_owned(), key, salt_len }
+    }
+
+    /// The split.
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// The hash of the unit a resource belongs to, or nothing if it has none.
+    pub fn unit(&mut self, batch: &Batch, resource: &ResourceRow) -> Option<u64> {
+        self.key.truncate(self.salt_len);
+        let Self { split, agent_uid, key, .. } = self;
+        let uid = Value::Text(agent_uid.as_bytes());
+        let mut put = |name: &str| {
+            let value = batch.attribute(resource.attrs, name.as_bytes());
+            value.is_some_and(|value| put_attribute(key, name, value))
+        };
+        let whole = match &split.unit {
+            Unit::Attributes(names) => names.iter().all(|name| put(name)),
+            Unit::Host => HOST.iter().any(|name| put(name)) || put_attribute(key, AGENT_UID, uid),
+            Unit::Process => {
+                let hosted = HOST.iter().any(|name| put(name));
+                if !hosted {
+                    put_attribute(key, AGENT_UID, uid);
+                }
+                PROCESS.iter().all(|name| {
+                    let value = batch.attribute(resource.attrs, name.as_bytes());
+                    value.is_some_and(|value| put_attribute(key, name, value))
+                })
+            }
+        };
+        whole.then(|| xxh3_64(key))
+    }
+}
+
+/// Appends an attribute; false, and nothing appended, if its value cannot name a unit.
+fn put_attribute(key: &mut Vec<u8>, name: &str, value: Value<'_>) -> bool {
+    let scalar = |key: &mut Vec<u8>, kind: u8, value: &[u8]| {
+        put_text(key, name.as_bytes());
+        key.push(kind);
+        put_text(key, value);
+        true
+    };
+    match value {
+        Value::Text(text) => scalar(key, 1, text),
+        Value::Bool(bit) => scalar(key, 2, &[u8::from(bit)]),
+        Value::Int(number) => scalar(key, 3, &number.to_le_bytes()),
+        Value::Double(number) => scalar(key, 4, &number.to_bits().to_le_bytes()),
+        Value::Bytes(bytes) => scalar(key, 5, bytes),
+        Value::Empty | Value::List(_) | Value::Map(_) => false,
+    }
+}
+
+fn put_text(key: &mut Vec<u8>, text: &[u8]) {
+    key.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    key.extend_from_slice(text);
+}

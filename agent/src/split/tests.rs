@@ -1,0 +1,125 @@
+//! Golden vectors, and the laws of an assignment.
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value::Value as Any};
+use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use pipelines::Batch;
+use proptest::prelude::*;
+use prost::Message;
+use serde_json::Value as Json;
+
+use super::{Split, Splitter, Unit, Weight};
+
+fn batch(resources: Vec<Vec<(String, Any)>>) -> Batch {
+    let resource_metrics = resources.into_iter().map(|attributes| {
+        let attributes = attributes.into_iter().map(|(key, value)| {
+            let value = Some(AnyValue { value: Some(value) });
+            KeyValue { key, value, ..Default::default() }
+        });
+        let resource = Some(Resource { attributes: attributes.collect(), ..Default::default() });
+        ResourceMetrics { resource, ..Default::default() }
+    });
+    let request = ExportMetricsServiceRequest { resource_metrics: resource_metrics.collect() };
+    Batch::parse(request.encode_to_vec().into()).expect("legal")
+}
+
+fn any(value: &Json) -> Any {
+    let (kind, value) = value.as_object().and_then(|map| map.iter().next()).expect("one kind");
+    let text = || value.as_str().expect("text").to_owned();
+    match kind.as_str() {
+        "text" => Any::StringValue(text()),
+        "bool" => Any::BoolValue(value.as_bool().expect("bool")),
+        "int" => Any::IntValue(text().parse().expect("int")),
+        "double" => Any::DoubleValue(value.as_f64().expect("double")),
+        "bytes" => {
+            let text = text();
+            let byte = |i: usize| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).expect("hex");
+            Any::BytesValue((0..text.len() / 2).map(byte).collect())
+        }
+        "list" => Any::ArrayValue(ArrayValue::default()),
+        other => panic!("unknown kind {other}"),
+    }
+}
+
+#[test]
+fn the_golden_vectors_hold() {
+    let text = include_str!("../../../proto/testdata/split-v1.json");
+    let vectors: Json = serde_json::from_str(text).expect("json");
+    let cases = vectors["cases"].as_array().expect("cases");
+    assert!(cases.len() >= 28);
+    for case in cases {
+        let name = &case["name"];
+        let unit = match &case["unit"] {
+            Json::String(unit) if unit == "host" => Unit::Host,
+            Json::String(_) => Unit::Process,
+            list => Unit::Attributes(serde_json::from_value(list.clone()).expect("names")),
+        };
+        let resource = case["resource"].as_object().expect("resource");
+        let batch = batch(vec![resource.iter().map(|(key, value)| (key.clone(), any(value))).collect()]);
+        let salt = case["salt"].as_str().expect("salt").to_owned();
+        let split = Split { unit, weight: Weight::NONE, salt };
+        let mut splitter = Splitter::new(split, case["agent_uid"].as_str().expect("uid"));
+        let hash = splitter.unit(&batch, &batch.resources()[0]);
+        assert_eq!(hash.map(|hash| format!("{hash:016x}")).as_deref(), case["hash"].as_str(), "{name}");
+        let Some(hash) = hash else { continue };
+        let smallest = case["smallest_weight_bp"].as_u64().expect("weight");
+        assert!(Weight::from_bp(smallest).expect("weight").takes(hash), "{name}");
+        assert!(!Weight::from_bp(smallest - 1).expect("weight").takes(hash), "{name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn raising_the_weight_only_moves_units_towards_the_candidate(hash: u64, low in 0..=10_000u64, high in 0..=10_000u64) {
+        let (low, high) = (low.min(high), low.max(high));
+        let takes = |bp| Weight::from_bp(bp).expect("weight").takes(hash);
+        prop_assert!(!takes(low) || takes(high));
+        prop_assert!(!takes(0));
+        prop_assert!(takes(10_000));
+    }
+
+    #[test]
+    fn a_unit_is_sticky_whatever_travels_with_it(pid in 1..100_000i64, others in proptest::collection::vec(1..100_000i64, 0..20)) {
+        let resource = |pid: i64| vec![
+            ("process.pid".to_owned(), Any::IntValue(pid)),
+            ("host.name".to_owned(), Any::StringValue("web-1".into())),
+            ("process.executable.name".to_owned(), Any::StringValue("nginx".into())),
+        ];
+        let split = Split { unit: Unit::Process, weight: Weight::NONE, salt: "s".into() };
+        let mut splitter = Splitter::new(split, "");
+        let alone = batch(vec![resource(pid)]);
+        let expected = splitter.unit(&alone, &alone.resources()[0]);
+        let mut crowd: Vec<_> = others.into_iter().map(resource).collect();
+        // The same unit with its attributes in another order, and one more.
+        let mut same = resource(pid);
+        same.reverse();
+        same.push(("process.owner".to_owned(), Any::StringValue("root".into())));
+        crowd.push(same);
+        let crowd = batch(crowd);
+        let last = crowd.resources().last().expect("one");
+        prop_assert_eq!(splitter.unit(&crowd, last), expected);
+    }
+}
+
+#[test]
+fn a_share_of_the_units_is_about_the_weight() {
+    let taken = |bp| {
+        let weight = Weight::from_bp(bp).expect("weight");
+        let split = Split { unit: Unit::Process, weight, salt: "phoenix".into() };
+        let mut splitter = Splitter::new(split, "agent");
+        let resources = (0..20_000).map(|pid| {
+            vec![
+                ("process.pid".to_owned(), Any::IntValue(pid)),
+                ("process.executable.name".to_owned(), Any::StringValue("java".into())),
+            ]
+        });
+        let batch = batch(resources.collect());
+        let units = batch.resources().iter().filter_map(|resource| splitter.unit(&batch, resource));
+        units.filter(|&unit| weight.takes(unit)).count()
+    };
+    // Five standard deviations of a binomial distribution.
+    assert!((4_694..=5_306).contains(&taken(2_500)), "{}", taken(2_500));
+    assert!((846..=1_154).contains(&taken(500)), "{}", taken(500));
+    assert_eq!(taken(10_000), 20_000);
+}
