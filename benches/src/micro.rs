@@ -99,9 +99,11 @@ fn work(piece: &str, payload: &Payload) -> anyhow::Result<Box<dyn FnMut()>> {
     let mut batch = Batch::parse(bytes.clone())?;
     let mut output = Batch::default();
     Ok(match piece {
-        "index" => Box::new(move || drop(black_box(batch.reparse(bytes.clone())))),
+        "index" => Box::new(move || {
+            let _ = black_box(batch.reparse(bytes.clone()));
+        }),
         "identity" => Box::new(move || {
-            drop(black_box(batch.reparse(bytes.clone())));
+            let _ = black_box(batch.reparse(bytes.clone()));
             batch.identify();
         }),
         "filter-resource" | "filter-datapoint" | "canary" => {

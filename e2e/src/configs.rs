@@ -1,0 +1,68 @@
+//! Agent configs, as a person would write them.
+
+/// A candidate that passes everything on, with a mark on each resource by which a point tells who made it.
+pub const MARKED: &str =
+    "resource/mark: { attributes: [ { key: made.by, value: candidate, action: insert } ] }";
+
+/// An agent with an experiment on the `process` unit.
+#[derive(Clone, Debug)]
+pub struct Experiment<'a> {
+    /// Where outputs go.
+    pub sink: String,
+    /// Where ledger and account are.
+    pub data_dir: &'a std::path::Path,
+    /// One line of `processors:` each, in order.
+    pub baseline: &'a [&'a str],
+    /// As `baseline`.
+    pub candidate: &'a [&'a str],
+    /// E.g. `25%`.
+    pub weight: &'a str,
+    /// E.g. `process`.
+    pub unit: &'a str,
+}
+
+impl Experiment<'_> {
+    /// The config's text.
+    pub fn text(&self) -> String {
+        let mut defined: Vec<&str> = self.baseline.iter().chain(self.candidate).copied().collect();
+        defined.dedup();
+        let processors: String = defined.iter().map(|line| format!("\n  {line}")).collect();
+        let processors =
+            if defined.is_empty() { String::new() } else { format!("processors:{processors}\n") };
+        let ids = |lines: &[&str]| {
+            let ids: Vec<&str> = lines.iter().filter_map(|line| line.split(':').next()).collect();
+            format!("[{}]", ids.join(", "))
+        };
+        format!(
+            "receivers:
+  otlp:
+    protocols:
+      grpc: {{ endpoint: 127.0.0.1:0 }}
+      http: {{ endpoint: 127.0.0.1:0 }}
+{processors}exporters:
+  otlp:
+    endpoint: '{}'
+    compression: none
+    tls: {{ insecure: true }}
+    retry_on_failure: {{ initial_interval: 50ms, max_interval: 200ms }}
+extensions: {{ health_check: {{ endpoint: 127.0.0.1:0 }} }}
+service:
+  extensions: [health_check]
+  pipelines:
+    metrics/baseline: {{ receivers: [otlp], processors: {}, exporters: [otlp] }}
+    metrics/candidate: {{ receivers: [otlp], processors: {}, exporters: [otlp] }}
+phoenix:
+  admin: 127.0.0.1:0
+  data_dir: '{}'
+  window: 1s
+  experiment: {{ baseline: metrics/baseline, candidate: metrics/candidate, unit: {}, salt: local, weight: {} }}
+",
+            self.sink,
+            ids(self.baseline),
+            ids(self.candidate),
+            self.data_dir.display(),
+            self.unit,
+            self.weight
+        )
+    }
+}

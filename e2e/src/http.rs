@@ -1,0 +1,48 @@
+//! The smallest HTTP client that reads the agent's endpoints.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Status and body of `GET path`.
+pub async fn get(addr: SocketAddr, path: &str) -> Result<(u16, String)> {
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {addr}\r\n\r\n");
+    let answer = exchange(addr, request.as_bytes()).await?;
+    Ok((answer.status, String::from_utf8(answer.body)?))
+}
+
+/// Status, headers and body of a `POST`.
+pub async fn post(addr: SocketAddr, path: &str, content_type: &str, body: &[u8]) -> Result<Answer> {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {addr}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        body.len()
+    );
+    exchange(addr, &[head.as_bytes(), body].concat()).await
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// The header lines, lower case.
+    pub headers: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+async fn exchange(addr: SocketAddr, request: &[u8]) -> Result<Answer> {
+    let mut stream = TcpStream::connect(addr).await?;
+    // A server may refuse on the headers and stop reading: what it answered still counts.
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let split =
+        answer.windows(4).position(|four| four == b"\r\n\r\n").context("an answer without headers")?;
+    let head = String::from_utf8_lossy(&answer[..split]).to_lowercase();
+    let status = head.split(' ').nth(1).context("no status")?.parse()?;
+    Ok(Answer { status, headers: head, body: answer[split + 4..].to_vec() })
+}
