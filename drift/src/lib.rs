@@ -1,14 +1,22 @@
-//! What evidence is made of: sets of series, increases of counters, latencies, errors of totals.
+//! What evidence is made of: sets of series, increases of counters, latencies, errors of totals, and what may be
+//! concluded from them.
 //!
 //! Pure maths on numbers and identities: nothing here knows what a pipeline, a batch or a clock is. Everything
-//! that is gathered can be merged in any order, and says by itself whether it is exact.
+//! that is gathered can be merged in any order, and says by itself whether it is exact. What is inferred comes
+//! as data, with statistic, interval, margin and n; what is no number is an error, never a conclusion.
 
+mod alpha;
+mod betting;
 mod error;
 mod increase;
 mod latency;
 mod series_set;
+mod side;
 
+pub use alpha::{Alpha, AlphaError};
+pub use betting::{BettingError, EProcess, EbhError, Fleet, FleetError, e_bh, minimum_blocks};
 pub use error::relative_error;
 pub use increase::Counter;
 pub use latency::{Latency, LatencySummary};
 pub use series_set::{BOUND, Count, IdentityHasher, SeriesSet};
+pub use side::Side;
