@@ -7,6 +7,7 @@
 
 mod alpha;
 mod betting;
+mod blocks;
 mod error;
 mod increase;
 mod latency;
@@ -15,6 +16,7 @@ mod side;
 
 pub use alpha::{Alpha, AlphaError};
 pub use betting::{BettingError, EProcess, EbhError, Fleet, FleetError, e_bh, minimum_blocks};
+pub use blocks::{Block, BlockError, Blocking, Blocks};
 pub use error::relative_error;
 pub use increase::Counter;
 pub use latency::{Latency, LatencySummary};

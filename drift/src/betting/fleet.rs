@@ -31,8 +31,8 @@ struct Host {
 /// Why a fleet's evidence cannot be gathered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FleetError {
-    /// Weights that no average has.
-    #[error("expected weights of hosts that are finite, not negative and not all 0, found {0}")]
+    /// A weight, or a sum of weights, that no average has.
+    #[error("expected weights of hosts that are finite, not negative and add up to more than 0, found {0}")]
     Weight(f64),
     /// A step without hosts.
     #[error("expected at least one host at the start of a step, found none")]
@@ -153,7 +153,10 @@ impl<K: Ord> TryFrom<State<K>> for Fleet<K> {
 
     fn try_from(State { mean, hosts }: State<K>) -> Result<Self, FleetError> {
         let total: f64 = hosts.iter().map(|(_, host)| host.weight).sum();
-        if (total - 1.0).abs() > 1e-9 || hosts.iter().any(|(_, host)| host.weight < 0.0) {
+        if let Some((_, host)) = hosts.iter().find(|(_, host)| !(host.weight >= 0.0)) {
+            return Err(FleetError::Weight(host.weight));
+        }
+        if !((total - 1.0).abs() <= 1e-9) {
             return Err(FleetError::Weight(total));
         }
         let expected = mean.side();

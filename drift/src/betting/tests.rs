@@ -92,8 +92,10 @@ fn draw(law: usize, rng: &mut Pcg64Mcg) -> f64 {
     let u: f64 = rng.random();
     match law {
         0 => 2.0 * u - 1.0,
-        1 => (if u < 0.5 { 1.0 } else { -1.0 }),
-        _ => (if u < 0.05 { -1.0 } else { 1.0 / 19.0 }),
+        1 if u < 0.5 => 1.0,
+        1 => -1.0,
+        _ if u < 0.05 => -1.0,
+        _ => 1.0 / 19.0,
     }
 }
 
