@@ -153,10 +153,10 @@ impl<K: Ord> TryFrom<State<K>> for Fleet<K> {
 
     fn try_from(State { mean, hosts }: State<K>) -> Result<Self, FleetError> {
         let total: f64 = hosts.iter().map(|(_, host)| host.weight).sum();
-        if let Some((_, host)) = hosts.iter().find(|(_, host)| !(host.weight >= 0.0)) {
+        if let Some((_, host)) = hosts.iter().find(|(_, host)| !(0.0..=1.0).contains(&host.weight)) {
             return Err(FleetError::Weight(host.weight));
         }
-        if !((total - 1.0).abs() <= 1e-9) {
+        if (total - 1.0).abs() > 1e-9 {
             return Err(FleetError::Weight(total));
         }
         let expected = mean.side();

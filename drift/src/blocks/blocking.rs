@@ -114,7 +114,9 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn series(phi: f64, n: usize, rng: &mut Pcg64Mcg) -> Vec<(u64, f64)> {
+    type Mirror = Vec<(u64, f64)>;
+
+    fn series(phi: f64, n: usize, rng: &mut Pcg64Mcg) -> Mirror {
         let mut x: f64 = StandardNormal.sample(rng);
         let mut next = || {
             let noise: f64 = StandardNormal.sample(rng);
@@ -176,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_says_nothing_about_scale_is_an_error() {
-        let with = |change: &dyn Fn(&mut Vec<(u64, f64)>)| {
+        let with = |change: &dyn Fn(&mut Mirror)| {
             let mut mirror = series(0.5, 60, &mut Pcg64Mcg::seed_from_u64(2));
             change(&mut mirror);
             Blocking::estimate(&mirror, MINUTE).unwrap_err()
