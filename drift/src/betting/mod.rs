@@ -87,7 +87,7 @@ impl EProcess {
         for (wealth, bet) in self.wealth.iter_mut().zip(BETS) {
             *wealth += (bet * y).ln_1p();
         }
-        self.blocks += 1;
+        self.blocks = self.blocks.saturating_add(1);
         Ok(())
     }
 

@@ -27,6 +27,8 @@ const CLIP: f64 = 4.0;
 pub struct Blocking {
     /// Autocorrelation of one window with the next, in [0, 0.99].
     pub phi: f64,
+    /// Standard deviation of one window.
+    pub deviation: f64,
     /// Windows a block: at least 30 minutes, and at least 2(1+φ)/(1−φ).
     pub windows: NonZeroU64,
     /// Four standard deviations of a block mean, in the difference's unit: c of [`crate::EProcess`].
@@ -35,7 +37,9 @@ pub struct Blocking {
 
 impl Blocking {
     /// From what is known: the lag-1 autocorrelation of windows (clamped to [0, 0.99]), their standard
-    /// deviation, above 0, and their length.
+    /// deviation, above 0, and their length. Hosts that behave alike are best cut with the mean of their
+    /// estimated φ and the deviation of each: one host's φ, from a mirror step of hours, scatters enough to make
+    /// a block of half an hour one of a day's fifth, and evidence late.
     pub fn of(phi: f64, deviation: f64, window: Duration) -> Result<Self, BlockError> {
         if !(-1.0..=1.0).contains(&phi) {
             return Err(BlockError::Parameter { expected: "an autocorrelation in [-1, 1]", found: phi });
@@ -52,7 +56,7 @@ impl Blocking {
         if !(clip > 0.0 && clip.is_finite()) {
             return Err(BlockError::Parameter { expected: "a clip above 0 and finite", found: clip });
         }
-        Ok(Self { phi, windows, clip })
+        Ok(Self { phi, deviation, windows, clip })
     }
 
     /// From the mirror step: (number, difference) of its windows in order, at least 30 of them, and their length.

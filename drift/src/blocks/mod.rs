@@ -108,7 +108,7 @@ impl Blocks {
         let block = offset / self.windows;
         let over = self.open.take_if(|open| open.index != block).and_then(|open| self.closed(open));
         let open = self.open.get_or_insert(Block { index: block, mean: 0.0, windows: 0 });
-        open.windows += 1;
+        open.windows = open.windows.saturating_add(1);
         // Each term in range, where a sum or a difference of two might not be.
         let n = open.windows as f64;
         open.mean += difference / n - open.mean / n;

@@ -97,3 +97,37 @@ fn shares(counts: &[u64], least: f64) -> Vec<f64> {
 pub(super) fn stability(baseline: &[f64], candidate: &[f64]) -> f64 {
     baseline.iter().zip(candidate).map(|(p, q)| (q - p) * (q / p).ln()).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn deciles_are_tenths_and_a_frequent_value_stands_alone() {
+        let of = |samples: &[f64]| Distribution::of_samples(samples).unwrap();
+        let even = of(&(1..=100).map(f64::from).collect::<Vec<_>>());
+        let deciles = Deciles::new(&even, &of(&[0.0, 10.0, 10.5, 1000.0]));
+        assert_eq!(deciles.baseline, [10; 10]);
+        assert_eq!(deciles.candidate, [2, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
+        // Thirty zeros among a hundred: on either side of 0 is elsewhere.
+        let zeros = of(&(1..=100).map(|i| f64::from((i - 30).max(0))).collect::<Vec<_>>());
+        let deciles = Deciles::new(&zeros, &of(&[-1.0, 0.0, 0.0, 5.0]));
+        assert_eq!(deciles.baseline, [0, 30, 10, 10, 10, 10, 10, 10, 10]);
+        assert_eq!(deciles.candidate, [1, 2, 1, 0, 0, 0, 0, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn there_are_never_more_than_ten_bins_and_nothing_is_left_out(
+            values in proptest::collection::vec(-5_i8..5, 1..60), others in proptest::collection::vec(any::<i8>(), 1..60)) {
+            let of = |values: &[i8]| {
+                Distribution::of_samples(&values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>()).unwrap()
+            };
+            let deciles = Deciles::new(&of(&values), &of(&others));
+            prop_assert!(deciles.baseline.len() <= BINS as usize);
+            prop_assert_eq!(deciles.baseline.iter().sum::<u64>(), values.len() as u64);
+            prop_assert_eq!(deciles.candidate.iter().sum::<u64>(), others.len() as u64);
+        }
+    }
+}
