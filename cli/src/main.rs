@@ -1,6 +1,7 @@
 //! The `phoenix` command: one file per subcommand.
 
 mod counts_endpoint;
+mod demo;
 mod output;
 mod simulate;
 mod sink;
@@ -18,6 +19,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Simulate(simulate::Args),
     Sink(sink::Args),
 }
@@ -27,6 +29,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         match cli.command {
+            Command::Demo(args) => demo::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
             Command::Sink(args) => sink::run(args).await,
         }
