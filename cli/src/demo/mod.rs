@@ -150,7 +150,17 @@ async fn first_act(stage: &mut Stage, walk: &mut Walk) -> anyhow::Result<Books> 
         generations.insert(generation);
         walk.watch(stage, generation, step).await?;
     }
-    Books::close(stage, walk, &opened, generations).await
+    close(stage, walk, &opened, generations).await
+}
+
+async fn close(
+    stage: &mut Stage,
+    walk: &mut Walk,
+    opened: &Reading,
+    generations: BTreeSet<u64>,
+) -> anyhow::Result<Books> {
+    walk.view.say("\n── The sources stop, the queues drain, the books are closed")?;
+    Books::close(stage, walk, opened, generations).await
 }
 
 /// Two bad candidates on the same agents at weight 0. The first swap happens before the sources start, so that
@@ -171,7 +181,7 @@ async fn second_act(stage: &mut Stage, walk: &mut Walk) -> anyhow::Result<(Books
         let (candidate, about) = (step.candidate.name, step.candidate.about);
         trials.push(Trial { candidate, about, agents: facts.collect() });
     }
-    let books = Books::close(stage, walk, &opened, generations).await?;
+    let books = close(stage, walk, &opened, generations).await?;
     Ok((books, trials))
 }
 

@@ -38,12 +38,12 @@ pub const PARTS: [Part; 3] = [
     Part { name: "this machine", about: "the real /proc of this machine", source: &["--source", "proc"] },
     Part {
         name: "web-1",
-        about: "a simulated web host of 150 processes, some of which end and are replaced",
+        about: "a simulated web host: 150 processes, now and then another one",
         source: &["--role", "web", "--host", "web-1", "--processes", "150", "--seed", "11"],
     },
     Part {
         name: "batch-1",
-        about: "a simulated batch host of 120 processes that come and go all the time",
+        about: "a simulated batch host: 120 processes that come and go all the time",
         source: &[
             "--role",
             "batch",

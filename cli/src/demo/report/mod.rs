@@ -104,7 +104,6 @@ impl Act {
         [
             title("Report: the candidate against the baseline"),
             wrap(&verdict::of(self)),
-            String::new(),
             sides::side_by_side(self),
             fates::series(self),
             sides::lenses(self),
@@ -121,7 +120,7 @@ pub fn proof(headline: &str, equations: &[Equation]) -> String {
         text.push_str(&format!("\n  {}", equation.claim));
         for case in &equation.cases {
             let mark = if case.holds { "ok" } else { "DOES NOT HOLD" };
-            text.push_str(&format!("\n    {:<24}{:<58} {mark}", case.of, case.numbers()));
+            text.push_str(&format!("\n    {:<28}{:<44} {mark}", case.of, case.numbers()));
         }
     }
     let (cases, holding) = tally(equations);
