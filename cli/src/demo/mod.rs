@@ -92,10 +92,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         _ = stopping.wait_for(|stop| *stop) => bail!("interrupted; everything it started is stopped"),
     };
     let ended = match played {
-        Ok(stage) if args.stay => {
-            let stayed = stay::until(stage, &mut stopping).await;
-            return stayed;
-        }
+        Ok(stage) if args.stay => stay::until(stage, &mut View::new(args.json), &mut stopping).await,
         Ok(stage) => stage.clear().await,
         Err(error) => Err(error),
     };
@@ -106,20 +103,26 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     })
 }
 
-/// Both acts. The stage is still up at the end.
+/// Everything, from the empty stage to the books' proof. The stage is still up at the end.
 async fn play(args: &Args, folder: &Path) -> anyhow::Result<Stage> {
-    let began = Instant::now();
     let mut stage = Stage::set(folder, &CHEAPER).await?;
     let mut walk = Walk::new(View::new(args.json), stage.agents.len());
     walk.view.say(&introduction(&stage, folder))?;
+    match acts(args, &mut stage, &mut walk).await {
+        Ok(()) => Ok(stage),
+        Err(error) => Err(stage.explain(error).await),
+    }
+}
 
-    let books = first_act(&mut stage, &mut walk).await?;
+async fn acts(args: &Args, stage: &mut Stage, walk: &mut Walk) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let books = first_act(stage, walk).await?;
     let act = Act::of(&CHEAPER, &books);
     let mut proof = proof::of_the_walk(&books);
     walk.view.say(&act.text())?;
     walk.view.say(&report::proof("Proof: where every point went", &proof))?;
 
-    let (books, trials) = second_act(&mut stage, &mut walk).await?;
+    let (books, trials) = second_act(stage, walk).await?;
     let unsent = proof::of_the_mirror(&books);
     walk.view.say(&report::second_act(&trials))?;
     walk.view.say(&report::proof("Proof: nothing of these two candidates was sent", &unsent))?;
@@ -134,8 +137,7 @@ async fn play(args: &Args, folder: &Path) -> anyhow::Result<Stage> {
     if !outcome.holds {
         bail!("the books do not balance: {} of {cases} equations do not hold", cases - holding);
     }
-    walk.view.say(&format!("\nDone in {seconds:.0} s; all {cases} equations hold."))?;
-    Ok(stage)
+    walk.view.say(&format!("\nDone in {seconds:.0} s; all {cases} equations hold."))
 }
 
 /// Mirror → 25 % → 100 %, under traffic, and the closed books.

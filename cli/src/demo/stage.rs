@@ -8,6 +8,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use observe::Report;
@@ -16,11 +17,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use simulator::sender::SenderCounts;
 use simulator::sink::SinkCounts;
+use tokio::time::Instant;
 
 use super::configs::{AgentFile, Candidate};
 use super::http;
 use super::processes::{Process, sibling};
 use super::prometheus::Samples;
+
+/// A connection breaks a moment before the system tells that its process has ended.
+const EXPLAIN: Duration = Duration::from_millis(500);
 
 /// One agent and what feeds it.
 #[derive(Clone, Copy, Debug)]
@@ -211,6 +216,18 @@ impl Stage {
         let sources = self.sources.iter_mut().map(|(source, _)| source);
         agents.chain(sources).try_for_each(Process::check)?;
         self.sink.check()
+    }
+
+    /// The reason behind an error: that a process has ended explains best why it did not answer.
+    pub async fn explain(&mut self, error: anyhow::Error) -> anyhow::Error {
+        let end = Instant::now() + EXPLAIN;
+        loop {
+            match self.check() {
+                Err(ended) => return ended,
+                Ok(()) if Instant::now() > end => return error,
+                Ok(()) => tokio::time::sleep(EXPLAIN / 10).await,
+            }
+        }
     }
 
     /// What the sink has counted.
