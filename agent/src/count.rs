@@ -41,11 +41,11 @@ pub enum Malformed {
 /// [`Malformed`] where the bytes stop being protobuf on the way to the items.
 pub fn items(signal: Signal, request: &[u8]) -> Result<u64, Malformed> {
     let mut total = 0;
-    each(request, 0, request.len(), |field, from, to| match field {
-        1 => each(request, from, to, |field, from, to| match field {
-            2 => each(request, from, to, |field, from, to| match (field, signal) {
+    each(request, 0, |field, resource, from| match field {
+        1 => each(resource, from, |field, scope, from| match field {
+            2 => each(scope, from, |field, item, from| match (field, signal) {
                 (2, Signal::Metrics) => {
-                    total += points(request, from, to)?;
+                    total += points(item, from)?;
                     Ok(())
                 }
                 (2, _) => {
@@ -62,10 +62,11 @@ pub fn items(signal: Signal, request: &[u8]) -> Result<u64, Malformed> {
 }
 
 /// Points of one metric: gauge 5, sum 7, histogram 9, exponential histogram 10, summary 11.
-fn points(request: &[u8], from: usize, to: usize) -> Result<u64, Malformed> {
+#[inline]
+fn points(metric: &[u8], from: usize) -> Result<u64, Malformed> {
     let mut total = 0;
-    each(request, from, to, |field, from, to| match field {
-        5 | 7 | 9 | 10 | 11 => each(request, from, to, |field, _, _| {
+    each(metric, from, |field, data, from| match field {
+        5 | 7 | 9 | 10 | 11 => each(data, from, |field, _, _| {
             total += u64::from(field == 1);
             Ok(())
         }),
@@ -74,47 +75,59 @@ fn points(request: &[u8], from: usize, to: usize) -> Result<u64, Malformed> {
     Ok(total)
 }
 
-/// Calls `visit(field number, start, end)` for each length-delimited field in `bytes[at..end]`.
+/// Calls `visit(field number, bytes, start)` for each length-delimited field of the message that
+/// begins at `at` and ends with `bytes`; the field's own bytes begin at `start` and end with the
+/// bytes that are passed. Offsets stay those of the request, for the errors.
 #[inline]
 fn each(
     bytes: &[u8],
     mut at: usize,
-    end: usize,
-    mut visit: impl FnMut(u64, usize, usize) -> Result<(), Malformed>,
+    mut visit: impl FnMut(u64, &[u8], usize) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
-    while at < end {
-        let (tag, next) = varint(bytes, at, end)?;
+    while at < bytes.len() {
+        let (tag, next) = varint(bytes, at)?;
         at = next;
         let claimed = match tag & 7 {
-            0 => {
-                at = varint(bytes, at, end)?.1;
-                continue;
-            }
-            1 => 8,
             2 => {
-                let (length, next) = varint(bytes, at, end)?;
+                let (length, next) = varint(bytes, at)?;
                 at = next;
                 length
             }
+            0 => {
+                at = varint(bytes, at)?.1;
+                continue;
+            }
+            1 => 8,
             5 => 4,
             wire => return Err(Malformed::WireType { at, wire: wire as u8 }),
         };
-        if claimed > (end - at) as u64 {
-            return Err(Malformed::Length { at, claimed, left: end - at });
+        let left = bytes.len() - at;
+        if claimed > left as u64 {
+            return Err(Malformed::Length { at, claimed, left });
         }
         let next = at + claimed as usize;
         if tag & 7 == 2 {
-            visit(tag >> 3, at, next)?;
+            visit(tag >> 3, &bytes[..next], at)?;
         }
         at = next;
     }
     Ok(())
 }
 
-#[inline]
-fn varint(bytes: &[u8], start: usize, end: usize) -> Result<(u64, usize), Malformed> {
+/// Tags are nearly always one byte and lengths one or two.
+#[inline(always)]
+fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), Malformed> {
+    match bytes.get(at..at + 2) {
+        Some(&[first @ ..0x80, _]) => Ok((u64::from(first), at + 1)),
+        Some(&[first, second @ ..0x80]) => Ok((u64::from(first & 0x7f) | u64::from(second) << 7, at + 2)),
+        _ => long_varint(bytes, at),
+    }
+}
+
+#[cold]
+fn long_varint(bytes: &[u8], start: usize) -> Result<(u64, usize), Malformed> {
     let mut value = 0;
-    for (i, &byte) in bytes[start..end].iter().take(10).enumerate() {
+    for (i, &byte) in bytes[start..].iter().take(10).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * i);
         if byte < 0x80 {
             return Ok((value, start + i + 1));

@@ -65,7 +65,7 @@ pub fn log_to_stderr() {
 /// # Errors
 /// [`Failure`], all of them before it serves.
 pub fn run(path: &Path) -> Result<(), Failure> {
-    let settings = read(path)??;
+    let settings = read(path)?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_stack_size(STACK)
@@ -94,25 +94,21 @@ struct Signals {
 
 impl Signals {
     async fn next(&mut self, path: &Path) -> Event {
-        loop {
-            tokio::select! {
-                _ = self.hangup.recv() => match read(path) {
-                    Ok(settings) => return Event::Reread(Box::new(settings)),
-                    Err(failure) => tracing::error!("the config is not reread: {failure}"),
-                },
-                _ = self.terminate.recv() => return Event::Stop,
-                _ = tokio::signal::ctrl_c() => return Event::Stop,
+        tokio::select! {
+            _ = self.hangup.recv() => {
+                Event::Reread(Box::new(read(path).map_err(|failure| failure.to_string())))
             }
+            _ = self.terminate.recv() => Event::Stop,
+            _ = tokio::signal::ctrl_c() => Event::Stop,
         }
     }
 }
 
-/// The outer error is the file's, the inner one its content's.
-fn read(path: &Path) -> Result<Result<Settings, Problems>, Failure> {
+fn read(path: &Path) -> Result<Settings, Failure> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|source| Failure::Unreadable { path: name.clone(), source })?;
-    Ok(config::load(&name, &text, &|variable| std::env::var(variable).ok()))
+    Ok(config::load(&name, &text, &|variable| std::env::var(variable).ok())?)
 }
 
 /// One line of JSON on stdout: whoever started the agent with port 0 learns the ports.

@@ -2,7 +2,10 @@
 
 mod acknowledge;
 mod delivery;
+mod experiment;
 mod harness;
 mod overload;
 mod receivers;
+mod reload;
 mod sink;
+mod tls;

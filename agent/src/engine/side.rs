@@ -40,13 +40,13 @@ impl Side {
     /// What went wrong, for a person. After a panic the pipeline starts anew, without state.
     pub fn process(&mut self, input: &Batch, now: u64) -> Result<(), String> {
         let Self { plan, pipeline: Some(pipeline), output } = self else { return Ok(()) };
-        match catch_unwind(AssertUnwindSafe(|| pipeline.process(input, now, output))) {
+        match guarded(|| pipeline.process(input, now, output)) {
             Ok(result) => result.map_err(|refused| refused.to_string()),
             Err(panic) => {
                 // Replaced, so that nobody sees what it left half done.
                 *pipeline = Pipeline::build(plan);
                 *output = Batch::default();
-                Err(format!("panic: {}", message(panic.as_ref())))
+                Err(panic)
             }
         }
     }
@@ -74,7 +74,23 @@ impl Side {
     }
 }
 
-fn message(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+/// Runs what may panic, and says so if it did. What it left half done must not be used.
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        format!("panic: {}", text.unwrap_or("without a message"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::guarded;
+
+    #[test]
+    fn a_panic_is_told_and_goes_no_further() {
+        assert_eq!(guarded(|| 7), Ok(7));
+        assert_eq!(guarded(|| -> u8 { panic!("index {}", 3) }), Err("panic: index 3".into()));
+        assert_eq!(guarded(|| -> u8 { panic!("plain") }), Err("panic: plain".into()));
+    }
 }

@@ -14,7 +14,7 @@ use super::Refusal;
 use crate::admission::{Budget, Permit};
 
 /// Chunks under this size are copied out of the connection's read buffer.
-const COPY_BELOW: usize = 16 * 1024;
+const COPY_BELOW: usize = 64 * 1024;
 /// First step where a body's size is not announced.
 const FIRST_STEP: usize = 64 * 1024;
 /// A gRPC message's prefix: one byte of flags, four of length.

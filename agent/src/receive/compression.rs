@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn gives_back_what_was_compressed_in_one_frame_or_several() {
         let budget = Budget::new(10_000_000);
-        let data: Vec<u8> = (0..300_000u32).flat_map(|n| n.to_le_bytes()).collect();
+        let data: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
         for size in [0, 1, 65_535, 65_536, 65_537, data.len()] {
             let data = &data[..size];
             assert_eq!(run(Encoding::Gzip, &gzip(data), 2_000_000, &budget).expect("gzip"), data);

@@ -22,15 +22,19 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::Batch;
 use super::parse::{each, read_key_value, read_value};
-use super::rows::{AttrRow, Cell};
+use super::rows::{AttrRow, Cell, MetricRow, ScopeRow};
 use super::span::{Rows, Span};
 
 /// The version of this definition. Identities of different versions are never compared.
 pub const VERSION: u32 = 1;
 
 /// Computes what has no identity yet: everything in a parsed batch, what stages touched in an output.
+///
+/// Scrapes repeat themselves from resource to resource: the scope and the metrics of the one before are asked
+/// first whether they are the same, which costs a comparison instead of a hash.
 pub(super) fn identify(batch: &mut Batch) {
     let mut buffer = std::mem::take(&mut batch.buffer);
+    let mut before = None;
     for resource in 0..batch.resources.len() {
         let row = batch.resources[resource];
         let fresh = row.digest == 0;
@@ -38,51 +42,88 @@ pub(super) fn identify(batch: &mut Batch) {
             batch.resources[resource].digest = attribute_set(batch, row.attrs, &mut buffer);
         }
         for scope in row.scopes.range() {
-            identify_scope(batch, batch.resources[resource].digest, scope, fresh, &mut buffer);
+            let above = Above { resource: batch.resources[resource].digest, fresh, before };
+            identify_scope(batch, above, scope, &mut buffer);
+            before = Some(scope);
         }
     }
     batch.buffer = buffer;
 }
 
-fn identify_scope(batch: &mut Batch, resource: u128, scope: usize, above: bool, buffer: &mut Vec<u8>) {
+/// What stands above a scope, and the scope visited before it.
+#[derive(Clone, Copy)]
+struct Above {
+    resource: u128,
+    fresh: bool,
+    before: Option<usize>,
+}
+
+fn identify_scope(batch: &mut Batch, above: Above, scope: usize, buffer: &mut Vec<u8>) {
     let row = batch.scopes[scope];
-    let fresh = above || row.digest == 0;
+    let before = above.before.map(|before| batch.scopes[before]);
     if row.digest == 0 {
-        let set = attribute_set(batch, row.attrs, buffer);
-        buffer.clear();
-        put_text(buffer, batch.bytes(row.name));
-        put_text(buffer, batch.bytes(row.version));
-        buffer.extend_from_slice(&set.to_le_bytes());
-        batch.scopes[scope].digest = nonzero(xxh3_128(buffer));
+        let twin = before.filter(|twin| same_scope(batch, twin, &row));
+        batch.scopes[scope].digest =
+            twin.map_or_else(|| scope_digest(batch, &row, buffer), |twin| twin.digest);
     }
     let mut series = [0_u8; 64];
-    series[..16].copy_from_slice(&resource.to_le_bytes());
+    series[..16].copy_from_slice(&above.resource.to_le_bytes());
     series[16..32].copy_from_slice(&batch.scopes[scope].digest.to_le_bytes());
+    let mut twins = before.map(|before| before.metrics.range()).unwrap_or_default();
+    let fresh = above.fresh || row.digest == 0;
     for metric in row.metrics.range() {
-        identify_metric(batch, &mut series, metric, fresh, buffer);
+        let digest = match batch.metrics[metric].digest {
+            0 => metric_digest(batch, metric, twins.next(), buffer),
+            known => known,
+        };
+        series[32..48].copy_from_slice(&digest.to_le_bytes());
+        let fresh = fresh || batch.metrics[metric].digest == 0;
+        batch.metrics[metric].digest = digest;
+        identify_points(batch, &mut series, metric, fresh, buffer);
     }
 }
 
-fn identify_metric(
+fn same_scope(batch: &Batch, twin: &ScopeRow, row: &ScopeRow) -> bool {
+    let plain = twin.attrs.is_empty() && row.attrs.is_empty();
+    plain
+        && batch.bytes(twin.name) == batch.bytes(row.name)
+        && batch.bytes(twin.version) == batch.bytes(row.version)
+}
+
+fn scope_digest(batch: &Batch, row: &ScopeRow, buffer: &mut Vec<u8>) -> u128 {
+    let set = attribute_set(batch, row.attrs, buffer);
+    buffer.clear();
+    put_text(buffer, batch.bytes(row.name));
+    put_text(buffer, batch.bytes(row.version));
+    buffer.extend_from_slice(&set.to_le_bytes());
+    nonzero(xxh3_128(buffer))
+}
+
+fn metric_digest(batch: &Batch, metric: usize, twin: Option<usize>, buffer: &mut Vec<u8>) -> u128 {
+    let row = &batch.metrics[metric];
+    let tail = |row: &MetricRow| [row.kind as u8, row.temporality, u8::from(row.monotonic)];
+    if let Some(twin) = twin.map(|twin| &batch.metrics[twin])
+        && tail(twin) == tail(row)
+        && batch.bytes(twin.name) == batch.bytes(row.name)
+        && batch.bytes(twin.unit) == batch.bytes(row.unit)
+    {
+        return twin.digest;
+    }
+    buffer.clear();
+    put_text(buffer, batch.bytes(row.name));
+    put_text(buffer, batch.bytes(row.unit));
+    buffer.extend_from_slice(&tail(row));
+    nonzero(xxh3_128(buffer))
+}
+
+fn identify_points(
     batch: &mut Batch,
     series: &mut [u8; 64],
     metric: usize,
-    above: bool,
+    fresh: bool,
     buffer: &mut Vec<u8>,
 ) {
-    let row = batch.metrics[metric];
-    let fresh = above || row.digest == 0;
-    let mut digest = row.digest;
-    if digest == 0 {
-        buffer.clear();
-        put_text(buffer, batch.bytes(row.name));
-        put_text(buffer, batch.bytes(row.unit));
-        buffer.extend_from_slice(&[row.kind as u8, row.temporality, u8::from(row.monotonic)]);
-        digest = nonzero(xxh3_128(buffer));
-        batch.metrics[metric].digest = digest;
-    }
-    series[32..48].copy_from_slice(&digest.to_le_bytes());
-    for point in row.points.range() {
+    for point in batch.metrics[metric].points.range() {
         if fresh || batch.points[point].identity == 0 {
             let set = attribute_set(batch, batch.points[point].attrs, buffer);
             series[48..].copy_from_slice(&set.to_le_bytes());

@@ -192,8 +192,12 @@ impl Parser<'_> {
         let attributes_field = kind.attributes_field();
         let flags_field = kind.flags_field();
         let first_attr = self.batch.attrs.len() as u32;
-        let (mut time, mut start, mut flags, mut value) = (0, 0, 0, Number::None);
-        let mut fields = Reader::new(self.buf, raw);
+        let mut flags = 0;
+        let (mut start, mut time, mut value, head) = match plain_head(&self.buf[raw.start()..raw.end()]) {
+            Some(head) if kind.has_numbers() => head,
+            _ => (0, 0, Number::None, 0),
+        };
+        let mut fields = Reader::new(self.buf, Span::received(raw.start() + head, raw.len() - head));
         while let Some(field) = fields.next()? {
             match field.number {
                 number if number == attributes_field => self.attribute(field.message()?)?,
@@ -248,6 +252,25 @@ impl Parser<'_> {
     fn text(&self, span: Span) -> Result<Span, Malformed> {
         check_text(self.buf, span)
     }
+}
+
+/// Start, time and value of a number point that begins with them, as every encoder writes it, and how many
+/// bytes they take. A start of zero is left out by encoders.
+#[inline]
+fn plain_head(point: &[u8]) -> Option<(u64, u64, Number, usize)> {
+    let fixed = |rest: &[u8]| rest.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
+    let (start, at) = match point {
+        [0x11, rest @ ..] => (fixed(rest)?, 9),
+        _ => (0, 0),
+    };
+    let [0x19, rest @ ..] = point.get(at..)? else { return None };
+    let time = fixed(rest)?;
+    let value = match rest.get(8..)? {
+        [0x21, rest @ ..] => Number::Double(f64::from_bits(fixed(rest)?)),
+        [0x31, rest @ ..] => Number::Int(fixed(rest)? as i64),
+        _ => return None,
+    };
+    Some((start, time, value, at + 18))
 }
 
 fn once(seen: Span, span: Span) -> Result<Span, Malformed> {

@@ -86,7 +86,7 @@ impl Agent {
 
     /// As SIGHUP after the file became `text`.
     pub async fn reread(&self, text: &str) {
-        let settings = config::load("test.yaml", text, &|_| None);
+        let settings = config::load("test.yaml", text, &|_| None).map_err(|problems| problems.to_string());
         self.events.send(Event::Reread(Box::new(settings))).await.expect("running");
     }
 
@@ -145,9 +145,16 @@ pub async fn request(
 
 /// A request of `processes` resources with one gauge of `points` points each.
 pub fn export(processes: usize, points: usize) -> ExportMetricsServiceRequest {
+    let attribute = |key: &str, value| {
+        let value = Some(AnyValue { value: Some(value) });
+        KeyValue { key: key.into(), value, ..Default::default() }
+    };
     let resource_metrics = (0..processes).map(|pid| {
-        let pid = AnyValue { value: Some(Value::IntValue(pid as i64)) };
-        let attributes = vec![KeyValue { key: "process.pid".into(), value: Some(pid), ..Default::default() }];
+        let attributes = vec![
+            attribute("process.pid", Value::IntValue(pid as i64)),
+            attribute("process.executable.name", Value::StringValue(format!("app-{}", pid % 5))),
+            attribute("host.name", Value::StringValue("web-1".into())),
+        ];
         let data_points = (0..points).map(|n| NumberDataPoint {
             time_unix_nano: 1_700_000_000_000_000_000 + n as u64,
             value: Some(number_data_point::Value::AsInt(n as i64)),

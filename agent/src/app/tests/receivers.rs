@@ -103,7 +103,8 @@ async fn http_refusals_carry_their_status_in_the_line_and_in_the_body() {
     let http = agent.listening.otlp_http.expect("http");
     let bomb = zstd::bulk::compress(&vec![0; 1_000_000], 3).expect("zstd");
     let zstd = ("content-encoding", "zstd");
-    let cases: [(&str, &str, &[(&str, &str)], Vec<u8>, u16); 9] = [
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Vec<u8>, u16);
+    let cases: [Case<'_>; 9] = [
         ("POST", "/v1/metrics", &[PROTOBUF], b"\x0a\xff\xff\xff\x7f".to_vec(), 400),
         ("POST", "/v1/metrics", &[PROTOBUF, zstd], b"not zstd".to_vec(), 400),
         ("POST", "/v1/metrics", &[PROTOBUF], vec![0; 10_001], 413),

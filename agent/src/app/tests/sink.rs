@@ -18,6 +18,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
@@ -76,8 +80,39 @@ impl Sink {
         *self.attempts.lock().expect("lock")
     }
 
+    /// What arrived as (variant, generation, process, value) of every point.
+    pub fn points(&self) -> Vec<(String, u64, i64, i64)> {
+        let mut points = Vec::new();
+        for (metadata, request) in self.metrics.lock().expect("lock").iter() {
+            let text = |key| metadata.get(key).and_then(|value| value.to_str().ok()).expect("metadata");
+            let (variant, generation) =
+                (text("x-phoenix-variant"), text("x-phoenix-generation").parse().expect("number"));
+            for resource in &request.resource_metrics {
+                let pid = pid(resource);
+                for metric in resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
+                    let Some(Data::Gauge(gauge)) = &metric.data else { panic!("expected a gauge") };
+                    points.extend(gauge.data_points.iter().map(|point| {
+                        let Some(Number::AsInt(value)) = point.value else { panic!("expected an int") };
+                        (variant.to_owned(), generation, pid, value)
+                    }));
+                }
+            }
+        }
+        points
+    }
+
     pub fn received(&self) -> usize {
         self.metrics.lock().expect("lock").len()
+    }
+}
+
+fn pid(resource: &ResourceMetrics) -> i64 {
+    let attributes = resource.resource.as_ref().map(|resource| resource.attributes.as_slice());
+    let mut attributes = attributes.unwrap_or_default().iter();
+    let pid = attributes.find(|attribute| attribute.key == "process.pid").and_then(|pid| pid.value.clone());
+    match pid.and_then(|pid| pid.value) {
+        Some(Value::IntValue(pid)) => pid,
+        other => panic!("expected a pid, got {other:?}"),
     }
 }
 

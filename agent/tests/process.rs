@@ -1,0 +1,198 @@
+//! The real binary: how it starts, what it says of a bad config, how it ends and how it dies.
+
+#![expect(clippy::expect_used, reason = "a test says what it expected by failing")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
+};
+use prost::Message;
+use serde_json::Value;
+
+/// A running agent; killed when dropped.
+struct Agent {
+    child: Child,
+    listening: Value,
+}
+
+fn command(config: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-agent"));
+    command.arg("--config").arg(config).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+impl Agent {
+    fn start(config: &Path) -> Self {
+        let mut child = command(config).spawn().expect("start");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        // Read on, so that the agent never waits for a full pipe.
+        let mut stderr = child.stderr.take().expect("piped");
+        thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        let said: Value = serde_json::from_str(&line).expect("one line of JSON");
+        Self { listening: said["listening"].clone(), child }
+    }
+
+    fn address(&self, what: &str) -> SocketAddr {
+        self.listening[what].as_str().expect("bound").parse().expect("address")
+    }
+
+    /// Sends `points` points over HTTP; the status.
+    fn send(&self, points: usize) -> u16 {
+        let gauge = Gauge { data_points: vec![NumberDataPoint::default(); points] };
+        let metric = Metric { name: "m".into(), data: Some(Data::Gauge(gauge)), ..Default::default() };
+        let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..Default::default() }];
+        let resource_metrics = vec![ResourceMetrics { scope_metrics, ..Default::default() }];
+        let body = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec();
+        let head = "content-type: application/x-protobuf";
+        http(self.address("otlp_http"), "POST /v1/metrics", head, &body).0
+    }
+
+    fn health(&self) -> Value {
+        serde_json::from_slice(&http(self.address("health"), "GET /health", "accept: */*", b"").1)
+            .expect("json")
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().expect("kill").success());
+    }
+
+    fn wait(&mut self) -> Option<i32> {
+        self.child.wait().expect("wait").code()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _already_dead = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn http(address: SocketAddr, request: &str, header: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).expect("connect");
+    let length = body.len();
+    let head = format!(
+        "{request} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n{header}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("write");
+    stream.write_all(body).expect("write");
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).expect("read");
+    let end = response.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
+    let status = std::str::from_utf8(&response[9..12]).expect("ascii").parse().expect("a status");
+    (status, response.split_off(end))
+}
+
+/// A config that delivers to a port where nobody answers.
+fn config(dir: &Path, sink: SocketAddr, more: &str) -> std::path::PathBuf {
+    let path = dir.join("agent.yaml");
+    let text = format!(
+        "receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: 127.0.0.1:0 }}, http: {{ endpoint: 127.0.0.1:0 }} }} }} }}
+exporters: {{ otlp: {{ endpoint: http://{sink} }}, nop: }}
+extensions: {{ health_check: {{ endpoint: 127.0.0.1:0 }} }}
+service:
+  extensions: [health_check]
+  pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlp] }} }}
+phoenix: {{ admin: 127.0.0.1:0, data_dir: {}/state }}
+{more}",
+        dir.display()
+    );
+    std::fs::write(&path, text).expect("write");
+    path
+}
+
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within ten seconds: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Accepts connections and never says a word.
+fn mute() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = listener.local_addr().expect("address");
+    (listener, address)
+}
+
+#[test]
+fn a_bad_config_is_exit_code_2_with_file_line_and_column() {
+    let dir = tempfile::tempdir().expect("dir");
+    let path = config(dir.path(), "127.0.0.1:1".parse().expect("address"), "phoenixx: {}\n");
+    let output = command(&path).output().expect("run");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains(&format!("{}:8:1: ", path.display())), "{said}");
+    assert!(said.contains("did you mean \"phoenix\""), "{said}");
+    let missing = command(&dir.path().join("nowhere.yaml")).output().expect("run");
+    assert_eq!(missing.status.code(), Some(2));
+}
+
+#[test]
+fn idle_it_stays_under_sixteen_mebibytes() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (_sink, address) = mute();
+    let agent = Agent::start(&config(dir.path(), address, ""));
+    let (status, _) = http(agent.address("health"), "GET /ready", "accept: */*", b"");
+    assert_eq!(status, 200);
+    let text = http(agent.address("admin"), "GET /metrics", "accept: */*", b"").1;
+    let text = String::from_utf8(text).expect("text");
+    let rss = text.lines().find_map(|line| line.strip_prefix("otelcol_process_memory_rss ")).expect("a line");
+    let rss: u64 = rss.parse().expect("bytes");
+    assert!(rss > 0 && rss < 16 << 20, "{rss} bytes");
+}
+
+#[test]
+fn killed_it_knows_at_the_next_start_exactly_what_it_owed() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (_sink, address) = mute();
+    let path = config(dir.path(), address, "");
+    let mut agent = Agent::start(&path);
+    assert_eq!((agent.send(17), agent.send(25)), (200, 200), "acknowledged");
+    agent.signal("-KILL");
+    agent.wait();
+    let mut next = Agent::start(&path);
+    let points = &next.health()["points"];
+    assert_eq!(points["lost_to_the_last_crash"], 42);
+    assert_eq!(points["owed"], 0);
+    assert_eq!(next.health()["generation"], 1, "the ledger survived, too");
+    next.signal("-TERM");
+    assert_eq!(next.wait(), Some(0));
+    let third = Agent::start(&path);
+    assert_eq!(third.health()["points"]["lost_to_the_last_crash"], 0);
+    assert_eq!(third.health()["points"]["lost_to_crashes"], 42, "written off once, and remembered");
+}
+
+#[test]
+fn the_same_config_keeps_its_generation_over_restarts_and_sighup_makes_the_next() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (_sink, address) = mute();
+    let path = config(dir.path(), address, "");
+    let mut agent = Agent::start(&path);
+    assert_eq!(agent.health()["generation"], 1);
+    let text = std::fs::read_to_string(&path).expect("read");
+    let filtered = text
+        .replace("service:", "processors: { filter: { metrics: { metric: ['name == \"m\"'] } } }\nservice:")
+        .replace("receivers: [otlp],", "receivers: [otlp], processors: [filter],");
+    std::fs::write(&path, &filtered).expect("write");
+    agent.signal("-HUP");
+    eventually("the swap", || agent.health()["generation"] == 2);
+    assert_eq!(agent.send(5), 200);
+    assert_eq!(agent.health()["points"]["queued"], 0, "the filter is at work");
+    agent.signal("-TERM");
+    assert_eq!(agent.wait(), Some(0));
+    assert_eq!(Agent::start(&path).health()["generation"], 2);
+    std::fs::write(&path, &text).expect("write");
+    assert_eq!(Agent::start(&path).health()["generation"], 3, "what was once is new again");
+}
