@@ -5,6 +5,7 @@
 //! what the agents serve. No number it prints is made here; all are measured by those processes.
 
 mod books;
+mod cast;
 mod configs;
 mod http;
 mod live;

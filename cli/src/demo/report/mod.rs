@@ -15,9 +15,9 @@ use serde::Serialize;
 use simulator::sender::SenderCounts;
 
 use super::books::{Books, OwnCost};
+use super::cast::PARTS;
 use super::configs::Candidate;
 use super::proof::{Equation, tally};
-use super::stage::PARTS;
 
 pub use second_act::second_act;
 
@@ -87,7 +87,7 @@ pub struct TrialFacts {
 impl Act {
     /// Reads the books of the walk.
     pub fn of(candidate: &Candidate, books: &Books) -> Self {
-        let facts = |(book, part): (&super::books::AgentBook, &super::stage::Part)| AgentFacts {
+        let facts = |(book, part): (&super::books::AgentBook, &super::cast::Part)| AgentFacts {
             name: book.name.clone(),
             fed_from: part.about,
             comparison: book.total.clone(),
