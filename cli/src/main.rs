@@ -7,6 +7,8 @@ mod simulate;
 mod sink;
 mod stop;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// Canary releases for telemetry pipelines.
@@ -24,11 +26,21 @@ enum Command {
     Sink(sink::Args),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("phoenix: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        match cli.command {
+        match command {
             Command::Demo(args) => demo::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
             Command::Sink(args) => sink::run(args).await,

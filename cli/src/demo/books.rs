@@ -12,8 +12,9 @@ use simulator::sender::SenderCounts;
 use simulator::sink::SinkCounts;
 use tokio::time::Instant;
 
+use super::cast::Agent;
 use super::prometheus::Samples;
-use super::stage::{Agent, Stage};
+use super::stage::Stage;
 use super::walk::Walk;
 
 /// An agent's own counters.

@@ -23,8 +23,8 @@ pub struct Candidate {
 pub const CHEAPER: Candidate = Candidate {
     name: "cheaper",
     about: "keeps everything of critical and system processes; of the others it drops virtual memory, disk \
-            counters at zero and CPU wait time; command lines go everywhere",
-    order: "filter/small_fry, resource/no_command_lines",
+            counters at zero and CPU wait time; command lines and paths go everywhere",
+    order: "filter/small_fry, resource/no_long_texts",
     processors: r#"
   # What matters keeps its full set; the small fry loses what nobody looks at.
   filter/small_fry:
@@ -35,10 +35,11 @@ pub const CHEAPER: Candidate = Candidate {
         - metric.name == "process.disk.io" and value_int == 0 and not IsMatch(resource.attributes["process.executable.name"], "^(KEPT)$$")
         - metric.name == "process.cpu.time" and attributes["state"] == "wait" and not IsMatch(resource.attributes["process.executable.name"], "^(KEPT)$$")
   # Most of the bytes. The pid still tells processes apart.
-  resource/no_command_lines:
+  resource/no_long_texts:
     attributes:
       - { key: process.command_line, action: delete }
-      - { key: process.command, action: delete }"#,
+      - { key: process.command, action: delete }
+      - { key: process.executable.path, action: delete }"#,
 };
 
 /// "Only what is big": a rule on values that forgets which processes matter.

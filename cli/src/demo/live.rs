@@ -46,7 +46,7 @@ impl View {
             "lost",
             "collide",
             "critical",
-            "sent by",
+            "by cand.",
         ]))
     }
 
@@ -80,14 +80,14 @@ impl View {
 }
 
 /// Says what the columns of [`View::row`] mean.
-pub const LEGEND: &str = "\
-  series in, baseline, candidate: distinct series that came in, and that each pipeline made of them
+pub const LEGEND: &str =
+    "  series in, baseline, candidate: distinct series that came in, and that each pipeline made of them
   saving: share of the baseline's series that the candidate saves       lost: series it keeps nothing of
   collide: identities that several processes write                      critical: critical processes it shows
-  sent by: share of the points sent to the sink that the candidate's pipeline made";
+  by cand.: share of the points sent to the sink that the candidate's pipeline made";
 
 fn columns(cells: [&str; 11]) -> String {
-    const WIDTHS: [usize; 10] = [9, 11, 10, 9, 10, 8, 7, 8, 9, 8];
+    const WIDTHS: [usize; 10] = [9, 11, 10, 9, 10, 8, 7, 8, 9, 9];
     let mut line = format!("  {:<13}", cells[0]);
     for (cell, width) in cells[1..].iter().zip(WIDTHS) {
         line.push_str(&format!("{cell:>width$}"));

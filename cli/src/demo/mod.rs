@@ -5,6 +5,7 @@
 //! what the agents serve. No number it prints is made here; all are measured by those processes.
 
 mod books;
+mod cast;
 mod configs;
 mod http;
 mod live;
@@ -92,10 +93,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         _ = stopping.wait_for(|stop| *stop) => bail!("interrupted; everything it started is stopped"),
     };
     let ended = match played {
-        Ok(stage) if args.stay => {
-            let stayed = stay::until(stage, &mut stopping).await;
-            return stayed;
-        }
+        Ok(stage) if args.stay => stay::until(stage, &mut View::new(args.json), &mut stopping).await,
         Ok(stage) => stage.clear().await,
         Err(error) => Err(error),
     };
@@ -106,20 +104,26 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     })
 }
 
-/// Both acts. The stage is still up at the end.
+/// Everything, from the empty stage to the books' proof. The stage is still up at the end.
 async fn play(args: &Args, folder: &Path) -> anyhow::Result<Stage> {
-    let began = Instant::now();
     let mut stage = Stage::set(folder, &CHEAPER).await?;
     let mut walk = Walk::new(View::new(args.json), stage.agents.len());
     walk.view.say(&introduction(&stage, folder))?;
+    match acts(args, &mut stage, &mut walk).await {
+        Ok(()) => Ok(stage),
+        Err(error) => Err(stage.explain(error).await),
+    }
+}
 
-    let books = first_act(&mut stage, &mut walk).await?;
+async fn acts(args: &Args, stage: &mut Stage, walk: &mut Walk) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let books = first_act(stage, walk).await?;
     let act = Act::of(&CHEAPER, &books);
     let mut proof = proof::of_the_walk(&books);
     walk.view.say(&act.text())?;
     walk.view.say(&report::proof("Proof: where every point went", &proof))?;
 
-    let (books, trials) = second_act(&mut stage, &mut walk).await?;
+    let (books, trials) = second_act(stage, walk).await?;
     let unsent = proof::of_the_mirror(&books);
     walk.view.say(&report::second_act(&trials))?;
     walk.view.say(&report::proof("Proof: nothing of these two candidates was sent", &unsent))?;
@@ -134,8 +138,7 @@ async fn play(args: &Args, folder: &Path) -> anyhow::Result<Stage> {
     if !outcome.holds {
         bail!("the books do not balance: {} of {cases} equations do not hold", cases - holding);
     }
-    walk.view.say(&format!("\nDone in {seconds:.0} s; all {cases} equations hold."))?;
-    Ok(stage)
+    walk.view.say(&format!("\nDone in {seconds:.0} s; all {cases} equations hold."))
 }
 
 /// Mirror → 25 % → 100 %, under traffic, and the closed books.
@@ -150,7 +153,17 @@ async fn first_act(stage: &mut Stage, walk: &mut Walk) -> anyhow::Result<Books> 
         generations.insert(generation);
         walk.watch(stage, generation, step).await?;
     }
-    Books::close(stage, walk, &opened, generations).await
+    close(stage, walk, &opened, generations).await
+}
+
+async fn close(
+    stage: &mut Stage,
+    walk: &mut Walk,
+    opened: &Reading,
+    generations: BTreeSet<u64>,
+) -> anyhow::Result<Books> {
+    walk.view.say("\n── The sources stop, the queues drain, the books are closed")?;
+    Books::close(stage, walk, opened, generations).await
 }
 
 /// Two bad candidates on the same agents at weight 0. The first swap happens before the sources start, so that
@@ -171,7 +184,7 @@ async fn second_act(stage: &mut Stage, walk: &mut Walk) -> anyhow::Result<(Books
         let (candidate, about) = (step.candidate.name, step.candidate.about);
         trials.push(Trial { candidate, about, agents: facts.collect() });
     }
-    let books = Books::close(stage, walk, &opened, generations).await?;
+    let books = close(stage, walk, &opened, generations).await?;
     Ok((books, trials))
 }
 

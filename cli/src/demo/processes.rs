@@ -67,6 +67,8 @@ impl Process {
         let stderr = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut child = Command::new(program)
             .args(args)
+            // Its log is a file.
+            .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)

@@ -164,12 +164,17 @@ fn integrity(books: &Books) -> Vec<Equation> {
             sink.points,
             sink.distinct_points,
         ),
-        one("points that arrived twice = none", "the sink", sink.duplicate_points, 0),
-        one("requests that do not tell variant and generation = none", "the sink", nameless, 0),
-        one("points refused on the way = none", "everybody", refused, 0),
-        one("points of attempts whose end is unknown = none", "everybody", doubtful, 0),
+        Equation {
+            claim: "what must not be = nothing".to_owned(),
+            cases: vec![
+                Case::new("points that arrived twice", &[sink.duplicate_points], &[0]),
+                Case::new("requests without variant", &[nameless], &[0]),
+                Case::new("points refused", &[refused], &[0]),
+                Case::new("points of doubtful attempts", &[doubtful], &[0]),
+            ],
+        },
         one(
-            "agents and sink whose counts are all exact, not estimates = all of them",
+            "agents and sink whose counts are exact, none an estimate = all of them",
             "everybody",
             exact,
             books.agents.len() as u64 + 1,

@@ -8,81 +8,23 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
-use observe::Report;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use simulator::sender::SenderCounts;
 use simulator::sink::SinkCounts;
+use tokio::time::Instant;
 
+use super::cast::{Agent, PARTS};
 use super::configs::{AgentFile, Candidate};
 use super::http;
 use super::processes::{Process, sibling};
-use super::prometheus::Samples;
 
-/// One agent and what feeds it.
-#[derive(Clone, Copy, Debug)]
-pub struct Part {
-    /// What tables call it.
-    pub name: &'static str,
-    /// What feeds it, for a person.
-    pub about: &'static str,
-    /// What `phoenix simulate` is told.
-    source: &'static [&'static str],
-}
-
-/// Everybody.
-pub const PARTS: [Part; 3] = [
-    Part { name: "this machine", about: "the real /proc of this machine", source: &["--source", "proc"] },
-    Part {
-        name: "web-1",
-        about: "a simulated web host of 150 processes, some of which end and are replaced",
-        source: &["--role", "web", "--host", "web-1", "--processes", "150", "--seed", "11"],
-    },
-    Part {
-        name: "batch-1",
-        about: "a simulated batch host of 120 processes that come and go all the time",
-        source: &[
-            "--role",
-            "batch",
-            "--host",
-            "batch-1",
-            "--processes",
-            "120",
-            "--seed",
-            "12",
-            "--profile",
-            "high-churn",
-        ],
-    },
-];
-
-/// A running agent.
-#[derive(Debug)]
-pub struct Agent {
-    /// Who it is.
-    pub part: Part,
-    /// Its process.
-    pub process: Process,
-    /// Where it listens.
-    pub listening: Listening,
-    /// Its Collector file.
-    pub file: PathBuf,
-    data_dir: PathBuf,
-}
-
-/// Where an agent listens.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Listening {
-    /// OTLP/gRPC.
-    pub otlp_grpc: SocketAddr,
-    /// `/health`.
-    pub health: SocketAddr,
-    /// `/metrics` and `/experiment`.
-    pub admin: SocketAddr,
-}
+/// A connection breaks a moment before the system tells that its process has ended.
+const EXPLAIN: Duration = Duration::from_millis(500);
 
 /// Where the sink listens.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -91,24 +33,6 @@ pub struct SinkListening {
     pub otlp: SocketAddr,
     /// `/counts`.
     pub admin: SocketAddr,
-}
-
-/// What the demo reads of `/health`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Health {
-    /// Why the last config was not taken.
-    pub config_error: Option<String>,
-    /// Why the candidate was cut out.
-    pub candidate_cut: Option<String>,
-    /// What became of points.
-    pub points: Owed,
-}
-
-/// Part of [`Health`].
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Owed {
-    /// Accepted and not yet settled with the destination.
-    pub owed: u64,
 }
 
 /// All of it. Dropping kills every process.
@@ -213,6 +137,18 @@ impl Stage {
         self.sink.check()
     }
 
+    /// The reason behind an error: that a process has ended explains best why it did not answer.
+    pub async fn explain(&mut self, error: anyhow::Error) -> anyhow::Error {
+        let end = Instant::now() + EXPLAIN;
+        loop {
+            match self.check() {
+                Err(ended) => return ended,
+                Ok(()) if Instant::now() > end => return error,
+                Ok(()) => tokio::time::sleep(EXPLAIN / 10).await,
+            }
+        }
+    }
+
     /// What the sink has counted.
     ///
     /// # Errors
@@ -231,32 +167,6 @@ impl Stage {
             agent.process.stop().await?;
         }
         self.sink.stop().await
-    }
-}
-
-impl Agent {
-    /// What it has measured.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub async fn report(&self) -> anyhow::Result<Report> {
-        http::json(self.listening.admin, "/experiment").await
-    }
-
-    /// What it counts about itself.
-    ///
-    /// # Errors
-    /// When it does not answer, or not in Prometheus' format.
-    pub async fn metrics(&self) -> anyhow::Result<Samples> {
-        Samples::parse(&http::text(self.listening.admin, "/metrics").await?)
-    }
-
-    /// How it is.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub async fn health(&self) -> anyhow::Result<Health> {
-        http::json(self.listening.health, "/health").await
     }
 }
 

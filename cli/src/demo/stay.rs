@@ -1,19 +1,33 @@
 //! `--stay`: everything keeps running, and a person is told what to try.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::configs::CHEAPER;
 use super::live::View;
 use super::stage::Stage;
 
+/// How often it is looked whether everything still runs.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Starts the sources again with the cheaper candidate at 25 %, says what to try, and waits for the wish to
-/// stop. What ends by itself in between is an error.
-pub async fn until(mut stage: Stage, stopping: &mut watch::Receiver<bool>) -> anyhow::Result<()> {
+/// stop.
+///
+/// # Errors
+/// When a process ends by itself in between.
+pub async fn until(
+    mut stage: Stage,
+    view: &mut View,
+    stopping: &mut watch::Receiver<bool>,
+) -> anyhow::Result<()> {
     stage.edit(&CHEAPER, 25)?;
     stage.start_sources().await?;
-    View::new(true).say(&invitation(&stage))?;
-    stopping.wait_for(|stop| *stop).await?;
-    View::new(true).say("\nstopping")?;
+    view.say(&invitation(&stage))?;
+    while tokio::time::timeout(LOOK, stopping.wait_for(|stop| *stop)).await.is_err() {
+        stage.check()?;
+    }
+    view.say("\nStopping.")?;
     stage.clear().await
 }
 

@@ -156,13 +156,11 @@ impl Walk {
 
     /// Asks every agent, remembers its windows, and shows the whole ones that are new.
     async fn look(&mut self, stage: &mut Stage) -> anyhow::Result<Vec<Report>> {
+        stage.check()?;
         let mut reports = Vec::new();
         for at in 0..stage.agents.len() {
-            // Who ended is a better reason than who did not answer.
-            let answer = stage.agents[at].report().await;
-            stage.check()?;
             let agent = &stage.agents[at];
-            let report = answer.with_context(|| format!("the agent of {}", agent.part.name))?;
+            let report = agent.report().await.with_context(|| format!("the agent of {}", agent.part.name))?;
             for row in &report.windows {
                 if self.windows[at].insert((row.generation, row.start), row.clone()).is_none()
                     && is_whole(row)

@@ -108,8 +108,10 @@ fn each_other_mistake_breaks_an_equation_too() {
         ("a scrape that was refused", |b| b.agents[0].source.acknowledged -= 1),
         ("an acknowledged point that the agent never took", |b| b.agents[0].meters.accepted -= 1),
         ("a point assigned to nobody", |b| b.agents[0].total.unassigned_points -= 1),
-        ("a point that the baseline lost", |b| drop(b.agents[0].left.insert(1, [99, 0]))),
-        ("a rule that dropped without counting", |b| drop(b.agents[0].meters.dropped_by_rule.remove("a"))),
+        ("a point that the baseline lost", |b| b.agents[0].left.entry(1).or_default()[0] -= 1),
+        ("a rule that dropped without counting", |b| {
+            b.agents[0].meters.dropped_by_rule.retain(|rule, _| rule != "a");
+        }),
         ("a point that the candidate made up", |b| b.agents[0].generation.candidate.delivered.points += 1),
         ("a process that vanished whole", |b| b.agents[0].total.candidate.units_delivered.value -= 1),
         ("a point of which the sink never heard", |b| b.agents[0].meters.sent[0] -= 1),

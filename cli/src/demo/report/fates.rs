@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use observe::{Comparison, NamedCount};
 
 use super::Act;
-use super::table::render;
+use super::table::{clip, render};
 use crate::demo::numbers::exact;
 
 /// Executables named for each metric.
-const NAMED: usize = 3;
+const NAMED: usize = 2;
 
 #[derive(Default)]
 struct Fates {
@@ -54,7 +54,7 @@ fn row(metric: &str, fates: &Fates) -> Vec<String> {
     let more = executables.len().saturating_sub(NAMED);
     executables.truncate(NAMED);
     let mut names: Vec<String> =
-        executables.iter().map(|(name, series)| format!("{name} {}", exact(**series))).collect();
+        executables.iter().map(|(name, series)| format!("{} {}", clip(name), exact(**series))).collect();
     if more > 0 {
         names.push(format!("{more} more"));
     }

@@ -15,9 +15,9 @@ use serde::Serialize;
 use simulator::sender::SenderCounts;
 
 use super::books::{Books, OwnCost};
+use super::cast::PARTS;
 use super::configs::Candidate;
 use super::proof::{Equation, tally};
-use super::stage::PARTS;
 
 pub use second_act::second_act;
 
@@ -87,7 +87,7 @@ pub struct TrialFacts {
 impl Act {
     /// Reads the books of the walk.
     pub fn of(candidate: &Candidate, books: &Books) -> Self {
-        let facts = |(book, part): (&super::books::AgentBook, &super::stage::Part)| AgentFacts {
+        let facts = |(book, part): (&super::books::AgentBook, &super::cast::Part)| AgentFacts {
             name: book.name.clone(),
             fed_from: part.about,
             comparison: book.total.clone(),
@@ -104,7 +104,6 @@ impl Act {
         [
             title("Report: the candidate against the baseline"),
             wrap(&verdict::of(self)),
-            String::new(),
             sides::side_by_side(self),
             fates::series(self),
             sides::lenses(self),
@@ -121,7 +120,7 @@ pub fn proof(headline: &str, equations: &[Equation]) -> String {
         text.push_str(&format!("\n  {}", equation.claim));
         for case in &equation.cases {
             let mark = if case.holds { "ok" } else { "DOES NOT HOLD" };
-            text.push_str(&format!("\n    {:<24}{:<58} {mark}", case.of, case.numbers()));
+            text.push_str(&format!("\n    {:<28}{:<44} {mark}", case.of, case.numbers()));
         }
     }
     let (cases, holding) = tally(equations);

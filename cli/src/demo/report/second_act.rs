@@ -1,8 +1,8 @@
 //! The second act's findings: what two bad candidates would have done, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use observe::Vanished;
+use observe::{Collision, Vanished};
 
 use super::sides::series_saving;
 use super::table::render;
@@ -16,14 +16,13 @@ const NAMED: usize = 8;
 pub fn second_act(trials: &[Trial]) -> String {
     let mut text = title("Second act: two candidates that never get to deliver anything");
     for trial in trials {
-        text.push('\n');
+        text.push_str("\n\n");
         text.push_str(&wrap(&format!("The candidate \"{}\" {}.", trial.candidate, trial.about)));
         let rows = trial.agents.iter().map(row).collect();
         let header = ["agent", "series saved", "series lost", "critical hidden", "series that collide"];
         text.push_str(&render("What it would have done", &header, 1, rows));
         text.push_str(&vanished(&trial.agents));
         text.push_str(&collisions(&trial.agents));
-        text.push('\n');
     }
     text
 }
@@ -53,24 +52,29 @@ fn vanished(agents: &[TrialFacts]) -> String {
     let mut groups: Vec<_> = by_executable.into_iter().collect();
     groups.sort_by_key(|((_, wholly), processes)| std::cmp::Reverse((*wholly, processes.len())));
     let line = |((executable, wholly), processes): &((&str, bool), Vec<&Vanished>)| {
-        let how = if *wholly { "vanish wholly" } else { "lose a required metric" };
+        let how = if *wholly { "nothing of its own is left" } else { "a required metric is lost" };
         let example = processes.first().map_or("", |process| process.process.as_str());
-        format!("\n    {:>4} × {executable:<16} {how}, e.g. {example}", processes.len())
+        format!("\n    {:>4} × {executable:<15} {how}, e.g. {example}", processes.len())
     };
-    listed("  Critical processes that a person would look for in vain:", &groups, line)
+    listed("  Critical processes that would be hidden:", &groups, line)
 }
 
 /// Identities that several processes would write, by name.
 fn collisions(agents: &[TrialFacts]) -> String {
-    let all: Vec<_> = agents.iter().flat_map(|facts| &facts.comparison.collisions).collect();
-    // One of each executable says more than eight of one.
-    let mut seen = std::collections::BTreeSet::new();
-    let executable = |writer: &str| writer.split(" (pid").next().unwrap_or(writer).to_owned();
-    let (first, rest): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|collision| seen.insert(executable(&collision.writers[0])));
-    let named: Vec<_> = first.into_iter().chain(rest).take(NAMED).collect();
-    let line = |collision: &&observe::Collision| {
+    // One of each executable says more than many of one.
+    let mut seen = BTreeSet::new();
+    let mut named = Vec::new();
+    for collision in agents.iter().rev().flat_map(|facts| &facts.comparison.collisions) {
+        let writer = &collision.writers[0];
+        if seen.insert(writer.split(" (pid").next().unwrap_or(writer)) {
+            named.push(collision);
+        }
+    }
+    named.truncate(NAMED);
+    let line = |collision: &&Collision| {
         let [one, other] = &collision.writers;
+        let executable = one.split(" (pid").next().unwrap_or_default();
+        let other = other.strip_prefix(executable).map_or(other.as_str(), str::trim_start);
         format!("\n    {:<22} {one} and {other}", collision.metric)
     };
     listed("  Different processes that would write one series, for example:", &named, line)
@@ -82,6 +86,6 @@ fn listed<T>(headline: &str, items: &[T], line: impl Fn(&T) -> String) -> String
     }
     let lines: String = items.iter().take(NAMED).map(line).collect();
     let more = items.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!("\n    and {more} executables more") } else { String::new() };
+    let more = if more > 0 { format!("\n    and {more} kinds more") } else { String::new() };
     format!("\n{headline}{lines}{more}")
 }

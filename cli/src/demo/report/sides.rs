@@ -1,9 +1,9 @@
 //! Both pipelines side by side: volume and cost, the aggregates people look at, and what the agents cost.
 
-use observe::{Comparison, LensReport, Variant, VariantReport};
+use observe::{Comparison, LensReport, VariantReport};
 
 use super::Act;
-use super::table::render;
+use super::table::{clip, render};
 use super::verdict::saved;
 use crate::demo::numbers::{bytes, dollars, error, nanos, percent, short};
 
@@ -17,31 +17,24 @@ const QUANTITIES: [Quantity; 5] = [
     ("USD a month", |side| side.monthly_usd, dollars),
 ];
 
-/// Points, bytes, series and cost: baseline → candidate, and what that saves.
+/// Points, bytes, series and cost of all agents, and what each saves.
 pub fn side_by_side(act: &Act) -> String {
     let row = |(name, of, text): &Quantity| {
-        let pairs: Vec<[f64; 2]> = act
-            .agents
-            .iter()
-            .map(|agent| [of(&agent.comparison.baseline), of(&agent.comparison.candidate)])
-            .collect();
+        let pair = |side: &Comparison| [of(&side.baseline), of(&side.candidate)];
+        let pairs: Vec<[f64; 2]> = act.agents.iter().map(|agent| pair(&agent.comparison)).collect();
         let all = pairs.iter().fold([0.0, 0.0], |sum, pair| [sum[0] + pair[0], sum[1] + pair[1]]);
-        let cell = |[baseline, candidate]: [f64; 2]| {
-            let saving = (baseline > 0.0).then(|| candidate / baseline - 1.0);
-            let saving = saving.map_or_else(|| "–".to_owned(), |share| format!("{:+.0} %", share * 100.0));
-            format!("{} → {} {saving:>6}", text(baseline), text(candidate))
-        };
-        let cells = pairs.into_iter().chain([all]).map(cell);
-        [(*name).to_owned()].into_iter().chain(cells).collect()
+        let cells = [(*name).to_owned(), text(all[0]), text(all[1]), percent(saved(all))];
+        cells.into_iter().chain(pairs.into_iter().map(|pair| percent(saved(pair)))).collect()
     };
-    let names = act.agents.iter().map(|agent| agent.name.as_str());
-    let header: Vec<&str> = [""].into_iter().chain(names).chain(["all"]).collect();
+    let names: Vec<String> = act.agents.iter().map(|agent| format!("on {}", agent.name)).collect();
+    let header = ["", "baseline", "candidate", "saved"].into_iter().chain(names.iter().map(String::as_str));
     let rows = QUANTITIES.iter().map(row).collect();
-    let table = render("Baseline → candidate, each over the whole input", &header, 1, rows);
+    let caption = "Side by side: what each pipeline made of the whole input, all agents together";
+    let table = render(caption, &header.collect::<Vec<_>>(), 1, rows);
     let price = act.agents.first().map(|agent| &agent.comparison.price);
     let price = price.map_or_else(String::new, |price| {
         format!(
-            "\n  Price model: {} USD a month for 1,000 active series, {} USD for a GB. An example; bring your own.",
+            "\n  Price model, an example to give a scale: {} USD a month for 1,000 active series, {} USD for a GB.",
             price.usd_per_1000_active_series, price.usd_per_gigabyte
         )
     });
@@ -58,7 +51,7 @@ pub fn lenses(act: &Act) -> String {
             rows.extend(lens.map(|lens| lens_row(&agent.name, lens)));
         }
     }
-    let header = ["total of", "agent", "baseline", "candidate", "error", "groups", "differ", "worst group"];
+    let header = ["total", "agent", "baseline", "candidate", "error", "differ", "worst"];
     let caption = "What people look at: totals over all processes seen, the ended ones included";
     render(caption, &header, 2, rows)
 }
@@ -70,15 +63,14 @@ fn lens_row(agent: &str, lens: &LensReport) -> Vec<String> {
         _ => short(value),
     };
     let worst = lens.worst.first();
-    let worst = worst.map(|worst| format!("{} {}", worst.group, error(worst.relative_error)));
+    let worst = worst.map(|worst| format!("{} {}", clip(&worst.group), error(worst.relative_error)));
     vec![
         lens.name.clone(),
         agent.to_owned(),
         unit(lens.total.baseline),
         unit(lens.total.candidate),
         error(lens.total.relative_error),
-        lens.groups.to_string(),
-        lens.groups_that_differ.to_string(),
+        format!("{} of {}", lens.groups_that_differ, lens.groups),
         worst.unwrap_or_else(|| "–".to_owned()),
     ]
 }
@@ -99,28 +91,29 @@ pub fn agents(act: &Act) -> String {
             took(baseline),
             took(candidate),
             nanos(candidate.latency.p99 as f64),
-            format!("{:.1} % of a core", agent.own.cores * 100.0),
+            percent(Some(agent.own.cores)),
             bytes(agent.own.resident_bytes as f64),
         ]
     });
     let header = [
         "agent",
-        "critical kept by baseline",
-        "by candidate",
-        "ns/point base",
-        "cand",
+        "critical: baseline",
+        "candidate",
+        "point: baseline",
+        "candidate",
         "p99 batch",
-        "agent CPU",
+        "CPU",
         "memory",
     ];
-    render("Critical processes, and what the agents themselves cost", &header, 1, rows.collect())
+    render(
+        "Critical processes shown; time in the pipelines; what the agents take, CPU in percent of a core",
+        &header,
+        1,
+        rows.collect(),
+    )
 }
 
 /// The saving of series, in words.
 pub fn series_saving(comparison: &Comparison) -> String {
-    let [baseline, candidate] = Variant::BOTH.map(|variant| match variant {
-        Variant::Baseline => comparison.baseline.series.value,
-        Variant::Candidate => comparison.candidate.series.value,
-    });
-    percent(saved([baseline, candidate]))
+    percent(saved([comparison.baseline.series.value as f64, comparison.candidate.series.value as f64]))
 }

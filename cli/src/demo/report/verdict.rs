@@ -11,18 +11,19 @@ pub fn of(act: &Act) -> String {
     let sum = |of: fn(&Comparison) -> u64| all().map(of).sum::<u64>();
     let series = [sum(|c| c.baseline.series.value), sum(|c| c.candidate.series.value)];
     let bytes = [sum(|c| c.baseline.output.bytes), sum(|c| c.candidate.output.bytes)];
-    let windows = all().map(|c| c.windows).sum::<u32>();
+    let windows = all().map(|c| c.windows).min().unwrap_or_default();
+    let seconds = all().map(|c| c.seconds).fold(0.0, f64::max);
     let counted = if all().all(|c| c.exact) { "Every count is exact." } else { "Some counts are estimates." };
     format!(
-        "The candidate \"{}\" {}. Over {windows} windows of {} agents it keeps {} of {} series ({} fewer) and {} \
+        "The candidate \"{}\" {}. In {seconds:.0} s, {windows} windows on each of {} agents, it keeps {} of {} series ({} fewer) and {} \
          fewer bytes. It {}, {}, and {}. {} {counted}",
         act.candidate,
         act.about,
         act.agents.len(),
         exact(series[1]),
         exact(series[0]),
-        percent(saved(series)),
-        percent(saved(bytes)),
+        percent(saved(series.map(|count| count as f64))),
+        percent(saved(bytes.map(|count| count as f64))),
         coverage(sum(|c| c.coverage.critical), sum(|c| c.coverage.candidate)),
         collisions(sum(|c| c.candidate.collisions.value)),
         lenses(&all().flat_map(|c| &c.lenses).collect::<Vec<_>>(), "memory by executable", "memory"),
@@ -31,8 +32,8 @@ pub fn of(act: &Act) -> String {
 }
 
 /// Which share of the first the second saves.
-pub fn saved([baseline, candidate]: [u64; 2]) -> Option<f64> {
-    (baseline > 0).then(|| 1.0 - candidate as f64 / baseline as f64)
+pub fn saved([baseline, candidate]: [f64; 2]) -> Option<f64> {
+    (baseline > 0.0).then(|| 1.0 - candidate / baseline)
 }
 
 fn coverage(critical: u64, kept: u64) -> String {
