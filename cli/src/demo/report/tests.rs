@@ -102,7 +102,7 @@ fn a_walk_reads_as_facts_then_tables() {
         "In 30 s, 15 windows on each of 3 agents, it keeps 12,600 of 21,000 series (40.0 % fewer)"
     ));
     assert!(paragraph.contains("keeps all 60 critical processes visible, no two processes write one series"));
-    assert!(paragraph.contains("total memory by executable and host does not differ at all"));
+    assert!(paragraph.contains("total memory by executable does not differ at all"));
     assert!(
         paragraph.contains("Total CPU is off by -1.0 % over all, in 3 executables. Every count is exact."),
         "{text}"
