@@ -23,7 +23,7 @@ pub struct Candidate {
 pub const CHEAPER: Candidate = Candidate {
     name: "cheaper",
     about: "keeps everything of critical and system processes; of the others it drops virtual memory, disk \
-            counters at zero and CPU wait time; command lines and paths go everywhere",
+            counters at zero and CPU wait time; of all it deletes command lines and paths",
     order: "filter/small_fry, resource/no_long_texts",
     processors: r#"
   # What matters keeps its full set; the small fry loses what nobody looks at.

@@ -39,7 +39,7 @@ pub fn series(act: &Act) -> String {
     let mut rows: Vec<_> = metrics.iter().map(|(metric, fates)| row(metric, fates)).collect();
     if all > named {
         let rest = exact(all - named);
-        rows.push(["(not named one by one)", &rest, "", "", "", ""].map(str::to_owned).to_vec());
+        rows.push(["(beyond the 50 rows kept)", &rest, "", "", "", ""].map(str::to_owned).to_vec());
     }
     if rows.is_empty() {
         return "\n  Every series stayed what it was.".to_owned();

@@ -59,7 +59,7 @@ fn lenses(all: &[&LensReport], name: &str, what: &str) -> String {
         return format!("{what} was not looked at");
     }
     if differ == 0 {
-        return format!("total {what} by executable and host does not differ at all");
+        return format!("total {what} by executable does not differ at all");
     }
     let off = (sum[0] != 0.0).then(|| (sum[1] - sum[0]) / sum[0]);
     format!("total {what} is off by {} over all, in {differ} executables", error(off))
