@@ -138,20 +138,27 @@ fn adopt(lane: &mut Lane, old: Lane) {
     let (mut baseline, mut trial) = (Some(old.baseline), old.trial);
     let mut candidate = trial.as_mut().and_then(|trial| trial.side.take());
     let new_candidate = lane.trial.as_mut().and_then(|trial| trial.side.as_mut());
+    // What was observed of other plans says nothing about these.
+    let same_plans =
+        runs(&lane.baseline, &baseline) && new_candidate.as_ref().is_some_and(|new| runs(new, &candidate));
     inherit(&mut lane.baseline, &mut baseline, &mut candidate);
     if let Some(new) = new_candidate {
         inherit(new, &mut candidate, &mut baseline);
     }
     if let (Some(new), Some(old)) = (&mut lane.trial, trial)
+        && same_plans
         && same(&new.observation, &old.observation)
     {
         new.observer = old.observer;
     }
 }
 
+fn runs(new: &Side, plan_of: &Option<Side>) -> bool {
+    plan_of.as_ref().is_some_and(|old| new.runs_the_plan_of(old))
+}
+
 fn inherit(new: &mut Side, same: &mut Option<Side>, other: &mut Option<Side>) {
-    let runs = |old: &Option<Side>| old.as_ref().is_some_and(|old| new.runs_the_plan_of(old));
-    let from = if runs(other) && !runs(same) { other } else { same };
+    let from = if runs(new, other) && !runs(new, same) { other } else { same };
     if let Some(old) = from.take() {
         new.adopt(old);
     }

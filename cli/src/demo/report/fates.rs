@@ -23,15 +23,15 @@ pub fn series(act: &Act) -> String {
     let mut metrics: BTreeMap<String, Fates> = BTreeMap::new();
     let comparisons = || act.agents.iter().map(|agent| &agent.comparison);
     for comparison in comparisons() {
-        let Comparison { lost, renamed, merged, split, .. } = comparison;
-        for (fate, rows) in [lost, renamed, merged, split].into_iter().enumerate() {
-            for NamedCount { metric, executable, series } in rows {
-                let entry = metrics.entry(metric.clone()).or_default();
-                entry.counts[fate] += series;
-                if fate == 0 {
-                    *entry.lost_of.entry(executable.clone()).or_default() += series;
-                }
+        let Comparison { lost_by_metric, lost, renamed, merged, split, .. } = comparison;
+        for (fate, rows) in [lost_by_metric, renamed, merged, split].into_iter().enumerate() {
+            for NamedCount { metric, series, .. } in rows {
+                metrics.entry(metric.clone()).or_default().counts[fate] += series;
             }
+        }
+        for NamedCount { metric, executable, series } in lost {
+            *metrics.entry(metric.clone()).or_default().lost_of.entry(executable.clone()).or_default() +=
+                series;
         }
     }
     let all: u64 = comparisons().map(|comparison| comparison.lost_by_candidate.value).sum();

@@ -50,6 +50,7 @@ fn comparison() -> Comparison {
         exact: true,
         baseline: side(1_000_000, 7_000),
         candidate: side(600_000, 4_200),
+        lost_by_metric: vec![lost("process.memory.virtual", "", 1_500), lost("process.disk.io", "", 500)],
         lost: vec![lost("process.memory.virtual", "java", 1_500), lost("process.disk.io", "bash", 500)],
         renamed: vec![lost("process.cpu.time", "", 3_000)],
         lenses: vec![
