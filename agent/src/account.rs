@@ -104,12 +104,32 @@ pub struct Settled {
     pub lost_shutdown: u64,
 }
 
+/// Whether a crash can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// The account is on disk.
+    Kept,
+    /// It should be, but cannot be written.
+    Failing,
+    /// There is no data directory.
+    None,
+}
+
+impl AsRef<str> for Keeping {
+    fn as_ref(&self) -> &str {
+        match self {
+            Self::Kept => "kept",
+            Self::Failing => "failing: the account cannot be written",
+            Self::None => "none: without phoenix.data_dir what a crash loses cannot be measured",
+        }
+    }
+}
+
 /// The account, in memory and, with a data directory, on disk.
 #[derive(Debug)]
 pub struct Account {
     state: Mutex<State>,
     found_lost: u64,
-    kept: bool,
 }
 
 #[derive(Debug, Default)]
@@ -122,7 +142,7 @@ struct State {
 impl Account {
     /// An account that dies with the process.
     pub fn in_memory() -> Self {
-        Self { state: Mutex::default(), found_lost: 0, kept: false }
+        Self { state: Mutex::default(), found_lost: 0 }
     }
 
     /// Opens `dir/account`, and writes off as lost what a process that died still owed.
@@ -147,7 +167,7 @@ impl Account {
         totals.lost_crash += found_lost;
         file.write_all_at(&totals.encode(), 0).map_err(io)?;
         let state = State { totals, file: Some(file), failing: false };
-        Ok(Self { state: Mutex::new(state), found_lost, kept: true })
+        Ok(Self { state: Mutex::new(state), found_lost })
     }
 
     /// Records that `points` are about to be acknowledged.
@@ -175,9 +195,13 @@ impl Account {
         self.found_lost
     }
 
-    /// Whether the account is on disk, and survives this process.
-    pub fn is_kept(&self) -> bool {
-        self.kept && !self.state.lock().unwrap_or_else(PoisonError::into_inner).failing
+    /// Whether the account survives this process.
+    pub fn keeping(&self) -> Keeping {
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State { file: None, .. } => Keeping::None,
+            State { failing: true, .. } => Keeping::Failing,
+            State { .. } => Keeping::Kept,
+        }
     }
 
     /// A full disk must not stop telemetry: the account goes on in memory and says so once.

@@ -13,7 +13,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipelines::yaml::Problems;
 use serde::Serialize;
 use thiserror::Error;
 use tokio::task::JoinSet;
@@ -78,8 +77,8 @@ pub struct Listening {
 /// What can happen to a running agent from outside.
 #[derive(Debug)]
 pub enum Event {
-    /// Settings read anew, or what is wrong with them.
-    Reread(Box<Result<Settings, Problems>>),
+    /// Settings read anew, or why there are none.
+    Reread(Box<Result<Settings, String>>),
     /// Time to end.
     Stop,
 }
@@ -105,7 +104,7 @@ impl App {
         report(&account);
         let ledger = Ledger::open(settings.data_dir.as_deref())?;
         let metrics = Arc::new(Metrics::new());
-        let health = Arc::new(Health::new(condition(&account)));
+        let health = Arc::new(Health::new(condition()));
         let shared = Arc::new(Admin {
             engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine())),
             budget: Budget::new(settings.memory_limit),
@@ -152,7 +151,7 @@ impl App {
                 Event::Stop => break,
                 Event::Reread(settings) => match *settings {
                     Ok(settings) => self.control.apply(settings).await.err().map(|error| error.to_string()),
-                    Err(problems) => Some(problems.to_string()),
+                    Err(failure) => Some(failure),
                 },
             };
             if let Some(failure) = failure {
@@ -180,7 +179,8 @@ async fn tick(engine: Arc<Engine>) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
-        engine.tick(engine::now());
+        let engine = Arc::clone(&engine);
+        let _a_panic_is_logged = tokio::task::spawn_blocking(move || engine.tick(engine::now())).await;
     }
 }
 
@@ -193,25 +193,23 @@ async fn admin(
     listener.map_err(|source| BootError::Bind { purpose, address, source })
 }
 
-fn condition(account: &Account) -> Condition {
+fn condition() -> Condition {
     Condition {
         phase: Phase::Starting,
         generation: 0,
         config_digest: String::new(),
         config_error: None,
+        config_notes: Vec::new(),
         candidate_cut: None,
         restart_needed_for: Vec::new(),
         labels: BTreeMap::new(),
         acknowledge: "",
         acknowledge_why: String::new(),
-        account: if account.is_kept() { "kept" } else { "none: no data_dir, a crash cannot be measured" },
     }
 }
 
 fn report(account: &Account) {
-    if !account.is_kept() {
-        tracing::warn!("no phoenix.data_dir: what a crash loses cannot be measured");
-    }
+    tracing::info!(account = account.keeping().as_ref(), "points that are owed");
     let lost = account.found_lost();
     if lost > 0 {
         tracing::error!(lost, "the last process died owing acknowledged points that were never confirmed");

@@ -1,6 +1,6 @@
 //! The process around the app: its runtime, its signals, what it prints, how it ends.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -57,7 +57,8 @@ impl Failure {
 /// Logs to stderr, from `info` unless `RUST_LOG` says otherwise.
 pub fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let colours = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
 }
 
 /// Runs the agent on the config at `path` until a signal ends it.
@@ -65,7 +66,7 @@ pub fn log_to_stderr() {
 /// # Errors
 /// [`Failure`], all of them before it serves.
 pub fn run(path: &Path) -> Result<(), Failure> {
-    let settings = read(path)??;
+    let settings = read(path)?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_stack_size(STACK)
@@ -94,25 +95,21 @@ struct Signals {
 
 impl Signals {
     async fn next(&mut self, path: &Path) -> Event {
-        loop {
-            tokio::select! {
-                _ = self.hangup.recv() => match read(path) {
-                    Ok(settings) => return Event::Reread(Box::new(settings)),
-                    Err(failure) => tracing::error!("the config is not reread: {failure}"),
-                },
-                _ = self.terminate.recv() => return Event::Stop,
-                _ = tokio::signal::ctrl_c() => return Event::Stop,
+        tokio::select! {
+            _ = self.hangup.recv() => {
+                Event::Reread(Box::new(read(path).map_err(|failure| failure.to_string())))
             }
+            _ = self.terminate.recv() => Event::Stop,
+            _ = tokio::signal::ctrl_c() => Event::Stop,
         }
     }
 }
 
-/// The outer error is the file's, the inner one its content's.
-fn read(path: &Path) -> Result<Result<Settings, Problems>, Failure> {
+fn read(path: &Path) -> Result<Settings, Failure> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|source| Failure::Unreadable { path: name.clone(), source })?;
-    Ok(config::load(&name, &text, &|variable| std::env::var(variable).ok()))
+    Ok(config::load(&name, &text, &|variable| std::env::var(variable).ok())?)
 }
 
 /// One line of JSON on stdout: whoever started the agent with port 0 learns the ports.

@@ -58,7 +58,7 @@ pub async fn run(
                 let body = body.collect().await?;
                 let status =
                     body.trailers().and_then(|t| t.get("grpc-status")).or(head.headers.get("grpc-status"));
-                let counter = match status.map(|status| status.as_bytes()) {
+                let counter = match status.map(hyper::http::HeaderValue::as_bytes) {
                     Some(b"0") => &sent.accepted,
                     Some(_) => &sent.refused,
                     None => bail!("an answer without a gRPC status"),

@@ -12,6 +12,7 @@ use crate::{Price, Settings, Summary, Variant, Volume};
 
 /// What both variants made of the same input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Comparison {
     /// Windows it rests on.
     pub windows: u32,
@@ -33,6 +34,8 @@ pub struct Comparison {
     pub saving: Saving,
     /// Input series that the baseline keeps something of and the candidate nothing.
     pub lost_by_candidate: Count,
+    /// Those, by metric, heaviest first: all that are tracked by name.
+    pub lost_by_metric: Vec<NamedCount>,
     /// Those, by metric and executable, heaviest first, at most 50 rows.
     pub lost: Vec<NamedCount>,
     /// Up to ten of them.
@@ -55,6 +58,7 @@ pub struct Comparison {
 
 /// One variant's side.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct VariantReport {
     /// What it made of the whole input, delivered or not.
     pub output: Volume,
@@ -86,6 +90,7 @@ pub struct VariantReport {
 
 /// Shares of the baseline that the candidate saves: 0.7 is 70 %. None where the baseline had nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Saving {
     /// Of data points.
     pub points: Option<f64>,
@@ -142,6 +147,7 @@ pub struct LensReport {
 
 /// One group of a lens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LensError {
     /// The group; empty for the total.
     pub group: String,
@@ -155,6 +161,7 @@ pub struct LensError {
 
 /// Critical processes of the input, and how many of them each variant still shows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Coverage {
     /// Critical processes in the input. With none, nothing can be said.
     pub critical: u64,
@@ -202,6 +209,7 @@ impl Comparison {
             unassigned_points: summary.unassigned_points,
             saving,
             lost_by_candidate: summary.fates.lost_by_candidate(),
+            lost_by_metric: named(summary, false, lost),
             lost: named(summary, true, lost),
             lost_samples: samples(summary, lost),
             renamed: named(summary, false, by(Fate::RENAMED)),

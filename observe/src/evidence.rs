@@ -13,6 +13,7 @@ use crate::{Comparison, Settings, Summary, Variant};
 
 /// What is being compared.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Experiment {
     /// Name of the experiment; `local` for one that a file defines.
     pub name: String,
@@ -38,6 +39,7 @@ impl Experiment {
 
 /// One window in a line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct WindowRow {
     /// Generation it belongs to.
     pub generation: u64,
@@ -74,6 +76,7 @@ const RECENT: usize = 60;
 
 /// What can be read of an [`Evidence`] at any time: the body of the agent's `GET /experiment`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Report {
     /// What is being compared.
     pub experiment: Experiment,

@@ -110,6 +110,7 @@ fn what_a_filter_drops_is_lost_by_name_and_everything_else_is_kept() {
     assert_eq!(comparison.lost_by_candidate.value, 2 * 40, "read and write of every process");
     assert!(comparison.lost.iter().all(|row| row.metric == "process.disk.io"));
     assert_eq!(comparison.lost.iter().map(|row| row.series).sum::<u64>(), 80);
+    assert_eq!(comparison.lost_by_metric.iter().map(|row| row.series).collect::<Vec<_>>(), [80]);
     assert_eq!(comparison.lost_samples.len(), 10);
     assert_eq!(comparison.input.points - comparison.candidate.output.points, 80);
     assert!(comparison.lenses.iter().all(|lens| lens.groups_that_differ == 0), "no lens looks at disk I/O");

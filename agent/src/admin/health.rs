@@ -30,6 +30,8 @@ pub struct Condition {
     pub config_digest: String,
     /// Why the last config was not taken, if it was not.
     pub config_error: Option<String>,
+    /// What the config asks for and does not get.
+    pub config_notes: Vec<String>,
     /// Why the candidate was cut out, if it was.
     pub candidate_cut: Option<String>,
     /// Settings that changed and are read at the start only.
@@ -40,8 +42,6 @@ pub struct Condition {
     pub acknowledge: &'static str,
     /// Why then.
     pub acknowledge_why: String,
-    /// Whether a crash can be measured.
-    pub account: &'static str,
 }
 
 /// The condition, shared.
@@ -53,6 +53,7 @@ struct Report<'a> {
     status: &'static str,
     #[serde(flatten)]
     condition: &'a Condition,
+    account: &'a str,
     points: Points,
 }
 
@@ -110,6 +111,12 @@ impl Health {
             lost_to_crashes: totals.lost_crash,
             lost_to_the_last_crash: account.found_lost(),
         };
-        serde_json::to_string(&Report { status, condition: &condition, points }).unwrap_or_default()
+        serde_json::to_string(&Report {
+            status,
+            condition: &condition,
+            account: account.keeping().as_ref(),
+            points,
+        })
+        .unwrap_or_default()
     }
 }

@@ -90,9 +90,11 @@ impl AdminListener {
             };
             let admin = Arc::clone(&self.admin);
             tokio::spawn(async move {
-                let handler = service_fn(|request| {
-                    let response = admin.answer(&request);
-                    async { Ok::<_, Infallible>(response) }
+                let handler = service_fn(|request: Request<Incoming>| {
+                    let admin = Arc::clone(&admin);
+                    // A report is milliseconds of work: not on the threads of the data path.
+                    let answer = tokio::task::spawn_blocking(move || admin.answer(&request));
+                    async { Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| failed())) }
                 });
                 let mut builder = http1::Builder::new();
                 builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
@@ -139,6 +141,10 @@ impl Admin {
             lost: (totals.lost_crash, totals.lost_shutdown),
         }
     }
+}
+
+fn failed() -> Response<Full<Bytes>> {
+    respond(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "the answer could not be made\n".into())
 }
 
 fn respond(status: StatusCode, media_type: &'static str, body: String) -> Response<Full<Bytes>> {

@@ -78,7 +78,11 @@ impl Control {
         let (mode, why) = &settings.acknowledge;
         let generation = self.shared.engine.generation();
         tracing::info!(generation, acknowledge = mode.name(), why, config = settings.digest, "in force");
+        for note in &settings.notes {
+            tracing::warn!("{note}");
+        }
         self.shared.health.update(|condition| {
+            condition.config_notes.clone_from(&settings.notes);
             condition.config_digest.clone_from(&settings.digest);
             condition.config_error = None;
             condition.restart_needed_for = restart;

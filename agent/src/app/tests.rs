@@ -8,3 +8,4 @@ mod overload;
 mod receivers;
 mod reload;
 mod sink;
+mod tls;

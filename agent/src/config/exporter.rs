@@ -227,5 +227,9 @@ fn queue(node: &Node, problems: &mut Vec<Problem>) -> Option<QueueSettings> {
     }
     refuse(&mut fields, &["batch"], problems);
     fields.finish(problems);
+    if !queue.enabled {
+        // Without a queue every sender waits for its own request; there is nothing to take turns for.
+        queue.consumers = queue.size;
+    }
     Some(queue)
 }

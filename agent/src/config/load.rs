@@ -35,6 +35,7 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
     let admin = admin(&file, &phoenix, &mut problems);
     let memory_limit = phoenix.memory_limit.or_else(|| plans.memory_limit()).unwrap_or(DEFAULT_MEMORY);
     let acknowledge = acknowledge(&phoenix, &exporters);
+    let notes = plans.notes();
     let intent = plans.into_intent(&mut phoenix, &mut problems);
     if !problems.is_empty() {
         return Err(file.problems(problems));
@@ -50,6 +51,7 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
         admin,
         memory_limit,
         data_dir: phoenix.data_dir,
+        notes,
         labels: phoenix.labels,
         digest: hex(&Sha256::digest(text)),
     })
@@ -77,6 +79,13 @@ impl Plans {
     fn memory_limit(&self) -> Option<usize> {
         let plans = self.baseline.iter().chain(&self.candidate).chain(&self.others);
         plans.filter_map(Plan::memory_limiter).map(budget).min()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut plans = self.baseline.iter().chain(&self.candidate).chain(&self.others);
+        let batch = plans.any(|plan| plan.batch().is_some());
+        let note = "batch: requests are sent on as they come, this version neither merges nor splits them";
+        batch.then(|| note.to_owned()).into_iter().collect()
     }
 
     fn into_intent(self, phoenix: &mut Phoenix, problems: &mut Vec<Problem>) -> Intent {

@@ -138,6 +138,8 @@ pub struct Settings {
     pub memory_limit: usize,
     /// Where the account and the ledger are kept.
     pub data_dir: Option<PathBuf>,
+    /// What the file asks for and does not get, for a person to know.
+    pub notes: Vec<String>,
     /// What the node is called; shown in `/health`.
     pub labels: Vec<(String, String)>,
     /// SHA-256 of the config text, in hexadecimal.

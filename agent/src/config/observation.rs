@@ -1,8 +1,8 @@
-//! `phoenix.window`, `phoenix.lenses` and `phoenix.critical`: what is measured.
+//! `phoenix.window`, `phoenix.lenses`, `phoenix.critical` and `phoenix.price`: what is measured.
 
 use std::time::Duration;
 
-use observe::{Critical, Granularity, Lens};
+use observe::{Critical, Granularity, Lens, Price};
 use pipelines::yaml::{Fields, Node, Problem, keep};
 
 /// What the file says about measuring; the plans add how long they hold and warm up.
@@ -21,6 +21,9 @@ pub fn decode(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -> observe::
     }
     if let Some(node) = fields.take("critical") {
         settings.critical = each(node, problems, critical);
+    }
+    if let Some(node) = fields.take("price") {
+        settings.price = price(node, problems).unwrap_or_default();
     }
     settings
 }
@@ -60,4 +63,25 @@ fn critical(node: &Node, problems: &mut Vec<Problem>) -> Option<Critical> {
         problems.push(Problem::new(node.location, "this criterion says nothing").expected(problem));
     }
     Some(critical)
+}
+
+fn price(node: &Node, problems: &mut Vec<Problem>) -> Option<Price> {
+    let mut fields = keep(node.map(), problems)?;
+    let mut usd = |key| {
+        let node = fields.take(key)?;
+        let amount = keep(node.float(), problems)?;
+        if !(0.0..=1e9).contains(&amount) {
+            problems.push(Problem::new(node.location, "no price").expected("US dollars, 0 or more"));
+        }
+        Some(amount)
+    };
+    let (series, gigabyte) = (usd("usd_per_1000_active_series"), usd("usd_per_gigabyte"));
+    let source =
+        fields.take("source").and_then(|node| keep(node.text(), problems)).unwrap_or("`phoenix.price`");
+    fields.finish(problems);
+    Some(Price {
+        usd_per_1000_active_series: series.unwrap_or_default(),
+        usd_per_gigabyte: gigabyte.unwrap_or_default(),
+        source: source.to_owned(),
+    })
 }

@@ -108,6 +108,15 @@ fn an_experiment_names_two_pipelines_and_the_candidate_leaves_by_the_baselines_e
 }
 
 #[test]
+fn a_price_of_ones_own_replaces_the_example() {
+    let priced = EXPERIMENT
+        .replace("phoenix:", "phoenix:\n  price: { usd_per_1000_active_series: 6.5, source: our contract }");
+    let price = good(&priced).intent.experiment.expect("experiment").observation.price.clone();
+    assert_eq!((price.usd_per_1000_active_series, price.usd_per_gigabyte), (6.5, 0.0));
+    assert_eq!(price.source, "our contract");
+}
+
+#[test]
 fn what_changes_a_generation_changes_its_digests_and_nothing_else_does() {
     let digests = |text: &str| good(text).intent.digests;
     let before = digests(EXPERIMENT);

@@ -1,13 +1,13 @@
 //! Swapping generations, and the clock's part: windows close without a batch, too.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use observe::{Evidence, Experiment, Variant};
 
 use super::generation::{Current, Generation, Routes};
 use super::lane::Lane;
 use super::side::Side;
-use super::trial::Trial;
+use super::trial::{Closed, Trial};
 use super::{Acknowledge, Engine};
 use crate::config::Intent;
 use crate::split::Weight;
@@ -42,7 +42,7 @@ impl Engine {
         // Held until the new generation is in place, so that no batch finds neither.
         let mut retiring = old.generation.lane();
         if let Some(mut old) = retiring.as_mut().and_then(|lane| lane.take()) {
-            self.collect(&mut old, Some(now));
+            self.close(&mut old, now);
             if let Some(lane) = &mut lane {
                 adopt(lane, old);
             }
@@ -58,34 +58,37 @@ impl Engine {
         });
     }
 
-    /// To be called now and then: closes windows that have ended.
+    /// To be called now and then, off the data path's threads: closes windows that have ended, and
+    /// files them.
     pub fn tick(&self, now: u64) {
         let current = self.current.load_full();
         let mut guard = current.generation.lane();
         let Some(lane) = guard.as_mut().and_then(|lane| lane.as_mut()) else { return };
-        if let Some(trial) = &mut lane.trial {
-            trial.roll(now);
-        }
-        self.collect(lane, None);
+        self.count_rules(lane);
+        let Some(trial) = &mut lane.trial else { return };
+        trial.roll(now);
+        let closed = std::mem::take(&mut trial.closed);
+        // Taken while the lane is still held, so that no other generation comes in between; filing
+        // takes a while, and batches need not wait for it.
+        let evidence = self.evidence();
+        drop(guard);
+        file(evidence, closed);
     }
 
-    /// Files what was measured and counted; with `cut_at` also in the open window, because its
-    /// generation ends.
-    fn collect(&self, lane: &mut Lane, cut_at: Option<u64>) {
-        self.metrics.rules(Variant::Baseline, lane.baseline.take_rule_counts());
+    /// Counts and files what is left in a lane whose generation ends at `now`.
+    fn close(&self, lane: &mut Lane, now: u64) {
+        self.count_rules(lane);
         let Some(trial) = &mut lane.trial else { return };
-        if let Some(side) = &mut trial.side {
+        trial.roll(now);
+        let summary = trial.observer.cut(now);
+        trial.closed.push((summary, trial.observer.interval_nanos()));
+        file(self.evidence(), std::mem::take(&mut trial.closed));
+    }
+
+    fn count_rules(&self, lane: &mut Lane) {
+        self.metrics.rules(Variant::Baseline, lane.baseline.take_rule_counts());
+        if let Some(side) = lane.trial.as_mut().and_then(|trial| trial.side.as_mut()) {
             self.metrics.rules(Variant::Candidate, side.take_rule_counts());
-        }
-        if let Some(now) = cut_at {
-            trial.roll(now);
-            let summary = trial.observer.cut(now);
-            trial.closed.push((summary, trial.observer.interval_nanos()));
-        }
-        if let Some(evidence) = self.evidence().as_mut() {
-            for (summary, interval) in trial.closed.drain(..) {
-                evidence.add(&summary, interval);
-            }
         }
     }
 
@@ -113,6 +116,14 @@ impl Engine {
     }
 }
 
+fn file(mut evidence: MutexGuard<'_, Option<Evidence>>, closed: Vec<Closed>) {
+    if let Some(evidence) = evidence.as_mut() {
+        for (summary, interval) in closed {
+            evidence.add(&summary, interval);
+        }
+    }
+}
+
 /// A lane for `intent`, or nothing if metrics pass through untouched and unobserved.
 fn lane(intent: &Intent, agent_uid: &str, now: u64) -> Option<Lane> {
     let baseline = intent.baseline.as_ref()?;
@@ -127,20 +138,27 @@ fn adopt(lane: &mut Lane, old: Lane) {
     let (mut baseline, mut trial) = (Some(old.baseline), old.trial);
     let mut candidate = trial.as_mut().and_then(|trial| trial.side.take());
     let new_candidate = lane.trial.as_mut().and_then(|trial| trial.side.as_mut());
+    // What was observed of other plans says nothing about these.
+    let same_plans =
+        runs(&lane.baseline, &baseline) && new_candidate.as_ref().is_some_and(|new| runs(new, &candidate));
     inherit(&mut lane.baseline, &mut baseline, &mut candidate);
     if let Some(new) = new_candidate {
         inherit(new, &mut candidate, &mut baseline);
     }
     if let (Some(new), Some(old)) = (&mut lane.trial, trial)
+        && same_plans
         && same(&new.observation, &old.observation)
     {
         new.observer = old.observer;
     }
 }
 
+fn runs(new: &Side, plan_of: &Option<Side>) -> bool {
+    plan_of.as_ref().is_some_and(|old| new.runs_the_plan_of(old))
+}
+
 fn inherit(new: &mut Side, same: &mut Option<Side>, other: &mut Option<Side>) {
-    let runs = |old: &Option<Side>| old.as_ref().is_some_and(|old| new.runs_the_plan_of(old));
-    let from = if runs(other) && !runs(same) { other } else { same };
+    let from = if runs(new, other) && !runs(new, same) { other } else { same };
     if let Some(old) = from.take() {
         new.adopt(old);
     }

@@ -79,10 +79,11 @@ impl Lane {
 
     fn run_parsed(&mut self, now: u64) -> Result<Ran, RunError> {
         let Self { baseline, trial, input, .. } = self;
-        input.identify();
         let points = input.point_count() as u64;
         let mut ran = Ran { points, ..Ran::default() };
         if let Some(trial) = trial {
+            // No stage asks for a series' identity; only what observes does.
+            input.identify();
             trial.admit(input, now);
         }
         let started = Instant::now();

@@ -14,9 +14,12 @@ use super::Refusal;
 use crate::admission::{Budget, Permit};
 
 /// Chunks under this size are copied out of the connection's read buffer.
-const COPY_BELOW: usize = 16 * 1024;
+const COPY_BELOW: usize = 64 * 1024;
 /// First step where a body's size is not announced.
 const FIRST_STEP: usize = 64 * 1024;
+/// How much of a refused body is read, and for how long.
+const DISCARD: usize = 1 << 20;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 /// A gRPC message's prefix: one byte of flags, four of length.
 const PREFIX: usize = 5;
 
@@ -52,8 +55,27 @@ pub async fn grpc_message(body: Incoming, budget: &Budget, bounds: Bounds) -> Re
 ///
 /// # Errors
 /// As [`grpc_message`], on `content-length` alone where there is one.
-pub async fn http_body(body: Incoming, budget: &Budget, bounds: Bounds) -> Result<(Bytes, Permit), Refusal> {
+pub async fn http_body(
+    body: &mut Incoming,
+    budget: &Budget,
+    bounds: Bounds,
+) -> Result<(Bytes, Permit), Refusal> {
     in_time(bounds.timeout, read_http(body, budget, bounds.max_bytes)).await
+}
+
+/// Reads what is left of a refused HTTP/1 body, within reason. A sender that is still writing when the
+/// connection closes hears a reset, not the refusal and when to come back.
+pub async fn discard(body: &mut Incoming) {
+    let mut left = DISCARD;
+    let rest = async {
+        while let Ok(Some(chunk)) = next(body).await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    let _enough_patience = tokio::time::timeout(DISCARD_TIMEOUT, rest).await;
 }
 
 async fn in_time<T>(timeout: Duration, read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
@@ -111,14 +133,14 @@ fn append(buffer: &mut BytesMut, chunk: &[u8], length: usize) -> Result<(), Refu
     Ok(())
 }
 
-async fn read_http(mut body: Incoming, budget: &Budget, limit: usize) -> Result<(Bytes, Permit), Refusal> {
+async fn read_http(body: &mut Incoming, budget: &Budget, limit: usize) -> Result<(Bytes, Permit), Refusal> {
     let exact = body.size_hint().exact().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
     if exact.is_some_and(|size| size > limit) {
         return Err(Refusal::TooLarge { limit });
     }
     let mut permit = budget.take(exact.unwrap_or(0)).ok_or(Refusal::Memory)?;
     let mut buffer = BytesMut::new();
-    while let Some(chunk) = next(&mut body).await? {
+    while let Some(chunk) = next(body).await? {
         if exact == Some(chunk.len()) && chunk.len() >= COPY_BELOW {
             return Ok((chunk, permit));
         }

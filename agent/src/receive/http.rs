@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use http::{Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use prost::Message as _;
 
@@ -31,17 +32,22 @@ pub async fn serve(service: &Service, request: Request<Incoming>) -> Response<Re
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    match service.take(signal, read(service, request), None).await {
+    let (head, mut body) = request.into_parts();
+    match service.take(signal, read(service, &head, &mut body), None).await {
         Ok(answer) => succeed(answer),
-        Err(refusal) => refuse(&refusal),
+        Err(refusal) => {
+            if head.version < Version::HTTP_2 {
+                body::discard(&mut body).await;
+            }
+            refuse(&refusal)
+        }
     }
 }
 
-async fn read(service: &Service, request: Request<Incoming>) -> Result<Received, Refusal> {
-    let headers = request.headers();
-    media_type(headers.get(CONTENT_TYPE))?;
-    let encoding = Encoding::from_header(headers.get(CONTENT_ENCODING))?;
-    let (bytes, mut permit) = body::http_body(request.into_body(), &service.budget, service.bounds()).await?;
+async fn read(service: &Service, head: &Parts, body: &mut Incoming) -> Result<Received, Refusal> {
+    media_type(head.headers.get(CONTENT_TYPE))?;
+    let encoding = Encoding::from_header(head.headers.get(CONTENT_ENCODING))?;
+    let (bytes, mut permit) = body::http_body(body, &service.budget, service.bounds()).await?;
     let Some(encoding) = encoding else {
         return Ok(Received { message: bytes, wire: None, permit });
     };

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Exact counts of a sender. Always: `scraped = acknowledged + refused + ambiguous + in_flight()`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SenderCounts {
     /// Scrapes, each sent as one request.
     pub scrapes: u64,

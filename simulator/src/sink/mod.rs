@@ -26,7 +26,7 @@ use tonic::transport::server::TcpIncoming;
 pub use failures::{Failure, When};
 pub use origin::Origin;
 pub use series::{PointKey, point_keys};
-pub use tally::{OriginCounts, RecordedPoint, SinkCounts};
+pub use tally::{OriginCounts, OriginEntry, RecordedPoint, SinkCounts};
 
 use service::Receiver;
 

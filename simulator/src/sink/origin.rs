@@ -1,6 +1,6 @@
 //! Which variant and generation of an agent a request says it comes from.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tonic::metadata::MetadataMap;
 
 /// What stands for absent metadata.
@@ -9,7 +9,7 @@ const NONE: &str = "none";
 const MAX_LENGTH: usize = 128;
 
 /// The origin of a request, as its metadata `x-phoenix-variant` and `x-phoenix-generation` name it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// `baseline`, `candidate`, or `none`.
     pub variant: String,

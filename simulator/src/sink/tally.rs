@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashSet;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::series::{PointKey, point_keys};
 use super::{Origin, SinkOptions};
@@ -17,7 +17,7 @@ const MAX_ORIGINS: usize = 1_024;
 const MAX_EXECUTABLES: usize = 65_536;
 
 /// What arrived from one variant and generation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OriginCounts {
     /// Accepted requests of every signal.
     pub requests: u64,
@@ -32,7 +32,7 @@ pub struct OriginCounts {
 }
 
 /// Everything a sink has counted.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SinkCounts {
     /// Accepted requests, overall.
     pub requests: u64,
@@ -58,7 +58,7 @@ pub struct SinkCounts {
 }
 
 /// One row of [`SinkCounts::origins`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OriginEntry {
     /// The variant and generation.
     #[serde(flatten)]

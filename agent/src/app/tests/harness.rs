@@ -86,7 +86,7 @@ impl Agent {
 
     /// As SIGHUP after the file became `text`.
     pub async fn reread(&self, text: &str) {
-        let settings = config::load("test.yaml", text, &|_| None);
+        let settings = config::load("test.yaml", text, &|_| None).map_err(|problems| problems.to_string());
         self.events.send(Event::Reread(Box::new(settings))).await.expect("running");
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::Code;
 
 use super::harness::{Agent, eventually, export, request, settings};
@@ -55,6 +56,26 @@ async fn a_spent_budget_refuses_on_the_header_and_frees_itself() {
     agent.client().await.export(export(100, 10)).await.expect("accepted again");
     agent.stop().await;
     assert_eq!(sink.received(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_sender_that_writes_its_whole_body_first_still_hears_the_refusal() {
+    let (_, address) = Sink::start().await;
+    let agent = Agent::start(&settings(address)).await;
+    let held = agent.shared.budget.take(agent.shared.budget.limit()).expect("all of it");
+    let mut stream =
+        tokio::net::TcpStream::connect(agent.listening.otlp_http.expect("http")).await.expect("c");
+    let head = "POST /v1/metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+                content-type: application/x-protobuf\r\ncontent-length: 900000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("write");
+    for _ in 0..9 {
+        stream.write_all(&[0; 100_000]).await.expect("not reset while it writes");
+    }
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).await.expect("not reset while it reads");
+    assert!(heard.starts_with(b"HTTP/1.1 503"), "{}", String::from_utf8_lossy(&heard));
+    assert_eq!(agent.shared.budget.used(), agent.shared.budget.limit(), "nothing was held for it");
+    drop(held);
 }
 
 #[tokio::test(flavor = "multi_thread")]

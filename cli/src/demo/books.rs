@@ -1,0 +1,189 @@
+//! The books of an act: what everybody who touched points says about them.
+//!
+//! Four parties count, none of them sees another's counters: the sources what was acknowledged to them, the
+//! agents' counters what came in and what destinations confirmed, the agents' windows what was assigned and
+//! left, and the sink what arrived.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use observe::{Comparison, Report, Variant};
+use serde::Serialize;
+use simulator::sender::SenderCounts;
+use simulator::sink::SinkCounts;
+use tokio::time::Instant;
+
+use super::cast::Agent;
+use super::prometheus::Samples;
+use super::stage::Stage;
+use super::walk::Walk;
+
+/// An agent's own counters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Meters {
+    /// Points taken from senders.
+    pub accepted: u64,
+    /// Points that left by each variant.
+    pub leaving: [u64; 2],
+    /// Points that the destination confirmed, by variant.
+    pub sent: [u64; 2],
+    /// Points that the destination did not take.
+    pub failed: u64,
+    /// Points of attempts that ended without saying how.
+    pub doubtful: u64,
+    /// Points that the candidate's rules dropped, by rule.
+    pub dropped_by_rule: BTreeMap<String, u64>,
+    /// CPU time of the process, seconds.
+    pub cpu_seconds: f64,
+    /// Its resident memory, bytes.
+    pub resident_bytes: u64,
+}
+
+impl Meters {
+    /// Reads them.
+    pub fn of(samples: &Samples) -> Self {
+        let by_variant =
+            |name: &str| Variant::BOTH.map(|variant| samples.count(name, &[("variant", variant.name())]));
+        let candidate = [("variant", Variant::Candidate.name())];
+        Self {
+            accepted: samples.count("otelcol_receiver_accepted_metric_points", &[]),
+            leaving: by_variant("phoenix_leaving_points_total"),
+            sent: by_variant("otelcol_exporter_sent_metric_points"),
+            failed: samples.count("otelcol_exporter_send_failed_metric_points", &[])
+                + samples.count("phoenix_exporter_rejected_points_total", &[]),
+            doubtful: samples.count("phoenix_exporter_maybe_doubled_points_total", &[]),
+            dropped_by_rule: samples.by("phoenix_rule_dropped_points_total", &candidate, "rule"),
+            cpu_seconds: samples.sum("otelcol_process_cpu_seconds", &[]),
+            resident_bytes: samples.count("otelcol_process_memory_rss", &[]),
+        }
+    }
+
+    /// What was counted after `earlier`; the memory is that of now.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let minus =
+            |now: [u64; 2], then: [u64; 2]| [now[0].saturating_sub(then[0]), now[1].saturating_sub(then[1])];
+        let dropped = |(rule, count): (&String, &u64)| {
+            let before = earlier.dropped_by_rule.get(rule).copied().unwrap_or_default();
+            (rule.clone(), count.saturating_sub(before))
+        };
+        Self {
+            accepted: self.accepted.saturating_sub(earlier.accepted),
+            leaving: minus(self.leaving, earlier.leaving),
+            sent: minus(self.sent, earlier.sent),
+            failed: self.failed.saturating_sub(earlier.failed),
+            doubtful: self.doubtful.saturating_sub(earlier.doubtful),
+            dropped_by_rule: self.dropped_by_rule.iter().map(dropped).filter(|(_, n)| *n > 0).collect(),
+            cpu_seconds: self.cpu_seconds - earlier.cpu_seconds,
+            resident_bytes: self.resident_bytes,
+        }
+    }
+}
+
+/// All meters of one moment.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// When.
+    pub at: Instant,
+    /// By agent.
+    pub meters: Vec<Meters>,
+}
+
+impl Reading {
+    /// Reads every agent's.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub async fn take(agents: &[Agent]) -> anyhow::Result<Self> {
+        let mut meters = Vec::new();
+        for agent in agents {
+            meters.push(Meters::of(&agent.metrics().await?));
+        }
+        Ok(Self { at: Instant::now(), meters })
+    }
+}
+
+/// What an agent costs its host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct OwnCost {
+    /// Share of one core, over the act.
+    pub cores: f64,
+    /// Resident memory at its end, bytes.
+    pub resident_bytes: u64,
+}
+
+/// One agent's part of the books.
+#[derive(Clone, Debug, Default)]
+pub struct AgentBook {
+    /// Its name.
+    pub name: String,
+    /// What its source says.
+    pub source: SenderCounts,
+    /// What it counted in this act.
+    pub meters: Meters,
+    /// What left it by generation and variant, from its windows.
+    pub left: BTreeMap<u64, [u64; 2]>,
+    /// What it compared in the last generation of the act.
+    pub generation: Comparison,
+    /// What it compared in all generations with the same two pipelines.
+    pub total: Comparison,
+    /// What it cost.
+    pub own: OwnCost,
+}
+
+/// The books of an act, closed: sources have stopped and queues are empty.
+#[derive(Clone, Debug, Default)]
+pub struct Books {
+    /// By agent.
+    pub agents: Vec<AgentBook>,
+    /// The generations of this act.
+    pub generations: BTreeSet<u64>,
+    /// All that ever arrived, also in another act.
+    pub sink: SinkCounts,
+}
+
+impl Books {
+    /// Stops the sources, waits until nothing is on its way, and asks everybody.
+    ///
+    /// # Errors
+    /// When somebody does not answer or queues do not drain.
+    pub async fn close(
+        stage: &mut Stage,
+        walk: &mut Walk,
+        opened: &Reading,
+        generations: BTreeSet<u64>,
+    ) -> anyhow::Result<Self> {
+        let busy = Reading::take(&stage.agents).await?;
+        let sources = stage.stop_sources().await?;
+        let reports = walk.settle(stage).await?;
+        let closed = Reading::take(&stage.agents).await?;
+        let sink = stage.sink_counts().await?;
+        let seconds = (busy.at - opened.at).as_secs_f64();
+        let mut agents = Vec::new();
+        for (at, (source, report)) in sources.into_iter().zip(reports).enumerate() {
+            let Report { generation, experiment_total: total, .. } = report;
+            let mut left = walk.left(at);
+            left.retain(|generation, _| generations.contains(generation));
+            let cores = (busy.meters[at].cpu_seconds - opened.meters[at].cpu_seconds) / seconds;
+            agents.push(AgentBook {
+                name: stage.agents[at].part.name.to_owned(),
+                source,
+                meters: closed.meters[at].since(&opened.meters[at]),
+                left,
+                generation,
+                total,
+                own: OwnCost { cores, resident_bytes: busy.meters[at].resident_bytes },
+            });
+        }
+        Ok(Self { agents, generations, sink })
+    }
+
+    /// What arrived of one generation and variant.
+    pub fn arrived(&self, generation: u64, variant: Variant) -> u64 {
+        let generation = generation.to_string();
+        let of = |origin: &simulator::sink::Origin| {
+            origin.variant == variant.name() && origin.generation == generation
+        };
+        let entries = self.sink.origins.iter().filter(|entry| of(&entry.origin));
+        entries.map(|entry| entry.counts.points).sum()
+    }
+}

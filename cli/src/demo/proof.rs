@@ -1,0 +1,202 @@
+//! The proof: equations between the books of parties that do not know each other's, checked to the point.
+
+use observe::Variant::{Baseline, Candidate};
+use serde::Serialize;
+
+use super::books::{AgentBook, Books};
+use super::numbers::exact;
+
+/// One claim, and all its cases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Equation {
+    /// What is equal to what.
+    pub claim: String,
+    /// For whom, with the numbers.
+    pub cases: Vec<Case>,
+}
+
+/// One case of an equation: two sums that must be equal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Case {
+    /// Whose points.
+    pub of: String,
+    /// Terms of the left side, in the order of the claim.
+    pub left: Vec<u64>,
+    /// Terms of the right side.
+    pub right: Vec<u64>,
+    /// Whether they are equal.
+    pub holds: bool,
+}
+
+impl Case {
+    fn new(of: impl Into<String>, left: &[u64], right: &[u64]) -> Self {
+        let holds = left.iter().sum::<u64>() == right.iter().sum::<u64>();
+        Self { of: of.into(), left: left.to_vec(), right: right.to_vec(), holds }
+    }
+
+    /// The equation with its numbers: `12 = 5 + 7`.
+    pub fn numbers(&self) -> String {
+        let side = |terms: &[u64]| terms.iter().copied().map(exact).collect::<Vec<_>>().join(" + ");
+        let sign = if self.holds { "=" } else { "≠" };
+        format!("{} {sign} {}", side(&self.left), side(&self.right))
+    }
+}
+
+/// How many cases there are, and how many of them hold.
+pub fn tally(equations: &[Equation]) -> (usize, usize) {
+    let cases = || equations.iter().flat_map(|equation| &equation.cases);
+    (cases().count(), cases().filter(|case| case.holds).count())
+}
+
+/// The equations of the walk from weight 0 to 100 %.
+pub fn of_the_walk(books: &Books) -> Vec<Equation> {
+    let mut proof = arrivals(books);
+    proof.extend([
+        each(
+            books,
+            "accepted = of processes assigned to the baseline + to the candidate + of no process",
+            |a| {
+                let [to_baseline, to_candidate] = assigned(a);
+                (vec![a.meters.accepted], vec![to_baseline, to_candidate, a.total.unassigned_points])
+            },
+        ),
+        each(
+            books,
+            "assigned to the baseline + of no process = left by the baseline, which drops nothing",
+            |a| (vec![assigned(a)[0], a.total.unassigned_points], vec![left(a)[0]]),
+        ),
+        each(
+            books,
+            "accepted = kept by the candidate's pipeline + dropped by its rules, by their own count",
+            |a| {
+                let dropped = a.meters.dropped_by_rule.values().sum();
+                (vec![a.meters.accepted], vec![a.total.candidate.output.points, dropped])
+            },
+        ),
+        each(books, "at 100 %: assigned to the candidate = left by it + dropped by it", |a| {
+            let last = &a.generation;
+            let dropped = last.input.points.saturating_sub(last.candidate.output.points);
+            (vec![last.candidate.assigned_points], vec![last.candidate.delivered.points, dropped])
+        }),
+        each(
+            books,
+            "processes assigned to the baseline + to the candidate = those that something left of",
+            |a| {
+                let (b, c) = (&a.total.baseline, &a.total.candidate);
+                (vec![b.units.value, c.units.value], vec![b.units_delivered.value, c.units_delivered.value])
+            },
+        ),
+    ]);
+    proof.extend(integrity(books));
+    proof
+}
+
+/// The equations of two candidates that were only looked at.
+pub fn of_the_mirror(books: &Books) -> Vec<Equation> {
+    let mut proof = arrivals(books);
+    proof.push(each(books, "accepted = left by the baseline, at weight 0", |a| {
+        (vec![a.meters.accepted], vec![left(a)[0]])
+    }));
+    let none = |generation: &u64| {
+        let arrived = books.arrived(*generation, Candidate);
+        Case::new(format!("generation {generation}"), &[arrived], &[0])
+    };
+    let cases = books.generations.iter().map(none).collect();
+    proof.push(Equation { claim: "arrived at the sink from these candidates = nothing".to_owned(), cases });
+    proof.extend(integrity(books));
+    proof
+}
+
+/// From the sources through the agents to the sink.
+fn arrivals(books: &Books) -> Vec<Equation> {
+    let mut per_generation = Vec::new();
+    for generation in &books.generations {
+        for variant in [Baseline, Candidate] {
+            let lefts = books.agents.iter().map(|a| a.left.get(generation).map_or(0, |l| l[variant.index()]));
+            let of = format!("generation {generation}, {}", variant.name());
+            per_generation.push(Case::new(
+                of,
+                &lefts.collect::<Vec<_>>(),
+                &[books.arrived(*generation, variant)],
+            ));
+        }
+    }
+    let of_both = |a: &AgentBook| {
+        [Baseline, Candidate].map(|variant| {
+            let at = variant.index();
+            Case::new(format!("{}, {}", a.name, variant.name()), &[left(a)[at]], &[a.meters.sent[at]])
+        })
+    };
+    let confirmed = books.agents.iter().flat_map(of_both).collect();
+    vec![
+        each(books, "points that the source scraped = acknowledged to it", |a| {
+            (vec![a.source.scraped], vec![a.source.acknowledged])
+        }),
+        each(books, "acknowledged to the source = accepted by the agent", |a| {
+            (vec![a.source.acknowledged], vec![a.meters.accepted])
+        }),
+        Equation { claim: "left the agent = confirmed to it by the sink".to_owned(), cases: confirmed },
+        Equation {
+            claim: "left the three agents, by generation and variant = arrived at the sink".to_owned(),
+            cases: per_generation,
+        },
+    ]
+}
+
+/// What would make equal sums worthless.
+fn integrity(books: &Books) -> Vec<Equation> {
+    let sink = &books.sink;
+    let exact = books.agents.iter().filter(|a| a.total.exact && a.generation.exact).count() as u64;
+    let exact = exact + u64::from(sink.exact);
+    let sum = |of: fn(&AgentBook) -> u64| books.agents.iter().map(of).sum::<u64>();
+    let refused = sum(|a| a.source.refused + a.source.ambiguous + a.meters.failed);
+    let doubtful = sum(|a| a.source.maybe_doubled + a.meters.doubtful);
+    let told = sink.origins.iter().map(|entry| &entry.origin);
+    let nameless = told.filter(|origin| origin.generation.parse::<u64>().is_err()).count() as u64;
+    let one = |claim: &str, of: &str, left: u64, right: u64| Equation {
+        claim: claim.to_owned(),
+        cases: vec![Case::new(of, &[left], &[right])],
+    };
+    vec![
+        one(
+            "points at the sink = different points at the sink",
+            "the sink",
+            sink.points,
+            sink.distinct_points,
+        ),
+        Equation {
+            claim: "what must not be = nothing".to_owned(),
+            cases: vec![
+                Case::new("points that arrived twice", &[sink.duplicate_points], &[0]),
+                Case::new("requests without variant", &[nameless], &[0]),
+                Case::new("points refused", &[refused], &[0]),
+                Case::new("points of doubtful attempts", &[doubtful], &[0]),
+            ],
+        },
+        one(
+            "agents and sink whose counts are exact, none an estimate = all of them",
+            "everybody",
+            exact,
+            books.agents.len() as u64 + 1,
+        ),
+    ]
+}
+
+fn each(books: &Books, claim: &str, sides: impl Fn(&AgentBook) -> (Vec<u64>, Vec<u64>)) -> Equation {
+    let case = |agent: &AgentBook| {
+        let (left, right) = sides(agent);
+        Case::new(agent.name.clone(), &left, &right)
+    };
+    Equation { claim: claim.to_owned(), cases: books.agents.iter().map(case).collect() }
+}
+
+fn assigned(agent: &AgentBook) -> [u64; 2] {
+    [agent.total.baseline.assigned_points, agent.total.candidate.assigned_points]
+}
+
+fn left(agent: &AgentBook) -> [u64; 2] {
+    agent.left.values().fold([0, 0], |sum, left| [sum[0] + left[0], sum[1] + left[1]])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! A proof that cannot fail proves nothing: each kind of mistake has to break an equation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use observe::{Comparison, VariantReport, Volume};
+use simulator::sender::SenderCounts;
+use simulator::sink::{Origin, OriginCounts, OriginEntry, SinkCounts};
+
+use super::*;
+use crate::demo::books::Meters;
+
+fn points(points: u64) -> Volume {
+    Volume { points, ..Volume::default() }
+}
+
+/// Generation 1 at weight 0 (100 points in), generation 2 at 25 % (100), generation 3 at 100 % (100). The
+/// candidate keeps three of five points.
+fn agent() -> AgentBook {
+    let side = |output: u64, assigned_points: u64| {
+        let mut side = VariantReport { output: points(output), assigned_points, ..VariantReport::default() };
+        (side.units.value, side.units_delivered.value) = (20, 20);
+        side
+    };
+    let total = Comparison {
+        exact: true,
+        input: points(300),
+        baseline: side(300, 170),
+        candidate: side(180, 125),
+        unassigned_points: 5,
+        ..Comparison::default()
+    };
+    let last = VariantReport { delivered: points(60), ..side(60, 100) };
+    let generation = Comparison { exact: true, input: points(100), candidate: last, ..Comparison::default() };
+    AgentBook {
+        name: "web-1".to_owned(),
+        source: SenderCounts { scraped: 300, acknowledged: 300, ..SenderCounts::default() },
+        meters: Meters {
+            accepted: 300,
+            leaving: [175, 75],
+            sent: [175, 75],
+            dropped_by_rule: BTreeMap::from([("a".to_owned(), 70), ("b".to_owned(), 50)]),
+            ..Meters::default()
+        },
+        left: BTreeMap::from([(1, [100, 0]), (2, [75, 15]), (3, [0, 60])]),
+        generation,
+        total,
+        ..AgentBook::default()
+    }
+}
+
+fn origin(variant: &str, generation: u64, points: u64) -> OriginEntry {
+    let origin = Origin { variant: variant.to_owned(), generation: generation.to_string() };
+    OriginEntry { origin, counts: OriginCounts { points, ..OriginCounts::default() } }
+}
+
+fn books() -> Books {
+    let origins = vec![
+        origin("baseline", 1, 100),
+        origin("baseline", 2, 75),
+        origin("candidate", 2, 15),
+        origin("candidate", 3, 60),
+    ];
+    let sink =
+        SinkCounts { points: 250, distinct_points: 250, exact: true, origins, ..SinkCounts::default() };
+    Books { agents: vec![agent()], generations: BTreeSet::from([1, 2, 3]), sink }
+}
+
+/// The claims that do not hold.
+fn broken(proof: &[Equation]) -> Vec<&str> {
+    let is_broken = |equation: &&Equation| equation.cases.iter().any(|case| !case.holds);
+    proof.iter().filter(is_broken).map(|equation| equation.claim.as_str()).collect()
+}
+
+#[test]
+fn books_in_which_every_point_is_accounted_for_balance() {
+    let proof = of_the_walk(&books());
+    assert_eq!(broken(&proof), Vec::<&str>::new());
+    let (cases, holding) = tally(&proof);
+    assert!(cases == holding && cases > 15, "{cases}");
+}
+
+#[test]
+fn a_point_that_the_sink_misses_breaks_the_books() {
+    let mut books = books();
+    books.sink.origins[3].counts.points -= 1;
+    books.sink.points -= 1;
+    books.sink.distinct_points -= 1;
+    let proof = of_the_walk(&books);
+    assert_eq!(broken(&proof), ["left the three agents, by generation and variant = arrived at the sink"]);
+    let (cases, holding) = tally(&proof);
+    assert_eq!(cases, holding + 1);
+    let case = proof.iter().flat_map(|equation| &equation.cases).find(|case| !case.holds).unwrap();
+    assert_eq!((case.of.as_str(), case.numbers()), ("generation 3, candidate", "60 ≠ 59".to_owned()));
+}
+
+#[test]
+fn a_point_under_the_wrong_generation_breaks_the_books_though_the_totals_agree() {
+    let mut books = books();
+    books.sink.origins[2].counts.points += 1;
+    books.sink.origins[3].counts.points -= 1;
+    assert!(!broken(&of_the_walk(&books)).is_empty());
+}
+
+#[test]
+fn each_other_mistake_breaks_an_equation_too() {
+    type Mistake = fn(&mut Books);
+    let mistakes: [(&str, Mistake); 12] = [
+        ("a scrape that was refused", |b| b.agents[0].source.acknowledged -= 1),
+        ("an acknowledged point that the agent never took", |b| b.agents[0].meters.accepted -= 1),
+        ("a point assigned to nobody", |b| b.agents[0].total.unassigned_points -= 1),
+        ("a point that the baseline lost", |b| b.agents[0].left.entry(1).or_default()[0] -= 1),
+        ("a rule that dropped without counting", |b| {
+            b.agents[0].meters.dropped_by_rule.retain(|rule, _| rule != "a");
+        }),
+        ("a point that the candidate made up", |b| b.agents[0].generation.candidate.delivered.points += 1),
+        ("a process that vanished whole", |b| b.agents[0].total.candidate.units_delivered.value -= 1),
+        ("a point of which the sink never heard", |b| b.agents[0].meters.sent[0] -= 1),
+        ("a doubled point", |b| b.sink.duplicate_points += 1),
+        ("a request without a generation", |b| b.sink.origins.push(origin("none", 0, 0))),
+        ("an attempt without an end", |b| b.agents[0].meters.doubtful += 1),
+        ("an estimate", |b| b.sink.exact = false),
+    ];
+    for (what, mistake) in mistakes {
+        let mut books = books();
+        mistake(&mut books);
+        if what.contains("without a generation") {
+            books.sink.origins[4].origin.generation = "none".to_owned();
+        }
+        assert!(!broken(&of_the_walk(&books)).is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn a_candidate_at_weight_0_of_which_anything_arrives_breaks_the_books() {
+    let mut books = books();
+    books.generations = BTreeSet::from([4]);
+    books.agents[0].left = BTreeMap::from([(4, [300, 0])]);
+    books.agents[0].meters.sent = [300, 0];
+    books.sink.origins.push(origin("baseline", 4, 300));
+    assert_eq!(broken(&of_the_mirror(&books)), Vec::<&str>::new());
+    books.sink.origins.push(origin("candidate", 4, 1));
+    assert_eq!(broken(&of_the_mirror(&books)).len(), 2);
+}

@@ -1,0 +1,63 @@
+//! What became of the series: lost, renamed, merged, split, by the metric's name.
+
+use std::collections::BTreeMap;
+
+use observe::{Comparison, NamedCount};
+
+use super::Act;
+use super::table::{clip, render};
+use crate::demo::numbers::exact;
+
+/// Executables named for each metric.
+const NAMED: usize = 2;
+
+#[derive(Default)]
+struct Fates {
+    /// Lost, renamed, merged, split.
+    counts: [u64; 4],
+    lost_of: BTreeMap<String, u64>,
+}
+
+/// A row for each metric of which a series did not stay what it was.
+pub fn series(act: &Act) -> String {
+    let mut metrics: BTreeMap<String, Fates> = BTreeMap::new();
+    let comparisons = || act.agents.iter().map(|agent| &agent.comparison);
+    for comparison in comparisons() {
+        let Comparison { lost_by_metric, lost, renamed, merged, split, .. } = comparison;
+        for (fate, rows) in [lost_by_metric, renamed, merged, split].into_iter().enumerate() {
+            for NamedCount { metric, series, .. } in rows {
+                metrics.entry(metric.clone()).or_default().counts[fate] += series;
+            }
+        }
+        for NamedCount { metric, executable, series } in lost {
+            *metrics.entry(metric.clone()).or_default().lost_of.entry(executable.clone()).or_default() +=
+                series;
+        }
+    }
+    let all: u64 = comparisons().map(|comparison| comparison.lost_by_candidate.value).sum();
+    let named: u64 = metrics.values().map(|fates| fates.counts[0]).sum();
+    let mut rows: Vec<_> = metrics.iter().map(|(metric, fates)| row(metric, fates)).collect();
+    if all > named {
+        let rest = exact(all - named);
+        rows.push(["(beyond the 50 rows kept)", &rest, "", "", "", ""].map(str::to_owned).to_vec());
+    }
+    if rows.is_empty() {
+        return "\n  Every series stayed what it was.".to_owned();
+    }
+    let header = ["metric", "lost", "renamed", "merged", "split", "lost most of all"];
+    render("Series that the candidate changes", &header, 1, rows)
+}
+
+fn row(metric: &str, fates: &Fates) -> Vec<String> {
+    let mut executables: Vec<_> = fates.lost_of.iter().collect();
+    executables.sort_by_key(|(_, series)| std::cmp::Reverse(**series));
+    let more = executables.len().saturating_sub(NAMED);
+    executables.truncate(NAMED);
+    let mut names: Vec<String> =
+        executables.iter().map(|(name, series)| format!("{} {}", clip(name), exact(**series))).collect();
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    let counts = fates.counts.map(exact);
+    [metric.to_owned()].into_iter().chain(counts).chain([names.join(", ")]).collect()
+}
