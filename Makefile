@@ -9,7 +9,7 @@ demo: ## Build and run the main job on this machine's real processes.
 
 test: ## Every test, the end-to-end ones with the real binaries included.
 	$(CARGO) build --locked --workspace --bins
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --all-targets
 
 lint: ## What a change must pass besides the tests.
 	$(CARGO) fmt --all --check
