@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use observe::{Comparison, Critical, Evidence, Experiment, Granularity, Observer, Settings, Summary, Variant};
+use observe::{
+    Comparison, Critical, Evidence, Experiment, Granularity, Observer, Settings, Summary, Variant,
+};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
 use pipelines::Batch;
 use pipelines::config::CollectorFile;
 use pipelines::processors::Pipeline;
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 use simulator::profile::{Host, Profile, Role};
 
 const SECOND: u64 = 1_000_000_000;
@@ -24,7 +26,8 @@ fn pipeline(processors: &[&str]) -> Pipeline {
          service: {{ pipelines: {{ metrics: {{ receivers: [otlp], processors: [{}], exporters: [nop] }} }} }}\n",
         ids.join(", ")
     );
-    let file = CollectorFile::parse("test.yaml", &config, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
+    let file =
+        CollectorFile::parse("test.yaml", &config, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
     Pipeline::build(&file.check("metrics").unwrap_or_else(|problems| panic!("{problems}")))
 }
 
@@ -89,7 +92,9 @@ fn a_candidate_that_is_the_baseline_differs_by_exactly_nothing() {
         let comparison = bench.comparison();
         assert!(comparison.differs_by_nothing(), "{comparison:#?}");
         assert!(comparison.exact && comparison.input.points > 1000);
-        assert!(comparison.coverage.critical > 0 && comparison.coverage.candidate == comparison.coverage.critical);
+        assert!(
+            comparison.coverage.critical > 0 && comparison.coverage.candidate == comparison.coverage.critical
+        );
         assert!(comparison.lenses.iter().all(|lens| lens.total.baseline > 0.0));
     }
 }
@@ -140,8 +145,12 @@ fn deleting_the_pid_without_merging_collides_and_hides_critical_processes_by_nam
     assert!(nginx.writers.iter().all(|writer| writer.starts_with("nginx (pid ")), "{nginx:?}");
     assert_eq!(comparison.coverage.candidate, 0, "no output names a process any more");
     assert!(comparison.coverage.vanished.iter().any(|one| one.process.contains("nginx") && one.wholly));
-    let memory = comparison.lenses.iter().find(|lens| lens.name == "memory by executable").expect("a default lens");
-    assert!(memory.total.relative_error.expect("memory is used") < -0.1, "one of several is kept: {memory:?}");
+    let memory =
+        comparison.lenses.iter().find(|lens| lens.name == "memory by executable").expect("a default lens");
+    assert!(
+        memory.total.relative_error.expect("memory is used") < -0.1,
+        "one of several is kept: {memory:?}"
+    );
 }
 
 #[test]
@@ -233,7 +242,10 @@ fn a_horizon_is_at_least_two_scrapes_and_a_new_generation_begins_anew() {
     let windows = empty_windows(&settings, 4);
     for closed in 1..=3 {
         evidence.add(&windows[closed - 1], Some(10 * SECOND));
-        assert!(evidence.report().last_horizon.is_none(), "{closed} windows of 5 s are less than two scrapes of 10 s");
+        assert!(
+            evidence.report().last_horizon.is_none(),
+            "{closed} windows of 5 s are less than two scrapes of 10 s"
+        );
     }
     evidence.add(&windows[3], Some(10 * SECOND));
     assert_eq!(evidence.report().last_horizon.expect("20 s are two scrapes").windows, 4);
