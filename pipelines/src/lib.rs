@@ -4,6 +4,7 @@
 //! own language, and what each stage does to a batch. There is no I/O, no clock and no randomness here: time is
 //! an argument, bytes come in and bytes go out.
 
+mod aggregate;
 pub mod batch;
 pub mod config;
 pub mod ottl;

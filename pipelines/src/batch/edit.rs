@@ -3,7 +3,7 @@
 //! Each marks the row and its ancestors as touched and forgets the identities that hang on it. Attribute lists
 //! are edited as a whole, in `rewrite`.
 
-use super::rows::{Origin, Touched};
+use super::rows::{Inputs, Origin, PointRow, Touched};
 use super::span::{Rows, Span};
 use super::{Batch, GROUP};
 
@@ -22,7 +22,6 @@ pub(crate) enum Owner {
     /// `Path::resource`'s.
     Resource(usize),
     /// The scope's.
-    #[expect(dead_code, reason = "statements that set scope attributes are the next to need it")]
     Scope(Path),
     /// The data point's.
     Point(Path),
@@ -170,11 +169,25 @@ impl Batch {
     }
 
     /// The provenance of a point that aggregates these input points.
-    #[expect(dead_code, reason = "stages that aggregate points are the next to need it")]
     pub(crate) fn group_origin(&mut self, members: impl IntoIterator<Item = u32>) -> Origin {
         let start = self.group_members.len() as u32;
         self.group_members.extend(members);
         self.groups.push(Rows { start, end: self.group_members.len() as u32 });
         Origin((self.groups.len() as u32 - 1) | GROUP)
+    }
+
+    /// The provenance of a point that several become.
+    pub(crate) fn merged_origin(&mut self, points: &[PointRow]) -> Origin {
+        if let [only] = points {
+            return only.origin;
+        }
+        let mut members = Vec::new();
+        for point in points {
+            match self.inputs(point) {
+                Inputs::One(index) => members.push(index),
+                Inputs::Many(indexes) => members.extend_from_slice(indexes),
+            }
+        }
+        self.group_origin(members)
     }
 }

@@ -246,7 +246,7 @@ impl<'a, O: Output> Writer<'a, O> {
         }
         let end = self.out.written();
         if row.touched.any() || row.raw.is_none() || pick {
-            self.splice_except(row.raw, &[1, 2, 3, row.kind as u32]);
+            self.splice_except(row.raw, &[1, 2, 3, 5, 7, 9, 10, 11]);
             self.data(row, pick);
             self.text(3, row.unit);
             self.text(2, row.description);
@@ -364,7 +364,8 @@ impl<'a, O: Output> Writer<'a, O> {
             return;
         }
         self.pieces.clear();
-        let mut fields = Reader::new(&self.batch.source, raw);
+        let whole = self.batch.whole(raw);
+        let mut fields = Reader::new(whole, raw);
         let mut from = raw.start();
         // What was parsed reads again; the loop ends at the message's end.
         while let Ok(Some(field)) = fields.next() {
@@ -376,10 +377,10 @@ impl<'a, O: Output> Writer<'a, O> {
             }
         }
         if raw.end() > from {
-            self.out.put(&self.batch.source[from..raw.end()]);
+            self.out.put(&whole[from..raw.end()]);
         }
         while let Some(piece) = self.pieces.pop() {
-            self.out.put(self.batch.bytes(piece));
+            self.out.put(&whole[piece.start()..piece.end()]);
         }
     }
 }

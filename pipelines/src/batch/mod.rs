@@ -9,8 +9,11 @@
 //! - every point knows its provenance ([`Batch::inputs`]) and the input resource it came from;
 //! - an edit marks the row and its ancestors, nothing else.
 
+mod attrs;
+pub(crate) mod data;
 mod edit;
 mod encode;
+mod grow;
 pub mod identity;
 mod parse;
 pub(crate) mod peek;
@@ -32,8 +35,11 @@ pub use span::{Rows, Span};
 pub use value::Value;
 pub use wire::Malformed;
 
+pub(crate) use attrs::Pending;
 pub(crate) use edit::{Owner, Path};
+pub(crate) use grow::{NewMetric, NewPoint};
 pub(crate) use rewrite::AttributeList;
+pub(crate) use wire::Wire;
 
 use bytes::Bytes;
 

@@ -70,6 +70,11 @@ impl Batch {
         number(self.bytes(row.raw), field)
     }
 
+    /// How often a message stands in a field of a point.
+    pub(crate) fn point_parts(&self, row: &PointRow, field: u32) -> usize {
+        messages(self.bytes(row.raw), field).count()
+    }
+
     /// The bits of a numeric field of a message that a point holds; the message may be missing.
     pub(crate) fn point_inner_field(&self, row: &PointRow, message: u32, field: u32) -> Option<u64> {
         let raw = self.bytes(row.raw);

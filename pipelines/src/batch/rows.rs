@@ -114,6 +114,16 @@ impl MetricKind {
         }
     }
 
+    /// The field number of a data point's exemplars, where it has any.
+    pub(crate) fn exemplars_field(self) -> Option<u32> {
+        match self {
+            Self::Gauge | Self::Sum => Some(5),
+            Self::Histogram => Some(8),
+            Self::ExponentialHistogram => Some(11),
+            Self::None | Self::Summary => None,
+        }
+    }
+
     pub(crate) fn has_numbers(self) -> bool {
         matches!(self, Self::Gauge | Self::Sum)
     }

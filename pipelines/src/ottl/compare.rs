@@ -22,10 +22,11 @@ pub(super) fn compare(left: &Val<'_>, op: CompareOp, right: &Val<'_>) -> bool {
         (Val::Double(a), Val::Int(b)) => holds(op, a.partial_cmp(&(*b as f64))),
         (Val::Bool(a), Val::Bool(b)) => holds(op, Some(a.cmp(b))),
         (Val::Bytes(a), Val::Bytes(b)) => holds(op, Some(a.cmp(b))),
-        (Val::Time(a), Val::Time(b)) => holds(op, Some(a.cmp(b))),
+        (Val::Time(a), Val::Time(b)) => holds(op, Some(a.at.cmp(&b.at))),
         (Val::Duration(a), Val::Duration(b)) => holds(op, Some(a.cmp(b))),
         (Val::List(a), Val::List(b)) => equality(op, || same_lists(a, b)),
         (Val::Map(a), Val::Map(b)) => equality(op, || same_maps(a, b)),
+        (Val::Id(a), Val::Id(b)) => equality(op, || a == b),
         _ => op == CompareOp::Ne,
     }
 }

@@ -11,11 +11,16 @@ pub enum Context {
     Metric,
     /// A data point.
     DataPoint,
+    /// An exemplar; in statements alone.
+    Exemplar,
 }
 
 impl Context {
-    /// All contexts, from the widest to the narrowest.
+    /// The contexts of conditions, from the widest to the narrowest.
     pub const ALL: [Self; 4] = [Self::Resource, Self::Scope, Self::Metric, Self::DataPoint];
+    /// The contexts of statements, from the widest to the narrowest.
+    pub const STATEMENTS: [Self; 5] =
+        [Self::Resource, Self::Scope, Self::Metric, Self::DataPoint, Self::Exemplar];
 
     /// The name by which paths begin.
     pub fn name(self) -> &'static str {
@@ -24,6 +29,7 @@ impl Context {
             Self::Scope => "scope",
             Self::Metric => "metric",
             Self::DataPoint => "datapoint",
+            Self::Exemplar => "exemplar",
         }
     }
 
@@ -31,7 +37,7 @@ impl Context {
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "instrumentation_scope" => Some(Self::Scope),
-            _ => Self::ALL.into_iter().find(|context| context.name() == name),
+            _ => Self::STATEMENTS.into_iter().find(|context| context.name() == name),
         }
     }
 }
@@ -39,12 +45,19 @@ impl Context {
 /// How paths are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Paths of the context itself stand without its name, those of wider ones with it: the older lists.
-    Bare,
     /// Every path begins with the name of a context.
     Named,
     /// A path without the name of a context belongs to the one that is given.
     Either,
+}
+
+/// Where a condition stands, which decides what functions it can call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In a filter, or in front of a group of statements.
+    Condition,
+    /// After a statement's `where`.
+    Statement,
 }
 
 /// How often a condition has to be evaluated: what it reads does not change below this.
@@ -60,6 +73,8 @@ pub enum Level {
     Metric,
     /// For every data point.
     DataPoint,
+    /// Every time: it reads what statements keep for themselves.
+    Always,
 }
 
 impl From<Context> for Level {
@@ -69,6 +84,7 @@ impl From<Context> for Level {
             Context::Scope => Self::Scope,
             Context::Metric => Self::Metric,
             Context::DataPoint => Self::DataPoint,
+            Context::Exemplar => Self::Always,
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 
-use crate::batch::{Batch, MetricKind, MetricRow, Number, PointRow, ResourceRow, ScopeRow};
+use crate::batch::data::Exemplar;
+use crate::batch::{Batch, MetricRow, PointRow, ResourceRow, ScopeRow};
 
 use super::ast::MathOp;
 use super::compare::compare;
 use super::expr::{Expr, Key, Predicate};
-use super::paths::Field;
-use super::value::{Map, Val};
+use super::value::{Entries, List, Map, Moment, Val};
 
-/// Why a condition could not be evaluated.
+/// Why a condition or statement failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Failure(pub(super) &'static str);
+pub struct Failure(pub(crate) &'static str);
 
 pub(super) type Evaluated<T> = Result<T, Failure>;
 
@@ -30,7 +30,16 @@ pub struct Row<'a> {
     pub metric: Option<&'a MetricRow>,
     /// The data point, in data-point conditions.
     pub point: Option<&'a PointRow>,
+    /// The exemplar, in its statements.
+    pub(crate) exemplar: Option<&'a Exemplar>,
+    /// What statements keep for those that follow.
+    pub(crate) cache: &'a Entries,
+    /// The time, in nanoseconds since 1970.
+    pub(crate) now: u64,
 }
+
+/// What conditions have in place of a cache.
+pub(crate) static NO_CACHE: Entries = Vec::new();
 
 impl Predicate {
     /// Operands are evaluated in order until one decides; one that fails before it fails the whole.
@@ -78,15 +87,21 @@ impl Expr {
             }
             Self::List(items) => {
                 let items = items.iter().map(|item| item.eval(row));
-                Val::List(super::value::List::Made(items.collect::<Evaluated<_>>()?))
+                Val::List(List::Raw(items.collect::<Evaluated<_>>()?))
             }
             Self::Map(entries) => {
-                let entries =
-                    entries.iter().map(|(key, value)| Ok((Cow::Borrowed(&**key), value.eval(row)?)));
-                Val::Map(Map::Made(entries.collect::<Evaluated<_>>()?))
+                let mut made = Vec::<(Cow<'a, [u8]>, Val<'a>)>::with_capacity(entries.len());
+                for (key, value) in entries {
+                    let value = held(value.eval(row)?)?;
+                    match made.iter_mut().find(|(known, _)| **known == **key) {
+                        Some((_, old)) => *old = value,
+                        None => made.push((Cow::Borrowed(key), value)),
+                    }
+                }
+                Val::Map(Map::Made(made))
             }
-            Self::Call(function, arguments, keys) => {
-                let value = function.call(arguments, row)?;
+            Self::Call(call, keys) => {
+                let value = call.converted(row)?;
                 return index(value, keys, row, Missing::Fails);
             }
             Self::Negation(inner) => match inner.eval(row)? {
@@ -99,16 +114,38 @@ impl Expr {
     }
 }
 
+/// A value as a map holds it.
+fn held(value: Val<'_>) -> Evaluated<Val<'_>> {
+    match value {
+        Val::List(List::Raw(items)) => {
+            let items = items.into_iter().map(|item| match item {
+                Val::Map(map) => Ok(Val::Map(map)),
+                item if super::getters::is_raw(&item) => Ok(item),
+                _ => Err(Failure("a value that no map holds")),
+            });
+            Ok(Val::List(List::Made(items.collect::<Evaluated<_>>()?)))
+        }
+        Val::Map(map) => Ok(Val::Map(map)),
+        value if super::getters::is_raw(&value) => Ok(value),
+        _ => Err(Failure("a value that no map holds")),
+    }
+}
+
 /// What indexing by a key that a map does not have gives.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
+pub(super) enum Missing {
     /// In paths.
     IsNil,
     /// In results of converters.
     Fails,
 }
 
-fn index<'a>(value: Val<'a>, keys: &'a [Key], row: &Row<'a>, missing: Missing) -> Evaluated<Val<'a>> {
+pub(super) fn index<'a>(
+    value: Val<'a>,
+    keys: &'a [Key],
+    row: &Row<'a>,
+    missing: Missing,
+) -> Evaluated<Val<'a>> {
     let mut value = value;
     for key in keys {
         let key = match key {
@@ -126,6 +163,10 @@ fn index<'a>(value: Val<'a>, keys: &'a [Key], row: &Row<'a>, missing: Missing) -
             (Val::Texts(texts), Val::Int(index)) => {
                 let text = usize::try_from(index).ok().and_then(|index| texts.get(index));
                 Val::Text(text.cloned().ok_or(OUT_OF_BOUNDS)?)
+            }
+            (Val::Doubles(numbers), Val::Int(index)) => {
+                let number = usize::try_from(index).ok().and_then(|index| numbers.get(index));
+                Val::Double(*number.ok_or(OUT_OF_BOUNDS)?)
             }
             (Val::Map(_), _) => return Err(Failure("a map is indexed by a text")),
             (Val::List(_) | Val::Texts(_), _) => return Err(Failure("a list is indexed by an integer")),
@@ -151,13 +192,13 @@ fn math<'a>(left: Val<'a>, op: MathOp, right: Val<'a>) -> Evaluated<Val<'a>> {
         (Val::Double(a), Val::Int(b)) => doubles(a, op, b as f64),
         (Val::Double(a), Val::Double(b)) => doubles(a, op, b),
         (Val::Time(time), Val::Duration(by)) | (Val::Duration(by), Val::Time(time)) if op == MathOp::Add => {
-            Ok(Val::Time(time.saturating_add(by.into())))
+            Ok(Val::Time(Moment { at: time.at.saturating_add(by.into()), ..time }))
         }
         (Val::Time(time), Val::Duration(by)) if op == MathOp::Sub => {
-            Ok(Val::Time(time.saturating_sub(by.into())))
+            Ok(Val::Time(Moment { at: time.at.saturating_sub(by.into()), ..time }))
         }
         (Val::Time(a), Val::Time(b)) if op == MathOp::Sub => {
-            let apart = a.saturating_sub(b).clamp(i64::MIN.into(), i64::MAX.into());
+            let apart = a.at.saturating_sub(b.at).clamp(i64::MIN.into(), i64::MAX.into());
             Ok(Val::Duration(apart as i64))
         }
         (Val::Duration(a), Val::Duration(b)) if op == MathOp::Add => Ok(Val::Duration(a.wrapping_add(b))),
@@ -174,96 +215,4 @@ fn doubles<'a>(a: f64, op: MathOp, b: f64) -> Evaluated<Val<'a>> {
         MathOp::Div if b == 0.0 => return Err(Failure("a division by zero")),
         MathOp::Div => a / b,
     }))
-}
-
-impl Field {
-    /// The field's value; `None` where the row has no such owner, which checking rules out.
-    fn read<'a>(self, row: &Row<'a>) -> Option<Val<'a>> {
-        let batch = row.batch;
-        let text = |span| Val::Text(Cow::Borrowed(batch.bytes(span)));
-        Some(match self {
-            Self::ResourceAttributes => Val::Map(Map::Rows(batch, row.resource.attrs)),
-            Self::ResourceSchemaUrl => text(row.resource.schema_url),
-            Self::ResourceDropped => Val::Int(batch.resource_dropped_attributes(row.resource) as i64),
-            Self::ScopeName => text(row.scope?.name),
-            Self::ScopeVersion => text(row.scope?.version),
-            Self::ScopeAttributes => Val::Map(Map::Rows(batch, row.scope?.attrs)),
-            Self::ScopeSchemaUrl => text(row.scope?.schema_url),
-            Self::ScopeDropped => Val::Int(batch.scope_dropped_attributes(row.scope?) as i64),
-            Self::MetricName => text(row.metric?.name),
-            Self::MetricDescription => text(row.metric?.description),
-            Self::MetricUnit => text(row.metric?.unit),
-            Self::MetricType => Val::Int(type_number(row.metric?.kind)),
-            Self::MetricTemporality => temporality(row.metric?),
-            Self::MetricMonotonic if row.metric?.kind == MetricKind::Sum => Val::Bool(row.metric?.monotonic),
-            Self::MetricMonotonic => Val::Nil,
-            Self::MetricMetadata => Val::Map(Map::Wire(batch.metric_encoding(row.metric?), 12)),
-            _ => self.read_point(row, row.metric?.kind, row.point?),
-        })
-    }
-
-    fn read_point<'a>(self, row: &Row<'a>, kind: MetricKind, point: &PointRow) -> Val<'a> {
-        use MetricKind::{ExponentialHistogram, Gauge, Histogram, Sum, Summary};
-        let batch = row.batch;
-        let integer = |bits: Option<u64>| Val::Int(bits.unwrap_or(0) as i64);
-        match (self, kind) {
-            (Self::PointAttributes, _) => Val::Map(Map::Rows(batch, point.attrs)),
-            (Self::PointStartNanos, _) => Val::Int(point.start as i64),
-            (Self::PointNanos, _) => Val::Int(point.time as i64),
-            (Self::PointStart, _) => Val::Time((point.start as i64).into()),
-            (Self::PointTime, _) => Val::Time((point.time as i64).into()),
-            (Self::PointFlags, _) => Val::Int(point.flags.into()),
-            // The value of the other kind reads as zero, and so does a missing one.
-            (Self::PointDouble, Gauge | Sum) => match point.value {
-                Number::Double(value) => Val::Double(value),
-                Number::Int(_) | Number::None => Val::Double(0.0),
-            },
-            (Self::PointInt, Gauge | Sum) => match point.value {
-                Number::Int(value) => Val::Int(value),
-                Number::Double(_) | Number::None => Val::Int(0),
-            },
-            (Self::PointCount, Histogram | ExponentialHistogram | Summary) => {
-                integer(batch.point_field(point, 4))
-            }
-            (Self::PointSum, Histogram | ExponentialHistogram | Summary) => {
-                Val::Double(f64::from_bits(batch.point_field(point, 5).unwrap_or(0)))
-            }
-            (Self::PointScale, ExponentialHistogram) => Val::Int(zigzag(batch.point_field(point, 6))),
-            (Self::PointZeroCount, ExponentialHistogram) => integer(batch.point_field(point, 7)),
-            (Self::PointPositiveOffset, ExponentialHistogram) => {
-                Val::Int(zigzag(batch.point_inner_field(point, 8, 1)))
-            }
-            (Self::PointNegativeOffset, ExponentialHistogram) => {
-                Val::Int(zigzag(batch.point_inner_field(point, 9, 1)))
-            }
-            _ => Val::Nil,
-        }
-    }
-}
-
-/// OTTL's numbers for the kinds of metrics.
-fn type_number(kind: MetricKind) -> i64 {
-    match kind {
-        MetricKind::None => 0,
-        MetricKind::Gauge => 1,
-        MetricKind::Sum => 2,
-        MetricKind::Histogram => 3,
-        MetricKind::ExponentialHistogram => 4,
-        MetricKind::Summary => 5,
-    }
-}
-
-fn temporality<'a>(metric: &MetricRow) -> Val<'a> {
-    match metric.kind {
-        MetricKind::Sum | MetricKind::Histogram | MetricKind::ExponentialHistogram => {
-            Val::Int(metric.temporality.into())
-        }
-        MetricKind::None | MetricKind::Gauge | MetricKind::Summary => Val::Nil,
-    }
-}
-
-/// Protobuf's `sint32`.
-fn zigzag(bits: Option<u64>) -> i64 {
-    let bits = bits.unwrap_or(0) as u32;
-    (((bits >> 1) as i32) ^ -((bits & 1) as i32)).into()
 }

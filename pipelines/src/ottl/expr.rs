@@ -1,8 +1,8 @@
 //! Checked expressions: names resolved, arguments bound, patterns compiled.
 
 use super::ast::{CompareOp, MathOp};
+use super::call::Call;
 use super::context::Level;
-use super::functions::Function;
 use super::paths::Field;
 
 /// A checked condition.
@@ -29,7 +29,7 @@ pub(super) enum Expr {
     Field(Field, Vec<Key>),
     List(Vec<Self>),
     Map(Vec<(Box<[u8]>, Self)>),
-    Call(Box<Function>, Vec<Self>, Vec<Key>),
+    Call(Box<Call>, Vec<Key>),
     Negation(Box<Self>),
     Math(Box<Self>, MathOp, Box<Self>),
 }
@@ -79,15 +79,24 @@ impl Predicate {
 }
 
 impl Expr {
+    /// Whether it says the same every time, as what is written out does. A call does not, nor arithmetic.
+    pub(super) fn is_literal(&self) -> bool {
+        match self {
+            Self::Nil | Self::Bool(_) | Self::Int(_) | Self::Double(_) | Self::Text(_) | Self::Bytes(_) => {
+                true
+            }
+            Self::List(items) => items.iter().all(Self::is_literal),
+            Self::Map(entries) => entries.iter().all(|(_, value)| value.is_literal()),
+            _ => false,
+        }
+    }
+
     pub(super) fn level(&self) -> Level {
         match self {
             Self::Field(field, keys) => field.level().max(widest(keys.iter().map(Key::level))),
             Self::List(items) => widest(items.iter().map(Self::level)),
             Self::Map(entries) => widest(entries.iter().map(|(_, value)| value.level())),
-            Self::Call(function, arguments, keys) => {
-                let arguments = widest(arguments.iter().map(Self::level));
-                function.level().max(arguments).max(widest(keys.iter().map(Key::level)))
-            }
+            Self::Call(call, keys) => call.level().max(widest(keys.iter().map(Key::level))),
             Self::Negation(inner) => inner.level(),
             Self::Math(left, _, right) => left.level().max(right.level()),
             _ => Level::Constant,
@@ -104,6 +113,6 @@ impl Key {
     }
 }
 
-fn widest(levels: impl Iterator<Item = Level>) -> Level {
+pub(super) fn widest(levels: impl Iterator<Item = Level>) -> Level {
     levels.max().unwrap_or(Level::Constant)
 }

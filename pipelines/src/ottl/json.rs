@@ -32,36 +32,79 @@ fn value<'a>(json: serde_json::Value) -> Val<'a> {
     }
 }
 
-/// Writes a value with the keys of maps in order, as Go does. `None` where JSON has no such value.
-pub(crate) fn write(value: &Val<'_>) -> Option<String> {
+/// Writes a value with the keys of maps in order. `None` where JSON has no such value.
+pub(super) fn write(value: &Val<'_>) -> Option<String> {
     let mut out = String::new();
-    put(value, &mut out)?;
+    put(value, Exponent::TwoDigits, &mut out)?;
     Some(out)
 }
 
-fn put(value: &Val<'_>, out: &mut String) -> Option<()> {
+/// As [`write`], with exponents as attributes that become texts have them.
+pub(crate) fn text_of(value: &Val<'_>) -> Option<String> {
+    let mut out = String::new();
+    put(value, Exponent::Short, &mut out)?;
+    Some(out)
+}
+
+/// A double where a text is wanted.
+pub(crate) fn double_text(number: f64) -> String {
+    double(number).unwrap_or_else(|| {
+        let name = match number {
+            f64::INFINITY => "Infinity",
+            f64::NEG_INFINITY => "-Infinity",
+            _ => "NaN",
+        };
+        name.to_owned()
+    })
+}
+
+/// How a small double's exponent is written: the Collector has two JSON libraries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exponent {
+    /// `1e-7`
+    Short,
+    /// `1e-07`
+    TwoDigits,
+}
+
+fn put(value: &Val<'_>, style: Exponent, out: &mut String) -> Option<()> {
     match value {
         Val::Nil => out.push_str("null"),
         Val::Bool(bit) => out.push_str(if *bit { "true" } else { "false" }),
         Val::Int(number) => write!(out, "{number}").ok()?,
-        Val::Double(number) => out.push_str(&double(*number)?),
+        Val::Double(number) => {
+            let short = double(*number)?;
+            match short.split_once("e-") {
+                Some((digits, exponent)) if style == Exponent::TwoDigits && exponent.len() == 1 => {
+                    write!(out, "{digits}e-0{exponent}").ok()?;
+                }
+                _ => out.push_str(&short),
+            }
+        }
         Val::Text(text) => quote(&String::from_utf8_lossy(text), out),
         Val::Bytes(bytes) => quote(&STANDARD.encode(bytes), out),
-        Val::List(list) => join(out, '[', ']', list.items(), put)?,
+        Val::List(list) => join(out, '[', ']', list.items(), |item, out| put(item, style, out))?,
         Val::Map(map) => {
             let mut entries = map.entries();
             entries.sort_by(|a, b| a.0.cmp(&b.0));
             join(out, '{', '}', entries, |(key, value), out| {
                 quote(&String::from_utf8_lossy(key), out);
                 out.push(':');
-                put(value, out)
+                put(value, style, out)
             })?;
         }
         Val::Texts(texts) => join(out, '[', ']', texts.clone(), |text, out| {
             quote(&String::from_utf8_lossy(text), out);
             Some(())
         })?,
-        Val::Time(_) | Val::Duration(_) => return None,
+        Val::Counts(counts) => join(out, '[', ']', counts.clone(), |count, out| write!(out, "{count}").ok())?,
+        Val::Doubles(numbers) => {
+            join(out, '[', ']', numbers.clone(), |number, out| put(&Val::Double(*number), style, out))?;
+        }
+        Val::Duration(nanoseconds) => write!(out, "{nanoseconds}").ok()?,
+        Val::Time(time) => write!(out, "\"{}\"", super::civil::rfc3339(time.at)).ok()?,
+        Val::Id(id) => write!(out, "\"{}\"", super::getters::hex(id)).ok()?,
+        Val::Part(..) => return None,
     }
     Some(())
 }

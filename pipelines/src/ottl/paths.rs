@@ -34,6 +34,26 @@ pub(super) enum Field {
     PointZeroCount,
     PointPositiveOffset,
     PointNegativeOffset,
+    PointPositive,
+    PointNegative,
+    PointPositiveCounts,
+    PointNegativeCounts,
+    PointBucketCounts,
+    PointBounds,
+    PointQuantiles,
+    PointExemplars,
+    MetricPoints,
+    ExemplarNanos,
+    ExemplarTime,
+    ExemplarDouble,
+    ExemplarInt,
+    ExemplarTraceId,
+    ExemplarTraceText,
+    ExemplarSpanId,
+    ExemplarSpanText,
+    ExemplarAttributes,
+    /// What statements keep for those that follow.
+    Cache,
 }
 
 const RESOURCE: &[(&str, Field)] = &[
@@ -58,6 +78,7 @@ const METRIC: &[(&str, Field)] = &[
     ("aggregation_temporality", Field::MetricTemporality),
     ("is_monotonic", Field::MetricMonotonic),
     ("metadata", Field::MetricMetadata),
+    ("data_points", Field::MetricPoints),
 ];
 
 const DATAPOINT: &[(&str, Field)] = &[
@@ -75,25 +96,26 @@ const DATAPOINT: &[(&str, Field)] = &[
     ("zero_count", Field::PointZeroCount),
     ("positive.offset", Field::PointPositiveOffset),
     ("negative.offset", Field::PointNegativeOffset),
+    ("positive", Field::PointPositive),
+    ("negative", Field::PointNegative),
+    ("positive.bucket_counts", Field::PointPositiveCounts),
+    ("negative.bucket_counts", Field::PointNegativeCounts),
+    ("bucket_counts", Field::PointBucketCounts),
+    ("explicit_bounds", Field::PointBounds),
+    ("quantile_values", Field::PointQuantiles),
+    ("exemplars", Field::PointExemplars),
 ];
 
-/// Paths that OTTL has and conditions here do not read.
-const NOT_READ: &[(Context, &[&str])] = &[
-    (Context::Resource, &["cache"]),
-    (Context::Scope, &["cache"]),
-    (Context::Metric, &["cache", "data_points"]),
-    (
-        Context::DataPoint,
-        &[
-            "cache",
-            "exemplars",
-            "bucket_counts",
-            "explicit_bounds",
-            "positive",
-            "negative",
-            "quantile_values",
-        ],
-    ),
+const EXEMPLAR: &[(&str, Field)] = &[
+    ("time_unix_nano", Field::ExemplarNanos),
+    ("time", Field::ExemplarTime),
+    ("double_value", Field::ExemplarDouble),
+    ("int_value", Field::ExemplarInt),
+    ("trace_id", Field::ExemplarTraceId),
+    ("trace_id.string", Field::ExemplarTraceText),
+    ("span_id", Field::ExemplarSpanId),
+    ("span_id.string", Field::ExemplarSpanText),
+    ("filtered_attributes", Field::ExemplarAttributes),
 ];
 
 /// The fields of a context and their paths within it.
@@ -103,24 +125,35 @@ pub(super) fn fields(context: Context) -> &'static [(&'static str, Field)] {
         Context::Scope => SCOPE,
         Context::Metric => METRIC,
         Context::DataPoint => DATAPOINT,
+        Context::Exemplar => EXEMPLAR,
     }
-}
-
-/// Whether OTTL has a path that begins with this name, though it is not read here.
-pub(super) fn is_not_read(context: Context, name: &str) -> bool {
-    NOT_READ.iter().any(|(other, names)| *other == context && names.contains(&name))
 }
 
 impl Field {
     /// Whether it can be indexed.
     pub(super) fn is_map(self) -> bool {
-        use Field::{MetricMetadata, PointAttributes, ResourceAttributes, ScopeAttributes};
-        matches!(self, ResourceAttributes | ScopeAttributes | MetricMetadata | PointAttributes)
+        use Field::{
+            Cache, ExemplarAttributes, MetricMetadata, PointAttributes, ResourceAttributes, ScopeAttributes,
+        };
+        matches!(
+            self,
+            ResourceAttributes
+                | ScopeAttributes
+                | MetricMetadata
+                | PointAttributes
+                | ExemplarAttributes
+                | Cache
+        )
+    }
+
+    /// The context whose field it is; the cache is each context's own.
+    pub(super) fn owner(self) -> Option<Context> {
+        let owns = |context: &Context| fields(*context).iter().any(|(_, field)| *field == self);
+        Context::STATEMENTS.into_iter().find(owns)
     }
 
     pub(super) fn level(self) -> Level {
-        let owns = |context: &Context| fields(*context).iter().any(|(_, field)| *field == self);
-        Context::ALL.into_iter().find(owns).map_or(Level::DataPoint, Level::from)
+        self.owner().map_or(Level::Always, Level::from)
     }
 }
 
@@ -141,7 +174,9 @@ const DATAPOINT_ENUMS: &[(&str, i64)] = &[("FLAG_NONE", 0), ("FLAG_NO_RECORDED_V
 
 /// The enum names that a context knows.
 pub(super) fn enums(context: Context) -> impl Iterator<Item = &'static (&'static str, i64)> {
-    let metric: &[_] = if context >= Context::Metric { METRIC_ENUMS } else { &[] };
+    // An exemplar's statements know none.
+    let metric: &[_] =
+        if matches!(context, Context::Metric | Context::DataPoint) { METRIC_ENUMS } else { &[] };
     let datapoint: &[_] = if context == Context::DataPoint { DATAPOINT_ENUMS } else { &[] };
     metric.iter().chain(datapoint)
 }

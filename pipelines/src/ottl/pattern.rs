@@ -15,7 +15,11 @@ const MAX_REPEAT: u32 = 1000;
 
 /// A compiled regular expression. It matches bytes, since texts in a batch are known to be UTF-8 already.
 #[derive(Debug, Clone)]
-pub struct Pattern(Regex);
+pub struct Pattern {
+    regex: Regex,
+    /// The names of the groups; Go lets several have one.
+    names: Vec<Option<String>>,
+}
 
 impl Pattern {
     /// Compiles a pattern.
@@ -23,9 +27,9 @@ impl Pattern {
     /// # Errors
     /// Says what Go's `regexp` would not take, or that the pattern compiles to too much.
     pub fn new(pattern: &str) -> Result<Self, String> {
-        let translated = Translator::new(pattern).translate()?;
+        let (translated, names) = Translator::new(pattern).translate()?;
         let built = RegexBuilder::new(&translated).size_limit(MAX_COMPILED).build();
-        built.map(Self).map_err(|error| match error {
+        built.map(|regex| Self { regex, names }).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => format!("{pattern:?} compiles to too much"),
             _ => {
                 let reason = error.to_string();
@@ -46,17 +50,155 @@ impl Pattern {
 
     /// Whether the pattern matches anywhere in the text.
     pub fn is_match(&self, text: &[u8]) -> bool {
-        self.0.is_match(text)
+        self.regex.is_match(text)
     }
 
     /// The first match and its groups.
     pub fn captures<'t>(&self, text: &'t [u8]) -> Option<Captures<'t>> {
-        self.0.captures(text)
+        self.regex.captures(text)
     }
 
     /// The names of the groups, in order, without the whole match.
     pub fn group_names(&self) -> impl Iterator<Item = Option<&str>> {
-        self.0.capture_names().skip(1)
+        self.names.iter().map(Option::as_deref)
+    }
+}
+
+/// What replaces a match, with `$1`, `${name}` and `$$` told apart once.
+#[derive(Debug, Clone)]
+pub(crate) struct Replacement(Vec<Part>);
+
+#[derive(Debug, Clone)]
+enum Part {
+    Text(Vec<u8>),
+    /// A group by its place; one that there is not is empty.
+    Group(usize),
+    /// Groups of one name, of which the first that took part counts.
+    Groups(Vec<usize>),
+}
+
+impl Pattern {
+    /// Reads a replacement as Go does: `$1x` is the group called `1x`.
+    pub(crate) fn replacement(&self, template: &[u8]) -> Replacement {
+        let (mut parts, mut rest) = (Vec::new(), template);
+        while let Some(dollar) = rest.iter().position(|byte| *byte == b'$') {
+            parts.push(Part::Text(rest[..dollar].to_vec()));
+            rest = &rest[dollar + 1..];
+            if let Some(after) = rest.strip_prefix(b"$") {
+                parts.push(Part::Text(b"$".to_vec()));
+                rest = after;
+                continue;
+            }
+            match group_name(rest) {
+                Some((name, after)) => {
+                    parts.push(self.group(name));
+                    rest = after;
+                }
+                None => parts.push(Part::Text(b"$".to_vec())),
+            }
+        }
+        if !rest.is_empty() || parts.is_empty() {
+            parts.push(Part::Text(rest.to_vec()));
+        }
+        Replacement(parts)
+    }
+
+    fn group(&self, name: &[u8]) -> Part {
+        let text = std::str::from_utf8(name).unwrap_or_default();
+        if text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0')) {
+            return Part::Group(text.parse().unwrap_or(usize::MAX));
+        }
+        let named = self.names.iter().enumerate().filter(|(_, known)| known.as_deref() == Some(text));
+        Part::Groups(named.map(|(place, _)| place + 1).collect())
+    }
+
+    /// Appends `text` with every match replaced.
+    pub(crate) fn replace_all(&self, text: &[u8], with: &Replacement, out: &mut Vec<u8>) {
+        if let Some(fixed) = with.fixed() {
+            let mut from = 0;
+            for found in self.matches(text) {
+                out.extend_from_slice(&text[from..found.0]);
+                out.extend_from_slice(fixed);
+                from = found.1;
+            }
+            out.extend_from_slice(&text[from..]);
+            return;
+        }
+        let mut from = 0;
+        for captures in self.regex.captures_iter(text) {
+            let Some(whole) = captures.get(0) else { continue };
+            if whole.is_empty() && !splits(text, whole.start()) {
+                continue;
+            }
+            out.extend_from_slice(&text[from..whole.start()]);
+            with.expand(&captures, out);
+            from = whole.end();
+        }
+        out.extend_from_slice(&text[from..]);
+    }
+
+    /// Every match: where it begins and ends.
+    pub(crate) fn matches<'t>(&'t self, text: &'t [u8]) -> impl Iterator<Item = (usize, usize)> + 't {
+        let found = self.regex.find_iter(text).map(|found| (found.start(), found.end()));
+        // Nothing is not matched inside of a character.
+        found.filter(|(start, end)| start < end || splits(text, *start))
+    }
+
+    /// Every match with its groups.
+    pub(crate) fn captured<'t>(&'t self, text: &'t [u8]) -> impl Iterator<Item = Captures<'t>> + 't {
+        self.regex.captures_iter(text)
+    }
+}
+
+/// Whether a place in a text is between two characters.
+fn splits(text: &[u8], at: usize) -> bool {
+    text.get(at).is_none_or(|byte| byte & 0xc0 != 0x80)
+}
+
+impl Replacement {
+    /// The replacement where it is one text.
+    fn fixed(&self) -> Option<&[u8]> {
+        match self.0.as_slice() {
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Appends the replacement of one match.
+    pub(crate) fn expand(&self, captures: &Captures<'_>, out: &mut Vec<u8>) {
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text),
+                Part::Group(place) => {
+                    if let Some(group) = captures.get(*place) {
+                        out.extend_from_slice(group.as_bytes());
+                    }
+                }
+                Part::Groups(places) => {
+                    if let Some(group) = places.iter().find_map(|place| captures.get(*place)) {
+                        out.extend_from_slice(group.as_bytes());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The name after a dollar sign, in braces or not, and what follows it.
+fn group_name(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let word = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text);
+        text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())
+    };
+    match text.strip_prefix(b"{") {
+        Some(inner) => {
+            let end = word(inner).min(inner.len());
+            (end > 0 && inner.get(end) == Some(&b'}')).then(|| (&inner[..end], &inner[end + 1..]))
+        }
+        None => {
+            let end = word(text).min(text.len());
+            (end > 0).then(|| text.split_at(end))
+        }
     }
 }
 
@@ -64,14 +206,15 @@ impl Pattern {
 struct Translator<'a> {
     rest: &'a str,
     out: String,
+    names: Vec<Option<String>>,
 }
 
 impl<'a> Translator<'a> {
     fn new(pattern: &'a str) -> Self {
-        Self { rest: pattern, out: String::with_capacity(pattern.len() + 16) }
+        Self { rest: pattern, out: String::with_capacity(pattern.len() + 16), names: Vec::new() }
     }
 
-    fn translate(mut self) -> Result<String, String> {
+    fn translate(mut self) -> Result<(String, Vec<Option<String>>), String> {
         while let Some(next) = self.next() {
             match next {
                 '\\' => self.escape(false)?,
@@ -91,7 +234,7 @@ impl<'a> Translator<'a> {
                 other => self.out.push(other),
             }
         }
-        Ok(self.out)
+        Ok((self.out, self.names))
     }
 
     fn next(&mut self) -> Option<char> {
@@ -135,10 +278,19 @@ impl<'a> Translator<'a> {
         self.quantified()
     }
 
-    /// After an opening parenthesis: Go knows the flags i, m, s and U alone.
+    /// After an opening parenthesis: Go knows the flags i, m, s and U alone. Names are kept apart.
     fn flags(&mut self) -> Result<(), String> {
-        let Some(group) = self.rest.strip_prefix('?') else { return Ok(()) };
-        if group.starts_with("P<") || group.starts_with('<') {
+        let Some(group) = self.rest.strip_prefix('?') else {
+            self.names.push(None);
+            return Ok(());
+        };
+        if let Some(named) = group.strip_prefix("P<").or_else(|| group.strip_prefix('<')) {
+            let (name, rest) = named.split_once('>').ok_or("a group's name without its end")?;
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                return Err(format!("{name:?} is no name of a group"));
+            }
+            self.names.push(Some(name.to_owned()));
+            self.rest = rest;
             return Ok(());
         }
         let flags: String = group.chars().take_while(|c| *c != ':' && *c != ')').collect();

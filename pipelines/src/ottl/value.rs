@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use crate::batch::{Batch, Rows, Value, peek};
 
+/// The entries of a map that is kept between statements.
+pub(crate) type Entries = Vec<(Cow<'static, [u8]>, Val<'static>)>;
+
 /// A value.
 #[derive(Debug, Clone)]
 pub(crate) enum Val<'a> {
@@ -19,8 +22,8 @@ pub(crate) enum Val<'a> {
     Text(Cow<'a, [u8]>),
     /// Bytes.
     Bytes(Cow<'a, [u8]>),
-    /// A time, in nanoseconds since 1970.
-    Time(i128),
+    /// A time.
+    Time(Moment),
     /// A duration, in nanoseconds.
     Duration(i64),
     /// A list.
@@ -29,6 +32,52 @@ pub(crate) enum Val<'a> {
     Map(Map<'a>),
     /// What `Split` gives: it can be indexed and counted, and equals nothing.
     Texts(Vec<Cow<'a, [u8]>>),
+    /// Bucket counts: no attribute holds them.
+    Counts(Vec<u64>),
+    /// Explicit bounds.
+    Doubles(Vec<f64>),
+    /// The id of a span or trace.
+    Id(Vec<u8>),
+    /// A part of the data that can only be counted and passed on.
+    Part(Part, usize),
+}
+
+/// A time and the zone it is shown in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// Nanoseconds since 1970.
+    pub at: i128,
+    /// How far the zone is ahead of UTC, in seconds.
+    pub offset: i32,
+}
+
+impl Moment {
+    /// Nanoseconds since 1970 in the zone's own time.
+    pub(crate) fn local(self) -> i128 {
+        self.at + i128::from(self.offset) * 1_000_000_000
+    }
+}
+
+/// See [`Val::Part`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Data points of a metric.
+    Points,
+    /// Exemplars of a point.
+    Exemplars,
+    /// Quantiles of a summary's point.
+    Quantiles,
+    /// Buckets above zero.
+    Positive,
+    /// Buckets below zero.
+    Negative,
+}
+
+impl Part {
+    /// Whether it is a list, in which case it has a length.
+    pub(crate) fn is_list(self) -> bool {
+        matches!(self, Self::Points | Self::Exemplars | Self::Quantiles)
+    }
 }
 
 /// A list.
@@ -38,6 +87,8 @@ pub(crate) enum List<'a> {
     Wire(&'a [u8]),
     /// Made here.
     Made(Vec<Val<'a>>),
+    /// Written as a list, or sorted: it may hold what no attribute can.
+    Raw(Vec<Val<'a>>),
 }
 
 /// A map.
@@ -47,6 +98,8 @@ pub(crate) enum Map<'a> {
     Rows(&'a Batch, Rows),
     /// A message that repeats `KeyValue` in the field of this number.
     Wire(&'a [u8], u32),
+    /// Kept between statements.
+    Kept(&'a Entries),
     /// Made here.
     Made(Vec<(Cow<'a, [u8]>, Val<'a>)>),
 }
@@ -71,14 +124,14 @@ impl<'a> List<'a> {
     pub(crate) fn items(&self) -> Vec<Val<'a>> {
         match self {
             Self::Wire(encoded) => peek::items(encoded).map(Val::from).collect(),
-            Self::Made(items) => items.clone(),
+            Self::Made(items) | Self::Raw(items) => items.clone(),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Wire(encoded) => peek::items(encoded).count(),
-            Self::Made(items) => items.len(),
+            Self::Made(items) | Self::Raw(items) => items.len(),
         }
     }
 
@@ -86,7 +139,7 @@ impl<'a> List<'a> {
         let index = usize::try_from(index).ok()?;
         match self {
             Self::Wire(encoded) => peek::items(encoded).nth(index).map(Val::from),
-            Self::Made(items) => items.get(index).cloned(),
+            Self::Made(items) | Self::Raw(items) => items.get(index).cloned(),
         }
     }
 }
@@ -104,6 +157,9 @@ impl<'a> Map<'a> {
             Self::Wire(encoded, field) => {
                 peek::entries(encoded, *field).map(|(key, value)| (key.into(), value.into())).collect()
             }
+            Self::Kept(entries) => {
+                entries.iter().map(|(key, value)| (Cow::Borrowed(&**key), value.lent())).collect()
+            }
             Self::Made(entries) => entries.clone(),
         }
     }
@@ -112,12 +168,16 @@ impl<'a> Map<'a> {
         match self {
             Self::Rows(_, rows) => rows.len(),
             Self::Wire(encoded, field) => peek::entries(encoded, *field).count(),
+            Self::Kept(entries) => entries.len(),
             Self::Made(entries) => entries.len(),
         }
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<Val<'a>> {
         match self {
+            Self::Kept(entries) => {
+                entries.iter().find(|(name, _)| **name == *key).map(|(_, value)| value.lent())
+            }
             Self::Rows(batch, rows) => batch.attribute(*rows, key).map(Val::from),
             Self::Wire(encoded, field) => {
                 peek::entries(encoded, *field).find(|(name, _)| *name == key).map(|(_, value)| value.into())
@@ -127,4 +187,60 @@ impl<'a> Map<'a> {
             }
         }
     }
+}
+
+impl<'a> Val<'a> {
+    /// The value without a copy of its text.
+    pub(crate) fn lent(&self) -> Val<'_> {
+        match self {
+            Self::Text(text) => Val::Text(Cow::Borrowed(text)),
+            Self::Bytes(bytes) => Val::Bytes(Cow::Borrowed(bytes)),
+            other => other.clone(),
+        }
+    }
+
+    /// A text made here.
+    pub(crate) fn text(text: impl Into<Vec<u8>>) -> Self {
+        Self::Text(Cow::Owned(text.into()))
+    }
+
+    /// A map made here.
+    pub(crate) fn map(entries: impl IntoIterator<Item = (Vec<u8>, Self)>) -> Self {
+        Self::Map(Map::Made(entries.into_iter().map(|(key, value)| (Cow::Owned(key), value)).collect()))
+    }
+
+    /// The value with copies of everything it borrowed.
+    pub(crate) fn owned(self) -> Val<'static> {
+        match self {
+            Self::Nil => Val::Nil,
+            Self::Bool(bit) => Val::Bool(bit),
+            Self::Int(number) => Val::Int(number),
+            Self::Double(number) => Val::Double(number),
+            Self::Text(text) => Val::Text(Cow::Owned(text.into_owned())),
+            Self::Bytes(bytes) => Val::Bytes(Cow::Owned(bytes.into_owned())),
+            Self::Time(time) => Val::Time(time),
+            Self::Duration(duration) => Val::Duration(duration),
+            Self::List(List::Raw(items)) => Val::List(List::Raw(items.into_iter().map(Val::owned).collect())),
+            Self::List(list) => Val::List(List::Made(list.items().into_iter().map(Val::owned).collect())),
+            Self::Map(map) => Val::Map(Map::Made(owned(map.entries()))),
+            Self::Texts(texts) => {
+                Val::Texts(texts.into_iter().map(|text| Cow::Owned(text.into_owned())).collect())
+            }
+            Self::Counts(counts) => Val::Counts(counts),
+            Self::Doubles(numbers) => Val::Doubles(numbers),
+            Self::Id(id) => Val::Id(id),
+            Self::Part(part, len) => Val::Part(part, len),
+        }
+    }
+}
+
+/// Entries with copies of everything they borrowed.
+pub(crate) fn owned(entries: Vec<(Cow<'_, [u8]>, Val<'_>)>) -> Entries {
+    entries.into_iter().map(|(key, value)| (Cow::Owned(key.into_owned()), value.owned())).collect()
+}
+
+/// A double as an integer: cut off, and what does not fit is the least of all, as on the Collector's machines.
+pub(crate) fn cut(number: f64) -> i64 {
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number);
+    if fits { number as i64 } else { i64::MIN }
 }

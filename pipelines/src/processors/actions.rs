@@ -38,6 +38,8 @@ pub(super) enum Source {
     Constant(Constant),
     /// Another attribute of the same list, or the default if it is missing.
     Attribute { key: String, default: Option<Constant> },
+    /// What is known of the request: nothing, as where a receiver of the Collector is not told to keep it.
+    Nowhere,
 }
 
 /// What `convert` makes.
@@ -78,6 +80,8 @@ struct Written<'a> {
     pattern: Option<(Located, Pattern)>,
     value: Option<&'a Node>,
     from_attribute: Option<&'a Node>,
+    /// `from_context`
+    context: Option<String>,
     default: Option<&'a Node>,
     converted_type: Option<&'a Node>,
 }
@@ -101,11 +105,9 @@ fn action(node: &Node, problems: &mut Vec<Problem>) -> Option<Action> {
     let pattern = pattern.filter(|pattern| !pattern.text().is_empty());
     let (value, from_attribute) = (fields.take("value"), fields.take("from_attribute"));
     let (default, converted_type) = (fields.take("default_value"), fields.take("converted_type"));
-    if let Some(context) = fields.take("from_context") {
-        let message = "from_context: a request's metadata does not reach the pipelines of Phoenix";
-        problems.push(Problem::new(context.location, message).expected("value or from_attribute"));
-        return None;
-    }
+    let from_attribute = from_attribute.filter(|node| !node.text().is_ok_and(str::is_empty));
+    let context = fields.take("from_context").and_then(|node| keep(node.text(), problems));
+    let context = context.filter(|name| !name.is_empty()).map(str::to_owned);
     fields.finish(problems);
     let verb = verb?;
     // The Collector takes verbs in any case.
@@ -126,6 +128,7 @@ fn action(node: &Node, problems: &mut Vec<Problem>) -> Option<Action> {
         pattern,
         value,
         from_attribute,
+        context,
         default,
         converted_type,
     };
@@ -169,8 +172,7 @@ impl Written<'_> {
     }
 
     fn has_value(&self) -> (&'static str, bool) {
-        let any = self.value.or(self.from_attribute).or(self.default);
-        ("value, from_attribute or default_value", any.is_some())
+        ("value or from_attribute", self.value.or(self.from_attribute).is_some())
     }
 
     fn has_type(&self) -> (&'static str, bool) {
@@ -186,13 +188,22 @@ impl Written<'_> {
 
     fn source(&self, problems: &mut Vec<Problem>) -> Result<Source, Problem> {
         let mut constant = |node: &Node| Constant::decode(node, problems);
-        match (self.value, self.from_attribute, self.default) {
-            (Some(value), None, None) | (None, None, Some(value)) => Ok(Source::Constant(constant(value))),
-            (None, Some(from), default) => {
-                Ok(Source::Attribute { key: from.text()?.to_owned(), default: default.map(constant) })
+        match (self.value, self.from_attribute, &self.context) {
+            (Some(value), None, None) => Ok(Source::Constant(constant(value))),
+            (None, Some(from), None) => {
+                Ok(Source::Attribute { key: from.text()?.to_owned(), default: self.default.map(constant) })
             }
-            (None, None, None) => Err(self.problem("\"value\" or \"from_attribute\" is missing")),
-            (Some(_), _, _) => Err(self.problem("it has several values").expected("value or from_attribute")),
+            (None, None, Some(context)) => Ok(match self.default {
+                // Only the address is there whatever the receiver keeps; it is not known, and so it is empty.
+                _ if context == "client.address" => Source::Constant(Constant::Text(String::new())),
+                Some(default) => Source::Constant(constant(default)),
+                None => Source::Nowhere,
+            }),
+            (None, None, None) => match self.default {
+                Some(default) => Ok(Source::Constant(constant(default))),
+                None => Err(self.problem("\"value\" or \"from_attribute\" is missing")),
+            },
+            _ => Err(self.problem("it has several values").expected("value, from_attribute or from_context")),
         }
     }
 

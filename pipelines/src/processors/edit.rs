@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::batch::{AttributeList, Batch, Cell, Owner, Span, Value};
-use crate::ottl::{Pattern, Val, json_double, json_text};
+use crate::ottl::{Pattern, Val, double_text, json_text};
 
 use super::actions::{Action, Source, Target, When};
 use super::constant::Constant;
@@ -49,7 +49,7 @@ impl Spans {
                     Source::Constant(constant) | Source::Attribute { default: Some(constant), .. } => {
                         cell(constant)
                     }
-                    Source::Attribute { default: None, .. } => Cell::Empty,
+                    Source::Attribute { default: None, .. } | Source::Nowhere => Cell::Empty,
                 };
                 Self { key: batch.intern(key.as_bytes()), value, names: Vec::new() }
             }
@@ -68,6 +68,7 @@ fn apply(action: &Action, spans: &Spans, batch: &mut Batch, list: &mut Attribute
         Action::Put { key, when, value } => {
             let value = match value {
                 Source::Constant(_) => Some(spans.value),
+                Source::Nowhere => None,
                 Source::Attribute { key, default } => {
                     list.get(batch, key.as_bytes()).or(default.is_some().then_some(spans.value))
                 }
@@ -156,14 +157,7 @@ fn text_of(value: Value<'_>) -> String {
         Value::Empty => String::new(),
         Value::Bool(bit) => bit.to_string(),
         Value::Int(number) => number.to_string(),
-        Value::Double(number) => json_double(number).unwrap_or_else(|| {
-            let name = match number {
-                f64::INFINITY => "+Inf",
-                f64::NEG_INFINITY => "-Inf",
-                _ => "NaN",
-            };
-            format!("json: unsupported value: {name}")
-        }),
+        Value::Double(number) => double_text(number),
         Value::Bytes(bytes) => base64(bytes),
         other => json_text(&Val::from(other)).unwrap_or_default(),
     }

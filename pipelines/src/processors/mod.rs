@@ -7,17 +7,19 @@ mod actions;
 mod attributes;
 mod constant;
 mod edit;
+mod error_mode;
+mod failed;
 mod filter;
 mod groupbyattrs;
 mod pipeline;
 mod resource;
 mod selection;
+mod transform;
 
 use std::time::Duration;
 
 use crate::Batch;
 use crate::config::Scope;
-use crate::ottl::Failure;
 use crate::yaml::{Node, Problem};
 
 pub use attributes::Attributes;
@@ -25,12 +27,14 @@ pub use filter::Filter;
 pub use groupbyattrs::GroupByAttrs;
 pub use pipeline::{Pipeline, Refused, RuleCount};
 pub use resource::Resource;
+pub use transform::Transform;
+
+use failed::Failed;
 
 /// The types that run as stages.
-pub const SUPPORTED: [&str; 4] = ["filter", "attributes", "resource", "groupbyattrs"];
+pub const SUPPORTED: [&str; 5] = ["filter", "transform", "attributes", "resource", "groupbyattrs"];
 /// The types that the language has and this version does not.
-pub(crate) const LATER: [&str; 5] =
-    ["transform", "metricstransform", "cumulativetodelta", "deltatorate", "interval"];
+pub(crate) const LATER: [&str; 4] = ["metricstransform", "cumulativetodelta", "deltatorate", "interval"];
 
 /// The one name of a type that has two spellings.
 pub(crate) fn canonical(kind: &str) -> &str {
@@ -54,6 +58,8 @@ pub enum Processor {
     Resource(Resource),
     /// Moves attributes of data points to their resource and merges what becomes equal.
     GroupByAttrs(GroupByAttrs),
+    /// Runs statements.
+    Transform(Transform),
 }
 
 impl Processor {
@@ -63,6 +69,7 @@ impl Processor {
             "filter" => Filter::decode(config, problems).map(Self::Filter),
             "attributes" => Attributes::decode(config, problems).map(Self::Attributes),
             "resource" => Resource::decode(config, problems).map(Self::Resource),
+            "transform" => Transform::decode(config, problems).map(Self::Transform),
             "groupbyattrs" => GroupByAttrs::decode(config, problems).map(Self::GroupByAttrs),
             _ => None,
         }
@@ -71,7 +78,7 @@ impl Processor {
     /// The unit that it must see whole.
     pub fn scope(&self) -> Scope {
         match self {
-            Self::Filter(_) | Self::Attributes(_) | Self::Resource(_) => Scope::Point,
+            Self::Filter(_) | Self::Transform(_) | Self::Attributes(_) | Self::Resource(_) => Scope::Point,
             Self::GroupByAttrs(_) => Scope::Host,
         }
     }
@@ -90,21 +97,23 @@ impl Processor {
     fn rules(&self) -> &[String] {
         match self {
             Self::Filter(filter) => filter.rules(),
-            Self::Attributes(_) | Self::Resource(_) | Self::GroupByAttrs(_) => &[],
+            _ => &[],
         }
     }
 
     fn is_identity(&self) -> bool {
         match self {
             Self::Filter(filter) => filter.is_identity(),
+            Self::Transform(transform) => transform.is_identity(),
             Self::Attributes(_) | Self::Resource(_) | Self::GroupByAttrs(_) => false,
         }
     }
 
-    /// Edits a batch in place. An error names the rule that failed.
-    fn run(&self, batch: &mut Batch, dropped: &mut [u64]) -> Result<(), (usize, Failure)> {
+    /// Edits a batch in place.
+    fn run(&self, batch: &mut Batch, now: u64, dropped: &mut [u64]) -> Result<(), Failed> {
         match self {
-            Self::Filter(filter) => return filter.run(batch, dropped),
+            Self::Filter(filter) => return filter.run(batch, now, dropped),
+            Self::Transform(transform) => return transform.run(batch, now),
             Self::Attributes(attributes) => attributes.run(batch),
             Self::Resource(resource) => resource.run(batch),
             Self::GroupByAttrs(group) => group.run(batch),

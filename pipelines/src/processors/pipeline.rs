@@ -59,18 +59,19 @@ impl Pipeline {
         Self { stages: stages.collect() }
     }
 
-    /// Processes a batch: `out` becomes what leaves the last stage. `_now` is the time in nanoseconds since
+    /// Processes a batch: `out` becomes what leaves the last stage. `now` is the time in nanoseconds since
     /// 1970, for stages that have a clock.
     ///
     /// # Errors
     /// A stage refused the batch; then `out` holds nothing to rely on.
-    pub fn process(&mut self, input: &Batch, _now: u64, out: &mut Batch) -> Result<(), Refused> {
+    pub fn process(&mut self, input: &Batch, now: u64, out: &mut Batch) -> Result<(), Refused> {
         out.copy_from(input);
         for stage in &mut self.stages {
-            stage.processor.run(out, &mut stage.dropped).map_err(|(rule, why)| Refused {
+            let outcome = stage.processor.run(out, now, &mut stage.dropped);
+            outcome.map_err(|failed| Refused {
                 stage: stage.id.clone(),
-                rule: stage.processor.rules().get(rule).cloned().unwrap_or_default(),
-                why,
+                rule: failed.rule,
+                why: failed.why,
             })?;
         }
         Ok(())

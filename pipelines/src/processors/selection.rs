@@ -15,11 +15,11 @@ pub(super) enum MatchType {
 impl MatchType {
     /// The match type, which must be there.
     pub(super) fn decode(fields: &mut Fields<'_>) -> Result<Self, Problem> {
-        let node = fields.required("match_type")?;
-        if node.text() == Ok("expr") {
-            let problem = Problem::new(node.location, "Phoenix does not run match_type expr");
-            return Err(problem.expected("strict or regexp, or the same condition written in OTTL"));
-        }
+        Self::of(fields.required("match_type")?)
+    }
+
+    /// Reads a match type.
+    pub(super) fn of(node: &Node) -> Result<Self, Problem> {
         node.one_of("match_type", &[("strict", Self::Strict), ("regexp", Self::Regexp)])
     }
 }

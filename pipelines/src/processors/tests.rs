@@ -200,10 +200,10 @@ fn mistakes_of_a_filter_are_reported_where_they_stand() {
         ),
         ("metric_conditions: [{context: point, conditions: ['true']}]", "3:35", "unknown context \"point\""),
         ("metrics: {include: {match_type: glob, metric_names: [a]}}", "3:37", "unknown match_type \"glob\""),
-        ("metrics: {include: {match_type: expr, expressions: [a]}}", "3:37", "does not run match_type expr"),
+        ("metrics: {include: {match_type: expr, expressions: [a]}}", "3:57", "expressions ends here"),
+        ("metrics: {include: {match_type: expr, expressions: ['MetricName + 1']}}", "3:69", "no '+'"),
         ("metrics: {exclude: {match_type: regexp, metric_names: ['a(']}}", "3:61", "no regular expression"),
         ("metrics: {exclude: {match_type: strict}}", "3:24", "selects nothing"),
-        ("traces: {span: ['true']}", "3:13", "does nothing in a metrics pipeline"),
     ] {
         let text = format!(
             "processors:\n  filter:\n    {config}\nservice: {{pipelines: {{metrics: {{processors: [filter]}}}}}}\n"

@@ -277,7 +277,14 @@ fn sort_data(data: &mut Data) {
         Data::Gauge(gauge) => points!(gauge, exemplars),
         Data::Sum(sum) => points!(sum, exemplars),
         Data::Histogram(histogram) => points!(histogram, exemplars),
-        Data::ExponentialHistogram(histogram) => points!(histogram, exemplars),
+        Data::ExponentialHistogram(histogram) => {
+            for point in &mut histogram.data_points {
+                // Buckets without a field are as good as none.
+                point.positive.get_or_insert_default();
+                point.negative.get_or_insert_default();
+            }
+            points!(histogram, exemplars);
+        }
         Data::Summary(summary) => points!(summary),
     }
 }

@@ -1,27 +1,25 @@
 //! What a `filter` says.
 
 use crate::ottl::{Condition, Context, Style};
-use crate::yaml::{Fields, Kind, Located, Node, Problem, keep};
+use crate::yaml::{Kind, Located, Node, Problem, keep};
 
+use super::super::error_mode::ErrorMode;
 use super::super::selection::regexp_options;
 use super::legacy;
-use super::pass::{ErrorMode, Pass, Rule};
+use super::pass::{Pass, Rule};
 use super::{Empty, Filter};
 
-/// Keys for other signals. In a metrics pipeline they would do nothing.
+/// Keys for other signals: one filter may stand in pipelines of several.
 const OTHER_SIGNALS: [&str; 7] =
     ["spans", "traces", "logs", "profiles", "trace_conditions", "log_conditions", "profile_conditions"];
 
 impl Filter {
     pub(in crate::processors) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
-        let mode = error_mode(&mut fields, problems).unwrap_or(ErrorMode::Ignore);
+        let mode = ErrorMode::decode(&mut fields, problems).unwrap_or(ErrorMode::Ignore);
         let (lists, groups) = (fields.take("metrics"), fields.take("metric_conditions"));
         for key in OTHER_SIGNALS {
-            if let Some(other) = fields.take(key) {
-                let message = format!("{key:?} does nothing in a metrics pipeline");
-                problems.push(Problem::new(other.location, message).expected("a filter of its own for it"));
-            }
+            fields.take(key);
         }
         fields.finish(problems);
         if let (Some(lists), Some(_)) = (lists, groups) {
@@ -37,13 +35,6 @@ impl Filter {
     }
 }
 
-/// `silent` differs from `ignore` in what it logs, and nothing is logged here.
-fn error_mode(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -> Option<ErrorMode> {
-    let modes =
-        [("ignore", ErrorMode::Ignore), ("silent", ErrorMode::Ignore), ("propagate", ErrorMode::Propagate)];
-    fields.take("error_mode").and_then(|node| keep(node.one_of("error_mode", &modes), problems))
-}
-
 /// `metrics:` with a list for each context, or with include and exclude.
 fn listed(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Pass> {
     let Some(mut fields) = keep(node.map(), problems) else { return Vec::new() };
@@ -53,7 +44,7 @@ fn listed(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Pass
     {
         let conditions = fields.take(key).map(|node| texts(node, problems)).unwrap_or_default();
         if !conditions.is_empty() {
-            passes.push(pass(&conditions, context, Style::Bare, mode, problems));
+            passes.push(pass(&conditions, context, Style::Either, mode, problems));
         }
     }
     let (include, exclude) = (fields.take("include"), fields.take("exclude"));
@@ -96,7 +87,7 @@ fn inferred(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Pa
 
 fn explicit(item: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Option<Pass> {
     let mut fields = keep(item.map(), problems)?;
-    let mode = error_mode(&mut fields, problems).unwrap_or(mode);
+    let mode = ErrorMode::decode(&mut fields, problems).unwrap_or(mode);
     let contexts = Context::ALL.map(|context| (context.name(), context));
     let context = fields.take("context").map(|node| keep(node.one_of("context", &contexts), problems));
     let conditions = keep(fields.required("conditions"), problems).map(|node| texts(node, problems));
@@ -144,7 +135,7 @@ fn pass(
     let empty = match context {
         Context::Resource => Empty::Stays,
         Context::Scope => Empty::Resources,
-        Context::Metric | Context::DataPoint => Empty::Scopes,
+        Context::Metric | Context::DataPoint | Context::Exemplar => Empty::Scopes,
     };
     Pass { context, error_mode, rules, empty }
 }

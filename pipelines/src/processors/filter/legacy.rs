@@ -5,15 +5,19 @@ use crate::ottl::{Context, Level, Pattern, Row};
 use crate::yaml::{Located, Node, Problem, keep};
 
 use super::super::constant::Constant;
+use super::super::error_mode::ErrorMode;
 use super::super::selection::{MatchType, Names, regexp_options};
 use super::Empty;
-use super::pass::{ErrorMode, Pass, Rule};
+use super::expression::Expression;
+use super::pass::{Pass, Rule};
 
 /// Properties that a row has or lacks.
 #[derive(Debug, Clone)]
 pub(super) enum Properties {
     /// The metric's name is one of these.
     Names(Names),
+    /// One of these is true of one of its points.
+    Expressions(Vec<Expression>),
     /// The resource has all of these.
     Attributes(Vec<(String, Wanted)>),
 }
@@ -32,7 +36,7 @@ pub(super) enum Wanted {
 impl Properties {
     pub(super) fn level(&self) -> Level {
         match self {
-            Self::Names(_) => Level::Metric,
+            Self::Names(_) | Self::Expressions(_) => Level::Metric,
             Self::Attributes(_) => Level::Resource,
         }
     }
@@ -42,6 +46,7 @@ impl Properties {
             Self::Names(names) => {
                 row.metric.is_some_and(|metric| names.contains(row.batch.bytes(metric.name)))
             }
+            Self::Expressions(expressions) => expressions.iter().any(|expression| expression.holds(row)),
             Self::Attributes(attributes) => attributes.iter().all(|(key, wanted)| {
                 let value = row.batch.attribute(row.resource.attrs, key.as_bytes());
                 value.is_some_and(|value| wanted.is(value))
@@ -74,6 +79,7 @@ impl Wanted {
 #[derive(Debug, Default)]
 struct Side {
     names: Option<Names>,
+    expressions: Vec<Expression>,
     attributes: Vec<(String, Wanted)>,
 }
 
@@ -95,6 +101,9 @@ pub(super) fn passes(
         if let Some(names) = side.names {
             push(&mut metrics, "metric_names", Properties::Names(names));
         }
+        if !side.expressions.is_empty() {
+            push(&mut metrics, "expressions", Properties::Expressions(side.expressions));
+        }
     }
     let empty = if metrics.is_empty() { Empty::Resources } else { Empty::Scopes };
     let pass = |context, rules| Pass { context, error_mode: ErrorMode::Ignore, rules, empty };
@@ -104,21 +113,32 @@ pub(super) fn passes(
 
 fn side(node: &Node, problems: &mut Vec<Problem>) -> Option<Side> {
     let mut fields = keep(node.map(), problems)?;
-    let match_type = keep(MatchType::decode(&mut fields), problems);
+    let match_type = keep(fields.required("match_type"), problems);
     regexp_options(&mut fields, problems);
     let (names, attributes) = (fields.take("metric_names"), fields.take("resource_attributes"));
-    if let Some(expressions) = fields.take("expressions").filter(|_| match_type.is_some()) {
-        problems
-            .push(Problem::new(expressions.location, "expressions need match_type expr, which is not run"));
-    }
+    let expressions = fields.take("expressions");
     fields.finish(problems);
     let match_type = match_type?;
-    if names.or(attributes).is_none() {
+    if names.or(attributes).or(expressions).is_none() {
         let problem = Problem::new(node.location, "it selects nothing");
-        problems.push(problem.expected("metric_names or resource_attributes"));
+        problems.push(problem.expected("metric_names, resource_attributes or expressions"));
     }
+    let mut side = Side::default();
+    if match_type.text() == Ok("expr") {
+        if let Some(attributes) = attributes {
+            let message =
+                "Phoenix compares resource_attributes strictly or by regexp, not with match_type expr";
+            problems.push(Problem::new(attributes.location, message));
+        }
+        for item in expressions.and_then(|node| keep(node.list(), problems)).unwrap_or_default() {
+            let text = keep(item.located_text(), problems);
+            side.expressions.extend(text.and_then(|text| keep(Expression::compile(&text), problems)));
+        }
+        return Some(side);
+    }
+    let match_type = keep(MatchType::of(match_type), problems)?;
     let names = names.map(|names| Names::decode(names, match_type, problems));
-    let mut side = Side { names: names.filter(|names| !names.is_empty()), attributes: Vec::new() };
+    side.names = names.filter(|names| !names.is_empty());
     for item in attributes.and_then(|node| keep(node.list(), problems)).unwrap_or_default() {
         side.attributes.extend(attribute(item, match_type, problems));
     }

@@ -4,12 +4,13 @@
 //! over the batch, from resources down to data points. A point is counted for the first rule that drops it.
 
 mod config;
+mod expression;
 mod legacy;
 mod pass;
 
 use crate::Batch;
-use crate::ottl::Failure;
 
+use super::failed::Failed;
 use pass::Pass;
 
 /// The config of a `filter` processor.
@@ -46,11 +47,12 @@ impl Filter {
     }
 
     /// Filters the batch. An error names the rule that failed, where errors are to be propagated.
-    pub(super) fn run(&self, batch: &mut Batch, dropped: &mut [u64]) -> Result<(), (usize, Failure)> {
+    pub(super) fn run(&self, batch: &mut Batch, now: u64, dropped: &mut [u64]) -> Result<(), Failed> {
         let mut first = 0;
         for pass in &self.passes {
             let counts = dropped.get_mut(first..).unwrap_or_default();
-            pass.run(batch, counts).map_err(|(rule, why)| (first + rule, why))?;
+            let rule = |rule: usize| self.rules.get(first + rule).map_or("", String::as_str);
+            pass.run(batch, now, counts).map_err(|(index, why)| Failed::new(rule(index), why))?;
             first += pass.rules.len();
         }
         Ok(())

@@ -5,19 +5,11 @@
 
 use crate::Batch;
 use crate::batch::{MetricKind, Path};
-use crate::ottl::{Condition, Context, Failure, Level, Row};
+use crate::ottl::{Condition, Context, Failure, Level, NO_CACHE, Row};
 
+use super::super::error_mode::ErrorMode;
 use super::Empty;
 use super::legacy::Properties;
-
-/// What a failing condition does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ErrorMode {
-    /// It does not hold.
-    Ignore,
-    /// It refuses the batch.
-    Propagate,
-}
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -61,8 +53,14 @@ impl Pass {
         })
     }
 
-    pub(super) fn run(&self, batch: &mut Batch, dropped: &mut [u64]) -> Result<(), (usize, Failure)> {
-        let mut asking = Asking { pass: self, answers: vec![None; self.rules.len()], dropped, failure: None };
+    pub(super) fn run(
+        &self,
+        batch: &mut Batch,
+        now: u64,
+        dropped: &mut [u64],
+    ) -> Result<(), (usize, Failure)> {
+        let mut asking =
+            Asking { pass: self, now, answers: vec![None; self.rules.len()], dropped, failure: None };
         match self.context {
             Context::Resource => batch.retain_resources(|batch, resource| {
                 let path = Path { resource, ..Path::default() };
@@ -74,6 +72,8 @@ impl Pass {
             Context::Metric => batch.retain_metrics(|batch, path| {
                 asking.keeps(batch, path, |batch| batch.metric_at(path.metric).points.len())
             }),
+            // No filter asks about exemplars.
+            Context::Exemplar => {}
             Context::DataPoint => {
                 batch.retain_points(|batch, path| asking.keeps(batch, path, |_| 1));
                 batch.retain_metrics(|batch, path| {
@@ -104,6 +104,7 @@ fn points_of_resource(batch: &Batch, resource: usize) -> usize {
 /// A pass under way.
 struct Asking<'p> {
     pass: &'p Pass,
+    now: u64,
     /// What each rule last answered, and about which row of its level.
     answers: Vec<Option<(usize, Result<bool, Failure>)>>,
     dropped: &'p mut [u64],
@@ -120,6 +121,9 @@ impl Asking<'_> {
             scope: (context >= Context::Scope).then(|| batch.scope_at(path.scope)),
             metric: (context >= Context::Metric).then(|| batch.metric_at(path.metric)),
             point: (context >= Context::DataPoint).then(|| batch.point_at(path.point)),
+            exemplar: None,
+            cache: &NO_CACHE,
+            now: self.now,
         };
         for (index, rule) in self.pass.rules.iter().enumerate() {
             let answer = answer(rule, &mut self.answers[index], path, &row);
@@ -154,7 +158,7 @@ fn answer(
         Level::Resource => path.resource,
         Level::Scope => path.scope,
         Level::Metric => path.metric,
-        Level::DataPoint => return rule.drops(row),
+        Level::DataPoint | Level::Always => return rule.drops(row),
     };
     match last {
         Some((index, answer)) if *index == about => *answer,

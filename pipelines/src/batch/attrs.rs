@@ -1,0 +1,166 @@
+//! Attributes edited one by one, where they stand.
+//!
+//! No two rows own the same attribute rows, so an attribute is replaced and removed in place; one that is added
+//! moves its list to the end of the arena, where the next additions find room. What an edit writes comes as a
+//! whole [`AttrRow`] whose encoding stands in the scratch buffer, made once a batch for what a config says.
+
+use super::edit::Owner;
+use super::rows::{AttrRow, Cell};
+use super::span::{Rows, Span};
+use super::{Batch, MAX_BYTES};
+
+impl Batch {
+    /// Where attribute `key` stands among some row's attributes.
+    pub(crate) fn find_attribute(&self, rows: Rows, key: &[u8]) -> Option<usize> {
+        rows.range().find(|index| self.bytes(self.attrs[*index].key) == key)
+    }
+
+    /// Sets an attribute, adding it where it is missing.
+    pub(crate) fn set_attribute(&mut self, owner: Owner, row: AttrRow) {
+        let rows = self.attrs_of(owner);
+        match self.find_attribute(rows, self.bytes(row.key)) {
+            Some(index) => {
+                self.attrs[index] = row;
+                self.put_attributes(owner, rows);
+            }
+            None => {
+                let rows = self.roomy(rows);
+                self.attrs.push(row);
+                self.put_attributes(owner, Rows { end: rows.end + 1, ..rows });
+            }
+        }
+    }
+
+    /// Moves a list to the end of the arena, unless it stands there.
+    fn roomy(&mut self, rows: Rows) -> Rows {
+        if rows.end as usize == self.attrs.len() {
+            return rows;
+        }
+        let start = self.attrs.len() as u32;
+        self.attrs.extend_from_within(rows.range());
+        Rows { start, end: self.attrs.len() as u32 }
+    }
+
+    /// Keeps the attributes for which `keep` holds.
+    pub(crate) fn retain_attributes(&mut self, owner: Owner, mut keep: impl FnMut(&Self, &AttrRow) -> bool) {
+        let rows = self.attrs_of(owner);
+        let mut end = rows.start as usize;
+        for index in rows.range() {
+            let row = self.attrs[index];
+            if keep(self, &row) {
+                self.attrs[end] = row;
+                end += 1;
+            }
+        }
+        if end != rows.end as usize {
+            self.put_attributes(owner, Rows { end: end as u32, ..rows });
+        }
+    }
+
+    /// Gives a row other attributes.
+    pub(crate) fn replace_attributes(&mut self, owner: Owner, rows: &[AttrRow]) {
+        let start = self.attrs.len() as u32;
+        self.attrs.extend_from_slice(rows);
+        self.put_attributes(owner, Rows { start, end: self.attrs.len() as u32 });
+    }
+
+    /// Gives attribute `key` of a metric's points the text `new` where `renames` says so of its text; what is no
+    /// text reads as the empty one.
+    pub(crate) fn rename_values(
+        &mut self,
+        at: super::edit::Path,
+        key: &[u8],
+        renames: impl Fn(&[u8]) -> bool,
+        new: &[u8],
+    ) {
+        let span = self.intern(new);
+        for point in self.metrics[at.metric].points.range() {
+            let Some(index) = self.find_attribute(self.points[point].attrs, key) else { continue };
+            let text = match self.attrs[index].value {
+                Cell::Text(span) => self.bytes(span),
+                _ => &[],
+            };
+            if renames(text) {
+                let rows = self.points[point].attrs;
+                self.attrs[index] = AttrRow::bare(self.attrs[index].key, Cell::Text(span));
+                self.put_attributes(Owner::Point(super::edit::Path { point, ..at }), rows);
+            }
+        }
+    }
+
+    /// A copy of a list of attributes, for a row that is a copy.
+    pub(crate) fn copy_attributes(&mut self, rows: Rows) -> Rows {
+        let start = self.attrs.len() as u32;
+        self.attrs.extend_from_within(rows.range());
+        Rows { start, end: self.attrs.len() as u32 }
+    }
+
+    /// Where in this batch's buffers these bytes lie, if they do: what was read from them is not copied.
+    pub(crate) fn span_of(&self, bytes: &[u8]) -> Option<Span> {
+        let offset_in = |buf: &[u8]| {
+            let offset = (bytes.as_ptr() as usize).checked_sub(buf.as_ptr() as usize)?;
+            (offset + bytes.len() <= buf.len()).then_some(offset)
+        };
+        if let Some(offset) = offset_in(&self.source) {
+            return Some(Span::received(offset, bytes.len()));
+        }
+        offset_in(&self.scratch).map(|offset| Span::scratch(offset, bytes.len()))
+    }
+}
+
+/// Bytes on their way into a batch's scratch buffer. They are written while the batch is read and appended when
+/// nobody reads it any more; spans count from where they will stand.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    pub bytes: Vec<u8>,
+    base: usize,
+}
+
+impl Pending {
+    /// Puts bytes; the span holds once the batch has taken them.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Span {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.span(start)
+    }
+
+    /// What was written since `start`.
+    pub(crate) fn span(&self, start: usize) -> Span {
+        Span::scratch(self.base + start, self.bytes.len() - start)
+    }
+
+    /// `len` bytes that begin at `start`.
+    pub(crate) fn part(&self, start: usize, len: usize) -> Span {
+        Span::scratch(self.base + start, len)
+    }
+
+    /// How much was written.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl Batch {
+    /// Begins to write; `pending` is used again.
+    pub(crate) fn begin(&self, pending: &mut Pending) {
+        pending.bytes.clear();
+        pending.base = self.scratch.len();
+    }
+
+    /// Takes what was written. False where the batch would become too large; then nothing was taken.
+    #[must_use]
+    pub(crate) fn take(&mut self, pending: &Pending) -> bool {
+        if self.scratch.len() + pending.bytes.len() > MAX_BYTES {
+            return false;
+        }
+        self.scratch.extend_from_slice(&pending.bytes);
+        true
+    }
+}
+
+impl AttrRow {
+    /// An attribute that is encoded when the batch is written.
+    pub(crate) fn bare(key: Span, value: Cell) -> Self {
+        Self { raw: Span::NONE, canonical: false, key, value }
+    }
+}

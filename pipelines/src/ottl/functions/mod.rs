@@ -1,0 +1,296 @@
+//! Converters and editors: what they take, and what they do.
+//!
+//! Each is a row of a table: its name, its parameters in order, what is made of fixed arguments when the config
+//! is read, and the function that runs. Tables are grouped by subject.
+
+mod case;
+mod civil_time;
+mod collections;
+mod convert;
+mod encode;
+mod format;
+mod grok;
+mod hashes;
+mod network;
+mod parse;
+mod text;
+mod types;
+mod url;
+
+pub(super) use case::camel;
+pub(super) use collections::shown;
+pub(super) use format::sprintf;
+
+use super::call::{Args, Call};
+use super::context::Level;
+use super::editors::{self, Work};
+use super::eval::{Evaluated, Failure};
+use super::pattern::Pattern;
+use super::value::Val;
+
+/// What a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Any value.
+    Any,
+    /// A text.
+    Text,
+    /// An integer.
+    Int,
+    /// A double.
+    Double,
+    /// A boolean.
+    Bool,
+    /// A map.
+    Map,
+    /// A list.
+    List,
+    /// A time.
+    Time,
+    /// A duration.
+    Duration,
+    /// What converts to a text.
+    TextLike,
+    /// What converts to an integer.
+    IntLike,
+    /// What converts to a double.
+    DoubleLike,
+    /// What converts to a boolean.
+    BoolLike,
+    /// What has bytes.
+    BytesLike,
+    /// A list written as such, of values of one kind.
+    Values(&'static Takes),
+    /// A text that stands in the config.
+    FixedText,
+    /// An integer that stands in the config.
+    FixedInt,
+    /// A double that stands in the config.
+    FixedDouble,
+    /// A boolean that stands in the config.
+    FixedBool,
+    /// A list of texts that stand in the config.
+    FixedTexts,
+    /// A list of doubles that stand in the config.
+    FixedDoubles,
+    /// A path that is written.
+    Target,
+    /// A converter, by its name.
+    Function,
+}
+
+/// A parameter.
+#[derive(Debug)]
+pub(super) struct Parameter {
+    pub name: &'static str,
+    pub takes: Takes,
+    pub optional: bool,
+}
+
+impl Parameter {
+    /// The parameter as a message shows it.
+    pub(super) fn shown(&self) -> String {
+        if self.optional { format!("[{}]", self.name) } else { self.name.to_owned() }
+    }
+}
+
+const fn needs(name: &'static str, takes: Takes) -> Parameter {
+    Parameter { name, takes, optional: false }
+}
+
+const fn may(name: &'static str, takes: Takes) -> Parameter {
+    Parameter { name, takes, optional: true }
+}
+
+/// Where a function is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// In every context.
+    Everywhere,
+    /// In statements on metrics.
+    Metric,
+    /// In statements on data points.
+    DataPoint,
+    /// In conditions on metrics that are no part of a statement.
+    MetricCondition,
+}
+
+/// What a function is.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// It gives a value.
+    Converter(for<'a, 'r> fn(&Args<'a, 'r>) -> Evaluated<Val<'a>>),
+    /// It changes data.
+    Editor(fn(&Call, &mut Work<'_>) -> Evaluated<()>),
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Self::Converter(_)) { "Converter" } else { "Editor" })
+    }
+}
+
+/// What was made of a call's fixed arguments when the config was read.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Prepared {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A regular expression, or a glob as one.
+    Pattern(Pattern),
+    /// Networks.
+    Networks(Vec<network::Network>),
+    /// A format of times, and the time zone of those that say none.
+    Times(Box<civil_time::Format>),
+    /// A grok expression.
+    Grok(Box<grok::Grok>),
+}
+
+type Prepare = fn(&Call) -> Result<Prepared, String>;
+
+/// A function.
+#[derive(Debug)]
+pub(super) struct Signature {
+    pub name: &'static str,
+    pub parameters: &'static [Parameter],
+    pub kind: Kind,
+    pub prepare: Prepare,
+    pub known: Known,
+    /// What it reads by itself, apart from its arguments.
+    pub reads: Level,
+}
+
+impl Signature {
+    /// Whether it can be given by its name to a replacement.
+    pub(super) fn takes_one_text(&self) -> bool {
+        matches!(self.kind, Kind::Converter(_)) && self.parameters.len() == 1
+    }
+}
+
+fn nothing(_: &Call) -> Result<Prepared, String> {
+    Ok(Prepared::Nothing)
+}
+
+/// A converter whose arguments need no preparation.
+const fn converter(
+    name: &'static str,
+    parameters: &'static [Parameter],
+    run: for<'a, 'r> fn(&Args<'a, 'r>) -> Evaluated<Val<'a>>,
+) -> Signature {
+    Signature {
+        name,
+        parameters,
+        kind: Kind::Converter(run),
+        prepare: nothing,
+        known: Known::Everywhere,
+        reads: Level::Constant,
+    }
+}
+
+/// An editor whose arguments need no preparation.
+pub(super) const fn editor(
+    name: &'static str,
+    parameters: &'static [Parameter],
+    run: fn(&Call, &mut Work<'_>) -> Evaluated<()>,
+) -> Signature {
+    Signature {
+        name,
+        parameters,
+        kind: Kind::Editor(run),
+        prepare: nothing,
+        known: Known::Everywhere,
+        reads: Level::Constant,
+    }
+}
+
+impl Signature {
+    pub(super) const fn prepared(self, prepare: Prepare) -> Self {
+        Self { prepare, ..self }
+    }
+
+    pub(super) const fn known(self, known: Known) -> Self {
+        Self { known, ..self }
+    }
+
+    const fn reads(self, reads: Level) -> Self {
+        Self { reads, ..self }
+    }
+}
+
+/// All functions.
+pub(super) fn signatures() -> impl Iterator<Item = &'static Signature> {
+    let tables: [&'static [Signature]; 16] = [
+        types::TABLE,
+        convert::TABLE,
+        text::TABLE,
+        case::TABLE,
+        format::TABLE,
+        hashes::TABLE,
+        encode::TABLE,
+        collections::TABLE,
+        parse::TABLE,
+        url::TABLE,
+        network::TABLE,
+        civil_time::TABLE,
+        grok::TABLE,
+        editors::maps::TABLE,
+        editors::texts::TABLE,
+        editors::metrics::TABLE,
+    ];
+    tables.into_iter().flatten()
+}
+
+/// The function of this name.
+pub(super) fn lookup(name: &str) -> Option<&'static Signature> {
+    signatures().find(|signature| signature.name == name)
+}
+
+/// Functions of OTTL that are not run, and why.
+pub(super) const REFUSED: &[(&str, &str)] = &[
+    ("UUID", "it is random, and the same input must give the same output"),
+    ("UUIDv7", "it is random, and the same input must give the same output"),
+    ("UserAgent", "it needs a catalogue of browsers"),
+    ("ParseXML", "XML is not read here"),
+    ("ParseSimplifiedXML", "XML is not read here"),
+    ("GetXML", "XML is not read here"),
+    ("InsertXML", "XML is not read here"),
+    ("RemoveXML", "XML is not read here"),
+    ("ConvertAttributesToElementsXML", "XML is not read here"),
+    ("ConvertTextToElementsXML", "XML is not read here"),
+    ("ProfileID", "no metric has a profile"),
+    ("IsRootSpan", "no metric has a span"),
+];
+
+/// Functions that take a lambda, which the Collector switches off.
+pub(super) const LAMBDAS: &[&str] = &["All", "Any", "Filter", "Find", "MapEach", "MapKeys", "Reduce", "When"];
+
+/// A regular expression that stands in the config is compiled when it is read.
+pub(super) fn prepare_pattern<const PLACE: usize>(call: &Call) -> Result<Prepared, String> {
+    match fixed_text(call, PLACE) {
+        Some(text) => Pattern::new(&String::from_utf8_lossy(text)).map(Prepared::Pattern),
+        None => Ok(Prepared::Nothing),
+    }
+}
+
+/// A text that stands in the config, whether it had to or not.
+pub(super) fn fixed_text(call: &Call, place: usize) -> Option<&[u8]> {
+    use super::call::Argument;
+    match call.arguments.get(place)?.as_ref()? {
+        Argument::Text(text) | Argument::Expr(super::expr::Expr::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// The regular expression of a call, compiled now if the data brings it.
+pub(super) fn with_pattern<'a, T>(
+    args: &Args<'a, '_>,
+    place: usize,
+    run: impl FnOnce(&Pattern) -> Evaluated<T>,
+) -> Evaluated<T> {
+    if let Prepared::Pattern(pattern) = &args.call.prepared {
+        return run(pattern);
+    }
+    let text = args.text(place)?;
+    let compiled = Pattern::new(&String::from_utf8_lossy(&text));
+    run(&compiled.map_err(|_| Failure("a text of the data that is no regular expression"))?)
+}

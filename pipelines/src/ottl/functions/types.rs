@@ -1,0 +1,109 @@
+//! What kind a value is, and how much of it there is.
+
+use super::super::civil;
+use super::super::eval::{Evaluated, Failure};
+use super::super::getters::{self, bytes_like};
+use super::super::value::Val;
+use super::{Args, Known, Level, Signature, Takes, converter, needs};
+
+const ANY: &[super::Parameter] = &[needs("target", Takes::Any)];
+
+pub(super) const TABLE: &[Signature] = &[
+    converter("IsString", &[needs("target", Takes::Text)], |args| is(args, |v| matches!(v, Val::Text(_)))),
+    converter("IsInt", &[needs("target", Takes::Int)], |args| is(args, |v| matches!(v, Val::Int(_)))),
+    converter("IsDouble", &[needs("target", Takes::Double)], |args| {
+        is(args, |v| matches!(v, Val::Double(_)))
+    }),
+    converter("IsBool", &[needs("target", Takes::Bool)], |args| is(args, |v| matches!(v, Val::Bool(_)))),
+    converter("IsMap", &[needs("target", Takes::Map)], |args| is(args, |v| matches!(v, Val::Map(_)))),
+    converter("IsList", ANY, |args| is(args, is_list)),
+    converter("IsEmpty", ANY, |args| is(args, is_empty)),
+    converter("Len", ANY, len),
+    converter("TraceID", &[needs("target", Takes::BytesLike)], |args| id(args, 16)),
+    converter("SpanID", &[needs("target", Takes::BytesLike)], |args| id(args, 8)),
+    converter("HasAttrKeyOnDatapoint", &[needs("key", Takes::FixedText)], has_key)
+        .known(Known::MetricCondition)
+        .reads(Level::Metric),
+    converter(
+        "HasAttrOnDatapoint",
+        &[needs("key", Takes::FixedText), needs("expected_val", Takes::FixedText)],
+        has_value,
+    )
+    .known(Known::MetricCondition)
+    .reads(Level::Metric),
+];
+
+fn is<'a>(args: &Args<'a, '_>, holds: impl Fn(&Val<'_>) -> bool) -> Evaluated<Val<'a>> {
+    Ok(Val::Bool(holds(&args.value(0)?)))
+}
+
+fn is_list(value: &Val<'_>) -> bool {
+    match value {
+        Val::Part(part, _) => part.is_list(),
+        _ => matches!(value, Val::List(_) | Val::Texts(_) | Val::Doubles(_)),
+    }
+}
+
+fn is_empty(value: &Val<'_>) -> bool {
+    match value {
+        Val::Nil => true,
+        Val::Bool(bit) => !bit,
+        Val::Int(number) | Val::Duration(number) => *number == 0,
+        // Zero by its bits: -0 is something.
+        Val::Double(number) => number.to_bits() == 0,
+        Val::Text(bytes) | Val::Bytes(bytes) => bytes.is_empty(),
+        // The zero of a time is the year 1.
+        Val::Time(time) => time.at == -civil::YEAR_1,
+        Val::List(list) => list.len() == 0,
+        Val::Map(map) => map.len() == 0,
+        Val::Texts(texts) => texts.is_empty(),
+        Val::Counts(counts) => counts.is_empty(),
+        Val::Doubles(numbers) => numbers.is_empty(),
+        Val::Id(id) => id.iter().all(|byte| *byte == 0),
+        Val::Part(..) => false,
+    }
+}
+
+fn len<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
+    let len = match &args.value(0)? {
+        Val::Text(bytes) | Val::Bytes(bytes) => bytes.len(),
+        Val::List(list) => list.len(),
+        Val::Map(map) => map.len(),
+        Val::Texts(texts) => texts.len(),
+        Val::Counts(counts) => counts.len(),
+        Val::Doubles(numbers) => numbers.len(),
+        Val::Part(part, len) if part.is_list() => *len,
+        _ => return Err(Failure("a value that has no length")),
+    };
+    Ok(Val::Int(len as i64))
+}
+
+/// Bytes of an id's length, or that many in hexadecimal.
+fn id<'a>(args: &Args<'a, '_>, len: usize) -> Evaluated<Val<'a>> {
+    let value = args.value(0)?;
+    let bytes = bytes_like(&value)?;
+    if bytes.len() == len {
+        return Ok(Val::Id(bytes.into_owned()));
+    }
+    let id = getters::unhex(&bytes).filter(|id| id.len() == len);
+    id.map(Val::Id).ok_or(Failure("an id of the wrong length, or not hexadecimal"))
+}
+
+fn on_any_point<'a>(args: &Args<'a, '_>, holds: impl Fn(crate::batch::Rows) -> bool) -> Evaluated<Val<'a>> {
+    let metric = args.row.metric.ok_or(Failure("a metric is missing"))?;
+    Ok(Val::Bool(args.row.batch.points(metric).iter().any(|point| holds(point.attrs))))
+}
+
+fn has_key<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
+    let key = args.fixed_text(0).unwrap_or_default();
+    on_any_point(args, |rows| args.row.batch.attribute(rows, key).is_some())
+}
+
+/// What is no text reads as the empty one.
+fn has_value<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
+    let (key, expected) = (args.fixed_text(0).unwrap_or_default(), args.fixed_text(1).unwrap_or_default());
+    on_any_point(args, |rows| {
+        let found = args.row.batch.attribute(rows, key);
+        found.is_some_and(|value| value.as_text().unwrap_or_default().as_bytes() == expected)
+    })
+}

@@ -1,0 +1,190 @@
+//! `transform`: statements over resources, scopes, metrics, data points or exemplars.
+//!
+//! Groups run one after the other over the whole batch. A condition is asked once for the rows that it reads,
+//! unless a statement of its group changes them. Metrics that a statement adds are met by the rest of the pass.
+
+mod config;
+
+use crate::Batch;
+use crate::batch::data::Exemplar;
+use crate::batch::{MetricKind, Path};
+use crate::ottl::{Condition, Context, Failure, Level, Statement, Work};
+
+use super::error_mode::ErrorMode;
+use super::failed::Failed;
+
+/// The config of a `transform` processor.
+#[derive(Debug, Clone)]
+pub struct Transform {
+    groups: Vec<Group>,
+}
+
+#[derive(Debug, Clone)]
+struct Group {
+    context: Context,
+    error_mode: ErrorMode,
+    /// One of them has to hold, if there are any.
+    conditions: Vec<Condition>,
+    statements: Vec<Statement>,
+}
+
+impl Transform {
+    pub(super) fn run(&self, batch: &mut Batch, now: u64) -> Result<(), Failed> {
+        self.groups.iter().try_for_each(|group| group.run(batch, now))
+    }
+
+    pub(super) fn is_identity(&self) -> bool {
+        self.groups.iter().all(|group| group.statements.is_empty())
+    }
+}
+
+/// A group at work.
+struct Visit<'g, 'b> {
+    group: &'g Group,
+    work: Work<'b>,
+    /// What each statement's condition last said, and about which row of its level.
+    answers: Vec<Option<(usize, Result<bool, Failure>)>>,
+    /// Conditions that read this or what is below it are asked every time.
+    stable: Level,
+}
+
+impl Group {
+    fn run(&self, batch: &mut Batch, now: u64) -> Result<(), Failed> {
+        let stable = self.statements.iter().map(Statement::changes).min().unwrap_or(Level::Always);
+        let work = Work::new(batch, self.context, self.statements.len(), now);
+        let mut visit = Visit { group: self, work, answers: vec![None; self.statements.len()], stable };
+        for resource in 0..visit.work.batch.resources().len() {
+            visit.work.at = Path { resource, ..Path::default() };
+            if self.context == Context::Resource {
+                visit.row()?;
+                continue;
+            }
+            for scope in visit.work.batch.resource_at(resource).scopes.range() {
+                visit.work.at.scope = scope;
+                if self.context == Context::Scope { visit.row()? } else { visit.metrics()? }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Visit<'_, '_> {
+    /// Visits a scope's metrics, those included that are added meanwhile.
+    fn metrics(&mut self) -> Result<(), Failed> {
+        let mut place = 0;
+        while let Some(metric) = self.metric(place) {
+            self.work.at.metric = metric;
+            if self.group.context == Context::Metric {
+                self.row()?;
+            } else if self.work.batch.metric_at(metric).kind != MetricKind::None {
+                self.points(place)?;
+            }
+            place += 1;
+        }
+        Ok(())
+    }
+
+    /// The metric at a place of the scope, wherever its metrics have moved to.
+    fn metric(&self, place: usize) -> Option<usize> {
+        self.work.batch.scope_at(self.work.at.scope).metrics.range().nth(place)
+    }
+
+    fn points(&mut self, place: usize) -> Result<(), Failed> {
+        let points = self.work.batch.metric_at(self.work.at.metric).points;
+        for point in points.range() {
+            self.work.at.point = point;
+            if self.group.context == Context::DataPoint {
+                self.row()?;
+            } else {
+                self.exemplars()?;
+            }
+            if let Some(metric) = self.metric(place) {
+                self.work.at.metric = metric;
+            }
+        }
+        Ok(())
+    }
+
+    fn exemplars(&mut self) -> Result<(), Failed> {
+        let at = self.work.at;
+        let kind = self.work.batch.metric_at(at.metric).kind;
+        let Some(field) = kind.exemplars_field() else { return Ok(()) };
+        let encoded = self.work.batch.exemplars(at.point, field);
+        let (mut changed, mut kept) = (false, Vec::new());
+        for message in encoded {
+            self.work.exemplar = Some((Exemplar::read(&message), false));
+            self.row()?;
+            match self.work.exemplar.take() {
+                Some((exemplar, true)) => {
+                    changed = true;
+                    let mut written = Vec::new();
+                    exemplar.write(&mut written);
+                    kept.push(written);
+                }
+                _ => kept.push(message),
+            }
+        }
+        if changed {
+            self.work.batch.replace_exemplars(at, field, &kept);
+        }
+        Ok(())
+    }
+
+    /// Runs the group's statements for one row.
+    fn row(&mut self) -> Result<(), Failed> {
+        self.work.cache.clear();
+        if !self.group.conditions.is_empty() && !self.holds()? {
+            return Ok(());
+        }
+        let group = self.group;
+        for (index, statement) in group.statements.iter().enumerate() {
+            self.work.statement = index;
+            let outcome = match self.answer(index, statement) {
+                Ok(true) => statement.run(&mut self.work),
+                Ok(false) => Ok(()),
+                Err(failure) => Err(failure),
+            };
+            if let (Err(why), ErrorMode::Propagate) = (outcome, group.error_mode) {
+                return Err(Failed::new(statement.text(), why));
+            }
+        }
+        Ok(())
+    }
+
+    fn holds(&self) -> Result<bool, Failed> {
+        for condition in &self.group.conditions {
+            match condition.holds(&self.work.row()) {
+                Ok(true) => return Ok(true),
+                Err(why) if self.group.error_mode == ErrorMode::Propagate => {
+                    return Err(Failed::new(condition.text(), why));
+                }
+                Ok(false) | Err(_) => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// Asks a statement's condition, or remembers what it said about the same row of its level.
+    fn answer(&mut self, index: usize, statement: &Statement) -> Result<bool, Failure> {
+        let Some(level) = statement.asks() else { return Ok(true) };
+        let at = self.work.at;
+        let about = match level {
+            Level::Constant => 0,
+            level if level >= self.stable => return statement.holds(&self.work.row()),
+            Level::Resource => at.resource,
+            Level::Scope => at.scope,
+            Level::Metric => at.metric,
+            Level::DataPoint | Level::Always => return statement.holds(&self.work.row()),
+        };
+        match self.answers.get(index) {
+            Some(Some((last, answer))) if *last == about => *answer,
+            _ => {
+                let answer = statement.holds(&self.work.row());
+                if let Some(slot) = self.answers.get_mut(index) {
+                    *slot = Some((about, answer));
+                }
+                answer
+            }
+        }
+    }
+}
