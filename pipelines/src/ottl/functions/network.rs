@@ -1,6 +1,6 @@
 //! Addresses, networks and numbers with a check digit.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use base64::Engine as _;
 use sha1::Digest as _;
