@@ -4,6 +4,7 @@ mod account;
 mod admin;
 mod admission;
 mod app;
+mod assignment;
 mod config;
 mod count;
 mod deliver;
@@ -12,7 +13,6 @@ mod ledger;
 mod process;
 mod receive;
 mod signal;
-mod split;
 mod status;
 
 use std::path::PathBuf;

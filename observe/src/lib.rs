@@ -42,6 +42,8 @@ pub use observer::Observer;
 pub use settings::Settings;
 pub use summary::{Summary, Volume};
 
+pub use drift::{Count, LatencySummary};
+
 use serde::{Deserialize, Serialize};
 
 /// Which of the two pipelines.

@@ -22,11 +22,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pipelines::config::{Digest, Plan};
+use pipelines::split::Split;
 
 use crate::deliver::{Endpoint, OtlpSettings, QueueSettings, RetrySettings};
 use crate::engine::Acknowledge;
 use crate::receive::Limits;
-use crate::split::Split;
 
 pub use load::load;
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, MutexGuard};
 
 use observe::{Evidence, Experiment, Variant};
+use pipelines::split::Weight;
 
 use super::generation::{Current, Generation, Routes};
 use super::lane::Lane;
@@ -10,7 +11,6 @@ use super::side::Side;
 use super::trial::{Closed, Trial};
 use super::{Acknowledge, Engine};
 use crate::config::Intent;
-use crate::split::Weight;
 
 /// What to install.
 #[derive(Debug)]

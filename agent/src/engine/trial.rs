@@ -10,10 +10,11 @@ use std::time::Instant;
 use observe::{Observer, Summary, Variant};
 use pipelines::Batch;
 use pipelines::batch::Keep;
+use pipelines::split::Splitter;
 
 use super::side::Side;
+use crate::assignment::Assignment;
 use crate::config::Experiment;
-use crate::split::{Assignment, Splitter};
 
 /// A window that closed, and the scrape interval observed by then.
 pub type Closed = (Summary, Option<u64>);
