@@ -9,6 +9,7 @@ mod config;
 mod count;
 mod deliver;
 mod engine;
+mod fleet;
 mod ledger;
 mod process;
 mod receive;

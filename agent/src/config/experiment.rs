@@ -1,6 +1,6 @@
 //! `phoenix.experiment`: a local experiment, without a control plane.
 
-use pipelines::config::{CollectorFile, Plan, Scope};
+use pipelines::config::CollectorFile;
 use pipelines::split::{Split, Unit, Weight};
 use pipelines::yaml::{Location, Node, Problem, keep, nearest};
 
@@ -53,23 +53,6 @@ pub fn decode(node: &Node, file: &CollectorFile, problems: &mut Vec<Problem>) ->
     let split = Split { unit: unit?, weight: weight?, salt: salt.to_owned() };
     let weight_at = weight_node.unwrap_or(node).location;
     Some(Section { pipelines: [baseline, candidate], split, weight_at })
-}
-
-/// Half of a roll-up is not a roll-up: a split must not cut through what a stage has to see whole.
-///
-/// # Errors
-/// A weight strictly between nothing and all, with a unit finer than the plans' scope.
-pub fn check_scope(section: &Section, plans: [&Plan; 2]) -> Result<(), Problem> {
-    let scope = plans.map(Plan::scope).into_iter().max().unwrap_or(Scope::Point);
-    if !section.split.weight.is_partial() || section.split.unit.keeps_whole(scope) {
-        return Ok(());
-    }
-    let needs = if scope == Scope::Host { "host" } else { "process" };
-    let message = format!(
-        "a stage has to see a whole {needs}, and a share of the units {} would cut through it",
-        section.split.unit
-    );
-    Err(Problem::new(section.weight_at, message).expected(format!("0%, 100%, or unit: {needs}")))
 }
 
 fn unit(node: &Node, problems: &mut Vec<Problem>) -> Option<Unit> {

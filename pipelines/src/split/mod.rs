@@ -17,6 +17,8 @@
 //! resource that lacks any other attribute of the unit, or has a list, a map or nothing as its value,
 //! has no unit: the baseline keeps it, counted. Golden vectors: `proto/testdata/split-v1.json`.
 
+mod scope;
+
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +28,8 @@ use crate::Batch;
 use crate::batch::{ResourceRow, Value};
 use crate::config::Scope;
 use xxhash_rust::xxh3::xxh3_64;
+
+pub use scope::CutsThrough;
 
 /// Attributes that name a host, best first.
 pub const HOST: [&str; 3] = ["host.id", "host.name", "k8s.node.name"];

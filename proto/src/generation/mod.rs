@@ -41,6 +41,15 @@ pub enum Baseline {
     Given(Fragment),
 }
 
+/// The pipeline that is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    /// The baseline itself, run a second time: both must differ by exactly nothing.
+    Baseline,
+    /// This one.
+    Given(Fragment),
+}
+
 /// A Collector file of `processors` and their order, `service.pipelines.metrics`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fragment {
@@ -55,8 +64,8 @@ pub struct Experiment {
     pub id: String,
     /// Whose output is delivered.
     pub split: Split,
-    /// The candidate.
-    pub candidate: Fragment,
+    /// The pipeline that is tried.
+    pub candidate: Candidate,
     /// Length of a window.
     pub window: Duration,
     /// How often the agent reports: whole windows, at least a horizon.

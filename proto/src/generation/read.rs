@@ -7,7 +7,7 @@ use pipelines::config::{CollectorFile, Plan, Section};
 use pipelines::split::{Split, Unit, Weight};
 use pipelines::yaml::{self, Fields, Location, Node, Problem, Problems, keep};
 
-use super::{Baseline, Experiment, Fragment, Generation, Guardrails, KEY, MAX_BODY};
+use super::{Baseline, Candidate, Experiment, Fragment, Generation, Guardrails, KEY, MAX_BODY};
 
 const MAX_NAMES: usize = 64;
 
@@ -50,6 +50,14 @@ fn baseline(node: &Node, problems: &mut Vec<Problem>) -> Option<Baseline> {
     fragment(node, problems).map(Baseline::Given)
 }
 
+fn candidate(node: &Node, problems: &mut Vec<Problem>) -> Option<Candidate> {
+    if node.text().is_ok() {
+        let word = node.one_of("candidate", &[("baseline", ())]);
+        return keep(word, problems).map(|()| Candidate::Baseline);
+    }
+    fragment(node, problems).map(Candidate::Given)
+}
+
 fn fragment(node: &Node, problems: &mut Vec<Problem>) -> Option<Fragment> {
     let mut fields = keep(node.map(), problems)?;
     let stated = keep(fields.required("sha256").and_then(Node::text), problems);
@@ -77,7 +85,7 @@ fn experiment(id: &Node, fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -
     let price = keep(fields.required("price"), problems).and_then(|node| price(node, problems));
     let guardrails =
         fields.take("guardrails").map_or(Some(Guardrails::default()), |n| guardrails(n, problems));
-    let candidate = keep(fields.required("candidate"), problems).and_then(|node| fragment(node, problems));
+    let candidate = keep(fields.required("candidate"), problems).and_then(|node| candidate(node, problems));
     Some(Experiment {
         id: id?,
         split: Split { unit: unit?, weight: weight?, salt: salt? },

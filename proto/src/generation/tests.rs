@@ -6,7 +6,7 @@ use observe::{Critical, Lens, Price};
 use pipelines::split::{Split, Unit, Weight};
 use proptest::prelude::*;
 
-use super::{Baseline, Experiment, Fragment, Generation, Guardrails};
+use super::{Baseline, Candidate, Experiment, Fragment, Generation, Guardrails};
 
 const FRAGMENT: &str = r#"processors:
   filter/small: { metrics: { datapoint: ['metric.name == "process.memory.virtual"'] } }
@@ -20,7 +20,7 @@ fn generation(config: &str, salt: &str, unit: Unit) -> Generation {
         experiment: Some(Experiment {
             id: "0193".into(),
             split: Split { unit, weight: Weight::from_bp(2_500).expect("legal"), salt: salt.into() },
-            candidate: Fragment::new(config),
+            candidate: Candidate::Given(Fragment::new(config)),
             window: Duration::from_secs(10),
             report_every: Duration::from_millis(60_500),
             lenses: Lens::defaults(),
@@ -35,6 +35,11 @@ fn generation(config: &str, salt: &str, unit: Unit) -> Generation {
 fn a_plain_baseline_reads_back() {
     let plain = Generation { number: 1, baseline: Baseline::Current, experiment: None };
     assert_eq!(Generation::read(&plain.write()).expect("reads"), plain);
+    let mut aa = generation(FRAGMENT, "s", Unit::Process);
+    if let Some(experiment) = &mut aa.experiment {
+        experiment.candidate = Candidate::Baseline;
+    }
+    assert_eq!(Generation::read(&aa.write()).expect("reads"), aa);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Baseline, Experiment, Fragment, Generation};
+use super::{Baseline, Candidate, Experiment, Fragment, Generation};
 use pipelines::split::Unit;
 
 impl Generation {
@@ -47,7 +47,11 @@ fn write(experiment: &Experiment, fields: &mut serde_json::Map<String, Value>) {
     put("price", json!(price));
     let latency = guardrails.max_batch_latency.map(milliseconds);
     put("guardrails", latency.map_or_else(|| json!({}), |limit| json!({ "max_batch_latency": limit })));
-    put("candidate", fragment(candidate));
+    let candidate = match candidate {
+        Candidate::Baseline => json!("baseline"),
+        Candidate::Given(given) => fragment(given),
+    };
+    put("candidate", candidate);
 }
 
 fn milliseconds(duration: std::time::Duration) -> String {
