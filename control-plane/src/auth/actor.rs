@@ -1,0 +1,29 @@
+//! Who asks. A handler that takes an [`Actor`] knows that the guard of its route has let them in.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::Role;
+use crate::id::{TenantId, UserId};
+use crate::rest::Problem;
+
+/// The person behind a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Whose things they see.
+    pub tenant_id: TenantId,
+    /// Who they are.
+    pub user_id: UserId,
+    /// Their address.
+    pub email: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+impl<S: Sync> FromRequestParts<S> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get().cloned().ok_or_else(Problem::unauthenticated)
+    }
+}

@@ -1,0 +1,16 @@
+//! Who someone is, and what they may do.
+
+mod actor;
+mod role;
+
+use axum::http::{HeaderMap, header};
+
+pub use actor::Actor;
+pub use role::{NotARole, Role};
+
+/// The token of an `Authorization: Bearer` header (RFC 6750 §2.1).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
