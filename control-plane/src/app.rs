@@ -20,16 +20,23 @@ use tokio::task::JoinSet;
 
 pub use state::{AppState, Shared};
 
+use crate::auth::Auth;
+use crate::auth::keys::Keys;
+use crate::auth::limit::LoginLimit;
+use crate::auth::password::{PasswordError, Passwords};
+use crate::auth::setup::SetupToken;
 use crate::clock::{Clock, Entropy};
 use crate::config::Serve;
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::rest::Limits;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, users};
 use crate::{fleet, rest};
 
 /// How long a shutdown waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How often the signing key's age is looked at.
+const ROTATION_LOOK: Duration = Duration::from_secs(3600);
 
 /// Why the control plane cannot start.
 #[derive(Debug, Error)]
@@ -52,6 +59,9 @@ pub enum BootError {
         /// What the system said.
         source: io::Error,
     },
+    /// Passwords cannot be hashed.
+    #[error(transparent)]
+    Passwords(#[from] PasswordError),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -96,8 +106,9 @@ impl App {
         let fleet = bind("fleet", config.fleet_listen, &metrics).await?;
         let store = Store::open(&config.data_dir).await?;
         store.migrate_up().await?;
+        let auth = auth(config, &store, &clock, &entropy).await?;
         let (stop, stopping) = watch::channel(false);
-        let state = AppState::new(Shared { store, clock, entropy, metrics, stopping });
+        let state = AppState::new(Shared { store, clock, entropy, auth, metrics, stopping });
         Ok(Self { state, stop, rest, fleet })
     }
 
@@ -120,6 +131,7 @@ impl App {
         let mut serving = JoinSet::new();
         serving.spawn(rest.serve(rest::router(state.clone()), state.stopping()));
         serving.spawn(fleet.serve(fleet::router(state.clone()), state.stopping()));
+        serving.spawn(rotate(state.clone()));
         end.await;
         tracing::info!("draining");
         stop.send_replace(true);
@@ -127,6 +139,49 @@ impl App {
             tracing::warn!("connections are still open at the shutdown's deadline");
         }
         state.store.close().await;
+    }
+}
+
+/// Opens the keys and, while nobody is known, the setup.
+async fn auth(
+    config: &Serve,
+    store: &Store,
+    clock: &Clock,
+    entropy: &Entropy,
+) -> Result<Auth, BootError> {
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BootError::File { path, source }
+    };
+    let keys = Keys::open(&config.data_dir, clock, entropy).map_err(file(&config.data_dir))?;
+    let passwords = Passwords::new(entropy.clone())?;
+    let attempts = LoginLimit::new(entropy);
+    let mut setup = None;
+    if !users::any(&mut *store.read().await?).await? {
+        let given = config.setup_token_file.as_deref();
+        let token = SetupToken::choose(given, entropy).map_err(file(given.unwrap_or(&config.data_dir)))?;
+        if let Some(made) = token.made {
+            eprintln!("There is no user yet. The first one is made once, with this setup token: {made}");
+        }
+        setup = Some(token.hash);
+    }
+    Ok(Auth { keys, passwords, attempts, setup })
+}
+
+/// Keeps the signing key young.
+async fn rotate(state: AppState) {
+    let mut stopping = state.stopping();
+    let mut due = tokio::time::interval(ROTATION_LOOK);
+    loop {
+        tokio::select! {
+            _ = due.tick() => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+        match state.auth.keys.rotate_if_due(state.clock.now(), &state.entropy) {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("a new key signs access tokens"),
+            Err(error) => tracing::error!("the signing key cannot be replaced, the old one goes on: {error}"),
+        }
     }
 }
 

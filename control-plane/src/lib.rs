@@ -4,6 +4,7 @@
 //! agents come in. Every row belongs to a tenant and every query names one.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod config;

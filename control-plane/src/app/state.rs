@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::auth::Actor;
-use crate::clock::{Clock, Entropy};
+use crate::auth::{Actor, Auth, Session, token};
+use crate::clock::{Clock, Entropy, UnixMillis};
 use crate::metrics::Metrics;
 use crate::rest::Problem;
 use crate::store::Store;
+use crate::store::users::{self, User};
 
 /// One per process.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Where secrets and ids come from.
     pub entropy: Entropy,
+    /// Who may come in.
+    pub auth: Auth,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether the end has begun.
@@ -44,9 +47,16 @@ impl AppState {
     /// Who holds this access token.
     ///
     /// # Errors
-    /// 401.
-    pub async fn actor(&self, _token: &str) -> Result<Actor, Problem> {
-        Err(Problem::unauthenticated())
+    /// 401 for a token that is not ours, over or revoked, and for a holder who is disabled; and the store's.
+    pub async fn actor(&self, token: &str) -> Result<(Actor, Session), Problem> {
+        let claims = token::verify(&self.auth.keys, token, self.clock.now());
+        let claims = claims.ok_or_else(Problem::unauthenticated)?;
+        let mut reader = self.store.read().await?;
+        let user = users::holder(&mut reader, claims.tenant, claims.sub, claims.jti).await?;
+        let user = user.ok_or_else(Problem::unauthenticated)?;
+        let session = Session { jti: claims.jti, expires_at: UnixMillis(claims.exp.saturating_mul(1000)) };
+        let User { id, tenant_id, email, role, .. } = user;
+        Ok((Actor { tenant_id, user_id: id, email, role }, session))
     }
 }
 

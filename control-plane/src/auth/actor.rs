@@ -2,8 +2,10 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use uuid::Uuid;
 
 use super::Role;
+use crate::clock::UnixMillis;
 use crate::id::{TenantId, UserId};
 use crate::rest::Problem;
 
@@ -20,10 +22,27 @@ pub struct Actor {
     pub role: Role,
 }
 
+/// The access token behind a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Its name.
+    pub jti: Uuid,
+    /// When it is over.
+    pub expires_at: UnixMillis,
+}
+
 impl<S: Sync> FromRequestParts<S> for Actor {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         parts.extensions.get().cloned().ok_or_else(Problem::unauthenticated)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get().copied().ok_or_else(Problem::unauthenticated)
     }
 }

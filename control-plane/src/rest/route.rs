@@ -134,10 +134,11 @@ async fn guard(
     next: Next,
 ) -> Result<Response, Problem> {
     let token = auth::bearer(request.headers()).ok_or_else(Problem::unauthenticated)?;
-    let actor = state.actor(token).await?;
+    let (actor, session) = state.actor(token).await?;
     if actor.role < role {
         return Err(Problem::forbidden(format!("this needs the role {role}; yours is {}", actor.role)));
     }
+    request.extensions_mut().insert(session);
     request.extensions_mut().insert(actor);
     Ok(next.run(request).await)
 }

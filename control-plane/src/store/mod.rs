@@ -6,6 +6,8 @@
 
 mod column;
 mod migrate;
+pub mod tenants;
+pub mod users;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
