@@ -1,0 +1,16 @@
+//! The agents' listener: how they come in, and what they and the control plane say to each other.
+
+use axum::Router;
+
+use crate::app::AppState;
+use crate::rest::Routes;
+
+/// Every described route of the fleet listener.
+pub fn routes(state: AppState) -> Routes {
+    Routes::new(state)
+}
+
+/// What the fleet listener serves.
+pub fn router(state: AppState) -> Router {
+    routes(state).into_router()
+}
