@@ -27,6 +27,8 @@ pub struct Enrolment {
     pub uid: AgentUid,
     /// What its file labels it with; the token's labels beat these.
     pub labels: Labels,
+    /// What its host is called.
+    pub host: String,
     /// Its version.
     pub version: String,
 }
@@ -40,6 +42,8 @@ pub struct AgentIdentity {
     pub uid: AgentUid,
     /// What selectors choose it by.
     pub labels: Labels,
+    /// What its host is called.
+    pub host: String,
 }
 
 /// Why an agent stays outside.
@@ -93,6 +97,7 @@ async fn admit(
     let agent = Agent {
         uid,
         labels: request.labels.overlaid(&token.labels)?,
+        host: request.host,
         version: request.version,
         enrolled_by: token.id.clone(),
         enrolled_at: now,
@@ -137,5 +142,5 @@ pub async fn authenticate(state: &AppState, bearer: &str) -> Result<AgentIdentit
         agents::credential_used(&mut tx, tenant_id, &presented.id, state.clock.now()).await?;
         tx.commit().await?;
     }
-    Ok(AgentIdentity { tenant_id, uid: agent.uid, labels: agent.labels })
+    Ok(AgentIdentity { tenant_id, uid: agent.uid, labels: agent.labels, host: agent.host })
 }

@@ -12,7 +12,8 @@ use crate::id::AgentUid;
 use crate::labels::Labels;
 use crate::rest::{Access, Json, Problem, Routes};
 
-const LONGEST_VERSION: usize = 64;
+/// Bytes of a version and of a host's name (RFC 1035 §2.3.4).
+const LONGEST: usize = 255;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::Public, __path_enroll, enroll)
@@ -31,15 +32,17 @@ impl From<EnrolError> for Problem {
     }
 }
 
-/// Who wants in.
+/// Who wants in. What a newer agent says besides is not looked at.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Enroll {
     /// The agent's own name for itself: a UUIDv7.
     uid: AgentUid,
     /// What its file labels it with; the token's labels beat these.
     #[serde(default)]
     labels: Labels,
+    /// What its host is called.
+    #[serde(default)]
+    host: String,
     /// Its version.
     version: String,
 }
@@ -68,10 +71,12 @@ async fn enroll(
     Json(body): Json<Enroll>,
 ) -> Result<(StatusCode, Json<Enrolled>), Problem> {
     let bearer = auth::bearer(&headers).ok_or_else(Problem::unauthenticated)?;
-    if body.version.len() > LONGEST_VERSION {
-        return Err(Problem::invalid_field("version", "too long", "at most 64 bytes"));
+    for (field, text) in [("version", &body.version), ("host", &body.host)] {
+        if text.len() > LONGEST {
+            return Err(Problem::invalid_field(field, "too long", "at most 255 bytes"));
+        }
     }
-    let Enroll { uid, labels, version } = body;
-    let token = enrol::enrol(&state, bearer, Enrolment { uid, labels, version }).await?;
+    let Enroll { uid, labels, host, version } = body;
+    let token = enrol::enrol(&state, bearer, Enrolment { uid, labels, host, version }).await?;
     Ok((StatusCode::CREATED, Json(Enrolled { token })))
 }

@@ -29,6 +29,8 @@ pub struct Agent {
     uid: AgentUid,
     /// What selectors choose it by.
     labels: Labels,
+    /// What its host is called, as it says.
+    host: String,
     /// Its version, as it says.
     version: String,
     /// The id of the enrolment token that let it in.
@@ -57,6 +59,7 @@ impl From<agents::Agent> for Agent {
         Self {
             uid: agent.uid,
             labels: agent.labels,
+            host: agent.host,
             version: agent.version,
             enrolled_by: agent.enrolled_by,
             enrolled_at: agent.enrolled_at,

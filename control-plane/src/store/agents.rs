@@ -20,6 +20,8 @@ pub struct Agent {
     pub uid: AgentUid,
     /// What selectors choose it by.
     pub labels: Labels,
+    /// What its host is called, as it says.
+    pub host: String,
     /// Its version, as it says.
     pub version: String,
     /// The enrolment token that let it in.
@@ -73,13 +75,14 @@ pub async fn insert(
     credential: Credential<'_>,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO agents (tenant_id, uid, labels, version, enrolled_by, enrolled_at, credential_id,
+        "INSERT INTO agents (tenant_id, uid, labels, host, version, enrolled_by, enrolled_at, credential_id,
                              credential_hash, status)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(tenant)
     .bind(agent.uid)
     .bind(json(&agent.labels)?)
+    .bind(&agent.host)
     .bind(&agent.version)
     .bind(&agent.enrolled_by)
     .bind(agent.enrolled_at)
@@ -102,12 +105,14 @@ pub async fn replace_credential(
     credential: Credential<'_>,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE agents SET labels = $3, version = $4, enrolled_at = $5, credential_id = $6, credential_hash = $7
+        "UPDATE agents SET labels = $3, host = $4, version = $5, enrolled_at = $6, credential_id = $7,
+                credential_hash = $8
          WHERE tenant_id = $1 AND uid = $2",
     )
     .bind(tenant)
     .bind(agent.uid)
     .bind(json(&agent.labels)?)
+    .bind(&agent.host)
     .bind(&agent.version)
     .bind(agent.enrolled_at)
     .bind(credential.id)
@@ -274,6 +279,7 @@ fn agent(row: &Row) -> Result<Agent, StoreError> {
     Ok(Agent {
         uid: row.try_get("uid")?,
         labels: serde_json::from_str(row.try_get("labels")?).map_err(strange)?,
+        host: row.try_get("host")?,
         version: row.try_get("version")?,
         enrolled_by: row.try_get("enrolled_by")?,
         enrolled_at: row.try_get("enrolled_at")?,
