@@ -46,10 +46,6 @@ id! {
     /// A person.
     UserId
 }
-id! {
-    /// An enrolment token.
-    EnrollmentTokenId
-}
 
 /// An agent's own name for itself, which it made: a UUIDv7 (OpAMP's `instance_uid`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]

@@ -17,6 +17,7 @@ CREATE TABLE agents (
     tenant_id          TEXT   NOT NULL REFERENCES tenants (id),
     uid                TEXT   NOT NULL,
     labels             TEXT   NOT NULL,
+    host               TEXT   NOT NULL,
     version            TEXT   NOT NULL,
     enrolled_by        TEXT   NOT NULL REFERENCES enrollment_tokens (id),
     enrolled_at        BIGINT NOT NULL,

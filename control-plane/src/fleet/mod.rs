@@ -1,5 +1,7 @@
 //! The agents' listener: how they come in, and what they and the control plane say to each other.
 
+mod enroll;
+
 use axum::Router;
 
 use crate::app::AppState;
@@ -7,7 +9,7 @@ use crate::rest::Routes;
 
 /// Every described route of the fleet listener.
 pub fn routes(state: AppState) -> Routes {
-    Routes::new(state)
+    Routes::new(state).with(enroll::routes)
 }
 
 /// What the fleet listener serves.

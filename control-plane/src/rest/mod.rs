@@ -2,8 +2,10 @@
 //!
 //! Handlers read and write desired state and call the same functions everybody calls; none of them talks to an agent.
 
+mod agents;
 mod audit;
 mod auth;
+mod enrollment_tokens;
 mod extract;
 mod health;
 mod limit;
@@ -31,6 +33,8 @@ pub fn routes(state: AppState) -> Routes {
         .with(auth::routes)
         .with(users::routes)
         .with(audit::routes)
+        .with(enrollment_tokens::routes)
+        .with(agents::routes)
 }
 
 /// What the REST listener serves.

@@ -4,7 +4,9 @@
 //! beginning, so that what it reads stays true until it commits; a `Tx` that is dropped leaves no trace. Statements are
 //! plain SQL with `$1` parameters, which PostgreSQL understands as well, and every one of them takes a tenant.
 
+pub mod agents;
 mod column;
+pub mod enrollment_tokens;
 mod migrate;
 pub mod tenants;
 pub mod users;
