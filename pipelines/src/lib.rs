@@ -9,6 +9,7 @@ pub mod batch;
 pub mod config;
 pub mod ottl;
 pub mod processors;
+pub mod template;
 pub mod yaml;
 
 pub use batch::Batch;
