@@ -7,6 +7,7 @@
 mod aggregate;
 pub mod batch;
 pub mod config;
+pub mod json;
 pub mod ottl;
 pub mod processors;
 pub mod template;

@@ -74,7 +74,7 @@ fn scalar(node: &Node, out: &mut String) {
         }
         Kind::Float(value) if value.is_nan() => out.push_str(".nan"),
         Kind::Float(value) if value.is_infinite() => {
-            out.push_str(if *value > 0.0 { ".inf" } else { "-.inf" })
+            out.push_str(if *value > 0.0 { ".inf" } else { "-.inf" });
         }
         Kind::Float(value) => out.push_str(&literal::double(*value)),
         Kind::Text(value) => text(value.text(), out),

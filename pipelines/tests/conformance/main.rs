@@ -14,7 +14,7 @@ use pipelines::Batch;
 use pipelines::batch::Keep;
 use pipelines::config::{CollectorFile, Plan};
 use pipelines::processors::Pipeline;
-use pipelines::yaml;
+use pipelines::{json, yaml};
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/conformance");
@@ -70,8 +70,14 @@ fn refuse(case: &Path) -> Result<(), Failed> {
 }
 
 fn batch(path: &Path) -> Batch {
-    let json = serde_json::from_str(&text(path)).expect("JSON");
-    Batch::parse(otlp::encode(&json).into()).expect("a request")
+    let text = text(path);
+    let judged = otlp::encode(&serde_json::from_str(&text).expect("JSON"));
+    let read = json::decode(json::Request::Metrics, text.as_bytes(), text.len()).expect("OTLP/JSON");
+    assert_eq!(otlp::canonical(&read), otlp::canonical(&judged), "{}", path.display());
+    let written = json::encode(json::Request::Metrics, &read).expect("a request");
+    let again = json::decode(json::Request::Metrics, written.as_bytes(), text.len()).expect("OTLP/JSON");
+    assert_eq!(otlp::canonical(&again), otlp::canonical(&judged), "{}", path.display());
+    Batch::parse(read.into()).expect("a request")
 }
 
 fn run(case: &Path) -> Result<(), Failed> {
