@@ -6,6 +6,7 @@
 
 mod control;
 mod listeners;
+mod pushed;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use thiserror::Error;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -23,7 +25,8 @@ use crate::admin::{Admin, AdminListener, Condition, Health, Metrics, Phase};
 use crate::admission::Budget;
 use crate::config::Settings;
 use crate::deliver::Destinations;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, Telling};
+use crate::fleet::{Fleet, Offer, Outbox};
 use crate::ledger::{Ledger, LedgerError};
 use control::Control;
 
@@ -59,6 +62,9 @@ pub enum BootError {
     /// The generation cannot be committed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The generation that was pushed cannot run.
+    #[error(transparent)]
+    Pushed(#[from] pushed::PushedError),
 }
 
 /// Every bound address, as printed at boot.
@@ -89,6 +95,8 @@ pub struct App {
     admins: [AdminListener; 2],
     control: Control,
     shared: Arc<Admin>,
+    fleet: Option<Fleet>,
+    offers: mpsc::Receiver<Offer>,
 }
 
 impl App {
@@ -103,10 +111,13 @@ impl App {
         };
         report(&account);
         let ledger = Ledger::open(settings.data_dir.as_deref())?;
+        let outbox = Arc::new(Outbox::default());
+        let boot_id = uuid::Uuid::now_v7().to_string();
+        let telling = Telling { outbox: Arc::clone(&outbox), boot_id: boot_id.clone() };
         let metrics = Arc::new(Metrics::new());
         let health = Arc::new(Health::new(condition()));
         let shared = Arc::new(Admin {
-            engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine())),
+            engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine(), telling)),
             budget: Budget::new(settings.memory_limit),
             destinations: Arc::new(Destinations::default()),
             account: Arc::new(account),
@@ -118,9 +129,21 @@ impl App {
             admin("admin", settings.admin, &shared).await?,
         ];
         let mut control = Control::new(Arc::clone(&shared), ledger);
+        let (sender, offers) = mpsc::channel(1);
+        let fleet = settings.control_plane.clone().zip(settings.data_dir.clone());
+        let labels = settings.labels.iter().cloned().collect();
         control.apply(settings).await?;
+        let fleet = fleet.map(|(control_plane, data_dir)| Fleet {
+            control_plane,
+            identity: control.identity(boot_id, labels),
+            data_dir,
+            outbox,
+            health: Arc::clone(&shared.health),
+            in_force: control.in_force(),
+            offers: sender,
+        });
         shared.health.update(|condition| condition.phase = Phase::Running);
-        Ok(Self { admins, control, shared })
+        Ok(Self { admins, control, shared, fleet, offers })
     }
 
     /// Where it listens.
@@ -146,8 +169,20 @@ impl App {
             background.spawn(listener.serve());
         }
         background.spawn(tick(Arc::clone(&self.shared.engine)));
+        if let Some(fleet) = self.fleet.take() {
+            background.spawn(fleet.run());
+        }
         loop {
-            let failure = match next().await {
+            let event = tokio::select! {
+                event = next() => event,
+                Some(offer) = self.offers.recv() => {
+                    let outcome = self.control.push(&offer.body).map_err(|error| error.to_string());
+                    // Who asked may have gone; it finds out what is in force when it comes back.
+                    let _nobody_waits = offer.answer.send(outcome);
+                    continue;
+                }
+            };
+            let failure = match event {
                 Event::Stop => break,
                 Event::Reread(settings) => match *settings {
                     Ok(settings) => self.control.apply(settings).await.err().map(|error| error.to_string()),
@@ -202,6 +237,8 @@ fn condition() -> Condition {
         config_notes: Vec::new(),
         candidate_cut: None,
         restart_needed_for: Vec::new(),
+        control_plane: None,
+        local_override_pending: false,
         labels: BTreeMap::new(),
         acknowledge: "",
         acknowledge_why: String::new(),

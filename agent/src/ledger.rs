@@ -68,12 +68,16 @@ pub struct Entry {
     pub config: String,
     /// What the agent is called where a host has no name of its own.
     pub agent_uid: String,
+    /// The body that a control plane pushed, if this generation came from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<String>,
 }
 
 impl Entry {
     fn has_content(&self, digests: &Digests) -> bool {
         let hex = |digest: &Option<pipelines::config::Digest>| digest.map(|digest| digest.to_string());
-        self.baseline == hex(&digests.baseline).unwrap_or_default()
+        self.pushed.is_none()
+            && self.baseline == hex(&digests.baseline).unwrap_or_default()
             && self.candidate == hex(&digests.candidate).unwrap_or_default()
             && self.split == digests.split
     }
@@ -117,21 +121,63 @@ impl Ledger {
         self.entry.generation + u64::from(!same)
     }
 
-    /// Puts a generation in force. When this returns, a restart finds it.
+    /// Whether a pushed generation may come into force.
+    ///
+    /// # Errors
+    /// [`LedgerError`], but for those of the disk.
+    pub fn admit(&self, generation: u64, body: &str) -> Result<(), LedgerError> {
+        self.in_order(generation)?;
+        let same = self.entry.pushed.as_deref() == Some(body);
+        if generation == self.entry.generation && !same {
+            Err(LedgerError::Conflict(generation))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Puts a generation of the agent's own file in force. When this returns, a restart finds it.
     ///
     /// # Errors
     /// [`LedgerError`]; what was in force before still is.
     pub fn commit(&mut self, generation: u64, digests: &Digests, config: &str) -> Result<(), LedgerError> {
-        let committed = self.entry.generation;
-        if generation == 0 {
-            return Err(LedgerError::Invalid);
-        }
-        if generation < committed {
-            return Err(LedgerError::Outdated { offered: generation, committed });
-        }
-        if generation == committed && !self.entry.has_content(digests) {
+        self.in_order(generation)?;
+        if generation == self.entry.generation && !self.entry.has_content(digests) {
             return Err(LedgerError::Conflict(generation));
         }
+        self.put(generation, digests, config, None)
+    }
+
+    /// Puts a pushed generation in force, as [`Self::commit`] does the agent's own.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; what was in force before still is.
+    pub fn commit_pushed(
+        &mut self,
+        generation: u64,
+        digests: &Digests,
+        config: &str,
+        body: &str,
+    ) -> Result<(), LedgerError> {
+        self.admit(generation, body)?;
+        self.put(generation, digests, config, Some(body.to_owned()))
+    }
+
+    fn in_order(&self, generation: u64) -> Result<(), LedgerError> {
+        let committed = self.entry.generation;
+        match generation {
+            0 => Err(LedgerError::Invalid),
+            offered if offered < committed => Err(LedgerError::Outdated { offered, committed }),
+            _ => Ok(()),
+        }
+    }
+
+    fn put(
+        &mut self,
+        generation: u64,
+        digests: &Digests,
+        config: &str,
+        pushed: Option<String>,
+    ) -> Result<(), LedgerError> {
         let text =
             |digest: Option<pipelines::config::Digest>| digest.map(|d| d.to_string()).unwrap_or_default();
         let entry = Entry {
@@ -142,6 +188,7 @@ impl Ledger {
             split: digests.split.clone(),
             config: config.to_owned(),
             agent_uid: self.entry.agent_uid.clone(),
+            pushed,
         };
         if let Some(path) = &self.path
             && entry != self.entry
@@ -205,6 +252,22 @@ mod tests {
         let outdated = ledger.commit(6, &digests("a"), "");
         assert!(matches!(outdated, Err(LedgerError::Outdated { offered: 6, committed: 7 })));
         ledger.commit(7, &digests("a"), "the same, from another text").expect("idempotent");
+    }
+
+    #[test]
+    fn a_pushed_generation_is_known_by_its_body_and_outlives_the_process() {
+        let dir = tempfile::tempdir().expect("dir");
+        let mut ledger = Ledger::open(Some(dir.path())).expect("open");
+        ledger.commit(3, &digests("a"), "file").expect("commit");
+        ledger.commit_pushed(9, &digests("b"), "file", "body").expect("commit");
+        drop(ledger);
+        let mut ledger = Ledger::open(Some(dir.path())).expect("open");
+        assert_eq!(ledger.entry().pushed.as_deref(), Some("body"));
+        ledger.commit_pushed(9, &digests("b"), "file", "body").expect("the same again");
+        let conflict = ledger.commit_pushed(9, &digests("b"), "file", "another body");
+        assert!(matches!(conflict, Err(LedgerError::Conflict(9))));
+        assert!(matches!(ledger.admit(8, "body"), Err(LedgerError::Outdated { .. })));
+        assert!(matches!(ledger.admit(0, "body"), Err(LedgerError::Invalid)));
     }
 
     #[test]

@@ -4,15 +4,16 @@ mod account;
 mod admin;
 mod admission;
 mod app;
+mod assignment;
 mod config;
 mod count;
 mod deliver;
 mod engine;
+mod fleet;
 mod ledger;
 mod process;
 mod receive;
 mod signal;
-mod split;
 mod status;
 
 use std::path::PathBuf;

@@ -68,7 +68,8 @@ fn the_shells_do_not_see_each_other_and_only_e2e_sees_all() {
         ("agent", &["cli", "control-plane", "simulator"][..]),
         ("cli", &["agent", "control-plane"]),
         ("simulator", &["agent", "pipelines", "observe", "drift", "cli"]),
-        ("observe", &["agent", "cli", "simulator"]),
+        ("observe", &["agent", "cli", "simulator", "proto"]),
+        ("proto", &["agent", "cli", "control-plane", "simulator"]),
     ] {
         let seen = dependencies(krate);
         for name in forbidden {

@@ -188,12 +188,6 @@ impl Comparison {
     pub fn of(summary: &Summary, settings: &Settings) -> Self {
         let baseline = VariantReport::of(summary, settings, Variant::Baseline);
         let candidate = VariantReport::of(summary, settings, Variant::Candidate);
-        let saving = Saving {
-            points: saved(baseline.output.points, candidate.output.points),
-            bytes: saved(baseline.output.bytes, candidate.output.bytes),
-            series: saved(baseline.series.value, candidate.series.value),
-            monthly_usd: baseline.monthly_usd - candidate.monthly_usd,
-        };
         let by = |bit: u8| move |record: &Record| record.fates[1].has(bit);
         let lost = |record: &Record| record.is_lost_by_candidate();
         let input_series = summary.fates.input();
@@ -207,7 +201,7 @@ impl Comparison {
             input: summary.input,
             input_series,
             unassigned_points: summary.unassigned_points,
-            saving,
+            saving: Saving::of(&baseline, &candidate),
             lost_by_candidate: summary.fates.lost_by_candidate(),
             lost_by_metric: named(summary, false, lost),
             lost: named(summary, true, lost),
@@ -224,6 +218,13 @@ impl Comparison {
         }
     }
 
+    /// The same with its savings computed from both variants' counts.
+    #[must_use]
+    pub fn with_savings(mut self) -> Self {
+        self.saving = Saving::of(&self.baseline, &self.candidate);
+        self
+    }
+
     /// Whether candidate and baseline did exactly the same: the test of an A/A run.
     #[must_use]
     pub fn differs_by_nothing(&self) -> bool {
@@ -238,6 +239,25 @@ impl Comparison {
             && b.failures == 0
             && lenses
             && coverage
+    }
+}
+
+impl Saving {
+    fn of(baseline: &VariantReport, candidate: &VariantReport) -> Self {
+        Self {
+            points: saved(baseline.output.points, candidate.output.points),
+            bytes: saved(baseline.output.bytes, candidate.output.bytes),
+            series: saved(baseline.series.value, candidate.series.value),
+            monthly_usd: baseline.monthly_usd - candidate.monthly_usd,
+        }
+    }
+}
+
+impl LensError {
+    /// What both variants sum to in a group.
+    #[must_use]
+    pub fn of(group: String, baseline: f64, candidate: f64) -> Self {
+        Self { group, baseline, candidate, relative_error: relative_error(baseline, candidate) }
     }
 }
 
@@ -319,11 +339,8 @@ fn collisions(summary: &Summary) -> Vec<Collision> {
 fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {
     let report = |(place, lens): (usize, &crate::Lens)| {
         let totals = summary.lenses.totals(place as u16);
-        let error = |group: &str, [baseline, candidate]: [f64; 2]| LensError {
-            group: group.to_owned(),
-            baseline,
-            candidate,
-            relative_error: relative_error(baseline, candidate),
+        let error = |group: &str, [baseline, candidate]: [f64; 2]| {
+            LensError::of(group.to_owned(), baseline, candidate)
         };
         let sum = totals.values().fold([0.0, 0.0], |sum, [a, b]| [sum[0] + a, sum[1] + b]);
         let groups = totals.len() as u64;

@@ -91,6 +91,19 @@ pub struct Report {
     pub experiment_total: Comparison,
 }
 
+/// A horizon that is complete.
+#[derive(Clone, Debug)]
+pub struct Horizon {
+    /// Start of its first window, Unix nanoseconds.
+    pub start: u64,
+    /// End of its last window.
+    pub end: u64,
+    /// Windows of this generation that lay in the warm-up.
+    pub warm_up_windows: u32,
+    /// What was measured in it.
+    pub comparison: Comparison,
+}
+
 /// Everything measured in one generation. See the module.
 #[derive(Clone, Debug)]
 pub struct Evidence {
@@ -98,6 +111,7 @@ pub struct Evidence {
     experiment: Experiment,
     recent: VecDeque<WindowRow>,
     warm_up: u64,
+    warm_up_windows: u32,
     horizon: Summary,
     last_horizon: Option<Comparison>,
     generation: Summary,
@@ -114,6 +128,7 @@ impl Evidence {
             experiment,
             recent: VecDeque::new(),
             warm_up: 0,
+            warm_up_windows: 0,
             horizon: Summary::default(),
             last_horizon: None,
             generation: Summary::default(),
@@ -135,29 +150,44 @@ impl Evidence {
         next
     }
 
-    /// Adds a closed window. `interval_nanos` is the scrape interval observed so far.
-    pub fn add(&mut self, window: &Summary, interval_nanos: Option<u64>) {
+    /// Adds a closed window, and returns the horizon that it completes. `interval_nanos` is the scrape interval
+    /// observed so far.
+    pub fn add(&mut self, window: &Summary, interval_nanos: Option<u64>) -> Option<Horizon> {
         let interval = interval_nanos.unwrap_or(self.settings.window_nanos);
         let warm_up = interval.saturating_mul(u64::from(self.settings.warm_up_scrapes));
         let warming_up = self.warm_up < warm_up;
         self.warm_up = self.warm_up.saturating_add(window.nanos);
         self.show(window, warming_up);
         if warming_up {
-            return;
+            self.warm_up_windows += 1;
+            return None;
         }
         self.generation.merge(window);
         self.horizon.merge(window);
-        if self.horizon.nanos >= self.horizon_nanos(interval) {
-            let horizon = std::mem::take(&mut self.horizon);
-            self.last_horizon = Some(Comparison::of(&horizon, &self.settings));
+        if self.horizon.nanos < self.horizon_nanos(interval) {
+            return None;
         }
+        let horizon = std::mem::take(&mut self.horizon);
+        let comparison = Comparison::of(&horizon, &self.settings);
+        self.last_horizon = Some(comparison.clone());
+        let (start, end, warm_up_windows) = (horizon.start, horizon.end, self.warm_up_windows);
+        Some(Horizon { start, end, warm_up_windows, comparison })
+    }
+
+    /// All generations in a row that ran these two plans.
+    #[must_use]
+    pub fn total(&self) -> Comparison {
+        let mut all = self.before.clone();
+        all.merge(&self.generation);
+        Comparison::of(&all, &self.settings)
     }
 
     /// How long a horizon is at this scrape interval, nanoseconds; whole windows make it up.
     #[must_use]
     pub fn horizon_nanos(&self, interval_nanos: u64) -> u64 {
         let window = self.settings.window_nanos;
-        window.max(interval_nanos.saturating_mul(2)).max(self.settings.hold_nanos.saturating_mul(2))
+        let held = self.settings.hold_nanos.saturating_mul(2);
+        window.max(interval_nanos.saturating_mul(2)).max(held).max(self.settings.report_nanos)
     }
 
     fn show(&mut self, window: &Summary, warming_up: bool) {
@@ -195,14 +225,12 @@ impl Evidence {
     /// Everything that can be read of it now.
     #[must_use]
     pub fn report(&self) -> Report {
-        let mut all = self.before.clone();
-        all.merge(&self.generation);
         Report {
             experiment: self.experiment.clone(),
             windows: self.recent.iter().cloned().collect(),
             last_horizon: self.last_horizon.clone(),
             generation: Comparison::of(&self.generation, &self.settings),
-            experiment_total: Comparison::of(&all, &self.settings),
+            experiment_total: self.total(),
         }
     }
 }

@@ -36,11 +36,13 @@ pub use compare::{
 };
 pub use cost::{Cost, Price};
 pub use critical::{Critical, Granularity};
-pub use evidence::{Evidence, Experiment, Report, WindowRow};
+pub use evidence::{Evidence, Experiment, Horizon, Report, WindowRow};
 pub use lens::Lens;
 pub use observer::Observer;
 pub use settings::Settings;
 pub use summary::{Summary, Volume};
+
+pub use drift::{Count, LatencySummary};
 
 use serde::{Deserialize, Serialize};
 

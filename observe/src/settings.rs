@@ -7,6 +7,9 @@ use crate::{Critical, Lens, Price};
 pub struct Settings {
     /// Length of a window, nanoseconds.
     pub window_nanos: u64,
+    /// The shortest stretch that a horizon may be, nanoseconds, where results are told to someone else: a
+    /// report covers a horizon.
+    pub report_nanos: u64,
     /// How long the plans may hold a point back, nanoseconds: the longer of the two.
     pub hold_nanos: u64,
     /// Scrapes until every stage of the plans has state: the larger of the two.
@@ -23,6 +26,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             window_nanos: 10_000_000_000,
+            report_nanos: 0,
             hold_nanos: 0,
             warm_up_scrapes: 0,
             lenses: Lens::defaults(),

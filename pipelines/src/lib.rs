@@ -10,6 +10,7 @@ pub mod config;
 pub mod json;
 pub mod ottl;
 pub mod processors;
+pub mod split;
 pub mod template;
 pub mod yaml;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use crate::account::Account;
 
@@ -36,6 +37,12 @@ pub struct Condition {
     pub candidate_cut: Option<String>,
     /// Settings that changed and are read at the start only.
     pub restart_needed_for: Vec<&'static str>,
+    /// Why there is no connection to the control plane, where there should be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_plane: Option<String>,
+    /// Whether the file's pipelines changed while a pushed generation is in force.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub local_override_pending: bool,
     /// What the node is called.
     pub labels: BTreeMap<String, String>,
     /// When senders are answered.
@@ -46,7 +53,10 @@ pub struct Condition {
 
 /// The condition, shared.
 #[derive(Debug)]
-pub struct Health(Mutex<Condition>);
+pub struct Health {
+    condition: Mutex<Condition>,
+    changed: Notify,
+}
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -72,17 +82,23 @@ struct Points {
 impl Health {
     /// Starts from `condition`.
     pub fn new(condition: Condition) -> Self {
-        Self(Mutex::new(condition))
+        Self { condition: Mutex::new(condition), changed: Notify::new() }
     }
 
     /// Changes it.
     pub fn update(&self, change: impl FnOnce(&mut Condition)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.condition.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_one();
     }
 
     /// A copy of it.
     pub fn condition(&self) -> Condition {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.condition.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns once it was changed since this was last awaited. One waiter is served: the fleet's session.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Whether senders should come here.

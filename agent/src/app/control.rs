@@ -5,12 +5,15 @@
 
 use std::sync::Arc;
 
-use super::BootError;
+use tokio::sync::watch;
+
 use super::listeners::Listeners;
+use super::{BootError, pushed};
 use crate::admin::Admin;
-use crate::config::{self, ExporterKind, Settings};
+use crate::config::{self, ExporterKind, Intent, Settings};
 use crate::deliver::{Channel, Connector, Destination, Exporter, Otlp};
 use crate::engine::{self, Next, Routes};
+use crate::fleet::InForce;
 use crate::ledger::Ledger;
 
 /// What settings are applied to.
@@ -19,14 +22,24 @@ pub struct Control {
     /// The receivers' sockets.
     pub listeners: Listeners,
     shared: Arc<Admin>,
-    ledger: Ledger,
-    settings: Option<Settings>,
+    pub(super) ledger: Ledger,
+    pub(super) settings: Option<Settings>,
+    pub(super) routes: Routes,
+    pub(super) in_force: watch::Sender<InForce>,
 }
 
 impl Control {
     /// Nothing is in force yet.
     pub fn new(shared: Arc<Admin>, ledger: Ledger) -> Self {
-        Self { listeners: Listeners::default(), shared, ledger, settings: None }
+        let in_force = watch::Sender::default();
+        Self {
+            listeners: Listeners::default(),
+            shared,
+            ledger,
+            settings: None,
+            routes: Routes::default(),
+            in_force,
+        }
     }
 
     /// Puts `settings` into force.
@@ -38,9 +51,23 @@ impl Control {
         let sockets = self.listeners.prepare(&settings, shared).await?;
         let prepared =
             shared.destinations.prepare(&settings.exporters, |exporter| self.destination(exporter))?;
-        let digests = &settings.intent.digests;
-        let number = self.ledger.number(digests);
-        self.ledger.commit(number, digests, &settings.digest)?;
+        // Where there is a control plane, what it pushed beats the file's processors; the file's receivers,
+        // exporters and limits are the file's in any case.
+        let pushed = settings.control_plane.as_ref().and_then(|_| self.ledger.entry().pushed.clone());
+        let pushed = pushed.and_then(|body| {
+            let unusable =
+                |error| tracing::error!(%error, "the pushed generation cannot run any more; the file's does");
+            pushed::intent(&body, &settings).map_err(unusable).ok()
+        });
+        let (number, intent) = match pushed {
+            Some(generation) => generation,
+            None => {
+                let digests = &settings.intent.digests;
+                let number = self.ledger.number(digests);
+                self.ledger.commit(number, digests, &settings.digest)?;
+                (number, settings.intent.clone())
+            }
+        };
 
         let pick = |indices: &Vec<usize>| indices.iter().map(|&i| Arc::clone(&prepared[i].1)).collect();
         let routes = Routes {
@@ -49,20 +76,32 @@ impl Control {
             traces: settings.routes.traces.as_ref().map(pick),
             logs: settings.routes.logs.as_ref().map(pick),
         };
-        let next = Next {
-            number,
-            intent: &settings.intent,
-            routes,
-            acknowledge: settings.acknowledge.0,
-            agent_uid: &self.ledger.entry().agent_uid,
-        };
-        shared.engine.install(next, engine::now());
+        self.routes = routes;
+        self.install(number, &intent, &settings);
+        let shared = &self.shared;
         shared.destinations.adopt(prepared);
         shared.budget.set_limit(settings.memory_limit);
         self.listeners.adopt(sockets, &settings);
         self.report(&settings);
         self.settings = Some(settings);
         Ok(())
+    }
+
+    /// Puts a generation in charge that the ledger holds.
+    pub(super) fn install(&self, number: u64, intent: &Intent, settings: &Settings) {
+        let entry = self.ledger.entry();
+        let next = Next {
+            number,
+            intent,
+            routes: self.routes.clone(),
+            acknowledge: settings.acknowledge.0,
+            agent_uid: &entry.agent_uid,
+        };
+        self.shared.engine.install(next, engine::now());
+        let baseline = intent.digests.baseline.map(|digest| digest.to_string()).unwrap_or_default();
+        self.in_force.send_replace(InForce { generation: number, body: entry.pushed.clone(), baseline });
+        let overridden = entry.pushed.is_some() && entry.config != settings.digest;
+        self.shared.health.update(|condition| condition.local_override_pending = overridden);
     }
 
     fn report(&self, settings: &Settings) {
@@ -99,7 +138,7 @@ impl Control {
             ExporterKind::Debug => Exporter::Debug,
             ExporterKind::Otlp { endpoint, otlp } => {
                 let connector =
-                    Connector::new(endpoint.clone()).map_err(|error| failed(error.to_string()))?;
+                    Connector::new(endpoint.clone(), "h2").map_err(|error| failed(error.to_string()))?;
                 let channel = Channel::new(connector).map_err(|error| failed(error.to_string()))?;
                 Exporter::Otlp(Box::new(Otlp::new(channel, (**otlp).clone())))
             }

@@ -1,9 +1,8 @@
 //! `phoenix.experiment`: a local experiment, without a control plane.
 
-use pipelines::config::{CollectorFile, Plan, Scope};
+use pipelines::config::CollectorFile;
+use pipelines::split::{Split, Unit, Weight};
 use pipelines::yaml::{Location, Node, Problem, keep, nearest};
-
-use crate::split::{HOST, Split, Unit, Weight};
 
 /// The salt where the file gives none: one experiment after another keeps its units warm.
 const DEFAULT_SALT: &str = "phoenix";
@@ -54,30 +53,6 @@ pub fn decode(node: &Node, file: &CollectorFile, problems: &mut Vec<Problem>) ->
     let split = Split { unit: unit?, weight: weight?, salt: salt.to_owned() };
     let weight_at = weight_node.unwrap_or(node).location;
     Some(Section { pipelines: [baseline, candidate], split, weight_at })
-}
-
-/// Half of a roll-up is not a roll-up: a split must not cut through what a stage has to see whole.
-///
-/// # Errors
-/// A weight strictly between nothing and all, with a unit finer than the plans' scope.
-pub fn check_scope(section: &Section, plans: [&Plan; 2]) -> Result<(), Problem> {
-    let partial = section.split.weight > Weight::NONE && section.split.weight < Weight::ALL;
-    let scope = plans.map(Plan::scope).into_iter().max().unwrap_or(Scope::Point);
-    let coarse = match (&section.split.unit, scope) {
-        (_, Scope::Point) | (Unit::Process | Unit::Host, Scope::Process) | (Unit::Host, Scope::Host) => true,
-        (Unit::Process, Scope::Host) => false,
-        (Unit::Attributes(names), Scope::Process) => !names.is_empty(),
-        (Unit::Attributes(names), Scope::Host) => names.iter().all(|name| HOST.contains(&name.as_str())),
-    };
-    if !partial || coarse {
-        return Ok(());
-    }
-    let needs = if scope == Scope::Host { "host" } else { "process" };
-    let message = format!(
-        "a stage has to see a whole {needs}, and a share of the units {} would cut through it",
-        section.split.unit
-    );
-    Err(Problem::new(section.weight_at, message).expected(format!("0%, 100%, or unit: {needs}")))
 }
 
 fn unit(node: &Node, problems: &mut Vec<Problem>) -> Option<Unit> {

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::phoenix::{self, Phoenix};
 use super::routes::Running;
-use super::{Digests, Experiment, Exporter, ExporterKind, Intent, Settings, address, experiment};
+use super::{Digests, Experiment, Exporter, ExporterKind, Intent, LOCAL, Settings, address};
 use crate::engine::Acknowledge;
 
 /// What the agent may hold where the file does not say.
@@ -49,6 +49,7 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
         acknowledge,
         health,
         admin,
+        control_plane: phoenix.control_plane,
         memory_limit,
         data_dir: phoenix.data_dir,
         notes,
@@ -100,7 +101,9 @@ impl Plans {
         else {
             return intent;
         };
-        keep(experiment::check_scope(&section, [baseline, &candidate]), problems);
+        if let Err(why) = section.split.check_scope([baseline, &candidate]) {
+            problems.push(Problem::new(section.weight_at, why.message).expected(why.expected));
+        }
         let mut observation = phoenix.observation.clone();
         let hold = baseline.hold().max(candidate.hold());
         observation.hold_nanos = u64::try_from(hold.as_nanos()).unwrap_or(u64::MAX);
@@ -108,7 +111,9 @@ impl Plans {
         // What is measured is part of what a generation is: a summary never spans a change of it.
         intent.digests.split = hex(&Sha256::digest(format!("{:?}\n{observation:?}", section.split)));
         let observation = Arc::new(observation);
-        intent.experiment = Some(Experiment { candidate, split: section.split, observation });
+        let id = LOCAL.to_owned();
+        let split = section.split;
+        intent.experiment = Some(Experiment { id, max_batch_latency: None, candidate, split, observation });
         intent
     }
 }

@@ -6,6 +6,7 @@
 //! and are listed where they are taken.
 
 mod address;
+mod control_plane;
 mod experiment;
 mod exporter;
 mod load;
@@ -17,18 +18,23 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pipelines::config::{Digest, Plan};
+use pipelines::split::Split;
 
 use crate::deliver::{Endpoint, OtlpSettings, QueueSettings, RetrySettings};
 use crate::engine::Acknowledge;
 use crate::receive::Limits;
-use crate::split::Split;
 
 pub use load::load;
+
+/// The id of an experiment that the agent's own file defines.
+pub const LOCAL: &str = "local";
 
 /// A receiver's address and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +91,10 @@ pub struct Routes {
 /// What is tried on the metrics.
 #[derive(Clone, Debug)]
 pub struct Experiment {
+    /// Its id; [`LOCAL`] for one of the file.
+    pub id: String,
+    /// The most that a batch may take in the candidate's pipeline.
+    pub max_batch_latency: Option<Duration>,
     /// The pipeline on trial.
     pub candidate: Plan,
     /// Whose output is delivered.
@@ -115,6 +125,37 @@ pub struct Digests {
     pub split: String,
 }
 
+/// Who may change what happens to metrics from afar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlPlane {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Path of the control channel.
+    pub path: String,
+    /// The enrolment token, or where it stands.
+    pub token: Option<Token>,
+    /// Whether it may try candidates here.
+    pub experiments: bool,
+}
+
+/// An enrolment token.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Token {
+    /// Itself.
+    Given(String),
+    /// The file that holds it, read when it is needed.
+    File(PathBuf),
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(_) => f.write_str("Given(…)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
 /// Everything the agent needs to know to run.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -134,6 +175,8 @@ pub struct Settings {
     pub health: SocketAddr,
     /// Where `/metrics` is served.
     pub admin: SocketAddr,
+    /// Who may change what happens to metrics from afar, if anyone.
+    pub control_plane: Option<ControlPlane>,
     /// Bytes the agent may hold.
     pub memory_limit: usize,
     /// Where the account and the ledger are kept.

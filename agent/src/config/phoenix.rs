@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use pipelines::config::CollectorFile;
 use pipelines::yaml::{Location, Problem, keep};
 
-use super::{address, experiment, observation};
+use super::{ControlPlane, address, control_plane, experiment, observation};
 use crate::engine::Acknowledge;
 
 /// The section, decoded.
@@ -28,6 +28,8 @@ pub struct Phoenix {
     pub admin: Option<SocketAddr>,
     /// What is measured.
     pub observation: observe::Settings,
+    /// Who may change what happens to metrics from afar.
+    pub control_plane: Option<ControlPlane>,
     /// The local experiment.
     pub experiment: Option<experiment::Section>,
 }
@@ -70,8 +72,15 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
     phoenix.admin = fields.take("admin").and_then(|node| keep(address::listen(node), problems));
     phoenix.observation = observation::decode(&mut fields, problems);
     phoenix.experiment = fields.take("experiment").and_then(|node| experiment::decode(node, file, problems));
+    let experiments = fields.take("experiments").map(|node| {
+        keep(node.one_of("policy", &[("allow", true), ("refuse", false)]), problems).unwrap_or_default()
+    });
     if let Some(node) = fields.take("control_plane") {
-        problems.push(Problem::new(node.location, "this version of Phoenix has no control plane"));
+        phoenix.control_plane = control_plane::decode(node, experiments.unwrap_or(true), problems);
+        if phoenix.data_dir.is_none() {
+            let problem = Problem::new(node.location, "phoenix.data_dir is missing");
+            problems.push(problem.expected("a directory for the agent's credential and ledger"));
+        }
     }
     fields.finish(problems);
     if phoenix.memory_limit == Some(0)

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use pipelines::split::{Unit, Weight};
+
 use super::{ExporterKind, Settings, load};
 use crate::engine::Acknowledge;
 use crate::receive::Encoding;
-use crate::split::{Unit, Weight};
 
 const PLAIN: &str = "\
 receivers: { otlp: { protocols: { grpc: , http: } } }

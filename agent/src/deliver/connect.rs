@@ -31,16 +31,17 @@ pub struct Connector {
 }
 
 /// Any connected stream.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 
 impl Connector {
-    /// Prepares TLS, so that a missing certificate is an error at boot.
+    /// Prepares TLS, so that a missing certificate is an error at boot. The connection will speak `protocol`, an
+    /// ALPN name.
     ///
     /// # Errors
     /// When the certificates cannot be read, or the host is no legal TLS name.
-    pub fn new(endpoint: Endpoint) -> io::Result<Self> {
-        let tls = if endpoint.tls { Some(tls(&endpoint)?) } else { None };
+    pub fn new(endpoint: Endpoint, protocol: &str) -> io::Result<Self> {
+        let tls = if endpoint.tls { Some(tls(&endpoint, protocol)?) } else { None };
         Ok(Self { endpoint, tls })
     }
 
@@ -69,7 +70,7 @@ impl Connector {
     }
 }
 
-fn tls(endpoint: &Endpoint) -> io::Result<(TlsConnector, ServerName<'static>)> {
+fn tls(endpoint: &Endpoint, protocol: &str) -> io::Result<(TlsConnector, ServerName<'static>)> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = &endpoint.ca_file {
         let context = |error| io::Error::other(format!("ca_file {}: {error}", path.display()));
@@ -87,7 +88,7 @@ fn tls(endpoint: &Endpoint) -> io::Result<(TlsConnector, ServerName<'static>)> {
         .map_err(io::Error::other)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     let name = ServerName::try_from(endpoint.host.clone()).map_err(io::Error::other)?;
     Ok((TlsConnector::from(Arc::new(config)), name))
 }

@@ -19,16 +19,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 pub use channel::Channel;
-pub use connect::{Connector, Endpoint};
+pub use connect::{Connector, Endpoint, Stream};
 pub use destinations::Destinations;
 pub use otlp::{Otlp, OtlpSettings};
 pub use parcel::{Debt, Outcome, Parcel, Payload};
-pub use retry::RetrySettings;
+pub use retry::{Backoff, RetrySettings};
 
 use crate::account::Account;
 use crate::admin::ExporterMetrics;
 use otlp::Attempt;
-use retry::Backoff;
 
 /// `sending_queue`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

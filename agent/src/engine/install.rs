@@ -1,16 +1,16 @@
 //! Swapping generations, and the clock's part: windows close without a batch, too.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use observe::{Evidence, Experiment, Variant};
+use pipelines::split::Weight;
 
 use super::generation::{Current, Generation, Routes};
 use super::lane::Lane;
 use super::side::Side;
-use super::trial::{Closed, Trial};
+use super::trial::Trial;
 use super::{Acknowledge, Engine};
 use crate::config::Intent;
-use crate::split::Weight;
 
 /// What to install.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Engine {
         // takes a while, and batches need not wait for it.
         let evidence = self.evidence();
         drop(guard);
-        file(evidence, closed);
+        self.file(evidence, closed);
     }
 
     /// Counts and files what is left in a lane whose generation ends at `now`.
@@ -82,7 +82,7 @@ impl Engine {
         trial.roll(now);
         let summary = trial.observer.cut(now);
         trial.closed.push((summary, trial.observer.interval_nanos()));
-        file(self.evidence(), std::mem::take(&mut trial.closed));
+        self.file(self.evidence(), std::mem::take(&mut trial.closed));
     }
 
     fn count_rules(&self, lane: &mut Lane) {
@@ -102,7 +102,7 @@ impl Engine {
             |digest: Option<pipelines::config::Digest>| digest.map(|d| d.to_string()).unwrap_or_default();
         let settings = Arc::clone(&experiment.observation);
         let compared = Experiment {
-            name: "local".into(),
+            name: experiment.id.clone(),
             generation: number,
             weight_bp: experiment.split.weight.bp(),
             unit: experiment.split.unit.to_string(),
@@ -113,14 +113,6 @@ impl Engine {
             Some(before) => before.succeeded_by(settings, compared),
             None => Evidence::new(settings, compared),
         });
-    }
-}
-
-fn file(mut evidence: MutexGuard<'_, Option<Evidence>>, closed: Vec<Closed>) {
-    if let Some(evidence) = evidence.as_mut() {
-        for (summary, interval) in closed {
-            evidence.add(&summary, interval);
-        }
     }
 }
 
@@ -167,6 +159,7 @@ fn inherit(new: &mut Side, same: &mut Option<Side>, other: &mut Option<Side>) {
 /// An observer serves on as long as it is asked the same.
 fn same(a: &observe::Settings, b: &observe::Settings) -> bool {
     a.window_nanos == b.window_nanos
+        && a.report_nanos == b.report_nanos
         && a.hold_nanos == b.hold_nanos
         && a.warm_up_scrapes == b.warm_up_scrapes
         && a.lenses == b.lenses

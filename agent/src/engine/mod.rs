@@ -6,6 +6,7 @@
 //! before it ran is admitted again, to the next.
 
 mod acknowledge;
+mod findings;
 mod generation;
 mod install;
 mod lane;
@@ -31,6 +32,7 @@ use lane::{Ran, RunError};
 use crate::admin::{EngineMetrics, Health, ReceiverMetrics};
 use crate::count;
 use crate::deliver::{Destination, Payload};
+use crate::fleet::Outbox;
 use crate::receive::{Answer, Received, Refusal};
 use crate::signal::Signal;
 
@@ -40,8 +42,18 @@ pub struct Engine {
     current: ArcSwap<Current>,
     stopping: AtomicBool,
     evidence: Mutex<Option<Evidence>>,
+    telling: Telling,
     health: Arc<Health>,
     metrics: EngineMetrics,
+}
+
+/// To whom findings are told, and as whose.
+#[derive(Debug)]
+pub struct Telling {
+    /// Where they wait to be sent.
+    pub outbox: Arc<Outbox>,
+    /// This process, a UUIDv7 in text.
+    pub boot_id: String,
 }
 
 /// A place in a destination's queue.
@@ -61,13 +73,14 @@ pub struct Ticket {
 
 impl Engine {
     /// An engine that takes nothing until something is installed.
-    pub fn new(health: Arc<Health>, metrics: EngineMetrics) -> Self {
+    pub fn new(health: Arc<Health>, metrics: EngineMetrics, telling: Telling) -> Self {
         let generation = Arc::new(Generation::new(0, false, None));
         let nothing = Current { generation, routes: Routes::default(), acknowledge: Acknowledge::OnAccept };
         Self {
             current: ArcSwap::from_pointee(nothing),
             stopping: AtomicBool::new(false),
             evidence: Mutex::new(None),
+            telling,
             health,
             metrics,
         }

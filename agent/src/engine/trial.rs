@@ -5,15 +5,16 @@
 //! made it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use observe::{Observer, Summary, Variant};
 use pipelines::Batch;
 use pipelines::batch::Keep;
+use pipelines::split::Splitter;
 
 use super::side::Side;
+use crate::assignment::Assignment;
 use crate::config::Experiment;
-use crate::split::{Assignment, Splitter};
 
 /// A window that closed, and the scrape interval observed by then.
 pub type Closed = (Summary, Option<u64>);
@@ -27,6 +28,8 @@ pub struct Trial {
     pub observer: Observer,
     /// Windows that closed and were not collected yet.
     pub closed: Vec<Closed>,
+    /// The most that a batch may take in the candidate's pipeline.
+    max_batch_latency: Option<Duration>,
     /// What is measured; an observer serves as long as this stays the same.
     pub observation: Arc<observe::Settings>,
     splitter: Splitter,
@@ -41,6 +44,7 @@ impl Trial {
             side: Some(Side::build(&experiment.candidate)),
             observer: Observer::new(Arc::clone(&observation), now),
             closed: Vec::new(),
+            max_batch_latency: experiment.max_batch_latency,
             observation,
             splitter: Splitter::new(experiment.split.clone(), agent_uid),
             assignment: Assignment::default(),
@@ -64,7 +68,7 @@ impl Trial {
     /// Runs the candidate. Why it was cut out, if it failed.
     pub fn run(&mut self, input: &Batch, now: u64, points: u64) -> Option<String> {
         let started = Instant::now();
-        let failure = self.side.as_mut()?.process(input, now).err();
+        let failure = self.side.as_mut()?.process(input, now).err().or_else(|| self.too_slow(started));
         if failure.is_some() {
             self.side = None;
             self.observer.failed(Variant::Candidate);
@@ -72,6 +76,11 @@ impl Trial {
             self.spent(Variant::Candidate, started, points);
         }
         failure
+    }
+
+    fn too_slow(&self, started: Instant) -> Option<String> {
+        let (took, limit) = (started.elapsed(), self.max_batch_latency?);
+        (took > limit).then(|| format!("a batch took {took:?} in it, at most {limit:?} is allowed"))
     }
 
     /// What a variant's pipeline took.

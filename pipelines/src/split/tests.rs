@@ -4,10 +4,11 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value::Value as Any};
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use pipelines::Batch;
 use proptest::prelude::*;
 use prost::Message;
 use serde_json::Value as Json;
+
+use crate::Batch;
 
 use super::{Split, Splitter, Unit, Weight};
 

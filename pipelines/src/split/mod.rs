@@ -17,18 +17,19 @@
 //! resource that lacks any other attribute of the unit, or has a list, a map or nothing as its value,
 //! has no unit: the baseline keeps it, counted. Golden vectors: `proto/testdata/split-v1.json`.
 
-mod assignment;
+mod scope;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
-use pipelines::Batch;
-use pipelines::batch::{ResourceRow, Value};
+use crate::Batch;
+use crate::batch::{ResourceRow, Value};
+use crate::config::Scope;
 use xxhash_rust::xxh3::xxh3_64;
 
-pub use assignment::Assignment;
+pub use scope::CutsThrough;
 
 /// Attributes that name a host, best first.
 pub const HOST: [&str; 3] = ["host.id", "host.name", "k8s.node.name"];
@@ -44,6 +45,21 @@ pub enum Unit {
     Process,
     /// Whatever these resource attributes tell apart, in this order.
     Attributes(Vec<String>),
+}
+
+impl Unit {
+    /// Whether a stage that must see `scope` whole does so however the units are shared out: half of a roll-up is
+    /// not a roll-up.
+    pub fn keeps_whole(&self, scope: Scope) -> bool {
+        match (self, scope) {
+            (_, Scope::Point) | (Self::Process | Self::Host, Scope::Process) | (Self::Host, Scope::Host) => {
+                true
+            }
+            (Self::Process, Scope::Host) => false,
+            (Self::Attributes(names), Scope::Process) => !names.is_empty(),
+            (Self::Attributes(names), Scope::Host) => names.iter().all(|name| HOST.contains(&name.as_str())),
+        }
+    }
 }
 
 impl fmt::Display for Unit {
@@ -74,6 +90,11 @@ impl Weight {
     /// In basis points.
     pub fn bp(self) -> u16 {
         self.0
+    }
+
+    /// Whether the units are shared between both variants.
+    pub fn is_partial(self) -> bool {
+        self > Self::NONE && self < Self::ALL
     }
 
     /// Whether a unit with this hash is the candidate's.
@@ -114,6 +135,13 @@ impl Splitter {
     /// The split.
     pub fn split(&self) -> &Split {
         &self.split
+    }
+
+    /// The hash of the host that an agent itself stands for: by it a fleet's hosts are put in order.
+    pub fn agent(&mut self) -> u64 {
+        self.key.truncate(self.salt_len);
+        put_attribute(&mut self.key, AGENT_UID, Value::Text(self.agent_uid.as_bytes()));
+        xxh3_64(&self.key)
     }
 
     /// The hash of the unit a resource belongs to, or nothing if it has none.

@@ -2,8 +2,7 @@
 
 use observe::Variant;
 use pipelines::Batch;
-
-use super::Splitter;
+use pipelines::split::Splitter;
 
 /// Which input resources are whose; its memory is reused from batch to batch.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,140 @@
+//! Generations that a control plane pushes, into force or refused.
+//!
+//! The refusals, in order: what cannot be read, a number that is outdated or taken, a candidate where the owner
+//! wants none, a pipeline that does not build, a split that cuts through what a stage has to see whole. Whatever is
+//! refused leaves what was in force as it was. The ledger is written before the new generation serves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipelines::config::{Digest, Plan};
+use pipelines::split::CutsThrough;
+use pipelines::yaml::Problems;
+use proto::generation::{Baseline, Candidate, Generation, hex};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use super::BootError;
+use super::control::Control;
+use crate::config::{Digests, Experiment, Intent, Settings};
+use crate::engine;
+use crate::fleet::{Identity, InForce};
+
+/// Why a pushed generation cannot run.
+#[derive(Debug, Error)]
+pub enum PushedError {
+    /// It, or a pipeline in it, is wrong.
+    #[error("{0}")]
+    Config(#[from] Problems),
+    /// The node's owner wants no candidates.
+    #[error("phoenix.experiments is `refuse` on this node")]
+    Refused,
+    /// There is nothing to compare with.
+    #[error("this agent has no pipeline of metrics to be the baseline")]
+    NoBaseline,
+    /// The split does not suit the pipelines.
+    #[error(transparent)]
+    CutsThrough(#[from] CutsThrough),
+}
+
+impl Control {
+    /// Puts a pushed generation into force.
+    ///
+    /// # Errors
+    /// Why not; what was in force still is.
+    pub fn push(&mut self, body: &str) -> Result<(), BootError> {
+        let Some(settings) = self.settings.take() else { return Ok(()) };
+        let outcome = self.push_over(body, &settings);
+        self.settings = Some(settings);
+        outcome
+    }
+
+    fn push_over(&mut self, body: &str, settings: &Settings) -> Result<(), BootError> {
+        let (number, intent) = intent(body, settings)?;
+        self.ledger.admit(number, body)?;
+        if self.ledger.entry().pushed.as_deref() == Some(body) {
+            return Ok(());
+        }
+        self.ledger.commit_pushed(number, &intent.digests, &settings.digest, body)?;
+        self.install(number, &intent, settings);
+        tracing::info!(generation = number, "a pushed generation is in force");
+        Ok(())
+    }
+
+    /// Who this agent is, in its process `boot_id`.
+    pub fn identity(&self, boot_id: String, labels: BTreeMap<String, String>) -> Identity {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+        Identity { uid: self.ledger.entry().agent_uid.clone(), boot_id, started: engine::now(), labels, host }
+    }
+
+    /// What is in force, as it changes.
+    pub fn in_force(&self) -> watch::Receiver<InForce> {
+        self.in_force.subscribe()
+    }
+}
+
+/// The number and the content of a pushed generation, on this node.
+///
+/// # Errors
+/// [`PushedError`].
+pub fn intent(body: &str, settings: &Settings) -> Result<(u64, Intent), PushedError> {
+    let Generation { number, baseline, experiment } = Generation::read(body)?;
+    let baseline = match baseline {
+        Baseline::Current => settings.intent.baseline.clone(),
+        Baseline::Given(fragment) => Some(fragment.plan("baseline")?),
+    };
+    let experiment = match experiment {
+        Some(experiment) => Some(trial(experiment, baseline.as_ref(), settings)?),
+        None => None,
+    };
+    let digests = digests(baseline.as_ref(), experiment.as_ref());
+    Ok((number, Intent { baseline, experiment, digests }))
+}
+
+fn trial(
+    pushed: proto::generation::Experiment,
+    baseline: Option<&Plan>,
+    settings: &Settings,
+) -> Result<Experiment, PushedError> {
+    if settings.control_plane.as_ref().is_some_and(|control_plane| !control_plane.experiments) {
+        return Err(PushedError::Refused);
+    }
+    let baseline = baseline.ok_or(PushedError::NoBaseline)?;
+    let candidate = match pushed.candidate {
+        Candidate::Baseline => baseline.clone(),
+        Candidate::Given(fragment) => fragment.plan("candidate")?,
+    };
+    pushed.split.check_scope([baseline, &candidate])?;
+    let observation = observe::Settings {
+        window_nanos: nanos(pushed.window),
+        report_nanos: nanos(pushed.report_every),
+        hold_nanos: nanos(baseline.hold().max(candidate.hold())),
+        warm_up_scrapes: baseline.warm_up().max(candidate.warm_up()),
+        lenses: pushed.lenses,
+        critical: pushed.critical,
+        price: pushed.price,
+    };
+    Ok(Experiment {
+        id: pushed.id,
+        max_batch_latency: pushed.guardrails.max_batch_latency,
+        candidate,
+        split: pushed.split,
+        observation: Arc::new(observation),
+    })
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn digests(baseline: Option<&Plan>, experiment: Option<&Experiment>) -> Digests {
+    let split = experiment.map(|e| format!("{}\n{:?}\n{:?}", e.id, e.split, e.observation));
+    let candidate: Option<Digest> = experiment.map(|experiment| experiment.candidate.digest());
+    Digests {
+        baseline: baseline.map(Plan::digest),
+        candidate,
+        split: split.map(|text| hex(&Sha256::digest(text))).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,208 @@
+//! What the agent says of itself over OpAMP, and how it says only what has changed.
+
+use std::collections::HashMap;
+
+use prost::Message as _;
+use proto::generation::{KEY, MEDIA_TYPE, config_hash};
+use proto::opamp::{
+    AgentCapabilities, AgentConfigFile, AgentConfigMap, AgentDescription, AgentDisconnect, AgentRemoteConfig,
+    AgentToServer, AnyValue, ComponentHealth, EffectiveConfig, KeyValue, RemoteConfigStatus,
+    RemoteConfigStatuses, any_value::Value,
+};
+
+use super::{Identity, InForce};
+use crate::admin::{Condition, Phase};
+
+/// All that this agent can do.
+const CAPABILITIES: u64 = AgentCapabilities::ReportsStatus as u64
+    | AgentCapabilities::AcceptsRemoteConfig as u64
+    | AgentCapabilities::ReportsEffectiveConfig as u64
+    | AgentCapabilities::ReportsHealth as u64
+    | AgentCapabilities::ReportsRemoteConfig as u64
+    | AgentCapabilities::ReportsHeartbeat as u64;
+
+/// The sub-component that a candidate is, in the health.
+pub const CANDIDATE: &str = "candidate";
+
+/// What the agent would say if it said everything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    pub description: AgentDescription,
+    pub health: ComponentHealth,
+    pub effective: EffectiveConfig,
+    pub status: RemoteConfigStatus,
+}
+
+impl State {
+    /// What is so now. `status` is what became of the last offer of this process, if there was one.
+    pub fn of(
+        identity: &Identity,
+        condition: &Condition,
+        in_force: &InForce,
+        status: Option<&RemoteConfigStatus>,
+    ) -> Self {
+        Self {
+            description: description(identity, in_force),
+            health: health(identity, condition),
+            effective: effective(in_force),
+            status: status.cloned().unwrap_or_else(|| committed(in_force)),
+        }
+    }
+}
+
+/// One side of a conversation: numbers its messages and remembers what was said.
+#[derive(Debug)]
+pub struct Speaker {
+    uid: Vec<u8>,
+    sequence: u64,
+    said: Option<State>,
+}
+
+impl Speaker {
+    /// Nothing was said yet. `uid` is a UUID in text.
+    pub fn new(uid: &str) -> Self {
+        let uid = uuid::Uuid::parse_str(uid).unwrap_or_default().as_bytes().to_vec();
+        Self { uid, sequence: 0, said: None }
+    }
+
+    /// The other side has forgotten, or asks for everything.
+    pub fn forget(&mut self) {
+        self.said = None;
+    }
+
+    /// The message for `state`; nothing if it was said already.
+    pub fn say(&mut self, state: &State) -> Option<Vec<u8>> {
+        let said = self.said.replace(state.clone());
+        let mut message = AgentToServer::default();
+        let new = |differs: fn(&State, &State) -> bool| said.as_ref().is_none_or(|said| differs(said, state));
+        message.agent_description =
+            new(|a, b| a.description != b.description).then(|| state.description.clone());
+        message.health = new(|a, b| a.health != b.health).then(|| state.health.clone());
+        message.effective_config = new(|a, b| a.effective != b.effective).then(|| state.effective.clone());
+        message.remote_config_status = new(|a, b| a.status != b.status).then(|| state.status.clone());
+        (message != AgentToServer::default()).then(|| self.frame(message))
+    }
+
+    /// A message that says nothing but that we are there.
+    pub fn heartbeat(&mut self) -> Vec<u8> {
+        self.frame(AgentToServer::default())
+    }
+
+    /// The last message.
+    pub fn goodbye(&mut self) -> Vec<u8> {
+        self.frame(AgentToServer { agent_disconnect: Some(AgentDisconnect {}), ..Default::default() })
+    }
+
+    /// A WebSocket message: a header that is always 0, then the protobuf.
+    fn frame(&mut self, message: AgentToServer) -> Vec<u8> {
+        let message = AgentToServer {
+            instance_uid: self.uid.clone(),
+            sequence_num: self.sequence,
+            capabilities: CAPABILITIES,
+            ..message
+        };
+        self.sequence += 1;
+        let mut frame = vec![0];
+        frame.extend(message.encode_to_vec());
+        frame
+    }
+}
+
+/// The generation's body in an offer, and its hash.
+///
+/// # Errors
+/// Why it is no offer that this agent takes, for a person.
+pub fn body(offer: AgentRemoteConfig) -> Result<(Vec<u8>, String), (Vec<u8>, String)> {
+    let hash = offer.config_hash;
+    let refuse = |why: &str| (hash.clone(), why.to_owned());
+    let mut files = offer.config.unwrap_or_default().config_map;
+    let Some(file) = files.remove(KEY) else {
+        return Err(refuse("the config has no phoenix.yaml, and this agent runs nothing else"));
+    };
+    if !files.is_empty() {
+        return Err(refuse("the config brings other files than phoenix.yaml"));
+    }
+    if file.content_type != MEDIA_TYPE {
+        return Err((
+            hash,
+            format!("phoenix.yaml is of type {:?}, expected {MEDIA_TYPE}", file.content_type),
+        ));
+    }
+    if config_hash(&file.body).as_slice() != hash {
+        return Err(refuse("config_hash is not the SHA-256 of phoenix.yaml"));
+    }
+    match String::from_utf8(file.body) {
+        Ok(text) => Ok((hash, text)),
+        Err(_) => Err(refuse("phoenix.yaml is no UTF-8")),
+    }
+}
+
+/// What became of an offer.
+pub fn status(hash: Vec<u8>, status: RemoteConfigStatuses, error: Option<String>) -> RemoteConfigStatus {
+    RemoteConfigStatus {
+        last_remote_config_hash: hash,
+        status: status.into(),
+        error_message: error.unwrap_or_default(),
+    }
+}
+
+/// After a start: what the ledger holds was applied, by this process or an earlier one.
+fn committed(in_force: &InForce) -> RemoteConfigStatus {
+    match &in_force.body {
+        Some(body) => status(config_hash(body.as_bytes()).to_vec(), RemoteConfigStatuses::Applied, None),
+        None => status(Vec::new(), RemoteConfigStatuses::Unset, None),
+    }
+}
+
+fn description(identity: &Identity, in_force: &InForce) -> AgentDescription {
+    let labels = identity.labels.iter().map(|(name, value)| (format!("phoenix.label.{name}"), value.clone()));
+    let described = [
+        ("host.name", identity.host.clone()),
+        ("os.type", std::env::consts::OS.to_owned()),
+        ("phoenix.boot_id", identity.boot_id.clone()),
+        ("phoenix.generation", in_force.generation.to_string()),
+        ("phoenix.baseline.digest", in_force.baseline.clone()),
+    ];
+    AgentDescription {
+        identifying_attributes: vec![
+            attribute("service.name".into(), "io.phoenix.agent".into()),
+            attribute("service.version".into(), env!("CARGO_PKG_VERSION").into()),
+            attribute("service.instance.id".into(), identity.uid.clone()),
+        ],
+        non_identifying_attributes: described
+            .map(|(name, value)| (name.to_owned(), value))
+            .into_iter()
+            .chain(labels)
+            .map(|(name, value)| attribute(name, value))
+            .collect(),
+    }
+}
+
+fn attribute(key: String, value: String) -> KeyValue {
+    KeyValue { key, value: Some(AnyValue { value: Some(Value::StringValue(value)) }) }
+}
+
+fn health(identity: &Identity, condition: &Condition) -> ComponentHealth {
+    let part = |healthy, last_error: Option<&String>| ComponentHealth {
+        healthy,
+        start_time_unix_nano: identity.started,
+        last_error: last_error.cloned().unwrap_or_default(),
+        ..ComponentHealth::default()
+    };
+    let mut whole = part(condition.phase == Phase::Running, condition.config_error.as_ref());
+    whole.status = format!("{:?}", condition.phase).to_lowercase();
+    if let Some(why) = &condition.candidate_cut {
+        whole.component_health_map = HashMap::from([(CANDIDATE.to_owned(), part(false, Some(why)))]);
+    }
+    whole
+}
+
+/// The pushed body; what the node's owner wrote stays on the node.
+fn effective(in_force: &InForce) -> EffectiveConfig {
+    let file = |body: &String| AgentConfigFile {
+        body: body.clone().into_bytes(),
+        content_type: MEDIA_TYPE.to_owned(),
+    };
+    let files = in_force.body.iter().map(|body| (KEY.to_owned(), file(body))).collect();
+    EffectiveConfig { config_map: Some(AgentConfigMap { config_map: files }) }
+}

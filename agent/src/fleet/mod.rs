@@ -1,0 +1,137 @@
+//! The agent's side of the fleet: enrols, hears what to run, tells what was measured.
+//!
+//! What always holds: the data path never waits for anything here, and nothing here changes what a node's file
+//! decides alone (receivers, destinations, secrets). Losing the control plane changes nothing in flight; both
+//! channels come back by themselves, with waits that grow and are jittered.
+
+mod credential;
+mod enroll;
+mod message;
+mod outbox;
+mod reports;
+mod session;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+pub use outbox::Outbox;
+
+use crate::admin::Health;
+use crate::config::ControlPlane;
+use crate::deliver::{Backoff, RetrySettings};
+use credential::Credential;
+
+/// A generation that the control plane wants to see in force.
+#[derive(Debug)]
+pub struct Offer {
+    /// The body, as it was pushed.
+    pub body: String,
+    /// Where to say what became of it.
+    pub answer: oneshot::Sender<Outcome>,
+}
+
+/// What became of an offer; why it is refused, for a person.
+pub type Outcome = Result<(), String>;
+
+/// Who this agent is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its uid, a UUIDv7 in text: as long as the data directory lives.
+    pub uid: String,
+    /// This process, a UUIDv7 in text.
+    pub boot_id: String,
+    /// When the process started, Unix nanoseconds.
+    pub started: u64,
+    /// How its owner labelled it.
+    pub labels: BTreeMap<String, String>,
+    /// What its host is called.
+    pub host: String,
+}
+
+/// What the agent runs, for the control plane to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InForce {
+    /// Number of the generation.
+    pub generation: u64,
+    /// The pushed body in force, if it came from a control plane.
+    pub body: Option<String>,
+    /// Digest of the plan in charge, in hexadecimal.
+    pub baseline: String,
+}
+
+/// What both channels need.
+#[derive(Debug)]
+pub struct Fleet {
+    /// Where the control plane is.
+    pub control_plane: ControlPlane,
+    /// Who we are.
+    pub identity: Identity,
+    /// Where the credential lives.
+    pub data_dir: PathBuf,
+    /// What to tell.
+    pub outbox: Arc<Outbox>,
+    /// How we are.
+    pub health: Arc<Health>,
+    /// What we run.
+    pub in_force: watch::Receiver<InForce>,
+    /// Where offers go.
+    pub offers: mpsc::Sender<Offer>,
+}
+
+/// Waits between attempts to reach the control plane.
+const RETRY: RetrySettings = RetrySettings {
+    enabled: true,
+    initial_interval: Duration::from_millis(250),
+    multiplier: 1.6,
+    randomization_factor: 0.5,
+    max_interval: Duration::from_secs(15),
+    max_elapsed_time: Duration::ZERO,
+};
+
+impl Fleet {
+    /// Enrols if need be, then keeps both channels open until it is dropped or the control plane turns the
+    /// credential away; then it enrols anew.
+    pub async fn run(self) {
+        let fleet = Arc::new(self);
+        let mut backoff = Backoff::new(RETRY);
+        loop {
+            match enroll::credential(&fleet).await {
+                Ok(credential) => {
+                    fleet.serve(credential).await;
+                    tracing::warn!("the control plane does not know this agent's credential; enrolling anew");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "not enrolled with the control plane");
+                    fleet.health.update(|condition| condition.control_plane = Some(error.to_string()));
+                }
+            }
+            pause(&mut backoff, None).await;
+        }
+    }
+
+    /// Both channels, until one of them is told that the credential is none.
+    async fn serve(self: &Arc<Self>, credential: Credential) {
+        let credential = Arc::new(credential);
+        let mut channels = JoinSet::new();
+        channels.spawn(session::keep(Arc::clone(self), Arc::clone(&credential)));
+        channels.spawn(reports::keep(Arc::clone(self), Arc::clone(&credential)));
+        let _unauthorized_or_a_panic = channels.join_next().await;
+        if let Err(error) = credential.forget(&self.data_dir) {
+            tracing::error!(%error, "the credential cannot be removed");
+        }
+    }
+}
+
+/// Waits before the next attempt; `asked` is what the other side asked for.
+async fn pause(backoff: &mut Backoff, asked: Option<Duration>) {
+    let wait = backoff.next(Duration::ZERO, asked, rand::random());
+    tokio::time::sleep(wait.unwrap_or(RETRY.max_interval)).await;
+}
+
+#[cfg(test)]
+mod tests;

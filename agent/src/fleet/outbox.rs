@@ -1,0 +1,116 @@
+//! What was measured and not acknowledged yet, bounded: past the bound the oldest is dropped, and counted.
+//!
+//! A report is kept until the control plane has said what became of it, over any number of broken streams; it is
+//! evidence, not telemetry, so one that is dropped makes evidence incomplete and loses no point.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use proto::v1::{ReportKey, ReportRequest};
+use tokio::sync::Notify;
+
+/// The most reports kept: at a report a minute, four hours of a control plane that is away.
+const MAX_REPORTS: usize = 240;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    kept: Mutex<Kept>,
+    /// Wakes the one that sends.
+    pub filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    reports: VecDeque<ReportRequest>,
+    /// How many of them are on their way in the stream at hand.
+    sent: usize,
+    dropped: u64,
+    rejected: u64,
+}
+
+impl Outbox {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a report.
+    pub fn put(&self, report: ReportRequest) {
+        let mut kept = self.kept();
+        if kept.reports.len() >= MAX_REPORTS {
+            kept.reports.pop_front();
+            kept.sent = kept.sent.saturating_sub(1);
+            kept.dropped += 1;
+        }
+        kept.reports.push_back(report);
+        drop(kept);
+        self.filled.notify_one();
+    }
+
+    /// A new stream: everything is to be sent again.
+    pub fn restart(&self) {
+        self.kept().sent = 0;
+    }
+
+    /// The next report to send in this stream.
+    pub fn next(&self) -> Option<ReportRequest> {
+        let mut kept = self.kept();
+        let next = kept.reports.get(kept.sent).cloned()?;
+        kept.sent += 1;
+        Some(next)
+    }
+
+    /// A report was taken, or will never be: it is done with.
+    pub fn settle(&self, key: &ReportKey, rejected: bool) {
+        let mut kept = self.kept();
+        let Some(at) = kept.reports.iter().position(|report| report.key.as_ref() == Some(key)) else {
+            return;
+        };
+        kept.reports.remove(at);
+        kept.sent = kept.sent.saturating_sub(usize::from(at < kept.sent));
+        kept.rejected += u64::from(rejected);
+    }
+
+    /// Reports kept, dropped, and rejected by the control plane.
+    pub fn counts(&self) -> (usize, u64, u64) {
+        let kept = self.kept();
+        (kept.reports.len(), kept.dropped, kept.rejected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(at: u64) -> ReportRequest {
+        let key = ReportKey { boot_id: "b".into(), experiment: "e".into(), generation: 1, window_start: at };
+        ReportRequest { key: Some(key), digest: Vec::new(), body: Vec::new() }
+    }
+
+    fn starts(outbox: &Outbox) -> Vec<u64> {
+        std::iter::from_fn(|| outbox.next()).filter_map(|r| r.key.map(|key| key.window_start)).collect()
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_is_sent_again_and_what_is_never_again() {
+        let outbox = Outbox::default();
+        (0..4).for_each(|at| outbox.put(report(at)));
+        assert_eq!(starts(&outbox), [0, 1, 2, 3]);
+        outbox.settle(&report(1).key.expect("key"), false);
+        outbox.put(report(4));
+        assert_eq!(starts(&outbox), [4], "the rest is on its way");
+        outbox.restart();
+        assert_eq!(starts(&outbox), [0, 2, 3, 4]);
+        outbox.settle(&report(9).key.expect("key"), false);
+        outbox.settle(&report(3).key.expect("key"), true);
+        assert_eq!(outbox.counts(), (3, 0, 1));
+    }
+
+    #[test]
+    fn past_the_bound_the_oldest_is_dropped_and_counted() {
+        let outbox = Outbox::default();
+        (0..MAX_REPORTS as u64 + 2).for_each(|at| outbox.put(report(at)));
+        assert_eq!(outbox.counts(), (MAX_REPORTS, 2, 0));
+        assert_eq!(starts(&outbox).first(), Some(&2));
+    }
+}

@@ -1,0 +1,109 @@
+//! The report stream: sends what is in the outbox, and settles what is acknowledged.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use proto::v1::report_service_client::ReportServiceClient;
+use proto::v1::{ReportAck, ReportStatus};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+use tower::service_fn;
+
+use super::credential::Credential;
+use super::{Fleet, RETRY, pause};
+use crate::deliver::{Backoff, Connector};
+
+/// Reports on their way and not acknowledged; the stream's own flow control bounds the rest.
+const IN_FLIGHT: usize = 8;
+/// How often a connection without traffic is tried.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// Keeps a stream open; returns when the credential is turned away.
+pub async fn keep(fleet: Arc<Fleet>, credential: Arc<Credential>) {
+    let mut backoff = Backoff::new(RETRY);
+    loop {
+        // Nothing to tell: no stream.
+        while fleet.outbox.counts().0 == 0 {
+            fleet.outbox.filled.notified().await;
+        }
+        match stream(&fleet, &credential, &mut backoff).await {
+            Err(status) if status.code() == Code::Unauthenticated => return,
+            Err(status) => tracing::debug!(%status, "the report stream broke"),
+            Ok(()) => {}
+        }
+        pause(&mut backoff, None).await;
+    }
+}
+
+async fn stream(fleet: &Fleet, credential: &Credential, backoff: &mut Backoff) -> Result<(), Status> {
+    let mut client =
+        ReportServiceClient::new(connect(fleet).await?).send_compressed(CompressionEncoding::Zstd);
+    let (sender, receiver) = mpsc::channel(IN_FLIGHT);
+    let mut request = Request::new(ReceiverStream::new(receiver));
+    let bearer = credential.bearer().parse().map_err(|_| Status::internal("the credential is no header"))?;
+    request.metadata_mut().insert("authorization", bearer);
+    let mut acks = client.report(request).await?.into_inner();
+    fleet.outbox.restart();
+    loop {
+        // A place in the stream first: what is taken from the outbox is on its way.
+        let ready = async {
+            let place = sender.reserve().await.map_err(|_| Status::unavailable("the stream ended"))?;
+            loop {
+                if let Some(report) = fleet.outbox.next() {
+                    return Ok::<_, Status>((place, report));
+                }
+                fleet.outbox.filled.notified().await;
+            }
+        };
+        tokio::select! {
+            sending = ready => {
+                let (place, report) = sending?;
+                place.send(report);
+            }
+            ack = acks.message() => match ack? {
+                Some(ack) => {
+                    settle(fleet, &ack)?;
+                    *backoff = Backoff::new(RETRY);
+                }
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+fn settle(fleet: &Fleet, ack: &ReportAck) -> Result<(), Status> {
+    let Some(key) = &ack.key else { return Ok(()) };
+    match ack.status() {
+        ReportStatus::Accepted | ReportStatus::Duplicate => fleet.outbox.settle(key, false),
+        ReportStatus::Rejected => {
+            tracing::warn!(generation = key.generation, reason = ack.reason, "a report was rejected");
+            fleet.outbox.settle(key, true);
+        }
+        ReportStatus::Retry | ReportStatus::Unspecified => {
+            return Err(Status::unavailable(ack.reason.clone()));
+        }
+    }
+    Ok(())
+}
+
+async fn connect(fleet: &Fleet) -> Result<Channel, Status> {
+    let unavailable = |error: String| Status::unavailable(error);
+    let connector = Connector::new(fleet.control_plane.endpoint.clone(), "h2");
+    let connector = Arc::new(connector.map_err(|error| unavailable(error.to_string()))?);
+    // TLS is the connector's business; to tonic it is a plain stream.
+    let origin = format!("http://{}", connector.authority());
+    let endpoint = Endpoint::from_shared(origin).map_err(|error| unavailable(error.to_string()))?;
+    let endpoint = endpoint
+        .connect_timeout(KEEP_ALIVE)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE);
+    let dial = move |_| {
+        let connector = Arc::clone(&connector);
+        async move { connector.connect().await.map(TokioIo::new) }
+    };
+    endpoint.connect_with_connector(service_fn(dial)).await.map_err(|error| unavailable(error.to_string()))
+}

@@ -1,0 +1,238 @@
+//! The OpAMP session: a WebSocket that heals itself.
+//!
+//! The first message on a connection says everything, later ones what has changed. An offer is answered APPLYING at
+//! once and APPLIED or FAILED when it is known; while one is being applied the next one waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use prost::Message as _;
+use proto::generation::{MAX_BODY, config_hash};
+use proto::opamp::{
+    AgentRemoteConfig, RemoteConfigStatus, RemoteConfigStatuses, ServerErrorResponseType, ServerToAgent,
+    ServerToAgentFlags, server_error_response::Details,
+};
+use thiserror::Error;
+use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use super::credential::Credential;
+use super::message::{self, Speaker, State};
+use super::{Fleet, Offer, Outcome, RETRY, pause};
+use crate::admin::Phase;
+use crate::deliver::{Backoff, Connector, Stream};
+
+const HEARTBEAT: Duration = Duration::from_secs(30);
+const CONNECT: Duration = Duration::from_secs(10);
+/// Nothing heard for this long: the connection is dead.
+const SILENCE: Duration = Duration::from_secs(75);
+/// The most bytes of a message: a body and its wrapping.
+const MAX_MESSAGE: usize = MAX_BODY + (64 << 10);
+
+type Socket = WebSocketStream<Box<dyn Stream>>;
+
+/// Why a session ended.
+#[derive(Debug, Error)]
+enum Ended {
+    #[error("the credential is turned away")]
+    Unauthorized,
+    #[error("the agent stops")]
+    Stopping,
+    #[error("the server asks to come back later")]
+    Busy(Option<Duration>),
+    #[error("nothing was heard for {SILENCE:?}")]
+    Silence,
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl From<WsError> for Ended {
+    fn from(error: WsError) -> Self {
+        match error {
+            WsError::Http(answer) if matches!(answer.status().as_u16(), 401 | 403) => Self::Unauthorized,
+            error => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+/// Keeps a session open; returns when the credential is turned away, or the agent stops.
+pub async fn keep(fleet: Arc<Fleet>, credential: Arc<Credential>) {
+    let mut backoff = Backoff::new(RETRY);
+    // What became of the last offer outlives a connection: a server that did not hear it hears it again.
+    let mut last = None;
+    loop {
+        let ended = match connect(&fleet, &credential).await {
+            Ok(socket) => {
+                backoff = Backoff::new(RETRY);
+                Session::new(&fleet, socket, &mut last).run().await
+            }
+            Err(ended) => ended,
+        };
+        tracing::info!(reason = %ended, "not connected to the control plane");
+        fleet.health.update(|condition| condition.control_plane = Some(ended.to_string()));
+        match ended {
+            Ended::Unauthorized => return,
+            Ended::Stopping => std::future::pending().await,
+            Ended::Busy(asked) => pause(&mut backoff, asked).await,
+            Ended::Silence | Ended::Broken(_) => pause(&mut backoff, None).await,
+        }
+    }
+}
+
+async fn connect(fleet: &Fleet, credential: &Credential) -> Result<Socket, Ended> {
+    let broken = |error: &dyn std::fmt::Display| Ended::Broken(error.to_string());
+    let control_plane = &fleet.control_plane;
+    let connector = Connector::new(control_plane.endpoint.clone(), "http/1.1").map_err(|e| broken(&e))?;
+    let url = format!("ws://{}{}", connector.authority(), control_plane.path);
+    let mut request = url.into_client_request()?;
+    let bearer = credential.bearer().parse().map_err(|_| Ended::Unauthorized)?;
+    request.headers_mut().insert(http::header::AUTHORIZATION, bearer);
+    let limits =
+        WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+    let opening = async {
+        let stream = connector.connect().await.map_err(|error| broken(&error))?;
+        Ok(client_async_with_config(request, stream, Some(limits)).await?.0)
+    };
+    tokio::time::timeout(CONNECT, opening).await.map_err(|_| Ended::Broken("no answer in time".into()))?
+}
+
+struct Session<'a> {
+    fleet: &'a Fleet,
+    socket: Socket,
+    speaker: Speaker,
+    /// What became of the last offer.
+    last: &'a mut Option<RemoteConfigStatus>,
+    /// The offer being applied: its hash, and where the outcome will come.
+    applying: Option<(Vec<u8>, oneshot::Receiver<Outcome>)>,
+}
+
+impl<'a> Session<'a> {
+    fn new(fleet: &'a Fleet, socket: Socket, last: &'a mut Option<RemoteConfigStatus>) -> Self {
+        Self { fleet, socket, speaker: Speaker::new(&fleet.identity.uid), last, applying: None }
+    }
+
+    async fn run(mut self) -> Ended {
+        tracing::info!("connected to the control plane");
+        self.fleet.health.update(|condition| condition.control_plane = None);
+        match self.converse().await {
+            Ok(never) => match never {},
+            Err(ended) => {
+                if matches!(ended, Ended::Stopping) {
+                    let goodbye = self.speaker.goodbye();
+                    let _it_is_over = self.socket.send(Message::binary(goodbye)).await;
+                    let _it_is_over = self.socket.close(None).await;
+                }
+                ended
+            }
+        }
+    }
+
+    async fn converse(&mut self) -> Result<std::convert::Infallible, Ended> {
+        let mut in_force = self.fleet.in_force.clone();
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.reset();
+        let mut heard = tokio::time::Instant::now();
+        loop {
+            self.tell().await?;
+            let idle = self.applying.is_none();
+            let outcome = async {
+                match &mut self.applying {
+                    Some((_, outcome)) => outcome.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                outcome = outcome => {
+                    let outcome = outcome.unwrap_or_else(|_| Err("the agent could not apply it".into()));
+                    self.applied(outcome);
+                }
+                message = self.socket.next(), if idle => {
+                    heard = tokio::time::Instant::now();
+                    match message.ok_or_else(|| Ended::Broken("the connection closed".into()))?? {
+                        Message::Binary(frame) => self.hear(&frame).await?,
+                        Message::Close(why) => return Err(Ended::Broken(format!("closed: {why:?}"))),
+                        Message::Ping(_) | Message::Pong(_) | Message::Text(_) | Message::Frame(_) => {}
+                    }
+                }
+                _ = in_force.changed() => {}
+                () = self.fleet.health.changed() => {}
+                _ = heartbeat.tick() => {
+                    let beat = self.speaker.heartbeat();
+                    self.socket.send(Message::binary(beat)).await?;
+                }
+                () = tokio::time::sleep_until(heard + SILENCE) => return Err(Ended::Silence),
+            }
+        }
+    }
+
+    /// Says what has changed since it was last said.
+    async fn tell(&mut self) -> Result<(), Ended> {
+        let condition = self.fleet.health.condition();
+        let in_force = self.fleet.in_force.borrow().clone();
+        let state = State::of(&self.fleet.identity, &condition, &in_force, self.last.as_ref());
+        if let Some(frame) = self.speaker.say(&state) {
+            self.socket.send(Message::binary(frame)).await?;
+        }
+        if condition.phase == Phase::Draining { Err(Ended::Stopping) } else { Ok(()) }
+    }
+
+    async fn hear(&mut self, frame: &[u8]) -> Result<(), Ended> {
+        let message = frame.strip_prefix(&[0]).ok_or_else(|| Ended::Broken("an unknown header".into()))?;
+        let message = ServerToAgent::decode(message).map_err(|error| Ended::Broken(error.to_string()))?;
+        if let Some(error) = message.error_response {
+            let asked = |Details::RetryInfo(retry)| Duration::from_nanos(retry.retry_after_nanoseconds);
+            let retry = error.details.map(asked);
+            return Err(match error.r#type() {
+                ServerErrorResponseType::Unavailable => Ended::Busy(retry),
+                _ => Ended::Broken(format!("the server objects: {}", error.error_message)),
+            });
+        }
+        if message.flags & ServerToAgentFlags::ReportFullState as u64 != 0 {
+            self.speaker.forget();
+        }
+        match message.remote_config {
+            Some(offer) => self.offered(offer).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn offered(&mut self, offer: AgentRemoteConfig) -> Result<(), Ended> {
+        let (hash, body) = match message::body(offer) {
+            Ok(offer) => offer,
+            Err((hash, why)) => {
+                self.refused(hash, why);
+                return Ok(());
+            }
+        };
+        let running = self.fleet.in_force.borrow().body.as_ref().map(|body| config_hash(body.as_bytes()));
+        if running.is_some_and(|running| running.as_slice() == hash) {
+            *self.last = Some(message::status(hash, RemoteConfigStatuses::Applied, None));
+            return Ok(());
+        }
+        *self.last = Some(message::status(hash.clone(), RemoteConfigStatuses::Applying, None));
+        self.tell().await?;
+        let (answer, outcome) = oneshot::channel();
+        if self.fleet.offers.send(Offer { body, answer }).await.is_err() {
+            return Err(Ended::Stopping);
+        }
+        self.applying = Some((hash, outcome));
+        Ok(())
+    }
+
+    fn applied(&mut self, outcome: Outcome) {
+        let Some((hash, _)) = self.applying.take() else { return };
+        match outcome {
+            Ok(()) => *self.last = Some(message::status(hash, RemoteConfigStatuses::Applied, None)),
+            Err(why) => self.refused(hash, why),
+        }
+    }
+
+    fn refused(&mut self, hash: Vec<u8>, why: String) {
+        tracing::error!(why, "what the control plane offers is not taken");
+        *self.last = Some(message::status(hash, RemoteConfigStatuses::Failed, Some(why)));
+    }
+}

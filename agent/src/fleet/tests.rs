@@ -1,0 +1,52 @@
+//! What is said over OpAMP, and what is refused before anybody looks at it.
+
+use prost::Message as _;
+use proto::generation::{KEY, MEDIA_TYPE, config_hash};
+use proto::opamp::{AgentConfigFile, AgentConfigMap, AgentRemoteConfig, AgentToServer};
+
+use super::message::{self, Speaker, State};
+
+fn read(frame: &[u8]) -> AgentToServer {
+    assert_eq!(frame[0], 0, "the header");
+    AgentToServer::decode(&frame[1..]).expect("a message")
+}
+
+#[test]
+fn the_first_message_says_everything_and_nothing_is_said_twice() {
+    let mut speaker = Speaker::new("0193a0c0-0000-7000-8000-000000000001");
+    let mut state = State::default();
+    let first = read(&speaker.say(&state).expect("everything"));
+    assert!(first.agent_description.is_some() && first.health.is_some());
+    assert!(first.effective_config.is_some() && first.remote_config_status.is_some());
+    assert_eq!((first.sequence_num, first.instance_uid.len()), (0, 16));
+    assert!(speaker.say(&state).is_none());
+    state.health.last_error = "no".into();
+    let second = read(&speaker.say(&state).expect("a change"));
+    assert!(second.health.is_some() && second.agent_description.is_none());
+    assert_eq!(second.sequence_num, 1);
+    speaker.forget();
+    assert!(read(&speaker.say(&state).expect("everything again")).agent_description.is_some());
+    assert_eq!(read(&speaker.heartbeat()).sequence_num, 3);
+    assert!(read(&speaker.goodbye()).agent_disconnect.is_some());
+}
+
+#[test]
+fn an_offer_of_anything_but_a_generation_is_refused() {
+    let offer = |files: &[(&str, &str, &str)], hash: &[u8]| {
+        let file = |(name, media_type, body): &(&str, &str, &str)| {
+            let file = AgentConfigFile { body: body.as_bytes().to_vec(), content_type: (*media_type).into() };
+            ((*name).to_owned(), file)
+        };
+        let config_map = files.iter().map(file).collect();
+        let config = Some(AgentConfigMap { config_map });
+        message::body(AgentRemoteConfig { config, config_hash: hash.to_vec() })
+    };
+    let hash = config_hash(b"body");
+    assert_eq!(offer(&[(KEY, MEDIA_TYPE, "body")], &hash), Ok((hash.to_vec(), "body".into())));
+    let why = |files: &[(&str, &str, &str)], hash: &[u8]| offer(files, hash).expect_err("refused").1;
+    assert!(why(&[], &hash).contains("no phoenix.yaml"));
+    assert!(why(&[("", "text/yaml", "receivers: {}")], &hash).contains("no phoenix.yaml"));
+    assert!(why(&[(KEY, MEDIA_TYPE, "body"), ("exporters.yaml", "", "x")], &hash).contains("other files"));
+    assert!(why(&[(KEY, "text/yaml", "body")], &hash).contains("of type"));
+    assert!(why(&[(KEY, MEDIA_TYPE, "another body")], &hash).contains("SHA-256"));
+}

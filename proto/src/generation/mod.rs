@@ -1,0 +1,127 @@
+//! The body of a generation: what the control plane pushes to an agent, under the key [`KEY`] of an OpAMP config.
+//!
+//! It is a YAML document (written as its JSON subset, read as YAML) of its own type. What always holds: it holds
+//! nothing but what a generation is made of, so that no server can change a node's receivers, destinations or
+//! secrets; every fragment comes with the SHA-256 of its bytes; what was written reads back as the same.
+
+mod read;
+mod write;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use observe::{Critical, Lens, Price};
+use pipelines::split::Split;
+use sha2::{Digest as _, Sha256};
+
+/// The key in OpAMP's config map.
+pub const KEY: &str = "phoenix.yaml";
+/// The media type of a body.
+pub const MEDIA_TYPE: &str = "text/vnd.phoenix.generation+yaml";
+/// The most bytes of a body.
+pub const MAX_BODY: usize = 1 << 20;
+
+/// One immutable set {baseline, candidate, split, experiment}.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generation {
+    /// Its number: monotone for each agent, never used for another content.
+    pub number: u64,
+    /// The pipeline in charge.
+    pub baseline: Baseline,
+    /// What is tried beside it.
+    pub experiment: Option<Experiment>,
+}
+
+/// The pipeline in charge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Baseline {
+    /// That of the agent's own file.
+    Current,
+    /// This one.
+    Given(Fragment),
+}
+
+/// The pipeline that is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    /// The baseline itself, run a second time: both must differ by exactly nothing.
+    Baseline,
+    /// This one.
+    Given(Fragment),
+}
+
+/// A Collector file of `processors` and their order, `service.pipelines.metrics`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// The text.
+    pub config: String,
+}
+
+/// What is tried, on whom, and what is measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experiment {
+    /// The experiment's id.
+    pub id: String,
+    /// Whose output is delivered.
+    pub split: Split,
+    /// The pipeline that is tried.
+    pub candidate: Candidate,
+    /// Length of a window.
+    pub window: Duration,
+    /// How often the agent reports: whole windows, at least a horizon.
+    pub report_every: Duration,
+    /// The aggregates that people look at.
+    pub lenses: Vec<Lens>,
+    /// The processes that must not vanish.
+    pub critical: Vec<Critical>,
+    /// What the backend costs.
+    pub price: Price,
+    /// What the agent holds the candidate to by itself.
+    pub guardrails: Guardrails,
+}
+
+/// Limits that an agent acts on at once, without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Guardrails {
+    /// The most that a batch may take in the candidate's pipeline; nothing for no limit.
+    pub max_batch_latency: Option<Duration>,
+}
+
+impl Fragment {
+    /// A fragment of this text.
+    pub fn new(config: impl Into<String>) -> Self {
+        Self { config: config.into() }
+    }
+
+    /// SHA-256 of its bytes, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex(&Sha256::digest(&self.config))
+    }
+}
+
+impl Generation {
+    /// SHA-256 of everything but the number, in hexadecimal: by it a content is known again under another number.
+    #[must_use]
+    pub fn content(&self) -> String {
+        hex(&Sha256::digest(Self { number: 0, ..self.clone() }.write()))
+    }
+}
+
+/// SHA-256 of a body: OpAMP's `config_hash`.
+#[must_use]
+pub fn config_hash(body: &[u8]) -> [u8; 32] {
+    Sha256::digest(body).into()
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _always_fits = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;

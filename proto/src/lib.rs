@@ -1,0 +1,34 @@
+//! The customs house: what goes over the wire between agents and the control plane, and its conversions.
+//!
+//! Generated types ([`opamp`], [`v1`]) stop at the edges: the agent's `fleet`, the control plane's `fleet`. What
+//! always holds: what is read here comes from outside, so every conversion says what was wrong with it and none
+//! panics; numbers only ever get added to a message, never reused.
+
+pub mod generation;
+mod report;
+
+pub use report::{Findings, Invalid, MAX_BODY};
+
+/// OpAMP: the control channel.
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated; the .proto file documents it"
+)]
+pub mod opamp {
+    tonic::include_proto!("opamp.proto");
+}
+
+/// Phoenix's own services.
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated; the .proto file documents it"
+)]
+pub mod v1 {
+    tonic::include_proto!("phoenix.v1");
+}

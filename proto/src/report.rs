@@ -1,0 +1,343 @@
+//! A comparison over the wire and back.
+//!
+//! What is derived (savings, relative errors) is not sent but computed again by the code that computed it first,
+//! so that no sender can claim a saving that its own counts do not show.
+
+use observe::{
+    Collision, Comparison, Coverage, LensError, LensReport, NamedCount, Price, SeriesSample, Vanished,
+    VariantReport, Volume,
+};
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::v1;
+
+/// The most bytes of a body that are looked at; what an agent sends is far below.
+pub const MAX_BODY: usize = 256 << 10;
+
+/// The most rows of each list that are sent: a report is at most 8 kB compressed, and the counts tell the whole.
+const MAX_ROWS: usize = 12;
+
+/// What is wrong with a report.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Invalid {
+    /// It is not what was sent.
+    #[error("the digest is not the body's SHA-256")]
+    Digest,
+    /// It is no message.
+    #[error("the body is no Findings: {0}")]
+    Encoding(String),
+    /// It is too large.
+    #[error("the body has {0} bytes, expected at most {MAX_BODY}")]
+    Size(usize),
+    /// A number cannot be what it says.
+    #[error("{0}")]
+    Value(&'static str),
+}
+
+/// What an agent found in a stretch of whole windows. Times are Unix nanoseconds, by the agent's clock.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Findings {
+    /// End of the last window.
+    pub window_end: u64,
+    /// When this was made.
+    pub made_at: u64,
+    /// The candidate's weight, basis points.
+    pub weight_bp: u16,
+    /// Windows so far in which stages still gathered state.
+    pub warm_up_windows: u32,
+    /// This stretch: at least a horizon.
+    pub horizon: Comparison,
+    /// All since both plans run.
+    pub total: Comparison,
+    /// Why the candidate was cut out, if it was.
+    pub candidate_cut: Option<String>,
+    /// Digests of both plans, in hexadecimal.
+    pub baseline_digest: String,
+    /// See `baseline_digest`.
+    pub candidate_digest: String,
+}
+
+impl Findings {
+    /// The body of a report and its digest.
+    #[must_use]
+    pub fn encode(&self) -> (Vec<u8>, [u8; 32]) {
+        let body = v1::Findings {
+            window_end: self.window_end,
+            made_at: self.made_at,
+            weight_bp: u32::from(self.weight_bp),
+            warm_up_windows: self.warm_up_windows,
+            horizon: Some(comparison(&self.horizon)),
+            total: Some(comparison(&self.total)),
+            candidate_cut: self.candidate_cut.clone().unwrap_or_default(),
+            baseline_digest: self.baseline_digest.clone(),
+            candidate_digest: self.candidate_digest.clone(),
+        }
+        .encode_to_vec();
+        let digest = Sha256::digest(&body).into();
+        (body, digest)
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// [`Invalid`].
+    pub fn decode(body: &[u8], digest: &[u8]) -> Result<Self, Invalid> {
+        if body.len() > MAX_BODY {
+            return Err(Invalid::Size(body.len()));
+        }
+        if Sha256::digest(body).as_slice() != digest {
+            return Err(Invalid::Digest);
+        }
+        let read = v1::Findings::decode(body).map_err(|error| Invalid::Encoding(error.to_string()))?;
+        let weight_bp = u16::try_from(read.weight_bp).ok().filter(|&weight| weight <= 10_000);
+        Ok(Self {
+            window_end: read.window_end,
+            made_at: read.made_at,
+            weight_bp: weight_bp.ok_or(Invalid::Value("a weight is at most 10,000 basis points"))?,
+            warm_up_windows: read.warm_up_windows,
+            horizon: read_comparison(read.horizon.ok_or(Invalid::Value("the horizon is missing"))?)?,
+            total: read_comparison(read.total.ok_or(Invalid::Value("the total is missing"))?)?,
+            candidate_cut: Some(read.candidate_cut).filter(|why| !why.is_empty()),
+            baseline_digest: read.baseline_digest,
+            candidate_digest: read.candidate_digest,
+        })
+    }
+}
+
+fn comparison(from: &Comparison) -> v1::Comparison {
+    v1::Comparison {
+        windows: from.windows,
+        seconds: from.seconds,
+        exact: from.exact,
+        input: Some(volume(from.input)),
+        input_series: Some(count(from.input_series)),
+        unassigned_points: from.unassigned_points,
+        baseline: Some(variant(&from.baseline)),
+        candidate: Some(variant(&from.candidate)),
+        lost_by_candidate: Some(count(from.lost_by_candidate)),
+        lost_by_metric: from.lost_by_metric.iter().take(MAX_ROWS).map(named).collect(),
+        lost: from.lost.iter().take(MAX_ROWS).map(named).collect(),
+        lost_samples: from.lost_samples.iter().map(sample).collect(),
+        renamed: from.renamed.iter().take(MAX_ROWS).map(named).collect(),
+        merged: from.merged.iter().take(MAX_ROWS).map(named).collect(),
+        split: from.split.iter().take(MAX_ROWS).map(named).collect(),
+        collisions: from.collisions.iter().take(MAX_ROWS).map(collision).collect(),
+        lenses: from.lenses.iter().take(MAX_ROWS).map(lens).collect(),
+        coverage: Some(coverage(&from.coverage)),
+        price: Some(price(&from.price)),
+    }
+}
+
+fn read_comparison(from: v1::Comparison) -> Result<Comparison, Invalid> {
+    if !from.seconds.is_finite() || from.seconds < 0.0 {
+        return Err(Invalid::Value("a stretch takes a number of seconds, 0 or more"));
+    }
+    let all = |rows: Vec<v1::NamedCount>| rows.into_iter().map(read_named).collect();
+    Ok(Comparison {
+        windows: from.windows,
+        seconds: from.seconds,
+        exact: from.exact,
+        input: read_volume(from.input),
+        input_series: read_count(from.input_series),
+        unassigned_points: from.unassigned_points,
+        baseline: read_variant(from.baseline.unwrap_or_default())?,
+        candidate: read_variant(from.candidate.unwrap_or_default())?,
+        lost_by_candidate: read_count(from.lost_by_candidate),
+        lost_by_metric: all(from.lost_by_metric),
+        lost: all(from.lost),
+        lost_samples: from.lost_samples.into_iter().map(read_sample).collect(),
+        renamed: all(from.renamed),
+        merged: all(from.merged),
+        split: all(from.split),
+        collisions: from.collisions.into_iter().map(read_collision).collect(),
+        lenses: from.lenses.into_iter().map(read_lens).collect::<Result<_, _>>()?,
+        coverage: read_coverage(from.coverage.unwrap_or_default())?,
+        price: read_price(from.price.unwrap_or_default())?,
+        ..Comparison::default()
+    }
+    .with_savings())
+}
+
+fn volume(from: Volume) -> v1::Volume {
+    v1::Volume { requests: from.requests, points: from.points, bytes: from.bytes }
+}
+
+fn read_volume(from: Option<v1::Volume>) -> Volume {
+    let from = from.unwrap_or_default();
+    Volume { requests: from.requests, points: from.points, bytes: from.bytes }
+}
+
+fn count(from: observe::Count) -> v1::Count {
+    v1::Count { value: from.value, exact: from.exact }
+}
+
+fn read_count(from: Option<v1::Count>) -> observe::Count {
+    let from = from.unwrap_or_default();
+    observe::Count { value: from.value, exact: from.exact }
+}
+
+fn variant(from: &VariantReport) -> v1::VariantReport {
+    let latency = &from.latency;
+    v1::VariantReport {
+        output: Some(volume(from.output)),
+        delivered: Some(volume(from.delivered)),
+        series: Some(count(from.series)),
+        active_series: from.active_series,
+        monthly_usd: from.monthly_usd,
+        lost: Some(count(from.lost)),
+        collisions: Some(count(from.collisions)),
+        assigned_points: from.assigned_points,
+        units: Some(count(from.units)),
+        units_delivered: Some(count(from.units_delivered)),
+        nanos_per_point: from.nanos_per_point,
+        latency: Some(v1::Latency {
+            count: latency.count,
+            p50: latency.p50,
+            p99: latency.p99,
+            max: latency.max,
+        }),
+        failures: from.failures,
+    }
+}
+
+fn read_variant(from: v1::VariantReport) -> Result<VariantReport, Invalid> {
+    let latency = from.latency.unwrap_or_default();
+    let finite = |value: f64| value.is_finite() && value >= 0.0;
+    if !finite(from.monthly_usd) || !from.nanos_per_point.is_none_or(finite) {
+        return Err(Invalid::Value("a cost is a number, 0 or more"));
+    }
+    Ok(VariantReport {
+        output: read_volume(from.output),
+        delivered: read_volume(from.delivered),
+        series: read_count(from.series),
+        active_series: from.active_series,
+        monthly_usd: from.monthly_usd,
+        lost: read_count(from.lost),
+        collisions: read_count(from.collisions),
+        assigned_points: from.assigned_points,
+        units: read_count(from.units),
+        units_delivered: read_count(from.units_delivered),
+        nanos_per_point: from.nanos_per_point,
+        latency: observe::LatencySummary {
+            count: latency.count,
+            p50: latency.p50,
+            p99: latency.p99,
+            max: latency.max,
+        },
+        failures: from.failures,
+    })
+}
+
+fn named(from: &NamedCount) -> v1::NamedCount {
+    let NamedCount { metric, executable, series } = from.clone();
+    v1::NamedCount { metric, executable, series }
+}
+
+fn read_named(from: v1::NamedCount) -> NamedCount {
+    NamedCount { metric: from.metric, executable: from.executable, series: from.series }
+}
+
+fn sample(from: &SeriesSample) -> v1::SeriesSample {
+    let SeriesSample { metric, process, attributes } = from.clone();
+    v1::SeriesSample { metric, process, attributes }
+}
+
+fn read_sample(from: v1::SeriesSample) -> SeriesSample {
+    SeriesSample { metric: from.metric, process: from.process, attributes: from.attributes }
+}
+
+fn collision(from: &Collision) -> v1::Collision {
+    v1::Collision { metric: from.metric.clone(), series: from.series.clone(), writers: from.writers.to_vec() }
+}
+
+fn read_collision(from: v1::Collision) -> Collision {
+    let mut writers = from.writers.into_iter();
+    let mut next = || writers.next().unwrap_or_default();
+    Collision { metric: from.metric, series: from.series, writers: [next(), next()] }
+}
+
+fn lens(from: &LensReport) -> v1::LensReport {
+    v1::LensReport {
+        name: from.name.clone(),
+        metric: from.metric.clone(),
+        group_by: from.group_by.clone(),
+        total: Some(lens_error(&from.total)),
+        groups: from.groups,
+        groups_that_differ: from.groups_that_differ,
+        worst: from.worst.iter().take(3).map(lens_error).collect(),
+        truncated: from.truncated,
+    }
+}
+
+fn read_lens(from: v1::LensReport) -> Result<LensReport, Invalid> {
+    Ok(LensReport {
+        name: from.name,
+        metric: from.metric,
+        group_by: from.group_by,
+        total: read_lens_error(from.total.unwrap_or_default())?,
+        groups: from.groups,
+        groups_that_differ: from.groups_that_differ,
+        worst: from.worst.into_iter().map(read_lens_error).collect::<Result<_, _>>()?,
+        truncated: from.truncated,
+    })
+}
+
+fn lens_error(from: &LensError) -> v1::LensError {
+    v1::LensError { group: from.group.clone(), baseline: from.baseline, candidate: from.candidate }
+}
+
+fn read_lens_error(from: v1::LensError) -> Result<LensError, Invalid> {
+    if from.baseline.is_finite() && from.candidate.is_finite() {
+        Ok(LensError::of(from.group, from.baseline, from.candidate))
+    } else {
+        Err(Invalid::Value("a lens sums to a finite number"))
+    }
+}
+
+fn coverage(from: &Coverage) -> v1::Coverage {
+    let vanished = |row: &Vanished| v1::Vanished { process: row.process.clone(), wholly: row.wholly };
+    v1::Coverage {
+        critical: from.critical,
+        baseline: from.baseline,
+        candidate: from.candidate,
+        vanished: from.vanished.iter().take(2 * MAX_ROWS).map(vanished).collect(),
+    }
+}
+
+fn read_coverage(from: v1::Coverage) -> Result<Coverage, Invalid> {
+    if from.baseline.max(from.candidate) > from.critical {
+        return Err(Invalid::Value("more critical processes are shown than came in"));
+    }
+    let vanished = |row: v1::Vanished| Vanished { process: row.process, wholly: row.wholly };
+    Ok(Coverage {
+        critical: from.critical,
+        baseline: from.baseline,
+        candidate: from.candidate,
+        vanished: from.vanished.into_iter().map(vanished).collect(),
+    })
+}
+
+fn price(from: &Price) -> v1::Price {
+    v1::Price {
+        usd_per_1000_active_series: from.usd_per_1000_active_series,
+        usd_per_gigabyte: from.usd_per_gigabyte,
+        source: from.source.clone(),
+    }
+}
+
+fn read_price(from: v1::Price) -> Result<Price, Invalid> {
+    let amounts = [from.usd_per_1000_active_series, from.usd_per_gigabyte];
+    if amounts.iter().any(|amount| !amount.is_finite() || *amount < 0.0) {
+        return Err(Invalid::Value("a price is a number, 0 or more"));
+    }
+    Ok(Price {
+        usd_per_1000_active_series: from.usd_per_1000_active_series,
+        usd_per_gigabyte: from.usd_per_gigabyte,
+        source: from.source,
+    })
+}
+
+#[cfg(test)]
+mod tests;
