@@ -27,11 +27,12 @@ use crate::auth::password::{PasswordError, Passwords};
 use crate::auth::setup::SetupToken;
 use crate::clock::{Clock, Entropy};
 use crate::config::Serve;
+use crate::fleet::hub::Hub;
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::rest::Limits;
 use crate::store::{Store, StoreError, users};
-use crate::{fleet, rest};
+use crate::{fleet, reconcile, rest};
 
 /// How long a shutdown waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -108,7 +109,8 @@ impl App {
         store.migrate_up().await?;
         let auth = auth(config, &store, &clock, &entropy).await?;
         let (stop, stopping) = watch::channel(false);
-        let state = AppState::new(Shared { store, clock, entropy, auth, metrics, stopping });
+        let state =
+            AppState::new(Shared { store, clock, entropy, auth, hub: Hub::default(), metrics, stopping });
         Ok(Self { state, stop, rest, fleet })
     }
 
@@ -132,6 +134,7 @@ impl App {
         serving.spawn(rest.serve(rest::router(state.clone()), state.stopping()));
         serving.spawn(fleet.serve(fleet::router(state.clone()), state.stopping()));
         serving.spawn(rotate(state.clone()));
+        serving.spawn(reconcile::run(state.clone()));
         end.await;
         tracing::info!("draining");
         stop.send_replace(true);
@@ -143,12 +146,7 @@ impl App {
 }
 
 /// Opens the keys and, while nobody is known, the setup.
-async fn auth(
-    config: &Serve,
-    store: &Store,
-    clock: &Clock,
-    entropy: &Entropy,
-) -> Result<Auth, BootError> {
+async fn auth(config: &Serve, store: &Store, clock: &Clock, entropy: &Entropy) -> Result<Auth, BootError> {
     let file = |path: &Path| {
         let path = path.to_owned();
         move |source| BootError::File { path, source }

@@ -25,21 +25,34 @@ struct At {
     listener: &'static str,
 }
 
+/// What became of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Report {
+    status: &'static str,
+}
+
 /// Every family there is.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Mutex<Registry>,
     answers: Family<Answer, Counter>,
     refused_connections: Family<At, Counter>,
+    reports: Family<Report, Counter>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let (answers, refused_connections) = (Family::default(), Family::default());
-        let metrics = Self { registry: Mutex::new(Registry::default()), answers, refused_connections };
+        let metrics = Self {
+            registry: Mutex::new(Registry::default()),
+            answers: Family::default(),
+            refused_connections: Family::default(),
+            reports: Family::default(),
+        };
         metrics.register("phoenix_http_requests", "Requests answered", metrics.answers.clone());
         let help = "Connections turned away because too many were open";
         metrics.register("phoenix_refused_connections", help, metrics.refused_connections.clone());
+        let help = "Reports of agents, by what became of them";
+        metrics.register("phoenix_reports", help, metrics.reports.clone());
         metrics
     }
 }
@@ -67,6 +80,11 @@ impl Metrics {
     /// Counts a connection that was turned away.
     pub fn refused_connection(&self, listener: &'static str) {
         self.refused_connections.get_or_create(&At { listener }).inc();
+    }
+
+    /// Counts a report.
+    pub fn reported(&self, status: &'static str) {
+        self.reports.get_or_create(&Report { status }).inc();
     }
 
     /// All of it as text.

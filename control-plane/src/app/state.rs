@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::auth::{Actor, Auth, Session, token};
 use crate::clock::{Clock, Entropy, UnixMillis};
+use crate::fleet::hub::Hub;
 use crate::metrics::Metrics;
 use crate::rest::Problem;
 use crate::store::Store;
@@ -23,6 +24,8 @@ pub struct Shared {
     pub entropy: Entropy,
     /// Who may come in.
     pub auth: Auth,
+    /// Which agents are connected, and whom to wake.
+    pub hub: Hub,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether the end has begun.

@@ -138,12 +138,7 @@ pub async fn setup(
 ///
 /// # Errors
 /// [`AccountError`].
-pub async fn add_tenant(
-    state: &AppState,
-    name: &str,
-    admin: NewUser,
-    by: By,
-) -> Result<User, AccountError> {
+pub async fn add_tenant(state: &AppState, name: &str, admin: NewUser, by: By) -> Result<User, AccountError> {
     let hash = state.auth.passwords.hash(admin.password.clone()).await?;
     let mut tx = state.store.begin().await?;
     let user = found(state, &mut tx, name, admin, &hash, Some(by)).await?;

@@ -6,6 +6,7 @@ mod agents;
 mod audit;
 mod auth;
 mod enrollment_tokens;
+mod experiments;
 mod extract;
 mod health;
 mod limit;
@@ -35,6 +36,7 @@ pub fn routes(state: AppState) -> Routes {
         .with(audit::routes)
         .with(enrollment_tokens::routes)
         .with(agents::routes)
+        .with(experiments::routes)
 }
 
 /// What the REST listener serves.

@@ -6,10 +6,15 @@
 
 pub mod agents;
 mod column;
+pub mod deployments;
 pub mod enrollment_tokens;
+pub mod experiments;
+pub mod generations;
 mod migrate;
+pub mod sessions;
 pub mod tenants;
 pub mod users;
+pub mod windows;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
