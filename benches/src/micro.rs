@@ -58,7 +58,7 @@ exporters: { nop: {} }
 
 fn pipeline(config: &str) -> anyhow::Result<Pipeline> {
     let file = CollectorFile::parse("bench.yaml", config, &|_| None)?;
-    Ok(Pipeline::build(&file.check("metrics")?))
+    Ok(Pipeline::build(&file.check("metrics")?, NOW))
 }
 
 /// Runs every piece that `args` name and prints a line each.

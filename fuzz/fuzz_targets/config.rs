@@ -11,6 +11,6 @@ fuzz_target!(|text: &str| {
     for entry in file.pipelines().iter().filter(|entry| entry.signal == Signal::Metrics) {
         let Ok(plan) = file.check(&entry.id) else { continue };
         let mut output = Batch::default();
-        let _ = Pipeline::build(&plan).process(&Batch::default(), 0, &mut output);
+        let _ = Pipeline::build(&plan, 0).process(&Batch::default(), 0, &mut output);
     }
 });

@@ -30,7 +30,7 @@ fn pipeline(processors: &[&str]) -> Pipeline {
     );
     let file =
         CollectorFile::parse("test.yaml", &config, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
-    Pipeline::build(&file.check("metrics").unwrap_or_else(|problems| panic!("{problems}")))
+    Pipeline::build(&file.check("metrics").unwrap_or_else(|problems| panic!("{problems}")), 0)
 }
 
 /// An observer between two pipelines.

@@ -7,9 +7,11 @@
 mod aggregate;
 pub mod batch;
 pub mod config;
+pub mod json;
 pub mod ottl;
 pub mod processors;
 pub mod split;
+pub mod template;
 pub mod yaml;
 
 pub use batch::Batch;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use observe::{Evidence, Experiment, Variant};
+use pipelines::processors::{Variants, hand_over};
 use pipelines::split::Weight;
 
 use super::generation::{Current, Generation, Routes};
@@ -121,23 +122,20 @@ fn lane(intent: &Intent, agent_uid: &str, now: u64) -> Option<Lane> {
     let baseline = intent.baseline.as_ref()?;
     let trial = intent.experiment.as_ref().map(|experiment| Trial::build(experiment, agent_uid, now));
     let idle = baseline.stages().is_empty() && trial.is_none();
-    (!idle).then(|| Lane::new(Side::build(baseline), trial))
+    (!idle).then(|| Lane::new(Side::build(baseline, now), trial))
 }
 
-/// Hands state over: from the same variant, or from the other where that ran the very plan that this
-/// one runs now, so that a promotion keeps what the candidate has gathered.
-fn adopt(lane: &mut Lane, old: Lane) {
-    let (mut baseline, mut trial) = (Some(old.baseline), old.trial);
-    let mut candidate = trial.as_mut().and_then(|trial| trial.side.take());
-    let new_candidate = lane.trial.as_mut().and_then(|trial| trial.side.as_mut());
-    // What was observed of other plans says nothing about these.
-    let same_plans =
-        runs(&lane.baseline, &baseline) && new_candidate.as_ref().is_some_and(|new| runs(new, &candidate));
-    inherit(&mut lane.baseline, &mut baseline, &mut candidate);
-    if let Some(new) = new_candidate {
-        inherit(new, &mut candidate, &mut baseline);
-    }
-    if let (Some(new), Some(old)) = (&mut lane.trial, trial)
+/// Hands state over, and the observer where it goes on observing the same.
+fn adopt(lane: &mut Lane, mut old: Lane) {
+    let same_plans = match (&lane.trial, &old.trial) {
+        (Some(Trial { side: Some(new), .. }), Some(Trial { side: Some(old_side), .. })) => {
+            // What was observed of other plans says nothing about these.
+            lane.baseline.runs_the_plan_of(&old.baseline) && new.runs_the_plan_of(old_side)
+        }
+        _ => false,
+    };
+    hand_over(variants(&mut old), variants(lane));
+    if let (Some(new), Some(old)) = (&mut lane.trial, old.trial)
         && same_plans
         && same(&new.observation, &old.observation)
     {
@@ -145,15 +143,10 @@ fn adopt(lane: &mut Lane, old: Lane) {
     }
 }
 
-fn runs(new: &Side, plan_of: &Option<Side>) -> bool {
-    plan_of.as_ref().is_some_and(|old| new.runs_the_plan_of(old))
-}
-
-fn inherit(new: &mut Side, same: &mut Option<Side>, other: &mut Option<Side>) {
-    let from = if runs(new, other) && !runs(new, same) { other } else { same };
-    if let Some(old) = from.take() {
-        new.adopt(old);
-    }
+/// The pipelines of a lane, by variant.
+fn variants(lane: &mut Lane) -> Variants<'_> {
+    let candidate = lane.trial.as_mut().and_then(|trial| trial.side.as_mut());
+    [lane.baseline.pipeline(), candidate.and_then(Side::pipeline)]
 }
 
 /// An observer serves on as long as it is asked the same.

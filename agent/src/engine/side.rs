@@ -16,9 +16,9 @@ pub struct Side {
 }
 
 impl Side {
-    /// A pipeline without any state yet.
-    pub fn build(plan: &Plan) -> Self {
-        let pipeline = (!plan.stages().is_empty()).then(|| Pipeline::build(plan));
+    /// A pipeline without any state yet, from `now` on, Unix nanoseconds.
+    pub fn build(plan: &Plan, now: u64) -> Self {
+        let pipeline = (!plan.stages().is_empty()).then(|| Pipeline::build(plan, now));
         Self { plan: plan.clone(), pipeline, output: Batch::default() }
     }
 
@@ -27,11 +27,9 @@ impl Side {
         self.plan.digest() == other.plan.digest()
     }
 
-    /// Takes over the state of every stage of `old` that has not changed.
-    pub fn adopt(&mut self, old: Self) {
-        if let (Some(pipeline), Some(old)) = (&mut self.pipeline, old.pipeline) {
-            pipeline.adopt(old);
-        }
+    /// Its pipeline, to hand state over.
+    pub fn pipeline(&mut self) -> Option<&mut Pipeline> {
+        self.pipeline.as_mut()
     }
 
     /// Runs the pipeline over `input` at `now`, Unix nanoseconds.
@@ -41,10 +39,12 @@ impl Side {
     pub fn process(&mut self, input: &Batch, now: u64) -> Result<(), String> {
         let Self { plan, pipeline: Some(pipeline), output } = self else { return Ok(()) };
         match guarded(|| pipeline.process(input, now, output)) {
+            // What the sender alone should be told of is no failure of the pipeline.
+            Ok(Err(refused)) if refused.passed_on => Ok(()),
             Ok(result) => result.map_err(|refused| refused.to_string()),
             Err(panic) => {
                 // Replaced, so that nobody sees what it left half done.
-                *pipeline = Pipeline::build(plan);
+                *pipeline = Pipeline::build(plan, now);
                 *output = Batch::default();
                 Err(panic)
             }

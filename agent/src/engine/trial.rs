@@ -41,7 +41,7 @@ impl Trial {
     pub fn build(experiment: &Experiment, agent_uid: &str, now: u64) -> Self {
         let observation = Arc::clone(&experiment.observation);
         Self {
-            side: Some(Side::build(&experiment.candidate)),
+            side: Some(Side::build(&experiment.candidate, now)),
             observer: Observer::new(Arc::clone(&observation), now),
             closed: Vec::new(),
             max_batch_latency: experiment.max_batch_latency,

@@ -39,7 +39,7 @@ pub(crate) use attrs::Pending;
 pub(crate) use edit::{Owner, Path};
 pub(crate) use grow::{NewMetric, NewPoint};
 pub(crate) use rewrite::AttributeList;
-pub(crate) use wire::Wire;
+pub(crate) use wire::{Field as WireField, Reader, Wire};
 
 use bytes::Bytes;
 

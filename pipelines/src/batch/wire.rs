@@ -22,7 +22,7 @@ pub(crate) enum Wire {
     Varint(u64),
     Fixed64(u64),
     Len(Span),
-    Fixed32,
+    Fixed32(u32),
 }
 
 /// One field of a message.
@@ -92,18 +92,16 @@ impl<'a> Reader<'a> {
             2 => Wire::Len(self.length_delimited()?),
             1 => Wire::Fixed64(u64::from_le_bytes(self.fixed::<8>()?)),
             0 => Wire::Varint(self.varint()?),
-            5 => {
-                self.fixed::<4>()?;
-                Wire::Fixed32
-            }
+            5 => Wire::Fixed32(u32::from_le_bytes(self.fixed::<4>()?)),
             3 | 4 => return malformed(at, "a protobuf group; OTLP has none"),
             _ => return malformed(at, "an unknown protobuf wire type"),
         };
         Ok(Some(Field { number, value, at }))
     }
 
+    /// A varint by itself, as they lie in a packed list.
     #[inline(always)]
-    fn varint(&mut self) -> Result<u64, Malformed> {
+    pub fn varint(&mut self) -> Result<u64, Malformed> {
         match self.buf.get(self.pos) {
             Some(&first) => self.varint_from(first),
             None => malformed(self.pos, CUT_OFF),

@@ -30,6 +30,11 @@ impl Digest {
         Self(hasher.finalize().into())
     }
 
+    /// Of bytes as they are.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -11,25 +11,29 @@ mod error_mode;
 mod failed;
 mod filter;
 mod groupbyattrs;
+mod handover;
 mod pipeline;
 mod resource;
 mod selection;
+mod state;
 mod transform;
 
 use std::time::Duration;
 
-use crate::Batch;
 use crate::config::Scope;
 use crate::yaml::{Node, Problem};
 
 pub use attributes::Attributes;
 pub use filter::Filter;
 pub use groupbyattrs::GroupByAttrs;
+pub use handover::{Variants, hand_over};
 pub use pipeline::{Pipeline, Refused, RuleCount};
 pub use resource::Resource;
+pub use state::{Flush, Kept};
 pub use transform::Transform;
 
 use failed::Failed;
+use state::{State, Turn};
 
 /// The types that run as stages.
 pub const SUPPORTED: [&str; 5] = ["filter", "transform", "attributes", "resource", "groupbyattrs"];
@@ -109,8 +113,14 @@ impl Processor {
         }
     }
 
-    /// Edits a batch in place.
-    fn run(&self, batch: &mut Batch, now: u64, dropped: &mut [u64]) -> Result<(), Failed> {
+    /// What it will remember between batches, if it does, from `start` on, Unix nanoseconds.
+    fn start(&self, _start: u64) -> Option<Box<dyn State>> {
+        None
+    }
+
+    /// Edits a batch in place; for processors without a memory.
+    fn run(&self, turn: Turn<'_>, dropped: &mut [u64]) -> Result<(), Failed> {
+        let Turn { batch, now, .. } = turn;
         match self {
             Self::Filter(filter) => return filter.run(batch, now, dropped),
             Self::Transform(transform) => return transform.run(batch, now),

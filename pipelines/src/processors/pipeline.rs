@@ -1,39 +1,42 @@
 //! A plan at work.
 
-use std::collections::HashMap;
-
 use crate::Batch;
 use crate::config::{ComponentId, Digest, Plan};
 use crate::ottl::Failure;
 
 use super::Processor;
+use super::state::{Flush, Kept, State, Turn};
 
-/// A pipeline that processes batches, one at a time.
+/// A pipeline that processes batches, one at a time, and lets time pass between them.
 #[derive(Debug)]
 pub struct Pipeline {
     stages: Vec<Running>,
 }
 
-/// A stage and what it has counted.
+/// A stage and what it has gathered.
 #[derive(Debug)]
-struct Running {
+pub(super) struct Running {
     id: ComponentId,
     digest: Digest,
     processor: Processor,
+    /// What it remembers between batches, if it does.
+    state: Option<Box<dyn State>>,
     /// Points dropped by each of the processor's rules.
     dropped: Vec<u64>,
 }
 
-/// Why a batch was refused: a condition failed in a stage that propagates errors.
+/// Why a batch was refused: a condition failed in a stage that propagates errors, or the stage cannot work on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{stage} refused the batch: the condition {rule:?} failed: {why}")]
+#[error("{stage} refused the batch: {rule} failed: {why}")]
 pub struct Refused {
     /// The stage.
     pub stage: ComponentId,
-    /// The condition, as it is written in the config.
+    /// The condition, as it is written in the config, or what else failed.
     pub rule: String,
     /// How it failed.
     pub why: Failure,
+    /// Whether the rest of the batch went on all the same: then the output is what leaves.
+    pub passed_on: bool,
 }
 
 /// How many points a rule dropped.
@@ -47,45 +50,108 @@ pub struct RuleCount {
     pub points: u64,
 }
 
+impl Running {
+    fn run(&mut self, turn: Turn<'_>) -> Result<(), Refused> {
+        let outcome = match &mut self.state {
+            Some(state) => state.run(turn),
+            None => self.processor.run(turn, &mut self.dropped),
+        };
+        outcome.map_err(|failed| Refused {
+            stage: self.id.clone(),
+            rule: failed.rule,
+            why: failed.why,
+            passed_on: failed.passes_on,
+        })
+    }
+
+    fn key(&self) -> (&ComponentId, Digest) {
+        (&self.id, self.digest)
+    }
+}
+
 impl Pipeline {
-    /// Builds what a plan says. A plan was checked, so nothing can be wrong with it.
-    pub fn build(plan: &Plan) -> Self {
+    /// Builds what a plan says, to start at `start`, Unix nanoseconds. A plan was checked, so nothing can be
+    /// wrong with it.
+    pub fn build(plan: &Plan, start: u64) -> Self {
         let stages = plan.stages().iter().map(|stage| Running {
             id: stage.id.clone(),
             digest: stage.digest,
             dropped: vec![0; stage.processor.rules().len()],
+            state: stage.processor.start(start),
             processor: stage.processor.clone(),
         });
         Self { stages: stages.collect() }
     }
 
     /// Processes a batch: `out` becomes what leaves the last stage. `now` is the time in nanoseconds since
-    /// 1970, for stages that have a clock.
+    /// 1970, for stages that have a clock. What was due before must have been asked for by [`Self::advance`].
     ///
     /// # Errors
-    /// A stage refused the batch; then `out` holds nothing to rely on.
+    /// A stage refused the batch; then `out` holds nothing to rely on, unless the error says that it was passed
+    /// on. Of several that pass it on, the first is told.
     pub fn process(&mut self, input: &Batch, now: u64, out: &mut Batch) -> Result<(), Refused> {
         out.copy_from(input);
-        for stage in &mut self.stages {
-            let outcome = stage.processor.run(out, now, &mut stage.dropped);
-            outcome.map_err(|failed| Refused {
-                stage: stage.id.clone(),
-                rule: failed.rule,
-                why: failed.why,
-            })?;
-        }
-        Ok(())
+        run(&mut self.stages, input, out, now)
     }
 
-    /// Takes over what stages of the same id and config have counted in the pipeline that this one replaces.
-    pub fn adopt(&mut self, previous: Self) {
-        let mut kept: HashMap<(ComponentId, Digest), Running> =
-            previous.stages.into_iter().map(|stage| ((stage.id.clone(), stage.digest), stage)).collect();
-        for stage in &mut self.stages {
-            if let Some(previous) = kept.remove(&(stage.id.clone(), stage.digest)) {
-                *stage = previous;
+    /// Lets time pass until `now`, Unix nanoseconds: what stages send when their time has come goes through those
+    /// behind them. Each flush that leaves something is an output of its own, in the order of time.
+    pub fn advance(&mut self, now: u64) -> Vec<Flush> {
+        let mut flushes = Vec::new();
+        while let Some((at, place)) = self.next_due().filter(|(at, _)| *at <= now) {
+            let flush = self.stages[place].state.as_mut().and_then(|state| state.fire(at));
+            flushes.extend(flush.and_then(|flush| self.pass(place, flush)));
+        }
+        flushes
+    }
+
+    fn next_due(&self) -> Option<(u64, usize)> {
+        let due = |(place, stage): (usize, &Running)| Some((stage.state.as_ref()?.due()?, place));
+        self.stages.iter().enumerate().filter_map(due).min()
+    }
+
+    /// When [`Self::advance`] next has something to do, Unix nanoseconds.
+    pub fn due(&self) -> Option<u64> {
+        self.next_due().map(|(at, _)| at)
+    }
+
+    /// Stops at `now`: all that waits in a stage is sent through those behind it.
+    pub fn shutdown(&mut self, now: u64) -> Vec<Flush> {
+        self.finish(now, |_| true)
+    }
+
+    /// Before `successor` takes over at `now`: stages that it does not have give away what waits in them, through
+    /// the stages that stand behind them here.
+    pub fn retire(&mut self, successor: Option<&Self>, now: u64) -> Vec<Flush> {
+        let stays = |stage: &Running| {
+            successor.is_some_and(|successor| successor.keys().any(|key| key == stage.key()))
+        };
+        self.finish(now, |stage| !stays(stage))
+    }
+
+    fn finish(&mut self, now: u64, which: impl Fn(&Running) -> bool) -> Vec<Flush> {
+        let mut flushes = self.advance(now);
+        for place in 0..self.stages.len() {
+            if which(&self.stages[place]) {
+                let flush = self.stages[place].state.as_mut().and_then(|state| state.finish(now));
+                flushes.extend(flush.and_then(|flush| self.pass(place, flush)));
             }
         }
+        flushes
+    }
+
+    /// What of a flush leaves, after the stages behind the one that sent it. What one of them refuses is lost, as
+    /// it is in the Collector, and counted nowhere else.
+    fn pass(&mut self, from: usize, mut flush: Flush) -> Option<Flush> {
+        let Flush { at, input, output } = &mut flush;
+        let outcome = run(&mut self.stages[from + 1..], input, output, *at);
+        let left = outcome.is_ok() || outcome.is_err_and(|refused| refused.passed_on);
+        (left && !flush.output.resources().is_empty()).then_some(flush)
+    }
+
+    /// What each stage with a memory keeps.
+    pub fn kept(&self) -> impl Iterator<Item = (&ComponentId, Kept)> {
+        self.stages.iter().filter_map(|stage| Some((&stage.id, stage.state.as_ref()?.kept())))
     }
 
     /// Whether every batch leaves as it came.
@@ -104,4 +170,48 @@ impl Pipeline {
         }
         counts
     }
+
+    /// What the stages' state is kept by.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&ComponentId, Digest)> {
+        self.stages.iter().map(Running::key)
+    }
+
+    /// Whether it has the very stages of another, in the same order.
+    pub(super) fn same_stages(&self, other: &Self) -> bool {
+        self.keys().eq(other.keys())
+    }
+
+    /// A stage with all that it gathered; what stays here has gathered nothing.
+    pub(super) fn take_stage(&mut self, place: usize) -> Gathered {
+        let stage = &mut self.stages[place];
+        let nothing = vec![0; stage.dropped.len()];
+        (stage.state.take(), std::mem::replace(&mut stage.dropped, nothing))
+    }
+
+    /// The same state for another variant; what was counted stays here.
+    pub(super) fn copy_stage(&self, place: usize) -> Gathered {
+        let stage = &self.stages[place];
+        (stage.state.as_ref().map(|state| state.copy()), vec![0; stage.dropped.len()])
+    }
+
+    pub(super) fn put_stage(&mut self, place: usize, (state, dropped): Gathered) {
+        self.stages[place].dropped = dropped;
+        if state.is_some() {
+            self.stages[place].state = state;
+        }
+    }
+}
+
+/// A stage's state, and what its rules have dropped.
+pub(super) type Gathered = (Option<Box<dyn State>>, Vec<u64>);
+
+fn run(stages: &mut [Running], input: &Batch, batch: &mut Batch, now: u64) -> Result<(), Refused> {
+    let mut first = Ok(());
+    for stage in stages {
+        match stage.run(Turn { input, batch, now }) {
+            Err(refused) if !refused.passed_on => return Err(refused),
+            outcome => first = first.and(outcome),
+        }
+    }
+    first
 }

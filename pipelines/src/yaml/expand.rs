@@ -96,7 +96,7 @@ fn resolve(reference: &str, at: Location, lookup: Lookup<'_>) -> Result<String, 
 
 /// Makes the node what the value is in YAML; text is taken as it is, quotes and all.
 fn whole(node: &mut Node, value: &str, at: Location) -> Result<(), Problem> {
-    let read = read::tree(value, &mut Vec::new());
+    let read = read::tree(value, &[], &mut Vec::new());
     match read.map(|read| read.kind) {
         Some(Kind::List(_) | Kind::Map(_)) => {
             Err(Problem::new(at, "a variable that holds a list or a map").expected("a single value"))

@@ -30,7 +30,7 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// Every syntax error, duplicate key, passed limit or variable that cannot be expanded.
 pub fn read(file: &str, source: &str, lookup: Lookup<'_>) -> Result<Node, Problems> {
     let mut problems = Vec::new();
-    let node = read::tree(source, &mut problems).map(|mut node| {
+    let node = read::tree(source, &[], &mut problems).map(|mut node| {
         expand::expand(&mut node, lookup, &mut problems);
         node
     });
@@ -38,6 +38,27 @@ pub fn read(file: &str, source: &str, lookup: Lookup<'_>) -> Result<Node, Proble
         Some(node) if problems.is_empty() => Ok(node),
         _ => Err(Problems::new(file, source, problems)),
     }
+}
+
+/// Reads one YAML document as it is written: no variable is expanded, and `tags` stay on their nodes.
+///
+/// # Errors
+/// Every syntax error, duplicate key and passed limit.
+pub(crate) fn read_written(
+    file: &str,
+    source: &str,
+    tags: &'static [&'static str],
+) -> Result<Node, Problems> {
+    let mut problems = Vec::new();
+    match read::tree(source, tags, &mut problems) {
+        Some(node) if problems.is_empty() => Ok(node),
+        _ => Err(Problems::new(file, source, problems)),
+    }
+}
+
+/// Whether a text that stands unquoted is still text.
+pub(crate) fn is_plain_text(text: &str) -> bool {
+    scalar::plain(text).is_none()
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub struct Node {
     pub(super) spelling: Option<String>,
     /// Whether a variable had a part in it; then no message shows it, since it may be a secret.
     pub(super) expanded: bool,
+    /// The tag that stands before it, if it is one that the reader was told of.
+    pub(crate) tag: Option<&'static str>,
 }
 
 /// What a node is.
@@ -53,8 +55,8 @@ pub struct Key {
 }
 
 impl Node {
-    pub(super) fn new(location: Location, kind: Kind) -> Self {
-        Self { location, kind, spelling: None, expanded: false }
+    pub(crate) fn new(location: Location, kind: Kind) -> Self {
+        Self { location, kind, spelling: None, expanded: false, tag: None }
     }
 
     /// A node that says nothing, such as what a missing section stands for.

@@ -15,7 +15,9 @@ const MAX_NODES: usize = 100_000;
 const MAX_DEPTH: usize = 64;
 
 /// Reads the only document of `source`. Problems that leave a tree are added and the tree returned.
-pub(super) fn tree(source: &str, problems: &mut Vec<Problem>) -> Option<Node> {
+///
+/// `tags` are those that mean something to the caller; a node keeps the one that it has.
+pub(super) fn tree(source: &str, tags: &'static [&'static str], problems: &mut Vec<Problem>) -> Option<Node> {
     if source.len() > MAX_BYTES {
         let message = format!("the file has {} bytes", source.len());
         problems.push(Problem::new(Location::START, message).expected(format!("at most {MAX_BYTES} bytes")));
@@ -23,7 +25,7 @@ pub(super) fn tree(source: &str, problems: &mut Vec<Problem>) -> Option<Node> {
     }
     let options = granit_parser::options! { emit_comments: false };
     let parser = Parser::new_from_str_with_options(source, options);
-    let mut reader = Reader { source, parser, anchors: HashMap::new(), nodes: 0, problems };
+    let mut reader = Reader { source, parser, tags, anchors: HashMap::new(), nodes: 0, problems };
     match reader.document() {
         Ok(node) => Some(node),
         Err(problem) => {
@@ -36,6 +38,7 @@ pub(super) fn tree(source: &str, problems: &mut Vec<Problem>) -> Option<Node> {
 struct Reader<'s, 'p> {
     source: &'s str,
     parser: Parser<'s, granit_parser::StrInput<'s>>,
+    tags: &'static [&'static str],
     anchors: HashMap<usize, Node>,
     nodes: usize,
     problems: &'p mut Vec<Problem>,
@@ -85,12 +88,12 @@ impl<'s> Reader<'s, '_> {
                 (anchor, self.scalar(text.into_owned(), style, tag.as_deref(), &span))
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.check_tag(tag.as_deref(), "seq", at);
-                (anchor, Node::new(at, Kind::List(self.items(depth)?)))
+                let tag = self.check_tag(tag.as_deref(), "seq", at);
+                (anchor, Node { tag, ..Node::new(at, Kind::List(self.items(depth)?)) })
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.check_tag(tag.as_deref(), "map", at);
-                (anchor, Node::new(at, Kind::Map(self.entries(depth)?)))
+                let tag = self.check_tag(tag.as_deref(), "map", at);
+                (anchor, Node { tag, ..Node::new(at, Kind::Map(self.entries(depth)?)) })
             }
             Event::Alias(anchor) => return self.alias(anchor, at, depth),
             _ => return Ok(Node::null(at)),
@@ -196,11 +199,12 @@ impl<'s> Reader<'s, '_> {
     fn scalar(&mut self, text: String, style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Node {
         let at = start(span);
         let tag = tag.filter(|tag| tag.suffix() != "" || tag.handle() != "!");
+        let mut kept = None;
         let forced_text = match tag.map(|tag| tag.core_suffix()) {
             Some(Some("str")) => true,
             Some(Some("int" | "float" | "bool" | "null")) => false,
             Some(_) => {
-                self.check_tag(tag, "str", at);
+                kept = self.check_tag(tag, "str", at);
                 true
             }
             None => style != ScalarStyle::Plain,
@@ -220,13 +224,18 @@ impl<'s> Reader<'s, '_> {
                 Kind::Text(Located::scalar(text, raw, style, at))
             }
         };
-        Node::new(at, kind)
+        Node { tag: kept, ..Node::new(at, kind) }
     }
 
-    fn check_tag(&mut self, tag: Option<&Tag>, own: &str, at: Location) {
-        if let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some(own)) {
-            self.problems.push(Problem::new(at, format!("the tag {} means nothing here", tag.original())));
+    /// The tag if it is one of the caller's; one that is neither that nor says what is there anyway is reported.
+    fn check_tag(&mut self, tag: Option<&Tag>, own: &str, at: Location) -> Option<&'static str> {
+        let tag = tag.filter(|tag| tag.core_suffix() != Some(own))?;
+        let original = tag.original();
+        let known = self.tags.iter().find(|known| **known == original).copied();
+        if known.is_none() {
+            self.problems.push(Problem::new(at, format!("the tag {original} means nothing here")));
         }
+        known
     }
 }
 

@@ -13,8 +13,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use pipelines::Batch;
 use pipelines::batch::Keep;
 use pipelines::config::{CollectorFile, Plan};
-use pipelines::processors::Pipeline;
-use pipelines::yaml;
+use pipelines::processors::{Flush, Pipeline};
+use pipelines::{json, yaml};
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/conformance");
@@ -70,45 +70,75 @@ fn refuse(case: &Path) -> Result<(), Failed> {
 }
 
 fn batch(path: &Path) -> Batch {
-    let json = serde_json::from_str(&text(path)).expect("JSON");
-    Batch::parse(otlp::encode(&json).into()).expect("a request")
+    let text = text(path);
+    let judged = otlp::encode(&serde_json::from_str(&text).expect("JSON"));
+    let read = json::decode(json::Request::Metrics, text.as_bytes(), text.len()).expect("OTLP/JSON");
+    assert_eq!(otlp::canonical(&read), otlp::canonical(&judged), "{}", path.display());
+    let written = json::encode(json::Request::Metrics, &read).expect("a request");
+    let again = json::decode(json::Request::Metrics, written.as_bytes(), text.len()).expect("OTLP/JSON");
+    assert_eq!(otlp::canonical(&again), otlp::canonical(&judged), "{}", path.display());
+    Batch::parse(read.into()).expect("a request")
+}
+
+/// The clock when the pipeline starts: 2026-01-01T00:00:00Z.
+const START: u64 = 1_767_225_600_000_000_000;
+
+/// What came out of the last processor because of one action.
+#[derive(Default)]
+struct CameOut {
+    /// The batches, one encoded request after the other, which protobuf reads as one.
+    bytes: Vec<u8>,
+    refused: Option<String>,
 }
 
 fn run(case: &Path) -> Result<(), Failed> {
     let plan = plan(&text(&case.join("config.yaml"))).map_err(|problems| problems.to_string())?;
-    let mut pipeline = Pipeline::build(&plan);
+    let (mut pipeline, mut now) = (Pipeline::build(&plan, START), START);
     let steps = yaml::read("steps.yaml", &text(&case.join("steps.yaml")), &|_| None)?;
     let mut fields = steps.map().map_err(|problem| problem.message)?;
-    let mut came_out: Option<Result<Vec<u8>, String>> = None;
+    let mut came_out = CameOut::default();
     for step in fields.required("steps").and_then(yaml::Node::list).map_err(|problem| problem.message)? {
         let step = &step.entries().map_err(|problem| problem.message)?[0];
-        let value = step.value.text().map_err(|problem| problem.message)?;
+        let text = step.value.text().map_err(|problem| problem.message);
         match step.key.text.as_str() {
             "input" => {
-                let (input, mut out) = (batch(&case.join(value)), Batch::default());
-                let processed = pipeline.process(&input, 1_767_225_600_000_000_000, &mut out);
-                came_out =
-                    Some(processed.map(|()| out.encode(Keep::All).bytes.to_vec()).map_err(|e| e.to_string()));
+                let (input, mut out) = (batch(&case.join(text?)), Batch::default());
+                let refused = pipeline.process(&input, now, &mut out).err();
+                let left = refused.as_ref().is_none_or(|refused| refused.passed_on);
+                let bytes = if left { out.encode(Keep::All).bytes.to_vec() } else { Vec::new() };
+                came_out = CameOut { bytes, refused: refused.map(|refused| refused.to_string()) };
             }
-            "output" => compare(case, value, came_out.as_ref().ok_or("an output without an input")?)?,
-            other => return Err(format!("the step {other} is for processors with state").into()),
+            "advance" => {
+                now += step.value.duration().map_err(|problem| problem.message)?.as_nanos() as u64;
+                came_out = flushed(pipeline.advance(now));
+            }
+            "shutdown" => came_out = flushed(pipeline.shutdown(now)),
+            "output" => compare(case, text?, &mut came_out)?,
+            other => return Err(format!("an unknown step {other}").into()),
         }
     }
     Ok(())
 }
 
-fn compare(case: &Path, expected: &str, came_out: &Result<Vec<u8>, String>) -> Result<(), Failed> {
-    let expected = match (expected, came_out) {
-        ("error", Err(_)) => return Ok(()),
-        ("error", Ok(_)) => return Err("the batch was not refused".into()),
-        (_, Err(error)) => return Err(format!("the batch was refused: {error}").into()),
-        ("none", Ok(_)) => Vec::new(),
-        (file, Ok(_)) => {
+fn flushed(flushes: Vec<Flush>) -> CameOut {
+    let bytes = flushes.iter().flat_map(|flush| flush.output.encode(Keep::All).bytes).collect();
+    CameOut { bytes, refused: None }
+}
+
+/// Compares what came out with what is expected. A refusal that was expected is taken away: what came out all the
+/// same may be compared afterwards.
+fn compare(case: &Path, expected: &str, came_out: &mut CameOut) -> Result<(), Failed> {
+    let refused = came_out.refused.take();
+    let expected = match (expected, refused) {
+        ("error", Some(_)) => return Ok(()),
+        ("error", None) => return Err("the batch was not refused".into()),
+        (_, Some(error)) => return Err(format!("the batch was refused: {error}").into()),
+        ("none", None) => Vec::new(),
+        (file, None) => {
             otlp::encode(&serde_json::from_str(&text(&case.join(file))).map_err(|error| error.to_string())?)
         }
     };
-    let came_out = came_out.as_ref().map_err(Clone::clone)?;
-    let (expected, came_out) = (otlp::canonical(&expected), otlp::canonical(came_out));
+    let (expected, came_out) = (otlp::canonical(&expected), otlp::canonical(&came_out.bytes));
     if expected == came_out {
         return Ok(());
     }

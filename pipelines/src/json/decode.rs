@@ -1,0 +1,165 @@
+//! JSON in, protobuf out.
+//!
+//! A nested message is written at the end of the buffer and its length put before it afterwards; requests are
+//! a few levels deep, so that each byte moves a few times.
+
+use super::NotOtlp;
+use super::lex::{Json, Next};
+use super::scalar::{self, whole};
+use super::schema::{Field, Kind, Message, Presence};
+
+/// Reads a request.
+pub(super) fn request(message: &'static Message, json: &[u8], limit: usize) -> Result<Vec<u8>, NotOtlp> {
+    let mut decoder = Decoder { out: Vec::with_capacity(json.len() / 2), limit };
+    let mut json = Json::new(json);
+    decoder.message(message, &mut json)?;
+    json.end()?;
+    Ok(decoder.out)
+}
+
+struct Decoder {
+    out: Vec<u8>,
+    limit: usize,
+}
+
+impl Decoder {
+    /// Takes an object and appends the message's fields.
+    fn message(&mut self, message: &'static Message, json: &mut Json<'_>) -> Result<(), NotOtlp> {
+        let mut seen = 0_u64;
+        json.object(|json, key, at| {
+            let Some(index) = message.fields.iter().position(|field| field.name == key) else {
+                return json.skip();
+            };
+            if seen & (1 << index) != 0 {
+                return Err(NotOtlp { offset: at, what: format!("the key {key:?} a second time") });
+            }
+            seen |= 1 << index;
+            self.field(&message.fields[index], json)
+        })
+    }
+
+    fn field(&mut self, field: &Field, json: &mut Json<'_>) -> Result<(), NotOtlp> {
+        if json.next()? == Next::Null {
+            return json.word("null");
+        }
+        match (field.presence, field.kind) {
+            (Presence::Repeated, Kind::Message(_) | Kind::Text) => json.list(|json| self.value(field, json)),
+            (Presence::Repeated, _) => self.packed(field, json),
+            _ => self.value(field, json),
+        }
+    }
+
+    /// Numbers of a list, which lie side by side on the wire.
+    fn packed(&mut self, field: &Field, json: &mut Json<'_>) -> Result<(), NotOtlp> {
+        let start = self.out.len();
+        json.list(|json| {
+            match field.kind {
+                Kind::Double => self.out.extend(scalar::double(json)?.to_bits().to_le_bytes()),
+                Kind::Fixed64 => self.out.extend(unsigned(json)?.to_le_bytes()),
+                _ => varint(unsigned(json)?, &mut self.out),
+            }
+            self.within(json)
+        })?;
+        if self.out.len() > start {
+            self.wrap(field.number, start);
+        }
+        Ok(())
+    }
+
+    /// One value with its tag; an implicit default is left out.
+    fn value(&mut self, field: &Field, json: &mut Json<'_>) -> Result<(), NotOtlp> {
+        let (implicit, number) = (field.presence == Presence::Implicit, field.number);
+        match field.kind {
+            Kind::Message(message) => {
+                let start = self.out.len();
+                self.message(message, json)?;
+                self.wrap(number, start);
+            }
+            Kind::Text => {
+                json.next()?;
+                let text = json.text()?;
+                self.bytes(number, text.as_bytes(), implicit);
+            }
+            Kind::Bytes => self.bytes(number, &scalar::bytes(json)?, implicit),
+            Kind::Id(length) => self.bytes(number, &scalar::id(json, length)?, implicit),
+            Kind::Bool => self.varint(number, u64::from(scalar::boolean(json)?), implicit),
+            Kind::Uint32 => self.varint(number, whole(json, 0, u32::MAX.into())? as u64, implicit),
+            Kind::Enum => {
+                let code = whole(json, i32::MIN.into(), i32::MAX.into())?;
+                self.varint(number, code as i64 as u64, implicit);
+            }
+            Kind::Uint64 => self.varint(number, unsigned(json)?, implicit),
+            Kind::Int64 => self.varint(number, signed(json)? as u64, implicit),
+            Kind::Sint32 => {
+                let value = whole(json, i32::MIN.into(), i32::MAX.into())? as i32;
+                self.varint(number, u64::from(((value << 1) ^ (value >> 31)) as u32), implicit);
+            }
+            Kind::Fixed32 => {
+                let value = whole(json, 0, u32::MAX.into())? as u32;
+                if value != 0 || !implicit {
+                    varint(u64::from(number << 3 | 5), &mut self.out);
+                    self.out.extend(value.to_le_bytes());
+                }
+            }
+            Kind::Fixed64 => self.fixed64(number, unsigned(json)?, implicit),
+            Kind::Sfixed64 => self.fixed64(number, signed(json)? as u64, implicit),
+            Kind::Double => self.fixed64(number, scalar::double(json)?.to_bits(), implicit),
+        }
+        self.within(json)
+    }
+
+    fn within(&self, json: &Json<'_>) -> Result<(), NotOtlp> {
+        if self.out.len() <= self.limit {
+            return Ok(());
+        }
+        Err(json.error(format!("the request has more than {} bytes in protobuf", self.limit)))
+    }
+
+    /// Puts a tag and a length before what was written since `start`.
+    fn wrap(&mut self, number: u32, start: usize) {
+        let end = self.out.len();
+        varint(u64::from(number << 3 | 2), &mut self.out);
+        varint((end - start) as u64, &mut self.out);
+        let head = self.out.len() - end;
+        self.out[start..].rotate_right(head);
+    }
+
+    fn bytes(&mut self, number: u32, bytes: &[u8], implicit: bool) {
+        if implicit && bytes.is_empty() {
+            return;
+        }
+        varint(u64::from(number << 3 | 2), &mut self.out);
+        varint(bytes.len() as u64, &mut self.out);
+        self.out.extend(bytes);
+    }
+
+    fn varint(&mut self, number: u32, value: u64, implicit: bool) {
+        if value != 0 || !implicit {
+            varint(u64::from(number << 3), &mut self.out);
+            varint(value, &mut self.out);
+        }
+    }
+
+    fn fixed64(&mut self, number: u32, bits: u64, implicit: bool) {
+        if bits != 0 || !implicit {
+            varint(u64::from(number << 3 | 1), &mut self.out);
+            self.out.extend(bits.to_le_bytes());
+        }
+    }
+}
+
+fn unsigned(json: &mut Json<'_>) -> Result<u64, NotOtlp> {
+    whole(json, 0, u64::MAX.into()).map(|value| value as u64)
+}
+
+fn signed(json: &mut Json<'_>) -> Result<i64, NotOtlp> {
+    whole(json, i64::MIN.into(), i64::MAX.into()).map(|value| value as i64)
+}
+
+fn varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}

@@ -1,0 +1,54 @@
+//! OTLP/JSON, both ways, for every signal.
+//!
+//! The mapping is protobuf's with OTLP's exceptions: ids are hexadecimal, enums integers, keys lowerCamelCase
+//! only, unknown keys ignored; 64-bit integers are written as text and read as text or number. One table of
+//! messages drives both directions. Nothing is built in between: JSON becomes protobuf as it is read, nesting
+//! and sizes are bounded, and what is wrong is said with its offset.
+
+mod decode;
+mod encode;
+mod lex;
+mod scalar;
+mod schema;
+
+use crate::batch::Malformed;
+
+/// What a request holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// `ExportMetricsServiceRequest`
+    Metrics,
+    /// `ExportTraceServiceRequest`
+    Traces,
+    /// `ExportLogsServiceRequest`
+    Logs,
+}
+
+/// JSON that is not the request it is to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("byte {offset}: {what}")]
+pub struct NotOtlp {
+    /// Offset from the start of the JSON, in bytes.
+    pub offset: usize,
+    /// What is wrong there, and what was expected.
+    pub what: String,
+}
+
+/// Reads OTLP/JSON and gives the request in protobuf, of at most `limit` bytes.
+///
+/// # Errors
+/// What is no JSON, or not of the shape of the request; nesting and size beyond the limits.
+pub fn decode(request: Request, json: &[u8], limit: usize) -> Result<Vec<u8>, NotOtlp> {
+    decode::request(schema::of(request), json, limit)
+}
+
+/// Writes a request in protobuf as OTLP/JSON, on one line. Defaults are left out; unknown fields are lost.
+///
+/// # Errors
+/// Bytes that are not the message, with their offset.
+pub fn encode(request: Request, protobuf: &[u8]) -> Result<String, Malformed> {
+    encode::request(schema::of(request), protobuf)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! What a stage remembers between batches.
+//!
+//! A [`Processor`](super::Processor) is a checked config and never changes; a [`State`] is what one pipeline has
+//! gathered by it. A state's time is the caller's: it says when it is next due and is called then.
+
+use std::fmt::Debug;
+
+use crate::Batch;
+
+use super::failed::Failed;
+
+/// One batch in front of a stage.
+pub(super) struct Turn<'a> {
+    /// The pipeline's input, in which the points' provenance counts.
+    pub input: &'a Batch,
+    /// What the stages before made of it.
+    pub batch: &'a mut Batch,
+    /// Unix nanoseconds.
+    pub now: u64,
+}
+
+/// What left a pipeline without a batch that came in.
+#[derive(Debug, Default)]
+pub struct Flush {
+    /// When, Unix nanoseconds.
+    pub at: u64,
+    /// What it came from, as far as it is remembered: the input resources with their attributes, and for every
+    /// input series a point that has its identity and nothing else. It was counted when it came in.
+    pub input: Batch,
+    /// What left; its homes and provenance count in `input`.
+    pub output: Batch,
+}
+
+/// Series that a stage keeps, and what its bound cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Series it keeps now.
+    pub series: u64,
+    /// Points that wait in it to be sent.
+    pub held: u64,
+    /// Series that it forgot, since it began, because there were more than its bound.
+    pub evicted: u64,
+}
+
+/// See the module.
+pub(super) trait State: Debug + Send {
+    /// Processes a batch.
+    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed>;
+
+    /// When it has something to do without a batch, Unix nanoseconds.
+    fn due(&self) -> Option<u64> {
+        None
+    }
+
+    /// It is `at`, no earlier than it was due. Afterwards it is due later than that, or not at all.
+    fn fire(&mut self, _at: u64) -> Option<Flush> {
+        None
+    }
+
+    /// Gives away all that waits in it.
+    fn finish(&mut self, _at: u64) -> Option<Flush> {
+        None
+    }
+
+    /// What it keeps.
+    fn kept(&self) -> Kept;
+
+    /// The same state once more, for the other variant.
+    fn copy(&self) -> Box<dyn State>;
+}

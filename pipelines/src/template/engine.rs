@@ -1,0 +1,172 @@
+//! The expressions of a scalar: minijinja, strict, without statements and with no filter but ours.
+//!
+//! A scalar that is one expression becomes what the expression gives, kind and all. In any other, numbers,
+//! booleans and durations stand plain, and text only if `|ottl` made a literal of it.
+
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+
+use crate::yaml::{Kind, Located, Location};
+
+use super::literal;
+use super::value::Values;
+
+/// What one scalar may cost to render, in instructions of the engine.
+const FUEL: u64 = 100_000;
+/// How long one scalar may become, in bytes.
+const MAX_SCALAR: usize = 1 << 18;
+
+/// What a scalar became.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Scalar {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+}
+
+/// The engine with its filters.
+pub(super) struct Engine(Environment<'static>);
+
+impl Engine {
+    pub(super) fn new() -> Self {
+        let mut environment = Environment::empty();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL));
+        environment.set_recursion_limit(20);
+        environment.add_filter("ottl", ottl);
+        environment.add_filter("alternatives", alternatives);
+        environment.set_formatter(|out, _, value| {
+            let text = plain(value)?;
+            out.write_str(&text.replace('$', "$$")).map_err(Error::from)
+        });
+        Self(environment)
+    }
+
+    /// The names that a scalar uses.
+    pub(super) fn names(&self, text: &str) -> Result<Vec<String>, String> {
+        if text.contains("{%") {
+            return Err("a statement in a template: only expressions in {{ }} are rendered".to_owned());
+        }
+        let template = self.0.template_from_str(text).map_err(|error| say(&error))?;
+        let mut names: Vec<String> = template.undeclared_variables(false).into_iter().collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Renders a scalar.
+    pub(super) fn render(&self, text: &str, values: &Values) -> Result<Scalar, String> {
+        let rendered = match self.expression(text) {
+            Some(expression) => {
+                expression.eval(Value::from_pairs(values.clone())).and_then(|value| whole(&value))
+            }
+            None => self
+                .0
+                .template_from_str(text)
+                .and_then(|template| template.render(Value::from_pairs(values.clone())))
+                .map(Scalar::Text),
+        };
+        let rendered = rendered.map_err(|error| say(&error))?;
+        match &rendered {
+            Scalar::Text(text) if text.len() > MAX_SCALAR => {
+                Err(format!("a text of more than {MAX_SCALAR} bytes"))
+            }
+            _ => Ok(rendered),
+        }
+    }
+
+    fn expression<'e>(&'e self, text: &'e str) -> Option<minijinja::Expression<'e, 'e>> {
+        let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+        self.0.compile_expression(inner.trim()).ok()
+    }
+}
+
+/// Whether a scalar has something to render.
+pub(super) fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+impl Scalar {
+    /// What a tree holds for it.
+    pub(super) fn into_kind(self, at: Location) -> Kind {
+        match self {
+            Self::Bool(value) => Kind::Bool(value),
+            Self::Int(value) => Kind::Int(value),
+            Self::Float(value) => Kind::Float(value),
+            Self::Text(text) => Kind::Text(Located::new(text, at)),
+        }
+    }
+}
+
+fn whole(value: &Value) -> Result<Scalar, Error> {
+    match value.kind() {
+        ValueKind::Bool => Ok(Scalar::Bool(value.is_true())),
+        ValueKind::Number if value.is_integer() => i64::try_from(value.clone()).map(Scalar::Int),
+        ValueKind::Number => finite(value).map(Scalar::Float),
+        ValueKind::String => Ok(Scalar::Text(value.as_str().unwrap_or_default().replace('$', "$$"))),
+        ValueKind::Seq | ValueKind::Iterable => Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "a list stands only in an !each node or before |ottl",
+        )),
+        other => {
+            Err(Error::new(ErrorKind::InvalidOperation, format!("{other} is nothing that a config holds")))
+        }
+    }
+}
+
+/// What stands within a scalar for a value.
+fn plain(value: &Value) -> Result<String, Error> {
+    match whole(value)? {
+        Scalar::Bool(value) => Ok(value.to_string()),
+        Scalar::Int(value) => Ok(value.to_string()),
+        Scalar::Float(value) => Ok(literal::double(value)),
+        Scalar::Text(_) if value.is_safe() => Ok(value.as_str().unwrap_or_default().to_owned()),
+        Scalar::Text(_) => Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "text within a text: write {{ … | ottl }}, or make it the whole scalar",
+        )),
+    }
+}
+
+fn finite(value: &Value) -> Result<f64, Error> {
+    let number = f64::try_from(value.clone())?;
+    number
+        .is_finite()
+        .then_some(number)
+        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "not a finite number"))
+}
+
+/// `|ottl`: an OTTL literal of a text, a number, a boolean, or a list of them.
+fn ottl(value: &Value) -> Result<Value, Error> {
+    Ok(Value::from_safe_string(ottl_literal(value)?))
+}
+
+fn ottl_literal(value: &Value) -> Result<String, Error> {
+    match value.kind() {
+        ValueKind::Seq => {
+            let items: Result<Vec<String>, Error> =
+                value.try_iter()?.map(|item| ottl_literal(&item)).collect();
+            Ok(format!("[{}]", items?.join(", ")))
+        }
+        ValueKind::String => Ok(literal::string(value.as_str().unwrap_or_default())),
+        _ => plain(value),
+    }
+}
+
+/// `|alternatives`: a regular expression that matches exactly the texts of a list.
+fn alternatives(value: &Value) -> Result<Value, Error> {
+    let items: Vec<Value> = value.try_iter()?.collect();
+    let texts = items.iter().map(|item| {
+        item.as_str()
+            .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "|alternatives takes a list of texts"))
+    });
+    let texts: Vec<&str> = texts.collect::<Result<_, _>>()?;
+    Ok(Value::from(literal::alternatives(texts.into_iter())))
+}
+
+fn say(error: &Error) -> String {
+    match error.detail() {
+        Some(detail) => detail.to_owned(),
+        None => error.kind().to_string(),
+    }
+}
