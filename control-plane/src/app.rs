@@ -143,12 +143,7 @@ impl App {
 }
 
 /// Opens the keys and, while nobody is known, the setup.
-async fn auth(
-    config: &Serve,
-    store: &Store,
-    clock: &Clock,
-    entropy: &Entropy,
-) -> Result<Auth, BootError> {
+async fn auth(config: &Serve, store: &Store, clock: &Clock, entropy: &Entropy) -> Result<Auth, BootError> {
     let file = |path: &Path| {
         let path = path.to_owned();
         move |source| BootError::File { path, source }

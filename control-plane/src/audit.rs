@@ -12,6 +12,7 @@ use sqlx::Row as _;
 
 use crate::auth::Actor;
 use crate::clock::UnixMillis;
+use crate::hash::hex;
 use crate::id::{AgentUid, TenantId, UserId};
 use crate::store::{Connection, Row, StoreError, Tx};
 
@@ -155,12 +156,13 @@ pub async fn list(
     after: i64,
     limit: u32,
 ) -> Result<Vec<Entry>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM audit_logs WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3")
-        .bind(tenant)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query("SELECT * FROM audit_logs WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3")
+            .bind(tenant)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?;
     rows.iter().map(entry).collect()
 }
 
@@ -211,22 +213,14 @@ fn entry(row: &Row) -> Result<Entry, StoreError> {
 /// Every field with its length before it, so that no two rows are the same bytes.
 fn hash(tenant: TenantId, entry: &Entry) -> String {
     let (tenant, seq, at) = (tenant.to_string(), entry.seq.to_string(), entry.at.0.to_string());
-    let fields = [
-        &tenant,
-        &seq,
-        &at,
-        &entry.actor,
-        &entry.action,
-        &entry.object,
-        &entry.detail,
-        &entry.previous_hash,
-    ];
+    let fields =
+        [&tenant, &seq, &at, &entry.actor, &entry.action, &entry.object, &entry.detail, &entry.previous_hash];
     let mut hasher = Sha256::new();
     for field in fields {
         hasher.update((field.len() as u64).to_le_bytes());
         hasher.update(field.as_bytes());
     }
-    crate::auth::secret::hex(&hasher.finalize())
+    hex(&hasher.finalize())
 }
 
 #[cfg(test)]

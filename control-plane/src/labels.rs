@@ -32,7 +32,9 @@ pub enum LabelError {
     #[error("a label's key has 1 to 63 characters out of letters, digits, '.', '_', '-' and '/', not {0:?}")]
     Key(String),
     /// Not a value.
-    #[error("a label's value has at most 128 characters, none of them ',', '=' or a control character, not {0:?}")]
+    #[error(
+        "a label's value has at most 128 characters, none of them ',', '=' or a control character, not {0:?}"
+    )]
     Value(String),
     /// Not `key=value`.
     #[error("a selector is key=value pairs with commas between them; {0:?} is no pair")]

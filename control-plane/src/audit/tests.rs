@@ -84,7 +84,8 @@ async fn tampering_by_someone_with_the_file_in_hand_is_found() {
         let (store, tenant) = store(dir.path()).await;
         write(&store, tenant, 4).await;
         let mut tx = store.begin().await.unwrap();
-        for trigger in ["DROP TRIGGER audit_logs_are_not_updated", "DROP TRIGGER audit_logs_are_not_deleted"] {
+        for trigger in ["DROP TRIGGER audit_logs_are_not_updated", "DROP TRIGGER audit_logs_are_not_deleted"]
+        {
             sqlx::query(trigger).execute(&mut *tx).await.unwrap();
         }
         sqlx::query(change).execute(&mut *tx).await.unwrap();

@@ -12,9 +12,11 @@ use crate::auth::{Actor, Role};
 use crate::clock::UnixMillis;
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    routes
-        .add(Access::AtLeast(Role::Admin), __path_list, list)
-        .add(Access::AtLeast(Role::Admin), __path_verify, verify)
+    routes.add(Access::AtLeast(Role::Admin), __path_list, list).add(
+        Access::AtLeast(Role::Admin),
+        __path_verify,
+        verify,
+    )
 }
 
 /// A change.

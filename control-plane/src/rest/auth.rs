@@ -148,7 +148,11 @@ async fn me(Actor { tenant_id, user_id, email, role }: Actor) -> Json<Me> {
 
 /// Ends the token that is sent with it, at once.
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", responses((status = 204)))]
-async fn logout(State(state): State<AppState>, actor: Actor, session: Session) -> Result<StatusCode, Problem> {
+async fn logout(
+    State(state): State<AppState>,
+    actor: Actor,
+    session: Session,
+) -> Result<StatusCode, Problem> {
     let now = state.clock.now();
     let mut tx = state.store.begin().await?;
     users::revoke(&mut tx, (actor.tenant_id, actor.user_id), session.jti, session.expires_at, now).await?;

@@ -53,7 +53,8 @@ impl<'de> Deserialize<'de> for MaxUses {
             return Ok(Self::Word(Word::Unlimited));
         }
         let times = value.as_u64().and_then(|times| u32::try_from(times).ok()).filter(|times| *times > 0);
-        let wrong = || de::Error::custom(format!("max_uses is a number from 1, or \"unlimited\", not {value}"));
+        let wrong =
+            || de::Error::custom(format!("max_uses is a number from 1, or \"unlimited\", not {value}"));
         times.map(Self::Times).ok_or_else(wrong)
     }
 }
@@ -156,7 +157,8 @@ async fn create(
     enrollment_tokens::insert(&mut tx, &token, &minted.hash).await?;
     let object = format!("enrollment-token/{}", token.id);
     let about = EnrollmentToken::from(token);
-    let detail = json!({ "labels": about.labels, "max_uses": about.max_uses, "expires_at": about.expires_at });
+    let detail =
+        json!({ "labels": about.labels, "max_uses": about.max_uses, "expires_at": about.expires_at });
     audit::record(&mut tx, now, actor.tenant_id, &actor, "enrollment-token.create", &object, &detail).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { about, token: minted.text })))
@@ -206,7 +208,8 @@ async fn revoke(
         return Err(Problem::not_found("enrolment token", id));
     }
     let object = format!("enrollment-token/{id}");
-    audit::record(&mut tx, now, actor.tenant_id, &actor, "enrollment-token.revoke", &object, &json!({})).await?;
+    audit::record(&mut tx, now, actor.tenant_id, &actor, "enrollment-token.revoke", &object, &json!({}))
+        .await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -13,6 +13,7 @@ pub mod openapi;
 mod page;
 mod problem;
 mod route;
+mod templates;
 mod users;
 
 use axum::Router;
@@ -35,6 +36,7 @@ pub fn routes(state: AppState) -> Routes {
         .with(audit::routes)
         .with(enrollment_tokens::routes)
         .with(agents::routes)
+        .with(templates::routes)
 }
 
 /// What the REST listener serves.

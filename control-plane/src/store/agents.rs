@@ -184,12 +184,13 @@ pub async fn list(
 ) -> Result<Vec<Agent>, StoreError> {
     let (mut found, mut after) = (Vec::new(), after.map(|uid| uid.to_string()).unwrap_or_default());
     while found.len() < limit {
-        let rows = sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 AND uid > $2 ORDER BY uid LIMIT $3")
-            .bind(tenant)
-            .bind(&after)
-            .bind(CHUNK)
-            .fetch_all(&mut *connection)
-            .await?;
+        let rows =
+            sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 AND uid > $2 ORDER BY uid LIMIT $3")
+                .bind(tenant)
+                .bind(&after)
+                .bind(CHUNK)
+                .fetch_all(&mut *connection)
+                .await?;
         let Some(last) = rows.last() else { break };
         after = last.try_get("uid")?;
         for row in &rows {

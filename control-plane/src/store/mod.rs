@@ -8,6 +8,7 @@ pub mod agents;
 mod column;
 pub mod enrollment_tokens;
 mod migrate;
+pub mod templates;
 pub mod tenants;
 pub mod users;
 

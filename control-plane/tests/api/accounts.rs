@@ -11,9 +11,7 @@ const ME: &str = "/api/v1/auth/me";
 #[tokio::test]
 async fn the_setup_works_once_and_only_with_its_token() {
     let server = Server::start().await;
-    let setup = |token: &str| {
-        json!({ "token": token, "email": "Eve@one.io", "password": PASSWORD })
-    };
+    let setup = |token: &str| json!({ "token": token, "email": "Eve@one.io", "password": PASSWORD });
     let refused = server.post("/api/v1/auth/setup", "", setup("another token of somebody")).await;
     assert_eq!(refused.refusal(), 401);
     let admin = server.set_up().await;
@@ -101,7 +99,8 @@ async fn guessing_is_slowed_down_for_its_account_alone() {
 async fn a_made_password_is_shown_once_and_a_bad_request_says_what_was_expected() {
     let server = Server::start().await;
     let admin = server.set_up().await;
-    let made = server.post("/api/v1/users", &admin, json!({ "email": "op@one.io", "role": "operator" })).await;
+    let made =
+        server.post("/api/v1/users", &admin, json!({ "email": "op@one.io", "role": "operator" })).await;
     let password = made.body["password"].as_str().unwrap();
     let login = json!({ "email": "OP@one.io", "password": password });
     assert_eq!(server.post(LOGIN, "", login).await.body["role"], "operator");

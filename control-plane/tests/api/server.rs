@@ -127,13 +127,7 @@ fn config(dir: &Path) -> Serve {
     Serve { data_dir: dir.join("data"), listen: any, fleet_listen: any, setup_token_file: Some(token) }
 }
 
-pub async fn send(
-    to: SocketAddr,
-    method: Method,
-    path: &str,
-    token: &str,
-    body: Option<String>,
-) -> Answer {
+pub async fn send(to: SocketAddr, method: Method, path: &str, token: &str, body: Option<String>) -> Answer {
     let stream = TcpStream::connect(to).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);

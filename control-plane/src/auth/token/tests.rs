@@ -72,7 +72,8 @@ fn the_public_key_does_not_sign_as_a_shared_secret() {
     let dir = tempfile::tempdir().unwrap();
     let keys = keys(dir.path());
     let kid = jsonwebtoken::decode_header(sign(&keys, &claims()).unwrap()).unwrap().kid.unwrap();
-    let seed: Value = serde_json::from_slice(&fs::read(dir.path().join("signing-keys.json")).unwrap()).unwrap();
+    let seed: Value =
+        serde_json::from_slice(&fs::read(dir.path().join("signing-keys.json")).unwrap()).unwrap();
     let seed = URL_SAFE_NO_PAD.decode(seed[0]["seed"].as_str().unwrap()).unwrap();
     let public = ed25519_dalek::SigningKey::from_bytes(&seed.try_into().unwrap()).verifying_key();
     for algorithm in [Algorithm::HS256, Algorithm::HS512] {
