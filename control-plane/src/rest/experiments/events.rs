@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{Access, Actor, AppState, ExperimentId, Path, Problem, Query, Role, Routes, find};
 use crate::clock::UnixMillis;
@@ -42,8 +42,7 @@ struct Event {
 }
 
 /// From where.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Debug, Deserialize)]
 struct Since {
     /// The number of the last event known; `Last-Event-ID` says the same.
     after: Option<i64>,
@@ -52,7 +51,7 @@ struct Since {
 /// What happened and what happens, until it is over or the client leaves.
 #[utoipa::path(
     get, path = "/api/v1/experiments/{id}/events", tag = "experiments",
-    params(("id" = ExperimentId, Path), Since),
+    params(("id" = ExperimentId, Path), ("after" = Option<i64>, Query, description = "The last event known")),
     responses(
         (status = 200, body = Event, content_type = "text/event-stream"),
         (status = 404, body = Problem),
