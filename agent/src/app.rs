@@ -117,6 +117,7 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let health = Arc::new(Health::new(condition()));
         let shared = Arc::new(Admin {
+            outbox: Arc::clone(&outbox),
             engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine(), telling)),
             budget: Budget::new(settings.memory_limit),
             destinations: Arc::new(Destinations::default()),
