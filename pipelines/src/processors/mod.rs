@@ -15,6 +15,7 @@ mod filter;
 mod groupbyattrs;
 mod handover;
 mod interval;
+mod metricstransform;
 mod pipeline;
 mod resource;
 mod selection;
@@ -34,6 +35,7 @@ pub use filter::Filter;
 pub use groupbyattrs::GroupByAttrs;
 pub use handover::{Variants, hand_over};
 pub use interval::Interval;
+pub use metricstransform::MetricsTransform;
 pub use pipeline::{Pipeline, Refused, RuleCount};
 pub use resource::Resource;
 pub use state::{Flush, Kept};
@@ -43,7 +45,7 @@ use failed::Failed;
 use state::{State, Turn};
 
 /// The types that run as stages.
-pub const SUPPORTED: [&str; 8] = [
+pub const SUPPORTED: [&str; 9] = [
     "filter",
     "transform",
     "attributes",
@@ -52,9 +54,8 @@ pub const SUPPORTED: [&str; 8] = [
     "cumulativetodelta",
     "deltatorate",
     "interval",
+    "metricstransform",
 ];
-/// The types that the language has and this version does not.
-pub(crate) const LATER: [&str; 1] = ["metricstransform"];
 
 /// The one name of a type that has two spellings.
 pub(crate) fn canonical(kind: &str) -> &str {
@@ -86,6 +87,8 @@ pub enum Processor {
     DeltaToRate(DeltaToRate),
     /// Holds points back until an interval ends.
     Interval(Interval),
+    /// Renames, copies, combines and regroups metrics.
+    MetricsTransform(MetricsTransform),
 }
 
 impl Processor {
@@ -100,6 +103,7 @@ impl Processor {
             "cumulativetodelta" => CumulativeToDelta::decode(config, problems).map(Self::CumulativeToDelta),
             "deltatorate" => DeltaToRate::decode(config, problems).map(Self::DeltaToRate),
             "interval" => Interval::decode(config, problems).map(Self::Interval),
+            "metricstransform" => MetricsTransform::decode(config, problems).map(Self::MetricsTransform),
             _ => None,
         }
     }
@@ -162,6 +166,7 @@ impl Processor {
             Self::Resource(resource) => resource.run(batch),
             Self::GroupByAttrs(group) => group.run(batch),
             Self::DeltaToRate(rate) => return rate.run(batch),
+            Self::MetricsTransform(transform) => return transform.run(batch),
             // These run by their state.
             Self::CumulativeToDelta(_) | Self::Interval(_) => {}
         }
