@@ -18,10 +18,12 @@ mod interval;
 mod metricstransform;
 mod pipeline;
 mod resource;
+mod rollup;
 mod selection;
 mod state;
 mod table;
 mod transform;
+mod which;
 
 use std::time::Duration;
 
@@ -38,6 +40,7 @@ pub use interval::Interval;
 pub use metricstransform::MetricsTransform;
 pub use pipeline::{Pipeline, Refused, RuleCount};
 pub use resource::Resource;
+pub use rollup::Rollup;
 pub use state::{Flush, Kept};
 pub use transform::Transform;
 
@@ -45,7 +48,7 @@ use failed::Failed;
 use state::{State, Turn};
 
 /// The types that run as stages.
-pub const SUPPORTED: [&str; 9] = [
+pub const SUPPORTED: [&str; 10] = [
     "filter",
     "transform",
     "attributes",
@@ -55,6 +58,7 @@ pub const SUPPORTED: [&str; 9] = [
     "deltatorate",
     "interval",
     "metricstransform",
+    "rollup",
 ];
 
 /// The one name of a type that has two spellings.
@@ -89,6 +93,8 @@ pub enum Processor {
     Interval(Interval),
     /// Renames, copies, combines and regroups metrics.
     MetricsTransform(MetricsTransform),
+    /// Collapses resources into one.
+    Rollup(Rollup),
 }
 
 impl Processor {
@@ -104,14 +110,20 @@ impl Processor {
             "deltatorate" => DeltaToRate::decode(config, problems).map(Self::DeltaToRate),
             "interval" => Interval::decode(config, problems).map(Self::Interval),
             "metricstransform" => MetricsTransform::decode(config, problems).map(Self::MetricsTransform),
+            "rollup" => Rollup::decode(config, problems).map(Self::Rollup),
             _ => None,
         }
+    }
+
+    /// Whether a stock Collector has the processor.
+    pub fn portable(&self) -> bool {
+        !matches!(self, Self::Rollup(_))
     }
 
     /// The unit that it must see whole.
     pub fn scope(&self) -> Scope {
         match self {
-            Self::GroupByAttrs(_) => Scope::Host,
+            Self::GroupByAttrs(_) | Self::Rollup(_) => Scope::Host,
             _ => Scope::Point,
         }
     }
@@ -126,7 +138,11 @@ impl Processor {
 
     /// How many scrapes it needs before it has its state.
     pub fn warm_up(&self) -> u32 {
-        u32::from(matches!(self, Self::CumulativeToDelta(_)))
+        match self {
+            Self::CumulativeToDelta(_) => 1,
+            Self::Rollup(_) => 2,
+            _ => 0,
+        }
     }
 
     /// What it counts dropped points by, each as it is written in the config.
@@ -152,6 +168,7 @@ impl Processor {
                 Some(Box::new(cumulativetodelta::Deltas::new(config.clone(), start)))
             }
             Self::Interval(config) => Some(Box::new(interval::Holding::new(config.clone(), start))),
+            Self::Rollup(config) => Some(Box::new(rollup::Rolling::new(config.clone(), start))),
             _ => None,
         }
     }
@@ -168,7 +185,7 @@ impl Processor {
             Self::DeltaToRate(rate) => return rate.run(batch),
             Self::MetricsTransform(transform) => return transform.run(batch),
             // These run by their state.
-            Self::CumulativeToDelta(_) | Self::Interval(_) => {}
+            Self::CumulativeToDelta(_) | Self::Interval(_) | Self::Rollup(_) => {}
         }
         Ok(())
     }
