@@ -105,9 +105,10 @@ impl App {
         let ledger = Ledger::open(settings.data_dir.as_deref())?;
         let metrics = Arc::new(Metrics::new());
         let health = Arc::new(Health::new(condition()));
+        let budget = Budget::new(settings.memory_limit);
         let shared = Arc::new(Admin {
-            engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine())),
-            budget: Budget::new(settings.memory_limit),
+            engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine(), budget.clone())),
+            budget,
             destinations: Arc::new(Destinations::default()),
             account: Arc::new(account),
             health,
@@ -171,6 +172,7 @@ async fn drain(control: &mut Control, shared: &Admin) {
         tracing::warn!("connections are still open at the shutdown's deadline");
     }
     shared.engine.stop();
+    shared.engine.finish(engine::now(), deadline).await;
     shared.destinations.drain(deadline).await;
 }
 

@@ -6,6 +6,7 @@
 //! before it ran is admitted again, to the next.
 
 mod acknowledge;
+mod flush;
 mod generation;
 mod install;
 mod lane;
@@ -23,12 +24,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 pub use acknowledge::Acknowledge;
 use acknowledge::Waits;
+use flush::Waiting;
 pub use generation::Routes;
 use generation::{Current, Generation};
 pub use install::Next;
 use lane::{Ran, RunError};
 
 use crate::admin::{EngineMetrics, Health, ReceiverMetrics};
+use crate::admission::Budget;
 use crate::count;
 use crate::deliver::{Destination, Payload};
 use crate::receive::{Answer, Received, Refusal};
@@ -40,6 +43,9 @@ pub struct Engine {
     current: ArcSwap<Current>,
     stopping: AtomicBool,
     evidence: Mutex<Option<Evidence>>,
+    /// What left without a request and waits for room in a queue.
+    waiting: Mutex<Vec<Waiting>>,
+    budget: Budget,
     health: Arc<Health>,
     metrics: EngineMetrics,
 }
@@ -61,13 +67,15 @@ pub struct Ticket {
 
 impl Engine {
     /// An engine that takes nothing until something is installed.
-    pub fn new(health: Arc<Health>, metrics: EngineMetrics) -> Self {
+    pub fn new(health: Arc<Health>, metrics: EngineMetrics, budget: Budget) -> Self {
         let generation = Arc::new(Generation::new(0, false, None));
         let nothing = Current { generation, routes: Routes::default(), acknowledge: Acknowledge::OnAccept };
         Self {
             current: ArcSwap::from_pointee(nothing),
             stopping: AtomicBool::new(false),
             evidence: Mutex::new(None),
+            waiting: Mutex::new(Vec::new()),
+            budget,
             health,
             metrics,
         }

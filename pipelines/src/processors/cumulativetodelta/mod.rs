@@ -207,6 +207,11 @@ impl State for Deltas {
     fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
         let batch = turn.batch;
         batch.identify();
+        // A sweep that something waits for is not over before it was asked for.
+        let idle = self.kept().series == 0;
+        if let Some(sweeps) = self.sweeps.as_mut().filter(|_| idle) {
+            sweeps.pass(turn.now);
+        }
         self.emptied.clear();
         for resource in 0..batch.resources().len() {
             for scope in batch.resource_at(resource).scopes.range() {
@@ -221,9 +226,6 @@ impl State for Deltas {
             batch.retain_metrics(|_, path| self.emptied.binary_search(&path.metric).is_err());
         }
         batch.drop_empty();
-        if let Some(sweeps) = &mut self.sweeps {
-            sweeps.pass(turn.now);
-        }
         Ok(())
     }
 

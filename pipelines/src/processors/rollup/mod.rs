@@ -240,6 +240,11 @@ impl State for Rolling {
     fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
         let Turn { batch, now, .. } = turn;
         batch.identify();
+        // A sweep that something waits for is not over before it was asked for.
+        let idle = self.members.len() == 0;
+        if let Some(sweeps) = self.sweeps.as_mut().filter(|_| idle) {
+            sweeps.pass(now);
+        }
         self.round += 1;
         self.touched.clear();
         self.emptied.clear();
@@ -261,9 +266,6 @@ impl State for Rolling {
             }
         }
         self.emit(batch, now);
-        if let Some(sweeps) = &mut self.sweeps {
-            sweeps.pass(now);
-        }
         Ok(())
     }
 
