@@ -83,6 +83,46 @@ fn identify_scope(batch: &mut Batch, above: Above, scope: usize, buffer: &mut Ve
     }
 }
 
+/// What tells a resource from others: its digest, computed if it is not known.
+pub(crate) fn resource_digest(batch: &Batch, row: &super::ResourceRow) -> u128 {
+    if row.digest != 0 {
+        return row.digest;
+    }
+    attribute_set(batch, row.attrs, &mut Vec::new())
+}
+
+/// The digest of a set of attributes.
+pub(crate) fn set_digest(batch: &Batch, attrs: Rows) -> u128 {
+    attribute_set(batch, attrs, &mut Vec::new())
+}
+
+impl Batch {
+    /// The digest of those of some row's attributes that `keep` holds for.
+    pub(crate) fn set_digest_of(&self, attrs: Rows, keep: impl Fn(&Self, &AttrRow) -> bool) -> u128 {
+        let mut buffer = Vec::new();
+        let kept = attrs.range().filter(|row| keep(self, &self.attrs[*row]));
+        kept.fold(0, |sum: u128, row| {
+            let row = row as u32;
+            sum.wrapping_add(attribute_set(self, Rows { start: row, end: row + 1 }, &mut buffer))
+        })
+    }
+
+    /// What a point's identity would be if its scope had no attributes.
+    pub(crate) fn identity_without_scope_attributes(&self, at: super::edit::Path) -> u128 {
+        let mut buffer = Vec::new();
+        let scope = ScopeRow { attrs: Rows::default(), ..self.scopes[at.scope] };
+        let parts = [
+            attribute_set(self, self.resources[at.resource].attrs, &mut buffer),
+            scope_digest(self, &scope, &mut buffer),
+            metric_digest(self, at.metric, None, &mut buffer),
+            attribute_set(self, self.points[at.point].attrs, &mut buffer),
+        ];
+        buffer.clear();
+        parts.iter().for_each(|part| buffer.extend_from_slice(&part.to_le_bytes()));
+        nonzero(xxh3_128(&buffer))
+    }
+}
+
 fn same_scope(batch: &Batch, twin: &ScopeRow, row: &ScopeRow) -> bool {
     let plain = twin.attrs.is_empty() && row.attrs.is_empty();
     plain

@@ -17,6 +17,8 @@ impl Touched {
     pub const OWN: u8 = 1;
     /// Some descendant, or how many children there are.
     pub const CHILDREN: u8 = 2;
+    /// Nothing differs.
+    pub const NOTHING: Self = Self(0);
 
     pub fn mark(&mut self, what: u8) {
         self.0 |= what;
@@ -179,6 +181,13 @@ impl Number {
 /// Provenance: which input points an output point descends from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin(pub(crate) u32);
+
+impl Origin {
+    /// One input point.
+    pub(crate) fn one(index: u32) -> Self {
+        Self(index)
+    }
+}
 
 /// An [`Origin`] resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

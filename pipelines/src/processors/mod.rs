@@ -6,17 +6,24 @@
 mod actions;
 mod attributes;
 mod constant;
+mod cumulativetodelta;
+mod deltatorate;
 mod edit;
 mod error_mode;
 mod failed;
 mod filter;
 mod groupbyattrs;
 mod handover;
+mod interval;
+mod metricstransform;
 mod pipeline;
 mod resource;
+mod rollup;
 mod selection;
 mod state;
+mod table;
 mod transform;
+mod which;
 
 use std::time::Duration;
 
@@ -24,11 +31,16 @@ use crate::config::Scope;
 use crate::yaml::{Node, Problem};
 
 pub use attributes::Attributes;
+pub use cumulativetodelta::CumulativeToDelta;
+pub use deltatorate::DeltaToRate;
 pub use filter::Filter;
 pub use groupbyattrs::GroupByAttrs;
 pub use handover::{Variants, hand_over};
+pub use interval::Interval;
+pub use metricstransform::MetricsTransform;
 pub use pipeline::{Pipeline, Refused, RuleCount};
 pub use resource::Resource;
+pub use rollup::Rollup;
 pub use state::{Flush, Kept};
 pub use transform::Transform;
 
@@ -36,9 +48,18 @@ use failed::Failed;
 use state::{State, Turn};
 
 /// The types that run as stages.
-pub const SUPPORTED: [&str; 5] = ["filter", "transform", "attributes", "resource", "groupbyattrs"];
-/// The types that the language has and this version does not.
-pub(crate) const LATER: [&str; 4] = ["metricstransform", "cumulativetodelta", "deltatorate", "interval"];
+pub const SUPPORTED: [&str; 10] = [
+    "filter",
+    "transform",
+    "attributes",
+    "resource",
+    "groupbyattrs",
+    "cumulativetodelta",
+    "deltatorate",
+    "interval",
+    "metricstransform",
+    "rollup",
+];
 
 /// The one name of a type that has two spellings.
 pub(crate) fn canonical(kind: &str) -> &str {
@@ -64,6 +85,16 @@ pub enum Processor {
     GroupByAttrs(GroupByAttrs),
     /// Runs statements.
     Transform(Transform),
+    /// Turns cumulative values into deltas.
+    CumulativeToDelta(CumulativeToDelta),
+    /// Turns deltas into rates.
+    DeltaToRate(DeltaToRate),
+    /// Holds points back until an interval ends.
+    Interval(Interval),
+    /// Renames, copies, combines and regroups metrics.
+    MetricsTransform(MetricsTransform),
+    /// Collapses resources into one.
+    Rollup(Rollup),
 }
 
 impl Processor {
@@ -75,26 +106,43 @@ impl Processor {
             "resource" => Resource::decode(config, problems).map(Self::Resource),
             "transform" => Transform::decode(config, problems).map(Self::Transform),
             "groupbyattrs" => GroupByAttrs::decode(config, problems).map(Self::GroupByAttrs),
+            "cumulativetodelta" => CumulativeToDelta::decode(config, problems).map(Self::CumulativeToDelta),
+            "deltatorate" => DeltaToRate::decode(config, problems).map(Self::DeltaToRate),
+            "interval" => Interval::decode(config, problems).map(Self::Interval),
+            "metricstransform" => MetricsTransform::decode(config, problems).map(Self::MetricsTransform),
+            "rollup" => Rollup::decode(config, problems).map(Self::Rollup),
             _ => None,
         }
+    }
+
+    /// Whether a stock Collector has the processor.
+    pub fn portable(&self) -> bool {
+        !matches!(self, Self::Rollup(_))
     }
 
     /// The unit that it must see whole.
     pub fn scope(&self) -> Scope {
         match self {
-            Self::Filter(_) | Self::Transform(_) | Self::Attributes(_) | Self::Resource(_) => Scope::Point,
-            Self::GroupByAttrs(_) => Scope::Host,
+            Self::GroupByAttrs(_) | Self::Rollup(_) => Scope::Host,
+            _ => Scope::Point,
         }
     }
 
     /// The longest that it keeps a point.
     pub fn hold(&self) -> Duration {
-        Duration::ZERO
+        match self {
+            Self::Interval(interval) => interval.hold(),
+            _ => Duration::ZERO,
+        }
     }
 
     /// How many scrapes it needs before it has its state.
     pub fn warm_up(&self) -> u32 {
-        0
+        match self {
+            Self::CumulativeToDelta(_) => 1,
+            Self::Rollup(_) => 2,
+            _ => 0,
+        }
     }
 
     /// What it counts dropped points by, each as it is written in the config.
@@ -109,13 +157,20 @@ impl Processor {
         match self {
             Self::Filter(filter) => filter.is_identity(),
             Self::Transform(transform) => transform.is_identity(),
-            Self::Attributes(_) | Self::Resource(_) | Self::GroupByAttrs(_) => false,
+            _ => false,
         }
     }
 
     /// What it will remember between batches, if it does, from `start` on, Unix nanoseconds.
-    fn start(&self, _start: u64) -> Option<Box<dyn State>> {
-        None
+    fn start(&self, start: u64) -> Option<Box<dyn State>> {
+        match self {
+            Self::CumulativeToDelta(config) => {
+                Some(Box::new(cumulativetodelta::Deltas::new(config.clone(), start)))
+            }
+            Self::Interval(config) => Some(Box::new(interval::Holding::new(config.clone(), start))),
+            Self::Rollup(config) => Some(Box::new(rollup::Rolling::new(config.clone(), start))),
+            _ => None,
+        }
     }
 
     /// Edits a batch in place; for processors without a memory.
@@ -127,6 +182,10 @@ impl Processor {
             Self::Attributes(attributes) => attributes.run(batch),
             Self::Resource(resource) => resource.run(batch),
             Self::GroupByAttrs(group) => group.run(batch),
+            Self::DeltaToRate(rate) => return rate.run(batch),
+            Self::MetricsTransform(transform) => return transform.run(batch),
+            // These run by their state.
+            Self::CumulativeToDelta(_) | Self::Interval(_) | Self::Rollup(_) => {}
         }
         Ok(())
     }
