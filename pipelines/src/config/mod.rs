@@ -12,14 +12,16 @@ mod known;
 mod machinery;
 mod plan;
 mod service;
+mod splice;
 
 pub use component::{Component, ComponentId, Reference, Section};
 pub use digest::Digest;
 pub use file::CollectorFile;
-pub use known::unknown_component;
+pub use known::{is_portable, unknown_component};
 pub use machinery::{BatchSettings, MemoryLimiter};
 pub use plan::{Plan, Scope, Stage};
 pub use service::{PipelineEntry, Signal};
+pub use splice::NotSpliced;
 
 #[cfg(test)]
 mod tests;
