@@ -67,6 +67,7 @@ fn the_shells_do_not_see_each_other_and_only_e2e_sees_all() {
     for (krate, forbidden) in [
         ("agent", &["cli", "control-plane", "simulator"][..]),
         ("cli", &["agent", "control-plane"]),
+        ("control-plane", &["agent", "cli", "simulator"]),
         ("simulator", &["agent", "pipelines", "observe", "drift", "cli"]),
         ("observe", &["agent", "cli", "simulator", "proto"]),
         ("proto", &["agent", "cli", "control-plane", "simulator"]),

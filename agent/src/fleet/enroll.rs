@@ -91,7 +91,6 @@ async fn ask(fleet: &Fleet, token: &Credential) -> io::Result<(StatusCode, Bytes
     let body = serde_json::json!({
         "uid": identity.uid,
         "labels": identity.labels,
-        "host": identity.host,
         "version": env!("CARGO_PKG_VERSION"),
     });
     let request = Request::post(PATH)

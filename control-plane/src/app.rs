@@ -1,0 +1,193 @@
+//! The boot and the end: config → build (bind early) → serve → drain.
+//!
+//! Every socket is bound before anything is served, so a port that is taken is an error at boot and the addresses
+//! printed are the real ones.
+
+mod state;
+
+use std::fs::DirBuilder;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use state::{AppState, Shared};
+
+use crate::auth::Auth;
+use crate::auth::keys::Keys;
+use crate::auth::limit::LoginLimit;
+use crate::auth::password::{PasswordError, Passwords};
+use crate::auth::setup::SetupToken;
+use crate::clock::{Clock, Entropy};
+use crate::config::Serve;
+use crate::fleet::hub::Hub;
+use crate::listener::Listener;
+use crate::metrics::Metrics;
+use crate::rest::Limits;
+use crate::store::{Store, StoreError, users};
+use crate::{fleet, reconcile, rest};
+
+/// How long a shutdown waits for requests in flight.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How often the signing key's age is looked at.
+const ROTATION_LOOK: Duration = Duration::from_secs(3600);
+
+/// Why the control plane cannot start.
+#[derive(Debug, Error)]
+pub enum BootError {
+    /// An address cannot be bound.
+    #[error("cannot listen on {address} for {purpose}: {source}")]
+    Bind {
+        /// What for.
+        purpose: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file or folder cannot be used.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Passwords cannot be hashed.
+    #[error(transparent)]
+    Passwords(#[from] PasswordError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Every bound address, as printed at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Listening {
+    /// REST.
+    pub rest: SocketAddr,
+    /// Enrolment, OpAMP and reports.
+    pub fleet: SocketAddr,
+}
+
+/// A built control plane.
+#[derive(Debug)]
+pub struct App {
+    state: AppState,
+    stop: watch::Sender<bool>,
+    rest: Listener,
+    fleet: Listener,
+}
+
+/// Makes the data directory, closed to others, if it is missing.
+///
+/// # Errors
+/// The system's.
+pub fn data_dir(path: &Path) -> Result<(), BootError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| BootError::File { path: path.to_owned(), source })
+}
+
+impl App {
+    /// Opens the store, brings it up to date, and binds every socket.
+    ///
+    /// # Errors
+    /// [`BootError`].
+    pub async fn build(config: &Serve, clock: Clock, entropy: Entropy) -> Result<Self, BootError> {
+        data_dir(&config.data_dir)?;
+        let metrics = Arc::new(Metrics::default());
+        let rest = bind("rest", config.listen, &metrics).await?;
+        let fleet = bind("fleet", config.fleet_listen, &metrics).await?;
+        let store = Store::open(&config.data_dir).await?;
+        store.migrate_up().await?;
+        let auth = auth(config, &store, &clock, &entropy).await?;
+        let (stop, stopping) = watch::channel(false);
+        let state =
+            AppState::new(Shared { store, clock, entropy, auth, hub: Hub::default(), metrics, stopping });
+        Ok(Self { state, stop, rest, fleet })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn listening(&self) -> io::Result<Listening> {
+        Ok(Listening { rest: self.rest.local_addr()?, fleet: self.fleet.local_addr()? })
+    }
+
+    /// What its parts share.
+    pub fn state(&self) -> AppState {
+        self.state.clone()
+    }
+
+    /// Serves until `end`, then drains.
+    pub async fn run(self, end: impl Future<Output = ()>) {
+        let Self { state, stop, rest, fleet } = self;
+        let mut serving = JoinSet::new();
+        serving.spawn(rest.serve(rest::router(state.clone()), state.stopping()));
+        serving.spawn(fleet.serve(fleet::router(state.clone()), state.stopping()));
+        serving.spawn(rotate(state.clone()));
+        serving.spawn(reconcile::run(state.clone()));
+        end.await;
+        tracing::info!("draining");
+        stop.send_replace(true);
+        if tokio::time::timeout(DRAIN, serving.join_all()).await.is_err() {
+            tracing::warn!("connections are still open at the shutdown's deadline");
+        }
+        state.store.close().await;
+    }
+}
+
+/// Opens the keys and, while nobody is known, the setup.
+async fn auth(config: &Serve, store: &Store, clock: &Clock, entropy: &Entropy) -> Result<Auth, BootError> {
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BootError::File { path, source }
+    };
+    let keys = Keys::open(&config.data_dir, clock, entropy).map_err(file(&config.data_dir))?;
+    let passwords = Passwords::new(entropy.clone())?;
+    let attempts = LoginLimit::new(entropy);
+    let mut setup = None;
+    if !users::any(&mut *store.read().await?).await? {
+        let given = config.setup_token_file.as_deref();
+        let token = SetupToken::choose(given, entropy).map_err(file(given.unwrap_or(&config.data_dir)))?;
+        if let Some(made) = token.made {
+            eprintln!("There is no user yet. The first one is made once, with this setup token: {made}");
+        }
+        setup = Some(token.hash);
+    }
+    Ok(Auth { keys, passwords, attempts, setup })
+}
+
+/// Keeps the signing key young.
+async fn rotate(state: AppState) {
+    let mut stopping = state.stopping();
+    let mut due = tokio::time::interval(ROTATION_LOOK);
+    loop {
+        tokio::select! {
+            _ = due.tick() => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+        match state.auth.keys.rotate_if_due(state.clock.now(), &state.entropy) {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("a new key signs access tokens"),
+            Err(error) => tracing::error!("the signing key cannot be replaced, the old one goes on: {error}"),
+        }
+    }
+}
+
+async fn bind(
+    purpose: &'static str,
+    address: SocketAddr,
+    metrics: &Arc<Metrics>,
+) -> Result<Listener, BootError> {
+    let bound = Listener::bind(purpose, address, Limits::default(), Arc::clone(metrics)).await;
+    bound.map_err(|source| BootError::Bind { purpose, address, source })
+}

@@ -1,0 +1,218 @@
+//! Making people and letting them in: what REST calls.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+use thiserror::Error;
+
+use super::limit::LoginLimit;
+use super::password::{Compared, PasswordError, Passwords};
+use super::token::{self, Claims};
+use super::{Role, keys::Keys, secret};
+use crate::app::AppState;
+use crate::audit::{self, By};
+use crate::id::{TenantId, UserId};
+use crate::store::users::{self, User};
+use crate::store::{StoreError, Tx, tenants};
+
+/// What authentication is made of.
+#[derive(Debug)]
+pub struct Auth {
+    /// What tokens are signed with.
+    pub keys: Keys,
+    /// What passwords are hashed by.
+    pub passwords: Passwords,
+    /// How often somebody may try.
+    pub attempts: LoginLimit,
+    /// SHA-256 of the token that makes the first user, if nobody was there at boot.
+    pub setup: Option<String>,
+}
+
+/// Why somebody was not let in or made.
+#[derive(Debug, Error)]
+pub enum AccountError {
+    /// The password or the account is wrong; which, is not told.
+    #[error("the email address or the password is wrong")]
+    Wrong,
+    /// Too many attempts.
+    #[error("too many attempts; try again in {0} s")]
+    TooMany(u64),
+    /// Not an email address.
+    #[error("an email address has an @ between two parts and at most 254 characters, not {0:?}")]
+    Email(String),
+    /// Not a name.
+    #[error("a name has 1 to 64 characters out of a-z, 0-9, '.', '_' and '-', not {0:?}")]
+    Name(String),
+    /// Taken by someone.
+    #[error("{0} is taken")]
+    Taken(String),
+    /// The first user exists.
+    #[error("this control plane is set up; ask an admin for an account")]
+    SetUp,
+    /// Signing failed.
+    #[error("a token cannot be signed: {0}")]
+    Sign(String),
+    /// The password is not acceptable, or there is no time for it.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The store's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A person to be made.
+#[derive(Debug)]
+pub struct NewUser {
+    /// Their address.
+    pub email: String,
+    /// Their password.
+    pub password: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// Lets somebody in: their access token and who they are.
+///
+/// # Errors
+/// [`AccountError`].
+pub async fn login(
+    state: &AppState,
+    email: &str,
+    password: String,
+    from: IpAddr,
+) -> Result<(String, User), AccountError> {
+    let now = state.clock.now();
+    let attempt = state.auth.attempts.attempt(email, from, now);
+    let attempt = attempt.map_err(|wait| AccountError::TooMany(wait.as_secs() + 1))?;
+    let known = users::by_email(&mut *state.store.read().await?, &email.to_lowercase()).await?;
+    let kept = known.as_ref().map(|(_, hash)| hash.clone());
+    let compared = state.auth.passwords.compare(password, kept).await?;
+    let (Some((user, _)), Compared::Same { rehashed }) = (known, compared) else {
+        return Err(AccountError::Wrong);
+    };
+    if user.disabled_at.is_some() {
+        return Err(AccountError::Wrong);
+    }
+    state.auth.attempts.succeeded(attempt);
+    let claims = Claims::new(user.tenant_id, user.id, state.entropy.uuid(now), now);
+    let token = token::sign(&state.auth.keys, &claims).map_err(AccountError::Sign)?;
+    let mut tx = state.store.begin().await?;
+    if let Some(hash) = rehashed {
+        users::rehash(&mut tx, &user, &hash).await?;
+    }
+    let (object, detail) = (format!("user/{}", user.id), json!({ "address": from }));
+    audit::record(&mut tx, now, user.tenant_id, By::User(user.id), "auth.login", &object, &detail).await?;
+    tx.commit().await?;
+    Ok((token, user))
+}
+
+/// Makes the first tenant and its admin. Works once: with the setup's token, while there is nobody.
+///
+/// # Errors
+/// [`AccountError`].
+pub async fn setup(
+    state: &AppState,
+    token: &str,
+    tenant: &str,
+    admin: NewUser,
+    from: IpAddr,
+) -> Result<User, AccountError> {
+    let now = state.clock.now();
+    let attempt = state.auth.attempts.attempt("setup", from, now);
+    attempt.map_err(|wait| AccountError::TooMany(wait.as_secs() + 1))?;
+    let Some(kept) = &state.auth.setup else { return Err(AccountError::SetUp) };
+    if !secret::same(&secret::hash(token), kept) {
+        return Err(AccountError::Wrong);
+    }
+    let hash = state.auth.passwords.hash(admin.password.clone()).await?;
+    let mut tx = state.store.begin().await?;
+    if users::any(&mut tx).await? {
+        return Err(AccountError::SetUp);
+    }
+    let user = found(state, &mut tx, tenant, admin, &hash, None).await?;
+    tx.commit().await?;
+    Ok(user)
+}
+
+/// Makes another tenant and its admin.
+///
+/// # Errors
+/// [`AccountError`].
+pub async fn add_tenant(state: &AppState, name: &str, admin: NewUser, by: By) -> Result<User, AccountError> {
+    let hash = state.auth.passwords.hash(admin.password.clone()).await?;
+    let mut tx = state.store.begin().await?;
+    let user = found(state, &mut tx, name, admin, &hash, Some(by)).await?;
+    tx.commit().await?;
+    Ok(user)
+}
+
+/// Makes a person in a tenant.
+///
+/// # Errors
+/// [`AccountError`].
+pub async fn add_user(
+    state: &AppState,
+    tenant: TenantId,
+    new: NewUser,
+    by: By,
+) -> Result<User, AccountError> {
+    let hash = state.auth.passwords.hash(new.password.clone()).await?;
+    let mut tx = state.store.begin().await?;
+    let user = insert(state, &mut tx, tenant, new, &hash, Some(by)).await?;
+    tx.commit().await?;
+    Ok(user)
+}
+
+async fn found(
+    state: &AppState,
+    tx: &mut Tx,
+    name: &str,
+    admin: NewUser,
+    hash: &str,
+    by: Option<By>,
+) -> Result<User, AccountError> {
+    if !is_name(name) {
+        return Err(AccountError::Name(name.chars().take(64).collect()));
+    }
+    let now = state.clock.now();
+    let tenant = TenantId(state.entropy.uuid(now));
+    tenants::insert(tx, tenant, name, now).await.map_err(|error| taken(error, name))?;
+    insert(state, tx, tenant, admin, hash, by).await
+}
+
+/// Without `by`, they made themselves.
+async fn insert(
+    state: &AppState,
+    tx: &mut Tx,
+    tenant_id: TenantId,
+    new: NewUser,
+    hash: &str,
+    by: Option<By>,
+) -> Result<User, AccountError> {
+    let email = new.email.to_lowercase();
+    if !is_email(&email) {
+        return Err(AccountError::Email(email.chars().take(64).collect()));
+    }
+    let now = state.clock.now();
+    let id = UserId(state.entropy.uuid(now));
+    let user = User { id, tenant_id, email, role: new.role, created_at: now, disabled_at: None };
+    users::insert(tx, &user, hash).await.map_err(|error| taken(error, &user.email))?;
+    let (object, detail) = (format!("user/{id}"), json!({ "email": user.email, "role": user.role }));
+    audit::record(tx, now, tenant_id, by.unwrap_or(By::User(id)), "user.create", &object, &detail).await?;
+    Ok(user)
+}
+
+fn taken(error: StoreError, name: &str) -> AccountError {
+    if error.is_duplicate() { AccountError::Taken(name.to_owned()) } else { error.into() }
+}
+
+fn is_email(text: &str) -> bool {
+    let parts = text.split_once('@').is_some_and(|(who, host)| !who.is_empty() && !host.is_empty());
+    parts && text.len() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+/// Whether a text can name something of ours: it stands in a path without escapes.
+pub fn is_name(text: &str) -> bool {
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+    (1..=64).contains(&text.len()) && text.chars().all(letter) && !text.starts_with('.')
+}

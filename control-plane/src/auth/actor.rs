@@ -1,0 +1,48 @@
+//! Who asks. A handler that takes an [`Actor`] knows that the guard of its route has let them in.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use uuid::Uuid;
+
+use super::Role;
+use crate::clock::UnixMillis;
+use crate::id::{TenantId, UserId};
+use crate::rest::Problem;
+
+/// The person behind a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Whose things they see.
+    pub tenant_id: TenantId,
+    /// Who they are.
+    pub user_id: UserId,
+    /// Their address.
+    pub email: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// The access token behind a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Its name.
+    pub jti: Uuid,
+    /// When it is over.
+    pub expires_at: UnixMillis,
+}
+
+impl<S: Sync> FromRequestParts<S> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get().cloned().ok_or_else(Problem::unauthenticated)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get().copied().ok_or_else(Problem::unauthenticated)
+    }
+}

@@ -1,0 +1,54 @@
+//! What the agents of a step have found so far.
+
+use proto::Findings;
+
+use crate::clock::UnixMillis;
+use crate::id::AgentUid;
+
+/// One agent of a step.
+#[derive(Clone, Debug)]
+pub struct AgentEvidence {
+    /// Who.
+    pub uid: AgentUid,
+    /// What its host is called.
+    pub host: String,
+    /// Whether it runs the step's generation.
+    pub applied: bool,
+    /// Why it does not.
+    pub failed: Option<String>,
+    /// Why it cut the candidate out by itself, as it said over the control channel.
+    pub cut: Option<String>,
+    /// When it was last heard of.
+    pub last_seen: Option<UnixMillis>,
+    /// What it found in the horizons of this step, oldest first; the last ones, if there are many.
+    pub horizons: Vec<Findings>,
+    /// Horizons of this step in all.
+    pub count: u32,
+}
+
+impl AgentEvidence {
+    /// The latest horizon.
+    #[must_use]
+    pub fn last(&self) -> Option<&Findings> {
+        self.horizons.last()
+    }
+}
+
+/// All of them: the agents frozen when the step began, whether they were heard of or not.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// One for each.
+    pub agents: Vec<AgentEvidence>,
+}
+
+impl Evidence {
+    /// Agents with at least one judged horizon in this step.
+    pub fn reporting(&self) -> impl Iterator<Item = &AgentEvidence> {
+        self.agents.iter().filter(|agent| agent.count > 0)
+    }
+
+    /// Agents with fewer than `horizons` judged horizons in this step.
+    pub fn behind(&self, horizons: u32) -> impl Iterator<Item = &AgentEvidence> {
+        self.agents.iter().filter(move |agent| agent.count < horizons)
+    }
+}

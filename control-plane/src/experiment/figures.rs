@@ -1,0 +1,131 @@
+//! The fleet's figures: what the agents found, added up.
+//!
+//! A series is a host's (fleet identity = host ‖ identity), so distinct series of different agents add up exactly.
+
+use std::collections::BTreeMap;
+
+use observe::{Comparison, Count};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Sums over agents, of one horizon each or of all that each has measured. Shares are from 0 to 1; none where the
+/// baseline had nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Figures {
+    /// Agents in it.
+    pub agents: u32,
+    /// Windows, over all agents.
+    pub windows: u64,
+    /// Whether every count was counted one by one.
+    pub exact: bool,
+    /// Points that came in.
+    pub points_in: u64,
+    /// Distinct series that came in.
+    pub series_in: u64,
+    /// Points, baseline and candidate.
+    pub points: [u64; 2],
+    /// Bytes of uncompressed OTLP.
+    pub bytes: [u64; 2],
+    /// Distinct series.
+    pub series: [u64; 2],
+    /// US dollars a month.
+    pub monthly_usd: [f64; 2],
+    /// Points that left.
+    pub delivered: [u64; 2],
+    /// Series that the candidate loses.
+    pub lost: u64,
+    /// Output identities of the candidate with several writers.
+    pub collisions: u64,
+    /// Critical processes: came in, shown by the baseline, shown by the candidate.
+    pub critical: [u64; 3],
+    /// Batches the candidate failed on.
+    pub failures: u64,
+    /// Share of distinct series saved.
+    pub saving_series: Option<f64>,
+    /// Share of bytes saved.
+    pub saving_bytes: Option<f64>,
+    /// Share of points saved.
+    pub saving_points: Option<f64>,
+    /// Share of the monthly cost saved.
+    pub saving_cost: Option<f64>,
+    /// Each lens's total.
+    pub lenses: Vec<LensFigure>,
+}
+
+/// A lens's total over the fleet, in the metric's unit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LensFigure {
+    /// Its name.
+    pub name: String,
+    /// The baseline's sum.
+    pub baseline: f64,
+    /// The candidate's.
+    pub candidate: f64,
+    /// (candidate − baseline) / |baseline|; none where the baseline has nothing.
+    pub relative_error: Option<f64>,
+}
+
+impl Figures {
+    /// Adds up comparisons of different agents.
+    pub fn of<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>) -> Self {
+        let mut sum = Self { exact: true, ..Self::default() };
+        let mut lenses: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
+        for comparison in comparisons {
+            sum.add(comparison);
+            for lens in &comparison.lenses {
+                let [baseline, candidate] = lenses.entry(&lens.name).or_default();
+                *baseline += lens.total.baseline;
+                *candidate += lens.total.candidate;
+            }
+        }
+        sum.exact &= sum.agents > 0;
+        sum.lenses = lenses.into_iter().map(|(name, sums)| LensFigure::of(name, sums)).collect();
+        sum.saving_series = saved(sum.series[0] as f64, sum.series[1] as f64);
+        sum.saving_bytes = saved(sum.bytes[0] as f64, sum.bytes[1] as f64);
+        sum.saving_points = saved(sum.points[0] as f64, sum.points[1] as f64);
+        sum.saving_cost = saved(sum.monthly_usd[0], sum.monthly_usd[1]);
+        sum
+    }
+
+    fn add(&mut self, comparison: &Comparison) {
+        self.agents += 1;
+        self.windows += u64::from(comparison.windows);
+        self.exact &= comparison.exact;
+        self.points_in += comparison.input.points;
+        self.series_in += comparison.input_series.value;
+        for (at, variant) in [&comparison.baseline, &comparison.candidate].into_iter().enumerate() {
+            self.points[at] += variant.output.points;
+            self.bytes[at] += variant.output.bytes;
+            self.series[at] += variant.series.value;
+            self.monthly_usd[at] += variant.monthly_usd;
+            self.delivered[at] += variant.delivered.points;
+        }
+        let Count { value, .. } = comparison.lost_by_candidate;
+        self.lost += value;
+        self.collisions += comparison.candidate.collisions.value;
+        let coverage = &comparison.coverage;
+        for (sum, more) in
+            self.critical.iter_mut().zip([coverage.critical, coverage.baseline, coverage.candidate])
+        {
+            *sum += more;
+        }
+        self.failures += comparison.candidate.failures;
+    }
+
+    /// Series that the candidate loses, as a share of the baseline's.
+    #[must_use]
+    pub fn loss(&self) -> Option<f64> {
+        (self.series[0] > 0).then(|| self.lost as f64 / self.series[0] as f64)
+    }
+}
+
+impl LensFigure {
+    fn of(name: &str, [baseline, candidate]: [f64; 2]) -> Self {
+        let relative_error = (baseline != 0.0).then(|| (candidate - baseline) / baseline.abs());
+        Self { name: name.to_owned(), baseline, candidate, relative_error }
+    }
+}
+
+fn saved(baseline: f64, candidate: f64) -> Option<f64> {
+    (baseline > 0.0).then(|| 1.0 - candidate / baseline)
+}

@@ -1,0 +1,26 @@
+//! An experiment: what is tried on whom, how far it has come, and what the evidence says. Pure: no store, no clock.
+//!
+//! What always holds: a phase is left only by a transition of [`State`], which consumes it; [`decide`] looks at
+//! evidence, policy and step, and at nothing else; advancing rests on exact counts and on instant limits.
+
+mod decide;
+mod evidence;
+mod figures;
+mod reason;
+mod spec;
+mod state;
+
+pub use decide::{Verb, Verdict, decide};
+pub use evidence::{AgentEvidence, Evidence};
+pub use figures::{Figures, LensFigure};
+pub use reason::Reason;
+pub use spec::{Invalid, Policy, Spec, TemplateUse};
+pub use state::{Action, Ended, Goal, Outcome, Phase, Refused, Run, State, Step};
+
+crate::id! {
+    /// Names an experiment.
+    ExperimentId
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! A reason: one finding behind a verdict, as data and in a sentence.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// See the module. Shares are from 0 to 1; counts are counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Reason {
+    /// What was looked at, such as `critical_process_coverage`.
+    pub quantity: String,
+    /// What was found.
+    pub observed: Option<f64>,
+    /// What it was held to.
+    pub limit: Option<f64>,
+    /// Agents that it rests on.
+    pub n: u32,
+    /// Which layer of evidence: L0 exact counts, L1 paired sums, instant for a limit that acts at once, audit for
+    /// what is missing, person for somebody's word.
+    pub layer: String,
+    /// The hosts that it is about; empty for all.
+    pub hosts: Vec<String>,
+    /// Names that it is about: processes, series, groups.
+    pub names: Vec<String>,
+    /// In words.
+    pub sentence: String,
+}
+
+/// The most names that a reason lists.
+pub const MAX_NAMES: usize = 30;
+
+impl Reason {
+    /// A reason of a layer about a quantity.
+    #[must_use]
+    pub fn new(layer: &str, quantity: &str, sentence: impl Into<String>) -> Self {
+        Self {
+            layer: layer.to_owned(),
+            quantity: quantity.to_owned(),
+            sentence: sentence.into(),
+            ..Self::default()
+        }
+    }
+
+    /// What was found, what it was held to, and on how many agents that rests.
+    #[must_use]
+    pub fn measured(self, observed: f64, limit: f64, n: usize) -> Self {
+        Self { observed: Some(observed), limit: Some(limit), n: u32::try_from(n).unwrap_or(u32::MAX), ..self }
+    }
+
+    /// The hosts and the names that it is about.
+    #[must_use]
+    pub fn about(mut self, hosts: Vec<String>, mut names: Vec<String>) -> Self {
+        names.truncate(MAX_NAMES);
+        (self.hosts, self.names) = (hosts, names);
+        self
+    }
+}

@@ -1,0 +1,275 @@
+//! What an experiment is asked to do.
+
+use std::time::Duration;
+
+use observe::{Critical, Lens, Price};
+use pipelines::split::{Split, Unit, Weight};
+use pipelines::yaml::Problems;
+use proto::generation::{Baseline, Candidate, Experiment, Fragment, Generation, Guardrails};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use utoipa::ToSchema;
+
+use super::Step;
+use crate::labels::Selector;
+
+/// The most steps a rollout may have, mirror and 100 % included.
+const MAX_STEPS: usize = 16;
+
+/// An experiment, checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// What people call it.
+    pub name: String,
+    /// The agents it runs on.
+    pub selector: Selector,
+    /// The pipeline in charge: a Collector fragment; nothing for what each agent runs when it starts.
+    pub baseline: Option<String>,
+    /// The pipeline that is tried: a Collector fragment.
+    pub candidate: String,
+    /// The template that the candidate was rendered from.
+    pub template: Option<TemplateUse>,
+    /// Resource attributes that make a unit; `process` or `host` for those.
+    pub unit: Vec<String>,
+    /// Whether to run candidate = baseline first, which must differ by exactly nothing.
+    pub aa: bool,
+    /// The weights after mirror, basis points, rising to 10,000.
+    pub weights_bp: Vec<u16>,
+    /// Length of a window.
+    #[serde(with = "crate::duration")]
+    pub window: Duration,
+    /// How long a judged horizon is at least: agents report that often.
+    #[serde(with = "crate::duration")]
+    pub report_every: Duration,
+    /// The aggregates that people look at.
+    pub lenses: Vec<Lens>,
+    /// The processes that must not vanish.
+    pub critical: Vec<Critical>,
+    /// What the backend costs.
+    pub price: Price,
+    /// The most that a batch may take in the candidate's pipeline, acted on by the agents themselves.
+    #[serde(with = "crate::duration::option")]
+    pub max_batch_latency: Option<Duration>,
+    /// What it must show.
+    pub policy: Policy,
+}
+
+/// A template at a version with parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TemplateUse {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// What it was rendered with.
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// SHA-256 of the rendered text, in hexadecimal.
+    pub digest: String,
+}
+
+/// What a candidate must show to go on, and what sends it back. Shares are from 0 to 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// The least share of distinct series that it must save; less holds the step.
+    pub min_cardinality_reduction: Option<f64>,
+    /// The least share of the monthly cost that it must save, by the price model; less holds the step.
+    pub min_cost_reduction: Option<f64>,
+    /// The least share of the critical processes that it must show; less rolls back, at once.
+    pub critical_process_coverage: f64,
+    /// The most series that it may lose, as a share of the baseline's; more rolls back.
+    pub max_series_loss: Option<f64>,
+    /// The most that any lens's total over the fleet may be off, as a share of it; more rolls back.
+    pub max_lens_error: Option<f64>,
+    /// The most output identities that several series may write; more rolls back, at once.
+    pub max_collisions: u64,
+    /// Judged horizons that every agent must have in a step before the next.
+    pub min_horizons: u32,
+    /// Hosts that must have them.
+    pub min_hosts: u32,
+    /// The share of the step's agents whose evidence may be missing; more holds the step.
+    pub max_missing: f64,
+    /// After so long a step that has not advanced is given up, and the experiment rolled back; nothing to hold for
+    /// ever.
+    #[serde(with = "crate::duration::option")]
+    #[schema(value_type = Option<String>, example = "2h")]
+    pub max_step_duration: Option<Duration>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            min_cardinality_reduction: None,
+            min_cost_reduction: None,
+            critical_process_coverage: 1.0,
+            max_series_loss: None,
+            max_lens_error: None,
+            max_collisions: 0,
+            min_horizons: 3,
+            min_hosts: 1,
+            max_missing: 0.0,
+            max_step_duration: None,
+        }
+    }
+}
+
+/// What is wrong with a specification.
+#[derive(Debug, Error)]
+pub enum Invalid {
+    /// A pipeline.
+    #[error("{0}")]
+    Pipeline(#[from] Problems),
+    /// A field.
+    #[error("{field}: {message}; expected {expected}")]
+    Field {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it.
+        message: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+}
+
+fn field(field: &'static str, message: impl Into<String>, expected: &'static str) -> Invalid {
+    Invalid::Field { field, message: message.into(), expected }
+}
+
+impl Spec {
+    /// Checks it with the code that an agent checks with: what passes here builds there.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it; for a pipeline, everything.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.name.trim().is_empty() || self.name.chars().count() > 200 {
+            return Err(field("name", "it is empty or too long", "1 to 200 characters"));
+        }
+        let candidate = Fragment::new(&self.candidate).plan("candidate")?;
+        let baseline = self.baseline.as_ref().map(|text| Fragment::new(text).plan("baseline")).transpose()?;
+        self.check_steps()?;
+        for &weight in &self.weights_bp {
+            // Agents that run another baseline check again with theirs.
+            let split = Split { unit: self.unit(), weight: weight_of(weight), salt: String::new() };
+            let baseline = baseline.as_ref().unwrap_or(&candidate);
+            split
+                .check_scope([baseline, &candidate])
+                .map_err(|why| field("unit", why.message, "a coarser unit"))?;
+        }
+        self.check_times()?;
+        self.check_policy()?;
+        self.check_observation()
+    }
+
+    fn check_steps(&self) -> Result<(), Invalid> {
+        let rising = self.weights_bp.windows(2).all(|pair| pair[0] < pair[1]);
+        let legal = rising
+            && self.weights_bp.first().is_some_and(|&first| first > 0)
+            && self.weights_bp.last() == Some(&10_000)
+            && self.weights_bp.len() + 2 <= MAX_STEPS;
+        let expected = "rising basis points from above 0 to 10000, at most 14 of them";
+        if legal { Ok(()) } else { Err(field("weights_bp", format!("{:?}", self.weights_bp), expected)) }
+    }
+
+    fn check_times(&self) -> Result<(), Invalid> {
+        let second = Duration::from_secs(1);
+        if self.window < second || self.window > Duration::from_secs(3_600) {
+            return Err(field("window", format!("{:?}", self.window), "1s to 1h"));
+        }
+        if self.report_every < self.window || self.report_every > Duration::from_secs(86_400) {
+            return Err(field(
+                "report_every",
+                format!("{:?}", self.report_every),
+                "a window or more, up to 24h",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_policy(&self) -> Result<(), Invalid> {
+        let policy = &self.policy;
+        let shares = [
+            ("policy.min_cardinality_reduction", policy.min_cardinality_reduction),
+            ("policy.min_cost_reduction", policy.min_cost_reduction),
+            ("policy.critical_process_coverage", Some(policy.critical_process_coverage)),
+            ("policy.max_series_loss", policy.max_series_loss),
+            ("policy.max_missing", Some(policy.max_missing)),
+        ];
+        for (name, share) in shares {
+            if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+                return Err(field(name, format!("{share:?}"), "a share from 0 to 1"));
+            }
+        }
+        if policy.max_lens_error.is_some_and(|error| !error.is_finite() || error < 0.0) {
+            return Err(field("policy.max_lens_error", "it is no share", "0 or more"));
+        }
+        if policy.min_horizons == 0 || policy.min_horizons > 1_000 {
+            return Err(field("policy.min_horizons", policy.min_horizons.to_string(), "1 to 1000"));
+        }
+        Ok(())
+    }
+
+    fn check_observation(&self) -> Result<(), Invalid> {
+        if self.lenses.len() > 32 || self.critical.len() > 32 {
+            return Err(field("lenses", "there are too many of them, or of critical", "at most 32 of each"));
+        }
+        match self.critical.iter().find_map(Critical::problem) {
+            Some(_) => Err(field("critical", "one of them says nothing", "executables, and 1 to 32 metrics")),
+            None => Ok(()),
+        }
+    }
+
+    /// The unit of the split.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        match self.unit.as_slice() {
+            [one] if one == "process" => Unit::Process,
+            [one] if one == "host" => Unit::Host,
+            names => Unit::Attributes(names.to_vec()),
+        }
+    }
+
+    /// The first step.
+    #[must_use]
+    pub fn first_step(&self) -> Step {
+        if self.aa { Step::Aa } else { Step::Mirror }
+    }
+
+    /// The step after `step`; nothing after the last.
+    #[must_use]
+    pub fn step_after(&self, step: Step) -> Option<Step> {
+        match step {
+            Step::Aa => Some(Step::Mirror),
+            Step::Mirror => self.weights_bp.first().copied().map(Step::Split),
+            Step::Split(weight) => {
+                self.weights_bp.iter().copied().find(|&next| next > weight).map(Step::Split)
+            }
+        }
+    }
+
+    /// What an agent is to run in `step`: everything but the number. `weight` is the agent's own.
+    #[must_use]
+    pub fn generation(&self, id: &str, baseline: &Baseline, step: Step, weight: u16) -> Generation {
+        let candidate = match step {
+            Step::Aa => Candidate::Baseline,
+            Step::Mirror | Step::Split(_) => Candidate::Given(Fragment::new(&self.candidate)),
+        };
+        let split = Split { unit: self.unit(), weight: weight_of(weight), salt: id.to_owned() };
+        let experiment = Experiment {
+            id: id.to_owned(),
+            split,
+            candidate,
+            window: self.window,
+            report_every: self.report_every,
+            lenses: self.lenses.clone(),
+            critical: self.critical.clone(),
+            price: self.price.clone(),
+            guardrails: Guardrails { max_batch_latency: self.max_batch_latency },
+        };
+        Generation { number: 0, baseline: baseline.clone(), experiment: Some(experiment) }
+    }
+}
+
+/// A weight that was checked when the specification was.
+fn weight_of(bp: u16) -> Weight {
+    Weight::from_bp(u64::from(bp)).unwrap_or(Weight::NONE)
+}

@@ -1,0 +1,314 @@
+//! The phases of an experiment, each with its data; a transition consumes the one it leaves.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use utoipa::ToSchema;
+
+use super::{Reason, Spec};
+use crate::clock::UnixMillis;
+use crate::id::AgentUid;
+
+/// A step of the rollout. In every one both variants process every point; the weight chooses whose output leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Candidate = baseline: they must differ by exactly nothing.
+    Aa,
+    /// Weight 0.
+    Mirror,
+    /// This weight, basis points.
+    Split(u16),
+}
+
+impl Step {
+    /// The candidate's weight, basis points.
+    #[must_use]
+    pub fn weight_bp(self) -> u16 {
+        match self {
+            Self::Aa | Self::Mirror => 0,
+            Self::Split(weight) => weight,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aa => f.write_str("aa"),
+            Self::Mirror => f.write_str("mirror"),
+            Self::Split(weight) => write!(f, "{} %", f64::from(*weight) / 100.0),
+        }
+    }
+}
+
+/// A step under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Which.
+    pub step: Step,
+    /// Since when.
+    pub since: UnixMillis,
+    /// Whose evidence counts: frozen when the step began.
+    pub agents: Vec<AgentUid>,
+}
+
+/// What is known once the last horizon is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// Whether to promote.
+    Promote,
+    /// Nothing: it was stopped.
+    Stop,
+}
+
+/// How a completed experiment ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The candidate is in charge.
+    Promoted,
+    /// The baseline is.
+    RolledBack,
+    /// The baseline is, and nothing was found out.
+    Inconclusive,
+}
+
+/// The end, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// When.
+    pub at: UnixMillis,
+    /// Why.
+    pub reasons: Vec<Reason>,
+}
+
+/// Where an experiment is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Written down.
+    Pending,
+    /// The first step is being pushed.
+    Initializing(Run),
+    /// A step is under way.
+    Running(Run),
+    /// No step changes; data flows, and instant limits live.
+    Paused(Run),
+    /// The last horizon is being collected.
+    Analyzing {
+        /// The last step.
+        run: Run,
+        /// What for.
+        goal: Goal,
+        /// Since when.
+        since: UnixMillis,
+    },
+    /// It is over.
+    Completed {
+        /// How.
+        outcome: Outcome,
+        /// Why.
+        end: Ended,
+    },
+    /// It could not be applied.
+    Failed(Ended),
+    /// It never began.
+    Cancelled(Ended),
+}
+
+/// The name of a phase, everywhere the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is a phase of State")]
+pub enum Phase {
+    Pending,
+    Initializing,
+    Running,
+    Paused,
+    Analyzing,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl Phase {
+    /// All, in the order in which an experiment may pass them.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Initializing,
+        Self::Running,
+        Self::Paused,
+        Self::Analyzing,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Initializing => "initializing",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Analyzing => "analyzing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a person or a reconciler can ask of an experiment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Begin, on these agents.
+    Start(Vec<AgentUid>),
+    /// The first step is applied.
+    Applied,
+    /// The first step cannot be applied.
+    Fail(Vec<Reason>),
+    /// Hold the step.
+    Pause,
+    /// Go on with it.
+    Resume,
+    /// The next step, on these agents; after the last one, the last horizon.
+    Advance(Vec<AgentUid>),
+    /// Collect the last horizon and end.
+    Stop,
+    /// The last horizon is in, and there was nothing to find out.
+    Conclude(Vec<Reason>),
+    /// Put the candidate in charge.
+    Promote(Vec<Reason>),
+    /// Put the baseline back in charge.
+    RollBack(Vec<Reason>),
+    /// Never begin.
+    Cancel,
+}
+
+impl Action {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Applied => "applied",
+            Self::Fail(_) => "fail",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Advance(_) => "advance",
+            Self::Stop => "stop",
+            Self::Conclude(_) => "conclude",
+            Self::Promote(_) => "promote",
+            Self::RollBack(_) => "rollback",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+/// A transition that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("an experiment that is {from} cannot {action}")]
+pub struct Refused {
+    /// The phase it is in.
+    pub from: Phase,
+    /// What was asked.
+    pub action: &'static str,
+}
+
+impl State {
+    /// Its phase.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::Pending => Phase::Pending,
+            Self::Initializing(_) => Phase::Initializing,
+            Self::Running(_) => Phase::Running,
+            Self::Paused(_) => Phase::Paused,
+            Self::Analyzing { .. } => Phase::Analyzing,
+            Self::Completed { .. } => Phase::Completed,
+            Self::Failed(_) => Phase::Failed,
+            Self::Cancelled(_) => Phase::Cancelled,
+        }
+    }
+
+    /// The step that agents are to run; nothing when none are.
+    #[must_use]
+    pub fn run(&self) -> Option<&Run> {
+        match self {
+            Self::Initializing(run)
+            | Self::Running(run)
+            | Self::Paused(run)
+            | Self::Analyzing { run, .. } => Some(run),
+            Self::Pending | Self::Completed { .. } | Self::Failed(_) | Self::Cancelled(_) => None,
+        }
+    }
+
+    /// The outcome of a completed one.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Completed { outcome, .. } => Some(*outcome),
+            _ => None,
+        }
+    }
+
+    /// Why it ended.
+    #[must_use]
+    pub fn end(&self) -> Option<&Ended> {
+        match self {
+            Self::Completed { end, .. } | Self::Failed(end) | Self::Cancelled(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// The next state.
+    ///
+    /// # Errors
+    /// [`Refused`]: there is no such transition from here.
+    pub fn after(self, action: Action, spec: &Spec, now: UnixMillis) -> Result<Self, Refused> {
+        let refused = Refused { from: self.phase(), action: action.name() };
+        let end = |reasons| Ended { at: now, reasons };
+        let run = |step, agents| Run { step, since: now, agents };
+        let completed = |outcome, reasons| Self::Completed { outcome, end: end(reasons) };
+        Ok(match (self, action) {
+            (Self::Pending, Action::Start(agents)) => Self::Initializing(run(spec.first_step(), agents)),
+            (Self::Pending, Action::Cancel) => Self::Cancelled(end(Vec::new())),
+            (Self::Initializing(now_at), Action::Applied) => Self::Running(run(now_at.step, now_at.agents)),
+            (Self::Initializing(_), Action::Fail(reasons)) => Self::Failed(end(reasons)),
+            (Self::Running(run), Action::Pause) => Self::Paused(run),
+            (Self::Paused(run), Action::Resume) => Self::Running(run),
+            (Self::Running(at), Action::Advance(agents)) => match spec.step_after(at.step) {
+                Some(step) => Self::Running(run(step, agents)),
+                None => Self::Analyzing { run: run(at.step, agents), goal: Goal::Promote, since: now },
+            },
+            (Self::Running(run) | Self::Paused(run), Action::Stop) => {
+                Self::Analyzing { run, goal: Goal::Stop, since: now }
+            }
+            (Self::Initializing(_), Action::Stop) => completed(Outcome::Inconclusive, Vec::new()),
+            (Self::Analyzing { .. }, Action::Conclude(reasons)) => completed(Outcome::Inconclusive, reasons),
+            (Self::Running(_) | Self::Paused(_) | Self::Analyzing { .. }, Action::Promote(reasons)) => {
+                completed(Outcome::Promoted, reasons)
+            }
+            (
+                Self::Initializing(_)
+                | Self::Running(_)
+                | Self::Paused(_)
+                | Self::Analyzing { .. }
+                | Self::Completed { outcome: Outcome::Promoted, .. },
+                Action::RollBack(reasons),
+            ) => completed(Outcome::RolledBack, reasons),
+            _ => return Err(refused),
+        })
+    }
+}

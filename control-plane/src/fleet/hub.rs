@@ -1,0 +1,79 @@
+//! Who is connected, and who is to be woken when something changed.
+//!
+//! In memory only: everything it knows can be found again in the store, so losing it loses nothing. A wake-up says
+//! that there may be something new, never what.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+
+use crate::id::{AgentUid, TenantId};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Hub {
+    sessions: Mutex<HashMap<(TenantId, AgentUid), Arc<Session>>>,
+    /// Wakes the reconciler that writes what agents are to run.
+    pub push: Notify,
+    /// Wakes the reconciler that looks at evidence.
+    pub analyse: Notify,
+    /// One more with each thing that happened to an experiment; wakes who watches them.
+    pub events: watch::Sender<u64>,
+}
+
+/// An agent's connection.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// Wakes it: there may be another generation.
+    pub offer: Notify,
+    /// Ends it: the same agent has connected again.
+    pub superseded: Notify,
+}
+
+impl Hub {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<(TenantId, AgentUid), Arc<Session>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An agent has connected. Its credential proves who it is, so an earlier connection is its own, and dead.
+    pub fn connected(&self, tenant: TenantId, agent: AgentUid) -> Arc<Session> {
+        let session = Arc::new(Session::default());
+        if let Some(earlier) = self.sessions().insert((tenant, agent), Arc::clone(&session)) {
+            earlier.superseded.notify_one();
+        }
+        session
+    }
+
+    /// Its connection has ended; a later one of the same agent stays. Tells whether it was the last.
+    pub fn disconnected(&self, tenant: TenantId, agent: AgentUid, session: &Arc<Session>) -> bool {
+        let mut sessions = self.sessions();
+        let last = sessions.get(&(tenant, agent)).is_some_and(|known| Arc::ptr_eq(known, session));
+        if last {
+            sessions.remove(&(tenant, agent));
+        }
+        last
+    }
+
+    /// Whether an agent is connected.
+    pub fn is_connected(&self, tenant: TenantId, agent: AgentUid) -> bool {
+        self.sessions().contains_key(&(tenant, agent))
+    }
+
+    /// How many are connected.
+    pub fn count(&self) -> usize {
+        self.sessions().len()
+    }
+
+    /// There is another generation for an agent.
+    pub fn offer(&self, tenant: TenantId, agent: AgentUid) {
+        if let Some(session) = self.sessions().get(&(tenant, agent)) {
+            session.offer.notify_one();
+        }
+    }
+
+    /// Something happened to an experiment.
+    pub fn happened(&self) {
+        self.events.send_modify(|count| *count += 1);
+    }
+}

@@ -1,0 +1,218 @@
+//! OpAMP: what an agent says, and what it is answered. No socket here.
+//!
+//! What always holds: every message is answered; nothing is offered to an agent that does not take configs, or that
+//! has not said yet what it runs; what it has refused is not offered again under the same content.
+
+use prost::Message as _;
+use proto::generation::{KEY, MEDIA_TYPE, hex};
+use proto::opamp::{
+    AgentCapabilities, AgentConfigFile, AgentConfigMap, AgentRemoteConfig, AgentToServer,
+    RemoteConfigStatuses, ServerCapabilities, ServerErrorResponse, ServerErrorResponseType, ServerToAgent,
+    ServerToAgentFlags, any_value::Value,
+};
+
+use crate::app::AppState;
+use crate::enrol::AgentIdentity;
+use crate::store::generations::{self, Offered, Status};
+use crate::store::{StoreError, sessions};
+
+const CAPABILITIES: u64 = ServerCapabilities::AcceptsStatus as u64
+    | ServerCapabilities::OffersRemoteConfig as u64
+    | ServerCapabilities::AcceptsEffectiveConfig as u64;
+/// The sub-component that a candidate is, in an agent's health.
+const CANDIDATE: &str = "candidate";
+/// The most that is kept of what an agent says in words.
+const MAX_WORDS: usize = 4_096;
+
+/// What is known of one side of a conversation.
+#[derive(Debug, Default)]
+pub struct Conversation {
+    sequence: Option<u64>,
+    takes_config: bool,
+    /// Hash of the config that the agent says it was last offered; nothing until it has said so.
+    reported: Option<String>,
+    greeted: bool,
+}
+
+/// Why a message is not looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// It is no message.
+    #[error("the message cannot be read: {0}")]
+    Encoding(String),
+    /// It is another agent's.
+    #[error("instance_uid is not that of the credential")]
+    AnotherAgent,
+}
+
+impl Malformed {
+    /// The answer to it.
+    #[must_use]
+    pub fn answer(&self, agent: &AgentIdentity) -> ServerToAgent {
+        let error = ServerErrorResponse {
+            r#type: ServerErrorResponseType::BadRequest.into(),
+            error_message: self.to_string(),
+            details: None,
+        };
+        ServerToAgent {
+            instance_uid: agent.uid.as_bytes().to_vec(),
+            error_response: Some(error),
+            ..ServerToAgent::default()
+        }
+    }
+}
+
+/// Reads a message of `agent`.
+///
+/// # Errors
+/// [`Malformed`].
+pub fn read(bytes: &[u8], agent: &AgentIdentity) -> Result<AgentToServer, Malformed> {
+    let message = AgentToServer::decode(bytes).map_err(|error| Malformed::Encoding(error.to_string()))?;
+    if message.instance_uid.as_slice() == agent.uid.as_bytes() {
+        Ok(message)
+    } else {
+        Err(Malformed::AnotherAgent)
+    }
+}
+
+impl Conversation {
+    /// Takes a message in, and answers it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn heard(
+        &mut self,
+        state: &AppState,
+        agent: &AgentIdentity,
+        message: AgentToServer,
+    ) -> Result<ServerToAgent, StoreError> {
+        let gap = self.sequence.is_some_and(|last| message.sequence_num != last + 1);
+        self.sequence = Some(message.sequence_num);
+        self.takes_config = message.capabilities & AgentCapabilities::AcceptsRemoteConfig as u64 != 0;
+        if let Some(status) = &message.remote_config_status {
+            self.reported = Some(hex(&status.last_remote_config_hash));
+        }
+        note(state, agent, &message).await?;
+        let incomplete = gap || self.reported.is_none();
+        let mut answer = self.answer(agent);
+        answer.flags = if incomplete { ServerToAgentFlags::ReportFullState as u64 } else { 0 };
+        if !gap {
+            answer.remote_config = self.offer(state, agent).await?;
+        }
+        Ok(answer)
+    }
+
+    /// A message that nobody asked for, if there is something to offer.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn unasked(
+        &mut self,
+        state: &AppState,
+        agent: &AgentIdentity,
+    ) -> Result<Option<ServerToAgent>, StoreError> {
+        let remote_config = self.offer(state, agent).await?;
+        Ok(remote_config.is_some().then(|| ServerToAgent { remote_config, ..self.answer(agent) }))
+    }
+
+    fn answer(&mut self, agent: &AgentIdentity) -> ServerToAgent {
+        let capabilities = if self.greeted { 0 } else { CAPABILITIES };
+        self.greeted = true;
+        ServerToAgent {
+            instance_uid: agent.uid.as_bytes().to_vec(),
+            capabilities,
+            ..ServerToAgent::default()
+        }
+    }
+
+    async fn offer(
+        &mut self,
+        state: &AppState,
+        agent: &AgentIdentity,
+    ) -> Result<Option<AgentRemoteConfig>, StoreError> {
+        let Some(reported) = self.reported.clone().filter(|_| self.takes_config) else { return Ok(None) };
+        let mut reader = state.store.read().await?;
+        let latest = generations::latest(&mut reader, agent.tenant_id, agent.uid).await?;
+        let Some(latest) =
+            latest.filter(|latest| latest.config_hash != reported && latest.status != Status::Failed)
+        else {
+            return Ok(None);
+        };
+        // Until it says otherwise, what it was last offered is this.
+        self.reported = Some(latest.config_hash.clone());
+        Ok(Some(config(&latest)))
+    }
+}
+
+fn config(offered: &Offered) -> AgentRemoteConfig {
+    let body = offered.body.clone().into_bytes();
+    let config_hash = proto::generation::config_hash(&body).to_vec();
+    let file = AgentConfigFile { body, content_type: MEDIA_TYPE.to_owned() };
+    let config_map = [(KEY.to_owned(), file)].into_iter().collect();
+    AgentRemoteConfig { config: Some(AgentConfigMap { config_map }), config_hash }
+}
+
+/// Writes down what an agent says of itself, and wakes who has to know.
+async fn note(state: &AppState, agent: &AgentIdentity, message: &AgentToServer) -> Result<(), StoreError> {
+    let now = state.clock.now();
+    let mut tx = state.store.begin().await?;
+    let (tenant, uid) = (agent.tenant_id, agent.uid);
+    let mut news = false;
+    if let Some(description) = &message.agent_description {
+        let attribute = |name: &str| {
+            let found =
+                description.non_identifying_attributes.iter().chain(&description.identifying_attributes);
+            let found = found
+                .filter(|attribute| attribute.key == name)
+                .find_map(|one| one.value.as_ref()?.value.as_ref());
+            match found {
+                Some(Value::StringValue(text)) => Some(clipped(text)),
+                _ => None,
+            }
+        };
+        let generation = attribute("phoenix.generation").and_then(|text| text.parse::<i64>().ok());
+        let described = sessions::Described {
+            version: attribute("service.version").unwrap_or_default(),
+            host: attribute("host.name"),
+            boot_id: attribute("phoenix.boot_id"),
+            generation,
+            baseline_digest: attribute("phoenix.baseline.digest"),
+        };
+        sessions::described(&mut tx, tenant, uid, &described).await?;
+    }
+    if let Some(health) = &message.health {
+        let cut = health.component_health_map.get(CANDIDATE).filter(|part| !part.healthy);
+        let cut = cut.map(|part| clipped(&part.last_error));
+        let shown = serde_json::json!({
+            "healthy": health.healthy,
+            "status": clipped(&health.status),
+            "last_error": clipped(&health.last_error),
+        });
+        news |= sessions::health(&mut tx, tenant, uid, &shown.to_string(), cut.as_deref()).await?;
+    }
+    if let Some(status) = &message.remote_config_status {
+        let hash = hex(&status.last_remote_config_hash);
+        let became = match status.status() {
+            RemoteConfigStatuses::Applied => Some(Status::Applied),
+            RemoteConfigStatuses::Applying => Some(Status::Applying),
+            RemoteConfigStatuses::Failed => Some(Status::Failed),
+            RemoteConfigStatuses::Unset => None,
+        };
+        if let Some(became) = became {
+            let error = Some(clipped(&status.error_message)).filter(|text| !text.is_empty());
+            news |=
+                generations::became(&mut tx, (tenant, uid), &hash, (became, error.as_deref()), now).await?;
+        }
+    }
+    sessions::heard(&mut tx, tenant, uid, now).await?;
+    tx.commit().await?;
+    if news {
+        state.hub.analyse.notify_one();
+        state.hub.push.notify_one();
+    }
+    Ok(())
+}
+
+fn clipped(text: &str) -> String {
+    text.chars().take(MAX_WORDS).collect()
+}

@@ -1,0 +1,155 @@
+//! ReportService: takes results in, each once, and says what became of it.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use proto::Findings;
+use proto::generation::hex;
+use proto::v1::report_service_server::{ReportService, ReportServiceServer};
+use proto::v1::{ReportAck, ReportKey, ReportRequest, ReportStatus};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::codec::CompressionEncoding;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::app::AppState;
+use crate::enrol::{self, AgentIdentity};
+use crate::experiment::ExperimentId;
+use crate::store::windows::{self, Filed, Key};
+use crate::store::{StoreError, experiments, generations};
+
+/// Acknowledgements that wait to be read.
+const ACKS: usize = 16;
+/// How far an agent's clock may be ahead of ours, besides its window.
+const AHEAD: Duration = Duration::from_secs(5);
+/// The longest a boot id may be: a UUID's text.
+const BOOT_ID: usize = 36;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Reports {
+    state: AppState,
+}
+
+/// The service.
+pub fn service(state: AppState) -> ReportServiceServer<Reports> {
+    ReportServiceServer::new(Reports { state })
+        .accept_compressed(CompressionEncoding::Zstd)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(proto::MAX_BODY + 4_096)
+}
+
+type Acks = Pin<Box<dyn tokio_stream::Stream<Item = Result<ReportAck, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl ReportService for Reports {
+    type ReportStream = Acks;
+
+    async fn report(&self, request: Request<Streaming<ReportRequest>>) -> Result<Response<Acks>, Status> {
+        let bearer = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
+        let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
+        let bearer = bearer.ok_or_else(|| Status::unauthenticated("a valid bearer token is needed"))?;
+        let agent =
+            enrol::authenticate(&self.state, bearer).await.map_err(|problem| match problem.status {
+                503 => Status::unavailable(problem.detail),
+                _ => Status::unauthenticated(problem.detail),
+            })?;
+        let (sender, acks) = mpsc::channel(ACKS);
+        tokio::spawn(take(self.state.clone(), agent, request.into_inner(), sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(acks))))
+    }
+}
+
+async fn take(
+    state: AppState,
+    agent: AgentIdentity,
+    mut reports: Streaming<ReportRequest>,
+    acks: mpsc::Sender<Result<ReportAck, Status>>,
+) {
+    let mut stopping = state.stopping();
+    loop {
+        let report = tokio::select! {
+            report = reports.message() => report,
+            _ = stopping.wait_for(|stop| *stop) => return,
+        };
+        let Ok(Some(report)) = report else { return };
+        let key = report.key.clone();
+        let (status, reason) = match file(&state, &agent, report).await {
+            Ok(()) => (ReportStatus::Accepted, String::new()),
+            Err(Refusal::Known) => (ReportStatus::Duplicate, String::new()),
+            Err(Refusal::Never(reason)) => (ReportStatus::Rejected, reason),
+            Err(Refusal::NotNow(error)) => {
+                tracing::error!(%error, "a report could not be filed");
+                (ReportStatus::Retry, "the store failed".to_owned())
+            }
+        };
+        state.metrics.reported(status.as_str_name());
+        if acks.send(Ok(ReportAck { key, status: status.into(), reason })).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Why a report is not filed.
+enum Refusal {
+    Known,
+    Never(String),
+    NotNow(StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::NotNow(error)
+    }
+}
+
+fn never<T>(reason: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Never(reason.into()))
+}
+
+async fn file(state: &AppState, agent: &AgentIdentity, report: ReportRequest) -> Result<(), Refusal> {
+    let Some(ReportKey { boot_id, experiment, generation, window_start }) = report.key else {
+        return never("the key is missing");
+    };
+    let findings = Findings::decode(&report.body, &report.digest);
+    let findings = findings.map_err(|invalid| Refusal::Never(invalid.to_string()))?;
+    let Ok(id) = experiment.parse::<ExperimentId>() else { return never("the experiment is no UUID") };
+    if boot_id.is_empty() || boot_id.len() > BOOT_ID {
+        return never("boot_id is no UUID");
+    }
+    let (Ok(generation), Ok(start), Ok(end)) =
+        (i64::try_from(generation), i64::try_from(window_start), i64::try_from(findings.window_end))
+    else {
+        return never("a number is out of range");
+    };
+    let now = state.clock.now();
+    let mut tx = state.store.begin().await?;
+    let Some(experiment) = experiments::get(&mut tx, agent.tenant_id, id).await? else {
+        return never("there is no such experiment");
+    };
+    let ahead = now.plus(experiment.spec.window + AHEAD).0.saturating_mul(1_000_000);
+    if end <= start || end > ahead {
+        return never("the window lies in the future, or ends before it begins");
+    }
+    let offered = generations::get(&mut tx, agent.tenant_id, agent.uid, generation).await?;
+    let step = offered.filter(|offered| offered.experiment_id == Some(id)).and_then(|offered| offered.step);
+    let Some(step) = step else { return never("this agent runs no such generation of this experiment") };
+    let key = Key {
+        tenant_id: agent.tenant_id,
+        experiment_id: id,
+        agent: agent.uid,
+        boot_id: &boot_id,
+        generation,
+        window_start: start,
+    };
+    let digest = hex(&report.digest);
+    match windows::insert(&mut tx, &key, (end, &step), (&digest, &report.body), now).await? {
+        Filed::New => {
+            tx.commit().await?;
+            state.hub.analyse.notify_one();
+            Ok(())
+        }
+        Filed::Again => Err(Refusal::Known),
+        Filed::Other => never("another content was reported under this key"),
+    }
+}

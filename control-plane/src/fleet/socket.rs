@@ -1,0 +1,171 @@
+//! OpAMP's two transports: a WebSocket, and plain HTTP for who polls.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use prost::Message as _;
+use proto::opamp::ServerToAgent;
+use tokio::time::Instant;
+
+use super::opamp::{self, Conversation};
+use crate::app::AppState;
+use crate::enrol::{self, AgentIdentity};
+use crate::rest::Problem;
+use crate::store::{StoreError, sessions};
+
+/// The most bytes of a message; an agent's largest, an effective config, is far below.
+pub const MAX_MESSAGE: usize = 4 << 20;
+/// The most connections of agents at once.
+const MAX_SESSIONS: usize = 20_000;
+/// Nothing heard for this long: the connection is dead. Agents send a heartbeat every 30 s.
+const SILENCE: Duration = Duration::from_secs(100);
+const PROTOBUF: &str = "application/x-protobuf";
+
+/// `GET /v1/opamp`: a WebSocket, for an agent with a credential.
+///
+/// # Errors
+/// 401 before the upgrade; 503 when there are too many.
+pub async fn upgrade(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Problem> {
+    let agent = authenticated(&state, &headers).await?;
+    if state.hub.count() >= MAX_SESSIONS {
+        return Err(Problem::unavailable("too many agents are connected"));
+    }
+    // A little more than is taken, so that what is too large is seen, and told by its own close code.
+    let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+    Ok(upgrade.on_upgrade(move |socket| converse(state, agent, socket)))
+}
+
+/// `POST /v1/opamp`: one message and its answer.
+///
+/// # Errors
+/// 401; 413 for what is too large; 415 for what is no protobuf; 503 when the store is busy.
+pub async fn poll(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let agent = authenticated(&state, &headers).await?;
+    let media_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if media_type.split(';').next().map(str::trim) != Some(PROTOBUF) {
+        let detail = format!("the body is of type {media_type:?}, expected {PROTOBUF}");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Not protobuf", detail));
+    }
+    let answer = match opamp::read(&body, &agent) {
+        Ok(message) => Conversation::default().heard(&state, &agent, message).await?,
+        Err(malformed) => malformed.answer(&agent),
+    };
+    Ok(([(header::CONTENT_TYPE, PROTOBUF)], answer.encode_to_vec()).into_response())
+}
+
+async fn authenticated(state: &AppState, headers: &HeaderMap) -> Result<AgentIdentity, Problem> {
+    let bearer = crate::auth::bearer(headers).ok_or_else(Problem::unauthenticated)?;
+    enrol::authenticate(state, bearer).await
+}
+
+async fn converse(state: AppState, agent: AgentIdentity, mut socket: WebSocket) {
+    let session = state.hub.connected(agent.tenant_id, agent.uid);
+    tracing::info!(agent = %agent.uid, "an agent is connected");
+    let ended = talk(&state, &agent, &mut socket, &session).await;
+    if let Some(frame) = ended {
+        let _it_may_be_gone = socket.send(Message::Close(Some(frame))).await;
+    }
+    if state.hub.disconnected(agent.tenant_id, agent.uid, &session)
+        && let Err(error) = disconnected(&state, &agent).await
+    {
+        tracing::warn!(%error, "cannot note that an agent has left");
+    }
+    tracing::info!(agent = %agent.uid, "an agent has left");
+}
+
+async fn disconnected(state: &AppState, agent: &AgentIdentity) -> Result<(), StoreError> {
+    let mut tx = state.store.begin().await?;
+    sessions::left(&mut tx, agent.tenant_id, agent.uid).await?;
+    tx.commit().await
+}
+
+/// Until it ends; what to close it with, if the other side is still there.
+async fn talk(
+    state: &AppState,
+    agent: &AgentIdentity,
+    socket: &mut WebSocket,
+    session: &super::hub::Session,
+) -> Option<CloseFrame> {
+    let mut conversation = Conversation::default();
+    let mut stopping = state.stopping();
+    let mut heard = Instant::now();
+    loop {
+        let answer = tokio::select! {
+            message = socket.recv() => {
+                heard = Instant::now();
+                match message? {
+                    Ok(Message::Binary(frame)) => answer(state, agent, &mut conversation, &frame).await,
+                    Ok(Message::Close(_)) => return None,
+                    Ok(Message::Text(_)) => return Some(close(close_code::UNSUPPORTED, "binary messages only")),
+                    Ok(Message::Ping(_) | Message::Pong(_)) => continue,
+                    Err(error) => return too_large(&error),
+                }
+            }
+            () = session.offer.notified() => match conversation.unasked(state, agent).await {
+                Ok(Some(offer)) => Ok(offer),
+                Ok(None) => continue,
+                Err(error) => Err(error),
+            },
+            () = session.superseded.notified() => return Some(close(close_code::POLICY, "connected elsewhere")),
+            _ = stopping.wait_for(|stop| *stop) => return Some(close(close_code::RESTART, "restarting")),
+            () = tokio::time::sleep_until(heard + SILENCE) => return Some(close(close_code::AWAY, "nothing heard")),
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(%error, "an agent's message could not be taken in");
+                return Some(close(close_code::AGAIN, "try again"));
+            }
+        };
+        if socket.send(Message::binary(frame(&answer))).await.is_err() {
+            return None;
+        }
+    }
+}
+
+async fn answer(
+    state: &AppState,
+    agent: &AgentIdentity,
+    conversation: &mut Conversation,
+    frame: &[u8],
+) -> Result<ServerToAgent, StoreError> {
+    let message = match frame.strip_prefix(&[0]) {
+        Some(message) => opamp::read(message, agent),
+        None => Err(opamp::Malformed::Encoding("it does not begin with the header 0".into())),
+    };
+    match message {
+        Ok(message) => conversation.heard(state, agent, message).await,
+        Err(malformed) => Ok(malformed.answer(agent)),
+    }
+}
+
+/// A header that is always 0, then the protobuf.
+fn frame(message: &ServerToAgent) -> Vec<u8> {
+    let mut frame = vec![0];
+    frame.extend(message.encode_to_vec());
+    frame
+}
+
+fn close(code: u16, reason: &'static str) -> CloseFrame {
+    CloseFrame { code, reason: reason.into() }
+}
+
+/// A message past the bound is told by 1009; whatever else broke, the other side is gone.
+fn too_large(error: &axum::Error) -> Option<CloseFrame> {
+    let words = error.to_string().to_lowercase();
+    (words.contains("too long") || words.contains("too large") || words.contains("too big"))
+        .then(|| close(close_code::SIZE, "the message is too large"))
+}

@@ -1,0 +1,97 @@
+//! The ids of what there is: a UUIDv7 each, of a type each, as hyphenated text on every surface.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Defines the id of one kind of thing.
+#[macro_export]
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+            utoipa::ToSchema,
+        )]
+        #[serde(transparent)]
+        #[schema(value_type = String, format = "uuid")]
+        pub struct $name(pub uuid::Uuid);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                text.parse().map(Self)
+            }
+        }
+
+        $crate::text_column!($name);
+    };
+}
+
+id! {
+    /// A tenant: whose everything is.
+    TenantId
+}
+id! {
+    /// A person.
+    UserId
+}
+
+/// An agent's own name for itself, which it made: a UUIDv7 (OpAMP's `instance_uid`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "Uuid", into = "Uuid")]
+#[schema(value_type = String, format = "uuid")]
+pub struct AgentUid(Uuid);
+
+/// Why a text is no agent's uid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an agent's uid is a UUID of version 7, not {0:?}")]
+pub struct NotAUid(String);
+
+impl AgentUid {
+    /// Its sixteen bytes, as OpAMP carries them.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl TryFrom<Uuid> for AgentUid {
+    type Error = NotAUid;
+
+    fn try_from(uuid: Uuid) -> Result<Self, NotAUid> {
+        if uuid.get_version_num() == 7 { Ok(Self(uuid)) } else { Err(NotAUid(uuid.to_string())) }
+    }
+}
+
+impl From<AgentUid> for Uuid {
+    fn from(uid: AgentUid) -> Self {
+        uid.0
+    }
+}
+
+impl FromStr for AgentUid {
+    type Err = NotAUid;
+
+    fn from_str(text: &str) -> Result<Self, NotAUid> {
+        let uuid: Uuid = text.parse().map_err(|_| NotAUid(text.chars().take(64).collect()))?;
+        Self::try_from(uuid)
+    }
+}
+
+impl fmt::Display for AgentUid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+crate::text_column!(AgentUid);

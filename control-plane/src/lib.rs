@@ -1,0 +1,23 @@
+//! The control plane: who may do what, what is wanted, and what the agents are told.
+//!
+//! `rest` takes intentions and writes them to the `store`, with an audit row in the same transaction; `fleet` is where
+//! agents come in. Every row belongs to a tenant and every query names one.
+
+pub mod app;
+pub mod audit;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod duration;
+pub mod enrol;
+pub mod experiment;
+pub mod fleet;
+pub mod id;
+pub mod labels;
+pub mod lifecycle;
+pub mod listener;
+pub mod metrics;
+pub mod process;
+pub mod reconcile;
+pub mod rest;
+pub mod store;

@@ -1,0 +1,235 @@
+//! What can be done with an experiment: the functions that REST and the reconcilers share.
+//!
+//! They write desired state, an event and an audit row in one transaction, guarded by the version that was read, and
+//! wake the reconcilers; none of them talks to an agent.
+
+use serde_json::json;
+
+use crate::app::AppState;
+use crate::audit::{self, By};
+use crate::clock::UnixMillis;
+use crate::experiment::{Action, ExperimentId, Outcome, Phase, Refused, Spec, State};
+use crate::id::{AgentUid, TenantId};
+use crate::store::deployments::{self, Deployment, DeploymentId};
+use crate::store::experiments::{self, Experiment};
+use crate::store::{StoreError, Tx, sessions};
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// There is no such transition.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Somebody else was faster.
+    #[error("the experiment has changed meanwhile; read it again")]
+    Stale,
+    /// Nobody to run it on.
+    #[error("no enrolled agent matches {0:?}")]
+    NoAgents(String),
+    /// Another experiment runs on some of the agents.
+    #[error("{agents} of its agents are in the experiment {other}, which is under way")]
+    Busy {
+        /// How many.
+        agents: usize,
+        /// Which.
+        other: ExperimentId,
+    },
+    /// It is under way.
+    #[error("an experiment that is {0} cannot be deleted; stop or roll it back first")]
+    UnderWay(Phase),
+    /// The store's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Writes an experiment down. `spec` was checked.
+///
+/// # Errors
+/// The store's.
+pub async fn create(
+    state: &AppState,
+    tenant: TenantId,
+    by: By,
+    author: &str,
+    spec: Spec,
+) -> Result<Experiment, Failed> {
+    let now = state.clock.now();
+    let experiment = Experiment {
+        tenant_id: tenant,
+        id: ExperimentId(state.entropy.uuid(now)),
+        spec,
+        state: State::Pending,
+        verdict: None,
+        version: 1,
+        created_by: author.to_owned(),
+        created_at: now,
+        updated_at: now,
+    };
+    let mut tx = state.store.begin().await?;
+    experiments::insert(&mut tx, &experiment).await?;
+    let detail = json!({ "name": experiment.spec.name, "selector": experiment.spec.selector.to_string() });
+    note(&mut tx, &experiment, by, now, ("create", detail)).await?;
+    tx.commit().await?;
+    state.hub.happened();
+    Ok(experiment)
+}
+
+/// Deletes one that is not under way.
+///
+/// # Errors
+/// [`Failed::UnderWay`], and the store's.
+pub async fn delete(state: &AppState, experiment: &Experiment, by: By) -> Result<(), Failed> {
+    let phase = experiment.state.phase();
+    if experiment.state.run().is_some() {
+        return Err(Failed::UnderWay(phase));
+    }
+    let mut tx = state.store.begin().await?;
+    experiments::delete(&mut tx, experiment.tenant_id, experiment.id).await?;
+    let object = format!("experiment/{}", experiment.id);
+    let detail = json!({ "name": experiment.spec.name, "phase": phase });
+    audit::record(
+        &mut tx,
+        state.clock.now(),
+        experiment.tenant_id,
+        by,
+        "experiment.delete",
+        &object,
+        &detail,
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Begins one, on the agents that its selector matches now.
+///
+/// # Errors
+/// [`Failed`].
+pub async fn start(state: &AppState, experiment: Experiment, by: By) -> Result<Experiment, Failed> {
+    let mut tx = state.store.begin().await?;
+    let agents = matching(&mut tx, &experiment).await?;
+    if agents.is_empty() {
+        return Err(Failed::NoAgents(experiment.spec.selector.to_string()));
+    }
+    for other in experiments::under_way(&mut tx).await?.iter().filter(|other| other.id != experiment.id) {
+        let Some(run) = other.state.run().filter(|_| other.tenant_id == experiment.tenant_id) else {
+            continue;
+        };
+        let shared = agents.iter().filter(|agent| run.agents.contains(agent)).count();
+        if shared > 0 {
+            return Err(Failed::Busy { agents: shared, other: other.id });
+        }
+    }
+    step(state, tx, experiment, Action::Start(agents), by).await
+}
+
+/// Takes an action that needs nothing but the experiment.
+///
+/// # Errors
+/// [`Failed`].
+pub async fn act(
+    state: &AppState,
+    experiment: Experiment,
+    action: Action,
+    by: By,
+) -> Result<Experiment, Failed> {
+    let tx = state.store.begin().await?;
+    step(state, tx, experiment, action, by).await
+}
+
+/// Takes the next step, on the agents that the selector matches now.
+///
+/// # Errors
+/// [`Failed`].
+pub async fn advance(state: &AppState, experiment: Experiment, by: By) -> Result<Experiment, Failed> {
+    let mut tx = state.store.begin().await?;
+    let agents = matching(&mut tx, &experiment).await?;
+    step(state, tx, experiment, Action::Advance(agents), by).await
+}
+
+async fn matching(tx: &mut Tx, experiment: &Experiment) -> Result<Vec<AgentUid>, StoreError> {
+    let members = sessions::of_tenant(tx, experiment.tenant_id).await?;
+    let selector = &experiment.spec.selector;
+    Ok(members
+        .into_iter()
+        .filter(|member| selector.matches(&member.labels))
+        .map(|member| member.uid)
+        .collect())
+}
+
+async fn step(
+    state: &AppState,
+    mut tx: Tx,
+    experiment: Experiment,
+    action: Action,
+    by: By,
+) -> Result<Experiment, Failed> {
+    let now = state.clock.now();
+    let Experiment { tenant_id, id, version, .. } = experiment;
+    let (from, name) = (experiment.state.clone(), action.name());
+    let next = experiment.state.after(action, &experiment.spec, now)?;
+    if !experiments::transition(&mut tx, (tenant_id, id, version), &next, now).await? {
+        return Err(Failed::Stale);
+    }
+    let experiment = Experiment { state: next, version: version + 1, updated_at: now, ..experiment };
+    if let Some(outcome) = experiment.state.outcome() {
+        deploy(state, &mut tx, &experiment, &from, outcome, &by.to_string()).await?;
+    }
+    let detail = json!({
+        "from": from.phase(),
+        "to": experiment.state.phase(),
+        "step": experiment.state.run().map(|run| run.step.to_string()),
+        "weight_bp": experiment.state.run().map(|run| run.step.weight_bp()),
+        "agents": experiment.state.run().map(|run| run.agents.len()),
+        "outcome": experiment.state.outcome(),
+        "reasons": experiment.state.end().map(|end| &end.reasons),
+    });
+    note(&mut tx, &experiment, by, now, (name, detail)).await?;
+    tx.commit().await?;
+    state.hub.push.notify_one();
+    state.hub.analyse.notify_one();
+    state.hub.happened();
+    Ok(experiment)
+}
+
+/// A promotion is a deployment; rolling a promotion back is a version of it that gives the agents back.
+async fn deploy(
+    state: &AppState,
+    tx: &mut Tx,
+    experiment: &Experiment,
+    from: &State,
+    outcome: Outcome,
+    by: &str,
+) -> Result<(), StoreError> {
+    let now = state.clock.now();
+    let known = deployments::latest(tx, experiment.tenant_id).await?;
+    let known = known.into_iter().find(|deployment| deployment.experiment_id == Some(experiment.id));
+    let next = match (outcome, known) {
+        (Outcome::Promoted, None) => Deployment {
+            id: DeploymentId(state.entropy.uuid(now)),
+            version: 1,
+            selector: experiment.spec.selector.clone(),
+            config: Some(experiment.spec.candidate.clone()),
+            experiment_id: Some(experiment.id),
+            created_at: now,
+        },
+        (Outcome::RolledBack, Some(known)) if from.outcome() == Some(Outcome::Promoted) => {
+            Deployment { version: known.version + 1, config: None, created_at: now, ..known }
+        }
+        _ => return Ok(()),
+    };
+    deployments::insert(tx, experiment.tenant_id, &next, by).await
+}
+
+async fn note(
+    tx: &mut Tx,
+    experiment: &Experiment,
+    by: By,
+    now: UnixMillis,
+    (action, detail): (&str, serde_json::Value),
+) -> Result<(), StoreError> {
+    let Experiment { tenant_id, id, .. } = experiment;
+    experiments::happened(tx, *tenant_id, *id, (now, action, &detail)).await?;
+    let (action, object) = (format!("experiment.{action}"), format!("experiment/{id}"));
+    audit::record(tx, now, *tenant_id, by, &action, &object, &detail).await
+}

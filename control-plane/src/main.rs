@@ -1,0 +1,31 @@
+//! `phoenix-control-plane`: serves, or moves its schema.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+use control_plane::config::{Cli, Command};
+use control_plane::process;
+use tokio::runtime::Runtime;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    process::log_to_stderr();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("phoenix-control-plane: {failure:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let runtime = Runtime::new()?;
+    runtime.block_on(async {
+        match &cli.command {
+            Command::Serve(config) => process::serve(config).await,
+            Command::Migrate(command) => process::migrate(command).await,
+        }
+    })
+}

@@ -1,0 +1,100 @@
+//! The control plane's own metrics, in Prometheus' text format. Labels are bounded: routes, never paths.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use axum::http::{Method, StatusCode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::{Metric, Registry};
+
+/// What an answer is counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    listener: &'static str,
+    method: String,
+    route: String,
+    status: u16,
+}
+
+/// Which listener.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct At {
+    listener: &'static str,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Report {
+    status: &'static str,
+}
+
+/// Every family there is.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    answers: Family<Answer, Counter>,
+    refused_connections: Family<At, Counter>,
+    reports: Family<Report, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Mutex::new(Registry::default()),
+            answers: Family::default(),
+            refused_connections: Family::default(),
+            reports: Family::default(),
+        };
+        metrics.register("phoenix_http_requests", "Requests answered", metrics.answers.clone());
+        let help = "Connections turned away because too many were open";
+        metrics.register("phoenix_refused_connections", help, metrics.refused_connections.clone());
+        let help = "Reports of agents, by what became of them";
+        metrics.register("phoenix_reports", help, metrics.reports.clone());
+        metrics
+    }
+}
+
+impl Metrics {
+    /// Adds a family, which its owner keeps a handle of.
+    pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
+        self.registry.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).register(name, help, metric);
+    }
+
+    /// Counts an answer.
+    pub fn answered(
+        &self,
+        listener: &'static str,
+        method: &Method,
+        route: Option<String>,
+        status: StatusCode,
+    ) {
+        let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method);
+        let method = if known { method.as_str() } else { "other" }.to_owned();
+        let route = route.unwrap_or_else(|| "none".to_owned());
+        self.answers.get_or_create(&Answer { listener, method, route, status: status.as_u16() }).inc();
+    }
+
+    /// Counts a connection that was turned away.
+    pub fn refused_connection(&self, listener: &'static str) {
+        self.refused_connections.get_or_create(&At { listener }).inc();
+    }
+
+    /// Counts a report.
+    pub fn reported(&self, status: &'static str) {
+        self.reports.get_or_create(&Report { status }).inc();
+    }
+
+    /// All of it as text.
+    ///
+    /// # Errors
+    /// A metric's that cannot be written.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        let registry = self.registry.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}

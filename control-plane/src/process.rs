@@ -1,0 +1,73 @@
+//! The process around the app: its log, its signals, what it prints.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anyhow::Result;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::app::{self, App, Listening};
+use crate::clock::{Clock, Entropy};
+use crate::config::{Migrate, Serve};
+use crate::store::Store;
+
+/// Logs to stderr, from `info` unless `RUST_LOG` says otherwise.
+pub fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let colours = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
+}
+
+/// Serves until a signal.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn serve(config: &Serve) -> Result<()> {
+    let terminate = signal(SignalKind::terminate())?;
+    let app = App::build(config, Clock::system(), Entropy::system()).await?;
+    announce(&app.listening()?)?;
+    app.run(ended(terminate)).await;
+    Ok(())
+}
+
+/// Moves the schema and shows where it is.
+///
+/// # Errors
+/// The store's.
+pub async fn migrate(command: &Migrate) -> Result<()> {
+    let (Migrate::Up(at) | Migrate::Down { at, .. } | Migrate::Status(at)) = command;
+    app::data_dir(&at.data_dir)?;
+    let store = Store::open(&at.data_dir).await?;
+    match command {
+        Migrate::Up(_) => store.migrate_up().await?,
+        Migrate::Status(_) => {}
+        Migrate::Down { to, .. } => {
+            let status = store.migration_status().await?;
+            let applied: Vec<i64> = status.iter().filter(|one| one.applied).map(|one| one.version).collect();
+            let before_last = applied.iter().rev().nth(1).copied().unwrap_or(0);
+            store.migrate_down(to.unwrap_or(before_last)).await?;
+        }
+    }
+    let mut stdout = io::stdout().lock();
+    for one in store.migration_status().await? {
+        let state = if one.applied { "applied" } else { "pending" };
+        writeln!(stdout, "{:04}  {state}  {}", one.version, one.name)?;
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn ended(mut terminate: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// One line of JSON on stdout: whoever started it with port 0 learns the ports.
+fn announce(listening: &Listening) -> io::Result<()> {
+    let line = serde_json::json!({ "listening": listening });
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}

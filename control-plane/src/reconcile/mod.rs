@@ -1,0 +1,38 @@
+//! Reconcilers: what is wanted and what is so, brought together.
+//!
+//! Each takes no input, is woken by a signal and by a timer, and can be run at any time, any number of times: a crash
+//! at any line is repaired by the next run. They are the only ones who act on evidence.
+
+pub mod analyse;
+pub mod push;
+
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::app::AppState;
+use crate::store::StoreError;
+
+/// Without a signal, each looks this often.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Runs both until the process ends.
+pub async fn run(state: AppState) {
+    let mut stopping = state.stopping();
+    tokio::select! {
+        () = keep("push", &state.hub.push, || push::once(&state)) => {}
+        () = keep("analyse", &state.hub.analyse, || analyse::once(&state)) => {}
+        _ = stopping.wait_for(|stop| *stop) => {}
+    }
+}
+
+async fn keep<F: Future<Output = Result<(), StoreError>>>(name: &str, signal: &Notify, once: impl Fn() -> F) {
+    loop {
+        if let Err(error) = once().await {
+            tracing::error!(%error, reconciler = name, "this run did not succeed; the next one will try again");
+            tokio::time::sleep(PERIOD).await;
+            continue;
+        }
+        let _either = tokio::time::timeout(PERIOD, signal.notified()).await;
+    }
+}

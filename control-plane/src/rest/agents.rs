@@ -1,0 +1,141 @@
+//! `/api/v1/agents`: who is there, and what was last heard of them.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
+use crate::app::AppState;
+use crate::audit;
+use crate::auth::{Actor, Role};
+use crate::clock::UnixMillis;
+use crate::id::AgentUid;
+use crate::labels::{Labels, Selector};
+use crate::store::agents;
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .add(Access::AtLeast(Role::Viewer), __path_list, list)
+        .add(Access::AtLeast(Role::Viewer), __path_get, get)
+        .add(Access::AtLeast(Role::Operator), __path_delete, delete)
+}
+
+/// An agent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Agent {
+    /// Its own name for itself.
+    uid: AgentUid,
+    /// What selectors choose it by.
+    labels: Labels,
+    /// What its host is called, as it says.
+    host: String,
+    /// Its version, as it says.
+    version: String,
+    /// The id of the enrolment token that let it in.
+    enrolled_by: String,
+    /// When.
+    enrolled_at: UnixMillis,
+    /// When it was last heard of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen: Option<UnixMillis>,
+    /// Where it stands, in a word: `enrolled` until it first connects.
+    status: String,
+    /// Its health, as it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    health: Option<Value>,
+    /// The hash of the config it is offered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offered_hash: Option<String>,
+    /// The hash of the config it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_hash: Option<String>,
+}
+
+impl From<agents::Agent> for Agent {
+    fn from(agent: agents::Agent) -> Self {
+        Self {
+            uid: agent.uid,
+            labels: agent.labels,
+            host: agent.host,
+            version: agent.version,
+            enrolled_by: agent.enrolled_by,
+            enrolled_at: agent.enrolled_at,
+            last_seen: agent.last_seen,
+            status: agent.status,
+            health: agent.health,
+            offered_hash: agent.offered_hash,
+            effective_hash: agent.effective_hash,
+        }
+    }
+}
+
+/// Which agents.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// Those with all of these labels: `env=prod,region=eu`.
+    labels: Option<String>,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// How many at most; 50 if not given.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+}
+
+/// The agents of one's own tenant, by uid.
+#[utoipa::path(
+    get, path = "/api/v1/agents", tag = "agents", params(Which),
+    responses((status = 200, body = Page<Agent>), (status = 422, body = Problem))
+)]
+async fn list(
+    State(state): State<AppState>,
+    actor: Actor,
+    Query(Which { labels, after, limit }): Query<Which>,
+) -> Result<Json<Page<Agent>>, Problem> {
+    let page = PageQuery { after, limit };
+    let selector: Selector = labels.as_deref().unwrap_or_default().parse().map_err(|error| {
+        Problem::invalid_field("labels", format!("{error}"), "for example env=prod,region=eu")
+    })?;
+    let (after, limit) = (page.after()?, page.limit()?);
+    let mut reader = state.store.read().await?;
+    let found = agents::list(&mut reader, actor.tenant_id, &selector, after, limit as usize + 1).await?;
+    Ok(Json(Page::of(found, limit, |agent| agent.uid.to_string())))
+}
+
+/// One agent.
+#[utoipa::path(
+    get, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = AgentUid, Path)),
+    responses((status = 200, body = Agent), (status = 404, body = Problem))
+)]
+async fn get(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(uid): Path<AgentUid>,
+) -> Result<Json<Agent>, Problem> {
+    let found = agents::get(&mut *state.store.read().await?, actor.tenant_id, uid).await?;
+    Ok(Json(found.ok_or_else(|| Problem::not_found("agent", uid))?.into()))
+}
+
+/// Forgets an agent and ends its credential. It may come in again with an enrolment token that is still good.
+#[utoipa::path(
+    delete, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = AgentUid, Path)),
+    responses((status = 204), (status = 404, body = Problem))
+)]
+async fn delete(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(uid): Path<AgentUid>,
+) -> Result<StatusCode, Problem> {
+    let now = state.clock.now();
+    let mut tx = state.store.begin().await?;
+    if !agents::delete(&mut tx, actor.tenant_id, uid).await? {
+        return Err(Problem::not_found("agent", uid));
+    }
+    let object = format!("agent/{uid}");
+    audit::record(&mut tx, now, actor.tenant_id, &actor, "agent.delete", &object, &json!({})).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

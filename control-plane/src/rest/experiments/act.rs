@@ -1,0 +1,127 @@
+//! What a person asks of an experiment.
+
+use axum::extract::State;
+
+use super::{Access, Actor, AppState, By, Experiment, ExperimentId, Json, Path, Problem, Role, Routes, find};
+use crate::experiment::{Action, Reason};
+use crate::lifecycle;
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    let change = Access::AtLeast(Role::Operator);
+    routes
+        .add(change, __path_start, start)
+        .add(change, __path_pause, pause)
+        .add(change, __path_resume, resume)
+        .add(change, __path_stop, stop)
+        .add(change, __path_promote, promote)
+        .add(change, __path_rollback, rollback)
+        .add(change, __path_cancel, cancel)
+}
+
+async fn act(
+    state: AppState,
+    actor: Actor,
+    id: ExperimentId,
+    action: Action,
+) -> Result<Json<Experiment>, Problem> {
+    let experiment = find(&state, &actor, id).await?;
+    Ok(Json(lifecycle::act(&state, experiment, action, By::from(&actor)).await?.into()))
+}
+
+fn by(actor: &Actor, what: &str) -> Vec<Reason> {
+    vec![Reason::new("person", what, format!("{} asked for it.", actor.email))]
+}
+
+/// Begins it, on the agents that match now.
+#[utoipa::path(
+    post, path = "/api/v1/experiments/{id}/start", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+async fn start(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<Json<Experiment>, Problem> {
+    let experiment = find(&state, &actor, id).await?;
+    Ok(Json(lifecycle::start(&state, experiment, By::from(&actor)).await?.into()))
+}
+
+/// Holds the step: nothing advances, data flows, instant limits act.
+#[utoipa::path(
+    post, path = "/api/v1/experiments/{id}/pause", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+async fn pause(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<Json<Experiment>, Problem> {
+    act(state, actor, id, Action::Pause).await
+}
+
+/// Goes on with the step.
+#[utoipa::path(
+    post, path = "/api/v1/experiments/{id}/resume", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+async fn resume(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<Json<Experiment>, Problem> {
+    act(state, actor, id, Action::Resume).await
+}
+
+/// Collects the last horizon and ends, inconclusive; the baseline is back in charge.
+#[utoipa::path(
+    post, path = "/api/v1/experiments/{id}/stop", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+async fn stop(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<Json<Experiment>, Problem> {
+    act(state, actor, id, Action::Stop).await
+}
+
+/// Puts the candidate in charge, on a person's word.
+#[utoipa::path(
+    post, path = "/api/v1/experiments/{id}/promote", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+async fn promote(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<Json<Experiment>, Problem> {
+    let action = Action::Promote(by(&actor, "promote"));
+    act(state, actor, id, action).await
+}
+
+/// Puts the baseline back in charge, at once; also after a promotion.
+#[utoipa::path(
+    post, path = "/api/v1/experiments/{id}/rollback", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+async fn rollback(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<Json<Experiment>, Problem> {
+    let action = Action::RollBack(by(&actor, "rollback"));
+    act(state, actor, id, action).await
+}
+
+/// Never begins it.
+#[utoipa::path(
+    post, path = "/api/v1/experiments/{id}/cancel", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+async fn cancel(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<Json<Experiment>, Problem> {
+    act(state, actor, id, Action::Cancel).await
+}

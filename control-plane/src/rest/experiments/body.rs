@@ -1,0 +1,133 @@
+//! The shape of an experiment that is to be written down.
+
+use std::time::Duration;
+
+use observe::{Critical, Lens, Price};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::Problem;
+use crate::experiment::{Policy, Spec, TemplateUse};
+use crate::labels::Selector;
+
+/// An experiment to be written down. Durations are texts such as `10s`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateExperiment {
+    /// What people call it.
+    name: String,
+    /// The agents it runs on, by label; empty for all.
+    #[serde(default)]
+    selector: Selector,
+    /// The pipeline that is tried.
+    pub(super) candidate: Candidate,
+    /// The pipeline in charge, a Collector fragment; without it, what each agent runs when the experiment starts.
+    baseline: Option<String>,
+    /// What is assigned as a whole: `process`, `host`, or a list of resource attributes.
+    #[serde(default)]
+    unit: Unit,
+    /// Whether to run the baseline against itself first.
+    #[serde(default)]
+    aa: bool,
+    /// The weights after mirror, basis points, rising to 10000; 5, 25, 50 and 100 % if not given.
+    weights_bp: Option<Vec<u16>>,
+    /// Length of a window; 10s if not given.
+    #[schema(example = "10s")]
+    window: Option<String>,
+    /// How long a judged horizon is at least; 60s if not given.
+    #[schema(example = "60s")]
+    report_every: Option<String>,
+    /// The aggregates that people look at: `{name, metric, group_by}`; memory and CPU if not given.
+    #[schema(value_type = Option<Vec<Object>>)]
+    lenses: Option<Vec<Lens>>,
+    /// The processes that must not vanish: `{executables, metrics, granularity}`.
+    #[schema(value_type = Option<Vec<Object>>)]
+    critical: Option<Vec<Critical>>,
+    /// What the backend costs: `{usd_per_1000_active_series, usd_per_gigabyte, source}`.
+    #[schema(value_type = Option<Object>)]
+    price: Option<Price>,
+    /// The most that a batch may take in the candidate's pipeline; agents cut it out past that.
+    #[schema(example = "250ms")]
+    max_batch_latency: Option<String>,
+    /// What it must show.
+    #[serde(default)]
+    policy: Policy,
+}
+
+/// Where the candidate comes from.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Candidate {
+    /// A Collector fragment: processors, and service.pipelines.metrics.processors.
+    Config(String),
+    /// A template of the tenant's.
+    Template {
+        /// Its name.
+        name: String,
+        /// Its version; the latest if not given.
+        version: Option<u32>,
+        /// Its parameters.
+        #[serde(default)]
+        parameters: Map<String, Value>,
+    },
+}
+
+/// What is assigned as a whole.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Unit {
+    /// `process` or `host`.
+    Named(String),
+    /// Resource attributes.
+    Attributes(Vec<String>),
+}
+
+impl Default for Unit {
+    fn default() -> Self {
+        Self::Named("process".to_owned())
+    }
+}
+
+impl CreateExperiment {
+    pub(super) fn into_spec(self, candidate: String, template: Option<TemplateUse>) -> Result<Spec, Problem> {
+        let unit = match self.unit {
+            Unit::Named(name) if name == "process" || name == "host" => vec![name],
+            Unit::Attributes(names) if (1..=64).contains(&names.len()) => names,
+            _ => {
+                let expected = "process, host, or a list of 1 to 64 resource attributes";
+                return Err(Problem::invalid_field(
+                    "unit",
+                    "it names nothing that can be assigned",
+                    expected,
+                ));
+            }
+        };
+        Ok(Spec {
+            name: self.name,
+            selector: self.selector,
+            baseline: self.baseline,
+            candidate,
+            template,
+            unit,
+            aa: self.aa,
+            weights_bp: self.weights_bp.unwrap_or_else(|| vec![500, 2_500, 5_000, 10_000]),
+            window: duration("window", self.window)?.unwrap_or(Duration::from_secs(10)),
+            report_every: duration("report_every", self.report_every)?.unwrap_or(Duration::from_secs(60)),
+            lenses: self.lenses.unwrap_or_else(Lens::defaults),
+            critical: self.critical.unwrap_or_else(|| vec![Critical::default()]),
+            price: self.price.unwrap_or_default(),
+            max_batch_latency: duration("max_batch_latency", self.max_batch_latency)?,
+            policy: self.policy,
+        })
+    }
+}
+
+fn duration(field: &str, text: Option<String>) -> Result<Option<Duration>, Problem> {
+    let read = |text: String| {
+        let wrong =
+            |error| Problem::invalid_field(field, format!("{text:?}: {error}"), "a duration such as 10s");
+        humantime::parse_duration(&text).map_err(wrong)
+    };
+    text.map(read).transpose()
+}

@@ -1,0 +1,171 @@
+//! `/api/v1/experiments`: what is tried, how far it has come, and what was found.
+
+mod act;
+mod body;
+mod events;
+mod show;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
+use crate::app::AppState;
+use crate::audit::By;
+use crate::auth::{Actor, Role};
+use crate::experiment::{self, ExperimentId, Spec, TemplateUse};
+use crate::lifecycle::{self, Failed};
+use crate::store::experiments::Experiment as Stored;
+use crate::store::{experiments, templates};
+use body::{Candidate, CreateExperiment};
+use show::{Experiment, Results, Status};
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    let (see, change) = (Access::AtLeast(Role::Viewer), Access::AtLeast(Role::Operator));
+    routes
+        .add(change, __path_create, create)
+        .add(see, __path_list, list)
+        .add(see, __path_get, get)
+        .add(change, __path_delete, delete)
+        .add(see, __path_status, status)
+        .add(see, __path_results, results)
+        .with(events::routes)
+        .with(act::routes)
+}
+
+/// One of the actor's tenant; a foreign one is not there.
+async fn find(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<Stored, Problem> {
+    let found = experiments::get(&mut *state.store.read().await?, actor.tenant_id, id).await?;
+    found.ok_or_else(|| Problem::not_found("experiment", id))
+}
+
+/// Writes an experiment down. Its pipelines are checked with the code that agents check with.
+#[utoipa::path(
+    post, path = "/api/v1/experiments", tag = "experiments", request_body = CreateExperiment,
+    responses((status = 201, body = Experiment), (status = 404, body = Problem), (status = 422, body = Problem))
+)]
+async fn create(
+    State(state): State<AppState>,
+    actor: Actor,
+    Json(body): Json<CreateExperiment>,
+) -> Result<(StatusCode, Json<Experiment>), Problem> {
+    let (candidate, template) = match &body.candidate {
+        Candidate::Config(text) => (text.clone(), None),
+        Candidate::Template { name, version, parameters } => {
+            let (text, used) = rendered(&state, &actor, name, *version, parameters).await?;
+            (text, Some(used))
+        }
+    };
+    let spec: Spec = body.into_spec(candidate, template)?;
+    spec.check()?;
+    let created = lifecycle::create(&state, actor.tenant_id, By::from(&actor), &actor.email, spec).await?;
+    Ok((StatusCode::CREATED, Json(created.into())))
+}
+
+async fn rendered(
+    state: &AppState,
+    actor: &Actor,
+    name: &str,
+    version: Option<u32>,
+    parameters: &Map<String, Value>,
+) -> Result<(String, TemplateUse), Problem> {
+    let found = templates::get(&mut *state.store.read().await?, actor.tenant_id, name, version).await?;
+    let found = found.ok_or_else(|| Problem::not_found("template", name))?;
+    let template = pipelines::template::Template::parse(name, &found.text)?;
+    let rendered = template.render(parameters)?;
+    let digest = rendered.digest.to_string();
+    let used =
+        TemplateUse { name: name.to_owned(), version: found.version, parameters: parameters.clone(), digest };
+    Ok((rendered.text, used))
+}
+
+/// The tenant's experiments, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/experiments", tag = "experiments", params(PageQuery),
+    responses((status = 200, body = Page<Experiment>), (status = 422, body = Problem))
+)]
+async fn list(
+    State(state): State<AppState>,
+    actor: Actor,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Experiment>>, Problem> {
+    let (after, limit) = (page.after()?, page.limit()?);
+    let found = experiments::list(&mut *state.store.read().await?, actor.tenant_id, after, limit + 1).await?;
+    Ok(Json(Page::of(found, limit, |experiment| experiment.id.to_string())))
+}
+
+/// One experiment.
+#[utoipa::path(
+    get, path = "/api/v1/experiments/{id}", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 200, body = Experiment), (status = 404, body = Problem))
+)]
+async fn get(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<Json<Experiment>, Problem> {
+    Ok(Json(find(&state, &actor, id).await?.into()))
+}
+
+/// Deletes one that is not under way, with all that was found.
+#[utoipa::path(
+    delete, path = "/api/v1/experiments/{id}", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+async fn delete(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<StatusCode, Problem> {
+    let experiment = find(&state, &actor, id).await?;
+    lifecycle::delete(&state, &experiment, By::from(&actor)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Where it is: phase, step, who runs it, each agent's last horizon, and the last verdict with its reasons.
+#[utoipa::path(
+    get, path = "/api/v1/experiments/{id}/status", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 200, body = Status), (status = 404, body = Problem))
+)]
+async fn status(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<Json<Status>, Problem> {
+    let experiment = find(&state, &actor, id).await?;
+    Ok(Json(show::status(&state, &experiment).await?))
+}
+
+/// What was found: the fleet's figures, and each agent's comparison in full.
+#[utoipa::path(
+    get, path = "/api/v1/experiments/{id}/results", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 200, body = Results), (status = 404, body = Problem))
+)]
+async fn results(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<Json<Results>, Problem> {
+    let experiment = find(&state, &actor, id).await?;
+    Ok(Json(show::results(&state, &experiment).await?))
+}
+
+impl From<experiment::Invalid> for Problem {
+    fn from(invalid: experiment::Invalid) -> Self {
+        match invalid {
+            experiment::Invalid::Pipeline(problems) => problems.into(),
+            experiment::Invalid::Field { field, message, expected } => {
+                Self::invalid_field(field, message, expected)
+            }
+        }
+    }
+}
+
+impl From<Failed> for Problem {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Store(error) => error.into(),
+            refused => Self::conflict(refused.to_string()),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The shapes in which experiments are shown.
+
+use proto::Findings;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{AppState, ExperimentId, Problem, Stored};
+use crate::clock::UnixMillis;
+use crate::experiment::{AgentEvidence, Figures, Outcome, Phase, Reason, State, TemplateUse, Verdict};
+use crate::id::AgentUid;
+use crate::reconcile::analyse;
+use crate::store::{sessions, windows};
+
+/// An experiment.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Experiment {
+    /// Which.
+    id: ExperimentId,
+    /// What people call it.
+    name: String,
+    /// The agents it runs on.
+    selector: String,
+    /// Where it is.
+    phase: Phase,
+    /// How it ended, if it is completed.
+    outcome: Option<Outcome>,
+    /// The step under way: `aa`, `mirror`, or a weight.
+    step: Option<String>,
+    /// The candidate's weight, basis points.
+    weight_bp: Option<u16>,
+    /// The template that the candidate was rendered from.
+    template: Option<TemplateUse>,
+    /// The candidate's fragment.
+    candidate: String,
+    /// The baseline's fragment; nothing for what each agent runs.
+    baseline: Option<String>,
+    /// The rest of what it is asked to do.
+    #[schema(value_type = Object)]
+    spec: Value,
+    /// Who wrote it down.
+    created_by: String,
+    /// When.
+    created_at: UnixMillis,
+    /// When its phase or step last changed.
+    updated_at: UnixMillis,
+    /// Why it ended.
+    reasons: Vec<Reason>,
+    /// What was last decided.
+    verdict: Option<Verdict>,
+}
+
+impl From<Stored> for Experiment {
+    fn from(stored: Stored) -> Self {
+        let run = stored.state.run();
+        let mut spec = serde_json::to_value(&stored.spec).unwrap_or_default();
+        if let Some(fields) = spec.as_object_mut() {
+            for shown_above in ["name", "selector", "candidate", "baseline", "template"] {
+                fields.remove(shown_above);
+            }
+        }
+        Self {
+            id: stored.id,
+            phase: stored.state.phase(),
+            outcome: stored.state.outcome(),
+            step: run.map(|run| run.step.to_string()),
+            weight_bp: run.map(|run| run.step.weight_bp()),
+            reasons: stored.state.end().map(|end| end.reasons.clone()).unwrap_or_default(),
+            spec,
+            name: stored.spec.name,
+            selector: stored.spec.selector.to_string(),
+            template: stored.spec.template,
+            candidate: stored.spec.candidate,
+            baseline: stored.spec.baseline,
+            created_by: stored.created_by,
+            created_at: stored.created_at,
+            updated_at: stored.updated_at,
+            verdict: stored.verdict,
+        }
+    }
+}
+
+/// Where an experiment is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Status {
+    /// Which.
+    id: ExperimentId,
+    /// Its phase.
+    phase: Phase,
+    /// How it ended, if it is completed.
+    outcome: Option<Outcome>,
+    /// The step under way.
+    step: Option<String>,
+    /// The candidate's weight, basis points.
+    weight_bp: Option<u16>,
+    /// Since when.
+    since: Option<UnixMillis>,
+    /// The agents of the step.
+    agents: Vec<AgentStatus>,
+    /// The last horizon of each, added up.
+    horizon: Option<Figures>,
+    /// What was last decided, and why.
+    verdict: Option<Verdict>,
+    /// Why it ended.
+    reasons: Vec<Reason>,
+}
+
+/// One agent of a step.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AgentStatus {
+    /// Which.
+    uid: AgentUid,
+    /// What its host is called.
+    host: String,
+    /// Whether it is connected.
+    connected: bool,
+    /// Whether it runs the step.
+    applied: bool,
+    /// Why it does not.
+    failed: Option<String>,
+    /// Why it cut the candidate out.
+    candidate_cut: Option<String>,
+    /// Judged horizons of the step.
+    horizons: u32,
+    /// When it last reported, or the step began.
+    last_seen: Option<UnixMillis>,
+    /// Its last horizon.
+    horizon: Option<Figures>,
+}
+
+/// The status of an experiment.
+///
+/// # Errors
+/// The store's.
+pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Problem> {
+    let run = experiment.state.run();
+    let agents = match run {
+        Some(run) => analyse::evidence(&mut *state.store.read().await?, experiment, run, None).await?.agents,
+        None => Vec::new(),
+    };
+    let horizons: Vec<_> =
+        agents.iter().filter_map(AgentEvidence::last).map(|found| &found.horizon).collect();
+    let horizon = (!horizons.is_empty()).then(|| Figures::of(horizons.iter().copied()));
+    let since = match &experiment.state {
+        State::Analyzing { since, .. } => Some(*since),
+        _ => run.map(|run| run.since),
+    };
+    Ok(Status {
+        id: experiment.id,
+        phase: experiment.state.phase(),
+        outcome: experiment.state.outcome(),
+        step: run.map(|run| run.step.to_string()),
+        weight_bp: run.map(|run| run.step.weight_bp()),
+        since,
+        horizon,
+        agents: agents.into_iter().map(|agent| shown(state, experiment, agent)).collect(),
+        verdict: experiment.verdict.clone(),
+        reasons: experiment.state.end().map(|end| end.reasons.clone()).unwrap_or_default(),
+    })
+}
+
+fn shown(state: &AppState, experiment: &Stored, agent: AgentEvidence) -> AgentStatus {
+    AgentStatus {
+        uid: agent.uid,
+        connected: state.hub.is_connected(experiment.tenant_id, agent.uid),
+        applied: agent.applied,
+        horizons: agent.count,
+        last_seen: agent.last_seen,
+        horizon: agent.last().map(|found| Figures::of([&found.horizon])),
+        host: agent.host,
+        failed: agent.failed,
+        candidate_cut: agent.cut,
+    }
+}
+
+/// What was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Results {
+    /// Which experiment.
+    id: ExperimentId,
+    /// All that the agents have measured since it began, added up: a series is a host's, so the sum is exact where
+    /// they are.
+    total: Figures,
+    /// Each agent's own.
+    agents: Vec<AgentResults>,
+    /// What was last decided, and why.
+    verdict: Option<Verdict>,
+    /// How it ended.
+    outcome: Option<Outcome>,
+    /// Why.
+    reasons: Vec<Reason>,
+}
+
+/// What one agent found.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AgentResults {
+    /// Which.
+    uid: AgentUid,
+    /// What its host is called.
+    host: String,
+    /// The candidate's weight at the last horizon, basis points.
+    weight_bp: u16,
+    /// End of the last horizon, by the agent's clock.
+    at: UnixMillis,
+    /// Digest of the plan in charge.
+    baseline_digest: String,
+    /// Digest of the plan on trial.
+    candidate_digest: String,
+    /// The last horizon, in full.
+    #[schema(value_type = Object)]
+    horizon: observe::Comparison,
+    /// All since the experiment began, in full.
+    #[schema(value_type = Object)]
+    total: observe::Comparison,
+}
+
+/// The results of an experiment.
+///
+/// # Errors
+/// The store's.
+pub async fn results(state: &AppState, experiment: &Stored) -> Result<Results, Problem> {
+    let mut reader = state.store.read().await?;
+    let members = sessions::of_tenant(&mut reader, experiment.tenant_id).await?;
+    let found = windows::last_of_each(&mut reader, experiment.tenant_id, experiment.id).await?;
+    drop(reader);
+    let mut agents = Vec::with_capacity(found.len());
+    for (uid, body) in found {
+        let digest = proto::generation::config_hash(&body);
+        let findings = Findings::decode(&body, &digest).map_err(Problem::internal)?;
+        let host = members.iter().find(|member| member.uid == uid).map(|member| member.host.clone());
+        agents.push(AgentResults {
+            uid,
+            host: host.unwrap_or_else(|| uid.to_string()),
+            weight_bp: findings.weight_bp,
+            at: UnixMillis(i64::try_from(findings.window_end / 1_000_000).unwrap_or(i64::MAX)),
+            baseline_digest: findings.baseline_digest,
+            candidate_digest: findings.candidate_digest,
+            horizon: findings.horizon,
+            total: findings.total,
+        });
+    }
+    Ok(Results {
+        id: experiment.id,
+        total: Figures::of(agents.iter().map(|agent| &agent.total)),
+        agents,
+        verdict: experiment.verdict.clone(),
+        outcome: experiment.state.outcome(),
+        reasons: experiment.state.end().map(|end| end.reasons.clone()).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,54 @@
+//! What machines ask of a server: does it live, can it serve, what has it counted.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Access, Json, Problem, Routes};
+use crate::app::AppState;
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes.add(Access::Public, __path_health, health).add(Access::Public, __path_ready, ready).add(
+        Access::Public,
+        __path_metrics,
+        metrics,
+    )
+}
+
+/// The process's condition.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Condition {
+    /// `ok`.
+    status: &'static str,
+}
+
+/// Whether the process lives.
+#[utoipa::path(get, path = "/health", tag = "process", responses((status = 200, body = Condition)))]
+async fn health() -> Json<Condition> {
+    Json(Condition { status: "ok" })
+}
+
+/// Whether it can serve: its store answers and it is not about to stop.
+#[utoipa::path(
+    get, path = "/ready", tag = "process",
+    responses((status = 200, body = Condition), (status = 503, body = Problem))
+)]
+async fn ready(State(state): State<AppState>) -> Result<Json<Condition>, Problem> {
+    if *state.stopping().borrow() {
+        return Err(Problem::unavailable("it is stopping"));
+    }
+    sqlx::query("SELECT 1 FROM tenants LIMIT 1").execute(&mut *state.store.read().await?).await?;
+    Ok(Json(Condition { status: "ok" }))
+}
+
+/// What it has counted, in Prometheus' text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "process",
+    responses((status = 200, body = String, content_type = "application/openmetrics-text"))
+)]
+async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, Problem> {
+    let text = state.metrics.text().map_err(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+}

@@ -1,0 +1,45 @@
+//! REST: one file per resource, each with its routes, shapes and handlers.
+//!
+//! Handlers read and write desired state and call the same functions everybody calls; none of them talks to an agent.
+
+mod agents;
+mod audit;
+mod auth;
+mod enrollment_tokens;
+mod experiments;
+mod extract;
+mod health;
+mod limit;
+pub mod openapi;
+mod page;
+mod problem;
+mod route;
+mod users;
+
+use axum::Router;
+
+pub use extract::{Json, Path, Query};
+pub use limit::{Limits, limited};
+pub use page::{Page, PageQuery};
+pub use problem::{Mistake, Problem};
+pub use route::{Access, BEARER, Route, Routes};
+
+use crate::app::AppState;
+
+/// Every route of the REST listener.
+pub fn routes(state: AppState) -> Routes {
+    Routes::new(state)
+        .with(health::routes)
+        .with(openapi::routes)
+        .with(auth::routes)
+        .with(users::routes)
+        .with(audit::routes)
+        .with(enrollment_tokens::routes)
+        .with(agents::routes)
+        .with(experiments::routes)
+}
+
+/// What the REST listener serves.
+pub fn router(state: AppState) -> Router {
+    routes(state).into_router()
+}

@@ -1,0 +1,144 @@
+//! Routes that cannot be registered without saying who may use them and what they do.
+//!
+//! A route is its entry in the OpenAPI document: method and path are read from there, so that nothing is served that
+//! is not described. Its guard runs before anything of the request's body is read.
+
+use std::mem;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use utoipa::__dev::SchemaReferences;
+use utoipa::openapi::path::HttpMethod;
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{Components, OpenApi, Paths, RefOr, Schema};
+
+use super::Problem;
+use crate::app::AppState;
+use crate::auth::{self, Role};
+
+/// The security scheme's name in the OpenAPI document.
+pub const BEARER: &str = "bearer";
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody; what it needs, its handler checks.
+    Public,
+    /// People of this role or a higher one.
+    AtLeast(Role),
+}
+
+/// A route that is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Its method.
+    pub method: Method,
+    /// Its path, with `{name}` for parameters.
+    pub path: String,
+    /// Who may use it.
+    pub access: Access,
+}
+
+/// Routes, their table and their document, grown together.
+pub struct Routes {
+    state: AppState,
+    router: Router<AppState>,
+    table: Vec<Route>,
+    paths: Paths,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Routes {
+    /// None yet.
+    pub fn new(state: AppState) -> Self {
+        Self { state, router: Router::new(), table: Vec::new(), paths: Paths::new(), schemas: Vec::new() }
+    }
+
+    /// Adds the route of a `#[utoipa::path]` handler: `routes.add(access, __path_list, list)`.
+    #[must_use]
+    pub fn add<D, H, T>(mut self, access: Access, _document: D, handler: H) -> Self
+    where
+        D: utoipa::Path + SchemaReferences,
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        let (path, method) = (D::path(), D::methods().pop().unwrap_or(HttpMethod::Get));
+        let (filter, name) = served(&method);
+        let mut route = on(filter, handler);
+        let mut operation = D::operation();
+        if let Access::AtLeast(role) = access {
+            let needs = Guard { state: self.state.clone(), role };
+            route = route.layer(middleware::from_fn_with_state(needs, guard));
+            operation.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
+            let role = format!("Role: {role}.");
+            operation.description =
+                Some(operation.description.map_or(role.clone(), |text| format!("{text}\n\n{role}")));
+        }
+        self.router = mem::take(&mut self.router).route(&path, route);
+        self.paths.add_path_operation(&path, vec![method], operation);
+        D::schemas(&mut self.schemas);
+        self.table.push(Route { method: name, path, access });
+        self
+    }
+
+    /// The table of all routes.
+    pub fn table(&self) -> &[Route] {
+        &self.table
+    }
+
+    /// Adds all of another module's.
+    #[must_use]
+    pub fn with(self, more: impl FnOnce(Self) -> Self) -> Self {
+        more(self)
+    }
+
+    /// Puts every path and schema into `document`.
+    pub fn describe(&self, document: &mut OpenApi) {
+        document.paths.merge(self.paths.clone());
+        let components = document.components.get_or_insert_with(Components::new);
+        components.schemas.extend(self.schemas.iter().cloned());
+    }
+
+    /// What serves them.
+    pub fn into_router(self) -> Router {
+        self.router.with_state(self.state)
+    }
+}
+
+fn served(method: &HttpMethod) -> (MethodFilter, Method) {
+    match method {
+        HttpMethod::Post => (MethodFilter::POST, Method::POST),
+        HttpMethod::Put => (MethodFilter::PUT, Method::PUT),
+        HttpMethod::Patch => (MethodFilter::PATCH, Method::PATCH),
+        HttpMethod::Delete => (MethodFilter::DELETE, Method::DELETE),
+        HttpMethod::Get | HttpMethod::Head | HttpMethod::Options | HttpMethod::Trace => {
+            (MethodFilter::GET, Method::GET)
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Guard {
+    state: AppState,
+    role: Role,
+}
+
+async fn guard(
+    State(Guard { state, role }): State<Guard>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let token = auth::bearer(request.headers()).ok_or_else(Problem::unauthenticated)?;
+    let (actor, session) = state.actor(token).await?;
+    if actor.role < role {
+        return Err(Problem::forbidden(format!("this needs the role {role}; yours is {}", actor.role)));
+    }
+    request.extensions_mut().insert(session);
+    request.extensions_mut().insert(actor);
+    Ok(next.run(request).await)
+}

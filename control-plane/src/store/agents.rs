@@ -1,0 +1,294 @@
+//! Agents: who they are, and what was last heard of them.
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::Row as _;
+
+use super::{Connection, Row, StoreError, Tx};
+use crate::clock::UnixMillis;
+use crate::id::{AgentUid, TenantId};
+use crate::labels::{Labels, Selector};
+
+const TABLE: &str = "agents";
+/// Rows read at once while a selector looks for its agents.
+const CHUNK: u32 = 500;
+
+/// An agent, without its credential.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agent {
+    /// Its own name for itself.
+    pub uid: AgentUid,
+    /// What selectors choose it by.
+    pub labels: Labels,
+    /// What its host is called, as it says.
+    pub host: String,
+    /// Its version, as it says.
+    pub version: String,
+    /// The enrolment token that let it in.
+    pub enrolled_by: String,
+    /// When.
+    pub enrolled_at: UnixMillis,
+    /// When its credential was first used; until then, its enrolment may be repeated.
+    pub credential_used_at: Option<UnixMillis>,
+    /// When it was last heard of.
+    pub last_seen: Option<UnixMillis>,
+    /// Where it stands, in a word.
+    pub status: String,
+    /// Its health, as it says.
+    pub health: Option<Value>,
+    /// The hash of the config it is offered.
+    pub offered_hash: Option<String>,
+    /// The hash of the config it runs.
+    pub effective_hash: Option<String>,
+}
+
+/// What is kept of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credential<'a> {
+    /// Its public part.
+    pub id: &'a str,
+    /// SHA-256 of its secret.
+    pub hash: &'a str,
+}
+
+/// What was heard of an agent. What is `None` stays as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen<'a> {
+    /// Where it stands, in a word.
+    pub status: Option<&'a str>,
+    /// Its version.
+    pub version: Option<&'a str>,
+    /// Its health.
+    pub health: Option<&'a Value>,
+    /// The hash of the config it runs.
+    pub effective_hash: Option<&'a str>,
+}
+
+/// Adds an agent, with the status `enrolled`.
+///
+/// # Errors
+/// The store's.
+pub async fn insert(
+    tx: &mut Tx,
+    tenant: TenantId,
+    agent: &Agent,
+    credential: Credential<'_>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO agents (tenant_id, uid, labels, host, version, enrolled_by, enrolled_at, credential_id,
+                             credential_hash, status)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(tenant)
+    .bind(agent.uid)
+    .bind(json(&agent.labels)?)
+    .bind(&agent.host)
+    .bind(&agent.version)
+    .bind(&agent.enrolled_by)
+    .bind(agent.enrolled_at)
+    .bind(credential.id)
+    .bind(credential.hash)
+    .bind(&agent.status)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Gives an agent another credential; the one before is no longer good.
+///
+/// # Errors
+/// The store's.
+pub async fn replace_credential(
+    tx: &mut Tx,
+    tenant: TenantId,
+    agent: &Agent,
+    credential: Credential<'_>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE agents SET labels = $3, host = $4, version = $5, enrolled_at = $6, credential_id = $7,
+                credential_hash = $8
+         WHERE tenant_id = $1 AND uid = $2",
+    )
+    .bind(tenant)
+    .bind(agent.uid)
+    .bind(json(&agent.labels)?)
+    .bind(&agent.host)
+    .bind(&agent.version)
+    .bind(agent.enrolled_at)
+    .bind(credential.id)
+    .bind(credential.hash)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Whose credential this is, and what was kept of its secret. Names no tenant: it finds it.
+///
+/// # Errors
+/// The store's.
+pub async fn by_credential(
+    connection: &mut Connection,
+    credential_id: &str,
+) -> Result<Option<(TenantId, Agent, String)>, StoreError> {
+    let row = sqlx::query("SELECT * FROM agents WHERE credential_id = $1").bind(credential_id);
+    let row = row.fetch_optional(connection).await?;
+    let parts = |row: Row| Ok((row.try_get("tenant_id")?, agent(&row)?, row.try_get("credential_hash")?));
+    row.map(parts).transpose()
+}
+
+/// Notes that a credential came through to its agent.
+///
+/// # Errors
+/// The store's.
+pub async fn credential_used(
+    tx: &mut Tx,
+    tenant: TenantId,
+    credential_id: &str,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE agents SET credential_used_at = coalesce(credential_used_at, $3)
+         WHERE tenant_id = $1 AND credential_id = $2",
+    )
+    .bind(tenant)
+    .bind(credential_id)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// One agent.
+///
+/// # Errors
+/// The store's.
+pub async fn get(
+    connection: &mut Connection,
+    tenant: TenantId,
+    uid: AgentUid,
+) -> Result<Option<Agent>, StoreError> {
+    let row = sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 AND uid = $2").bind(tenant).bind(uid);
+    row.fetch_optional(connection).await?.as_ref().map(agent).transpose()
+}
+
+/// Up to `limit` of the agents that `selector` means, behind `after`, by uid.
+///
+/// # Errors
+/// The store's.
+pub async fn list(
+    connection: &mut Connection,
+    tenant: TenantId,
+    selector: &Selector,
+    after: Option<AgentUid>,
+    limit: usize,
+) -> Result<Vec<Agent>, StoreError> {
+    let (mut found, mut after) = (Vec::new(), after.map(|uid| uid.to_string()).unwrap_or_default());
+    while found.len() < limit {
+        let rows =
+            sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 AND uid > $2 ORDER BY uid LIMIT $3")
+                .bind(tenant)
+                .bind(&after)
+                .bind(CHUNK)
+                .fetch_all(&mut *connection)
+                .await?;
+        let Some(last) = rows.last() else { break };
+        after = last.try_get("uid")?;
+        for row in &rows {
+            let agent = agent(row)?;
+            if selector.matches(&agent.labels) && found.len() < limit {
+                found.push(agent);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// All agents that `selector` means, by uid.
+///
+/// # Errors
+/// The store's.
+pub async fn matching(
+    connection: &mut Connection,
+    tenant: TenantId,
+    selector: &Selector,
+) -> Result<Vec<Agent>, StoreError> {
+    list(connection, tenant, selector, None, usize::MAX).await
+}
+
+/// Keeps what was heard of an agent; says whether there is one.
+///
+/// # Errors
+/// The store's.
+pub async fn seen(
+    tx: &mut Tx,
+    tenant: TenantId,
+    uid: AgentUid,
+    now: UnixMillis,
+    seen: &Seen<'_>,
+) -> Result<bool, StoreError> {
+    let changed = sqlx::query(
+        "UPDATE agents SET last_seen = $3, status = coalesce($4, status), version = coalesce($5, version),
+                health = coalesce($6, health), effective_hash = coalesce($7, effective_hash)
+         WHERE tenant_id = $1 AND uid = $2",
+    )
+    .bind(tenant)
+    .bind(uid)
+    .bind(now)
+    .bind(seen.status)
+    .bind(seen.version)
+    .bind(seen.health.map(Value::to_string))
+    .bind(seen.effective_hash)
+    .execute(&mut **tx)
+    .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+/// Keeps the hash of the config that an agent is offered; says whether there is one.
+///
+/// # Errors
+/// The store's.
+pub async fn offered(tx: &mut Tx, tenant: TenantId, uid: AgentUid, hash: &str) -> Result<bool, StoreError> {
+    let changed = sqlx::query("UPDATE agents SET offered_hash = $3 WHERE tenant_id = $1 AND uid = $2")
+        .bind(tenant)
+        .bind(uid)
+        .bind(hash)
+        .execute(&mut **tx)
+        .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+/// Forgets an agent and its credential; says whether there was one.
+///
+/// # Errors
+/// The store's.
+pub async fn delete(tx: &mut Tx, tenant: TenantId, uid: AgentUid) -> Result<bool, StoreError> {
+    let gone = sqlx::query("DELETE FROM agents WHERE tenant_id = $1 AND uid = $2")
+        .bind(tenant)
+        .bind(uid)
+        .execute(&mut **tx)
+        .await?;
+    Ok(gone.rows_affected() > 0)
+}
+
+fn json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::row(TABLE, error))
+}
+
+fn agent(row: &Row) -> Result<Agent, StoreError> {
+    let strange = |error: serde_json::Error| StoreError::row(TABLE, error);
+    let health: Option<&str> = row.try_get("health")?;
+    Ok(Agent {
+        uid: row.try_get("uid")?,
+        labels: serde_json::from_str(row.try_get("labels")?).map_err(strange)?,
+        host: row.try_get("host")?,
+        version: row.try_get("version")?,
+        enrolled_by: row.try_get("enrolled_by")?,
+        enrolled_at: row.try_get("enrolled_at")?,
+        credential_used_at: row.try_get("credential_used_at")?,
+        last_seen: row.try_get("last_seen")?,
+        status: row.try_get("status")?,
+        health: health.map(serde_json::from_str).transpose().map_err(strange)?,
+        offered_hash: row.try_get("offered_hash")?,
+        effective_hash: row.try_get("effective_hash")?,
+    })
+}

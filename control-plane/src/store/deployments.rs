@@ -1,0 +1,87 @@
+//! Which pipeline a selector of agents runs outside experiments.
+
+use sqlx::Row as _;
+
+use super::{Connection, Row, StoreError, Tx};
+use crate::clock::UnixMillis;
+use crate::experiment::ExperimentId;
+use crate::id::TenantId;
+use crate::labels::Selector;
+
+crate::id! {
+    /// Names a deployment.
+    DeploymentId
+}
+
+/// The latest version of a deployment.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// Which.
+    pub id: DeploymentId,
+    /// Its version, from 1.
+    pub version: i64,
+    /// The agents.
+    pub selector: Selector,
+    /// The fragment they run; nothing for their own files.
+    pub config: Option<String>,
+    /// The experiment that it came from.
+    pub experiment_id: Option<ExperimentId>,
+    /// Since when.
+    pub created_at: UnixMillis,
+}
+
+fn read(row: &Row) -> Result<Deployment, StoreError> {
+    let selector: String = row.try_get("selector")?;
+    Ok(Deployment {
+        id: row.try_get("id")?,
+        version: row.try_get("version")?,
+        selector: selector.parse().map_err(|error| StoreError::row("deployments", error))?,
+        config: row.try_get("config")?,
+        experiment_id: row.try_get("experiment_id")?,
+        created_at: row.try_get("created_at")?,
+    })
+}
+
+/// Writes a version down.
+///
+/// # Errors
+/// The store's.
+pub async fn insert(
+    tx: &mut Tx,
+    tenant: TenantId,
+    deployment: &Deployment,
+    created_by: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO deployments (tenant_id, id, version, selector, config, experiment_id, created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(tenant)
+    .bind(deployment.id)
+    .bind(deployment.version)
+    .bind(deployment.selector.to_string())
+    .bind(&deployment.config)
+    .bind(deployment.experiment_id)
+    .bind(created_by)
+    .bind(deployment.created_at)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The latest version of each of a tenant's, the one made last coming last: it beats those before it.
+///
+/// # Errors
+/// The store's.
+pub async fn latest(connection: &mut Connection, tenant: TenantId) -> Result<Vec<Deployment>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT d.* FROM deployments AS d
+         WHERE d.tenant_id = $1 AND d.version =
+             (SELECT MAX(version) FROM deployments AS l WHERE l.tenant_id = d.tenant_id AND l.id = d.id)
+         ORDER BY d.created_at, d.id",
+    )
+    .bind(tenant)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(read).collect()
+}

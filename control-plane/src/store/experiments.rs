@@ -1,0 +1,258 @@
+//! Experiments and what happened to them.
+
+use sqlx::Row as _;
+
+use super::{Connection, Row, StoreError, Tx};
+use crate::clock::UnixMillis;
+use crate::experiment::{ExperimentId, Spec, State, Verdict};
+use crate::id::TenantId;
+
+/// One experiment.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// Which.
+    pub id: ExperimentId,
+    /// What it is asked to do.
+    pub spec: Spec,
+    /// Where it is.
+    pub state: State,
+    /// What was last decided.
+    pub verdict: Option<Verdict>,
+    /// One more with each transition: guards them.
+    pub version: i64,
+    /// Who wrote it down.
+    pub created_by: String,
+    /// When.
+    pub created_at: UnixMillis,
+    /// When it last changed.
+    pub updated_at: UnixMillis,
+}
+
+/// Something that happened to one.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its number, from 1.
+    pub seq: i64,
+    /// When.
+    pub at: UnixMillis,
+    /// What: the name of an action, or `verdict`.
+    pub kind: String,
+    /// More of it, as JSON.
+    pub detail: serde_json::Value,
+}
+
+const COLUMNS: &str = "tenant_id, id, spec, state, verdict, version, created_by, created_at, updated_at";
+
+fn read(row: &Row) -> Result<Experiment, StoreError> {
+    let json = |column: &str| -> Result<Option<serde_json::Value>, StoreError> {
+        let text: Option<String> = row.try_get(column)?;
+        text.map(|text| serde_json::from_str(&text).map_err(|e| StoreError::row("experiments", e)))
+            .transpose()
+    };
+    let bad = |error: serde_json::Error| StoreError::row("experiments", error);
+    Ok(Experiment {
+        tenant_id: row.try_get("tenant_id")?,
+        id: row.try_get("id")?,
+        spec: serde_json::from_value(json("spec")?.unwrap_or_default()).map_err(bad)?,
+        state: serde_json::from_value(json("state")?.unwrap_or_default()).map_err(bad)?,
+        verdict: json("verdict")?.map(serde_json::from_value).transpose().map_err(bad)?,
+        version: row.try_get("version")?,
+        created_by: row.try_get("created_by")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+fn text(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::row("experiments", error))
+}
+
+/// Writes a new one down.
+///
+/// # Errors
+/// The store's.
+pub async fn insert(tx: &mut Tx, experiment: &Experiment) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO experiments
+             (tenant_id, id, name, spec, phase, state, version, created_by, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+    )
+    .bind(experiment.tenant_id)
+    .bind(experiment.id)
+    .bind(&experiment.spec.name)
+    .bind(text(&experiment.spec)?)
+    .bind(experiment.state.phase().name())
+    .bind(text(&experiment.state)?)
+    .bind(experiment.version)
+    .bind(&experiment.created_by)
+    .bind(experiment.created_at)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// One of a tenant's.
+///
+/// # Errors
+/// The store's.
+pub async fn get(
+    connection: &mut Connection,
+    tenant: TenantId,
+    id: ExperimentId,
+) -> Result<Option<Experiment>, StoreError> {
+    let sql = select(&["SELECT ", COLUMNS, " FROM experiments WHERE tenant_id = $1 AND id = $2"]);
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(id).fetch_optional(connection).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// A tenant's, newest first, from before `after` on.
+///
+/// # Errors
+/// The store's.
+pub async fn list(
+    connection: &mut Connection,
+    tenant: TenantId,
+    after: Option<ExperimentId>,
+    limit: u32,
+) -> Result<Vec<Experiment>, StoreError> {
+    let sql = select(&[
+        "SELECT ",
+        COLUMNS,
+        " FROM experiments WHERE tenant_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+    ]);
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(after).bind(limit);
+    query.fetch_all(connection).await?.iter().map(read).collect()
+}
+
+/// Every tenant's that are under way: what the reconcilers look at.
+///
+/// # Errors
+/// The store's.
+pub async fn under_way(connection: &mut Connection) -> Result<Vec<Experiment>, StoreError> {
+    let sql = select(&[
+        "SELECT ",
+        COLUMNS,
+        " FROM experiments WHERE phase IN ('initializing', 'running', 'paused', 'analyzing') ORDER BY id",
+    ]);
+    sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(connection).await?.iter().map(read).collect()
+}
+
+fn select(parts: &[&str]) -> String {
+    parts.concat()
+}
+
+/// Moves one to `state` if it is still at `version`; tells whether it was.
+///
+/// # Errors
+/// The store's.
+pub async fn transition(
+    tx: &mut Tx,
+    (tenant, id, version): (TenantId, ExperimentId, i64),
+    state: &State,
+    now: UnixMillis,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE experiments SET state = $1, phase = $2, version = version + 1, updated_at = $3
+         WHERE tenant_id = $4 AND id = $5 AND version = $6",
+    )
+    .bind(text(state)?)
+    .bind(state.phase().name())
+    .bind(now)
+    .bind(tenant)
+    .bind(id)
+    .bind(version)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Notes what was decided.
+///
+/// # Errors
+/// The store's.
+pub async fn decided(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: ExperimentId,
+    verdict: &Verdict,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE experiments SET verdict = $1 WHERE tenant_id = $2 AND id = $3")
+        .bind(text(verdict)?)
+        .bind(tenant)
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Deletes one that is not under way, with all that was found.
+///
+/// # Errors
+/// The store's.
+pub async fn delete(tx: &mut Tx, tenant: TenantId, id: ExperimentId) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM experiments WHERE tenant_id = $1 AND id = $2")
+        .bind(tenant)
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Notes that something happened.
+///
+/// # Errors
+/// The store's.
+pub async fn happened(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: ExperimentId,
+    (at, kind, detail): (UnixMillis, &str, &serde_json::Value),
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO experiment_events (tenant_id, experiment_id, seq, at, kind, detail)
+         SELECT $1, $2, COALESCE(MAX(seq), 0) + 1, $3, $4, $5
+         FROM experiment_events WHERE tenant_id = $1 AND experiment_id = $2",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(at)
+    .bind(kind)
+    .bind(detail.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// What happened after event `after`, oldest first, at most `limit`.
+///
+/// # Errors
+/// The store's.
+pub async fn events(
+    connection: &mut Connection,
+    tenant: TenantId,
+    id: ExperimentId,
+    (after, limit): (i64, u32),
+) -> Result<Vec<Event>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT seq, at, kind, detail FROM experiment_events
+         WHERE tenant_id = $1 AND experiment_id = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    let event = |row: &Row| -> Result<Event, StoreError> {
+        let detail: String = row.try_get("detail")?;
+        Ok(Event {
+            seq: row.try_get("seq")?,
+            at: row.try_get("at")?,
+            kind: row.try_get("kind")?,
+            detail: serde_json::from_str(&detail).map_err(|e| StoreError::row("experiment_events", e))?,
+        })
+    };
+    rows.iter().map(event).collect()
+}

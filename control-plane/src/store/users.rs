@@ -1,0 +1,179 @@
+//! People, and the access tokens of theirs that are no longer good.
+
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::{Connection, Row, StoreError, Tx};
+use crate::auth::Role;
+use crate::clock::UnixMillis;
+use crate::id::{TenantId, UserId};
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Who.
+    pub id: UserId,
+    /// Whose things they see.
+    pub tenant_id: TenantId,
+    /// Their address, in lower case.
+    pub email: String,
+    /// What they may do.
+    pub role: Role,
+    /// Since when they are known.
+    pub created_at: UnixMillis,
+    /// Since when they may no longer do anything.
+    pub disabled_at: Option<UnixMillis>,
+}
+
+/// Adds a person.
+///
+/// # Errors
+/// The store's; [`StoreError::is_duplicate`] if the address is taken.
+pub async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO users (id, tenant_id, email, password_hash, role, created_at, disabled_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(user.id)
+    .bind(user.tenant_id)
+    .bind(&user.email)
+    .bind(password_hash)
+    .bind(user.role)
+    .bind(user.created_at)
+    .bind(user.disabled_at)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Whether there is anybody at all, in any tenant.
+///
+/// # Errors
+/// The store's.
+pub async fn any(connection: &mut Connection) -> Result<bool, StoreError> {
+    Ok(sqlx::query("SELECT 1 FROM users LIMIT 1").fetch_optional(connection).await?.is_some())
+}
+
+/// Who logs in with this address, and their password's hash. The one question that names no tenant: it finds it.
+///
+/// # Errors
+/// The store's.
+pub async fn by_email(
+    connection: &mut Connection,
+    email: &str,
+) -> Result<Option<(User, String)>, StoreError> {
+    let found = sqlx::query("SELECT * FROM users WHERE email = $1").bind(email).fetch_optional(connection);
+    found.await?.map(|row| Ok((user(&row)?, row.try_get("password_hash")?))).transpose()
+}
+
+/// Up to `limit` people behind `after`.
+///
+/// # Errors
+/// The store's.
+pub async fn list(
+    connection: &mut Connection,
+    tenant: TenantId,
+    after: Option<UserId>,
+    limit: u32,
+) -> Result<Vec<User>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM users WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3")
+        .bind(tenant)
+        .bind(after.unwrap_or(UserId(Uuid::nil())))
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(user).collect()
+}
+
+/// Ends a person's access. Nothing if there is no such person; who is disabled stays so from when they were.
+///
+/// # Errors
+/// The store's.
+pub async fn disable(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: UserId,
+    now: UnixMillis,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(
+        "UPDATE users SET disabled_at = coalesce(disabled_at, $3) WHERE tenant_id = $1 AND id = $2 RETURNING *",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(now)
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// Keeps a better hash of the same password.
+///
+/// # Errors
+/// The store's.
+pub async fn rehash(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE users SET password_hash = $3 WHERE tenant_id = $1 AND id = $2")
+        .bind(user.tenant_id)
+        .bind(user.id)
+        .bind(password_hash)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Who holds the token `jti`, if they may still do anything and it was not revoked.
+///
+/// # Errors
+/// The store's.
+pub async fn holder(
+    connection: &mut Connection,
+    tenant: TenantId,
+    id: UserId,
+    jti: Uuid,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(
+        "SELECT * FROM users WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL
+         AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $3)",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(jti.to_string())
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// Ends a token before its time, and forgets those whose time has come.
+///
+/// # Errors
+/// The store's.
+pub async fn revoke(
+    tx: &mut Tx,
+    (tenant, user): (TenantId, UserId),
+    jti: Uuid,
+    expires_at: UnixMillis,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM revoked_tokens WHERE expires_at <= $1").bind(now).execute(&mut **tx).await?;
+    sqlx::query(
+        "INSERT INTO revoked_tokens (jti, tenant_id, user_id, expires_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(jti.to_string())
+    .bind(tenant)
+    .bind(user)
+    .bind(expires_at)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+fn user(row: &Row) -> Result<User, StoreError> {
+    Ok(User {
+        id: row.try_get("id")?,
+        tenant_id: row.try_get("tenant_id")?,
+        email: row.try_get("email")?,
+        role: row.try_get("role")?,
+        created_at: row.try_get("created_at")?,
+        disabled_at: row.try_get("disabled_at")?,
+    })
+}

@@ -1,0 +1,176 @@
+//! What agents have found: a whole horizon a row, each once, by the report key.
+
+use sqlx::Row as _;
+
+use super::{Connection, Row, StoreError, Tx};
+use crate::clock::UnixMillis;
+use crate::experiment::ExperimentId;
+use crate::id::{AgentUid, TenantId};
+
+/// Horizons that are kept of an agent in a step; the older ones are forgotten, their count is not.
+pub const KEPT: u32 = 64;
+
+/// Whose report it is, and of what. Times are Unix nanoseconds by the agent's clock.
+#[derive(Clone, Debug)]
+pub struct Key<'a> {
+    /// Whose experiment.
+    pub tenant_id: TenantId,
+    /// Which.
+    pub experiment_id: ExperimentId,
+    /// Whose report.
+    pub agent: AgentUid,
+    /// Which process of it.
+    pub boot_id: &'a str,
+    /// Which generation.
+    pub generation: i64,
+    /// Start of the first window.
+    pub window_start: i64,
+}
+
+/// What became of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filed {
+    /// It is kept.
+    New,
+    /// It was kept already.
+    Again,
+    /// Another content is kept under its key.
+    Other,
+}
+
+/// Keeps a report.
+///
+/// # Errors
+/// The store's.
+pub async fn insert(
+    tx: &mut Tx,
+    key: &Key<'_>,
+    (window_end, step): (i64, &str),
+    (digest, body): (&str, &[u8]),
+    now: UnixMillis,
+) -> Result<Filed, StoreError> {
+    let known: Option<Row> = sqlx::query(
+        "SELECT digest FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
+             AND boot_id = $4 AND generation = $5 AND window_start = $6",
+    )
+    .bind(key.tenant_id)
+    .bind(key.experiment_id)
+    .bind(key.agent)
+    .bind(key.boot_id)
+    .bind(key.generation)
+    .bind(key.window_start)
+    .fetch_optional(&mut **tx)
+    .await?;
+    if let Some(row) = known {
+        let kept: String = row.try_get("digest")?;
+        return Ok(if kept == digest { Filed::Again } else { Filed::Other });
+    }
+    sqlx::query(
+        "INSERT INTO experiment_windows (tenant_id, experiment_id, agent_uid, boot_id, generation, window_start,
+             window_end, step, digest, received_at, body)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(key.tenant_id)
+    .bind(key.experiment_id)
+    .bind(key.agent)
+    .bind(key.boot_id)
+    .bind(key.generation)
+    .bind(key.window_start)
+    .bind(window_end)
+    .bind(step)
+    .bind(digest)
+    .bind(now)
+    .bind(body)
+    .execute(&mut **tx)
+    .await?;
+    forget(tx, key, step).await?;
+    Ok(Filed::New)
+}
+
+/// Drops the bodies of horizons that nobody will look at again; their rows stay, so that each counts once.
+async fn forget(tx: &mut Tx, key: &Key<'_>, step: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE experiment_windows SET body = x''
+         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4 AND length(body) > 0
+             AND window_start < (SELECT MIN(window_start) FROM (
+                 SELECT window_start FROM experiment_windows
+                 WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4
+                 ORDER BY window_start DESC LIMIT $5) AS kept)",
+    )
+    .bind(key.tenant_id)
+    .bind(key.experiment_id)
+    .bind(key.agent)
+    .bind(step)
+    .bind(KEPT)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// An agent's horizons in a step.
+#[derive(Clone, Debug, Default)]
+pub struct OfStep {
+    /// The kept bodies, oldest first.
+    pub bodies: Vec<Vec<u8>>,
+    /// How many horizons there were in all.
+    pub count: u32,
+    /// When the last one was received.
+    pub received_at: Option<UnixMillis>,
+}
+
+/// An agent's horizons in a step that ended after `since`, Unix nanoseconds by its clock.
+///
+/// # Errors
+/// The store's.
+pub async fn of_step(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+    agent: AgentUid,
+    step: &str,
+    since: i64,
+) -> Result<OfStep, StoreError> {
+    let rows = sqlx::query(
+        "SELECT body, received_at FROM experiment_windows
+         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4 AND window_end > $5
+         ORDER BY window_start",
+    )
+    .bind(tenant)
+    .bind(experiment)
+    .bind(agent)
+    .bind(step)
+    .bind(since)
+    .fetch_all(connection)
+    .await?;
+    let mut found = OfStep { count: u32::try_from(rows.len()).unwrap_or(u32::MAX), ..OfStep::default() };
+    for row in &rows {
+        let body: Vec<u8> = row.try_get("body")?;
+        if !body.is_empty() {
+            found.bodies.push(body);
+        }
+        found.received_at = found.received_at.max(Some(row.try_get("received_at")?));
+    }
+    Ok(found)
+}
+
+/// The last body of each agent of an experiment, whatever the step.
+///
+/// # Errors
+/// The store's.
+pub async fn last_of_each(
+    connection: &mut Connection,
+    tenant: TenantId,
+    experiment: ExperimentId,
+) -> Result<Vec<(AgentUid, Vec<u8>)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT w.agent_uid, w.body FROM experiment_windows AS w
+         JOIN (SELECT agent_uid, MAX(window_start) AS latest FROM experiment_windows
+               WHERE tenant_id = $1 AND experiment_id = $2 GROUP BY agent_uid) AS l
+             ON l.agent_uid = w.agent_uid AND l.latest = w.window_start
+         WHERE w.tenant_id = $1 AND w.experiment_id = $2 ORDER BY w.agent_uid",
+    )
+    .bind(tenant)
+    .bind(experiment)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("agent_uid")?, row.try_get("body")?))).collect()
+}

@@ -1,0 +1,7 @@
+//! The control plane over real sockets and a real database: who may do what, and whose everything is.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod access;
+mod accounts;
+mod migrations;
+mod server;

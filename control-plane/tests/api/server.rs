@@ -1,0 +1,160 @@
+//! A control plane of a test's own, and somebody who talks to it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use control_plane::app::{App, AppState, Listening};
+use control_plane::clock::{Clock, Entropy, UnixMillis};
+use control_plane::config::Serve;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub const PASSWORD: &str = "correct horse battery";
+const SETUP: &str = "a token of the owner's own";
+
+/// A running control plane with a clock that moves a millisecond whenever it is read.
+pub struct Server {
+    pub state: AppState,
+    pub at: Listening,
+    pub dir: TempDir,
+    now: Arc<AtomicI64>,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<()>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub kind: String,
+    pub body: Value,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    pub async fn start_in(dir: TempDir) -> Self {
+        let now = Arc::new(AtomicI64::new(1_800_000_000_000));
+        let hand = Arc::clone(&now);
+        let clock = Clock::from_fn(move || UnixMillis(hand.fetch_add(1, Ordering::SeqCst)));
+        let app = App::build(&config(dir.path()), clock, Entropy::system()).await.unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (state, at) = (app.state(), app.listening().unwrap());
+        let running = tokio::spawn(app.run(async { drop(stopped.await) }));
+        Self { state, at, dir, now, stop: Some(stop), running }
+    }
+
+    /// Moves the clock.
+    pub fn pass(&self, seconds: i64) {
+        self.now.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// Ends it as a signal would; the data stays.
+    pub async fn stop(mut self) -> TempDir {
+        drop(self.stop.take());
+        self.running.await.unwrap();
+        self.dir
+    }
+
+    /// The first user's token: admin@one.io.
+    pub async fn set_up(&self) -> String {
+        let body = json!({ "token": SETUP, "tenant": "one", "email": "admin@one.io", "password": PASSWORD });
+        let made = self.post("/api/v1/auth/setup", "", body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        self.login("admin@one.io").await
+    }
+
+    pub async fn login(&self, email: &str) -> String {
+        let body = json!({ "email": email, "password": PASSWORD });
+        let answer = self.post("/api/v1/auth/login", "", body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Another person of the admin's tenant, logged in.
+    pub async fn user(&self, admin: &str, role: &str) -> String {
+        let email = format!("{role}@one.io");
+        let body = json!({ "email": email, "role": role, "password": PASSWORD });
+        let made = self.post("/api/v1/users", admin, body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        self.login(&email).await
+    }
+
+    /// The admin of another tenant, logged in: admin@two.io.
+    pub async fn other_tenant(&self, admin: &str) -> String {
+        let body = json!({ "name": "two", "email": "admin@two.io", "password": PASSWORD });
+        let made = self.post("/api/v1/tenants", admin, body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        self.login("admin@two.io").await
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        self.call(Method::GET, path, token, None).await
+    }
+
+    pub async fn delete(&self, path: &str, token: &str) -> Answer {
+        self.call(Method::DELETE, path, token, None).await
+    }
+
+    pub async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, token, Some(body.to_string())).await
+    }
+
+    pub async fn call(&self, method: Method, path: &str, token: &str, body: Option<String>) -> Answer {
+        send(self.at.rest, method, path, token, body).await
+    }
+
+    /// On the agents' listener.
+    pub async fn fleet(&self, path: &str, token: &str, body: Value) -> Answer {
+        send(self.at.fleet, Method::POST, path, token, Some(body.to_string())).await
+    }
+}
+
+fn config(dir: &Path) -> Serve {
+    let (any, token) = ("127.0.0.1:0".parse().unwrap(), dir.join("setup-token"));
+    std::fs::write(&token, SETUP).unwrap();
+    Serve { data_dir: dir.join("data"), listen: any, fleet_listen: any, setup_token_file: Some(token) }
+}
+
+pub async fn send(to: SocketAddr, method: Method, path: &str, token: &str, body: Option<String>) -> Answer {
+    let stream = TcpStream::connect(to).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut request = Request::builder().method(method).uri(path).header("host", "phoenix.test");
+    if !token.is_empty() {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    if body.is_some() {
+        request = request.header("content-type", "application/json");
+    }
+    let request = request.body(Full::new(Bytes::from(body.unwrap_or_default()))).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    let status = response.status();
+    let kind = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    connection.abort();
+    let body = serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    Answer { status, kind: kind.unwrap_or_default(), body }
+}
+
+impl Answer {
+    /// That it is a refusal in the one shape, and its status.
+    pub fn refusal(&self) -> u16 {
+        assert_eq!(self.kind, "application/problem+json", "{self:?}");
+        assert_eq!(self.body["status"], self.status.as_u16(), "{self:?}");
+        assert!(self.body["title"].is_string() && self.body["detail"].is_string(), "{self:?}");
+        self.status.as_u16()
+    }
+}

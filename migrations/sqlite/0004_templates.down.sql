@@ -1,0 +1,2 @@
+DROP TABLE config_template_versions;
+DROP TABLE config_templates;
