@@ -101,6 +101,31 @@ impl Batch {
         self.decisions = decisions;
     }
 
+    /// Gives every point of a metric, with its index, to `rework`: what it returns stands in the point's place. It
+    /// must mark what it changes ([`Batch::touched_point`]).
+    pub(crate) fn rework_points(
+        &mut self,
+        at: Path,
+        mut rework: impl FnMut(&mut Self, usize, PointRow) -> Option<PointRow>,
+    ) {
+        let rows = self.metrics[at.metric].points;
+        let mut kept = rows.start as usize;
+        for point in rows.range() {
+            if let Some(row) = rework(self, point, self.points[point]) {
+                self.points[kept] = row;
+                kept += 1;
+            }
+        }
+        self.metrics[at.metric].points.end = kept as u32;
+        self.touch_metric(at.resource, at.scope, at.metric, Touched::CHILDREN);
+    }
+
+    /// Drops scopes without metrics, then resources without scopes.
+    pub(crate) fn drop_empty(&mut self) {
+        self.retain_scopes(|batch, path| !batch.scopes[path.scope].metrics.is_empty());
+        self.retain_resources(|batch, resource| !batch.resources[resource].scopes.is_empty());
+    }
+
     fn drop_points(&mut self, metric: usize, keep: &[bool]) {
         let rows = self.metrics[metric].points;
         let mut kept = rows.start as usize;

@@ -54,6 +54,29 @@ impl Batch {
     }
 }
 
+impl Batch {
+    /// Appends a point of a metric of this kind as it would be written, without a field number before it.
+    pub(crate) fn write_point(&self, row: &PointRow, kind: MetricKind, out: &mut Vec<u8>) {
+        self.write_part(row.raw.len() + 128, out, |writer| writer.point_fields(row, kind));
+    }
+
+    /// Appends a resource as field 1 of its `ResourceMetrics`.
+    pub(crate) fn write_resource(&self, row: &ResourceRow, out: &mut Vec<u8>) {
+        self.write_part(row.own.len() + 256, out, |writer| writer.resource_own(row));
+    }
+
+    /// Appends a scope as field 1 of its `ScopeMetrics`.
+    pub(crate) fn write_scope(&self, row: &ScopeRow, out: &mut Vec<u8>) {
+        self.write_part(row.own.len() + 128, out, |writer| writer.scope_own(row));
+    }
+
+    fn write_part(&self, capacity: usize, out: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_, Backward>)) {
+        let mut writer = Writer::new(self, Keep::All, Backward::with_capacity(capacity));
+        write(&mut writer);
+        out.extend_from_slice(&writer.out.buf[writer.out.start..]);
+    }
+}
+
 /// Something to write to from the end to the front.
 trait Output {
     fn put(&mut self, bytes: &[u8]);
@@ -192,7 +215,7 @@ impl<'a, O: Output> Writer<'a, O> {
                     self.scope(scope, pick);
                 }
             }
-            self.own(row.own, row.touched.own(), &[1], 1, |writer| writer.attributes(row.attrs, 1));
+            self.resource_own(row);
         } else {
             self.points += self.count(row);
             self.out.put(self.batch.bytes(row.raw));
@@ -220,6 +243,18 @@ impl<'a, O: Output> Writer<'a, O> {
         self.out.close(number, end);
     }
 
+    fn resource_own(&mut self, row: &ResourceRow) {
+        self.own(row.own, row.touched.own(), &[1], 1, |writer| writer.attributes(row.attrs, 1));
+    }
+
+    fn scope_own(&mut self, row: &ScopeRow) {
+        self.own(row.own, row.touched.own(), &[1, 2, 3], 1, |writer| {
+            writer.attributes(row.attrs, 3);
+            writer.text(2, row.version);
+            writer.text(1, row.name);
+        });
+    }
+
     fn scope(&mut self, row: &ScopeRow, pick: bool) {
         let end = self.out.written();
         if row.touched.any() || row.raw.is_none() || pick {
@@ -228,11 +263,7 @@ impl<'a, O: Output> Writer<'a, O> {
             for metric in self.batch.metrics(row).iter().rev() {
                 self.metric(metric, pick);
             }
-            self.own(row.own, row.touched.own(), &[1, 2, 3], 1, |writer| {
-                writer.attributes(row.attrs, 3);
-                writer.text(2, row.version);
-                writer.text(1, row.name);
-            });
+            self.scope_own(row);
         } else {
             self.points += self.batch.metrics(row).iter().map(|m| m.points.len() as u64).sum::<u64>();
             self.out.put(self.batch.bytes(row.raw));
@@ -281,6 +312,11 @@ impl<'a, O: Output> Writer<'a, O> {
 
     fn point(&mut self, row: &PointRow, kind: MetricKind) {
         let end = self.out.written();
+        self.point_fields(row, kind);
+        self.out.close(1, end);
+    }
+
+    fn point_fields(&mut self, row: &PointRow, kind: MetricKind) {
         if row.touched.any() {
             let attributes = kind.attributes_field();
             self.attributes(row.attrs, attributes);
@@ -295,7 +331,6 @@ impl<'a, O: Output> Writer<'a, O> {
         } else {
             self.out.put(self.batch.bytes(row.raw));
         }
-        self.out.close(1, end);
     }
 
     fn number(&mut self, value: Number) {

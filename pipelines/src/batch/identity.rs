@@ -83,6 +83,31 @@ fn identify_scope(batch: &mut Batch, above: Above, scope: usize, buffer: &mut Ve
     }
 }
 
+/// What tells a resource from others: its digest, computed if it is not known.
+pub(crate) fn resource_digest(batch: &Batch, row: &super::ResourceRow) -> u128 {
+    if row.digest != 0 {
+        return row.digest;
+    }
+    attribute_set(batch, row.attrs, &mut Vec::new())
+}
+
+impl Batch {
+    /// What a point's identity would be if its scope had no attributes.
+    pub(crate) fn identity_without_scope_attributes(&self, at: super::edit::Path) -> u128 {
+        let mut buffer = Vec::new();
+        let scope = ScopeRow { attrs: Rows::default(), ..self.scopes[at.scope] };
+        let parts = [
+            attribute_set(self, self.resources[at.resource].attrs, &mut buffer),
+            scope_digest(self, &scope, &mut buffer),
+            metric_digest(self, at.metric, None, &mut buffer),
+            attribute_set(self, self.points[at.point].attrs, &mut buffer),
+        ];
+        buffer.clear();
+        parts.iter().for_each(|part| buffer.extend_from_slice(&part.to_le_bytes()));
+        nonzero(xxh3_128(&buffer))
+    }
+}
+
 fn same_scope(batch: &Batch, twin: &ScopeRow, row: &ScopeRow) -> bool {
     let plain = twin.attrs.is_empty() && row.attrs.is_empty();
     plain

@@ -18,6 +18,7 @@ pub mod identity;
 mod parse;
 pub(crate) mod peek;
 mod regroup;
+mod remembered;
 mod rewrite;
 mod rows;
 mod span;
@@ -38,6 +39,7 @@ pub use wire::Malformed;
 pub(crate) use attrs::Pending;
 pub(crate) use edit::{Owner, Path};
 pub(crate) use grow::{NewMetric, NewPoint};
+pub(crate) use remembered::Source;
 pub(crate) use rewrite::AttributeList;
 pub(crate) use wire::{Field as WireField, Reader, Wire};
 

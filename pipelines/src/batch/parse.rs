@@ -16,11 +16,21 @@ use super::{Batch, MAX_BYTES, MAX_DEPTH};
 const MIN_BYTES_PER_ROW: usize = 8;
 
 pub(super) fn parse(batch: &mut Batch) -> Result<(), Malformed> {
+    let rows = 1024 + batch.source.len() / MIN_BYTES_PER_ROW;
+    parse_rows(batch, rows)
+}
+
+/// Indexes what we wrote ourselves, of which the number of rows was bounded when it was written.
+pub(super) fn parse_own(batch: &mut Batch) -> Result<(), Malformed> {
+    parse_rows(batch, usize::MAX)
+}
+
+fn parse_rows(batch: &mut Batch, rows_left: usize) -> Result<(), Malformed> {
     let source = batch.source.clone();
     if source.len() > MAX_BYTES {
         return Err(Malformed { offset: MAX_BYTES, what: "a request of 2 GiB or more" });
     }
-    let mut parser = Parser { buf: &source, batch, rows_left: 1024 + source.len() / MIN_BYTES_PER_ROW };
+    let mut parser = Parser { buf: &source, batch, rows_left };
     parser.request()
 }
 

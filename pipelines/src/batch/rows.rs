@@ -17,6 +17,8 @@ impl Touched {
     pub const OWN: u8 = 1;
     /// Some descendant, or how many children there are.
     pub const CHILDREN: u8 = 2;
+    /// Nothing differs.
+    pub const NOTHING: Self = Self(0);
 
     pub fn mark(&mut self, what: u8) {
         self.0 |= what;

@@ -7,16 +7,20 @@ mod account;
 mod actions;
 mod attributes;
 mod constant;
+mod cumulativetodelta;
+mod deltatorate;
 mod edit;
 mod error_mode;
 mod failed;
 mod filter;
 mod groupbyattrs;
 mod handover;
+mod interval;
 mod pipeline;
 mod resource;
 mod selection;
 mod state;
+mod table;
 mod transform;
 
 use std::time::Duration;
@@ -26,9 +30,12 @@ use crate::yaml::{Node, Problem};
 
 pub use account::{RuleAccount, SeriesSeen};
 pub use attributes::Attributes;
+pub use cumulativetodelta::CumulativeToDelta;
+pub use deltatorate::DeltaToRate;
 pub use filter::Filter;
 pub use groupbyattrs::GroupByAttrs;
 pub use handover::{Variants, hand_over};
+pub use interval::Interval;
 pub use pipeline::{Pipeline, Refused, RuleCount};
 pub use resource::Resource;
 pub use state::{Flush, Kept};
@@ -39,9 +46,18 @@ use failed::Failed;
 use state::{State, Turn};
 
 /// The types that run as stages.
-pub const SUPPORTED: [&str; 5] = ["filter", "transform", "attributes", "resource", "groupbyattrs"];
+pub const SUPPORTED: [&str; 8] = [
+    "filter",
+    "transform",
+    "attributes",
+    "resource",
+    "groupbyattrs",
+    "cumulativetodelta",
+    "deltatorate",
+    "interval",
+];
 /// The types that the language has and this version does not.
-pub(crate) const LATER: [&str; 4] = ["metricstransform", "cumulativetodelta", "deltatorate", "interval"];
+pub(crate) const LATER: [&str; 1] = ["metricstransform"];
 
 /// The one name of a type that has two spellings.
 pub(crate) fn canonical(kind: &str) -> &str {
@@ -67,6 +83,12 @@ pub enum Processor {
     GroupByAttrs(GroupByAttrs),
     /// Runs statements.
     Transform(Transform),
+    /// Turns cumulative values into deltas.
+    CumulativeToDelta(CumulativeToDelta),
+    /// Turns deltas into rates.
+    DeltaToRate(DeltaToRate),
+    /// Holds points back until an interval ends.
+    Interval(Interval),
 }
 
 impl Processor {
@@ -78,6 +100,9 @@ impl Processor {
             "resource" => Resource::decode(config, problems).map(Self::Resource),
             "transform" => Transform::decode(config, problems).map(Self::Transform),
             "groupbyattrs" => GroupByAttrs::decode(config, problems).map(Self::GroupByAttrs),
+            "cumulativetodelta" => CumulativeToDelta::decode(config, problems).map(Self::CumulativeToDelta),
+            "deltatorate" => DeltaToRate::decode(config, problems).map(Self::DeltaToRate),
+            "interval" => Interval::decode(config, problems).map(Self::Interval),
             _ => None,
         }
     }
@@ -85,19 +110,22 @@ impl Processor {
     /// The unit that it must see whole.
     pub fn scope(&self) -> Scope {
         match self {
-            Self::Filter(_) | Self::Transform(_) | Self::Attributes(_) | Self::Resource(_) => Scope::Point,
             Self::GroupByAttrs(_) => Scope::Host,
+            _ => Scope::Point,
         }
     }
 
     /// The longest that it keeps a point.
     pub fn hold(&self) -> Duration {
-        Duration::ZERO
+        match self {
+            Self::Interval(interval) => interval.hold(),
+            _ => Duration::ZERO,
+        }
     }
 
     /// How many scrapes it needs before it has its state.
     pub fn warm_up(&self) -> u32 {
-        0
+        u32::from(matches!(self, Self::CumulativeToDelta(_)))
     }
 
     /// What it accounts by, each as it is written in the config.
@@ -115,13 +143,19 @@ impl Processor {
         match self {
             Self::Filter(filter) => filter.is_identity(),
             Self::Transform(transform) => transform.is_identity(),
-            Self::Attributes(_) | Self::Resource(_) | Self::GroupByAttrs(_) => false,
+            _ => false,
         }
     }
 
     /// What it will remember between batches, if it does, from `start` on, Unix nanoseconds.
-    fn start(&self, _start: u64) -> Option<Box<dyn State>> {
-        None
+    fn start(&self, start: u64) -> Option<Box<dyn State>> {
+        match self {
+            Self::CumulativeToDelta(config) => {
+                Some(Box::new(cumulativetodelta::Deltas::new(config.clone(), start)))
+            }
+            Self::Interval(config) => Some(Box::new(interval::Holding::new(config.clone(), start))),
+            _ => None,
+        }
     }
 
     /// Edits a batch in place; for processors without a memory.
@@ -134,6 +168,9 @@ impl Processor {
             Self::Attributes(attributes) => attributes.run(batch, tallies),
             Self::Resource(resource) => resource.run(batch, tallies),
             Self::GroupByAttrs(group) => group.run(batch),
+            Self::DeltaToRate(rate) => return rate.run(batch),
+            // These run by their state.
+            Self::CumulativeToDelta(_) | Self::Interval(_) => {}
         }
         Ok(())
     }

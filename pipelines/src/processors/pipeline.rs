@@ -100,15 +100,24 @@ impl Pipeline {
     pub fn advance(&mut self, now: u64) -> Vec<Flush> {
         let mut flushes = Vec::new();
         while let Some((at, place)) = self.next_due().filter(|(at, _)| *at <= now) {
-            let flush = self.stages[place].state.as_mut().and_then(|state| state.fire(at));
+            let until = self.others_due(place).map_or(now, |other| other.min(now));
+            let flush = self.stages[place].state.as_mut().and_then(|state| state.fire(at, until));
             flushes.extend(flush.and_then(|flush| self.pass(place, flush)));
         }
         flushes
     }
 
     fn next_due(&self) -> Option<(u64, usize)> {
+        self.all_due().min()
+    }
+
+    fn others_due(&self, but: usize) -> Option<u64> {
+        self.all_due().filter(|(_, place)| *place != but).map(|(at, _)| at).min()
+    }
+
+    fn all_due(&self) -> impl Iterator<Item = (u64, usize)> {
         let due = |(place, stage): (usize, &Running)| Some((stage.state.as_ref()?.due()?, place));
-        self.stages.iter().enumerate().filter_map(due).min()
+        self.stages.iter().enumerate().filter_map(due)
     }
 
     /// When [`Self::advance`] next has something to do, Unix nanoseconds.

@@ -4,6 +4,7 @@
 //! gathered by it. A state's time is the caller's: it says when it is next due and is called then.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use crate::Batch;
 
@@ -52,8 +53,8 @@ pub(super) trait State: Debug + Send {
         None
     }
 
-    /// It is `at`, no earlier than it was due. Afterwards it is due later than that, or not at all.
-    fn fire(&mut self, _at: u64) -> Option<Flush> {
+    /// It was due `at`, and nothing else happens before `until`. Afterwards it is due later, or not at all.
+    fn fire(&mut self, _at: u64, _until: u64) -> Option<Flush> {
         None
     }
 
@@ -67,4 +68,41 @@ pub(super) trait State: Debug + Send {
 
     /// The same state once more, for the other variant.
     fn copy(&self) -> Box<dyn State>;
+}
+
+/// A clock that ticks every so often from a start; all Unix nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ticks {
+    period: u64,
+    next: u64,
+}
+
+impl Ticks {
+    /// None for a period of nothing, which never ticks.
+    pub(super) fn new(start: u64, period: Duration) -> Option<Self> {
+        let period = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
+        (period > 0).then(|| Self { period, next: start.saturating_add(period) })
+    }
+
+    /// The next tick.
+    pub(super) fn next(self) -> u64 {
+        self.next
+    }
+
+    /// The tick before the next.
+    pub(super) fn last(self) -> u64 {
+        self.next.saturating_sub(self.period)
+    }
+
+    /// From tick to tick.
+    pub(super) fn period(self) -> u64 {
+        self.period
+    }
+
+    /// It is `now`: ticks up to it are over.
+    pub(super) fn pass(&mut self, now: u64) {
+        if let Some(late) = now.checked_sub(self.next) {
+            self.next = self.next.saturating_add((late / self.period + 1).saturating_mul(self.period));
+        }
+    }
 }

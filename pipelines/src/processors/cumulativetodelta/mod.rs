@@ -1,0 +1,253 @@
+//! `cumulativetodelta`: turns cumulative monotonic sums and histograms into deltas.
+//!
+//! **Scope**: a data point. **State**: the last point of each series, which is its resource, scope without
+//! attributes, metric, point attributes, start time and kind of number. **Bound**: [`MAX_SERIES`] sums in about
+//! 45 bytes each and [`MAX_HISTOGRAMS`] histograms of either kind; past it the quarter seen longest ago is forgotten
+//! and counted, and its next points are first points. **Hold**: none. **Warm-up**: one scrape. **Restart**: every
+//! series begins anew, as `initial_value` says.
+
+mod config;
+mod exponential;
+mod histogram;
+
+use crate::Batch;
+use crate::batch::{MetricKind, Number, Path, PointRow};
+
+use super::failed::Failed;
+use super::state::{Flush, Kept, State, Ticks, Turn};
+use super::table::{Aged, Table};
+
+pub use config::CumulativeToDelta;
+
+use config::Initial;
+
+/// How many series of sums are remembered.
+pub const MAX_SERIES: usize = 1 << 20;
+/// How many series of histograms are remembered, and as many of exponential ones.
+pub const MAX_HISTOGRAMS: usize = 1 << 16;
+
+/// What a `cumulativetodelta` has seen. Times are Unix nanoseconds.
+#[derive(Debug, Clone)]
+pub(super) struct Deltas {
+    config: CumulativeToDelta,
+    start: u64,
+    /// When stale series are looked for; never, without a `max_staleness`.
+    sweeps: Option<Ticks>,
+    sums: Table<Last<Value>>,
+    histograms: Table<Last<histogram::Value>>,
+    exponentials: Table<Last<exponential::Value>>,
+    /// Metrics of the batch at hand that are to go, in order.
+    emptied: Vec<usize>,
+}
+
+/// The last point of a series.
+#[derive(Debug, Clone, Copy)]
+struct Last<T> {
+    time: u64,
+    value: T,
+}
+
+/// The bits of a number; whether they are a double's is part of the series.
+type Value = u64;
+
+impl<T> Aged for Last<T> {
+    fn seen(&self) -> u64 {
+        self.time
+    }
+}
+
+/// What becomes of a point's value.
+enum Became<T> {
+    /// It is sent with this value instead.
+    Delta(T),
+    /// It is not sent, and the next point counts from it.
+    Reference,
+    /// It is not sent, and the next point counts from where this one did.
+    Nothing,
+}
+
+impl Deltas {
+    pub(super) fn new(config: CumulativeToDelta, start: u64) -> Self {
+        let sweeps = Ticks::new(start, config.max_staleness);
+        let (histograms, exponentials) = (Table::new(MAX_HISTOGRAMS), Table::new(MAX_HISTOGRAMS));
+        let sums = Table::new(MAX_SERIES);
+        Self { config, start, sweeps, sums, histograms, exponentials, emptied: Vec::new() }
+    }
+
+    /// The start time with which a first point is sent, if it is.
+    fn first(&self, point: &PointRow) -> Option<u64> {
+        match self.config.initial {
+            Initial::Auto => (point.start >= self.start && point.time != point.start).then_some(point.start),
+            Initial::Keep => Some(0),
+            Initial::Drop => None,
+        }
+    }
+
+    fn convert(
+        &mut self,
+        batch: &mut Batch,
+        kind: MetricKind,
+        series: u128,
+        mut point: PointRow,
+    ) -> Option<PointRow> {
+        // One that says that it was not recorded.
+        if point.flags & 1 != 0 {
+            return None;
+        }
+        let key = key(series, &point);
+        let first = self.first(&point);
+        match kind {
+            MetricKind::Sum => {
+                if let Number::Double(value) = point.value
+                    && value.is_nan()
+                {
+                    return Some(point);
+                }
+                let double = matches!(point.value, Number::Double(_));
+                let value = bits(point.value);
+                let (value, start) =
+                    since(&mut self.sums, key, Last { time: point.time, value }, first, |last, value| {
+                        difference(double, *last, *value)
+                    })?;
+                point.value =
+                    if double { Number::Double(f64::from_bits(value)) } else { Number::Int(value as i64) };
+                point.start = start;
+            }
+            MetricKind::Histogram => {
+                let mut read = crate::batch::data::Histogram::read(batch.bytes(point.raw));
+                let value = histogram::Value::of(&read);
+                let last = Last { time: point.time, value };
+                let (value, start) = since(&mut self.histograms, key, last, first, histogram::difference)?;
+                value.put(&mut read);
+                point.raw = batch.intern_with(|out| read.write(out));
+                point.start = start;
+            }
+            _ => {
+                let mut read = crate::batch::data::Exponential::read(batch.bytes(point.raw));
+                let value = exponential::Value::of(&read);
+                let last = Last { time: point.time, value };
+                let (value, start) =
+                    since(&mut self.exponentials, key, last, first, exponential::difference)?;
+                value.put(&mut read);
+                point.raw = batch.intern_with(|out| read.write(out));
+                point.start = start;
+            }
+        }
+        Some(batch.touched_point(point))
+    }
+
+    fn metric(&mut self, batch: &mut Batch, at: Path) {
+        let kind = batch.metric_at(at.metric).kind;
+        let plain = batch.scope_at(at.scope).attrs.is_empty();
+        batch.rework_points(at, |batch, index, point| {
+            let at = Path { point: index, ..at };
+            let series = if plain { point.identity } else { batch.identity_without_scope_attributes(at) };
+            self.convert(batch, kind, series, point)
+        });
+        batch.edit_metric(at, |metric| metric.temporality = 1);
+        if batch.metric_at(at.metric).points.is_empty() {
+            self.emptied.push(at.metric);
+        }
+    }
+}
+
+/// A series is also its start time and its kind of number.
+fn key(series: u128, point: &PointRow) -> u128 {
+    let start = u128::from(point.start).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    series.wrapping_add(start).rotate_left(u32::from(matches!(point.value, Number::Double(_))))
+}
+
+/// What a point counts since the last one of its series, and the start time that goes with it; none if it is not
+/// sent.
+fn since<T: Clone>(
+    table: &mut Table<Last<T>>,
+    key: u128,
+    now: Last<T>,
+    first: Option<u64>,
+    difference: impl FnOnce(&mut T, &mut T) -> Became<T>,
+) -> Option<(T, u64)> {
+    let (last, fresh) = table.entry(key, || now.clone());
+    if fresh {
+        return first.map(|start| (now.value, start));
+    }
+    let mut now = now;
+    let became = difference(&mut last.value, &mut now.value);
+    let start = last.time;
+    match became {
+        Became::Nothing => None,
+        Became::Reference => {
+            *last = now;
+            None
+        }
+        Became::Delta(value) => {
+            *last = now;
+            Some((value, start))
+        }
+    }
+}
+
+fn bits(value: Number) -> u64 {
+    match value {
+        Number::None => 0,
+        Number::Int(value) => value as u64,
+        Number::Double(value) => value.to_bits(),
+    }
+}
+
+fn difference(double: bool, last: Value, value: Value) -> Became<Value> {
+    if double {
+        let (last, value) = (f64::from_bits(last), f64::from_bits(value));
+        return if value < last { Became::Reference } else { Became::Delta((value - last).to_bits()) };
+    }
+    let (last, value) = (last as i64, value as i64);
+    if value < last { Became::Reference } else { Became::Delta(value.wrapping_sub(last) as u64) }
+}
+
+impl State for Deltas {
+    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
+        let batch = turn.batch;
+        batch.identify();
+        self.emptied.clear();
+        for resource in 0..batch.resources().len() {
+            for scope in batch.resource_at(resource).scopes.range() {
+                for metric in batch.scope_at(scope).metrics.range() {
+                    if self.config.converts(batch, batch.metric_at(metric)) {
+                        self.metric(batch, Path { resource, scope, metric, point: 0 });
+                    }
+                }
+            }
+        }
+        if !self.emptied.is_empty() {
+            batch.retain_metrics(|_, path| self.emptied.binary_search(&path.metric).is_err());
+        }
+        batch.drop_empty();
+        if let Some(sweeps) = &mut self.sweeps {
+            sweeps.pass(turn.now);
+        }
+        Ok(())
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.sweeps.filter(|_| self.kept().series > 0).map(Ticks::next)
+    }
+
+    fn fire(&mut self, _at: u64, until: u64) -> Option<Flush> {
+        let sweeps = self.sweeps.as_mut()?;
+        sweeps.pass(until);
+        let before = sweeps.last().saturating_sub(sweeps.period());
+        self.sums.retain(|last| last.time >= before);
+        self.histograms.retain(|last| last.time >= before);
+        self.exponentials.retain(|last| last.time >= before);
+        None
+    }
+
+    fn kept(&self) -> Kept {
+        let series = self.sums.len() + self.histograms.len() + self.exponentials.len();
+        let evicted = self.sums.evicted() + self.histograms.evicted() + self.exponentials.evicted();
+        Kept { series: series as u64, held: 0, evicted }
+    }
+
+    fn copy(&self) -> Box<dyn State> {
+        Box::new(self.clone())
+    }
+}

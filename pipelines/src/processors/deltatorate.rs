@@ -1,0 +1,78 @@
+//! `deltatorate`: turns delta sums into gauges of their rate a second.
+//!
+//! A point without a value refuses the whole batch. A duration that is not positive gives a rate of 0, and a start
+//! time that is missing is 1970.
+
+use crate::Batch;
+use crate::batch::{MetricKind, Number, Path, PointRow, Span};
+use crate::ottl::Failure;
+use crate::yaml::{Node, Problem, keep};
+
+use super::failed::Failed;
+
+/// The config of a `deltatorate` processor.
+#[derive(Debug, Clone)]
+pub struct DeltaToRate {
+    metrics: Vec<String>,
+}
+
+impl DeltaToRate {
+    pub(super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        let mut fields = keep(config.map(), problems)?;
+        let metrics = fields.take("metrics").map(|node| node.texts(problems)).unwrap_or_default();
+        if metrics.is_empty() {
+            let problem = Problem::new(config.location, "\"metrics\" is missing");
+            problems.push(problem.expected("the names of the delta sums to convert"));
+        }
+        fields.finish(problems);
+        Some(Self { metrics })
+    }
+
+    pub(super) fn run(&self, batch: &mut Batch) -> Result<(), Failed> {
+        for resource in 0..batch.resources().len() {
+            for scope in batch.resource_at(resource).scopes.range() {
+                for metric in batch.scope_at(scope).metrics.range() {
+                    let row = batch.metric_at(metric);
+                    let delta = row.kind == MetricKind::Sum && row.temporality == 1;
+                    if delta && self.metrics.iter().any(|name| name.as_bytes() == batch.bytes(row.name)) {
+                        convert(batch, Path { resource, scope, metric, point: 0 })?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn convert(batch: &mut Batch, at: Path) -> Result<(), Failed> {
+    let mut missing = false;
+    batch.rework_points(at, |batch, _, mut point| {
+        match point.value.as_f64() {
+            Some(value) => point.value = Number::Double(rate(value, &point)),
+            None => missing = true,
+        }
+        Some(batch.touched_point(point))
+    });
+    if missing {
+        let name = batch.text(batch.metric_at(at.metric).name);
+        return Err(Failed::new(&format!("the rate of {name}"), Failure("a point has no value")));
+    }
+    let unit = batch.metric_at(at.metric).unit;
+    // What has no unit gets none.
+    let a_second = if unit.is_empty() { Vec::new() } else { [batch.bytes(unit), b"/s"].concat() };
+    let unit = batch.intern(&a_second);
+    batch.edit_metric(at, |metric| {
+        metric.unit = unit;
+        metric.kind = MetricKind::Gauge;
+        (metric.temporality, metric.monotonic) = (0, false);
+        metric.data = Span::NONE;
+    });
+    Ok(())
+}
+
+fn rate(value: f64, point: &PointRow) -> f64 {
+    let Some(nanos) = point.time.checked_sub(point.start).filter(|nanos| *nanos > 0) else { return 0.0 };
+    let nanos = nanos.min(i64::MAX as u64);
+    let seconds = (nanos / 1_000_000_000) as f64 + (nanos % 1_000_000_000) as f64 / 1e9;
+    value / seconds
+}

@@ -1,0 +1,164 @@
+//! `interval`: holds back cumulative monotonic sums, gauges and histograms, and sends each series' latest point when
+//! the interval ends.
+//!
+//! **Scope**: a data point. **State**: the latest point of each series, encoded, until the interval ends. **Bound**:
+//! [`MAX_POINTS`] points and [`MAX_BYTES`] bytes of them; past it a point of a new series passes at once, counted as
+//! evicted. **Hold**: the interval. **Warm-up**: none. **Restart**: what is held is sent on shutdown; a crash loses
+//! it, as it does in the Collector.
+
+mod held;
+mod homes;
+
+use std::time::Duration;
+
+use crate::Batch;
+use crate::batch::{MetricKind, MetricRow, Path};
+use crate::ottl::Failure;
+use crate::yaml::{Node, Problem, keep};
+
+use super::failed::Failed;
+use super::state::{Flush, Kept, State, Ticks, Turn};
+
+use held::Held;
+
+/// How many points are held.
+pub const MAX_POINTS: usize = 1 << 20;
+/// How many bytes of encoded points are held.
+pub const MAX_BYTES: usize = 256 << 20;
+
+/// The config of an `interval` processor.
+#[derive(Debug, Clone)]
+pub struct Interval {
+    interval: Duration,
+    pass_gauges: bool,
+    pass_summaries: bool,
+}
+
+impl Interval {
+    pub(super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        let mut fields = keep(config.map(), problems)?;
+        let mut interval = Duration::from_secs(60);
+        if let Some(node) = fields.take("interval")
+            && let Some(duration) = keep(node.duration(), problems)
+        {
+            if duration.is_zero() {
+                let problem = Problem::new(node.location, "an interval of nothing");
+                problems.push(problem.expected("a duration of more than 0, such as 60s"));
+            }
+            interval = duration;
+        }
+        let (mut pass_gauges, mut pass_summaries) = (false, false);
+        if let Some(mut pass) = fields.take("pass_through").and_then(|node| keep(node.map(), problems)) {
+            let mut flag = |key| pass.take(key).and_then(|node| keep(node.bool(), problems)).unwrap_or(false);
+            (pass_gauges, pass_summaries) = (flag("gauge"), flag("summary"));
+            pass.finish(problems);
+        }
+        fields.finish(problems);
+        Some(Self { interval, pass_gauges, pass_summaries })
+    }
+
+    /// How long a point may wait.
+    pub(super) fn hold(&self) -> Duration {
+        self.interval
+    }
+
+    fn holds(&self, metric: &MetricRow) -> bool {
+        match metric.kind {
+            MetricKind::None => false,
+            MetricKind::Gauge => !self.pass_gauges,
+            MetricKind::Summary => !self.pass_summaries,
+            MetricKind::Sum => metric.monotonic && metric.temporality == 2,
+            MetricKind::Histogram | MetricKind::ExponentialHistogram => metric.temporality == 2,
+        }
+    }
+}
+
+/// What an `interval` holds.
+#[derive(Debug, Clone)]
+pub(super) struct Holding {
+    config: Interval,
+    ticks: Option<Ticks>,
+    held: Held,
+    /// Points that passed at once for want of room.
+    passed: u64,
+    /// Metrics of the batch at hand that are held whole, in order.
+    taken: Vec<usize>,
+}
+
+impl Holding {
+    pub(super) fn new(config: Interval, start: u64) -> Self {
+        let ticks = Ticks::new(start, config.interval);
+        Self { config, ticks, held: Held::default(), passed: 0, taken: Vec::new() }
+    }
+
+    fn metric(&mut self, input: &Batch, batch: &mut Batch, at: Path) {
+        let metric = self.held.metric(batch, at);
+        let (kind, before) = (batch.metric_at(at.metric).kind, batch.metric_at(at.metric).points.len());
+        batch.rework_points(at, |batch, _, point| {
+            let held = self.held.point(input, batch, metric, kind, &point);
+            self.passed += u64::from(!held);
+            (!held).then_some(point)
+        });
+        if before == 0 || batch.metric_at(at.metric).points.is_empty() {
+            self.taken.push(at.metric);
+        }
+    }
+
+    fn flush(&mut self, at: u64) -> Option<Flush> {
+        std::mem::take(&mut self.held).flush(at)
+    }
+}
+
+impl State for Holding {
+    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
+        let Turn { input, batch, now } = turn;
+        batch.identify();
+        self.held.begin(input);
+        self.taken.clear();
+        let mut untyped = false;
+        for resource in 0..batch.resources().len() {
+            for scope in batch.resource_at(resource).scopes.range() {
+                for metric in batch.scope_at(scope).metrics.range() {
+                    untyped |= batch.metric_at(metric).kind == MetricKind::None;
+                    if self.config.holds(batch.metric_at(metric)) {
+                        self.metric(input, batch, Path { resource, scope, metric, point: 0 });
+                    }
+                }
+            }
+        }
+        batch.retain_metrics(|_, path| self.taken.binary_search(&path.metric).is_err());
+        batch.drop_empty();
+        if let Some(ticks) = &mut self.ticks {
+            ticks.pass(now);
+        }
+        if untyped {
+            let why = Failure("a metric has no type");
+            return Err(Failed { passes_on: true, ..Failed::new("holding metrics back", why) });
+        }
+        Ok(())
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.ticks.filter(|_| !self.held.is_empty()).map(Ticks::next)
+    }
+
+    fn fire(&mut self, at: u64, until: u64) -> Option<Flush> {
+        if let Some(ticks) = &mut self.ticks {
+            ticks.pass(until);
+        }
+        self.flush(at)
+    }
+
+    fn finish(&mut self, at: u64) -> Option<Flush> {
+        self.flush(at)
+    }
+
+    fn kept(&self) -> Kept {
+        let held = self.held.len() as u64;
+        Kept { series: held, held, evicted: self.passed }
+    }
+
+    fn copy(&self) -> Box<dyn State> {
+        Box::new(self.clone())
+    }
+}
