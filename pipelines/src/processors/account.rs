@@ -53,7 +53,8 @@ impl SeriesSeen {
     /// Whether the series is new, as far as can be told.
     fn insert(&mut self, hash: u64) -> bool {
         let new = hash <= self.limit && self.kept.insert(hash);
-        if self.kept.len() > BOUND {
+        // Whatever the order, the limit ends as the greatest power of two at which the bound holds.
+        while self.kept.len() > BOUND {
             self.shrink(self.limit / 2);
         }
         new

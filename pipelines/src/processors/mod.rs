@@ -135,7 +135,7 @@ impl Processor {
             Self::Transform(transform) => transform.rules(),
             Self::Attributes(attributes) => attributes.rules(),
             Self::Resource(resource) => resource.rules(),
-            Self::GroupByAttrs(_) => &[],
+            _ => &[],
         }
     }
 
