@@ -114,7 +114,10 @@ fn the_account_of_the_rules_adds_up_over_windows() {
     }
     let comparison = bench.comparison();
     let [rule] = comparison.candidate.rules.as_slice() else { panic!("{:?}", comparison.candidate.rules) };
-    assert_eq!((rule.stage.as_str(), rule.rule.as_str()), ("filter/disk", "metric.name == \"process.disk.io\""));
+    assert_eq!(
+        (rule.stage.as_str(), rule.rule.as_str()),
+        ("filter/disk", "metric.name == \"process.disk.io\"")
+    );
     assert_eq!((rule.dropped, rule.series.value, rule.series.exact), (3 * 2 * 40, 2 * 40, true));
     assert!(rule.samples.len() == 10 && rule.samples[0].contains("direction="), "{:?}", rule.samples);
     assert!(comparison.baseline.rules.is_empty());
