@@ -12,6 +12,7 @@ use sqlx::Row as _;
 
 use crate::auth::Actor;
 use crate::clock::UnixMillis;
+use crate::hash::hex;
 use crate::id::{AgentUid, TenantId, UserId};
 use crate::store::{Connection, Row, StoreError, Tx};
 
@@ -219,7 +220,7 @@ fn hash(tenant: TenantId, entry: &Entry) -> String {
         hasher.update((field.len() as u64).to_le_bytes());
         hasher.update(field.as_bytes());
     }
-    crate::auth::secret::hex(&hasher.finalize())
+    hex(&hasher.finalize())
 }
 
 #[cfg(test)]

@@ -47,6 +47,12 @@ impl AppState {
         self.stopping.clone()
     }
 
+    /// Returns when the process is about to end.
+    pub async fn stopped(&self) {
+        // An error is the sender's end, and that is the process's.
+        let _ended = self.stopping().wait_for(|stop| *stop).await.is_ok();
+    }
+
     /// Who holds this access token.
     ///
     /// # Errors

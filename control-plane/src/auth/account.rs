@@ -11,6 +11,7 @@ use super::token::{self, Claims};
 use super::{Role, keys::Keys, secret};
 use crate::app::AppState;
 use crate::audit::{self, By};
+use crate::hash::sha256;
 use crate::id::{TenantId, UserId};
 use crate::store::users::{self, User};
 use crate::store::{StoreError, Tx, tenants};
@@ -121,7 +122,7 @@ pub async fn setup(
     let attempt = state.auth.attempts.attempt("setup", from, now);
     attempt.map_err(|wait| AccountError::TooMany(wait.as_secs() + 1))?;
     let Some(kept) = &state.auth.setup else { return Err(AccountError::SetUp) };
-    if !secret::same(&secret::hash(token), kept) {
+    if !secret::same(&sha256(token), kept) {
         return Err(AccountError::Wrong);
     }
     let hash = state.auth.passwords.hash(admin.password.clone()).await?;

@@ -4,12 +4,10 @@
 //! token from an unknown one without a database. Only SHA-256 of the secret is kept: it has 256 bits of chance in it, so
 //! there is nothing to guess and nothing to slow down.
 
-use std::fmt::Write as _;
-
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::clock::Entropy;
+use crate::hash::{hex, sha256};
 
 const PREFIX: &str = "phx_";
 const SECRET: usize = 64;
@@ -62,7 +60,7 @@ pub fn mint(entropy: &Entropy, purpose: Purpose) -> Minted {
     let id = format!("{}{}", purpose.letter(), hex(&entropy.bytes::<8>()));
     let secret = hex(&entropy.bytes::<32>());
     let checksum = checksum(&id, &secret);
-    Minted { text: format!("{PREFIX}{id}_{secret}{checksum}"), hash: hash(&secret), id }
+    Minted { text: format!("{PREFIX}{id}_{secret}{checksum}"), hash: sha256(&secret), id }
 }
 
 impl Presented {
@@ -76,7 +74,7 @@ impl Presented {
             return None;
         }
         let (secret, sum) = rest.split_at(SECRET);
-        (checksum(id, secret) == sum).then(|| Self { id: id.to_owned(), hash: hash(secret) })
+        (checksum(id, secret) == sum).then(|| Self { id: id.to_owned(), hash: sha256(secret) })
     }
 
     /// Whether it is the token of which `hash` was kept, in constant time.
@@ -90,21 +88,8 @@ pub fn same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
-/// SHA-256 of a text, in hexadecimal.
-pub fn hash(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
-}
-
 fn checksum(id: &str, secret: &str) -> String {
-    hex(&Sha256::digest(format!("{id}_{secret}").as_bytes())[..CHECKSUM / 2])
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _a_string_takes_all = write!(text, "{byte:02x}");
-        text
-    })
+    sha256(&format!("{id}_{secret}"))[..CHECKSUM].to_owned()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::secret::{self, Purpose};
 use crate::clock::Entropy;
+use crate::hash::sha256;
 
 /// Characters; shorter ones are guessed.
 const SHORTEST: usize = 16;
@@ -28,13 +29,13 @@ impl SetupToken {
     pub fn choose(file: Option<&Path>, entropy: &Entropy) -> io::Result<Self> {
         let Some(file) = file else {
             let made = secret::mint(entropy, Purpose::Setup).text;
-            return Ok(Self { hash: secret::hash(&made), made: Some(made) });
+            return Ok(Self { hash: sha256(&made), made: Some(made) });
         };
         let text = std::fs::read_to_string(file)?;
         let token = text.trim();
         if token.len() < SHORTEST {
             return Err(io::Error::new(ErrorKind::InvalidData, "a setup token has at least 16 characters"));
         }
-        Ok(Self { hash: secret::hash(token), made: None })
+        Ok(Self { hash: sha256(token), made: None })
     }
 }

@@ -1,1 +1,397 @@
+//! Every transition and refusal of the state machine, and every verdict.
 
+use std::time::Duration;
+
+use observe::{
+    Collision, Comparison, Count, Coverage, LensError, LensReport, Vanished, VariantReport, Volume,
+};
+use proptest::prelude::*;
+use proto::Findings;
+
+use super::{
+    Action, AgentEvidence, Ended, Evidence, Goal, Outcome, Phase, Policy, Reason, Run, Spec, State, Step,
+    Verb, decide,
+};
+use crate::clock::UnixMillis;
+use crate::id::AgentUid;
+
+const CANDIDATE: &str = "processors:
+  filter/a: { metrics: { datapoint: ['metric.name == \"process.memory.virtual\"'] } }
+service: { pipelines: { metrics: { processors: [filter/a] } } }
+";
+
+pub fn spec() -> Spec {
+    Spec {
+        name: "cheaper".into(),
+        selector: Default::default(),
+        baseline: None,
+        candidate: CANDIDATE.into(),
+        template: None,
+        unit: vec!["process".into()],
+        aa: false,
+        weights_bp: vec![2_500, 5_000, 10_000],
+        window: Duration::from_secs(10),
+        report_every: Duration::from_secs(60),
+        lenses: observe::Lens::defaults(),
+        critical: vec![observe::Critical::default()],
+        price: observe::Price::default(),
+        max_batch_latency: None,
+        policy: Policy { min_horizons: 2, ..Policy::default() },
+    }
+}
+
+fn uid(at: u8) -> AgentUid {
+    format!("0193a0c0-0000-7000-8000-0000000000{at:02x}").parse().expect("a uid")
+}
+
+fn run(step: Step) -> Run {
+    Run { step, since: UnixMillis(1_000_000), agents: vec![uid(1), uid(2)] }
+}
+
+const NOW: UnixMillis = UnixMillis(1_010_000);
+
+fn end() -> Ended {
+    Ended { at: NOW, reasons: Vec::new() }
+}
+
+/// One state of each phase, and of each outcome.
+fn states() -> Vec<State> {
+    let completed = |outcome| State::Completed { outcome, end: end() };
+    vec![
+        State::Pending,
+        State::Initializing(run(Step::Mirror)),
+        State::Running(run(Step::Mirror)),
+        State::Paused(run(Step::Mirror)),
+        State::Analyzing { run: run(Step::Split(10_000)), goal: Goal::Promote, since: NOW },
+        completed(Outcome::Promoted),
+        completed(Outcome::RolledBack),
+        completed(Outcome::Inconclusive),
+        State::Failed(end()),
+        State::Cancelled(end()),
+    ]
+}
+
+fn actions() -> Vec<Action> {
+    vec![
+        Action::Start(vec![uid(1)]),
+        Action::Applied,
+        Action::Fail(Vec::new()),
+        Action::Pause,
+        Action::Resume,
+        Action::Advance(vec![uid(1)]),
+        Action::Stop,
+        Action::Conclude(Vec::new()),
+        Action::Promote(Vec::new()),
+        Action::RollBack(Vec::new()),
+        Action::Cancel,
+    ]
+}
+
+/// The table phase × verb of the documentation, made from the state machine itself.
+fn table() -> String {
+    let mut text = String::from("| from |");
+    for action in actions() {
+        text += &format!(" {} |", action.name());
+    }
+    text += &format!("\n|---|{}\n", "---|".repeat(actions().len()));
+    for state in states() {
+        let named = |state: &State| match state.outcome() {
+            Some(outcome) => format!(
+                "{} ({})",
+                state.phase(),
+                serde_json::to_value(outcome).expect("text").as_str().expect("text")
+            ),
+            None => state.phase().to_string(),
+        };
+        text += &format!("| {} |", named(&state));
+        for action in actions() {
+            let after = state.clone().after(action, &spec(), NOW);
+            text += &after.map_or_else(|_| " – |".to_owned(), |after| format!(" {} |", named(&after)));
+        }
+        text += "\n";
+    }
+    text
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the documentation lies in a file")]
+fn the_documented_table_of_transitions_is_the_state_machines_own() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let text = std::fs::read_to_string(path).expect("the crate's README");
+    assert!(text.contains(&table()), "put this into {path}:\n{}", table());
+}
+
+#[test]
+fn a_rollout_goes_step_by_step_to_promoted() {
+    let mut state = State::Pending.after(Action::Start(vec![uid(1)]), &spec(), NOW).expect("start");
+    assert_eq!(state.run().map(|run| run.step), Some(Step::Mirror));
+    state = state.after(Action::Applied, &spec(), NOW).expect("applied");
+    for weight in [2_500, 5_000, 10_000] {
+        state = state.after(Action::Advance(vec![uid(1), uid(2)]), &spec(), NOW).expect("advance");
+        assert_eq!(state.run().map(|run| run.step), Some(Step::Split(weight)));
+        assert_eq!(
+            state.run().map(|run| run.agents.len()),
+            Some(2),
+            "late joiners count from the next step on"
+        );
+    }
+    state = state.after(Action::Advance(vec![uid(1)]), &spec(), NOW).expect("advance");
+    assert_eq!(state.phase(), Phase::Analyzing);
+    state = state.after(Action::Promote(Vec::new()), &spec(), NOW).expect("promote");
+    assert_eq!(state.outcome(), Some(Outcome::Promoted));
+    assert_eq!(Spec { aa: true, ..spec() }.first_step(), Step::Aa);
+    assert_eq!(spec().step_after(Step::Aa), Some(Step::Mirror));
+}
+
+#[test]
+fn a_refusal_says_from_where_and_what() {
+    let refused = State::Pending.after(Action::Pause, &spec(), NOW).expect_err("refused");
+    assert_eq!(refused.to_string(), "an experiment that is pending cannot pause");
+}
+
+fn count(value: u64) -> Count {
+    Count { value, exact: true }
+}
+
+/// Half of the series saved, nothing lost that matters.
+fn good() -> Comparison {
+    let variant = |series: u64| VariantReport {
+        output: Volume { requests: 6, points: series * 6, bytes: series * 600 },
+        series: count(series),
+        active_series: series,
+        monthly_usd: series as f64,
+        ..VariantReport::default()
+    };
+    let lens = LensReport {
+        name: "memory by executable".into(),
+        metric: "process.memory.usage".into(),
+        group_by: "process.executable.name".into(),
+        total: LensError::of(String::new(), 100.0, 99.5),
+        groups: 3,
+        groups_that_differ: 1,
+        worst: Vec::new(),
+        truncated: false,
+    };
+    Comparison {
+        windows: 6,
+        seconds: 60.0,
+        exact: true,
+        input: Volume { requests: 6, points: 6_000, bytes: 600_000 },
+        input_series: count(1_000),
+        baseline: variant(1_000),
+        candidate: variant(500),
+        lost_by_candidate: count(400),
+        lenses: vec![lens],
+        coverage: Coverage { critical: 5, baseline: 5, candidate: 5, vanished: Vec::new() },
+        ..Comparison::default()
+    }
+    .with_savings()
+}
+
+fn agent(at: u8, horizons: &[Comparison]) -> AgentEvidence {
+    let findings = |c: &Comparison| Findings { horizon: c.clone(), total: c.clone(), ..Findings::default() };
+    AgentEvidence {
+        uid: uid(at),
+        host: format!("host-{at}"),
+        applied: true,
+        failed: None,
+        cut: None,
+        last_seen: Some(NOW),
+        horizons: horizons.iter().map(findings).collect(),
+        count: horizons.len() as u32,
+    }
+}
+
+fn evidence(agents: Vec<AgentEvidence>) -> Evidence {
+    Evidence { agents }
+}
+
+fn verb(evidence: &Evidence, spec: &Spec) -> (Verb, Vec<Reason>) {
+    let verdict = decide(evidence, spec, &run(Step::Mirror), None, NOW);
+    (verdict.verb, verdict.reasons)
+}
+
+fn named(reasons: &[Reason]) -> Vec<&str> {
+    reasons.iter().map(|reason| reason.quantity.as_str()).collect()
+}
+
+#[test]
+fn enough_good_horizons_of_everybody_advance_and_after_the_last_step_promote() {
+    let both = evidence(vec![agent(1, &[good(), good()]), agent(2, &[good(), good()])]);
+    let (found, reasons) = verb(&both, &spec());
+    assert_eq!(found, Verb::Advance);
+    assert!(
+        reasons.iter().any(|r| r.sentence.contains("1000 of 2000 series") && r.observed == Some(0.5)),
+        "{reasons:?}"
+    );
+    let last = decide(&both, &spec(), &run(Step::Split(10_000)), Some(Goal::Promote), NOW);
+    assert_eq!(last.verb, Verb::Promote);
+}
+
+#[test]
+fn too_few_horizons_wait_and_say_for_whom() {
+    let (found, reasons) = verb(&evidence(vec![agent(1, &[good(), good()]), agent(2, &[good()])]), &spec());
+    assert_eq!(found, Verb::Continue);
+    assert_eq!(reasons[0].hosts, ["host-2"]);
+    assert_eq!(verb(&evidence(Vec::new()), &spec()).0, Verb::Continue, "silence is not success");
+}
+
+#[test]
+fn a_silent_agent_holds_the_step_by_name_unless_the_policy_allows_it() {
+    let mut silent = agent(2, &[]);
+    silent.last_seen = Some(UnixMillis(NOW.0 - 1_000_000));
+    let agents = vec![agent(1, &[good(), good()]), silent];
+    let (found, reasons) = verb(&evidence(agents.clone()), &spec());
+    assert_eq!((found, named(&reasons)), (Verb::Hold, vec!["missing_agents"]));
+    assert!(reasons[0].sentence.contains("host-2"));
+    let mut lenient = spec();
+    lenient.policy.max_missing = 0.5;
+    assert_eq!(verb(&evidence(agents.clone()), &lenient).0, Verb::Advance);
+    lenient.policy.min_hosts = 2;
+    assert_ne!(verb(&evidence(agents), &lenient).0, Verb::Advance);
+}
+
+#[test]
+fn a_step_that_cannot_be_applied_holds_with_the_agents_own_words() {
+    let mut failed = agent(2, &[]);
+    failed.failed = Some("phoenix.experiments is `refuse`".into());
+    let (found, reasons) = verb(&evidence(vec![agent(1, &[good(), good()]), failed]), &spec());
+    assert_eq!((found, named(&reasons)), (Verb::Hold, vec!["not_applied"]));
+    assert_eq!(reasons[0].names, ["phoenix.experiments is `refuse`"]);
+}
+
+#[test]
+fn what_no_policy_forgives_rolls_back_on_the_first_horizon_with_names() {
+    let check = |quantity: &str, change: fn(&mut Comparison)| {
+        let mut bad = good();
+        change(&mut bad);
+        // The bad horizon is not the last: it still counts.
+        let (found, reasons) = verb(&evidence(vec![agent(1, &[bad, good()]), agent(2, &[])]), &spec());
+        assert_eq!((found, named(&reasons)), (Verb::RollBack, vec![quantity]));
+        reasons[0].clone()
+    };
+    let hidden = check("critical_process_coverage", |c| {
+        c.coverage.candidate = 4;
+        c.coverage.vanished = vec![Vanished { process: "postgres (pid 7)".into(), wholly: true }];
+    });
+    assert_eq!(
+        (hidden.names.as_slice(), hidden.hosts.as_slice()),
+        (&["postgres (pid 7)".to_owned()][..], &["host-1".to_owned()][..])
+    );
+    assert_eq!((hidden.observed, hidden.limit), (Some(0.8), Some(1.0)));
+    let colliding = check("collisions", |c| {
+        c.candidate.collisions = count(3);
+        c.collisions =
+            vec![Collision { metric: "m".into(), series: "s".into(), writers: ["a".into(), "b".into()] }];
+    });
+    assert!(colliding.names[0].contains("a and b"));
+    check("zero_output", |c| c.candidate.output = Volume::default());
+}
+
+#[test]
+fn a_candidate_that_an_agent_cut_out_rolls_back_at_once() {
+    let mut cut = agent(1, &[]);
+    cut.cut = Some("panic: index 3".into());
+    let (found, reasons) = verb(&evidence(vec![cut]), &spec());
+    assert_eq!((found, named(&reasons)), (Verb::RollBack, vec!["candidate_failure"]));
+    assert!(reasons[0].sentence.contains("panic: index 3"));
+}
+
+#[test]
+fn what_both_hide_was_not_taken_away_by_the_candidate() {
+    let mut neither = good();
+    neither.coverage = Coverage { critical: 5, baseline: 0, candidate: 0, vanished: Vec::new() };
+    let agents = vec![agent(1, &[neither.clone(), neither]), agent(2, &[good(), good()])];
+    assert_eq!(verb(&evidence(agents), &spec()).0, Verb::Advance);
+}
+
+#[test]
+fn the_policys_limits_roll_back_and_its_wishes_hold() {
+    let both = evidence(vec![agent(1, &[good(), good()]), agent(2, &[good(), good()])]);
+    let with = |change: fn(&mut Policy)| {
+        let mut spec = spec();
+        change(&mut spec.policy);
+        let (found, reasons) = verb(&both, &spec);
+        (found, named(&reasons).into_iter().next().map(str::to_owned).expect("a reason"))
+    };
+    assert_eq!(with(|p| p.max_series_loss = Some(0.39)), (Verb::RollBack, "max_series_loss".into()));
+    assert_eq!(with(|p| p.max_series_loss = Some(0.40)).0, Verb::Advance);
+    assert_eq!(with(|p| p.max_lens_error = Some(0.004)), (Verb::RollBack, "max_lens_error".into()));
+    assert_eq!(with(|p| p.max_lens_error = Some(0.006)).0, Verb::Advance);
+    assert_eq!(
+        with(|p| p.min_cardinality_reduction = Some(0.51)),
+        (Verb::Hold, "min_cardinality_reduction".into())
+    );
+    assert_eq!(with(|p| p.min_cost_reduction = Some(0.51)), (Verb::Hold, "min_cost_reduction".into()));
+    assert_eq!(with(|p| p.min_cost_reduction = Some(0.5)).0, Verb::Advance);
+    let overdue = |p: &mut Policy| {
+        p.min_cost_reduction = Some(0.51);
+        p.max_step_duration = Some(Duration::from_secs(9));
+    };
+    assert_eq!(with(overdue), (Verb::RollBack, "max_step_duration".into()));
+}
+
+#[test]
+fn an_aa_step_must_differ_by_nothing() {
+    let aa = |horizon: Comparison| {
+        let both = evidence(vec![agent(1, &[horizon.clone(), horizon])]);
+        decide(&both, &spec(), &run(Step::Aa), None, NOW)
+    };
+    assert_eq!(aa(good()).verb, Verb::RollBack);
+    let mut same = good();
+    same.candidate = same.baseline.clone();
+    same.lost_by_candidate = count(0);
+    same.lenses[0].groups_that_differ = 0;
+    assert_eq!(aa(same).verb, Verb::Advance);
+}
+
+#[test]
+fn what_is_not_right_in_a_specification_is_told_by_field() {
+    spec().check().expect("right");
+    let wrong = |change: fn(&mut Spec)| {
+        let mut spec = spec();
+        change(&mut spec);
+        spec.check().expect_err("wrong").to_string()
+    };
+    assert!(wrong(|s| s.name.clear()).contains("name"));
+    assert!(wrong(|s| s.weights_bp = vec![5_000, 2_500, 10_000]).contains("weights_bp"));
+    assert!(wrong(|s| s.weights_bp = vec![5_000]).contains("weights_bp"));
+    assert!(wrong(|s| s.weights_bp = vec![0, 10_000]).contains("weights_bp"));
+    assert!(wrong(|s| s.window = Duration::ZERO).contains("window"));
+    assert!(wrong(|s| s.report_every = Duration::from_secs(9)).contains("report_every"));
+    assert!(wrong(|s| s.policy.max_series_loss = Some(1.1)).contains("max_series_loss"));
+    assert!(wrong(|s| s.policy.min_horizons = 0).contains("min_horizons"));
+    assert!(wrong(|s| s.candidate = s.candidate.replace("filter", "filtre")).contains("candidate:"));
+    let host = "processors: { groupbyattrs: { keys: [a] } }\nservice: { pipelines: { metrics: { processors: [groupbyattrs] } } }\n";
+    let mut cuts = spec();
+    cuts.candidate = host.into();
+    assert!(cuts.check().expect_err("half of a roll-up").to_string().contains("unit"));
+    cuts.unit = vec!["host".into()];
+    cuts.check().expect("whole hosts");
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_of_actions_leaves_an_end_but_by_rolling_a_promotion_back(
+        steps in prop::collection::vec(0..11usize, 0..40),
+    ) {
+        let mut state = State::Pending;
+        for step in steps {
+            let before = state.clone();
+            let action = actions().swap_remove(step);
+            let rolls_back = matches!(action, Action::RollBack(_));
+            match state.after(action, &spec(), NOW) {
+                Ok(after) => {
+                    let left_an_end = before.end().is_some();
+                    prop_assert!(!left_an_end || (before.outcome() == Some(Outcome::Promoted) && rolls_back));
+                    prop_assert!(after.run().is_some() || after.end().is_some());
+                    state = after;
+                }
+                Err(refused) => {
+                    prop_assert_eq!(refused.from, before.phase());
+                    state = before;
+                }
+            }
+        }
+    }
+}

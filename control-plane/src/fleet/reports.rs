@@ -13,7 +13,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::AppState;
-use crate::enrol::{self, AgentIdentity};
+use crate::enrol::{self, AgentIdentity, EnrolError};
 use crate::experiment::ExperimentId;
 use crate::store::windows::{self, Filed, Key};
 use crate::store::{StoreError, experiments, generations};
@@ -49,11 +49,10 @@ impl ReportService for Reports {
         let bearer = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         let bearer = bearer.ok_or_else(|| Status::unauthenticated("a valid bearer token is needed"))?;
-        let agent =
-            enrol::authenticate(&self.state, bearer).await.map_err(|problem| match problem.status {
-                503 => Status::unavailable(problem.detail),
-                _ => Status::unauthenticated(problem.detail),
-            })?;
+        let agent = enrol::authenticate(&self.state, bearer).await.map_err(|error| match error {
+            EnrolError::Store(_) => Status::unavailable("the store failed"),
+            error => Status::unauthenticated(error.to_string()),
+        })?;
         let (sender, acks) = mpsc::channel(ACKS);
         tokio::spawn(take(self.state.clone(), agent, request.into_inner(), sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(acks))))
@@ -66,11 +65,10 @@ async fn take(
     mut reports: Streaming<ReportRequest>,
     acks: mpsc::Sender<Result<ReportAck, Status>>,
 ) {
-    let mut stopping = state.stopping();
     loop {
         let report = tokio::select! {
             report = reports.message() => report,
-            _ = stopping.wait_for(|stop| *stop) => return,
+            () = state.stopped() => return,
         };
         let Ok(Some(report)) = report else { return };
         let key = report.key.clone();

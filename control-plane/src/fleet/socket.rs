@@ -68,7 +68,7 @@ pub async fn poll(
 
 async fn authenticated(state: &AppState, headers: &HeaderMap) -> Result<AgentIdentity, Problem> {
     let bearer = crate::auth::bearer(headers).ok_or_else(Problem::unauthenticated)?;
-    enrol::authenticate(state, bearer).await
+    Ok(enrol::authenticate(state, bearer).await?)
 }
 
 async fn converse(state: AppState, agent: AgentIdentity, mut socket: WebSocket) {
@@ -100,7 +100,6 @@ async fn talk(
     session: &super::hub::Session,
 ) -> Option<CloseFrame> {
     let mut conversation = Conversation::default();
-    let mut stopping = state.stopping();
     let mut heard = Instant::now();
     loop {
         let answer = tokio::select! {
@@ -120,7 +119,7 @@ async fn talk(
                 Err(error) => Err(error),
             },
             () = session.superseded.notified() => return Some(close(close_code::POLICY, "connected elsewhere")),
-            _ = stopping.wait_for(|stop| *stop) => return Some(close(close_code::RESTART, "restarting")),
+            () = state.stopped() => return Some(close(close_code::RESTART, "restarting")),
             () = tokio::time::sleep_until(heard + SILENCE) => return Some(close(close_code::AWAY, "nothing heard")),
         };
         let answer = match answer {

@@ -18,11 +18,10 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Runs both until the process ends.
 pub async fn run(state: AppState) {
-    let mut stopping = state.stopping();
     tokio::select! {
         () = keep("push", &state.hub.push, || push::once(&state)) => {}
         () = keep("analyse", &state.hub.analyse, || analyse::once(&state)) => {}
-        _ = stopping.wait_for(|stop| *stop) => {}
+        () = state.stopped() => {}
     }
 }
 

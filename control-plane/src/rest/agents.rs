@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
 use crate::app::AppState;
@@ -73,7 +73,7 @@ impl From<agents::Agent> for Agent {
 }
 
 /// Which agents.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Which {
     /// Those with all of these labels: `env=prod,region=eu`.

@@ -127,7 +127,7 @@ pub struct CreatedToken {
 
 /// Makes a token.
 #[utoipa::path(
-    post, path = "/api/v1/enrollment-tokens", tag = "agents", request_body = CreateToken,
+    post, path = "/api/v1/enrollment-tokens", tag = "enrollment-tokens", request_body = CreateToken,
     responses((status = 201, body = CreatedToken), (status = 422, body = Problem))
 )]
 async fn create(
@@ -178,7 +178,7 @@ fn lifetime(text: Option<&str>) -> Result<Duration, Problem> {
 
 /// The tokens of one's own tenant, without their secrets.
 #[utoipa::path(
-    get, path = "/api/v1/enrollment-tokens", tag = "agents", params(PageQuery),
+    get, path = "/api/v1/enrollment-tokens", tag = "enrollment-tokens", params(PageQuery),
     responses((status = 200, body = Page<EnrollmentToken>), (status = 422, body = Problem))
 )]
 async fn list(
@@ -194,7 +194,7 @@ async fn list(
 
 /// Ends a token. Agents that it has let in stay.
 #[utoipa::path(
-    delete, path = "/api/v1/enrollment-tokens/{id}", tag = "agents", params(("id" = String, Path)),
+    delete, path = "/api/v1/enrollment-tokens/{id}", tag = "enrollment-tokens", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = Problem))
 )]
 async fn revoke(

@@ -14,6 +14,7 @@ pub mod openapi;
 mod page;
 mod problem;
 mod route;
+mod templates;
 mod users;
 
 use axum::Router;
@@ -37,6 +38,7 @@ pub fn routes(state: AppState) -> Routes {
         .with(enrollment_tokens::routes)
         .with(agents::routes)
         .with(experiments::routes)
+        .with(templates::routes)
 }
 
 /// What the REST listener serves.

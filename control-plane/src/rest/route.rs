@@ -71,6 +71,9 @@ impl Routes {
         let (filter, name) = served(&method);
         let mut route = on(filter, handler);
         let mut operation = D::operation();
+        // Handlers are called `list` in every module; whoever generates a client needs one name each.
+        let tag = operation.tags.iter().flatten().next().map_or("", String::as_str);
+        operation.operation_id = operation.operation_id.map(|name| format!("{tag}_{name}").replace('-', "_"));
         if let Access::AtLeast(role) = access {
             let needs = Guard { state: self.state.clone(), role };
             route = route.layer(middleware::from_fn_with_state(needs, guard));

@@ -12,6 +12,7 @@ pub mod experiments;
 pub mod generations;
 mod migrate;
 pub mod sessions;
+pub mod templates;
 pub mod tenants;
 pub mod users;
 pub mod windows;

@@ -82,9 +82,11 @@ async fn every_route_is_described_and_answers_in_the_one_shape_when_it_refuses()
     let server = Server::start().await;
     let document: Value = server.get("/openapi.json", "").await.body;
     let (rest, fleet) = (rest::routes(server.state.clone()), fleet::routes(server.state.clone()));
+    let mut names = BTreeSet::new();
     for Route { method, path, access } in rest.table().iter().chain(fleet.table()) {
         let operation = &document["paths"][path][method.as_str().to_lowercase()];
         assert!(operation["responses"].is_object(), "{method} {path} is not in the document");
+        assert!(names.insert(operation["operationId"].to_string()), "{method} {path}: one name each");
         assert!(operation["summary"].is_string(), "{method} {path} does not say what it does");
         assert_eq!(operation["security"].is_array(), *access != Access::Public, "{method} {path}");
     }

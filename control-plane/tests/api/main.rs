@@ -3,5 +3,9 @@
 
 mod access;
 mod accounts;
+mod enrolment;
 mod migrations;
+mod process;
 mod server;
+mod templates;
+mod tenancy;

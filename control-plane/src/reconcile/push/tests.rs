@@ -1,1 +1,39 @@
+//! Whose hosts are the candidate's.
 
+use pipelines::split::Unit;
+
+use super::weight;
+use crate::clock::UnixMillis;
+use crate::experiment::{Run, Step};
+use crate::id::AgentUid;
+
+fn run(step: Step, hosts: u8) -> Run {
+    let uid = |at: u8| format!("0193a0c0-0000-7000-8000-0000000000{at:02x}").parse().expect("a uid");
+    Run { step, since: UnixMillis(0), agents: (0..hosts).map(uid).collect() }
+}
+
+fn taken(step: Step, hosts: u8) -> Vec<AgentUid> {
+    let run = run(step, hosts);
+    let all = run.agents.iter().copied();
+    all.filter(|uid| weight(Unit::Host, "salt", &run, *uid) == 10_000).collect()
+}
+
+#[test]
+fn five_percent_of_twenty_hosts_is_one_host_and_more_weight_keeps_it() {
+    let mut before = taken(Step::Mirror, 20);
+    assert!(before.is_empty());
+    for (bp, hosts) in [(500, 1), (501, 2), (2_500, 5), (5_000, 10), (10_000, 20)] {
+        let now = taken(Step::Split(bp), 20);
+        assert_eq!(now.len(), hosts);
+        assert!(before.iter().all(|uid| now.contains(uid)), "raising the weight only adds hosts");
+        before = now;
+    }
+}
+
+#[test]
+fn finer_units_are_shared_out_by_each_agent_and_a_late_host_waits_for_the_next_step() {
+    let run = run(Step::Split(2_500), 4);
+    assert_eq!(weight(Unit::Process, "salt", &run, run.agents[0]), 2_500);
+    let late = "0193a0c0-0000-7000-8000-0000000000ff".parse().expect("a uid");
+    assert_eq!(weight(Unit::Host, "salt", &run, late), 0);
+}

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::sse::{Event as Sse, KeepAlive, Sse as Stream};
+use axum::response::sse::{Event as Sse, KeepAlive, KeepAliveStream, Sse as Stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{Access, Actor, AppState, ExperimentId, Path, Problem, Query, Role, Routes, find};
 use crate::clock::UnixMillis;
@@ -42,9 +42,8 @@ struct Event {
 }
 
 /// From where.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct From {
+#[derive(Debug, Deserialize)]
+struct Since {
     /// The number of the last event known; `Last-Event-ID` says the same.
     after: Option<i64>,
 }
@@ -52,7 +51,7 @@ struct From {
 /// What happened and what happens, until it is over or the client leaves.
 #[utoipa::path(
     get, path = "/api/v1/experiments/{id}/events", tag = "experiments",
-    params(("id" = ExperimentId, Path), From),
+    params(("id" = ExperimentId, Path), ("after" = Option<i64>, Query, description = "The last event known")),
     responses(
         (status = 200, body = Event, content_type = "text/event-stream"),
         (status = 404, body = Problem),
@@ -62,9 +61,9 @@ async fn events(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-    Query(from): Query<From>,
+    Query(from): Query<Since>,
     headers: HeaderMap,
-) -> Result<Stream<ReceiverStream<Result<Sse, Infallible>>>, Problem> {
+) -> Result<Stream<KeepAliveStream<ReceiverStream<Result<Sse, Infallible>>>>, Problem> {
     find(&state, &actor, id).await?;
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let after = from.after.or(resumed).unwrap_or(0);
@@ -86,7 +85,6 @@ async fn follow(
     sender: &mpsc::Sender<Result<Sse, Infallible>>,
 ) -> Result<(), crate::store::StoreError> {
     let mut signal = state.hub.events.subscribe();
-    let mut stopping = state.stopping();
     loop {
         let mut reader = state.store.read().await?;
         let known = experiments::get(&mut reader, tenant, id).await?;
@@ -113,7 +111,7 @@ async fn follow(
             _ = signal.changed() => {}
             () = tokio::time::sleep(PERIOD) => {}
             () = sender.closed() => return Ok(()),
-            _ = stopping.wait_for(|stop| *stop) => return Ok(()),
+            () = state.stopped() => return Ok(()),
         }
     }
 }

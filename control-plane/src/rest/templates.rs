@@ -1,0 +1,275 @@
+//! `/api/v1/templates`: Collector configs with typed parameters, by name, in versions that never change.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use pipelines::template::{Invalid, Template};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::problem::Mistake;
+use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
+use crate::app::AppState;
+use crate::auth::{Actor, Role};
+use crate::clock::UnixMillis;
+use crate::id::UserId;
+use crate::store::templates::{self, TemplateVersion};
+use crate::template::{self, TemplateError};
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .add(Access::AtLeast(Role::Operator), __path_create, create)
+        .add(Access::AtLeast(Role::Viewer), __path_list, list)
+        .add(Access::AtLeast(Role::Viewer), __path_get, get)
+        .add(Access::AtLeast(Role::Admin), __path_delete, delete)
+        .add(Access::AtLeast(Role::Operator), __path_add_version, add_version)
+        .add(Access::AtLeast(Role::Viewer), __path_get_version, get_version)
+        .add(Access::AtLeast(Role::Viewer), __path_render, render)
+}
+
+impl From<TemplateError> for Problem {
+    fn from(error: TemplateError) -> Self {
+        let said = error.to_string();
+        match error {
+            TemplateError::Name(_) => Self::invalid_field("name", said, "for example drop-small"),
+            TemplateError::TooLong(_) => Self::invalid_field("text", said, "a shorter one"),
+            TemplateError::Text(problems) => problems.into(),
+            TemplateError::Values(invalid) => invalid.into(),
+            TemplateError::Rendered(problems) => {
+                let problem = Self::from(problems);
+                Self { detail: format!("what it renders is not a pipeline: {}", problem.detail), ..problem }
+            }
+            TemplateError::Exists(_) => Self::conflict(said),
+            TemplateError::Unknown(name) => Self::not_found("template", name),
+            TemplateError::Lost(_) => Self::internal(said),
+            TemplateError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// 422, with every wrong parameter.
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        let errors: Vec<Mistake> = invalid
+            .problems
+            .into_iter()
+            .map(|problem| Mistake {
+                line: None,
+                column: None,
+                field: Some(format!("parameters.{}", problem.parameter)),
+                message: problem.message,
+                expected: problem.expected,
+                nearest: problem.suggestion,
+            })
+            .collect();
+        let first = errors.first().map(|first| first.message.clone()).unwrap_or_default();
+        Self { errors, ..Self::invalid(format!("the parameters are not valid: {first}")) }
+    }
+}
+
+/// A template to be kept.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTemplate {
+    /// Its name: a-z, 0-9, `.`, `_`, `-`; the one that the text gives itself.
+    name: String,
+    /// The template, as YAML.
+    text: String,
+}
+
+/// A version to be kept.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateVersion {
+    /// The template, as YAML.
+    text: String,
+}
+
+/// A template without its text.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TemplateSummary {
+    /// Its name.
+    name: String,
+    /// The number of the version, from 1.
+    version: u32,
+    /// SHA-256 of the text.
+    digest: String,
+    /// Who wrote it.
+    created_by: UserId,
+    /// When.
+    created_at: UnixMillis,
+}
+
+/// A version of a template.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TemplateDetail {
+    /// What it is.
+    #[serde(flatten)]
+    summary: TemplateSummary,
+    /// What it does.
+    description: String,
+    /// What can be set, with types, bounds and defaults.
+    #[schema(value_type = Vec<Object>)]
+    parameters: Vec<Value>,
+    /// The template as it was written.
+    text: String,
+}
+
+/// Values to try a template with.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenderRequest {
+    /// By parameter; what is left out has its default.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    parameters: Map<String, Value>,
+    /// Which version; the latest if not given.
+    version: Option<u32>,
+}
+
+/// What a template becomes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RenderedTemplate {
+    /// The version that was rendered.
+    version: u32,
+    /// A Collector fragment in YAML.
+    text: String,
+    /// SHA-256 of its bytes.
+    digest: String,
+}
+
+impl From<TemplateVersion> for TemplateSummary {
+    fn from(kept: TemplateVersion) -> Self {
+        let TemplateVersion { name, version, digest, created_by, created_at, text: _ } = kept;
+        Self { name, version, digest, created_by, created_at }
+    }
+}
+
+impl TryFrom<TemplateVersion> for TemplateDetail {
+    type Error = Problem;
+
+    fn try_from(kept: TemplateVersion) -> Result<Self, Problem> {
+        let template = Template::parse(&kept.name, &kept.text)
+            .map_err(|problems| Problem::internal(format!("a kept template is not valid: {problems}")))?;
+        let parameters = template.parameters().iter().map(serde_json::to_value).collect::<Result<_, _>>();
+        Ok(Self {
+            description: template.description().to_owned(),
+            parameters: parameters.map_err(Problem::internal)?,
+            text: kept.text.clone(),
+            summary: kept.into(),
+        })
+    }
+}
+
+/// Keeps a new template, if it renders and builds with each of its samples.
+#[utoipa::path(
+    post, path = "/api/v1/templates", tag = "templates", request_body = CreateTemplate,
+    responses((status = 201, body = TemplateDetail), (status = 409, body = Problem), (status = 422, body = Problem))
+)]
+async fn create(
+    State(state): State<AppState>,
+    actor: Actor,
+    Json(body): Json<CreateTemplate>,
+) -> Result<(StatusCode, Json<TemplateDetail>), Problem> {
+    let kept = template::create(&state, &actor, body.name, body.text).await?;
+    Ok((StatusCode::CREATED, Json(kept.try_into()?)))
+}
+
+/// The templates of one's own tenant, the latest version of each, by name.
+#[utoipa::path(
+    get, path = "/api/v1/templates", tag = "templates", params(PageQuery),
+    responses((status = 200, body = Page<TemplateSummary>), (status = 422, body = Problem))
+)]
+async fn list(
+    State(state): State<AppState>,
+    actor: Actor,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<TemplateSummary>>, Problem> {
+    let (after, limit) = (page.after.clone().unwrap_or_default(), page.limit()?);
+    let found = templates::list(&mut *state.store.read().await?, actor.tenant_id, &after, limit + 1).await?;
+    Ok(Json(Page::of(found, limit, |template| template.name.clone())))
+}
+
+/// The latest version of a template.
+#[utoipa::path(
+    get, path = "/api/v1/templates/{name}", tag = "templates", params(("name" = String, Path)),
+    responses((status = 200, body = TemplateDetail), (status = 404, body = Problem))
+)]
+async fn get(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(name): Path<String>,
+) -> Result<Json<TemplateDetail>, Problem> {
+    one(&state, &actor, name, None).await
+}
+
+/// One version of a template.
+#[utoipa::path(
+    get, path = "/api/v1/templates/{name}/versions/{version}", tag = "templates",
+    params(("name" = String, Path), ("version" = u32, Path)),
+    responses((status = 200, body = TemplateDetail), (status = 404, body = Problem))
+)]
+async fn get_version(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path((name, version)): Path<(String, u32)>,
+) -> Result<Json<TemplateDetail>, Problem> {
+    one(&state, &actor, name, Some(version)).await
+}
+
+async fn one(
+    state: &AppState,
+    actor: &Actor,
+    name: String,
+    version: Option<u32>,
+) -> Result<Json<TemplateDetail>, Problem> {
+    let found = templates::get(&mut *state.store.read().await?, actor.tenant_id, &name, version).await?;
+    Ok(Json(found.ok_or_else(|| Problem::not_found("template", name))?.try_into()?))
+}
+
+/// Takes a template out of use. What was made of it stays; a later template of its name goes on counting.
+#[utoipa::path(
+    delete, path = "/api/v1/templates/{name}", tag = "templates", params(("name" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem))
+)]
+async fn delete(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    template::delete(&state, &actor, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Keeps a new version of a template, if it renders and builds with each of its samples.
+#[utoipa::path(
+    post, path = "/api/v1/templates/{name}/versions", tag = "templates", request_body = CreateVersion,
+    params(("name" = String, Path)),
+    responses((status = 201, body = TemplateDetail), (status = 404, body = Problem), (status = 422, body = Problem))
+)]
+async fn add_version(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(name): Path<String>,
+    Json(body): Json<CreateVersion>,
+) -> Result<(StatusCode, Json<TemplateDetail>), Problem> {
+    let kept = template::add_version(&state, &actor, name, body.text).await?;
+    Ok((StatusCode::CREATED, Json(kept.try_into()?)))
+}
+
+/// What a template becomes with these values. Nothing is kept.
+#[utoipa::path(
+    post, path = "/api/v1/templates/{name}/render", tag = "templates", request_body = RenderRequest,
+    params(("name" = String, Path)),
+    responses((status = 200, body = RenderedTemplate), (status = 404, body = Problem), (status = 422, body = Problem))
+)]
+async fn render(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(name): Path<String>,
+    Json(body): Json<RenderRequest>,
+) -> Result<Json<RenderedTemplate>, Problem> {
+    let rendered = template::render_kept(&state, &actor, &name, body.version, body.parameters).await?;
+    let (version, rendered) = rendered;
+    Ok(Json(RenderedTemplate { version, text: rendered.text, digest: rendered.digest.to_string() }))
+}

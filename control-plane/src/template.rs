@@ -1,0 +1,193 @@
+//! Templates: what the control plane keeps is what renders and builds.
+//!
+//! A text is parsed, rendered with each of its samples, and every result is checked by the code that the agent runs, before
+//! it is stored. A version never changes; a name that was deleted goes on counting, so that name and version never mean
+//! two texts.
+
+use pipelines::config::{CollectorFile, Signal};
+use pipelines::template::{Invalid, Rendered, Template};
+use pipelines::yaml::{Location, Problem as Mistake, Problems};
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+
+use crate::app::AppState;
+use crate::audit;
+use crate::auth::Actor;
+use crate::auth::account::is_name;
+use crate::hash::sha256;
+use crate::store::StoreError;
+use crate::store::templates::{self, TemplateVersion};
+
+/// Bytes of a text.
+const LONGEST: usize = 256 << 10;
+
+/// Why a template is not taken or not rendered.
+#[derive(Debug, Error)]
+pub enum TemplateError {
+    /// Not a name.
+    #[error("a template's name has 1 to 64 characters out of a-z, 0-9, '.', '_' and '-', not {0:?}")]
+    Name(String),
+    /// Too long to be read.
+    #[error("a template has at most {LONGEST} bytes, not {0}")]
+    TooLong(usize),
+    /// The text is wrong.
+    #[error(transparent)]
+    Text(#[from] Problems),
+    /// The values are wrong.
+    #[error(transparent)]
+    Values(#[from] Invalid),
+    /// What comes out is not a pipeline. Places are those of the rendered text.
+    #[error("what it renders is not a pipeline: {0}")]
+    Rendered(Problems),
+    /// The name is taken.
+    #[error("template {0} exists; add a version to it")]
+    Exists(String),
+    /// There is no such template, or no such version of it.
+    #[error("there is no template {0}")]
+    Unknown(String),
+    /// The work did not end.
+    #[error("a template could not be tried: {0}")]
+    Lost(String),
+    /// The store's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Parses a template and tries it with its samples, by the agent's code.
+///
+/// # Errors
+/// All that is wrong with the text, or with what it renders.
+pub fn check(name: &str, text: &str) -> Result<Template, TemplateError> {
+    if text.len() > LONGEST {
+        return Err(TemplateError::TooLong(text.len()));
+    }
+    let template = Template::parse(name, text)?;
+    for sample in template.samples() {
+        build(&format!("{name}, sample {}", sample.name), &template.render(&sample.values)?)?;
+    }
+    Ok(template)
+}
+
+/// What a template becomes with these values. What is left out has its default.
+///
+/// # Errors
+/// All that is wrong with the values, or with what comes out.
+pub fn render(name: &str, text: &str, values: &Map<String, Value>) -> Result<Rendered, TemplateError> {
+    let rendered = Template::parse(name, text)?.render(values)?;
+    build(name, &rendered)?;
+    Ok(rendered)
+}
+
+/// A rendered text has pipelines of metrics, and each of them builds.
+fn build(name: &str, rendered: &Rendered) -> Result<(), TemplateError> {
+    let file = CollectorFile::parse(name, &rendered.text, &|_| None).map_err(TemplateError::Rendered)?;
+    let mut metrics = file.pipelines().iter().filter(|entry| entry.signal == Signal::Metrics).peekable();
+    if metrics.peek().is_none() {
+        let missing = Mistake::new(Location::START, "there is no pipeline of metrics")
+            .expected("service.pipelines.metrics.processors");
+        return Err(TemplateError::Rendered(file.problems(vec![missing])));
+    }
+    metrics.try_for_each(|entry| file.check(&entry.id).map(drop).map_err(TemplateError::Rendered))
+}
+
+/// Keeps a new template, as its version 1 (or the one after the last that was deleted).
+///
+/// # Errors
+/// [`TemplateError`].
+pub async fn create(
+    state: &AppState,
+    actor: &Actor,
+    name: String,
+    text: String,
+) -> Result<TemplateVersion, TemplateError> {
+    keep(state, actor, name, text, false).await
+}
+
+/// Keeps a new version of a template.
+///
+/// # Errors
+/// [`TemplateError`].
+pub async fn add_version(
+    state: &AppState,
+    actor: &Actor,
+    name: String,
+    text: String,
+) -> Result<TemplateVersion, TemplateError> {
+    keep(state, actor, name, text, true).await
+}
+
+async fn keep(
+    state: &AppState,
+    actor: &Actor,
+    name: String,
+    text: String,
+    known: bool,
+) -> Result<TemplateVersion, TemplateError> {
+    if !is_name(&name) {
+        return Err(TemplateError::Name(name.chars().take(64).collect()));
+    }
+    let (name, text) = aside(move || check(&name, &text).map(|_| (name, text))).await?;
+    let now = state.clock.now();
+    let mut tx = state.store.begin().await?;
+    let head = templates::head(&mut tx, actor.tenant_id, &name).await?;
+    match head {
+        Some(head) if !head.deleted && !known => return Err(TemplateError::Exists(name)),
+        Some(head) if !head.deleted => {}
+        _ if known => return Err(TemplateError::Unknown(name)),
+        _ => {}
+    }
+    let version = TemplateVersion {
+        version: head.map_or(0, |head| head.latest_version) + 1,
+        digest: sha256(&text),
+        name,
+        text,
+        created_by: actor.user_id,
+        created_at: now,
+    };
+    templates::insert(&mut tx, actor.tenant_id, &version).await?;
+    let object = format!("template/{}@{}", version.name, version.version);
+    let detail = json!({ "digest": version.digest });
+    audit::record(&mut tx, now, actor.tenant_id, actor, "template.create", &object, &detail).await?;
+    tx.commit().await?;
+    Ok(version)
+}
+
+/// Takes a template out of use, with all its versions.
+///
+/// # Errors
+/// [`TemplateError::Unknown`] and the store's.
+pub async fn delete(state: &AppState, actor: &Actor, name: &str) -> Result<(), TemplateError> {
+    let now = state.clock.now();
+    let mut tx = state.store.begin().await?;
+    if !templates::delete(&mut tx, actor.tenant_id, name, now).await? {
+        return Err(TemplateError::Unknown(name.to_owned()));
+    }
+    let object = format!("template/{name}");
+    audit::record(&mut tx, now, actor.tenant_id, actor, "template.delete", &object, &json!({})).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// What a kept template becomes with these values, and its version; without one, the latest.
+///
+/// # Errors
+/// [`TemplateError`].
+pub async fn render_kept(
+    state: &AppState,
+    actor: &Actor,
+    name: &str,
+    version: Option<u32>,
+    values: Map<String, Value>,
+) -> Result<(u32, Rendered), TemplateError> {
+    let kept = templates::get(&mut *state.store.read().await?, actor.tenant_id, name, version).await?;
+    let kept = kept.ok_or_else(|| TemplateError::Unknown(name.to_owned()))?;
+    let rendered = aside(move || render(&kept.name, &kept.text, &values).map(|text| (kept.version, text)));
+    rendered.await
+}
+
+/// Off the threads that answer: a template is somebody's program.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TemplateError> + Send + 'static,
+) -> Result<T, TemplateError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| TemplateError::Lost(error.to_string()))?
+}
