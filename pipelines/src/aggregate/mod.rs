@@ -25,6 +25,8 @@ pub(crate) enum Aggregation {
     Max,
     Median,
     Count,
+    /// The first one is taken.
+    First,
 }
 
 /// The names by which aggregations are called.

@@ -22,6 +22,7 @@ fn doubles(first: f64, rest: &[PointRow], by: Aggregation) -> f64 {
         Aggregation::Mean => values.fold(first, |sum, value| sum + value) / count,
         Aggregation::Max => values.fold(first, greater),
         Aggregation::Min => values.fold(first, |a, b| -greater(-a, -b)),
+        Aggregation::First => first,
         Aggregation::Count if rest.is_empty() => first,
         Aggregation::Count => count,
         Aggregation::Median => {
@@ -63,6 +64,7 @@ fn integers(first: i64, rest: &[PointRow], by: Aggregation) -> i64 {
         Aggregation::Mean => sum().wrapping_div(count),
         Aggregation::Max => rest.iter().map(converted).fold(first, i64::max),
         Aggregation::Min => rest.iter().map(converted).fold(first, i64::min),
+        Aggregation::First => first,
         Aggregation::Count if rest.is_empty() => first,
         Aggregation::Count => count,
         Aggregation::Median => {

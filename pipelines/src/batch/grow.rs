@@ -3,7 +3,7 @@
 
 use super::Batch;
 use super::edit::Path;
-use super::rows::{MetricKind, MetricRow, Number, Origin, PointRow, Touched};
+use super::rows::{MetricKind, MetricRow, Number, Origin, PointRow, ResourceRow, ScopeRow, Touched};
 use super::span::{Rows, Span};
 
 /// How many metrics and points stages may add to a batch: a statement that copies what it just copied never
@@ -129,6 +129,52 @@ impl Batch {
         copy
     }
 
+    /// Puts a metric into the arena, in no scope yet; its index.
+    pub(crate) fn add_metric(&mut self, metric: MetricRow) -> usize {
+        self.metrics.push(metric);
+        self.metrics.len() - 1
+    }
+
+    /// A metric like another, to be encoded anew: what only its received encoding holds is not taken along.
+    pub(crate) fn detached_metric(&self, mut metric: MetricRow) -> MetricRow {
+        metric.touched.mark(Touched::OWN);
+        (metric.raw, metric.data, metric.digest) = (Span::NONE, Span::NONE, 0);
+        metric
+    }
+
+    /// Gives a scope these metrics, by their indexes.
+    pub(crate) fn set_metrics(&mut self, at: Path, metrics: &[usize]) {
+        let start = self.metrics.len() as u32;
+        for metric in metrics {
+            self.metrics.push(self.metrics[*metric]);
+        }
+        self.scopes[at.scope].metrics = Rows { start, end: self.metrics.len() as u32 };
+        self.touch_scope(at.resource, at.scope, Touched::CHILDREN);
+    }
+
+    /// Appends a copy of a resource without its schema URL, with a copy of one of its scopes that has these metrics;
+    /// its index. The resource need not be in the batch any more.
+    pub(crate) fn append_resource(
+        &mut self,
+        mut resource: ResourceRow,
+        mut scope: ScopeRow,
+        metrics: &[usize],
+    ) -> usize {
+        resource.attrs = self.copy_attributes(resource.attrs);
+        scope.attrs = self.copy_attributes(scope.attrs);
+        resource.touched.mark(Touched::CHILDREN);
+        scope.touched.mark(Touched::CHILDREN);
+        (resource.raw, resource.schema_url) = (Span::NONE, Span::NONE);
+        (scope.raw, scope.schema_url) = (Span::NONE, Span::NONE);
+        let start = self.scopes.len() as u32;
+        self.scopes.push(scope);
+        resource.scopes = Rows { start, end: start + 1 };
+        self.resources.push(resource);
+        let resource = self.resources.len() - 1;
+        self.set_metrics(Path { resource, scope: start as usize, ..Path::default() }, metrics);
+        resource
+    }
+
     /// Edits a metric's own fields: name, unit, description, kind, temporality.
     pub(crate) fn edit_metric(&mut self, path: Path, edit: impl FnOnce(&mut MetricRow)) {
         edit(&mut self.metrics[path.metric]);
@@ -143,14 +189,14 @@ impl Batch {
     }
 
     /// Edits a scope's own fields.
-    pub(crate) fn edit_scope(&mut self, path: Path, edit: impl FnOnce(&mut super::ScopeRow)) {
+    pub(crate) fn edit_scope(&mut self, path: Path, edit: impl FnOnce(&mut ScopeRow)) {
         edit(&mut self.scopes[path.scope]);
         self.scopes[path.scope].digest = 0;
         self.touch_scope(path.resource, path.scope, Touched::OWN);
     }
 
     /// Edits a resource's own fields.
-    pub(crate) fn edit_resource(&mut self, resource: usize, edit: impl FnOnce(&mut super::ResourceRow)) {
+    pub(crate) fn edit_resource(&mut self, resource: usize, edit: impl FnOnce(&mut ResourceRow)) {
         edit(&mut self.resources[resource]);
         self.resources[resource].digest = 0;
         self.touch_resource(resource, Touched::OWN);

@@ -91,7 +91,22 @@ pub(crate) fn resource_digest(batch: &Batch, row: &super::ResourceRow) -> u128 {
     attribute_set(batch, row.attrs, &mut Vec::new())
 }
 
+/// The digest of a set of attributes.
+pub(crate) fn set_digest(batch: &Batch, attrs: Rows) -> u128 {
+    attribute_set(batch, attrs, &mut Vec::new())
+}
+
 impl Batch {
+    /// The digest of those of some row's attributes that `keep` holds for.
+    pub(crate) fn set_digest_of(&self, attrs: Rows, keep: impl Fn(&Self, &AttrRow) -> bool) -> u128 {
+        let mut buffer = Vec::new();
+        let kept = attrs.range().filter(|row| keep(self, &self.attrs[*row]));
+        kept.fold(0, |sum: u128, row| {
+            let row = row as u32;
+            sum.wrapping_add(attribute_set(self, Rows { start: row, end: row + 1 }, &mut buffer))
+        })
+    }
+
     /// What a point's identity would be if its scope had no attributes.
     pub(crate) fn identity_without_scope_attributes(&self, at: super::edit::Path) -> u128 {
         let mut buffer = Vec::new();

@@ -13,6 +13,7 @@ mod attrs;
 pub(crate) mod data;
 mod edit;
 mod encode;
+mod gather;
 mod grow;
 pub mod identity;
 mod parse;

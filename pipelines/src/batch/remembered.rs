@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::data::write;
-use super::rows::{MIXED, MetricKind, MetricRow, Number, Origin, PointRow, ScopeRow, Touched};
+use super::rows::{MetricKind, MetricRow, Number, Origin, PointRow, ScopeRow, Touched};
 use super::span::{Rows, Span};
 use super::{Batch, Inputs, Malformed};
 
@@ -74,13 +74,7 @@ impl Batch {
             }
         }
         for resource in 0..self.resources.len() {
-            let scopes = &self.scopes[self.resources[resource].scopes.range()];
-            let metrics = scopes.iter().flat_map(|scope| &self.metrics[scope.metrics.range()]);
-            let mut homes =
-                metrics.flat_map(|metric| &self.points[metric.points.range()]).map(|row| row.home);
-            let first = homes.next().unwrap_or(MIXED);
-            let home = if homes.all(|home| home == first) { first } else { MIXED };
-            self.resources[resource].home = home;
+            self.resources[resource].home = self.home_of(&self.resources[resource]);
         }
     }
 

@@ -182,6 +182,13 @@ impl Number {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin(pub(crate) u32);
 
+impl Origin {
+    /// One input point.
+    pub(crate) fn one(index: u32) -> Self {
+        Self(index)
+    }
+}
+
 /// An [`Origin`] resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inputs<'a> {

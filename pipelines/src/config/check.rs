@@ -67,7 +67,7 @@ impl CollectorFile {
                 "batch" => batch = BatchSettings::decode(&component.config, problems),
                 "memory_limiter" => memory_limiter = MemoryLimiter::decode(&component.config, problems),
                 _ if entry.signal == Signal::Metrics => {
-                    let processor = keep(processor(kind, component, reference.location, problems), problems);
+                    let processor = keep(processor(kind, component, problems), problems);
                     let id = component.id.clone();
                     stages.extend(processor.flatten().map(|processor| Stage { id, processor, digest }));
                 }
@@ -82,13 +82,8 @@ impl CollectorFile {
 fn processor(
     kind: &str,
     component: &Component,
-    at: Location,
     problems: &mut Vec<Problem>,
 ) -> Result<Option<processors::Processor>, Problem> {
-    if processors::LATER.contains(&kind) {
-        let message = format!("this version of Phoenix does not run the processor {kind:?} yet");
-        return Err(Problem::new(at, message).expected(processors::SUPPORTED.join(", ")));
-    }
     if !processors::SUPPORTED.contains(&kind) {
         return Err(unknown(component));
     }

@@ -53,6 +53,17 @@ impl Plan {
         self.memory_limiter.as_ref()
     }
 
+    /// The types of stages that a stock Collector does not have, each once; a plan without any is portable.
+    pub fn not_portable(&self) -> Vec<&str> {
+        let mut kinds = Vec::new();
+        for stage in self.stages.iter().filter(|stage| !stage.processor.portable()) {
+            if !kinds.contains(&stage.id.kind()) {
+                kinds.push(stage.id.kind());
+            }
+        }
+        kinds
+    }
+
     /// The longest that a point may wait in a stage.
     pub fn hold(&self) -> Duration {
         self.stages.iter().map(|stage| stage.processor.hold()).sum()

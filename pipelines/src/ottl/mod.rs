@@ -37,6 +37,7 @@ pub use statement::Statement;
 pub use syntax::SyntaxError;
 
 pub(crate) use editors::Work;
+pub(crate) use editors::scale::{exemplars as scale_exemplars, histogram as scale_histogram};
 pub(crate) use eval::NO_CACHE;
 pub(crate) use json::{double_text, text_of as json_text};
 pub(crate) use value::{Map, Val, cut};

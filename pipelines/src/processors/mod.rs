@@ -16,12 +16,15 @@ mod filter;
 mod groupbyattrs;
 mod handover;
 mod interval;
+mod metricstransform;
 mod pipeline;
 mod resource;
+mod rollup;
 mod selection;
 mod state;
 mod table;
 mod transform;
+mod which;
 
 use std::time::Duration;
 
@@ -36,8 +39,10 @@ pub use filter::Filter;
 pub use groupbyattrs::GroupByAttrs;
 pub use handover::{Variants, hand_over};
 pub use interval::Interval;
+pub use metricstransform::MetricsTransform;
 pub use pipeline::{Pipeline, Refused, RuleCount};
 pub use resource::Resource;
+pub use rollup::Rollup;
 pub use state::{Flush, Kept};
 pub use transform::Transform;
 
@@ -46,7 +51,7 @@ use failed::Failed;
 use state::{State, Turn};
 
 /// The types that run as stages.
-pub const SUPPORTED: [&str; 8] = [
+pub const SUPPORTED: [&str; 10] = [
     "filter",
     "transform",
     "attributes",
@@ -55,9 +60,9 @@ pub const SUPPORTED: [&str; 8] = [
     "cumulativetodelta",
     "deltatorate",
     "interval",
+    "metricstransform",
+    "rollup",
 ];
-/// The types that the language has and this version does not.
-pub(crate) const LATER: [&str; 1] = ["metricstransform"];
 
 /// The one name of a type that has two spellings.
 pub(crate) fn canonical(kind: &str) -> &str {
@@ -89,6 +94,10 @@ pub enum Processor {
     DeltaToRate(DeltaToRate),
     /// Holds points back until an interval ends.
     Interval(Interval),
+    /// Renames, copies, combines and regroups metrics.
+    MetricsTransform(MetricsTransform),
+    /// Collapses resources into one.
+    Rollup(Rollup),
 }
 
 impl Processor {
@@ -103,14 +112,21 @@ impl Processor {
             "cumulativetodelta" => CumulativeToDelta::decode(config, problems).map(Self::CumulativeToDelta),
             "deltatorate" => DeltaToRate::decode(config, problems).map(Self::DeltaToRate),
             "interval" => Interval::decode(config, problems).map(Self::Interval),
+            "metricstransform" => MetricsTransform::decode(config, problems).map(Self::MetricsTransform),
+            "rollup" => Rollup::decode(config, problems).map(Self::Rollup),
             _ => None,
         }
+    }
+
+    /// Whether a stock Collector has the processor.
+    pub fn portable(&self) -> bool {
+        !matches!(self, Self::Rollup(_))
     }
 
     /// The unit that it must see whole.
     pub fn scope(&self) -> Scope {
         match self {
-            Self::GroupByAttrs(_) => Scope::Host,
+            Self::GroupByAttrs(_) | Self::Rollup(_) => Scope::Host,
             _ => Scope::Point,
         }
     }
@@ -125,7 +141,11 @@ impl Processor {
 
     /// How many scrapes it needs before it has its state.
     pub fn warm_up(&self) -> u32 {
-        u32::from(matches!(self, Self::CumulativeToDelta(_)))
+        match self {
+            Self::CumulativeToDelta(_) => 1,
+            Self::Rollup(_) => 2,
+            _ => 0,
+        }
     }
 
     /// What it accounts by, each as it is written in the config.
@@ -154,6 +174,7 @@ impl Processor {
                 Some(Box::new(cumulativetodelta::Deltas::new(config.clone(), start)))
             }
             Self::Interval(config) => Some(Box::new(interval::Holding::new(config.clone(), start))),
+            Self::Rollup(config) => Some(Box::new(rollup::Rolling::new(config.clone(), start))),
             _ => None,
         }
     }
@@ -169,8 +190,9 @@ impl Processor {
             Self::Resource(resource) => resource.run(batch, tallies),
             Self::GroupByAttrs(group) => group.run(batch),
             Self::DeltaToRate(rate) => return rate.run(batch),
+            Self::MetricsTransform(transform) => return transform.run(batch),
             // These run by their state.
-            Self::CumulativeToDelta(_) | Self::Interval(_) => {}
+            Self::CumulativeToDelta(_) | Self::Interval(_) | Self::Rollup(_) => {}
         }
         Ok(())
     }

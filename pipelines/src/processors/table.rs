@@ -50,13 +50,43 @@ impl<T: Aged> Table<T> {
         self.evicted
     }
 
+    /// Whether it has as many rows as it may.
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.len() >= self.bound
+    }
+
+    /// The place of a series' row. Places hold until rows are forgotten.
+    #[inline]
+    pub(super) fn locate(&mut self, key: u128) -> Option<usize> {
+        let place = match self.rows.get(self.next) {
+            Some(row) if row.key == key => self.next,
+            _ => self.find(key)?,
+        };
+        self.next = place + 1;
+        Some(place)
+    }
+
+    /// Makes a row for a series that has none; its place. Forgets nothing if the table is not full.
+    pub(super) fn add(&mut self, key: u128, value: T) -> usize {
+        let place = self.insert(key, value);
+        self.next = place + 1;
+        place
+    }
+
+    /// The row at a place.
+    pub(super) fn at(&self, place: usize) -> &T {
+        &self.rows[place].value
+    }
+
+    /// The row at a place.
+    pub(super) fn at_mut(&mut self, place: usize) -> &mut T {
+        &mut self.rows[place].value
+    }
+
     /// The row of a series; made by `new` if there is none, which the second value tells.
     #[inline]
     pub(super) fn entry(&mut self, key: u128, new: impl FnOnce() -> T) -> (&mut T, bool) {
-        let place = match self.rows.get(self.next) {
-            Some(row) if row.key == key => Some(self.next),
-            _ => self.find(key),
-        };
+        let place = self.locate(key);
         let fresh = place.is_none();
         let place = place.unwrap_or_else(|| self.insert(key, new()));
         self.next = place + 1;

@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::{
-    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data, number_data_point,
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric::Data, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
@@ -13,12 +13,12 @@ use crate::Batch;
 use crate::batch::{Inputs, Keep, MIXED};
 use crate::config::CollectorFile;
 
-fn text(key: &str, value: &str) -> KeyValue {
+pub(super) fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });
     KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
 }
 
-fn gauge(name: &str, points: &[(i64, &[KeyValue])]) -> Metric {
+pub(super) fn gauge(name: &str, points: &[(i64, &[KeyValue])]) -> Metric {
     let data_points = points.iter().map(|(value, attributes)| NumberDataPoint {
         attributes: attributes.to_vec(),
         time_unix_nano: 1,
@@ -29,7 +29,7 @@ fn gauge(name: &str, points: &[(i64, &[KeyValue])]) -> Metric {
     Metric { name: name.to_owned(), data, ..Metric::default() }
 }
 
-fn resource(attributes: Vec<KeyValue>, metrics: Vec<Metric>) -> ResourceMetrics {
+pub(super) fn resource(attributes: Vec<KeyValue>, metrics: Vec<Metric>) -> ResourceMetrics {
     let scope = Some(InstrumentationScope { name: "s".to_owned(), ..InstrumentationScope::default() });
     ResourceMetrics {
         resource: Some(Resource { attributes, ..Resource::default() }),
@@ -38,15 +38,62 @@ fn resource(attributes: Vec<KeyValue>, metrics: Vec<Metric>) -> ResourceMetrics 
     }
 }
 
-fn batch(resource_metrics: Vec<ResourceMetrics>) -> Batch {
+pub(super) fn batch(resource_metrics: Vec<ResourceMetrics>) -> Batch {
     Batch::parse(ExportMetricsServiceRequest { resource_metrics }.encode_to_vec().into()).unwrap()
 }
 
-fn pipeline(processors: &str, list: &str) -> Pipeline {
+pub(super) fn pipeline(processors: &str, list: &str) -> Pipeline {
     let text =
         format!("processors:\n{processors}\nservice: {{pipelines: {{metrics: {{processors: [{list}]}}}}}}\n");
     let file = CollectorFile::parse("test.yaml", &text, &|_| None).unwrap_or_else(|e| panic!("{e}"));
     Pipeline::build(&file.check("metrics").unwrap_or_else(|e| panic!("{e}")), 0)
+}
+
+/// A sum with one point: start time, time, value.
+pub(super) fn sum(name: &str, monotonic: bool, (start, time, value): (u64, u64, i64)) -> Metric {
+    let point = NumberDataPoint {
+        start_time_unix_nano: start,
+        time_unix_nano: time,
+        value: Some(number_data_point::Value::AsInt(value)),
+        ..NumberDataPoint::default()
+    };
+    let data = Sum { data_points: vec![point], aggregation_temporality: 2, is_monotonic: monotonic };
+    Metric { name: name.to_owned(), data: Some(Data::Sum(data)), ..Metric::default() }
+}
+
+/// One process with these metrics.
+pub(super) fn process(name: &str, pid: u32, metrics: Vec<Metric>) -> ResourceMetrics {
+    resource(vec![text("process.executable.name", name), text("process.pid", &pid.to_string())], metrics)
+}
+
+/// What a batch holds: for each point the executable and pid that its resource names, the metric, start time, time
+/// and value; sorted.
+pub(super) fn told(batch: &Batch) -> Vec<(String, String, String, u64, u64, f64)> {
+    let mut told = Vec::new();
+    for resource in batch.resources() {
+        let name = |key: &str| {
+            let value = batch.attribute(resource.attrs, key.as_bytes());
+            value.and_then(crate::batch::Value::as_text).unwrap_or("-").to_owned()
+        };
+        let of = [name("process.executable.name"), name("process.pid")];
+        for metric in batch.scopes(resource).iter().flat_map(|scope| batch.metrics(scope)) {
+            for point in batch.points(metric) {
+                let [executable, pid] = of.clone();
+                let value = point.value.as_f64().unwrap();
+                let metric = batch.text(metric.name).to_owned();
+                told.push((executable, pid, metric, point.start, point.time, value));
+            }
+        }
+    }
+    told.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    told
+}
+
+/// What a pipeline makes of resources; the output is encoded and read again, so that it is what a backend gets.
+pub(super) fn sent(pipeline: &mut Pipeline, now: u64, resources: Vec<ResourceMetrics>) -> Batch {
+    let mut out = Batch::default();
+    pipeline.process(&batch(resources), now, &mut out).unwrap();
+    Batch::parse(out.encode(Keep::All).bytes).unwrap()
 }
 
 fn processes() -> Batch {

@@ -1,0 +1,72 @@
+//! Members and the series that they are rolled up into.
+
+use crate::batch::{Number, Path, PointRow};
+
+use super::super::table::Aged;
+
+/// No place in a table.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// One input series.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member {
+    pub value: Number,
+    pub start: u64,
+    /// When it last came, by our clock.
+    pub seen: u64,
+    /// The series it belongs to, and the next member of that.
+    pub group: u32,
+    pub next: u32,
+}
+
+impl Aged for Member {
+    fn seen(&self) -> u64 {
+        self.seen
+    }
+}
+
+/// One output series.
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    /// Numbers of its resource, scope and metric: what is sent stands in this order.
+    pub order: (u32, u32, u32),
+    /// What its members have counted since `start`.
+    pub total: Number,
+    pub start: u64,
+    pub seen: u64,
+    /// Its first member.
+    pub head: u32,
+    /// The batch in which it was last touched, its first point there, and where that stood: its texts are of that
+    /// batch. The time is the latest of its points.
+    pub round: u64,
+    pub point: PointRow,
+    pub at: Path,
+    /// The provenance of its points there.
+    pub inputs: Vec<u32>,
+}
+
+impl Aged for Group {
+    fn seen(&self) -> u64 {
+        self.seen
+    }
+}
+
+/// The sum of two numbers; an integer if both are.
+pub(super) fn sum(a: Number, b: Number) -> Number {
+    match (a, b) {
+        (Number::None, other) | (other, Number::None) => other,
+        (Number::Int(a), Number::Int(b)) => Number::Int(a.wrapping_add(b)),
+        (a, b) => Number::Double(a.as_f64().unwrap_or(0.0) + b.as_f64().unwrap_or(0.0)),
+    }
+}
+
+/// What a counter counted from `last` to `now`; none if it fell, which is a reset.
+pub(super) fn increase(last: Number, now: Number) -> Option<Number> {
+    match (last, now) {
+        (Number::Int(last), Number::Int(now)) => (now >= last).then(|| Number::Int(now.wrapping_sub(last))),
+        (last, now) => {
+            let (last, now) = (last.as_f64()?, now.as_f64()?);
+            (now >= last).then_some(Number::Double(now - last))
+        }
+    }
+}

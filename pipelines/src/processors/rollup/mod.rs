@@ -1,0 +1,292 @@
+//! `rollup`: collapses resources that differ in some attributes only, such as the processes of an executable, into
+//! one, correctly across batches and processes that start and die.
+//!
+//! Resources that agree on the attributes that stay become one; of each metric and set of point attributes there is
+//! one series below it.
+//!
+//! - A **cumulative monotonic sum** adds up what its members have counted. A member that falls or starts anew counts
+//!   from zero; one that is first seen counts from zero if it did not start before this pipeline, else from its first
+//!   value. The start time is that of the accumulation.
+//! - A **delta** is the sum of the batch's points.
+//! - A **gauge**, and a sum that is not monotonic, is a function of its members' last values. A member that has not
+//!   come for `stale_after` does not count any more.
+//! - Histograms, summaries and sums of no temporality stay with their own resources.
+//!
+//! What of a scrape comes in several batches gives a point a batch; put `interval` behind to send one.
+//!
+//! **Scope**: a host. **State**: the last value of each member, the total of each series. **Bound**: [`MAX_MEMBERS`]
+//! members in about 90 bytes each and [`MAX_GROUPS`] series; a series past it passes as it came, and is counted as
+//! evicted. Members that have not come for `forget_after` are forgotten. **Hold**: none. **Warm-up**: two scrapes, for
+//! a counter to be seen to rise. **Restart**: totals begin anew with a new start time, which is a reset.
+
+mod config;
+mod emit;
+mod memory;
+
+use std::collections::HashMap;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::Batch;
+use crate::batch::identity::set_digest;
+use crate::batch::{Number, Path, PointRow};
+
+use super::failed::Failed;
+use super::state::{Flush, Kept, State, Ticks, Turn};
+use super::table::Table;
+
+pub use config::Rollup;
+
+use memory::{Group, Member, NONE, increase, sum};
+
+/// How many members are remembered.
+pub const MAX_MEMBERS: usize = 1 << 18;
+/// How many series members are rolled up into.
+pub const MAX_GROUPS: usize = 1 << 16;
+
+/// What a `rollup` has seen. Times are Unix nanoseconds.
+#[derive(Debug, Clone)]
+pub(super) struct Rolling {
+    config: Rollup,
+    /// Totals count from here: the pipeline's start, or when something was last forgotten.
+    since: u64,
+    sweeps: Option<Ticks>,
+    members: Table<Member>,
+    groups: Table<Group>,
+    /// Numbers of resources, scopes and metrics by what they are.
+    orders: HashMap<u128, u32>,
+    /// Series that did not fit.
+    passed: u64,
+    round: u64,
+    /// Series touched by the batch at hand.
+    touched: Vec<u32>,
+    emptied: Vec<usize>,
+}
+
+/// What stands above a point.
+struct Above {
+    /// Digest of the resource without what is dropped.
+    resource: u128,
+    at: Path,
+    counts: bool,
+    now: u64,
+}
+
+impl Rolling {
+    pub(super) fn new(config: Rollup, start: u64) -> Self {
+        let sweeps = Ticks::new(start, config.forget_after);
+        let (members, groups) = (Table::new(MAX_MEMBERS), Table::new(MAX_GROUPS));
+        Self {
+            config,
+            since: start,
+            sweeps,
+            members,
+            groups,
+            orders: HashMap::new(),
+            passed: 0,
+            round: 0,
+            touched: Vec::new(),
+            emptied: Vec::new(),
+        }
+    }
+
+    fn metric(&mut self, batch: &mut Batch, above: &Above) {
+        let at = above.at;
+        batch.rework_points(at, |batch, _, point| {
+            let stays = match point.value {
+                // It says that there is no value: a member that is gone.
+                _ if point.flags & 1 != 0 => false,
+                Number::None => false,
+                _ => !self.point(batch, above, &point),
+            };
+            stays.then_some(point)
+        });
+        if batch.metric_at(at.metric).points.is_empty() {
+            self.emptied.push(at.metric);
+        }
+    }
+
+    /// Takes a point. False if there is no room for its series.
+    fn point(&mut self, batch: &Batch, above: &Above, point: &PointRow) -> bool {
+        let (value, start, now) = (point.value, point.start, above.now);
+        let known = self.members.locate(batch.identity(point));
+        let (place, counted) = match known {
+            Some(place) => {
+                let member = self.members.at_mut(place);
+                let again = member.start != start && start > member.start;
+                let more = if again { None } else { increase(member.value, value) };
+                (member.value, member.start, member.seen) = (value, start, now);
+                (place, more.unwrap_or(value))
+            }
+            None => {
+                let Some(place) = self.meet(batch, above, point) else {
+                    self.passed += 1;
+                    return false;
+                };
+                let from_zero = start >= self.since && start != 0;
+                (place, if from_zero { value } else { zero(value) })
+            }
+        };
+        let group = self.members.at_mut(place).group;
+        let row = self.groups.at_mut(group as usize);
+        if row.round != self.round {
+            (row.round, row.seen, row.at, row.point) = (self.round, now, above.at, *point);
+            row.inputs.clear();
+            if !above.counts {
+                row.total = Number::None;
+            }
+            self.touched.push(group);
+        }
+        row.point.time = row.point.time.max(point.time);
+        row.inputs.extend(batch.input_indexes(point));
+        // A delta counts by itself; a gauge's value is its members'.
+        row.total = sum(row.total, if above.counts { counted } else { value });
+        true
+    }
+
+    /// Makes a member of a series that is first seen; its place.
+    #[cold]
+    fn meet(&mut self, batch: &Batch, above: &Above, point: &PointRow) -> Option<usize> {
+        if self.members.is_full() {
+            return None;
+        }
+        let (scope, metric) =
+            (batch.scope_at(above.at.scope).digest, batch.metric_at(above.at.metric).digest);
+        let attributes = set_digest(batch, point.attrs);
+        let scope_key = mix(above.resource, scope);
+        let metric_key = mix(scope_key, metric);
+        let key = mix(metric_key, attributes);
+        let group = match self.groups.locate(key) {
+            Some(group) => group,
+            None if self.groups.is_full() => return None,
+            None => {
+                let order = [above.resource, scope_key, metric_key].map(|key| {
+                    let next = self.orders.len() as u32;
+                    *self.orders.entry(key).or_insert(next)
+                });
+                self.groups.add(
+                    key,
+                    Group {
+                        order: order.into(),
+                        total: Number::None,
+                        start: self.since,
+                        seen: above.now,
+                        head: NONE,
+                        round: 0,
+                        point: *point,
+                        at: above.at,
+                        inputs: Vec::new(),
+                    },
+                )
+            }
+        };
+        let head = &mut self.groups.at_mut(group).head;
+        let member = Member {
+            value: point.value,
+            start: point.start,
+            seen: above.now,
+            group: group as u32,
+            next: *head,
+        };
+        let place = self.members.add(batch.identity(point), member);
+        *head = place as u32;
+        Some(place)
+    }
+
+    /// Forgets members that have not come since `before`, and series without members.
+    fn forget(&mut self, before: u64) {
+        let known = self.members.len();
+        self.members.retain(|member| member.seen >= before);
+        if self.members.len() == known {
+            return;
+        }
+        // What was forgotten came last before then, and so did all that it counted.
+        self.since = self.since.max(before);
+        let mut place = 0;
+        let mut moved = Vec::with_capacity(self.groups.len());
+        self.groups.retain(|group| {
+            let stays = group.seen >= before;
+            moved.push(if stays { place } else { NONE });
+            place += u32::from(stays);
+            group.head = NONE;
+            stays
+        });
+        for place in 0..self.members.len() {
+            let member = self.members.at_mut(place);
+            member.group = moved.get(member.group as usize).copied().unwrap_or(NONE);
+            if member.group != NONE {
+                let head = &mut self.groups.at_mut(member.group as usize).head;
+                member.next = std::mem::replace(head, place as u32);
+            }
+        }
+        if self.groups.len() == 0 {
+            self.orders.clear();
+        }
+    }
+}
+
+fn zero(value: Number) -> Number {
+    if let Number::Int(_) = value { Number::Int(0) } else { Number::Double(0.0) }
+}
+
+fn mix(above: u128, own: u128) -> u128 {
+    let mut key = [0_u8; 32];
+    key[..16].copy_from_slice(&above.to_le_bytes());
+    key[16..].copy_from_slice(&own.to_le_bytes());
+    xxh3_128(&key)
+}
+
+impl State for Rolling {
+    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
+        let Turn { batch, now, .. } = turn;
+        batch.identify();
+        self.round += 1;
+        self.touched.clear();
+        self.emptied.clear();
+        for resource in 0..batch.resources().len() {
+            if !self.config.which.is_empty() && !self.config.which.holds(batch, resource, now) {
+                continue;
+            }
+            let attrs = batch.resource_at(resource).attrs;
+            let digest = batch.set_digest_of(attrs, |batch, attr| self.config.keeps(batch, attr));
+            for scope in batch.resource_at(resource).scopes.range() {
+                for metric in batch.scope_at(scope).metrics.range() {
+                    let row = *batch.metric_at(metric);
+                    if Rollup::rolls(&row) {
+                        let counts = row.monotonic && row.temporality == 2;
+                        let at = Path { resource, scope, metric, point: 0 };
+                        self.metric(batch, &Above { resource: digest, at, counts, now });
+                    }
+                }
+            }
+        }
+        self.emit(batch, now);
+        if let Some(sweeps) = &mut self.sweeps {
+            sweeps.pass(now);
+        }
+        Ok(())
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.sweeps.filter(|_| self.members.len() > 0).map(Ticks::next)
+    }
+
+    fn fire(&mut self, _at: u64, until: u64) -> Option<Flush> {
+        let sweeps = self.sweeps.as_mut()?;
+        sweeps.pass(until);
+        let before = sweeps.last().saturating_sub(sweeps.period());
+        self.forget(before);
+        None
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { series: (self.members.len() + self.groups.len()) as u64, held: 0, evicted: self.passed }
+    }
+
+    fn copy(&self) -> Box<dyn State> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

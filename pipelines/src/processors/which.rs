@@ -1,0 +1,52 @@
+//! Which resources a processor means: OTTL conditions about the resource, of which one has to hold.
+//!
+//! A condition that cannot be answered does not hold.
+
+use crate::Batch;
+use crate::ottl::{Condition, Context, NO_CACHE, Row, Style};
+use crate::yaml::{Fields, Node, Problem, keep};
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Which {
+    conditions: Vec<Condition>,
+}
+
+impl Which {
+    /// Reads a list of conditions, which may be missing.
+    pub(super) fn decode(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>) -> Self {
+        fields.take(key).map(|node| Self::of(node, problems)).unwrap_or_default()
+    }
+
+    fn of(node: &Node, problems: &mut Vec<Problem>) -> Self {
+        let mut conditions = Vec::new();
+        for item in keep(node.list(), problems).unwrap_or_default() {
+            let Some(text) = keep(item.located_text(), problems) else { continue };
+            match Condition::compile(&text, Context::Resource, Style::Either) {
+                Ok(condition) => conditions.push(condition),
+                Err(wrong) => problems.extend(wrong),
+            }
+        }
+        Self { conditions }
+    }
+
+    /// Whether nothing is asked.
+    pub(super) fn is_empty(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
+    /// Whether one of the conditions holds for a resource.
+    pub(super) fn holds(&self, batch: &Batch, resource: usize, now: u64) -> bool {
+        let row = Row {
+            batch,
+            resource: batch.resource_at(resource),
+            scope: None,
+            metric: None,
+            point: None,
+            exemplar: None,
+            cache: &NO_CACHE,
+            now,
+        };
+        self.conditions.iter().any(|condition| condition.holds(&row) == Ok(true))
+    }
+}
