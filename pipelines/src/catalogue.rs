@@ -10,6 +10,7 @@ use crate::yaml::Problems;
 pub const CATALOGUE: &[(&str, &str)] = &[
     ("baseline", include_str!("../catalogue/baseline.yaml")),
     ("priority-filter", include_str!("../catalogue/priority-filter.yaml")),
+    ("aggregated", include_str!("../catalogue/aggregated.yaml")),
     ("minimal", include_str!("../catalogue/minimal.yaml")),
 ];
 

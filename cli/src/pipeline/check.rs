@@ -56,7 +56,7 @@ fn check(file: &CollectorFile, named: Option<&str>) -> Result<Vec<Value>, Proble
 }
 
 fn document(entry: &PipelineEntry, plan: &Plan) -> Value {
-    let missing: Vec<&str> = plan.not_portable().map(|id| id.as_str()).collect();
+    let missing = plan.not_portable();
     json!({
         "pipeline": entry.id,
         "digest": plan.digest().to_string(),

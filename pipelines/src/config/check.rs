@@ -3,7 +3,7 @@
 use crate::processors;
 use crate::yaml::{Location, Problem, Problems, keep, nearest};
 
-use super::known::{is_portable, unknown_component};
+use super::known::{is_collectors, unknown_component};
 use super::{
     BatchSettings, CollectorFile, Component, Digest, MemoryLimiter, PipelineEntry, Plan, Section, Signal,
     Stage,
@@ -46,7 +46,7 @@ impl CollectorFile {
                 _ if processors::SUPPORTED.contains(&kind) => {
                     processors::Processor::decode(kind, &component.config, &mut problems);
                 }
-                _ if is_portable(kind) => {}
+                _ if is_collectors(kind) => {}
                 _ => problems.push(unknown(component)),
             }
         }

@@ -25,7 +25,7 @@ pub fn unknown_component<'a>(
 }
 
 /// Whether a stock Collector has a processor of this type.
-pub fn is_portable(kind: &str) -> bool {
+pub(super) fn is_collectors(kind: &str) -> bool {
     PROCESSORS.contains(&kind)
 }
 

@@ -17,7 +17,7 @@ mod splice;
 pub use component::{Component, ComponentId, Reference, Section};
 pub use digest::Digest;
 pub use file::CollectorFile;
-pub use known::{is_portable, unknown_component};
+pub use known::unknown_component;
 pub use machinery::{BatchSettings, MemoryLimiter};
 pub use plan::{Plan, Scope, Stage};
 pub use service::{PipelineEntry, Signal};

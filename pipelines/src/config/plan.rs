@@ -74,11 +74,6 @@ impl Plan {
         self.stages.iter().map(|stage| stage.processor.warm_up()).sum()
     }
 
-    /// The stages that a stock Collector lacks; without any, the pipeline runs on one as it is.
-    pub fn not_portable(&self) -> impl Iterator<Item = &ComponentId> {
-        self.stages.iter().map(|stage| &stage.id).filter(|id| !super::is_portable(id.kind()))
-    }
-
     /// The widest scope of any stage.
     pub fn scope(&self) -> Scope {
         self.stages.iter().map(|stage| stage.processor.scope()).max().unwrap_or(Scope::Point)

@@ -7,7 +7,7 @@
 use crate::template::emit;
 use crate::yaml::{self, Entry, Kind, Location, Lookup, Node};
 
-use super::{CollectorFile, ComponentId, PipelineEntry, Section};
+use super::{CollectorFile, PipelineEntry, Section};
 use crate::processors;
 
 /// Why a file cannot have the processors.
@@ -17,8 +17,8 @@ pub enum NotSpliced {
     #[error("{0}")]
     Problems(#[from] yaml::Problems),
     /// Stages that a stock Collector lacks.
-    #[error("a stock Collector lacks {}", names(.0))]
-    NotPortable(Vec<ComponentId>),
+    #[error("a stock Collector lacks {}", .0.join(", "))]
+    NotPortable(Vec<String>),
     /// A section is written in a way that is not spliced.
     #[error("{file}:{line}:{column}: {what}")]
     Layout {
@@ -31,10 +31,6 @@ pub enum NotSpliced {
         /// What stands there, and what was expected.
         what: &'static str,
     },
-}
-
-fn names(ids: &[ComponentId]) -> String {
-    ids.iter().map(ComponentId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 impl CollectorFile {
@@ -51,7 +47,7 @@ impl CollectorFile {
         lookup: Lookup<'_>,
     ) -> Result<String, NotSpliced> {
         let wanted = fragment.check(from)?;
-        let missing: Vec<ComponentId> = wanted.not_portable().cloned().collect();
+        let missing: Vec<String> = wanted.not_portable().into_iter().map(str::to_owned).collect();
         if !missing.is_empty() {
             return Err(NotSpliced::NotPortable(missing));
         }

@@ -55,9 +55,9 @@ fn what_is_not_the_pipelines_stays_to_the_byte() {
         .replace("[filter/old, batch]", "[filter/new, batch/phoenix]");
     let added: Vec<&str> =
         spliced.lines().filter(|line| !expected.lines().any(|other| other == *line)).collect();
-    assert!(added.iter().any(|line| *line == "  filter/new:"), "{spliced}");
+    assert!(added.contains(&"  filter/new:"), "{spliced}");
     assert!(added.iter().any(|line| line.contains(r#"- "metric.name == \"$$x\"""#)), "{spliced}");
-    assert!(added.iter().any(|line| *line == "  batch/phoenix:"), "{spliced}");
+    assert!(added.contains(&"  batch/phoenix:"), "{spliced}");
     for line in expected.lines() {
         assert!(spliced.lines().any(|other| other == line), "{line:?} is missing in\n{spliced}");
     }
@@ -120,6 +120,9 @@ fn what_cannot_be_is_refused_with_the_reason() {
     let missing =
         parse("file", FILE).with_processors("metrics/x", &parse("f", FRAGMENT), "metrics", &|_| None);
     assert!(missing.unwrap_err().to_string().contains("no pipeline \"metrics/x\""));
+    let ours =
+        "processors: { rollup/x: {} }\nservice: { pipelines: { metrics: { processors: [rollup/x] } } }\n";
+    assert_eq!(splice(FILE, ours).unwrap_err().to_string(), "a stock Collector lacks rollup");
     let flow =
         "processors: { filter/a: {} }\nservice: { pipelines: { metrics: { processors: [filter/a] } } }\n";
     assert!(
