@@ -26,4 +26,4 @@ bench: ## The figures of benches/README.md.
 	./target/release/phoenix-bench $(ARGS)
 
 fuzz: ## Each target for a minute; needs cargo-fuzz.
-	for target in batch config; do RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done
+	for target in batch config ottl json differential; do RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done

@@ -3,9 +3,12 @@
 mod counts_endpoint;
 mod demo;
 mod output;
+mod pipeline;
+mod remote;
 mod simulate;
 mod sink;
 mod stop;
+mod table;
 
 use std::process::ExitCode;
 
@@ -17,33 +20,37 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    options: remote::Options,
 }
 
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Args),
+    #[command(subcommand)]
+    Pipeline(pipeline::Command),
     Simulate(simulate::Args),
     Sink(sink::Args),
+    #[command(flatten)]
+    Remote(remote::Command),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("phoenix: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let Cli { command, options } = Cli::parse();
+    let outcome = match command {
+        Command::Demo(args) => serve(demo::run(args)),
+        Command::Pipeline(command) => pipeline::run(command),
+        Command::Simulate(args) => serve(simulate::run(args)),
+        Command::Sink(args) => serve(sink::run(args)),
+        Command::Remote(command) => serve(remote::run(command, &options)),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("phoenix: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
-        match command {
-            Command::Demo(args) => demo::run(args).await,
-            Command::Simulate(args) => simulate::run(args).await,
-            Command::Sink(args) => sink::run(args).await,
-        }
-    })
+fn serve(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Runtime::new()?.block_on(command)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -12,3 +12,9 @@ pub fn say(document: &impl Serialize) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(&line).and_then(|()| out.flush()).context("cannot write to standard output")
 }
+
+/// Writes text and a line's end, and flushes.
+pub fn line(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
+}

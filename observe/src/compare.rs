@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::collision::Collision;
 use crate::fate::{Fate, Record};
 use crate::label::Label;
-use crate::{Price, Settings, Summary, Variant, Volume};
+use crate::{Price, RuleReport, Settings, Summary, Variant, Volume};
 
 /// What both variants made of the same input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -86,6 +86,8 @@ pub struct VariantReport {
     pub latency: LatencySummary,
     /// Batches it failed on.
     pub failures: u64,
+    /// What each rule of its pipeline did, in order.
+    pub rules: Vec<RuleReport>,
 }
 
 /// Shares of the baseline that the candidate saves: 0.7 is 70 %. None where the baseline had nothing.
@@ -283,6 +285,7 @@ impl VariantReport {
             nanos_per_point: (cost.points > 0).then(|| cost.nanos as f64 / cost.points as f64),
             latency: cost.latency.summary(),
             failures: cost.failures,
+            rules: summary.rules[at].report(),
         }
     }
 

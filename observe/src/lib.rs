@@ -26,6 +26,7 @@ mod label;
 mod lens;
 mod observer;
 mod outputs;
+mod rules;
 mod series;
 mod settings;
 mod summary;
@@ -39,6 +40,7 @@ pub use critical::{Critical, Granularity};
 pub use evidence::{Evidence, Experiment, Horizon, Report, WindowRow};
 pub use lens::Lens;
 pub use observer::Observer;
+pub use rules::RuleReport;
 pub use settings::Settings;
 pub use summary::{Summary, Volume};
 

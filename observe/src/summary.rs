@@ -11,6 +11,7 @@ use crate::cost::Cost;
 use crate::critical::{self, CriticalTable};
 use crate::fate::Fates;
 use crate::lens::LensTable;
+use crate::rules::Rules;
 
 /// Points and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -76,6 +77,7 @@ pub struct Summary {
     pub(crate) collisions: [Collisions; 2],
     pub(crate) lenses: LensTable,
     pub(crate) critical: CriticalTable,
+    pub(crate) rules: [Rules; 2],
     /// What each variant cost.
     pub cost: [Cost; 2],
 }
@@ -104,6 +106,7 @@ impl Summary {
             self.units_delivered[at].merge(&other.units_delivered[at]);
             self.output_series[at].merge(&other.output_series[at]);
             self.collisions[at].merge(&other.collisions[at]);
+            self.rules[at].merge(&other.rules[at]);
             self.cost[at].merge(&other.cost[at]);
         }
     }

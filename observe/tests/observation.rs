@@ -102,6 +102,28 @@ fn a_candidate_that_is_the_baseline_differs_by_exactly_nothing() {
 }
 
 #[test]
+fn the_account_of_the_rules_adds_up_over_windows() {
+    let drop = "filter/disk: { metrics: { datapoint: ['metric.name == \"process.disk.io\"'] } }";
+    let mut bench = Bench::new(&[], &[drop]);
+    let mut host = Host::new(Profile::Realistic, Role::Batch, "batch-1", 40, 5);
+    for scrape in 0..3 {
+        let now = START + (scrape * 10 + 1) * SECOND;
+        bench.feed(&host.scrape(now), now);
+        let account = bench.variants[1].take_account();
+        bench.observer.account(Variant::Candidate, account);
+    }
+    let comparison = bench.comparison();
+    let [rule] = comparison.candidate.rules.as_slice() else { panic!("{:?}", comparison.candidate.rules) };
+    assert_eq!(
+        (rule.stage.as_str(), rule.rule.as_str()),
+        ("filter/disk", "metric.name == \"process.disk.io\"")
+    );
+    assert_eq!((rule.dropped, rule.series.value, rule.series.exact), (3 * 2 * 40, 2 * 40, true));
+    assert!(rule.samples.len() == 10 && rule.samples[0].contains("direction="), "{:?}", rule.samples);
+    assert!(comparison.baseline.rules.is_empty());
+}
+
+#[test]
 fn what_a_filter_drops_is_lost_by_name_and_everything_else_is_kept() {
     let drop = "filter/disk: { metrics: { datapoint: ['metric.name == \"process.disk.io\"'] } }";
     let mut bench = Bench::new(&[], &[drop]);

@@ -4,8 +4,8 @@
 //! so that no sender can claim a saving that its own counts do not show.
 
 use observe::{
-    Collision, Comparison, Coverage, LensError, LensReport, NamedCount, Price, SeriesSample, Vanished,
-    VariantReport, Volume,
+    Collision, Comparison, Coverage, LensError, LensReport, NamedCount, Price, RuleReport, SeriesSample,
+    Vanished, VariantReport, Volume,
 };
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -199,7 +199,26 @@ fn variant(from: &VariantReport) -> v1::VariantReport {
             max: latency.max,
         }),
         failures: from.failures,
+        rules: from.rules.iter().filter(|rule| rule.dropped + rule.changed > 0).take(20).map(rule).collect(),
     }
+}
+
+/// A rule in as few bytes as it is still understood by: a report is small.
+fn rule(from: &RuleReport) -> v1::RuleReport {
+    v1::RuleReport {
+        stage: from.stage.clone(),
+        rule: from.rule.chars().take(200).collect(),
+        dropped: from.dropped,
+        changed: from.changed,
+        series: Some(count(from.series)),
+        samples: from.samples.iter().take(3).cloned().collect(),
+    }
+}
+
+fn read_rule(from: v1::RuleReport) -> RuleReport {
+    let v1::RuleReport { stage, rule, dropped, changed, series, mut samples } = from;
+    samples.truncate(10);
+    RuleReport { stage, rule, dropped, changed, series: read_count(series), samples }
 }
 
 fn read_variant(from: v1::VariantReport) -> Result<VariantReport, Invalid> {
@@ -227,6 +246,7 @@ fn read_variant(from: v1::VariantReport) -> Result<VariantReport, Invalid> {
             max: latency.max,
         },
         failures: from.failures,
+        rules: from.rules.into_iter().take(100).map(read_rule).collect(),
     })
 }
 

@@ -5,6 +5,7 @@ mod delivery;
 mod experiment;
 mod harness;
 mod held;
+mod json;
 mod overload;
 mod receivers;
 mod reload;

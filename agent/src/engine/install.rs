@@ -70,8 +70,8 @@ impl Engine {
         let Some(lane) = guard.as_mut().and_then(|lane| lane.as_mut()) else { return };
         self.advance(&current, lane, now);
         self.count_rules(lane);
-        let Some(trial) = &mut lane.trial else { return };
-        trial.roll(now);
+        let Lane { baseline, trial: Some(trial), .. } = lane else { return };
+        trial.roll(baseline, now);
         let closed = std::mem::take(&mut trial.closed);
         // Taken while the lane is still held, so that no other generation comes in between; filing
         // takes a while, and batches need not wait for it.
@@ -83,10 +83,8 @@ impl Engine {
     /// Counts and files what is left in a lane whose generation ends at `now`.
     fn close(&self, lane: &mut Lane, now: u64) {
         self.count_rules(lane);
-        let Some(trial) = &mut lane.trial else { return };
-        trial.roll(now);
-        let summary = trial.observer.cut(now);
-        trial.closed.push((summary, trial.observer.interval_nanos()));
+        let Lane { baseline, trial: Some(trial), .. } = lane else { return };
+        trial.end(baseline, now);
         self.file(self.evidence(), std::mem::take(&mut trial.closed));
     }
 

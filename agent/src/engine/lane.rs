@@ -84,7 +84,7 @@ impl Lane {
         if let Some(trial) = trial {
             // No stage asks for a series' identity; only what observes does.
             input.identify();
-            trial.admit(input, now);
+            trial.admit(input, baseline, now);
         }
         let started = Instant::now();
         if let Err(failure) = baseline.process(input, now) {

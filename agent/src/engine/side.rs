@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pipelines::Batch;
 use pipelines::config::Plan;
-use pipelines::processors::{Flush, Kept, Pipeline, RuleCount};
+use pipelines::processors::{Flush, Kept, Pipeline, RuleAccount, RuleCount};
 
 /// A pipeline with its state and its output, whose memory is reused from batch to batch. A plan
 /// without stages has no pipeline: its output is the input itself.
@@ -77,6 +77,11 @@ impl Side {
     /// Points that each rule has dropped since this was last asked.
     pub fn take_rule_counts(&mut self) -> Vec<RuleCount> {
         self.pipeline.as_mut().map(Pipeline::take_rule_counts).unwrap_or_default()
+    }
+
+    /// What each rule did since this was last asked.
+    pub fn take_account(&mut self) -> Vec<RuleAccount> {
+        self.pipeline.as_mut().map(Pipeline::take_account).unwrap_or_default()
     }
 
     /// The output of the last [`Self::process`] of `input`.

@@ -53,16 +53,35 @@ impl Trial {
     }
 
     /// A batch was admitted at `now`.
-    pub fn admit(&mut self, input: &Batch, now: u64) {
-        self.roll(now);
+    pub fn admit(&mut self, input: &Batch, baseline: &mut Side, now: u64) {
+        self.roll(baseline, now);
         self.observer.input(input, now);
         self.assignment.assign(&mut self.splitter, input);
     }
 
     /// Closes the window that has ended by `now`.
-    pub fn roll(&mut self, now: u64) {
+    pub fn roll(&mut self, baseline: &mut Side, now: u64) {
+        if self.observer.is_over(now) {
+            self.account(baseline);
+        }
         if let Some(summary) = self.observer.roll(now) {
             self.closed.push((summary, self.observer.interval_nanos()));
+        }
+    }
+
+    /// Closes the open window early, because the generation ends at `now`.
+    pub fn end(&mut self, baseline: &mut Side, now: u64) {
+        self.roll(baseline, now);
+        self.account(baseline);
+        let summary = self.observer.cut(now);
+        self.closed.push((summary, self.observer.interval_nanos()));
+    }
+
+    /// Tells the observer what the rules of both pipelines did.
+    fn account(&mut self, baseline: &mut Side) {
+        self.observer.account(Variant::Baseline, baseline.take_account());
+        if let Some(side) = &mut self.side {
+            self.observer.account(Variant::Candidate, side.take_account());
         }
     }
 

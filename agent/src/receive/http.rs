@@ -1,93 +1,94 @@
-//! OTLP over HTTP: `POST /v1/{metrics,traces,logs}` with a protobuf body.
+//! OTLP over HTTP: `POST /v1/{metrics,traces,logs}` in protobuf or JSON.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use prost::Message as _;
 
 use super::compression::{Encoding, decompress};
 use super::grpc::Reply;
-use super::{Answer, Received, Refusal, Service, body};
+use super::media::Media;
+use super::{Received, Refusal, Service, body};
+use crate::admission::Permit;
 use crate::signal::Signal;
-use crate::status::PartialSuccess;
 
-const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
-
-/// Answers one request. An error's body is a `google.rpc.Status` in protobuf.
+/// Answers one request in the media type that it came in. An error's body is a `google.rpc.Status`.
 pub async fn serve(service: &Service, request: Request<Incoming>) -> Response<Reply> {
+    let media = Media::from_header(request.headers().get(CONTENT_TYPE));
+    let answer_in = *media.as_ref().unwrap_or(&Media::Protobuf);
     let Some(signal) = Signal::from_http_path(request.uri().path()) else {
         let path = request.uri().path();
         let refusal =
             Refusal::Unknown(format!("no {path} here: expected /v1/metrics, /v1/traces or /v1/logs"));
         service.metrics.refused(None, refusal.reason());
-        return refuse(&refusal);
+        return refuse(answer_in, &refusal);
     };
     if request.method() != Method::POST {
         service.metrics.refused(Some(signal), "unsupported");
         let refusal = Refusal::Unknown(format!("{} is not allowed here: expected POST", request.method()));
-        let mut response = refuse(&refusal);
+        let mut response = refuse(answer_in, &refusal);
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
     let (head, mut body) = request.into_parts();
-    match service.take(signal, read(service, &head, &mut body), None).await {
-        Ok(answer) => succeed(answer),
+    let received = async { read(service, signal, media?, &head, &mut body).await };
+    match service.take(signal, received, None).await {
+        Ok(answer) => respond(answer_in, StatusCode::OK, answer_in.success(signal, answer)),
         Err(refusal) => {
             if head.version < Version::HTTP_2 {
                 body::discard(&mut body).await;
             }
-            refuse(&refusal)
+            refuse(answer_in, &refusal)
         }
     }
 }
 
-async fn read(service: &Service, head: &Parts, body: &mut Incoming) -> Result<Received, Refusal> {
-    media_type(head.headers.get(CONTENT_TYPE))?;
+async fn read(
+    service: &Service,
+    signal: Signal,
+    media: Media,
+    head: &Parts,
+    body: &mut Incoming,
+) -> Result<Received, Refusal> {
     let encoding = Encoding::from_header(head.headers.get(CONTENT_ENCODING))?;
-    let (bytes, mut permit) = body::http_body(body, &service.budget, service.bounds()).await?;
+    let (wire, mut permit) = body::http_body(body, &service.budget, service.bounds()).await?;
+    let limit = service.bounds().max_bytes;
     let Some(encoding) = encoding else {
-        return Ok(Received { message: bytes, wire: None, permit });
+        let message = media.into_protobuf(signal, wire, limit, &mut permit)?;
+        hold(media, &message, &mut permit);
+        return Ok(Received { message, wire: None, permit });
     };
-    let message = decompress(encoding, &bytes, service.bounds().max_bytes, &mut permit)?;
-    Ok(Received { message, wire: Some((encoding, bytes)), permit })
-}
-
-fn media_type(value: Option<&HeaderValue>) -> Result<(), Refusal> {
-    let text = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/x-protobuf") {
-        return Ok(());
+    let message = decompress(encoding, &wire, limit, &mut permit)?;
+    if media == Media::Protobuf {
+        return Ok(Received { message, wire: Some((encoding, wire)), permit });
     }
-    let json = essence.eq_ignore_ascii_case("application/json");
-    let hint = if json { "; OTLP/JSON is not read by this version" } else { "" };
-    Err(Refusal::MediaType(format!("expected content-type application/x-protobuf, got '{essence}'{hint}")))
+    // What came compressed was JSON, which no destination is sent.
+    drop(wire);
+    let message = media.into_protobuf(signal, message, limit, &mut permit)?;
+    hold(media, &message, &mut permit);
+    Ok(Received { message, wire: None, permit })
 }
 
-fn succeed(answer: Answer) -> Response<Reply> {
-    let body = if answer == Answer::default() {
-        Bytes::new()
-    } else {
-        let rejected = i64::try_from(answer.rejected).unwrap_or(i64::MAX);
-        PartialSuccess { rejected, message: answer.message }.into_response()
-    };
-    respond(StatusCode::OK, body)
+/// The JSON is gone once it is read; only the message that was made of it is held on.
+fn hold(media: Media, message: &Bytes, permit: &mut Permit) {
+    if media == Media::Json {
+        permit.hold(message.len());
+    }
 }
 
-fn refuse(refusal: &Refusal) -> Response<Reply> {
-    let body = refusal.status().encode_to_vec().into();
-    let mut response = respond(refusal.http_status(), body);
+fn refuse(media: Media, refusal: &Refusal) -> Response<Reply> {
+    let mut response = respond(media, refusal.http_status(), media.status(refusal));
     if let Some(delay) = refusal.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
     }
     response
 }
 
-fn respond(status: StatusCode, body: Bytes) -> Response<Reply> {
+fn respond(media: Media, status: StatusCode, body: Bytes) -> Response<Reply> {
     let mut response = Response::new(Reply { data: Some(body), trailers: None });
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, PROTOBUF);
+    response.headers_mut().insert(CONTENT_TYPE, media.header());
     response
 }

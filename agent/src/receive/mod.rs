@@ -2,13 +2,15 @@
 //!
 //! What holds for every request: it is refused on its headers where they suffice; its bytes are
 //! budgeted before they are read and collected into one buffer; they are decompressed once, bounded;
-//! and a refusal always says whether to retry. Nothing here decodes a request.
+//! and a refusal always says whether to retry. Nothing here decodes a request into structs; one that comes as JSON
+//! is protobuf from here on.
 
 pub mod body;
 pub mod compression;
 mod grpc;
 mod http;
 mod listener;
+mod media;
 mod refusal;
 mod service;
 

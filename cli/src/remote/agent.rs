@@ -42,7 +42,9 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             show.list(&client.get(&format!("/agents?limit=200{labels}")).await?, &COLUMNS)
         }
         Command::Get { uid } => show.one(&client.get(&format!("/agents/{uid}")).await?, &COLUMNS),
-        Command::Delete { uid } => client.call(Method::DELETE, &format!("/agents/{uid}"), None).await.map(|_| ()),
+        Command::Delete { uid } => {
+            client.call(Method::DELETE, &format!("/agents/{uid}"), None).await.map(|_| ())
+        }
     }
 }
 

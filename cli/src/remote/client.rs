@@ -34,10 +34,13 @@ impl Client {
     /// # Errors
     /// An address that is none.
     pub fn new(server: &str) -> anyhow::Result<Self> {
-        let server: Uri = server.trim_end_matches('/').parse().with_context(|| format!("{server:?} is no URL"))?;
+        let server: Uri =
+            server.trim_end_matches('/').parse().with_context(|| format!("{server:?} is no URL"))?;
         match server.scheme_str() {
             Some("http" | "https") if server.host().is_some() => Ok(Self { server, token: None }),
-            _ => bail!("{server} is no address of a control plane; expected http://host:port or https://host:port"),
+            _ => bail!(
+                "{server} is no address of a control plane; expected http://host:port or https://host:port"
+            ),
         }
     }
 
@@ -86,7 +89,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::call`], and those of `each`.
-    pub async fn events(&self, path: &str, each: impl Fn(&Value) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub async fn events(
+        &self,
+        path: &str,
+        each: impl Fn(&Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let answer = self.send(Method::GET, path, None).await?;
         let status = answer.status();
         let mut body = answer.into_body();
@@ -109,10 +116,16 @@ impl Client {
         Ok(())
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Response<Incoming>> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Response<Incoming>> {
         let authority = self.server.authority().context("the server has no host")?;
         let mut sender = self.connect().await.with_context(|| format!("cannot reach {}", self.server))?;
-        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}")).header(HOST, authority.as_str());
+        let mut request =
+            Request::builder().method(method).uri(format!("/api/v1{path}")).header(HOST, authority.as_str());
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }

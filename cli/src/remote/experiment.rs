@@ -73,7 +73,9 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         Command::Get(which) => return one(&client.get(&path(&which, "")).await?, show),
         Command::Status(which) => return status(&client.get(&path(&which, "/status")).await?, show),
         Command::Results(which) => return results(&client.get(&path(&which, "/results")).await?, show),
-        Command::Watch(which) => return client.events(&path(&which, "/events"), |event| happened(event, show)).await,
+        Command::Watch(which) => {
+            return client.events(&path(&which, "/events"), |event| happened(event, show)).await;
+        }
         Command::Delete(which) => {
             client.call(Method::DELETE, &path(&which, ""), None).await?;
             return Ok(());
@@ -99,7 +101,8 @@ async fn create(file: PathBuf, start: bool, client: &Client, show: Show) -> anyh
     } else {
         std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?
     };
-    let body: Value = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
+    let body: Value =
+        serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
     let made = client.post("/experiments", &body).await?;
     if !start {
         return one(&made, show);

@@ -26,7 +26,9 @@ pub struct Args {
 
 pub async fn login(args: Args, show: Show) -> anyhow::Result<()> {
     let password = match &args.password_file {
-        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+        }
         None => from_stdin()?,
     };
     let client = Client::new(&args.server)?;
@@ -35,7 +37,8 @@ pub async fn login(args: Args, show: Show) -> anyhow::Result<()> {
     let token = answer["access_token"].as_str().context("the answer has no token")?;
     Session { server: args.server.clone(), token: token.to_owned() }.store()?;
     let shown = json!({ "server": args.server, "email": args.email, "role": answer["role"], "expires_in": answer["expires_in"] });
-    let columns = [("server", "/server"), ("email", "/email"), ("role", "/role"), ("seconds left", "/expires_in")];
+    let columns =
+        [("server", "/server"), ("email", "/email"), ("role", "/role"), ("seconds left", "/expires_in")];
     show.one(&shown, &columns)
 }
 

@@ -35,7 +35,8 @@ impl Session {
     pub fn load() -> anyhow::Result<Self> {
         let path = path()?;
         let Ok(text) = fs::read_to_string(&path) else { bail!("not logged in: run `phoenix login` first") };
-        serde_json::from_str(&text).with_context(|| format!("{} holds no session; log in again", path.display()))
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} holds no session; log in again", path.display()))
     }
 
     /// Keeps it.

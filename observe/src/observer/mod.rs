@@ -13,6 +13,7 @@ use drift::Latency;
 use hashbrown::HashMap;
 use pipelines::Batch;
 use pipelines::batch::{MetricRow, PointRow, ResourceRow};
+use pipelines::processors::RuleAccount;
 
 use crate::critical::Watched;
 use crate::fate::Fate;
@@ -213,6 +214,18 @@ impl Observer {
             self.watched.len() as u32 - 1
         });
         Some((place, bit))
+    }
+
+    /// Whether the open window is over at `now`: then [`Self::roll`] closes it, and what belongs to it must have been
+    /// told before.
+    #[must_use]
+    pub fn is_over(&self, now: u64) -> bool {
+        self.epoch_at(now) > self.epoch
+    }
+
+    /// What the rules of a variant's pipeline did since the last time, in the open window.
+    pub fn account(&mut self, variant: Variant, account: Vec<RuleAccount>) {
+        self.open.rules[variant.index()].add(account);
     }
 
     /// The variant's pipeline took `nanos` for `points` input points of one batch.

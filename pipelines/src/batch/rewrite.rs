@@ -47,13 +47,13 @@ impl AttributeList {
 }
 
 impl Batch {
-    /// Edits the owner's attributes. `list` is only there so that its memory is used again.
+    /// Edits the owner's attributes; false if nothing changed. `list` is only there so that its memory is used again.
     pub(crate) fn rewrite_attributes(
         &mut self,
         owner: Owner,
         list: &mut AttributeList,
         edit: impl FnOnce(&mut Self, &mut AttributeList),
-    ) {
+    ) -> bool {
         list.rows.clear();
         list.changed = false;
         list.rows.extend_from_slice(self.attributes(self.attrs_of(owner)));
@@ -63,6 +63,7 @@ impl Batch {
             self.attrs.extend_from_slice(&list.rows);
             self.put_attributes(owner, Rows { start, end: self.attrs.len() as u32 });
         }
+        list.changed
     }
 
     pub(crate) fn resource_at(&self, index: usize) -> &ResourceRow {

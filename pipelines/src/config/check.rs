@@ -3,7 +3,7 @@
 use crate::processors;
 use crate::yaml::{Location, Problem, Problems, keep, nearest};
 
-use super::known::unknown_component;
+use super::known::{is_collectors, unknown_component};
 use super::{
     BatchSettings, CollectorFile, Component, Digest, MemoryLimiter, PipelineEntry, Plan, Section, Signal,
     Stage,
@@ -27,6 +27,30 @@ impl CollectorFile {
         };
         let plan = self.plan(entry, &mut problems);
         if problems.is_empty() { Ok(plan) } else { Err(self.problems(problems)) }
+    }
+
+    /// Checks every metrics pipeline, and the processors that no pipeline uses as far as the Collector looks at
+    /// them: it decodes those, and finds what is only noticed when a processor is built in none of them.
+    ///
+    /// # Errors
+    /// All that is wrong with any of them.
+    pub fn check_all(&self) -> Result<Vec<(&PipelineEntry, Plan)>, Problems> {
+        let mut problems = Vec::new();
+        let metrics = self.pipelines().iter().filter(|entry| entry.signal == Signal::Metrics);
+        let plans = metrics.map(|entry| (entry, self.plan(entry, &mut problems))).collect();
+        let used = |id| self.pipelines().iter().any(|entry| entry.processors.iter().any(|one| one.id == id));
+        for component in self.components(Section::Processors).iter().filter(|one| !used(one.id.clone())) {
+            let kind = processors::canonical(component.id.kind());
+            match kind {
+                "attributes" | "resource" | "metricstransform" => {}
+                _ if processors::SUPPORTED.contains(&kind) => {
+                    processors::Processor::decode(kind, &component.config, &mut problems);
+                }
+                _ if is_collectors(kind) => {}
+                _ => problems.push(unknown(component)),
+            }
+        }
+        if problems.is_empty() { Ok(plans) } else { Err(self.problems(problems)) }
     }
 
     fn plan(&self, entry: &PipelineEntry, problems: &mut Vec<Problem>) -> Plan {
@@ -61,10 +85,14 @@ fn processor(
     problems: &mut Vec<Problem>,
 ) -> Result<Option<processors::Processor>, Problem> {
     if !processors::SUPPORTED.contains(&kind) {
-        let known = processors::SUPPORTED.iter().chain(&["batch", "memory_limiter"]).copied();
-        return Err(unknown_component(component.location, Section::Processors, kind, known));
+        return Err(unknown(component));
     }
     Ok(processors::Processor::decode(kind, &component.config, problems))
+}
+
+fn unknown(component: &Component) -> Problem {
+    let known = processors::SUPPORTED.iter().chain(&["batch", "memory_limiter"]).copied();
+    unknown_component(component.location, Section::Processors, component.id.kind(), known)
 }
 
 fn not_metrics(entry: &PipelineEntry, component: &Component, at: Location) -> Problem {

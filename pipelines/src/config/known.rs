@@ -24,6 +24,11 @@ pub fn unknown_component<'a>(
     problem.suggest(near.as_deref())
 }
 
+/// Whether a stock Collector has a processor of this type.
+pub(super) fn is_collectors(kind: &str) -> bool {
+    PROCESSORS.contains(&kind)
+}
+
 fn collector(section: Section) -> &'static [&'static str] {
     match section {
         Section::Receivers => RECEIVERS,

@@ -12,6 +12,7 @@ mod known;
 mod machinery;
 mod plan;
 mod service;
+mod splice;
 
 pub use component::{Component, ComponentId, Reference, Section};
 pub use digest::Digest;
@@ -20,6 +21,7 @@ pub use known::unknown_component;
 pub use machinery::{BatchSettings, MemoryLimiter};
 pub use plan::{Plan, Scope, Stage};
 pub use service::{PipelineEntry, Signal};
+pub use splice::NotSpliced;
 
 #[cfg(test)]
 mod tests;

@@ -86,6 +86,22 @@ struct Written<'a> {
     converted_type: Option<&'a Node>,
 }
 
+/// A list of actions as a rule of the account: what each does, and to which attribute.
+pub(super) fn rule(config: &Node, key: &str) -> String {
+    let entry = |node: &Node, key: &str| {
+        let entries = node.entries().unwrap_or_default();
+        entries.iter().find(|entry| entry.key.text == key).map(|entry| entry.value.clone())
+    };
+    let word = |action: &Node, key: &str| Some(entry(action, key)?.text().ok()?.to_owned());
+    let actions = entry(config, key);
+    let actions = actions.as_ref().and_then(|actions| actions.list().ok()).unwrap_or_default();
+    let words = actions.iter().map(|action| {
+        let target = word(action, "key").or_else(|| word(action, "pattern")).unwrap_or_default();
+        format!("{} {target}", word(action, "action").unwrap_or_default())
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
 /// Decodes a list of actions, which must not be empty.
 pub(super) fn decode(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>) -> Vec<Action> {
     let Some(node) = keep(fields.required(key), problems) else { return Vec::new() };

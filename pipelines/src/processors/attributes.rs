@@ -2,8 +2,10 @@
 
 use crate::Batch;
 use crate::batch::{Owner, Path};
+use crate::ottl::Context;
 use crate::yaml::{Fields, Node, Problem, keep};
 
+use super::account::{Effect, Tallies};
 use super::actions::{self, Action};
 use super::edit::Prepared;
 use super::selection::{MatchType, Names, regexp_options};
@@ -12,6 +14,8 @@ use super::selection::{MatchType, Names, regexp_options};
 #[derive(Debug, Clone)]
 pub struct Attributes {
     actions: Vec<Action>,
+    /// All of them, as the one rule of the account.
+    rule: [String; 1],
     include: Option<Names>,
     exclude: Option<Names>,
 }
@@ -23,10 +27,15 @@ impl Attributes {
         let include = fields.take("include").and_then(|node| selection(node, problems));
         let exclude = fields.take("exclude").and_then(|node| selection(node, problems));
         fields.finish(problems);
-        Some(Self { actions, include, exclude })
+        let rule = [actions::rule(config, "actions")];
+        Some(Self { actions, rule, include, exclude })
     }
 
-    pub(super) fn run(&self, batch: &mut Batch) {
+    pub(super) fn rules(&self) -> &[String] {
+        &self.rule
+    }
+
+    pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) {
         let mut prepared = Prepared::new(batch, &self.actions);
         for resource in 0..batch.resources().len() {
             for scope in batch.resource_at(resource).scopes.range() {
@@ -35,7 +44,10 @@ impl Attributes {
                         continue;
                     }
                     for point in batch.metric_at(metric).points.range() {
-                        prepared.run(batch, Owner::Point(Path { resource, scope, metric, point }));
+                        let path = Path { resource, scope, metric, point };
+                        if prepared.run(batch, Owner::Point(path)) {
+                            tallies.count(0, Effect::Changed, batch, path, Context::DataPoint);
+                        }
                     }
                 }
             }

@@ -29,14 +29,14 @@ impl<'c> Prepared<'c> {
         Self { actions: actions.collect(), list: AttributeList::default() }
     }
 
-    /// Carries out every action, in order, on the attributes of one row.
-    pub(super) fn run(&mut self, batch: &mut Batch, owner: Owner) {
+    /// Carries out every action, in order, on the attributes of one row; false if that changed nothing.
+    pub(super) fn run(&mut self, batch: &mut Batch, owner: Owner) -> bool {
         let Self { actions, list } = self;
         batch.rewrite_attributes(owner, list, |batch, list| {
             for (action, spans) in actions.iter() {
                 apply(action, spans, batch, list);
             }
-        });
+        })
     }
 }
 

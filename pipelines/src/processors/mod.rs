@@ -3,6 +3,7 @@
 //! Each processor has the Collector's name, config and semantics. Decoding a config compiles everything in
 //! it, so that whatever decodes also builds and no batch can find a mistake in a config.
 
+mod account;
 mod actions;
 mod attributes;
 mod constant;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use crate::config::Scope;
 use crate::yaml::{Node, Problem};
 
+pub use account::{RuleAccount, SeriesSeen};
 pub use attributes::Attributes;
 pub use cumulativetodelta::CumulativeToDelta;
 pub use deltatorate::DeltaToRate;
@@ -44,6 +46,7 @@ pub use rollup::Rollup;
 pub use state::{Flush, Kept};
 pub use transform::Transform;
 
+use account::{Tallies, Tally};
 use failed::Failed;
 use state::{State, Turn};
 
@@ -145,10 +148,13 @@ impl Processor {
         }
     }
 
-    /// What it counts dropped points by, each as it is written in the config.
+    /// What it accounts by, each as it is written in the config.
     fn rules(&self) -> &[String] {
         match self {
             Self::Filter(filter) => filter.rules(),
+            Self::Transform(transform) => transform.rules(),
+            Self::Attributes(attributes) => attributes.rules(),
+            Self::Resource(resource) => resource.rules(),
             _ => &[],
         }
     }
@@ -174,13 +180,14 @@ impl Processor {
     }
 
     /// Edits a batch in place; for processors without a memory.
-    fn run(&self, turn: Turn<'_>, dropped: &mut [u64]) -> Result<(), Failed> {
-        let Turn { batch, now, .. } = turn;
+    fn run(&self, turn: Turn<'_>, tallies: &mut [Tally]) -> Result<(), Failed> {
+        let Turn { batch, now, input } = turn;
+        let tallies = Tallies::new(input, tallies);
         match self {
-            Self::Filter(filter) => return filter.run(batch, now, dropped),
-            Self::Transform(transform) => return transform.run(batch, now),
-            Self::Attributes(attributes) => attributes.run(batch),
-            Self::Resource(resource) => resource.run(batch),
+            Self::Filter(filter) => return filter.run(batch, now, tallies),
+            Self::Transform(transform) => return transform.run(batch, now, tallies),
+            Self::Attributes(attributes) => attributes.run(batch, tallies),
+            Self::Resource(resource) => resource.run(batch, tallies),
             Self::GroupByAttrs(group) => group.run(batch),
             Self::DeltaToRate(rate) => return rate.run(batch),
             Self::MetricsTransform(transform) => return transform.run(batch),

@@ -5,6 +5,7 @@ use crate::config::{ComponentId, Digest, Plan};
 use crate::ottl::Failure;
 
 use super::Processor;
+use super::account::{RuleAccount, Tally};
 use super::state::{Flush, Kept, State, Turn};
 
 /// A pipeline that processes batches, one at a time, and lets time pass between them.
@@ -21,8 +22,8 @@ pub(super) struct Running {
     processor: Processor,
     /// What it remembers between batches, if it does.
     state: Option<Box<dyn State>>,
-    /// Points dropped by each of the processor's rules.
-    dropped: Vec<u64>,
+    /// What each of the processor's rules did.
+    tallies: Vec<Tally>,
 }
 
 /// Why a batch was refused: a condition failed in a stage that propagates errors, or the stage cannot work on it.
@@ -54,7 +55,7 @@ impl Running {
     fn run(&mut self, turn: Turn<'_>) -> Result<(), Refused> {
         let outcome = match &mut self.state {
             Some(state) => state.run(turn),
-            None => self.processor.run(turn, &mut self.dropped),
+            None => self.processor.run(turn, &mut self.tallies),
         };
         outcome.map_err(|failed| Refused {
             stage: self.id.clone(),
@@ -76,7 +77,7 @@ impl Pipeline {
         let stages = plan.stages().iter().map(|stage| Running {
             id: stage.id.clone(),
             digest: stage.digest,
-            dropped: vec![0; stage.processor.rules().len()],
+            tallies: vec![Tally::default(); stage.processor.rules().len()],
             state: stage.processor.start(start),
             processor: stage.processor.clone(),
         });
@@ -172,12 +173,22 @@ impl Pipeline {
     pub fn take_rule_counts(&mut self) -> Vec<RuleCount> {
         let mut counts = Vec::new();
         for stage in &mut self.stages {
-            for (rule, dropped) in stage.processor.rules().iter().zip(&mut stage.dropped) {
+            for (rule, tally) in stage.processor.rules().iter().zip(&mut stage.tallies) {
                 let (stage, rule) = (stage.id.clone(), rule.clone());
-                counts.push(RuleCount { stage, rule, points: std::mem::take(dropped) });
+                counts.push(RuleCount { stage, rule, points: std::mem::take(&mut tally.points) });
             }
         }
         counts
+    }
+
+    /// What each rule has done since this was last asked. Series are told where the input was identified.
+    pub fn take_account(&mut self) -> Vec<RuleAccount> {
+        let mut accounts = Vec::new();
+        for stage in &mut self.stages {
+            let rules = stage.processor.rules().iter().zip(&mut stage.tallies);
+            accounts.extend(rules.map(|(rule, tally)| tally.take(&stage.id, rule)));
+        }
+        accounts
     }
 
     /// What the stages' state is kept by.
@@ -193,26 +204,26 @@ impl Pipeline {
     /// A stage with all that it gathered; what stays here has gathered nothing.
     pub(super) fn take_stage(&mut self, place: usize) -> Gathered {
         let stage = &mut self.stages[place];
-        let nothing = vec![0; stage.dropped.len()];
-        (stage.state.take(), std::mem::replace(&mut stage.dropped, nothing))
+        let nothing = vec![Tally::default(); stage.tallies.len()];
+        (stage.state.take(), std::mem::replace(&mut stage.tallies, nothing))
     }
 
     /// The same state for another variant; what was counted stays here.
     pub(super) fn copy_stage(&self, place: usize) -> Gathered {
         let stage = &self.stages[place];
-        (stage.state.as_ref().map(|state| state.copy()), vec![0; stage.dropped.len()])
+        (stage.state.as_ref().map(|state| state.copy()), vec![Tally::default(); stage.tallies.len()])
     }
 
-    pub(super) fn put_stage(&mut self, place: usize, (state, dropped): Gathered) {
-        self.stages[place].dropped = dropped;
+    pub(super) fn put_stage(&mut self, place: usize, (state, tallies): Gathered) {
+        self.stages[place].tallies = tallies;
         if state.is_some() {
             self.stages[place].state = state;
         }
     }
 }
 
-/// A stage's state, and what its rules have dropped.
-pub(super) type Gathered = (Option<Box<dyn State>>, Vec<u64>);
+/// A stage's state, and what its rules have done.
+pub(super) type Gathered = (Option<Box<dyn State>>, Vec<Tally>);
 
 fn run(stages: &mut [Running], input: &Batch, batch: &mut Batch, now: u64) -> Result<(), Refused> {
     let mut first = Ok(());

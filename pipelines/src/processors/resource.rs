@@ -1,9 +1,11 @@
 //! `resource`: edits the attributes of resources. Resources that become equal are not merged.
 
 use crate::Batch;
-use crate::batch::Owner;
+use crate::batch::{Owner, Path};
+use crate::ottl::Context;
 use crate::yaml::{Node, Problem, keep};
 
+use super::account::{Effect, Tallies};
 use super::actions::{self, Action};
 use super::edit::Prepared;
 
@@ -11,6 +13,8 @@ use super::edit::Prepared;
 #[derive(Debug, Clone)]
 pub struct Resource {
     actions: Vec<Action>,
+    /// All of them, as the one rule of the account.
+    rule: [String; 1],
 }
 
 impl Resource {
@@ -18,13 +22,21 @@ impl Resource {
         let mut fields = keep(config.map(), problems)?;
         let actions = actions::decode(&mut fields, "attributes", problems);
         fields.finish(problems);
-        Some(Self { actions })
+        let rule = [actions::rule(config, "attributes")];
+        Some(Self { actions, rule })
     }
 
-    pub(super) fn run(&self, batch: &mut Batch) {
+    pub(super) fn rules(&self) -> &[String] {
+        &self.rule
+    }
+
+    pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) {
         let mut prepared = Prepared::new(batch, &self.actions);
         for resource in 0..batch.resources().len() {
-            prepared.run(batch, Owner::Resource(resource));
+            if prepared.run(batch, Owner::Resource(resource)) {
+                let path = Path { resource, ..Path::default() };
+                tallies.count(0, Effect::Changed, batch, path, Context::Resource);
+            }
         }
     }
 }

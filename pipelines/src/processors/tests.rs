@@ -137,6 +137,44 @@ fn a_filter_counts_what_each_rule_dropped_for_the_first_that_did() {
 }
 
 #[test]
+fn the_account_tells_series_and_samples_by_rule_and_is_taken_by_the_window() {
+    let mut pipeline = pipeline(
+        "  filter:
+    metrics:
+      datapoint: ['metric.name == \"memory\"', 'value_int == 77']
+  resource:
+    attributes: [{ key: host.name, value: web-1, action: upsert }]
+  transform:
+    metric_statements: ['set(datapoint.attributes[\"x\"], 1) where metric.name == \"cpu\"']",
+        "filter, resource, transform",
+    );
+    let (mut input, mut out) = (processes(), Batch::default());
+    input.identify();
+    let dropped: Vec<u32> = (0..3)
+        .map(|_| {
+            pipeline.process(&input, 0, &mut out).unwrap();
+            (input.point_count() - out.point_count()) as u32
+        })
+        .collect();
+    let account = pipeline.take_account();
+    let rules: Vec<&str> = account.iter().map(|rule| rule.rule.as_str()).collect();
+    assert_eq!(rules[..3], ["metric.name == \"memory\"", "value_int == 77", "upsert host.name"]);
+    assert_eq!(account[0].dropped, u64::from(dropped.iter().sum::<u32>()));
+    assert_eq!(account[0].series.count(), (u64::from(dropped[0]), true), "a series counts once");
+    assert!(account[0].samples[0].starts_with("memory{"), "{:?}", account[0].samples);
+    assert_eq!((account[1].dropped, account[1].series.count()), (0, (0, true)));
+    assert_eq!(account[2].changed, 3 * out.point_count() as u64);
+    assert!(account[3].changed > 0 && account[3].dropped == 0);
+    assert!(pipeline.take_account().iter().all(|rule| rule.dropped == 0 && rule.samples.is_empty()));
+    pipeline.process(&input, 0, &mut out).unwrap();
+    assert_eq!(
+        pipeline.take_account()[0].series.count().0,
+        u64::from(dropped[0]),
+        "a new window counts anew"
+    );
+}
+
+#[test]
 fn a_failing_condition_refuses_the_batch_only_in_propagate_mode() {
     let failing = |mode: &str| {
         let processors = format!(

@@ -7,7 +7,7 @@ use crate::yaml::{Kind, Node, is_plain_text, parse_duration};
 use super::literal;
 
 /// Writes a tree. What is read from the text is the same tree, places aside.
-pub(super) fn yaml(node: &Node) -> String {
+pub(crate) fn yaml(node: &Node) -> String {
     let mut out = String::new();
     match &node.kind {
         Kind::Map(entries) if !entries.is_empty() => block(node, 0, &mut out),

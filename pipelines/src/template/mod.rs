@@ -7,7 +7,7 @@
 
 mod claim;
 mod decode;
-mod emit;
+pub(crate) mod emit;
 mod engine;
 mod invalid;
 mod literal;

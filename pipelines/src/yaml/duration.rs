@@ -1,7 +1,7 @@
 //! Durations as Go writes them.
 
 /// Reads `1h30m`, `-2.5s`, `250ms` or `0` to nanoseconds.
-pub(crate) fn parse(text: &str) -> Option<i64> {
+pub fn parse(text: &str) -> Option<i64> {
     let (sign, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(text)),

@@ -15,7 +15,7 @@ mod read;
 mod scalar;
 mod text;
 
-pub(crate) use duration::parse as parse_duration;
+pub use duration::parse as parse_duration;
 pub use fields::Fields;
 pub use node::{Entry, Key, Kind, Node};
 pub use problem::{Location, Problem, Problems, keep, nearest};

@@ -1,8 +1,8 @@
 //! A report says the same on the other side, fits, and is refused where it cannot be true.
 
 use observe::{
-    Collision, Comparison, Count, Coverage, LensError, LensReport, NamedCount, Price, SeriesSample, Vanished,
-    VariantReport, Volume,
+    Collision, Comparison, Count, Coverage, LensError, LensReport, NamedCount, Price, RuleReport,
+    SeriesSample, Vanished, VariantReport, Volume,
 };
 
 use super::{Findings, Invalid};
@@ -29,6 +29,14 @@ fn variant(scale: u64) -> VariantReport {
         nanos_per_point: Some(512.25),
         latency: observe::LatencySummary { count: 6, p50: 1_000, p99: 2_000, max: 3_000 },
         failures: 1,
+        rules: vec![RuleReport {
+            stage: "filter/small".to_owned(),
+            rule: "metric.name == \"process.disk.io\"".to_owned(),
+            dropped: 4_212,
+            changed: 0,
+            series: count(602),
+            samples: vec!["process.disk.io{bash pid=7, direction=read}".to_owned()],
+        }],
     }
 }
 

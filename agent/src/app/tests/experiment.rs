@@ -78,6 +78,9 @@ async fn a_mirror_delivers_the_received_request_and_measures_the_candidate() {
     assert_eq!(generation["baseline"]["output"]["points"], 400);
     assert_eq!(generation["baseline"]["delivered"]["points"], 400);
     assert_eq!(generation["candidate"]["output"]["points"], 200);
+    let rule = &generation["candidate"]["rules"][1];
+    assert_eq!((rule["stage"].as_str(), rule["dropped"].as_u64()), (Some("filter/odd"), Some(200)), "{rule}");
+    assert!(rule["samples"].as_array().is_some_and(|samples| !samples.is_empty()), "{rule}");
     assert_eq!(generation["candidate"]["delivered"]["points"], 0);
     assert_eq!(generation["baseline"]["units"]["value"], 100);
     assert_eq!(generation["baseline"]["units_delivered"]["value"], 100);

@@ -110,7 +110,7 @@ async fn http_refusals_carry_their_status_in_the_line_and_in_the_body() {
         ("POST", "/v1/metrics", &[PROTOBUF], vec![0; 10_001], 413),
         ("POST", "/v1/metrics", &[PROTOBUF, zstd], bomb, 413),
         ("POST", "/v1/metrics", &[PROTOBUF, ("content-encoding", "br")], vec![1], 415),
-        ("POST", "/v1/metrics", &[("content-type", "application/json")], b"{}".to_vec(), 415),
+        ("POST", "/v1/metrics", &[("content-type", "text/plain")], b"{}".to_vec(), 415),
         ("POST", "/v1/metrics", &[], Vec::new(), 415),
         ("POST", "/v1/profiles", &[PROTOBUF], Vec::new(), 404),
         ("GET", "/v1/traces", &[], Vec::new(), 405),

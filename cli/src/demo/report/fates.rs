@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use observe::{Comparison, NamedCount};
 
 use super::Act;
-use super::table::{clip, render};
 use crate::demo::numbers::exact;
+use crate::table::{clip, render};
 
 /// Executables named for each metric.
 const NAMED: usize = 2;

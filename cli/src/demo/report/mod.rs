@@ -5,7 +5,6 @@
 mod fates;
 mod second_act;
 mod sides;
-mod table;
 mod verdict;
 
 use std::collections::BTreeMap;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use observe::{Collision, Vanished};
 
 use super::sides::series_saving;
-use super::table::render;
 use super::{Trial, TrialFacts, title, wrap};
 use crate::demo::numbers::exact;
+use crate::table::render;
 
 /// Executables named of those that vanish, and identities named of those that collide.
 const NAMED: usize = 8;

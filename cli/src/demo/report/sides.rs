@@ -3,9 +3,9 @@
 use observe::{Comparison, LensReport, VariantReport};
 
 use super::Act;
-use super::table::{clip, render};
 use super::verdict::saved;
 use crate::demo::numbers::{bytes, dollars, error, nanos, percent, short};
+use crate::table::{clip, render};
 
 type Quantity = (&'static str, fn(&VariantReport) -> f64, fn(f64) -> String);
 

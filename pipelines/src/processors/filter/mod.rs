@@ -10,6 +10,7 @@ mod pass;
 
 use crate::Batch;
 
+use super::account::Tallies;
 use super::failed::Failed;
 use pass::Pass;
 
@@ -47,12 +48,12 @@ impl Filter {
     }
 
     /// Filters the batch. An error names the rule that failed, where errors are to be propagated.
-    pub(super) fn run(&self, batch: &mut Batch, now: u64, dropped: &mut [u64]) -> Result<(), Failed> {
+    pub(super) fn run(&self, batch: &mut Batch, now: u64, mut tallies: Tallies<'_>) -> Result<(), Failed> {
         let mut first = 0;
         for pass in &self.passes {
-            let counts = dropped.get_mut(first..).unwrap_or_default();
             let rule = |rule: usize| self.rules.get(first + rule).map_or("", String::as_str);
-            pass.run(batch, now, counts).map_err(|(index, why)| Failed::new(rule(index), why))?;
+            pass.run(batch, now, tallies.from(first))
+                .map_err(|(index, why)| Failed::new(rule(index), why))?;
             first += pass.rules.len();
         }
         Ok(())

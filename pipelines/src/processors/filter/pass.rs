@@ -7,6 +7,7 @@ use crate::Batch;
 use crate::batch::{MetricKind, Path};
 use crate::ottl::{Condition, Context, Failure, Level, NO_CACHE, Row};
 
+use super::super::account::{Effect, Tallies};
 use super::super::error_mode::ErrorMode;
 use super::Empty;
 use super::legacy::Properties;
@@ -57,25 +58,21 @@ impl Pass {
         &self,
         batch: &mut Batch,
         now: u64,
-        dropped: &mut [u64],
+        tallies: Tallies<'_>,
     ) -> Result<(), (usize, Failure)> {
         let mut asking =
-            Asking { pass: self, now, answers: vec![None; self.rules.len()], dropped, failure: None };
+            Asking { pass: self, now, answers: vec![None; self.rules.len()], tallies, failure: None };
         match self.context {
             Context::Resource => batch.retain_resources(|batch, resource| {
                 let path = Path { resource, ..Path::default() };
-                asking.keeps(batch, path, |batch| points_of_resource(batch, resource))
+                asking.keeps(batch, path)
             }),
-            Context::Scope => batch.retain_scopes(|batch, path| {
-                asking.keeps(batch, path, |batch| points_of_scope(batch, path.scope))
-            }),
-            Context::Metric => batch.retain_metrics(|batch, path| {
-                asking.keeps(batch, path, |batch| batch.metric_at(path.metric).points.len())
-            }),
+            Context::Scope => batch.retain_scopes(|batch, path| asking.keeps(batch, path)),
+            Context::Metric => batch.retain_metrics(|batch, path| asking.keeps(batch, path)),
             // No filter asks about exemplars.
             Context::Exemplar => {}
             Context::DataPoint => {
-                batch.retain_points(|batch, path| asking.keeps(batch, path, |_| 1));
+                batch.retain_points(|batch, path| asking.keeps(batch, path));
                 batch.retain_metrics(|batch, path| {
                     let metric = batch.metric_at(path.metric);
                     metric.kind == MetricKind::None || !metric.points.is_empty()
@@ -93,27 +90,19 @@ impl Pass {
     }
 }
 
-fn points_of_scope(batch: &Batch, scope: usize) -> usize {
-    batch.metrics(batch.scope_at(scope)).iter().map(|metric| metric.points.len()).sum()
-}
-
-fn points_of_resource(batch: &Batch, resource: usize) -> usize {
-    batch.resource_at(resource).scopes.range().map(|scope| points_of_scope(batch, scope)).sum()
-}
-
 /// A pass under way.
 struct Asking<'p> {
     pass: &'p Pass,
     now: u64,
     /// What each rule last answered, and about which row of its level.
     answers: Vec<Option<(usize, Result<bool, Failure>)>>,
-    dropped: &'p mut [u64],
+    tallies: Tallies<'p>,
     /// The first failure that is to be propagated.
     failure: Option<(usize, Failure)>,
 }
 
 impl Asking<'_> {
-    fn keeps(&mut self, batch: &Batch, path: Path, points: impl Fn(&Batch) -> usize) -> bool {
+    fn keeps(&mut self, batch: &Batch, path: Path) -> bool {
         let context = self.pass.context;
         let row = Row {
             batch,
@@ -130,9 +119,7 @@ impl Asking<'_> {
             match answer {
                 Ok(false) => {}
                 Ok(true) => {
-                    if let Some(dropped) = self.dropped.get_mut(index) {
-                        *dropped += points(batch) as u64;
-                    }
+                    self.tallies.count(index, Effect::Dropped, batch, path, context);
                     return false;
                 }
                 Err(_) if self.pass.error_mode == ErrorMode::Ignore => {}

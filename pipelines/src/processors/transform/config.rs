@@ -24,7 +24,7 @@ impl Transform {
         }
         fields.finish(problems);
         let groups = written.map(|node| groups(node, mode, problems)).unwrap_or_default();
-        Some(Self { groups })
+        Some(Self::new(groups))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::batch::data::Exemplar;
 use crate::batch::{MetricKind, Path};
 use crate::ottl::{Condition, Context, Failure, Level, Statement, Work};
 
+use super::account::{Effect, Tallies};
 use super::error_mode::ErrorMode;
 use super::failed::Failed;
 
@@ -17,6 +18,8 @@ use super::failed::Failed;
 #[derive(Debug, Clone)]
 pub struct Transform {
     groups: Vec<Group>,
+    /// Every statement of every group, in order.
+    rules: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -29,8 +32,23 @@ struct Group {
 }
 
 impl Transform {
-    pub(super) fn run(&self, batch: &mut Batch, now: u64) -> Result<(), Failed> {
-        self.groups.iter().try_for_each(|group| group.run(batch, now))
+    fn new(groups: Vec<Group>) -> Self {
+        let statements = groups.iter().flat_map(|group| &group.statements);
+        let rules = statements.map(|statement| statement.text().to_owned()).collect();
+        Self { groups, rules }
+    }
+
+    pub(super) fn rules(&self) -> &[String] {
+        &self.rules
+    }
+
+    pub(super) fn run(&self, batch: &mut Batch, now: u64, mut tallies: Tallies<'_>) -> Result<(), Failed> {
+        let mut first = 0;
+        for group in &self.groups {
+            group.run(batch, now, tallies.from(first))?;
+            first += group.statements.len();
+        }
+        Ok(())
     }
 
     pub(super) fn is_identity(&self) -> bool {
@@ -46,13 +64,15 @@ struct Visit<'g, 'b> {
     answers: Vec<Option<(usize, Result<bool, Failure>)>>,
     /// Conditions that read this or what is below it are asked every time.
     stable: Level,
+    tallies: Tallies<'b>,
 }
 
 impl Group {
-    fn run(&self, batch: &mut Batch, now: u64) -> Result<(), Failed> {
+    fn run(&self, batch: &mut Batch, now: u64, tallies: Tallies<'_>) -> Result<(), Failed> {
         let stable = self.statements.iter().map(Statement::changes).min().unwrap_or(Level::Always);
         let work = Work::new(batch, self.context, self.statements.len(), now);
-        let mut visit = Visit { group: self, work, answers: vec![None; self.statements.len()], stable };
+        let mut visit =
+            Visit { group: self, work, answers: vec![None; self.statements.len()], stable, tallies };
         for resource in 0..visit.work.batch.resources().len() {
             visit.work.at = Path { resource, ..Path::default() };
             if self.context == Context::Resource {
@@ -140,7 +160,7 @@ impl Visit<'_, '_> {
         for (index, statement) in group.statements.iter().enumerate() {
             self.work.statement = index;
             let outcome = match self.answer(index, statement) {
-                Ok(true) => statement.run(&mut self.work),
+                Ok(true) => statement.run(&mut self.work).map(|()| self.count(index)),
                 Ok(false) => Ok(()),
                 Err(failure) => Err(failure),
             };
@@ -149,6 +169,12 @@ impl Visit<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// A statement ran on the row; one that a statement took away has no points left to count.
+    fn count(&mut self, statement: usize) {
+        let (at, context) = (self.work.at, self.group.context);
+        self.tallies.count(statement, Effect::Changed, &*self.work.batch, at, context);
     }
 
     fn holds(&self) -> Result<bool, Failed> {

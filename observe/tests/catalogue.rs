@@ -1,0 +1,137 @@
+//! The built-in templates, each held to its claim: every sample is rendered, checked, and run over an hour's part of
+//! three kinds of simulated hosts. What was measured is written to the catalogue's page.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use observe::{Comparison, Observer, Settings, Summary, Variant};
+use pipelines::Batch;
+use pipelines::catalogue;
+use pipelines::config::{CollectorFile, Plan};
+use pipelines::processors::Pipeline;
+use pipelines::template::{Claim, Sample, Template};
+use prost::Message as _;
+use simulator::profile::{Host, Profile, Role};
+
+const SECOND: u64 = 1_000_000_000;
+const START: u64 = 1_767_225_600 * SECOND;
+const SCRAPES: u64 = 60;
+const PROCESSES: usize = 200;
+const PROFILES: [(Profile, &str); 3] = [
+    (Profile::Realistic, "realistic"),
+    (Profile::HighCardinality, "high cardinality"),
+    (Profile::HighChurn, "high churn"),
+];
+
+fn plan(template: &Template, sample: &Sample) -> Plan {
+    let rendered = template.render(&sample.values).unwrap_or_else(|invalid| panic!("{invalid}"));
+    let file = CollectorFile::parse(template.name(), &rendered.text, &|_| None);
+    let plan = file.and_then(|file| file.check("metrics"));
+    plan.unwrap_or_else(|problems| panic!("{}: {}: {problems}", template.name(), sample.name))
+}
+
+/// Sixty scrapes, ten seconds apart, through nothing and through the plan.
+fn compare(plan: &Plan, profile: Profile) -> Comparison {
+    let settings = Arc::new(Settings::default());
+    let mut observer = Observer::new(Arc::clone(&settings), START);
+    let mut pipeline = Pipeline::build(plan, START);
+    let mut host = Host::new(profile, Role::Web, "web-1", PROCESSES, 5);
+    let mut total = Summary::default();
+    for scrape in 0..SCRAPES {
+        let now = START + (scrape * 10 + 1) * SECOND;
+        host.step(Duration::from_secs(10));
+        observer.roll(now).iter().for_each(|window| total.merge(window));
+        let mut input = Batch::parse(host.scrape(now).encode_to_vec().into()).expect("a request");
+        input.identify();
+        observer.input(&input, now);
+        observer.output(Variant::Baseline, &input, &input, input.source().len() as u64);
+        let mut output = Batch::default();
+        pipeline.process(&input, now, &mut output).expect("a pipeline that works");
+        output.identify();
+        observer.output(Variant::Candidate, &input, &output, output.encoded_len() as u64);
+    }
+    total.merge(&observer.cut(START + (SCRAPES * 10 + 1) * SECOND));
+    Comparison::of(&total, &settings)
+}
+
+/// The greatest relative error of a metric's total over its lenses.
+fn error(comparison: &Comparison, metric: &str) -> f64 {
+    let lenses = comparison.lenses.iter().filter(|lens| lens.metric == metric);
+    lenses.filter_map(|lens| lens.total.relative_error).map(f64::abs).fold(0.0, f64::max)
+}
+
+fn hold(claim: &Claim, comparison: &Comparison, about: &str) {
+    let saved = comparison.saving.series.expect("there were series");
+    let range = claim.series_saved_min..=claim.series_saved_max;
+    assert!(range.contains(&saved), "{about}: saves {saved} of the series, claimed {range:?}");
+    let coverage = &comparison.coverage;
+    assert!(coverage.critical > 0);
+    if claim.criticals_kept {
+        assert_eq!(coverage.candidate, coverage.critical, "{about}: {:?}", coverage.vanished.first());
+    }
+    for (claimed, metric) in
+        [(claim.memory_error, "process.memory.usage"), (claim.cpu_error, "process.cpu.time")]
+    {
+        let off = error(comparison, metric);
+        assert!(claimed.is_none_or(|claimed| off <= claimed), "{about}: {metric} is off by {off}");
+    }
+}
+
+fn row(template: &Template, sample: &Sample, comparisons: &[Comparison]) -> String {
+    let mut row = format!("| {} | {} |", template.name(), sample.name);
+    for comparison in comparisons {
+        let _ = write!(row, " {:.1} % |", 100.0 * comparison.saving.series.unwrap_or_default());
+    }
+    let first = &comparisons[0];
+    let coverage = &first.coverage;
+    let _ = write!(
+        row,
+        " {:.1} % | {}/{} |",
+        100.0 * first.saving.bytes.unwrap_or_default(),
+        coverage.candidate,
+        coverage.critical
+    );
+    for metric in ["process.memory.usage", "process.cpu.time"] {
+        let worst = comparisons.iter().map(|comparison| error(comparison, metric)).fold(0.0, f64::max);
+        let _ = write!(row, " {:.2} % |", 100.0 * worst);
+    }
+    row
+}
+
+#[test]
+fn every_template_keeps_its_claim_and_the_page_says_what_was_measured() {
+    let mut table = String::from(
+        "| template | sample | series saved, realistic | high cardinality | high churn | bytes saved | criticals kept \
+         | memory off by | CPU off by |\n|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for template in catalogue::templates().unwrap_or_else(|problems| panic!("{problems}")) {
+        assert!(!template.samples().is_empty(), "{}", template.name());
+        for sample in template.samples() {
+            let plan = plan(&template, sample);
+            let claim = sample.claim.as_ref().or(template.claim()).expect("a claim");
+            let comparisons = PROFILES.map(|(profile, name)| {
+                let comparison = compare(&plan, profile);
+                hold(claim, &comparison, &format!("{}, {}, {name}", template.name(), sample.name));
+                comparison
+            });
+            table.push_str(&row(&template, sample, &comparisons));
+            table.push('\n');
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/catalogue/README.md");
+    let page = std::fs::read_to_string(path).expect("the page");
+    let (head, rest) = page.split_once("<!-- measured -->\n").expect("a place for the table");
+    let (_, tail) = rest.split_once("<!-- /measured -->").expect("an end of the table");
+    let current = format!("{head}<!-- measured -->\n{table}<!-- /measured -->{tail}");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &current).expect("written");
+        return;
+    }
+    assert!(
+        page == current,
+        "pipelines/catalogue/README.md is not what is measured; UPDATE=1 writes it:\n{table}"
+    );
+}

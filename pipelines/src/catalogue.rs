@@ -1,0 +1,32 @@
+//! The built-in templates: pipelines that people ask for, each with its claim.
+//!
+//! Their texts are part of the program. Every sample of every one is rendered, checked, run over simulated hosts and
+//! held to its claim by a test, which also writes the measured savings down.
+
+use crate::template::Template;
+use crate::yaml::Problems;
+
+/// Names and texts, in the order in which they are shown.
+pub const CATALOGUE: &[(&str, &str)] = &[
+    ("baseline", include_str!("../catalogue/baseline.yaml")),
+    ("priority-filter", include_str!("../catalogue/priority-filter.yaml")),
+    ("aggregated", include_str!("../catalogue/aggregated.yaml")),
+    ("minimal", include_str!("../catalogue/minimal.yaml")),
+];
+
+/// The template of this name.
+///
+/// # Errors
+/// Nothing, for a program that passed its tests: a template that does not parse.
+pub fn template(name: &str) -> Option<Result<Template, Problems>> {
+    let (name, text) = CATALOGUE.iter().find(|(known, _)| *known == name)?;
+    Some(Template::parse(name, text))
+}
+
+/// Every template.
+///
+/// # Errors
+/// As [`template`].
+pub fn templates() -> Result<Vec<Template>, Problems> {
+    CATALOGUE.iter().map(|(name, text)| Template::parse(name, text)).collect()
+}
