@@ -20,8 +20,6 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    #[command(flatten)]
-    options: remote::Options,
 }
 
 #[derive(Subcommand)]
@@ -36,13 +34,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Cli { command, options } = Cli::parse();
-    let outcome = match command {
+    let outcome = match Cli::parse().command {
         Command::Demo(args) => serve(demo::run(args)),
         Command::Pipeline(command) => pipeline::run(command),
         Command::Simulate(args) => serve(simulate::run(args)),
         Command::Sink(args) => serve(sink::run(args)),
-        Command::Remote(command) => serve(remote::run(command, &options)),
+        Command::Remote(command) => serve(remote::run(command)),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("phoenix: {error:#}");

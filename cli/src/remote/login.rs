@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use hyper::Method;
 use serde_json::json;
 
+use super::Options;
 use super::client::Client;
 use super::session::Session;
-use super::show::Show;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,9 +22,11 @@ pub struct Args {
     /// A file with the password; without it, it is read from standard input
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
 }
 
-pub async fn login(args: Args, show: Show) -> anyhow::Result<()> {
+pub async fn login(args: Args) -> anyhow::Result<()> {
     let password = match &args.password_file {
         Some(path) => {
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
@@ -39,7 +41,7 @@ pub async fn login(args: Args, show: Show) -> anyhow::Result<()> {
     let shown = json!({ "server": args.server, "email": args.email, "role": answer["role"], "expires_in": answer["expires_in"] });
     let columns =
         [("server", "/server"), ("email", "/email"), ("role", "/role"), ("seconds left", "/expires_in")];
-    show.one(&shown, &columns)
+    args.options.show().one(&shown, &columns)
 }
 
 pub async fn logout() -> anyhow::Result<()> {

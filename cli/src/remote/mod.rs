@@ -32,6 +32,15 @@ pub struct Options {
     output: Format,
 }
 
+/// A command with its options.
+#[derive(Args)]
+pub struct With<C: Subcommand> {
+    #[command(subcommand)]
+    command: C,
+    #[command(flatten)]
+    options: Options,
+}
+
 /// What can be asked of a control plane.
 #[derive(Subcommand)]
 pub enum Command {
@@ -40,31 +49,40 @@ pub enum Command {
     /// End the session
     Logout,
     /// Experiments: what is tried on which agents
-    #[command(subcommand)]
-    Experiment(experiment::Command),
+    Experiment(With<experiment::Command>),
     /// Templates: pipelines with parameters, in immutable versions
-    #[command(subcommand)]
-    Template(template::Command),
+    Template(With<template::Command>),
     /// Agents that have enrolled
-    #[command(subcommand)]
-    Agent(agent::Command),
+    Agent(With<agent::Command>),
     /// Enrolment tokens: what lets agents in
-    #[command(subcommand)]
-    Token(token::Command),
+    Token(With<token::Command>),
 }
 
 /// Runs one.
 ///
 /// # Errors
 /// What the control plane refuses, in its words; what cannot be reached or read.
-pub async fn run(command: Command, options: &Options) -> anyhow::Result<()> {
-    let show = Show(options.output);
+pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Login(args) => login::login(args, show).await,
+        Command::Login(args) => login::login(args).await,
         Command::Logout => login::logout().await,
-        Command::Experiment(command) => experiment::run(command, &Client::of_session()?, show).await,
-        Command::Template(command) => template::run(command, &Client::of_session()?, show).await,
-        Command::Agent(command) => agent::run(command, &Client::of_session()?, show).await,
-        Command::Token(command) => token::run(command, &Client::of_session()?, show).await,
+        Command::Experiment(With { command, options }) => {
+            experiment::run(command, &Client::of_session()?, options.show()).await
+        }
+        Command::Template(With { command, options }) => {
+            template::run(command, &Client::of_session()?, options.show()).await
+        }
+        Command::Agent(With { command, options }) => {
+            agent::run(command, &Client::of_session()?, options.show()).await
+        }
+        Command::Token(With { command, options }) => {
+            token::run(command, &Client::of_session()?, options.show()).await
+        }
+    }
+}
+
+impl Options {
+    fn show(&self) -> Show {
+        Show(self.output)
     }
 }

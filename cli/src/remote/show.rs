@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use comfy_table::{Table, presets};
+use comfy_table::{Table, TableStyle};
 use serde_json::Value;
 
 use super::Format;
@@ -23,7 +23,7 @@ impl Show {
             return output::say(answer);
         }
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_header(columns.iter().map(|(header, _)| *header));
+        table.load_style(TableStyle::new()).set_header(columns.iter().map(|(header, _)| *header));
         for item in answer["items"].as_array().into_iter().flatten() {
             table.add_row(columns.iter().map(|(_, pointer)| cell(item.pointer(pointer))));
         }

@@ -78,7 +78,7 @@ async fn a_stage_that_a_swap_takes_away_sends_what_it_holds_under_the_old_genera
     eventually("it leaves", async || sink.points().len() == 10).await;
     client.export(export(3, 1)).await.expect("accepted");
     agent.stop().await;
-    let generations: Vec<i64> = sink.points().iter().map(|(_, generation, ..)| *generation).collect();
+    let generations: Vec<u64> = sink.points().iter().map(|(_, generation, ..)| *generation).collect();
     assert_eq!(generations.iter().filter(|generation| **generation == 1).count(), 10);
     assert_eq!(generations.iter().filter(|generation| **generation == 2).count(), 3);
 }

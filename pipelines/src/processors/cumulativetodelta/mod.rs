@@ -253,3 +253,19 @@ impl State for Deltas {
         Box::new(self.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_series_take_less_than_120_megabytes() {
+        let mut sums = Table::new(MAX_SERIES);
+        for key in 0..1_000_000_u128 {
+            sums.entry(key.wrapping_mul(0x9e37_79b9_7f4a_7c15), || Last { time: 1, value: 1_u64 });
+        }
+        assert_eq!((sums.len(), sums.evicted()), (1_000_000, 0));
+        // While a table grows, the old one stands beside the new one.
+        assert!(sums.bytes() * 3 / 2 < 120_000_000, "{}", sums.bytes());
+    }
+}
