@@ -16,7 +16,10 @@ use crate::http;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const SETUP_TOKEN: &str = "a-setup-token-of-a-test-0123456789";
-const PASSWORD: &str = "correct horse battery staple";
+/// The first admin's address.
+pub const EMAIL: &str = "admin@example.org";
+/// Their password.
+pub const PASSWORD: &str = "correct horse battery staple";
 
 /// Where it listens.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -42,7 +45,7 @@ impl ControlPlane {
     pub async fn start(dir: &Path) -> Result<Self> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut started = Self::run(dir, Listening { rest: any, fleet: any }).await?;
-        let setup = json!({ "token": SETUP_TOKEN, "email": "admin@example.org", "password": PASSWORD });
+        let setup = json!({ "token": SETUP_TOKEN, "email": EMAIL, "password": PASSWORD });
         started.expect("POST", "/api/v1/auth/setup", Some(&setup), 201).await?;
         started.login().await?;
         Ok(started)
@@ -86,7 +89,7 @@ impl ControlPlane {
     }
 
     async fn login(&mut self) -> Result<()> {
-        let login = json!({ "email": "admin@example.org", "password": PASSWORD });
+        let login = json!({ "email": EMAIL, "password": PASSWORD });
         let answer = self.expect("POST", "/api/v1/auth/login", Some(&login), 200).await?;
         self.token = answer["access_token"].as_str().context("no token")?.to_owned();
         Ok(())
