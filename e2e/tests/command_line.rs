@@ -1,5 +1,4 @@
 //! `phoenix login`, `template`, `token`, `experiment` and `agent` against a real control plane.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::process::Output;

@@ -57,7 +57,7 @@ impl Lane {
     ) -> (Vec<Left>, Vec<(Variant, String)>) {
         let (mut left, mut failed) = (Vec::new(), Vec::new());
         if let Some(trial) = &mut self.trial {
-            trial.roll(now);
+            trial.roll(&mut self.baseline, now);
         }
         match self.baseline.flush(now, |pipeline| ask(pipeline, Variant::Baseline)) {
             Ok(flushes) => left.extend(flushes.into_iter().filter_map(|f| self.leave(Variant::Baseline, f))),

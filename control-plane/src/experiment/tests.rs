@@ -114,7 +114,6 @@ fn table() -> String {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the documentation lies in a file")]
 fn the_documented_table_of_transitions_is_the_state_machines_own() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let text = std::fs::read_to_string(path).expect("the crate's README");
