@@ -1,4 +1,3 @@
-ALTER TABLE agents DROP COLUMN connected_at;
 ALTER TABLE agents DROP COLUMN candidate_cut;
 ALTER TABLE agents DROP COLUMN baseline_digest;
 ALTER TABLE agents DROP COLUMN generation;

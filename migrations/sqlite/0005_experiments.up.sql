@@ -81,4 +81,3 @@ ALTER TABLE agents ADD COLUMN boot_id TEXT;
 ALTER TABLE agents ADD COLUMN generation BIGINT;
 ALTER TABLE agents ADD COLUMN baseline_digest TEXT;
 ALTER TABLE agents ADD COLUMN candidate_cut TEXT;
-ALTER TABLE agents ADD COLUMN connected_at BIGINT;

@@ -6,15 +6,17 @@
 use prost::Message as _;
 use proto::generation::{KEY, MEDIA_TYPE, hex};
 use proto::opamp::{
-    AgentCapabilities, AgentConfigFile, AgentConfigMap, AgentRemoteConfig, AgentToServer,
-    RemoteConfigStatuses, ServerCapabilities, ServerErrorResponse, ServerErrorResponseType, ServerToAgent,
-    ServerToAgentFlags, any_value::Value,
+    AgentCapabilities, AgentConfigFile, AgentConfigMap, AgentDescription, AgentRemoteConfig, AgentToServer,
+    ComponentHealth, RemoteConfigStatuses, ServerCapabilities, ServerErrorResponse, ServerErrorResponseType,
+    ServerToAgent, ServerToAgentFlags, any_value::Value,
 };
 
 use crate::app::AppState;
 use crate::enrol::AgentIdentity;
+use crate::store::StoreError;
+use crate::store::agents::{self, Seen};
 use crate::store::generations::{self, Offered, Status};
-use crate::store::{StoreError, sessions};
+use crate::store::sessions::{self, Described};
 
 const CAPABILITIES: u64 = ServerCapabilities::AcceptsStatus as u64
     | ServerCapabilities::OffersRemoteConfig as u64
@@ -155,62 +157,76 @@ fn config(offered: &Offered) -> AgentRemoteConfig {
 /// Writes down what an agent says of itself, and wakes who has to know.
 async fn note(state: &AppState, agent: &AgentIdentity, message: &AgentToServer) -> Result<(), StoreError> {
     let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
     let (tenant, uid) = (agent.tenant_id, agent.uid);
+    let mut tx = state.store.begin().await?;
     let mut news = false;
+    let mut version = None;
     if let Some(description) = &message.agent_description {
-        let attribute = |name: &str| {
-            let found =
-                description.non_identifying_attributes.iter().chain(&description.identifying_attributes);
-            let found = found
-                .filter(|attribute| attribute.key == name)
-                .find_map(|one| one.value.as_ref()?.value.as_ref());
-            match found {
-                Some(Value::StringValue(text)) => Some(clipped(text)),
-                _ => None,
-            }
-        };
-        let generation = attribute("phoenix.generation").and_then(|text| text.parse::<i64>().ok());
-        let described = sessions::Described {
-            version: attribute("service.version").unwrap_or_default(),
+        let attribute = |name| attribute(description, name);
+        version = attribute("service.version");
+        let described = Described {
             host: attribute("host.name"),
             boot_id: attribute("phoenix.boot_id"),
-            generation,
+            generation: attribute("phoenix.generation").and_then(|text| text.parse().ok()),
             baseline_digest: attribute("phoenix.baseline.digest"),
         };
         sessions::described(&mut tx, tenant, uid, &described).await?;
     }
-    if let Some(health) = &message.health {
+    let health = message.health.as_ref();
+    if let Some(health) = health {
         let cut = health.component_health_map.get(CANDIDATE).filter(|part| !part.healthy);
         let cut = cut.map(|part| clipped(&part.last_error));
-        let shown = serde_json::json!({
-            "healthy": health.healthy,
-            "status": clipped(&health.status),
-            "last_error": clipped(&health.last_error),
-        });
-        news |= sessions::health(&mut tx, tenant, uid, &shown.to_string(), cut.as_deref()).await?;
+        news |= sessions::candidate_cut(&mut tx, tenant, uid, cut.as_deref()).await?;
     }
+    let mut effective = None;
     if let Some(status) = &message.remote_config_status {
         let hash = hex(&status.last_remote_config_hash);
-        let became = match status.status() {
-            RemoteConfigStatuses::Applied => Some(Status::Applied),
-            RemoteConfigStatuses::Applying => Some(Status::Applying),
-            RemoteConfigStatuses::Failed => Some(Status::Failed),
-            RemoteConfigStatuses::Unset => None,
-        };
-        if let Some(became) = became {
+        if let Some(became) = became(status.status()) {
             let error = Some(clipped(&status.error_message)).filter(|text| !text.is_empty());
             news |=
                 generations::became(&mut tx, (tenant, uid), &hash, (became, error.as_deref()), now).await?;
+            effective = (became == Status::Applied).then_some(hash);
         }
     }
-    sessions::heard(&mut tx, tenant, uid, now).await?;
+    let seen = Seen {
+        status: Some("connected"),
+        version: version.as_deref(),
+        health: health.map(shown).as_ref(),
+        effective_hash: effective.as_deref(),
+    };
+    agents::seen(&mut tx, tenant, uid, now, &seen).await?;
     tx.commit().await?;
     if news {
         state.hub.analyse.notify_one();
         state.hub.push.notify_one();
     }
     Ok(())
+}
+
+fn attribute(description: &AgentDescription, name: &str) -> Option<String> {
+    let all = description.non_identifying_attributes.iter().chain(&description.identifying_attributes);
+    let mut named = all.filter(|attribute| attribute.key == name);
+    match named.find_map(|attribute| attribute.value.as_ref()?.value.as_ref())? {
+        Value::StringValue(text) => Some(clipped(text)),
+        _ => None,
+    }
+}
+
+fn shown(health: &ComponentHealth) -> serde_json::Value {
+    serde_json::json!({
+        "healthy": health.healthy,
+        "status": clipped(&health.status),
+        "last_error": clipped(&health.last_error),
+    })
+}
+
+fn became(status: RemoteConfigStatuses) -> Option<Status> {
+    match status {
+        RemoteConfigStatuses::Applied => Some(Status::Applied),
+        RemoteConfigStatuses::Applying => Some(Status::Applying),
+        RemoteConfigStatuses::Failed => Some(Status::Failed),
+        RemoteConfigStatuses::Unset => None,
+    }
 }
 
 fn clipped(text: &str) -> String {

@@ -14,7 +14,7 @@ use crate::store::deployments::{self, Deployment};
 use crate::store::experiments::{self, Experiment};
 use crate::store::generations::{self, Offered, Status};
 use crate::store::sessions::{self, Member};
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, agents};
 
 /// What an agent is to run, but for its number.
 struct Wanted {
@@ -55,6 +55,7 @@ async fn write(state: &AppState, changed: Vec<(TenantId, AgentUid, Offered)>) ->
     let mut tx = state.store.begin().await?;
     for (tenant, agent, next) in &changed {
         generations::insert(&mut tx, *tenant, *agent, next, now).await?;
+        agents::offered(&mut tx, *tenant, *agent, &next.config_hash).await?;
     }
     tx.commit().await?;
     for (tenant, agent, next) in changed {

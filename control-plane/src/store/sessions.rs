@@ -3,15 +3,12 @@
 use sqlx::Row as _;
 
 use super::{Connection, Row, StoreError, Tx};
-use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
 use crate::labels::Labels;
 
 /// What an agent says it is.
 #[derive(Clone, Debug, Default)]
 pub struct Described {
-    /// Its version.
-    pub version: String,
     /// What its host is called.
     pub host: Option<String>,
     /// Its process, a UUID in text.
@@ -97,10 +94,9 @@ pub async fn described(
     described: &Described,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE agents SET version = $1, host = COALESCE($2, host), boot_id = $3, generation = $4, baseline_digest = $5
-         WHERE tenant_id = $6 AND uid = $7",
+        "UPDATE agents SET host = COALESCE($1, host), boot_id = $2, generation = $3, baseline_digest = $4
+         WHERE tenant_id = $5 AND uid = $6",
     )
-    .bind(&described.version)
     .bind(&described.host)
     .bind(&described.boot_id)
     .bind(described.generation)
@@ -112,55 +108,26 @@ pub async fn described(
     Ok(())
 }
 
-/// Notes how an agent is; tells whether its candidate's fate is news.
+/// Notes why an agent has cut the candidate out, or that it has not; tells whether that is news.
 ///
 /// # Errors
 /// The store's.
-pub async fn health(
+pub async fn candidate_cut(
     tx: &mut Tx,
     tenant: TenantId,
     agent: AgentUid,
-    health: &str,
-    candidate_cut: Option<&str>,
+    why: Option<&str>,
 ) -> Result<bool, StoreError> {
     let news = sqlx::query(
         "UPDATE agents SET candidate_cut = $1
          WHERE tenant_id = $2 AND uid = $3 AND COALESCE(candidate_cut, '') <> COALESCE($1, '')",
     )
-    .bind(candidate_cut)
+    .bind(why)
     .bind(tenant)
     .bind(agent)
     .execute(&mut **tx)
     .await?;
-    sqlx::query("UPDATE agents SET health = $1 WHERE tenant_id = $2 AND uid = $3")
-        .bind(health)
-        .bind(tenant)
-        .bind(agent)
-        .execute(&mut **tx)
-        .await?;
     Ok(news.rows_affected() > 0)
-}
-
-/// Notes that an agent was heard of.
-///
-/// # Errors
-/// The store's.
-pub async fn heard(
-    tx: &mut Tx,
-    tenant: TenantId,
-    agent: AgentUid,
-    now: UnixMillis,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE agents SET last_seen = $1, connected_at = COALESCE(connected_at, $1), status = 'connected'
-         WHERE tenant_id = $2 AND uid = $3",
-    )
-    .bind(now)
-    .bind(tenant)
-    .bind(agent)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 /// Notes that an agent's connection has ended.
@@ -168,12 +135,10 @@ pub async fn heard(
 /// # Errors
 /// The store's.
 pub async fn left(tx: &mut Tx, tenant: TenantId, agent: AgentUid) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE agents SET connected_at = NULL, status = 'disconnected' WHERE tenant_id = $1 AND uid = $2",
-    )
-    .bind(tenant)
-    .bind(agent)
-    .execute(&mut **tx)
-    .await?;
+    sqlx::query("UPDATE agents SET status = 'disconnected' WHERE tenant_id = $1 AND uid = $2")
+        .bind(tenant)
+        .bind(agent)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
