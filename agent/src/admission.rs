@@ -29,6 +29,13 @@ impl Budget {
         permit.grow_to(bytes).then_some(permit)
     }
 
+    /// A permit for `bytes` even past the limit: for what was accepted earlier and is only told apart now.
+    pub fn hold(&self, bytes: usize) -> Permit {
+        let mut permit = Permit { pool: Arc::clone(&self.0), bytes: 0 };
+        permit.hold(bytes);
+        permit
+    }
+
     /// Bytes held now.
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Relaxed)

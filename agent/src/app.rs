@@ -116,9 +116,11 @@ impl App {
         let telling = Telling { outbox: Arc::clone(&outbox), boot_id: boot_id.clone() };
         let metrics = Arc::new(Metrics::new());
         let health = Arc::new(Health::new(condition()));
+        let budget = Budget::new(settings.memory_limit);
         let shared = Arc::new(Admin {
-            engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine(), telling)),
-            budget: Budget::new(settings.memory_limit),
+            outbox: Arc::clone(&outbox),
+            engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine(), budget.clone(), telling)),
+            budget,
             destinations: Arc::new(Destinations::default()),
             account: Arc::new(account),
             health,
@@ -206,6 +208,7 @@ async fn drain(control: &mut Control, shared: &Admin) {
         tracing::warn!("connections are still open at the shutdown's deadline");
     }
     shared.engine.stop();
+    shared.engine.finish(engine::now(), deadline).await;
     shared.destinations.drain(deadline).await;
 }
 

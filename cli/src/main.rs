@@ -4,6 +4,7 @@ mod counts_endpoint;
 mod demo;
 mod output;
 mod pipeline;
+mod remote;
 mod simulate;
 mod sink;
 mod stop;
@@ -28,6 +29,8 @@ enum Command {
     Pipeline(pipeline::Command),
     Simulate(simulate::Args),
     Sink(sink::Args),
+    #[command(flatten)]
+    Remote(remote::Command),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Command::Pipeline(command) => pipeline::run(command),
         Command::Simulate(args) => serve(simulate::run(args)),
         Command::Sink(args) => serve(sink::run(args)),
+        Command::Remote(command) => serve(remote::run(command)),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("phoenix: {error:#}");

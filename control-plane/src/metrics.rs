@@ -1,7 +1,7 @@
 //! The control plane's own metrics, in Prometheus' text format. Labels are bounded: routes, never paths.
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use axum::http::{Method, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -60,7 +60,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Adds a family, which its owner keeps a handle of.
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
-        self.registry.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).register(name, help, metric);
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).register(name, help, metric);
     }
 
     /// Counts an answer.
@@ -93,7 +93,7 @@ impl Metrics {
     /// A metric's that cannot be written.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        let registry = self.registry.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         encode(&mut text, &registry)?;
         Ok(text)
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -18,6 +19,50 @@ pub async fn post(addr: SocketAddr, path: &str, content_type: &str, body: &[u8])
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: {addr}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n",
+        body.len()
+    );
+    exchange(addr, &[head.as_bytes(), body].concat()).await
+}
+
+/// Status and body of a call with a bearer token and JSON either way.
+pub async fn call(
+    addr: SocketAddr,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: Option<&Value>,
+) -> Result<(u16, Value)> {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = exchange(addr, request.as_bytes()).await?;
+    let body = if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body)? };
+    Ok((answer.status, body))
+}
+
+/// What has happened to an experiment that is over, as server-sent events: status and text.
+pub async fn events(addr: SocketAddr, experiment: &str, token: &str) -> Result<(u16, String)> {
+    let request = format!(
+        "GET /api/v1/experiments/{experiment}/events HTTP/1.0\r\nHost: {addr}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    let answer = exchange(addr, request.as_bytes()).await?;
+    Ok((answer.status, String::from_utf8(answer.body)?))
+}
+
+/// Status, headers and body of a `POST` with a bearer token.
+pub async fn post_as(
+    addr: SocketAddr,
+    path: &str,
+    content_type: &str,
+    token: &str,
+    body: &[u8],
+) -> Result<Answer> {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {addr}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: {content_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     exchange(addr, &[head.as_bytes(), body].concat()).await

@@ -6,6 +6,8 @@
 pub mod agent;
 pub mod assignment;
 pub mod configs;
+pub mod control_plane;
+pub mod fleet;
 pub mod http;
 pub mod traffic;
 

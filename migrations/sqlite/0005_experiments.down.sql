@@ -3,7 +3,6 @@ ALTER TABLE agents DROP COLUMN candidate_cut;
 ALTER TABLE agents DROP COLUMN baseline_digest;
 ALTER TABLE agents DROP COLUMN generation;
 ALTER TABLE agents DROP COLUMN boot_id;
-ALTER TABLE agents DROP COLUMN host;
 DROP TABLE deployments;
 DROP TABLE experiment_windows;
 DROP TABLE agent_generations;

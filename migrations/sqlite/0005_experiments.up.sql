@@ -77,7 +77,6 @@ CREATE TABLE deployments (
     PRIMARY KEY (tenant_id, id, version)
 );
 
-ALTER TABLE agents ADD COLUMN host TEXT;
 ALTER TABLE agents ADD COLUMN boot_id TEXT;
 ALTER TABLE agents ADD COLUMN generation BIGINT;
 ALTER TABLE agents ADD COLUMN baseline_digest TEXT;

@@ -1,9 +1,10 @@
 //! The handles that hot paths count with, each made once.
 
 use observe::Variant;
-use pipelines::processors::RuleCount;
+use pipelines::processors::{Kept, RuleCount};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::labels::{DoubtLabels, RefusalLabels, RuleLabels, Tally, VariantLabel};
@@ -90,6 +91,10 @@ pub struct EngineMetrics {
     leaving: Family<VariantLabel, Counter>,
     failures: Family<VariantLabel, Counter>,
     dropped: Family<RuleLabels, Counter>,
+    flushed: Family<VariantLabel, Counter>,
+    held: Family<VariantLabel, Gauge>,
+    series: Family<VariantLabel, Gauge>,
+    evicted: Family<VariantLabel, Gauge>,
 }
 
 impl EngineMetrics {
@@ -102,6 +107,15 @@ impl EngineMetrics {
         registry.register("phoenix_failed_batches", "Batches a variant failed on", self.failures.clone());
         let help = "Points dropped by a rule of a variant's pipeline, delivered or not";
         registry.register("phoenix_rule_dropped_points", help, self.dropped.clone());
+        let help = "Points that stages had held back and that left by a variant, among those that left";
+        registry.register("phoenix_flushed_points", help, self.flushed.clone());
+        let help = "Points that wait in a variant's stages";
+        registry.register("phoenix_held_points", help, self.held.clone());
+        let help = "Series that a variant's stages remember";
+        registry.register("phoenix_kept_series", help, self.series.clone());
+        let help =
+            "Series that a variant's stages forgot, or did not take, because they were more than their bound";
+        registry.register("phoenix_evicted_series", help, self.evicted.clone());
     }
 
     /// A batch of so many points ran; so many left by each variant, so many had no unit.
@@ -111,6 +125,21 @@ impl EngineMetrics {
         for (variant, left) in Variant::BOTH.into_iter().zip(leaving).filter(|(_, left)| *left > 0) {
             self.leaving.get_or_create(&VariantLabel { variant: variant.name() }).inc_by(left);
         }
+    }
+
+    /// So many points left by a variant without a batch.
+    pub fn flushed(&self, variant: Variant, points: u64) {
+        let label = VariantLabel { variant: variant.name() };
+        self.leaving.get_or_create(&label).inc_by(points);
+        self.flushed.get_or_create(&label).inc_by(points);
+    }
+
+    /// What a variant's stages keep.
+    pub fn kept(&self, variant: Variant, kept: Kept) {
+        let label = VariantLabel { variant: variant.name() };
+        self.held.get_or_create(&label).set(kept.held as i64);
+        self.series.get_or_create(&label).set(kept.series as i64);
+        self.evicted.get_or_create(&label).set(kept.evicted as i64);
     }
 
     /// A variant failed on a batch.

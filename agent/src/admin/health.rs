@@ -20,6 +20,9 @@ pub enum Phase {
     Draining,
 }
 
+/// How [`Condition::control_plane`] says that all is well.
+pub const CONNECTED: &str = "connected";
+
 /// What can change while the agent runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Condition {
@@ -37,7 +40,7 @@ pub struct Condition {
     pub candidate_cut: Option<String>,
     /// Settings that changed and are read at the start only.
     pub restart_needed_for: Vec<&'static str>,
-    /// Why there is no connection to the control plane, where there should be one.
+    /// [`CONNECTED`], or why there is no session with the control plane; nothing where there is to be none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control_plane: Option<String>,
     /// Whether the file's pipelines changed while a pushed generation is in force.

@@ -37,6 +37,10 @@ pub struct Metrics {
     budget_used: Gauge,
     budget_limit: Gauge,
     generation: Gauge,
+    fleet_connected: Gauge,
+    reports_waiting: Gauge,
+    reports_dropped: Tally,
+    reports_rejected: Tally,
     rss: Gauge,
     cpu: Gauge<f64, AtomicU64>,
 }
@@ -50,6 +54,10 @@ pub struct Reading {
     pub budget: (usize, usize),
     /// The generation in charge.
     pub generation: u64,
+    /// Whether there is a session with the control plane.
+    pub connected: bool,
+    /// Reports kept, dropped past the bound, and rejected by the control plane.
+    pub reports: (usize, u64, u64),
     /// Points lost to crashes and to shutdowns, over the life of the data directory.
     pub lost: (u64, u64),
 }
@@ -85,6 +93,14 @@ impl Metrics {
         r.register("phoenix_budget_used_bytes", "Bytes held", m.budget_used.clone());
         r.register("phoenix_budget_limit_bytes", "Bytes that may be held", m.budget_limit.clone());
         r.register("phoenix_generation", "The generation in charge", m.generation.clone());
+        let help = "Whether there is a session with the control plane";
+        r.register("phoenix_fleet_connected", help, m.fleet_connected.clone());
+        let help = "Reports that the control plane has not acknowledged";
+        r.register("phoenix_fleet_reports_waiting", help, m.reports_waiting.clone());
+        let help = "Reports dropped because too many were waiting";
+        r.register("phoenix_fleet_reports_dropped_total", help, m.reports_dropped.clone());
+        let help = "Reports that the control plane will never take";
+        r.register("phoenix_fleet_reports_rejected_total", help, m.reports_rejected.clone());
         r.register("otelcol_process_memory_rss", "Resident memory in bytes", m.rss.clone());
         r.register("otelcol_process_cpu_seconds", "CPU time, user and system", m.cpu.clone());
         metrics.registry = registry;
@@ -136,6 +152,11 @@ impl Metrics {
         self.budget_used.set(reading.budget.0 as i64);
         self.budget_limit.set(reading.budget.1 as i64);
         self.generation.set(reading.generation as i64);
+        self.fleet_connected.set(i64::from(reading.connected));
+        let (waiting, dropped, rejected) = reading.reports;
+        self.reports_waiting.set(waiting as i64);
+        self.reports_dropped.set(dropped);
+        self.reports_rejected.set(rejected);
         if let Ok(stat) = procfs::process::Process::myself().and_then(|process| process.stat()) {
             self.rss.set((stat.rss * procfs::page_size()) as i64);
             self.cpu.set((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64);

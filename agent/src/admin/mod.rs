@@ -25,13 +25,14 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 pub use counters::{EngineMetrics, ExporterMetrics, ReceiverMetrics};
-pub use health::{Condition, Health, Phase};
+pub use health::{CONNECTED, Condition, Health, Phase};
 pub use metrics::{Metrics, Reading};
 
 use crate::account::Account;
 use crate::admission::Budget;
 use crate::deliver::Destinations;
 use crate::engine::Engine;
+use crate::fleet::Outbox;
 
 const MAX_CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,6 +52,8 @@ pub struct Admin {
     pub account: Arc<Account>,
     /// The generation and what was measured.
     pub engine: Arc<Engine>,
+    /// What waits to be told.
+    pub outbox: Arc<Outbox>,
     /// The queues.
     pub destinations: Arc<Destinations>,
 }
@@ -138,6 +141,8 @@ impl Admin {
             queues: queues.collect(),
             budget: (self.budget.used(), self.budget.limit()),
             generation: self.engine.generation(),
+            connected: self.health.condition().control_plane.as_deref() == Some(CONNECTED),
+            reports: self.outbox.counts(),
             lost: (totals.lost_crash, totals.lost_shutdown),
         }
     }

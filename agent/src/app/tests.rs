@@ -4,6 +4,7 @@ mod acknowledge;
 mod delivery;
 mod experiment;
 mod harness;
+mod held;
 mod json;
 mod overload;
 mod receivers;

@@ -100,6 +100,17 @@ impl Destination {
         Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
+    /// A place in the queue, once there is one; nothing if the queue is closed.
+    pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).acquire_owned().await.ok()
+    }
+
+    /// Counts a payload as lost, for which there was no place when the agent ended.
+    pub fn lose(&self, payload: &Payload) {
+        tracing::error!(exporter = self.name, items = payload.items, "no place until the end, lost");
+        drop(Debt::new(&self.account, payload.items));
+    }
+
     /// Queues `payload` in a reserved place. From here on it is owed, until it is settled.
     pub fn enqueue(
         self: &Arc<Self>,

@@ -42,10 +42,13 @@ impl Engine {
         let mut lane = lane(intent, agent_uid, now);
         // Held until the new generation is in place, so that no batch finds neither.
         let mut retiring = old.generation.lane();
-        if let Some(mut old) = retiring.as_mut().and_then(|lane| lane.take()) {
-            self.close(&mut old, now);
+        if let Some(mut before) = retiring.as_mut().and_then(|lane| lane.take()) {
+            // Under the old generation and by its destinations: what no stage goes on holding.
+            let (left, failed) = before.retire(lane.as_mut(), now);
+            self.take(&old, left, failed);
+            self.close(&mut before, now);
             if let Some(lane) = &mut lane {
-                adopt(lane, old);
+                adopt(lane, before);
             }
         }
         let splits = intent.experiment.as_ref().is_some_and(|e| e.split.weight > Weight::NONE);
@@ -59,12 +62,13 @@ impl Engine {
         });
     }
 
-    /// To be called now and then, off the data path's threads: closes windows that have ended, and
-    /// files them.
+    /// To be called now and then, off the data path's threads: lets time pass in the pipelines, sends what is due,
+    /// closes windows that have ended, and files them.
     pub fn tick(&self, now: u64) {
         let current = self.current.load_full();
         let mut guard = current.generation.lane();
         let Some(lane) = guard.as_mut().and_then(|lane| lane.as_mut()) else { return };
+        self.advance(&current, lane, now);
         self.count_rules(lane);
         let Lane { baseline, trial: Some(trial), .. } = lane else { return };
         trial.roll(baseline, now);
@@ -86,8 +90,10 @@ impl Engine {
 
     fn count_rules(&self, lane: &mut Lane) {
         self.metrics.rules(Variant::Baseline, lane.baseline.take_rule_counts());
+        self.metrics.kept(Variant::Baseline, lane.baseline.kept());
         if let Some(side) = lane.trial.as_mut().and_then(|trial| trial.side.as_mut()) {
             self.metrics.rules(Variant::Candidate, side.take_rule_counts());
+            self.metrics.kept(Variant::Candidate, side.kept());
         }
     }
 
@@ -142,7 +148,7 @@ fn adopt(lane: &mut Lane, mut old: Lane) {
 }
 
 /// The pipelines of a lane, by variant.
-fn variants(lane: &mut Lane) -> Variants<'_> {
+pub fn variants(lane: &mut Lane) -> Variants<'_> {
     let candidate = lane.trial.as_mut().and_then(|trial| trial.side.as_mut());
     [lane.baseline.pipeline(), candidate.and_then(Side::pipeline)]
 }

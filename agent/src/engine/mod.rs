@@ -7,6 +7,7 @@
 
 mod acknowledge;
 mod findings;
+mod flush;
 mod generation;
 mod install;
 mod lane;
@@ -24,12 +25,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 pub use acknowledge::Acknowledge;
 use acknowledge::Waits;
+use flush::Waiting;
 pub use generation::Routes;
 use generation::{Current, Generation};
 pub use install::Next;
 use lane::{Ran, RunError};
 
 use crate::admin::{EngineMetrics, Health, ReceiverMetrics};
+use crate::admission::Budget;
 use crate::count;
 use crate::deliver::{Destination, Payload};
 use crate::fleet::Outbox;
@@ -43,6 +46,9 @@ pub struct Engine {
     stopping: AtomicBool,
     evidence: Mutex<Option<Evidence>>,
     telling: Telling,
+    /// What left without a request and waits for room in a queue.
+    waiting: Mutex<Vec<Waiting>>,
+    budget: Budget,
     health: Arc<Health>,
     metrics: EngineMetrics,
 }
@@ -73,7 +79,7 @@ pub struct Ticket {
 
 impl Engine {
     /// An engine that takes nothing until something is installed.
-    pub fn new(health: Arc<Health>, metrics: EngineMetrics, telling: Telling) -> Self {
+    pub fn new(health: Arc<Health>, metrics: EngineMetrics, budget: Budget, telling: Telling) -> Self {
         let generation = Arc::new(Generation::new(0, false, None));
         let nothing = Current { generation, routes: Routes::default(), acknowledge: Acknowledge::OnAccept };
         Self {
@@ -81,6 +87,8 @@ impl Engine {
             stopping: AtomicBool::new(false),
             evidence: Mutex::new(None),
             telling,
+            waiting: Mutex::new(Vec::new()),
+            budget,
             health,
             metrics,
         }

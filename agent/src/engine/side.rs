@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pipelines::Batch;
 use pipelines::config::Plan;
-use pipelines::processors::{Pipeline, RuleAccount, RuleCount};
+use pipelines::processors::{Flush, Kept, Pipeline, RuleAccount, RuleCount};
 
 /// A pipeline with its state and its output, whose memory is reused from batch to batch. A plan
 /// without stages has no pipeline: its output is the input itself.
@@ -49,6 +49,29 @@ impl Side {
                 Err(panic)
             }
         }
+    }
+
+    /// Asks the pipeline for what it sends without a batch.
+    ///
+    /// # Errors
+    /// As [`Self::process`].
+    pub fn flush(
+        &mut self,
+        now: u64,
+        ask: impl FnOnce(&mut Pipeline) -> Vec<Flush>,
+    ) -> Result<Vec<Flush>, String> {
+        let Self { plan, pipeline: Some(pipeline), .. } = self else { return Ok(Vec::new()) };
+        guarded(|| ask(pipeline)).inspect_err(|_| *pipeline = Pipeline::build(plan, now))
+    }
+
+    /// Points that wait in its stages, and series that these forgot for want of room.
+    pub fn kept(&self) -> Kept {
+        let all = self.pipeline.iter().flat_map(Pipeline::kept).map(|(_, kept)| kept);
+        all.fold(Kept::default(), |sum, kept| Kept {
+            series: sum.series + kept.series,
+            held: sum.held + kept.held,
+            evicted: sum.evicted + kept.evicted,
+        })
     }
 
     /// Points that each rule has dropped since this was last asked.

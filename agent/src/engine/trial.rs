@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use observe::{Observer, Summary, Variant};
 use pipelines::Batch;
-use pipelines::batch::Keep;
+use pipelines::batch::{Encoded, Keep};
+use pipelines::processors::Flush;
 use pipelines::split::Splitter;
 
 use super::side::Side;
@@ -89,8 +90,7 @@ impl Trial {
         let started = Instant::now();
         let failure = self.side.as_mut()?.process(input, now).err().or_else(|| self.too_slow(started));
         if failure.is_some() {
-            self.side = None;
-            self.observer.failed(Variant::Candidate);
+            self.cut();
         } else {
             self.spent(Variant::Candidate, started, points);
         }
@@ -120,6 +120,31 @@ impl Trial {
         } else {
             self.assignment.fall_back();
         }
+    }
+
+    /// The candidate failed: it is cut out for the rest of its generation.
+    pub fn cut(&mut self) {
+        self.side = None;
+        self.observer.failed(Variant::Candidate);
+    }
+
+    /// Shows the observer what a variant held back and sends now; what of it is delivered.
+    pub fn flushed(&mut self, variant: Variant, mut flush: Flush) -> Encoded {
+        let Flush { input, output, .. } = &mut flush;
+        output.identify();
+        self.observer.flushed(variant, input, output, output.encoded_len() as u64);
+        let mut assignment = Assignment::default();
+        assignment.assign(&mut self.splitter, input);
+        if self.side.is_none() {
+            assignment.fall_back();
+        }
+        let homes = assignment.homes(variant);
+        let keep = if homes.iter().all(|&home| home) { Keep::All } else { Keep::Homes(homes) };
+        let encoded = output.encode(keep);
+        if encoded.points > 0 {
+            self.observer.delivered(variant, encoded.points, encoded.bytes.len() as u64);
+        }
+        encoded
     }
 
     /// What to write of a variant's output; nothing if it delivers nothing of this batch.

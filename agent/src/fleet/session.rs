@@ -23,7 +23,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use super::credential::Credential;
 use super::message::{self, Speaker, State};
 use super::{Fleet, Offer, Outcome, RETRY, pause};
-use crate::admin::Phase;
+use crate::admin::{CONNECTED, Phase};
 use crate::deliver::{Backoff, Connector, Stream};
 
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -117,7 +117,7 @@ impl<'a> Session<'a> {
 
     async fn run(mut self) -> Ended {
         tracing::info!("connected to the control plane");
-        self.fleet.health.update(|condition| condition.control_plane = None);
+        self.fleet.health.update(|condition| condition.control_plane = Some(CONNECTED.to_owned()));
         match self.converse().await {
             Ok(never) => match never {},
             Err(ended) => {

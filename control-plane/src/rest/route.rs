@@ -12,7 +12,7 @@ use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
-use utoipa::__dev::SchemaReferences;
+use utoipa::__dev::{SchemaReferences, Tags};
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Components, OpenApi, Paths, RefOr, Schema};
@@ -63,7 +63,7 @@ impl Routes {
     #[must_use]
     pub fn add<D, H, T>(mut self, access: Access, _document: D, handler: H) -> Self
     where
-        D: utoipa::Path + SchemaReferences,
+        D: utoipa::Path + SchemaReferences + for<'t> Tags<'t>,
         H: Handler<T, AppState>,
         T: 'static,
     {
@@ -72,8 +72,10 @@ impl Routes {
         let mut route = on(filter, handler);
         let mut operation = D::operation();
         // Handlers are called `list` in every module; whoever generates a client needs one name each.
-        let tag = operation.tags.iter().flatten().next().map_or("", String::as_str);
+        let tags = D::tags();
+        let tag = tags.first().copied().unwrap_or_default();
         operation.operation_id = operation.operation_id.map(|name| format!("{tag}_{name}").replace('-', "_"));
+        operation.tags = Some(tags.into_iter().map(str::to_owned).collect());
         if let Access::AtLeast(role) = access {
             let needs = Guard { state: self.state.clone(), role };
             route = route.layer(middleware::from_fn_with_state(needs, guard));

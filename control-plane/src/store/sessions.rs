@@ -97,7 +97,7 @@ pub async fn described(
     described: &Described,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE agents SET version = $1, host = $2, boot_id = $3, generation = $4, baseline_digest = $5
+        "UPDATE agents SET version = $1, host = COALESCE($2, host), boot_id = $3, generation = $4, baseline_digest = $5
          WHERE tenant_id = $6 AND uid = $7",
     )
     .bind(&described.version)

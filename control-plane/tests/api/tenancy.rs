@@ -17,6 +17,10 @@ async fn furnish(server: &Server, admin: &str) -> Vec<(&'static str, String)> {
     assert_eq!(agent.status, StatusCode::CREATED, "{agent:?}");
     let template = json!({ "name": "mine", "text": text("mine") });
     assert_eq!(server.post("/api/v1/templates", admin, template).await.status, StatusCode::CREATED);
+    let experiment = json!({ "name": "mine", "candidate": { "template": { "name": "mine" } } });
+    let experiment = server.post("/api/v1/experiments", admin, experiment).await;
+    assert_eq!(experiment.status, StatusCode::CREATED, "{experiment:?}");
+    let experiment = experiment.body;
     let me = server.get("/api/v1/auth/me", admin).await.body;
     let id = |value: &Value| value.as_str().unwrap().to_owned();
     vec![
@@ -24,6 +28,7 @@ async fn furnish(server: &Server, admin: &str) -> Vec<(&'static str, String)> {
         ("/api/v1/users/{id}", id(&me["user_id"])),
         ("/api/v1/agents/{uid}", UID.to_owned()),
         ("/api/v1/templates/{name}", "mine".to_owned()),
+        ("/api/v1/experiments/{id}", id(&experiment["id"])),
     ]
 }
 
@@ -66,7 +71,7 @@ async fn what_is_another_tenants_is_not_there() {
             listed += 1;
         }
     }
-    assert!(walked >= 9 && listed >= 5, "{walked} {listed}");
+    assert!(walked >= 21 && listed >= 6, "{walked} {listed}");
     let still = server.get(&format!("/api/v1/agents/{UID}"), &owner).await;
     assert_eq!(still.status, StatusCode::OK, "nothing of the owner's is gone");
     assert_eq!(server.get("/api/v1/templates/mine", &owner).await.body["version"], 1);

@@ -145,6 +145,13 @@ impl Observer {
             self.open.fates.add_unnamed(identity, [Fate::default(); 2]);
             return place;
         }
+        self.is_here(place);
+        place
+    }
+
+    /// A tracked series has a part in the open window.
+    #[inline]
+    fn is_here(&mut self, place: u32) {
         let row = &mut self.series.rows[place as usize];
         if row.epoch != self.epoch {
             row.epoch = self.epoch;
@@ -158,7 +165,20 @@ impl Observer {
             }
             watched.required |= row.bit;
         }
-        place
+    }
+
+    /// A variant sent what it had held back: `output` came from `input`, which is known by its identities and was
+    /// counted when it came in; identities of the output computed. It belongs to the window in which it is sent.
+    pub fn flushed(&mut self, variant: Variant, input: &Batch, output: &Batch, bytes: u64) {
+        self.places.clear();
+        for point in input.all_points() {
+            let place = self.series.find(input.identity(point)).unwrap_or(UNTRACKED);
+            if place != UNTRACKED {
+                self.is_here(place);
+            }
+            self.places.push(place);
+        }
+        self.output(variant, input, output, bytes);
     }
 
     fn arrived(&mut self, place: u32, now: u64) {

@@ -5,6 +5,7 @@
 
 mod account;
 mod actions;
+mod adaptive;
 mod attributes;
 mod constant;
 mod cumulativetodelta;
@@ -18,12 +19,15 @@ mod handover;
 mod interval;
 mod metricstransform;
 mod pipeline;
+mod priority;
 mod resource;
 mod rollup;
 mod selection;
 mod state;
 mod table;
+mod topk;
 mod transform;
+mod unit;
 mod which;
 
 use std::time::Duration;
@@ -32,6 +36,7 @@ use crate::config::Scope;
 use crate::yaml::{Node, Problem};
 
 pub use account::{RuleAccount, SeriesSeen};
+pub use adaptive::Adaptive;
 pub use attributes::Attributes;
 pub use cumulativetodelta::CumulativeToDelta;
 pub use deltatorate::DeltaToRate;
@@ -41,9 +46,11 @@ pub use handover::{Variants, hand_over};
 pub use interval::Interval;
 pub use metricstransform::MetricsTransform;
 pub use pipeline::{Pipeline, Refused, RuleCount};
+pub use priority::Priority;
 pub use resource::Resource;
 pub use rollup::Rollup;
 pub use state::{Flush, Kept};
+pub use topk::TopK;
 pub use transform::Transform;
 
 use account::{Tallies, Tally};
@@ -51,7 +58,7 @@ use failed::Failed;
 use state::{State, Turn};
 
 /// The types that run as stages.
-pub const SUPPORTED: [&str; 10] = [
+pub const SUPPORTED: [&str; 13] = [
     "filter",
     "transform",
     "attributes",
@@ -62,6 +69,9 @@ pub const SUPPORTED: [&str; 10] = [
     "interval",
     "metricstransform",
     "rollup",
+    "topk",
+    "adaptive",
+    "priority",
 ];
 
 /// The one name of a type that has two spellings.
@@ -98,6 +108,12 @@ pub enum Processor {
     MetricsTransform(MetricsTransform),
     /// Collapses resources into one.
     Rollup(Rollup),
+    /// Keeps the busiest units.
+    TopK(TopK),
+    /// Keeps a share of the units that falls with the load.
+    Adaptive(Adaptive),
+    /// Writes classes as attributes.
+    Priority(Priority),
 }
 
 impl Processor {
@@ -113,6 +129,9 @@ impl Processor {
             "deltatorate" => DeltaToRate::decode(config, problems).map(Self::DeltaToRate),
             "interval" => Interval::decode(config, problems).map(Self::Interval),
             "metricstransform" => MetricsTransform::decode(config, problems).map(Self::MetricsTransform),
+            "topk" => TopK::decode(config, problems).map(Self::TopK),
+            "adaptive" => Adaptive::decode(config, problems).map(Self::Adaptive),
+            "priority" => Priority::decode(config, problems).map(Self::Priority),
             "rollup" => Rollup::decode(config, problems).map(Self::Rollup),
             _ => None,
         }
@@ -120,13 +139,14 @@ impl Processor {
 
     /// Whether a stock Collector has the processor.
     pub fn portable(&self) -> bool {
-        !matches!(self, Self::Rollup(_))
+        !matches!(self, Self::Rollup(_) | Self::TopK(_) | Self::Adaptive(_) | Self::Priority(_))
     }
 
     /// The unit that it must see whole.
     pub fn scope(&self) -> Scope {
         match self {
-            Self::GroupByAttrs(_) | Self::Rollup(_) => Scope::Host,
+            Self::GroupByAttrs(_) | Self::Rollup(_) | Self::TopK(_) => Scope::Host,
+            Self::Adaptive(_) | Self::Priority(_) => Scope::Process,
             _ => Scope::Point,
         }
     }
@@ -143,7 +163,8 @@ impl Processor {
     pub fn warm_up(&self) -> u32 {
         match self {
             Self::CumulativeToDelta(_) => 1,
-            Self::Rollup(_) => 2,
+            Self::Rollup(_) | Self::TopK(_) | Self::Adaptive(_) => 2,
+            Self::Priority(priority) => priority.warm_up(),
             _ => 0,
         }
     }
@@ -174,6 +195,9 @@ impl Processor {
                 Some(Box::new(cumulativetodelta::Deltas::new(config.clone(), start)))
             }
             Self::Interval(config) => Some(Box::new(interval::Holding::new(config.clone(), start))),
+            Self::TopK(config) => Some(Box::new(topk::Ranking::new(config.clone(), start))),
+            Self::Adaptive(config) => Some(Box::new(adaptive::Adapting::new(config.clone(), start))),
+            Self::Priority(config) => Some(Box::new(priority::Classing::new(config.clone()))),
             Self::Rollup(config) => Some(Box::new(rollup::Rolling::new(config.clone(), start))),
             _ => None,
         }
@@ -192,7 +216,12 @@ impl Processor {
             Self::DeltaToRate(rate) => return rate.run(batch),
             Self::MetricsTransform(transform) => return transform.run(batch),
             // These run by their state.
-            Self::CumulativeToDelta(_) | Self::Interval(_) | Self::Rollup(_) => {}
+            Self::CumulativeToDelta(_)
+            | Self::Interval(_)
+            | Self::Rollup(_)
+            | Self::TopK(_)
+            | Self::Adaptive(_)
+            | Self::Priority(_) => {}
         }
         Ok(())
     }

@@ -164,6 +164,11 @@ impl Pipeline {
         self.stages.iter().filter_map(|stage| Some((&stage.id, stage.state.as_ref()?.kept())))
     }
 
+    /// The level in force of each stage that has levels.
+    pub fn levels(&self) -> impl Iterator<Item = (&ComponentId, &str)> {
+        self.stages.iter().filter_map(|stage| Some((&stage.id, stage.state.as_ref()?.level()?)))
+    }
+
     /// Whether every batch leaves as it came.
     pub fn is_identity(&self) -> bool {
         self.stages.iter().all(|stage| stage.processor.is_identity())

@@ -66,6 +66,11 @@ pub(super) trait State: Debug + Send {
     /// What it keeps.
     fn kept(&self) -> Kept;
 
+    /// The level that is in force, where there are levels.
+    fn level(&self) -> Option<&str> {
+        None
+    }
+
     /// The same state once more, for the other variant.
     fn copy(&self) -> Box<dyn State>;
 }

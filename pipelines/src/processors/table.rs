@@ -141,6 +141,14 @@ impl<T: Aged> Table<T> {
 }
 
 #[cfg(test)]
+impl<T> Table<T> {
+    /// What it takes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<Row<T>>() + self.places.allocation_size()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

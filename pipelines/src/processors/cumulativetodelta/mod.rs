@@ -207,6 +207,11 @@ impl State for Deltas {
     fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
         let batch = turn.batch;
         batch.identify();
+        // A sweep that something waits for is not over before it was asked for.
+        let idle = self.kept().series == 0;
+        if let Some(sweeps) = self.sweeps.as_mut().filter(|_| idle) {
+            sweeps.pass(turn.now);
+        }
         self.emptied.clear();
         for resource in 0..batch.resources().len() {
             for scope in batch.resource_at(resource).scopes.range() {
@@ -221,9 +226,6 @@ impl State for Deltas {
             batch.retain_metrics(|_, path| self.emptied.binary_search(&path.metric).is_err());
         }
         batch.drop_empty();
-        if let Some(sweeps) = &mut self.sweeps {
-            sweeps.pass(turn.now);
-        }
         Ok(())
     }
 
@@ -249,5 +251,21 @@ impl State for Deltas {
 
     fn copy(&self) -> Box<dyn State> {
         Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_series_take_less_than_120_megabytes() {
+        let mut sums = Table::new(MAX_SERIES);
+        for key in 0..1_000_000_u128 {
+            sums.entry(key.wrapping_mul(0x9e37_79b9_7f4a_7c15), || Last { time: 1, value: 1_u64 });
+        }
+        assert_eq!((sums.len(), sums.evicted()), (1_000_000, 0));
+        // While a table grows, the old one stands beside the new one.
+        assert!(sums.bytes() * 3 / 2 < 120_000_000, "{}", sums.bytes());
     }
 }

@@ -115,6 +115,10 @@ impl State for Holding {
         batch.identify();
         self.held.begin(input);
         self.taken.clear();
+        // A tick that something waits for is not over before it was asked for.
+        if let Some(ticks) = self.ticks.as_mut().filter(|_| self.held.is_empty()) {
+            ticks.pass(now);
+        }
         let mut untyped = false;
         for resource in 0..batch.resources().len() {
             for scope in batch.resource_at(resource).scopes.range() {
@@ -128,9 +132,6 @@ impl State for Holding {
         }
         batch.retain_metrics(|_, path| self.taken.binary_search(&path.metric).is_err());
         batch.drop_empty();
-        if let Some(ticks) = &mut self.ticks {
-            ticks.pass(now);
-        }
         if untyped {
             let why = Failure("a metric has no type");
             return Err(Failed { passes_on: true, ..Failed::new("holding metrics back", why) });

@@ -36,6 +36,8 @@ pub struct Rollup {
 enum Keys {
     Drop(Vec<String>),
     Keep(Vec<String>),
+    /// Those that say nothing of a process; the executable is called so instead.
+    Host(&'static str),
 }
 
 /// What values that are not counted up become.
@@ -86,6 +88,28 @@ impl Rollup {
         match &self.keys {
             Keys::Drop(keys) => !keys.iter().any(|known| known.as_bytes() == key),
             Keys::Keep(keys) => keys.iter().any(|known| known.as_bytes() == key),
+            Keys::Host(_) => !key.starts_with(b"process."),
+        }
+    }
+
+    /// A roll-up of processes into one that is called so; what their values become is the default.
+    pub(in super::super) fn of_the_rest(name: &'static str) -> Self {
+        Self {
+            keys: Keys::Host(name),
+            which: Which::default(),
+            gauge: Function::Sum,
+            sum: Function::Sum,
+            functions: Vec::new(),
+            stale_after: Duration::from_secs(15),
+            forget_after: Duration::from_secs(15 * 60),
+        }
+    }
+
+    /// The attribute that what is rolled up gets.
+    pub(super) fn label(&self) -> Option<(&'static str, &'static str)> {
+        match self.keys {
+            Keys::Host(name) => Some(("process.executable.name", name)),
+            _ => None,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Texts are taken from the batch: the first point of a series stands for what its resource, scope and metric say.
 
 use crate::Batch;
-use crate::batch::{MetricKind, MetricRow, Number, PointRow, ResourceRow, ScopeRow};
+use crate::batch::{AttrRow, Cell, MetricKind, MetricRow, Number, Owner, PointRow, ResourceRow, ScopeRow};
 
 use super::Rolling;
 use super::config::Function;
@@ -25,7 +25,11 @@ impl Rolling {
             batch.drop_empty();
         }
         for resource in made {
-            batch.add_resource(resource);
+            let resource = batch.add_resource(resource);
+            if let Some((key, value)) = self.config.label() {
+                let (key, value) = (batch.intern(key.as_bytes()), batch.intern(value.as_bytes()));
+                batch.set_attribute(Owner::Resource(resource), AttrRow::bare(key, Cell::Text(value)));
+            }
         }
     }
 
@@ -71,7 +75,7 @@ impl Rolling {
         while place != NONE {
             let member = self.members.at(place as usize);
             place = member.next;
-            if now.saturating_sub(member.seen) >= stale {
+            if !member.counts || now.saturating_sub(member.seen) >= stale {
                 continue;
             }
             count += 1;

@@ -14,6 +14,8 @@ pub(super) struct Member {
     pub start: u64,
     /// When it last came, by our clock.
     pub seen: u64,
+    /// Whether its value counts, or is only kept in mind.
+    pub counts: bool,
     /// The series it belongs to, and the next member of that.
     pub group: u32,
     pub next: u32,

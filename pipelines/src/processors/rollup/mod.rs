@@ -63,8 +63,20 @@ pub(super) struct Rolling {
     emptied: Vec<usize>,
 }
 
+/// What is done with a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// It is rolled up.
+    Roll,
+    /// It stays, and its values are kept in mind for the time when it is rolled up.
+    Watch,
+    /// It stays.
+    Leave,
+}
+
 /// What stands above a point.
 struct Above {
+    rolls: bool,
     /// Digest of the resource without what is dropped.
     resource: u128,
     at: Path,
@@ -92,6 +104,15 @@ impl Rolling {
 
     fn metric(&mut self, batch: &mut Batch, above: &Above) {
         let at = above.at;
+        if !above.rolls {
+            for place in batch.metric_at(at.metric).points.range() {
+                let point = *batch.point_at(place);
+                if point.value != Number::None && point.flags & 1 == 0 {
+                    self.point(batch, above, &point);
+                }
+            }
+            return;
+        }
         batch.rework_points(at, |batch, _, point| {
             let stays = match point.value {
                 // It says that there is no value: a member that is gone.
@@ -116,6 +137,7 @@ impl Rolling {
                 let again = member.start != start && start > member.start;
                 let more = if again { None } else { increase(member.value, value) };
                 (member.value, member.start, member.seen) = (value, start, now);
+                member.counts = above.rolls;
                 (place, more.unwrap_or(value))
             }
             None => {
@@ -128,6 +150,9 @@ impl Rolling {
             }
         };
         let group = self.members.at_mut(place).group;
+        if !above.rolls {
+            return true;
+        }
         let row = self.groups.at_mut(group as usize);
         if row.round != self.round {
             (row.round, row.seen, row.at, row.point) = (self.round, now, above.at, *point);
@@ -185,6 +210,7 @@ impl Rolling {
             value: point.value,
             start: point.start,
             seen: above.now,
+            counts: above.rolls,
             group: group as u32,
             next: *head,
         };
@@ -236,15 +262,26 @@ fn mix(above: u128, own: u128) -> u128 {
     xxh3_128(&key)
 }
 
-impl State for Rolling {
-    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { batch, now, .. } = turn;
+impl Rolling {
+    /// Rolls up what is chosen.
+    pub(super) fn roll(
+        &mut self,
+        batch: &mut Batch,
+        now: u64,
+        mut choose: impl FnMut(&Batch, usize) -> Choice,
+    ) {
         batch.identify();
+        // A sweep that something waits for is not over before it was asked for.
+        let idle = self.members.len() == 0;
+        if let Some(sweeps) = self.sweeps.as_mut().filter(|_| idle) {
+            sweeps.pass(now);
+        }
         self.round += 1;
         self.touched.clear();
         self.emptied.clear();
         for resource in 0..batch.resources().len() {
-            if !self.config.which.is_empty() && !self.config.which.holds(batch, resource, now) {
+            let choice = choose(batch, resource);
+            if choice == Choice::Leave {
                 continue;
             }
             let attrs = batch.resource_at(resource).attrs;
@@ -255,15 +292,23 @@ impl State for Rolling {
                     if Rollup::rolls(&row) {
                         let counts = row.monotonic && row.temporality == 2;
                         let at = Path { resource, scope, metric, point: 0 };
-                        self.metric(batch, &Above { resource: digest, at, counts, now });
+                        let rolls = choice == Choice::Roll;
+                        self.metric(batch, &Above { rolls, resource: digest, at, counts, now });
                     }
                 }
             }
         }
         self.emit(batch, now);
-        if let Some(sweeps) = &mut self.sweeps {
-            sweeps.pass(now);
-        }
+    }
+}
+
+impl State for Rolling {
+    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
+        let which = self.config.which.clone();
+        self.roll(turn.batch, turn.now, |batch, resource| {
+            let rolls = which.is_empty() || which.holds(batch, resource, turn.now);
+            if rolls { Choice::Roll } else { Choice::Leave }
+        });
         Ok(())
     }
 

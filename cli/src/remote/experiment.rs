@@ -1,0 +1,181 @@
+//! `phoenix experiment …`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::Value;
+
+use super::Format;
+use super::client::Client;
+use super::show::{Show, cell, line};
+use crate::output;
+
+const COLUMNS: [(&str, &str); 7] = [
+    ("id", "/id"),
+    ("name", "/name"),
+    ("selector", "/selector"),
+    ("phase", "/phase"),
+    ("step", "/step"),
+    ("outcome", "/outcome"),
+    ("updated", "/updated_at"),
+];
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Write one down, from a file of JSON or from standard input (`-`)
+    Create {
+        /// The file
+        file: PathBuf,
+        /// Begin it at once
+        #[arg(long)]
+        start: bool,
+    },
+    /// All, newest first
+    List,
+    /// One
+    Get(Which),
+    /// Where it is: phase, step, agents, the last horizon, the last verdict
+    Status(Which),
+    /// What was found
+    Results(Which),
+    /// What happens, as it happens, until it is over
+    Watch(Which),
+    /// Begin it
+    Start(Which),
+    /// Hold the step
+    Pause(Which),
+    /// Go on with the step
+    Resume(Which),
+    /// Collect the last horizon and end it
+    Stop(Which),
+    /// Put the candidate in charge
+    Promote(Which),
+    /// Put the baseline back in charge
+    Rollback(Which),
+    /// Never begin it
+    Cancel(Which),
+    /// Delete one that is not under way
+    Delete(Which),
+}
+
+#[derive(clap::Args)]
+pub struct Which {
+    /// The experiment's id
+    id: String,
+}
+
+pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
+    let (which, verb) = match command {
+        Command::Create { file, start } => return create(file, start, client, show).await,
+        Command::List => return show.list(&client.get("/experiments?limit=200").await?, &COLUMNS),
+        Command::Get(which) => return one(&client.get(&path(&which, "")).await?, show),
+        Command::Status(which) => return status(&client.get(&path(&which, "/status")).await?, show),
+        Command::Results(which) => return results(&client.get(&path(&which, "/results")).await?, show),
+        Command::Watch(which) => {
+            return client.events(&path(&which, "/events"), |event| happened(event, show)).await;
+        }
+        Command::Delete(which) => {
+            client.call(Method::DELETE, &path(&which, ""), None).await?;
+            return Ok(());
+        }
+        Command::Start(which) => (which, "/start"),
+        Command::Pause(which) => (which, "/pause"),
+        Command::Resume(which) => (which, "/resume"),
+        Command::Stop(which) => (which, "/stop"),
+        Command::Promote(which) => (which, "/promote"),
+        Command::Rollback(which) => (which, "/rollback"),
+        Command::Cancel(which) => (which, "/cancel"),
+    };
+    one(&client.call(Method::POST, &path(&which, verb), None).await?, show)
+}
+
+fn path(which: &Which, what: &str) -> String {
+    format!("/experiments/{}{what}", which.id)
+}
+
+async fn create(file: PathBuf, start: bool, client: &Client, show: Show) -> anyhow::Result<()> {
+    let text = if file.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?
+    } else {
+        std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?
+    };
+    let body: Value =
+        serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
+    let made = client.post("/experiments", &body).await?;
+    if !start {
+        return one(&made, show);
+    }
+    let id = made["id"].as_str().context("the answer has no id")?;
+    one(&client.call(Method::POST, &format!("/experiments/{id}/start"), None).await?, show)
+}
+
+fn one(experiment: &Value, show: Show) -> anyhow::Result<()> {
+    show.one(experiment, &COLUMNS)?;
+    show.reasons(&experiment["reasons"])
+}
+
+fn status(status: &Value, show: Show) -> anyhow::Result<()> {
+    let columns = [
+        ("phase", "/phase"),
+        ("outcome", "/outcome"),
+        ("step", "/step"),
+        ("since", "/since"),
+        ("verdict", "/verdict/verb"),
+    ];
+    show.one(status, &columns)?;
+    show.reasons(&status["verdict"]["reasons"])?;
+    if show.0 == Format::Json {
+        return Ok(());
+    }
+    let columns = [
+        ("agent", "/host"),
+        ("connected", "/connected"),
+        ("applied", "/applied"),
+        ("horizons", "/horizons"),
+        ("series in", "/horizon/series_in"),
+        ("series out", "/horizon/series/1"),
+        ("lost", "/horizon/lost"),
+        ("collide", "/horizon/collisions"),
+    ];
+    show.list(&serde_json::json!({ "items": status["agents"] }), &columns)
+}
+
+fn results(results: &Value, show: Show) -> anyhow::Result<()> {
+    let columns = [
+        ("outcome", "/outcome"),
+        ("agents", "/total/agents"),
+        ("exact", "/total/exact"),
+        ("series, baseline", "/total/series/0"),
+        ("series, candidate", "/total/series/1"),
+        ("series saved", "/total/saving_series"),
+        ("bytes saved", "/total/saving_bytes"),
+        ("series lost", "/total/lost"),
+        ("collisions", "/total/collisions"),
+        ("critical in, baseline, candidate", "/total/critical"),
+    ];
+    show.one(results, &columns)?;
+    show.reasons(&results["reasons"])?;
+    if show.0 == Format::Json {
+        return Ok(());
+    }
+    let columns = [
+        ("lens", "/name"),
+        ("baseline", "/baseline"),
+        ("candidate", "/candidate"),
+        ("error", "/relative_error"),
+    ];
+    show.list(&serde_json::json!({ "items": results["total"]["lenses"] }), &columns)
+}
+
+fn happened(event: &Value, show: Show) -> anyhow::Result<()> {
+    if show.0 == Format::Json {
+        return output::say(event);
+    }
+    let detail = &event["detail"];
+    let more = ["to", "step", "verb", "outcome"].map(|key| cell(detail.get(key)));
+    let more: Vec<String> = more.into_iter().filter(|text| !text.is_empty()).collect();
+    line(&format!("{}  {:9} {}", cell(event.get("at")), cell(event.get("kind")), more.join(" · ")))?;
+    show.reasons(&detail["reasons"])
+}

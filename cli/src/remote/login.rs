@@ -1,0 +1,61 @@
+//! `phoenix login` and `phoenix logout`.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use hyper::Method;
+use serde_json::json;
+
+use super::Options;
+use super::client::Client;
+use super::session::Session;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The control plane's address
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    server: String,
+    /// Whose account
+    #[arg(long)]
+    email: String,
+    /// A file with the password; without it, it is read from standard input
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+}
+
+pub async fn login(args: Args) -> anyhow::Result<()> {
+    let password = match &args.password_file {
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+        }
+        None => from_stdin()?,
+    };
+    let client = Client::new(&args.server)?;
+    let body = json!({ "email": args.email, "password": password.trim_end_matches(['\r', '\n']) });
+    let answer = client.post("/auth/login", &body).await?;
+    let token = answer["access_token"].as_str().context("the answer has no token")?;
+    Session { server: args.server.clone(), token: token.to_owned() }.store()?;
+    let shown = json!({ "server": args.server, "email": args.email, "role": answer["role"], "expires_in": answer["expires_in"] });
+    let columns =
+        [("server", "/server"), ("email", "/email"), ("role", "/role"), ("seconds left", "/expires_in")];
+    args.options.show().one(&shown, &columns)
+}
+
+pub async fn logout() -> anyhow::Result<()> {
+    let ended = Client::of_session()?.call(Method::POST, "/auth/logout", None).await;
+    Session::forget()?;
+    ended.map(|_| ())
+}
+
+fn from_stdin() -> anyhow::Result<String> {
+    if std::io::stdin().is_terminal() {
+        eprint!("Password (it is shown as you type): ");
+        std::io::stderr().flush()?;
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;
+    Ok(line)
+}

@@ -1,0 +1,88 @@
+//! The control plane from the command line: the same REST that everybody uses, as tables or as JSON.
+
+mod agent;
+mod client;
+mod experiment;
+mod login;
+mod session;
+mod show;
+mod template;
+mod token;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use client::Client;
+use show::Show;
+
+/// How answers are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables, for people.
+    #[default]
+    Text,
+    /// What the control plane answered.
+    Json,
+}
+
+/// What every command takes.
+#[derive(Args)]
+pub struct Options {
+    /// How to show answers
+    #[arg(short, long, value_enum, default_value_t, global = true)]
+    output: Format,
+}
+
+/// A command with its options.
+#[derive(Args)]
+pub struct With<C: Subcommand> {
+    #[command(subcommand)]
+    command: C,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// What can be asked of a control plane.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Log in to a control plane; what is kept is the access token, not the password
+    Login(login::Args),
+    /// End the session
+    Logout,
+    /// Experiments: what is tried on which agents
+    Experiment(With<experiment::Command>),
+    /// Templates: pipelines with parameters, in immutable versions
+    Template(With<template::Command>),
+    /// Agents that have enrolled
+    Agent(With<agent::Command>),
+    /// Enrolment tokens: what lets agents in
+    Token(With<token::Command>),
+}
+
+/// Runs one.
+///
+/// # Errors
+/// What the control plane refuses, in its words; what cannot be reached or read.
+pub async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Login(args) => login::login(args).await,
+        Command::Logout => login::logout().await,
+        Command::Experiment(With { command, options }) => {
+            experiment::run(command, &Client::of_session()?, options.show()).await
+        }
+        Command::Template(With { command, options }) => {
+            template::run(command, &Client::of_session()?, options.show()).await
+        }
+        Command::Agent(With { command, options }) => {
+            agent::run(command, &Client::of_session()?, options.show()).await
+        }
+        Command::Token(With { command, options }) => {
+            token::run(command, &Client::of_session()?, options.show()).await
+        }
+    }
+}
+
+impl Options {
+    fn show(&self) -> Show {
+        Show(self.output)
+    }
+}

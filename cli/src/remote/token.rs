@@ -1,0 +1,69 @@
+//! `phoenix token …`.
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::{Map, Value, json};
+
+use super::Format;
+use super::client::Client;
+use super::show::{Show, line};
+use crate::output;
+
+const COLUMNS: [(&str, &str); 6] = [
+    ("id", "/id"),
+    ("labels", "/labels"),
+    ("uses", "/uses"),
+    ("of", "/max_uses"),
+    ("expires", "/expires_at"),
+    ("revoked", "/revoked_at"),
+];
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make one; it is shown this once, alone on its line
+    Create {
+        /// A label that it gives to agents: `key=value`
+        #[arg(long = "label", value_name = "KEY=VALUE")]
+        labels: Vec<String>,
+        /// How many agents it lets in: a number, or `unlimited`
+        #[arg(long, default_value = "1")]
+        max_uses: String,
+        /// How long it is good, as `30m`, `24h`, `7d`
+        #[arg(long, default_value = "24h")]
+        expires_in: String,
+    },
+    /// All
+    List,
+    /// Revoke one
+    Revoke {
+        /// Its id
+        id: String,
+    },
+}
+
+pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
+    match command {
+        Command::Create { labels, max_uses, expires_in } => {
+            let max_uses: Value = max_uses.parse::<u64>().map_or_else(|_| Value::from(max_uses), Value::from);
+            let body = json!({ "labels": read(&labels)?, "max_uses": max_uses, "expires_in": expires_in });
+            let made = client.post("/enrollment-tokens", &body).await?;
+            match show.0 {
+                Format::Json => output::say(&made),
+                Format::Text => line(made["token"].as_str().context("the answer has no token")?),
+            }
+        }
+        Command::List => show.list(&client.get("/enrollment-tokens?limit=200").await?, &COLUMNS),
+        Command::Revoke { id } => {
+            client.call(Method::DELETE, &format!("/enrollment-tokens/{id}"), None).await.map(|_| ())
+        }
+    }
+}
+
+fn read(labels: &[String]) -> anyhow::Result<Map<String, Value>> {
+    let one = |text: &String| {
+        let (key, value) = text.split_once('=').with_context(|| format!("{text:?} is not key=value"))?;
+        Ok((key.to_owned(), Value::from(value)))
+    };
+    labels.iter().map(one).collect()
+}

@@ -1,0 +1,155 @@
+//! A `phoenix-control-plane` process, and a person who talks to it over REST.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::agent::binary;
+use crate::http;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const SETUP_TOKEN: &str = "a-setup-token-of-a-test-0123456789";
+/// The first admin's address.
+pub const EMAIL: &str = "admin@example.org";
+/// Their password.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// Where it listens.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Listening {
+    /// REST.
+    pub rest: SocketAddr,
+    /// Agents.
+    pub fleet: SocketAddr,
+}
+
+/// A running control plane; killed when dropped.
+#[derive(Debug)]
+pub struct ControlPlane {
+    child: Child,
+    dir: PathBuf,
+    /// Where it listens.
+    pub listening: Listening,
+    token: String,
+}
+
+impl ControlPlane {
+    /// Starts one with its data in `dir`, and makes its first admin.
+    pub async fn start(dir: &Path) -> Result<Self> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut started = Self::run(dir, Listening { rest: any, fleet: any }).await?;
+        let setup = json!({ "token": SETUP_TOKEN, "email": EMAIL, "password": PASSWORD });
+        started.expect("POST", "/api/v1/auth/setup", Some(&setup), 201).await?;
+        started.login().await?;
+        Ok(started)
+    }
+
+    async fn run(dir: &Path, at: Listening) -> Result<Self> {
+        let token_file = dir.join("setup-token");
+        std::fs::write(&token_file, SETUP_TOKEN)?;
+        let log = std::fs::File::options().create(true).append(true).open(dir.join("control-plane.log"))?;
+        let mut child = Command::new(binary("phoenix-control-plane"))
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(dir.join("control-plane"))
+            .arg("--listen")
+            .arg(at.rest.to_string())
+            .arg("--fleet-listen")
+            .arg(at.fleet.to_string())
+            .arg("--setup-token-file")
+            .arg(&token_file)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut said = BufReader::new(child.stdout.take().context("no standard output")?);
+        let mut line = String::new();
+        let listening = loop {
+            line.clear();
+            let read = tokio::time::timeout(PATIENCE, said.read_line(&mut line)).await;
+            ensure!(
+                read.context("the control plane says nothing")?? > 0,
+                "it did not start: {}",
+                dir.display()
+            );
+            if let Ok(said) = serde_json::from_str::<Value>(&line) {
+                break serde_json::from_value(said["listening"].clone())?;
+            }
+        };
+        // What else it says must not fill the pipe.
+        tokio::spawn(async move { tokio::io::copy(&mut said, &mut tokio::io::sink()).await });
+        Ok(Self { child, dir: dir.to_owned(), listening, token: String::new() })
+    }
+
+    async fn login(&mut self) -> Result<()> {
+        let login = json!({ "email": EMAIL, "password": PASSWORD });
+        let answer = self.expect("POST", "/api/v1/auth/login", Some(&login), 200).await?;
+        self.token = answer["access_token"].as_str().context("no token")?.to_owned();
+        Ok(())
+    }
+
+    /// `kill -9`, and a start on the same data and the same ports.
+    pub async fn crash_and_restart(self) -> Result<Self> {
+        let (dir, at) = self.crash().await?;
+        Self::restart(&dir, at).await
+    }
+
+    /// `kill -9`: where it was.
+    pub async fn crash(mut self) -> Result<(PathBuf, Listening)> {
+        self.child.kill().await?;
+        Ok((self.dir.clone(), self.listening))
+    }
+
+    /// Starts one where an earlier one has crashed.
+    pub async fn restart(dir: &Path, at: Listening) -> Result<Self> {
+        let mut started = Self::run(dir, at).await?;
+        started.login().await?;
+        Ok(started)
+    }
+
+    /// The admin's access token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// One REST call as the admin: status and body.
+    pub async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
+        http::call(self.listening.rest, method, path, &self.token, body).await
+    }
+
+    /// One REST call that is expected to end with `status`.
+    pub async fn expect(&self, method: &str, path: &str, body: Option<&Value>, status: u16) -> Result<Value> {
+        let (got, body) = self.call(method, path, body).await?;
+        if got != status {
+            bail!("{method} {path}: expected {status}, got {got}: {body:#}");
+        }
+        Ok(body)
+    }
+
+    /// An enrolment token for agents with these labels.
+    pub async fn enrollment_token(&self, labels: Value) -> Result<String> {
+        let body = json!({ "labels": labels, "max_uses": "unlimited" });
+        let made = self.expect("POST", "/api/v1/enrollment-tokens", Some(&body), 201).await?;
+        Ok(made["token"].as_str().context("no token")?.to_owned())
+    }
+
+    /// Writes an experiment down and starts it; its id.
+    pub async fn experiment(&self, body: &Value) -> Result<String> {
+        let made = self.expect("POST", "/api/v1/experiments", Some(body), 201).await?;
+        let id = made["id"].as_str().context("no id")?.to_owned();
+        self.expect("POST", &format!("/api/v1/experiments/{id}/start"), None, 200).await?;
+        Ok(id)
+    }
+
+    /// `GET /api/v1/experiments/{id}/…`.
+    pub async fn show(&self, id: &str, what: &str) -> Result<Value> {
+        self.expect("GET", &format!("/api/v1/experiments/{id}{what}"), None, 200).await
+    }
+}

@@ -1,0 +1,123 @@
+//! Agents under a control plane, each fed by a simulated host.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use simulator::profile::{Host, Profile, Role};
+use tokio::task::JoinHandle;
+
+use crate::agent::Agent;
+use crate::control_plane::Listening;
+use crate::{eventually, traffic};
+
+/// An agent's file: metrics pass through, a control plane may try candidates.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Where the agent's files are.
+    pub dir: PathBuf,
+    /// Where outputs go.
+    pub sink: String,
+    /// Where the control plane is.
+    pub fleet: std::net::SocketAddr,
+    /// What to enrol with.
+    pub token: String,
+    /// More lines of the section `phoenix`.
+    pub more: &'static str,
+}
+
+impl Node {
+    /// A node with its files in `dir/name`.
+    pub fn new(dir: &Path, name: &str, sink: String, at: Listening, token: &str) -> Result<Self> {
+        let dir = dir.join(name);
+        std::fs::create_dir_all(&dir)?;
+        Ok(Self { dir, sink, fleet: at.fleet, token: token.to_owned(), more: "" })
+    }
+
+    /// The file's text.
+    pub fn config(&self) -> String {
+        let Self { dir, sink, fleet, token, more } = self;
+        format!(
+            "receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: 127.0.0.1:0 }} }} }} }}
+exporters:
+  otlp:
+    endpoint: '{sink}'
+    compression: none
+    tls: {{ insecure: true }}
+    retry_on_failure: {{ initial_interval: 50ms, max_interval: 200ms }}
+extensions: {{ health_check: {{ endpoint: 127.0.0.1:0 }} }}
+service:
+  extensions: [health_check]
+  pipelines:
+    metrics: {{ receivers: [otlp], exporters: [otlp] }}
+phoenix:
+  admin: 127.0.0.1:0
+  data_dir: '{}'
+  control_plane: {{ endpoint: 'ws://{fleet}/v1/opamp', token: '{token}' }}
+{more}",
+            dir.join("data").display()
+        )
+    }
+
+    /// Starts the agent.
+    pub async fn start(&self) -> Result<Agent> {
+        Agent::start(&self.dir, &self.config()).await
+    }
+}
+
+/// Waits until the agent is connected to its control plane.
+pub async fn connected(agent: &Agent) {
+    eventually("the agent connects", Duration::from_secs(30), || async {
+        let session = agent.metric("phoenix_fleet_connected", "").await.ok()?;
+        (session == 1.0).then_some(())
+    })
+    .await;
+}
+
+/// A simulated host that sends a scrape every 200 ms until it is dropped or stopped.
+#[derive(Debug)]
+pub struct Source {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<u64>,
+}
+
+impl Source {
+    /// Begins to send to `endpoint`; what is refused or finds nobody is sent again.
+    pub fn start(endpoint: String, number: u64) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let task = tokio::spawn(send(endpoint, number, Arc::clone(&stop)));
+        Self { stop, task }
+    }
+
+    /// Ends it: the points that were acknowledged.
+    pub async fn finish(self) -> Result<u64> {
+        self.stop.store(true, Ordering::Relaxed);
+        Ok(self.task.await?)
+    }
+}
+
+async fn send(endpoint: String, number: u64, stop: Arc<AtomicBool>) -> u64 {
+    let mut host = Host::new(Profile::Realistic, Role::Web, &format!("host-{number}"), 40, number);
+    let mut acknowledged = 0;
+    while !stop.load(Ordering::Relaxed) {
+        host.step(Duration::from_millis(200));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let request = host.scrape(u64::try_from(now.as_nanos()).unwrap_or_default());
+        let points = simulator::sink::point_keys(&request).len() as u64;
+        while !stop.load(Ordering::Relaxed) {
+            let sent = match traffic::client(&endpoint).await {
+                Ok(mut client) => client.export(request.clone()).await.is_ok(),
+                Err(_) => false,
+            };
+            if sent {
+                acknowledged += points;
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    acknowledged
+}

@@ -1,0 +1,114 @@
+//! `phoenix login`, `template`, `token`, `experiment` and `agent` against a real control plane.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::Output;
+
+use anyhow::Result;
+use e2e::agent::binary;
+use e2e::control_plane::{ControlPlane, EMAIL, PASSWORD};
+use serde_json::Value;
+use tokio::process::Command;
+
+struct Person<'a> {
+    dir: &'a Path,
+}
+
+impl Person<'_> {
+    async fn types(&self, words: &[&str]) -> Result<Output> {
+        let session = self.dir.join("session").join("session.json");
+        let run = Command::new(binary("phoenix"))
+            .args(words)
+            .env("PHOENIX_SESSION", session)
+            .current_dir(self.dir)
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        Ok(tokio::time::timeout(std::time::Duration::from_secs(60), run).await??)
+    }
+
+    async fn ok(&self, words: &[&str]) -> Result<String> {
+        let output = self.types(words).await?;
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    async fn json(&self, words: &[&str]) -> Result<Value> {
+        Ok(serde_json::from_str(&self.ok(&[words, &["-o", "json"]].concat()).await?)?)
+    }
+
+    async fn refused(&self, words: &[&str]) -> Result<String> {
+        let output = self.types(words).await?;
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", String::from_utf8_lossy(&output.stdout));
+        Ok(String::from_utf8(output.stderr)?)
+    }
+}
+
+const TEMPLATE: &str = r#"name: floor
+description: Drops what is small.
+for: whoever has many small processes
+parameters:
+  floor: { type: integer, min: 0, max: 1000000, default: 100, description: Bytes below which memory is dropped. }
+samples:
+  - { name: default }
+config:
+  processors:
+    filter/small:
+      metrics:
+        datapoint:
+          - metric.name == "process.memory.usage" and value_int < {{ floor }}
+  service:
+    pipelines:
+      metrics: { processors: [filter/small] }
+"#;
+
+#[tokio::test]
+async fn a_person_does_the_whole_story_from_the_command_line() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start(dir.path()).await?;
+    let person = Person { dir: dir.path() };
+    assert!(person.refused(&["experiment", "list"]).await?.contains("phoenix login"));
+    std::fs::write(dir.path().join("password"), format!("{PASSWORD}\n"))?;
+    let server = format!("http://{}", control_plane.listening.rest);
+    let login = ["login", "--server", &server, "--email", EMAIL, "--password-file", "password"];
+    assert!(person.ok(&login).await?.contains("admin"));
+    let kept = std::fs::metadata(dir.path().join("session/session.json"))?;
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&kept.permissions()) & 0o777, 0o600);
+
+    std::fs::write(dir.path().join("floor.yaml"), TEMPLATE)?;
+    person.ok(&["template", "create", "floor", "floor.yaml"]).await?;
+    let rendered = person.ok(&["template", "render", "floor", "--set", "floor=7"]).await?;
+    assert!(rendered.contains("value_int < 7"), "{rendered}");
+    std::fs::write(dir.path().join("bad.yaml"), TEMPLATE.replace("datapoint", "datapont"))?;
+    let refused = person.refused(&["template", "version", "floor", "bad.yaml"]).await?;
+    assert!(refused.contains("did you mean \"datapoint\""), "{refused}");
+
+    let token = person.ok(&["token", "create", "--label", "env=prod", "--max-uses", "unlimited"]).await?;
+    assert!(token.starts_with("phx_") && token.trim().lines().count() == 1, "a script can take it as it is");
+    let listed = person.json(&["token", "list"]).await?;
+    assert_eq!(listed["items"][0]["labels"]["env"], "prod");
+    person.ok(&["token", "revoke", listed["items"][0]["id"].as_str().expect("an id")]).await?;
+
+    let body =
+        r#"{"name": "smaller", "candidate": {"template": {"name": "floor", "parameters": {"floor": 1000}}}}"#;
+    std::fs::write(dir.path().join("experiment.json"), body)?;
+    let made = person.json(&["experiment", "create", "experiment.json"]).await?;
+    assert_eq!((&made["phase"], &made["template"]["version"]), (&"pending".into(), &1.into()));
+    let id = made["id"].as_str().expect("an id");
+    assert!(person.refused(&["experiment", "start", id]).await?.contains("no enrolled agent"));
+    assert!(person.ok(&["experiment", "list"]).await?.contains("smaller"));
+    person.ok(&["experiment", "cancel", id]).await?;
+    let watched = person.ok(&["experiment", "watch", id]).await?;
+    assert!(watched.contains("create") && watched.contains("cancel"), "{watched}");
+    assert!(person.ok(&["experiment", "status", id]).await?.contains("cancelled"));
+    person.ok(&["experiment", "results", id]).await?;
+    person.ok(&["experiment", "delete", id]).await?;
+    assert!(person.refused(&["experiment", "get", id]).await?.contains("there is no experiment"));
+    assert_eq!(
+        person.json(&["agent", "list", "--labels", "env=prod"]).await?["items"],
+        serde_json::json!([])
+    );
+    person.ok(&["logout"]).await?;
+    assert!(person.refused(&["agent", "list"]).await?.contains("phoenix login"));
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! What an agent, or somebody who says so, may tell the control plane: each refusal with its reason.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use e2e::control_plane::ControlPlane;
+use e2e::eventually;
+use e2e::fleet::{Node, connected};
+use futures_util::{SinkExt as _, StreamExt as _};
+use prost::Message as _;
+use proto::Findings;
+use proto::opamp::{AgentToServer, RemoteConfigStatus, ServerErrorResponseType, ServerToAgent};
+use proto::v1::report_service_client::ReportServiceClient;
+use proto::v1::{ReportKey, ReportRequest, ReportStatus};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use simulator::sink::Sink;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use uuid::Uuid;
+
+/// An agent of our own making: its uid and its credential.
+async fn enrolled(control_plane: &ControlPlane) -> Result<(Uuid, String)> {
+    let token = control_plane.enrollment_token(json!({ "env": "test" })).await?;
+    let uid = Uuid::now_v7();
+    let body = json!({ "uid": uid, "labels": {}, "host": "ours", "version": "0" });
+    let fleet = control_plane.listening.fleet;
+    let (status, body) = e2e::http::call(fleet, "POST", "/v1/enroll", &token, Some(&body)).await?;
+    assert!(status == 200 || status == 201, "{status} {body}");
+    Ok((uid, body["token"].as_str().expect("a token").to_owned()))
+}
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;
+
+async fn socket(control_plane: &ControlPlane, credential: &str) -> Result<Socket, Error> {
+    let fleet = control_plane.listening.fleet;
+    let mut request = format!("ws://{fleet}/v1/opamp").into_client_request()?;
+    let bearer = format!("Bearer {credential}").parse().expect("a header");
+    request.headers_mut().insert("authorization", bearer);
+    let stream = tokio::net::TcpStream::connect(fleet).await?;
+    Ok(tokio_tungstenite::client_async(request, stream).await?.0)
+}
+
+fn frame(message: &AgentToServer) -> Message {
+    let mut frame = vec![0];
+    frame.extend(message.encode_to_vec());
+    Message::binary(frame)
+}
+
+async fn answer(socket: &mut Socket) -> Result<ServerToAgent> {
+    let frame = socket.next().await.expect("an answer")?.into_data();
+    assert_eq!(frame[0], 0, "the header");
+    Ok(ServerToAgent::decode(&frame[1..])?)
+}
+
+#[tokio::test]
+async fn opamp_answers_every_message_and_refuses_what_is_none() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start(dir.path()).await?;
+    let (uid, credential) = enrolled(&control_plane).await?;
+
+    let forged = format!("{}x", &credential[..credential.len() - 1]);
+    for wrong in ["", "phx_nonsense", forged.as_str()] {
+        let refused = socket(&control_plane, wrong).await.expect_err("refused");
+        assert!(matches!(refused, Error::Http(answer) if answer.status() == 401), "before the upgrade");
+    }
+
+    let mut socket = socket(&control_plane, &credential).await?;
+    let mut message =
+        AgentToServer { instance_uid: uid.as_bytes().to_vec(), capabilities: 0x3807, ..Default::default() };
+    socket.send(frame(&message)).await?;
+    let first = answer(&mut socket).await?;
+    assert_eq!(first.instance_uid, uid.as_bytes());
+    assert_eq!(first.capabilities & 1, 1, "the first answer says what the server can do");
+    assert_eq!(first.flags, 1, "a message that does not say what it runs is asked for everything");
+
+    message.sequence_num = 1;
+    message.remote_config_status = Some(RemoteConfigStatus::default());
+    socket.send(frame(&message)).await?;
+    let second = answer(&mut socket).await?;
+    assert_eq!((second.flags, second.remote_config), (0, None));
+    message.sequence_num = 7;
+    socket.send(frame(&message)).await?;
+    assert_eq!(answer(&mut socket).await?.flags, 1, "a gap is noticed");
+
+    for bad in [b"\x00\xff\xff\xff".to_vec(), b"\x01".to_vec(), Vec::new()] {
+        socket.send(Message::binary(bad)).await?;
+        let refused = answer(&mut socket).await?.error_response.expect("an error");
+        assert_eq!(refused.r#type(), ServerErrorResponseType::BadRequest);
+    }
+    message.instance_uid = Uuid::now_v7().as_bytes().to_vec();
+    socket.send(frame(&message)).await?;
+    let refused = answer(&mut socket).await?.error_response.expect("an error");
+    assert!(refused.error_message.contains("instance_uid"), "nobody speaks for another agent");
+
+    let _it_may_stop_reading = socket.send(Message::binary(vec![0; 5 << 20])).await;
+    let code = loop {
+        match socket.next().await.expect("a close") {
+            Ok(Message::Close(frame)) => break frame.map(|frame| u16::from(frame.code)),
+            Ok(_) => {}
+            Err(error) => unreachable_close(&error),
+        }
+    };
+    assert_eq!(code, Some(1009));
+
+    let fleet = control_plane.listening.fleet;
+    let large = vec![0; 5 << 20];
+    let answer =
+        e2e::http::post_as(fleet, "/v1/opamp", "application/x-protobuf", &credential, &large).await?;
+    assert_eq!(answer.status, 413);
+    let answer = e2e::http::post_as(fleet, "/v1/opamp", "text/plain", &credential, b"").await?;
+    assert_eq!(answer.status, 415);
+    let message =
+        AgentToServer { instance_uid: uid.as_bytes().to_vec(), ..Default::default() }.encode_to_vec();
+    let answer =
+        e2e::http::post_as(fleet, "/v1/opamp", "application/x-protobuf", &credential, &message).await?;
+    assert_eq!(ServerToAgent::decode(answer.body.as_slice())?.instance_uid, uid.as_bytes());
+    Ok(())
+}
+
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+fn unreachable_close(error: &Error) -> ! {
+    panic!("a close frame was expected, not {error}")
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or_default()
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_counts_once_and_only_if_it_can_be_true() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start(dir.path()).await?;
+    let sink = Sink::bind("127.0.0.1:0".parse()?).await?;
+    // A real agent, whose credential we borrow once it has the experiment's generation.
+    let token = control_plane.enrollment_token(json!({ "env": "test" })).await?;
+    let node = Node::new(dir.path(), "node", sink.endpoint(), control_plane.listening, &token)?;
+    let agent = node.start().await?;
+    connected(&agent).await;
+    let fragment = "processors: {}\nservice: { pipelines: { metrics: { processors: [] } } }\n";
+    let body = json!({ "name": "long", "candidate": { "config": fragment }, "report_every": "1h" });
+    let id = control_plane.experiment(&body).await?;
+    eventually("running", std::time::Duration::from_secs(30), || async {
+        (control_plane.show(&id, "/status").await.ok()?["phase"] == "running").then_some(())
+    })
+    .await;
+    let generation = agent.generation().await?;
+    let credential = std::fs::read_to_string(node.dir.join("data/credential"))?;
+
+    let channel =
+        tonic::transport::Channel::from_shared(format!("http://{}", control_plane.listening.fleet))?;
+    let mut client = ReportServiceClient::new(channel.connect().await?);
+    let stranger = client.report(tonic::Request::new(tokio_stream::empty())).await.expect_err("nobody");
+    assert_eq!(stranger.code(), tonic::Code::Unauthenticated);
+
+    let report = |change: fn(&mut ReportKey, &mut Findings)| {
+        let start = now() - 20 * SECOND;
+        let mut key = ReportKey {
+            boot_id: Uuid::nil().to_string(),
+            experiment: id.clone(),
+            generation,
+            window_start: start,
+        };
+        let mut findings =
+            Findings { window_end: start + 10 * SECOND, made_at: now(), ..Findings::default() };
+        change(&mut key, &mut findings);
+        let (body, digest) = findings.encode();
+        ReportRequest { key: Some(key), digest: digest.to_vec(), body }
+    };
+    let good = report(|_, _| ());
+    let mut altered = good.clone();
+    altered.body.push(0);
+    let mut other = good.clone();
+    other.body = Findings { made_at: 7, ..Findings::decode(&good.body, &good.digest)? }.encode().0;
+    other.digest = Sha256::digest(&other.body).to_vec();
+    let keyless = ReportRequest { key: None, ..good.clone() };
+    let sent = [
+        (good.clone(), ReportStatus::Accepted, ""),
+        (good, ReportStatus::Duplicate, ""),
+        (other, ReportStatus::Rejected, "another content"),
+        (altered, ReportStatus::Rejected, "SHA-256"),
+        (keyless, ReportStatus::Rejected, "key is missing"),
+        (report(|key, _| key.generation += 1), ReportStatus::Rejected, "no such generation"),
+        (
+            report(|key, _| key.experiment = Uuid::nil().to_string()),
+            ReportStatus::Rejected,
+            "no such experiment",
+        ),
+        (report(|key, _| key.experiment = "x".into()), ReportStatus::Rejected, "no UUID"),
+        (report(|key, _| key.boot_id = "x".repeat(40)), ReportStatus::Rejected, "boot_id"),
+        (report(|_, f| f.window_end = now() + 3_600 * SECOND), ReportStatus::Rejected, "future"),
+        (report(|key, f| f.window_end = key.window_start), ReportStatus::Rejected, "ends before"),
+        (report(|_, f| f.horizon.seconds = f64::NAN), ReportStatus::Rejected, "seconds"),
+        (report(|key, _| key.window_start = u64::MAX), ReportStatus::Rejected, "out of range"),
+    ];
+    let requests: Vec<ReportRequest> = sent.iter().map(|(request, _, _)| request.clone()).collect();
+    let mut request = tonic::Request::new(tokio_stream::iter(requests));
+    request.metadata_mut().insert("authorization", format!("Bearer {credential}").parse()?);
+    let mut acks = client.report(request).await?.into_inner();
+    for (request, status, reason) in &sent {
+        let ack = acks.message().await?.expect("an acknowledgement for each");
+        assert_eq!((ack.status(), &ack.key), (*status, &request.key), "{}", ack.reason);
+        assert!(ack.reason.contains(reason), "{:?} should say {reason:?}", ack.reason);
+    }
+    assert_eq!(control_plane.show(&id, "/results").await?["total"]["agents"], 1, "only one of them counts");
+    let (_, metrics) = e2e::http::get(control_plane.listening.rest, "/metrics").await?;
+    let rejected =
+        metrics.lines().find(|line| line.starts_with("phoenix_reports") && line.contains("REJECTED"));
+    assert!(rejected.is_some_and(|line| line.ends_with(" 11")), "each refusal is counted: {rejected:?}");
+    Ok(())
+}

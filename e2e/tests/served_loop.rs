@@ -1,0 +1,319 @@
+//! The served loop with the real binaries: a control plane that pushes, collects, decides, and survives.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use e2e::agent::Agent;
+use e2e::control_plane::ControlPlane;
+use e2e::eventually;
+use e2e::fleet::{Node, Source, connected};
+use serde_json::{Value, json};
+use simulator::sink::Sink;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Drops what nobody looks at; the rest stays.
+const GOOD: &str = "processors:
+  filter/virtual: { metrics: { datapoint: ['metric.name == \"process.memory.virtual\"'] } }
+service: { pipelines: { metrics: { processors: [filter/virtual] } } }
+";
+/// Drops what is small, whoever's it is.
+const CARELESS: &str = "processors:
+  filter/small: { metrics: { datapoint: ['metric.name == \"process.memory.usage\" and value_int < 20000000000'] } }
+service: { pipelines: { metrics: { processors: [filter/small] } } }
+";
+/// Makes processes write one series.
+const COLLIDING: &str = "processors:
+  resource/no_pids: { attributes: [ { key: process.pid, action: delete } ] }
+service: { pipelines: { metrics: { processors: [resource/no_pids] } } }
+";
+/// Passes everything and marks it, so that what a sink gets tells whose it is.
+const HORIZON: &str = "1s";
+
+/// A control plane, two agents under it, and a host for each.
+struct Loop {
+    dir: tempfile::TempDir,
+    sink: Sink,
+    control_plane: ControlPlane,
+    nodes: Vec<Node>,
+    agents: Vec<Agent>,
+    sources: Vec<Source>,
+}
+
+impl Loop {
+    async fn start() -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let sink = Sink::bind("127.0.0.1:0".parse()?).await?;
+        let control_plane = ControlPlane::start(dir.path()).await?;
+        let token = control_plane.enrollment_token(json!({ "env": "test" })).await?;
+        let (mut nodes, mut agents, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 1..=2 {
+            let node = Node::new(
+                dir.path(),
+                &format!("node-{number}"),
+                sink.endpoint(),
+                control_plane.listening,
+                &token,
+            )?;
+            let agent = node.start().await?;
+            connected(&agent).await;
+            sources.push(Source::start(agent.endpoint(), number));
+            nodes.push(node);
+            agents.push(agent);
+        }
+        Ok(Self { dir, sink, control_plane, nodes, agents, sources })
+    }
+
+    async fn status(&self, id: &str) -> Option<Value> {
+        self.control_plane.show(id, "/status").await.ok()
+    }
+
+    /// Waits until the status is as `wanted`; that status.
+    async fn until(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let status = eventually(what, PATIENCE, || async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let status = self.status(id).await?;
+            // An end that was not asked for never becomes what is.
+            let over = status["outcome"] != Value::Null || status["phase"] == "failed";
+            (wanted(&status) || over).then_some(status)
+        });
+        let status = status.await;
+        assert!(wanted(&status), "{what}: it is over, and not so: {status:#}");
+        status
+    }
+
+    async fn in_step(&self, id: &str, step: &str) -> Value {
+        self.until(id, &format!("the step {step}"), |s| s["phase"] == "running" && s["step"] == step).await
+    }
+
+    /// The kinds of what happened, in order, without verdicts.
+    async fn history(&self, id: &str) -> Result<Vec<String>> {
+        let (_, body) =
+            e2e::http::events(self.control_plane.listening.rest, id, self.control_plane.token()).await?;
+        let kinds =
+            body.lines().filter_map(|line| line.strip_prefix("event:")).map(|kind| kind.trim().to_owned());
+        Ok(kinds.filter(|kind| kind != "verdict").collect())
+    }
+
+    async fn generations(&self) -> Vec<u64> {
+        let mut generations = Vec::new();
+        for agent in &self.agents {
+            generations.push(agent.generation().await.expect("a generation"));
+        }
+        generations
+    }
+}
+
+fn experiment(name: &str, candidate: &str) -> Value {
+    json!({
+        "name": name,
+        "selector": "env=test",
+        "candidate": { "config": candidate },
+        "weights_bp": [5000, 10000],
+        "window": "1s",
+        "report_every": HORIZON,
+        "critical": [{ "executables": ["nginx", "postgres"], "metrics": ["process.cpu.time", "process.memory.usage"],
+                       "granularity": "process" }],
+        "policy": { "min_horizons": 2, "min_cardinality_reduction": 0.05, "max_lens_error": 0.01 },
+    })
+}
+
+fn reasons(status: &Value, quantity: &str) -> Value {
+    let all = status["reasons"].as_array().expect("reasons");
+    all.iter().find(|reason| reason["quantity"] == quantity).unwrap_or_else(|| panic_with(status)).clone()
+}
+
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+fn panic_with(status: &Value) -> ! {
+    panic!("not the reason that was expected: {status:#}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_good_candidate_is_walked_to_promoted_by_the_control_plane_and_rolled_back_at_once_when_asked()
+-> Result<()> {
+    let fleet = Loop::start().await?;
+    let id = fleet.control_plane.experiment(&experiment("good", GOOD)).await?;
+    let status = fleet.until(&id, "promoted", |s| s["outcome"] == "promoted").await;
+    assert!(status["reasons"].as_array().is_some_and(|reasons| reasons.len() > 2), "{status:#}");
+    let history = fleet.history(&id).await?;
+    assert_eq!(history, ["create", "start", "applied", "advance", "advance", "advance", "promote"]);
+
+    // The candidate is in charge: what it drops does not leave any more.
+    let results = fleet.control_plane.show(&id, "/results").await?;
+    assert_eq!(results["total"]["agents"], 2);
+    assert_eq!(results["total"]["exact"], true);
+    assert!(results["total"]["saving_series"].as_f64().expect("a share") > 0.1, "{results:#}");
+    eventually("the promoted generation serves", PATIENCE, || async {
+        let generations = fleet.generations().await;
+        (generations.iter().all(|generation| *generation == 5)).then_some(())
+    })
+    .await;
+
+    // A promotion can be taken back: every agent is on its own file again, at once.
+    let asked = Instant::now();
+    let before = fleet.generations().await;
+    fleet.control_plane.expect("POST", &format!("/api/v1/experiments/{id}/rollback"), None, 200).await?;
+    eventually("rolled back", Duration::from_secs(1), || async {
+        let now = fleet.generations().await;
+        now.iter().zip(&before).all(|(now, before)| now > before).then_some(())
+    })
+    .await;
+    println_took("rollback to applied on every agent", asked);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "a figure for who reads the test's output")]
+fn println_took(what: &str, since: Instant) {
+    println!("{what}: {:?}", since.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn candidates_that_hide_or_collide_are_rolled_back_in_mirror_by_name_and_send_nothing() -> Result<()> {
+    let fleet = Loop::start().await?;
+    for (candidate, quantity) in [(CARELESS, "critical_process_coverage"), (COLLIDING, "collisions")] {
+        let id = fleet.control_plane.experiment(&experiment("bad", candidate)).await?;
+        let status = fleet.until(&id, "rolled back", |s| s["outcome"] == "rolled_back").await;
+        let reason = reasons(&status, quantity);
+        assert!(reason["names"].as_array().is_some_and(|names| !names.is_empty()), "{reason:#}");
+        assert_eq!(fleet.history(&id).await?, ["create", "start", "applied", "rollback"]);
+    }
+    let counts = fleet.sink.counts();
+    let candidates: u64 = counts.points_of("candidate");
+    assert_eq!(candidates, 0, "not one point of a candidate has left");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_is_killed_comes_back_on_its_generation_without_anybody_and_the_experiment_ends_as_it_would()
+-> Result<()> {
+    let mut fleet = Loop::start().await?;
+    let mut slow = experiment("good", GOOD);
+    slow["policy"]["min_horizons"] = json!(4);
+    let id = fleet.control_plane.experiment(&slow).await?;
+    fleet.in_step(&id, "50 %").await;
+    let killed = fleet.agents.remove(0);
+    let generation = killed.generation().await?;
+    fleet.sources.remove(0);
+    killed.kill().await?;
+    let back = fleet.nodes[0].start().await?;
+    assert_eq!(back.generation().await?, generation, "before it has spoken to anybody");
+    fleet.sources.push(Source::start(back.endpoint(), 1));
+    fleet.agents.insert(0, back);
+    fleet.until(&id, "promoted", |s| s["outcome"] == "promoted").await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_control_plane_that_is_killed_resumes_where_it_was_and_data_flows_on() -> Result<()> {
+    let mut fleet = Loop::start().await?;
+    let mut slow = experiment("good", GOOD);
+    slow["policy"]["min_horizons"] = json!(3);
+    let id = fleet.control_plane.experiment(&slow).await?;
+    for step in ["mirror", "50 %", "100 %"] {
+        fleet.in_step(&id, step).await;
+        let (dir, at) = fleet.control_plane.crash().await?;
+        let before = fleet.sink.counts().points;
+        eventually("data flows without the control plane", PATIENCE, || async {
+            (fleet.sink.counts().points > before + 500).then_some(())
+        })
+        .await;
+        fleet.control_plane = ControlPlane::restart(&dir, at).await?;
+        let status = fleet.status(&id).await.expect("a status");
+        assert_eq!((&status["phase"], &status["step"]), (&json!("running"), &json!(step)), "{status:#}");
+    }
+    fleet.until(&id, "promoted", |s| s["outcome"] == "promoted").await;
+    for agent in &fleet.agents {
+        assert_eq!(agent.metric("phoenix_fleet_reports_rejected_total", "").await?, 0.0);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_refuses_experiments_fails_it_with_its_words_and_is_not_asked_again() -> Result<()> {
+    let mut fleet = Loop::start().await?;
+    let token = fleet.control_plane.enrollment_token(json!({ "env": "test" })).await?;
+    let at = fleet.control_plane.listening;
+    let mut node = Node::new(fleet.dir.path(), "node-3", fleet.sink.endpoint(), at, &token)?;
+    node.more = "  experiments: refuse\n";
+    let agent = node.start().await?;
+    connected(&agent).await;
+    let id = fleet.control_plane.experiment(&experiment("good", GOOD)).await?;
+    let status = fleet.until(&id, "failed", |s| s["phase"] == "failed").await;
+    assert!(reasons(&status, "not_applied")["sentence"].as_str().is_some_and(|s| s.contains("refuse")));
+    eventually("the others are back on their own files", PATIENCE, || async {
+        let generations = fleet.generations().await;
+        generations.iter().all(|generation| *generation == 3).then_some(())
+    })
+    .await;
+    // It was offered the experiment and then the plain baseline: each once.
+    let offers = refusals(&fleet.dir.path().join("node-3"))?;
+    assert_eq!(offers, 1, "it was asked once");
+    fleet.agents.push(agent);
+    Ok(())
+}
+
+fn refusals(node: &Path) -> Result<usize> {
+    let log = std::fs::read_to_string(node.join("agent.log"))?;
+    Ok(log.lines().filter(|line| line.contains("what the control plane offers is not taken")).count())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_reaches_every_agent_within_a_second_in_every_phase_that_runs() -> Result<()> {
+    let fleet = Loop::start().await?;
+    let mut slow = experiment("slow", GOOD);
+    slow["policy"]["min_horizons"] = json!(1000);
+    for verb in [None, Some("pause"), Some("stop")] {
+        let id = fleet.control_plane.experiment(&slow).await?;
+        fleet.in_step(&id, "mirror").await;
+        if let Some(verb) = verb {
+            fleet
+                .control_plane
+                .expect("POST", &format!("/api/v1/experiments/{id}/{verb}"), None, 200)
+                .await?;
+        }
+        let before = fleet.generations().await;
+        fleet.control_plane.expect("POST", &format!("/api/v1/experiments/{id}/rollback"), None, 200).await?;
+        eventually("rolled back", Duration::from_secs(1), || async {
+            let now = fleet.generations().await;
+            now.iter().zip(&before).all(|(now, before)| now > before).then_some(())
+        })
+        .await;
+        let again =
+            fleet.control_plane.call("POST", &format!("/api/v1/experiments/{id}/rollback"), None).await?;
+        assert_eq!(again.0, 409, "{again:?}");
+        assert_eq!(
+            fleet.control_plane.call("DELETE", &format!("/api/v1/experiments/{id}"), None).await?.0,
+            204
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_is_refused_with_the_place_and_the_way_out() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start(dir.path()).await?;
+    let bad = experiment("bad", &GOOD.replace("datapoint", "datapont"));
+    let problem = control_plane.expect("POST", "/api/v1/experiments", Some(&bad), 422).await?;
+    let first = &problem["errors"][0];
+    assert_eq!((&first["line"], &first["nearest"]), (&json!(2), &json!("datapoint")), "{problem:#}");
+    let mut sinking = experiment("bad", GOOD);
+    sinking["weights_bp"] = json!([5000, 2500, 10000]);
+    let problem = control_plane.expect("POST", "/api/v1/experiments", Some(&sinking), 422).await?;
+    assert_eq!(problem["errors"][0]["field"], "weights_bp");
+    let nobody =
+        control_plane.expect("POST", "/api/v1/experiments", Some(&experiment("nobody", GOOD)), 201).await?;
+    let id = nobody["id"].as_str().expect("an id");
+    control_plane.expect("POST", &format!("/api/v1/experiments/{id}/start"), None, 409).await?;
+    control_plane.expect("POST", &format!("/api/v1/experiments/{id}/pause"), None, 409).await?;
+    control_plane.expect("POST", &format!("/api/v1/experiments/{id}/cancel"), None, 200).await?;
+    let unknown = "0193a0c0-0000-7000-8000-000000000001";
+    for (method, what) in
+        [("GET", ""), ("GET", "/status"), ("GET", "/results"), ("POST", "/start"), ("DELETE", "")]
+    {
+        control_plane.expect(method, &format!("/api/v1/experiments/{unknown}{what}"), None, 404).await?;
+    }
+    Ok(())
+}

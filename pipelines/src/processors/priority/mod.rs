@@ -1,0 +1,134 @@
+//! `priority`: writes the class of each process as an attribute of its resource, for other stages to ask about.
+//!
+//! The first class that holds is written, once: a resource that has the attribute keeps it. A class that is reached by
+//! a threshold is kept for `stay` after it was last reached, so that series do not change their names at every scrape.
+//!
+//! **Scope**: a process. **State**: with thresholds, the last readings and the class of each process. **Bound**:
+//! [`MAX_UNITS`] processes; past it the quarter seen longest ago is forgotten and counted. **Hold**: none.
+//! **Warm-up**: two scrapes with thresholds, none without. **Restart**: readings begin anew.
+
+mod config;
+
+use crate::Batch;
+use crate::batch::{AttrRow, Cell, Owner, Value};
+
+use super::failed::Failed;
+use super::state::{Kept, State, Turn};
+use super::table::{Aged, Table};
+use super::unit::{Busy, unit_key};
+
+pub use config::Priority;
+
+use config::MAX_THRESHOLDS;
+
+/// How many processes' readings are remembered.
+pub const MAX_UNITS: usize = 1 << 16;
+
+/// What a `priority` has seen. Times are Unix nanoseconds.
+#[derive(Debug, Clone)]
+pub(super) struct Classing {
+    config: Priority,
+    units: Table<Unit>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Unit {
+    seen: u64,
+    busy: [Busy; MAX_THRESHOLDS],
+    /// When each threshold was last reached; 0 for never.
+    reached: [u64; MAX_THRESHOLDS],
+}
+
+impl Aged for Unit {
+    fn seen(&self) -> u64 {
+        self.seen
+    }
+}
+
+impl Classing {
+    pub(super) fn new(config: Priority) -> Self {
+        Self { config, units: Table::new(MAX_UNITS) }
+    }
+
+    /// The class of a resource: its place, or the default's.
+    fn class(&mut self, batch: &Batch, resource: usize, now: u64) -> Option<usize> {
+        let reached = self.read(batch, resource, now);
+        let attrs = batch.resource_at(resource).attrs;
+        let name = match batch.attribute(attrs, self.config.by.as_bytes()) {
+            Some(Value::Text(text)) => text,
+            _ => &[],
+        };
+        self.config.classes.iter().position(|class| {
+            class.names.iter().any(|known| known.as_bytes() == name)
+                || class.patterns.iter().any(|pattern| pattern.is_match(name))
+                || class.above.iter().any(|threshold| reached[*threshold])
+        })
+    }
+
+    /// Which thresholds a process has reached lately.
+    fn read(&mut self, batch: &Batch, resource: usize, now: u64) -> [bool; MAX_THRESHOLDS] {
+        let mut reached = [false; MAX_THRESHOLDS];
+        let Self { config, units } = self;
+        if config.thresholds.is_empty() {
+            return reached;
+        }
+        let Some(key) = unit_key(batch, resource, &config.unit) else { return reached };
+        let (unit, _) = units.entry(key, Unit::default);
+        unit.seen = now;
+        for scope in batch.scopes(batch.resource_at(resource)) {
+            for metric in batch.metrics(scope) {
+                for (place, threshold) in config.thresholds.iter().enumerate() {
+                    if threshold.metric.as_bytes() == batch.bytes(metric.name) {
+                        unit.busy[place].read(batch, metric);
+                    }
+                }
+            }
+        }
+        let stay = u64::try_from(config.stay.as_nanos()).unwrap_or(u64::MAX);
+        for (place, threshold) in config.thresholds.iter().enumerate() {
+            if unit.busy[place].value >= threshold.value {
+                unit.reached[place] = now.max(1);
+            }
+            let last = unit.reached[place];
+            reached[place] = last > 0 && (last == now.max(1) || now.saturating_sub(last) < stay);
+        }
+        reached
+    }
+}
+
+impl State for Classing {
+    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
+        let Turn { batch, now, .. } = turn;
+        let key = batch.intern(self.config.attribute.as_bytes());
+        let names: Vec<Cell> = self
+            .config
+            .classes
+            .iter()
+            .map(|class| &class.name)
+            .chain(&self.config.default)
+            .map(|name| Cell::Text(batch.intern(name.as_bytes())))
+            .collect();
+        for resource in 0..batch.resources().len() {
+            let attrs = batch.resource_at(resource).attrs;
+            if batch.find_attribute(attrs, self.config.attribute.as_bytes()).is_some() {
+                continue;
+            }
+            let class = self.class(batch, resource, now).unwrap_or(self.config.classes.len());
+            if let Some(name) = names.get(class) {
+                batch.set_attribute(Owner::Resource(resource), AttrRow::bare(key, *name));
+            }
+        }
+        Ok(())
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { series: self.units.len() as u64, held: 0, evicted: self.units.evicted() }
+    }
+
+    fn copy(&self) -> Box<dyn State> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;
