@@ -2,7 +2,7 @@
 //! three kinds of simulated hosts. What was measured is written to the catalogue's page.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
-#![expect(clippy::disallowed_methods, reason = "the page of what was measured lies in a file")]
+#![expect(clippy::disallowed_methods, reason = "the page lies in a file")]
 
 use std::fmt::Write as _;
 use std::sync::Arc;
