@@ -151,6 +151,17 @@ async fn a_good_candidate_is_walked_to_promoted_by_the_control_plane_and_rolled_
     })
     .await;
 
+    eventually("the agents run what they were offered, and the control plane knows", PATIENCE, || async {
+        let agents = fleet.control_plane.expect("GET", "/api/v1/agents", None, 200).await.ok()?;
+        let runs = |agent: &Value| {
+            agent["offered_hash"].is_string() && agent["offered_hash"] == agent["effective_hash"]
+        };
+        let all = agents["items"].as_array()?;
+        (all.len() == 2 && all.iter().all(|agent| runs(agent) && agent["status"] == "connected"))
+            .then_some(())
+    })
+    .await;
+
     // A promotion can be taken back: every agent is on its own file again, at once.
     let asked = Instant::now();
     let before = fleet.generations().await;

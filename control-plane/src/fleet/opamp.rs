@@ -188,10 +188,11 @@ async fn note(state: &AppState, agent: &AgentIdentity, message: &AgentToServer) 
             effective = (became == Status::Applied).then_some(hash);
         }
     }
+    let shown = health.map(shown);
     let seen = Seen {
         status: Some("connected"),
         version: version.as_deref(),
-        health: health.map(shown).as_ref(),
+        health: shown.as_ref(),
         effective_hash: effective.as_deref(),
     };
     agents::seen(&mut tx, tenant, uid, now, &seen).await?;
