@@ -162,8 +162,8 @@ impl Trial {
     pub fn settle(&mut self, input: &Batch, baseline: &Side) -> u64 {
         let candidate = self.side.as_ref();
         let left = [
-            present(baseline.output(input)),
-            candidate.map(|s| present(s.output(input))).unwrap_or_default(),
+            present(input, baseline.output(input)),
+            candidate.map(|s| present(input, s.output(input))).unwrap_or_default(),
         ];
         let mut unassigned = 0;
         for (home, (variant, unit)) in self.assignment.units().enumerate() {
@@ -184,14 +184,12 @@ impl Trial {
 }
 
 /// By index of the input resource: whether the output has a point of it.
-fn present(output: &Batch) -> Vec<bool> {
-    let mut present = Vec::new();
+fn present(input: &Batch, output: &Batch) -> Vec<bool> {
+    let mut present = vec![false; input.resources().len()];
     let mut mark = |home: u32| {
-        let home = home as usize;
-        if home >= present.len() {
-            present.resize(home + 1, false);
+        if let Some(present) = present.get_mut(home as usize) {
+            *present = true;
         }
-        present[home] = true;
     };
     for resource in output.resources() {
         for scope in output.scopes(resource) {

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::Batch;
 use crate::batch::data::{Exponential, Histogram};
-use crate::batch::{MIXED, MetricKind, Path, PointRow, Value};
+use crate::batch::{MetricKind, Path, PointRow, Value};
 use crate::ottl::{Val, json_text};
 
 /// How numbers become one.
@@ -143,10 +143,8 @@ impl Batch {
             _ => {}
         }
         if group.len() > 1 {
+            // It leaves where its first point does: one that belonged nowhere would leave by neither variant.
             merged.origin = self.merged_origin(group);
-            if group.iter().any(|point| point.home != merged.home) {
-                merged.home = MIXED;
-            }
         }
         self.touched_point(merged)
     }

@@ -214,6 +214,28 @@ fn a_batch_that_no_stage_touches_leaves_as_the_bytes_that_came() {
 }
 
 #[test]
+fn what_is_merged_over_several_resources_leaves_with_the_first_of_them() {
+    let mut merge = pipeline(
+        "  resource: {attributes: [{key: process.pid, action: delete}]}\n  groupbyattrs:\n  metricstransform: \
+         {transforms: [{include: memory, action: update, operations: [{action: aggregate_labels, label_set: [], \
+         aggregation_type: sum}]}]}",
+        "resource, groupbyattrs, metricstransform",
+    );
+    let (input, mut out) = (processes(), Batch::default());
+    merge.process(&input, 0, &mut out).unwrap();
+    let points = |batch: &Batch| {
+        let metrics = batch.resources().iter().flat_map(|r| batch.scopes(r)).flat_map(|s| batch.metrics(s));
+        metrics.flat_map(|metric| batch.points(metric)).map(|point| point.home).collect::<Vec<_>>()
+    };
+    let homes = points(&out);
+    assert!(homes.len() < 9, "something was merged");
+    assert!(homes.iter().all(|home| (*home as usize) < input.resources().len()), "{homes:?}");
+    let [first, second] =
+        [[true, false, false], [false, true, true]].map(|homes| out.encode(Keep::Homes(&homes)));
+    assert_eq!(first.points + second.points, homes.len() as u64, "every point leaves once");
+}
+
+#[test]
 fn compaction_keeps_the_provenance_of_every_point_and_can_be_split_again_by_input_resource() {
     let mut compact = pipeline(
         "  resource: {attributes: [{key: process.pid, action: delete}]}\n  groupbyattrs:",
