@@ -4,7 +4,7 @@ CARGO ?= cargo
 .PHONY: demo test lint fmt bench fuzz deny
 
 demo: ## Build and run the main job on this machine's real processes.
-	$(CARGO) build --release --locked --bin phoenix --bin phoenix-agent
+	$(CARGO) build --release --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
 	./target/release/phoenix demo $(ARGS)
 
 test: ## Every test, the end-to-end ones with the real binaries included.

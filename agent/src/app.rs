@@ -5,6 +5,7 @@
 //! in flight finish, queues empty; what a deadline leaves behind is counted as lost.
 
 mod control;
+mod host;
 mod listeners;
 mod pushed;
 

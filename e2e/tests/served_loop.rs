@@ -172,6 +172,13 @@ async fn a_good_candidate_is_walked_to_promoted_by_the_control_plane_and_rolled_
     })
     .await;
     println_took("rollback to applied on every agent", asked);
+
+    // What it found stays readable.
+    for agent in &fleet.agents {
+        let report = agent.experiment().await?;
+        assert_eq!(report["ended"], true);
+        assert!(report["experiment_total"]["windows"].as_u64() > Some(8), "{report:#}");
+    }
     Ok(())
 }
 

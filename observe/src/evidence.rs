@@ -80,6 +80,8 @@ const RECENT: usize = 60;
 pub struct Report {
     /// What is being compared.
     pub experiment: Experiment,
+    /// Whether it has ended: nothing is added any more.
+    pub ended: bool,
     /// The last windows, oldest first; they may reach back into earlier generations.
     pub windows: Vec<WindowRow>,
     /// The last full horizon of this generation, once there is one.
@@ -109,6 +111,7 @@ pub struct Horizon {
 pub struct Evidence {
     settings: Arc<Settings>,
     experiment: Experiment,
+    ended: bool,
     recent: VecDeque<WindowRow>,
     warm_up: u64,
     warm_up_windows: u32,
@@ -126,6 +129,7 @@ impl Evidence {
         Self {
             settings,
             experiment,
+            ended: false,
             recent: VecDeque::new(),
             warm_up: 0,
             warm_up_windows: 0,
@@ -148,6 +152,11 @@ impl Evidence {
         }
         next.recent = self.recent;
         next
+    }
+
+    /// Nothing more will come.
+    pub fn end(&mut self) {
+        self.ended = true;
     }
 
     /// Adds a closed window, and returns the horizon that it completes. `interval_nanos` is the scrape interval
@@ -227,6 +236,7 @@ impl Evidence {
     pub fn report(&self) -> Report {
         Report {
             experiment: self.experiment.clone(),
+            ended: self.ended,
             windows: self.recent.iter().cloned().collect(),
             last_horizon: self.last_horizon.clone(),
             generation: Comparison::of(&self.generation, &self.settings),

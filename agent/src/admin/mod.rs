@@ -122,7 +122,7 @@ impl Admin {
                 Some(report) => {
                     respond(StatusCode::OK, JSON, serde_json::to_string(&report).unwrap_or_default())
                 }
-                None => respond(StatusCode::NOT_FOUND, JSON, r#"{"error":"no experiment runs"}"#.into()),
+                None => respond(StatusCode::NOT_FOUND, JSON, r#"{"error":"no experiment has run"}"#.into()),
             },
             path => {
                 let text = format!("no {path} here: expected /health, /ready, /metrics or /experiment\n");

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::BootError;
 use super::control::Control;
+use super::host;
 use crate::config::{Digests, Experiment, Intent, Settings};
 use crate::engine;
 use crate::fleet::{Identity, InForce};
@@ -65,7 +66,10 @@ impl Control {
 
     /// Who this agent is, in its process `boot_id`.
     pub fn identity(&self, boot_id: String, labels: BTreeMap<String, String>) -> Identity {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+        let host = host::name(
+            std::env::var("OTEL_RESOURCE_ATTRIBUTES").ok().as_deref(),
+            &std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
+        );
         Identity { uid: self.ledger.entry().agent_uid.clone(), boot_id, started: engine::now(), labels, host }
     }
 

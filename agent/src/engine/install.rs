@@ -100,7 +100,10 @@ impl Engine {
     fn succeed(&self, number: u64, intent: &Intent) {
         let mut evidence = self.evidence();
         let Some(experiment) = &intent.experiment else {
-            *evidence = None;
+            // What was found stays readable until something else is tried.
+            if let Some(evidence) = evidence.as_mut() {
+                evidence.end();
+            }
             return;
         };
         let digest =
@@ -115,8 +118,10 @@ impl Engine {
             candidate: digest(intent.digests.candidate),
         };
         *evidence = Some(match evidence.take() {
-            Some(before) => before.succeeded_by(settings, compared),
-            None => Evidence::new(settings, compared),
+            Some(before) if before.experiment().name == compared.name => {
+                before.succeeded_by(settings, compared)
+            }
+            _ => Evidence::new(settings, compared),
         });
     }
 }

@@ -210,7 +210,7 @@ impl Engine {
         self.current.load().generation.number
     }
 
-    /// What was measured so far; nothing without an experiment.
+    /// What was measured so far, also of an experiment that has ended; nothing where there was none.
     pub fn report(&self) -> Option<observe::Report> {
         self.evidence().as_ref().map(Evidence::report)
     }

@@ -12,26 +12,25 @@ use simulator::sender::SenderCounts;
 use simulator::sink::SinkCounts;
 use tokio::time::Instant;
 
-use super::cast::Agent;
 use super::prometheus::Samples;
+use super::rollout::Rollout;
 use super::stage::Stage;
-use super::walk::Walk;
 
 /// An agent's own counters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Meters {
     /// Points taken from senders.
     pub accepted: u64,
-    /// Points that left by each variant.
-    pub leaving: [u64; 2],
     /// Points that the destination confirmed, by variant.
     pub sent: [u64; 2],
     /// Points that the destination did not take.
     pub failed: u64,
     /// Points of attempts that ended without saying how.
     pub doubtful: u64,
-    /// Points that the candidate's rules dropped, by rule.
+    /// Points that rules dropped while their pipeline was the candidate, by rule.
     pub dropped_by_rule: BTreeMap<String, u64>,
+    /// Points that rules dropped while their pipeline was in charge.
+    pub dropped_in_charge: u64,
     /// CPU time of the process, seconds.
     pub cpu_seconds: f64,
     /// Its resident memory, bytes.
@@ -43,15 +42,16 @@ impl Meters {
     pub fn of(samples: &Samples) -> Self {
         let by_variant =
             |name: &str| Variant::BOTH.map(|variant| samples.count(name, &[("variant", variant.name())]));
-        let candidate = [("variant", Variant::Candidate.name())];
+        const DROPPED: &str = "phoenix_rule_dropped_points_total";
+        let of = |variant: Variant| [("variant", variant.name())];
         Self {
             accepted: samples.count("otelcol_receiver_accepted_metric_points", &[]),
-            leaving: by_variant("phoenix_leaving_points_total"),
             sent: by_variant("otelcol_exporter_sent_metric_points"),
             failed: samples.count("otelcol_exporter_send_failed_metric_points", &[])
                 + samples.count("phoenix_exporter_rejected_points_total", &[]),
             doubtful: samples.count("phoenix_exporter_maybe_doubled_points_total", &[]),
-            dropped_by_rule: samples.by("phoenix_rule_dropped_points_total", &candidate, "rule"),
+            dropped_by_rule: samples.by(DROPPED, &of(Variant::Candidate), "rule"),
+            dropped_in_charge: samples.count(DROPPED, &of(Variant::Baseline)),
             cpu_seconds: samples.sum("otelcol_process_cpu_seconds", &[]),
             resident_bytes: samples.count("otelcol_process_memory_rss", &[]),
         }
@@ -68,37 +68,39 @@ impl Meters {
         };
         Self {
             accepted: self.accepted.saturating_sub(earlier.accepted),
-            leaving: minus(self.leaving, earlier.leaving),
             sent: minus(self.sent, earlier.sent),
             failed: self.failed.saturating_sub(earlier.failed),
             doubtful: self.doubtful.saturating_sub(earlier.doubtful),
             dropped_by_rule: self.dropped_by_rule.iter().map(dropped).filter(|(_, n)| *n > 0).collect(),
+            dropped_in_charge: self.dropped_in_charge.saturating_sub(earlier.dropped_in_charge),
             cpu_seconds: self.cpu_seconds - earlier.cpu_seconds,
             resident_bytes: self.resident_bytes,
         }
     }
 }
 
-/// All meters of one moment.
+/// All meters of one moment, and what had arrived by then.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// When.
     pub at: Instant,
     /// By agent.
     pub meters: Vec<Meters>,
+    /// What the sink had counted.
+    pub sink: SinkCounts,
 }
 
 impl Reading {
-    /// Reads every agent's.
+    /// Reads everybody's.
     ///
     /// # Errors
     /// When one does not answer.
-    pub async fn take(agents: &[Agent]) -> anyhow::Result<Self> {
+    pub async fn take(stage: &Stage) -> anyhow::Result<Self> {
         let mut meters = Vec::new();
-        for agent in agents {
+        for agent in &stage.agents {
             meters.push(Meters::of(&agent.metrics().await?));
         }
-        Ok(Self { at: Instant::now(), meters })
+        Ok(Self { at: Instant::now(), meters, sink: stage.sink_counts().await? })
     }
 }
 
@@ -120,11 +122,11 @@ pub struct AgentBook {
     pub source: SenderCounts,
     /// What it counted in this act.
     pub meters: Meters,
-    /// What left it by generation and variant, from its windows.
+    /// What left it while something was compared, by generation and variant, from its windows.
     pub left: BTreeMap<u64, [u64; 2]>,
-    /// What it compared in the last generation of the act.
+    /// What it compared in the last generation of the last experiment.
     pub generation: Comparison,
-    /// What it compared in all generations with the same two pipelines.
+    /// What it compared in all generations of that experiment.
     pub total: Comparison,
     /// What it cost.
     pub own: OwnCost,
@@ -135,9 +137,9 @@ pub struct AgentBook {
 pub struct Books {
     /// By agent.
     pub agents: Vec<AgentBook>,
-    /// The generations of this act.
-    pub generations: BTreeSet<u64>,
-    /// All that ever arrived, also in another act.
+    /// What had arrived before the act.
+    pub before: SinkCounts,
+    /// All that ever arrived.
     pub sink: SinkCounts,
 }
 
@@ -146,44 +148,53 @@ impl Books {
     ///
     /// # Errors
     /// When somebody does not answer or queues do not drain.
-    pub async fn close(
-        stage: &mut Stage,
-        walk: &mut Walk,
-        opened: &Reading,
-        generations: BTreeSet<u64>,
-    ) -> anyhow::Result<Self> {
-        let busy = Reading::take(&stage.agents).await?;
+    pub async fn close(stage: &mut Stage, rollout: &mut Rollout, opened: Reading) -> anyhow::Result<Self> {
+        let busy = Reading::take(stage).await?;
         let sources = stage.stop_sources().await?;
-        let reports = walk.settle(stage).await?;
-        let closed = Reading::take(&stage.agents).await?;
-        let sink = stage.sink_counts().await?;
+        let reports = rollout.drained(stage).await?;
+        let closed = Reading::take(stage).await?;
         let seconds = (busy.at - opened.at).as_secs_f64();
         let mut agents = Vec::new();
         for (at, (source, report)) in sources.into_iter().zip(reports).enumerate() {
             let Report { generation, experiment_total: total, .. } = report;
-            let mut left = walk.left(at);
-            left.retain(|generation, _| generations.contains(generation));
             let cores = (busy.meters[at].cpu_seconds - opened.meters[at].cpu_seconds) / seconds;
             agents.push(AgentBook {
                 name: stage.agents[at].part.name.to_owned(),
                 source,
                 meters: closed.meters[at].since(&opened.meters[at]),
-                left,
+                left: rollout.left(at),
                 generation,
                 total,
                 own: OwnCost { cores, resident_bytes: busy.meters[at].resident_bytes },
             });
         }
-        Ok(Self { agents, generations, sink })
+        Ok(Self { agents, before: opened.sink, sink: closed.sink })
     }
 
-    /// What arrived of one generation and variant.
+    /// The generations in which something was compared.
+    pub fn compared(&self) -> BTreeSet<u64> {
+        self.agents.iter().flat_map(|agent| agent.left.keys().copied()).collect()
+    }
+
+    /// What arrived in this act of one generation and variant.
     pub fn arrived(&self, generation: u64, variant: Variant) -> u64 {
-        let generation = generation.to_string();
-        let of = |origin: &simulator::sink::Origin| {
-            origin.variant == variant.name() && origin.generation == generation
+        self.arrived_of(variant, |told| told == generation.to_string())
+    }
+
+    /// What arrived in this act of one variant, of generations in which nothing was compared.
+    pub fn arrived_besides(&self, variant: Variant) -> u64 {
+        let compared: Vec<String> = self.compared().iter().map(u64::to_string).collect();
+        self.arrived_of(variant, |told| !compared.iter().any(|compared| compared == told))
+    }
+
+    fn arrived_of(&self, variant: Variant, generation: impl Fn(&str) -> bool) -> u64 {
+        let sum = |counts: &SinkCounts| {
+            let of = |origin: &simulator::sink::Origin| {
+                origin.variant == variant.name() && generation(&origin.generation)
+            };
+            let entries = counts.origins.iter().filter(|entry| of(&entry.origin));
+            entries.map(|entry| entry.counts.points).sum::<u64>()
         };
-        let entries = self.sink.origins.iter().filter(|entry| of(&entry.origin));
-        entries.map(|entry| entry.counts.points).sum()
+        sum(&self.sink) - sum(&self.before)
     }
 }

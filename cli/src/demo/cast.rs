@@ -13,7 +13,7 @@ use super::prometheus::Samples;
 /// One agent and what feeds it.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
-    /// What tables call it.
+    /// What its host is called.
     pub name: &'static str,
     /// What feeds it, for a person.
     pub about: &'static str,
@@ -58,7 +58,6 @@ pub struct Agent {
     pub listening: Listening,
     /// Its Collector file.
     pub file: PathBuf,
-    pub(super) data_dir: PathBuf,
 }
 
 /// Where an agent listens.
@@ -75,8 +74,8 @@ pub struct Listening {
 /// What the demo reads of `/health`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Health {
-    /// Why the last config was not taken.
-    pub config_error: Option<String>,
+    /// The generation in force.
+    pub generation: u64,
     /// Why the candidate was cut out.
     pub candidate_cut: Option<String>,
     /// What became of points.
@@ -91,12 +90,12 @@ pub struct Owed {
 }
 
 impl Agent {
-    /// What it has measured.
+    /// What it has measured; nothing before its first experiment.
     ///
     /// # Errors
     /// When it does not answer.
-    pub async fn report(&self) -> anyhow::Result<Report> {
-        http::json(self.listening.admin, "/experiment").await
+    pub async fn report(&self) -> anyhow::Result<Option<Report>> {
+        http::found(self.listening.admin, "/experiment").await
     }
 
     /// What it counts about itself.

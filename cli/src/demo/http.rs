@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
+
+/// There is nothing at the path.
+#[derive(Debug, thiserror::Error)]
+#[error("404 Not Found: {0}")]
+struct Missing(String);
 
 /// More than a report of the largest host.
 const MAX_BYTES: usize = 64 << 20;
@@ -23,10 +28,21 @@ pub async fn text(addr: SocketAddr, path: &str) -> anyhow::Result<String> {
     answer.and_then(|answer| answer).with_context(|| format!("GET http://{addr}{path}"))
 }
 
+/// The same, as JSON; nothing where nothing is there.
+pub async fn found<T: DeserializeOwned>(addr: SocketAddr, path: &str) -> anyhow::Result<Option<T>> {
+    match text(addr, path).await {
+        Err(error) if error.downcast_ref::<Missing>().is_some() => Ok(None),
+        body => document(addr, path, &body?).map(Some),
+    }
+}
+
 /// The same, as JSON.
 pub async fn json<T: DeserializeOwned>(addr: SocketAddr, path: &str) -> anyhow::Result<T> {
-    let body = text(addr, path).await?;
-    serde_json::from_str(&body).with_context(|| format!("GET http://{addr}{path}: an unexpected document"))
+    document(addr, path, &text(addr, path).await?)
+}
+
+fn document<T: DeserializeOwned>(addr: SocketAddr, path: &str, body: &str) -> anyhow::Result<T> {
+    serde_json::from_str(body).with_context(|| format!("GET http://{addr}{path}: an unexpected document"))
 }
 
 async fn fetch(addr: SocketAddr, path: &str) -> anyhow::Result<String> {
@@ -40,6 +56,9 @@ async fn fetch(addr: SocketAddr, path: &str) -> anyhow::Result<String> {
     // Limited's error is a boxed one, which anyhow does not take as it is.
     let body = body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
     let body = String::from_utf8(body.to_vec()).context("not UTF-8")?;
+    if head.status == StatusCode::NOT_FOUND {
+        return Err(Missing(body).into());
+    }
     if !head.status.is_success() {
         bail!("{}: {body}", head.status);
     }

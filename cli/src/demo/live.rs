@@ -1,11 +1,12 @@
-//! What a person follows while it happens: a line for each agent and window, and a headline for each step.
+//! What a person follows while it happens: a headline for each step, a line for each agent and horizon, decisions.
 //!
 //! Lines are only ever added, so that a terminal, a pipe and a log show the same.
 
 use std::io::Write;
 
 use anyhow::Context;
-use observe::WindowRow;
+use observe::Comparison;
+use serde_json::Value;
 
 use super::numbers::{bytes, percent, short};
 
@@ -33,12 +34,17 @@ impl View {
     ///
     /// # Errors
     /// As [`View::say`].
-    pub fn step(&mut self, headline: &str) -> anyhow::Result<()> {
-        self.say(&format!("\n{headline}"))?;
+    pub fn step(&mut self, at: f64, step: &str) -> anyhow::Result<()> {
+        let about = match step {
+            "mirror" => "both pipelines process every point, only the baseline's output leaves",
+            "100 %" => "all that leaves is the candidate's, the baseline still runs beside it",
+            _ => "of so many processes the candidate's output leaves instead of the baseline's",
+        };
+        self.say(&format!("\n── {at:.1} s  step {step}: {about}"))?;
         self.say(&columns([
             "agent",
-            "points/s",
-            "bytes/s",
+            "points",
+            "bytes",
             "series in",
             "baseline",
             "candidate",
@@ -50,25 +56,28 @@ impl View {
         ]))
     }
 
-    /// One window of one agent.
+    /// What one agent found in one horizon.
     ///
     /// # Errors
     /// As [`View::say`].
-    pub fn row(&mut self, agent: &str, row: &WindowRow) -> anyhow::Result<()> {
-        let [baseline, candidate] = row.series_out;
-        let [critical, _, kept] = row.critical;
-        let sent = row.delivered[0] + row.delivered[1];
-        let by_candidate = (sent > 0).then(|| row.delivered[1] as f64 / sent as f64);
+    pub fn row(&mut self, agent: &str, found: &Comparison) -> anyhow::Result<()> {
+        let Comparison { baseline, candidate, coverage, .. } = found;
+        let sent = baseline.delivered.points + candidate.delivered.points;
+        let by_candidate = (sent > 0).then(|| candidate.delivered.points as f64 / sent as f64);
         let texts = [
-            short(row.points_per_second),
-            bytes(row.bytes_per_second),
-            short(row.series_in as f64),
-            short(baseline as f64),
-            short(candidate as f64),
-            percent(row.saving),
-            short(row.lost as f64),
-            short(row.collisions as f64),
-            if critical > 0 { format!("{kept}/{critical}") } else { "–".to_owned() },
+            short(found.input.points as f64),
+            bytes(found.input.bytes as f64),
+            short(found.input_series.value as f64),
+            short(baseline.series.value as f64),
+            short(candidate.series.value as f64),
+            percent(found.saving.series),
+            short(found.lost_by_candidate.value as f64),
+            short(candidate.collisions.value as f64),
+            if coverage.critical > 0 {
+                format!("{}/{}", coverage.candidate, coverage.critical)
+            } else {
+                "–".to_owned()
+            },
             by_candidate.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", share * 100.0)),
         ];
         let mut cells = [agent; 11];
@@ -77,14 +86,34 @@ impl View {
         }
         self.say(&columns(cells))
     }
+
+    /// Why something was decided: a line for each reason, with some names.
+    ///
+    /// # Errors
+    /// As [`View::say`].
+    pub fn reasons(&mut self, reasons: &Value) -> anyhow::Result<()> {
+        for reason in reasons.as_array().into_iter().flatten() {
+            let text = |key: &str| reason[key].as_str().unwrap_or_default().to_owned();
+            self.say(&format!("           [{}] {}", text("layer"), text("sentence")))?;
+            if !["critical_process_coverage", "collisions"].contains(&text("quantity").as_str()) {
+                continue;
+            }
+            for name in reason["names"].as_array().into_iter().flatten().take(NAMED) {
+                self.say(&format!("                 {}", name.as_str().unwrap_or_default()))?;
+            }
+        }
+        Ok(())
+    }
 }
 
+/// Names shown with a reason.
+const NAMED: usize = 4;
+
 /// Says what the columns of [`View::row`] mean.
-pub const LEGEND: &str =
-    "  series in, baseline, candidate: distinct series that came in, and that each pipeline made of them
-  saving: share of the baseline's series that the candidate saves       lost: series it keeps nothing of
-  collide: identities that several processes write                      critical: critical processes it shows
-  by cand.: share of the points sent to the sink that the candidate's pipeline made";
+pub const LEGEND: &str = "  a line for each agent and judged horizon; points, bytes, series in: what came in
+  baseline, candidate: distinct series that each pipeline made of it      saving: share of them that is saved
+  lost: series of which nothing is kept      collide: identities that several processes write
+  critical: critical processes that the candidate shows      by cand.: its share of the points that left";
 
 fn columns(cells: [&str; 11]) -> String {
     const WIDTHS: [usize; 10] = [9, 11, 10, 9, 10, 8, 7, 8, 9, 9];
@@ -101,16 +130,11 @@ mod tests {
 
     #[test]
     fn a_row_is_as_wide_as_its_headline_and_fits() {
-        let row = WindowRow {
-            points_per_second: 1_234_567.0,
-            bytes_per_second: 123_456_789.0,
-            saving: Some(0.123),
-            series_in: 123_456,
-            series_out: [123_456, 12_345],
-            critical: [120, 120, 119],
-            delivered: [1, 3],
-            ..WindowRow::default()
-        };
+        let mut found = Comparison::default();
+        (found.input.points, found.input.bytes, found.input_series.value) = (1_234_567, 123_456_789, 123_456);
+        (found.baseline.series.value, found.candidate.series.value) = (123_456, 12_345);
+        (found.baseline.delivered.points, found.candidate.delivered.points) = (1, 3);
+        (found.coverage.critical, found.coverage.candidate) = (120, 119);
         let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
         impl Write for Shared {
@@ -122,8 +146,8 @@ mod tests {
             }
         }
         let mut view = View { out: Box::new(Shared(seen.clone())) };
-        view.step("Mirror").unwrap();
-        view.row("this machine", &row).unwrap();
+        view.step(1.0, "mirror").unwrap();
+        view.row("this machine", &found).unwrap();
         let text = String::from_utf8(seen.lock().unwrap().clone()).unwrap();
         let lines: Vec<&str> = text.lines().skip(2).collect();
         assert_eq!(lines[0].chars().count(), lines[1].chars().count());

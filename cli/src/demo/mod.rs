@@ -1,42 +1,44 @@
 //! `phoenix demo`: the whole loop on this machine, with the real binaries, and a proof of its counts.
 //!
-//! A sink, three agents and a source for each run as processes of their own, on free loopback ports and in a
-//! temporary folder. The demo does what a person would: it edits the agents' files, sends SIGHUP, and reads
-//! what the agents serve. No number it prints is made here; all are measured by those processes.
+//! A control plane, a sink, three agents and a source for each run as processes of their own, on free loopback ports
+//! and in a temporary folder. The demo does what a person would: it logs in, asks for an experiment, and looks. The
+//! control plane decides. No number it prints is made here; all are measured by those processes.
 
 mod books;
 mod cast;
 mod configs;
+mod files;
 mod http;
 mod live;
 mod numbers;
+mod operator;
 mod processes;
 mod prometheus;
 mod proof;
 mod report;
+mod rollout;
 mod stage;
 mod stay;
-mod walk;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use tokio::time::Instant;
 
 use books::{Books, Reading};
-use configs::{CARELESS, CHEAPER, COLLIDING};
+use configs::{CARELESS, CHEAPER, COLLIDING, Candidate};
 use live::View;
-use report::{Act, Outcome, Trial, TrialFacts};
+use proof::Equation;
+use report::{Act, Outcome, Trial};
+use rollout::{Ended, Rollout};
 use stage::Stage;
-use walk::{Step, Walk};
 
 use crate::{output, stop};
 
-/// Show the whole loop on this machine: two pipelines on live data, the split, the swaps, and the proof.
+/// Show the whole loop on this machine: a rollout on live data, decided by evidence, and the proof of its counts.
 ///
-/// Takes about a minute. Needs no service, no container and no root. Ends with success only if every equation
-/// of the proof holds.
+/// Takes about a minute and a half. Needs no service, no container and no root. Ends with success only if the good
+/// candidate was promoted, both bad ones were refused, and every equation of the proof holds.
 #[derive(clap::Args)]
 pub struct Args {
     /// Keep everything running at the end, until Ctrl-C, and say what to try
@@ -46,43 +48,6 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 }
-
-const MIRROR: Step = Step {
-    candidate: &CHEAPER,
-    percent: 0,
-    windows: 4,
-    headline: "── Mirror, weight 0 %: both pipelines process every point, only the baseline's output leaves",
-};
-
-const WALK: [Step; 2] = [
-    Step {
-        candidate: &CHEAPER,
-        percent: 25,
-        windows: 4,
-        headline: "── Split, weight 25 %: of a quarter of the processes the candidate's output leaves instead",
-    },
-    Step {
-        candidate: &CHEAPER,
-        percent: 100,
-        windows: 4,
-        headline: "── Split, weight 100 %: all that leaves is the candidate's, the baseline still runs beside it",
-    },
-];
-
-const BAD: [Step; 2] = [
-    Step {
-        candidate: &CARELESS,
-        percent: 0,
-        windows: 3,
-        headline: "── Second act, weight 0 %: a careless candidate, same agents, still running",
-    },
-    Step {
-        candidate: &COLLIDING,
-        percent: 0,
-        windows: 3,
-        headline: "── Second act, weight 0 %: a candidate that makes processes collide",
-    },
-];
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut stopping = stop::on_signal()?;
@@ -106,27 +71,24 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 /// Everything, from the empty stage to the books' proof. The stage is still up at the end.
 async fn play(args: &Args, folder: &Path) -> anyhow::Result<Stage> {
-    let mut stage = Stage::set(folder, &CHEAPER).await?;
-    let mut walk = Walk::new(View::new(args.json), stage.agents.len());
-    walk.view.say(&introduction(&stage, folder))?;
-    match acts(args, &mut stage, &mut walk).await {
+    let mut stage = Stage::set(folder).await?;
+    let mut rollout = Rollout::new(View::new(args.json), stage.agents.len());
+    rollout.view.say(&introduction(&stage, folder))?;
+    match acts(args, &mut stage, &mut rollout).await {
         Ok(()) => Ok(stage),
         Err(error) => Err(stage.explain(error).await),
     }
 }
 
-async fn acts(args: &Args, stage: &mut Stage, walk: &mut Walk) -> anyhow::Result<()> {
+async fn acts(args: &Args, stage: &mut Stage, rollout: &mut Rollout) -> anyhow::Result<()> {
     let began = Instant::now();
-    let books = first_act(stage, walk).await?;
-    let act = Act::of(&CHEAPER, &books);
-    let mut proof = proof::of_the_walk(&books);
-    walk.view.say(&act.text())?;
-    walk.view.say(&report::proof("Proof: where every point went", &proof))?;
+    let (act, mut proof) = first_act(stage, rollout).await?;
+    rollout.view.say(&act.text())?;
+    rollout.view.say(&report::proof("Proof: where every point went", &proof))?;
 
-    let (books, trials) = second_act(stage, walk).await?;
-    let unsent = proof::of_the_mirror(&books);
-    walk.view.say(&report::second_act(&trials))?;
-    walk.view.say(&report::proof("Proof: nothing of these two candidates was sent", &unsent))?;
+    let (trials, unsent) = second_act(stage, rollout).await?;
+    rollout.view.say(&report::second_act(&trials))?;
+    rollout.view.say(&report::proof("Proof: nothing of these two candidates was sent", &unsent))?;
     proof.extend(unsent);
 
     let (cases, holding) = proof::tally(&proof);
@@ -138,54 +100,62 @@ async fn acts(args: &Args, stage: &mut Stage, walk: &mut Walk) -> anyhow::Result
     if !outcome.holds {
         bail!("the books do not balance: {} of {cases} equations do not hold", cases - holding);
     }
-    walk.view.say(&format!("\nDone in {seconds:.0} s; all {cases} equations hold."))
+    rollout.view.say(&format!("\nDone in {seconds:.0} s; all {cases} equations hold."))
 }
 
-/// Mirror → 25 % → 100 %, under traffic, and the closed books.
-async fn first_act(stage: &mut Stage, walk: &mut Walk) -> anyhow::Result<Books> {
-    let opened = Reading::take(&stage.agents).await?;
+/// Mirror → 25 % → 50 % → 100 % → promoted, under traffic, then taken back, and the closed books.
+async fn first_act(stage: &mut Stage, rollout: &mut Rollout) -> anyhow::Result<(Act, Vec<Equation>)> {
+    rollout.begin(stage).await?;
+    let opened = Reading::take(stage).await?;
     stage.start_sources().await?;
-    let mut generation = walk.begin(stage, &MIRROR).await?;
-    walk.watch(stage, generation, &MIRROR).await?;
-    let mut generations = BTreeSet::from([generation]);
-    for step in &WALK {
-        generation = walk.swap(stage, step).await?;
-        generations.insert(generation);
-        walk.watch(stage, generation, step).await?;
-    }
-    close(stage, walk, &opened, generations).await
+    rollout.traffic(stage).await?;
+    let (id, ended) = tried(stage, rollout, &CHEAPER, "promoted").await?;
+    rollout.traffic(stage).await?;
+    let rollback_ms = rollout.take_back(stage, &id).await?;
+    rollout
+        .view
+        .say(&format!("  taken back: every agent runs what it ran before, after {rollback_ms:.0} ms"))?;
+    rollout.traffic(stage).await?;
+    let books = close(stage, rollout, opened).await?;
+    Ok((Act::of(&CHEAPER, &ended, rollback_ms, &books)?, proof::of_the_walk(&books)))
 }
 
-async fn close(
-    stage: &mut Stage,
-    walk: &mut Walk,
-    opened: &Reading,
-    generations: BTreeSet<u64>,
-) -> anyhow::Result<Books> {
-    walk.view.say("\n── The sources stop, the queues drain, the books are closed")?;
-    Books::close(stage, walk, opened, generations).await
-}
-
-/// Two bad candidates on the same agents at weight 0. The first swap happens before the sources start, so that
-/// every point of this act is of this act's generations.
-async fn second_act(stage: &mut Stage, walk: &mut Walk) -> anyhow::Result<(Books, Vec<Trial>)> {
-    let opened = Reading::take(&stage.agents).await?;
-    let mut generations = BTreeSet::new();
+/// Two bad candidates on the same agents, which the control plane has to refuse by itself.
+async fn second_act(stage: &mut Stage, rollout: &mut Rollout) -> anyhow::Result<(Vec<Trial>, Vec<Equation>)> {
+    rollout.begin(stage).await?;
+    let opened = Reading::take(stage).await?;
+    stage.start_sources().await?;
     let mut trials = Vec::new();
-    for step in &BAD {
-        let generation = walk.swap(stage, step).await?;
-        if generations.is_empty() {
-            stage.start_sources().await?;
-        }
-        generations.insert(generation);
-        let reports = walk.watch(stage, generation, step).await?;
-        let named = stage.agents.iter().map(|agent| agent.part.name.to_owned()).zip(reports);
-        let facts = named.map(|(name, report)| TrialFacts { name, comparison: report.generation });
-        let (candidate, about) = (step.candidate.name, step.candidate.about);
-        trials.push(Trial { candidate, about, agents: facts.collect() });
+    for candidate in [&CARELESS, &COLLIDING] {
+        rollout.traffic(stage).await?;
+        let (_, ended) = tried(stage, rollout, candidate, "rolled_back").await?;
+        trials.push(Trial::of(candidate, &ended)?);
     }
-    let books = close(stage, walk, &opened, generations).await?;
-    Ok((books, trials))
+    rollout.traffic(stage).await?;
+    let books = close(stage, rollout, opened).await?;
+    Ok((trials, proof::of_the_mirror(&books)))
+}
+
+/// Asks for an experiment and follows it to its end, which has to be `outcome`.
+async fn tried(
+    stage: &mut Stage,
+    rollout: &mut Rollout,
+    candidate: &Candidate,
+    outcome: &str,
+) -> anyhow::Result<(String, Ended)> {
+    let id = stage.operator.start(candidate).await?;
+    rollout.view.say(&format!("\n══ The operator starts the experiment \"{}\" ({id})", candidate.name))?;
+    let ended = rollout.follow(stage, &id).await?;
+    let found = ended.results.outcome.as_deref().unwrap_or("failed");
+    if found != outcome {
+        bail!("the candidate {:?} was expected to be {outcome} and is {found}", candidate.name);
+    }
+    Ok((id, ended))
+}
+
+async fn close(stage: &mut Stage, rollout: &mut Rollout, opened: Reading) -> anyhow::Result<Books> {
+    rollout.view.say("\n── The sources stop, the queues drain, the books are closed")?;
+    Books::close(stage, rollout, opened).await
 }
 
 fn introduction(stage: &Stage, folder: &Path) -> String {
@@ -196,10 +166,15 @@ fn introduction(stage: &Stage, folder: &Path) -> String {
     );
     for agent in &stage.agents {
         let (part, pid) = (agent.part, agent.process.pid);
-        text.push_str(&format!("\n  {:<14}agent, pid {pid}, fed from {}", part.name, part.about));
+        text.push_str(&format!("\n  {:<18}agent, pid {pid}, fed from {}", part.name, part.about));
     }
-    let sink = stage.sink_listening.otlp;
-    text.push_str(&format!("\n  {:<14}OTLP receiver on {sink} that counts what arrives\n\n", "the sink"));
+    let (sink, rest) = (stage.sink_listening.otlp, stage.control.rest);
+    text.push_str(&format!("\n  {:<18}OTLP receiver on {sink} that counts what arrives", "the sink"));
+    text.push_str(&format!("\n  {:<18}http://{rest}, OpenAPI at /openapi.json", "the control plane"));
+    for person in &stage.operator.people {
+        text.push_str(&format!("\n    {:<18}  {:<10}{}", person.email, person.role, person.password));
+    }
+    text.push_str("\n\n");
     text.push_str(live::LEGEND);
     text
 }

@@ -43,7 +43,7 @@ pub fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let path = this.with_file_name(name);
     if !path.is_file() {
         bail!(
-            "{name} is expected beside {} and is not there; `make demo` builds both, \
+            "{name} is expected beside {} and is not there; `make demo` builds all, \
              or `cargo build --bin phoenix --bin {name}`",
             this.display()
         );
@@ -52,8 +52,8 @@ pub fn sibling(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 impl Process {
-    /// Starts a program and waits for its line of addresses, which is returned. Its standard error goes to
-    /// `{name}.log` in `folder`.
+    /// Starts a program with more in its environment, and waits for its line of addresses, which is returned. Its
+    /// standard error goes to `{name}.log` in `folder`.
     ///
     /// # Errors
     /// When it cannot be started, or does not say within 30 s where it listens.
@@ -61,6 +61,7 @@ impl Process {
         name: &str,
         program: &Path,
         args: &[String],
+        env: &[(&str, &str)],
         folder: &Path,
     ) -> anyhow::Result<(Self, Value)> {
         let log = folder.join(format!("{}.log", name.replace(' ', "-")));
@@ -69,6 +70,7 @@ impl Process {
             .args(args)
             // Its log is a file.
             .env("NO_COLOR", "1")
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)
@@ -127,14 +129,6 @@ impl Process {
         }
         let quoted: String = last.iter().map(|line| format!("\n    {line}")).collect();
         format!("; the end of {}:{quoted}", self.log.display())
-    }
-
-    /// Asks it to read its files again.
-    ///
-    /// # Errors
-    /// When it has ended.
-    pub fn hang_up(&mut self) -> anyhow::Result<()> {
-        self.signal(Signal::HUP)
     }
 
     fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {

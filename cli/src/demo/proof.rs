@@ -48,16 +48,16 @@ pub fn tally(equations: &[Equation]) -> (usize, usize) {
     (cases().count(), cases().filter(|case| case.holds).count())
 }
 
-/// The equations of the walk from weight 0 to 100 %.
+/// The equations of the walk from mirror to promoted and back.
 pub fn of_the_walk(books: &Books) -> Vec<Equation> {
     let mut proof = arrivals(books);
     proof.extend([
         each(
             books,
-            "accepted = of processes assigned to the baseline + to the candidate + of no process",
+            "compared = of processes assigned to the baseline + to the candidate + of no process",
             |a| {
                 let [to_baseline, to_candidate] = assigned(a);
-                (vec![a.meters.accepted], vec![to_baseline, to_candidate, a.total.unassigned_points])
+                (vec![a.total.input.points], vec![to_baseline, to_candidate, a.total.unassigned_points])
             },
         ),
         each(
@@ -67,10 +67,18 @@ pub fn of_the_walk(books: &Books) -> Vec<Equation> {
         ),
         each(
             books,
-            "accepted = kept by the candidate's pipeline + dropped by its rules, by their own count",
+            "compared = kept by the candidate's pipeline + dropped by its rules, by their own count",
             |a| {
                 let dropped = a.meters.dropped_by_rule.values().sum();
-                (vec![a.meters.accepted], vec![a.total.candidate.output.points, dropped])
+                (vec![a.total.input.points], vec![a.total.candidate.output.points, dropped])
+            },
+        ),
+        each(
+            books,
+            "accepted = compared + left before the experiment and after + dropped by what was promoted",
+            |a| {
+                let besides = a.meters.sent[0].saturating_sub(left(a)[0]);
+                (vec![a.meters.accepted], vec![a.total.input.points, besides, a.meters.dropped_in_charge])
             },
         ),
         each(books, "at 100 %: assigned to the candidate = left by it + dropped by it", |a| {
@@ -94,14 +102,15 @@ pub fn of_the_walk(books: &Books) -> Vec<Equation> {
 /// The equations of two candidates that were only looked at.
 pub fn of_the_mirror(books: &Books) -> Vec<Equation> {
     let mut proof = arrivals(books);
-    proof.push(each(books, "accepted = left by the baseline, at weight 0", |a| {
-        (vec![a.meters.accepted], vec![left(a)[0]])
+    proof.push(each(books, "accepted = left by the baseline, before, in and after mirror", |a| {
+        (vec![a.meters.accepted], vec![a.meters.sent[0]])
     }));
     let none = |generation: &u64| {
         let arrived = books.arrived(*generation, Candidate);
         Case::new(format!("generation {generation}"), &[arrived], &[0])
     };
-    let cases = books.generations.iter().map(none).collect();
+    let besides = Case::new("any other generation", &[books.arrived_besides(Candidate)], &[0]);
+    let cases = books.compared().iter().map(none).chain([besides]).collect();
     proof.push(Equation { claim: "arrived at the sink from these candidates = nothing".to_owned(), cases });
     proof.extend(integrity(books));
     proof
@@ -110,7 +119,7 @@ pub fn of_the_mirror(books: &Books) -> Vec<Equation> {
 /// From the sources through the agents to the sink.
 fn arrivals(books: &Books) -> Vec<Equation> {
     let mut per_generation = Vec::new();
-    for generation in &books.generations {
+    for generation in &books.compared() {
         for variant in [Baseline, Candidate] {
             let lefts = books.agents.iter().map(|a| a.left.get(generation).map_or(0, |l| l[variant.index()]));
             let of = format!("generation {generation}, {}", variant.name());
@@ -121,13 +130,12 @@ fn arrivals(books: &Books) -> Vec<Equation> {
             ));
         }
     }
-    let of_both = |a: &AgentBook| {
-        [Baseline, Candidate].map(|variant| {
-            let at = variant.index();
-            Case::new(format!("{}, {}", a.name, variant.name()), &[left(a)[at]], &[a.meters.sent[at]])
-        })
-    };
-    let confirmed = books.agents.iter().flat_map(of_both).collect();
+    let besides = books.agents.iter().map(|a| a.meters.sent[0].saturating_sub(left(a)[0]));
+    let other =
+        Case::new("other generations", &besides.collect::<Vec<_>>(), &[books.arrived_besides(Baseline)]);
+    per_generation.push(other);
+    let of_candidate = |a: &AgentBook| Case::new(a.name.clone(), &[left(a)[1]], &[a.meters.sent[1]]);
+    let confirmed = books.agents.iter().map(of_candidate).collect();
     vec![
         each(books, "points that the source scraped = acknowledged to it", |a| {
             (vec![a.source.scraped], vec![a.source.acknowledged])
@@ -135,7 +143,10 @@ fn arrivals(books: &Books) -> Vec<Equation> {
         each(books, "acknowledged to the source = accepted by the agent", |a| {
             (vec![a.source.acknowledged], vec![a.meters.accepted])
         }),
-        Equation { claim: "left the agent = confirmed to it by the sink".to_owned(), cases: confirmed },
+        Equation {
+            claim: "left by the candidate = confirmed by the sink as the candidate's".to_owned(),
+            cases: confirmed,
+        },
         Equation {
             claim: "left the three agents, by generation and variant = arrived at the sink".to_owned(),
             cases: per_generation,

@@ -1,6 +1,8 @@
-//! The demo's processes: a sink, three agents, and a source for each.
+//! The demo's processes: a control plane, a sink, three agents, and a source for each.
 //!
 //! ```text
+//!                                     control plane
+//!                            generations │ ▲ reports
 //! this machine's /proc ─▶ source ─▶ agent ─┐
 //! a simulated web host ─▶ source ─▶ agent ─┼─▶ sink, which counts by variant and generation
 //! a simulated batch host ▶ source ─▶ agent ─┘
@@ -18,9 +20,11 @@ use simulator::sender::SenderCounts;
 use simulator::sink::SinkCounts;
 use tokio::time::Instant;
 
-use super::cast::{Agent, PARTS};
-use super::configs::{AgentFile, Candidate};
+use super::cast::{Agent, PARTS, Part};
+use super::configs::AgentFile;
+use super::files::secret_file;
 use super::http;
+use super::operator::{Operator, secret};
 use super::processes::{Process, sibling};
 
 /// A connection breaks a moment before the system tells that its process has ended.
@@ -35,50 +39,78 @@ pub struct SinkListening {
     pub admin: SocketAddr,
 }
 
+/// Where the control plane listens.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct ControlListening {
+    /// REST, for people.
+    pub rest: SocketAddr,
+    /// Enrolment, OpAMP and reports, for agents.
+    pub fleet: SocketAddr,
+}
+
 /// All of it. Dropping kills every process.
-#[derive(Debug)]
 pub struct Stage {
     folder: PathBuf,
     phoenix: PathBuf,
     sink: Process,
+    control_plane: Process,
     /// Where the sink listens.
     pub sink_listening: SinkListening,
+    /// Where the control plane listens.
+    pub control: ControlListening,
+    /// Who asks it.
+    pub operator: Operator,
     /// As [`PARTS`].
     pub agents: Vec<Agent>,
     sources: Vec<(Process, PathBuf)>,
 }
 
 impl Stage {
-    /// Starts the sink and the agents, all on `candidate` at weight 0, with everything they write in
-    /// `folder`. Sources come later.
+    /// Starts the sink, the control plane and the agents, with everything they write in `folder`, and waits until
+    /// the agents have enrolled. Sources come later.
     ///
     /// # Errors
-    /// When a binary is missing or does not start.
-    pub async fn set(folder: &Path, candidate: &Candidate) -> anyhow::Result<Self> {
+    /// When a binary is missing or does not start, or an agent does not come in.
+    pub async fn set(folder: &Path) -> anyhow::Result<Self> {
         let phoenix = std::env::current_exe().context("cannot tell where this program lies")?;
         let agent_program = sibling("phoenix-agent")?;
         let args = words(&["sink", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-        let (sink, listening) = Process::start("the sink", &phoenix, &args, folder).await?;
+        let (sink, listening) = Process::start("the sink", &phoenix, &args, &[], folder).await?;
         let sink_listening: SinkListening = addresses(&sink, listening)?;
+        let setup_token = secret(32);
+        let (control_plane, control) = control_plane(folder, &setup_token).await?;
+        let operator = Operator::set_up(&format!("http://{}", control.rest), &setup_token).await?;
+        let token_file = secret_file(folder, "enrolment-token", &operator.enrolment_token().await?)?;
         let mut agents = Vec::new();
         for part in PARTS {
             let stem = part.name.replace(' ', "-");
             let data_dir = folder.join(&stem);
             std::fs::create_dir_all(&data_dir)
                 .with_context(|| format!("cannot make {}", data_dir.display()))?;
-            let file = folder.join(format!("{stem}.yaml"));
-            write(
-                &file,
-                &AgentFile { sink: sink_listening.otlp, data_dir: &data_dir, candidate, percent: 0 },
-            )?;
-            let name = format!("the agent of {}", part.name);
-            let args = [String::from("--config"), file.display().to_string()];
-            let (process, listening) = Process::start(&name, &agent_program, &args, folder).await?;
-            let listening = addresses(&process, listening)?;
-            agents.push(Agent { part, process, listening, file, data_dir });
+            let file = AgentFile {
+                sink: sink_listening.otlp,
+                fleet: control.fleet,
+                token_file: &token_file,
+                data_dir: &data_dir,
+            };
+            let path = folder.join(format!("{stem}.yaml"));
+            std::fs::write(&path, file.text()).with_context(|| format!("cannot write {}", path.display()))?;
+            agents.push(agent(part, &agent_program, path, folder).await?);
         }
+        operator.gathered(agents.len()).await?;
+        operator.keep_template().await?;
         let folder = folder.to_owned();
-        Ok(Self { folder, phoenix, sink, sink_listening, agents, sources: Vec::new() })
+        Ok(Self {
+            folder,
+            phoenix,
+            sink,
+            control_plane,
+            sink_listening,
+            control,
+            operator,
+            agents,
+            sources: Vec::new(),
+        })
     }
 
     /// Starts a source for each agent, scraping every second.
@@ -94,7 +126,7 @@ impl Stage {
             args.extend([String::from("--endpoint"), format!("http://{}", agent.listening.otlp_grpc)]);
             args.extend([String::from("--stats-file"), counts.display().to_string()]);
             let name = format!("the source of {}", part.name);
-            let (source, _) = Process::start(&name, &self.phoenix, &args, &self.folder).await?;
+            let (source, _) = Process::start(&name, &self.phoenix, &args, &[], &self.folder).await?;
             self.sources.push((source, counts));
         }
         Ok(())
@@ -115,25 +147,13 @@ impl Stage {
         Ok(all)
     }
 
-    /// Writes every agent's file anew and sends SIGHUP, as a person would.
-    ///
-    /// # Errors
-    /// When a file cannot be written, or an agent has ended.
-    pub fn edit(&mut self, candidate: &Candidate, percent: u16) -> anyhow::Result<()> {
-        let sink = self.sink_listening.otlp;
-        for agent in &mut self.agents {
-            write(&agent.file, &AgentFile { sink, data_dir: &agent.data_dir, candidate, percent })?;
-            agent.process.hang_up()?;
-        }
-        Ok(())
-    }
-
     /// # Errors
     /// When some process has ended, with its name and last words.
     pub fn check(&mut self) -> anyhow::Result<()> {
         let agents = self.agents.iter_mut().map(|agent| &mut agent.process);
         let sources = self.sources.iter_mut().map(|(source, _)| source);
         agents.chain(sources).try_for_each(Process::check)?;
+        self.control_plane.check()?;
         self.sink.check()
     }
 
@@ -147,6 +167,30 @@ impl Stage {
                 Ok(()) => tokio::time::sleep(EXPLAIN / 10).await,
             }
         }
+    }
+
+    /// The generation that each agent runs.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub async fn generations(&self) -> anyhow::Result<Vec<u64>> {
+        let mut generations = Vec::new();
+        for agent in &self.agents {
+            generations.push(agent.health().await?.generation);
+        }
+        Ok(generations)
+    }
+
+    /// Points that each agent has had confirmed.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub async fn sent(&self) -> anyhow::Result<Vec<u64>> {
+        let mut sent = Vec::new();
+        for agent in &self.agents {
+            sent.push(agent.metrics().await?.count("otelcol_exporter_sent_metric_points", &[]));
+        }
+        Ok(sent)
     }
 
     /// What the sink has counted.
@@ -166,8 +210,32 @@ impl Stage {
         for agent in self.agents {
             agent.process.stop().await?;
         }
+        self.control_plane.stop().await?;
         self.sink.stop().await
     }
+}
+
+async fn control_plane(folder: &Path, setup_token: &str) -> anyhow::Result<(Process, ControlListening)> {
+    let token_file = secret_file(folder, "setup-token", setup_token)?;
+    let mut args = words(&["serve", "--listen", "127.0.0.1:0", "--fleet-listen", "127.0.0.1:0"]);
+    for (flag, path) in [("--data-dir", folder.join("control-plane")), ("--setup-token-file", token_file)] {
+        args.extend([flag.to_owned(), path.display().to_string()]);
+    }
+    let program = sibling("phoenix-control-plane")?;
+    let (process, listening) = Process::start("the control plane", &program, &args, &[], folder).await?;
+    let listening = addresses(&process, listening)?;
+    Ok((process, listening))
+}
+
+async fn agent(part: Part, program: &Path, file: PathBuf, folder: &Path) -> anyhow::Result<Agent> {
+    let name = format!("the agent of {}", part.name);
+    let args = [String::from("--config"), file.display().to_string()];
+    // One machine plays three hosts, so each agent is told what its own is called.
+    let host = format!("host.name={}", part.name.replace(' ', "%20"));
+    let env = [("OTEL_RESOURCE_ATTRIBUTES", host.as_str())];
+    let (process, listening) = Process::start(&name, program, &args, &env, folder).await?;
+    let listening = addresses(&process, listening)?;
+    Ok(Agent { part, process, listening, file })
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -177,11 +245,4 @@ fn words(words: &[&str]) -> Vec<String> {
 fn addresses<T: DeserializeOwned>(process: &Process, listening: Value) -> anyhow::Result<T> {
     serde_json::from_value(listening)
         .with_context(|| format!("{} does not say all the addresses it was asked to bind", process.name))
-}
-
-/// As editors do it: never a half-written file under an agent's eyes.
-fn write(path: &Path, file: &AgentFile<'_>) -> anyhow::Result<()> {
-    let next = path.with_extension("next");
-    let written = std::fs::write(&next, file.text()).and_then(|()| std::fs::rename(&next, path));
-    written.with_context(|| format!("cannot write {}", path.display()))
 }

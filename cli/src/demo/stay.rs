@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::configs::CHEAPER;
+use super::configs::{LABEL, TEMPLATE};
 use super::live::View;
 use super::stage::Stage;
 
 /// How often it is looked whether everything still runs.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Starts the sources again with the cheaper candidate at 25 %, says what to try, and waits for the wish to
-/// stop.
+/// Starts the sources again, says what to try, and waits for the wish to stop.
 ///
 /// # Errors
 /// When a process ends by itself in between.
@@ -21,7 +20,6 @@ pub async fn until(
     view: &mut View,
     stopping: &mut watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    stage.edit(&CHEAPER, 25)?;
     stage.start_sources().await?;
     view.say(&invitation(&stage))?;
     while tokio::time::timeout(LOOK, stopping.wait_for(|stop| *stop)).await.is_err() {
@@ -32,26 +30,55 @@ pub async fn until(
 }
 
 fn invitation(stage: &Stage) -> String {
-    let mut text = String::from(
-        "\nEverything keeps running until Ctrl-C, with the cheaper candidate at 25 %. What to try:\n",
-    );
+    let mut text = String::from("\nEverything keeps running until Ctrl-C. What to try, in a shell:\n\n");
+    for line in session(stage) {
+        text.push_str(&format!("  {line}\n"));
+    }
     for agent in &stage.agents {
         let (admin, health) = (agent.listening.admin, agent.listening.health);
-        text.push_str(&format!("\n  {} (pid {})", agent.part.name, agent.process.pid));
-        text.push_str(&format!("\n    curl -s http://{admin}/experiment   # what it compares, as JSON"));
-        text.push_str(&format!("\n    curl -s http://{admin}/metrics      # what it counts about itself"));
-        text.push_str(&format!("\n    curl -s http://{health}/health       # how it is\n"));
+        text.push_str(&format!(
+            "\n  # {} (pid {}, {})\n",
+            agent.part.name,
+            agent.process.pid,
+            agent.file.display()
+        ));
+        text.push_str(&format!("  curl -sf http://{admin}/experiment   # what it compares, as JSON\n"));
+        text.push_str(&format!("  curl -sf http://{admin}/metrics      # what it counts about itself\n"));
+        text.push_str(&format!("  curl -sf http://{health}/health       # how it is\n"));
     }
     let sink = stage.sink_listening.admin;
-    text.push_str(&format!("\n  the sink\n    curl -s http://{sink}/counts         # what has arrived\n"));
-    if let Some(agent) = stage.agents.last() {
-        let (file, pid) = (agent.file.display(), agent.process.pid);
-        text.push_str(&format!(
-            "\n  Move the split of {}, or write another candidate into its file:\n\
-             \x20   sed -i 's/weight: .*/weight: 50%/' {file} && kill -HUP {pid}\n\
-             \x20   $EDITOR {file} && kill -HUP {pid}",
-            agent.part.name
-        ));
-    }
+    text.push_str(&format!("\n  # the sink\n  curl -sf http://{sink}/counts         # what has arrived\n"));
     text
+}
+
+/// A rollout by hand, as the operator: each line works after the ones before.
+fn session(stage: &Stage) -> Vec<String> {
+    let operator = &stage.operator.people[1];
+    let [name, value] = [LABEL.0, LABEL.1];
+    let template = TEMPLATE.0;
+    let auth = "-H \"authorization: Bearer $TOKEN\"";
+    let json = "-H 'content-type: application/json'";
+    let field = |name: &str| format!("sed -E 's/.*\"{name}\": ?\"([^\"]*)\".*/\\1/'");
+    vec![
+        format!("API=http://{}/api/v1", stage.control.rest),
+        format!(
+            "TOKEN=$(curl -sf $API/auth/login {json} -d '{{\"email\": \"{}\", \"password\": \"{}\"}}' | {})",
+            operator.email,
+            operator.password,
+            field("access_token")
+        ),
+        format!("curl -sf $API/agents {auth}"),
+        format!("curl -sf $API/experiments {auth}"),
+        format!(
+            "ID=$(curl -sf $API/experiments {auth} {json} -d '{{\"name\": \"by hand\", \"selector\": \"{name}={value}\", \
+             \"window\": \"2s\", \"report_every\": \"10s\", \"candidate\": {{\"template\": {{\"name\": \"{template}\", \
+             \"parameters\": {{\"floor\": 50000000}}}}}}}}' | {})",
+            field("id")
+        ),
+        format!("curl -sf -X POST $API/experiments/$ID/start {auth}"),
+        format!("curl -sf $API/experiments/$ID/status {auth}"),
+        format!("curl -sfN --max-time 30 $API/experiments/$ID/events {auth} || true"),
+        format!("curl -sf $API/experiments/$ID/results {auth}"),
+        format!("curl -sf -X POST $API/experiments/$ID/rollback {auth}"),
+    ]
 }

@@ -10,7 +10,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -23,6 +23,7 @@ const MAX_BYTES: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A control plane, and who asks it.
+#[derive(Clone)]
 pub struct Client {
     server: Uri,
     token: Option<String>,
@@ -51,6 +52,16 @@ impl Client {
     pub fn of_session() -> anyhow::Result<Self> {
         let session = Session::load()?;
         Ok(Self { token: Some(session.token), ..Self::new(&session.server)? })
+    }
+
+    /// The same control plane, asked as somebody who logs in with a password. What the login was answered comes along.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn login(self, email: &str, password: &str) -> anyhow::Result<(Self, Value)> {
+        let answer = self.post("/auth/login", &json!({ "email": email, "password": password })).await?;
+        let token = answer["access_token"].as_str().context("the answer has no token")?.to_owned();
+        Ok((Self { token: Some(token), ..self }, answer))
     }
 
     /// One call: the answer's document, nothing where it has none.

@@ -33,9 +33,8 @@ pub async fn login(args: Args) -> anyhow::Result<()> {
         }
         None => from_stdin()?,
     };
-    let client = Client::new(&args.server)?;
-    let body = json!({ "email": args.email, "password": password.trim_end_matches(['\r', '\n']) });
-    let answer = client.post("/auth/login", &body).await?;
+    let password = password.trim_end_matches(['\r', '\n']);
+    let (_, answer) = Client::new(&args.server)?.login(&args.email, password).await?;
     let token = answer["access_token"].as_str().context("the answer has no token")?;
     Session { server: args.server.clone(), token: token.to_owned() }.store()?;
     let shown = json!({ "server": args.server, "email": args.email, "role": answer["role"], "expires_in": answer["expires_in"] });

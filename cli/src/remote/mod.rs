@@ -1,7 +1,7 @@
 //! The control plane from the command line: the same REST that everybody uses, as tables or as JSON.
 
 mod agent;
-mod client;
+pub mod client;
 mod experiment;
 mod login;
 mod session;

@@ -1,6 +1,6 @@
 //! A proof that cannot fail proves nothing: each kind of mistake has to break an equation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use observe::{Comparison, VariantReport, Volume};
 use simulator::sender::SenderCounts;
@@ -13,8 +13,8 @@ fn points(points: u64) -> Volume {
     Volume { points, ..Volume::default() }
 }
 
-/// Generation 1 at weight 0 (100 points in), generation 2 at 25 % (100), generation 3 at 100 % (100). The
-/// candidate keeps three of five points.
+/// Nothing compared in generation 1 (10 points in); generation 2 at weight 0 (100), generation 3 at 25 % (100),
+/// generation 4 at 100 % (100), and the candidate promoted in generation 5 (20). It keeps three of five points.
 fn agent() -> AgentBook {
     let side = |output: u64, assigned_points: u64| {
         let mut side = VariantReport { output: points(output), assigned_points, ..VariantReport::default() };
@@ -33,15 +33,15 @@ fn agent() -> AgentBook {
     let generation = Comparison { exact: true, input: points(100), candidate: last, ..Comparison::default() };
     AgentBook {
         name: "web-1".to_owned(),
-        source: SenderCounts { scraped: 300, acknowledged: 300, ..SenderCounts::default() },
+        source: SenderCounts { scraped: 330, acknowledged: 330, ..SenderCounts::default() },
         meters: Meters {
-            accepted: 300,
-            leaving: [175, 75],
-            sent: [175, 75],
+            accepted: 330,
+            sent: [197, 75],
             dropped_by_rule: BTreeMap::from([("a".to_owned(), 70), ("b".to_owned(), 50)]),
+            dropped_in_charge: 8,
             ..Meters::default()
         },
-        left: BTreeMap::from([(1, [100, 0]), (2, [75, 15]), (3, [0, 60])]),
+        left: BTreeMap::from([(2, [100, 0]), (3, [75, 15]), (4, [0, 60])]),
         generation,
         total,
         ..AgentBook::default()
@@ -55,14 +55,17 @@ fn origin(variant: &str, generation: u64, points: u64) -> OriginEntry {
 
 fn books() -> Books {
     let origins = vec![
-        origin("baseline", 1, 100),
-        origin("baseline", 2, 75),
-        origin("candidate", 2, 15),
-        origin("candidate", 3, 60),
+        origin("baseline", 2, 100),
+        origin("baseline", 3, 75),
+        origin("candidate", 3, 15),
+        origin("candidate", 4, 60),
+        origin("baseline", 1, 17),
+        origin("baseline", 5, 12),
     ];
     let sink =
-        SinkCounts { points: 250, distinct_points: 250, exact: true, origins, ..SinkCounts::default() };
-    Books { agents: vec![agent()], generations: BTreeSet::from([1, 2, 3]), sink }
+        SinkCounts { points: 279, distinct_points: 279, exact: true, origins, ..SinkCounts::default() };
+    let before = SinkCounts { origins: vec![origin("baseline", 1, 7)], ..SinkCounts::default() };
+    Books { agents: vec![agent()], before, sink }
 }
 
 /// The claims that do not hold.
@@ -90,7 +93,7 @@ fn a_point_that_the_sink_misses_breaks_the_books() {
     let (cases, holding) = tally(&proof);
     assert_eq!(cases, holding + 1);
     let case = proof.iter().flat_map(|equation| &equation.cases).find(|case| !case.holds).unwrap();
-    assert_eq!((case.of.as_str(), case.numbers()), ("generation 3, candidate", "60 ≠ 59".to_owned()));
+    assert_eq!((case.of.as_str(), case.numbers()), ("generation 4, candidate", "60 ≠ 59".to_owned()));
 }
 
 #[test]
@@ -104,16 +107,18 @@ fn a_point_under_the_wrong_generation_breaks_the_books_though_the_totals_agree()
 #[test]
 fn each_other_mistake_breaks_an_equation_too() {
     type Mistake = fn(&mut Books);
-    let mistakes: [(&str, Mistake); 12] = [
+    let mistakes: [(&str, Mistake); 14] = [
         ("a scrape that was refused", |b| b.agents[0].source.acknowledged -= 1),
         ("an acknowledged point that the agent never took", |b| b.agents[0].meters.accepted -= 1),
         ("a point assigned to nobody", |b| b.agents[0].total.unassigned_points -= 1),
-        ("a point that the baseline lost", |b| b.agents[0].left.entry(1).or_default()[0] -= 1),
+        ("a point that the baseline lost", |b| b.agents[0].left.entry(2).or_default()[0] -= 1),
         ("a rule that dropped without counting", |b| {
             b.agents[0].meters.dropped_by_rule.retain(|rule, _| rule != "a");
         }),
         ("a point that the candidate made up", |b| b.agents[0].generation.candidate.delivered.points += 1),
         ("a process that vanished whole", |b| b.agents[0].total.candidate.units_delivered.value -= 1),
+        ("a point that got lost before the experiment", |b| b.sink.origins[4].counts.points -= 1),
+        ("a point that the promoted pipeline lost", |b| b.agents[0].meters.dropped_in_charge -= 1),
         ("a point of which the sink never heard", |b| b.agents[0].meters.sent[0] -= 1),
         ("a doubled point", |b| b.sink.duplicate_points += 1),
         ("a request without a generation", |b| b.sink.origins.push(origin("none", 0, 0))),
@@ -124,7 +129,7 @@ fn each_other_mistake_breaks_an_equation_too() {
         let mut books = books();
         mistake(&mut books);
         if what.contains("without a generation") {
-            books.sink.origins[4].origin.generation = "none".to_owned();
+            books.sink.origins[6].origin.generation = "none".to_owned();
         }
         assert!(!broken(&of_the_walk(&books)).is_empty(), "{what}");
     }
@@ -133,11 +138,14 @@ fn each_other_mistake_breaks_an_equation_too() {
 #[test]
 fn a_candidate_at_weight_0_of_which_anything_arrives_breaks_the_books() {
     let mut books = books();
-    books.generations = BTreeSet::from([4]);
-    books.agents[0].left = BTreeMap::from([(4, [300, 0])]);
-    books.agents[0].meters.sent = [300, 0];
-    books.sink.origins.push(origin("baseline", 4, 300));
+    books.before = books.sink.clone();
+    books.agents[0].left = BTreeMap::from([(8, [300, 0])]);
+    books.agents[0].meters.sent = [330, 0];
+    books.sink.origins.extend([origin("baseline", 8, 300), origin("baseline", 9, 30)]);
     assert_eq!(broken(&of_the_mirror(&books)), Vec::<&str>::new());
-    books.sink.origins.push(origin("candidate", 4, 1));
-    assert_eq!(broken(&of_the_mirror(&books)).len(), 2);
+    for generation in [8, 9] {
+        let mut books = books.clone();
+        books.sink.origins.push(origin("candidate", generation, 1));
+        assert!(!broken(&of_the_mirror(&books)).is_empty(), "generation {generation}");
+    }
 }

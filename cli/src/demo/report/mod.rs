@@ -1,6 +1,6 @@
 //! What the demo found, for a machine as it is and for a person in tables.
 //!
-//! It only says what was measured. Whether a candidate is good enough is for whoever reads it.
+//! It only says what was measured, and what the control plane decided on it.
 
 mod fates;
 mod second_act;
@@ -9,14 +9,17 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
+use anyhow::Context;
 use observe::Comparison;
 use serde::Serialize;
 use simulator::sender::SenderCounts;
 
-use super::books::{Books, OwnCost};
-use super::cast::PARTS;
+use super::books::{AgentBook, Books, OwnCost};
+use super::cast::{PARTS, Part};
 use super::configs::Candidate;
+use super::operator::{Reason, Results};
 use super::proof::{Equation, tally};
+use super::rollout::Ended;
 
 pub use second_act::second_act;
 
@@ -42,6 +45,14 @@ pub struct Act {
     pub candidate: &'static str,
     /// What it does.
     pub about: &'static str,
+    /// How it ended, by the control plane's decision.
+    pub outcome: String,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// From its start to its end, seconds.
+    pub seconds_to_outcome: f64,
+    /// From asking for its rollback until every agent ran what it ran before, milliseconds.
+    pub rollback_ms: f64,
     /// By agent.
     pub agents: Vec<AgentFacts>,
 }
@@ -53,7 +64,7 @@ pub struct AgentFacts {
     pub name: String,
     /// What fed it.
     pub fed_from: &'static str,
-    /// Both pipelines over the whole walk.
+    /// Both pipelines over the whole walk, as the control plane has it.
     pub comparison: Comparison,
     /// Points that the candidate's rules dropped, by rule.
     pub dropped_by_rule: BTreeMap<String, u64>,
@@ -70,6 +81,12 @@ pub struct Trial {
     pub candidate: &'static str,
     /// What it does.
     pub about: &'static str,
+    /// How it ended, by the control plane's decision.
+    pub outcome: String,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// From its start to its end, seconds.
+    pub seconds_to_outcome: f64,
     /// By agent, what it would have done.
     pub agents: Vec<TrialFacts>,
 }
@@ -79,23 +96,37 @@ pub struct Trial {
 pub struct TrialFacts {
     /// Its name.
     pub name: String,
-    /// Both pipelines in this generation.
+    /// Both pipelines, as the control plane has it.
     pub comparison: Comparison,
 }
 
 impl Act {
-    /// Reads the books of the walk.
-    pub fn of(candidate: &Candidate, books: &Books) -> Self {
-        let facts = |(book, part): (&super::books::AgentBook, &super::cast::Part)| AgentFacts {
-            name: book.name.clone(),
-            fed_from: part.about,
-            comparison: book.total.clone(),
-            dropped_by_rule: book.meters.dropped_by_rule.clone(),
-            own: book.own,
-            source: book.source.clone(),
+    /// Puts together what the control plane says of a candidate and what the books say of the agents.
+    ///
+    /// # Errors
+    /// When an agent's results are missing.
+    pub fn of(candidate: &Candidate, ended: &Ended, rollback_ms: f64, books: &Books) -> anyhow::Result<Self> {
+        let facts = |(book, part): (&AgentBook, &Part)| {
+            Ok(AgentFacts {
+                name: book.name.clone(),
+                fed_from: part.about,
+                comparison: total_of(&ended.results, part)?,
+                dropped_by_rule: book.meters.dropped_by_rule.clone(),
+                own: book.own,
+                source: book.source.clone(),
+            })
         };
-        let agents = books.agents.iter().zip(&PARTS).map(facts).collect();
-        Self { candidate: candidate.name, about: candidate.about, agents }
+        let agents = books.agents.iter().zip(&PARTS).map(facts).collect::<anyhow::Result<_>>()?;
+        let Results { outcome, reasons, .. } = ended.results.clone();
+        Ok(Self {
+            candidate: candidate.name,
+            about: candidate.about,
+            outcome: outcome.unwrap_or_default(),
+            reasons,
+            seconds_to_outcome: ended.seconds,
+            rollback_ms,
+            agents,
+        })
     }
 
     /// The report of the walk: a paragraph of facts, then tables.
@@ -103,6 +134,11 @@ impl Act {
         [
             title("Report: the candidate against the baseline"),
             wrap(&verdict::of(self)),
+            verdict::decision(&self.outcome, self.seconds_to_outcome, &self.reasons),
+            wrap(&format!(
+                "A promotion can be taken back: {:.0} ms after it was asked for, every agent ran what it ran before.",
+                self.rollback_ms
+            )),
             sides::side_by_side(self),
             fates::series(self),
             sides::lenses(self),
@@ -110,6 +146,33 @@ impl Act {
         ]
         .join("\n")
     }
+}
+
+impl Trial {
+    /// What the control plane says of a candidate that it refused.
+    ///
+    /// # Errors
+    /// When an agent's results are missing.
+    pub fn of(candidate: &Candidate, ended: &Ended) -> anyhow::Result<Self> {
+        let facts = |part: &Part| {
+            Ok(TrialFacts { name: part.name.to_owned(), comparison: total_of(&ended.results, part)? })
+        };
+        let Results { outcome, reasons, .. } = ended.results.clone();
+        Ok(Self {
+            candidate: candidate.name,
+            about: candidate.about,
+            outcome: outcome.unwrap_or_default(),
+            reasons,
+            seconds_to_outcome: ended.seconds,
+            agents: PARTS.iter().map(facts).collect::<anyhow::Result<_>>()?,
+        })
+    }
+}
+
+fn total_of(results: &Results, part: &Part) -> anyhow::Result<Comparison> {
+    let found = results.agents.iter().find(|agent| agent.host == part.name);
+    let found = found.with_context(|| format!("the control plane has no results of {}", part.name))?;
+    Ok(found.total.clone())
 }
 
 /// All equations with their numbers.

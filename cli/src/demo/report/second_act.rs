@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use observe::{Collision, Vanished};
 
 use super::sides::series_saving;
+use super::verdict::decision;
 use super::{Trial, TrialFacts, title, wrap};
 use crate::demo::numbers::exact;
 use crate::table::render;
@@ -21,6 +22,7 @@ pub fn second_act(trials: &[Trial]) -> String {
         let rows = trial.agents.iter().map(row).collect();
         let header = ["agent", "series saved", "series lost", "critical hidden", "series that collide"];
         text.push_str(&render("What it would have done", &header, 1, rows));
+        text.push_str(&decision(&trial.outcome, trial.seconds_to_outcome, &trial.reasons));
         text.push_str(&vanished(&trial.agents));
         text.push_str(&collisions(&trial.agents));
     }

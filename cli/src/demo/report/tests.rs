@@ -77,6 +77,14 @@ fn act(comparison: &Comparison) -> Act {
     Act {
         candidate: "cheaper",
         about: "drops things",
+        outcome: "promoted".to_owned(),
+        reasons: vec![Reason {
+            layer: "L0".to_owned(),
+            sentence: "It keeps 12600 of 21000 series, exactly: 40.0 % fewer.".to_owned(),
+            ..Reason::default()
+        }],
+        seconds_to_outcome: 41.25,
+        rollback_ms: 38.4,
         agents: ["this machine", "web-1", "batch-1"].map(agent).into(),
     }
 }
@@ -108,6 +116,8 @@ fn a_walk_reads_as_facts_then_tables() {
         paragraph.contains("Total CPU is off by -1.0 % over all, in 3 executables. Every count is exact."),
         "{text}"
     );
+    assert!(text.contains("decision after 41.2 s: promoted, because\n    [L0] It keeps 12600 of"), "{text}");
+    assert!(text.contains("38 ms after it was asked for"), "{text}");
     let points: Vec<&str> = row(&text, "points").split_whitespace().collect();
     assert_eq!(points[..7], ["points", "3.00", "M", "1.80", "M", "40.0", "%"]);
     assert!(row(&text, "USD a month").contains("168.00"), "{text}");
@@ -154,7 +164,15 @@ fn a_second_act_names_who_would_vanish_and_what_would_collide() {
         writers: ["nginx (pid 300) on web-1".to_owned(), "nginx (pid 310) on web-1".to_owned()],
     }];
     let agents = vec![TrialFacts { name: "web-1".to_owned(), comparison }];
-    let text = second_act(&[Trial { candidate: "careless", about: "drops what looks small", agents }]);
+    let trial = Trial {
+        candidate: "careless",
+        about: "drops what looks small",
+        outcome: "rolled_back".to_owned(),
+        reasons: Vec::new(),
+        seconds_to_outcome: 4.0,
+        agents,
+    };
+    let text = second_act(&[trial]);
     fits(&text);
     assert!(row(&text, "web-1").contains("3 of 20"), "{text}");
     assert!(

@@ -1,8 +1,8 @@
-//! The facts in a few sentences. Nothing here decides.
+//! The facts in a few sentences, and what the control plane decided. Nothing here decides.
 
 use observe::{Comparison, LensReport};
 
-use super::Act;
+use super::{Act, Reason};
 use crate::demo::numbers::{error, exact, percent};
 
 /// What a person should know before the tables.
@@ -29,6 +29,16 @@ pub fn of(act: &Act) -> String {
         lenses(&all().flat_map(|c| &c.lenses).collect::<Vec<_>>(), "memory by executable", "memory"),
         sentence(&lenses(&all().flat_map(|c| &c.lenses).collect::<Vec<_>>(), "cpu by executable", "CPU")),
     )
+}
+
+/// How it ended and why, a line for each reason.
+pub fn decision(outcome: &str, seconds: f64, reasons: &[Reason]) -> String {
+    let mut text = format!("\n  The control plane's decision after {seconds:.1} s: {outcome}, because");
+    for reason in reasons {
+        text.push_str(&format!("\n    [{}] {}", reason.layer, reason.sentence));
+    }
+    text.push('\n');
+    text
 }
 
 /// Which share of the first the second saves.

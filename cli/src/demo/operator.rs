@@ -1,0 +1,220 @@
+//! Who asks: three people with accounts of their own, over REST as anybody would.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use observe::Comparison;
+use rand::RngExt as _;
+use rand::distr::Alphanumeric;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::Instant;
+
+use super::configs::{Candidate, LABEL, TEMPLATE, experiment};
+use crate::remote::client::Client;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(50);
+/// Everybody's address, with the role it stands for.
+const PEOPLE: [(&str, &str); 3] =
+    [("admin@phoenix.io", "admin"), ("user@phoenix.io", "operator"), ("viewer@phoenix.io", "viewer")];
+
+/// Somebody who can log in.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Their address.
+    pub email: &'static str,
+    /// Their password, made at this start.
+    pub password: String,
+    /// What they may do.
+    pub role: &'static str,
+}
+
+/// The operator's session, and everybody's accounts.
+pub struct Operator {
+    /// Admin, operator, viewer.
+    pub people: Vec<Person>,
+    admin: Client,
+    client: Client,
+}
+
+/// What `GET /experiments/{id}/status` says, as far as the demo looks.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Status {
+    /// Its phase.
+    pub phase: String,
+    /// The step under way.
+    pub step: Option<String>,
+    /// The agents of the step.
+    pub agents: Vec<AgentStatus>,
+}
+
+/// An agent of a step.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AgentStatus {
+    /// Whether it runs the step.
+    pub applied: bool,
+}
+
+/// A finding behind a decision.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, serde::Serialize)]
+pub struct Reason {
+    /// Which layer of evidence.
+    pub layer: String,
+    /// What was looked at.
+    pub quantity: String,
+    /// What was found.
+    pub observed: Option<f64>,
+    /// What it was held to.
+    pub limit: Option<f64>,
+    /// In words.
+    pub sentence: String,
+    /// Processes, series, groups.
+    pub names: Vec<String>,
+}
+
+/// What `GET /experiments/{id}/results` says, as far as the demo looks.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Results {
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// Each agent's own.
+    pub agents: Vec<AgentResults>,
+}
+
+/// What one agent found.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AgentResults {
+    /// What its host is called.
+    pub host: String,
+    /// End of its last horizon, by its clock.
+    pub at: String,
+    /// That horizon.
+    pub horizon: Comparison,
+    /// All since the experiment began.
+    pub total: Comparison,
+}
+
+impl Operator {
+    /// Sets up the first account with the setup token, makes the others, and logs the operator in.
+    ///
+    /// # Errors
+    /// What the control plane refuses.
+    pub async fn set_up(server: &str, setup_token: &str) -> anyhow::Result<Self> {
+        let anybody = Client::new(server)?;
+        let mut people: Vec<Person> = Vec::new();
+        let mut admin = Client::new(server)?;
+        for (email, role) in PEOPLE {
+            let password = secret(20);
+            if people.is_empty() {
+                let body = json!({ "token": setup_token, "email": email, "password": password });
+                anybody.post("/auth/setup", &body).await?;
+                (admin, _) = admin.login(email, &password).await?;
+            } else {
+                let body = json!({ "email": email, "role": role, "password": password });
+                admin.post("/users", &body).await?;
+            }
+            people.push(Person { email, password, role });
+        }
+        let (client, _) = Client::new(server)?.login(people[1].email, &people[1].password).await?;
+        Ok(Self { people, admin, client })
+    }
+
+    /// An enrolment token of the admin's, for any number of agents, which get the demo's label by it.
+    ///
+    /// # Errors
+    /// What the control plane refuses.
+    pub async fn enrolment_token(&self) -> anyhow::Result<String> {
+        let labels = json!({ LABEL.0: LABEL.1 });
+        let made = self
+            .admin
+            .post("/enrollment-tokens", &json!({ "labels": labels, "max_uses": "unlimited" }))
+            .await?;
+        Ok(made["token"].as_str().context("the answer has no token")?.to_owned())
+    }
+
+    /// Waits until so many agents are connected.
+    ///
+    /// # Errors
+    /// When they are not within 30 s.
+    pub async fn gathered(&self, agents: usize) -> anyhow::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let listed = self.client.get("/agents").await?;
+            let connected = listed["items"].as_array().into_iter().flatten();
+            let connected = connected.filter(|agent| agent["status"] == "connected").count();
+            if connected == agents {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                bail!("{connected} of {agents} agents are connected to the control plane after {PATIENCE:?}");
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Keeps the demo's template.
+    ///
+    /// # Errors
+    /// What the control plane refuses.
+    pub async fn keep_template(&self) -> anyhow::Result<()> {
+        self.client.post("/templates", &json!({ "name": TEMPLATE.0, "text": TEMPLATE.1 })).await.map(|_| ())
+    }
+
+    /// Writes an experiment down and starts it; its id.
+    ///
+    /// # Errors
+    /// What the control plane refuses.
+    pub async fn start(&self, candidate: &Candidate) -> anyhow::Result<String> {
+        let made = self.client.post("/experiments", &experiment(candidate)).await?;
+        let id = made["id"].as_str().context("the answer has no id")?.to_owned();
+        self.client.post(&format!("/experiments/{id}/start"), &Value::Null).await?;
+        Ok(id)
+    }
+
+    /// Takes an experiment back.
+    ///
+    /// # Errors
+    /// What the control plane refuses.
+    pub async fn roll_back(&self, id: &str) -> anyhow::Result<()> {
+        self.client.post(&format!("/experiments/{id}/rollback"), &Value::Null).await.map(|_| ())
+    }
+
+    /// What happens to an experiment, as it happens, until it is over.
+    pub fn events(&self, id: &str) -> UnboundedReceiver<Value> {
+        let (sender, receiver) = unbounded_channel();
+        let (client, path) = (self.client.clone(), format!("/experiments/{id}/events"));
+        tokio::spawn(async move {
+            let each = |event: &Value| sender.send(event.clone()).context("nobody looks any more");
+            // A stream that breaks is missed by whoever waits for its end, with a deadline.
+            client.events(&path, each).await
+        });
+        receiver
+    }
+
+    /// Where an experiment is.
+    ///
+    /// # Errors
+    /// When the control plane does not answer.
+    pub async fn status(&self, id: &str) -> anyhow::Result<Status> {
+        let status = self.client.get(&format!("/experiments/{id}/status")).await?;
+        serde_json::from_value(status).context("an unexpected status")
+    }
+
+    /// What an experiment found.
+    ///
+    /// # Errors
+    /// When the control plane does not answer.
+    pub async fn results(&self, id: &str) -> anyhow::Result<Results> {
+        let results = self.client.get(&format!("/experiments/{id}/results")).await?;
+        serde_json::from_value(results).context("unexpected results")
+    }
+}
+
+/// Letters and digits from the system's random source.
+pub fn secret(length: usize) -> String {
+    rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
+}
