@@ -1,5 +1,6 @@
 //! A `phoenix-agent` process.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -59,12 +60,21 @@ pub async fn refused(dir: &Path, config: &str) -> Result<(Option<i32>, String)> 
 impl Agent {
     /// Starts an agent on `config`, which is written to `dir`.
     pub async fn start(dir: &Path, config: &str) -> Result<Self> {
+        Self::start_as(dir, config, &[], "a-host").await
+    }
+
+    /// The same by another program, whose words are `enter`, on a host of this name.
+    pub async fn start_as(dir: &Path, config: &str, enter: &[String], host: &str) -> Result<Self> {
         let path = dir.join("agent.yaml");
         std::fs::write(&path, config)?;
         let log = std::fs::File::options().create(true).append(true).open(dir.join("agent.log"))?;
-        let mut child = Command::new(binary("phoenix-agent"))
+        let program = binary("phoenix-agent").into_os_string();
+        let mut words = enter.iter().map(OsString::from).chain([program]);
+        let mut child = Command::new(words.next().unwrap_or_default())
+            .args(words)
             .arg("--config")
             .arg(&path)
+            .env("OTEL_RESOURCE_ATTRIBUTES", format!("host.name={host}"))
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true)

@@ -1,6 +1,6 @@
 //! A `phoenix-control-plane` process, and a person who talks to it over REST.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -33,7 +33,8 @@ pub struct Listening {
 /// A running control plane; killed when dropped.
 #[derive(Debug)]
 pub struct ControlPlane {
-    child: Child,
+    /// Nothing while it is away.
+    child: Option<Child>,
     dir: PathBuf,
     /// Where it listens.
     pub listening: Listening,
@@ -43,8 +44,13 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Starts one with its data in `dir`, and makes its first admin.
     pub async fn start(dir: &Path) -> Result<Self> {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut started = Self::run(dir, Listening { rest: any, fleet: any }).await?;
+        Self::start_at(dir, Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// The same, with agents coming in at this address.
+    pub async fn start_at(dir: &Path, fleet: IpAddr) -> Result<Self> {
+        let rest = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut started = Self::run(dir, Listening { rest, fleet: SocketAddr::new(fleet, 0) }).await?;
         let setup = json!({ "token": SETUP_TOKEN, "email": EMAIL, "password": PASSWORD });
         started.expect("POST", "/api/v1/auth/setup", Some(&setup), 201).await?;
         started.login().await?;
@@ -85,7 +91,7 @@ impl ControlPlane {
         };
         // What else it says must not fill the pipe.
         tokio::spawn(async move { tokio::io::copy(&mut said, &mut tokio::io::sink()).await });
-        Ok(Self { child, dir: dir.to_owned(), listening, token: String::new() })
+        Ok(Self { child: Some(child), dir: dir.to_owned(), listening, token: String::new() })
     }
 
     async fn login(&mut self) -> Result<()> {
@@ -103,8 +109,15 @@ impl ControlPlane {
 
     /// `kill -9`: where it was.
     pub async fn crash(mut self) -> Result<(PathBuf, Listening)> {
-        self.child.kill().await?;
+        if let Some(child) = &mut self.child {
+            child.kill().await?;
+        }
         Ok((self.dir.clone(), self.listening))
+    }
+
+    /// One that is away: nobody answers.
+    pub fn unreachable(dir: &Path, at: Listening) -> Self {
+        Self { child: None, dir: dir.to_owned(), listening: at, token: String::new() }
     }
 
     /// Starts one where an earlier one has crashed.

@@ -1,5 +1,6 @@
 //! Agents under a control plane, each fed by a simulated host.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,12 @@ pub struct Node {
     pub fleet: std::net::SocketAddr,
     /// What to enrol with.
     pub token: String,
+    /// What its host is called.
+    pub name: String,
+    /// Where it listens.
+    pub listen: IpAddr,
+    /// What starts it: words before its own command line.
+    pub enter: Vec<String>,
     /// More lines of the section `phoenix`.
     pub more: &'static str,
 }
@@ -31,29 +38,30 @@ pub struct Node {
 impl Node {
     /// A node with its files in `dir/name`.
     pub fn new(dir: &Path, name: &str, sink: String, at: Listening, token: &str) -> Result<Self> {
-        let dir = dir.join(name);
+        let (dir, name) = (dir.join(name), name.to_owned());
         std::fs::create_dir_all(&dir)?;
-        Ok(Self { dir, sink, fleet: at.fleet, token: token.to_owned(), more: "" })
+        let (token, listen) = (token.to_owned(), Ipv4Addr::LOCALHOST.into());
+        Ok(Self { dir, sink, fleet: at.fleet, token, name, listen, enter: Vec::new(), more: "" })
     }
 
     /// The file's text.
     pub fn config(&self) -> String {
-        let Self { dir, sink, fleet, token, more } = self;
+        let Self { dir, sink, fleet, token, listen, more, .. } = self;
         format!(
-            "receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: 127.0.0.1:0 }} }} }} }}
+            "receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: '{listen}:0' }} }} }} }}
 exporters:
   otlp:
     endpoint: '{sink}'
     compression: none
     tls: {{ insecure: true }}
     retry_on_failure: {{ initial_interval: 50ms, max_interval: 200ms }}
-extensions: {{ health_check: {{ endpoint: 127.0.0.1:0 }} }}
+extensions: {{ health_check: {{ endpoint: '{listen}:0' }} }}
 service:
   extensions: [health_check]
   pipelines:
     metrics: {{ receivers: [otlp], exporters: [otlp] }}
 phoenix:
-  admin: 127.0.0.1:0
+  admin: '{listen}:0'
   data_dir: '{}'
   control_plane: {{ endpoint: 'ws://{fleet}/v1/opamp', token: '{token}' }}
 {more}",
@@ -63,7 +71,7 @@ phoenix:
 
     /// Starts the agent.
     pub async fn start(&self) -> Result<Agent> {
-        Agent::start(&self.dir, &self.config()).await
+        Agent::start_as(&self.dir, &self.config(), &self.enter, &self.name).await
     }
 }
 

@@ -9,6 +9,8 @@ pub mod configs;
 pub mod control_plane;
 pub mod fleet;
 pub mod http;
+pub mod network;
+pub mod served;
 pub mod traffic;
 
 use std::future::Future;

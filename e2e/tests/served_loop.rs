@@ -5,120 +5,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::agent::Agent;
 use e2e::control_plane::ControlPlane;
 use e2e::eventually;
 use e2e::fleet::{Node, Source, connected};
+use e2e::served::{CARELESS, COLLIDING, GOOD, Loop, PATIENCE, experiment};
 use serde_json::{Value, json};
-use simulator::sink::Sink;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Drops what nobody looks at; the rest stays.
-const GOOD: &str = "processors:
-  filter/virtual: { metrics: { datapoint: ['metric.name == \"process.memory.virtual\"'] } }
-service: { pipelines: { metrics: { processors: [filter/virtual] } } }
-";
-/// Drops what is small, whoever's it is.
-const CARELESS: &str = "processors:
-  filter/small: { metrics: { datapoint: ['metric.name == \"process.memory.usage\" and value_int < 20000000000'] } }
-service: { pipelines: { metrics: { processors: [filter/small] } } }
-";
-/// Makes processes write one series.
-const COLLIDING: &str = "processors:
-  resource/no_pids: { attributes: [ { key: process.pid, action: delete } ] }
-service: { pipelines: { metrics: { processors: [resource/no_pids] } } }
-";
-/// Passes everything and marks it, so that what a sink gets tells whose it is.
-const HORIZON: &str = "1s";
-
-/// A control plane, two agents under it, and a host for each.
-struct Loop {
-    dir: tempfile::TempDir,
-    sink: Sink,
-    control_plane: ControlPlane,
-    nodes: Vec<Node>,
-    agents: Vec<Agent>,
-    sources: Vec<Source>,
-}
-
-impl Loop {
-    async fn start() -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let sink = Sink::bind("127.0.0.1:0".parse()?).await?;
-        let control_plane = ControlPlane::start(dir.path()).await?;
-        let token = control_plane.enrollment_token(json!({ "env": "test" })).await?;
-        let (mut nodes, mut agents, mut sources) = (Vec::new(), Vec::new(), Vec::new());
-        for number in 1..=2 {
-            let node = Node::new(
-                dir.path(),
-                &format!("node-{number}"),
-                sink.endpoint(),
-                control_plane.listening,
-                &token,
-            )?;
-            let agent = node.start().await?;
-            connected(&agent).await;
-            sources.push(Source::start(agent.endpoint(), number));
-            nodes.push(node);
-            agents.push(agent);
-        }
-        Ok(Self { dir, sink, control_plane, nodes, agents, sources })
-    }
-
-    async fn status(&self, id: &str) -> Option<Value> {
-        self.control_plane.show(id, "/status").await.ok()
-    }
-
-    /// Waits until the status is as `wanted`; that status.
-    async fn until(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let status = eventually(what, PATIENCE, || async {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            let status = self.status(id).await?;
-            // An end that was not asked for never becomes what is.
-            let over = status["outcome"] != Value::Null || status["phase"] == "failed";
-            (wanted(&status) || over).then_some(status)
-        });
-        let status = status.await;
-        assert!(wanted(&status), "{what}: it is over, and not so: {status:#}");
-        status
-    }
-
-    async fn in_step(&self, id: &str, step: &str) -> Value {
-        self.until(id, &format!("the step {step}"), |s| s["phase"] == "running" && s["step"] == step).await
-    }
-
-    /// The kinds of what happened, in order, without verdicts.
-    async fn history(&self, id: &str) -> Result<Vec<String>> {
-        let (_, body) =
-            e2e::http::events(self.control_plane.listening.rest, id, self.control_plane.token()).await?;
-        let kinds =
-            body.lines().filter_map(|line| line.strip_prefix("event:")).map(|kind| kind.trim().to_owned());
-        Ok(kinds.filter(|kind| kind != "verdict").collect())
-    }
-
-    async fn generations(&self) -> Vec<u64> {
-        let mut generations = Vec::new();
-        for agent in &self.agents {
-            generations.push(agent.generation().await.expect("a generation"));
-        }
-        generations
-    }
-}
-
-fn experiment(name: &str, candidate: &str) -> Value {
-    json!({
-        "name": name,
-        "selector": "env=test",
-        "candidate": { "config": candidate },
-        "weights_bp": [5000, 10000],
-        "window": "1s",
-        "report_every": HORIZON,
-        "critical": [{ "executables": ["nginx", "postgres"], "metrics": ["process.cpu.time", "process.memory.usage"],
-                       "granularity": "process" }],
-        "policy": { "min_horizons": 2, "min_cardinality_reduction": 0.05, "max_lens_error": 0.01 },
-    })
-}
 
 fn reasons(status: &Value, quantity: &str) -> Value {
     let all = status["reasons"].as_array().expect("reasons");
@@ -175,9 +66,8 @@ async fn a_good_candidate_is_walked_to_promoted_by_the_control_plane_and_rolled_
 
     // What it found stays readable.
     for agent in &fleet.agents {
-        let report = agent.experiment().await?;
-        assert_eq!(report["ended"], true);
-        assert!(report["experiment_total"]["windows"].as_u64() > Some(8), "{report:#}");
+        let report = agent.report().await?;
+        assert!(report.ended && report.experiment_total.windows > 8, "{report:?}");
     }
     Ok(())
 }
