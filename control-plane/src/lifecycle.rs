@@ -34,6 +34,12 @@ pub enum Failed {
         /// Which.
         other: ExperimentId,
     },
+    /// Its author cannot be the second person.
+    #[error("{0} wrote this experiment; somebody else has to approve it")]
+    OwnWork(String),
+    /// Nobody has approved yet.
+    #[error("this experiment asks for the approval of a second person before it is promoted")]
+    NotApproved,
     /// It is under way.
     #[error("an experiment that is {0} cannot be deleted; stop or roll it back first")]
     UnderWay(Phase),
@@ -133,6 +139,14 @@ pub async fn act(
     action: Action,
     by: By,
 ) -> Result<Experiment, Failed> {
+    let approved = experiment.state.run().is_some_and(|run| run.approved_by.is_some());
+    match &action {
+        Action::Approve(who) if *who == experiment.created_by => return Err(Failed::OwnWork(who.clone())),
+        Action::Promote(_) if experiment.spec.policy.require_approval && !approved => {
+            return Err(Failed::NotApproved);
+        }
+        _ => {}
+    }
     let tx = state.store.begin().await?;
     step(state, tx, experiment, action, by).await
 }

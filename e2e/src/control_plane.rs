@@ -132,6 +132,15 @@ impl ControlPlane {
         &self.token
     }
 
+    /// Somebody else with this role: their access token.
+    pub async fn person(&self, email: &str, role: &str) -> Result<String> {
+        let body = json!({ "email": email, "role": role, "password": PASSWORD });
+        self.expect("POST", "/api/v1/users", Some(&body), 201).await?;
+        let login = json!({ "email": email, "password": PASSWORD });
+        let answer = self.expect("POST", "/api/v1/auth/login", Some(&login), 200).await?;
+        Ok(answer["access_token"].as_str().context("no token")?.to_owned())
+    }
+
     /// One REST call as the admin: status and body.
     pub async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
         http::call(self.listening.rest, method, path, &self.token, body).await

@@ -94,6 +94,37 @@ async fn candidates_that_hide_or_collide_are_rolled_back_in_mirror_by_name_and_s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guardrail_holds_a_step_and_a_promotion_waits_for_a_second_person() -> Result<()> {
+    let fleet = Loop::start().await?;
+    let mut held = experiment("held", GOOD);
+    held["policy"]["guardrails"] =
+        json!([{ "name": "bytes", "quantity": "bytes", "direction": "lower", "margin": 0.01 }]);
+    let id = fleet.control_plane.experiment(&held).await?;
+    let status = fleet.until(&id, "a hold", |s| s["verdict"]["verb"] == "hold").await;
+    assert_eq!((&status["step"], &status["phase"]), (&json!("mirror"), &json!("running")));
+    let reason = &status["verdict"]["reasons"][0];
+    assert_eq!((&reason["quantity"], &reason["limit"]), (&json!("bytes"), &json!(0.01)), "{status:#}");
+    assert!(reason["observed"].as_f64() < Some(-0.01) && reason["interval"].is_array(), "{reason:#}");
+    fleet.control_plane.expect("POST", &format!("/api/v1/experiments/{id}/rollback"), None, 200).await?;
+
+    let mut asking = experiment("asking", GOOD);
+    asking["policy"]["require_approval"] = json!(true);
+    let id = fleet.control_plane.experiment(&asking).await?;
+    let of = |verb: &str| format!("/api/v1/experiments/{id}/{verb}");
+    let asks = |s: &Value| s["phase"] == "analyzing" && s["verdict"]["reasons"][0]["quantity"] == "approval";
+    fleet.until(&id, "the question", asks).await;
+    let (status, own) = fleet.control_plane.call("POST", &of("approve"), None).await?;
+    assert_eq!(status, 409, "{own:#}");
+    assert_eq!(fleet.control_plane.call("POST", &of("promote"), None).await?.0, 409);
+    let second = fleet.control_plane.person("second@example.org", "operator").await?;
+    let rest = fleet.control_plane.listening.rest;
+    assert_eq!(e2e::http::call(rest, "POST", &of("approve"), &second, None).await?.0, 200);
+    let promoted = fleet.until(&id, "promoted", |s| s["outcome"] == "promoted").await;
+    assert!(reasons(&promoted, "approval")["sentence"].as_str().is_some_and(|s| s.starts_with("second@")));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_that_is_killed_comes_back_on_its_generation_without_anybody_and_the_experiment_ends_as_it_would()
 -> Result<()> {
     let mut fleet = Loop::start().await?;

@@ -56,6 +56,8 @@ pub enum Command {
     Rollback(Which),
     /// Never begin it
     Cancel(Which),
+    /// Agree to its promotion, as somebody other than its author
+    Approve(Which),
     /// Delete one that is not under way
     Delete(Which),
 }
@@ -87,6 +89,7 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         Command::Promote(which) => (which, "/promote"),
         Command::Rollback(which) => (which, "/rollback"),
         Command::Cancel(which) => (which, "/cancel"),
+        Command::Approve(which) => (which, "/approve"),
     };
     one(&client.call(Method::POST, &path(&which, verb), None).await?, show)
 }

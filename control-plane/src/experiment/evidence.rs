@@ -2,6 +2,7 @@
 
 use proto::Findings;
 
+use super::guardrail::Quantity;
 use crate::clock::UnixMillis;
 use crate::id::AgentUid;
 
@@ -24,6 +25,33 @@ pub struct AgentEvidence {
     pub horizons: Vec<Findings>,
     /// Horizons of this step in all.
     pub count: u32,
+    /// What varied by chance, in every horizon since the experiment began, oldest first.
+    pub measured: Vec<Measured>,
+}
+
+/// What varied by chance in one horizon: relative errors, none where there was nothing to compare with.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// The number of the horizon: its start over its length.
+    pub horizon: u64,
+    /// Whether it is of the mirror step.
+    pub mirror: bool,
+    /// Of the time in the pipeline for a point.
+    pub nanos_per_point: Option<f64>,
+    /// Of what 99 of 100 batches wait.
+    pub latency_p99: Option<f64>,
+}
+
+impl Measured {
+    /// The one that a guardrail looks at.
+    #[must_use]
+    pub fn of(&self, quantity: Quantity) -> Option<f64> {
+        match quantity {
+            Quantity::NanosPerPoint => self.nanos_per_point,
+            Quantity::LatencyP99 => self.latency_p99,
+            _ => None,
+        }
+    }
 }
 
 impl AgentEvidence {

@@ -3,18 +3,25 @@
 //! What always holds: a phase is left only by a transition of [`State`], which consumes it; [`decide`] looks at
 //! evidence, policy and step, and at nothing else; advancing rests on exact counts and on instant limits.
 
+mod change_window;
 mod decide;
 mod evidence;
 mod figures;
+mod guardrail;
+mod policy;
 mod reason;
+mod sequential;
 mod spec;
 mod state;
 
+pub use change_window::{ChangeWindow, Day};
 pub use decide::{Verb, Verdict, decide};
-pub use evidence::{AgentEvidence, Evidence};
+pub use evidence::{AgentEvidence, Evidence, Measured};
 pub use figures::{Figures, LensFigure};
+pub use guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
+pub use policy::{AtEnd, Policy};
 pub use reason::Reason;
-pub use spec::{Invalid, Policy, Spec, TemplateUse};
+pub use spec::{Invalid, Spec, TemplateUse};
 pub use state::{Action, Ended, Goal, Outcome, Phase, Refused, Run, State, Step};
 
 crate::id! {

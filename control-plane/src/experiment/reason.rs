@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 /// See the module. Shares are from 0 to 1; counts are counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 pub struct Reason {
     /// What was looked at, such as `critical_process_coverage`.
     pub quantity: String,
@@ -12,14 +13,18 @@ pub struct Reason {
     pub observed: Option<f64>,
     /// What it was held to.
     pub limit: Option<f64>,
+    /// Where the mean of the hosts' own errors lies, with the confidence that the policy's alpha leaves.
+    pub interval: Option<[f64; 2]>,
     /// Agents that it rests on.
     pub n: u32,
-    /// Which layer of evidence: L0 exact counts, L1 paired sums, instant for a limit that acts at once, audit for
-    /// what is missing, person for somebody's word.
+    /// Which layer of evidence: L0 exact counts, L1 paired errors of hosts, L3 evidence over time, instant for a limit
+    /// that acts at once, audit for what is missing, person for somebody's word.
     pub layer: String,
     /// The hosts that it is about; empty for all.
     pub hosts: Vec<String>,
-    /// Names that it is about: processes, series, groups.
+    /// The groups of a lens that it is about.
+    pub groups: Vec<String>,
+    /// Names that it is about: processes, series.
     pub names: Vec<String>,
     /// In words.
     pub sentence: String,
@@ -51,6 +56,14 @@ impl Reason {
     pub fn about(mut self, hosts: Vec<String>, mut names: Vec<String>) -> Self {
         names.truncate(MAX_NAMES);
         (self.hosts, self.names) = (hosts, names);
+        self
+    }
+
+    /// Where the mean of the hosts' errors lies, if that is known, and the groups that it is about.
+    #[must_use]
+    pub fn in_detail(mut self, interval: Option<(f64, f64)>, mut groups: Vec<String>) -> Self {
+        groups.truncate(MAX_NAMES);
+        (self.interval, self.groups) = (interval.map(|(low, high)| [low, high]), groups);
         self
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::Step;
+use super::{Policy, Step};
 use crate::labels::Selector;
 
 /// The most steps a rollout may have, mirror and 100 % included.
@@ -67,52 +67,6 @@ pub struct TemplateUse {
     pub digest: String,
 }
 
-/// What a candidate must show to go on, and what sends it back. Shares are from 0 to 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Policy {
-    /// The least share of distinct series that it must save; less holds the step.
-    pub min_cardinality_reduction: Option<f64>,
-    /// The least share of the monthly cost that it must save, by the price model; less holds the step.
-    pub min_cost_reduction: Option<f64>,
-    /// The least share of the critical processes that it must show; less rolls back, at once.
-    pub critical_process_coverage: f64,
-    /// The most series that it may lose, as a share of the baseline's; more rolls back.
-    pub max_series_loss: Option<f64>,
-    /// The most that any lens's total over the fleet may be off, as a share of it; more rolls back.
-    pub max_lens_error: Option<f64>,
-    /// The most output identities that several series may write; more rolls back, at once.
-    pub max_collisions: u64,
-    /// Judged horizons that every agent must have in a step before the next.
-    pub min_horizons: u32,
-    /// Hosts that must have them.
-    pub min_hosts: u32,
-    /// The share of the step's agents whose evidence may be missing; more holds the step.
-    pub max_missing: f64,
-    /// After so long a step that has not advanced is given up, and the experiment rolled back; nothing to hold for
-    /// ever.
-    #[serde(with = "crate::duration::option")]
-    #[schema(value_type = Option<String>, example = "2h")]
-    pub max_step_duration: Option<Duration>,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            min_cardinality_reduction: None,
-            min_cost_reduction: None,
-            critical_process_coverage: 1.0,
-            max_series_loss: None,
-            max_lens_error: None,
-            max_collisions: 0,
-            min_horizons: 3,
-            min_hosts: 1,
-            max_missing: 0.0,
-            max_step_duration: None,
-        }
-    }
-}
-
 /// What is wrong with a specification.
 #[derive(Debug, Error)]
 pub enum Invalid {
@@ -131,7 +85,8 @@ pub enum Invalid {
     },
 }
 
-fn field(field: &'static str, message: impl Into<String>, expected: &'static str) -> Invalid {
+/// A field that is wrong.
+pub fn field(field: &'static str, message: impl Into<String>, expected: &'static str) -> Invalid {
     Invalid::Field { field, message: message.into(), expected }
 }
 
@@ -156,7 +111,8 @@ impl Spec {
                 .map_err(|why| field("unit", why.message, "a coarser unit"))?;
         }
         self.check_times()?;
-        self.check_policy()?;
+        let lenses: Vec<&str> = self.lenses.iter().map(|lens| lens.name.as_str()).collect();
+        self.policy.check(&lenses)?;
         self.check_observation()
     }
 
@@ -181,29 +137,6 @@ impl Spec {
                 format!("{:?}", self.report_every),
                 "a window or more, up to 24h",
             ));
-        }
-        Ok(())
-    }
-
-    fn check_policy(&self) -> Result<(), Invalid> {
-        let policy = &self.policy;
-        let shares = [
-            ("policy.min_cardinality_reduction", policy.min_cardinality_reduction),
-            ("policy.min_cost_reduction", policy.min_cost_reduction),
-            ("policy.critical_process_coverage", Some(policy.critical_process_coverage)),
-            ("policy.max_series_loss", policy.max_series_loss),
-            ("policy.max_missing", Some(policy.max_missing)),
-        ];
-        for (name, share) in shares {
-            if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
-                return Err(field(name, format!("{share:?}"), "a share from 0 to 1"));
-            }
-        }
-        if policy.max_lens_error.is_some_and(|error| !error.is_finite() || error < 0.0) {
-            return Err(field("policy.max_lens_error", "it is no share", "0 or more"));
-        }
-        if policy.min_horizons == 0 || policy.min_horizons > 1_000 {
-            return Err(field("policy.min_horizons", policy.min_horizons.to_string(), "1 to 1000"));
         }
         Ok(())
     }

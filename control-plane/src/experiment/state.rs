@@ -50,8 +50,19 @@ pub struct Run {
     pub step: Step,
     /// Since when.
     pub since: UnixMillis,
+    /// When the first step began.
+    #[serde(default = "long_ago")]
+    pub began: UnixMillis,
+    /// Who approved of the promotion: somebody's address.
+    #[serde(default)]
+    pub approved_by: Option<String>,
     /// Whose evidence counts: frozen when the step began.
     pub agents: Vec<AgentUid>,
+}
+
+/// For a run that was kept before its beginning was.
+fn long_ago() -> UnixMillis {
+    UnixMillis(0)
 }
 
 /// What is known once the last horizon is in.
@@ -194,6 +205,8 @@ pub enum Action {
     RollBack(Vec<Reason>),
     /// Never begin.
     Cancel,
+    /// Agree to the promotion: whose address.
+    Approve(String),
 }
 
 impl Action {
@@ -212,6 +225,7 @@ impl Action {
             Self::Promote(_) => "promote",
             Self::RollBack(_) => "rollback",
             Self::Cancel => "cancel",
+            Self::Approve(_) => "approve",
         }
     }
 }
@@ -279,19 +293,33 @@ impl State {
     pub fn after(self, action: Action, spec: &Spec, now: UnixMillis) -> Result<Self, Refused> {
         let refused = Refused { from: self.phase(), action: action.name() };
         let end = |reasons| Ended { at: now, reasons };
-        let run = |step, agents| Run { step, since: now, agents };
+        let next = |before: Run, step, agents| Run { step, since: now, agents, ..before };
         let completed = |outcome, reasons| Self::Completed { outcome, end: end(reasons) };
         Ok(match (self, action) {
-            (Self::Pending, Action::Start(agents)) => Self::Initializing(run(spec.first_step(), agents)),
+            (Self::Pending, Action::Start(agents)) => Self::Initializing(Run {
+                step: spec.first_step(),
+                since: now,
+                began: now,
+                approved_by: None,
+                agents,
+            }),
             (Self::Pending, Action::Cancel) => Self::Cancelled(end(Vec::new())),
-            (Self::Initializing(now_at), Action::Applied) => Self::Running(run(now_at.step, now_at.agents)),
+            (Self::Initializing(run), Action::Applied) => Self::Running(Run { since: now, ..run }),
             (Self::Initializing(_), Action::Fail(reasons)) => Self::Failed(end(reasons)),
             (Self::Running(run), Action::Pause) => Self::Paused(run),
             (Self::Paused(run), Action::Resume) => Self::Running(run),
             (Self::Running(at), Action::Advance(agents)) => match spec.step_after(at.step) {
-                Some(step) => Self::Running(run(step, agents)),
-                None => Self::Analyzing { run: run(at.step, agents), goal: Goal::Promote, since: now },
+                Some(step) => Self::Running(next(at, step, agents)),
+                None => {
+                    let step = at.step;
+                    Self::Analyzing { run: next(at, step, agents), goal: Goal::Promote, since: now }
+                }
             },
+            (Self::Running(run), Action::Approve(by)) => Self::Running(Run { approved_by: Some(by), ..run }),
+            (Self::Paused(run), Action::Approve(by)) => Self::Paused(Run { approved_by: Some(by), ..run }),
+            (Self::Analyzing { run, goal: Goal::Promote, since }, Action::Approve(by)) => {
+                Self::Analyzing { run: Run { approved_by: Some(by), ..run }, goal: Goal::Promote, since }
+            }
             (Self::Running(run) | Self::Paused(run), Action::Stop) => {
                 Self::Analyzing { run, goal: Goal::Stop, since: now }
             }

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::AppState;
 use crate::enrol::{self, AgentIdentity, EnrolError};
-use crate::experiment::ExperimentId;
+use crate::experiment::{ExperimentId, Quantity};
 use crate::store::windows::{self, Filed, Key};
 use crate::store::{StoreError, experiments, generations};
 
@@ -105,6 +105,11 @@ fn never<T>(reason: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Never(reason.into()))
 }
 
+/// What varies by chance, as relative errors: time for a point, and what 99 of 100 batches wait.
+fn varying(horizon: &observe::Comparison) -> [Option<f64>; 2] {
+    [Quantity::NanosPerPoint, Quantity::LatencyP99].map(|quantity| quantity.of(None, horizon))
+}
+
 async fn file(state: &AppState, agent: &AgentIdentity, report: ReportRequest) -> Result<(), Refusal> {
     let Some(ReportKey { boot_id, experiment, generation, window_start }) = report.key else {
         return never("the key is missing");
@@ -141,7 +146,16 @@ async fn file(state: &AppState, agent: &AgentIdentity, report: ReportRequest) ->
         window_start: start,
     };
     let digest = hex(&report.digest);
-    match windows::insert(&mut tx, &key, (end, &step), (&digest, &report.body), now).await? {
+    match windows::insert(
+        &mut tx,
+        &key,
+        (end, &step),
+        (&digest, &report.body),
+        varying(&findings.horizon),
+        now,
+    )
+    .await?
+    {
         Filed::New => {
             tx.commit().await?;
             state.hub.analyse.notify_one();

@@ -5,7 +5,9 @@ use proto::Findings;
 use crate::app::AppState;
 use crate::audit::By;
 use crate::clock::UnixMillis;
-use crate::experiment::{Action, AgentEvidence, Evidence, Goal, Reason, Run, State, Verb, Verdict, decide};
+use crate::experiment::{
+    Action, AgentEvidence, Evidence, Goal, Measured, Reason, Run, State, Verb, Verdict, decide,
+};
 use crate::lifecycle::{self, Failed};
 use crate::store::experiments::{self, Experiment};
 use crate::store::generations::{self, Status};
@@ -166,7 +168,29 @@ async fn agent(
         last_seen: Some(found.received_at.unwrap_or(run.since).max(since.unwrap_or(run.since))),
         horizons,
         count: found.count,
+        measured: measured(reader, experiment, uid).await?,
     })
+}
+
+/// What varied by chance, if a guardrail asks: one of each horizon, where a restart or a step made two begin in it.
+async fn measured(
+    reader: &mut Connection,
+    experiment: &Experiment,
+    uid: crate::id::AgentUid,
+) -> Result<Vec<Measured>, StoreError> {
+    if !experiment.spec.policy.guardrails.iter().any(|guardrail| guardrail.quantity.varies()) {
+        return Ok(Vec::new());
+    }
+    let length = i64::try_from(experiment.spec.report_every.as_nanos()).unwrap_or(i64::MAX).max(1);
+    let varied = windows::varied(reader, (experiment.tenant_id, experiment.id), uid).await?;
+    let mut measured: Vec<Measured> = Vec::with_capacity(varied.len());
+    for windows::Varied { start, mirror, nanos_per_point, latency_p99 } in varied {
+        let horizon = u64::try_from(start / length).unwrap_or(0);
+        if measured.last().is_none_or(|last| last.horizon < horizon) {
+            measured.push(Measured { horizon, mirror, nanos_per_point, latency_p99 });
+        }
+    }
+    Ok(measured)
 }
 
 async fn note(

@@ -38,7 +38,7 @@ pub enum Filed {
     Other,
 }
 
-/// Keeps a report.
+/// Keeps a report, and beside it the relative errors of what varies by chance.
 ///
 /// # Errors
 /// The store's.
@@ -47,6 +47,7 @@ pub async fn insert(
     key: &Key<'_>,
     (window_end, step): (i64, &str),
     (digest, body): (&str, &[u8]),
+    [nanos_per_point, latency_p99]: [Option<f64>; 2],
     now: UnixMillis,
 ) -> Result<Filed, StoreError> {
     let known: Option<Row> = sqlx::query(
@@ -67,8 +68,8 @@ pub async fn insert(
     }
     sqlx::query(
         "INSERT INTO experiment_windows (tenant_id, experiment_id, agent_uid, boot_id, generation, window_start,
-             window_end, step, digest, received_at, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             window_end, step, digest, received_at, body, nanos_per_point, latency_p99)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(key.tenant_id)
     .bind(key.experiment_id)
@@ -81,6 +82,8 @@ pub async fn insert(
     .bind(digest)
     .bind(now)
     .bind(body)
+    .bind(nanos_per_point)
+    .bind(latency_p99)
     .execute(&mut **tx)
     .await?;
     forget(tx, key, step).await?;
@@ -150,6 +153,49 @@ pub async fn of_step(
         found.received_at = found.received_at.max(Some(row.try_get("received_at")?));
     }
     Ok(found)
+}
+
+/// What varied by chance in one horizon.
+#[derive(Clone, Copy, Debug)]
+pub struct Varied {
+    /// Start of the horizon, Unix nanoseconds.
+    pub start: i64,
+    /// Whether it is of the mirror step.
+    pub mirror: bool,
+    /// Relative error of the time for a point.
+    pub nanos_per_point: Option<f64>,
+    /// Relative error of what 99 of 100 batches wait.
+    pub latency_p99: Option<f64>,
+}
+
+/// What varied by chance for an agent since mirror began, oldest first.
+///
+/// # Errors
+/// The store's.
+pub async fn varied(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+    agent: AgentUid,
+) -> Result<Vec<Varied>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT window_start, step, nanos_per_point, latency_p99 FROM experiment_windows
+         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step <> 'aa' ORDER BY window_start",
+    )
+    .bind(tenant)
+    .bind(experiment)
+    .bind(agent)
+    .fetch_all(connection)
+    .await?;
+    let read = |row: &Row| {
+        let step: String = row.try_get("step")?;
+        Ok(Varied {
+            start: row.try_get("window_start")?,
+            mirror: step == "mirror",
+            nanos_per_point: row.try_get("nanos_per_point")?,
+            latency_p99: row.try_get("latency_p99")?,
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// The last body of each agent of an experiment, whatever the step.

@@ -9,7 +9,8 @@ use crate::id::AgentUid;
 
 fn run(step: Step, hosts: u8) -> Run {
     let uid = |at: u8| format!("0193a0c0-0000-7000-8000-0000000000{at:02x}").parse().expect("a uid");
-    Run { step, since: UnixMillis(0), agents: (0..hosts).map(uid).collect() }
+    let at = UnixMillis(0);
+    Run { step, since: at, began: at, approved_by: None, agents: (0..hosts).map(uid).collect() }
 }
 
 fn taken(step: Step, hosts: u8) -> Vec<AgentUid> {

@@ -16,6 +16,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(change, __path_promote, promote)
         .add(change, __path_rollback, rollback)
         .add(change, __path_cancel, cancel)
+        .add(change, __path_approve, approve)
 }
 
 async fn act(
@@ -124,4 +125,18 @@ async fn cancel(
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
     act(state, actor, id, Action::Cancel).await
+}
+
+/// Agrees to its promotion, as somebody other than its author.
+#[utoipa::path(
+    post, path = "/api/v1/experiments/{id}/approve", tag = "experiments", params(("id" = ExperimentId, Path)),
+    responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+async fn approve(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+) -> Result<Json<Experiment>, Problem> {
+    let action = Action::Approve(actor.email.clone());
+    act(state, actor, id, action).await
 }

@@ -34,7 +34,7 @@ struct Event {
     /// When.
     at: UnixMillis,
     /// What: `create`, `start`, `applied`, `advance`, `verdict`, `pause`, `resume`, `stop`, `conclude`, `promote`,
-    /// `rollback`, `fail` or `cancel`.
+    /// `rollback`, `fail`, `cancel` or `approve`.
     kind: String,
     /// More of it.
     #[schema(value_type = Object)]

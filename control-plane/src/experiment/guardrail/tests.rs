@@ -1,0 +1,121 @@
+//! Each quantity over hosts made by hand: what adds up, what is the worst, and what the hosts' own errors say.
+
+use observe::{Count, Coverage, LatencySummary, LensReport, VariantReport, Volume};
+
+use super::*;
+
+fn alpha() -> Alpha {
+    Alpha::new(0.05).unwrap()
+}
+
+/// A host with so many series of the baseline's, of which the candidate keeps this share.
+fn host(series: u64, kept: f64) -> Comparison {
+    let side = |series: u64, nanos: f64, p99: u64| VariantReport {
+        output: Volume { requests: 1, points: series * 2, bytes: series * 200 },
+        series: Count { value: series, exact: true },
+        nanos_per_point: Some(nanos),
+        latency: LatencySummary { p99, ..LatencySummary::default() },
+        ..VariantReport::default()
+    };
+    let kept = (series as f64 * kept) as u64;
+    let error =
+        |group: &str, baseline: f64, candidate: f64| LensError::of(group.to_owned(), baseline, candidate);
+    Comparison {
+        exact: true,
+        input: Volume { requests: 1, points: series * 2, bytes: series * 200 },
+        baseline: side(series, 100.0, 1_000),
+        candidate: side(kept, 150.0, 3_000),
+        lost_by_candidate: Count { value: series - kept, exact: true },
+        lenses: vec![LensReport {
+            name: "memory".to_owned(),
+            metric: "process.memory.usage".to_owned(),
+            group_by: "process.executable.name".to_owned(),
+            total: error("", series as f64, series as f64 * 0.99),
+            groups: 3,
+            groups_that_differ: 2,
+            worst: vec![error("java", 100.0, 80.0), error("bash", 100.0, 101.0)],
+            truncated: false,
+        }],
+        coverage: Coverage { critical: 10, baseline: 10, candidate: 9, vanished: Vec::new() },
+        ..Comparison::default()
+    }
+}
+
+fn guardrail(quantity: Quantity, margin: f64) -> Guardrail {
+    Guardrail {
+        name: "g".to_owned(),
+        quantity,
+        lens: quantity.is_of_a_lens().then(|| "memory".to_owned()),
+        scope: Scope::Fleet,
+        direction: Direction::Either,
+        margin,
+        severity: Severity::Blocking,
+    }
+}
+
+fn look(guardrail: &Guardrail) -> Found {
+    let (small, large) = (host(100, 0.5), host(900, 0.9));
+    guardrail.look(&[("small", &small), ("large", &large)], alpha()).expect("a figure")
+}
+
+#[test]
+fn what_is_counted_adds_up_over_the_fleet_and_is_the_worst_of_the_hosts_where_that_is_asked_for() {
+    // 1,000 series, of which 50 + 810 are kept.
+    let series = look(&guardrail(Quantity::Series, 0.1));
+    assert!((series.observed + 0.14).abs() < 1e-12 && series.past);
+    assert_eq!(series.hosts, ["small"], "−50 % there, −10 % on the other");
+    let on_hosts = look(&Guardrail { scope: Scope::Host, ..guardrail(Quantity::Series, 0.4) });
+    assert_eq!((on_hosts.observed, on_hosts.hosts.len(), on_hosts.paired), (-0.5, 1, None));
+    assert!((look(&guardrail(Quantity::SeriesLost, 0.1)).observed - 0.14).abs() < 1e-12);
+    assert_eq!(look(&guardrail(Quantity::CriticalHidden, 0.2)).observed, 0.1);
+    assert_eq!(look(&guardrail(Quantity::Collisions, 0.0)).observed, 0.0);
+    assert_eq!(look(&guardrail(Quantity::NanosPerPoint, 0.0)).observed, 0.5);
+    assert_eq!(look(&guardrail(Quantity::LatencyP99, 0.0)).observed, 2.0);
+}
+
+#[test]
+fn a_side_without_harm_is_no_harm() {
+    let with = |direction| look(&Guardrail { direction, ..guardrail(Quantity::Bytes, 0.1) }).past;
+    assert!(with(Direction::Lower) && with(Direction::Either) && !with(Direction::Higher));
+}
+
+#[test]
+fn a_lens_names_the_groups_past_the_margin() {
+    let total = look(&guardrail(Quantity::LensTotal, 0.05));
+    assert!(!total.past && (total.observed + 0.01).abs() < 1e-12);
+    assert_eq!(total.paired.map(|paired| paired.conclusion), Some(Conclusion::Within));
+    let group = look(&guardrail(Quantity::LensGroup, 0.05));
+    assert!((group.past, group.observed, group.groups) == (true, -0.2, vec!["java".to_owned()]));
+}
+
+#[test]
+fn hosts_that_differ_much_do_not_show_that_a_margin_holds() {
+    let found = look(&guardrail(Quantity::Series, 0.3));
+    assert!(!found.past, "−14 % over the fleet");
+    let paired = found.paired.expect("two hosts");
+    assert_eq!(paired.conclusion, Conclusion::Undecided, "−50 % and −10 %");
+    assert!(paired.interval.is_some_and(|(low, _)| low < -0.3));
+}
+
+#[test]
+fn without_anything_to_compare_with_it_says_nothing() {
+    assert_eq!(guardrail(Quantity::Series, 0.1).look(&[], alpha()), None);
+    let empty = Comparison::default();
+    assert_eq!(guardrail(Quantity::Series, 0.1).look(&[("idle", &empty)], alpha()), None);
+    assert_eq!(guardrail(Quantity::LensTotal, 0.1).look(&[("idle", &empty)], alpha()), None);
+}
+
+#[test]
+fn what_is_wrong_with_one_is_told_by_field() {
+    let wrong = |change: fn(&mut Guardrail)| {
+        let mut guardrail = guardrail(Quantity::LensTotal, 0.1);
+        change(&mut guardrail);
+        guardrail.check(&["memory"]).expect_err("wrong").to_string()
+    };
+    assert!(wrong(|g| g.name.clear()).contains("guardrails.name"));
+    assert!(wrong(|g| g.margin = f64::NAN).contains("guardrails.margin"));
+    assert!(wrong(|g| g.lens = None).contains("guardrails.lens"));
+    assert!(wrong(|g| g.lens = Some("cpu".to_owned())).contains("\"cpu\""));
+    assert!(wrong(|g| g.quantity = Quantity::Bytes).contains("not a lens's"));
+    guardrail(Quantity::LensTotal, 0.1).check(&["memory"]).expect("right");
+}
