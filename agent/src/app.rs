@@ -258,4 +258,4 @@ fn report(account: &Account) {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

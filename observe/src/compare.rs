@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use drift::{Count, LatencySummary, relative_error};
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Missing;
 use crate::collision::Collision;
+use crate::delivery::DeliveryReport;
+use crate::distribution::DistributionReport;
 use crate::fate::{Fate, Record};
 use crate::label::Label;
 use crate::{Price, RuleReport, Settings, Summary, Variant, Volume};
@@ -50,6 +53,10 @@ pub struct Comparison {
     pub collisions: Vec<Collision>,
     /// The aggregates that people look at.
     pub lenses: Vec<LensReport>,
+    /// The values of the metrics under lenses: they describe, and decide nothing.
+    pub distributions: Vec<DistributionReport>,
+    /// Units of which something was made and nothing left: with one, nothing here may be believed.
+    pub missing: Missing,
     /// Whether critical processes stay visible.
     pub coverage: Coverage,
     /// What the monthly figures rest on.
@@ -86,6 +93,8 @@ pub struct VariantReport {
     pub latency: LatencySummary,
     /// Batches it failed on.
     pub failures: u64,
+    /// What destinations did with what left by it.
+    pub delivery: DeliveryReport,
     /// What each rule of its pipeline did, in order.
     pub rules: Vec<RuleReport>,
 }
@@ -213,6 +222,8 @@ impl Comparison {
             split: named(summary, false, by(Fate::SPLIT)),
             collisions: collisions(summary),
             lenses: lenses(summary, settings),
+            distributions: distributions(summary, settings),
+            missing: summary.missing.clone(),
             coverage: coverage(summary),
             price: settings.price.clone(),
             baseline,
@@ -285,6 +296,7 @@ impl VariantReport {
             nanos_per_point: (cost.points > 0).then(|| cost.nanos as f64 / cost.points as f64),
             latency: cost.latency.summary(),
             failures: cost.failures,
+            delivery: summary.delivery[at].report(),
             rules: summary.rules[at].report(),
         }
     }
@@ -364,6 +376,14 @@ fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {
         }
     };
     settings.lenses.iter().enumerate().map(report).collect()
+}
+
+fn distributions(summary: &Summary, settings: &Settings) -> Vec<DistributionReport> {
+    let named = summary.values.iter().filter_map(|(lens, values)| {
+        let lens = settings.lenses.get(usize::from(*lens))?;
+        Some(values.report(&lens.metric))
+    });
+    named.collect()
 }
 
 fn coverage(summary: &Summary) -> Coverage {

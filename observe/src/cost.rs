@@ -1,7 +1,13 @@
 //! What a pipeline costs to run and its output costs to keep.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use drift::Latency;
+use pipelines::Batch;
+use pipelines::batch::{AttrRow, MetricKind, MetricRow, PointRow, Rows};
 use serde::{Deserialize, Serialize};
+
+use crate::outputs::Billed;
 
 /// Work that one variant took.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,6 +39,10 @@ pub struct Price {
     pub usd_per_1000_active_series: f64,
     /// US dollars for a gigabyte (10⁹ bytes) of uncompressed OTLP.
     pub usd_per_gigabyte: f64,
+    /// The resource attributes that the backend makes labels of: on Prometheus and its like the others do not tell
+    /// series apart, and dropping them saves none. Nothing where all of them are labels.
+    #[serde(default)]
+    pub promoted_attributes: Option<Vec<String>>,
     /// Where the figures are from.
     pub source: String,
 }
@@ -42,6 +52,7 @@ impl Default for Price {
         Self {
             usd_per_1000_active_series: 8.0,
             usd_per_gigabyte: 0.0,
+            promoted_attributes: None,
             source:
                 "example: 8 USD a month for 1,000 active series, bytes free; set `phoenix.price` to yours"
                     .to_owned(),
@@ -50,6 +61,32 @@ impl Default for Price {
 }
 
 impl Price {
+    /// What a series of this point is to the backend.
+    pub(crate) fn billed(
+        &self,
+        batch: &Batch,
+        resource: Rows,
+        metric: &MetricRow,
+        point: &PointRow,
+    ) -> Billed {
+        // Of a histogram a series a bucket, of a summary one a quantile, and of both the sum and the count.
+        let series = match metric.kind {
+            MetricKind::Histogram | MetricKind::Summary => batch.entry_count(metric, point).saturating_add(2),
+            _ => 1,
+        };
+        let Some(promoted) = &self.promoted_attributes else { return Billed { as_one: 0, series } };
+        let label =
+            |attr: &AttrRow| (batch.text(attr.key).to_owned(), format!("{:?}", batch.value(attr.value)));
+        let is_promoted = |attr: &&AttrRow| promoted.iter().any(|name| name == batch.text(attr.key));
+        let resource = batch.attributes(resource).iter().filter(is_promoted);
+        let mut labels: Vec<(String, String)> =
+            batch.attributes(point.attrs).iter().chain(resource).map(label).collect();
+        labels.sort_unstable();
+        let mut hasher = DefaultHasher::new();
+        (batch.text(metric.name), labels).hash(&mut hasher);
+        Billed { as_one: hasher.finish(), series }
+    }
+
     /// US dollars a month for so many active series and so many bytes a second.
     #[must_use]
     pub fn monthly(&self, active_series: u64, bytes_per_second: f64) -> f64 {
@@ -65,7 +102,12 @@ mod tests {
 
     #[test]
     fn a_month_is_priced_by_series_and_by_bytes() {
-        let price = Price { usd_per_1000_active_series: 10.0, usd_per_gigabyte: 0.5, source: String::new() };
+        let price = Price {
+            usd_per_1000_active_series: 10.0,
+            usd_per_gigabyte: 0.5,
+            promoted_attributes: None,
+            source: String::new(),
+        };
         assert_eq!(price.monthly(2_500, 0.0), 25.0);
         // 1,000 bytes a second are 2.628 GB in 730 hours.
         assert!((price.monthly(0, 1000.0) - 1.314).abs() < 1e-9);

@@ -16,10 +16,13 @@
 //! observer itself lives on if both plans stay the same (their state does too) and is made anew otherwise;
 //! [`Evidence::succeeded_by`] begins the next generation's evidence in either case.
 
+mod audit;
 mod collision;
 mod compare;
 mod cost;
 mod critical;
+mod delivery;
+mod distribution;
 mod evidence;
 mod fate;
 mod label;
@@ -31,12 +34,15 @@ mod series;
 mod settings;
 mod summary;
 
+pub use audit::Missing;
 pub use collision::{Collision, Collisions};
 pub use compare::{
     Comparison, Coverage, LensError, LensReport, NamedCount, Saving, SeriesSample, Vanished, VariantReport,
 };
 pub use cost::{Cost, Price};
 pub use critical::{Critical, Granularity};
+pub use delivery::{Delivery, DeliveryReport};
+pub use distribution::{Distances, DistributionReport, QUANTILES};
 pub use evidence::{Evidence, Experiment, Horizon, Report, WindowRow};
 pub use lens::Lens;
 pub use observer::Observer;

@@ -44,8 +44,18 @@ pub(crate) struct OutputSeries {
     pub names: Names,
     /// Row of its lens state.
     pub lens: u32,
+    pub billed: Billed,
     /// Once it was found to collide, and the window in which it last did.
     pub collision: Option<(u32, Arc<Collision>)>,
+}
+
+/// What a backend bills of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Billed {
+    /// As which series: those of one number are one to it.
+    pub as_one: u64,
+    /// How many of its own series it makes of it: more than one of a histogram.
+    pub series: u32,
 }
 
 #[derive(Debug, Default)]
@@ -70,20 +80,32 @@ impl OutputTable {
     }
 
     /// Adds a series that [`OutputTable::find`] did not find; the table must not be full.
-    pub fn insert(&mut self, identity: u128, names: Names, writers: Writers, lens: Option<LensState>) -> u32 {
+    pub fn insert(
+        &mut self,
+        identity: u128,
+        (names, billed): (Names, Billed),
+        writers: Writers,
+        lens: Option<LensState>,
+    ) -> u32 {
         let place = self.rows.len() as u32;
         let lens = lens.map_or(NONE, |state| {
             self.lenses.push(state);
             self.lenses.len() as u32 - 1
         });
-        self.rows.push(OutputSeries { identity, epoch: 0, writers, names, lens, collision: None });
+        self.rows.push(OutputSeries { identity, epoch: 0, writers, names, lens, billed, collision: None });
         self.places.insert(identity, place);
         place
     }
 
-    /// How many series were seen since `epoch`.
-    pub fn active_since(&self, epoch: u32) -> u64 {
-        self.rows.iter().filter(|row| row.epoch >= epoch).count() as u64
+    /// How many series a backend bills of those seen since `epoch`; where not every attribute tells series apart,
+    /// `fewer` of them than were seen.
+    pub fn active_since(&self, epoch: u32, fewer: bool) -> u64 {
+        let seen = self.rows.iter().filter(|row| row.epoch >= epoch).map(|row| row.billed);
+        if !fewer {
+            return seen.map(|billed| u64::from(billed.series)).sum();
+        }
+        let distinct: HashMap<u64, u32> = seen.map(|billed| (billed.as_one, billed.series)).collect();
+        distinct.into_values().map(u64::from).sum()
     }
 
     /// Keeps the series seen since `epoch`; `moved` says where the input series went.

@@ -3,12 +3,17 @@
 //! `merge` is the one operation, associative and commutative with the empty summary as identity, so windows can
 //! be put together in any order and by anybody.
 
+use std::collections::BTreeMap;
+
 use drift::{Count, SeriesSet};
 
 use crate::Variant;
+use crate::audit::Missing;
 use crate::collision::Collisions;
 use crate::cost::Cost;
 use crate::critical::{self, CriticalTable};
+use crate::delivery::Delivery;
+use crate::distribution::Sketches;
 use crate::fate::Fates;
 use crate::lens::LensTable;
 use crate::rules::Rules;
@@ -78,6 +83,12 @@ pub struct Summary {
     pub(crate) lenses: LensTable,
     pub(crate) critical: CriticalTable,
     pub(crate) rules: [Rules; 2],
+    /// By place of the first lens on a metric: the metric's values.
+    pub(crate) values: BTreeMap<u16, Sketches>,
+    /// Units that the split lost.
+    pub missing: Missing,
+    /// What destinations did with each variant's points.
+    pub delivery: [Delivery; 2],
     /// What each variant cost.
     pub cost: [Cost; 2],
 }
@@ -97,6 +108,10 @@ impl Summary {
         self.lenses.merge(&other.lenses);
         critical::merge(&mut self.critical, &other.critical);
         self.merge_active(other.active);
+        self.missing.merge(&other.missing);
+        for (metric, values) in &other.values {
+            self.values.entry(*metric).or_default().merge(values);
+        }
         for variant in Variant::BOTH {
             let at = variant.index();
             self.outputs[at].merge(other.outputs[at]);
@@ -108,6 +123,7 @@ impl Summary {
             self.collisions[at].merge(&other.collisions[at]);
             self.rules[at].merge(&other.rules[at]);
             self.cost[at].merge(&other.cost[at]);
+            self.delivery[at].merge(&other.delivery[at]);
         }
     }
 

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use observe::{
-    Comparison, Critical, Evidence, Experiment, Granularity, Observer, Settings, Summary, Variant,
+    Comparison, Critical, Delivery, DeliveryReport, Evidence, Experiment, Granularity, Observer, Price,
+    Settings, Summary, Variant,
 };
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
@@ -99,6 +100,76 @@ fn a_candidate_that_is_the_baseline_differs_by_exactly_nothing() {
         );
         assert!(comparison.lenses.iter().all(|lens| lens.total.baseline > 0.0));
     }
+}
+
+/// What the candidate saves in active series, where a backend makes labels of these resource attributes.
+fn active_saved(promoted: Option<&[&str]>, candidate: &str) -> (u64, u64) {
+    let promoted_attributes = promoted.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+    let price = Price { promoted_attributes, ..Price::default() };
+    let mut bench = Bench::with(Settings { price, ..Settings::default() }, &[], &[candidate]);
+    bench.run(&mut host(Profile::Realistic), 4);
+    let comparison = bench.comparison();
+    let (baseline, saving) = (&comparison.baseline, comparison.saving.monthly_usd);
+    assert_eq!(saving > 0.0, comparison.candidate.active_series < baseline.active_series);
+    (baseline.active_series, baseline.active_series - comparison.candidate.active_series)
+}
+
+#[test]
+fn a_saving_that_the_backend_would_not_show_is_not_counted() {
+    // All processes of an executable become one series, by a roll-up and by dropping the rest.
+    let by_executable = "filter/one: { metrics: { datapoint: ['not IsMatch(resource.attributes[\"process.executable.name\"], \"^nginx$\")'] } }";
+    let (all, saved) = active_saved(None, by_executable);
+    assert!(saved > all / 2, "most processes are no nginx: {saved} of {all}");
+    // Where no resource attribute is a label, all processes are one already: only what no nginx has can be saved.
+    let (one, saved) = active_saved(Some(&[]), by_executable);
+    assert!(one < 20 && saved == 0, "{saved} of {one}");
+    let (by_name, saved) = active_saved(Some(&["process.executable.name"]), by_executable);
+    assert!(one < by_name && by_name < all && saved > 0, "{saved} of {by_name}");
+}
+
+#[test]
+fn the_values_of_both_are_described_and_of_equals_nothing_lies_apart() {
+    let mut equals = Bench::new(&[], &[]);
+    equals.run(&mut host(Profile::Realistic), 4);
+    for described in equals.comparison().distributions {
+        let distances = described.distances.expect("values of both");
+        assert_eq!((distances.wasserstein, distances.kolmogorov_smirnov, distances.psi), (0.0, 0.0, 0.0));
+        assert!(
+            described.count[0] > 100 && described.quantiles[0] == described.quantiles[1],
+            "{described:?}"
+        );
+    }
+    let small = "filter/small: { metrics: { datapoint: ['metric.name == \"process.memory.usage\" and value_int < 50000000'] } }";
+    let mut differs = Bench::new(&[], &[small]);
+    differs.run(&mut host(Profile::Realistic), 4);
+    let comparison = differs.comparison();
+    let of =
+        |metric: &str| comparison.distributions.iter().find(|one| one.metric == metric).expect("described");
+    let memory = of("process.memory.usage");
+    assert!(memory.count[1] < memory.count[0] && memory.quantiles[1][0] > 45e6, "{memory:?}");
+    let distances = memory.distances.expect("values of both");
+    assert!(distances.wasserstein > 1e6 && distances.kolmogorov_smirnov > 0.1, "{distances:?}");
+    assert!(distances.psi > distances.psi_of_equals, "{distances:?}");
+    assert_eq!(of("process.cpu.time").distances.expect("values of both").wasserstein, 0.0);
+}
+
+#[test]
+fn what_destinations_did_adds_up_over_windows() {
+    let mut bench = Bench::new(&[], &[]);
+    bench.observer.settled(
+        Variant::Candidate,
+        &Delivery { confirmed: 7, rejected: 2, wire_bytes: 90, ..Delivery::default() },
+    );
+    bench.run(&mut host(Profile::Realistic), 3);
+    bench.observer.settled(
+        Variant::Candidate,
+        &Delivery { confirmed: 1, failed: 4, doubtful: 3, ..Delivery::default() },
+    );
+    let comparison = bench.comparison();
+    let delivery = comparison.candidate.delivery;
+    assert_eq!((delivery.confirmed, delivery.wire_bytes, delivery.doubtful), (8, 90, 3));
+    assert_eq!(delivery.settled_and_lost(), [14, 6]);
+    assert_eq!(comparison.baseline.delivery, DeliveryReport::default());
 }
 
 #[test]

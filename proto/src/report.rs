@@ -4,8 +4,8 @@
 //! so that no sender can claim a saving that its own counts do not show.
 
 use observe::{
-    Collision, Comparison, Coverage, LensError, LensReport, NamedCount, Price, RuleReport, SeriesSample,
-    Vanished, VariantReport, Volume,
+    Collision, Comparison, Coverage, LensError, LensReport, Missing, NamedCount, Price, SeriesSample,
+    Vanished, Volume,
 };
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -13,11 +13,19 @@ use thiserror::Error;
 
 use crate::v1;
 
+mod distribution;
+mod variant;
+
+use distribution::{distribution, read_distribution};
+use variant::{read_variant, variant};
+
 /// The most bytes of a body that are looked at; what an agent sends is far below.
 pub const MAX_BODY: usize = 256 << 10;
 
 /// The most rows of each list that are sent: a report is at most 8 kB compressed, and the counts tell the whole.
 const MAX_ROWS: usize = 12;
+/// The most metrics of which values are described.
+const MAX_DISTRIBUTIONS: usize = 8;
 
 /// What is wrong with a report.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -127,6 +135,9 @@ fn comparison(from: &Comparison) -> v1::Comparison {
         lenses: from.lenses.iter().take(MAX_ROWS).map(lens).collect(),
         coverage: Some(coverage(&from.coverage)),
         price: Some(price(&from.price)),
+        distributions: from.distributions.iter().take(MAX_DISTRIBUTIONS).map(distribution).collect(),
+        missing: from.missing.count,
+        missing_names: from.missing.names.iter().take(MAX_ROWS).cloned().collect(),
     }
 }
 
@@ -155,6 +166,16 @@ fn read_comparison(from: v1::Comparison) -> Result<Comparison, Invalid> {
         lenses: from.lenses.into_iter().map(read_lens).collect::<Result<_, _>>()?,
         coverage: read_coverage(from.coverage.unwrap_or_default())?,
         price: read_price(from.price.unwrap_or_default())?,
+        distributions: from
+            .distributions
+            .into_iter()
+            .take(MAX_DISTRIBUTIONS)
+            .map(read_distribution)
+            .collect::<Result<_, _>>()?,
+        missing: Missing {
+            count: from.missing,
+            names: from.missing_names.into_iter().take(MAX_ROWS).collect(),
+        },
         ..Comparison::default()
     }
     .with_savings())
@@ -176,78 +197,6 @@ fn count(from: observe::Count) -> v1::Count {
 fn read_count(from: Option<v1::Count>) -> observe::Count {
     let from = from.unwrap_or_default();
     observe::Count { value: from.value, exact: from.exact }
-}
-
-fn variant(from: &VariantReport) -> v1::VariantReport {
-    let latency = &from.latency;
-    v1::VariantReport {
-        output: Some(volume(from.output)),
-        delivered: Some(volume(from.delivered)),
-        series: Some(count(from.series)),
-        active_series: from.active_series,
-        monthly_usd: from.monthly_usd,
-        lost: Some(count(from.lost)),
-        collisions: Some(count(from.collisions)),
-        assigned_points: from.assigned_points,
-        units: Some(count(from.units)),
-        units_delivered: Some(count(from.units_delivered)),
-        nanos_per_point: from.nanos_per_point,
-        latency: Some(v1::Latency {
-            count: latency.count,
-            p50: latency.p50,
-            p99: latency.p99,
-            max: latency.max,
-        }),
-        failures: from.failures,
-        rules: from.rules.iter().filter(|rule| rule.dropped + rule.changed > 0).take(20).map(rule).collect(),
-    }
-}
-
-/// A rule in as few bytes as it is still understood by: a report is small.
-fn rule(from: &RuleReport) -> v1::RuleReport {
-    v1::RuleReport {
-        stage: from.stage.clone(),
-        rule: from.rule.chars().take(200).collect(),
-        dropped: from.dropped,
-        changed: from.changed,
-        series: Some(count(from.series)),
-        samples: from.samples.iter().take(3).cloned().collect(),
-    }
-}
-
-fn read_rule(from: v1::RuleReport) -> RuleReport {
-    let v1::RuleReport { stage, rule, dropped, changed, series, mut samples } = from;
-    samples.truncate(10);
-    RuleReport { stage, rule, dropped, changed, series: read_count(series), samples }
-}
-
-fn read_variant(from: v1::VariantReport) -> Result<VariantReport, Invalid> {
-    let latency = from.latency.unwrap_or_default();
-    let finite = |value: f64| value.is_finite() && value >= 0.0;
-    if !finite(from.monthly_usd) || !from.nanos_per_point.is_none_or(finite) {
-        return Err(Invalid::Value("a cost is a number, 0 or more"));
-    }
-    Ok(VariantReport {
-        output: read_volume(from.output),
-        delivered: read_volume(from.delivered),
-        series: read_count(from.series),
-        active_series: from.active_series,
-        monthly_usd: from.monthly_usd,
-        lost: read_count(from.lost),
-        collisions: read_count(from.collisions),
-        assigned_points: from.assigned_points,
-        units: read_count(from.units),
-        units_delivered: read_count(from.units_delivered),
-        nanos_per_point: from.nanos_per_point,
-        latency: observe::LatencySummary {
-            count: latency.count,
-            p50: latency.p50,
-            p99: latency.p99,
-            max: latency.max,
-        },
-        failures: from.failures,
-        rules: from.rules.into_iter().take(100).map(read_rule).collect(),
-    })
 }
 
 fn named(from: &NamedCount) -> v1::NamedCount {
@@ -344,6 +293,8 @@ fn price(from: &Price) -> v1::Price {
         usd_per_1000_active_series: from.usd_per_1000_active_series,
         usd_per_gigabyte: from.usd_per_gigabyte,
         source: from.source.clone(),
+        promotes: from.promoted_attributes.is_some(),
+        promoted_attributes: from.promoted_attributes.iter().flatten().take(MAX_ROWS).cloned().collect(),
     }
 }
 
@@ -355,6 +306,7 @@ fn read_price(from: v1::Price) -> Result<Price, Invalid> {
     Ok(Price {
         usd_per_1000_active_series: from.usd_per_1000_active_series,
         usd_per_gigabyte: from.usd_per_gigabyte,
+        promoted_attributes: from.promotes.then_some(from.promoted_attributes),
         source: from.source,
     })
 }

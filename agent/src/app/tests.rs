@@ -2,8 +2,8 @@
 
 mod acknowledge;
 mod delivery;
-mod experiment;
-mod harness;
+pub mod experiment;
+pub mod harness;
 mod held;
 mod json;
 mod overload;

@@ -78,10 +78,12 @@ fn price(node: &Node, problems: &mut Vec<Problem>) -> Option<Price> {
     let (series, gigabyte) = (usd("usd_per_1000_active_series"), usd("usd_per_gigabyte"));
     let source =
         fields.take("source").and_then(|node| keep(node.text(), problems)).unwrap_or("`phoenix.price`");
+    let promoted_attributes = fields.take("promoted_attributes").map(|node| node.texts(problems));
     fields.finish(problems);
     Some(Price {
         usd_per_1000_active_series: series.unwrap_or_default(),
         usd_per_gigabyte: gigabyte.unwrap_or_default(),
+        promoted_attributes,
         source: source.to_owned(),
     })
 }

@@ -8,6 +8,7 @@
 mod channel;
 mod connect;
 mod destinations;
+mod meter;
 mod otlp;
 mod parcel;
 mod retry;
@@ -15,12 +16,14 @@ mod retry;
 use std::sync::Arc;
 use std::time::Duration;
 
+use observe::Delivery;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 pub use channel::Channel;
 pub use connect::{Connector, Endpoint, Stream};
 pub use destinations::Destinations;
+pub use meter::Meter;
 pub use otlp::{Otlp, OtlpSettings};
 pub use parcel::{Debt, Outcome, Parcel, Payload};
 pub use retry::{Backoff, RetrySettings};
@@ -119,7 +122,7 @@ impl Destination {
         done: Option<oneshot::Sender<Outcome>>,
     ) {
         let debt = Debt::new(&self.account, payload.items);
-        let parcel = Parcel { payload, slot, debt, done };
+        let parcel = Parcel { payload, slot, debt, done, queued: Instant::now() };
         tokio::spawn(Arc::clone(self).deliver(parcel));
     }
 
@@ -134,9 +137,10 @@ impl Destination {
 
     async fn deliver(self: Arc<Self>, parcel: Parcel) {
         let Ok(_turn) = self.consumers.acquire().await else { return };
-        let Parcel { payload, slot, debt, done } = parcel;
+        let Parcel { payload, slot, debt, done, queued } = parcel;
+        let mut delivery = Delivery::default();
         let outcome = match &self.exporter {
-            Exporter::Otlp(otlp) => self.send(otlp, &payload).await,
+            Exporter::Otlp(otlp) => self.send(otlp, &payload, &mut delivery).await,
             Exporter::Nop => taken(),
             Exporter::Debug => {
                 let (signal, items) = (payload.signal.name(), payload.items);
@@ -150,6 +154,11 @@ impl Destination {
                 taken()
             }
         };
+        if let Some(meter) = &payload.meter {
+            outcome.tell(&mut delivery, payload.items);
+            delivery.latency.record(u64::try_from(queued.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            meter.add(payload.variant, &delivery);
+        }
         self.settle(&payload, debt, &outcome);
         drop((payload, slot));
         if let Some(done) = done {
@@ -157,7 +166,8 @@ impl Destination {
         }
     }
 
-    async fn send(&self, otlp: &Otlp, payload: &Payload) -> Sent {
+    /// Tries until it is settled; counts into `delivery` what the attempts were.
+    async fn send(&self, otlp: &Otlp, payload: &Payload, delivery: &mut Delivery) -> Sent {
         let encoded = match otlp.encode(payload) {
             Ok(encoded) => encoded,
             Err(error) => return Sent::Refused(format!("cannot compress: {error}")),
@@ -165,12 +175,14 @@ impl Destination {
         let started = Instant::now();
         let mut backoff = Backoff::new(self.retry);
         loop {
+            delivery.wire_bytes += encoded.len() as u64;
             let (reason, after) = match otlp.attempt(payload, encoded.clone()).await {
                 Attempt::Delivered { rejected, message } => return Sent::Delivered { rejected, message },
                 Attempt::Refused(reason) => return Sent::Refused(reason),
                 Attempt::Retry { reason, after, ambiguous } => {
                     if ambiguous {
                         self.metrics.maybe_doubled(payload);
+                        delivery.doubtful += payload.items;
                     }
                     (reason, after)
                 }
@@ -180,6 +192,7 @@ impl Destination {
             };
             tracing::debug!(exporter = self.name, reason, ?wait, "will try again");
             self.metrics.retried(payload);
+            delivery.retries += 1;
             tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
         }
     }
@@ -211,6 +224,20 @@ enum Sent {
     Delivered { rejected: u64, message: String },
     Refused(String),
     GaveUp(String),
+}
+
+impl Sent {
+    /// Adds what became of so many items.
+    fn tell(&self, delivery: &mut Delivery, items: u64) {
+        match self {
+            Self::Delivered { rejected, .. } => {
+                let rejected = (*rejected).min(items);
+                delivery.rejected += rejected;
+                delivery.confirmed += items - rejected;
+            }
+            Self::Refused(_) | Self::GaveUp(_) => delivery.failed += items,
+        }
+    }
 }
 
 fn taken() -> Sent {

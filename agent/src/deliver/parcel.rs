@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use observe::Variant;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
 
+use super::Meter;
 use crate::account::{Account, Settled};
 use crate::admission::Permit;
 use crate::receive::Encoding;
@@ -26,6 +28,8 @@ pub struct Payload {
     pub variant: Variant,
     /// The generation that made it.
     pub generation: u64,
+    /// Told what becomes of it, where somebody watches the generation.
+    pub meter: Option<Arc<Meter>>,
     /// Budget for the bytes; shared by every destination that gets them, and given back with the last.
     #[expect(dead_code, reason = "held, not read")]
     pub permit: Arc<Permit>,
@@ -54,6 +58,8 @@ pub struct Parcel {
     pub slot: OwnedSemaphorePermit,
     /// What the account still expects.
     pub debt: Debt,
+    /// Since when it waits.
+    pub queued: Instant,
     /// Told the outcome, where someone waits for it.
     pub done: Option<oneshot::Sender<Outcome>>,
 }

@@ -119,6 +119,7 @@ impl Engine {
                 items: encoded.points,
                 variant,
                 generation: current.generation.number,
+                meter: current.generation.meter.clone(),
                 permit,
             };
             let destinations = match variant {

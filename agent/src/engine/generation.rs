@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Acknowledge;
 use super::lane::Lane;
-use crate::deliver::Destination;
+use crate::deliver::{Destination, Meter};
 
 /// One immutable set {baseline, candidate, split, experiment}; its state is in the lane.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct Generation {
     pub number: u64,
     /// Whether a share of the units is the candidate's.
     pub splits: bool,
+    /// Told what becomes of its points, where it is watched.
+    pub meter: Option<Arc<Meter>>,
     /// Nothing where metrics pass through untouched and unobserved. Empty once it is retired: the next
     /// generation has taken what was in it.
     lane: Option<Mutex<Option<Lane>>>,
@@ -21,7 +23,8 @@ pub struct Generation {
 impl Generation {
     /// A generation that runs in `lane`.
     pub fn new(number: u64, splits: bool, lane: Option<Lane>) -> Self {
-        Self { number, splits, lane: lane.map(Some).map(Mutex::new) }
+        let meter = lane.as_ref().and_then(|lane| lane.trial.as_ref()).map(|trial| Arc::clone(&trial.meter));
+        Self { number, splits, meter, lane: lane.map(Some).map(Mutex::new) }
     }
 
     /// The lane, for as long as the guard lives; an empty one belongs to a retired generation.

@@ -149,6 +149,7 @@ fn adopt(lane: &mut Lane, mut old: Lane) {
         && same(&new.observation, &old.observation)
     {
         new.observer = old.observer;
+        new.meter = old.meter;
     }
 }
 

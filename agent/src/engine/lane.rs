@@ -107,6 +107,7 @@ impl Lane {
         if let (Some(side), Some(keep)) = (&trial.side, trial.keep(Variant::Candidate)) {
             ran.leave(Variant::Candidate, side.output(input), keep);
         }
+        trial.audit(input, &ran.leaving);
         for variant in Variant::BOTH {
             if let Some(Encoded { bytes, points }) = &ran.leaving[variant.index()] {
                 trial.observer.delivered(variant, *points, bytes.len() as u64);

@@ -146,6 +146,8 @@ impl Engine {
                 items,
                 variant: Variant::Baseline,
                 generation: ticket.current.generation.number,
+                // Nobody watches what passes through.
+                meter: None,
                 permit: Arc::new(received.permit),
             };
             let [places, _] = ticket.places;
@@ -255,6 +257,7 @@ fn leave(ran: Ran, ticket: Ticket, mut received: Received) -> Waits {
             items: encoded.points,
             variant,
             generation: ticket.current.generation.number,
+            meter: ticket.current.generation.meter.clone(),
             permit: Arc::clone(&permit),
         };
         send(payload, places, ticket.current.acknowledge, &mut waits);

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use observe::{Observer, Summary, Variant};
 use pipelines::Batch;
-use pipelines::batch::{Encoded, Keep};
+use pipelines::batch::{Encoded, Keep, ResourceRow};
 use pipelines::processors::Flush;
 use pipelines::split::Splitter;
 
 use super::side::Side;
 use crate::assignment::Assignment;
 use crate::config::Experiment;
+use crate::deliver::Meter;
 
 /// A window that closed, and the scrape interval observed by then.
 pub type Closed = (Summary, Option<u64>);
@@ -27,6 +28,8 @@ pub struct Trial {
     pub side: Option<Side>,
     /// What watches both.
     pub observer: Observer,
+    /// What destinations do with what leaves.
+    pub meter: Arc<Meter>,
     /// Windows that closed and were not collected yet.
     pub closed: Vec<Closed>,
     /// The most that a batch may take in the candidate's pipeline.
@@ -35,6 +38,8 @@ pub struct Trial {
     pub observation: Arc<observe::Settings>,
     splitter: Splitter,
     assignment: Assignment,
+    /// By variant and index of the input resource: how many points its pipeline made of the batch at hand.
+    made: [Vec<u64>; 2],
 }
 
 impl Trial {
@@ -44,11 +49,13 @@ impl Trial {
         Self {
             side: Some(Side::build(&experiment.candidate, now)),
             observer: Observer::new(Arc::clone(&observation), now),
+            meter: Arc::default(),
             closed: Vec::new(),
             max_batch_latency: experiment.max_batch_latency,
             observation,
             splitter: Splitter::new(experiment.split.clone(), agent_uid),
             assignment: Assignment::default(),
+            made: Default::default(),
         }
     }
 
@@ -77,8 +84,11 @@ impl Trial {
         self.closed.push((summary, self.observer.interval_nanos()));
     }
 
-    /// Tells the observer what the rules of both pipelines did.
+    /// Tells the observer what the rules of both pipelines and the destinations did.
     fn account(&mut self, baseline: &mut Side) {
+        for variant in Variant::BOTH {
+            self.observer.settled(variant, &self.meter.take(variant));
+        }
         self.observer.account(Variant::Baseline, baseline.take_account());
         if let Some(side) = &mut self.side {
             self.observer.account(Variant::Candidate, side.take_account());
@@ -160,20 +170,19 @@ impl Trial {
     /// Accounts for every unit of the batch: whose it is, and whether something of it left. Returns
     /// how many points had no unit.
     pub fn settle(&mut self, input: &Batch, baseline: &Side) -> u64 {
-        let candidate = self.side.as_ref();
-        let left = [
-            present(input, baseline.output(input)),
-            candidate.map(|s| present(input, s.output(input))).unwrap_or_default(),
-        ];
+        let [of_baseline, of_candidate] = &mut self.made;
+        count(input, baseline.output(input), of_baseline);
+        of_candidate.clear();
+        if let Some(side) = &self.side {
+            count(input, side.output(input), of_candidate);
+        }
         let mut unassigned = 0;
         for (home, (variant, unit)) in self.assignment.units().enumerate() {
-            let scopes = input.scopes(&input.resources()[home]);
-            let metrics = scopes.iter().flat_map(|scope| input.metrics(scope));
-            let points = metrics.map(|metric| metric.points.len() as u64).sum();
+            let points = points_of(input, &input.resources()[home]);
             match unit {
                 None => unassigned += points,
                 Some(unit) => {
-                    let delivered = left[variant.index()].get(home).copied().unwrap_or(false);
+                    let delivered = self.made[variant.index()].get(home).is_some_and(|points| *points > 0);
                     self.observer.assigned(variant, unit, points, delivered);
                 }
             }
@@ -181,24 +190,68 @@ impl Trial {
         self.observer.unassigned(unassigned);
         unassigned
     }
+
+    /// Whether all that a variant made of the units assigned to it is in what leaves by it. A unit that is not makes
+    /// the window void, by name.
+    pub fn audit(&mut self, input: &Batch, leaving: &[Option<Encoded>; 2]) {
+        for variant in Variant::BOTH {
+            let homes = self.assignment.homes(variant);
+            let owed = |(made, home): (&u64, &bool)| if *home { *made } else { 0 };
+            let owed: u64 = self.made[variant.index()].iter().zip(homes).map(owed).sum();
+            let left = leaving[variant.index()].as_ref();
+            if owed != left.map_or(0, |encoded| encoded.points) {
+                self.name_missing(variant, input, left);
+            }
+        }
+    }
+
+    #[cold]
+    fn name_missing(&mut self, variant: Variant, input: &Batch, left: Option<&Encoded>) {
+        let arrived = left.and_then(|encoded| Batch::parse(encoded.bytes.clone()).ok()).unwrap_or_default();
+        let mut seen = std::collections::HashMap::<_, u64>::new();
+        for resource in arrived.resources() {
+            let points = points_of(&arrived, resource);
+            *seen.entry(self.splitter.unit(&arrived, resource)).or_default() += points;
+        }
+        let made = self.made[variant.index()].iter().zip(self.assignment.homes(variant));
+        let mut named = false;
+        for (resource, (made, _)) in input.resources().iter().zip(made).filter(|(_, (_, home))| **home) {
+            let unit = self.splitter.unit(input, resource);
+            let left = seen.get(&unit).copied().unwrap_or(0);
+            if left < *made {
+                named = true;
+                self.observer.lost_unit(self.splitter.name(input, resource));
+            }
+            seen.insert(unit, left.saturating_sub(*made));
+        }
+        if !named {
+            self.observer
+                .lost_unit(format!("(a unit of the {} that its own attributes do not name)", variant.name()));
+        }
+    }
 }
 
-/// By index of the input resource: whether the output has a point of it.
-fn present(input: &Batch, output: &Batch) -> Vec<bool> {
-    let mut present = vec![false; input.resources().len()];
-    let mut mark = |home: u32| {
-        if let Some(present) = present.get_mut(home as usize) {
-            *present = true;
-        }
-    };
+fn points_of(batch: &Batch, resource: &ResourceRow) -> u64 {
+    let metrics = batch.scopes(resource).iter().flat_map(|scope| batch.metrics(scope));
+    metrics.map(|metric| metric.points.len() as u64).sum()
+}
+
+/// By index of the input resource: how many points of it the output has.
+fn count(input: &Batch, output: &Batch, counts: &mut Vec<u64>) {
+    counts.clear();
+    counts.resize(input.resources().len(), 0);
     for resource in output.resources() {
         for scope in output.scopes(resource) {
             for metric in output.metrics(scope) {
                 for point in output.points(metric) {
-                    mark(point.home);
+                    if let Some(count) = counts.get_mut(point.home as usize) {
+                        *count += 1;
+                    }
                 }
             }
         }
     }
-    present
 }
+
+#[cfg(test)]
+mod tests;

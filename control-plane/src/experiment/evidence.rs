@@ -1,5 +1,7 @@
 //! What the agents of a step have found so far.
 
+use std::collections::BTreeSet;
+
 use proto::Findings;
 
 use super::guardrail::Quantity;
@@ -25,6 +27,8 @@ pub struct AgentEvidence {
     pub horizons: Vec<Findings>,
     /// Horizons of this step in all.
     pub count: u32,
+    /// Units that the split lost: the horizons in which it did are void, and not among these.
+    pub void: BTreeSet<String>,
     /// What varied by chance, in every horizon since the experiment began, oldest first.
     pub measured: Vec<Measured>,
 }

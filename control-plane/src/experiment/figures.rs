@@ -40,6 +40,12 @@ pub struct Figures {
     pub critical: [u64; 3],
     /// Batches the candidate failed on.
     pub failures: u64,
+    /// Points that destinations settled, baseline and candidate.
+    pub settled: [u64; 2],
+    /// Those of them that did not arrive: rejected, refused or given up.
+    pub undelivered: [u64; 2],
+    /// Bytes as they were sent, compressed.
+    pub wire_bytes: [u64; 2],
     /// Share of distinct series saved.
     pub saving_series: Option<f64>,
     /// Share of bytes saved.
@@ -99,6 +105,10 @@ impl Figures {
             self.series[at] += variant.series.value;
             self.monthly_usd[at] += variant.monthly_usd;
             self.delivered[at] += variant.delivered.points;
+            let [settled, lost] = variant.delivery.settled_and_lost();
+            self.settled[at] += settled;
+            self.undelivered[at] += lost;
+            self.wire_bytes[at] += variant.delivery.wire_bytes;
         }
         let Count { value, .. } = comparison.lost_by_candidate;
         self.lost += value;
@@ -110,6 +120,12 @@ impl Figures {
             *sum += more;
         }
         self.failures += comparison.candidate.failures;
+    }
+
+    /// Points of the candidate's that did not arrive, as a share of those that are settled.
+    #[must_use]
+    pub fn error_rate(&self) -> Option<f64> {
+        (self.settled[1] > 0).then(|| self.undelivered[1] as f64 / self.settled[1] as f64)
     }
 
     /// Series that the candidate loses, as a share of the baseline's.

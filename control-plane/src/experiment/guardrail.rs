@@ -58,6 +58,10 @@ pub enum Quantity {
     Collisions,
     /// Batches that the candidate failed on: a count.
     Failures,
+    /// Points of the candidate's that destinations did not take: a share of those that are settled.
+    Undelivered,
+    /// Bytes as they are sent, compressed, for a point delivered: a relative error.
+    WireBytesPerPoint,
     /// Time in the pipeline for a point: a relative error, which varies by chance.
     NanosPerPoint,
     /// What 99 of 100 batches wait for the pipeline: a relative error, which varies by chance.
@@ -169,6 +173,14 @@ impl Quantity {
             }
             Self::Collisions => Part::Count(c.collisions.value as f64),
             Self::Failures => Part::Count(c.failures as f64),
+            Self::Undelivered => Part::Share(c.delivery.settled_and_lost().map(|points| points as f64)),
+            Self::WireBytesPerPoint => {
+                let of = |side: &observe::VariantReport| {
+                    let points = side.delivered.points;
+                    (points > 0).then(|| side.delivery.wire_bytes as f64 / points as f64)
+                };
+                Part::Worst(relative([of(b)?, of(c)?])?)
+            }
             Self::NanosPerPoint => {
                 let points = found.input.points as f64;
                 Part::Pair([b.nanos_per_point? * points, c.nanos_per_point? * points])

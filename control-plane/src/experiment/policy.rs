@@ -1,12 +1,13 @@
 //! What a candidate must show to go on, what sends it back, and who has to be asked.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::change_window::ChangeWindow;
-use super::guardrail::Guardrail;
+use super::guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
 use super::spec::{Invalid, field};
 
 /// The most guardrails, and the most change windows.
@@ -26,6 +27,11 @@ pub struct Policy {
     pub max_series_loss: Option<f64>,
     /// The most that any lens's total over the fleet may be off, as a share of it; more rolls back.
     pub max_lens_error: Option<f64>,
+    /// The most of its points that destinations may not take, as a share of those that are settled; more rolls back.
+    pub max_error_rate: Option<f64>,
+    /// The most that what 99 of 100 batches wait for the pipeline may rise, as a share of the baseline's, judged over
+    /// time; more holds the step.
+    pub max_latency_increase: Option<f64>,
     /// The most output identities that several series may write; more rolls back, at once.
     pub max_collisions: u64,
     /// What else it is held to.
@@ -74,6 +80,8 @@ impl Default for Policy {
             critical_process_coverage: 1.0,
             max_series_loss: None,
             max_lens_error: None,
+            max_error_rate: None,
+            max_latency_increase: None,
             max_collisions: 0,
             guardrails: Vec::new(),
             alpha: 0.05,
@@ -90,6 +98,20 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Every guardrail, the one that `max_latency_increase` stands for included.
+    pub fn all_guardrails(&self) -> impl Iterator<Item = Cow<'_, Guardrail>> {
+        let latency = self.max_latency_increase.map(|margin| Guardrail {
+            name: "max_latency_increase".to_owned(),
+            quantity: Quantity::LatencyP99,
+            lens: None,
+            scope: Scope::Fleet,
+            direction: Direction::Higher,
+            margin,
+            severity: Severity::Blocking,
+        });
+        self.guardrails.iter().map(Cow::Borrowed).chain(latency.map(Cow::Owned))
+    }
+
     /// Checks it; `lenses` are the names of the experiment's.
     ///
     /// # Errors
@@ -100,6 +122,7 @@ impl Policy {
             ("policy.min_cost_reduction", self.min_cost_reduction),
             ("policy.critical_process_coverage", Some(self.critical_process_coverage)),
             ("policy.max_series_loss", self.max_series_loss),
+            ("policy.max_error_rate", self.max_error_rate),
             ("policy.max_missing", Some(self.max_missing)),
         ];
         for (name, share) in shares {
@@ -107,8 +130,13 @@ impl Policy {
                 return Err(field(name, format!("{share:?}"), "a share from 0 to 1"));
             }
         }
-        if self.max_lens_error.is_some_and(|error| !error.is_finite() || error < 0.0) {
-            return Err(field("policy.max_lens_error", "it is no share", "0 or more"));
+        for (name, limit) in [
+            ("policy.max_lens_error", self.max_lens_error),
+            ("policy.max_latency_increase", self.max_latency_increase),
+        ] {
+            if limit.is_some_and(|limit| !limit.is_finite() || limit < 0.0) {
+                return Err(field(name, "it is no share", "0 or more"));
+            }
         }
         if self.min_horizons == 0 || self.min_horizons > 1_000 {
             return Err(field("policy.min_horizons", self.min_horizons.to_string(), "1 to 1000"));

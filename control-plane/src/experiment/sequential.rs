@@ -5,6 +5,7 @@
 //! mirror are of one kind. All such guardrails are judged together (e-BH). It can only send back or hold: that
 //! nothing was found is not a finding.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ use super::{AgentEvidence, Evidence, Spec};
 
 /// What a guardrail's evidence says.
 #[derive(Clone, Debug)]
-pub struct Sequential<'a> {
+pub struct Sequential {
     /// Which.
-    pub guardrail: &'a Guardrail,
+    pub guardrail: Guardrail,
     /// What was gathered, or why nothing can be yet.
     pub gathered: Result<Gathered, String>,
     /// Whether it rejects, all guardrails looked at together.
@@ -46,12 +47,14 @@ type Windows = Vec<(u64, f64)>;
 
 /// Looks at every guardrail on what varies.
 #[must_use]
-pub fn judge<'a>(evidence: &Evidence, spec: &'a Spec) -> Vec<Sequential<'a>> {
+pub fn judge(evidence: &Evidence, spec: &Spec) -> Vec<Sequential> {
     let Ok(alpha) = Alpha::new(spec.policy.alpha) else { return Vec::new() };
-    let guardrails = spec.policy.guardrails.iter().filter(|guardrail| guardrail.quantity.varies());
-    let sides: Vec<(&Guardrail, Side)> = guardrails
-        .flat_map(|guardrail| guardrail.sides().iter().map(move |side| (guardrail, *side)))
-        .collect();
+    let guardrails = spec.policy.all_guardrails().filter(|guardrail| guardrail.quantity.varies());
+    let of_sides = |guardrail: Cow<'_, Guardrail>| {
+        let sides = guardrail.sides().iter();
+        sides.map(|side| (Guardrail::clone(&guardrail), *side)).collect::<Vec<_>>()
+    };
+    let sides: Vec<(Guardrail, Side)> = guardrails.flat_map(of_sides).collect();
     let many = sides.len();
     let gathered: Vec<_> = sides
         .iter()

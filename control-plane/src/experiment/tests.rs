@@ -200,6 +200,7 @@ fn agent(at: u8, horizons: &[Comparison]) -> AgentEvidence {
         last_seen: Some(NOW),
         horizons: horizons.iter().map(findings).collect(),
         count: horizons.len() as u32,
+        void: Default::default(),
         measured: Vec::new(),
     }
 }
@@ -251,6 +252,37 @@ fn a_silent_agent_holds_the_step_by_name_unless_the_policy_allows_it() {
     assert_eq!(verb(&evidence(agents.clone()), &lenient).0, Verb::Advance);
     lenient.policy.min_hosts = 2;
     assert_ne!(verb(&evidence(agents), &lenient).0, Verb::Advance);
+}
+
+#[test]
+fn horizons_in_which_the_split_lost_a_unit_are_void_by_name_and_hold_the_step_if_too_few_are_left() {
+    let mut lossy = agent(2, &[good()]);
+    lossy.void.insert("process.pid=7".into());
+    let (found, reasons) = verb(&evidence(vec![agent(1, &[good(), good()]), lossy.clone()]), &spec());
+    assert_eq!((found, named(&reasons)), (Verb::Hold, vec!["assignment"]));
+    assert_eq!(
+        (&reasons[0].hosts[..], &reasons[0].names[..]),
+        (&["host-2".into()][..], &["process.pid=7".into()][..])
+    );
+    lossy.count = 2;
+    assert_eq!(verb(&evidence(vec![agent(1, &[good(), good()]), lossy]), &spec()).0, Verb::Advance);
+}
+
+#[test]
+fn points_that_destinations_do_not_take_roll_back_past_the_error_rate() {
+    let rejecting = |rejected: u64| {
+        let mut found = good();
+        (found.candidate.delivery.confirmed, found.candidate.delivery.rejected) = (990, rejected);
+        // What happens to the baseline is not the candidate's fault.
+        found.baseline.delivery.failed = 1_000;
+        evidence(vec![agent(1, &[found.clone(), found.clone()]), agent(2, &[found.clone(), found])])
+    };
+    let mut strict = spec();
+    strict.policy.max_error_rate = Some(0.01);
+    assert_eq!(verb(&rejecting(10), &strict).0, Verb::Advance);
+    let (found, reasons) = verb(&rejecting(11), &strict);
+    assert_eq!((found, reasons[0].layer.as_str()), (Verb::RollBack, "L2"));
+    assert!(reasons[0].sentence.contains("22 of 2002 points"), "{}", reasons[0].sentence);
 }
 
 #[test]

@@ -152,8 +152,10 @@ async fn agent(
     let since_nanos = since.map_or(0, |since| since.0.saturating_mul(1_000_000));
     let found = windows::of_step(reader, (tenant, experiment.id), uid, &step, since_nanos).await?;
     let digest = |body: &Vec<u8>| proto::generation::config_hash(body);
-    let horizons =
-        found.bodies.iter().filter_map(|body| Findings::decode(body, &digest(body)).ok()).collect();
+    let read = found.bodies.iter().filter_map(|body| Findings::decode(body, &digest(body)).ok());
+    // What the split lost of is no evidence.
+    let (horizons, void): (Vec<_>, Vec<_>) = read.partition(|found| found.horizon.missing.count == 0);
+    let voided = u32::try_from(void.len()).unwrap_or(u32::MAX);
     let current =
         member.zip(latest.as_ref()).filter(|(member, latest)| member.generation == latest.generation);
     Ok(AgentEvidence {
@@ -167,7 +169,8 @@ async fn agent(
         cut: current.and_then(|(member, _)| member.candidate_cut.clone()),
         last_seen: Some(found.received_at.unwrap_or(run.since).max(since.unwrap_or(run.since))),
         horizons,
-        count: found.count,
+        count: found.count.saturating_sub(voided),
+        void: void.into_iter().flat_map(|found| found.horizon.missing.names).collect(),
         measured: measured(reader, experiment, uid).await?,
     })
 }
@@ -178,7 +181,7 @@ async fn measured(
     experiment: &Experiment,
     uid: crate::id::AgentUid,
 ) -> Result<Vec<Measured>, StoreError> {
-    if !experiment.spec.policy.guardrails.iter().any(|guardrail| guardrail.quantity.varies()) {
+    if !experiment.spec.policy.all_guardrails().any(|guardrail| guardrail.quantity.varies()) {
         return Ok(Vec::new());
     }
     let length = i64::try_from(experiment.spec.report_every.as_nanos()).unwrap_or(i64::MAX).max(1);

@@ -46,6 +46,9 @@ impl Observer {
                 for (of, group) in &lens.groups {
                     summary.lenses.add((at as u8, *of, row.identity), group, lens.value);
                 }
+                if let Some((first, _)) = lens.groups.first() {
+                    summary.values.entry(*first).or_default().add(at, lens.value.value());
+                }
             }
             if let Some((epoch, collision)) = &row.collision
                 && *epoch == self.epoch
@@ -54,7 +57,8 @@ impl Observer {
             }
         }
         let active: &mut Active = &mut summary.active;
-        active.outputs[at] = table.active_since(active_since);
+        active.outputs[at] =
+            table.active_since(active_since, self.settings.price.promoted_attributes.is_some());
     }
 
     /// Forgets what was not seen for twenty minutes, once there is much of it.

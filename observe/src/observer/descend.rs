@@ -169,7 +169,8 @@ impl Observer {
         let lens = (!groups.is_empty()).then(|| LensState::new(groups, metric));
         let process = self.series.labels.get(writer as usize).map(|label| label.process.clone());
         let names = Names::of(output, resource.attrs, point.attrs, process.as_deref());
+        let billed = self.settings.price.billed(output, resource.attrs, metric, point);
         let writers = Writers::new(writer, point.time);
-        self.outputs[variant.index()].insert(output.identity(point), names, writers, lens)
+        self.outputs[variant.index()].insert(output.identity(point), (names, billed), writers, lens)
     }
 }

@@ -16,6 +16,7 @@ use pipelines::batch::{MetricRow, PointRow, ResourceRow};
 use pipelines::processors::RuleAccount;
 
 use crate::critical::Watched;
+use crate::delivery::Delivery;
 use crate::fate::Fate;
 use crate::label::{Label, Labels, Process};
 use crate::lens::Groups;
@@ -250,6 +251,16 @@ impl Observer {
         if delivered {
             self.open.units_delivered[at].insert(u128::from(unit));
         }
+    }
+
+    /// Something was made of a unit by the variant that it is assigned to, and did not leave by it.
+    pub fn lost_unit(&mut self, name: String) {
+        self.open.missing.add(name);
+    }
+
+    /// What destinations did with the variant's points since the last time.
+    pub fn settled(&mut self, variant: Variant, delivery: &Delivery) {
+        self.open.delivery[variant.index()].merge(delivery);
     }
 
     /// So many points had no unit; the baseline keeps them.

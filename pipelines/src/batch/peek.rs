@@ -5,7 +5,7 @@
 
 use super::Batch;
 use super::parse::{read_key_value, read_value};
-use super::rows::{MetricRow, PointRow, ResourceRow, ScopeRow};
+use super::rows::{MetricKind, MetricRow, PointRow, ResourceRow, ScopeRow};
 use super::span::Span;
 use super::value::Value;
 use super::wire::{Reader, Wire};
@@ -50,6 +50,19 @@ fn number(buf: &[u8], number: u32) -> Option<u64> {
 }
 
 impl Batch {
+    /// The entries of a histogram's point (`bucket_counts`, each 8 bytes) or of a summary's (`quantile_values`): field 6
+    /// in both; 0 for other kinds.
+    pub fn entry_count(&self, metric: &MetricRow, row: &PointRow) -> u32 {
+        let point = self.bytes(row.raw);
+        let spans = messages(point, 6);
+        let entries = match metric.kind {
+            MetricKind::Histogram => spans.map(|span| span.len() / 8).sum(),
+            MetricKind::Summary => spans.count(),
+            _ => 0,
+        };
+        u32::try_from(entries).unwrap_or(u32::MAX)
+    }
+
     /// The resource's `dropped_attributes_count`.
     pub(crate) fn resource_dropped_attributes(&self, row: &ResourceRow) -> u64 {
         number(self.bytes(row.own), 2).unwrap_or(0)

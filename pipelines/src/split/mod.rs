@@ -169,6 +169,26 @@ impl Splitter {
         };
         whole.then(|| xxh3_64(key))
     }
+
+    /// The unit that a resource belongs to, in words.
+    pub fn name(&self, batch: &Batch, resource: &ResourceRow) -> String {
+        let names: Vec<&str> = match &self.split.unit {
+            Unit::Attributes(names) => names.iter().map(String::as_str).collect(),
+            Unit::Host => HOST.to_vec(),
+            Unit::Process => PROCESS.into_iter().chain(HOST).collect(),
+        };
+        let attributes = batch.attributes(resource.attrs).iter();
+        let named = attributes.filter(|attr| names.contains(&batch.text(attr.key)));
+        let texts = named.map(|attr| {
+            let value = match batch.value(attr.value) {
+                Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                Value::Int(number) => number.to_string(),
+                other => format!("{other:?}"),
+            };
+            format!("{}={value}", batch.text(attr.key))
+        });
+        texts.collect::<Vec<_>>().join(",")
+    }
 }
 
 /// Appends an attribute; false, and nothing appended, if its value cannot name a unit.

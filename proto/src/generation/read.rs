@@ -178,8 +178,15 @@ fn price(node: &Node, problems: &mut Vec<Problem>) -> Option<Price> {
     let mut usd = |key| keep(fields.required(key).and_then(Node::float), problems);
     let (series, gigabyte) = (usd("usd_per_1000_active_series"), usd("usd_per_gigabyte"));
     let source = keep(fields.required("source").and_then(Node::text), problems).map(str::to_owned);
+    let promoted_attributes =
+        fields.take("promoted_attributes").filter(|node| !node.is_null()).map(|node| node.texts(problems));
     fields.finish(problems);
-    let price = Price { usd_per_1000_active_series: series?, usd_per_gigabyte: gigabyte?, source: source? };
+    let price = Price {
+        usd_per_1000_active_series: series?,
+        usd_per_gigabyte: gigabyte?,
+        promoted_attributes,
+        source: source?,
+    };
     let amounts = [price.usd_per_1000_active_series, price.usd_per_gigabyte];
     if amounts.iter().any(|amount| !(0.0..=1e9).contains(amount)) {
         problems.push(Problem::new(node.location, "no price").expected("US dollars, 0 or more"));

@@ -1,8 +1,8 @@
 //! A report says the same on the other side, fits, and is refused where it cannot be true.
 
 use observe::{
-    Collision, Comparison, Count, Coverage, LensError, LensReport, NamedCount, Price, RuleReport,
-    SeriesSample, Vanished, VariantReport, Volume,
+    Collision, Comparison, Count, Coverage, DeliveryReport, Distances, DistributionReport, LensError,
+    LensReport, Missing, NamedCount, Price, RuleReport, SeriesSample, Vanished, VariantReport, Volume,
 };
 
 use super::{Findings, Invalid};
@@ -29,6 +29,15 @@ fn variant(scale: u64) -> VariantReport {
         nanos_per_point: Some(512.25),
         latency: observe::LatencySummary { count: 6, p50: 1_000, p99: 2_000, max: 3_000 },
         failures: 1,
+        delivery: DeliveryReport {
+            confirmed: 6_123_456 * scale,
+            rejected: 12,
+            failed: 345,
+            doubtful: 7,
+            retries: 8,
+            wire_bytes: 91_234_567 * scale,
+            latency: observe::LatencySummary { count: 6, p50: 1_000_000, p99: 20_000_000, max: 30_000_000 },
+        },
         rules: vec![RuleReport {
             stage: "filter/small".to_owned(),
             rule: "metric.name == \"process.disk.io\"".to_owned(),
@@ -98,10 +107,29 @@ fn full() -> Comparison {
                 .map(|at| Vanished { process: name("postgres (pid) on host", at), wholly: at % 2 == 0 })
                 .collect(),
         },
-        price: Price::default(),
+        price: Price { promoted_attributes: Some(vec![name("attribute", 1)]), ..Price::default() },
+        distributions: (0..9).map(distribution).collect(),
+        missing: Missing { count: 70, names: (0..12).map(|at| name("unit", at)).collect() },
         ..Comparison::default()
     }
     .with_savings()
+}
+
+fn distribution(at: u64) -> DistributionReport {
+    let scale = 1.37 * (at + 1) as f64;
+    DistributionReport {
+        metric: name("metric", at),
+        count: [6_300 * at, 3_100 * at],
+        quantiles: [1.0, 0.97]
+            .map(|of| [0.5, 1.5, 2.5, 3.5, 4.5].map(|q| f64::from((of * q * scale) as f32))),
+        distances: (at != 3).then_some(Distances {
+            wasserstein: 12.5 * scale,
+            kolmogorov_smirnov: 0.03,
+            jensen_shannon: 0.035,
+            psi: 0.01 * scale,
+            psi_of_equals: 0.0034,
+        }),
+    }
 }
 
 fn findings() -> Findings {
@@ -130,6 +158,8 @@ fn what_was_found_reads_back() {
     assert_eq!(read.horizon.baseline, sent.horizon.baseline);
     assert_eq!(read.horizon.lenses[3].total, sent.horizon.lenses[3].total);
     assert_eq!(read.horizon.coverage.critical, 150);
+    assert_eq!(read.horizon.distributions[..], sent.horizon.distributions[..8]);
+    assert_eq!((&read.horizon.missing, &read.horizon.price), (&sent.horizon.missing, &sent.horizon.price));
 }
 
 #[test]
@@ -158,5 +188,15 @@ fn what_cannot_be_true_is_refused() {
     assert!(matches!(with(|f| f.total.coverage.candidate = 151), Invalid::Value(_)));
     assert!(matches!(with(|f| f.horizon.lenses[0].total.candidate = f64::INFINITY), Invalid::Value(_)));
     assert!(matches!(with(|f| f.horizon.candidate.nanos_per_point = Some(-1.0)), Invalid::Value(_)));
+    let of_values = |change: fn(&mut DistributionReport)| {
+        let mut findings = findings();
+        change(&mut findings.horizon.distributions[0]);
+        refused(findings)
+    };
+    assert!(matches!(of_values(|d| d.quantiles[1][4] = f64::NAN), Invalid::Value(_)));
+    assert!(matches!(
+        of_values(|d| d.distances = Some(Distances { psi: -1.0, ..Distances::default() })),
+        Invalid::Value(_)
+    ));
     assert!(matches!(Findings::decode(&vec![0; super::MAX_BODY + 1], &digest), Err(Invalid::Size(_))));
 }

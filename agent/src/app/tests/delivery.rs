@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
-use super::harness::{ANY, Agent, eventually, export, otlp, settings};
+use super::experiment::halves;
+use super::harness::{ANY, Agent, eventually, export, load, otlp, request, settings};
 use super::sink::{Script, Sink};
 use crate::receive::Encoding;
 
@@ -110,4 +111,26 @@ async fn compresses_as_asked_and_sends_the_users_headers_but_not_ours_where_swit
         assert_eq!(metadata.get("x-tenant").expect("header"), "blue");
         assert!(metadata.get("x-phoenix-variant").is_none());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_destinations_do_with_each_variant_is_measured_in_its_window() {
+    let (sink, address) = Sink::start().await;
+    let config = halves(address, "100%").replace("phoenix:", "phoenix:\n  window: 1s");
+    let agent = Agent::start(&load(&config)).await;
+    // The candidate keeps two points of four of each process.
+    sink.script([Script::Fail(Status::unavailable("reset")), Script::Reject(3)]);
+    agent.client().await.export(export(5, 4)).await.expect("accepted");
+    eventually("it is settled and told", async || {
+        let report = request(agent.listening.admin, "GET", "/experiment", &[], Vec::new()).await;
+        let report: serde_json::Value = serde_json::from_slice(&report.body).expect("json");
+        let [baseline, candidate] =
+            ["baseline", "candidate"].map(|variant| report["generation"][variant]["delivery"].clone());
+        let counts = ["confirmed", "rejected", "failed", "retries"].map(|of| candidate[of].as_u64());
+        counts == [Some(7), Some(3), Some(0), Some(1)]
+            && candidate["wire_bytes"].as_u64() > Some(100)
+            && candidate["latency"]["count"] == 1
+            && baseline["confirmed"] == 0
+    })
+    .await;
 }

@@ -18,6 +18,18 @@ pub fn broken(figures: &Figures, policy: &Policy) -> Vec<Reason> {
         );
         reasons.push(Reason::new("L0", "max_series_loss", sentence).measured(loss, limit, n));
     }
+    if let (Some(limit), Some(rate)) = (policy.max_error_rate, figures.error_rate())
+        && rate > limit
+    {
+        let sentence = format!(
+            "Destinations did not take {} of {} points of the candidate, {:.2} %; at most {:.2} % are allowed.",
+            figures.undelivered[1],
+            figures.settled[1],
+            100.0 * rate,
+            100.0 * limit
+        );
+        reasons.push(Reason::new("L2", "max_error_rate", sentence).measured(rate, limit, n));
+    }
     for lens in &figures.lenses {
         if let (Some(limit), Some(error)) = (policy.max_lens_error, lens.relative_error)
             && error.abs() > limit

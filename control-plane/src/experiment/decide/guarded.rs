@@ -54,7 +54,7 @@ pub fn over_time(evidence: &Evidence, spec: &Spec) -> Guarded {
     let mut guarded = Guarded::default();
     for Sequential { guardrail, gathered, rejects } in sequential::judge(evidence, spec) {
         let reason = match gathered {
-            Ok(gathered) => of_time(guardrail, gathered, rejects, evidence.agents.len()),
+            Ok(gathered) => of_time(&guardrail, gathered, rejects, evidence.agents.len()),
             Err(why) => {
                 let sentence = format!("{}: too few blocks to say anything yet ({why}).", guardrail.name);
                 Reason::new("L3", &guardrail.name, sentence)
@@ -123,6 +123,8 @@ fn about(guardrail: &Guardrail) -> String {
         Quantity::CriticalHidden => "the share of critical processes hidden".to_owned(),
         Quantity::Collisions => "the number of colliding identities".to_owned(),
         Quantity::Failures => "the number of failed batches".to_owned(),
+        Quantity::Undelivered => "the share of points not delivered".to_owned(),
+        Quantity::WireBytesPerPoint => "the change of bytes on the wire for a point".to_owned(),
         Quantity::NanosPerPoint => "the change of time for a point".to_owned(),
         Quantity::LatencyP99 => "the change of what 99 of 100 batches wait".to_owned(),
     }
@@ -131,7 +133,9 @@ fn about(guardrail: &Guardrail) -> String {
 fn shown(quantity: Quantity, figure: f64) -> String {
     match quantity {
         Quantity::Collisions | Quantity::Failures => format!("{figure}"),
-        Quantity::SeriesLost | Quantity::CriticalHidden => format!("{:.2} %", 100.0 * figure),
+        Quantity::SeriesLost | Quantity::CriticalHidden | Quantity::Undelivered => {
+            format!("{:.2} %", 100.0 * figure)
+        }
         _ => format!("{:+.2} %", 100.0 * figure),
     }
 }

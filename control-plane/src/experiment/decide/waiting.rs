@@ -15,6 +15,17 @@ pub fn waiting(evidence: &Evidence, spec: &Spec, needed: u32, now: UnixMillis) -
     if behind.len() <= allowed && enough >= policy.min_hosts as usize && enough > 0 {
         return None;
     }
+    let void: Vec<&AgentEvidence> = evidence.agents.iter().filter(|agent| !agent.void.is_empty()).collect();
+    if !void.is_empty() {
+        let hosts: Vec<String> = void.iter().map(|agent| agent.host.clone()).collect();
+        let names = void.iter().flat_map(|agent| agent.void.iter().cloned()).collect();
+        let sentence = format!(
+            "The split lost units on {}: horizons in which it did are void, and too few are left.",
+            listed(&hosts)
+        );
+        let reason = Reason::new("audit", "assignment", sentence).about(hosts, names);
+        return Some(Verdict { verb: Verb::Hold, reasons: vec![reason] });
+    }
     let patience = spec.report_every * 2 + spec.window * 2 + Duration::from_secs(2);
     let missing: Vec<&&AgentEvidence> =
         behind.iter().filter(|agent| agent.last_seen.is_none_or(|seen| seen.plus(patience) < now)).collect();

@@ -1,0 +1,80 @@
+//! The values that both variants show of a metric under a lens, and how far they lie apart.
+//!
+//! Distances describe and decide nothing. They stand beside what an A/A comparison would give: of a pipeline with itself
+//! nothing, for both see the same points; and of two independent samples of this size, the 95 % quantile of the PSI.
+
+use drift::{Deciles, Distribution, Values, kolmogorov_smirnov, wasserstein};
+use serde::{Deserialize, Serialize};
+
+/// The shares of values below which a report says what lies.
+pub const QUANTILES: [f64; 5] = [0.1, 0.5, 0.9, 0.99, 1.0];
+
+/// One metric's values, baseline and candidate, a series and window each; see [`drift::Values`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sketches(pub [Values; 2]);
+
+impl Sketches {
+    pub fn add(&mut self, variant: usize, value: f64) {
+        // What is no number, or one too many, is not part of a description.
+        let _ = self.0[variant].add(value);
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            let _ = mine.merge(theirs);
+        }
+    }
+
+    pub fn report(&self, metric: &str) -> DistributionReport {
+        let [baseline, candidate] = &self.0;
+        let quantiles =
+            [baseline, candidate].map(|values| QUANTILES.map(|q| values.quantile(q).unwrap_or(0.0)));
+        let both = Distribution::try_from(baseline).ok().zip(Distribution::try_from(candidate).ok());
+        let distances = both.map(|(b, c)| {
+            let deciles = Deciles::new(&b, &c);
+            Distances {
+                wasserstein: wasserstein(&b, &c),
+                kolmogorov_smirnov: kolmogorov_smirnov(&b, &c),
+                jensen_shannon: deciles.jensen_shannon(),
+                psi: deciles.psi(),
+                psi_of_equals: deciles.psi_null_95(),
+            }
+        });
+        DistributionReport {
+            metric: metric.to_owned(),
+            count: [baseline.count(), candidate.count()],
+            quantiles,
+            distances: distances.filter(|distances| distances.wasserstein.is_finite()),
+        }
+    }
+}
+
+/// What both variants show of a metric.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DistributionReport {
+    /// The metric; values are in its unit, counters as increases a window.
+    pub metric: String,
+    /// Values, baseline and candidate.
+    pub count: [u64; 2],
+    /// Below which value the shares of [`QUANTILES`] lie, within 2 %, baseline and candidate.
+    pub quantiles: [[f64; 5]; 2],
+    /// How far they lie apart; nothing where one of them has no value.
+    pub distances: Option<Distances>,
+}
+
+/// See the module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Distances {
+    /// How far values would have to be moved on average, in the metric's unit.
+    pub wasserstein: f64,
+    /// The largest difference of the cumulative shares.
+    pub kolmogorov_smirnov: f64,
+    /// The Jensen–Shannon distance on the baseline's deciles, nats.
+    pub jensen_shannon: f64,
+    /// The population stability index on the baseline's deciles.
+    pub psi: f64,
+    /// What the index of two independent samples of these sizes from one distribution stays below in 95 of 100.
+    pub psi_of_equals: f64,
+}
