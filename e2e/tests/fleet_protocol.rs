@@ -55,6 +55,23 @@ async fn answer(socket: &mut Socket) -> Result<ServerToAgent> {
 }
 
 #[tokio::test]
+async fn an_agent_that_is_deleted_is_shown_the_door_and_its_credential_is_worth_nothing() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start(dir.path()).await?;
+    let (uid, credential) = enrolled(&control_plane).await?;
+    let mut open = socket(&control_plane, &credential).await?;
+    control_plane.expect("DELETE", &format!("/api/v1/agents/{uid}"), None, 204).await?;
+    let closed = tokio::time::timeout(std::time::Duration::from_secs(5), open.next()).await?;
+    let Some(Ok(Message::Close(Some(frame)))) = closed else {
+        anyhow::bail!("expected a close, got {closed:?}")
+    };
+    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1008, "enrolled no more"));
+    let refused = socket(&control_plane, &credential).await.expect_err("refused");
+    assert!(matches!(refused, Error::Http(answer) if answer.status() == 401));
+    Ok(())
+}
+
+#[tokio::test]
 async fn opamp_answers_every_message_and_refuses_what_is_none() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let control_plane = ControlPlane::start(dir.path()).await?;

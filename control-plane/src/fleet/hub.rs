@@ -29,6 +29,8 @@ pub struct Session {
     pub offer: Notify,
     /// Ends it: the same agent has connected again.
     pub superseded: Notify,
+    /// Ends it: the agent is enrolled no more.
+    pub dismissed: Notify,
 }
 
 impl Hub {
@@ -53,6 +55,13 @@ impl Hub {
             sessions.remove(&(tenant, agent));
         }
         last
+    }
+
+    /// An agent is enrolled no more.
+    pub fn dismiss(&self, tenant: TenantId, agent: AgentUid) {
+        if let Some(session) = self.sessions().remove(&(tenant, agent)) {
+            session.dismissed.notify_one();
+        }
     }
 
     /// Whether an agent is connected.

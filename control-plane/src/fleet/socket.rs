@@ -119,6 +119,7 @@ async fn talk(
                 Err(error) => Err(error),
             },
             () = session.superseded.notified() => return Some(close(close_code::POLICY, "connected elsewhere")),
+            () = session.dismissed.notified() => return Some(close(close_code::POLICY, "enrolled no more")),
             () = state.stopped() => return Some(close(close_code::RESTART, "restarting")),
             () = tokio::time::sleep_until(heard + SILENCE) => return Some(close(close_code::AWAY, "nothing heard")),
         };

@@ -137,5 +137,6 @@ async fn delete(
     let object = format!("agent/{uid}");
     audit::record(&mut tx, now, actor.tenant_id, &actor, "agent.delete", &object, &json!({})).await?;
     tx.commit().await?;
+    state.hub.dismiss(actor.tenant_id, uid);
     Ok(StatusCode::NO_CONTENT)
 }
