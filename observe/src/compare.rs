@@ -11,6 +11,7 @@ use crate::delivery::DeliveryReport;
 use crate::distribution::DistributionReport;
 use crate::fate::{Fate, Record};
 use crate::label::Label;
+use crate::lens::{LensFunction, Members};
 use crate::{Price, RuleReport, Settings, Summary, Variant, Volume};
 
 /// What both variants made of the same input.
@@ -140,10 +141,16 @@ pub struct SeriesSample {
 pub struct LensReport {
     /// Its name.
     pub name: String,
-    /// Metric it sums.
+    /// Metric it looks at.
     pub metric: String,
-    /// Attribute it sums by.
+    /// Attribute it groups by.
     pub group_by: String,
+    /// What the series of a group come to.
+    #[serde(default)]
+    pub function: LensFunction,
+    /// Series that enter it, baseline and candidate.
+    #[serde(default)]
+    pub members: [u64; 2],
     /// All groups together.
     pub total: LensError,
     /// Groups.
@@ -162,9 +169,9 @@ pub struct LensReport {
 pub struct LensError {
     /// The group; empty for the total.
     pub group: String,
-    /// The baseline's sum, in the metric's unit.
+    /// The baseline's figure, in the metric's unit (a second, of a rate; processes, of a count).
     pub baseline: f64,
-    /// The candidate's sum.
+    /// The candidate's.
     pub candidate: f64,
     /// (candidate − baseline) / |baseline|; none where the baseline has nothing.
     pub relative_error: Option<f64>,
@@ -352,15 +359,17 @@ fn collisions(summary: &Summary) -> Vec<Collision> {
 }
 
 fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {
+    let seconds = summary.nanos as f64 / 1e9;
     let report = |(place, lens): (usize, &crate::Lens)| {
         let totals = summary.lenses.totals(place as u16);
+        let figures =
+            |of: &[Members; 2]| of.each_ref().map(|members| members.come_to(lens.function, seconds));
         let error = |group: &str, [baseline, candidate]: [f64; 2]| {
             LensError::of(group.to_owned(), baseline, candidate)
         };
-        let sum = totals.values().fold([0.0, 0.0], |sum, [a, b]| [sum[0] + a, sum[1] + b]);
-        let groups = totals.len() as u64;
+        let groups = totals.groups.iter().map(|(group, members)| (group, figures(members)));
         let mut worst: Vec<LensError> =
-            totals.iter().filter(|(_, [a, b])| a != b).map(|(group, sums)| error(group, *sums)).collect();
+            groups.filter(|(_, [a, b])| a != b).map(|(group, figures)| error(group, figures)).collect();
         let groups_that_differ = worst.len() as u64;
         worst.sort_by(|a, b| (b.baseline - b.candidate).abs().total_cmp(&(a.baseline - a.candidate).abs()));
         worst.truncate(10);
@@ -368,8 +377,10 @@ fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {
             name: lens.name.clone(),
             metric: lens.metric.clone(),
             group_by: lens.group_by.clone(),
-            total: error("", sum),
-            groups,
+            function: lens.function,
+            members: totals.all.each_ref().map(|members| members.count),
+            total: error("", figures(&totals.all)),
+            groups: totals.groups.len() as u64,
             groups_that_differ,
             worst,
             truncated: summary.lenses.truncated,

@@ -1,5 +1,6 @@
 //! Names for series: made once, when a series is first seen, and shared from then on.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use hashbrown::HashSet;
@@ -24,6 +25,13 @@ impl Process {
             executable: text("process.executable.name"),
             pid: text("process.pid"),
         }
+    }
+
+    /// A number that tells it from others.
+    pub fn number(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
     }
 }
 

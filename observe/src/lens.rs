@@ -1,8 +1,8 @@
 //! Lenses: the aggregates that people look at, e.g. memory by executable.
 //!
 //! A lens reduces in time first, per series (a gauge or a non-monotonic sum to its last value, a monotonic sum
-//! or a delta to its increase), then sums over the series of a group. Groups are bounded; what comes after the
-//! bound is counted in `_other_`.
+//! or a delta to its increase), then over the series of a group, by its function. Groups are bounded; what comes
+//! after the bound is counted in `_other_`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::label::{Labels, value_text};
 
-/// One aggregate: the sum of a metric by an attribute.
+/// One aggregate: what a metric comes to by an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lens {
     /// What reports call it.
@@ -24,22 +24,75 @@ pub struct Lens {
     pub metric: String,
     /// Attribute of the point or else of its resource.
     pub group_by: String,
+    /// What the series of a group come to.
+    #[serde(default)]
+    pub function: LensFunction,
+}
+
+/// What the series of a group come to, after each was reduced in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LensFunction {
+    /// Their sum.
+    #[default]
+    Sum,
+    /// Their mean.
+    Avg,
+    /// The largest of them.
+    Max,
+    /// How many processes they are of.
+    Count,
+    /// Their sum a second.
+    Rate,
+}
+
+impl LensFunction {
+    /// Words and what they mean.
+    pub const WORDS: [(&'static str, Self); 5] = [
+        ("sum", Self::Sum),
+        ("avg", Self::Avg),
+        ("max", Self::Max),
+        ("count", Self::Count),
+        ("rate", Self::Rate),
+    ];
+
+    /// Its word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, function)| *function == self).map_or("sum", |(word, _)| word)
+    }
+
+    /// Whether figures of different hosts add up.
+    #[must_use]
+    pub fn adds_up(self) -> bool {
+        matches!(self, Self::Sum | Self::Count | Self::Rate)
+    }
 }
 
 impl Lens {
-    /// Memory and CPU, by executable and by host.
+    /// What people look at of processes: memory, CPU, disk I/O, and how many there are, with threads and descriptors.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
-        let lens = |name: &str, metric: &str, group_by: &str| Self {
-            name: name.to_owned(),
+        const EXECUTABLE: (&str, &str) = ("by executable", "process.executable.name");
+        const HOST: (&str, &str) = ("by host", "host.name");
+        const OWNER: (&str, &str) = ("by owner", "process.owner");
+        let lens = |what: &str, metric: &str, (by, attribute): (&str, &str), function| Self {
+            name: format!("{what} {by}"),
             metric: metric.to_owned(),
-            group_by: group_by.to_owned(),
+            group_by: attribute.to_owned(),
+            function,
         };
+        let sum = LensFunction::Sum;
         vec![
-            lens("memory by executable", "process.memory.usage", "process.executable.name"),
-            lens("memory by host", "process.memory.usage", "host.name"),
-            lens("cpu by executable", "process.cpu.time", "process.executable.name"),
-            lens("cpu by host", "process.cpu.time", "host.name"),
+            lens("memory", "process.memory.usage", EXECUTABLE, sum),
+            lens("memory", "process.memory.usage", HOST, sum),
+            lens("memory", "process.memory.usage", OWNER, sum),
+            lens("cpu", "process.cpu.time", EXECUTABLE, sum),
+            lens("cpu", "process.cpu.time", HOST, sum),
+            lens("disk I/O", "process.disk.io", HOST, sum),
+            lens("processes", "process.cpu.time", EXECUTABLE, LensFunction::Count),
+            lens("threads", "process.threads", EXECUTABLE, sum),
+            lens("descriptors", "process.open_file_descriptors", EXECUTABLE, sum),
         ]
     }
 }
@@ -90,6 +143,8 @@ impl Groups {
 #[derive(Debug)]
 pub(crate) struct LensState {
     pub groups: Vec<(u16, Arc<str>)>,
+    /// The process that it is of, as its output names it.
+    pub process: u64,
     counter: Option<Counter>,
     delta: bool,
     pub value: Reduced,
@@ -102,12 +157,16 @@ pub(crate) enum Reduced {
     Last { time: u64, value: f64 },
     /// By how much it rose.
     Increase(f64),
+    /// That it was there, of this process.
+    Present(u64),
 }
 
 impl Reduced {
+    /// The number, of what is one.
     pub fn value(self) -> f64 {
         match self {
             Self::Last { value, .. } | Self::Increase(value) => value,
+            Self::Present(_) => 1.0,
         }
     }
 
@@ -122,18 +181,18 @@ impl Reduced {
             }
             // One series has one kind.
             (Self::Last { .. }, Self::Increase(_)) => *self = other,
-            (Self::Increase(_), Self::Last { .. }) => {}
+            (Self::Increase(_), Self::Last { .. }) | (Self::Present(_), _) | (_, Self::Present(_)) => {}
         }
     }
 }
 
 impl LensState {
-    pub fn new(groups: Vec<(u16, Arc<str>)>, metric: &MetricRow) -> Self {
+    pub fn new(groups: Vec<(u16, Arc<str>)>, process: u64, metric: &MetricRow) -> Self {
         let delta = metric.temporality == 1;
         let cumulative = metric.kind == MetricKind::Sum && metric.monotonic && !delta;
         let value =
             if cumulative || delta { Reduced::Increase(0.0) } else { Reduced::Last { time: 0, value: 0.0 } };
-        Self { groups, counter: cumulative.then(Counter::default), delta, value }
+        Self { groups, process, counter: cumulative.then(Counter::default), delta, value }
     }
 
     /// Forgets the window before.
@@ -152,7 +211,15 @@ impl LensState {
             }
             (Reduced::Increase(sum), None) if self.delta && value.is_finite() => *sum += value,
             (last @ Reduced::Last { .. }, _) => last.merge(Reduced::Last { time: point.time, value }),
-            (Reduced::Increase(_), None) => {}
+            (Reduced::Increase(_) | Reduced::Present(_), None | Some(_)) => {}
+        }
+    }
+
+    /// What it contributes to a lens of this function.
+    pub fn under(&self, function: LensFunction) -> Reduced {
+        match function {
+            LensFunction::Count => Reduced::Present(self.process),
+            _ => self.value,
         }
     }
 }
@@ -186,15 +253,58 @@ impl LensTable {
         self.truncated |= other.truncated;
     }
 
-    /// Sums by group, baseline and candidate, of one lens. Summed in the order of identities, so that equal
-    /// series give equal sums to the last bit.
-    pub fn totals(&self, lens: u16) -> BTreeMap<Arc<str>, [f64; 2]> {
+    /// What the groups of one lens come to, baseline and candidate. Added up in the order of identities, so that equal
+    /// series give equal figures to the last bit.
+    pub fn totals(&self, lens: u16) -> Totals {
         let mut entries: Vec<_> = self.entries.iter().filter(|((_, of, _), _)| *of == lens).collect();
         entries.sort_unstable_by_key(|(key, _)| **key);
-        let mut totals: BTreeMap<Arc<str>, [f64; 2]> = BTreeMap::new();
+        let mut totals = Totals::default();
         for ((variant, _, _), (group, value)) in entries {
-            totals.entry(group.clone()).or_default()[usize::from(*variant)] += value.value();
+            let at = usize::from(*variant);
+            totals.groups.entry(group.clone()).or_default()[at].add(*value);
+            totals.all[at].add(*value);
         }
         totals
+    }
+}
+
+/// The groups of a lens, and all of them together.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    pub groups: BTreeMap<Arc<str>, [Members; 2]>,
+    pub all: [Members; 2],
+}
+
+/// The series of a group.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    pub count: u64,
+    sum: f64,
+    max: Option<f64>,
+    processes: HashSet<u64>,
+}
+
+impl Members {
+    fn add(&mut self, value: Reduced) {
+        self.count += 1;
+        if let Reduced::Present(process) = value {
+            self.processes.insert(process);
+        }
+        let value = value.value();
+        self.sum += value;
+        self.max = Some(self.max.map_or(value, |max| max.max(value)));
+    }
+
+    /// What they come to, over so many seconds.
+    pub fn come_to(&self, function: LensFunction, seconds: f64) -> f64 {
+        match function {
+            LensFunction::Sum => self.sum,
+            LensFunction::Avg if self.count > 0 => self.sum / self.count as f64,
+            LensFunction::Avg => 0.0,
+            LensFunction::Max => self.max.unwrap_or(0.0),
+            LensFunction::Count => self.processes.len() as f64,
+            LensFunction::Rate if seconds > 0.0 => self.sum / seconds,
+            LensFunction::Rate => 0.0,
+        }
     }
 }

@@ -44,7 +44,7 @@ pub use critical::{Critical, Granularity};
 pub use delivery::{Delivery, DeliveryReport};
 pub use distribution::{Distances, DistributionReport, QUANTILES};
 pub use evidence::{Evidence, Experiment, Horizon, Report, WindowRow};
-pub use lens::Lens;
+pub use lens::{Lens, LensFunction};
 pub use observer::Observer;
 pub use rules::RuleReport;
 pub use settings::Settings;

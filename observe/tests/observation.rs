@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use observe::{
-    Comparison, Critical, Delivery, DeliveryReport, Evidence, Experiment, Granularity, Observer, Price,
-    Settings, Summary, Variant,
+    Comparison, Critical, Delivery, DeliveryReport, Evidence, Experiment, Granularity, Lens, LensFunction,
+    Observer, Price, Settings, Summary, Variant,
 };
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
@@ -98,7 +98,9 @@ fn a_candidate_that_is_the_baseline_differs_by_exactly_nothing() {
         assert!(
             comparison.coverage.critical > 0 && comparison.coverage.candidate == comparison.coverage.critical
         );
-        assert!(comparison.lenses.iter().all(|lens| lens.total.baseline > 0.0));
+        // The scraper does not send threads and descriptors unless it is asked to.
+        let shown = comparison.lenses.iter().filter(|lens| lens.groups > 0);
+        assert_eq!(shown.filter(|lens| lens.total.baseline > 0.0).count(), 7);
     }
 }
 
@@ -125,6 +127,68 @@ fn a_saving_that_the_backend_would_not_show_is_not_counted() {
     assert!(one < 20 && saved == 0, "{saved} of {one}");
     let (by_name, saved) = active_saved(Some(&["process.executable.name"]), by_executable);
     assert!(one < by_name && by_name < all && saved > 0, "{saved} of {by_name}");
+}
+
+#[test]
+fn a_lens_shows_what_its_function_makes_of_a_group() {
+    let lens = |function| Lens {
+        name: function_name(function),
+        metric: "process.memory.usage".to_owned(),
+        group_by: "process.executable.name".to_owned(),
+        function,
+    };
+    let lenses: Vec<Lens> = LensFunction::WORDS.iter().map(|(_, function)| lens(*function)).collect();
+    let one = "filter/one: { metrics: { datapoint: ['value_int < 1000000000000 and resource.attributes[\"process.pid\"] == 300'] } }";
+    let mut bench = Bench::with(Settings { lenses, ..Settings::default() }, &[], &[one]);
+    let mut scraped = host(Profile::Realistic);
+    bench.run(&mut scraped, 3);
+    let request = scraped.scrape(START + 21 * SECOND);
+    let memory: Vec<f64> = values_of(&request, "process.memory.usage");
+    let comparison = bench.comparison();
+    let total = |function: LensFunction| {
+        let found =
+            comparison.lenses.iter().find(|lens| lens.name == function_name(function)).expect("a lens");
+        (found.total.baseline, found.members[0])
+    };
+    let (sum, n): (f64, usize) = (memory.iter().sum(), memory.len());
+    assert_eq!(total(LensFunction::Sum), (sum, n as u64));
+    assert!((total(LensFunction::Avg).0 - sum / n as f64).abs() < 1.0);
+    assert_eq!(total(LensFunction::Max).0, memory.iter().copied().fold(0.0, f64::max));
+    assert_eq!(total(LensFunction::Count).0, n as f64, "a process each");
+    assert!((total(LensFunction::Rate).0 * comparison.seconds - sum).abs() < 1.0);
+}
+
+fn function_name(function: LensFunction) -> String {
+    format!("memory, {}", function.name())
+}
+
+/// The values of a metric's points.
+fn values_of(request: &ExportMetricsServiceRequest, name: &str) -> Vec<f64> {
+    let metrics = request.resource_metrics.iter().flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics);
+    let sums = metrics.filter(|metric| metric.name == name).filter_map(|metric| match &metric.data {
+        Some(Data::Sum(sum)) => Some(&sum.data_points),
+        Some(Data::Gauge(gauge)) => Some(&gauge.data_points),
+        _ => None,
+    });
+    let points = sums.flatten().filter_map(|point| point.value);
+    let number = |value| match value {
+        Value::AsInt(number) => number as f64,
+        Value::AsDouble(number) => number,
+    };
+    points.map(number).collect()
+}
+
+#[test]
+fn the_default_lenses_count_processes_and_do_not_depend_on_how_many_series_each_has() {
+    let mut bench =
+        Bench::new(&[], &["filter/wait: { metrics: { datapoint: ['attributes[\"state\"] == \"wait\"'] } }"]);
+    bench.run(&mut host(Profile::Realistic), 3);
+    let comparison = bench.comparison();
+    let lens = |name: &str| comparison.lenses.iter().find(|lens| lens.name == name).expect("a default lens");
+    let processes = lens("processes by executable");
+    assert_eq!((processes.total.relative_error, processes.groups_that_differ), (Some(0.0), 0));
+    assert_eq!(processes.total.baseline, processes.members[0] as f64 / 3.0, "three states each");
+    assert!(lens("memory by owner").total.baseline > 0.0 && lens("disk I/O by host").groups == 1);
 }
 
 #[test]

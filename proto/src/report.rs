@@ -4,8 +4,8 @@
 //! so that no sender can claim a saving that its own counts do not show.
 
 use observe::{
-    Collision, Comparison, Coverage, LensError, LensReport, Missing, NamedCount, Price, SeriesSample,
-    Vanished, Volume,
+    Collision, Comparison, Coverage, LensError, LensFunction, LensReport, Missing, NamedCount, Price,
+    SeriesSample, Vanished, Volume,
 };
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -237,11 +237,22 @@ fn lens(from: &LensReport) -> v1::LensReport {
         groups_that_differ: from.groups_that_differ,
         worst: from.worst.iter().take(3).map(lens_error).collect(),
         truncated: from.truncated,
+        function: from.function.name().to_owned(),
+        baseline_members: from.members[0],
+        candidate_members: from.members[1],
     }
 }
 
 fn read_lens(from: v1::LensReport) -> Result<LensReport, Invalid> {
+    let known = LensFunction::WORDS.iter().find(|(word, _)| *word == from.function);
+    let function = match known {
+        Some((_, function)) => *function,
+        None if from.function.is_empty() => LensFunction::Sum,
+        None => return Err(Invalid::Value("a lens's function is sum, avg, max, count or rate")),
+    };
     Ok(LensReport {
+        function,
+        members: [from.baseline_members, from.candidate_members],
         name: from.name,
         metric: from.metric,
         group_by: from.group_by,

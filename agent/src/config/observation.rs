@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use observe::{Critical, Granularity, Lens, Price};
+use observe::{Critical, Granularity, Lens, LensFunction, Price};
 use pipelines::yaml::{Fields, Node, Problem, keep};
 
 /// What the file says about measuring; the plans add how long they hold and warm up.
@@ -41,8 +41,10 @@ fn lens(node: &Node, problems: &mut Vec<Problem>) -> Option<Lens> {
     let mut fields = keep(node.map(), problems)?;
     let mut text = |key| keep(fields.required(key).and_then(Node::text), problems).map(str::to_owned);
     let (name, metric, group_by) = (text("name"), text("metric"), text("group_by"));
+    let function = fields.take("function").map(|node| node.one_of("function", &LensFunction::WORDS));
+    let function = function.map_or(Some(LensFunction::Sum), |read| keep(read, problems));
     fields.finish(problems);
-    Some(Lens { name: name?, metric: metric?, group_by: group_by? })
+    Some(Lens { name: name?, metric: metric?, group_by: group_by?, function: function? })
 }
 
 fn critical(node: &Node, problems: &mut Vec<Problem>) -> Option<Critical> {

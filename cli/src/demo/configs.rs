@@ -100,6 +100,13 @@ pub fn experiment(candidate: &Candidate) -> Value {
         "weights_bp": [2_500, 5_000, 10_000],
         "window": "2s",
         "report_every": "4s",
+        "lenses": [
+            { "name": "memory by executable", "metric": "process.memory.usage", "group_by": "process.executable.name" },
+            { "name": "memory by host", "metric": "process.memory.usage", "group_by": "host.name" },
+            { "name": "cpu by executable", "metric": "process.cpu.time", "group_by": "process.executable.name" },
+            { "name": "processes by executable", "metric": "process.cpu.time", "group_by": "process.executable.name",
+              "function": "count" },
+        ],
         "critical": [{
             "executables": CRITICAL, "metrics": ["process.cpu.time", "process.memory.usage"], "granularity": "process",
         }],

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use observe::{Comparison, Count};
+use observe::{Comparison, Count, LensFunction, LensReport};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -63,7 +63,7 @@ pub struct Figures {
 pub struct LensFigure {
     /// Its name.
     pub name: String,
-    /// The baseline's sum.
+    /// The baseline's figure.
     pub baseline: f64,
     /// The candidate's.
     pub candidate: f64,
@@ -75,17 +75,15 @@ impl Figures {
     /// Adds up comparisons of different agents.
     pub fn of<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>) -> Self {
         let mut sum = Self { exact: true, ..Self::default() };
-        let mut lenses: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
+        let mut lenses: BTreeMap<&str, Vec<&LensReport>> = BTreeMap::new();
         for comparison in comparisons {
             sum.add(comparison);
             for lens in &comparison.lenses {
-                let [baseline, candidate] = lenses.entry(&lens.name).or_default();
-                *baseline += lens.total.baseline;
-                *candidate += lens.total.candidate;
+                lenses.entry(&lens.name).or_default().push(lens);
             }
         }
         sum.exact &= sum.agents > 0;
-        sum.lenses = lenses.into_iter().map(|(name, sums)| LensFigure::of(name, sums)).collect();
+        sum.lenses = lenses.into_iter().map(|(name, hosts)| LensFigure::of(name, &hosts)).collect();
         sum.saving_series = saved(sum.series[0] as f64, sum.series[1] as f64);
         sum.saving_bytes = saved(sum.bytes[0] as f64, sum.bytes[1] as f64);
         sum.saving_points = saved(sum.points[0] as f64, sum.points[1] as f64);
@@ -136,9 +134,24 @@ impl Figures {
 }
 
 impl LensFigure {
-    fn of(name: &str, [baseline, candidate]: [f64; 2]) -> Self {
+    fn of(name: &str, hosts: &[&LensReport]) -> Self {
+        let [baseline, candidate] = [0, 1].map(|at| over_hosts(hosts, at));
         let relative_error = (baseline != 0.0).then(|| (candidate - baseline) / baseline.abs());
         Self { name: name.to_owned(), baseline, candidate, relative_error }
+    }
+}
+
+/// What the totals of one lens on different hosts come to together.
+fn over_hosts(hosts: &[&LensReport], at: usize) -> f64 {
+    let totals = || hosts.iter().map(|lens| [lens.total.baseline, lens.total.candidate][at]);
+    let members = || hosts.iter().map(|lens| lens.members[at] as f64);
+    match hosts.first().map(|lens| lens.function) {
+        Some(LensFunction::Max) => totals().fold(0.0, f64::max),
+        Some(LensFunction::Avg) => {
+            let all: f64 = members().sum();
+            if all > 0.0 { totals().zip(members()).map(|(mean, n)| mean * n).sum::<f64>() / all } else { 0.0 }
+        }
+        _ => totals().sum(),
     }
 }
 

@@ -159,7 +159,9 @@ impl Quantity {
         let of_lens = || found.lenses.iter().find(|one| Some(one.name.as_str()) == lens);
         Some(match self {
             Self::LensTotal => {
-                of_lens().map(|lens| Part::Pair([lens.total.baseline, lens.total.candidate]))?
+                let lens = of_lens()?;
+                let pair = [lens.total.baseline, lens.total.candidate];
+                if lens.function.adds_up() { Part::Pair(pair) } else { Part::Worst(relative(pair)?) }
             }
             Self::LensGroup => Part::Worst(worst_group(&of_lens()?.worst)?.relative_error?),
             Self::Series => pair(b.series.value, c.series.value),

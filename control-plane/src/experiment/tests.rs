@@ -167,6 +167,8 @@ fn good() -> Comparison {
         name: "memory by executable".into(),
         metric: "process.memory.usage".into(),
         group_by: "process.executable.name".into(),
+        function: observe::LensFunction::Sum,
+        members: [0, 0],
         total: LensError::of(String::new(), 100.0, 99.5),
         groups: 3,
         groups_that_differ: 1,

@@ -44,7 +44,9 @@ impl Observer {
             summary.output_series[at].insert(row.identity);
             if let Some(lens) = table.lenses.get(row.lens as usize) {
                 for (of, group) in &lens.groups {
-                    summary.lenses.add((at as u8, *of, row.identity), group, lens.value);
+                    let function = self.settings.lenses.get(usize::from(*of)).map(|lens| lens.function);
+                    let value = lens.under(function.unwrap_or_default());
+                    summary.lenses.add((at as u8, *of, row.identity), group, value);
                 }
                 if let Some((first, _)) = lens.groups.first() {
                     summary.values.entry(*first).or_default().add(at, lens.value.value());

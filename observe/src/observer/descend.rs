@@ -9,6 +9,7 @@ use super::Observer;
 use crate::Variant;
 use crate::collision::{Collision, Writers};
 use crate::fate::Fate;
+use crate::label::Process;
 use crate::lens::LensState;
 use crate::outputs::Names;
 use crate::series::{NONE, UNTRACKED};
@@ -166,7 +167,10 @@ impl Observer {
             return UNTRACKED;
         }
         let groups = self.groups.of(&mut self.labels, output, resource.attrs, metric, point);
-        let lens = (!groups.is_empty()).then(|| LensState::new(groups, metric));
+        let lens = (!groups.is_empty()).then(|| {
+            let shown = Process::of(output, resource.attrs);
+            LensState::new(groups, shown.number(), metric)
+        });
         let process = self.series.labels.get(writer as usize).map(|label| label.process.clone());
         let names = Names::of(output, resource.attrs, point.attrs, process.as_deref());
         let billed = self.settings.price.billed(output, resource.attrs, metric, point);

@@ -92,6 +92,8 @@ fn full() -> Comparison {
                 name: name("lens", at),
                 metric: name("metric", at),
                 group_by: "process.executable.name".into(),
+                function: observe::LensFunction::WORDS[at as usize % 5].1,
+                members: [300 * at, 299],
                 total: error(at),
                 groups: 300,
                 groups_that_differ: 299,
@@ -157,6 +159,8 @@ fn what_was_found_reads_back() {
     assert_eq!(read.horizon.saving, sent.horizon.saving);
     assert_eq!(read.horizon.baseline, sent.horizon.baseline);
     assert_eq!(read.horizon.lenses[3].total, sent.horizon.lenses[3].total);
+    assert_eq!(read.horizon.lenses[3].function, sent.horizon.lenses[3].function);
+    assert_eq!(read.horizon.lenses[3].members, sent.horizon.lenses[3].members);
     assert_eq!(read.horizon.coverage.critical, 150);
     assert_eq!(read.horizon.distributions[..], sent.horizon.distributions[..8]);
     assert_eq!((&read.horizon.missing, &read.horizon.price), (&sent.horizon.missing, &sent.horizon.price));

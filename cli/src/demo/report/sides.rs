@@ -1,6 +1,6 @@
 //! Both pipelines side by side: volume and cost, the aggregates people look at, and what the agents cost.
 
-use observe::{Comparison, LensReport, VariantReport};
+use observe::{Comparison, LensFunction, LensReport, VariantReport};
 
 use super::Act;
 use super::verdict::saved;
@@ -58,6 +58,7 @@ pub fn lenses(act: &Act) -> String {
 
 fn lens_row(agent: &str, lens: &LensReport) -> Vec<String> {
     let unit = |value: f64| match lens.metric.as_str() {
+        _ if lens.function == LensFunction::Count => short(value),
         "process.cpu.time" => format!("{value:.2} s"),
         "process.memory.usage" => bytes(value),
         _ => short(value),

@@ -30,6 +30,8 @@ fn lens(name: &str, metric: &str, candidate: f64) -> LensReport {
         name: name.to_owned(),
         metric: metric.to_owned(),
         group_by: "process.executable.name".to_owned(),
+        function: observe::LensFunction::Sum,
+        members: [0, 0],
         total: error(""),
         groups: 12,
         groups_that_differ: differ,

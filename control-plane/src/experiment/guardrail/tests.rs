@@ -30,6 +30,8 @@ fn host(series: u64, kept: f64) -> Comparison {
             name: "memory".to_owned(),
             metric: "process.memory.usage".to_owned(),
             group_by: "process.executable.name".to_owned(),
+            function: observe::LensFunction::Sum,
+            members: [0, 0],
             total: error("", series as f64, series as f64 * 0.99),
             groups: 3,
             groups_that_differ: 2,
