@@ -32,10 +32,8 @@ impl Guard {
         let average = |of: fn(&Blocking) -> f64| alone.iter().map(of).sum::<f64>() / members as f64;
         let phi = average(|blocking| blocking.phi);
         let of_mean = Blocking::of(phi, estimate(&|window| mean(&window[..members]))?.deviation, window)?;
-        let of_hosts: Vec<Blocking> = alone
-            .iter()
-            .map(|alone| Blocking::of(phi, alone.deviation, window))
-            .collect::<Result<_, _>>()?;
+        let of_hosts: Vec<Blocking> =
+            alone.iter().map(|alone| Blocking::of(phi, alone.deviation, window)).collect::<Result<_, _>>()?;
         let weights = of_hosts.iter().enumerate().map(|(host, blocking)| (host, 1.0, blocking.clip));
         let mut fleet = Fleet::start(Side::Higher, of_mean.clip, weights)?;
         let of_late = Blocking::of(phi, average(|blocking| blocking.deviation), window)?;
@@ -47,7 +45,12 @@ impl Guard {
     }
 
     /// Takes in the next window of the hosts that are there; whether a block ended with it, so that one may look.
-    pub fn see(&mut self, index: u64, window: &[f64], is_there: impl Fn(usize) -> bool) -> Result<bool, Error> {
+    pub fn see(
+        &mut self,
+        index: u64,
+        window: &[f64],
+        is_there: impl Fn(usize) -> bool,
+    ) -> Result<bool, Error> {
         let (mut ended, mut sum, mut there) = (false, 0.0, 0_u32);
         for (host, (blocks, value)) in self.hosts.iter_mut().zip(window).enumerate() {
             if !is_there(host) {

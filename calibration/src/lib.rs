@@ -14,6 +14,7 @@ mod run;
 mod scenario;
 mod world;
 
+pub use drift::Alpha;
 pub use error::Error;
 pub use noise::Noise;
 pub use plan::{Answer, MinimumTimes, Question};

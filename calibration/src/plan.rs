@@ -38,6 +38,8 @@ pub struct Question {
 /// What the runs of a [`Question`] say. Times are minutes from the step's start.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
+    /// Length of the mirror step, in which scatter and memory are estimated.
+    pub mirror_minutes: f64,
     /// Length of a block: what is looked at is a mean over it.
     pub block_minutes: f64,
     /// The soonest that the rule can fire at all, whatever happens.
@@ -99,9 +101,11 @@ impl Question {
         let [nothing, effect] = self.scenarios()?;
         let minutes = |windows: u64| windows as f64 * self.window.as_secs_f64() / 60.0;
         let block = Blocking::of(self.phi, 1.0, self.window)?.windows.get();
-        let soonest =
-            |share: f64| minimum_blocks(self.alpha, share).map(|blocks| minutes(blocks.saturating_mul(block)));
+        let soonest = |share: f64| {
+            minimum_blocks(self.alpha, share).map(|blocks| minutes(blocks.saturating_mul(block)))
+        };
         Ok(Answer {
+            mirror_minutes: minutes(nothing.mirror),
             block_minutes: minutes(block),
             minimum: MinimumTimes {
                 everywhere_minutes: soonest(1.0),

@@ -71,9 +71,10 @@ impl Row {
     /// None where too few runs say nothing.
     #[must_use]
     pub fn keeps_its_promise(&self) -> Option<bool> {
-        let kept = self.false_alarm_rate.is_none_or(|rate| {
-            rate <= FALSE_ALARMS[0] && self.interval[1] <= FALSE_ALARMS[1]
-        }) && self.found_rate.is_none_or(|rate| rate >= FOUND);
+        let kept = self
+            .false_alarm_rate
+            .is_none_or(|rate| rate <= FALSE_ALARMS[0] && self.interval[1] <= FALSE_ALARMS[1])
+            && self.found_rate.is_none_or(|rate| rate >= FOUND);
         (self.runs >= ENOUGH_RUNS).then_some(kept)
     }
 }

@@ -150,7 +150,8 @@ pub fn table(alpha: Alpha) -> Vec<Scenario> {
     let quantities = QUANTITIES;
     let name = format!("e-BH over {QUANTITIES} quantities, φ = 0.6");
     rows.push(Scenario { quantities, ..new(name, usual) });
-    let name = format!("e-BH over {QUANTITIES} quantities, hosts that differ, share, come and go, diurnal cycle");
+    let name =
+        format!("e-BH over {QUANTITIES} quantities, hosts that differ, share, come and go, diurnal cycle");
     rows.push(Scenario { name, quantities, ..all });
     for (by, hosts, called) in [(0.2, HOSTS, "0.2σ everywhere"), (2.0, 1, "one host of 20 by 2σ")] {
         for phi in [0.0, 0.6, 0.9] {
@@ -158,5 +159,8 @@ pub fn table(alpha: Alpha) -> Vec<Scenario> {
             rows.push(Scenario { shift: Some(Shift { by, hosts }), ..new(name, same(Noise::Gaussian, phi)) });
         }
     }
+    let shift = Some(Shift { by: 0.2, hosts: HOSTS });
+    let name = format!("e-BH, 0.2σ everywhere in one of {QUANTITIES} quantities, φ = 0.6");
+    rows.push(Scenario { shift, quantities, ..new(name, usual) });
     rows
 }

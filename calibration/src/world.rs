@@ -7,8 +7,8 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 
-use crate::scenario::{Laws, Scenario};
 use crate::Noise;
+use crate::scenario::{Laws, Scenario};
 
 /// One quantity on all hosts.
 pub(crate) struct World {

@@ -11,6 +11,11 @@ fn alpha() -> Alpha {
     Alpha::new(0.05).unwrap()
 }
 
+/// Forty quantities take forty times as long.
+fn few(scenario: &Scenario, runs: u64) -> Vec<Outcome> {
+    outcomes(scenario, if scenario.quantities > 1 { runs / 10 } else { runs })
+}
+
 fn outcomes(scenario: &Scenario, runs: u64) -> Vec<Outcome> {
     (0..runs).map(|number| run(scenario, 1, number).unwrap()).collect()
 }
@@ -18,8 +23,7 @@ fn outcomes(scenario: &Scenario, runs: u64) -> Vec<Outcome> {
 #[test]
 fn a_day_without_drift_hardly_ever_alarms_whatever_the_fleet() {
     for scenario in table(alpha()).into_iter().filter(|scenario| scenario.kind() == Kind::AA) {
-        let runs = if scenario.quantities > 1 { 10 } else { 100 };
-        let row = Row::of(&scenario, &outcomes(&scenario, runs));
+        let row = Row::of(&scenario, &few(&scenario, 100));
         assert!(row.false_alarm_rate.unwrap() <= 0.05, "{row:?}");
         assert_eq!((row.found_rate, row.median_minutes), (None, None), "{row:?}");
     }
@@ -31,7 +35,7 @@ fn a_small_shift_everywhere_and_one_broken_host_are_found_within_the_day() {
     let medians = [("0.2σ everywhere, φ = 0.6", 390.0), ("0.2σ everywhere, φ = 0.9", 858.0)];
     let broken = [("one host of 20 by 2σ, φ = 0.6", 420.0), ("one host of 20 by 2σ, φ = 0.9", 702.0)];
     let shifts = table(alpha()).into_iter().filter(|scenario| scenario.kind() == Kind::Shift);
-    let rows: Vec<Row> = shifts.map(|scenario| Row::of(&scenario, &outcomes(&scenario, 200))).collect();
+    let rows: Vec<Row> = shifts.map(|scenario| Row::of(&scenario, &few(&scenario, 200))).collect();
     assert!(rows.iter().all(|row| row.found_rate.unwrap() >= 0.99), "{rows:#?}");
     for (name, median) in medians.into_iter().chain(broken) {
         let row = rows.iter().find(|row| row.scenario == name).unwrap();
