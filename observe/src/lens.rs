@@ -11,6 +11,7 @@ use drift::Counter;
 use hashbrown::{HashMap, HashSet};
 use pipelines::Batch;
 use pipelines::batch::{MetricKind, MetricRow, PointRow, Rows};
+use pipelines::yaml::{Node, Problem, keep};
 use serde::{Deserialize, Serialize};
 
 use crate::label::{Labels, value_text};
@@ -27,6 +28,15 @@ pub struct Lens {
 }
 
 impl Lens {
+    /// Of a map with `name`, `metric` and `group_by`; what is wrong goes to `problems`.
+    pub fn read(node: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        let mut fields = keep(node.map(), problems)?;
+        let mut text = |key| keep(fields.required(key).and_then(Node::text), problems).map(str::to_owned);
+        let (name, metric, group_by) = (text("name"), text("metric"), text("group_by"));
+        fields.finish(problems);
+        Some(Self { name: name?, metric: metric?, group_by: group_by? })
+    }
+
     /// Memory and CPU, by executable and by host.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
