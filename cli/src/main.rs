@@ -1,14 +1,17 @@
 //! The `phoenix` command: one file per subcommand.
 
+mod calibrate;
 mod counts_endpoint;
 mod demo;
 mod output;
 mod pipeline;
+mod plan;
 mod remote;
 mod simulate;
 mod sink;
 mod stop;
 mod table;
+mod trials;
 
 use std::process::ExitCode;
 
@@ -24,9 +27,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Calibrate(calibrate::Args),
     Demo(demo::Args),
     #[command(subcommand)]
     Pipeline(pipeline::Command),
+    Plan(plan::Args),
     Simulate(simulate::Args),
     Sink(sink::Args),
     #[command(flatten)]
@@ -35,8 +40,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Demo(args) => serve(demo::run(args)),
         Command::Pipeline(command) => pipeline::run(command),
+        Command::Plan(args) => plan::run(&args),
         Command::Simulate(args) => serve(simulate::run(args)),
         Command::Sink(args) => serve(sink::run(args)),
         Command::Remote(command) => serve(remote::run(command)),

@@ -176,6 +176,12 @@ impl SeriesSet {
         }
     }
 
+    /// Whether nothing was ever added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(&self.0, Inner::Exact(exact) if exact.is_empty())
+    }
+
     /// Whether counts of this set are exact.
     #[must_use]
     pub fn is_exact(&self) -> bool {

@@ -262,6 +262,16 @@ impl Comparison {
     }
 }
 
+impl SeriesSample {
+    pub(crate) fn of(label: &Label) -> Self {
+        Self {
+            metric: label.metric.to_string(),
+            process: label.process.to_string(),
+            attributes: label.attributes.to_string(),
+        }
+    }
+}
+
 impl Saving {
     fn of(baseline: &VariantReport, candidate: &VariantReport) -> Self {
         Self {
@@ -319,10 +329,19 @@ fn saved(baseline: u64, candidate: u64) -> Option<f64> {
 
 /// Counts by metric and, where asked, by executable.
 fn named(summary: &Summary, by_executable: bool, belongs: impl Fn(&Record) -> bool) -> Vec<NamedCount> {
+    let records = summary.fates.records.values().filter(|record| belongs(record));
+    count_by_name(records.map(|record| &record.label), by_executable)
+}
+
+/// Counts series by metric and, where asked, by executable, heaviest first, at most 50 rows.
+pub(crate) fn count_by_name<'a>(
+    labels: impl Iterator<Item = &'a Label>,
+    by_executable: bool,
+) -> Vec<NamedCount> {
     let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    for record in summary.fates.records.values().filter(|record| belongs(record)) {
-        let executable = if by_executable { record.label.process.executable.as_str() } else { "" };
-        *counts.entry((&record.label.metric, executable)).or_default() += 1;
+    for label in labels {
+        let executable = if by_executable { label.process.executable.as_str() } else { "" };
+        *counts.entry((&label.metric, executable)).or_default() += 1;
     }
     let mut rows: Vec<NamedCount> = counts
         .into_iter()
@@ -338,13 +357,8 @@ fn named(summary: &Summary, by_executable: bool, belongs: impl Fn(&Record) -> bo
 }
 
 fn samples(summary: &Summary, belongs: impl Fn(&Record) -> bool) -> Vec<SeriesSample> {
-    let sample = |label: &Label| SeriesSample {
-        metric: label.metric.to_string(),
-        process: label.process.to_string(),
-        attributes: label.attributes.to_string(),
-    };
     let records = summary.fates.records.values().filter(|record| belongs(record));
-    let mut samples: Vec<_> = records.map(|record| sample(&record.label)).collect();
+    let mut samples: Vec<_> = records.map(|record| SeriesSample::of(&record.label)).collect();
     samples.sort_unstable();
     samples.truncate(10);
     samples

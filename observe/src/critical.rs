@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use pipelines::yaml::{Node, Problem, keep};
 use serde::{Deserialize, Serialize};
 
 use crate::label::Process;
@@ -52,6 +53,28 @@ impl Default for Critical {
 }
 
 impl Critical {
+    /// Of a map with `executables`, `metrics` and `granularity`, each as by default where it is not said; what is
+    /// wrong goes to `problems`.
+    pub fn read(node: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        let mut fields = keep(node.map(), problems)?;
+        let mut critical = Self::default();
+        if let Some(node) = fields.take("executables") {
+            critical.executables = node.texts(problems);
+        }
+        if let Some(node) = fields.take("metrics") {
+            critical.metrics = node.texts(problems);
+        }
+        if let Some(node) = fields.take("granularity") {
+            let words = [("process", Granularity::Process), ("executable", Granularity::Executable)];
+            critical.granularity = keep(node.one_of("granularity", &words), problems)?;
+        }
+        fields.finish(problems);
+        if let Some(problem) = critical.problem() {
+            problems.push(Problem::new(node.location, "this criterion says nothing").expected(problem));
+        }
+        Some(critical)
+    }
+
     /// What is wrong with the criterion, if anything.
     #[must_use]
     pub fn problem(&self) -> Option<&'static str> {

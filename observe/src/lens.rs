@@ -11,6 +11,7 @@ use drift::Counter;
 use hashbrown::{HashMap, HashSet};
 use pipelines::Batch;
 use pipelines::batch::{MetricKind, MetricRow, PointRow, Rows};
+use pipelines::yaml::{Node, Problem, keep};
 use serde::{Deserialize, Serialize};
 
 use crate::label::{Labels, value_text};
@@ -70,6 +71,17 @@ impl LensFunction {
 }
 
 impl Lens {
+    /// Of a map with `name`, `metric`, `group_by` and perhaps `function`; what is wrong goes to `problems`.
+    pub fn read(node: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+        let mut fields = keep(node.map(), problems)?;
+        let mut text = |key| keep(fields.required(key).and_then(Node::text), problems).map(str::to_owned);
+        let (name, metric, group_by) = (text("name"), text("metric"), text("group_by"));
+        let function = fields.take("function").map(|node| node.one_of("function", &LensFunction::WORDS));
+        let function = function.map_or(Some(LensFunction::Sum), |read| keep(read, problems));
+        fields.finish(problems);
+        Some(Self { name: name?, metric: metric?, group_by: group_by?, function: function? })
+    }
+
     /// What people look at of processes: memory, CPU, disk I/O, and how many there are, with threads and descriptors.
     #[must_use]
     pub fn defaults() -> Vec<Self> {

@@ -28,6 +28,7 @@ mod fate;
 mod label;
 mod lens;
 mod observer;
+pub mod offline;
 mod outputs;
 mod rules;
 mod series;
@@ -50,7 +51,7 @@ pub use rules::RuleReport;
 pub use settings::Settings;
 pub use summary::{Summary, Volume};
 
-pub use drift::{Count, LatencySummary};
+pub use drift::{Alpha, Conclusion, Count, Equivalence, EquivalenceError, LatencySummary};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use observe::{Critical, Granularity, Lens, LensFunction, Price};
+use observe::{Critical, Lens, Price};
 use pipelines::yaml::{Fields, Node, Problem, keep};
 
 /// What the file says about measuring; the plans add how long they hold and warm up.
@@ -17,10 +17,10 @@ pub fn decode(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -> observe::
         settings.window_nanos = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
     }
     if let Some(node) = fields.take("lenses") {
-        settings.lenses = each(node, problems, lens);
+        settings.lenses = each(node, problems, Lens::read);
     }
     if let Some(node) = fields.take("critical") {
-        settings.critical = each(node, problems, critical);
+        settings.critical = each(node, problems, Critical::read);
     }
     if let Some(node) = fields.take("price") {
         settings.price = price(node, problems).unwrap_or_default();
@@ -35,36 +35,6 @@ fn each<T>(
 ) -> Vec<T> {
     let items = keep(node.list(), problems).unwrap_or_default();
     items.iter().filter_map(|item| decode(item, problems)).collect()
-}
-
-fn lens(node: &Node, problems: &mut Vec<Problem>) -> Option<Lens> {
-    let mut fields = keep(node.map(), problems)?;
-    let mut text = |key| keep(fields.required(key).and_then(Node::text), problems).map(str::to_owned);
-    let (name, metric, group_by) = (text("name"), text("metric"), text("group_by"));
-    let function = fields.take("function").map(|node| node.one_of("function", &LensFunction::WORDS));
-    let function = function.map_or(Some(LensFunction::Sum), |read| keep(read, problems));
-    fields.finish(problems);
-    Some(Lens { name: name?, metric: metric?, group_by: group_by?, function: function? })
-}
-
-fn critical(node: &Node, problems: &mut Vec<Problem>) -> Option<Critical> {
-    let mut fields = keep(node.map(), problems)?;
-    let mut critical = Critical::default();
-    if let Some(node) = fields.take("executables") {
-        critical.executables = node.texts(problems);
-    }
-    if let Some(node) = fields.take("metrics") {
-        critical.metrics = node.texts(problems);
-    }
-    if let Some(node) = fields.take("granularity") {
-        let words = [("process", Granularity::Process), ("executable", Granularity::Executable)];
-        critical.granularity = keep(node.one_of("granularity", &words), problems)?;
-    }
-    fields.finish(problems);
-    if let Some(problem) = critical.problem() {
-        problems.push(Problem::new(node.location, "this criterion says nothing").expected(problem));
-    }
-    Some(critical)
 }
 
 fn price(node: &Node, problems: &mut Vec<Problem>) -> Option<Price> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use observe::{Critical, Granularity, Lens, LensFunction, Price};
+use observe::{Critical, Granularity, Lens, Price};
 use pipelines::config::{CollectorFile, Plan, Section};
 use pipelines::split::{Split, Unit, Weight};
 use pipelines::yaml::{self, Fields, Location, Node, Problem, Problems, keep};
@@ -80,7 +80,7 @@ fn experiment(id: &Node, fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -
     let range = (Duration::from_secs(1), Duration::from_secs(3_600));
     let window = duration(fields, "window", range, problems);
     let report_every = duration(fields, "report_every", (range.0, Duration::from_secs(86_400)), problems);
-    let lenses = each(fields, "lenses", problems, lens);
+    let lenses = each(fields, "lenses", problems, Lens::read);
     let critical = each(fields, "critical", problems, critical);
     let price = keep(fields.required("price"), problems).and_then(|node| price(node, problems));
     let guardrails =
@@ -148,16 +148,6 @@ fn each<T>(
         problems.push(Problem::new(node.location, message).expected(format!("at most {MAX_NAMES}")));
     }
     items.iter().map(|item| read(item, problems)).collect()
-}
-
-fn lens(node: &Node, problems: &mut Vec<Problem>) -> Option<Lens> {
-    let mut fields = keep(node.map(), problems)?;
-    let mut text = |key| keep(fields.required(key).and_then(Node::text), problems).map(str::to_owned);
-    let (name, metric, group_by) = (text("name"), text("metric"), text("group_by"));
-    let function = fields.take("function").map(|node| node.one_of("function", &LensFunction::WORDS));
-    let function = function.map_or(Some(LensFunction::Sum), |read| keep(read, problems));
-    fields.finish(problems);
-    Some(Lens { name: name?, metric: metric?, group_by: group_by?, function: function? })
 }
 
 fn critical(node: &Node, problems: &mut Vec<Problem>) -> Option<Critical> {

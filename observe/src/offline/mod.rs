@@ -1,0 +1,66 @@
+//! Two captures of what pipelines put out, compared without an agent.
+//!
+//! A capture holds outputs alone, so there is no provenance: series are matched by identity, and what is left over by
+//! metric, process and point attributes, which the report says. The baseline's series stand for the input. Counters
+//! count from their own start, so that one scrape is enough. Everything is bounded: series beyond
+//! [`drift::BOUND`] are counted in sketches, points beyond [`MAX_VALUES`] are not compared one by one and counted.
+
+mod check;
+mod critical;
+mod policy;
+mod report;
+mod side;
+mod values;
+
+pub use check::Check;
+pub use policy::{Guardrail, OfflinePolicy};
+pub use report::{LensEquivalence, OfflineReport};
+pub use values::{ChangedValue, ValueDiff};
+
+use pipelines::Batch;
+
+use crate::label::Labels;
+use crate::lens::Groups;
+use crate::{Settings, Variant};
+use side::Side;
+
+/// How many values of the baseline are kept to be compared one by one.
+pub const MAX_VALUES: usize = 8 << 20;
+
+/// Gathers both captures, batch by batch, in any order of the two.
+#[derive(Debug)]
+pub struct Offline {
+    settings: Settings,
+    labels: Labels,
+    groups: Groups,
+    sides: [Side; 2],
+}
+
+impl Offline {
+    /// With nothing in either.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let groups = Groups::new(&settings.lenses);
+        Self { settings, labels: Labels::default(), groups, sides: Default::default() }
+    }
+
+    /// A request of one capture; identities computed. Requests of one capture come in the order of their time.
+    pub fn add(&mut self, variant: Variant, batch: &Batch) {
+        let side = &mut self.sides[variant.index()];
+        side.volume.add(batch.point_count() as u64, batch.source().len() as u64);
+        for resource in batch.resources() {
+            for metric in batch.scopes(resource).iter().flat_map(|scope| batch.metrics(scope)) {
+                for point in batch.points(metric) {
+                    let point = side::Point { batch, resource, metric, point };
+                    side.add(&point, &mut self.labels, &mut self.groups);
+                }
+            }
+        }
+    }
+
+    /// Data points so far in a capture.
+    #[must_use]
+    pub fn points(&self, variant: Variant) -> u64 {
+        self.sides[variant.index()].volume.points
+    }
+}

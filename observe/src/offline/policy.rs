@@ -1,0 +1,189 @@
+//! What a candidate must show in a comparison of captures: the policy file, read as strictly as a config.
+
+use pipelines::yaml::{Fields, Kind, Lookup, Node, Problem, Problems, keep, nearest, read};
+
+use crate::{Critical, Lens, Settings};
+
+/// The most lenses and criteria of a file.
+const MAX_NAMED: usize = 32;
+
+/// A policy file. Shares are from 0 to 1; what is none is not asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OfflinePolicy {
+    /// The least share of distinct series that it must save.
+    pub min_cardinality_reduction: Option<f64>,
+    /// The least share of bytes that it must save.
+    pub min_bytes_reduction: Option<f64>,
+    /// The most series of the baseline that it may lose.
+    pub max_series_lost: Option<u64>,
+    /// The same as a share of the baseline's.
+    pub max_series_loss: Option<f64>,
+    /// The least share of the critical processes that the baseline shows and it must show.
+    pub critical_process_coverage: f64,
+    /// The most output identities that several points of one time write.
+    pub max_collisions: u64,
+    /// The most values that may be other ones.
+    pub max_values_changed: Option<u64>,
+    /// The most that any lens's total may be off, as a share of it.
+    pub max_lens_error: Option<f64>,
+    /// What single lenses must show.
+    pub guardrails: Vec<Guardrail>,
+    /// The margin that equivalence is stated against: a relative error.
+    pub margin: f64,
+    /// The aggregates that people look at.
+    pub lenses: Vec<Lens>,
+    /// The processes that must not vanish.
+    pub critical: Vec<Critical>,
+}
+
+/// What one lens must show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guardrail {
+    /// Its name.
+    pub lens: String,
+    /// The most that its total may be off, as a share of it.
+    pub max_error: Option<f64>,
+    /// The most that any of its groups may be off, as a share of it.
+    pub max_group_error: Option<f64>,
+    /// Whether its groups must be proved to be within the margin on average.
+    pub equivalent: bool,
+}
+
+impl Default for OfflinePolicy {
+    fn default() -> Self {
+        let Settings { lenses, critical, .. } = Settings::default();
+        Self {
+            min_cardinality_reduction: None,
+            min_bytes_reduction: None,
+            max_series_lost: None,
+            max_series_loss: None,
+            critical_process_coverage: 1.0,
+            max_collisions: 0,
+            max_values_changed: None,
+            max_lens_error: None,
+            guardrails: Vec::new(),
+            margin: 0.01,
+            lenses,
+            critical,
+        }
+    }
+}
+
+impl OfflinePolicy {
+    /// Reads a policy file, as strictly as a config.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with its place.
+    pub fn parse(file: &str, text: &str, lookup: Lookup<'_>) -> Result<Self, Problems> {
+        let root = read(file, text, lookup)?;
+        let mut problems = Vec::new();
+        let policy = keep(root.map(), &mut problems).map(|fields| Self::decode(fields, &mut problems));
+        match policy {
+            Some(policy) if problems.is_empty() => Ok(policy),
+            _ => Err(Problems::new(file, text, problems)),
+        }
+    }
+
+    fn decode(mut fields: Fields<'_>, problems: &mut Vec<Problem>) -> Self {
+        let mut policy = Self {
+            min_cardinality_reduction: share(&mut fields, "min_cardinality_reduction", 1.0, problems),
+            min_bytes_reduction: share(&mut fields, "min_bytes_reduction", 1.0, problems),
+            max_series_lost: count(&mut fields, "max_series_lost", problems),
+            max_series_loss: share(&mut fields, "max_series_loss", 1.0, problems),
+            max_collisions: count(&mut fields, "max_collisions", problems).unwrap_or(0),
+            max_values_changed: count(&mut fields, "max_values_changed", problems),
+            max_lens_error: share(&mut fields, "max_lens_error", f64::MAX, problems),
+            ..Self::default()
+        };
+        if let Some(coverage) = share(&mut fields, "critical_process_coverage", 1.0, problems) {
+            policy.critical_process_coverage = coverage;
+        }
+        if let Some(node) = fields.take("margin") {
+            let margin = keep(share_of(node, f64::MAX), problems).unwrap_or(policy.margin);
+            if margin == 0.0 {
+                problems.push(
+                    Problem::new(node.location, "a margin of 0 admits nothing").expected("a share above 0"),
+                );
+            }
+            policy.margin = margin;
+        }
+        if let Some(node) = fields.take("lenses") {
+            policy.lenses = each(node, problems, Lens::read);
+        }
+        if let Some(node) = fields.take("critical") {
+            policy.critical = each(node, problems, Critical::read);
+        }
+        if let Some(node) = fields.take("guardrails") {
+            let lenses = policy.lenses.clone();
+            policy.guardrails = each(node, problems, |node, problems| guardrail(node, &lenses, problems));
+        }
+        fields.finish(problems);
+        policy
+    }
+
+    /// What is to be measured for it.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings { lenses: self.lenses.clone(), critical: self.critical.clone(), ..Settings::default() }
+    }
+}
+
+fn each<T>(
+    node: &Node,
+    problems: &mut Vec<Problem>,
+    decode: impl Fn(&Node, &mut Vec<Problem>) -> Option<T>,
+) -> Vec<T> {
+    let items = keep(node.list(), problems).unwrap_or_default();
+    if items.len() > MAX_NAMED {
+        let problem = Problem::new(node.location, format!("{} of them", items.len()));
+        problems.push(problem.expected(format!("at most {MAX_NAMED}")));
+        return Vec::new();
+    }
+    items.iter().filter_map(|item| decode(item, problems)).collect()
+}
+
+fn guardrail(node: &Node, lenses: &[Lens], problems: &mut Vec<Problem>) -> Option<Guardrail> {
+    let mut fields = keep(node.map(), problems)?;
+    let lens = keep(fields.required("lens"), problems).and_then(|node| {
+        let name = keep(node.text(), problems)?;
+        let known = || lenses.iter().map(|lens| lens.name.as_str());
+        if !known().any(|lens| lens == name) {
+            problems
+                .push(Problem::unknown(node.location, "lens", name, known()).suggest(nearest(name, known())));
+        }
+        Some(name.to_owned())
+    });
+    let max_error = share(&mut fields, "max_error", f64::MAX, problems);
+    let max_group_error = share(&mut fields, "max_group_error", f64::MAX, problems);
+    let equivalent = fields.take("equivalent").and_then(|node| keep(node.bool(), problems)).unwrap_or(false);
+    fields.finish(problems);
+    if max_error.is_none() && max_group_error.is_none() && !equivalent {
+        let problem = Problem::new(node.location, "this guardrail asks for nothing");
+        problems.push(problem.expected("max_error, max_group_error, or equivalent: true"));
+    }
+    Some(Guardrail { lens: lens?, max_error, max_group_error, equivalent })
+}
+
+fn count(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>) -> Option<u64> {
+    fields.take(key).and_then(|node| keep(node.unsigned(), problems))
+}
+
+fn share(fields: &mut Fields<'_>, key: &'static str, most: f64, problems: &mut Vec<Problem>) -> Option<f64> {
+    fields.take(key).and_then(|node| keep(share_of(node, most), problems))
+}
+
+/// `30%` or `0.3`.
+fn share_of(node: &Node, most: f64) -> Result<f64, Problem> {
+    let expected =
+        if most == 1.0 { "a share from 0 to 1, or 0% to 100%" } else { "a share such as 0.01 or 1%" };
+    let problem =
+        || Problem::new(node.location, format!("{} stands here", node.describe())).expected(expected);
+    let share = match &node.kind {
+        Kind::Int(_) | Kind::Float(_) => node.float()?,
+        _ => {
+            let number = node.text().ok().and_then(|text| text.strip_suffix('%')).ok_or_else(problem)?;
+            number.trim().parse::<f64>().map_err(|_| problem())? / 100.0
+        }
+    };
+    if (0.0..=most).contains(&share) { Ok(share) } else { Err(problem()) }
+}

@@ -1,0 +1,216 @@
+//! What two captures say: the exact comparison (L0) and the equivalence of lenses (L1).
+
+use std::sync::Arc;
+
+use drift::{Alpha, Conclusion, Count, Equivalence, EquivalenceError, SeriesSet, equivalent, relative_error};
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use super::side::{Seen, Side};
+use super::{Offline, ValueDiff, critical};
+use crate::compare::count_by_name;
+use crate::fate::{Fate, Record};
+use crate::label::{Label, Process};
+use crate::summary::Active;
+use crate::{Comparison, NamedCount, Summary, Variant};
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfflineReport {
+    /// How series were matched, in words: there is no provenance.
+    pub matched_by: String,
+    /// What an agent's comparison has, as far as captures tell; the baseline stands for the input.
+    pub comparison: Comparison,
+    /// Series of the candidate that the baseline has not, by identity nor by name.
+    pub only_in_candidate: Count,
+    /// Those, by metric, heaviest first.
+    pub only_in_candidate_by_metric: Vec<NamedCount>,
+    /// Values of both, compared one by one.
+    pub values: ValueDiff,
+    /// Each lens's groups, paired, against the margin.
+    pub equivalence: Vec<LensEquivalence>,
+}
+
+/// Whether the groups of a lens are alike enough on average.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LensEquivalence {
+    /// The lens.
+    pub lens: String,
+    /// What its groups' relative errors, candidate against baseline, say.
+    #[serde(flatten)]
+    pub equivalence: Equivalence,
+    /// Groups that only the candidate has, or that the baseline sums to 0: they have no relative error.
+    pub groups_without_error: u64,
+    /// Those of the largest absolute error, relative to the baseline's group.
+    pub worst_group_error: Option<f64>,
+}
+
+impl Offline {
+    /// What both captures say, against a margin for the mean relative error of a lens's groups.
+    ///
+    /// # Errors
+    /// A margin that admits nothing, and groups whose sums are beyond the range of numbers.
+    pub fn report(&self, margin: f64, alpha: Alpha) -> Result<OfflineReport, EquivalenceError> {
+        let [baseline, candidate] = &self.sides;
+        let mut values = ValueDiff::new(&self.sides);
+        let mut summary = self.summary();
+        let mut by_name = ByName::of(baseline, candidate);
+        for (identity, seen) in &baseline.series {
+            let mut fates = [Fate(Fate::KEPT), Fate::default()];
+            if let Some(partner) = candidate.series.get(identity) {
+                fates[1].0 |= Fate::KEPT;
+                values.compare(seen, partner);
+            } else if let Some(partner) = by_name.partner(&seen.label) {
+                fates[1].0 |= Fate::RENAMED;
+                values.compare(seen, partner);
+            }
+            summary.fates.add(*identity, &Record { label: seen.label.clone(), fates });
+        }
+        values.settle();
+        let left = by_name.left();
+        let added = left.iter().map(|seen| &seen.label);
+        let only_in_candidate = if baseline.beyond.is_empty() && candidate.beyond.is_empty() {
+            Count { value: left.len() as u64, exact: true }
+        } else {
+            Count { exact: false, ..candidate.identities().count_without(&baseline.identities()) }
+        };
+        Ok(OfflineReport {
+            matched_by:
+                "identity; what is left by metric, process and point attributes (captures have no provenance)"
+                    .to_owned(),
+            comparison: self.finished(&summary),
+            only_in_candidate,
+            only_in_candidate_by_metric: count_by_name(added, false),
+            values,
+            equivalence: self.equivalence(&summary, margin, alpha)?,
+        })
+    }
+
+    /// Everything but the fates.
+    fn summary(&self) -> Summary {
+        let mut summary = Summary { windows: 1, ..Summary::default() };
+        let spans = self.sides.iter().filter_map(|side| side.span);
+        let span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
+        (summary.start, summary.end, summary.nanos) = (span.0, span.1, span.1 - span.0);
+        summary.input = self.sides[0].volume;
+        summary.active = Active { at: summary.end, outputs: [0; 2] };
+        for variant in Variant::BOTH {
+            let (at, side) = (variant.index(), &self.sides[variant.index()]);
+            summary.outputs[at] = side.volume;
+            summary.output_series[at] = side.identities();
+            summary.active.outputs[at] = summary.output_series[at].count().value;
+            for (identity, seen) in &side.series {
+                if let Some(lens) = &seen.lens {
+                    for (of, group) in &lens.groups {
+                        let function = self.settings.lenses.get(usize::from(*of)).map(|lens| lens.function);
+                        let value = lens.under(function.unwrap_or_default());
+                        summary.lenses.add((at as u8, *of, *identity), group, value);
+                    }
+                }
+                if let Some(collision) = &seen.collision {
+                    summary.collisions[at].add(*identity, collision);
+                }
+            }
+        }
+        summary.critical = critical::table(&self.settings, &self.sides[0], &self.sides[1]);
+        summary
+    }
+
+    /// The comparison of a summary, in which series beyond the bound are counted too.
+    fn finished(&self, summary: &Summary) -> Comparison {
+        let mut comparison = Comparison::of(summary, &self.settings);
+        let [baseline, candidate] = &self.sides;
+        if !baseline.beyond.is_empty() || !candidate.beyond.is_empty() {
+            let (mine, theirs) = (baseline.identities(), candidate.identities());
+            comparison.exact = false;
+            comparison.input_series = mine.count();
+            comparison.lost_by_candidate = Count { exact: false, ..mine.count_without(&theirs) };
+            comparison.candidate.lost = comparison.lost_by_candidate;
+        }
+        comparison
+    }
+
+    fn equivalence(
+        &self,
+        summary: &Summary,
+        margin: f64,
+        alpha: Alpha,
+    ) -> Result<Vec<LensEquivalence>, EquivalenceError> {
+        let of = |(place, lens): (usize, &crate::Lens)| {
+            let totals = summary.lenses.totals(place as u16);
+            let seconds = summary.nanos as f64 / 1e9;
+            let figures = totals
+                .groups
+                .values()
+                .map(|of| of.each_ref().map(|members| members.come_to(lens.function, seconds)));
+            let errors: Vec<f64> = figures.filter_map(|[a, b]| relative_error(a, b)).collect();
+            Ok(LensEquivalence {
+                lens: lens.name.clone(),
+                equivalence: equivalent(&errors, margin, alpha)?,
+                groups_without_error: (totals.groups.len() - errors.len()) as u64,
+                worst_group_error: errors.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())),
+            })
+        };
+        self.settings.lenses.iter().enumerate().map(of).collect()
+    }
+}
+
+impl LensEquivalence {
+    /// Whether the groups are proved to be within the margin, and none has come up that has no error to state. A single
+    /// group is: a mean of one has no interval, but it is all there is.
+    #[must_use]
+    pub fn is_within(&self) -> bool {
+        let found = &self.equivalence;
+        let within = match found.conclusion {
+            Conclusion::Within => true,
+            Conclusion::TooFew => found.mean.abs() < found.margin,
+            Conclusion::Beyond | Conclusion::Undecided => false,
+        };
+        within && self.groups_without_error == 0
+    }
+}
+
+impl Side {
+    fn identities(&self) -> SeriesSet {
+        let mut set = self.beyond.clone();
+        self.series.keys().for_each(|identity| set.insert(*identity));
+        set
+    }
+}
+
+/// Series of the candidate that the baseline has not by identity, by what they are called: metric, point attributes
+/// and process.
+struct ByName<'a>(HashMap<Name, Vec<&'a Seen>>);
+
+type Name = (Arc<str>, Arc<str>, Arc<Process>);
+
+impl<'a> ByName<'a> {
+    fn of(baseline: &Side, candidate: &'a Side) -> Self {
+        let mut names: HashMap<_, Vec<&Seen>> = HashMap::new();
+        for (identity, seen) in &candidate.series {
+            if !baseline.series.contains_key(identity) {
+                let Label { metric, process, attributes } = seen.label.clone();
+                names.entry((metric, attributes, process)).or_default().push(seen);
+            }
+        }
+        Self(names)
+    }
+
+    /// The one of this name, each only once; of several, which are alike to any reader, any. An output that names no
+    /// host may mean this one.
+    fn partner(&mut self, label: &Label) -> Option<&'a Seen> {
+        let Label { metric, process, attributes } = label.clone();
+        // A series that names no process has nothing but its metric to be known by.
+        if process.executable.is_empty() && process.pid.is_empty() {
+            return None;
+        }
+        let hostless = Arc::new(Process { host: String::new(), ..(*process).clone() });
+        let mut take =
+            |process| self.0.get_mut(&(metric.clone(), attributes.clone(), process)).and_then(Vec::pop);
+        take(process).or_else(|| take(hostless))
+    }
+
+    fn left(self) -> Vec<&'a Seen> {
+        self.0.into_values().flatten().collect()
+    }
+}
