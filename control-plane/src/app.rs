@@ -32,7 +32,7 @@ use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::rest::Limits;
 use crate::store::{Store, StoreError, users};
-use crate::{fleet, reconcile, rest};
+use crate::{fleet, grpc, reconcile, rest};
 
 /// How long a shutdown waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -71,7 +71,7 @@ pub enum BootError {
 /// Every bound address, as printed at boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Listening {
-    /// REST.
+    /// REST and gRPC, for people.
     pub rest: SocketAddr,
     /// Enrolment, OpAMP and reports.
     pub fleet: SocketAddr,
@@ -131,7 +131,8 @@ impl App {
     pub async fn run(self, end: impl Future<Output = ()>) {
         let Self { state, stop, rest, fleet } = self;
         let mut serving = JoinSet::new();
-        serving.spawn(rest.serve(rest::router(state.clone()), state.stopping()));
+        let people = rest::router(state.clone()).merge(grpc::router(state.clone()));
+        serving.spawn(rest.serve(people, state.stopping()));
         serving.spawn(fleet.serve(fleet::router(state.clone()), state.stopping()));
         serving.spawn(rotate(state.clone()));
         serving.spawn(reconcile::run(state.clone()));

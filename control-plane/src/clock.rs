@@ -21,6 +21,12 @@ impl UnixMillis {
         Self(self.0.saturating_add(i64::try_from(later.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// The instant so many nanoseconds since the epoch, cut to milliseconds.
+    #[must_use]
+    pub fn of_nanos(nanos: u64) -> Self {
+        Self(i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX))
+    }
+
     /// Whole seconds since the epoch.
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1000)

@@ -30,7 +30,7 @@ pub struct Serve {
     /// Where the database and the signing keys lie; made if missing.
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
-    /// REST, for people.
+    /// REST and gRPC, for people.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Enrolment, OpAMP and reports, for agents.

@@ -1,7 +1,7 @@
 //! The control plane: who may do what, what is wanted, and what the agents are told.
 //!
-//! `rest` takes intentions and writes them to the `store`, with an audit row in the same transaction; `fleet` is where
-//! agents come in. Every row belongs to a tenant and every query names one.
+//! `rest` and `grpc` take intentions and write them to the `store`, with an audit row in the same transaction; `fleet` is
+//! where agents come in. Every row belongs to a tenant and every query names one.
 
 pub mod app;
 pub mod audit;
@@ -12,8 +12,10 @@ pub mod duration;
 pub mod enrol;
 pub mod experiment;
 pub mod fleet;
+pub mod grpc;
 pub mod hash;
 pub mod id;
+pub mod intent;
 pub mod labels;
 pub mod lifecycle;
 pub mod listener;

@@ -168,6 +168,29 @@ pub async fn delete(state: &AppState, actor: &Actor, name: &str) -> Result<(), T
     Ok(())
 }
 
+/// A version of a template that is in use; without a number, the latest.
+///
+/// # Errors
+/// [`TemplateError::Unknown`] and the store's.
+pub async fn get(
+    state: &AppState,
+    actor: &Actor,
+    name: &str,
+    version: Option<u32>,
+) -> Result<TemplateVersion, TemplateError> {
+    let kept = templates::get(&mut *state.store.read().await?, actor.tenant_id, name, version).await?;
+    kept.ok_or_else(|| TemplateError::Unknown(name.to_owned()))
+}
+
+/// A version that was kept, parsed again.
+///
+/// # Errors
+/// [`TemplateError::Lost`]: what was kept does parse, unless the store has changed.
+pub fn parsed(kept: &TemplateVersion) -> Result<Template, TemplateError> {
+    let lost = |problems| TemplateError::Lost(format!("a kept one is not valid: {problems}"));
+    Template::parse(&kept.name, &kept.text).map_err(lost)
+}
+
 /// What a kept template becomes with these values, and its version; without one, the latest.
 ///
 /// # Errors
@@ -179,8 +202,7 @@ pub async fn render_kept(
     version: Option<u32>,
     values: Map<String, Value>,
 ) -> Result<(u32, Rendered), TemplateError> {
-    let kept = templates::get(&mut *state.store.read().await?, actor.tenant_id, name, version).await?;
-    let kept = kept.ok_or_else(|| TemplateError::Unknown(name.to_owned()))?;
+    let kept = get(state, actor, name, version).await?;
     let rendered = aside(move || render(&kept.name, &kept.text, &values).map(|text| (kept.version, text)));
     rendered.await
 }

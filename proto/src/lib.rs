@@ -1,6 +1,6 @@
 //! The customs house: what goes over the wire between agents and the control plane, and its conversions.
 //!
-//! Generated types ([`opamp`], [`v1`]) stop at the edges: the agent's `fleet`, the control plane's `fleet`. What
+//! Generated types ([`opamp`], [`v1`]) stop at the edges: the agent's `fleet`, the control plane's `fleet` and `grpc`. What
 //! always holds: what is read here comes from outside, so every conversion says what was wrong with it and none
 //! panics; numbers only ever get added to a message, never reused.
 
@@ -32,3 +32,6 @@ pub mod opamp {
 pub mod v1 {
     tonic::include_proto!("phoenix.v1");
 }
+
+/// Every service and message above, as an encoded `google.protobuf.FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

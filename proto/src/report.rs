@@ -114,6 +114,27 @@ impl Findings {
     }
 }
 
+/// Its lists are cut at a report's bounds.
+impl From<&Comparison> for v1::Comparison {
+    fn from(from: &Comparison) -> Self {
+        comparison(from)
+    }
+}
+
+impl From<&Price> for v1::Price {
+    fn from(from: &Price) -> Self {
+        price(from)
+    }
+}
+
+impl TryFrom<v1::Price> for Price {
+    type Error = Invalid;
+
+    fn try_from(from: v1::Price) -> Result<Self, Invalid> {
+        read_price(from)
+    }
+}
+
 fn comparison(from: &Comparison) -> v1::Comparison {
     v1::Comparison {
         windows: from.windows,

@@ -22,6 +22,19 @@ pub struct Actor {
     pub role: Role,
 }
 
+impl Actor {
+    /// The same, if they may do what `role` may.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn at_least(self, role: Role) -> Result<Self, Problem> {
+        if self.role < role {
+            return Err(Problem::forbidden(format!("this needs the role {role}; yours is {}", self.role)));
+        }
+        Ok(self)
+    }
+}
+
 /// The access token behind a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {

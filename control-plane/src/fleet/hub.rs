@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::id::{AgentUid, TenantId};
+use crate::intent::MAX_WATCHERS;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -20,6 +21,25 @@ pub struct Hub {
     pub analyse: Notify,
     /// One more with each thing that happened to an experiment; wakes who watches them.
     pub events: watch::Sender<u64>,
+    /// Bounds who watches them.
+    pub watchers: Watchers,
+}
+
+/// How many streams to people may be open at once.
+#[derive(Debug)]
+pub struct Watchers(Arc<Semaphore>);
+
+impl Default for Watchers {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_WATCHERS)))
+    }
+}
+
+impl Watchers {
+    /// One more, for as long as it holds what it gets; nothing past the bound.
+    pub fn one(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().ok()
+    }
 }
 
 /// An agent's connection.

@@ -159,6 +159,7 @@ async fn file(state: &AppState, agent: &AgentIdentity, report: ReportRequest) ->
         Filed::New => {
             tx.commit().await?;
             state.hub.analyse.notify_one();
+            state.hub.happened();
             Ok(())
         }
         Filed::Again => Err(Refusal::Known),

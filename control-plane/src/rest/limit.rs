@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
+use tonic::Status;
 
 use super::Problem;
 use crate::metrics::Metrics;
@@ -57,7 +59,7 @@ pub fn limited(router: Router, listener: &'static str, limits: Limits, metrics: 
         metrics,
     };
     router
-        .fallback(async || Problem::not_found("such", "path"))
+        .fallback(nothing_here)
         .method_not_allowed_fallback(async || {
             let title = "Method not allowed";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", title, "the path has other methods")
@@ -81,4 +83,13 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
     let response = answer.await;
     gate.metrics.answered(gate.listener, &method, route, response.status());
     response
+}
+
+/// A path that there is not, in the words of who asks: gRPC has its own for a method that is not served.
+async fn nothing_here(headers: HeaderMap) -> Response {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("application/grpc") {
+        return Status::unimplemented("there is no such method").into_http();
+    }
+    Problem::not_found("such", "path").into_response()
 }

@@ -12,6 +12,8 @@ use utoipa::ToSchema;
 
 use crate::store::StoreError;
 
+const EXISTS: &str = "exists";
+
 /// One mistake in what was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Mistake {
@@ -91,6 +93,17 @@ impl Problem {
     /// 409: not in this state.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "Not possible now", detail)
+    }
+
+    /// 409: there is one of this name.
+    pub fn exists(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, EXISTS, "Exists already", detail)
+    }
+
+    /// Whether it is in the way of a new one of its name.
+    #[must_use]
+    pub fn is_exists(&self) -> bool {
+        self.kind.ends_with(EXISTS)
     }
 
     /// 422: understood, and wrong.

@@ -140,9 +140,7 @@ async fn guard(
 ) -> Result<Response, Problem> {
     let token = auth::bearer(request.headers()).ok_or_else(Problem::unauthenticated)?;
     let (actor, session) = state.actor(token).await?;
-    if actor.role < role {
-        return Err(Problem::forbidden(format!("this needs the role {role}; yours is {}", actor.role)));
-    }
+    let actor = actor.at_least(role)?;
     request.extensions_mut().insert(session);
     request.extensions_mut().insert(actor);
     Ok(next.run(request).await)

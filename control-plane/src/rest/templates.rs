@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use pipelines::template::{Invalid, Template};
+use pipelines::template::Invalid;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -39,7 +39,7 @@ impl From<TemplateError> for Problem {
                 let problem = Self::from(problems);
                 Self { detail: format!("what it renders is not a pipeline: {}", problem.detail), ..problem }
             }
-            TemplateError::Exists(_) => Self::conflict(said),
+            TemplateError::Exists(_) => Self::exists(said),
             TemplateError::Unknown(name) => Self::not_found("template", name),
             TemplateError::Lost(_) => Self::internal(said),
             TemplateError::Store(error) => error.into(),
@@ -149,8 +149,7 @@ impl TryFrom<TemplateVersion> for TemplateDetail {
     type Error = Problem;
 
     fn try_from(kept: TemplateVersion) -> Result<Self, Problem> {
-        let template = Template::parse(&kept.name, &kept.text)
-            .map_err(|problems| Problem::internal(format!("a kept template is not valid: {problems}")))?;
+        let template = template::parsed(&kept)?;
         let parameters = template.parameters().iter().map(serde_json::to_value).collect::<Result<_, _>>();
         Ok(Self {
             description: template.description().to_owned(),
@@ -223,8 +222,7 @@ async fn one(
     name: String,
     version: Option<u32>,
 ) -> Result<Json<TemplateDetail>, Problem> {
-    let found = templates::get(&mut *state.store.read().await?, actor.tenant_id, &name, version).await?;
-    Ok(Json(found.ok_or_else(|| Problem::not_found("template", name))?.try_into()?))
+    Ok(Json(template::get(state, actor, &name, version).await?.try_into()?))
 }
 
 /// Takes a template out of use. What was made of it stays; a later template of its name goes on counting.

@@ -128,9 +128,6 @@ fn config(dir: &Path) -> Serve {
 }
 
 pub async fn send(to: SocketAddr, method: Method, path: &str, token: &str, body: Option<String>) -> Answer {
-    let stream = TcpStream::connect(to).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-    let connection = tokio::spawn(connection);
     let mut request = Request::builder().method(method).uri(path).header("host", "phoenix.test");
     if !token.is_empty() {
         request = request.header("authorization", format!("Bearer {token}"));
@@ -139,14 +136,23 @@ pub async fn send(to: SocketAddr, method: Method, path: &str, token: &str, body:
         request = request.header("content-type", "application/json");
     }
     let request = request.body(Full::new(Bytes::from(body.unwrap_or_default()))).unwrap();
+    let (status, kind, bytes) = exchange(to, request).await;
+    let body = serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    Answer { status, kind, body }
+}
+
+/// A request and its answer over a connection of their own: status, content type, body.
+pub async fn exchange(to: SocketAddr, request: Request<Full<Bytes>>) -> (StatusCode, String, Bytes) {
+    let stream = TcpStream::connect(to).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
     let response = sender.send_request(request).await.unwrap();
     let status = response.status();
     let kind = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     connection.abort();
-    let body = serde_json::from_slice(&bytes)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-    Answer { status, kind: kind.unwrap_or_default(), body }
+    (status, kind.unwrap_or_default(), bytes)
 }
 
 impl Answer {

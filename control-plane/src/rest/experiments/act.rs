@@ -2,9 +2,8 @@
 
 use axum::extract::State;
 
-use super::{Access, Actor, AppState, By, Experiment, ExperimentId, Json, Path, Problem, Role, Routes, find};
-use crate::experiment::{Action, Reason};
-use crate::lifecycle;
+use super::{Access, Actor, AppState, Experiment, ExperimentId, Json, Path, Problem, Role, Routes};
+use crate::intent::{self, Signal};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let change = Access::AtLeast(Role::Operator);
@@ -23,14 +22,9 @@ async fn act(
     state: AppState,
     actor: Actor,
     id: ExperimentId,
-    action: Action,
+    signal: Signal,
 ) -> Result<Json<Experiment>, Problem> {
-    let experiment = find(&state, &actor, id).await?;
-    Ok(Json(lifecycle::act(&state, experiment, action, By::from(&actor)).await?.into()))
-}
-
-fn by(actor: &Actor, what: &str) -> Vec<Reason> {
-    vec![Reason::new("person", what, format!("{} asked for it.", actor.email))]
+    Ok(Json(intent::signal(&state, &actor, id, signal).await?.into()))
 }
 
 /// Begins it, on the agents that match now.
@@ -43,8 +37,7 @@ async fn start(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    let experiment = find(&state, &actor, id).await?;
-    Ok(Json(lifecycle::start(&state, experiment, By::from(&actor)).await?.into()))
+    act(state, actor, id, Signal::Start).await
 }
 
 /// Holds the step: nothing advances, data flows, instant limits act.
@@ -57,7 +50,7 @@ async fn pause(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Action::Pause).await
+    act(state, actor, id, Signal::Pause).await
 }
 
 /// Goes on with the step.
@@ -70,7 +63,7 @@ async fn resume(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Action::Resume).await
+    act(state, actor, id, Signal::Resume).await
 }
 
 /// Collects the last horizon and ends, inconclusive; the baseline is back in charge.
@@ -83,7 +76,7 @@ async fn stop(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Action::Stop).await
+    act(state, actor, id, Signal::Stop).await
 }
 
 /// Puts the candidate in charge, on a person's word.
@@ -96,8 +89,7 @@ async fn promote(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    let action = Action::Promote(by(&actor, "promote"));
-    act(state, actor, id, action).await
+    act(state, actor, id, Signal::Promote).await
 }
 
 /// Puts the baseline back in charge, at once; also after a promotion.
@@ -110,8 +102,7 @@ async fn rollback(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    let action = Action::RollBack(by(&actor, "rollback"));
-    act(state, actor, id, action).await
+    act(state, actor, id, Signal::RollBack).await
 }
 
 /// Never begins it.
@@ -124,7 +115,7 @@ async fn cancel(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Action::Cancel).await
+    act(state, actor, id, Signal::Cancel).await
 }
 
 /// Agrees to its promotion, as somebody other than its author.
@@ -137,6 +128,5 @@ async fn approve(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    let action = Action::Approve(actor.email.clone());
-    act(state, actor, id, action).await
+    act(state, actor, id, Signal::Approve).await
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use observe::{Critical, Lens, Price};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Problem;
-use crate::experiment::{Policy, Spec, TemplateUse};
+use crate::experiment::Policy;
+use crate::intent::{Candidate, Draft};
 use crate::labels::Selector;
 
 /// An experiment to be written down. Durations are texts such as `10s`.
@@ -21,7 +21,7 @@ pub struct CreateExperiment {
     #[serde(default)]
     selector: Selector,
     /// The pipeline that is tried.
-    pub(super) candidate: Candidate,
+    candidate: Candidate,
     /// The pipeline in charge, a Collector fragment; without it, what each agent runs when the experiment starts.
     baseline: Option<String>,
     /// What is assigned as a whole: `process`, `host`, or a list of resource attributes.
@@ -55,24 +55,6 @@ pub struct CreateExperiment {
     policy: Policy,
 }
 
-/// Where the candidate comes from.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Candidate {
-    /// A Collector fragment: processors, and service.pipelines.metrics.processors.
-    Config(String),
-    /// A template of the tenant's.
-    Template {
-        /// Its name.
-        name: String,
-        /// Its version; the latest if not given.
-        version: Option<u32>,
-        /// Its parameters.
-        #[serde(default)]
-        parameters: Map<String, Value>,
-    },
-}
-
 /// What is assigned as a whole.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
@@ -90,33 +72,32 @@ impl Default for Unit {
 }
 
 impl CreateExperiment {
-    pub(super) fn into_spec(self, candidate: String, template: Option<TemplateUse>) -> Result<Spec, Problem> {
+    pub(super) fn into_draft(self) -> Result<Draft, Problem> {
         let unit = match self.unit {
             Unit::Named(name) if name == "process" || name == "host" => vec![name],
-            Unit::Attributes(names) if (1..=64).contains(&names.len()) => names,
-            _ => {
-                let expected = "process, host, or a list of 1 to 64 resource attributes";
+            Unit::Attributes(names) => names,
+            Unit::Named(_) => {
+                let message = "it names nothing that can be assigned";
                 return Err(Problem::invalid_field(
                     "unit",
-                    "it names nothing that can be assigned",
-                    expected,
+                    message,
+                    "process, host, or a list of attributes",
                 ));
             }
         };
-        Ok(Spec {
+        Ok(Draft {
             name: self.name,
             selector: self.selector,
+            candidate: self.candidate,
             baseline: self.baseline,
-            candidate,
-            template,
             unit,
             aa: self.aa,
-            weights_bp: self.weights_bp.unwrap_or_else(|| vec![500, 2_500, 5_000, 10_000]),
-            window: duration("window", self.window)?.unwrap_or(Duration::from_secs(10)),
-            report_every: duration("report_every", self.report_every)?.unwrap_or(Duration::from_secs(60)),
-            lenses: self.lenses.unwrap_or_else(Lens::defaults),
-            critical: self.critical.unwrap_or_else(|| vec![Critical::default()]),
-            price: self.price.unwrap_or_default(),
+            weights_bp: self.weights_bp,
+            window: duration("window", self.window)?,
+            report_every: duration("report_every", self.report_every)?,
+            lenses: self.lenses,
+            critical: self.critical,
+            price: self.price,
             max_batch_latency: duration("max_batch_latency", self.max_batch_latency)?,
             policy: self.policy,
         })

@@ -1,26 +1,19 @@
 //! What happens to an experiment, as it happens: server-sent events, each with its number as id.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event as Sse, KeepAlive, KeepAliveStream, Sse as Stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream as Items, StreamExt as _};
 use utoipa::ToSchema;
 
-use super::{Access, Actor, AppState, ExperimentId, Path, Problem, Query, Role, Routes, find};
+use super::{Access, Actor, AppState, ExperimentId, Path, Problem, Query, Role, Routes};
 use crate::clock::UnixMillis;
-use crate::id::TenantId;
-use crate::store::experiments;
-
-/// Events read at once.
-const BATCH: u32 = 100;
-/// Without a signal, a watcher looks this often.
-const PERIOD: Duration = Duration::from_secs(5);
+use crate::intent;
+use crate::store::experiments::Event as Happened;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::AtLeast(Role::Viewer), __path_events, events)
@@ -63,55 +56,16 @@ async fn events(
     Path(id): Path<ExperimentId>,
     Query(from): Query<Since>,
     headers: HeaderMap,
-) -> Result<Stream<KeepAliveStream<ReceiverStream<Result<Sse, Infallible>>>>, Problem> {
-    find(&state, &actor, id).await?;
+) -> Result<Stream<KeepAliveStream<impl Items<Item = Result<Sse, Infallible>>>>, Problem> {
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
-    let after = from.after.or(resumed).unwrap_or(0);
-    let (sender, receiver) = mpsc::channel(16);
-    tokio::spawn(async move {
-        if let Err(error) = follow(&state, actor.tenant_id, id, after, &sender).await {
-            tracing::warn!(%error, "a watcher's events ended");
-        }
-    });
-    Ok(Stream::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::default()))
+    let events = intent::events(&state, &actor, id, from.after.or(resumed).unwrap_or(0)).await?;
+    // A problem ends the stream; whoever connects again says where it was.
+    let events = events.map_while(Result::ok).map(|event| Ok(sent(event)));
+    Ok(Stream::new(events).keep_alive(KeepAlive::default()))
 }
 
-/// Sends events until the experiment is over, the watcher has gone, or the process ends.
-async fn follow(
-    state: &AppState,
-    tenant: TenantId,
-    id: ExperimentId,
-    mut after: i64,
-    sender: &mpsc::Sender<Result<Sse, Infallible>>,
-) -> Result<(), crate::store::StoreError> {
-    let mut signal = state.hub.events.subscribe();
-    loop {
-        let mut reader = state.store.read().await?;
-        let known = experiments::get(&mut reader, tenant, id).await?;
-        let found = experiments::events(&mut reader, tenant, id, (after, BATCH)).await?;
-        drop(reader);
-        let more = found.len() == BATCH as usize;
-        for event in found {
-            after = event.seq;
-            let kind = event.kind.clone();
-            let event = Event { seq: event.seq, at: event.at, kind: event.kind, detail: event.detail };
-            let text = serde_json::to_string(&event).unwrap_or_default();
-            if sender.send(Ok(Sse::default().id(after.to_string()).event(kind).data(text))).await.is_err() {
-                return Ok(());
-            }
-        }
-        let over = known.is_none_or(|experiment| experiment.state.end().is_some());
-        if more {
-            continue;
-        }
-        if over {
-            return Ok(());
-        }
-        tokio::select! {
-            _ = signal.changed() => {}
-            () = tokio::time::sleep(PERIOD) => {}
-            () = sender.closed() => return Ok(()),
-            () = state.stopped() => return Ok(()),
-        }
-    }
+fn sent(happened: Happened) -> Sse {
+    let Happened { seq, at, kind, detail } = happened;
+    let sse = Sse::default().id(seq.to_string()).event(&kind);
+    sse.data(serde_json::to_string(&Event { seq, at, kind, detail }).unwrap_or_default())
 }

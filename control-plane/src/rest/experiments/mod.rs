@@ -7,17 +7,15 @@ mod show;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde_json::{Map, Value};
 
 use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
 use crate::app::AppState;
-use crate::audit::By;
 use crate::auth::{Actor, Role};
-use crate::experiment::{self, ExperimentId, Spec, TemplateUse};
-use crate::lifecycle::{self, Failed};
-use crate::store::experiments::Experiment as Stored;
-use crate::store::{experiments, templates};
-use body::{Candidate, CreateExperiment};
+use crate::experiment::{self, ExperimentId};
+use crate::intent;
+use crate::lifecycle::Failed;
+use crate::store::experiments::{self, Experiment as Stored};
+use body::CreateExperiment;
 use show::{Experiment, Results, Status};
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -33,12 +31,6 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .with(act::routes)
 }
 
-/// One of the actor's tenant; a foreign one is not there.
-async fn find(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<Stored, Problem> {
-    let found = experiments::get(&mut *state.store.read().await?, actor.tenant_id, id).await?;
-    found.ok_or_else(|| Problem::not_found("experiment", id))
-}
-
 /// Writes an experiment down. Its pipelines are checked with the code that agents check with.
 #[utoipa::path(
     post, path = "/api/v1/experiments", tag = "experiments", request_body = CreateExperiment,
@@ -49,34 +41,8 @@ async fn create(
     actor: Actor,
     Json(body): Json<CreateExperiment>,
 ) -> Result<(StatusCode, Json<Experiment>), Problem> {
-    let (candidate, template) = match &body.candidate {
-        Candidate::Config(text) => (text.clone(), None),
-        Candidate::Template { name, version, parameters } => {
-            let (text, used) = rendered(&state, &actor, name, *version, parameters).await?;
-            (text, Some(used))
-        }
-    };
-    let spec: Spec = body.into_spec(candidate, template)?;
-    spec.check()?;
-    let created = lifecycle::create(&state, actor.tenant_id, By::from(&actor), &actor.email, spec).await?;
+    let created = intent::create(&state, &actor, body.into_draft()?).await?;
     Ok((StatusCode::CREATED, Json(created.into())))
-}
-
-async fn rendered(
-    state: &AppState,
-    actor: &Actor,
-    name: &str,
-    version: Option<u32>,
-    parameters: &Map<String, Value>,
-) -> Result<(String, TemplateUse), Problem> {
-    let found = templates::get(&mut *state.store.read().await?, actor.tenant_id, name, version).await?;
-    let found = found.ok_or_else(|| Problem::not_found("template", name))?;
-    let template = pipelines::template::Template::parse(name, &found.text)?;
-    let rendered = template.render(parameters)?;
-    let digest = rendered.digest.to_string();
-    let used =
-        TemplateUse { name: name.to_owned(), version: found.version, parameters: parameters.clone(), digest };
-    Ok((rendered.text, used))
 }
 
 /// The tenant's experiments, newest first.
@@ -104,7 +70,7 @@ async fn get(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    Ok(Json(find(&state, &actor, id).await?.into()))
+    Ok(Json(intent::find(&state, &actor, id).await?.into()))
 }
 
 /// Deletes one that is not under way, with all that was found.
@@ -117,8 +83,7 @@ async fn delete(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<StatusCode, Problem> {
-    let experiment = find(&state, &actor, id).await?;
-    lifecycle::delete(&state, &experiment, By::from(&actor)).await?;
+    intent::delete(&state, &actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -132,7 +97,7 @@ async fn status(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Status>, Problem> {
-    let experiment = find(&state, &actor, id).await?;
+    let experiment = intent::find(&state, &actor, id).await?;
     Ok(Json(show::status(&state, &experiment).await?))
 }
 
@@ -146,7 +111,7 @@ async fn results(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Results>, Problem> {
-    let experiment = find(&state, &actor, id).await?;
+    let experiment = intent::find(&state, &actor, id).await?;
     Ok(Json(show::results(&state, &experiment).await?))
 }
 

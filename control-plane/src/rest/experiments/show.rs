@@ -1,16 +1,14 @@
 //! The shapes in which experiments are shown.
 
-use proto::Findings;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{AppState, ExperimentId, Problem, Stored};
 use crate::clock::UnixMillis;
-use crate::experiment::{AgentEvidence, Figures, Outcome, Phase, Reason, State, TemplateUse, Verdict};
+use crate::experiment::{AgentEvidence, Figures, Outcome, Phase, Reason, TemplateUse, Verdict};
 use crate::id::AgentUid;
-use crate::reconcile::analyse;
-use crate::store::{sessions, windows};
+use crate::intent::{self, Found, Standing};
 
 /// An experiment.
 #[derive(Debug, Serialize, ToSchema)]
@@ -134,17 +132,7 @@ pub struct AgentStatus {
 /// The store's.
 pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Problem> {
     let run = experiment.state.run();
-    let agents = match run {
-        Some(run) => analyse::evidence(&mut *state.store.read().await?, experiment, run, None).await?.agents,
-        None => Vec::new(),
-    };
-    let horizons: Vec<_> =
-        agents.iter().filter_map(AgentEvidence::last).map(|found| &found.horizon).collect();
-    let horizon = (!horizons.is_empty()).then(|| Figures::of(horizons.iter().copied()));
-    let since = match &experiment.state {
-        State::Analyzing { since, .. } => Some(*since),
-        _ => run.map(|run| run.since),
-    };
+    let Standing { agents, horizon, since } = intent::standing(state, experiment).await?;
     Ok(Status {
         id: experiment.id,
         phase: experiment.state.phase(),
@@ -153,23 +141,25 @@ pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Pro
         weight_bp: run.map(|run| run.step.weight_bp()),
         since,
         horizon,
-        agents: agents.into_iter().map(|agent| shown(state, experiment, agent)).collect(),
+        agents: agents.into_iter().map(AgentStatus::from).collect(),
         verdict: experiment.verdict.clone(),
         reasons: experiment.state.end().map(|end| end.reasons.clone()).unwrap_or_default(),
     })
 }
 
-fn shown(state: &AppState, experiment: &Stored, agent: AgentEvidence) -> AgentStatus {
-    AgentStatus {
-        uid: agent.uid,
-        connected: state.hub.is_connected(experiment.tenant_id, agent.uid),
-        applied: agent.applied,
-        horizons: agent.count,
-        last_seen: agent.last_seen,
-        horizon: agent.last().map(|found| Figures::of([&found.horizon])),
-        host: agent.host,
-        failed: agent.failed,
-        candidate_cut: agent.cut,
+impl From<(AgentEvidence, bool)> for AgentStatus {
+    fn from((agent, connected): (AgentEvidence, bool)) -> Self {
+        Self {
+            uid: agent.uid,
+            connected,
+            applied: agent.applied,
+            horizons: agent.count,
+            last_seen: agent.last_seen,
+            horizon: agent.last().map(|found| Figures::of([&found.horizon])),
+            host: agent.host,
+            failed: agent.failed,
+            candidate_cut: agent.cut,
+        }
     }
 }
 
@@ -219,26 +209,8 @@ pub struct AgentResults {
 /// # Errors
 /// The store's.
 pub async fn results(state: &AppState, experiment: &Stored) -> Result<Results, Problem> {
-    let mut reader = state.store.read().await?;
-    let members = sessions::of_tenant(&mut reader, experiment.tenant_id).await?;
-    let found = windows::last_of_each(&mut reader, experiment.tenant_id, experiment.id).await?;
-    drop(reader);
-    let mut agents = Vec::with_capacity(found.len());
-    for (uid, body) in found {
-        let digest = proto::generation::config_hash(&body);
-        let findings = Findings::decode(&body, &digest).map_err(Problem::internal)?;
-        let host = members.iter().find(|member| member.uid == uid).map(|member| member.host.clone());
-        agents.push(AgentResults {
-            uid,
-            host: host.unwrap_or_else(|| uid.to_string()),
-            weight_bp: findings.weight_bp,
-            at: UnixMillis(i64::try_from(findings.window_end / 1_000_000).unwrap_or(i64::MAX)),
-            baseline_digest: findings.baseline_digest,
-            candidate_digest: findings.candidate_digest,
-            horizon: findings.horizon,
-            total: findings.total,
-        });
-    }
+    let agents: Vec<_> =
+        intent::found(state, experiment).await?.into_iter().map(AgentResults::from).collect();
     Ok(Results {
         id: experiment.id,
         total: Figures::of(agents.iter().map(|agent| &agent.total)),
@@ -247,4 +219,19 @@ pub async fn results(state: &AppState, experiment: &Stored) -> Result<Results, P
         outcome: experiment.state.outcome(),
         reasons: experiment.state.end().map(|end| end.reasons.clone()).unwrap_or_default(),
     })
+}
+
+impl From<Found> for AgentResults {
+    fn from(Found { uid, host, findings, .. }: Found) -> Self {
+        Self {
+            uid,
+            host,
+            weight_bp: findings.weight_bp,
+            at: UnixMillis::of_nanos(findings.window_end),
+            baseline_digest: findings.baseline_digest,
+            candidate_digest: findings.candidate_digest,
+            horizon: findings.horizon,
+            total: findings.total,
+        }
+    }
 }

@@ -1,0 +1,64 @@
+//! ControllerService.
+
+use std::pin::Pin;
+
+use proto::v1::controller_service_server::ControllerService;
+use proto::v1::{
+    ApplyControlSignalRequest, DriftReport, Experiment, GetDriftReportRequest, StreamDriftEventsRequest,
+};
+use tokio_stream::StreamExt as _;
+use tonic::{Request, Response, Status};
+
+use super::convert::{self, experiment_id};
+use super::guard::taken;
+use super::page;
+use crate::app::AppState;
+use crate::experiment::Figures;
+use crate::intent::{self, Drift};
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Controller {
+    pub(super) state: AppState,
+}
+
+type Reports = Pin<Box<dyn tokio_stream::Stream<Item = Result<DriftReport, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl ControllerService for Controller {
+    type StreamDriftEventsStream = Reports;
+
+    async fn apply_control_signal(
+        &self,
+        request: Request<ApplyControlSignalRequest>,
+    ) -> Result<Response<Experiment>, Status> {
+        let (actor, request) = taken(request)?;
+        let (id, signal) = (experiment_id(&request.experiment_id)?, convert::signal(request.signal)?);
+        Ok(Response::new(intent::signal(&self.state, &actor, id, signal).await?.into()))
+    }
+
+    async fn get_drift_report(
+        &self,
+        request: Request<GetDriftReportRequest>,
+    ) -> Result<Response<DriftReport>, Status> {
+        let (actor, request) = taken(request)?;
+        let (size, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
+        let experiment = intent::find(&self.state, &actor, experiment_id(&request.experiment_id)?).await?;
+        let mut agents = intent::found(&self.state, &experiment).await?;
+        let total = Figures::of(agents.iter().map(|agent| &agent.findings.total));
+        agents.retain(|agent| after.is_none_or(|after| agent.uid > after));
+        let (agents, next_page_token) = page::cut(agents, size, |agent| agent.uid.to_string());
+        let report = DriftReport::from(Drift { experiment, total, agents });
+        Ok(Response::new(DriftReport { next_page_token, ..report }))
+    }
+
+    async fn stream_drift_events(
+        &self,
+        request: Request<StreamDriftEventsRequest>,
+    ) -> Result<Response<Reports>, Status> {
+        let (actor, request) = taken(request)?;
+        let reports = intent::drift(&self.state, &actor, experiment_id(&request.experiment_id)?).await?;
+        let reports = reports.map(|drift| drift.map(DriftReport::from).map_err(Status::from));
+        Ok(Response::new(Box::pin(reports)))
+    }
+}

@@ -1,0 +1,117 @@
+//! An experiment, its verdicts, and what happened to it.
+
+use proto::v1;
+use serde::Deserialize;
+
+use super::spec::spec;
+use crate::experiment::{Outcome, Phase, Reason, Verb, Verdict};
+use crate::rest::Problem;
+use crate::store::experiments::{Event, Experiment};
+
+impl From<Experiment> for v1::Experiment {
+    fn from(stored: Experiment) -> Self {
+        let run = stored.state.run();
+        Self {
+            id: stored.id.to_string(),
+            candidate: stored.spec.candidate.clone(),
+            phase: phase(stored.state.phase()).into(),
+            outcome: outcome(stored.state.outcome()).into(),
+            step: run.map(|run| run.step.to_string()).unwrap_or_default(),
+            weight_bp: run.map(|run| run.step.weight_bp().into()),
+            reasons: reasons(stored.state.end().map(|end| end.reasons.clone()).unwrap_or_default()),
+            spec: Some(spec(stored.spec)),
+            created_by: stored.created_by,
+            created_at_ms: stored.created_at.0,
+            updated_at_ms: stored.updated_at.0,
+            verdict: stored.verdict.map(verdict),
+        }
+    }
+}
+
+fn phase(from: Phase) -> v1::Phase {
+    match from {
+        Phase::Pending => v1::Phase::Pending,
+        Phase::Initializing => v1::Phase::Initializing,
+        Phase::Running => v1::Phase::Running,
+        Phase::Paused => v1::Phase::Paused,
+        Phase::Analyzing => v1::Phase::Analyzing,
+        Phase::Completed => v1::Phase::Completed,
+        Phase::Failed => v1::Phase::Failed,
+        Phase::Cancelled => v1::Phase::Cancelled,
+    }
+}
+
+fn outcome(from: Option<Outcome>) -> v1::Outcome {
+    match from {
+        None => v1::Outcome::Unspecified,
+        Some(Outcome::Promoted) => v1::Outcome::Promoted,
+        Some(Outcome::RolledBack) => v1::Outcome::RolledBack,
+        Some(Outcome::Inconclusive) => v1::Outcome::Inconclusive,
+    }
+}
+
+fn verb(from: Verb) -> v1::Verb {
+    match from {
+        Verb::Continue => v1::Verb::Continue,
+        Verb::Advance => v1::Verb::Advance,
+        Verb::Promote => v1::Verb::Promote,
+        Verb::Hold => v1::Verb::Hold,
+        Verb::RollBack => v1::Verb::RollBack,
+    }
+}
+
+/// What was decided, and why.
+pub(in super::super) fn verdict(from: Verdict) -> v1::Verdict {
+    v1::Verdict { verb: verb(from.verb).into(), reasons: reasons(from.reasons) }
+}
+
+fn reasons(from: Vec<Reason>) -> Vec<v1::Reason> {
+    let reason = |from: Reason| v1::Reason {
+        quantity: from.quantity,
+        observed: from.observed,
+        limit: from.limit,
+        n: from.n,
+        layer: from.layer,
+        hosts: from.hosts,
+        interval_low: from.interval.map(|[low, _]| low),
+        interval_high: from.interval.map(|[_, high]| high),
+        groups: from.groups,
+        names: from.names,
+        sentence: from.sentence,
+    };
+    from.into_iter().map(reason).collect()
+}
+
+/// What is kept of an event; which of it depends on its kind.
+#[derive(Debug, Deserialize)]
+struct Detail {
+    from: Option<Phase>,
+    to: Option<Phase>,
+    step: Option<String>,
+    weight_bp: Option<u32>,
+    agents: Option<u32>,
+    outcome: Option<Outcome>,
+    verb: Option<Verb>,
+    reasons: Option<Vec<Reason>>,
+}
+
+/// Something that happened.
+///
+/// # Errors
+/// 500 for a kept event that cannot be read.
+pub(in super::super) fn event(from: Event) -> Result<v1::ExperimentEvent, Problem> {
+    let detail: Detail = serde_json::from_value(from.detail).map_err(Problem::internal)?;
+    Ok(v1::ExperimentEvent {
+        number: from.seq.unsigned_abs(),
+        at_ms: from.at.0,
+        kind: from.kind,
+        from: detail.from.map_or(v1::Phase::Unspecified, phase).into(),
+        to: detail.to.map_or(v1::Phase::Unspecified, phase).into(),
+        step: detail.step.unwrap_or_default(),
+        weight_bp: detail.weight_bp,
+        agents: detail.agents,
+        outcome: outcome(detail.outcome).into(),
+        verb: detail.verb.map_or(v1::Verb::Unspecified, verb).into(),
+        reasons: reasons(detail.reasons.unwrap_or_default()),
+    })
+}

@@ -1,0 +1,90 @@
+//! What agents found, one by one and added up.
+
+use proto::v1;
+
+use crate::clock::UnixMillis;
+use crate::experiment::{AgentEvidence, Figures};
+use crate::intent::{Drift, Found};
+
+/// An agent of a step, and whether it is connected.
+pub(in super::super) fn agent((from, connected): &(AgentEvidence, bool)) -> v1::AgentStatus {
+    v1::AgentStatus {
+        uid: from.uid.to_string(),
+        host: from.host.clone(),
+        connected: *connected,
+        applied: from.applied,
+        failed: from.failed.clone().unwrap_or_default(),
+        candidate_cut: from.cut.clone().unwrap_or_default(),
+        horizons: from.count,
+        last_seen_ms: from.last_seen.map(|at| at.0),
+        horizon: from.last().map(|found| (&found.horizon).into()),
+    }
+}
+
+/// Sums over agents.
+pub(in super::super) fn figures(from: &Figures) -> v1::Figures {
+    let [critical, ..] = from.critical;
+    let variant = |at: usize| v1::FiguresOfVariant {
+        points: from.points[at],
+        bytes: from.bytes[at],
+        series: from.series[at],
+        monthly_usd: from.monthly_usd[at],
+        delivered: from.delivered[at],
+        critical: from.critical[at + 1],
+    };
+    let lenses = from.lenses.iter().map(|lens| v1::LensFigure {
+        name: lens.name.clone(),
+        baseline: lens.baseline,
+        candidate: lens.candidate,
+        relative_error: lens.relative_error,
+    });
+    v1::Figures {
+        agents: from.agents,
+        windows: from.windows,
+        exact: from.exact,
+        points_in: from.points_in,
+        series_in: from.series_in,
+        baseline: Some(variant(0)),
+        candidate: Some(variant(1)),
+        lost: from.lost,
+        collisions: from.collisions,
+        critical,
+        failures: from.failures,
+        saving_series: from.saving_series,
+        saving_bytes: from.saving_bytes,
+        saving_points: from.saving_points,
+        saving_cost: from.saving_cost,
+        lenses: lenses.collect(),
+    }
+}
+
+impl From<Drift> for v1::DriftReport {
+    fn from(Drift { experiment, total, agents }: Drift) -> Self {
+        let shown = v1::Experiment::from(experiment);
+        Self {
+            experiment_id: shown.id,
+            phase: shown.phase,
+            outcome: shown.outcome,
+            step: shown.step,
+            weight_bp: shown.weight_bp,
+            total: Some(figures(&total)),
+            agents: agents.into_iter().map(drift).collect(),
+            next_page_token: String::new(),
+            verdict: shown.verdict,
+            reasons: shown.reasons,
+        }
+    }
+}
+
+fn drift(Found { uid, host, findings, .. }: Found) -> v1::AgentDrift {
+    v1::AgentDrift {
+        uid: uid.to_string(),
+        host,
+        weight_bp: findings.weight_bp.into(),
+        at_ms: UnixMillis::of_nanos(findings.window_end).0,
+        horizon: Some((&findings.horizon).into()),
+        total: Some((&findings.total).into()),
+        baseline_digest: findings.baseline_digest,
+        candidate_digest: findings.candidate_digest,
+    }
+}

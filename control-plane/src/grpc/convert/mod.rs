@@ -1,0 +1,48 @@
+//! Messages of phoenix/v1 and the domain's own types, there and back: nowhere else is one made of the other.
+
+mod experiment;
+mod found;
+mod policy;
+mod spec;
+mod template;
+
+use proto::v1;
+
+use crate::experiment::ExperimentId;
+use crate::intent::Signal;
+use crate::rest::Problem;
+
+pub(super) use experiment::{event, verdict};
+pub(super) use found::{agent, figures};
+pub(super) use spec::draft;
+pub(super) use template::{parameters, problem, template};
+
+/// An id. A text that has no such shape names nothing.
+///
+/// # Errors
+/// 404.
+pub(super) fn experiment_id(text: &str) -> Result<ExperimentId, Problem> {
+    let unknown = |_| Problem::not_found("experiment", text.chars().take(64).collect::<String>());
+    text.parse().map_err(unknown)
+}
+
+/// What a person asks of an experiment.
+///
+/// # Errors
+/// 422 for none, and for one that is not known.
+pub(super) fn signal(number: i32) -> Result<Signal, Problem> {
+    match v1::ControlSignal::try_from(number) {
+        Ok(v1::ControlSignal::Start) => Ok(Signal::Start),
+        Ok(v1::ControlSignal::Pause) => Ok(Signal::Pause),
+        Ok(v1::ControlSignal::Resume) => Ok(Signal::Resume),
+        Ok(v1::ControlSignal::Stop) => Ok(Signal::Stop),
+        Ok(v1::ControlSignal::Promote) => Ok(Signal::Promote),
+        Ok(v1::ControlSignal::Rollback) => Ok(Signal::RollBack),
+        Ok(v1::ControlSignal::Cancel) => Ok(Signal::Cancel),
+        Ok(v1::ControlSignal::Approve) => Ok(Signal::Approve),
+        Ok(v1::ControlSignal::Unspecified) | Err(_) => {
+            let expected = "start, pause, resume, stop, promote, rollback, cancel or approve";
+            Err(Problem::invalid_field("signal", format!("there is no signal {number}"), expected))
+        }
+    }
+}

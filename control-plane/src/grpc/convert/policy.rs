@@ -1,0 +1,230 @@
+//! What a candidate is held to.
+
+use std::time::Duration;
+
+use proto::v1;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::spec::millis;
+use crate::experiment::{AtEnd, ChangeWindow, Day, Direction, Guardrail, Policy, Quantity, Scope, Severity};
+use crate::rest::Problem;
+
+/// # Errors
+/// 422 for a word that is not known.
+pub(super) fn read_policy(from: v1::Policy) -> Result<Policy, Problem> {
+    let default = Policy::default();
+    Ok(Policy {
+        min_cardinality_reduction: from.min_cardinality_reduction,
+        min_cost_reduction: from.min_cost_reduction,
+        critical_process_coverage: from
+            .critical_process_coverage
+            .unwrap_or(default.critical_process_coverage),
+        max_series_loss: from.max_series_loss,
+        max_lens_error: from.max_lens_error,
+        max_error_rate: from.max_error_rate,
+        max_latency_increase: from.max_latency_increase,
+        max_collisions: from.max_collisions.unwrap_or(default.max_collisions),
+        guardrails: from.guardrails.into_iter().map(read_guardrail).collect::<Result<_, _>>()?,
+        alpha: from.alpha.unwrap_or(default.alpha),
+        min_horizons: from.min_horizons.unwrap_or(default.min_horizons),
+        min_hosts: from.min_hosts.unwrap_or(default.min_hosts),
+        max_missing: from.max_missing.unwrap_or(default.max_missing),
+        max_step_duration: from.max_step_duration_ms.map(Duration::from_millis),
+        max_duration: from.max_duration_ms.map(Duration::from_millis),
+        at_max_duration: known(
+            "policy.at_max_duration",
+            name_of::<v1::AtEnd>(from.at_max_duration),
+            "AT_END_",
+        )?
+        .unwrap_or(AtEnd::Hold),
+        require_approval: from.require_approval,
+        change_windows: from.change_windows.into_iter().map(read_window).collect::<Result<_, _>>()?,
+    })
+}
+
+/// Every default filled in.
+pub(super) fn policy(from: &Policy) -> v1::Policy {
+    v1::Policy {
+        min_cardinality_reduction: from.min_cardinality_reduction,
+        min_cost_reduction: from.min_cost_reduction,
+        critical_process_coverage: Some(from.critical_process_coverage),
+        max_series_loss: from.max_series_loss,
+        max_lens_error: from.max_lens_error,
+        max_error_rate: from.max_error_rate,
+        max_latency_increase: from.max_latency_increase,
+        max_collisions: Some(from.max_collisions),
+        guardrails: from.guardrails.iter().map(guardrail).collect(),
+        alpha: Some(from.alpha),
+        min_horizons: Some(from.min_horizons),
+        min_hosts: Some(from.min_hosts),
+        max_missing: Some(from.max_missing),
+        max_step_duration_ms: from.max_step_duration.map(millis),
+        max_duration_ms: from.max_duration.map(millis),
+        at_max_duration: number(&from.at_max_duration, "AT_END_", v1::AtEnd::from_str_name),
+        require_approval: from.require_approval,
+        change_windows: from.change_windows.iter().map(window).collect(),
+    }
+}
+
+fn read_guardrail(from: v1::Guardrail) -> Result<Guardrail, Problem> {
+    let quantity: Option<Quantity> =
+        known("policy.guardrails.quantity", name_of::<v1::Quantity>(from.quantity), "QUANTITY_")?;
+    let missing =
+        || Problem::invalid_field("policy.guardrails.quantity", "it is missing", "what is looked at");
+    Ok(Guardrail {
+        name: from.name,
+        quantity: quantity.ok_or_else(missing)?,
+        lens: from.lens,
+        scope: known("policy.guardrails.scope", name_of::<v1::Scope>(from.scope), "SCOPE_")?
+            .unwrap_or(Scope::Fleet),
+        direction: known(
+            "policy.guardrails.direction",
+            name_of::<v1::Direction>(from.direction),
+            "DIRECTION_",
+        )?
+        .unwrap_or(Direction::Either),
+        margin: from.margin,
+        severity: known("policy.guardrails.severity", name_of::<v1::Severity>(from.severity), "SEVERITY_")?
+            .unwrap_or(Severity::Blocking),
+    })
+}
+
+fn guardrail(from: &Guardrail) -> v1::Guardrail {
+    v1::Guardrail {
+        name: from.name.clone(),
+        quantity: number(&from.quantity, "QUANTITY_", v1::Quantity::from_str_name),
+        lens: from.lens.clone(),
+        scope: number(&from.scope, "SCOPE_", v1::Scope::from_str_name),
+        direction: number(&from.direction, "DIRECTION_", v1::Direction::from_str_name),
+        margin: from.margin,
+        severity: number(&from.severity, "SEVERITY_", v1::Severity::from_str_name),
+    }
+}
+
+fn read_window(from: v1::ChangeWindow) -> Result<ChangeWindow, Problem> {
+    let day = |number: i32| {
+        let day: Option<Day> = known("policy.change_windows.days", name_of::<v1::Day>(number), "DAY_")?;
+        day.ok_or_else(|| Problem::invalid_field("policy.change_windows.days", "it is no day", "mon to sun"))
+    };
+    Ok(ChangeWindow {
+        days: from.days.into_iter().map(day).collect::<Result<_, _>>()?,
+        from: from.from,
+        to: from.to,
+        time_zone: if from.time_zone.is_empty() { "UTC".to_owned() } else { from.time_zone },
+    })
+}
+
+fn window(from: &ChangeWindow) -> v1::ChangeWindow {
+    v1::ChangeWindow {
+        days: from.days.iter().map(|day| number(day, "DAY_", v1::Day::from_str_name)).collect(),
+        from: from.from.clone(),
+        to: from.to.clone(),
+        time_zone: from.time_zone.clone(),
+    }
+}
+
+/// An enum of phoenix/v1: a word is spelled there as in REST, but for its prefix and in capitals.
+trait Words: TryFrom<i32> {
+    fn name(&self) -> &'static str;
+}
+
+macro_rules! words {
+    ($($word:ident),*) => {
+        $(impl Words for v1::$word {
+            fn name(&self) -> &'static str {
+                self.as_str_name()
+            }
+        })*
+    };
+}
+
+words!(AtEnd, Quantity, Scope, Direction, Severity, Day);
+
+fn name_of<E: Words>(number: i32) -> Result<&'static str, i32> {
+    E::try_from(number).map(|word| word.name()).map_err(|_| number)
+}
+
+/// The domain's word of this name; nothing for the unspecified one.
+fn known<T: DeserializeOwned>(
+    field: &str,
+    name: Result<&'static str, i32>,
+    prefix: &str,
+) -> Result<Option<T>, Problem> {
+    let unknown =
+        |what: String| Problem::invalid_field(field, format!("there is no {what}"), "a word of phoenix/v1");
+    let name = name.map_err(|number| unknown(format!("number {number}")))?;
+    let word = name.strip_prefix(prefix).unwrap_or(name).to_lowercase();
+    if word == "unspecified" {
+        return Ok(None);
+    }
+    serde_json::from_value(Value::String(word.clone())).map(Some).map_err(|_| unknown(word))
+}
+
+/// The number of the word in phoenix/v1.
+fn number<T: Serialize, E: Into<i32>>(word: &T, prefix: &str, of: impl Fn(&str) -> Option<E>) -> i32 {
+    let name = serde_json::to_value(word).ok().and_then(|word| word.as_str().map(str::to_uppercase));
+    name.and_then(|name| of(&format!("{prefix}{name}"))).map_or(0, Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything set, each enum at each of its words.
+    fn full() -> Policy {
+        let words = |at: usize| {
+            let quantity = v1::Quantity::try_from(1 + (at % 13) as i32).unwrap();
+            let quantity = known("", Ok(quantity.as_str_name()), "QUANTITY_").unwrap().unwrap();
+            Guardrail {
+                name: format!("guardrail {at}"),
+                quantity,
+                lens: (at < 2).then(|| "a lens".to_owned()),
+                scope: [Scope::Fleet, Scope::Host][at % 2],
+                direction: [Direction::Higher, Direction::Lower, Direction::Either][at % 3],
+                margin: 0.25 * at as f64,
+                severity: [Severity::Fatal, Severity::Blocking, Severity::Advisory][at % 3],
+            }
+        };
+        Policy {
+            max_error_rate: Some(0.01),
+            max_latency_increase: Some(0.5),
+            guardrails: (0..13).map(words).collect(),
+            alpha: 0.01,
+            max_step_duration: Some(Duration::from_secs(60)),
+            max_duration: Some(Duration::from_secs(3_600)),
+            at_max_duration: AtEnd::RollBack,
+            require_approval: true,
+            change_windows: vec![ChangeWindow {
+                days: vec![Day::Mon, Day::Tue, Day::Wed, Day::Thu, Day::Fri, Day::Sat, Day::Sun],
+                from: "09:00".to_owned(),
+                to: "17:00".to_owned(),
+                time_zone: "Europe/Berlin".to_owned(),
+            }],
+            ..Policy::default()
+        }
+    }
+
+    #[test]
+    fn a_policy_reads_back_and_none_is_the_default_one() {
+        for policy_of in [full(), Policy::default()] {
+            assert_eq!(read_policy(policy(&policy_of)).unwrap(), policy_of);
+        }
+        assert_eq!(read_policy(v1::Policy::default()).unwrap(), Policy::default());
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_is_told_by_field() {
+        let wrong = |change: fn(&mut v1::Policy)| {
+            let mut message = policy(&full());
+            change(&mut message);
+            read_policy(message).unwrap_err().errors[0].field.clone().unwrap()
+        };
+        assert_eq!(wrong(|p| p.guardrails[0].quantity = 0), "policy.guardrails.quantity");
+        assert_eq!(wrong(|p| p.guardrails[0].quantity = 99), "policy.guardrails.quantity");
+        assert_eq!(wrong(|p| p.guardrails[0].severity = -1), "policy.guardrails.severity");
+        assert_eq!(wrong(|p| p.at_max_duration = 7), "policy.at_max_duration");
+        assert_eq!(wrong(|p| p.change_windows[0].days[0] = 0), "policy.change_windows.days");
+    }
+}

@@ -1,0 +1,146 @@
+//! What an experiment is asked to do.
+
+use std::time::Duration;
+
+use observe::{Critical, Granularity, Lens, LensFunction, Price};
+use proto::v1::{self, experiment_spec};
+
+use super::policy::{policy, read_policy};
+use super::template::{parameters, values};
+use crate::experiment::Spec;
+use crate::intent::{Candidate, Draft};
+use crate::rest::Problem;
+
+/// An experiment as somebody asks for it.
+///
+/// # Errors
+/// 422 for a field that cannot be what it says.
+pub(in super::super) fn draft(request: v1::CreateExperimentRequest) -> Result<Draft, Problem> {
+    let spec = request
+        .spec
+        .ok_or_else(|| Problem::invalid_field("spec", "it is missing", "what the experiment is to do"))?;
+    let selector = spec.selector.parse().map_err(|error| {
+        Problem::invalid_field("selector", format!("{error}"), "for example env=prod,region=eu")
+    })?;
+    let unit = if spec.unit.is_empty() { vec!["process".to_owned()] } else { spec.unit };
+    Ok(Draft {
+        name: spec.name,
+        selector,
+        candidate: candidate(spec.candidate)?,
+        baseline: spec.baseline,
+        unit,
+        aa: spec.aa,
+        weights_bp: weights(&spec.weights_bp)?,
+        window: spec.window_ms.map(Duration::from_millis),
+        report_every: spec.report_every_ms.map(Duration::from_millis),
+        lenses: spec
+            .lenses
+            .map(|list| list.lenses.into_iter().map(read_lens).collect::<Result<_, _>>())
+            .transpose()?,
+        critical: spec
+            .critical
+            .map(|list| list.criteria.into_iter().map(read_critical).collect::<Result<_, _>>())
+            .transpose()?,
+        price: spec.price.map(price).transpose()?,
+        max_batch_latency: spec.max_batch_latency_ms.map(Duration::from_millis),
+        policy: read_policy(spec.policy.unwrap_or_default())?,
+    })
+}
+
+fn candidate(from: Option<experiment_spec::Candidate>) -> Result<Candidate, Problem> {
+    match from {
+        Some(experiment_spec::Candidate::Config(text)) => Ok(Candidate::Config(text)),
+        Some(experiment_spec::Candidate::Template(used)) => Ok(Candidate::Template {
+            name: used.name,
+            version: used.version,
+            parameters: parameters(used.parameters)?,
+        }),
+        None => Err(Problem::invalid_field("candidate", "it is missing", "a config, or a template")),
+    }
+}
+
+fn weights(from: &[u32]) -> Result<Option<Vec<u16>>, Problem> {
+    let read = |weight: &u32| {
+        let wrong =
+            |_| Problem::invalid_field("weights_bp", format!("{weight}"), "at most 10000 basis points");
+        u16::try_from(*weight).map_err(wrong)
+    };
+    if from.is_empty() { Ok(None) } else { from.iter().map(read).collect::<Result<_, _>>().map(Some) }
+}
+
+fn price(from: v1::Price) -> Result<Price, Problem> {
+    let wrong = |invalid: proto::Invalid| Problem::invalid_field("price", invalid.to_string(), "US dollars");
+    Price::try_from(from).map_err(wrong)
+}
+
+fn read_lens(from: v1::Lens) -> Result<Lens, Problem> {
+    let known = LensFunction::WORDS.iter().find(|(word, _)| *word == from.function);
+    let function = match known {
+        Some((_, function)) => *function,
+        None if from.function.is_empty() => LensFunction::Sum,
+        None => {
+            let message = format!("there is no function {:?}", from.function);
+            return Err(Problem::invalid_field("lenses.function", message, "sum, avg, max, count or rate"));
+        }
+    };
+    Ok(Lens { name: from.name, metric: from.metric, group_by: from.group_by, function })
+}
+
+fn read_critical(from: v1::Critical) -> Result<Critical, Problem> {
+    let granularity = match v1::Granularity::try_from(from.granularity) {
+        Ok(v1::Granularity::Unspecified | v1::Granularity::Process) => Granularity::Process,
+        Ok(v1::Granularity::Executable) => Granularity::Executable,
+        Err(_) => {
+            let message = format!("there is no granularity {}", from.granularity);
+            return Err(Problem::invalid_field("critical", message, "process or executable"));
+        }
+    };
+    Ok(Critical { executables: from.executables, metrics: from.metrics, granularity })
+}
+
+/// A specification, every default filled in.
+pub(super) fn spec(from: Spec) -> v1::ExperimentSpec {
+    let critical = |from: Critical| v1::Critical {
+        executables: from.executables,
+        metrics: from.metrics,
+        granularity: match from.granularity {
+            Granularity::Process => v1::Granularity::Process,
+            Granularity::Executable => v1::Granularity::Executable,
+        }
+        .into(),
+    };
+    let lens = |Lens { name, metric, group_by, function }: Lens| v1::Lens {
+        name,
+        metric,
+        group_by,
+        function: function.name().to_owned(),
+    };
+    let candidate = match from.template {
+        None => experiment_spec::Candidate::Config(from.candidate),
+        Some(used) => experiment_spec::Candidate::Template(v1::TemplateUse {
+            name: used.name,
+            version: Some(used.version),
+            parameters: values(&used.parameters),
+        }),
+    };
+    v1::ExperimentSpec {
+        name: from.name,
+        selector: from.selector.to_string(),
+        candidate: Some(candidate),
+        baseline: from.baseline,
+        unit: from.unit,
+        aa: from.aa,
+        weights_bp: from.weights_bp.into_iter().map(u32::from).collect(),
+        window_ms: Some(millis(from.window)),
+        report_every_ms: Some(millis(from.report_every)),
+        lenses: Some(v1::Lenses { lenses: from.lenses.into_iter().map(lens).collect() }),
+        critical: Some(v1::CriticalProcesses { criteria: from.critical.into_iter().map(critical).collect() }),
+        price: Some((&from.price).into()),
+        max_batch_latency_ms: from.max_batch_latency.map(millis),
+        policy: Some(policy(&from.policy)),
+    }
+}
+
+pub(super) fn millis(from: Duration) -> u64 {
+    u64::try_from(from.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,120 @@
+//! ExperimentService.
+
+use std::pin::Pin;
+
+use proto::v1::experiment_service_server::ExperimentService;
+use proto::v1::{
+    CreateExperimentRequest, DeleteExperimentRequest, DeleteExperimentResponse, Experiment, ExperimentEvent,
+    ExperimentStatus, GetExperimentRequest, GetExperimentStatusRequest, ListExperimentsRequest,
+    ListExperimentsResponse, WatchExperimentRequest,
+};
+use tokio_stream::StreamExt as _;
+use tonic::{Request, Response, Status};
+
+use super::convert::{event, experiment_id, figures, verdict};
+use super::guard::taken;
+use super::{convert, page};
+use crate::app::AppState;
+use crate::intent::{self, Standing};
+use crate::rest::Problem;
+use crate::store::experiments::{self, Experiment as Stored};
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Experiments {
+    pub(super) state: AppState,
+}
+
+type Events = Pin<Box<dyn tokio_stream::Stream<Item = Result<ExperimentEvent, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl ExperimentService for Experiments {
+    type WatchExperimentStream = Events;
+
+    async fn create_experiment(
+        &self,
+        request: Request<CreateExperimentRequest>,
+    ) -> Result<Response<Experiment>, Status> {
+        let (actor, request) = taken(request)?;
+        let created = intent::create(&self.state, &actor, convert::draft(request)?).await?;
+        Ok(Response::new(created.into()))
+    }
+
+    async fn get_experiment(
+        &self,
+        request: Request<GetExperimentRequest>,
+    ) -> Result<Response<Experiment>, Status> {
+        let (actor, request) = taken(request)?;
+        Ok(Response::new(intent::find(&self.state, &actor, experiment_id(&request.id)?).await?.into()))
+    }
+
+    async fn list_experiments(
+        &self,
+        request: Request<ListExperimentsRequest>,
+    ) -> Result<Response<ListExperimentsResponse>, Status> {
+        let (actor, request) = taken(request)?;
+        let (size, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
+        let mut reader = self.state.store.read().await.map_err(Problem::from)?;
+        let found = experiments::list(&mut reader, actor.tenant_id, after, size + 1).await;
+        let found = found.map_err(Problem::from)?;
+        let (found, next_page_token) = page::cut(found, size, |experiment| experiment.id.to_string());
+        let experiments = found.into_iter().map(Experiment::from).collect();
+        Ok(Response::new(ListExperimentsResponse { experiments, next_page_token }))
+    }
+
+    async fn delete_experiment(
+        &self,
+        request: Request<DeleteExperimentRequest>,
+    ) -> Result<Response<DeleteExperimentResponse>, Status> {
+        let (actor, request) = taken(request)?;
+        intent::delete(&self.state, &actor, experiment_id(&request.id)?).await?;
+        Ok(Response::new(DeleteExperimentResponse {}))
+    }
+
+    async fn get_experiment_status(
+        &self,
+        request: Request<GetExperimentStatusRequest>,
+    ) -> Result<Response<ExperimentStatus>, Status> {
+        let (actor, request) = taken(request)?;
+        let experiment = intent::find(&self.state, &actor, experiment_id(&request.id)?).await?;
+        let standing = intent::standing(&self.state, &experiment).await?;
+        Ok(Response::new(status(experiment, standing, &request)?))
+    }
+
+    async fn watch_experiment(
+        &self,
+        request: Request<WatchExperimentRequest>,
+    ) -> Result<Response<Events>, Status> {
+        let (actor, request) = taken(request)?;
+        let after = i64::try_from(request.after).unwrap_or(i64::MAX);
+        let events = intent::events(&self.state, &actor, experiment_id(&request.id)?, after).await?;
+        let events = events.map(|happened| happened.and_then(event).map_err(Status::from));
+        Ok(Response::new(Box::pin(events)))
+    }
+}
+
+fn status(
+    experiment: Stored,
+    standing: Standing,
+    GetExperimentStatusRequest { page_size, page_token, .. }: &GetExperimentStatusRequest,
+) -> Result<ExperimentStatus, Problem> {
+    let Standing { mut agents, horizon, since } = standing;
+    let (size, after) = (page::size(*page_size)?, page::after(page_token)?);
+    agents.sort_unstable_by_key(|(agent, _)| agent.uid);
+    agents.retain(|(agent, _)| after.is_none_or(|after| agent.uid > after));
+    let (agents, next_page_token) = page::cut(agents, size, |(agent, _)| agent.uid.to_string());
+    let shown = Experiment::from(experiment.clone());
+    Ok(ExperimentStatus {
+        id: shown.id,
+        phase: shown.phase,
+        outcome: shown.outcome,
+        step: shown.step,
+        weight_bp: shown.weight_bp,
+        since_ms: since.map(|since| since.0),
+        agents: agents.iter().map(convert::agent).collect(),
+        next_page_token,
+        horizon: horizon.as_ref().map(figures),
+        verdict: experiment.verdict.map(verdict),
+        reasons: shown.reasons,
+    })
+}

@@ -1,0 +1,100 @@
+//! GeneratorService.
+
+use proto::generation::Fragment;
+use proto::v1::generator_service_server::GeneratorService;
+use proto::v1::{
+    AddTemplateVersionRequest, CreateTemplateRequest, DeleteTemplateRequest, DeleteTemplateResponse,
+    GenerateConfigurationRequest, GenerateConfigurationResponse, GetTemplateRequest, ListTemplatesRequest,
+    ListTemplatesResponse, Template, TemplateSummary, TemplateUse, ValidateConfigurationRequest,
+    ValidateConfigurationResponse,
+};
+use tonic::{Request, Response, Status};
+
+use super::guard::taken;
+use super::{convert, page};
+use crate::app::AppState;
+use crate::rest::Problem;
+use crate::store::templates;
+use crate::template;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Generator {
+    pub(super) state: AppState,
+}
+
+#[tonic::async_trait]
+impl GeneratorService for Generator {
+    async fn generate_configuration(
+        &self,
+        request: Request<GenerateConfigurationRequest>,
+    ) -> Result<Response<GenerateConfigurationResponse>, Status> {
+        let (actor, request) = taken(request)?;
+        let TemplateUse { name, version, parameters } = request.template.unwrap_or_default();
+        let values = convert::parameters(parameters)?;
+        let rendered = template::render_kept(&self.state, &actor, &name, version, values).await;
+        let (version, rendered) = rendered.map_err(Problem::from)?;
+        let digest = rendered.digest.to_string();
+        Ok(Response::new(GenerateConfigurationResponse { version, text: rendered.text, digest }))
+    }
+
+    async fn validate_configuration(
+        &self,
+        request: Request<ValidateConfigurationRequest>,
+    ) -> Result<Response<ValidateConfigurationResponse>, Status> {
+        let (_, ValidateConfigurationRequest { text }) = taken(request)?;
+        let checked = tokio::task::spawn_blocking(move || Fragment::new(text).plan("configuration")).await;
+        let problems = match checked.map_err(Problem::internal)? {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.problems.into_iter().map(convert::problem).collect(),
+        };
+        Ok(Response::new(ValidateConfigurationResponse { problems }))
+    }
+
+    async fn get_template(&self, request: Request<GetTemplateRequest>) -> Result<Response<Template>, Status> {
+        let (actor, GetTemplateRequest { name, version }) = taken(request)?;
+        let kept = template::get(&self.state, &actor, &name, version).await.map_err(Problem::from)?;
+        Ok(Response::new(convert::template(kept)?))
+    }
+
+    async fn list_templates(
+        &self,
+        request: Request<ListTemplatesRequest>,
+    ) -> Result<Response<ListTemplatesResponse>, Status> {
+        let (actor, request) = taken(request)?;
+        let size = page::size(request.page_size)?;
+        let mut reader = self.state.store.read().await.map_err(Problem::from)?;
+        let found = templates::list(&mut reader, actor.tenant_id, &request.page_token, size + 1).await;
+        let found = found.map_err(Problem::from)?;
+        let (found, next_page_token) = page::cut(found, size, |template| template.name.clone());
+        let templates = found.into_iter().map(TemplateSummary::from).collect();
+        Ok(Response::new(ListTemplatesResponse { templates, next_page_token }))
+    }
+
+    async fn create_template(
+        &self,
+        request: Request<CreateTemplateRequest>,
+    ) -> Result<Response<Template>, Status> {
+        let (actor, CreateTemplateRequest { name, text }) = taken(request)?;
+        let kept = template::create(&self.state, &actor, name, text).await.map_err(Problem::from)?;
+        Ok(Response::new(convert::template(kept)?))
+    }
+
+    async fn add_template_version(
+        &self,
+        request: Request<AddTemplateVersionRequest>,
+    ) -> Result<Response<Template>, Status> {
+        let (actor, AddTemplateVersionRequest { name, text }) = taken(request)?;
+        let kept = template::add_version(&self.state, &actor, name, text).await.map_err(Problem::from)?;
+        Ok(Response::new(convert::template(kept)?))
+    }
+
+    async fn delete_template(
+        &self,
+        request: Request<DeleteTemplateRequest>,
+    ) -> Result<Response<DeleteTemplateResponse>, Status> {
+        let (actor, DeleteTemplateRequest { name }) = taken(request)?;
+        template::delete(&self.state, &actor, &name).await.map_err(Problem::from)?;
+        Ok(Response::new(DeleteTemplateResponse {}))
+    }
+}

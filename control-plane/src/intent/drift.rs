@@ -1,0 +1,122 @@
+//! What the agents of an experiment found, and what they find.
+
+use std::collections::HashMap;
+use std::mem;
+use std::time::Duration;
+
+use proto::Findings;
+
+use super::find;
+use super::watch::{Stream, Watcher};
+use crate::app::AppState;
+use crate::auth::Actor;
+use crate::experiment::{ExperimentId, Figures};
+use crate::id::{AgentUid, TenantId};
+use crate::rest::Problem;
+use crate::store::experiments::{self, Experiment};
+use crate::store::{sessions, windows};
+
+/// Agents in one report of a stream, and by default in a page: their comparisons make a few megabytes at most.
+pub const AGENTS_AT_ONCE: usize = 50;
+/// A stream's reports are at least so far apart.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What one agent found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Which.
+    pub uid: AgentUid,
+    /// What its host is called.
+    pub host: String,
+    /// Its last report.
+    pub findings: Findings,
+    digest: [u8; 32],
+}
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct Drift {
+    /// By which experiment.
+    pub experiment: Experiment,
+    /// All that all its agents have measured, added up.
+    pub total: Figures,
+    /// Agents, all or some, by uid.
+    pub agents: Vec<Found>,
+}
+
+/// The last report of each agent, by uid.
+///
+/// # Errors
+/// The store's.
+pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<Found>, Problem> {
+    let mut reader = state.store.read().await?;
+    let members = sessions::of_tenant(&mut reader, experiment.tenant_id).await?;
+    let bodies = windows::last_of_each(&mut reader, experiment.tenant_id, experiment.id).await?;
+    drop(reader);
+    let read = |(uid, body): (AgentUid, Vec<u8>)| {
+        let digest = proto::generation::config_hash(&body);
+        let findings = Findings::decode(&body, &digest).map_err(Problem::internal)?;
+        let host = members.iter().find(|member| member.uid == uid).map(|member| member.host.clone());
+        Ok(Found { uid, host: host.unwrap_or_else(|| uid.to_string()), findings, digest })
+    };
+    bodies.into_iter().map(read).collect()
+}
+
+/// What was found now, and again whenever something changed, until the experiment is over. The first report has all
+/// agents, a later one those that found something since; many come in several reports.
+///
+/// # Errors
+/// 404, 503 for too many streams, and the store's.
+pub async fn drift(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<Stream<Drift>, Problem> {
+    find(state, actor, id).await?;
+    let (mut watcher, stream) = Watcher::open(state)?;
+    let (state, tenant) = (state.clone(), actor.tenant_id);
+    tokio::spawn(async move {
+        let ended = follow(&state, tenant, id, &mut watcher).await;
+        watcher.end(ended);
+    });
+    Ok(stream)
+}
+
+async fn follow(
+    state: &AppState,
+    tenant: TenantId,
+    id: ExperimentId,
+    watcher: &mut Watcher<Drift>,
+) -> Result<(), Problem> {
+    let mut sent = HashMap::new();
+    let mut before = None;
+    loop {
+        let known = experiments::get(&mut *state.store.read().await?, tenant, id).await?;
+        let Some(experiment) = known else { return Ok(()) };
+        let over = experiment.state.end().is_some();
+        let mut agents = found(state, &experiment).await?;
+        let total = Figures::of(agents.iter().map(|agent| &agent.findings.total));
+        agents.retain(|agent| sent.insert(agent.uid, agent.digest) != Some(agent.digest));
+        let now = (experiment.version, experiment.verdict.clone());
+        if before.as_ref() != Some(&now) || !agents.is_empty() {
+            send(watcher, Drift { experiment, total, agents }).await?;
+            before = Some(now);
+        }
+        if over {
+            return Ok(());
+        }
+        watcher.rest(PAUSE).await?;
+        watcher.wait().await?;
+    }
+}
+
+async fn send(watcher: &Watcher<Drift>, mut drift: Drift) -> Result<(), Problem> {
+    while drift.agents.len() > AGENTS_AT_ONCE {
+        let rest = drift.agents.split_off(AGENTS_AT_ONCE);
+        let agents = mem::replace(&mut drift.agents, rest);
+        watcher.send(Drift { agents, ..drift.clone_without_agents() }).await?;
+    }
+    watcher.send(drift).await
+}
+
+impl Drift {
+    fn clone_without_agents(&self) -> Self {
+        Self { experiment: self.experiment.clone(), total: self.total.clone(), agents: Vec::new() }
+    }
+}

@@ -1,0 +1,60 @@
+//! What happens to an experiment, as it happens.
+
+use super::find;
+use super::watch::{Stream, Watcher};
+use crate::app::AppState;
+use crate::auth::Actor;
+use crate::experiment::ExperimentId;
+use crate::id::TenantId;
+use crate::rest::Problem;
+use crate::store::experiments::{self, Event};
+
+/// Events read at once.
+const BATCH: u32 = 100;
+
+/// What happened after event `after` and what happens, until it is over.
+///
+/// # Errors
+/// 404, 503 for too many streams, and the store's.
+pub async fn events(
+    state: &AppState,
+    actor: &Actor,
+    id: ExperimentId,
+    after: i64,
+) -> Result<Stream<Event>, Problem> {
+    find(state, actor, id).await?;
+    let (mut watcher, stream) = Watcher::open(state)?;
+    let (state, tenant) = (state.clone(), actor.tenant_id);
+    tokio::spawn(async move {
+        let ended = follow(&state, tenant, id, after, &mut watcher).await;
+        watcher.end(ended);
+    });
+    Ok(stream)
+}
+
+async fn follow(
+    state: &AppState,
+    tenant: TenantId,
+    id: ExperimentId,
+    mut after: i64,
+    watcher: &mut Watcher<Event>,
+) -> Result<(), Problem> {
+    loop {
+        let mut reader = state.store.read().await?;
+        let known = experiments::get(&mut reader, tenant, id).await?;
+        let found = experiments::events(&mut reader, tenant, id, (after, BATCH)).await?;
+        drop(reader);
+        let more = found.len() == BATCH as usize;
+        for event in found {
+            after = event.seq;
+            watcher.send(event).await?;
+        }
+        if more {
+            continue;
+        }
+        if known.is_none_or(|experiment| experiment.state.end().is_some()) {
+            return Ok(());
+        }
+        watcher.wait().await?;
+    }
+}

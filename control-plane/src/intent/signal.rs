@@ -1,0 +1,59 @@
+//! What a person can ask of an experiment.
+
+use super::find;
+use crate::app::AppState;
+use crate::audit::By;
+use crate::auth::Actor;
+use crate::experiment::{Action, ExperimentId, Reason};
+use crate::lifecycle;
+use crate::rest::Problem;
+use crate::store::experiments::Experiment;
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Begin, on the agents that match now.
+    Start,
+    /// Hold the step.
+    Pause,
+    /// Go on with it.
+    Resume,
+    /// Collect the last horizon and end.
+    Stop,
+    /// Put the candidate in charge, on a person's word.
+    Promote,
+    /// Put the baseline back in charge; also after a promotion.
+    RollBack,
+    /// Never begin.
+    Cancel,
+    /// Agree to its promotion, as somebody other than its author.
+    Approve,
+}
+
+/// Moves an experiment of the actor's tenant.
+///
+/// # Errors
+/// 404, 409 for a transition that there is not, and the store's.
+pub async fn signal(
+    state: &AppState,
+    actor: &Actor,
+    id: ExperimentId,
+    signal: Signal,
+) -> Result<Experiment, Problem> {
+    let experiment = find(state, actor, id).await?;
+    let action = match signal {
+        Signal::Start => return Ok(lifecycle::start(state, experiment, By::from(actor)).await?),
+        Signal::Pause => Action::Pause,
+        Signal::Resume => Action::Resume,
+        Signal::Stop => Action::Stop,
+        Signal::Promote => Action::Promote(word(actor, "promote")),
+        Signal::RollBack => Action::RollBack(word(actor, "rollback")),
+        Signal::Cancel => Action::Cancel,
+        Signal::Approve => Action::Approve(actor.email.clone()),
+    };
+    Ok(lifecycle::act(state, experiment, action, By::from(actor)).await?)
+}
+
+fn word(actor: &Actor, what: &str) -> Vec<Reason> {
+    vec![Reason::new("person", what, format!("{} asked for it.", actor.email))]
+}

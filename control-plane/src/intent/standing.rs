@@ -1,0 +1,41 @@
+//! Where an experiment stands: the agents of its step, and the last horizon of each.
+
+use crate::app::AppState;
+use crate::clock::UnixMillis;
+use crate::experiment::{AgentEvidence, Figures, State};
+use crate::reconcile::analyse;
+use crate::rest::Problem;
+use crate::store::experiments::Experiment;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The agents of the step, and whether each is connected.
+    pub agents: Vec<(AgentEvidence, bool)>,
+    /// The last horizon of each, added up; nothing before the first.
+    pub horizon: Option<Figures>,
+    /// When the step, or the collecting of the last horizon, began.
+    pub since: Option<UnixMillis>,
+}
+
+/// Looks at an experiment.
+///
+/// # Errors
+/// The store's.
+pub async fn standing(state: &AppState, experiment: &Experiment) -> Result<Standing, Problem> {
+    let run = experiment.state.run();
+    let agents = match run {
+        Some(run) => analyse::evidence(&mut *state.store.read().await?, experiment, run, None).await?.agents,
+        None => Vec::new(),
+    };
+    let horizons: Vec<_> =
+        agents.iter().filter_map(AgentEvidence::last).map(|found| &found.horizon).collect();
+    let horizon = (!horizons.is_empty()).then(|| Figures::of(horizons.iter().copied()));
+    let since = match &experiment.state {
+        State::Analyzing { since, .. } => Some(*since),
+        _ => run.map(|run| run.since),
+    };
+    let connected = |agent: &AgentEvidence| state.hub.is_connected(experiment.tenant_id, agent.uid);
+    let agents = agents.into_iter().map(|agent| (connected(&agent), agent)).map(|(on, agent)| (agent, on));
+    Ok(Standing { agents: agents.collect(), horizon, since })
+}

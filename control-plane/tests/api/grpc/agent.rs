@@ -1,0 +1,126 @@
+//! An agent of the tests' own: it takes what it is offered and reports what it is told to.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use observe::{Comparison, Count, Coverage, Volume};
+use prost::Message as _;
+use proto::Findings;
+use proto::generation::{Generation, KEY};
+use proto::opamp::{
+    AgentRemoteConfig, AgentToServer, RemoteConfigStatus, RemoteConfigStatuses, ServerToAgent,
+};
+use proto::v1::report_service_client::ReportServiceClient;
+use proto::v1::{ReportKey, ReportRequest, ReportStatus};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::server::{Server, exchange};
+
+/// That it takes configs.
+const CAPABILITIES: u64 = 2;
+
+pub struct Agent<'a> {
+    server: &'a Server,
+    pub uid: Uuid,
+    credential: String,
+    offered: Option<AgentRemoteConfig>,
+}
+
+impl<'a> Agent<'a> {
+    pub async fn enrol(server: &'a Server, admin: &str) -> Self {
+        let token = server.post("/api/v1/enrollment-tokens", admin, json!({})).await.body;
+        let uid: Uuid = "018f4f9e-0000-7000-8000-000000000001".parse().unwrap();
+        let body = json!({ "uid": uid, "labels": {}, "host": "h1", "version": "1" });
+        let enrolled = server.fleet("/v1/enroll", token["token"].as_str().unwrap(), body).await;
+        assert_eq!(enrolled.status, StatusCode::CREATED, "{enrolled:?}");
+        let credential = enrolled.body["token"].as_str().unwrap().to_owned();
+        Self { server, uid, credential, offered: None }
+    }
+
+    /// Asks what to run, until it is offered something new, and says that it runs it.
+    pub async fn apply(&mut self) {
+        let before = self.offered.clone();
+        while self.offered == before {
+            if let Some(offer) = self.say(RemoteConfigStatuses::Applied).await {
+                self.offered = Some(offer);
+            }
+        }
+        self.say(RemoteConfigStatuses::Applied).await;
+    }
+
+    async fn say(&self, status: RemoteConfigStatuses) -> Option<AgentRemoteConfig> {
+        let hash = self.offered.as_ref().map(|offered| offered.config_hash.clone());
+        let status = RemoteConfigStatus {
+            last_remote_config_hash: hash.unwrap_or_default(),
+            status: status.into(),
+            ..RemoteConfigStatus::default()
+        };
+        let message = AgentToServer {
+            instance_uid: self.uid.as_bytes().to_vec(),
+            capabilities: CAPABILITIES,
+            remote_config_status: Some(status),
+            ..AgentToServer::default()
+        };
+        let request = Request::post("/v1/opamp")
+            .header("host", "phoenix.test")
+            .header("authorization", format!("Bearer {}", self.credential))
+            .header("content-type", "application/x-protobuf");
+        let body = Full::new(Bytes::from(message.encode_to_vec()));
+        let (status, _, bytes) = exchange(self.server.at.fleet, request.body(body).unwrap()).await;
+        assert_eq!(status, StatusCode::OK);
+        ServerToAgent::decode(bytes).unwrap().remote_config
+    }
+
+    /// Reports a horizon of the generation it runs.
+    pub async fn report(&self, experiment: &str) {
+        let offered = self.offered.as_ref().unwrap().config.as_ref().unwrap();
+        let body = String::from_utf8(offered.config_map[KEY].body.clone()).unwrap();
+        let generation = Generation::read(&body).unwrap().number;
+        let end = u64::try_from(self.server.state.clock.now().0).unwrap() * 1_000_000;
+        let key = ReportKey {
+            boot_id: Uuid::nil().to_string(),
+            experiment: experiment.to_owned(),
+            generation,
+            window_start: end - 10_000_000_000,
+        };
+        let (body, digest) = findings(end).encode();
+        let sent = ReportRequest { key: Some(key), digest: digest.to_vec(), body };
+        let endpoint = format!("http://{}", self.server.at.fleet);
+        let mut client = ReportServiceClient::connect(endpoint).await.unwrap();
+        let mut request = tonic::Request::new(tokio_stream::iter([sent]));
+        let bearer = format!("Bearer {}", self.credential).parse().unwrap();
+        request.metadata_mut().insert("authorization", bearer);
+        let mut acks = client.report(request).await.unwrap().into_inner();
+        let ack = acks.message().await.unwrap().unwrap();
+        assert_eq!(ack.status(), ReportStatus::Accepted, "{}", ack.reason);
+    }
+}
+
+/// Hundred points of forty series came in; the candidate keeps sixty of thirty.
+fn findings(window_end: u64) -> Findings {
+    let volume = |points| Volume { requests: 1, points, bytes: points * 50 };
+    let series = |value| Count { value, exact: true };
+    let mut found = Comparison {
+        windows: 1,
+        seconds: 10.0,
+        exact: true,
+        input: volume(100),
+        input_series: series(40),
+        lost_by_candidate: series(10),
+        coverage: Coverage { critical: 2, baseline: 2, candidate: 2, vanished: Vec::new() },
+        ..Comparison::default()
+    };
+    (found.baseline.output, found.baseline.series) = (volume(100), series(40));
+    (found.candidate.output, found.candidate.series) = (volume(60), series(30));
+    let found = found.with_savings();
+    Findings {
+        window_end,
+        made_at: window_end,
+        horizon: found.clone(),
+        total: found,
+        baseline_digest: "b1".to_owned(),
+        candidate_digest: "c1".to_owned(),
+        ..Findings::default()
+    }
+}
