@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. The others are what they are made of.
 CARGO ?= cargo
 
-.PHONY: demo test lint fmt bench fuzz deny
+.PHONY: demo test lint fmt bench bench-collector fuzz deny
 
 demo: ## Build and run the main job on this machine's real processes.
 	$(CARGO) build --release --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
@@ -24,6 +24,9 @@ fmt:
 bench: ## The figures of benches/README.md.
 	$(CARGO) build --profile bench --locked --bin phoenix --bin phoenix-agent --bin phoenix-bench
 	./target/release/phoenix-bench $(ARGS)
+
+bench-collector: ## The Collector's own processors, for `bench` to compare with; needs Go.
+	cd benches/collector && go build -trimpath -ldflags='-s -w' -o ../../target/release/phoenix-bench-collector .
 
 fuzz: ## Each target for a minute; needs cargo-fuzz.
 	for target in batch config ottl json differential; do RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done

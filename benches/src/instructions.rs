@@ -19,8 +19,11 @@ pub fn run() -> anyhow::Result<()> {
     for points in [7, 21] {
         let total = scrape(points).points as f64;
         for piece in PIECES {
-            let few = count(piece, points, FEW)?;
-            let more = count(piece, points, MORE)?;
+            let rounds = |rounds: u64| {
+                let (points, rounds) = (points.to_string(), rounds.to_string());
+                count(&["micro", "--only", piece, "--points", &points, "--rounds", &rounds])
+            };
+            let (few, more) = (rounds(FEW)?, rounds(MORE)?);
             let each = (more - few) as f64 / (MORE - FEW) as f64 / total;
             println!("{piece:<18} {total:>7} {each:>20.1}");
         }
@@ -28,12 +31,12 @@ pub fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn count(piece: &str, points: usize, rounds: u64) -> anyhow::Result<u64> {
+/// How many instructions this program takes with these arguments.
+pub fn count(args: &[&str]) -> anyhow::Result<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
-        .args(["micro", "--only", piece])
-        .args(["--points", &points.to_string(), "--rounds", &rounds.to_string()])
+        .args(args)
         .output()
         .context("valgrind could not be started")?;
     let said = String::from_utf8_lossy(&output.stderr);

@@ -4,11 +4,14 @@
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 mod agent;
+mod collector;
 mod end_to_end;
 mod instructions;
 mod load;
 mod micro;
 mod payload;
+mod pipelines;
+mod rows;
 mod sink;
 
 use clap::{Parser, Subcommand};
@@ -26,6 +29,8 @@ enum What {
     Micro(micro::Args),
     /// Instructions a point of the same pieces, by callgrind (needs valgrind).
     Instructions,
+    /// Whole pipelines, bytes in to bytes out, beside the Collector's own processors.
+    Pipelines(pipelines::Args),
     /// Points per CPU-second of a real agent between a load generator and a sink.
     EndToEnd(end_to_end::Args),
 }
@@ -34,10 +39,12 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().what {
         Some(What::Micro(args)) => micro::run(&args),
         Some(What::Instructions) => instructions::run(),
+        Some(What::Pipelines(args)) => pipelines::run(&args),
         Some(What::EndToEnd(args)) => end_to_end::run(&args),
         None => {
             micro::run(&micro::Args::default())?;
             instructions::run()?;
+            pipelines::run(&pipelines::Args { instructions: true, ..pipelines::Args::default() })?;
             end_to_end::run(&end_to_end::Args::default())
         }
     }

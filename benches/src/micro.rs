@@ -4,10 +4,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ::pipelines::batch::{Batch, Keep};
+use ::pipelines::config::CollectorFile;
+use ::pipelines::processors::Pipeline;
 use observe::{Observer, Settings, Variant};
-use pipelines::batch::{Batch, Keep};
-use pipelines::config::CollectorFile;
-use pipelines::processors::Pipeline;
 
 use crate::payload::{NOW, Payload, scrape};
 

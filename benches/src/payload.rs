@@ -19,6 +19,19 @@ pub struct Payload {
     pub points: usize,
 }
 
+/// A minute of a host with 21 points a process: six scrapes, ten seconds apart.
+pub fn minute() -> Vec<Payload> {
+    let mut host =
+        Host::new(Profile::Realistic, Role::Web, "bench-1", PROCESSES, 7).with_metrics(MetricSet::All);
+    host.scrape(NOW - 10_000_000_000);
+    let scrape = |place: u64| {
+        host.step(std::time::Duration::from_secs(10));
+        let request = host.scrape(NOW + place * 10_000_000_000);
+        Payload { points: simulator::point_count(&request) as usize, bytes: request.encode_to_vec().into() }
+    };
+    (0..6).map(scrape).collect()
+}
+
 /// One scrape of 300 processes with 7 or 21 points each.
 pub fn scrape(points_a_process: usize) -> Payload {
     let set = if points_a_process == 7 { MetricSet::Default } else { MetricSet::All };

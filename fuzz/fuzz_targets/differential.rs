@@ -5,6 +5,10 @@
 mod choices;
 #[path = "../../pipelines/tests/differential/engine.rs"]
 mod engine;
+#[path = "../../pipelines/tests/differential/memory.rs"]
+mod memory;
+#[path = "../../pipelines/tests/differential/metrics.rs"]
+mod metrics;
 #[path = "../../pipelines/tests/differential/reference.rs"]
 mod reference;
 

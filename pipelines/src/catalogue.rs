@@ -10,7 +10,10 @@ use crate::yaml::Problems;
 pub const CATALOGUE: &[(&str, &str)] = &[
     ("baseline", include_str!("../catalogue/baseline.yaml")),
     ("priority-filter", include_str!("../catalogue/priority-filter.yaml")),
+    ("topk", include_str!("../catalogue/topk.yaml")),
     ("aggregated", include_str!("../catalogue/aggregated.yaml")),
+    ("adaptive", include_str!("../catalogue/adaptive.yaml")),
+    ("intelligent", include_str!("../catalogue/intelligent.yaml")),
     ("minimal", include_str!("../catalogue/minimal.yaml")),
 ];
 

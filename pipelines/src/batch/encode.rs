@@ -8,7 +8,9 @@ use bytes::Bytes;
 
 use super::Batch;
 use super::parse::varint_len;
-use super::rows::{AttrRow, Cell, MIXED, MetricKind, MetricRow, Number, PointRow, ResourceRow, ScopeRow};
+use super::rows::{
+    AttrRow, Cell, MIXED, MetricKind, MetricRow, Number, PointRow, ResourceRow, ScopeRow, Touched,
+};
 use super::span::Span;
 use super::wire::Reader;
 
@@ -37,9 +39,29 @@ impl Batch {
         if matches!(keep, Keep::All) && !self.changed {
             return Encoded { bytes: self.source.clone(), points: self.point_count() as u64 };
         }
-        let mut writer = Writer::new(self, keep, Backward::with_capacity(self.source.len() + 64));
+        let mut writer = Writer::new(self, keep, Backward::with_capacity(self.room(keep)));
         writer.request();
         Encoded { bytes: writer.out.into_bytes(), points: writer.points }
+    }
+
+    /// About how many bytes there will be: what was received of the resources that are written, and something for what
+    /// was changed. A buffer is filled with zeros first, so a large one for a small output costs.
+    fn room(&self, keep: Keep<'_>) -> usize {
+        let mut room = 64;
+        for row in &self.resources {
+            if row.raw.is_none() || row.home == MIXED {
+                return self.source.len() + 64;
+            }
+            let kept = match keep {
+                Keep::All => true,
+                Keep::Homes(homes) => homes.get(row.home as usize).copied().unwrap_or(false),
+            };
+            if kept {
+                let more = if row.touched.any() { row.raw.len() / 8 + 64 } else { 8 };
+                room += row.raw.len() + more;
+            }
+        }
+        room
     }
 
     /// How many bytes [`Batch::encode`] of everything would take, without writing them.
@@ -57,7 +79,10 @@ impl Batch {
 impl Batch {
     /// Appends a point of a metric of this kind as it would be written, without a field number before it.
     pub(crate) fn write_point(&self, row: &PointRow, kind: MetricKind, out: &mut Vec<u8>) {
-        self.write_part(row.raw.len() + 128, out, |writer| writer.point_fields(row, kind));
+        if row.touched.any() {
+            return self.write_part(row.raw.len() + 128, out, |writer| writer.point_fields(row, kind));
+        }
+        out.extend_from_slice(self.bytes(row.raw));
     }
 
     /// Appends a resource as field 1 of its `ResourceMetrics`.
@@ -94,8 +119,14 @@ trait Output {
     }
 
     /// Closes the message that was written since `end` as field `number`.
+    #[inline]
     fn close(&mut self, number: u32, end: usize) {
-        self.varint((self.written() - end) as u64);
+        let len = self.written() - end;
+        // Nearly every message is short and has a low number.
+        if number < 16 && len < 128 {
+            return self.put(&[(number << 3 | 2) as u8, len as u8]);
+        }
+        self.varint(len as u64);
         self.varint(u64::from(number) << 3 | 2);
     }
 
@@ -135,6 +166,7 @@ impl Backward {
 }
 
 impl Output for Backward {
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         if bytes.len() > self.start {
             self.grow(bytes.len());
@@ -147,6 +179,11 @@ impl Output for Backward {
     fn written(&self) -> usize {
         self.buf.len() - self.start
     }
+}
+
+/// Whether a received encoding, if it is the one that is meant, held nothing to splice.
+fn is_plain(touched: Touched, raw: Span) -> bool {
+    touched.plain() && !raw.is_scratch()
 }
 
 struct Counter(usize);
@@ -277,7 +314,9 @@ impl<'a, O: Output> Writer<'a, O> {
         }
         let end = self.out.written();
         if row.touched.any() || row.raw.is_none() || pick {
-            self.splice_except(row.raw, &[1, 2, 3, 5, 7, 9, 10, 11]);
+            if !is_plain(row.touched, row.raw) {
+                self.splice_except(row.raw, &[1, 2, 3, 5, 7, 9, 10, 11]);
+            }
             self.data(row, pick);
             self.text(3, row.unit);
             self.text(2, row.description);
@@ -294,7 +333,9 @@ impl<'a, O: Output> Writer<'a, O> {
             return;
         }
         let end = self.out.written();
-        self.splice_except(row.data, &[1, 2, 3]);
+        if !is_plain(row.touched, row.data) {
+            self.splice_except(row.data, &[1, 2, 3]);
+        }
         if row.monotonic {
             self.out.put(&[3 << 3, 1]);
         }
@@ -320,30 +361,45 @@ impl<'a, O: Output> Writer<'a, O> {
         if row.touched.any() {
             let attributes = kind.attributes_field();
             self.attributes(row.attrs, attributes);
-            if kind.has_numbers() {
-                self.splice_except(row.raw, &[2, 3, 4, 6, attributes]);
-                self.number(row.value);
-            } else {
+            if !kind.has_numbers() {
                 self.splice_except(row.raw, &[2, 3, attributes]);
+                self.fixed64(3, row.time);
+                return self.fixed64(2, row.start);
             }
-            self.fixed64(3, row.time);
-            self.fixed64(2, row.start);
+            if !is_plain(row.touched, row.raw) {
+                self.splice_except(row.raw, &[2, 3, 4, 6, attributes]);
+            }
+            self.head(row);
         } else {
             self.out.put(self.batch.bytes(row.raw));
         }
     }
 
-    fn number(&mut self, value: Number) {
-        match value {
-            Number::None => {}
-            Number::Int(value) => {
-                self.out.put(&value.to_le_bytes());
-                self.out.put(&[6 << 3 | 1]);
+    /// Start, time and value of a number point, in one piece where all are there.
+    fn head(&mut self, row: &PointRow) {
+        let (tag, bits) = match row.value {
+            Number::Int(value) => (6 << 3 | 1, value as u64),
+            Number::Double(value) => (4 << 3 | 1, value.to_bits()),
+            Number::None => {
+                self.fixed64(3, row.time);
+                return self.fixed64(2, row.start);
             }
-            Number::Double(value) => {
-                self.out.put(&value.to_bits().to_le_bytes());
-                self.out.put(&[4 << 3 | 1]);
+        };
+        let mut head = [0_u8; 27];
+        for (at, (tag, bits)) in
+            [(2 << 3 | 1, row.start), (3 << 3 | 1, row.time), (tag, bits)].iter().enumerate()
+        {
+            head[9 * at] = *tag;
+            head[9 * at + 1..9 * at + 9].copy_from_slice(&bits.to_le_bytes());
+        }
+        // What is zero is left out.
+        match (row.start, row.time) {
+            (_, 0) => {
+                self.out.put(&head[18..]);
+                self.fixed64(2, row.start);
             }
+            (0, _) => self.out.put(&head[9..]),
+            _ => self.out.put(&head),
         }
     }
 

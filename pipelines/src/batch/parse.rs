@@ -16,41 +16,50 @@ use super::{Batch, MAX_BYTES, MAX_DEPTH};
 const MIN_BYTES_PER_ROW: usize = 8;
 
 pub(super) fn parse(batch: &mut Batch) -> Result<(), Malformed> {
-    let rows = 1024 + batch.source.len() / MIN_BYTES_PER_ROW;
-    parse_rows(batch, rows)
+    parse_into(batch, rows_of(batch), request)
+}
+
+/// How many rows a received request may have.
+pub(super) fn rows_of(batch: &Batch) -> usize {
+    1024 + batch.source.len() / MIN_BYTES_PER_ROW
 }
 
 /// Indexes what we wrote ourselves, of which the number of rows was bounded when it was written.
 pub(super) fn parse_own(batch: &mut Batch) -> Result<(), Malformed> {
-    parse_rows(batch, usize::MAX)
+    parse_into(batch, usize::MAX, request)
 }
 
-fn parse_rows(batch: &mut Batch, rows_left: usize) -> Result<(), Malformed> {
+pub(super) fn parse_into(
+    batch: &mut Batch,
+    rows_left: usize,
+    parse: impl FnOnce(&mut Parser<'_>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
     let source = batch.source.clone();
     if source.len() > MAX_BYTES {
         return Err(Malformed { offset: MAX_BYTES, what: "a request of 2 GiB or more" });
     }
     let mut parser = Parser { buf: &source, batch, rows_left };
-    parser.request()
+    parse(&mut parser)
 }
 
-struct Parser<'a> {
-    buf: &'a [u8],
-    batch: &'a mut Batch,
-    rows_left: usize,
+pub(super) struct Parser<'a> {
+    pub(super) buf: &'a [u8],
+    pub(super) batch: &'a mut Batch,
+    pub(super) rows_left: usize,
+}
+
+/// A whole request: every resource of it.
+fn request(parser: &mut Parser<'_>) -> Result<(), Malformed> {
+    let mut fields = Reader::new(parser.buf, Span::received(0, parser.buf.len()));
+    while let Some(field) = fields.next()? {
+        if field.number == 1 {
+            parser.resource_metrics(field.message()?)?;
+        }
+    }
+    Ok(())
 }
 
 impl Parser<'_> {
-    fn request(&mut self) -> Result<(), Malformed> {
-        let mut fields = Reader::new(self.buf, Span::received(0, self.buf.len()));
-        while let Some(field) = fields.next()? {
-            if field.number == 1 {
-                self.resource_metrics(field.message()?)?;
-            }
-        }
-        Ok(())
-    }
-
     fn row(&mut self, at: usize) -> Result<(), Malformed> {
         match self.rows_left.checked_sub(1) {
             Some(left) => self.rows_left = left,
@@ -64,7 +73,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn resource_metrics(&mut self, raw: Span) -> Result<(), Malformed> {
+    pub(super) fn resource_metrics(&mut self, raw: Span) -> Result<(), Malformed> {
         self.row(raw.start())?;
         let mut own = Span::NONE;
         let mut schema_url = Span::NONE;
@@ -157,6 +166,7 @@ impl Parser<'_> {
             monotonic: false,
             points: Rows::default(),
         };
+        let mut plain = true;
         let mut fields = Reader::new(self.buf, raw);
         while let Some(field) = fields.next()? {
             match field.number {
@@ -164,21 +174,28 @@ impl Parser<'_> {
                 2 => row.description = self.text(field.message()?)?,
                 3 => row.unit = self.text(field.message()?)?,
                 // Metadata: carried along, but its values must be readable all the same.
-                12 => check_key_value(self.buf, field.message()?, 0)?,
-                number => {
-                    if let Some(kind) = MetricKind::from_field(number) {
+                12 => {
+                    check_key_value(self.buf, field.message()?, 0)?;
+                    plain = false;
+                }
+                number => match MetricKind::from_field(number) {
+                    Some(kind) => {
                         row.data = once(row.data, field.message()?)?;
                         row.kind = kind;
                     }
-                }
+                    None => plain = false,
+                },
             }
         }
-        self.data(&mut row)?;
+        plain &= self.data(&mut row)?;
+        row.touched = Touched::received(plain);
         self.batch.metrics.push(row);
         Ok(())
     }
 
-    fn data(&mut self, row: &mut MetricRow) -> Result<(), Malformed> {
+    /// Reads a metric's data: whether it holds nothing but what the rows do.
+    fn data(&mut self, row: &mut MetricRow) -> Result<bool, Malformed> {
+        let mut plain = true;
         row.points.start = self.batch.points.len() as u32;
         if !row.data.is_none() {
             let mut fields = Reader::new(self.buf, row.data);
@@ -189,12 +206,12 @@ impl Parser<'_> {
                         row.temporality = field.varint()?.min(255) as u8;
                     }
                     (3, MetricKind::Sum) => row.monotonic = field.varint()? != 0,
-                    _ => {}
+                    _ => plain = false,
                 }
             }
         }
         row.points.end = self.batch.points.len() as u32;
-        Ok(())
+        Ok(plain)
     }
 
     fn point(&mut self, raw: Span, kind: MetricKind) -> Result<(), Malformed> {
@@ -207,6 +224,7 @@ impl Parser<'_> {
             Some(head) if kind.has_numbers() => head,
             _ => (0, 0, Number::None, 0),
         };
+        let mut plain = kind.has_numbers();
         let mut fields = Reader::new(self.buf, Span::received(raw.start() + head, raw.len() - head));
         while let Some(field) = fields.next()? {
             match field.number {
@@ -215,14 +233,17 @@ impl Parser<'_> {
                 3 => time = field.fixed64()?,
                 4 if kind.has_numbers() => value = Number::Double(f64::from_bits(field.fixed64()?)),
                 6 if kind.has_numbers() => value = Number::Int(field.fixed64()? as i64),
-                number if number == flags_field => flags = field.varint()? as u32,
-                _ => {}
+                number if number == flags_field => {
+                    flags = field.varint()? as u32;
+                    plain = false;
+                }
+                _ => plain = false,
             }
         }
         let index = self.batch.points.len() as u32;
         self.batch.points.push(PointRow {
             raw,
-            touched: Touched::default(),
+            touched: Touched::received(plain),
             origin: Origin(index),
             identity: 0,
             attrs: Rows { start: first_attr, end: self.batch.attrs.len() as u32 },
@@ -236,7 +257,7 @@ impl Parser<'_> {
     }
 
     /// The attributes that message `own` repeats in field `number`.
-    fn attributes(&mut self, own: Span, number: u32) -> Result<Rows, Malformed> {
+    pub(super) fn attributes(&mut self, own: Span, number: u32) -> Result<Rows, Malformed> {
         let start = self.batch.attrs.len() as u32;
         if !own.is_none() {
             let mut fields = Reader::new(self.buf, own);
@@ -259,7 +280,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn text(&self, span: Span) -> Result<Span, Malformed> {
+    pub(super) fn text(&self, span: Span) -> Result<Span, Malformed> {
         check_text(self.buf, span)
     }
 }
@@ -283,7 +304,7 @@ fn plain_head(point: &[u8]) -> Option<(u64, u64, Number, usize)> {
     Some((start, time, value, at + 18))
 }
 
-fn once(seen: Span, span: Span) -> Result<Span, Malformed> {
+pub(super) fn once(seen: Span, span: Span) -> Result<Span, Malformed> {
     if seen.is_none() {
         return Ok(span);
     }
@@ -371,7 +392,7 @@ fn is_canonical(raw: Span, key: Span, any: Span, value: Cell) -> bool {
     key.start() < any.start() && any.len() == inner && raw.len() == framed(key.len()) + framed(inner)
 }
 
-pub(super) fn varint_len(value: u64) -> usize {
+pub(crate) fn varint_len(value: u64) -> usize {
     (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
 

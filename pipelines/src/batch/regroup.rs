@@ -11,11 +11,12 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::identity::attribute_set;
 use super::rows::{MIXED, MetricRow, PointRow, ResourceRow, ScopeRow, Touched};
 use super::span::{Rows, Span};
-use super::{AttrRow, Batch};
+use super::{AttrRow, Batch, Path};
 
 impl Batch {
-    /// Moves the attributes `keys` of every point to its resource, and merges equals.
-    pub(crate) fn regroup(&mut self, keys: &[Span]) {
+    /// Moves the attributes `keys` of every point to its resource, and merges equals. `moves` is told each point that
+    /// has some of them, before it moves.
+    pub(crate) fn regroup(&mut self, keys: &[Span], moves: &mut dyn FnMut(&Self, Path)) {
         let mut regroup = Regroup {
             groups: Vec::new(),
             scopes: Vec::new(),
@@ -28,7 +29,8 @@ impl Batch {
             let digest = self.resource_digest(resource);
             for scope in self.resources[resource].scopes.range() {
                 for metric in self.scopes[scope].metrics.range() {
-                    regroup.metric(self, keys, (resource, digest), scope, metric);
+                    let path = Path { resource, scope, metric, point: 0 };
+                    regroup.metric(self, keys, digest, path, moves);
                 }
             }
         }
@@ -62,16 +64,27 @@ struct Group {
 }
 
 impl Regroup {
-    fn metric(&mut self, batch: &mut Batch, keys: &[Span], from: (usize, u128), scope: usize, metric: usize) {
+    fn metric(
+        &mut self,
+        batch: &mut Batch,
+        keys: &[Span],
+        digest: u128,
+        at: Path,
+        moves: &mut dyn FnMut(&Batch, Path),
+    ) {
+        let (scope, metric) = (at.scope, at.metric);
         // Points that stay with the resource all go to the same metric.
         let mut stay = None;
         for index in batch.metrics[metric].points.range() {
             let mut point = batch.points[index];
-            let group = self.split(batch, keys, from, &mut point);
+            let group = self.split(batch, keys, at.resource, &mut point);
+            if group.is_some() {
+                moves(batch, Path { point: index, ..at });
+            }
             let target = match (group, stay) {
                 (None, Some(target)) => target,
                 (None, None) => {
-                    let group = self.group(batch, from.0, from.1, batch.resources[from.0].attrs);
+                    let group = self.group(batch, at.resource, digest, batch.resources[at.resource].attrs);
                     *stay.insert(self.target(batch, group, scope, metric))
                 }
                 (Some(group), _) => self.target(batch, group, scope, metric),
@@ -86,7 +99,7 @@ impl Regroup {
         &mut self,
         batch: &mut Batch,
         keys: &[Span],
-        (resource, _): (usize, u128),
+        resource: usize,
         point: &mut PointRow,
     ) -> Option<usize> {
         self.moved.clear();

@@ -17,6 +17,8 @@ impl Touched {
     pub const OWN: u8 = 1;
     /// Some descendant, or how many children there are.
     pub const CHILDREN: u8 = 2;
+    /// Not a touch: what was received holds nothing but what the row does, so that nothing is left to splice.
+    const PLAIN: u8 = 4;
     /// Nothing differs.
     pub const NOTHING: Self = Self(0);
 
@@ -29,7 +31,17 @@ impl Touched {
     }
 
     pub fn any(self) -> bool {
-        self.0 != 0
+        self.0 & !Self::PLAIN != 0
+    }
+
+    /// Of a row that was just received.
+    pub fn received(plain: bool) -> Self {
+        Self(if plain { Self::PLAIN } else { 0 })
+    }
+
+    /// Whether what was received held nothing else; it says so of that encoding alone.
+    pub fn plain(self) -> bool {
+        self.0 & Self::PLAIN != 0
     }
 }
 

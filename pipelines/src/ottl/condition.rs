@@ -15,6 +15,8 @@ pub struct Condition {
     location: Location,
     predicate: Predicate,
     level: Level,
+    /// How many leading operands, of which all must hold, read nothing below the metric, and the level of those.
+    gate: Option<(usize, Level)>,
 }
 
 impl Condition {
@@ -28,8 +30,8 @@ impl Condition {
         let predicate = checker.boolean(&parsed);
         match predicate {
             Some(predicate) if checker.problems.is_empty() => {
-                let level = predicate.level();
-                Ok(Self { text: text.text().to_owned(), location: text.start(), predicate, level })
+                let (level, gate) = (predicate.level(), predicate.gate());
+                Ok(Self { text: text.text().to_owned(), location: text.start(), predicate, level, gate })
             }
             _ => Err(checker.problems),
         }
@@ -48,6 +50,35 @@ impl Condition {
     /// How often it has to be evaluated.
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// How often its gate has to be evaluated, if it has one: what must hold before anything below the metric is read.
+    pub(crate) fn gate(&self) -> Option<Level> {
+        self.gate.map(|(_, level)| level)
+    }
+
+    /// Whether the gate holds for a row.
+    ///
+    /// # Errors
+    /// As [`Self::holds`].
+    pub(crate) fn gate_holds(&self, row: &Row<'_>) -> Evaluated<bool> {
+        self.part(row, true)
+    }
+
+    /// Whether it holds for a row whose gate does.
+    ///
+    /// # Errors
+    /// As [`Self::holds`].
+    pub(crate) fn holds_behind_gate(&self, row: &Row<'_>) -> Evaluated<bool> {
+        self.part(row, false)
+    }
+
+    fn part(&self, row: &Row<'_>, before: bool) -> Evaluated<bool> {
+        let (Predicate::And(operands), Some((gate, _))) = (&self.predicate, self.gate) else {
+            return self.holds(row);
+        };
+        let (first, rest) = operands.split_at(gate.min(operands.len()));
+        super::eval::all(if before { first } else { rest }, row)
     }
 
     /// Whether it holds for a row.

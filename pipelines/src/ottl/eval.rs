@@ -41,20 +41,23 @@ pub struct Row<'a> {
 /// What conditions have in place of a cache.
 pub(crate) static NO_CACHE: Entries = Vec::new();
 
+/// Whether all hold, asked in order until one does not.
+pub(super) fn all(operands: &[Predicate], row: &Row<'_>) -> Evaluated<bool> {
+    for operand in operands {
+        if !operand.holds(row)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 impl Predicate {
     /// Operands are evaluated in order until one decides; one that fails before it fails the whole.
     pub(super) fn holds(&self, row: &Row<'_>) -> Evaluated<bool> {
         match self {
             Self::Constant(value) => Ok(*value),
             Self::Not(inner) => inner.holds(row).map(|holds| !holds),
-            Self::And(operands) => {
-                for operand in operands {
-                    if !operand.holds(row)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
+            Self::And(operands) => all(operands, row),
             Self::Or(operands) => {
                 for operand in operands {
                     if operand.holds(row)? {

@@ -66,6 +66,15 @@ impl Predicate {
         }
     }
 
+    /// How many leading operands of an `and` read nothing below the metric, if some do and some do not, and what
+    /// those read.
+    pub(super) fn gate(&self) -> Option<(usize, Level)> {
+        let Self::And(operands) = self else { return None };
+        let gate = operands.iter().take_while(|operand| operand.level() <= Level::Metric).count();
+        let level = widest(operands.iter().take(gate).map(Self::level));
+        (gate > 0 && gate < operands.len()).then_some((gate, level))
+    }
+
     /// The narrowest level that it reads.
     pub(super) fn level(&self) -> Level {
         match self {

@@ -139,6 +139,12 @@ impl Tally {
         self.next += 1;
     }
 
+    /// So many points of unknown series were dropped.
+    pub(super) fn drop_points(&mut self, points: u64) {
+        self.points += points;
+        self.dropped += points;
+    }
+
     pub(super) fn take(&mut self, stage: &ComponentId, rule: &str) -> RuleAccount {
         self.last.clear();
         RuleAccount {

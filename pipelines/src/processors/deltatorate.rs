@@ -5,9 +5,10 @@
 
 use crate::Batch;
 use crate::batch::{MetricKind, Number, Path, PointRow, Span};
-use crate::ottl::Failure;
+use crate::ottl::{Context, Failure};
 use crate::yaml::{Node, Problem, keep};
 
+use super::account::{Effect, Tallies};
 use super::failed::Failed;
 
 /// The config of a `deltatorate` processor.
@@ -28,14 +29,22 @@ impl DeltaToRate {
         Some(Self { metrics })
     }
 
-    pub(super) fn run(&self, batch: &mut Batch) -> Result<(), Failed> {
+    /// The metrics.
+    pub(super) fn rules(&self) -> &[String] {
+        &self.metrics
+    }
+
+    pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) -> Result<(), Failed> {
         for resource in 0..batch.resources().len() {
             for scope in batch.resource_at(resource).scopes.range() {
                 for metric in batch.scope_at(scope).metrics.range() {
                     let row = batch.metric_at(metric);
                     let delta = row.kind == MetricKind::Sum && row.temporality == 1;
-                    if delta && self.metrics.iter().any(|name| name.as_bytes() == batch.bytes(row.name)) {
-                        convert(batch, Path { resource, scope, metric, point: 0 })?;
+                    let named = |name: &String| name.as_bytes() == batch.bytes(row.name);
+                    if let Some(rule) = self.metrics.iter().position(named).filter(|_| delta) {
+                        let path = Path { resource, scope, metric, point: 0 };
+                        tallies.count(rule, Effect::Changed, batch, path, Context::Metric);
+                        convert(batch, path)?;
                     }
                 }
             }

@@ -1,12 +1,17 @@
 //! `groupbyattrs`: moves attributes of data points to their resource and merges what becomes equal.
 
 use crate::Batch;
+use crate::ottl::Context;
 use crate::yaml::{Node, Problem, keep};
+
+use super::account::{Effect, Tallies};
 
 /// The config of a `groupbyattrs` processor. Without keys it only merges, which is called compaction.
 #[derive(Debug, Clone)]
 pub struct GroupByAttrs {
     keys: Vec<String>,
+    /// Its keys, as the one rule of the account.
+    rule: [String; 1],
 }
 
 impl GroupByAttrs {
@@ -22,11 +27,18 @@ impl GroupByAttrs {
                 keys.push(key);
             }
         }
-        Some(Self { keys })
+        let rule = [format!("keys: {}", keys.join(", "))];
+        Some(Self { keys, rule })
     }
 
-    pub(super) fn run(&self, batch: &mut Batch) {
+    pub(super) fn rules(&self) -> &[String] {
+        if self.keys.is_empty() { &[] } else { &self.rule }
+    }
+
+    pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) {
         let keys: Vec<_> = self.keys.iter().map(|key| batch.intern(key.as_bytes())).collect();
-        batch.regroup(&keys);
+        batch.regroup(&keys, &mut |batch, path| {
+            tallies.count(0, Effect::Changed, batch, path, Context::DataPoint);
+        });
     }
 }

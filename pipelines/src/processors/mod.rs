@@ -53,7 +53,6 @@ pub use state::{Flush, Kept};
 pub use topk::TopK;
 pub use transform::Transform;
 
-use account::{Tallies, Tally};
 use failed::Failed;
 use state::{State, Turn};
 
@@ -176,7 +175,23 @@ impl Processor {
             Self::Transform(transform) => transform.rules(),
             Self::Attributes(attributes) => attributes.rules(),
             Self::Resource(resource) => resource.rules(),
-            _ => &[],
+            Self::GroupByAttrs(group) => group.rules(),
+            Self::CumulativeToDelta(deltas) => deltas.rules(),
+            Self::DeltaToRate(rate) => rate.rules(),
+            Self::Interval(interval) => interval.rules(),
+            Self::MetricsTransform(transform) => transform.rules(),
+            Self::Rollup(rollup) => rollup.rules(),
+            Self::TopK(topk) => topk.rules(),
+            Self::Adaptive(adaptive) => adaptive.rules(),
+            Self::Priority(priority) => priority.rules(),
+        }
+    }
+
+    /// The filter that it is, if that asks about resources before anything else.
+    fn sieve(&self) -> Option<&Filter> {
+        match self {
+            Self::Filter(filter) => Some(filter).filter(|filter| filter.begins_with_resources()),
+            _ => None,
         }
     }
 
@@ -204,17 +219,16 @@ impl Processor {
     }
 
     /// Edits a batch in place; for processors without a memory.
-    fn run(&self, turn: Turn<'_>, tallies: &mut [Tally]) -> Result<(), Failed> {
-        let Turn { batch, now, input } = turn;
-        let tallies = Tallies::new(input, tallies);
+    fn run(&self, turn: Turn<'_>) -> Result<(), Failed> {
+        let Turn { batch, now, tallies, .. } = turn;
         match self {
             Self::Filter(filter) => return filter.run(batch, now, tallies),
             Self::Transform(transform) => return transform.run(batch, now, tallies),
             Self::Attributes(attributes) => attributes.run(batch, tallies),
             Self::Resource(resource) => resource.run(batch, tallies),
-            Self::GroupByAttrs(group) => group.run(batch),
-            Self::DeltaToRate(rate) => return rate.run(batch),
-            Self::MetricsTransform(transform) => return transform.run(batch),
+            Self::GroupByAttrs(group) => group.run(batch, tallies),
+            Self::DeltaToRate(rate) => return rate.run(batch, tallies),
+            Self::MetricsTransform(transform) => return transform.run(batch, tallies),
             // These run by their state.
             Self::CumulativeToDelta(_)
             | Self::Interval(_)

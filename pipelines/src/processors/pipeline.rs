@@ -1,11 +1,14 @@
 //! A plan at work.
 
+use bytes::Bytes;
+
 use crate::Batch;
+use crate::batch::Malformed;
 use crate::config::{ComponentId, Digest, Plan};
 use crate::ottl::Failure;
 
 use super::Processor;
-use super::account::{RuleAccount, Tally};
+use super::account::{RuleAccount, Tallies, Tally};
 use super::state::{Flush, Kept, State, Turn};
 
 /// A pipeline that processes batches, one at a time, and lets time pass between them.
@@ -52,10 +55,11 @@ pub struct RuleCount {
 }
 
 impl Running {
-    fn run(&mut self, turn: Turn<'_>) -> Result<(), Refused> {
+    fn run(&mut self, input: &Batch, batch: &mut Batch, now: u64) -> Result<(), Refused> {
+        let turn = Turn { input, batch, now, tallies: Tallies::new(input, &mut self.tallies) };
         let outcome = match &mut self.state {
             Some(state) => state.run(turn),
-            None => self.processor.run(turn, &mut self.tallies),
+            None => self.processor.run(turn),
         };
         outcome.map_err(|failed| Refused {
             stage: self.id.clone(),
@@ -82,6 +86,30 @@ impl Pipeline {
             processor: stage.processor.clone(),
         });
         Self { stages: stages.collect() }
+    }
+
+    /// Indexes a request for [`Self::process`], where nobody else asks about it: of resources that the first stage
+    /// drops by what they are themselves, points are counted, and the rest is not looked into. Returns how many points
+    /// came.
+    ///
+    /// # Errors
+    /// As [`Batch::parse`]; what is not looked into is not checked either. `input` is empty then.
+    pub fn read(&mut self, source: Bytes, now: u64, input: &mut Batch) -> Result<u64, Malformed> {
+        let first = self.stages.first_mut().map(|first| (&first.processor, &mut first.tallies));
+        let Some((filter, tallies)) =
+            first.and_then(|(processor, tallies)| Some((processor.sieve()?, tallies)))
+        else {
+            input.reparse(source)?;
+            return Ok(input.point_count() as u64);
+        };
+        let mut counts = vec![0; tallies.len()];
+        input.reparse_without(
+            source,
+            |batch, resource| filter.drops_resource(batch, resource, now),
+            |rule, points| counts[rule] += points,
+        )?;
+        tallies.iter_mut().zip(&counts).for_each(|(tally, points)| tally.drop_points(*points));
+        Ok(input.point_count() as u64 + counts.iter().sum::<u64>())
     }
 
     /// Processes a batch: `out` becomes what leaves the last stage. `now` is the time in nanoseconds since
@@ -233,7 +261,7 @@ pub(super) type Gathered = (Option<Box<dyn State>>, Vec<Tally>);
 fn run(stages: &mut [Running], input: &Batch, batch: &mut Batch, now: u64) -> Result<(), Refused> {
     let mut first = Ok(());
     for stage in stages {
-        match stage.run(Turn { input, batch, now }) {
+        match stage.run(input, batch, now) {
             Err(refused) if !refused.passed_on => return Err(refused),
             outcome => first = first.and(outcome),
         }

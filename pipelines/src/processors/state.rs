@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::Batch;
 
+use super::account::Tallies;
 use super::failed::Failed;
 
 /// One batch in front of a stage.
@@ -18,6 +19,8 @@ pub(super) struct Turn<'a> {
     pub batch: &'a mut Batch,
     /// Unix nanoseconds.
     pub now: u64,
+    /// What the stage's rules are counted in.
+    pub tallies: Tallies<'a>,
 }
 
 /// What left a pipeline without a batch that came in.

@@ -13,6 +13,8 @@ use crate::Batch;
 use crate::batch::{Inputs, Keep, MIXED};
 use crate::config::CollectorFile;
 
+mod account;
+
 pub(super) fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });
     KeyValue { key: key.to_owned(), value, ..KeyValue::default() }

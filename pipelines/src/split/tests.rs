@@ -124,3 +124,40 @@ fn a_share_of_the_units_is_about_the_weight() {
     assert!((846..=1_154).contains(&taken(500)), "{}", taken(500));
     assert_eq!(taken(10_000), 20_000);
 }
+
+/// What each stage has to see whole, and by which units it may be split.
+#[test]
+fn a_split_never_cuts_through_what_a_stage_has_to_see_whole() {
+    let stages = [
+        ("filter: {metrics: {metric: ['name == \"a\"']}}", [true, true, true]),
+        ("transform: {metric_statements: ['set(metric.unit, \"1\")']}", [true, true, true]),
+        ("cumulativetodelta: {}", [true, true, true]),
+        ("interval: {}", [true, true, true]),
+        ("priority: {classes: [{name: a, above: {m: 1}}]}", [true, true, true]),
+        ("adaptive: {levels: [{name: a, keep: 1}]}", [true, true, true]),
+        ("groupbyattrs: {keys: [a]}", [true, false, false]),
+        ("rollup: {}", [true, false, false]),
+        ("topk: {k: 1, by: [m]}", [true, false, false]),
+        ("topk: {k: 1, by: [m], other: true}", [true, false, false]),
+    ];
+    let units = [Unit::Host, Unit::Process, Unit::Attributes(vec!["service.name".to_owned()])];
+    for (stage, allowed) in stages {
+        let kind = stage.split(':').next().expect("a type");
+        let text = format!(
+            "processors:\n  {stage}\nservice: {{pipelines: {{metrics: {{processors: [{kind}]}}}}}}\n"
+        );
+        let file = crate::config::CollectorFile::parse("f.yaml", &text, &|_| None).expect("YAML");
+        let plan = file.check("metrics").unwrap_or_else(|problems| panic!("{problems}"));
+        for (unit, allowed) in units.iter().zip(allowed) {
+            for (weight, partial) in [(0, false), (1, true), (2_500, true), (9_999, true), (10_000, false)] {
+                let weight = Weight::from_bp(weight).expect("a weight");
+                let split = Split { unit: unit.clone(), weight, salt: "s".to_owned() };
+                let checked = split.check_scope([&plan, &plan]);
+                assert_eq!(checked.is_ok(), allowed || !partial, "{stage}, {unit}, {weight:?}");
+                if let Err(refused) = checked {
+                    assert!(refused.to_string().contains("0%, 100%, or unit"), "{refused}");
+                }
+            }
+        }
+    }
+}

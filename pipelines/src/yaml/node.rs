@@ -90,6 +90,32 @@ impl Node {
         }
     }
 
+    /// The value on one line, for people; what a variable brought is not shown, since it may be a secret.
+    pub fn flow(&self) -> String {
+        let listed = |items: Vec<String>| items.join(", ");
+        match &self.kind {
+            _ if self.expanded => "…".to_owned(),
+            Kind::Null => "null".to_owned(),
+            Kind::Bool(value) => value.to_string(),
+            Kind::Int(value) => value.to_string(),
+            Kind::Float(value) => value.to_string(),
+            Kind::Text(text) => text.text().to_owned(),
+            Kind::List(items) => format!("[{}]", listed(items.iter().map(Self::flow).collect())),
+            Kind::Map(entries) => {
+                let entry = |entry: &Entry| format!("{}: {}", entry.key.text, entry.value.flow());
+                format!("{{{}}}", listed(entries.iter().map(entry).collect()))
+            }
+        }
+    }
+
+    /// Those of a map's entries that have one of these keys, on one line.
+    pub(crate) fn excerpt(&self, keys: &[&str]) -> String {
+        let entries = self.entries().unwrap_or_default();
+        let wanted = entries.iter().filter(|entry| keys.contains(&entry.key.text.as_str()));
+        let words = wanted.map(|entry| format!("{}: {}", entry.key.text, entry.value.flow()));
+        words.collect::<Vec<_>>().join(", ")
+    }
+
     /// Says in a word or two what stands here, for messages.
     pub fn describe(&self) -> String {
         match &self.kind {

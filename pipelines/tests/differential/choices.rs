@@ -63,8 +63,13 @@ impl Choices<'_> {
             2 | 3 => Some(Value::AsDouble(self.below(7) as f64 / 2.0 - 1.0)),
             _ => None,
         };
-        let time_unix_nano = self.below(200) as u64;
-        NumberDataPoint { attributes: self.attributes(), time_unix_nano, value, ..NumberDataPoint::default() }
+        NumberDataPoint {
+            attributes: self.attributes(),
+            start_time_unix_nano: [0, 0, 7][self.below(3)],
+            time_unix_nano: self.below(200) as u64,
+            value,
+            ..NumberDataPoint::default()
+        }
     }
 
     fn metric(&mut self) -> Metric {
@@ -72,8 +77,9 @@ impl Choices<'_> {
         let data = match self.below(5) {
             0 | 1 => Some(Data::Gauge(Gauge { data_points })),
             2 | 3 => {
-                let is_monotonic = self.below(2) == 1;
-                Some(Data::Sum(Sum { data_points, aggregation_temporality: 2, is_monotonic }))
+                let is_monotonic = self.below(3) > 0;
+                let aggregation_temporality = [2, 2, 1][self.below(3)];
+                Some(Data::Sum(Sum { data_points, aggregation_temporality, is_monotonic }))
             }
             _ => None,
         };
@@ -99,12 +105,39 @@ impl Choices<'_> {
     }
 
     fn stage(&mut self) -> Stage {
-        match self.below(4) {
+        match self.below(10) {
             0 => Stage::Filter((0..1 + self.below(3)).map(|_| self.condition(2)).collect()),
             1 => Stage::Attributes(self.actions()),
             2 => Stage::Resource(self.actions()),
+            3 | 4 => Stage::Deltas(["auto", "keep", "drop"][self.below(3)]),
+            5 => Stage::Rates((0..1 + self.below(2)).map(|_| self.name()).collect()),
+            6 => Stage::Group((0..self.below(3)).map(|_| self.key()).collect()),
+            7 => Stage::Metrics((0..1 + self.below(3)).map(|_| self.metric_change()).collect()),
+            8 => Stage::Interval,
             _ => Stage::Transform((0..1 + self.below(3)).map(|_| self.statement()).collect()),
         }
+    }
+
+    /// A word that is a name: not the empty one.
+    fn name(&mut self) -> String {
+        ["a", "b", "cpu", "memory"][self.below(4)].to_owned()
+    }
+
+    fn metric_change(&mut self) -> MetricChange {
+        let (insert, include) = (self.below(3) == 0, self.name());
+        let new_name = if insert || self.below(2) == 0 { self.name() } else { String::new() };
+        let label = match self.below(4) {
+            0 => Some(Label::Add(self.key(), self.name())),
+            1 => Some(Label::Change(self.key(), self.word(), self.name())),
+            2 => Some(Label::Drop(self.key(), self.word())),
+            _ => None,
+        };
+        MetricChange { insert, include, new_name, label }
+    }
+
+    /// How many seconds pass before the next batch.
+    pub fn pause(&mut self) -> u64 {
+        self.below(25) as u64
     }
 
     fn actions(&mut self) -> Vec<Action> {
@@ -145,6 +178,28 @@ pub enum Stage {
     Attributes(Vec<Action>),
     Resource(Vec<Action>),
     Transform(Vec<Statement>),
+    Deltas(&'static str),
+    Rates(Vec<String>),
+    Interval,
+    Group(Vec<String>),
+    Metrics(Vec<MetricChange>),
+}
+
+/// A transform of `metricstransform`.
+#[derive(Debug)]
+pub struct MetricChange {
+    pub insert: bool,
+    pub include: String,
+    pub new_name: String,
+    pub label: Option<Label>,
+}
+
+/// Its operation: add a label, change a value of one, drop points by one.
+#[derive(Debug)]
+pub enum Label {
+    Add(String, String),
+    Change(String, String, String),
+    Drop(String, String),
 }
 
 #[derive(Debug)]

@@ -6,29 +6,48 @@ use opentelemetry_proto::tonic::metrics::v1::{NumberDataPoint, metric::Data};
 use pipelines::Batch;
 use pipelines::batch::Keep;
 use pipelines::config::CollectorFile;
-use pipelines::processors::Pipeline;
+use pipelines::processors::{Flush, Pipeline};
 use prost::Message as _;
 
-use crate::choices::{Action, Choices, Condition, Edit, Stage, Statement};
-use crate::reference;
+use crate::choices::{Action, Choices, Condition, Edit, Label, MetricChange, Stage, Statement};
+use crate::memory::{INTERVAL, Machine, SECOND};
 
 /// Makes a batch and a config of bytes, and panics if engine and interpreter differ on them.
 pub fn compare(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let stages = choices.stages();
-    let mut expected = choices.request();
     let config = config(&stages);
     let file = CollectorFile::parse("config", &config, &|_| None);
     let plan = file.and_then(|file| file.check("metrics")).unwrap_or_else(|problems| panic!("{problems}"));
-    let input = Batch::parse(expected.encode_to_vec().into()).unwrap_or_else(|error| panic!("{error}"));
-    let mut output = Batch::default();
-    let processed = Pipeline::build(&plan, 0).process(&input, 0, &mut output);
-    processed.unwrap_or_else(|refused| panic!("{refused}"));
+    let (mut pipeline, mut machine, mut now) = (Pipeline::build(&plan, 0), Machine::new(&stages), 0);
+    for batch in 0..1 + choices.below(4) {
+        now += choices.pause() * SECOND;
+        let flushed = pipeline.advance(now);
+        equal(&format!("flushed before batch {batch}"), machine.advance(now), &flushed, &config);
+        let request = choices.request();
+        let input = Batch::parse(request.encode_to_vec().into()).unwrap_or_else(|error| panic!("{error}"));
+        let mut output = Batch::default();
+        let refused = pipeline.process(&input, now, &mut output).err();
+        let left = refused.is_none_or(|refused| refused.passed_on).then(|| decoded(&output));
+        let (expected, left) = (machine.process(request, now).map(sorted), left.map(sorted));
+        assert!(
+            expected == left,
+            "batch {batch}, expected\n{expected:#?}\ncame out\n{left:#?}\nof\n{config}"
+        );
+    }
+    let flushed = pipeline.shutdown(now);
+    equal("flushed at the end", machine.finish(now), &flushed, &config);
+}
+
+fn equal(about: &str, expected: Vec<ExportMetricsServiceRequest>, flushed: &[Flush], config: &str) {
+    let expected: Vec<String> = expected.into_iter().map(sorted).collect();
+    let flushed: Vec<String> = flushed.iter().map(|flush| sorted(decoded(&flush.output))).collect();
+    assert!(expected == flushed, "{about}, expected\n{expected:#?}\ncame out\n{flushed:#?}\nof\n{config}");
+}
+
+fn decoded(output: &Batch) -> ExportMetricsServiceRequest {
     let encoded = output.encode(Keep::All).bytes;
-    let came_out = ExportMetricsServiceRequest::decode(encoded).unwrap_or_else(|error| panic!("{error}"));
-    stages.iter().for_each(|stage| reference::run(stage, &mut expected));
-    let (expected, came_out) = (sorted(expected), sorted(came_out));
-    assert!(expected == came_out, "expected\n{expected}\ncame out\n{came_out}\nof\n{config}");
+    ExportMetricsServiceRequest::decode(encoded).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// In words, attributes in order of their keys.
@@ -63,6 +82,14 @@ fn config(stages: &[Stage]) -> String {
                 let group = format!("{{ context: datapoint, statements: [{}] }}", statements.join(", "));
                 ("transform", format!("{{ metric_statements: [{group}] }}"))
             }
+            Stage::Deltas(initial) => ("cumulativetodelta", format!("{{ initial_value: {initial} }}")),
+            Stage::Rates(metrics) => ("deltatorate", format!("{{ metrics: [{}] }}", metrics.join(", "))),
+            Stage::Interval => ("interval", format!("{{ interval: {INTERVAL}s }}")),
+            Stage::Group(keys) => ("groupbyattrs", format!("{{ keys: [{}] }}", keys.join(", "))),
+            Stage::Metrics(changes) => {
+                let changes: Vec<String> = changes.iter().map(change).collect();
+                ("metricstransform", format!("{{ transforms: [{}] }}", changes.join(", ")))
+            }
         };
         processors.push_str(&format!("  {kind}/{place}: {config}\n"));
         ids.push(format!("{kind}/{place}"));
@@ -77,6 +104,25 @@ fn list(actions: &[Action]) -> String {
         format!("{{ key: {key}, action: {verb}{value} }}")
     };
     actions.iter().map(action).collect::<Vec<_>>().join(", ")
+}
+
+fn change(MetricChange { insert, include, new_name, label }: &MetricChange) -> String {
+    let action = if *insert { "insert" } else { "update" };
+    let operation = match label {
+        None => String::new(),
+        Some(Label::Add(key, value)) => {
+            format!("{{ action: add_label, new_label: {key}, new_value: {value} }}")
+        }
+        Some(Label::Change(key, old, new)) => {
+            let values = format!("[{{ value: {}, new_value: {new} }}]", quoted(old));
+            format!("{{ action: update_label, label: {key}, value_actions: {values} }}")
+        }
+        Some(Label::Drop(key, value)) => {
+            format!("{{ action: delete_label_value, label: {key}, label_value: {} }}", quoted(value))
+        }
+    };
+    let name = quoted(new_name);
+    format!("{{ include: {include}, action: {action}, new_name: {name}, operations: [{operation}] }}")
 }
 
 fn statement(Statement { edit, condition: when }: &Statement) -> String {

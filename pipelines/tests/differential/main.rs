@@ -6,6 +6,8 @@
 
 mod choices;
 mod engine;
+mod memory;
+mod metrics;
 mod reference;
 
 use proptest::prelude::*;

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 
 use crate::choices::{Action, Condition, Edit, Stage, Statement};
 
-/// Runs a stage.
+/// Runs a stage that neither remembers nor regroups anything.
 pub fn run(stage: &Stage, request: &mut ExportMetricsServiceRequest) {
     match stage {
         Stage::Filter(conditions) => filter(conditions, request),
@@ -21,10 +21,19 @@ pub fn run(stage: &Stage, request: &mut ExportMetricsServiceRequest) {
         Stage::Transform(statements) => each(request, |resource, metric, point| {
             statements.iter().for_each(|statement| apply(statement, resource, metric, point));
         }),
+        other => panic!("{other:?} is run elsewhere"),
     }
 }
 
-fn points(metric: &mut Metric) -> &mut Vec<NumberDataPoint> {
+/// Drops scopes without metrics, and resources without scopes.
+pub fn drop_empty(request: &mut ExportMetricsServiceRequest) {
+    for resource in &mut request.resource_metrics {
+        resource.scope_metrics.retain(|scope| !scope.metrics.is_empty());
+    }
+    request.resource_metrics.retain(|resource| !resource.scope_metrics.is_empty());
+}
+
+pub fn points(metric: &mut Metric) -> &mut Vec<NumberDataPoint> {
     match &mut metric.data {
         Some(Data::Gauge(gauge)) => &mut gauge.data_points,
         Some(Data::Sum(sum)) => &mut sum.data_points,
@@ -87,7 +96,7 @@ fn apply(
     }
 }
 
-fn set(attributes: &mut Vec<KeyValue>, key: &str, value: &str) {
+pub fn set(attributes: &mut Vec<KeyValue>, key: &str, value: &str) {
     let value = Some(AnyValue { value: Some(Any::StringValue(value.to_owned())) });
     match attributes.iter_mut().find(|one| one.key == key) {
         Some(one) => one.value = value,

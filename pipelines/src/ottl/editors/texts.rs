@@ -38,7 +38,7 @@ pub(in super::super) const TABLE: &[Signature] = &[
         ],
         replace_pattern,
     )
-    .prepared(prepare_pattern::<1>),
+    .prepared(prepare_replace),
     editor(
         "replace_match",
         &[
@@ -136,6 +136,18 @@ fn applied(
     Ok(sprintf(&format, &[Val::text(made)])?.into_bytes())
 }
 
+/// Pattern and replacement are read once where both stand in the config and no function has a part in it.
+fn prepare_replace(call: &Call) -> Result<Prepared, String> {
+    let replacement = fixed_text(call, 2).filter(|_| !matches!(call.arguments.get(3), Some(Some(_))));
+    Ok(match (prepare_pattern::<1>(call)?, replacement) {
+        (Prepared::Pattern(pattern), Some(template)) => {
+            let replacement = pattern.replacement(template);
+            Prepared::Replace(Box::new((pattern, replacement)))
+        }
+        (prepared, _) => prepared,
+    })
+}
+
 /// `replace_pattern`: what is no text stays.
 fn replace_pattern(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
     let target = call.target(0)?;
@@ -156,6 +168,17 @@ fn replaced(call: &Call, target: &Target, row: &Row<'_>, buffer: &mut Vec<u8>) -
     let original = read(target, row)?;
     if matches!(original, Val::Nil) {
         return Ok(false);
+    }
+    if let Prepared::Replace(prepared) = &call.prepared {
+        let (pattern, replacement) = &**prepared;
+        return Ok(match original {
+            Val::Text(text) if pattern.is_match(&text) => {
+                buffer.clear();
+                pattern.replace_all(&text, replacement, buffer);
+                true
+            }
+            _ => false,
+        });
     }
     let template = args.text(2)?;
     let Val::Text(text) = original else { return Ok(false) };

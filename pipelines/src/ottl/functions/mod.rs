@@ -25,7 +25,7 @@ use super::call::{Args, Call};
 use super::context::Level;
 use super::editors::{self, Work};
 use super::eval::{Evaluated, Failure};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Replacement};
 use super::value::Val;
 
 /// What a parameter takes.
@@ -138,6 +138,8 @@ pub(super) enum Prepared {
     Nothing,
     /// A regular expression, or a glob as one.
     Pattern(Pattern),
+    /// A regular expression and what replaces what it matches.
+    Replace(Box<(Pattern, Replacement)>),
     /// Networks.
     Networks(Vec<network::Network>),
     /// A format of times, and the time zone of those that say none.

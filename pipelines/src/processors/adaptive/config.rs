@@ -34,6 +34,8 @@ pub struct Adaptive {
     pub(super) stay: Duration,
     pub(super) window: Duration,
     pub(super) attribute: String,
+    /// Each level, as a rule of the account.
+    rules: Vec<String>,
 }
 
 /// What the load is.
@@ -76,7 +78,10 @@ impl Adaptive {
         let attribute = attribute.unwrap_or("phoenix.adaptive.level").to_owned();
         fields.finish(problems);
         let measure = measure.unwrap_or(if budget.is_some() { Measure::Series } else { Measure::Points });
+        let rules =
+            levels.iter().map(|level: &Level| format!("level {}: keep {}", level.name, level.keep)).collect();
         let adaptive = Self {
+            rules,
             measure,
             levels,
             budget,
@@ -91,6 +96,11 @@ impl Adaptive {
             problems.push(Problem::new(list.unwrap_or(config).location, problem));
         }
         Some(adaptive)
+    }
+
+    /// What a level drops is counted; that it is written to what leaves is not.
+    pub(in super::super) fn rules(&self) -> &[String] {
+        &self.rules
     }
 
     fn problem(&self) -> Option<&'static str> {

@@ -16,8 +16,10 @@
 mod config;
 
 use crate::Batch;
-use crate::batch::{AttrRow, Cell, Owner};
+use crate::batch::{AttrRow, Cell, Owner, Path};
+use crate::ottl::Context;
 
+use super::account::Effect;
 use super::failed::Failed;
 use super::state::{Kept, State, Turn};
 use super::table::{Aged, Table};
@@ -109,17 +111,22 @@ fn nanos(duration: std::time::Duration) -> u64 {
 
 impl State for Adapting {
     fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { batch, now, .. } = turn;
+        let Turn { batch, now, mut tallies, .. } = turn;
         self.measure(batch, now);
-        let Self { config, level, .. } = self;
-        let Some(level) = config.levels.get(*level) else { return Ok(()) };
+        let Self { config, level: place, .. } = self;
+        let Some(level) = config.levels.get(*place) else { return Ok(()) };
         // A unit's key is a hash already; the upper half of it decides.
         let bound = (level.keep * u64::MAX as f64) as u64;
         if level.keep < 1.0 {
             batch.retain_resources(|batch, resource| {
                 let key = unit_key(batch, resource, &config.unit);
-                key.is_none_or(|key| ((key >> 64) as u64) < bound)
-                    || config.always.holds(batch, resource, now)
+                let kept = key.is_none_or(|key| ((key >> 64) as u64) < bound)
+                    || config.always.holds(batch, resource, now);
+                if !kept {
+                    let path = Path { resource, ..Path::default() };
+                    tallies.count(*place, Effect::Dropped, batch, path, Context::Resource);
+                }
+                kept
             });
         }
         if !config.attribute.is_empty() {

@@ -15,6 +15,8 @@ pub struct CumulativeToDelta {
     exclude: Match,
     pub(super) max_staleness: Duration,
     pub(super) initial: Initial,
+    /// What is converted, as the one rule of the account.
+    rule: [String; 1],
 }
 
 /// What becomes of a series' first point.
@@ -53,7 +55,14 @@ impl CumulativeToDelta {
         let (include, exclude) = (part("include"), part("exclude"));
         fields.finish(problems);
         let (max_staleness, initial) = (staleness.unwrap_or_default(), initial.unwrap_or(Initial::Auto));
-        Some(Self { include, exclude, max_staleness, initial })
+        let said = config.excerpt(&["include", "exclude"]);
+        let every = || "every cumulative monotonic sum and histogram".to_owned();
+        let rule = [Some(said).filter(|said| !said.is_empty()).unwrap_or_else(every)];
+        Some(Self { include, exclude, max_staleness, initial, rule })
+    }
+
+    pub(in super::super) fn rules(&self) -> &[String] {
+        &self.rule
     }
 
     /// Whether a metric is converted, points or not.

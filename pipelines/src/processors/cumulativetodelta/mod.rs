@@ -12,7 +12,9 @@ mod histogram;
 
 use crate::Batch;
 use crate::batch::{MetricKind, Number, Path, PointRow};
+use crate::ottl::Context;
 
+use super::account::{Effect, Tallies};
 use super::failed::Failed;
 use super::state::{Flush, Kept, State, Ticks, Turn};
 use super::table::{Aged, Table};
@@ -136,13 +138,16 @@ impl Deltas {
         Some(batch.touched_point(point))
     }
 
-    fn metric(&mut self, batch: &mut Batch, at: Path) {
+    fn metric(&mut self, batch: &mut Batch, at: Path, tallies: &mut Tallies<'_>) {
         let kind = batch.metric_at(at.metric).kind;
         let plain = batch.scope_at(at.scope).attrs.is_empty();
         batch.rework_points(at, |batch, index, point| {
             let at = Path { point: index, ..at };
             let series = if plain { point.identity } else { batch.identity_without_scope_attributes(at) };
-            self.convert(batch, kind, series, point)
+            let converted = self.convert(batch, kind, series, point);
+            let effect = if converted.is_some() { Effect::Changed } else { Effect::Dropped };
+            tallies.count(0, effect, batch, at, Context::DataPoint);
+            converted
         });
         batch.edit_metric(at, |metric| metric.temporality = 1);
         if batch.metric_at(at.metric).points.is_empty() {
@@ -205,19 +210,19 @@ fn difference(double: bool, last: Value, value: Value) -> Became<Value> {
 
 impl State for Deltas {
     fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let batch = turn.batch;
+        let Turn { batch, now, mut tallies, .. } = turn;
         batch.identify();
         // A sweep that something waits for is not over before it was asked for.
         let idle = self.kept().series == 0;
         if let Some(sweeps) = self.sweeps.as_mut().filter(|_| idle) {
-            sweeps.pass(turn.now);
+            sweeps.pass(now);
         }
         self.emptied.clear();
         for resource in 0..batch.resources().len() {
             for scope in batch.resource_at(resource).scopes.range() {
                 for metric in batch.scope_at(scope).metrics.range() {
                     if self.config.converts(batch, batch.metric_at(metric)) {
-                        self.metric(batch, Path { resource, scope, metric, point: 0 });
+                        self.metric(batch, Path { resource, scope, metric, point: 0 }, &mut tallies);
                     }
                 }
             }

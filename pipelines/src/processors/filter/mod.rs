@@ -9,6 +9,7 @@ mod legacy;
 mod pass;
 
 use crate::Batch;
+use crate::ottl::Context;
 
 use super::account::Tallies;
 use super::failed::Failed;
@@ -45,6 +46,16 @@ impl Filter {
 
     pub(super) fn is_identity(&self) -> bool {
         self.passes.is_empty()
+    }
+
+    /// Whether it asks about resources before anything else.
+    pub(super) fn begins_with_resources(&self) -> bool {
+        self.passes.first().is_some_and(|pass| pass.context == Context::Resource)
+    }
+
+    /// The rule that drops a resource for what it is itself, if one does.
+    pub(super) fn drops_resource(&self, batch: &Batch, resource: usize, now: u64) -> Option<usize> {
+        self.passes.first()?.drops_resource(batch, resource, now)
     }
 
     /// Filters the batch. An error names the rule that failed, where errors are to be propagated.

@@ -54,6 +54,29 @@ impl Pass {
         })
     }
 
+    /// The first rule that drops a resource, if none before it fails.
+    pub(super) fn drops_resource(&self, batch: &Batch, resource: usize, now: u64) -> Option<usize> {
+        let row = Row {
+            batch,
+            resource: batch.resource_at(resource),
+            scope: None,
+            metric: None,
+            point: None,
+            exemplar: None,
+            cache: &NO_CACHE,
+            now,
+        };
+        for (index, rule) in self.rules.iter().enumerate() {
+            match rule.drops(&row) {
+                Ok(true) => return Some(index),
+                Ok(false) => {}
+                Err(_) if self.error_mode == ErrorMode::Ignore => {}
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
     pub(super) fn run(
         &self,
         batch: &mut Batch,
@@ -140,15 +163,23 @@ fn answer(
     path: Path,
     row: &Row<'_>,
 ) -> Result<bool, Failure> {
-    let about = match rule.level() {
-        Level::Constant => 0,
-        Level::Resource => path.resource,
-        Level::Scope => path.scope,
-        Level::Metric => path.metric,
-        Level::DataPoint | Level::Always => return rule.drops(row),
+    let mut once = |level: Level, ask: &dyn Fn() -> Result<bool, Failure>| {
+        let about = match level {
+            Level::Constant => 0,
+            Level::Resource => path.resource,
+            Level::Scope => path.scope,
+            Level::Metric => path.metric,
+            Level::DataPoint | Level::Always => return ask(),
+        };
+        match last {
+            Some((index, answer)) if *index == about => *answer,
+            _ => last.insert((about, ask())).1,
+        }
     };
-    match last {
-        Some((index, answer)) if *index == about => *answer,
-        _ => last.insert((about, rule.drops(row))).1,
+    if let Rule::Condition(condition) = rule
+        && let Some(level) = condition.gate()
+    {
+        return Ok(once(level, &|| condition.gate_holds(row))? && condition.holds_behind_gate(row)?);
     }
+    once(rule.level(), &|| rule.drops(row))
 }

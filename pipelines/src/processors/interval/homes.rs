@@ -26,6 +26,13 @@ impl Homes {
         self.known.resize(input.resources().len(), MIXED);
     }
 
+    /// Forgets the resources.
+    pub(super) fn clear(&mut self) {
+        self.resources.clear();
+        self.places.clear();
+        self.known.clear();
+    }
+
     /// The place of an input resource.
     pub(super) fn place(&mut self, input: &Batch, home: u32) -> u32 {
         let Some(known) = self.known.get(home as usize).copied() else { return MIXED };

@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use crate::Batch;
 use crate::batch::{MetricKind, MetricRow, Path};
-use crate::ottl::Failure;
+use crate::ottl::{Context, Failure};
 use crate::yaml::{Node, Problem, keep};
 
+use super::account::{Effect, Tallies};
 use super::failed::Failed;
 use super::state::{Flush, Kept, State, Ticks, Turn};
 
-use held::Held;
+use held::{Held, Took};
 
 /// How many points are held.
 pub const MAX_POINTS: usize = 1 << 20;
@@ -32,6 +33,8 @@ pub struct Interval {
     interval: Duration,
     pass_gauges: bool,
     pass_summaries: bool,
+    /// The interval, as the one rule of the account.
+    rule: [String; 1],
 }
 
 impl Interval {
@@ -54,7 +57,13 @@ impl Interval {
             pass.finish(problems);
         }
         fields.finish(problems);
-        Some(Self { interval, pass_gauges, pass_summaries })
+        let rule = [format!("interval: {interval:?}")];
+        Some(Self { interval, pass_gauges, pass_summaries, rule })
+    }
+
+    /// What is counted as dropped is a point in whose place another of its series was sent.
+    pub(super) fn rules(&self) -> &[String] {
+        &self.rule
     }
 
     /// How long a point may wait.
@@ -91,13 +100,20 @@ impl Holding {
         Self { config, ticks, held: Held::default(), passed: 0, taken: Vec::new() }
     }
 
-    fn metric(&mut self, input: &Batch, batch: &mut Batch, at: Path) {
+    fn metric(&mut self, input: &Batch, batch: &mut Batch, at: Path, tallies: &mut Tallies<'_>) {
         let metric = self.held.metric(batch, at);
         let (kind, before) = (batch.metric_at(at.metric).kind, batch.metric_at(at.metric).points.len());
-        batch.rework_points(at, |batch, _, point| {
-            let held = self.held.point(input, batch, metric, kind, &point);
-            self.passed += u64::from(!held);
-            (!held).then_some(point)
+        batch.rework_points(at, |batch, index, point| {
+            let effect = match self.held.point(input, batch, metric, kind, &point) {
+                Took::NoRoom => {
+                    self.passed += 1;
+                    return Some(point);
+                }
+                Took::First => Effect::Changed,
+                Took::Another => Effect::Dropped,
+            };
+            tallies.count(0, effect, batch, Path { point: index, ..at }, Context::DataPoint);
+            None
         });
         if before == 0 || batch.metric_at(at.metric).points.is_empty() {
             self.taken.push(at.metric);
@@ -105,13 +121,13 @@ impl Holding {
     }
 
     fn flush(&mut self, at: u64) -> Option<Flush> {
-        std::mem::take(&mut self.held).flush(at)
+        self.held.flush(at)
     }
 }
 
 impl State for Holding {
     fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { input, batch, now } = turn;
+        let Turn { input, batch, now, mut tallies } = turn;
         batch.identify();
         self.held.begin(input);
         self.taken.clear();
@@ -125,7 +141,8 @@ impl State for Holding {
                 for metric in batch.scope_at(scope).metrics.range() {
                     untyped |= batch.metric_at(metric).kind == MetricKind::None;
                     if self.config.holds(batch.metric_at(metric)) {
-                        self.metric(input, batch, Path { resource, scope, metric, point: 0 });
+                        let at = Path { resource, scope, metric, point: 0 };
+                        self.metric(input, batch, at, &mut tallies);
                     }
                 }
             }

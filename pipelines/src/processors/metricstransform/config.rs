@@ -10,6 +10,8 @@ use super::super::selection::MatchType;
 #[derive(Debug, Clone)]
 pub struct MetricsTransform {
     pub(super) transforms: Vec<Transform>,
+    /// Each transform, as a rule of the account.
+    rules: Vec<String>,
 }
 
 /// One transform: which metrics, and what becomes of them.
@@ -115,14 +117,19 @@ const VERSION: &str = "0.158.0";
 impl MetricsTransform {
     pub(in super::super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
-        let mut transforms = Vec::new();
+        let (mut transforms, mut rules) = (Vec::new(), Vec::new());
         if let Some(list) = fields.take("transforms") {
             for item in keep(list.list(), problems).unwrap_or_default() {
                 transforms.extend(transform(item, problems));
+                rules.push(item.excerpt(&["include", "match_type", "action", "new_name"]));
             }
         }
         fields.finish(problems);
-        Some(Self { transforms })
+        Some(Self { transforms, rules })
+    }
+
+    pub(in super::super) fn rules(&self) -> &[String] {
+        &self.rules
     }
 }
 

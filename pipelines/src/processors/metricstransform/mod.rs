@@ -9,8 +9,9 @@ mod values;
 
 use crate::Batch;
 use crate::batch::{AttrRow, Cell, MetricRow, Owner, Path, PointRow, ResourceRow, Rows, ScopeRow};
-use crate::ottl::Failure;
+use crate::ottl::{Context, Failure};
 
+use super::account::{Effect, Tallies};
 use super::failed::Failed;
 
 pub use config::MetricsTransform;
@@ -20,9 +21,27 @@ use config::{Action, Include, Operation, Transform};
 /// The metrics of one scope, as indexes of their arena, while transforms run.
 struct Scope<'b> {
     batch: &'b mut Batch,
+    tallies: Tallies<'b>,
     at: Path,
     metrics: Vec<usize>,
     changed: bool,
+    /// The transform at work.
+    rule: usize,
+}
+
+impl Scope<'_> {
+    /// The transform at work is applied to a metric, or to those of its points that match.
+    fn count(&mut self, metric: usize, matches: Option<&[bool]>) {
+        let path = Path { metric, ..self.at };
+        let Some(matches) = matches.filter(|matches| matches.contains(&false)) else {
+            return self.tallies.count(self.rule, Effect::Changed, self.batch, path, Context::Metric);
+        };
+        let points = self.batch.metric_at(metric).points.range().zip(matches);
+        for (point, _) in points.filter(|(_, matches)| **matches) {
+            let path = Path { point, ..path };
+            self.tallies.count(self.rule, Effect::Changed, self.batch, path, Context::DataPoint);
+        }
+    }
 }
 
 /// A resource that `group` made: from which one, in which scope, with which attributes and metrics.
@@ -34,14 +53,16 @@ struct Grouped<'c> {
 }
 
 impl MetricsTransform {
-    pub(super) fn run(&self, batch: &mut Batch) -> Result<(), Failed> {
+    pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) -> Result<(), Failed> {
         let mut grouped = Vec::new();
         for resource in 0..batch.resources().len() {
             for scope in batch.resource_at(resource).scopes.range() {
                 let at = Path { resource, scope, ..Path::default() };
                 let metrics = batch.scope_at(scope).metrics.range().collect();
-                let mut scope = Scope { batch, at, metrics, changed: false };
-                for transform in &self.transforms {
+                let tallies = tallies.from(0);
+                let mut scope = Scope { batch, tallies, at, metrics, changed: false, rule: 0 };
+                for (rule, transform) in self.transforms.iter().enumerate() {
+                    scope.rule = rule;
                     transform.run(&mut scope, &mut grouped)?;
                 }
                 if scope.changed {
@@ -92,11 +113,17 @@ impl Transform {
     }
 
     fn update(&self, scope: &mut Scope<'_>) {
-        let (batch, at, before) = (&mut *scope.batch, scope.at, scope.metrics.len());
-        scope.metrics.retain(|metric| {
-            !self.matches_any(batch, *metric) || self.apply(batch, Path { metric: *metric, ..at })
+        let (at, mut metrics) = (scope.at, std::mem::take(&mut scope.metrics));
+        let before = metrics.len();
+        metrics.retain(|metric| {
+            if !self.matches_any(scope.batch, *metric) {
+                return true;
+            }
+            scope.count(*metric, None);
+            self.apply(scope.batch, Path { metric: *metric, ..at })
         });
-        scope.changed |= scope.metrics.len() != before;
+        scope.changed |= metrics.len() != before;
+        scope.metrics = metrics;
     }
 
     fn insert(&self, scope: &mut Scope<'_>) -> Result<(), Failed> {
@@ -107,6 +134,7 @@ impl Transform {
                 let why = Failure("too many metrics would be added");
                 return Err(Failed::new("inserting a metric", why));
             }
+            scope.count(metric, Some(&keep));
             let copy = copied(scope.batch, metric, &keep, true);
             if self.apply(scope.batch, Path { metric: copy, ..scope.at }) {
                 scope.metrics.push(copy);
@@ -118,13 +146,15 @@ impl Transform {
 
     /// Takes every metric that matches out of the scope, with the points that do.
     fn extract_all(&self, scope: &mut Scope<'_>) -> Vec<usize> {
-        let (mut taken, batch) = (Vec::new(), &mut *scope.batch);
-        scope.metrics.retain(|metric| {
-            let Some(keep) = self.matching(batch, *metric) else { return true };
+        let (mut taken, mut metrics) = (Vec::new(), std::mem::take(&mut scope.metrics));
+        metrics.retain(|metric| {
+            let Some(keep) = self.matching(scope.batch, *metric) else { return true };
+            scope.count(*metric, Some(&keep));
             let whole = keep.iter().all(|keep| *keep);
-            taken.push(if whole { *metric } else { copied(batch, *metric, &keep, false) });
+            taken.push(if whole { *metric } else { copied(scope.batch, *metric, &keep, false) });
             false
         });
+        scope.metrics = metrics;
         scope.changed |= !taken.is_empty();
         taken
     }

@@ -31,6 +31,8 @@ pub struct Priority {
     pub(super) thresholds: Vec<Threshold>,
     pub(super) unit: Vec<String>,
     pub(super) stay: Duration,
+    /// Each class and the default, as rules of the account.
+    rules: Vec<String>,
 }
 
 /// A class and what makes it.
@@ -71,7 +73,10 @@ impl Priority {
             problems.push(problem.expected(format!("at most {MAX_THRESHOLDS}")));
             return None;
         }
+        let names = classes.iter().map(|class: &Class| &class.name).chain(&default);
+        let rules = names.map(|name| format!("class {name}")).collect();
         Some(Self {
+            rules,
             attribute: attribute.unwrap_or_else(|| "process.priority".to_owned()),
             by: by.unwrap_or_else(|| "process.executable.name".to_owned()),
             classes,
@@ -80,6 +85,10 @@ impl Priority {
             unit: unit.unwrap_or_else(|| PROCESS.map(str::to_owned).to_vec()),
             stay: stay.unwrap_or(Duration::from_secs(600)),
         })
+    }
+
+    pub(in super::super) fn rules(&self) -> &[String] {
+        &self.rules
     }
 
     /// How many scrapes it takes until thresholds on counters can be reached.

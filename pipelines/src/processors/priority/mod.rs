@@ -10,8 +10,10 @@
 mod config;
 
 use crate::Batch;
-use crate::batch::{AttrRow, Cell, Owner, Value};
+use crate::batch::{AttrRow, Cell, Owner, Path, Value};
+use crate::ottl::Context;
 
+use super::account::Effect;
 use super::failed::Failed;
 use super::state::{Kept, State, Turn};
 use super::table::{Aged, Table};
@@ -98,7 +100,7 @@ impl Classing {
 
 impl State for Classing {
     fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { batch, now, .. } = turn;
+        let Turn { batch, now, mut tallies, .. } = turn;
         let key = batch.intern(self.config.attribute.as_bytes());
         let names: Vec<Cell> = self
             .config
@@ -115,6 +117,8 @@ impl State for Classing {
             }
             let class = self.class(batch, resource, now).unwrap_or(self.config.classes.len());
             if let Some(name) = names.get(class) {
+                let path = Path { resource, ..Path::default() };
+                tallies.count(class, Effect::Changed, batch, path, Context::Resource);
                 batch.set_attribute(Owner::Resource(resource), AttrRow::bare(key, *name));
             }
         }

@@ -29,6 +29,8 @@ pub struct Rollup {
     functions: Vec<(String, Function)>,
     pub(super) stale_after: Duration,
     pub(super) forget_after: Duration,
+    /// What is collapsed, as the one rule of the account.
+    rule: [String; 1],
 }
 
 /// Which resource attributes stay.
@@ -79,7 +81,16 @@ impl Rollup {
             problems.push(problem.expected("a member to be remembered at least as long as it counts"));
         }
         fields.finish(problems);
-        Some(Self { keys, which, gauge, sum, functions, stale_after, forget_after })
+        let rule = match &keys {
+            Keys::Keep(names) => format!("keep: [{}]", names.join(", ")),
+            Keys::Drop(names) => format!("drop: [{}]", names.join(", ")),
+            Keys::Host(name) => (*name).to_owned(),
+        };
+        Some(Self { keys, which, gauge, sum, functions, stale_after, forget_after, rule: [rule] })
+    }
+
+    pub(in super::super) fn rules(&self) -> &[String] {
+        &self.rule
     }
 
     /// Whether an attribute of a resource stays.
@@ -93,15 +104,16 @@ impl Rollup {
     }
 
     /// A roll-up of processes into one that is called so; what their values become is the default.
-    pub(in super::super) fn of_the_rest(name: &'static str) -> Self {
+    pub(in super::super) fn of_the_rest(name: &'static str, stale_after: Duration) -> Self {
         Self {
             keys: Keys::Host(name),
             which: Which::default(),
             gauge: Function::Sum,
             sum: Function::Sum,
             functions: Vec::new(),
-            stale_after: Duration::from_secs(15),
-            forget_after: Duration::from_secs(15 * 60),
+            stale_after,
+            forget_after: Duration::from_secs(15 * 60).max(stale_after),
+            rule: [name.to_owned()],
         }
     }
 

@@ -11,6 +11,8 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
     pub value: Number,
+    /// What of that a counter has counted in the roll-up.
+    pub given: Number,
     pub start: u64,
     /// When it last came, by our clock.
     pub seen: u64,
@@ -59,6 +61,15 @@ pub(super) fn sum(a: Number, b: Number) -> Number {
         (Number::None, other) | (other, Number::None) => other,
         (Number::Int(a), Number::Int(b)) => Number::Int(a.wrapping_add(b)),
         (a, b) => Number::Double(a.as_f64().unwrap_or(0.0) + b.as_f64().unwrap_or(0.0)),
+    }
+}
+
+/// What is left of a number without another.
+pub(super) fn less(value: Number, given: Number) -> Number {
+    match (value, given) {
+        (value, Number::None) => value,
+        (Number::Int(value), Number::Int(given)) => Number::Int(value.wrapping_sub(given)),
+        (value, given) => Number::Double(value.as_f64().unwrap_or(0.0) - given.as_f64().unwrap_or(0.0)),
     }
 }
 

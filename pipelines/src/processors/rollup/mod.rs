@@ -15,7 +15,7 @@
 //! What of a scrape comes in several batches gives a point a batch; put `interval` behind to send one.
 //!
 //! **Scope**: a host. **State**: the last value of each member, the total of each series. **Bound**: [`MAX_MEMBERS`]
-//! members in about 90 bytes each and [`MAX_GROUPS`] series; a series past it passes as it came, and is counted as
+//! members in about 110 bytes each and [`MAX_GROUPS`] series; a series past it passes as it came, and is counted as
 //! evicted. Members that have not come for `forget_after` are forgotten. **Hold**: none. **Warm-up**: two scrapes, for
 //! a counter to be seen to rise. **Restart**: totals begin anew with a new start time, which is a reset.
 
@@ -30,14 +30,16 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::Batch;
 use crate::batch::identity::set_digest;
 use crate::batch::{Number, Path, PointRow};
+use crate::ottl::Context;
 
+use super::account::{Effect, Tallies};
 use super::failed::Failed;
 use super::state::{Flush, Kept, State, Ticks, Turn};
 use super::table::Table;
 
 pub use config::Rollup;
 
-use memory::{Group, Member, NONE, increase, sum};
+use memory::{Group, Member, NONE, increase, less, sum};
 
 /// How many members are remembered.
 pub const MAX_MEMBERS: usize = 1 << 18;
@@ -102,57 +104,80 @@ impl Rolling {
         }
     }
 
-    fn metric(&mut self, batch: &mut Batch, above: &Above) {
+    fn metric(&mut self, batch: &mut Batch, above: &Above, tallies: &mut Tallies<'_>) {
         let at = above.at;
         if !above.rolls {
-            for place in batch.metric_at(at.metric).points.range() {
-                let point = *batch.point_at(place);
-                if point.value != Number::None && point.flags & 1 == 0 {
-                    self.point(batch, above, &point);
-                }
-            }
-            return;
+            return self.watch(batch, above);
         }
-        batch.rework_points(at, |batch, _, point| {
-            let stays = match point.value {
-                // It says that there is no value: a member that is gone.
-                _ if point.flags & 1 != 0 => false,
-                Number::None => false,
-                _ => !self.point(batch, above, &point),
-            };
-            stays.then_some(point)
+        batch.rework_points(at, |batch, index, point| {
+            // Without a value it is of a member that is gone.
+            let told = point.flags & 1 == 0 && point.value != Number::None;
+            if told && self.point(batch, above, &point).is_none() {
+                return Some(point);
+            }
+            let effect = if told { Effect::Changed } else { Effect::Dropped };
+            tallies.count(0, effect, batch, Path { point: index, ..at }, Context::DataPoint);
+            None
         });
         if batch.metric_at(at.metric).points.is_empty() {
             self.emptied.push(at.metric);
         }
     }
 
-    /// Takes a point. False if there is no room for its series.
-    fn point(&mut self, batch: &Batch, above: &Above, point: &PointRow) -> bool {
+    /// Keeps the values of a metric in mind that is not rolled up. A counter that has been is told without what it
+    /// counted there: nothing is told twice, and it goes on from where it left.
+    fn watch(&mut self, batch: &mut Batch, above: &Above) {
+        let points = batch.metric_at(above.at.metric).points;
+        for place in points.range() {
+            let point = *batch.point_at(place);
+            if point.value == Number::None || point.flags & 1 != 0 {
+                continue;
+            }
+            if let Some(given) = self.point(batch, above, &point).filter(|_| above.counts)
+                && given != Number::None
+            {
+                let path = Path { point: place, ..above.at };
+                batch.edit_point(path, |row| row.value = less(row.value, given));
+            }
+        }
+    }
+
+    /// Takes a point: what its member has counted in the roll-up, or none if there is no room for its series.
+    fn point(&mut self, batch: &Batch, above: &Above, point: &PointRow) -> Option<Number> {
         let (value, start, now) = (point.value, point.start, above.now);
         let known = self.members.locate(batch.identity(point));
+        // What a counter counted on its way out of the roll-up still belongs there: where it goes, it only begins.
+        let mut leaves = false;
         let (place, counted) = match known {
             Some(place) => {
                 let member = self.members.at_mut(place);
                 let again = member.start != start && start > member.start;
                 let more = if again { None } else { increase(member.value, value) };
                 (member.value, member.start, member.seen) = (value, start, now);
+                if more.is_none() {
+                    member.given = Number::None;
+                }
+                leaves = above.counts && member.counts && !above.rolls;
                 member.counts = above.rolls;
                 (place, more.unwrap_or(value))
             }
             None => {
                 let Some(place) = self.meet(batch, above, point) else {
                     self.passed += 1;
-                    return false;
+                    return None;
                 };
                 let from_zero = start >= self.since && start != 0;
                 (place, if from_zero { value } else { zero(value) })
             }
         };
-        let group = self.members.at_mut(place).group;
-        if !above.rolls {
-            return true;
+        let member = self.members.at_mut(place);
+        if !above.rolls && !leaves {
+            return Some(member.given);
         }
+        if above.counts {
+            member.given = sum(member.given, counted);
+        }
+        let (group, given) = (member.group, member.given);
         let row = self.groups.at_mut(group as usize);
         if row.round != self.round {
             (row.round, row.seen, row.at, row.point) = (self.round, now, above.at, *point);
@@ -166,7 +191,7 @@ impl Rolling {
         row.inputs.extend(batch.input_indexes(point));
         // A delta counts by itself; a gauge's value is its members'.
         row.total = sum(row.total, if above.counts { counted } else { value });
-        true
+        Some(given)
     }
 
     /// Makes a member of a series that is first seen; its place.
@@ -208,6 +233,7 @@ impl Rolling {
         let head = &mut self.groups.at_mut(group).head;
         let member = Member {
             value: point.value,
+            given: Number::None,
             start: point.start,
             seen: above.now,
             counts: above.rolls,
@@ -263,11 +289,12 @@ fn mix(above: u128, own: u128) -> u128 {
 }
 
 impl Rolling {
-    /// Rolls up what is chosen.
+    /// Rolls up what is chosen, which counts as changed by the first rule.
     pub(super) fn roll(
         &mut self,
         batch: &mut Batch,
         now: u64,
+        tallies: &mut Tallies<'_>,
         mut choose: impl FnMut(&Batch, usize) -> Choice,
     ) {
         batch.identify();
@@ -293,7 +320,7 @@ impl Rolling {
                         let counts = row.monotonic && row.temporality == 2;
                         let at = Path { resource, scope, metric, point: 0 };
                         let rolls = choice == Choice::Roll;
-                        self.metric(batch, &Above { rolls, resource: digest, at, counts, now });
+                        self.metric(batch, &Above { rolls, resource: digest, at, counts, now }, tallies);
                     }
                 }
             }
@@ -304,11 +331,13 @@ impl Rolling {
 
 impl State for Rolling {
     fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let which = self.config.which.clone();
-        self.roll(turn.batch, turn.now, |batch, resource| {
-            let rolls = which.is_empty() || which.holds(batch, resource, turn.now);
+        let Turn { batch, now, mut tallies, .. } = turn;
+        let which = std::mem::take(&mut self.config.which);
+        self.roll(batch, now, &mut tallies, |batch, resource| {
+            let rolls = which.is_empty() || which.holds(batch, resource, now);
             if rolls { Choice::Roll } else { Choice::Leave }
         });
+        self.config.which = which;
         Ok(())
     }
 

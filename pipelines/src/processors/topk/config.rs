@@ -8,6 +8,7 @@
 //!   always: ['attributes["class"] == "critical"']  # kept besides the k
 //!   margin: 0.1                                    # a member is this much busier than it is
 //!   stay: 30s                                      # and stays at least so long
+//!   stale_after: 15s                               # what has not come for so long does not count
 //!   other: true                                    # the rest becomes `_other_`
 //! ```
 
@@ -29,6 +30,8 @@ pub struct TopK {
     pub(super) stay: Duration,
     pub(super) stale_after: Duration,
     pub(super) other: bool,
+    /// Who stays, as the one rule of the account.
+    rule: [String; 1],
 }
 
 /// How many metrics units may be ranked by.
@@ -61,7 +64,7 @@ impl TopK {
             Some(duration) => duration.unwrap_or_default(),
             None => Duration::from_secs(default),
         };
-        let (stay, stale_after) = (duration("stay", 30), duration("stale_after", 60));
+        let (stay, stale_after) = (duration("stay", 30), duration("stale_after", 15));
         let other = fields.take("other").and_then(|node| keep(node.bool(), problems)).unwrap_or(false);
         fields.finish(problems);
         Some(Self {
@@ -73,6 +76,12 @@ impl TopK {
             stay,
             stale_after,
             other,
+            rule: [config.excerpt(&["k", "by", "unit"])],
         })
+    }
+
+    /// The rest is dropped by it, or changed where it becomes `_other_`.
+    pub(in super::super) fn rules(&self) -> &[String] {
+        &self.rule
     }
 }

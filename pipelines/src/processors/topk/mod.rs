@@ -8,7 +8,8 @@
 //! A member that is not the busiest any more stays for `stay`, and is taken to be busier by `margin` than it is, so
 //! that members do not flap. What `always` holds for is kept besides the K. With `other`, the rest becomes one
 //! process `_other_` for each set of the other resource attributes, in which counters count what units did while they
-//! were not members, and all else adds up: totals stay right.
+//! were not members, and all else adds up. A member that was part of it is told without what it counted there, so that
+//! nothing is told twice, and totals stay right.
 //!
 //! **Scope**: a host. **State**: the last values of each unit, with `other` also those of each series. **Bound**:
 //! [`MAX_UNITS`] units in about 180 bytes each, and `rollup`'s; past it the quarter seen longest ago is forgotten and
@@ -20,7 +21,10 @@ mod rank;
 use std::time::Duration;
 
 use crate::Batch;
+use crate::batch::Path;
+use crate::ottl::Context;
 
+use super::account::Effect;
 use super::failed::Failed;
 use super::rollup::{Choice, Rolling, Rollup};
 use super::state::{Flush, Kept, State, Turn};
@@ -49,7 +53,7 @@ pub(super) struct Ranking {
 
 impl Ranking {
     pub(super) fn new(config: TopK, start: u64) -> Self {
-        let rest = config.other.then(|| Rolling::new(Rollup::of_the_rest(OTHER), start));
+        let rest = config.other.then(|| Rolling::new(Rollup::of_the_rest(OTHER, config.stale_after), start));
         Self { config, units: Table::new(MAX_UNITS), rest, keys: Vec::new(), order: Vec::new() }
     }
 
@@ -91,11 +95,11 @@ fn nanos(duration: Duration) -> u64 {
 
 impl State for Ranking {
     fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { batch, now, .. } = turn;
+        let Turn { batch, now, mut tallies, .. } = turn;
         self.read(batch, now);
         self.rank(now);
         if let Some(mut rest) = self.rest.take() {
-            rest.roll(batch, now, |_, resource| {
+            rest.roll(batch, now, &mut tallies, |_, resource| {
                 let ranked = matches!(self.keys.get(resource), Some(Some(_)));
                 match ranked.then(|| self.is_member(resource)) {
                     None => Choice::Leave,
@@ -105,7 +109,14 @@ impl State for Ranking {
             });
             self.rest = Some(rest);
         } else {
-            batch.retain_resources(|_, resource| self.is_member(resource));
+            batch.retain_resources(|batch, resource| {
+                let stays = self.is_member(resource);
+                if !stays {
+                    let path = Path { resource, ..Path::default() };
+                    tallies.count(0, Effect::Dropped, batch, path, Context::Resource);
+                }
+                stays
+            });
         }
         Ok(())
     }

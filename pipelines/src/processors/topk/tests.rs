@@ -80,14 +80,19 @@ fn with_other_totals_stay_right_whoever_is_a_member() {
         found.map(|point| point.5).unwrap()
     };
     assert_eq!((other(&out, "memory"), other(&out, "cpu")), (5.0, 0.0));
-    // Each rises by 10: two of them in `_other_`. The second becomes the member, the first does not count before.
+    // Each rises by 10. The second becomes the member: its series begins with 60, so that what it counted until then
+    // still belongs to the rest. The first does not count before.
     out = sent(&mut pipeline, 20 * SECOND, scrape(20, [(1, 110), (8, 60), (3, 80)]));
-    assert_eq!((other(&out, "memory"), other(&out, "cpu")), (4.0, 20.0));
+    assert_eq!((other(&out, "memory"), other(&out, "cpu")), (4.0, 30.0));
     out = sent(&mut pipeline, 30 * SECOND, scrape(30, [(9, 120), (8, 70), (3, 90)]));
     assert_eq!(other(&out, "memory"), 11.0);
     let member: Vec<_> = told(&out).into_iter().filter(|point| point.0 == "x").collect();
-    assert_eq!((member.len(), member[0].5, &member[0].1[..]), (2, 120.0, "1"));
-    assert_eq!(other(&out, "cpu"), 40.0, "what a member counts is not told twice");
+    assert_eq!(
+        (member.len(), member[0].5, &member[0].1[..]),
+        (2, 100.0, "1"),
+        "it goes on from where it left"
+    );
+    assert_eq!(other(&out, "cpu"), 60.0, "all that was counted since the start");
 }
 
 #[test]
