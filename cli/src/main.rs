@@ -1,6 +1,7 @@
 //! The `phoenix` command: one file per subcommand.
 
 mod calibrate;
+mod compare;
 mod counts_endpoint;
 mod demo;
 mod output;
@@ -28,6 +29,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Calibrate(calibrate::Args),
+    Compare(compare::Args),
     Demo(demo::Args),
     #[command(subcommand)]
     Pipeline(pipeline::Command),
@@ -41,6 +43,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Demo(args) => serve(demo::run(args)),
         Command::Pipeline(command) => pipeline::run(command),
         Command::Plan(args) => plan::run(&args),
