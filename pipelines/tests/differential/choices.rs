@@ -105,7 +105,7 @@ impl Choices<'_> {
     }
 
     fn stage(&mut self) -> Stage {
-        match self.below(10) {
+        match self.below(11) {
             0 => Stage::Filter((0..1 + self.below(3)).map(|_| self.condition(2)).collect()),
             1 => Stage::Attributes(self.actions()),
             2 => Stage::Resource(self.actions()),
@@ -114,8 +114,14 @@ impl Choices<'_> {
             6 => Stage::Group((0..self.below(3)).map(|_| self.key()).collect()),
             7 => Stage::Metrics((0..1 + self.below(3)).map(|_| self.metric_change()).collect()),
             8 => Stage::Interval,
+            9 => Stage::Resources((0..1 + self.below(3)).map(|_| self.resource_condition()).collect()),
             _ => Stage::Transform((0..1 + self.below(3)).map(|_| self.statement()).collect()),
         }
+    }
+
+    fn resource_condition(&mut self) -> Condition {
+        let is = Condition::Resource(self.key(), self.word());
+        if self.below(3) == 0 { Condition::Not(Box::new(is)) } else { is }
     }
 
     /// A word that is a name: not the empty one.
@@ -175,6 +181,7 @@ impl Choices<'_> {
 #[derive(Debug)]
 pub enum Stage {
     Filter(Vec<Condition>),
+    Resources(Vec<Condition>),
     Attributes(Vec<Action>),
     Resource(Vec<Action>),
     Transform(Vec<Statement>),

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{NumberDataPoint, metric::Data};
 use pipelines::Batch;
 use pipelines::batch::Keep;
-use pipelines::config::CollectorFile;
+use pipelines::config::{CollectorFile, Plan};
 use pipelines::processors::{Flush, Pipeline};
 use prost::Message as _;
 
@@ -27,6 +27,7 @@ pub fn compare(bytes: &[u8]) {
         let request = choices.request();
         let input = Batch::parse(request.encode_to_vec().into()).unwrap_or_else(|error| panic!("{error}"));
         let mut output = Batch::default();
+        sieved(&plan, &input, now);
         let refused = pipeline.process(&input, now, &mut output).err();
         let left = refused.is_none_or(|refused| refused.passed_on).then(|| decoded(&output));
         let (expected, left) = (machine.process(request, now).map(sorted), left.map(sorted));
@@ -37,6 +38,21 @@ pub fn compare(bytes: &[u8]) {
     }
     let flushed = pipeline.shutdown(now);
     equal("flushed at the end", machine.finish(now), &flushed, &config);
+}
+
+/// What a pipeline reads for itself gives the same as the whole, while nothing is remembered.
+fn sieved(plan: &Plan, input: &Batch, now: u64) {
+    let (mut whole, mut lean) = (Pipeline::build(plan, 0), Pipeline::build(plan, 0));
+    let (mut all, mut few, mut read) = (Batch::default(), Batch::default(), Batch::default());
+    let points = lean.read(input.source().clone(), now, &mut read).unwrap_or_else(|error| panic!("{error}"));
+    assert!(points == input.point_count() as u64, "{points} points came");
+    let outcomes = [whole.process(input, now, &mut all), lean.process(&read, now, &mut few)];
+    assert!(outcomes[0] == outcomes[1], "{outcomes:?}");
+    if outcomes[0].as_ref().err().is_none_or(|refused| refused.passed_on) {
+        assert!(sorted(decoded(&all)) == sorted(decoded(&few)), "read by itself it becomes something else");
+        let counts = [whole.take_rule_counts(), lean.take_rule_counts()];
+        assert!(counts[0] == counts[1], "{counts:?}");
+    }
 }
 
 fn equal(about: &str, expected: Vec<ExportMetricsServiceRequest>, flushed: &[Flush], config: &str) {
@@ -74,6 +90,10 @@ fn config(stages: &[Stage]) -> String {
             Stage::Filter(conditions) => {
                 let conditions: Vec<String> = conditions.iter().map(|one| quoted(&condition(one))).collect();
                 ("filter", format!("{{ metrics: {{ datapoint: [{}] }} }}", conditions.join(", ")))
+            }
+            Stage::Resources(conditions) => {
+                let conditions: Vec<String> = conditions.iter().map(|one| quoted(&condition(one))).collect();
+                ("filter", format!("{{ metrics: {{ resource: [{}] }} }}", conditions.join(", ")))
             }
             Stage::Attributes(actions) => ("attributes", format!("{{ actions: [{}] }}", list(actions))),
             Stage::Resource(actions) => ("resource", format!("{{ attributes: [{}] }}", list(actions))),

@@ -12,6 +12,14 @@ use crate::choices::{Action, Condition, Edit, Stage, Statement};
 pub fn run(stage: &Stage, request: &mut ExportMetricsServiceRequest) {
     match stage {
         Stage::Filter(conditions) => filter(conditions, request),
+        Stage::Resources(conditions) => {
+            let (none, point) = (String::new(), NumberDataPoint::default());
+            request.resource_metrics.retain(|resource| {
+                let attributes = resource.resource.clone().unwrap_or_default().attributes;
+                !conditions.iter().any(|one| holds(one, &attributes, &none, &point))
+            });
+            request.resource_metrics.retain(|resource| !resource.scope_metrics.is_empty());
+        }
         Stage::Attributes(actions) => each(request, |_, _, point| act(actions, &mut point.attributes)),
         Stage::Resource(actions) => {
             for resource in &mut request.resource_metrics {

@@ -38,7 +38,7 @@ pub(super) struct Deltas {
     sums: Table<Last<Value>>,
     histograms: Table<Last<histogram::Value>>,
     exponentials: Table<Last<exponential::Value>>,
-    /// Metrics of the batch at hand that are to go, in order.
+    /// Metrics of the batch at hand that are to go.
     emptied: Vec<usize>,
 }
 
@@ -228,6 +228,8 @@ impl State for Deltas {
             }
         }
         if !self.emptied.is_empty() {
+            // Scopes that stages gave other metrics do not stand in the order of the arena.
+            self.emptied.sort_unstable();
             batch.retain_metrics(|_, path| self.emptied.binary_search(&path.metric).is_err());
         }
         batch.drop_empty();

@@ -90,7 +90,7 @@ pub(super) struct Holding {
     held: Held,
     /// Points that passed at once for want of room.
     passed: u64,
-    /// Metrics of the batch at hand that are held whole, in order.
+    /// Metrics of the batch at hand that are held whole.
     taken: Vec<usize>,
 }
 
@@ -147,6 +147,8 @@ impl State for Holding {
                 }
             }
         }
+        // Scopes that stages gave other metrics do not stand in the order of the arena.
+        self.taken.sort_unstable();
         batch.retain_metrics(|_, path| self.taken.binary_search(&path.metric).is_err());
         batch.drop_empty();
         if untyped {

@@ -21,6 +21,8 @@ impl Rolling {
             .collect();
         self.touched = touched;
         if !self.emptied.is_empty() {
+            // Scopes that stages gave other metrics do not stand in the order of the arena.
+            self.emptied.sort_unstable();
             batch.retain_metrics(|_, path| self.emptied.binary_search(&path.metric).is_err());
             batch.drop_empty();
         }
