@@ -45,10 +45,13 @@ async fn same(server: &Server, token: &str, shown: &Experiment) {
         (json!(spec.selector), &rest["selector"]),
         (json!(spec.weights_bp), &rest["spec"]["weights_bp"]),
         (json!(spec.policy.as_ref().unwrap().min_horizons), &rest["spec"]["policy"]["min_horizons"]),
-        (verb.unwrap_or_default(), &rest["verdict"]["verb"]),
         (sentences(&shown.reasons), &of_rest(&rest["reasons"])),
     ] {
         assert_eq!(grpc, *rest, "{shown:?}");
+    }
+    // While it is under way the next look at the evidence may come between the two answers.
+    if matches!(shown.phase(), Phase::Completed | Phase::Failed | Phase::Cancelled) {
+        assert_eq!(verb.unwrap_or_default(), rest["verdict"]["verb"], "{shown:?}");
     }
 }
 
