@@ -312,7 +312,7 @@ impl Parser<'_> {
         if let Some(twin) = twin {
             let twin = &self.batch.points[twin];
             let attrs = twin.attrs;
-            if let Some(by) = self.tail_like(tail, twin).filter(|_| attrs.len() <= self.rows_left) {
+            if let Some(by) = self.tail_like(row.raw, tail, twin).filter(|_| attrs.len() <= self.rows_left) {
                 self.rows_left -= attrs.len();
                 self.repeat_attributes(attrs, by);
                 return Ok(Touched::regular(true));
@@ -388,19 +388,18 @@ impl Parser<'_> {
 /// bytes they take. A start of zero is left out by encoders.
 #[inline]
 fn plain_head(point: &[u8]) -> Option<(u64, u64, Number, usize)> {
-    let fixed = |rest: &[u8]| rest.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
-    let (start, at) = match point {
-        [0x11, rest @ ..] => (fixed(rest)?, 9),
-        _ => (0, 0),
+    let (start, rest) = match point.split_first_chunk::<9>() {
+        Some(([0x11, start @ ..], rest)) => (u64::from_le_bytes(*start), rest),
+        _ => (0, point),
     };
-    let [0x19, rest @ ..] = point.get(at..)? else { return None };
-    let time = fixed(rest)?;
-    let value = match rest.get(8..)? {
-        [0x21, rest @ ..] => Number::Double(f64::from_bits(fixed(rest)?)),
-        [0x31, rest @ ..] => Number::Int(fixed(rest)? as i64),
+    let (&[time_tag, time @ ..], after) = rest.split_first_chunk::<9>()?;
+    let (&[value_tag, value @ ..], tail) = after.split_first_chunk::<9>()?;
+    let value = match (time_tag, value_tag) {
+        (0x19, 0x21) => Number::Double(f64::from_le_bytes(value)),
+        (0x19, 0x31) => Number::Int(i64::from_le_bytes(value)),
         _ => return None,
     };
-    Some((start, time, value, at + 18))
+    Some((start, u64::from_le_bytes(time), value, point.len() - tail.len()))
 }
 
 pub(super) fn once(seen: Span, span: Span) -> Result<Span, Malformed> {

@@ -83,18 +83,31 @@ fn skim(buf: &[u8], resource: Span) -> Result<u64, Malformed> {
     messages(buf, resource, |scope| {
         messages(buf, scope, |metric| {
             let mut fields = Reader::new(buf, metric);
+            // Name, description and unit: encoders write them first.
+            for text in 1..=3 {
+                fields.framed(text << 3 | 2);
+            }
             while let Some(field) = fields.next()? {
                 if MetricKind::from_field(field.number).is_some() {
-                    let mut data = Reader::new(buf, field.message()?);
-                    while let Some(field) = data.next()? {
-                        points += u64::from(field.number == 1);
-                    }
+                    points += skim_data(buf, field.message()?)?;
                 }
             }
             Ok(())
         })
     })?;
     Ok(points)
+}
+
+fn skim_data(buf: &[u8], data: Span) -> Result<u64, Malformed> {
+    let mut points = 0;
+    let mut fields = Reader::new(buf, data);
+    loop {
+        while fields.framed(1 << 3 | 2).is_some() {
+            points += 1;
+        }
+        let Some(field) = fields.next()? else { return Ok(points) };
+        points += u64::from(field.number == 1);
+    }
 }
 
 /// Calls `each` with what stands in field 2: scopes of a resource, metrics of a scope.
@@ -104,10 +117,13 @@ fn messages(
     mut each: impl FnMut(Span) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
     let mut fields = Reader::new(buf, of);
-    while let Some(field) = fields.next()? {
+    loop {
+        while let Some(message) = fields.framed(2 << 3 | 2) {
+            each(message)?;
+        }
+        let Some(field) = fields.next()? else { return Ok(()) };
         if field.number == 2 {
             each(field.message()?)?;
         }
     }
-    Ok(())
 }

@@ -10,12 +10,6 @@ use super::rows::{AttrRow, Cell, MetricRow, PointRow};
 use super::span::{Rows, Span};
 use super::wire::Reader;
 
-/// Fixed-size fields with their tags: the time and the value of a number point.
-const TIME_AND_VALUE: usize = 18;
-/// The start, which encoders leave out where it is zero, with its tag.
-const START: usize = 9;
-const START_TAG: u8 = 0x11;
-
 impl Parser<'_> {
     /// Adds a metric as its twin is, its data still to be read; nothing where it differs, which is no verdict on it.
     /// Returns the twin's points.
@@ -56,14 +50,16 @@ impl Parser<'_> {
         Some(points)
     }
 
-    /// How far after what follows a point's value in its twin the same follows here, if it does.
+    /// How far after what follows a point's value in its twin the same follows here, if it does. Encoders leave a start
+    /// of zero out; the first tag tells.
     #[inline]
-    pub(super) fn tail_like(&self, tail: Span, twin: &PointRow) -> Option<u32> {
-        let theirs = tail_of(self.buf, twin);
+    pub(super) fn tail_like(&self, raw: Span, tail: Span, twin: &PointRow) -> Option<u32> {
+        let by = raw.start() - twin.raw.start();
         let like = twin.touched.is_regular()
-            && theirs.len() == tail.len()
-            && self.buf[theirs.start()..theirs.end()] == self.buf[tail.start()..tail.end()];
-        like.then(|| (tail.start() - theirs.start()) as u32)
+            && twin.raw.len() == raw.len()
+            && self.buf[twin.raw.start()] == self.buf[raw.start()]
+            && self.buf[tail.start() - by..tail.end() - by] == self.buf[tail.start()..tail.end()];
+        like.then_some(by as u32)
     }
 
     /// Repeats a twin's attributes so many bytes further on.
@@ -74,13 +70,6 @@ impl Parser<'_> {
             self.batch.attrs.push(row);
         }
     }
-}
-
-/// What follows the value of a regular point.
-#[inline]
-fn tail_of(buf: &[u8], point: &PointRow) -> Span {
-    let head = TIME_AND_VALUE + if buf.get(point.raw.start()) == Some(&START_TAG) { START } else { 0 };
-    Span::received(point.raw.start() + head, point.raw.len().saturating_sub(head))
 }
 
 impl AttrRow {
