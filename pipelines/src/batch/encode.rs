@@ -105,6 +105,10 @@ impl Batch {
 /// Something to write to from the end to the front.
 trait Output {
     fn put(&mut self, bytes: &[u8]);
+    /// Puts the bytes of `whole` at `from..to`.
+    fn splice(&mut self, whole: &[u8], from: usize, to: usize) {
+        self.put(&whole[from..to]);
+    }
     /// Bytes so far.
     fn written(&self) -> usize;
 
@@ -128,12 +132,6 @@ trait Output {
         }
         self.varint(len as u64);
         self.varint(u64::from(number) << 3 | 2);
-    }
-
-    fn field(&mut self, number: u32, bytes: &[u8]) {
-        let end = self.written();
-        self.put(bytes);
-        self.close(number, end);
     }
 }
 
@@ -176,14 +174,38 @@ impl Output for Backward {
         self.start = start;
     }
 
+    /// Short ones, as most are, are copied with what stands before them: the next to be written covers it, and a copy
+    /// of fixed length is a few instructions.
+    #[inline]
+    fn splice(&mut self, whole: &[u8], from: usize, to: usize) {
+        let free = &mut self.buf[..self.start];
+        match (whole[..to].last_chunk::<CHUNK>(), free.last_chunk_mut::<CHUNK>()) {
+            (Some(source), Some(target)) if to - from <= CHUNK => {
+                *target = *source;
+                self.start -= to - from;
+            }
+            _ => self.put(&whole[from..to]),
+        }
+    }
+
     fn written(&self) -> usize {
         self.buf.len() - self.start
     }
 }
 
+const CHUNK: usize = 32;
+
 /// Whether a received encoding, if it is the one that is meant, held nothing to splice.
 fn is_plain(touched: Touched, raw: Span) -> bool {
     touched.plain() && !raw.is_scratch()
+}
+
+/// Where an attribute begins with tag and length, if it stands in its buffer as this field.
+#[inline]
+fn framed(whole: &[u8], raw: Span, number: u32) -> Option<usize> {
+    let from = raw.start().checked_sub(2)?;
+    let begins = *whole.get(from..)?.first_chunk::<2>()? == [(number << 3 | 2) as u8, raw.len() as u8];
+    (begins && number < 16 && raw.len() < 128 && !raw.is_none()).then_some(from)
 }
 
 struct Counter(usize);
@@ -245,7 +267,9 @@ impl<'a, O: Output> Writer<'a, O> {
     fn resource(&mut self, row: &ResourceRow, pick: bool) {
         let end = self.out.written();
         if row.touched.any() || row.raw.is_none() || pick {
-            self.splice_except(row.raw, &[1, 2, 3]);
+            if !is_plain(row.touched, row.raw) {
+                self.splice_except(row.raw, &[1, 2, 3]);
+            }
             self.text(3, row.schema_url);
             for scope in self.batch.scopes(row).iter().rev() {
                 if !pick || self.keeps_some(scope) {
@@ -255,7 +279,7 @@ impl<'a, O: Output> Writer<'a, O> {
             self.resource_own(row);
         } else {
             self.points += self.count(row);
-            self.out.put(self.batch.bytes(row.raw));
+            self.span(row.raw);
         }
         self.out.close(1, end);
     }
@@ -275,7 +299,7 @@ impl<'a, O: Output> Writer<'a, O> {
             self.splice_except(own, except);
             attributes(self);
         } else {
-            self.out.put(self.batch.bytes(own));
+            self.span(own);
         }
         self.out.close(number, end);
     }
@@ -295,7 +319,9 @@ impl<'a, O: Output> Writer<'a, O> {
     fn scope(&mut self, row: &ScopeRow, pick: bool) {
         let end = self.out.written();
         if row.touched.any() || row.raw.is_none() || pick {
-            self.splice_except(row.raw, &[1, 2, 3]);
+            if !is_plain(row.touched, row.raw) {
+                self.splice_except(row.raw, &[1, 2, 3]);
+            }
             self.text(3, row.schema_url);
             for metric in self.batch.metrics(row).iter().rev() {
                 self.metric(metric, pick);
@@ -303,7 +329,7 @@ impl<'a, O: Output> Writer<'a, O> {
             self.scope_own(row);
         } else {
             self.points += self.batch.metrics(row).iter().map(|m| m.points.len() as u64).sum::<u64>();
-            self.out.put(self.batch.bytes(row.raw));
+            self.span(row.raw);
         }
         self.out.close(2, end);
     }
@@ -317,22 +343,32 @@ impl<'a, O: Output> Writer<'a, O> {
             if !is_plain(row.touched, row.raw) {
                 self.splice_except(row.raw, &[1, 2, 3, 5, 7, 9, 10, 11]);
             }
-            self.data(row, pick);
-            self.text(3, row.unit);
-            self.text(2, row.description);
-            self.text(1, row.name);
+            self.metric_fields(row, pick);
         } else {
             self.points += row.points.len() as u64;
-            self.out.put(self.batch.bytes(row.raw));
+            self.span(row.raw);
         }
         self.out.close(2, end);
     }
 
-    fn data(&mut self, row: &MetricRow, pick: bool) {
-        if row.kind == MetricKind::None {
-            return;
-        }
+    fn metric_fields(&mut self, row: &MetricRow, pick: bool) {
         let end = self.out.written();
+        if row.kind != MetricKind::None {
+            self.data(row, pick);
+            // What stands before the data of a regular metric, its tag included, is spliced in one piece.
+            if row.touched.is_regular() && !row.touched.own() && !row.raw.is_scratch() {
+                self.out.varint((self.out.written() - end) as u64);
+                let head = row.data.start() - varint_len(row.data.len() as u64);
+                return self.out.splice(self.batch.source(), row.raw.start(), head);
+            }
+            self.out.close(row.kind as u32, end);
+        }
+        self.text(3, row.unit);
+        self.text(2, row.description);
+        self.text(1, row.name);
+    }
+
+    fn data(&mut self, row: &MetricRow, pick: bool) {
         if !is_plain(row.touched, row.data) {
             self.splice_except(row.data, &[1, 2, 3]);
         }
@@ -348,7 +384,6 @@ impl<'a, O: Output> Writer<'a, O> {
                 self.points += 1;
             }
         }
-        self.out.close(row.kind as u32, end);
     }
 
     fn point(&mut self, row: &PointRow, kind: MetricKind) {
@@ -371,7 +406,14 @@ impl<'a, O: Output> Writer<'a, O> {
             }
             self.head(row);
         } else {
-            self.out.put(self.batch.bytes(row.raw));
+            self.span(row.raw);
+        }
+    }
+
+    /// What a span points to, as it stands.
+    fn span(&mut self, span: Span) {
+        if !span.is_empty() {
+            self.out.splice(self.batch.whole(span), span.start(), span.end());
         }
     }
 
@@ -412,26 +454,55 @@ impl<'a, O: Output> Writer<'a, O> {
 
     fn text(&mut self, number: u32, span: Span) {
         if !span.is_empty() {
-            self.out.field(number, self.batch.bytes(span));
+            self.field(number, span);
         }
     }
 
+    fn field(&mut self, number: u32, span: Span) {
+        let end = self.out.written();
+        self.span(span);
+        self.out.close(number, end);
+    }
+
+    /// Attributes that stand one after the other, each as this field, are spliced together.
     fn attributes(&mut self, rows: super::Rows, number: u32) {
+        let mut run: Option<(&[u8], usize, usize)> = None;
         for attr in self.batch.attributes(rows).iter().rev() {
+            let whole = self.batch.whole(attr.raw);
+            if let Some(from) = framed(whole, attr.raw, number) {
+                run = match run {
+                    Some((same, start, to)) if start == attr.raw.end() && same.as_ptr() == whole.as_ptr() => {
+                        Some((same, from, to))
+                    }
+                    before => {
+                        self.end_run(before);
+                        Some((whole, from, attr.raw.end()))
+                    }
+                };
+                continue;
+            }
+            self.end_run(run.take());
             let end = self.out.written();
             self.attribute(attr);
             self.out.close(number, end);
+        }
+        self.end_run(run);
+    }
+
+    fn end_run(&mut self, run: Option<(&[u8], usize, usize)>) {
+        if let Some((whole, from, to)) = run {
+            self.out.splice(whole, from, to);
         }
     }
 
     fn attribute(&mut self, attr: &AttrRow) {
         if !attr.raw.is_none() {
-            return self.out.put(self.batch.bytes(attr.raw));
+            return self.span(attr.raw);
         }
         let end = self.out.written();
         match attr.value {
             Cell::Empty => {}
-            Cell::Text(span) => self.out.field(1, self.batch.bytes(span)),
+            Cell::Text(span) => self.field(1, span),
             Cell::Bool(bit) => self.out.put(&[2 << 3, u8::from(bit)]),
             Cell::Int(value) => {
                 self.out.varint(value as u64);
@@ -441,12 +512,12 @@ impl<'a, O: Output> Writer<'a, O> {
                 self.out.put(&value.to_bits().to_le_bytes());
                 self.out.put(&[4 << 3 | 1]);
             }
-            Cell::List(span) => self.out.field(5, self.batch.bytes(span)),
-            Cell::Map(span) => self.out.field(6, self.batch.bytes(span)),
-            Cell::Bytes(span) => self.out.field(7, self.batch.bytes(span)),
+            Cell::List(span) => self.field(5, span),
+            Cell::Map(span) => self.field(6, span),
+            Cell::Bytes(span) => self.field(7, span),
         }
         self.out.close(2, end);
-        self.out.field(1, self.batch.bytes(attr.key));
+        self.field(1, attr.key);
     }
 
     /// Copies every field of the received message but those whose numbers are named.
