@@ -44,17 +44,16 @@ impl Batch {
     /// Keeps the attributes for which `keep` holds.
     pub(crate) fn retain_attributes(&mut self, owner: Owner, mut keep: impl FnMut(&Self, &AttrRow) -> bool) {
         let rows = self.attrs_of(owner);
-        let mut end = rows.start as usize;
-        for index in rows.range() {
+        let Some(first) = rows.range().find(|index| !keep(self, &self.attrs[*index])) else { return };
+        let mut end = first;
+        for index in first + 1..rows.end as usize {
             let row = self.attrs[index];
             if keep(self, &row) {
                 self.attrs[end] = row;
                 end += 1;
             }
         }
-        if end != rows.end as usize {
-            self.put_attributes(owner, Rows { end: end as u32, ..rows });
-        }
+        self.put_attributes(owner, Rows { end: end as u32, ..rows });
     }
 
     /// Gives a row other attributes.

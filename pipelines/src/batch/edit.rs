@@ -79,18 +79,15 @@ impl Batch {
         }
     }
 
-    /// Keeps the points for which `keep` holds; a metric may end up without any. `keep` sees the batch as it
-    /// was: nothing is removed before every point of the metric was asked for.
-    pub(crate) fn retain_points(&mut self, mut keep: impl FnMut(&Self, Path) -> bool) {
+    /// Keeps the points of which `decide` says so, metric by metric: it adds to a list, empty at first, whether each
+    /// point stays, or nothing where all do. A metric may end up without any. `decide` sees the batch as it was.
+    pub(crate) fn sift_points(&mut self, mut decide: impl FnMut(&Self, Path, &mut Vec<bool>)) {
         let mut decisions = std::mem::take(&mut self.decisions);
         for resource in 0..self.resources.len() {
             for scope in self.resources[resource].scopes.range() {
                 for metric in self.scopes[scope].metrics.range() {
-                    let rows = self.metrics[metric].points;
                     decisions.clear();
-                    decisions.extend(
-                        rows.range().map(|point| keep(self, Path { resource, scope, metric, point })),
-                    );
+                    decide(self, Path { resource, scope, metric, point: 0 }, &mut decisions);
                     if decisions.contains(&false) {
                         self.drop_points(metric, &decisions);
                         self.touch_metric(resource, scope, metric, Touched::CHILDREN);

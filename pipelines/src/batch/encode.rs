@@ -7,6 +7,7 @@
 use bytes::Bytes;
 
 use super::Batch;
+use super::backward::{Backward, Counter, Output};
 use super::parse::varint_len;
 use super::rows::{
     AttrRow, Cell, MIXED, MetricKind, MetricRow, Number, PointRow, ResourceRow, ScopeRow, Touched,
@@ -95,105 +96,30 @@ impl Batch {
         self.write_part(row.own.len() + 128, out, |writer| writer.scope_own(row));
     }
 
+    /// Puts a whole attribute into the scratch buffer. A stage does so once a batch for what its config says.
+    pub(crate) fn intern_attribute(&mut self, key: &[u8], value: Cell) -> AttrRow {
+        let bare = AttrRow::bare(self.intern(key), value);
+        let mut encoded = Vec::new();
+        self.write_part(key.len() + 64, &mut encoded, |writer| writer.attribute(&bare));
+        let raw = self.intern(&encoded);
+        let key = Span::scratch(raw.start() + 1 + varint_len(key.len() as u64), key.len());
+        let last = |span: Span| Span::scratch(raw.end() - span.len(), span.len());
+        let (value, canonical) = match value {
+            Cell::Text(span) => (Cell::Text(last(span)), true),
+            Cell::Bytes(span) => (Cell::Bytes(last(span)), true),
+            Cell::List(span) => (Cell::List(last(span)), false),
+            Cell::Map(span) => (Cell::Map(last(span)), false),
+            value => (value, true),
+        };
+        AttrRow { raw, canonical, key, value }
+    }
+
     fn write_part(&self, capacity: usize, out: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_, Backward>)) {
         let mut writer = Writer::new(self, Keep::All, Backward::with_capacity(capacity));
         write(&mut writer);
-        out.extend_from_slice(&writer.out.buf[writer.out.start..]);
+        out.extend_from_slice(writer.out.written_bytes());
     }
 }
-
-/// Something to write to from the end to the front.
-trait Output {
-    fn put(&mut self, bytes: &[u8]);
-    /// Puts the bytes of `whole` at `from..to`.
-    fn splice(&mut self, whole: &[u8], from: usize, to: usize) {
-        self.put(&whole[from..to]);
-    }
-    /// Bytes so far.
-    fn written(&self) -> usize;
-
-    fn varint(&mut self, value: u64) {
-        let mut bytes = [0_u8; 10];
-        let len = varint_len(value);
-        for (place, byte) in bytes.iter_mut().enumerate().take(len) {
-            *byte = (value >> (7 * place)) as u8 | 0x80;
-        }
-        bytes[len - 1] &= 0x7f;
-        self.put(&bytes[..len]);
-    }
-
-    /// Closes the message that was written since `end` as field `number`.
-    #[inline]
-    fn close(&mut self, number: u32, end: usize) {
-        let len = self.written() - end;
-        // Nearly every message is short and has a low number.
-        if number < 16 && len < 128 {
-            return self.put(&[(number << 3 | 2) as u8, len as u8]);
-        }
-        self.varint(len as u64);
-        self.varint(u64::from(number) << 3 | 2);
-    }
-}
-
-struct Backward {
-    buf: Vec<u8>,
-    start: usize,
-}
-
-impl Backward {
-    fn with_capacity(capacity: usize) -> Self {
-        Self { buf: vec![0; capacity], start: capacity }
-    }
-
-    #[cold]
-    fn grow(&mut self, need: usize) {
-        let old = self.buf.len() - self.start;
-        let mut buf = vec![0; (self.buf.len() + need) * 2];
-        let start = buf.len() - old;
-        buf[start..].copy_from_slice(&self.buf[self.start..]);
-        (self.buf, self.start) = (buf, start);
-    }
-
-    fn into_bytes(self) -> Bytes {
-        // A small answer in a large buffer would hold the whole of it for as long as it is queued.
-        if self.start > self.buf.len() / 2 {
-            return Bytes::copy_from_slice(&self.buf[self.start..]);
-        }
-        Bytes::from(self.buf).slice(self.start..)
-    }
-}
-
-impl Output for Backward {
-    #[inline]
-    fn put(&mut self, bytes: &[u8]) {
-        if bytes.len() > self.start {
-            self.grow(bytes.len());
-        }
-        let start = self.start - bytes.len();
-        self.buf[start..self.start].copy_from_slice(bytes);
-        self.start = start;
-    }
-
-    /// Short ones, as most are, are copied with what stands before them: the next to be written covers it, and a copy
-    /// of fixed length is a few instructions.
-    #[inline]
-    fn splice(&mut self, whole: &[u8], from: usize, to: usize) {
-        let free = &mut self.buf[..self.start];
-        match (whole[..to].last_chunk::<CHUNK>(), free.last_chunk_mut::<CHUNK>()) {
-            (Some(source), Some(target)) if to - from <= CHUNK => {
-                *target = *source;
-                self.start -= to - from;
-            }
-            _ => self.put(&whole[from..to]),
-        }
-    }
-
-    fn written(&self) -> usize {
-        self.buf.len() - self.start
-    }
-}
-
-const CHUNK: usize = 32;
 
 /// Whether a received encoding, if it is the one that is meant, held nothing to splice.
 fn is_plain(touched: Touched, raw: Span) -> bool {
@@ -206,18 +132,6 @@ fn framed(whole: &[u8], raw: Span, number: u32) -> Option<usize> {
     let from = raw.start().checked_sub(2)?;
     let begins = *whole.get(from..)?.first_chunk::<2>()? == [(number << 3 | 2) as u8, raw.len() as u8];
     (begins && number < 16 && raw.len() < 128 && !raw.is_none()).then_some(from)
-}
-
-struct Counter(usize);
-
-impl Output for Counter {
-    fn put(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len();
-    }
-
-    fn written(&self) -> usize {
-        self.0
-    }
 }
 
 struct Writer<'a, O> {

@@ -10,6 +10,7 @@
 //! - an edit marks the row and its ancestors, nothing else.
 
 mod attrs;
+mod backward;
 pub(crate) mod data;
 mod edit;
 mod encode;

@@ -18,6 +18,20 @@ impl AttributeList {
         self.rows.iter().find(|row| batch.bytes(row.key) == key).map(|row| row.value)
     }
 
+    /// Where attribute `key` stands.
+    pub(crate) fn find(&self, batch: &Batch, key: &[u8]) -> Option<usize> {
+        self.rows.iter().position(|row| batch.bytes(row.key) == key)
+    }
+
+    /// Puts an attribute in the place of one, or adds it.
+    pub(crate) fn put(&mut self, place: Option<usize>, row: AttrRow) {
+        self.changed = true;
+        match place.and_then(|place| self.rows.get_mut(place)) {
+            Some(old) => *old = row,
+            None => self.rows.push(row),
+        }
+    }
+
     /// Sets attribute `key`, adding it where it is missing.
     pub(crate) fn set(&mut self, batch: &Batch, key: Span, value: Cell) {
         self.changed = true;

@@ -153,9 +153,10 @@ fn dropping_points_leaves_everything_else_as_it_was() {
     let mut sent = request(vec![process(1, "a"), process(2, "b")]);
     let input = parse(&sent);
     let mut output = output_of(&input);
-    output.retain_points(|batch, path| {
-        batch.attribute(batch.points[path.point].attrs, b"state") != Some(Value::Text(b"system"))
-            || path.resource == 1
+    output.sift_points(|batch, path, decisions| {
+        let stays = |row: &PointRow| batch.attribute(row.attrs, b"state") != Some(Value::Text(b"system"));
+        let points = batch.points(&batch.metrics[path.metric]).iter();
+        decisions.extend(points.map(|row| path.resource == 1 || stays(row)));
     });
     if let Some(metric::Data::Sum(sum)) = &mut sent.resource_metrics[0].scope_metrics[0].metrics[0].data {
         sum.data_points.pop();

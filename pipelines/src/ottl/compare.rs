@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use super::ast::CompareOp;
 use super::value::{List, Map, Val};
+use crate::batch::Value;
 
 /// Whether `left op right`.
 pub(super) fn compare(left: &Val<'_>, op: CompareOp, right: &Val<'_>) -> bool {
@@ -15,19 +16,44 @@ pub(super) fn compare(left: &Val<'_>, op: CompareOp, right: &Val<'_>) -> bool {
         (left, right) if is_nil(left) && is_nil(right) => {
             matches!(op, CompareOp::Eq | CompareOp::Le | CompareOp::Ge)
         }
-        (Val::Text(a), Val::Text(b)) => holds(op, Some(a.cmp(b))),
-        (Val::Int(a), Val::Int(b)) => holds(op, Some(a.cmp(b))),
-        (Val::Double(a), Val::Double(b)) => holds(op, a.partial_cmp(b)),
-        (Val::Int(a), Val::Double(b)) => holds(op, (*a as f64).partial_cmp(b)),
-        (Val::Double(a), Val::Int(b)) => holds(op, a.partial_cmp(&(*b as f64))),
-        (Val::Bool(a), Val::Bool(b)) => holds(op, Some(a.cmp(b))),
         (Val::Bytes(a), Val::Bytes(b)) => holds(op, Some(a.cmp(b))),
         (Val::Time(a), Val::Time(b)) => holds(op, Some(a.at.cmp(&b.at))),
         (Val::Duration(a), Val::Duration(b)) => holds(op, Some(a.cmp(b))),
         (Val::List(a), Val::List(b)) => equality(op, || same_lists(a, b)),
         (Val::Map(a), Val::Map(b)) => equality(op, || same_maps(a, b)),
         (Val::Id(a), Val::Id(b)) => equality(op, || a == b),
+        _ => match (scalar(left), scalar(right)) {
+            (Some(left), Some(right)) => plain(left, op, right),
+            _ => op == CompareOp::Ne,
+        },
+    }
+}
+
+/// Whether `left op right`, for booleans, numbers and texts.
+#[inline]
+pub(super) fn plain(left: Value<'_>, op: CompareOp, right: Value<'_>) -> bool {
+    match (left, right) {
+        (Value::Text(a), Value::Text(b)) => match op {
+            CompareOp::Eq => a == b,
+            CompareOp::Ne => a != b,
+            _ => holds(op, Some(a.cmp(b))),
+        },
+        (Value::Int(a), Value::Int(b)) => holds(op, Some(a.cmp(&b))),
+        (Value::Double(a), Value::Double(b)) => holds(op, a.partial_cmp(&b)),
+        (Value::Int(a), Value::Double(b)) => holds(op, (a as f64).partial_cmp(&b)),
+        (Value::Double(a), Value::Int(b)) => holds(op, a.partial_cmp(&(b as f64))),
+        (Value::Bool(a), Value::Bool(b)) => holds(op, Some(a.cmp(&b))),
         _ => op == CompareOp::Ne,
+    }
+}
+
+fn scalar<'v>(value: &'v Val<'_>) -> Option<Value<'v>> {
+    match value {
+        Val::Bool(value) => Some(Value::Bool(*value)),
+        Val::Int(value) => Some(Value::Int(*value)),
+        Val::Double(value) => Some(Value::Double(*value)),
+        Val::Text(text) => Some(Value::Text(text)),
+        _ => None,
     }
 }
 

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use crate::batch::data::Exemplar;
-use crate::batch::{Batch, MetricRow, PointRow, ResourceRow, ScopeRow};
+use crate::batch::{Batch, MetricRow, PointRow, ResourceRow, ScopeRow, Value};
 
 use super::ast::MathOp;
-use super::compare::compare;
+use super::compare::{compare, plain};
 use super::expr::{Expr, Key, Predicate};
 use super::value::{Entries, List, Map, Moment, Val};
 
@@ -66,6 +66,11 @@ impl Predicate {
                 }
                 Ok(false)
             }
+            Self::Compare(left, op, right)
+                if let (Some(a), Some(b)) = (left.plain(row), right.plain(row)) =>
+            {
+                Ok(plain(a, *op, b))
+            }
             Self::Compare(left, op, right) => Ok(compare(&left.eval(row)?, *op, &right.eval(row)?)),
             Self::Holds(expr) => match expr.eval(row)? {
                 Val::Bool(value) => Ok(value),
@@ -76,6 +81,21 @@ impl Predicate {
 }
 
 impl Expr {
+    /// The value of a literal or a plain field that is one boolean, number or text.
+    #[inline]
+    fn plain<'a>(&'a self, row: &Row<'a>) -> Option<Value<'a>> {
+        match self {
+            Self::Bool(value) => Some(Value::Bool(*value)),
+            Self::Int(value) => Some(Value::Int(*value)),
+            Self::Double(value) => Some(Value::Double(*value)),
+            Self::Text(text) => Some(Value::Text(text)),
+            Self::Field(field, keys) => field.plain(keys, row).filter(|value| {
+                matches!(value, Value::Bool(_) | Value::Int(_) | Value::Double(_) | Value::Text(_))
+            }),
+            _ => None,
+        }
+    }
+
     pub(super) fn eval<'a>(&'a self, row: &Row<'a>) -> Evaluated<Val<'a>> {
         Ok(match self {
             Self::Nil => Val::Nil,
@@ -85,6 +105,9 @@ impl Expr {
             Self::Text(text) => Val::Text(Cow::Borrowed(text)),
             Self::Bytes(bytes) => Val::Bytes(Cow::Borrowed(bytes)),
             Self::Field(field, keys) => {
+                if let Some(value) = field.plain(keys, row) {
+                    return Ok(value.into());
+                }
                 let value = field.read(row).ok_or(Failure("the row that a path begins at is missing"))?;
                 return index(value, keys, row, Missing::IsNil);
             }

@@ -3,14 +3,48 @@
 use std::borrow::Cow;
 
 use crate::batch::data::{Exponential, Histogram};
-use crate::batch::{MetricKind, MetricRow, Number, PointRow};
+use crate::batch::{MetricKind, MetricRow, Number, PointRow, Value};
 
 use super::eval::Row;
+use super::expr::Key;
 use super::getters::hex;
 use super::paths::Field;
 use super::value::{Map, Moment, Part, Val};
 
 impl Field {
+    /// The value of a field that is one number or text, or of an attribute that a key names: what most conditions read.
+    /// Nothing for any other, which [`Self::read`] then reads.
+    #[inline]
+    pub(super) fn plain<'a>(self, keys: &[Key], row: &Row<'a>) -> Option<Value<'a>> {
+        let batch = row.batch;
+        let text = |span| Some(Value::Text(batch.bytes(span)));
+        let rows = match (self, keys) {
+            (Self::MetricName, []) => return text(row.metric?.name),
+            (Self::MetricUnit, []) => return text(row.metric?.unit),
+            (Self::PointDouble | Self::PointInt, []) if row.metric?.kind.has_numbers() => {
+                return Some(self.number(row.point?.value));
+            }
+            (Self::ResourceAttributes, [_]) => row.resource.attrs,
+            (Self::ScopeAttributes, [_]) => row.scope?.attrs,
+            (Self::PointAttributes, [_]) => row.point?.attrs,
+            _ => return None,
+        };
+        let [Key::Text(key)] = keys else { return None };
+        // What is missing is nil, as what has no value.
+        Some(batch.attribute(rows, key).unwrap_or(Value::Empty))
+    }
+
+    /// A number point's value, read as a double or an integer: that of the other kind reads as zero, and so does a
+    /// missing one.
+    fn number<'a>(self, value: Number) -> Value<'a> {
+        match (self, value) {
+            (Self::PointDouble, Number::Double(value)) => Value::Double(value),
+            (Self::PointDouble, _) => Value::Double(0.0),
+            (_, Number::Int(value)) => Value::Int(value),
+            _ => Value::Int(0),
+        }
+    }
+
     /// The field's value; `None` where the row has no such owner, which checking rules out.
     pub(super) fn read<'a>(self, row: &Row<'a>) -> Option<Val<'a>> {
         let batch = row.batch;
@@ -73,15 +107,7 @@ impl Field {
             (Self::PointStart, _) => moment(point.start),
             (Self::PointTime, _) => moment(point.time),
             (Self::PointFlags, _) => Val::Int(point.flags.into()),
-            // The value of the other kind reads as zero, and so does a missing one.
-            (Self::PointDouble, Gauge | Sum) => match point.value {
-                Number::Double(value) => Val::Double(value),
-                Number::Int(_) | Number::None => Val::Double(0.0),
-            },
-            (Self::PointInt, Gauge | Sum) => match point.value {
-                Number::Int(value) => Val::Int(value),
-                Number::Double(_) | Number::None => Val::Int(0),
-            },
+            (Self::PointDouble | Self::PointInt, Gauge | Sum) => self.number(point.value).into(),
             (Self::PointCount, Explicit | ExponentialHistogram | Summary) => {
                 integer(batch.point_field(point, 4))
             }

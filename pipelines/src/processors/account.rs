@@ -184,11 +184,15 @@ impl<'a> Tallies<'a> {
     pub(super) fn count(&mut self, rule: usize, effect: Effect, batch: &Batch, path: Path, context: Context) {
         let Some(tally) = self.rules.get_mut(rule) else { return };
         let (input, identified) = (self.input, self.identified);
-        let points = points_below(batch, path, context, |path| {
-            if identified {
-                series(input, batch, path, tally);
-            }
-        });
+        let points = if context >= Context::DataPoint && !identified {
+            1
+        } else {
+            points_below(batch, path, context, |path| {
+                if identified {
+                    series(input, batch, path, tally);
+                }
+            })
+        };
         match effect {
             Effect::Dropped => {
                 tally.points += points;

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::batch::{AttributeList, Batch, Cell, Owner, Span, Value};
+use crate::batch::{AttrRow, AttributeList, Batch, Cell, Owner, Span, Value};
 use crate::ottl::{Pattern, Val, double_text, json_text};
 
 use super::actions::{Action, Source, Target, When};
@@ -21,6 +21,8 @@ struct Spans {
     key: Span,
     value: Cell,
     names: Vec<Span>,
+    /// The whole attribute, encoded, where the config says all of it.
+    whole: Option<AttrRow>,
 }
 
 impl<'c> Prepared<'c> {
@@ -44,14 +46,16 @@ impl Spans {
     fn of(batch: &mut Batch, action: &Action) -> Self {
         let mut cell = |constant: &Constant| constant.cell(|bytes| batch.intern(bytes));
         match action {
-            Action::Put { key, value, .. } => {
-                let value = match value {
+            Action::Put { key, value: value_of, .. } => {
+                let value = match value_of {
                     Source::Constant(constant) | Source::Attribute { default: Some(constant), .. } => {
                         cell(constant)
                     }
                     Source::Attribute { default: None, .. } | Source::Nowhere => Cell::Empty,
                 };
-                Self { key: batch.intern(key.as_bytes()), value, names: Vec::new() }
+                let constant = matches!(value_of, Source::Constant(_));
+                let whole = constant.then(|| batch.intern_attribute(key.as_bytes(), value));
+                Self { key: batch.intern(key.as_bytes()), value, names: Vec::new(), whole }
             }
             Action::Extract { names, .. } => {
                 let names = names.iter().map(|name| batch.intern(name.as_bytes())).collect();
@@ -66,21 +70,22 @@ impl Spans {
 fn apply(action: &Action, spans: &Spans, batch: &mut Batch, list: &mut AttributeList) {
     match action {
         Action::Put { key, when, value } => {
-            let value = match value {
-                Source::Constant(_) => Some(spans.value),
+            let row = match value {
+                Source::Constant(_) => Some(spans.whole.unwrap_or(AttrRow::bare(spans.key, spans.value))),
                 Source::Nowhere => None,
                 Source::Attribute { key, default } => {
-                    list.get(batch, key.as_bytes()).or(default.is_some().then_some(spans.value))
+                    let value = list.get(batch, key.as_bytes()).or(default.is_some().then_some(spans.value));
+                    value.map(|value| AttrRow::bare(spans.key, value))
                 }
             };
-            let present = list.get(batch, key.as_bytes()).is_some();
+            let place = list.find(batch, key.as_bytes());
             let wanted = match when {
-                When::Missing => !present,
-                When::Present => present,
+                When::Missing => place.is_none(),
+                When::Present => place.is_some(),
                 When::Always => true,
             };
-            if let Some(value) = value.filter(|_| wanted) {
-                list.set(batch, spans.key, value);
+            if let Some(row) = row.filter(|_| wanted) {
+                list.put(place, row);
             }
         }
         Action::Delete { key, pattern } => list.remove(|row| selects(key, pattern, batch.bytes(row.key))),

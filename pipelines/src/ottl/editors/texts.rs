@@ -69,6 +69,9 @@ pub(super) fn prepare_glob<const PLACE: usize>(call: &Call) -> Result<Prepared, 
 }
 
 fn read<'a>(target: &'a Target, row: &Row<'a>) -> Evaluated<Val<'a>> {
+    if let Some(value) = target.field.plain(&target.keys, row) {
+        return Ok(value.into());
+    }
     let value = target.field.read(row).ok_or(Failure("the row that a path begins at is missing"))?;
     super::super::eval::index(value, &target.keys, row, super::super::eval::Missing::IsNil)
 }

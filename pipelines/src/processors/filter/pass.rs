@@ -31,10 +31,14 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    fn level(&self) -> Level {
+    /// The level of what is asked first, and the condition if that is its gate alone.
+    fn gate(&self) -> (Level, Option<&Condition>) {
         match self {
-            Self::Condition(condition) => condition.level(),
-            Self::Properties { properties, .. } => properties.level(),
+            Self::Condition(condition) => match condition.gate() {
+                Some(level) => (level, Some(condition)),
+                None => (condition.level(), None),
+            },
+            Self::Properties { properties, .. } => (properties.level(), None),
         }
     }
 
@@ -95,7 +99,12 @@ impl Pass {
             // No filter asks about exemplars.
             Context::Exemplar => {}
             Context::DataPoint => {
-                batch.retain_points(|batch, path| asking.keeps(batch, path));
+                batch.sift_points(|batch, path, decisions| {
+                    if asking.may_drop(batch, path) {
+                        let points = batch.metric_at(path.metric).points.range();
+                        decisions.extend(points.map(|point| asking.keeps(batch, Path { point, ..path })));
+                    }
+                });
                 batch.retain_metrics(|batch, path| {
                     let metric = batch.metric_at(path.metric);
                     metric.kind == MetricKind::None || !metric.points.is_empty()
@@ -125,9 +134,19 @@ struct Asking<'p> {
 }
 
 impl Asking<'_> {
-    fn keeps(&mut self, batch: &Batch, path: Path) -> bool {
-        let context = self.pass.context;
-        let row = Row {
+    /// Whether some rule may drop a point of a metric: most say no of a metric at once.
+    fn may_drop(&mut self, batch: &Batch, path: Path) -> bool {
+        let row = self.row(batch, path, Context::Metric);
+        let mut rules = self.pass.rules.iter().zip(&mut self.answers);
+        rules.any(|(rule, last)| {
+            let (level, gated) = rule.gate();
+            let ask = || gated.map_or_else(|| rule.drops(&row), |gated| gated.gate_holds(&row));
+            level > Level::Metric || once(last, level, path, ask) != Ok(false)
+        })
+    }
+
+    fn row<'b>(&self, batch: &'b Batch, path: Path, context: Context) -> Row<'b> {
+        Row {
             batch,
             resource: batch.resource_at(path.resource),
             scope: (context >= Context::Scope).then(|| batch.scope_at(path.scope)),
@@ -136,7 +155,12 @@ impl Asking<'_> {
             exemplar: None,
             cache: &NO_CACHE,
             now: self.now,
-        };
+        }
+    }
+
+    fn keeps(&mut self, batch: &Batch, path: Path) -> bool {
+        let context = self.pass.context;
+        let row = self.row(batch, path, context);
         for (index, rule) in self.pass.rules.iter().enumerate() {
             let answer = answer(rule, &mut self.answers[index], path, &row);
             match answer {
@@ -163,23 +187,30 @@ fn answer(
     path: Path,
     row: &Row<'_>,
 ) -> Result<bool, Failure> {
-    let mut once = |level: Level, ask: &dyn Fn() -> Result<bool, Failure>| {
-        let about = match level {
-            Level::Constant => 0,
-            Level::Resource => path.resource,
-            Level::Scope => path.scope,
-            Level::Metric => path.metric,
-            Level::DataPoint | Level::Always => return ask(),
-        };
-        match last {
-            Some((index, answer)) if *index == about => *answer,
-            _ => last.insert((about, ask())).1,
+    match rule.gate() {
+        (level, Some(gated)) => {
+            Ok(once(last, level, path, || gated.gate_holds(row))? && gated.holds_behind_gate(row)?)
         }
-    };
-    if let Rule::Condition(condition) = rule
-        && let Some(level) = condition.gate()
-    {
-        return Ok(once(level, &|| condition.gate_holds(row))? && condition.holds_behind_gate(row)?);
+        (level, None) => once(last, level, path, || rule.drops(row)),
     }
-    once(rule.level(), &|| rule.drops(row))
+}
+
+/// Asks, or remembers what was said about the same row of a level.
+fn once(
+    last: &mut Option<(usize, Result<bool, Failure>)>,
+    level: Level,
+    path: Path,
+    ask: impl FnOnce() -> Result<bool, Failure>,
+) -> Result<bool, Failure> {
+    let about = match level {
+        Level::Constant => 0,
+        Level::Resource => path.resource,
+        Level::Scope => path.scope,
+        Level::Metric => path.metric,
+        Level::DataPoint | Level::Always => return ask(),
+    };
+    match last {
+        Some((index, answer)) if *index == about => *answer,
+        _ => last.insert((about, ask())).1,
+    }
 }
