@@ -24,6 +24,7 @@ use super::Batch;
 use super::parse::{each, read_key_value, read_value};
 use super::rows::{AttrRow, Cell, MetricRow, ScopeRow};
 use super::span::{Rows, Span};
+use super::value::Value;
 
 /// The version of this definition. Identities of different versions are never compared.
 pub const VERSION: u32 = 1;
@@ -266,7 +267,7 @@ fn put_value<'a>(buf: &[u8], value: Cell, read: &dyn Fn(Span) -> &'a [u8], out: 
 /// The elements of a list in order, or the entries of a map in the order of their canonical encodings.
 fn put_items(buf: &[u8], list: Span, map: bool, out: &mut Vec<u8>) {
     let list = Span::received(list.start(), list.len());
-    let read = |span: Span| &buf[span.start()..span.end()];
+    let read = |span: Span| Value::bytes(buf, span);
     let mut items = Vec::new();
     // What was parsed is well-formed; a span that is not yields no items.
     let _ = each(buf, list, |item| {

@@ -257,6 +257,20 @@ fn nested_values_hash_by_content_and_not_by_the_order_of_a_map() {
     assert_ne!(identity(list(vec![text("a"), text("b")])), identity(list(vec![text("b"), text("a")])));
 }
 
+#[test]
+fn an_entry_without_a_key_has_the_identity_of_one_with_an_empty_key() {
+    let identity = |entry: KeyValue| {
+        let map = Any::KvlistValue(KeyValueList { values: vec![entry] });
+        let mut sent = process(1, "a");
+        sent.resource.get_or_insert_default().attributes.push(attr("map", map));
+        let mut batch = parse(&request(vec![sent]));
+        batch.identify();
+        identities(&batch)
+    };
+    let empty = KeyValue { value: Some(AnyValue::default()), ..KeyValue::default() };
+    assert_eq!(identity(KeyValue::default()), identity(empty));
+}
+
 fn nested_lists(depth: usize) -> Bytes {
     let mut value = AnyValue { value: Some(Any::IntValue(1)) };
     for _ in 0..depth {
