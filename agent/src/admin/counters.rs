@@ -1,13 +1,17 @@
 //! The handles that hot paths count with, each made once.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use observe::Variant;
+use pipelines::config::ComponentId;
 use pipelines::processors::{Kept, RuleCount};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::labels::{DoubtLabels, RefusalLabels, RuleLabels, Tally, VariantLabel};
+use super::labels::{DoubtLabels, LevelLabels, RefusalLabels, RuleLabels, Tally, VariantLabel};
 use crate::deliver::Payload;
 use crate::signal::Signal;
 
@@ -83,6 +87,26 @@ impl ExporterMetrics {
     }
 }
 
+/// Which levels hold, each with the value 1, and nothing of those that do not.
+#[derive(Clone, Debug, Default)]
+struct Levels {
+    shown: Family<LevelLabels, Gauge>,
+    in_force: Arc<Mutex<HashSet<LevelLabels>>>,
+}
+
+impl Levels {
+    fn set(&self, in_force: HashSet<LevelLabels>) {
+        let mut before = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in before.difference(&in_force) {
+            self.shown.remove(gone);
+        }
+        for new in in_force.difference(&before) {
+            self.shown.get_or_create(new).set(1);
+        }
+        *before = in_force;
+    }
+}
+
 /// The engine's counters.
 #[derive(Clone, Debug, Default)]
 pub struct EngineMetrics {
@@ -95,6 +119,7 @@ pub struct EngineMetrics {
     held: Family<VariantLabel, Gauge>,
     series: Family<VariantLabel, Gauge>,
     evicted: Family<VariantLabel, Gauge>,
+    levels: Levels,
 }
 
 impl EngineMetrics {
@@ -116,6 +141,8 @@ impl EngineMetrics {
         let help =
             "Series that a variant's stages forgot, or did not take, because they were more than their bound";
         registry.register("phoenix_evicted_series", help, self.evicted.clone());
+        let help = "The level in force of a stage of a variant that has levels, always 1";
+        registry.register("phoenix_pipeline_level", help, self.levels.shown.clone());
     }
 
     /// A batch of so many points ran; so many left by each variant, so many had no unit.
@@ -140,6 +167,19 @@ impl EngineMetrics {
         self.held.get_or_create(&label).set(kept.held as i64);
         self.series.get_or_create(&label).set(kept.series as i64);
         self.evicted.get_or_create(&label).set(kept.evicted as i64);
+    }
+
+    /// These levels are in force, and no others: each of a variant's stage.
+    pub fn levels<'a>(&self, in_force: impl Iterator<Item = (Variant, &'a ComponentId, &'a str)>) {
+        self.levels.set(
+            in_force
+                .map(|(variant, stage, level)| LevelLabels {
+                    variant: variant.name(),
+                    processor: stage.to_string(),
+                    level: level.to_owned(),
+                })
+                .collect(),
+        );
     }
 
     /// A variant failed on a batch.

@@ -80,6 +80,14 @@ pub struct RuleLabels {
     pub rule: String,
 }
 
+/// Which level of which stage of whose pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LevelLabels {
+    pub variant: &'static str,
+    pub processor: String,
+    pub level: String,
+}
+
 /// Which exporter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct QueueLabels {

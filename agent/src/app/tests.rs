@@ -6,6 +6,7 @@ pub mod experiment;
 pub mod harness;
 mod held;
 mod json;
+mod level;
 mod overload;
 mod receivers;
 mod reload;

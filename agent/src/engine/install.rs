@@ -51,6 +51,7 @@ impl Engine {
                 adopt(lane, before);
             }
         }
+        self.show_levels(lane.as_ref());
         let splits = intent.experiment.as_ref().is_some_and(|e| e.split.weight > Weight::NONE);
         self.succeed(number, intent);
         let generation = Arc::new(Generation::new(number, splits, lane));
@@ -95,6 +96,15 @@ impl Engine {
             self.metrics.rules(Variant::Candidate, side.take_rule_counts());
             self.metrics.kept(Variant::Candidate, side.kept());
         }
+        self.show_levels(Some(lane));
+    }
+
+    fn show_levels(&self, lane: Option<&Lane>) {
+        let candidate = lane.and_then(|lane| lane.trial.as_ref()?.side.as_ref());
+        let sides = [(Variant::Baseline, lane.map(|lane| &lane.baseline)), (Variant::Candidate, candidate)];
+        self.metrics.levels(sides.into_iter().flat_map(|(variant, side)| {
+            side.into_iter().flat_map(Side::levels).map(move |(stage, level)| (variant, stage, level))
+        }));
     }
 
     fn succeed(&self, number: u64, intent: &Intent) {

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pipelines::Batch;
-use pipelines::config::Plan;
+use pipelines::config::{ComponentId, Plan};
 use pipelines::processors::{Flush, Kept, Pipeline, RuleAccount, RuleCount};
 
 /// A pipeline with its state and its output, whose memory is reused from batch to batch. A plan
@@ -72,6 +72,11 @@ impl Side {
             held: sum.held + kept.held,
             evicted: sum.evicted + kept.evicted,
         })
+    }
+
+    /// The level in force of each stage that has levels.
+    pub fn levels(&self) -> impl Iterator<Item = (&ComponentId, &str)> {
+        self.pipeline.iter().flat_map(Pipeline::levels)
     }
 
     /// Points that each rule has dropped since this was last asked.
