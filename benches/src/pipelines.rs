@@ -157,8 +157,8 @@ impl Work {
             for flush in pipeline.advance(self.now) {
                 self.bytes += black_box(flush.output.encode(Keep::All)).bytes.len() as u64;
             }
-            pipeline.read(payload.bytes.clone(), self.now, &mut self.input)?;
-            pipeline.process(&self.input, self.now, &mut self.output)?;
+            let bytes = payload.bytes.clone();
+            pipeline.process_alone(bytes, self.now, &mut self.output, &mut self.input)?.1?;
             self.bytes += black_box(self.output.encode(Keep::All)).bytes.len() as u64;
         }
         Ok(())

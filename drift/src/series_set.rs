@@ -228,6 +228,27 @@ mod tests {
         within(range(0..200_000).count(), 200_000, 0.0625);
     }
 
+    /// Root mean square of a sketch's relative errors, over as many sets of 80,000 as `rounds` says.
+    fn scatter(lg_k: u8, rounds: u64) -> f64 {
+        let error = |round: u64| {
+            let mut sketch = ThetaSketchBuilder::default().lg_k(lg_k).build().unwrap();
+            (round * 80_000..(round + 1) * 80_000).for_each(|n| sketch.update(identity(n)));
+            let mut union = ThetaUnionBuilder::default().lg_k(lg_k).build().unwrap();
+            union.update(sketch.as_view()).unwrap();
+            union.to_sketch(true).estimate() / 80_000.0 - 1.0
+        };
+        ((0..rounds).map(|round| error(round).powi(2)).sum::<f64>() / rounds as f64).sqrt()
+    }
+
+    #[test]
+    fn the_error_of_a_sketch_is_one_by_the_root_of_its_size() {
+        // 1/√(k−1); a root mean square of 200 scatters by a twentieth of itself.
+        for (lg_k, expected) in [(10, 0.03127), (LG_K, 0.01563)] {
+            let found = scatter(lg_k, 200);
+            assert!((found / expected - 1.0).abs() < 0.2, "2^{lg_k}: {found}, expected {expected}");
+        }
+    }
+
     #[test]
     fn what_was_lost_is_found_exactly_and_beyond_the_bound_within_the_error() {
         assert_eq!(range(0..1000).count_without(&range(10..2000)), Count { value: 10, exact: true });

@@ -65,8 +65,14 @@ impl Lane {
     /// [`RunError`].
     pub fn run(&mut self, message: Bytes, now: u64) -> Result<Ran, RunError> {
         let large = message.len() > KEEP_BELOW;
-        self.input.reparse(message)?;
-        let ran = self.run_parsed(now);
+        let Self { baseline, trial, input } = self;
+        let ran = match trial {
+            None => run_alone(message, now, baseline, input)?,
+            Some(trial) => {
+                input.reparse(message)?;
+                run_beside(input, now, baseline, trial)
+            }
+        };
         if large {
             self.input = Batch::default();
             self.baseline.shrink();
@@ -76,45 +82,52 @@ impl Lane {
         }
         ran
     }
+}
 
-    fn run_parsed(&mut self, now: u64) -> Result<Ran, RunError> {
-        let Self { baseline, trial, input, .. } = self;
-        let points = input.point_count() as u64;
+/// Runs what nobody observes, so that only what leaves need be known.
+fn run_alone(
+    message: Bytes,
+    now: u64,
+    baseline: &mut Side,
+    input: &mut Batch,
+) -> Result<Result<Ran, RunError>, Malformed> {
+    let (points, outcome) = baseline.process_alone(message, now, input)?;
+    Ok(outcome.map_err(RunError::Baseline).map(|()| {
         let mut ran = Ran { points, ..Ran::default() };
-        if let Some(trial) = trial {
-            // No stage asks for a series' identity; only what observes does.
-            input.identify();
-            trial.admit(input, baseline, now);
-        }
-        let started = Instant::now();
-        if let Err(failure) = baseline.process(input, now) {
-            if let Some(trial) = trial {
-                trial.observer.failed(Variant::Baseline);
-            }
-            return Err(RunError::Baseline(failure));
-        }
-        let Some(trial) = trial else {
-            ran.leave(Variant::Baseline, baseline.output(input), Keep::All);
-            return Ok(ran);
-        };
-        trial.spent(Variant::Baseline, started, points);
-        ran.cut = trial.run(input, now, points);
-        trial.observe(input, baseline);
-        ran.unassigned = trial.settle(input, baseline);
-        if let Some(keep) = trial.keep(Variant::Baseline) {
-            ran.leave(Variant::Baseline, baseline.output(input), keep);
-        }
-        if let (Some(side), Some(keep)) = (&trial.side, trial.keep(Variant::Candidate)) {
-            ran.leave(Variant::Candidate, side.output(input), keep);
-        }
-        trial.audit(input, &ran.leaving);
-        for variant in Variant::BOTH {
-            if let Some(Encoded { bytes, points }) = &ran.leaving[variant.index()] {
-                trial.observer.delivered(variant, *points, bytes.len() as u64);
-            }
-        }
-        Ok(ran)
+        ran.leave(Variant::Baseline, baseline.output(input), Keep::All);
+        ran
+    }))
+}
+
+/// Runs both pipelines and compares them.
+fn run_beside(input: &mut Batch, now: u64, baseline: &mut Side, trial: &mut Trial) -> Result<Ran, RunError> {
+    let points = input.point_count() as u64;
+    let mut ran = Ran { points, ..Ran::default() };
+    // No stage asks for a series' identity; only what observes does.
+    input.identify();
+    trial.admit(input, baseline, now);
+    let started = Instant::now();
+    if let Err(failure) = baseline.process(input, now) {
+        trial.observer.failed(Variant::Baseline);
+        return Err(RunError::Baseline(failure));
     }
+    trial.spent(Variant::Baseline, started, points);
+    ran.cut = trial.run(input, now, points);
+    trial.observe(input, baseline);
+    ran.unassigned = trial.settle(input, baseline);
+    if let Some(keep) = trial.keep(Variant::Baseline) {
+        ran.leave(Variant::Baseline, baseline.output(input), keep);
+    }
+    if let (Some(side), Some(keep)) = (&trial.side, trial.keep(Variant::Candidate)) {
+        ran.leave(Variant::Candidate, side.output(input), keep);
+    }
+    trial.audit(input, &ran.leaving);
+    for variant in Variant::BOTH {
+        if let Some(Encoded { bytes, points }) = &ran.leaving[variant.index()] {
+            trial.observer.delivered(variant, *points, bytes.len() as u64);
+        }
+    }
+    Ok(ran)
 }
 
 impl Ran {

@@ -2,9 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bytes::Bytes;
 use pipelines::Batch;
+use pipelines::batch::Malformed;
 use pipelines::config::{ComponentId, Plan};
-use pipelines::processors::{Flush, Kept, Pipeline, RuleAccount, RuleCount};
+use pipelines::processors::{Flush, Kept, Pipeline, Refused, RuleAccount, RuleCount};
 
 /// A pipeline with its state and its output, whose memory is reused from batch to batch. A plan
 /// without stages has no pipeline: its output is the input itself.
@@ -37,18 +39,40 @@ impl Side {
     /// # Errors
     /// What went wrong, for a person. After a panic the pipeline starts anew, without state.
     pub fn process(&mut self, input: &Batch, now: u64) -> Result<(), String> {
-        let Self { plan, pipeline: Some(pipeline), output } = self else { return Ok(()) };
-        match guarded(|| pipeline.process(input, now, output)) {
-            // What the sender alone should be told of is no failure of the pipeline.
-            Ok(Err(refused)) if refused.passed_on => Ok(()),
-            Ok(result) => result.map_err(|refused| refused.to_string()),
+        let Self { pipeline: Some(pipeline), output, .. } = self else { return Ok(()) };
+        let outcome = guarded(|| pipeline.process(input, now, output));
+        outcome.map_or_else(|panic| Err(self.begin_anew(panic, now)), told)
+    }
+
+    /// As [`Self::process`] of a request that nobody else reads; `input` lends its memory. How many points came, and how
+    /// it went.
+    ///
+    /// # Errors
+    /// It is no OTLP, and nothing has seen it.
+    pub fn process_alone(
+        &mut self,
+        message: Bytes,
+        now: u64,
+        input: &mut Batch,
+    ) -> Result<(u64, Result<(), String>), Malformed> {
+        let Self { pipeline: Some(pipeline), output, .. } = self else {
+            input.reparse(message)?;
+            return Ok((input.point_count() as u64, Ok(())));
+        };
+        match guarded(|| pipeline.process_alone(message, now, output, input)) {
+            Ok(ran) => ran.map(|(points, outcome)| (points, told(outcome))),
             Err(panic) => {
-                // Replaced, so that nobody sees what it left half done.
-                *pipeline = Pipeline::build(plan, now);
-                *output = Batch::default();
-                Err(panic)
+                *input = Batch::default();
+                Ok((0, Err(self.begin_anew(panic, now))))
             }
         }
+    }
+
+    /// Nobody sees what a panic left half done. Returns the panic's words.
+    fn begin_anew(&mut self, panic: String, now: u64) -> String {
+        self.pipeline = Some(Pipeline::build(&self.plan, now));
+        self.output = Batch::default();
+        panic
     }
 
     /// Asks the pipeline for what it sends without a batch.
@@ -105,6 +129,11 @@ impl Side {
     pub fn shrink(&mut self) {
         self.output = Batch::default();
     }
+}
+
+/// How a batch went, for a person. What its sender alone should be told of is no failure of the pipeline.
+fn told(outcome: Result<(), Refused>) -> Result<(), String> {
+    outcome.or_else(|refused| if refused.passed_on { Ok(()) } else { Err(refused.to_string()) })
 }
 
 /// Runs what may panic, and says so if it did. What it left half done must not be used.

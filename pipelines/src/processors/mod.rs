@@ -195,6 +195,11 @@ impl Processor {
         }
     }
 
+    /// Whether it must know what its output came from when that has long been sent.
+    fn remembers_input(&self) -> bool {
+        matches!(self, Self::Interval(_))
+    }
+
     fn is_identity(&self) -> bool {
         match self {
             Self::Filter(filter) => filter.is_identity(),

@@ -88,13 +88,29 @@ impl Pipeline {
         Self { stages: stages.collect() }
     }
 
-    /// Indexes a request for [`Self::process`], where nobody else asks about it: of resources that the first stage
-    /// drops by what they are themselves, points are counted, and the rest is not looked into. Returns how many points
-    /// came.
+    /// Reads and processes a request, where nobody else asks about its input: `batch` becomes what leaves the last
+    /// stage, and `spare` lends its memory. Returns how many points came, and what [`Self::process`] would. Of
+    /// resources that the first stage drops by what they are themselves, points are counted, and the rest is not looked
+    /// into.
     ///
     /// # Errors
-    /// As [`Batch::parse`]; what is not looked into is not checked either. `input` is empty then.
-    pub fn read(&mut self, source: Bytes, now: u64, input: &mut Batch) -> Result<u64, Malformed> {
+    /// As [`Batch::parse`], and then no stage has seen it; what is not looked into is not checked either.
+    pub fn process_alone(
+        &mut self,
+        source: Bytes,
+        now: u64,
+        batch: &mut Batch,
+        spare: &mut Batch,
+    ) -> Result<(u64, Result<(), Refused>), Malformed> {
+        if self.stages.iter().any(|stage| stage.processor.remembers_input()) {
+            let points = self.read(source, now, spare)?;
+            return Ok((points, self.process(spare, now, batch)));
+        }
+        let points = self.read(source, now, batch)?;
+        Ok((points, run(&mut self.stages, &Batch::default(), batch, now)))
+    }
+
+    fn read(&mut self, source: Bytes, now: u64, input: &mut Batch) -> Result<u64, Malformed> {
         let first = self.stages.first_mut().map(|first| (&first.processor, &mut first.tallies));
         let Some((filter, tallies)) =
             first.and_then(|(processor, tallies)| Some((processor.sieve()?, tallies)))

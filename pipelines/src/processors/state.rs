@@ -13,7 +13,8 @@ use super::failed::Failed;
 
 /// One batch in front of a stage.
 pub(super) struct Turn<'a> {
-    /// The pipeline's input, in which the points' provenance counts.
+    /// The pipeline's input, in which the points' provenance counts. Empty where nobody asks about it, unless the stage
+    /// [remembers](super::Processor::remembers_input) it.
     pub input: &'a Batch,
     /// What the stages before made of it.
     pub batch: &'a mut Batch,

@@ -19,15 +19,16 @@ pub fn compare(bytes: &[u8]) {
     let config = config(&stages);
     let file = CollectorFile::parse("config", &config, &|_| None);
     let plan = file.and_then(|file| file.check("metrics")).unwrap_or_else(|problems| panic!("{problems}"));
-    let (mut pipeline, mut machine, mut now) = (Pipeline::build(&plan, 0), Machine::new(&stages), 0);
+    let (mut pipeline, mut alone) = (Pipeline::build(&plan, 0), Alone::build(&plan));
+    let (mut machine, mut now) = (Machine::new(&stages), 0);
     for batch in 0..1 + choices.below(4) {
         now += choices.pause() * SECOND;
-        let flushed = pipeline.advance(now);
-        equal(&format!("flushed before batch {batch}"), machine.advance(now), &flushed, &config);
+        let (flushed, expected) =
+            ([&mut pipeline, &mut alone.pipeline].map(|p| p.advance(now)), machine.advance(now));
+        equal(&format!("flushed before batch {batch}"), &expected, &flushed, &config);
         let request = choices.request();
         let input = Batch::parse(request.encode_to_vec().into()).unwrap_or_else(|error| panic!("{error}"));
         let mut output = Batch::default();
-        sieved(&plan, &input, now);
         let refused = pipeline.process(&input, now, &mut output).err();
         let left = refused.is_none_or(|refused| refused.passed_on).then(|| decoded(&output));
         let (expected, left) = (machine.process(request, now).map(sorted), left.map(sorted));
@@ -35,30 +36,46 @@ pub fn compare(bytes: &[u8]) {
             expected == left,
             "batch {batch}, expected\n{expected:#?}\ncame out\n{left:#?}\nof\n{config}"
         );
+        alone.equal(&input, now, &mut pipeline, left.as_deref());
     }
-    let flushed = pipeline.shutdown(now);
-    equal("flushed at the end", machine.finish(now), &flushed, &config);
+    let flushed = [&mut pipeline, &mut alone.pipeline].map(|p| p.shutdown(now));
+    equal("flushed at the end", &machine.finish(now), &flushed, &config);
 }
 
-/// What a pipeline reads for itself gives the same as the whole, while nothing is remembered.
-fn sieved(plan: &Plan, input: &Batch, now: u64) {
-    let (mut whole, mut lean) = (Pipeline::build(plan, 0), Pipeline::build(plan, 0));
-    let (mut all, mut few, mut read) = (Batch::default(), Batch::default(), Batch::default());
-    let points = lean.read(input.source().clone(), now, &mut read).unwrap_or_else(|error| panic!("{error}"));
-    assert!(points == input.point_count() as u64, "{points} points came");
-    let outcomes = [whole.process(input, now, &mut all), lean.process(&read, now, &mut few)];
-    assert!(outcomes[0] == outcomes[1], "{outcomes:?}");
-    if outcomes[0].as_ref().err().is_none_or(|refused| refused.passed_on) {
-        assert!(sorted(decoded(&all)) == sorted(decoded(&few)), "read by itself it becomes something else");
-        let counts = [whole.take_rule_counts(), lean.take_rule_counts()];
-        assert!(counts[0] == counts[1], "{counts:?}");
+/// The same pipeline for requests that nobody else reads, which gives the same as the whole.
+struct Alone {
+    pipeline: Pipeline,
+    batch: Batch,
+    spare: Batch,
+}
+
+impl Alone {
+    fn build(plan: &Plan) -> Self {
+        Self { pipeline: Pipeline::build(plan, 0), batch: Batch::default(), spare: Batch::default() }
+    }
+
+    fn equal(&mut self, input: &Batch, now: u64, whole: &mut Pipeline, left: Option<&str>) {
+        let source = input.source().clone();
+        let ran = self.pipeline.process_alone(source, now, &mut self.batch, &mut self.spare);
+        let (points, outcome) = ran.unwrap_or_else(|error| panic!("{error}"));
+        assert!(points == input.point_count() as u64, "{points} points came");
+        let passed = outcome.err().is_none_or(|refused| refused.passed_on);
+        let alone = passed.then(|| sorted(decoded(&self.batch)));
+        assert!(alone.as_deref() == left, "alone it becomes\n{alone:#?}\nand not\n{left:#?}");
+        let counts = [whole.take_rule_counts(), self.pipeline.take_rule_counts()];
+        assert!(!passed || counts[0] == counts[1], "{counts:?}");
     }
 }
 
-fn equal(about: &str, expected: Vec<ExportMetricsServiceRequest>, flushed: &[Flush], config: &str) {
-    let expected: Vec<String> = expected.into_iter().map(sorted).collect();
-    let flushed: Vec<String> = flushed.iter().map(|flush| sorted(decoded(&flush.output))).collect();
-    assert!(expected == flushed, "{about}, expected\n{expected:#?}\ncame out\n{flushed:#?}\nof\n{config}");
+fn equal(about: &str, expected: &[ExportMetricsServiceRequest], flushed: &[Vec<Flush>; 2], config: &str) {
+    let expected: Vec<String> = expected.iter().cloned().map(sorted).collect();
+    for flushed in flushed {
+        let flushed: Vec<String> = flushed.iter().map(|flush| sorted(decoded(&flush.output))).collect();
+        assert!(
+            expected == flushed,
+            "{about}, expected\n{expected:#?}\ncame out\n{flushed:#?}\nof\n{config}"
+        );
+    }
 }
 
 fn decoded(output: &Batch) -> ExportMetricsServiceRequest {
