@@ -8,6 +8,7 @@ mod output;
 mod pipeline;
 mod plan;
 mod remote;
+mod report;
 mod simulate;
 mod sink;
 mod stop;

@@ -24,10 +24,14 @@ pub fn render(caption: &str, header: &[&str], first_number: usize, rows: Vec<Vec
 
 /// A name of somebody else's, short enough for a column.
 pub fn clip(name: &str) -> String {
-    const LONGEST: usize = 16;
-    if name.chars().count() <= LONGEST {
+    clip_to(name, 16)
+}
+
+/// At most so many characters of it.
+pub fn clip_to(name: &str, longest: usize) -> String {
+    if name.chars().count() <= longest {
         return name.to_owned();
     }
-    let head: String = name.chars().take(LONGEST - 1).collect();
+    let head: String = name.chars().take(longest.saturating_sub(1)).collect();
     format!("{head}…")
 }

@@ -10,6 +10,7 @@ pub mod control_plane;
 pub mod fleet;
 pub mod http;
 pub mod network;
+pub mod person;
 pub mod served;
 pub mod traffic;
 

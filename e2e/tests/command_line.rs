@@ -1,47 +1,8 @@
 //! `phoenix login`, `template`, `token`, `experiment` and `agent` against a real control plane.
 
-use std::path::Path;
-use std::process::Output;
-
 use anyhow::Result;
-use e2e::agent::binary;
-use e2e::control_plane::{ControlPlane, EMAIL, PASSWORD};
-use serde_json::Value;
-use tokio::process::Command;
-
-struct Person<'a> {
-    dir: &'a Path,
-}
-
-impl Person<'_> {
-    async fn types(&self, words: &[&str]) -> Result<Output> {
-        let session = self.dir.join("session").join("session.json");
-        let run = Command::new(binary("phoenix"))
-            .args(words)
-            .env("PHOENIX_SESSION", session)
-            .current_dir(self.dir)
-            .stdin(std::process::Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        Ok(tokio::time::timeout(std::time::Duration::from_secs(60), run).await??)
-    }
-
-    async fn ok(&self, words: &[&str]) -> Result<String> {
-        let output = self.types(words).await?;
-        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(String::from_utf8(output.stdout)?)
-    }
-
-    async fn json(&self, words: &[&str]) -> Result<Value> {
-        Ok(serde_json::from_str(&self.ok(&[words, &["-o", "json"]].concat()).await?)?)
-    }
-
-    async fn refused(&self, words: &[&str]) -> Result<String> {
-        let output = self.types(words).await?;
-        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", String::from_utf8_lossy(&output.stdout));
-        Ok(String::from_utf8(output.stderr)?)
-    }
-}
+use e2e::control_plane::ControlPlane;
+use e2e::person::Person;
 
 const TEMPLATE: &str = r#"name: floor
 description: Drops what is small.
@@ -67,10 +28,7 @@ async fn a_person_does_the_whole_story_from_the_command_line() -> Result<()> {
     let control_plane = ControlPlane::start(dir.path()).await?;
     let person = Person { dir: dir.path() };
     assert!(person.refused(&["experiment", "list"]).await?.contains("phoenix login"));
-    std::fs::write(dir.path().join("password"), format!("{PASSWORD}\n"))?;
-    let server = format!("http://{}", control_plane.listening.rest);
-    let login = ["login", "--server", &server, "--email", EMAIL, "--password-file", "password"];
-    assert!(person.ok(&login).await?.contains("admin"));
+    assert!(person.logs_in(&control_plane).await?.contains("admin"));
     let kept = std::fs::metadata(dir.path().join("session/session.json"))?;
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&kept.permissions()) & 0o777, 0o600);
 

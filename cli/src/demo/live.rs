@@ -8,7 +8,7 @@ use anyhow::Context;
 use observe::Comparison;
 use serde_json::Value;
 
-use super::numbers::{bytes, percent, short};
+use crate::report::numbers::{bytes, percent, short};
 
 /// Where the lines go.
 pub struct View {

@@ -10,7 +10,6 @@ mod configs;
 mod files;
 mod http;
 mod live;
-mod numbers;
 mod operator;
 mod processes;
 mod prometheus;

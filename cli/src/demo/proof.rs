@@ -4,7 +4,7 @@ use observe::Variant::{Baseline, Candidate};
 use serde::Serialize;
 
 use super::books::{AgentBook, Books};
-use super::numbers::exact;
+use crate::report::numbers::exact;
 
 /// One claim, and all its cases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

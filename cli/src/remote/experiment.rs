@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Format;
 use super::client::Client;
+use super::results;
 use super::show::{Show, cell, line};
 use crate::output;
 
@@ -74,7 +75,7 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         Command::List => return show.list(&client.get("/experiments?limit=200").await?, &COLUMNS),
         Command::Get(which) => return one(&client.get(&path(&which, "")).await?, show),
         Command::Status(which) => return status(&client.get(&path(&which, "/status")).await?, show),
-        Command::Results(which) => return results(&client.get(&path(&which, "/results")).await?, show),
+        Command::Results(which) => return results::show(&client.get(&path(&which, "/results")).await?, show),
         Command::Watch(which) => {
             return client.events(&path(&which, "/events"), |event| happened(event, show)).await;
         }
@@ -143,33 +144,6 @@ fn status(status: &Value, show: Show) -> anyhow::Result<()> {
         ("collide", "/horizon/collisions"),
     ];
     show.list(&serde_json::json!({ "items": status["agents"] }), &columns)
-}
-
-fn results(results: &Value, show: Show) -> anyhow::Result<()> {
-    let columns = [
-        ("outcome", "/outcome"),
-        ("agents", "/total/agents"),
-        ("exact", "/total/exact"),
-        ("series, baseline", "/total/series/0"),
-        ("series, candidate", "/total/series/1"),
-        ("series saved", "/total/saving_series"),
-        ("bytes saved", "/total/saving_bytes"),
-        ("series lost", "/total/lost"),
-        ("collisions", "/total/collisions"),
-        ("critical in, baseline, candidate", "/total/critical"),
-    ];
-    show.one(results, &columns)?;
-    show.reasons(&results["reasons"])?;
-    if show.0 == Format::Json {
-        return Ok(());
-    }
-    let columns = [
-        ("lens", "/name"),
-        ("baseline", "/baseline"),
-        ("candidate", "/candidate"),
-        ("error", "/relative_error"),
-    ];
-    show.list(&serde_json::json!({ "items": results["total"]["lenses"] }), &columns)
 }
 
 fn happened(event: &Value, show: Show) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@ mod agent;
 pub mod client;
 mod experiment;
 mod login;
+mod results;
 mod session;
 mod show;
 mod template;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Format;
 use crate::output;
+use crate::report::numbers::error;
 
 /// How to show.
 #[derive(Clone, Copy)]
@@ -58,12 +59,37 @@ impl Show {
         }
         for reason in reasons.as_array().into_iter().flatten() {
             line(&format!("  [{}] {}", cell(reason.get("layer")), cell(reason.get("sentence"))))?;
-            for name in reason["names"].as_array().into_iter().flatten().take(10) {
-                line(&format!("         {}", cell(Some(name))))?;
+            for more in details(reason) {
+                line(&format!("         {more}"))?;
             }
         }
         Ok(())
     }
+}
+
+/// The most names of a reason that are shown.
+const NAMED: usize = 10;
+
+/// What a reason rests on, and what it is about, besides its sentence.
+fn details(reason: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let [Some(low), Some(high)] = [0, 1].map(|end| reason["interval"][end].as_f64()) {
+        let [low, high] = [low, high].map(|share| error(Some(share)));
+        let agents = cell(reason.get("n"));
+        lines.push(format!("the mean of the hosts' errors lies from {low} to {high}, on {agents} agents"));
+    }
+    for about in ["groups", "hosts"] {
+        let names: Vec<String> = listed(&reason[about]).collect();
+        if !names.is_empty() {
+            lines.push(format!("{about}: {}", names.join(", ")));
+        }
+    }
+    lines.extend(listed(&reason["names"]));
+    lines
+}
+
+fn listed(names: &Value) -> impl Iterator<Item = String> {
+    names.as_array().into_iter().flatten().take(NAMED).map(|name| cell(Some(name)))
 }
 
 /// A value in a cell.
@@ -86,4 +112,26 @@ pub fn cell(value: Option<&Value>) -> String {
 /// When it is gone.
 pub fn line(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{text}").context("cannot write to standard output")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::details;
+
+    #[test]
+    fn a_reason_says_its_interval_and_what_it_is_about() {
+        let reason = json!({
+            "n": 20, "interval": [-0.012, 0.0005], "groups": ["java"], "hosts": ["web-1", "web-2"], "names": ["sshd"]
+        });
+        let expected = [
+            "the mean of the hosts' errors lies from -1.2 % to +0.050 %, on 20 agents",
+            "groups: java",
+            "hosts: web-1, web-2",
+            "sshd",
+        ];
+        assert_eq!(details(&reason), expected);
+        assert!(details(&json!({ "interval": null, "names": [] })).is_empty());
+    }
 }

@@ -2,7 +2,6 @@
 //!
 //! It only says what was measured, and what the control plane decided on it.
 
-mod fates;
 mod second_act;
 mod sides;
 mod verdict;
@@ -20,6 +19,7 @@ use super::configs::Candidate;
 use super::operator::{Reason, Results};
 use super::proof::{Equation, tally};
 use super::rollout::Ended;
+use crate::report::{self, Measured};
 
 pub use second_act::second_act;
 
@@ -131,6 +131,8 @@ impl Act {
 
     /// The report of the walk: a paragraph of facts, then tables.
     pub fn text(&self) -> String {
+        let agents = self.agents.iter();
+        let hosts: Vec<_> = agents.map(|agent| Measured::of(&agent.name, &agent.comparison)).collect();
         [
             title("Report: the candidate against the baseline"),
             wrap(&verdict::of(self)),
@@ -139,9 +141,9 @@ impl Act {
                 "A promotion can be taken back: {:.0} ms after it was asked for, every agent ran what it ran before.",
                 self.rollback_ms
             )),
-            sides::side_by_side(self),
-            fates::series(self),
-            sides::lenses(self),
+            report::sides::side_by_side(&hosts),
+            report::fates::series(&hosts),
+            report::sides::lenses(&hosts),
             sides::agents(self),
         ]
         .join("\n")

@@ -1,17 +1,11 @@
 //! The second act's findings: what two bad candidates would have done, by name.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use observe::{Collision, Vanished};
-
 use super::sides::series_saving;
 use super::verdict::decision;
 use super::{Trial, TrialFacts, title, wrap};
-use crate::demo::numbers::exact;
+use crate::report::numbers::exact;
+use crate::report::{Measured, named};
 use crate::table::render;
-
-/// Executables named of those that vanish, and identities named of those that collide.
-const NAMED: usize = 8;
 
 /// What each candidate would have saved, and at what price.
 pub fn second_act(trials: &[Trial]) -> String {
@@ -23,8 +17,10 @@ pub fn second_act(trials: &[Trial]) -> String {
         let header = ["agent", "series saved", "series lost", "critical hidden", "series that collide"];
         text.push_str(&render("What it would have done", &header, 1, rows));
         text.push_str(&decision(&trial.outcome, trial.seconds_to_outcome, &trial.reasons));
-        text.push_str(&vanished(&trial.agents));
-        text.push_str(&collisions(&trial.agents));
+        let hosts: Vec<_> =
+            trial.agents.iter().map(|agent| Measured::of(&agent.name, &agent.comparison)).collect();
+        text.push_str(&named::vanished(&hosts));
+        text.push_str(&named::collisions(&hosts));
     }
     text
 }
@@ -42,52 +38,4 @@ fn row(facts: &TrialFacts) -> Vec<String> {
         },
         exact(comparison.candidate.collisions.value),
     ]
-}
-
-/// The critical processes that would vanish, put together by executable, the most first.
-fn vanished(agents: &[TrialFacts]) -> String {
-    let mut by_executable: BTreeMap<(&str, bool), Vec<&Vanished>> = BTreeMap::new();
-    for process in agents.iter().flat_map(|facts| &facts.comparison.coverage.vanished) {
-        let executable = process.process.split(" (pid").next().unwrap_or(&process.process);
-        by_executable.entry((executable, process.wholly)).or_default().push(process);
-    }
-    let mut groups: Vec<_> = by_executable.into_iter().collect();
-    groups.sort_by_key(|((_, wholly), processes)| std::cmp::Reverse((*wholly, processes.len())));
-    let line = |((executable, wholly), processes): &((&str, bool), Vec<&Vanished>)| {
-        let how = if *wholly { "nothing of its own is left" } else { "a required metric is lost" };
-        let example = processes.first().map_or("", |process| process.process.as_str());
-        format!("\n    {:>4} × {executable:<15} {how}, e.g. {example}", processes.len())
-    };
-    listed("  Critical processes that would be hidden:", &groups, line)
-}
-
-/// Identities that several processes would write, by name.
-fn collisions(agents: &[TrialFacts]) -> String {
-    // One of each executable says more than many of one.
-    let mut seen = BTreeSet::new();
-    let mut named = Vec::new();
-    for collision in agents.iter().rev().flat_map(|facts| &facts.comparison.collisions) {
-        let writer = &collision.writers[0];
-        if seen.insert(writer.split(" (pid").next().unwrap_or(writer)) {
-            named.push(collision);
-        }
-    }
-    named.truncate(NAMED);
-    let line = |collision: &&Collision| {
-        let [one, other] = &collision.writers;
-        let executable = one.split(" (pid").next().unwrap_or_default();
-        let other = other.strip_prefix(executable).map_or(other.as_str(), str::trim_start);
-        format!("\n    {:<22} {one} and {other}", collision.metric)
-    };
-    listed("  Different processes that would write one series, for example:", &named, line)
-}
-
-fn listed<T>(headline: &str, items: &[T], line: impl Fn(&T) -> String) -> String {
-    if items.is_empty() {
-        return String::new();
-    }
-    let lines: String = items.iter().take(NAMED).map(line).collect();
-    let more = items.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!("\n    and {more} kinds more") } else { String::new() };
-    format!("\n{headline}{lines}{more}")
 }

@@ -3,7 +3,7 @@
 use observe::{Comparison, LensReport};
 
 use super::{Act, Reason};
-use crate::demo::numbers::{error, exact, percent};
+use crate::report::numbers::{error, exact, percent, saved};
 
 /// What a person should know before the tables.
 pub fn of(act: &Act) -> String {
@@ -39,11 +39,6 @@ pub fn decision(outcome: &str, seconds: f64, reasons: &[Reason]) -> String {
     }
     text.push('\n');
     text
-}
-
-/// Which share of the first the second saves.
-pub fn saved([baseline, candidate]: [f64; 2]) -> Option<f64> {
-    (baseline > 0.0).then(|| 1.0 - candidate / baseline)
 }
 
 fn coverage(critical: u64, kept: u64) -> String {

@@ -39,6 +39,11 @@ fn scaled(number: f64, units: [&str; 4]) -> String {
     format!("{value:.decimals$}{unit}")
 }
 
+/// Which share of the first the second saves.
+pub fn saved([baseline, candidate]: [f64; 2]) -> Option<f64> {
+    (baseline > 0.0).then(|| 1.0 - candidate / baseline)
+}
+
 /// A share in percent: 43.1 %; a dash where there is none.
 pub fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0))

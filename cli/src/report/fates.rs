@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use observe::{Comparison, NamedCount};
 
-use super::Act;
-use crate::demo::numbers::exact;
+use super::Measured;
+use super::numbers::exact;
 use crate::table::{clip, render};
 
 /// Executables named for each metric.
@@ -19,9 +19,9 @@ struct Fates {
 }
 
 /// A row for each metric of which a series did not stay what it was.
-pub fn series(act: &Act) -> String {
+pub fn series(hosts: &[Measured<'_>]) -> String {
     let mut metrics: BTreeMap<String, Fates> = BTreeMap::new();
-    let comparisons = || act.agents.iter().map(|agent| &agent.comparison);
+    let comparisons = || hosts.iter().map(|host| host.comparison);
     for comparison in comparisons() {
         let Comparison { lost_by_metric, lost, renamed, merged, split, .. } = comparison;
         for (fate, rows) in [lost_by_metric, renamed, merged, split].into_iter().enumerate() {

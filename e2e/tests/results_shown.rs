@@ -1,0 +1,73 @@
+//! What a person reads of an experiment that real agents ran.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use anyhow::Result;
+use e2e::person::Person;
+use e2e::served::{CARELESS, GOOD, Loop, experiment};
+use serde_json::Value;
+
+/// The line that begins with these words, its words one space apart.
+fn row(text: &str, begin: &str) -> String {
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let found = text.lines().map(words).find(|line| line.starts_with(begin));
+    found.unwrap_or_else(|| panic_with(begin, text))
+}
+
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+fn panic_with(begin: &str, text: &str) -> ! {
+    panic!("no line {begin:?} in\n{text}")
+}
+
+fn digits(text: &str) -> u64 {
+    text.replace(',', "").parse().expect("a count")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_show_savings_losses_delivery_and_rules_as_the_control_plane_has_them() -> Result<()> {
+    let fleet = Loop::start().await?;
+    let person = Person { dir: fleet.dir.path() };
+    person.logs_in(&fleet.control_plane).await?;
+    let id = fleet.control_plane.experiment(&experiment("good", GOOD)).await?;
+    fleet.until(&id, "promoted", |status| status["outcome"] == "promoted").await;
+    let results = person.json(&["experiment", "results", &id]).await?;
+    let text = person.ok(&["experiment", "results", &id]).await?;
+
+    let sum = |pointer: &str| -> u64 {
+        let agents = results["agents"].as_array().expect("agents");
+        agents.iter().map(|agent| agent.pointer(pointer).and_then(Value::as_u64).expect("a count")).sum()
+    };
+    let virtual_memory = row(&text, "process.memory.virtual");
+    let lost = virtual_memory.split(' ').nth(1).map(digits);
+    assert_eq!(lost, Some(sum("/total/lost_by_candidate/value")), "{text}");
+    for variant in ["baseline", "candidate"] {
+        let confirmed = sum(&format!("/total/{variant}/delivery/confirmed"));
+        let shown = text.split("Delivery").nth(1).map(|text| row(text, variant)).expect("the table");
+        assert!(
+            confirmed > 0 && shown.split(' ').nth(1).map(digits) == Some(confirmed),
+            "{shown}: {confirmed}"
+        );
+    }
+    let dropped = sum("/total/candidate/rules/0/dropped");
+    let account = row(&text, "candidate filter/virtual:");
+    assert!(
+        dropped > 0 && account.split(' ').any(|word| word.replace(',', "") == dropped.to_string()),
+        "{account}"
+    );
+    assert!(row(&text, "USD a month").contains('%') && text.contains("Its source: "), "{text}");
+    assert!(text.contains("Distributions of values") && text.contains("memory by executable"), "{text}");
+    assert!(text.contains("[L0]") && text.contains("[L1]"), "{text}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_of_a_refused_candidate_name_who_would_vanish() -> Result<()> {
+    let fleet = Loop::start().await?;
+    let person = Person { dir: fleet.dir.path() };
+    person.logs_in(&fleet.control_plane).await?;
+    let id = fleet.control_plane.experiment(&experiment("careless", CARELESS)).await?;
+    fleet.until(&id, "refused", |status| status["outcome"] == "rolled_back").await;
+    let text = person.ok(&["experiment", "results", &id]).await?;
+    assert!(text.contains("Critical processes that would be hidden:"), "{text}");
+    assert!(text.contains("a required metric is lost"), "{text}");
+    Ok(())
+}
