@@ -31,56 +31,104 @@ pub const VERSION: u32 = 1;
 /// Computes what has no identity yet: everything in a parsed batch, what stages touched in an output.
 ///
 /// Scrapes repeat themselves from resource to resource: the scope and the metrics of the one before are asked
-/// first whether they are the same, which costs a comparison instead of a hash.
+/// first whether they are the same, which costs a comparison instead of a hash, and nothing where it was made already
+/// when the batch was read.
 pub(super) fn identify(batch: &mut Batch) {
-    let mut buffer = std::mem::take(&mut batch.buffer);
-    let mut before = None;
+    let mut walk = Walk {
+        as_read: !batch.changed,
+        before: None,
+        sets: std::mem::take(&mut batch.sets),
+        buffer: std::mem::take(&mut batch.buffer),
+    };
+    walk.sets.clear();
     for resource in 0..batch.resources.len() {
         let row = batch.resources[resource];
         let fresh = row.digest == 0;
         if fresh {
-            batch.resources[resource].digest = attribute_set(batch, row.attrs, &mut buffer);
+            batch.resources[resource].digest = attribute_set(batch, row.attrs, &mut walk.buffer);
         }
         for scope in row.scopes.range() {
-            let above = Above { resource: batch.resources[resource].digest, fresh, before };
-            identify_scope(batch, above, scope, &mut buffer);
-            before = Some(scope);
+            walk.scope(batch, batch.resources[resource].digest, fresh, scope);
+            walk.before = Some(scope);
         }
     }
-    batch.buffer = buffer;
+    (batch.sets, batch.buffer) = (walk.sets, walk.buffer);
 }
 
-/// What stands above a scope, and the scope visited before it.
-#[derive(Clone, Copy)]
-struct Above {
-    resource: u128,
-    fresh: bool,
+/// What is known on the way through a batch.
+struct Walk {
+    /// Whether every row stands as it was read, so that what was said of twins then holds.
+    as_read: bool,
+    /// The scope visited before.
     before: Option<usize>,
+    /// In a batch as it was read: the digest of each point's attributes, in order.
+    sets: Vec<u128>,
+    buffer: Vec<u8>,
 }
 
-fn identify_scope(batch: &mut Batch, above: Above, scope: usize, buffer: &mut Vec<u8>) {
-    let row = batch.scopes[scope];
-    let before = above.before.map(|before| batch.scopes[before]);
-    if row.digest == 0 {
-        let twin = before.filter(|twin| same_scope(batch, twin, &row));
-        batch.scopes[scope].digest =
-            twin.map_or_else(|| scope_digest(batch, &row, buffer), |twin| twin.digest);
+impl Walk {
+    fn scope(&mut self, batch: &mut Batch, resource: u128, fresh: bool, scope: usize) {
+        let row = batch.scopes[scope];
+        let before = self.before.map(|before| batch.scopes[before]);
+        if row.digest == 0 {
+            let twin = before.filter(|twin| same_scope(batch, twin, &row));
+            batch.scopes[scope].digest =
+                twin.map_or_else(|| scope_digest(batch, &row, &mut self.buffer), |twin| twin.digest);
+        }
+        let mut series = [0_u8; 64];
+        series[..16].copy_from_slice(&resource.to_le_bytes());
+        series[16..32].copy_from_slice(&batch.scopes[scope].digest.to_le_bytes());
+        let mut twins = before.map(|before| before.metrics.range()).unwrap_or_default();
+        let fresh = fresh || row.digest == 0;
+        for metric in row.metrics.range() {
+            let twin = twins.next();
+            let known = batch.metrics[metric].digest;
+            let digest = if known == 0 { self.metric(batch, metric, twin) } else { known };
+            series[32..48].copy_from_slice(&digest.to_le_bytes());
+            batch.metrics[metric].digest = digest;
+            let twins = twin.map(|twin| batch.metrics[twin].points.range()).unwrap_or_default();
+            self.points(batch, &mut series, metric, twins, fresh || known == 0);
+        }
     }
-    let mut series = [0_u8; 64];
-    series[..16].copy_from_slice(&above.resource.to_le_bytes());
-    series[16..32].copy_from_slice(&batch.scopes[scope].digest.to_le_bytes());
-    let mut twins = before.map(|before| before.metrics.range()).unwrap_or_default();
-    let fresh = above.fresh || row.digest == 0;
-    for metric in row.metrics.range() {
-        let digest = match batch.metrics[metric].digest {
-            0 => metric_digest(batch, metric, twins.next(), buffer),
-            known => known,
-        };
-        series[32..48].copy_from_slice(&digest.to_le_bytes());
-        let fresh = fresh || batch.metrics[metric].digest == 0;
-        batch.metrics[metric].digest = digest;
-        identify_points(batch, &mut series, metric, fresh, buffer);
+
+    fn metric(&mut self, batch: &Batch, metric: usize, twin: Option<usize>) -> u128 {
+        let row = &batch.metrics[metric];
+        match twin.map(|twin| &batch.metrics[twin]) {
+            Some(twin) if self.as_read && row.touched.is_twin() && tail(twin) == tail(row) => twin.digest,
+            twin => metric_digest(batch, row, twin, &mut self.buffer),
+        }
     }
+
+    fn points(
+        &mut self,
+        batch: &mut Batch,
+        series: &mut [u8; 64],
+        metric: usize,
+        mut twins: std::ops::Range<usize>,
+        fresh: bool,
+    ) {
+        for point in batch.metrics[metric].points.range() {
+            let twin = twins.next();
+            if !fresh && batch.points[point].identity != 0 {
+                continue;
+            }
+            let row = &batch.points[point];
+            let known = twin.filter(|_| self.as_read && row.touched.is_twin());
+            let set = match known.and_then(|twin| self.sets.get(twin)) {
+                Some(set) => *set,
+                None => attribute_set(batch, row.attrs, &mut self.buffer),
+            };
+            if self.as_read {
+                self.sets.push(set);
+            }
+            series[48..].copy_from_slice(&set.to_le_bytes());
+            batch.points[point].identity = nonzero(xxh3_128(series));
+        }
+    }
+}
+
+fn tail(row: &MetricRow) -> [u8; 3] {
+    [row.kind as u8, row.temporality, u8::from(row.monotonic)]
 }
 
 /// What tells a resource from others: its digest, computed if it is not known.
@@ -114,7 +162,7 @@ impl Batch {
         let parts = [
             attribute_set(self, self.resources[at.resource].attrs, &mut buffer),
             scope_digest(self, &scope, &mut buffer),
-            metric_digest(self, at.metric, None, &mut buffer),
+            metric_digest(self, &self.metrics[at.metric], None, &mut buffer),
             attribute_set(self, self.points[at.point].attrs, &mut buffer),
         ];
         buffer.clear();
@@ -139,10 +187,8 @@ fn scope_digest(batch: &Batch, row: &ScopeRow, buffer: &mut Vec<u8>) -> u128 {
     nonzero(xxh3_128(buffer))
 }
 
-fn metric_digest(batch: &Batch, metric: usize, twin: Option<usize>, buffer: &mut Vec<u8>) -> u128 {
-    let row = &batch.metrics[metric];
-    let tail = |row: &MetricRow| [row.kind as u8, row.temporality, u8::from(row.monotonic)];
-    if let Some(twin) = twin.map(|twin| &batch.metrics[twin])
+fn metric_digest(batch: &Batch, row: &MetricRow, twin: Option<&MetricRow>, buffer: &mut Vec<u8>) -> u128 {
+    if let Some(twin) = twin
         && tail(twin) == tail(row)
         && batch.bytes(twin.name) == batch.bytes(row.name)
         && batch.bytes(twin.unit) == batch.bytes(row.unit)
@@ -154,22 +200,6 @@ fn metric_digest(batch: &Batch, metric: usize, twin: Option<usize>, buffer: &mut
     put_text(buffer, batch.bytes(row.unit));
     buffer.extend_from_slice(&tail(row));
     nonzero(xxh3_128(buffer))
-}
-
-fn identify_points(
-    batch: &mut Batch,
-    series: &mut [u8; 64],
-    metric: usize,
-    fresh: bool,
-    buffer: &mut Vec<u8>,
-) {
-    for point in batch.metrics[metric].points.range() {
-        if fresh || batch.points[point].identity == 0 {
-            let set = attribute_set(batch, batch.points[point].attrs, buffer);
-            series[48..].copy_from_slice(&set.to_le_bytes());
-            batch.points[point].identity = nonzero(xxh3_128(series));
-        }
-    }
 }
 
 /// Zero says "not computed yet", so the one digest in 2¹²⁸ that is zero becomes one.

@@ -24,6 +24,7 @@ mod rewrite;
 mod rows;
 mod sieve;
 mod span;
+mod twin;
 mod value;
 mod wire;
 
@@ -68,6 +69,7 @@ pub struct Batch {
     /// Whether anything differs from `source`.
     changed: bool,
     buffer: Vec<u8>,
+    sets: Vec<u128>,
     decisions: Vec<bool>,
 }
 

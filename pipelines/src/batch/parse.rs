@@ -38,14 +38,33 @@ pub(super) fn parse_into(
     if source.len() > MAX_BYTES {
         return Err(Malformed { offset: MAX_BYTES, what: "a request of 2 GiB or more" });
     }
-    let mut parser = Parser { buf: &source, batch, rows_left };
+    let mut parser = Parser { buf: &source, batch, rows_left, twins: 0..0 };
     parse(&mut parser)
+}
+
+/// How something was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Shape {
+    /// With something else than a row has.
+    Odd,
+    /// With what a row has and nothing else.
+    Plain,
+    /// Plain, and what tells its series apart in one piece.
+    Regular,
+}
+
+impl Shape {
+    fn is_plain(self) -> bool {
+        self != Self::Odd
+    }
 }
 
 pub(super) struct Parser<'a> {
     pub(super) buf: &'a [u8],
     pub(super) batch: &'a mut Batch,
     pub(super) rows_left: usize,
+    /// The metrics of the scope before that have not met their like yet.
+    twins: std::ops::Range<usize>,
 }
 
 /// A whole request: every resource of it.
@@ -77,6 +96,7 @@ impl Parser<'_> {
         self.row(raw.start())?;
         let mut own = Span::NONE;
         let mut schema_url = Span::NONE;
+        let mut plain = true;
         let mut fields = Reader::new(self.buf, raw);
         let first_scope = self.batch.scopes.len() as u32;
         while let Some(field) = fields.next()? {
@@ -84,13 +104,13 @@ impl Parser<'_> {
                 1 => own = once(own, field.message()?)?,
                 2 => self.scope_metrics(field.message()?)?,
                 3 => schema_url = self.text(field.message()?)?,
-                _ => {}
+                _ => plain = false,
             }
         }
         let attrs = self.attributes(own, 1)?;
         let home = self.batch.resources.len() as u32;
         let scopes = Rows { start: first_scope, end: self.batch.scopes.len() as u32 };
-        let touched = Touched::default();
+        let touched = Touched::received(plain);
         self.batch.resources.push(ResourceRow {
             raw,
             own,
@@ -108,20 +128,26 @@ impl Parser<'_> {
         self.row(raw.start())?;
         let mut own = Span::NONE;
         let mut schema_url = Span::NONE;
+        let mut plain = true;
+        self.twins = self.batch.scopes.last().map(|before| before.metrics.range()).unwrap_or_default();
         let first = self.batch.metrics.len() as u32;
         let mut fields = Reader::new(self.buf, raw);
-        while let Some(field) = fields.next()? {
+        loop {
+            while let Some(metric) = fields.framed(2 << 3 | 2) {
+                self.metric(metric)?;
+            }
+            let Some(field) = fields.next()? else { break };
             match field.number {
                 1 => own = once(own, field.message()?)?,
                 2 => self.metric(field.message()?)?,
                 3 => schema_url = self.text(field.message()?)?,
-                _ => {}
+                _ => plain = false,
             }
         }
         let metrics = Rows { start: first, end: self.batch.metrics.len() as u32 };
         let (name, version) = self.scope_names(own)?;
         let attrs = self.attributes(own, 3)?;
-        let touched = Touched::default();
+        let touched = Touched::received(plain);
         self.batch.scopes.push(ScopeRow {
             raw,
             own,
@@ -153,6 +179,22 @@ impl Parser<'_> {
 
     fn metric(&mut self, raw: Span) -> Result<(), Malformed> {
         self.row(raw.start())?;
+        let at = self.batch.metrics.len();
+        let like = self.twins.next().and_then(|twin| self.metric_like(raw, twin));
+        let shape = if like.is_some() { Shape::Regular } else { self.metric_fields(raw)? };
+        let first = self.batch.points.len() as u32;
+        let plain = self.data(at, like.clone().unwrap_or_default())?;
+        let row = &mut self.batch.metrics[at];
+        row.points = Rows { start: first, end: self.batch.points.len() as u32 };
+        row.touched = match (plain, shape) {
+            (true, Shape::Regular) => Touched::regular(like.is_some()),
+            (plain, shape) => Touched::received(plain && shape.is_plain()),
+        };
+        Ok(())
+    }
+
+    /// All of a metric but what is in its data.
+    fn metric_fields(&mut self, raw: Span) -> Result<Shape, Malformed> {
         let mut row = MetricRow {
             raw,
             data: Span::NONE,
@@ -166,7 +208,7 @@ impl Parser<'_> {
             monotonic: false,
             points: Rows::default(),
         };
-        let mut plain = true;
+        let (mut plain, mut regular) = (true, false);
         let mut fields = Reader::new(self.buf, raw);
         while let Some(field) = fields.next()? {
             match field.number {
@@ -182,78 +224,131 @@ impl Parser<'_> {
                     Some(kind) => {
                         row.data = once(row.data, field.message()?)?;
                         row.kind = kind;
+                        let framed = field.at + 1 + varint_len(row.data.len() as u64);
+                        regular = row.data.end() == raw.end() && row.data.start() == framed;
                     }
                     None => plain = false,
                 },
             }
         }
-        plain &= self.data(&mut row)?;
-        row.touched = Touched::received(plain);
         self.batch.metrics.push(row);
-        Ok(())
+        Ok(match (plain, regular) {
+            (true, true) => Shape::Regular,
+            (true, false) => Shape::Plain,
+            (false, _) => Shape::Odd,
+        })
     }
 
-    /// Reads a metric's data: whether it holds nothing but what the rows do.
-    fn data(&mut self, row: &mut MetricRow) -> Result<bool, Malformed> {
-        let mut plain = true;
-        row.points.start = self.batch.points.len() as u32;
-        if !row.data.is_none() {
-            let mut fields = Reader::new(self.buf, row.data);
-            while let Some(field) = fields.next()? {
-                match (field.number, row.kind) {
-                    (1, _) => self.point(field.message()?, row.kind)?,
-                    (2, MetricKind::Sum | MetricKind::Histogram | MetricKind::ExponentialHistogram) => {
-                        row.temporality = field.varint()?.min(255) as u8;
-                    }
-                    (3, MetricKind::Sum) => row.monotonic = field.varint()? != 0,
-                    _ => plain = false,
-                }
-            }
+    /// Reads a metric's data, of which `twins` are the points in the scope before: whether it holds nothing but what
+    /// the rows do.
+    fn data(&mut self, metric: usize, mut twins: std::ops::Range<usize>) -> Result<bool, Malformed> {
+        let MetricRow { data, kind, .. } = self.batch.metrics[metric];
+        if data.is_none() {
+            return Ok(true);
         }
-        row.points.end = self.batch.points.len() as u32;
-        Ok(plain)
-    }
-
-    fn point(&mut self, raw: Span, kind: MetricKind) -> Result<(), Malformed> {
-        self.row(raw.start())?;
-        let attributes_field = kind.attributes_field();
-        let flags_field = kind.flags_field();
-        let first_attr = self.batch.attrs.len() as u32;
-        let mut flags = 0;
-        let (mut start, mut time, mut value, head) = match plain_head(&self.buf[raw.start()..raw.end()]) {
-            Some(head) if kind.has_numbers() => head,
-            _ => (0, 0, Number::None, 0),
-        };
-        let mut plain = kind.has_numbers();
-        let mut fields = Reader::new(self.buf, Span::received(raw.start() + head, raw.len() - head));
-        while let Some(field) = fields.next()? {
-            match field.number {
-                number if number == attributes_field => self.attribute(field.message()?)?,
-                2 => start = field.fixed64()?,
-                3 => time = field.fixed64()?,
-                4 if kind.has_numbers() => value = Number::Double(f64::from_bits(field.fixed64()?)),
-                6 if kind.has_numbers() => value = Number::Int(field.fixed64()? as i64),
-                number if number == flags_field => {
-                    flags = field.varint()? as u32;
-                    plain = false;
+        let (mut plain, mut temporality, mut monotonic) = (true, 0, false);
+        let mut fields = Reader::new(self.buf, data);
+        loop {
+            while let Some(point) = fields.framed(1 << 3 | 2) {
+                self.point(point, kind, twins.next())?;
+            }
+            if let (MetricKind::Sum, [0x10, kept @ ..=0x7f, 0x18, rises @ ..=0x7f]) = (kind, fields.rest()) {
+                (temporality, monotonic) = (*kept, *rises != 0);
+                break;
+            }
+            let Some(field) = fields.next()? else { break };
+            match (field.number, kind) {
+                (1, _) => self.point(field.message()?, kind, twins.next())?,
+                (2, MetricKind::Sum | MetricKind::Histogram | MetricKind::ExponentialHistogram) => {
+                    temporality = field.varint()?.min(255) as u8;
                 }
+                (3, MetricKind::Sum) => monotonic = field.varint()? != 0,
                 _ => plain = false,
             }
         }
+        let row = &mut self.batch.metrics[metric];
+        (row.temporality, row.monotonic) = (temporality, monotonic);
+        Ok(plain)
+    }
+
+    fn point(&mut self, raw: Span, kind: MetricKind, twin: Option<usize>) -> Result<(), Malformed> {
+        self.row(raw.start())?;
         let index = self.batch.points.len() as u32;
-        self.batch.points.push(PointRow {
+        let mut row = PointRow {
             raw,
-            touched: Touched::received(plain),
+            touched: Touched::default(),
             origin: Origin(index),
             identity: 0,
-            attrs: Rows { start: first_attr, end: self.batch.attrs.len() as u32 },
-            time,
-            start,
-            value,
-            flags,
+            attrs: Rows::default(),
+            time: 0,
+            start: 0,
+            value: Number::None,
+            flags: 0,
             home: self.batch.resources.len() as u32,
-        });
+        };
+        row.attrs.start = self.batch.attrs.len() as u32;
+        row.touched = match plain_head(&self.buf[raw.start()..raw.end()]) {
+            Some((start, time, value, head)) if kind.has_numbers() => {
+                (row.start, row.time, row.value) = (start, time, value);
+                let tail = Span::received(raw.start() + head, raw.len() - head);
+                self.tail(&mut row, kind, tail, twin)?
+            }
+            _ => Touched::received(self.point_fields(&mut row, kind, raw)?.is_plain()),
+        };
+        row.attrs.end = self.batch.attrs.len() as u32;
+        self.batch.points.push(row);
         Ok(())
+    }
+
+    /// What follows a point's value, and how it was received: it may be the same as in the twin.
+    #[inline]
+    fn tail(
+        &mut self,
+        row: &mut PointRow,
+        kind: MetricKind,
+        tail: Span,
+        twin: Option<usize>,
+    ) -> Result<Touched, Malformed> {
+        if let Some(twin) = twin {
+            let twin = &self.batch.points[twin];
+            let attrs = twin.attrs;
+            if let Some(by) = self.tail_like(tail, twin).filter(|_| attrs.len() <= self.rows_left) {
+                self.rows_left -= attrs.len();
+                self.repeat_attributes(attrs, by);
+                return Ok(Touched::regular(true));
+            }
+        }
+        Ok(match self.point_fields(row, kind, tail)? {
+            Shape::Regular => Touched::regular(false),
+            shape => Touched::received(shape.is_plain()),
+        })
+    }
+
+    /// The fields of a point, or of a part of it: regular where all of them are attributes.
+    fn point_fields(&mut self, row: &mut PointRow, kind: MetricKind, of: Span) -> Result<Shape, Malformed> {
+        let (attributes, flags) = (kind.attributes_field(), kind.flags_field());
+        let mut shape = if kind.has_numbers() { Shape::Regular } else { Shape::Odd };
+        let mut fields = Reader::new(self.buf, of);
+        while let Some(field) = fields.next()? {
+            if field.number == attributes {
+                self.attribute(field.message()?)?;
+                continue;
+            }
+            shape = shape.min(Shape::Plain);
+            match field.number {
+                2 => row.start = field.fixed64()?,
+                3 => row.time = field.fixed64()?,
+                4 if kind.has_numbers() => row.value = Number::Double(f64::from_bits(field.fixed64()?)),
+                6 if kind.has_numbers() => row.value = Number::Int(field.fixed64()? as i64),
+                number => {
+                    if number == flags {
+                        row.flags = field.varint()? as u32;
+                    }
+                    shape = Shape::Odd;
+                }
+            }
+        }
+        Ok(shape)
     }
 
     /// The attributes that message `own` repeats in field `number`.
@@ -261,7 +356,11 @@ impl Parser<'_> {
         let start = self.batch.attrs.len() as u32;
         if !own.is_none() {
             let mut fields = Reader::new(self.buf, own);
-            while let Some(field) = fields.next()? {
+            loop {
+                while let Some(attribute) = fields.framed((number << 3 | 2) as u8) {
+                    self.attribute(attribute)?;
+                }
+                let Some(field) = fields.next()? else { break };
                 if field.number == number {
                     self.attribute(field.message()?)?;
                 }

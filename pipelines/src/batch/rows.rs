@@ -19,6 +19,11 @@ impl Touched {
     pub const CHILDREN: u8 = 2;
     /// Not a touch: what was received holds nothing but what the row does, so that nothing is left to splice.
     const PLAIN: u8 = 4;
+    /// Not a touch: it was received as encoders write it, what tells its series apart in one piece.
+    const REGULAR: u8 = 8;
+    /// Not a touch: that piece is the same as in its twin, the row in the same place of the scope before.
+    const TWIN: u8 = 16;
+    const RECEIVED: u8 = Self::PLAIN | Self::REGULAR | Self::TWIN;
     /// Nothing differs.
     pub const NOTHING: Self = Self(0);
 
@@ -31,7 +36,7 @@ impl Touched {
     }
 
     pub fn any(self) -> bool {
-        self.0 & !Self::PLAIN != 0
+        self.0 & !Self::RECEIVED != 0
     }
 
     /// Of a row that was just received.
@@ -42,6 +47,20 @@ impl Touched {
     /// Whether what was received held nothing else; it says so of that encoding alone.
     pub fn plain(self) -> bool {
         self.0 & Self::PLAIN != 0
+    }
+
+    /// Of a row that was just received, plain and in the order in which encoders write.
+    pub fn regular(twin: bool) -> Self {
+        Self(Self::PLAIN | Self::REGULAR | if twin { Self::TWIN } else { 0 })
+    }
+
+    pub fn is_regular(self) -> bool {
+        self.0 & Self::REGULAR != 0
+    }
+
+    /// Whether it was received like its twin; it says nothing of what edits have made of either.
+    pub fn is_twin(self) -> bool {
+        self.0 & Self::TWIN != 0
     }
 }
 

@@ -48,6 +48,12 @@ impl Span {
         (self.start & !SCRATCH) as usize
     }
 
+    /// The same bytes further on.
+    #[inline]
+    pub(crate) fn moved(self, by: u32) -> Self {
+        if self.is_none() { self } else { Self { start: self.start + by, ..self } }
+    }
+
     pub(crate) fn end(self) -> usize {
         self.start() + self.len()
     }

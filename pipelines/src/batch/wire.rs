@@ -77,6 +77,31 @@ impl<'a> Reader<'a> {
         self.pos
     }
 
+    /// What has not been read yet.
+    #[inline(always)]
+    pub fn rest(&self) -> &'a [u8] {
+        self.buf.get(self.pos..).unwrap_or_default()
+    }
+
+    /// The next field's bytes where it begins with this one-byte tag and an announced length of up to 16 kB: nearly all
+    /// there is, in a few instructions. Nothing for any other field, which [`Self::next`] then reads.
+    #[inline(always)]
+    pub fn framed(&mut self, tag: u8) -> Option<Span> {
+        let (len, head) = match self.rest() {
+            [first, len @ ..=0x7f, ..] if *first == tag => (usize::from(*len), 2),
+            [first, low, high @ ..=0x7f, ..] if *first == tag => {
+                (usize::from(low & 0x7f) | usize::from(*high) << 7, 3)
+            }
+            _ => return None,
+        };
+        let start = self.pos + head;
+        let fits = len <= self.buf.len() - start;
+        fits.then(|| {
+            self.pos = start + len;
+            Span::received(start, len)
+        })
+    }
+
     /// The next field, or none at the end of the message. Inlined everywhere: a field is a few instructions, and
     /// a call that returns it through memory costs more than reading it.
     #[inline(always)]

@@ -1,0 +1,98 @@
+//! Twins: what a scrape repeats from resource to resource.
+//!
+//! The metrics of one process are those of the process before it, in the same order and byte for byte, but for times
+//! and values. A metric's *twin* is the one in the same place of the scope before. Where all that comes before its data
+//! is the twin's, or all that follows a point's value, a comparison takes the place of reading it: the same bytes are as
+//! well-formed as they were, and mean the same, further on.
+
+use super::parse::{Parser, varint_len};
+use super::rows::{AttrRow, Cell, MetricRow, PointRow};
+use super::span::{Rows, Span};
+use super::wire::Reader;
+
+/// Fixed-size fields with their tags: the time and the value of a number point.
+const TIME_AND_VALUE: usize = 18;
+/// The start, which encoders leave out where it is zero, with its tag.
+const START: usize = 9;
+const START_TAG: u8 = 0x11;
+
+impl Parser<'_> {
+    /// Adds a metric as its twin is, its data still to be read; nothing where it differs, which is no verdict on it.
+    /// Returns the twin's points.
+    #[inline]
+    pub(super) fn metric_like(&mut self, raw: Span, twin: usize) -> Option<std::ops::Range<usize>> {
+        let twin = &self.batch.metrics[twin];
+        if !twin.touched.is_regular() {
+            return None;
+        }
+        // Up to the tag of the data, and with it.
+        let head = twin.data.start() - varint_len(twin.data.len() as u64) - twin.raw.start();
+        let ours = self.buf[raw.start()..raw.end()].get(..head)?;
+        if ours != &self.buf[twin.raw.start()..twin.raw.start() + head] {
+            return None;
+        }
+        let mut rest = Reader::new(self.buf, Span::received(raw.start() + head, raw.len() - head));
+        let len = rest.varint().ok()?;
+        let data = rest.position();
+        if len != (raw.end() - data) as u64 || data - raw.start() - head != varint_len(len) {
+            return None;
+        }
+        let by = (raw.start() - twin.raw.start()) as u32;
+        let points = twin.points.range();
+        let row = MetricRow {
+            raw,
+            data: Span::received(data, raw.end() - data),
+            touched: twin.touched,
+            digest: 0,
+            name: twin.name.moved(by),
+            description: twin.description.moved(by),
+            unit: twin.unit.moved(by),
+            kind: twin.kind,
+            temporality: 0,
+            monotonic: false,
+            points: Rows::default(),
+        };
+        self.batch.metrics.push(row);
+        Some(points)
+    }
+
+    /// How far after what follows a point's value in its twin the same follows here, if it does.
+    #[inline]
+    pub(super) fn tail_like(&self, tail: Span, twin: &PointRow) -> Option<u32> {
+        let theirs = tail_of(self.buf, twin);
+        let like = twin.touched.is_regular()
+            && theirs.len() == tail.len()
+            && self.buf[theirs.start()..theirs.end()] == self.buf[tail.start()..tail.end()];
+        like.then(|| (tail.start() - theirs.start()) as u32)
+    }
+
+    /// Repeats a twin's attributes so many bytes further on.
+    #[inline]
+    pub(super) fn repeat_attributes(&mut self, attrs: Rows, by: u32) {
+        for attr in attrs.range() {
+            let row = self.batch.attrs[attr].moved(by);
+            self.batch.attrs.push(row);
+        }
+    }
+}
+
+/// What follows the value of a regular point.
+#[inline]
+fn tail_of(buf: &[u8], point: &PointRow) -> Span {
+    let head = TIME_AND_VALUE + if buf.get(point.raw.start()) == Some(&START_TAG) { START } else { 0 };
+    Span::received(point.raw.start() + head, point.raw.len().saturating_sub(head))
+}
+
+impl AttrRow {
+    #[inline]
+    fn moved(&self, by: u32) -> Self {
+        let value = match self.value {
+            Cell::Text(span) => Cell::Text(span.moved(by)),
+            Cell::Bytes(span) => Cell::Bytes(span.moved(by)),
+            Cell::List(span) => Cell::List(span.moved(by)),
+            Cell::Map(span) => Cell::Map(span.moved(by)),
+            value => value,
+        };
+        Self { raw: self.raw.moved(by), key: self.key.moved(by), value, ..*self }
+    }
+}
