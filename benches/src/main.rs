@@ -9,6 +9,7 @@ mod end_to_end;
 mod instructions;
 mod load;
 mod micro;
+mod observing;
 mod payload;
 mod pipelines;
 mod rows;
@@ -29,6 +30,8 @@ enum What {
     Micro(micro::Args),
     /// Instructions a point of the same pieces, by callgrind (needs valgrind).
     Instructions,
+    /// What it takes to watch both variants of one host: time, memory, a report.
+    Observing,
     /// Whole pipelines, bytes in to bytes out, beside the Collector's own processors.
     Pipelines(pipelines::Args),
     /// Points per CPU-second of a real agent between a load generator and a sink.
@@ -39,11 +42,13 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().what {
         Some(What::Micro(args)) => micro::run(&args),
         Some(What::Instructions) => instructions::run(),
+        Some(What::Observing) => observing::run(),
         Some(What::Pipelines(args)) => pipelines::run(&args),
         Some(What::EndToEnd(args)) => end_to_end::run(&args),
         None => {
             micro::run(&micro::Args::default())?;
             instructions::run()?;
+            observing::run()?;
             pipelines::run(&pipelines::Args { instructions: true, ..pipelines::Args::default() })?;
             end_to_end::run(&end_to_end::Args::default())
         }

@@ -56,7 +56,8 @@ receivers: { otlp: {} }
 exporters: { nop: {} }
 "#;
 
-fn pipeline(config: &str) -> anyhow::Result<Pipeline> {
+/// A pipeline of a file's text.
+pub fn pipeline(config: &str) -> anyhow::Result<Pipeline> {
     let file = CollectorFile::parse("bench.yaml", config, &|_| None)?;
     Ok(Pipeline::build(&file.check("metrics")?, NOW))
 }

@@ -19,17 +19,25 @@ pub struct Payload {
     pub points: usize,
 }
 
+/// Between two scrapes of a row of them.
+pub const SCRAPE_NANOS: u64 = 10_000_000_000;
+
 /// A minute of a host with 21 points a process: six scrapes, ten seconds apart.
 pub fn minute() -> Vec<Payload> {
+    scrapes(6)
+}
+
+/// So many scrapes of it.
+pub fn scrapes(count: u64) -> Vec<Payload> {
     let mut host =
         Host::new(Profile::Realistic, Role::Web, "bench-1", PROCESSES, 7).with_metrics(MetricSet::All);
-    host.scrape(NOW - 10_000_000_000);
+    host.scrape(NOW - SCRAPE_NANOS);
     let scrape = |place: u64| {
-        host.step(std::time::Duration::from_secs(10));
-        let request = host.scrape(NOW + place * 10_000_000_000);
+        host.step(std::time::Duration::from_nanos(SCRAPE_NANOS));
+        let request = host.scrape(NOW + place * SCRAPE_NANOS);
         Payload { points: simulator::point_count(&request) as usize, bytes: request.encode_to_vec().into() }
     };
-    (0..6).map(scrape).collect()
+    (0..count).map(scrape).collect()
 }
 
 /// One scrape of 300 processes with 7 or 21 points each.

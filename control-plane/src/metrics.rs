@@ -31,6 +31,12 @@ struct Report {
     status: &'static str,
 }
 
+/// Why a report is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Rejected {
+    reason: &'static str,
+}
+
 /// Every family there is.
 #[derive(Debug)]
 pub struct Metrics {
@@ -38,6 +44,7 @@ pub struct Metrics {
     answers: Family<Answer, Counter>,
     refused_connections: Family<At, Counter>,
     reports: Family<Report, Counter>,
+    rejected: Family<Rejected, Counter>,
 }
 
 impl Default for Metrics {
@@ -47,12 +54,15 @@ impl Default for Metrics {
             answers: Family::default(),
             refused_connections: Family::default(),
             reports: Family::default(),
+            rejected: Family::default(),
         };
         metrics.register("phoenix_http_requests", "Requests answered", metrics.answers.clone());
         let help = "Connections turned away because too many were open";
         metrics.register("phoenix_refused_connections", help, metrics.refused_connections.clone());
         let help = "Reports of agents, by what became of them";
         metrics.register("phoenix_reports", help, metrics.reports.clone());
+        let help = "Reports of agents that are not evidence, by what is wrong with them";
+        metrics.register("phoenix_reports_rejected", help, metrics.rejected.clone());
         metrics
     }
 }
@@ -85,6 +95,11 @@ impl Metrics {
     /// Counts a report.
     pub fn reported(&self, status: &'static str) {
         self.reports.get_or_create(&Report { status }).inc();
+    }
+
+    /// Counts a report that is not taken; `reason` is one of a few words.
+    pub fn rejected_report(&self, reason: &'static str) {
+        self.rejected.get_or_create(&Rejected { reason }).inc();
     }
 
     /// All of it as text.

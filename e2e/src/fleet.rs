@@ -106,8 +106,14 @@ impl Source {
     }
 }
 
+/// The host of a [`Source`]: the same processes whenever it is made.
+#[must_use]
+pub fn host_of(number: u64) -> Host {
+    Host::new(Profile::Realistic, Role::Web, &format!("host-{number}"), 40, number)
+}
+
 async fn send(endpoint: String, number: u64, stop: Arc<AtomicBool>) -> u64 {
-    let mut host = Host::new(Profile::Realistic, Role::Web, &format!("host-{number}"), 40, number);
+    let mut host = host_of(number);
     let mut acknowledged = 0;
     while !stop.load(Ordering::Relaxed) {
         host.step(Duration::from_millis(200));

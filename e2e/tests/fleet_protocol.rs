@@ -1,21 +1,16 @@
 //! What an agent, or somebody who says so, may tell the control plane: each refusal with its reason.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::Result;
 use e2e::control_plane::ControlPlane;
-use e2e::eventually;
-use e2e::fleet::{Node, connected};
+use e2e::reporter::{Reporter, SECOND, now};
 use futures_util::{SinkExt as _, StreamExt as _};
 use prost::Message as _;
 use proto::Findings;
 use proto::opamp::{AgentToServer, RemoteConfigStatus, ServerErrorResponseType, ServerToAgent};
-use proto::v1::report_service_client::ReportServiceClient;
 use proto::v1::{ReportKey, ReportRequest, ReportStatus};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use simulator::sink::Sink;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use uuid::Uuid;
@@ -141,53 +136,15 @@ fn unreachable_close(error: &Error) -> ! {
     panic!("a close frame was expected, not {error}")
 }
 
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or_default()
-}
-
-const SECOND: u64 = 1_000_000_000;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_counts_once_and_only_if_it_can_be_true() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let control_plane = ControlPlane::start(dir.path()).await?;
-    let sink = Sink::bind("127.0.0.1:0".parse()?).await?;
-    // A real agent, whose credential we borrow once it has the experiment's generation.
-    let token = control_plane.enrollment_token(json!({ "env": "test" })).await?;
-    let node = Node::new(dir.path(), "node", sink.endpoint(), control_plane.listening, &token)?;
-    let agent = node.start().await?;
-    connected(&agent).await;
-    let fragment = "processors: {}\nservice: { pipelines: { metrics: { processors: [] } } }\n";
-    let body = json!({ "name": "long", "candidate": { "config": fragment }, "report_every": "1h" });
-    let id = control_plane.experiment(&body).await?;
-    eventually("running", std::time::Duration::from_secs(30), || async {
-        (control_plane.show(&id, "/status").await.ok()?["phase"] == "running").then_some(())
-    })
-    .await;
-    let generation = agent.generation().await?;
-    let credential = std::fs::read_to_string(node.dir.join("data/credential"))?;
+    let reporter = Reporter::start(&control_plane, dir.path(), json!({})).await?;
+    let stranger = reporter.client().await?.report(tonic::Request::new(tokio_stream::empty())).await;
+    assert_eq!(stranger.expect_err("nobody").code(), tonic::Code::Unauthenticated);
 
-    let channel =
-        tonic::transport::Channel::from_shared(format!("http://{}", control_plane.listening.fleet))?;
-    let mut client = ReportServiceClient::new(channel.connect().await?);
-    let stranger = client.report(tonic::Request::new(tokio_stream::empty())).await.expect_err("nobody");
-    assert_eq!(stranger.code(), tonic::Code::Unauthenticated);
-
-    let report = |change: fn(&mut ReportKey, &mut Findings)| {
-        let start = now() - 20 * SECOND;
-        let mut key = ReportKey {
-            boot_id: Uuid::nil().to_string(),
-            experiment: id.clone(),
-            generation,
-            window_start: start,
-        };
-        let mut findings =
-            Findings { window_end: start + 10 * SECOND, made_at: now(), ..Findings::default() };
-        change(&mut key, &mut findings);
-        let (body, digest) = findings.encode();
-        ReportRequest { key: Some(key), digest: digest.to_vec(), body }
-    };
+    let report = |change: fn(&mut ReportKey, &mut Findings)| reporter.report(change);
     let good = report(|_, _| ());
     let mut altered = good.clone();
     altered.body.push(0);
@@ -214,19 +171,18 @@ async fn a_report_counts_once_and_only_if_it_can_be_true() -> Result<()> {
         (report(|_, f| f.horizon.seconds = f64::NAN), ReportStatus::Rejected, "seconds"),
         (report(|key, _| key.window_start = u64::MAX), ReportStatus::Rejected, "out of range"),
     ];
-    let requests: Vec<ReportRequest> = sent.iter().map(|(request, _, _)| request.clone()).collect();
-    let mut request = tonic::Request::new(tokio_stream::iter(requests));
-    request.metadata_mut().insert("authorization", format!("Bearer {credential}").parse()?);
-    let mut acks = client.report(request).await?.into_inner();
-    for (request, status, reason) in &sent {
-        let ack = acks.message().await?.expect("an acknowledgement for each");
+    let acks = reporter.send(sent.iter().map(|(request, _, _)| request.clone()).collect()).await?;
+    assert_eq!(acks.len(), sent.len(), "an acknowledgement for each");
+    for ((request, status, reason), ack) in sent.iter().zip(acks) {
+        let ack = ack?;
         assert_eq!((ack.status(), &ack.key), (*status, &request.key), "{}", ack.reason);
         assert!(ack.reason.contains(reason), "{:?} should say {reason:?}", ack.reason);
     }
-    assert_eq!(control_plane.show(&id, "/results").await?["total"]["agents"], 1, "only one of them counts");
+    let results = control_plane.show(&reporter.experiment, "/results").await?;
+    assert_eq!(results["total"]["agents"], 1, "only one of them counts");
     let (_, metrics) = e2e::http::get(control_plane.listening.rest, "/metrics").await?;
     let rejected =
-        metrics.lines().find(|line| line.starts_with("phoenix_reports") && line.contains("REJECTED"));
+        metrics.lines().find(|line| line.starts_with("phoenix_reports_total") && line.contains("REJECTED"));
     assert!(rejected.is_some_and(|line| line.ends_with(" 11")), "each refusal is counted: {rejected:?}");
     Ok(())
 }

@@ -216,12 +216,13 @@ impl LensState {
 
     /// Takes a point in. `since` is when watching began, Unix nanoseconds.
     pub fn observe(&mut self, point: &PointRow, since: u64) {
-        let Some(value) = point.value.as_f64() else { return };
+        // What is no number would make one of every sum that it enters.
+        let Some(value) = point.value.as_f64().filter(|value| value.is_finite()) else { return };
         match (&mut self.value, &mut self.counter) {
             (Reduced::Increase(sum), Some(counter)) => {
                 *sum += counter.observe(point.start, point.time, value, since);
             }
-            (Reduced::Increase(sum), None) if self.delta && value.is_finite() => *sum += value,
+            (Reduced::Increase(sum), None) if self.delta => *sum += value,
             (last @ Reduced::Last { .. }, _) => last.merge(Reduced::Last { time: point.time, value }),
             (Reduced::Increase(_) | Reduced::Present(_), None | Some(_)) => {}
         }

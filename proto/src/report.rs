@@ -24,6 +24,11 @@ pub const MAX_BODY: usize = 256 << 10;
 
 /// The most rows of each list that are sent: a report is at most 8 kB compressed, and the counts tell the whole.
 const MAX_ROWS: usize = 12;
+/// The most rows of each list that are read: far more than a release sends, or will.
+const MAX_READ_ROWS: usize = 256;
+/// The most that a count may be. Sums over two thousand hosts stay whole, and every one of them is a whole number to
+/// whoever reads JSON.
+const MAX_COUNT: u64 = 1 << 53;
 /// The most metrics of which values are described.
 const MAX_DISTRIBUTIONS: usize = 8;
 
@@ -42,6 +47,26 @@ pub enum Invalid {
     /// A number cannot be what it says.
     #[error("{0}")]
     Value(&'static str),
+    /// A count that no host comes to: a negative number, as it looks on the wire, is one.
+    #[error("a count is at most 2^53, found {0}")]
+    Count(u64),
+    /// More rows than a report of any release has.
+    #[error("a list has at most {MAX_READ_ROWS} rows, found {0}")]
+    Rows(usize),
+}
+
+impl Invalid {
+    /// What is wrong, in a word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Digest => "digest",
+            Self::Encoding(_) => "encoding",
+            Self::Size(_) | Self::Rows(_) => "size",
+            Self::Value(_) => "value",
+            Self::Count(_) => "count",
+        }
+    }
 }
 
 /// What an agent found in a stretch of whole windows. Times are Unix nanoseconds, by the agent's clock.
@@ -166,58 +191,69 @@ fn read_comparison(from: v1::Comparison) -> Result<Comparison, Invalid> {
     if !from.seconds.is_finite() || from.seconds < 0.0 {
         return Err(Invalid::Value("a stretch takes a number of seconds, 0 or more"));
     }
-    let all = |rows: Vec<v1::NamedCount>| rows.into_iter().map(read_named).collect();
-    Ok(Comparison {
+    let read = Comparison {
         windows: from.windows,
         seconds: from.seconds,
         exact: from.exact,
-        input: read_volume(from.input),
-        input_series: read_count(from.input_series),
-        unassigned_points: from.unassigned_points,
+        input: read_volume(from.input)?,
+        input_series: read_count(from.input_series)?,
+        unassigned_points: number(from.unassigned_points)?,
         baseline: read_variant(from.baseline.unwrap_or_default())?,
         candidate: read_variant(from.candidate.unwrap_or_default())?,
-        lost_by_candidate: read_count(from.lost_by_candidate),
-        lost_by_metric: all(from.lost_by_metric),
-        lost: all(from.lost),
-        lost_samples: from.lost_samples.into_iter().map(read_sample).collect(),
-        renamed: all(from.renamed),
-        merged: all(from.merged),
-        split: all(from.split),
-        collisions: from.collisions.into_iter().map(read_collision).collect(),
-        lenses: from.lenses.into_iter().map(read_lens).collect::<Result<_, _>>()?,
+        lost_by_candidate: read_count(from.lost_by_candidate)?,
+        lost_by_metric: rows(from.lost_by_metric, read_named)?,
+        lost: rows(from.lost, read_named)?,
+        lost_samples: rows(from.lost_samples, |row| Ok(read_sample(row)))?,
+        renamed: rows(from.renamed, read_named)?,
+        merged: rows(from.merged, read_named)?,
+        split: rows(from.split, read_named)?,
+        collisions: rows(from.collisions, |row| Ok(read_collision(row)))?,
+        lenses: rows(from.lenses, read_lens)?,
         coverage: read_coverage(from.coverage.unwrap_or_default())?,
         price: read_price(from.price.unwrap_or_default())?,
-        distributions: from
-            .distributions
-            .into_iter()
-            .take(MAX_DISTRIBUTIONS)
-            .map(read_distribution)
-            .collect::<Result<_, _>>()?,
+        distributions: rows(from.distributions, read_distribution)?,
         missing: Missing {
-            count: from.missing,
-            names: from.missing_names.into_iter().take(MAX_ROWS).collect(),
+            count: number(from.missing)?,
+            names: rows(from.missing_names, Ok)?.into_iter().collect(),
         },
         ..Comparison::default()
+    };
+    let (lost, came) = (read.lost_by_candidate, read.input_series);
+    if lost.exact && came.exact && lost.value > came.value {
+        return Err(Invalid::Value("more series are lost than came in"));
     }
-    .with_savings())
+    Ok(read.with_savings())
+}
+
+/// A count, if it can be one.
+fn number(found: u64) -> Result<u64, Invalid> {
+    if found <= MAX_COUNT { Ok(found) } else { Err(Invalid::Count(found)) }
+}
+
+/// The rows of a list, if they are not too many.
+fn rows<A, B>(found: Vec<A>, read: impl FnMut(A) -> Result<B, Invalid>) -> Result<Vec<B>, Invalid> {
+    if found.len() > MAX_READ_ROWS {
+        return Err(Invalid::Rows(found.len()));
+    }
+    found.into_iter().map(read).collect()
 }
 
 fn volume(from: Volume) -> v1::Volume {
     v1::Volume { requests: from.requests, points: from.points, bytes: from.bytes }
 }
 
-fn read_volume(from: Option<v1::Volume>) -> Volume {
-    let from = from.unwrap_or_default();
-    Volume { requests: from.requests, points: from.points, bytes: from.bytes }
+fn read_volume(from: Option<v1::Volume>) -> Result<Volume, Invalid> {
+    let v1::Volume { requests, points, bytes } = from.unwrap_or_default();
+    Ok(Volume { requests: number(requests)?, points: number(points)?, bytes: number(bytes)? })
 }
 
 fn count(from: observe::Count) -> v1::Count {
     v1::Count { value: from.value, exact: from.exact }
 }
 
-fn read_count(from: Option<v1::Count>) -> observe::Count {
-    let from = from.unwrap_or_default();
-    observe::Count { value: from.value, exact: from.exact }
+fn read_count(from: Option<v1::Count>) -> Result<observe::Count, Invalid> {
+    let v1::Count { value, exact } = from.unwrap_or_default();
+    Ok(observe::Count { value: number(value)?, exact })
 }
 
 fn named(from: &NamedCount) -> v1::NamedCount {
@@ -225,8 +261,9 @@ fn named(from: &NamedCount) -> v1::NamedCount {
     v1::NamedCount { metric, executable, series }
 }
 
-fn read_named(from: v1::NamedCount) -> NamedCount {
-    NamedCount { metric: from.metric, executable: from.executable, series: from.series }
+fn read_named(from: v1::NamedCount) -> Result<NamedCount, Invalid> {
+    let v1::NamedCount { metric, executable, series } = from;
+    Ok(NamedCount { metric, executable, series: number(series)? })
 }
 
 fn sample(from: &SeriesSample) -> v1::SeriesSample {
@@ -271,16 +308,19 @@ fn read_lens(from: v1::LensReport) -> Result<LensReport, Invalid> {
         None if from.function.is_empty() => LensFunction::Sum,
         None => return Err(Invalid::Value("a lens's function is sum, avg, max, count or rate")),
     };
+    if from.groups_that_differ > from.groups {
+        return Err(Invalid::Value("more groups of a lens differ than there are"));
+    }
     Ok(LensReport {
         function,
-        members: [from.baseline_members, from.candidate_members],
+        members: [number(from.baseline_members)?, number(from.candidate_members)?],
         name: from.name,
         metric: from.metric,
         group_by: from.group_by,
         total: read_lens_error(from.total.unwrap_or_default())?,
-        groups: from.groups,
+        groups: number(from.groups)?,
         groups_that_differ: from.groups_that_differ,
-        worst: from.worst.into_iter().map(read_lens_error).collect::<Result<_, _>>()?,
+        worst: rows(from.worst, read_lens_error)?,
         truncated: from.truncated,
     })
 }
@@ -313,10 +353,10 @@ fn read_coverage(from: v1::Coverage) -> Result<Coverage, Invalid> {
     }
     let vanished = |row: v1::Vanished| Vanished { process: row.process, wholly: row.wholly };
     Ok(Coverage {
-        critical: from.critical,
+        critical: number(from.critical)?,
         baseline: from.baseline,
         candidate: from.candidate,
-        vanished: from.vanished.into_iter().map(vanished).collect(),
+        vanished: rows(from.vanished, |row| Ok(vanished(row)))?,
     })
 }
 

@@ -3,14 +3,14 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use proto::Findings;
 use proto::generation::hex;
 use proto::v1::report_service_server::{ReportService, ReportServiceServer};
 use proto::v1::{ReportAck, ReportKey, ReportRequest, ReportStatus};
+use proto::{Findings, Invalid};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::app::AppState;
 use crate::enrol::{self, AgentIdentity, EnrolError};
@@ -70,12 +70,23 @@ async fn take(
             report = reports.message() => report,
             () = state.stopped() => return,
         };
-        let Ok(Some(report)) = report else { return };
+        let report = match report {
+            Ok(Some(report)) => report,
+            Ok(None) => return,
+            Err(status) => {
+                unreadable(&state, &acks, status).await;
+                return;
+            }
+        };
         let key = report.key.clone();
         let (status, reason) = match file(&state, &agent, report).await {
             Ok(()) => (ReportStatus::Accepted, String::new()),
             Err(Refusal::Known) => (ReportStatus::Duplicate, String::new()),
-            Err(Refusal::Never(reason)) => (ReportStatus::Rejected, reason),
+            Err(Refusal::Never(why, reason)) => {
+                state.metrics.rejected_report(why);
+                tracing::warn!(agent = %agent.uid, why, reason, "a report is rejected");
+                (ReportStatus::Rejected, reason)
+            }
             Err(Refusal::NotNow(error)) => {
                 tracing::error!(%error, "a report could not be filed");
                 (ReportStatus::Retry, "the store failed".to_owned())
@@ -88,10 +99,24 @@ async fn take(
     }
 }
 
+/// What is no message of ours, or too large for one, ends the stream: where the next one begins is not known. A stream
+/// that the agent's end broke off is nothing that anybody has to be told.
+async fn unreadable(state: &AppState, acks: &mpsc::Sender<Result<ReportAck, Status>>, status: Status) {
+    if matches!(
+        status.code(),
+        Code::OutOfRange | Code::ResourceExhausted | Code::Internal | Code::InvalidArgument
+    ) {
+        state.metrics.rejected_report("encoding");
+        // It may be gone already.
+        let _ = acks.send(Err(status)).await;
+    }
+}
+
 /// Why a report is not filed.
 enum Refusal {
     Known,
-    Never(String),
+    /// In a word that it is counted by, and for a person.
+    Never(&'static str, String),
     NotNow(StoreError),
 }
 
@@ -101,42 +126,52 @@ impl From<StoreError> for Refusal {
     }
 }
 
-fn never<T>(reason: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal::Never(reason.into()))
+fn never<T>(why: &'static str, reason: &str) -> Result<T, Refusal> {
+    Err(Refusal::Never(why, reason.to_owned()))
+}
+
+impl From<Invalid> for Refusal {
+    fn from(invalid: Invalid) -> Self {
+        Self::Never(invalid.word(), invalid.to_string())
+    }
 }
 
 /// What varies by chance, as relative errors: time for a point, and what 99 of 100 batches wait.
 fn varying(horizon: &observe::Comparison) -> [Option<f64>; 2] {
-    [Quantity::NanosPerPoint, Quantity::LatencyP99].map(|quantity| quantity.of(None, horizon))
+    [Quantity::NanosPerPoint, Quantity::LatencyP99]
+        .map(|quantity| quantity.of(None, horizon).filter(|error| error.is_finite()))
 }
 
 async fn file(state: &AppState, agent: &AgentIdentity, report: ReportRequest) -> Result<(), Refusal> {
     let Some(ReportKey { boot_id, experiment, generation, window_start }) = report.key else {
-        return never("the key is missing");
+        return never("key", "the key is missing");
     };
-    let findings = Findings::decode(&report.body, &report.digest);
-    let findings = findings.map_err(|invalid| Refusal::Never(invalid.to_string()))?;
-    let Ok(id) = experiment.parse::<ExperimentId>() else { return never("the experiment is no UUID") };
+    let findings = Findings::decode(&report.body, &report.digest)?;
+    let Ok(id) = experiment.parse::<ExperimentId>() else {
+        return never("key", "the experiment is no UUID");
+    };
     if boot_id.is_empty() || boot_id.len() > BOOT_ID {
-        return never("boot_id is no UUID");
+        return never("key", "boot_id is no UUID");
     }
     let (Ok(generation), Ok(start), Ok(end)) =
         (i64::try_from(generation), i64::try_from(window_start), i64::try_from(findings.window_end))
     else {
-        return never("a number is out of range");
+        return never("key", "a number is out of range");
     };
     let now = state.clock.now();
     let mut tx = state.store.begin().await?;
     let Some(experiment) = experiments::get(&mut tx, agent.tenant_id, id).await? else {
-        return never("there is no such experiment");
+        return never("experiment", "there is no such experiment");
     };
     let ahead = now.plus(experiment.spec.window + AHEAD).0.saturating_mul(1_000_000);
     if end <= start || end > ahead {
-        return never("the window lies in the future, or ends before it begins");
+        return never("time", "the window lies in the future, or ends before it begins");
     }
     let offered = generations::get(&mut tx, agent.tenant_id, agent.uid, generation).await?;
     let step = offered.filter(|offered| offered.experiment_id == Some(id)).and_then(|offered| offered.step);
-    let Some(step) = step else { return never("this agent runs no such generation of this experiment") };
+    let Some(step) = step else {
+        return never("generation", "this agent runs no such generation of this experiment");
+    };
     let key = Key {
         tenant_id: agent.tenant_id,
         experiment_id: id,
@@ -163,6 +198,7 @@ async fn file(state: &AppState, agent: &AgentIdentity, report: ReportRequest) ->
             Ok(())
         }
         Filed::Again => Err(Refusal::Known),
-        Filed::Other => never("another content was reported under this key"),
+        Filed::Other => never("content", "another content was reported under this key"),
+        Filed::Overlaps => never("overlap", "a part of this stretch was reported already, under another key"),
     }
 }

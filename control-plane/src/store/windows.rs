@@ -36,6 +36,9 @@ pub enum Filed {
     Again,
     /// Another content is kept under its key.
     Other,
+    /// Another horizon of this process and generation is kept that has a part of this one in it: points would count
+    /// twice.
+    Overlaps,
 }
 
 /// Keeps a report, and beside it the relative errors of what varies by chance.
@@ -66,6 +69,9 @@ pub async fn insert(
         let kept: String = row.try_get("digest")?;
         return Ok(if kept == digest { Filed::Again } else { Filed::Other });
     }
+    if overlaps(tx, key, window_end).await? {
+        return Ok(Filed::Overlaps);
+    }
     sqlx::query(
         "INSERT INTO experiment_windows (tenant_id, experiment_id, agent_uid, boot_id, generation, window_start,
              window_end, step, digest, received_at, body, nanos_per_point, latency_p99)
@@ -88,6 +94,25 @@ pub async fn insert(
     .await?;
     forget(tx, key, step).await?;
     Ok(Filed::New)
+}
+
+/// Whether the same process of an agent has told of a part of this stretch already, under the same generation. Another
+/// process, or another generation, may share a window with it: each tells its own part.
+async fn overlaps(tx: &mut Tx, key: &Key<'_>, window_end: i64) -> Result<bool, StoreError> {
+    let row: Option<Row> = sqlx::query(
+        "SELECT 1 FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
+             AND boot_id = $4 AND generation = $5 AND window_start < $6 AND window_end > $7 LIMIT 1",
+    )
+    .bind(key.tenant_id)
+    .bind(key.experiment_id)
+    .bind(key.agent)
+    .bind(key.boot_id)
+    .bind(key.generation)
+    .bind(window_end)
+    .bind(key.window_start)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.is_some())
 }
 
 /// Drops the bodies of horizons that nobody will look at again; their rows stay, so that each counts once.

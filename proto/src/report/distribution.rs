@@ -2,7 +2,7 @@
 
 use observe::{Distances, DistributionReport};
 
-use super::Invalid;
+use super::{Invalid, number};
 use crate::v1;
 
 pub fn distribution(from: &DistributionReport) -> v1::Distribution {
@@ -50,7 +50,7 @@ pub fn read_distribution(from: v1::Distribution) -> Result<DistributionReport, I
     }
     Ok(DistributionReport {
         metric: from.metric,
-        count: [from.baseline_count, from.candidate_count],
+        count: [number(from.baseline_count)?, number(from.candidate_count)?],
         quantiles: [quantiles(from.baseline_quantiles)?, quantiles(from.candidate_quantiles)?],
         distances,
     })

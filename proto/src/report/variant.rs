@@ -2,7 +2,7 @@
 
 use observe::{DeliveryReport, RuleReport, VariantReport};
 
-use super::{Invalid, count, read_count, read_volume, volume};
+use super::{Invalid, count, number, read_count, read_volume, rows, volume};
 use crate::v1;
 
 pub fn variant(from: &VariantReport) -> v1::VariantReport {
@@ -31,9 +31,14 @@ fn waited(from: &observe::LatencySummary) -> v1::Latency {
     v1::Latency { count, p50, p99, max }
 }
 
-fn read_waited(from: v1::Latency) -> observe::LatencySummary {
+fn read_waited(from: v1::Latency) -> Result<observe::LatencySummary, Invalid> {
     let v1::Latency { count, p50, p99, max } = from;
-    observe::LatencySummary { count, p50, p99, max }
+    Ok(observe::LatencySummary {
+        count: number(count)?,
+        p50: number(p50)?,
+        p99: number(p99)?,
+        max: number(max)?,
+    })
 }
 
 fn delivery(from: &DeliveryReport) -> v1::Delivery {
@@ -42,10 +47,17 @@ fn delivery(from: &DeliveryReport) -> v1::Delivery {
     v1::Delivery { confirmed, rejected, failed, doubtful, retries, wire_bytes, latency }
 }
 
-fn read_delivery(from: v1::Delivery) -> DeliveryReport {
+fn read_delivery(from: v1::Delivery) -> Result<DeliveryReport, Invalid> {
     let v1::Delivery { confirmed, rejected, failed, doubtful, retries, wire_bytes, latency } = from;
-    let latency = read_waited(latency.unwrap_or_default());
-    DeliveryReport { confirmed, rejected, failed, doubtful, retries, wire_bytes, latency }
+    Ok(DeliveryReport {
+        confirmed: number(confirmed)?,
+        rejected: number(rejected)?,
+        failed: number(failed)?,
+        doubtful: number(doubtful)?,
+        retries: number(retries)?,
+        wire_bytes: number(wire_bytes)?,
+        latency: read_waited(latency.unwrap_or_default())?,
+    })
 }
 
 /// A rule in as few bytes as it is still understood by: a report is small.
@@ -60,10 +72,11 @@ fn rule(from: &RuleReport) -> v1::RuleReport {
     }
 }
 
-fn read_rule(from: v1::RuleReport) -> RuleReport {
+fn read_rule(from: v1::RuleReport) -> Result<RuleReport, Invalid> {
     let v1::RuleReport { stage, rule, dropped, changed, series, mut samples } = from;
     samples.truncate(10);
-    RuleReport { stage, rule, dropped, changed, series: read_count(series), samples }
+    let (dropped, changed) = (number(dropped)?, number(changed)?);
+    Ok(RuleReport { stage, rule, dropped, changed, series: read_count(series)?, samples })
 }
 
 pub fn read_variant(from: v1::VariantReport) -> Result<VariantReport, Invalid> {
@@ -73,20 +86,20 @@ pub fn read_variant(from: v1::VariantReport) -> Result<VariantReport, Invalid> {
         return Err(Invalid::Value("a cost is a number, 0 or more"));
     }
     Ok(VariantReport {
-        output: read_volume(from.output),
-        delivered: read_volume(from.delivered),
-        series: read_count(from.series),
-        active_series: from.active_series,
+        output: read_volume(from.output)?,
+        delivered: read_volume(from.delivered)?,
+        series: read_count(from.series)?,
+        active_series: number(from.active_series)?,
         monthly_usd: from.monthly_usd,
-        lost: read_count(from.lost),
-        collisions: read_count(from.collisions),
-        assigned_points: from.assigned_points,
-        units: read_count(from.units),
-        units_delivered: read_count(from.units_delivered),
+        lost: read_count(from.lost)?,
+        collisions: read_count(from.collisions)?,
+        assigned_points: number(from.assigned_points)?,
+        units: read_count(from.units)?,
+        units_delivered: read_count(from.units_delivered)?,
         nanos_per_point: from.nanos_per_point,
-        latency: read_waited(latency),
-        delivery: read_delivery(from.delivery.unwrap_or_default()),
-        failures: from.failures,
-        rules: from.rules.into_iter().take(100).map(read_rule).collect(),
+        latency: read_waited(latency)?,
+        delivery: read_delivery(from.delivery.unwrap_or_default())?,
+        failures: number(from.failures)?,
+        rules: rows(from.rules, read_rule)?,
     })
 }
