@@ -28,6 +28,8 @@ pub struct Reporter {
     pub experiment: String,
     /// The generation of its first step.
     pub generation: u64,
+    /// When it could begin to report, Unix nanoseconds.
+    pub began: u64,
     credential: String,
     fleet: std::net::SocketAddr,
     _sink: Sink,
@@ -59,7 +61,7 @@ impl Reporter {
         let generation = agent.generation().await?;
         let credential = std::fs::read_to_string(node.dir.join("data/credential"))?;
         let fleet = control_plane.listening.fleet;
-        Ok(Self { agent, experiment, generation, credential, fleet, _sink: sink })
+        Ok(Self { agent, experiment, generation, began: now(), credential, fleet, _sink: sink })
     }
 
     /// A client that has not said who it is.

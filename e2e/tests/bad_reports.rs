@@ -11,11 +11,11 @@ use proto::v1::{self, ReportRequest, ReportStatus};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-/// A horizon of ten seconds that began so long ago and took so many points in; since the beginning, so many.
-fn horizon(reporter: &Reporter, seconds_ago: u64, points: [u64; 2], boot: &str) -> ReportRequest {
+/// A horizon of ten seconds that began so long before the reporter did and took so many points in; since the beginning,
+/// so many.
+fn horizon(reporter: &Reporter, seconds_before: u64, points: [u64; 2], boot: &str) -> ReportRequest {
     reporter.report(|key, findings| {
-        // The same second whenever it is made within one.
-        key.window_start = (now() / (100 * SECOND)) * 100 * SECOND - seconds_ago * SECOND;
+        key.window_start = reporter.began - seconds_before * SECOND;
         boot.clone_into(&mut key.boot_id);
         findings.window_end = key.window_start + 10 * SECOND;
         findings.made_at = findings.window_end;
@@ -58,12 +58,13 @@ async fn windows_out_of_order_twice_overlapping_and_of_the_future_change_no_figu
         (&late, ReportStatus::Duplicate, ""),
         (&early, ReportStatus::Duplicate, ""),
         (&horizon(&reporter, 45, [70, 70], boots[0]), ReportStatus::Rejected, "a part of this stretch"),
+        (&horizon(&reporter, 55, [70, 70], boots[0]), ReportStatus::Rejected, "a part of this stretch"),
         // Of another process, after a restart within a window or with a clock that was set back.
         (&horizon(&reporter, 55, [12, 12], boots[1]), ReportStatus::Accepted, ""),
         (&future, ReportStatus::Rejected, "future"),
         (&altered(&late, |f| f.made_at += 1)?, ReportStatus::Rejected, "another content"),
         // One that begins where another ends is its successor.
-        (&horizon(&reporter, 40, [15, 28], boots[1]), ReportStatus::Accepted, ""),
+        (&horizon(&reporter, 40, [15, 28], boots[0]), ReportStatus::Accepted, ""),
     ];
     let acks = reporter.send(sent.iter().map(|(report, ..)| (*report).clone()).collect()).await?;
     assert_eq!(acks.len(), sent.len());
@@ -76,7 +77,13 @@ async fn windows_out_of_order_twice_overlapping_and_of_the_future_change_no_figu
     assert_eq!(status["horizon"]["points_in"], 20, "the latest window, whenever it came");
     let results = control_plane.show(&reporter.experiment, "/results").await?;
     assert_eq!(results["total"]["points_in"], 33);
-    for (reason, count) in [("overlap", 1), ("time", 1), ("content", 1)] {
+
+    // Two processes tell of windows that begin together: the agent is one all the same, as the later one saw it.
+    let acks = reporter.send(vec![horizon(&reporter, 30, [21, 34], boots[1])]).await?;
+    assert!(acks.iter().all(|ack| ack.as_ref().is_ok_and(|ack| ack.status() == ReportStatus::Accepted)));
+    let results = control_plane.show(&reporter.experiment, "/results").await?;
+    assert_eq!((&results["total"]["agents"], &results["total"]["points_in"]), (&json!(1), &json!(34)));
+    for (reason, count) in [("overlap", 2), ("time", 1), ("content", 1)] {
         assert_eq!(rejected(&control_plane, reason).await?, count, "{reason}");
     }
     Ok(())

@@ -159,7 +159,7 @@ pub struct LensReport {
     pub groups_that_differ: u64,
     /// The groups that differ most, at most ten.
     pub worst: Vec<LensError>,
-    /// Whether some series did not fit.
+    /// Whether some series did not fit, or some groups, which are together in `_other_`.
     pub truncated: bool,
 }
 
@@ -397,7 +397,7 @@ fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {
             groups: totals.groups.len() as u64,
             groups_that_differ,
             worst,
-            truncated: summary.lenses.truncated,
+            truncated: summary.lenses.truncated || summary.lenses.beyond.contains(&(place as u16)),
         }
     };
     settings.lenses.iter().enumerate().map(report).collect()

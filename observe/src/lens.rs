@@ -2,9 +2,9 @@
 //!
 //! A lens reduces in time first, per series (a gauge or a non-monotonic sum to its last value, a monotonic sum
 //! or a delta to its increase), then over the series of a group, by its function. Groups are bounded; what comes
-//! after the bound is counted in `_other_`.
+//! after the bound is counted in `_other_`, and the lens says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use drift::Counter;
@@ -115,12 +115,28 @@ pub(crate) const OTHER: &str = "_other_";
 /// The groups of each lens, bounded.
 #[derive(Debug)]
 pub(crate) struct Groups {
-    lenses: Vec<(Lens, HashSet<Arc<str>>)>,
+    lenses: Vec<Known>,
+}
+
+/// A lens and its groups so far.
+#[derive(Debug)]
+struct Known {
+    lens: Lens,
+    groups: HashSet<Arc<str>>,
+    /// Whether there were more.
+    beyond: bool,
 }
 
 impl Groups {
     pub fn new(lenses: &[Lens]) -> Self {
-        Self { lenses: lenses.iter().map(|lens| (lens.clone(), HashSet::new())).collect() }
+        let known = |lens: &Lens| Known { lens: lens.clone(), groups: HashSet::new(), beyond: false };
+        Self { lenses: lenses.iter().map(known).collect() }
+    }
+
+    /// The places of the lenses that had more groups than they keep apart.
+    pub fn beyond(&self) -> impl Iterator<Item = u16> {
+        let beyond = self.lenses.iter().enumerate().filter(|(_, known)| known.beyond);
+        beyond.map(|(place, _)| place as u16)
     }
 
     /// The lenses that a series enters, each with its group there.
@@ -134,7 +150,7 @@ impl Groups {
     ) -> Vec<(u16, Arc<str>)> {
         let name = batch.text(metric.name);
         let mut entered = Vec::new();
-        for (place, (lens, known)) in self.lenses.iter_mut().enumerate() {
+        for (place, Known { lens, groups, beyond }) in self.lenses.iter_mut().enumerate() {
             if lens.metric != name {
                 continue;
             }
@@ -142,10 +158,13 @@ impl Groups {
             let value = batch.attribute(point.attrs, key).or_else(|| batch.attribute(resource, key));
             let text = value.map_or_else(|| "(none)".to_owned(), value_text);
             let group = labels.text(&text);
-            let room = known.contains(&group) || known.len() < MAX_GROUPS;
-            let group = if room { group } else { labels.text(OTHER) };
-            known.insert(group.clone());
-            entered.push((place as u16, group));
+            if groups.contains(&group) || groups.len() < MAX_GROUPS {
+                groups.insert(group.clone());
+                entered.push((place as u16, group));
+            } else {
+                *beyond = true;
+                entered.push((place as u16, labels.text(OTHER)));
+            }
         }
         entered
     }
@@ -243,6 +262,8 @@ pub(crate) struct LensTable {
     pub entries: HashMap<(u8, u16, u128), (Arc<str>, Reduced)>,
     /// Whether there were more series than it holds.
     pub truncated: bool,
+    /// The lenses that had more groups than they keep apart.
+    pub beyond: BTreeSet<u16>,
 }
 
 /// Series under lenses that a summary holds: both variants of a host of 30,000 processes.
@@ -264,6 +285,7 @@ impl LensTable {
             self.add(*key, group, *value);
         }
         self.truncated |= other.truncated;
+        self.beyond.extend(&other.beyond);
     }
 
     /// What the groups of one lens come to, baseline and candidate. Added up in the order of identities, so that equal

@@ -348,12 +348,13 @@ fn coverage(from: &Coverage) -> v1::Coverage {
 }
 
 fn read_coverage(from: v1::Coverage) -> Result<Coverage, Invalid> {
+    let critical = number(from.critical)?;
     if from.baseline.max(from.candidate) > from.critical {
         return Err(Invalid::Value("more critical processes are shown than came in"));
     }
     let vanished = |row: v1::Vanished| Vanished { process: row.process, wholly: row.wholly };
     Ok(Coverage {
-        critical: number(from.critical)?,
+        critical,
         baseline: from.baseline,
         candidate: from.candidate,
         vanished: rows(from.vanished, |row| Ok(vanished(row)))?,
@@ -378,7 +379,7 @@ fn read_price(from: v1::Price) -> Result<Price, Invalid> {
     Ok(Price {
         usd_per_1000_active_series: from.usd_per_1000_active_series,
         usd_per_gigabyte: from.usd_per_gigabyte,
-        promoted_attributes: from.promotes.then_some(from.promoted_attributes),
+        promoted_attributes: from.promotes.then_some(rows(from.promoted_attributes, Ok)?),
         source: from.source,
     })
 }

@@ -83,10 +83,11 @@ fn lenses(report: &OfflineReport) -> String {
         let found = report.equivalence.iter().find(|found| found.lens == lens.name);
         let interval = found.and_then(|found| found.equivalence.interval);
         let within = found.map_or("–", |found| if found.is_within() { "yes" } else { "not shown" });
+        let more = if lens.truncated { ", and more that are not kept apart" } else { "" };
         vec![
             lens.name.clone(),
             percent(lens.total.relative_error),
-            format!("{} of {}", lens.groups_that_differ, lens.groups),
+            format!("{} of {}{more}", lens.groups_that_differ, lens.groups),
             interval.map_or_else(
                 || "–".to_owned(),
                 |(low, high)| format!("{} to {}", percent(Some(low)), percent(Some(high))),

@@ -97,11 +97,12 @@ pub async fn insert(
 }
 
 /// Whether the same process of an agent has told of a part of this stretch already, under the same generation. Another
-/// process, or another generation, may share a window with it: each tells its own part.
+/// process, or another generation, may share a window with it: each tells its own part. What is kept of one does not
+/// overlap, so the last that begins before this one ends is the only one that can.
 async fn overlaps(tx: &mut Tx, key: &Key<'_>, window_end: i64) -> Result<bool, StoreError> {
-    let row: Option<Row> = sqlx::query(
-        "SELECT 1 FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
-             AND boot_id = $4 AND generation = $5 AND window_start < $6 AND window_end > $7 LIMIT 1",
+    let last: Option<Row> = sqlx::query(
+        "SELECT window_end FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
+             AND boot_id = $4 AND generation = $5 AND window_start < $6 ORDER BY window_start DESC LIMIT 1",
     )
     .bind(key.tenant_id)
     .bind(key.experiment_id)
@@ -109,10 +110,10 @@ async fn overlaps(tx: &mut Tx, key: &Key<'_>, window_end: i64) -> Result<bool, S
     .bind(key.boot_id)
     .bind(key.generation)
     .bind(window_end)
-    .bind(key.window_start)
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(row.is_some())
+    let end: Option<i64> = last.map(|row| row.try_get("window_end")).transpose()?;
+    Ok(end.is_some_and(|end| end > key.window_start))
 }
 
 /// Drops the bodies of horizons that nobody will look at again; their rows stay, so that each counts once.
@@ -223,7 +224,8 @@ pub async fn varied(
     rows.iter().map(read).collect()
 }
 
-/// The last body of each agent of an experiment, whatever the step.
+/// The last body of each agent of an experiment, whatever the step: one each, also where two processes or generations of
+/// it tell of windows that begin together.
 ///
 /// # Errors
 /// The store's.
@@ -237,11 +239,19 @@ pub async fn last_of_each(
          JOIN (SELECT agent_uid, MAX(window_start) AS latest FROM experiment_windows
                WHERE tenant_id = $1 AND experiment_id = $2 GROUP BY agent_uid) AS l
              ON l.agent_uid = w.agent_uid AND l.latest = w.window_start
-         WHERE w.tenant_id = $1 AND w.experiment_id = $2 ORDER BY w.agent_uid",
+         WHERE w.tenant_id = $1 AND w.experiment_id = $2
+         ORDER BY w.agent_uid, w.generation DESC, w.received_at DESC, w.boot_id",
     )
     .bind(tenant)
     .bind(experiment)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok((row.try_get("agent_uid")?, row.try_get("body")?))).collect()
+    let mut last: Vec<(AgentUid, Vec<u8>)> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let uid = row.try_get("agent_uid")?;
+        if last.last().is_none_or(|(before, _)| *before != uid) {
+            last.push((uid, row.try_get("body")?));
+        }
+    }
+    Ok(last)
 }

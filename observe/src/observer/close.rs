@@ -31,6 +31,7 @@ impl Observer {
         for variant in Variant::BOTH {
             self.close_outputs(variant, active_since, &mut summary);
         }
+        summary.lenses.beyond.extend(self.groups.beyond());
         let seen = self.watched.iter().filter(|(epoch, _)| *epoch == self.epoch);
         summary.critical.extend(seen.map(|(_, watched)| (watched.process.clone(), watched.clone())));
         self.sweep(active_since);

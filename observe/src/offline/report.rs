@@ -94,6 +94,7 @@ impl Offline {
         (summary.start, summary.end, summary.nanos) = (span.0, span.1, span.1 - span.0);
         summary.input = self.sides[0].volume;
         summary.active = Active { at: summary.end, outputs: [0; 2] };
+        summary.lenses.beyond.extend(self.groups.beyond());
         for variant in Variant::BOTH {
             let (at, side) = (variant.index(), &self.sides[variant.index()]);
             summary.outputs[at] = side.volume;

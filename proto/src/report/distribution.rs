@@ -29,8 +29,13 @@ pub fn distribution(from: &DistributionReport) -> v1::Distribution {
 pub fn read_distribution(from: v1::Distribution) -> Result<DistributionReport, Invalid> {
     let quantiles = |found: Vec<f32>| {
         let found: [f32; 5] = found.try_into().map_err(|_| Invalid::Value("there are five quantiles"))?;
-        let finite = found.iter().all(|value| value.is_finite());
-        if finite { Ok(found.map(f64::from)) } else { Err(Invalid::Value("a quantile is a finite number")) }
+        if !found.iter().all(|value| value.is_finite()) {
+            return Err(Invalid::Value("a quantile is a finite number"));
+        }
+        if !found.is_sorted() {
+            return Err(Invalid::Value("a larger share of values lies below a larger value"));
+        }
+        Ok(found.map(f64::from))
     };
     let distances = from.distances.map(|distances| Distances {
         wasserstein: distances.wasserstein,

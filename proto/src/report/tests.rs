@@ -5,7 +5,11 @@ use observe::{
     LensReport, Missing, NamedCount, Price, RuleReport, SeriesSample, Vanished, VariantReport, Volume,
 };
 
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+
 use super::{Findings, Invalid};
+use crate::v1;
 
 fn name(kind: &str, at: u64) -> String {
     // Names of a real cluster are long and have a hash in them.
@@ -198,9 +202,99 @@ fn what_cannot_be_true_is_refused() {
         refused(findings)
     };
     assert!(matches!(of_values(|d| d.quantiles[1][4] = f64::NAN), Invalid::Value(_)));
+    assert!(matches!(of_values(|d| d.quantiles[0][4] = -1.0), Invalid::Value(_)), "out of order");
+    assert_eq!(of_values(|d| d.count[1] = NEGATIVE), Invalid::Count(NEGATIVE));
     assert!(matches!(
         of_values(|d| d.distances = Some(Distances { psi: -1.0, ..Distances::default() })),
         Invalid::Value(_)
     ));
     assert!(matches!(Findings::decode(&vec![0; super::MAX_BODY + 1], &digest), Err(Invalid::Size(_))));
+}
+
+/// -1, as it comes out of a varint that is read as a count.
+const NEGATIVE: u64 = (-1_i64).cast_unsigned();
+
+/// What is read of a report that somebody else made, with a digest that is right.
+fn read(change: impl FnOnce(&mut v1::Findings)) -> Result<Findings, Invalid> {
+    let mut findings = v1::Findings::decode(findings().encode().0.as_slice()).expect("ours");
+    change(&mut findings);
+    let body = findings.encode_to_vec();
+    Findings::decode(&body, &Sha256::digest(&body))
+}
+
+#[test]
+fn a_negative_count_is_refused_wherever_it_stands() {
+    type Change = fn(&mut v1::Comparison);
+    let changes: [Change; 14] = [
+        |c| c.input.get_or_insert_default().points = NEGATIVE,
+        |c| c.input_series.get_or_insert_default().value = NEGATIVE,
+        |c| c.unassigned_points = NEGATIVE,
+        |c| c.missing = NEGATIVE,
+        |c| c.lost[3].series = NEGATIVE,
+        |c| c.lost_by_candidate.get_or_insert_default().value = NEGATIVE,
+        |c| c.lenses[2].groups = NEGATIVE,
+        |c| c.lenses[2].baseline_members = NEGATIVE,
+        |c| c.coverage.get_or_insert_default().critical = NEGATIVE,
+        |c| c.distributions[1].candidate_count = NEGATIVE,
+        |c| c.candidate.get_or_insert_default().active_series = NEGATIVE,
+        |c| c.candidate.get_or_insert_default().units.get_or_insert_default().value = NEGATIVE,
+        |c| c.candidate.get_or_insert_default().delivery.get_or_insert_default().confirmed = NEGATIVE,
+        |c| c.candidate.get_or_insert_default().rules[0].dropped = NEGATIVE,
+    ];
+    for (place, change) in changes.into_iter().enumerate() {
+        let refused = read(|found| change(found.total.get_or_insert_default()));
+        assert_eq!(refused.expect_err("refused"), Invalid::Count(NEGATIVE), "change {place}");
+    }
+    let most = read(|found| found.total.get_or_insert_default().missing = super::MAX_COUNT).expect("taken");
+    assert_eq!(most.total.missing.count, super::MAX_COUNT);
+}
+
+#[test]
+fn more_rows_than_any_release_sends_are_refused_wherever_they_stand() {
+    type Grow = fn(&mut v1::Comparison, usize);
+    let lists: [Grow; 8] = [
+        |c, n| c.lost = vec![v1::NamedCount::default(); n],
+        |c, n| c.lenses = vec![v1::LensReport::default(); n],
+        |c, n| c.lenses[0].worst = vec![v1::LensError::default(); n],
+        |c, n| c.collisions = vec![v1::Collision::default(); n],
+        |c, n| c.missing_names = vec![String::new(); n],
+        |c, n| c.coverage.get_or_insert_default().vanished = vec![v1::Vanished::default(); n],
+        |c, n| c.candidate.get_or_insert_default().rules = vec![v1::RuleReport::default(); n],
+        |c, n| c.price.get_or_insert_default().promoted_attributes = vec![String::new(); n],
+    ];
+    for (place, grow) in lists.into_iter().enumerate() {
+        let with = |rows| read(|found| grow(found.horizon.get_or_insert_default(), rows));
+        assert!(with(super::MAX_READ_ROWS).is_ok(), "list {place}");
+        assert_eq!(
+            with(super::MAX_READ_ROWS + 1),
+            Err(Invalid::Rows(super::MAX_READ_ROWS + 1)),
+            "list {place}"
+        );
+    }
+}
+
+#[test]
+fn every_truncation_of_a_report_is_an_error() {
+    let (body, digest) = findings().encode();
+    for length in 0..body.len() {
+        assert_eq!(Findings::decode(&body[..length], &digest), Err(Invalid::Digest), "{length} bytes");
+    }
+    // Cut before its digest was made: the last field is longer than what is left of it.
+    let cut = &body[..body.len() - 1];
+    assert!(matches!(Findings::decode(cut, &Sha256::digest(cut)), Err(Invalid::Encoding(_))));
+}
+
+#[test]
+fn figures_that_contradict_each_other_are_refused() {
+    let refused = |change: fn(&mut v1::Comparison)| {
+        let found = read(|found| change(found.horizon.get_or_insert_default()));
+        assert!(matches!(found, Err(Invalid::Value(_))), "{found:?}");
+    };
+    refused(|c| c.lenses[0].groups_that_differ = c.lenses[0].groups + 1);
+    refused(|c| c.lost_by_candidate = Some(v1::Count { value: 6_301, exact: true }));
+    refused(|c| c.distributions[0].baseline_quantiles = vec![1.0; 4]);
+    refused(|c| c.lenses[0].worst[0].baseline = f64::NAN);
+    // Estimates may be off.
+    let estimate = Some(v1::Count { value: 6_301, exact: false });
+    assert!(read(|found| found.horizon.get_or_insert_default().lost_by_candidate = estimate).is_ok());
 }

@@ -1,0 +1,119 @@
+//! Whatever comes in, what a lens keeps is bounded and its figures are numbers; past the bound it says so.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
+use std::sync::Arc;
+
+use observe::offline::Offline;
+use observe::{Comparison, Lens, LensFunction, LensReport, Observer, Settings, Variant};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data, number_data_point::Value,
+};
+use pipelines::Batch;
+use prost::Message as _;
+
+const SECOND: u64 = 1_000_000_000;
+const START: u64 = 1_767_225_600 * SECOND;
+/// Groups that a lens keeps apart.
+const KEPT: u64 = 1_024;
+
+/// A gauge with a point for each value, each of an owner of its own.
+fn gauge(values: &[f64], first_owner: usize) -> Batch {
+    let point = |(place, value): (usize, &f64)| NumberDataPoint {
+        attributes: vec![KeyValue {
+            key: "owner".to_owned(),
+            value: Some(AnyValue {
+                value: Some(any_value::Value::StringValue(format!("owner-{}", first_owner + place))),
+            }),
+            ..KeyValue::default()
+        }],
+        time_unix_nano: START + SECOND,
+        value: Some(Value::AsDouble(*value)),
+        ..NumberDataPoint::default()
+    };
+    let data = Data::Gauge(Gauge { data_points: values.iter().enumerate().map(point).collect() });
+    let metric = Metric { name: "memory".to_owned(), data: Some(data), ..Metric::default() };
+    let scope = ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() };
+    let resource = ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() };
+    let request = ExportMetricsServiceRequest { resource_metrics: vec![resource] };
+    let mut batch = Batch::parse(request.encode_to_vec().into()).expect("a request");
+    batch.identify();
+    batch
+}
+
+fn settings() -> Settings {
+    let lens = Lens {
+        name: "memory by owner".to_owned(),
+        metric: "memory".to_owned(),
+        group_by: "owner".to_owned(),
+        function: LensFunction::Sum,
+    };
+    Settings { lenses: vec![lens], ..Settings::default() }
+}
+
+/// What an observer says of batches that both variants leave as they are, in two windows.
+fn watched(batches: &[&Batch]) -> Comparison {
+    let settings = Arc::new(settings());
+    let mut observer = Observer::new(settings.clone(), START);
+    for batch in batches {
+        observer.input(batch, START + SECOND);
+        for variant in Variant::BOTH {
+            observer.output(variant, batch, batch, batch.encoded_len() as u64);
+        }
+    }
+    let mut both = observer.cut(START + 2 * SECOND);
+    both.merge(&observer.cut(START + 3 * SECOND));
+    Comparison::of(&both, &settings)
+}
+
+/// What two captures say.
+fn compared(baseline: &[&Batch], candidate: &[&Batch]) -> Comparison {
+    let mut offline = Offline::new(settings());
+    for (variant, batches) in Variant::BOTH.into_iter().zip([baseline, candidate]) {
+        batches.iter().for_each(|batch| offline.add(variant, batch));
+    }
+    let alpha = 0.05_f64.try_into().expect("between 0 and 1");
+    offline.report(0.1, alpha).expect("a report").comparison
+}
+
+fn lens(comparison: &Comparison) -> &LensReport {
+    comparison.lenses.first().expect("one lens was asked for")
+}
+
+#[test]
+fn groups_past_the_bound_are_counted_together_and_it_is_said() {
+    let most = gauge(&vec![1.0; 1_024], 0);
+    for found in [watched(&[&most]), compared(&[&most], &[&most])] {
+        assert_eq!((lens(&found).groups, lens(&found).truncated), (KEPT, false));
+    }
+    let values: Vec<f64> = (0..20_000).map(f64::from).collect();
+    let more = gauge(&values, 1_024);
+    for found in [watched(&[&most, &more]), compared(&[&most, &more], &[&most, &more])] {
+        let lens = lens(&found);
+        assert_eq!((lens.groups, lens.groups_that_differ, lens.truncated), (KEPT + 1, 0, true));
+        assert_eq!(lens.total.baseline, 1_024.0 + values.iter().sum::<f64>(), "the total is whole");
+        assert_eq!(found.input_series.value, 21_024);
+    }
+
+    let half = gauge(&values[..10_000], 1_024);
+    let found = compared(&[&most, &more], &[&most, &half]);
+    let worst = &lens(&found).worst;
+    let [all, kept] = [&values[..], &values[..10_000]].map(|values| values.iter().sum::<f64>());
+    assert_eq!((worst.len(), worst[0].group.as_str()), (1, "_other_"));
+    assert_eq!((worst[0].baseline, worst[0].candidate), (all, kept));
+}
+
+#[test]
+fn what_is_no_number_enters_no_figure_of_a_lens() {
+    let sound = gauge(&[3.0, 4.0], 0);
+    let broken = gauge(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY], 2);
+    let all = [&sound, &broken];
+    for found in [watched(&all), compared(&all, &all)] {
+        let lens = lens(&found);
+        assert_eq!((lens.total.baseline, lens.total.candidate, lens.groups_that_differ), (7.0, 7.0, 0));
+        let mut described = found.distributions.iter().flat_map(|of| of.quantiles.as_flattened());
+        assert!(described.all(|value| value.is_finite()), "{:?}", found.distributions);
+    }
+}
