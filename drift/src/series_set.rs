@@ -118,6 +118,12 @@ fn union(parts: &[ThetaSketchView<'_>]) -> CompactThetaSketch {
 }
 
 impl SeriesSet {
+    /// Nothing yet, with room for so many.
+    #[must_use]
+    pub fn with_capacity(series: usize) -> Self {
+        Self(Inner::Exact(Exact::with_capacity_and_hasher(series.min(BOUND), BuildHasherDefault::default())))
+    }
+
     /// Adds a series.
     pub fn insert(&mut self, identity: u128) {
         match &mut self.0 {
@@ -135,6 +141,7 @@ impl SeriesSet {
     /// exactly while exact, within the sketch's error beyond.
     pub fn merge(&mut self, other: &Self) {
         match (&mut self.0, &other.0) {
+            (Inner::Exact(mine), Inner::Exact(theirs)) if mine.is_empty() => mine.clone_from(theirs),
             (_, Inner::Exact(exact)) => exact.iter().for_each(|identity| self.insert(*identity)),
             (Inner::Exact(mine), Inner::Sketch(theirs)) => {
                 let mut sketch = theirs.clone();

@@ -231,7 +231,7 @@ impl Comparison {
             lenses: lenses(summary, settings),
             distributions: distributions(summary, settings),
             missing: summary.missing.clone(),
-            coverage: coverage(summary),
+            coverage: Coverage::of(summary),
             price: settings.price.clone(),
             baseline,
             candidate,
@@ -259,6 +259,24 @@ impl Comparison {
             && b.failures == 0
             && lenses
             && coverage
+    }
+}
+
+impl Coverage {
+    pub(crate) fn of(summary: &Summary) -> Self {
+        let mut coverage = Self { critical: summary.critical.len() as u64, ..Self::default() };
+        for watched in summary.critical.values() {
+            let keeps_all = |variant: Variant| watched.kept[variant.index()] == watched.required;
+            coverage.baseline += u64::from(keeps_all(Variant::Baseline));
+            coverage.candidate += u64::from(keeps_all(Variant::Candidate));
+            if keeps_all(Variant::Baseline) && !keeps_all(Variant::Candidate) {
+                let wholly = watched.kept[Variant::Candidate.index()] == 0;
+                coverage.vanished.push(Vanished { process: watched.process.to_string(), wholly });
+            }
+        }
+        coverage.vanished.sort_unstable();
+        coverage.vanished.truncate(100);
+        coverage
     }
 }
 
@@ -323,14 +341,14 @@ impl VariantReport {
     }
 }
 
-fn saved(baseline: u64, candidate: u64) -> Option<f64> {
+pub(crate) fn saved(baseline: u64, candidate: u64) -> Option<f64> {
     relative_error(baseline as f64, candidate as f64).filter(|_| baseline > 0).map(|error| 0.0 - error)
 }
 
 /// Counts by metric and, where asked, by executable.
 fn named(summary: &Summary, by_executable: bool, belongs: impl Fn(&Record) -> bool) -> Vec<NamedCount> {
     let records = summary.fates.records.values().filter(|record| belongs(record));
-    count_by_name(records.map(|record| &record.label), by_executable)
+    count_by_name(records.map(|record| &*record.label), by_executable)
 }
 
 /// Counts series by metric and, where asked, by executable, heaviest first, at most 50 rows.
@@ -409,20 +427,4 @@ fn distributions(summary: &Summary, settings: &Settings) -> Vec<DistributionRepo
         Some(values.report(&lens.metric))
     });
     named.collect()
-}
-
-fn coverage(summary: &Summary) -> Coverage {
-    let mut coverage = Coverage { critical: summary.critical.len() as u64, ..Coverage::default() };
-    for watched in summary.critical.values() {
-        let keeps_all = |variant: Variant| watched.kept[variant.index()] == watched.required;
-        coverage.baseline += u64::from(keeps_all(Variant::Baseline));
-        coverage.candidate += u64::from(keeps_all(Variant::Candidate));
-        if keeps_all(Variant::Baseline) && !keeps_all(Variant::Candidate) {
-            let wholly = watched.kept[Variant::Candidate.index()] == 0;
-            coverage.vanished.push(Vanished { process: watched.process.to_string(), wholly });
-        }
-    }
-    coverage.vanished.sort_unstable();
-    coverage.vanished.truncate(100);
-    coverage
 }

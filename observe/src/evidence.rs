@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::compare::{Coverage, saved};
 use crate::{Comparison, Settings, Summary, Variant};
 
 /// What is being compared.
@@ -115,8 +116,10 @@ pub struct Evidence {
     recent: VecDeque<WindowRow>,
     warm_up: u64,
     warm_up_windows: u32,
+    /// The horizon under way.
     horizon: Summary,
     last_horizon: Option<Comparison>,
+    /// The generation's horizons before it.
     generation: Summary,
     /// The generations before with the same plans.
     before: Summary,
@@ -148,6 +151,7 @@ impl Evidence {
         let mut next = Self::new(settings, experiment);
         if next.experiment.runs_the_plans_of(&self.experiment) {
             self.before.merge(&self.generation);
+            self.before.merge(&self.horizon);
             (next.before, next.warm_up) = (self.before, self.warm_up);
         }
         next.recent = self.recent;
@@ -171,12 +175,12 @@ impl Evidence {
             self.warm_up_windows += 1;
             return None;
         }
-        self.generation.merge(window);
         self.horizon.merge(window);
         if self.horizon.nanos < self.horizon_nanos(interval) {
             return None;
         }
         let horizon = std::mem::take(&mut self.horizon);
+        self.generation.merge(&horizon);
         let comparison = Comparison::of(&horizon, &self.settings);
         self.last_horizon = Some(comparison.clone());
         let (start, end, warm_up_windows) = (horizon.start, horizon.end, self.warm_up_windows);
@@ -186,9 +190,7 @@ impl Evidence {
     /// All generations in a row that ran these two plans.
     #[must_use]
     pub fn total(&self) -> Comparison {
-        let mut all = self.before.clone();
-        all.merge(&self.generation);
-        Comparison::of(&all, &self.settings)
+        Comparison::of(&merged([&self.before, &self.generation, &self.horizon]), &self.settings)
     }
 
     /// How long a horizon is at this scrape interval, nanoseconds; whole windows make it up.
@@ -202,8 +204,9 @@ impl Evidence {
     fn show(&mut self, window: &Summary, warming_up: bool) {
         let seconds = window.nanos as f64 / 1e9;
         let rate = |amount: u64| if seconds > 0.0 { amount as f64 / seconds } else { 0.0 };
-        let comparison = Comparison::of(window, &self.settings);
-        let coverage = &comparison.coverage;
+        // A window's row needs a few counts; a whole comparison of each would cost more than watching.
+        let coverage = Coverage::of(window);
+        let series_out = Variant::BOTH.map(|variant| window.output_series(variant).value);
         self.recent.push_back(WindowRow {
             generation: self.experiment.generation,
             weight_bp: self.experiment.weight_bp,
@@ -212,12 +215,12 @@ impl Evidence {
             warming_up,
             points_per_second: rate(window.input.points),
             bytes_per_second: rate(window.input.bytes),
-            series_in: comparison.input_series.value,
-            series_out: [comparison.baseline.series.value, comparison.candidate.series.value],
+            series_in: window.input_series().value,
+            series_out,
             delivered: Variant::BOTH.map(|variant| window.delivered[variant.index()].points),
-            saving: comparison.saving.series,
-            lost: comparison.lost_by_candidate.value,
-            collisions: comparison.candidate.collisions.value,
+            saving: saved(series_out[0], series_out[1]),
+            lost: window.lost_by_candidate().value,
+            collisions: window.colliding(Variant::Candidate).value,
             critical: [coverage.critical, coverage.baseline, coverage.candidate],
         });
         if self.recent.len() > RECENT {
@@ -239,8 +242,14 @@ impl Evidence {
             ended: self.ended,
             windows: self.recent.iter().cloned().collect(),
             last_horizon: self.last_horizon.clone(),
-            generation: Comparison::of(&self.generation, &self.settings),
+            generation: Comparison::of(&merged([&self.generation, &self.horizon]), &self.settings),
             experiment_total: self.total(),
         }
     }
+}
+
+fn merged<const N: usize>(parts: [&Summary; N]) -> Summary {
+    let mut all = Summary::default();
+    parts.into_iter().for_each(|part| all.merge(part));
+    all
 }

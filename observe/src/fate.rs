@@ -1,6 +1,7 @@
 //! What became of each input series in each variant.
 
 use std::hash::BuildHasherDefault;
+use std::sync::Arc;
 
 use drift::{BOUND, Count, IdentityHasher, SeriesSet};
 use hashbrown::HashMap;
@@ -34,7 +35,7 @@ impl Fate {
 /// One input series: its names and its fate in both variants.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
-    pub label: Label,
+    pub label: Arc<Label>,
     pub fates: [Fate; 2],
 }
 
@@ -53,15 +54,23 @@ pub(crate) struct Beyond {
 }
 
 impl Fates {
+    /// None yet, with room for so many.
+    pub fn with_capacity(series: usize) -> Self {
+        Self {
+            records: HashMap::with_capacity_and_hasher(series.min(BOUND), Default::default()),
+            beyond: None,
+        }
+    }
+
     /// Adds a series or, where it is known, what became of it this time.
-    pub fn add(&mut self, identity: u128, record: &Record) {
+    pub fn add(&mut self, identity: u128, label: &Arc<Label>, fates: [Fate; 2]) {
         if let Some(known) = self.records.get_mut(&identity) {
-            known.fates[0].0 |= record.fates[0].0;
-            known.fates[1].0 |= record.fates[1].0;
+            known.fates[0].0 |= fates[0].0;
+            known.fates[1].0 |= fates[1].0;
         } else if self.records.len() < BOUND {
-            self.records.insert(identity, record.clone());
+            self.records.insert(identity, Record { label: label.clone(), fates });
         } else {
-            self.add_unnamed(identity, record.fates);
+            self.add_unnamed(identity, fates);
         }
     }
 
@@ -77,8 +86,12 @@ impl Fates {
     }
 
     pub fn merge(&mut self, other: &Self) {
-        for (identity, record) in &other.records {
-            self.add(*identity, record);
+        if self.records.is_empty() {
+            self.records.clone_from(&other.records);
+        } else {
+            for (identity, record) in &other.records {
+                self.add(*identity, &record.label, record.fates);
+            }
         }
         if let Some(theirs) = &other.beyond {
             let mine = self.beyond.get_or_insert_default();

@@ -5,9 +5,10 @@
 //! after the bound is counted in `_other_`, and the lens says so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use drift::Counter;
+use drift::{Counter, IdentityHasher};
 use hashbrown::{HashMap, HashSet};
 use pipelines::Batch;
 use pipelines::batch::{MetricKind, MetricRow, PointRow, Rows};
@@ -256,48 +257,84 @@ impl LensState {
     }
 }
 
-/// What every series contributed to a lens, per variant.
+/// What every series contributed to each lens, baseline and candidate.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LensTable {
-    pub entries: HashMap<(u8, u16, u128), (Arc<str>, Reduced)>,
+    lenses: Vec<HashMap<u128, Entry, BuildHasherDefault<IdentityHasher>>>,
     /// Whether there were more series than it holds.
     pub truncated: bool,
     /// The lenses that had more groups than they keep apart.
     pub beyond: BTreeSet<u16>,
 }
 
-/// Series under lenses that a summary holds: both variants of a host of 30,000 processes.
-const MAX_ENTRIES: usize = 4 * drift::BOUND;
+/// A series under a lens.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    group: Arc<str>,
+    values: [Option<Reduced>; 2],
+}
+
+/// Series under one lens that a summary holds: those of a host of 30,000 processes under lenses with several each.
+const MAX_ENTRIES: usize = 2 * drift::BOUND;
 
 impl LensTable {
-    pub fn add(&mut self, key: (u8, u16, u128), group: &Arc<str>, value: Reduced) {
-        if let Some((_, known)) = self.entries.get_mut(&key) {
-            known.merge(value);
-        } else if self.entries.len() < MAX_ENTRIES {
-            self.entries.insert(key, (group.clone(), value));
+    /// Adds what a series of a variant is under the lens at a place.
+    pub fn add(&mut self, (variant, lens, identity): (u8, u16, u128), group: &Arc<str>, value: Reduced) {
+        let mut values = [None; 2];
+        values[usize::from(variant)] = Some(value);
+        self.put(lens, identity, group, values);
+    }
+
+    fn put(&mut self, lens: u16, identity: u128, group: &Arc<str>, values: [Option<Reduced>; 2]) {
+        let lens = usize::from(lens);
+        if self.lenses.len() <= lens {
+            self.lenses.resize_with(lens + 1, HashMap::default);
+        }
+        let entries = &mut self.lenses[lens];
+        if let Some(known) = entries.get_mut(&identity) {
+            for (mine, theirs) in known.values.iter_mut().zip(values) {
+                match (mine, theirs) {
+                    (Some(mine), Some(theirs)) => mine.merge(theirs),
+                    (mine @ None, theirs) => *mine = theirs,
+                    (Some(_), None) => {}
+                }
+            }
+        } else if entries.len() < MAX_ENTRIES {
+            entries.insert(identity, Entry { group: group.clone(), values });
         } else {
             self.truncated = true;
         }
     }
 
     pub fn merge(&mut self, other: &Self) {
-        for (key, (group, value)) in &other.entries {
-            self.add(*key, group, *value);
-        }
         self.truncated |= other.truncated;
         self.beyond.extend(&other.beyond);
+        if self.lenses.is_empty() {
+            self.lenses.clone_from(&other.lenses);
+            return;
+        }
+        for (lens, entries) in other.lenses.iter().enumerate() {
+            for (identity, entry) in entries {
+                self.put(lens as u16, *identity, &entry.group, entry.values);
+            }
+        }
     }
 
     /// What the groups of one lens come to, baseline and candidate. Added up in the order of identities, so that equal
     /// series give equal figures to the last bit.
     pub fn totals(&self, lens: u16) -> Totals {
-        let mut entries: Vec<_> = self.entries.iter().filter(|((_, of, _), _)| *of == lens).collect();
-        entries.sort_unstable_by_key(|(key, _)| **key);
         let mut totals = Totals::default();
-        for ((variant, _, _), (group, value)) in entries {
-            let at = usize::from(*variant);
-            totals.groups.entry(group.clone()).or_default()[at].add(*value);
-            totals.all[at].add(*value);
+        let Some(entries) = self.lenses.get(usize::from(lens)) else { return totals };
+        let mut entries: Vec<_> = entries.iter().collect();
+        entries.sort_unstable_by_key(|(identity, _)| **identity);
+        for (_, Entry { group, values }) in entries {
+            let members = totals.groups.entry(group.clone()).or_default();
+            for (at, value) in values.iter().enumerate() {
+                if let Some(value) = value {
+                    members[at].add(*value);
+                    totals.all[at].add(*value);
+                }
+            }
         }
         totals
     }

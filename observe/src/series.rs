@@ -4,6 +4,7 @@
 //! table is bounded: what does not fit is [`UNTRACKED`] and only counted.
 
 use std::hash::BuildHasherDefault;
+use std::sync::Arc;
 
 use drift::{BOUND, IdentityHasher};
 use hashbrown::HashMap;
@@ -34,7 +35,7 @@ pub(crate) struct Series {
 #[derive(Debug, Default)]
 pub(crate) struct SeriesTable {
     pub rows: Vec<Series>,
-    pub labels: Vec<Label>,
+    pub labels: Vec<Arc<Label>>,
     places: HashMap<u128, u32, BuildHasherDefault<IdentityHasher>>,
     next: usize,
 }
@@ -62,7 +63,7 @@ impl SeriesTable {
         let outputs = [NONE; 2];
         let fates = [Fate::default(); 2];
         self.rows.push(Series { identity, epoch: 0, fates, outputs, critical, bit, arrived: 0 });
-        self.labels.push(label);
+        self.labels.push(Arc::new(label));
         self.places.insert(identity, place);
         self.next = self.rows.len();
         place

@@ -1,9 +1,11 @@
 //! Closing a window: its summary is taken from the rows that were seen in it.
 
+use drift::SeriesSet;
+
 use super::Observer;
 use crate::Variant;
 use crate::critical::Watched;
-use crate::fate::Record;
+use crate::fate::Fates;
 use crate::series::NONE;
 use crate::summary::{Active, Summary};
 
@@ -19,9 +21,12 @@ impl Observer {
         (summary.start, summary.end) = (self.opened, end);
         summary.nanos = end.saturating_sub(self.opened);
         self.opened = end;
+        // Nothing but what is past the bound is among them yet.
+        let beyond = summary.fates.beyond.take();
+        summary.fates = Fates { beyond, ..Fates::with_capacity(self.series.rows.len()) };
         for (row, label) in self.series.rows.iter().zip(&self.series.labels) {
             if row.epoch == self.epoch {
-                summary.fates.add(row.identity, &Record { label: label.clone(), fates: row.fates });
+                summary.fates.add(row.identity, label, row.fates);
             }
         }
         let active_epochs =
@@ -41,6 +46,9 @@ impl Observer {
     fn close_outputs(&self, variant: Variant, active_since: u32, summary: &mut Summary) {
         let at = variant.index();
         let table = &self.outputs[at];
+        if summary.output_series[at].is_empty() {
+            summary.output_series[at] = SeriesSet::with_capacity(table.rows.len());
+        }
         for row in table.rows.iter().filter(|row| row.epoch == self.epoch) {
             summary.output_series[at].insert(row.identity);
             if let Some(lens) = table.lenses.get(row.lens as usize) {

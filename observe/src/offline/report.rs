@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::side::{Seen, Side};
 use super::{Offline, ValueDiff, critical};
 use crate::compare::count_by_name;
-use crate::fate::{Fate, Record};
+use crate::fate::Fate;
 use crate::label::{Label, Process};
 use crate::summary::Active;
 use crate::{Comparison, NamedCount, Summary, Variant};
@@ -64,11 +64,11 @@ impl Offline {
                 fates[1].0 |= Fate::RENAMED;
                 values.compare(seen, partner);
             }
-            summary.fates.add(*identity, &Record { label: seen.label.clone(), fates });
+            summary.fates.add(*identity, &seen.label, fates);
         }
         values.settle();
         let left = by_name.left();
-        let added = left.iter().map(|seen| &seen.label);
+        let added = left.iter().map(|seen| &*seen.label);
         let only_in_candidate = if baseline.beyond.is_empty() && candidate.beyond.is_empty() {
             Count { value: left.len() as u64, exact: true }
         } else {
@@ -190,7 +190,7 @@ impl<'a> ByName<'a> {
         let mut names: HashMap<_, Vec<&Seen>> = HashMap::new();
         for (identity, seen) in &candidate.series {
             if !baseline.series.contains_key(identity) {
-                let Label { metric, process, attributes } = seen.label.clone();
+                let Label { metric, process, attributes } = Label::clone(&seen.label);
                 names.entry((metric, attributes, process)).or_default().push(seen);
             }
         }

@@ -42,7 +42,7 @@ pub(super) struct Side {
 /// One series of a capture.
 #[derive(Debug)]
 pub(super) struct Seen {
-    pub label: Label,
+    pub label: Arc<Label>,
     pub lens: Option<LensState>,
     /// Time and value of its points.
     pub values: Vec<(u64, f64)>,
@@ -95,11 +95,11 @@ impl Seen {
         let groups = groups.of(labels, batch, resource.attrs, metric, point);
         let number = process.number();
         Self {
-            label: Label {
+            label: Arc::new(Label {
                 metric: labels.text(batch.text(metric.name)),
                 process: labels.process(process),
                 attributes: labels.attributes(batch, point.attrs),
-            },
+            }),
             lens: (!groups.is_empty()).then(|| LensState::new(groups, number, metric)),
             values: Vec::new(),
             starts: [point.start; 2],
