@@ -59,7 +59,7 @@ pub(crate) struct Writers {
     first: u32,
     pub current: u32,
     time: u64,
-    collides: bool,
+    pub collides: bool,
 }
 
 impl Writers {

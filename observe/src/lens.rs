@@ -9,7 +9,7 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use drift::{Counter, IdentityHasher};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet, hash_map};
 use pipelines::Batch;
 use pipelines::batch::{MetricKind, MetricRow, PointRow, Rows};
 use pipelines::yaml::{Node, Problem, keep};
@@ -274,10 +274,34 @@ struct Entry {
     values: [Option<Reduced>; 2],
 }
 
+impl Entry {
+    fn merge(&mut self, values: [Option<Reduced>; 2]) {
+        for (mine, theirs) in self.values.iter_mut().zip(values) {
+            match (mine, theirs) {
+                (Some(mine), Some(theirs)) => mine.merge(theirs),
+                (mine @ None, theirs) => *mine = theirs,
+                (Some(_), None) => {}
+            }
+        }
+    }
+}
+
 /// Series under one lens that a summary holds: those of a host of 30,000 processes under lenses with several each.
 const MAX_ENTRIES: usize = 2 * drift::BOUND;
 
 impl LensTable {
+    /// Nothing yet, with room for as many series under each lens.
+    pub fn with_room_of(entries: &[usize]) -> Self {
+        let room =
+            |entries: &usize| HashMap::with_capacity_and_hasher(*entries, BuildHasherDefault::default());
+        Self { lenses: entries.iter().map(room).collect(), ..Self::default() }
+    }
+
+    /// How many series it has under each lens.
+    pub fn entries(&self) -> impl Iterator<Item = usize> {
+        self.lenses.iter().map(HashMap::len)
+    }
+
     /// Adds what a series of a variant is under the lens at a place.
     pub fn add(&mut self, (variant, lens, identity): (u8, u16, u128), group: &Arc<str>, value: Reduced) {
         let mut values = [None; 2];
@@ -291,18 +315,13 @@ impl LensTable {
             self.lenses.resize_with(lens + 1, HashMap::default);
         }
         let entries = &mut self.lenses[lens];
-        if let Some(known) = entries.get_mut(&identity) {
-            for (mine, theirs) in known.values.iter_mut().zip(values) {
-                match (mine, theirs) {
-                    (Some(mine), Some(theirs)) => mine.merge(theirs),
-                    (mine @ None, theirs) => *mine = theirs,
-                    (Some(_), None) => {}
-                }
+        let room = entries.len() < MAX_ENTRIES;
+        match entries.entry(identity) {
+            hash_map::Entry::Occupied(mut known) => known.get_mut().merge(values),
+            hash_map::Entry::Vacant(place) if room => {
+                place.insert(Entry { group: group.clone(), values });
             }
-        } else if entries.len() < MAX_ENTRIES {
-            entries.insert(identity, Entry { group: group.clone(), values });
-        } else {
-            self.truncated = true;
+            hash_map::Entry::Vacant(_) => self.truncated = true,
         }
     }
 

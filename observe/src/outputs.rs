@@ -35,15 +35,21 @@ impl Names {
     }
 }
 
-#[derive(Clone, Debug)]
+/// What each point touches of its output series: kept small, the rest stands apart.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct OutputSeries {
     pub identity: u128,
     /// The window in which it was last seen.
     pub epoch: u32,
-    pub writers: Writers,
-    pub names: Names,
     /// Row of its lens state.
     pub lens: u32,
+    pub writers: Writers,
+}
+
+/// The rest of an output series.
+#[derive(Clone, Debug)]
+pub(crate) struct Aside {
+    pub names: Names,
     pub billed: Billed,
     /// Once it was found to collide, and the window in which it last did.
     pub collision: Option<(u32, Arc<Collision>)>,
@@ -61,6 +67,7 @@ pub(crate) struct Billed {
 #[derive(Debug, Default)]
 pub(crate) struct OutputTable {
     pub rows: Vec<OutputSeries>,
+    pub asides: Vec<Aside>,
     pub lenses: Vec<LensState>,
     places: HashMap<u128, u32, BuildHasherDefault<IdentityHasher>>,
 }
@@ -92,7 +99,8 @@ impl OutputTable {
             self.lenses.push(state);
             self.lenses.len() as u32 - 1
         });
-        self.rows.push(OutputSeries { identity, epoch: 0, writers, names, lens, billed, collision: None });
+        self.rows.push(OutputSeries { identity, epoch: 0, lens, writers });
+        self.asides.push(Aside { names, billed, collision: None });
         self.places.insert(identity, place);
         place
     }
@@ -100,7 +108,8 @@ impl OutputTable {
     /// How many series a backend bills of those seen since `epoch`; where not every attribute tells series apart,
     /// `fewer` of them than were seen.
     pub fn active_since(&self, epoch: u32, fewer: bool) -> u64 {
-        let seen = self.rows.iter().filter(|row| row.epoch >= epoch).map(|row| row.billed);
+        let all = self.rows.iter().zip(&self.asides);
+        let seen = all.filter(|(row, _)| row.epoch >= epoch).map(|(_, aside)| aside.billed);
         if !fewer {
             return seen.map(|billed| u64::from(billed.series)).sum();
         }
@@ -111,7 +120,13 @@ impl OutputTable {
     /// Keeps the series seen since `epoch`; `moved` says where the input series went.
     pub fn retain_since(&mut self, epoch: u32, moved: &[u32]) {
         let place = |writer: u32| moved.get(writer as usize).copied().filter(|place| *place != NONE);
-        self.rows.retain_mut(|row| row.epoch >= epoch && row.writers.remap(place));
+        let mut kept = Vec::with_capacity(self.rows.len());
+        self.rows.retain_mut(|row| {
+            kept.push(row.epoch >= epoch && row.writers.remap(place));
+            kept.last() == Some(&true)
+        });
+        let mut kept = kept.into_iter();
+        self.asides.retain(|_| kept.next() == Some(true));
         let mut old: Vec<Option<LensState>> = self.lenses.drain(..).map(Some).collect();
         for row in &mut self.rows {
             if let Some(state) = old.get_mut(row.lens as usize).and_then(Option::take) {

@@ -6,6 +6,7 @@ use super::Observer;
 use crate::Variant;
 use crate::critical::Watched;
 use crate::fate::Fates;
+use crate::lens::LensTable;
 use crate::series::NONE;
 use crate::summary::{Active, Summary};
 
@@ -33,10 +34,12 @@ impl Observer {
             u32::try_from(ACTIVE_NANOS / self.settings.window_nanos.max(1)).unwrap_or(u32::MAX);
         let active_since = self.epoch.saturating_sub(active_epochs.saturating_sub(1)).max(1);
         summary.active.at = summary.end;
+        summary.lenses = LensTable::with_room_of(&self.lens_entries);
         for variant in Variant::BOTH {
             self.close_outputs(variant, active_since, &mut summary);
         }
         summary.lenses.beyond.extend(self.groups.beyond());
+        self.lens_entries = summary.lenses.entries().collect();
         let seen = self.watched.iter().filter(|(epoch, _)| *epoch == self.epoch);
         summary.critical.extend(seen.map(|(_, watched)| (watched.process.clone(), watched.clone())));
         self.sweep(active_since);
@@ -49,7 +52,7 @@ impl Observer {
         if summary.output_series[at].is_empty() {
             summary.output_series[at] = SeriesSet::with_capacity(table.rows.len());
         }
-        for row in table.rows.iter().filter(|row| row.epoch == self.epoch) {
+        for (row, aside) in table.rows.iter().zip(&table.asides).filter(|(row, _)| row.epoch == self.epoch) {
             summary.output_series[at].insert(row.identity);
             if let Some(lens) = table.lenses.get(row.lens as usize) {
                 for (of, group) in &lens.groups {
@@ -61,7 +64,8 @@ impl Observer {
                     summary.values.entry(*first).or_default().add(at, lens.value.value());
                 }
             }
-            if let Some((epoch, collision)) = &row.collision
+            if row.writers.collides
+                && let Some((epoch, collision)) = &aside.collision
                 && *epoch == self.epoch
             {
                 summary.collisions[at].add(row.identity, collision);

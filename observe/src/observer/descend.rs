@@ -127,8 +127,8 @@ impl Observer {
     }
 
     fn collides(&mut self, at: usize, place: u32, writers: [u32; 2], descendant: &Descendant<'_>) {
-        let row = &mut self.outputs[at].rows[place as usize];
-        if let Some((epoch, _)) = &mut row.collision {
+        let aside = &mut self.outputs[at].asides[place as usize];
+        if let Some((epoch, _)) = &mut aside.collision {
             *epoch = self.epoch;
             return;
         }
@@ -144,7 +144,7 @@ impl Observer {
             series: texts.join(","),
             writers: writers.map(name),
         };
-        row.collision = Some((self.epoch, Arc::new(collision)));
+        aside.collision = Some((self.epoch, Arc::new(collision)));
     }
 
     #[inline]
@@ -153,9 +153,9 @@ impl Observer {
         if series.critical == NONE {
             return;
         }
-        let Some(row) = self.outputs[at].rows.get(output as usize) else { return };
+        let Some(aside) = self.outputs[at].asides.get(output as usize) else { return };
         let (_, watched) = &mut self.watched[series.critical as usize];
-        if watched.is_named_by(row.names) {
+        if watched.is_named_by(aside.names) {
             watched.kept[at] |= series.bit;
         }
     }

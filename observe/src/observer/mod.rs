@@ -41,6 +41,8 @@ pub struct Observer {
     watched_places: HashMap<Arc<Process>, u32>,
     labels: Labels,
     groups: Groups,
+    /// How many series the window before had under each lens.
+    lens_entries: Vec<usize>,
     intervals: Latency,
     open: Summary,
     /// Row of each point of the batch at hand.
@@ -65,6 +67,7 @@ impl Observer {
             watched_places: HashMap::new(),
             labels: Labels::default(),
             groups,
+            lens_entries: Vec::new(),
             intervals: Latency::default(),
             open: Summary::default(),
             places: Vec::new(),
