@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use simulator::profile::{Host, Profile, Role};
 use tokio::task::JoinHandle;
 
@@ -67,6 +67,13 @@ phoenix:
 {more}",
             dir.join("data").display()
         )
+    }
+
+    /// The generation that the agent's ledger holds: what a restart runs.
+    pub fn committed(&self) -> Result<u64> {
+        let ledger = std::fs::read(self.dir.join("data/ledger.json"))?;
+        let entry: serde_json::Value = serde_json::from_slice(&ledger)?;
+        entry["generation"].as_u64().context("no generation in the ledger")
     }
 
     /// Starts the agent.

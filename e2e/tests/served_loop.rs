@@ -132,12 +132,18 @@ async fn an_agent_that_is_killed_comes_back_on_its_generation_without_anybody_an
     slow["policy"]["min_horizons"] = json!(4);
     let id = fleet.control_plane.experiment(&slow).await?;
     fleet.in_step(&id, "50 %").await;
-    let killed = fleet.agents.remove(0);
-    let generation = killed.generation().await?;
+    eventually("the step serves", PATIENCE, || async {
+        fleet.agents[0].generation().await.ok().filter(|generation| *generation >= 3)
+    })
+    .await;
+    let (dir, at) = fleet.control_plane.crash().await?;
     fleet.sources.remove(0);
-    killed.kill().await?;
+    fleet.agents.remove(0).kill().await?;
+    let committed = fleet.nodes[0].committed()?;
     let back = fleet.nodes[0].start().await?;
-    assert_eq!(back.generation().await?, generation, "before it has spoken to anybody");
+    assert_eq!(back.generation().await?, committed, "and there is nobody to speak to");
+    assert!(committed >= 3, "{committed}");
+    fleet.control_plane = ControlPlane::restart(&dir, at).await?;
     fleet.sources.push(Source::start(back.endpoint(), 1));
     fleet.agents.insert(0, back);
     fleet.until(&id, "promoted", |s| s["outcome"] == "promoted").await;
