@@ -100,7 +100,9 @@ async fn a_guardrail_holds_a_step_and_a_promotion_waits_for_a_second_person() ->
     held["policy"]["guardrails"] =
         json!([{ "name": "bytes", "quantity": "bytes", "direction": "lower", "margin": 0.01 }]);
     let id = fleet.control_plane.experiment(&held).await?;
-    let status = fleet.until(&id, "a hold", |s| s["verdict"]["verb"] == "hold").await;
+    // Until both agents have applied the step, what holds is that.
+    let holds = |s: &Value| s["phase"] == "running" && s["verdict"]["verb"] == "hold";
+    let status = fleet.until(&id, "a hold", holds).await;
     assert_eq!((&status["step"], &status["phase"]), (&json!("mirror"), &json!("running")));
     let reason = &status["verdict"]["reasons"][0];
     assert_eq!((&reason["quantity"], &reason["limit"]), (&json!("bytes"), &json!(0.01)), "{status:#}");
