@@ -51,7 +51,7 @@ impl Watch {
         let closed = closing.elapsed();
         let merging = Instant::now();
         let interval = self.observer.interval_nanos();
-        let horizon = window.and_then(|window| self.evidence.add(&window, interval));
+        let horizon = window.and_then(|window| self.evidence.add(window, interval));
         let report = horizon.map(|horizon| self.report(horizon)).unwrap_or_default();
         let merged = merging.elapsed();
         let passing = Instant::now();

@@ -118,12 +118,6 @@ fn union(parts: &[ThetaSketchView<'_>]) -> CompactThetaSketch {
 }
 
 impl SeriesSet {
-    /// Nothing yet, with room for so many.
-    #[must_use]
-    pub fn with_capacity(series: usize) -> Self {
-        Self(Inner::Exact(Exact::with_capacity_and_hasher(series.min(BOUND), BuildHasherDefault::default())))
-    }
-
     /// Adds a series.
     pub fn insert(&mut self, identity: u128) {
         match &mut self.0 {

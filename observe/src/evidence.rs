@@ -165,17 +165,21 @@ impl Evidence {
 
     /// Adds a closed window, and returns the horizon that it completes. `interval_nanos` is the scrape interval
     /// observed so far.
-    pub fn add(&mut self, window: &Summary, interval_nanos: Option<u64>) -> Option<Horizon> {
+    pub fn add(&mut self, window: Summary, interval_nanos: Option<u64>) -> Option<Horizon> {
         let interval = interval_nanos.unwrap_or(self.settings.window_nanos);
         let warm_up = interval.saturating_mul(u64::from(self.settings.warm_up_scrapes));
         let warming_up = self.warm_up < warm_up;
         self.warm_up = self.warm_up.saturating_add(window.nanos);
-        self.show(window, warming_up);
+        self.show(&window, warming_up);
         if warming_up {
             self.warm_up_windows += 1;
             return None;
         }
-        self.horizon.merge(window);
+        if self.horizon.windows == 0 {
+            self.horizon = window;
+        } else {
+            self.horizon.merge(&window);
+        }
         if self.horizon.nanos < self.horizon_nanos(interval) {
             return None;
         }

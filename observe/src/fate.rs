@@ -1,13 +1,12 @@
 //! What became of each input series in each variant.
 
-use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use drift::{BOUND, Count, IdentityHasher, SeriesSet};
-use hashbrown::HashMap;
+use drift::{BOUND, Count, SeriesSet};
 
 use crate::Variant;
 use crate::label::Label;
+use crate::rows::Rows;
 
 /// What became of one series, as bits: several can hold within a window. No bit: lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub(crate) struct Record {
 /// All input series. The first [`BOUND`] by name, the rest counted in sketches.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fates {
-    pub records: HashMap<u128, Record, BuildHasherDefault<IdentityHasher>>,
+    pub records: Rows<Record>,
     pub beyond: Option<Box<Beyond>>,
 }
 
@@ -54,24 +53,12 @@ pub(crate) struct Beyond {
 }
 
 impl Fates {
-    /// None yet, with room for so many.
-    pub fn with_capacity(series: usize) -> Self {
-        Self {
-            records: HashMap::with_capacity_and_hasher(series.min(BOUND), Default::default()),
-            beyond: None,
+    /// Sets the series that are tracked by name, of which there are none yet; those past the bound are counted.
+    pub fn set(&mut self, mut records: Vec<(u128, Record)>) {
+        for (identity, record) in records.drain(BOUND.min(records.len())..) {
+            self.add_unnamed(identity, record.fates);
         }
-    }
-
-    /// Adds a series or, where it is known, what became of it this time.
-    pub fn add(&mut self, identity: u128, label: &Arc<Label>, fates: [Fate; 2]) {
-        if let Some(known) = self.records.get_mut(&identity) {
-            known.fates[0].0 |= fates[0].0;
-            known.fates[1].0 |= fates[1].0;
-        } else if self.records.len() < BOUND {
-            self.records.insert(identity, Record { label: label.clone(), fates });
-        } else {
-            self.add_unnamed(identity, fates);
-        }
+        self.records = Rows::of(records);
     }
 
     /// Adds a series that nothing tracks by name.
@@ -86,13 +73,15 @@ impl Fates {
     }
 
     pub fn merge(&mut self, other: &Self) {
-        if self.records.is_empty() {
-            self.records.clone_from(&other.records);
-        } else {
-            for (identity, record) in &other.records {
-                self.add(*identity, &record.label, record.fates);
-            }
-        }
+        let mut unnamed = Vec::new();
+        let join = |mine: &mut Record, theirs: &Record| {
+            mine.fates[0].0 |= theirs.fates[0].0;
+            mine.fates[1].0 |= theirs.fates[1].0;
+        };
+        self.records.merge(&other.records, BOUND, join, |(identity, record)| {
+            unnamed.push((*identity, record.fates));
+        });
+        unnamed.into_iter().for_each(|(identity, fates)| self.add_unnamed(identity, fates));
         if let Some(theirs) = &other.beyond {
             let mine = self.beyond.get_or_insert_default();
             mine.input.merge(&theirs.input);

@@ -4,18 +4,20 @@
 //! or a delta to its increase), then over the series of a group, by its function. Groups are bounded; what comes
 //! after the bound is counted in `_other_`, and the lens says so.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::BuildHasherDefault;
+mod table;
+
 use std::sync::Arc;
 
-use drift::{Counter, IdentityHasher};
-use hashbrown::{HashMap, HashSet, hash_map};
+use drift::Counter;
+use hashbrown::HashSet;
 use pipelines::Batch;
 use pipelines::batch::{MetricKind, MetricRow, PointRow, Rows};
 use pipelines::yaml::{Node, Problem, keep};
 use serde::{Deserialize, Serialize};
 
 use crate::label::{Labels, value_text};
+
+pub(crate) use table::{Found, LensTable, Members};
 
 /// One aggregate: what a metric comes to by an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,149 +255,6 @@ impl LensState {
         match function {
             LensFunction::Count => Reduced::Present(self.process),
             _ => self.value,
-        }
-    }
-}
-
-/// What every series contributed to each lens, baseline and candidate.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct LensTable {
-    lenses: Vec<HashMap<u128, Entry, BuildHasherDefault<IdentityHasher>>>,
-    /// Whether there were more series than it holds.
-    pub truncated: bool,
-    /// The lenses that had more groups than they keep apart.
-    pub beyond: BTreeSet<u16>,
-}
-
-/// A series under a lens.
-#[derive(Clone, Debug, PartialEq)]
-struct Entry {
-    group: Arc<str>,
-    values: [Option<Reduced>; 2],
-}
-
-impl Entry {
-    fn merge(&mut self, values: [Option<Reduced>; 2]) {
-        for (mine, theirs) in self.values.iter_mut().zip(values) {
-            match (mine, theirs) {
-                (Some(mine), Some(theirs)) => mine.merge(theirs),
-                (mine @ None, theirs) => *mine = theirs,
-                (Some(_), None) => {}
-            }
-        }
-    }
-}
-
-/// Series under one lens that a summary holds: those of a host of 30,000 processes under lenses with several each.
-const MAX_ENTRIES: usize = 2 * drift::BOUND;
-
-impl LensTable {
-    /// Nothing yet, with room for as many series under each lens.
-    pub fn with_room_of(entries: &[usize]) -> Self {
-        let room =
-            |entries: &usize| HashMap::with_capacity_and_hasher(*entries, BuildHasherDefault::default());
-        Self { lenses: entries.iter().map(room).collect(), ..Self::default() }
-    }
-
-    /// How many series it has under each lens.
-    pub fn entries(&self) -> impl Iterator<Item = usize> {
-        self.lenses.iter().map(HashMap::len)
-    }
-
-    /// Adds what a series of a variant is under the lens at a place.
-    pub fn add(&mut self, (variant, lens, identity): (u8, u16, u128), group: &Arc<str>, value: Reduced) {
-        let mut values = [None; 2];
-        values[usize::from(variant)] = Some(value);
-        self.put(lens, identity, group, values);
-    }
-
-    fn put(&mut self, lens: u16, identity: u128, group: &Arc<str>, values: [Option<Reduced>; 2]) {
-        let lens = usize::from(lens);
-        if self.lenses.len() <= lens {
-            self.lenses.resize_with(lens + 1, HashMap::default);
-        }
-        let entries = &mut self.lenses[lens];
-        let room = entries.len() < MAX_ENTRIES;
-        match entries.entry(identity) {
-            hash_map::Entry::Occupied(mut known) => known.get_mut().merge(values),
-            hash_map::Entry::Vacant(place) if room => {
-                place.insert(Entry { group: group.clone(), values });
-            }
-            hash_map::Entry::Vacant(_) => self.truncated = true,
-        }
-    }
-
-    pub fn merge(&mut self, other: &Self) {
-        self.truncated |= other.truncated;
-        self.beyond.extend(&other.beyond);
-        if self.lenses.is_empty() {
-            self.lenses.clone_from(&other.lenses);
-            return;
-        }
-        for (lens, entries) in other.lenses.iter().enumerate() {
-            for (identity, entry) in entries {
-                self.put(lens as u16, *identity, &entry.group, entry.values);
-            }
-        }
-    }
-
-    /// What the groups of one lens come to, baseline and candidate. Added up in the order of identities, so that equal
-    /// series give equal figures to the last bit.
-    pub fn totals(&self, lens: u16) -> Totals {
-        let mut totals = Totals::default();
-        let Some(entries) = self.lenses.get(usize::from(lens)) else { return totals };
-        let mut entries: Vec<_> = entries.iter().collect();
-        entries.sort_unstable_by_key(|(identity, _)| **identity);
-        for (_, Entry { group, values }) in entries {
-            let members = totals.groups.entry(group.clone()).or_default();
-            for (at, value) in values.iter().enumerate() {
-                if let Some(value) = value {
-                    members[at].add(*value);
-                    totals.all[at].add(*value);
-                }
-            }
-        }
-        totals
-    }
-}
-
-/// The groups of a lens, and all of them together.
-#[derive(Debug, Default)]
-pub(crate) struct Totals {
-    pub groups: BTreeMap<Arc<str>, [Members; 2]>,
-    pub all: [Members; 2],
-}
-
-/// The series of a group.
-#[derive(Debug, Default)]
-pub(crate) struct Members {
-    pub count: u64,
-    sum: f64,
-    max: Option<f64>,
-    processes: HashSet<u64>,
-}
-
-impl Members {
-    fn add(&mut self, value: Reduced) {
-        self.count += 1;
-        if let Reduced::Present(process) = value {
-            self.processes.insert(process);
-        }
-        let value = value.value();
-        self.sum += value;
-        self.max = Some(self.max.map_or(value, |max| max.max(value)));
-    }
-
-    /// What they come to, over so many seconds.
-    pub fn come_to(&self, function: LensFunction, seconds: f64) -> f64 {
-        match function {
-            LensFunction::Sum => self.sum,
-            LensFunction::Avg if self.count > 0 => self.sum / self.count as f64,
-            LensFunction::Avg => 0.0,
-            LensFunction::Max => self.max.unwrap_or(0.0),
-            LensFunction::Count => self.processes.len() as f64,
-            LensFunction::Rate if seconds > 0.0 => self.sum / seconds,
-            LensFunction::Rate => 0.0,
         }
     }
 }

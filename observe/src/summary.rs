@@ -13,6 +13,7 @@ use crate::collision::Collisions;
 use crate::cost::Cost;
 use crate::critical::{self, CriticalTable};
 use crate::delivery::Delivery;
+use crate::distinct::Distinct;
 use crate::distribution::Sketches;
 use crate::fate::Fates;
 use crate::lens::LensTable;
@@ -77,7 +78,7 @@ pub struct Summary {
     /// Points without the unit's attributes, which the baseline keeps.
     pub unassigned_points: u64,
     pub(crate) fates: Fates,
-    pub(crate) output_series: [SeriesSet; 2],
+    pub(crate) output_series: [Distinct; 2],
     pub(crate) active: Active,
     pub(crate) collisions: [Collisions; 2],
     pub(crate) lenses: LensTable,

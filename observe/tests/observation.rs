@@ -401,13 +401,13 @@ fn a_horizon_is_at_least_two_scrapes_and_a_new_generation_begins_anew() {
     let mut evidence = Evidence::new(settings.clone(), experiment(1, "a"));
     let windows = empty_windows(&settings, 4);
     for closed in 1..=3 {
-        evidence.add(&windows[closed - 1], Some(10 * SECOND));
+        evidence.add(windows[closed - 1].clone(), Some(10 * SECOND));
         assert!(
             evidence.report().last_horizon.is_none(),
             "{closed} windows of 5 s are less than two scrapes of 10 s"
         );
     }
-    evidence.add(&windows[3], Some(10 * SECOND));
+    evidence.add(windows[3].clone(), Some(10 * SECOND));
     assert_eq!(evidence.report().last_horizon.expect("20 s are two scrapes").windows, 4);
     let same_plans = evidence.clone().succeeded_by(settings.clone(), experiment(2, "a")).report();
     assert_eq!((same_plans.generation.windows, same_plans.experiment_total.windows), (0, 4));
@@ -421,7 +421,7 @@ fn windows_in_the_warm_up_are_shown_and_not_judged() {
     let settings = Arc::new(Settings { warm_up_scrapes: 1, ..Settings::default() });
     let mut evidence = Evidence::new(settings.clone(), Experiment::default());
     for window in empty_windows(&settings, 2) {
-        evidence.add(&window, Some(10 * SECOND));
+        evidence.add(window, Some(10 * SECOND));
     }
     let report = evidence.report();
     assert_eq!(report.windows.iter().map(|row| row.warming_up).collect::<Vec<_>>(), [true, false]);

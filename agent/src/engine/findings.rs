@@ -14,7 +14,7 @@ impl Engine {
     pub(super) fn file(&self, mut evidence: MutexGuard<'_, Option<Evidence>>, closed: Vec<Closed>) {
         let Some(evidence) = evidence.as_mut() else { return };
         for (summary, interval) in closed {
-            if let Some(horizon) = evidence.add(&summary, interval)
+            if let Some(horizon) = evidence.add(summary, interval)
                 && evidence.experiment().name != LOCAL
             {
                 self.telling.outbox.put(self.report_of(evidence, horizon));

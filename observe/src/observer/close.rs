@@ -1,13 +1,11 @@
 //! Closing a window: its summary is taken from the rows that were seen in it.
 
-use drift::SeriesSet;
-
 use super::Observer;
 use crate::Variant;
 use crate::critical::Watched;
-use crate::fate::Fates;
-use crate::lens::LensTable;
-use crate::series::NONE;
+use crate::fate::Record;
+use crate::lens::Found;
+use crate::series::{NONE, SeriesTable};
 use crate::summary::{Active, Summary};
 
 /// Backends bill the series of the trailing twenty minutes.
@@ -22,43 +20,44 @@ impl Observer {
         (summary.start, summary.end) = (self.opened, end);
         summary.nanos = end.saturating_sub(self.opened);
         self.opened = end;
-        // Nothing but what is past the bound is among them yet.
-        let beyond = summary.fates.beyond.take();
-        summary.fates = Fates { beyond, ..Fates::with_capacity(self.series.rows.len()) };
-        for (row, label) in self.series.rows.iter().zip(&self.series.labels) {
-            if row.epoch == self.epoch {
-                summary.fates.add(row.identity, label, row.fates);
-            }
-        }
+        summary.fates.set(self.fates());
         let active_epochs =
             u32::try_from(ACTIVE_NANOS / self.settings.window_nanos.max(1)).unwrap_or(u32::MAX);
         let active_since = self.epoch.saturating_sub(active_epochs.saturating_sub(1)).max(1);
         summary.active.at = summary.end;
-        summary.lenses = LensTable::with_room_of(&self.lens_entries);
         for variant in Variant::BOTH {
             self.close_outputs(variant, active_since, &mut summary);
         }
         summary.lenses.beyond.extend(self.groups.beyond());
-        self.lens_entries = summary.lenses.entries().collect();
         let seen = self.watched.iter().filter(|(epoch, _)| *epoch == self.epoch);
         summary.critical.extend(seen.map(|(_, watched)| (watched.process.clone(), watched.clone())));
         self.sweep(active_since);
         summary
     }
 
-    fn close_outputs(&self, variant: Variant, active_since: u32, summary: &mut Summary) {
+    /// What became of each series of the window.
+    fn fates(&self) -> Vec<(u128, Record)> {
+        let SeriesTable { rows, labels, .. } = &self.series;
+        let mut found = Vec::with_capacity(rows.len());
+        let all = rows.iter().zip(labels).filter(|(row, _)| row.epoch == self.epoch);
+        found.extend(
+            all.map(|(row, label)| (row.identity, Record { label: label.clone(), fates: row.fates })),
+        );
+        found
+    }
+
+    fn close_outputs(&mut self, variant: Variant, active_since: u32, summary: &mut Summary) {
         let at = variant.index();
         let table = &self.outputs[at];
-        if summary.output_series[at].is_empty() {
-            summary.output_series[at] = SeriesSet::with_capacity(table.rows.len());
-        }
+        let mut found = Found::with_room_of(&self.lens_entries[at]);
+        let seen = table.rows.iter().filter(|row| row.epoch == self.epoch);
+        summary.output_series[at].list(seen.map(|row| row.identity));
         for (row, aside) in table.rows.iter().zip(&table.asides).filter(|(row, _)| row.epoch == self.epoch) {
-            summary.output_series[at].insert(row.identity);
             if let Some(lens) = table.lenses.get(row.lens as usize) {
                 for (of, group) in &lens.groups {
                     let function = self.settings.lenses.get(usize::from(*of)).map(|lens| lens.function);
                     let value = lens.under(function.unwrap_or_default());
-                    summary.lenses.add((at as u8, *of, row.identity), group, value);
+                    found.add(*of, row.identity, group, value);
                 }
                 if let Some((first, _)) = lens.groups.first() {
                     summary.values.entry(*first).or_default().add(at, lens.value.value());
@@ -71,6 +70,8 @@ impl Observer {
                 summary.collisions[at].add(row.identity, collision);
             }
         }
+        self.lens_entries[at] = found.counts();
+        summary.lenses.set(at, found);
         let active: &mut Active = &mut summary.active;
         active.outputs[at] =
             table.active_since(active_since, self.settings.price.promoted_attributes.is_some());

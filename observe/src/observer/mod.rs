@@ -41,8 +41,8 @@ pub struct Observer {
     watched_places: HashMap<Arc<Process>, u32>,
     labels: Labels,
     groups: Groups,
-    /// How many series the window before had under each lens.
-    lens_entries: Vec<usize>,
+    /// How many series of each variant the window before had under each lens.
+    lens_entries: [Vec<usize>; 2],
     intervals: Latency,
     open: Summary,
     /// Row of each point of the batch at hand.
@@ -67,7 +67,7 @@ impl Observer {
             watched_places: HashMap::new(),
             labels: Labels::default(),
             groups,
-            lens_entries: Vec::new(),
+            lens_entries: Default::default(),
             intervals: Latency::default(),
             open: Summary::default(),
             places: Vec::new(),

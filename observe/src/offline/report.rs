@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use drift::{Alpha, Conclusion, Count, Equivalence, EquivalenceError, SeriesSet, equivalent, relative_error};
+use drift::{Alpha, Conclusion, Count, Equivalence, EquivalenceError, equivalent, relative_error};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::side::{Seen, Side};
 use super::{Offline, ValueDiff, critical};
 use crate::compare::count_by_name;
-use crate::fate::Fate;
+use crate::distinct::Distinct;
+use crate::fate::{Fate, Record};
 use crate::label::{Label, Process};
+use crate::lens::Found;
 use crate::summary::Active;
 use crate::{Comparison, NamedCount, Summary, Variant};
 
@@ -55,6 +57,7 @@ impl Offline {
         let mut values = ValueDiff::new(&self.sides);
         let mut summary = self.summary();
         let mut by_name = ByName::of(baseline, candidate);
+        let mut records = Vec::with_capacity(baseline.series.len());
         for (identity, seen) in &baseline.series {
             let mut fates = [Fate(Fate::KEPT), Fate::default()];
             if let Some(partner) = candidate.series.get(identity) {
@@ -64,15 +67,16 @@ impl Offline {
                 fates[1].0 |= Fate::RENAMED;
                 values.compare(seen, partner);
             }
-            summary.fates.add(*identity, &seen.label, fates);
+            records.push((*identity, Record { label: seen.label.clone(), fates }));
         }
+        summary.fates.set(records);
         values.settle();
         let left = by_name.left();
         let added = left.iter().map(|seen| &*seen.label);
         let only_in_candidate = if baseline.beyond.is_empty() && candidate.beyond.is_empty() {
             Count { value: left.len() as u64, exact: true }
         } else {
-            Count { exact: false, ..candidate.identities().count_without(&baseline.identities()) }
+            Count { exact: false, ..candidate.distinct().all().count_without(&baseline.distinct().all()) }
         };
         Ok(OfflineReport {
             matched_by:
@@ -98,20 +102,22 @@ impl Offline {
         for variant in Variant::BOTH {
             let (at, side) = (variant.index(), &self.sides[variant.index()]);
             summary.outputs[at] = side.volume;
-            summary.output_series[at] = side.identities();
+            summary.output_series[at] = side.distinct();
             summary.active.outputs[at] = summary.output_series[at].count().value;
+            let mut under = Found::default();
             for (identity, seen) in &side.series {
                 if let Some(lens) = &seen.lens {
                     for (of, group) in &lens.groups {
                         let function = self.settings.lenses.get(usize::from(*of)).map(|lens| lens.function);
                         let value = lens.under(function.unwrap_or_default());
-                        summary.lenses.add((at as u8, *of, *identity), group, value);
+                        under.add(*of, *identity, group, value);
                     }
                 }
                 if let Some(collision) = &seen.collision {
                     summary.collisions[at].add(*identity, collision);
                 }
             }
+            summary.lenses.set(at, under);
         }
         summary.critical = critical::table(&self.settings, &self.sides[0], &self.sides[1]);
         summary
@@ -122,7 +128,7 @@ impl Offline {
         let mut comparison = Comparison::of(summary, &self.settings);
         let [baseline, candidate] = &self.sides;
         if !baseline.beyond.is_empty() || !candidate.beyond.is_empty() {
-            let (mine, theirs) = (baseline.identities(), candidate.identities());
+            let (mine, theirs) = (baseline.distinct().all(), candidate.distinct().all());
             comparison.exact = false;
             comparison.input_series = mine.count();
             comparison.lost_by_candidate = Count { exact: false, ..mine.count_without(&theirs) };
@@ -172,10 +178,8 @@ impl LensEquivalence {
 }
 
 impl Side {
-    fn identities(&self) -> SeriesSet {
-        let mut set = self.beyond.clone();
-        self.series.keys().for_each(|identity| set.insert(*identity));
-        set
+    fn distinct(&self) -> Distinct {
+        Distinct::of(self.series.keys().copied(), self.beyond.clone())
     }
 }
 
