@@ -1,6 +1,7 @@
 //! What each rule of a variant's pipeline dropped and changed: the account of its stages, merged over windows.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use drift::Count;
 use pipelines::processors::{RuleAccount, SeriesSeen};
@@ -48,7 +49,10 @@ impl Rules {
                 series: rule.series,
                 samples: rule.samples,
             };
-            self.0.entry((place, rule.stage.to_string(), rule.rule)).or_default().merge(&did);
+            match self.0.entry((place, rule.stage.to_string(), rule.rule)) {
+                Entry::Occupied(mut mine) => mine.get_mut().merge(&did),
+                Entry::Vacant(none) => drop(none.insert(did.in_order())),
+            }
         }
     }
 
@@ -83,6 +87,15 @@ impl Did {
         self.changed += other.changed;
         self.series.merge(&other.series);
         self.samples.extend(other.samples.iter().cloned());
+        self.order();
+    }
+
+    fn in_order(mut self) -> Self {
+        self.order();
+        self
+    }
+
+    fn order(&mut self) {
         self.samples.sort_unstable();
         self.samples.dedup();
         self.samples.truncate(SAMPLES);

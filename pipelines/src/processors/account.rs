@@ -67,6 +67,10 @@ impl SeriesSeen {
 
     /// Adds what another set has seen.
     pub fn merge(&mut self, other: &Self) {
+        if self.kept.is_empty() && self.limit == u64::MAX {
+            self.clone_from(other);
+            return;
+        }
         self.shrink(other.limit);
         for hash in &other.kept {
             self.insert(*hash);
