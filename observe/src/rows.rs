@@ -41,8 +41,8 @@ impl<T> Rows<T> {
     }
 
     /// In ascending order of identities.
-    pub fn sorted(&self) -> Vec<&(u128, T)> {
-        let mut rows: Vec<_> = self.0.iter().collect();
+    pub fn sorted(&self) -> Vec<(u128, &T)> {
+        let mut rows: Vec<_> = self.0.iter().map(|(identity, row)| (*identity, row)).collect();
         rows.sort_unstable_by_key(|(identity, _)| *identity);
         rows
     }
