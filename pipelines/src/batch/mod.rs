@@ -17,6 +17,7 @@ mod encode;
 mod gather;
 mod grow;
 pub mod identity;
+mod layout;
 mod parse;
 pub(crate) mod peek;
 mod regroup;
@@ -71,6 +72,7 @@ pub struct Batch {
     changed: bool,
     buffer: Vec<u8>,
     sets: Vec<u128>,
+    layout: layout::Layout,
     decisions: Vec<bool>,
 }
 

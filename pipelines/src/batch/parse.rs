@@ -4,6 +4,7 @@
 //! well-formed, so nothing later has to ask again. A request whose rows would cost far more memory than its
 //! bytes (thousands of empty messages) is refused: see [`MIN_BYTES_PER_ROW`].
 
+use super::layout::Layout;
 use super::rows::{
     AttrRow, Cell, MetricKind, MetricRow, Number, Origin, PointRow, ResourceRow, ScopeRow, Touched,
 };
@@ -38,8 +39,12 @@ pub(super) fn parse_into(
     if source.len() > MAX_BYTES {
         return Err(Malformed { offset: MAX_BYTES, what: "a request of 2 GiB or more" });
     }
-    let mut parser = Parser { buf: &source, batch, rows_left, twins: 0..0 };
-    parse(&mut parser)
+    let mut layout = std::mem::take(&mut batch.layout);
+    layout.forget();
+    let mut parser = Parser { buf: &source, batch, rows_left, twins: 0..0, layout };
+    let parsed = parse(&mut parser);
+    parser.batch.layout = parser.layout;
+    parsed
 }
 
 /// How something was received.
@@ -65,6 +70,7 @@ pub(super) struct Parser<'a> {
     pub(super) rows_left: usize,
     /// The metrics of the scope before that have not met their like yet.
     twins: std::ops::Range<usize>,
+    pub(super) layout: Layout,
 }
 
 /// A whole request: every resource of it.
@@ -125,6 +131,10 @@ impl Parser<'_> {
     }
 
     fn scope_metrics(&mut self, raw: Span) -> Result<(), Malformed> {
+        if self.scope_like(raw).is_some() {
+            return Ok(());
+        }
+        let begin = self.rows_begin();
         self.row(raw.start())?;
         let mut own = Span::NONE;
         let mut schema_url = Span::NONE;
@@ -159,6 +169,7 @@ impl Parser<'_> {
             schema_url,
             metrics,
         });
+        self.scope_was_read(begin);
         Ok(())
     }
 
@@ -387,7 +398,7 @@ impl Parser<'_> {
 /// Start, time and value of a number point that begins with them, as every encoder writes it, and how many
 /// bytes they take. A start of zero is left out by encoders.
 #[inline]
-fn plain_head(point: &[u8]) -> Option<(u64, u64, Number, usize)> {
+pub(super) fn plain_head(point: &[u8]) -> Option<(u64, u64, Number, usize)> {
     let (start, rest) = match point.split_first_chunk::<9>() {
         Some(([0x11, start @ ..], rest)) => (u64::from_le_bytes(*start), rest),
         _ => (0, point),

@@ -54,6 +54,11 @@ impl Touched {
         Self(Self::PLAIN | Self::REGULAR | if twin { Self::TWIN } else { 0 })
     }
 
+    /// Of a row that was just received the same as its twin, as whose this stood.
+    pub fn like(self) -> Self {
+        Self(self.0 | Self::TWIN)
+    }
+
     pub fn is_regular(self) -> bool {
         self.0 & Self::REGULAR != 0
     }

@@ -32,7 +32,7 @@ impl Batch {
                 }
                 let raw = field.message()?;
                 match parser.sieve(raw, &mut drops)? {
-                    Some(reason) => dropped(reason, skim(parser.buf, raw)?),
+                    Some(reason) => dropped(reason, parser.skim(raw)?),
                     None => parser.resource_metrics(raw)?,
                 }
             }
@@ -75,25 +75,35 @@ impl Parser<'_> {
         self.rows_left = rows_left;
         Ok(reason)
     }
+
+    /// How many points a resource has.
+    fn skim(&mut self, resource: Span) -> Result<u64, Malformed> {
+        let mut points = 0;
+        messages(self.buf, resource, |scope| {
+            points += match self.points_like(scope) {
+                Some(points) => points,
+                None => skim_scope(self.buf, scope)?,
+            };
+            Ok(())
+        })?;
+        Ok(points)
+    }
 }
 
-/// How many points a resource has.
-fn skim(buf: &[u8], resource: Span) -> Result<u64, Malformed> {
+fn skim_scope(buf: &[u8], scope: Span) -> Result<u64, Malformed> {
     let mut points = 0;
-    messages(buf, resource, |scope| {
-        messages(buf, scope, |metric| {
-            let mut fields = Reader::new(buf, metric);
-            // Name, description and unit: encoders write them first.
-            for text in 1..=3 {
-                fields.framed(text << 3 | 2);
+    messages(buf, scope, |metric| {
+        let mut fields = Reader::new(buf, metric);
+        // Name, description and unit: encoders write them first.
+        for text in 1..=3 {
+            fields.framed(text << 3 | 2);
+        }
+        while let Some(field) = fields.next()? {
+            if MetricKind::from_field(field.number).is_some() {
+                points += skim_data(buf, field.message()?)?;
             }
-            while let Some(field) = fields.next()? {
-                if MetricKind::from_field(field.number).is_some() {
-                    points += skim_data(buf, field.message()?)?;
-                }
-            }
-            Ok(())
-        })
+        }
+        Ok(())
     })?;
     Ok(points)
 }

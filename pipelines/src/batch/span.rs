@@ -75,6 +75,12 @@ impl Rows {
         (self.end - self.start) as usize
     }
 
+    /// So many rows further on.
+    #[inline]
+    pub(crate) fn moved(self, by: u32) -> Self {
+        Self { start: self.start + by, end: self.end + by }
+    }
+
     /// True where there are none.
     #[must_use]
     pub fn is_empty(self) -> bool {

@@ -330,6 +330,69 @@ proptest! {
     }
 }
 
+/// All that is read of a resource, its points' identities included.
+fn rows_in_words(batch: &Batch, resource: &ResourceRow) -> Vec<String> {
+    let attributes = |rows: Rows| {
+        let rows = batch.attributes(rows).iter();
+        rows.map(|row| format!("{:?}={:?}", batch.bytes(row.key), batch.value(row.value))).collect::<Vec<_>>()
+    };
+    let texts = |spans: &[Span]| spans.iter().map(|span| batch.text(*span).to_owned()).collect::<Vec<_>>();
+    let mut words = vec![format!("{:?}", attributes(resource.attrs))];
+    for scope in batch.scopes(resource) {
+        let own = texts(&[scope.name, scope.version, scope.schema_url]);
+        words.push(format!("{own:?} {:?} {:?}", attributes(scope.attrs), batch.bytes(scope.own)));
+        for metric in batch.metrics(scope) {
+            let own = texts(&[metric.name, metric.description, metric.unit]);
+            let MetricRow { kind, temporality, monotonic, data, .. } = *metric;
+            words.push(format!("{own:?} {kind:?} {temporality} {monotonic} {:?}", batch.bytes(data)));
+            for point in batch.points(metric) {
+                let PointRow { time, start, value, flags, identity, home, .. } = *point;
+                let own = (time, start, value, flags, identity, batch.bytes(point.raw));
+                let home = &batch.resources()[home as usize];
+                words.push(format!("{own:?} {:?} {:?}", attributes(point.attrs), attributes(home.attrs)));
+            }
+        }
+    }
+    words
+}
+
+#[test]
+fn a_scope_that_repeats_the_one_before_but_for_times_and_values_is_not_read_again() {
+    let mut later = process(8, "b");
+    if let Some(metric::Data::Sum(sum)) = &mut later.scope_metrics[0].metrics[0].data {
+        (sum.data_points[1].time_unix_nano, sum.data_points[1].start_time_unix_nano) = (10, 6);
+        sum.data_points[1].value = Some(number_data_point::Value::AsDouble(-7.0));
+    }
+    let batch = parse(&request(vec![process(7, "nginx"), later]));
+    let twins: Vec<bool> = batch.scopes.iter().map(|scope| scope.touched.is_twin()).collect();
+    assert_eq!(twins, [false, true]);
+    let point = &batch.points(&batch.metrics(&batch.scopes[1])[0])[1];
+    assert_eq!((point.time, point.start, point.value), (10, 6, Number::Double(-7.0)));
+    assert_eq!((batch.inputs(point), point.home), (Inputs::One(5), 1));
+}
+
+proptest! {
+    #[test]
+    fn what_stood_before_changes_nothing_of_how_a_resource_is_read(at in 0_usize..2000, to in any::<u8>()) {
+        let mut alone = request(vec![process(8, "b")]).encode_to_vec();
+        let at = at % alone.len();
+        alone[at] = to;
+        let before = request(vec![process(6, "redis"), process(7, "nginx")]).encode_to_vec();
+        let together = Batch::parse([before, alone.clone()].concat().into());
+        match (Batch::parse(alone.into()), together) {
+            (Ok(mut alone), Ok(mut together)) => {
+                alone.identify();
+                together.identify();
+                let words = |batch: &Batch, skipped: usize| -> Vec<_> {
+                    batch.resources().iter().skip(skipped).map(|row| rows_in_words(batch, row)).collect()
+                };
+                prop_assert_eq!(words(&alone, 0), words(&together, 2));
+            }
+            (alone, together) => prop_assert_eq!(alone.err().map(|e| e.what), together.err().map(|e| e.what)),
+        }
+    }
+}
+
 /// The vectors were derived by `proto/testdata/identity_v1.py`, which shares no code with this crate.
 #[test]
 fn identities_are_those_of_the_golden_vectors() {
