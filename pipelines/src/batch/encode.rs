@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::Batch;
 use super::backward::{Backward, Counter, Output};
+use super::data::write;
 use super::parse::varint_len;
 use super::rows::{
     AttrRow, Cell, MIXED, MetricKind, MetricRow, Number, PointRow, ResourceRow, ScopeRow, Touched,
@@ -22,6 +23,15 @@ pub enum Keep<'a> {
     All,
     /// Points of those input resources for which this holds, by index of the input resource.
     Homes(&'a [bool]),
+}
+
+impl Keep<'_> {
+    fn keeps(self, home: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Homes(homes) => homes.get(home as usize).copied().unwrap_or(false),
+        }
+    }
 }
 
 /// A batch on the wire.
@@ -40,9 +50,37 @@ impl Batch {
         if matches!(keep, Keep::All) && !self.changed {
             return Encoded { bytes: self.source.clone(), points: self.point_count() as u64 };
         }
+        if let Some(whole) = self.encode_whole(keep) {
+            return whole;
+        }
         let mut writer = Writer::new(self, keep, Backward::with_capacity(self.room(keep)));
         writer.request();
         Encoded { bytes: writer.out.into_bytes(), points: writer.points }
+    }
+
+    /// Writes the batch if every resource that is kept is as it was received: one after the other, from the front, in a
+    /// buffer that need not be filled first.
+    fn encode_whole(&self, keep: Keep<'_>) -> Option<Encoded> {
+        let as_received = |row: &ResourceRow| {
+            !row.touched.any() && !row.raw.is_none() && !row.raw.is_scratch() && row.home != MIXED
+        };
+        if !self.resources.iter().all(as_received) {
+            return None;
+        }
+        let kept = || self.resources.iter().filter(|row| keep.keeps(row.home));
+        let mut bytes =
+            Vec::with_capacity(kept().map(|row| 1 + varint_len(row.raw.len() as u64) + row.raw.len()).sum());
+        let mut points = 0;
+        for row in kept() {
+            write::message(&mut bytes, 1, self.bytes(row.raw));
+            points += self.count(row);
+        }
+        Some(Encoded { bytes: bytes.into(), points })
+    }
+
+    fn count(&self, row: &ResourceRow) -> u64 {
+        let metrics = self.scopes(row).iter().flat_map(|scope| self.metrics(scope));
+        metrics.map(|metric| metric.points.len() as u64).sum()
     }
 
     /// About how many bytes there will be: what was received of the resources that are written, and something for what
@@ -53,11 +91,7 @@ impl Batch {
             if row.raw.is_none() || row.home == MIXED {
                 return self.source.len() + 64;
             }
-            let kept = match keep {
-                Keep::All => true,
-                Keep::Homes(homes) => homes.get(row.home as usize).copied().unwrap_or(false),
-            };
-            if kept {
+            if keep.keeps(row.home) {
                 let more = if row.touched.any() { row.raw.len() / 8 + 64 } else { 8 };
                 room += row.raw.len() + more;
             }
@@ -148,19 +182,12 @@ impl<'a, O: Output> Writer<'a, O> {
         Self { batch, keep, out, points: 0, pieces: Vec::new() }
     }
 
-    fn keeps(&self, home: u32) -> bool {
-        match self.keep {
-            Keep::All => true,
-            Keep::Homes(homes) => homes.get(home as usize).copied().unwrap_or(false),
-        }
-    }
-
     fn request(&mut self) {
         for row in self.batch.resources().iter().rev() {
             let pick = row.home == MIXED && matches!(self.keep, Keep::Homes(_));
             if pick {
                 self.mixed_resource(row);
-            } else if self.keeps(row.home) {
+            } else if self.keep.keeps(row.home) {
                 self.resource(row, false);
             }
         }
@@ -175,7 +202,7 @@ impl<'a, O: Output> Writer<'a, O> {
 
     fn keeps_some(&self, scope: &ScopeRow) -> bool {
         let mut points = self.batch.metrics(scope).iter().flat_map(|metric| self.batch.points(metric));
-        points.any(|point| self.keeps(point.home))
+        points.any(|point| self.keep.keeps(point.home))
     }
 
     fn resource(&mut self, row: &ResourceRow, pick: bool) {
@@ -192,15 +219,10 @@ impl<'a, O: Output> Writer<'a, O> {
             }
             self.resource_own(row);
         } else {
-            self.points += self.count(row);
+            self.points += self.batch.count(row);
             self.span(row.raw);
         }
         self.out.close(1, end);
-    }
-
-    fn count(&self, row: &ResourceRow) -> u64 {
-        let metrics = self.batch.scopes(row).iter().flat_map(|scope| self.batch.metrics(scope));
-        metrics.map(|metric| metric.points.len() as u64).sum()
     }
 
     /// The `Resource` or `InstrumentationScope` message of a row that is encoded again.
@@ -249,7 +271,7 @@ impl<'a, O: Output> Writer<'a, O> {
     }
 
     fn metric(&mut self, row: &MetricRow, pick: bool) {
-        if pick && !self.batch.points(row).iter().any(|point| self.keeps(point.home)) {
+        if pick && !self.batch.points(row).iter().any(|point| self.keep.keeps(point.home)) {
             return;
         }
         let end = self.out.written();
@@ -293,7 +315,7 @@ impl<'a, O: Output> Writer<'a, O> {
             self.out.put(&[2 << 3, row.temporality]);
         }
         for point in self.batch.points(row).iter().rev() {
-            if !pick || self.keeps(point.home) {
+            if !pick || self.keep.keeps(point.home) {
                 self.point(point, row.kind);
                 self.points += 1;
             }

@@ -21,6 +21,7 @@
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Batch;
+use super::data::write;
 use super::parse::{each, read_key_value, read_value};
 use super::rows::{AttrRow, Cell, MetricRow, ScopeRow};
 use super::span::{Rows, Span};
@@ -240,7 +241,7 @@ fn canonical_key_value(batch: &Batch, attr: &AttrRow, out: &mut Vec<u8>) {
 }
 
 fn key_value(key: &[u8], out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
-    framed(out, 1, |out| out.extend_from_slice(key));
+    write::message(out, 1, key);
     framed(out, 2, value);
 }
 
@@ -248,17 +249,17 @@ fn key_value(key: &[u8], out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
 fn put_value<'a>(buf: &[u8], value: Cell, read: &dyn Fn(Span) -> &'a [u8], out: &mut Vec<u8>) {
     match value {
         Cell::Empty => {}
-        Cell::Text(span) => framed(out, 1, |out| out.extend_from_slice(read(span))),
+        Cell::Text(span) => write::message(out, 1, read(span)),
         Cell::Bool(bit) => out.extend_from_slice(&[2 << 3, u8::from(bit)]),
         Cell::Int(number) => {
             out.push(3 << 3);
-            put_varint(out, number as u64);
+            write::varint(out, number as u64);
         }
         Cell::Double(number) => {
             out.push(4 << 3 | 1);
             out.extend_from_slice(&number.to_bits().to_le_bytes());
         }
-        Cell::Bytes(span) => framed(out, 7, |out| out.extend_from_slice(read(span))),
+        Cell::Bytes(span) => write::message(out, 7, read(span)),
         Cell::List(span) => framed(out, 5, |out| put_items(buf, span, false, out)),
         Cell::Map(span) => framed(out, 6, |out| put_items(buf, span, true, out)),
     }
@@ -285,22 +286,12 @@ fn put_items(buf: &[u8], list: Span, map: bool, out: &mut Vec<u8>) {
         items.sort_unstable();
     }
     for item in items {
-        framed(out, 1, |out| out.extend_from_slice(&item));
+        write::message(out, 1, &item);
     }
 }
 
-fn framed(out: &mut Vec<u8>, field: u8, body: impl FnOnce(&mut Vec<u8>)) {
+fn framed(out: &mut Vec<u8>, field: u32, body: impl FnOnce(&mut Vec<u8>)) {
     let mut inner = Vec::new();
     body(&mut inner);
-    out.push(field << 3 | 2);
-    put_varint(out, inner.len() as u64);
-    out.extend_from_slice(&inner);
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+    write::message(out, field, &inner);
 }

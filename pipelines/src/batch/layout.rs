@@ -9,7 +9,7 @@ use super::rows::{MetricRow, Origin, PointRow};
 use super::span::{Rows, Span};
 
 /// How many bytes are compared at once.
-const CHUNK: usize = 64;
+const CHUNK: usize = 256;
 
 /// What is known of the scope that was read last.
 #[derive(Clone, Debug, Default)]

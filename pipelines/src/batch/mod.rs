@@ -47,6 +47,7 @@ pub(crate) use grow::{NewMetric, NewPoint};
 pub(crate) use parse::varint_len;
 pub(crate) use remembered::Source;
 pub(crate) use rewrite::AttributeList;
+pub(crate) use sieve::Sieve;
 pub(crate) use wire::{Field as WireField, Reader, Wire};
 
 use bytes::Bytes;

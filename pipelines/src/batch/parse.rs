@@ -98,36 +98,42 @@ impl Parser<'_> {
         Ok(())
     }
 
-    pub(super) fn resource_metrics(&mut self, raw: Span) -> Result<(), Malformed> {
-        self.row(raw.start())?;
-        let mut own = Span::NONE;
-        let mut schema_url = Span::NONE;
-        let mut plain = true;
+    fn resource_metrics(&mut self, raw: Span) -> Result<(), Malformed> {
+        let mut row = self.resource(raw)?;
+        self.resource_attributes(&mut row)?;
+        row.scopes = self.scopes(raw)?;
+        self.batch.resources.push(row);
+        Ok(())
+    }
+
+    /// All of a resource but its attributes and scopes.
+    pub(super) fn resource(&mut self, raw: Span) -> Result<ResourceRow, Malformed> {
+        let (mut own, mut schema_url, mut plain) = (Span::NONE, Span::NONE, true);
         let mut fields = Reader::new(self.buf, raw);
-        let first_scope = self.batch.scopes.len() as u32;
         while let Some(field) = fields.next()? {
             match field.number {
                 1 => own = once(own, field.message()?)?,
-                2 => self.scope_metrics(field.message()?)?,
+                2 => {}
                 3 => schema_url = self.text(field.message()?)?,
                 _ => plain = false,
             }
         }
-        let attrs = self.attributes(own, 1)?;
-        let home = self.batch.resources.len() as u32;
-        let scopes = Rows { start: first_scope, end: self.batch.scopes.len() as u32 };
-        let touched = Touched::received(plain);
-        self.batch.resources.push(ResourceRow {
-            raw,
-            own,
-            touched,
-            digest: 0,
-            attrs,
-            schema_url,
-            scopes,
-            home,
-        });
+        let (attrs, scopes) = (Rows::default(), Rows::default());
+        let (touched, home) = (Touched::received(plain), self.batch.resources.len() as u32);
+        Ok(ResourceRow { raw, own, touched, digest: 0, attrs, schema_url, scopes, home })
+    }
+
+    pub(super) fn resource_attributes(&mut self, row: &mut ResourceRow) -> Result<(), Malformed> {
+        self.row(row.raw.start())?;
+        row.attrs = self.attributes(row.own, 1)?;
         Ok(())
+    }
+
+    /// The scopes of a resource.
+    pub(super) fn scopes(&mut self, resource: Span) -> Result<Rows, Malformed> {
+        let start = self.batch.scopes.len() as u32;
+        messages(self.buf, resource, |scope| self.scope_metrics(scope))?;
+        Ok(Rows { start, end: self.batch.scopes.len() as u32 })
     }
 
     fn scope_metrics(&mut self, raw: Span) -> Result<(), Malformed> {
@@ -450,11 +456,16 @@ pub(super) fn read_plain(buf: &[u8], raw: Span) -> Option<AttrRow> {
     let (key, rest) = rest.split_at_checked(usize::from(key_len))?;
     let (&[0x12, any_len, kind], value) = rest.split_first_chunk::<3>()? else { return None };
     // Tag and length of the value's field stand within the announced length.
-    if !key.is_ascii() || key_len > 0x7f || any_len > 0x7f || usize::from(any_len) != value.len() + 1 {
+    if usize::from(any_len) != value.len() + 1 {
+        return None;
+    }
+    // Where the whole is ASCII, so are its texts, and its lengths are below 128.
+    let ascii = bytes.is_ascii();
+    if !ascii && (kind != 0x18 || !key.is_ascii() || key_len > 0x7f || any_len > 0x7f) {
         return None;
     }
     let value = match (kind, value) {
-        (0x0a, [len, text @ ..]) if usize::from(*len) == text.len() && text.is_ascii() => {
+        (0x0a, [len, text @ ..]) if usize::from(*len) == text.len() => {
             Cell::Text(Span::received(raw.end() - text.len(), text.len()))
         }
         (0x18, [number]) if *number < 0x80 => Cell::Int(i64::from(*number)),
@@ -537,6 +548,24 @@ pub(super) fn read_value(buf: &[u8], any: Span, depth: u32) -> Result<Cell, Malf
         };
     }
     Ok(value)
+}
+
+/// Visits what stands in field 2: scopes of a resource, metrics of a scope.
+pub(super) fn messages(
+    buf: &[u8],
+    of: Span,
+    mut visit: impl FnMut(Span) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut fields = Reader::new(buf, of);
+    loop {
+        while let Some(message) = fields.framed(2 << 3 | 2) {
+            visit(message)?;
+        }
+        let Some(field) = fields.next()? else { return Ok(()) };
+        if field.number == 2 {
+            visit(field.message()?)?;
+        }
+    }
 }
 
 /// Visits what a list or map repeats in field 1.

@@ -4,36 +4,40 @@
 //! in them is read. Where most of a request is dropped by what its resources are, this is most of the work saved.
 
 use bytes::Bytes;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use super::Batch;
-use super::parse::{Parser, once, parse_into, rows_of};
-use super::rows::{MetricKind, ResourceRow, Touched};
-use super::span::{Rows, Span};
+use super::parse::{Parser, messages, parse_into, rows_of};
+use super::rows::{MetricKind, ResourceRow};
+use super::span::Span;
 use super::wire::{Malformed, Reader};
 
+/// Decides what is dropped.
+pub(crate) trait Sieve {
+    /// Whether what it decides of a resource holds for every other that is the same but for its scopes.
+    fn remembers(&self) -> bool;
+
+    /// What was decided of a resource with this key: the rule that drops it, if one does.
+    fn known(&mut self, key: u128) -> Option<Option<usize>>;
+
+    /// The rule that drops a resource, if one does. Its attributes are indexed, and nothing below it.
+    fn decide(&mut self, key: Option<u128>, batch: &Batch, resource: usize) -> Option<usize>;
+
+    /// A rule has dropped so many points.
+    fn dropped(&mut self, rule: usize, points: u64);
+}
+
 impl Batch {
-    /// Like [`Batch::reparse`], but of a resource for which `drops` names a reason nothing stays but its points' number,
-    /// which `dropped` is told with the reason. `drops` is asked when the resource's attributes are indexed, and
-    /// nothing below it.
-    pub(crate) fn reparse_without(
-        &mut self,
-        source: Bytes,
-        mut drops: impl FnMut(&Self, usize) -> Option<usize>,
-        mut dropped: impl FnMut(usize, u64),
-    ) -> Result<(), Malformed> {
+    /// Like [`Batch::reparse`], but of a resource that is dropped nothing stays but its points' number.
+    pub(crate) fn reparse_through(&mut self, source: Bytes, sieve: &mut impl Sieve) -> Result<(), Malformed> {
         self.clear();
         self.source = source;
         let rows = rows_of(self);
         let parsed = parse_into(self, rows, |parser| {
             let mut fields = Reader::new(parser.buf, Span::received(0, parser.buf.len()));
             while let Some(field) = fields.next()? {
-                if field.number != 1 {
-                    continue;
-                }
-                let raw = field.message()?;
-                match parser.sieve(raw, &mut drops)? {
-                    Some(reason) => dropped(reason, parser.skim(raw)?),
-                    None => parser.resource_metrics(raw)?,
+                if field.number == 1 {
+                    parser.sifted(field.message()?, sieve)?;
                 }
             }
             Ok(())
@@ -46,34 +50,44 @@ impl Batch {
 }
 
 impl Parser<'_> {
-    /// Why a resource is dropped, if it is. No row of it stays.
-    fn sieve(
-        &mut self,
-        raw: Span,
-        drops: &mut impl FnMut(&Batch, usize) -> Option<usize>,
-    ) -> Result<Option<usize>, Malformed> {
-        let (mut own, mut schema_url) = (Span::NONE, Span::NONE);
-        let mut fields = Reader::new(self.buf, raw);
-        while let Some(field) = fields.next()? {
-            match field.number {
-                1 => own = once(own, field.message()?)?,
-                3 => schema_url = self.text(field.message()?)?,
-                _ => {}
-            }
+    /// Indexes a resource, unless it is dropped: then no row of it stays.
+    fn sifted(&mut self, raw: Span, sieve: &mut impl Sieve) -> Result<(), Malformed> {
+        let mut row = self.resource(raw)?;
+        let key = sieve.remembers().then(|| self.key(&row));
+        let known = key.and_then(|key| sieve.known(key));
+        if let Some(Some(rule)) = known {
+            return self.drop_resource(raw, rule, sieve);
         }
         let (rows_left, attrs_before) = (self.rows_left, self.batch.attrs.len());
-        let attrs = self.attributes(own, 1)?;
-        let (touched, scopes) = (Touched::default(), Rows::default());
+        self.resource_attributes(&mut row)?;
         let index = self.batch.resources.len();
-        let home = index as u32;
-        let row = ResourceRow { raw, own, touched, digest: 0, attrs, schema_url, scopes, home };
+        if known.is_none() {
+            self.batch.resources.push(row);
+            let rule = sieve.decide(key, self.batch, index);
+            // What is below it has this index as its home: the next to be added.
+            self.batch.resources.truncate(index);
+            if let Some(rule) = rule {
+                self.batch.attrs.truncate(attrs_before);
+                self.rows_left = rows_left;
+                return self.drop_resource(raw, rule, sieve);
+            }
+        }
+        row.scopes = self.scopes(raw)?;
         self.batch.resources.push(row);
-        let reason = drops(self.batch, index);
-        self.batch.resources.truncate(index);
-        self.batch.attrs.truncate(attrs_before);
-        self.batch.changed |= reason.is_some();
-        self.rows_left = rows_left;
-        Ok(reason)
+        Ok(())
+    }
+
+    /// The same for resources that are the same but for their scopes.
+    fn key(&self, row: &ResourceRow) -> u128 {
+        let bytes = |span: Span| if span.is_empty() { &[][..] } else { &self.buf[span.start()..span.end()] };
+        let seed = if row.schema_url.is_empty() { 0 } else { xxh3_64(bytes(row.schema_url)) };
+        xxh3_128_with_seed(bytes(row.own), seed)
+    }
+
+    fn drop_resource(&mut self, raw: Span, rule: usize, sieve: &mut impl Sieve) -> Result<(), Malformed> {
+        self.batch.changed = true;
+        sieve.dropped(rule, self.skim(raw)?);
+        Ok(())
     }
 
     /// How many points a resource has.
@@ -117,23 +131,5 @@ fn skim_data(buf: &[u8], data: Span) -> Result<u64, Malformed> {
         }
         let Some(field) = fields.next()? else { return Ok(points) };
         points += u64::from(field.number == 1);
-    }
-}
-
-/// Calls `each` with what stands in field 2: scopes of a resource, metrics of a scope.
-fn messages(
-    buf: &[u8],
-    of: Span,
-    mut each: impl FnMut(Span) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
-    let mut fields = Reader::new(buf, of);
-    loop {
-        while let Some(message) = fields.framed(2 << 3 | 2) {
-            each(message)?;
-        }
-        let Some(field) = fields.next()? else { return Ok(()) };
-        if field.number == 2 {
-            each(field.message()?)?;
-        }
     }
 }

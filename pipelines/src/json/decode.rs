@@ -7,6 +7,7 @@ use super::NotOtlp;
 use super::lex::{Json, Next};
 use super::scalar::{self, whole};
 use super::schema::{Field, Kind, Message, Presence};
+use crate::batch::data::write;
 
 /// Reads a request.
 pub(super) fn request(message: &'static Message, json: &[u8], limit: usize) -> Result<Vec<u8>, NotOtlp> {
@@ -56,7 +57,10 @@ impl Decoder {
             match field.kind {
                 Kind::Double => self.out.extend(scalar::double(json)?.to_bits().to_le_bytes()),
                 Kind::Fixed64 => self.out.extend(unsigned(json)?.to_le_bytes()),
-                _ => varint(unsigned(json)?, &mut self.out),
+                _ => {
+                    let value = unsigned(json)?;
+                    write::varint(&mut self.out, value);
+                }
             }
             self.within(json)
         })?;
@@ -92,12 +96,12 @@ impl Decoder {
             Kind::Int64 => self.varint(number, signed(json)? as u64, implicit),
             Kind::Sint32 => {
                 let value = whole(json, i32::MIN.into(), i32::MAX.into())? as i32;
-                self.varint(number, u64::from(((value << 1) ^ (value >> 31)) as u32), implicit);
+                self.varint(number, write::zigzag(value), implicit);
             }
             Kind::Fixed32 => {
                 let value = whole(json, 0, u32::MAX.into())? as u32;
                 if value != 0 || !implicit {
-                    varint(u64::from(number << 3 | 5), &mut self.out);
+                    write::varint(&mut self.out, u64::from(number << 3 | 5));
                     self.out.extend(value.to_le_bytes());
                 }
             }
@@ -118,8 +122,8 @@ impl Decoder {
     /// Puts a tag and a length before what was written since `start`.
     fn wrap(&mut self, number: u32, start: usize) {
         let end = self.out.len();
-        varint(u64::from(number << 3 | 2), &mut self.out);
-        varint((end - start) as u64, &mut self.out);
+        write::varint(&mut self.out, u64::from(number << 3 | 2));
+        write::varint(&mut self.out, (end - start) as u64);
         let head = self.out.len() - end;
         self.out[start..].rotate_right(head);
     }
@@ -128,22 +132,19 @@ impl Decoder {
         if implicit && bytes.is_empty() {
             return;
         }
-        varint(u64::from(number << 3 | 2), &mut self.out);
-        varint(bytes.len() as u64, &mut self.out);
-        self.out.extend(bytes);
+        write::message(&mut self.out, number, bytes);
     }
 
     fn varint(&mut self, number: u32, value: u64, implicit: bool) {
         if value != 0 || !implicit {
-            varint(u64::from(number << 3), &mut self.out);
-            varint(value, &mut self.out);
+            write::varint(&mut self.out, u64::from(number << 3));
+            write::varint(&mut self.out, value);
         }
     }
 
     fn fixed64(&mut self, number: u32, bits: u64, implicit: bool) {
         if bits != 0 || !implicit {
-            varint(u64::from(number << 3 | 1), &mut self.out);
-            self.out.extend(bits.to_le_bytes());
+            write::fixed(&mut self.out, number, bits);
         }
     }
 }
@@ -154,12 +155,4 @@ fn unsigned(json: &mut Json<'_>) -> Result<u64, NotOtlp> {
 
 fn signed(json: &mut Json<'_>) -> Result<i64, NotOtlp> {
     whole(json, i64::MIN.into(), i64::MAX.into()).map(|value| value as i64)
-}
-
-fn varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }

@@ -58,6 +58,16 @@ impl Argument {
             _ => Level::Constant,
         }
     }
+
+    fn asks_clock(&self) -> bool {
+        match self {
+            Self::Expr(expr) => expr.asks_clock(),
+            Self::Exprs(exprs) => exprs.iter().any(Expr::asks_clock),
+            Self::Target(target) => target.keys.iter().any(Key::asks_clock),
+            Self::Function(signature) => signature.clock,
+            _ => false,
+        }
+    }
 }
 
 impl Call {
@@ -65,6 +75,11 @@ impl Call {
     pub(super) fn level(&self) -> Level {
         let arguments = widest(self.arguments.iter().flatten().map(Argument::level));
         self.signature.reads.max(arguments)
+    }
+
+    /// Whether what it gives depends on the time.
+    pub(super) fn asks_clock(&self) -> bool {
+        self.signature.clock || self.arguments.iter().flatten().any(Argument::asks_clock)
     }
 
     /// The result of a converter.

@@ -52,6 +52,11 @@ impl Condition {
         self.level
     }
 
+    /// Whether what it says of a row depends on the time.
+    pub(crate) fn asks_clock(&self) -> bool {
+        self.predicate.asks_clock()
+    }
+
     /// How often its gate has to be evaluated, if it has one: what must hold before anything below the metric is read.
     pub(crate) fn gate(&self) -> Option<Level> {
         self.gate.map(|(_, level)| level)

@@ -85,6 +85,17 @@ impl Predicate {
             Self::Holds(expr) => expr.level(),
         }
     }
+
+    /// Whether it depends on the time.
+    pub(super) fn asks_clock(&self) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            Self::Not(inner) => inner.asks_clock(),
+            Self::And(operands) | Self::Or(operands) => operands.iter().any(Self::asks_clock),
+            Self::Compare(left, _, right) => left.asks_clock() || right.asks_clock(),
+            Self::Holds(expr) => expr.asks_clock(),
+        }
+    }
 }
 
 impl Expr {
@@ -111,6 +122,18 @@ impl Expr {
             _ => Level::Constant,
         }
     }
+
+    pub(super) fn asks_clock(&self) -> bool {
+        match self {
+            Self::Field(_, keys) => keys.iter().any(Key::asks_clock),
+            Self::List(items) => items.iter().any(Self::asks_clock),
+            Self::Map(entries) => entries.iter().any(|(_, value)| value.asks_clock()),
+            Self::Call(call, keys) => call.asks_clock() || keys.iter().any(Key::asks_clock),
+            Self::Negation(inner) => inner.asks_clock(),
+            Self::Math(left, _, right) => left.asks_clock() || right.asks_clock(),
+            _ => false,
+        }
+    }
 }
 
 impl Key {
@@ -119,6 +142,10 @@ impl Key {
             Self::Text(_) | Self::Index(_) => Level::Constant,
             Self::Computed(expr) => expr.level(),
         }
+    }
+
+    pub(super) fn asks_clock(&self) -> bool {
+        matches!(self, Self::Computed(expr) if expr.asks_clock())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Attribute values that a config holds, encoded once.
 
+use crate::batch::data::write::{message, varint};
 use crate::batch::{Cell, Span};
 use crate::yaml::{Kind, Node, Problem};
 
@@ -84,18 +85,4 @@ impl Constant {
         }
         encoded
     }
-}
-
-fn message(out: &mut Vec<u8>, field: u8, content: &[u8]) {
-    out.push(field << 3 | 2);
-    varint(out, content.len() as u64);
-    out.extend_from_slice(content);
-}
-
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }

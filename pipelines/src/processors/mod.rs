@@ -23,6 +23,7 @@ mod priority;
 mod resource;
 mod rollup;
 mod selection;
+mod sieve;
 mod state;
 mod table;
 mod topk;

@@ -9,12 +9,15 @@ use crate::ottl::Failure;
 
 use super::Processor;
 use super::account::{RuleAccount, Tallies, Tally};
+use super::sieve::{Answers, Sieve};
 use super::state::{Flush, Kept, State, Turn};
 
 /// A pipeline that processes batches, one at a time, and lets time pass between them.
 #[derive(Debug)]
 pub struct Pipeline {
     stages: Vec<Running>,
+    /// What the first stage has decided of resources, where it is asked about them alone.
+    answers: Answers,
 }
 
 /// A stage and what it has gathered.
@@ -85,7 +88,7 @@ impl Pipeline {
             state: stage.processor.start(start),
             processor: stage.processor.clone(),
         });
-        Self { stages: stages.collect() }
+        Self { stages: stages.collect(), answers: Answers::default() }
     }
 
     /// Reads and processes a request, where nobody else asks about its input: `batch` becomes what leaves the last
@@ -110,6 +113,12 @@ impl Pipeline {
         Ok((points, run(&mut self.stages, &Batch::default(), batch, now)))
     }
 
+    /// Of how many resources it remembers what the first stage decided.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.answers.len()
+    }
+
     fn read(&mut self, source: Bytes, now: u64, input: &mut Batch) -> Result<u64, Malformed> {
         let first = self.stages.first_mut().map(|first| (&first.processor, &mut first.tallies));
         let Some((filter, tallies)) =
@@ -118,14 +127,9 @@ impl Pipeline {
             input.reparse(source)?;
             return Ok(input.point_count() as u64);
         };
-        let mut counts = vec![0; tallies.len()];
-        input.reparse_without(
-            source,
-            |batch, resource| filter.drops_resource(batch, resource, now),
-            |rule, points| counts[rule] += points,
-        )?;
-        tallies.iter_mut().zip(&counts).for_each(|(tally, points)| tally.drop_points(*points));
-        Ok(input.point_count() as u64 + counts.iter().sum::<u64>())
+        let mut sieve = Sieve::new(filter, &mut self.answers, now);
+        input.reparse_through(source, &mut sieve)?;
+        Ok(input.point_count() as u64 + sieve.settle(tallies))
     }
 
     /// Processes a batch: `out` becomes what leaves the last stage. `now` is the time in nanoseconds since

@@ -14,6 +14,7 @@ use crate::batch::{Inputs, Keep, MIXED};
 use crate::config::CollectorFile;
 
 mod account;
+mod alone;
 
 pub(super) fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });

@@ -25,7 +25,8 @@ pub(super) const TABLE: &[Signature] = &[
         ],
         time,
     )
-    .prepared(prepare_time),
+    .prepared(prepare_time)
+    .by_the_clock(),
     converter("FormatTime", &[needs("time", Takes::Time), needs("format", Takes::FixedText)], |args| {
         match &args.call.prepared {
             Prepared::Times(format) => Ok(Val::text(format.write(args.time(0)?))),
@@ -41,7 +42,7 @@ pub(super) const TABLE: &[Signature] = &[
         let at = i128::from(args.integer(0)?) * 1_000_000_000 + i128::from(nanoseconds);
         Ok(Val::Time(Moment { at, offset: 0 }))
     }),
-    converter("Now", &[], |args| Ok(Val::Time(Moment { at: args.row.now.into(), offset: 0 }))),
+    converter("Now", &[], |args| Ok(Val::Time(Moment { at: args.row.now.into(), offset: 0 }))).by_the_clock(),
     converter("UnixSeconds", TIME, |args| since_1970(args, 1_000_000_000)),
     converter("UnixMilli", TIME, |args| since_1970(args, 1_000_000)),
     converter("UnixMicro", TIME, |args| since_1970(args, 1_000)),

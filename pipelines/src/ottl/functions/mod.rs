@@ -160,6 +160,8 @@ pub(super) struct Signature {
     pub known: Known,
     /// What it reads by itself, apart from its arguments.
     pub reads: Level,
+    /// Whether what it gives depends on the time.
+    pub clock: bool,
 }
 
 impl Signature {
@@ -186,6 +188,7 @@ const fn converter(
         prepare: nothing,
         known: Known::Everywhere,
         reads: Level::Constant,
+        clock: false,
     }
 }
 
@@ -202,6 +205,7 @@ pub(super) const fn editor(
         prepare: nothing,
         known: Known::Everywhere,
         reads: Level::Constant,
+        clock: false,
     }
 }
 
@@ -216,6 +220,10 @@ impl Signature {
 
     const fn reads(self, reads: Level) -> Self {
         Self { reads, ..self }
+    }
+
+    const fn by_the_clock(self) -> Self {
+        Self { clock: true, ..self }
     }
 }
 

@@ -58,6 +58,11 @@ impl Filter {
         self.passes.first()?.drops_resource(batch, resource, now)
     }
 
+    /// Whether it drops a resource, or does not, whatever the time.
+    pub(super) fn decides_for_good(&self) -> bool {
+        self.passes.first().is_some_and(|pass| !pass.asks_clock())
+    }
+
     /// Filters the batch. An error names the rule that failed, where errors are to be propagated.
     pub(super) fn run(&self, batch: &mut Batch, now: u64, mut tallies: Tallies<'_>) -> Result<(), Failed> {
         let mut first = 0;

@@ -58,6 +58,11 @@ impl Pass {
         })
     }
 
+    /// Whether what a rule says of a row depends on the time.
+    pub(super) fn asks_clock(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule, Rule::Condition(condition) if condition.asks_clock()))
+    }
+
     /// The first rule that drops a resource, if none before it fails.
     pub(super) fn drops_resource(&self, batch: &Batch, resource: usize, now: u64) -> Option<usize> {
         let row = Row {
