@@ -12,7 +12,7 @@ use crate::delivery::DeliveryReport;
 use crate::distribution::DistributionReport;
 use crate::fate::{Fate, Record};
 use crate::label::Label;
-use crate::lens::{LensFunction, Members};
+use crate::lens::{LensFunction, Members, Totals};
 use crate::{Price, RuleReport, Settings, Summary, Variant, Volume};
 
 /// What both variants made of the same input.
@@ -348,8 +348,13 @@ pub(crate) fn saved(baseline: u64, candidate: u64) -> Option<f64> {
 
 /// Counts by metric and, where asked, by executable.
 fn named(summary: &Summary, by_executable: bool, belongs: impl Fn(&Record) -> bool) -> Vec<NamedCount> {
-    let records = summary.fates.records.values().filter(|record| belongs(record));
-    count_by_name(records.map(|record| &*record.label), by_executable)
+    count_by_name(labels(summary, belongs), by_executable)
+}
+
+/// The names of the input series of such fates.
+fn labels(summary: &Summary, belongs: impl Fn(&Record) -> bool) -> impl Iterator<Item = &Label> {
+    let records = summary.fates.records.iter().filter(move |(.., record)| belongs(record));
+    records.map(|(_, label, _)| &**label)
 }
 
 /// Counts series by metric and, where asked, by executable, heaviest first, at most 50 rows.
@@ -382,8 +387,7 @@ pub(crate) fn count_by_name<'a>(
 }
 
 fn samples(summary: &Summary, belongs: impl Fn(&Record) -> bool) -> Vec<SeriesSample> {
-    let records = summary.fates.records.values().filter(|record| belongs(record));
-    let mut samples: Vec<_> = records.map(|record| SeriesSample::of(&record.label)).collect();
+    let mut samples: Vec<_> = labels(summary, belongs).map(SeriesSample::of).collect();
     samples.sort_unstable();
     samples.truncate(10);
     samples
@@ -399,8 +403,7 @@ fn collisions(summary: &Summary) -> Vec<Collision> {
 
 fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {
     let seconds = summary.nanos as f64 / 1e9;
-    let report = |(place, lens): (usize, &crate::Lens)| {
-        let totals = summary.lenses.totals(place as u16);
+    let report = |(place, (lens, totals)): (usize, (&crate::Lens, Totals))| {
         let figures =
             |of: &[Members; 2]| of.each_ref().map(|members| members.come_to(lens.function, seconds));
         let error = |group: &str, [baseline, candidate]: [f64; 2]| {
@@ -425,7 +428,8 @@ fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {
             truncated: summary.lenses.truncated || summary.lenses.beyond.contains(&(place as u16)),
         }
     };
-    settings.lenses.iter().enumerate().map(report).collect()
+    let totals = summary.lenses.totals(&settings.lenses);
+    settings.lenses.iter().zip(totals).enumerate().map(report).collect()
 }
 
 fn distributions(summary: &Summary, settings: &Settings) -> Vec<DistributionReport> {

@@ -2,34 +2,41 @@
 
 use drift::{BOUND, Count, SeriesSet};
 
-use crate::rows::Rows;
+use crate::rows::{Rows, Said};
 
 /// The first [`BOUND`] listed, the rest in a set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Distinct {
-    listed: Rows<()>,
+    listed: Rows<(), Seen>,
     beyond: SeriesSet,
+}
+
+/// Whether a series was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Seen(pub bool);
+
+impl Said for Seen {
+    fn is_there(&self) -> bool {
+        self.0
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.0 |= other.0;
+    }
 }
 
 impl Distinct {
     /// Of series that are listed and of others; none stands twice in the list.
-    pub fn of(listed: impl Iterator<Item = u128>, beyond: SeriesSet) -> Self {
-        let mut all = Self { listed: Rows::default(), beyond };
-        all.list(listed);
+    pub fn of(mut listed: impl Iterator<Item = u128>, beyond: SeriesSet) -> Self {
+        let within = listed.by_ref().take(BOUND).map(|identity| (identity, (), Seen(true)));
+        let mut all = Self { listed: Rows::of(within), beyond };
+        listed.for_each(|identity| all.insert(identity));
         all
     }
 
-    /// Lists series, of which none stands twice, where none were listed before.
-    pub fn list(&mut self, series: impl Iterator<Item = u128>) {
-        let mut listed = Vec::with_capacity(series.size_hint().1.unwrap_or(0).min(BOUND));
-        for identity in series {
-            if listed.len() < BOUND {
-                listed.push((identity, ()));
-            } else {
-                self.beyond.insert(identity);
-            }
-        }
-        self.listed = Rows::of(listed);
+    /// Lists series, where none were listed before.
+    pub fn list(&mut self, listed: Rows<(), Seen>) {
+        self.listed = listed;
     }
 
     /// Adds a series that is not listed.
@@ -39,7 +46,7 @@ impl Distinct {
 
     pub fn merge(&mut self, other: &Self) {
         self.beyond.merge(&other.beyond);
-        self.listed.merge(&other.listed, BOUND, |(), ()| (), |(identity, ())| self.beyond.insert(*identity));
+        self.listed.merge(&other.listed, BOUND, |identity, _| self.beyond.insert(identity));
     }
 
     /// How many; what is listed in one part and not in another counts once.
@@ -53,7 +60,7 @@ impl Distinct {
     /// As one set.
     pub fn all(&self) -> SeriesSet {
         let mut all = self.beyond.clone();
-        self.listed.identities().for_each(|identity| all.insert(identity));
+        self.listed.iter().for_each(|(identity, ..)| all.insert(identity));
         all
     }
 }

@@ -6,7 +6,7 @@ use drift::{BOUND, Count, SeriesSet};
 
 use crate::Variant;
 use crate::label::Label;
-use crate::rows::Rows;
+use crate::rows::{Rows, Said};
 
 /// What became of one series, as bits: several can hold within a window. No bit: lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,9 +21,11 @@ impl Fate {
     pub const MERGED: u8 = 4;
     /// Several descendants of one point.
     pub const SPLIT: u8 = 8;
+    /// Nothing that became of it: it came in.
+    const CAME: u8 = 16;
 
     pub fn is_lost(self) -> bool {
-        self.0 == 0
+        self.0 & !Self::CAME == 0
     }
 
     pub fn has(self, bit: u8) -> bool {
@@ -31,17 +33,36 @@ impl Fate {
     }
 }
 
-/// One input series: its names and its fate in both variants.
-#[derive(Clone, Debug, PartialEq)]
+/// An input series' fate in both variants.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Record {
-    pub label: Arc<Label>,
     pub fates: [Fate; 2],
+}
+
+impl Record {
+    /// Of a series that came in, of which nothing was made yet.
+    pub const CAME: Self = Self { fates: [Fate(Fate::CAME); 2] };
+
+    pub fn mark(&mut self, fates: [u8; 2]) {
+        self.fates[0].0 |= fates[0];
+        self.fates[1].0 |= fates[1];
+    }
+}
+
+impl Said for Record {
+    fn is_there(&self) -> bool {
+        self.fates[0].has(Fate::CAME)
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.mark(other.fates.map(|fate| fate.0));
+    }
 }
 
 /// All input series. The first [`BOUND`] by name, the rest counted in sketches.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fates {
-    pub records: Rows<Record>,
+    pub records: Rows<Arc<Label>, Record>,
     pub beyond: Option<Box<Beyond>>,
 }
 
@@ -53,14 +74,6 @@ pub(crate) struct Beyond {
 }
 
 impl Fates {
-    /// Sets the series that are tracked by name, of which there are none yet; those past the bound are counted.
-    pub fn set(&mut self, mut records: Vec<(u128, Record)>) {
-        for (identity, record) in records.drain(BOUND.min(records.len())..) {
-            self.add_unnamed(identity, record.fates);
-        }
-        self.records = Rows::of(records);
-    }
-
     /// Adds a series that nothing tracks by name.
     pub fn add_unnamed(&mut self, identity: u128, fates: [Fate; 2]) {
         let beyond = self.beyond.get_or_insert_default();
@@ -74,13 +87,7 @@ impl Fates {
 
     pub fn merge(&mut self, other: &Self) {
         let mut unnamed = Vec::new();
-        let join = |mine: &mut Record, theirs: &Record| {
-            mine.fates[0].0 |= theirs.fates[0].0;
-            mine.fates[1].0 |= theirs.fates[1].0;
-        };
-        self.records.merge(&other.records, BOUND, join, |(identity, record)| {
-            unnamed.push((*identity, record.fates));
-        });
+        self.records.merge(&other.records, BOUND, |identity, record| unnamed.push((identity, record.fates)));
         unnamed.into_iter().for_each(|(identity, fates)| self.add_unnamed(identity, fates));
         if let Some(theirs) = &other.beyond {
             let mine = self.beyond.get_or_insert_default();

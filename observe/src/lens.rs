@@ -16,8 +16,9 @@ use pipelines::yaml::{Node, Problem, keep};
 use serde::{Deserialize, Serialize};
 
 use crate::label::{Labels, value_text};
+use crate::rows::Said;
 
-pub(crate) use table::{Found, LensTable, Members};
+pub(crate) use table::{LensTable, Members, Totals};
 
 /// One aggregate: what a metric comes to by an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +143,7 @@ impl Groups {
         beyond.map(|(place, _)| place as u16)
     }
 
-    /// The lenses that a series enters, each with its group there.
+    /// What a series is under lenses, if it enters any.
     pub fn of(
         &mut self,
         labels: &mut Labels,
@@ -150,7 +151,8 @@ impl Groups {
         resource: Rows,
         metric: &MetricRow,
         point: &PointRow,
-    ) -> Vec<(u16, Arc<str>)> {
+        process: impl FnOnce() -> u64,
+    ) -> Option<Arc<Under>> {
         let name = batch.text(metric.name);
         let mut entered = Vec::new();
         for (place, Known { lens, groups, beyond }) in self.lenses.iter_mut().enumerate() {
@@ -169,43 +171,55 @@ impl Groups {
                 entered.push((place as u16, labels.text(OTHER)));
             }
         }
-        entered
+        (!entered.is_empty()).then(|| Arc::new(Under { groups: entered, process: process() }))
     }
 }
 
-/// One output series under its lenses.
-#[derive(Debug)]
-pub(crate) struct LensState {
+/// What never changes of a series under lenses.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Under {
+    /// The lenses that it enters, each with its group there.
     pub groups: Vec<(u16, Arc<str>)>,
     /// The process that it is of, as its output names it.
     pub process: u64,
+}
+
+/// What reduces a series in time.
+#[derive(Debug)]
+pub(crate) struct Reduction {
     counter: Option<Counter>,
     delta: bool,
-    pub value: Reduced,
 }
 
 /// A series reduced in time.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Reduced {
+    /// It had no value.
+    #[default]
+    Nothing,
     /// The latest value and its time.
     Last { time: u64, value: f64 },
     /// By how much it rose.
     Increase(f64),
-    /// That it was there, of this process.
-    Present(u64),
 }
 
 impl Reduced {
-    /// The number, of what is one.
+    /// The number.
     pub fn value(self) -> f64 {
         match self {
             Self::Last { value, .. } | Self::Increase(value) => value,
-            Self::Present(_) => 1.0,
+            Self::Nothing => 0.0,
         }
     }
+}
 
-    fn merge(&mut self, other: Self) {
-        match (&mut *self, other) {
+impl Said for Reduced {
+    fn is_there(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
+    fn join(&mut self, other: &Self) {
+        match (&mut *self, *other) {
             (Self::Increase(mine), Self::Increase(theirs)) => *mine += theirs,
             (Self::Last { time, value }, Self::Last { time: other_time, value: other_value }) => {
                 // Of two values at one time the larger stands, so that the order of merging does not matter.
@@ -214,47 +228,32 @@ impl Reduced {
                 }
             }
             // One series has one kind.
-            (Self::Last { .. }, Self::Increase(_)) => *self = other,
-            (Self::Increase(_), Self::Last { .. }) | (Self::Present(_), _) | (_, Self::Present(_)) => {}
+            (Self::Nothing, _) | (Self::Last { .. }, Self::Increase(_)) => *self = *other,
+            (_, Self::Nothing) | (Self::Increase(_), Self::Last { .. }) => {}
         }
     }
 }
 
-impl LensState {
-    pub fn new(groups: Vec<(u16, Arc<str>)>, process: u64, metric: &MetricRow) -> Self {
+impl Reduction {
+    pub fn new(metric: &MetricRow) -> Self {
         let delta = metric.temporality == 1;
         let cumulative = metric.kind == MetricKind::Sum && metric.monotonic && !delta;
-        let value =
-            if cumulative || delta { Reduced::Increase(0.0) } else { Reduced::Last { time: 0, value: 0.0 } };
-        Self { groups, process, counter: cumulative.then(Counter::default), delta, value }
+        Self { counter: cumulative.then(Counter::default), delta }
     }
 
-    /// Forgets the window before.
-    pub fn restart(&mut self) {
-        if let Reduced::Increase(increase) = &mut self.value {
-            *increase = 0.0;
-        }
-    }
-
-    /// Takes a point in. `since` is when watching began, Unix nanoseconds.
-    pub fn observe(&mut self, point: &PointRow, since: u64) {
+    /// Takes a point into what the series comes to. `since` is when watching began, Unix nanoseconds.
+    pub fn observe(&mut self, point: &PointRow, since: u64, into: &mut Reduced) {
         // What is no number would make one of every sum that it enters.
-        let Some(value) = point.value.as_f64().filter(|value| value.is_finite()) else { return };
-        match (&mut self.value, &mut self.counter) {
-            (Reduced::Increase(sum), Some(counter)) => {
-                *sum += counter.observe(point.start, point.time, value, since);
+        let value = point.value.as_f64().filter(|value| value.is_finite());
+        let reduced = match (&mut self.counter, value) {
+            (Some(counter), Some(value)) => {
+                Reduced::Increase(counter.observe(point.start, point.time, value, since))
             }
-            (Reduced::Increase(sum), None) if self.delta => *sum += value,
-            (last @ Reduced::Last { .. }, _) => last.merge(Reduced::Last { time: point.time, value }),
-            (Reduced::Increase(_) | Reduced::Present(_), None | Some(_)) => {}
-        }
-    }
-
-    /// What it contributes to a lens of this function.
-    pub fn under(&self, function: LensFunction) -> Reduced {
-        match function {
-            LensFunction::Count => Reduced::Present(self.process),
-            _ => self.value,
-        }
+            (None, Some(value)) if self.delta => Reduced::Increase(value),
+            (None, Some(value)) => Reduced::Last { time: point.time, value },
+            (Some(_), None) => Reduced::Increase(0.0),
+            (None, None) => Reduced::Nothing,
+        };
+        into.join(&reduced);
     }
 }

@@ -7,12 +7,14 @@ use drift::{BOUND, IdentityHasher};
 use hashbrown::HashMap;
 
 use pipelines::Batch;
-use pipelines::batch::Rows;
+use pipelines::batch::{PointRow, Rows as Attributes};
 
 use crate::collision::{Collision, Writers};
+use crate::distinct::Seen;
 use crate::label::{Process, value_text};
-use crate::lens::LensState;
-use crate::series::NONE;
+use crate::lens::{Reduced, Reduction, Under};
+use crate::rows::{Keys, Rows};
+use crate::series::{NONE, keep_rows, note_seen};
 
 /// What of its process an output series still names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub fn of(output: &Batch, resource: Rows, point: Rows, process: Option<&Process>) -> Self {
+    pub fn of(output: &Batch, resource: Attributes, point: Attributes, process: Option<&Process>) -> Self {
         let Some(process) = process else { return Self::default() };
         let shows = |key: &str, value: &str| {
             let found = [point, resource].into_iter().find_map(|rows| output.attribute(rows, key.as_bytes()));
@@ -39,18 +41,15 @@ impl Names {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OutputSeries {
     pub identity: u128,
-    /// The window in which it was last seen.
-    pub epoch: u32,
-    /// Row of its lens state.
+    /// Its place among those under lenses.
     pub lens: u32,
     pub writers: Writers,
 }
 
-/// The rest of an output series.
+/// What is seldom asked of an output series.
 #[derive(Clone, Debug)]
 pub(crate) struct Aside {
     pub names: Names,
-    pub billed: Billed,
     /// Once it was found to collide, and the window in which it last did.
     pub collision: Option<(u32, Arc<Collision>)>,
 }
@@ -68,8 +67,49 @@ pub(crate) struct Billed {
 pub(crate) struct OutputTable {
     pub rows: Vec<OutputSeries>,
     pub asides: Vec<Aside>,
-    pub lenses: Vec<LensState>,
+    /// Whether each was seen in the open window.
+    pub open: Vec<Seen>,
+    pub lenses: Looked,
+    /// Those that were found to collide.
+    pub colliding: Vec<u32>,
+    billed: Vec<Billed>,
+    keys: Keys<()>,
+    /// The window in which each was last seen.
+    seen: Vec<u32>,
     places: HashMap<u128, u32, BuildHasherDefault<IdentityHasher>>,
+}
+
+/// The output series that enter lenses.
+#[derive(Debug, Default)]
+pub(crate) struct Looked {
+    keys: Keys<Arc<Under>>,
+    reductions: Vec<Reduction>,
+    /// What each came to in the open window.
+    open: Vec<Reduced>,
+}
+
+impl Looked {
+    fn insert(&mut self, identity: u128, under: Arc<Under>, reduction: Reduction) -> u32 {
+        self.keys.push(identity, under);
+        self.reductions.push(reduction);
+        self.open.push(Reduced::Nothing);
+        self.reductions.len() as u32 - 1
+    }
+
+    /// Takes a point of the one at a place in, if there is one.
+    #[inline]
+    pub fn observe(&mut self, place: u32, point: &PointRow, since: u64) {
+        let place = place as usize;
+        if let (Some(reduction), Some(open)) = (self.reductions.get_mut(place), self.open.get_mut(place)) {
+            reduction.observe(point, since, open);
+        }
+    }
+
+    /// What each came to in the window that ends.
+    pub fn close(&mut self) -> Rows<Arc<Under>, Reduced> {
+        let closed = std::mem::replace(&mut self.open, vec![Reduced::Nothing; self.reductions.len()]);
+        Rows::new(self.keys.clone(), closed)
+    }
 }
 
 impl OutputTable {
@@ -92,48 +132,68 @@ impl OutputTable {
         identity: u128,
         (names, billed): (Names, Billed),
         writers: Writers,
-        lens: Option<LensState>,
+        lens: Option<(Arc<Under>, Reduction)>,
     ) -> u32 {
         let place = self.rows.len() as u32;
-        let lens = lens.map_or(NONE, |state| {
-            self.lenses.push(state);
-            self.lenses.len() as u32 - 1
-        });
-        self.rows.push(OutputSeries { identity, epoch: 0, lens, writers });
-        self.asides.push(Aside { names, billed, collision: None });
+        let lens = lens.map_or(NONE, |(under, reduction)| self.lenses.insert(identity, under, reduction));
+        self.rows.push(OutputSeries { identity, lens, writers });
+        self.asides.push(Aside { names, collision: None });
+        self.open.push(Seen::default());
+        self.billed.push(billed);
+        self.keys.push(identity, ());
+        self.seen.push(0);
         self.places.insert(identity, place);
         place
+    }
+
+    /// Which were seen in window `epoch`, which ends.
+    pub fn close(&mut self, epoch: u32) -> Rows<(), Seen> {
+        let closed = std::mem::replace(&mut self.open, vec![Seen::default(); self.rows.len()]);
+        note_seen(&mut self.seen, &closed, epoch);
+        Rows::new(self.keys.clone(), closed)
     }
 
     /// How many series a backend bills of those seen since `epoch`; where not every attribute tells series apart,
     /// `fewer` of them than were seen.
     pub fn active_since(&self, epoch: u32, fewer: bool) -> u64 {
-        let all = self.rows.iter().zip(&self.asides);
-        let seen = all.filter(|(row, _)| row.epoch >= epoch).map(|(_, aside)| aside.billed);
+        let all = self.seen.iter().zip(&self.billed);
         if !fewer {
-            return seen.map(|billed| u64::from(billed.series)).sum();
+            return all.map(|(seen, billed)| if *seen >= epoch { u64::from(billed.series) } else { 0 }).sum();
         }
-        let distinct: HashMap<u64, u32> = seen.map(|billed| (billed.as_one, billed.series)).collect();
+        let seen = all.filter(|(seen, _)| **seen >= epoch).map(|(_, billed)| (billed.as_one, billed.series));
+        let distinct: HashMap<u64, u32> = seen.collect();
         distinct.into_values().map(u64::from).sum()
     }
 
     /// Keeps the series seen since `epoch`; `moved` says where the input series went.
     pub fn retain_since(&mut self, epoch: u32, moved: &[u32]) {
         let place = |writer: u32| moved.get(writer as usize).copied().filter(|place| *place != NONE);
-        let mut kept = Vec::with_capacity(self.rows.len());
-        self.rows.retain_mut(|row| {
-            kept.push(row.epoch >= epoch && row.writers.remap(place));
-            kept.last() == Some(&true)
-        });
-        let mut kept = kept.into_iter();
-        self.asides.retain(|_| kept.next() == Some(true));
-        let mut old: Vec<Option<LensState>> = self.lenses.drain(..).map(Some).collect();
-        for row in &mut self.rows {
-            if let Some(state) = old.get_mut(row.lens as usize).and_then(Option::take) {
-                row.lens = self.lenses.len() as u32;
-                self.lenses.push(state);
-            }
-        }
+        let all = self.rows.iter_mut().zip(&self.seen);
+        let kept: Vec<bool> = all.map(|(row, seen)| *seen >= epoch && row.writers.remap(place)).collect();
+        keep_rows(&mut self.rows, &kept);
+        keep_rows(&mut self.asides, &kept);
+        keep_rows(&mut self.open, &kept);
+        keep_rows(&mut self.billed, &kept);
+        keep_rows(&mut self.seen, &kept);
+        self.keys = self.keys.of_kept(&kept);
+        self.retain_lenses();
+        let collides = |(place, aside): (usize, &Aside)| aside.collision.as_ref().map(|_| place as u32);
+        self.colliding = self.asides.iter().enumerate().filter_map(collides).collect();
         self.places = self.rows.iter().enumerate().map(|(place, row)| (row.identity, place as u32)).collect();
+    }
+
+    /// Keeps of those under lenses the ones that a row leads to. Rows come in the order in which they were added, and so
+    /// do these.
+    fn retain_lenses(&mut self) {
+        let mut kept = vec![false; self.lenses.reductions.len()];
+        let under = self.rows.iter_mut().filter(|row| row.lens != NONE);
+        for (place, row) in under.enumerate() {
+            kept[row.lens as usize] = true;
+            row.lens = place as u32;
+        }
+        let Looked { keys, reductions, open } = &mut self.lenses;
+        keep_rows(reductions, &kept);
+        keep_rows(open, &kept);
+        *keys = keys.of_kept(&kept);
     }
 }

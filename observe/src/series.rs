@@ -9,33 +9,34 @@ use std::sync::Arc;
 use drift::{BOUND, IdentityHasher};
 use hashbrown::HashMap;
 
-use crate::fate::Fate;
+use crate::fate::Record;
 use crate::label::Label;
+use crate::rows::{Keys, Rows, Said};
 
 pub(crate) const UNTRACKED: u32 = u32::MAX;
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// What each point touches of its series: kept small, the names stand apart.
+/// What each point touches of its series: kept small, the rest stands apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Series {
     pub identity: u128,
-    /// The window in which it was last seen.
-    pub epoch: u32,
-    /// Its fate in that window.
-    pub fates: [Fate; 2],
     /// Row of the output series it was last seen to become, per variant.
     pub outputs: [u32; 2],
     /// Row of the critical process whose required metric it is, and the metric's bit.
     pub critical: u32,
     pub bit: u32,
-    /// When its resource last came, Unix nanoseconds; kept in the resource's first series only.
-    pub arrived: u64,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct SeriesTable {
     pub rows: Vec<Series>,
-    pub labels: Vec<Arc<Label>>,
+    /// What became of each in the open window.
+    pub open: Vec<Record>,
+    /// When the resource of each last came, Unix nanoseconds; kept in the resource's first series only.
+    pub arrived: Vec<u64>,
+    keys: Keys<Arc<Label>>,
+    /// The window in which each was last seen.
+    seen: Vec<u32>,
     places: HashMap<u128, u32, BuildHasherDefault<IdentityHasher>>,
     next: usize,
 }
@@ -56,36 +57,60 @@ impl SeriesTable {
         self.rows.len() >= BOUND
     }
 
+    pub fn label(&self, place: u32) -> Option<&Arc<Label>> {
+        self.keys.name(place as usize)
+    }
+
     /// Adds a series that [`SeriesTable::find`] did not find; the table must not be full.
     pub fn insert(&mut self, identity: u128, label: Label, critical: Option<(u32, u32)>) -> u32 {
         let place = self.rows.len() as u32;
         let (critical, bit) = critical.unwrap_or((NONE, 0));
-        let outputs = [NONE; 2];
-        let fates = [Fate::default(); 2];
-        self.rows.push(Series { identity, epoch: 0, fates, outputs, critical, bit, arrived: 0 });
-        self.labels.push(Arc::new(label));
+        self.rows.push(Series { identity, outputs: [NONE; 2], critical, bit });
+        self.open.push(Record::default());
+        self.arrived.push(0);
+        self.keys.push(identity, Arc::new(label));
+        self.seen.push(0);
         self.places.insert(identity, place);
         self.next = self.rows.len();
         place
     }
 
+    /// What became of each in window `epoch`, which ends.
+    pub fn close(&mut self, epoch: u32) -> Rows<Arc<Label>, Record> {
+        let closed = std::mem::replace(&mut self.open, vec![Record::default(); self.rows.len()]);
+        note_seen(&mut self.seen, &closed, epoch);
+        Rows::new(self.keys.clone(), closed)
+    }
+
     /// Keeps the series seen since `epoch`; returns where each row went.
     pub fn retain_since(&mut self, epoch: u32) -> Vec<u32> {
-        let mut moved = vec![NONE; self.rows.len()];
-        let mut kept = 0;
-        for (from, place) in moved.iter_mut().enumerate() {
-            if self.rows[from].epoch >= epoch {
-                *place = kept as u32;
-                self.rows.swap(kept, from);
-                self.labels.swap(kept, from);
-                self.rows[kept].outputs = [NONE; 2];
-                kept += 1;
-            }
-        }
-        self.rows.truncate(kept);
-        self.labels.truncate(kept);
+        let kept: Vec<bool> = self.seen.iter().map(|seen| *seen >= epoch).collect();
+        keep_rows(&mut self.rows, &kept);
+        keep_rows(&mut self.open, &kept);
+        keep_rows(&mut self.arrived, &kept);
+        keep_rows(&mut self.seen, &kept);
+        self.keys = self.keys.of_kept(&kept);
+        self.rows.iter_mut().for_each(|row| row.outputs = [NONE; 2]);
         self.places = self.rows.iter().enumerate().map(|(place, row)| (row.identity, place as u32)).collect();
         self.next = 0;
-        moved
+        let mut next = 0;
+        let place = |kept: bool| {
+            next += u32::from(kept);
+            if kept { next - 1 } else { NONE }
+        };
+        kept.into_iter().map(place).collect()
     }
+}
+
+/// Those that were there were last seen in window `epoch`.
+pub(crate) fn note_seen(seen: &mut [u32], said: &[impl Said], epoch: u32) {
+    for (seen, said) in seen.iter_mut().zip(said) {
+        *seen = if said.is_there() { epoch } else { *seen };
+    }
+}
+
+/// Keeps the rows for which `kept` says so.
+pub(crate) fn keep_rows<T>(rows: &mut Vec<T>, kept: &[bool]) {
+    let mut kept = kept.iter();
+    rows.retain(|_| kept.next() == Some(&true));
 }

@@ -1,101 +1,89 @@
-//! What every series contributed to each lens, and what the groups of a lens come to.
+//! What every series came to, and what the groups of a lens do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::{LensFunction, Reduced};
+use super::{Lens, LensFunction, Reduced, Under};
 use crate::rows::Rows;
 
-/// A series of one variant under a lens.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry {
-    pub group: Arc<str>,
-    pub value: Reduced,
-}
-
-/// A variant's series under each lens, as they are found, each once.
-#[derive(Debug, Default)]
-pub(crate) struct Found(Vec<Vec<(u128, Entry)>>);
-
-impl Found {
-    /// Nothing yet, with room for so many under each lens.
-    pub fn with_room_of(entries: &[usize]) -> Self {
-        Self(entries.iter().map(|entries| Vec::with_capacity(*entries)).collect())
-    }
-
-    /// A series, and what it is under the lens at a place.
-    pub fn add(&mut self, lens: u16, identity: u128, group: &Arc<str>, value: Reduced) {
-        let lens = usize::from(lens);
-        if self.0.len() <= lens {
-            self.0.resize_with(lens + 1, Vec::new);
-        }
-        self.0[lens].push((identity, Entry { group: group.clone(), value }));
-    }
-
-    /// How many series there are under each lens.
-    pub fn counts(&self) -> Vec<usize> {
-        self.0.iter().map(Vec::len).collect()
-    }
-}
-
-/// What every series contributed to each lens, by variant.
+/// What every series under lenses came to, by variant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LensTable {
-    variants: [Vec<Rows<Entry>>; 2],
+    pub variants: [Rows<Arc<Under>, Reduced>; 2],
     /// Whether there were more series than it holds.
     pub truncated: bool,
     /// The lenses that had more groups than they keep apart.
     pub beyond: BTreeSet<u16>,
 }
 
-/// Series of a variant under one lens that a summary holds.
-const MAX_ENTRIES: usize = drift::BOUND;
+/// Series of a variant that a summary holds.
+const MAX_SERIES: usize = drift::BOUND;
 
 impl LensTable {
-    /// Puts what was found of a variant in the place of what it has.
-    pub fn set(&mut self, variant: usize, found: Found) {
-        self.variants[variant] = found.0.into_iter().map(Rows::of).collect();
-    }
-
     pub fn merge(&mut self, other: &Self) {
         self.beyond.extend(&other.beyond);
         let mut truncated = self.truncated || other.truncated;
         for (mine, theirs) in self.variants.iter_mut().zip(&other.variants) {
-            if mine.len() < theirs.len() {
-                mine.resize_with(theirs.len(), Rows::default);
-            }
-            for (mine, theirs) in mine.iter_mut().zip(theirs) {
-                let join = |mine: &mut Entry, theirs: &Entry| mine.value.merge(theirs.value);
-                mine.merge(theirs, MAX_ENTRIES, join, |_| truncated = true);
-            }
+            mine.merge(theirs, MAX_SERIES, |_, _| truncated = true);
         }
         self.truncated = truncated;
     }
 
-    /// What the groups of one lens come to, baseline and candidate. Added up in the order of identities, so that equal
+    /// What the groups of each lens come to, baseline and candidate. Added up in the order of identities, so that equal
     /// series give equal figures to the last bit.
-    pub fn totals(&self, lens: u16) -> Totals {
-        let mut all = <[Members; 2]>::default();
-        let mut groups: Vec<(&Arc<str>, [Members; 2])> = Vec::new();
-        let mut places: HashMap<&str, usize> = HashMap::new();
-        // Names are shared: a group is told by where its name lies, and its text is asked for once.
-        let mut shared: HashMap<*const u8, usize> = HashMap::new();
-        for (at, lenses) in self.variants.iter().enumerate() {
-            let rows = lenses.get(usize::from(lens)).into_iter().flat_map(Rows::sorted);
-            for (_, Entry { group, value }) in rows {
-                let place = *shared.entry(group.as_ptr()).or_insert_with(|| {
-                    *places.entry(group).or_insert_with(|| {
-                        groups.push((group, Default::default()));
-                        groups.len() - 1
-                    })
-                });
-                groups[place].1[at].add(*value);
-                all[at].add(*value);
+    pub fn totals(&self, lenses: &[Lens]) -> Vec<Totals> {
+        let mut gathered: Vec<Gathered<'_>> = lenses.iter().map(Gathered::of).collect();
+        for (at, rows) in self.variants.iter().enumerate() {
+            for (_, under, value) in rows.sorted() {
+                for (lens, group) in &under.groups {
+                    if let Some(lens) = gathered.get_mut(usize::from(*lens)) {
+                        lens.add(at, group, under.process, *value);
+                    }
+                }
             }
         }
-        Totals { groups: groups.into_iter().map(|(group, of)| (group.clone(), of)).collect(), all }
+        gathered.into_iter().map(Gathered::totals).collect()
+    }
+}
+
+/// The groups of a lens as they are found.
+struct Gathered<'a> {
+    counts: bool,
+    groups: Vec<(&'a Arc<str>, [Members; 2])>,
+    places: HashMap<&'a str, usize>,
+    /// Names are shared: a group is told by where its name lies, and its text is asked for once.
+    shared: HashMap<*const u8, usize>,
+    all: [Members; 2],
+}
+
+impl<'a> Gathered<'a> {
+    fn of(lens: &Lens) -> Self {
+        let counts = lens.function == LensFunction::Count;
+        let (groups, places, shared) = (Vec::new(), HashMap::new(), HashMap::new());
+        Self { counts, groups, places, shared, all: Default::default() }
+    }
+
+    fn add(&mut self, variant: usize, group: &'a Arc<str>, process: u64, value: Reduced) {
+        let Self { groups, places, shared, .. } = self;
+        let place = *shared.entry(group.as_ptr()).or_insert_with(|| {
+            *places.entry(group).or_insert_with(|| {
+                groups.push((group, Default::default()));
+                groups.len() - 1
+            })
+        });
+        for members in [&mut groups[place].1[variant], &mut self.all[variant]] {
+            members.add(value.value());
+            if self.counts {
+                members.processes.insert(process);
+            }
+        }
+    }
+
+    fn totals(self) -> Totals {
+        let groups = self.groups.into_iter().map(|(group, of)| (group.clone(), of)).collect();
+        Totals { groups, all: self.all }
     }
 }
 
@@ -116,12 +104,8 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    fn add(&mut self, value: Reduced) {
+    fn add(&mut self, value: f64) {
         self.count += 1;
-        if let Reduced::Present(process) = value {
-            self.processes.insert(process);
-        }
-        let value = value.value();
         self.sum += value;
         self.max = Some(self.max.map_or(value, |max| max.max(value)));
     }

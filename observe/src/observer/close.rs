@@ -3,10 +3,8 @@
 use super::Observer;
 use crate::Variant;
 use crate::critical::Watched;
-use crate::fate::Record;
-use crate::lens::Found;
-use crate::series::{NONE, SeriesTable};
-use crate::summary::{Active, Summary};
+use crate::series::NONE;
+use crate::summary::Summary;
 
 /// Backends bill the series of the trailing twenty minutes.
 const ACTIVE_NANOS: u64 = 20 * 60 * 1_000_000_000;
@@ -20,7 +18,7 @@ impl Observer {
         (summary.start, summary.end) = (self.opened, end);
         summary.nanos = end.saturating_sub(self.opened);
         self.opened = end;
-        summary.fates.set(self.fates());
+        summary.fates.records = self.series.close(self.epoch);
         let active_epochs =
             u32::try_from(ACTIVE_NANOS / self.settings.window_nanos.max(1)).unwrap_or(u32::MAX);
         let active_since = self.epoch.saturating_sub(active_epochs.saturating_sub(1)).max(1);
@@ -35,46 +33,26 @@ impl Observer {
         summary
     }
 
-    /// What became of each series of the window.
-    fn fates(&self) -> Vec<(u128, Record)> {
-        let SeriesTable { rows, labels, .. } = &self.series;
-        let mut found = Vec::with_capacity(rows.len());
-        let all = rows.iter().zip(labels).filter(|(row, _)| row.epoch == self.epoch);
-        found.extend(
-            all.map(|(row, label)| (row.identity, Record { label: label.clone(), fates: row.fates })),
-        );
-        found
-    }
-
     fn close_outputs(&mut self, variant: Variant, active_since: u32, summary: &mut Summary) {
         let at = variant.index();
-        let table = &self.outputs[at];
-        let mut found = Found::with_room_of(&self.lens_entries[at]);
-        let seen = table.rows.iter().filter(|row| row.epoch == self.epoch);
-        summary.output_series[at].list(seen.map(|row| row.identity));
-        for (row, aside) in table.rows.iter().zip(&table.asides).filter(|(row, _)| row.epoch == self.epoch) {
-            if let Some(lens) = table.lenses.get(row.lens as usize) {
-                for (of, group) in &lens.groups {
-                    let function = self.settings.lenses.get(usize::from(*of)).map(|lens| lens.function);
-                    let value = lens.under(function.unwrap_or_default());
-                    found.add(*of, row.identity, group, value);
-                }
-                if let Some((first, _)) = lens.groups.first() {
-                    summary.values.entry(*first).or_default().add(at, lens.value.value());
-                }
-            }
-            if row.writers.collides
-                && let Some((epoch, collision)) = &aside.collision
-                && *epoch == self.epoch
-            {
-                summary.collisions[at].add(row.identity, collision);
+        let table = &mut self.outputs[at];
+        summary.output_series[at].list(table.close(self.epoch));
+        let looked = table.lenses.close();
+        for (_, under, value) in looked.iter() {
+            if let Some((first, _)) = under.groups.first() {
+                summary.values.entry(*first).or_default().add(at, value.value());
             }
         }
-        self.lens_entries[at] = found.counts();
-        summary.lenses.set(at, found);
-        let active: &mut Active = &mut summary.active;
-        active.outputs[at] =
-            table.active_since(active_since, self.settings.price.promoted_attributes.is_some());
+        summary.lenses.variants[at] = looked;
+        for place in &table.colliding {
+            if let Some((epoch, collision)) = &table.asides[*place as usize].collision
+                && *epoch == self.epoch
+            {
+                summary.collisions[at].add(table.rows[*place as usize].identity, collision);
+            }
+        }
+        let fewer = self.settings.price.promoted_attributes.is_some();
+        summary.active.outputs[at] = table.active_since(active_since, fewer);
     }
 
     /// Forgets what was not seen for twenty minutes, once there is much of it.
@@ -95,9 +73,12 @@ impl Observer {
                 self.watched.push(watched);
             }
         }
-        for (row, label) in self.series.rows.iter_mut().zip(&self.series.labels) {
+        for place in 0..self.series.rows.len() {
+            let watched =
+                self.series.label(place as u32).and_then(|label| self.watched_places.get(&label.process));
+            let row = &mut self.series.rows[place];
             if row.critical != NONE {
-                row.critical = self.watched_places.get(&label.process).copied().unwrap_or(NONE);
+                row.critical = watched.copied().unwrap_or(NONE);
             }
         }
         self.labels.sweep();

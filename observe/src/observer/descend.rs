@@ -8,10 +8,11 @@ use pipelines::batch::{Inputs, MetricRow, PointRow, ResourceRow};
 use super::Observer;
 use crate::Variant;
 use crate::collision::{Collision, Writers};
+use crate::distinct::Seen;
 use crate::fate::Fate;
 use crate::label::Process;
-use crate::lens::LensState;
-use crate::outputs::Names;
+use crate::lens::Reduction;
+use crate::outputs::{Names, OutputTable};
 use crate::series::{NONE, UNTRACKED};
 
 /// An output point and what stands above it.
@@ -75,7 +76,7 @@ impl Observer {
             fates[variant.index()].0 = bit;
             self.open.fates.add_unnamed(input.identity(&input.all_points()[of as usize]), fates);
         } else {
-            self.series.rows[place as usize].fates[variant.index()].0 |= bit;
+            self.series.open[place as usize].fates[variant.index()].0 |= bit;
         }
     }
 
@@ -112,27 +113,22 @@ impl Observer {
     #[inline]
     fn emitted(&mut self, at: usize, place: u32, writer: u32, descendant: &Descendant<'_>) {
         let table = &mut self.outputs[at];
+        table.open[place as usize] = Seen(true);
         let row = &mut table.rows[place as usize];
-        let fresh = row.epoch != self.epoch;
-        row.epoch = self.epoch;
-        if let Some(lens) = table.lenses.get_mut(row.lens as usize) {
-            if fresh {
-                lens.restart();
-            }
-            lens.observe(descendant.point, self.since);
-        }
+        table.lenses.observe(row.lens, descendant.point, self.since);
         if let Some(other) = row.writers.observe(writer, descendant.point.time) {
             self.collides(at, place, [other, writer], descendant);
         }
     }
 
     fn collides(&mut self, at: usize, place: u32, writers: [u32; 2], descendant: &Descendant<'_>) {
-        let aside = &mut self.outputs[at].asides[place as usize];
+        let OutputTable { asides, colliding, .. } = &mut self.outputs[at];
+        let aside = &mut asides[place as usize];
         if let Some((epoch, _)) = &mut aside.collision {
             *epoch = self.epoch;
             return;
         }
-        let name = |writer: u32| match self.series.labels.get(writer as usize) {
+        let name = |writer: u32| match self.series.label(writer) {
             Some(label) => label.process.to_string(),
             None => "(a series beyond the bound)".to_owned(),
         };
@@ -145,6 +141,7 @@ impl Observer {
             writers: writers.map(name),
         };
         aside.collision = Some((self.epoch, Arc::new(collision)));
+        colliding.push(place);
     }
 
     #[inline]
@@ -166,12 +163,10 @@ impl Observer {
         if self.outputs[variant.index()].is_full() {
             return UNTRACKED;
         }
-        let groups = self.groups.of(&mut self.labels, output, resource.attrs, metric, point);
-        let lens = (!groups.is_empty()).then(|| {
-            let shown = Process::of(output, resource.attrs);
-            LensState::new(groups, shown.number(), metric)
-        });
-        let process = self.series.labels.get(writer as usize).map(|label| label.process.clone());
+        let shown = || Process::of(output, resource.attrs).number();
+        let under = self.groups.of(&mut self.labels, output, resource.attrs, metric, point, shown);
+        let lens = under.map(|under| (under, Reduction::new(metric)));
+        let process = self.series.label(writer).map(|label| label.process.clone());
         let names = Names::of(output, resource.attrs, point.attrs, process.as_deref());
         let billed = self.settings.price.billed(output, resource.attrs, metric, point);
         let writers = Writers::new(writer, point.time);

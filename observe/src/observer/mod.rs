@@ -17,10 +17,11 @@ use pipelines::processors::RuleAccount;
 
 use crate::critical::Watched;
 use crate::delivery::Delivery;
-use crate::fate::Fate;
+use crate::fate::{Fate, Record};
 use crate::label::{Label, Labels, Process};
 use crate::lens::Groups;
 use crate::outputs::OutputTable;
+use crate::rows::Said as _;
 use crate::series::{NONE, SeriesTable, UNTRACKED};
 use crate::summary::Summary;
 use crate::{Settings, Variant};
@@ -41,8 +42,6 @@ pub struct Observer {
     watched_places: HashMap<Arc<Process>, u32>,
     labels: Labels,
     groups: Groups,
-    /// How many series of each variant the window before had under each lens.
-    lens_entries: [Vec<usize>; 2],
     intervals: Latency,
     open: Summary,
     /// Row of each point of the batch at hand.
@@ -67,7 +66,6 @@ impl Observer {
             watched_places: HashMap::new(),
             labels: Labels::default(),
             groups,
-            lens_entries: Default::default(),
             intervals: Latency::default(),
             open: Summary::default(),
             places: Vec::new(),
@@ -105,12 +103,6 @@ impl Observer {
     /// the same window: a summary never spans two generations.
     pub fn cut(&mut self, now: u64) -> Summary {
         let closed = self.close(now.max(self.opened));
-        for row in &mut self.series.rows {
-            row.epoch = row.epoch.min(self.epoch.saturating_sub(1));
-        }
-        for row in self.outputs.iter_mut().flat_map(|table| &mut table.rows) {
-            row.epoch = row.epoch.min(self.epoch.saturating_sub(1));
-        }
         for (epoch, _) in &mut self.watched {
             *epoch = (*epoch).min(self.epoch.saturating_sub(1));
         }
@@ -156,11 +148,8 @@ impl Observer {
     /// A tracked series has a part in the open window.
     #[inline]
     fn is_here(&mut self, place: u32) {
-        let row = &mut self.series.rows[place as usize];
-        if row.epoch != self.epoch {
-            row.epoch = self.epoch;
-            row.fates = [Fate::default(); 2];
-        }
+        self.series.open[place as usize].join(&Record::CAME);
+        let row = &self.series.rows[place as usize];
         if row.critical != NONE {
             let (epoch, watched) = &mut self.watched[row.critical as usize];
             if *epoch != self.epoch {
@@ -186,11 +175,10 @@ impl Observer {
     }
 
     fn arrived(&mut self, place: u32, now: u64) {
-        let row = &mut self.series.rows[place as usize];
-        if row.arrived != 0 && now > row.arrived {
-            self.intervals.record(now - row.arrived);
+        let arrived = std::mem::replace(&mut self.series.arrived[place as usize], now);
+        if arrived != 0 && now > arrived {
+            self.intervals.record(now - arrived);
         }
-        row.arrived = now;
     }
 
     #[cold]

@@ -12,7 +12,8 @@ use crate::compare::count_by_name;
 use crate::distinct::Distinct;
 use crate::fate::{Fate, Record};
 use crate::label::{Label, Process};
-use crate::lens::Found;
+use crate::lens::Totals;
+use crate::rows::Rows;
 use crate::summary::Active;
 use crate::{Comparison, NamedCount, Summary, Variant};
 
@@ -59,17 +60,19 @@ impl Offline {
         let mut by_name = ByName::of(baseline, candidate);
         let mut records = Vec::with_capacity(baseline.series.len());
         for (identity, seen) in &baseline.series {
-            let mut fates = [Fate(Fate::KEPT), Fate::default()];
+            let mut candidates = 0;
             if let Some(partner) = candidate.series.get(identity) {
-                fates[1].0 |= Fate::KEPT;
+                candidates = Fate::KEPT;
                 values.compare(seen, partner);
             } else if let Some(partner) = by_name.partner(&seen.label) {
-                fates[1].0 |= Fate::RENAMED;
+                candidates = Fate::RENAMED;
                 values.compare(seen, partner);
             }
-            records.push((*identity, Record { label: seen.label.clone(), fates }));
+            let mut record = Record::CAME;
+            record.mark([Fate::KEPT, candidates]);
+            records.push((*identity, seen.label.clone(), record));
         }
-        summary.fates.set(records);
+        summary.fates.records = Rows::of(records.into_iter());
         values.settle();
         let left = by_name.left();
         let added = left.iter().map(|seen| &*seen.label);
@@ -104,20 +107,16 @@ impl Offline {
             summary.outputs[at] = side.volume;
             summary.output_series[at] = side.distinct();
             summary.active.outputs[at] = summary.output_series[at].count().value;
-            let mut under = Found::default();
             for (identity, seen) in &side.series {
-                if let Some(lens) = &seen.lens {
-                    for (of, group) in &lens.groups {
-                        let function = self.settings.lenses.get(usize::from(*of)).map(|lens| lens.function);
-                        let value = lens.under(function.unwrap_or_default());
-                        under.add(*of, *identity, group, value);
-                    }
-                }
                 if let Some(collision) = &seen.collision {
                     summary.collisions[at].add(*identity, collision);
                 }
             }
-            summary.lenses.set(at, under);
+            let under = side
+                .series
+                .iter()
+                .filter_map(|(identity, seen)| Some((*identity, seen.lens.clone()?, seen.reduced)));
+            summary.lenses.variants[at] = Rows::of(under);
         }
         summary.critical = critical::table(&self.settings, &self.sides[0], &self.sides[1]);
         summary
@@ -143,8 +142,7 @@ impl Offline {
         margin: f64,
         alpha: Alpha,
     ) -> Result<Vec<LensEquivalence>, EquivalenceError> {
-        let of = |(place, lens): (usize, &crate::Lens)| {
-            let totals = summary.lenses.totals(place as u16);
+        let of = |(lens, totals): (&crate::Lens, Totals)| {
             let seconds = summary.nanos as f64 / 1e9;
             let figures = totals
                 .groups
@@ -158,7 +156,8 @@ impl Offline {
                 worst_group_error: errors.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())),
             })
         };
-        self.settings.lenses.iter().enumerate().map(of).collect()
+        let lenses = &self.settings.lenses;
+        lenses.iter().zip(summary.lenses.totals(lenses)).map(of).collect()
     }
 }
 

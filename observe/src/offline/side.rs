@@ -12,7 +12,7 @@ use super::MAX_VALUES;
 use crate::Volume;
 use crate::collision::Collision;
 use crate::label::{Label, Labels, Process};
-use crate::lens::{Groups, LensState};
+use crate::lens::{Groups, Reduced, Reduction, Under};
 
 type ByIdentity<T> = HashMap<u128, T, BuildHasherDefault<IdentityHasher>>;
 
@@ -43,7 +43,9 @@ pub(super) struct Side {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub label: Arc<Label>,
-    pub lens: Option<LensState>,
+    pub lens: Option<Arc<Under>>,
+    pub reduced: Reduced,
+    reduction: Reduction,
     /// Time and value of its points.
     pub values: Vec<(u64, f64)>,
     /// Start times of its writers: the first and the last.
@@ -92,15 +94,16 @@ impl Seen {
             executable: either(of_resource.executable, of_point.executable),
             pid: either(of_resource.pid, of_point.pid),
         };
-        let groups = groups.of(labels, batch, resource.attrs, metric, point);
-        let number = process.number();
+        let lens = groups.of(labels, batch, resource.attrs, metric, point, || process.number());
         Self {
             label: Arc::new(Label {
                 metric: labels.text(batch.text(metric.name)),
                 process: labels.process(process),
                 attributes: labels.attributes(batch, point.attrs),
             }),
-            lens: (!groups.is_empty()).then(|| LensState::new(groups, number, metric)),
+            lens,
+            reduced: Reduced::Nothing,
+            reduction: Reduction::new(metric),
             values: Vec::new(),
             starts: [point.start; 2],
             // Before any point.
@@ -126,11 +129,9 @@ impl Seen {
         }
         self.starts[1] = point.start;
         self.time = point.time;
-        if let Some(lens) = &mut self.lens {
-            // From its own start, known or not.
-            let mut known = *point;
-            known.start = known.start.max(1);
-            lens.observe(&known, 0);
-        }
+        // From its own start, known or not.
+        let mut known = *point;
+        known.start = known.start.max(1);
+        self.reduction.observe(&known, 0, &mut self.reduced);
     }
 }
