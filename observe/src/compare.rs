@@ -13,6 +13,7 @@ use crate::distribution::DistributionReport;
 use crate::fate::{Fate, Record};
 use crate::label::Label;
 use crate::lens::{LensFunction, Members, Totals};
+use crate::rows::Said as _;
 use crate::{Price, RuleReport, Settings, Summary, Variant, Volume};
 
 /// What both variants made of the same input.
@@ -353,8 +354,8 @@ fn named(summary: &Summary, by_executable: bool, belongs: impl Fn(&Record) -> bo
 
 /// The names of the input series of such fates.
 fn labels(summary: &Summary, belongs: impl Fn(&Record) -> bool) -> impl Iterator<Item = &Label> {
-    let records = summary.fates.records.iter().filter(move |(.., record)| belongs(record));
-    records.map(|(_, label, _)| &**label)
+    let came = move |record: &Record| record.is_there() && belongs(record);
+    summary.fates.records.iter_where(came).map(|(_, label, _)| &**label)
 }
 
 /// Counts series by metric and, where asked, by executable, heaviest first, at most 50 rows.

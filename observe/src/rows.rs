@@ -136,15 +136,30 @@ impl<K: Clone, T: Said> Rows<K, T> {
 
     /// Those that were there.
     pub fn iter(&self) -> impl Iterator<Item = (u128, &K, &T)> {
-        let all = self.keys.iter().zip(&self.values).filter(|(_, value)| value.is_there());
-        all.map(|((identity, name), value)| (identity, name, value))
+        self.iter_where(T::is_there)
+    }
+
+    /// Those of which such a thing is said.
+    pub fn iter_where(&self, mut which: impl FnMut(&T) -> bool) -> impl Iterator<Item = (u128, &K, &T)> {
+        // Values lie close together, names do not: only those of interest are fetched.
+        let places = self.values.iter().enumerate().filter(move |(_, value)| which(value));
+        places.filter_map(|(place, value)| {
+            let chunk = self.keys.chunks.get(place / CHUNK)?;
+            Some((*chunk.identities.get(place % CHUNK)?, chunk.names.get(place % CHUNK)?, value))
+        })
     }
 
     /// Those that were there, in ascending order of identities.
     pub fn sorted(&self) -> Vec<(u128, &K, &T)> {
-        let mut rows: Vec<_> = self.iter().collect();
-        rows.sort_unstable_by_key(|(identity, ..)| *identity);
-        rows
+        let rows: Vec<_> = self.iter().collect();
+        // Short rows are sorted faster. Half an identity is nearly always enough.
+        let mut order: Vec<(u64, u32)> =
+            rows.iter().zip(0..).map(|((identity, ..), place)| ((identity >> 64) as u64, place)).collect();
+        order.sort_unstable_by_key(|(half, _)| *half);
+        for same in order.chunk_by_mut(|one, other| one.0 == other.0).filter(|same| same.len() > 1) {
+            same.sort_unstable_by_key(|(_, place)| rows[*place as usize].0);
+        }
+        order.into_iter().map(|(_, place)| rows[place as usize]).collect()
     }
 
     /// Adds what `other` says. At most `bound` series are there afterwards, those that were there before first; `beyond` is

@@ -105,7 +105,9 @@ impl Observer {
         }
         self.emitted(at, place, writer, descendant);
         if writer != UNTRACKED {
-            self.series.rows[writer as usize].outputs[at] = place;
+            if guess != place {
+                self.series.rows[writer as usize].outputs[at] = place;
+            }
             self.keep_critical(writer, at, place);
         }
     }
