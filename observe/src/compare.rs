@@ -355,7 +355,7 @@ fn named(summary: &Summary, by_executable: bool, belongs: impl Fn(&Record) -> bo
 /// The names of the input series of such fates.
 fn labels(summary: &Summary, belongs: impl Fn(&Record) -> bool) -> impl Iterator<Item = &Label> {
     let came = move |record: &Record| record.is_there() && belongs(record);
-    summary.fates.records.iter_where(came).map(|(_, label, _)| &**label)
+    summary.fates.records.iter_where(came).map(|(_, label, _)| label)
 }
 
 /// Counts series by metric and, where asked, by executable, heaviest first, at most 50 rows.

@@ -1,7 +1,5 @@
 //! What became of each input series in each variant.
 
-use std::sync::Arc;
-
 use drift::{BOUND, Count, SeriesSet};
 
 use crate::Variant;
@@ -62,7 +60,7 @@ impl Said for Record {
 /// All input series. The first [`BOUND`] by name, the rest counted in sketches.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fates {
-    pub records: Rows<Arc<Label>, Record>,
+    pub records: Rows<Label, Record>,
     pub beyond: Option<Box<Beyond>>,
 }
 

@@ -114,12 +114,15 @@ impl Lens {
 }
 
 const MAX_GROUPS: usize = 1024;
+/// Beyond this what series enter is no longer shared.
+const MAX_SHARED: usize = 65_536;
 pub(crate) const OTHER: &str = "_other_";
 
 /// The groups of each lens, bounded.
 #[derive(Debug)]
 pub(crate) struct Groups {
     lenses: Vec<Known>,
+    shared: HashSet<Entered>,
 }
 
 /// A lens and its groups so far.
@@ -134,7 +137,7 @@ struct Known {
 impl Groups {
     pub fn new(lenses: &[Lens]) -> Self {
         let known = |lens: &Lens| Known { lens: lens.clone(), groups: HashSet::new(), beyond: false };
-        Self { lenses: lenses.iter().map(known).collect() }
+        Self { lenses: lenses.iter().map(known).collect(), shared: HashSet::new() }
     }
 
     /// The places of the lenses that had more groups than they keep apart.
@@ -152,7 +155,7 @@ impl Groups {
         metric: &MetricRow,
         point: &PointRow,
         process: impl FnOnce() -> u64,
-    ) -> Option<Arc<Under>> {
+    ) -> Option<Under> {
         let name = batch.text(metric.name);
         let mut entered = Vec::new();
         for (place, Known { lens, groups, beyond }) in self.lenses.iter_mut().enumerate() {
@@ -171,15 +174,33 @@ impl Groups {
                 entered.push((place as u16, labels.text(OTHER)));
             }
         }
-        (!entered.is_empty()).then(|| Arc::new(Under { groups: entered, process: process() }))
+        (!entered.is_empty()).then(|| Under { groups: self.share(entered), process: process() })
+    }
+
+    fn share(&mut self, entered: Vec<(u16, Arc<str>)>) -> Entered {
+        if let Some(shared) = self.shared.get(entered.as_slice()) {
+            return shared.clone();
+        }
+        let made: Entered = entered.into();
+        if self.shared.len() < MAX_SHARED {
+            self.shared.insert(made.clone());
+        }
+        made
+    }
+
+    /// Forgets what nobody but this holds any more.
+    pub fn sweep(&mut self) {
+        self.shared.retain(|entered| Arc::strong_count(entered) > 1);
     }
 }
 
+/// The lenses that a series enters, each with its group there; those of equal ones are shared.
+pub(crate) type Entered = Arc<[(u16, Arc<str>)]>;
+
 /// What never changes of a series under lenses.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Under {
-    /// The lenses that it enters, each with its group there.
-    pub groups: Vec<(u16, Arc<str>)>,
+    pub groups: Entered,
     /// The process that it is of, as its output names it.
     pub process: u64,
 }

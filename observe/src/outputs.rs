@@ -82,14 +82,14 @@ pub(crate) struct OutputTable {
 /// The output series that enter lenses.
 #[derive(Debug, Default)]
 pub(crate) struct Looked {
-    keys: Keys<Arc<Under>>,
+    keys: Keys<Under>,
     reductions: Vec<Reduction>,
     /// What each came to in the open window.
     open: Vec<Reduced>,
 }
 
 impl Looked {
-    fn insert(&mut self, identity: u128, under: Arc<Under>, reduction: Reduction) -> u32 {
+    fn insert(&mut self, identity: u128, under: Under, reduction: Reduction) -> u32 {
         self.keys.push(identity, under);
         self.reductions.push(reduction);
         self.open.push(Reduced::Nothing);
@@ -106,7 +106,7 @@ impl Looked {
     }
 
     /// What each came to in the window that ends.
-    pub fn close(&mut self) -> Rows<Arc<Under>, Reduced> {
+    pub fn close(&mut self) -> Rows<Under, Reduced> {
         let closed = std::mem::replace(&mut self.open, vec![Reduced::Nothing; self.reductions.len()]);
         Rows::new(self.keys.clone(), closed)
     }
@@ -132,7 +132,7 @@ impl OutputTable {
         identity: u128,
         (names, billed): (Names, Billed),
         writers: Writers,
-        lens: Option<(Arc<Under>, Reduction)>,
+        lens: Option<(Under, Reduction)>,
     ) -> u32 {
         let place = self.rows.len() as u32;
         let lens = lens.map_or(NONE, |(under, reduction)| self.lenses.insert(identity, under, reduction));

@@ -4,7 +4,6 @@
 //! table is bounded: what does not fit is [`UNTRACKED`] and only counted.
 
 use std::hash::BuildHasherDefault;
-use std::sync::Arc;
 
 use drift::{BOUND, IdentityHasher};
 use hashbrown::HashMap;
@@ -34,7 +33,7 @@ pub(crate) struct SeriesTable {
     pub open: Vec<Record>,
     /// When the resource of each last came, Unix nanoseconds; kept in the resource's first series only.
     pub arrived: Vec<u64>,
-    keys: Keys<Arc<Label>>,
+    keys: Keys<Label>,
     /// The window in which each was last seen.
     seen: Vec<u32>,
     places: HashMap<u128, u32, BuildHasherDefault<IdentityHasher>>,
@@ -57,7 +56,7 @@ impl SeriesTable {
         self.rows.len() >= BOUND
     }
 
-    pub fn label(&self, place: u32) -> Option<&Arc<Label>> {
+    pub fn label(&self, place: u32) -> Option<&Label> {
         self.keys.name(place as usize)
     }
 
@@ -68,7 +67,7 @@ impl SeriesTable {
         self.rows.push(Series { identity, outputs: [NONE; 2], critical, bit });
         self.open.push(Record::default());
         self.arrived.push(0);
-        self.keys.push(identity, Arc::new(label));
+        self.keys.push(identity, label);
         self.seen.push(0);
         self.places.insert(identity, place);
         self.next = self.rows.len();
@@ -76,7 +75,7 @@ impl SeriesTable {
     }
 
     /// What became of each in window `epoch`, which ends.
-    pub fn close(&mut self, epoch: u32) -> Rows<Arc<Label>, Record> {
+    pub fn close(&mut self, epoch: u32) -> Rows<Label, Record> {
         let closed = std::mem::replace(&mut self.open, vec![Record::default(); self.rows.len()]);
         note_seen(&mut self.seen, &closed, epoch);
         Rows::new(self.keys.clone(), closed)

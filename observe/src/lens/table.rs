@@ -11,7 +11,7 @@ use crate::rows::Rows;
 /// What every series under lenses came to, by variant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LensTable {
-    pub variants: [Rows<Arc<Under>, Reduced>; 2],
+    pub variants: [Rows<Under, Reduced>; 2],
     /// Whether there were more series than it holds.
     pub truncated: bool,
     /// The lenses that had more groups than they keep apart.
@@ -33,14 +33,21 @@ impl LensTable {
 
     /// What the groups of each lens come to, baseline and candidate. Added up in the order of identities, so that equal
     /// series give equal figures to the last bit.
-    pub fn totals(&self, lenses: &[Lens]) -> Vec<Totals> {
+    pub fn totals<'a>(&'a self, lenses: &[Lens]) -> Vec<Totals> {
         let mut gathered: Vec<Gathered<'_>> = lenses.iter().map(Gathered::of).collect();
+        // Shared ones are told by where they lie, and asked about once.
+        let mut known: HashMap<*const (u16, Arc<str>), Vec<[usize; 2]>> = HashMap::new();
         for (at, rows) in self.variants.iter().enumerate() {
             for (_, under, value) in rows.sorted() {
-                for (lens, group) in &under.groups {
-                    if let Some(lens) = gathered.get_mut(usize::from(*lens)) {
-                        lens.add(at, group, under.process, *value);
-                    }
+                let entered = known.entry(under.groups.as_ptr()).or_insert_with(|| {
+                    let place = |(lens, group): &'a (u16, Arc<str>)| {
+                        let lens = usize::from(*lens);
+                        Some([lens, gathered.get_mut(lens)?.place(group)])
+                    };
+                    under.groups.iter().filter_map(place).collect()
+                });
+                for [lens, group] in entered {
+                    gathered[*lens].add(at, *group, under.process, value.value());
                 }
             }
         }
@@ -53,28 +60,25 @@ struct Gathered<'a> {
     counts: bool,
     groups: Vec<(&'a Arc<str>, [Members; 2])>,
     places: HashMap<&'a str, usize>,
-    /// Names are shared: a group is told by where its name lies, and its text is asked for once.
-    shared: HashMap<*const u8, usize>,
     all: [Members; 2],
 }
 
 impl<'a> Gathered<'a> {
     fn of(lens: &Lens) -> Self {
         let counts = lens.function == LensFunction::Count;
-        let (groups, places, shared) = (Vec::new(), HashMap::new(), HashMap::new());
-        Self { counts, groups, places, shared, all: Default::default() }
+        Self { counts, groups: Vec::new(), places: HashMap::new(), all: Default::default() }
     }
 
-    fn add(&mut self, variant: usize, group: &'a Arc<str>, process: u64, value: Reduced) {
-        let Self { groups, places, shared, .. } = self;
-        let place = *shared.entry(group.as_ptr()).or_insert_with(|| {
-            *places.entry(group).or_insert_with(|| {
-                groups.push((group, Default::default()));
-                groups.len() - 1
-            })
-        });
-        for members in [&mut groups[place].1[variant], &mut self.all[variant]] {
-            members.add(value.value());
+    fn place(&mut self, group: &'a Arc<str>) -> usize {
+        *self.places.entry(group).or_insert_with(|| {
+            self.groups.push((group, Default::default()));
+            self.groups.len() - 1
+        })
+    }
+
+    fn add(&mut self, variant: usize, group: usize, process: u64, value: f64) {
+        for members in [&mut self.groups[group].1[variant], &mut self.all[variant]] {
+            members.add(value);
             if self.counts {
                 members.processes.insert(process);
             }

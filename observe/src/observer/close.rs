@@ -81,6 +81,7 @@ impl Observer {
                 row.critical = watched.copied().unwrap_or(NONE);
             }
         }
+        self.groups.sweep();
         self.labels.sweep();
     }
 }

@@ -75,7 +75,7 @@ impl Offline {
         summary.fates.records = Rows::of(records.into_iter());
         values.settle();
         let left = by_name.left();
-        let added = left.iter().map(|seen| &*seen.label);
+        let added = left.iter().map(|seen| &seen.label);
         let only_in_candidate = if baseline.beyond.is_empty() && candidate.beyond.is_empty() {
             Count { value: left.len() as u64, exact: true }
         } else {
@@ -193,7 +193,7 @@ impl<'a> ByName<'a> {
         let mut names: HashMap<_, Vec<&Seen>> = HashMap::new();
         for (identity, seen) in &candidate.series {
             if !baseline.series.contains_key(identity) {
-                let Label { metric, process, attributes } = Label::clone(&seen.label);
+                let Label { metric, process, attributes } = seen.label.clone();
                 names.entry((metric, attributes, process)).or_default().push(seen);
             }
         }

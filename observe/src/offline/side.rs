@@ -42,8 +42,8 @@ pub(super) struct Side {
 /// One series of a capture.
 #[derive(Debug)]
 pub(super) struct Seen {
-    pub label: Arc<Label>,
-    pub lens: Option<Arc<Under>>,
+    pub label: Label,
+    pub lens: Option<Under>,
     pub reduced: Reduced,
     reduction: Reduction,
     /// Time and value of its points.
@@ -96,11 +96,11 @@ impl Seen {
         };
         let lens = groups.of(labels, batch, resource.attrs, metric, point, || process.number());
         Self {
-            label: Arc::new(Label {
+            label: Label {
                 metric: labels.text(batch.text(metric.name)),
                 process: labels.process(process),
                 attributes: labels.attributes(batch, point.attrs),
-            }),
+            },
             lens,
             reduced: Reduced::Nothing,
             reduction: Reduction::new(metric),
