@@ -13,7 +13,7 @@ use crate::fate::Fate;
 use crate::label::Process;
 use crate::lens::Reduction;
 use crate::outputs::{Names, OutputTable};
-use crate::series::{NONE, UNTRACKED};
+use crate::series::{NONE, Series, UNTRACKED};
 
 /// An output point and what stands above it.
 struct Descendant<'a> {
@@ -55,20 +55,18 @@ impl Observer {
         let at = descendant.variant.index();
         let output = self.series.rows.get(place as usize).map_or(NONE, |row| row.outputs[at]);
         for member in rest {
-            self.fate(input, descendant.variant, *member, Fate::MERGED);
-            let place = self.places.get(*member as usize).copied().unwrap_or(UNTRACKED);
-            self.keep_critical(place, at, output);
+            let Some(place) = self.places.get(*member as usize).copied() else { continue };
+            self.fate(input, descendant.variant, (*member, place), Fate::MERGED);
+            if let Some(row) = self.series.rows.get(place as usize).copied() {
+                self.keep_critical(row, at, output);
+            }
         }
     }
 
-    /// Notes that input point `of` has one more descendant; `bit` is what became of it, or 0 for untracked.
+    /// Notes that input point `of`, of the series at `place`, has one more descendant; `bit` is what became of it.
     #[inline]
-    fn fate(&mut self, input: &Batch, variant: Variant, of: u32, bit: u8) {
-        let (Some(place), Some(count)) =
-            (self.places.get(of as usize).copied(), self.descendants.get_mut(of as usize))
-        else {
-            return;
-        };
+    fn fate(&mut self, input: &Batch, variant: Variant, (of, place): (u32, u32), bit: u8) {
+        let Some(count) = self.descendants.get_mut(of as usize) else { return };
         *count = count.saturating_add(1);
         let bit = if *count > 1 { Fate::SPLIT } else { bit };
         if place == UNTRACKED {
@@ -85,7 +83,8 @@ impl Observer {
         let Some(writer) = self.places.get(of as usize).copied() else { return };
         let at = descendant.variant.index();
         let identity = descendant.output.identity(descendant.point);
-        let (guess, same) = match self.series.rows.get(writer as usize) {
+        let known = self.series.rows.get(writer as usize).copied();
+        let (guess, same) = match known {
             Some(row) => (row.outputs[at], row.identity == identity),
             None => (NONE, input.identity(&input.all_points()[of as usize]) == identity),
         };
@@ -94,7 +93,7 @@ impl Observer {
             0 => Fate::RENAMED,
             merged => merged,
         };
-        self.fate(input, descendant.variant, of, bit);
+        self.fate(input, descendant.variant, (of, writer), bit);
         let place = match self.outputs[at].find(identity, guess) {
             Some(place) => place,
             None => self.emerges(descendant, writer),
@@ -104,11 +103,11 @@ impl Observer {
             return;
         }
         self.emitted(at, place, writer, descendant);
-        if writer != UNTRACKED {
+        if let Some(row) = known {
             if guess != place {
                 self.series.rows[writer as usize].outputs[at] = place;
             }
-            self.keep_critical(writer, at, place);
+            self.keep_critical(row, at, place);
         }
     }
 
@@ -147,8 +146,7 @@ impl Observer {
     }
 
     #[inline]
-    fn keep_critical(&mut self, writer: u32, at: usize, output: u32) {
-        let Some(series) = self.series.rows.get(writer as usize) else { return };
+    fn keep_critical(&mut self, series: Series, at: usize, output: u32) {
         if series.critical == NONE {
             return;
         }
