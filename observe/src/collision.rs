@@ -67,6 +67,16 @@ impl Writers {
         Self { first: writer, current: writer, time, collides: false }
     }
 
+    /// Takes a point in if it is of the writer before and nothing collides; whether it is.
+    #[inline]
+    pub fn goes_on(&mut self, writer: u32, time: u64) -> bool {
+        let same = writer == self.current && !self.collides;
+        if same {
+            self.time = time;
+        }
+        same
+    }
+
     /// Takes a point in; the other writer if it collides.
     pub fn observe(&mut self, writer: u32, time: u64) -> Option<u32> {
         if writer == self.current {

@@ -28,6 +28,7 @@ impl Observer {
     /// What a variant made of the batch that [`Observer::input`] was last given; identities computed. `bytes`
     /// is what the whole output takes on the wire.
     pub fn output(&mut self, variant: Variant, input: &Batch, output: &Batch, bytes: u64) {
+        let at = variant.index();
         self.descendants.clear();
         self.descendants.resize(self.places.len(), 0);
         let mut points = 0;
@@ -36,6 +37,9 @@ impl Observer {
                 for metric in output.metrics(scope) {
                     points += metric.points.len() as u64;
                     for point in output.points(metric) {
+                        if self.descends_as_before(at, output, point) {
+                            continue;
+                        }
                         let descendant = Descendant { output, resource, metric, point, variant };
                         match output.inputs(point) {
                             Inputs::One(of) => self.descends(input, &descendant, of, 0),
@@ -45,7 +49,41 @@ impl Observer {
                 }
             }
         }
-        self.open.outputs[variant.index()].add(points, bytes);
+        self.open.outputs[at].add(points, bytes);
+    }
+
+    /// What nearly every point is: the first descendant of one input point, of the series that the input series became last
+    /// time, written by nobody else. False where it is anything more, and then nothing was noted.
+    #[inline]
+    fn descends_as_before(&mut self, at: usize, output: &Batch, point: &PointRow) -> bool {
+        let Inputs::One(of) = output.inputs(point) else { return false };
+        let Self { series, outputs, places, descendants, .. } = self;
+        let table = &mut outputs[at];
+        let (Some(writer), Some(count @ 0)) = (places.get(of as usize), descendants.get_mut(of as usize))
+        else {
+            return false;
+        };
+        let (Some(row), Some(open)) =
+            (series.rows.get(*writer as usize), series.open.get_mut(*writer as usize))
+        else {
+            return false;
+        };
+        let place = row.outputs[at] as usize;
+        let (Some(becomes), Some(seen)) = (table.rows.get_mut(place), table.open.get_mut(place)) else {
+            return false;
+        };
+        let identity = output.identity(point);
+        let plain = becomes.identity == identity && row.critical == NONE;
+        if !plain || !becomes.writers.goes_on(*writer, point.time) {
+            return false;
+        }
+        *count = 1;
+        open.fates[at].0 |= if row.identity == identity { Fate::KEPT } else { Fate::RENAMED };
+        *seen = Seen(true);
+        if becomes.lens != NONE {
+            table.lenses.observe(becomes.lens, point, self.since);
+        }
+        true
     }
 
     fn aggregates(&mut self, input: &Batch, descendant: &Descendant<'_>, members: &[u32]) {
