@@ -41,6 +41,19 @@ pub(crate) struct SeriesTable {
 }
 
 impl SeriesTable {
+    /// The row after the last one found, if it is of this series and of no critical process: it came, and nothing else is
+    /// to be noted.
+    #[inline]
+    pub fn comes_next(&mut self, identity: u128) -> Option<u32> {
+        let (row, open) = (self.rows.get(self.next)?, self.open.get_mut(self.next)?);
+        if row.identity != identity || row.critical != NONE {
+            return None;
+        }
+        open.join(&Record::CAME);
+        self.next += 1;
+        Some(self.next as u32 - 1)
+    }
+
     /// The row of a known series.
     #[inline]
     pub fn find(&mut self, identity: u128) -> Option<u32> {

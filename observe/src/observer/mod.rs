@@ -133,6 +133,9 @@ impl Observer {
     #[inline]
     fn seen(&mut self, batch: &Batch, resource: &ResourceRow, metric: &MetricRow, point: &PointRow) -> u32 {
         let identity = batch.identity(point);
+        if let Some(place) = self.series.comes_next(identity) {
+            return place;
+        }
         let place = match self.series.find(identity) {
             Some(place) => place,
             None => self.meet(batch, resource, metric, point),
