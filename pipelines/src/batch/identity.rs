@@ -271,7 +271,7 @@ fn put_items(buf: &[u8], list: Span, map: bool, out: &mut Vec<u8>) {
     let read = |span: Span| Value::bytes(buf, span);
     let mut items = Vec::new();
     // What was parsed is well-formed; a span that is not yields no items.
-    let _ = each(buf, list, |item| {
+    let _ = each(buf, list, 1, |item| {
         let mut bytes = Vec::new();
         if map {
             let attr = read_key_value(buf, item, 0)?;

@@ -132,7 +132,7 @@ impl Parser<'_> {
     /// The scopes of a resource.
     pub(super) fn scopes(&mut self, resource: Span) -> Result<Rows, Malformed> {
         let start = self.batch.scopes.len() as u32;
-        messages(self.buf, resource, |scope| self.scope_metrics(scope))?;
+        each(self.buf, resource, 2, |scope| self.scope_metrics(scope))?;
         Ok(Rows { start, end: self.batch.scopes.len() as u32 })
     }
 
@@ -372,16 +372,7 @@ impl Parser<'_> {
     pub(super) fn attributes(&mut self, own: Span, number: u32) -> Result<Rows, Malformed> {
         let start = self.batch.attrs.len() as u32;
         if !own.is_none() {
-            let mut fields = Reader::new(self.buf, own);
-            loop {
-                while let Some(attribute) = fields.framed((number << 3 | 2) as u8) {
-                    self.attribute(attribute)?;
-                }
-                let Some(field) = fields.next()? else { break };
-                if field.number == number {
-                    self.attribute(field.message()?)?;
-                }
-            }
+            each(self.buf, own, number, |attribute| self.attribute(attribute))?;
         }
         Ok(Rows { start, end: self.batch.attrs.len() as u32 })
     }
@@ -530,11 +521,11 @@ pub(super) fn read_value(buf: &[u8], any: Span, depth: u32) -> Result<Cell, Malf
             (3, Wire::Varint(bits)) => Cell::Int(bits as i64),
             (4, Wire::Fixed64(bits)) => Cell::Double(f64::from_bits(bits)),
             (5, Wire::Len(span)) => {
-                each(buf, span, |item| read_value(buf, item, depth + 1).map(|_| ()))?;
+                each(buf, span, 1, |item| read_value(buf, item, depth + 1).map(|_| ()))?;
                 Cell::List(span)
             }
             (6, Wire::Len(span)) => {
-                each(buf, span, |item| check_key_value(buf, item, depth + 1))?;
+                each(buf, span, 1, |item| check_key_value(buf, item, depth + 1))?;
                 Cell::Map(span)
             }
             (7, Wire::Len(span)) => Cell::Bytes(span),
@@ -550,35 +541,22 @@ pub(super) fn read_value(buf: &[u8], any: Span, depth: u32) -> Result<Cell, Malf
     Ok(value)
 }
 
-/// Visits what stands in field 2: scopes of a resource, metrics of a scope.
-pub(super) fn messages(
+/// Visits what a message repeats in field `number`, which is below 16.
+#[inline(always)]
+pub(super) fn each(
     buf: &[u8],
     of: Span,
+    number: u32,
     mut visit: impl FnMut(Span) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
     let mut fields = Reader::new(buf, of);
     loop {
-        while let Some(message) = fields.framed(2 << 3 | 2) {
+        while let Some(message) = fields.framed((number << 3 | 2) as u8) {
             visit(message)?;
         }
         let Some(field) = fields.next()? else { return Ok(()) };
-        if field.number == 2 {
+        if field.number == number {
             visit(field.message()?)?;
         }
     }
-}
-
-/// Visits what a list or map repeats in field 1.
-pub(super) fn each(
-    buf: &[u8],
-    list: Span,
-    mut visit: impl FnMut(Span) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
-    let mut fields = Reader::new(buf, list);
-    while let Some(field) = fields.next()? {
-        if field.number == 1 {
-            visit(field.message()?)?;
-        }
-    }
-    Ok(())
 }

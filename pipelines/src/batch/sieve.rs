@@ -7,7 +7,7 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use super::Batch;
-use super::parse::{Parser, messages, parse_into, rows_of};
+use super::parse::{Parser, each, parse_into, rows_of};
 use super::rows::{MetricKind, ResourceRow};
 use super::span::Span;
 use super::wire::{Malformed, Reader};
@@ -93,7 +93,7 @@ impl Parser<'_> {
     /// How many points a resource has.
     fn skim(&mut self, resource: Span) -> Result<u64, Malformed> {
         let mut points = 0;
-        messages(self.buf, resource, |scope| {
+        each(self.buf, resource, 2, |scope| {
             points += match self.points_like(scope) {
                 Some(points) => points,
                 None => skim_scope(self.buf, scope)?,
@@ -106,7 +106,7 @@ impl Parser<'_> {
 
 fn skim_scope(buf: &[u8], scope: Span) -> Result<u64, Malformed> {
     let mut points = 0;
-    messages(buf, scope, |metric| {
+    each(buf, scope, 2, |metric| {
         let mut fields = Reader::new(buf, metric);
         // Name, description and unit: encoders write them first.
         for text in 1..=3 {
