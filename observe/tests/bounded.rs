@@ -2,10 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use observe::offline::Offline;
-use observe::{Comparison, Lens, LensFunction, LensReport, Observer, Settings, Variant};
+use observe::{Comparison, Lens, LensFunction, LensReport, Observer, Settings, Summary, Variant};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -116,4 +117,56 @@ fn what_is_no_number_enters_no_figure_of_a_lens() {
         let mut described = found.distributions.iter().flat_map(|of| of.quantiles.as_flattened());
         assert!(described.all(|value| value.is_finite()), "{:?}", found.distributions);
     }
+}
+
+#[test]
+fn what_was_forgotten_after_twenty_minutes_leaves_what_stays_right() {
+    let settings = Arc::new(settings());
+    let mut observer = Observer::new(settings.clone(), START);
+    let mut show = |batch: &Batch, now: u64| {
+        let closed = observer.roll(now);
+        observer.input(batch, now);
+        for variant in Variant::BOTH {
+            observer.output(variant, batch, batch, batch.encoded_len() as u64);
+        }
+        closed
+    };
+    let values: Vec<f64> = (0..132_000).map(f64::from).collect();
+    let of = |range: Range<usize>| gauge(&values[range.clone()], range.start);
+    // All together are more than are told apart.
+    let (first, stays) = (of(0..70_000), of(40_000..70_000));
+    let (comes, more) = (of(75_000..85_000), of(70_000..132_000));
+    let later = START + 21 * 60 * SECOND;
+    let mut windows: Vec<Summary> = Vec::new();
+    windows.extend(show(&first, START + SECOND));
+    windows.extend(show(&stays, later));
+    windows.extend(show(&stays, later + settings.window_nanos));
+    windows.extend(show(&comes, later + settings.window_nanos));
+    windows.extend(show(&stays, later + 2 * settings.window_nanos));
+    windows.extend(show(&more, later + 2 * settings.window_nanos));
+    windows.push(observer.cut(later + 3 * settings.window_nanos));
+    let figures = |summary: &Summary| {
+        let found = Comparison::of(summary, &settings);
+        assert!(found.exact && found.differs_by_nothing() && found.renamed.is_empty());
+        assert_eq!(found.candidate.collisions.value, 0);
+        let totals = [lens(&found).total.baseline, lens(&found).total.candidate];
+        (found.input_series.value, found.baseline.series.value, totals)
+    };
+    let expected = |parts: &[Range<usize>]| {
+        let series = parts.iter().map(ExactSizeIterator::len).sum::<usize>() as u64;
+        let sum = parts.iter().flat_map(|part| &values[part.clone()]).sum::<f64>();
+        (series, series, [sum; 2])
+    };
+    let (some, most) = ([40_000..70_000, 75_000..85_000], [40_000..70_000, 70_000..132_000]);
+    let shown: Vec<_> = windows.iter().map(figures).collect();
+    assert_eq!(shown, [expected(&[0..70_000]), expected(&some[..1]), expected(&some), expected(&most)]);
+    let active = windows.iter().map(|window| Comparison::of(window, &settings).baseline.active_series);
+    assert_eq!(active.collect::<Vec<_>>(), [70_000, 30_000, 40_000, 92_000]);
+    let mut merged = windows[2].clone();
+    merged.merge(&windows[1]);
+    assert_eq!(
+        figures(&merged),
+        expected(&some),
+        "the same series, of which the others were forgotten in between"
+    );
 }
