@@ -4,8 +4,8 @@ CARGO ?= cargo
 .PHONY: demo test lint fmt bench bench-collector fuzz deny
 
 demo: ## Build and run the main job on this machine's real processes.
-	$(CARGO) build --release --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
-	./target/release/phoenix demo $(ARGS)
+	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
+	./target/debug/phoenix demo $(ARGS)
 
 test: ## Every test, the end-to-end ones with the real binaries included.
 	$(CARGO) build --locked --workspace --bins
