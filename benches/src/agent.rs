@@ -10,7 +10,7 @@ use procfs::process::Process;
 /// A running agent; killed when dropped.
 pub struct Agent {
     child: Child,
-    /// Where it takes OTLP/gRPC.
+    /// Address at which it takes OTLP/gRPC.
     pub grpc: SocketAddr,
     _config: tempfile::NamedTempFile,
 }

@@ -9,7 +9,7 @@ use crate::payload::Payload;
 use crate::pipelines::Measured;
 use crate::rows::{Row, config};
 
-/// Where it is, and the batches that it reads.
+/// Path of the program, and of the batches that it reads.
 pub struct Collector {
     program: PathBuf,
     directory: tempfile::TempDir,
@@ -34,7 +34,7 @@ impl Collector {
         Ok(Some(Self { program, directory, points: points as f64 / payloads.len() as f64 }))
     }
 
-    /// What the Collector's processors take for a row.
+    /// Time that the Collector's processors take for a row.
     pub fn measure(&self, row: &Row, seconds: f64) -> anyhow::Result<Measured> {
         let file = self.directory.path().join("config.yaml");
         std::fs::write(&file, config(row.collectors))?;

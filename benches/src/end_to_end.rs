@@ -13,7 +13,7 @@ use crate::load::{self, Sent};
 use crate::payload::{Payload, scrape};
 use crate::sink::{self, Arrived};
 
-/// How long to measure.
+/// Time to measure for.
 #[derive(clap::Args)]
 pub struct Args {
     /// Seconds of load a row.

@@ -31,7 +31,7 @@ pub fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many instructions this program takes with these arguments.
+/// Number of instructions that this program takes with these arguments.
 pub fn count(args: &[&str]) -> anyhow::Result<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])

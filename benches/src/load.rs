@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 const PATH: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
-/// What a run of load did.
+/// Outcome of a run of load.
 #[derive(Default)]
 pub struct Sent {
     /// Requests that were answered with success.

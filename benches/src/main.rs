@@ -30,7 +30,7 @@ enum What {
     Micro(micro::Args),
     /// Instructions a point of the same pieces, by callgrind (needs valgrind).
     Instructions,
-    /// What it takes to watch both variants of one host: time, memory, a report.
+    /// Measure the price of observing both variants of one host: time, memory, a report.
     Observing,
     /// Whole pipelines, bytes in to bytes out, beside the Collector's own processors.
     Pipelines(pipelines::Args),

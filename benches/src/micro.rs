@@ -11,7 +11,7 @@ use observe::{Observer, Settings, Variant};
 
 use crate::payload::{NOW, Payload, scrape};
 
-/// What to run, and how often.
+/// Pieces to run, and how often.
 #[derive(clap::Args, Default)]
 pub struct Args {
     /// Run this piece alone.

@@ -24,7 +24,7 @@ const WARM_UP: usize = 12;
 const MINUTE: usize = 6;
 /// Hosts over which memory is measured, so that what was free before hardly counts.
 const HOSTS: usize = 8;
-/// What a report is told of: the minute that agents report by.
+/// Stretch that a report covers: the minute that agents report by.
 const REPORT_NANOS: u64 = 60_000_000_000;
 
 /// One host's observer and what it leads to.
@@ -168,7 +168,7 @@ fn median(all: impl Iterator<Item = u64>) -> f64 {
     all.get(all.len() / 2).map_or(f64::NAN, |middle| *middle as f64)
 }
 
-/// What observers of several hosts hold, by how much the process grows.
+/// Memory that observers of several hosts hold, by how much the process grows.
 fn memory(scrapes: &[Payload]) -> anyhow::Result<()> {
     let mut rules = pipeline(CANARY)?;
     let mut batches = Vec::new();

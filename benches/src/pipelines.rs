@@ -15,7 +15,7 @@ use crate::instructions;
 use crate::payload::{NOW, Payload, minute};
 use crate::rows::{ROWS, Row, config};
 
-/// What to run, and beside what.
+/// Rows to run, and what to run beside them.
 #[derive(clap::Args, Default)]
 pub struct Args {
     /// Run this row alone
@@ -32,7 +32,7 @@ pub struct Args {
     pub collector: Option<std::path::PathBuf>,
 }
 
-/// How long each side of a row runs.
+/// Time for which each side of a row runs.
 const SECONDS: f64 = 2.0;
 const STEP: u64 = 10_000_000_000;
 
@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a side took and gave.
+/// Time and output of a side.
 #[derive(Clone, Copy)]
 pub struct Measured {
     /// CPU nanoseconds for each point that came in.

@@ -2,11 +2,11 @@
 
 /// One row of the table.
 pub struct Row {
-    /// What the work is.
+    /// Name of the work.
     pub name: &'static str,
     /// Millions of points a second and core that it is to reach; none where nothing is asked.
     pub goal: Option<f64>,
-    /// How many times the Collector's speed it is to reach.
+    /// Goal, as a multiple of the Collector's speed.
     pub ratio: Option<f64>,
     /// Processors with their configs, in the order in which they run, as YAML of one line each. Empty for the index
     /// alone.

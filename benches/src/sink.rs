@@ -13,7 +13,7 @@ use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 
-/// What arrived.
+/// Counts of arrivals.
 #[derive(Default)]
 pub struct Arrived {
     /// Requests.

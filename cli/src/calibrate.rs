@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use calibration::{Alpha, Kind, Row, Scenario, table};
 use serde_json::json;
 
-use crate::trials::{self, Progress};
+use crate::runner::{self, Progress};
 use crate::{output, table as tables};
 
 /// Reproduce the table of false alarms and power of the sequential tests, by simulation through the same code.
@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         |scenario: &Scenario| args.runs.unwrap_or(if scenario.kind() == Kind::AA { 2_000 } else { 1_000 });
     let progress = Progress::new(scenarios.iter().map(runs).sum());
     let rows = scenarios.iter().map(|scenario| {
-        let outcomes = trials::outcomes(scenario, args.seed, runs(scenario), &progress)?;
+        let outcomes = runner::outcomes(scenario, args.seed, runs(scenario), &progress)?;
         Ok(Row::of(scenario, &outcomes))
     });
     let rows = rows.collect::<anyhow::Result<Vec<Row>>>()?;
@@ -80,9 +80,9 @@ fn cells(row: &Row) -> [String; 6] {
         row.scenario.clone(),
         if row.kind == Kind::AA { "A/A".to_owned() } else { "shift".to_owned() },
         row.runs.to_string(),
-        trials::rate(share, row.interval),
+        runner::rate(share, row.interval),
         row.median_minutes.map_or_else(|| "–".to_owned(), |minutes| format!("{minutes:.0} min")),
-        trials::minutes(row.horizon_minutes),
+        runner::minutes(row.horizon_minutes),
     ]
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 /// Most connections served at once; the next ones wait.
 const MAX_CONNECTIONS: usize = 32;
-/// How long a client may take over its request's head.
+/// Time that a client may take over its request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Binds and serves in the background; tells the address that was bound.

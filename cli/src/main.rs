@@ -9,11 +9,11 @@ mod pipeline;
 mod plan;
 mod remote;
 mod report;
+mod runner;
 mod simulate;
 mod sink;
 mod stop;
 mod table;
-mod trials;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What subcommands say to the program that started them: JSON documents on standard output, one a line.
+//! JSON documents on standard output, one a line: the way in which subcommands talk to the program that started them.
 
 use std::io::Write;
 

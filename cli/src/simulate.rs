@@ -21,13 +21,13 @@ pub struct Args {
     /// OTLP/gRPC receiver
     #[arg(long, default_value = "http://127.0.0.1:4317")]
     endpoint: String,
-    /// Where the metrics come from
+    /// Source of the metrics
     #[arg(long, value_enum, default_value_t = SourceKind::Simulated)]
     source: SourceKind,
-    /// How the simulated processes behave
+    /// Behavior of the simulated processes
     #[arg(long, value_enum, default_value_t = ProfileName::Realistic)]
     profile: ProfileName,
-    /// Which executables the simulated host runs
+    /// Kind of executables that the simulated host runs
     #[arg(long, value_enum, default_value_t = RoleName::Web)]
     role: RoleName,
     /// The host.name of every series [default: this machine's for --source proc, else the role and "-1"]
@@ -84,7 +84,7 @@ enum RoleName {
     Batch,
 }
 
-/// What is printed and served.
+/// Document that is printed and served.
 #[derive(Serialize)]
 struct Report {
     host: String,
@@ -95,7 +95,7 @@ struct Report {
     proc: Option<ProcCounts>,
 }
 
-/// Where a report's figures are while they grow.
+/// Figures of a report while they grow.
 #[derive(Clone)]
 struct Counting {
     host: String,

@@ -52,7 +52,7 @@ fn steps(case: &Path) -> Vec<Step> {
     steps
 }
 
-/// What is wrong with a case's run, if something is.
+/// Mistakes of a case's run, if there are any.
 fn run(case: &Path) -> Option<String> {
     let steps = steps(case);
     let mut args = vec!["run", "--config", "config.yaml", "--clock", "2026-01-01T00:00:00Z"];

@@ -17,7 +17,7 @@ use crate::{eventually, http};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where an agent listens.
+/// Addresses of an agent.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Listening {
     /// OTLP/gRPC.
@@ -35,7 +35,7 @@ pub struct Listening {
 pub struct Agent {
     child: Child,
     config: PathBuf,
-    /// Where it listens.
+    /// Its addresses.
     pub listening: Listening,
 }
 

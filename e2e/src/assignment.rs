@@ -38,7 +38,7 @@ pub struct Split<'a> {
 }
 
 impl Split<'_> {
-    /// Whether the unit is the candidate's.
+    /// Tells whether the unit is the candidate's.
     pub fn takes(self, unit: &Unit) -> bool {
         let mut key = text(self.salt.as_bytes());
         for (name, kind, value) in [

@@ -7,9 +7,9 @@ pub const MARKED: &str =
 /// An agent with an experiment on the `process` unit.
 #[derive(Clone, Debug)]
 pub struct Experiment<'a> {
-    /// Where outputs go.
+    /// Address of the outputs' destination.
     pub sink: String,
-    /// Where ledger and account are.
+    /// Folder of the ledger and the account.
     pub data_dir: &'a std::path::Path,
     /// One line of `processors:` each, in order.
     pub baseline: &'a [&'a str],

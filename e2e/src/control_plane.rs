@@ -21,7 +21,7 @@ pub const EMAIL: &str = "admin@example.org";
 /// Their password.
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// Where it listens.
+/// Its addresses.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Listening {
     /// REST.
@@ -36,7 +36,7 @@ pub struct ControlPlane {
     /// Nothing while it is away.
     child: Option<Child>,
     dir: PathBuf,
-    /// Where it listens.
+    /// Its addresses.
     pub listening: Listening,
     token: String,
 }

@@ -17,19 +17,19 @@ use crate::{eventually, traffic};
 /// An agent's file: metrics pass through, a control plane may try candidates.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Where the agent's files are.
+    /// Folder of the agent's files.
     pub dir: PathBuf,
-    /// Where outputs go.
+    /// Address of the outputs' destination.
     pub sink: String,
-    /// Where the control plane is.
+    /// Address of the control plane.
     pub fleet: std::net::SocketAddr,
-    /// What to enrol with.
+    /// Token to enroll with.
     pub token: String,
-    /// What its host is called.
+    /// Name of its host.
     pub name: String,
-    /// Where it listens.
+    /// Its addresses.
     pub listen: IpAddr,
-    /// What starts it: words before its own command line.
+    /// Words before its own command line, which start it.
     pub enter: Vec<String>,
     /// More lines of the section `phoenix`.
     pub more: &'static str,

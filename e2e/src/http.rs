@@ -43,7 +43,7 @@ pub async fn call(
     Ok((answer.status, body))
 }
 
-/// What has happened to an experiment that is over, as server-sent events: status and text.
+/// Events of an experiment that is over, as server-sent events: status and text.
 pub async fn events(addr: SocketAddr, experiment: &str, token: &str) -> Result<(u16, String)> {
     let request = format!(
         "GET /api/v1/experiments/{experiment}/events HTTP/1.0\r\nHost: {addr}\r\nAuthorization: Bearer {token}\r\n\r\n"
@@ -68,7 +68,7 @@ pub async fn post_as(
     exchange(addr, &[head.as_bytes(), body].concat()).await
 }
 
-/// What came back.
+/// Status and body of the answer.
 #[derive(Debug)]
 pub struct Answer {
     /// Status code.

@@ -19,7 +19,8 @@ const CONTROL: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 77, 1, 1), Ipv4Addr::new(10, 7
 /// The same of the link for data.
 const DATA: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 77, 2, 1), Ipv4Addr::new(10, 77, 2, 2)];
 
-/// Whether this process may make networks. If not, `test` was run again where it may, and has passed.
+/// Tells whether this process may make networks. If not, `test` (its whole name, with the module) was run again where it
+/// may, and has passed.
 pub fn inside(test: &str) -> Result<bool> {
     if std::env::var_os(INSIDE).is_some() {
         return Ok(true);
@@ -90,17 +91,17 @@ impl Island {
         ip(&["link", "set", "control0", "up"]).await
     }
 
-    /// Where the control plane is to listen.
+    /// Address for the control plane.
     pub fn control_plane() -> IpAddr {
         CONTROL[0].into()
     }
 
-    /// Where the sink is to listen.
+    /// Address for the sink.
     pub fn sink() -> IpAddr {
         DATA[0].into()
     }
 
-    /// Where an agent in there is to listen.
+    /// Address for an agent in there.
     pub fn agent() -> IpAddr {
         DATA[1].into()
     }

@@ -1,4 +1,4 @@
-//! Who types `phoenix …` and reads what it says.
+//! A person who types `phoenix …` and reads what it says.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -45,7 +45,7 @@ impl Person<'_> {
         Ok(tokio::time::timeout(Duration::from_secs(60), run).await??)
     }
 
-    /// What it prints, where it must succeed.
+    /// Standard output of a command that must succeed.
     ///
     /// # Errors
     /// As [`Self::types`], and when it prints no text.
@@ -55,7 +55,7 @@ impl Person<'_> {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// What it prints for a machine.
+    /// Standard output of a command, as JSON.
     ///
     /// # Errors
     /// As [`Self::ok`], and when it prints no JSON.
@@ -63,7 +63,7 @@ impl Person<'_> {
         Ok(serde_json::from_str(&self.ok(&[words, &["-o", "json"]].concat()).await?)?)
     }
 
-    /// What it says where it must refuse.
+    /// Standard error of a command that must refuse.
     ///
     /// # Errors
     /// As [`Self::ok`].

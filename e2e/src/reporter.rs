@@ -28,7 +28,7 @@ pub struct Reporter {
     pub experiment: String,
     /// The generation of its first step.
     pub generation: u64,
-    /// When it could begin to report, Unix nanoseconds.
+    /// Earliest time of its reports, Unix nanoseconds.
     pub began: u64,
     credential: String,
     fleet: std::net::SocketAddr,
@@ -70,7 +70,7 @@ impl Reporter {
         Ok(ReportServiceClient::new(endpoint.connect().await?))
     }
 
-    /// What it would say of ten seconds that ended ten seconds ago, changed.
+    /// Report of ten seconds that ended ten seconds ago, changed.
     pub fn report(&self, change: impl FnOnce(&mut ReportKey, &mut Findings)) -> ReportRequest {
         let start = now() - 20 * SECOND;
         let mut key = ReportKey {

@@ -12,7 +12,7 @@ use crate::control_plane::ControlPlane;
 use crate::eventually;
 use crate::fleet::{Node, Source, connected};
 
-/// How long anything may take to be seen.
+/// Time that anything may take to be seen.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Drops what nobody looks at; the rest stays.
@@ -33,11 +33,11 @@ service: { pipelines: { metrics: { processors: [resource/no_pids] } } }
 /// A control plane, two agents under it, and a host for each.
 #[derive(Debug)]
 pub struct Loop {
-    /// Where everything is written.
+    /// Folder of all files.
     pub dir: tempfile::TempDir,
-    /// Where points arrive.
+    /// Sink at which points arrive.
     pub sink: Sink,
-    /// Who decides.
+    /// The control plane, which decides.
     pub control_plane: ControlPlane,
     /// The agents' files.
     pub nodes: Vec<Node>,
@@ -89,7 +89,7 @@ impl Loop {
         self.agents.push(agent);
     }
 
-    /// Where an experiment is; nothing while the control plane does not answer.
+    /// Status of an experiment; nothing while the control plane does not answer.
     pub async fn status(&self, id: &str) -> Option<Value> {
         self.control_plane.show(id, "/status").await.ok()
     }

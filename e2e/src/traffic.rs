@@ -15,7 +15,7 @@ use tonic::transport::Channel;
 
 use crate::assignment::Unit;
 
-/// What became certain of one accepted point.
+/// Certain fate of one accepted point.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sent {
     /// The unit it belongs to.

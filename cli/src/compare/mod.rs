@@ -21,12 +21,13 @@ const BAD_INPUT: u8 = 2;
 /// Exits with 0 if it passes, 1 if it does not, and 2 if a capture or the policy cannot be read.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What today's pipeline put out: a request of OTLP (JSON or protobuf), a file of them as the Collector's file
+    /// Output of today's pipeline: a request of OTLP (JSON or protobuf), a file of them as the Collector's file
     /// exporter writes it, or a folder of such files, read in the order of their names
     baseline: PathBuf,
-    /// What the one on trial put out of the same input
+    /// Output of the candidate for the same input
     candidate: PathBuf,
-    /// What the candidate must show, in YAML; without it, that no critical process is hidden and nothing collides
+    /// Policy that the candidate must meet, in YAML; without it, no critical process may be hidden and nothing may
+    /// collide
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// The probability of calling groups equivalent that are not
@@ -37,7 +38,7 @@ pub struct Args {
     json: bool,
 }
 
-/// What `--json` prints.
+/// Document that `--json` prints.
 #[derive(Serialize)]
 struct Answer {
     passed: bool,

@@ -1,4 +1,4 @@
-//! What the demo writes: the agents' Collector files, and the experiments that the operator asks for.
+//! Files that the demo writes: the agents' Collector files, and the experiments that the operator asks for.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,9 +14,9 @@ pub const TEMPLATE: (&str, &str) = ("keep-what-matters", include_str!("keep-what
 /// A pipeline on trial.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
-    /// What the demo calls it.
+    /// Name in the demo.
     pub name: &'static str,
-    /// What it does, for a person.
+    /// Description of its work, for a person.
     pub about: &'static str,
     /// A Collector fragment; nothing for what [`TEMPLATE`] renders.
     config: Option<&'static str>,
@@ -117,16 +117,16 @@ pub fn experiment(candidate: &Candidate) -> Value {
     })
 }
 
-/// What an agent's file is made of.
+/// Parts of an agent's file.
 #[derive(Clone, Copy, Debug)]
 pub struct AgentFile<'a> {
-    /// Where the sink receives OTLP.
+    /// Address at which the sink receives OTLP.
     pub sink: SocketAddr,
-    /// Where agents enrol.
+    /// Address at which agents enroll.
     pub fleet: SocketAddr,
     /// The file that the enrolment token is in.
     pub token_file: &'a Path,
-    /// Where the agent keeps its ledger and account.
+    /// Folder of the agent's ledger and account.
     pub data_dir: &'a Path,
 }
 

@@ -1,4 +1,4 @@
-//! What a person follows while it happens: a headline for each step, a line for each agent and horizon, decisions.
+//! Live view for a person: a headline for each step, a line for each agent and horizon, decisions.
 //!
 //! Lines are only ever added, so that a terminal, a pipe and a log show the same.
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::report::numbers::{bytes, percent, short};
 
-/// Where the lines go.
+/// Destination of the lines.
 pub struct View {
     out: Box<dyn Write + Send>,
 }
@@ -56,7 +56,7 @@ impl View {
         ]))
     }
 
-    /// What one agent found in one horizon.
+    /// Line of one agent and one horizon.
     ///
     /// # Errors
     /// As [`View::say`].
@@ -87,7 +87,7 @@ impl View {
         self.say(&columns(cells))
     }
 
-    /// Why something was decided: a line for each reason, with some names.
+    /// Reasons of a decision, a line each, with some names.
     ///
     /// # Errors
     /// As [`View::say`].

@@ -4,33 +4,33 @@
 //! and in a temporary folder. The demo does what a person would: it logs in, asks for an experiment, and looks. The
 //! control plane decides. No number it prints is made here; all are measured by those processes.
 
-mod books;
-mod cast;
 mod configs;
+mod counters;
 mod files;
 mod http;
+mod keep_running;
 mod live;
 mod operator;
+mod process;
 mod processes;
 mod prometheus;
 mod proof;
 mod report;
 mod rollout;
-mod stage;
-mod stay;
+mod topology;
 
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use tokio::time::Instant;
 
-use books::{Books, Reading};
 use configs::{CARELESS, CHEAPER, COLLIDING, Candidate};
+use counters::{Counters, Reading};
 use live::View;
+use processes::Processes;
 use proof::Equation;
 use report::{Act, Outcome, Trial};
 use rollout::{Ended, Rollout};
-use stage::Stage;
 
 use crate::{output, stop};
 
@@ -57,8 +57,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         _ = stopping.wait_for(|stop| *stop) => bail!("interrupted; everything it started is stopped"),
     };
     let ended = match played {
-        Ok(stage) if args.stay => stay::until(stage, &mut View::new(args.json), &mut stopping).await,
-        Ok(stage) => stage.clear().await,
+        Ok(processes) if args.stay => {
+            keep_running::until(processes, &mut View::new(args.json), &mut stopping).await
+        }
+        Ok(processes) => processes.clear().await,
         Err(error) => Err(error),
     };
     // What went wrong is best understood with the files and logs at hand.
@@ -68,24 +70,24 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     })
 }
 
-/// Everything, from the empty stage to the books' proof. The stage is still up at the end.
-async fn play(args: &Args, folder: &Path) -> anyhow::Result<Stage> {
-    let mut stage = Stage::set(folder).await?;
-    let mut rollout = Rollout::new(View::new(args.json), stage.agents.len());
-    rollout.view.say(&introduction(&stage, folder))?;
-    match acts(args, &mut stage, &mut rollout).await {
-        Ok(()) => Ok(stage),
-        Err(error) => Err(stage.explain(error).await),
+/// Everything, from no process to the counters' proof. All processes still run at the end.
+async fn play(args: &Args, folder: &Path) -> anyhow::Result<Processes> {
+    let mut processes = Processes::set(folder).await?;
+    let mut rollout = Rollout::new(View::new(args.json), processes.agents.len());
+    rollout.view.say(&introduction(&processes, folder))?;
+    match acts(args, &mut processes, &mut rollout).await {
+        Ok(()) => Ok(processes),
+        Err(error) => Err(processes.explain(error).await),
     }
 }
 
-async fn acts(args: &Args, stage: &mut Stage, rollout: &mut Rollout) -> anyhow::Result<()> {
+async fn acts(args: &Args, processes: &mut Processes, rollout: &mut Rollout) -> anyhow::Result<()> {
     let began = Instant::now();
-    let (act, mut proof) = first_act(stage, rollout).await?;
+    let (act, mut proof) = first_act(processes, rollout).await?;
     rollout.view.say(&act.text())?;
     rollout.view.say(&report::proof("Proof: where every point went", &proof))?;
 
-    let (trials, unsent) = second_act(stage, rollout).await?;
+    let (trials, unsent) = second_act(processes, rollout).await?;
     rollout.view.say(&report::second_act(&trials))?;
     rollout.view.say(&report::proof("Proof: nothing of these two candidates was sent", &unsent))?;
     proof.extend(unsent);
@@ -97,54 +99,57 @@ async fn acts(args: &Args, stage: &mut Stage, rollout: &mut Rollout) -> anyhow::
         output::say(&outcome)?;
     }
     if !outcome.holds {
-        bail!("the books do not balance: {} of {cases} equations do not hold", cases - holding);
+        bail!("the counters do not balance: {} of {cases} equations do not hold", cases - holding);
     }
     rollout.view.say(&format!("\nDone in {seconds:.0} s; all {cases} equations hold."))
 }
 
-/// Mirror → 25 % → 50 % → 100 % → promoted, under traffic, then taken back, and the closed books.
-async fn first_act(stage: &mut Stage, rollout: &mut Rollout) -> anyhow::Result<(Act, Vec<Equation>)> {
-    rollout.begin(stage).await?;
-    let opened = Reading::take(stage).await?;
-    stage.start_sources().await?;
-    rollout.traffic(stage).await?;
-    let (id, ended) = tried(stage, rollout, &CHEAPER, "promoted").await?;
-    rollout.traffic(stage).await?;
-    let rollback_ms = rollout.take_back(stage, &id).await?;
+/// Mirror → 25 % → 50 % → 100 % → promoted, under traffic, then taken back, and the closed counters.
+async fn first_act(processes: &mut Processes, rollout: &mut Rollout) -> anyhow::Result<(Act, Vec<Equation>)> {
+    rollout.begin(processes).await?;
+    let opened = Reading::take(processes).await?;
+    processes.start_sources().await?;
+    rollout.traffic(processes).await?;
+    let (id, ended) = tried(processes, rollout, &CHEAPER, "promoted").await?;
+    rollout.traffic(processes).await?;
+    let rollback_ms = rollout.take_back(processes, &id).await?;
     rollout
         .view
         .say(&format!("  taken back: every agent runs what it ran before, after {rollback_ms:.0} ms"))?;
-    rollout.traffic(stage).await?;
-    let books = close(stage, rollout, opened).await?;
-    Ok((Act::of(&CHEAPER, &ended, rollback_ms, &books)?, proof::of_the_walk(&books)))
+    rollout.traffic(processes).await?;
+    let counters = close(processes, rollout, opened).await?;
+    Ok((Act::of(&CHEAPER, &ended, rollback_ms, &counters)?, proof::of_the_walk(&counters)))
 }
 
 /// Two bad candidates on the same agents, which the control plane has to refuse by itself.
-async fn second_act(stage: &mut Stage, rollout: &mut Rollout) -> anyhow::Result<(Vec<Trial>, Vec<Equation>)> {
-    rollout.begin(stage).await?;
-    let opened = Reading::take(stage).await?;
-    stage.start_sources().await?;
+async fn second_act(
+    processes: &mut Processes,
+    rollout: &mut Rollout,
+) -> anyhow::Result<(Vec<Trial>, Vec<Equation>)> {
+    rollout.begin(processes).await?;
+    let opened = Reading::take(processes).await?;
+    processes.start_sources().await?;
     let mut trials = Vec::new();
     for candidate in [&CARELESS, &COLLIDING] {
-        rollout.traffic(stage).await?;
-        let (_, ended) = tried(stage, rollout, candidate, "rolled_back").await?;
+        rollout.traffic(processes).await?;
+        let (_, ended) = tried(processes, rollout, candidate, "rolled_back").await?;
         trials.push(Trial::of(candidate, &ended)?);
     }
-    rollout.traffic(stage).await?;
-    let books = close(stage, rollout, opened).await?;
-    Ok((trials, proof::of_the_mirror(&books)))
+    rollout.traffic(processes).await?;
+    let counters = close(processes, rollout, opened).await?;
+    Ok((trials, proof::of_the_mirror(&counters)))
 }
 
 /// Asks for an experiment and follows it to its end, which has to be `outcome`.
 async fn tried(
-    stage: &mut Stage,
+    processes: &mut Processes,
     rollout: &mut Rollout,
     candidate: &Candidate,
     outcome: &str,
 ) -> anyhow::Result<(String, Ended)> {
-    let id = stage.operator.start(candidate).await?;
+    let id = processes.operator.start(candidate).await?;
     rollout.view.say(&format!("\n══ The operator starts the experiment \"{}\" ({id})", candidate.name))?;
-    let ended = rollout.follow(stage, &id).await?;
+    let ended = rollout.follow(processes, &id).await?;
     let found = ended.results.outcome.as_deref().unwrap_or("failed");
     if found != outcome {
         bail!("the candidate {:?} was expected to be {outcome} and is {found}", candidate.name);
@@ -152,25 +157,29 @@ async fn tried(
     Ok((id, ended))
 }
 
-async fn close(stage: &mut Stage, rollout: &mut Rollout, opened: Reading) -> anyhow::Result<Books> {
-    rollout.view.say("\n── The sources stop, the queues drain, the books are closed")?;
-    Books::close(stage, rollout, opened).await
+async fn close(
+    processes: &mut Processes,
+    rollout: &mut Rollout,
+    opened: Reading,
+) -> anyhow::Result<Counters> {
+    rollout.view.say("\n── The sources stop, the queues drain, the counters are closed")?;
+    Counters::close(processes, rollout, opened).await
 }
 
-fn introduction(stage: &Stage, folder: &Path) -> String {
+fn introduction(processes: &Processes, folder: &Path) -> String {
     let mut text = format!(
         "Phoenix demo: today's pipeline (the baseline) and a cheaper one (the candidate) on the same live data.\n\
          Everything below is a process of its own on 127.0.0.1, with its files in {}.\n",
         folder.display()
     );
-    for agent in &stage.agents {
+    for agent in &processes.agents {
         let (part, pid) = (agent.part, agent.process.pid);
         text.push_str(&format!("\n  {:<18}agent, pid {pid}, fed from {}", part.name, part.about));
     }
-    let (sink, rest) = (stage.sink_listening.otlp, stage.control.rest);
+    let (sink, rest) = (processes.sink_listening.otlp, processes.control.rest);
     text.push_str(&format!("\n  {:<18}OTLP receiver on {sink} that counts what arrives", "the sink"));
     text.push_str(&format!("\n  {:<18}http://{rest}, OpenAPI at /openapi.json", "the control plane"));
-    for person in &stage.operator.people {
+    for person in &processes.operator.people {
         text.push_str(&format!("\n    {:<18}  {:<10}{}", person.email, person.role, person.password));
     }
     text.push_str("\n\n");

@@ -1,4 +1,4 @@
-//! Who asks: three people with accounts of their own, over REST as anybody would.
+//! The operators: three people with accounts of their own, over REST as anybody would.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub struct Person {
     pub email: &'static str,
     /// Their password, made at this start.
     pub password: String,
-    /// What they may do.
+    /// Their role.
     pub role: &'static str,
 }
 
@@ -39,7 +39,7 @@ pub struct Operator {
     client: Client,
 }
 
-/// What `GET /experiments/{id}/status` says, as far as the demo looks.
+/// Part of `GET /experiments/{id}/status` that the demo reads.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Status {
     /// Its phase.
@@ -53,20 +53,20 @@ pub struct Status {
 /// An agent of a step.
 #[derive(Clone, Debug, Deserialize)]
 pub struct AgentStatus {
-    /// Whether it runs the step.
+    /// True if it runs the step.
     pub applied: bool,
 }
 
 /// A finding behind a decision.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, serde::Serialize)]
 pub struct Reason {
-    /// Which layer of evidence.
+    /// Layer of evidence.
     pub layer: String,
-    /// What was looked at.
+    /// Quantity that was looked at.
     pub quantity: String,
-    /// What was found.
+    /// Figure that was found.
     pub observed: Option<f64>,
-    /// What it was held to.
+    /// Limit that it was held to.
     pub limit: Option<f64>,
     /// In words.
     pub sentence: String,
@@ -74,21 +74,21 @@ pub struct Reason {
     pub names: Vec<String>,
 }
 
-/// What `GET /experiments/{id}/results` says, as far as the demo looks.
+/// Part of `GET /experiments/{id}/results` that the demo reads.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Results {
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Option<String>,
-    /// Why.
+    /// Reasons of the decision.
     pub reasons: Vec<Reason>,
     /// Each agent's own.
     pub agents: Vec<AgentResults>,
 }
 
-/// What one agent found.
+/// Results of one agent.
 #[derive(Clone, Debug, Deserialize)]
 pub struct AgentResults {
-    /// What its host is called.
+    /// Name of its host.
     pub host: String,
     /// End of its last horizon, by its clock.
     pub at: String,
@@ -183,7 +183,7 @@ impl Operator {
         self.client.post(&format!("/experiments/{id}/rollback"), &Value::Null).await.map(|_| ())
     }
 
-    /// What happens to an experiment, as it happens, until it is over.
+    /// Events of an experiment, as they happen, until it is over.
     pub fn events(&self, id: &str) -> UnboundedReceiver<Value> {
         let (sender, receiver) = unbounded_channel();
         let (client, path) = (self.client.clone(), format!("/experiments/{id}/events"));
@@ -195,7 +195,7 @@ impl Operator {
         receiver
     }
 
-    /// Where an experiment is.
+    /// Status of an experiment.
     ///
     /// # Errors
     /// When the control plane does not answer.
@@ -204,7 +204,7 @@ impl Operator {
         serde_json::from_value(status).context("an unexpected status")
     }
 
-    /// What an experiment found.
+    /// Results of an experiment.
     ///
     /// # Errors
     /// When the control plane does not answer.

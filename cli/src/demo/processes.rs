@@ -1,154 +1,248 @@
-//! The real binaries, each in a process of its own.
+//! The demo's processes: a control plane, a sink, three agents, and a source for each.
 //!
-//! Every one of them prints a line of JSON with the addresses it bound, so none has to be told a port. What
-//! it says on standard error goes to a file in the demo's folder. A process that ends before it is asked to
-//! is an error that names it and quotes the end of that file. Each is in a process group of its own, so
-//! that Ctrl-C reaches the demo alone, which then stops them in order; whatever happens, dropping kills.
+//! ```text
+//!                                     control plane
+//!                            generations │ ▲ reports
+//! this machine's /proc ─▶ source ─▶ agent ─┐
+//! a simulated web host ─▶ source ─▶ agent ─┼─▶ sink, which counts by variant and generation
+//! a simulated batch host ▶ source ─▶ agent ─┘
+//! ```
 
-use std::fs::File;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::Context;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use simulator::sender::SenderCounts;
+use simulator::sink::SinkCounts;
+use tokio::time::Instant;
 
-/// How long a process may take until it has bound its sockets.
-const START: Duration = Duration::from_secs(30);
-/// How long it may take to end after it was asked to: an agent drains for up to 25 s.
-const END: Duration = Duration::from_secs(35);
-/// How much of standard error an error quotes.
-const QUOTED_LINES: usize = 12;
+use super::configs::AgentFile;
+use super::files::secret_file;
+use super::http;
+use super::operator::{Operator, secret};
+use super::process::{Process, sibling};
+use super::topology::{Agent, PARTS, Part};
 
-/// A running process.
-#[derive(Debug)]
-pub struct Process {
-    /// What people call it.
-    pub name: String,
-    /// Its id.
-    pub pid: u32,
-    child: Child,
-    log: PathBuf,
+/// A connection breaks a moment before the system tells that its process has ended.
+const EXPLAIN: Duration = Duration::from_millis(500);
+
+/// Addresses of the sink.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct SinkListening {
+    /// OTLP/gRPC.
+    pub otlp: SocketAddr,
+    /// `/counts`.
+    pub admin: SocketAddr,
 }
 
-/// The path of a binary that lies beside this one.
-///
-/// # Errors
-/// When it is not there, with what makes it.
-pub fn sibling(name: &str) -> anyhow::Result<PathBuf> {
-    let this = std::env::current_exe().context("cannot tell where this program lies")?;
-    let path = this.with_file_name(name);
-    if !path.is_file() {
-        bail!(
-            "{name} is expected beside {} and is not there; `make demo` builds all, \
-             or `cargo build --bin phoenix --bin {name}`",
-            this.display()
-        );
-    }
-    Ok(path)
+/// Addresses of the control plane.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct ControlListening {
+    /// REST, for people.
+    pub rest: SocketAddr,
+    /// Enrolment, OpAMP and reports, for agents.
+    pub fleet: SocketAddr,
 }
 
-impl Process {
-    /// Starts a program with more in its environment, and waits for its line of addresses, which is returned. Its
-    /// standard error goes to `{name}.log` in `folder`.
+/// All of it. Dropping kills every process.
+pub struct Processes {
+    folder: PathBuf,
+    phoenix: PathBuf,
+    sink: Process,
+    control_plane: Process,
+    /// Addresses of the sink.
+    pub sink_listening: SinkListening,
+    /// Addresses of the control plane.
+    pub control: ControlListening,
+    /// The person who asks it.
+    pub operator: Operator,
+    /// As [`PARTS`].
+    pub agents: Vec<Agent>,
+    sources: Vec<(Process, PathBuf)>,
+}
+
+impl Processes {
+    /// Starts the sink, the control plane and the agents, with everything they write in `folder`, and waits until
+    /// the agents have enrolled. Sources come later.
     ///
     /// # Errors
-    /// When it cannot be started, or does not say within 30 s where it listens.
-    pub async fn start(
-        name: &str,
-        program: &Path,
-        args: &[String],
-        env: &[(&str, &str)],
-        folder: &Path,
-    ) -> anyhow::Result<(Self, Value)> {
-        let log = folder.join(format!("{}.log", name.replace(' ', "-")));
-        let stderr = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let mut child = Command::new(program)
-            .args(args)
-            // Its log is a file.
-            .env("NO_COLOR", "1")
-            .envs(env.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(stderr)
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("cannot start {name} ({})", program.display()))?;
-        let stdout = child.stdout.take();
-        let pid = child.id().unwrap_or_default();
-        let mut process = Self { name: name.to_owned(), pid, child, log };
-        let mut out = BufReader::new(stdout.context("no pipe for standard output")?);
-        let mut line = String::new();
-        let read = tokio::time::timeout(START, out.read_line(&mut line)).await;
-        let Ok(Ok(1..)) = read else {
-            return Err(process.silent().await);
-        };
-        let listening = serde_json::from_str::<Value>(&line)
-            .ok()
-            .and_then(|mut value| value.get_mut("listening").map(Value::take));
-        let listening = listening
-            .with_context(|| format!("{name} was expected to say where it listens, and said: {line}"))?;
-        // Read on, or the process would block or fail on a full or closed pipe.
-        tokio::spawn(async move { tokio::io::copy(&mut out, &mut tokio::io::sink()).await });
-        Ok((process, listening))
+    /// When a binary is missing or does not start, or an agent does not come in.
+    pub async fn set(folder: &Path) -> anyhow::Result<Self> {
+        let phoenix = std::env::current_exe().context("cannot tell where this program lies")?;
+        let agent_program = sibling("phoenix-agent")?;
+        let args = words(&["sink", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        let (sink, listening) = Process::start("the sink", &phoenix, &args, &[], folder).await?;
+        let sink_listening: SinkListening = addresses(&sink, listening)?;
+        let setup_token = secret(32);
+        let (control_plane, control) = control_plane(folder, &setup_token).await?;
+        let operator = Operator::set_up(&format!("http://{}", control.rest), &setup_token).await?;
+        let token_file = secret_file(folder, "enrolment-token", &operator.enrolment_token().await?)?;
+        let mut agents = Vec::new();
+        for part in PARTS {
+            let stem = part.name.replace(' ', "-");
+            let data_dir = folder.join(&stem);
+            std::fs::create_dir_all(&data_dir)
+                .with_context(|| format!("cannot make {}", data_dir.display()))?;
+            let file = AgentFile {
+                sink: sink_listening.otlp,
+                fleet: control.fleet,
+                token_file: &token_file,
+                data_dir: &data_dir,
+            };
+            let path = folder.join(format!("{stem}.yaml"));
+            std::fs::write(&path, file.text()).with_context(|| format!("cannot write {}", path.display()))?;
+            agents.push(agent(part, &agent_program, path, folder).await?);
+        }
+        operator.gathered(agents.len()).await?;
+        operator.keep_template().await?;
+        let folder = folder.to_owned();
+        Ok(Self {
+            folder,
+            phoenix,
+            sink,
+            control_plane,
+            sink_listening,
+            control,
+            operator,
+            agents,
+            sources: Vec::new(),
+        })
     }
 
-    /// Why it said nothing: it ended, or it hangs.
-    async fn silent(&mut self) -> anyhow::Error {
-        match tokio::time::timeout(Duration::from_secs(1), self.child.wait()).await {
-            Ok(Ok(status)) => self.ended(&status.to_string()),
-            _ => anyhow!("{} does not say where it listens, within {START:?}{}", self.name, self.quote()),
+    /// Starts a source for each agent, scraping every second.
+    ///
+    /// # Errors
+    /// When one does not start.
+    pub async fn start_sources(&mut self) -> anyhow::Result<()> {
+        for agent in &self.agents {
+            let part = agent.part;
+            let counts = self.folder.join(format!("{}-sent.json", part.name.replace(' ', "-")));
+            let mut args = words(&["simulate", "--interval", "1s", "--stats-listen", "127.0.0.1:0"]);
+            args.extend(words(part.source));
+            args.extend([String::from("--endpoint"), format!("http://{}", agent.listening.otlp_grpc)]);
+            args.extend([String::from("--stats-file"), counts.display().to_string()]);
+            let name = format!("the source of {}", part.name);
+            let (source, _) = Process::start(&name, &self.phoenix, &args, &[], &self.folder).await?;
+            self.sources.push((source, counts));
         }
+        Ok(())
+    }
+
+    /// Stops the sources and returns what became of every point of theirs, in the order of the agents.
+    ///
+    /// # Errors
+    /// When one ends in failure or leaves no counts.
+    pub async fn stop_sources(&mut self) -> anyhow::Result<Vec<SenderCounts>> {
+        let mut all = Vec::new();
+        for (source, counts) in std::mem::take(&mut self.sources) {
+            source.stop().await?;
+            let text = std::fs::read_to_string(&counts)
+                .with_context(|| format!("the source left no counts in {}", counts.display()))?;
+            all.push(serde_json::from_str(&text).with_context(|| format!("{}", counts.display()))?);
+        }
+        Ok(all)
     }
 
     /// # Errors
-    /// When it has ended.
+    /// When some process has ended, with its name and last words.
     pub fn check(&mut self) -> anyhow::Result<()> {
-        match self.child.try_wait().with_context(|| format!("cannot tell whether {} runs", self.name))? {
-            None => Ok(()),
-            Some(status) => Err(self.ended(&status.to_string())),
+        let agents = self.agents.iter_mut().map(|agent| &mut agent.process);
+        let sources = self.sources.iter_mut().map(|(source, _)| source);
+        agents.chain(sources).try_for_each(Process::check)?;
+        self.control_plane.check()?;
+        self.sink.check()
+    }
+
+    /// The reason behind an error: that a process has ended explains best why it did not answer.
+    pub async fn explain(&mut self, error: anyhow::Error) -> anyhow::Error {
+        let end = Instant::now() + EXPLAIN;
+        loop {
+            match self.check() {
+                Err(ended) => return ended,
+                Ok(()) if Instant::now() > end => return error,
+                Ok(()) => tokio::time::sleep(EXPLAIN / 10).await,
+            }
         }
     }
 
-    fn ended(&self, status: &str) -> anyhow::Error {
-        anyhow!("{} (pid {}) ended too early: {status}{}", self.name, self.pid, self.quote())
-    }
-
-    /// The end of what it said on standard error, and where all of it is.
-    fn quote(&self) -> String {
-        let said = std::fs::read(&self.log).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said);
-        let lines: Vec<&str> = said.lines().collect();
-        let last = &lines[lines.len().saturating_sub(QUOTED_LINES)..];
-        if last.is_empty() {
-            return format!("; it said nothing in {}", self.log.display());
-        }
-        let quoted: String = last.iter().map(|line| format!("\n    {line}")).collect();
-        format!("; the end of {}:{quoted}", self.log.display())
-    }
-
-    fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
-        self.check()?;
-        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        let pid = pid.with_context(|| format!("{} has no pid", self.name))?;
-        kill_process(pid, signal).with_context(|| format!("cannot send {signal:?} to {}", self.name))
-    }
-
-    /// Asks it to end, and waits until it has.
+    /// The generation that each agent runs.
     ///
     /// # Errors
-    /// When it had ended before, does not end, or ends in failure.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        self.signal(Signal::TERM)?;
-        match tokio::time::timeout(END, self.child.wait()).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(anyhow!("{} ended in failure: {status}{}", self.name, self.quote())),
-            Ok(Err(error)) => Err(error).with_context(|| format!("cannot wait for {}", self.name)),
-            Err(_) => Err(anyhow!("{} does not end within {END:?} and is killed{}", self.name, self.quote())),
+    /// When one does not answer.
+    pub async fn generations(&self) -> anyhow::Result<Vec<u64>> {
+        let mut generations = Vec::new();
+        for agent in &self.agents {
+            generations.push(agent.health().await?.generation);
         }
+        Ok(generations)
     }
+
+    /// Points that each agent has had confirmed.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub async fn sent(&self) -> anyhow::Result<Vec<u64>> {
+        let mut sent = Vec::new();
+        for agent in &self.agents {
+            sent.push(agent.metrics().await?.count("otelcol_exporter_sent_metric_points", &[]));
+        }
+        Ok(sent)
+    }
+
+    /// Counts of the sink.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn sink_counts(&self) -> anyhow::Result<SinkCounts> {
+        http::json(self.sink_listening.admin, "/counts").await
+    }
+
+    /// Stops what still runs, against the stream.
+    ///
+    /// # Errors
+    /// When something ends in failure; the rest is killed then.
+    pub async fn clear(mut self) -> anyhow::Result<()> {
+        self.stop_sources().await?;
+        for agent in self.agents {
+            agent.process.stop().await?;
+        }
+        self.control_plane.stop().await?;
+        self.sink.stop().await
+    }
+}
+
+async fn control_plane(folder: &Path, setup_token: &str) -> anyhow::Result<(Process, ControlListening)> {
+    let token_file = secret_file(folder, "setup-token", setup_token)?;
+    let mut args = words(&["serve", "--listen", "127.0.0.1:0", "--fleet-listen", "127.0.0.1:0"]);
+    for (flag, path) in [("--data-dir", folder.join("control-plane")), ("--setup-token-file", token_file)] {
+        args.extend([flag.to_owned(), path.display().to_string()]);
+    }
+    let program = sibling("phoenix-control-plane")?;
+    let (process, listening) = Process::start("the control plane", &program, &args, &[], folder).await?;
+    let listening = addresses(&process, listening)?;
+    Ok((process, listening))
+}
+
+async fn agent(part: Part, program: &Path, file: PathBuf, folder: &Path) -> anyhow::Result<Agent> {
+    let name = format!("the agent of {}", part.name);
+    let args = [String::from("--config"), file.display().to_string()];
+    // One machine plays three hosts, so each agent is told what its own is called.
+    let host = format!("host.name={}", part.name.replace(' ', "%20"));
+    let env = [("OTEL_RESOURCE_ATTRIBUTES", host.as_str())];
+    let (process, listening) = Process::start(&name, program, &args, &env, folder).await?;
+    let listening = addresses(&process, listening)?;
+    Ok(Agent { part, process, listening, file })
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn addresses<T: DeserializeOwned>(process: &Process, listening: Value) -> anyhow::Result<T> {
+    serde_json::from_value(listening)
+        .with_context(|| format!("{} does not say all the addresses it was asked to bind", process.name))
 }

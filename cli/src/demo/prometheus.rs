@@ -1,4 +1,4 @@
-//! What an agent counts about itself, read from its `/metrics`.
+//! An agent's own counters, read from its `/metrics`.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ fn sample(line: &str) -> anyhow::Result<Sample> {
     }
 }
 
-/// What stands before the closing quote, unescaped, and what follows it.
+/// Text before the closing quote, unescaped, and the rest after it.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();

@@ -1,15 +1,15 @@
-//! The proof: equations between the books of parties that do not know each other's, checked to the point.
+//! The proof: equations between the counters of parties that do not know each other's, checked to the point.
 
 use observe::Variant::{Baseline, Candidate};
 use serde::Serialize;
 
-use super::books::{AgentBook, Books};
+use super::counters::{AgentCounters, Counters};
 use crate::report::numbers::exact;
 
 /// One claim, and all its cases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Equation {
-    /// What is equal to what.
+    /// Sentence that says which sums are equal.
     pub claim: String,
     /// For whom, with the numbers.
     pub cases: Vec<Case>,
@@ -18,13 +18,13 @@ pub struct Equation {
 /// One case of an equation: two sums that must be equal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Case {
-    /// Whose points.
+    /// Owner of the points.
     pub of: String,
     /// Terms of the left side, in the order of the claim.
     pub left: Vec<u64>,
     /// Terms of the right side.
     pub right: Vec<u64>,
-    /// Whether they are equal.
+    /// Tells whether they are equal.
     pub holds: bool,
 }
 
@@ -42,18 +42,18 @@ impl Case {
     }
 }
 
-/// How many cases there are, and how many of them hold.
+/// Number of cases, and number of those that hold.
 pub fn tally(equations: &[Equation]) -> (usize, usize) {
     let cases = || equations.iter().flat_map(|equation| &equation.cases);
     (cases().count(), cases().filter(|case| case.holds).count())
 }
 
 /// The equations of the walk from mirror to promoted and back.
-pub fn of_the_walk(books: &Books) -> Vec<Equation> {
-    let mut proof = arrivals(books);
+pub fn of_the_walk(counters: &Counters) -> Vec<Equation> {
+    let mut proof = arrivals(counters);
     proof.extend([
         each(
-            books,
+            counters,
             "compared = of processes assigned to the baseline + to the candidate + of no process",
             |a| {
                 let [to_baseline, to_candidate] = assigned(a);
@@ -61,12 +61,12 @@ pub fn of_the_walk(books: &Books) -> Vec<Equation> {
             },
         ),
         each(
-            books,
+            counters,
             "assigned to the baseline + of no process = left by the baseline, which drops nothing",
             |a| (vec![assigned(a)[0], a.total.unassigned_points], vec![left(a)[0]]),
         ),
         each(
-            books,
+            counters,
             "compared = kept by the candidate's pipeline + dropped by its rules, by their own count",
             |a| {
                 let dropped = a.meters.dropped_by_rule.values().sum();
@@ -74,20 +74,20 @@ pub fn of_the_walk(books: &Books) -> Vec<Equation> {
             },
         ),
         each(
-            books,
+            counters,
             "accepted = compared + left before the experiment and after + dropped by what was promoted",
             |a| {
                 let besides = a.meters.sent[0].saturating_sub(left(a)[0]);
                 (vec![a.meters.accepted], vec![a.total.input.points, besides, a.meters.dropped_in_charge])
             },
         ),
-        each(books, "at 100 %: assigned to the candidate = left by it + dropped by it", |a| {
+        each(counters, "at 100 %: assigned to the candidate = left by it + dropped by it", |a| {
             let last = &a.generation;
             let dropped = last.input.points.saturating_sub(last.candidate.output.points);
             (vec![last.candidate.assigned_points], vec![last.candidate.delivered.points, dropped])
         }),
         each(
-            books,
+            counters,
             "processes assigned to the baseline + to the candidate = those that something left of",
             |a| {
                 let (b, c) = (&a.total.baseline, &a.total.candidate);
@@ -95,52 +95,53 @@ pub fn of_the_walk(books: &Books) -> Vec<Equation> {
             },
         ),
     ]);
-    proof.extend(integrity(books));
+    proof.extend(integrity(counters));
     proof
 }
 
 /// The equations of two candidates that were only looked at.
-pub fn of_the_mirror(books: &Books) -> Vec<Equation> {
-    let mut proof = arrivals(books);
-    proof.push(each(books, "accepted = left by the baseline, before, in and after mirror", |a| {
+pub fn of_the_mirror(counters: &Counters) -> Vec<Equation> {
+    let mut proof = arrivals(counters);
+    proof.push(each(counters, "accepted = left by the baseline, before, in and after mirror", |a| {
         (vec![a.meters.accepted], vec![a.meters.sent[0]])
     }));
     let none = |generation: &u64| {
-        let arrived = books.arrived(*generation, Candidate);
+        let arrived = counters.arrived(*generation, Candidate);
         Case::new(format!("generation {generation}"), &[arrived], &[0])
     };
-    let besides = Case::new("any other generation", &[books.arrived_besides(Candidate)], &[0]);
-    let cases = books.compared().iter().map(none).chain([besides]).collect();
+    let besides = Case::new("any other generation", &[counters.arrived_besides(Candidate)], &[0]);
+    let cases = counters.compared().iter().map(none).chain([besides]).collect();
     proof.push(Equation { claim: "arrived at the sink from these candidates = nothing".to_owned(), cases });
-    proof.extend(integrity(books));
+    proof.extend(integrity(counters));
     proof
 }
 
 /// From the sources through the agents to the sink.
-fn arrivals(books: &Books) -> Vec<Equation> {
+fn arrivals(counters: &Counters) -> Vec<Equation> {
     let mut per_generation = Vec::new();
-    for generation in &books.compared() {
+    for generation in &counters.compared() {
         for variant in [Baseline, Candidate] {
-            let lefts = books.agents.iter().map(|a| a.left.get(generation).map_or(0, |l| l[variant.index()]));
+            let lefts =
+                counters.agents.iter().map(|a| a.left.get(generation).map_or(0, |l| l[variant.index()]));
             let of = format!("generation {generation}, {}", variant.name());
             per_generation.push(Case::new(
                 of,
                 &lefts.collect::<Vec<_>>(),
-                &[books.arrived(*generation, variant)],
+                &[counters.arrived(*generation, variant)],
             ));
         }
     }
-    let besides = books.agents.iter().map(|a| a.meters.sent[0].saturating_sub(left(a)[0]));
+    let besides = counters.agents.iter().map(|a| a.meters.sent[0].saturating_sub(left(a)[0]));
     let other =
-        Case::new("other generations", &besides.collect::<Vec<_>>(), &[books.arrived_besides(Baseline)]);
+        Case::new("other generations", &besides.collect::<Vec<_>>(), &[counters.arrived_besides(Baseline)]);
     per_generation.push(other);
-    let of_candidate = |a: &AgentBook| Case::new(a.name.clone(), &[left(a)[1]], &[a.meters.sent[1]]);
-    let confirmed = books.agents.iter().map(of_candidate).collect();
+    let of_candidate = |a: &AgentCounters| Case::new(a.name.clone(), &[left(a)[1]], &[a.meters.sent[1]]);
+    let confirmed = counters.agents.iter().map(of_candidate).collect();
     vec![
-        each(books, "points that the source scraped = acknowledged to it", |a| {
+        each(counters, "points that the source scraped = acknowledged to it", |a| {
             (vec![a.source.scraped], vec![a.source.acknowledged])
         }),
-        each(books, "acknowledged to the source = accepted by the agent", |a| {
+        each(counters, "acknowledged to the source = accepted by the agent", |a| {
             (vec![a.source.acknowledged], vec![a.meters.accepted])
         }),
         Equation {
@@ -154,12 +155,12 @@ fn arrivals(books: &Books) -> Vec<Equation> {
     ]
 }
 
-/// What would make equal sums worthless.
-fn integrity(books: &Books) -> Vec<Equation> {
-    let sink = &books.sink;
-    let exact = books.agents.iter().filter(|a| a.total.exact && a.generation.exact).count() as u64;
+/// Conditions that would make equal sums worthless.
+fn integrity(counters: &Counters) -> Vec<Equation> {
+    let sink = &counters.sink;
+    let exact = counters.agents.iter().filter(|a| a.total.exact && a.generation.exact).count() as u64;
     let exact = exact + u64::from(sink.exact);
-    let sum = |of: fn(&AgentBook) -> u64| books.agents.iter().map(of).sum::<u64>();
+    let sum = |of: fn(&AgentCounters) -> u64| counters.agents.iter().map(of).sum::<u64>();
     let refused = sum(|a| a.source.refused + a.source.ambiguous + a.meters.failed);
     let doubtful = sum(|a| a.source.maybe_doubled + a.meters.doubtful);
     let told = sink.origins.iter().map(|entry| &entry.origin);
@@ -188,24 +189,28 @@ fn integrity(books: &Books) -> Vec<Equation> {
             "agents and sink whose counts are exact, none an estimate = all of them",
             "everybody",
             exact,
-            books.agents.len() as u64 + 1,
+            counters.agents.len() as u64 + 1,
         ),
     ]
 }
 
-fn each(books: &Books, claim: &str, sides: impl Fn(&AgentBook) -> (Vec<u64>, Vec<u64>)) -> Equation {
-    let case = |agent: &AgentBook| {
+fn each(
+    counters: &Counters,
+    claim: &str,
+    sides: impl Fn(&AgentCounters) -> (Vec<u64>, Vec<u64>),
+) -> Equation {
+    let case = |agent: &AgentCounters| {
         let (left, right) = sides(agent);
         Case::new(agent.name.clone(), &left, &right)
     };
-    Equation { claim: claim.to_owned(), cases: books.agents.iter().map(case).collect() }
+    Equation { claim: claim.to_owned(), cases: counters.agents.iter().map(case).collect() }
 }
 
-fn assigned(agent: &AgentBook) -> [u64; 2] {
+fn assigned(agent: &AgentCounters) -> [u64; 2] {
     [agent.total.baseline.assigned_points, agent.total.candidate.assigned_points]
 }
 
-fn left(agent: &AgentBook) -> [u64; 2] {
+fn left(agent: &AgentCounters) -> [u64; 2] {
     agent.left.values().fold([0, 0], |sum, left| [sum[0] + left[0], sum[1] + left[1]])
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing here acts, and nothing waits for a time: every wait is for something to be seen, with a deadline that
 //! says what was not. The agents' own windows are remembered on the way, also those that a swap cuts short, because
-//! the books need every point.
+//! the counters need every point.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -15,20 +15,20 @@ use tokio::time::Instant;
 
 use super::live::View;
 use super::operator::{Results, Status};
-use super::stage::Stage;
+use super::processes::Processes;
 
-/// How often everybody is asked.
+/// Time between two looks at everybody.
 const POLL: Duration = Duration::from_millis(200);
-/// How long a rollout may take.
+/// Time that a rollout may take.
 const ROLLOUT: Duration = Duration::from_secs(150);
-/// How long anything else may take to be seen.
+/// Time that anything else may take to be seen.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often agents are asked while a moment is measured.
+/// Time between two looks at the agents while a moment is measured.
 const CLOSE_LOOK: Duration = Duration::from_millis(2);
 
 /// Everything seen so far.
 pub struct Rollout {
-    /// Where it is shown.
+    /// View that it is shown in.
     pub view: View,
     /// The generation that the act began with; its windows are of later ones.
     since: u64,
@@ -40,10 +40,10 @@ pub struct Rollout {
     applied: Option<String>,
 }
 
-/// How one ended.
+/// End of a rollout.
 #[derive(Clone, Debug)]
 pub struct Ended {
-    /// What the control plane says of it.
+    /// The control plane's status of it.
     pub results: Results,
     /// From start to end by the control plane's clock, seconds.
     pub seconds: f64,
@@ -59,22 +59,22 @@ impl Rollout {
     ///
     /// # Errors
     /// When it is not within 150 s, or somebody does not answer.
-    pub async fn follow(&mut self, stage: &mut Stage, id: &str) -> anyhow::Result<Ended> {
-        let before = common_generation(&stage.generations().await?)?;
-        let mut events = stage.operator.events(id);
+    pub async fn follow(&mut self, processes: &mut Processes, id: &str) -> anyhow::Result<Ended> {
+        let before = common_generation(&processes.generations().await?)?;
+        let mut events = processes.operator.events(id);
         let mut clock = Clock::default();
         let end = Instant::now() + ROLLOUT;
         loop {
             // What was decided is read before what it rests on, and shown after it.
             let happened = drain(&mut events);
-            let results = stage.operator.results(id).await?;
+            let results = processes.operator.results(id).await?;
             self.horizons(&results)?;
             for event in &happened {
                 self.happened(event, &mut clock)?;
             }
-            let status = stage.operator.status(id).await?;
+            let status = processes.operator.status(id).await?;
             self.step(&status)?;
-            self.look(stage).await?;
+            self.look(processes).await?;
             if clock.over {
                 break;
             }
@@ -83,18 +83,18 @@ impl Rollout {
             }
             tokio::time::sleep(POLL).await;
         }
-        self.settled(stage, before).await?;
-        self.look(stage).await?;
-        Ok(Ended { results: stage.operator.results(id).await?, seconds: clock.seconds() })
+        self.settled(processes, before).await?;
+        self.look(processes).await?;
+        Ok(Ended { results: processes.operator.results(id).await?, seconds: clock.seconds() })
     }
 
     /// Waits until every agent runs a generation beyond `before`, the same, and none of them compares anything.
-    async fn settled(&mut self, stage: &mut Stage, before: u64) -> anyhow::Result<()> {
+    async fn settled(&mut self, processes: &mut Processes, before: u64) -> anyhow::Result<()> {
         let end = Instant::now() + PATIENCE;
         loop {
-            stage.check()?;
-            let generations = stage.generations().await?;
-            let reports = self.look(stage).await?;
+            processes.check()?;
+            let generations = processes.generations().await?;
+            let reports = self.look(processes).await?;
             if common_generation(&generations).is_ok_and(|now| now > before)
                 && reports.iter().all(|r| r.ended)
             {
@@ -113,11 +113,11 @@ impl Rollout {
     ///
     /// # Errors
     /// When one does not.
-    pub async fn take_back(&mut self, stage: &mut Stage, id: &str) -> anyhow::Result<f64> {
-        let before = common_generation(&stage.generations().await?)?;
+    pub async fn take_back(&mut self, processes: &mut Processes, id: &str) -> anyhow::Result<f64> {
+        let before = common_generation(&processes.generations().await?)?;
         let asked = Instant::now();
-        stage.operator.roll_back(id).await?;
-        while !stage.generations().await?.iter().all(|now| *now > before) {
+        processes.operator.roll_back(id).await?;
+        while !processes.generations().await?.iter().all(|now| *now > before) {
             if asked.elapsed() > PATIENCE {
                 bail!("a rollback does not reach every agent within {PATIENCE:?}");
             }
@@ -130,10 +130,10 @@ impl Rollout {
     ///
     /// # Errors
     /// When it does not.
-    pub async fn traffic(&mut self, stage: &mut Stage) -> anyhow::Result<()> {
-        let before = stage.sent().await?;
+    pub async fn traffic(&mut self, processes: &mut Processes) -> anyhow::Result<()> {
+        let before = processes.sent().await?;
         let end = Instant::now() + PATIENCE;
-        while !stage.sent().await?.iter().zip(&before).all(|(now, before)| now > before) {
+        while !processes.sent().await?.iter().zip(&before).all(|(now, before)| now > before) {
             if Instant::now() > end {
                 bail!("an agent sends nothing within {PATIENCE:?}");
             }
@@ -146,15 +146,15 @@ impl Rollout {
     ///
     /// # Errors
     /// When queues do not drain within a minute.
-    pub async fn drained(&mut self, stage: &mut Stage) -> anyhow::Result<Vec<Report>> {
+    pub async fn drained(&mut self, processes: &mut Processes) -> anyhow::Result<Vec<Report>> {
         let end = Instant::now() + PATIENCE;
         loop {
             let mut owed = Vec::new();
-            for agent in &stage.agents {
+            for agent in &processes.agents {
                 owed.push(agent.health().await?.points.owed);
             }
             if owed.iter().all(|owed| *owed == 0) {
-                return self.look(stage).await;
+                return self.look(processes).await;
             }
             if Instant::now() > end {
                 bail!("the queues do not drain within {PATIENCE:?}: {owed:?} points are owed");
@@ -163,12 +163,12 @@ impl Rollout {
         }
     }
 
-    /// A new act, with books of its own.
+    /// A new act, with counters of its own.
     ///
     /// # Errors
     /// When agents do not answer, or run different generations.
-    pub async fn begin(&mut self, stage: &Stage) -> anyhow::Result<()> {
-        self.since = common_generation(&stage.generations().await?)?;
+    pub async fn begin(&mut self, processes: &Processes) -> anyhow::Result<()> {
+        self.since = common_generation(&processes.generations().await?)?;
         self.windows.iter_mut().for_each(BTreeMap::clear);
         Ok(())
     }
@@ -186,10 +186,10 @@ impl Rollout {
     }
 
     /// Asks every agent and remembers its windows; nothing of those that have never compared anything.
-    async fn look(&mut self, stage: &mut Stage) -> anyhow::Result<Vec<Report>> {
-        stage.check()?;
+    async fn look(&mut self, processes: &mut Processes) -> anyhow::Result<Vec<Report>> {
+        processes.check()?;
         let mut reports = Vec::new();
-        for (agent, windows) in stage.agents.iter().zip(&mut self.windows) {
+        for (agent, windows) in processes.agents.iter().zip(&mut self.windows) {
             let health = agent.health().await?;
             if let Some(why) = health.candidate_cut {
                 bail!("the agent of {} has cut its candidate out: {why}", agent.part.name);

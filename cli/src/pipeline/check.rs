@@ -78,7 +78,7 @@ fn scope(scope: Scope) -> &'static str {
     }
 }
 
-/// What is no stage: the agent's own machinery does it.
+/// Components that are no stages: the agent's own machinery does their work.
 fn machinery(plan: &Plan) -> Vec<String> {
     let batch = plan.batch().map(|BatchSettings { timeout, send_batch_size, send_batch_max_size, .. }| {
         let most = match send_batch_max_size {

@@ -26,7 +26,7 @@ pub struct Args {
     /// The pipeline; without it `metrics`, or the only one of metrics
     #[arg(long)]
     pipeline: Option<String>,
-    /// When the pipeline starts; only `+…` moves the clock
+    /// Start time of the pipeline; only `+…` moves the clock
     #[arg(long, default_value = "2026-01-01T00:00:00Z", value_parser = humantime::parse_rfc3339_weak)]
     clock: SystemTime,
     /// Write what came out of all steps to this file, as one request in protobuf

@@ -15,7 +15,7 @@ use crate::{output, table};
 pub enum Command {
     /// Print the names and what each does
     List,
-    /// Print one with its parameters
+    /// Print a template with its parameters
     Show {
         /// Its name
         name: String,
@@ -23,7 +23,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print the Collector fragment that it becomes
+    /// Print the Collector fragment that a template becomes
     Render {
         /// Its name
         name: String,

@@ -10,7 +10,7 @@ use pipelines::split::Weight;
 use serde_json::json;
 
 use crate::output;
-use crate::trials::{self, Progress};
+use crate::runner::{self, Progress};
 
 /// Say how long until an effect is found, how often a false alarm rings, and by how much active series rise.
 ///
@@ -41,7 +41,7 @@ pub struct Args {
     /// Share of the series that the candidate gives another identity
     #[arg(long, default_value = "100%", value_parser = share)]
     renamed: f64,
-    /// How often each case is simulated
+    /// Number of simulations of each case
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     runs: u64,
     /// The same seed gives the same answer
@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(args.renamed <= 1.0, "--renamed: expected at most 100%");
     let progress = Progress::new(2 * args.runs);
     let [nothing, effect] =
-        scenarios.each_ref().map(|scenario| trials::outcomes(scenario, args.seed, args.runs, &progress));
+        scenarios.each_ref().map(|scenario| runner::outcomes(scenario, args.seed, args.runs, &progress));
     let answer = question.answer([&nothing?, &effect?])?;
     progress.finish();
     let rise = series::rise(weight, args.renamed, args.seed)?;
@@ -103,22 +103,22 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn told(args: &Args, answer: &Answer, rise: &series::Rise) -> String {
     let percent = |share: f64| format!("{} %", (share * 1e6).round() / 1e4);
-    let time = |minutes: Option<f64>| minutes.map_or_else(|| "never".to_owned(), trials::minutes);
+    let time = |minutes: Option<f64>| minutes.map_or_else(|| "never".to_owned(), runner::minutes);
     let (found, nothing) = (&answer.effect, &answer.nothing_wrong);
-    let horizon = trials::minutes(found.horizon_minutes);
+    let horizon = runner::minutes(found.horizon_minutes);
     let power = match answer.minutes_to_find_with_95_percent_power {
-        Some(minutes) => format!("{}, with 95 % power", trials::minutes(minutes)),
+        Some(minutes) => format!("{}, with 95 % power", runner::minutes(minutes)),
         None => format!("not with 95 % power within {horizon}"),
     };
-    let median = found.median_minutes.map_or_else(|| format!("more than {horizon}"), trials::minutes);
+    let median = found.median_minutes.map_or_else(|| format!("more than {horizon}"), runner::minutes);
     let rate = |row: &calibration::Row| {
-        trials::rate(row.false_alarm_rate.or(row.found_rate).unwrap_or_default(), row.interval)
+        runner::rate(row.false_alarm_rate.or(row.found_rate).unwrap_or_default(), row.interval)
     };
     [
         format!(
             "{} hosts, windows of {}, autocorrelation {} from window to window, α = {}",
             args.hosts,
-            trials::minutes(args.window.as_secs_f64() / 60.0),
+            runner::minutes(args.window.as_secs_f64() / 60.0),
             args.autocorrelation,
             args.alpha
         ),
@@ -140,7 +140,7 @@ fn told(args: &Args, answer: &Answer, rise: &series::Rise) -> String {
             "    for one host           {}, were the others no evidence",
             time(answer.minimum.one_host_minutes)
         ),
-        format!("    looked at every        {}, a block", trials::minutes(answer.block_minutes)),
+        format!("    looked at every        {}, a block", runner::minutes(answer.block_minutes)),
         format!("  False alarms in a day    {}", rate(nothing)),
         format!(
             "  Active series            +{:.1} % for 20 minutes after the step to {}",
@@ -158,7 +158,7 @@ fn told(args: &Args, answer: &Answer, rise: &series::Rise) -> String {
             "{} simulated runs each, seed {}, after a mirror step of {}. Both variants process every point",
             args.runs,
             args.seed,
-            trials::minutes(answer.mirror_minutes)
+            runner::minutes(answer.mirror_minutes)
         ),
         "on every host in every step, so how soon an effect is found does not depend on the weight."
             .to_owned(),

@@ -1,4 +1,4 @@
-//! How many more series a backend holds while both identities live.
+//! Number of series that a backend holds more while both identities live.
 //!
 //! Backends count the series of the trailing twenty minutes. Right after a step, a process that it moved is there twice:
 //! by the baseline's series, which have just ended, and by the candidate's, as far as they have other identities.
@@ -16,7 +16,7 @@ use simulator::profile::{Host, Profile, Role};
 const HOSTS: u64 = 20;
 const PROCESSES: usize = 100;
 
-/// What happens at the step from no candidate to a weight.
+/// Series at the step from no candidate to a weight.
 #[derive(Debug, Serialize)]
 pub struct Rise {
     /// By which share of them active series rise.

@@ -17,18 +17,18 @@ const COLUMNS: [(&str, &str); 6] = [
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// All, or those of some labels
+    /// List agents, all or those with some labels
     List {
         /// `key=value,key=value`
         #[arg(long)]
         labels: Option<String>,
     },
-    /// One
+    /// Show an agent
     Get {
         /// Its uid
         uid: String,
     },
-    /// Delete one: its credential is none any more
+    /// Delete an agent and its credential
     Delete {
         /// Its uid
         uid: String,

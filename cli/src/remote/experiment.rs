@@ -25,41 +25,41 @@ const COLUMNS: [(&str, &str); 7] = [
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Write one down, from a file of JSON or from standard input (`-`)
+    /// Create an experiment from a file of JSON, or from standard input (`-`)
     Create {
-        /// The file
+        /// File of JSON, or `-` for standard input
         file: PathBuf,
-        /// Begin it at once
+        /// Start it at once
         #[arg(long)]
         start: bool,
     },
-    /// All, newest first
+    /// List experiments, the newest first
     List,
-    /// One
+    /// Show an experiment
     Get(Which),
-    /// Where it is: phase, step, agents, the last horizon, the last verdict
+    /// Show the phase, the step, the agents, the last horizon and the last verdict of an experiment
     Status(Which),
-    /// What was found
+    /// Show the results of an experiment
     Results(Which),
-    /// What happens, as it happens, until it is over
+    /// Follow the events of an experiment until it is over
     Watch(Which),
-    /// Begin it
+    /// Start an experiment
     Start(Which),
-    /// Hold the step
+    /// Pause an experiment in its step
     Pause(Which),
-    /// Go on with the step
+    /// Resume a paused experiment
     Resume(Which),
-    /// Collect the last horizon and end it
+    /// Stop an experiment after its last horizon is in
     Stop(Which),
-    /// Put the candidate in charge
+    /// Promote the candidate of an experiment
     Promote(Which),
-    /// Put the baseline back in charge
+    /// Roll an experiment back to its baseline
     Rollback(Which),
-    /// Never begin it
+    /// Cancel an experiment that is pending
     Cancel(Which),
-    /// Agree to its promotion, as somebody other than its author
+    /// Approve the promotion of an experiment that somebody else wrote
     Approve(Which),
-    /// Delete one that is not under way
+    /// Delete an experiment that is not under way, with its results
     Delete(Which),
 }
 

@@ -16,7 +16,7 @@ pub struct Args {
     /// The control plane's address
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     server: String,
-    /// Whose account
+    /// E-mail address of the account
     #[arg(long)]
     email: String,
     /// A file with the password; without it, it is read from standard input

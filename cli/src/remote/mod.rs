@@ -15,20 +15,20 @@ use clap::{Args, Subcommand, ValueEnum};
 use client::Client;
 use show::Show;
 
-/// How answers are shown.
+/// Format of answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Tables, for people.
     #[default]
     Text,
-    /// What the control plane answered.
+    /// The control plane's own answer.
     Json,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Args)]
 pub struct Options {
-    /// How to show answers
+    /// Show answers in this format
     #[arg(short, long, value_enum, default_value_t, global = true)]
     output: Format,
 }
@@ -42,20 +42,20 @@ pub struct With<C: Subcommand> {
     options: Options,
 }
 
-/// What can be asked of a control plane.
+/// Commands to a control plane.
 #[derive(Subcommand)]
 pub enum Command {
     /// Log in to a control plane; what is kept is the access token, not the password
     Login(login::Args),
     /// End the session
     Logout,
-    /// Experiments: what is tried on which agents
+    /// Create, follow and steer experiments
     Experiment(With<experiment::Command>),
-    /// Templates: pipelines with parameters, in immutable versions
+    /// Create, show and render templates: pipelines with parameters
     Template(With<template::Command>),
-    /// Agents that have enrolled
+    /// List, show and delete enrolled agents
     Agent(With<agent::Command>),
-    /// Enrolment tokens: what lets agents in
+    /// Create, list and revoke enrollment tokens, which let agents in
     Token(With<token::Command>),
 }
 

@@ -1,4 +1,4 @@
-//! Where the session is kept: a file in the user's configuration, for the owner's eyes only.
+//! The kept session: a file in the user's configuration that only its owner can read.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
-/// Who is logged in where.
+/// Server and access token of a login.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Session {
     /// The control plane's address, such as `http://127.0.0.1:8080`.

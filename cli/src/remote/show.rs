@@ -10,7 +10,7 @@ use super::Format;
 use crate::output;
 use crate::report::numbers::error;
 
-/// How to show.
+/// Printer of answers.
 #[derive(Clone, Copy)]
 pub struct Show(pub Format);
 
@@ -70,7 +70,7 @@ impl Show {
 /// The most names of a reason that are shown.
 const NAMED: usize = 10;
 
-/// What a reason rests on, and what it is about, besides its sentence.
+/// Figure and limit of a reason, and its subject, besides its sentence.
 fn details(reason: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     if let [Some(low), Some(high)] = [0, 1].map(|end| reason["interval"][end].as_f64()) {

@@ -17,28 +17,28 @@ const COLUMNS: [(&str, &str); 4] =
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Keep a template, from a file of YAML
+    /// Create a template from a file of YAML
     Create {
         /// Its name
         name: String,
-        /// The file
+        /// File of YAML
         file: PathBuf,
     },
-    /// Keep another version of one
+    /// Add a version to a template
     Version {
         /// Its name
         name: String,
-        /// The file
+        /// File of YAML
         file: PathBuf,
     },
-    /// All
+    /// List templates
     List,
-    /// One, in its latest version
+    /// Show the latest version of a template
     Get {
         /// Its name
         name: String,
     },
-    /// What it would be with parameters
+    /// Render a template with parameters
     Render {
         /// Its name
         name: String,
@@ -46,7 +46,7 @@ pub enum Command {
         #[arg(long = "set", value_name = "NAME=VALUE")]
         parameters: Vec<String>,
     },
-    /// Delete one; its name stays taken
+    /// Delete a template; its name stays taken
     Delete {
         /// Its name
         name: String,

@@ -21,21 +21,21 @@ const COLUMNS: [(&str, &str); 6] = [
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Make one; it is shown this once, alone on its line
+    /// Create an enrollment token; it is shown this once, alone on its line
     Create {
         /// A label that it gives to agents: `key=value`
         #[arg(long = "label", value_name = "KEY=VALUE")]
         labels: Vec<String>,
-        /// How many agents it lets in: a number, or `unlimited`
+        /// Number of agents that it lets in, or `unlimited`
         #[arg(long, default_value = "1")]
         max_uses: String,
-        /// How long it is good, as `30m`, `24h`, `7d`
+        /// Time for which it is valid, as `30m`, `24h`, `7d`
         #[arg(long, default_value = "24h")]
         expires_in: String,
     },
-    /// All
+    /// List enrollment tokens
     List,
-    /// Revoke one
+    /// Revoke an enrollment token
     Revoke {
         /// Its id
         id: String,

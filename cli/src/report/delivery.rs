@@ -1,4 +1,4 @@
-//! What destinations did with what left by each variant: applied is not stored.
+//! Answers of the destinations to the points that left by each variant: applied is not stored.
 
 use observe::DeliveryReport;
 

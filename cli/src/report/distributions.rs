@@ -1,4 +1,4 @@
-//! How values are distributed, by variant. They describe and decide nothing.
+//! Distributions of values, by variant. They describe and decide nothing.
 
 use observe::{DistributionReport, QUANTILES};
 

@@ -1,4 +1,4 @@
-//! What became of the series: lost, renamed, merged, split, by the metric's name.
+//! Fates of the series: lost, renamed, merged, split, by the metric's name.
 
 use std::collections::BTreeMap;
 

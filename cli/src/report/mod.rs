@@ -1,4 +1,4 @@
-//! What agents measured of two pipelines, in tables: for the demo, and for the results of an experiment.
+//! Tables of the figures that agents measured of two pipelines: for the demo, and for the results of an experiment.
 
 mod delivery;
 mod distributions;
@@ -16,7 +16,7 @@ pub use delivery::delivery;
 pub use distributions::distributions;
 pub use rules::rules;
 
-/// What an agent measured.
+/// Figures that an agent measured.
 #[derive(Clone, Copy)]
 pub struct Measured<'a> {
     /// Its host.

@@ -1,4 +1,4 @@
-//! Who would vanish and what would collide, by name.
+//! Names of the processes that would vanish and of the series that would collide.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -39,7 +39,7 @@ fn scaled(number: f64, units: [&str; 4]) -> String {
     format!("{value:.decimals$}{unit}")
 }
 
-/// Which share of the first the second saves.
+/// Share of the first that the second saves.
 pub fn saved([baseline, candidate]: [f64; 2]) -> Option<f64> {
     (baseline > 0.0).then(|| 1.0 - candidate / baseline)
 }

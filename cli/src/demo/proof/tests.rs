@@ -7,7 +7,7 @@ use simulator::sender::SenderCounts;
 use simulator::sink::{Origin, OriginCounts, OriginEntry, SinkCounts};
 
 use super::*;
-use crate::demo::books::Meters;
+use crate::demo::counters::Meters;
 
 fn points(points: u64) -> Volume {
     Volume { points, ..Volume::default() }
@@ -15,7 +15,7 @@ fn points(points: u64) -> Volume {
 
 /// Nothing compared in generation 1 (10 points in); generation 2 at weight 0 (100), generation 3 at 25 % (100),
 /// generation 4 at 100 % (100), and the candidate promoted in generation 5 (20). It keeps three of five points.
-fn agent() -> AgentBook {
+fn agent() -> AgentCounters {
     let side = |output: u64, assigned_points: u64| {
         let mut side = VariantReport { output: points(output), assigned_points, ..VariantReport::default() };
         (side.units.value, side.units_delivered.value) = (20, 20);
@@ -31,7 +31,7 @@ fn agent() -> AgentBook {
     };
     let last = VariantReport { delivered: points(60), ..side(60, 100) };
     let generation = Comparison { exact: true, input: points(100), candidate: last, ..Comparison::default() };
-    AgentBook {
+    AgentCounters {
         name: "web-1".to_owned(),
         source: SenderCounts { scraped: 330, acknowledged: 330, ..SenderCounts::default() },
         meters: Meters {
@@ -44,7 +44,7 @@ fn agent() -> AgentBook {
         left: BTreeMap::from([(2, [100, 0]), (3, [75, 15]), (4, [0, 60])]),
         generation,
         total,
-        ..AgentBook::default()
+        ..AgentCounters::default()
     }
 }
 
@@ -53,7 +53,7 @@ fn origin(variant: &str, generation: u64, points: u64) -> OriginEntry {
     OriginEntry { origin, counts: OriginCounts { points, ..OriginCounts::default() } }
 }
 
-fn books() -> Books {
+fn counters() -> Counters {
     let origins = vec![
         origin("baseline", 2, 100),
         origin("baseline", 3, 75),
@@ -65,7 +65,7 @@ fn books() -> Books {
     let sink =
         SinkCounts { points: 279, distinct_points: 279, exact: true, origins, ..SinkCounts::default() };
     let before = SinkCounts { origins: vec![origin("baseline", 1, 7)], ..SinkCounts::default() };
-    Books { agents: vec![agent()], before, sink }
+    Counters { agents: vec![agent()], before, sink }
 }
 
 /// The claims that do not hold.
@@ -76,7 +76,7 @@ fn broken(proof: &[Equation]) -> Vec<&str> {
 
 #[test]
 fn books_in_which_every_point_is_accounted_for_balance() {
-    let proof = of_the_walk(&books());
+    let proof = of_the_walk(&counters());
     assert_eq!(broken(&proof), Vec::<&str>::new());
     let (cases, holding) = tally(&proof);
     assert!(cases == holding && cases > 15, "{cases}");
@@ -84,11 +84,11 @@ fn books_in_which_every_point_is_accounted_for_balance() {
 
 #[test]
 fn a_point_that_the_sink_misses_breaks_the_books() {
-    let mut books = books();
-    books.sink.origins[3].counts.points -= 1;
-    books.sink.points -= 1;
-    books.sink.distinct_points -= 1;
-    let proof = of_the_walk(&books);
+    let mut counters = counters();
+    counters.sink.origins[3].counts.points -= 1;
+    counters.sink.points -= 1;
+    counters.sink.distinct_points -= 1;
+    let proof = of_the_walk(&counters);
     assert_eq!(broken(&proof), ["left the three agents, by generation and variant = arrived at the sink"]);
     let (cases, holding) = tally(&proof);
     assert_eq!(cases, holding + 1);
@@ -98,15 +98,15 @@ fn a_point_that_the_sink_misses_breaks_the_books() {
 
 #[test]
 fn a_point_under_the_wrong_generation_breaks_the_books_though_the_totals_agree() {
-    let mut books = books();
-    books.sink.origins[2].counts.points += 1;
-    books.sink.origins[3].counts.points -= 1;
-    assert!(!broken(&of_the_walk(&books)).is_empty());
+    let mut counters = counters();
+    counters.sink.origins[2].counts.points += 1;
+    counters.sink.origins[3].counts.points -= 1;
+    assert!(!broken(&of_the_walk(&counters)).is_empty());
 }
 
 #[test]
 fn each_other_mistake_breaks_an_equation_too() {
-    type Mistake = fn(&mut Books);
+    type Mistake = fn(&mut Counters);
     let mistakes: [(&str, Mistake); 14] = [
         ("a scrape that was refused", |b| b.agents[0].source.acknowledged -= 1),
         ("an acknowledged point that the agent never took", |b| b.agents[0].meters.accepted -= 1),
@@ -126,26 +126,26 @@ fn each_other_mistake_breaks_an_equation_too() {
         ("an estimate", |b| b.sink.exact = false),
     ];
     for (what, mistake) in mistakes {
-        let mut books = books();
-        mistake(&mut books);
+        let mut counters = counters();
+        mistake(&mut counters);
         if what.contains("without a generation") {
-            books.sink.origins[6].origin.generation = "none".to_owned();
+            counters.sink.origins[6].origin.generation = "none".to_owned();
         }
-        assert!(!broken(&of_the_walk(&books)).is_empty(), "{what}");
+        assert!(!broken(&of_the_walk(&counters)).is_empty(), "{what}");
     }
 }
 
 #[test]
 fn a_candidate_at_weight_0_of_which_anything_arrives_breaks_the_books() {
-    let mut books = books();
-    books.before = books.sink.clone();
-    books.agents[0].left = BTreeMap::from([(8, [300, 0])]);
-    books.agents[0].meters.sent = [330, 0];
-    books.sink.origins.extend([origin("baseline", 8, 300), origin("baseline", 9, 30)]);
-    assert_eq!(broken(&of_the_mirror(&books)), Vec::<&str>::new());
+    let mut counters = counters();
+    counters.before = counters.sink.clone();
+    counters.agents[0].left = BTreeMap::from([(8, [300, 0])]);
+    counters.agents[0].meters.sent = [330, 0];
+    counters.sink.origins.extend([origin("baseline", 8, 300), origin("baseline", 9, 30)]);
+    assert_eq!(broken(&of_the_mirror(&counters)), Vec::<&str>::new());
     for generation in [8, 9] {
-        let mut books = books.clone();
-        books.sink.origins.push(origin("candidate", generation, 1));
-        assert!(!broken(&of_the_mirror(&books)).is_empty(), "generation {generation}");
+        let mut counters = counters.clone();
+        counters.sink.origins.push(origin("candidate", generation, 1));
+        assert!(!broken(&of_the_mirror(&counters)).is_empty(), "generation {generation}");
     }
 }

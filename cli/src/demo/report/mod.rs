@@ -1,4 +1,4 @@
-//! What the demo found, for a machine as it is and for a person in tables.
+//! Results of the demo: JSON for a machine, tables for a person.
 //!
 //! It only says what was measured, and what the control plane decided on it.
 
@@ -13,22 +13,22 @@ use observe::Comparison;
 use serde::Serialize;
 use simulator::sender::SenderCounts;
 
-use super::books::{AgentBook, Books, OwnCost};
-use super::cast::{PARTS, Part};
 use super::configs::Candidate;
+use super::counters::{AgentCounters, Counters, OwnCost};
 use super::operator::{Reason, Results};
 use super::proof::{Equation, tally};
 use super::rollout::Ended;
+use super::topology::{PARTS, Part};
 use crate::report::{self, Measured};
 
 pub use second_act::second_act;
 
-/// What `--json` prints.
+/// Document that `--json` prints.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
-    /// Whether every equation of the proof holds.
+    /// True if every equation of the proof holds.
     pub holds: bool,
-    /// How long it took, seconds.
+    /// Duration, seconds.
     pub seconds: f64,
     /// The walk from weight 0 to 100 %.
     pub walk: Act,
@@ -41,13 +41,13 @@ pub struct Outcome {
 /// One candidate on all agents, with what it was measured by.
 #[derive(Debug, Serialize)]
 pub struct Act {
-    /// What was tried.
+    /// Name of the candidate.
     pub candidate: &'static str,
-    /// What it does.
+    /// Description of its work.
     pub about: &'static str,
-    /// How it ended, by the control plane's decision.
+    /// Outcome, by the control plane's decision.
     pub outcome: String,
-    /// Why.
+    /// Reasons of the decision.
     pub reasons: Vec<Reason>,
     /// From its start to its end, seconds.
     pub seconds_to_outcome: f64,
@@ -57,20 +57,20 @@ pub struct Act {
     pub agents: Vec<AgentFacts>,
 }
 
-/// What is known of one agent after the walk.
+/// Facts about one agent after the walk.
 #[derive(Debug, Serialize)]
 pub struct AgentFacts {
     /// Its name.
     pub name: String,
-    /// What fed it.
+    /// Source of its traffic.
     pub fed_from: &'static str,
     /// Both pipelines over the whole walk, as the control plane has it.
     pub comparison: Comparison,
     /// Points that the candidate's rules dropped, by rule.
     pub dropped_by_rule: BTreeMap<String, u64>,
-    /// What the agent cost its host.
+    /// The agent's own cost to its host.
     pub own: OwnCost,
-    /// What became of its source's points.
+    /// Account of its source's points.
     pub source: SenderCounts,
 }
 
@@ -79,11 +79,11 @@ pub struct AgentFacts {
 pub struct Trial {
     /// Its name.
     pub candidate: &'static str,
-    /// What it does.
+    /// Description of its work.
     pub about: &'static str,
-    /// How it ended, by the control plane's decision.
+    /// Outcome, by the control plane's decision.
     pub outcome: String,
-    /// Why.
+    /// Reasons of the decision.
     pub reasons: Vec<Reason>,
     /// From its start to its end, seconds.
     pub seconds_to_outcome: f64,
@@ -101,12 +101,17 @@ pub struct TrialFacts {
 }
 
 impl Act {
-    /// Puts together what the control plane says of a candidate and what the books say of the agents.
+    /// Puts together what the control plane says of a candidate and what the counters say of the agents.
     ///
     /// # Errors
     /// When an agent's results are missing.
-    pub fn of(candidate: &Candidate, ended: &Ended, rollback_ms: f64, books: &Books) -> anyhow::Result<Self> {
-        let facts = |(book, part): (&AgentBook, &Part)| {
+    pub fn of(
+        candidate: &Candidate,
+        ended: &Ended,
+        rollback_ms: f64,
+        counters: &Counters,
+    ) -> anyhow::Result<Self> {
+        let facts = |(book, part): (&AgentCounters, &Part)| {
             Ok(AgentFacts {
                 name: book.name.clone(),
                 fed_from: part.about,
@@ -116,7 +121,7 @@ impl Act {
                 source: book.source.clone(),
             })
         };
-        let agents = books.agents.iter().zip(&PARTS).map(facts).collect::<anyhow::Result<_>>()?;
+        let agents = counters.agents.iter().zip(&PARTS).map(facts).collect::<anyhow::Result<_>>()?;
         let Results { outcome, reasons, .. } = ended.results.clone();
         Ok(Self {
             candidate: candidate.name,
@@ -151,7 +156,7 @@ impl Act {
 }
 
 impl Trial {
-    /// What the control plane says of a candidate that it refused.
+    /// Results of a candidate that the control plane refused.
     ///
     /// # Errors
     /// When an agent's results are missing.

@@ -7,7 +7,7 @@ use crate::report::numbers::exact;
 use crate::report::{Measured, named};
 use crate::table::render;
 
-/// What each candidate would have saved, and at what price.
+/// Table of what each candidate would have saved, and at what price.
 pub fn second_act(trials: &[Trial]) -> String {
     let mut text = title("Second act: two candidates that never get to deliver anything");
     for trial in trials {

@@ -1,4 +1,4 @@
-//! What the agents show of critical processes, and what they take of their hosts.
+//! Critical processes that the agents show, and the agents' own cost to their hosts.
 
 use observe::{Comparison, VariantReport};
 

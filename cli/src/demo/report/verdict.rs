@@ -5,7 +5,7 @@ use observe::{Comparison, LensReport};
 use super::{Act, Reason};
 use crate::report::numbers::{error, exact, percent, saved};
 
-/// What a person should know before the tables.
+/// Summary for a person, before the tables.
 pub fn of(act: &Act) -> String {
     let all = || act.agents.iter().map(|agent| &agent.comparison);
     let sum = |of: fn(&Comparison) -> u64| all().map(of).sum::<u64>();
@@ -31,7 +31,7 @@ pub fn of(act: &Act) -> String {
     )
 }
 
-/// How it ended and why, a line for each reason.
+/// End of an experiment, with a line for each reason.
 pub fn decision(outcome: &str, seconds: f64, reasons: &[Reason]) -> String {
     let mut text = format!("\n  The control plane's decision after {seconds:.1} s: {outcome}, because");
     for reason in reasons {

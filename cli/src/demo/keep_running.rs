@@ -6,9 +6,9 @@ use tokio::sync::watch;
 
 use super::configs::{LABEL, TEMPLATE};
 use super::live::View;
-use super::stage::Stage;
+use super::processes::Processes;
 
-/// How often it is looked whether everything still runs.
+/// Time between two checks that everything still runs.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Starts the sources again, says what to try, and waits for the wish to stop.
@@ -16,25 +16,25 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// When a process ends by itself in between.
 pub async fn until(
-    mut stage: Stage,
+    mut processes: Processes,
     view: &mut View,
     stopping: &mut watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    stage.start_sources().await?;
-    view.say(&invitation(&stage))?;
+    processes.start_sources().await?;
+    view.say(&invitation(&processes))?;
     while tokio::time::timeout(LOOK, stopping.wait_for(|stop| *stop)).await.is_err() {
-        stage.check()?;
+        processes.check()?;
     }
     view.say("\nStopping.")?;
-    stage.clear().await
+    processes.clear().await
 }
 
-fn invitation(stage: &Stage) -> String {
+fn invitation(processes: &Processes) -> String {
     let mut text = String::from("\nEverything keeps running until Ctrl-C. What to try, in a shell:\n\n");
-    for line in session(stage) {
+    for line in session(processes) {
         text.push_str(&format!("  {line}\n"));
     }
-    for agent in &stage.agents {
+    for agent in &processes.agents {
         let (admin, health) = (agent.listening.admin, agent.listening.health);
         text.push_str(&format!(
             "\n  # {} (pid {}, {})\n",
@@ -46,21 +46,21 @@ fn invitation(stage: &Stage) -> String {
         text.push_str(&format!("  curl -sf http://{admin}/metrics      # what it counts about itself\n"));
         text.push_str(&format!("  curl -sf http://{health}/health       # how it is\n"));
     }
-    let sink = stage.sink_listening.admin;
+    let sink = processes.sink_listening.admin;
     text.push_str(&format!("\n  # the sink\n  curl -sf http://{sink}/counts         # what has arrived\n"));
     text
 }
 
 /// A rollout by hand, as the operator: each line works after the ones before.
-fn session(stage: &Stage) -> Vec<String> {
-    let operator = &stage.operator.people[1];
+fn session(processes: &Processes) -> Vec<String> {
+    let operator = &processes.operator.people[1];
     let [name, value] = [LABEL.0, LABEL.1];
     let template = TEMPLATE.0;
     let auth = "-H \"authorization: Bearer $TOKEN\"";
     let json = "-H 'content-type: application/json'";
     let field = |name: &str| format!("sed -E 's/.*\"{name}\": ?\"([^\"]*)\".*/\\1/'");
     vec![
-        format!("API=http://{}/api/v1", stage.control.rest),
+        format!("API=http://{}/api/v1", processes.control.rest),
         format!(
             "TOKEN=$(curl -sf $API/auth/login {json} -d '{{\"email\": \"{}\", \"password\": \"{}\"}}' | {})",
             operator.email,

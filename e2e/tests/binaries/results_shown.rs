@@ -1,4 +1,4 @@
-//! What a person reads of an experiment that real agents ran.
+//! Tests of what a person reads of an experiment that real agents ran.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use anyhow::Result;

@@ -57,7 +57,7 @@ async fn an_agent_that_has_never_reached_its_control_plane_delivers_and_joins_wh
     Ok(())
 }
 
-/// How long it is away: half a minute, or what `PHOENIX_TEST_OUTAGE_SECONDS` says.
+/// Time that it is away: half a minute, or what `PHOENIX_TEST_OUTAGE_SECONDS` says.
 fn outage() -> Duration {
     let told = std::env::var("PHOENIX_TEST_OUTAGE_SECONDS").ok().and_then(|told| told.parse().ok());
     Duration::from_secs(told.unwrap_or(30))
@@ -126,7 +126,7 @@ fn missing(status: &Value) -> Option<&Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_holds_for_an_agent_behind_a_partition_and_says_whose_evidence_is_missing() -> Result<()> {
-    if !inside("a_step_holds_for_an_agent_behind_a_partition_and_says_whose_evidence_is_missing")? {
+    if !inside("survival::a_step_holds_for_an_agent_behind_a_partition_and_says_whose_evidence_is_missing")? {
         return Ok(());
     }
     let island = Island::rise().await?;
@@ -148,7 +148,7 @@ async fn a_step_holds_for_an_agent_behind_a_partition_and_says_whose_evidence_is
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_that_was_cut_off_while_others_went_on_is_given_the_current_step() -> Result<()> {
-    if !inside("an_agent_that_was_cut_off_while_others_went_on_is_given_the_current_step")? {
+    if !inside("survival::an_agent_that_was_cut_off_while_others_went_on_is_given_the_current_step")? {
         return Ok(());
     }
     let island = Island::rise().await?;

@@ -1,4 +1,4 @@
-//! Who is on the stage: three agents, what feeds each, and what each of them serves.
+//! The demo's topology: three agents, the source of each, and the endpoints that each of them serves.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,17 +7,17 @@ use observe::Report;
 use serde::Deserialize;
 
 use super::http;
-use super::processes::Process;
+use super::process::Process;
 use super::prometheus::Samples;
 
 /// One agent and what feeds it.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
-    /// What its host is called.
+    /// Name of its host.
     pub name: &'static str,
-    /// What feeds it, for a person.
+    /// Source of its traffic, for a person.
     pub about: &'static str,
-    /// What `phoenix simulate` is told.
+    /// Arguments of `phoenix simulate`.
     pub(super) source: &'static [&'static str],
 }
 
@@ -50,17 +50,17 @@ pub const PARTS: [Part; 3] = [
 /// A running agent.
 #[derive(Debug)]
 pub struct Agent {
-    /// Who it is.
+    /// Its part in the demo.
     pub part: Part,
     /// Its process.
     pub process: Process,
-    /// Where it listens.
+    /// Its addresses.
     pub listening: Listening,
     /// Its Collector file.
     pub file: PathBuf,
 }
 
-/// Where an agent listens.
+/// Addresses of an agent.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Listening {
     /// OTLP/gRPC.
@@ -71,14 +71,14 @@ pub struct Listening {
     pub admin: SocketAddr,
 }
 
-/// What the demo reads of `/health`.
+/// Part of `/health` that the demo reads.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Health {
     /// The generation in force.
     pub generation: u64,
-    /// Why the candidate was cut out.
+    /// Reason for which the candidate was cut out.
     pub candidate_cut: Option<String>,
-    /// What became of points.
+    /// Account of points.
     pub points: Owed,
 }
 
@@ -90,7 +90,7 @@ pub struct Owed {
 }
 
 impl Agent {
-    /// What it has measured; nothing before its first experiment.
+    /// Its measurements; nothing before its first experiment.
     ///
     /// # Errors
     /// When it does not answer.
@@ -98,7 +98,7 @@ impl Agent {
         http::found(self.listening.admin, "/experiment").await
     }
 
-    /// What it counts about itself.
+    /// Its own counters.
     ///
     /// # Errors
     /// When it does not answer, or not in Prometheus' format.
@@ -106,7 +106,7 @@ impl Agent {
         Samples::parse(&http::text(self.listening.admin, "/metrics").await?)
     }
 
-    /// How it is.
+    /// Its health.
     ///
     /// # Errors
     /// When it does not answer.

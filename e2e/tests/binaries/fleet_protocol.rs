@@ -1,4 +1,4 @@
-//! What an agent, or somebody who says so, may tell the control plane: each refusal with its reason.
+//! Tests of what an agent, or an impostor, may tell the control plane: each refusal with its reason.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use anyhow::Result;

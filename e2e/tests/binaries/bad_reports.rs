@@ -24,7 +24,7 @@ fn horizon(reporter: &Reporter, seconds_before: u64, points: [u64; 2], boot: &st
     })
 }
 
-/// What has the same key and says something else on the wire, under its own digest.
+/// Report with the same key and other content on the wire, under its own digest.
 fn altered(report: &ReportRequest, change: impl FnOnce(&mut v1::Findings)) -> Result<ReportRequest> {
     let mut findings = v1::Findings::decode(report.body.as_slice())?;
     change(&mut findings);

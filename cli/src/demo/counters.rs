@@ -1,4 +1,4 @@
-//! The books of an act: what everybody who touched points says about them.
+//! The counters of an act: what everybody who touched points says about them.
 //!
 //! Four parties count, none of them sees another's counters: the sources what was acknowledged to them, the
 //! agents' counters what came in and what destinations confirmed, the agents' windows what was assigned and
@@ -12,9 +12,9 @@ use simulator::sender::SenderCounts;
 use simulator::sink::SinkCounts;
 use tokio::time::Instant;
 
+use super::processes::Processes;
 use super::prometheus::Samples;
 use super::rollout::Rollout;
-use super::stage::Stage;
 
 /// An agent's own counters.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,7 +57,7 @@ impl Meters {
         }
     }
 
-    /// What was counted after `earlier`; the memory is that of now.
+    /// Counts after `earlier`; the memory is that of now.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let minus =
@@ -82,11 +82,11 @@ impl Meters {
 /// All meters of one moment, and what had arrived by then.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// When.
+    /// Time of the reading.
     pub at: Instant,
     /// By agent.
     pub meters: Vec<Meters>,
-    /// What the sink had counted.
+    /// Counts of the sink at that time.
     pub sink: SinkCounts,
 }
 
@@ -95,16 +95,16 @@ impl Reading {
     ///
     /// # Errors
     /// When one does not answer.
-    pub async fn take(stage: &Stage) -> anyhow::Result<Self> {
+    pub async fn take(processes: &Processes) -> anyhow::Result<Self> {
         let mut meters = Vec::new();
-        for agent in &stage.agents {
+        for agent in &processes.agents {
             meters.push(Meters::of(&agent.metrics().await?));
         }
-        Ok(Self { at: Instant::now(), meters, sink: stage.sink_counts().await? })
+        Ok(Self { at: Instant::now(), meters, sink: processes.sink_counts().await? })
     }
 }
 
-/// What an agent costs its host.
+/// Cost of an agent to its host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct OwnCost {
     /// Share of one core, over the act.
@@ -113,53 +113,57 @@ pub struct OwnCost {
     pub resident_bytes: u64,
 }
 
-/// One agent's part of the books.
+/// One agent's part of the counters.
 #[derive(Clone, Debug, Default)]
-pub struct AgentBook {
+pub struct AgentCounters {
     /// Its name.
     pub name: String,
-    /// What its source says.
+    /// Report of its source.
     pub source: SenderCounts,
-    /// What it counted in this act.
+    /// Its counts in this act.
     pub meters: Meters,
-    /// What left it while something was compared, by generation and variant, from its windows.
+    /// Points that left it while something was compared, by generation and variant, from its windows.
     pub left: BTreeMap<u64, [u64; 2]>,
-    /// What it compared in the last generation of the last experiment.
+    /// Comparison of the last generation of the last experiment.
     pub generation: Comparison,
-    /// What it compared in all generations of that experiment.
+    /// Comparison of all generations of that experiment.
     pub total: Comparison,
-    /// What it cost.
+    /// Its own cost.
     pub own: OwnCost,
 }
 
-/// The books of an act, closed: sources have stopped and queues are empty.
+/// The counters of an act, closed: sources have stopped and queues are empty.
 #[derive(Clone, Debug, Default)]
-pub struct Books {
+pub struct Counters {
     /// By agent.
-    pub agents: Vec<AgentBook>,
-    /// What had arrived before the act.
+    pub agents: Vec<AgentCounters>,
+    /// Arrivals before the act.
     pub before: SinkCounts,
     /// All that ever arrived.
     pub sink: SinkCounts,
 }
 
-impl Books {
+impl Counters {
     /// Stops the sources, waits until nothing is on its way, and asks everybody.
     ///
     /// # Errors
     /// When somebody does not answer or queues do not drain.
-    pub async fn close(stage: &mut Stage, rollout: &mut Rollout, opened: Reading) -> anyhow::Result<Self> {
-        let busy = Reading::take(stage).await?;
-        let sources = stage.stop_sources().await?;
-        let reports = rollout.drained(stage).await?;
-        let closed = Reading::take(stage).await?;
+    pub async fn close(
+        processes: &mut Processes,
+        rollout: &mut Rollout,
+        opened: Reading,
+    ) -> anyhow::Result<Self> {
+        let busy = Reading::take(processes).await?;
+        let sources = processes.stop_sources().await?;
+        let reports = rollout.drained(processes).await?;
+        let closed = Reading::take(processes).await?;
         let seconds = (busy.at - opened.at).as_secs_f64();
         let mut agents = Vec::new();
         for (at, (source, report)) in sources.into_iter().zip(reports).enumerate() {
             let Report { generation, experiment_total: total, .. } = report;
             let cores = (busy.meters[at].cpu_seconds - opened.meters[at].cpu_seconds) / seconds;
-            agents.push(AgentBook {
-                name: stage.agents[at].part.name.to_owned(),
+            agents.push(AgentCounters {
+                name: processes.agents[at].part.name.to_owned(),
                 source,
                 meters: closed.meters[at].since(&opened.meters[at]),
                 left: rollout.left(at),
@@ -176,12 +180,12 @@ impl Books {
         self.agents.iter().flat_map(|agent| agent.left.keys().copied()).collect()
     }
 
-    /// What arrived in this act of one generation and variant.
+    /// Points of one generation and variant that arrived in this act.
     pub fn arrived(&self, generation: u64, variant: Variant) -> u64 {
         self.arrived_of(variant, |told| told == generation.to_string())
     }
 
-    /// What arrived in this act of one variant, of generations in which nothing was compared.
+    /// Points of one variant that arrived in this act, of generations in which nothing was compared.
     pub fn arrived_besides(&self, variant: Variant) -> u64 {
         let compared: Vec<String> = self.compared().iter().map(u64::to_string).collect();
         self.arrived_of(variant, |told| !compared.iter().any(|compared| compared == told))

@@ -1,0 +1,13 @@
+//! Tests that start the real binaries: one program, so that it is linked once and tests that wait run side by side.
+
+mod aa;
+mod bad_input;
+mod bad_reports;
+mod command_line;
+mod crash;
+mod critical;
+mod fleet_protocol;
+mod results_shown;
+mod served_loop;
+mod survival;
+mod swaps;
