@@ -1,4 +1,4 @@
-//! What the agent owes: points acknowledged but not yet confirmed by a destination.
+//! Account of the agent's debt: points acknowledged but not yet confirmed by a destination.
 //!
 //! A few counters in one small file, written with plain `write(2)` at a fixed offset: before the
 //! answer goes out the points count as queued, after a destination settled them as delivered,
@@ -18,7 +18,7 @@ const MAGIC: u64 = u64::from_le_bytes(*b"phxacct1");
 const WORDS: usize = 8;
 const BYTES: usize = WORDS * 8;
 
-/// Why the account cannot be kept.
+/// Reason for which the account cannot be kept.
 #[derive(Debug, Error)]
 pub enum AccountError {
     /// The file cannot be opened, read or written.
@@ -26,7 +26,7 @@ pub enum AccountError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// Another agent runs on the same data directory.
@@ -91,7 +91,7 @@ impl Totals {
     }
 }
 
-/// How a destination settled points.
+/// Settlement of points by a destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
     /// Confirmed.
@@ -104,7 +104,7 @@ pub struct Settled {
     pub lost_shutdown: u64,
 }
 
-/// Whether a crash can be measured.
+/// True if a crash can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
     /// The account is on disk.
@@ -195,7 +195,7 @@ impl Account {
         self.found_lost
     }
 
-    /// Whether the account survives this process.
+    /// Tells whether the account survives this process.
     pub fn keeping(&self) -> Keeping {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             State { file: None, .. } => Keeping::None,

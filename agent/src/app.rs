@@ -31,30 +31,30 @@ use crate::fleet::{Fleet, Offer, Outbox};
 use crate::ledger::{Ledger, LedgerError};
 use control::Control;
 
-/// How long a shutdown waits for requests in flight and for the queues.
+/// Time that a shutdown waits for requests in flight and for the queues.
 const DRAIN: Duration = Duration::from_secs(25);
-/// How often windows that ended are looked for.
+/// Time between two looks for windows that have ended.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Why the agent cannot start, or cannot use new settings.
+/// Reason for which the agent cannot start, or cannot use new settings.
 #[derive(Debug, Error)]
 pub enum BootError {
     /// An address cannot be bound.
     #[error("cannot listen on {address} for {purpose}: {source}")]
     Bind {
-        /// What for.
+        /// Purpose.
         purpose: &'static str,
-        /// Where.
+        /// Address.
         address: SocketAddr,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// An exporter cannot be set up.
     #[error("exporter {id}: {reason}")]
     Exporter {
-        /// Which.
+        /// Name or id.
         id: String,
-        /// Why.
+        /// Reason.
         reason: String,
     },
     /// The account cannot be kept.
@@ -81,7 +81,7 @@ pub struct Listening {
     pub admin: SocketAddr,
 }
 
-/// What can happen to a running agent from outside.
+/// Event from outside that a running agent handles.
 #[derive(Debug)]
 pub enum Event {
     /// Settings read anew, or why there are none.
@@ -149,7 +149,7 @@ impl App {
         Ok(Self { admins, control, shared, fleet, offers })
     }
 
-    /// Where it listens.
+    /// Its address.
     ///
     /// # Errors
     /// The system's.
@@ -159,7 +159,7 @@ impl App {
         Ok(Listening { otlp_grpc, otlp_http, health: health.local_addr()?, admin: admin.local_addr()? })
     }
 
-    /// What it shows of itself.
+    /// Its own endpoints.
     pub fn shared(&self) -> Arc<Admin> {
         Arc::clone(&self.shared)
     }

@@ -4,7 +4,7 @@ use observe::Variant;
 use pipelines::Batch;
 use pipelines::split::Splitter;
 
-/// Which input resources are whose; its memory is reused from batch to batch.
+/// Assignment of input resources to variants; its memory is reused from batch to batch.
 #[derive(Clone, Debug, Default)]
 pub struct Assignment {
     /// By index of the input resource: whether the variant's output is delivered for it.
@@ -41,7 +41,7 @@ impl Assignment {
         &self.homes[variant.index()]
     }
 
-    /// Whether this variant delivers anything of the batch.
+    /// Tells whether this variant delivers anything of the batch.
     pub fn has_any(&self, variant: Variant) -> bool {
         self.homes(variant).contains(&true)
     }

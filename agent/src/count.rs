@@ -1,4 +1,4 @@
-//! How many points, spans or records a request holds, without reading any of them.
+//! Number of points, spans or records in a request, counted without reading any of them.
 //!
 //! Only the lengths on the way down to the items are read, so this costs nanoseconds an item; what
 //! it cannot walk is not OTLP and is refused before anything is acknowledged. All three requests
@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::signal::Signal;
 
-/// Why bytes are not an OTLP request.
+/// Reason for which bytes are not an OTLP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
     /// A varint ran past the end or past ten bytes.
@@ -20,9 +20,9 @@ pub enum Malformed {
     Length {
         /// Offset in the request of the first byte after the length.
         at: usize,
-        /// What the field claims.
+        /// Length that the field claims.
         claimed: u64,
-        /// What is left.
+        /// Bytes that are left.
         left: usize,
     },
     /// A wire type protobuf does not have here.

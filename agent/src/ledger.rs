@@ -16,7 +16,7 @@ use crate::config::Digests;
 
 const VERSION: u32 = 1;
 
-/// Why a generation is not committed.
+/// Reason for which a generation is not committed.
 #[derive(Debug, Error)]
 pub enum LedgerError {
     /// A later generation is in force.
@@ -38,15 +38,15 @@ pub enum LedgerError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
-    /// What the file says is no ledger.
+    /// Content of the file that is no ledger.
     #[error("ledger {path} cannot be read: {reason}; remove it to start again with generation 1")]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Reason.
         reason: String,
     },
 }
@@ -66,7 +66,7 @@ pub struct Entry {
     pub split: String,
     /// SHA-256 of the config text it came from.
     pub config: String,
-    /// What the agent is called where a host has no name of its own.
+    /// Name of the agent where a host has no name of its own.
     pub agent_uid: String,
     /// The body that a control plane pushed, if this generation came from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +121,7 @@ impl Ledger {
         self.entry.generation + u64::from(!same)
     }
 
-    /// Whether a pushed generation may come into force.
+    /// Tells whether a pushed generation may come into force.
     ///
     /// # Errors
     /// [`LedgerError`], but for those of the disk.

@@ -19,10 +19,10 @@ use crate::config::{self, Settings};
 /// Two are enough for a node's telemetry, and idle ones cost memory.
 const WORKERS: usize = 2;
 const STACK: usize = 1 << 20;
-/// How long tasks have to notice that the runtime ends.
+/// Time for tasks to notice that the runtime ends.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
-/// Why the process ends in failure.
+/// Reason for which the process ends in failure.
 #[derive(Debug, Error)]
 pub enum Failure {
     /// The config cannot be read.
@@ -30,7 +30,7 @@ pub enum Failure {
     Unreadable {
         /// The file.
         path: String,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// The config is wrong.

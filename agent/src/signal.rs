@@ -1,6 +1,6 @@
 //! The three signals of OTLP, and the names each of them goes by on a wire.
 
-/// What a request carries.
+/// Signal of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// `ExportMetricsServiceRequest`; counted in data points.
@@ -29,7 +29,7 @@ impl Signal {
         }
     }
 
-    /// What the Collector's own metrics call one item of this signal.
+    /// Name of one item of this signal in the Collector's own metrics.
     pub const fn item(self) -> &'static str {
         match self {
             Self::Metrics => "metric_points",

@@ -27,7 +27,7 @@ pub struct Status {
 /// `google.protobuf.Any`.
 #[derive(Clone, PartialEq, Message)]
 pub struct Any {
-    /// What is packed.
+    /// Packed items.
     #[prost(string, tag = "1")]
     pub type_url: String,
     /// The packed message.
@@ -105,7 +105,7 @@ pub struct PartialSuccess {
     /// Points, spans or records the destination refused for good.
     #[prost(int64, tag = "1")]
     pub rejected: i64,
-    /// Why, for a person.
+    /// Reason, for a person.
     #[prost(string, tag = "2")]
     pub message: String,
 }

@@ -1,4 +1,4 @@
-//! Why a simulation cannot be run.
+//! Reason for which a simulation cannot be run.
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -6,11 +6,11 @@ pub enum Error {
     /// A parameter that no fleet has.
     #[error("{name}: expected {expected}, found {found}")]
     Parameter {
-        /// Which.
+        /// Name or id.
         name: &'static str,
         /// Its range.
         expected: &'static str,
-        /// What came.
+        /// Value that came.
         found: f64,
     },
     /// The inference refused a window.

@@ -1,4 +1,4 @@
-//! How often the inference alarms falsely and how soon it finds a shift, by simulation through the inference itself.
+//! Rate of false alarms and time to find a shift, by simulation through the inference itself.
 //!
 //! A simulated fleet gives windows; they go the way of measured ones: mirror step → `drift::Blocking`, then window →
 //! `drift::Blocks` → `drift::Fleet` → `drift::e_bh`, looked at after every block. What comes out is counted into rows.

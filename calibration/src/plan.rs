@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The power that is planned for.
 const POWER: f64 = 0.95;
 
-/// What is planned.
+/// Question that a plan answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Question {
     /// Hosts of the fleet.
@@ -35,7 +35,7 @@ pub struct Question {
     pub alpha: Alpha,
 }
 
-/// What the runs of a [`Question`] say. Times are minutes from the step's start.
+/// Answer of the runs of a [`Question`]. Times are minutes from the step's start.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
     /// Length of the mirror step, in which scatter and memory are estimated.
@@ -96,7 +96,7 @@ impl Question {
         Ok([nothing, found])
     }
 
-    /// What their outcomes say, in the order of [`Self::scenarios`].
+    /// Answer from their outcomes, in the order of [`Self::scenarios`].
     pub fn answer(&self, outcomes: [&[Outcome]; 2]) -> Result<Answer, Error> {
         let [nothing, effect] = self.scenarios()?;
         let minutes = |windows: u64| windows as f64 * self.window.as_secs_f64() / 60.0;

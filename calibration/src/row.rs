@@ -5,7 +5,7 @@ use statrs::distribution::{Beta, ContinuousCDF};
 
 use crate::{Outcome, Scenario};
 
-/// What a scenario is a proof of.
+/// Kind of proof that a scenario gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Kind {
     /// Nothing is wrong: every alarm is a false one.
@@ -26,11 +26,11 @@ const ENOUGH_RUNS: u64 = 1000;
 /// One row of the calibration table. Shares are from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// What was simulated.
+    /// Simulated scenario.
     pub scenario: String,
-    /// Whether something was wrong in it.
+    /// True if something was wrong in it.
     pub kind: Kind,
-    /// How many times.
+    /// Number of times.
     pub runs: u64,
     /// Share of runs that alarmed though nothing was wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ impl Row {
         }
     }
 
-    /// Whether it shows what is promised: at most 5 % of false alarms, an interval that ends below 6 %, 99.5 % found.
+    /// Tells whether it shows what is promised: at most 5 % of false alarms, an interval that ends below 6 %, 99.5 % found.
     /// None where too few runs say nothing.
     #[must_use]
     pub fn keeps_its_promise(&self) -> Option<bool> {

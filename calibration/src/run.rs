@@ -6,7 +6,7 @@ use crate::guard::Guard;
 use crate::world::{Presence, World};
 use crate::{Error, Scenario};
 
-/// When a run alarmed: the number of windows of the step that were in, if it did.
+/// Time of a run's alarm: the number of windows of the step that were in, if it did.
 pub type Outcome = Option<u64>;
 
 /// Runs a scenario for the `number`-th time. The same arguments give the same outcome, anywhere and in any order.
@@ -48,7 +48,7 @@ fn alarms(guards: &[Guard], scenario: &Scenario) -> Result<bool, Error> {
 /// All quantities of a fleet, a window at a time.
 struct Quantities {
     worlds: Vec<World>,
-    /// What several quantities have in common.
+    /// Settings that several quantities have in common.
     common: Option<World>,
     windows: Vec<Vec<f64>>,
     both: Vec<f64>,

@@ -1,4 +1,4 @@
-//! What is simulated: a fleet, what it is looked at for and how long.
+//! Simulated case: a fleet, what it is looked at for and how long.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ const DAY: u64 = 24 * 60;
 /// Looked at together under e-BH.
 const QUANTITIES: usize = 40;
 
-/// How a fleet's windows come about.
+/// Process by which a fleet's windows come about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Laws {
     /// The same law on every host.
     Same {
-        /// What is new in every window.
+        /// Noise that is new in every window.
         noise: Noise,
         /// Autocorrelation of one window with the next, in [0, 1).
         phi: f64,
@@ -28,7 +28,7 @@ pub enum Laws {
     Differ,
 }
 
-/// What the candidate does wrong from the step's start on.
+/// Harm that the candidate does from the step's start on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shift {
     /// By how much a window's difference is raised, in standard deviations of a window on one host.
@@ -40,9 +40,9 @@ pub struct Shift {
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
-    /// What rows call it; also what its random numbers hang on, besides the seed.
+    /// Name in rows; besides the seed its random numbers depend on it.
     pub name: String,
-    /// How windows come about.
+    /// Process by which windows come about.
     pub laws: Laws,
     /// Hosts, those that join late included.
     pub hosts: usize,
@@ -53,11 +53,11 @@ pub struct Scenario {
     /// By which share a difference's scatter rises by day and falls by night, in [0, 1). The load's own cycle is in
     /// both variants alike and cancels in their difference.
     pub cycle: f64,
-    /// Whether hosts leave, and some of them return.
+    /// True if hosts leave, and some of them return.
     pub come_and_go: bool,
     /// Looked at together; half of each one's variance is common to all if there are several.
     pub quantities: usize,
-    /// What the candidate does to the first quantity.
+    /// Effect of the candidate on the first quantity.
     pub shift: Option<Shift>,
     /// Length of a window.
     pub window: Duration,
@@ -89,7 +89,7 @@ impl Scenario {
         }
     }
 
-    /// What its rows prove.
+    /// Kind of proof that its rows give.
     #[must_use]
     pub fn kind(&self) -> Kind {
         if self.shift.is_some() { Kind::Shift } else { Kind::AA }

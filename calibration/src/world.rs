@@ -13,7 +13,7 @@ use crate::scenario::{Laws, Scenario};
 /// One quantity on all hosts.
 pub(crate) struct World {
     hosts: Vec<Host>,
-    /// What all hosts share, and how much of their variance it is.
+    /// Noise that all hosts share, and its share of their variance.
     common: Host,
     shared: f64,
     /// By which share a host's scatter rises and falls over a day.
@@ -88,7 +88,7 @@ impl Laws {
     }
 }
 
-/// When each host is there: numbers of windows of the step.
+/// Presence of each host: numbers of windows of the step.
 pub(crate) struct Presence(Vec<Stay>);
 
 struct Stay {

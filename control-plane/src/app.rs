@@ -34,30 +34,30 @@ use crate::rest::Limits;
 use crate::store::{Store, StoreError, users};
 use crate::{fleet, grpc, reconcile, rest};
 
-/// How long a shutdown waits for requests in flight.
+/// Time that a shutdown waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(20);
-/// How often the signing key's age is looked at.
+/// Time between two looks at the signing key's age.
 const ROTATION_LOOK: Duration = Duration::from_secs(3600);
 
-/// Why the control plane cannot start.
+/// Reason for which the control plane cannot start.
 #[derive(Debug, Error)]
 pub enum BootError {
     /// An address cannot be bound.
     #[error("cannot listen on {address} for {purpose}: {source}")]
     Bind {
-        /// What for.
+        /// Purpose.
         purpose: &'static str,
-        /// Where.
+        /// Address.
         address: SocketAddr,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// A file or folder cannot be used.
     #[error("{path}: {source}")]
     File {
-        /// Which.
+        /// Name or id.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// Passwords cannot be hashed.
@@ -114,7 +114,7 @@ impl App {
         Ok(Self { state, stop, rest, fleet })
     }
 
-    /// Where it listens.
+    /// Its address.
     ///
     /// # Errors
     /// The system's.
@@ -122,7 +122,7 @@ impl App {
         Ok(Listening { rest: self.rest.local_addr()?, fleet: self.fleet.local_addr()? })
     }
 
-    /// What its parts share.
+    /// State that its parts share.
     pub fn state(&self) -> AppState {
         self.state.clone()
     }

@@ -1,4 +1,4 @@
-//! Who changed what: one chain of rows per tenant, in the same transaction as the change.
+//! Audit of every change: one chain of rows per tenant, in the same transaction as the change.
 //!
 //! A row's hash covers its content and the hash of the row before it, and the chain's end stands in a row of its own, so
 //! that a row changed, taken out or cut off at the end is found. Whoever writes locks the end first: two changes of a
@@ -16,10 +16,10 @@ use crate::hash::hex;
 use crate::id::{AgentUid, TenantId, UserId};
 use crate::store::{Connection, Row, StoreError, Tx};
 
-/// What stands before the first row.
+/// Hash that stands before the first row.
 const GENESIS: &str = "";
 
-/// Who did it.
+/// Author of the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// A person.
@@ -51,11 +51,11 @@ impl From<&Actor> for By {
 pub struct Entry {
     /// Its place in the tenant's chain, from 1.
     pub seq: i64,
-    /// When.
+    /// Time.
     pub at: UnixMillis,
-    /// Who, as [`By`] shows it.
+    /// Author, as [`By`] shows it.
     pub actor: String,
-    /// What they did, as `thing.verb`.
+    /// Action, as `thing.verb`.
     pub action: String,
     /// To what, as `thing/id`.
     pub object: String,
@@ -67,12 +67,12 @@ pub struct Entry {
     pub hash: String,
 }
 
-/// What a walk over a chain found.
+/// Result of a walk over a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chain {
     /// Every row is as it was written.
     Intact {
-        /// How many there are.
+        /// Number of rows.
         rows: i64,
     },
     /// The first place at which it is not.

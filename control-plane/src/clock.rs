@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for UnixMillis {
     }
 }
 
-/// What time it is.
+/// Clock.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> UnixMillis + Send + Sync>);
 
@@ -88,7 +88,7 @@ impl fmt::Debug for Clock {
 
 type Fill = dyn Fn(&mut [u8]) + Send + Sync;
 
-/// Where secrets and ids come from.
+/// Source of secrets and ids.
 #[derive(Clone)]
 pub struct Entropy(Arc<Fill>);
 

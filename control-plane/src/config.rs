@@ -9,12 +9,12 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "phoenix-control-plane", version)]
 pub struct Cli {
-    /// What to do.
+    /// Decision.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What the process can do.
+/// Commands of the process.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve until a signal ends it. Pending migrations are applied first.
@@ -24,10 +24,10 @@ pub enum Command {
     Migrate(Migrate),
 }
 
-/// How to serve.
+/// Options of serving.
 #[derive(Debug, Clone, Args)]
 pub struct Serve {
-    /// Where the database and the signing keys lie; made if missing.
+    /// Folder of the database and the signing keys; made if missing.
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
     /// REST and gRPC, for people.
@@ -41,14 +41,14 @@ pub struct Serve {
     pub setup_token_file: Option<PathBuf>,
 }
 
-/// Where to move the schema.
+/// Version to move the schema to.
 #[derive(Debug, Subcommand)]
 pub enum Migrate {
     /// Apply everything that is pending.
     Up(DataDir),
     /// Take back the last migration, or all above a number.
     Down {
-        /// Where.
+        /// Address.
         #[command(flatten)]
         at: DataDir,
         /// The last migration to keep; 0 keeps none.
@@ -59,10 +59,10 @@ pub enum Migrate {
     Status(DataDir),
 }
 
-/// Which database.
+/// Database.
 #[derive(Debug, Clone, Args)]
 pub struct DataDir {
-    /// Where the database lies.
+    /// Folder of the database.
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
 }

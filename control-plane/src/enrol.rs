@@ -1,4 +1,4 @@
-//! How an agent comes in, and how it is known again.
+//! Enrollment of an agent, and the way in which it is known again.
 //!
 //! An enrolment token names a tenant and labels; it yields a credential bound to the uid that asked. A reply may be
 //! lost, so the same token may ask again for the same uid, without a use being counted, **until the credential has been
@@ -20,33 +20,33 @@ use crate::store::agents::{self, Agent, Credential};
 use crate::store::enrollment_tokens::{self, EnrollmentToken};
 use crate::store::{StoreError, Tx};
 
-/// Who wants in.
+/// Agent that wants to enroll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enrolment {
     /// Its own name for itself.
     pub uid: AgentUid,
-    /// What its file labels it with; the token's labels beat these.
+    /// Labels of its file; the token's labels beat these.
     pub labels: Labels,
-    /// What its host is called.
+    /// Name of its host.
     pub host: String,
     /// Its version.
     pub version: String,
 }
 
-/// Who an agent is.
+/// Identity of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentIdentity {
-    /// Whose it is.
+    /// Its tenant.
     pub tenant_id: TenantId,
-    /// Which.
+    /// Name or id.
     pub uid: AgentUid,
-    /// What selectors choose it by.
+    /// Labels that selectors choose it by.
     pub labels: Labels,
-    /// What its host is called.
+    /// Name of its host.
     pub host: String,
 }
 
-/// Why an agent stays outside.
+/// Reason for which an agent stays outside.
 #[derive(Debug, Error)]
 pub enum EnrolError {
     /// Not a token, an unknown, a revoked or an expired one; which, is not told.
@@ -126,7 +126,7 @@ async fn admit(
     Ok(())
 }
 
-/// Who holds this credential. One indexed look-up; the first time, also one row written.
+/// Holder of this credential. One indexed look-up; the first time, also one row written.
 ///
 /// # Errors
 /// [`EnrolError::Refused`] and the store's.

@@ -53,7 +53,7 @@ id! {
 #[schema(value_type = String, format = "uuid")]
 pub struct AgentUid(Uuid);
 
-/// Why a text is no agent's uid.
+/// Reason for which a text is no agent's uid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an agent's uid is a UUID of version 7, not {0:?}")]
 pub struct NotAUid(String);

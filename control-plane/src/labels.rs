@@ -12,17 +12,17 @@ const MOST: usize = 32;
 const LONGEST_KEY: usize = 63;
 const LONGEST_VALUE: usize = 128;
 
-/// What an agent is labelled with. At most 32; keys and values are such that a selector can name them.
+/// Labels of an agent. At most 32; keys and values are such that a selector can name them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "BTreeMap<String, String>")]
 pub struct Labels(BTreeMap<String, String>);
 
-/// Which agents: those that have all of these labels. Written `env=prod,region=eu`; empty, it is every agent.
+/// Selector of agents: those that have all of these labels. Written `env=prod,region=eu`; empty, it is every agent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, ToSchema)]
 #[schema(value_type = String, example = "env=prod,region=eu")]
 pub struct Selector(BTreeMap<String, String>);
 
-/// Why something is no label or no selector.
+/// Reason for which something is no label or no selector.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LabelError {
     /// Too many.
@@ -78,12 +78,12 @@ impl TryFrom<BTreeMap<String, String>> for Labels {
 }
 
 impl Selector {
-    /// Whether an agent of these labels is meant.
+    /// Tells whether an agent of these labels is meant.
     pub fn matches(&self, labels: &Labels) -> bool {
         self.0.iter().all(|(key, value)| labels.get(key) == Some(value))
     }
 
-    /// Whether every agent is meant.
+    /// Tells whether every agent is meant.
     pub fn is_everything(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What can be done with an experiment: the functions that REST and the reconcilers share.
+//! Actions on an experiment: the functions that REST and the reconcilers share.
 //!
 //! They write desired state, an event and an audit row in one transaction, guarded by the version that was read, and
 //! wake the reconcilers; none of them talks to an agent.
@@ -14,7 +14,7 @@ use crate::store::deployments::{self, Deployment, DeploymentId};
 use crate::store::experiments::{self, Experiment};
 use crate::store::{StoreError, Tx, sessions};
 
-/// Why it was not done.
+/// Reason for which it was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Failed {
     /// There is no such transition.
@@ -29,9 +29,9 @@ pub enum Failed {
     /// Another experiment runs on some of the agents.
     #[error("{agents} of its agents are in the experiment {other}, which is under way")]
     Busy {
-        /// How many.
+        /// Number.
         agents: usize,
-        /// Which.
+        /// Name or id.
         other: ExperimentId,
     },
     /// Its author cannot be the second person.

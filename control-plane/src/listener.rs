@@ -29,7 +29,7 @@ use crate::rest::Limits;
 const PAUSE: Duration = Duration::from_millis(50);
 const HTTP2_STREAMS: u32 = 128;
 
-/// Where a request came from; an extension of every request.
+/// Address that a request came from; an extension of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
@@ -56,7 +56,7 @@ impl Listener {
         Ok(Self { name, tcp: TcpListener::bind(address).await?, limits, metrics })
     }
 
-    /// Where it listens.
+    /// Its address.
     ///
     /// # Errors
     /// The system's.

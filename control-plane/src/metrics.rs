@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Metric, Registry};
 
-/// What an answer is counted by.
+/// Labels that an answer is counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answer {
     listener: &'static str,
@@ -19,19 +19,19 @@ struct Answer {
     status: u16,
 }
 
-/// Which listener.
+/// Listener.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct At {
     listener: &'static str,
 }
 
-/// What became of a report.
+/// Outcome of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Report {
     status: &'static str,
 }
 
-/// Why a report is not taken.
+/// Reason for which a report is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Rejected {
     reason: &'static str,

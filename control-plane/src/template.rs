@@ -21,7 +21,7 @@ use crate::store::templates::{self, TemplateVersion};
 /// Bytes of a text.
 const LONGEST: usize = 256 << 10;
 
-/// Why a template is not taken or not rendered.
+/// Reason for which a template is not taken or not rendered.
 #[derive(Debug, Error)]
 pub enum TemplateError {
     /// Not a name.
@@ -36,7 +36,7 @@ pub enum TemplateError {
     /// The values are wrong.
     #[error(transparent)]
     Values(#[from] Invalid),
-    /// What comes out is not a pipeline. Places are those of the rendered text.
+    /// Rendered text that is not a pipeline. Places are those of the rendered text.
     #[error("what it renders is not a pipeline: {0}")]
     Rendered(Problems),
     /// The name is taken.
@@ -68,7 +68,7 @@ pub fn check(name: &str, text: &str) -> Result<Template, TemplateError> {
     Ok(template)
 }
 
-/// What a template becomes with these values. What is left out has its default.
+/// Renders a template with these values. What is left out has its default.
 ///
 /// # Errors
 /// All that is wrong with the values, or with what comes out.
@@ -191,7 +191,7 @@ pub fn parsed(kept: &TemplateVersion) -> Result<Template, TemplateError> {
     Template::parse(&kept.name, &kept.text).map_err(lost)
 }
 
-/// What a kept template becomes with these values, and its version; without one, the latest.
+/// Renders a kept template with these values; returns its version, too: without one, the latest.
 ///
 /// # Errors
 /// [`TemplateError`].

@@ -12,10 +12,10 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::{Alpha, Side};
 
-/// What the paired errors say, and everything it was read from.
+/// Conclusion from the paired errors, and everything it was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Equivalence {
-    /// What may be said.
+    /// Conclusion.
     pub conclusion: Conclusion,
     /// Groups.
     pub n: u64,
@@ -33,7 +33,7 @@ pub struct Equivalence {
     pub margin: f64,
 }
 
-/// What may be said about a mean error and a margin.
+/// Conclusion about a mean error and a margin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conclusion {
@@ -47,15 +47,15 @@ pub enum Conclusion {
     TooFew,
 }
 
-/// Why there is nothing to conclude from.
+/// Reason for which there is nothing to conclude from.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum EquivalenceError {
     /// An error that is no number.
     #[error("group {index}: expected a finite error, found {value}")]
     NotFinite {
-        /// Which group, from 0.
+        /// Index of the group, from 0.
         index: usize,
-        /// What it had.
+        /// Value that it had.
         value: f64,
     },
     /// A margin that admits nothing, or everything.
@@ -69,7 +69,7 @@ pub enum EquivalenceError {
     Overflow,
 }
 
-/// Whether the mean of `errors` lies within −`margin` and `margin` (TOST); each side is allowed to be wrong with
+/// Tells whether the mean of `errors` lies within −`margin` and `margin` (TOST); each side is allowed to be wrong with
 /// probability α.
 pub fn equivalent(errors: &[f64], margin: f64, alpha: Alpha) -> Result<Equivalence, EquivalenceError> {
     let scale = Scale::of(errors, margin, alpha)?;
@@ -80,7 +80,7 @@ pub fn equivalent(errors: &[f64], margin: f64, alpha: Alpha) -> Result<Equivalen
     ))
 }
 
-/// Whether the mean of `errors` lies less than `margin` towards `harm`; the other side may be anywhere.
+/// Tells whether the mean of `errors` lies less than `margin` towards `harm`; the other side may be anywhere.
 pub fn non_inferior(
     errors: &[f64],
     margin: f64,

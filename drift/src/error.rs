@@ -1,4 +1,4 @@
-//! How wrong a total is.
+//! Error of a total.
 
 /// Relative error of `candidate` against `baseline`: (candidate − baseline) / |baseline|, so −0.25 says that a
 /// quarter is missing. Zero against zero is no error; anything else against zero has none to state.

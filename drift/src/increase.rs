@@ -1,6 +1,6 @@
 //! Increases of cumulative counters, resets handled.
 
-/// What one cumulative, monotonic series has shown last.
+/// Last value of one cumulative, monotonic series.
 ///
 /// A value below the last one, or another start time, is a reset: the counter started again from zero, so its
 /// whole value is the increase (OTLP data model, "Resets and gaps").

@@ -15,7 +15,7 @@ const HOUR_NANOS: u64 = 3_600_000_000_000;
 /// A distribution in a few numbers, nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencySummary {
-    /// How many durations there were.
+    /// Number of durations.
     pub count: u64,
     /// Median.
     pub p50: u64,

@@ -1,4 +1,4 @@
-//! What evidence is made of: sets of series, increases of counters, latencies, errors of totals, and what may be
+//! Parts of evidence: sets of series, increases of counters, latencies, errors of totals, and what may be
 //! concluded from them.
 //!
 //! Pure maths on numbers and identities: nothing here knows what a pipeline, a batch or a clock is. Everything

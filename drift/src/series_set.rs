@@ -13,7 +13,7 @@ use datasketches::theta::{
 use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
 
-/// How many series a set holds exactly.
+/// Number of series that a set holds exactly.
 pub const BOUND: usize = 131_072;
 const LG_K: u8 = 12;
 
@@ -44,9 +44,9 @@ type Exact = HashSet<u128, BuildHasherDefault<IdentityHasher>>;
 /// A number of series, and whether it was counted or estimated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
-    /// How many; rounded where estimated.
+    /// Number of series; rounded where estimated.
     pub value: u64,
-    /// Whether they were counted one by one.
+    /// True if they were counted one by one.
     pub exact: bool,
 }
 
@@ -68,7 +68,7 @@ enum Inner {
     Sketch(Box<Sketch>),
 }
 
-/// What was inserted one by one, and what came from merges: only the union of both is the set.
+/// Series inserted one by one, and those that came from merges: only the union of both is the set.
 #[derive(Debug)]
 struct Sketch {
     inserted: ThetaSketch,
@@ -149,7 +149,7 @@ impl SeriesSet {
         }
     }
 
-    /// How many series.
+    /// Number of series.
     #[must_use]
     pub fn count(&self) -> Count {
         match &self.0 {
@@ -158,7 +158,7 @@ impl SeriesSet {
         }
     }
 
-    /// How many series of this set are not in `other`.
+    /// Number of series of this set that are not in `other`.
     #[must_use]
     pub fn count_without(&self, other: &Self) -> Count {
         if let (Inner::Exact(mine), Inner::Exact(theirs)) = (&self.0, &other.0) {
@@ -177,13 +177,13 @@ impl SeriesSet {
         }
     }
 
-    /// Whether nothing was ever added.
+    /// Tells whether nothing was ever added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         matches!(&self.0, Inner::Exact(exact) if exact.is_empty())
     }
 
-    /// Whether counts of this set are exact.
+    /// Tells whether counts of this set are exact.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         matches!(self.0, Inner::Exact(_))

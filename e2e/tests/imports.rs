@@ -13,7 +13,7 @@ fn manifest(krate: &str) -> toml::Table {
     fs::read_to_string(root().join(krate).join("Cargo.toml")).unwrap().parse().unwrap()
 }
 
-/// What a crate's library or binary is built from; what only its tests use does not count.
+/// Dependencies of a crate's library or binary, without those of its tests.
 fn dependencies(krate: &str) -> BTreeSet<String> {
     let table = manifest(krate);
     table
@@ -122,6 +122,40 @@ fn nothing_is_called_common_or_utils() {
                 );
             }
         }
+    }
+}
+
+/// First lines of all item and module docs of a crate, tests included.
+fn docs(krate: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    sources(&root().join(krate), &mut files);
+    let mut docs = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(file).unwrap();
+        let mut within = false;
+        for line in text.lines().map(str::trim_start) {
+            let doc = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+            if let Some(doc) = doc.filter(|_| !within) {
+                docs.push(doc.trim_start().to_owned());
+            }
+            within = doc.is_some();
+        }
+    }
+    docs
+}
+
+#[test]
+fn fewer_than_one_doc_in_twenty_begins_with_a_question_word() {
+    const QUESTIONS: [&str; 9] = ["How", "What", "When", "Where", "Whether", "Which", "Who", "Whose", "Why"];
+    for krate in members() {
+        let docs = docs(&krate);
+        assert!(!docs.is_empty(), "{krate}");
+        let begins = |doc: &&String| {
+            let word = doc.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+            QUESTIONS.contains(&word)
+        };
+        let found: Vec<_> = docs.iter().filter(begins).collect();
+        assert!(found.len() * 20 < docs.len(), "{krate}: {} of {}: {found:#?}", found.len(), docs.len());
     }
 }
 

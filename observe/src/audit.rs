@@ -12,7 +12,7 @@ const NAMED: usize = 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Missing {
-    /// How often one did.
+    /// Number of times that one did.
     pub count: u64,
     /// Some of them.
     pub names: BTreeSet<String>,

@@ -25,7 +25,7 @@ pub struct Collision {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Collisions {
     pub(crate) named: HashMap<u128, Arc<Collision>>,
-    /// Whether there were more identities than it holds.
+    /// True if there were more identities than it holds.
     pub(crate) truncated: bool,
 }
 
@@ -53,7 +53,7 @@ impl Collisions {
     }
 }
 
-/// Who has written one output series.
+/// Writers of one output series.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Writers {
     first: u32,

@@ -16,17 +16,17 @@ use crate::lens::{LensFunction, Members, Totals};
 use crate::rows::Said as _;
 use crate::{Price, RuleReport, Settings, Summary, Variant, Volume};
 
-/// What both variants made of the same input.
+/// Comparison of what both variants made of the same input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Comparison {
     /// Windows it rests on.
     pub windows: u32,
-    /// How long they took, seconds.
+    /// Time that they took, seconds.
     pub seconds: f64,
-    /// Whether every count in it was counted one by one. If not, nothing here may be called exact.
+    /// True if every count in it was counted one by one. If not, nothing here may be called exact.
     pub exact: bool,
-    /// What came in.
+    /// Input.
     pub input: Volume,
     /// Distinct series that came in.
     pub input_series: Count,
@@ -36,7 +36,7 @@ pub struct Comparison {
     pub baseline: VariantReport,
     /// The pipeline that is tried.
     pub candidate: VariantReport,
-    /// What the candidate saves against the baseline.
+    /// Savings of the candidate against the baseline.
     pub saving: Saving,
     /// Input series that the baseline keeps something of and the candidate nothing.
     pub lost_by_candidate: Count,
@@ -60,9 +60,9 @@ pub struct Comparison {
     pub distributions: Vec<DistributionReport>,
     /// Units of which something was made and nothing left: with one, nothing here may be believed.
     pub missing: Missing,
-    /// Whether critical processes stay visible.
+    /// True if critical processes stay visible.
     pub coverage: Coverage,
-    /// What the monthly figures rest on.
+    /// Price on which the monthly figures rest.
     pub price: Price,
 }
 
@@ -70,9 +70,9 @@ pub struct Comparison {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VariantReport {
-    /// What it made of the whole input, delivered or not.
+    /// Its output for the whole input, delivered or not.
     pub output: Volume,
-    /// What left by it.
+    /// Points and bytes that left by it.
     pub delivered: Volume,
     /// Distinct series it put out.
     pub series: Count,
@@ -92,13 +92,13 @@ pub struct VariantReport {
     pub units_delivered: Count,
     /// Time in its pipeline for each input point, nanoseconds; none before any was measured.
     pub nanos_per_point: Option<f64>,
-    /// What each batch waited for its pipeline.
+    /// Time that each batch waited for its pipeline.
     pub latency: LatencySummary,
     /// Batches it failed on.
     pub failures: u64,
-    /// What destinations did with what left by it.
+    /// Settlement by the destinations of the points that left by it.
     pub delivery: DeliveryReport,
-    /// What each rule of its pipeline did, in order.
+    /// Counts of each rule of its pipeline, in order.
     pub rules: Vec<RuleReport>,
 }
 
@@ -116,7 +116,7 @@ pub struct Saving {
     pub monthly_usd: f64,
 }
 
-/// How many series of a metric, and of which executable.
+/// Number of series of a metric, and their executable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedCount {
     /// Metric name.
@@ -147,7 +147,7 @@ pub struct LensReport {
     pub metric: String,
     /// Attribute it groups by.
     pub group_by: String,
-    /// What the series of a group come to.
+    /// Aggregate of the series of a group.
     #[serde(default)]
     pub function: LensFunction,
     /// Series that enter it, baseline and candidate.
@@ -161,7 +161,7 @@ pub struct LensReport {
     pub groups_that_differ: u64,
     /// The groups that differ most, at most ten.
     pub worst: Vec<LensError>,
-    /// Whether some series did not fit, or some groups, which are together in `_other_`.
+    /// True if some series did not fit, or some groups, which are together in `_other_`.
     pub truncated: bool,
 }
 
@@ -198,7 +198,7 @@ pub struct Coverage {
 pub struct Vanished {
     /// Executable, pid and host.
     pub process: String,
-    /// Whether nothing required is left of it.
+    /// True if nothing required is left of it.
     pub wholly: bool,
 }
 
@@ -247,7 +247,7 @@ impl Comparison {
         self
     }
 
-    /// Whether candidate and baseline did exactly the same: the test of an A/A run.
+    /// Tells whether candidate and baseline did exactly the same: the test of an A/A run.
     #[must_use]
     pub fn differs_by_nothing(&self) -> bool {
         let lenses = self.lenses.iter().all(|lens| lens.groups_that_differ == 0);
@@ -304,7 +304,7 @@ impl Saving {
 }
 
 impl LensError {
-    /// What both variants sum to in a group.
+    /// Sums of both variants in a group.
     #[must_use]
     pub fn of(group: String, baseline: f64, candidate: f64) -> Self {
         Self { group, baseline, candidate, relative_error: relative_error(baseline, candidate) }

@@ -1,4 +1,4 @@
-//! What a pipeline costs to run and its output costs to keep.
+//! Cost of running a pipeline, and of keeping its output.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -18,7 +18,7 @@ pub struct Cost {
     pub points: u64,
     /// Batches it failed on: an error or a panic, after which the baseline's output left instead.
     pub failures: u64,
-    /// What each batch waited for it.
+    /// Time that each batch waited for it.
     pub latency: Latency,
 }
 
@@ -43,7 +43,7 @@ pub struct Price {
     /// series apart, and dropping them saves none. Nothing where all of them are labels.
     #[serde(default)]
     pub promoted_attributes: Option<Vec<String>>,
-    /// Where the figures are from.
+    /// Source of the figures.
     pub source: String,
 }
 
@@ -61,7 +61,7 @@ impl Default for Price {
 }
 
 impl Price {
-    /// What a series of this point is to the backend.
+    /// Series of this point as the backend counts it.
     pub(crate) fn billed(
         &self,
         batch: &Batch,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::label::Process;
 use crate::outputs::Names;
 
-/// Whose name must survive.
+/// Processes whose name must survive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Granularity {
@@ -31,7 +31,7 @@ pub struct Critical {
     pub executables: Vec<String>,
     /// Metric names; at most 32.
     pub metrics: Vec<String>,
-    /// Whose name must survive.
+    /// Processes whose name must survive.
     #[serde(default)]
     pub granularity: Granularity,
 }
@@ -75,7 +75,7 @@ impl Critical {
         Some(critical)
     }
 
-    /// What is wrong with the criterion, if anything.
+    /// Mistake in the criterion, if there is one.
     #[must_use]
     pub fn problem(&self) -> Option<&'static str> {
         if self.executables.is_empty() {
@@ -94,7 +94,7 @@ impl Critical {
     }
 }
 
-/// What was seen of one critical process.
+/// Appearances of one critical process.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Watched {
     pub process: Arc<Process>,
@@ -106,7 +106,7 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Whether an output that names so much still shows this process.
+    /// Tells whether an output that names so much still shows this process.
     pub fn is_named_by(&self, names: Names) -> bool {
         match self.granularity {
             Granularity::Process => names.pid,

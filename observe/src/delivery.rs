@@ -1,9 +1,9 @@
-//! What became of what left: applied is not stored.
+//! Settlement of the points that left: applied is not stored.
 
 use drift::{Latency, LatencySummary};
 use serde::{Deserialize, Serialize};
 
-/// What destinations did with one variant's points, in the window in which that became known.
+/// Settlement of one variant's points by the destinations, in the window in which that became known.
 #[derive(Clone, Debug, Default)]
 pub struct Delivery {
     /// Points that a destination confirmed.

@@ -11,7 +11,7 @@ pub(crate) struct Distinct {
     beyond: SeriesSet,
 }
 
-/// Whether a series was seen.
+/// True if a series was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Seen(pub bool);
 
@@ -49,7 +49,7 @@ impl Distinct {
         self.listed.merge(&other.listed, BOUND, |identity, _| self.beyond.insert(identity));
     }
 
-    /// How many; what is listed in one part and not in another counts once.
+    /// Number of series; one that is listed in one part and not in another counts once.
     pub fn count(&self) -> Count {
         if self.beyond.is_empty() {
             return Count { value: self.listed.len() as u64, exact: true };

@@ -49,7 +49,7 @@ impl Sketches {
     }
 }
 
-/// What both variants show of a metric.
+/// Distributions of a metric in both variants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DistributionReport {
@@ -59,7 +59,7 @@ pub struct DistributionReport {
     pub count: [u64; 2],
     /// Below which value the shares of [`QUANTILES`] lie, within 2 %, baseline and candidate.
     pub quantiles: [[f64; 5]; 2],
-    /// How far they lie apart; nothing where one of them has no value.
+    /// Distance between them; nothing where one of them has no value.
     pub distances: Option<Distances>,
 }
 
@@ -67,7 +67,7 @@ pub struct DistributionReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Distances {
-    /// How far values would have to be moved on average, in the metric's unit.
+    /// Distance by which values would have to be moved on average, in the metric's unit.
     pub wasserstein: f64,
     /// The largest difference of the cumulative shares.
     pub kolmogorov_smirnov: f64,
@@ -75,6 +75,6 @@ pub struct Distances {
     pub jensen_shannon: f64,
     /// The population stability index on the baseline's deciles.
     pub psi: f64,
-    /// What the index of two independent samples of these sizes from one distribution stays below in 95 of 100.
+    /// Bound below which the index of two independent samples of these sizes from one distribution stays in 95 of 100.
     pub psi_of_equals: f64,
 }

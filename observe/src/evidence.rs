@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::{Coverage, saved};
 use crate::{Comparison, Settings, Summary, Variant};
 
-/// What is being compared.
+/// Plans that are compared.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Experiment {
@@ -31,7 +31,7 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// Whether both variants run the same plans as in `other`.
+    /// Tells whether both variants run the same plans as in `other`.
     #[must_use]
     pub fn runs_the_plans_of(&self, other: &Self) -> bool {
         self.baseline == other.baseline && self.candidate == other.candidate
@@ -50,7 +50,7 @@ pub struct WindowRow {
     pub start: u64,
     /// Length in seconds; shorter than a window where a generation began or ended.
     pub seconds: f64,
-    /// Whether it lies in the warm-up.
+    /// True if it lies in the warm-up.
     pub warming_up: bool,
     /// Input points a second.
     pub points_per_second: f64,
@@ -72,16 +72,16 @@ pub struct WindowRow {
     pub critical: [u64; 3],
 }
 
-/// How many windows are kept for showing.
+/// Number of windows that are kept for showing.
 const RECENT: usize = 60;
 
-/// What can be read of an [`Evidence`] at any time: the body of the agent's `GET /experiment`.
+/// View of an [`Evidence`] at any time: the body of the agent's `GET /experiment`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
-    /// What is being compared.
+    /// Plans that are compared.
     pub experiment: Experiment,
-    /// Whether it has ended: nothing is added any more.
+    /// True if it has ended: nothing is added any more.
     pub ended: bool,
     /// The last windows, oldest first; they may reach back into earlier generations.
     pub windows: Vec<WindowRow>,
@@ -103,7 +103,7 @@ pub struct Horizon {
     pub end: u64,
     /// Windows of this generation that lay in the warm-up.
     pub warm_up_windows: u32,
-    /// What was measured in it.
+    /// Measurements in it.
     pub comparison: Comparison,
 }
 
@@ -197,7 +197,7 @@ impl Evidence {
         Comparison::of(&merged([&self.before, &self.generation, &self.horizon]), &self.settings)
     }
 
-    /// How long a horizon is at this scrape interval, nanoseconds; whole windows make it up.
+    /// Length of a horizon at this scrape interval, nanoseconds; whole windows make it up.
     #[must_use]
     pub fn horizon_nanos(&self, interval_nanos: u64) -> u64 {
         let window = self.settings.window_nanos;
@@ -232,7 +232,7 @@ impl Evidence {
         }
     }
 
-    /// What is being compared.
+    /// Plans that are compared.
     #[must_use]
     pub fn experiment(&self) -> &Experiment {
         &self.experiment

@@ -1,4 +1,4 @@
-//! What became of each input series in each variant.
+//! Fate of each input series in each variant.
 
 use drift::{BOUND, Count, SeriesSet};
 
@@ -6,7 +6,7 @@ use crate::Variant;
 use crate::label::Label;
 use crate::rows::{Rows, Said};
 
-/// What became of one series, as bits: several can hold within a window. No bit: lost.
+/// Fate of one series, as bits: several can hold within a window. No bit: lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fate(pub u8);
 

@@ -8,7 +8,7 @@ use pipelines::Batch;
 use pipelines::batch::{Rows, Value};
 use serde::{Deserialize, Serialize};
 
-/// Which process a series is about, as far as its resource tells. Empty where it does not.
+/// Process that a series is about, as far as its resource tells. Empty where it does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Process {
     pub host: String,

@@ -23,18 +23,18 @@ pub(crate) use table::{LensTable, Members, Totals};
 /// One aggregate: what a metric comes to by an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lens {
-    /// What reports call it.
+    /// Name in reports.
     pub name: String,
     /// Metric name.
     pub metric: String,
     /// Attribute of the point or else of its resource.
     pub group_by: String,
-    /// What the series of a group come to.
+    /// Aggregate of the series of a group.
     #[serde(default)]
     pub function: LensFunction,
 }
 
-/// What the series of a group come to, after each was reduced in time.
+/// Aggregate of the series of a group, after each was reduced in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LensFunction {
@@ -45,7 +45,7 @@ pub enum LensFunction {
     Avg,
     /// The largest of them.
     Max,
-    /// How many processes they are of.
+    /// Number of processes that they are of.
     Count,
     /// Their sum a second.
     Rate,
@@ -67,7 +67,7 @@ impl LensFunction {
         Self::WORDS.iter().find(|(_, function)| *function == self).map_or("sum", |(word, _)| word)
     }
 
-    /// Whether figures of different hosts add up.
+    /// Tells whether figures of different hosts add up.
     #[must_use]
     pub fn adds_up(self) -> bool {
         matches!(self, Self::Sum | Self::Count | Self::Rate)
@@ -86,7 +86,7 @@ impl Lens {
         Some(Self { name: name?, metric: metric?, group_by: group_by?, function: function? })
     }
 
-    /// What people look at of processes: memory, CPU, disk I/O, and how many there are, with threads and descriptors.
+    /// Aggregates that people look at: memory, CPU, disk I/O and the number of processes, with threads and descriptors.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
         const EXECUTABLE: (&str, &str) = ("by executable", "process.executable.name");
@@ -130,7 +130,7 @@ pub(crate) struct Groups {
 struct Known {
     lens: Lens,
     groups: HashSet<Arc<str>>,
-    /// Whether there were more.
+    /// True if there were more.
     beyond: bool,
 }
 
@@ -146,7 +146,7 @@ impl Groups {
         beyond.map(|(place, _)| place as u16)
     }
 
-    /// What a series is under lenses, if it enters any.
+    /// Part of a series in the lenses, if it enters any.
     pub fn of(
         &mut self,
         labels: &mut Labels,
@@ -197,7 +197,7 @@ impl Groups {
 /// The lenses that a series enters, each with its group there; those of equal ones are shared.
 pub(crate) type Entered = Arc<[(u16, Arc<str>)]>;
 
-/// What never changes of a series under lenses.
+/// Facts about a series under lenses that never change.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Under {
     pub groups: Entered,
@@ -205,7 +205,7 @@ pub(crate) struct Under {
     pub process: u64,
 }
 
-/// What reduces a series in time.
+/// Function that reduces a series in time.
 #[derive(Debug)]
 pub(crate) struct Reduction {
     counter: Option<Counter>,

@@ -1,4 +1,4 @@
-//! What two pipelines did to the same points, measured.
+//! Measurement of two pipelines on the same points.
 //!
 //! An [`Observer`] sees every input batch and both variants' outputs of it, and closes one [`Summary`] a window.
 //! Summaries merge in any order ([`Evidence`] does: window → horizon → generation), and a [`Comparison`] is what
@@ -57,7 +57,7 @@ pub use drift::{Alpha, Conclusion, Count, Equivalence, EquivalenceError, Latency
 
 use serde::{Deserialize, Serialize};
 
-/// Which of the two pipelines.
+/// One of the two pipelines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Variant {

@@ -16,7 +16,7 @@ use crate::lens::{Reduced, Reduction, Under};
 use crate::rows::{Keys, Rows};
 use crate::series::{NONE, keep_rows, note_seen};
 
-/// What of its process an output series still names.
+/// Parts of its process that an output series still names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names {
     pub executable: bool,
@@ -37,7 +37,7 @@ impl Names {
     }
 }
 
-/// What each point touches of its output series: kept small, the rest stands apart.
+/// Row that each point touches of its output series: kept small, the rest stands apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OutputSeries {
     pub identity: u128,
@@ -46,7 +46,7 @@ pub(crate) struct OutputSeries {
     pub writers: Writers,
 }
 
-/// What is seldom asked of an output series.
+/// Facts about an output series that are seldom asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Aside {
     pub names: Names,
@@ -54,12 +54,12 @@ pub(crate) struct Aside {
     pub collision: Option<(u32, Arc<Collision>)>,
 }
 
-/// What a backend bills of a series.
+/// Part of a series that a backend bills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Billed {
     /// As which series: those of one number are one to it.
     pub as_one: u64,
-    /// How many of its own series it makes of it: more than one of a histogram.
+    /// Number of the backend's own series for it: more than one for a histogram.
     pub series: u32,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Billed {
 pub(crate) struct OutputTable {
     pub rows: Vec<OutputSeries>,
     pub asides: Vec<Aside>,
-    /// Whether each was seen in the open window.
+    /// True if each was seen in the open window.
     pub open: Vec<Seen>,
     pub lenses: Looked,
     /// Those that were found to collide.
@@ -84,7 +84,7 @@ pub(crate) struct OutputTable {
 pub(crate) struct Looked {
     keys: Keys<Under>,
     reductions: Vec<Reduction>,
-    /// What each came to in the open window.
+    /// Value of each in the open window.
     open: Vec<Reduced>,
 }
 
@@ -105,7 +105,7 @@ impl Looked {
         }
     }
 
-    /// What each came to in the window that ends.
+    /// Value of each in the window that ends.
     pub fn close(&mut self) -> Rows<Under, Reduced> {
         let closed = std::mem::replace(&mut self.open, vec![Reduced::Nothing; self.reductions.len()]);
         Rows::new(self.keys.clone(), closed)
@@ -146,14 +146,14 @@ impl OutputTable {
         place
     }
 
-    /// Which were seen in window `epoch`, which ends.
+    /// Series that were seen in window `epoch`, which ends.
     pub fn close(&mut self, epoch: u32) -> Rows<(), Seen> {
         let closed = std::mem::replace(&mut self.open, vec![Seen::default(); self.rows.len()]);
         note_seen(&mut self.seen, &closed, epoch);
         Rows::new(self.keys.clone(), closed)
     }
 
-    /// How many series a backend bills of those seen since `epoch`; where not every attribute tells series apart,
+    /// Number of series that a backend bills of those seen since `epoch`; where not every attribute tells series apart,
     /// `fewer` of them than were seen.
     pub fn active_since(&self, epoch: u32, fewer: bool) -> u64 {
         let all = self.seen.iter().zip(&self.billed);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use drift::IdentityHasher;
 use hashbrown::HashMap;
 
-/// How many series lie together. The last lot is copied when a series is added after it was shared.
+/// Number of series that lie together. The last lot is copied when a series is added after it was shared.
 const CHUNK: usize = 256;
 
 /// Series, each once, with what names them; cheap to clone.
@@ -51,7 +51,7 @@ impl<K> Keys<K> {
         self.chunks.iter().flat_map(|chunk| chunk.identities.iter().copied().zip(&chunk.names))
     }
 
-    /// Whether one of the two is how the other begins.
+    /// Tells whether one of the two is how the other begins.
     fn goes_like(&self, other: &Self) -> bool {
         self.chunks.iter().zip(&other.chunks).all(|(mine, theirs)| {
             let common = mine.identities.len().min(theirs.identities.len());
@@ -84,7 +84,7 @@ impl<K: Clone> Keys<K> {
     }
 }
 
-/// What is said of one series; by default that it was not there.
+/// Value kept of one series; by default that it was not there.
 pub(crate) trait Said: Clone + Default {
     fn is_there(&self) -> bool;
     /// Takes in what was said of the same series elsewhere.
@@ -106,7 +106,7 @@ impl<K, T> Default for Rows<K, T> {
 }
 
 impl<K: Clone, T: Said> Rows<K, T> {
-    /// What is said of keys, one value for each.
+    /// Values of keys, one for each.
     pub fn new(keys: Keys<K>, mut values: Vec<T>) -> Self {
         values.resize(keys.len(), T::default());
         Self { keys, values }
@@ -124,12 +124,12 @@ impl<K: Clone, T: Said> Rows<K, T> {
         self.values.push(value);
     }
 
-    /// How many series were there.
+    /// Number of series that were there.
     pub fn len(&self) -> usize {
         self.values().count()
     }
 
-    /// What is said of those that were there.
+    /// Values of those that were there.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.values.iter().filter(|value| value.is_there())
     }

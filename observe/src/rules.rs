@@ -1,4 +1,4 @@
-//! What each rule of a variant's pipeline dropped and changed: the account of its stages, merged over windows.
+//! Counts of each rule of a variant's pipeline, dropped and changed: the account of its stages, merged over windows.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,7 +7,7 @@ use drift::Count;
 use pipelines::processors::{RuleAccount, SeriesSeen};
 use serde::{Deserialize, Serialize};
 
-/// How many series are shown of a rule.
+/// Number of series that are shown of a rule.
 const SAMPLES: usize = 10;
 
 /// One rule and what it did.

@@ -15,7 +15,7 @@ use crate::rows::{Keys, Rows, Said};
 pub(crate) const UNTRACKED: u32 = u32::MAX;
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// What each point touches of its series: kept small, the rest stands apart.
+/// Row that each point touches of its series: kept small, the rest stands apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Series {
     pub identity: u128,
@@ -29,9 +29,9 @@ pub(crate) struct Series {
 #[derive(Debug, Default)]
 pub(crate) struct SeriesTable {
     pub rows: Vec<Series>,
-    /// What became of each in the open window.
+    /// Fate of each in the open window.
     pub open: Vec<Record>,
-    /// When the resource of each last came, Unix nanoseconds; kept in the resource's first series only.
+    /// Time at which the resource of each last came, Unix nanoseconds; kept in the resource's first series only.
     pub arrived: Vec<u64>,
     keys: Keys<Label>,
     /// The window in which each was last seen.
@@ -87,7 +87,7 @@ impl SeriesTable {
         place
     }
 
-    /// What became of each in window `epoch`, which ends.
+    /// Fate of each in window `epoch`, which ends.
     pub fn close(&mut self, epoch: u32) -> Rows<Label, Record> {
         let closed = std::mem::replace(&mut self.open, vec![Record::default(); self.rows.len()]);
         note_seen(&mut self.seen, &closed, epoch);

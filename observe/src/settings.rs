@@ -1,4 +1,4 @@
-//! What an observation is parametrised by.
+//! Parameters of an observation.
 
 use crate::{Critical, Lens, Price};
 
@@ -10,7 +10,7 @@ pub struct Settings {
     /// The shortest stretch that a horizon may be, nanoseconds, where results are told to someone else: a
     /// report covers a horizon.
     pub report_nanos: u64,
-    /// How long the plans may hold a point back, nanoseconds: the longer of the two.
+    /// Time that the plans may hold a point back, nanoseconds: the longer of the two.
     pub hold_nanos: u64,
     /// Scrapes until every stage of the plans has state: the larger of the two.
     pub warm_up_scrapes: u32,
@@ -18,7 +18,7 @@ pub struct Settings {
     pub lenses: Vec<Lens>,
     /// The processes that must not vanish.
     pub critical: Vec<Critical>,
-    /// What the backend costs.
+    /// Price of the backend.
     pub price: Price,
 }
 

@@ -1,4 +1,4 @@
-//! What was measured in a stretch of time: a window, a horizon, a generation.
+//! Measurements of a stretch of time: a window, a horizon, a generation.
 //!
 //! `merge` is the one operation, associative and commutative with the empty summary as identity, so windows can
 //! be put together in any order and by anybody.
@@ -57,17 +57,17 @@ pub(crate) struct Active {
 pub struct Summary {
     /// Windows in it.
     pub windows: u32,
-    /// How long they took together, nanoseconds.
+    /// Time that they took together, nanoseconds.
     pub nanos: u64,
     /// Start of the first window, Unix nanoseconds; 0 where there is none.
     pub start: u64,
     /// End of the last window, Unix nanoseconds.
     pub end: u64,
-    /// What came in.
+    /// Input.
     pub input: Volume,
-    /// What each variant made of it, delivered or not.
+    /// Output of each variant, delivered or not.
     pub outputs: [Volume; 2],
-    /// What left by each variant.
+    /// Points and bytes that left by each variant.
     pub delivered: [Volume; 2],
     /// Input points of the units that are assigned to each variant; those without a unit come on top.
     pub assigned_points: [u64; 2],
@@ -88,9 +88,9 @@ pub struct Summary {
     pub(crate) values: BTreeMap<u16, Sketches>,
     /// Units that the split lost.
     pub missing: Missing,
-    /// What destinations did with each variant's points.
+    /// Settlements of each variant's points by the destinations.
     pub delivery: [Delivery; 2],
-    /// What each variant cost.
+    /// Cost of each variant.
     pub cost: [Cost; 2],
 }
 

@@ -54,7 +54,7 @@ fn settings() -> Settings {
     Settings { lenses: vec![lens], ..Settings::default() }
 }
 
-/// What an observer says of batches that both variants leave as they are, in two windows.
+/// Summary of batches that both variants leave as they are, in two windows.
 fn watched(batches: &[&Batch]) -> Comparison {
     let settings = Arc::new(settings());
     let mut observer = Observer::new(settings.clone(), START);
@@ -69,7 +69,7 @@ fn watched(batches: &[&Batch]) -> Comparison {
     Comparison::of(&both, &settings)
 }
 
-/// What two captures say.
+/// Report of two captures.
 fn compared(baseline: &[&Batch], candidate: &[&Batch]) -> Comparison {
     let mut offline = Offline::new(settings());
     for (variant, batches) in Variant::BOTH.into_iter().zip([baseline, candidate]) {

@@ -67,7 +67,7 @@ fn compare(plan: &Plan, profile: Profile) -> Measured {
     Measured { whole, horizons: judged.chunks(horizon(plan)).map(|part| merged(part, &settings)).collect() }
 }
 
-/// What a stage held back leaves in the window in which its time came.
+/// Observes a flush: what a stage held back leaves in the window in which its time came.
 fn flushed(observer: &mut Observer, windows: &mut Vec<Summary>, mut flush: Flush) {
     windows.extend(observer.roll(flush.at));
     flush.output.identify();
@@ -110,7 +110,7 @@ impl Measured {
     }
 }
 
-/// What of a claim does not hold.
+/// Part of a claim that does not hold.
 fn broken(claim: &Claim, measured: &Measured) -> Vec<String> {
     let mut broken = Vec::new();
     let saved = measured.whole.saving.series.expect("there were series");

@@ -104,7 +104,7 @@ fn a_candidate_that_is_the_baseline_differs_by_exactly_nothing() {
     }
 }
 
-/// What the candidate saves in active series, where a backend makes labels of these resource attributes.
+/// Active series that the candidate saves, where a backend makes labels of these resource attributes.
 fn active_saved(promoted: Option<&[&str]>, candidate: &str) -> (u64, u64) {
     let promoted_attributes = promoted.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
     let price = Price { promoted_attributes, ..Price::default() };

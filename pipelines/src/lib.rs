@@ -1,4 +1,4 @@
-//! What a pipeline is and does.
+//! Definition and work of a pipeline.
 //!
 //! The functional core of the data path: batches as they lie on the wire, pipelines written in the Collector's
 //! own language, and what each stage does to a batch. There is no I/O, no clock and no randomness here: time is

@@ -32,7 +32,7 @@ const MAX_COUNT: u64 = 1 << 53;
 /// The most metrics of which values are described.
 const MAX_DISTRIBUTIONS: usize = 8;
 
-/// What is wrong with a report.
+/// Mistake in a report.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum Invalid {
     /// It is not what was sent.
@@ -56,7 +56,7 @@ pub enum Invalid {
 }
 
 impl Invalid {
-    /// What is wrong, in a word.
+    /// Mistake, in a word.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -69,12 +69,12 @@ impl Invalid {
     }
 }
 
-/// What an agent found in a stretch of whole windows. Times are Unix nanoseconds, by the agent's clock.
+/// Findings of an agent in a stretch of whole windows. Times are Unix nanoseconds, by the agent's clock.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Findings {
     /// End of the last window.
     pub window_end: u64,
-    /// When this was made.
+    /// Time at which this was made.
     pub made_at: u64,
     /// The candidate's weight, basis points.
     pub weight_bp: u16,
@@ -84,7 +84,7 @@ pub struct Findings {
     pub horizon: Comparison,
     /// All since both plans run.
     pub total: Comparison,
-    /// Why the candidate was cut out, if it was.
+    /// Reason for which the candidate was cut out, if it was.
     pub candidate_cut: Option<String>,
     /// Digests of both plans, in hexadecimal.
     pub baseline_digest: String,

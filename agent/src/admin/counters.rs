@@ -87,7 +87,7 @@ impl ExporterMetrics {
     }
 }
 
-/// Which levels hold, each with the value 1, and nothing of those that do not.
+/// Levels that hold, each with the value 1; those that do not hold are left out.
 #[derive(Clone, Debug, Default)]
 struct Levels {
     shown: Family<LevelLabels, Gauge>,
@@ -161,7 +161,7 @@ impl EngineMetrics {
         self.flushed.get_or_create(&label).inc_by(points);
     }
 
-    /// What a variant's stages keep.
+    /// State that a variant's stages keep.
     pub fn kept(&self, variant: Variant, kept: Kept) {
         let label = VariantLabel { variant: variant.name() };
         self.held.get_or_create(&label).set(kept.held as i64);
@@ -187,7 +187,7 @@ impl EngineMetrics {
         self.failures.get_or_create(&VariantLabel { variant: variant.name() }).inc();
     }
 
-    /// What a variant's rules dropped since the last time.
+    /// Points that a variant's rules dropped since the last time.
     pub fn rules(&self, variant: Variant, counts: Vec<RuleCount>) {
         for RuleCount { stage, rule, points } in counts {
             let labels = RuleLabels { variant: variant.name(), processor: stage.to_string(), rule };

@@ -1,4 +1,4 @@
-//! What the agent says about itself at `/health`, and whether it is ready.
+//! State of the agent, as `/health` and `/ready` show it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,37 +20,37 @@ pub enum Phase {
     Draining,
 }
 
-/// How [`Condition::control_plane`] says that all is well.
+/// Text by which [`Condition::control_plane`] says that all is well.
 pub const CONNECTED: &str = "connected";
 
-/// What can change while the agent runs.
+/// State that can change while the agent runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Condition {
-    /// Where in its life it is.
+    /// Phase of its life.
     pub phase: Phase,
     /// The generation in charge.
     pub generation: u64,
     /// SHA-256 of the config text in charge.
     pub config_digest: String,
-    /// Why the last config was not taken, if it was not.
+    /// Reason for which the last config was not taken, if it was not.
     pub config_error: Option<String>,
-    /// What the config asks for and does not get.
+    /// Settings that the config asks for and does not get.
     pub config_notes: Vec<String>,
-    /// Why the candidate was cut out, if it was.
+    /// Reason for which the candidate was cut out, if it was.
     pub candidate_cut: Option<String>,
     /// Settings that changed and are read at the start only.
     pub restart_needed_for: Vec<&'static str>,
     /// [`CONNECTED`], or why there is no session with the control plane; nothing where there is to be none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control_plane: Option<String>,
-    /// Whether the file's pipelines changed while a pushed generation is in force.
+    /// True if the file's pipelines changed while a pushed generation is in force.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub local_override_pending: bool,
-    /// What the node is called.
+    /// Name of the node.
     pub labels: BTreeMap<String, String>,
-    /// When senders are answered.
+    /// Moment at which senders are answered.
     pub acknowledge: &'static str,
-    /// Why then.
+    /// Reason for it.
     pub acknowledge_why: String,
 }
 
@@ -104,7 +104,7 @@ impl Health {
         self.changed.notified().await;
     }
 
-    /// Whether senders should come here.
+    /// Tells whether senders should come here.
     pub fn is_ready(&self) -> bool {
         self.condition().phase == Phase::Running
     }

@@ -36,14 +36,14 @@ impl TypedMetric for Tally {
     const TYPE: MetricType = MetricType::Unknown;
 }
 
-/// Which receiver.
+/// Receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReceiverLabels {
     pub receiver: &'static str,
     pub transport: &'static str,
 }
 
-/// What was turned away where, and why.
+/// Receiver and reason of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RefusalLabels {
     pub transport: &'static str,
@@ -51,7 +51,7 @@ pub struct RefusalLabels {
     pub reason: &'static str,
 }
 
-/// Which exporter, whose output.
+/// Exporter and variant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ExporterLabels {
     pub exporter: String,
@@ -66,13 +66,13 @@ pub struct DoubtLabels {
     pub variant: &'static str,
 }
 
-/// Whose.
+/// Owner.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct VariantLabel {
     pub variant: &'static str,
 }
 
-/// Which rule of whose pipeline.
+/// Rule and the variant of its pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RuleLabels {
     pub variant: &'static str,
@@ -80,7 +80,7 @@ pub struct RuleLabels {
     pub rule: String,
 }
 
-/// Which level of which stage of whose pipeline.
+/// Level, stage, and the variant of its pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LevelLabels {
     pub variant: &'static str,
@@ -88,13 +88,13 @@ pub struct LevelLabels {
     pub level: String,
 }
 
-/// Which exporter.
+/// Exporter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct QueueLabels {
     pub exporter: String,
 }
 
-/// Why.
+/// Reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabel {
     pub reason: &'static str,

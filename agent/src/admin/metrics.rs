@@ -45,7 +45,7 @@ pub struct Metrics {
     cpu: Gauge<f64, AtomicU64>,
 }
 
-/// What is read, not counted, when someone asks.
+/// Values that are read, not counted, when someone asks.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// Exporter, requests queued, requests it can queue.
@@ -54,7 +54,7 @@ pub struct Reading {
     pub budget: (usize, usize),
     /// The generation in charge.
     pub generation: u64,
-    /// Whether there is a session with the control plane.
+    /// True if there is a session with the control plane.
     pub connected: bool,
     /// Reports kept, dropped past the bound, and rejected by the control plane.
     pub reports: (usize, u64, u64),
@@ -107,14 +107,14 @@ impl Metrics {
         metrics
     }
 
-    /// What a receiver on `transport` counts.
+    /// Counters of a receiver on `transport`.
     pub fn receiver(&self, transport: &'static str) -> ReceiverMetrics {
         let labels = ReceiverLabels { receiver: "otlp", transport };
         let accepted = std::array::from_fn(|i| self.accepted[i].get_or_create_owned(&labels));
         ReceiverMetrics::new(transport, accepted, self.refused.clone())
     }
 
-    /// What `exporter` counts.
+    /// Counters of `exporter`.
     pub fn exporter(&self, exporter: &str) -> ExporterMetrics {
         let per_variant = |families: &[Family<ExporterLabels, Tally>; 3]| {
             std::array::from_fn(|signal| {
@@ -134,7 +134,7 @@ impl Metrics {
         }
     }
 
-    /// What the engine counts.
+    /// Counters of the engine.
     pub fn engine(&self) -> EngineMetrics {
         self.engine.clone()
     }

@@ -1,4 +1,4 @@
-//! What the agent shows of itself: `/health`, `/ready`, `/metrics`, `/experiment`.
+//! The agent's own endpoints: `/health`, `/ready`, `/metrics`, `/experiment`.
 //!
 //! One small HTTP/1 server; loopback unless the config says otherwise. It only reads.
 
@@ -52,7 +52,7 @@ pub struct Admin {
     pub account: Arc<Account>,
     /// The generation and what was measured.
     pub engine: Arc<Engine>,
-    /// What waits to be told.
+    /// Reports that wait to be sent.
     pub outbox: Arc<Outbox>,
     /// The queues.
     pub destinations: Arc<Destinations>,
@@ -74,7 +74,7 @@ impl AdminListener {
         Ok(Self { socket: TcpListener::bind(address).await?, admin })
     }
 
-    /// Where it listens.
+    /// Its address.
     ///
     /// # Errors
     /// The system's.

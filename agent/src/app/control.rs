@@ -16,7 +16,7 @@ use crate::engine::{self, Next, Routes};
 use crate::fleet::InForce;
 use crate::ledger::Ledger;
 
-/// What settings are applied to.
+/// Parts of the agent to which settings are applied.
 #[derive(Debug)]
 pub struct Control {
     /// The receivers' sockets.

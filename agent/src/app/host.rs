@@ -1,4 +1,4 @@
-//! What this agent's host is called: what it was told, or what the system says.
+//! Name of this agent's host: the one that it was told, or the system's.
 
 /// The environment variable by which OpenTelemetry names a resource, and the attributes of it that name a host, the
 /// first that is there. A pod's own hostname is not its node's.

@@ -75,7 +75,7 @@ impl Listeners {
         }
     }
 
-    /// Where OTLP/gRPC and OTLP/HTTP are listened for.
+    /// Listeners of OTLP/gRPC and OTLP/HTTP.
     pub fn bound(&self) -> [Option<SocketAddr>; 2] {
         [0, 1].map(|i| self.open[i].as_ref().map(|open| open.bound))
     }

@@ -23,7 +23,7 @@ use crate::config::{Digests, Experiment, Intent, Settings};
 use crate::engine;
 use crate::fleet::{Identity, InForce};
 
-/// Why a pushed generation cannot run.
+/// Reason for which a pushed generation cannot run.
 #[derive(Debug, Error)]
 pub enum PushedError {
     /// It, or a pipeline in it, is wrong.
@@ -64,7 +64,7 @@ impl Control {
         Ok(())
     }
 
-    /// Who this agent is, in its process `boot_id`.
+    /// Identity of this agent, in its process `boot_id`.
     pub fn identity(&self, boot_id: String, labels: BTreeMap<String, String>) -> Identity {
         let host = host::name(
             std::env::var("OTEL_RESOURCE_ATTRIBUTES").ok().as_deref(),
@@ -73,7 +73,7 @@ impl Control {
         Identity { uid: self.ledger.entry().agent_uid.clone(), boot_id, started: engine::now(), labels, host }
     }
 
-    /// What is in force, as it changes.
+    /// Settings in force, as they change.
     pub fn in_force(&self) -> watch::Receiver<InForce> {
         self.in_force.subscribe()
     }

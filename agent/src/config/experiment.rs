@@ -7,14 +7,14 @@ use pipelines::yaml::{Location, Node, Problem, keep, nearest};
 /// The salt where the file gives none: one experiment after another keeps its units warm.
 const DEFAULT_SALT: &str = "phoenix";
 
-/// What the section says; the pipelines are not checked yet.
+/// Content of the section; the pipelines are not checked yet.
 #[derive(Debug)]
 pub struct Section {
     /// Ids of the baseline's and of the candidate's pipeline.
     pub pipelines: [String; 2],
-    /// Whose output is delivered.
+    /// Variant whose output is delivered.
     pub split: Split,
-    /// Where the weight stands.
+    /// Place of the weight in the file.
     pub weight_at: Location,
 }
 

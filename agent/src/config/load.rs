@@ -13,7 +13,7 @@ use super::routes::Running;
 use super::{Digests, Experiment, Exporter, ExporterKind, Intent, LOCAL, Settings, address};
 use crate::engine::Acknowledge;
 
-/// What the agent may hold where the file does not say.
+/// Bytes that the agent may hold where the file does not say.
 const DEFAULT_MEMORY: usize = 128 << 20;
 const HEALTH_PORT: u16 = 13_133;
 const ADMIN_PORT: u16 = 8_888;
@@ -118,7 +118,7 @@ impl Plans {
     }
 }
 
-/// What a `memory_limiter` leaves for data: three quarters of its soft limit. The rest is for the
+/// Bytes that a `memory_limiter` leaves for data: three quarters of its soft limit. The rest is for the
 /// process itself, indexes, compression and the allocator.
 fn budget(limiter: &MemoryLimiter) -> usize {
     let soft = if limiter.limit_mib > 0 {

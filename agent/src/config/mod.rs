@@ -39,20 +39,20 @@ pub const LOCAL: &str = "local";
 /// A receiver's address and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receiver {
-    /// Where to listen; port 0 lets the system choose.
+    /// Address to listen on; port 0 lets the system choose.
     pub address: SocketAddr,
-    /// What to take.
+    /// Protocol to take.
     pub limits: Limits,
 }
 
-/// What an exporter is.
+/// Kind of an exporter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExporterKind {
     /// OTLP/gRPC.
     Otlp {
-        /// Where.
+        /// Address.
         endpoint: Endpoint,
-        /// How.
+        /// Manner.
         otlp: Box<OtlpSettings>,
     },
     /// A log line a request.
@@ -66,7 +66,7 @@ pub enum ExporterKind {
 pub struct Exporter {
     /// Component id, such as `otlp/eu`.
     pub id: String,
-    /// What it is.
+    /// Kind.
     pub kind: ExporterKind,
     /// Its queue.
     pub queue: QueueSettings,
@@ -74,7 +74,7 @@ pub struct Exporter {
     pub retry: RetrySettings,
 }
 
-/// Which exporters each signal leaves by: indices into [`Settings::exporters`], nothing for a
+/// Exporters that each signal leaves by: indices into [`Settings::exporters`], nothing for a
 /// signal without a pipeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routes {
@@ -88,7 +88,7 @@ pub struct Routes {
     pub logs: Option<Vec<usize>>,
 }
 
-/// What is tried on the metrics.
+/// Experiment on the metrics.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     /// Its id; [`LOCAL`] for one of the file.
@@ -97,18 +97,18 @@ pub struct Experiment {
     pub max_batch_latency: Option<Duration>,
     /// The pipeline on trial.
     pub candidate: Plan,
-    /// Whose output is delivered.
+    /// Variant whose output is delivered.
     pub split: Split,
-    /// What is measured.
+    /// Settings of the measurement.
     pub observation: Arc<observe::Settings>,
 }
 
-/// What a generation is made of.
+/// Parts of a generation.
 #[derive(Clone, Debug)]
 pub struct Intent {
     /// Today's pipeline for metrics; nothing without one.
     pub baseline: Option<Plan>,
-    /// What is tried beside it.
+    /// Experiment beside it.
     pub experiment: Option<Experiment>,
     /// Digests by which the ledger knows it again.
     pub digests: Digests,
@@ -125,16 +125,16 @@ pub struct Digests {
     pub split: String,
 }
 
-/// Who may change what happens to metrics from afar.
+/// Control plane that may change the metrics pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlPlane {
-    /// Where it is.
+    /// Its place.
     pub endpoint: Endpoint,
     /// Path of the control channel.
     pub path: String,
     /// The enrolment token, or where it stands.
     pub token: Option<Token>,
-    /// Whether it may try candidates here.
+    /// True if it may try candidates here.
     pub experiments: bool,
 }
 
@@ -165,25 +165,25 @@ pub struct Settings {
     pub http: Option<Receiver>,
     /// Every exporter a pipeline uses.
     pub exporters: Vec<Exporter>,
-    /// Which signal leaves by which.
+    /// Exporters of each signal.
     pub routes: Routes,
-    /// What happens to metrics in between.
+    /// Processors of the metrics.
     pub intent: Intent,
-    /// When senders are answered, and why then.
+    /// Moment at which senders are answered, and the reason for it.
     pub acknowledge: (Acknowledge, String),
-    /// Where `/health` is served.
+    /// Address of `/health`.
     pub health: SocketAddr,
-    /// Where `/metrics` is served.
+    /// Address of `/metrics`.
     pub admin: SocketAddr,
-    /// Who may change what happens to metrics from afar, if anyone.
+    /// Control plane that may change the metrics pipeline, if there is one.
     pub control_plane: Option<ControlPlane>,
     /// Bytes the agent may hold.
     pub memory_limit: usize,
-    /// Where the account and the ledger are kept.
+    /// Folder of the account and the ledger.
     pub data_dir: Option<PathBuf>,
-    /// What the file asks for and does not get, for a person to know.
+    /// Settings that the file asks for and does not get, for a person to know.
     pub notes: Vec<String>,
-    /// What the node is called; shown in `/health`.
+    /// Name of the node; shown in `/health`.
     pub labels: Vec<(String, String)>,
     /// SHA-256 of the config text, in hexadecimal.
     pub digest: String,

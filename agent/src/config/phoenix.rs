@@ -12,23 +12,23 @@ use crate::engine::Acknowledge;
 /// The section, decoded.
 #[derive(Debug, Default)]
 pub struct Phoenix {
-    /// Where the account and the ledger are kept.
+    /// Folder of the account and the ledger.
     pub data_dir: Option<PathBuf>,
-    /// What the node is called.
+    /// Name of the node.
     pub labels: Vec<(String, String)>,
     /// Bytes the agent may hold.
     pub memory_limit: Option<usize>,
-    /// Which of several metrics pipelines to run, and where that stands.
+    /// Name of the metrics pipeline to run, and its place in the file.
     pub pipeline: Option<(String, Location)>,
-    /// Whether requests say which variant and generation they are.
+    /// True if requests say which variant and generation they are.
     pub variant_headers: Option<bool>,
-    /// When senders are answered.
+    /// Moment at which senders are answered.
     pub acknowledge: Option<Acknowledge>,
-    /// Where `/metrics` is served.
+    /// Address of `/metrics`.
     pub admin: Option<SocketAddr>,
-    /// What is measured.
+    /// Settings of the measurement.
     pub observation: observe::Settings,
-    /// Who may change what happens to metrics from afar.
+    /// Control plane that may change the metrics pipeline.
     pub control_plane: Option<ControlPlane>,
     /// The local experiment.
     pub experiment: Option<experiment::Section>,

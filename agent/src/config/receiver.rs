@@ -14,7 +14,7 @@ use crate::receive::Limits;
 const GRPC_TUNING: [&str; 3] = ["keepalive", "read_buffer_size", "write_buffer_size"];
 const HTTP_TUNING: [&str; 4] = ["idle_timeout", "keep_alives_enabled", "read_timeout", "write_timeout"];
 
-/// What an `otlp` receiver listens on.
+/// Protocols and addresses of an `otlp` receiver.
 #[derive(Debug, Default)]
 pub struct Protocols {
     /// `protocols.grpc`.

@@ -1,4 +1,4 @@
-//! Which pipelines run, and which exporters each signal leaves by.
+//! Pipelines that run, and exporters that each signal leaves by.
 
 use pipelines::config::{
     CollectorFile, ComponentId, PipelineEntry, Reference, Section, Signal, unknown_component,

@@ -1,4 +1,4 @@
-//! What a file may say, and what is said about a file that may not.
+//! Tests of what a file may say, and of the message for one that may not.
 
 use std::time::Duration;
 

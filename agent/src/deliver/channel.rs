@@ -23,7 +23,7 @@ type Message = Chain<Cursor<[u8; 5]>, Bytes>;
 /// Largest Export response that is read; a partial success is a number and a sentence.
 const MAX_RESPONSE: usize = 64 * 1024;
 
-/// What a peer answered.
+/// Answer of a peer.
 #[derive(Debug)]
 pub struct Reply {
     /// The HTTP status; anything but 200 did not come from a gRPC server.
@@ -34,7 +34,7 @@ pub struct Reply {
     pub trailers: HeaderMap,
 }
 
-/// Why there is no answer.
+/// Reason for which there is no answer.
 #[derive(Debug, Error)]
 pub enum CallError {
     /// The peer cannot have processed the request.

@@ -11,14 +11,14 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-/// Where a destination is, and how to talk to it.
+/// Address of a destination, and the way to talk to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Host name or address, without brackets.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Whether to use TLS.
+    /// True if to use TLS.
     pub tls: bool,
     /// The only certificate authorities to trust, instead of the system's.
     pub ca_file: Option<PathBuf>,

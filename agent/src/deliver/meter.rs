@@ -1,4 +1,4 @@
-//! What becomes of a generation's points at their destinations, for whoever watches it.
+//! Meter of a generation's points at their destinations, for whoever watches it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ impl Meter {
         self.of(variant).merge(delivery);
     }
 
-    /// What was added since the last time.
+    /// Counts that were added since the last time.
     pub fn take(&self, variant: Variant) -> Delivery {
         std::mem::take(&mut *self.of(variant))
     }

@@ -49,7 +49,7 @@ impl Default for QueueSettings {
     }
 }
 
-/// Where parcels go.
+/// Destination of queued payloads.
 #[derive(Debug)]
 pub enum Exporter {
     /// To an OTLP/gRPC server.

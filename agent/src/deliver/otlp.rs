@@ -17,7 +17,7 @@ use crate::status::{PartialSuccess, Status};
 const VARIANT: HeaderName = HeaderName::from_static("x-phoenix-variant");
 const GENERATION: HeaderName = HeaderName::from_static("x-phoenix-generation");
 
-/// How an exporter talks to its destination.
+/// Settings by which an exporter talks to its destination.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OtlpSettings {
     /// Compression of what is sent.
@@ -26,29 +26,29 @@ pub struct OtlpSettings {
     pub timeout: Duration,
     /// The user's own metadata; may hold secrets.
     pub headers: HeaderMap,
-    /// Whether requests say which variant and generation they are.
+    /// True if requests say which variant and generation they are.
     pub variant_headers: bool,
 }
 
-/// What one attempt came to.
+/// Outcome of one attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// Taken, but for `rejected` items.
     Delivered {
         /// Items refused for good.
         rejected: u64,
-        /// Why.
+        /// Reason.
         message: String,
     },
     /// Refused for good.
     Refused(String),
     /// Worth another attempt.
     Retry {
-        /// What happened.
+        /// Event.
         reason: String,
-        /// How long the destination wants to be left alone.
+        /// Time for which the destination wants to be left alone.
         after: Option<Duration>,
-        /// Whether it may have kept the data all the same.
+        /// True if it may have kept the data all the same.
         ambiguous: bool,
     },
 }
@@ -123,7 +123,7 @@ impl Otlp {
     }
 }
 
-/// What an answer means (OTLP specification, "Failures"; gRPC's mapping of HTTP statuses).
+/// Meaning of an answer (OTLP specification, "Failures"; gRPC's mapping of HTTP statuses).
 fn judge(reply: &Reply) -> Attempt {
     let trailer = |name: &str| reply.trailers.get(name).map(HeaderValue::as_bytes);
     let Some(code) = trailer("grpc-status") else {

@@ -1,4 +1,4 @@
-//! What is on its way to a destination.
+//! Payload on its way to a destination.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::signal::Signal;
 /// A whole OTLP request; one variant's, of one generation, never a mixture.
 #[derive(Clone, Debug)]
 pub struct Payload {
-    /// Which service it is for.
+    /// Service that it is for.
     pub signal: Signal,
     /// The request, uncompressed.
     pub message: Bytes,
@@ -24,7 +24,7 @@ pub struct Payload {
     pub wire: Option<(Encoding, Bytes)>,
     /// Points, spans or records in it.
     pub items: u64,
-    /// Whose output it is.
+    /// Variant whose output it is.
     pub variant: Variant,
     /// The generation that made it.
     pub generation: u64,
@@ -35,7 +35,7 @@ pub struct Payload {
     pub permit: Arc<Permit>,
 }
 
-/// How a destination settled a payload.
+/// Settlement of a payload by its destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It has it, but for `rejected` items it refused for good.
@@ -52,11 +52,11 @@ pub enum Outcome {
 /// A payload in one destination's queue.
 #[derive(Debug)]
 pub struct Parcel {
-    /// What to deliver.
+    /// Payload to deliver.
     pub payload: Payload,
     /// Its place in the queue, given back when it is settled.
     pub slot: OwnedSemaphorePermit,
-    /// What the account still expects.
+    /// Points that the account still expects.
     pub debt: Debt,
     /// Since when it waits.
     pub queued: Instant,

@@ -1,4 +1,4 @@
-//! When to try again, and when not to.
+//! Policy of retries.
 //!
 //! Only the codes the OTLP specification calls retryable are retried, `RESOURCE_EXHAUSTED` only with
 //! a `RetryInfo`; the wait is the larger of a jittered exponential backoff and what the peer asks
@@ -12,13 +12,13 @@ use crate::status::Code;
 /// `retry_on_failure`, with the Collector's defaults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetrySettings {
-    /// Whether to retry at all.
+    /// True if to retry at all.
     pub enabled: bool,
     /// First wait.
     pub initial_interval: Duration,
     /// By how much each wait is longer than the one before.
     pub multiplier: f64,
-    /// How far a wait may be off either way, as a share of it.
+    /// Jitter of a wait, either way, as a share of it.
     pub randomization_factor: f64,
     /// Longest wait.
     pub max_interval: Duration,
@@ -52,7 +52,7 @@ impl Backoff {
         Self { settings, interval: settings.initial_interval.min(settings.max_interval) }
     }
 
-    /// How long to wait before the next attempt, `elapsed` after the first; nothing if it is time to
+    /// Time to wait before the next attempt, `elapsed` after the first; nothing if it is time to
     /// give up. `throttle` is what the peer asked for, `random` is uniform in `[0, 1)`.
     pub fn next(&mut self, elapsed: Duration, throttle: Option<Duration>, random: f64) -> Option<Duration> {
         if !self.settings.enabled {
@@ -68,7 +68,7 @@ impl Backoff {
     }
 }
 
-/// Whether a gRPC status may be retried.
+/// Tells whether a gRPC status may be retried.
 pub fn is_retryable(code: i32, has_retry_info: bool) -> bool {
     const RETRYABLE: [Code; 6] = [
         Code::Cancelled,
@@ -82,7 +82,7 @@ pub fn is_retryable(code: i32, has_retry_info: bool) -> bool {
         || (code == Code::ResourceExhausted as i32 && has_retry_info)
 }
 
-/// Whether the destination may have kept the data all the same. `UNAVAILABLE` with a `RetryInfo` is
+/// Tells whether the destination may have kept the data all the same. `UNAVAILABLE` with a `RetryInfo` is
 /// OTLP's way of refusing on overload and leaves no doubt.
 pub fn is_ambiguous(code: i32, has_retry_info: bool) -> bool {
     code == Code::Cancelled as i32

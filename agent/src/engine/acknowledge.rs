@@ -1,4 +1,4 @@
-//! When a sender is answered.
+//! Moment at which a sender is answered.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use tokio::sync::oneshot;
 use crate::deliver::Outcome;
 use crate::receive::{Answer, Refusal};
 
-/// How long an answer waits for delivery when the sender sets no deadline of its own: less than the
+/// Time that an answer waits for delivery when the sender sets no deadline of its own: less than the
 /// five seconds a Collector gives an attempt, so that it hears the answer.
 const DELIVERY_DEADLINE: Duration = Duration::from_secs(4);
 
-/// When a sender is answered.
+/// Moment at which a sender is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acknowledge {
     /// Once the request is queued.

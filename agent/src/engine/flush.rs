@@ -1,4 +1,4 @@
-//! What leaves without a request: stages that hold points back send them when their time has come, before they are
+//! Flush of points without a request: stages that hold points back send them when their time has come, before they are
 //! replaced, and at the end.
 //!
 //! A flush is assigned by the resources that its points came from, is observed in the window in which it is sent, and
@@ -25,7 +25,7 @@ pub struct Waiting {
     destination: Arc<Destination>,
 }
 
-/// What left of a flush by a variant; nothing may have, and then it is not here.
+/// Points of a flush that left by a variant; where none did, it is not here.
 pub type Left = (Variant, Encoded);
 
 impl Lane {

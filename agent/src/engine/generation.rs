@@ -11,7 +11,7 @@ use crate::deliver::{Destination, Meter};
 pub struct Generation {
     /// Its number; never used for another content.
     pub number: u64,
-    /// Whether a share of the units is the candidate's.
+    /// True if a share of the units is the candidate's.
     pub splits: bool,
     /// Told what becomes of its points, where it is watched.
     pub meter: Option<Arc<Meter>>,
@@ -50,10 +50,10 @@ pub struct Routes {
 /// All that a request needs to know, swapped as a whole.
 #[derive(Debug)]
 pub struct Current {
-    /// What happens to metrics.
+    /// Processors of the metrics.
     pub generation: Arc<Generation>,
-    /// Where everything goes.
+    /// Destinations of all signals.
     pub routes: Routes,
-    /// When senders are answered.
+    /// Moment at which senders are answered.
     pub acknowledge: Acknowledge,
 }

@@ -13,16 +13,16 @@ use super::trial::Trial;
 use super::{Acknowledge, Engine};
 use crate::config::Intent;
 
-/// What to install.
+/// Generation to install.
 #[derive(Debug)]
 pub struct Next<'a> {
     /// The generation's number, committed already.
     pub number: u64,
-    /// What it is made of.
+    /// Its parts.
     pub intent: &'a Intent,
-    /// Where everything goes.
+    /// Destinations of all signals.
     pub routes: Routes,
-    /// When senders are answered.
+    /// Moment at which senders are answered.
     pub acknowledge: Acknowledge,
     /// Names the host where no attribute does.
     pub agent_uid: &'a str,

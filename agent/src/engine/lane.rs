@@ -1,4 +1,4 @@
-//! Where a generation's batches run, one after the other.
+//! Lane in which a generation's batches run, one after the other.
 //!
 //! A lane holds all state of its generation: both pipelines and what observes them. A batch has the
 //! lane to itself.
@@ -17,7 +17,7 @@ use super::trial::Trial;
 /// Indexes of larger requests are not kept for the next one.
 const KEEP_BELOW: usize = 4 << 20;
 
-/// Why a batch did not run.
+/// Reason for which a batch did not run.
 #[derive(Debug, Error)]
 pub enum RunError {
     /// It is no OTLP; nothing has seen it.
@@ -28,7 +28,7 @@ pub enum RunError {
     Baseline(String),
 }
 
-/// What leaves of a batch.
+/// Output of a batch.
 #[derive(Debug, Default)]
 pub struct Ran {
     /// Points that came in.
@@ -39,7 +39,7 @@ pub struct Ran {
     pub untouched: [bool; 2],
     /// Points without a unit.
     pub unassigned: u64,
-    /// Why the candidate was cut out, if this batch did it.
+    /// Reason for which the candidate was cut out, if this batch did it.
     pub cut: Option<String>,
 }
 

@@ -39,14 +39,14 @@ use crate::fleet::Outbox;
 use crate::receive::{Answer, Received, Refusal};
 use crate::signal::Signal;
 
-/// What receivers call.
+/// Entry point of the receivers.
 #[derive(Debug)]
 pub struct Engine {
     current: ArcSwap<Current>,
     stopping: AtomicBool,
     evidence: Mutex<Option<Evidence>>,
     telling: Telling,
-    /// What left without a request and waits for room in a queue.
+    /// Payloads without a request that wait for room in a queue.
     waiting: Mutex<Vec<Waiting>>,
     budget: Budget,
     health: Arc<Health>,
@@ -56,7 +56,7 @@ pub struct Engine {
 /// To whom findings are told, and as whose.
 #[derive(Debug)]
 pub struct Telling {
-    /// Where they wait to be sent.
+    /// Queue in which they wait to be sent.
     pub outbox: Arc<Outbox>,
     /// This process, a UUIDv7 in text.
     pub boot_id: String,
@@ -212,7 +212,7 @@ impl Engine {
         self.current.load().generation.number
     }
 
-    /// What was measured so far, also of an experiment that has ended; nothing where there was none.
+    /// Measurements so far, also of an experiment that has ended; nothing where there was none.
     pub fn report(&self) -> Option<observe::Report> {
         self.evidence().as_ref().map(Evidence::report)
     }

@@ -24,7 +24,7 @@ impl Side {
         Self { plan: plan.clone(), pipeline, output: Batch::default() }
     }
 
-    /// Whether it runs the same plan.
+    /// Tells whether it runs the same plan.
     pub fn runs_the_plan_of(&self, other: &Self) -> bool {
         self.plan.digest() == other.plan.digest()
     }
@@ -108,7 +108,7 @@ impl Side {
         self.pipeline.as_mut().map(Pipeline::take_rule_counts).unwrap_or_default()
     }
 
-    /// What each rule did since this was last asked.
+    /// Counts of each rule since this was last asked.
     pub fn take_account(&mut self) -> Vec<RuleAccount> {
         self.pipeline.as_mut().map(Pipeline::take_account).unwrap_or_default()
     }
@@ -131,7 +131,7 @@ impl Side {
     }
 }
 
-/// How a batch went, for a person. What its sender alone should be told of is no failure of the pipeline.
+/// Outcome of a batch, for a person. A mistake of its sender's is no failure of the pipeline.
 fn told(outcome: Result<(), Refused>) -> Result<(), String> {
     outcome.or_else(|refused| if refused.passed_on { Ok(()) } else { Err(refused.to_string()) })
 }

@@ -26,15 +26,15 @@ pub type Closed = (Summary, Option<u64>);
 pub struct Trial {
     /// The pipeline; nothing once it was cut out.
     pub side: Option<Side>,
-    /// What watches both.
+    /// Observer of both.
     pub observer: Observer,
-    /// What destinations do with what leaves.
+    /// Meter of the destinations.
     pub meter: Arc<Meter>,
     /// Windows that closed and were not collected yet.
     pub closed: Vec<Closed>,
     /// The most that a batch may take in the candidate's pipeline.
     max_batch_latency: Option<Duration>,
-    /// What is measured; an observer serves as long as this stays the same.
+    /// Settings of the measurement; an observer serves as long as they stay the same.
     pub observation: Arc<observe::Settings>,
     splitter: Splitter,
     assignment: Assignment,
@@ -112,7 +112,7 @@ impl Trial {
         (took > limit).then(|| format!("a batch took {took:?} in it, at most {limit:?} is allowed"))
     }
 
-    /// What a variant's pipeline took.
+    /// Cost of a variant's pipeline.
     pub fn spent(&mut self, variant: Variant, since: Instant, points: u64) {
         let nanos = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.observer.spent(variant, nanos, points);
@@ -157,7 +157,7 @@ impl Trial {
         encoded
     }
 
-    /// What to write of a variant's output; nothing if it delivers nothing of this batch.
+    /// Rows to write of a variant's output; nothing if it delivers nothing of this batch.
     pub fn keep(&self, variant: Variant) -> Option<Keep<'_>> {
         let homes = self.assignment.homes(variant);
         if homes.iter().all(|&home| home) {
@@ -191,7 +191,7 @@ impl Trial {
         unassigned
     }
 
-    /// Whether all that a variant made of the units assigned to it is in what leaves by it. A unit that is not makes
+    /// Tells whether all that a variant made of the units assigned to it is in what leaves by it. A unit that is not makes
     /// the window void, by name.
     pub fn audit(&mut self, input: &Batch, leaving: &[Option<Encoded>; 2]) {
         for variant in Variant::BOTH {

@@ -21,7 +21,7 @@ const PATH: &str = "/v1/enroll";
 const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ANSWER: usize = 64 << 10;
 
-/// Why there is no credential.
+/// Reason for which there is no credential.
 #[derive(Debug, Error)]
 pub enum EnrollError {
     /// Nothing to enrol with.

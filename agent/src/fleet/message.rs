@@ -1,4 +1,4 @@
-//! What the agent says of itself over OpAMP, and how it says only what has changed.
+//! The agent's own state over OpAMP, of which only changes are sent.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ const CAPABILITIES: u64 = AgentCapabilities::ReportsStatus as u64
 /// The sub-component that a candidate is, in the health.
 pub const CANDIDATE: &str = "candidate";
 
-/// What the agent would say if it said everything.
+/// The agent's whole state.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     pub description: AgentDescription,
@@ -34,7 +34,7 @@ pub struct State {
 }
 
 impl State {
-    /// What is so now. `status` is what became of the last offer of this process, if there was one.
+    /// Current state. `status` is what became of the last offer of this process, if there was one.
     pub fn of(
         identity: &Identity,
         condition: &Condition,
@@ -137,7 +137,7 @@ pub fn body(offer: AgentRemoteConfig) -> Result<(Vec<u8>, String), (Vec<u8>, Str
     }
 }
 
-/// What became of an offer.
+/// Outcome of an offer.
 pub fn status(hash: Vec<u8>, status: RemoteConfigStatuses, error: Option<String>) -> RemoteConfigStatus {
     RemoteConfigStatus {
         last_remote_config_hash: hash,

@@ -31,29 +31,29 @@ use credential::Credential;
 pub struct Offer {
     /// The body, as it was pushed.
     pub body: String,
-    /// Where to say what became of it.
+    /// Channel for its outcome.
     pub answer: oneshot::Sender<Outcome>,
 }
 
-/// What became of an offer; why it is refused, for a person.
+/// Outcome of an offer; the reason of a refusal is for a person.
 pub type Outcome = Result<(), String>;
 
-/// Who this agent is.
+/// Identity of this agent.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// Its uid, a UUIDv7 in text: as long as the data directory lives.
     pub uid: String,
     /// This process, a UUIDv7 in text.
     pub boot_id: String,
-    /// When the process started, Unix nanoseconds.
+    /// Start time of the process, Unix nanoseconds.
     pub started: u64,
-    /// How its owner labelled it.
+    /// Labels that its owner gave it.
     pub labels: BTreeMap<String, String>,
-    /// What its host is called.
+    /// Name of its host.
     pub host: String,
 }
 
-/// What the agent runs, for the control plane to know.
+/// Plans that the agent runs, for the control plane to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InForce {
     /// Number of the generation.
@@ -64,22 +64,22 @@ pub struct InForce {
     pub baseline: String,
 }
 
-/// What both channels need.
+/// Shared state of both channels.
 #[derive(Debug)]
 pub struct Fleet {
-    /// Where the control plane is.
+    /// Address of the control plane.
     pub control_plane: ControlPlane,
-    /// Who we are.
+    /// Identity of this agent.
     pub identity: Identity,
-    /// Where the credential lives.
+    /// Place of the credential.
     pub data_dir: PathBuf,
-    /// What to tell.
+    /// Reports to send.
     pub outbox: Arc<Outbox>,
-    /// How we are.
+    /// Health of this agent.
     pub health: Arc<Health>,
-    /// What we run.
+    /// Plans in force.
     pub in_force: watch::Receiver<InForce>,
-    /// Where offers go.
+    /// Channel of offers.
     pub offers: mpsc::Sender<Offer>,
 }
 

@@ -1,4 +1,4 @@
-//! What was measured and not acknowledged yet, bounded: past the bound the oldest is dropped, and counted.
+//! Bounded queue of unacknowledged reports: past the bound the oldest is dropped, and counted.
 //!
 //! A report is kept until the control plane has said what became of it, over any number of broken streams; it is
 //! evidence, not telemetry, so one that is dropped makes evidence incomplete and loses no point.
@@ -23,7 +23,7 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Kept {
     reports: VecDeque<ReportRequest>,
-    /// How many of them are on their way in the stream at hand.
+    /// Number of them that are on their way in the stream at hand.
     sent: usize,
     dropped: u64,
     rejected: u64,

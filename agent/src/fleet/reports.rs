@@ -19,7 +19,7 @@ use crate::deliver::{Backoff, Connector};
 
 /// Reports on their way and not acknowledged; the stream's own flow control bounds the rest.
 const IN_FLIGHT: usize = 8;
-/// How often a connection without traffic is tried.
+/// Time between two pings of a connection without traffic.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Keeps a stream open; returns when the credential is turned away.

@@ -35,7 +35,7 @@ const MAX_MESSAGE: usize = MAX_BODY + (64 << 10);
 
 type Socket = WebSocketStream<Box<dyn Stream>>;
 
-/// Why a session ended.
+/// Reason for which a session ended.
 #[derive(Debug, Error)]
 enum Ended {
     #[error("the credential is turned away")]
@@ -104,7 +104,7 @@ struct Session<'a> {
     fleet: &'a Fleet,
     socket: Socket,
     speaker: Speaker,
-    /// What became of the last offer.
+    /// Outcome of the last offer.
     last: &'a mut Option<RemoteConfigStatus>,
     /// The offer being applied: its hash, and where the outcome will come.
     applying: Option<(Vec<u8>, oneshot::Receiver<Outcome>)>,

@@ -1,4 +1,4 @@
-//! What is said over OpAMP, and what is refused before anybody looks at it.
+//! Tests of what is said over OpAMP, and of what is refused before anybody looks at it.
 
 use prost::Message as _;
 use proto::generation::{KEY, MEDIA_TYPE, config_hash};

@@ -17,13 +17,13 @@ use crate::admission::{Budget, Permit};
 const COPY_BELOW: usize = 64 * 1024;
 /// First step where a body's size is not announced.
 const FIRST_STEP: usize = 64 * 1024;
-/// How much of a refused body is read, and for how long.
+/// Bytes of a refused body that are read, and the time for it.
 const DISCARD: usize = 1 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 /// A gRPC message's prefix: one byte of flags, four of length.
 const PREFIX: usize = 5;
 
-/// How much of a body is taken, and how long it may take.
+/// Bytes of a body that are taken, and the time that it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Most bytes of one request, compressed or not.
@@ -35,7 +35,7 @@ pub struct Bounds {
 /// A gRPC message.
 #[derive(Debug)]
 pub struct Message {
-    /// Whether the flag says it is compressed.
+    /// True if the flag says it is compressed.
     pub compressed: bool,
     /// The message without its prefix.
     pub bytes: Bytes,

@@ -33,7 +33,7 @@ const MAX_CONNECTIONS: usize = 1_024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What a listener speaks.
+/// Protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// OTLP/gRPC: HTTP/2 only.
@@ -65,7 +65,7 @@ impl Listener {
         Ok(Self { socket, protocol, service, connections })
     }
 
-    /// Where it listens, with the port the system chose if none was given.
+    /// Its address, with the port that the system chose if none was given.
     ///
     /// # Errors
     /// The system's.

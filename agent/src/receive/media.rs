@@ -1,4 +1,4 @@
-//! What an HTTP body is written in: a request's, and with it that of the answer.
+//! Encoding of an HTTP body: a request's, and with it that of the answer.
 
 use bytes::Bytes;
 use http::HeaderValue;

@@ -34,11 +34,11 @@ pub struct Received {
     pub permit: Permit,
 }
 
-/// What a sender is told about a request that was taken.
+/// Answer to a request that was taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// Items a destination refused for good, known only when the answer waited for delivery.
     pub rejected: u64,
-    /// Why, for a person.
+    /// Reason, for a person.
     pub message: String,
 }

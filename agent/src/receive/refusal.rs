@@ -9,11 +9,11 @@ use crate::count::Malformed;
 use crate::signal::Signal;
 use crate::status::{Code, Status};
 
-/// How long an overloaded agent asks senders to stay away. Short, because a budget frees itself as
+/// Time for which an overloaded agent asks senders to stay away. Short, because a budget frees itself as
 /// fast as the destination takes data.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Why a request is turned away.
+/// Reason for which a request is turned away.
 #[derive(Debug, Error)]
 pub enum Refusal {
     /// Over the configured size, before or after decompression.
@@ -78,7 +78,7 @@ impl Refusal {
         }
     }
 
-    /// How long the sender should wait before it tries again, if trying again makes sense.
+    /// Time that the sender should wait before it tries again, if trying again makes sense.
     pub fn retry_after(&self) -> Option<Duration> {
         matches!(self, Self::Memory | Self::Queue(_) | Self::Stopping).then_some(RETRY_AFTER)
     }

@@ -12,7 +12,7 @@ use crate::admission::Budget;
 use crate::engine::Engine;
 use crate::signal::Signal;
 
-/// What a receiver takes.
+/// Limits of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most bytes of one request, before and after decompression.
@@ -29,16 +29,16 @@ impl Default for Limits {
     }
 }
 
-/// What a listener's connections share.
+/// Shared state of a listener's connections.
 #[derive(Debug)]
 pub struct Service {
-    /// Where requests go.
+    /// Destination of requests.
     pub engine: Arc<Engine>,
-    /// Where their bytes are budgeted.
+    /// Budget of their bytes.
     pub budget: Budget,
-    /// What this receiver takes; changes at a reload.
+    /// Limits of this receiver; they change at a reload.
     pub limits: ArcSwap<Limits>,
-    /// What it counts.
+    /// Its counters.
     pub metrics: ReceiverMetrics,
 }
 

@@ -1,4 +1,4 @@
-//! What every handler and reconciler shares.
+//! State that every handler and reconciler shares.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use crate::store::users::{self, User};
 /// One per process.
 #[derive(Debug)]
 pub struct Shared {
-    /// Where state lives.
+    /// Store of all state.
     pub store: Store,
-    /// What time it is.
+    /// Clock.
     pub clock: Clock,
-    /// Where secrets and ids come from.
+    /// Source of secrets and ids.
     pub entropy: Entropy,
-    /// Who may come in.
+    /// Authentication.
     pub auth: Auth,
-    /// Which agents are connected, and whom to wake.
+    /// Connected agents, and those who wait to be woken.
     pub hub: Hub,
-    /// What is counted.
+    /// Counters.
     pub metrics: Arc<Metrics>,
-    /// Whether the end has begun.
+    /// True if the end has begun.
     pub(super) stopping: watch::Receiver<bool>,
 }
 
@@ -53,7 +53,7 @@ impl AppState {
         let _ended = self.stopping().wait_for(|stop| *stop).await.is_ok();
     }
 
-    /// Who holds this access token.
+    /// Holder of this access token.
     ///
     /// # Errors
     /// 401 for a token that is not ours, over or revoked, and for a holder who is disabled; and the store's.

@@ -16,20 +16,20 @@ use crate::id::{TenantId, UserId};
 use crate::store::users::{self, User};
 use crate::store::{StoreError, Tx, tenants};
 
-/// What authentication is made of.
+/// Parts of authentication.
 #[derive(Debug)]
 pub struct Auth {
-    /// What tokens are signed with.
+    /// Keys that sign tokens.
     pub keys: Keys,
-    /// What passwords are hashed by.
+    /// Hasher of passwords.
     pub passwords: Passwords,
-    /// How often somebody may try.
+    /// Limit of attempts.
     pub attempts: LoginLimit,
     /// SHA-256 of the token that makes the first user, if nobody was there at boot.
     pub setup: Option<String>,
 }
 
-/// Why somebody was not let in or made.
+/// Reason for which somebody was not let in or made.
 #[derive(Debug, Error)]
 pub enum AccountError {
     /// The password or the account is wrong; which, is not told.
@@ -68,7 +68,7 @@ pub struct NewUser {
     pub email: String,
     /// Their password.
     pub password: String,
-    /// What they may do.
+    /// Their role.
     pub role: Role,
 }
 
@@ -212,7 +212,7 @@ fn is_email(text: &str) -> bool {
     parts && text.len() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
-/// Whether a text can name something of ours: it stands in a path without escapes.
+/// Tells whether a text can name something of ours: it stands in a path without escapes.
 pub fn is_name(text: &str) -> bool {
     let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
     (1..=64).contains(&text.len()) && text.chars().all(letter) && !text.starts_with('.')

@@ -1,4 +1,4 @@
-//! Who asks. A handler that takes an [`Actor`] knows that the guard of its route has let them in.
+//! Person who asks. A handler that takes an [`Actor`] knows that the guard of its route has let them in.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -12,13 +12,13 @@ use crate::rest::Problem;
 /// The person behind a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// Whose things they see.
+    /// Tenant whose things they see.
     pub tenant_id: TenantId,
-    /// Who they are.
+    /// Their identity.
     pub user_id: UserId,
     /// Their address.
     pub email: String,
-    /// What they may do.
+    /// Their role.
     pub role: Role,
 }
 
@@ -40,7 +40,7 @@ impl Actor {
 pub struct Session {
     /// Its name.
     pub jti: Uuid,
-    /// When it is over.
+    /// Time of its end.
     pub expires_at: UnixMillis,
 }
 

@@ -21,7 +21,7 @@ use crate::clock::{Clock, Entropy, UnixMillis};
 
 const FILE: &str = "signing-keys.json";
 const LIVE: usize = 2;
-/// How long a key signs.
+/// Time for which a key signs.
 const SIGNS_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// An Ed25519 private key in PKCS #8 is these bytes and the seed (RFC 8410 §7).
 const PKCS8: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];

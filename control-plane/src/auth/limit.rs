@@ -1,4 +1,4 @@
-//! How often somebody may try to log in, by account and by address, in memory that does not grow.
+//! Limit of login attempts, by account and by address, in memory that does not grow.
 //!
 //! A table of a fixed number of cells, found by a keyed hash: who shares a cell shares its allowance, which costs a
 //! little fairness and buys a bound. Each cell holds the instant at which it would be full again (GCRA, the leaky

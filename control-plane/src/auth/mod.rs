@@ -1,4 +1,4 @@
-//! Who someone is, and what they may do.
+//! Identity and rights of people.
 
 pub mod account;
 mod actor;

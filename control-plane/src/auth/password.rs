@@ -20,7 +20,7 @@ const LANES: u32 = 1;
 /// Characters; a longer one is not better and costs more to read.
 const LENGTHS: std::ops::RangeInclusive<usize> = 12..=256;
 
-/// Why no hash was computed.
+/// Reason for which no hash was computed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PasswordError {
     /// Not acceptable as a new password.
@@ -44,7 +44,7 @@ pub struct Passwords {
     nobody: String,
 }
 
-/// What a comparison found.
+/// Result of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compared {
     /// Another password, or nobody.

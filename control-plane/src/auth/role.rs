@@ -1,4 +1,4 @@
-//! Who may do what: three roles, each with all that the one below may.
+//! Roles of people: three, each with all that the one below may.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ pub enum Role {
     Admin,
 }
 
-/// Why a text is no role.
+/// Reason for which a text is no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a role is viewer, operator or admin, not {0:?}")]
 pub struct NotARole(String);

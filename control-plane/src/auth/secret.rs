@@ -15,7 +15,7 @@ const CHECKSUM: usize = 8;
 /// Longer than any token of ours.
 const LONGEST: usize = 128;
 
-/// What a token is for, as the first letter of its id.
+/// Purpose of a token, as the first letter of its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Letting agents in.
@@ -43,7 +43,7 @@ pub struct Minted {
     pub text: String,
     /// Its public part.
     pub id: String,
-    /// What is kept of its secret.
+    /// Hash that is kept of its secret.
     pub hash: String,
 }
 
@@ -77,13 +77,13 @@ impl Presented {
         (checksum(id, secret) == sum).then(|| Self { id: id.to_owned(), hash: sha256(secret) })
     }
 
-    /// Whether it is the token of which `hash` was kept, in constant time.
+    /// Tells whether it is the token of which `hash` was kept, in constant time.
     pub fn is(&self, hash: &str) -> bool {
         same(&self.hash, hash)
     }
 }
 
-/// Whether two hashes are the same, in a time that does not tell where they differ.
+/// Tells whether two hashes are the same, in a time that does not tell where they differ.
 pub fn same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }

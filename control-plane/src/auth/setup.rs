@@ -13,7 +13,7 @@ use crate::hash::sha256;
 /// Characters; shorter ones are guessed.
 const SHORTEST: usize = 16;
 
-/// What opens the setup.
+/// Token that opens the setup.
 pub struct SetupToken {
     /// SHA-256 of the token.
     pub hash: String,

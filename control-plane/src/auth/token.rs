@@ -16,17 +16,17 @@ use crate::id::{TenantId, UserId};
 
 const ISSUER: &str = "phoenix-control-plane";
 const AUDIENCE: &str = "phoenix-api";
-/// How long a token is good for.
+/// Time for which a token is valid.
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// Longer than any token of ours.
 const LONGEST: usize = 2048;
 
-/// What a token says (RFC 7519 §4.1).
+/// Claims of a token (RFC 7519 §4.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     iss: String,
     aud: String,
-    /// Who.
+    /// Identity.
     pub sub: UserId,
     /// Of which tenant.
     pub tenant: TenantId,
@@ -57,7 +57,7 @@ pub fn sign(keys: &Keys, claims: &Claims) -> Result<String, String> {
     signed.ok_or("there is no signing key")?.map_err(|error| error.to_string())
 }
 
-/// What a token says, if it is ours, whole, and not over. Whether it was revoked is not seen here.
+/// Claims of a token, if it is ours, whole, and not over. Whether it was revoked is not seen here.
 pub fn verify(keys: &Keys, token: &str, now: UnixMillis) -> Option<Claims> {
     if token.len() > LONGEST {
         return None;

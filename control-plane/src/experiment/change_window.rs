@@ -1,4 +1,4 @@
-//! When something may change by itself: hours of days of the week, in somebody's time zone.
+//! Times at which something may change by itself: hours of days of the week, in somebody's time zone.
 
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
@@ -16,10 +16,10 @@ pub struct ChangeWindow {
     /// The days on which it opens; all, if none is named.
     #[serde(default)]
     pub days: Vec<Day>,
-    /// When it opens, `HH:MM`.
+    /// Time at which it opens, `HH:MM`.
     #[schema(example = "09:00")]
     pub from: String,
-    /// When it closes, `HH:MM`; at or before `from` it is the next day's.
+    /// Time at which it closes, `HH:MM`; at or before `from` it is the next day's.
     #[schema(example = "16:30")]
     pub to: String,
     /// By whose clock: a name of the IANA time zone database.
@@ -81,7 +81,7 @@ impl ChangeWindow {
         }
     }
 
-    /// Whether it is open at `now`. One that does not check is never open.
+    /// Tells whether it is open at `now`. One that does not check is never open.
     #[must_use]
     pub fn is_open(&self, now: UnixMillis) -> bool {
         self.at(now).and_then(|here| self.holds(&here)).unwrap_or(false)

@@ -1,4 +1,4 @@
-//! What the agents of a step have found so far.
+//! Findings of the agents of a step so far.
 
 use std::collections::BTreeSet;
 
@@ -11,34 +11,34 @@ use crate::id::AgentUid;
 /// One agent of a step.
 #[derive(Clone, Debug)]
 pub struct AgentEvidence {
-    /// Who.
+    /// Identity.
     pub uid: AgentUid,
-    /// What its host is called.
+    /// Name of its host.
     pub host: String,
-    /// Whether it runs the step's generation.
+    /// True if it runs the step's generation.
     pub applied: bool,
-    /// Why it does not.
+    /// Reason for which it does not.
     pub failed: Option<String>,
-    /// Why it cut the candidate out by itself, as it said over the control channel.
+    /// Reason for which it cut the candidate out by itself, as it said over the control channel.
     pub cut: Option<String>,
-    /// When it was last heard of.
+    /// Time at which it was last heard of.
     pub last_seen: Option<UnixMillis>,
-    /// What it found in the horizons of this step, oldest first; the last ones, if there are many.
+    /// Its findings in the horizons of this step, oldest first; the last ones, if there are many.
     pub horizons: Vec<Findings>,
     /// Horizons of this step in all.
     pub count: u32,
     /// Units that the split lost: the horizons in which it did are void, and not among these.
     pub void: BTreeSet<String>,
-    /// What varied by chance, in every horizon since the experiment began, oldest first.
+    /// Figures that varied by chance, in every horizon since the experiment began, oldest first.
     pub measured: Vec<Measured>,
 }
 
-/// What varied by chance in one horizon: relative errors, none where there was nothing to compare with.
+/// Figures that varied by chance in one horizon: relative errors, none where there was nothing to compare with.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measured {
     /// The number of the horizon: its start over its length.
     pub horizon: u64,
-    /// Whether it is of the mirror step.
+    /// True if it is of the mirror step.
     pub mirror: bool,
     /// Of the time in the pipeline for a point.
     pub nanos_per_point: Option<f64>,

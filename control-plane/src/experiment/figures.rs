@@ -16,7 +16,7 @@ pub struct Figures {
     pub agents: u32,
     /// Windows, over all agents.
     pub windows: u64,
-    /// Whether every count was counted one by one.
+    /// True if every count was counted one by one.
     pub exact: bool,
     /// Points that came in.
     pub points_in: u64,
@@ -141,7 +141,7 @@ impl LensFigure {
     }
 }
 
-/// What the totals of one lens on different hosts come to together.
+/// Sum of the totals of one lens on different hosts.
 fn over_hosts(hosts: &[&LensReport], at: usize) -> f64 {
     let totals = || hosts.iter().map(|lens| [lens.total.baseline, lens.total.candidate][at]);
     let members = || hosts.iter().map(|lens| lens.members[at] as f64);

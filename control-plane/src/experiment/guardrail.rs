@@ -16,9 +16,9 @@ use super::spec::{Invalid, field};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Guardrail {
-    /// What people call it.
+    /// Name for people.
     pub name: String,
-    /// What is looked at.
+    /// Quantity that is looked at.
     pub quantity: Quantity,
     /// Of which lens, where the quantity is a lens's.
     #[serde(default)]
@@ -29,14 +29,14 @@ pub struct Guardrail {
     /// On which side of the baseline harm lies.
     #[serde(default)]
     pub direction: Direction,
-    /// How far it may go, in the quantity's unit.
+    /// Margin, in the quantity's unit.
     pub margin: f64,
-    /// What happens past it.
+    /// Consequence of passing it.
     #[serde(default)]
     pub severity: Severity,
 }
 
-/// What can be looked at. Relative errors are (candidate − baseline) / |baseline|: 0.05 is 5 % more.
+/// Quantity that can be looked at. Relative errors are (candidate − baseline) / |baseline|: 0.05 is 5 % more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
@@ -64,7 +64,7 @@ pub enum Quantity {
     WireBytesPerPoint,
     /// Time in the pipeline for a point: a relative error, which varies by chance.
     NanosPerPoint,
-    /// What 99 of 100 batches wait for the pipeline: a relative error, which varies by chance.
+    /// Time that 99 of 100 batches wait for the pipeline: a relative error, which varies by chance.
     LatencyP99,
 }
 
@@ -92,7 +92,7 @@ pub enum Direction {
     Either,
 }
 
-/// What happens past the margin.
+/// Consequence of passing the margin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -105,14 +105,14 @@ pub enum Severity {
     Advisory,
 }
 
-/// What a guardrail found.
+/// Finding of a guardrail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// The figure.
     pub observed: f64,
-    /// Whether it is past the margin.
+    /// True if it is past the margin.
     pub past: bool,
-    /// What the hosts' own errors say, where they are paired errors of at least two hosts.
+    /// Conclusion from the hosts' own errors, where they are paired errors of at least two hosts.
     pub paired: Option<Equivalence>,
     /// The hosts that it is about; empty for all.
     pub hosts: Vec<String>,
@@ -123,7 +123,7 @@ pub struct Found {
 /// A host and what it found.
 pub type OfHost<'a> = (&'a str, &'a Comparison);
 
-/// How a quantity adds up over hosts.
+/// Way in which a quantity adds up over hosts.
 #[derive(Clone, Copy)]
 enum Part {
     /// Baseline and candidate, which add up before they are compared.
@@ -132,12 +132,12 @@ enum Part {
     Share([f64; 2]),
     /// A number of things.
     Count(f64),
-    /// What does not add up: the worst counts.
+    /// Maximum: it does not add up, the worst counts.
     Worst(f64),
 }
 
 impl Quantity {
-    /// Whether it varies by chance, so that only evidence over time can judge it.
+    /// Tells whether it varies by chance, so that only evidence over time can judge it.
     #[must_use]
     pub fn varies(self) -> bool {
         matches!(self, Self::NanosPerPoint | Self::LatencyP99)
@@ -256,7 +256,7 @@ impl Guardrail {
         }
     }
 
-    /// What it finds in what the hosts found; nothing where none has anything to say.
+    /// Finding in the findings of the hosts; nothing where none has anything to say.
     #[must_use]
     pub fn look(&self, hosts: &[OfHost<'_>], alpha: Alpha) -> Option<Found> {
         let each: Vec<(&str, f64)> = hosts

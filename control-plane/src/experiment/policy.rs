@@ -1,4 +1,4 @@
-//! What a candidate must show to go on, what sends it back, and who has to be asked.
+//! Policy: what a candidate must show to go on, what sends it back, and who has to be asked.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub struct Policy {
     pub max_latency_increase: Option<f64>,
     /// The most output identities that several series may write; more rolls back, at once.
     pub max_collisions: u64,
-    /// What else it is held to.
+    /// Guardrails that it is held to besides.
     pub guardrails: Vec<Guardrail>,
     /// The probability of a false alarm that is allowed over all looks at all guardrails on what varies by chance.
     pub alpha: f64,
@@ -49,19 +49,19 @@ pub struct Policy {
     #[serde(with = "crate::duration::option")]
     #[schema(value_type = Option<String>, example = "2h")]
     pub max_step_duration: Option<Duration>,
-    /// How long the whole may take; nothing for as long as it needs.
+    /// Time that the whole may take; nothing for as long as it needs.
     #[serde(with = "crate::duration::option")]
     #[schema(value_type = Option<String>, example = "7d")]
     pub max_duration: Option<Duration>,
-    /// What to do then. Nothing is ever promoted because time is up.
+    /// Action at that time. Nothing is ever promoted because time is up.
     pub at_max_duration: AtEnd,
-    /// Whether somebody other than its author has to approve before it is promoted.
+    /// True if somebody other than its author has to approve before it is promoted.
     pub require_approval: bool,
-    /// When it may advance and promote by itself; always, if none is named. What sends it back acts at any time.
+    /// Times at which it may advance and promote by itself; always, if none is named. What sends it back acts at any time.
     pub change_windows: Vec<ChangeWindow>,
 }
 
-/// What to do when the time is up.
+/// Action when the time is up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AtEnd {

@@ -7,17 +7,17 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Reason {
-    /// What was looked at, such as `critical_process_coverage`.
+    /// Quantity that was looked at, such as `critical_process_coverage`.
     pub quantity: String,
-    /// What was found.
+    /// Figure that was found.
     pub observed: Option<f64>,
-    /// What it was held to.
+    /// Limit that it was held to.
     pub limit: Option<f64>,
-    /// Where the mean of the hosts' own errors lies, with the confidence that the policy's alpha leaves.
+    /// Interval of the mean of the hosts' own errors, with the confidence that the policy's alpha leaves.
     pub interval: Option<[f64; 2]>,
     /// Agents that it rests on.
     pub n: u32,
-    /// Which layer of evidence: L0 exact counts, L1 paired errors of hosts, L2 what only
+    /// Layer of evidence: L0 exact counts, L1 paired errors of hosts, L2 what only
     /// delivery shows, L3 evidence over time, instant for a limit
     /// that acts at once, audit for what is missing, person for somebody's word.
     pub layer: String,
@@ -46,7 +46,7 @@ impl Reason {
         }
     }
 
-    /// What was found, what it was held to, and on how many agents that rests.
+    /// Adds the figure, its limit, and the number of agents that it rests on.
     #[must_use]
     pub fn measured(self, observed: f64, limit: f64, n: usize) -> Self {
         Self { observed: Some(observed), limit: Some(limit), n: u32::try_from(n).unwrap_or(u32::MAX), ..self }
@@ -60,7 +60,7 @@ impl Reason {
         self
     }
 
-    /// Where the mean of the hosts' errors lies, if that is known, and the groups that it is about.
+    /// Adds the interval of the mean of the hosts' errors, if that is known, and the groups that it is about.
     #[must_use]
     pub fn in_detail(mut self, interval: Option<(f64, f64)>, mut groups: Vec<String>) -> Self {
         groups.truncate(MAX_NAMES);

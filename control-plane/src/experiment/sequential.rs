@@ -14,14 +14,14 @@ use drift::{Alpha, Blocking, Blocks, EProcess, Fleet, Side, e_bh, minimum_blocks
 use super::guardrail::Guardrail;
 use super::{AgentEvidence, Evidence, Spec};
 
-/// What a guardrail's evidence says.
+/// Conclusion from a guardrail's evidence.
 #[derive(Clone, Debug)]
 pub struct Sequential {
-    /// Which.
+    /// Name or id.
     pub guardrail: Guardrail,
-    /// What was gathered, or why nothing can be yet.
+    /// Evidence that was gathered, or the reason why there can be none yet.
     pub gathered: Result<Gathered, String>,
-    /// Whether it rejects, all guardrails looked at together.
+    /// True if it rejects, all guardrails looked at together.
     pub rejects: bool,
 }
 
@@ -34,7 +34,7 @@ pub struct Gathered {
     pub blocks: u64,
     /// Blocks after which it could reject at the earliest.
     pub minimum: u64,
-    /// How long a block is.
+    /// Length of a block.
     pub block: Duration,
     /// Mean of the fleet's differences since mirror, as relative errors.
     pub mean: f64,
@@ -113,7 +113,7 @@ fn rejecting(fleet: &Fleet<String>, alpha: Alpha) -> Vec<String> {
     alone.map(|(host, ..)| host.clone()).collect()
 }
 
-/// How the mean and each host scatter in the mirror step.
+/// Scatter of the mean and of each host in the mirror step.
 struct Scales {
     mean: Blocking,
     hosts: Vec<Blocking>,

@@ -1,4 +1,4 @@
-//! What an experiment is asked to do.
+//! Specification of an experiment.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const MAX_STEPS: usize = 16;
 /// An experiment, checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
-    /// What people call it.
+    /// Name for people.
     pub name: String,
     /// The agents it runs on.
     pub selector: Selector,
@@ -31,26 +31,26 @@ pub struct Spec {
     pub template: Option<TemplateUse>,
     /// Resource attributes that make a unit; `process` or `host` for those.
     pub unit: Vec<String>,
-    /// Whether to run candidate = baseline first, which must differ by exactly nothing.
+    /// True if to run candidate = baseline first, which must differ by exactly nothing.
     pub aa: bool,
     /// The weights after mirror, basis points, rising to 10,000.
     pub weights_bp: Vec<u16>,
     /// Length of a window.
     #[serde(with = "crate::duration")]
     pub window: Duration,
-    /// How long a judged horizon is at least: agents report that often.
+    /// Least length of a judged horizon: agents report that often.
     #[serde(with = "crate::duration")]
     pub report_every: Duration,
     /// The aggregates that people look at.
     pub lenses: Vec<Lens>,
     /// The processes that must not vanish.
     pub critical: Vec<Critical>,
-    /// What the backend costs.
+    /// Price of the backend.
     pub price: Price,
     /// The most that a batch may take in the candidate's pipeline, acted on by the agents themselves.
     #[serde(with = "crate::duration::option")]
     pub max_batch_latency: Option<Duration>,
-    /// What it must show.
+    /// Policy that it must meet.
     pub policy: Policy,
 }
 
@@ -61,13 +61,13 @@ pub struct TemplateUse {
     pub name: String,
     /// Its version.
     pub version: u32,
-    /// What it was rendered with.
+    /// Parameters that it was rendered with.
     pub parameters: serde_json::Map<String, serde_json::Value>,
     /// SHA-256 of the rendered text, in hexadecimal.
     pub digest: String,
 }
 
-/// What is wrong with a specification.
+/// Mistake in a specification.
 #[derive(Debug, Error)]
 pub enum Invalid {
     /// A pipeline.
@@ -76,11 +76,11 @@ pub enum Invalid {
     /// A field.
     #[error("{field}: {message}; expected {expected}")]
     Field {
-        /// Which.
+        /// Name or id.
         field: &'static str,
-        /// What is wrong with it.
+        /// Mistake in it.
         message: String,
-        /// What would be right.
+        /// Expected value.
         expected: &'static str,
     },
 }
@@ -179,7 +179,7 @@ impl Spec {
         }
     }
 
-    /// What an agent is to run in `step`: everything but the number. `weight` is the agent's own.
+    /// Generation that an agent is to run in `step`: everything but the number. `weight` is the agent's own.
     #[must_use]
     pub fn generation(&self, id: &str, baseline: &Baseline, step: Step, weight: u16) -> Generation {
         let candidate = match step {

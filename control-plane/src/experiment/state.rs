@@ -46,17 +46,17 @@ impl fmt::Display for Step {
 /// A step under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// Which.
+    /// Name or id.
     pub step: Step,
     /// Since when.
     pub since: UnixMillis,
-    /// When the first step began.
+    /// Begin of the first step.
     #[serde(default = "long_ago")]
     pub began: UnixMillis,
-    /// Who approved of the promotion: somebody's address.
+    /// Address of the person who approved of the promotion.
     #[serde(default)]
     pub approved_by: Option<String>,
-    /// Whose evidence counts: frozen when the step began.
+    /// Agents whose evidence counts: frozen when the step began.
     pub agents: Vec<AgentUid>,
 }
 
@@ -65,17 +65,17 @@ fn long_ago() -> UnixMillis {
     UnixMillis(0)
 }
 
-/// What is known once the last horizon is in.
+/// Facts that are known once the last horizon is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
-    /// Whether to promote.
+    /// True if to promote.
     Promote,
     /// Nothing: it was stopped.
     Stop,
 }
 
-/// How a completed experiment ended.
+/// Outcome of a completed experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -90,13 +90,13 @@ pub enum Outcome {
 /// The end, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
-    /// When.
+    /// Time.
     pub at: UnixMillis,
-    /// Why.
+    /// Reason.
     pub reasons: Vec<Reason>,
 }
 
-/// Where an experiment is.
+/// Place of an experiment in its life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -112,16 +112,16 @@ pub enum State {
     Analyzing {
         /// The last step.
         run: Run,
-        /// What for.
+        /// Purpose.
         goal: Goal,
         /// Since when.
         since: UnixMillis,
     },
     /// It is over.
     Completed {
-        /// How.
+        /// Manner.
         outcome: Outcome,
-        /// Why.
+        /// Reason.
         end: Ended,
     },
     /// It could not be applied.
@@ -180,7 +180,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What a person or a reconciler can ask of an experiment.
+/// Action that a person or a reconciler can ask of an experiment.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Begin, on these agents.
@@ -236,7 +236,7 @@ impl Action {
 pub struct Refused {
     /// The phase it is in.
     pub from: Phase,
-    /// What was asked.
+    /// Action that was asked for.
     pub action: &'static str,
 }
 
@@ -277,7 +277,7 @@ impl State {
         }
     }
 
-    /// Why it ended.
+    /// Reason for which it ended.
     #[must_use]
     pub fn end(&self) -> Option<&Ended> {
         match self {

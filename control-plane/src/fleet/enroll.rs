@@ -32,15 +32,15 @@ impl From<EnrolError> for Problem {
     }
 }
 
-/// Who wants in. What a newer agent says besides is not looked at.
+/// Agent that wants to enroll. What a newer agent says besides is not looked at.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Enroll {
     /// The agent's own name for itself: a UUIDv7.
     uid: AgentUid,
-    /// What its file labels it with; the token's labels beat these.
+    /// Labels of its file; the token's labels beat these.
     #[serde(default)]
     labels: Labels,
-    /// What its host is called.
+    /// Name of its host.
     #[serde(default)]
     host: String,
     /// Its version.

@@ -1,4 +1,4 @@
-//! Who is connected, and who is to be woken when something changed.
+//! Connections of agents, and the waiters that are woken when something changed.
 //!
 //! In memory only: everything it knows can be found again in the store, so losing it loses nothing. A wake-up says
 //! that there may be something new, never what.
@@ -25,7 +25,7 @@ pub struct Hub {
     pub watchers: Watchers,
 }
 
-/// How many streams to people may be open at once.
+/// Number of streams to people that may be open at once.
 #[derive(Debug)]
 pub struct Watchers(Arc<Semaphore>);
 
@@ -84,12 +84,12 @@ impl Hub {
         }
     }
 
-    /// Whether an agent is connected.
+    /// Tells whether an agent is connected.
     pub fn is_connected(&self, tenant: TenantId, agent: AgentUid) -> bool {
         self.sessions().contains_key(&(tenant, agent))
     }
 
-    /// How many are connected.
+    /// Number of connected agents.
     pub fn count(&self) -> usize {
         self.sessions().len()
     }

@@ -18,7 +18,7 @@ pub fn routes(state: AppState) -> Routes {
     Routes::new(state).with(enroll::routes)
 }
 
-/// What the fleet listener serves: enrolment, OpAMP over both its transports, and the reports' gRPC.
+/// Service of the fleet listener: enrollment, OpAMP over both its transports, and the reports' gRPC.
 pub fn router(state: AppState) -> Router {
     let services = Services::new(reports::service(state.clone())).into_axum_router();
     let opamp = get(socket::upgrade).post(socket::poll);

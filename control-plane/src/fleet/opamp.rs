@@ -26,7 +26,7 @@ const CANDIDATE: &str = "candidate";
 /// The most that is kept of what an agent says in words.
 const MAX_WORDS: usize = 4_096;
 
-/// What is known of one side of a conversation.
+/// State of one side of a conversation.
 #[derive(Debug, Default)]
 pub struct Conversation {
     sequence: Option<u64>,
@@ -36,7 +36,7 @@ pub struct Conversation {
     greeted: bool,
 }
 
-/// Why a message is not looked at.
+/// Reason for which a message is not looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
     /// It is no message.

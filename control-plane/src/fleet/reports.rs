@@ -20,7 +20,7 @@ use crate::store::{StoreError, experiments, generations};
 
 /// Acknowledgements that wait to be read.
 const ACKS: usize = 16;
-/// How far an agent's clock may be ahead of ours, besides its window.
+/// Time by which an agent's clock may be ahead of ours, besides its window.
 const AHEAD: Duration = Duration::from_secs(5);
 /// The longest a boot id may be: a UUID's text.
 const BOOT_ID: usize = 36;
@@ -99,7 +99,7 @@ async fn take(
     }
 }
 
-/// What is no message of ours, or too large for one, ends the stream: where the next one begins is not known. A stream
+/// Bytes that are no message of ours, or too many for one, end the stream: where the next one begins is not known. A stream
 /// that the agent's end broke off is nothing that anybody has to be told.
 async fn unreadable(state: &AppState, acks: &mpsc::Sender<Result<ReportAck, Status>>, status: Status) {
     if matches!(
@@ -112,7 +112,7 @@ async fn unreadable(state: &AppState, acks: &mpsc::Sender<Result<ReportAck, Stat
     }
 }
 
-/// Why a report is not filed.
+/// Reason for which a report is not filed.
 enum Refusal {
     Known,
     /// In a word that it is counted by, and for a person.
@@ -136,7 +136,7 @@ impl From<Invalid> for Refusal {
     }
 }
 
-/// What varies by chance, as relative errors: time for a point, and what 99 of 100 batches wait.
+/// Figures that vary by chance, as relative errors: time for a point, and what 99 of 100 batches wait.
 fn varying(horizon: &observe::Comparison) -> [Option<f64>; 2] {
     [Quantity::NanosPerPoint, Quantity::LatencyP99]
         .map(|quantity| quantity.of(None, horizon).filter(|error| error.is_finite()))

@@ -1,4 +1,4 @@
-//! Who may call what. Denied by default: a method that is not in the table is not served.
+//! Table of methods and roles. Denied by default: a method that is not in the table is not served.
 
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
@@ -50,7 +50,7 @@ async fn allowed(state: &AppState, path: &str, headers: &HeaderMap) -> Result<Ac
     Ok(actor.at_least(*role)?)
 }
 
-/// Who calls, and with what.
+/// Caller, and the message.
 ///
 /// # Errors
 /// 401 for a call that has not passed the guard.

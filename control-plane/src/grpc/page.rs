@@ -7,7 +7,7 @@ use crate::rest::Problem;
 const DEFAULT: u32 = 50;
 const MOST: u32 = 200;
 
-/// How many items.
+/// Number of items.
 ///
 /// # Errors
 /// 422 for too many.

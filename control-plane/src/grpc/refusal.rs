@@ -1,4 +1,4 @@
-//! What every refusal looks like over gRPC: a [`Problem`] as a status, with google.rpc details.
+//! Form of every refusal over gRPC: a [`Problem`] as a status, with google.rpc details.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -20,7 +20,7 @@ use crate::template;
 /// See the module. What is not given has its default.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// What people call it.
+    /// Name for people.
     pub name: String,
     /// The agents it runs on.
     pub selector: Selector,
@@ -28,29 +28,29 @@ pub struct Draft {
     pub candidate: Candidate,
     /// The pipeline in charge; without it, what each agent runs when the experiment starts.
     pub baseline: Option<String>,
-    /// What is assigned as a whole: `process` or `host` alone, or resource attributes.
+    /// Unit that is assigned as a whole: `process` or `host` alone, or resource attributes.
     pub unit: Vec<String>,
-    /// Whether to run the baseline against itself first.
+    /// True if to run the baseline against itself first.
     pub aa: bool,
     /// The weights after mirror, basis points.
     pub weights_bp: Option<Vec<u16>>,
     /// Length of a window.
     pub window: Option<Duration>,
-    /// How long a judged horizon is at least.
+    /// Least length of a judged horizon.
     pub report_every: Option<Duration>,
     /// The aggregates that people look at.
     pub lenses: Option<Vec<Lens>>,
     /// The processes that must not vanish.
     pub critical: Option<Vec<Critical>>,
-    /// What the backend costs.
+    /// Price of the backend.
     pub price: Option<Price>,
     /// The most that a batch may take in the candidate's pipeline.
     pub max_batch_latency: Option<Duration>,
-    /// What it must show.
+    /// Policy that it must meet.
     pub policy: Policy,
 }
 
-/// Where the candidate comes from.
+/// Source of the candidate.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Candidate {

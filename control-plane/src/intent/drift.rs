@@ -1,4 +1,4 @@
-//! What the agents of an experiment found, and what they find.
+//! Findings of the agents of an experiment, and those to come.
 
 use std::collections::HashMap;
 use std::mem;
@@ -21,19 +21,19 @@ pub const AGENTS_AT_ONCE: usize = 50;
 /// A stream's reports are at least so far apart.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What one agent found.
+/// Findings of one agent.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// Which.
+    /// Name or id.
     pub uid: AgentUid,
-    /// What its host is called.
+    /// Name of its host.
     pub host: String,
     /// Its last report.
     pub findings: Findings,
     digest: [u8; 32],
 }
 
-/// What was found.
+/// Figure that was found.
 #[derive(Debug, Clone)]
 pub struct Drift {
     /// By which experiment.
@@ -62,7 +62,7 @@ pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<Foun
     bodies.into_iter().map(read).collect()
 }
 
-/// What was found now, and again whenever something changed, until the experiment is over. The first report has all
+/// Findings now, and again whenever something changed, until the experiment is over. The first report has all
 /// agents, a later one those that found something since; many come in several reports.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! What happens to an experiment, as it happens.
+//! Events of an experiment, as they happen.
 
 use super::find;
 use super::watch::{Stream, Watcher};
@@ -12,7 +12,7 @@ use crate::store::experiments::{self, Event};
 /// Events read at once.
 const BATCH: u32 = 100;
 
-/// What happened after event `after` and what happens, until it is over.
+/// Events after event `after`, and those to come, until it is over.
 ///
 /// # Errors
 /// 404, 503 for too many streams, and the store's.

@@ -1,4 +1,4 @@
-//! What people can do with experiments: the functions that REST and gRPC share.
+//! Actions of people on experiments: the functions that REST and gRPC share.
 //!
 //! What always holds: everything is looked for within the actor's own tenant, so that a foreign thing is not there; a
 //! refusal is a [`Problem`], whatever carries it; nothing here knows a shape that is sent. Roles are the surfaces' to

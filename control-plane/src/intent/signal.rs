@@ -1,4 +1,4 @@
-//! What a person can ask of an experiment.
+//! Command that a person can give to an experiment.
 
 use super::find;
 use crate::app::AppState;

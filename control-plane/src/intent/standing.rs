@@ -1,4 +1,4 @@
-//! Where an experiment stands: the agents of its step, and the last horizon of each.
+//! Progress of an experiment: the agents of its step, and the last horizon of each.
 
 use crate::app::AppState;
 use crate::clock::UnixMillis;
@@ -14,7 +14,7 @@ pub struct Standing {
     pub agents: Vec<(AgentEvidence, bool)>,
     /// The last horizon of each, added up; nothing before the first.
     pub horizon: Option<Figures>,
-    /// When the step, or the collecting of the last horizon, began.
+    /// Begin of the step, or of the collecting of the last horizon.
     pub since: Option<UnixMillis>,
 }
 

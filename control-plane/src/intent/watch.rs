@@ -17,7 +17,7 @@ const QUEUE: usize = 16;
 /// Without a signal, a watcher looks this often.
 const PERIOD: Duration = Duration::from_secs(5);
 
-/// What somebody watches. A problem is the last item.
+/// Stream that somebody watches. A problem is the last item.
 pub type Stream<T> = ReceiverStream<Result<T, Problem>>;
 
 /// The other end of it.

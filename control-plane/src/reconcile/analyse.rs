@@ -71,7 +71,7 @@ async fn look(
     }
 }
 
-/// What a verdict asks for in this phase.
+/// Action that a verdict asks for in this phase.
 fn next(experiment: &Experiment, run: &Run, verdict: &Verdict, now: UnixMillis) -> Option<Action> {
     let reasons = || verdict.reasons.clone();
     match (&experiment.state, verdict.verb) {
@@ -118,7 +118,7 @@ fn applied(evidence: &Evidence) -> Verdict {
     Verdict { verb: Verb::Hold, reasons: vec![reason] }
 }
 
-/// What the agents of a step have found; with `since`, only what they found after it.
+/// Findings of the agents of a step; with `since`, only those after it.
 ///
 /// # Errors
 /// The store's.
@@ -175,7 +175,7 @@ async fn agent(
     })
 }
 
-/// What varied by chance, if a guardrail asks: one of each horizon, where a restart or a step made two begin in it.
+/// Figures that varied by chance, if a guardrail asks: one of each horizon, where a restart or a step made two begin in it.
 async fn measured(
     reader: &mut Connection,
     experiment: &Experiment,

@@ -16,7 +16,7 @@ use crate::store::generations::{self, Offered, Status};
 use crate::store::sessions::{self, Member};
 use crate::store::{Connection, StoreError, agents};
 
-/// What an agent is to run, but for its number.
+/// Generation that an agent is to run, but for its number.
 struct Wanted {
     generation: Generation,
     of: Option<(ExperimentId, String)>,

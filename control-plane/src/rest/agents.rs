@@ -27,20 +27,20 @@ pub(super) fn routes(routes: Routes) -> Routes {
 pub struct Agent {
     /// Its own name for itself.
     uid: AgentUid,
-    /// What selectors choose it by.
+    /// Labels that selectors choose it by.
     labels: Labels,
-    /// What its host is called, as it says.
+    /// Name of its host, as it says.
     host: String,
     /// Its version, as it says.
     version: String,
     /// The id of the enrolment token that let it in.
     enrolled_by: String,
-    /// When.
+    /// Time.
     enrolled_at: UnixMillis,
-    /// When it was last heard of.
+    /// Time at which it was last heard of.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_seen: Option<UnixMillis>,
-    /// Where it stands, in a word: `enrolled` until it first connects.
+    /// State, in a word: `enrolled` until it first connects.
     status: String,
     /// Its health, as it says.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ impl From<agents::Agent> for Agent {
     }
 }
 
-/// Which agents.
+/// Selector of agents.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Which {
@@ -80,7 +80,7 @@ struct Which {
     labels: Option<String>,
     /// The `next` of the page before.
     after: Option<String>,
-    /// How many at most; 50 if not given.
+    /// Number of items at most; 50 if not given.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }

@@ -24,11 +24,11 @@ pub(super) fn routes(routes: Routes) -> Routes {
 pub struct AuditEntry {
     /// Its place in the tenant's chain, from 1.
     seq: i64,
-    /// When.
+    /// Time.
     at: UnixMillis,
-    /// Who: `user/<id>`, `agent/<uid>` or `control-plane`.
+    /// Author: `user/<id>`, `agent/<uid>` or `control-plane`.
     actor: String,
-    /// What they did, as `thing.verb`.
+    /// Action, as `thing.verb`.
     action: String,
     /// To what, as `thing/id`.
     object: String,
@@ -49,12 +49,12 @@ impl From<audit::Entry> for AuditEntry {
     }
 }
 
-/// What a walk over the chain found.
+/// Result of a walk over the chain.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChainState {
-    /// Whether every entry is as it was written.
+    /// True if every entry is as it was written.
     intact: bool,
-    /// How many there are.
+    /// Number of rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     entries: Option<i64>,
     /// The first place at which it is not.
@@ -77,7 +77,7 @@ async fn list(
     Ok(Json(Page::of(found, limit, |entry| entry.seq.to_string())))
 }
 
-/// Whether the chain of one's own tenant is as it was written.
+/// True if the chain of one's own tenant is as it was written.
 #[utoipa::path(
     get, path = "/api/v1/audit/chain", tag = "audit", responses((status = 200, body = ChainState))
 )]

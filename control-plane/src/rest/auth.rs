@@ -64,7 +64,7 @@ fn default_tenant() -> String {
     "default".to_owned()
 }
 
-/// Who wants in.
+/// Agent that wants to enroll.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
@@ -74,7 +74,7 @@ pub struct Login {
     password: String,
 }
 
-/// What lets them in from now on.
+/// Password that lets them in from now on.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AccessToken {
     /// To be sent as `Authorization: Bearer …`.
@@ -83,20 +83,20 @@ pub struct AccessToken {
     token_type: &'static str,
     /// Seconds until it is over.
     expires_in: u64,
-    /// What its holder may do.
+    /// Role of its holder.
     role: Role,
 }
 
-/// Who one is.
+/// Identity of the caller.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Me {
-    /// Whose things they see.
+    /// Tenant whose things they see.
     tenant_id: TenantId,
-    /// Who they are.
+    /// Their identity.
     user_id: UserId,
     /// Their address.
     email: String,
-    /// What they may do.
+    /// Their role.
     role: Role,
 }
 
@@ -140,7 +140,7 @@ async fn login(
     Ok(Json(AccessToken { access_token, token_type: "Bearer", expires_in, role: user.role }))
 }
 
-/// Who one is.
+/// Identity of the caller.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", responses((status = 200, body = Me)))]
 async fn me(Actor { tenant_id, user_id, email, role }: Actor) -> Json<Me> {
     Json(Me { tenant_id, user_id, email, role })

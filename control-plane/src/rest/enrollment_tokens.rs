@@ -36,7 +36,7 @@ pub enum Word {
     Unlimited,
 }
 
-/// How many agents a token lets in: a number from 1, or `unlimited`.
+/// Number of agents that a token lets in: from 1, or `unlimited`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum MaxUses {
@@ -69,12 +69,12 @@ impl From<Option<u32>> for MaxUses {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
-    /// What it labels agents with; these beat what an agent's own file says.
+    /// Labels that it gives to agents; these beat those of an agent's own file.
     #[serde(default)]
     labels: Labels,
-    /// How long it is good, as `30m`, `24h`, `7d`; a day if not given, a year at most.
+    /// Time for which it is valid, as `30m`, `24h`, `7d`; a day if not given, a year at most.
     expires_in: Option<String>,
-    /// How many agents it lets in; one if not given.
+    /// Number of agents that it lets in; one if not given.
     max_uses: Option<MaxUses>,
 }
 
@@ -83,19 +83,19 @@ pub struct CreateToken {
 pub struct EnrollmentToken {
     /// Its public part.
     id: String,
-    /// What it labels agents with.
+    /// Labels that it gives to agents.
     labels: Labels,
-    /// How many agents it lets in.
+    /// Number of agents that it lets in.
     max_uses: MaxUses,
-    /// How many it has let in.
+    /// Number of agents that it has let in.
     uses: u32,
-    /// Who made it.
+    /// Person who made it.
     created_by: UserId,
-    /// When.
+    /// Time.
     created_at: UnixMillis,
     /// From when on it lets nobody in.
     expires_at: UnixMillis,
-    /// When somebody ended it.
+    /// Time at which somebody ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<UnixMillis>,
 }
@@ -118,7 +118,7 @@ impl From<enrollment_tokens::EnrollmentToken> for EnrollmentToken {
 /// A token just made.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CreatedToken {
-    /// What it is.
+    /// Kind.
     #[serde(flatten)]
     about: EnrollmentToken,
     /// The whole token, for the agent's `token_file`. It is shown this once.

@@ -1,4 +1,4 @@
-//! What a handler takes from a request. What cannot be taken is refused as a [`Problem`] like everything else.
+//! Parts that a handler takes from a request. What cannot be taken is refused as a [`Problem`] like everything else.
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};

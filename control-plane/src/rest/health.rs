@@ -1,4 +1,4 @@
-//! What machines ask of a server: does it live, can it serve, what has it counted.
+//! Questions of machines to a server: does it live, can it serve, what has it counted.
 
 use axum::extract::State;
 use axum::http::header;
@@ -24,13 +24,13 @@ pub struct Condition {
     status: &'static str,
 }
 
-/// Whether the process lives.
+/// Tells whether the process lives.
 #[utoipa::path(get, path = "/health", tag = "process", responses((status = 200, body = Condition)))]
 async fn health() -> Json<Condition> {
     Json(Condition { status: "ok" })
 }
 
-/// Whether it can serve: its store answers and it is not about to stop.
+/// True if it can serve: its store answers and it is not about to stop.
 #[utoipa::path(
     get, path = "/ready", tag = "process",
     responses((status = 200, body = Condition), (status = 503, body = Problem))
@@ -43,7 +43,7 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Condition>, Problem
     Ok(Json(Condition { status: "ok" }))
 }
 
-/// What it has counted, in Prometheus' text format.
+/// Its counters, in Prometheus' text format.
 #[utoipa::path(
     get, path = "/metrics", tag = "process",
     responses((status = 200, body = String, content_type = "application/openmetrics-text"))

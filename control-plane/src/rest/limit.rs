@@ -1,4 +1,4 @@
-//! What one listener takes at once and for how long. Past a bound it refuses, retryably, and counts it.
+//! Limits of one listener: how much it takes at once, and for how long. Past a bound it refuses, retryably, and counts it.
 
 use std::sync::Arc;
 use std::time::Duration;

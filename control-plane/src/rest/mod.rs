@@ -41,7 +41,7 @@ pub fn routes(state: AppState) -> Routes {
         .with(templates::routes)
 }
 
-/// What the REST listener serves.
+/// Service of the REST listener.
 pub fn router(state: AppState) -> Router {
     routes(state).into_router()
 }

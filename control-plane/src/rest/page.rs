@@ -8,13 +8,13 @@ use super::Problem;
 const DEFAULT: u32 = 50;
 const MOST: u32 = 200;
 
-/// Which page.
+/// Page.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// The `next` of the page before.
     pub after: Option<String>,
-    /// How many at most; 50 if not given.
+    /// Number of items at most; 50 if not given.
     #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
 }
@@ -24,13 +24,13 @@ pub struct PageQuery {
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// What to give as `after` for the next page; absent at the end.
+    /// Value to give as `after` for the next page; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
 impl PageQuery {
-    /// How many items.
+    /// Number of items.
     ///
     /// # Errors
     /// 422 for none and for too many.

@@ -1,4 +1,4 @@
-//! What every refusal looks like: `application/problem+json` (RFC 9457).
+//! Form of every refusal: `application/problem+json` (RFC 9457).
 //!
 //! A refusal says what was wrong and what would have been right. What failed inside is logged here, once, and told to
 //! nobody outside.
@@ -26,9 +26,9 @@ pub struct Mistake {
     /// The field of the request, where it is not a text's line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// What is wrong.
+    /// Mistake.
     pub message: String,
-    /// What would have been right.
+    /// Expected value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     /// The known name nearest to the unknown one.
@@ -39,7 +39,7 @@ pub struct Mistake {
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
-    /// What kind of problem, as a URI reference.
+    /// Kind of problem, as a URI reference.
     #[serde(rename = "type")]
     pub kind: String,
     /// The kind in words.
@@ -100,7 +100,7 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, EXISTS, "Exists already", detail)
     }
 
-    /// Whether it is in the way of a new one of its name.
+    /// Tells whether it is in the way of a new one of its name.
     #[must_use]
     pub fn is_exists(&self) -> bool {
         self.kind.ends_with(EXISTS)

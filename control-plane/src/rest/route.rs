@@ -24,7 +24,7 @@ use crate::auth::{self, Role};
 /// The security scheme's name in the OpenAPI document.
 pub const BEARER: &str = "bearer";
 
-/// Who may use a route.
+/// Access to a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Anybody; what it needs, its handler checks.
@@ -40,7 +40,7 @@ pub struct Route {
     pub method: Method,
     /// Its path, with `{name}` for parameters.
     pub path: String,
-    /// Who may use it.
+    /// Access to it.
     pub access: Access,
 }
 
@@ -109,7 +109,7 @@ impl Routes {
         components.schemas.extend(self.schemas.iter().cloned());
     }
 
-    /// What serves them.
+    /// Router that serves them.
     pub fn into_router(self) -> Router {
         self.router.with_state(self.state)
     }

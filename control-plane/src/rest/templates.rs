@@ -94,21 +94,21 @@ pub struct TemplateSummary {
     version: u32,
     /// SHA-256 of the text.
     digest: String,
-    /// Who wrote it.
+    /// Author.
     created_by: UserId,
-    /// When.
+    /// Time.
     created_at: UnixMillis,
 }
 
 /// A version of a template.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TemplateDetail {
-    /// What it is.
+    /// Kind.
     #[serde(flatten)]
     summary: TemplateSummary,
-    /// What it does.
+    /// Description of its work.
     description: String,
-    /// What can be set, with types, bounds and defaults.
+    /// Parameters, with types, bounds and defaults.
     #[schema(value_type = Vec<Object>)]
     parameters: Vec<Value>,
     /// The template as it was written.
@@ -123,11 +123,11 @@ pub struct RenderRequest {
     #[serde(default)]
     #[schema(value_type = Object)]
     parameters: Map<String, Value>,
-    /// Which version; the latest if not given.
+    /// Version; the latest if not given.
     version: Option<u32>,
 }
 
-/// What a template becomes.
+/// Rendered template.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RenderedTemplate {
     /// The version that was rendered.
@@ -255,7 +255,7 @@ async fn add_version(
     Ok((StatusCode::CREATED, Json(kept.try_into()?)))
 }
 
-/// What a template becomes with these values. Nothing is kept.
+/// Renders a template with these values. Nothing is kept.
 #[utoipa::path(
     post, path = "/api/v1/templates/{name}/render", tag = "templates", request_body = RenderRequest,
     params(("name" = String, Path)),

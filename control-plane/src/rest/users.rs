@@ -26,13 +26,13 @@ pub(super) fn routes(routes: Routes) -> Routes {
 /// A person.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct User {
-    /// Who.
+    /// Identity.
     id: UserId,
-    /// Whose things they see.
+    /// Tenant whose things they see.
     tenant_id: TenantId,
     /// Their address.
     email: String,
-    /// What they may do.
+    /// Their role.
     role: Role,
     /// Since when they are known.
     created_at: UnixMillis,
@@ -54,7 +54,7 @@ impl From<users::User> for User {
 pub struct CreateUser {
     /// Their address.
     email: String,
-    /// What they may do.
+    /// Their role.
     role: Role,
     /// Their password, 12 to 256 characters; without it, one is made.
     password: Option<String>,
@@ -75,7 +75,7 @@ pub struct CreateTenant {
 /// Somebody just made.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CreatedUser {
-    /// Who.
+    /// Identity.
     #[serde(flatten)]
     user: User,
     /// The password that was made. It is shown this once.

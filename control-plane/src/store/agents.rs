@@ -18,21 +18,21 @@ const CHUNK: u32 = 500;
 pub struct Agent {
     /// Its own name for itself.
     pub uid: AgentUid,
-    /// What selectors choose it by.
+    /// Labels that selectors choose it by.
     pub labels: Labels,
-    /// What its host is called, as it says.
+    /// Name of its host, as it says.
     pub host: String,
     /// Its version, as it says.
     pub version: String,
     /// The enrolment token that let it in.
     pub enrolled_by: String,
-    /// When.
+    /// Time.
     pub enrolled_at: UnixMillis,
-    /// When its credential was first used; until then, its enrolment may be repeated.
+    /// Time of the first use of its credential; until then, its enrollment may be repeated.
     pub credential_used_at: Option<UnixMillis>,
-    /// When it was last heard of.
+    /// Time at which it was last heard of.
     pub last_seen: Option<UnixMillis>,
-    /// Where it stands, in a word.
+    /// State, in a word.
     pub status: String,
     /// Its health, as it says.
     pub health: Option<Value>,
@@ -42,7 +42,7 @@ pub struct Agent {
     pub effective_hash: Option<String>,
 }
 
-/// What is kept of a credential.
+/// Stored part of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credential<'a> {
     /// Its public part.
@@ -51,10 +51,10 @@ pub struct Credential<'a> {
     pub hash: &'a str,
 }
 
-/// What was heard of an agent. What is `None` stays as it is.
+/// News of an agent. What is `None` stays as it is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Seen<'a> {
-    /// Where it stands, in a word.
+    /// State, in a word.
     pub status: Option<&'a str>,
     /// Its version.
     pub version: Option<&'a str>,
@@ -122,7 +122,7 @@ pub async fn replace_credential(
     Ok(())
 }
 
-/// Whose credential this is, and what was kept of its secret. Names no tenant: it finds it.
+/// Holder of this credential, and the hash of its secret. Names no tenant: it finds it.
 ///
 /// # Errors
 /// The store's.

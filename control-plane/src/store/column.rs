@@ -1,4 +1,4 @@
-//! How our own types stand in a column: as the text or the number they are made of.
+//! Form of our own types in a column: the text or the number that they are made of.
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;

@@ -1,4 +1,4 @@
-//! Which pipeline a selector of agents runs outside experiments.
+//! Pipeline that a selector of agents runs outside experiments.
 
 use sqlx::Row as _;
 
@@ -16,7 +16,7 @@ crate::id! {
 /// The latest version of a deployment.
 #[derive(Clone, Debug)]
 pub struct Deployment {
-    /// Which.
+    /// Name or id.
     pub id: DeploymentId,
     /// Its version, from 1.
     pub version: i64,

@@ -1,4 +1,4 @@
-//! What lets agents in.
+//! Tokens that let agents in.
 
 use serde_json::to_string;
 use sqlx::Row as _;
@@ -15,31 +15,31 @@ const TABLE: &str = "enrollment_tokens";
 pub struct EnrollmentToken {
     /// Its public part.
     pub id: String,
-    /// Whose agents it lets in.
+    /// Tenant whose agents it lets in.
     pub tenant_id: TenantId,
-    /// What it labels them with.
+    /// Labels that it gives them.
     pub labels: Labels,
-    /// How many agents it lets in; without it, any number.
+    /// Number of agents that it lets in; without it, any number.
     pub max_uses: Option<u32>,
-    /// How many it has let in.
+    /// Number of agents that it has let in.
     pub uses: u32,
-    /// Who made it.
+    /// Person who made it.
     pub created_by: UserId,
-    /// When.
+    /// Time.
     pub created_at: UnixMillis,
     /// From when on it lets nobody in.
     pub expires_at: UnixMillis,
-    /// When somebody ended it.
+    /// Time at which somebody ended it.
     pub revoked_at: Option<UnixMillis>,
 }
 
 impl EnrollmentToken {
-    /// Whether it is good at all; how often it was used is another question.
+    /// Tells whether it is good at all; how often it was used is another question.
     pub fn is_good(&self, now: UnixMillis) -> bool {
         self.revoked_at.is_none() && now < self.expires_at
     }
 
-    /// Whether it lets one more agent in.
+    /// Tells whether it lets one more agent in.
     pub fn has_uses_left(&self) -> bool {
         self.max_uses.is_none_or(|most| self.uses < most)
     }

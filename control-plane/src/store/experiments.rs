@@ -10,23 +10,23 @@ use crate::id::TenantId;
 /// One experiment.
 #[derive(Clone, Debug)]
 pub struct Experiment {
-    /// Whose.
+    /// Tenant.
     pub tenant_id: TenantId,
-    /// Which.
+    /// Name or id.
     pub id: ExperimentId,
-    /// What it is asked to do.
+    /// Its specification.
     pub spec: Spec,
-    /// Where it is.
+    /// Its phase.
     pub state: State,
-    /// What was last decided.
+    /// Last verdict.
     pub verdict: Option<Verdict>,
     /// One more with each transition: guards them.
     pub version: i64,
-    /// Who wrote it down.
+    /// Author.
     pub created_by: String,
-    /// When.
+    /// Time.
     pub created_at: UnixMillis,
-    /// When it last changed.
+    /// Time of its last change.
     pub updated_at: UnixMillis,
 }
 
@@ -35,9 +35,9 @@ pub struct Experiment {
 pub struct Event {
     /// Its number, from 1.
     pub seq: i64,
-    /// When.
+    /// Time.
     pub at: UnixMillis,
-    /// What: the name of an action, or `verdict`.
+    /// Kind: the name of an action, or `verdict`.
     pub kind: String,
     /// More of it, as JSON.
     pub detail: serde_json::Value,
@@ -225,7 +225,7 @@ pub async fn happened(
     Ok(())
 }
 
-/// What happened after event `after`, oldest first, at most `limit`.
+/// Events after event `after`, oldest first, at most `limit`.
 ///
 /// # Errors
 /// The store's.

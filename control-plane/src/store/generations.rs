@@ -1,4 +1,4 @@
-//! What each agent was told to run, and what became of it.
+//! Generations that each agent was told to run, and their outcomes.
 
 use sqlx::Row as _;
 
@@ -22,13 +22,13 @@ pub struct Offered {
     pub experiment_id: Option<ExperimentId>,
     /// The step, as evidence is filed under it.
     pub step: Option<String>,
-    /// What became of it.
+    /// Its outcome.
     pub status: Status,
-    /// Why it failed.
+    /// Reason for which it failed.
     pub error: Option<String>,
 }
 
-/// What became of a generation.
+/// Outcome of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// Nothing is known yet.
@@ -143,7 +143,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// What became of the generation with this hash; a hash that was never offered changes nothing.
+/// Records the outcome of the generation with this hash; a hash that was never offered changes nothing.
 ///
 /// # Errors
 /// The store's.

@@ -42,7 +42,7 @@ pub struct MigrationStatus {
     pub version: i64,
     /// Its name.
     pub name: &'static str,
-    /// Whether it is applied.
+    /// True if it is applied.
     pub applied: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Where state lives: SQLite in the data directory.
+//! Store of all state: SQLite in the data directory.
 //!
 //! There is one writer and there are many readers. A change happens in a [`Tx`], which holds the write lock from its
 //! beginning, so that what it reads stays true until it commits; a `Tx` that is dropped leaves no trace. Statements are
@@ -32,17 +32,17 @@ pub use migrate::MigrationStatus;
 /// The database's file in the data directory.
 const FILE: &str = "phoenix.db";
 const READERS: u32 = 4;
-/// How long a statement waits for a lock of another process, and a caller for a connection.
+/// Time that a statement waits for a lock of another process, and a caller for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What statements run on: a [`Tx`] or a [`Reader`] derefs to it.
+/// Connection that statements run on: a [`Tx`] or a [`Reader`] derefs to it.
 pub type Connection = sqlx::SqliteConnection;
 /// A connection that only reads.
 pub type Reader = PoolConnection<Sqlite>;
 /// One row of an answer.
 pub type Row = sqlx::sqlite::SqliteRow;
 
-/// Why the store did not do it.
+/// Reason for which the store did not do it.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The engine's word.
@@ -54,9 +54,9 @@ pub enum StoreError {
     /// A row says what this binary never writes.
     #[error("a row of {table} is not understood: {reason}")]
     Row {
-        /// Which table.
+        /// Table.
         table: &'static str,
-        /// What is wrong with it.
+        /// Mistake in it.
         reason: String,
     },
 }
@@ -67,12 +67,12 @@ impl StoreError {
         Self::Row { table, reason: reason.to_string() }
     }
 
-    /// Whether a row was refused because another one has its key.
+    /// Tells whether a row was refused because another one has its key.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Engine(sqlx::Error::Database(error)) if error.is_unique_violation())
     }
 
-    /// Whether it may go well in a moment: no connection came free in time, or another process holds the lock.
+    /// Tells whether it may go well in a moment: no connection came free in time, or another process holds the lock.
     pub fn is_busy(&self) -> bool {
         match self {
             Self::Engine(sqlx::Error::PoolTimedOut) => true,

@@ -1,4 +1,4 @@
-//! What agents say of themselves over the control channel, and whom the reconcilers look after.
+//! State that agents tell over the control channel, and the agents that the reconcilers look after.
 
 use sqlx::Row as _;
 
@@ -6,10 +6,10 @@ use super::{Connection, Row, StoreError, Tx};
 use crate::id::{AgentUid, TenantId};
 use crate::labels::Labels;
 
-/// What an agent says it is.
+/// Description of an agent by itself.
 #[derive(Clone, Debug, Default)]
 pub struct Described {
-    /// What its host is called.
+    /// Name of its host.
     pub host: Option<String>,
     /// Its process, a UUID in text.
     pub boot_id: Option<String>,
@@ -22,19 +22,19 @@ pub struct Described {
 /// An agent, as the reconcilers need it.
 #[derive(Clone, Debug)]
 pub struct Member {
-    /// Whose.
+    /// Tenant.
     pub tenant_id: TenantId,
-    /// Which.
+    /// Name or id.
     pub uid: AgentUid,
-    /// How it is labelled.
+    /// Its labels.
     pub labels: Labels,
-    /// What its host is called; its uid where it has not said so.
+    /// Name of its host; its uid where it has not said so.
     pub host: String,
     /// The generation in force, as it said last.
     pub generation: i64,
     /// Digest of the plan in charge, as it said last.
     pub baseline_digest: Option<String>,
-    /// Why it cut the candidate out, if it has.
+    /// Reason for which it cut the candidate out, if it has.
     pub candidate_cut: Option<String>,
 }
 

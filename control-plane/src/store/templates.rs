@@ -11,7 +11,7 @@ use crate::id::{TenantId, UserId};
 pub struct Head {
     /// The newest version there ever was.
     pub latest_version: u32,
-    /// Whether it was taken out of use.
+    /// True if it was taken out of use.
     pub deleted: bool,
 }
 
@@ -26,13 +26,13 @@ pub struct TemplateVersion {
     pub text: String,
     /// SHA-256 of the text.
     pub digest: String,
-    /// Who wrote it.
+    /// Author.
     pub created_by: UserId,
-    /// When.
+    /// Time.
     pub created_at: UnixMillis,
 }
 
-/// What there is of a name.
+/// Versions of a name.
 ///
 /// # Errors
 /// The store's.

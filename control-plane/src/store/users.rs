@@ -11,13 +11,13 @@ use crate::id::{TenantId, UserId};
 /// A person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Who.
+    /// Identity.
     pub id: UserId,
-    /// Whose things they see.
+    /// Tenant whose things they see.
     pub tenant_id: TenantId,
     /// Their address, in lower case.
     pub email: String,
-    /// What they may do.
+    /// Their role.
     pub role: Role,
     /// Since when they are known.
     pub created_at: UnixMillis,
@@ -46,7 +46,7 @@ pub async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(),
     Ok(())
 }
 
-/// Whether there is anybody at all, in any tenant.
+/// Tells whether there is anybody at all, in any tenant.
 ///
 /// # Errors
 /// The store's.
@@ -54,7 +54,7 @@ pub async fn any(connection: &mut Connection) -> Result<bool, StoreError> {
     Ok(sqlx::query("SELECT 1 FROM users LIMIT 1").fetch_optional(connection).await?.is_some())
 }
 
-/// Who logs in with this address, and their password's hash. The one question that names no tenant: it finds it.
+/// User with this address, and their password's hash. The one question that names no tenant: it finds it.
 ///
 /// # Errors
 /// The store's.
@@ -120,7 +120,7 @@ pub async fn rehash(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(),
     Ok(())
 }
 
-/// Who holds the token `jti`, if they may still do anything and it was not revoked.
+/// Holder of the token `jti`, if they may still do anything and it was not revoked.
 ///
 /// # Errors
 /// The store's.

@@ -1,4 +1,4 @@
-//! What agents have found: a whole horizon a row, each once, by the report key.
+//! Findings of agents: a whole horizon a row, each once, by the report key.
 
 use sqlx::Row as _;
 
@@ -10,24 +10,24 @@ use crate::id::{AgentUid, TenantId};
 /// Horizons that are kept of an agent in a step; the older ones are forgotten, their count is not.
 pub const KEPT: u32 = 64;
 
-/// Whose report it is, and of what. Times are Unix nanoseconds by the agent's clock.
+/// Owner and subject of a report. Times are Unix nanoseconds by the agent's clock.
 #[derive(Clone, Debug)]
 pub struct Key<'a> {
-    /// Whose experiment.
+    /// Tenant of the experiment.
     pub tenant_id: TenantId,
-    /// Which.
+    /// Name or id.
     pub experiment_id: ExperimentId,
-    /// Whose report.
+    /// Agent of the report.
     pub agent: AgentUid,
-    /// Which process of it.
+    /// Process of the agent.
     pub boot_id: &'a str,
-    /// Which generation.
+    /// Generation.
     pub generation: i64,
     /// Start of the first window.
     pub window_start: i64,
 }
 
-/// What became of a report.
+/// Outcome of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filed {
     /// It is kept.
@@ -96,7 +96,7 @@ pub async fn insert(
     Ok(Filed::New)
 }
 
-/// Whether the same process of an agent has told of a part of this stretch already, under the same generation. Another
+/// Tells whether the same process of an agent has told of a part of this stretch already, under the same generation. Another
 /// process, or another generation, may share a window with it: each tells its own part. What is kept of one does not
 /// overlap, so the last that begins before this one ends is the only one that can.
 async fn overlaps(tx: &mut Tx, key: &Key<'_>, window_end: i64) -> Result<bool, StoreError> {
@@ -141,9 +141,9 @@ async fn forget(tx: &mut Tx, key: &Key<'_>, step: &str) -> Result<(), StoreError
 pub struct OfStep {
     /// The kept bodies, oldest first.
     pub bodies: Vec<Vec<u8>>,
-    /// How many horizons there were in all.
+    /// Number of all horizons.
     pub count: u32,
-    /// When the last one was received.
+    /// Time at which the last one was received.
     pub received_at: Option<UnixMillis>,
 }
 
@@ -181,12 +181,12 @@ pub async fn of_step(
     Ok(found)
 }
 
-/// What varied by chance in one horizon.
+/// Figures that varied by chance in one horizon.
 #[derive(Clone, Copy, Debug)]
 pub struct Varied {
     /// Start of the horizon, Unix nanoseconds.
     pub start: i64,
-    /// Whether it is of the mirror step.
+    /// True if it is of the mirror step.
     pub mirror: bool,
     /// Relative error of the time for a point.
     pub nanos_per_point: Option<f64>,
@@ -194,7 +194,7 @@ pub struct Varied {
     pub latency_p99: Option<f64>,
 }
 
-/// What varied by chance for an agent since mirror began, oldest first.
+/// Figures of an agent that varied by chance since mirror began, oldest first.
 ///
 /// # Errors
 /// The store's.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::server::{Server, send};
 
-/// What stands for each parameter of a path.
+/// Value that stands for each parameter of a path.
 pub fn filled(path: &str) -> String {
     let known = [
         ("{id}", "018f4f9e-0000-7000-8000-000000000000"),

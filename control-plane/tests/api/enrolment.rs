@@ -1,4 +1,4 @@
-//! How agents come in, stay in, and are kept out.
+//! Tests of how agents come in, stay in, and are kept out.
 
 use control_plane::enrol;
 use control_plane::store::agents::{self, Seen};

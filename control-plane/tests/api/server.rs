@@ -31,7 +31,7 @@ pub struct Server {
     running: JoinHandle<()>,
 }
 
-/// What came back.
+/// Status and body of the answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,

@@ -1,4 +1,4 @@
-//! What is another tenant's is not there: 404 on every route that names a thing, and nothing in any list.
+//! Tests that what is another tenant's is not there: 404 on every route that names a thing, and nothing in any list.
 
 use control_plane::rest::{self, Access, Route};
 use hyper::{Method, StatusCode};

@@ -11,11 +11,11 @@ use crate::Alpha;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected the logarithm of an e-value, found NaN at quantity {index}")]
 pub struct EbhError {
-    /// Which one, from 0.
+    /// Index, from 0.
     pub index: usize,
 }
 
-/// Whether each quantity is rejected, from the ln E of all that are looked at; m is their number, so a quantity
+/// Tells whether each quantity is rejected, from the ln E of all that are looked at; m is their number, so a quantity
 /// without evidence yet belongs in it with ln E = 0.
 pub fn e_bh(log_e: &[f64], alpha: Alpha) -> Result<Vec<bool>, EbhError> {
     if let Some(index) = log_e.iter().position(|log| log.is_nan()) {

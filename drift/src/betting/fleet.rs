@@ -28,7 +28,7 @@ struct Host {
     evidence: EProcess,
 }
 
-/// Why a fleet's evidence cannot be gathered.
+/// Reason for which a fleet's evidence cannot be gathered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FleetError {
     /// A weight, or a sum of weights, that no average has.
@@ -116,7 +116,7 @@ impl<K: Ord> Fleet<K> {
         log_sum_exp(&logs) - 2.0_f64.ln()
     }
 
-    /// Whether the fleet's evidence rejects: E ≥ 1/α.
+    /// Tells whether the fleet's evidence rejects: E ≥ 1/α.
     #[must_use]
     pub fn rejects(&self, alpha: Alpha) -> bool {
         self.log_e() >= alpha.log_threshold()
@@ -134,7 +134,7 @@ impl<K: Ord> Fleet<K> {
     }
 }
 
-/// What is stored: a list, so that hosts may be named by anything.
+/// Stored form: a list, so that hosts may be named by anything.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State<K> {

@@ -34,13 +34,13 @@ pub struct EProcess {
     wealth: [f64; BETS.len()],
 }
 
-/// Why evidence cannot be taken in.
+/// Reason for which evidence cannot be taken in.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum BettingError {
     /// The bound is none.
     #[error("expected a clip above 0 and finite, found {0}")]
     Clip(f64),
-    /// What was observed is no number.
+    /// An observation is no number.
     #[error("expected a finite block mean, found {0}")]
     NotFinite(f64),
     /// Evidence on different questions does not add up.
@@ -116,13 +116,13 @@ impl EProcess {
         log_sum_exp(&self.wealth) - (BETS.len() as f64).ln()
     }
 
-    /// Whether this evidence alone rejects: E ≥ 1/α.
+    /// Tells whether this evidence alone rejects: E ≥ 1/α.
     #[must_use]
     pub fn rejects(&self, alpha: Alpha) -> bool {
         self.log_e() >= alpha.log_threshold()
     }
 
-    /// How many blocks it rests on.
+    /// Number of blocks that it rests on.
     #[must_use]
     pub fn blocks(&self) -> u64 {
         self.blocks
@@ -163,7 +163,7 @@ fn log_sum_exp(logs: &[f64]) -> f64 {
     largest + logs.iter().map(|log| (log - largest).exp()).sum::<f64>().ln()
 }
 
-/// What is stored; becomes evidence only where some sequence of blocks could have led to it.
+/// Stored form; becomes evidence only where some sequence of blocks could have led to it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {

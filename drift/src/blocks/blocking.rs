@@ -1,4 +1,4 @@
-//! How long a block is, and how far a block's mean can be believed: from the mirror step's windows.
+//! Length of a block and scatter of its mean, from the mirror step's windows.
 //!
 //! The windows are taken for AR(1): each is φ times the one before plus something new. Then 2(1+φ)/(1−φ) windows
 //! are twice the memory of the sequence (Sokal's integrated autocorrelation time), and the variance of a mean of
@@ -22,7 +22,7 @@ const LEAST_WINDOWS: usize = 30;
 /// Standard deviations of a block mean at which it is clipped.
 const CLIP: f64 = 4.0;
 
-/// How a sequence is cut into blocks; fixed before the evidence.
+/// Rule by which a sequence is cut into blocks; fixed before the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Blocking {
     /// Autocorrelation of one window with the next, in [0, 0.99].

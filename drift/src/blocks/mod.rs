@@ -31,23 +31,23 @@ pub struct Blocks {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
-    /// Which one, from 0 at the start.
+    /// Index, from 0 at the start.
     pub index: u64,
     /// Mean difference, in its unit.
     pub mean: f64,
-    /// How many windows it is the mean of.
+    /// Number of windows that it is the mean of.
     pub windows: u64,
 }
 
-/// Why windows are no evidence.
+/// Reason for which windows are no evidence.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum BlockError {
     /// A difference that is no number.
     #[error("window {index}: expected a finite difference, found {value}")]
     NotFinite {
-        /// Which window.
+        /// Window.
         index: u64,
-        /// What it had.
+        /// Value that it had.
         value: f64,
     },
     /// Out of order, or the same again.
@@ -55,7 +55,7 @@ pub enum BlockError {
     NotLater {
         /// The last one taken in.
         last: u64,
-        /// What came.
+        /// Value that came.
         found: u64,
     },
     /// From an earlier step.
@@ -63,21 +63,21 @@ pub enum BlockError {
     BeforeStart {
         /// The first of the step.
         start: u64,
-        /// What came.
+        /// Value that came.
         found: u64,
     },
     /// Too little to estimate anything from.
     #[error("expected at least {expected} windows of the mirror step, found {found}")]
     TooFew {
-        /// How many are needed.
+        /// Number that is needed.
         expected: usize,
-        /// How many there were.
+        /// Number that there was.
         found: usize,
     },
     /// Nothing varied, so there is no scale; a difference is then for the exact comparison.
     #[error("expected differences that vary, found the same in all {windows} windows of the mirror step")]
     NoVariation {
-        /// How many there were.
+        /// Number that there was.
         windows: usize,
     },
     /// A parameter outside its range.
@@ -85,7 +85,7 @@ pub enum BlockError {
     Parameter {
         /// Its name and range.
         expected: &'static str,
-        /// What came.
+        /// Value that came.
         found: f64,
     },
 }
@@ -120,7 +120,7 @@ impl Blocks {
         Ok(over)
     }
 
-    /// How many blocks were left out because half or more of their windows were missing.
+    /// Number of blocks that were left out because half or more of their windows were missing.
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.left_out

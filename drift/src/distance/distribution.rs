@@ -50,7 +50,7 @@ impl Distribution {
         Ok(Self { points, total })
     }
 
-    /// How many values.
+    /// Number of values.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.total
@@ -77,7 +77,7 @@ pub fn kolmogorov_smirnov(baseline: &Distribution, candidate: &Distribution) -> 
     steps(baseline, candidate).map(|(_, gap)| gap).fold(0.0, f64::max)
 }
 
-/// How far values have to be moved on average to make one distribution of the other, ∫|F − G|, in their unit
+/// Distance by which values have to be moved on average to make one distribution of the other, ∫|F − G|, in their unit
 /// (Vallender: Calculation of the Wasserstein distance between probability distributions on the line, Theory of
 /// Probability & Its Applications 18:4, 1974). Infinite only where the answer is beyond f64.
 #[must_use]

@@ -12,7 +12,7 @@ pub use deciles::Deciles;
 pub use distribution::{Distribution, kolmogorov_smirnov, wasserstein};
 pub use jensen_shannon::jensen_shannon;
 
-/// Why there is no distance.
+/// Reason for which there is no distance.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum DistanceError {
     /// Nothing to compare.
@@ -21,11 +21,11 @@ pub enum DistanceError {
     /// A value that is no number, or a mass that is none.
     #[error("value {index}: expected {expected}, found {found}")]
     NotANumber {
-        /// Which one, from 0.
+        /// Index, from 0.
         index: usize,
-        /// What would have been right.
+        /// Expected value.
         expected: &'static str,
-        /// What came.
+        /// Value that came.
         found: f64,
     },
     /// More values than f64 counts one by one.

@@ -15,14 +15,14 @@ const ALPHA: f64 = 0.02;
 /// For either sign.
 const MAX_BINS: u32 = 512;
 const SMALLEST: f64 = 1e-9;
-/// What the encoding, in f64, counts one by one.
+/// Largest count that the encoding, in f64, counts one by one.
 const MAX_COUNT: u64 = (1 << 53) - 1;
 
 /// See the module.
 #[derive(Clone)]
 pub struct Values(DDSketch);
 
-/// Why a value or a sketch cannot be taken in.
+/// Reason for which a value or a sketch cannot be taken in.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ValuesError {
     /// A value that is no number.
@@ -45,9 +45,9 @@ pub enum ValuesError {
     /// Bytes that are no sketch of ours.
     #[error("no valid sketch: {reason} (before byte {at})")]
     Invalid {
-        /// Where reading stopped.
+        /// Offset at which reading stopped.
         at: usize,
-        /// What was expected.
+        /// Expected content.
         reason: &'static str,
     },
 }
@@ -86,7 +86,7 @@ impl Values {
         Ok(())
     }
 
-    /// How many values.
+    /// Number of values.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.0.count() as u64

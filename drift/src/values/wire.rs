@@ -12,7 +12,7 @@ use super::{ALPHA, MAX_BINS, MAX_COUNT, SMALLEST, ValuesError, config};
 
 const GAMMA: f64 = (1.0 + ALPHA) / (1.0 - ALPHA);
 
-/// What a sketch consists of.
+/// Parts of a sketch.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Parts {
     extremes: Option<(f64, f64)>,

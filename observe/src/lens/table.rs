@@ -1,4 +1,4 @@
-//! What every series came to, and what the groups of a lens do.
+//! Table of every series' value and of the groups of a lens.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use hashbrown::{HashMap, HashSet};
 use super::{Lens, LensFunction, Reduced, Under};
 use crate::rows::Rows;
 
-/// What every series under lenses came to, by variant.
+/// Values of every series under lenses, by variant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LensTable {
     pub variants: [Rows<Under, Reduced>; 2],
-    /// Whether there were more series than it holds.
+    /// True if there were more series than it holds.
     pub truncated: bool,
     /// The lenses that had more groups than they keep apart.
     pub beyond: BTreeSet<u16>,
@@ -31,7 +31,7 @@ impl LensTable {
         self.truncated = truncated;
     }
 
-    /// What the groups of each lens come to, baseline and candidate. Added up in the order of identities, so that equal
+    /// Values of the groups of each lens, baseline and candidate. Added up in the order of identities, so that equal
     /// series give equal figures to the last bit.
     pub fn totals<'a>(&'a self, lenses: &[Lens]) -> Vec<Totals> {
         let mut gathered: Vec<Gathered<'_>> = lenses.iter().map(Gathered::of).collect();
@@ -114,7 +114,7 @@ impl Members {
         self.max = Some(self.max.map_or(value, |max| max.max(value)));
     }
 
-    /// What they come to, over so many seconds.
+    /// Their values, over so many seconds.
     pub fn come_to(&self, function: LensFunction, seconds: f64) -> f64 {
         match function {
             LensFunction::Sum => self.sum,

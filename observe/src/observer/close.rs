@@ -8,7 +8,7 @@ use crate::summary::Summary;
 
 /// Backends bill the series of the trailing twenty minutes.
 const ACTIVE_NANOS: u64 = 20 * 60 * 1_000_000_000;
-/// When the tables have this many rows, those not seen for [`ACTIVE_NANOS`] are forgotten.
+/// Number of rows from which those not seen for [`ACTIVE_NANOS`] are forgotten.
 const SWEEP_AT: usize = drift::BOUND / 2;
 
 impl Observer {

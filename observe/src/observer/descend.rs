@@ -1,4 +1,4 @@
-//! What became of each point: fates, collisions, lenses and critical coverage of one output.
+//! Descent of each point: fates, collisions, lenses and critical coverage of one output.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ struct Descendant<'a> {
 }
 
 impl Observer {
-    /// What a variant made of the batch that [`Observer::input`] was last given; identities computed. `bytes`
+    /// Takes in a variant's output of the batch that [`Observer::input`] was last given; identities computed. `bytes`
     /// is what the whole output takes on the wire.
     pub fn output(&mut self, variant: Variant, input: &Batch, output: &Batch, bytes: u64) {
         let at = variant.index();
@@ -52,8 +52,8 @@ impl Observer {
         self.open.outputs[at].add(points, bytes);
     }
 
-    /// What nearly every point is: the first descendant of one input point, of the series that the input series became last
-    /// time, written by nobody else. False where it is anything more, and then nothing was noted.
+    /// Notes a point as nearly every one is: the first descendant of one input point, of the series that the input series
+    /// became last time, written by nobody else. Returns false where it is anything more, and then nothing was noted.
     #[inline]
     fn descends_as_before(&mut self, at: usize, output: &Batch, point: &PointRow) -> bool {
         let Inputs::One(of) = output.inputs(point) else { return false };

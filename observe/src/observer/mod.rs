@@ -30,11 +30,11 @@ use crate::{Settings, Variant};
 #[derive(Debug)]
 pub struct Observer {
     settings: Arc<Settings>,
-    /// When watching began, Unix nanoseconds.
+    /// Begin of watching, Unix nanoseconds.
     since: u64,
     /// The open window's number: its start divided by its length.
     epoch: u32,
-    /// When the open summary began: where its window does, or its generation.
+    /// Begin of the open summary: that of its window, or of its generation.
     opened: u64,
     series: SeriesTable,
     outputs: [OutputTable; 2],
@@ -46,7 +46,7 @@ pub struct Observer {
     open: Summary,
     /// Row of each point of the batch at hand.
     places: Vec<u32>,
-    /// How many descendants each has in the output at hand.
+    /// Number of descendants of each in the output at hand.
     descendants: Vec<u8>,
 }
 
@@ -211,14 +211,14 @@ impl Observer {
         Some((place, bit))
     }
 
-    /// Whether the open window is over at `now`: then [`Self::roll`] closes it, and what belongs to it must have been
+    /// Tells whether the open window is over at `now`: then [`Self::roll`] closes it, and what belongs to it must have been
     /// told before.
     #[must_use]
     pub fn is_over(&self, now: u64) -> bool {
         self.epoch_at(now) > self.epoch
     }
 
-    /// What the rules of a variant's pipeline did since the last time, in the open window.
+    /// Takes in the counts of a variant's rules since the last time, into the open window.
     pub fn account(&mut self, variant: Variant, account: Vec<RuleAccount>) {
         self.open.rules[variant.index()].add(account);
     }
@@ -252,7 +252,7 @@ impl Observer {
         self.open.missing.add(name);
     }
 
-    /// What destinations did with the variant's points since the last time.
+    /// Takes in the settlements of the variant's points since the last time.
     pub fn settled(&mut self, variant: Variant, delivery: &Delivery) {
         self.open.delivery[variant.index()].merge(delivery);
     }

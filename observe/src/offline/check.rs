@@ -1,4 +1,4 @@
-//! Whether a report shows what a policy asks for: each thing with what was seen, what was asked, and a sentence.
+//! True if a report shows what a policy asks for: each thing with what was seen, what was asked, and a sentence.
 
 use serde::Serialize;
 
@@ -10,11 +10,11 @@ use crate::Coverage;
 pub struct Check {
     /// The key of the policy; for a guardrail with its lens.
     pub rule: String,
-    /// Whether it holds.
+    /// True if it holds.
     pub passed: bool,
-    /// What was seen; none where there was nothing to see.
+    /// Figure that was seen; none where there was nothing to see.
     pub observed: Option<f64>,
-    /// What was asked for.
+    /// Limit that was asked for.
     pub limit: f64,
     /// In a sentence.
     pub sentence: String,

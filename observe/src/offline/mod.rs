@@ -24,7 +24,7 @@ use crate::lens::Groups;
 use crate::{Settings, Variant};
 use side::Side;
 
-/// How many values of the baseline are kept to be compared one by one.
+/// Number of values of the baseline that are kept to be compared one by one.
 pub const MAX_VALUES: usize = 8 << 20;
 
 /// Gathers both captures, batch by batch, in any order of the two.

@@ -1,4 +1,4 @@
-//! What a candidate must show in a comparison of captures: the policy file, read as strictly as a config.
+//! Policy of a comparison of captures: a file, read as strictly as a config.
 
 use pipelines::yaml::{Fields, Kind, Lookup, Node, Problem, Problems, keep, nearest, read};
 
@@ -26,7 +26,7 @@ pub struct OfflinePolicy {
     pub max_values_changed: Option<u64>,
     /// The most that any lens's total may be off, as a share of it.
     pub max_lens_error: Option<f64>,
-    /// What single lenses must show.
+    /// Limits of single lenses.
     pub guardrails: Vec<Guardrail>,
     /// The margin that equivalence is stated against: a relative error.
     pub margin: f64,
@@ -36,7 +36,7 @@ pub struct OfflinePolicy {
     pub critical: Vec<Critical>,
 }
 
-/// What one lens must show.
+/// Limits of one lens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guardrail {
     /// Its name.
@@ -45,7 +45,7 @@ pub struct Guardrail {
     pub max_error: Option<f64>,
     /// The most that any of its groups may be off, as a share of it.
     pub max_group_error: Option<f64>,
-    /// Whether its groups must be proved to be within the margin on average.
+    /// True if its groups must be proved to be within the margin on average.
     pub equivalent: bool,
 }
 
@@ -121,7 +121,7 @@ impl OfflinePolicy {
         policy
     }
 
-    /// What is to be measured for it.
+    /// Settings of the measurement that it needs.
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings { lenses: self.lenses.clone(), critical: self.critical.clone(), ..Settings::default() }

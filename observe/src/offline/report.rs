@@ -1,4 +1,4 @@
-//! What two captures say: the exact comparison (L0) and the equivalence of lenses (L1).
+//! Report of two captures: the exact comparison (L0) and the equivalence of lenses (L1).
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use crate::{Comparison, NamedCount, Summary, Variant};
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OfflineReport {
-    /// How series were matched, in words: there is no provenance.
+    /// Way in which series were matched, in words: there is no provenance.
     pub matched_by: String,
-    /// What an agent's comparison has, as far as captures tell; the baseline stands for the input.
+    /// Comparison like an agent's, as far as captures tell; the baseline stands for the input.
     pub comparison: Comparison,
     /// Series of the candidate that the baseline has not, by identity nor by name.
     pub only_in_candidate: Count,
@@ -34,12 +34,12 @@ pub struct OfflineReport {
     pub equivalence: Vec<LensEquivalence>,
 }
 
-/// Whether the groups of a lens are alike enough on average.
+/// True if the groups of a lens are alike enough on average.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LensEquivalence {
     /// The lens.
     pub lens: String,
-    /// What its groups' relative errors, candidate against baseline, say.
+    /// Conclusion from its groups' relative errors, candidate against baseline.
     #[serde(flatten)]
     pub equivalence: Equivalence,
     /// Groups that only the candidate has, or that the baseline sums to 0: they have no relative error.
@@ -49,7 +49,7 @@ pub struct LensEquivalence {
 }
 
 impl Offline {
-    /// What both captures say, against a margin for the mean relative error of a lens's groups.
+    /// Compares both captures, with a margin for the mean relative error of a lens's groups.
     ///
     /// # Errors
     /// A margin that admits nothing, and groups whose sums are beyond the range of numbers.
@@ -162,7 +162,7 @@ impl Offline {
 }
 
 impl LensEquivalence {
-    /// Whether the groups are proved to be within the margin, and none has come up that has no error to state. A single
+    /// Tells whether the groups are proved to be within the margin, and none has come up that has no error to state. A single
     /// group is: a mean of one has no interval, but it is all there is.
     #[must_use]
     pub fn is_within(&self) -> bool {

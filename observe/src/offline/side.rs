@@ -50,7 +50,7 @@ pub(super) struct Seen {
     pub values: Vec<(u64, f64)>,
     /// Start times of its writers: the first and the last.
     starts: [u64; 2],
-    /// When it was last seen.
+    /// Time at which it was last seen.
     time: u64,
     pub collision: Option<Arc<Collision>>,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::side::{Seen, Side};
 use crate::SeriesSample;
 
-/// How many changed values are shown.
+/// Number of changed values that are shown.
 const SAMPLES: usize = 10;
 
 /// Points of both captures, compared one by one.
@@ -26,9 +26,9 @@ pub struct ValueDiff {
 /// A value that is another one in the candidate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangedValue {
-    /// Which series.
+    /// Series.
     pub series: SeriesSample,
-    /// When, Unix nanoseconds.
+    /// Time, Unix nanoseconds.
     pub time: u64,
     /// The baseline's, in the metric's unit.
     pub baseline: f64,

@@ -4,7 +4,7 @@ use crate::Batch;
 use crate::batch::PointRow;
 use crate::batch::data::{Buckets, Exponential, Histogram};
 
-/// What histograms of equal bounds become, and their earliest start.
+/// Merges histograms of equal bounds; returns the result and their earliest start.
 pub(super) fn histogram(batch: &Batch, group: &[PointRow]) -> (Histogram, u64) {
     let mut merged = Histogram::read(batch.bytes(group[0].raw));
     let mut start = group[0].start;
@@ -39,7 +39,7 @@ fn add(to: &mut Vec<u64>, from: &[u64]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = to.wrapping_add(*from));
 }
 
-/// What exponential histograms of one scale become, and their earliest start.
+/// Merges exponential histograms of one scale; returns the result and their earliest start.
 pub(super) fn exponential(batch: &Batch, group: &[PointRow]) -> (Exponential, u64) {
     let mut merged = Exponential::read(batch.bytes(group[0].raw));
     let mut start = group[0].start;
@@ -61,7 +61,7 @@ pub(super) fn exponential(batch: &Batch, group: &[PointRow]) -> (Exponential, u6
     (merged, start)
 }
 
-/// How far apart two offsets may be for the buckets between them to be filled with zeros.
+/// Distance of two offsets up to which the buckets between them are filled with zeros.
 const MAX_APART: usize = 1 << 20;
 
 /// Adds buckets as the Collector does. Lower ones are put in front without those that are empty, which moves the

@@ -16,7 +16,7 @@ use crate::batch::data::{Exponential, Histogram};
 use crate::batch::{MetricKind, Path, PointRow, Value};
 use crate::ottl::{Val, json_text};
 
-/// How numbers become one.
+/// Function that makes one number of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Aggregation {
     Sum,

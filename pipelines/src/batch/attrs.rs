@@ -10,7 +10,7 @@ use super::span::{Rows, Span};
 use super::{Batch, MAX_BYTES};
 
 impl Batch {
-    /// Where attribute `key` stands among some row's attributes.
+    /// Finds the position of attribute `key` among some row's attributes.
     pub(crate) fn find_attribute(&self, rows: Rows, key: &[u8]) -> Option<usize> {
         rows.range().find(|index| self.bytes(self.attrs[*index].key) == key)
     }
@@ -94,7 +94,7 @@ impl Batch {
         Rows { start, end: self.attrs.len() as u32 }
     }
 
-    /// Where in this batch's buffers these bytes lie, if they do: what was read from them is not copied.
+    /// Returns where in this batch's buffers these bytes lie, if they do: a value read from them is not copied.
     pub(crate) fn span_of(&self, bytes: &[u8]) -> Option<Span> {
         let offset_in = |buf: &[u8]| {
             let offset = (bytes.as_ptr() as usize).checked_sub(buf.as_ptr() as usize)?;
@@ -123,7 +123,7 @@ impl Pending {
         self.span(start)
     }
 
-    /// What was written since `start`.
+    /// Span of the bytes written since `start`.
     pub(crate) fn span(&self, start: usize) -> Span {
         Span::scratch(self.base + start, self.bytes.len() - start)
     }
@@ -133,7 +133,7 @@ impl Pending {
         Span::scratch(self.base + start, len)
     }
 
-    /// How much was written.
+    /// Number of bytes written.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }

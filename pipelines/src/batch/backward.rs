@@ -60,7 +60,7 @@ impl Backward {
         (self.buf, self.start) = (buf, start);
     }
 
-    /// What was written.
+    /// Returns the written bytes.
     pub fn written_bytes(&self) -> &[u8] {
         &self.buf[self.start..]
     }

@@ -7,7 +7,7 @@ use super::rows::{Inputs, Origin, PointRow, Touched};
 use super::span::{Rows, Span};
 use super::{Batch, GROUP};
 
-/// Where a point stands: indexes into the four arenas.
+/// Position of a point: indexes into the four arenas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Path {
     pub resource: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Path {
     pub point: usize,
 }
 
-/// Whose attributes are meant.
+/// Owner of the attributes that are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// `Path::resource`'s.

@@ -16,7 +16,7 @@ use super::rows::{
 use super::span::Span;
 use super::wire::Reader;
 
-/// Which part of a batch to write.
+/// Part of a batch that is to be written.
 #[derive(Clone, Copy, Debug)]
 pub enum Keep<'a> {
     /// Everything.
@@ -99,7 +99,7 @@ impl Batch {
         room
     }
 
-    /// How many bytes [`Batch::encode`] of everything would take, without writing them.
+    /// Returns the number of bytes [`Batch::encode`] of everything would take, without writing them.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         if !self.changed {
@@ -155,12 +155,12 @@ impl Batch {
     }
 }
 
-/// Whether a received encoding, if it is the one that is meant, held nothing to splice.
+/// Returns whether a received encoding, if it is the one that is meant, held nothing to splice.
 fn is_plain(touched: Touched, raw: Span) -> bool {
     touched.plain() && !raw.is_scratch()
 }
 
-/// Where an attribute begins with tag and length, if it stands in its buffer as this field.
+/// Returns the place where an attribute begins with tag and length, if it stands in its buffer as this field.
 #[inline]
 fn framed(whole: &[u8], raw: Span, number: u32) -> Option<usize> {
     let from = raw.start().checked_sub(2)?;
@@ -346,7 +346,7 @@ impl<'a, O: Output> Writer<'a, O> {
         }
     }
 
-    /// What a span points to, as it stands.
+    /// Writes the bytes that a span points to, as they stand.
     fn span(&mut self, span: Span) {
         if !span.is_empty() {
             self.out.splice(self.batch.whole(span), span.start(), span.end());

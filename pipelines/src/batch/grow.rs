@@ -6,7 +6,7 @@ use super::edit::Path;
 use super::rows::{MetricKind, MetricRow, Number, Origin, PointRow, ResourceRow, ScopeRow, Touched};
 use super::span::{Rows, Span};
 
-/// How many metrics and points stages may add to a batch: a statement that copies what it just copied never
+/// Number of metrics and points stages may add to a batch: a statement that copies what it just copied never
 /// ends by itself.
 const MAX_ADDED: usize = 1 << 20;
 
@@ -67,7 +67,7 @@ impl Batch {
         self.metrics.len() - 1
     }
 
-    /// Whether another `points` may be added.
+    /// Returns whether another `points` may be added.
     pub(crate) fn has_room(&self, points: usize) -> bool {
         self.points.len() + points + self.metrics.len() < MAX_ADDED + 2 * self.source.len()
     }

@@ -57,9 +57,9 @@ pub(super) fn identify(batch: &mut Batch) {
     (batch.sets, batch.buffer) = (walk.sets, walk.buffer);
 }
 
-/// What is known on the way through a batch.
+/// State of the way through a batch.
 struct Walk {
-    /// Whether every row stands as it was read, so that what was said of twins then holds.
+    /// True if every row stands as it was read, so that what was said of twins then holds.
     as_read: bool,
     /// The scope visited before.
     before: Option<usize>,
@@ -133,7 +133,7 @@ fn tail(row: &MetricRow) -> [u8; 3] {
     [row.kind as u8, row.temporality, u8::from(row.monotonic)]
 }
 
-/// What tells a resource from others: its digest, computed if it is not known.
+/// Returns the digest that tells a resource from others, computed if it is not known.
 pub(crate) fn resource_digest(batch: &Batch, row: &super::ResourceRow) -> u128 {
     if row.digest != 0 {
         return row.digest;
@@ -157,7 +157,7 @@ impl Batch {
         })
     }
 
-    /// What a point's identity would be if its scope had no attributes.
+    /// Returns the identity a point would have if its scope had no attributes.
     pub(crate) fn identity_without_scope_attributes(&self, at: super::edit::Path) -> u128 {
         let mut buffer = Vec::new();
         let scope = ScopeRow { attrs: Rows::default(), ..self.scopes[at.scope] };

@@ -8,16 +8,16 @@ use super::parse::{Parser, plain_head};
 use super::rows::{MetricRow, Origin, PointRow};
 use super::span::{Rows, Span};
 
-/// How many bytes are compared at once.
+/// Number of bytes that are compared at once.
 const CHUNK: usize = 256;
 
-/// What is known of the scope that was read last.
+/// Layout of the scope that was read last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layout {
     last: Option<Last>,
     /// For each of its bytes, ones where a scope that is read like it must have the same.
     mask: Vec<u8>,
-    /// Whether the mask was made already.
+    /// True if the mask was made already.
     masked: bool,
 }
 
@@ -36,7 +36,7 @@ impl Layout {
 }
 
 impl Parser<'_> {
-    /// Where a scope's rows will begin: its points and attributes.
+    /// Returns the place where a scope's rows will begin: its points and attributes.
     pub(super) fn rows_begin(&self) -> (u32, u32) {
         (self.batch.points.len() as u32, self.batch.attrs.len() as u32)
     }
@@ -52,7 +52,7 @@ impl Parser<'_> {
         self.layout.masked = false;
     }
 
-    /// How many points a scope has, if it is laid out like the one that was read last.
+    /// Returns the number of points of a scope, if it is laid out like the one that was read last.
     pub(super) fn points_like(&mut self, raw: Span) -> Option<u64> {
         self.laid_out_like(raw).map(|last| last.points.len() as u64)
     }
@@ -136,7 +136,7 @@ impl Parser<'_> {
     }
 }
 
-/// How much further on a row's bytes, points and attributes are.
+/// Distance from a row to its repetition: bytes, points and attributes.
 struct Down {
     by: u32,
     points: u32,
@@ -163,7 +163,7 @@ impl PointRow {
     }
 }
 
-/// Whether two texts as long as the mask are the same where it has ones.
+/// Returns whether two texts as long as the mask are the same where it has ones.
 fn same_under(mask: &[u8], one: &[u8], other: &[u8]) -> bool {
     let ((masks, mask), (ones, one), (others, other)) =
         (mask.as_chunks::<CHUNK>(), one.as_chunks::<CHUNK>(), other.as_chunks::<CHUNK>());

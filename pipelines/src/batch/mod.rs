@@ -54,7 +54,7 @@ use bytes::Bytes;
 
 /// Largest request in bytes; spans are 31 bits wide.
 pub const MAX_BYTES: usize = (1 << 31) - 1;
-/// How deep lists and maps may nest inside an attribute's value.
+/// Limit of the depth of lists and maps inside an attribute's value.
 pub const MAX_DEPTH: u32 = 32;
 
 /// See the module.
@@ -69,7 +69,7 @@ pub struct Batch {
     attrs: Vec<AttrRow>,
     group_members: Vec<u32>,
     groups: Vec<Rows>,
-    /// Whether anything differs from `source`.
+    /// True if anything differs from `source`.
     changed: bool,
     buffer: Vec<u8>,
     sets: Vec<u128>,
@@ -160,7 +160,7 @@ impl Batch {
         &self.source
     }
 
-    /// Whether anything differs from the received bytes.
+    /// Returns whether anything differs from the received bytes.
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.changed
@@ -226,7 +226,7 @@ impl Batch {
         Inputs::Many(&self.group_members[self.groups[(origin & !GROUP) as usize].range()])
     }
 
-    /// How many points the batch holds: those that a metric of it owns.
+    /// Returns the number of points the batch holds: those that a metric of it owns.
     #[must_use]
     pub fn point_count(&self) -> usize {
         let scopes = self.resources.iter().flat_map(|resource| self.scopes(resource));

@@ -20,7 +20,7 @@ pub(super) fn parse(batch: &mut Batch) -> Result<(), Malformed> {
     parse_into(batch, rows_of(batch), request)
 }
 
-/// How many rows a received request may have.
+/// Returns the number of rows a received request may have.
 pub(super) fn rows_of(batch: &Batch) -> usize {
     1024 + batch.source.len() / MIN_BYTES_PER_ROW
 }
@@ -47,7 +47,7 @@ pub(super) fn parse_into(
     parsed
 }
 
-/// How something was received.
+/// Form in which something was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
     /// With something else than a row has.
@@ -317,7 +317,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// What follows a point's value, and how it was received: it may be the same as in the twin.
+    /// Reads what follows a point's value, and how it was received: it may be the same as in the twin.
     #[inline]
     fn tail(
         &mut self,

@@ -23,7 +23,7 @@ pub(crate) fn entries(map: &[u8], number: u32) -> impl Iterator<Item = (&[u8], V
     })
 }
 
-/// What stands in field `number`, which is a message or text, each time that it occurs.
+/// Iterates over field `number`, which is a message or text, each time that it occurs.
 fn messages(buf: &[u8], number: u32) -> impl Iterator<Item = Span> {
     let mut fields = Reader::new(buf, Span::received(0, buf.len()));
     std::iter::from_fn(move || {
@@ -83,7 +83,7 @@ impl Batch {
         number(self.bytes(row.raw), field)
     }
 
-    /// How often a message stands in a field of a point.
+    /// Returns the number of times a message stands in a field of a point.
     pub(crate) fn point_parts(&self, row: &PointRow, field: u32) -> usize {
         messages(self.bytes(row.raw), field).count()
     }

@@ -18,7 +18,7 @@ impl AttributeList {
         self.rows.iter().find(|row| batch.bytes(row.key) == key).map(|row| row.value)
     }
 
-    /// Where attribute `key` stands.
+    /// Finds the position of attribute `key`.
     pub(crate) fn find(&self, batch: &Batch, key: &[u8]) -> Option<usize> {
         self.rows.iter().position(|row| batch.bytes(row.key) == key)
     }

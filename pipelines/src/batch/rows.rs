@@ -8,7 +8,7 @@ use super::span::{Rows, Span};
 /// The home of rows that were gathered from several input resources.
 pub const MIXED: u32 = u32::MAX;
 
-/// What of a row no longer equals its received encoding.
+/// Flags of the parts of a row that no longer equal its received encoding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Touched(u8);
 
@@ -44,7 +44,7 @@ impl Touched {
         Self(if plain { Self::PLAIN } else { 0 })
     }
 
-    /// Whether what was received held nothing else; it says so of that encoding alone.
+    /// Returns whether what was received held nothing else; it says so of that encoding alone.
     pub fn plain(self) -> bool {
         self.0 & Self::PLAIN != 0
     }
@@ -63,7 +63,7 @@ impl Touched {
         self.0 & Self::REGULAR != 0
     }
 
-    /// Whether it was received like its twin; it says nothing of what edits have made of either.
+    /// Returns whether it was received like its twin; it says nothing of what edits have made of either.
     pub fn is_twin(self) -> bool {
         self.0 & Self::TWIN != 0
     }
@@ -105,7 +105,7 @@ pub struct ScopeRow {
     pub metrics: Rows,
 }
 
-/// Which of OTLP's data a metric holds.
+/// Kind of OTLP data that a metric holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum MetricKind {
@@ -180,11 +180,11 @@ pub struct MetricRow {
     pub description: Span,
     /// Unit, in UCUM.
     pub unit: Span,
-    /// Which data it holds.
+    /// Kind of data it holds.
     pub kind: MetricKind,
     /// OTLP's `AggregationTemporality`: 0 unspecified, 1 delta, 2 cumulative.
     pub temporality: u8,
-    /// Whether a sum only rises.
+    /// True if a sum only rises.
     pub monotonic: bool,
     /// Its data points.
     pub points: Rows,
@@ -259,7 +259,7 @@ pub struct PointRow {
 #[derive(Clone, Copy, Debug)]
 pub struct AttrRow {
     pub(crate) raw: Span,
-    /// Whether `raw` is the canonical encoding, which the identity hashes as it stands.
+    /// True if `raw` is the canonical encoding, which the identity hashes as it stands.
     pub(crate) canonical: bool,
     /// Key.
     pub key: Span,

@@ -14,10 +14,10 @@ use super::wire::{Malformed, Reader};
 
 /// Decides what is dropped.
 pub(crate) trait Sieve {
-    /// Whether what it decides of a resource holds for every other that is the same but for its scopes.
+    /// Returns whether what it decides of a resource holds for every other that is the same but for its scopes.
     fn remembers(&self) -> bool;
 
-    /// What was decided of a resource with this key: the rule that drops it, if one does.
+    /// Returns what was decided of a resource with this key: the rule that drops it, if one does.
     fn known(&mut self, key: u128) -> Option<Option<usize>>;
 
     /// The rule that drops a resource, if one does. Its attributes are indexed, and nothing below it.
@@ -90,7 +90,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// How many points a resource has.
+    /// Returns the number of points a resource has.
     fn skim(&mut self, resource: Span) -> Result<u64, Malformed> {
         let mut points = 0;
         each(self.buf, resource, 2, |scope| {

@@ -69,7 +69,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// How many rows.
+    /// Returns the number of rows.
     #[must_use]
     pub fn len(self) -> usize {
         (self.end - self.start) as usize

@@ -50,7 +50,7 @@ impl Parser<'_> {
         Some(points)
     }
 
-    /// How far after what follows a point's value in its twin the same follows here, if it does. Encoders leave a start
+    /// Distance from what follows a point's value in its twin to the same here, if it follows. Encoders leave a start
     /// of zero out; the first tag tells.
     #[inline]
     pub(super) fn tail_like(&self, raw: Span, tail: Span, twin: &PointRow) -> Option<u32> {

@@ -12,7 +12,7 @@ use super::span::Span;
 pub struct Malformed {
     /// Offset from the start of the request, in bytes.
     pub offset: usize,
-    /// What is wrong there, and what was expected.
+    /// Mistake there, and what was expected.
     pub what: &'static str,
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum Wire {
 pub(crate) struct Field {
     pub number: u32,
     pub value: Wire,
-    /// Where the field's tag begins.
+    /// Position at which the field's tag begins.
     pub at: usize,
 }
 
@@ -72,12 +72,12 @@ impl<'a> Reader<'a> {
         Self { buf: &buf[..span.end()], pos: span.start() }
     }
 
-    /// Where the next field begins.
+    /// Returns the position at which the next field begins.
     pub fn position(&self) -> usize {
         self.pos
     }
 
-    /// What has not been read yet.
+    /// Returns the bytes that have not been read yet.
     #[inline(always)]
     pub fn rest(&self) -> &'a [u8] {
         self.buf.get(self.pos..).unwrap_or_default()

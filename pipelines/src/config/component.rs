@@ -22,7 +22,7 @@ pub enum Section {
 }
 
 impl Section {
-    /// What one of its components is called.
+    /// Returns the word for one of its components.
     pub fn singular(self) -> &'static str {
         match self {
             Self::Receivers => "receiver",
@@ -96,7 +96,7 @@ impl Serialize for ComponentId {
 pub struct Component {
     /// Its id.
     pub id: ComponentId,
-    /// Where the id stands.
+    /// Location of the id.
     pub location: Location,
     /// Its config; null where nothing stands.
     pub config: Node,
@@ -105,9 +105,9 @@ pub struct Component {
 /// A component named by a pipeline or by `service.extensions`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
-    /// Whose id it is.
+    /// Id of the component that is referred to.
     pub id: ComponentId,
-    /// Where the reference stands.
+    /// Location of the reference.
     pub location: Location,
 }
 

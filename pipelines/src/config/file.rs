@@ -136,7 +136,7 @@ impl CollectorFile {
         self.pipelines.iter().find(|pipeline| pipeline.id == id)
     }
 
-    /// What `service.extensions` switches on.
+    /// Returns the references of `service.extensions`.
     pub fn extensions(&self) -> &[Reference] {
         &self.extensions
     }

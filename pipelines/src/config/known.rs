@@ -4,7 +4,7 @@ use crate::yaml::{Location, Problem, nearest};
 
 use super::Section;
 
-/// What to say about a type that the caller does not support: a Collector component that is not run here,
+/// Describes a type that the caller does not support: a Collector component that is not run here,
 /// or an unknown name with the nearest of those that are supported or known.
 pub fn unknown_component<'a>(
     at: Location,
@@ -24,7 +24,7 @@ pub fn unknown_component<'a>(
     problem.suggest(near.as_deref())
 }
 
-/// Whether a stock Collector has a processor of this type.
+/// Returns whether a stock Collector has a processor of this type.
 pub(super) fn is_collectors(kind: &str) -> bool {
     PROCESSORS.contains(&kind)
 }

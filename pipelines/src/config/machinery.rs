@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use crate::yaml::{Node, Problem, keep};
 
-/// What `batch` says about the size of outgoing requests.
+/// Settings of `batch`: the size of outgoing requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchSettings {
-    /// How long a request waits for company; 200 ms by default.
+    /// Time a request waits for company; 200 ms by default.
     pub timeout: Duration,
-    /// How many points make a request without waiting; 8192 by default, 0 for no batching by size.
+    /// Number of points that make a request without waiting; 8192 by default, 0 for no batching by size.
     pub send_batch_size: u64,
-    /// How many points a request may have; 0 for any number.
+    /// Limit of the points of a request; 0 for any number.
     pub send_batch_max_size: u64,
     /// Request metadata by which batches are kept apart.
     pub metadata_keys: Vec<String>,
-    /// How many combinations of metadata there may be; 1000 by default.
+    /// Limit of the combinations of metadata; 1000 by default.
     pub metadata_cardinality_limit: u64,
 }
 
@@ -46,10 +46,10 @@ impl BatchSettings {
     }
 }
 
-/// What `memory_limiter` says about the process's memory. Either mebibytes or percentages are set.
+/// Settings of `memory_limiter`: the process's memory. Either mebibytes or percentages are set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryLimiter {
-    /// How often memory is measured.
+    /// Interval at which memory is measured.
     pub check_interval: Duration,
     /// The hard limit in MiB; 0 if percentages decide.
     pub limit_mib: u64,

@@ -22,7 +22,7 @@ pub enum Scope {
 pub struct Stage {
     /// The component's id.
     pub id: ComponentId,
-    /// What it does.
+    /// Processor that does its work.
     pub processor: Processor,
     /// Digest of its type and config: with the id, what state of it is kept by at a swap.
     pub digest: Digest,
@@ -43,12 +43,12 @@ impl Plan {
         &self.stages
     }
 
-    /// What `batch` asks of the agent.
+    /// Returns the settings of `batch`, which the agent applies.
     pub fn batch(&self) -> Option<&BatchSettings> {
         self.batch.as_ref()
     }
 
-    /// What `memory_limiter` asks of the agent.
+    /// Returns the settings of `memory_limiter`, which the agent applies.
     pub fn memory_limiter(&self) -> Option<&MemoryLimiter> {
         self.memory_limiter.as_ref()
     }
@@ -69,7 +69,7 @@ impl Plan {
         self.stages.iter().map(|stage| stage.processor.hold()).sum()
     }
 
-    /// How many scrapes it takes until every stage has its state.
+    /// Returns the number of scrapes it takes until every stage has its state.
     pub fn warm_up(&self) -> u32 {
         self.stages.iter().map(|stage| stage.processor.warm_up()).sum()
     }

@@ -6,7 +6,7 @@ use crate::yaml::{Location, Node, Problem, keep};
 
 use super::{ComponentId, Reference};
 
-/// What a pipeline carries.
+/// Signal that a pipeline carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Signal {
     /// Metrics: what Phoenix experiments on.
@@ -37,11 +37,11 @@ impl fmt::Display for Signal {
 pub struct PipelineEntry {
     /// `signal` or `signal/name`.
     pub id: String,
-    /// What it carries.
+    /// Signal it carries.
     pub signal: Signal,
-    /// What stands after the slash; empty if nothing does.
+    /// Name after the slash; empty if there is none.
     pub name: String,
-    /// Where the id stands.
+    /// Location of the id.
     pub location: Location,
     /// Its receivers, in order; connectors among them.
     pub receivers: Vec<Reference>,

@@ -10,7 +10,7 @@ use crate::yaml::{self, Entry, Kind, Location, Lookup, Node};
 use super::{CollectorFile, PipelineEntry, Section};
 use crate::processors;
 
-/// Why a file cannot have the processors.
+/// Reason why a file cannot have the processors.
 #[derive(Debug, thiserror::Error)]
 pub enum NotSpliced {
     /// The fragment or the file has no such pipeline, or something is wrong with it.
@@ -28,7 +28,7 @@ pub enum NotSpliced {
         line: u32,
         /// Column, from 1.
         column: u32,
-        /// What stands there, and what was expected.
+        /// Description of what stands there, and what was expected.
         what: &'static str,
     },
 }
@@ -291,7 +291,7 @@ fn end_of(lines: &[&str], first: usize, column: usize) -> usize {
     end
 }
 
-/// Where the bracket that opens at a place is closed: line and column from 0. Quotes and comments are stepped over.
+/// Finds where the bracket that opens at a place is closed: line and column from 0. Quotes and comments are stepped over.
 fn close_of(lines: &[&str], open: Location) -> Option<(usize, usize)> {
     let (mut depth, mut quote) = (0_usize, None);
     for (at, line) in lines.iter().enumerate().skip(open.line as usize - 1) {

@@ -14,7 +14,7 @@ pub(super) struct Json<'a> {
     depth: usize,
 }
 
-/// What the next value is, by its first byte.
+/// Kind of the next value, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     Object,

@@ -13,7 +13,7 @@ mod schema;
 
 use crate::batch::Malformed;
 
-/// What a request holds.
+/// Content of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
     /// `ExportMetricsServiceRequest`
@@ -30,7 +30,7 @@ pub enum Request {
 pub struct NotOtlp {
     /// Offset from the start of the JSON, in bytes.
     pub offset: usize,
-    /// What is wrong there, and what was expected.
+    /// Mistake there, and what was expected.
     pub what: String,
 }
 

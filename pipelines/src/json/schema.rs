@@ -19,7 +19,7 @@ pub(super) struct Field {
     pub presence: Presence,
 }
 
-/// How often a field occurs, and what leaving it out says.
+/// Cardinality of a field, and the meaning of its absence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
     /// Left out says the default, which is not written either.

@@ -5,7 +5,7 @@
 pub struct Statement {
     /// The editor's call; its name begins with a lower-case letter and it has no keys.
     pub editor: Call,
-    /// What stands after `where`.
+    /// Condition after `where`.
     pub condition: Option<Boolean>,
 }
 
@@ -37,7 +37,7 @@ pub struct Comparison {
     pub right: Value,
 }
 
-/// How values are compared.
+/// Comparison of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CompareOp {
     /// `==`
@@ -54,7 +54,7 @@ pub enum CompareOp {
     Ge,
 }
 
-/// What is done with numbers, times and durations.
+/// Operation on numbers, times and durations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MathOp {
     /// `+`
@@ -72,7 +72,7 @@ pub enum MathOp {
 pub struct Value {
     /// Byte offset.
     pub offset: usize,
-    /// What it is.
+    /// Kind of the value.
     pub kind: ValueKind,
 }
 
@@ -147,11 +147,11 @@ pub struct Argument {
     pub offset: usize,
     /// Its name, if it is given by name.
     pub name: Option<String>,
-    /// What it is.
+    /// Value of the argument.
     pub value: ArgumentValue,
 }
 
-/// What can be an argument.
+/// Value that can be an argument.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ArgumentValue {
     /// A value.

@@ -16,7 +16,7 @@ use super::getters;
 use super::value::Val;
 
 impl Known {
-    /// Whether a function of this kind is known where something stands.
+    /// Returns whether a function of this kind is known where something stands.
     pub(super) fn here(self, context: Context, place: Place) -> bool {
         match self {
             Self::Everywhere => true,

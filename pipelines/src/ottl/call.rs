@@ -77,7 +77,7 @@ impl Call {
         self.signature.reads.max(arguments)
     }
 
-    /// Whether what it gives depends on the time.
+    /// Returns whether what it gives depends on the time.
     pub(super) fn asks_clock(&self) -> bool {
         self.signature.clock || self.arguments.iter().flatten().any(Argument::asks_clock)
     }
@@ -111,7 +111,7 @@ impl<'a> Args<'a, '_> {
         self.call.arguments.get(place).and_then(Option::as_ref)
     }
 
-    /// Whether an optional argument was given.
+    /// Returns whether an optional argument was given.
     pub(super) fn has(&self, place: usize) -> bool {
         self.argument(place).is_some()
     }

@@ -125,7 +125,7 @@ impl Checker<'_> {
         Some((field, self.keys(keys)?))
     }
 
-    /// Whose field a path names, and its names without that of the context.
+    /// Returns the context whose field a path names, and its names without that of the context.
     fn owner<'p>(&mut self, path: &'p Path) -> Option<(Context, &'p [Segment])> {
         let first = path.segments.first()?;
         let named = Context::from_name(&first.name).filter(|_| first.keys.is_empty());

@@ -1,4 +1,4 @@
-//! What `==` and its like claim.
+//! Meaning of `==` and its like.
 //!
 //! Numbers compare by value across kinds, texts and bytes by their bytes, `false` is less than `true`.
 //! Lists and maps are equal or not, by content, and inside them kinds count. Empty bytes are `nil`. Between
@@ -10,7 +10,7 @@ use super::ast::CompareOp;
 use super::value::{List, Map, Val};
 use crate::batch::Value;
 
-/// Whether `left op right`.
+/// Returns whether `left op right` holds.
 pub(super) fn compare(left: &Val<'_>, op: CompareOp, right: &Val<'_>) -> bool {
     match (left, right) {
         (left, right) if is_nil(left) && is_nil(right) => {
@@ -29,7 +29,7 @@ pub(super) fn compare(left: &Val<'_>, op: CompareOp, right: &Val<'_>) -> bool {
     }
 }
 
-/// Whether `left op right`, for booleans, numbers and texts.
+/// Returns whether `left op right` holds, for booleans, numbers and texts.
 #[inline]
 pub(super) fn plain(left: Value<'_>, op: CompareOp, right: Value<'_>) -> bool {
     match (left, right) {

@@ -15,7 +15,7 @@ pub struct Condition {
     location: Location,
     predicate: Predicate,
     level: Level,
-    /// How many leading operands, of which all must hold, read nothing below the metric, and the level of those.
+    /// Number of leading operands, of which all must hold, that read nothing below the metric, and their level.
     gate: Option<(usize, Level)>,
 }
 
@@ -42,27 +42,27 @@ impl Condition {
         &self.text
     }
 
-    /// Where it was written.
+    /// Returns the place where it was written.
     pub fn location(&self) -> Location {
         self.location
     }
 
-    /// How often it has to be evaluated.
+    /// Returns the level at which it has to be evaluated.
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// Whether what it says of a row depends on the time.
+    /// Returns whether what it says of a row depends on the time.
     pub(crate) fn asks_clock(&self) -> bool {
         self.predicate.asks_clock()
     }
 
-    /// How often its gate has to be evaluated, if it has one: what must hold before anything below the metric is read.
+    /// Returns the level of its gate, if it has one: what must hold before anything below the metric is read.
     pub(crate) fn gate(&self) -> Option<Level> {
         self.gate.map(|(_, level)| level)
     }
 
-    /// Whether the gate holds for a row.
+    /// Returns whether the gate holds for a row.
     ///
     /// # Errors
     /// As [`Self::holds`].
@@ -70,7 +70,7 @@ impl Condition {
         self.part(row, true)
     }
 
-    /// Whether it holds for a row whose gate does.
+    /// Returns whether it holds for a row whose gate does.
     ///
     /// # Errors
     /// As [`Self::holds`].
@@ -86,7 +86,7 @@ impl Condition {
         super::eval::all(if before { first } else { rest }, row)
     }
 
-    /// Whether it holds for a row.
+    /// Returns whether it holds for a row.
     ///
     /// # Errors
     /// What it asks cannot be answered: arithmetic with text, an index past the end, a division by zero.

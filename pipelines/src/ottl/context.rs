@@ -1,6 +1,6 @@
-//! Where a condition stands, and what it can see from there.
+//! Place of a condition, and what it can see from there.
 
-/// What a condition is asked about. From a data point its metric, scope and resource are seen too.
+/// Subject of a condition. From a data point its metric, scope and resource are seen too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Context {
     /// A resource.
@@ -42,7 +42,7 @@ impl Context {
     }
 }
 
-/// How paths are written.
+/// Spelling of paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// Every path begins with the name of a context.
@@ -51,7 +51,7 @@ pub enum Style {
     Either,
 }
 
-/// Where a condition stands, which decides what functions it can call.
+/// Place of a condition, which decides what functions it can call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// In a filter, or in front of a group of statements.
@@ -60,7 +60,7 @@ pub enum Place {
     Statement,
 }
 
-/// How often a condition has to be evaluated: what it reads does not change below this.
+/// Level at which a condition has to be evaluated: what it reads does not change below this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// It reads nothing.

@@ -10,14 +10,14 @@ use super::compare::{compare, plain};
 use super::expr::{Expr, Key, Predicate};
 use super::value::{Entries, List, Map, Moment, Val};
 
-/// Why a condition or statement failed.
+/// Reason why a condition or statement failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Failure(pub(crate) &'static str);
 
 pub(super) type Evaluated<T> = Result<T, Failure>;
 
-/// What a condition is asked about: a row and those that own it.
+/// Subject of a condition: a row and those that own it.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     /// The batch that the rows are of.
@@ -32,16 +32,16 @@ pub struct Row<'a> {
     pub point: Option<&'a PointRow>,
     /// The exemplar, in its statements.
     pub(crate) exemplar: Option<&'a Exemplar>,
-    /// What statements keep for those that follow.
+    /// Entries that statements keep for those that follow.
     pub(crate) cache: &'a Entries,
     /// The time, in nanoseconds since 1970.
     pub(crate) now: u64,
 }
 
-/// What conditions have in place of a cache.
+/// Empty cache, which conditions have in place of one.
 pub(crate) static NO_CACHE: Entries = Vec::new();
 
-/// Whether all hold, asked in order until one does not.
+/// Returns whether all hold, asked in order until one does not.
 pub(super) fn all(operands: &[Predicate], row: &Row<'_>) -> Evaluated<bool> {
     for operand in operands {
         if !operand.holds(row)? {
@@ -157,7 +157,7 @@ fn held(value: Val<'_>) -> Evaluated<Val<'_>> {
     }
 }
 
-/// What indexing by a key that a map does not have gives.
+/// Result of indexing by a key that a map does not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
     /// In paths.

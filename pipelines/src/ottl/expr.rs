@@ -34,7 +34,7 @@ pub(super) enum Expr {
     Math(Box<Self>, MathOp, Box<Self>),
 }
 
-/// What indexes a list or map.
+/// Index into a list or map.
 #[derive(Debug, Clone)]
 pub(super) enum Key {
     Text(Box<[u8]>),
@@ -66,7 +66,7 @@ impl Predicate {
         }
     }
 
-    /// How many leading operands of an `and` read nothing below the metric, if some do and some do not, and what
+    /// Number of leading operands of an `and` that read nothing below the metric, if some do and some do not, and what
     /// those read.
     pub(super) fn gate(&self) -> Option<(usize, Level)> {
         let Self::And(operands) = self else { return None };
@@ -86,7 +86,7 @@ impl Predicate {
         }
     }
 
-    /// Whether it depends on the time.
+    /// Returns whether it depends on the time.
     pub(super) fn asks_clock(&self) -> bool {
         match self {
             Self::Constant(_) => false,
@@ -99,7 +99,7 @@ impl Predicate {
 }
 
 impl Expr {
-    /// Whether it says the same every time, as what is written out does. A call does not, nor arithmetic.
+    /// Returns whether it says the same every time, as what is written out does. A call does not, nor arithmetic.
     pub(super) fn is_literal(&self) -> bool {
         match self {
             Self::Nil | Self::Bool(_) | Self::Int(_) | Self::Double(_) | Self::Text(_) | Self::Bytes(_) => {

@@ -1,4 +1,4 @@
-//! What a parameter makes of a value: each kind of parameter takes its own kind alone, or converts.
+//! Conversion of values for parameters: each kind of parameter takes its own kind alone, or converts.
 
 use std::borrow::Cow;
 
@@ -79,7 +79,7 @@ pub(super) fn list(value: Val<'_>) -> Evaluated<Vec<Val<'_>>> {
     }
 }
 
-/// Whether the Collector's plain lists can hold the value; its own lists and maps are not plain.
+/// Returns whether the Collector's plain lists can hold the value; its own lists and maps are not plain.
 pub(super) fn is_raw(value: &Val<'_>) -> bool {
     match value {
         Val::Nil | Val::Bool(_) | Val::Int(_) | Val::Double(_) | Val::Text(_) | Val::Bytes(_) => true,

@@ -1,4 +1,4 @@
-//! Which context a list without one belongs to: the narrowest that any of its paths names, or one below it that
+//! Inference of the context of a list without one: the narrowest that any of its paths names, or one below it that
 //! knows all its functions and enums.
 
 use crate::yaml::{Located, Location, Problem};

@@ -58,7 +58,7 @@ pub(crate) fn double_text(number: f64) -> String {
     })
 }
 
-/// How a small double's exponent is written: the Collector has two JSON libraries.
+/// Spelling of a small double's exponent: the Collector has two JSON libraries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Exponent {
     /// `1e-7`

@@ -12,7 +12,7 @@ use super::lex::{Token, tokens};
 
 /// The longest statement or condition, in bytes.
 const MAX_LENGTH: usize = 16 << 10;
-/// How deep values and conditions may nest.
+/// Limit of the depth to which values and conditions may nest.
 const MAX_DEPTH: usize = 64;
 
 /// Parses a condition.

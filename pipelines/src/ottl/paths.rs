@@ -1,4 +1,4 @@
-//! What paths mean: the fields of each context.
+//! Meaning of paths: the fields of each context.
 
 use super::context::{Context, Level};
 
@@ -52,7 +52,7 @@ pub(super) enum Field {
     ExemplarSpanId,
     ExemplarSpanText,
     ExemplarAttributes,
-    /// What statements keep for those that follow.
+    /// Entries that statements keep for those that follow.
     Cache,
 }
 
@@ -130,7 +130,7 @@ pub(super) fn fields(context: Context) -> &'static [(&'static str, Field)] {
 }
 
 impl Field {
-    /// Whether it can be indexed.
+    /// Returns whether it can be indexed.
     pub(super) fn is_map(self) -> bool {
         use Field::{
             Cache, ExemplarAttributes, MetricMetadata, PointAttributes, ResourceAttributes, ScopeAttributes,

@@ -8,7 +8,7 @@ use regex::bytes::{Captures, Regex, RegexBuilder};
 
 use crate::yaml::{Located, Problem};
 
-/// How large a compiled pattern may be, in bytes.
+/// Limit of the size of a compiled pattern, in bytes.
 const MAX_COMPILED: usize = 4 << 20;
 /// Go's limit on the count of a repetition.
 const MAX_REPEAT: u32 = 1000;
@@ -48,7 +48,7 @@ impl Pattern {
         Self::new(text.text()).map_err(|message| Problem::new(text.start(), message).expected("RE2 syntax"))
     }
 
-    /// Whether the pattern matches anywhere in the text.
+    /// Returns whether the pattern matches anywhere in the text.
     pub fn is_match(&self, text: &[u8]) -> bool {
         self.regex.is_match(text)
     }
@@ -64,7 +64,7 @@ impl Pattern {
     }
 }
 
-/// What replaces a match, with `$1`, `${name}` and `$$` told apart once.
+/// Replacement of a match, with `$1`, `${name}` and `$$` told apart once.
 #[derive(Debug, Clone)]
 pub(crate) struct Replacement(Vec<Part>);
 
@@ -150,7 +150,7 @@ impl Pattern {
     }
 }
 
-/// Whether a place in a text is between two characters.
+/// Returns whether a place in a text is between two characters.
 fn splits(text: &[u8], at: usize) -> bool {
     text.get(at).is_none_or(|byte| byte & 0xc0 != 0x80)
 }
@@ -255,7 +255,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    /// Whether what follows an opening brace makes it a repetition.
+    /// Returns whether what follows an opening brace makes it a repetition.
     fn begins_repetition(&self) -> bool {
         self.repeats(&format!("{{{}", self.rest))
     }

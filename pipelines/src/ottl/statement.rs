@@ -52,12 +52,12 @@ impl Statement {
         &self.text
     }
 
-    /// Where it was written.
+    /// Returns the place where it was written.
     pub fn location(&self) -> Location {
         self.location
     }
 
-    /// How often its condition has to be asked, if it has one and nothing that it reads is changed meanwhile.
+    /// Returns the level of its condition, if it has one and nothing that it reads is changed meanwhile.
     pub(crate) fn asks(&self) -> Option<Level> {
         self.condition.as_ref().map(|(_, level)| *level)
     }
@@ -72,7 +72,7 @@ impl Statement {
         }
     }
 
-    /// Whether its condition holds.
+    /// Returns whether its condition holds.
     pub(crate) fn holds(&self, row: &Row<'_>) -> Evaluated<bool> {
         match &self.condition {
             None => Ok(true),

@@ -1,4 +1,4 @@
-//! What is not OTTL.
+//! Error of a text that is not OTTL.
 
 use crate::yaml::{Located, Problem};
 
@@ -8,9 +8,9 @@ use crate::yaml::{Located, Problem};
 pub struct SyntaxError {
     /// Byte offset of the mistake.
     pub offset: usize,
-    /// What is wrong.
+    /// Description of the mistake.
     pub message: String,
-    /// What would have been right.
+    /// Description of what would have been right.
     pub expected: Option<String>,
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum Val<'a> {
     List(List<'a>),
     /// A map.
     Map(Map<'a>),
-    /// What `Split` gives: it can be indexed and counted, and equals nothing.
+    /// Result of `Split`: it can be indexed and counted, and equals nothing.
     Texts(Vec<Cow<'a, [u8]>>),
     /// Bucket counts: no attribute holds them.
     Counts(Vec<u64>),
@@ -47,7 +47,7 @@ pub(crate) enum Val<'a> {
 pub(crate) struct Moment {
     /// Nanoseconds since 1970.
     pub at: i128,
-    /// How far the zone is ahead of UTC, in seconds.
+    /// Offset of the zone from UTC, in seconds; positive ahead of it.
     pub offset: i32,
 }
 
@@ -74,7 +74,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// Whether it is a list, in which case it has a length.
+    /// Returns whether it is a list, in which case it has a length.
     pub(crate) fn is_list(self) -> bool {
         matches!(self, Self::Points | Self::Exemplars | Self::Quantiles)
     }

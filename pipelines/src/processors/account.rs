@@ -13,12 +13,12 @@ use crate::batch::{Inputs, Path, Value};
 use crate::config::ComponentId;
 use crate::ottl::Context;
 
-/// How many series are told one by one, per rule.
+/// Number of series that are told one by one, per rule.
 const BOUND: usize = 1 << 16;
-/// How many series are shown.
+/// Number of series that are shown.
 const SAMPLES: usize = 10;
 
-/// What one rule of a stage did since the account was last taken.
+/// Counts of one rule of a stage since the account was last taken.
 #[derive(Debug, Clone)]
 pub struct RuleAccount {
     /// The stage that has the rule.
@@ -50,7 +50,7 @@ impl Default for SeriesSeen {
 }
 
 impl SeriesSeen {
-    /// Whether the series is new, as far as can be told.
+    /// Returns whether the series is new, as far as can be told.
     fn insert(&mut self, hash: u64) -> bool {
         let new = hash <= self.limit && self.kept.insert(hash);
         // Whatever the order, the limit ends as the greatest power of two at which the bound holds.
@@ -77,7 +77,7 @@ impl SeriesSeen {
         }
     }
 
-    /// How many series there are, and whether each was told.
+    /// Number of series, and whether each was told.
     pub fn count(&self) -> (u64, bool) {
         let exact = self.limit == u64::MAX;
         let share = self.limit as f64 / u64::MAX as f64;
@@ -106,7 +106,7 @@ impl Hasher for Identity {
     }
 }
 
-/// What one rule has done.
+/// Counts of one rule.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     /// Points dropped since these were last asked for by themselves.
@@ -120,7 +120,7 @@ pub(super) struct Tally {
     next: usize,
 }
 
-/// What a rule did to points.
+/// Effect of a rule on points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
     Dropped,
@@ -166,7 +166,7 @@ impl Tally {
 #[derive(Debug)]
 pub(super) struct Tallies<'a> {
     input: &'a Batch,
-    /// Whether the input's series are known.
+    /// True if the input's series are known.
     identified: bool,
     rules: &'a mut [Tally],
 }

@@ -20,7 +20,7 @@ pub(super) enum Action {
     Convert { key: String, to: Target },
 }
 
-/// Which attributes `Put` touches.
+/// Attributes that `Put` touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     /// `insert`
@@ -31,18 +31,18 @@ pub(super) enum When {
     Always,
 }
 
-/// Where a value comes from.
+/// Source of a value.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
     /// The config.
     Constant(Constant),
     /// Another attribute of the same list, or the default if it is missing.
     Attribute { key: String, default: Option<Constant> },
-    /// What is known of the request: nothing, as where a receiver of the Collector is not told to keep it.
+    /// Facts about the request: none, as where a receiver of the Collector is not told to keep them.
     Nowhere,
 }
 
-/// What `convert` makes.
+/// Type that `convert` makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     /// A text.

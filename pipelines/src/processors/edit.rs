@@ -15,7 +15,7 @@ pub(super) struct Prepared<'c> {
     list: AttributeList,
 }
 
-/// What an action writes, where the batch can point to it.
+/// Value that an action writes, where the batch can point to it.
 #[derive(Debug, Default)]
 struct Spans {
     key: Span,

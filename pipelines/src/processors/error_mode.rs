@@ -1,4 +1,4 @@
-//! What a failing condition or statement does.
+//! Effect of a failing condition or statement.
 
 use crate::yaml::{Fields, Problem, keep};
 

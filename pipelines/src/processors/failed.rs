@@ -1,4 +1,4 @@
-//! Why a stage refuses a batch.
+//! Reason why a stage refuses a batch.
 
 use crate::ottl::Failure;
 
@@ -8,7 +8,7 @@ pub(super) struct Failed {
     /// The condition or statement, as it is written in the config, or what else the stage asks for.
     pub rule: String,
     pub why: Failure,
-    /// Whether the batch goes on all the same.
+    /// True if the batch goes on all the same.
     pub passes_on: bool,
 }
 

@@ -9,7 +9,7 @@ use super::pipeline::Pipeline;
 /// The pipelines of a generation, by variant; none where a variant does not run or has no stages.
 pub type Variants<'a> = [Option<&'a mut Pipeline>; 2];
 
-/// Where a stage finds its state: variant and place among its stages.
+/// Place at which a stage finds its state: variant and place among its stages.
 type Place = (usize, usize);
 
 /// Hands the state of `old` to `new`. To be called after [`Pipeline::retire`] of each old pipeline.

@@ -1,4 +1,4 @@
-//! What the stages of a pipeline do to a batch.
+//! Work of the stages of a pipeline on a batch.
 //!
 //! Each processor has the Collector's name, config and semantics. Decoding a config compiles everything in
 //! it, so that whatever decodes also builds and no batch can find a mistake in a config.
@@ -137,7 +137,7 @@ impl Processor {
         }
     }
 
-    /// Whether a stock Collector has the processor.
+    /// Returns whether a stock Collector has the processor.
     pub fn portable(&self) -> bool {
         !matches!(self, Self::Rollup(_) | Self::TopK(_) | Self::Adaptive(_) | Self::Priority(_))
     }
@@ -159,7 +159,7 @@ impl Processor {
         }
     }
 
-    /// How many scrapes it needs before it has its state.
+    /// Number of scrapes that it needs before it has its state.
     pub fn warm_up(&self) -> u32 {
         match self {
             Self::CumulativeToDelta(_) => 1,
@@ -169,7 +169,7 @@ impl Processor {
         }
     }
 
-    /// What it accounts by, each as it is written in the config.
+    /// Rules that it accounts by, each as it is written in the config.
     fn rules(&self) -> &[String] {
         match self {
             Self::Filter(filter) => filter.rules(),
@@ -196,7 +196,7 @@ impl Processor {
         }
     }
 
-    /// Whether it must know what its output came from when that has long been sent.
+    /// Returns whether it must know what its output came from when that has long been sent.
     fn remembers_input(&self) -> bool {
         matches!(self, Self::Interval(_))
     }
@@ -209,7 +209,7 @@ impl Processor {
         }
     }
 
-    /// What it will remember between batches, if it does, from `start` on, Unix nanoseconds.
+    /// Makes its state, if it has one, from `start` on, Unix nanoseconds.
     fn start(&self, start: u64) -> Option<Box<dyn State>> {
         match self {
             Self::CumulativeToDelta(config) => {

@@ -16,7 +16,7 @@ use super::state::{Flush, Kept, State, Turn};
 #[derive(Debug)]
 pub struct Pipeline {
     stages: Vec<Running>,
-    /// What the first stage has decided of resources, where it is asked about them alone.
+    /// Decisions of the first stage about resources, where it is asked about them alone.
     answers: Answers,
 }
 
@@ -26,13 +26,13 @@ pub(super) struct Running {
     id: ComponentId,
     digest: Digest,
     processor: Processor,
-    /// What it remembers between batches, if it does.
+    /// Its state between batches, if it has one.
     state: Option<Box<dyn State>>,
-    /// What each of the processor's rules did.
+    /// Counts of each of the processor's rules.
     tallies: Vec<Tally>,
 }
 
-/// Why a batch was refused: a condition failed in a stage that propagates errors, or the stage cannot work on it.
+/// Reason why a batch was refused: a condition failed in a stage that propagates errors, or the stage cannot work on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{stage} refused the batch: {rule} failed: {why}")]
 pub struct Refused {
@@ -40,13 +40,13 @@ pub struct Refused {
     pub stage: ComponentId,
     /// The condition, as it is written in the config, or what else failed.
     pub rule: String,
-    /// How it failed.
+    /// Error of the failure.
     pub why: Failure,
-    /// Whether the rest of the batch went on all the same: then the output is what leaves.
+    /// True if the rest of the batch went on all the same: then the output is what leaves.
     pub passed_on: bool,
 }
 
-/// How many points a rule dropped.
+/// Number of points a rule dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleCount {
     /// The stage that has the rule.
@@ -168,7 +168,7 @@ impl Pipeline {
         self.stages.iter().enumerate().filter_map(due)
     }
 
-    /// When [`Self::advance`] next has something to do, Unix nanoseconds.
+    /// Time at which [`Self::advance`] next has something to do, Unix nanoseconds.
     pub fn due(&self) -> Option<u64> {
         self.next_due().map(|(at, _)| at)
     }
@@ -207,7 +207,7 @@ impl Pipeline {
         (left && !flush.output.resources().is_empty()).then_some(flush)
     }
 
-    /// What each stage with a memory keeps.
+    /// State of each stage that has one.
     pub fn kept(&self) -> impl Iterator<Item = (&ComponentId, Kept)> {
         self.stages.iter().filter_map(|stage| Some((&stage.id, stage.state.as_ref()?.kept())))
     }
@@ -217,12 +217,12 @@ impl Pipeline {
         self.stages.iter().filter_map(|stage| Some((&stage.id, stage.state.as_ref()?.level()?)))
     }
 
-    /// Whether every batch leaves as it came.
+    /// Returns whether every batch leaves as it came.
     pub fn is_identity(&self) -> bool {
         self.stages.iter().all(|stage| stage.processor.is_identity())
     }
 
-    /// What each rule has dropped since this was last asked.
+    /// Points that each rule has dropped since this was last asked.
     pub fn take_rule_counts(&mut self) -> Vec<RuleCount> {
         let mut counts = Vec::new();
         for stage in &mut self.stages {
@@ -234,7 +234,7 @@ impl Pipeline {
         counts
     }
 
-    /// What each rule has done since this was last asked. Series are told where the input was identified.
+    /// Counts of each rule since this was last asked. Series are told where the input was identified.
     pub fn take_account(&mut self) -> Vec<RuleAccount> {
         let mut accounts = Vec::new();
         for stage in &mut self.stages {
@@ -249,7 +249,7 @@ impl Pipeline {
         self.stages.iter().map(Running::key)
     }
 
-    /// Whether it has the very stages of another, in the same order.
+    /// Returns whether it has the very stages of another, in the same order.
     pub(super) fn same_stages(&self, other: &Self) -> bool {
         self.keys().eq(other.keys())
     }

@@ -1,9 +1,9 @@
-//! Which metrics a processor touches: the older `include` and `exclude`.
+//! Choice of metrics that a processor touches: the older `include` and `exclude`.
 
 use crate::ottl::Pattern;
 use crate::yaml::{Fields, Node, Problem, keep};
 
-/// How names are compared.
+/// Way in which names are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MatchType {
     /// Equal.
@@ -47,7 +47,7 @@ impl Names {
         Self::Regexp(patterns)
     }
 
-    /// Whether it holds no name at all.
+    /// Returns whether it holds no name at all.
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Strict(names) => names.is_empty(),
@@ -55,7 +55,7 @@ impl Names {
         }
     }
 
-    /// Whether the set holds this name.
+    /// Returns whether the set holds this name.
     pub(super) fn contains(&self, name: &[u8]) -> bool {
         match self {
             Self::Strict(names) => names.iter().any(|known| known.as_bytes() == name),

@@ -13,11 +13,11 @@ use super::table::{Aged, Table};
 
 const BOUND: usize = 4096;
 
-/// What was decided of a resource.
+/// Decision about a resource.
 #[derive(Debug)]
 struct Answer {
     rule: Option<usize>,
-    /// When it last came, Unix nanoseconds.
+    /// Time at which it last came, Unix nanoseconds.
     seen: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What a stage remembers between batches.
+//! State of a stage between batches.
 //!
 //! A [`Processor`](super::Processor) is a checked config and never changes; a [`State`] is what one pipeline has
 //! gathered by it. A state's time is the caller's: it says when it is next due and is called then.
@@ -16,18 +16,18 @@ pub(super) struct Turn<'a> {
     /// The pipeline's input, in which the points' provenance counts. Empty where nobody asks about it, unless the stage
     /// [remembers](super::Processor::remembers_input) it.
     pub input: &'a Batch,
-    /// What the stages before made of it.
+    /// Output of the stages before.
     pub batch: &'a mut Batch,
     /// Unix nanoseconds.
     pub now: u64,
-    /// What the stage's rules are counted in.
+    /// Counters of the stage's rules.
     pub tallies: Tallies<'a>,
 }
 
-/// What left a pipeline without a batch that came in.
+/// Flush: points that left a pipeline without a batch that came in.
 #[derive(Debug, Default)]
 pub struct Flush {
-    /// When, Unix nanoseconds.
+    /// Time, Unix nanoseconds.
     pub at: u64,
     /// What it came from, as far as it is remembered: the input resources with their attributes, and for every
     /// input series a point that has its identity and nothing else. It was counted when it came in.
@@ -52,7 +52,7 @@ pub(super) trait State: Debug + Send {
     /// Processes a batch.
     fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed>;
 
-    /// When it has something to do without a batch, Unix nanoseconds.
+    /// Time at which it has something to do without a batch, Unix nanoseconds.
     fn due(&self) -> Option<u64> {
         None
     }

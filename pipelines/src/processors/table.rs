@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 
 /// What a row is forgotten by.
 pub(super) trait Aged {
-    /// When it was last seen; only compared with others of its table.
+    /// Time at which it was last seen; only compared with others of its table.
     fn seen(&self) -> u64;
 }
 
@@ -40,17 +40,17 @@ impl<T: Aged> Table<T> {
         Self { rows: Vec::new(), places: HashTable::new(), next: 0, bound: bound.max(4), evicted: 0 }
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// How many rows were forgotten for want of room.
+    /// Number of rows that were forgotten for want of room.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted
     }
 
-    /// Whether it has as many rows as it may.
+    /// Returns whether it has as many rows as it may.
     pub(super) fn is_full(&self) -> bool {
         self.rows.len() >= self.bound
     }
@@ -142,7 +142,7 @@ impl<T: Aged> Table<T> {
 
 #[cfg(test)]
 impl<T> Table<T> {
-    /// What it takes of memory.
+    /// Bytes of memory that it takes.
     pub(super) fn bytes(&self) -> usize {
         self.rows.capacity() * size_of::<Row<T>>() + self.places.allocation_size()
     }

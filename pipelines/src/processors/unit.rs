@@ -14,7 +14,7 @@ pub(super) fn unit_key(batch: &Batch, resource: usize, names: &[String]) -> Opti
     all.then(|| batch.set_digest_of(attrs, |batch, attr| named(batch, attr.key)))
 }
 
-/// How busy a unit is by one metric.
+/// Load of a unit by one metric.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Busy {
     /// The last value: a rate a second for what is counted.

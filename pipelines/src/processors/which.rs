@@ -1,4 +1,4 @@
-//! Which resources a processor means: OTTL conditions about the resource, of which one has to hold.
+//! Choice of resources: OTTL conditions about the resource, of which one has to hold.
 //!
 //! A condition that cannot be answered does not hold.
 
@@ -30,12 +30,12 @@ impl Which {
         Self { conditions }
     }
 
-    /// Whether nothing is asked.
+    /// Returns whether nothing is asked.
     pub(super) fn is_empty(&self) -> bool {
         self.conditions.is_empty()
     }
 
-    /// Whether one of the conditions holds for a resource.
+    /// Returns whether one of the conditions holds for a resource.
     pub(super) fn holds(&self, batch: &Batch, resource: usize, now: u64) -> bool {
         let row = Row {
             batch,

@@ -1,4 +1,4 @@
-//! Whose output is delivered: the split, version 1.
+//! Split, version 1: the variant whose output is delivered.
 //!
 //! A point belongs to the unit that its input resource names. A unit is the candidate's if
 //!
@@ -36,7 +36,7 @@ pub const HOST: [&str; 3] = ["host.id", "host.name", "k8s.node.name"];
 const AGENT_UID: &str = "phoenix.agent.uid";
 const PROCESS: [&str; 2] = ["process.pid", "process.executable.name"];
 
-/// What is assigned as a whole.
+/// Unit that is assigned as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// A host.
@@ -48,7 +48,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Whether a stage that must see `scope` whole does so however the units are shared out: half of a roll-up is
+    /// Returns whether a stage that must see `scope` whole does so however the units are shared out: half of a roll-up is
     /// not a roll-up.
     pub fn keeps_whole(&self, scope: Scope) -> bool {
         match (self, scope) {
@@ -92,12 +92,12 @@ impl Weight {
         self.0
     }
 
-    /// Whether the units are shared between both variants.
+    /// Returns whether the units are shared between both variants.
     pub fn is_partial(self) -> bool {
         self > Self::NONE && self < Self::ALL
     }
 
-    /// Whether a unit with this hash is the candidate's.
+    /// Returns whether a unit with this hash is the candidate's.
     pub fn takes(self, hash: u64) -> bool {
         u128::from(hash) * 10_000 < u128::from(self.0) << 64
     }
@@ -106,11 +106,11 @@ impl Weight {
 /// The rule of one generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// What is assigned as a whole.
+    /// Unit that is assigned as a whole.
     pub unit: Unit,
     /// The candidate's share of the units.
     pub weight: Weight,
-    /// What makes this experiment's assignment independent of another's.
+    /// Salt that makes this experiment's assignment independent of another's.
     pub salt: String,
 }
 

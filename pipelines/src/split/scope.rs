@@ -7,9 +7,9 @@ use crate::config::{Plan, Scope};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}; expected {expected}")]
 pub struct CutsThrough {
-    /// What is wrong.
+    /// Mistake.
     pub message: String,
-    /// What would be right.
+    /// Expected value.
     pub expected: String,
 }
 

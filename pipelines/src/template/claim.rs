@@ -1,4 +1,4 @@
-//! What a template promises, and the values it is tried with.
+//! Claim of a template, and the values that it is tried with.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ pub struct Claim {
     pub series_saved_min: f64,
     /// The greatest share of series that is saved.
     pub series_saved_max: f64,
-    /// Whether every critical process stays visible under its own name.
+    /// True if every critical process stays visible under its own name.
     pub criticals_kept: bool,
     /// By how much the total of memory may differ, if the totals are promised.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,11 +27,11 @@ pub struct Claim {
 /// A set of values to try a template with.
 #[derive(Debug, Clone, Serialize)]
 pub struct Sample {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// The values.
     pub values: Map<String, Value>,
-    /// What is promised with these values, if it is not the template's claim.
+    /// Claim with these values, if it is not the template's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
 }

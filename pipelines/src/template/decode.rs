@@ -11,7 +11,7 @@ use super::render::{EACH, Each};
 use super::value::{MAX_ITEMS, check};
 use super::{Claim, Parameter, ParameterKind, Sample, Template};
 
-/// How many parameters a template may have.
+/// Number of parameters that a template may have.
 const MAX_PARAMETERS: usize = 100;
 
 /// Reads a template.

@@ -11,12 +11,12 @@ use crate::yaml::{Kind, Located, Location};
 use super::literal;
 use super::value::Values;
 
-/// What one scalar may cost to render, in instructions of the engine.
+/// Cost of rendering that one scalar may have, in instructions of the engine.
 const FUEL: u64 = 100_000;
-/// How long one scalar may become, in bytes.
+/// Length that one scalar may reach, in bytes.
 const MAX_SCALAR: usize = 1 << 18;
 
-/// What a scalar became.
+/// Rendered scalar.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Scalar {
     Bool(bool),
@@ -81,7 +81,7 @@ impl Engine {
     }
 }
 
-/// Whether a scalar has something to render.
+/// Returns whether a scalar has something to render.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }

@@ -1,4 +1,4 @@
-//! What is wrong with the values of a template.
+//! Mistake in the values of a template.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use crate::yaml::Problem;
 pub struct ParameterProblem {
     /// The parameter, as it was named; empty where no single one is to blame.
     pub parameter: String,
-    /// What is wrong.
+    /// Mistake.
     pub message: String,
-    /// What would have been right, if that can be said shortly.
+    /// Expected value, if that can be said shortly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     /// The known name nearest to the unknown one.

@@ -37,7 +37,7 @@ pub struct Template {
     config: Node,
 }
 
-/// What a template became with its values.
+/// Template rendered with its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// A Collector fragment in YAML.
@@ -66,17 +66,17 @@ impl Template {
         &self.text
     }
 
-    /// What it does.
+    /// Description of its work.
     pub fn description(&self) -> &str {
         &self.description
     }
 
-    /// Who it is for.
+    /// People that it is for.
     pub fn audience(&self) -> &str {
         &self.audience
     }
 
-    /// What it promises, if it promises something.
+    /// Its claim, if it has one.
     pub fn claim(&self) -> Option<&Claim> {
         self.claim.as_ref()
     }

@@ -13,12 +13,12 @@ use super::value;
 pub struct Parameter {
     /// Its name.
     pub name: String,
-    /// What it sets, for people.
+    /// Description of what it sets, for people.
     pub description: String,
-    /// What it may be.
+    /// Type and bounds.
     #[serde(flatten)]
     pub kind: ParameterKind,
-    /// What it is if it is not set; without one it must be set.
+    /// Default; without one it must be set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
 }
@@ -30,7 +30,7 @@ pub struct Parameter {
 pub enum ParameterKind {
     /// Text: a JSON string.
     String {
-        /// What all of it must match, if anything.
+        /// Pattern that all of it must match, if there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         pattern: Option<Pattern>,
         /// The words that are allowed; empty if any is.
@@ -64,12 +64,12 @@ pub enum ParameterKind {
     },
     /// Several texts: a JSON list of strings.
     Strings {
-        /// What each must match, if anything.
+        /// Pattern that each must match, if there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         pattern: Option<Pattern>,
-        /// How many there must be at least.
+        /// Least number of items.
         min_items: usize,
-        /// How many there may be at most.
+        /// Largest number of items.
         max_items: usize,
     },
 }

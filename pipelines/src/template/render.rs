@@ -10,7 +10,7 @@ use super::{Invalid, ParameterProblem, emit};
 
 /// The tag of a node that a list's items are put into.
 pub(super) const EACH: &str = "!each";
-/// How many values a config may have; past it, no agent would read it either.
+/// Number of values that a config may have; past it, no agent would read it either.
 const MAX_NODES: usize = 50_000;
 
 /// An `!each` node: `give` once for each item of the list `of`, which it calls `as`.

@@ -10,9 +10,9 @@ use crate::yaml::{nearest, parse_duration};
 
 use super::{Invalid, Parameter, ParameterKind, ParameterProblem};
 
-/// How long a text may be, in bytes.
+/// Length that a text may have, in bytes.
 pub(super) const MAX_TEXT: usize = 1024;
-/// How many items a list may have.
+/// Number of items that a list may have.
 pub(super) const MAX_ITEMS: usize = 1000;
 
 /// What expressions see, by name.
@@ -110,7 +110,7 @@ fn describe(value: &Value) -> String {
     }
 }
 
-/// What a parameter may be, in words.
+/// Type and bounds of a parameter, in words.
 fn range(kind: &ParameterKind) -> String {
     match kind {
         ParameterKind::String { one_of, .. } if !one_of.is_empty() => format!("one of {}", one_of.join(", ")),

@@ -6,7 +6,7 @@
 
 use super::{Kind, Location, Lookup, Node, Problem, read};
 
-/// How long a text may grow by variables.
+/// Length to which a text may grow by variables.
 const MAX_TEXT: usize = 1 << 20;
 /// How often one text is gone through; a variable that holds itself never ends.
 const MAX_ROUNDS: usize = 1000;

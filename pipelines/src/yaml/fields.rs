@@ -17,7 +17,7 @@ impl<'a> Fields<'a> {
         Self { location, entries, known: Vec::new() }
     }
 
-    /// Where the map begins.
+    /// Place at which the map begins.
     pub fn location(&self) -> Location {
         self.location
     }

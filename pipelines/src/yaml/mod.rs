@@ -56,7 +56,7 @@ pub(crate) fn read_written(
     }
 }
 
-/// Whether a text that stands unquoted is still text.
+/// Returns whether a text that stands unquoted is still text.
 pub(crate) fn is_plain_text(text: &str) -> bool {
     scalar::plain(text).is_none()
 }

@@ -7,17 +7,17 @@ use super::{Located, Location};
 pub struct Node {
     /// Where the value begins. What came by an alias or a merge key stands where it was written.
     pub location: Location,
-    /// What it is.
+    /// Kind.
     pub kind: Kind,
     /// How a number, boolean or null was spelled by a variable, for who wants it as text all the same.
     pub(super) spelling: Option<String>,
-    /// Whether a variable had a part in it; then no message shows it, since it may be a secret.
+    /// True if a variable had a part in it; then no message shows it, since it may be a secret.
     pub(super) expanded: bool,
     /// The tag that stands before it, if it is one that the reader was told of.
     pub(crate) tag: Option<&'static str>,
 }
 
-/// What a node is.
+/// Kind of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// Nothing, `~` or `null`.
@@ -50,7 +50,7 @@ pub struct Entry {
 pub struct Key {
     /// Its text.
     pub text: String,
-    /// Where it stands.
+    /// Its place.
     pub location: Location,
 }
 
@@ -64,7 +64,7 @@ impl Node {
         Self::new(location, Kind::Null)
     }
 
-    /// Whether the value is missing or null.
+    /// Returns whether the value is missing or null.
     pub fn is_null(&self) -> bool {
         matches!(self.kind, Kind::Null)
     }

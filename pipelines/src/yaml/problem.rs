@@ -21,11 +21,11 @@ impl Location {
 /// One mistake in a config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Where it stands.
+    /// Its place.
     pub location: Location,
-    /// What is wrong.
+    /// Mistake.
     pub message: String,
-    /// What would have been right, if that can be said shortly.
+    /// Expected value, if that can be said shortly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     /// The known name nearest to the unknown one.
@@ -129,7 +129,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// How much of a long line is shown on either side of the mistake.
+/// Characters of a long line that are shown on either side of the mistake.
 const SHOWN: usize = 60;
 
 fn underline(f: &mut fmt::Formatter<'_>, source: &str, at: Location) -> fmt::Result {

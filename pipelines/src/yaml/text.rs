@@ -57,7 +57,7 @@ impl Located {
         advance(run.at, self.text.get(run.offset..offset.min(self.text.len())).unwrap_or_default())
     }
 
-    /// Where the text begins.
+    /// Place at which the text begins.
     pub fn start(&self) -> Location {
         self.at(0)
     }

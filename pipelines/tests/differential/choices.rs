@@ -141,7 +141,7 @@ impl Choices<'_> {
         MetricChange { insert, include, new_name, label }
     }
 
-    /// How many seconds pass before the next batch.
+    /// Returns the number of seconds pass before the next batch.
     pub fn pause(&mut self) -> u64 {
         self.below(25) as u64
     }

@@ -28,7 +28,7 @@ pub struct Generation {
     pub number: u64,
     /// The pipeline in charge.
     pub baseline: Baseline,
-    /// What is tried beside it.
+    /// Experiment beside it.
     pub experiment: Option<Experiment>,
 }
 
@@ -57,26 +57,26 @@ pub struct Fragment {
     pub config: String,
 }
 
-/// What is tried, on whom, and what is measured.
+/// Experiment: its plans, its units and its measurement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Experiment {
     /// The experiment's id.
     pub id: String,
-    /// Whose output is delivered.
+    /// Variant whose output is delivered.
     pub split: Split,
     /// The pipeline that is tried.
     pub candidate: Candidate,
     /// Length of a window.
     pub window: Duration,
-    /// How often the agent reports: whole windows, at least a horizon.
+    /// Time between two reports of the agent: whole windows, at least a horizon.
     pub report_every: Duration,
     /// The aggregates that people look at.
     pub lenses: Vec<Lens>,
     /// The processes that must not vanish.
     pub critical: Vec<Critical>,
-    /// What the backend costs.
+    /// Price of the backend.
     pub price: Price,
-    /// What the agent holds the candidate to by itself.
+    /// Limits that the agent holds the candidate to by itself.
     pub guardrails: Guardrails,
 }
 

@@ -237,7 +237,7 @@ impl Fragment {
     }
 }
 
-/// What a pushed config must not bring.
+/// Sections that a pushed config must not bring.
 fn foreign(file: &CollectorFile) -> Vec<Problem> {
     let sections = [Section::Receivers, Section::Exporters, Section::Extensions, Section::Connectors];
     let components = sections.into_iter().flat_map(|section| file.components(section).first());

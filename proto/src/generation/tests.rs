@@ -1,4 +1,4 @@
-//! What was written reads back as the same, and what no server may push is refused with its place.
+//! Tests: a written generation reads back as the same, and one that no server may push is refused with its place.
 
 use std::time::Duration;
 

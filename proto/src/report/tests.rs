@@ -214,7 +214,7 @@ fn what_cannot_be_true_is_refused() {
 /// -1, as it comes out of a varint that is read as a count.
 const NEGATIVE: u64 = (-1_i64).cast_unsigned();
 
-/// What is read of a report that somebody else made, with a digest that is right.
+/// Tests of reports that somebody else made, with a digest that is right.
 fn read(change: impl FnOnce(&mut v1::Findings)) -> Result<Findings, Invalid> {
     let mut findings = v1::Findings::decode(findings().encode().0.as_slice()).expect("ours");
     change(&mut findings);

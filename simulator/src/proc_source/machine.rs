@@ -1,4 +1,4 @@
-//! What is true of the whole machine, and needed to make sense of one process's raw numbers.
+//! Facts about the whole machine, needed to make sense of one process's raw numbers.
 
 use procfs::{Current, CurrentSI, KernelStats, Meminfo, ProcError};
 

@@ -24,7 +24,7 @@ use read::{Outcome, Reader};
 /// Most processes that one scrape reads; the rest, by pid, is left out and counted.
 pub const MAX_PROCESSES: usize = 32_768;
 
-/// What has been read, and what could not be; totals over all scrapes.
+/// Counts of what has been read, and of what could not be; totals over all scrapes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ProcCounts {
     /// Scrapes of the whole machine.

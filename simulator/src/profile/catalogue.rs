@@ -3,7 +3,7 @@
 //! Figures are medians of one process; a process draws its own from a lognormal distribution around them.
 //! Names are what a scraper reads on Linux (`mysqld`, `redis-server`), not product names.
 
-/// How much a person would miss an executable's metrics.
+/// Importance of an executable's metrics to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Serves or stores what the business runs on; is not replaced while the host lives, except workers.
@@ -17,7 +17,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// How much more often than a medium process one of this class is replaced.
+    /// Rate at which a process of this class is replaced, as a multiple of a medium one's.
     pub(super) fn churn_weight(self) -> f64 {
         match self {
             Self::Critical | Self::High => 0.5,
@@ -27,7 +27,7 @@ impl Class {
     }
 }
 
-/// What a host is for, which decides which executables it runs.
+/// Role of a host, which decides which executables it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Proxies and application servers.
@@ -36,7 +36,7 @@ pub enum Role {
     Batch,
 }
 
-/// How many processes of an executable a host has.
+/// Number of processes of an executable on a host.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Count {
     /// One, which lives as long as the host.
@@ -52,7 +52,7 @@ pub(super) enum Count {
 pub struct Executable {
     /// `process.executable.name`.
     pub name: &'static str,
-    /// How much it matters.
+    /// Its importance.
     pub class: Class,
     pub(super) path: &'static str,
     pub(super) owner: &'static str,
@@ -68,7 +68,7 @@ pub struct Executable {
 }
 
 impl Executable {
-    /// Whether hosts of this role run it.
+    /// Tells whether hosts of this role run it.
     pub fn runs_on(&self, role: Role) -> bool {
         self.role.is_none_or(|of| of == role)
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use catalogue::{Class, Executable, Role, catalogue};
 pub use host::Host;
 
-/// How the processes of a host behave.
+/// Behavior of the processes of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
     /// An ordinary server: about 3 % of the replaceable processes die each minute.

@@ -18,9 +18,9 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(super) struct Process {
     pub executable: &'static Executable,
     pub identity: Identity,
-    /// Whether it may die and be replaced.
+    /// True if it may die and be replaced.
     pub replaceable: bool,
-    /// When it started, in nanoseconds of the host's model time, negative before the model began.
+    /// Start time, in nanoseconds of the host's model time, negative before the model began.
     pub born: i64,
     rates: Counters,
     totals: Counters,
@@ -31,7 +31,7 @@ pub(super) struct Process {
     files: i64,
 }
 
-/// What grows: as rates a second, and as totals.
+/// Growing quantities: as rates a second, and as totals.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counters {
     user: f64,
@@ -81,7 +81,7 @@ impl Process {
         }
     }
 
-    /// What a scraper reads now.
+    /// Reading of a scraper now.
     pub fn usage(&self, machine_bytes: f64) -> Usage {
         let resident = pages(self.resident_bytes);
         let totals = &self.totals;

@@ -1,4 +1,4 @@
-//! What the model promises: determinism, the scraper's shape, and the laws of a process's life.
+//! Tests of the model's promises: determinism, the scraper's shape, and the laws of a process's life.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;

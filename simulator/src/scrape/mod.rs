@@ -1,4 +1,4 @@
-//! What one scrape of a host's processes looks like on the wire.
+//! Wire form of one scrape of a host's processes.
 //!
 //! The shape is that of the OpenTelemetry Collector's `hostmetrics` receiver with its `process` scraper:
 //! one `ResourceMetrics` per process in ascending pid order, one scope, metrics in alphabetical order with
@@ -22,7 +22,7 @@ pub const SCOPE_VERSION: &str = "0.139.0";
 /// The schema URL of every `ResourceMetrics`: the scraper still speaks semantic conventions 1.9.0.
 pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.9.0";
 
-/// Which of the scraper's metrics are switched on.
+/// Metrics of the scraper that are switched on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MetricSet {
     /// The scraper's default: 7 points a process.
@@ -52,15 +52,15 @@ pub trait Source: Send {
     fn collect(&mut self, now_unix_nanos: u64) -> Result<ExportMetricsServiceRequest, ScrapeError>;
 }
 
-/// Why a scrape yielded nothing at all.
+/// Reason for which a scrape yielded nothing at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ScrapeError {
     /// `/proc` or one of its host-wide files could not be read.
     #[error("cannot read {what} of this machine's /proc: {source}")]
     Proc {
-        /// Which part was being read.
+        /// Part that was being read.
         what: &'static str,
-        /// What came instead.
+        /// Content that came instead.
         source: procfs::ProcError,
     },
 }

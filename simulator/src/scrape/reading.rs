@@ -3,7 +3,7 @@
 //! A field that could not be read is `None` and makes no attribute and no point: an invented zero would be
 //! indistinguishable from a measured one.
 
-/// Who a process is; constant during its life.
+/// Identity of a process; constant during its life.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Identity {
     pub pid: u32,
@@ -17,7 +17,7 @@ pub(crate) struct Identity {
     pub start_unix_nanos: u64,
 }
 
-/// What a process has used up to now, and holds now.
+/// Resources that a process has used up to now, and holds now.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Usage {
     pub cpu: Option<CpuSeconds>,

@@ -1,10 +1,10 @@
-//! What a sender is told.
+//! Settings of a sender.
 
 use std::time::Duration;
 
 use crate::scrape::ScrapeError;
 
-/// When scrapes happen.
+/// Schedule of scrapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// One per interval, the first at once.
@@ -13,12 +13,12 @@ pub enum Pace {
     FullSpeed,
 }
 
-/// Where to, how often, how long.
+/// Destination, interval and duration.
 #[derive(Clone, Debug)]
 pub struct SenderConfig {
     /// The receiver's URL, such as `http://127.0.0.1:4317`.
     pub endpoint: String,
-    /// When to scrape.
+    /// Schedule of scrapes.
     pub pace: Pace,
     /// Stops after so many scrapes.
     pub max_requests: Option<u64>,
@@ -26,7 +26,7 @@ pub struct SenderConfig {
     pub max_duration: Option<Duration>,
     /// Compresses requests.
     pub gzip: bool,
-    /// How failed attempts are repeated.
+    /// Policy of repeated attempts.
     pub retry: RetryPolicy,
 }
 
@@ -74,15 +74,15 @@ impl Default for RetryPolicy {
     }
 }
 
-/// Why a sender could not be made or go on.
+/// Reason for which a sender could not be made or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SenderError {
     /// The endpoint is not a URL of a gRPC server.
     #[error("endpoint {endpoint:?}: expected a URL such as http://127.0.0.1:4317: {source}")]
     Endpoint {
-        /// What was given.
+        /// Value that was given.
         endpoint: String,
-        /// What is wrong with it.
+        /// Mistake in it.
         source: tonic::transport::Error,
     },
     /// Full speed without an end would run until the machine is full.

@@ -1,4 +1,4 @@
-//! What became of every point.
+//! Account of every point.
 
 use std::collections::BTreeMap;
 

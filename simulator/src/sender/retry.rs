@@ -1,4 +1,4 @@
-//! What a failed attempt means: whether to repeat it, when, and whether it may have been received.
+//! Meaning of a failed attempt: whether to repeat it, when, and whether it may have been received.
 
 use std::error::Error;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) struct FailedAttempt {
     pub retryable: bool,
     /// The receiver may have taken the request.
     pub ambiguous: bool,
-    /// Whether the request can have left this process.
+    /// True if the request can have left this process.
     pub connected: bool,
     /// The shortest wait that the receiver asked for.
     pub throttle: Option<Duration>,

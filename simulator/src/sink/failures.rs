@@ -6,7 +6,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-/// What happens to a request that is to fail.
+/// Failure of a request that is to fail.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Failure {
     /// Refused with `UNAVAILABLE`, which a client may retry.
@@ -27,7 +27,7 @@ pub enum Failure {
     AcceptThenStall,
 }
 
-/// Which requests fail.
+/// Choice of the requests that fail.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum When {
     /// The next so many, of every signal.
@@ -56,7 +56,7 @@ impl Failures {
         self.0 = None;
     }
 
-    /// What is to happen to the request that has just arrived.
+    /// Decision about the request that has just arrived.
     pub fn next(&mut self) -> Option<Failure> {
         let injection = self.0.as_mut()?;
         let fails = match &mut injection.when {

@@ -34,10 +34,10 @@ use service::Receiver;
 const MAX_MESSAGE_BYTES: usize = 128 << 20;
 /// Room for a large message to be on its way, so that flow control does not pace the sender.
 const WINDOW_BYTES: u32 = 16 << 20;
-/// How long open requests may take to finish at a stop.
+/// Time that open requests may take to finish at a stop.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// What a sink keeps.
+/// Options of what a sink keeps.
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
     /// Most (series, timestamp) keys to tell doubles by, 16 bytes each; past it `exact` is false. With 0 no
@@ -53,7 +53,7 @@ impl Default for SinkOptions {
     }
 }
 
-/// Why a sink could not be started.
+/// Reason for which a sink could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {addr}: {source}")]
 pub struct SinkError {
@@ -64,7 +64,7 @@ pub struct SinkError {
 /// A running sink; dropping it stops it.
 #[derive(Debug)]
 pub struct Sink {
-    /// Where it listens; the port is the one bound, also when 0 was asked for.
+    /// Its address; the port is the one bound, also when 0 was asked for.
     pub addr: SocketAddr,
     receiver: Receiver,
     stop: watch::Sender<bool>,
@@ -94,7 +94,7 @@ impl Sink {
         Ok(Self { addr: bound, receiver, stop, server: Some(server) })
     }
 
-    /// Where a client connects: `http://` and the address.
+    /// URL for clients: `http://` and the address.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.addr)
     }

@@ -1,9 +1,9 @@
-//! Which variant and generation of an agent a request says it comes from.
+//! Variant and generation of an agent that a request says it comes from.
 
 use serde::{Deserialize, Serialize};
 use tonic::metadata::MetadataMap;
 
-/// What stands for absent metadata.
+/// Word that stands for absent metadata.
 const NONE: &str = "none";
 /// Longest value that is kept: metadata is somebody else's text.
 const MAX_LENGTH: usize = 128;
@@ -26,7 +26,7 @@ impl Origin {
         Self { variant: value("x-phoenix-variant"), generation: value("x-phoenix-generation") }
     }
 
-    /// Where counts go once there are too many different origins.
+    /// Origin of all counts once there are too many different ones.
     pub(super) fn other() -> Self {
         Self { variant: "other".to_owned(), generation: "other".to_owned() }
     }

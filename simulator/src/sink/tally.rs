@@ -16,7 +16,7 @@ const MAX_ORIGINS: usize = 1_024;
 /// Most executable names kept per variant.
 const MAX_EXECUTABLES: usize = 65_536;
 
-/// What arrived from one variant and generation.
+/// Arrivals from one variant and generation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OriginCounts {
     /// Accepted requests of every signal.
@@ -44,16 +44,16 @@ pub struct SinkCounts {
     pub distinct_points: u64,
     /// Points whose (series, timestamp) had already arrived.
     pub duplicate_points: u64,
-    /// Whether the two figures above saw every point: false once the set of keys is full.
+    /// True if the two figures above saw every point: false once the set of keys is full.
     pub exact: bool,
     /// Names under `process.executable.name`, by variant.
     pub executables: BTreeMap<String, BTreeSet<String>>,
-    /// Whether no name was left out for want of room.
+    /// True if no name was left out for want of room.
     pub executables_complete: bool,
     /// Requests refused or left unanswered, as failures were injected; none of them is counted above, except
     /// those that were accepted before the silence.
     pub failed_requests: u64,
-    /// Why the server ended, if it did so by itself.
+    /// Reason for which the server ended, if it did so by itself.
     pub server_error: Option<String>,
 }
 
@@ -63,7 +63,7 @@ pub struct OriginEntry {
     /// The variant and generation.
     #[serde(flatten)]
     pub origin: Origin,
-    /// What came from there.
+    /// Counts of arrivals from there.
     #[serde(flatten)]
     pub counts: OriginCounts,
 }
@@ -78,9 +78,9 @@ impl SinkCounts {
 /// One point that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedPoint {
-    /// Where it came from.
+    /// Its origin.
     pub origin: Origin,
-    /// Which point it is.
+    /// Identity of the point.
     pub key: PointKey,
 }
 
@@ -202,7 +202,7 @@ impl Tally {
     }
 }
 
-/// What is worked out of a metrics request before the tally is locked.
+/// Figures of a metrics request that are worked out before the tally is locked.
 pub(super) struct Metrics {
     points: u64,
     /// One a point, or none at all when nobody will look at them.

@@ -1,4 +1,4 @@
-//! When a sender is answered, and what a death in between leaves behind.
+//! Tests of when a sender is answered, and of what a death in between leaves behind.
 
 use super::harness::{Agent, eventually, export, settings};
 use super::sink::{Script, Sink};

@@ -1,4 +1,4 @@
-//! What becomes of a request when the destination does not simply take it.
+//! Tests of a request whose destination does not simply take it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a sender gets to hear: success, and every refusal with the code OTLP has for it.
+//! Tests of the answers to senders: success, and every refusal with the code that OTLP has for it.
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;

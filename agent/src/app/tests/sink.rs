@@ -28,7 +28,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-/// What the sink does with a metrics request.
+/// Answer of the sink to a metrics request.
 #[derive(Clone, Debug)]
 pub enum Script {
     Fail(Status),
@@ -80,7 +80,7 @@ impl Sink {
         *self.attempts.lock().expect("lock")
     }
 
-    /// What arrived as (variant, generation, process, value) of every point.
+    /// Arrivals, as (variant, generation, process, value) of every point.
     pub fn points(&self) -> Vec<(String, u64, i64, i64)> {
         let mut points = Vec::new();
         for (metadata, request) in self.metrics.lock().expect("lock").iter() {

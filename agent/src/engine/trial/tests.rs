@@ -32,7 +32,7 @@ impl Batched {
         Self { trial, baseline, input }
     }
 
-    /// What leaves, but for the units that `without` takes out of each variant's share.
+    /// Rows that leave, but for the units that `without` takes out of each variant's share.
     fn leaving(&self, without: impl Fn(Variant, usize) -> bool) -> [Option<Encoded>; 2] {
         Variant::BOTH.map(|variant| {
             let homes = self.trial.assignment.homes(variant).iter().enumerate();

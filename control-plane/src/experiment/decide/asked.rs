@@ -1,10 +1,10 @@
-//! What stands between enough evidence and the next step: time, hours, and a second person.
+//! Conditions between enough evidence and the next step: time, hours, and a second person.
 
 use super::{Verb, Verdict};
 use crate::clock::UnixMillis;
 use crate::experiment::{AtEnd, Goal, Policy, Reason, Run};
 
-/// What follows from the whole taking longer than it may.
+/// Consequence of the whole taking longer than it may.
 pub fn out_of_time(policy: &Policy, run: &Run, now: UnixMillis) -> Option<Verdict> {
     let limit = policy.max_duration.filter(|limit| run.began.plus(*limit) < now)?;
     let limit = humantime::format_duration(limit);
@@ -16,7 +16,7 @@ pub fn out_of_time(policy: &Policy, run: &Run, now: UnixMillis) -> Option<Verdic
     Some(Verdict { verb, reasons: vec![Reason::new("audit", "max_duration", sentence)] })
 }
 
-/// Who has to be asked, and what has to be waited for, before it goes on by itself.
+/// People who have to be asked, and times that have to come, before it goes on by itself.
 pub fn permission(policy: &Policy, run: &Run, goal: Option<Goal>, now: UnixMillis) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if policy.require_approval && goal == Some(Goal::Promote) && run.approved_by.is_none() {
@@ -36,7 +36,7 @@ pub fn permission(policy: &Policy, run: &Run, goal: Option<Goal>, now: UnixMilli
     reasons
 }
 
-/// Who approved, for the record.
+/// Person who approved, for the record.
 pub fn approval(run: &Run) -> Option<Reason> {
     let by = run.approved_by.as_ref()?;
     Some(Reason::new("person", "approval", format!("{by} approved.")))

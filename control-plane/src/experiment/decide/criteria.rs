@@ -1,8 +1,8 @@
-//! What the policy asks of the fleet's figures.
+//! Criteria that the policy asks of the fleet's figures.
 
 use crate::experiment::{Figures, Policy, Reason, Spec, Step};
 
-/// What the policy sends back.
+/// Reasons for which the policy sends back.
 pub fn broken(figures: &Figures, policy: &Policy) -> Vec<Reason> {
     let n = figures.agents as usize;
     let mut reasons = Vec::new();
@@ -47,7 +47,7 @@ pub fn broken(figures: &Figures, policy: &Policy) -> Vec<Reason> {
     reasons
 }
 
-/// What keeps a candidate where it is: it does no harm, and not enough good. An A/A step saves nothing.
+/// Reasons that keep a candidate where it is: it does no harm, and not enough good. An A/A step saves nothing.
 pub fn short(figures: &Figures, policy: &Policy, step: Step) -> Vec<Reason> {
     let criteria = [
         (
@@ -71,7 +71,7 @@ pub fn short(figures: &Figures, policy: &Policy, step: Step) -> Vec<Reason> {
     if step == Step::Aa { Vec::new() } else { criteria.into_iter().filter_map(short).collect() }
 }
 
-/// Why it may go on.
+/// Reason for which it may go on.
 pub fn kept(figures: &Figures, spec: &Spec, step: Step, needed: u32) -> Vec<Reason> {
     let n = figures.agents as usize;
     let policy = &spec.policy;

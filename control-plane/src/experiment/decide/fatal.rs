@@ -1,9 +1,9 @@
-//! What acts on any horizon of any agent, at once: instant limits, and what no policy forgives.
+//! Limits that act on any horizon of any agent, at once: instant limits, and what no policy forgives.
 
 use super::{listed, unique};
 use crate::experiment::{AgentEvidence, Evidence, Policy, Reason};
 
-/// What no policy forgives, in any horizon of any agent.
+/// Harm that no policy forgives, in any horizon of any agent.
 pub fn fatal(evidence: &Evidence, policy: &Policy) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let n = evidence.agents.len();
@@ -47,7 +47,7 @@ pub fn fatal(evidence: &Evidence, policy: &Policy) -> Vec<Reason> {
     reasons
 }
 
-/// What differs between a pipeline and itself, where nothing may.
+/// Differences between a pipeline and itself, where there may be none.
 pub fn differs(evidence: &Evidence) -> Option<Reason> {
     let differing = |agent: &&AgentEvidence| agent.horizons.iter().any(|f| !f.horizon.differs_by_nothing());
     let differing: Vec<&AgentEvidence> = evidence.agents.iter().filter(differing).collect();

@@ -1,4 +1,4 @@
-//! What guardrails found, as reasons, by what follows from them.
+//! Findings of guardrails, as reasons, by what follows from them.
 
 use drift::{Alpha, Conclusion};
 
@@ -14,7 +14,7 @@ pub struct Guarded {
     pub fatal: Vec<Reason>,
     /// Past a blocking one, or a margin that has not been shown to hold.
     pub blocking: Vec<Reason>,
-    /// What is said in any case.
+    /// Reasons that are told in any case.
     pub noted: Vec<Reason>,
 }
 

@@ -1,4 +1,4 @@
-//! What the evidence says: evidence × policy × step → a verdict with its reasons. Pure.
+//! Decision: evidence × policy × step → a verdict with its reasons. Pure.
 //!
 //! In this order: instant limits, fatal guardrails and what no policy forgives (roll back, on any horizon of any
 //! agent); an A/A step that differs (hold: nothing else can be believed); time that is up (hold, or roll back); what is
@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::{AgentEvidence, Evidence, Figures, Goal, Reason, Run, Spec, Step};
 use crate::clock::UnixMillis;
 
-/// What to do.
+/// Decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
@@ -35,12 +35,12 @@ pub enum Verb {
     RollBack,
 }
 
-/// What to do, and why.
+/// Decision and its reasons.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Verdict {
-    /// What to do.
+    /// Decision.
     pub verb: Verb,
-    /// Why.
+    /// Reason.
     pub reasons: Vec<Reason>,
 }
 

@@ -1,4 +1,4 @@
-//! What is still to come, and whose evidence is missing.
+//! Evidence that is still to come, and the agents whose evidence is missing.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::{Verb, Verdict, listed};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Evidence, Reason, Spec};
 
-/// What is still to come: nothing once every agent whose evidence may not be missing has enough.
+/// Evidence that is still to come: nothing once every agent whose evidence may not be missing has enough.
 pub fn waiting(evidence: &Evidence, spec: &Spec, needed: u32, now: UnixMillis) -> Option<Verdict> {
     let policy = &spec.policy;
     let behind: Vec<&AgentEvidence> = evidence.behind(needed).collect();

@@ -60,7 +60,7 @@ fn verb(from: Verb) -> v1::Verb {
     }
 }
 
-/// What was decided, and why.
+/// Decision and its reasons.
 pub(in super::super) fn verdict(from: Verdict) -> v1::Verdict {
     v1::Verdict { verb: verb(from.verb).into(), reasons: reasons(from.reasons) }
 }
@@ -82,7 +82,7 @@ fn reasons(from: Vec<Reason>) -> Vec<v1::Reason> {
     from.into_iter().map(reason).collect()
 }
 
-/// What is kept of an event; which of it depends on its kind.
+/// Stored part of an event; its fields depend on its kind.
 #[derive(Debug, Deserialize)]
 struct Detail {
     from: Option<Phase>,

@@ -1,4 +1,4 @@
-//! What agents found, one by one and added up.
+//! Findings of agents, one by one and added up.
 
 use proto::v1;
 

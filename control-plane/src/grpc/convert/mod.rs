@@ -26,7 +26,7 @@ pub(super) fn experiment_id(text: &str) -> Result<ExperimentId, Problem> {
     text.parse().map_err(unknown)
 }
 
-/// What a person asks of an experiment.
+/// Command of a person to an experiment.
 ///
 /// # Errors
 /// 422 for none, and for one that is not known.

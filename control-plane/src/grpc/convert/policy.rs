@@ -1,4 +1,4 @@
-//! What a candidate is held to.
+//! Policy that a candidate is held to.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What an experiment is asked to do.
+//! Specification of an experiment.
 
 use std::time::Duration;
 

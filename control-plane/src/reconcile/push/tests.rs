@@ -1,4 +1,4 @@
-//! Whose hosts are the candidate's.
+//! Assignment in which hosts are the candidate's.
 
 use pipelines::split::Unit;
 

@@ -1,4 +1,4 @@
-//! What a person asks of an experiment.
+//! Command of a person to an experiment.
 
 use axum::extract::State;
 

@@ -15,7 +15,7 @@ use crate::labels::Selector;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateExperiment {
-    /// What people call it.
+    /// Name for people.
     name: String,
     /// The agents it runs on, by label; empty for all.
     #[serde(default)]
@@ -24,10 +24,10 @@ pub struct CreateExperiment {
     candidate: Candidate,
     /// The pipeline in charge, a Collector fragment; without it, what each agent runs when the experiment starts.
     baseline: Option<String>,
-    /// What is assigned as a whole: `process`, `host`, or a list of resource attributes.
+    /// Unit that is assigned as a whole: `process`, `host`, or a list of resource attributes.
     #[serde(default)]
     unit: Unit,
-    /// Whether to run the baseline against itself first.
+    /// True if to run the baseline against itself first.
     #[serde(default)]
     aa: bool,
     /// The weights after mirror, basis points, rising to 10000; 5, 25, 50 and 100 % if not given.
@@ -35,7 +35,7 @@ pub struct CreateExperiment {
     /// Length of a window; 10s if not given.
     #[schema(example = "10s")]
     window: Option<String>,
-    /// How long a judged horizon is at least; 60s if not given.
+    /// Least length of a judged horizon; 60s if not given.
     #[schema(example = "60s")]
     report_every: Option<String>,
     /// The aggregates that people look at: `{name, metric, group_by}`; memory and CPU if not given.
@@ -44,18 +44,18 @@ pub struct CreateExperiment {
     /// The processes that must not vanish: `{executables, metrics, granularity}`.
     #[schema(value_type = Option<Vec<Object>>)]
     critical: Option<Vec<Critical>>,
-    /// What the backend costs: `{usd_per_1000_active_series, usd_per_gigabyte, source}`.
+    /// Price of the backend: `{usd_per_1000_active_series, usd_per_gigabyte, source}`.
     #[schema(value_type = Option<Object>)]
     price: Option<Price>,
     /// The most that a batch may take in the candidate's pipeline; agents cut it out past that.
     #[schema(example = "250ms")]
     max_batch_latency: Option<String>,
-    /// What it must show.
+    /// Policy that it must meet.
     #[serde(default)]
     policy: Policy,
 }
 
-/// What is assigned as a whole.
+/// Unit that is assigned as a whole.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Unit {

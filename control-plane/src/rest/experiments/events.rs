@@ -1,4 +1,4 @@
-//! What happens to an experiment, as it happens: server-sent events, each with its number as id.
+//! Events of an experiment, as they happen: server-sent events, each with its number as id.
 
 use std::convert::Infallible;
 
@@ -24,9 +24,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
 struct Event {
     /// Its number, from 1.
     seq: i64,
-    /// When.
+    /// Time.
     at: UnixMillis,
-    /// What: `create`, `start`, `applied`, `advance`, `verdict`, `pause`, `resume`, `stop`, `conclude`, `promote`,
+    /// Kind: `create`, `start`, `applied`, `advance`, `verdict`, `pause`, `resume`, `stop`, `conclude`, `promote`,
     /// `rollback`, `fail`, `cancel` or `approve`.
     kind: String,
     /// More of it.
@@ -41,7 +41,7 @@ struct Since {
     after: Option<i64>,
 }
 
-/// What happened and what happens, until it is over or the client leaves.
+/// Events so far and those to come, until it is over or the client leaves.
 #[utoipa::path(
     get, path = "/api/v1/experiments/{id}/events", tag = "experiments",
     params(("id" = ExperimentId, Path), ("after" = Option<i64>, Query, description = "The last event known")),

@@ -87,7 +87,7 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Where it is: phase, step, who runs it, each agent's last horizon, and the last verdict with its reasons.
+/// Status: phase, step, the agents that run it, each agent's last horizon, and the last verdict with its reasons.
 #[utoipa::path(
     get, path = "/api/v1/experiments/{id}/status", tag = "experiments", params(("id" = ExperimentId, Path)),
     responses((status = 200, body = Status), (status = 404, body = Problem))
@@ -101,7 +101,7 @@ async fn status(
     Ok(Json(show::status(&state, &experiment).await?))
 }
 
-/// What was found: the fleet's figures, and each agent's comparison in full.
+/// Results: the fleet's figures, and each agent's comparison in full.
 #[utoipa::path(
     get, path = "/api/v1/experiments/{id}/results", tag = "experiments", params(("id" = ExperimentId, Path)),
     responses((status = 200, body = Results), (status = 404, body = Problem))

@@ -13,15 +13,15 @@ use crate::intent::{self, Found, Standing};
 /// An experiment.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Experiment {
-    /// Which.
+    /// Name or id.
     id: ExperimentId,
-    /// What people call it.
+    /// Name for people.
     name: String,
     /// The agents it runs on.
     selector: String,
-    /// Where it is.
+    /// Its phase.
     phase: Phase,
-    /// How it ended, if it is completed.
+    /// Outcome, if it is completed.
     outcome: Option<Outcome>,
     /// The step under way: `aa`, `mirror`, or a weight.
     step: Option<String>,
@@ -36,15 +36,15 @@ pub struct Experiment {
     /// The rest of what it is asked to do.
     #[schema(value_type = Object)]
     spec: Value,
-    /// Who wrote it down.
+    /// Author.
     created_by: String,
-    /// When.
+    /// Time.
     created_at: UnixMillis,
-    /// When its phase or step last changed.
+    /// Time at which its phase or step last changed.
     updated_at: UnixMillis,
-    /// Why it ended.
+    /// Reason for which it ended.
     reasons: Vec<Reason>,
-    /// What was last decided.
+    /// Last verdict.
     verdict: Option<Verdict>,
 }
 
@@ -78,14 +78,14 @@ impl From<Stored> for Experiment {
     }
 }
 
-/// Where an experiment is.
+/// Place of an experiment in its life.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Status {
-    /// Which.
+    /// Name or id.
     id: ExperimentId,
     /// Its phase.
     phase: Phase,
-    /// How it ended, if it is completed.
+    /// Outcome, if it is completed.
     outcome: Option<Outcome>,
     /// The step under way.
     step: Option<String>,
@@ -97,30 +97,30 @@ pub struct Status {
     agents: Vec<AgentStatus>,
     /// The last horizon of each, added up.
     horizon: Option<Figures>,
-    /// What was last decided, and why.
+    /// Last verdict, with its reasons.
     verdict: Option<Verdict>,
-    /// Why it ended.
+    /// Reason for which it ended.
     reasons: Vec<Reason>,
 }
 
 /// One agent of a step.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AgentStatus {
-    /// Which.
+    /// Name or id.
     uid: AgentUid,
-    /// What its host is called.
+    /// Name of its host.
     host: String,
-    /// Whether it is connected.
+    /// True if it is connected.
     connected: bool,
-    /// Whether it runs the step.
+    /// True if it runs the step.
     applied: bool,
-    /// Why it does not.
+    /// Reason for which it does not.
     failed: Option<String>,
-    /// Why it cut the candidate out.
+    /// Reason for which it cut the candidate out.
     candidate_cut: Option<String>,
     /// Judged horizons of the step.
     horizons: u32,
-    /// When it last reported, or the step began.
+    /// Time of its last report, or of the step's begin.
     last_seen: Option<UnixMillis>,
     /// Its last horizon.
     horizon: Option<Figures>,
@@ -163,30 +163,30 @@ impl From<(AgentEvidence, bool)> for AgentStatus {
     }
 }
 
-/// What was found.
+/// Figure that was found.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Results {
-    /// Which experiment.
+    /// Id of the experiment.
     id: ExperimentId,
     /// All that the agents have measured since it began, added up: a series is a host's, so the sum is exact where
     /// they are.
     total: Figures,
     /// Each agent's own.
     agents: Vec<AgentResults>,
-    /// What was last decided, and why.
+    /// Last verdict, with its reasons.
     verdict: Option<Verdict>,
-    /// How it ended.
+    /// Outcome.
     outcome: Option<Outcome>,
-    /// Why.
+    /// Reason.
     reasons: Vec<Reason>,
 }
 
-/// What one agent found.
+/// Findings of one agent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AgentResults {
-    /// Which.
+    /// Name or id.
     uid: AgentUid,
-    /// What its host is called.
+    /// Name of its host.
     host: String,
     /// The candidate's weight at the last horizon, basis points.
     weight_bp: u16,

@@ -19,7 +19,7 @@ use tonic::{Request, Status};
 
 use super::server::Server;
 
-/// What nobody waits longer for.
+/// Time after which nobody waits any longer.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Drops what is small.

@@ -1,4 +1,4 @@
-//! What is refused, and what is said about it; and templates, which are where most of it is.
+//! Tests of refusals and their messages; and of templates, which are where most of them are.
 
 use std::collections::HashMap;
 

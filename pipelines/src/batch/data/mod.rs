@@ -1,4 +1,4 @@
-//! What an index leaves where it lies: histograms, summaries and exemplars, read whole and written whole.
+//! Values that an index leaves where they lie: histograms, summaries and exemplars, read whole and written whole.
 //!
 //! Few stages look inside them, and those that do change most of what they read. Attributes, times and flags of
 //! a point are the row's; everything else of its encoding is here. Reading takes what was checked or made by us,

@@ -55,7 +55,7 @@ pub(super) fn set(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
     work.evaluate(target, expr)
 }
 
-/// What a path is set to, and what part of it failed all the same.
+/// Value that a path is set to, and what part of it failed all the same.
 pub(super) struct Planned<'a> {
     /// The value of the whole path's top: of a map the entry of the first key.
     top: Top<'a>,
@@ -82,7 +82,7 @@ enum Top<'a> {
 }
 
 impl Work<'_> {
-    /// Whose attributes a field is, if it is some row's.
+    /// Returns the row whose attributes a field is, if it is some row's.
     pub(super) fn owner(&self, field: Field) -> Option<Owner> {
         match field {
             Field::ResourceAttributes => Some(Owner::Resource(self.at.resource)),

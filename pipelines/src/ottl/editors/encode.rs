@@ -10,7 +10,7 @@ use super::super::value::{List, Map, Val};
 
 const TOO_DEEP: Failure = Failure("a value nested more than 32 levels deep");
 
-/// What no attribute can hold becomes an empty value; who sets it has to say that it failed.
+/// Writes a value. One that no attribute can hold becomes empty; who sets it has to say that it failed.
 fn put(out: &mut Vec<u8>, value: &Val<'_>, depth: u32) -> Evaluated<()> {
     if depth > MAX_DEPTH {
         return Err(TOO_DEEP);
@@ -83,7 +83,7 @@ pub(super) fn map(entries: &[(Cow<'_, [u8]>, Val<'_>)]) -> Evaluated<Vec<u8>> {
     Ok(out)
 }
 
-/// What is not UTF-8 may not leave: OTLP has no text that is not.
+/// Replaces bytes that are not UTF-8, which may not leave: OTLP has no text that is not.
 fn utf8(text: &[u8]) -> Cow<'_, [u8]> {
     match String::from_utf8_lossy(text) {
         Cow::Borrowed(_) => Cow::Borrowed(text),

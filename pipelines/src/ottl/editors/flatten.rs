@@ -33,7 +33,7 @@ pub(super) fn run(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
 
 struct Flat<'a> {
     made: Vec<(Cow<'a, [u8]>, Val<'a>)>,
-    /// How many conflicts each key had.
+    /// Number of conflicts each key had.
     taken: Vec<(Vec<u8>, usize)>,
     resolve: bool,
     depth: i64,

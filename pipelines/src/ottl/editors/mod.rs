@@ -24,7 +24,7 @@ use super::context::Context;
 use super::eval::{Evaluated, Failure, Row};
 use super::value::Entries;
 
-/// What a statement works on: a batch, a place in it, and what statements keep for those that follow.
+/// Subject of a statement: a batch, a place in it, and what statements keep for those that follow.
 #[derive(Debug)]
 pub(crate) struct Work<'b> {
     pub batch: &'b mut Batch,
@@ -34,7 +34,7 @@ pub(crate) struct Work<'b> {
     /// The exemplar that is visited, and whether it was changed.
     pub exemplar: Option<(Exemplar, bool)>,
     pub now: u64,
-    /// Which of its group's statements runs.
+    /// Index of the statement that runs in its group.
     pub statement: usize,
     /// Attributes that statements say as literals, once they stand in the batch.
     pub interned: Vec<Option<AttrRow>>,

@@ -76,7 +76,7 @@ fn read<'a>(target: &'a Target, row: &Row<'a>) -> Evaluated<Val<'a>> {
     super::super::eval::index(value, &target.keys, row, super::super::eval::Missing::IsNil)
 }
 
-/// How matches are replaced: by a template, and perhaps by what a function makes of it.
+/// Replacement of matches: by a template, and perhaps by what a function makes of it.
 pub(super) struct Replace<'c> {
     call: &'c Call,
     pattern: &'c Pattern,
@@ -110,7 +110,7 @@ impl<'c> Replace<'c> {
     }
 }
 
-/// What a function makes of a text, put into the format that stands at `format`.
+/// Puts what a function makes of a text into the format that stands at `format`.
 fn applied(
     call: &Call,
     function: &'static Signature,

@@ -6,7 +6,7 @@ use super::super::eval::{Evaluated, Failure, Row};
 use super::super::expr::Key;
 use super::super::value::{List, Map, Val};
 
-/// How many elements a list may be filled up with.
+/// Number of elements a list may be filled up with.
 const MAX_FILLED: i64 = 1 << 16;
 
 /// A key, evaluated.

@@ -56,7 +56,7 @@ fn check_order(call: &Call) -> Result<Prepared, String> {
     }
 }
 
-/// How the elements of a list are compared.
+/// Order in which the elements of a list are compared.
 enum By {
     Integer,
     Double,

@@ -16,7 +16,7 @@ pub(super) const TABLE: &[Signature] = &[converter(
     },
 )];
 
-/// How wide a formatted value may be asked to be.
+/// Limit of the width of a formatted value.
 const MAX_WIDTH: usize = 1 << 16;
 
 /// One `%` with what follows it.

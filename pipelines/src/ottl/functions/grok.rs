@@ -19,7 +19,7 @@ pub(super) const TABLE: &[Signature] = &[converter(
 )
 .prepared(prepare)];
 
-/// How large an expression may grow.
+/// Limit of the size to which an expression may grow.
 const MAX_EXPANDED: usize = 1 << 18;
 
 /// An expression with its definitions put in, and the kinds that its groups convert to.
@@ -84,7 +84,7 @@ impl Grok {
     }
 }
 
-/// Where the next `%{NAME:id:kind}` stands.
+/// Finds the next `%{NAME:id:kind}`.
 fn reference(text: &str) -> Option<(usize, usize)> {
     let mut from = 0;
     loop {

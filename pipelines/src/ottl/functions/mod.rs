@@ -28,7 +28,7 @@ use super::eval::{Evaluated, Failure};
 use super::pattern::{Pattern, Replacement};
 use super::value::Val;
 
-/// What a parameter takes.
+/// Kind of value that a parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Takes {
     /// Any value.
@@ -49,15 +49,15 @@ pub(super) enum Takes {
     Time,
     /// A duration.
     Duration,
-    /// What converts to a text.
+    /// Anything that converts to a text.
     TextLike,
-    /// What converts to an integer.
+    /// Anything that converts to an integer.
     IntLike,
-    /// What converts to a double.
+    /// Anything that converts to a double.
     DoubleLike,
-    /// What converts to a boolean.
+    /// Anything that converts to a boolean.
     BoolLike,
-    /// What has bytes.
+    /// Anything that has bytes.
     BytesLike,
     /// A list written as such, of values of one kind.
     Values(&'static Takes),
@@ -102,7 +102,7 @@ const fn may(name: &'static str, takes: Takes) -> Parameter {
     Parameter { name, takes, optional: true }
 }
 
-/// Where a function is known.
+/// Places where a function is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// In every context.
@@ -115,7 +115,7 @@ pub(super) enum Known {
     MetricCondition,
 }
 
-/// What a function is.
+/// Kind of a function.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// It gives a value.
@@ -130,7 +130,7 @@ impl std::fmt::Debug for Kind {
     }
 }
 
-/// What was made of a call's fixed arguments when the config was read.
+/// Result of reading a call's fixed arguments when the config was read.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Prepared {
     /// Nothing.
@@ -158,14 +158,14 @@ pub(super) struct Signature {
     pub kind: Kind,
     pub prepare: Prepare,
     pub known: Known,
-    /// What it reads by itself, apart from its arguments.
+    /// Level of what it reads by itself, apart from its arguments.
     pub reads: Level,
-    /// Whether what it gives depends on the time.
+    /// True if what it gives depends on the time.
     pub clock: bool,
 }
 
 impl Signature {
-    /// Whether it can be given by its name to a replacement.
+    /// Returns whether it can be given by its name to a replacement.
     pub(super) fn takes_one_text(&self) -> bool {
         matches!(self.kind, Kind::Converter(_)) && self.parameters.len() == 1
     }

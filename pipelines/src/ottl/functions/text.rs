@@ -113,7 +113,7 @@ pub(super) fn split<'a>(text: &[u8], delimiter: &[u8]) -> Vec<Cow<'a, [u8]>> {
     parts
 }
 
-/// Where one text begins in another.
+/// Finds the place where one text begins in another.
 pub(super) fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     if part.is_empty() {
         return Some(0);
@@ -148,7 +148,7 @@ fn substring<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
     Ok(Val::text(text.get(from..to.max(from)).unwrap_or_default()))
 }
 
-/// Where a text or value stands first; -1 where it does not.
+/// Finds the place where a text or value stands first; -1 where it does not.
 fn index<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
     let (target, value) = (args.value(0)?, args.value(1)?);
     let place = match target {

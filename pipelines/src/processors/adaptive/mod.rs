@@ -29,14 +29,14 @@ pub use config::Adaptive;
 
 use config::Measure;
 
-/// How many series are told apart.
+/// Number of series that are told apart.
 pub const MAX_SERIES: usize = 1 << 18;
 
-/// What an `adaptive` has seen. Times are Unix nanoseconds.
+/// State of an `adaptive`. Times are Unix nanoseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Adapting {
     config: Adaptive,
-    /// When the window began.
+    /// Begin of the window.
     window: u64,
     points: u64,
     series: Table<Seen>,

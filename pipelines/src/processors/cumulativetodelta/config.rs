@@ -15,11 +15,11 @@ pub struct CumulativeToDelta {
     exclude: Match,
     pub(super) max_staleness: Duration,
     pub(super) initial: Initial,
-    /// What is converted, as the one rule of the account.
+    /// Description of what is converted, as the one rule of the account.
     rule: [String; 1],
 }
 
-/// What becomes of a series' first point.
+/// Treatment of a series' first point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Initial {
     /// It is sent if it began no earlier than the pipeline and not at its own time.
@@ -30,7 +30,7 @@ pub(super) enum Initial {
     Drop,
 }
 
-/// Which metrics are meant; what is not said restricts nothing.
+/// Choice of metrics; what is not said restricts nothing.
 #[derive(Debug, Clone, Default)]
 struct Match {
     names: Option<Names>,
@@ -65,7 +65,7 @@ impl CumulativeToDelta {
         &self.rule
     }
 
-    /// Whether a metric is converted, points or not.
+    /// Returns whether a metric is converted, points or not.
     pub(super) fn converts(&self, batch: &Batch, metric: &MetricRow) -> bool {
         let kind = match metric.kind {
             MetricKind::Sum => metric.monotonic,

@@ -4,7 +4,7 @@ use crate::batch::data::Histogram;
 
 use super::Became;
 
-/// What is remembered of a point.
+/// Remembered part of a point.
 #[derive(Debug, Clone)]
 pub(super) struct Value {
     count: u64,

@@ -23,17 +23,17 @@ pub use config::CumulativeToDelta;
 
 use config::Initial;
 
-/// How many series of sums are remembered.
+/// Number of series of sums that are remembered.
 pub const MAX_SERIES: usize = 1 << 20;
-/// How many series of histograms are remembered, and as many of exponential ones.
+/// Number of series of histograms that are remembered, and as many of exponential ones.
 pub const MAX_HISTOGRAMS: usize = 1 << 16;
 
-/// What a `cumulativetodelta` has seen. Times are Unix nanoseconds.
+/// State of a `cumulativetodelta`. Times are Unix nanoseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Deltas {
     config: CumulativeToDelta,
     start: u64,
-    /// When stale series are looked for; never, without a `max_staleness`.
+    /// Time of the next look for stale series; never, without a `max_staleness`.
     sweeps: Option<Ticks>,
     sums: Table<Last<Value>>,
     histograms: Table<Last<histogram::Value>>,
@@ -58,7 +58,7 @@ impl<T> Aged for Last<T> {
     }
 }
 
-/// What becomes of a point's value.
+/// Treatment of a point's value.
 enum Became<T> {
     /// It is sent with this value instead.
     Delta(T),

@@ -1,4 +1,4 @@
-//! What a `filter` says.
+//! Config of a `filter`.
 
 use crate::ottl::{Condition, Context, Style};
 use crate::yaml::{Kind, Located, Node, Problem, keep};

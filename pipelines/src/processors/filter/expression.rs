@@ -7,7 +7,7 @@ use crate::batch::{MetricKind, PointRow, Value};
 use crate::ottl::{Pattern, Row};
 use crate::yaml::{Located, Problem};
 
-/// How deeply an expression may be nested.
+/// Depth to which an expression may be nested.
 const MAX_DEPTH: usize = 64;
 
 /// An expression that is true or false of a data point.
@@ -47,7 +47,7 @@ impl Expression {
         }
     }
 
-    /// Whether it is true of any point of the row's metric.
+    /// Returns whether it is true of any point of the row's metric.
     pub(super) fn holds(&self, row: &Row<'_>) -> bool {
         let points = row.metric.map(|metric| row.batch.points(metric)).unwrap_or_default();
         points.iter().any(|point| self.is_true(row, point))

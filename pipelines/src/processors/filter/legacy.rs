@@ -22,7 +22,7 @@ pub(super) enum Properties {
     Attributes(Vec<(String, Wanted)>),
 }
 
-/// What the value of an attribute has to be.
+/// Condition on the value of an attribute.
 #[derive(Debug, Clone)]
 pub(super) enum Wanted {
     /// Anything: the attribute has to be there.

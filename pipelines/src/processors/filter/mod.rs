@@ -23,7 +23,7 @@ pub struct Filter {
     rules: Vec<String>,
 }
 
-/// What is dropped besides what a rule names.
+/// Rows that are dropped besides those that a rule names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Empty {
     /// Nothing.
@@ -48,7 +48,7 @@ impl Filter {
         self.passes.is_empty()
     }
 
-    /// Whether it asks about resources before anything else.
+    /// Returns whether it asks about resources before anything else.
     pub(super) fn begins_with_resources(&self) -> bool {
         self.passes.first().is_some_and(|pass| pass.context == Context::Resource)
     }
@@ -58,7 +58,7 @@ impl Filter {
         self.passes.first()?.drops_resource(batch, resource, now)
     }
 
-    /// Whether it drops a resource, or does not, whatever the time.
+    /// Returns whether it drops a resource, or does not, whatever the time.
     pub(super) fn decides_for_good(&self) -> bool {
         self.passes.first().is_some_and(|pass| !pass.asks_clock())
     }

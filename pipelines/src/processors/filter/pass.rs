@@ -21,7 +21,7 @@ pub(super) struct Pass {
     pub empty: Empty,
 }
 
-/// What drops a row.
+/// Rule that drops a row.
 #[derive(Debug, Clone)]
 pub(super) enum Rule {
     /// A condition that holds.
@@ -58,7 +58,7 @@ impl Pass {
         })
     }
 
-    /// Whether what a rule says of a row depends on the time.
+    /// Returns whether what a rule says of a row depends on the time.
     pub(super) fn asks_clock(&self) -> bool {
         self.rules.iter().any(|rule| matches!(rule, Rule::Condition(condition) if condition.asks_clock()))
     }
@@ -131,7 +131,7 @@ impl Pass {
 struct Asking<'p> {
     pass: &'p Pass,
     now: u64,
-    /// What each rule last answered, and about which row of its level.
+    /// Last answer of each rule, and the row of its level that it was about.
     answers: Vec<Option<(usize, Result<bool, Failure>)>>,
     tallies: Tallies<'p>,
     /// The first failure that is to be propagated.
@@ -139,7 +139,7 @@ struct Asking<'p> {
 }
 
 impl Asking<'_> {
-    /// Whether some rule may drop a point of a metric: most say no of a metric at once.
+    /// Returns whether some rule may drop a point of a metric: most say no of a metric at once.
     fn may_drop(&mut self, batch: &Batch, path: Path) -> bool {
         let row = self.row(batch, path, Context::Metric);
         let mut rules = self.pass.rules.iter().zip(&mut self.answers);

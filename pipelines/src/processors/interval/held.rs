@@ -24,7 +24,7 @@ pub(super) struct Held {
     points: Vec<Point>,
     /// Places by key; these are 128-bit hashes. The levels have tables of their own.
     places: [HashMap<u128, u32>; 4],
-    /// Where the next metric and the next point are expected.
+    /// Place at which the next metric and the next point are expected.
     next: (usize, usize),
     /// Resources of this interval, in order.
     met: Vec<u32>,
@@ -76,7 +76,7 @@ struct Point {
     round: u32,
 }
 
-/// What became of a point.
+/// Fate of a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Took {
     /// It waits, the first of its series.
@@ -104,7 +104,7 @@ impl Held {
         self.waiting
     }
 
-    /// Whether nothing waits, not even a metric without points.
+    /// Returns whether nothing waits, not even a metric without points.
     pub(super) fn is_empty(&self) -> bool {
         self.met.is_empty()
     }

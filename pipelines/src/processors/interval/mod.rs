@@ -22,9 +22,9 @@ use super::state::{Flush, Kept, State, Ticks, Turn};
 
 use held::{Held, Took};
 
-/// How many points are held.
+/// Number of points that are held.
 pub const MAX_POINTS: usize = 1 << 20;
-/// How many bytes of encoded points are held.
+/// Number of bytes of encoded points that are held.
 pub const MAX_BYTES: usize = 256 << 20;
 
 /// The config of an `interval` processor.
@@ -66,7 +66,7 @@ impl Interval {
         &self.rule
     }
 
-    /// How long a point may wait.
+    /// Time that a point may wait.
     pub(super) fn hold(&self) -> Duration {
         self.interval
     }
@@ -82,7 +82,7 @@ impl Interval {
     }
 }
 
-/// What an `interval` holds.
+/// State of an `interval`.
 #[derive(Debug, Clone)]
 pub(super) struct Holding {
     config: Interval,

@@ -66,7 +66,7 @@ impl Transform {
     }
 }
 
-/// Whether metrics agree on kind, unit, keys of labels, temporality and monotonicity. A single one always does.
+/// Returns whether metrics agree on kind, unit, keys of labels, temporality and monotonicity. A single one always does.
 fn can_be_combined(batch: &Batch, metrics: &[usize]) -> bool {
     let [first, rest @ ..] = metrics else { return true };
     if rest.is_empty() {

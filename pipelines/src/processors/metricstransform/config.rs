@@ -24,14 +24,14 @@ pub(super) struct Transform {
     pub operations: Vec<Operation>,
 }
 
-/// Which names.
+/// Names.
 #[derive(Debug, Clone)]
 pub(super) enum Include {
     Strict(String),
     Regexp(Pattern),
 }
 
-/// Which values of a label.
+/// Values of a label.
 #[derive(Debug, Clone)]
 pub(super) enum Matcher {
     Strict(String),
@@ -47,7 +47,7 @@ impl Matcher {
     }
 }
 
-/// What is done with the metrics that match.
+/// Action on the metrics that match.
 #[derive(Debug, Clone)]
 pub(super) enum Action {
     /// Changed copies are added.
@@ -67,7 +67,7 @@ pub(super) enum Case {
     Upper,
 }
 
-/// What is done with one metric.
+/// Action on one metric.
 #[derive(Debug, Clone)]
 pub(super) enum Operation {
     AddLabel { label: String, value: String },
@@ -258,7 +258,7 @@ fn operation(node: &Node, problems: &mut Vec<Problem>) -> Option<Operation> {
     })
 }
 
-/// Which values become which; of two for one value the later holds.
+/// Old and new values; of two for one value the later holds.
 fn value_actions(node: &Node, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
     let mut actions = Vec::<(String, String)>::new();
     for item in keep(node.list(), problems).unwrap_or_default() {

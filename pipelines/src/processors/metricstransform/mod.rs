@@ -170,7 +170,7 @@ impl Transform {
         self.labels.iter().all(|(key, matcher)| matcher.matches(text_of(batch, point.attrs, key)))
     }
 
-    /// Whether a metric matches by its name and by some point, or has none.
+    /// Returns whether a metric matches by its name and by some point, or has none.
     fn matches_any(&self, batch: &Batch, metric: usize) -> bool {
         let row = batch.metric_at(metric);
         let mut points = batch.points(row).iter();
@@ -180,7 +180,7 @@ impl Transform {
                 || points.any(|point| self.matches_point(batch, point)))
     }
 
-    /// Which points of a metric match; none if its name or all of its points do not.
+    /// Points of a metric that match; none if its name or all of its points do not.
     fn matching(&self, batch: &Batch, metric: usize) -> Option<Vec<bool>> {
         let row = batch.metric_at(metric);
         if !self.matches_name(batch, row) {

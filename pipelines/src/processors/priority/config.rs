@@ -52,7 +52,7 @@ pub(super) struct Threshold {
     pub value: f64,
 }
 
-/// How many thresholds all classes may have.
+/// Number of thresholds that all classes may have.
 pub(super) const MAX_THRESHOLDS: usize = 8;
 
 impl Priority {
@@ -91,7 +91,7 @@ impl Priority {
         &self.rules
     }
 
-    /// How many scrapes it takes until thresholds on counters can be reached.
+    /// Number of scrapes until thresholds on counters can be reached.
     pub(in super::super) fn warm_up(&self) -> u32 {
         if self.thresholds.is_empty() { 0 } else { 2 }
     }

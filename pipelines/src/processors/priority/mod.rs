@@ -23,10 +23,10 @@ pub use config::Priority;
 
 use config::MAX_THRESHOLDS;
 
-/// How many processes' readings are remembered.
+/// Number of processes whose readings are remembered.
 pub const MAX_UNITS: usize = 1 << 16;
 
-/// What a `priority` has seen. Times are Unix nanoseconds.
+/// State of a `priority`. Times are Unix nanoseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Classing {
     config: Priority,
@@ -37,7 +37,7 @@ pub(super) struct Classing {
 struct Unit {
     seen: u64,
     busy: [Busy; MAX_THRESHOLDS],
-    /// When each threshold was last reached; 0 for never.
+    /// Time at which each threshold was last reached; 0 for never.
     reached: [u64; MAX_THRESHOLDS],
 }
 
@@ -67,7 +67,7 @@ impl Classing {
         })
     }
 
-    /// Which thresholds a process has reached lately.
+    /// Thresholds that a process has reached lately.
     fn read(&mut self, batch: &Batch, resource: usize, now: u64) -> [bool; MAX_THRESHOLDS] {
         let mut reached = [false; MAX_THRESHOLDS];
         let Self { config, units } = self;

@@ -29,11 +29,11 @@ pub struct Rollup {
     functions: Vec<(String, Function)>,
     pub(super) stale_after: Duration,
     pub(super) forget_after: Duration,
-    /// What is collapsed, as the one rule of the account.
+    /// Description of what is collapsed, as the one rule of the account.
     rule: [String; 1],
 }
 
-/// Which resource attributes stay.
+/// Resource attributes that stay.
 #[derive(Debug, Clone)]
 enum Keys {
     Drop(Vec<String>),
@@ -60,7 +60,7 @@ const FUNCTIONS: [(&str, Function); 5] = [
     ("last", Function::Last),
 ];
 
-/// What tells one process of an executable from another.
+/// Attribute that tells one process of an executable from another.
 const PROCESS: [&str; 5] =
     ["process.pid", "process.parent_pid", "process.command", "process.command_line", "process.cgroup"];
 
@@ -93,7 +93,7 @@ impl Rollup {
         &self.rule
     }
 
-    /// Whether an attribute of a resource stays.
+    /// Returns whether an attribute of a resource stays.
     pub(super) fn keeps(&self, batch: &Batch, attr: &AttrRow) -> bool {
         let key = batch.bytes(attr.key);
         match &self.keys {
@@ -125,7 +125,7 @@ impl Rollup {
         }
     }
 
-    /// Whether a metric can be rolled up.
+    /// Returns whether a metric can be rolled up.
     pub(super) fn rolls(metric: &MetricRow) -> bool {
         match metric.kind {
             MetricKind::Gauge => true,
@@ -134,7 +134,7 @@ impl Rollup {
         }
     }
 
-    /// What becomes of the values of a metric.
+    /// Treatment of the values of a metric.
     pub(super) fn function(&self, batch: &Batch, metric: &MetricRow) -> Function {
         let name = batch.bytes(metric.name);
         let own = self.functions.iter().find(|(known, _)| known.as_bytes() == name);

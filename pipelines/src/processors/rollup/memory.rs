@@ -14,9 +14,9 @@ pub(super) struct Member {
     /// What of that a counter has counted in the roll-up.
     pub given: Number,
     pub start: u64,
-    /// When it last came, by our clock.
+    /// Time at which it last came, by our clock.
     pub seen: u64,
-    /// Whether its value counts, or is only kept in mind.
+    /// True if its value counts, or is only kept in mind.
     pub counts: bool,
     /// The series it belongs to, and the next member of that.
     pub group: u32,

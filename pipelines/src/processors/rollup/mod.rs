@@ -41,12 +41,12 @@ pub use config::Rollup;
 
 use memory::{Group, Member, NONE, increase, less, sum};
 
-/// How many members are remembered.
+/// Number of members that are remembered.
 pub const MAX_MEMBERS: usize = 1 << 18;
-/// How many series members are rolled up into.
+/// Number of series that members are rolled up into.
 pub const MAX_GROUPS: usize = 1 << 16;
 
-/// What a `rollup` has seen. Times are Unix nanoseconds.
+/// State of a `rollup`. Times are Unix nanoseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Rolling {
     config: Rollup,
@@ -65,7 +65,7 @@ pub(super) struct Rolling {
     emptied: Vec<usize>,
 }
 
-/// What is done with a resource.
+/// Action on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
     /// It is rolled up.
@@ -76,7 +76,7 @@ pub(super) enum Choice {
     Leave,
 }
 
-/// What stands above a point.
+/// Rows above a point.
 struct Above {
     rolls: bool,
     /// Digest of the resource without what is dropped.

@@ -34,7 +34,7 @@ pub struct TopK {
     rule: [String; 1],
 }
 
-/// How many metrics units may be ranked by.
+/// Number of metrics that units may be ranked by.
 pub(super) const MAX_METRICS: usize = 4;
 
 impl TopK {

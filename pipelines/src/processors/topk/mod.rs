@@ -35,12 +35,12 @@ pub use config::TopK;
 
 use rank::Unit;
 
-/// How many units are ranked.
+/// Number of units that are ranked.
 pub const MAX_UNITS: usize = 1 << 16;
-/// What the rest is called.
+/// Name of the rest.
 pub const OTHER: &str = "_other_";
 
-/// What a `topk` has seen. Times are Unix nanoseconds.
+/// State of a `topk`. Times are Unix nanoseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Ranking {
     config: TopK,

@@ -1,4 +1,4 @@
-//! Who is busiest.
+//! Rank of the busiest units.
 
 use crate::Batch;
 use crate::batch::MetricRow;
@@ -11,10 +11,10 @@ use super::{Ranking, nanos};
 /// A unit.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unit {
-    /// When it last came, by our clock; as all times, Unix nanoseconds.
+    /// Time at which it last came, by our clock; as all times, Unix nanoseconds.
     pub seen: u64,
     pub member: bool,
-    /// When it last became a member.
+    /// Time at which it last became a member.
     since: u64,
     busy: [Busy; MAX_METRICS],
 }

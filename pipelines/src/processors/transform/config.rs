@@ -1,4 +1,4 @@
-//! What a `transform` says.
+//! Config of a `transform`.
 
 use crate::ottl::{Condition, Context, Statement, Style};
 use crate::yaml::{Kind, Located, Node, Problem, keep};

@@ -215,7 +215,7 @@ fn offset<'t>(text: &'t str, shape: &[usize]) -> Option<(i32, &'t str)> {
     ends.then_some((seconds, rest))
 }
 
-/// What a zone is ahead of UTC at a local time, in seconds.
+/// Returns how far a zone is ahead of UTC at a local time, in seconds.
 fn offset_at(zone: Option<&TimeZone>, local: i128) -> i32 {
     let Some(zone) = zone else { return 0 };
     let guess = |at: i128| {
