@@ -3,8 +3,6 @@
 //! Every socket is bound before anything is served, so a port that is taken is an error at boot and the addresses
 //! printed are the real ones.
 
-mod state;
-
 use std::fs::DirBuilder;
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +16,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use state::{AppState, Shared};
+use crate::state::{AppState, Shared};
 
 use crate::auth::Auth;
 use crate::auth::keys::Keys;
@@ -27,7 +25,7 @@ use crate::auth::password::{PasswordError, Passwords};
 use crate::auth::setup::SetupToken;
 use crate::clock::{Clock, Entropy};
 use crate::config::Serve;
-use crate::fleet::hub::Hub;
+use crate::hub::Hub;
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::rest::Limits;

@@ -3,25 +3,25 @@
 //! `rest` and `grpc` take intentions and write them to the `store`, with an audit row in the same transaction; `fleet` is
 //! where agents come in. Every row belongs to a tenant and every query names one.
 
+pub mod actions;
 pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod duration;
-pub mod enrol;
 pub mod experiment;
 pub mod fleet;
 pub mod grpc;
 pub mod hash;
+pub mod hub;
 pub mod id;
-pub mod intent;
 pub mod labels;
-pub mod lifecycle;
 pub mod listener;
 pub mod metrics;
 pub mod process;
 pub mod reconcile;
 pub mod rest;
+pub mod role;
+pub mod state;
 pub mod store;
-pub mod template;

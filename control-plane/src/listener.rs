@@ -2,7 +2,7 @@
 //!
 //! HTTP/1.1 and HTTP/2 without TLS on one port, so that REST, WebSocket and gRPC share it. A connection past the bound
 //! is closed at once. Upgraded connections leave this module's hands: who upgrades watches
-//! [`AppState::stopping`](crate::app::AppState::stopping) and bounds them.
+//! [`AppState::stopping`](crate::state::AppState::stopping) and bounds them.
 
 use std::convert::Infallible;
 use std::io;

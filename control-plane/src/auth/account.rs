@@ -8,11 +8,12 @@ use thiserror::Error;
 use super::limit::LoginLimit;
 use super::password::{Compared, PasswordError, Passwords};
 use super::token::{self, Claims};
-use super::{Role, keys::Keys, secret};
-use crate::app::AppState;
+use super::{keys::Keys, secret};
 use crate::audit::{self, By};
 use crate::hash::sha256;
 use crate::id::{TenantId, UserId};
+use crate::role::Role;
+use crate::state::AppState;
 use crate::store::users::{self, User};
 use crate::store::{StoreError, Tx, tenants};
 

@@ -4,10 +4,10 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use uuid::Uuid;
 
-use super::Role;
 use crate::clock::UnixMillis;
 use crate::id::{TenantId, UserId};
 use crate::rest::Problem;
+use crate::role::Role;
 
 /// The person behind a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 pub mod account;
 mod actor;
+mod authenticate;
 pub mod keys;
 pub mod limit;
 pub mod password;
-mod role;
 pub mod secret;
 pub mod setup;
 pub mod token;
@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, header};
 
 pub use account::Auth;
 pub use actor::{Actor, Session};
-pub use role::{NotARole, Role};
+pub use authenticate::authenticate;
 
 /// The token of an `Authorization: Bearer` header (RFC 6750 §2.1).
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -5,12 +5,12 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::AppState;
+use crate::actions::enroll::{self, EnrolError, Enrolment};
 use crate::auth;
-use crate::enrol::{self, EnrolError, Enrolment};
 use crate::id::AgentUid;
 use crate::labels::Labels;
 use crate::rest::{Access, Json, Problem, Routes};
+use crate::state::AppState;
 
 /// Bytes of a version and of a host's name (RFC 1035 §2.3.4).
 const LONGEST: usize = 255;
@@ -77,6 +77,6 @@ async fn enroll(
         }
     }
     let Enroll { uid, labels, host, version } = body;
-    let token = enrol::enrol(&state, bearer, Enrolment { uid, labels, host, version }).await?;
+    let token = enroll::enroll(&state, bearer, Enrolment { uid, labels, host, version }).await?;
     Ok((StatusCode::CREATED, Json(Enrolled { token })))
 }

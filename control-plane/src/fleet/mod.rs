@@ -1,7 +1,6 @@
 //! The agents' listener: how they come in, and what they and the control plane say to each other.
 
 mod enroll;
-pub mod hub;
 mod opamp;
 mod reports;
 mod socket;
@@ -10,8 +9,8 @@ use axum::Router;
 use axum::routing::get;
 use tonic::service::Routes as Services;
 
-use crate::app::AppState;
 use crate::rest::Routes;
+use crate::state::AppState;
 
 /// Every described route of the fleet listener.
 pub fn routes(state: AppState) -> Routes {

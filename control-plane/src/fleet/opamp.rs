@@ -11,8 +11,8 @@ use proto::opamp::{
     ServerToAgent, ServerToAgentFlags, any_value::Value,
 };
 
-use crate::app::AppState;
-use crate::enrol::AgentIdentity;
+use crate::actions::enroll::AgentIdentity;
+use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::agents::{self, Seen};
 use crate::store::generations::{self, Offered, Status};

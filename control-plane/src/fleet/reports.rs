@@ -12,9 +12,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use crate::app::AppState;
-use crate::enrol::{self, AgentIdentity, EnrolError};
+use crate::actions::enroll::{self, AgentIdentity, EnrolError};
 use crate::experiment::{ExperimentId, Quantity};
+use crate::state::AppState;
 use crate::store::windows::{self, Filed, Key};
 use crate::store::{StoreError, experiments, generations};
 
@@ -49,7 +49,7 @@ impl ReportService for Reports {
         let bearer = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         let bearer = bearer.ok_or_else(|| Status::unauthenticated("a valid bearer token is needed"))?;
-        let agent = enrol::authenticate(&self.state, bearer).await.map_err(|error| match error {
+        let agent = enroll::authenticate(&self.state, bearer).await.map_err(|error| match error {
             EnrolError::Store(_) => Status::unavailable("the store failed"),
             error => Status::unauthenticated(error.to_string()),
         })?;

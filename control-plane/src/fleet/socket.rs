@@ -12,9 +12,9 @@ use proto::opamp::ServerToAgent;
 use tokio::time::Instant;
 
 use super::opamp::{self, Conversation};
-use crate::app::AppState;
-use crate::enrol::{self, AgentIdentity};
+use crate::actions::enroll::{self, AgentIdentity};
 use crate::rest::Problem;
+use crate::state::AppState;
 use crate::store::{StoreError, sessions};
 
 /// The most bytes of a message; an agent's largest, an effective config, is far below.
@@ -68,7 +68,7 @@ pub async fn poll(
 
 async fn authenticated(state: &AppState, headers: &HeaderMap) -> Result<AgentIdentity, Problem> {
     let bearer = crate::auth::bearer(headers).ok_or_else(Problem::unauthenticated)?;
-    Ok(enrol::authenticate(state, bearer).await?)
+    Ok(enroll::authenticate(state, bearer).await?)
 }
 
 async fn converse(state: AppState, agent: AgentIdentity, mut socket: WebSocket) {
@@ -97,7 +97,7 @@ async fn talk(
     state: &AppState,
     agent: &AgentIdentity,
     socket: &mut WebSocket,
-    session: &super::hub::Session,
+    session: &crate::hub::Session,
 ) -> Option<CloseFrame> {
     let mut conversation = Conversation::default();
     let mut heard = Instant::now();

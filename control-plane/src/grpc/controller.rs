@@ -12,9 +12,9 @@ use tonic::{Request, Response, Status};
 use super::convert::{self, experiment_id};
 use super::guard::taken;
 use super::page;
-use crate::app::AppState;
+use crate::actions::{self, Drift};
 use crate::experiment::Figures;
-use crate::intent::{self, Drift};
+use crate::state::AppState;
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -33,8 +33,8 @@ impl ControllerService for Controller {
         request: Request<ApplyControlSignalRequest>,
     ) -> Result<Response<Experiment>, Status> {
         let (actor, request) = taken(request)?;
-        let (id, signal) = (experiment_id(&request.experiment_id)?, convert::signal(request.signal)?);
-        Ok(Response::new(intent::signal(&self.state, &actor, id, signal).await?.into()))
+        let (id, command) = (experiment_id(&request.experiment_id)?, convert::command(request.signal)?);
+        Ok(Response::new(actions::command(&self.state, &actor, id, command).await?.into()))
     }
 
     async fn get_drift_report(
@@ -43,8 +43,8 @@ impl ControllerService for Controller {
     ) -> Result<Response<DriftReport>, Status> {
         let (actor, request) = taken(request)?;
         let (size, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
-        let experiment = intent::find(&self.state, &actor, experiment_id(&request.experiment_id)?).await?;
-        let mut agents = intent::found(&self.state, &experiment).await?;
+        let experiment = actions::find(&self.state, &actor, experiment_id(&request.experiment_id)?).await?;
+        let mut agents = actions::found(&self.state, &experiment).await?;
         let total = Figures::of(agents.iter().map(|agent| &agent.findings.total));
         agents.retain(|agent| after.is_none_or(|after| agent.uid > after));
         let (agents, next_page_token) = page::cut(agents, size, |agent| agent.uid.to_string());
@@ -57,7 +57,7 @@ impl ControllerService for Controller {
         request: Request<StreamDriftEventsRequest>,
     ) -> Result<Response<Reports>, Status> {
         let (actor, request) = taken(request)?;
-        let reports = intent::drift(&self.state, &actor, experiment_id(&request.experiment_id)?).await?;
+        let reports = actions::drift(&self.state, &actor, experiment_id(&request.experiment_id)?).await?;
         let reports = reports.map(|drift| drift.map(DriftReport::from).map_err(Status::from));
         Ok(Response::new(Box::pin(reports)))
     }

@@ -14,9 +14,9 @@ use tonic::{Request, Response, Status};
 use super::convert::{event, experiment_id, figures, verdict};
 use super::guard::taken;
 use super::{convert, page};
-use crate::app::AppState;
-use crate::intent::{self, Standing};
+use crate::actions::{self, Progress};
 use crate::rest::Problem;
+use crate::state::AppState;
 use crate::store::experiments::{self, Experiment as Stored};
 
 /// See the module.
@@ -36,7 +36,7 @@ impl ExperimentService for Experiments {
         request: Request<CreateExperimentRequest>,
     ) -> Result<Response<Experiment>, Status> {
         let (actor, request) = taken(request)?;
-        let created = intent::create(&self.state, &actor, convert::draft(request)?).await?;
+        let created = actions::create(&self.state, &actor, convert::draft(request)?).await?;
         Ok(Response::new(created.into()))
     }
 
@@ -45,7 +45,7 @@ impl ExperimentService for Experiments {
         request: Request<GetExperimentRequest>,
     ) -> Result<Response<Experiment>, Status> {
         let (actor, request) = taken(request)?;
-        Ok(Response::new(intent::find(&self.state, &actor, experiment_id(&request.id)?).await?.into()))
+        Ok(Response::new(actions::find(&self.state, &actor, experiment_id(&request.id)?).await?.into()))
     }
 
     async fn list_experiments(
@@ -67,7 +67,7 @@ impl ExperimentService for Experiments {
         request: Request<DeleteExperimentRequest>,
     ) -> Result<Response<DeleteExperimentResponse>, Status> {
         let (actor, request) = taken(request)?;
-        intent::delete(&self.state, &actor, experiment_id(&request.id)?).await?;
+        actions::delete(&self.state, &actor, experiment_id(&request.id)?).await?;
         Ok(Response::new(DeleteExperimentResponse {}))
     }
 
@@ -76,9 +76,9 @@ impl ExperimentService for Experiments {
         request: Request<GetExperimentStatusRequest>,
     ) -> Result<Response<ExperimentStatus>, Status> {
         let (actor, request) = taken(request)?;
-        let experiment = intent::find(&self.state, &actor, experiment_id(&request.id)?).await?;
-        let standing = intent::standing(&self.state, &experiment).await?;
-        Ok(Response::new(status(experiment, standing, &request)?))
+        let experiment = actions::find(&self.state, &actor, experiment_id(&request.id)?).await?;
+        let progress = actions::progress(&self.state, &experiment).await?;
+        Ok(Response::new(status(experiment, progress, &request)?))
     }
 
     async fn watch_experiment(
@@ -87,7 +87,7 @@ impl ExperimentService for Experiments {
     ) -> Result<Response<Events>, Status> {
         let (actor, request) = taken(request)?;
         let after = i64::try_from(request.after).unwrap_or(i64::MAX);
-        let events = intent::events(&self.state, &actor, experiment_id(&request.id)?, after).await?;
+        let events = actions::events(&self.state, &actor, experiment_id(&request.id)?, after).await?;
         let events = events.map(|happened| happened.and_then(event).map_err(Status::from));
         Ok(Response::new(Box::pin(events)))
     }
@@ -95,10 +95,10 @@ impl ExperimentService for Experiments {
 
 fn status(
     experiment: Stored,
-    standing: Standing,
+    progress: Progress,
     GetExperimentStatusRequest { page_size, page_token, .. }: &GetExperimentStatusRequest,
 ) -> Result<ExperimentStatus, Problem> {
-    let Standing { mut agents, horizon, since } = standing;
+    let Progress { mut agents, horizon, since } = progress;
     let (size, after) = (page::size(*page_size)?, page::after(page_token)?);
     agents.sort_unstable_by_key(|(agent, _)| agent.uid);
     agents.retain(|(agent, _)| after.is_none_or(|after| agent.uid > after));

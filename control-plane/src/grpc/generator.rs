@@ -12,10 +12,10 @@ use tonic::{Request, Response, Status};
 
 use super::guard::taken;
 use super::{convert, page};
-use crate::app::AppState;
+use crate::actions::templates;
 use crate::rest::Problem;
-use crate::store::templates;
-use crate::template;
+use crate::state::AppState;
+use crate::store;
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ impl GeneratorService for Generator {
         let (actor, request) = taken(request)?;
         let TemplateUse { name, version, parameters } = request.template.unwrap_or_default();
         let values = convert::parameters(parameters)?;
-        let rendered = template::render_kept(&self.state, &actor, &name, version, values).await;
+        let rendered = templates::render_kept(&self.state, &actor, &name, version, values).await;
         let (version, rendered) = rendered.map_err(Problem::from)?;
         let digest = rendered.digest.to_string();
         Ok(Response::new(GenerateConfigurationResponse { version, text: rendered.text, digest }))
@@ -53,7 +53,7 @@ impl GeneratorService for Generator {
 
     async fn get_template(&self, request: Request<GetTemplateRequest>) -> Result<Response<Template>, Status> {
         let (actor, GetTemplateRequest { name, version }) = taken(request)?;
-        let kept = template::get(&self.state, &actor, &name, version).await.map_err(Problem::from)?;
+        let kept = templates::get(&self.state, &actor, &name, version).await.map_err(Problem::from)?;
         Ok(Response::new(convert::template(kept)?))
     }
 
@@ -64,7 +64,7 @@ impl GeneratorService for Generator {
         let (actor, request) = taken(request)?;
         let size = page::size(request.page_size)?;
         let mut reader = self.state.store.read().await.map_err(Problem::from)?;
-        let found = templates::list(&mut reader, actor.tenant_id, &request.page_token, size + 1).await;
+        let found = store::templates::list(&mut reader, actor.tenant_id, &request.page_token, size + 1).await;
         let found = found.map_err(Problem::from)?;
         let (found, next_page_token) = page::cut(found, size, |template| template.name.clone());
         let templates = found.into_iter().map(TemplateSummary::from).collect();
@@ -76,7 +76,7 @@ impl GeneratorService for Generator {
         request: Request<CreateTemplateRequest>,
     ) -> Result<Response<Template>, Status> {
         let (actor, CreateTemplateRequest { name, text }) = taken(request)?;
-        let kept = template::create(&self.state, &actor, name, text).await.map_err(Problem::from)?;
+        let kept = templates::create(&self.state, &actor, name, text).await.map_err(Problem::from)?;
         Ok(Response::new(convert::template(kept)?))
     }
 
@@ -85,7 +85,7 @@ impl GeneratorService for Generator {
         request: Request<AddTemplateVersionRequest>,
     ) -> Result<Response<Template>, Status> {
         let (actor, AddTemplateVersionRequest { name, text }) = taken(request)?;
-        let kept = template::add_version(&self.state, &actor, name, text).await.map_err(Problem::from)?;
+        let kept = templates::add_version(&self.state, &actor, name, text).await.map_err(Problem::from)?;
         Ok(Response::new(convert::template(kept)?))
     }
 
@@ -94,7 +94,7 @@ impl GeneratorService for Generator {
         request: Request<DeleteTemplateRequest>,
     ) -> Result<Response<DeleteTemplateResponse>, Status> {
         let (actor, DeleteTemplateRequest { name }) = taken(request)?;
-        template::delete(&self.state, &actor, &name).await.map_err(Problem::from)?;
+        templates::delete(&self.state, &actor, &name).await.map_err(Problem::from)?;
         Ok(Response::new(DeleteTemplateResponse {}))
     }
 }

@@ -6,9 +6,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tonic::Status;
 
-use crate::app::AppState;
-use crate::auth::{self, Actor, Role};
+use crate::auth::{self, Actor};
 use crate::rest::Problem;
+use crate::role::Role;
+use crate::state::AppState;
 
 /// Every method and the least role that may call it: those of the REST routes that do the same.
 pub const METHODS: &[(&str, Role)] = &[
@@ -46,7 +47,7 @@ async fn allowed(state: &AppState, path: &str, headers: &HeaderMap) -> Result<Ac
     let known = METHODS.iter().find(|(method, _)| *method == path);
     let (_, role) = known.ok_or_else(|| Status::unimplemented("there is no such method"))?;
     let token = auth::bearer(headers).ok_or_else(Problem::unauthenticated)?;
-    let (actor, _) = state.actor(token).await?;
+    let (actor, _) = auth::authenticate(&state.store, &state.auth.keys, state.clock.now(), token).await?;
     Ok(actor.at_least(*role)?)
 }
 

@@ -20,8 +20,8 @@ use tonic::service::Routes as Services;
 
 pub use guard::METHODS;
 
-use crate::app::AppState;
 use crate::rest::Limits;
+use crate::state::AppState;
 
 /// Every service for people.
 pub fn router(state: AppState) -> Router {

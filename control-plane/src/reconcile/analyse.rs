@@ -2,13 +2,13 @@
 
 use proto::Findings;
 
-use crate::app::AppState;
+use crate::actions::lifecycle::{self, Failed};
 use crate::audit::By;
 use crate::clock::UnixMillis;
 use crate::experiment::{
     Action, AgentEvidence, Evidence, Goal, Measured, Reason, Run, State, Verb, Verdict, decide,
 };
-use crate::lifecycle::{self, Failed};
+use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
 use crate::store::generations::{self, Status};
 use crate::store::sessions::{self, Member};

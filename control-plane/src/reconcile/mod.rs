@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::app::AppState;
+use crate::state::AppState;
 use crate::store::StoreError;
 
 /// Without a signal, each looks this often.

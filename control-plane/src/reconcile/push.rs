@@ -7,9 +7,9 @@
 use pipelines::split::{Split, Splitter, Unit, Weight};
 use proto::generation::{Baseline, Fragment, Generation, config_hash, hex};
 
-use crate::app::AppState;
 use crate::experiment::{ExperimentId, Run};
 use crate::id::{AgentUid, TenantId};
+use crate::state::AppState;
 use crate::store::deployments::{self, Deployment};
 use crate::store::experiments::{self, Experiment};
 use crate::store::generations::{self, Offered, Status};

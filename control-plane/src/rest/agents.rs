@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
-use crate::app::AppState;
 use crate::audit;
-use crate::auth::{Actor, Role};
+use crate::auth::Actor;
 use crate::clock::UnixMillis;
 use crate::id::AgentUid;
 use crate::labels::{Labels, Selector};
+use crate::role::Role;
+use crate::state::AppState;
 use crate::store::agents;
 
 pub(super) fn routes(routes: Routes) -> Routes {

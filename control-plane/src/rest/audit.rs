@@ -6,10 +6,11 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{Access, Json, Page, PageQuery, Problem, Query, Routes};
-use crate::app::AppState;
 use crate::audit::{self, Chain};
-use crate::auth::{Actor, Role};
+use crate::auth::Actor;
 use crate::clock::UnixMillis;
+use crate::role::Role;
+use crate::state::AppState;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::AtLeast(Role::Admin), __path_list, list).add(

@@ -9,13 +9,14 @@ use utoipa::ToSchema;
 
 use super::users::User;
 use super::{Access, Json, Problem, Routes};
-use crate::app::AppState;
 use crate::audit;
 use crate::auth::account::{self, AccountError, NewUser};
 use crate::auth::password::PasswordError;
-use crate::auth::{Actor, Role, Session, token};
+use crate::auth::{Actor, Session, token};
 use crate::id::{TenantId, UserId};
 use crate::listener::Peer;
+use crate::role::Role;
+use crate::state::AppState;
 use crate::store::users;
 
 pub(super) fn routes(routes: Routes) -> Routes {

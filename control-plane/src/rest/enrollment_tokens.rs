@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
-use crate::app::AppState;
 use crate::audit;
+use crate::auth::Actor;
 use crate::auth::secret::{self, Purpose};
-use crate::auth::{Actor, Role};
 use crate::clock::UnixMillis;
 use crate::id::UserId;
 use crate::labels::Labels;
+use crate::role::Role;
+use crate::state::AppState;
 use crate::store::enrollment_tokens;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Access, Json, Problem, Routes};
-use crate::app::AppState;
+use crate::state::AppState;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::Public, __path_health, health).add(Access::Public, __path_ready, ready).add(

@@ -25,7 +25,7 @@ pub use page::{Page, PageQuery};
 pub use problem::{Mistake, Problem};
 pub use route::{Access, BEARER, Route, Routes};
 
-use crate::app::AppState;
+use crate::state::AppState;
 
 /// Every route of the REST listener.
 pub fn routes(state: AppState) -> Routes {

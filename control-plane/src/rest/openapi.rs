@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder};
 
 use super::{Access, BEARER, Problem, Routes};
-use crate::app::AppState;
+use crate::state::AppState;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::Public, __path_document, document)

@@ -18,8 +18,9 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Components, OpenApi, Paths, RefOr, Schema};
 
 use super::Problem;
-use crate::app::AppState;
-use crate::auth::{self, Role};
+use crate::auth;
+use crate::role::Role;
+use crate::state::AppState;
 
 /// The security scheme's name in the OpenAPI document.
 pub const BEARER: &str = "bearer";
@@ -139,7 +140,8 @@ async fn guard(
     next: Next,
 ) -> Result<Response, Problem> {
     let token = auth::bearer(request.headers()).ok_or_else(Problem::unauthenticated)?;
-    let (actor, session) = state.actor(token).await?;
+    let (actor, session) =
+        auth::authenticate(&state.store, &state.auth.keys, state.clock.now(), token).await?;
     let actor = actor.at_least(role)?;
     request.extensions_mut().insert(session);
     request.extensions_mut().insert(actor);

@@ -9,12 +9,14 @@ use utoipa::ToSchema;
 
 use super::problem::Mistake;
 use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
-use crate::app::AppState;
-use crate::auth::{Actor, Role};
+use crate::actions::templates::{self, TemplateError};
+use crate::auth::Actor;
 use crate::clock::UnixMillis;
 use crate::id::UserId;
-use crate::store::templates::{self, TemplateVersion};
-use crate::template::{self, TemplateError};
+use crate::role::Role;
+use crate::state::AppState;
+use crate::store;
+use crate::store::templates::TemplateVersion;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -149,7 +151,7 @@ impl TryFrom<TemplateVersion> for TemplateDetail {
     type Error = Problem;
 
     fn try_from(kept: TemplateVersion) -> Result<Self, Problem> {
-        let template = template::parsed(&kept)?;
+        let template = templates::parsed(&kept)?;
         let parameters = template.parameters().iter().map(serde_json::to_value).collect::<Result<_, _>>();
         Ok(Self {
             description: template.description().to_owned(),
@@ -170,7 +172,7 @@ async fn create(
     actor: Actor,
     Json(body): Json<CreateTemplate>,
 ) -> Result<(StatusCode, Json<TemplateDetail>), Problem> {
-    let kept = template::create(&state, &actor, body.name, body.text).await?;
+    let kept = templates::create(&state, &actor, body.name, body.text).await?;
     Ok((StatusCode::CREATED, Json(kept.try_into()?)))
 }
 
@@ -185,7 +187,8 @@ async fn list(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<TemplateSummary>>, Problem> {
     let (after, limit) = (page.after.clone().unwrap_or_default(), page.limit()?);
-    let found = templates::list(&mut *state.store.read().await?, actor.tenant_id, &after, limit + 1).await?;
+    let found =
+        store::templates::list(&mut *state.store.read().await?, actor.tenant_id, &after, limit + 1).await?;
     Ok(Json(Page::of(found, limit, |template| template.name.clone())))
 }
 
@@ -222,7 +225,7 @@ async fn one(
     name: String,
     version: Option<u32>,
 ) -> Result<Json<TemplateDetail>, Problem> {
-    Ok(Json(template::get(state, actor, &name, version).await?.try_into()?))
+    Ok(Json(templates::get(state, actor, &name, version).await?.try_into()?))
 }
 
 /// Takes a template out of use. What was made of it stays; a later template of its name goes on counting.
@@ -235,7 +238,7 @@ async fn delete(
     actor: Actor,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    template::delete(&state, &actor, &name).await?;
+    templates::delete(&state, &actor, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -251,7 +254,7 @@ async fn add_version(
     Path(name): Path<String>,
     Json(body): Json<CreateVersion>,
 ) -> Result<(StatusCode, Json<TemplateDetail>), Problem> {
-    let kept = template::add_version(&state, &actor, name, body.text).await?;
+    let kept = templates::add_version(&state, &actor, name, body.text).await?;
     Ok((StatusCode::CREATED, Json(kept.try_into()?)))
 }
 
@@ -267,7 +270,7 @@ async fn render(
     Path(name): Path<String>,
     Json(body): Json<RenderRequest>,
 ) -> Result<Json<RenderedTemplate>, Problem> {
-    let rendered = template::render_kept(&state, &actor, &name, body.version, body.parameters).await?;
+    let rendered = templates::render_kept(&state, &actor, &name, body.version, body.parameters).await?;
     let (version, rendered) = rendered;
     Ok(Json(RenderedTemplate { version, text: rendered.text, digest: rendered.digest.to_string() }))
 }

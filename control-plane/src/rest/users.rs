@@ -7,12 +7,13 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
-use crate::app::AppState;
 use crate::audit::{self, By};
+use crate::auth::Actor;
 use crate::auth::account::{self, NewUser};
-use crate::auth::{Actor, Role};
 use crate::clock::UnixMillis;
 use crate::id::{TenantId, UserId};
+use crate::role::Role;
+use crate::state::AppState;
 use crate::store::{tenants, users};
 
 pub(super) fn routes(routes: Routes) -> Routes {

@@ -4,9 +4,9 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::{Connection, Row, StoreError, Tx};
-use crate::auth::Role;
 use crate::clock::UnixMillis;
 use crate::id::{TenantId, UserId};
+use crate::role::Role;
 
 /// A person.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use control_plane::auth::Role;
 use control_plane::rest::{self, Access, Route, openapi};
+use control_plane::role::Role;
 use control_plane::{fleet, rest::Routes};
 use hyper::Method;
 use serde_json::{Value, json};

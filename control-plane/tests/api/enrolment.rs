@@ -1,6 +1,6 @@
 //! Tests of how agents come in, stay in, and are kept out.
 
-use control_plane::enrol;
+use control_plane::actions::enroll;
 use control_plane::store::agents::{self, Seen};
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ async fn a_token_becomes_a_credential_whose_labels_the_token_rules() {
     let admin = server.set_up().await;
     let token = token(&server, &admin, json!({ "labels": { "env": "prod" } })).await;
     let credential = credential(&server, &token, UID).await;
-    let identity = enrol::authenticate(&server.state, &credential).await.unwrap();
+    let identity = enroll::authenticate(&server.state, &credential).await.unwrap();
     assert_eq!((identity.uid.to_string().as_str(), identity.host.as_str()), (UID, "h1"));
     assert_eq!((identity.labels.get("env"), identity.labels.get("rack")), (Some("prod"), Some("7")));
     let agent = server.get(&format!("/api/v1/agents/{UID}"), &admin).await.body;
@@ -49,8 +49,8 @@ async fn a_lost_reply_locks_nobody_out_and_a_second_agent_needs_a_second_use() {
     let token = token(&server, &admin, json!({})).await;
     let lost = credential(&server, &token, UID).await;
     let kept = credential(&server, &token, UID).await;
-    assert!(enrol::authenticate(&server.state, &lost).await.is_err(), "the lost one is replaced");
-    enrol::authenticate(&server.state, &kept).await.unwrap();
+    assert!(enroll::authenticate(&server.state, &lost).await.is_err(), "the lost one is replaced");
+    enroll::authenticate(&server.state, &kept).await.unwrap();
     assert_eq!(enroll(&server, &token, OTHER).await.refusal(), 403);
     let listed = server.get("/api/v1/enrollment-tokens", &admin).await.body;
     assert_eq!((&listed["items"][0]["uses"], &listed["items"][0]["max_uses"]), (&json!(1), &json!(1)));
@@ -65,15 +65,15 @@ async fn an_agent_at_work_is_not_taken_over_by_whoever_holds_a_token() {
     let another = token(&server, &admin, json!({ "max_uses": 5 })).await;
     let unused = credential(&server, &shared, UID).await;
     assert_eq!(enroll(&server, &another, UID).await.refusal(), 409, "before its first use: another token");
-    enrol::authenticate(&server.state, &unused).await.unwrap();
+    enroll::authenticate(&server.state, &unused).await.unwrap();
     for token in [&shared, &another] {
         assert_eq!(enroll(&server, token, UID).await.refusal(), 409, "after its first use: any token");
     }
-    enrol::authenticate(&server.state, &unused).await.unwrap();
+    enroll::authenticate(&server.state, &unused).await.unwrap();
     credential(&server, &shared, OTHER).await;
     let gone = server.delete(&format!("/api/v1/agents/{UID}"), &admin).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
-    assert!(enrol::authenticate(&server.state, &unused).await.is_err(), "its credential went with it");
+    assert!(enroll::authenticate(&server.state, &unused).await.is_err(), "its credential went with it");
     credential(&server, &another, UID).await;
 }
 
@@ -96,8 +96,8 @@ async fn what_is_no_good_token_is_refused_and_tells_nothing() {
         said.push(answer.body);
     }
     assert!(said.iter().all(|body| *body == said[0]), "{said:?}");
-    enrol::authenticate(&server.state, &agent).await.expect("a token's end is not its agents'");
-    assert!(enrol::authenticate(&server.state, &revoked).await.is_err());
+    enroll::authenticate(&server.state, &agent).await.expect("a token's end is not its agents'");
+    assert!(enroll::authenticate(&server.state, &revoked).await.is_err());
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn what_was_heard_of_an_agent_is_shown_and_what_was_not_stays() {
     let admin = server.set_up().await;
     let token = token(&server, &admin, json!({})).await;
     let credential = credential(&server, &token, UID).await;
-    let agent = enrol::authenticate(&server.state, &credential).await.unwrap();
+    let agent = enroll::authenticate(&server.state, &credential).await.unwrap();
     let health = json!({ "healthy": true });
     for seen in [
         Seen { status: Some("connected"), health: Some(&health), ..Seen::default() },

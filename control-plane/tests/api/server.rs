@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use control_plane::app::{App, AppState, Listening};
+use control_plane::app::{App, Listening};
 use control_plane::clock::{Clock, Entropy, UnixMillis};
 use control_plane::config::Serve;
+use control_plane::state::AppState;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};

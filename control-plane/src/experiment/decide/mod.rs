@@ -5,11 +5,11 @@
 //! missing (hold); too little yet (continue); what the policy asks for (roll back, or hold); who has to be asked and
 //! when (hold); else advance. Nothing advances on silence.
 
-mod asked;
+mod approval;
 mod criteria;
-mod fatal;
-mod guarded;
-mod waiting;
+mod guardrails;
+mod hard_limits;
+mod pending;
 
 use std::time::Duration;
 
@@ -49,20 +49,20 @@ pub struct Verdict {
 pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, now: UnixMillis) -> Verdict {
     let policy = &spec.policy;
     let verdict = |verb, reasons| Verdict { verb, reasons };
-    let over_time = guarded::over_time(evidence, spec);
-    let mut fatal = fatal::fatal(evidence, policy);
-    fatal.extend(guarded::counted(evidence, spec, false).fatal);
+    let over_time = guardrails::over_time(evidence, spec);
+    let mut fatal = hard_limits::broken(evidence, policy);
+    fatal.extend(guardrails::counted(evidence, spec, false).fatal);
     fatal.extend(over_time.fatal);
     if !fatal.is_empty() {
         return verdict(Verb::RollBack, fatal);
     }
     if run.step == Step::Aa
-        && let Some(differs) = fatal::differs(evidence)
+        && let Some(differs) = hard_limits::differs(evidence)
     {
         return verdict(Verb::Hold, vec![differs]);
     }
     if goal != Some(Goal::Stop)
-        && let Some(over) = asked::out_of_time(policy, run, now)
+        && let Some(over) = approval::out_of_time(policy, run, now)
     {
         return over;
     }
@@ -72,12 +72,12 @@ pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, n
         Some(limit) => give_up(limit, verdict.reasons),
         None => verdict,
     };
-    if let Some(waiting) = waiting::waiting(evidence, spec, needed, now) {
-        return waits(waiting);
+    if let Some(pending) = pending::pending(evidence, spec, needed, now) {
+        return waits(pending);
     }
     let figures =
         Figures::of(evidence.reporting().filter_map(AgentEvidence::last).map(|findings| &findings.total));
-    let counted = guarded::counted(evidence, spec, true);
+    let counted = guardrails::counted(evidence, spec, true);
     let mut broken = criteria::broken(&figures, policy);
     broken.extend(counted.fatal);
     if !broken.is_empty() {
@@ -89,14 +89,16 @@ pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, n
     if !short.is_empty() {
         return waits(verdict(Verb::Hold, short.into_iter().chain(noted).collect()));
     }
-    let asked = asked::permission(policy, run, goal, now);
+    let asked = approval::permission(policy, run, goal, now);
     let mut kept = criteria::kept(&figures, spec, run.step, needed);
     kept.extend(noted);
     if goal != Some(Goal::Stop) && !asked.is_empty() {
         return verdict(Verb::Hold, asked.into_iter().chain(kept).collect());
     }
     match goal {
-        Some(Goal::Promote) => verdict(Verb::Promote, kept.into_iter().chain(asked::approval(run)).collect()),
+        Some(Goal::Promote) => {
+            verdict(Verb::Promote, kept.into_iter().chain(approval::approval(run)).collect())
+        }
         Some(Goal::Stop) | None => verdict(Verb::Advance, kept),
     }
 }

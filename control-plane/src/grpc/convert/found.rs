@@ -2,9 +2,9 @@
 
 use proto::v1;
 
+use crate::actions::{Drift, Found};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures};
-use crate::intent::{Drift, Found};
 
 /// An agent of a step, and whether it is connected.
 pub(in super::super) fn agent((from, connected): &(AgentEvidence, bool)) -> v1::AgentStatus {

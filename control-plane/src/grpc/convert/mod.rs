@@ -8,8 +8,8 @@ mod template;
 
 use proto::v1;
 
+use crate::actions::Command;
 use crate::experiment::ExperimentId;
-use crate::intent::Signal;
 use crate::rest::Problem;
 
 pub(super) use experiment::{event, verdict};
@@ -30,16 +30,16 @@ pub(super) fn experiment_id(text: &str) -> Result<ExperimentId, Problem> {
 ///
 /// # Errors
 /// 422 for none, and for one that is not known.
-pub(super) fn signal(number: i32) -> Result<Signal, Problem> {
+pub(super) fn command(number: i32) -> Result<Command, Problem> {
     match v1::ControlSignal::try_from(number) {
-        Ok(v1::ControlSignal::Start) => Ok(Signal::Start),
-        Ok(v1::ControlSignal::Pause) => Ok(Signal::Pause),
-        Ok(v1::ControlSignal::Resume) => Ok(Signal::Resume),
-        Ok(v1::ControlSignal::Stop) => Ok(Signal::Stop),
-        Ok(v1::ControlSignal::Promote) => Ok(Signal::Promote),
-        Ok(v1::ControlSignal::Rollback) => Ok(Signal::RollBack),
-        Ok(v1::ControlSignal::Cancel) => Ok(Signal::Cancel),
-        Ok(v1::ControlSignal::Approve) => Ok(Signal::Approve),
+        Ok(v1::ControlSignal::Start) => Ok(Command::Start),
+        Ok(v1::ControlSignal::Pause) => Ok(Command::Pause),
+        Ok(v1::ControlSignal::Resume) => Ok(Command::Resume),
+        Ok(v1::ControlSignal::Stop) => Ok(Command::Stop),
+        Ok(v1::ControlSignal::Promote) => Ok(Command::Promote),
+        Ok(v1::ControlSignal::Rollback) => Ok(Command::RollBack),
+        Ok(v1::ControlSignal::Cancel) => Ok(Command::Cancel),
+        Ok(v1::ControlSignal::Approve) => Ok(Command::Approve),
         Ok(v1::ControlSignal::Unspecified) | Err(_) => {
             let expected = "start, pause, resume, stop, promote, rollback, cancel or approve";
             Err(Problem::invalid_field("signal", format!("there is no signal {number}"), expected))

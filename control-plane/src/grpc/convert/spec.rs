@@ -7,8 +7,8 @@ use proto::v1::{self, experiment_spec};
 
 use super::policy::{policy, read_policy};
 use super::template::{parameters, values};
+use crate::actions::{Candidate, Draft};
 use crate::experiment::Spec;
-use crate::intent::{Candidate, Draft};
 use crate::rest::Problem;
 
 /// An experiment as somebody asks for it.

@@ -7,9 +7,9 @@ use pipelines::yaml;
 use proto::v1::{self, parameter_value::Kind};
 use serde_json::{Map, Value};
 
+use crate::actions::templates;
 use crate::rest::Problem;
 use crate::store::templates::TemplateVersion;
-use crate::template;
 
 /// Values, by name.
 ///
@@ -66,7 +66,7 @@ fn value(from: &Value) -> Option<v1::ParameterValue> {
 /// # Errors
 /// 500 for a kept one that does not parse.
 pub(in super::super) fn template(kept: TemplateVersion) -> Result<v1::Template, Problem> {
-    let template = template::parsed(&kept)?;
+    let template = templates::parsed(&kept)?;
     let parameters = template.parameters().iter().map(parameter).collect::<Result<_, _>>();
     Ok(v1::Template {
         description: template.description().to_owned(),

@@ -3,7 +3,7 @@
 use axum::extract::State;
 
 use super::{Access, Actor, AppState, Experiment, ExperimentId, Json, Path, Problem, Role, Routes};
-use crate::intent::{self, Signal};
+use crate::actions::{self, Command};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let change = Access::AtLeast(Role::Operator);
@@ -22,9 +22,9 @@ async fn act(
     state: AppState,
     actor: Actor,
     id: ExperimentId,
-    signal: Signal,
+    command: Command,
 ) -> Result<Json<Experiment>, Problem> {
-    Ok(Json(intent::signal(&state, &actor, id, signal).await?.into()))
+    Ok(Json(actions::command(&state, &actor, id, command).await?.into()))
 }
 
 /// Begins it, on the agents that match now.
@@ -37,7 +37,7 @@ async fn start(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Signal::Start).await
+    act(state, actor, id, Command::Start).await
 }
 
 /// Holds the step: nothing advances, data flows, instant limits act.
@@ -50,7 +50,7 @@ async fn pause(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Signal::Pause).await
+    act(state, actor, id, Command::Pause).await
 }
 
 /// Goes on with the step.
@@ -63,7 +63,7 @@ async fn resume(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Signal::Resume).await
+    act(state, actor, id, Command::Resume).await
 }
 
 /// Collects the last horizon and ends, inconclusive; the baseline is back in charge.
@@ -76,7 +76,7 @@ async fn stop(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Signal::Stop).await
+    act(state, actor, id, Command::Stop).await
 }
 
 /// Puts the candidate in charge, on a person's word.
@@ -89,7 +89,7 @@ async fn promote(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Signal::Promote).await
+    act(state, actor, id, Command::Promote).await
 }
 
 /// Puts the baseline back in charge, at once; also after a promotion.
@@ -102,7 +102,7 @@ async fn rollback(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Signal::RollBack).await
+    act(state, actor, id, Command::RollBack).await
 }
 
 /// Never begins it.
@@ -115,7 +115,7 @@ async fn cancel(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Signal::Cancel).await
+    act(state, actor, id, Command::Cancel).await
 }
 
 /// Agrees to its promotion, as somebody other than its author.
@@ -128,5 +128,5 @@ async fn approve(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    act(state, actor, id, Signal::Approve).await
+    act(state, actor, id, Command::Approve).await
 }

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Problem;
+use crate::actions::{Candidate, Draft};
 use crate::experiment::Policy;
-use crate::intent::{Candidate, Draft};
 use crate::labels::Selector;
 
 /// An experiment to be written down. Durations are texts such as `10s`.

@@ -11,8 +11,8 @@ use tokio_stream::{Stream as Items, StreamExt as _};
 use utoipa::ToSchema;
 
 use super::{Access, Actor, AppState, ExperimentId, Path, Problem, Query, Role, Routes};
+use crate::actions;
 use crate::clock::UnixMillis;
-use crate::intent;
 use crate::store::experiments::Event as Happened;
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -58,7 +58,7 @@ async fn events(
     headers: HeaderMap,
 ) -> Result<Stream<KeepAliveStream<impl Items<Item = Result<Sse, Infallible>>>>, Problem> {
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
-    let events = intent::events(&state, &actor, id, from.after.or(resumed).unwrap_or(0)).await?;
+    let events = actions::events(&state, &actor, id, from.after.or(resumed).unwrap_or(0)).await?;
     // A problem ends the stream; whoever connects again says where it was.
     let events = events.map_while(Result::ok).map(|event| Ok(sent(event)));
     Ok(Stream::new(events).keep_alive(KeepAlive::default()))

@@ -9,11 +9,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
-use crate::app::AppState;
-use crate::auth::{Actor, Role};
+use crate::actions;
+use crate::actions::lifecycle::Failed;
+use crate::auth::Actor;
 use crate::experiment::{self, ExperimentId};
-use crate::intent;
-use crate::lifecycle::Failed;
+use crate::role::Role;
+use crate::state::AppState;
 use crate::store::experiments::{self, Experiment as Stored};
 use body::CreateExperiment;
 use show::{Experiment, Results, Status};
@@ -41,7 +42,7 @@ async fn create(
     actor: Actor,
     Json(body): Json<CreateExperiment>,
 ) -> Result<(StatusCode, Json<Experiment>), Problem> {
-    let created = intent::create(&state, &actor, body.into_draft()?).await?;
+    let created = actions::create(&state, &actor, body.into_draft()?).await?;
     Ok((StatusCode::CREATED, Json(created.into())))
 }
 
@@ -70,7 +71,7 @@ async fn get(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Experiment>, Problem> {
-    Ok(Json(intent::find(&state, &actor, id).await?.into()))
+    Ok(Json(actions::find(&state, &actor, id).await?.into()))
 }
 
 /// Deletes one that is not under way, with all that was found.
@@ -83,7 +84,7 @@ async fn delete(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<StatusCode, Problem> {
-    intent::delete(&state, &actor, id).await?;
+    actions::delete(&state, &actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -97,7 +98,7 @@ async fn status(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Status>, Problem> {
-    let experiment = intent::find(&state, &actor, id).await?;
+    let experiment = actions::find(&state, &actor, id).await?;
     Ok(Json(show::status(&state, &experiment).await?))
 }
 
@@ -111,7 +112,7 @@ async fn results(
     actor: Actor,
     Path(id): Path<ExperimentId>,
 ) -> Result<Json<Results>, Problem> {
-    let experiment = intent::find(&state, &actor, id).await?;
+    let experiment = actions::find(&state, &actor, id).await?;
     Ok(Json(show::results(&state, &experiment).await?))
 }
 

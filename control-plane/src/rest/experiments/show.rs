@@ -5,10 +5,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{AppState, ExperimentId, Problem, Stored};
+use crate::actions::{self, Found, Progress};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures, Outcome, Phase, Reason, TemplateUse, Verdict};
 use crate::id::AgentUid;
-use crate::intent::{self, Found, Standing};
 
 /// An experiment.
 #[derive(Debug, Serialize, ToSchema)]
@@ -132,7 +132,7 @@ pub struct AgentStatus {
 /// The store's.
 pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Problem> {
     let run = experiment.state.run();
-    let Standing { agents, horizon, since } = intent::standing(state, experiment).await?;
+    let Progress { agents, horizon, since } = actions::progress(state, experiment).await?;
     Ok(Status {
         id: experiment.id,
         phase: experiment.state.phase(),
@@ -210,7 +210,7 @@ pub struct AgentResults {
 /// The store's.
 pub async fn results(state: &AppState, experiment: &Stored) -> Result<Results, Problem> {
     let agents: Vec<_> =
-        intent::found(state, experiment).await?.into_iter().map(AgentResults::from).collect();
+        actions::found(state, experiment).await?.into_iter().map(AgentResults::from).collect();
     Ok(Results {
         id: experiment.id,
         total: Figures::of(agents.iter().map(|agent| &agent.total)),

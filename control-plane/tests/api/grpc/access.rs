@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use control_plane::auth::Role;
 use control_plane::grpc::METHODS;
+use control_plane::role::Role;
 use hyper::StatusCode;
 use prost::Message;
 use prost::bytes::{Buf as _, BufMut as _, Bytes};

@@ -1,6 +1,6 @@
 //! Streams: resumed where they broke, ended with what they are about, with the server, and bounded.
 
-use control_plane::intent::MAX_WATCHERS;
+use control_plane::hub::MAX_WATCHERS;
 use proto::v1::{
     ApplyControlSignalRequest, ControlSignal, ExperimentEvent, Outcome, Phase, StreamDriftEventsRequest,
     WatchExperimentRequest,

@@ -7,15 +7,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::app::AppState;
+use crate::actions::lifecycle;
+use crate::actions::templates;
 use crate::audit::By;
 use crate::auth::Actor;
 use crate::experiment::{Policy, Spec, TemplateUse};
 use crate::labels::Selector;
-use crate::lifecycle;
 use crate::rest::Problem;
+use crate::state::AppState;
 use crate::store::experiments::Experiment;
-use crate::template;
 
 /// See the module. What is not given has its default.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ pub async fn create(state: &AppState, actor: &Actor, draft: Draft) -> Result<Exp
         Candidate::Config(text) => (text.clone(), None),
         Candidate::Template { name, version, parameters } => {
             let (version, rendered) =
-                template::render_kept(state, actor, name, *version, parameters.clone()).await?;
+                templates::render_kept(state, actor, name, *version, parameters.clone()).await?;
             let (name, parameters) = (name.clone(), parameters.clone());
             let used = TemplateUse { name, version, parameters, digest: rendered.digest.to_string() };
             (rendered.text, Some(used))

@@ -4,7 +4,7 @@ use super::{listed, unique};
 use crate::experiment::{AgentEvidence, Evidence, Policy, Reason};
 
 /// Harm that no policy forgives, in any horizon of any agent.
-pub fn fatal(evidence: &Evidence, policy: &Policy) -> Vec<Reason> {
+pub fn broken(evidence: &Evidence, policy: &Policy) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let n = evidence.agents.len();
     let of = |found: &dyn Fn(&AgentEvidence) -> bool| -> Vec<&AgentEvidence> {

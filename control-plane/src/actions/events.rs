@@ -2,11 +2,11 @@
 
 use super::find;
 use super::watch::{Stream, Watcher};
-use crate::app::AppState;
 use crate::auth::Actor;
 use crate::experiment::ExperimentId;
 use crate::id::TenantId;
 use crate::rest::Problem;
+use crate::state::AppState;
 use crate::store::experiments::{self, Event};
 
 /// Events read at once.

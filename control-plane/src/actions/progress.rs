@@ -1,15 +1,15 @@
 //! Progress of an experiment: the agents of its step, and the last horizon of each.
 
-use crate::app::AppState;
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures, State};
 use crate::reconcile::analyse;
 use crate::rest::Problem;
+use crate::state::AppState;
 use crate::store::experiments::Experiment;
 
 /// See the module.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct Progress {
     /// The agents of the step, and whether each is connected.
     pub agents: Vec<(AgentEvidence, bool)>,
     /// The last horizon of each, added up; nothing before the first.
@@ -22,7 +22,7 @@ pub struct Standing {
 ///
 /// # Errors
 /// The store's.
-pub async fn standing(state: &AppState, experiment: &Experiment) -> Result<Standing, Problem> {
+pub async fn progress(state: &AppState, experiment: &Experiment) -> Result<Progress, Problem> {
     let run = experiment.state.run();
     let agents = match run {
         Some(run) => analyse::evidence(&mut *state.store.read().await?, experiment, run, None).await?.agents,
@@ -37,5 +37,5 @@ pub async fn standing(state: &AppState, experiment: &Experiment) -> Result<Stand
     };
     let connected = |agent: &AgentEvidence| state.hub.is_connected(experiment.tenant_id, agent.uid);
     let agents = agents.into_iter().map(|agent| (connected(&agent), agent)).map(|(on, agent)| (agent, on));
-    Ok(Standing { agents: agents.collect(), horizon, since })
+    Ok(Progress { agents: agents.collect(), horizon, since })
 }

@@ -8,11 +8,11 @@ use proto::Findings;
 
 use super::find;
 use super::watch::{Stream, Watcher};
-use crate::app::AppState;
 use crate::auth::Actor;
 use crate::experiment::{ExperimentId, Figures};
 use crate::id::{AgentUid, TenantId};
 use crate::rest::Problem;
+use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
 use crate::store::{sessions, windows};
 

@@ -7,11 +7,9 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::app::AppState;
 use crate::rest::Problem;
+use crate::state::AppState;
 
-/// Streams at once.
-pub const MAX_WATCHERS: usize = 512;
 /// Items that wait to be read.
 const QUEUE: usize = 16;
 /// Without a signal, a watcher looks this often.

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::id::{AgentUid, TenantId};
-use crate::intent::MAX_WATCHERS;
+
+/// Streams at once.
+pub const MAX_WATCHERS: usize = 512;
 
 /// See the module.
 #[derive(Debug, Default)]

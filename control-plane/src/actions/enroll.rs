@@ -10,12 +10,12 @@
 use serde_json::json;
 use thiserror::Error;
 
-use crate::app::AppState;
 use crate::audit::{self, By};
 use crate::auth::secret::{self, Presented, Purpose};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
 use crate::labels::{LabelError, Labels};
+use crate::state::AppState;
 use crate::store::agents::{self, Agent, Credential};
 use crate::store::enrollment_tokens::{self, EnrollmentToken};
 use crate::store::{StoreError, Tx};
@@ -70,7 +70,7 @@ pub enum EnrolError {
 ///
 /// # Errors
 /// [`EnrolError`].
-pub async fn enrol(state: &AppState, bearer: &str, request: Enrolment) -> Result<String, EnrolError> {
+pub async fn enroll(state: &AppState, bearer: &str, request: Enrolment) -> Result<String, EnrolError> {
     let presented = Presented::parse(bearer, Purpose::Enrollment).ok_or(EnrolError::Refused)?;
     let now = state.clock.now();
     let mut tx = state.store.begin().await?;

@@ -1,17 +1,17 @@
 //! Command that a person can give to an experiment.
 
 use super::find;
-use crate::app::AppState;
+use crate::actions::lifecycle;
 use crate::audit::By;
 use crate::auth::Actor;
 use crate::experiment::{Action, ExperimentId, Reason};
-use crate::lifecycle;
 use crate::rest::Problem;
+use crate::state::AppState;
 use crate::store::experiments::Experiment;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub enum Command {
     /// Begin, on the agents that match now.
     Start,
     /// Hold the step.
@@ -34,22 +34,22 @@ pub enum Signal {
 ///
 /// # Errors
 /// 404, 409 for a transition that there is not, and the store's.
-pub async fn signal(
+pub async fn command(
     state: &AppState,
     actor: &Actor,
     id: ExperimentId,
-    signal: Signal,
+    command: Command,
 ) -> Result<Experiment, Problem> {
     let experiment = find(state, actor, id).await?;
-    let action = match signal {
-        Signal::Start => return Ok(lifecycle::start(state, experiment, By::from(actor)).await?),
-        Signal::Pause => Action::Pause,
-        Signal::Resume => Action::Resume,
-        Signal::Stop => Action::Stop,
-        Signal::Promote => Action::Promote(word(actor, "promote")),
-        Signal::RollBack => Action::RollBack(word(actor, "rollback")),
-        Signal::Cancel => Action::Cancel,
-        Signal::Approve => Action::Approve(actor.email.clone()),
+    let action = match command {
+        Command::Start => return Ok(lifecycle::start(state, experiment, By::from(actor)).await?),
+        Command::Pause => Action::Pause,
+        Command::Resume => Action::Resume,
+        Command::Stop => Action::Stop,
+        Command::Promote => Action::Promote(word(actor, "promote")),
+        Command::RollBack => Action::RollBack(word(actor, "rollback")),
+        Command::Cancel => Action::Cancel,
+        Command::Approve => Action::Approve(actor.email.clone()),
     };
     Ok(lifecycle::act(state, experiment, action, By::from(actor)).await?)
 }

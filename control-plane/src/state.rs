@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::auth::{Actor, Auth, Session, token};
-use crate::clock::{Clock, Entropy, UnixMillis};
-use crate::fleet::hub::Hub;
+use crate::auth::Auth;
+use crate::clock::{Clock, Entropy};
+use crate::hub::Hub;
 use crate::metrics::Metrics;
-use crate::rest::Problem;
 use crate::store::Store;
-use crate::store::users::{self, User};
 
 /// One per process.
 #[derive(Debug)]
@@ -29,7 +27,7 @@ pub struct Shared {
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// True if the end has begun.
-    pub(super) stopping: watch::Receiver<bool>,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 /// A handle of it.
@@ -51,21 +49,6 @@ impl AppState {
     pub async fn stopped(&self) {
         // An error is the sender's end, and that is the process's.
         let _ended = self.stopping().wait_for(|stop| *stop).await.is_ok();
-    }
-
-    /// Holder of this access token.
-    ///
-    /// # Errors
-    /// 401 for a token that is not ours, over or revoked, and for a holder who is disabled; and the store's.
-    pub async fn actor(&self, token: &str) -> Result<(Actor, Session), Problem> {
-        let claims = token::verify(&self.auth.keys, token, self.clock.now());
-        let claims = claims.ok_or_else(Problem::unauthenticated)?;
-        let mut reader = self.store.read().await?;
-        let user = users::holder(&mut reader, claims.tenant, claims.sub, claims.jti).await?;
-        let user = user.ok_or_else(Problem::unauthenticated)?;
-        let session = Session { jti: claims.jti, expires_at: UnixMillis(claims.exp.saturating_mul(1000)) };
-        let User { id, tenant_id, email, role, .. } = user;
-        Ok((Actor { tenant_id, user_id: id, email, role }, session))
     }
 }
 

@@ -1,29 +1,31 @@
-//! Actions of people on experiments: the functions that REST and gRPC share.
+//! Actions: what may be done, as functions that REST, gRPC and the reconcilers share.
 //!
 //! What always holds: everything is looked for within the actor's own tenant, so that a foreign thing is not there; a
 //! refusal is a [`Problem`], whatever carries it; nothing here knows a shape that is sent. Roles are the surfaces' to
 //! check, before they call.
 
+mod command;
 mod draft;
-mod drift;
+pub mod enroll;
 mod events;
-mod signal;
-mod standing;
+mod findings;
+pub mod lifecycle;
+mod progress;
+pub mod templates;
 mod watch;
 
+pub use command::{Command, command};
 pub use draft::{Candidate, Draft, create};
-pub use drift::{AGENTS_AT_ONCE, Drift, Found, drift, found};
 pub use events::events;
-pub use signal::{Signal, signal};
-pub use standing::{Standing, standing};
-pub use watch::{MAX_WATCHERS, Stream};
+pub use findings::{AGENTS_AT_ONCE, Drift, Found, drift, found};
+pub use progress::{Progress, progress};
+pub use watch::Stream;
 
-use crate::app::AppState;
 use crate::audit::By;
 use crate::auth::Actor;
 use crate::experiment::ExperimentId;
-use crate::lifecycle;
 use crate::rest::Problem;
+use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
 
 /// One of the actor's tenant; a foreign one is not there.

@@ -7,7 +7,7 @@ use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Evidence, Reason, Spec};
 
 /// Evidence that is still to come: nothing once every agent whose evidence may not be missing has enough.
-pub fn waiting(evidence: &Evidence, spec: &Spec, needed: u32, now: UnixMillis) -> Option<Verdict> {
+pub fn pending(evidence: &Evidence, spec: &Spec, needed: u32, now: UnixMillis) -> Option<Verdict> {
     let policy = &spec.policy;
     let behind: Vec<&AgentEvidence> = evidence.behind(needed).collect();
     let allowed = (policy.max_missing * evidence.agents.len() as f64).floor() as usize;

@@ -5,11 +5,11 @@
 
 use serde_json::json;
 
-use crate::app::AppState;
 use crate::audit::{self, By};
 use crate::clock::UnixMillis;
 use crate::experiment::{Action, ExperimentId, Outcome, Phase, Refused, Spec, State};
 use crate::id::{AgentUid, TenantId};
+use crate::state::AppState;
 use crate::store::deployments::{self, Deployment, DeploymentId};
 use crate::store::experiments::{self, Experiment};
 use crate::store::{StoreError, Tx, sessions};

@@ -10,11 +10,11 @@ use pipelines::yaml::{Location, Problem as Mistake, Problems};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use crate::app::AppState;
 use crate::audit;
 use crate::auth::Actor;
 use crate::auth::account::is_name;
 use crate::hash::sha256;
+use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::templates::{self, TemplateVersion};
 

@@ -1,0 +1,26 @@
+//! Authentication of an access token: what it says of somebody is read anew from the store for every request.
+
+use super::keys::Keys;
+use super::{Actor, Session, token};
+use crate::clock::UnixMillis;
+use crate::rest::Problem;
+use crate::store::Store;
+use crate::store::users::{self, User};
+
+/// Holder and session of this access token.
+///
+/// # Errors
+/// 401 for a token that is not ours, over or revoked, and for a holder who is disabled; and the store's.
+pub async fn authenticate(
+    store: &Store,
+    keys: &Keys,
+    now: UnixMillis,
+    token: &str,
+) -> Result<(Actor, Session), Problem> {
+    let claims = token::verify(keys, token, now).ok_or_else(Problem::unauthenticated)?;
+    let mut reader = store.read().await?;
+    let user = users::holder(&mut reader, claims.tenant, claims.sub, claims.jti).await?;
+    let User { id, tenant_id, email, role, .. } = user.ok_or_else(Problem::unauthenticated)?;
+    let session = Session { jti: claims.jti, expires_at: UnixMillis(claims.exp.saturating_mul(1000)) };
+    Ok((Actor { tenant_id, user_id: id, email, role }, session))
+}
