@@ -104,7 +104,7 @@ pub struct Settled {
     pub lost_shutdown: u64,
 }
 
-/// True if a crash can be measured.
+/// Kind of storage of the account, which decides whether a crash can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
     /// The account is on disk.
@@ -195,7 +195,7 @@ impl Account {
         self.found_lost
     }
 
-    /// Tells whether the account survives this process.
+    /// Kind of storage: whether the account survives this process.
     pub fn keeping(&self) -> Keeping {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             State { file: None, .. } => Keeping::None,

@@ -121,7 +121,7 @@ impl Ledger {
         self.entry.generation + u64::from(!same)
     }
 
-    /// Tells whether a pushed generation may come into force.
+    /// Checks that a pushed generation may come into force.
     ///
     /// # Errors
     /// [`LedgerError`], but for those of the disk.

@@ -28,9 +28,9 @@ const ENOUGH_RUNS: u64 = 1000;
 pub struct Row {
     /// Simulated scenario.
     pub scenario: String,
-    /// True if something was wrong in it.
+    /// Kind of proof: whether something was wrong in it.
     pub kind: Kind,
-    /// Number of times.
+    /// Number of simulated runs.
     pub runs: u64,
     /// Share of runs that alarmed though nothing was wrong.
     #[serde(skip_serializing_if = "Option::is_none")]

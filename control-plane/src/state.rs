@@ -26,7 +26,7 @@ pub struct Shared {
     pub hub: Hub,
     /// Counters.
     pub metrics: Arc<Metrics>,
-    /// True if the end has begun.
+    /// Turns true when the end has begun.
     pub(crate) stopping: watch::Receiver<bool>,
 }
 

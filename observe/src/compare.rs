@@ -60,7 +60,7 @@ pub struct Comparison {
     pub distributions: Vec<DistributionReport>,
     /// Units of which something was made and nothing left: with one, nothing here may be believed.
     pub missing: Missing,
-    /// True if critical processes stay visible.
+    /// Coverage of critical processes: how many stay visible.
     pub coverage: Coverage,
     /// Price on which the monthly figures rest.
     pub price: Price,

@@ -11,7 +11,7 @@ pub(crate) struct Distinct {
     beyond: SeriesSet,
 }
 
-/// True if a series was seen.
+/// Mark of a series: whether it was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Seen(pub bool);
 

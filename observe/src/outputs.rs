@@ -67,7 +67,7 @@ pub(crate) struct Billed {
 pub(crate) struct OutputTable {
     pub rows: Vec<OutputSeries>,
     pub asides: Vec<Aside>,
-    /// True if each was seen in the open window.
+    /// Marks, one for each series: whether it was seen in the open window.
     pub open: Vec<Seen>,
     pub lenses: Looked,
     /// Those that were found to collide.

@@ -191,7 +191,7 @@ impl Trial {
         unassigned
     }
 
-    /// Tells whether all that a variant made of the units assigned to it is in what leaves by it. A unit that is not makes
+    /// Audits that all that a variant made of the units assigned to it is in what leaves by it. A unit that is not makes
     /// the window void, by name.
     pub fn audit(&mut self, input: &Batch, leaving: &[Option<Encoded>; 2]) {
         for variant in Variant::BOTH {

@@ -65,11 +65,11 @@ fn long_ago() -> UnixMillis {
     UnixMillis(0)
 }
 
-/// Facts that are known once the last horizon is in.
+/// Question that is settled once the last horizon is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
-    /// True if to promote.
+    /// Promotion: by the verdict of that horizon.
     Promote,
     /// Nothing: it was stopped.
     Stop,

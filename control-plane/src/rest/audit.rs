@@ -78,7 +78,7 @@ async fn list(
     Ok(Json(Page::of(found, limit, |entry| entry.seq.to_string())))
 }
 
-/// True if the chain of one's own tenant is as it was written.
+/// Checks that the chain of one's own tenant is as it was written.
 #[utoipa::path(
     get, path = "/api/v1/audit/chain", tag = "audit", responses((status = 200, body = ChainState))
 )]

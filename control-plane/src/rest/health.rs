@@ -24,13 +24,13 @@ pub struct Condition {
     status: &'static str,
 }
 
-/// Tells whether the process lives.
+/// Answers that the process lives.
 #[utoipa::path(get, path = "/health", tag = "process", responses((status = 200, body = Condition)))]
 async fn health() -> Json<Condition> {
     Json(Condition { status: "ok" })
 }
 
-/// True if it can serve: its store answers and it is not about to stop.
+/// Answers whether it can serve: its store answers and it is not about to stop.
 #[utoipa::path(
     get, path = "/ready", tag = "process",
     responses((status = 200, body = Condition), (status = 503, body = Problem))

@@ -15,7 +15,7 @@ pub struct EbhError {
     pub index: usize,
 }
 
-/// Tells whether each quantity is rejected, from the ln E of all that are looked at; m is their number, so a quantity
+/// Tells of each quantity whether it is rejected, from the ln E of all that are looked at; m is their number, so a quantity
 /// without evidence yet belongs in it with ln E = 0.
 pub fn e_bh(log_e: &[f64], alpha: Alpha) -> Result<Vec<bool>, EbhError> {
     if let Some(index) = log_e.iter().position(|log| log.is_nan()) {

@@ -1,4 +1,4 @@
-//! True if a report shows what a policy asks for: each thing with what was seen, what was asked, and a sentence.
+//! Checks of a report against a policy: each thing with what was seen, what was asked, and a sentence.
 
 use serde::Serialize;
 

@@ -34,7 +34,7 @@ pub struct OfflineReport {
     pub equivalence: Vec<LensEquivalence>,
 }
 
-/// True if the groups of a lens are alike enough on average.
+/// Equivalence of a lens's groups on average.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LensEquivalence {
     /// The lens.

@@ -50,8 +50,8 @@ impl Parser<'_> {
         Some(points)
     }
 
-    /// Distance from what follows a point's value in its twin to the same here, if it follows. Encoders leave a start
-    /// of zero out; the first tag tells.
+    /// Returns the distance in bytes from a twin to this point, if what follows the value is the same in both. Encoders
+    /// leave a start of zero out; the first tag tells.
     #[inline]
     pub(super) fn tail_like(&self, raw: Span, tail: Span, twin: &PointRow) -> Option<u32> {
         let by = raw.start() - twin.raw.start();

@@ -291,7 +291,8 @@ fn end_of(lines: &[&str], first: usize, column: usize) -> usize {
     end
 }
 
-/// Finds where the bracket that opens at a place is closed: line and column from 0. Quotes and comments are stepped over.
+/// Finds where the bracket that opens at a place is closed: line and column from 0. Quotes and comments are stepped
+/// over.
 fn close_of(lines: &[&str], open: Location) -> Option<(usize, usize)> {
     let (mut depth, mut quote) = (0_usize, None);
     for (at, line) in lines.iter().enumerate().skip(open.line as usize - 1) {

@@ -32,7 +32,8 @@ pub(super) struct Running {
     tallies: Vec<Tally>,
 }
 
-/// Reason why a batch was refused: a condition failed in a stage that propagates errors, or the stage cannot work on it.
+/// Reason why a batch was refused: a condition failed in a stage that propagates errors, or the stage cannot work on
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{stage} refused the batch: {rule} failed: {why}")]
 pub struct Refused {

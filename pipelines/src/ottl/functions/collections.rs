@@ -56,7 +56,7 @@ fn check_order(call: &Call) -> Result<Prepared, String> {
     }
 }
 
-/// Order in which the elements of a list are compared.
+/// Type as which the elements of a list are compared.
 enum By {
     Integer,
     Double,

@@ -99,7 +99,7 @@ fn has_key<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
     on_any_point(args, |rows| args.row.batch.attribute(rows, key).is_some())
 }
 
-/// Returns whether a value is there; what is no text reads as the empty one.
+/// Returns whether the attribute of some point equals a text; what is no text reads as the empty one.
 fn has_value<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
     let (key, expected) = (args.fixed_text(0).unwrap_or_default(), args.fixed_text(1).unwrap_or_default());
     on_any_point(args, |rows| {

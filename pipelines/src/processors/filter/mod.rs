@@ -58,7 +58,7 @@ impl Filter {
         self.passes.first()?.drops_resource(batch, resource, now)
     }
 
-    /// Returns whether it drops a resource, or does not, whatever the time.
+    /// Returns whether its decision about a resource holds at any time: no condition of the first pass asks for the time.
     pub(super) fn decides_for_good(&self) -> bool {
         self.passes.first().is_some_and(|pass| !pass.asks_clock())
     }

@@ -16,7 +16,7 @@ pub(super) struct Member {
     pub start: u64,
     /// Time at which it last came, by our clock.
     pub seen: u64,
-    /// True if its value counts, or is only kept in mind.
+    /// True if its value counts; false if it is only kept in mind.
     pub counts: bool,
     /// The series it belongs to, and the next member of that.
     pub group: u32,
