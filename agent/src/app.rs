@@ -42,7 +42,7 @@ pub enum BootError {
     /// An address cannot be bound.
     #[error("cannot listen on {address} for {purpose}: {source}")]
     Bind {
-        /// Purpose.
+        /// Purpose of the address.
         purpose: &'static str,
         /// Address.
         address: SocketAddr,
@@ -52,7 +52,7 @@ pub enum BootError {
     /// An exporter cannot be set up.
     #[error("exporter {id}: {reason}")]
     Exporter {
-        /// Name or id.
+        /// Component id of the exporter.
         id: String,
         /// Reason.
         reason: String,
@@ -149,7 +149,7 @@ impl App {
         Ok(Self { admins, control, shared, fleet, offers })
     }
 
-    /// Its address.
+    /// Bound addresses of all listeners.
     ///
     /// # Errors
     /// The system's.

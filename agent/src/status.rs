@@ -27,7 +27,7 @@ pub struct Status {
 /// `google.protobuf.Any`.
 #[derive(Clone, PartialEq, Message)]
 pub struct Any {
-    /// Packed items.
+    /// Type of the packed message.
     #[prost(string, tag = "1")]
     pub type_url: String,
     /// The packed message.

@@ -6,7 +6,7 @@ pub enum Error {
     /// A parameter that no fleet has.
     #[error("{name}: expected {expected}, found {found}")]
     Parameter {
-        /// Name or id.
+        /// Name of the parameter.
         name: &'static str,
         /// Its range.
         expected: &'static str,

@@ -43,7 +43,7 @@ pub enum BootError {
     /// An address cannot be bound.
     #[error("cannot listen on {address} for {purpose}: {source}")]
     Bind {
-        /// Purpose.
+        /// Purpose of the address.
         purpose: &'static str,
         /// Address.
         address: SocketAddr,
@@ -53,7 +53,7 @@ pub enum BootError {
     /// A file or folder cannot be used.
     #[error("{path}: {source}")]
     File {
-        /// Name or id.
+        /// Path of the file or folder.
         path: PathBuf,
         /// Error of the system.
         source: io::Error,
@@ -112,7 +112,7 @@ impl App {
         Ok(Self { state, stop, rest, fleet })
     }
 
-    /// Its address.
+    /// Bound addresses of both listeners.
     ///
     /// # Errors
     /// The system's.

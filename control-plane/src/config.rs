@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "phoenix-control-plane", version)]
 pub struct Cli {
-    /// Decision.
+    /// Command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -41,14 +41,14 @@ pub struct Serve {
     pub setup_token_file: Option<PathBuf>,
 }
 
-/// Version to move the schema to.
+/// Migration of the schema.
 #[derive(Debug, Subcommand)]
 pub enum Migrate {
     /// Apply everything that is pending.
     Up(DataDir),
     /// Take back the last migration, or all above a number.
     Down {
-        /// Address.
+        /// Folder of the database.
         #[command(flatten)]
         at: DataDir,
         /// The last migration to keep; 0 keeps none.
@@ -59,7 +59,7 @@ pub enum Migrate {
     Status(DataDir),
 }
 
-/// Database.
+/// Folder of a database.
 #[derive(Debug, Clone, Args)]
 pub struct DataDir {
     /// Folder of the database.

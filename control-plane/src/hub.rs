@@ -10,7 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::id::{AgentUid, TenantId};
 
-/// Streams at once.
+/// Number of streams to people that may be open at once.
 pub const MAX_WATCHERS: usize = 512;
 
 /// See the module.
@@ -27,7 +27,7 @@ pub struct Hub {
     pub watchers: Watchers,
 }
 
-/// Number of streams to people that may be open at once.
+/// Places for streams to people.
 #[derive(Debug)]
 pub struct Watchers(Arc<Semaphore>);
 

@@ -123,7 +123,7 @@ pub struct NamedCount {
     pub metric: String,
     /// Executable; empty where the series names none.
     pub executable: String,
-    /// Series.
+    /// Number of series.
     pub series: u64,
 }
 
@@ -147,7 +147,7 @@ pub struct LensReport {
     pub metric: String,
     /// Attribute it groups by.
     pub group_by: String,
-    /// Aggregate of the series of a group.
+    /// Aggregate of the series of each group.
     #[serde(default)]
     pub function: LensFunction,
     /// Series that enter it, baseline and candidate.
@@ -304,7 +304,7 @@ impl Saving {
 }
 
 impl LensError {
-    /// Sums of both variants in a group.
+    /// Error of a group, from its figures in both variants.
     #[must_use]
     pub fn of(group: String, baseline: f64, candidate: f64) -> Self {
         Self { group, baseline, candidate, relative_error: relative_error(baseline, candidate) }

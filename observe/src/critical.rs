@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::label::Process;
 use crate::outputs::Names;
 
-/// Processes whose name must survive.
+/// Granularity at which a critical process must still be named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Granularity {
@@ -31,7 +31,7 @@ pub struct Critical {
     pub executables: Vec<String>,
     /// Metric names; at most 32.
     pub metrics: Vec<String>,
-    /// Processes whose name must survive.
+    /// Granularity at which it must still be named.
     #[serde(default)]
     pub granularity: Granularity,
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::{Coverage, saved};
 use crate::{Comparison, Settings, Summary, Variant};
 
-/// Plans that are compared.
+/// Plans that are compared, and their experiment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Experiment {

@@ -66,7 +66,7 @@ pub struct DoubtLabels {
     pub variant: &'static str,
 }
 
-/// Owner.
+/// Variant alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct VariantLabel {
     pub variant: &'static str,

@@ -12,7 +12,7 @@ const DEFAULT_SALT: &str = "phoenix";
 pub struct Section {
     /// Ids of the baseline's and of the candidate's pipeline.
     pub pipelines: [String; 2],
-    /// Variant whose output is delivered.
+    /// Split: by which variant each unit's output leaves.
     pub split: Split,
     /// Place of the weight in the file.
     pub weight_at: Location,

@@ -41,7 +41,7 @@ pub const LOCAL: &str = "local";
 pub struct Receiver {
     /// Address to listen on; port 0 lets the system choose.
     pub address: SocketAddr,
-    /// Protocol to take.
+    /// Limits of its requests and connections.
     pub limits: Limits,
 }
 
@@ -50,9 +50,9 @@ pub struct Receiver {
 pub enum ExporterKind {
     /// OTLP/gRPC.
     Otlp {
-        /// Address.
+        /// Destination.
         endpoint: Endpoint,
-        /// Manner.
+        /// Settings of the connection.
         otlp: Box<OtlpSettings>,
     },
     /// A log line a request.
@@ -97,7 +97,7 @@ pub struct Experiment {
     pub max_batch_latency: Option<Duration>,
     /// The pipeline on trial.
     pub candidate: Plan,
-    /// Variant whose output is delivered.
+    /// Split: by which variant each unit's output leaves.
     pub split: Split,
     /// Settings of the measurement.
     pub observation: Arc<observe::Settings>,
@@ -108,7 +108,7 @@ pub struct Experiment {
 pub struct Intent {
     /// Today's pipeline for metrics; nothing without one.
     pub baseline: Option<Plan>,
-    /// Experiment beside it.
+    /// Experiment beside it, if there is one.
     pub experiment: Option<Experiment>,
     /// Digests by which the ledger knows it again.
     pub digests: Digests,
@@ -128,7 +128,7 @@ pub struct Digests {
 /// Control plane that may change the metrics pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlPlane {
-    /// Its place.
+    /// Its endpoint.
     pub endpoint: Endpoint,
     /// Path of the control channel.
     pub path: String,
@@ -167,7 +167,7 @@ pub struct Settings {
     pub exporters: Vec<Exporter>,
     /// Exporters of each signal.
     pub routes: Routes,
-    /// Processors of the metrics.
+    /// Pipelines and experiment of the metrics.
     pub intent: Intent,
     /// Moment at which senders are answered, and the reason for it.
     pub acknowledge: (Acknowledge, String),

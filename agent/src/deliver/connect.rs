@@ -18,7 +18,7 @@ pub struct Endpoint {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// True if to use TLS.
+    /// True if TLS is used.
     pub tls: bool,
     /// The only certificate authorities to trust, instead of the system's.
     pub ca_file: Option<PathBuf>,

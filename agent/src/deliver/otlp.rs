@@ -44,7 +44,7 @@ pub enum Attempt {
     Refused(String),
     /// Worth another attempt.
     Retry {
-        /// Event.
+        /// Failure of the attempt.
         reason: String,
         /// Time for which the destination wants to be left alone.
         after: Option<Duration>,

@@ -12,7 +12,7 @@ use crate::status::Code;
 /// `retry_on_failure`, with the Collector's defaults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetrySettings {
-    /// True if to retry at all.
+    /// True if attempts are repeated.
     pub enabled: bool,
     /// First wait.
     pub initial_interval: Duration,

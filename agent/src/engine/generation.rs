@@ -50,7 +50,7 @@ pub struct Routes {
 /// All that a request needs to know, swapped as a whole.
 #[derive(Debug)]
 pub struct Current {
-    /// Processors of the metrics.
+    /// Generation that the metrics take.
     pub generation: Arc<Generation>,
     /// Destinations of all signals.
     pub routes: Routes,

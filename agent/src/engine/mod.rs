@@ -39,7 +39,7 @@ use crate::fleet::Outbox;
 use crate::receive::{Answer, Received, Refusal};
 use crate::signal::Signal;
 
-/// Entry point of the receivers.
+/// Engine that receivers hand batches to.
 #[derive(Debug)]
 pub struct Engine {
     current: ArcSwap<Current>,

@@ -12,7 +12,7 @@ use crate::admission::Budget;
 use crate::engine::Engine;
 use crate::signal::Signal;
 
-/// Limits of a receiver.
+/// Limits of a receiver's requests and connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most bytes of one request, before and after decompression.

@@ -24,7 +24,7 @@ pub struct Case {
     pub left: Vec<u64>,
     /// Terms of the right side.
     pub right: Vec<u64>,
-    /// Tells whether they are equal.
+    /// True if they are equal.
     pub holds: bool,
 }
 

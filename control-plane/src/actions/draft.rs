@@ -30,7 +30,7 @@ pub struct Draft {
     pub baseline: Option<String>,
     /// Unit that is assigned as a whole: `process` or `host` alone, or resource attributes.
     pub unit: Vec<String>,
-    /// True if to run the baseline against itself first.
+    /// True if the baseline is run against itself first.
     pub aa: bool,
     /// The weights after mirror, basis points.
     pub weights_bp: Option<Vec<u16>>,

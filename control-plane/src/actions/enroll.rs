@@ -38,7 +38,7 @@ pub struct Enrolment {
 pub struct AgentIdentity {
     /// Its tenant.
     pub tenant_id: TenantId,
-    /// Name or id.
+    /// Its uid.
     pub uid: AgentUid,
     /// Labels that selectors choose it by.
     pub labels: Labels,

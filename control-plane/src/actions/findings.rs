@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Findings of one agent.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// Name or id.
+    /// Its uid.
     pub uid: AgentUid,
     /// Name of its host.
     pub host: String,
@@ -33,7 +33,7 @@ pub struct Found {
     digest: [u8; 32],
 }
 
-/// Figure that was found.
+/// Report of a stream: findings of an experiment's agents.
 #[derive(Debug, Clone)]
 pub struct Drift {
     /// By which experiment.

@@ -29,9 +29,9 @@ pub enum Failed {
     /// Another experiment runs on some of the agents.
     #[error("{agents} of its agents are in the experiment {other}, which is under way")]
     Busy {
-        /// Number.
+        /// Number of agents in both.
         agents: usize,
-        /// Name or id.
+        /// Id of the other experiment.
         other: ExperimentId,
     },
     /// Its author cannot be the second person.

@@ -26,7 +26,7 @@ const LONGEST: usize = 2048;
 pub struct Claims {
     iss: String,
     aud: String,
-    /// Identity.
+    /// Id of the user.
     pub sub: UserId,
     /// Of which tenant.
     pub tenant: TenantId,

@@ -11,7 +11,7 @@ use crate::id::AgentUid;
 /// One agent of a step.
 #[derive(Clone, Debug)]
 pub struct AgentEvidence {
-    /// Identity.
+    /// Its uid.
     pub uid: AgentUid,
     /// Name of its host.
     pub host: String,

@@ -31,7 +31,7 @@ pub struct Guardrail {
     pub direction: Direction,
     /// Margin, in the quantity's unit.
     pub margin: f64,
-    /// Consequence of passing it.
+    /// Consequence of passing the margin.
     #[serde(default)]
     pub severity: Severity,
 }

@@ -17,7 +17,7 @@ use super::{AgentEvidence, Evidence, Spec};
 /// Conclusion from a guardrail's evidence.
 #[derive(Clone, Debug)]
 pub struct Sequential {
-    /// Name or id.
+    /// Guardrail that it is about.
     pub guardrail: Guardrail,
     /// Evidence that was gathered, or the reason why there can be none yet.
     pub gathered: Result<Gathered, String>,

@@ -31,7 +31,7 @@ pub struct Spec {
     pub template: Option<TemplateUse>,
     /// Resource attributes that make a unit; `process` or `host` for those.
     pub unit: Vec<String>,
-    /// True if to run candidate = baseline first, which must differ by exactly nothing.
+    /// True if candidate = baseline is run first, which must differ by exactly nothing.
     pub aa: bool,
     /// The weights after mirror, basis points, rising to 10,000.
     pub weights_bp: Vec<u16>,
@@ -76,7 +76,7 @@ pub enum Invalid {
     /// A field.
     #[error("{field}: {message}; expected {expected}")]
     Field {
-        /// Name or id.
+        /// Name of the field.
         field: &'static str,
         /// Mistake in it.
         message: String,

@@ -46,7 +46,7 @@ impl fmt::Display for Step {
 /// A step under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// Name or id.
+    /// Step that runs.
     pub step: Step,
     /// Since when.
     pub since: UnixMillis,
@@ -92,7 +92,7 @@ pub enum Outcome {
 pub struct Ended {
     /// Time.
     pub at: UnixMillis,
-    /// Reason.
+    /// Reasons of the end.
     pub reasons: Vec<Reason>,
 }
 
@@ -112,16 +112,16 @@ pub enum State {
     Analyzing {
         /// The last step.
         run: Run,
-        /// Purpose.
+        /// Question that the last horizon settles.
         goal: Goal,
         /// Since when.
         since: UnixMillis,
     },
     /// It is over.
     Completed {
-        /// Manner.
+        /// Outcome.
         outcome: Outcome,
-        /// Reason.
+        /// Reasons and time of the end.
         end: Ended,
     },
     /// It could not be applied.

@@ -119,7 +119,7 @@ impl From<enrollment_tokens::EnrollmentToken> for EnrollmentToken {
 /// A token just made.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CreatedToken {
-    /// Kind.
+    /// Facts about the token.
     #[serde(flatten)]
     about: EnrollmentToken,
     /// The whole token, for the agent's `token_file`. It is shown this once.

@@ -8,7 +8,7 @@ use super::Problem;
 const DEFAULT: u32 = 50;
 const MOST: u32 = 200;
 
-/// Page.
+/// Query of a page of a list.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {

@@ -105,7 +105,7 @@ pub struct TemplateSummary {
 /// A version of a template.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TemplateDetail {
-    /// Kind.
+    /// Summary of the template.
     #[serde(flatten)]
     summary: TemplateSummary,
     /// Description of its work.

@@ -27,7 +27,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 /// A person.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct User {
-    /// Identity.
+    /// Its id.
     id: UserId,
     /// Tenant whose things they see.
     tenant_id: TenantId,
@@ -76,7 +76,7 @@ pub struct CreateTenant {
 /// Somebody just made.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CreatedUser {
-    /// Identity.
+    /// Facts about the user.
     #[serde(flatten)]
     user: User,
     /// The password that was made. It is shown this once.

@@ -16,7 +16,7 @@ crate::id! {
 /// The latest version of a deployment.
 #[derive(Clone, Debug)]
 pub struct Deployment {
-    /// Name or id.
+    /// Its id.
     pub id: DeploymentId,
     /// Its version, from 1.
     pub version: i64,

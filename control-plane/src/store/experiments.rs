@@ -12,11 +12,11 @@ use crate::id::TenantId;
 pub struct Experiment {
     /// Tenant.
     pub tenant_id: TenantId,
-    /// Name or id.
+    /// Its id.
     pub id: ExperimentId,
     /// Its specification.
     pub spec: Spec,
-    /// Its phase.
+    /// Its state.
     pub state: State,
     /// Last verdict.
     pub verdict: Option<Verdict>,

@@ -54,7 +54,7 @@ pub enum StoreError {
     /// A row says what this binary never writes.
     #[error("a row of {table} is not understood: {reason}")]
     Row {
-        /// Table.
+        /// Table of the row.
         table: &'static str,
         /// Mistake in it.
         reason: String,

@@ -24,7 +24,7 @@ pub struct Described {
 pub struct Member {
     /// Tenant.
     pub tenant_id: TenantId,
-    /// Name or id.
+    /// Its uid.
     pub uid: AgentUid,
     /// Its labels.
     pub labels: Labels,

@@ -11,7 +11,7 @@ use crate::role::Role;
 /// A person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Identity.
+    /// Its id.
     pub id: UserId,
     /// Tenant whose things they see.
     pub tenant_id: TenantId,

@@ -15,13 +15,13 @@ pub const KEPT: u32 = 64;
 pub struct Key<'a> {
     /// Tenant of the experiment.
     pub tenant_id: TenantId,
-    /// Name or id.
+    /// Id of the experiment.
     pub experiment_id: ExperimentId,
     /// Agent of the report.
     pub agent: AgentUid,
     /// Process of the agent.
     pub boot_id: &'a str,
-    /// Generation.
+    /// Number of the generation.
     pub generation: i64,
     /// Start of the first window.
     pub window_start: i64,

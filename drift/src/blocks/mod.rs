@@ -45,7 +45,7 @@ pub enum BlockError {
     /// A difference that is no number.
     #[error("window {index}: expected a finite difference, found {value}")]
     NotFinite {
-        /// Window.
+        /// Index of the window.
         index: u64,
         /// Value that it had.
         value: f64,
@@ -55,7 +55,7 @@ pub enum BlockError {
     NotLater {
         /// The last one taken in.
         last: u64,
-        /// Value that came.
+        /// Index of the window that came.
         found: u64,
     },
     /// From an earlier step.
@@ -63,7 +63,7 @@ pub enum BlockError {
     BeforeStart {
         /// The first of the step.
         start: u64,
-        /// Value that came.
+        /// Index of the window that came.
         found: u64,
     },
     /// Too little to estimate anything from.
@@ -71,13 +71,13 @@ pub enum BlockError {
     TooFew {
         /// Number that is needed.
         expected: usize,
-        /// Number that there was.
+        /// Number of windows that there were.
         found: usize,
     },
     /// Nothing varied, so there is no scale; a difference is then for the exact comparison.
     #[error("expected differences that vary, found the same in all {windows} windows of the mirror step")]
     NoVariation {
-        /// Number that there was.
+        /// Number of windows that there were.
         windows: usize,
     },
     /// A parameter outside its range.

@@ -47,7 +47,7 @@ pub enum ValuesError {
     Invalid {
         /// Offset at which reading stopped.
         at: usize,
-        /// Expected content.
+        /// Content that was expected.
         reason: &'static str,
     },
 }

@@ -26,7 +26,7 @@ pub struct ValueDiff {
 /// A value that is another one in the candidate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangedValue {
-    /// Series.
+    /// Series of the value.
     pub series: SeriesSample,
     /// Time, Unix nanoseconds.
     pub time: u64,

@@ -62,7 +62,7 @@ pub struct Fragment {
 pub struct Experiment {
     /// The experiment's id.
     pub id: String,
-    /// Variant whose output is delivered.
+    /// Split: by which variant each unit's output leaves.
     pub split: Split,
     /// The pipeline that is tried.
     pub candidate: Candidate,

@@ -60,7 +60,7 @@ pub enum ScrapeError {
     Proc {
         /// Part that was being read.
         what: &'static str,
-        /// Content that came instead.
+        /// Error of the reader.
         source: procfs::ProcError,
     },
 }

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::{AgentEvidence, Evidence, Figures, Goal, Reason, Run, Spec, Step};
 use crate::clock::UnixMillis;
 
-/// Decision.
+/// Kind of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
@@ -38,9 +38,9 @@ pub enum Verb {
 /// Decision and its reasons.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Verdict {
-    /// Decision.
+    /// Kind of the decision.
     pub verb: Verb,
-    /// Reason.
+    /// Reasons of the decision.
     pub reasons: Vec<Reason>,
 }
 

@@ -27,7 +27,7 @@ pub struct CreateExperiment {
     /// Unit that is assigned as a whole: `process`, `host`, or a list of resource attributes.
     #[serde(default)]
     unit: Unit,
-    /// True if to run the baseline against itself first.
+    /// True if the baseline is run against itself first.
     #[serde(default)]
     aa: bool,
     /// The weights after mirror, basis points, rising to 10000; 5, 25, 50 and 100 % if not given.

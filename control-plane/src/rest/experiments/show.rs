@@ -13,7 +13,7 @@ use crate::id::AgentUid;
 /// An experiment.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Experiment {
-    /// Name or id.
+    /// Its id.
     id: ExperimentId,
     /// Name for people.
     name: String,
@@ -78,10 +78,10 @@ impl From<Stored> for Experiment {
     }
 }
 
-/// Place of an experiment in its life.
+/// Status of an experiment.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Status {
-    /// Name or id.
+    /// Its id.
     id: ExperimentId,
     /// Its phase.
     phase: Phase,
@@ -106,7 +106,7 @@ pub struct Status {
 /// One agent of a step.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AgentStatus {
-    /// Name or id.
+    /// Its id.
     uid: AgentUid,
     /// Name of its host.
     host: String,
@@ -163,7 +163,7 @@ impl From<(AgentEvidence, bool)> for AgentStatus {
     }
 }
 
-/// Figure that was found.
+/// Results of an experiment.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Results {
     /// Id of the experiment.
@@ -177,14 +177,14 @@ pub struct Results {
     verdict: Option<Verdict>,
     /// Outcome.
     outcome: Option<Outcome>,
-    /// Reason.
+    /// Reasons of the outcome.
     reasons: Vec<Reason>,
 }
 
 /// Findings of one agent.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AgentResults {
-    /// Name or id.
+    /// Its id.
     uid: AgentUid,
     /// Name of its host.
     host: String,

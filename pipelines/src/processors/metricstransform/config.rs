@@ -24,7 +24,7 @@ pub(super) struct Transform {
     pub operations: Vec<Operation>,
 }
 
-/// Names.
+/// Names of the metrics that are meant.
 #[derive(Debug, Clone)]
 pub(super) enum Include {
     Strict(String),
