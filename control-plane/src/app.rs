@@ -25,10 +25,10 @@ use crate::auth::password::{PasswordError, Passwords};
 use crate::auth::setup::SetupToken;
 use crate::clock::{Clock, Entropy};
 use crate::config::Serve;
+use crate::http::Limits;
+use crate::http::Listener;
 use crate::hub::Hub;
-use crate::listener::Listener;
 use crate::metrics::Metrics;
-use crate::rest::Limits;
 use crate::store::{Store, StoreError, users};
 use crate::{fleet, grpc, reconcile, rest};
 

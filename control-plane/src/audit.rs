@@ -10,7 +10,6 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 
-use crate::auth::Actor;
 use crate::clock::UnixMillis;
 use crate::hash::hex;
 use crate::id::{AgentUid, TenantId, UserId};
@@ -37,12 +36,6 @@ impl fmt::Display for By {
             Self::Agent(uid) => write!(f, "agent/{uid}"),
             Self::ControlPlane => f.write_str("control-plane"),
         }
-    }
-}
-
-impl From<&Actor> for By {
-    fn from(actor: &Actor) -> Self {
-        Self::User(actor.user_id)
     }
 }
 

@@ -95,3 +95,9 @@ impl fmt::Display for AgentUid {
 }
 
 crate::text_column!(AgentUid);
+
+/// Tells whether a text can name something of ours: it stands in a path without escapes.
+pub fn is_name(text: &str) -> bool {
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+    (1..=64).contains(&text.len()) && text.chars().all(letter) && !text.starts_with('.')
+}

@@ -1,7 +1,7 @@
 //! The house's walls: who may see whom. See "What may never be imported" in ARCHITECTURE.md.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -164,4 +164,131 @@ fn every_crate_takes_its_lints_from_the_workspace() {
     for krate in members() {
         assert_eq!(manifest(&krate)["lints"]["workspace"].as_bool(), Some(true), "{krate}");
     }
+}
+
+/// Rooms of a shell from the ground up: a room may import those before it.
+const ROOMS: [(&str, &[&str]); 1] = [(
+    "control-plane",
+    &[
+        "clock",
+        "duration",
+        "hash",
+        "id",
+        "labels",
+        "metrics",
+        "refusal",
+        "role",
+        "hub",
+        "experiment",
+        "store",
+        "audit",
+        "auth",
+        "state",
+        "evidence",
+        "actions",
+        "reconcile",
+        "http",
+        "fleet",
+        "rest",
+        "grpc",
+        "config",
+        "app",
+        "process",
+    ],
+)];
+
+/// Files outside the rooms: the crate's roots.
+const ROOTS: [&str; 2] = ["lib", "main"];
+
+/// Module path of a source file below `src`: `rest/page.rs` is `[rest, page]`.
+fn module(file: &str) -> Vec<String> {
+    let mut path: Vec<String> = file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    path.pop_if(|last| last == "mod");
+    path
+}
+
+/// First names behind a path's prefix: of `a::b` it is `a`, of `{a::b, c}` they are `a` and `c`.
+fn first_names(rest: &str) -> Vec<String> {
+    let name = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let Some(group) = rest.strip_prefix('{') else { return vec![name(rest)] };
+    let (mut depth, mut names, mut from) = (0, Vec::new(), 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            ',' | '}' if depth == 0 => {
+                names.push(name(&group[from..at]));
+                from = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    names.into_iter().filter(|name: &String| !name.is_empty()).collect()
+}
+
+/// Names right below the crate's root that a module's code uses.
+fn used(module: &[String], code: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        if !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
+            names.extend(first_names(&code[at + "crate::".len()..]));
+        }
+    }
+    let to_root = "super::".repeat(module.len());
+    for (at, _) in code.match_indices(&to_root) {
+        if !code[..at].ends_with("super::") {
+            names.extend(first_names(&code[at + to_root.len()..]));
+        }
+    }
+    names
+}
+
+/// Own code of a crate by module, without comments and tests.
+fn modules(krate: &str) -> BTreeMap<Vec<String>, String> {
+    let prefix = format!("{krate}/src/");
+    let mut modules: BTreeMap<Vec<String>, String> = BTreeMap::new();
+    for line in lines(krate) {
+        let (file, rest) = line.split_once(':').unwrap();
+        let code = rest.split_once(": ").unwrap().1;
+        let text = modules.entry(module(file.strip_prefix(&prefix).unwrap())).or_default();
+        if !code.trim_start().starts_with("//") {
+            text.push_str(code);
+            text.push('\n');
+        }
+    }
+    modules
+}
+
+#[test]
+fn a_room_imports_only_those_below_it() {
+    for (krate, rooms) in ROOMS {
+        let floor = |name: &str| rooms.iter().position(|room| *room == name);
+        let (mut seen, mut upward) = (BTreeSet::new(), Vec::new());
+        for (module, code) in modules(krate) {
+            let room = module[0].as_str();
+            if ROOTS.contains(&room) {
+                continue;
+            }
+            let own = floor(room).unwrap_or_else(|| panic!("{krate}: the room {room} is not in the list"));
+            seen.insert(room.to_owned());
+            for name in used(&module, &code) {
+                if floor(&name).is_some_and(|other| other > own) {
+                    upward.push(format!("{} imports {name}", module.join("::")));
+                }
+            }
+        }
+        assert_eq!(seen.len(), rooms.len(), "{krate}: a room of the list is gone");
+        assert!(upward.is_empty(), "{krate}: an import goes up:\n{}", upward.join("\n"));
+    }
+}
+
+#[test]
+fn imports_are_found_in_every_form() {
+    let module = ["rest".to_owned(), "page".to_owned()];
+    let code = "use crate::auth;\nuse crate::{store::{a, b}, hub};\nfn f(x: super::super::state::S, y: super::own::Y)";
+    let names: Vec<_> = used(&module, code).into_iter().collect();
+    assert_eq!(names, ["auth", "hub", "state", "store"]);
 }

@@ -5,7 +5,7 @@ use crate::actions::lifecycle;
 use crate::audit::By;
 use crate::auth::Actor;
 use crate::experiment::{Action, ExperimentId, Reason};
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
 
@@ -39,7 +39,7 @@ pub async fn command(
     actor: &Actor,
     id: ExperimentId,
     command: Command,
-) -> Result<Experiment, Problem> {
+) -> Result<Experiment, Refusal> {
     let experiment = find(state, actor, id).await?;
     let action = match command {
         Command::Start => return Ok(lifecycle::start(state, experiment, By::from(actor)).await?),

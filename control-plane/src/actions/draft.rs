@@ -13,7 +13,7 @@ use crate::audit::By;
 use crate::auth::Actor;
 use crate::experiment::{Policy, Spec, TemplateUse};
 use crate::labels::Selector;
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
 
@@ -72,10 +72,10 @@ pub enum Candidate {
 ///
 /// # Errors
 /// 404 for a template that is not there, 422 for what is wrong with it, and the store's.
-pub async fn create(state: &AppState, actor: &Actor, draft: Draft) -> Result<Experiment, Problem> {
+pub async fn create(state: &AppState, actor: &Actor, draft: Draft) -> Result<Experiment, Refusal> {
     if !(1..=64).contains(&draft.unit.len()) {
         let expected = "process, host, or a list of 1 to 64 resource attributes";
-        return Err(Problem::invalid_field("unit", "it names nothing that can be assigned", expected));
+        return Err(Refusal::invalid_field("unit", "it names nothing that can be assigned", expected));
     }
     let (candidate, template) = match &draft.candidate {
         Candidate::Config(text) => (text.clone(), None),

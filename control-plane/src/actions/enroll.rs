@@ -15,6 +15,7 @@ use crate::auth::secret::{self, Presented, Purpose};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
 use crate::labels::{LabelError, Labels};
+use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::agents::{self, Agent, Credential};
 use crate::store::enrollment_tokens::{self, EnrollmentToken};
@@ -64,6 +65,19 @@ pub enum EnrolError {
     /// The store's.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<EnrolError> for Refusal {
+    fn from(error: EnrolError) -> Self {
+        let said = error.to_string();
+        match error {
+            EnrolError::Refused => Self::unauthenticated(),
+            EnrolError::UsedUp => Self::forbidden(said),
+            EnrolError::Enrolled(_) => Self::conflict(said),
+            EnrolError::Labels(_) => Self::invalid_field("labels", said, "fewer labels"),
+            EnrolError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// Lets an agent in: its own token, which is shown this once.

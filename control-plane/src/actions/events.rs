@@ -5,7 +5,7 @@ use super::watch::{Stream, Watcher};
 use crate::auth::Actor;
 use crate::experiment::ExperimentId;
 use crate::id::TenantId;
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::{self, Event};
 
@@ -21,7 +21,7 @@ pub async fn events(
     actor: &Actor,
     id: ExperimentId,
     after: i64,
-) -> Result<Stream<Event>, Problem> {
+) -> Result<Stream<Event>, Refusal> {
     find(state, actor, id).await?;
     let (mut watcher, stream) = Watcher::open(state)?;
     let (state, tenant) = (state.clone(), actor.tenant_id);
@@ -38,7 +38,7 @@ async fn follow(
     id: ExperimentId,
     mut after: i64,
     watcher: &mut Watcher<Event>,
-) -> Result<(), Problem> {
+) -> Result<(), Refusal> {
     loop {
         let mut reader = state.store.read().await?;
         let known = experiments::get(&mut reader, tenant, id).await?;

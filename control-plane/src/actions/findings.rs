@@ -11,7 +11,7 @@ use super::watch::{Stream, Watcher};
 use crate::auth::Actor;
 use crate::experiment::{ExperimentId, Figures};
 use crate::id::{AgentUid, TenantId};
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
 use crate::store::{sessions, windows};
@@ -48,14 +48,14 @@ pub struct Drift {
 ///
 /// # Errors
 /// The store's.
-pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<Found>, Problem> {
+pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<Found>, Refusal> {
     let mut reader = state.store.read().await?;
     let members = sessions::of_tenant(&mut reader, experiment.tenant_id).await?;
     let bodies = windows::last_of_each(&mut reader, experiment.tenant_id, experiment.id).await?;
     drop(reader);
     let read = |(uid, body): (AgentUid, Vec<u8>)| {
         let digest = proto::generation::config_hash(&body);
-        let findings = Findings::decode(&body, &digest).map_err(Problem::internal)?;
+        let findings = Findings::decode(&body, &digest).map_err(Refusal::internal)?;
         let host = members.iter().find(|member| member.uid == uid).map(|member| member.host.clone());
         Ok(Found { uid, host: host.unwrap_or_else(|| uid.to_string()), findings, digest })
     };
@@ -67,7 +67,7 @@ pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<Foun
 ///
 /// # Errors
 /// 404, 503 for too many streams, and the store's.
-pub async fn drift(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<Stream<Drift>, Problem> {
+pub async fn drift(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<Stream<Drift>, Refusal> {
     find(state, actor, id).await?;
     let (mut watcher, stream) = Watcher::open(state)?;
     let (state, tenant) = (state.clone(), actor.tenant_id);
@@ -83,7 +83,7 @@ async fn follow(
     tenant: TenantId,
     id: ExperimentId,
     watcher: &mut Watcher<Drift>,
-) -> Result<(), Problem> {
+) -> Result<(), Refusal> {
     let mut sent = HashMap::new();
     let mut before = None;
     loop {
@@ -106,7 +106,7 @@ async fn follow(
     }
 }
 
-async fn send(watcher: &Watcher<Drift>, mut drift: Drift) -> Result<(), Problem> {
+async fn send(watcher: &Watcher<Drift>, mut drift: Drift) -> Result<(), Refusal> {
     while drift.agents.len() > AGENTS_AT_ONCE {
         let rest = drift.agents.split_off(AGENTS_AT_ONCE);
         let agents = mem::replace(&mut drift.agents, rest);

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use crate::audit::{self, By};
 use crate::clock::UnixMillis;
-use crate::experiment::{Action, ExperimentId, Outcome, Phase, Refused, Spec, State};
+use crate::experiment::{Action, ExperimentId, Outcome, Phase, Refused, Spec, State, Verdict};
 use crate::id::{AgentUid, TenantId};
+use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::deployments::{self, Deployment, DeploymentId};
 use crate::store::experiments::{self, Experiment};
@@ -46,6 +47,15 @@ pub enum Failed {
     /// The store's.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Failed> for Refusal {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Store(error) => error.into(),
+            refused => Self::conflict(refused.to_string()),
+        }
+    }
 }
 
 /// Writes an experiment down. `spec` was checked.
@@ -159,6 +169,30 @@ pub async fn advance(state: &AppState, experiment: Experiment, by: By) -> Result
     let mut tx = state.store.begin().await?;
     let agents = matching(&mut tx, &experiment).await?;
     step(state, tx, experiment, Action::Advance(agents), by).await
+}
+
+/// Writes down the verdict on an experiment's step, and as an event if its verb is another than before.
+///
+/// # Errors
+/// The store's.
+pub async fn decided(
+    state: &AppState,
+    experiment: &Experiment,
+    verdict: &Verdict,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let verb = |verdict: &Verdict| verdict.verb;
+    let turned = experiment.verdict.as_ref().map(verb) != Some(verdict.verb);
+    let Experiment { tenant_id, id, .. } = experiment;
+    let mut tx = state.store.begin().await?;
+    experiments::decided(&mut tx, *tenant_id, *id, verdict).await?;
+    if turned {
+        let detail = json!({ "verb": verdict.verb, "reasons": verdict.reasons });
+        experiments::happened(&mut tx, *tenant_id, *id, (now, "verdict", &detail)).await?;
+    }
+    tx.commit().await?;
+    state.hub.happened();
+    Ok(())
 }
 
 async fn matching(tx: &mut Tx, experiment: &Experiment) -> Result<Vec<AgentUid>, StoreError> {

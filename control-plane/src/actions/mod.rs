@@ -1,17 +1,22 @@
 //! Actions: what may be done, as functions that REST, gRPC and the reconcilers share.
 //!
 //! What always holds: everything is looked for within the actor's own tenant, so that a foreign thing is not there; a
-//! refusal is a [`Problem`], whatever carries it; nothing here knows a shape that is sent. Roles are the surfaces' to
+//! refusal is a [`Refusal`], whatever carries it; nothing here knows a shape that is sent. Roles are the surfaces' to
 //! check, before they call.
 
+pub mod agents;
 mod command;
 mod draft;
 pub mod enroll;
+pub mod enrollment_tokens;
 mod events;
 mod findings;
+pub mod generations;
 pub mod lifecycle;
 mod progress;
+pub mod reports;
 pub mod templates;
+pub mod users;
 mod watch;
 
 pub use command::{Command, command};
@@ -24,7 +29,7 @@ pub use watch::Stream;
 use crate::audit::By;
 use crate::auth::Actor;
 use crate::experiment::ExperimentId;
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
 
@@ -32,16 +37,16 @@ use crate::store::experiments::{self, Experiment};
 ///
 /// # Errors
 /// 404, and the store's.
-pub async fn find(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<Experiment, Problem> {
+pub async fn find(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<Experiment, Refusal> {
     let found = experiments::get(&mut *state.store.read().await?, actor.tenant_id, id).await?;
-    found.ok_or_else(|| Problem::not_found("experiment", id))
+    found.ok_or_else(|| Refusal::not_found("experiment", id))
 }
 
 /// Deletes one that is not under way, with all that was found.
 ///
 /// # Errors
 /// 404, 409, and the store's.
-pub async fn delete(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<(), Problem> {
+pub async fn delete(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<(), Refusal> {
     let experiment = find(state, actor, id).await?;
     Ok(lifecycle::delete(state, &experiment, By::from(actor)).await?)
 }

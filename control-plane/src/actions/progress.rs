@@ -1,9 +1,9 @@
 //! Progress of an experiment: the agents of its step, and the last horizon of each.
 
 use crate::clock::UnixMillis;
+use crate::evidence::evidence;
 use crate::experiment::{AgentEvidence, Figures, State};
-use crate::reconcile::analyse;
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
 
@@ -22,10 +22,10 @@ pub struct Progress {
 ///
 /// # Errors
 /// The store's.
-pub async fn progress(state: &AppState, experiment: &Experiment) -> Result<Progress, Problem> {
+pub async fn progress(state: &AppState, experiment: &Experiment) -> Result<Progress, Refusal> {
     let run = experiment.state.run();
     let agents = match run {
-        Some(run) => analyse::evidence(&mut *state.store.read().await?, experiment, run, None).await?.agents,
+        Some(run) => evidence(&mut *state.store.read().await?, experiment, run, None).await?.agents,
         None => Vec::new(),
     };
     let horizons: Vec<_> =

@@ -6,14 +6,15 @@
 
 use pipelines::config::{CollectorFile, Signal};
 use pipelines::template::{Invalid, Rendered, Template};
-use pipelines::yaml::{Location, Problem as Mistake, Problems};
+use pipelines::yaml::{Location, Problem, Problems};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::audit;
 use crate::auth::Actor;
-use crate::auth::account::is_name;
 use crate::hash::sha256;
+use crate::id::is_name;
+use crate::refusal::{Mistake, Refusal};
 use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::templates::{self, TemplateVersion};
@@ -53,6 +54,46 @@ pub enum TemplateError {
     Store(#[from] StoreError),
 }
 
+impl From<TemplateError> for Refusal {
+    fn from(error: TemplateError) -> Self {
+        let said = error.to_string();
+        match error {
+            TemplateError::Name(_) => Self::invalid_field("name", said, "for example drop-small"),
+            TemplateError::TooLong(_) => Self::invalid_field("text", said, "a shorter one"),
+            TemplateError::Text(problems) => problems.into(),
+            TemplateError::Values(invalid) => invalid.into(),
+            TemplateError::Rendered(problems) => {
+                let refusal = Self::from(problems);
+                let detail = format!("what it renders is not a pipeline: {}", refusal.detail());
+                Self::Invalid { detail, mistakes: refusal.mistakes().to_vec() }
+            }
+            TemplateError::Exists(_) => Self::exists(said),
+            TemplateError::Unknown(name) => Self::not_found("template", name),
+            TemplateError::Lost(_) => Self::internal(said),
+            TemplateError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Every wrong parameter.
+impl From<Invalid> for Refusal {
+    fn from(invalid: Invalid) -> Self {
+        let mistakes: Vec<Mistake> = invalid
+            .problems
+            .into_iter()
+            .map(|problem| Mistake {
+                place: None,
+                field: Some(format!("parameters.{}", problem.parameter)),
+                message: problem.message,
+                expected: problem.expected,
+                nearest: problem.suggestion,
+            })
+            .collect();
+        let first = mistakes.first().map(|first| first.message.clone()).unwrap_or_default();
+        Self::Invalid { detail: format!("the parameters are not valid: {first}"), mistakes }
+    }
+}
+
 /// Parses a template and tries it with its samples, by the agent's code.
 ///
 /// # Errors
@@ -83,7 +124,7 @@ fn build(name: &str, rendered: &Rendered) -> Result<(), TemplateError> {
     let file = CollectorFile::parse(name, &rendered.text, &|_| None).map_err(TemplateError::Rendered)?;
     let mut metrics = file.pipelines().iter().filter(|entry| entry.signal == Signal::Metrics).peekable();
     if metrics.peek().is_none() {
-        let missing = Mistake::new(Location::START, "there is no pipeline of metrics")
+        let missing = Problem::new(Location::START, "there is no pipeline of metrics")
             .expected("service.pipelines.metrics.processors");
         return Err(TemplateError::Rendered(file.problems(vec![missing])));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::state::AppState;
 
 /// Items that wait to be read.
@@ -16,13 +16,13 @@ const QUEUE: usize = 16;
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// Stream that somebody watches. A problem is the last item.
-pub type Stream<T> = ReceiverStream<Result<T, Problem>>;
+pub type Stream<T> = ReceiverStream<Result<T, Refusal>>;
 
 /// The other end of it.
 pub(super) struct Watcher<T> {
     state: AppState,
-    sender: mpsc::Sender<Result<T, Problem>>,
-    last: mpsc::OwnedPermit<Result<T, Problem>>,
+    sender: mpsc::Sender<Result<T, Refusal>>,
+    last: mpsc::OwnedPermit<Result<T, Refusal>>,
     signal: watch::Receiver<u64>,
     _one_of_many: OwnedSemaphorePermit,
 }
@@ -32,8 +32,8 @@ impl<T: Send + 'static> Watcher<T> {
     ///
     /// # Errors
     /// 503 past the bound.
-    pub(super) fn open(state: &AppState) -> Result<(Self, Stream<T>), Problem> {
-        let too_many = || Problem::unavailable("too many streams are open");
+    pub(super) fn open(state: &AppState) -> Result<(Self, Stream<T>), Refusal> {
+        let too_many = || Refusal::unavailable("too many streams are open");
         let permit = state.hub.watchers.one().ok_or_else(too_many)?;
         let (sender, receiver) = mpsc::channel(QUEUE + 1);
         let last = sender.clone().try_reserve_owned().map_err(|_| too_many())?;
@@ -46,7 +46,7 @@ impl<T: Send + 'static> Watcher<T> {
     ///
     /// # Errors
     /// The process ends, or nobody watches any more.
-    pub(super) async fn send(&self, item: T) -> Result<(), Problem> {
+    pub(super) async fn send(&self, item: T) -> Result<(), Refusal> {
         tokio::select! {
             sent = self.sender.send(Ok(item)) => sent.map_err(|_| gone()),
             () = self.state.stopped() => Err(stopping()),
@@ -57,7 +57,7 @@ impl<T: Send + 'static> Watcher<T> {
     ///
     /// # Errors
     /// The process ends, or nobody watches any more.
-    pub(super) async fn wait(&mut self) -> Result<(), Problem> {
+    pub(super) async fn wait(&mut self) -> Result<(), Refusal> {
         tokio::select! {
             _ = self.signal.changed() => Ok(()),
             () = tokio::time::sleep(PERIOD) => Ok(()),
@@ -70,7 +70,7 @@ impl<T: Send + 'static> Watcher<T> {
     ///
     /// # Errors
     /// The process ends, or nobody watches any more.
-    pub(super) async fn rest(&self, time: Duration) -> Result<(), Problem> {
+    pub(super) async fn rest(&self, time: Duration) -> Result<(), Refusal> {
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
             () = self.sender.closed() => Err(gone()),
@@ -79,17 +79,17 @@ impl<T: Send + 'static> Watcher<T> {
     }
 
     /// Ends the stream, by what it ended with.
-    pub(super) fn end(self, ended: Result<(), Problem>) {
+    pub(super) fn end(self, ended: Result<(), Refusal>) {
         if let Err(problem) = ended {
             self.last.send(Err(problem));
         }
     }
 }
 
-fn stopping() -> Problem {
-    Problem::unavailable("the control plane is stopping; go on from the last item")
+fn stopping() -> Refusal {
+    Refusal::unavailable("the control plane is stopping; go on from the last item")
 }
 
-fn gone() -> Problem {
-    Problem::unavailable("nobody watches")
+fn gone() -> Refusal {
+    Refusal::unavailable("nobody watches")
 }

@@ -1,12 +1,11 @@
 //! Person who asks. A handler that takes an [`Actor`] knows that the guard of its route has let them in.
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use uuid::Uuid;
 
+use crate::audit::By;
 use crate::clock::UnixMillis;
 use crate::id::{TenantId, UserId};
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::role::Role;
 
 /// The person behind a request.
@@ -26,10 +25,10 @@ impl Actor {
     /// The same, if they may do what `role` may.
     ///
     /// # Errors
-    /// 403.
-    pub fn at_least(self, role: Role) -> Result<Self, Problem> {
+    /// Forbidden.
+    pub fn at_least(self, role: Role) -> Result<Self, Refusal> {
         if self.role < role {
-            return Err(Problem::forbidden(format!("this needs the role {role}; yours is {}", self.role)));
+            return Err(Refusal::forbidden(format!("this needs the role {role}; yours is {}", self.role)));
         }
         Ok(self)
     }
@@ -44,18 +43,8 @@ pub struct Session {
     pub expires_at: UnixMillis,
 }
 
-impl<S: Sync> FromRequestParts<S> for Actor {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get().cloned().ok_or_else(Problem::unauthenticated)
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Session {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get().copied().ok_or_else(Problem::unauthenticated)
+impl From<&Actor> for By {
+    fn from(actor: &Actor) -> Self {
+        Self::User(actor.user_id)
     }
 }

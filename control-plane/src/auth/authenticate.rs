@@ -3,7 +3,7 @@
 use super::keys::Keys;
 use super::{Actor, Session, token};
 use crate::clock::UnixMillis;
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::store::Store;
 use crate::store::users::{self, User};
 
@@ -16,11 +16,11 @@ pub async fn authenticate(
     keys: &Keys,
     now: UnixMillis,
     token: &str,
-) -> Result<(Actor, Session), Problem> {
-    let claims = token::verify(keys, token, now).ok_or_else(Problem::unauthenticated)?;
+) -> Result<(Actor, Session), Refusal> {
+    let claims = token::verify(keys, token, now).ok_or_else(Refusal::unauthenticated)?;
     let mut reader = store.read().await?;
     let user = users::holder(&mut reader, claims.tenant, claims.sub, claims.jti).await?;
-    let User { id, tenant_id, email, role, .. } = user.ok_or_else(Problem::unauthenticated)?;
+    let User { id, tenant_id, email, role, .. } = user.ok_or_else(Refusal::unauthenticated)?;
     let session = Session { jti: claims.jti, expires_at: UnixMillis(claims.exp.saturating_mul(1000)) };
     Ok((Actor { tenant_id, user_id: id, email, role }, session))
 }

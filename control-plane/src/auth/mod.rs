@@ -1,6 +1,5 @@
 //! Identity and rights of people.
 
-pub mod account;
 mod actor;
 mod authenticate;
 pub mod keys;
@@ -10,15 +9,22 @@ pub mod secret;
 pub mod setup;
 pub mod token;
 
-use axum::http::{HeaderMap, header};
-
-pub use account::Auth;
 pub use actor::{Actor, Session};
 pub use authenticate::authenticate;
 
-/// The token of an `Authorization: Bearer` header (RFC 6750 §2.1).
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+use keys::Keys;
+use limit::LoginLimit;
+use password::Passwords;
+
+/// Parts of authentication.
+#[derive(Debug)]
+pub struct Auth {
+    /// Keys that sign tokens.
+    pub keys: Keys,
+    /// Hasher of passwords.
+    pub passwords: Passwords,
+    /// Limit of attempts.
+    pub attempts: LoginLimit,
+    /// SHA-256 of the token that makes the first user, if nobody was there at boot.
+    pub setup: Option<String>,
 }

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Policy, Step};
 use crate::labels::Selector;
+use crate::refusal::Refusal;
 
 /// The most steps a rollout may have, mirror and 100 % included.
 const MAX_STEPS: usize = 16;
@@ -83,6 +84,15 @@ pub enum Invalid {
         /// Expected value.
         expected: &'static str,
     },
+}
+
+impl From<Invalid> for Refusal {
+    fn from(invalid: Invalid) -> Self {
+        match invalid {
+            Invalid::Pipeline(problems) => problems.into(),
+            Invalid::Field { field, message, expected } => Self::invalid_field(field, message, expected),
+        }
+    }
 }
 
 /// A field that is wrong.

@@ -5,11 +5,11 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::actions::enroll::{self, EnrolError, Enrolment};
-use crate::auth;
+use crate::actions::enroll::{self, Enrolment};
+use crate::http::{Access, Json, Problem, Routes, bearer};
 use crate::id::AgentUid;
 use crate::labels::Labels;
-use crate::rest::{Access, Json, Problem, Routes};
+use crate::refusal::Refusal;
 use crate::state::AppState;
 
 /// Bytes of a version and of a host's name (RFC 1035 §2.3.4).
@@ -17,19 +17,6 @@ const LONGEST: usize = 255;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::Public, __path_enroll, enroll)
-}
-
-impl From<EnrolError> for Problem {
-    fn from(error: EnrolError) -> Self {
-        let said = error.to_string();
-        match error {
-            EnrolError::Refused => Self::unauthenticated(),
-            EnrolError::UsedUp => Self::forbidden(said),
-            EnrolError::Enrolled(_) => Self::conflict(said),
-            EnrolError::Labels(_) => Self::invalid_field("labels", said, "fewer labels"),
-            EnrolError::Store(error) => error.into(),
-        }
-    }
 }
 
 /// Agent that wants to enroll. What a newer agent says besides is not looked at.
@@ -69,11 +56,11 @@ async fn enroll(
     State(state): State<AppState>,
     headers: HeaderMap,
     Json(body): Json<Enroll>,
-) -> Result<(StatusCode, Json<Enrolled>), Problem> {
-    let bearer = auth::bearer(&headers).ok_or_else(Problem::unauthenticated)?;
+) -> Result<(StatusCode, Json<Enrolled>), Refusal> {
+    let bearer = bearer(&headers).ok_or_else(Refusal::unauthenticated)?;
     for (field, text) in [("version", &body.version), ("host", &body.host)] {
         if text.len() > LONGEST {
-            return Err(Problem::invalid_field(field, "too long", "at most 255 bytes"));
+            return Err(Refusal::invalid_field(field, "too long", "at most 255 bytes"));
         }
     }
     let Enroll { uid, labels, host, version } = body;

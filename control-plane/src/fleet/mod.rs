@@ -9,7 +9,7 @@ use axum::Router;
 use axum::routing::get;
 use tonic::service::Routes as Services;
 
-use crate::rest::Routes;
+use crate::http::Routes;
 use crate::state::AppState;
 
 /// Every described route of the fleet listener.

@@ -11,12 +11,12 @@ use proto::opamp::{
     ServerToAgent, ServerToAgentFlags, any_value::Value,
 };
 
+use crate::actions::agents::{self, ConfigStatus, Health, Told};
 use crate::actions::enroll::AgentIdentity;
 use crate::state::AppState;
 use crate::store::StoreError;
-use crate::store::agents::{self, Seen};
 use crate::store::generations::{self, Offered, Status};
-use crate::store::sessions::{self, Described};
+use crate::store::sessions::Described;
 
 const CAPABILITIES: u64 = ServerCapabilities::AcceptsStatus as u64
     | ServerCapabilities::OffersRemoteConfig as u64
@@ -94,7 +94,7 @@ impl Conversation {
         if let Some(status) = &message.remote_config_status {
             self.reported = Some(hex(&status.last_remote_config_hash));
         }
-        note(state, agent, &message).await?;
+        agents::told(state, agent, &told(&message)).await?;
         let incomplete = gap || self.reported.is_none();
         let mut answer = self.answer(agent);
         answer.flags = if incomplete { ServerToAgentFlags::ReportFullState as u64 } else { 0 };
@@ -154,54 +154,29 @@ fn config(offered: &Offered) -> AgentRemoteConfig {
     AgentRemoteConfig { config: Some(AgentConfigMap { config_map }), config_hash }
 }
 
-/// Writes down what an agent says of itself, and wakes who has to know.
-async fn note(state: &AppState, agent: &AgentIdentity, message: &AgentToServer) -> Result<(), StoreError> {
-    let now = state.clock.now();
-    let (tenant, uid) = (agent.tenant_id, agent.uid);
-    let mut tx = state.store.begin().await?;
-    let mut news = false;
-    let mut version = None;
+/// What a message tells of its agent.
+fn told(message: &AgentToServer) -> Told {
+    let mut told = Told::default();
     if let Some(description) = &message.agent_description {
         let attribute = |name| attribute(description, name);
-        version = attribute("service.version");
-        let described = Described {
+        told.version = attribute("service.version");
+        told.described = Some(Described {
             host: attribute("host.name"),
             boot_id: attribute("phoenix.boot_id"),
             generation: attribute("phoenix.generation").and_then(|text| text.parse().ok()),
             baseline_digest: attribute("phoenix.baseline.digest"),
-        };
-        sessions::described(&mut tx, tenant, uid, &described).await?;
+        });
     }
-    let health = message.health.as_ref();
-    if let Some(health) = health {
+    told.health = message.health.as_ref().map(|health| {
         let cut = health.component_health_map.get(CANDIDATE).filter(|part| !part.healthy);
-        let cut = cut.map(|part| clipped(&part.last_error));
-        news |= sessions::candidate_cut(&mut tx, tenant, uid, cut.as_deref()).await?;
-    }
-    let mut effective = None;
+        Health { shown: shown(health), candidate_cut: cut.map(|part| clipped(&part.last_error)) }
+    });
     if let Some(status) = &message.remote_config_status {
         let hash = hex(&status.last_remote_config_hash);
-        if let Some(became) = became(status.status()) {
-            let error = Some(clipped(&status.error_message)).filter(|text| !text.is_empty());
-            news |=
-                generations::became(&mut tx, (tenant, uid), &hash, (became, error.as_deref()), now).await?;
-            effective = (became == Status::Applied).then_some(hash);
-        }
+        let error = Some(clipped(&status.error_message)).filter(|text| !text.is_empty());
+        told.config = became(status.status()).map(|status| ConfigStatus { hash, status, error });
     }
-    let shown = health.map(shown);
-    let seen = Seen {
-        status: Some("connected"),
-        version: version.as_deref(),
-        health: shown.as_ref(),
-        effective_hash: effective.as_deref(),
-    };
-    agents::seen(&mut tx, tenant, uid, now, &seen).await?;
-    tx.commit().await?;
-    if news {
-        state.hub.analyse.notify_one();
-        state.hub.push.notify_one();
-    }
-    Ok(())
+    told
 }
 
 fn attribute(description: &AgentDescription, name: &str) -> Option<String> {

@@ -12,10 +12,12 @@ use proto::opamp::ServerToAgent;
 use tokio::time::Instant;
 
 use super::opamp::{self, Conversation};
+use crate::actions::agents;
 use crate::actions::enroll::{self, AgentIdentity};
-use crate::rest::Problem;
+use crate::http::{Problem, bearer};
+use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::store::{StoreError, sessions};
+use crate::store::StoreError;
 
 /// The most bytes of a message; an agent's largest, an effective config, is far below.
 pub const MAX_MESSAGE: usize = 4 << 20;
@@ -33,10 +35,10 @@ pub async fn upgrade(
     State(state): State<AppState>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
-) -> Result<Response, Problem> {
+) -> Result<Response, Refusal> {
     let agent = authenticated(&state, &headers).await?;
     if state.hub.count() >= MAX_SESSIONS {
-        return Err(Problem::unavailable("too many agents are connected"));
+        return Err(Refusal::unavailable("too many agents are connected"));
     }
     // A little more than is taken, so that what is too large is seen, and told by its own close code.
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
@@ -60,14 +62,14 @@ pub async fn poll(
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Not protobuf", detail));
     }
     let answer = match opamp::read(&body, &agent) {
-        Ok(message) => Conversation::default().heard(&state, &agent, message).await?,
+        Ok(message) => Conversation::default().heard(&state, &agent, message).await.map_err(Refusal::from)?,
         Err(malformed) => malformed.answer(&agent),
     };
     Ok(([(header::CONTENT_TYPE, PROTOBUF)], answer.encode_to_vec()).into_response())
 }
 
-async fn authenticated(state: &AppState, headers: &HeaderMap) -> Result<AgentIdentity, Problem> {
-    let bearer = crate::auth::bearer(headers).ok_or_else(Problem::unauthenticated)?;
+async fn authenticated(state: &AppState, headers: &HeaderMap) -> Result<AgentIdentity, Refusal> {
+    let bearer = bearer(headers).ok_or_else(Refusal::unauthenticated)?;
     Ok(enroll::authenticate(state, bearer).await?)
 }
 
@@ -79,17 +81,11 @@ async fn converse(state: AppState, agent: AgentIdentity, mut socket: WebSocket) 
         let _it_may_be_gone = socket.send(Message::Close(Some(frame))).await;
     }
     if state.hub.disconnected(agent.tenant_id, agent.uid, &session)
-        && let Err(error) = disconnected(&state, &agent).await
+        && let Err(error) = agents::left(&state, &agent).await
     {
         tracing::warn!(%error, "cannot note that an agent has left");
     }
     tracing::info!(agent = %agent.uid, "an agent has left");
-}
-
-async fn disconnected(state: &AppState, agent: &AgentIdentity) -> Result<(), StoreError> {
-    let mut tx = state.store.begin().await?;
-    sessions::left(&mut tx, agent.tenant_id, agent.uid).await?;
-    tx.commit().await
 }
 
 /// Until it ends; what to close it with, if the other side is still there.

@@ -15,7 +15,7 @@ use super::convert::{event, experiment_id, figures, verdict};
 use super::guard::taken;
 use super::{convert, page};
 use crate::actions::{self, Progress};
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment as Stored};
 
@@ -54,9 +54,9 @@ impl ExperimentService for Experiments {
     ) -> Result<Response<ListExperimentsResponse>, Status> {
         let (actor, request) = taken(request)?;
         let (size, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
-        let mut reader = self.state.store.read().await.map_err(Problem::from)?;
+        let mut reader = self.state.store.read().await.map_err(Refusal::from)?;
         let found = experiments::list(&mut reader, actor.tenant_id, after, size + 1).await;
-        let found = found.map_err(Problem::from)?;
+        let found = found.map_err(Refusal::from)?;
         let (found, next_page_token) = page::cut(found, size, |experiment| experiment.id.to_string());
         let experiments = found.into_iter().map(Experiment::from).collect();
         Ok(Response::new(ListExperimentsResponse { experiments, next_page_token }))
@@ -97,7 +97,7 @@ fn status(
     experiment: Stored,
     progress: Progress,
     GetExperimentStatusRequest { page_size, page_token, .. }: &GetExperimentStatusRequest,
-) -> Result<ExperimentStatus, Problem> {
+) -> Result<ExperimentStatus, Refusal> {
     let Progress { mut agents, horizon, since } = progress;
     let (size, after) = (page::size(*page_size)?, page::after(page_token)?);
     agents.sort_unstable_by_key(|(agent, _)| agent.uid);

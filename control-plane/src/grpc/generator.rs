@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 use super::guard::taken;
 use super::{convert, page};
 use crate::actions::templates;
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store;
 
@@ -33,7 +33,7 @@ impl GeneratorService for Generator {
         let TemplateUse { name, version, parameters } = request.template.unwrap_or_default();
         let values = convert::parameters(parameters)?;
         let rendered = templates::render_kept(&self.state, &actor, &name, version, values).await;
-        let (version, rendered) = rendered.map_err(Problem::from)?;
+        let (version, rendered) = rendered.map_err(Refusal::from)?;
         let digest = rendered.digest.to_string();
         Ok(Response::new(GenerateConfigurationResponse { version, text: rendered.text, digest }))
     }
@@ -44,7 +44,7 @@ impl GeneratorService for Generator {
     ) -> Result<Response<ValidateConfigurationResponse>, Status> {
         let (_, ValidateConfigurationRequest { text }) = taken(request)?;
         let checked = tokio::task::spawn_blocking(move || Fragment::new(text).plan("configuration")).await;
-        let problems = match checked.map_err(Problem::internal)? {
+        let problems = match checked.map_err(Refusal::internal)? {
             Ok(_) => Vec::new(),
             Err(problems) => problems.problems.into_iter().map(convert::problem).collect(),
         };
@@ -53,7 +53,7 @@ impl GeneratorService for Generator {
 
     async fn get_template(&self, request: Request<GetTemplateRequest>) -> Result<Response<Template>, Status> {
         let (actor, GetTemplateRequest { name, version }) = taken(request)?;
-        let kept = templates::get(&self.state, &actor, &name, version).await.map_err(Problem::from)?;
+        let kept = templates::get(&self.state, &actor, &name, version).await.map_err(Refusal::from)?;
         Ok(Response::new(convert::template(kept)?))
     }
 
@@ -63,9 +63,9 @@ impl GeneratorService for Generator {
     ) -> Result<Response<ListTemplatesResponse>, Status> {
         let (actor, request) = taken(request)?;
         let size = page::size(request.page_size)?;
-        let mut reader = self.state.store.read().await.map_err(Problem::from)?;
+        let mut reader = self.state.store.read().await.map_err(Refusal::from)?;
         let found = store::templates::list(&mut reader, actor.tenant_id, &request.page_token, size + 1).await;
-        let found = found.map_err(Problem::from)?;
+        let found = found.map_err(Refusal::from)?;
         let (found, next_page_token) = page::cut(found, size, |template| template.name.clone());
         let templates = found.into_iter().map(TemplateSummary::from).collect();
         Ok(Response::new(ListTemplatesResponse { templates, next_page_token }))
@@ -76,7 +76,7 @@ impl GeneratorService for Generator {
         request: Request<CreateTemplateRequest>,
     ) -> Result<Response<Template>, Status> {
         let (actor, CreateTemplateRequest { name, text }) = taken(request)?;
-        let kept = templates::create(&self.state, &actor, name, text).await.map_err(Problem::from)?;
+        let kept = templates::create(&self.state, &actor, name, text).await.map_err(Refusal::from)?;
         Ok(Response::new(convert::template(kept)?))
     }
 
@@ -85,7 +85,7 @@ impl GeneratorService for Generator {
         request: Request<AddTemplateVersionRequest>,
     ) -> Result<Response<Template>, Status> {
         let (actor, AddTemplateVersionRequest { name, text }) = taken(request)?;
-        let kept = templates::add_version(&self.state, &actor, name, text).await.map_err(Problem::from)?;
+        let kept = templates::add_version(&self.state, &actor, name, text).await.map_err(Refusal::from)?;
         Ok(Response::new(convert::template(kept)?))
     }
 
@@ -94,7 +94,7 @@ impl GeneratorService for Generator {
         request: Request<DeleteTemplateRequest>,
     ) -> Result<Response<DeleteTemplateResponse>, Status> {
         let (actor, DeleteTemplateRequest { name }) = taken(request)?;
-        templates::delete(&self.state, &actor, &name).await.map_err(Problem::from)?;
+        templates::delete(&self.state, &actor, &name).await.map_err(Refusal::from)?;
         Ok(Response::new(DeleteTemplateResponse {}))
     }
 }

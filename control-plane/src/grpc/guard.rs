@@ -7,7 +7,8 @@ use axum::response::Response;
 use tonic::Status;
 
 use crate::auth::{self, Actor};
-use crate::rest::Problem;
+use crate::http::bearer;
+use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 
@@ -46,7 +47,7 @@ pub(super) async fn guard(State(state): State<AppState>, mut request: Request, n
 async fn allowed(state: &AppState, path: &str, headers: &HeaderMap) -> Result<Actor, Status> {
     let known = METHODS.iter().find(|(method, _)| *method == path);
     let (_, role) = known.ok_or_else(|| Status::unimplemented("there is no such method"))?;
-    let token = auth::bearer(headers).ok_or_else(Problem::unauthenticated)?;
+    let token = bearer(headers).ok_or_else(Refusal::unauthenticated)?;
     let (actor, _) = auth::authenticate(&state.store, &state.auth.keys, state.clock.now(), token).await?;
     Ok(actor.at_least(*role)?)
 }
@@ -55,7 +56,7 @@ async fn allowed(state: &AppState, path: &str, headers: &HeaderMap) -> Result<Ac
 ///
 /// # Errors
 /// 401 for a call that has not passed the guard.
-pub(super) fn taken<T>(request: tonic::Request<T>) -> Result<(Actor, T), Problem> {
+pub(super) fn taken<T>(request: tonic::Request<T>) -> Result<(Actor, T), Refusal> {
     let (_, extensions, message) = request.into_parts();
-    Ok((extensions.get().cloned().ok_or_else(Problem::unauthenticated)?, message))
+    Ok((extensions.get().cloned().ok_or_else(Refusal::unauthenticated)?, message))
 }

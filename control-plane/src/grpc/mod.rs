@@ -1,7 +1,7 @@
 //! gRPC for people: the services of phoenix/v1, on the REST listener and over the functions that REST calls.
 //!
 //! What always holds: a call passes the [`guard`] before anything of its message is read; generated types stop here, and
-//! only [`convert`] makes one of ours of them; a refusal is a [`Problem`](crate::rest::Problem) as a status; a message is
+//! only [`convert`] makes one of ours of them; a [`Refusal`](crate::refusal::Refusal) is a status; a message is
 //! no larger than a REST body, a list comes in pages, and a stream is one of a bounded number.
 
 mod controller;
@@ -20,7 +20,7 @@ use tonic::service::Routes as Services;
 
 pub use guard::METHODS;
 
-use crate::rest::Limits;
+use crate::http::Limits;
 use crate::state::AppState;
 
 /// Every service for people.

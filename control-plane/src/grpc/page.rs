@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 
 const DEFAULT: u32 = 50;
 const MOST: u32 = 200;
@@ -11,11 +11,11 @@ const MOST: u32 = 200;
 ///
 /// # Errors
 /// 422 for too many.
-pub(super) fn size(page_size: u32) -> Result<u32, Problem> {
+pub(super) fn size(page_size: u32) -> Result<u32, Refusal> {
     match page_size {
         0 => Ok(DEFAULT),
         1..=MOST => Ok(page_size),
-        other => Err(Problem::invalid_field("page_size", format!("{other} items"), "1 to 200, or 0 for 50")),
+        other => Err(Refusal::invalid_field("page_size", format!("{other} items"), "1 to 200, or 0 for 50")),
     }
 }
 
@@ -23,12 +23,12 @@ pub(super) fn size(page_size: u32) -> Result<u32, Problem> {
 ///
 /// # Errors
 /// 422 for what is no such key.
-pub(super) fn after<K: FromStr>(page_token: &str) -> Result<Option<K>, Problem> {
+pub(super) fn after<K: FromStr>(page_token: &str) -> Result<Option<K>, Refusal> {
     if page_token.is_empty() {
         return Ok(None);
     }
     let wrong = |_| {
-        Problem::invalid_field("page_token", "no such place", "the next_page_token of a page, or nothing")
+        Refusal::invalid_field("page_token", "no such place", "the next_page_token of a page, or nothing")
     };
     page_token.parse().map(Some).map_err(wrong)
 }

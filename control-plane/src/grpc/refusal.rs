@@ -1,46 +1,45 @@
-//! Form of every refusal over gRPC: a [`Problem`] as a status, with google.rpc details.
+//! Form of every refusal over gRPC: a status, with google.rpc details.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
-use crate::rest::{Mistake, Problem};
+use crate::refusal::{Mistake, Refusal};
 
-impl From<Problem> for Status {
-    fn from(problem: Problem) -> Self {
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
         let mut details = ErrorDetails::new();
-        if !problem.errors.is_empty() {
-            let violations: Vec<_> = problem.errors.iter().map(violation).collect();
+        if !refusal.mistakes().is_empty() {
+            let violations: Vec<_> = refusal.mistakes().iter().map(violation).collect();
             details.set_bad_request(violations);
         }
-        if let Some(seconds) = problem.retry_after {
+        if let Some(seconds) = refusal.retry_after() {
             details.set_retry_info(Some(Duration::from_secs(seconds)));
         }
-        Self::with_error_details(code(&problem), problem.detail, details)
+        Self::with_error_details(code(&refusal), refusal.detail(), details)
     }
 }
 
-fn code(problem: &Problem) -> Code {
-    match StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR) {
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Code::InvalidArgument,
-        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
-        StatusCode::FORBIDDEN => Code::PermissionDenied,
-        StatusCode::NOT_FOUND => Code::NotFound,
-        StatusCode::CONFLICT if problem.is_exists() => Code::AlreadyExists,
-        StatusCode::CONFLICT => Code::FailedPrecondition,
-        StatusCode::TOO_MANY_REQUESTS => Code::ResourceExhausted,
-        StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
-        _ => Code::Internal,
+fn code(refusal: &Refusal) -> Code {
+    match refusal {
+        Refusal::Invalid { .. } => Code::InvalidArgument,
+        Refusal::Unauthenticated(_) => Code::Unauthenticated,
+        Refusal::Forbidden(_) => Code::PermissionDenied,
+        Refusal::NotFound(_) => Code::NotFound,
+        Refusal::Exists(_) => Code::AlreadyExists,
+        Refusal::Conflict(_) => Code::FailedPrecondition,
+        Refusal::TooMany { .. } => Code::ResourceExhausted,
+        Refusal::Unavailable(_) => Code::Unavailable,
+        Refusal::Internal => Code::Internal,
     }
 }
 
 /// The place in a text stands in the description, because a violation's field is a path in the request.
 fn violation(mistake: &Mistake) -> FieldViolation {
     let mut said = String::new();
-    if let (Some(line), Some(column)) = (mistake.line, mistake.column) {
+    if let Some((line, column)) = mistake.place {
         let _always_fits = write!(said, "line {line}, column {column}: ");
     }
     said.push_str(&mistake.message);

@@ -7,6 +7,7 @@
 use pipelines::split::{Split, Splitter, Unit, Weight};
 use proto::generation::{Baseline, Fragment, Generation, config_hash, hex};
 
+use crate::actions;
 use crate::experiment::{ExperimentId, Run};
 use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
@@ -14,7 +15,7 @@ use crate::store::deployments::{self, Deployment};
 use crate::store::experiments::{self, Experiment};
 use crate::store::generations::{self, Offered, Status};
 use crate::store::sessions::{self, Member};
-use crate::store::{Connection, StoreError, agents};
+use crate::store::{Connection, StoreError};
 
 /// Generation that an agent is to run, but for its number.
 struct Wanted {
@@ -44,25 +45,7 @@ pub async fn once(state: &AppState) -> Result<(), StoreError> {
         }
     }
     drop(reader);
-    write(state, changed).await
-}
-
-async fn write(state: &AppState, changed: Vec<(TenantId, AgentUid, Offered)>) -> Result<(), StoreError> {
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
-    for (tenant, agent, next) in &changed {
-        generations::insert(&mut tx, *tenant, *agent, next, now).await?;
-        agents::offered(&mut tx, *tenant, *agent, &next.config_hash).await?;
-    }
-    tx.commit().await?;
-    for (tenant, agent, next) in changed {
-        tracing::info!(%agent, generation = next.generation, step = next.step, "an agent is to run another generation");
-        state.hub.offer(tenant, agent);
-    }
-    Ok(())
+    actions::generations::offer(state, changed).await
 }
 
 /// The generation to write down, if what the agent was told last is not what is wanted.

@@ -3,15 +3,16 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
-use crate::audit;
+use crate::actions;
 use crate::auth::Actor;
 use crate::clock::UnixMillis;
+use crate::http::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
 use crate::id::AgentUid;
 use crate::labels::{Labels, Selector};
+use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 use crate::store::agents;
@@ -95,10 +96,10 @@ async fn list(
     State(state): State<AppState>,
     actor: Actor,
     Query(Which { labels, after, limit }): Query<Which>,
-) -> Result<Json<Page<Agent>>, Problem> {
+) -> Result<Json<Page<Agent>>, Refusal> {
     let page = PageQuery { after, limit };
     let selector: Selector = labels.as_deref().unwrap_or_default().parse().map_err(|error| {
-        Problem::invalid_field("labels", format!("{error}"), "for example env=prod,region=eu")
+        Refusal::invalid_field("labels", format!("{error}"), "for example env=prod,region=eu")
     })?;
     let (after, limit) = (page.after()?, page.limit()?);
     let mut reader = state.store.read().await?;
@@ -115,9 +116,9 @@ async fn get(
     State(state): State<AppState>,
     actor: Actor,
     Path(uid): Path<AgentUid>,
-) -> Result<Json<Agent>, Problem> {
+) -> Result<Json<Agent>, Refusal> {
     let found = agents::get(&mut *state.store.read().await?, actor.tenant_id, uid).await?;
-    Ok(Json(found.ok_or_else(|| Problem::not_found("agent", uid))?.into()))
+    Ok(Json(found.ok_or_else(|| Refusal::not_found("agent", uid))?.into()))
 }
 
 /// Forgets an agent and ends its credential. It may come in again with an enrolment token that is still good.
@@ -129,15 +130,7 @@ async fn delete(
     State(state): State<AppState>,
     actor: Actor,
     Path(uid): Path<AgentUid>,
-) -> Result<StatusCode, Problem> {
-    let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
-    if !agents::delete(&mut tx, actor.tenant_id, uid).await? {
-        return Err(Problem::not_found("agent", uid));
-    }
-    let object = format!("agent/{uid}");
-    audit::record(&mut tx, now, actor.tenant_id, &actor, "agent.delete", &object, &json!({})).await?;
-    tx.commit().await?;
-    state.hub.dismiss(actor.tenant_id, uid);
+) -> Result<StatusCode, Refusal> {
+    actions::agents::delete(&state, &actor, uid).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,10 +5,11 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Access, Json, Page, PageQuery, Problem, Query, Routes};
 use crate::audit::{self, Chain};
 use crate::auth::Actor;
 use crate::clock::UnixMillis;
+use crate::http::{Access, Json, Page, PageQuery, Problem, Query, Routes};
+use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 
@@ -72,7 +73,7 @@ async fn list(
     State(state): State<AppState>,
     actor: Actor,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<AuditEntry>>, Problem> {
+) -> Result<Json<Page<AuditEntry>>, Refusal> {
     let (after, limit) = (page.after()?.unwrap_or(0), page.limit()?);
     let found = audit::list(&mut *state.store.read().await?, actor.tenant_id, after, limit + 1).await?;
     Ok(Json(Page::of(found, limit, |entry| entry.seq.to_string())))
@@ -82,7 +83,7 @@ async fn list(
 #[utoipa::path(
     get, path = "/api/v1/audit/chain", tag = "audit", responses((status = 200, body = ChainState))
 )]
-async fn verify(State(state): State<AppState>, actor: Actor) -> Result<Json<ChainState>, Problem> {
+async fn verify(State(state): State<AppState>, actor: Actor) -> Result<Json<ChainState>, Refusal> {
     Ok(Json(match audit::verify(&mut *state.store.read().await?, actor.tenant_id).await? {
         Chain::Intact { rows } => ChainState { intact: true, entries: Some(rows), broken_at: None },
         Chain::Broken { seq } => ChainState { intact: false, entries: None, broken_at: Some(seq) },

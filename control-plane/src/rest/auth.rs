@@ -4,20 +4,17 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::users::User;
-use super::{Access, Json, Problem, Routes};
-use crate::audit;
-use crate::auth::account::{self, AccountError, NewUser};
-use crate::auth::password::PasswordError;
+use crate::actions::users::{self, NewUser};
 use crate::auth::{Actor, Session, token};
+use crate::http::Peer;
+use crate::http::{Access, Json, Problem, Routes};
 use crate::id::{TenantId, UserId};
-use crate::listener::Peer;
+use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
-use crate::store::users;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -25,25 +22,6 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Access::Public, __path_login, login)
         .add(Access::AtLeast(Role::Viewer), __path_me, me)
         .add(Access::AtLeast(Role::Viewer), __path_logout, logout)
-}
-
-impl From<AccountError> for Problem {
-    fn from(error: AccountError) -> Self {
-        let said = error.to_string();
-        match error {
-            AccountError::Wrong => Self { detail: said, ..Self::unauthenticated() },
-            AccountError::TooMany(seconds) => Self::too_many(said, seconds),
-            AccountError::Email(_) => Self::invalid_field("email", said, "name@host"),
-            AccountError::Name(_) => Self::invalid_field("name", said, "for example team-1"),
-            AccountError::Taken(_) | AccountError::SetUp => Self::conflict(said),
-            AccountError::Password(PasswordError::Length) => {
-                Self::invalid_field("password", said, "12 to 256 characters")
-            }
-            AccountError::Password(PasswordError::Busy) => Self::unavailable(said),
-            AccountError::Password(PasswordError::Hash(_)) | AccountError::Sign(_) => Self::internal(said),
-            AccountError::Store(error) => error.into(),
-        }
-    }
 }
 
 /// The first user.
@@ -116,9 +94,9 @@ async fn setup(
     State(state): State<AppState>,
     Extension(Peer(peer)): Extension<Peer>,
     Json(body): Json<Setup>,
-) -> Result<(StatusCode, Json<User>), Problem> {
+) -> Result<(StatusCode, Json<User>), Refusal> {
     let admin = NewUser { email: body.email, password: body.password, role: Role::Admin };
-    let user = account::setup(&state, &body.token, &body.tenant, admin, peer.ip()).await?;
+    let user = users::setup(&state, &body.token, &body.tenant, admin, peer.ip()).await?;
     Ok((StatusCode::CREATED, Json(user.into())))
 }
 
@@ -135,8 +113,8 @@ async fn login(
     State(state): State<AppState>,
     Extension(Peer(peer)): Extension<Peer>,
     Json(body): Json<Login>,
-) -> Result<Json<AccessToken>, Problem> {
-    let (access_token, user) = account::login(&state, &body.email, body.password, peer.ip()).await?;
+) -> Result<Json<AccessToken>, Refusal> {
+    let (access_token, user) = users::login(&state, &body.email, body.password, peer.ip()).await?;
     let expires_in = token::LIFETIME.as_secs();
     Ok(Json(AccessToken { access_token, token_type: "Bearer", expires_in, role: user.role }))
 }
@@ -153,12 +131,7 @@ async fn logout(
     State(state): State<AppState>,
     actor: Actor,
     session: Session,
-) -> Result<StatusCode, Problem> {
-    let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
-    users::revoke(&mut tx, (actor.tenant_id, actor.user_id), session.jti, session.expires_at, now).await?;
-    let object = format!("user/{}", actor.user_id);
-    audit::record(&mut tx, now, actor.tenant_id, &actor, "auth.logout", &object, &json!({})).await?;
-    tx.commit().await?;
+) -> Result<StatusCode, Refusal> {
+    users::logout(&state, &actor, session).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,22 +5,21 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize, de};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
-use crate::audit;
+use crate::actions::enrollment_tokens::{self as actions, NewToken};
 use crate::auth::Actor;
-use crate::auth::secret::{self, Purpose};
 use crate::clock::UnixMillis;
+use crate::http::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
 use crate::id::UserId;
 use crate::labels::Labels;
+use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 use crate::store::enrollment_tokens;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -135,46 +134,21 @@ async fn create(
     State(state): State<AppState>,
     actor: Actor,
     Json(body): Json<CreateToken>,
-) -> Result<(StatusCode, Json<CreatedToken>), Problem> {
+) -> Result<(StatusCode, Json<CreatedToken>), Refusal> {
     let expires_in = lifetime(body.expires_in.as_deref())?;
-    let minted = secret::mint(&state.entropy, Purpose::Enrollment);
-    let now = state.clock.now();
-    let token = enrollment_tokens::EnrollmentToken {
-        id: minted.id,
-        tenant_id: actor.tenant_id,
-        labels: body.labels,
-        max_uses: match body.max_uses {
-            None => Some(1),
-            Some(MaxUses::Times(times)) => Some(times),
-            Some(MaxUses::Word(Word::Unlimited)) => None,
-        },
-        uses: 0,
-        created_by: actor.user_id,
-        created_at: now,
-        expires_at: now.plus(expires_in),
-        revoked_at: None,
+    let max_uses = match body.max_uses {
+        None => Some(1),
+        Some(MaxUses::Times(times)) => Some(times),
+        Some(MaxUses::Word(Word::Unlimited)) => None,
     };
-    let mut tx = state.store.begin().await?;
-    enrollment_tokens::insert(&mut tx, &token, &minted.hash).await?;
-    let object = format!("enrollment-token/{}", token.id);
-    let about = EnrollmentToken::from(token);
-    let detail =
-        json!({ "labels": about.labels, "max_uses": about.max_uses, "expires_at": about.expires_at });
-    audit::record(&mut tx, now, actor.tenant_id, &actor, "enrollment-token.create", &object, &detail).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(CreatedToken { about, token: minted.text })))
+    let new = NewToken { labels: body.labels, max_uses, expires_in };
+    let (token, text) = actions::create(&state, &actor, new).await?;
+    Ok((StatusCode::CREATED, Json(CreatedToken { about: token.into(), token: text })))
 }
 
-fn lifetime(text: Option<&str>) -> Result<Duration, Problem> {
-    let wrong = |said: String| Problem::invalid_field("expires_in", said, "for example 24h; 366d at most");
-    let lifetime = match text {
-        None => DAY,
-        Some(text) => humantime::parse_duration(text).map_err(|error| wrong(error.to_string()))?,
-    };
-    if lifetime.is_zero() || lifetime > LONGEST {
-        return Err(wrong("out of bounds".to_owned()));
-    }
-    Ok(lifetime)
+fn lifetime(text: Option<&str>) -> Result<Duration, Refusal> {
+    let wrong = |said: String| Refusal::invalid_field("expires_in", said, "for example 24h; 366d at most");
+    text.map_or(Ok(DAY), |text| humantime::parse_duration(text).map_err(|error| wrong(error.to_string())))
 }
 
 /// The tokens of one's own tenant, without their secrets.
@@ -186,7 +160,7 @@ async fn list(
     State(state): State<AppState>,
     actor: Actor,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<EnrollmentToken>>, Problem> {
+) -> Result<Json<Page<EnrollmentToken>>, Refusal> {
     let (after, limit) = (page.after.clone().unwrap_or_default(), page.limit()?);
     let mut reader = state.store.read().await?;
     let found = enrollment_tokens::list(&mut reader, actor.tenant_id, &after, limit + 1).await?;
@@ -202,15 +176,7 @@ async fn revoke(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
-    let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
-    if !enrollment_tokens::revoke(&mut tx, actor.tenant_id, &id, now).await? {
-        return Err(Problem::not_found("enrolment token", id));
-    }
-    let object = format!("enrollment-token/{id}");
-    audit::record(&mut tx, now, actor.tenant_id, &actor, "enrollment-token.revoke", &object, &json!({}))
-        .await?;
-    tx.commit().await?;
+) -> Result<StatusCode, Refusal> {
+    actions::revoke(&state, &actor, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,8 +6,10 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Access, Json, Problem, Routes};
+use crate::http::{Access, Json, Problem, Routes};
+use crate::refusal::Refusal;
 use crate::state::AppState;
+use crate::store::tenants;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::Public, __path_health, health).add(Access::Public, __path_ready, ready).add(
@@ -35,11 +37,11 @@ async fn health() -> Json<Condition> {
     get, path = "/ready", tag = "process",
     responses((status = 200, body = Condition), (status = 503, body = Problem))
 )]
-async fn ready(State(state): State<AppState>) -> Result<Json<Condition>, Problem> {
+async fn ready(State(state): State<AppState>) -> Result<Json<Condition>, Refusal> {
     if *state.stopping().borrow() {
-        return Err(Problem::unavailable("it is stopping"));
+        return Err(Refusal::unavailable("it is stopping"));
     }
-    sqlx::query("SELECT 1 FROM tenants LIMIT 1").execute(&mut *state.store.read().await?).await?;
+    tenants::first(&mut *state.store.read().await?).await?;
     Ok(Json(Condition { status: "ok" }))
 }
 
@@ -48,7 +50,7 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Condition>, Problem
     get, path = "/metrics", tag = "process",
     responses((status = 200, body = String, content_type = "application/openmetrics-text"))
 )]
-async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, Problem> {
-    let text = state.metrics.text().map_err(Problem::internal)?;
+async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, Refusal> {
+    let text = state.metrics.text().map_err(Refusal::internal)?;
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }

@@ -7,24 +7,14 @@ mod audit;
 mod auth;
 mod enrollment_tokens;
 mod experiments;
-mod extract;
 mod health;
-mod limit;
 pub mod openapi;
-mod page;
-mod problem;
-mod route;
 mod templates;
 mod users;
 
 use axum::Router;
 
-pub use extract::{Json, Path, Query};
-pub use limit::{Limits, limited};
-pub use page::{Page, PageQuery};
-pub use problem::{Mistake, Problem};
-pub use route::{Access, BEARER, Route, Routes};
-
+use crate::http::Routes;
 use crate::state::AppState;
 
 /// Every route of the REST listener.

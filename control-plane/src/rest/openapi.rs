@@ -6,7 +6,8 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder};
 
-use super::{Access, BEARER, Problem, Routes};
+use crate::http::{Access, BEARER, Routes};
+use crate::refusal::Refusal;
 use crate::state::AppState;
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -34,7 +35,7 @@ pub fn describe(state: &AppState) -> OpenApi {
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", tag = "process", responses((status = 200)))]
-async fn document(State(state): State<AppState>) -> Result<impl IntoResponse, Problem> {
-    let text = describe(&state).to_json().map_err(Problem::internal)?;
+async fn document(State(state): State<AppState>) -> Result<impl IntoResponse, Refusal> {
+    let text = describe(&state).to_json().map_err(Refusal::internal)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], text))
 }

@@ -2,17 +2,16 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use pipelines::template::Invalid;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::problem::Mistake;
-use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
-use crate::actions::templates::{self, TemplateError};
+use crate::actions::templates;
 use crate::auth::Actor;
 use crate::clock::UnixMillis;
+use crate::http::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
 use crate::id::UserId;
+use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 use crate::store;
@@ -27,46 +26,6 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Access::AtLeast(Role::Operator), __path_add_version, add_version)
         .add(Access::AtLeast(Role::Viewer), __path_get_version, get_version)
         .add(Access::AtLeast(Role::Viewer), __path_render, render)
-}
-
-impl From<TemplateError> for Problem {
-    fn from(error: TemplateError) -> Self {
-        let said = error.to_string();
-        match error {
-            TemplateError::Name(_) => Self::invalid_field("name", said, "for example drop-small"),
-            TemplateError::TooLong(_) => Self::invalid_field("text", said, "a shorter one"),
-            TemplateError::Text(problems) => problems.into(),
-            TemplateError::Values(invalid) => invalid.into(),
-            TemplateError::Rendered(problems) => {
-                let problem = Self::from(problems);
-                Self { detail: format!("what it renders is not a pipeline: {}", problem.detail), ..problem }
-            }
-            TemplateError::Exists(_) => Self::exists(said),
-            TemplateError::Unknown(name) => Self::not_found("template", name),
-            TemplateError::Lost(_) => Self::internal(said),
-            TemplateError::Store(error) => error.into(),
-        }
-    }
-}
-
-/// 422, with every wrong parameter.
-impl From<Invalid> for Problem {
-    fn from(invalid: Invalid) -> Self {
-        let errors: Vec<Mistake> = invalid
-            .problems
-            .into_iter()
-            .map(|problem| Mistake {
-                line: None,
-                column: None,
-                field: Some(format!("parameters.{}", problem.parameter)),
-                message: problem.message,
-                expected: problem.expected,
-                nearest: problem.suggestion,
-            })
-            .collect();
-        let first = errors.first().map(|first| first.message.clone()).unwrap_or_default();
-        Self { errors, ..Self::invalid(format!("the parameters are not valid: {first}")) }
-    }
 }
 
 /// A template to be kept.
@@ -148,14 +107,14 @@ impl From<TemplateVersion> for TemplateSummary {
 }
 
 impl TryFrom<TemplateVersion> for TemplateDetail {
-    type Error = Problem;
+    type Error = Refusal;
 
-    fn try_from(kept: TemplateVersion) -> Result<Self, Problem> {
+    fn try_from(kept: TemplateVersion) -> Result<Self, Refusal> {
         let template = templates::parsed(&kept)?;
         let parameters = template.parameters().iter().map(serde_json::to_value).collect::<Result<_, _>>();
         Ok(Self {
             description: template.description().to_owned(),
-            parameters: parameters.map_err(Problem::internal)?,
+            parameters: parameters.map_err(Refusal::internal)?,
             text: kept.text.clone(),
             summary: kept.into(),
         })
@@ -171,7 +130,7 @@ async fn create(
     State(state): State<AppState>,
     actor: Actor,
     Json(body): Json<CreateTemplate>,
-) -> Result<(StatusCode, Json<TemplateDetail>), Problem> {
+) -> Result<(StatusCode, Json<TemplateDetail>), Refusal> {
     let kept = templates::create(&state, &actor, body.name, body.text).await?;
     Ok((StatusCode::CREATED, Json(kept.try_into()?)))
 }
@@ -185,7 +144,7 @@ async fn list(
     State(state): State<AppState>,
     actor: Actor,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<TemplateSummary>>, Problem> {
+) -> Result<Json<Page<TemplateSummary>>, Refusal> {
     let (after, limit) = (page.after.clone().unwrap_or_default(), page.limit()?);
     let found =
         store::templates::list(&mut *state.store.read().await?, actor.tenant_id, &after, limit + 1).await?;
@@ -201,7 +160,7 @@ async fn get(
     State(state): State<AppState>,
     actor: Actor,
     Path(name): Path<String>,
-) -> Result<Json<TemplateDetail>, Problem> {
+) -> Result<Json<TemplateDetail>, Refusal> {
     one(&state, &actor, name, None).await
 }
 
@@ -215,7 +174,7 @@ async fn get_version(
     State(state): State<AppState>,
     actor: Actor,
     Path((name, version)): Path<(String, u32)>,
-) -> Result<Json<TemplateDetail>, Problem> {
+) -> Result<Json<TemplateDetail>, Refusal> {
     one(&state, &actor, name, Some(version)).await
 }
 
@@ -224,7 +183,7 @@ async fn one(
     actor: &Actor,
     name: String,
     version: Option<u32>,
-) -> Result<Json<TemplateDetail>, Problem> {
+) -> Result<Json<TemplateDetail>, Refusal> {
     Ok(Json(templates::get(state, actor, &name, version).await?.try_into()?))
 }
 
@@ -237,7 +196,7 @@ async fn delete(
     State(state): State<AppState>,
     actor: Actor,
     Path(name): Path<String>,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode, Refusal> {
     templates::delete(&state, &actor, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -253,7 +212,7 @@ async fn add_version(
     actor: Actor,
     Path(name): Path<String>,
     Json(body): Json<CreateVersion>,
-) -> Result<(StatusCode, Json<TemplateDetail>), Problem> {
+) -> Result<(StatusCode, Json<TemplateDetail>), Refusal> {
     let kept = templates::add_version(&state, &actor, name, body.text).await?;
     Ok((StatusCode::CREATED, Json(kept.try_into()?)))
 }
@@ -269,7 +228,7 @@ async fn render(
     actor: Actor,
     Path(name): Path<String>,
     Json(body): Json<RenderRequest>,
-) -> Result<Json<RenderedTemplate>, Problem> {
+) -> Result<Json<RenderedTemplate>, Refusal> {
     let rendered = templates::render_kept(&state, &actor, &name, body.version, body.parameters).await?;
     let (version, rendered) = rendered;
     Ok(Json(RenderedTemplate { version, text: rendered.text, digest: rendered.digest.to_string() }))

@@ -3,18 +3,17 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
-use crate::audit::{self, By};
+use crate::actions::users::{self as actions, NewUser};
 use crate::auth::Actor;
-use crate::auth::account::{self, NewUser};
 use crate::clock::UnixMillis;
+use crate::http::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
 use crate::id::{TenantId, UserId};
+use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
-use crate::store::{tenants, users};
+use crate::store::users;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -104,10 +103,10 @@ async fn create(
     State(state): State<AppState>,
     actor: Actor,
     Json(body): Json<CreateUser>,
-) -> Result<(StatusCode, Json<CreatedUser>), Problem> {
+) -> Result<(StatusCode, Json<CreatedUser>), Refusal> {
     let (password, shown) = password(&state, body.password);
     let new = NewUser { email: body.email, password, role: body.role };
-    let user = account::add_user(&state, actor.tenant_id, new, By::from(&actor)).await?;
+    let user = actions::add_user(&state, &actor, new).await?;
     Ok((StatusCode::CREATED, Json(CreatedUser { user: user.into(), password: shown })))
 }
 
@@ -120,7 +119,7 @@ async fn list(
     State(state): State<AppState>,
     actor: Actor,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<User>>, Problem> {
+) -> Result<Json<Page<User>>, Refusal> {
     let (after, limit) = (page.after()?, page.limit()?);
     let found = users::list(&mut *state.store.read().await?, actor.tenant_id, after, limit + 1).await?;
     Ok(Json(Page::of(found, limit, |user| user.id.to_string())))
@@ -135,18 +134,8 @@ async fn disable(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<UserId>,
-) -> Result<Json<User>, Problem> {
-    if id == actor.user_id {
-        return Err(Problem::conflict("nobody ends their own access"));
-    }
-    let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
-    let user = users::disable(&mut tx, actor.tenant_id, id, now).await?;
-    let user = user.ok_or_else(|| Problem::not_found("user", id))?;
-    let object = format!("user/{id}");
-    audit::record(&mut tx, now, actor.tenant_id, &actor, "user.disable", &object, &json!({})).await?;
-    tx.commit().await?;
-    Ok(Json(user.into()))
+) -> Result<Json<User>, Refusal> {
+    Ok(Json(actions::disable(&state, &actor, id).await?.into()))
 }
 
 /// Makes a tenant and its admin. Only admins of the first tenant do that.
@@ -161,12 +150,9 @@ async fn add_tenant(
     State(state): State<AppState>,
     actor: Actor,
     Json(body): Json<CreateTenant>,
-) -> Result<(StatusCode, Json<CreatedUser>), Problem> {
-    if tenants::first(&mut *state.store.read().await?).await? != Some(actor.tenant_id) {
-        return Err(Problem::forbidden("only the first tenant's admins make others"));
-    }
+) -> Result<(StatusCode, Json<CreatedUser>), Refusal> {
     let (password, shown) = password(&state, body.password);
     let admin = NewUser { email: body.email, password, role: Role::Admin };
-    let user = account::add_tenant(&state, &body.name, admin, By::from(&actor)).await?;
+    let user = actions::add_tenant(&state, &actor, &body.name, admin).await?;
     Ok((StatusCode::CREATED, Json(CreatedUser { user: user.into(), password: shown })))
 }

@@ -27,6 +27,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use thiserror::Error;
 
+use crate::refusal::Refusal;
+
 pub use migrate::MigrationStatus;
 
 /// The database's file in the data directory.
@@ -79,6 +81,12 @@ impl StoreError {
             Self::Engine(sqlx::Error::Database(error)) => error.message().contains("locked"),
             _ => false,
         }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        if error.is_busy() { Self::unavailable("the store is busy") } else { Self::internal(error) }
     }
 }
 

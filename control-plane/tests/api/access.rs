@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use control_plane::rest::{self, Access, Route, openapi};
+use control_plane::fleet;
+use control_plane::http::{Access, Route, Routes};
+use control_plane::rest::{self, openapi};
 use control_plane::role::Role;
-use control_plane::{fleet, rest::Routes};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -93,7 +94,9 @@ async fn every_route_is_described_and_answers_in_the_one_shape_when_it_refuses()
     for (to, path) in [(server.at.rest, "/nowhere"), (server.at.fleet, "/api/v1/agents")] {
         assert_eq!(send(to, Method::GET, path, "", None).await.refusal(), 404);
     }
-    assert_eq!(send(server.at.rest, Method::DELETE, "/health", "", None).await.refusal(), 405);
+    let answer = send(server.at.rest, Method::DELETE, "/health", "", None).await;
+    assert_eq!(answer.refusal(), 405);
+    assert_eq!(answer.body["detail"], "DELETE is not allowed on /health; allowed: GET, HEAD");
 }
 
 /// The document's text is kept beside this test. `UPDATE_SNAPSHOTS=1` writes it anew, and the change is reviewed.

@@ -1,6 +1,7 @@
 //! Tests that what is another tenant's is not there: 404 on every route that names a thing, and nothing in any list.
 
-use control_plane::rest::{self, Access, Route};
+use control_plane::http::{Access, Route};
+use control_plane::rest;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::spec::spec;
 use crate::experiment::{Outcome, Phase, Reason, Verb, Verdict};
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::store::experiments::{Event, Experiment};
 
 impl From<Experiment> for v1::Experiment {
@@ -99,8 +99,8 @@ struct Detail {
 ///
 /// # Errors
 /// 500 for a kept event that cannot be read.
-pub(in super::super) fn event(from: Event) -> Result<v1::ExperimentEvent, Problem> {
-    let detail: Detail = serde_json::from_value(from.detail).map_err(Problem::internal)?;
+pub(in super::super) fn event(from: Event) -> Result<v1::ExperimentEvent, Refusal> {
+    let detail: Detail = serde_json::from_value(from.detail).map_err(Refusal::internal)?;
     Ok(v1::ExperimentEvent {
         number: from.seq.unsigned_abs(),
         at_ms: from.at.0,

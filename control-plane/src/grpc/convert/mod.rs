@@ -10,7 +10,7 @@ use proto::v1;
 
 use crate::actions::Command;
 use crate::experiment::ExperimentId;
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 
 pub(super) use experiment::{event, verdict};
 pub(super) use found::{agent, figures};
@@ -21,8 +21,8 @@ pub(super) use template::{parameters, problem, template};
 ///
 /// # Errors
 /// 404.
-pub(super) fn experiment_id(text: &str) -> Result<ExperimentId, Problem> {
-    let unknown = |_| Problem::not_found("experiment", text.chars().take(64).collect::<String>());
+pub(super) fn experiment_id(text: &str) -> Result<ExperimentId, Refusal> {
+    let unknown = |_| Refusal::not_found("experiment", text.chars().take(64).collect::<String>());
     text.parse().map_err(unknown)
 }
 
@@ -30,7 +30,7 @@ pub(super) fn experiment_id(text: &str) -> Result<ExperimentId, Problem> {
 ///
 /// # Errors
 /// 422 for none, and for one that is not known.
-pub(super) fn command(number: i32) -> Result<Command, Problem> {
+pub(super) fn command(number: i32) -> Result<Command, Refusal> {
     match v1::ControlSignal::try_from(number) {
         Ok(v1::ControlSignal::Start) => Ok(Command::Start),
         Ok(v1::ControlSignal::Pause) => Ok(Command::Pause),
@@ -42,7 +42,7 @@ pub(super) fn command(number: i32) -> Result<Command, Problem> {
         Ok(v1::ControlSignal::Approve) => Ok(Command::Approve),
         Ok(v1::ControlSignal::Unspecified) | Err(_) => {
             let expected = "start, pause, resume, stop, promote, rollback, cancel or approve";
-            Err(Problem::invalid_field("signal", format!("there is no signal {number}"), expected))
+            Err(Refusal::invalid_field("signal", format!("there is no signal {number}"), expected))
         }
     }
 }

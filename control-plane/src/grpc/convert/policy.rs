@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use super::spec::millis;
 use crate::experiment::{AtEnd, ChangeWindow, Day, Direction, Guardrail, Policy, Quantity, Scope, Severity};
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 
 /// # Errors
 /// 422 for a word that is not known.
-pub(super) fn read_policy(from: v1::Policy) -> Result<Policy, Problem> {
+pub(super) fn read_policy(from: v1::Policy) -> Result<Policy, Refusal> {
     let default = Policy::default();
     Ok(Policy {
         min_cardinality_reduction: from.min_cardinality_reduction,
@@ -68,11 +68,11 @@ pub(super) fn policy(from: &Policy) -> v1::Policy {
     }
 }
 
-fn read_guardrail(from: v1::Guardrail) -> Result<Guardrail, Problem> {
+fn read_guardrail(from: v1::Guardrail) -> Result<Guardrail, Refusal> {
     let quantity: Option<Quantity> =
         known("policy.guardrails.quantity", name_of::<v1::Quantity>(from.quantity), "QUANTITY_")?;
     let missing =
-        || Problem::invalid_field("policy.guardrails.quantity", "it is missing", "what is looked at");
+        || Refusal::invalid_field("policy.guardrails.quantity", "it is missing", "what is looked at");
     Ok(Guardrail {
         name: from.name,
         quantity: quantity.ok_or_else(missing)?,
@@ -103,10 +103,10 @@ fn guardrail(from: &Guardrail) -> v1::Guardrail {
     }
 }
 
-fn read_window(from: v1::ChangeWindow) -> Result<ChangeWindow, Problem> {
+fn read_window(from: v1::ChangeWindow) -> Result<ChangeWindow, Refusal> {
     let day = |number: i32| {
         let day: Option<Day> = known("policy.change_windows.days", name_of::<v1::Day>(number), "DAY_")?;
-        day.ok_or_else(|| Problem::invalid_field("policy.change_windows.days", "it is no day", "mon to sun"))
+        day.ok_or_else(|| Refusal::invalid_field("policy.change_windows.days", "it is no day", "mon to sun"))
     };
     Ok(ChangeWindow {
         days: from.days.into_iter().map(day).collect::<Result<_, _>>()?,
@@ -151,9 +151,9 @@ fn known<T: DeserializeOwned>(
     field: &str,
     name: Result<&'static str, i32>,
     prefix: &str,
-) -> Result<Option<T>, Problem> {
+) -> Result<Option<T>, Refusal> {
     let unknown =
-        |what: String| Problem::invalid_field(field, format!("there is no {what}"), "a word of phoenix/v1");
+        |what: String| Refusal::invalid_field(field, format!("there is no {what}"), "a word of phoenix/v1");
     let name = name.map_err(|number| unknown(format!("number {number}")))?;
     let word = name.strip_prefix(prefix).unwrap_or(name).to_lowercase();
     if word == "unspecified" {
@@ -219,7 +219,7 @@ mod tests {
         let wrong = |change: fn(&mut v1::Policy)| {
             let mut message = policy(&full());
             change(&mut message);
-            read_policy(message).unwrap_err().errors[0].field.clone().unwrap()
+            read_policy(message).unwrap_err().mistakes()[0].field.clone().unwrap()
         };
         assert_eq!(wrong(|p| p.guardrails[0].quantity = 0), "policy.guardrails.quantity");
         assert_eq!(wrong(|p| p.guardrails[0].quantity = 99), "policy.guardrails.quantity");

@@ -9,18 +9,18 @@ use super::policy::{policy, read_policy};
 use super::template::{parameters, values};
 use crate::actions::{Candidate, Draft};
 use crate::experiment::Spec;
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 
 /// An experiment as somebody asks for it.
 ///
 /// # Errors
 /// 422 for a field that cannot be what it says.
-pub(in super::super) fn draft(request: v1::CreateExperimentRequest) -> Result<Draft, Problem> {
+pub(in super::super) fn draft(request: v1::CreateExperimentRequest) -> Result<Draft, Refusal> {
     let spec = request
         .spec
-        .ok_or_else(|| Problem::invalid_field("spec", "it is missing", "what the experiment is to do"))?;
+        .ok_or_else(|| Refusal::invalid_field("spec", "it is missing", "what the experiment is to do"))?;
     let selector = spec.selector.parse().map_err(|error| {
-        Problem::invalid_field("selector", format!("{error}"), "for example env=prod,region=eu")
+        Refusal::invalid_field("selector", format!("{error}"), "for example env=prod,region=eu")
     })?;
     let unit = if spec.unit.is_empty() { vec!["process".to_owned()] } else { spec.unit };
     Ok(Draft {
@@ -47,7 +47,7 @@ pub(in super::super) fn draft(request: v1::CreateExperimentRequest) -> Result<Dr
     })
 }
 
-fn candidate(from: Option<experiment_spec::Candidate>) -> Result<Candidate, Problem> {
+fn candidate(from: Option<experiment_spec::Candidate>) -> Result<Candidate, Refusal> {
     match from {
         Some(experiment_spec::Candidate::Config(text)) => Ok(Candidate::Config(text)),
         Some(experiment_spec::Candidate::Template(used)) => Ok(Candidate::Template {
@@ -55,44 +55,44 @@ fn candidate(from: Option<experiment_spec::Candidate>) -> Result<Candidate, Prob
             version: used.version,
             parameters: parameters(used.parameters)?,
         }),
-        None => Err(Problem::invalid_field("candidate", "it is missing", "a config, or a template")),
+        None => Err(Refusal::invalid_field("candidate", "it is missing", "a config, or a template")),
     }
 }
 
-fn weights(from: &[u32]) -> Result<Option<Vec<u16>>, Problem> {
+fn weights(from: &[u32]) -> Result<Option<Vec<u16>>, Refusal> {
     let read = |weight: &u32| {
         let wrong =
-            |_| Problem::invalid_field("weights_bp", format!("{weight}"), "at most 10000 basis points");
+            |_| Refusal::invalid_field("weights_bp", format!("{weight}"), "at most 10000 basis points");
         u16::try_from(*weight).map_err(wrong)
     };
     if from.is_empty() { Ok(None) } else { from.iter().map(read).collect::<Result<_, _>>().map(Some) }
 }
 
-fn price(from: v1::Price) -> Result<Price, Problem> {
-    let wrong = |invalid: proto::Invalid| Problem::invalid_field("price", invalid.to_string(), "US dollars");
+fn price(from: v1::Price) -> Result<Price, Refusal> {
+    let wrong = |invalid: proto::Invalid| Refusal::invalid_field("price", invalid.to_string(), "US dollars");
     Price::try_from(from).map_err(wrong)
 }
 
-fn read_lens(from: v1::Lens) -> Result<Lens, Problem> {
+fn read_lens(from: v1::Lens) -> Result<Lens, Refusal> {
     let known = LensFunction::WORDS.iter().find(|(word, _)| *word == from.function);
     let function = match known {
         Some((_, function)) => *function,
         None if from.function.is_empty() => LensFunction::Sum,
         None => {
             let message = format!("there is no function {:?}", from.function);
-            return Err(Problem::invalid_field("lenses.function", message, "sum, avg, max, count or rate"));
+            return Err(Refusal::invalid_field("lenses.function", message, "sum, avg, max, count or rate"));
         }
     };
     Ok(Lens { name: from.name, metric: from.metric, group_by: from.group_by, function })
 }
 
-fn read_critical(from: v1::Critical) -> Result<Critical, Problem> {
+fn read_critical(from: v1::Critical) -> Result<Critical, Refusal> {
     let granularity = match v1::Granularity::try_from(from.granularity) {
         Ok(v1::Granularity::Unspecified | v1::Granularity::Process) => Granularity::Process,
         Ok(v1::Granularity::Executable) => Granularity::Executable,
         Err(_) => {
             let message = format!("there is no granularity {}", from.granularity);
-            return Err(Problem::invalid_field("critical", message, "process or executable"));
+            return Err(Refusal::invalid_field("critical", message, "process or executable"));
         }
     };
     Ok(Critical { executables: from.executables, metrics: from.metrics, granularity })

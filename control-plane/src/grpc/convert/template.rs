@@ -8,7 +8,7 @@ use proto::v1::{self, parameter_value::Kind};
 use serde_json::{Map, Value};
 
 use crate::actions::templates;
-use crate::rest::Problem;
+use crate::refusal::Refusal;
 use crate::store::templates::TemplateVersion;
 
 /// Values, by name.
@@ -17,11 +17,11 @@ use crate::store::templates::TemplateVersion;
 /// 422 for one that is no value.
 pub(in super::super) fn parameters(
     from: HashMap<String, v1::ParameterValue>,
-) -> Result<Map<String, Value>, Problem> {
+) -> Result<Map<String, Value>, Refusal> {
     let read = |(name, value): (String, v1::ParameterValue)| {
         let read = read_value(value).ok_or_else(|| {
             let field = format!("parameters.{}", name.chars().take(64).collect::<String>());
-            Problem::invalid_field(&field, "it has no value", "a text, number, boolean or list of texts")
+            Refusal::invalid_field(&field, "it has no value", "a text, number, boolean or list of texts")
         })?;
         Ok((name, read))
     };
@@ -65,12 +65,12 @@ fn value(from: &Value) -> Option<v1::ParameterValue> {
 ///
 /// # Errors
 /// 500 for a kept one that does not parse.
-pub(in super::super) fn template(kept: TemplateVersion) -> Result<v1::Template, Problem> {
+pub(in super::super) fn template(kept: TemplateVersion) -> Result<v1::Template, Refusal> {
     let template = templates::parsed(&kept)?;
     let parameters = template.parameters().iter().map(parameter).collect::<Result<_, _>>();
     Ok(v1::Template {
         description: template.description().to_owned(),
-        parameters: parameters.map_err(Problem::internal)?,
+        parameters: parameters.map_err(Refusal::internal)?,
         text: kept.text.clone(),
         summary: Some(kept.into()),
     })

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::{Access, Actor, AppState, Experiment, ExperimentId, Json, Path, Problem, Role, Routes};
+use super::{Access, Actor, AppState, Experiment, ExperimentId, Json, Path, Problem, Refusal, Role, Routes};
 use crate::actions::{self, Command};
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -23,7 +23,7 @@ async fn act(
     actor: Actor,
     id: ExperimentId,
     command: Command,
-) -> Result<Json<Experiment>, Problem> {
+) -> Result<Json<Experiment>, Refusal> {
     Ok(Json(actions::command(&state, &actor, id, command).await?.into()))
 }
 
@@ -36,7 +36,7 @@ async fn start(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<Json<Experiment>, Problem> {
+) -> Result<Json<Experiment>, Refusal> {
     act(state, actor, id, Command::Start).await
 }
 
@@ -49,7 +49,7 @@ async fn pause(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<Json<Experiment>, Problem> {
+) -> Result<Json<Experiment>, Refusal> {
     act(state, actor, id, Command::Pause).await
 }
 
@@ -62,7 +62,7 @@ async fn resume(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<Json<Experiment>, Problem> {
+) -> Result<Json<Experiment>, Refusal> {
     act(state, actor, id, Command::Resume).await
 }
 
@@ -75,7 +75,7 @@ async fn stop(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<Json<Experiment>, Problem> {
+) -> Result<Json<Experiment>, Refusal> {
     act(state, actor, id, Command::Stop).await
 }
 
@@ -88,7 +88,7 @@ async fn promote(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<Json<Experiment>, Problem> {
+) -> Result<Json<Experiment>, Refusal> {
     act(state, actor, id, Command::Promote).await
 }
 
@@ -101,7 +101,7 @@ async fn rollback(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<Json<Experiment>, Problem> {
+) -> Result<Json<Experiment>, Refusal> {
     act(state, actor, id, Command::RollBack).await
 }
 
@@ -114,7 +114,7 @@ async fn cancel(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<Json<Experiment>, Problem> {
+) -> Result<Json<Experiment>, Refusal> {
     act(state, actor, id, Command::Cancel).await
 }
 
@@ -127,6 +127,6 @@ async fn approve(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<Json<Experiment>, Problem> {
+) -> Result<Json<Experiment>, Refusal> {
     act(state, actor, id, Command::Approve).await
 }

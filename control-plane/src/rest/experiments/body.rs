@@ -6,7 +6,7 @@ use observe::{Critical, Lens, Price};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Problem;
+use super::Refusal;
 use crate::actions::{Candidate, Draft};
 use crate::experiment::Policy;
 use crate::labels::Selector;
@@ -72,13 +72,13 @@ impl Default for Unit {
 }
 
 impl CreateExperiment {
-    pub(super) fn into_draft(self) -> Result<Draft, Problem> {
+    pub(super) fn into_draft(self) -> Result<Draft, Refusal> {
         let unit = match self.unit {
             Unit::Named(name) if name == "process" || name == "host" => vec![name],
             Unit::Attributes(names) => names,
             Unit::Named(_) => {
                 let message = "it names nothing that can be assigned";
-                return Err(Problem::invalid_field(
+                return Err(Refusal::invalid_field(
                     "unit",
                     message,
                     "process, host, or a list of attributes",
@@ -104,10 +104,10 @@ impl CreateExperiment {
     }
 }
 
-fn duration(field: &str, text: Option<String>) -> Result<Option<Duration>, Problem> {
+fn duration(field: &str, text: Option<String>) -> Result<Option<Duration>, Refusal> {
     let read = |text: String| {
         let wrong =
-            |error| Problem::invalid_field(field, format!("{text:?}: {error}"), "a duration such as 10s");
+            |error| Refusal::invalid_field(field, format!("{text:?}: {error}"), "a duration such as 10s");
         humantime::parse_duration(&text).map_err(wrong)
     };
     text.map(read).transpose()

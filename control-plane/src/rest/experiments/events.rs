@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio_stream::{Stream as Items, StreamExt as _};
 use utoipa::ToSchema;
 
-use super::{Access, Actor, AppState, ExperimentId, Path, Problem, Query, Role, Routes};
+use super::{Access, Actor, AppState, ExperimentId, Path, Problem, Query, Refusal, Role, Routes};
 use crate::actions;
 use crate::clock::UnixMillis;
 use crate::store::experiments::Event as Happened;
@@ -56,7 +56,7 @@ async fn events(
     Path(id): Path<ExperimentId>,
     Query(from): Query<Since>,
     headers: HeaderMap,
-) -> Result<Stream<KeepAliveStream<impl Items<Item = Result<Sse, Infallible>>>>, Problem> {
+) -> Result<Stream<KeepAliveStream<impl Items<Item = Result<Sse, Infallible>>>>, Refusal> {
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let events = actions::events(&state, &actor, id, from.after.or(resumed).unwrap_or(0)).await?;
     // A problem ends the stream; whoever connects again says where it was.

@@ -8,11 +8,11 @@ mod show;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
 use crate::actions;
-use crate::actions::lifecycle::Failed;
 use crate::auth::Actor;
-use crate::experiment::{self, ExperimentId};
+use crate::experiment::ExperimentId;
+use crate::http::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
+use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment as Stored};
@@ -41,7 +41,7 @@ async fn create(
     State(state): State<AppState>,
     actor: Actor,
     Json(body): Json<CreateExperiment>,
-) -> Result<(StatusCode, Json<Experiment>), Problem> {
+) -> Result<(StatusCode, Json<Experiment>), Refusal> {
     let created = actions::create(&state, &actor, body.into_draft()?).await?;
     Ok((StatusCode::CREATED, Json(created.into())))
 }
@@ -55,7 +55,7 @@ async fn list(
     State(state): State<AppState>,
     actor: Actor,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Experiment>>, Problem> {
+) -> Result<Json<Page<Experiment>>, Refusal> {
     let (after, limit) = (page.after()?, page.limit()?);
     let found = experiments::list(&mut *state.store.read().await?, actor.tenant_id, after, limit + 1).await?;
     Ok(Json(Page::of(found, limit, |experiment| experiment.id.to_string())))
@@ -70,7 +70,7 @@ async fn get(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<Json<Experiment>, Problem> {
+) -> Result<Json<Experiment>, Refusal> {
     Ok(Json(actions::find(&state, &actor, id).await?.into()))
 }
 
@@ -83,7 +83,7 @@ async fn delete(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode, Refusal> {
     actions::delete(&state, &actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -97,7 +97,7 @@ async fn status(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<Json<Status>, Problem> {
+) -> Result<Json<Status>, Refusal> {
     let experiment = actions::find(&state, &actor, id).await?;
     Ok(Json(show::status(&state, &experiment).await?))
 }
@@ -111,27 +111,7 @@ async fn results(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
-) -> Result<Json<Results>, Problem> {
+) -> Result<Json<Results>, Refusal> {
     let experiment = actions::find(&state, &actor, id).await?;
     Ok(Json(show::results(&state, &experiment).await?))
-}
-
-impl From<experiment::Invalid> for Problem {
-    fn from(invalid: experiment::Invalid) -> Self {
-        match invalid {
-            experiment::Invalid::Pipeline(problems) => problems.into(),
-            experiment::Invalid::Field { field, message, expected } => {
-                Self::invalid_field(field, message, expected)
-            }
-        }
-    }
-}
-
-impl From<Failed> for Problem {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Store(error) => error.into(),
-            refused => Self::conflict(refused.to_string()),
-        }
-    }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{AppState, ExperimentId, Problem, Stored};
+use super::{AppState, ExperimentId, Refusal, Stored};
 use crate::actions::{self, Found, Progress};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures, Outcome, Phase, Reason, TemplateUse, Verdict};
@@ -130,7 +130,7 @@ pub struct AgentStatus {
 ///
 /// # Errors
 /// The store's.
-pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Problem> {
+pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Refusal> {
     let run = experiment.state.run();
     let Progress { agents, horizon, since } = actions::progress(state, experiment).await?;
     Ok(Status {
@@ -208,7 +208,7 @@ pub struct AgentResults {
 ///
 /// # Errors
 /// The store's.
-pub async fn results(state: &AppState, experiment: &Stored) -> Result<Results, Problem> {
+pub async fn results(state: &AppState, experiment: &Stored) -> Result<Results, Refusal> {
     let agents: Vec<_> =
         actions::found(state, experiment).await?.into_iter().map(AgentResults::from).collect();
     Ok(Results {

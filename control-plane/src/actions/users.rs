@@ -1,34 +1,21 @@
-//! Making people and letting them in: what REST calls.
+//! Users and tenants: how they are made, let in, and sent out.
 
 use std::net::IpAddr;
 
 use serde_json::json;
 use thiserror::Error;
 
-use super::limit::LoginLimit;
-use super::password::{Compared, PasswordError, Passwords};
-use super::token::{self, Claims};
-use super::{keys::Keys, secret};
 use crate::audit::{self, By};
+use crate::auth::password::{Compared, PasswordError};
+use crate::auth::token::{self, Claims};
+use crate::auth::{Actor, Session, secret};
 use crate::hash::sha256;
-use crate::id::{TenantId, UserId};
+use crate::id::{TenantId, UserId, is_name};
+use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 use crate::store::users::{self, User};
 use crate::store::{StoreError, Tx, tenants};
-
-/// Parts of authentication.
-#[derive(Debug)]
-pub struct Auth {
-    /// Keys that sign tokens.
-    pub keys: Keys,
-    /// Hasher of passwords.
-    pub passwords: Passwords,
-    /// Limit of attempts.
-    pub attempts: LoginLimit,
-    /// SHA-256 of the token that makes the first user, if nobody was there at boot.
-    pub setup: Option<String>,
-}
 
 /// Reason for which somebody was not let in or made.
 #[derive(Debug, Error)]
@@ -60,6 +47,25 @@ pub enum AccountError {
     /// The store's.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<AccountError> for Refusal {
+    fn from(error: AccountError) -> Self {
+        let said = error.to_string();
+        match error {
+            AccountError::Wrong => Self::Unauthenticated(said),
+            AccountError::TooMany(seconds) => Self::too_many(said, seconds),
+            AccountError::Email(_) => Self::invalid_field("email", said, "name@host"),
+            AccountError::Name(_) => Self::invalid_field("name", said, "for example team-1"),
+            AccountError::Taken(_) | AccountError::SetUp => Self::conflict(said),
+            AccountError::Password(PasswordError::Length) => {
+                Self::invalid_field("password", said, "12 to 256 characters")
+            }
+            AccountError::Password(PasswordError::Busy) => Self::unavailable(said),
+            AccountError::Password(PasswordError::Hash(_)) | AccountError::Sign(_) => Self::internal(said),
+            AccountError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// A person to be made.
@@ -126,7 +132,7 @@ pub async fn setup(
     if !secret::same(&sha256(token), kept) {
         return Err(AccountError::Wrong);
     }
-    let hash = state.auth.passwords.hash(admin.password.clone()).await?;
+    let hash = hash(state, &admin).await?;
     let mut tx = state.store.begin().await?;
     if users::any(&mut tx).await? {
         return Err(AccountError::SetUp);
@@ -136,33 +142,71 @@ pub async fn setup(
     Ok(user)
 }
 
-/// Makes another tenant and its admin.
+/// Makes another tenant and its admin. Only admins of the first tenant do that.
 ///
 /// # Errors
-/// [`AccountError`].
-pub async fn add_tenant(state: &AppState, name: &str, admin: NewUser, by: By) -> Result<User, AccountError> {
-    let hash = state.auth.passwords.hash(admin.password.clone()).await?;
+/// Forbidden for anybody else, and [`AccountError`]'s.
+pub async fn add_tenant(
+    state: &AppState,
+    actor: &Actor,
+    name: &str,
+    admin: NewUser,
+) -> Result<User, Refusal> {
+    if tenants::first(&mut *state.store.read().await?).await? != Some(actor.tenant_id) {
+        return Err(Refusal::forbidden("only the first tenant's admins make others"));
+    }
+    let hash = hash(state, &admin).await?;
     let mut tx = state.store.begin().await?;
-    let user = found(state, &mut tx, name, admin, &hash, Some(by)).await?;
+    let user = found(state, &mut tx, name, admin, &hash, Some(By::from(actor))).await?;
     tx.commit().await?;
     Ok(user)
 }
 
-/// Makes a person in a tenant.
+/// Makes a person in the actor's tenant.
 ///
 /// # Errors
 /// [`AccountError`].
-pub async fn add_user(
-    state: &AppState,
-    tenant: TenantId,
-    new: NewUser,
-    by: By,
-) -> Result<User, AccountError> {
-    let hash = state.auth.passwords.hash(new.password.clone()).await?;
+pub async fn add_user(state: &AppState, actor: &Actor, new: NewUser) -> Result<User, AccountError> {
+    let hash = hash(state, &new).await?;
     let mut tx = state.store.begin().await?;
-    let user = insert(state, &mut tx, tenant, new, &hash, Some(by)).await?;
+    let user = insert(state, &mut tx, actor.tenant_id, new, &hash, Some(By::from(actor))).await?;
     tx.commit().await?;
     Ok(user)
+}
+
+/// Ends a person's access, at once. Not one's own: then there might be no admin left.
+///
+/// # Errors
+/// A conflict for oneself; not found for somebody who is not of the tenant; and the store's.
+pub async fn disable(state: &AppState, actor: &Actor, id: UserId) -> Result<User, Refusal> {
+    if id == actor.user_id {
+        return Err(Refusal::conflict("nobody ends their own access"));
+    }
+    let now = state.clock.now();
+    let mut tx = state.store.begin().await?;
+    let user = users::disable(&mut tx, actor.tenant_id, id, now).await?;
+    let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
+    let object = format!("user/{id}");
+    audit::record(&mut tx, now, actor.tenant_id, actor, "user.disable", &object, &json!({})).await?;
+    tx.commit().await?;
+    Ok(user)
+}
+
+/// Ends an access token, at once.
+///
+/// # Errors
+/// The store's.
+pub async fn logout(state: &AppState, actor: &Actor, session: Session) -> Result<(), StoreError> {
+    let now = state.clock.now();
+    let mut tx = state.store.begin().await?;
+    users::revoke(&mut tx, (actor.tenant_id, actor.user_id), session.jti, session.expires_at, now).await?;
+    let object = format!("user/{}", actor.user_id);
+    audit::record(&mut tx, now, actor.tenant_id, actor, "auth.logout", &object, &json!({})).await?;
+    tx.commit().await
+}
+
+async fn hash(state: &AppState, new: &NewUser) -> Result<String, AccountError> {
+    Ok(state.auth.passwords.hash(new.password.clone()).await?)
 }
 
 async fn found(
@@ -211,10 +255,4 @@ fn taken(error: StoreError, name: &str) -> AccountError {
 fn is_email(text: &str) -> bool {
     let parts = text.split_once('@').is_some_and(|(who, host)| !who.is_empty() && !host.is_empty());
     parts && text.len() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control())
-}
-
-/// Tells whether a text can name something of ours: it stands in a path without escapes.
-pub fn is_name(text: &str) -> bool {
-    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
-    (1..=64).contains(&text.len()) && text.chars().all(letter) && !text.starts_with('.')
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Problem;
+use crate::refusal::Refusal;
 
 const DEFAULT: u32 = 50;
 const MOST: u32 = 200;
@@ -34,10 +34,10 @@ impl PageQuery {
     ///
     /// # Errors
     /// 422 for none and for too many.
-    pub fn limit(&self) -> Result<u32, Problem> {
+    pub fn limit(&self) -> Result<u32, Refusal> {
         match self.limit.unwrap_or(DEFAULT) {
             limit @ 1..=MOST => Ok(limit),
-            other => Err(Problem::invalid_field("limit", format!("{other} items"), "1 to 200")),
+            other => Err(Refusal::invalid_field("limit", format!("{other} items"), "1 to 200")),
         }
     }
 
@@ -45,9 +45,9 @@ impl PageQuery {
     ///
     /// # Errors
     /// 422 for what is no such key.
-    pub fn after<K: std::str::FromStr>(&self) -> Result<Option<K>, Problem> {
+    pub fn after<K: std::str::FromStr>(&self) -> Result<Option<K>, Refusal> {
         let parse = |text: &String| {
-            text.parse().map_err(|_| Problem::invalid_field("after", "no such place", "the next of a page"))
+            text.parse().map_err(|_| Refusal::invalid_field("after", "no such place", "the next of a page"))
         };
         self.after.as_ref().map(parse).transpose()
     }

@@ -17,8 +17,9 @@ use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Components, OpenApi, Paths, RefOr, Schema};
 
-use super::Problem;
+use super::bearer;
 use crate::auth;
+use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 
@@ -138,8 +139,8 @@ async fn guard(
     State(Guard { state, role }): State<Guard>,
     mut request: Request,
     next: Next,
-) -> Result<Response, Problem> {
-    let token = auth::bearer(request.headers()).ok_or_else(Problem::unauthenticated)?;
+) -> Result<Response, Refusal> {
+    let token = bearer(request.headers()).ok_or_else(Refusal::unauthenticated)?;
     let (actor, session) =
         auth::authenticate(&state.store, &state.auth.keys, state.clock.now(), token).await?;
     let actor = actor.at_least(role)?;

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 use tonic::Status;
 
-use super::Problem;
 use crate::metrics::Metrics;
+use crate::refusal::Refusal;
 
 /// The bounds of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +60,6 @@ pub fn limited(router: Router, listener: &'static str, limits: Limits, metrics: 
     };
     router
         .fallback(nothing_here)
-        .method_not_allowed_fallback(async || {
-            let title = "Method not allowed";
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", title, "the path has other methods")
-        })
         .layer(DefaultBodyLimit::max(limits.body))
         .layer(middleware::from_fn_with_state(gate, pass))
 }
@@ -73,11 +69,11 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let answer = async {
         let Ok(_permit) = gate.requests.try_acquire() else {
-            return Problem::unavailable("too many requests at once").into_response();
+            return Refusal::unavailable("too many requests at once").into_response();
         };
         match tokio::time::timeout(gate.answer, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => Problem::unavailable("it took too long").into_response(),
+            Err(_) => Refusal::unavailable("it took too long").into_response(),
         }
     };
     let response = answer.await;
@@ -91,5 +87,5 @@ async fn nothing_here(headers: HeaderMap) -> Response {
     if kind.starts_with("application/grpc") {
         return Status::unimplemented("there is no such method").into_http();
     }
-    Problem::not_found("such", "path").into_response()
+    Refusal::not_found("such", "path").into_response()
 }

@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::header::ALLOW;
+use axum::http::{Method, StatusCode};
+use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -22,8 +25,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
+use super::{Limits, Problem, limited};
 use crate::metrics::Metrics;
-use crate::rest::Limits;
 
 /// After an accept that failed, for want of file handles as a rule.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -66,7 +69,7 @@ impl Listener {
 
     /// Serves until `stopping`, then until every request in flight is answered.
     pub async fn serve(self, router: Router, mut stopping: watch::Receiver<bool>) {
-        let router = crate::rest::limited(router, self.name, self.limits, Arc::clone(&self.metrics));
+        let router = limited(router, self.name, self.limits, Arc::clone(&self.metrics));
         let free = Arc::new(Semaphore::new(self.limits.connections));
         let mut connections = JoinSet::new();
         loop {
@@ -138,5 +141,23 @@ async fn connection(
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    router.oneshot(request.map(Body::new)).await
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = router.oneshot(request.map(Body::new)).await?;
+    Ok(match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => method_not_allowed(&method, &path, &response),
+        _ => response,
+    })
+}
+
+/// A problem in place of the router's own answer, whose `Allow` header it keeps and says.
+fn method_not_allowed(method: &Method, path: &str, response: &Response<Body>) -> Response<Body> {
+    let allow = response.headers().get(ALLOW).cloned();
+    let allowed = allow.as_ref().and_then(|allow| allow.to_str().ok()).unwrap_or("none").replace(',', ", ");
+    let detail = format!("{method} is not allowed on {path}; allowed: {allowed}");
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let mut response = Problem::new(status, "method", "Method not allowed", detail).into_response();
+    if let Some(allow) = allow {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
 }

@@ -2,10 +2,13 @@
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
-use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::Problem;
+use crate::auth::{Actor, Session};
+use crate::refusal::Refusal;
 
 /// A body of JSON, in and out.
 #[derive(Debug, Clone, Copy, FromRequest)]
@@ -31,7 +34,7 @@ impl<T: serde::Serialize> IntoResponse for Json<T> {
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
         match rejection.status() {
-            StatusCode::UNPROCESSABLE_ENTITY => Self::invalid(rejection.body_text()),
+            StatusCode::UNPROCESSABLE_ENTITY => Refusal::invalid(rejection.body_text()).into(),
             StatusCode::BAD_REQUEST => Self::malformed(rejection.body_text()),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", rejection.body_text())
@@ -49,6 +52,29 @@ impl From<QueryRejection> for Problem {
 
 impl From<PathRejection> for Problem {
     fn from(rejection: PathRejection) -> Self {
-        Self::not_found("such thing:", rejection.body_text())
+        Refusal::not_found("such thing:", rejection.body_text()).into()
+    }
+}
+
+/// The token of an `Authorization: Bearer` header (RFC 6750 §2.1).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+impl<S: Sync> FromRequestParts<S> for Actor {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        parts.extensions.get().cloned().ok_or_else(Refusal::unauthenticated)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        parts.extensions.get().copied().ok_or_else(Refusal::unauthenticated)
     }
 }

@@ -1,0 +1,109 @@
+//! Agents: what they tell of themselves, and how they are forgotten.
+
+use serde_json::{Value, json};
+
+use crate::audit;
+use crate::auth::Actor;
+use crate::id::AgentUid;
+use crate::refusal::Refusal;
+use crate::state::AppState;
+use crate::store::StoreError;
+use crate::store::agents::{self, Seen};
+use crate::store::generations::{self, Status};
+use crate::store::sessions::{self, Described};
+
+use super::enroll::AgentIdentity;
+
+/// What one message of an agent tells; nothing where it is silent.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Description of itself.
+    pub described: Option<Described>,
+    /// Its version.
+    pub version: Option<String>,
+    /// Its health.
+    pub health: Option<Health>,
+    /// State of the config that it was last offered.
+    pub config: Option<ConfigStatus>,
+}
+
+/// Health of an agent.
+#[derive(Debug)]
+pub struct Health {
+    /// The whole of it, as shown to people.
+    pub shown: Value,
+    /// Error for which the candidate was cut out, if it was.
+    pub candidate_cut: Option<String>,
+}
+
+/// State of a config that an agent was offered.
+#[derive(Debug)]
+pub struct ConfigStatus {
+    /// Hash of the config, in hexadecimal.
+    pub hash: String,
+    /// State.
+    pub status: Status,
+    /// Reason for which it failed.
+    pub error: Option<String>,
+}
+
+/// Forgets an agent, ends its credential and its connection.
+///
+/// # Errors
+/// Not found for one that is not of the tenant; and the store's.
+pub async fn delete(state: &AppState, actor: &Actor, uid: AgentUid) -> Result<(), Refusal> {
+    let now = state.clock.now();
+    let mut tx = state.store.begin().await?;
+    if !agents::delete(&mut tx, actor.tenant_id, uid).await? {
+        return Err(Refusal::not_found("agent", uid));
+    }
+    let object = format!("agent/{uid}");
+    audit::record(&mut tx, now, actor.tenant_id, actor, "agent.delete", &object, &json!({})).await?;
+    tx.commit().await?;
+    state.hub.dismiss(actor.tenant_id, uid);
+    Ok(())
+}
+
+/// Writes down what an agent tells of itself, and wakes the reconcilers if it changes what they know.
+///
+/// # Errors
+/// The store's.
+pub async fn told(state: &AppState, agent: &AgentIdentity, told: &Told) -> Result<(), StoreError> {
+    let now = state.clock.now();
+    let (tenant, uid) = (agent.tenant_id, agent.uid);
+    let mut tx = state.store.begin().await?;
+    let mut news = false;
+    if let Some(described) = &told.described {
+        sessions::described(&mut tx, tenant, uid, described).await?;
+    }
+    if let Some(health) = &told.health {
+        news |= sessions::candidate_cut(&mut tx, tenant, uid, health.candidate_cut.as_deref()).await?;
+    }
+    if let Some(ConfigStatus { hash, status, error }) = &told.config {
+        news |= generations::became(&mut tx, (tenant, uid), hash, (*status, error.as_deref()), now).await?;
+    }
+    let applied = told.config.as_ref().filter(|config| config.status == Status::Applied);
+    let seen = Seen {
+        status: Some("connected"),
+        version: told.version.as_deref(),
+        health: told.health.as_ref().map(|health| &health.shown),
+        effective_hash: applied.map(|config| config.hash.as_str()),
+    };
+    agents::seen(&mut tx, tenant, uid, now, &seen).await?;
+    tx.commit().await?;
+    if news {
+        state.hub.analyse.notify_one();
+        state.hub.push.notify_one();
+    }
+    Ok(())
+}
+
+/// Notes that an agent's connection has ended.
+///
+/// # Errors
+/// The store's.
+pub async fn left(state: &AppState, agent: &AgentIdentity) -> Result<(), StoreError> {
+    let mut tx = state.store.begin().await?;
+    sessions::left(&mut tx, agent.tenant_id, agent.uid).await?;
+    tx.commit().await
+}

@@ -1,0 +1,16 @@
+//! HTTP kit of every listener: sockets with bounds, routes with roles, what a handler takes from a request, pages, and
+//! the form of a refusal. The surfaces are built of it.
+
+mod extract;
+mod limit;
+mod listener;
+mod page;
+mod problem;
+mod route;
+
+pub use extract::{Json, Path, Query, bearer};
+pub use limit::{Limits, limited};
+pub use listener::{Listener, Peer};
+pub use page::{Page, PageQuery};
+pub use problem::{Mistake, Problem};
+pub use route::{Access, BEARER, Route, Routes};

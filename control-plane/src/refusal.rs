@@ -1,0 +1,167 @@
+//! Refusals: reasons for which something is not done, as every surface tells them.
+//!
+//! A refusal says what was wrong and what would have been right. What failed inside is logged here, once, and told to
+//! nobody outside. REST makes a problem document of it (`http`), gRPC a status (`grpc`).
+
+use std::fmt;
+
+use pipelines::yaml::Problems;
+
+/// One mistake in what was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Line and column in characters, both from 1, where it is in a text.
+    pub place: Option<(u32, u32)>,
+    /// The field of the request, where it is not a text's line.
+    pub field: Option<String>,
+    /// Mistake in words.
+    pub message: String,
+    /// Expected value.
+    pub expected: Option<String>,
+    /// The known name nearest to the unknown one.
+    pub nearest: Option<String>,
+}
+
+/// Reason for which something is not done, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody, or nobody any more.
+    Unauthenticated(String),
+    /// Known, but not allowed.
+    Forbidden(String),
+    /// Not there, or somebody else's, which is the same.
+    NotFound(String),
+    /// Not in this state.
+    Conflict(String),
+    /// There is one of this name.
+    Exists(String),
+    /// Understood, and wrong.
+    Invalid {
+        /// All of it in a sentence.
+        detail: String,
+        /// Each mistake with its place; may be empty.
+        mistakes: Vec<Mistake>,
+    },
+    /// Too often.
+    TooMany {
+        /// Limit that was passed.
+        detail: String,
+        /// Seconds after which it may go well.
+        retry_after: u64,
+    },
+    /// Not now; a second later it may go well.
+    Unavailable(String),
+    /// Our fault. The error is in the log.
+    Internal,
+}
+
+impl Refusal {
+    /// Nobody, or nobody any more.
+    pub fn unauthenticated() -> Self {
+        Self::Unauthenticated("a valid bearer token is needed".to_owned())
+    }
+
+    /// Known, but not allowed.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::Forbidden(detail.into())
+    }
+
+    /// There is no `what` of this name.
+    pub fn not_found(what: &str, name: impl fmt::Display) -> Self {
+        Self::NotFound(format!("there is no {what} {name}"))
+    }
+
+    /// Not in this state.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::Conflict(detail.into())
+    }
+
+    /// There is one of this name.
+    pub fn exists(detail: impl Into<String>) -> Self {
+        Self::Exists(detail.into())
+    }
+
+    /// Understood, and wrong.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::Invalid { detail: detail.into(), mistakes: Vec::new() }
+    }
+
+    /// One field of the request is wrong.
+    pub fn invalid_field(field: &str, message: impl Into<String>, expected: impl Into<String>) -> Self {
+        let message = message.into();
+        let detail = format!("{field}: {message}");
+        let field = Some(field.to_owned());
+        let mistake = Mistake { place: None, field, message, expected: Some(expected.into()), nearest: None };
+        Self::Invalid { detail, mistakes: vec![mistake] }
+    }
+
+    /// Too often: it may go well after so many seconds, one at least.
+    pub fn too_many(detail: impl Into<String>, retry_after: u64) -> Self {
+        Self::TooMany { detail: detail.into(), retry_after: retry_after.max(1) }
+    }
+
+    /// Not now.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::Unavailable(detail.into())
+    }
+
+    /// Our fault. Logs the error.
+    pub fn internal(error: impl fmt::Display) -> Self {
+        tracing::error!("a request failed: {error}");
+        Self::Internal
+    }
+
+    /// The refusal in a sentence.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Unauthenticated(detail)
+            | Self::Forbidden(detail)
+            | Self::NotFound(detail)
+            | Self::Conflict(detail)
+            | Self::Exists(detail)
+            | Self::Invalid { detail, .. }
+            | Self::TooMany { detail, .. }
+            | Self::Unavailable(detail) => detail,
+            Self::Internal => "the control plane failed; its log says how",
+        }
+    }
+
+    /// Mistakes in what was sent, each with its place.
+    #[must_use]
+    pub fn mistakes(&self) -> &[Mistake] {
+        match self {
+            Self::Invalid { mistakes, .. } => mistakes,
+            _ => &[],
+        }
+    }
+
+    /// Seconds after which it may go well, if it may.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooMany { retry_after, .. } => Some(*retry_after),
+            Self::Unavailable(_) => Some(1),
+            _ => None,
+        }
+    }
+}
+
+/// Every mistake of a config, with its place.
+impl From<Problems> for Refusal {
+    fn from(problems: Problems) -> Self {
+        let mistake = |problem: pipelines::yaml::Problem| Mistake {
+            place: Some((problem.location.line, problem.location.column)),
+            field: None,
+            message: problem.message,
+            expected: problem.expected,
+            nearest: problem.suggestion,
+        };
+        let mistakes: Vec<Mistake> = problems.problems.into_iter().map(mistake).collect();
+        let detail = match mistakes.first() {
+            Some(first) => format!("{}: {}", problems.file, first.message),
+            None => format!("{} is not valid", problems.file),
+        };
+        Self::Invalid { detail, mistakes }
+    }
+}
