@@ -34,7 +34,6 @@ macro_rules! id {
             }
         }
 
-        $crate::text_column!($name);
     };
 }
 
@@ -93,8 +92,6 @@ impl fmt::Display for AgentUid {
         self.0.fmt(f)
     }
 }
-
-crate::text_column!(AgentUid);
 
 /// Tells whether a text can name something of ours: it stands in a path without escapes.
 pub fn is_name(text: &str) -> bool {

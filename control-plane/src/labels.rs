@@ -134,8 +134,6 @@ impl<'de> Deserialize<'de> for Selector {
     }
 }
 
-crate::text_column!(Selector);
-
 fn check(key: &str, value: &str) -> Result<(), LabelError> {
     let letter = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
     if !(1..=LONGEST_KEY).contains(&key.len()) || !key.chars().all(letter) {

@@ -51,5 +51,3 @@ impl FromStr for Role {
         role.ok_or_else(|| NotARole(text.chars().take(64).collect()))
     }
 }
-
-crate::text_column!(Role);

@@ -12,6 +12,7 @@ use crate::http::{Access, Json, Page, PageQuery, Problem, Query, Routes};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
+use crate::store::audit::{self as rows, Entry};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::AtLeast(Role::Admin), __path_list, list).add(
@@ -43,9 +44,9 @@ pub struct AuditEntry {
     hash: String,
 }
 
-impl From<audit::Entry> for AuditEntry {
-    fn from(entry: audit::Entry) -> Self {
-        let audit::Entry { seq, at, actor, action, object, detail, previous_hash, hash } = entry;
+impl From<Entry> for AuditEntry {
+    fn from(entry: Entry) -> Self {
+        let Entry { seq, at, actor, action, object, detail, previous_hash, hash } = entry;
         let detail = serde_json::from_str(&detail).unwrap_or(Value::String(detail));
         Self { seq, at, actor, action, object, detail, previous_hash, hash }
     }
@@ -75,7 +76,7 @@ async fn list(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<AuditEntry>>, Refusal> {
     let (after, limit) = (page.after()?.unwrap_or(0), page.limit()?);
-    let found = audit::list(&mut *state.store.read().await?, actor.tenant_id, after, limit + 1).await?;
+    let found = rows::list(&mut *state.store.read().await?, actor.tenant_id, after, limit + 1).await?;
     Ok(Json(Page::of(found, limit, |entry| entry.seq.to_string())))
 }
 

@@ -5,7 +5,12 @@ use sqlx::error::BoxDynError;
 use sqlx::sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Decode, Encode, Sqlite, Type};
 
+use super::deployments::DeploymentId;
 use crate::clock::UnixMillis;
+use crate::experiment::ExperimentId;
+use crate::id::{AgentUid, TenantId, UserId};
+use crate::labels::Selector;
+use crate::role::Role;
 
 impl Type<Sqlite> for UnixMillis {
     fn type_info() -> SqliteTypeInfo {
@@ -26,32 +31,36 @@ impl Decode<'_, Sqlite> for UnixMillis {
 }
 
 /// A type whose column is its `Display` text, read back by `FromStr`.
-#[macro_export]
 macro_rules! text_column {
     ($type:ty) => {
-        impl sqlx::Type<sqlx::Sqlite> for $type {
-            fn type_info() -> sqlx::sqlite::SqliteTypeInfo {
-                <String as sqlx::Type<sqlx::Sqlite>>::type_info()
+        impl Type<Sqlite> for $type {
+            fn type_info() -> SqliteTypeInfo {
+                <String as Type<Sqlite>>::type_info()
             }
 
-            fn compatible(info: &sqlx::sqlite::SqliteTypeInfo) -> bool {
-                <String as sqlx::Type<sqlx::Sqlite>>::compatible(info)
-            }
-        }
-
-        impl<'q> sqlx::Encode<'q, sqlx::Sqlite> for $type {
-            fn encode_by_ref(
-                &self,
-                buffer: &mut sqlx::sqlite::SqliteArgumentsBuffer,
-            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
-                <String as sqlx::Encode<'q, sqlx::Sqlite>>::encode(self.to_string(), buffer)
+            fn compatible(info: &SqliteTypeInfo) -> bool {
+                <String as Type<Sqlite>>::compatible(info)
             }
         }
 
-        impl<'r> sqlx::Decode<'r, sqlx::Sqlite> for $type {
-            fn decode(value: sqlx::sqlite::SqliteValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
-                Ok(<&str as sqlx::Decode<sqlx::Sqlite>>::decode(value)?.parse()?)
+        impl<'q> Encode<'q, Sqlite> for $type {
+            fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+                <String as Encode<'q, Sqlite>>::encode(self.to_string(), buffer)
+            }
+        }
+
+        impl<'r> Decode<'r, Sqlite> for $type {
+            fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
+                Ok(<&str as Decode<Sqlite>>::decode(value)?.parse()?)
             }
         }
     };
 }
+
+text_column!(AgentUid);
+text_column!(DeploymentId);
+text_column!(ExperimentId);
+text_column!(Role);
+text_column!(Selector);
+text_column!(TenantId);
+text_column!(UserId);

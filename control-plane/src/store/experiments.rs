@@ -2,10 +2,12 @@
 
 use sqlx::Row as _;
 
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, versioned};
 use crate::clock::UnixMillis;
 use crate::experiment::{ExperimentId, Spec, State, Verdict};
 use crate::id::TenantId;
+
+const TABLE: &str = "experiments";
 
 /// One experiment.
 #[derive(Clone, Debug)]
@@ -46,27 +48,18 @@ pub struct Event {
 const COLUMNS: &str = "tenant_id, id, spec, state, verdict, version, created_by, created_at, updated_at";
 
 fn read(row: &Row) -> Result<Experiment, StoreError> {
-    let json = |column: &str| -> Result<Option<serde_json::Value>, StoreError> {
-        let text: Option<String> = row.try_get(column)?;
-        text.map(|text| serde_json::from_str(&text).map_err(|e| StoreError::row("experiments", e)))
-            .transpose()
-    };
-    let bad = |error: serde_json::Error| StoreError::row("experiments", error);
+    let verdict: Option<&str> = row.try_get("verdict")?;
     Ok(Experiment {
         tenant_id: row.try_get("tenant_id")?,
         id: row.try_get("id")?,
-        spec: serde_json::from_value(json("spec")?.unwrap_or_default()).map_err(bad)?,
-        state: serde_json::from_value(json("state")?.unwrap_or_default()).map_err(bad)?,
-        verdict: json("verdict")?.map(serde_json::from_value).transpose().map_err(bad)?,
+        spec: versioned::read(TABLE, row.try_get("spec")?)?,
+        state: versioned::read(TABLE, row.try_get("state")?)?,
+        verdict: verdict.map(|text| versioned::read(TABLE, text)).transpose()?,
         version: row.try_get("version")?,
         created_by: row.try_get("created_by")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })
-}
-
-fn text(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::row("experiments", error))
 }
 
 /// Writes a new one down.
@@ -82,9 +75,9 @@ pub async fn insert(tx: &mut Tx, experiment: &Experiment) -> Result<(), StoreErr
     .bind(experiment.tenant_id)
     .bind(experiment.id)
     .bind(&experiment.spec.name)
-    .bind(text(&experiment.spec)?)
+    .bind(versioned::write(TABLE, &experiment.spec)?)
     .bind(experiment.state.phase().name())
-    .bind(text(&experiment.state)?)
+    .bind(versioned::write(TABLE, &experiment.state)?)
     .bind(experiment.version)
     .bind(&experiment.created_by)
     .bind(experiment.created_at)
@@ -157,7 +150,7 @@ pub async fn transition(
         "UPDATE experiments SET state = $1, phase = $2, version = version + 1, updated_at = $3
          WHERE tenant_id = $4 AND id = $5 AND version = $6",
     )
-    .bind(text(state)?)
+    .bind(versioned::write(TABLE, state)?)
     .bind(state.phase().name())
     .bind(now)
     .bind(tenant)
@@ -179,7 +172,7 @@ pub async fn decided(
     verdict: &Verdict,
 ) -> Result<(), StoreError> {
     sqlx::query("UPDATE experiments SET verdict = $1 WHERE tenant_id = $2 AND id = $3")
-        .bind(text(verdict)?)
+        .bind(versioned::write(TABLE, verdict)?)
         .bind(tenant)
         .bind(id)
         .execute(&mut **tx)

@@ -5,6 +5,7 @@
 //! plain SQL with `$1` parameters, which PostgreSQL understands as well, and every one of them takes a tenant.
 
 pub mod agents;
+pub mod audit;
 mod column;
 pub mod deployments;
 pub mod enrollment_tokens;
@@ -15,6 +16,7 @@ pub mod sessions;
 pub mod templates;
 pub mod tenants;
 pub mod users;
+mod versioned;
 pub mod windows;
 
 use std::ops::{Deref, DerefMut};

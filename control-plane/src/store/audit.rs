@@ -1,0 +1,124 @@
+//! Audit rows: one chain per tenant, and the end of each chain in a row of its own.
+
+use sqlx::Row as _;
+
+use super::{Connection, Row, StoreError, Tx};
+use crate::clock::UnixMillis;
+use crate::id::TenantId;
+
+/// Hash that stands before the first row.
+const GENESIS: &str = "";
+
+/// A row of the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place in the tenant's chain, from 1.
+    pub seq: i64,
+    /// Time.
+    pub at: UnixMillis,
+    /// Author, as `user/id`, `agent/uid` or `control-plane`.
+    pub actor: String,
+    /// Action, as `thing.verb`.
+    pub action: String,
+    /// To what, as `thing/id`.
+    pub object: String,
+    /// The rest, as JSON.
+    pub detail: String,
+    /// The hash of the row before it; empty for the first.
+    pub previous_hash: String,
+    /// SHA-256 of all the above.
+    pub hash: String,
+}
+
+/// Takes the chain's end for this transaction. Returns the new row's place and the hash before it.
+///
+/// # Errors
+/// The store's.
+pub async fn lock_head(tx: &mut Tx, tenant: TenantId) -> Result<(i64, String), StoreError> {
+    sqlx::query("INSERT INTO audit_heads (tenant_id, seq, hash) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING")
+        .bind(tenant)
+        .bind(GENESIS)
+        .execute(&mut **tx)
+        .await?;
+    let row = sqlx::query("UPDATE audit_heads SET seq = seq + 1 WHERE tenant_id = $1 RETURNING seq, hash")
+        .bind(tenant)
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok((row.try_get("seq")?, row.try_get("hash")?))
+}
+
+/// Writes a row, whose end was locked, and makes its hash the chain's end.
+///
+/// # Errors
+/// The store's.
+pub async fn append(tx: &mut Tx, tenant: TenantId, entry: &Entry) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO audit_logs (tenant_id, seq, at, actor, action, object, detail, previous_hash, hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(tenant)
+    .bind(entry.seq)
+    .bind(entry.at)
+    .bind(&entry.actor)
+    .bind(&entry.action)
+    .bind(&entry.object)
+    .bind(&entry.detail)
+    .bind(&entry.previous_hash)
+    .bind(&entry.hash)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("UPDATE audit_heads SET hash = $2 WHERE tenant_id = $1")
+        .bind(tenant)
+        .bind(&entry.hash)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Up to `limit` rows behind `after`, in order.
+///
+/// # Errors
+/// The store's.
+pub async fn list(
+    connection: &mut Connection,
+    tenant: TenantId,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Entry>, StoreError> {
+    let rows =
+        sqlx::query("SELECT * FROM audit_logs WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3")
+            .bind(tenant)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?;
+    rows.iter().map(entry).collect()
+}
+
+/// The chain's end: the place and the hash of its last row; 0 and an empty text for a chain without rows.
+///
+/// # Errors
+/// The store's.
+pub async fn head(connection: &mut Connection, tenant: TenantId) -> Result<(i64, String), StoreError> {
+    let head = sqlx::query("SELECT seq, hash FROM audit_heads WHERE tenant_id = $1")
+        .bind(tenant)
+        .fetch_optional(connection)
+        .await?;
+    match head {
+        Some(row) => Ok((row.try_get("seq")?, row.try_get("hash")?)),
+        None => Ok((0, GENESIS.to_owned())),
+    }
+}
+
+fn entry(row: &Row) -> Result<Entry, StoreError> {
+    Ok(Entry {
+        seq: row.try_get("seq")?,
+        at: row.try_get("at")?,
+        actor: row.try_get("actor")?,
+        action: row.try_get("action")?,
+        object: row.try_get("object")?,
+        detail: row.try_get("detail")?,
+        previous_hash: row.try_get("previous_hash")?,
+        hash: row.try_get("hash")?,
+    })
+}
