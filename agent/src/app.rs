@@ -4,12 +4,11 @@
 //! the addresses printed are the real ones. Draining goes with the stream: receivers stop, requests
 //! in flight finish, queues empty; what a deadline leaves behind is counted as lost.
 
-mod control;
+mod apply;
 mod host;
 mod listeners;
-mod pushed;
+mod remote;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,15 +20,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::account::{Account, AccountError};
-use crate::admin::{Admin, AdminListener, Condition, Health, Metrics, Phase};
+use crate::admin::{Admin, AdminListener};
 use crate::admission::Budget;
 use crate::config::Settings;
-use crate::deliver::Destinations;
-use crate::engine::{self, Engine, Telling};
-use crate::fleet::{Fleet, Offer, Outbox};
+use crate::deliver::{Destinations, ExporterError};
+use crate::delivery_ledger::{DeliveryLedger, DeliveryLedgerError};
+use crate::engine::{self, Engine, Reporter};
+use crate::fleet::{Fleet, Offer};
 use crate::ledger::{Ledger, LedgerError};
-use control::Control;
+use crate::outbox::Outbox;
+use crate::telemetry::{Condition, Health, Metrics, Phase};
+use apply::Controller;
 
 /// Time that a shutdown waits for requests in flight and for the queues.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -50,27 +51,27 @@ pub enum BootError {
         source: io::Error,
     },
     /// An exporter cannot be set up.
-    #[error("exporter {id}: {reason}")]
+    #[error("exporter {id}: {source}")]
     Exporter {
         /// Component id of the exporter.
         id: String,
         /// Reason.
-        reason: String,
+        source: ExporterError,
     },
-    /// The account cannot be kept.
+    /// Failure to keep the delivery ledger.
     #[error(transparent)]
-    Account(#[from] AccountError),
+    DeliveryLedger(#[from] DeliveryLedgerError),
     /// The generation cannot be committed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// The generation that was pushed cannot run.
     #[error(transparent)]
-    Pushed(#[from] pushed::PushedError),
+    Pushed(#[from] remote::RemoteGenerationError),
 }
 
 /// Every bound address, as printed at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Listening {
+pub struct BoundAddresses {
     /// OTLP/gRPC.
     pub otlp_grpc: Option<SocketAddr>,
     /// OTLP/HTTP.
@@ -84,9 +85,9 @@ pub struct Listening {
 /// Event from outside that a running agent handles.
 #[derive(Debug)]
 pub enum Event {
-    /// Settings read anew, or why there are none.
+    /// Settings read anew, or the reason for which there are none.
     Reread(Box<Result<Settings, String>>),
-    /// Time to end.
+    /// Order to end.
     Stop,
 }
 
@@ -94,7 +95,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct App {
     admins: [AdminListener; 2],
-    control: Control,
+    control: Controller,
     shared: Arc<Admin>,
     fleet: Option<Fleet>,
     offers: mpsc::Receiver<Offer>,
@@ -106,24 +107,24 @@ impl App {
     /// # Errors
     /// [`BootError`].
     pub async fn build(settings: Settings) -> Result<Self, BootError> {
-        let account = match &settings.data_dir {
-            Some(dir) => Account::open(dir)?,
-            None => Account::in_memory(),
+        let delivery_ledger = match &settings.data_dir {
+            Some(dir) => DeliveryLedger::open(dir)?,
+            None => DeliveryLedger::in_memory(),
         };
-        report(&account);
+        report(&delivery_ledger);
         let ledger = Ledger::open(settings.data_dir.as_deref())?;
         let outbox = Arc::new(Outbox::default());
         let boot_id = uuid::Uuid::now_v7().to_string();
-        let telling = Telling { outbox: Arc::clone(&outbox), boot_id: boot_id.clone() };
+        let reporter = Reporter { outbox: Arc::clone(&outbox), boot_id: boot_id.clone() };
         let metrics = Arc::new(Metrics::new());
-        let health = Arc::new(Health::new(condition()));
+        let health = Arc::new(Health::new(Condition::starting()));
         let budget = Budget::new(settings.memory_limit);
         let shared = Arc::new(Admin {
             outbox: Arc::clone(&outbox),
-            engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine(), budget.clone(), telling)),
+            engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine(), budget.clone(), reporter)),
             budget,
             destinations: Arc::new(Destinations::default()),
-            account: Arc::new(account),
+            delivery_ledger: Arc::new(delivery_ledger),
             health,
             metrics,
         });
@@ -131,7 +132,7 @@ impl App {
             admin("health", settings.health, &shared).await?,
             admin("admin", settings.admin, &shared).await?,
         ];
-        let mut control = Control::new(Arc::clone(&shared), ledger);
+        let mut control = Controller::new(Arc::clone(&shared), ledger);
         let (sender, offers) = mpsc::channel(1);
         let fleet = settings.control_plane.clone().zip(settings.data_dir.clone());
         let labels = settings.labels.iter().cloned().collect();
@@ -153,13 +154,13 @@ impl App {
     ///
     /// # Errors
     /// The system's.
-    pub fn listening(&self) -> io::Result<Listening> {
+    pub fn listening(&self) -> io::Result<BoundAddresses> {
         let [otlp_grpc, otlp_http] = self.control.listeners.bound();
         let [health, admin] = &self.admins;
-        Ok(Listening { otlp_grpc, otlp_http, health: health.local_addr()?, admin: admin.local_addr()? })
+        Ok(BoundAddresses { otlp_grpc, otlp_http, health: health.local_addr()?, admin: admin.local_addr()? })
     }
 
-    /// Its own endpoints.
+    /// State that its own endpoints show.
     pub fn shared(&self) -> Arc<Admin> {
         Arc::clone(&self.shared)
     }
@@ -201,7 +202,7 @@ impl App {
     }
 }
 
-async fn drain(control: &mut Control, shared: &Admin) {
+async fn drain(control: &mut Controller, shared: &Admin) {
     tracing::info!("draining");
     shared.health.update(|condition| condition.phase = Phase::Draining);
     let deadline = Instant::now() + DRAIN;
@@ -232,26 +233,9 @@ async fn admin(
     listener.map_err(|source| BootError::Bind { purpose, address, source })
 }
 
-fn condition() -> Condition {
-    Condition {
-        phase: Phase::Starting,
-        generation: 0,
-        config_digest: String::new(),
-        config_error: None,
-        config_notes: Vec::new(),
-        candidate_cut: None,
-        restart_needed_for: Vec::new(),
-        control_plane: None,
-        local_override_pending: false,
-        labels: BTreeMap::new(),
-        acknowledge: "",
-        acknowledge_why: String::new(),
-    }
-}
-
-fn report(account: &Account) {
-    tracing::info!(account = account.keeping().as_ref(), "points that are owed");
-    let lost = account.found_lost();
+fn report(ledger: &DeliveryLedger) {
+    tracing::info!(account = ledger.storage().as_ref(), "points that are owed");
+    let lost = ledger.found_lost();
     if lost > 0 {
         tracing::error!(lost, "the last process died owing acknowledged points that were never confirmed");
     }

@@ -11,7 +11,7 @@ use crate::signal::Signal;
 
 /// Reason for which bytes are not an OTLP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Malformed {
+pub enum MalformedRequest {
     /// A varint ran past the end or past ten bytes.
     #[error("expected a protobuf varint at byte {0}")]
     Varint(usize),
@@ -38,8 +38,8 @@ pub enum Malformed {
 /// Items in `request`: data points, spans or log records.
 ///
 /// # Errors
-/// [`Malformed`] where the bytes stop being protobuf on the way to the items.
-pub fn items(signal: Signal, request: &[u8]) -> Result<u64, Malformed> {
+/// [`MalformedRequest`] where the bytes stop being protobuf on the way to the items.
+pub fn items(signal: Signal, request: &[u8]) -> Result<u64, MalformedRequest> {
     let mut total = 0;
     each(request, 0, |field, resource, from| match field {
         1 => each(resource, from, |field, scope, from| match field {
@@ -63,7 +63,7 @@ pub fn items(signal: Signal, request: &[u8]) -> Result<u64, Malformed> {
 
 /// Points of one metric: gauge 5, sum 7, histogram 9, exponential histogram 10, summary 11.
 #[inline]
-fn points(metric: &[u8], from: usize) -> Result<u64, Malformed> {
+fn points(metric: &[u8], from: usize) -> Result<u64, MalformedRequest> {
     let mut total = 0;
     each(metric, from, |field, data, from| match field {
         5 | 7 | 9 | 10 | 11 => each(data, from, |field, _, _| {
@@ -82,8 +82,8 @@ fn points(metric: &[u8], from: usize) -> Result<u64, Malformed> {
 fn each(
     bytes: &[u8],
     mut at: usize,
-    mut visit: impl FnMut(u64, &[u8], usize) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
+    mut visit: impl FnMut(u64, &[u8], usize) -> Result<(), MalformedRequest>,
+) -> Result<(), MalformedRequest> {
     while at < bytes.len() {
         let (tag, next) = varint(bytes, at)?;
         at = next;
@@ -99,11 +99,11 @@ fn each(
             }
             1 => 8,
             5 => 4,
-            wire => return Err(Malformed::WireType { at, wire: wire as u8 }),
+            wire => return Err(MalformedRequest::WireType { at, wire: wire as u8 }),
         };
         let left = bytes.len() - at;
         if claimed > left as u64 {
-            return Err(Malformed::Length { at, claimed, left });
+            return Err(MalformedRequest::Length { at, claimed, left });
         }
         let next = at + claimed as usize;
         if tag & 7 == 2 {
@@ -114,9 +114,9 @@ fn each(
     Ok(())
 }
 
-/// Tags are nearly always one byte and lengths one or two.
+/// Reads a varint. Tags are nearly always one byte and lengths one or two.
 #[inline(always)]
-fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), Malformed> {
+fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), MalformedRequest> {
     match bytes.get(at..at + 2) {
         Some(&[first @ ..0x80, _]) => Ok((u64::from(first), at + 1)),
         Some(&[first, second @ ..0x80]) => Ok((u64::from(first & 0x7f) | u64::from(second) << 7, at + 2)),
@@ -125,7 +125,7 @@ fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), Malformed> {
 }
 
 #[cold]
-fn long_varint(bytes: &[u8], start: usize) -> Result<(u64, usize), Malformed> {
+fn long_varint(bytes: &[u8], start: usize) -> Result<(u64, usize), MalformedRequest> {
     let mut value = 0;
     for (i, &byte) in bytes[start..].iter().take(10).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * i);
@@ -133,7 +133,7 @@ fn long_varint(bytes: &[u8], start: usize) -> Result<(u64, usize), Malformed> {
             return Ok((value, start + i + 1));
         }
     }
-    Err(Malformed::Varint(start))
+    Err(MalformedRequest::Varint(start))
 }
 
 #[cfg(test)]
@@ -204,9 +204,9 @@ mod tests {
         }
         assert_eq!(
             items(Signal::Metrics, &[0x0a, 0x05, 0x01]),
-            Err(Malformed::Length { at: 2, claimed: 5, left: 1 })
+            Err(MalformedRequest::Length { at: 2, claimed: 5, left: 1 })
         );
-        assert_eq!(items(Signal::Metrics, &[0x0b]), Err(Malformed::WireType { at: 1, wire: 3 }));
-        assert_eq!(items(Signal::Metrics, &[0xff; 12]), Err(Malformed::Varint(0)));
+        assert_eq!(items(Signal::Metrics, &[0x0b]), Err(MalformedRequest::WireType { at: 1, wire: 3 }));
+        assert_eq!(items(Signal::Metrics, &[0xff; 12]), Err(MalformedRequest::Varint(0)));
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::config::Digests;
+use crate::generation::Digests;
 
 const VERSION: u32 = 1;
 
@@ -209,7 +209,7 @@ fn read(bytes: &[u8]) -> Result<Entry, String> {
     }
 }
 
-/// Beside it, to disk, then over it: a crash leaves the old ledger or the new one.
+/// Writes beside the ledger, to disk, then over it: a crash leaves the old one or the new one.
 fn write(path: &Path, entry: &Entry) -> io::Result<()> {
     let beside = path.with_extension("json.new");
     let mut file = File::create(&beside)?;

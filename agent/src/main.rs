@@ -1,20 +1,25 @@
 //! The node agent: receives OTLP, runs two pipelines on its metrics, and delivers.
 
-mod account;
 mod admin;
 mod admission;
 mod app;
-mod assignment;
 mod config;
 mod count;
 mod deliver;
+mod delivery_ledger;
 mod engine;
 mod fleet;
+mod generation;
+mod grpc_status;
 mod ledger;
+mod meter;
+mod net;
+mod outbox;
 mod process;
 mod receive;
+mod request;
 mod signal;
-mod status;
+mod telemetry;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -12,11 +12,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::account::Account;
-use crate::app::{App, BootError, Event, Listening};
+use crate::app::{App, BootError, BoundAddresses, Event};
 use crate::config::{self, Settings};
+use crate::delivery_ledger::DeliveryLedger;
 
-/// Two are enough for a node's telemetry, and idle ones cost memory.
+/// Worker threads: two are enough for a node's telemetry, and idle ones cost memory.
 const WORKERS: usize = 2;
 const STACK: usize = 1 << 20;
 /// Time for tasks to notice that the runtime ends.
@@ -45,7 +45,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// 2 for a config that cannot be used, 1 for the rest.
+    /// Exit code: 2 for a config that cannot be used, 1 for the rest.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Unreadable { .. } | Self::Config(_) => ExitCode::from(2),
@@ -57,8 +57,8 @@ impl Failure {
 /// Logs to stderr, from `info` unless `RUST_LOG` says otherwise.
 pub fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colours = io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
+    let colors = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colors).with_writer(io::stderr).init();
 }
 
 /// Runs the agent on the config at `path` until a signal ends it.
@@ -73,19 +73,19 @@ pub fn run(path: &Path) -> Result<(), Failure> {
         .thread_name("phoenix")
         .enable_all()
         .build()?;
-    let account = runtime.block_on(serve(path, settings))?;
-    end(runtime, &account);
+    let ledger = runtime.block_on(serve(path, settings))?;
+    end(runtime, &ledger);
     Ok(())
 }
 
-async fn serve(path: &Path, settings: Settings) -> Result<Arc<Account>, Failure> {
+async fn serve(path: &Path, settings: Settings) -> Result<Arc<DeliveryLedger>, Failure> {
     let mut signals =
         Signals { hangup: signal(SignalKind::hangup())?, terminate: signal(SignalKind::terminate())? };
     let app = App::build(settings).await?;
     announce(&app.listening()?)?;
-    let account = Arc::clone(&app.shared().account);
+    let ledger = Arc::clone(&app.shared().delivery_ledger);
     app.run(async || signals.next(path).await).await;
-    Ok(account)
+    Ok(ledger)
 }
 
 struct Signals {
@@ -112,21 +112,21 @@ fn read(path: &Path) -> Result<Settings, Failure> {
     Ok(config::load(&name, &text, &|variable| std::env::var(variable).ok())?)
 }
 
-/// One line of JSON on stdout: whoever started the agent with port 0 learns the ports.
-fn announce(listening: &Listening) -> io::Result<()> {
+/// Prints one line of JSON on stdout: whoever started the agent with port 0 learns the ports.
+fn announce(listening: &BoundAddresses) -> io::Result<()> {
     let line = serde_json::json!({ "listening": listening });
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()
 }
 
-/// Drops what is still queued, which puts it on the account as lost, and says so.
-fn end(runtime: Runtime, account: &Account) {
-    let lost = account.totals().owed();
+/// Drops what is still queued, which puts it on the delivery ledger as lost, and says so.
+fn end(runtime: Runtime, ledger: &DeliveryLedger) {
+    let lost = ledger.totals().owed();
     runtime.shutdown_timeout(LAST_MOMENT);
     if lost > 0 {
         tracing::error!(lost, "points were still queued at the shutdown's deadline");
     } else {
-        tracing::info!(delivered = account.totals().delivered, "stopped; nothing was left behind");
+        tracing::info!(delivered = ledger.totals().delivered, "stopped; nothing was left behind");
     }
 }

@@ -97,7 +97,8 @@ fn http(address: SocketAddr, request: &str, header: &str, body: &[u8]) -> (u16, 
 fn config(dir: &Path, sink: SocketAddr, more: &str) -> std::path::PathBuf {
     let path = dir.join("agent.yaml");
     let text = format!(
-        "receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: 127.0.0.1:0 }}, http: {{ endpoint: 127.0.0.1:0 }} }} }} }}
+        "receivers: {{ otlp: {{ protocols: {{ \
+         grpc: {{ endpoint: 127.0.0.1:0 }}, http: {{ endpoint: 127.0.0.1:0 }} }} }} }}
 exporters: {{ otlp: {{ endpoint: http://{sink} }}, nop: }}
 extensions: {{ health_check: {{ endpoint: 127.0.0.1:0 }} }}
 service:

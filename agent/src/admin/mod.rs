@@ -2,10 +2,7 @@
 //!
 //! One small HTTP/1 server; loopback unless the config says otherwise. It only reads.
 
-mod counters;
 mod health;
-mod labels;
-mod metrics;
 
 use std::convert::Infallible;
 use std::io;
@@ -24,22 +21,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-pub use counters::{EngineMetrics, ExporterMetrics, ReceiverMetrics};
-pub use health::{CONNECTED, Condition, Health, Phase};
-pub use metrics::{Metrics, Reading};
-
-use crate::account::Account;
 use crate::admission::Budget;
 use crate::deliver::Destinations;
+use crate::delivery_ledger::DeliveryLedger;
 use crate::engine::Engine;
-use crate::fleet::Outbox;
+use crate::outbox::Outbox;
+use crate::telemetry::{CONNECTED, GaugeValues, Health, Metrics};
 
 const MAX_CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// All that is shown.
+/// State of all rooms that the endpoint shows.
 #[derive(Debug)]
 pub struct Admin {
     /// The condition.
@@ -48,8 +42,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// The memory held.
     pub budget: Budget,
-    /// The points owed.
-    pub account: Arc<Account>,
+    /// Points owed.
+    pub delivery_ledger: Arc<DeliveryLedger>,
     /// The generation and what was measured.
     pub engine: Arc<Engine>,
     /// Reports that wait to be sent.
@@ -114,10 +108,12 @@ impl Admin {
             return respond(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "expected GET\n".into());
         }
         match request.uri().path() {
-            "/" | "/health" => respond(StatusCode::OK, JSON, self.health.report(&self.account)),
+            "/" | "/health" => {
+                respond(StatusCode::OK, JSON, health::report(&self.health, &self.delivery_ledger))
+            }
             "/ready" if self.health.is_ready() => respond(StatusCode::OK, JSON, r#"{"ready":true}"#.into()),
             "/ready" => respond(StatusCode::SERVICE_UNAVAILABLE, JSON, r#"{"ready":false}"#.into()),
-            "/metrics" => respond(StatusCode::OK, TEXT, self.metrics.render(&self.reading())),
+            "/metrics" => respond(StatusCode::OK, TEXT, self.metrics.render(&self.gauge_values())),
             "/experiment" => match self.engine.report() {
                 Some(report) => {
                     respond(StatusCode::OK, JSON, serde_json::to_string(&report).unwrap_or_default())
@@ -131,13 +127,13 @@ impl Admin {
         }
     }
 
-    fn reading(&self) -> Reading {
-        let totals = self.account.totals();
+    fn gauge_values(&self) -> GaugeValues {
+        let totals = self.delivery_ledger.totals();
         let queues = self.destinations.all().into_iter().map(|destination| {
             let (size, capacity) = destination.load();
             (destination.name().to_owned(), size, capacity)
         });
-        Reading {
+        GaugeValues {
             queues: queues.collect(),
             budget: (self.budget.used(), self.budget.limit()),
             generation: self.engine.generation(),

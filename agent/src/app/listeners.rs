@@ -9,13 +9,13 @@ use tokio::task::JoinSet;
 
 use super::BootError;
 use crate::admin::Admin;
-use crate::config::{Receiver, Settings};
-use crate::receive::{Listener, Protocol, Service};
+use crate::config::Settings;
+use crate::receive::{Listener, Protocol, ReceiverSettings, Service};
 
 /// A protocol's socket and what serves it.
 #[derive(Debug)]
-struct Open {
-    settings: Receiver,
+struct OpenListener {
+    settings: ReceiverSettings,
     bound: SocketAddr,
     service: Arc<Service>,
     stop: watch::Sender<bool>,
@@ -23,12 +23,12 @@ struct Open {
 
 /// Sockets that are bound, but not yet those in charge.
 #[derive(Debug)]
-pub struct Prepared(Vec<(usize, Option<(Open, Listener)>)>);
+pub struct PreparedListeners(Vec<(usize, Option<(OpenListener, Listener)>)>);
 
 /// The sockets in charge, one a protocol at the most.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    open: [Option<Open>; 2],
+    open: [Option<OpenListener>; 2],
     serving: JoinSet<()>,
 }
 
@@ -40,10 +40,10 @@ impl Listeners {
     ///
     /// # Errors
     /// [`BootError::Bind`].
-    pub async fn prepare(&self, settings: &Settings, shared: &Admin) -> Result<Prepared, BootError> {
+    pub async fn prepare(&self, settings: &Settings, shared: &Admin) -> Result<PreparedListeners, BootError> {
         let mut prepared = Vec::new();
         for (i, wanted) in [&settings.grpc, &settings.http].into_iter().enumerate() {
-            let address = |open: &Option<Open>| open.as_ref().map(|open| open.settings.address);
+            let address = |open: &Option<OpenListener>| open.as_ref().map(|open| open.settings.address);
             if wanted.as_ref().map(|wanted| wanted.address) == address(&self.open[i]) {
                 continue;
             }
@@ -53,11 +53,11 @@ impl Listeners {
             };
             prepared.push((i, opened));
         }
-        Ok(Prepared(prepared))
+        Ok(PreparedListeners(prepared))
     }
 
     /// Serves what was prepared, and stops serving what it replaces; requests in flight finish.
-    pub fn adopt(&mut self, prepared: Prepared, settings: &Settings) {
+    pub fn adopt(&mut self, prepared: PreparedListeners, settings: &Settings) {
         for (i, opened) in prepared.0 {
             let opened = opened.map(|(open, listener)| {
                 self.serving.spawn(listener.serve(open.stop.subscribe()));
@@ -89,7 +89,11 @@ impl Listeners {
     }
 }
 
-async fn bind(settings: &Receiver, i: usize, shared: &Admin) -> Result<(Open, Listener), BootError> {
+async fn bind(
+    settings: &ReceiverSettings,
+    i: usize,
+    shared: &Admin,
+) -> Result<(OpenListener, Listener), BootError> {
     let (protocol, transport, purpose) = PROTOCOLS[i];
     let service = Arc::new(Service {
         engine: Arc::clone(&shared.engine),
@@ -101,5 +105,5 @@ async fn bind(settings: &Receiver, i: usize, shared: &Admin) -> Result<(Open, Li
     let listener = Listener::bind(settings.address, protocol, Arc::clone(&service)).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let (stop, _) = watch::channel(false);
-    Ok((Open { settings: settings.clone(), bound, service, stop }, listener))
+    Ok((OpenListener { settings: settings.clone(), bound, service, stop }, listener))
 }

@@ -1,11 +1,11 @@
-//! `phoenix.control_plane`: where it is, and what the agent enrols with.
+//! `phoenix.control_plane`: where it is, and what the agent enrolls with.
 
 use std::path::PathBuf;
 
 use pipelines::yaml::{Node, Problem, keep};
 
-use super::{ControlPlane, Token};
-use crate::deliver::Endpoint;
+use crate::fleet::{ControlPlane, Token};
+use crate::net::Endpoint;
 
 /// Reads the section; nothing if a part of it cannot be used.
 pub fn decode(node: &Node, experiments: bool, problems: &mut Vec<Problem>) -> Option<ControlPlane> {

@@ -8,21 +8,25 @@ use pipelines::config::{Component, Section, unknown_component};
 use pipelines::yaml::{Location, Node, Problem, keep};
 
 use super::receiver::refuse;
-use super::{Exporter, ExporterKind};
-use crate::deliver::{Endpoint, OtlpSettings, QueueSettings, RetrySettings};
-use crate::receive::Encoding;
+use crate::deliver::{ExporterKind, ExporterSettings, OtlpSettings, QueueSettings};
+use crate::net::{Endpoint, RetrySettings};
+use crate::request::Encoding;
 
 /// Keys that tune the Collector's own client and mean nothing to this one.
 const TUNING: [&str; 5] =
     ["balancer_name", "keepalive", "read_buffer_size", "wait_for_ready", "write_buffer_size"];
-/// More requests at once, or queued, than this are surely a mistake.
+/// Most requests queued, or sent at once; more are surely a mistake.
 const MOST: u64 = 1 << 20;
 
 /// Decodes an exporter; nothing if that is not possible. `variant_headers` is ours to decide, not
 /// the exporter's section's.
-pub fn decode(component: &Component, variant_headers: bool, problems: &mut Vec<Problem>) -> Option<Exporter> {
+pub fn decode(
+    component: &Component,
+    variant_headers: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<ExporterSettings> {
     let id = component.id.as_str().to_owned();
-    let simple = |kind| Exporter {
+    let simple = |kind| ExporterSettings {
         id: id.clone(),
         kind,
         queue: QueueSettings::default(),
@@ -51,7 +55,12 @@ pub fn decode(component: &Component, variant_headers: bool, problems: &mut Vec<P
     }
 }
 
-fn otlp(node: &Node, id: String, variant_headers: bool, problems: &mut Vec<Problem>) -> Option<Exporter> {
+fn otlp(
+    node: &Node,
+    id: String,
+    variant_headers: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<ExporterSettings> {
     let mut fields = keep(node.map(), problems)?;
     let tls = fields.take("tls").map(|node| tls(node, problems)).unwrap_or_default();
     let endpoint = keep(fields.required("endpoint"), problems);
@@ -75,7 +84,7 @@ fn otlp(node: &Node, id: String, variant_headers: bool, problems: &mut Vec<Probl
     // Zero is no limit in the Collector; a request that waits for ever would hold its place for ever.
     let timeout = if timeout.is_zero() { Duration::from_secs(60) } else { timeout };
     let otlp = Box::new(OtlpSettings { compression, timeout, headers, variant_headers });
-    Some(Exporter { id, kind: ExporterKind::Otlp { endpoint: endpoint?, otlp }, queue, retry })
+    Some(ExporterSettings { id, kind: ExporterKind::Otlp { endpoint: endpoint?, otlp }, queue, retry })
 }
 
 #[derive(Default)]

@@ -1,17 +1,19 @@
-//! From the text of the file to [`Settings`].
+//! Reading of the file's text into [`Settings`].
 
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use pipelines::config::{CollectorFile, MemoryLimiter, Plan, Section, unknown_component};
 use pipelines::yaml::{Lookup, Node, Problem, Problems, keep};
+use proto::generation::hex;
 use sha2::{Digest as _, Sha256};
 
 use super::phoenix::{self, Phoenix};
-use super::routes::Running;
-use super::{Digests, Experiment, Exporter, ExporterKind, Intent, LOCAL, Settings, address};
-use crate::engine::Acknowledge;
+use super::routes::SelectedPipelines;
+use super::{Settings, address};
+use crate::deliver::{ExporterKind, ExporterSettings};
+use crate::engine::AcknowledgeMode;
+use crate::generation::{Digests, Experiment, Intent, LOCAL};
 
 /// Bytes that the agent may hold where the file does not say.
 const DEFAULT_MEMORY: usize = 128 << 20;
@@ -26,7 +28,7 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
     let file = CollectorFile::parse(name, text, lookup)?;
     let mut problems = Vec::new();
     let mut phoenix = phoenix::decode(&file, &mut problems);
-    let running = Running::pick(&file, &phoenix, &mut problems);
+    let running = SelectedPipelines::pick(&file, &phoenix, &mut problems);
     let receivers = running.receivers(&file, &mut problems);
     let headers = phoenix.variant_headers.unwrap_or(true);
     let (exporters, routes) = running.exporters(&file, headers, &mut problems);
@@ -67,7 +69,7 @@ struct Plans {
 }
 
 impl Plans {
-    fn check(file: &CollectorFile, running: &Running<'_>, problems: &mut Vec<Problem>) -> Self {
+    fn check(file: &CollectorFile, running: &SelectedPipelines<'_>, problems: &mut Vec<Problem>) -> Self {
         let mut check = |id: &str| file.check(id).map_err(|found| problems.extend(found.problems)).ok();
         let baseline = running.metrics.and_then(|entry| check(&entry.id));
         let candidate = running.candidate.and_then(|entry| check(&entry.id));
@@ -141,19 +143,19 @@ fn memory_there_is() -> u64 {
     group.or_else(machine).unwrap_or(DEFAULT_MEMORY as u64)
 }
 
-fn acknowledge(phoenix: &Phoenix, exporters: &[Exporter]) -> (Acknowledge, String) {
+fn acknowledge(phoenix: &Phoenix, exporters: &[ExporterSettings]) -> (AcknowledgeMode, String) {
     if let Some(mode) = phoenix.acknowledge {
         return (mode, "phoenix.acknowledge.otlp says so".into());
     }
     match exporters.iter().find(|exporter| !exporter.queue.enabled) {
         Some(exporter) => (
-            Acknowledge::OnDelivery,
+            AcknowledgeMode::OnDelivery,
             format!("{} has no sending_queue, or waits for its result", exporter.id),
         ),
         None if exporters.iter().all(|exporter| matches!(exporter.kind, ExporterKind::Nop)) => {
-            (Acknowledge::OnAccept, "nothing is sent anywhere".into())
+            (AcknowledgeMode::OnAccept, "nothing is sent anywhere".into())
         }
-        None => (Acknowledge::OnAccept, "the sending queues are in memory".into()),
+        None => (AcknowledgeMode::OnAccept, "the sending queues are in memory".into()),
     }
 }
 
@@ -207,12 +209,5 @@ fn telemetry(node: &Node, problems: &mut Vec<Problem>) -> Option<SocketAddr> {
         let port = prometheus.take("port").and_then(|node| node.unsigned().ok())?;
         let host = if host == "localhost" { "127.0.0.1" } else { host };
         Some(SocketAddr::new(host.parse().ok()?, u16::try_from(port).ok()?))
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _always_fits = write!(text, "{byte:02x}");
-        text
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use observe::{Critical, Lens, Price};
 use pipelines::yaml::{Fields, Node, Problem, keep};
 
-/// Settings of measuring in the file; the plans add how long they hold and warm up.
+/// Decodes the settings of the measurement; the plans add how long they hold and warm up.
 pub fn decode(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -> observe::Settings {
     let mut settings = observe::Settings::default();
     if let Some(node) = fields.take("window")

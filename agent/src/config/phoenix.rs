@@ -1,4 +1,4 @@
-//! `phoenix`: what is ours, in one section that can be absent.
+//! `phoenix`: the agent's own section, which can be absent.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use pipelines::config::CollectorFile;
 use pipelines::yaml::{Location, Problem, keep};
 
-use super::{ControlPlane, address, control_plane, experiment, observation};
-use crate::engine::Acknowledge;
+use super::{address, control_plane, experiment, observation};
+use crate::engine::AcknowledgeMode;
+use crate::fleet::ControlPlane;
 
 /// The section, decoded.
 #[derive(Debug, Default)]
 pub struct Phoenix {
-    /// Folder of the account and the ledger.
+    /// Folder of the delivery ledger and the ledger of generations.
     pub data_dir: Option<PathBuf>,
     /// Name of the node.
     pub labels: Vec<(String, String)>,
@@ -23,7 +24,7 @@ pub struct Phoenix {
     /// True if requests say which variant and generation they are.
     pub variant_headers: Option<bool>,
     /// Moment at which senders are answered.
-    pub acknowledge: Option<Acknowledge>,
+    pub acknowledge: Option<AcknowledgeMode>,
     /// Address of `/metrics`.
     pub admin: Option<SocketAddr>,
     /// Settings of the measurement.
@@ -58,8 +59,8 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
     {
         if let Some(node) = fields.take("otlp") {
             let words = [
-                ("on_accept", Some(Acknowledge::OnAccept)),
-                ("on_delivery", Some(Acknowledge::OnDelivery)),
+                ("on_accept", Some(AcknowledgeMode::OnAccept)),
+                ("on_delivery", Some(AcknowledgeMode::OnDelivery)),
                 ("on_persist", None),
             ];
             phoenix.acknowledge = keep(node.one_of("mode", &words), problems).flatten();

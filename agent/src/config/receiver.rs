@@ -7,8 +7,8 @@ use std::time::Duration;
 use pipelines::config::Component;
 use pipelines::yaml::{Fields, Node, Problem, keep};
 
-use super::{Receiver, address};
-use crate::receive::Limits;
+use super::address;
+use crate::receive::{Limits, ReceiverSettings};
 
 /// Keys that tune the Collector's own server and mean nothing to this one.
 const GRPC_TUNING: [&str; 3] = ["keepalive", "read_buffer_size", "write_buffer_size"];
@@ -18,9 +18,9 @@ const HTTP_TUNING: [&str; 4] = ["idle_timeout", "keep_alives_enabled", "read_tim
 #[derive(Debug, Default)]
 pub struct Protocols {
     /// `protocols.grpc`.
-    pub grpc: Option<Receiver>,
+    pub grpc: Option<ReceiverSettings>,
     /// `protocols.http`.
-    pub http: Option<Receiver>,
+    pub http: Option<ReceiverSettings>,
 }
 
 /// Decodes an `otlp` receiver.
@@ -46,7 +46,7 @@ pub fn decode(component: &Component, problems: &mut Vec<Problem>) -> Protocols {
     found
 }
 
-fn grpc(node: &Node, problems: &mut Vec<Problem>) -> Option<Receiver> {
+fn grpc(node: &Node, problems: &mut Vec<Problem>) -> Option<ReceiverSettings> {
     let mut fields = keep(node.map(), problems)?;
     let mut limits = Limits::default();
     let address = endpoint(&mut fields, 4317, problems);
@@ -65,10 +65,10 @@ fn grpc(node: &Node, problems: &mut Vec<Problem>) -> Option<Receiver> {
     refuse(&mut fields, &["tls", "auth", "middlewares"], problems);
     metadata(&mut fields, problems);
     fields.finish(problems);
-    Some(Receiver { address: address?, limits })
+    Some(ReceiverSettings { address: address?, limits })
 }
 
-fn http(node: &Node, problems: &mut Vec<Problem>) -> Option<Receiver> {
+fn http(node: &Node, problems: &mut Vec<Problem>) -> Option<ReceiverSettings> {
     let mut fields = keep(node.map(), problems)?;
     let mut limits = Limits::default();
     let address = endpoint(&mut fields, 4318, problems);
@@ -95,7 +95,7 @@ fn http(node: &Node, problems: &mut Vec<Problem>) -> Option<Receiver> {
     refuse(&mut fields, &["tls", "auth", "cors", "response_headers", "middlewares"], problems);
     metadata(&mut fields, problems);
     fields.finish(problems);
-    Some(Receiver { address: address?, limits })
+    Some(ReceiverSettings { address: address?, limits })
 }
 
 fn endpoint(fields: &mut Fields<'_>, port: u16, problems: &mut Vec<Problem>) -> Option<SocketAddr> {
@@ -105,7 +105,7 @@ fn endpoint(fields: &mut Fields<'_>, port: u16, problems: &mut Vec<Problem>) -> 
     }
 }
 
-/// A positive number; the Collector reads zero as "the default".
+/// Reads a positive number; the Collector reads zero as "the default".
 fn count(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>) -> Option<u64> {
     fields.take(key).and_then(|node| keep(node.unsigned(), problems)).filter(|&count| count > 0)
 }

@@ -7,11 +7,12 @@ use pipelines::yaml::{Location, Problem, nearest};
 
 use super::phoenix::Phoenix;
 use super::receiver::Protocols;
-use super::{Exporter, Routes, exporter, receiver};
+use super::{Routes, exporter, receiver};
+use crate::deliver::ExporterSettings;
 
 /// The pipelines that run.
 #[derive(Debug, Default)]
-pub struct Running<'a> {
+pub struct SelectedPipelines<'a> {
     /// The baseline's.
     pub metrics: Option<&'a PipelineEntry>,
     /// The candidate's.
@@ -22,7 +23,7 @@ pub struct Running<'a> {
     pub logs: Option<&'a PipelineEntry>,
 }
 
-impl<'a> Running<'a> {
+impl<'a> SelectedPipelines<'a> {
     /// Picks them. Several pipelines of one signal are refused, unless `phoenix` says which of the
     /// metrics ones is meant.
     pub fn pick(file: &'a CollectorFile, phoenix: &Phoenix, problems: &mut Vec<Problem>) -> Self {
@@ -52,12 +53,12 @@ impl<'a> Running<'a> {
         running
     }
 
-    /// All of them.
+    /// All pipelines that run.
     pub fn all(&self) -> impl Iterator<Item = &'a PipelineEntry> {
         [self.metrics, self.candidate, self.traces, self.logs].into_iter().flatten()
     }
 
-    /// The one receiver that they have in common.
+    /// Protocols of the one receiver that they have in common.
     pub fn receivers(&self, file: &CollectorFile, problems: &mut Vec<Problem>) -> Protocols {
         let mut found: Option<&ComponentId> = None;
         for Reference { id, location } in self.all().flat_map(|entry| &entry.receivers) {
@@ -86,7 +87,7 @@ impl<'a> Running<'a> {
         file: &CollectorFile,
         variant_headers: bool,
         problems: &mut Vec<Problem>,
-    ) -> (Vec<Exporter>, Routes) {
+    ) -> (Vec<ExporterSettings>, Routes) {
         let mut used: Vec<&ComponentId> = Vec::new();
         let mut exporters = Vec::new();
         let mut leave_by = |entry: &'a PipelineEntry| {

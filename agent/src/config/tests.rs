@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use pipelines::split::{Unit, Weight};
 
-use super::{ExporterKind, Settings, load};
-use crate::engine::Acknowledge;
-use crate::receive::Encoding;
+use super::{Settings, load};
+use crate::deliver::ExporterKind;
+use crate::engine::AcknowledgeMode;
+use crate::request::Encoding;
 
 const PLAIN: &str = "\
 receivers: { otlp: { protocols: { grpc: , http: } } }
@@ -49,7 +50,7 @@ fn a_plain_collector_file_has_the_collectors_defaults() {
     assert_eq!(settings.health.to_string(), "127.0.0.1:13133");
     assert_eq!(settings.admin.to_string(), "127.0.0.1:8888");
     assert_eq!(settings.memory_limit, 128 << 20);
-    assert_eq!(settings.acknowledge.0, Acknowledge::OnAccept);
+    assert_eq!(settings.acknowledge.0, AcknowledgeMode::OnAccept);
     assert!(settings.routes.traces.is_none() && settings.intent.experiment.is_none());
     let exporter = &settings.exporters[0];
     let ExporterKind::Otlp { endpoint, otlp } = &exporter.kind else { panic!("{exporter:?}") };
@@ -92,7 +93,7 @@ phoenix:
     assert_eq!((settings.exporters[0].queue.size, settings.exporters[0].queue.consumers), (7, 2));
     assert_eq!(settings.memory_limit, 240 << 20, "three quarters of the soft limit");
     assert_eq!(settings.admin.to_string(), "127.0.0.1:9999");
-    assert_eq!(settings.acknowledge.0, Acknowledge::OnDelivery);
+    assert_eq!(settings.acknowledge.0, AcknowledgeMode::OnDelivery);
     assert_eq!(settings.labels, [("env".to_owned(), "prod".to_owned())]);
     assert!(settings.data_dir.is_some());
 }
@@ -189,11 +190,15 @@ fn what_cannot_run_is_refused_by_name_and_place() {
         assert!(said.contains(expected), "{from} → {to}:\n{said}");
         assert!(said.starts_with("agent.yaml:"), "{said}");
     }
-    let misspelt = PLAIN
+    let misspelled = PLAIN
         .replace("exporters: { otlp:", "exporters: { oltp:")
         .replace("exporters: [otlp]", "exporters: [oltp]");
-    assert!(bad(&misspelt).contains("did you mean \"otlp\""), "{}", bad(&misspelt));
-    let redacting = PLAIN.replace("service: { pipelines: {", "processors: { redaction: }\nservice: { pipelines: { logs: { receivers: [otlp], processors: [redaction], exporters: [otlp] },");
+    assert!(bad(&misspelled).contains("did you mean \"otlp\""), "{}", bad(&misspelled));
+    let redacting = PLAIN.replace(
+        "service: { pipelines: {",
+        "processors: { redaction: }\nservice: { pipelines: { \
+         logs: { receivers: [otlp], processors: [redaction], exporters: [otlp] },",
+    );
     let said = bad(&redacting);
     assert!(said.contains("Phoenix does not run redaction on logs"), "{said}");
     let hostmetrics = PLAIN

@@ -14,7 +14,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 use thiserror::Error;
 
-use super::connect::Connector;
+use crate::net::Connector;
 use crate::signal::Signal;
 
 /// A gRPC message: its prefix and its bytes.
@@ -40,7 +40,7 @@ pub enum CallError {
     /// The peer cannot have processed the request.
     #[error("not sent: {0}")]
     NotSent(String),
-    /// It may have.
+    /// The peer may have processed the request.
     #[error("no answer: {0}")]
     Unanswered(String),
 }
@@ -105,7 +105,7 @@ impl Channel {
         self.live().take();
     }
 
-    /// One call.
+    /// Makes one call.
     ///
     /// # Errors
     /// [`CallError`]; the connection is abandoned where it may be at fault.

@@ -7,16 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::Destination;
-use crate::config::Exporter;
+use super::{Destination, ExporterSettings};
 
-/// See the module.
+/// The destinations in force, and those that only finish what they have.
 #[derive(Debug, Default)]
-pub struct Destinations(Mutex<Known>);
+pub struct Destinations(Mutex<DestinationLists>);
 
 #[derive(Debug, Default)]
-struct Known {
-    live: Vec<(Exporter, Arc<Destination>)>,
+struct DestinationLists {
+    live: Vec<(ExporterSettings, Arc<Destination>)>,
     leaving: Vec<Arc<Destination>>,
 }
 
@@ -28,15 +27,15 @@ impl Destinations {
     /// What `build` says.
     pub fn prepare<E>(
         &self,
-        exporters: &[Exporter],
-        build: impl Fn(&Exporter) -> Result<Destination, E>,
-    ) -> Result<Vec<(Exporter, Arc<Destination>)>, E> {
-        let known = self.known();
-        let keep = |exporter: &Exporter| {
-            let found = known.live.iter().find(|(settings, _)| settings == exporter);
+        exporters: &[ExporterSettings],
+        build: impl Fn(&ExporterSettings) -> Result<Destination, E>,
+    ) -> Result<Vec<(ExporterSettings, Arc<Destination>)>, E> {
+        let lists = self.lists();
+        let keep = |exporter: &ExporterSettings| {
+            let found = lists.live.iter().find(|(settings, _)| settings == exporter);
             found.map(|(_, destination)| Arc::clone(destination))
         };
-        let prepare = |exporter: &Exporter| {
+        let prepare = |exporter: &ExporterSettings| {
             let destination = keep(exporter).map_or_else(|| build(exporter).map(Arc::new), Ok)?;
             Ok((exporter.clone(), destination))
         };
@@ -44,21 +43,21 @@ impl Destinations {
     }
 
     /// Puts prepared destinations in the place of those there were.
-    pub fn adopt(&self, prepared: Vec<(Exporter, Arc<Destination>)>) {
-        let mut known = self.known();
-        let old = std::mem::replace(&mut known.live, prepared);
-        let stays = |gone: &Arc<Destination>| known.live.iter().any(|(_, live)| Arc::ptr_eq(live, gone));
+    pub fn adopt(&self, prepared: Vec<(ExporterSettings, Arc<Destination>)>) {
+        let mut lists = self.lists();
+        let old = std::mem::replace(&mut lists.live, prepared);
+        let stays = |gone: &Arc<Destination>| lists.live.iter().any(|(_, live)| Arc::ptr_eq(live, gone));
         let gone: Vec<_> = old.into_iter().map(|(_, gone)| gone).filter(|gone| !stays(gone)).collect();
-        known.leaving.extend(gone);
+        lists.leaving.extend(gone);
     }
 
     /// All of them, those that only finish included.
     pub fn all(&self) -> Vec<Arc<Destination>> {
-        let mut known = self.known();
+        let mut lists = self.lists();
         // A request still on its way in holds a reference as well as a place.
-        known.leaving.retain(|leaving| leaving.load().0 > 0 || Arc::strong_count(leaving) > 1);
-        let live = known.live.iter().map(|(_, live)| live);
-        live.chain(&known.leaving).cloned().collect()
+        lists.leaving.retain(|leaving| leaving.load().0 > 0 || Arc::strong_count(leaving) > 1);
+        let live = lists.live.iter().map(|(_, live)| live);
+        live.chain(&lists.leaving).cloned().collect()
     }
 
     /// Waits until every queue is empty, or `deadline`.
@@ -68,7 +67,7 @@ impl Destinations {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn lists(&self) -> MutexGuard<'_, DestinationLists> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

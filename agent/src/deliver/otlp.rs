@@ -1,7 +1,5 @@
 //! The OTLP/gRPC exporter: one payload, one attempt, and what its outcome means.
 
-use std::cell::RefCell;
-use std::io::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,26 +7,14 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AG
 use tokio::time::Instant;
 
 use super::channel::{CallError, Channel, Reply};
-use super::parcel::Payload;
 use super::retry::{is_ambiguous, is_retryable};
-use crate::receive::Encoding;
-use crate::status::{PartialSuccess, Status};
+use super::settings::OtlpSettings;
+use crate::grpc_status::{PartialSuccess, Status};
+use crate::net::compress;
+use crate::request::Payload;
 
 const VARIANT: HeaderName = HeaderName::from_static("x-phoenix-variant");
 const GENERATION: HeaderName = HeaderName::from_static("x-phoenix-generation");
-
-/// Settings by which an exporter talks to its destination.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OtlpSettings {
-    /// Compression of what is sent.
-    pub compression: Option<Encoding>,
-    /// One attempt's time limit, connecting included.
-    pub timeout: Duration,
-    /// The user's own metadata; may hold secrets.
-    pub headers: HeaderMap,
-    /// True if requests say which variant and generation they are.
-    pub variant_headers: bool,
-}
 
 /// Outcome of one attempt.
 #[derive(Debug, PartialEq, Eq)]
@@ -150,35 +136,12 @@ fn judge(reply: &Reply) -> Attempt {
     }
 }
 
-thread_local! {
-    static ZSTD: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
-}
-
-/// Fast levels: what they lose in size on telemetry is a few percent, what they save is most of it.
-fn compress(encoding: Encoding, message: &Bytes) -> std::io::Result<Bytes> {
-    match encoding {
-        Encoding::Gzip => {
-            let target = Vec::with_capacity(message.len() / 8 + 256);
-            let mut encoder = flate2::write::GzEncoder::new(target, flate2::Compression::fast());
-            encoder.write_all(message)?;
-            Ok(encoder.finish()?.into())
-        }
-        Encoding::Zstd => ZSTD.with_borrow_mut(|context| {
-            let context = match context {
-                Some(context) => context,
-                None => context.insert(zstd::bulk::Compressor::new(1)?),
-            };
-            Ok(context.compress(message)?.into())
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::status::Code;
+    use crate::grpc_status::Code;
 
     fn reply(status: &Status) -> Reply {
         let mut trailers = HeaderMap::new();

@@ -1,11 +1,11 @@
-//! Moment at which a sender is answered.
+//! Answers to senders: given once a request is queued, or once it is delivered.
 
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::deliver::Outcome;
-use crate::receive::{Answer, Refusal};
+use crate::request::{Answer, Refusal};
 
 /// Time that an answer waits for delivery when the sender sets no deadline of its own: less than the
 /// five seconds a Collector gives an attempt, so that it hears the answer.
@@ -13,14 +13,14 @@ const DELIVERY_DEADLINE: Duration = Duration::from_secs(4);
 
 /// Moment at which a sender is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acknowledge {
+pub enum AcknowledgeMode {
     /// Once the request is queued.
     OnAccept,
     /// Once the destinations settled it.
     OnDelivery,
 }
 
-impl Acknowledge {
+impl AcknowledgeMode {
     /// Its name in the config and in `/health`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -30,14 +30,14 @@ impl Acknowledge {
     }
 }
 
-/// The outcomes an answer waits for; none when it does not wait.
+/// Outcomes that an answer waits for; none when it does not wait.
 #[derive(Debug, Default)]
-pub struct Waits(Vec<oneshot::Receiver<Outcome>>);
+pub struct PendingOutcomes(Vec<oneshot::Receiver<Outcome>>);
 
-impl Waits {
-    /// One more outcome to wait for, if this mode waits.
-    pub fn add(&mut self, mode: Acknowledge) -> Option<oneshot::Sender<Outcome>> {
-        (mode == Acknowledge::OnDelivery).then(|| {
+impl PendingOutcomes {
+    /// Adds an outcome to wait for, if the mode waits, and returns its channel.
+    pub fn add(&mut self, mode: AcknowledgeMode) -> Option<oneshot::Sender<Outcome>> {
+        (mode == AcknowledgeMode::OnDelivery).then(|| {
             let (done, wait) = oneshot::channel();
             self.0.push(wait);
             done

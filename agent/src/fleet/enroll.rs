@@ -1,4 +1,4 @@
-//! Enrolment: an enrolment token becomes a credential bound to this agent's uid.
+//! Enrollment: an enrollment token becomes a credential bound to this agent's uid.
 
 use std::io;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use super::Fleet;
 use super::credential::Credential;
-use crate::config::Token;
-use crate::deliver::Connector;
+use super::settings::Token;
+use crate::net::Connector;
 
 const PATH: &str = "/v1/enroll";
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ const MAX_ANSWER: usize = 64 << 10;
 /// Reason for which there is no credential.
 #[derive(Debug, Error)]
 pub enum EnrollError {
-    /// Nothing to enrol with.
+    /// There is nothing to enroll with.
     #[error("there is neither a credential in data_dir nor phoenix.control_plane.token_file")]
     NoToken,
     /// The token cannot be read.
@@ -33,7 +33,7 @@ pub enum EnrollError {
     /// The control plane cannot be reached.
     #[error("the control plane at {0}: {1}")]
     Unreachable(String, String),
-    /// It refuses.
+    /// The control plane refuses.
     #[error("the control plane refuses to enrol this agent: {0} {1}")]
     Refused(StatusCode, String),
     /// The credential cannot be kept.

@@ -10,10 +10,10 @@ use proto::opamp::{
     RemoteConfigStatuses, any_value::Value,
 };
 
-use super::{Identity, InForce};
-use crate::admin::{Condition, Phase};
+use super::{ActiveGeneration, Identity};
+use crate::telemetry::{Condition, Phase};
 
-/// All that this agent can do.
+/// Capabilities of this agent.
 const CAPABILITIES: u64 = AgentCapabilities::ReportsStatus as u64
     | AgentCapabilities::AcceptsRemoteConfig as u64
     | AgentCapabilities::ReportsEffectiveConfig as u64
@@ -38,7 +38,7 @@ impl State {
     pub fn of(
         identity: &Identity,
         condition: &Condition,
-        in_force: &InForce,
+        in_force: &ActiveGeneration,
         status: Option<&RemoteConfigStatus>,
     ) -> Self {
         Self {
@@ -50,31 +50,31 @@ impl State {
     }
 }
 
-/// One side of a conversation: numbers its messages and remembers what was said.
+/// Encoder of the agent's messages: numbers them, and remembers the state that was sent.
 #[derive(Debug)]
-pub struct Speaker {
+pub struct StateEncoder {
     uid: Vec<u8>,
     sequence: u64,
-    said: Option<State>,
+    sent: Option<State>,
 }
 
-impl Speaker {
-    /// Nothing was said yet. `uid` is a UUID in text.
+impl StateEncoder {
+    /// An encoder that has sent nothing yet. `uid` is a UUID in text.
     pub fn new(uid: &str) -> Self {
         let uid = uuid::Uuid::parse_str(uid).unwrap_or_default().as_bytes().to_vec();
-        Self { uid, sequence: 0, said: None }
+        Self { uid, sequence: 0, sent: None }
     }
 
-    /// The other side has forgotten, or asks for everything.
-    pub fn forget(&mut self) {
-        self.said = None;
+    /// Forgets what was sent, because the control plane asks for everything.
+    pub fn reset(&mut self) {
+        self.sent = None;
     }
 
-    /// The message for `state`; nothing if it was said already.
-    pub fn say(&mut self, state: &State) -> Option<Vec<u8>> {
-        let said = self.said.replace(state.clone());
+    /// Message with what has changed in `state`; nothing if it was sent already.
+    pub fn changes(&mut self, state: &State) -> Option<Vec<u8>> {
+        let sent = self.sent.replace(state.clone());
         let mut message = AgentToServer::default();
-        let new = |differs: fn(&State, &State) -> bool| said.as_ref().is_none_or(|said| differs(said, state));
+        let new = |differs: fn(&State, &State) -> bool| sent.as_ref().is_none_or(|sent| differs(sent, state));
         message.agent_description =
             new(|a, b| a.description != b.description).then(|| state.description.clone());
         message.health = new(|a, b| a.health != b.health).then(|| state.health.clone());
@@ -83,17 +83,17 @@ impl Speaker {
         (message != AgentToServer::default()).then(|| self.frame(message))
     }
 
-    /// A message that says nothing but that we are there.
+    /// Message that says nothing but that the agent is there.
     pub fn heartbeat(&mut self) -> Vec<u8> {
         self.frame(AgentToServer::default())
     }
 
-    /// The last message.
-    pub fn goodbye(&mut self) -> Vec<u8> {
+    /// Last message of a connection.
+    pub fn disconnect(&mut self) -> Vec<u8> {
         self.frame(AgentToServer { agent_disconnect: Some(AgentDisconnect {}), ..Default::default() })
     }
 
-    /// A WebSocket message: a header that is always 0, then the protobuf.
+    /// Frame of a WebSocket message: a header that is always 0, then the protobuf.
     fn frame(&mut self, message: AgentToServer) -> Vec<u8> {
         let message = AgentToServer {
             instance_uid: self.uid.clone(),
@@ -108,7 +108,7 @@ impl Speaker {
     }
 }
 
-/// The generation's body in an offer, and its hash.
+/// Hash of an offer, and the generation's body in it.
 ///
 /// # Errors
 /// Why it is no offer that this agent takes, for a person.
@@ -146,15 +146,15 @@ pub fn status(hash: Vec<u8>, status: RemoteConfigStatuses, error: Option<String>
     }
 }
 
-/// After a start: what the ledger holds was applied, by this process or an earlier one.
-fn committed(in_force: &InForce) -> RemoteConfigStatus {
+/// Status after a start: what the ledger holds was applied, by this process or an earlier one.
+fn committed(in_force: &ActiveGeneration) -> RemoteConfigStatus {
     match &in_force.body {
         Some(body) => status(config_hash(body.as_bytes()).to_vec(), RemoteConfigStatuses::Applied, None),
         None => status(Vec::new(), RemoteConfigStatuses::Unset, None),
     }
 }
 
-fn description(identity: &Identity, in_force: &InForce) -> AgentDescription {
+fn description(identity: &Identity, in_force: &ActiveGeneration) -> AgentDescription {
     let labels = identity.labels.iter().map(|(name, value)| (format!("phoenix.label.{name}"), value.clone()));
     let described = [
         ("host.name", identity.host.clone()),
@@ -198,7 +198,7 @@ fn health(identity: &Identity, condition: &Condition) -> ComponentHealth {
 }
 
 /// The pushed body; what the node's owner wrote stays on the node.
-fn effective(in_force: &InForce) -> EffectiveConfig {
+fn effective(in_force: &ActiveGeneration) -> EffectiveConfig {
     let file = |body: &String| AgentConfigFile {
         body: body.clone().into_bytes(),
         content_type: MEDIA_TYPE.to_owned(),

@@ -1,4 +1,4 @@
-//! The agent's side of the fleet: enrols, hears what to run, tells what was measured.
+//! The session with the fleet's control plane: enrolls, receives what to run, reports what was measured.
 //!
 //! What always holds: the data path never waits for anything here, and nothing here changes what a node's file
 //! decides alone (receivers, destinations, secrets). Losing the control plane changes nothing in flight; both
@@ -7,9 +7,9 @@
 mod credential;
 mod enroll;
 mod message;
-mod outbox;
 mod reports;
 mod session;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,11 +19,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-pub use outbox::Outbox;
+pub use settings::{ControlPlane, Token};
 
-use crate::admin::Health;
-use crate::config::ControlPlane;
-use crate::deliver::{Backoff, RetrySettings};
+use crate::net::{Backoff, RetrySettings};
+use crate::outbox::Outbox;
+use crate::telemetry::Health;
 use credential::Credential;
 
 /// A generation that the control plane wants to see in force.
@@ -43,7 +43,7 @@ pub type Outcome = Result<(), String>;
 pub struct Identity {
     /// Its uid, a UUIDv7 in text: as long as the data directory lives.
     pub uid: String,
-    /// This process, a UUIDv7 in text.
+    /// Identity of this process, a UUIDv7 in text.
     pub boot_id: String,
     /// Start time of the process, Unix nanoseconds.
     pub started: u64,
@@ -53,9 +53,9 @@ pub struct Identity {
     pub host: String,
 }
 
-/// Plans that the agent runs, for the control plane to know.
+/// Generation that the agent runs, for the control plane to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct InForce {
+pub struct ActiveGeneration {
     /// Number of the generation.
     pub generation: u64,
     /// The pushed body in force, if it came from a control plane.
@@ -77,8 +77,8 @@ pub struct Fleet {
     pub outbox: Arc<Outbox>,
     /// Health of this agent.
     pub health: Arc<Health>,
-    /// Plans in force.
-    pub in_force: watch::Receiver<InForce>,
+    /// Generation in force.
+    pub in_force: watch::Receiver<ActiveGeneration>,
     /// Channel of offers.
     pub offers: mpsc::Sender<Offer>,
 }
@@ -94,8 +94,8 @@ const RETRY: RetrySettings = RetrySettings {
 };
 
 impl Fleet {
-    /// Enrols if need be, then keeps both channels open until it is dropped or the control plane turns the
-    /// credential away; then it enrols anew.
+    /// Enrolls if need be, then keeps both channels open until it is dropped or the control plane turns the
+    /// credential away; then it enrolls anew.
     pub async fn run(self) {
         let fleet = Arc::new(self);
         let mut backoff = Backoff::new(RETRY);
@@ -114,7 +114,7 @@ impl Fleet {
         }
     }
 
-    /// Both channels, until one of them is told that the credential is none.
+    /// Serves both channels, until one of them is told that the credential is none.
     async fn serve(self: &Arc<Self>, credential: Credential) {
         let credential = Arc::new(credential);
         let mut channels = JoinSet::new();
@@ -127,7 +127,7 @@ impl Fleet {
     }
 }
 
-/// Waits before the next attempt; `asked` is what the other side asked for.
+/// Waits before the next attempt; `asked` is what the control plane asked for.
 async fn pause(backoff: &mut Backoff, asked: Option<Duration>) {
     let wait = backoff.next(Duration::ZERO, asked, rand::random());
     tokio::time::sleep(wait.unwrap_or(RETRY.max_interval)).await;

@@ -15,7 +15,7 @@ use tower::service_fn;
 
 use super::credential::Credential;
 use super::{Fleet, RETRY, pause};
-use crate::deliver::{Backoff, Connector};
+use crate::net::{Backoff, Connector};
 
 /// Reports on their way and not acknowledged; the stream's own flow control bounds the rest.
 const IN_FLIGHT: usize = 8;

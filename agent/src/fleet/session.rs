@@ -21,14 +21,14 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::credential::Credential;
-use super::message::{self, Speaker, State};
+use super::message::{self, State, StateEncoder};
 use super::{Fleet, Offer, Outcome, RETRY, pause};
-use crate::admin::{CONNECTED, Phase};
-use crate::deliver::{Backoff, Connector, Stream};
+use crate::net::{Backoff, Connector, Stream};
+use crate::telemetry::{CONNECTED, Phase};
 
 const HEARTBEAT: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
-/// Nothing heard for this long: the connection is dead.
+/// Time without a message after which the connection is dead.
 const SILENCE: Duration = Duration::from_secs(75);
 /// The most bytes of a message: a body and its wrapping.
 const MAX_MESSAGE: usize = MAX_BODY + (64 << 10);
@@ -37,7 +37,7 @@ type Socket = WebSocketStream<Box<dyn Stream>>;
 
 /// Reason for which a session ended.
 #[derive(Debug, Error)]
-enum Ended {
+enum SessionEnd {
     #[error("the credential is turned away")]
     Unauthorized,
     #[error("the agent stops")]
@@ -50,7 +50,7 @@ enum Ended {
     Broken(String),
 }
 
-impl From<WsError> for Ended {
+impl From<WsError> for SessionEnd {
     fn from(error: WsError) -> Self {
         match error {
             WsError::Http(answer) if matches!(answer.status().as_u16(), 401 | 403) => Self::Unauthorized,
@@ -75,21 +75,21 @@ pub async fn keep(fleet: Arc<Fleet>, credential: Arc<Credential>) {
         tracing::info!(reason = %ended, "not connected to the control plane");
         fleet.health.update(|condition| condition.control_plane = Some(ended.to_string()));
         match ended {
-            Ended::Unauthorized => return,
-            Ended::Stopping => std::future::pending().await,
-            Ended::Busy(asked) => pause(&mut backoff, asked).await,
-            Ended::Silence | Ended::Broken(_) => pause(&mut backoff, None).await,
+            SessionEnd::Unauthorized => return,
+            SessionEnd::Stopping => std::future::pending().await,
+            SessionEnd::Busy(asked) => pause(&mut backoff, asked).await,
+            SessionEnd::Silence | SessionEnd::Broken(_) => pause(&mut backoff, None).await,
         }
     }
 }
 
-async fn connect(fleet: &Fleet, credential: &Credential) -> Result<Socket, Ended> {
-    let broken = |error: &dyn std::fmt::Display| Ended::Broken(error.to_string());
+async fn connect(fleet: &Fleet, credential: &Credential) -> Result<Socket, SessionEnd> {
+    let broken = |error: &dyn std::fmt::Display| SessionEnd::Broken(error.to_string());
     let control_plane = &fleet.control_plane;
     let connector = Connector::new(control_plane.endpoint.clone(), "http/1.1").map_err(|e| broken(&e))?;
     let url = format!("ws://{}{}", connector.authority(), control_plane.path);
     let mut request = url.into_client_request()?;
-    let bearer = credential.bearer().parse().map_err(|_| Ended::Unauthorized)?;
+    let bearer = credential.bearer().parse().map_err(|_| SessionEnd::Unauthorized)?;
     request.headers_mut().insert(http::header::AUTHORIZATION, bearer);
     let limits =
         WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
@@ -97,13 +97,15 @@ async fn connect(fleet: &Fleet, credential: &Credential) -> Result<Socket, Ended
         let stream = connector.connect().await.map_err(|error| broken(&error))?;
         Ok(client_async_with_config(request, stream, Some(limits)).await?.0)
     };
-    tokio::time::timeout(CONNECT, opening).await.map_err(|_| Ended::Broken("no answer in time".into()))?
+    tokio::time::timeout(CONNECT, opening)
+        .await
+        .map_err(|_| SessionEnd::Broken("no answer in time".into()))?
 }
 
 struct Session<'a> {
     fleet: &'a Fleet,
     socket: Socket,
-    speaker: Speaker,
+    encoder: StateEncoder,
     /// Outcome of the last offer.
     last: &'a mut Option<RemoteConfigStatus>,
     /// The offer being applied: its hash, and where the outcome will come.
@@ -112,18 +114,18 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn new(fleet: &'a Fleet, socket: Socket, last: &'a mut Option<RemoteConfigStatus>) -> Self {
-        Self { fleet, socket, speaker: Speaker::new(&fleet.identity.uid), last, applying: None }
+        Self { fleet, socket, encoder: StateEncoder::new(&fleet.identity.uid), last, applying: None }
     }
 
-    async fn run(mut self) -> Ended {
+    async fn run(mut self) -> SessionEnd {
         tracing::info!("connected to the control plane");
         self.fleet.health.update(|condition| condition.control_plane = Some(CONNECTED.to_owned()));
         match self.converse().await {
             Ok(never) => match never {},
             Err(ended) => {
-                if matches!(ended, Ended::Stopping) {
-                    let goodbye = self.speaker.goodbye();
-                    let _it_is_over = self.socket.send(Message::binary(goodbye)).await;
+                if matches!(ended, SessionEnd::Stopping) {
+                    let disconnect = self.encoder.disconnect();
+                    let _it_is_over = self.socket.send(Message::binary(disconnect)).await;
                     let _it_is_over = self.socket.close(None).await;
                 }
                 ended
@@ -131,7 +133,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn converse(&mut self) -> Result<std::convert::Infallible, Ended> {
+    async fn converse(&mut self) -> Result<std::convert::Infallible, SessionEnd> {
         let mut in_force = self.fleet.in_force.clone();
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.reset();
@@ -152,47 +154,49 @@ impl<'a> Session<'a> {
                 }
                 message = self.socket.next(), if idle => {
                     heard = tokio::time::Instant::now();
-                    match message.ok_or_else(|| Ended::Broken("the connection closed".into()))?? {
+                    match message.ok_or_else(|| SessionEnd::Broken("the connection closed".into()))?? {
                         Message::Binary(frame) => self.hear(&frame).await?,
-                        Message::Close(why) => return Err(Ended::Broken(format!("closed: {why:?}"))),
+                        Message::Close(why) => return Err(SessionEnd::Broken(format!("closed: {why:?}"))),
                         Message::Ping(_) | Message::Pong(_) | Message::Text(_) | Message::Frame(_) => {}
                     }
                 }
                 _ = in_force.changed() => {}
                 () = self.fleet.health.changed() => {}
                 _ = heartbeat.tick() => {
-                    let beat = self.speaker.heartbeat();
+                    let beat = self.encoder.heartbeat();
                     self.socket.send(Message::binary(beat)).await?;
                 }
-                () = tokio::time::sleep_until(heard + SILENCE) => return Err(Ended::Silence),
+                () = tokio::time::sleep_until(heard + SILENCE) => return Err(SessionEnd::Silence),
             }
         }
     }
 
-    /// Says what has changed since it was last said.
-    async fn tell(&mut self) -> Result<(), Ended> {
+    /// Sends what has changed since the last message.
+    async fn tell(&mut self) -> Result<(), SessionEnd> {
         let condition = self.fleet.health.condition();
         let in_force = self.fleet.in_force.borrow().clone();
         let state = State::of(&self.fleet.identity, &condition, &in_force, self.last.as_ref());
-        if let Some(frame) = self.speaker.say(&state) {
+        if let Some(frame) = self.encoder.changes(&state) {
             self.socket.send(Message::binary(frame)).await?;
         }
-        if condition.phase == Phase::Draining { Err(Ended::Stopping) } else { Ok(()) }
+        if condition.phase == Phase::Draining { Err(SessionEnd::Stopping) } else { Ok(()) }
     }
 
-    async fn hear(&mut self, frame: &[u8]) -> Result<(), Ended> {
-        let message = frame.strip_prefix(&[0]).ok_or_else(|| Ended::Broken("an unknown header".into()))?;
-        let message = ServerToAgent::decode(message).map_err(|error| Ended::Broken(error.to_string()))?;
+    async fn hear(&mut self, frame: &[u8]) -> Result<(), SessionEnd> {
+        let message =
+            frame.strip_prefix(&[0]).ok_or_else(|| SessionEnd::Broken("an unknown header".into()))?;
+        let message =
+            ServerToAgent::decode(message).map_err(|error| SessionEnd::Broken(error.to_string()))?;
         if let Some(error) = message.error_response {
             let asked = |Details::RetryInfo(retry)| Duration::from_nanos(retry.retry_after_nanoseconds);
             let retry = error.details.map(asked);
             return Err(match error.r#type() {
-                ServerErrorResponseType::Unavailable => Ended::Busy(retry),
-                _ => Ended::Broken(format!("the server objects: {}", error.error_message)),
+                ServerErrorResponseType::Unavailable => SessionEnd::Busy(retry),
+                _ => SessionEnd::Broken(format!("the server objects: {}", error.error_message)),
             });
         }
         if message.flags & ServerToAgentFlags::ReportFullState as u64 != 0 {
-            self.speaker.forget();
+            self.encoder.reset();
         }
         match message.remote_config {
             Some(offer) => self.offered(offer).await,
@@ -200,7 +204,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn offered(&mut self, offer: AgentRemoteConfig) -> Result<(), Ended> {
+    async fn offered(&mut self, offer: AgentRemoteConfig) -> Result<(), SessionEnd> {
         let (hash, body) = match message::body(offer) {
             Ok(offer) => offer,
             Err((hash, why)) => {
@@ -217,7 +221,7 @@ impl<'a> Session<'a> {
         self.tell().await?;
         let (answer, outcome) = oneshot::channel();
         if self.fleet.offers.send(Offer { body, answer }).await.is_err() {
-            return Err(Ended::Stopping);
+            return Err(SessionEnd::Stopping);
         }
         self.applying = Some((hash, outcome));
         Ok(())

@@ -4,7 +4,7 @@ use prost::Message as _;
 use proto::generation::{KEY, MEDIA_TYPE, config_hash};
 use proto::opamp::{AgentConfigFile, AgentConfigMap, AgentRemoteConfig, AgentToServer};
 
-use super::message::{self, Speaker, State};
+use super::message::{self, State, StateEncoder};
 
 fn read(frame: &[u8]) -> AgentToServer {
     assert_eq!(frame[0], 0, "the header");
@@ -13,21 +13,21 @@ fn read(frame: &[u8]) -> AgentToServer {
 
 #[test]
 fn the_first_message_says_everything_and_nothing_is_said_twice() {
-    let mut speaker = Speaker::new("0193a0c0-0000-7000-8000-000000000001");
+    let mut encoder = StateEncoder::new("0193a0c0-0000-7000-8000-000000000001");
     let mut state = State::default();
-    let first = read(&speaker.say(&state).expect("everything"));
+    let first = read(&encoder.changes(&state).expect("everything"));
     assert!(first.agent_description.is_some() && first.health.is_some());
     assert!(first.effective_config.is_some() && first.remote_config_status.is_some());
     assert_eq!((first.sequence_num, first.instance_uid.len()), (0, 16));
-    assert!(speaker.say(&state).is_none());
+    assert!(encoder.changes(&state).is_none());
     state.health.last_error = "no".into();
-    let second = read(&speaker.say(&state).expect("a change"));
+    let second = read(&encoder.changes(&state).expect("a change"));
     assert!(second.health.is_some() && second.agent_description.is_none());
     assert_eq!(second.sequence_num, 1);
-    speaker.forget();
-    assert!(read(&speaker.say(&state).expect("everything again")).agent_description.is_some());
-    assert_eq!(read(&speaker.heartbeat()).sequence_num, 3);
-    assert!(read(&speaker.goodbye()).agent_disconnect.is_some());
+    encoder.reset();
+    assert!(read(&encoder.changes(&state).expect("everything again")).agent_description.is_some());
+    assert_eq!(read(&encoder.heartbeat()).sequence_num, 3);
+    assert!(read(&encoder.disconnect()).agent_disconnect.is_some());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A request's body into one buffer.
+//! Collection of a request's body into one buffer.
 //!
 //! The buffer is allocated once, from the size the frame or `content-length` announces, after the
 //! budget has agreed to it. A body that arrives in one chunk is not copied at all, unless it is so
@@ -10,10 +10,10 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Incoming};
 
-use super::Refusal;
 use crate::admission::{Budget, Permit};
+use crate::request::Refusal;
 
-/// Chunks under this size are copied out of the connection's read buffer.
+/// Size in bytes, under which a chunk is copied out of the connection's read buffer.
 const COPY_BELOW: usize = 64 * 1024;
 /// First step where a body's size is not announced.
 const FIRST_STEP: usize = 64 * 1024;
@@ -39,7 +39,7 @@ pub struct Message {
     pub compressed: bool,
     /// The message without its prefix.
     pub bytes: Bytes,
-    /// Covers the bytes.
+    /// Budget for the bytes.
     pub permit: Permit,
 }
 

@@ -9,10 +9,11 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::compression::{Encoding, decompress};
-use super::{Answer, Received, Refusal, Service, body};
+use super::{Service, body};
+use crate::grpc_status::PartialSuccess;
+use crate::net::decompress;
+use crate::request::{Answer, Encoding, ReceivedRequest, Refusal};
 use crate::signal::Signal;
-use crate::status::PartialSuccess;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -21,7 +22,7 @@ const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-/// An Export response without a partial success is an empty message.
+/// Export response without a partial success: an empty message.
 const EMPTY_MESSAGE: Bytes = Bytes::from_static(&[0; 5]);
 
 /// Answers one call. A refusal is a gRPC status, never an HTTP error, except where the caller does
@@ -47,16 +48,16 @@ pub async fn serve(service: &Service, request: Request<Incoming>) -> Response<Re
     }
 }
 
-async fn read(service: &Service, request: Request<Incoming>) -> Result<Received, Refusal> {
+async fn read(service: &Service, request: Request<Incoming>) -> Result<ReceivedRequest, Refusal> {
     let encoding = Encoding::from_header(request.headers().get(ENCODING))?;
     let message = body::grpc_message(request.into_body(), &service.budget, service.bounds()).await?;
     let mut permit = message.permit;
     match (message.compressed, encoding) {
-        (false, _) => Ok(Received { message: message.bytes, wire: None, permit }),
+        (false, _) => Ok(ReceivedRequest { message: message.bytes, wire: None, permit }),
         (true, None) => Err(Refusal::Invalid("a compressed message without grpc-encoding".into())),
         (true, Some(encoding)) => {
             let plain = decompress(encoding, &message.bytes, service.bounds().max_bytes, &mut permit)?;
-            Ok(Received { message: plain, wire: Some((encoding, message.bytes)), permit })
+            Ok(ReceivedRequest { message: plain, wire: Some((encoding, message.bytes)), permit })
         }
     }
 }
@@ -107,7 +108,7 @@ fn not_grpc() -> Response<Reply> {
     response
 }
 
-/// gRPC's `grpc-timeout`: up to eight digits and a unit.
+/// Reads gRPC's `grpc-timeout`: up to eight digits and a unit.
 fn timeout(value: &HeaderValue) -> Option<Duration> {
     let text = value.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -123,7 +124,7 @@ fn timeout(value: &HeaderValue) -> Option<Duration> {
     })
 }
 
-/// gRPC's encoding of `grpc-message`: printable ASCII but `%` stays.
+/// Encodes a `grpc-message`: printable ASCII but `%` stays.
 fn percent_encode(message: &str) -> String {
     message.bytes().fold(String::with_capacity(message.len()), |mut text, byte| {
         match byte {

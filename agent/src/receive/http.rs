@@ -6,11 +6,12 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-use super::compression::{Encoding, decompress};
 use super::grpc::Reply;
 use super::media::Media;
-use super::{Received, Refusal, Service, body};
+use super::{Service, body};
 use crate::admission::Permit;
+use crate::net::decompress;
+use crate::request::{Encoding, ReceivedRequest, Refusal};
 use crate::signal::Signal;
 
 /// Answers one request in the media type that it came in. An error's body is a `google.rpc.Status`.
@@ -51,27 +52,27 @@ async fn read(
     media: Media,
     head: &Parts,
     body: &mut Incoming,
-) -> Result<Received, Refusal> {
+) -> Result<ReceivedRequest, Refusal> {
     let encoding = Encoding::from_header(head.headers.get(CONTENT_ENCODING))?;
     let (wire, mut permit) = body::http_body(body, &service.budget, service.bounds()).await?;
     let limit = service.bounds().max_bytes;
     let Some(encoding) = encoding else {
         let message = media.into_protobuf(signal, wire, limit, &mut permit)?;
         hold(media, &message, &mut permit);
-        return Ok(Received { message, wire: None, permit });
+        return Ok(ReceivedRequest { message, wire: None, permit });
     };
     let message = decompress(encoding, &wire, limit, &mut permit)?;
     if media == Media::Protobuf {
-        return Ok(Received { message, wire: Some((encoding, wire)), permit });
+        return Ok(ReceivedRequest { message, wire: Some((encoding, wire)), permit });
     }
     // What came compressed was JSON, which no destination is sent.
     drop(wire);
     let message = media.into_protobuf(signal, message, limit, &mut permit)?;
     hold(media, &message, &mut permit);
-    Ok(Received { message, wire: None, permit })
+    Ok(ReceivedRequest { message, wire: None, permit })
 }
 
-/// The JSON is gone once it is read; only the message that was made of it is held on.
+/// Reduces the permit to the message: JSON is gone once it is read.
 fn hold(media: Media, message: &Bytes, permit: &mut Permit) {
     if media == Media::Json {
         permit.hold(message.len());

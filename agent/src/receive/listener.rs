@@ -23,13 +23,13 @@ use super::{Service, grpc, http as otlp_http};
 
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
-/// One frame for a whole scrape: a request that fits is one piece of memory from socket to socket.
+/// Largest frame, for a whole scrape: a request that fits is one piece of memory from socket to socket.
 const FRAME: u32 = 1 << 20;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections a listener serves at once; more wait in the socket's backlog.
 const MAX_CONNECTIONS: usize = 1_024;
-/// After a failed accept (no file descriptors left), so that the loop does not spin.
+/// Pause after a failed accept (no file descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -42,8 +42,8 @@ pub enum Protocol {
     Http,
 }
 
-/// Ends listeners and connections: becomes true once.
-pub type Stop = watch::Receiver<bool>;
+/// Signal that ends listeners and connections: becomes true once.
+pub type StopSignal = watch::Receiver<bool>;
 
 /// A bound socket.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Listener {
     }
 
     /// Serves until `stop`, then lets every request in flight finish and returns.
-    pub async fn serve(self, mut stop: Stop) {
+    pub async fn serve(self, mut stop: StopSignal) {
         let most = MAX_CONNECTIONS as u32;
         let connections = Arc::clone(&self.connections);
         loop {
@@ -108,17 +108,17 @@ async fn connection(
     stream: TcpStream,
     protocol: Protocol,
     service: Arc<Service>,
-    stop: Stop,
+    stop: StopSignal,
     slot: OwnedSemaphorePermit,
 ) {
     let served = async {
         stream.set_nodelay(true)?;
         let first = peek(&stream, service.bounds().timeout, stop.clone()).await?;
         match (first, protocol) {
-            (First::Nothing, _) => Ok(()),
-            (First::Http2, _) => serve_http2(stream, protocol, service, stop).await,
-            (First::Other, Protocol::Http) => serve_http1(stream, service, stop).await,
-            (First::Other, Protocol::Grpc) => Err(io::Error::other("expected HTTP/2 on the gRPC port")),
+            (Preface::Nothing, _) => Ok(()),
+            (Preface::Http2, _) => serve_http2(stream, protocol, service, stop).await,
+            (Preface::Other, Protocol::Http) => serve_http1(stream, service, stop).await,
+            (Preface::Other, Protocol::Grpc) => Err(io::Error::other("expected HTTP/2 on the gRPC port")),
         }
     };
     if let Err(error) = served.await {
@@ -127,26 +127,26 @@ async fn connection(
     drop(slot);
 }
 
-enum First {
+enum Preface {
     Nothing,
     Http2,
     Other,
 }
 
 /// Looks at the first bytes without taking them.
-async fn peek(stream: &TcpStream, timeout: Duration, mut stop: Stop) -> io::Result<First> {
+async fn peek(stream: &TcpStream, timeout: Duration, mut stop: StopSignal) -> io::Result<Preface> {
     let mut buffer = [0; HTTP2_PREFACE.len()];
     let look = async {
         loop {
             let read = stream.peek(&mut buffer).await?;
             if read == 0 {
-                return Ok(First::Nothing);
+                return Ok(Preface::Nothing);
             }
             if !HTTP2_PREFACE.starts_with(&buffer[..read]) {
-                return Ok(First::Other);
+                return Ok(Preface::Other);
             }
             if read == HTTP2_PREFACE.len() {
-                return Ok(First::Http2);
+                return Ok(Preface::Http2);
             }
             // A preface in pieces: peek is ready at once for what it has seen, so wait a little.
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -156,7 +156,7 @@ async fn peek(stream: &TcpStream, timeout: Duration, mut stop: Stop) -> io::Resu
         looked = tokio::time::timeout(timeout, look) => {
             looked.unwrap_or_else(|_| Err(io::Error::other("nothing was said in time")))
         }
-        _ = stop.wait_for(|stop| *stop) => Ok(First::Nothing),
+        _ = stop.wait_for(|stop| *stop) => Ok(Preface::Nothing),
     }
 }
 
@@ -164,7 +164,7 @@ async fn serve_http2(
     stream: TcpStream,
     protocol: Protocol,
     service: Arc<Service>,
-    mut stop: Stop,
+    mut stop: StopSignal,
 ) -> io::Result<()> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
@@ -185,7 +185,7 @@ async fn serve_http2(
     serving.await.map_err(io::Error::other)
 }
 
-async fn serve_http1(stream: TcpStream, service: Arc<Service>, mut stop: Stop) -> io::Result<()> {
+async fn serve_http1(stream: TcpStream, service: Arc<Service>, mut stop: StopSignal) -> io::Result<()> {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(service.bounds().timeout);
     let handler = service_fn(move |request| answer(Arc::clone(&service), Protocol::Http, request));

@@ -6,10 +6,10 @@ use pipelines::json::{self, NotOtlp, Request};
 use prost::Message as _;
 use serde_json::json;
 
-use super::{Answer, Refusal};
 use crate::admission::Permit;
+use crate::grpc_status::PartialSuccess;
+use crate::request::{Answer, Refusal};
 use crate::signal::Signal;
-use crate::status::PartialSuccess;
 
 /// The two encodings of OTLP over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Media {
 }
 
 impl Media {
-    /// From a request's `content-type`.
+    /// Reads a request's `content-type`.
     ///
     /// # Errors
     /// Another type, or none.

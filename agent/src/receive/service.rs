@@ -6,28 +6,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::body::Bounds;
-use super::{Answer, Received, Refusal};
-use crate::admin::ReceiverMetrics;
+use super::settings::Limits;
 use crate::admission::Budget;
 use crate::engine::Engine;
+use crate::request::{Answer, ReceivedRequest, Refusal};
 use crate::signal::Signal;
-
-/// Limits of a receiver's requests and connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Most bytes of one request, before and after decompression.
-    pub max_bytes: usize,
-    /// Longest wait for a request's headers or body.
-    pub timeout: Duration,
-    /// HTTP/2 streams one connection may have open.
-    pub max_streams: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_bytes: 64 << 20, timeout: Duration::from_secs(30), max_streams: 128 }
-    }
-}
+use crate::telemetry::ReceiverMetrics;
 
 /// Shared state of a listener's connections.
 #[derive(Debug)]
@@ -53,7 +37,7 @@ impl Service {
     pub(super) async fn take(
         &self,
         signal: Signal,
-        received: impl Future<Output = Result<Received, Refusal>>,
+        received: impl Future<Output = Result<ReceivedRequest, Refusal>>,
         deadline: Option<Duration>,
     ) -> Result<Answer, Refusal> {
         let outcome = async {

@@ -2,13 +2,13 @@
 
 use super::harness::{Agent, eventually, export, settings};
 use super::sink::{Script, Sink};
-use crate::engine::Acknowledge;
+use crate::engine::AcknowledgeMode;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_delivery_tells_the_sender_what_the_destination_said() {
     let (sink, address) = Sink::start().await;
     let mut settings = settings(address);
-    settings.acknowledge = (Acknowledge::OnDelivery, "asked for".into());
+    settings.acknowledge = (AcknowledgeMode::OnDelivery, "asked for".into());
     let agent = Agent::start(&settings).await;
     let mut client = agent.client().await;
     client.export(export(1, 4)).await.expect("delivered");
@@ -26,7 +26,7 @@ async fn on_delivery_tells_the_sender_what_the_destination_said() {
 async fn on_delivery_answers_before_the_senders_deadline_and_goes_on_delivering() {
     let (sink, address) = Sink::start().await;
     let mut settings = settings(address);
-    settings.acknowledge = (Acknowledge::OnDelivery, "asked for".into());
+    settings.acknowledge = (AcknowledgeMode::OnDelivery, "asked for".into());
     super::harness::otlp(&mut settings).timeout = std::time::Duration::from_millis(700);
     let agent = Agent::start(&settings).await;
     sink.script([Script::Hang]);
@@ -47,7 +47,7 @@ async fn a_process_that_dies_leaves_exactly_what_it_acknowledged_and_never_deliv
     let agent = Agent::start(&settings).await;
     let mut client = agent.client().await;
     client.export(export(1, 10)).await.expect("accepted");
-    eventually("the first is settled", async || agent.shared.account.totals().owed() == 0).await;
+    eventually("the first is settled", async || agent.shared.delivery_ledger.totals().owed() == 0).await;
     sink.script([Script::Hang]);
     client.export(export(1, 32)).await.expect("acknowledged");
     // What the disk says at this moment is what a kill would leave.

@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use super::experiment::halves;
 use super::harness::{ANY, Agent, eventually, export, load, otlp, request, settings};
 use super::sink::{Script, Sink};
-use crate::receive::Encoding;
+use crate::request::Encoding;
 
 const DOUBTED: &str = concat!(
     "phoenix_exporter_maybe_doubled_points_total",

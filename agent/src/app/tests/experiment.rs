@@ -53,7 +53,7 @@ async fn each_unit_leaves_by_one_variant_whole_and_every_time_the_same() {
         assert_eq!(values.len(), 3 * expected.len(), "three requests, each once");
         assert!(values.iter().all(|value| expected.contains(value)));
     }
-    assert_eq!(shared.account.totals().delivered, points.len() as u64);
+    assert_eq!(shared.delivery_ledger.totals().delivered, points.len() as u64);
     assert_eq!(shared.budget.used(), 0);
 }
 

@@ -1,4 +1,4 @@
-//! Starts an agent in this process and talks to it.
+//! An agent in this process, and means to talk to it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 use crate::admin::Admin;
-use crate::app::{App, Event, Listening};
-use crate::config::{self, ExporterKind, Settings};
-use crate::deliver::OtlpSettings;
+use crate::app::{App, BoundAddresses, Event};
+use crate::config::{self, Settings};
+use crate::deliver::{ExporterKind, OtlpSettings};
 
 pub const ANY: &str = "127.0.0.1:0";
 
@@ -50,7 +50,7 @@ extensions: {{ health_check: {{ endpoint: {ANY} }} }}
     )
 }
 
-/// [`config`], read.
+/// Settings that a config says.
 pub fn load(text: &str) -> Settings {
     config::load("test.yaml", text, &|_| None).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
 }
@@ -69,7 +69,7 @@ pub fn otlp(settings: &mut Settings) -> &mut OtlpSettings {
 }
 
 pub struct Agent {
-    pub listening: Listening,
+    pub listening: BoundAddresses,
     pub shared: Arc<Admin>,
     events: mpsc::Sender<Event>,
     task: JoinHandle<()>,
@@ -84,7 +84,7 @@ impl Agent {
         Self { listening, shared, events, task }
     }
 
-    /// As SIGHUP after the file became `text`.
+    /// Rereads the file, as after SIGHUP, with the content `text`.
     pub async fn reread(&self, text: &str) {
         let settings = config::load("test.yaml", text, &|_| None).map_err(|problems| problems.to_string());
         self.events.send(Event::Reread(Box::new(settings))).await.expect("running");

@@ -40,7 +40,7 @@ phoenix:
 const HELD: &str = r#"phoenix_held_points{variant="baseline"}"#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_interval_holds_leaves_when_it_ends_and_is_on_the_account() {
+async fn what_an_interval_holds_leaves_when_it_ends_and_is_in_the_ledger() {
     let (sink, address) = Sink::start().await;
     let agent = Agent::start(&load(&holding(address, "1s"))).await;
     let mut client = agent.client().await;
@@ -51,7 +51,7 @@ async fn what_an_interval_holds_leaves_when_it_ends_and_is_on_the_account() {
     assert_eq!(agent.metric(flushed).await, Some(10.0));
     let shared = agent.shared.clone();
     agent.stop().await;
-    assert_eq!(shared.account.totals().delivered, 10);
+    assert_eq!(shared.delivery_ledger.totals().delivered, 10);
     assert_eq!(shared.budget.used(), 0);
 }
 
@@ -65,7 +65,7 @@ async fn what_is_held_at_the_end_is_delivered() {
     let shared = agent.shared.clone();
     agent.stop().await;
     assert_eq!(sink.points().len(), 10);
-    assert_eq!((shared.account.totals().delivered, shared.account.totals().owed()), (10, 0));
+    assert_eq!((shared.delivery_ledger.totals().delivered, shared.delivery_ledger.totals().owed()), (10, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +118,7 @@ async fn a_share_of_what_a_candidate_holds_leaves_by_it_and_every_point_once() {
     assert!(baseline.is_disjoint(&candidate) && !candidate.is_empty());
     assert_eq!(baseline.len() + candidate.len(), 200);
     assert_eq!(points.len(), 200, "each once");
-    assert_eq!(shared.account.totals().delivered, 200);
+    assert_eq!(shared.delivery_ledger.totals().delivered, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Past a bound the agent refuses, retryably, and says so; it never grows.
+//! Overload: past a bound the agent refuses, retryably, and says so; it never grows.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tonic::Code;
 
 use super::harness::{Agent, eventually, export, request, settings};
 use super::sink::{Script, Sink};
-use crate::status::Status;
+use crate::grpc_status::Status;
 
 fn retry_delay(status: &tonic::Status) -> Option<Duration> {
     <Status as prost::Message>::decode(status.details()).ok()?.retry_delay()
@@ -89,6 +89,6 @@ async fn a_stop_delivers_what_is_queued_and_refuses_what_comes_after() {
     let shared = agent.shared.clone();
     agent.stop().await;
     assert_eq!(sink.received(), 50);
-    assert_eq!(shared.account.totals().owed(), 0);
+    assert_eq!(shared.delivery_ledger.totals().owed(), 0);
     assert!(client.export(export(2, 2)).await.is_err());
 }

@@ -14,7 +14,7 @@ use tonic::codec::CompressionEncoding;
 
 use super::harness::{Agent, eventually, export, request, settings};
 use super::sink::Sink;
-use crate::status::Status;
+use crate::grpc_status::Status;
 
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 
@@ -173,7 +173,8 @@ async fn a_peer_that_says_nothing_or_dawdles_is_cut_off() {
     settings.grpc.as_mut().expect("grpc").limits.timeout = timeout;
     let agent = Agent::start(&settings).await;
     let (http, grpc) = (agent.listening.otlp_http.expect("http"), agent.listening.otlp_grpc.expect("grpc"));
-    let half_a_body = b"POST /v1/metrics HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100\r\n\r\nhalf";
+    let half_a_body = b"POST /v1/metrics HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\n\
+                        content-length: 100\r\n\r\nhalf";
     let cases: [(_, &[u8], &[u8]); 5] = [
         (http, b"", b""),
         (grpc, b"", b""),

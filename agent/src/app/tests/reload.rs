@@ -56,7 +56,7 @@ async fn swapping_generations_under_load_loses_and_doubles_nothing_and_mixes_not
     assert!(seen.values().all(|(_, times)| *times == 1), "not one is doubled");
     for pid in 0..20 {
         let steps: Vec<_> = (2..=5).map(|generation| latest[&(generation, pid)] == "candidate").collect();
-        assert!(steps.is_sorted(), "raising the weight only moves units towards the candidate: {steps:?}");
+        assert!(steps.is_sorted(), "raising the weight only moves units toward the candidate: {steps:?}");
         assert!(steps[3], "at 100 % every unit is the candidate's");
     }
 }

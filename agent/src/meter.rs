@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use observe::{Delivery, Variant};
 
-/// See the module; by variant.
+/// Deliveries since they were last taken, by variant.
 #[derive(Debug, Default)]
 pub struct Meter([Mutex<Delivery>; 2]);
 

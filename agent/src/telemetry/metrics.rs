@@ -15,7 +15,8 @@ use prometheus_client::registry::Registry;
 
 use super::counters::{EngineMetrics, ExporterMetrics, ReceiverMetrics};
 use super::labels::{
-    DoubtLabels, ExporterLabels, QueueLabels, ReasonLabel, ReceiverLabels, RefusalLabels, Tally,
+    ExporterLabels, ExporterSignalLabels, PlainCounter, QueueLabels, ReasonLabel, ReceiverLabels,
+    RefusalLabels,
 };
 use crate::signal::Signal;
 
@@ -23,31 +24,31 @@ use crate::signal::Signal;
 #[derive(Debug, Default)]
 pub struct Metrics {
     registry: Registry,
-    accepted: [Family<ReceiverLabels, Tally>; 3],
+    accepted: [Family<ReceiverLabels, PlainCounter>; 3],
     refused: Family<RefusalLabels, Counter>,
-    sent: [Family<ExporterLabels, Tally>; 3],
-    send_failed: [Family<ExporterLabels, Tally>; 3],
-    rejected: Family<DoubtLabels, Counter>,
-    maybe_doubled: Family<DoubtLabels, Counter>,
-    retried: Family<DoubtLabels, Counter>,
+    sent: [Family<ExporterLabels, PlainCounter>; 3],
+    send_failed: [Family<ExporterLabels, PlainCounter>; 3],
+    rejected: Family<ExporterSignalLabels, Counter>,
+    maybe_doubled: Family<ExporterSignalLabels, Counter>,
+    retried: Family<ExporterSignalLabels, Counter>,
     engine: EngineMetrics,
     queue_size: Family<QueueLabels, Gauge>,
     queue_capacity: Family<QueueLabels, Gauge>,
-    lost: Family<ReasonLabel, Tally>,
+    lost: Family<ReasonLabel, PlainCounter>,
     budget_used: Gauge,
     budget_limit: Gauge,
     generation: Gauge,
     fleet_connected: Gauge,
     reports_waiting: Gauge,
-    reports_dropped: Tally,
-    reports_rejected: Tally,
+    reports_dropped: PlainCounter,
+    reports_rejected: PlainCounter,
     rss: Gauge,
     cpu: Gauge<f64, AtomicU64>,
 }
 
-/// Values that are read, not counted, when someone asks.
+/// Values of the gauges, read when someone asks.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub struct GaugeValues {
     /// Exporter, requests queued, requests it can queue.
     pub queues: Vec<(String, usize, usize)>,
     /// Bytes held and bytes that may be held.
@@ -116,7 +117,7 @@ impl Metrics {
 
     /// Counters of `exporter`.
     pub fn exporter(&self, exporter: &str) -> ExporterMetrics {
-        let per_variant = |families: &[Family<ExporterLabels, Tally>; 3]| {
+        let per_variant = |families: &[Family<ExporterLabels, PlainCounter>; 3]| {
             std::array::from_fn(|signal| {
                 Variant::BOTH.map(|variant| {
                     let labels = ExporterLabels { exporter: exporter.into(), variant: variant.name() };
@@ -140,20 +141,20 @@ impl Metrics {
     }
 
     /// The text of `/metrics`.
-    pub fn render(&self, reading: &Reading) -> String {
-        for (exporter, size, capacity) in &reading.queues {
+    pub fn render(&self, values: &GaugeValues) -> String {
+        for (exporter, size, capacity) in &values.queues {
             let labels = QueueLabels { exporter: exporter.clone() };
             self.queue_size.get_or_create(&labels).set(*size as i64);
             self.queue_capacity.get_or_create(&labels).set(*capacity as i64);
         }
-        for (reason, lost) in [("crash", reading.lost.0), ("shutdown", reading.lost.1)] {
+        for (reason, lost) in [("crash", values.lost.0), ("shutdown", values.lost.1)] {
             self.lost.get_or_create(&ReasonLabel { reason }).set(lost);
         }
-        self.budget_used.set(reading.budget.0 as i64);
-        self.budget_limit.set(reading.budget.1 as i64);
-        self.generation.set(reading.generation as i64);
-        self.fleet_connected.set(i64::from(reading.connected));
-        let (waiting, dropped, rejected) = reading.reports;
+        self.budget_used.set(values.budget.0 as i64);
+        self.budget_limit.set(values.budget.1 as i64);
+        self.generation.set(values.generation as i64);
+        self.fleet_connected.set(i64::from(values.connected));
+        let (waiting, dropped, rejected) = values.reports;
         self.reports_waiting.set(waiting as i64);
         self.reports_dropped.set(dropped);
         self.reports_rejected.set(rejected);

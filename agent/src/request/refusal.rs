@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::StatusCode;
 use thiserror::Error;
 
-use crate::count::Malformed;
+use crate::count::MalformedRequest;
+use crate::grpc_status::{Code, Status};
 use crate::signal::Signal;
-use crate::status::{Code, Status};
 
 /// Time for which an overloaded agent asks senders to stay away. Short, because a budget frees itself as
 /// fast as the destination takes data.
@@ -24,7 +24,7 @@ pub enum Refusal {
     },
     /// Not OTLP protobuf.
     #[error("the request is not an OTLP protobuf message: {0}")]
-    Malformed(#[from] Malformed),
+    Malformed(#[from] MalformedRequest),
     /// Not what the transport's framing or compression promises.
     #[error("{0}")]
     Invalid(String),
@@ -93,7 +93,7 @@ impl Refusal {
             }
             Self::Memory | Self::Queue(_) | Self::Stopping => Code::Unavailable,
             Self::Slow(_) => Code::DeadlineExceeded,
-            Self::CutOff(_) => Code::Cancelled,
+            Self::CutOff(_) => Code::Canceled,
             Self::Undelivered(_) => Code::Internal,
         }
     }

@@ -1,4 +1,4 @@
-//! A connection to a destination: TCP, and TLS unless it was declared insecure.
+//! A connection to a destination or to the control plane: TCP, and TLS unless it was declared insecure.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-/// Address of a destination, and the way to talk to it.
+/// Address of a server, and the way to talk to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Host name or address, without brackets.

@@ -1,4 +1,4 @@
-//! Generations that a control plane pushes, into force or refused.
+//! Generations that a control plane pushes: put into force, or refused.
 //!
 //! The refusals, in order: what cannot be read, a number that is outdated or taken, a candidate where the owner
 //! wants none, a pipeline that does not build, a split that cuts through what a stage has to see whole. Whatever is
@@ -17,16 +17,17 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::BootError;
-use super::control::Control;
+use super::apply::Controller;
 use super::host;
-use crate::config::{Digests, Experiment, Intent, Settings};
+use crate::config::Settings;
 use crate::engine;
-use crate::fleet::{Identity, InForce};
+use crate::fleet::{ActiveGeneration, Identity};
+use crate::generation::{Digests, Experiment, Intent};
 
 /// Reason for which a pushed generation cannot run.
 #[derive(Debug, Error)]
-pub enum PushedError {
-    /// It, or a pipeline in it, is wrong.
+pub enum RemoteGenerationError {
+    /// The generation, or a pipeline in it, is wrong.
     #[error("{0}")]
     Config(#[from] Problems),
     /// The node's owner wants no candidates.
@@ -40,7 +41,7 @@ pub enum PushedError {
     CutsThrough(#[from] CutsThrough),
 }
 
-impl Control {
+impl Controller {
     /// Puts a pushed generation into force.
     ///
     /// # Errors
@@ -73,8 +74,8 @@ impl Control {
         Identity { uid: self.ledger.entry().agent_uid.clone(), boot_id, started: engine::now(), labels, host }
     }
 
-    /// Settings in force, as they change.
-    pub fn in_force(&self) -> watch::Receiver<InForce> {
+    /// Generation in force, as it changes.
+    pub fn in_force(&self) -> watch::Receiver<ActiveGeneration> {
         self.in_force.subscribe()
     }
 }
@@ -82,30 +83,30 @@ impl Control {
 /// The number and the content of a pushed generation, on this node.
 ///
 /// # Errors
-/// [`PushedError`].
-pub fn intent(body: &str, settings: &Settings) -> Result<(u64, Intent), PushedError> {
+/// [`RemoteGenerationError`].
+pub fn intent(body: &str, settings: &Settings) -> Result<(u64, Intent), RemoteGenerationError> {
     let Generation { number, baseline, experiment } = Generation::read(body)?;
     let baseline = match baseline {
         Baseline::Current => settings.intent.baseline.clone(),
         Baseline::Given(fragment) => Some(fragment.plan("baseline")?),
     };
     let experiment = match experiment {
-        Some(experiment) => Some(trial(experiment, baseline.as_ref(), settings)?),
+        Some(experiment) => Some(experiment_of(experiment, baseline.as_ref(), settings)?),
         None => None,
     };
     let digests = digests(baseline.as_ref(), experiment.as_ref());
     Ok((number, Intent { baseline, experiment, digests }))
 }
 
-fn trial(
+fn experiment_of(
     pushed: proto::generation::Experiment,
     baseline: Option<&Plan>,
     settings: &Settings,
-) -> Result<Experiment, PushedError> {
+) -> Result<Experiment, RemoteGenerationError> {
     if settings.control_plane.as_ref().is_some_and(|control_plane| !control_plane.experiments) {
-        return Err(PushedError::Refused);
+        return Err(RemoteGenerationError::Refused);
     }
-    let baseline = baseline.ok_or(PushedError::NoBaseline)?;
+    let baseline = baseline.ok_or(RemoteGenerationError::NoBaseline)?;
     let candidate = match pushed.candidate {
         Candidate::Baseline => baseline.clone(),
         Candidate::Given(fragment) => fragment.plan("candidate")?,

@@ -12,16 +12,16 @@ use tokio::sync::Notify;
 /// The most reports kept: at a report a minute, four hours of a control plane that is away.
 const MAX_REPORTS: usize = 240;
 
-/// See the module.
+/// Bounded queue of unacknowledged reports.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    kept: Mutex<Kept>,
-    /// Wakes the one that sends.
+    queue: Mutex<ReportQueue>,
+    /// Wakes the stream that sends.
     pub filled: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct ReportQueue {
     reports: VecDeque<ReportRequest>,
     /// Number of them that are on their way in the stream at hand.
     sent: usize,
@@ -30,51 +30,51 @@ struct Kept {
 }
 
 impl Outbox {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, ReportQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps a report.
     pub fn put(&self, report: ReportRequest) {
-        let mut kept = self.kept();
-        if kept.reports.len() >= MAX_REPORTS {
-            kept.reports.pop_front();
-            kept.sent = kept.sent.saturating_sub(1);
-            kept.dropped += 1;
+        let mut queue = self.queue();
+        if queue.reports.len() >= MAX_REPORTS {
+            queue.reports.pop_front();
+            queue.sent = queue.sent.saturating_sub(1);
+            queue.dropped += 1;
         }
-        kept.reports.push_back(report);
-        drop(kept);
+        queue.reports.push_back(report);
+        drop(queue);
         self.filled.notify_one();
     }
 
-    /// A new stream: everything is to be sent again.
+    /// Begins a new stream, in which everything is sent again.
     pub fn restart(&self) {
-        self.kept().sent = 0;
+        self.queue().sent = 0;
     }
 
     /// The next report to send in this stream.
     pub fn next(&self) -> Option<ReportRequest> {
-        let mut kept = self.kept();
-        let next = kept.reports.get(kept.sent).cloned()?;
-        kept.sent += 1;
+        let mut queue = self.queue();
+        let next = queue.reports.get(queue.sent).cloned()?;
+        queue.sent += 1;
         Some(next)
     }
 
-    /// A report was taken, or will never be: it is done with.
+    /// Removes a report that was taken, or that will never be.
     pub fn settle(&self, key: &ReportKey, rejected: bool) {
-        let mut kept = self.kept();
-        let Some(at) = kept.reports.iter().position(|report| report.key.as_ref() == Some(key)) else {
+        let mut queue = self.queue();
+        let Some(at) = queue.reports.iter().position(|report| report.key.as_ref() == Some(key)) else {
             return;
         };
-        kept.reports.remove(at);
-        kept.sent = kept.sent.saturating_sub(usize::from(at < kept.sent));
-        kept.rejected += u64::from(rejected);
+        queue.reports.remove(at);
+        queue.sent = queue.sent.saturating_sub(usize::from(at < queue.sent));
+        queue.rejected += u64::from(rejected);
     }
 
     /// Reports kept, dropped, and rejected by the control plane.
     pub fn counts(&self) -> (usize, u64, u64) {
-        let kept = self.kept();
-        (kept.reports.len(), kept.dropped, kept.rejected)
+        let queue = self.queue();
+        (queue.reports.len(), queue.dropped, queue.rejected)
     }
 }
 

@@ -8,9 +8,9 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 
 /// A counter under a name that does not end in `_total`.
 #[derive(Clone, Debug, Default)]
-pub struct Tally(Arc<AtomicU64>);
+pub struct PlainCounter(Arc<AtomicU64>);
 
-impl Tally {
+impl PlainCounter {
     /// Adds `n`.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
@@ -22,7 +22,7 @@ impl Tally {
     }
 }
 
-impl EncodeMetric for Tally {
+impl EncodeMetric for PlainCounter {
     fn encode(&self, mut encoder: MetricEncoder) -> std::fmt::Result {
         encoder.encode_gauge(&self.0.load(Ordering::Relaxed))
     }
@@ -32,7 +32,7 @@ impl EncodeMetric for Tally {
     }
 }
 
-impl TypedMetric for Tally {
+impl TypedMetric for PlainCounter {
     const TYPE: MetricType = MetricType::Unknown;
 }
 
@@ -58,9 +58,9 @@ pub struct ExporterLabels {
     pub variant: &'static str,
 }
 
-/// The same by signal, under names that do not tell it.
+/// Exporter, signal and variant, for metrics whose names do not tell the signal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct DoubtLabels {
+pub struct ExporterSignalLabels {
     pub exporter: String,
     pub signal: &'static str,
     pub variant: &'static str,

@@ -1,61 +1,52 @@
-//! Decompression, once and bounded.
+//! Compression, and decompression that is bounded.
 //!
-//! Output is budgeted before it is produced, in the size the compressed form announces where it
+//! Decompressed output is budgeted before it is produced, in the size the compressed form announces where it
 //! does (a zstd frame's content size, gzip's ISIZE) and in growing steps where it does not, so that
 //! a bomb meets the limit before it meets the memory.
 
 use std::cell::RefCell;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use zstd::zstd_safe::get_frame_content_size;
 
-use super::Refusal;
 use crate::admission::Permit;
+use crate::request::{Encoding, Refusal};
 
-/// RFC 8878 asks decoders for 8 MiB windows and lets them refuse larger ones.
+/// Largest window of zstd, as a power of two: RFC 8878 asks decoders for 8 MiB and lets them refuse larger ones.
 const ZSTD_WINDOW_LOG: u32 = 23;
 /// First step where the output's size is not announced.
 const FIRST_STEP: usize = 64 * 1024;
-/// Deflate cannot do better than this, so an announced size beyond it is a lie.
+/// Best ratio of deflate; an announced size beyond it is a lie.
 const DEFLATE_RATIO: usize = 1_032;
 
-/// A compression OTLP senders use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// RFC 1952.
-    Gzip,
-    /// RFC 8878.
-    Zstd,
-}
-
-impl Encoding {
-    /// Its name in `grpc-encoding` and `content-encoding`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        }
-    }
-
-    /// The encoding a header names; `identity` and an absent header are none.
-    ///
-    /// # Errors
-    /// [`Refusal::Compression`] for one that is not supported.
-    pub fn from_header(value: Option<&http::HeaderValue>) -> Result<Option<Self>, Refusal> {
-        match value.map(http::HeaderValue::as_bytes) {
-            None | Some(b"" | b"identity" | b"none") => Ok(None),
-            Some(b"gzip" | b"x-gzip") => Ok(Some(Self::Gzip)),
-            Some(b"zstd") => Ok(Some(Self::Zstd)),
-            Some(other) => Err(Refusal::Compression(String::from_utf8_lossy(other).into_owned())),
-        }
-    }
-}
-
 thread_local! {
-    /// A zstd context is 150 kB to set up; one a worker thread is enough.
-    static ZSTD: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+    /// Context of zstd, which is 150 kB to set up; one a worker thread is enough.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Compresses at fast levels: what they lose in size on telemetry is a few percent, what they save is most of it.
+///
+/// # Errors
+/// The encoder's.
+pub fn compress(encoding: Encoding, message: &Bytes) -> io::Result<Bytes> {
+    match encoding {
+        Encoding::Gzip => {
+            let target = Vec::with_capacity(message.len() / 8 + 256);
+            let mut encoder = flate2::write::GzEncoder::new(target, flate2::Compression::fast());
+            encoder.write_all(message)?;
+            Ok(encoder.finish()?.into())
+        }
+        Encoding::Zstd => COMPRESSOR.with_borrow_mut(|context| {
+            let context = match context {
+                Some(context) => context,
+                None => context.insert(zstd::bulk::Compressor::new(1)?),
+            };
+            Ok(context.compress(message)?.into())
+        }),
+    }
 }
 
 /// Decompresses `wire` into at most `limit` bytes. `permit` covers `wire` on the way in, and `wire`
@@ -93,12 +84,12 @@ pub fn decompress(
     }
 }
 
-/// The fast path: one frame that says how long it is. Nothing if that turned out not to hold.
+/// Decompresses one frame that says how long it is, the fast path. Nothing if that turned out not to hold.
 fn zstd_at_once(wire: &Bytes, size: usize, permit: &mut Permit) -> Result<Option<Bytes>, Refusal> {
     if !permit.grow_to(wire.len() + size) {
         return Err(Refusal::Memory);
     }
-    ZSTD.with_borrow_mut(|context| {
+    DECOMPRESSOR.with_borrow_mut(|context| {
         if context.is_none() {
             *context = zstd::bulk::Decompressor::new().ok();
         }
@@ -143,8 +134,6 @@ fn read_bounded(
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
     use crate::admission::Budget;
 

@@ -1,10 +1,10 @@
-//! Account of the agent's debt: points acknowledged but not yet confirmed by a destination.
+//! Ledger of the points that the agent owes: acknowledged, and not yet settled by a destination.
 //!
 //! A few counters in one small file, written with plain `write(2)` at a fixed offset: before the
 //! answer goes out the points count as queued, after a destination settled them as delivered,
 //! rejected, dropped or lost. The page cache survives `kill -9`, so the next boot knows exactly how
 //! many points were owed when the process died and says so; they are lost, but never silently.
-//! Without a data directory there is no account and a crash cannot be measured; boot says that too.
+//! Without a data directory there is no ledger on disk and a crash cannot be measured; boot says that too.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -18,9 +18,9 @@ const MAGIC: u64 = u64::from_le_bytes(*b"phxacct1");
 const WORDS: usize = 8;
 const BYTES: usize = WORDS * 8;
 
-/// Reason for which the account cannot be kept.
+/// Failure to keep the delivery ledger.
 #[derive(Debug, Error)]
-pub enum AccountError {
+pub enum DeliveryLedgerError {
     /// The file cannot be opened, read or written.
     #[error("account file {path}: {source}")]
     Io {
@@ -93,7 +93,7 @@ impl Totals {
 
 /// Settlement of points by a destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settled {
+pub struct Settlement {
     /// Confirmed.
     pub delivered: u64,
     /// Refused for good.
@@ -104,30 +104,30 @@ pub struct Settled {
     pub lost_shutdown: u64,
 }
 
-/// Kind of storage of the account, which decides whether a crash can be measured.
+/// Kind of storage of the ledger, which decides whether a crash can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeping {
-    /// The account is on disk.
-    Kept,
-    /// It should be, but cannot be written.
+pub enum Storage {
+    /// The ledger is on disk.
+    Disk,
+    /// It should be on disk, but cannot be written.
     Failing,
     /// There is no data directory.
     None,
 }
 
-impl AsRef<str> for Keeping {
+impl AsRef<str> for Storage {
     fn as_ref(&self) -> &str {
         match self {
-            Self::Kept => "kept",
+            Self::Disk => "kept",
             Self::Failing => "failing: the account cannot be written",
             Self::None => "none: without phoenix.data_dir what a crash loses cannot be measured",
         }
     }
 }
 
-/// The account, in memory and, with a data directory, on disk.
+/// Delivery ledger, in memory and, with a data directory, on disk.
 #[derive(Debug)]
-pub struct Account {
+pub struct DeliveryLedger {
     state: Mutex<State>,
     found_lost: u64,
 }
@@ -139,8 +139,8 @@ struct State {
     failing: bool,
 }
 
-impl Account {
-    /// An account that dies with the process.
+impl DeliveryLedger {
+    /// A ledger that dies with the process.
     pub fn in_memory() -> Self {
         Self { state: Mutex::default(), found_lost: 0 }
     }
@@ -148,15 +148,15 @@ impl Account {
     /// Opens `dir/account`, and writes off as lost what a process that died still owed.
     ///
     /// # Errors
-    /// [`AccountError`] if the file cannot be kept or belongs to a running agent. A file whose
-    /// checksum does not hold starts a new account: it can only come from a power loss.
-    pub fn open(dir: &Path) -> Result<Self, AccountError> {
+    /// [`DeliveryLedgerError`] if the file cannot be kept or belongs to a running agent. A file whose
+    /// checksum does not hold starts a new ledger: it can only come from a power loss.
+    pub fn open(dir: &Path) -> Result<Self, DeliveryLedgerError> {
         let path = dir.join("account");
-        let io = |source| AccountError::Io { path: path.clone(), source };
+        let io = |source| DeliveryLedgerError::Io { path: path.clone(), source };
         std::fs::create_dir_all(dir).map_err(io)?;
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        file.try_lock().map_err(|_| AccountError::Locked(path.clone()))?;
+        file.try_lock().map_err(|_| DeliveryLedgerError::Locked(path.clone()))?;
         let mut record = [0; BYTES];
         let totals = match file.read_exact_at(&mut record, 0) {
             Ok(()) => Totals::decode(&record),
@@ -176,7 +176,7 @@ impl Account {
     }
 
     /// Records what became of points queued before.
-    pub fn settled(&self, settled: Settled) {
+    pub fn settled(&self, settled: Settlement) {
         self.change(|totals| {
             totals.delivered += settled.delivered;
             totals.rejected += settled.rejected;
@@ -195,16 +195,17 @@ impl Account {
         self.found_lost
     }
 
-    /// Kind of storage: whether the account survives this process.
-    pub fn keeping(&self) -> Keeping {
+    /// Kind of storage: whether the ledger survives this process.
+    pub fn storage(&self) -> Storage {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State { file: None, .. } => Keeping::None,
-            State { failing: true, .. } => Keeping::Failing,
-            State { .. } => Keeping::Kept,
+            State { file: None, .. } => Storage::None,
+            State { failing: true, .. } => Storage::Failing,
+            State { .. } => Storage::Disk,
         }
     }
 
-    /// A full disk must not stop telemetry: the account goes on in memory and says so once.
+    /// Changes the totals and writes them. A full disk must not stop telemetry: the ledger goes on in memory, and says
+    /// so once.
     fn change(&self, change: impl FnOnce(&mut Totals)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state.totals);
@@ -227,15 +228,15 @@ mod tests {
     #[test]
     fn a_process_that_died_leaves_exactly_what_it_owed() {
         let dir = tempfile::tempdir().expect("dir");
-        let account = Account::open(dir.path()).expect("open");
-        account.queued(100);
-        account.settled(Settled { delivered: 60, rejected: 5, ..Settled::default() });
-        drop(account); // As a kill would: nothing is written on the way out.
-        let next = Account::open(dir.path()).expect("open");
+        let ledger = DeliveryLedger::open(dir.path()).expect("open");
+        ledger.queued(100);
+        ledger.settled(Settlement { delivered: 60, rejected: 5, ..Settlement::default() });
+        drop(ledger); // As a kill would: nothing is written on the way out.
+        let next = DeliveryLedger::open(dir.path()).expect("open");
         assert_eq!(next.found_lost(), 35);
         assert_eq!(next.totals().owed(), 0);
         drop(next);
-        let third = Account::open(dir.path()).expect("open");
+        let third = DeliveryLedger::open(dir.path()).expect("open");
         assert_eq!(third.found_lost(), 0, "written off once");
         assert_eq!(third.totals().lost_crash, 35);
     }
@@ -243,15 +244,15 @@ mod tests {
     #[test]
     fn two_agents_cannot_share_a_data_directory() {
         let dir = tempfile::tempdir().expect("dir");
-        let _first = Account::open(dir.path()).expect("open");
-        assert!(matches!(Account::open(dir.path()), Err(AccountError::Locked(_))));
+        let _first = DeliveryLedger::open(dir.path()).expect("open");
+        assert!(matches!(DeliveryLedger::open(dir.path()), Err(DeliveryLedgerError::Locked(_))));
     }
 
     #[test]
-    fn a_torn_record_starts_a_new_account() {
+    fn a_torn_record_starts_a_new_ledger() {
         let dir = tempfile::tempdir().expect("dir");
         std::fs::write(dir.path().join("account"), [7; BYTES]).expect("write");
-        let account = Account::open(dir.path()).expect("open");
-        assert_eq!(account.totals(), Totals::default());
+        let ledger = DeliveryLedger::open(dir.path()).expect("open");
+        assert_eq!(ledger.totals(), Totals::default());
     }
 }

@@ -11,13 +11,13 @@ use pipelines::processors::{Flush, Kept, Pipeline, Refused, RuleAccount, RuleCou
 /// A pipeline with its state and its output, whose memory is reused from batch to batch. A plan
 /// without stages has no pipeline: its output is the input itself.
 #[derive(Debug)]
-pub struct Side {
+pub struct VariantPipeline {
     plan: Plan,
     pipeline: Option<Pipeline>,
     output: Batch,
 }
 
-impl Side {
+impl VariantPipeline {
     /// A pipeline without any state yet, from `now` on, Unix nanoseconds.
     pub fn build(plan: &Plan, now: u64) -> Self {
         let pipeline = (!plan.stages().is_empty()).then(|| Pipeline::build(plan, now));
@@ -44,11 +44,11 @@ impl Side {
         outcome.map_or_else(|panic| Err(self.begin_anew(panic, now)), told)
     }
 
-    /// As [`Self::process`] of a request that nobody else reads; `input` lends its memory. How many points came, and how
-    /// it went.
+    /// Runs the pipeline over a request that nobody else reads; `input` lends its memory. Returns the points that came,
+    /// and how it went.
     ///
     /// # Errors
-    /// It is no OTLP, and nothing has seen it.
+    /// The request is no OTLP, and nothing has seen it.
     pub fn process_alone(
         &mut self,
         message: Bytes,
@@ -68,7 +68,7 @@ impl Side {
         }
     }
 
-    /// Nobody sees what a panic left half done. Returns the panic's words.
+    /// Replaces what a panic left half done. Returns the panic's words.
     fn begin_anew(&mut self, panic: String, now: u64) -> String {
         self.pipeline = Some(Pipeline::build(&self.plan, now));
         self.output = Batch::default();

@@ -16,7 +16,7 @@ pub struct Status {
     /// A gRPC code.
     #[prost(int32, tag = "1")]
     pub code: i32,
-    /// For a person.
+    /// Text for a person.
     #[prost(string, tag = "2")]
     pub message: String,
     /// Packed details, of which only `RetryInfo` is known here.
@@ -72,12 +72,12 @@ impl Status {
         Some(seconds + Duration::from_nanos(delay.nanos.try_into().unwrap_or(0)))
     }
 
-    /// For the trailer `grpc-status-details-bin`.
+    /// Encodes the status for the trailer `grpc-status-details-bin`.
     pub fn to_trailer(&self) -> String {
         STANDARD_NO_PAD.encode(self.encode_to_vec())
     }
 
-    /// From the trailer `grpc-status-details-bin`, padded or not.
+    /// Decodes the trailer `grpc-status-details-bin`, padded or not.
     pub fn from_trailer(trailer: &[u8]) -> Option<Self> {
         let bytes = STANDARD_NO_PAD.decode(trailer).or_else(|_| STANDARD.decode(trailer)).ok()?;
         Self::decode(bytes.as_slice()).ok()
@@ -87,7 +87,7 @@ impl Status {
 /// gRPC status codes, as far as they are sent or told apart here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    Cancelled = 1,
+    Canceled = 1,
     InvalidArgument = 3,
     DeadlineExceeded = 4,
     ResourceExhausted = 8,

@@ -1,4 +1,4 @@
-//! The handles that hot paths count with, each made once.
+//! Counters of each room: handles that hot paths count with, each made once.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,15 +11,17 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::labels::{DoubtLabels, LevelLabels, RefusalLabels, RuleLabels, Tally, VariantLabel};
-use crate::deliver::Payload;
+use super::labels::{
+    ExporterSignalLabels, LevelLabels, PlainCounter, RefusalLabels, RuleLabels, VariantLabel,
+};
+use crate::request::Payload;
 use crate::signal::Signal;
 
 /// A receiver's counters.
 #[derive(Clone, Debug)]
 pub struct ReceiverMetrics {
     transport: &'static str,
-    accepted: [Tally; 3],
+    accepted: [PlainCounter; 3],
     refused: Family<RefusalLabels, Counter>,
 }
 
@@ -27,18 +29,18 @@ impl ReceiverMetrics {
     /// Counters of a receiver on `transport`.
     pub(super) fn new(
         transport: &'static str,
-        accepted: [Tally; 3],
+        accepted: [PlainCounter; 3],
         refused: Family<RefusalLabels, Counter>,
     ) -> Self {
         Self { transport, accepted, refused }
     }
 
-    /// `items` were taken.
+    /// Counts items that were taken.
     pub fn accepted(&self, signal: Signal, items: u64) {
         self.accepted[signal.index()].add(items);
     }
 
-    /// A request was turned away; a request for nothing we know has no signal.
+    /// Counts a request that was turned away; a request for nothing we know has no signal.
     pub fn refused(&self, signal: Option<Signal>, reason: &'static str) {
         let signal = signal.map_or("unknown", Signal::name);
         self.refused.get_or_create(&RefusalLabels { transport: self.transport, signal, reason }).inc();
@@ -49,15 +51,15 @@ impl ReceiverMetrics {
 #[derive(Clone, Debug)]
 pub struct ExporterMetrics {
     pub(super) exporter: String,
-    pub(super) sent: [[Tally; 2]; 3],
-    pub(super) failed: [[Tally; 2]; 3],
-    pub(super) rejected: Family<DoubtLabels, Counter>,
-    pub(super) maybe_doubled: Family<DoubtLabels, Counter>,
-    pub(super) retried: Family<DoubtLabels, Counter>,
+    pub(super) sent: [[PlainCounter; 2]; 3],
+    pub(super) failed: [[PlainCounter; 2]; 3],
+    pub(super) rejected: Family<ExporterSignalLabels, Counter>,
+    pub(super) maybe_doubled: Family<ExporterSignalLabels, Counter>,
+    pub(super) retried: Family<ExporterSignalLabels, Counter>,
 }
 
 impl ExporterMetrics {
-    /// All but `rejected` of the payload's items were confirmed.
+    /// Counts the payload's items as confirmed, all but `rejected`.
     pub fn delivered(&self, payload: &Payload, rejected: u64) {
         let rejected = rejected.min(payload.items);
         self.sent[payload.signal.index()][payload.variant.index()].add(payload.items - rejected);
@@ -66,24 +68,24 @@ impl ExporterMetrics {
         }
     }
 
-    /// None of them will be.
+    /// Counts the payload's items as failed: none of them will be confirmed.
     pub fn failed(&self, payload: &Payload) {
         self.failed[payload.signal.index()][payload.variant.index()].add(payload.items);
     }
 
-    /// An attempt ended without saying how.
+    /// Counts the items of an attempt that ended without saying how.
     pub fn maybe_doubled(&self, payload: &Payload) {
         self.maybe_doubled.get_or_create(&self.doubt(payload)).inc_by(payload.items);
     }
 
-    /// Another attempt is due.
+    /// Counts an attempt after the first.
     pub fn retried(&self, payload: &Payload) {
         self.retried.get_or_create(&self.doubt(payload)).inc();
     }
 
-    fn doubt(&self, payload: &Payload) -> DoubtLabels {
+    fn doubt(&self, payload: &Payload) -> ExporterSignalLabels {
         let (signal, variant) = (payload.signal.name(), payload.variant.name());
-        DoubtLabels { exporter: self.exporter.clone(), signal, variant }
+        ExporterSignalLabels { exporter: self.exporter.clone(), signal, variant }
     }
 }
 
@@ -123,7 +125,7 @@ pub struct EngineMetrics {
 }
 
 impl EngineMetrics {
-    /// Makes them visible.
+    /// Registers them under their names.
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("phoenix_input_points", "Points that pipelines got", self.input.clone());
         let help = "Points whose resource names no unit of the split; the baseline keeps them";
@@ -145,8 +147,8 @@ impl EngineMetrics {
         registry.register("phoenix_pipeline_level", help, self.levels.shown.clone());
     }
 
-    /// A batch of so many points ran; so many left by each variant, so many had no unit.
-    pub fn ran(&self, points: u64, leaving: [u64; 2], unassigned: u64) {
+    /// Counts a batch: its points, those that left by each variant, and those without a unit.
+    pub fn batch(&self, points: u64, leaving: [u64; 2], unassigned: u64) {
         self.input.inc_by(points);
         self.unassigned.inc_by(unassigned);
         for (variant, left) in Variant::BOTH.into_iter().zip(leaving).filter(|(_, left)| *left > 0) {
@@ -154,14 +156,14 @@ impl EngineMetrics {
         }
     }
 
-    /// So many points left by a variant without a batch.
+    /// Counts points that left by a variant without a batch.
     pub fn flushed(&self, variant: Variant, points: u64) {
         let label = VariantLabel { variant: variant.name() };
         self.leaving.get_or_create(&label).inc_by(points);
         self.flushed.get_or_create(&label).inc_by(points);
     }
 
-    /// State that a variant's stages keep.
+    /// Shows what a variant's stages keep.
     pub fn kept(&self, variant: Variant, kept: Kept) {
         let label = VariantLabel { variant: variant.name() };
         self.held.get_or_create(&label).set(kept.held as i64);
@@ -169,7 +171,7 @@ impl EngineMetrics {
         self.evicted.get_or_create(&label).set(kept.evicted as i64);
     }
 
-    /// These levels are in force, and no others: each of a variant's stage.
+    /// Shows the levels that are in force, each of a variant's stage, and no others.
     pub fn levels<'a>(&self, in_force: impl Iterator<Item = (Variant, &'a ComponentId, &'a str)>) {
         self.levels.set(
             in_force
@@ -182,12 +184,12 @@ impl EngineMetrics {
         );
     }
 
-    /// A variant failed on a batch.
+    /// Counts a batch on which a variant failed.
     pub fn failed(&self, variant: Variant) {
         self.failures.get_or_create(&VariantLabel { variant: variant.name() }).inc();
     }
 
-    /// Points that a variant's rules dropped since the last time.
+    /// Counts points that a variant's rules dropped since the last time.
     pub fn rules(&self, variant: Variant, counts: Vec<RuleCount>) {
         for RuleCount { stage, rule, points } in counts {
             let labels = RuleLabels { variant: variant.name(), processor: stage.to_string(), rule };

@@ -1,4 +1,4 @@
-//! Settings into force: at boot, and again whenever the file is reread.
+//! Application of settings: at boot, and again whenever the file is reread.
 //!
 //! Whatever can fail is done first, so that settings that cannot be used leave everything as it was;
 //! the ledger is committed last of that, before the new generation serves.
@@ -8,28 +8,29 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::listeners::Listeners;
-use super::{BootError, pushed};
+use super::{BootError, remote};
 use crate::admin::Admin;
-use crate::config::{self, ExporterKind, Intent, Settings};
-use crate::deliver::{Channel, Connector, Destination, Exporter, Otlp};
-use crate::engine::{self, Next, Routes};
-use crate::fleet::InForce;
+use crate::config::Settings;
+use crate::deliver::{Destination, Exporter, ExporterSettings};
+use crate::engine::{self, NextGeneration, Routes};
+use crate::fleet::ActiveGeneration;
+use crate::generation::Intent;
 use crate::ledger::Ledger;
 
 /// Parts of the agent to which settings are applied.
 #[derive(Debug)]
-pub struct Control {
+pub struct Controller {
     /// The receivers' sockets.
     pub listeners: Listeners,
     shared: Arc<Admin>,
     pub(super) ledger: Ledger,
     pub(super) settings: Option<Settings>,
     pub(super) routes: Routes,
-    pub(super) in_force: watch::Sender<InForce>,
+    pub(super) in_force: watch::Sender<ActiveGeneration>,
 }
 
-impl Control {
-    /// Nothing is in force yet.
+impl Controller {
+    /// A controller that has put nothing into force yet.
     pub fn new(shared: Arc<Admin>, ledger: Ledger) -> Self {
         let in_force = watch::Sender::default();
         Self {
@@ -57,7 +58,7 @@ impl Control {
         let pushed = pushed.and_then(|body| {
             let unusable =
                 |error| tracing::error!(%error, "the pushed generation cannot run any more; the file's does");
-            pushed::intent(&body, &settings).map_err(unusable).ok()
+            remote::intent(&body, &settings).map_err(unusable).ok()
         });
         let (number, intent) = match pushed {
             Some(generation) => generation,
@@ -90,7 +91,7 @@ impl Control {
     /// Puts a generation in charge that the ledger holds.
     pub(super) fn install(&self, number: u64, intent: &Intent, settings: &Settings) {
         let entry = self.ledger.entry();
-        let next = Next {
+        let next = NextGeneration {
             number,
             intent,
             routes: self.routes.clone(),
@@ -99,7 +100,11 @@ impl Control {
         };
         self.shared.engine.install(next, engine::now());
         let baseline = intent.digests.baseline.map(|digest| digest.to_string()).unwrap_or_default();
-        self.in_force.send_replace(InForce { generation: number, body: entry.pushed.clone(), baseline });
+        self.in_force.send_replace(ActiveGeneration {
+            generation: number,
+            body: entry.pushed.clone(),
+            baseline,
+        });
         let overridden = entry.pushed.is_some() && entry.config != settings.digest;
         self.shared.health.update(|condition| condition.local_override_pending = overridden);
     }
@@ -131,20 +136,11 @@ impl Control {
         });
     }
 
-    fn destination(&self, exporter: &config::Exporter) -> Result<Destination, BootError> {
-        let failed = |reason: String| BootError::Exporter { id: exporter.id.clone(), reason };
-        let kind = match &exporter.kind {
-            ExporterKind::Nop => Exporter::Nop,
-            ExporterKind::Debug => Exporter::Debug,
-            ExporterKind::Otlp { endpoint, otlp } => {
-                let connector =
-                    Connector::new(endpoint.clone(), "h2").map_err(|error| failed(error.to_string()))?;
-                let channel = Channel::new(connector).map_err(|error| failed(error.to_string()))?;
-                Exporter::Otlp(Box::new(Otlp::new(channel, (**otlp).clone())))
-            }
-        };
-        let account = Arc::clone(&self.shared.account);
-        let metrics = self.shared.metrics.exporter(&exporter.id);
-        Ok(Destination::new(exporter.id.clone(), kind, exporter.queue, exporter.retry, account, metrics))
+    fn destination(&self, settings: &ExporterSettings) -> Result<Destination, BootError> {
+        let failed = |source| BootError::Exporter { id: settings.id.clone(), source };
+        let exporter = Exporter::new(&settings.kind).map_err(failed)?;
+        let ledger = Arc::clone(&self.shared.delivery_ledger);
+        let metrics = self.shared.metrics.exporter(&settings.id);
+        Ok(Destination::new(settings, exporter, ledger, metrics))
     }
 }

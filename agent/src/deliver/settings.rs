@@ -1,0 +1,67 @@
+//! Settings of an exporter: its kind, its queue and its retries.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use crate::net::{Endpoint, RetrySettings};
+use crate::request::Encoding;
+
+/// Kind of an exporter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExporterKind {
+    /// OTLP/gRPC.
+    Otlp {
+        /// Destination.
+        endpoint: Endpoint,
+        /// Settings of the connection.
+        otlp: Box<OtlpSettings>,
+    },
+    /// A log line a request.
+    Debug,
+    /// Nothing.
+    Nop,
+}
+
+/// An exporter's settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExporterSettings {
+    /// Component id, such as `otlp/eu`.
+    pub id: String,
+    /// Kind.
+    pub kind: ExporterKind,
+    /// Its queue.
+    pub queue: QueueSettings,
+    /// Its retries.
+    pub retry: RetrySettings,
+}
+
+/// Settings by which an exporter talks to its destination.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtlpSettings {
+    /// Compression of what is sent.
+    pub compression: Option<Encoding>,
+    /// One attempt's time limit, connecting included.
+    pub timeout: Duration,
+    /// The user's own metadata; may hold secrets.
+    pub headers: HeaderMap,
+    /// True if requests say which variant and generation they are.
+    pub variant_headers: bool,
+}
+
+/// `sending_queue`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// True if there is a queue; without one a sender is answered only after delivery.
+    pub enabled: bool,
+    /// Requests it holds, those being sent included.
+    pub size: usize,
+    /// Requests being sent at once.
+    pub consumers: usize,
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self { enabled: true, size: 1_000, consumers: 10 }
+    }
+}

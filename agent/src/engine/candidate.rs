@@ -1,0 +1,70 @@
+//! The candidate's pipeline: it runs on every batch and touches nothing of the baseline. If it fails it is cut out for
+//! the rest of its generation.
+
+use std::time::{Duration, Instant};
+
+use pipelines::Batch;
+
+use super::variant::VariantPipeline;
+use crate::generation::Experiment;
+
+/// Outcome of a batch in the candidate's pipeline.
+#[derive(Debug)]
+pub enum CandidateOutcome {
+    /// It has an output, and took this long.
+    Done(Duration),
+    /// It failed on this batch and is cut out; the reason, for a person.
+    Failed(String),
+    /// It was cut out before.
+    Absent,
+}
+
+/// The candidate's pipeline, until it is cut out.
+#[derive(Debug)]
+pub struct Candidate {
+    pipeline: Option<VariantPipeline>,
+    max_batch_latency: Option<Duration>,
+}
+
+impl Candidate {
+    /// A pipeline without any state yet, from `now` on, Unix nanoseconds.
+    pub fn build(experiment: &Experiment, now: u64) -> Self {
+        let pipeline = Some(VariantPipeline::build(&experiment.candidate, now));
+        Self { pipeline, max_batch_latency: experiment.max_batch_latency }
+    }
+
+    /// Its pipeline; nothing once it was cut out.
+    pub fn pipeline(&self) -> Option<&VariantPipeline> {
+        self.pipeline.as_ref()
+    }
+
+    /// Its pipeline, to run it or to take from it; nothing once it was cut out.
+    pub fn pipeline_mut(&mut self) -> Option<&mut VariantPipeline> {
+        self.pipeline.as_mut()
+    }
+
+    /// Runs the pipeline over `input` at `now`, Unix nanoseconds, and cuts it out if it fails or takes too long.
+    pub fn process(&mut self, input: &Batch, now: u64) -> CandidateOutcome {
+        let Some(pipeline) = &mut self.pipeline else { return CandidateOutcome::Absent };
+        let started = Instant::now();
+        let outcome = pipeline.process(input, now);
+        let spent = started.elapsed();
+        match outcome.err().or_else(|| self.too_slow(spent)) {
+            Some(failure) => {
+                self.cut();
+                CandidateOutcome::Failed(failure)
+            }
+            None => CandidateOutcome::Done(spent),
+        }
+    }
+
+    fn too_slow(&self, spent: Duration) -> Option<String> {
+        let limit = self.max_batch_latency?;
+        (spent > limit).then(|| format!("a batch took {spent:?} in it, at most {limit:?} is allowed"))
+    }
+
+    /// Cuts the pipeline out for the rest of the generation.
+    pub fn cut(&mut self) {
+        self.pipeline = None;
+    }
+}

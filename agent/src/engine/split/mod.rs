@@ -1,0 +1,178 @@
+//! The split: by which variant each unit of a batch leaves, and whether all that was made of it does.
+
+mod assignment;
+
+use std::collections::HashMap;
+
+use observe::Variant;
+use pipelines::Batch;
+use pipelines::batch::{Encoded, Keep, ResourceRow};
+use pipelines::split::Splitter;
+
+use super::variant::VariantPipeline;
+use assignment::Assignment;
+
+/// Split of a generation; its memory is reused from batch to batch.
+#[derive(Debug)]
+pub struct Split {
+    splitter: Splitter,
+    assignment: Assignment,
+    /// Points that a variant's pipeline made, by variant and index of the input resource.
+    made: [Vec<u64>; 2],
+}
+
+/// Batch whose resources are assigned, with the outputs of both variants.
+#[derive(Debug)]
+pub struct AssignedBatch<'a> {
+    split: &'a mut Split,
+    input: &'a Batch,
+    outputs: [Option<&'a Batch>; 2],
+}
+
+/// An input resource's share of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct UnitShare {
+    /// Variant to which the resource is assigned.
+    pub variant: Variant,
+    /// Hash of its unit; nothing if it names none.
+    pub unit: Option<u64>,
+    /// Input points of the resource.
+    pub points: u64,
+    /// True if something of it leaves by the variant.
+    pub delivered: bool,
+}
+
+impl Split {
+    /// A split by this rule. `agent_uid` names the host where no attribute does.
+    pub fn new(split: &pipelines::split::Split, agent_uid: &str) -> Self {
+        Self {
+            splitter: Splitter::new(split.clone(), agent_uid),
+            assignment: Assignment::default(),
+            made: Default::default(),
+        }
+    }
+
+    /// Assigns every resource of `input`, of which both pipelines have made their output. Without a candidate all of
+    /// them are the baseline's.
+    pub fn assign<'a>(
+        &'a mut self,
+        input: &'a Batch,
+        baseline: &'a VariantPipeline,
+        candidate: Option<&'a VariantPipeline>,
+    ) -> AssignedBatch<'a> {
+        self.assignment.assign(&mut self.splitter, input, candidate.is_some());
+        let outputs = [Some(baseline), candidate].map(|pipeline| pipeline.map(|it| it.output(input)));
+        for (made, output) in self.made.iter_mut().zip(outputs) {
+            made.clear();
+            if let Some(output) = output {
+                count(input, output, made);
+            }
+        }
+        AssignedBatch { split: self, input, outputs }
+    }
+
+    /// Encodes what a variant delivers of a flush of its own; `input` is what the flush came from.
+    pub fn encode_flush(
+        &mut self,
+        variant: Variant,
+        input: &Batch,
+        output: &Batch,
+        has_candidate: bool,
+    ) -> Encoded {
+        let mut assignment = Assignment::default();
+        assignment.assign(&mut self.splitter, input, has_candidate);
+        let all = assignment.has_all(variant);
+        output.encode(if all { Keep::All } else { Keep::Homes(assignment.homes(variant)) })
+    }
+}
+
+impl AssignedBatch<'_> {
+    /// A variant's output and the rows to write of it; nothing if it delivers nothing of this batch.
+    pub fn share(&self, variant: Variant) -> Option<(&Batch, Keep<'_>)> {
+        let output = self.outputs[variant.index()]?;
+        let assignment = &self.split.assignment;
+        let homes = assignment.homes(variant);
+        if assignment.has_all(variant) {
+            // Also for a batch without resources: the baseline's, and empty.
+            return (variant == Variant::Baseline || !homes.is_empty()).then_some((output, Keep::All));
+        }
+        assignment.has_any(variant).then_some((output, Keep::Homes(homes)))
+    }
+
+    /// Share of each input resource.
+    pub fn units(&self) -> impl Iterator<Item = UnitShare> {
+        let Split { assignment, made, .. } = &*self.split;
+        let assigned = self.input.resources().iter().zip(assignment.units()).enumerate();
+        assigned.map(|(home, (resource, (variant, unit)))| UnitShare {
+            variant,
+            unit,
+            points: points_of(self.input, resource),
+            delivered: made[variant.index()].get(home).is_some_and(|points| *points > 0),
+        })
+    }
+
+    /// Names of the units of which the variant made more than is in what leaves by it.
+    pub fn missing(&mut self, variant: Variant, left: Option<&Encoded>) -> Vec<String> {
+        let made = self.made_at_home(variant).map(|(_, points)| points).sum::<u64>();
+        if made == left.map_or(0, |encoded| encoded.points) {
+            Vec::new()
+        } else {
+            self.name_missing(variant, left)
+        }
+    }
+
+    /// Index of each input resource that is assigned to the variant, and the points that it made of it.
+    fn made_at_home(&self, variant: Variant) -> impl Iterator<Item = (usize, u64)> {
+        let Split { assignment, made, .. } = &*self.split;
+        let homes = made[variant.index()].iter().zip(assignment.homes(variant)).enumerate();
+        homes.filter(|(_, (_, home))| **home).map(|(at, (made, _))| (at, *made))
+    }
+
+    #[cold]
+    fn name_missing(&mut self, variant: Variant, left: Option<&Encoded>) -> Vec<String> {
+        let arrived = left.and_then(|encoded| Batch::parse(encoded.bytes.clone()).ok()).unwrap_or_default();
+        let mut seen = HashMap::<_, u64>::new();
+        for resource in arrived.resources() {
+            let points = points_of(&arrived, resource);
+            *seen.entry(self.split.splitter.unit(&arrived, resource)).or_default() += points;
+        }
+        let mut names = Vec::new();
+        for (at, made) in self.made_at_home(variant).collect::<Vec<_>>() {
+            let resource = &self.input.resources()[at];
+            let unit = self.split.splitter.unit(self.input, resource);
+            let left = seen.get(&unit).copied().unwrap_or(0);
+            if left < made {
+                names.push(self.split.splitter.name(self.input, resource));
+            }
+            seen.insert(unit, left.saturating_sub(made));
+        }
+        if names.is_empty() {
+            names.push(format!("(a unit of the {} that its own attributes do not name)", variant.name()));
+        }
+        names
+    }
+}
+
+fn points_of(batch: &Batch, resource: &ResourceRow) -> u64 {
+    let metrics = batch.scopes(resource).iter().flat_map(|scope| batch.metrics(scope));
+    metrics.map(|metric| metric.points.len() as u64).sum()
+}
+
+/// Counts the points of the output by index of the input resource.
+fn count(input: &Batch, output: &Batch, counts: &mut Vec<u64>) {
+    counts.resize(input.resources().len(), 0);
+    for resource in output.resources() {
+        for scope in output.scopes(resource) {
+            for metric in output.metrics(scope) {
+                for point in output.points(metric) {
+                    if let Some(count) = counts.get_mut(point.home as usize) {
+                        *count += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! Content of a generation: the baseline, the experiment beside it, and the digests by which it is known again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipelines::config::{Digest, Plan};
+use pipelines::split::Split;
+
+/// The id of an experiment that the agent's own file defines.
+pub const LOCAL: &str = "local";
+
+/// Experiment on the metrics.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// Its id; [`LOCAL`] for one of the file.
+    pub id: String,
+    /// The most that a batch may take in the candidate's pipeline.
+    pub max_batch_latency: Option<Duration>,
+    /// Plan of the pipeline on trial.
+    pub candidate: Plan,
+    /// Split: by which variant each unit's output leaves.
+    pub split: Split,
+    /// Settings of the measurement.
+    pub observation: Arc<observe::Settings>,
+}
+
+/// Parts of a generation.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// Today's pipeline for metrics; nothing without one.
+    pub baseline: Option<Plan>,
+    /// Experiment beside it, if there is one.
+    pub experiment: Option<Experiment>,
+    /// Digests by which the ledger knows it again.
+    pub digests: Digests,
+}
+
+/// Digests of an intent's parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// Digest of the baseline's plan.
+    pub baseline: Option<Digest>,
+    /// Digest of the candidate's plan.
+    pub candidate: Option<Digest>,
+    /// Digest of the split and of what is measured, in hexadecimal; empty without an experiment.
+    pub split: String,
+}

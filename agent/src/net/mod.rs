@@ -1,0 +1,9 @@
+//! Parts of a connection that both ends of the agent use: how it is opened, compressed, and tried again.
+
+mod backoff;
+mod compression;
+mod connect;
+
+pub use backoff::{Backoff, RetrySettings};
+pub use compression::{compress, decompress};
+pub use connect::{Connector, Endpoint, Stream};

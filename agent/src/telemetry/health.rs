@@ -1,0 +1,108 @@
+//! State of the agent, which everyone writes and `/health`, `/ready` and the fleet's session read.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+use tokio::sync::Notify;
+
+/// Part of the agent's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Built, not serving yet.
+    Starting,
+    /// Serving.
+    Running,
+    /// Finishing what is in flight.
+    Draining,
+}
+
+/// Text by which [`Condition::control_plane`] says that all is well.
+pub const CONNECTED: &str = "connected";
+
+/// State that can change while the agent runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Condition {
+    /// Phase of its life.
+    pub phase: Phase,
+    /// The generation in charge.
+    pub generation: u64,
+    /// SHA-256 of the config text in charge.
+    pub config_digest: String,
+    /// Reason for which the last config was not taken, if it was not.
+    pub config_error: Option<String>,
+    /// Settings that the config asks for and does not get.
+    pub config_notes: Vec<String>,
+    /// Reason for which the candidate was cut out, if it was.
+    pub candidate_cut: Option<String>,
+    /// Settings that changed and are read at the start only.
+    pub restart_needed_for: Vec<&'static str>,
+    /// [`CONNECTED`], or why there is no session with the control plane; nothing where there is to be none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_plane: Option<String>,
+    /// True if the file's pipelines changed while a pushed generation is in force.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub local_override_pending: bool,
+    /// Name of the node.
+    pub labels: BTreeMap<String, String>,
+    /// Moment at which senders are answered.
+    pub acknowledge: &'static str,
+    /// Reason for it.
+    pub acknowledge_why: String,
+}
+
+impl Condition {
+    /// State before anything is in force.
+    pub fn starting() -> Self {
+        Self {
+            phase: Phase::Starting,
+            generation: 0,
+            config_digest: String::new(),
+            config_error: None,
+            config_notes: Vec::new(),
+            candidate_cut: None,
+            restart_needed_for: Vec::new(),
+            control_plane: None,
+            local_override_pending: false,
+            labels: BTreeMap::new(),
+            acknowledge: "",
+            acknowledge_why: String::new(),
+        }
+    }
+}
+
+/// The condition, shared.
+#[derive(Debug)]
+pub struct Health {
+    condition: Mutex<Condition>,
+    changed: Notify,
+}
+
+impl Health {
+    /// Health that starts from `condition`.
+    pub fn new(condition: Condition) -> Self {
+        Self { condition: Mutex::new(condition), changed: Notify::new() }
+    }
+
+    /// Changes the condition.
+    pub fn update(&self, change: impl FnOnce(&mut Condition)) {
+        change(&mut self.condition.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_one();
+    }
+
+    /// A copy of the condition.
+    pub fn condition(&self) -> Condition {
+        self.condition.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns once it was changed since this was last awaited. One waiter is served: the fleet's session.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Tells whether senders should come here.
+    pub fn is_ready(&self) -> bool {
+        self.condition().phase == Phase::Running
+    }
+}

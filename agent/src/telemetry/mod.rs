@@ -1,0 +1,10 @@
+//! Counters and state that every room writes; nothing here reads another room but the ground.
+
+mod counters;
+mod health;
+mod labels;
+mod metrics;
+
+pub use counters::{EngineMetrics, ExporterMetrics, ReceiverMetrics};
+pub use health::{CONNECTED, Condition, Health, Phase};
+pub use metrics::{GaugeValues, Metrics};
