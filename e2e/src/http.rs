@@ -1,8 +1,9 @@
-//! The smallest HTTP client that reads the agent's endpoints.
+//! HTTP to the processes under test: REST by the client that the command has, other requests byte by byte.
 
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
+use client::Client;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -32,24 +33,22 @@ pub async fn call(
     token: &str,
     body: Option<&Value>,
 ) -> Result<(u16, Value)> {
-    let body = body.map(Value::to_string).unwrap_or_default();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    let answer = exchange(addr, request.as_bytes()).await?;
+    let client = Client::new(&format!("http://{addr}"))?.with_token(token);
+    let answer = client.answer(method.parse()?, path, body).await?;
     let body = if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body)? };
     Ok((answer.status, body))
 }
 
-/// Events of an experiment that is over, as server-sent events: status and text.
-pub async fn events(addr: SocketAddr, experiment: &str, token: &str) -> Result<(u16, String)> {
-    let request = format!(
-        "GET /api/v1/experiments/{experiment}/events HTTP/1.0\r\nHost: {addr}\r\nAuthorization: Bearer {token}\r\n\r\n"
-    );
-    let answer = exchange(addr, request.as_bytes()).await?;
-    Ok((answer.status, String::from_utf8(answer.body)?))
+/// Documents of the events of an experiment that is over.
+pub async fn events(addr: SocketAddr, experiment: &str, token: &str) -> Result<Vec<Value>> {
+    let client = Client::new(&format!("http://{addr}"))?.with_token(token);
+    let mut events = Vec::new();
+    let each = |event: &Value| {
+        events.push(event.clone());
+        Ok::<_, client::Error>(())
+    };
+    client.events(&format!("/experiments/{experiment}/events"), each).await?;
+    Ok(events)
 }
 
 /// Status, headers and body of a `POST` with a bearer token.

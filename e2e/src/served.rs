@@ -115,10 +115,9 @@ impl Loop {
 
     /// The kinds of what happened, in order, without verdicts.
     pub async fn history(&self, id: &str) -> Result<Vec<String>> {
-        let (_, body) =
-            crate::http::events(self.control_plane.listening.rest, id, self.control_plane.token()).await?;
-        let kinds =
-            body.lines().filter_map(|line| line.strip_prefix("event:")).map(|kind| kind.trim().to_owned());
+        let rest = self.control_plane.listening.rest;
+        let events = crate::http::events(rest, id, self.control_plane.token()).await?;
+        let kinds = events.iter().filter_map(|event| event["kind"].as_str()).map(str::to_owned);
         Ok(kinds.filter(|kind| kind != "verdict").collect())
     }
 

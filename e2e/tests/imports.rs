@@ -68,6 +68,7 @@ fn the_shells_do_not_see_each_other_and_only_e2e_sees_all() {
         ("agent", &["calibration", "cli", "control-plane", "simulator"][..]),
         ("calibration", &["agent", "cli", "control-plane", "observe", "pipelines", "proto", "simulator"]),
         ("cli", &["agent", "control-plane"]),
+        ("client", &["agent", "cli", "control-plane", "observe", "pipelines", "proto", "simulator"]),
         ("control-plane", &["agent", "calibration", "cli", "simulator"]),
         ("simulator", &["agent", "pipelines", "observe", "drift", "cli"]),
         ("observe", &["agent", "cli", "simulator", "proto"]),

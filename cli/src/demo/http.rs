@@ -1,66 +1,50 @@
 //! `GET` from the processes that the demo started, over loopback.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use anyhow::{Context, ensure};
+use client::{Client, Method};
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
 
-/// There is nothing at the path.
-#[derive(Debug, thiserror::Error)]
-#[error("404 Not Found: {0}")]
-struct Missing(String);
+const OK: u16 = 200;
+const NOT_FOUND: u16 = 404;
 
-/// More than a report of the largest host.
-const MAX_BYTES: usize = 64 << 20;
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The body of `http://{addr}{path}`; an answer that is not 200 is an error that quotes it.
+/// Text of `http://{addr}{path}`.
+///
+/// # Errors
+/// An answer that is not 200, quoted; and the client's.
 pub async fn text(addr: SocketAddr, path: &str) -> anyhow::Result<String> {
-    let answer = tokio::time::timeout(PATIENCE, fetch(addr, path)).await;
-    let answer = answer.with_context(|| format!("no answer within {PATIENCE:?}"));
-    answer.and_then(|answer| answer).with_context(|| format!("GET http://{addr}{path}"))
+    let (status, body) = fetch(addr, path).await?;
+    ensure!(status == OK, "GET http://{addr}{path}: {status}: {body}");
+    Ok(body)
 }
 
-/// The same, as JSON; nothing where nothing is there.
+/// Document of `http://{addr}{path}`; nothing where nothing is there.
+///
+/// # Errors
+/// As [`json`].
 pub async fn found<T: DeserializeOwned>(addr: SocketAddr, path: &str) -> anyhow::Result<Option<T>> {
-    match text(addr, path).await {
-        Err(error) if error.downcast_ref::<Missing>().is_some() => Ok(None),
-        body => document(addr, path, &body?).map(Some),
-    }
+    let (status, body) = fetch(addr, path).await?;
+    if status == NOT_FOUND { Ok(None) } else { document(addr, path, status, &body).map(Some) }
 }
 
-/// The same, as JSON.
+/// Document of `http://{addr}{path}`.
+///
+/// # Errors
+/// As [`text`], and a document of another shape.
 pub async fn json<T: DeserializeOwned>(addr: SocketAddr, path: &str) -> anyhow::Result<T> {
-    document(addr, path, &text(addr, path).await?)
+    let (status, body) = fetch(addr, path).await?;
+    document(addr, path, status, &body)
 }
 
-fn document<T: DeserializeOwned>(addr: SocketAddr, path: &str, body: &str) -> anyhow::Result<T> {
+fn document<T: DeserializeOwned>(addr: SocketAddr, path: &str, status: u16, body: &str) -> anyhow::Result<T> {
+    ensure!(status == OK, "GET http://{addr}{path}: {status}: {body}");
     serde_json::from_str(body).with_context(|| format!("GET http://{addr}{path}: an unexpected document"))
 }
 
-async fn fetch(addr: SocketAddr, path: &str) -> anyhow::Result<String> {
-    let stream = TcpStream::connect(addr).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
-    let request = Request::get(path).header("host", addr.to_string()).body(Empty::<Bytes>::new())?;
-    let (head, body) = sender.send_request(request).await?.into_parts();
-    let body = Limited::new(body, MAX_BYTES).collect().await;
-    connection.abort();
-    // Limited's error is a boxed one, which anyhow does not take as it is.
-    let body = body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
-    let body = String::from_utf8(body.to_vec()).context("not UTF-8")?;
-    if head.status == StatusCode::NOT_FOUND {
-        return Err(Missing(body).into());
-    }
-    if !head.status.is_success() {
-        bail!("{}: {body}", head.status);
-    }
-    Ok(body)
+async fn fetch(addr: SocketAddr, path: &str) -> anyhow::Result<(u16, String)> {
+    let answer = Client::new(&format!("http://{addr}"))?.answer(Method::GET, path, None).await?;
+    let body =
+        String::from_utf8(answer.body).with_context(|| format!("GET http://{addr}{path}: not UTF-8"))?;
+    Ok((answer.status, body))
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 
 use super::configs::{Candidate, LABEL, TEMPLATE, experiment};
-use crate::remote::client::Client;
+use client::Client;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
@@ -161,7 +161,11 @@ impl Operator {
     /// # Errors
     /// What the control plane refuses.
     pub async fn keep_template(&self) -> anyhow::Result<()> {
-        self.client.post("/templates", &json!({ "name": TEMPLATE.0, "text": TEMPLATE.1 })).await.map(|_| ())
+        Ok(self
+            .client
+            .post("/templates", &json!({ "name": TEMPLATE.0, "text": TEMPLATE.1 }))
+            .await
+            .map(drop)?)
     }
 
     /// Writes an experiment down and starts it; its id.
@@ -180,7 +184,7 @@ impl Operator {
     /// # Errors
     /// What the control plane refuses.
     pub async fn roll_back(&self, id: &str) -> anyhow::Result<()> {
-        self.client.post(&format!("/experiments/{id}/rollback"), &Value::Null).await.map(|_| ())
+        Ok(self.client.post(&format!("/experiments/{id}/rollback"), &Value::Null).await.map(drop)?)
     }
 
     /// Events of an experiment, as they happen, until it is over.

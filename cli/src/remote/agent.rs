@@ -1,10 +1,9 @@
 //! `phoenix agent …`.
 
-use clap::Subcommand;
-use hyper::Method;
-
-use super::client::Client;
 use super::show::Show;
+use clap::Subcommand;
+use client::{Client, Method};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 const COLUMNS: [(&str, &str); 6] = [
     ("uid", "/uid"),
@@ -38,21 +37,13 @@ pub enum Command {
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
     match command {
         Command::List { labels } => {
-            let labels = labels.map(|labels| format!("&labels={}", escaped(&labels))).unwrap_or_default();
+            let escaped = |labels: String| utf8_percent_encode(&labels, NON_ALPHANUMERIC).to_string();
+            let labels = labels.map(|labels| format!("&labels={}", escaped(labels))).unwrap_or_default();
             show.list(&client.get(&format!("/agents?limit=200{labels}")).await?, &COLUMNS)
         }
         Command::Get { uid } => show.one(&client.get(&format!("/agents/{uid}")).await?, &COLUMNS),
         Command::Delete { uid } => {
-            client.call(Method::DELETE, &format!("/agents/{uid}"), None).await.map(|_| ())
+            Ok(client.call(Method::DELETE, &format!("/agents/{uid}"), None).await.map(drop)?)
         }
     }
-}
-
-/// As a query wants it.
-fn escaped(text: &str) -> String {
-    let one = |byte: u8| {
-        let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    };
-    text.bytes().map(one).collect()
 }

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use hyper::Method;
+use client::Method;
 use serde_json::Value;
 
 use super::Format;
-use super::client::Client;
 use super::results;
 use super::show::{Show, cell, line};
 use crate::output;
+use client::Client;
 
 const COLUMNS: [(&str, &str); 7] = [
     ("id", "/id"),

@@ -1,15 +1,15 @@
 //! `phoenix login` and `phoenix logout`.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use hyper::Method;
+use client::Method;
 use serde_json::json;
 
 use super::Options;
-use super::client::Client;
-use super::session::Session;
+use super::session::{self, Session};
+use client::Client;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -44,15 +44,14 @@ pub async fn login(args: Args) -> anyhow::Result<()> {
 }
 
 pub async fn logout() -> anyhow::Result<()> {
-    let ended = Client::of_session()?.call(Method::POST, "/auth/logout", None).await;
+    let ended = session::client()?.call(Method::POST, "/auth/logout", None).await;
     Session::forget()?;
-    ended.map(|_| ())
+    Ok(ended.map(drop)?)
 }
 
 fn from_stdin() -> anyhow::Result<String> {
     if std::io::stdin().is_terminal() {
-        eprint!("Password (it is shown as you type): ");
-        std::io::stderr().flush()?;
+        return rpassword::prompt_password("Password: ").context("cannot read the password");
     }
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;

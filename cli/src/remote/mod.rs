@@ -1,7 +1,6 @@
 //! The control plane from the command line: the same REST that everybody uses, as tables or as JSON.
 
 mod agent;
-pub mod client;
 mod experiment;
 mod login;
 mod results;
@@ -12,7 +11,6 @@ mod token;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use client::Client;
 use show::Show;
 
 /// Format of answers.
@@ -68,16 +66,16 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Login(args) => login::login(args).await,
         Command::Logout => login::logout().await,
         Command::Experiment(With { command, options }) => {
-            experiment::run(command, &Client::of_session()?, options.show()).await
+            experiment::run(command, &session::client()?, options.show()).await
         }
         Command::Template(With { command, options }) => {
-            template::run(command, &Client::of_session()?, options.show()).await
+            template::run(command, &session::client()?, options.show()).await
         }
         Command::Agent(With { command, options }) => {
-            agent::run(command, &Client::of_session()?, options.show()).await
+            agent::run(command, &session::client()?, options.show()).await
         }
         Command::Token(With { command, options }) => {
-            token::run(command, &Client::of_session()?, options.show()).await
+            token::run(command, &session::client()?, options.show()).await
         }
     }
 }

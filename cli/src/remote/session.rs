@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use client::Client;
 use serde::{Deserialize, Serialize};
 
 /// Server and access token of a login.
@@ -25,6 +26,15 @@ fn path() -> anyhow::Result<PathBuf> {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
     let config = config.or_else(home).context("neither PHOENIX_SESSION nor HOME is set")?;
     Ok(config.join("phoenix").join("session.json"))
+}
+
+/// Client of the kept session.
+///
+/// # Errors
+/// When nobody is logged in.
+pub fn client() -> anyhow::Result<Client> {
+    let session = Session::load()?;
+    Ok(Client::new(&session.server)?.with_token(&session.token))
 }
 
 impl Session {

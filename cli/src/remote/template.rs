@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use hyper::Method;
+use client::Method;
 use serde_json::{Map, Value, json};
 
 use super::Format;
-use super::client::Client;
 use super::show::{Show, line};
 use crate::output;
+use client::Client;
 
 const COLUMNS: [(&str, &str); 4] =
     [("name", "/name"), ("version", "/version"), ("digest", "/digest"), ("created", "/created_at")];
@@ -78,7 +78,7 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             }
         }
         Command::Delete { name } => {
-            client.call(Method::DELETE, &format!("/templates/{name}"), None).await.map(|_| ())
+            Ok(client.call(Method::DELETE, &format!("/templates/{name}"), None).await.map(drop)?)
         }
     }
 }

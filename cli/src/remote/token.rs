@@ -2,13 +2,13 @@
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use hyper::Method;
+use client::Method;
 use serde_json::{Map, Value, json};
 
 use super::Format;
-use super::client::Client;
 use super::show::{Show, line};
 use crate::output;
+use client::Client;
 
 const COLUMNS: [(&str, &str); 6] = [
     ("id", "/id"),
@@ -55,7 +55,7 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         }
         Command::List => show.list(&client.get("/enrollment-tokens?limit=200").await?, &COLUMNS),
         Command::Revoke { id } => {
-            client.call(Method::DELETE, &format!("/enrollment-tokens/{id}"), None).await.map(|_| ())
+            Ok(client.call(Method::DELETE, &format!("/enrollment-tokens/{id}"), None).await.map(drop)?)
         }
     }
 }

@@ -1,0 +1,76 @@
+//! Reasons for which a call has no document for an answer, as a person reads them.
+
+use std::error::Error as StdError;
+
+use serde_json::Value;
+
+/// Reason for which a call has no document for an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server's address is none.
+    #[error("{0:?} is not the address of a control plane (expected http://host:port or https://host:port)")]
+    Address(String),
+    /// The server cannot be reached, or the connection broke.
+    #[error("cannot reach {server}: {why}")]
+    Unreachable {
+        /// Address of the server.
+        server: String,
+        /// Last cause.
+        why: String,
+    },
+    /// No answer in time.
+    #[error("{0} gave no answer within 30 s")]
+    TooLate(String),
+    /// The answer is not what a control plane answers.
+    #[error("the answer of {server} is not a control plane's: {what}")]
+    Answer {
+        /// Address of the server.
+        server: String,
+        /// Mistake in the answer.
+        what: String,
+    },
+    /// The control plane refuses.
+    #[error("{}", refusal(*status, body))]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Body: a problem document (RFC 9457) as a rule.
+        body: Vec<u8>,
+    },
+}
+
+impl Error {
+    /// [`Error::Unreachable`] with the innermost cause, which is the one that a person can act on.
+    pub(crate) fn unreachable(server: &str, error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let mut cause: &dyn StdError = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        Self::Unreachable { server: server.to_owned(), why: cause.to_string() }
+    }
+}
+
+/// A refusal in lines: what, then each mistake with its place, what was expected and what was probably meant.
+fn refusal(status: u16, body: &[u8]) -> String {
+    let Ok(problem) = serde_json::from_slice::<Value>(body) else {
+        return format!("{status}: {}", String::from_utf8_lossy(body));
+    };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let mut lines = text(&problem["detail"]).unwrap_or_else(|| status.to_string());
+    for mistake in problem["errors"].as_array().into_iter().flatten() {
+        let place = match (mistake["line"].as_u64(), mistake["column"].as_u64(), text(&mistake["field"])) {
+            (Some(line), Some(column), _) => format!("{line}:{column}"),
+            (_, _, Some(field)) => field,
+            _ => String::new(),
+        };
+        lines += &format!("\n  {place}: {}", text(&mistake["message"]).unwrap_or_default());
+        if let Some(expected) = text(&mistake["expected"]) {
+            lines += &format!("\n    expected: {expected}");
+        }
+        if let Some(nearest) = text(&mistake["nearest"]) {
+            lines += &format!("\n    did you mean {nearest:?}?");
+        }
+    }
+    lines
+}

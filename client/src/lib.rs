@@ -1,0 +1,181 @@
+//! Client of a control plane's REST, over HTTP or HTTPS.
+//!
+//! What always holds: a call ends, by an answer or after 30 seconds; an answer is bounded; a refusal is told as the
+//! control plane words it. Proxies are those of the environment (`HTTPS_PROXY`, `NO_PROXY`, …), but a loopback address is
+//! never asked through one.
+
+mod error;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use eventsource_stream::Eventsource as _;
+use futures_util::StreamExt as _;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::redirect::Policy;
+use reqwest::{Response, Url};
+use serde_json::{Value, json};
+
+pub use error::Error;
+pub use reqwest::Method;
+
+/// The most bytes of an answer.
+const MAX_BYTES: usize = 64 << 20;
+/// Time within which a call ends.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A control plane, and who asks it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    server: String,
+    token: Option<String>,
+}
+
+/// Status and body of an answer, whatever the status is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    /// A control plane that nobody has logged in to yet. `server` is `http://host:port` or `https://host:port`.
+    ///
+    /// # Errors
+    /// [`Error::Address`], and [`Error::Unreachable`] if TLS cannot be set up.
+    pub fn new(server: &str) -> Result<Self, Error> {
+        let address = || Error::Address(server.to_owned());
+        let url: Url = server.parse().map_err(|_| address())?;
+        let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or_else(address)?;
+        let builder = reqwest::Client::builder().redirect(Policy::none()).connect_timeout(PATIENCE);
+        let builder = if is_loopback(host) { builder.no_proxy() } else { builder };
+        // An error means that the process has chosen a provider already.
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
+        let server = server.trim_end_matches('/').to_owned();
+        let http = builder.build().map_err(|error| Error::unreachable(&server, error))?;
+        Ok(Self { http, server, token: None })
+    }
+
+    /// The same control plane, asked by the holder of an access token.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
+    }
+
+    /// The same control plane, asked as somebody who logs in with a password. Returns the login's answer, too.
+    ///
+    /// # Errors
+    /// As [`Self::call`], and [`Error::Answer`] for one without a token.
+    pub async fn login(self, email: &str, password: &str) -> Result<(Self, Value), Error> {
+        let answer = self.post("/auth/login", &json!({ "email": email, "password": password })).await?;
+        let token = answer["access_token"].as_str().ok_or_else(|| self.strange("it has no access_token"))?;
+        let token = token.to_owned();
+        Ok((self.with_token(&token), answer))
+    }
+
+    /// One call below `/api/v1`. Returns the answer's document, null where it has none.
+    ///
+    /// # Errors
+    /// [`Error`]; what the control plane refuses is [`Error::Refused`].
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Error> {
+        let Answer { status, body } = self.answer(method, &format!("/api/v1{path}"), body).await?;
+        if !(200..300).contains(&status) {
+            return Err(Error::Refused { status, body });
+        }
+        if body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&body).map_err(|error| self.strange(error))
+    }
+
+    /// `GET` below `/api/v1`.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn get(&self, path: &str) -> Result<Value, Error> {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// `POST` below `/api/v1`.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// One call to a path of the server. Returns the answer, whatever its status is.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::TooLate`], and [`Error::Answer`] for one that is too large.
+    pub async fn answer(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Error> {
+        let exchange = async {
+            let response = self.send(method, path, body).await?;
+            let (status, body) = (response.status().as_u16(), self.read(response).await?);
+            Ok(Answer { status, body })
+        };
+        tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| Error::TooLate(self.server.clone()))?
+    }
+
+    /// Server-sent events below `/api/v1`, each handed to `each` as its document, until the server ends them.
+    ///
+    /// # Errors
+    /// As [`Self::call`], and those of `each`.
+    pub async fn events<E: From<Error>>(
+        &self,
+        path: &str,
+        mut each: impl FnMut(&Value) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let response = self.send(Method::GET, &format!("/api/v1{path}"), None).await?;
+        if !response.status().is_success() {
+            let (status, body) = (response.status().as_u16(), self.read(response).await?);
+            return Err(Error::Refused { status, body }.into());
+        }
+        let mut events = response.bytes_stream().eventsource();
+        while let Some(event) = events.next().await {
+            let event = event.map_err(|error| self.strange(error))?;
+            let document = serde_json::from_str(&event.data).map_err(|error| self.strange(error))?;
+            each(&document)?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response, Error> {
+        let mut request = self.http.request(method, format!("{}{path}", self.server));
+        request = request.header(CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        request.send().await.map_err(|error| Error::unreachable(&self.server, error))
+    }
+
+    async fn read(&self, mut response: Response) -> Result<Vec<u8>, Error> {
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BYTES => body.extend_from_slice(&chunk),
+                Ok(Some(_)) => return Err(self.strange(format!("it has more than {MAX_BYTES} bytes"))),
+                Ok(None) => return Ok(body),
+                Err(error) => return Err(Error::unreachable(&self.server, error)),
+            }
+        }
+    }
+
+    fn strange(&self, what: impl ToString) -> Error {
+        Error::Answer { server: self.server.clone(), what: what.to_string() }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Calls to servers of this test's own, over real sockets.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::*;
+
+/// Address of a server that gives each connection the same answer.
+async fn server(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let _read = stream.read(&mut request).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_refused_with_what_is_expected() {
+    for server in ["10.0.0.1:8080", "ftp://host", "http://", "phoenix"] {
+        let refused = Client::new(server).unwrap_err().to_string();
+        let expected = format!(
+            "{server:?} is not the address of a control plane (expected http://host:port or https://host:port)"
+        );
+        assert_eq!(refused, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let client = Client::new("http://127.0.0.1:1").unwrap();
+    let error = client.get("/users").await.unwrap_err().to_string();
+    assert_eq!(error, "cannot reach http://127.0.0.1:1: Connection refused (os error 111)");
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_with_its_mistakes() {
+    let at = server(
+        "HTTP/1.1 422 Unprocessable Entity\r\nconnection: close\r\n\r\n\
+         {\"detail\":\"name: bad\",\"errors\":[{\"field\":\"name\",\"message\":\"bad\",\"expected\":\"a-z\",\"nearest\":\"abc\"}],\"status\":422}",
+    )
+    .await;
+    let error = Client::new(&at).unwrap().get("/users").await.unwrap_err();
+    assert_eq!(error.to_string(), "name: bad\n  name: bad\n    expected: a-z\n    did you mean \"abc\"?");
+}
+
+#[tokio::test]
+async fn events_are_read_whatever_their_lines_end_with() {
+    let at = server(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n\
+         : a comment\r\nid: 1\r\ndata: {\"seq\":1}\r\n\r\nid: 2\ndata: {\"seq\":\ndata: 2}\n\n",
+    )
+    .await;
+    let mut seen = Vec::new();
+    let each = |event: &Value| -> Result<(), Error> {
+        seen.push(event["seq"].as_i64());
+        Ok(())
+    };
+    Client::new(&at).unwrap().events("/experiments/x/events", each).await.unwrap();
+    assert_eq!(seen, [Some(1), Some(2)]);
+}
+
+#[test]
+fn a_loopback_address_is_known_in_every_form() {
+    for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"] {
+        assert!(is_loopback(host), "{host}");
+    }
+    for host in ["10.0.0.1", "phoenix.example.org", "localhost.example.org"] {
+        assert!(!is_loopback(host), "{host}");
+    }
+}
