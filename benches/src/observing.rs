@@ -46,7 +46,7 @@ impl Watch {
     /// One scrape: the window before it closes, then it passes.
     fn scrape(&mut self, [input, output]: [&Batch; 2], rules: &mut Pipeline, now: u64) -> (Spent, Vec<u8>) {
         let closing = Instant::now();
-        self.observer.account(Variant::Candidate, rules.take_account());
+        self.observer.account(Variant::Candidate, rules.take_rule_stats());
         let window = self.observer.roll(now);
         let closed = closing.elapsed();
         let merging = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drift::{Blocking, Blocks, Fleet, Side};
+use drift::{Blocking, Blocks, Fleet, HarmDirection};
 
 use crate::Error;
 
@@ -35,7 +35,7 @@ impl Guard {
         let of_hosts: Vec<Blocking> =
             alone.iter().map(|alone| Blocking::of(phi, alone.deviation, window)).collect::<Result<_, _>>()?;
         let weights = of_hosts.iter().enumerate().map(|(host, blocking)| (host, 1.0, blocking.clip));
-        let mut fleet = Fleet::start(Side::Higher, of_mean.clip, weights)?;
+        let mut fleet = Fleet::start(HarmDirection::Higher, of_mean.clip, weights)?;
         let of_late = Blocking::of(phi, average(|blocking| blocking.deviation), window)?;
         (members..all).try_for_each(|host| fleet.join(host, of_late.clip))?;
         let blocks = |blocking: &Blocking| Blocks::new(blocking.windows, start);

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use crate::{Alpha, Side};
+use crate::{Alpha, HarmDirection};
 
 /// Conclusion from the paired errors, and everything it was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,14 +84,14 @@ pub fn equivalent(errors: &[f64], margin: f64, alpha: Alpha) -> Result<Equivalen
 pub fn non_inferior(
     errors: &[f64],
     margin: f64,
-    harm: Side,
+    harm: HarmDirection,
     alpha: Alpha,
 ) -> Result<Equivalence, EquivalenceError> {
     let scale = Scale::of(errors, margin, alpha)?;
-    let worst = |(lower, upper)| harm.towards(if harm == Side::Higher { upper } else { lower });
-    let best = |(lower, upper)| harm.towards(if harm == Side::Higher { lower } else { upper });
+    let worst = |(lower, upper)| harm.toward(if harm == HarmDirection::Higher { upper } else { lower });
+    let best = |(lower, upper)| harm.toward(if harm == HarmDirection::Higher { lower } else { upper });
     Ok(scale.conclude(
-        margin - harm.towards(scale.mean),
+        margin - harm.toward(scale.mean),
         |interval| worst(interval) < margin,
         |interval| best(interval) >= margin,
     ))
@@ -208,12 +208,15 @@ mod tests {
     #[test]
     fn only_the_side_that_harms_can_be_inferior() {
         let of = |margin, harm| non_inferior(&ERRORS, margin, harm, alpha()).unwrap().conclusion;
-        assert_eq!(of(0.4, Side::Higher), Conclusion::Within);
-        assert_eq!(of(0.37, Side::Higher), Conclusion::Undecided);
-        assert_eq!(of(0.2, Side::Higher), Conclusion::Beyond);
-        assert_eq!(of(0.01, Side::Lower), Conclusion::Within, "higher does no harm here");
+        assert_eq!(of(0.4, HarmDirection::Higher), Conclusion::Within);
+        assert_eq!(of(0.37, HarmDirection::Higher), Conclusion::Undecided);
+        assert_eq!(of(0.2, HarmDirection::Higher), Conclusion::Beyond);
+        assert_eq!(of(0.01, HarmDirection::Lower), Conclusion::Within, "higher does no harm here");
         let lower = ERRORS.map(|error| -error);
-        assert_eq!(non_inferior(&lower, 0.2, Side::Lower, alpha()).unwrap().conclusion, Conclusion::Beyond);
+        assert_eq!(
+            non_inferior(&lower, 0.2, HarmDirection::Lower, alpha()).unwrap().conclusion,
+            Conclusion::Beyond
+        );
     }
 
     #[test]
@@ -246,7 +249,7 @@ mod tests {
         fn equivalence_is_non_inferiority_on_both_sides(errors in proptest::collection::vec(-1.0_f64..1.0, 2..20),
                                                          margin in 0.01_f64..2.0) {
             let within = |found: Equivalence| found.conclusion == Conclusion::Within;
-            let both = [Side::Higher, Side::Lower].map(|side| non_inferior(&errors, margin, side, alpha()).unwrap());
+            let both = [HarmDirection::Higher, HarmDirection::Lower].map(|side| non_inferior(&errors, margin, side, alpha()).unwrap());
             let found = equivalent(&errors, margin, alpha()).unwrap();
             prop_assert_eq!(within(found), both.map(within) == [true; 2]);
             prop_assert_eq!(found.interval, both[0].interval);

@@ -8,23 +8,23 @@
 mod alpha;
 mod betting;
 mod blocks;
+mod direction;
 mod distance;
 mod equivalence;
 mod error;
 mod increase;
 mod latency;
 mod series_set;
-mod side;
 mod values;
 
 pub use alpha::{Alpha, AlphaError};
 pub use betting::{BettingError, EProcess, EbhError, Fleet, FleetError, e_bh, minimum_blocks};
 pub use blocks::{Block, BlockError, Blocking, Blocks};
+pub use direction::HarmDirection;
 pub use distance::{Deciles, DistanceError, Distribution, jensen_shannon, kolmogorov_smirnov, wasserstein};
 pub use equivalence::{Conclusion, Equivalence, EquivalenceError, equivalent, non_inferior};
 pub use error::relative_error;
 pub use increase::Counter;
 pub use latency::{Latency, LatencySummary};
 pub use series_set::{BOUND, Count, IdentityHasher, SeriesSet};
-pub use side::Side;
 pub use values::{Values, ValuesError};

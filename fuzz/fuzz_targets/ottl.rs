@@ -6,7 +6,7 @@ use pipelines::Batch;
 use pipelines::batch::Keep;
 use pipelines::config::CollectorFile;
 use pipelines::json::{self, Request};
-use pipelines::ottl::parse;
+use pipelines::ottl::syntax::parse;
 use pipelines::processors::Pipeline;
 
 const INPUT: &str = r#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"a","value":{"stringValue":"b"}}]},

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use drift::Count;
-use pipelines::processors::{RuleAccount, SeriesSeen};
+use pipelines::processors::{RuleStats, SeriesSet};
 use serde::{Deserialize, Serialize};
 
 /// Number of series that are shown of a rule.
@@ -31,7 +31,7 @@ pub struct RuleReport {
 struct Did {
     dropped: u64,
     changed: u64,
-    series: SeriesSeen,
+    series: SeriesSet,
     /// In order, so that merging in any order shows the same ones.
     samples: Vec<String>,
 }
@@ -41,7 +41,7 @@ struct Did {
 pub(crate) struct Rules(BTreeMap<(usize, String, String), Did>);
 
 impl Rules {
-    pub fn add(&mut self, account: Vec<RuleAccount>) {
+    pub fn add(&mut self, account: Vec<RuleStats>) {
         for (place, rule) in account.into_iter().enumerate() {
             let did = Did {
                 dropped: rule.dropped,

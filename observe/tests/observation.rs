@@ -244,7 +244,7 @@ fn the_account_of_the_rules_adds_up_over_windows() {
     for scrape in 0..3 {
         let now = START + (scrape * 10 + 1) * SECOND;
         bench.feed(&host.scrape(now), now);
-        let account = bench.variants[1].take_account();
+        let account = bench.variants[1].take_rule_stats();
         bench.observer.account(Variant::Candidate, account);
     }
     let comparison = bench.comparison();

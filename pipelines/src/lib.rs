@@ -12,6 +12,7 @@ pub mod json;
 pub mod ottl;
 pub mod processors;
 pub mod split;
+mod stage;
 pub mod template;
 pub mod yaml;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pipelines::Batch;
 use pipelines::batch::Malformed;
 use pipelines::config::{ComponentId, Plan};
-use pipelines::processors::{Flush, Kept, Pipeline, Refused, RuleAccount, RuleCount};
+use pipelines::processors::{Flush, Pipeline, Refusal, RuleCount, RuleStats, StateSize};
 
 /// A pipeline with its state and its output, whose memory is reused from batch to batch. A plan
 /// without stages has no pipeline: its output is the input itself.
@@ -89,9 +89,9 @@ impl VariantPipeline {
     }
 
     /// Points that wait in its stages, and series that these forgot for want of room.
-    pub fn kept(&self) -> Kept {
+    pub fn kept(&self) -> StateSize {
         let all = self.pipeline.iter().flat_map(Pipeline::kept).map(|(_, kept)| kept);
-        all.fold(Kept::default(), |sum, kept| Kept {
+        all.fold(StateSize::default(), |sum, kept| StateSize {
             series: sum.series + kept.series,
             held: sum.held + kept.held,
             evicted: sum.evicted + kept.evicted,
@@ -109,8 +109,8 @@ impl VariantPipeline {
     }
 
     /// Counts of each rule since this was last asked.
-    pub fn take_account(&mut self) -> Vec<RuleAccount> {
-        self.pipeline.as_mut().map(Pipeline::take_account).unwrap_or_default()
+    pub fn take_account(&mut self) -> Vec<RuleStats> {
+        self.pipeline.as_mut().map(Pipeline::take_rule_stats).unwrap_or_default()
     }
 
     /// The output of the last [`Self::process`] of `input`.
@@ -132,7 +132,7 @@ impl VariantPipeline {
 }
 
 /// Outcome of a batch, for a person. A mistake of its sender's is no failure of the pipeline.
-fn told(outcome: Result<(), Refused>) -> Result<(), String> {
+fn told(outcome: Result<(), Refusal>) -> Result<(), String> {
     outcome.or_else(|refused| if refused.passed_on { Ok(()) } else { Err(refused.to_string()) })
 }
 

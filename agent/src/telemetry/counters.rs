@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use observe::Variant;
 use pipelines::config::ComponentId;
-use pipelines::processors::{Kept, RuleCount};
+use pipelines::processors::{RuleCount, StateSize};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -164,7 +164,7 @@ impl EngineMetrics {
     }
 
     /// Shows what a variant's stages keep.
-    pub fn kept(&self, variant: Variant, kept: Kept) {
+    pub fn kept(&self, variant: Variant, kept: StateSize) {
         let label = VariantLabel { variant: variant.name() };
         self.held.get_or_create(&label).set(kept.held as i64);
         self.series.get_or_create(&label).set(kept.series as i64);

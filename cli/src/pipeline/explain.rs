@@ -1,11 +1,11 @@
 //! The account as a table: which rule dropped and changed what.
 
-use pipelines::processors::RuleAccount;
+use pipelines::processors::RuleStats;
 
 use crate::table;
 
 /// Renders what the rules of a pipeline did, in their order.
-pub fn render(account: &[RuleAccount]) -> String {
+pub fn render(account: &[RuleStats]) -> String {
     let rows = account.iter().map(|rule| {
         let (series, exact) = rule.series.count();
         vec![

@@ -5,7 +5,7 @@
 //! reaches across has not been shown to hold. Time spent varies by chance and is looked at for as long as the
 //! experiment runs, so it is judged by evidence that may be looked at any time (L3: [`super::sequential`]).
 
-use drift::{Alpha, Conclusion, Equivalence, Side, equivalent, non_inferior};
+use drift::{Alpha, Conclusion, Equivalence, HarmDirection, equivalent, non_inferior};
 use observe::{Comparison, LensError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -248,11 +248,11 @@ impl Guardrail {
 
     /// The sides on which harm lies.
     #[must_use]
-    pub fn sides(&self) -> &'static [Side] {
+    pub fn sides(&self) -> &'static [HarmDirection] {
         match self.direction {
-            Direction::Higher => &[Side::Higher],
-            Direction::Lower => &[Side::Lower],
-            Direction::Either => &[Side::Higher, Side::Lower],
+            Direction::Higher => &[HarmDirection::Higher],
+            Direction::Lower => &[HarmDirection::Lower],
+            Direction::Either => &[HarmDirection::Higher, HarmDirection::Lower],
         }
     }
 
@@ -288,8 +288,8 @@ impl Guardrail {
         let errors: Vec<f64> = each.iter().map(|(_, error)| *error).collect();
         let tested = match self.direction {
             Direction::Either => equivalent(&errors, self.margin, alpha),
-            Direction::Higher => non_inferior(&errors, self.margin, Side::Higher, alpha),
-            Direction::Lower => non_inferior(&errors, self.margin, Side::Lower, alpha),
+            Direction::Higher => non_inferior(&errors, self.margin, HarmDirection::Higher, alpha),
+            Direction::Lower => non_inferior(&errors, self.margin, HarmDirection::Lower, alpha),
         };
         tested.ok().filter(|tested| tested.conclusion != Conclusion::TooFew)
     }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use drift::{Alpha, Blocking, Blocks, EProcess, Fleet, Side, e_bh, minimum_blocks};
+use drift::{Alpha, Blocking, Blocks, EProcess, Fleet, HarmDirection, e_bh, minimum_blocks};
 
 use super::guardrail::Guardrail;
 use super::{AgentEvidence, Evidence, Spec};
@@ -54,7 +54,7 @@ pub fn judge(evidence: &Evidence, spec: &Spec) -> Vec<Sequential> {
         let sides = guardrail.sides().iter();
         sides.map(|side| (Guardrail::clone(&guardrail), *side)).collect::<Vec<_>>()
     };
-    let sides: Vec<(Guardrail, Side)> = guardrails.flat_map(of_sides).collect();
+    let sides: Vec<(Guardrail, HarmDirection)> = guardrails.flat_map(of_sides).collect();
     let many = sides.len();
     let gathered: Vec<_> = sides
         .iter()
@@ -69,7 +69,7 @@ pub fn judge(evidence: &Evidence, spec: &Spec) -> Vec<Sequential> {
 fn gather(
     evidence: &Evidence,
     guardrail: &Guardrail,
-    side: Side,
+    side: HarmDirection,
     (horizon, alpha, many): (Duration, Alpha, usize),
 ) -> Result<Gathered, String> {
     let series = |agent: &AgentEvidence, mirror: bool| -> Windows {
@@ -86,7 +86,7 @@ fn gather(
     let weighted =
         hosts.iter().zip(&scales.hosts).map(|((host, ..), scale)| ((*host).to_owned(), 1.0, scale.clip));
     let mut fleet = Fleet::start(side, of_mean.clip, weighted).map_err(|error| error.to_string())?;
-    let margin = if side == Side::Higher { guardrail.margin } else { -guardrail.margin };
+    let margin = if side == HarmDirection::Higher { guardrail.margin } else { -guardrail.margin };
     for ((host, _, windows), scale) in hosts.iter().zip(&scales.hosts) {
         for mean in blocks(windows, scale)? {
             fleet.observe_host(&(*host).to_owned(), mean - margin).map_err(|error| error.to_string())?;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{BettingError, EProcess, log_sum_exp};
-use crate::{Alpha, Side};
+use crate::{Alpha, HarmDirection};
 
 /// See the module. `K` names a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,13 +43,13 @@ pub enum FleetError {
     /// A host that neither started nor joined.
     #[error("expected a host of this step, found one that never joined it")]
     Unknown,
-    /// Stored hosts that look at another side than the fleet.
+    /// Stored hosts that look for harm in another direction than the fleet.
     #[error("expected evidence for {expected:?}, found {found:?}")]
-    OtherSide {
+    OtherDirection {
         /// The fleet's.
-        expected: Side,
+        expected: HarmDirection,
         /// The host's.
-        found: Side,
+        found: HarmDirection,
     },
     /// See there.
     #[error(transparent)]
@@ -60,11 +60,11 @@ impl<K: Ord> Fleet<K> {
     /// At the start of a step: the clip of the fleet's mean, then every host with its weight (in any unit; they
     /// are scaled to add up to 1) and its own clip.
     pub fn start(
-        side: Side,
+        direction: HarmDirection,
         clip: f64,
         hosts: impl IntoIterator<Item = (K, f64, f64)>,
     ) -> Result<Self, FleetError> {
-        let mut fleet = Self { mean: EProcess::new(side, clip)?, hosts: BTreeMap::new() };
+        let mut fleet = Self { mean: EProcess::new(direction, clip)?, hosts: BTreeMap::new() };
         for (host, weight, clip) in hosts {
             if !(weight >= 0.0 && weight.is_finite()) {
                 return Err(FleetError::Weight(weight));
@@ -88,7 +88,7 @@ impl<K: Ord> Fleet<K> {
     }
 
     fn insert(&mut self, host: K, weight: f64, clip: f64) -> Result<(), FleetError> {
-        let evidence = EProcess::new(self.mean.side(), clip)?;
+        let evidence = EProcess::new(self.mean.direction(), clip)?;
         if self.hosts.contains_key(&host) {
             return Err(FleetError::Twice);
         }
@@ -159,12 +159,12 @@ impl<K: Ord> TryFrom<State<K>> for Fleet<K> {
         if (total - 1.0).abs() > 1e-9 {
             return Err(FleetError::Weight(total));
         }
-        let expected = mean.side();
+        let expected = mean.direction();
         let mut fleet = Self { mean, hosts: BTreeMap::new() };
         for (key, host) in hosts {
-            let found = host.evidence.side();
+            let found = host.evidence.direction();
             if found != expected {
-                return Err(FleetError::OtherSide { expected, found });
+                return Err(FleetError::OtherDirection { expected, found });
             }
             if fleet.hosts.insert(key, host).is_some() {
                 return Err(FleetError::Twice);
@@ -185,7 +185,7 @@ mod tests {
 
     fn of(hosts: &[(&'static str, f64)]) -> Fleet<String> {
         let hosts = hosts.iter().map(|(host, weight)| ((*host).to_owned(), *weight, 1.0));
-        Fleet::start(Side::Higher, 1.0, hosts).unwrap()
+        Fleet::start(HarmDirection::Higher, 1.0, hosts).unwrap()
     }
 
     fn e_of(blocks: i32) -> f64 {
@@ -221,7 +221,7 @@ mod tests {
     fn one_broken_host_of_twenty_fires_exactly_when_the_bound_allows_it() {
         let names: Vec<String> = (0..20).map(|host| format!("host-{host:02}")).collect();
         let hosts = names.iter().map(|host| (host.clone(), 1.0, 1.0));
-        let mut fleet = Fleet::start(Side::Higher, 1.0, hosts).unwrap();
+        let mut fleet = Fleet::start(HarmDirection::Higher, 1.0, hosts).unwrap();
         let bound = minimum_blocks(alpha(), 0.5 / 20.0).unwrap();
         let mut blocks = 0;
         while !fleet.rejects(alpha()) {
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_fleet_without_sound_weights_is_refused() {
         let start = |hosts: &[(u8, f64)]| {
-            Fleet::start(Side::Lower, 1.0, hosts.iter().map(|(host, weight)| (*host, *weight, 1.0)))
+            Fleet::start(HarmDirection::Lower, 1.0, hosts.iter().map(|(host, weight)| (*host, *weight, 1.0)))
         };
         assert_eq!(start(&[]), Err(FleetError::NoHosts));
         assert_eq!(start(&[(1, 1.0), (1, 1.0)]), Err(FleetError::Twice));

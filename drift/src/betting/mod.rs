@@ -15,7 +15,7 @@ pub use fleet::{Fleet, FleetError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Alpha, Side};
+use crate::{Alpha, HarmDirection};
 
 /// The shares of wealth that are bet, equally weighted: the small ones find small shifts, the large ones soon.
 const BETS: [f64; 8] = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9];
@@ -27,7 +27,7 @@ const BETS: [f64; 8] = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9];
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "State", into = "State")]
 pub struct EProcess {
-    side: Side,
+    direction: HarmDirection,
     clip: f64,
     blocks: u64,
     /// ln of the wealth of each bet.
@@ -48,12 +48,12 @@ pub enum BettingError {
         "expected evidence for {expected:?} with clip {expected_clip}, found {found:?} with clip {found_clip}"
     )]
     OtherQuestion {
-        /// This side.
-        expected: Side,
+        /// This direction.
+        expected: HarmDirection,
         /// This bound.
         expected_clip: f64,
-        /// The other's side.
-        found: Side,
+        /// The other's direction.
+        found: HarmDirection,
         /// The other's bound.
         found_clip: f64,
     },
@@ -71,11 +71,11 @@ pub enum BettingError {
 
 impl EProcess {
     /// Before the first block: E = 1. `clip` is c, in the unit of the difference; see [`crate::Blocking`].
-    pub fn new(side: Side, clip: f64) -> Result<Self, BettingError> {
+    pub fn new(direction: HarmDirection, clip: f64) -> Result<Self, BettingError> {
         if !(clip > 0.0 && clip.is_finite()) {
             return Err(BettingError::Clip(clip));
         }
-        Ok(Self { side, clip, blocks: 0, wealth: [0.0; BETS.len()] })
+        Ok(Self { direction, clip, blocks: 0, wealth: [0.0; BETS.len()] })
     }
 
     /// Takes in the next block's mean difference, candidate − baseline; an error leaves everything as it was.
@@ -83,7 +83,7 @@ impl EProcess {
         if !difference.is_finite() {
             return Err(BettingError::NotFinite(difference));
         }
-        let y = self.side.towards(difference / self.clip).clamp(-1.0, 1.0);
+        let y = self.direction.toward(difference / self.clip).clamp(-1.0, 1.0);
         for (wealth, bet) in self.wealth.iter_mut().zip(BETS) {
             *wealth += (bet * y).ln_1p();
         }
@@ -97,11 +97,11 @@ impl EProcess {
     pub fn merge(&mut self, other: &Self) -> Result<(), BettingError> {
         // Not equal to the last bit: textual stores may round there.
         let same_clip = (self.clip - other.clip).abs() <= 1e-12 * self.clip;
-        if self.side != other.side || !same_clip {
+        if self.direction != other.direction || !same_clip {
             return Err(BettingError::OtherQuestion {
-                expected: self.side,
+                expected: self.direction,
                 expected_clip: self.clip,
-                found: other.side,
+                found: other.direction,
                 found_clip: other.clip,
             });
         }
@@ -128,10 +128,10 @@ impl EProcess {
         self.blocks
     }
 
-    /// The side it looks at.
+    /// Direction of harm that it looks for.
     #[must_use]
-    pub fn side(&self) -> Side {
-        self.side
+    pub fn direction(&self) -> HarmDirection {
+        self.direction
     }
 }
 
@@ -167,15 +167,15 @@ fn log_sum_exp(logs: &[f64]) -> f64 {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
-    side: Side,
+    side: HarmDirection,
     clip: f64,
     blocks: u64,
     wealth: [f64; BETS.len()],
 }
 
 impl From<EProcess> for State {
-    fn from(EProcess { side, clip, blocks, wealth }: EProcess) -> Self {
-        Self { side, clip, blocks, wealth }
+    fn from(EProcess { direction, clip, blocks, wealth }: EProcess) -> Self {
+        Self { side: direction, clip, blocks, wealth }
     }
 }
 

@@ -13,7 +13,7 @@ use drift::Latency;
 use hashbrown::HashMap;
 use pipelines::Batch;
 use pipelines::batch::{MetricRow, PointRow, ResourceRow};
-use pipelines::processors::RuleAccount;
+use pipelines::processors::RuleStats;
 
 use crate::critical::Watched;
 use crate::delivery::Delivery;
@@ -219,7 +219,7 @@ impl Observer {
     }
 
     /// Takes in the counts of a variant's rules since the last time, into the open window.
-    pub fn account(&mut self, variant: Variant, account: Vec<RuleAccount>) {
+    pub fn account(&mut self, variant: Variant, account: Vec<RuleStats>) {
         self.open.rules[variant.index()].add(account);
     }
 

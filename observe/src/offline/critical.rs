@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::side::Side;
+use super::capture::Capture;
 use crate::Settings;
 use crate::critical::{CriticalTable, Granularity, Watched};
 use crate::label::Process;
 
 /// The critical processes of the baseline, and what each capture shows of them.
-pub(super) fn table(settings: &Settings, baseline: &Side, candidate: &Side) -> CriticalTable {
-    let [mine, theirs] = [baseline, candidate].map(|side| Shown::of(settings, side));
+pub(super) fn table(settings: &Settings, baseline: &Capture, candidate: &Capture) -> CriticalTable {
+    let [mine, theirs] = [baseline, candidate].map(|capture| Shown::of(settings, capture));
     let mut table = CriticalTable::default();
     for seen in baseline.series.values() {
         let (process, metric) = (&seen.label.process, &seen.label.metric);
@@ -40,9 +40,9 @@ fn required(settings: &Settings, process: &Process, metric: &str) -> Option<(Gra
 struct Shown(HashMap<Arc<Process>, u32>);
 
 impl Shown {
-    fn of(settings: &Settings, side: &Side) -> Self {
+    fn of(settings: &Settings, capture: &Capture) -> Self {
         let mut shown: HashMap<Arc<Process>, u32> = HashMap::new();
-        for seen in side.series.values() {
+        for seen in capture.series.values() {
             let process = &seen.label.process;
             if let Some((_, bit)) = required(settings, process, &seen.label.metric) {
                 *shown.entry(process.clone()).or_default() |= bit;

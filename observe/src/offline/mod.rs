@@ -5,11 +5,11 @@
 //! count from their own start, so that one scrape is enough. Everything is bounded: series beyond
 //! [`drift::BOUND`] are counted in sketches, points beyond [`MAX_VALUES`] are not compared one by one and counted.
 
+mod capture;
 mod check;
 mod critical;
 mod policy;
 mod report;
-mod side;
 mod values;
 
 pub use check::Check;
@@ -22,7 +22,7 @@ use pipelines::Batch;
 use crate::label::Labels;
 use crate::lens::Groups;
 use crate::{Settings, Variant};
-use side::Side;
+use capture::Capture;
 
 /// Number of values of the baseline that are kept to be compared one by one.
 pub const MAX_VALUES: usize = 8 << 20;
@@ -33,7 +33,7 @@ pub struct Offline {
     settings: Settings,
     labels: Labels,
     groups: Groups,
-    sides: [Side; 2],
+    captures: [Capture; 2],
 }
 
 impl Offline {
@@ -41,18 +41,18 @@ impl Offline {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let groups = Groups::new(&settings.lenses);
-        Self { settings, labels: Labels::default(), groups, sides: Default::default() }
+        Self { settings, labels: Labels::default(), groups, captures: Default::default() }
     }
 
     /// A request of one capture; identities computed. Requests of one capture come in the order of their time.
     pub fn add(&mut self, variant: Variant, batch: &Batch) {
-        let side = &mut self.sides[variant.index()];
-        side.volume.add(batch.point_count() as u64, batch.source().len() as u64);
+        let capture = &mut self.captures[variant.index()];
+        capture.volume.add(batch.point_count() as u64, batch.source().len() as u64);
         for resource in batch.resources() {
             for metric in batch.scopes(resource).iter().flat_map(|scope| batch.metrics(scope)) {
                 for point in batch.points(metric) {
-                    let point = side::Point { batch, resource, metric, point };
-                    side.add(&point, &mut self.labels, &mut self.groups);
+                    let point = capture::Point { batch, resource, metric, point };
+                    capture.add(&point, &mut self.labels, &mut self.groups);
                 }
             }
         }
@@ -61,6 +61,6 @@ impl Offline {
     /// Data points so far in a capture.
     #[must_use]
     pub fn points(&self, variant: Variant) -> u64 {
-        self.sides[variant.index()].volume.points
+        self.captures[variant.index()].volume.points
     }
 }

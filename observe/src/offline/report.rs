@@ -6,7 +6,7 @@ use drift::{Alpha, Conclusion, Count, Equivalence, EquivalenceError, equivalent,
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::side::{Seen, Side};
+use super::capture::{Capture, CapturedSeries};
 use super::{Offline, ValueDiff, critical};
 use crate::compare::count_by_name;
 use crate::distinct::Distinct;
@@ -54,8 +54,8 @@ impl Offline {
     /// # Errors
     /// A margin that admits nothing, and groups whose sums are beyond the range of numbers.
     pub fn report(&self, margin: f64, alpha: Alpha) -> Result<OfflineReport, EquivalenceError> {
-        let [baseline, candidate] = &self.sides;
-        let mut values = ValueDiff::new(&self.sides);
+        let [baseline, candidate] = &self.captures;
+        let mut values = ValueDiff::new(&self.captures);
         let mut summary = self.summary();
         let mut by_name = ByName::of(baseline, candidate);
         let mut records = Vec::with_capacity(baseline.series.len());
@@ -96,36 +96,36 @@ impl Offline {
     /// Everything but the fates.
     fn summary(&self) -> Summary {
         let mut summary = Summary { windows: 1, ..Summary::default() };
-        let spans = self.sides.iter().filter_map(|side| side.span);
+        let spans = self.captures.iter().filter_map(|capture| capture.span);
         let span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
         (summary.start, summary.end, summary.nanos) = (span.0, span.1, span.1 - span.0);
-        summary.input = self.sides[0].volume;
+        summary.input = self.captures[0].volume;
         summary.active = Active { at: summary.end, outputs: [0; 2] };
         summary.lenses.beyond.extend(self.groups.beyond());
         for variant in Variant::BOTH {
-            let (at, side) = (variant.index(), &self.sides[variant.index()]);
-            summary.outputs[at] = side.volume;
-            summary.output_series[at] = side.distinct();
+            let (at, capture) = (variant.index(), &self.captures[variant.index()]);
+            summary.outputs[at] = capture.volume;
+            summary.output_series[at] = capture.distinct();
             summary.active.outputs[at] = summary.output_series[at].count().value;
-            for (identity, seen) in &side.series {
+            for (identity, seen) in &capture.series {
                 if let Some(collision) = &seen.collision {
                     summary.collisions[at].add(*identity, collision);
                 }
             }
-            let under = side
+            let under = capture
                 .series
                 .iter()
                 .filter_map(|(identity, seen)| Some((*identity, seen.lens.clone()?, seen.reduced)));
             summary.lenses.variants[at] = Rows::of(under);
         }
-        summary.critical = critical::table(&self.settings, &self.sides[0], &self.sides[1]);
+        summary.critical = critical::table(&self.settings, &self.captures[0], &self.captures[1]);
         summary
     }
 
     /// The comparison of a summary, in which series beyond the bound are counted too.
     fn finished(&self, summary: &Summary) -> Comparison {
         let mut comparison = Comparison::of(summary, &self.settings);
-        let [baseline, candidate] = &self.sides;
+        let [baseline, candidate] = &self.captures;
         if !baseline.beyond.is_empty() || !candidate.beyond.is_empty() {
             let (mine, theirs) = (baseline.distinct().all(), candidate.distinct().all());
             comparison.exact = false;
@@ -176,7 +176,7 @@ impl LensEquivalence {
     }
 }
 
-impl Side {
+impl Capture {
     fn distinct(&self) -> Distinct {
         Distinct::of(self.series.keys().copied(), self.beyond.clone())
     }
@@ -184,13 +184,13 @@ impl Side {
 
 /// Series of the candidate that the baseline has not by identity, by what they are called: metric, point attributes
 /// and process.
-struct ByName<'a>(HashMap<Name, Vec<&'a Seen>>);
+struct ByName<'a>(HashMap<Name, Vec<&'a CapturedSeries>>);
 
 type Name = (Arc<str>, Arc<str>, Arc<Process>);
 
 impl<'a> ByName<'a> {
-    fn of(baseline: &Side, candidate: &'a Side) -> Self {
-        let mut names: HashMap<_, Vec<&Seen>> = HashMap::new();
+    fn of(baseline: &Capture, candidate: &'a Capture) -> Self {
+        let mut names: HashMap<_, Vec<&CapturedSeries>> = HashMap::new();
         for (identity, seen) in &candidate.series {
             if !baseline.series.contains_key(identity) {
                 let Label { metric, process, attributes } = seen.label.clone();
@@ -202,7 +202,7 @@ impl<'a> ByName<'a> {
 
     /// The one of this name, each only once; of several, which are alike to any reader, any. An output that names no
     /// host may mean this one.
-    fn partner(&mut self, label: &Label) -> Option<&'a Seen> {
+    fn partner(&mut self, label: &Label) -> Option<&'a CapturedSeries> {
         let Label { metric, process, attributes } = label.clone();
         // A series that names no process has nothing but its metric to be known by.
         if process.executable.is_empty() && process.pid.is_empty() {
@@ -214,7 +214,7 @@ impl<'a> ByName<'a> {
         take(process).or_else(|| take(hostless))
     }
 
-    fn left(self) -> Vec<&'a Seen> {
+    fn left(self) -> Vec<&'a CapturedSeries> {
         self.0.into_values().flatten().collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::side::{Seen, Side};
+use super::capture::{Capture, CapturedSeries};
 use crate::SeriesSample;
 
 /// Number of changed values that are shown.
@@ -37,11 +37,11 @@ pub struct ChangedValue {
 }
 
 impl ValueDiff {
-    pub(super) fn new(sides: &[Side; 2]) -> Self {
-        Self { not_compared: sides[0].not_kept + sides[1].not_kept, ..Self::default() }
+    pub(super) fn new(captures: &[Capture; 2]) -> Self {
+        Self { not_compared: captures[0].not_kept + captures[1].not_kept, ..Self::default() }
     }
 
-    pub(super) fn compare(&mut self, baseline: &Seen, candidate: &Seen) {
+    pub(super) fn compare(&mut self, baseline: &CapturedSeries, candidate: &CapturedSeries) {
         let [mine, theirs] = [baseline, candidate].map(in_order);
         let (mut left, mut right) = (mine.iter().peekable(), theirs.iter().peekable());
         while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
@@ -65,7 +65,7 @@ impl ValueDiff {
         self.without_partner += (left.count() + right.count()) as u64;
     }
 
-    fn show(&mut self, seen: &Seen, time: u64, baseline: f64, candidate: f64) {
+    fn show(&mut self, seen: &CapturedSeries, time: u64, baseline: f64, candidate: f64) {
         self.samples.push(ChangedValue { series: SeriesSample::of(&seen.label), time, baseline, candidate });
         // Of all the first ones by name, in memory for a few.
         if self.samples.len() >= 8 * SAMPLES {
@@ -79,7 +79,7 @@ impl ValueDiff {
     }
 }
 
-fn in_order(seen: &Seen) -> Vec<(u64, f64)> {
+fn in_order(seen: &CapturedSeries) -> Vec<(u64, f64)> {
     let mut values = seen.values.clone();
     values.sort_by_key(|(time, _)| *time);
     values

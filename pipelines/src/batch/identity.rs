@@ -22,10 +22,11 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::Batch;
 use super::data::write;
-use super::parse::{each, read_key_value, read_value};
+use super::read::{read_key_value, read_value};
 use super::rows::{AttrRow, Cell, MetricRow, ScopeRow};
 use super::span::{Rows, Span};
 use super::value::Value;
+use super::wire::each;
 
 /// The version of this definition. Identities of different versions are never compared.
 pub const VERSION: u32 = 1;
@@ -59,11 +60,11 @@ pub(super) fn identify(batch: &mut Batch) {
 
 /// State of the way through a batch.
 struct Walk {
-    /// True if every row stands as it was read, so that what was said of twins then holds.
+    /// True if every row stands as it was read, so that what reading found of repetitions still holds.
     as_read: bool,
     /// The scope visited before.
     before: Option<usize>,
-    /// In a batch as it was read: the digest of each point's attributes, in order.
+    /// Digest of each point's attributes, in order; only in a batch as it was read.
     sets: Vec<u128>,
     buffer: Vec<u8>,
 }
@@ -73,31 +74,38 @@ impl Walk {
         let row = batch.scopes[scope];
         let before = self.before.map(|before| batch.scopes[before]);
         if row.digest == 0 {
-            let twin = before.filter(|twin| same_scope(batch, twin, &row));
-            batch.scopes[scope].digest =
-                twin.map_or_else(|| scope_digest(batch, &row, &mut self.buffer), |twin| twin.digest);
+            let predecessor = before.filter(|predecessor| same_scope(batch, predecessor, &row));
+            batch.scopes[scope].digest = predecessor.map_or_else(
+                || scope_digest(batch, &row, &mut self.buffer),
+                |predecessor| predecessor.digest,
+            );
         }
         let mut series = [0_u8; 64];
         series[..16].copy_from_slice(&resource.to_le_bytes());
         series[16..32].copy_from_slice(&batch.scopes[scope].digest.to_le_bytes());
-        let mut twins = before.map(|before| before.metrics.range()).unwrap_or_default();
+        let mut predecessors = before.map(|before| before.metrics.range()).unwrap_or_default();
         let fresh = fresh || row.digest == 0;
         for metric in row.metrics.range() {
-            let twin = twins.next();
+            let predecessor = predecessors.next();
             let known = batch.metrics[metric].digest;
-            let digest = if known == 0 { self.metric(batch, metric, twin) } else { known };
+            let digest = if known == 0 { self.metric(batch, metric, predecessor) } else { known };
             series[32..48].copy_from_slice(&digest.to_le_bytes());
             batch.metrics[metric].digest = digest;
-            let twins = twin.map(|twin| batch.metrics[twin].points.range()).unwrap_or_default();
-            self.points(batch, &mut series, metric, twins, fresh || known == 0);
+            let predecessors =
+                predecessor.map(|predecessor| batch.metrics[predecessor].points.range()).unwrap_or_default();
+            self.points(batch, &mut series, metric, predecessors, fresh || known == 0);
         }
     }
 
-    fn metric(&mut self, batch: &Batch, metric: usize, twin: Option<usize>) -> u128 {
+    fn metric(&mut self, batch: &Batch, metric: usize, predecessor: Option<usize>) -> u128 {
         let row = &batch.metrics[metric];
-        match twin.map(|twin| &batch.metrics[twin]) {
-            Some(twin) if self.as_read && row.touched.is_twin() && tail(twin) == tail(row) => twin.digest,
-            twin => metric_digest(batch, row, twin, &mut self.buffer),
+        match predecessor.map(|predecessor| &batch.metrics[predecessor]) {
+            Some(predecessor)
+                if self.as_read && row.touched.is_repetition() && tail(predecessor) == tail(row) =>
+            {
+                predecessor.digest
+            }
+            predecessor => metric_digest(batch, row, predecessor, &mut self.buffer),
         }
     }
 
@@ -106,17 +114,17 @@ impl Walk {
         batch: &mut Batch,
         series: &mut [u8; 64],
         metric: usize,
-        mut twins: std::ops::Range<usize>,
+        mut predecessors: std::ops::Range<usize>,
         fresh: bool,
     ) {
         for point in batch.metrics[metric].points.range() {
-            let twin = twins.next();
+            let predecessor = predecessors.next();
             if !fresh && batch.points[point].identity != 0 {
                 continue;
             }
             let row = &batch.points[point];
-            let known = twin.filter(|_| self.as_read && row.touched.is_twin());
-            let set = match known.and_then(|twin| self.sets.get(twin)) {
+            let known = predecessor.filter(|_| self.as_read && row.touched.is_repetition());
+            let set = match known.and_then(|predecessor| self.sets.get(predecessor)) {
                 Some(set) => *set,
                 None => attribute_set(batch, row.attrs, &mut self.buffer),
             };
@@ -158,7 +166,7 @@ impl Batch {
     }
 
     /// Returns the identity a point would have if its scope had no attributes.
-    pub(crate) fn identity_without_scope_attributes(&self, at: super::edit::Path) -> u128 {
+    pub(crate) fn identity_without_scope_attributes(&self, at: super::Path) -> u128 {
         let mut buffer = Vec::new();
         let scope = ScopeRow { attrs: Rows::default(), ..self.scopes[at.scope] };
         let parts = [
@@ -173,11 +181,11 @@ impl Batch {
     }
 }
 
-fn same_scope(batch: &Batch, twin: &ScopeRow, row: &ScopeRow) -> bool {
-    let plain = twin.attrs.is_empty() && row.attrs.is_empty();
+fn same_scope(batch: &Batch, predecessor: &ScopeRow, row: &ScopeRow) -> bool {
+    let plain = predecessor.attrs.is_empty() && row.attrs.is_empty();
     plain
-        && batch.bytes(twin.name) == batch.bytes(row.name)
-        && batch.bytes(twin.version) == batch.bytes(row.version)
+        && batch.bytes(predecessor.name) == batch.bytes(row.name)
+        && batch.bytes(predecessor.version) == batch.bytes(row.version)
 }
 
 fn scope_digest(batch: &Batch, row: &ScopeRow, buffer: &mut Vec<u8>) -> u128 {
@@ -189,13 +197,18 @@ fn scope_digest(batch: &Batch, row: &ScopeRow, buffer: &mut Vec<u8>) -> u128 {
     nonzero(xxh3_128(buffer))
 }
 
-fn metric_digest(batch: &Batch, row: &MetricRow, twin: Option<&MetricRow>, buffer: &mut Vec<u8>) -> u128 {
-    if let Some(twin) = twin
-        && tail(twin) == tail(row)
-        && batch.bytes(twin.name) == batch.bytes(row.name)
-        && batch.bytes(twin.unit) == batch.bytes(row.unit)
+fn metric_digest(
+    batch: &Batch,
+    row: &MetricRow,
+    predecessor: Option<&MetricRow>,
+    buffer: &mut Vec<u8>,
+) -> u128 {
+    if let Some(predecessor) = predecessor
+        && tail(predecessor) == tail(row)
+        && batch.bytes(predecessor.name) == batch.bytes(row.name)
+        && batch.bytes(predecessor.unit) == batch.bytes(row.unit)
     {
-        return twin.digest;
+        return predecessor.digest;
     }
     buffer.clear();
     put_text(buffer, batch.bytes(row.name));

@@ -9,46 +9,32 @@
 //! - every point knows its provenance ([`Batch::inputs`]) and the input resource it came from;
 //! - an edit marks the row and its ancestors, nothing else.
 
-mod attrs;
-mod backward;
 pub(crate) mod data;
 mod edit;
-mod encode;
-mod gather;
-mod grow;
+mod flush;
 pub mod identity;
-mod layout;
-mod parse;
-pub(crate) mod peek;
-mod regroup;
-mod remembered;
-mod rewrite;
+mod read;
 mod rows;
-mod sieve;
 mod span;
-mod twin;
 mod value;
 mod wire;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use encode::{Encoded, Keep};
 pub use rows::{
     AttrRow, Cell, Inputs, MIXED, MetricKind, MetricRow, Number, Origin, PointRow, ResourceRow, ScopeRow,
 };
 pub use span::{Rows, Span};
 pub use value::Value;
 pub use wire::Malformed;
+pub use write::{Encoded, Keep};
 
-pub(crate) use attrs::Pending;
-pub(crate) use edit::{Owner, Path};
-pub(crate) use grow::{NewMetric, NewPoint};
-pub(crate) use parse::varint_len;
-pub(crate) use remembered::Source;
-pub(crate) use rewrite::AttributeList;
-pub(crate) use sieve::Sieve;
-pub(crate) use wire::{Field as WireField, Reader, Wire};
+pub(crate) use edit::{AttributeList, NewMetric, NewPoint, Owner, Path, PendingBytes};
+pub(crate) use flush::InputSeries;
+pub(crate) use read::{ResourceFilter, nested};
+pub(crate) use wire::{Field as WireField, Reader, Wire, varint_len};
 
 use bytes::Bytes;
 
@@ -57,7 +43,7 @@ pub const MAX_BYTES: usize = (1 << 31) - 1;
 /// Limit of the depth of lists and maps inside an attribute's value.
 pub const MAX_DEPTH: u32 = 32;
 
-/// See the module.
+/// Batch of metrics, indexed where it lies on the wire.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     source: Bytes,
@@ -73,7 +59,7 @@ pub struct Batch {
     changed: bool,
     buffer: Vec<u8>,
     sets: Vec<u128>,
-    layout: layout::Layout,
+    layout: read::ScopeLayout,
     decisions: Vec<bool>,
 }
 
@@ -91,14 +77,14 @@ impl Batch {
         Ok(batch)
     }
 
-    /// Like [`Batch::parse`], reusing this batch's memory. After an error the batch is empty.
+    /// Indexes a request as [`Batch::parse`] does, reusing this batch's memory. After an error the batch is empty.
     ///
     /// # Errors
     /// As [`Batch::parse`].
     pub fn reparse(&mut self, source: Bytes) -> Result<(), Malformed> {
         self.clear();
         self.source = source;
-        let parsed = parse::parse(self);
+        let parsed = read::parse(self);
         if parsed.is_err() {
             self.clear();
         }

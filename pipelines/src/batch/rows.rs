@@ -8,11 +8,11 @@ use super::span::{Rows, Span};
 /// The home of rows that were gathered from several input resources.
 pub const MIXED: u32 = u32::MAX;
 
-/// Flags of the parts of a row that no longer equal its received encoding.
+/// Marks of a row: the parts that no longer equal its received encoding, and the form in which it was received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Touched(u8);
+pub(crate) struct Marks(u8);
 
-impl Touched {
+impl Marks {
     /// The row's own fields: attributes, name, unit, value.
     pub const OWN: u8 = 1;
     /// Some descendant, or how many children there are.
@@ -21,9 +21,9 @@ impl Touched {
     const PLAIN: u8 = 4;
     /// Not a touch: it was received as encoders write it, what tells its series apart in one piece.
     const REGULAR: u8 = 8;
-    /// Not a touch: that piece is the same as in its twin, the row in the same place of the scope before.
-    const TWIN: u8 = 16;
-    const RECEIVED: u8 = Self::PLAIN | Self::REGULAR | Self::TWIN;
+    /// Not a touch: that piece is the same as in its predecessor, the row in the same place of the scope before.
+    const REPETITION: u8 = 16;
+    const RECEIVED: u8 = Self::PLAIN | Self::REGULAR | Self::REPETITION;
     /// Nothing differs.
     pub const NOTHING: Self = Self(0);
 
@@ -39,7 +39,7 @@ impl Touched {
         self.0 & !Self::RECEIVED != 0
     }
 
-    /// Of a row that was just received.
+    /// Marks of a row that was just received.
     pub fn received(plain: bool) -> Self {
         Self(if plain { Self::PLAIN } else { 0 })
     }
@@ -49,23 +49,23 @@ impl Touched {
         self.0 & Self::PLAIN != 0
     }
 
-    /// Of a row that was just received, plain and in the order in which encoders write.
-    pub fn regular(twin: bool) -> Self {
-        Self(Self::PLAIN | Self::REGULAR | if twin { Self::TWIN } else { 0 })
+    /// Marks of a row that was just received, plain and in the order in which encoders write.
+    pub fn regular(repetition: bool) -> Self {
+        Self(Self::PLAIN | Self::REGULAR | if repetition { Self::REPETITION } else { 0 })
     }
 
-    /// Of a row that was just received the same as its twin, as whose this stood.
+    /// Marks of a row that was just received the same as its predecessor, whose marks these are.
     pub fn like(self) -> Self {
-        Self(self.0 | Self::TWIN)
+        Self(self.0 | Self::REPETITION)
     }
 
     pub fn is_regular(self) -> bool {
         self.0 & Self::REGULAR != 0
     }
 
-    /// Returns whether it was received like its twin; it says nothing of what edits have made of either.
-    pub fn is_twin(self) -> bool {
-        self.0 & Self::TWIN != 0
+    /// Returns whether it was received like its predecessor; it says nothing of what edits have made of either.
+    pub fn is_repetition(self) -> bool {
+        self.0 & Self::REPETITION != 0
     }
 }
 
@@ -74,7 +74,7 @@ impl Touched {
 pub struct ResourceRow {
     pub(crate) raw: Span,
     pub(crate) own: Span,
-    pub(crate) touched: Touched,
+    pub(crate) touched: Marks,
     pub(crate) digest: u128,
     /// The resource's attributes.
     pub attrs: Rows,
@@ -91,7 +91,7 @@ pub struct ResourceRow {
 pub struct ScopeRow {
     pub(crate) raw: Span,
     pub(crate) own: Span,
-    pub(crate) touched: Touched,
+    pub(crate) touched: Marks,
     pub(crate) digest: u128,
     /// Name of the instrumentation scope.
     pub name: Span,
@@ -172,7 +172,7 @@ impl MetricKind {
 pub struct MetricRow {
     pub(crate) raw: Span,
     pub(crate) data: Span,
-    pub(crate) touched: Touched,
+    pub(crate) touched: Marks,
     pub(crate) digest: u128,
     /// Metric name.
     pub name: Span,
@@ -228,9 +228,9 @@ impl Origin {
 /// An [`Origin`] resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inputs<'a> {
-    /// It descends from this one input point.
+    /// One input point, by its index.
     One(u32),
-    /// It aggregates these input points.
+    /// Several input points that it aggregates, by their indexes.
     Many(&'a [u32]),
 }
 
@@ -238,7 +238,7 @@ pub enum Inputs<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct PointRow {
     pub(crate) raw: Span,
-    pub(crate) touched: Touched,
+    pub(crate) touched: Marks,
     pub(crate) origin: Origin,
     pub(crate) identity: u128,
     /// Its attributes.

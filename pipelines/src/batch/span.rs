@@ -75,7 +75,7 @@ impl Rows {
         (self.end - self.start) as usize
     }
 
-    /// So many rows further on.
+    /// The same number of rows further on.
     #[inline]
     pub(crate) fn moved(self, by: u32) -> Self {
         Self { start: self.start + by, end: self.end + by }

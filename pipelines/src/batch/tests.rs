@@ -153,7 +153,7 @@ fn dropping_points_leaves_everything_else_as_it_was() {
     let mut sent = request(vec![process(1, "a"), process(2, "b")]);
     let input = parse(&sent);
     let mut output = output_of(&input);
-    output.sift_points(|batch, path, decisions| {
+    output.retain_points(|batch, path, decisions| {
         let stays = |row: &PointRow| batch.attribute(row.attrs, b"state") != Some(Value::Text(b"system"));
         let points = batch.points(&batch.metrics[path.metric]).iter();
         decisions.extend(points.map(|row| path.resource == 1 || stays(row)));
@@ -364,8 +364,8 @@ fn a_scope_that_repeats_the_one_before_but_for_times_and_values_is_not_read_agai
         sum.data_points[1].value = Some(number_data_point::Value::AsDouble(-7.0));
     }
     let batch = parse(&request(vec![process(7, "nginx"), later]));
-    let twins: Vec<bool> = batch.scopes.iter().map(|scope| scope.touched.is_twin()).collect();
-    assert_eq!(twins, [false, true]);
+    let repetitions: Vec<bool> = batch.scopes.iter().map(|scope| scope.touched.is_repetition()).collect();
+    assert_eq!(repetitions, [false, true]);
     let point = &batch.points(&batch.metrics(&batch.scopes[1])[0])[1];
     assert_eq!((point.time, point.start, point.value), (10, 6, Number::Double(-7.0)));
     assert_eq!((batch.inputs(point), point.home), (Inputs::One(5), 1));
@@ -410,36 +410,5 @@ fn identities_are_those_of_the_golden_vectors() {
         batch.identify();
         let found = format!("{:032x}", identities(&batch)[0]);
         assert_eq!(found, case["identity"], "{}", case["name"]);
-    }
-}
-
-#[test]
-fn the_short_way_reads_attributes_as_the_long_way_does() {
-    let long = "x".repeat(200);
-    let mut values: Vec<Any> =
-        ["", "a", "größe", &long[..127], &long[..128], &long].into_iter().map(text).collect();
-    values.extend([0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, -1, i64::MAX].map(Any::IntValue));
-    for value in values {
-        for key in ["", "k", "schlüssel", &long] {
-            let bytes = attr(key, value.clone()).encode_to_vec();
-            let raw = Span::received(0, bytes.len());
-            if let Some(short) = parse::read_plain(&bytes, raw) {
-                let long = parse::read_key_value(&bytes, raw, 0).unwrap();
-                assert_eq!((short.key, short.value, short.canonical), (long.key, long.value, long.canonical));
-            }
-        }
-    }
-    let plain = attr("process.pid", Any::IntValue(4711)).encode_to_vec();
-    assert!(parse::read_plain(&plain, Span::received(0, plain.len())).is_some(), "the common case takes it");
-}
-
-proptest! {
-    #[test]
-    fn the_short_way_never_disagrees(bytes in proptest::collection::vec(prop_oneof![Just(0x0a_u8), Just(0x12), Just(0x18), 0_u8..8, any::<u8>()], 0..14)) {
-        let raw = Span::received(0, bytes.len());
-        if let Some(short) = parse::read_plain(&bytes, raw) {
-            let long = parse::read_key_value(&bytes, raw, 0).unwrap();
-            prop_assert_eq!((short.key, short.value, short.canonical), (long.key, long.value, long.canonical));
-        }
     }
 }

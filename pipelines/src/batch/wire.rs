@@ -191,6 +191,40 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Visits what a message repeats in field `number`, which is below 16.
+#[inline(always)]
+pub(super) fn each(
+    buf: &[u8],
+    of: Span,
+    number: u32,
+    mut visit: impl FnMut(Span) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut fields = Reader::new(buf, of);
+    loop {
+        while let Some(message) = fields.framed((number << 3 | 2) as u8) {
+            visit(message)?;
+        }
+        let Some(field) = fields.next()? else { return Ok(()) };
+        if field.number == number {
+            visit(field.message()?)?;
+        }
+    }
+}
+
+/// Takes a message that may occur once.
+pub(super) fn once(seen: Span, span: Span) -> Result<Span, Malformed> {
+    if seen.is_none() {
+        return Ok(span);
+    }
+    Err(Malformed { offset: span.start(), what: "a message that may occur once occurs again" })
+}
+
+/// Number of bytes that a varint takes.
+pub(crate) fn varint_len(value: u64) -> usize {
+    // Seven bits a byte, without a division.
+    ((64 - (value | 1).leading_zeros() as usize) * 9 + 64) >> 6
+}
+
 const CUT_OFF: &str = "a varint is cut off by the end of its message";
 
 #[cold]

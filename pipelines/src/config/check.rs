@@ -1,4 +1,4 @@
-//! From a pipeline of the file to a plan.
+//! Checks that turn a pipeline of the file into a plan.
 
 use crate::processors;
 use crate::yaml::{Location, Problem, Problems, keep, nearest};

@@ -12,7 +12,7 @@ use crate::yaml::{Kind, Node};
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// Of a component's config. Null and an empty map say the same.
+    /// Digest of a component's config. Null and an empty map say the same.
     pub(super) fn of(kind: &str, config: &Node) -> Self {
         let mut hasher = Sha256::new();
         put(&mut hasher, b'c', kind.as_bytes());
@@ -20,7 +20,7 @@ impl Digest {
         Self(hasher.finalize().into())
     }
 
-    /// Of named digests, in order.
+    /// Digest of named digests, in order.
     pub(super) fn of_all<'a>(parts: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
         let mut hasher = Sha256::new();
         for (name, Self(digest)) in parts {
@@ -30,7 +30,7 @@ impl Digest {
         Self(hasher.finalize().into())
     }
 
-    /// Of bytes as they are.
+    /// Digest of bytes as they are.
     pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }

@@ -21,7 +21,7 @@ pub use known::unknown_component;
 pub use machinery::{BatchSettings, MemoryLimiter};
 pub use plan::{Plan, Scope, Stage};
 pub use service::{PipelineEntry, Signal};
-pub use splice::NotSpliced;
+pub use splice::SpliceError;
 
 #[cfg(test)]
 mod tests;

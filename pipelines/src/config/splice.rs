@@ -12,7 +12,7 @@ use crate::processors;
 
 /// Reason why a file cannot have the processors.
 #[derive(Debug, thiserror::Error)]
-pub enum NotSpliced {
+pub enum SpliceError {
     /// The fragment or the file has no such pipeline, or something is wrong with it.
     #[error("{0}")]
     Problems(#[from] yaml::Problems),
@@ -38,18 +38,18 @@ impl CollectorFile {
     /// Collector. `lookup` is what both were read with.
     ///
     /// # Errors
-    /// [`NotSpliced`].
+    /// [`SpliceError`].
     pub fn with_processors(
         &self,
         pipeline: &str,
         fragment: &Self,
         from: &str,
         lookup: Lookup<'_>,
-    ) -> Result<String, NotSpliced> {
+    ) -> Result<String, SpliceError> {
         let wanted = fragment.check(from)?;
         let missing: Vec<String> = wanted.not_portable().into_iter().map(str::to_owned).collect();
         if !missing.is_empty() {
-            return Err(NotSpliced::NotPortable(missing));
+            return Err(SpliceError::NotPortable(missing));
         }
         self.check_exists(pipeline)?;
         let Some(source) = fragment.pipeline(from) else { return Ok(self.text().to_owned()) };
@@ -85,7 +85,7 @@ impl CollectorFile {
         pipeline: &str,
         fragment: &Self,
         source: &PipelineEntry,
-    ) -> Result<Vec<Entering>, NotSpliced> {
+    ) -> Result<Vec<AddedProcessor>, SpliceError> {
         let written = yaml::read_written(fragment.name(), fragment.text(), &[])?;
         let mut entering = Vec::new();
         for reference in &source.processors {
@@ -99,7 +99,7 @@ impl CollectorFile {
             };
             let config = find(&written, &["processors", id]).cloned();
             let config = config.unwrap_or_else(|| Node::null(Location::START));
-            entering.push(Entering { name, config: (!same).then_some(config) });
+            entering.push(AddedProcessor { name, config: (!same).then_some(config) });
         }
         Ok(entering)
     }
@@ -119,8 +119,8 @@ impl CollectorFile {
         names.find(|name| !taken(name)).unwrap_or_default()
     }
 
-    fn layout(&self, at: Location, what: &'static str) -> NotSpliced {
-        NotSpliced::Layout { file: self.name().to_owned(), line: at.line, column: at.column, what }
+    fn layout(&self, at: Location, what: &'static str) -> SpliceError {
+        SpliceError::Layout { file: self.name().to_owned(), line: at.line, column: at.column, what }
     }
 }
 
@@ -129,13 +129,13 @@ fn digest(component: &super::Component) -> super::Digest {
 }
 
 /// A processor that comes in; without a config it is there already.
-struct Entering {
+struct AddedProcessor {
     name: String,
     config: Option<Node>,
 }
 
 /// Lines from `first` on, before `end`, become `with`; both count from 0.
-struct Edit {
+struct LineEdit {
     first: usize,
     end: usize,
     with: String,
@@ -149,20 +149,20 @@ struct Splice<'a> {
 
 impl Splice<'_> {
     /// Puts the definitions in, and takes those out that nobody else uses.
-    fn definitions(&self, entering: &[Entering], edits: &mut Vec<Edit>) -> Result<(), NotSpliced> {
+    fn definitions(&self, entering: &[AddedProcessor], edits: &mut Vec<LineEdit>) -> Result<(), SpliceError> {
         let lines: Vec<&str> = self.file.text().lines().collect();
         let section = entry(self.tree, "processors").filter(|entry| !entry.value.is_null());
         let Some(section) = section else {
             let new = block(entering, 2);
             let existing = entry(self.tree, "processors").map(|entry| entry.key.location.line as usize);
             let (first, end) = existing.map_or((0, 0), |line| (line - 1, line));
-            edits.push(Edit { first, end, with: format!("processors:\n{new}") });
+            edits.push(LineEdit { first, end, with: format!("processors:\n{new}") });
             return Ok(());
         };
         let Kind::Map(defined) = &section.value.kind else { return Ok(()) };
         let Some(first) = defined.first() else {
             let line = section.key.location.line as usize;
-            edits.push(Edit {
+            edits.push(LineEdit {
                 first: line - 1,
                 end: line,
                 with: format!("processors:\n{}", block(entering, 2)),
@@ -193,16 +193,16 @@ impl Splice<'_> {
             let anchor = lines[begin..end].iter().any(|line| line.contains('&'));
             let replaced = entering.iter().any(|new| new.name == id && new.config.is_some());
             if replaced || ours && !anchor && !self.file.used_elsewhere(self.pipeline, id) {
-                edits.push(Edit { first: begin, end, with: String::new() });
+                edits.push(LineEdit { first: begin, end, with: String::new() });
             }
         }
         let with = block(entering, first.key.location.column as usize - 1);
-        edits.push(Edit { first: last, end: last, with });
+        edits.push(LineEdit { first: last, end: last, with });
         Ok(())
     }
 
     /// Rewrites the pipeline's list.
-    fn references(&self, entering: &[Entering], edits: &mut Vec<Edit>) -> Result<(), NotSpliced> {
+    fn references(&self, entering: &[AddedProcessor], edits: &mut Vec<LineEdit>) -> Result<(), SpliceError> {
         let lines: Vec<&str> = self.file.text().lines().collect();
         let names: Vec<String> = entering.iter().map(|new| new.name.clone()).collect();
         let list = format!("[{}]", names.join(", "));
@@ -216,7 +216,7 @@ impl Splice<'_> {
             let text = insert(lines[line], column, &with);
             let before =
                 if flow { String::new() } else { format!("{}processors: {list}\n", " ".repeat(column)) };
-            edits.push(Edit { first: line, end: line + 1, with: format!("{before}{text}\n") });
+            edits.push(LineEdit { first: line, end: line + 1, with: format!("{before}{text}\n") });
             return Ok(());
         };
         let at = written.key.location;
@@ -230,11 +230,11 @@ impl Splice<'_> {
             let begin = value.line as usize - 1;
             let head: String = lines[begin].chars().take(value.column as usize - 1).collect();
             let tail: String = lines[end_line].chars().skip(end_column + 1).collect();
-            edits.push(Edit { first: begin, end: end_line + 1, with: format!("{head}{list}{tail}\n") });
+            edits.push(LineEdit { first: begin, end: end_line + 1, with: format!("{head}{list}{tail}\n") });
             return Ok(());
         }
         let end = end_of(&lines, line, at.column as usize - 1);
-        edits.push(Edit {
+        edits.push(LineEdit {
             first: line,
             end,
             with: format!("{}processors: {list}\n", " ".repeat(at.column as usize - 1)),
@@ -258,7 +258,7 @@ fn insert(line: &str, column: usize, with: &str) -> String {
 }
 
 /// The definitions that come in, as a block at an indentation.
-fn block(entering: &[Entering], indent: usize) -> String {
+fn block(entering: &[AddedProcessor], indent: usize) -> String {
     let mut text = String::new();
     for new in entering {
         let Some(config) = &new.config else { continue };
@@ -318,7 +318,7 @@ fn close_of(lines: &[&str], open: Location) -> Option<(usize, usize)> {
     None
 }
 
-fn apply(text: &str, mut edits: Vec<Edit>) -> String {
+fn apply(text: &str, mut edits: Vec<LineEdit>) -> String {
     edits.sort_by_key(|edit| (edit.first, edit.end));
     let lines: Vec<&str> = text.lines().collect();
     let mut out = String::with_capacity(text.len() + 256);

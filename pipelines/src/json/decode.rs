@@ -4,7 +4,7 @@
 //! a few levels deep, so that each byte moves a few times.
 
 use super::NotOtlp;
-use super::lex::{Json, Next};
+use super::lex::{Json, NextValue};
 use super::scalar::{self, whole};
 use super::schema::{Field, Kind, Message, Presence};
 use crate::batch::data::write;
@@ -40,7 +40,7 @@ impl Decoder {
     }
 
     fn field(&mut self, field: &Field, json: &mut Json<'_>) -> Result<(), NotOtlp> {
-        if json.next()? == Next::Null {
+        if json.next()? == NextValue::Null {
             return json.word("null");
         }
         match (field.presence, field.kind) {

@@ -16,7 +16,7 @@ pub(super) struct Json<'a> {
 
 /// Kind of the next value, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextValue {
     Object,
     List,
     Text,
@@ -36,16 +36,16 @@ impl<'a> Json<'a> {
     }
 
     /// Steps over blanks to the next value, which is not taken.
-    pub(super) fn next(&mut self) -> Result<Next, NotOtlp> {
+    pub(super) fn next(&mut self) -> Result<NextValue, NotOtlp> {
         self.blanks();
         match self.bytes.get(self.at) {
-            Some(b'{') => Ok(Next::Object),
-            Some(b'[') => Ok(Next::List),
-            Some(b'"') => Ok(Next::Text),
-            Some(b'-' | b'0'..=b'9') => Ok(Next::Number),
-            Some(b't') => Ok(Next::True),
-            Some(b'f') => Ok(Next::False),
-            Some(b'n') => Ok(Next::Null),
+            Some(b'{') => Ok(NextValue::Object),
+            Some(b'[') => Ok(NextValue::List),
+            Some(b'"') => Ok(NextValue::Text),
+            Some(b'-' | b'0'..=b'9') => Ok(NextValue::Number),
+            Some(b't') => Ok(NextValue::True),
+            Some(b'f') => Ok(NextValue::False),
+            Some(b'n') => Ok(NextValue::Null),
             Some(_) => Err(self.error("expected a JSON value")),
             None => Err(self.error("the JSON is cut off")),
         }
@@ -163,17 +163,17 @@ impl<'a> Json<'a> {
     /// Takes a value and forgets it.
     pub(super) fn skip(&mut self) -> Result<(), NotOtlp> {
         match self.next()? {
-            Next::Object => self.object(|json, _, _| json.skip()),
-            Next::List => self.list(Self::skip),
-            Next::Text => self.text().map(drop),
-            Next::Number => self.number().map(drop),
-            Next::True => self.word("true"),
-            Next::False => self.word("false"),
-            Next::Null => self.word("null"),
+            NextValue::Object => self.object(|json, _, _| json.skip()),
+            NextValue::List => self.list(Self::skip),
+            NextValue::Text => self.text().map(drop),
+            NextValue::Number => self.number().map(drop),
+            NextValue::True => self.word("true"),
+            NextValue::False => self.word("false"),
+            NextValue::Null => self.word("null"),
         }
     }
 
-    /// Says that nothing may follow.
+    /// Checks that nothing follows.
     pub(super) fn end(&mut self) -> Result<(), NotOtlp> {
         self.blanks();
         if self.at < self.bytes.len() {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, general_purpose};
 
 use super::NotOtlp;
-use super::lex::{Json, Next};
+use super::lex::{Json, NextValue};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -18,8 +18,8 @@ pub(super) fn whole(json: &mut Json<'_>, min: i128, max: i128) -> Result<i128, N
     let offset = json.offset();
     let fail = |what: String| NotOtlp { offset, what };
     let text = match next {
-        Next::Text => json.text()?,
-        Next::Number => json.number()?.into(),
+        NextValue::Text => json.text()?,
+        NextValue::Number => json.number()?.into(),
         _ => return Err(fail("expected a whole number".to_owned())),
     };
     let exact = text.parse::<i128>().ok();
@@ -39,8 +39,8 @@ pub(super) fn double(json: &mut Json<'_>) -> Result<f64, NotOtlp> {
     let offset = json.offset();
     let fail = |what: String| NotOtlp { offset, what };
     let text = match next {
-        Next::Number => json.number()?.into(),
-        Next::Text => json.text()?,
+        NextValue::Number => json.number()?.into(),
+        NextValue::Text => json.text()?,
         _ => return Err(fail("expected a number".to_owned())),
     };
     match &*text {
@@ -59,8 +59,8 @@ pub(super) fn double(json: &mut Json<'_>) -> Result<f64, NotOtlp> {
 /// Reads `true` or `false`.
 pub(super) fn boolean(json: &mut Json<'_>) -> Result<bool, NotOtlp> {
     match json.next()? {
-        Next::True => json.word("true").map(|()| true),
-        Next::False => json.word("false").map(|()| false),
+        NextValue::True => json.word("true").map(|()| true),
+        NextValue::False => json.word("false").map(|()| false),
         _ => Err(json.error("expected true or false")),
     }
 }

@@ -1,12 +1,11 @@
 //! Conditions: from text to something that can be asked about every row.
 
+use crate::ottl::check::Checker;
+use crate::ottl::check::expr::Predicate;
+use crate::ottl::context::{Context, Level, Place, Style};
+use crate::ottl::run::eval::{Evaluated, Row};
+use crate::ottl::syntax::parse;
 use crate::yaml::{Located, Location, Problem};
-
-use super::check::Checker;
-use super::context::{Context, Level, Place, Style};
-use super::eval::{Evaluated, Row};
-use super::expr::Predicate;
-use super::parse;
 
 /// A condition that was checked against the context it stands in.
 #[derive(Debug, Clone)]
@@ -83,7 +82,7 @@ impl Condition {
             return self.holds(row);
         };
         let (first, rest) = operands.split_at(gate.min(operands.len()));
-        super::eval::all(if before { first } else { rest }, row)
+        crate::ottl::run::eval::all(if before { first } else { rest }, row)
     }
 
     /// Returns whether it holds for a row.

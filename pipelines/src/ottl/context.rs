@@ -63,7 +63,7 @@ pub enum Place {
 /// Level at which a condition has to be evaluated: what it reads does not change below this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// It reads nothing.
+    /// Never again: it reads nothing.
     Constant,
     /// Once a resource.
     Resource,

@@ -1,7 +1,7 @@
 //! Globs, as regular expressions: `*` and `**` are anything, `?` is one character, `[a-z]`, `[abc]` and `[!…]`
 //! are one of a set, `{a,b}` is one of several globs, and a backslash takes the meaning away.
 
-use super::pattern::Pattern;
+use crate::ottl::pattern::Pattern;
 
 /// Compiles a glob that has to match a whole text.
 ///

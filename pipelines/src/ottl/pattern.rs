@@ -278,7 +278,7 @@ impl<'a> Translator<'a> {
         self.quantified()
     }
 
-    /// After an opening parenthesis: Go knows the flags i, m, s and U alone. Names are kept apart.
+    /// Reads what follows an opening parenthesis. Go knows the flags i, m, s and U alone; names are kept apart.
     fn flags(&mut self) -> Result<(), String> {
         let Some(group) = self.rest.strip_prefix('?') else {
             self.names.push(None);

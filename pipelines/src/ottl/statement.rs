@@ -1,15 +1,14 @@
 //! Statements: an editor, and the condition under which it runs.
 
+use crate::ottl::check::Checker;
+use crate::ottl::check::call::Call;
+use crate::ottl::check::expr::Predicate;
+use crate::ottl::context::{Context, Level, Place, Style};
+use crate::ottl::editors::Work;
+use crate::ottl::functions::Kind;
+use crate::ottl::run::eval::{Evaluated, Row};
+use crate::ottl::syntax::parse;
 use crate::yaml::{Located, Location, Problem};
-
-use super::call::Call;
-use super::check::Checker;
-use super::context::{Context, Level, Place, Style};
-use super::editors::Work;
-use super::eval::{Evaluated, Row};
-use super::expr::Predicate;
-use super::functions::Kind;
-use super::parse;
 
 /// A statement that was checked against the context it stands in.
 #[derive(Debug, Clone)]

@@ -2,9 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::ast::{Boolean, CompareOp, MathOp, Value, ValueKind};
-use super::*;
+use crate::ottl::syntax::ast::{Boolean, CompareOp, MathOp, Value, ValueKind};
+use crate::ottl::syntax::parse;
 use crate::yaml::{Located, Location, Problem};
+
+use super::*;
 
 fn located(text: &str) -> Located {
     Located::new(text, Location::START)
@@ -151,7 +153,7 @@ fn unknown_names_are_reported_with_the_nearest_known_one() {
 }
 
 #[test]
-fn what_is_otl_but_not_run_is_said_to_be_so() {
+fn what_is_ottl_but_not_run_is_said_to_be_so() {
     for text in ["UUID() == name", "GetXML(name, \"a\") == \"b\"", "UserAgent(name) == nil"] {
         let message = refused(text, Context::Metric, Style::Either).message;
         assert!(message.contains("Phoenix"), "{text}: {message}");

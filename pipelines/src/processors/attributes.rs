@@ -3,18 +3,16 @@
 use crate::Batch;
 use crate::batch::{Owner, Path};
 use crate::ottl::Context;
+use crate::stage::actions::{self, Action, BatchActions};
+use crate::stage::config::{MatchType, Names, regexp_options};
+use crate::stage::{Effect, Tallies};
 use crate::yaml::{Fields, Node, Problem, keep};
-
-use super::account::{Effect, Tallies};
-use super::actions::{self, Action};
-use super::edit::Prepared;
-use super::selection::{MatchType, Names, regexp_options};
 
 /// The config of an `attributes` processor.
 #[derive(Debug, Clone)]
 pub struct Attributes {
     actions: Vec<Action>,
-    /// All of them, as the one rule of the account.
+    /// All of them, as the one rule that is counted.
     rule: [String; 1],
     include: Option<Names>,
     exclude: Option<Names>,
@@ -36,7 +34,7 @@ impl Attributes {
     }
 
     pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) {
-        let mut prepared = Prepared::new(batch, &self.actions);
+        let mut prepared = BatchActions::new(batch, &self.actions);
         for resource in 0..batch.resources().len() {
             for scope in batch.resource_at(resource).scopes.range() {
                 for metric in batch.scope_at(scope).metrics.range() {

@@ -6,10 +6,8 @@
 use crate::Batch;
 use crate::batch::{MetricKind, Number, Path, PointRow, Span};
 use crate::ottl::{Context, Failure};
+use crate::stage::{Effect, StageError, Tallies};
 use crate::yaml::{Node, Problem, keep};
-
-use super::account::{Effect, Tallies};
-use super::failed::Failed;
 
 /// The config of a `deltatorate` processor.
 #[derive(Debug, Clone)]
@@ -34,7 +32,7 @@ impl DeltaToRate {
         &self.metrics
     }
 
-    pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) -> Result<(), Failed> {
+    pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) -> Result<(), StageError> {
         for resource in 0..batch.resources().len() {
             for scope in batch.resource_at(resource).scopes.range() {
                 for metric in batch.scope_at(scope).metrics.range() {
@@ -53,7 +51,7 @@ impl DeltaToRate {
     }
 }
 
-fn convert(batch: &mut Batch, at: Path) -> Result<(), Failed> {
+fn convert(batch: &mut Batch, at: Path) -> Result<(), StageError> {
     let mut missing = false;
     batch.rework_points(at, |batch, _, mut point| {
         match point.value.as_f64() {
@@ -64,7 +62,7 @@ fn convert(batch: &mut Batch, at: Path) -> Result<(), Failed> {
     });
     if missing {
         let name = batch.text(batch.metric_at(at.metric).name);
-        return Err(Failed::new(&format!("the rate of {name}"), Failure("a point has no value")));
+        return Err(StageError::new(&format!("the rate of {name}"), Failure("a point has no value")));
     }
     let unit = batch.metric_at(at.metric).unit;
     // What has no unit gets none.

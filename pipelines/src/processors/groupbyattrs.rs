@@ -2,15 +2,14 @@
 
 use crate::Batch;
 use crate::ottl::Context;
+use crate::stage::{Effect, Tallies};
 use crate::yaml::{Node, Problem, keep};
-
-use super::account::{Effect, Tallies};
 
 /// The config of a `groupbyattrs` processor. Without keys it only merges, which is called compaction.
 #[derive(Debug, Clone)]
 pub struct GroupByAttrs {
     keys: Vec<String>,
-    /// Its keys, as the one rule of the account.
+    /// Its keys, as the one rule that is counted.
     rule: [String; 1],
 }
 

@@ -3,59 +3,45 @@
 //! Each processor has the Collector's name, config and semantics. Decoding a config compiles everything in
 //! it, so that whatever decodes also builds and no batch can find a mistake in a config.
 
-mod account;
-mod actions;
 mod adaptive;
 mod attributes;
-mod constant;
 mod cumulativetodelta;
 mod deltatorate;
-mod edit;
-mod error_mode;
-mod failed;
 mod filter;
 mod groupbyattrs;
-mod handover;
 mod interval;
 mod metricstransform;
-mod pipeline;
 mod priority;
 mod resource;
 mod rollup;
-mod selection;
-mod sieve;
-mod state;
-mod table;
 mod topk;
 mod transform;
-mod unit;
-mod which;
 
 use std::time::Duration;
 
 use crate::config::Scope;
+use crate::stage::{StageBatch, StageError, State};
 use crate::yaml::{Node, Problem};
 
-pub use account::{RuleAccount, SeriesSeen};
 pub use adaptive::Adaptive;
 pub use attributes::Attributes;
 pub use cumulativetodelta::CumulativeToDelta;
 pub use deltatorate::DeltaToRate;
 pub use filter::Filter;
 pub use groupbyattrs::GroupByAttrs;
-pub use handover::{Variants, hand_over};
 pub use interval::Interval;
 pub use metricstransform::MetricsTransform;
-pub use pipeline::{Pipeline, Refused, RuleCount};
 pub use priority::Priority;
 pub use resource::Resource;
 pub use rollup::Rollup;
-pub use state::{Flush, Kept};
 pub use topk::TopK;
 pub use transform::Transform;
 
-use failed::Failed;
-use state::{State, Turn};
+pub use crate::stage::{
+    Flush, Pipeline, Refusal, RuleCount, RuleStats, SeriesSet, StateSize, Variants, hand_over,
+};
+
+pub(crate) use filter::{CachedFilter, DecisionCache};
 
 /// The types that run as stages.
 pub const SUPPORTED: [&str; 13] = [
@@ -169,8 +155,8 @@ impl Processor {
         }
     }
 
-    /// Rules that it accounts by, each as it is written in the config.
-    fn rules(&self) -> &[String] {
+    /// Its rules, each as it is written in the config.
+    pub(crate) fn rules(&self) -> &[String] {
         match self {
             Self::Filter(filter) => filter.rules(),
             Self::Transform(transform) => transform.rules(),
@@ -189,7 +175,7 @@ impl Processor {
     }
 
     /// The filter that it is, if that asks about resources before anything else.
-    fn sieve(&self) -> Option<&Filter> {
+    pub(crate) fn resource_filter(&self) -> Option<&Filter> {
         match self {
             Self::Filter(filter) => Some(filter).filter(|filter| filter.begins_with_resources()),
             _ => None,
@@ -197,11 +183,11 @@ impl Processor {
     }
 
     /// Returns whether it must know what its output came from when that has long been sent.
-    fn remembers_input(&self) -> bool {
+    pub(crate) fn remembers_input(&self) -> bool {
         matches!(self, Self::Interval(_))
     }
 
-    fn is_identity(&self) -> bool {
+    pub(crate) fn is_identity(&self) -> bool {
         match self {
             Self::Filter(filter) => filter.is_identity(),
             Self::Transform(transform) => transform.is_identity(),
@@ -210,23 +196,23 @@ impl Processor {
     }
 
     /// Makes its state, if it has one, from `start` on, Unix nanoseconds.
-    fn start(&self, start: u64) -> Option<Box<dyn State>> {
+    pub(crate) fn start(&self, start: u64) -> Option<Box<dyn State>> {
         match self {
             Self::CumulativeToDelta(config) => {
-                Some(Box::new(cumulativetodelta::Deltas::new(config.clone(), start)))
+                Some(Box::new(cumulativetodelta::DeltaState::new(config.clone(), start)))
             }
-            Self::Interval(config) => Some(Box::new(interval::Holding::new(config.clone(), start))),
-            Self::TopK(config) => Some(Box::new(topk::Ranking::new(config.clone(), start))),
-            Self::Adaptive(config) => Some(Box::new(adaptive::Adapting::new(config.clone(), start))),
-            Self::Priority(config) => Some(Box::new(priority::Classing::new(config.clone()))),
-            Self::Rollup(config) => Some(Box::new(rollup::Rolling::new(config.clone(), start))),
+            Self::Interval(config) => Some(Box::new(interval::IntervalState::new(config.clone(), start))),
+            Self::TopK(config) => Some(Box::new(topk::TopKState::new(config.clone(), start))),
+            Self::Adaptive(config) => Some(Box::new(adaptive::AdaptiveState::new(config.clone(), start))),
+            Self::Priority(config) => Some(Box::new(priority::PriorityState::new(config.clone()))),
+            Self::Rollup(config) => Some(Box::new(rollup::RollupState::new(config.clone(), start))),
             _ => None,
         }
     }
 
     /// Edits a batch in place; for processors without a memory.
-    fn run(&self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { batch, now, tallies, .. } = turn;
+    pub(crate) fn run(&self, turn: StageBatch<'_>) -> Result<(), StageError> {
+        let StageBatch { batch, now, tallies, .. } = turn;
         match self {
             Self::Filter(filter) => return filter.run(batch, now, tallies),
             Self::Transform(transform) => return transform.run(batch, now, tallies),
@@ -246,6 +232,3 @@ impl Processor {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

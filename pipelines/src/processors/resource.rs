@@ -3,17 +3,15 @@
 use crate::Batch;
 use crate::batch::{Owner, Path};
 use crate::ottl::Context;
+use crate::stage::actions::{self, Action, BatchActions};
+use crate::stage::{Effect, Tallies};
 use crate::yaml::{Node, Problem, keep};
-
-use super::account::{Effect, Tallies};
-use super::actions::{self, Action};
-use super::edit::Prepared;
 
 /// The config of a `resource` processor.
 #[derive(Debug, Clone)]
 pub struct Resource {
     actions: Vec<Action>,
-    /// All of them, as the one rule of the account.
+    /// All of them, as the one rule that is counted.
     rule: [String; 1],
 }
 
@@ -31,7 +29,7 @@ impl Resource {
     }
 
     pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) {
-        let mut prepared = Prepared::new(batch, &self.actions);
+        let mut prepared = BatchActions::new(batch, &self.actions);
         for resource in 0..batch.resources().len() {
             if prepared.run(batch, Owner::Resource(resource)) {
                 let path = Path { resource, ..Path::default() };

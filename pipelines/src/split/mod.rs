@@ -12,7 +12,7 @@
 //! ```
 //!
 //! with the unit's attributes in the order of [`Unit`], so assignment is sticky, and raising the
-//! weight only moves units towards the candidate. The host's attribute is the first present of
+//! weight only moves units toward the candidate. The host's attribute is the first present of
 //! `host.id`, `host.name`, `k8s.node.name`, else `phoenix.agent.uid` with the agent's own id. A
 //! resource that lacks any other attribute of the unit, or has a list, a map or nothing as its value,
 //! has no unit: the baseline keeps it, counted. Golden vectors: `proto/testdata/split-v1.json`.
@@ -43,13 +43,13 @@ pub enum Unit {
     Host,
     /// A process on a host.
     Process,
-    /// Whatever these resource attributes tell apart, in this order.
+    /// Entity that these resource attributes tell apart, in this order.
     Attributes(Vec<String>),
 }
 
 impl Unit {
-    /// Returns whether a stage that must see `scope` whole does so however the units are shared out: half of a roll-up is
-    /// not a roll-up.
+    /// Returns whether a stage that must see `scope` whole does so however the units are shared out: half of a roll-up
+    /// is not a roll-up.
     pub fn keeps_whole(&self, scope: Scope) -> bool {
         match (self, scope) {
             (_, Scope::Point) | (Self::Process | Self::Host, Scope::Process) | (Self::Host, Scope::Host) => {
@@ -87,7 +87,7 @@ impl Weight {
         u16::try_from(bp).ok().map(Self).filter(|&weight| weight <= Self::ALL)
     }
 
-    /// In basis points.
+    /// The weight in basis points.
     pub fn bp(self) -> u16 {
         self.0
     }

@@ -125,7 +125,7 @@ fn a_share_of_the_units_is_about_the_weight() {
     assert_eq!(taken(10_000), 20_000);
 }
 
-/// What each stage has to see whole, and by which units it may be split.
+/// Stages, and by which units each may be split.
 #[test]
 fn a_split_never_cuts_through_what_a_stage_has_to_see_whole() {
     let stages = [

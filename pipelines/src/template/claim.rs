@@ -16,10 +16,10 @@ pub struct Claim {
     pub series_saved_max: f64,
     /// True if every critical process stays visible under its own name.
     pub criticals_kept: bool,
-    /// By how much the total of memory may differ, if the totals are promised.
+    /// Relative error that the total of memory may have, if the totals are promised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_error: Option<f64>,
-    /// By how much the total of CPU time may differ, if the totals are promised.
+    /// Relative error that the total of CPU time may have, if the totals are promised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_error: Option<f64>,
 }

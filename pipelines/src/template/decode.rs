@@ -1,4 +1,4 @@
-//! From a template's file to a template: everything that can be wrong with it is found here.
+//! Decoder from a template's file to a template: everything that can be wrong with it is found here.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::yaml::{self, Entry, Fields, Kind, Location, Node, Problem, Problems, 
 use super::claim::json;
 use super::engine::{Engine, is_template};
 use super::parameter::Pattern;
-use super::render::{EACH, Each};
+use super::render::{EACH, EachNode};
 use super::value::{MAX_ITEMS, check};
 use super::{Claim, Parameter, ParameterKind, Sample, Template};
 
@@ -177,7 +177,7 @@ impl Expressions<'_> {
     }
 
     fn each(&mut self, node: &Node) {
-        let Some(each) = Each::decode(node, self.problems) else { return };
+        let Some(each) = EachNode::decode(node, self.problems) else { return };
         let (of, at) = each.of;
         match self.names.iter().find(|(name, _)| name == of) {
             Some((_, true)) => {}

@@ -87,7 +87,7 @@ pub(super) fn is_template(text: &str) -> bool {
 }
 
 impl Scalar {
-    /// What a tree holds for it.
+    /// The kind of a node that holds it.
     pub(super) fn into_kind(self, at: Location) -> Kind {
         match self {
             Self::Bool(value) => Kind::Bool(value),
@@ -114,7 +114,7 @@ fn whole(value: &Value) -> Result<Scalar, Error> {
     }
 }
 
-/// What stands within a scalar for a value.
+/// Text of a value within a scalar.
 fn plain(value: &Value) -> Result<String, Error> {
     match whole(value)? {
         Scalar::Bool(value) => Ok(value.to_string()),

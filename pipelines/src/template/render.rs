@@ -1,6 +1,6 @@
-//! From a template's tree and values to the text of a config.
+//! Rendering of a template's tree with values into the text of a config.
 
-use minijinja::Value as Seen;
+use minijinja::Value as ExprValue;
 
 use crate::yaml::{Entry, Kind, Located, Location, Node, Problem, keep};
 
@@ -14,13 +14,13 @@ pub(super) const EACH: &str = "!each";
 const MAX_NODES: usize = 50_000;
 
 /// An `!each` node: `give` once for each item of the list `of`, which it calls `as`.
-pub(super) struct Each<'a> {
+pub(super) struct EachNode<'a> {
     pub(super) of: (&'a str, Location),
     pub(super) as_: (&'a str, Location),
     pub(super) give: &'a Node,
 }
 
-impl<'a> Each<'a> {
+impl<'a> EachNode<'a> {
     pub(super) fn decode(node: &'a Node, problems: &mut Vec<Problem>) -> Option<Self> {
         let mut fields = keep(node.map(), problems)?;
         let mut name = |key| {
@@ -90,8 +90,8 @@ impl Walk {
 
     fn each(&mut self, node: &Node, values: &Values) -> Vec<Node> {
         // Decoded when the template was parsed, so that nothing can be wrong with it here.
-        let Some(each) = Each::decode(node, &mut Vec::new()) else { return Vec::new() };
-        let items: Vec<Seen> = match values.get(each.of.0).map(Seen::try_iter) {
+        let Some(each) = EachNode::decode(node, &mut Vec::new()) else { return Vec::new() };
+        let items: Vec<ExprValue> = match values.get(each.of.0).map(ExprValue::try_iter) {
             Some(Ok(items)) => items.collect(),
             _ => return Vec::new(),
         };

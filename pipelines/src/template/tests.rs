@@ -1,10 +1,10 @@
-//! What a template accepts, what it makes of values, and that no value makes structure.
+//! Tests of templates: what they accept, what they make of values, and that no value makes structure.
 
 use proptest::prelude::*;
 use serde_json::json;
 
 use crate::config::CollectorFile;
-use crate::ottl::ast::{Boolean, ValueKind};
+use crate::ottl::syntax::ast::{Boolean, ValueKind};
 use crate::yaml::{Entry, Kind, Node, read};
 
 use super::*;
@@ -245,7 +245,7 @@ proptest! {
         prop_assert_eq!(shape(&node), shape(&benign));
         prop_assert_eq!(text(&node, "processors.attributes/label.actions.0.value"), label.clone());
         // OTTL reads the literal as the text again, and nothing follows it that was not there.
-        let condition = crate::ottl::parse::condition(&text(&node, "processors.filter/small.metrics.datapoint.1"));
+        let condition = crate::ottl::syntax::parse::condition(&text(&node, "processors.filter/small.metrics.datapoint.1"));
         let Ok(Boolean::Comparison(comparison)) = condition else { panic!("{condition:?}") };
         prop_assert!(matches!(&comparison.right.kind, ValueKind::Text(text) if *text == name.clone().into_bytes()));
         let rendered = small().render(&values(json!({ "label": label, "keep": [name] }))).unwrap();

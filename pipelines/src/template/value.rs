@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use minijinja::Value as Seen;
+use minijinja::Value as ExprValue;
 use serde_json::{Map, Value};
 
 use crate::yaml::{nearest, parse_duration};
@@ -15,8 +15,8 @@ pub(super) const MAX_TEXT: usize = 1024;
 /// Number of items that a list may have.
 pub(super) const MAX_ITEMS: usize = 1000;
 
-/// What expressions see, by name.
-pub(super) type Values = BTreeMap<String, Seen>;
+/// Values that expressions see, by name.
+pub(super) type Values = BTreeMap<String, ExprValue>;
 
 /// Checks values and adds the defaults.
 pub(super) fn complete(parameters: &[Parameter], given: &Map<String, Value>) -> Result<Values, Invalid> {
@@ -47,33 +47,33 @@ pub(super) fn complete(parameters: &[Parameter], given: &Map<String, Value>) -> 
 }
 
 /// Checks one value against its parameter.
-pub(super) fn check(parameter: &Parameter, value: &Value) -> Result<Seen, ParameterProblem> {
+pub(super) fn check(parameter: &Parameter, value: &Value) -> Result<ExprValue, ParameterProblem> {
     let expected = || range(&parameter.kind);
     let wrong = |message: String| ParameterProblem::new(&parameter.name, message).expected(expected());
     let mismatch = || wrong(format!("{} is no {}", describe(value), parameter.kind.name()));
     let outside = || wrong(format!("{} is not allowed", describe(value)));
     match (&parameter.kind, value) {
-        (ParameterKind::Boolean, Value::Bool(value)) => Ok(Seen::from(*value)),
+        (ParameterKind::Boolean, Value::Bool(value)) => Ok(ExprValue::from(*value)),
         (ParameterKind::Integer { min, max }, Value::Number(number)) => {
             let whole = || number.as_f64().filter(|v| v.fract() == 0.0 && v.abs() < 9e15).map(|v| v as i64);
             let value = number.as_i64().or_else(whole).ok_or_else(mismatch)?;
-            (*min..=*max).contains(&value).then(|| Seen::from(value)).ok_or_else(outside)
+            (*min..=*max).contains(&value).then(|| ExprValue::from(value)).ok_or_else(outside)
         }
         (ParameterKind::Number { min, max }, Value::Number(number)) => {
             let value = number.as_f64().ok_or_else(mismatch)?;
-            (*min..=*max).contains(&value).then(|| Seen::from(value)).ok_or_else(outside)
+            (*min..=*max).contains(&value).then(|| ExprValue::from(value)).ok_or_else(outside)
         }
         (ParameterKind::Duration { min, max }, Value::String(text)) => {
             let nanoseconds =
                 parse_duration(text).and_then(|n| u64::try_from(n).ok()).ok_or_else(mismatch)?;
             let inside = (*min..=*max).contains(&Duration::from_nanos(nanoseconds));
-            inside.then(|| Seen::from_safe_string(text.clone())).ok_or_else(outside)
+            inside.then(|| ExprValue::from_safe_string(text.clone())).ok_or_else(outside)
         }
         (ParameterKind::String { pattern, one_of }, Value::String(text)) => {
             let allowed = one_of.is_empty() || one_of.contains(text);
             let allowed = allowed && pattern.as_ref().is_none_or(|pattern| pattern.matches(text));
             short(parameter, text)?;
-            allowed.then(|| Seen::from(text.as_str())).ok_or_else(outside)
+            allowed.then(|| ExprValue::from(text.as_str())).ok_or_else(outside)
         }
         (ParameterKind::Strings { pattern, min_items, max_items }, Value::Array(items)) => {
             if !(*min_items..=*max_items).contains(&items.len()) {
@@ -87,7 +87,7 @@ pub(super) fn check(parameter: &Parameter, value: &Value) -> Result<Seen, Parame
                     .then(|| text.to_owned())
                     .ok_or_else(|| wrong(format!("{} is not allowed", describe(item))))
             });
-            Ok(Seen::from(texts.collect::<Result<Vec<_>, _>>()?))
+            Ok(ExprValue::from(texts.collect::<Result<Vec<_>, _>>()?))
         }
         _ => Err(mismatch()),
     }

@@ -8,7 +8,7 @@ use super::{Kind, Location, Lookup, Node, Problem, read};
 
 /// Length to which a text may grow by variables.
 const MAX_TEXT: usize = 1 << 20;
-/// How often one text is gone through; a variable that holds itself never ends.
+/// Number of times that one text is gone through; a variable that holds itself never ends.
 const MAX_ROUNDS: usize = 1000;
 
 /// Expands every scalar of the tree.

@@ -5,11 +5,11 @@ use super::{Located, Location};
 /// One value of a document and where it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where the value begins. What came by an alias or a merge key stands where it was written.
+    /// Place at which the value begins. What came by an alias or a merge key stands where it was written.
     pub location: Location,
     /// Kind.
     pub kind: Kind,
-    /// How a number, boolean or null was spelled by a variable, for who wants it as text all the same.
+    /// Spelling of a number, boolean or null by a variable, for those who want it as text all the same.
     pub(super) spelling: Option<String>,
     /// True if a variable had a part in it; then no message shows it, since it may be a secret.
     pub(super) expanded: bool,
@@ -69,7 +69,7 @@ impl Node {
         matches!(self.kind, Kind::Null)
     }
 
-    /// What this tree takes of the limit on a document: its values, and long texts for several.
+    /// Share of the limit on a document that this tree takes: its values, and long texts for several.
     pub(super) fn weight(&self) -> usize {
         match &self.kind {
             Kind::List(items) => 1 + items.iter().map(Self::weight).sum::<usize>(),
@@ -116,7 +116,7 @@ impl Node {
         words.collect::<Vec<_>>().join(", ")
     }
 
-    /// Says in a word or two what stands here, for messages.
+    /// Describes in a word or two what stands here, for messages.
     pub fn describe(&self) -> String {
         match &self.kind {
             Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Text(_) if self.expanded => {

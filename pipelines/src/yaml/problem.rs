@@ -1,4 +1,4 @@
-//! What is wrong with a config, where, what was expected, and what was probably meant.
+//! Problems of a config: what is wrong, where, what was expected, and what was probably meant.
 
 use std::fmt;
 
@@ -57,13 +57,13 @@ impl Problem {
         Self { expected: listed, suggestion: nearest(name, known).map(str::to_owned), ..problem }
     }
 
-    /// Says what would have been right.
+    /// Adds what would have been right.
     #[must_use]
     pub fn expected(self, expected: impl Into<String>) -> Self {
         Self { expected: Some(expected.into()), ..self }
     }
 
-    /// Says what was probably meant.
+    /// Adds what was probably meant.
     #[must_use]
     pub fn suggest(self, suggestion: Option<&str>) -> Self {
         Self { suggestion: suggestion.map(str::to_owned), ..self }

@@ -1,4 +1,4 @@
-//! From parser events to the tree: anchors, merge keys, duplicates and limits.
+//! Reader from parser events to the tree: anchors, merge keys, duplicates and limits.
 
 use std::collections::HashMap;
 
@@ -45,10 +45,10 @@ struct Reader<'s, 'p> {
 }
 
 /// `Err` ends the reading; what does not is pushed to the problems.
-type Step<T> = Result<T, Problem>;
+type ReadResult<T> = Result<T, Problem>;
 
 impl<'s> Reader<'s, '_> {
-    fn next(&mut self) -> Step<(Event<'s>, Span)> {
+    fn next(&mut self) -> ReadResult<(Event<'s>, Span)> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
@@ -58,7 +58,7 @@ impl<'s> Reader<'s, '_> {
         }
     }
 
-    fn document(&mut self) -> Step<Node> {
+    fn document(&mut self) -> ReadResult<Node> {
         let mut root = None;
         loop {
             let (event, span) = self.next()?;
@@ -77,7 +77,7 @@ impl<'s> Reader<'s, '_> {
         }
     }
 
-    fn value(&mut self, (event, span): (Event<'s>, Span), depth: usize) -> Step<Node> {
+    fn value(&mut self, (event, span): (Event<'s>, Span), depth: usize) -> ReadResult<Node> {
         let at = start(&span);
         self.count(1, at)?;
         if depth > MAX_DEPTH {
@@ -104,7 +104,7 @@ impl<'s> Reader<'s, '_> {
         Ok(node)
     }
 
-    fn alias(&mut self, anchor: usize, at: Location, depth: usize) -> Step<Node> {
+    fn alias(&mut self, anchor: usize, at: Location, depth: usize) -> ReadResult<Node> {
         let Some(node) = self.anchors.get(&anchor) else {
             return Err(Problem::new(at, "an alias within the value that it stands for"));
         };
@@ -116,7 +116,7 @@ impl<'s> Reader<'s, '_> {
         self.anchors.get(&anchor).cloned().ok_or_else(|| Problem::new(at, "an alias of nothing"))
     }
 
-    fn count(&mut self, more: usize, at: Location) -> Step<()> {
+    fn count(&mut self, more: usize, at: Location) -> ReadResult<()> {
         self.nodes += more;
         if self.nodes > MAX_NODES {
             return Err(Problem::new(at, format!("more than {MAX_NODES} values once aliases are resolved")));
@@ -124,7 +124,7 @@ impl<'s> Reader<'s, '_> {
         Ok(())
     }
 
-    fn items(&mut self, depth: usize) -> Step<Vec<Node>> {
+    fn items(&mut self, depth: usize) -> ReadResult<Vec<Node>> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
@@ -134,7 +134,7 @@ impl<'s> Reader<'s, '_> {
         }
     }
 
-    fn entries(&mut self, depth: usize) -> Step<Vec<Entry>> {
+    fn entries(&mut self, depth: usize) -> ReadResult<Vec<Entry>> {
         let (mut entries, mut merged) = (Vec::<Entry>::new(), Vec::new());
         let mut seen = HashMap::new();
         loop {
@@ -167,7 +167,7 @@ impl<'s> Reader<'s, '_> {
         Ok(entries)
     }
 
-    fn key(&mut self, event: (Event<'s>, Span), depth: usize) -> Step<Key> {
+    fn key(&mut self, event: (Event<'s>, Span), depth: usize) -> ReadResult<Key> {
         let location = start(&event.1);
         let plain_text = match &event.0 {
             Event::Scalar(text, ..) => Some(text.clone().into_owned()),

@@ -1,4 +1,4 @@
-//! What an unquoted scalar is: the rules of the Collector's YAML library.
+//! Types of unquoted scalars: the rules of the Collector's YAML library.
 //!
 //! It is YAML 1.2's core schema, and from YAML 1.1 the underscores and the octals that begin with 0;
 //! `yes`, `no`, `on` and `off` are text.

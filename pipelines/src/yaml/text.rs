@@ -8,8 +8,8 @@ use super::Location;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
     text: String,
-    /// Where the run of characters that begins at an offset stands; the first is at offset 0, and within
-    /// a run columns advance with characters.
+    /// Place of each run of characters that begins at an offset; the first is at offset 0, and within a
+    /// run columns advance with characters.
     runs: Vec<Run>,
 }
 
@@ -50,7 +50,7 @@ impl Located {
         &self.text
     }
 
-    /// Where the character at byte `offset` stands in the source.
+    /// Place in the source of the character at byte `offset`.
     pub fn at(&self, offset: usize) -> Location {
         let index = self.runs.partition_point(|run| run.offset <= offset).saturating_sub(1);
         let Some(run) = self.runs.get(index) else { return Location::START };

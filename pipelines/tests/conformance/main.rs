@@ -1,4 +1,4 @@
-//! The Collector's behaviour, case by case: what it sends on, what it refuses, and what its conditions say.
+//! The Collector's behavior, case by case: what it sends on, what it refuses, and what its conditions say.
 //!
 //! Each folder of `testdata/conformance` is a test of its own name; see the README there.
 
@@ -76,9 +76,9 @@ fn batch(path: &Path) -> Batch {
 /// The clock when the pipeline starts: 2026-01-01T00:00:00Z.
 const START: u64 = 1_767_225_600_000_000_000;
 
-/// What came out of the last processor because of one action.
+/// Output of the last processor because of one action.
 #[derive(Default)]
-struct CameOut {
+struct ActionOutput {
     /// The batches, one encoded request after the other, which protobuf reads as one.
     bytes: Vec<u8>,
     refused: Option<String>,
@@ -89,7 +89,7 @@ fn run(case: &Path) -> Result<(), Failed> {
     let (mut pipeline, mut now) = (Pipeline::build(&plan, START), START);
     let steps = yaml::read("steps.yaml", &text(&case.join("steps.yaml")), &|_| None)?;
     let mut fields = steps.map().map_err(|problem| problem.message)?;
-    let mut came_out = CameOut::default();
+    let mut came_out = ActionOutput::default();
     for step in fields.required("steps").and_then(yaml::Node::list).map_err(|problem| problem.message)? {
         let step = &step.entries().map_err(|problem| problem.message)?[0];
         let text = step.value.text().map_err(|problem| problem.message);
@@ -99,7 +99,7 @@ fn run(case: &Path) -> Result<(), Failed> {
                 let refused = pipeline.process(&input, now, &mut out).err();
                 let left = refused.as_ref().is_none_or(|refused| refused.passed_on);
                 let bytes = if left { out.encode(Keep::All).bytes.to_vec() } else { Vec::new() };
-                came_out = CameOut { bytes, refused: refused.map(|refused| refused.to_string()) };
+                came_out = ActionOutput { bytes, refused: refused.map(|refused| refused.to_string()) };
             }
             "advance" => {
                 now += step.value.duration().map_err(|problem| problem.message)?.as_nanos() as u64;
@@ -113,14 +113,14 @@ fn run(case: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-fn flushed(flushes: Vec<Flush>) -> CameOut {
+fn flushed(flushes: Vec<Flush>) -> ActionOutput {
     let bytes = flushes.iter().flat_map(|flush| flush.output.encode(Keep::All).bytes).collect();
-    CameOut { bytes, refused: None }
+    ActionOutput { bytes, refused: None }
 }
 
 /// Compares what came out with what is expected. A refusal that was expected is taken away: what came out all the
 /// same may be compared afterwards.
-fn compare(case: &Path, expected: &str, came_out: &mut CameOut) -> Result<(), Failed> {
+fn compare(case: &Path, expected: &str, came_out: &mut ActionOutput) -> Result<(), Failed> {
     let refused = came_out.refused.take();
     let expected = match (expected, refused) {
         ("error", Some(_)) => return Ok(()),

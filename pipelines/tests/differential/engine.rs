@@ -83,7 +83,7 @@ fn decoded(output: &Batch) -> ExportMetricsServiceRequest {
     ExportMetricsServiceRequest::decode(encoded).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// In words, attributes in order of their keys.
+/// Text of a request, attributes in order of their keys.
 fn sorted(mut request: ExportMetricsServiceRequest) -> String {
     let sort = |attributes: &mut Vec<KeyValue>| attributes.sort_by(|a, b| a.key.cmp(&b.key));
     for resource in &mut request.resource_metrics {

@@ -30,7 +30,7 @@ const METRICS_OUT_OF_ORDER: &[u8] = &[
     0, 2, 41, 182, 45, 0, 14, 104, 0, 0, 0, 0, 0, 0, 43, 0, 0, 1, 0, 0, 0, 0, 190, 3,
 ];
 
-/// What the fuzzer found once.
+/// Inputs that the fuzzer found once.
 #[test]
 fn what_was_found_stays_right() {
     for bytes in [&[][..], &[255; 300], &[1; 300], METRICS_OUT_OF_ORDER] {

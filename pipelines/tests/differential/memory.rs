@@ -27,7 +27,7 @@ enum Memory {
 /// The stages with what they remember.
 pub struct Machine<'s>(Vec<(&'s Stage, Memory)>);
 
-/// What a stage makes of a batch: whether it goes on.
+/// Outcome of a stage: whether the batch goes on.
 type Outcome = Result<(), ()>;
 
 impl<'s> Machine<'s> {
@@ -40,7 +40,7 @@ impl<'s> Machine<'s> {
         Self(stages.iter().map(|stage| (stage, memory(stage))).collect())
     }
 
-    /// What leaves, if the batch is not refused.
+    /// The output, if the batch is not refused.
     pub fn process(&mut self, mut request: Request, now: u64) -> Option<Request> {
         self.from(0, &mut request, now).ok().map(|()| request)
     }
@@ -87,7 +87,7 @@ impl<'s> Machine<'s> {
         }
     }
 
-    /// What waits, stage by stage.
+    /// Flushes what waits, stage by stage.
     pub fn finish(&mut self, now: u64) -> Vec<Request> {
         let mut flushes = self.advance(now);
         for place in 0..self.0.len() {

@@ -6,7 +6,7 @@ fn parse(name: &str, text: &str) -> CollectorFile {
     CollectorFile::parse(name, text, &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn splice(file: &str, fragment: &str) -> Result<String, NotSpliced> {
+fn splice(file: &str, fragment: &str) -> Result<String, SpliceError> {
     parse("file", file).with_processors("metrics", &parse("fragment", fragment), "metrics", &|_| None)
 }
 

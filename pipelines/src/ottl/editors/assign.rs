@@ -3,19 +3,19 @@
 use std::borrow::Cow;
 
 use crate::batch::data::write;
-use crate::batch::{AttrRow, MetricKind, Owner, Pending, Span};
+use crate::batch::{AttrRow, MetricKind, Owner, PendingBytes, Span};
+use crate::ottl::check::call::{Argument, Call, Target};
+use crate::ottl::check::expr::{Expr, Key};
+use crate::ottl::check::paths::Field;
+use crate::ottl::run::eval::{Evaluated, Failure, Row};
+use crate::ottl::run::value::{Entries, Map, Val, owned};
 
-use super::super::call::{Argument, Call, Target};
-use super::super::eval::{Evaluated, Failure, Row};
-use super::super::expr::{Expr, Key};
-use super::super::paths::Field;
-use super::super::value::{Entries, Map, Val, owned};
 use super::tree::{Step, descend, entry, name, set as set_value, steps};
 use super::{Work, encode, points};
 
 /// A change, prepared while the batch was read.
 #[derive(Debug)]
-pub(super) enum Write {
+pub(super) enum BatchWrite {
     Nothing,
     Attribute(AttrRow),
     Attributes(Vec<AttrRow>),
@@ -56,25 +56,25 @@ pub(super) fn set(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
 }
 
 /// Value that a path is set to, and what part of it failed all the same.
-pub(super) struct Planned<'a> {
+pub(super) struct PlannedValue<'a> {
     /// The value of the whole path's top: of a map the entry of the first key.
-    top: Top<'a>,
+    top: NewValue<'a>,
     failed: Option<Failure>,
 }
 
-impl<'a> Planned<'a> {
+impl<'a> PlannedValue<'a> {
     /// All of a map.
     pub(super) fn whole(entries: Vec<(Cow<'a, [u8]>, Val<'a>)>) -> Self {
-        Self { top: Top::Whole(entries), failed: None }
+        Self { top: NewValue::Whole(entries), failed: None }
     }
 
     /// One entry of a map.
     pub(super) fn entry(key: Cow<'a, [u8]>, value: Val<'a>) -> Self {
-        Self { top: Top::Entry(key, value), failed: None }
+        Self { top: NewValue::Entry(key, value), failed: None }
     }
 }
 
-enum Top<'a> {
+enum NewValue<'a> {
     Nothing,
     Whole(Vec<(Cow<'a, [u8]>, Val<'a>)>),
     Entry(Cow<'a, [u8]>, Val<'a>),
@@ -99,7 +99,7 @@ impl Work<'_> {
             Some(row) => row,
             None => {
                 let mut value = Val::Nil;
-                let literal = super::super::bind::literal(expr).unwrap_or(Val::Nil);
+                let literal = crate::ottl::check::bind::literal(expr).unwrap_or(Val::Nil);
                 if matches!(literal, Val::Nil) {
                     return Ok(());
                 }
@@ -140,7 +140,7 @@ impl Work<'_> {
         &mut self,
         field: Field,
         what: &T,
-        plan: impl for<'r> FnOnce(&'r Row<'r>, &'r T) -> Evaluated<Planned<'r>>,
+        plan: impl for<'r> FnOnce(&'r Row<'r>, &'r T) -> Evaluated<PlannedValue<'r>>,
     ) -> Evaluated<()> {
         let (write, failed) = self.read_then_take(|row, pending| {
             let planned = plan(row, what)?;
@@ -150,36 +150,36 @@ impl Work<'_> {
         failed.map_or(Ok(()), Err)
     }
 
-    fn apply(&mut self, field: Field, write: Write) {
+    fn apply(&mut self, field: Field, write: BatchWrite) {
         let (at, batch) = (self.at, &mut *self.batch);
         match write {
-            Write::Nothing => {}
-            Write::Attribute(row) => {
+            BatchWrite::Nothing => {}
+            BatchWrite::Attribute(row) => {
                 if let Some(owner) = self.owner(field) {
                     self.batch.set_attribute(owner, row);
                 }
             }
-            Write::Attributes(rows) => {
+            BatchWrite::Attributes(rows) => {
                 if let Some(owner) = self.owner(field) {
                     self.batch.replace_attributes(owner, &rows);
                 }
             }
-            Write::Metadata(raw) => batch.edit_metric(at, |metric| metric.raw = raw),
-            Write::Exemplar(attributes) => {
+            BatchWrite::Metadata(raw) => batch.edit_metric(at, |metric| metric.raw = raw),
+            BatchWrite::Exemplar(attributes) => {
                 if let Some((exemplar, changed)) = &mut self.exemplar {
                     exemplar.attributes = attributes;
                     *changed = true;
                 }
             }
-            Write::ExemplarField(change) => {
+            BatchWrite::ExemplarField(change) => {
                 if let Some((exemplar, changed)) = &mut self.exemplar {
                     change.apply(exemplar);
                     *changed = true;
                 }
             }
-            Write::CacheEntry(key, value) => *entry(&mut self.cache, &Cow::Owned(key)) = value,
-            Write::Cache(entries) => self.cache = entries,
-            Write::Text(text) => match field {
+            BatchWrite::CacheEntry(key, value) => *entry(&mut self.cache, &Cow::Owned(key)) = value,
+            BatchWrite::Cache(entries) => self.cache = entries,
+            BatchWrite::Text(text) => match field {
                 Field::ResourceSchemaUrl => batch.edit_resource(at.resource, |row| row.schema_url = text),
                 Field::ScopeName => batch.edit_scope(at, |row| row.name = text),
                 Field::ScopeVersion => batch.edit_scope(at, |row| row.version = text),
@@ -188,12 +188,12 @@ impl Work<'_> {
                 Field::MetricDescription => batch.edit_metric(at, |row| row.description = text),
                 _ => batch.edit_metric(at, |row| row.unit = text),
             },
-            Write::Own(own) if field == Field::ResourceDropped => {
+            BatchWrite::Own(own) if field == Field::ResourceDropped => {
                 batch.edit_resource(at.resource, |row| row.own = own);
             }
-            Write::Own(own) => batch.edit_scope(at, |row| row.own = own),
-            Write::Point(change) => batch.edit_point(at, |point| change.apply(point)),
-            Write::Metric { temporality, monotonic } => batch.edit_metric(at, |metric| {
+            BatchWrite::Own(own) => batch.edit_scope(at, |row| row.own = own),
+            BatchWrite::Point(change) => batch.edit_point(at, |point| change.apply(point)),
+            BatchWrite::Metric { temporality, monotonic } => batch.edit_metric(at, |metric| {
                 metric.temporality = temporality.unwrap_or(metric.temporality);
                 metric.monotonic = monotonic.unwrap_or(metric.monotonic);
             }),
@@ -202,17 +202,17 @@ impl Work<'_> {
 }
 
 /// Plans to set a path to a value.
-pub(super) fn plan<'a>(target: &'a Target, row: &Row<'a>, value: Val<'a>) -> Evaluated<Planned<'a>> {
-    let done = |top| Ok(Planned { top, failed: None });
+pub(super) fn plan<'a>(target: &'a Target, row: &Row<'a>, value: Val<'a>) -> Evaluated<PlannedValue<'a>> {
+    let done = |top| Ok(PlannedValue { top, failed: None });
     if matches!(value, Val::Nil) {
-        return done(Top::Nothing);
+        return done(NewValue::Nothing);
     }
     if !target.field.is_map() {
-        return done(Top::Field(value));
+        return done(NewValue::Field(value));
     }
     if target.keys.is_empty() {
         return match value {
-            Val::Map(map) => done(Top::Whole(map.entries())),
+            Val::Map(map) => done(NewValue::Whole(map.entries())),
             _ => Err(Failure("only a map can be set here")),
         };
     }
@@ -225,23 +225,23 @@ pub(super) fn plan<'a>(target: &'a Target, row: &Row<'a>, value: Val<'a>) -> Eva
     if outcome.is_err() && existed && rest.is_empty() {
         return Err(outcome.err().unwrap_or(Failure("a value that cannot be set")));
     }
-    Ok(Planned { top: Top::Entry(key.clone(), slot), failed: outcome.err() })
+    Ok(PlannedValue { top: NewValue::Entry(key.clone(), slot), failed: outcome.err() })
 }
 
 /// A map set into itself finds itself in the copy, empty.
-fn into_itself<'a>(row: &'a Row<'a>, call: &'a Call) -> Evaluated<Planned<'a>> {
+fn into_itself<'a>(row: &'a Row<'a>, call: &'a Call) -> Evaluated<PlannedValue<'a>> {
     let target = call.target(0)?;
     let Some(Some(Argument::Expr(Expr::Field(_, keys)))) = call.arguments.get(1) else {
         return Err(Failure("a value is missing"));
     };
     let (to, from) = (steps(&target.keys, row)?, steps(keys, row)?);
-    let source = super::super::eval::index(Val::Map(map_of(target.field, row)?), keys, row, MISSING)?;
+    let source = crate::ottl::run::eval::index(Val::Map(map_of(target.field, row)?), keys, row, MISSING)?;
     if to[..from.len()] != from[..] || !matches!(source, Val::Map(_) | Val::List(_)) {
         return plan(target, row, source);
     }
     let empty = match source {
         Val::Map(_) => Val::Map(Map::Made(Vec::new())),
-        _ => Val::List(super::super::value::List::Made(Vec::new())),
+        _ => Val::List(crate::ottl::run::value::List::Made(Vec::new())),
     };
     let mut root = Val::Map(Map::Made(map_of(target.field, row)?.entries()));
     *descend(&mut root, &to)? = empty;
@@ -249,10 +249,10 @@ fn into_itself<'a>(row: &'a Row<'a>, call: &'a Call) -> Evaluated<Planned<'a>> {
     *descend(&mut root, &to)? = copy;
     let (key, _) = name(&to)?;
     let top = descend(&mut root, &[Step::Text(key.clone())])?.clone();
-    Ok(Planned { top: Top::Entry(key.clone(), top), failed: None })
+    Ok(PlannedValue { top: NewValue::Entry(key.clone(), top), failed: None })
 }
 
-const MISSING: super::super::eval::Missing = super::super::eval::Missing::IsNil;
+const MISSING: crate::ottl::run::eval::MissingKey = crate::ottl::run::eval::MissingKey::IsNil;
 
 /// The map that a path of a map begins at.
 pub(super) fn map_of<'a>(field: Field, row: &Row<'a>) -> Evaluated<Map<'a>> {
@@ -263,15 +263,20 @@ pub(super) fn map_of<'a>(field: Field, row: &Row<'a>) -> Evaluated<Map<'a>> {
 }
 
 /// Encodes what was planned.
-fn encoded(field: Field, row: &Row<'_>, top: Top<'_>, pending: &mut Pending) -> Evaluated<Write> {
+fn encoded(
+    field: Field,
+    row: &Row<'_>,
+    top: NewValue<'_>,
+    pending: &mut PendingBytes,
+) -> Evaluated<BatchWrite> {
     let is_rows =
         matches!(field, Field::ResourceAttributes | Field::ScopeAttributes | Field::PointAttributes);
     Ok(match (top, field) {
-        (Top::Nothing, _) => Write::Nothing,
-        (Top::Entry(key, value), _) if is_rows => {
-            Write::Attribute(encode::shared(row.batch, pending, &key, &value)?)
+        (NewValue::Nothing, _) => BatchWrite::Nothing,
+        (NewValue::Entry(key, value), _) if is_rows => {
+            BatchWrite::Attribute(encode::shared(row.batch, pending, &key, &value)?)
         }
-        (Top::Whole(entries), _) if is_rows => {
+        (NewValue::Whole(entries), _) if is_rows => {
             let own = match field {
                 Field::ResourceAttributes => row.resource.attrs,
                 Field::ScopeAttributes => row.scope.map_or_else(Default::default, |scope| scope.attrs),
@@ -282,25 +287,31 @@ fn encoded(field: Field, row: &Row<'_>, top: Top<'_>, pending: &mut Pending) -> 
                     Some(row) => Ok(row),
                     None => encode::shared(row.batch, pending, key, value),
                 });
-            Write::Attributes(rows.collect::<Evaluated<_>>()?)
+            BatchWrite::Attributes(rows.collect::<Evaluated<_>>()?)
         }
-        (Top::Entry(key, value), Field::Cache) => Write::CacheEntry(key.into_owned(), value.owned()),
-        (Top::Whole(entries), Field::Cache) => Write::Cache(owned(entries)),
-        (Top::Entry(key, value), _) => {
+        (NewValue::Entry(key, value), Field::Cache) => {
+            BatchWrite::CacheEntry(key.into_owned(), value.owned())
+        }
+        (NewValue::Whole(entries), Field::Cache) => BatchWrite::Cache(owned(entries)),
+        (NewValue::Entry(key, value), _) => {
             let mut entries = map_of(field, row)?.entries();
             *entry(&mut entries, &key) = value;
             nested(field, &entries, pending)?
         }
-        (Top::Whole(entries), _) => nested(field, &entries, pending)?,
-        (Top::Field(value), _) => scalar(field, row, value, pending)?,
+        (NewValue::Whole(entries), _) => nested(field, &entries, pending)?,
+        (NewValue::Field(value), _) => scalar(field, row, value, pending)?,
     })
 }
 
 /// Maps that are no rows: a metric's metadata, an exemplar's attributes.
-fn nested(field: Field, entries: &[(Cow<'_, [u8]>, Val<'_>)], pending: &mut Pending) -> Evaluated<Write> {
+fn nested(
+    field: Field,
+    entries: &[(Cow<'_, [u8]>, Val<'_>)],
+    pending: &mut PendingBytes,
+) -> Evaluated<BatchWrite> {
     let list = encode::map(entries)?;
     if field == Field::ExemplarAttributes {
-        return Ok(Write::Exemplar(list));
+        return Ok(BatchWrite::Exemplar(list));
     }
     let start = pending.len();
     crate::batch::data::fields(&list, |number, value| {
@@ -308,25 +319,25 @@ fn nested(field: Field, entries: &[(Cow<'_, [u8]>, Val<'_>)], pending: &mut Pend
             write::message(&mut pending.bytes, 12, crate::batch::data::inner(&list, span));
         }
     });
-    Ok(Write::Metadata(pending.span(start)))
+    Ok(BatchWrite::Metadata(pending.span(start)))
 }
 
-fn text(value: Val<'_>, pending: &mut Pending) -> Evaluated<Write> {
-    let text = super::super::getters::text(value)?;
-    Ok(Write::Text(pending.put(String::from_utf8_lossy(&text).as_bytes())))
+fn text(value: Val<'_>, pending: &mut PendingBytes) -> Evaluated<BatchWrite> {
+    let text = crate::ottl::run::getters::text(value)?;
+    Ok(BatchWrite::Text(pending.put(String::from_utf8_lossy(&text).as_bytes())))
 }
 
 fn integer(value: &Val<'_>) -> Evaluated<i64> {
-    super::super::getters::integer(value)
+    crate::ottl::run::getters::integer(value)
 }
 
-fn scalar(field: Field, row: &Row<'_>, value: Val<'_>, pending: &mut Pending) -> Evaluated<Write> {
-    let mut own = |raw: Span, number: u32, value: &Val<'_>| -> Evaluated<Write> {
+fn scalar(field: Field, row: &Row<'_>, value: Val<'_>, pending: &mut PendingBytes) -> Evaluated<BatchWrite> {
+    let mut own = |raw: Span, number: u32, value: &Val<'_>| -> Evaluated<BatchWrite> {
         let count = integer(value)? as u32;
         let start = pending.len();
         crate::batch::data::without(row.batch.bytes(raw), number, &mut pending.bytes);
         write::integer(&mut pending.bytes, number, count.into());
-        Ok(Write::Own(pending.span(start)))
+        Ok(BatchWrite::Own(pending.span(start)))
     };
     let missing = Failure("the row that a path begins at is missing");
     match field {
@@ -340,7 +351,7 @@ fn scalar(field: Field, row: &Row<'_>, value: Val<'_>, pending: &mut Pending) ->
         Field::ResourceDropped => own(row.resource.own, 2, &value),
         Field::ScopeDropped => own(row.scope.ok_or(missing)?.own, 4, &value),
         // The Collector takes a type and does nothing with it.
-        Field::MetricType => Ok(Write::Nothing),
+        Field::MetricType => Ok(BatchWrite::Nothing),
         Field::MetricTemporality => {
             let number = u8::try_from(integer(&value)?).ok().filter(|number| *number < 128);
             let temporality = Some(number.ok_or(Failure("a number that is no temporality"))?);
@@ -348,15 +359,15 @@ fn scalar(field: Field, row: &Row<'_>, value: Val<'_>, pending: &mut Pending) ->
                 row.metric.ok_or(missing)?.kind,
                 MetricKind::Sum | MetricKind::Histogram | MetricKind::ExponentialHistogram
             );
-            Ok(if has { Write::Metric { temporality, monotonic: None } } else { Write::Nothing })
+            Ok(if has { BatchWrite::Metric { temporality, monotonic: None } } else { BatchWrite::Nothing })
         }
         Field::MetricMonotonic => {
-            let monotonic = Some(super::super::getters::boolean(&value)?);
+            let monotonic = Some(crate::ottl::run::getters::boolean(&value)?);
             let is_sum = row.metric.ok_or(missing)?.kind == MetricKind::Sum;
-            Ok(if is_sum { Write::Metric { temporality: None, monotonic } } else { Write::Nothing })
+            Ok(if is_sum { BatchWrite::Metric { temporality: None, monotonic } } else { BatchWrite::Nothing })
         }
         Field::MetricPoints => match value {
-            Val::Part(super::super::value::Part::Points, _) => Ok(Write::Nothing),
+            Val::Part(crate::ottl::run::value::Part::Points, _) => Ok(BatchWrite::Nothing),
             _ => Err(Failure("only data points can be set here")),
         },
         Field::ExemplarNanos
@@ -366,7 +377,7 @@ fn scalar(field: Field, row: &Row<'_>, value: Val<'_>, pending: &mut Pending) ->
         | Field::ExemplarTraceId
         | Field::ExemplarTraceText
         | Field::ExemplarSpanId
-        | Field::ExemplarSpanText => Ok(Write::ExemplarField(points::ExemplarChange::of(field, value)?)),
+        | Field::ExemplarSpanText => Ok(BatchWrite::ExemplarField(points::ExemplarChange::of(field, value)?)),
         _ => points::plan(field, row, value, pending),
     }
 }

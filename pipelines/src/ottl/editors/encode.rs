@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use crate::batch::data::write;
-use crate::batch::{AttrRow, Batch, Cell, MAX_DEPTH, Pending, Rows, Value};
-
-use super::super::eval::{Evaluated, Failure};
-use super::super::value::{List, Map, Val};
+use crate::batch::{AttrRow, Batch, Cell, MAX_DEPTH, PendingBytes, Rows, Value};
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::value::{List, Map, Val};
 
 const TOO_DEEP: Failure = Failure("a value nested more than 32 levels deep");
 
@@ -92,7 +91,7 @@ fn utf8(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// An attribute in its canonical encoding, made in `pending`.
-pub(super) fn attribute(pending: &mut Pending, key: &[u8], value: &Val<'_>) -> Evaluated<AttrRow> {
+pub(super) fn attribute(pending: &mut PendingBytes, key: &[u8], value: &Val<'_>) -> Evaluated<AttrRow> {
     let start = pending.len();
     let key = utf8(key);
     match value {
@@ -109,7 +108,7 @@ pub(super) fn attribute(pending: &mut Pending, key: &[u8], value: &Val<'_>) -> E
         }
         Val::Int(_) | Val::Double(_) | Val::Bool(_) | Val::Nil => {
             let mut encoded = [0_u8; 12];
-            let mut inner = Small { bytes: &mut encoded, len: 0 };
+            let mut inner = SmallValue { bytes: &mut encoded, len: 0 };
             let cell = inner.scalar(value);
             let len = inner.len;
             write::message(&mut pending.bytes, 1, &key);
@@ -123,7 +122,7 @@ pub(super) fn attribute(pending: &mut Pending, key: &[u8], value: &Val<'_>) -> E
     write::message(&mut pending.bytes, 1, &key);
     write::message(&mut pending.bytes, 2, &encoded);
     let inner = |skipped: usize| encoded.len() - skipped;
-    let content = |pending: &Pending| {
+    let content = |pending: &PendingBytes| {
         // The content follows its tag and its length at the end of what was written.
         let len =
             (1..=5).map(|digits| (digits, inner(1 + digits))).find(|(digits, len)| length(*len) == *digits);
@@ -139,7 +138,7 @@ pub(super) fn attribute(pending: &mut Pending, key: &[u8], value: &Val<'_>) -> E
     Ok(row(pending, start, &key, cell, matches!(value, Val::Bytes(_))))
 }
 
-fn row(pending: &Pending, start: usize, key: &[u8], value: Cell, canonical: bool) -> AttrRow {
+fn row(pending: &PendingBytes, start: usize, key: &[u8], value: Cell, canonical: bool) -> AttrRow {
     let key_at = start + 1 + length(key.len());
     AttrRow { raw: pending.span(start), canonical, key: pending.part(key_at, key.len()), value }
 }
@@ -149,12 +148,12 @@ fn length(len: usize) -> usize {
 }
 
 /// An `AnyValue` of a few bytes.
-struct Small<'o> {
+struct SmallValue<'o> {
     bytes: &'o mut [u8; 12],
     len: usize,
 }
 
-impl Small<'_> {
+impl SmallValue<'_> {
     fn put(&mut self, bytes: &[u8]) {
         self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();
@@ -189,7 +188,7 @@ impl Small<'_> {
 /// An attribute with the value of another one, whose text and nested values stay where they lie.
 pub(super) fn shared(
     batch: &Batch,
-    pending: &mut Pending,
+    pending: &mut PendingBytes,
     key: &[u8],
     value: &Val<'_>,
 ) -> Evaluated<AttrRow> {

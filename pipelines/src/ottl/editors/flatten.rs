@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
-use super::super::call::{Argument, Call};
-use super::super::eval::Evaluated;
-use super::super::functions::{Prepared, fixed_text};
-use super::super::value::Val;
+use crate::ottl::check::call::{Argument, Call};
+use crate::ottl::functions::{Preparation, fixed_text};
+use crate::ottl::run::eval::Evaluated;
+use crate::ottl::run::value::Val;
+
 use super::Work;
 use super::tree::entry;
 
-pub(super) fn check(call: &Call) -> Result<Prepared, String> {
+pub(super) fn check(call: &Call) -> Result<Preparation, String> {
     match call.arguments.get(2) {
         Some(Some(Argument::Int(depth))) if *depth < 1 => Err("the depth must be above 0".to_owned()),
-        _ => Ok(Prepared::Nothing),
+        _ => Ok(Preparation::Nothing),
     }
 }
 
@@ -24,14 +25,14 @@ pub(super) fn run(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
     };
     let resolve = matches!(call.arguments.get(3), Some(Some(Argument::Bool(true))));
     work.edit_map(call.target(0)?, |_, entries| {
-        let mut flat = Flat { made: Vec::new(), taken: Vec::new(), resolve, depth };
+        let mut flat = FlatMap { made: Vec::new(), taken: Vec::new(), resolve, depth };
         flat.map(std::mem::take(entries), prefix, 0);
         *entries = flat.made;
         Ok(())
     })
 }
 
-struct Flat<'a> {
+struct FlatMap<'a> {
     made: Vec<(Cow<'a, [u8]>, Val<'a>)>,
     /// Number of conflicts each key had.
     taken: Vec<(Vec<u8>, usize)>,
@@ -39,7 +40,7 @@ struct Flat<'a> {
     depth: i64,
 }
 
-impl<'a> Flat<'a> {
+impl<'a> FlatMap<'a> {
     fn map(&mut self, entries: Vec<(Cow<'a, [u8]>, Val<'a>)>, prefix: &[u8], at: i64) {
         let prefix = if prefix.is_empty() { Vec::new() } else { [prefix, b"."].concat() };
         for (key, value) in entries {

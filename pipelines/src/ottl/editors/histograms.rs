@@ -2,13 +2,14 @@
 
 use crate::batch::data::{Exponential, Histogram};
 use crate::batch::{MetricKind, NewMetric, NewPoint, Number};
+use crate::ottl::check::bind::literal;
+use crate::ottl::check::call::{Argument, Call};
+use crate::ottl::functions::{Preparation, fixed_text, sprintf};
+use crate::ottl::run::Args;
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::getters::double_like;
+use crate::ottl::run::value::Val;
 
-use super::super::bind::literal;
-use super::super::call::{Args, Argument, Call};
-use super::super::eval::{Evaluated, Failure};
-use super::super::functions::{Prepared, fixed_text, sprintf};
-use super::super::getters::double_like;
-use super::super::value::Val;
 use super::Work;
 use super::percentile as of;
 
@@ -19,12 +20,12 @@ fn doubles(call: &Call, place: usize) -> &[f64] {
     }
 }
 
-pub(super) fn check_explicit(call: &Call) -> Result<Prepared, String> {
+pub(super) fn check_explicit(call: &Call) -> Result<Preparation, String> {
     if doubles(call, 1).is_empty() {
         return Err("there are no bounds".to_owned());
     }
     match fixed_text(call, 0) {
-        Some(b"upper" | b"midpoint" | b"uniform") => Ok(Prepared::Nothing),
+        Some(b"upper" | b"midpoint" | b"uniform") => Ok(Preparation::Nothing),
         Some(b"random" | b"") => {
             Err("random is not run: the same input must give the same output; use uniform".to_owned())
         }
@@ -109,20 +110,20 @@ fn spread(count: u64, (lower, upper): (f64, f64), bounds: &[f64], how: &[u8], co
     }
 }
 
-pub(super) fn check_merge(call: &Call) -> Result<Prepared, String> {
+pub(super) fn check_merge(call: &Call) -> Result<Preparation, String> {
     let limits = match fixed_text(call, 1) {
         None | Some(b"remove_explicit_bound") => false,
         Some(b"limit_buckets") => true,
         Some(_) => return Err("the method must be remove_explicit_bound or limit_buckets".to_owned()),
     };
-    let Some(Some(Argument::Expr(expr))) = call.arguments.first() else { return Ok(Prepared::Nothing) };
-    let Some(value) = literal(expr) else { return Ok(Prepared::Nothing) };
+    let Some(Some(Argument::Expr(expr))) = call.arguments.first() else { return Ok(Preparation::Nothing) };
+    let Some(value) = literal(expr) else { return Ok(Preparation::Nothing) };
     match double_like(&value) {
         Ok(None) => Err("the target value cannot be nil".to_owned()),
         Ok(Some(target)) if limits && most(target).is_err() => {
             Err("the number of buckets must be a whole number above 0".to_owned())
         }
-        _ => Ok(Prepared::Nothing),
+        _ => Ok(Preparation::Nothing),
     }
 }
 
@@ -131,7 +132,7 @@ fn most(target: f64) -> Evaluated<usize> {
     if whole { Ok(target as usize) } else { Err(Failure("a number of buckets that is not whole")) }
 }
 
-/// Merges the bucket below a bound with the one above, or neighbours until few are left.
+/// Merges the bucket below a bound with the one above, or neighbors until few are left.
 pub(super) fn merge_buckets(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
     if work.metric().kind != MetricKind::Histogram {
         return Ok(());
@@ -185,10 +186,10 @@ fn fixed_percentile(call: &Call) -> f64 {
     }
 }
 
-pub(super) fn check_percentile(call: &Call) -> Result<Prepared, String> {
+pub(super) fn check_percentile(call: &Call) -> Result<Preparation, String> {
     let percentile = fixed_percentile(call);
     match percentile > 0.0 && percentile < 100.0 {
-        true => Ok(Prepared::Nothing),
+        true => Ok(Preparation::Nothing),
         false => Err("a percentile is above 0 and below 100".to_owned()),
     }
 }

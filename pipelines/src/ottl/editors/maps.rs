@@ -2,57 +2,54 @@
 
 use std::borrow::Cow;
 
-use super::super::call::{Args, Call, Target};
-use super::super::eval::{Evaluated, Failure, Row};
-use super::super::functions::{
-    Parameter, Prepared, Signature, Takes, editor, fixed_text, prepare_pattern, shown, with_pattern,
+use crate::ottl::check::call::{Call, Target};
+use crate::ottl::functions::{
+    ParamType, Preparation, Signature, TARGET, editor, fixed_text, optional, prepare_pattern, required,
+    shown, with_pattern,
 };
-use super::super::getters;
-use super::super::pattern::Pattern;
-use super::super::value::{List, Map, Val};
-use super::assign::{Planned, map_of};
-use super::texts::{Replace, prepare_glob};
+use crate::ottl::pattern::Pattern;
+use crate::ottl::run::Args;
+use crate::ottl::run::eval::{Evaluated, Failure, Row};
+use crate::ottl::run::getters;
+use crate::ottl::run::value::{List, Map, Val};
+
+use super::assign::{PlannedValue, map_of};
+use super::texts::{Replacer, prepare_glob};
 use super::tree::{Step, descend, entry, name, steps};
 use super::{Work, flatten};
 
-const fn needs(name: &'static str, takes: Takes) -> Parameter {
-    Parameter { name, takes, optional: false }
-}
-
-const fn may(name: &'static str, takes: Takes) -> Parameter {
-    Parameter { name, takes, optional: true }
-}
-
-const TARGET: Parameter = needs("target", Takes::Target);
-
-pub(in super::super) const TABLE: &[Signature] = &[
-    editor("delete_key", &[TARGET, needs("key", Takes::Text)], delete_key),
-    editor("delete_matching_keys", &[TARGET, needs("pattern", Takes::Text)], |call, work| {
+pub(in crate::ottl) const TABLE: &[Signature] = &[
+    editor("delete_key", &[TARGET, required("key", ParamType::Text)], delete_key),
+    editor("delete_matching_keys", &[TARGET, required("pattern", ParamType::Text)], |call, work| {
         let target = call.target(0)?;
         matching(call, work, |pattern, work| work.retain(target, |key| !pattern.is_match(key)))
     })
     .prepared(prepare_pattern::<1>),
-    editor("keep_matching_keys", &[TARGET, needs("pattern", Takes::Text)], |call, work| {
+    editor("keep_matching_keys", &[TARGET, required("pattern", ParamType::Text)], |call, work| {
         let target = call.target(0)?;
         matching(call, work, |pattern, work| work.retain(target, |key| pattern.is_match(key)))
     })
     .prepared(prepare_pattern::<1>),
-    editor("keep_keys", &[TARGET, needs("keys", Takes::Values(&Takes::Text))], keep_keys),
+    editor("keep_keys", &[TARGET, required("keys", ParamType::Values(&ParamType::Text))], keep_keys),
     editor(
         "limit",
-        &[TARGET, needs("limit", Takes::FixedInt), needs("priority_keys", Takes::FixedTexts)],
+        &[TARGET, required("limit", ParamType::FixedInt), required("priority_keys", ParamType::FixedTexts)],
         limit,
     )
     .prepared(check_limit),
-    editor("merge_maps", &[TARGET, needs("source", Takes::Map), needs("strategy", Takes::FixedText)], merge)
-        .prepared(check_merge),
+    editor(
+        "merge_maps",
+        &[TARGET, required("source", ParamType::Map), required("strategy", ParamType::FixedText)],
+        merge,
+    )
+    .prepared(check_merge),
     editor(
         "flatten",
         &[
             TARGET,
-            may("prefix", Takes::FixedText),
-            may("depth", Takes::FixedInt),
-            may("resolve_conflicts", Takes::FixedBool),
+            optional("prefix", ParamType::FixedText),
+            optional("depth", ParamType::FixedInt),
+            optional("resolve_conflicts", ParamType::FixedBool),
         ],
         flatten::run,
     )
@@ -61,9 +58,9 @@ pub(in super::super) const TABLE: &[Signature] = &[
         "truncate_all",
         &[
             TARGET,
-            needs("limit", Takes::FixedInt),
-            may("utf8_safe", Takes::FixedBool),
-            may("truncation_marker", Takes::FixedText),
+            required("limit", ParamType::FixedInt),
+            optional("utf8_safe", ParamType::FixedBool),
+            optional("truncation_marker", ParamType::FixedText),
         ],
         truncate,
     )
@@ -80,11 +77,11 @@ pub(in super::super) const TABLE: &[Signature] = &[
         "replace_all_patterns",
         &[
             TARGET,
-            needs("mode", Takes::FixedText),
-            needs("regex_pattern", Takes::Text),
-            needs("replacement", Takes::Text),
-            may("function", Takes::Function),
-            may("replacement_format", Takes::Text),
+            required("mode", ParamType::FixedText),
+            required("regex_pattern", ParamType::Text),
+            required("replacement", ParamType::Text),
+            optional("function", ParamType::Function),
+            optional("replacement_format", ParamType::Text),
         ],
         replace_patterns,
     )
@@ -93,10 +90,10 @@ pub(in super::super) const TABLE: &[Signature] = &[
         "replace_all_matches",
         &[
             TARGET,
-            needs("pattern", Takes::Text),
-            needs("replacement", Takes::Text),
-            may("function", Takes::Function),
-            may("replacement_format", Takes::Text),
+            required("pattern", ParamType::Text),
+            required("replacement", ParamType::Text),
+            optional("function", ParamType::Function),
+            optional("replacement_format", ParamType::Text),
         ],
         replace_matches,
     )
@@ -117,7 +114,7 @@ impl Work<'_> {
             let mut root = map_of(target.field, row)?.entries();
             if steps.is_empty() {
                 edit(row, &mut root)?;
-                return Ok(Planned::whole(root));
+                return Ok(PlannedValue::whole(root));
             }
             let (key, rest) = name(&steps)?;
             if !root.iter().any(|(known, _)| known == key) {
@@ -128,7 +125,7 @@ impl Work<'_> {
             let mut inner = map.entries();
             edit(row, &mut inner)?;
             *descend(top, rest)? = Val::Map(Map::Made(inner));
-            Ok(Planned::entry(key.clone(), std::mem::replace(top, Val::Nil)))
+            Ok(PlannedValue::entry(key.clone(), std::mem::replace(top, Val::Nil)))
         })
     }
 
@@ -181,7 +178,7 @@ fn matching<'b, T>(
     work: &mut Work<'b>,
     run: impl FnOnce(&Pattern, &mut Work<'b>) -> Evaluated<T>,
 ) -> Evaluated<T> {
-    if let Prepared::Pattern(pattern) = &call.prepared {
+    if let Preparation::Pattern(pattern) = &call.prepared {
         return run(pattern, work);
     }
     let pattern = with_pattern(&Args { call, row: &work.row() }, 1, |pattern| Ok(pattern.clone()))?;
@@ -200,38 +197,38 @@ fn keep_keys(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
 
 fn fixed_int(call: &Call, place: usize) -> i64 {
     match call.arguments.get(place) {
-        Some(Some(super::super::call::Argument::Int(number))) => *number,
+        Some(Some(crate::ottl::check::call::Argument::Int(number))) => *number,
         _ => 0,
     }
 }
 
-fn check_limit(call: &Call) -> Result<Prepared, String> {
+fn check_limit(call: &Call) -> Result<Preparation, String> {
     let limit = fixed_int(call, 1);
     let keys = match call.arguments.get(2) {
-        Some(Some(super::super::call::Argument::Texts(texts))) => texts.len(),
+        Some(Some(crate::ottl::check::call::Argument::Texts(texts))) => texts.len(),
         _ => 0,
     };
     match usize::try_from(limit) {
         Err(_) => Err("the limit cannot be negative".to_owned()),
         Ok(limit) if limit < keys => Err("the limit is less than the number of priority keys".to_owned()),
-        Ok(_) => Ok(Prepared::Nothing),
+        Ok(_) => Ok(Preparation::Nothing),
     }
 }
 
 fn limit(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
     let (limit, target) = (fixed_int(call, 1) as usize, call.target(0)?);
     let keep: &[Box<[u8]>] = match call.arguments.get(2) {
-        Some(Some(super::super::call::Argument::Texts(texts))) => texts,
+        Some(Some(crate::ottl::check::call::Argument::Texts(texts))) => texts,
         _ => &[],
     };
     let wanted = |key: &[u8]| keep.iter().any(|known| **known == *key);
     let (len, mut count) = {
         let row = work.row();
-        let Val::Map(map) = super::super::eval::index(
+        let Val::Map(map) = crate::ottl::run::eval::index(
             Val::Map(map_of(target.field, &row)?),
             &target.keys,
             &row,
-            super::super::eval::Missing::IsNil,
+            crate::ottl::run::eval::MissingKey::IsNil,
         )?
         else {
             return Err(NO_MAP);
@@ -251,9 +248,9 @@ fn limit(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
     })
 }
 
-fn check_merge(call: &Call) -> Result<Prepared, String> {
+fn check_merge(call: &Call) -> Result<Preparation, String> {
     match fixed_text(call, 2) {
-        Some(b"insert" | b"update" | b"upsert") => Ok(Prepared::Nothing),
+        Some(b"insert" | b"update" | b"upsert") => Ok(Preparation::Nothing),
         _ => Err("the strategy must be insert, update or upsert".to_owned()),
     }
 }
@@ -278,23 +275,23 @@ fn merge(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
 /// The source of a merge, apart from the row that it was read from.
 fn owned_map<'r>(call: &Call, row: &Row<'_>) -> Evaluated<Pairs<'r>> {
     let map = Args { call, row }.map(1)?;
-    let owned = super::super::value::owned(map.entries());
+    let owned = crate::ottl::run::value::owned(map.entries());
     Ok(owned.into_iter().collect())
 }
 
-fn check_truncate(call: &Call) -> Result<Prepared, String> {
+fn check_truncate(call: &Call) -> Result<Preparation, String> {
     let marker = fixed_text(call, 3).unwrap_or_default().len();
     match usize::try_from(fixed_int(call, 1)) {
         Err(_) => Err("the limit cannot be negative".to_owned()),
         Ok(limit) if marker > limit => Err("the marker is longer than the limit".to_owned()),
-        Ok(_) => Ok(Prepared::Nothing),
+        Ok(_) => Ok(Preparation::Nothing),
     }
 }
 
 /// Counts bytes; unless told otherwise no character is cut apart.
 fn truncate(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
     let (limit, marker) = (fixed_int(call, 1) as usize, fixed_text(call, 3).unwrap_or_default());
-    let safe = !matches!(call.arguments.get(2), Some(Some(super::super::call::Argument::Bool(false))));
+    let safe = !matches!(call.arguments.get(2), Some(Some(crate::ottl::check::call::Argument::Bool(false))));
     work.edit_map(call.target(0)?, |_, entries| {
         for (_, value) in entries.iter_mut() {
             let Val::Text(text) = value else { continue };
@@ -311,7 +308,7 @@ fn truncate(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
     })
 }
 
-fn check_mode(call: &Call) -> Result<Prepared, String> {
+fn check_mode(call: &Call) -> Result<Preparation, String> {
     match fixed_text(call, 1) {
         Some(b"key" | b"value") => prepare_pattern::<2>(call),
         _ => Err("the mode must be key or value".to_owned()),
@@ -324,7 +321,7 @@ fn replace_patterns(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
         let args = Args { call, row };
         let replacement = args.text(3)?.into_owned();
         with_pattern(&args, 2, |pattern| {
-            let replace = Replace::new(call, pattern, &replacement, 4);
+            let replace = Replacer::new(call, pattern, &replacement, 4);
             if !keys {
                 for (_, value) in entries.iter_mut() {
                     if let Val::Text(text) = value

@@ -3,112 +3,129 @@
 use crate::aggregate::{AGGREGATIONS, Aggregation};
 use crate::batch::data::{Exponential, Histogram, Summary};
 use crate::batch::{MetricKind, MetricRow, NewMetric, NewPoint, Number, PointRow};
+use crate::ottl::check::call::{Argument, Call};
+use crate::ottl::functions::{
+    Availability, ParamType, Parameter, Preparation, Signature, editor, fixed_text, optional, required,
+};
+use crate::ottl::run::Args;
+use crate::ottl::run::eval::{Evaluated, Failure};
 
-use super::super::call::{Args, Argument, Call};
-use super::super::eval::{Evaluated, Failure};
-use super::super::functions::{Known, Parameter, Prepared, Signature, Takes, editor, fixed_text};
 use super::{TOO_LARGE, Work, histograms, scale, summaries};
 
-pub(super) const fn needs(name: &'static str, takes: Takes) -> Parameter {
-    Parameter { name, takes, optional: false }
-}
+const SUFFIX: Parameter = optional("suffix", ParamType::FixedText);
 
-pub(super) const fn may(name: &'static str, takes: Takes) -> Parameter {
-    Parameter { name, takes, optional: true }
-}
-
-const SUFFIX: Parameter = may("suffix", Takes::FixedText);
-
-pub(in super::super) const TABLE: &[Signature] = &[
+pub(in crate::ottl) const TABLE: &[Signature] = &[
     editor(
         "convert_gauge_to_sum",
-        &[needs("string_agg_temp", Takes::FixedText), needs("monotonic", Takes::FixedBool)],
+        &[required("string_agg_temp", ParamType::FixedText), required("monotonic", ParamType::FixedBool)],
         gauge_to_sum,
     )
     .prepared(check_temporality)
-    .known(Known::Metric),
-    editor("convert_sum_to_gauge", &[], sum_to_gauge).known(Known::Metric),
+    .known(Availability::Metric),
+    editor("convert_sum_to_gauge", &[], sum_to_gauge).known(Availability::Metric),
     editor(
         "copy_metric",
-        &[may("name", Takes::Text), may("description", Takes::Text), may("unit", Takes::Text)],
+        &[
+            optional("name", ParamType::Text),
+            optional("description", ParamType::Text),
+            optional("unit", ParamType::Text),
+        ],
         copy,
     )
-    .known(Known::Metric),
-    editor("extract_sum_metric", &[needs("monotonic", Takes::FixedBool), SUFFIX], |call, work| {
+    .known(Availability::Metric),
+    editor("extract_sum_metric", &[required("monotonic", ParamType::FixedBool), SUFFIX], |call, work| {
         extract(call, work, b"_sum", None, sum_of)
     })
-    .known(Known::Metric),
-    editor("extract_count_metric", &[needs("monotonic", Takes::FixedBool), SUFFIX], |call, work| {
+    .known(Availability::Metric),
+    editor("extract_count_metric", &[required("monotonic", ParamType::FixedBool), SUFFIX], |call, work| {
         extract(call, work, b"_count", Some(b"1"), count_of)
     })
-    .known(Known::Metric),
+    .known(Availability::Metric),
     editor(
         "extract_percentile_metric",
-        &[needs("percentile", Takes::FixedDouble), SUFFIX],
+        &[required("percentile", ParamType::FixedDouble), SUFFIX],
         histograms::percentile,
     )
     .prepared(histograms::check_percentile)
-    .known(Known::Metric),
-    editor("scale_metric", &[needs("multiplier", Takes::FixedDouble), may("unit", Takes::Text)], scale::run)
-        .known(Known::Metric),
+    .known(Availability::Metric),
+    editor(
+        "scale_metric",
+        &[required("multiplier", ParamType::FixedDouble), optional("unit", ParamType::Text)],
+        scale::run,
+    )
+    .known(Availability::Metric),
     editor(
         "aggregate_on_attributes",
-        &[needs("aggregation_function", Takes::FixedText), may("attributes", Takes::FixedTexts)],
+        &[
+            required("aggregation_function", ParamType::FixedText),
+            optional("attributes", ParamType::FixedTexts),
+        ],
         aggregate_on_attributes,
     )
     .prepared(check_aggregation)
-    .known(Known::Metric),
+    .known(Availability::Metric),
     editor(
         "aggregate_on_attribute_value",
         &[
-            needs("aggregation_function", Takes::FixedText),
-            needs("attribute", Takes::FixedText),
-            needs("values", Takes::FixedTexts),
-            needs("new_value", Takes::FixedText),
+            required("aggregation_function", ParamType::FixedText),
+            required("attribute", ParamType::FixedText),
+            required("values", ParamType::FixedTexts),
+            required("new_value", ParamType::FixedText),
         ],
         aggregate_on_value,
     )
     .prepared(check_aggregation)
-    .known(Known::Metric),
+    .known(Availability::Metric),
     editor(
         "convert_exponential_histogram_to_histogram",
-        &[needs("distribution_fn", Takes::FixedText), needs("explicit_bounds", Takes::FixedDoubles)],
+        &[
+            required("distribution_fn", ParamType::FixedText),
+            required("explicit_bounds", ParamType::FixedDoubles),
+        ],
         histograms::to_explicit,
     )
     .prepared(histograms::check_explicit)
-    .known(Known::Metric),
+    .known(Availability::Metric),
     editor(
         "convert_summary_quantile_val_to_gauge",
-        &[may("attribute_key", Takes::FixedText), SUFFIX],
+        &[optional("attribute_key", ParamType::FixedText), SUFFIX],
         summaries::quantiles,
     )
-    .known(Known::Metric),
+    .known(Availability::Metric),
     editor(
         "convert_summary_sum_val_to_sum",
-        &[needs("string_agg_temp", Takes::FixedText), needs("monotonic", Takes::FixedBool), SUFFIX],
+        &[
+            required("string_agg_temp", ParamType::FixedText),
+            required("monotonic", ParamType::FixedBool),
+            SUFFIX,
+        ],
         |call, work| summaries::part(call, work, b"_sum", |summary| Number::Double(summary.sum)),
     )
     .prepared(check_temporality)
-    .known(Known::DataPoint),
+    .known(Availability::DataPoint),
     editor(
         "convert_summary_count_val_to_sum",
-        &[needs("string_agg_temp", Takes::FixedText), needs("monotonic", Takes::FixedBool), SUFFIX],
+        &[
+            required("string_agg_temp", ParamType::FixedText),
+            required("monotonic", ParamType::FixedBool),
+            SUFFIX,
+        ],
         |call, work| summaries::part(call, work, b"_count", |summary| Number::Int(summary.count as i64)),
     )
     .prepared(check_temporality)
-    .known(Known::DataPoint),
+    .known(Availability::DataPoint),
     editor(
         "merge_histogram_buckets",
-        &[needs("target_value", Takes::DoubleLike), may("method", Takes::FixedText)],
+        &[required("target_value", ParamType::DoubleLike), optional("method", ParamType::FixedText)],
         histograms::merge_buckets,
     )
     .prepared(histograms::check_merge)
-    .known(Known::DataPoint),
+    .known(Availability::DataPoint),
 ];
 
-fn check_temporality(call: &Call) -> Result<Prepared, String> {
+fn check_temporality(call: &Call) -> Result<Preparation, String> {
     match fixed_text(call, 0) {
-        Some(b"delta" | b"cumulative") => Ok(Prepared::Nothing),
+        Some(b"delta" | b"cumulative") => Ok(Preparation::Nothing),
         _ => Err("the temporality must be delta or cumulative".to_owned()),
     }
 }
@@ -278,9 +295,9 @@ fn extract(
     Ok(())
 }
 
-fn check_aggregation(call: &Call) -> Result<Prepared, String> {
+fn check_aggregation(call: &Call) -> Result<Preparation, String> {
     match aggregation(call) {
-        Some(_) => Ok(Prepared::Nothing),
+        Some(_) => Ok(Preparation::Nothing),
         None => Err("the function must be sum, mean, min, max, median or count".to_owned()),
     }
 }

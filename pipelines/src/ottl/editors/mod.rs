@@ -18,11 +18,10 @@ mod tree;
 
 use crate::Batch;
 use crate::batch::data::Exemplar;
-use crate::batch::{AttrRow, Path, Pending};
-
-use super::context::Context;
-use super::eval::{Evaluated, Failure, Row};
-use super::value::Entries;
+use crate::batch::{AttrRow, Path, PendingBytes};
+use crate::ottl::context::Context;
+use crate::ottl::run::eval::{Evaluated, Failure, Row};
+use crate::ottl::run::value::Entries;
 
 /// Subject of a statement: a batch, a place in it, and what statements keep for those that follow.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ pub(crate) struct Work<'b> {
     pub statement: usize,
     /// Attributes that statements say as literals, once they stand in the batch.
     pub interned: Vec<Option<AttrRow>>,
-    pending: Pending,
+    pending: PendingBytes,
     buffer: Vec<u8>,
 }
 
@@ -55,7 +54,7 @@ impl<'b> Work<'b> {
             now,
             statement: 0,
             interned: vec![None; statements],
-            pending: Pending::default(),
+            pending: PendingBytes::default(),
             buffer: Vec::new(),
         }
     }
@@ -78,7 +77,7 @@ impl<'b> Work<'b> {
     /// Reads while the batch stands still, writing into the buffer; then the batch takes what was written.
     fn read_then_take<T>(
         &mut self,
-        read: impl FnOnce(&Row<'_>, &mut Pending) -> Evaluated<T>,
+        read: impl FnOnce(&Row<'_>, &mut PendingBytes) -> Evaluated<T>,
     ) -> Evaluated<T> {
         let mut pending = std::mem::take(&mut self.pending);
         self.batch.begin(&mut pending);

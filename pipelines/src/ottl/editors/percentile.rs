@@ -1,8 +1,7 @@
 //! Percentiles of histograms: linear between bounds, logarithmic between those that grow exponentially.
 
 use crate::batch::data::{Buckets, Exponential, Histogram};
-
-use super::super::eval::{Evaluated, Failure};
+use crate::ottl::run::eval::{Evaluated, Failure};
 
 const MALFORMED: Failure = Failure("a histogram whose buckets do not add up");
 

@@ -1,13 +1,13 @@
 //! Writing the fields of data points and exemplars.
 
 use crate::batch::data::{Exemplar, Exponential, Histogram, Summary, without, write};
-use crate::batch::{MetricKind, Number, Pending, PointRow, Span};
+use crate::batch::{MetricKind, Number, PendingBytes, PointRow, Span};
+use crate::ottl::check::paths::Field;
+use crate::ottl::run::eval::{Evaluated, Failure, Row};
+use crate::ottl::run::getters::{double, integer, text, time, unhex};
+use crate::ottl::run::value::{Part, Val};
 
-use super::super::eval::{Evaluated, Failure, Row};
-use super::super::getters::{double, integer, text, time, unhex};
-use super::super::paths::Field;
-use super::super::value::{Part, Val};
-use super::assign::Write;
+use super::assign::BatchWrite;
 
 /// A change of a point's row.
 #[derive(Debug)]
@@ -36,7 +36,12 @@ impl Change {
 const LACKS: Failure = Failure("a field that this kind of point does not have");
 
 /// Plans to set a field of a point.
-pub(super) fn plan(field: Field, row: &Row<'_>, value: Val<'_>, pending: &mut Pending) -> Evaluated<Write> {
+pub(super) fn plan(
+    field: Field,
+    row: &Row<'_>,
+    value: Val<'_>,
+    pending: &mut PendingBytes,
+) -> Evaluated<BatchWrite> {
     let (Some(metric), Some(point)) = (row.metric, row.point) else {
         return Err(Failure("the row that a path begins at is missing"));
     };
@@ -61,13 +66,15 @@ pub(super) fn plan(field: Field, row: &Row<'_>, value: Val<'_>, pending: &mut Pe
                 MetricKind::Histogram => histogram(field, raw, value)?.write(&mut pending.bytes),
                 MetricKind::ExponentialHistogram => exponential(field, raw, value)?.write(&mut pending.bytes),
                 MetricKind::Summary => summary(field, raw, value)?.write(&mut pending.bytes),
-                MetricKind::Gauge | MetricKind::Sum if is_own(field, &value) => return Ok(Write::Nothing),
+                MetricKind::Gauge | MetricKind::Sum if is_own(field, &value) => {
+                    return Ok(BatchWrite::Nothing);
+                }
                 _ => return Err(typed(field, &value).err().unwrap_or(LACKS)),
             }
             Change::Raw(pending.span(start))
         }
     };
-    Ok(Write::Point(change))
+    Ok(BatchWrite::Point(change))
 }
 
 fn number(kind: MetricKind, number: Number) -> Evaluated<Number> {

@@ -2,10 +2,11 @@
 
 use crate::batch::data::{Exemplar, Histogram, Summary};
 use crate::batch::{MetricKind, Number, Path};
+use crate::ottl::check::call::{Argument, Call};
+use crate::ottl::run::Args;
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::value::cut;
 
-use super::super::call::{Args, Argument, Call};
-use super::super::eval::{Evaluated, Failure};
-use super::super::value::cut;
 use super::Work;
 
 pub(super) fn run(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {

@@ -2,11 +2,11 @@
 
 use crate::batch::data::Summary;
 use crate::batch::{AttrRow, MetricKind, NewMetric, NewPoint, Number, Owner, Path};
+use crate::ottl::check::call::{Argument, Call};
+use crate::ottl::functions::fixed_text;
+use crate::ottl::run::eval::Evaluated;
+use crate::ottl::run::value::Val;
 
-use super::super::call::{Argument, Call};
-use super::super::eval::Evaluated;
-use super::super::functions::fixed_text;
-use super::super::value::Val;
 use super::metrics::{fixed_bool, temporality};
 use super::{Work, encode};
 

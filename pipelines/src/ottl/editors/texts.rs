@@ -2,39 +2,32 @@
 
 use std::borrow::Cow;
 
-use super::super::call::{Args, Argument, Call, Target};
-use super::super::eval::{Evaluated, Failure, Row};
-use super::super::expr::Expr;
-use super::super::functions::{
-    Kind, Parameter, Prepared, Signature, Takes, editor, fixed_text, prepare_pattern, sprintf, with_pattern,
+use crate::ottl::check::call::{Argument, Call, Target};
+use crate::ottl::check::expr::Expr;
+use crate::ottl::functions::{
+    Kind, ParamType, Parameter, Preparation, Signature, TARGET, editor, fixed_text, optional,
+    prepare_pattern, required, sprintf, with_pattern,
 };
-use super::super::getters::{self, is_raw};
-use super::super::pattern::{Pattern, Replacement};
-use super::super::value::{List, Val};
+use crate::ottl::glob;
+use crate::ottl::pattern::{Pattern, Replacement};
+use crate::ottl::run::Args;
+use crate::ottl::run::eval::{Evaluated, Failure, Row};
+use crate::ottl::run::getters::{self, is_raw};
+use crate::ottl::run::value::{List, Val};
+
 use super::maps::plain_items;
 use super::{Work, assign};
-use crate::ottl::glob;
 
-const fn needs(name: &'static str, takes: Takes) -> Parameter {
-    Parameter { name, takes, optional: false }
-}
-
-const fn may(name: &'static str, takes: Takes) -> Parameter {
-    Parameter { name, takes, optional: true }
-}
-
-const TARGET: Parameter = needs("target", Takes::Target);
-
-pub(in super::super) const TABLE: &[Signature] = &[
-    editor("set", &[TARGET, needs("value", Takes::Any)], assign::set),
+pub(in crate::ottl) const TABLE: &[Signature] = &[
+    editor("set", &[TARGET, required("value", ParamType::Any)], assign::set),
     editor(
         "replace_pattern",
         &[
             TARGET,
-            needs("regex_pattern", Takes::Text),
-            needs("replacement", Takes::Text),
-            may("function", Takes::Function),
-            may("replacement_format", Takes::Text),
+            required("regex_pattern", ParamType::Text),
+            required("replacement", ParamType::Text),
+            optional("function", ParamType::Function),
+            optional("replacement_format", ParamType::Text),
         ],
         replace_pattern,
     )
@@ -43,28 +36,32 @@ pub(in super::super) const TABLE: &[Signature] = &[
         "replace_match",
         &[
             TARGET,
-            needs("pattern", Takes::Text),
-            needs("replacement", Takes::Text),
-            may("function", Takes::Function),
-            may("replacement_format", Takes::Text),
+            required("pattern", ParamType::Text),
+            required("replacement", ParamType::Text),
+            optional("function", ParamType::Function),
+            optional("replacement_format", ParamType::Text),
         ],
         replace_match,
     )
     .prepared(prepare_glob::<1>),
-    editor("append", &[TARGET, may("value", Takes::Any), may("values", Takes::Values(&Takes::Any))], append)
-        .prepared(check_append),
+    editor(
+        "append",
+        &[TARGET, optional("value", ParamType::Any), optional("values", ParamType::Values(&ParamType::Any))],
+        append,
+    )
+    .prepared(check_append),
     editor(
         "delete_index",
-        &[TARGET, needs("start_index", Takes::Int), may("end_index", Takes::Int)],
+        &[TARGET, required("start_index", ParamType::Int), optional("end_index", ParamType::Int)],
         delete_index,
     ),
 ];
 
 /// A glob that stands in the config is compiled when it is read.
-pub(super) fn prepare_glob<const PLACE: usize>(call: &Call) -> Result<Prepared, String> {
+pub(super) fn prepare_glob<const PLACE: usize>(call: &Call) -> Result<Preparation, String> {
     match fixed_text(call, PLACE) {
-        Some(text) => glob::compile(&String::from_utf8_lossy(text)).map(Prepared::Pattern),
-        None => Ok(Prepared::Nothing),
+        Some(text) => glob::compile(&String::from_utf8_lossy(text)).map(Preparation::Pattern),
+        None => Ok(Preparation::Nothing),
     }
 }
 
@@ -73,18 +70,18 @@ fn read<'a>(target: &'a Target, row: &Row<'a>) -> Evaluated<Val<'a>> {
         return Ok(value.into());
     }
     let value = target.field.read(row).ok_or(Failure("the row that a path begins at is missing"))?;
-    super::super::eval::index(value, &target.keys, row, super::super::eval::Missing::IsNil)
+    crate::ottl::run::eval::index(value, &target.keys, row, crate::ottl::run::eval::MissingKey::IsNil)
 }
 
 /// Replacement of matches: by a template, and perhaps by what a function makes of it.
-pub(super) struct Replace<'c> {
+pub(super) struct Replacer<'c> {
     call: &'c Call,
     pattern: &'c Pattern,
     template: Replacement,
     function: usize,
 }
 
-impl<'c> Replace<'c> {
+impl<'c> Replacer<'c> {
     pub(super) fn new(call: &'c Call, pattern: &'c Pattern, template: &[u8], function: usize) -> Self {
         Self { call, pattern, template: pattern.replacement(template), function }
     }
@@ -118,13 +115,13 @@ fn applied(
     format: usize,
     row: &Row<'_>,
 ) -> Evaluated<Vec<u8>> {
-    let takes_text = matches!(function.parameters, [Parameter { takes: Takes::Text, .. }]);
+    let takes_text = matches!(function.parameters, [Parameter { takes: ParamType::Text, .. }]);
     let Kind::Converter(run) = function.kind else { return Err(Failure("an editor replaces nothing")) };
     if !takes_text {
         return Err(Failure("a function that does not take one text"));
     }
     let arguments = vec![Some(Argument::Expr(Expr::Text(text.into())))];
-    let one = Call { signature: function, arguments, prepared: Prepared::Nothing };
+    let one = Call { signature: function, arguments, prepared: Preparation::Nothing };
     let made = getters::text(run(&Args { call: &one, row })?)?.into_owned();
     let args = Args { call, row };
     if !args.has(format) {
@@ -140,12 +137,12 @@ fn applied(
 }
 
 /// Pattern and replacement are read once where both stand in the config and no function has a part in it.
-fn prepare_replace(call: &Call) -> Result<Prepared, String> {
+fn prepare_replace(call: &Call) -> Result<Preparation, String> {
     let replacement = fixed_text(call, 2).filter(|_| !matches!(call.arguments.get(3), Some(Some(_))));
     Ok(match (prepare_pattern::<1>(call)?, replacement) {
-        (Prepared::Pattern(pattern), Some(template)) => {
+        (Preparation::Pattern(pattern), Some(template)) => {
             let replacement = pattern.replacement(template);
-            Prepared::Replace(Box::new((pattern, replacement)))
+            Preparation::Replace(Box::new((pattern, replacement)))
         }
         (prepared, _) => prepared,
     })
@@ -172,7 +169,7 @@ fn replaced(call: &Call, target: &Target, row: &Row<'_>, buffer: &mut Vec<u8>) -
     if matches!(original, Val::Nil) {
         return Ok(false);
     }
-    if let Prepared::Replace(prepared) = &call.prepared {
+    if let Preparation::Replace(prepared) = &call.prepared {
         let (pattern, replacement) = &**prepared;
         return Ok(match original {
             Val::Text(text) if pattern.is_match(&text) => {
@@ -191,7 +188,7 @@ fn replaced(call: &Call, target: &Target, row: &Row<'_>, buffer: &mut Vec<u8>) -
         }
         buffer.clear();
         if args.has(3) {
-            buffer.extend(Replace::new(call, pattern, &template, 3).all(&text, row)?);
+            buffer.extend(Replacer::new(call, pattern, &template, 3).all(&text, row)?);
         } else {
             pattern.replace_all(&text, &pattern.replacement(&template), buffer);
         }
@@ -203,7 +200,7 @@ fn replaced(call: &Call, target: &Target, row: &Row<'_>, buffer: &mut Vec<u8>) -
 pub(super) fn whole(call: &Call, row: &Row<'_>, place: usize) -> Evaluated<(Pattern, Vec<u8>)> {
     let args = Args { call, row };
     let pattern = match &call.prepared {
-        Prepared::Pattern(pattern) => pattern.clone(),
+        Preparation::Pattern(pattern) => pattern.clone(),
         _ => {
             let text = args.text(place)?;
             let compiled = glob::compile(&String::from_utf8_lossy(&text));
@@ -231,10 +228,10 @@ fn replace_match(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
     work.write(target, &Val::Text(Cow::Borrowed(&replacement)))
 }
 
-fn check_append(call: &Call) -> Result<Prepared, String> {
+fn check_append(call: &Call) -> Result<Preparation, String> {
     let given = |place: usize| call.arguments.get(place).is_some_and(Option::is_some);
     match given(1) || given(2) {
-        true => Ok(Prepared::Nothing),
+        true => Ok(Preparation::Nothing),
         false => Err("value or values must be given".to_owned()),
     }
 }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::super::eval::{Evaluated, Failure, Row};
-use super::super::expr::Key;
-use super::super::value::{List, Map, Val};
+use crate::ottl::check::expr::Key;
+use crate::ottl::run::eval::{Evaluated, Failure, Row};
+use crate::ottl::run::value::{List, Map, Val};
 
 /// Number of elements a list may be filled up with.
 const MAX_FILLED: i64 = 1 << 16;

@@ -1,10 +1,11 @@
 //! Upper and lower case, `snake_case` and `CamelCase`.
 
-use super::super::eval::{Evaluated, Failure};
-use super::super::value::Val;
-use super::{Args, Call, Prepared, Signature, Takes, converter, fixed_text, needs};
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::value::Val;
 
-const TEXT: &[super::Parameter] = &[needs("target", Takes::Text)];
+use super::{Args, Call, ParamType, Preparation, Signature, converter, fixed_text, required};
+
+const TEXT: &[super::Parameter] = &[required("target", ParamType::Text)];
 
 pub(super) const TABLE: &[Signature] = &[
     converter("ToLowerCase", TEXT, |args| Ok(Val::text(lower(&args.text(0)?)))),
@@ -13,7 +14,7 @@ pub(super) const TABLE: &[Signature] = &[
     converter("ToCamelCase", TEXT, |args| Ok(Val::text(camel(&args.text(0)?)))),
     converter(
         "ConvertCase",
-        &[needs("target", Takes::Text), needs("to_case", Takes::FixedText)],
+        &[required("target", ParamType::Text), required("to_case", ParamType::FixedText)],
         convert_case,
     )
     .prepared(check_case),
@@ -23,10 +24,10 @@ type Convert = fn(&[u8]) -> Vec<u8>;
 const CASES: [(&[u8], Convert); 4] =
     [(b"lower", lower), (b"upper", upper), (b"snake", snake), (b"camel", camel)];
 
-fn check_case(call: &Call) -> Result<Prepared, String> {
+fn check_case(call: &Call) -> Result<Preparation, String> {
     let case = fixed_text(call, 1).unwrap_or_default();
     match CASES.iter().any(|(known, _)| *known == case) {
-        true => Ok(Prepared::Nothing),
+        true => Ok(Preparation::Nothing),
         false => Err("the case must be lower, upper, snake or camel".to_owned()),
     }
 }
@@ -63,7 +64,7 @@ fn trimmed(text: &[u8]) -> Vec<u8> {
 
 /// Words are told apart by what is neither letter nor digit, by digits, and by a change of case. Only ASCII
 /// letters and digits are kept.
-pub(in super::super) fn camel(text: &[u8]) -> Vec<u8> {
+pub(in crate::ottl) fn camel(text: &[u8]) -> Vec<u8> {
     let (mut out, mut raise, mut after_capital) = (Vec::new(), true, false);
     for byte in trimmed(text) {
         let capital = byte.is_ascii_uppercase();

@@ -1,47 +1,54 @@
 //! Times and durations.
 
-use super::super::civil::{self, Civil, civil};
-use super::super::eval::{Evaluated, Failure};
-use super::super::value::{Moment, Val};
-use super::{Args, Call, Prepared, Signature, Takes, converter, fixed_text, may, needs};
+use crate::ottl::run::civil::{self, Civil, civil};
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::value::{Moment, Val};
 use crate::yaml::parse_duration;
+
+use super::{Args, Call, ParamType, Preparation, Signature, converter, fixed_text, optional, required};
 
 mod format;
 mod scan;
 
-pub(in super::super) use format::Format;
+pub(in crate::ottl) use format::Format;
 
-const TIME: &[super::Parameter] = &[needs("time", Takes::Time)];
-const DURATION: &[super::Parameter] = &[needs("duration", Takes::Duration)];
+const TIME: &[super::Parameter] = &[required("time", ParamType::Time)];
+const DURATION: &[super::Parameter] = &[required("duration", ParamType::Duration)];
 
 pub(super) const TABLE: &[Signature] = &[
     converter(
         "Time",
         &[
-            needs("time", Takes::Text),
-            needs("format", Takes::FixedText),
-            may("location", Takes::FixedText),
-            may("locale", Takes::FixedText),
+            required("time", ParamType::Text),
+            required("format", ParamType::FixedText),
+            optional("location", ParamType::FixedText),
+            optional("locale", ParamType::FixedText),
         ],
         time,
     )
     .prepared(prepare_time)
     .by_the_clock(),
-    converter("FormatTime", &[needs("time", Takes::Time), needs("format", Takes::FixedText)], |args| {
-        match &args.call.prepared {
-            Prepared::Times(format) => Ok(Val::text(format.write(args.time(0)?))),
+    converter(
+        "FormatTime",
+        &[required("time", ParamType::Time), required("format", ParamType::FixedText)],
+        |args| match &args.call.prepared {
+            Preparation::Times(format) => Ok(Val::text(format.write(args.time(0)?))),
             _ => Err(Failure("a format is missing")),
-        }
-    })
+        },
+    )
     .prepared(|call| {
         let format = String::from_utf8_lossy(fixed_text(call, 1).unwrap_or_default()).into_owned();
-        Ok(Prepared::Times(Box::new(Format::parse(&format)?)))
+        Ok(Preparation::Times(Box::new(Format::parse(&format)?)))
     }),
-    converter("Unix", &[needs("seconds", Takes::Int), may("nanoseconds", Takes::Int)], |args| {
-        let nanoseconds = if args.has(1) { args.integer(1)? } else { 0 };
-        let at = i128::from(args.integer(0)?) * 1_000_000_000 + i128::from(nanoseconds);
-        Ok(Val::Time(Moment { at, offset: 0 }))
-    }),
+    converter(
+        "Unix",
+        &[required("seconds", ParamType::Int), optional("nanoseconds", ParamType::Int)],
+        |args| {
+            let nanoseconds = if args.has(1) { args.integer(1)? } else { 0 };
+            let at = i128::from(args.integer(0)?) * 1_000_000_000 + i128::from(nanoseconds);
+            Ok(Val::Time(Moment { at, offset: 0 }))
+        },
+    ),
     converter("Now", &[], |args| Ok(Val::Time(Moment { at: args.row.now.into(), offset: 0 }))).by_the_clock(),
     converter("UnixSeconds", TIME, |args| since_1970(args, 1_000_000_000)),
     converter("UnixMilli", TIME, |args| since_1970(args, 1_000_000)),
@@ -55,8 +62,12 @@ pub(super) const TABLE: &[Signature] = &[
     converter("Minute", TIME, |args| field(args, |civil| civil.minute.into())),
     converter("Second", TIME, |args| field(args, |civil| civil.second.into())),
     converter("Nanosecond", TIME, |args| field(args, |civil| civil.nanosecond.into())),
-    converter("TruncateTime", &[needs("time", Takes::Time), needs("duration", Takes::Duration)], truncate),
-    converter("Duration", &[needs("duration", Takes::Text)], |args| {
+    converter(
+        "TruncateTime",
+        &[required("time", ParamType::Time), required("duration", ParamType::Duration)],
+        truncate,
+    ),
+    converter("Duration", &[required("duration", ParamType::Text)], |args| {
         let text = args.text(0)?;
         let nanoseconds = std::str::from_utf8(&text).ok().and_then(parse_duration);
         Ok(Val::Duration(nanoseconds.ok_or(Failure("a text that is no duration"))?))
@@ -95,7 +106,7 @@ fn truncate<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
 }
 
 /// Times without a zone are in the given one, or in UTC: here the machine's own zone makes no difference.
-fn prepare_time(call: &Call) -> Result<Prepared, String> {
+fn prepare_time(call: &Call) -> Result<Preparation, String> {
     let format = String::from_utf8_lossy(fixed_text(call, 1).unwrap_or_default()).into_owned();
     let mut format = Format::parse(&format)?;
     if let Some(locale) = fixed_text(call, 3)
@@ -106,11 +117,11 @@ fn prepare_time(call: &Call) -> Result<Prepared, String> {
     if let Some(name) = fixed_text(call, 2).filter(|name| !name.is_empty()) {
         format.zone = Some(format::zone(&String::from_utf8_lossy(name))?);
     }
-    Ok(Prepared::Times(Box::new(format)))
+    Ok(Preparation::Times(Box::new(format)))
 }
 
 fn time<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
-    let Prepared::Times(format) = &args.call.prepared else { return Err(Failure("a format is missing")) };
+    let Preparation::Times(format) = &args.call.prepared else { return Err(Failure("a format is missing")) };
     let text = args.text(0)?;
     let text = std::str::from_utf8(&text).ok().filter(|text| !text.is_empty());
     let text = text.ok_or(Failure("an empty text is no time"))?;

@@ -3,61 +3,67 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::super::ast::CompareOp;
-use super::super::compare::compare;
-use super::super::eval::{Evaluated, Failure};
-use super::super::getters::{self, is_raw, plain};
-use super::super::json;
-use super::super::value::{List, Val};
-use super::{Args, Call, Prepared, Signature, Takes, converter, fixed_text, may, needs};
+use crate::ottl::run::compare::compare;
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::getters::{self, is_raw, plain};
+use crate::ottl::run::json;
+use crate::ottl::run::value::{List, Val};
+use crate::ottl::syntax::ast::CompareOp;
+
+use super::{Args, Call, ParamType, Preparation, Signature, converter, fixed_text, optional, required};
 
 pub(super) const TABLE: &[Signature] = &[
-    converter("Keys", &[needs("target", Takes::Map)], |args| {
+    converter("Keys", &[required("target", ParamType::Map)], |args| {
         let entries = args.map(0)?.entries();
         Ok(Val::List(List::Made(entries.into_iter().map(|(key, _)| Val::Text(key)).collect())))
     }),
-    converter("Values", &[needs("target", Takes::Map)], |args| {
+    converter("Values", &[required("target", ParamType::Map)], |args| {
         let entries = args.map(0)?.entries();
         Ok(Val::List(List::Made(entries.into_iter().map(|(_, value)| value).collect())))
     }),
-    converter("Sort", &[needs("target", Takes::Any), may("order", Takes::FixedText)], sort)
+    converter("Sort", &[required("target", ParamType::Any), optional("order", ParamType::FixedText)], sort)
         .prepared(check_order),
     converter(
         "SliceToMap",
         &[
-            needs("target", Takes::List),
-            may("key_path", Takes::FixedTexts),
-            may("value_path", Takes::FixedTexts),
+            required("target", ParamType::List),
+            optional("key_path", ParamType::FixedTexts),
+            optional("value_path", ParamType::FixedTexts),
         ],
         slice_to_map,
     ),
-    converter("Coalesce", &[needs("values", Takes::Values(&Takes::Any))], coalesce).prepared(check_coalesce),
-    converter("ContainsValue", &[needs("target", Takes::List), needs("item", Takes::Any)], |args| {
-        let (items, wanted) = (args.list(0)?, args.value(1)?);
-        Ok(Val::Bool(items.iter().any(|item| compare(item, CompareOp::Eq, &wanted))))
-    }),
+    converter("Coalesce", &[required("values", ParamType::Values(&ParamType::Any))], coalesce)
+        .prepared(check_coalesce),
+    converter(
+        "ContainsValue",
+        &[required("target", ParamType::List), required("item", ParamType::Any)],
+        |args| {
+            let (items, wanted) = (args.list(0)?, args.value(1)?);
+            Ok(Val::Bool(items.iter().any(|item| compare(item, CompareOp::Eq, &wanted))))
+        },
+    ),
     converter(
         "ToKeyValueString",
         &[
-            needs("target", Takes::Map),
-            may("delimiter", Takes::FixedText),
-            may("pair_delimiter", Takes::FixedText),
-            may("sort_output", Takes::FixedBool),
+            required("target", ParamType::Map),
+            optional("delimiter", ParamType::FixedText),
+            optional("pair_delimiter", ParamType::FixedText),
+            optional("sort_output", ParamType::FixedBool),
         ],
         to_key_values,
     )
     .prepared(check_delimiters),
 ];
 
-fn check_order(call: &Call) -> Result<Prepared, String> {
+fn check_order(call: &Call) -> Result<Preparation, String> {
     match fixed_text(call, 1) {
-        None | Some(b"asc" | b"desc") => Ok(Prepared::Nothing),
+        None | Some(b"asc" | b"desc") => Ok(Preparation::Nothing),
         Some(_) => Err("the order must be asc or desc".to_owned()),
     }
 }
 
 /// Type as which the elements of a list are compared.
-enum By {
+enum SortKind {
     Integer,
     Double,
     Text,
@@ -85,7 +91,7 @@ fn sort<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
     };
     let Some(by) = common(&items)? else { return Ok(Val::List(List::Made(items))) };
     match by {
-        By::Integer => items.sort_by_key(|item| match item {
+        SortKind::Integer => items.sort_by_key(|item| match item {
             Val::Int(number) => {
                 if descending {
                     number.checked_neg().unwrap_or(i64::MAX)
@@ -95,7 +101,7 @@ fn sort<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
             }
             _ => 0,
         }),
-        By::Double => {
+        SortKind::Double => {
             let number = |item: &Val<'_>| match item {
                 Val::Int(number) => *number as f64,
                 Val::Double(number) => *number,
@@ -103,7 +109,7 @@ fn sort<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
             };
             items.sort_by(|a, b| turn(order(number(a), number(b))));
         }
-        By::Text => items.sort_by(|a, b| turn(shown(a).cmp(&shown(b)))),
+        SortKind::Text => items.sort_by(|a, b| turn(shown(a).cmp(&shown(b)))),
     }
     Ok(Val::List(List::Raw(items.into_iter().map(plain).collect())))
 }
@@ -113,7 +119,7 @@ fn order(a: f64, b: f64) -> Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
 }
 
-fn common(items: &[Val<'_>]) -> Evaluated<Option<By>> {
+fn common(items: &[Val<'_>]) -> Evaluated<Option<SortKind>> {
     let Some(first) = items.first() else { return Ok(None) };
     let (mut text, mut double) = (false, false);
     for item in items {
@@ -125,15 +131,15 @@ fn common(items: &[Val<'_>]) -> Evaluated<Option<By>> {
         }
     }
     Ok(Some(match first {
-        _ if text => By::Text,
-        Val::Double(_) => By::Double,
-        _ if double => By::Double,
-        _ => By::Integer,
+        _ if text => SortKind::Text,
+        Val::Double(_) => SortKind::Double,
+        _ if double => SortKind::Double,
+        _ => SortKind::Integer,
     }))
 }
 
 /// A value as the Collector shows it.
-pub(in super::super) fn shown(value: &Val<'_>) -> Vec<u8> {
+pub(in crate::ottl) fn shown(value: &Val<'_>) -> Vec<u8> {
     match value {
         Val::Nil => Vec::new(),
         Val::Text(text) => text.to_vec(),
@@ -181,12 +187,12 @@ fn follow<'a>(item: &Val<'a>, path: &[Box<[u8]>]) -> Evaluated<Val<'a>> {
     Ok(value)
 }
 
-fn check_coalesce(call: &Call) -> Result<Prepared, String> {
+fn check_coalesce(call: &Call) -> Result<Preparation, String> {
     match call.arguments.first() {
-        Some(Some(super::super::call::Argument::Exprs(exprs))) if exprs.is_empty() => {
+        Some(Some(crate::ottl::check::call::Argument::Exprs(exprs))) if exprs.is_empty() => {
             Err("there is no value to choose from".to_owned())
         }
-        _ => Ok(Prepared::Nothing),
+        _ => Ok(Preparation::Nothing),
     }
 }
 
@@ -201,7 +207,7 @@ fn coalesce<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
 }
 
 /// Delimiters of pairs and of what is in a pair must be there and differ.
-pub(super) fn check_delimiters(call: &Call) -> Result<Prepared, String> {
+pub(super) fn check_delimiters(call: &Call) -> Result<Preparation, String> {
     let (inner, outer) = (fixed_text(call, 1).unwrap_or(b"="), fixed_text(call, 2).unwrap_or(b" "));
     if inner.is_empty() || outer.is_empty() {
         return Err("a delimiter cannot be empty".to_owned());
@@ -209,7 +215,7 @@ pub(super) fn check_delimiters(call: &Call) -> Result<Prepared, String> {
     if inner == outer {
         return Err("the two delimiters cannot be equal".to_owned());
     }
-    Ok(Prepared::Nothing)
+    Ok(Preparation::Nothing)
 }
 
 fn to_key_values<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {

@@ -1,25 +1,30 @@
 //! Conversions between kinds, and numbers.
 
-use super::super::eval::{Evaluated, Failure};
-use super::super::getters::{boolean_like, double_like, integer_like, parse_integer};
-use super::super::value::Val;
-use super::{Args, Signature, Takes, converter, needs};
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::getters::{boolean_like, double_like, integer_like, parse_integer};
+use crate::ottl::run::value::Val;
+
+use super::{Args, ParamType, Signature, converter, required};
 
 pub(super) const TABLE: &[Signature] = &[
-    converter("Int", &[needs("target", Takes::IntLike)], |args| {
+    converter("Int", &[required("target", ParamType::IntLike)], |args| {
         Ok(integer_like(&args.value(0)?)?.map_or(Val::Nil, Val::Int))
     }),
-    converter("Double", &[needs("target", Takes::DoubleLike)], |args| {
+    converter("Double", &[required("target", ParamType::DoubleLike)], |args| {
         Ok(double_like(&args.value(0)?)?.map_or(Val::Nil, Val::Double))
     }),
-    converter("Bool", &[needs("target", Takes::BoolLike)], |args| {
+    converter("Bool", &[required("target", ParamType::BoolLike)], |args| {
         Ok(boolean_like(&args.value(0)?)?.map_or(Val::Nil, Val::Bool))
     }),
-    converter("String", &[needs("target", Takes::TextLike)], |args| {
+    converter("String", &[required("target", ParamType::TextLike)], |args| {
         Ok(args.text_like(0)?.map_or(Val::Nil, Val::Text))
     }),
-    converter("ParseInt", &[needs("target", Takes::Text), needs("base", Takes::Int)], parse_int),
-    converter("Log", &[needs("target", Takes::DoubleLike)], log),
+    converter(
+        "ParseInt",
+        &[required("target", ParamType::Text), required("base", ParamType::Int)],
+        parse_int,
+    ),
+    converter("Log", &[required("target", ParamType::DoubleLike)], log),
 ];
 
 fn parse_int<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {

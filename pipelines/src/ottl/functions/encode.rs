@@ -4,21 +4,26 @@ use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
-use super::super::eval::{Evaluated, Failure};
-use super::super::getters::{bytes_like, hex};
-use super::super::value::Val;
-use super::{Args, Call, Prepared, Signature, Takes, converter, fixed_text, may, needs};
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::getters::{bytes_like, hex};
+use crate::ottl::run::value::Val;
+
+use super::{Args, Call, ParamType, Preparation, Signature, converter, fixed_text, optional, required};
 
 pub(super) const TABLE: &[Signature] = &[
-    converter("Hex", &[needs("target", Takes::BytesLike)], |args| {
+    converter("Hex", &[required("target", ParamType::BytesLike)], |args| {
         let value = args.value(0)?;
         Ok(Val::text(hex(&bytes_like(&value)?)))
     }),
-    converter("Base64Decode", &[needs("target", Takes::Text)], |args| {
+    converter("Base64Decode", &[required("target", ParamType::Text)], |args| {
         Ok(Val::text(decode_base64(&args.text(0)?, b"base64").ok_or(NOT_BASE64)?))
     }),
-    converter("Base64Encode", &[needs("target", Takes::Text), may("variant", Takes::Text)], base64_encode),
-    converter("Decode", &[needs("target", Takes::Any), needs("encoding", Takes::Text)], decode)
+    converter(
+        "Base64Encode",
+        &[required("target", ParamType::Text), optional("variant", ParamType::Text)],
+        base64_encode,
+    ),
+    converter("Decode", &[required("target", ParamType::Any), required("encoding", ParamType::Text)], decode)
         .prepared(check_encoding),
 ];
 
@@ -51,12 +56,12 @@ fn base64_encode<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
     Ok(Val::text(engine(&variant).ok_or(UNKNOWN)?.encode(&*text)))
 }
 
-fn check_encoding(call: &Call) -> Result<Prepared, String> {
+fn check_encoding(call: &Call) -> Result<Preparation, String> {
     match fixed_text(call, 1) {
         Some(name) if !is_known(name) => {
             Err(format!("the encoding {:?} is not known here", String::from_utf8_lossy(name)))
         }
-        _ => Ok(Prepared::Nothing),
+        _ => Ok(Preparation::Nothing),
     }
 }
 

@@ -1,13 +1,14 @@
 //! `Format`: Go's verbs.
 
-use super::super::civil;
-use super::super::eval::{Evaluated, Failure};
-use super::super::value::Val;
-use super::{Signature, Takes, converter, needs};
+use crate::ottl::run::civil;
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::value::Val;
+
+use super::{ParamType, Signature, converter, required};
 
 pub(super) const TABLE: &[Signature] = &[converter(
     "Format",
-    &[needs("format", Takes::FixedText), needs("vals", Takes::Values(&Takes::Any))],
+    &[required("format", ParamType::FixedText), required("vals", ParamType::Values(&ParamType::Any))],
     |args| {
         let values = args.exprs(1).iter().map(|expr| expr.eval(args.row));
         let values: Vec<Val<'_>> = values.collect::<Evaluated<_>>()?;
@@ -236,8 +237,8 @@ impl Verb {
         Some(match letter {
             'v' | 's' => cut,
             'q' => format!("{cut:?}"),
-            'x' => super::super::getters::hex(cut.as_bytes()),
-            'X' => super::super::getters::hex(cut.as_bytes()).to_ascii_uppercase(),
+            'x' => crate::ottl::run::getters::hex(cut.as_bytes()),
+            'X' => crate::ottl::run::getters::hex(cut.as_bytes()).to_ascii_uppercase(),
             _ => return None,
         })
     }

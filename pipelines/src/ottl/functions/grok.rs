@@ -1,19 +1,20 @@
 //! `ExtractGrokPatterns`: regular expressions put together from named ones.
 
-use super::super::eval::{Evaluated, Failure};
-use super::super::getters::{boolean_like, parse_double, parse_integer};
-use super::super::pattern::Pattern;
-use super::super::value::Val;
+use crate::ottl::pattern::Pattern;
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::getters::{boolean_like, parse_double, parse_integer};
+use crate::ottl::run::value::Val;
+
 use super::parse::put;
-use super::{Args, Call, Prepared, Signature, Takes, converter, fixed_text, may, needs};
+use super::{Args, Call, ParamType, Preparation, Signature, converter, fixed_text, optional, required};
 
 pub(super) const TABLE: &[Signature] = &[converter(
     "ExtractGrokPatterns",
     &[
-        needs("target", Takes::Text),
-        needs("pattern", Takes::Text),
-        may("named_captures_only", Takes::FixedBool),
-        may("pattern_definitions", Takes::FixedTexts),
+        required("target", ParamType::Text),
+        required("pattern", ParamType::Text),
+        optional("named_captures_only", ParamType::FixedBool),
+        optional("pattern_definitions", ParamType::FixedTexts),
     ],
     extract,
 )
@@ -24,7 +25,7 @@ const MAX_EXPANDED: usize = 1 << 18;
 
 /// An expression with its definitions put in, and the kinds that its groups convert to.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Grok {
+pub(in crate::ottl) struct Grok {
     pattern: Pattern,
     kinds: Vec<(String, String)>,
 }
@@ -108,8 +109,8 @@ fn reference(text: &str) -> Option<(usize, usize)> {
     }
 }
 
-fn prepare(call: &Call) -> Result<Prepared, String> {
-    use super::super::call::Argument;
+fn prepare(call: &Call) -> Result<Preparation, String> {
+    use crate::ottl::check::call::Argument;
     let mut own = Vec::new();
     if let Some(Some(Argument::Texts(texts))) = call.arguments.get(3) {
         for text in texts {
@@ -125,7 +126,7 @@ fn prepare(call: &Call) -> Result<Prepared, String> {
     match fixed_text(call, 1) {
         Some(text) => {
             let grok = Grok::new(&String::from_utf8_lossy(text), named_only, &own)?;
-            Ok(Prepared::Grok(Box::new(grok)))
+            Ok(Preparation::Grok(Box::new(grok)))
         }
         None => Err("the pattern must stand in the config".to_owned()),
     }
@@ -133,7 +134,7 @@ fn prepare(call: &Call) -> Result<Prepared, String> {
 
 fn extract<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
     match &args.call.prepared {
-        Prepared::Grok(grok) => grok.extract(&args.text(0)?),
+        Preparation::Grok(grok) => grok.extract(&args.text(0)?),
         _ => Err(Failure("a pattern is missing")),
     }
 }

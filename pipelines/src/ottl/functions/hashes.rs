@@ -3,12 +3,13 @@
 use sha2::Digest as _;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use super::super::eval::Evaluated;
-use super::super::getters::hex;
-use super::super::value::Val;
-use super::{Args, Signature, Takes, converter, needs};
+use crate::ottl::run::eval::Evaluated;
+use crate::ottl::run::getters::hex;
+use crate::ottl::run::value::Val;
 
-const TEXT: &[super::Parameter] = &[needs("target", Takes::Text)];
+use super::{Args, ParamType, Signature, converter, required};
+
+const TEXT: &[super::Parameter] = &[required("target", ParamType::Text)];
 
 pub(super) const TABLE: &[Signature] = &[
     converter("FNV", TEXT, |args| Ok(Val::Int(fnv(&args.text(0)?)))),

@@ -21,16 +21,17 @@ pub(super) use case::camel;
 pub(super) use collections::shown;
 pub(super) use format::sprintf;
 
-use super::call::{Args, Call};
-use super::context::Level;
-use super::editors::{self, Work};
-use super::eval::{Evaluated, Failure};
-use super::pattern::{Pattern, Replacement};
-use super::value::Val;
+use crate::ottl::check::call::Call;
+use crate::ottl::context::Level;
+use crate::ottl::editors::{self, Work};
+use crate::ottl::pattern::{Pattern, Replacement};
+use crate::ottl::run::Args;
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::value::Val;
 
 /// Kind of value that a parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
+pub(super) enum ParamType {
     /// Any value.
     Any,
     /// A text.
@@ -60,7 +61,7 @@ pub(super) enum Takes {
     /// Anything that has bytes.
     BytesLike,
     /// A list written as such, of values of one kind.
-    Values(&'static Takes),
+    Values(&'static ParamType),
     /// A text that stands in the config.
     FixedText,
     /// An integer that stands in the config.
@@ -83,7 +84,7 @@ pub(super) enum Takes {
 #[derive(Debug)]
 pub(super) struct Parameter {
     pub name: &'static str,
-    pub takes: Takes,
+    pub takes: ParamType,
     pub optional: bool,
 }
 
@@ -94,17 +95,22 @@ impl Parameter {
     }
 }
 
-const fn needs(name: &'static str, takes: Takes) -> Parameter {
+/// A parameter that every call has.
+pub(super) const fn required(name: &'static str, takes: ParamType) -> Parameter {
     Parameter { name, takes, optional: false }
 }
 
-const fn may(name: &'static str, takes: Takes) -> Parameter {
+/// A parameter that calls may leave out.
+pub(super) const fn optional(name: &'static str, takes: ParamType) -> Parameter {
     Parameter { name, takes, optional: true }
 }
 
+/// Parameter of an editor: the path that it edits.
+pub(super) const TARGET: Parameter = required("target", ParamType::Target);
+
 /// Places where a function is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum Availability {
     /// In every context.
     Everywhere,
     /// In statements on metrics.
@@ -118,9 +124,9 @@ pub(super) enum Known {
 /// Kind of a function.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
-    /// It gives a value.
+    /// Function that gives a value.
     Converter(for<'a, 'r> fn(&Args<'a, 'r>) -> Evaluated<Val<'a>>),
-    /// It changes data.
+    /// Function that changes data.
     Editor(fn(&Call, &mut Work<'_>) -> Evaluated<()>),
 }
 
@@ -132,7 +138,7 @@ impl std::fmt::Debug for Kind {
 
 /// Result of reading a call's fixed arguments when the config was read.
 #[derive(Debug, Clone, Default)]
-pub(super) enum Prepared {
+pub(super) enum Preparation {
     /// Nothing.
     #[default]
     Nothing,
@@ -148,7 +154,7 @@ pub(super) enum Prepared {
     Grok(Box<grok::Grok>),
 }
 
-type Prepare = fn(&Call) -> Result<Prepared, String>;
+type PrepareFn = fn(&Call) -> Result<Preparation, String>;
 
 /// A function.
 #[derive(Debug)]
@@ -156,8 +162,8 @@ pub(super) struct Signature {
     pub name: &'static str,
     pub parameters: &'static [Parameter],
     pub kind: Kind,
-    pub prepare: Prepare,
-    pub known: Known,
+    pub prepare: PrepareFn,
+    pub known: Availability,
     /// Level of what it reads by itself, apart from its arguments.
     pub reads: Level,
     /// True if what it gives depends on the time.
@@ -171,8 +177,8 @@ impl Signature {
     }
 }
 
-fn nothing(_: &Call) -> Result<Prepared, String> {
-    Ok(Prepared::Nothing)
+fn nothing(_: &Call) -> Result<Preparation, String> {
+    Ok(Preparation::Nothing)
 }
 
 /// A converter whose arguments need no preparation.
@@ -186,7 +192,7 @@ const fn converter(
         parameters,
         kind: Kind::Converter(run),
         prepare: nothing,
-        known: Known::Everywhere,
+        known: Availability::Everywhere,
         reads: Level::Constant,
         clock: false,
     }
@@ -203,18 +209,18 @@ pub(super) const fn editor(
         parameters,
         kind: Kind::Editor(run),
         prepare: nothing,
-        known: Known::Everywhere,
+        known: Availability::Everywhere,
         reads: Level::Constant,
         clock: false,
     }
 }
 
 impl Signature {
-    pub(super) const fn prepared(self, prepare: Prepare) -> Self {
+    pub(super) const fn prepared(self, prepare: PrepareFn) -> Self {
         Self { prepare, ..self }
     }
 
-    pub(super) const fn known(self, known: Known) -> Self {
+    pub(super) const fn known(self, known: Availability) -> Self {
         Self { known, ..self }
     }
 
@@ -275,18 +281,18 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
 pub(super) const LAMBDAS: &[&str] = &["All", "Any", "Filter", "Find", "MapEach", "MapKeys", "Reduce", "When"];
 
 /// A regular expression that stands in the config is compiled when it is read.
-pub(super) fn prepare_pattern<const PLACE: usize>(call: &Call) -> Result<Prepared, String> {
+pub(super) fn prepare_pattern<const PLACE: usize>(call: &Call) -> Result<Preparation, String> {
     match fixed_text(call, PLACE) {
-        Some(text) => Pattern::new(&String::from_utf8_lossy(text)).map(Prepared::Pattern),
-        None => Ok(Prepared::Nothing),
+        Some(text) => Pattern::new(&String::from_utf8_lossy(text)).map(Preparation::Pattern),
+        None => Ok(Preparation::Nothing),
     }
 }
 
 /// A text that stands in the config, whether it had to or not.
 pub(super) fn fixed_text(call: &Call, place: usize) -> Option<&[u8]> {
-    use super::call::Argument;
+    use crate::ottl::check::call::Argument;
     match call.arguments.get(place)?.as_ref()? {
-        Argument::Text(text) | Argument::Expr(super::expr::Expr::Text(text)) => Some(text),
+        Argument::Text(text) | Argument::Expr(crate::ottl::check::expr::Expr::Text(text)) => Some(text),
         _ => None,
     }
 }
@@ -297,7 +303,7 @@ pub(super) fn with_pattern<'a, T>(
     place: usize,
     run: impl FnOnce(&Pattern) -> Evaluated<T>,
 ) -> Evaluated<T> {
-    if let Prepared::Pattern(pattern) = &args.call.prepared {
+    if let Preparation::Pattern(pattern) = &args.call.prepared {
         return run(pattern);
     }
     let text = args.text(place)?;

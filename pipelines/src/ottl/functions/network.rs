@@ -1,34 +1,34 @@
 //! Addresses, networks and numbers with a check digit.
 
-use core::net::IpAddr;
-
 use base64::Engine as _;
+use core::net::IpAddr;
 use sha1::Digest as _;
 
-use super::super::call::Argument;
-use super::super::eval::{Evaluated, Failure};
-use super::super::expr::Expr;
-use super::super::getters;
-use super::super::value::Val;
-use super::{Args, Call, Prepared, Signature, Takes, converter, may, needs};
+use crate::ottl::check::call::Argument;
+use crate::ottl::check::expr::Expr;
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::getters;
+use crate::ottl::run::value::Val;
+
+use super::{Args, Call, ParamType, Preparation, Signature, converter, optional, required};
 
 pub(super) const TABLE: &[Signature] = &[
     converter(
         "IsInCIDR",
-        &[needs("target", Takes::Text), needs("networks", Takes::Values(&Takes::Text))],
+        &[required("target", ParamType::Text), required("networks", ParamType::Values(&ParamType::Text))],
         is_in,
     )
     .prepared(prepare_networks),
-    converter("IsValidLuhn", &[needs("target", Takes::TextLike)], is_valid_luhn),
+    converter("IsValidLuhn", &[required("target", ParamType::TextLike)], is_valid_luhn),
     converter(
         "CommunityID",
         &[
-            needs("source_ip", Takes::Text),
-            needs("source_port", Takes::Int),
-            needs("destination_ip", Takes::Text),
-            needs("destination_port", Takes::Int),
-            may("protocol", Takes::Text),
-            may("seed", Takes::Int),
+            required("source_ip", ParamType::Text),
+            required("source_port", ParamType::Int),
+            required("destination_ip", ParamType::Text),
+            required("destination_port", ParamType::Int),
+            optional("protocol", ParamType::Text),
+            optional("seed", ParamType::Int),
         ],
         community_id,
     ),
@@ -36,7 +36,7 @@ pub(super) const TABLE: &[Signature] = &[
 
 /// A network: an address, and how many of its bits count.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Network {
+pub(in crate::ottl) struct Network {
     bits: u128,
     length: u32,
     is_v4: bool,
@@ -76,20 +76,20 @@ impl Network {
     }
 }
 
-fn prepare_networks(call: &Call) -> Result<Prepared, String> {
-    let Some(Some(Argument::Exprs(exprs))) = call.arguments.get(1) else { return Ok(Prepared::Nothing) };
+fn prepare_networks(call: &Call) -> Result<Preparation, String> {
+    let Some(Some(Argument::Exprs(exprs))) = call.arguments.get(1) else { return Ok(Preparation::Nothing) };
     let mut networks = Vec::new();
     for expr in exprs {
-        let Expr::Text(text) = expr else { return Ok(Prepared::Nothing) };
+        let Expr::Text(text) = expr else { return Ok(Preparation::Nothing) };
         let network = Network::parse(text);
         networks.push(network.ok_or_else(|| format!("{:?} is no network", String::from_utf8_lossy(text)))?);
     }
-    Ok(Prepared::Networks(networks))
+    Ok(Preparation::Networks(networks))
 }
 
 fn is_in<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
     let Some(address) = address(&args.text(0)?) else { return Ok(Val::Bool(false)) };
-    if let Prepared::Networks(networks) = &args.call.prepared {
+    if let Preparation::Networks(networks) = &args.call.prepared {
         return Ok(Val::Bool(networks.iter().any(|network| network.contains(address))));
     }
     for expr in args.exprs(1) {

@@ -2,23 +2,24 @@
 
 use std::borrow::Cow;
 
-use super::super::bind::literal;
-use super::super::call::Argument;
-use super::super::eval::{Evaluated, Failure};
-use super::super::json;
-use super::super::value::{Map, Val};
+use crate::ottl::check::bind::literal;
+use crate::ottl::check::call::Argument;
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::json;
+use crate::ottl::run::value::{Map, Val};
+
 use super::collections::check_delimiters;
 use super::text::{find, split};
-use super::{Args, Call, Prepared, Signature, Takes, converter, fixed_text, may, needs};
+use super::{Args, Call, ParamType, Preparation, Signature, converter, fixed_text, optional, required};
 
 pub(super) const TABLE: &[Signature] = &[
-    converter("ParseJSON", &[needs("target", Takes::Text)], |args| json::parse(&args.text(0)?)),
+    converter("ParseJSON", &[required("target", ParamType::Text)], |args| json::parse(&args.text(0)?)),
     converter(
         "ParseKeyValue",
         &[
-            needs("target", Takes::Text),
-            may("delimiter", Takes::FixedText),
-            may("pair_delimiter", Takes::FixedText),
+            required("target", ParamType::Text),
+            optional("delimiter", ParamType::FixedText),
+            optional("pair_delimiter", ParamType::FixedText),
         ],
         key_values,
     )
@@ -26,16 +27,20 @@ pub(super) const TABLE: &[Signature] = &[
     converter(
         "ParseCSV",
         &[
-            needs("target", Takes::Text),
-            needs("header", Takes::Text),
-            may("delimiter", Takes::FixedText),
-            may("header_delimiter", Takes::FixedText),
-            may("mode", Takes::FixedText),
+            required("target", ParamType::Text),
+            required("header", ParamType::Text),
+            optional("delimiter", ParamType::FixedText),
+            optional("header_delimiter", ParamType::FixedText),
+            optional("mode", ParamType::FixedText),
         ],
         csv,
     )
     .prepared(check_csv),
-    converter("ParseSeverity", &[needs("target", Takes::Any), needs("mapping", Takes::Map)], severity),
+    converter(
+        "ParseSeverity",
+        &[required("target", ParamType::Any), required("mapping", ParamType::Map)],
+        severity,
+    ),
 ];
 
 /// Splits at a delimiter outside of quotes; quotes are taken off, empty parts left out.
@@ -97,14 +102,14 @@ pub(super) fn put<'a>(made: &mut Vec<(Vec<u8>, Val<'a>)>, key: Vec<u8>, value: V
     }
 }
 
-fn check_csv(call: &Call) -> Result<Prepared, String> {
+fn check_csv(call: &Call) -> Result<Preparation, String> {
     for place in [2, 3] {
         if fixed_text(call, place).is_some_and(|text| String::from_utf8_lossy(text).chars().count() != 1) {
             return Err("a delimiter is a single character".to_owned());
         }
     }
     match fixed_text(call, 4) {
-        None | Some(b"strict" | b"lazyQuotes" | b"ignoreQuotes") => Ok(Prepared::Nothing),
+        None | Some(b"strict" | b"lazyQuotes" | b"ignoreQuotes") => Ok(Preparation::Nothing),
         Some(_) => Err("the mode must be strict, lazyQuotes or ignoreQuotes".to_owned()),
     }
 }

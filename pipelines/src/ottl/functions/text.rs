@@ -2,53 +2,83 @@
 
 use std::borrow::Cow;
 
-use super::super::ast::CompareOp;
-use super::super::compare::compare;
-use super::super::eval::{Evaluated, Failure};
-use super::super::getters::{self, text_like};
-use super::super::pattern::Pattern;
-use super::super::value::{Map, Val};
-use super::{Args, Call, Prepared, Signature, Takes, converter, may, needs, prepare_pattern, with_pattern};
+use crate::ottl::pattern::Pattern;
+use crate::ottl::run::compare::compare;
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::getters::{self, text_like};
+use crate::ottl::run::value::{Map, Val};
+use crate::ottl::syntax::ast::CompareOp;
+
+use super::{
+    Args, Call, ParamType, Preparation, Signature, converter, optional, prepare_pattern, required,
+    with_pattern,
+};
 
 pub(super) const TABLE: &[Signature] = &[
-    converter("IsMatch", &[needs("target", Takes::TextLike), needs("pattern", Takes::Text)], is_match)
-        .prepared(prepare_pattern::<1>),
-    converter("ExtractPatterns", &[needs("target", Takes::Text), needs("pattern", Takes::Text)], extract)
-        .prepared(prepare_groups),
+    converter(
+        "IsMatch",
+        &[required("target", ParamType::TextLike), required("pattern", ParamType::Text)],
+        is_match,
+    )
+    .prepared(prepare_pattern::<1>),
+    converter(
+        "ExtractPatterns",
+        &[required("target", ParamType::Text), required("pattern", ParamType::Text)],
+        extract,
+    )
+    .prepared(prepare_groups),
     converter(
         "Concat",
-        &[needs("vals", Takes::Values(&Takes::TextLike)), needs("delimiter", Takes::Text)],
+        &[required("vals", ParamType::Values(&ParamType::TextLike)), required("delimiter", ParamType::Text)],
         concat,
     ),
-    converter("Split", &[needs("target", Takes::Text), needs("delimiter", Takes::Text)], |args| {
-        Ok(Val::Texts(split(&args.text(0)?, &args.text(1)?)))
-    }),
-    converter("HasPrefix", &[needs("target", Takes::Text), needs("prefix", Takes::Text)], |args| {
-        Ok(Val::Bool(args.text(0)?.starts_with(&args.text(1)?)))
-    }),
-    converter("HasSuffix", &[needs("target", Takes::Text), needs("suffix", Takes::Text)], |args| {
-        Ok(Val::Bool(args.text(0)?.ends_with(&args.text(1)?)))
-    }),
-    converter("Trim", &[needs("target", Takes::Text), may("replacement", Takes::FixedText)], trim),
-    converter("TrimPrefix", &[needs("target", Takes::Text), needs("prefix", Takes::Text)], |args| {
-        let (text, prefix) = (args.text(0)?, args.text(1)?);
-        Ok(Val::text(text.strip_prefix(&*prefix).unwrap_or(&text)))
-    }),
-    converter("TrimSuffix", &[needs("target", Takes::Text), needs("suffix", Takes::Text)], |args| {
-        let (text, suffix) = (args.text(0)?, args.text(1)?);
-        Ok(Val::text(text.strip_suffix(&*suffix).unwrap_or(&text)))
-    }),
+    converter(
+        "Split",
+        &[required("target", ParamType::Text), required("delimiter", ParamType::Text)],
+        |args| Ok(Val::Texts(split(&args.text(0)?, &args.text(1)?))),
+    ),
+    converter(
+        "HasPrefix",
+        &[required("target", ParamType::Text), required("prefix", ParamType::Text)],
+        |args| Ok(Val::Bool(args.text(0)?.starts_with(&args.text(1)?))),
+    ),
+    converter(
+        "HasSuffix",
+        &[required("target", ParamType::Text), required("suffix", ParamType::Text)],
+        |args| Ok(Val::Bool(args.text(0)?.ends_with(&args.text(1)?))),
+    ),
+    converter(
+        "Trim",
+        &[required("target", ParamType::Text), optional("replacement", ParamType::FixedText)],
+        trim,
+    ),
+    converter(
+        "TrimPrefix",
+        &[required("target", ParamType::Text), required("prefix", ParamType::Text)],
+        |args| {
+            let (text, prefix) = (args.text(0)?, args.text(1)?);
+            Ok(Val::text(text.strip_prefix(&*prefix).unwrap_or(&text)))
+        },
+    ),
+    converter(
+        "TrimSuffix",
+        &[required("target", ParamType::Text), required("suffix", ParamType::Text)],
+        |args| {
+            let (text, suffix) = (args.text(0)?, args.text(1)?);
+            Ok(Val::text(text.strip_suffix(&*suffix).unwrap_or(&text)))
+        },
+    ),
     converter(
         "Substring",
         &[
-            needs("target", Takes::Text),
-            needs("start", Takes::Int),
-            needs("length", Takes::Int),
-            may("utf8_safe", Takes::FixedBool),
+            required("target", ParamType::Text),
+            required("start", ParamType::Int),
+            required("length", ParamType::Int),
+            optional("utf8_safe", ParamType::FixedBool),
         ],
         substring,
     ),
-    converter("Index", &[needs("target", Takes::Any), needs("value", Takes::Any)], index),
+    converter("Index", &[required("target", ParamType::Any), required("value", ParamType::Any)], index),
 ];
 
 fn is_match<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
@@ -61,7 +91,7 @@ fn is_match<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
 const NO_GROUP: &str = "the pattern has no group with a name";
 
 /// A pattern without a named group is found out at run time by the Collector, and fails every time.
-fn prepare_groups(call: &Call) -> Result<Prepared, String> {
+fn prepare_groups(call: &Call) -> Result<Preparation, String> {
     prepare_pattern::<1>(call)
 }
 

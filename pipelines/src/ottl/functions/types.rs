@@ -1,35 +1,40 @@
 //! Functions that ask what kind a value is, and how much of it there is.
 
-use super::super::civil;
-use super::super::eval::{Evaluated, Failure};
-use super::super::getters::{self, bytes_like};
-use super::super::value::Val;
-use super::{Args, Known, Level, Signature, Takes, converter, needs};
+use crate::ottl::run::civil;
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::getters::{self, bytes_like};
+use crate::ottl::run::value::Val;
 
-const ANY: &[super::Parameter] = &[needs("target", Takes::Any)];
+use super::{Args, Availability, Level, ParamType, Signature, converter, required};
+
+const ANY: &[super::Parameter] = &[required("target", ParamType::Any)];
 
 pub(super) const TABLE: &[Signature] = &[
-    converter("IsString", &[needs("target", Takes::Text)], |args| is(args, |v| matches!(v, Val::Text(_)))),
-    converter("IsInt", &[needs("target", Takes::Int)], |args| is(args, |v| matches!(v, Val::Int(_)))),
-    converter("IsDouble", &[needs("target", Takes::Double)], |args| {
+    converter("IsString", &[required("target", ParamType::Text)], |args| {
+        is(args, |v| matches!(v, Val::Text(_)))
+    }),
+    converter("IsInt", &[required("target", ParamType::Int)], |args| is(args, |v| matches!(v, Val::Int(_)))),
+    converter("IsDouble", &[required("target", ParamType::Double)], |args| {
         is(args, |v| matches!(v, Val::Double(_)))
     }),
-    converter("IsBool", &[needs("target", Takes::Bool)], |args| is(args, |v| matches!(v, Val::Bool(_)))),
-    converter("IsMap", &[needs("target", Takes::Map)], |args| is(args, |v| matches!(v, Val::Map(_)))),
+    converter("IsBool", &[required("target", ParamType::Bool)], |args| {
+        is(args, |v| matches!(v, Val::Bool(_)))
+    }),
+    converter("IsMap", &[required("target", ParamType::Map)], |args| is(args, |v| matches!(v, Val::Map(_)))),
     converter("IsList", ANY, |args| is(args, is_list)),
     converter("IsEmpty", ANY, |args| is(args, is_empty)),
     converter("Len", ANY, len),
-    converter("TraceID", &[needs("target", Takes::BytesLike)], |args| id(args, 16)),
-    converter("SpanID", &[needs("target", Takes::BytesLike)], |args| id(args, 8)),
-    converter("HasAttrKeyOnDatapoint", &[needs("key", Takes::FixedText)], has_key)
-        .known(Known::MetricCondition)
+    converter("TraceID", &[required("target", ParamType::BytesLike)], |args| id(args, 16)),
+    converter("SpanID", &[required("target", ParamType::BytesLike)], |args| id(args, 8)),
+    converter("HasAttrKeyOnDatapoint", &[required("key", ParamType::FixedText)], has_key)
+        .known(Availability::MetricCondition)
         .reads(Level::Metric),
     converter(
         "HasAttrOnDatapoint",
-        &[needs("key", Takes::FixedText), needs("expected_val", Takes::FixedText)],
+        &[required("key", ParamType::FixedText), required("expected_val", ParamType::FixedText)],
         has_value,
     )
-    .known(Known::MetricCondition)
+    .known(Availability::MetricCondition)
     .reads(Level::Metric),
 ];
 

@@ -1,11 +1,12 @@
 //! `URL`: the parts of a URL, told apart as Go's `net/url` does.
 
-use super::super::eval::{Evaluated, Failure};
-use super::super::getters::unhex;
-use super::super::value::{List, Val};
-use super::{Args, Signature, Takes, converter, needs};
+use crate::ottl::run::eval::{Evaluated, Failure};
+use crate::ottl::run::getters::unhex;
+use crate::ottl::run::value::{List, Val};
 
-pub(super) const TABLE: &[Signature] = &[converter("URL", &[needs("uri", Takes::Text)], url)];
+use super::{Args, ParamType, Signature, converter, required};
+
+pub(super) const TABLE: &[Signature] = &[converter("URL", &[required("uri", ParamType::Text)], url)];
 
 const WRONG: Failure = Failure("a text that is no URL");
 

@@ -17,10 +17,9 @@
 
 use std::time::Duration;
 
+use crate::stage::config::ResourceConditions;
+use crate::stage::unit::PROCESS;
 use crate::yaml::{Node, Problem, keep};
-
-use super::super::unit::PROCESS;
-use super::super::which::Which;
 
 /// The config of an `adaptive` processor.
 #[derive(Debug, Clone)]
@@ -28,17 +27,17 @@ pub struct Adaptive {
     pub(super) measure: Measure,
     pub(super) levels: Vec<Level>,
     budget: Option<f64>,
-    pub(super) always: Which,
+    pub(super) always: ResourceConditions,
     pub(super) unit: Vec<String>,
     pub(super) margin: f64,
     pub(super) stay: Duration,
     pub(super) window: Duration,
     pub(super) attribute: String,
-    /// Each level, as a rule of the account.
+    /// Each level, as a rule that is counted.
     rules: Vec<String>,
 }
 
-/// What the load is.
+/// Quantity that the load is measured by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measure {
     Points,
@@ -66,7 +65,7 @@ impl Adaptive {
         for item in list.and_then(|list| keep(list.list(), problems)).unwrap_or_default() {
             levels.extend(level(item, problems));
         }
-        let always = Which::decode(&mut fields, "always", problems);
+        let always = ResourceConditions::decode(&mut fields, "always", problems);
         let unit = fields.take("unit").map(|node| node.texts(problems));
         let margin = fields.take("margin").and_then(|node| keep(node.float(), problems));
         let mut duration = |key, default| {
@@ -98,7 +97,7 @@ impl Adaptive {
         Some(adaptive)
     }
 
-    /// What a level drops is counted; that it is written to what leaves is not.
+    /// The rules, one a level: points that it drops are counted, not those that it is written to.
     pub(in super::super) fn rules(&self) -> &[String] {
         &self.rules
     }

@@ -18,12 +18,8 @@ mod config;
 use crate::Batch;
 use crate::batch::{AttrRow, Cell, Owner, Path};
 use crate::ottl::Context;
-
-use super::account::Effect;
-use super::failed::Failed;
-use super::state::{Kept, State, Turn};
-use super::table::{Aged, Table};
-use super::unit::unit_key;
+use crate::stage::unit::unit_key;
+use crate::stage::{Aged, Effect, StageBatch, StageError, State, StateSize, Table};
 
 pub use config::Adaptive;
 
@@ -34,26 +30,26 @@ pub const MAX_SERIES: usize = 1 << 18;
 
 /// State of an `adaptive`. Times are Unix nanoseconds.
 #[derive(Debug, Clone)]
-pub(super) struct Adapting {
+pub(super) struct AdaptiveState {
     config: Adaptive,
     /// Begin of the window.
     window: u64,
     points: u64,
-    series: Table<Seen>,
+    series: Table<LastSeen>,
     level: usize,
     since: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Seen(u64);
+struct LastSeen(u64);
 
-impl Aged for Seen {
+impl Aged for LastSeen {
     fn seen(&self) -> u64 {
         self.0
     }
 }
 
-impl Adapting {
+impl AdaptiveState {
     pub(super) fn new(config: Adaptive, start: u64) -> Self {
         Self { config, window: start, points: 0, series: Table::new(MAX_SERIES), level: 0, since: start }
     }
@@ -81,7 +77,7 @@ impl Adapting {
             for resource in batch.resources() {
                 for metric in batch.scopes(resource).iter().flat_map(|scope| batch.metrics(scope)) {
                     for point in batch.points(metric) {
-                        self.series.entry(batch.identity(point), || Seen(now)).0.0 = now;
+                        self.series.entry(batch.identity(point), || LastSeen(now)).0.0 = now;
                     }
                 }
             }
@@ -109,9 +105,9 @@ fn nanos(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl State for Adapting {
-    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { batch, now, mut tallies, .. } = turn;
+impl State for AdaptiveState {
+    fn run(&mut self, turn: StageBatch<'_>) -> Result<(), StageError> {
+        let StageBatch { batch, now, mut tallies, .. } = turn;
         self.measure(batch, now);
         let Self { config, level: place, .. } = self;
         let Some(level) = config.levels.get(*place) else { return Ok(()) };
@@ -139,8 +135,8 @@ impl State for Adapting {
         Ok(())
     }
 
-    fn kept(&self) -> Kept {
-        Kept { series: self.series.len() as u64, held: 0, evicted: self.series.evicted() }
+    fn kept(&self) -> StateSize {
+        StateSize { series: self.series.len() as u64, held: 0, evicted: self.series.evicted() }
     }
 
     fn level(&self) -> Option<&str> {

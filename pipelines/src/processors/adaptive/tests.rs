@@ -1,12 +1,13 @@
 //! Levels under load, and back.
 
-use super::super::Pipeline;
-use super::super::tests::{batch, pipeline, process, sum};
 use crate::Batch;
+use crate::stage::tests::{batch, pipeline, process, sum};
+
+use super::super::Pipeline;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// How many of 1,000 processes are left at a second, and the level that they say.
+/// Processes that are left at a second, and the level that they say.
 fn left(pipeline: &mut Pipeline, second: u64, processes: u32) -> (Vec<String>, String) {
     let of = |pid| process(if pid == 7 { "sshd" } else { "x" }, pid, vec![sum("m", false, (0, second, 1))]);
     let mut out = Batch::default();

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use crate::Batch;
 use crate::batch::{MetricKind, MetricRow};
+use crate::stage::config::{MatchType, Names, regexp_options};
 use crate::yaml::{Fields, Node, Problem, keep};
-
-use super::super::selection::{MatchType, Names, regexp_options};
 
 /// The config of a `cumulativetodelta` processor.
 #[derive(Debug, Clone)]
@@ -15,18 +14,18 @@ pub struct CumulativeToDelta {
     exclude: Match,
     pub(super) max_staleness: Duration,
     pub(super) initial: Initial,
-    /// Description of what is converted, as the one rule of the account.
+    /// Description of what is converted, as the one rule that is counted.
     rule: [String; 1],
 }
 
 /// Treatment of a series' first point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Initial {
-    /// It is sent if it began no earlier than the pipeline and not at its own time.
+    /// Sent if it began no earlier than the pipeline and not at its own time.
     Auto,
-    /// It is sent.
+    /// Sent.
     Keep,
-    /// It is not sent.
+    /// Not sent.
     Drop,
 }
 

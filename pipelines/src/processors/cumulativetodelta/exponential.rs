@@ -5,7 +5,7 @@
 
 use crate::batch::data::{Buckets, Exponential};
 
-use super::Became;
+use super::Conversion;
 
 /// Remembered part of a point.
 #[derive(Debug, Clone)]
@@ -44,14 +44,14 @@ impl Value {
     }
 }
 
-/// What was counted since `last`. Counts and threshold only grow and the scale only shrinks; otherwise the series
+/// Difference between `last` and `now`. Counts and threshold only grow and the scale only shrinks; otherwise the series
 /// began anew, and nothing is told until it has passed where it was.
-pub(super) fn difference(last: &mut Value, now: &mut Value) -> Became<Value> {
+pub(super) fn difference(last: &mut Value, now: &mut Value) -> Conversion<Value> {
     if now.sum.is_nan() {
         now.sum = last.sum;
     }
     if now.count < last.count || now.zero_threshold < last.zero_threshold || now.scale > last.scale {
-        return Became::Nothing;
+        return Conversion::Nothing;
     }
     let mut last = last.clone();
     if now.zero_threshold > last.zero_threshold {
@@ -66,9 +66,9 @@ pub(super) fn difference(last: &mut Value, now: &mut Value) -> Became<Value> {
     let (Some(positive), Some(negative)) =
         (grown(&last.positive, &now.positive), grown(&last.negative, &now.negative))
     else {
-        return Became::Nothing;
+        return Conversion::Nothing;
     };
-    Became::Delta(Value {
+    Conversion::Delta(Value {
         count: now.count - last.count,
         sum: now.sum - last.sum,
         zero_count: now.zero_count.wrapping_sub(last.zero_count),
@@ -96,7 +96,7 @@ fn coarsen(buckets: &mut Buckets, bits: u32) {
     let mut counts = Vec::new();
     for (place, count) in buckets.counts.iter().enumerate() {
         let bucket = (i64::from(buckets.offset) + place as i64) >> bits;
-        // No larger than where it stood: a shift brings neighbours together.
+        // No larger than where it stood: a shift brings neighbors together.
         let place = usize::try_from(bucket - i64::from(offset)).unwrap_or(0);
         if place >= counts.len() {
             counts.resize(place + 1, 0_u64);
@@ -106,7 +106,7 @@ fn coarsen(buckets: &mut Buckets, bits: u32) {
     *buckets = Buckets { offset, counts };
 }
 
-/// By how much each bucket grew, without those at either end that did not; none if one shrank.
+/// Growth of each bucket, without those at either end that did not grow; none if one shrank.
 fn grown(last: &Buckets, now: &Buckets) -> Option<Buckets> {
     let before = |bucket: i64| {
         let place = usize::try_from(bucket - i64::from(last.offset)).ok();

@@ -2,7 +2,7 @@
 
 use crate::batch::data::Histogram;
 
-use super::Became;
+use super::Conversion;
 
 /// Remembered part of a point.
 #[derive(Debug, Clone)]
@@ -31,20 +31,20 @@ impl Value {
     }
 }
 
-/// What was counted since `last`. One with other bounds is what the next counts from; one that counts less than
-/// before is not.
-pub(super) fn difference(last: &mut Value, now: &mut Value) -> Became<Value> {
+/// Difference between `last` and `now`. A point with other bounds is what the next counts from; one that counts less
+/// than before is not.
+pub(super) fn difference(last: &mut Value, now: &mut Value) -> Conversion<Value> {
     if now.sum.is_nan() {
         now.sum = last.sum;
     }
     if now.counts.len() != last.counts.len() || now.bounds != last.bounds {
-        return Became::Reference;
+        return Conversion::Reference;
     }
     let fell = now.counts.iter().zip(&last.counts).any(|(now, last)| now < last);
     if now.count < last.count || fell {
-        return Became::Nothing;
+        return Conversion::Nothing;
     }
     let counts = now.counts.iter().zip(&last.counts).map(|(now, last)| now - last).collect();
     let (count, sum) = (now.count - last.count, now.sum - last.sum);
-    Became::Delta(Value { count, sum, bounds: Vec::new(), counts })
+    Conversion::Delta(Value { count, sum, bounds: Vec::new(), counts })
 }

@@ -13,11 +13,7 @@ mod histogram;
 use crate::Batch;
 use crate::batch::{MetricKind, Number, Path, PointRow};
 use crate::ottl::Context;
-
-use super::account::{Effect, Tallies};
-use super::failed::Failed;
-use super::state::{Flush, Kept, State, Ticks, Turn};
-use super::table::{Aged, Table};
+use crate::stage::{Aged, Effect, Flush, StageBatch, StageError, State, StateSize, Table, Tallies, Ticks};
 
 pub use config::CumulativeToDelta;
 
@@ -30,21 +26,21 @@ pub const MAX_HISTOGRAMS: usize = 1 << 16;
 
 /// State of a `cumulativetodelta`. Times are Unix nanoseconds.
 #[derive(Debug, Clone)]
-pub(super) struct Deltas {
+pub(super) struct DeltaState {
     config: CumulativeToDelta,
     start: u64,
     /// Time of the next look for stale series; never, without a `max_staleness`.
     sweeps: Option<Ticks>,
-    sums: Table<Last<Value>>,
-    histograms: Table<Last<histogram::Value>>,
-    exponentials: Table<Last<exponential::Value>>,
+    sums: Table<LastPoint<Value>>,
+    histograms: Table<LastPoint<histogram::Value>>,
+    exponentials: Table<LastPoint<exponential::Value>>,
     /// Metrics of the batch at hand that are to go.
     emptied: Vec<usize>,
 }
 
 /// The last point of a series.
 #[derive(Debug, Clone, Copy)]
-struct Last<T> {
+struct LastPoint<T> {
     time: u64,
     value: T,
 }
@@ -52,23 +48,23 @@ struct Last<T> {
 /// The bits of a number; whether they are a double's is part of the series.
 type Value = u64;
 
-impl<T> Aged for Last<T> {
+impl<T> Aged for LastPoint<T> {
     fn seen(&self) -> u64 {
         self.time
     }
 }
 
 /// Treatment of a point's value.
-enum Became<T> {
-    /// It is sent with this value instead.
+enum Conversion<T> {
+    /// Sent with this value instead.
     Delta(T),
-    /// It is not sent, and the next point counts from it.
+    /// Not sent; the next point counts from it.
     Reference,
-    /// It is not sent, and the next point counts from where this one did.
+    /// Not sent; the next point counts from where this one did.
     Nothing,
 }
 
-impl Deltas {
+impl DeltaState {
     pub(super) fn new(config: CumulativeToDelta, start: u64) -> Self {
         let sweeps = Ticks::new(start, config.max_staleness);
         let (histograms, exponentials) = (Table::new(MAX_HISTOGRAMS), Table::new(MAX_HISTOGRAMS));
@@ -107,10 +103,13 @@ impl Deltas {
                 }
                 let double = matches!(point.value, Number::Double(_));
                 let value = bits(point.value);
-                let (value, start) =
-                    since(&mut self.sums, key, Last { time: point.time, value }, first, |last, value| {
-                        difference(double, *last, *value)
-                    })?;
+                let (value, start) = since(
+                    &mut self.sums,
+                    key,
+                    LastPoint { time: point.time, value },
+                    first,
+                    |last, value| difference(double, *last, *value),
+                )?;
                 point.value =
                     if double { Number::Double(f64::from_bits(value)) } else { Number::Int(value as i64) };
                 point.start = start;
@@ -118,7 +117,7 @@ impl Deltas {
             MetricKind::Histogram => {
                 let mut read = crate::batch::data::Histogram::read(batch.bytes(point.raw));
                 let value = histogram::Value::of(&read);
-                let last = Last { time: point.time, value };
+                let last = LastPoint { time: point.time, value };
                 let (value, start) = since(&mut self.histograms, key, last, first, histogram::difference)?;
                 value.put(&mut read);
                 point.raw = batch.intern_with(|out| read.write(out));
@@ -127,7 +126,7 @@ impl Deltas {
             _ => {
                 let mut read = crate::batch::data::Exponential::read(batch.bytes(point.raw));
                 let value = exponential::Value::of(&read);
-                let last = Last { time: point.time, value };
+                let last = LastPoint { time: point.time, value };
                 let (value, start) =
                     since(&mut self.exponentials, key, last, first, exponential::difference)?;
                 value.put(&mut read);
@@ -162,14 +161,13 @@ fn key(series: u128, point: &PointRow) -> u128 {
     series.wrapping_add(start).rotate_left(u32::from(matches!(point.value, Number::Double(_))))
 }
 
-/// What a point counts since the last one of its series, and the start time that goes with it; none if it is not
-/// sent.
+/// Difference of a point to the last one of its series, and the start time that goes with it; none if it is not sent.
 fn since<T: Clone>(
-    table: &mut Table<Last<T>>,
+    table: &mut Table<LastPoint<T>>,
     key: u128,
-    now: Last<T>,
+    now: LastPoint<T>,
     first: Option<u64>,
-    difference: impl FnOnce(&mut T, &mut T) -> Became<T>,
+    difference: impl FnOnce(&mut T, &mut T) -> Conversion<T>,
 ) -> Option<(T, u64)> {
     let (last, fresh) = table.entry(key, || now.clone());
     if fresh {
@@ -179,12 +177,12 @@ fn since<T: Clone>(
     let became = difference(&mut last.value, &mut now.value);
     let start = last.time;
     match became {
-        Became::Nothing => None,
-        Became::Reference => {
+        Conversion::Nothing => None,
+        Conversion::Reference => {
             *last = now;
             None
         }
-        Became::Delta(value) => {
+        Conversion::Delta(value) => {
             *last = now;
             Some((value, start))
         }
@@ -199,18 +197,22 @@ fn bits(value: Number) -> u64 {
     }
 }
 
-fn difference(double: bool, last: Value, value: Value) -> Became<Value> {
+fn difference(double: bool, last: Value, value: Value) -> Conversion<Value> {
     if double {
         let (last, value) = (f64::from_bits(last), f64::from_bits(value));
-        return if value < last { Became::Reference } else { Became::Delta((value - last).to_bits()) };
+        return if value < last {
+            Conversion::Reference
+        } else {
+            Conversion::Delta((value - last).to_bits())
+        };
     }
     let (last, value) = (last as i64, value as i64);
-    if value < last { Became::Reference } else { Became::Delta(value.wrapping_sub(last) as u64) }
+    if value < last { Conversion::Reference } else { Conversion::Delta(value.wrapping_sub(last) as u64) }
 }
 
-impl State for Deltas {
-    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { batch, now, mut tallies, .. } = turn;
+impl State for DeltaState {
+    fn run(&mut self, turn: StageBatch<'_>) -> Result<(), StageError> {
+        let StageBatch { batch, now, mut tallies, .. } = turn;
         batch.identify();
         // A sweep that something waits for is not over before it was asked for.
         let idle = self.kept().series == 0;
@@ -250,10 +252,10 @@ impl State for Deltas {
         None
     }
 
-    fn kept(&self) -> Kept {
+    fn kept(&self) -> StateSize {
         let series = self.sums.len() + self.histograms.len() + self.exponentials.len();
         let evicted = self.sums.evicted() + self.histograms.evicted() + self.exponentials.evicted();
-        Kept { series: series as u64, held: 0, evicted }
+        StateSize { series: series as u64, held: 0, evicted }
     }
 
     fn copy(&self) -> Box<dyn State> {
@@ -269,7 +271,7 @@ mod tests {
     fn a_million_series_take_less_than_120_megabytes() {
         let mut sums = Table::new(MAX_SERIES);
         for key in 0..1_000_000_u128 {
-            sums.entry(key.wrapping_mul(0x9e37_79b9_7f4a_7c15), || Last { time: 1, value: 1_u64 });
+            sums.entry(key.wrapping_mul(0x9e37_79b9_7f4a_7c15), || LastPoint { time: 1, value: 1_u64 });
         }
         assert_eq!((sums.len(), sums.evicted()), (1_000_000, 0));
         // While a table grows, the old one stands beside the new one.

@@ -1,13 +1,12 @@
 //! Config of a `filter`.
 
 use crate::ottl::{Condition, Context, Style};
+use crate::stage::config::{ErrorMode, regexp_options};
 use crate::yaml::{Kind, Located, Node, Problem, keep};
 
-use super::super::error_mode::ErrorMode;
-use super::super::selection::regexp_options;
 use super::legacy;
 use super::pass::{Pass, Rule};
-use super::{Empty, Filter};
+use super::{EmptyRows, Filter};
 
 /// Keys for other signals: one filter may stand in pipelines of several.
 const OTHER_SIGNALS: [&str; 7] =
@@ -60,7 +59,7 @@ fn listed(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Pass
     // Alone, resource conditions leave empty scopes be.
     let alone = passes.iter().all(|pass| pass.context == Context::Resource);
     for pass in &mut passes {
-        pass.empty = if alone { Empty::Resources } else { Empty::Scopes };
+        pass.empty = if alone { EmptyRows::Resources } else { EmptyRows::Scopes };
     }
     passes
 }
@@ -133,9 +132,9 @@ fn pass(
         }
     }
     let empty = match context {
-        Context::Resource => Empty::Stays,
-        Context::Scope => Empty::Resources,
-        Context::Metric | Context::DataPoint | Context::Exemplar => Empty::Scopes,
+        Context::Resource => EmptyRows::Stays,
+        Context::Scope => EmptyRows::Resources,
+        Context::Metric | Context::DataPoint | Context::Exemplar => EmptyRows::Scopes,
     };
     Pass { context, error_mode, rules, empty }
 }

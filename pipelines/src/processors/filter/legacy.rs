@@ -2,12 +2,10 @@
 
 use crate::batch::Value;
 use crate::ottl::{Context, Level, Pattern, Row};
+use crate::stage::config::{Constant, ErrorMode, MatchType, Names, regexp_options};
 use crate::yaml::{Located, Node, Problem, keep};
 
-use super::super::constant::Constant;
-use super::super::error_mode::ErrorMode;
-use super::super::selection::{MatchType, Names, regexp_options};
-use super::Empty;
+use super::EmptyRows;
 use super::expression::Expression;
 use super::pass::{Pass, Rule};
 
@@ -19,12 +17,12 @@ pub(super) enum Properties {
     /// One of these is true of one of its points.
     Expressions(Vec<Expression>),
     /// The resource has all of these.
-    Attributes(Vec<(String, Wanted)>),
+    Attributes(Vec<(String, ValueMatch)>),
 }
 
 /// Condition on the value of an attribute.
 #[derive(Debug, Clone)]
-pub(super) enum Wanted {
+pub(super) enum ValueMatch {
     /// Anything: the attribute has to be there.
     Anything,
     /// Equal, kind included.
@@ -55,7 +53,7 @@ impl Properties {
     }
 }
 
-impl Wanted {
+impl ValueMatch {
     fn is(&self, value: Value<'_>) -> bool {
         match (self, value) {
             (Self::Anything, _) => true,
@@ -75,12 +73,12 @@ impl Wanted {
     }
 }
 
-/// One `include` or `exclude`.
+/// Choice of metrics by one `include` or `exclude`.
 #[derive(Debug, Default)]
-struct Side {
+struct Selection {
     names: Option<Names>,
     expressions: Vec<Expression>,
-    attributes: Vec<(String, Wanted)>,
+    attributes: Vec<(String, ValueMatch)>,
 }
 
 /// The passes of `metrics.include` and `metrics.exclude`.
@@ -105,13 +103,13 @@ pub(super) fn passes(
             push(&mut metrics, "expressions", Properties::Expressions(side.expressions));
         }
     }
-    let empty = if metrics.is_empty() { Empty::Resources } else { Empty::Scopes };
+    let empty = if metrics.is_empty() { EmptyRows::Resources } else { EmptyRows::Scopes };
     let pass = |context, rules| Pass { context, error_mode: ErrorMode::Ignore, rules, empty };
     let passes = [pass(Context::Resource, resources), pass(Context::Metric, metrics)];
     passes.into_iter().filter(|pass| !pass.rules.is_empty()).collect()
 }
 
-fn side(node: &Node, problems: &mut Vec<Problem>) -> Option<Side> {
+fn side(node: &Node, problems: &mut Vec<Problem>) -> Option<Selection> {
     let mut fields = keep(node.map(), problems)?;
     let match_type = keep(fields.required("match_type"), problems);
     regexp_options(&mut fields, problems);
@@ -123,7 +121,7 @@ fn side(node: &Node, problems: &mut Vec<Problem>) -> Option<Side> {
         let problem = Problem::new(node.location, "it selects nothing");
         problems.push(problem.expected("metric_names, resource_attributes or expressions"));
     }
-    let mut side = Side::default();
+    let mut side = Selection::default();
     if match_type.text() == Ok("expr") {
         if let Some(attributes) = attributes {
             let message =
@@ -145,16 +143,20 @@ fn side(node: &Node, problems: &mut Vec<Problem>) -> Option<Side> {
     Some(side)
 }
 
-fn attribute(item: &Node, match_type: MatchType, problems: &mut Vec<Problem>) -> Option<(String, Wanted)> {
+fn attribute(
+    item: &Node,
+    match_type: MatchType,
+    problems: &mut Vec<Problem>,
+) -> Option<(String, ValueMatch)> {
     let mut fields = keep(item.map(), problems)?;
     let key = keep(fields.required("key").and_then(Node::text), problems).map(str::to_owned);
     let value = fields.take("value");
     fields.finish(problems);
     let wanted = match (value, match_type) {
-        (None, _) => Wanted::Anything,
+        (None, _) => ValueMatch::Anything,
         (Some(value), MatchType::Regexp) => {
             let text: Located = keep(value.located_text(), problems)?;
-            Wanted::Matched(keep(Pattern::located(&text), problems)?)
+            ValueMatch::Matched(keep(Pattern::located(&text), problems)?)
         }
         (Some(value), MatchType::Strict) => match Constant::decode(value, problems) {
             Constant::List(_) | Constant::Map(_) => {
@@ -163,7 +165,7 @@ fn attribute(item: &Node, match_type: MatchType, problems: &mut Vec<Problem>) ->
                     .push(Problem::new(value.location, message).expected("the same in an OTTL condition"));
                 return None;
             }
-            constant => Wanted::Equal(constant),
+            constant => ValueMatch::Equal(constant),
         },
     };
     Some((key?, wanted))

@@ -4,16 +4,18 @@
 //! over the batch, from resources down to data points. A point is counted for the first rule that drops it.
 
 mod config;
+mod decision_cache;
 mod expression;
 mod legacy;
 mod pass;
 
 use crate::Batch;
 use crate::ottl::Context;
+use crate::stage::{StageError, Tallies};
 
-use super::account::Tallies;
-use super::failed::Failed;
 use pass::Pass;
+
+pub(crate) use decision_cache::{CachedFilter, DecisionCache};
 
 /// The config of a `filter` processor.
 #[derive(Debug, Clone)]
@@ -25,7 +27,7 @@ pub struct Filter {
 
 /// Rows that are dropped besides those that a rule names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Empty {
+enum EmptyRows {
     /// Nothing.
     Stays,
     /// Resources without scopes.
@@ -58,18 +60,24 @@ impl Filter {
         self.passes.first()?.drops_resource(batch, resource, now)
     }
 
-    /// Returns whether its decision about a resource holds at any time: no condition of the first pass asks for the time.
+    /// Returns whether its decision about a resource holds at any time: no condition of the first pass asks for the
+    /// time.
     pub(super) fn decides_for_good(&self) -> bool {
         self.passes.first().is_some_and(|pass| !pass.asks_clock())
     }
 
     /// Filters the batch. An error names the rule that failed, where errors are to be propagated.
-    pub(super) fn run(&self, batch: &mut Batch, now: u64, mut tallies: Tallies<'_>) -> Result<(), Failed> {
+    pub(super) fn run(
+        &self,
+        batch: &mut Batch,
+        now: u64,
+        mut tallies: Tallies<'_>,
+    ) -> Result<(), StageError> {
         let mut first = 0;
         for pass in &self.passes {
             let rule = |rule: usize| self.rules.get(first + rule).map_or("", String::as_str);
             pass.run(batch, now, tallies.from(first))
-                .map_err(|(index, why)| Failed::new(rule(index), why))?;
+                .map_err(|(index, why)| StageError::new(rule(index), why))?;
             first += pass.rules.len();
         }
         Ok(())

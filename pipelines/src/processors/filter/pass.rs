@@ -6,19 +6,19 @@
 use crate::Batch;
 use crate::batch::{MetricKind, Path};
 use crate::ottl::{Condition, Context, Failure, Level, NO_CACHE, Row};
+use crate::stage::config::ErrorMode;
+use crate::stage::{Effect, Tallies};
 
-use super::super::account::{Effect, Tallies};
-use super::super::error_mode::ErrorMode;
-use super::Empty;
+use super::EmptyRows;
 use super::legacy::Properties;
 
-/// See the module.
+/// One pass: rules about the rows of one context.
 #[derive(Debug, Clone)]
 pub(super) struct Pass {
     pub context: Context,
     pub error_mode: ErrorMode,
     pub rules: Vec<Rule>,
-    pub empty: Empty,
+    pub empty: EmptyRows,
 }
 
 /// Rule that drops a row.
@@ -93,7 +93,7 @@ impl Pass {
         tallies: Tallies<'_>,
     ) -> Result<(), (usize, Failure)> {
         let mut asking =
-            Asking { pass: self, now, answers: vec![None; self.rules.len()], tallies, failure: None };
+            PassRun { pass: self, now, answers: vec![None; self.rules.len()], tallies, failure: None };
         match self.context {
             Context::Resource => batch.retain_resources(|batch, resource| {
                 let path = Path { resource, ..Path::default() };
@@ -104,7 +104,7 @@ impl Pass {
             // No filter asks about exemplars.
             Context::Exemplar => {}
             Context::DataPoint => {
-                batch.sift_points(|batch, path, decisions| {
+                batch.retain_points(|batch, path, decisions| {
                     if asking.may_drop(batch, path) {
                         let points = batch.metric_at(path.metric).points.range();
                         decisions.extend(points.map(|point| asking.keeps(batch, Path { point, ..path })));
@@ -117,10 +117,10 @@ impl Pass {
             }
         }
         let failure = asking.failure;
-        if self.empty == Empty::Scopes {
+        if self.empty == EmptyRows::Scopes {
             batch.retain_scopes(|batch, path| !batch.scope_at(path.scope).metrics.is_empty());
         }
-        if self.empty != Empty::Stays {
+        if self.empty != EmptyRows::Stays {
             batch.retain_resources(|batch, resource| !batch.resource_at(resource).scopes.is_empty());
         }
         failure.map_or(Ok(()), Err)
@@ -128,7 +128,7 @@ impl Pass {
 }
 
 /// A pass under way.
-struct Asking<'p> {
+struct PassRun<'p> {
     pass: &'p Pass,
     now: u64,
     /// Last answer of each rule, and the row of its level that it was about.
@@ -138,7 +138,7 @@ struct Asking<'p> {
     failure: Option<(usize, Failure)>,
 }
 
-impl Asking<'_> {
+impl PassRun<'_> {
     /// Returns whether some rule may drop a point of a metric: most say no of a metric at once.
     fn may_drop(&mut self, batch: &Batch, path: Path) -> bool {
         let row = self.row(batch, path, Context::Metric);

@@ -7,15 +7,15 @@ use std::collections::HashMap;
 
 use crate::Batch;
 use crate::batch::identity::resource_digest;
-use crate::batch::{MIXED, Source};
+use crate::batch::{InputSeries, MIXED};
 
-/// See the module.
+/// Resources of the inputs that an interval was made of, each once.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Homes {
     /// Each as field 1 of its `ResourceMetrics`.
     resources: Vec<Vec<u8>>,
     places: HashMap<u128, u32>,
-    /// By index of the resource in the input at hand; [`MIXED`] where it was not asked for yet.
+    /// Places by index of the resource in the input at hand; [`MIXED`] where it was not asked for yet.
     known: Vec<u32>,
 }
 
@@ -51,9 +51,9 @@ impl Homes {
     }
 
     /// The series of an input point.
-    pub(super) fn source(&mut self, input: &Batch, index: u32) -> Option<Source> {
+    pub(super) fn source(&mut self, input: &Batch, index: u32) -> Option<InputSeries> {
         let point = input.all_points().get(index as usize)?;
-        Some(Source { home: self.place(input, point.home), identity: input.identity(point) })
+        Some(InputSeries { home: self.place(input, point.home), identity: input.identity(point) })
     }
 
     /// The resources, in the order of their places.

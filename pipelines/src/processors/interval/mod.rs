@@ -6,7 +6,7 @@
 //! evicted. **Hold**: the interval. **Warm-up**: none. **Restart**: what is held is sent on shutdown; a crash loses
 //! it, as it does in the Collector.
 
-mod held;
+mod buffer;
 mod homes;
 
 use std::time::Duration;
@@ -14,13 +14,10 @@ use std::time::Duration;
 use crate::Batch;
 use crate::batch::{MetricKind, MetricRow, Path};
 use crate::ottl::{Context, Failure};
+use crate::stage::{Effect, Flush, StageBatch, StageError, State, StateSize, Tallies, Ticks};
 use crate::yaml::{Node, Problem, keep};
 
-use super::account::{Effect, Tallies};
-use super::failed::Failed;
-use super::state::{Flush, Kept, State, Ticks, Turn};
-
-use held::{Held, Took};
+use buffer::{Admission, IntervalBuffer};
 
 /// Number of points that are held.
 pub const MAX_POINTS: usize = 1 << 20;
@@ -33,7 +30,7 @@ pub struct Interval {
     interval: Duration,
     pass_gauges: bool,
     pass_summaries: bool,
-    /// The interval, as the one rule of the account.
+    /// The interval, as the one rule that is counted.
     rule: [String; 1],
 }
 
@@ -61,7 +58,7 @@ impl Interval {
         Some(Self { interval, pass_gauges, pass_summaries, rule })
     }
 
-    /// What is counted as dropped is a point in whose place another of its series was sent.
+    /// The rules. A point counts as dropped if another of its series was sent in its place.
     pub(super) fn rules(&self) -> &[String] {
         &self.rule
     }
@@ -84,20 +81,20 @@ impl Interval {
 
 /// State of an `interval`.
 #[derive(Debug, Clone)]
-pub(super) struct Holding {
+pub(super) struct IntervalState {
     config: Interval,
     ticks: Option<Ticks>,
-    held: Held,
+    held: IntervalBuffer,
     /// Points that passed at once for want of room.
     passed: u64,
     /// Metrics of the batch at hand that are held whole.
     taken: Vec<usize>,
 }
 
-impl Holding {
+impl IntervalState {
     pub(super) fn new(config: Interval, start: u64) -> Self {
         let ticks = Ticks::new(start, config.interval);
-        Self { config, ticks, held: Held::default(), passed: 0, taken: Vec::new() }
+        Self { config, ticks, held: IntervalBuffer::default(), passed: 0, taken: Vec::new() }
     }
 
     fn metric(&mut self, input: &Batch, batch: &mut Batch, at: Path, tallies: &mut Tallies<'_>) {
@@ -105,12 +102,12 @@ impl Holding {
         let (kind, before) = (batch.metric_at(at.metric).kind, batch.metric_at(at.metric).points.len());
         batch.rework_points(at, |batch, index, point| {
             let effect = match self.held.point(input, batch, metric, kind, &point) {
-                Took::NoRoom => {
+                Admission::NoRoom => {
                     self.passed += 1;
                     return Some(point);
                 }
-                Took::First => Effect::Changed,
-                Took::Another => Effect::Dropped,
+                Admission::First => Effect::Changed,
+                Admission::Another => Effect::Dropped,
             };
             tallies.count(0, effect, batch, Path { point: index, ..at }, Context::DataPoint);
             None
@@ -125,9 +122,9 @@ impl Holding {
     }
 }
 
-impl State for Holding {
-    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { input, batch, now, mut tallies } = turn;
+impl State for IntervalState {
+    fn run(&mut self, turn: StageBatch<'_>) -> Result<(), StageError> {
+        let StageBatch { input, batch, now, mut tallies } = turn;
         batch.identify();
         self.held.begin(input);
         self.taken.clear();
@@ -153,7 +150,7 @@ impl State for Holding {
         batch.drop_empty();
         if untyped {
             let why = Failure("a metric has no type");
-            return Err(Failed { passes_on: true, ..Failed::new("holding metrics back", why) });
+            return Err(StageError { passes_on: true, ..StageError::new("holding metrics back", why) });
         }
         Ok(())
     }
@@ -173,9 +170,9 @@ impl State for Holding {
         self.flush(at)
     }
 
-    fn kept(&self) -> Kept {
+    fn kept(&self) -> StateSize {
         let held = self.held.len() as u64;
-        Kept { series: held, held, evicted: self.passed }
+        StateSize { series: held, held, evicted: self.passed }
     }
 
     fn copy(&self) -> Box<dyn State> {

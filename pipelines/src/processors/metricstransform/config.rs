@@ -2,15 +2,14 @@
 
 use crate::aggregate::{AGGREGATIONS, Aggregation};
 use crate::ottl::Pattern;
+use crate::stage::config::MatchType;
 use crate::yaml::{Fields, Node, Problem, keep};
-
-use super::super::selection::MatchType;
 
 /// The config of a `metricstransform` processor.
 #[derive(Debug, Clone)]
 pub struct MetricsTransform {
     pub(super) transforms: Vec<Transform>,
-    /// Each transform, as a rule of the account.
+    /// Each transform, as a rule that is counted.
     rules: Vec<String>,
 }
 
@@ -52,11 +51,11 @@ impl Matcher {
 pub(super) enum Action {
     /// Changed copies are added.
     Insert,
-    /// They are changed.
+    /// The metrics are changed.
     Update,
-    /// They become one.
+    /// The metrics become one.
     Combine { aggregation: Aggregation, case: Option<Case> },
-    /// They move to a resource of their own, with these attributes added.
+    /// The metrics move to a resource of their own, with these attributes added.
     Group(Vec<(String, String)>),
 }
 
@@ -216,7 +215,7 @@ fn text(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>)
     text.unwrap_or_default().to_owned()
 }
 
-/// Without one a group is what its first point is.
+/// Aggregation of a group; without one it is its first point.
 fn aggregation(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -> Aggregation {
     let node = fields.take("aggregation_type").filter(|node| node.text().ok() != Some(""));
     let found = node.and_then(|node| keep(node.one_of("aggregation_type", &AGGREGATIONS), problems));

@@ -10,9 +10,7 @@ mod values;
 use crate::Batch;
 use crate::batch::{AttrRow, Cell, MetricRow, Owner, Path, PointRow, ResourceRow, Rows, ScopeRow};
 use crate::ottl::{Context, Failure};
-
-use super::account::{Effect, Tallies};
-use super::failed::Failed;
+use crate::stage::{Effect, StageError, Tallies};
 
 pub use config::MetricsTransform;
 
@@ -45,7 +43,7 @@ impl Scope<'_> {
 }
 
 /// A resource that `group` made: from which one, in which scope, with which attributes and metrics.
-struct Grouped<'c> {
+struct GroupedResource<'c> {
     resource: ResourceRow,
     scope: ScopeRow,
     labels: &'c [(String, String)],
@@ -53,7 +51,7 @@ struct Grouped<'c> {
 }
 
 impl MetricsTransform {
-    pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) -> Result<(), Failed> {
+    pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) -> Result<(), StageError> {
         let mut grouped = Vec::new();
         for resource in 0..batch.resources().len() {
             for scope in batch.resource_at(resource).scopes.range() {
@@ -72,7 +70,7 @@ impl MetricsTransform {
             }
         }
         batch.drop_empty();
-        for Grouped { resource, scope, labels, metrics } in grouped {
+        for GroupedResource { resource, scope, labels, metrics } in grouped {
             let resource = batch.append_resource(resource, scope, &metrics);
             for (key, value) in labels {
                 put_text(batch, Owner::Resource(resource), key, value);
@@ -97,7 +95,11 @@ fn text_of<'b>(batch: &'b Batch, rows: Rows, key: &str) -> &'b [u8] {
 }
 
 impl Transform {
-    fn run<'c>(&'c self, scope: &mut Scope<'_>, grouped: &mut Vec<Grouped<'c>>) -> Result<(), Failed> {
+    fn run<'c>(
+        &'c self,
+        scope: &mut Scope<'_>,
+        grouped: &mut Vec<GroupedResource<'c>>,
+    ) -> Result<(), StageError> {
         match &self.action {
             Action::Update => self.update(scope),
             Action::Insert => self.insert(scope)?,
@@ -106,7 +108,7 @@ impl Transform {
                 let metrics = self.extract_all(scope);
                 let resource = *scope.batch.resource_at(scope.at.resource);
                 let scope = *scope.batch.scope_at(scope.at.scope);
-                grouped.push(Grouped { resource, scope, labels, metrics });
+                grouped.push(GroupedResource { resource, scope, labels, metrics });
             }
         }
         Ok(())
@@ -126,13 +128,13 @@ impl Transform {
         scope.metrics = metrics;
     }
 
-    fn insert(&self, scope: &mut Scope<'_>) -> Result<(), Failed> {
+    fn insert(&self, scope: &mut Scope<'_>) -> Result<(), StageError> {
         for place in 0..scope.metrics.len() {
             let metric = scope.metrics[place];
             let Some(keep) = self.matching(scope.batch, metric) else { continue };
             if !scope.batch.has_room(keep.len() + 1) {
                 let why = Failure("too many metrics would be added");
-                return Err(Failed::new("inserting a metric", why));
+                return Err(StageError::new("inserting a metric", why));
             }
             scope.count(metric, Some(&keep));
             let copy = copied(scope.batch, metric, &keep, true);

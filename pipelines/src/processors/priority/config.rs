@@ -17,9 +17,8 @@
 use std::time::Duration;
 
 use crate::ottl::Pattern;
+use crate::stage::unit::PROCESS;
 use crate::yaml::{Node, Problem, keep};
-
-use super::super::unit::PROCESS;
 
 /// The config of a `priority` processor.
 #[derive(Debug, Clone)]
@@ -31,7 +30,7 @@ pub struct Priority {
     pub(super) thresholds: Vec<Threshold>,
     pub(super) unit: Vec<String>,
     pub(super) stay: Duration,
-    /// Each class and the default, as rules of the account.
+    /// Each class and the default, as rules that are counted.
     rules: Vec<String>,
 }
 

@@ -12,12 +12,8 @@ mod config;
 use crate::Batch;
 use crate::batch::{AttrRow, Cell, Owner, Path, Value};
 use crate::ottl::Context;
-
-use super::account::Effect;
-use super::failed::Failed;
-use super::state::{Kept, State, Turn};
-use super::table::{Aged, Table};
-use super::unit::{Busy, unit_key};
+use crate::stage::unit::{UnitLoad, unit_key};
+use crate::stage::{Aged, Effect, StageBatch, StageError, State, StateSize, Table};
 
 pub use config::Priority;
 
@@ -28,7 +24,7 @@ pub const MAX_UNITS: usize = 1 << 16;
 
 /// State of a `priority`. Times are Unix nanoseconds.
 #[derive(Debug, Clone)]
-pub(super) struct Classing {
+pub(super) struct PriorityState {
     config: Priority,
     units: Table<Unit>,
 }
@@ -36,7 +32,7 @@ pub(super) struct Classing {
 #[derive(Debug, Clone, Default)]
 struct Unit {
     seen: u64,
-    busy: [Busy; MAX_THRESHOLDS],
+    busy: [UnitLoad; MAX_THRESHOLDS],
     /// Time at which each threshold was last reached; 0 for never.
     reached: [u64; MAX_THRESHOLDS],
 }
@@ -47,7 +43,7 @@ impl Aged for Unit {
     }
 }
 
-impl Classing {
+impl PriorityState {
     pub(super) fn new(config: Priority) -> Self {
         Self { config, units: Table::new(MAX_UNITS) }
     }
@@ -98,9 +94,9 @@ impl Classing {
     }
 }
 
-impl State for Classing {
-    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { batch, now, mut tallies, .. } = turn;
+impl State for PriorityState {
+    fn run(&mut self, turn: StageBatch<'_>) -> Result<(), StageError> {
+        let StageBatch { batch, now, mut tallies, .. } = turn;
         let key = batch.intern(self.config.attribute.as_bytes());
         let names: Vec<Cell> = self
             .config
@@ -125,8 +121,8 @@ impl State for Classing {
         Ok(())
     }
 
-    fn kept(&self) -> Kept {
-        Kept { series: self.units.len() as u64, held: 0, evicted: self.units.evicted() }
+    fn kept(&self) -> StateSize {
+        StateSize { series: self.units.len() as u64, held: 0, evicted: self.units.evicted() }
     }
 
     fn copy(&self) -> Box<dyn State> {

@@ -1,7 +1,7 @@
 //! Classes by name, pattern and threshold.
 
-use super::super::tests::{batch, pipeline, process, sum};
 use crate::Batch;
+use crate::stage::tests::{batch, pipeline, process, sum};
 
 const SECOND: u64 = 1_000_000_000;
 

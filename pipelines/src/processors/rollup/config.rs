@@ -15,21 +15,20 @@ use std::time::Duration;
 
 use crate::Batch;
 use crate::batch::{AttrRow, MetricKind, MetricRow};
+use crate::stage::config::ResourceConditions;
 use crate::yaml::{Fields, Node, Problem, keep};
-
-use super::super::which::Which;
 
 /// The config of a `rollup` processor.
 #[derive(Debug, Clone)]
 pub struct Rollup {
     keys: Keys,
-    pub(super) which: Which,
+    pub(super) which: ResourceConditions,
     gauge: Function,
     sum: Function,
     functions: Vec<(String, Function)>,
     pub(super) stale_after: Duration,
     pub(super) forget_after: Duration,
-    /// Description of what is collapsed, as the one rule of the account.
+    /// Description of what is collapsed, as the one rule that is counted.
     rule: [String; 1],
 }
 
@@ -42,7 +41,7 @@ enum Keys {
     Host(&'static str),
 }
 
-/// What values that are not counted up become.
+/// Aggregation of values that are not counted up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
     Sum,
@@ -68,7 +67,7 @@ impl Rollup {
     pub(in super::super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let keys = keys(&mut fields, config, problems);
-        let which = Which::decode(&mut fields, "where", problems);
+        let which = ResourceConditions::decode(&mut fields, "where", problems);
         let mut function =
             |key| fields.take(key).and_then(|node| keep(node.one_of("function", &FUNCTIONS), problems));
         let gauge = function("gauge").unwrap_or(Function::Avg);
@@ -107,7 +106,7 @@ impl Rollup {
     pub(in super::super) fn of_the_rest(name: &'static str, stale_after: Duration) -> Self {
         Self {
             keys: Keys::Host(name),
-            which: Which::default(),
+            which: ResourceConditions::default(),
             gauge: Function::Sum,
             sum: Function::Sum,
             functions: Vec::new(),

@@ -1,15 +1,15 @@
-//! What a roll-up sends of a batch: a point of each series that one of its points belongs to.
+//! Points that a roll-up sends of a batch: one of each series that one of its points belongs to.
 //!
 //! Texts are taken from the batch: the first point of a series stands for what its resource, scope and metric say.
 
 use crate::Batch;
 use crate::batch::{AttrRow, Cell, MetricKind, MetricRow, Number, Owner, PointRow, ResourceRow, ScopeRow};
 
-use super::Rolling;
+use super::RollupState;
 use super::config::Function;
 use super::memory::{Group, NONE, sum};
 
-impl Rolling {
+impl RollupState {
     /// Puts the rolled-up resources behind those that stayed.
     pub(super) fn emit(&mut self, batch: &mut Batch, now: u64) {
         let mut touched = std::mem::take(&mut self.touched);
@@ -70,7 +70,7 @@ impl Rolling {
         batch.gather_metric(&like, first)
     }
 
-    /// What the last values of a series' living members become.
+    /// Aggregate of the last values of a series' living members.
     fn value(&self, group: &Group, function: Function, now: u64) -> Number {
         let stale = u64::try_from(self.config.stale_after.as_nanos()).unwrap_or(u64::MAX);
         let (mut place, mut value, mut count, mut latest) = (group.head, Number::None, 0_u64, 0);

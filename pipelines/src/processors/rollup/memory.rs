@@ -1,8 +1,7 @@
 //! Members and the series that they are rolled up into.
 
 use crate::batch::{Number, Path, PointRow};
-
-use super::super::table::Aged;
+use crate::stage::Aged;
 
 /// No place in a table.
 pub(super) const NONE: u32 = u32::MAX;
@@ -11,7 +10,7 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
     pub value: Number,
-    /// What of that a counter has counted in the roll-up.
+    /// Part of it that a counter has counted in the roll-up.
     pub given: Number,
     pub start: u64,
     /// Time at which it last came, by our clock.
@@ -34,7 +33,7 @@ impl Aged for Member {
 pub(super) struct Group {
     /// Numbers of its resource, scope and metric: what is sent stands in this order.
     pub order: (u32, u32, u32),
-    /// What its members have counted since `start`.
+    /// Sum that its members have counted since `start`.
     pub total: Number,
     pub start: u64,
     pub seen: u64,
@@ -64,7 +63,7 @@ pub(super) fn sum(a: Number, b: Number) -> Number {
     }
 }
 
-/// What is left of a number without another.
+/// Difference of two numbers.
 pub(super) fn less(value: Number, given: Number) -> Number {
     match (value, given) {
         (value, Number::None) => value,
@@ -73,7 +72,7 @@ pub(super) fn less(value: Number, given: Number) -> Number {
     }
 }
 
-/// What a counter counted from `last` to `now`; none if it fell, which is a reset.
+/// Increase of a counter from `last` to `now`; none if it fell, which is a reset.
 pub(super) fn increase(last: Number, now: Number) -> Option<Number> {
     match (last, now) {
         (Number::Int(last), Number::Int(now)) => (now >= last).then(|| Number::Int(now.wrapping_sub(last))),

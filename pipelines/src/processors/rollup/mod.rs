@@ -31,11 +31,7 @@ use crate::Batch;
 use crate::batch::identity::set_digest;
 use crate::batch::{Number, Path, PointRow};
 use crate::ottl::Context;
-
-use super::account::{Effect, Tallies};
-use super::failed::Failed;
-use super::state::{Flush, Kept, State, Ticks, Turn};
-use super::table::Table;
+use crate::stage::{Effect, Flush, StageBatch, StageError, State, StateSize, Table, Tallies, Ticks};
 
 pub use config::Rollup;
 
@@ -48,7 +44,7 @@ pub const MAX_GROUPS: usize = 1 << 16;
 
 /// State of a `rollup`. Times are Unix nanoseconds.
 #[derive(Debug, Clone)]
-pub(super) struct Rolling {
+pub(super) struct RollupState {
     config: Rollup,
     /// Totals count from here: the pipeline's start, or when something was last forgotten.
     since: u64,
@@ -68,16 +64,16 @@ pub(super) struct Rolling {
 /// Action on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// It is rolled up.
+    /// Rolled up.
     Roll,
-    /// It stays, and its values are kept in mind for the time when it is rolled up.
+    /// Left as it is; its values are remembered for the time when it is rolled up.
     Watch,
-    /// It stays.
+    /// Left as it is.
     Leave,
 }
 
-/// Rows above a point.
-struct Above {
+/// Place of a metric, and what holds for its points.
+struct MetricContext {
     rolls: bool,
     /// Digest of the resource without what is dropped.
     resource: u128,
@@ -86,7 +82,7 @@ struct Above {
     now: u64,
 }
 
-impl Rolling {
+impl RollupState {
     pub(super) fn new(config: Rollup, start: u64) -> Self {
         let sweeps = Ticks::new(start, config.forget_after);
         let (members, groups) = (Table::new(MAX_MEMBERS), Table::new(MAX_GROUPS));
@@ -104,7 +100,7 @@ impl Rolling {
         }
     }
 
-    fn metric(&mut self, batch: &mut Batch, above: &Above, tallies: &mut Tallies<'_>) {
+    fn metric(&mut self, batch: &mut Batch, above: &MetricContext, tallies: &mut Tallies<'_>) {
         let at = above.at;
         if !above.rolls {
             return self.watch(batch, above);
@@ -126,7 +122,7 @@ impl Rolling {
 
     /// Keeps the values of a metric in mind that is not rolled up. A counter that has been is told without what it
     /// counted there: nothing is told twice, and it goes on from where it left.
-    fn watch(&mut self, batch: &mut Batch, above: &Above) {
+    fn watch(&mut self, batch: &mut Batch, above: &MetricContext) {
         let points = batch.metric_at(above.at.metric).points;
         for place in points.range() {
             let point = *batch.point_at(place);
@@ -143,7 +139,7 @@ impl Rolling {
     }
 
     /// Takes a point: what its member has counted in the roll-up, or none if there is no room for its series.
-    fn point(&mut self, batch: &Batch, above: &Above, point: &PointRow) -> Option<Number> {
+    fn point(&mut self, batch: &Batch, above: &MetricContext, point: &PointRow) -> Option<Number> {
         let (value, start, now) = (point.value, point.start, above.now);
         let known = self.members.locate(batch.identity(point));
         // What a counter counted on its way out of the roll-up still belongs there: where it goes, it only begins.
@@ -196,7 +192,7 @@ impl Rolling {
 
     /// Makes a member of a series that is first seen; its place.
     #[cold]
-    fn meet(&mut self, batch: &Batch, above: &Above, point: &PointRow) -> Option<usize> {
+    fn meet(&mut self, batch: &Batch, above: &MetricContext, point: &PointRow) -> Option<usize> {
         if self.members.is_full() {
             return None;
         }
@@ -288,7 +284,7 @@ fn mix(above: u128, own: u128) -> u128 {
     xxh3_128(&key)
 }
 
-impl Rolling {
+impl RollupState {
     /// Rolls up what is chosen, which counts as changed by the first rule.
     pub(super) fn roll(
         &mut self,
@@ -320,7 +316,11 @@ impl Rolling {
                         let counts = row.monotonic && row.temporality == 2;
                         let at = Path { resource, scope, metric, point: 0 };
                         let rolls = choice == Choice::Roll;
-                        self.metric(batch, &Above { rolls, resource: digest, at, counts, now }, tallies);
+                        self.metric(
+                            batch,
+                            &MetricContext { rolls, resource: digest, at, counts, now },
+                            tallies,
+                        );
                     }
                 }
             }
@@ -329,9 +329,9 @@ impl Rolling {
     }
 }
 
-impl State for Rolling {
-    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { batch, now, mut tallies, .. } = turn;
+impl State for RollupState {
+    fn run(&mut self, turn: StageBatch<'_>) -> Result<(), StageError> {
+        let StageBatch { batch, now, mut tallies, .. } = turn;
         let which = std::mem::take(&mut self.config.which);
         self.roll(batch, now, &mut tallies, |batch, resource| {
             let rolls = which.is_empty() || which.holds(batch, resource, now);
@@ -353,8 +353,8 @@ impl State for Rolling {
         None
     }
 
-    fn kept(&self) -> Kept {
-        Kept { series: (self.members.len() + self.groups.len()) as u64, held: 0, evicted: self.passed }
+    fn kept(&self) -> StateSize {
+        StateSize { series: (self.members.len() + self.groups.len()) as u64, held: 0, evicted: self.passed }
     }
 
     fn copy(&self) -> Box<dyn State> {

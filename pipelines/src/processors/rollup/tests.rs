@@ -1,9 +1,10 @@
 //! Processes that come and go, in one batch and in several.
 
-use super::super::Pipeline;
-use super::super::tests::{batch, pipeline, process, sent, sum, told};
 use crate::Batch;
 use crate::batch::Inputs;
+use crate::stage::tests::{batch, pipeline, process, sent, sum, told};
+
+use super::super::Pipeline;
 
 const SECOND: u64 = 1_000_000_000;
 

@@ -14,10 +14,9 @@
 
 use std::time::Duration;
 
+use crate::stage::config::ResourceConditions;
+use crate::stage::unit::PROCESS;
 use crate::yaml::{Node, Problem, keep};
-
-use super::super::unit::PROCESS;
-use super::super::which::Which;
 
 /// The config of a `topk` processor.
 #[derive(Debug, Clone)]
@@ -25,12 +24,12 @@ pub struct TopK {
     pub(super) k: usize,
     pub(super) by: Vec<String>,
     pub(super) unit: Vec<String>,
-    pub(super) always: Which,
+    pub(super) always: ResourceConditions,
     pub(super) margin: f64,
     pub(super) stay: Duration,
     pub(super) stale_after: Duration,
     pub(super) other: bool,
-    /// Who stays, as the one rule of the account.
+    /// Choice of who stays, as the one rule that is counted.
     rule: [String; 1],
 }
 
@@ -54,7 +53,7 @@ impl TopK {
         if let Some(unit) = unit.filter(|_| names.is_empty()) {
             problems.push(Problem::new(unit.location, "a unit of nothing").expected("resource attributes"));
         }
-        let always = Which::decode(&mut fields, "always", problems);
+        let always = ResourceConditions::decode(&mut fields, "always", problems);
         let margin = fields.take("margin");
         let by_margin = margin.and_then(|node| keep(node.float(), problems)).unwrap_or(0.1);
         if let Some(margin) = margin.filter(|_| !(0.0..=10.0).contains(&by_margin)) {

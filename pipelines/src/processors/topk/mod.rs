@@ -23,13 +23,10 @@ use std::time::Duration;
 use crate::Batch;
 use crate::batch::Path;
 use crate::ottl::Context;
+use crate::stage::unit::unit_key;
+use crate::stage::{Effect, Flush, StageBatch, StageError, State, StateSize, Table};
 
-use super::account::Effect;
-use super::failed::Failed;
-use super::rollup::{Choice, Rolling, Rollup};
-use super::state::{Flush, Kept, State, Turn};
-use super::table::Table;
-use super::unit::unit_key;
+use super::rollup::{Choice, Rollup, RollupState};
 
 pub use config::TopK;
 
@@ -42,18 +39,19 @@ pub const OTHER: &str = "_other_";
 
 /// State of a `topk`. Times are Unix nanoseconds.
 #[derive(Debug, Clone)]
-pub(super) struct Ranking {
+pub(super) struct TopKState {
     config: TopK,
     units: Table<Unit>,
-    rest: Option<Rolling>,
-    /// Of the batch at hand, by resource: the unit's key; none for what is kept anyhow.
+    rest: Option<RollupState>,
+    /// Keys of the units of the batch at hand, by resource; none for what is kept anyhow.
     keys: Vec<Option<u128>>,
     order: Vec<(bool, f64, u32)>,
 }
 
-impl Ranking {
+impl TopKState {
     pub(super) fn new(config: TopK, start: u64) -> Self {
-        let rest = config.other.then(|| Rolling::new(Rollup::of_the_rest(OTHER, config.stale_after), start));
+        let rest =
+            config.other.then(|| RollupState::new(Rollup::of_the_rest(OTHER, config.stale_after), start));
         Self { config, units: Table::new(MAX_UNITS), rest, keys: Vec::new(), order: Vec::new() }
     }
 
@@ -93,9 +91,9 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl State for Ranking {
-    fn run(&mut self, turn: Turn<'_>) -> Result<(), Failed> {
-        let Turn { batch, now, mut tallies, .. } = turn;
+impl State for TopKState {
+    fn run(&mut self, turn: StageBatch<'_>) -> Result<(), StageError> {
+        let StageBatch { batch, now, mut tallies, .. } = turn;
         self.read(batch, now);
         self.rank(now);
         if let Some(mut rest) = self.rest.take() {
@@ -129,10 +127,10 @@ impl State for Ranking {
         self.rest.as_mut().and_then(|rest| rest.fire(at, until))
     }
 
-    fn kept(&self) -> Kept {
+    fn kept(&self) -> StateSize {
         let rest = self.rest.as_ref().map(State::kept).unwrap_or_default();
         let (series, evicted) = (self.units.len() as u64, self.units.evicted());
-        Kept { series: series + rest.series, held: 0, evicted: evicted + rest.evicted }
+        StateSize { series: series + rest.series, held: 0, evicted: evicted + rest.evicted }
     }
 
     fn copy(&self) -> Box<dyn State> {

@@ -2,11 +2,11 @@
 
 use crate::Batch;
 use crate::batch::MetricRow;
+use crate::stage::Aged;
+use crate::stage::unit::UnitLoad;
 
-use super::super::table::Aged;
-use super::super::unit::Busy;
 use super::config::MAX_METRICS;
-use super::{Ranking, nanos};
+use super::{TopKState, nanos};
 
 /// A unit.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +16,7 @@ pub(super) struct Unit {
     pub member: bool,
     /// Time at which it last became a member.
     since: u64,
-    busy: [Busy; MAX_METRICS],
+    busy: [UnitLoad; MAX_METRICS],
 }
 
 impl Aged for Unit {
@@ -38,7 +38,7 @@ impl Unit {
     }
 }
 
-impl Ranking {
+impl TopKState {
     /// Chooses the members among the units that are not stale.
     pub(super) fn rank(&mut self, now: u64) {
         let (stale, stay) = (nanos(self.config.stale_after), nanos(self.config.stay));

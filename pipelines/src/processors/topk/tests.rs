@@ -1,7 +1,8 @@
-//! Who stays, for how long, and that totals stay right.
+//! Tests of `topk`: who stays, for how long, and that totals stay right.
+
+use crate::stage::tests::{pipeline, process, sent, sum, told};
 
 use super::super::Pipeline;
-use super::super::tests::{pipeline, process, sent, sum, told};
 use super::OTHER;
 
 const SECOND: u64 = 1_000_000_000;

@@ -1,9 +1,9 @@
 //! Config of a `transform`.
 
 use crate::ottl::{Condition, Context, Statement, Style};
+use crate::stage::config::ErrorMode;
 use crate::yaml::{Kind, Located, Node, Problem, keep};
 
-use super::super::error_mode::ErrorMode;
 use super::{Group, Transform};
 
 /// Keys for other signals: one transform may stand in pipelines of several.

@@ -9,10 +9,8 @@ use crate::Batch;
 use crate::batch::data::Exemplar;
 use crate::batch::{MetricKind, Path};
 use crate::ottl::{Condition, Context, Failure, Level, Statement, Work};
-
-use super::account::{Effect, Tallies};
-use super::error_mode::ErrorMode;
-use super::failed::Failed;
+use crate::stage::config::ErrorMode;
+use crate::stage::{Effect, StageError, Tallies};
 
 /// The config of a `transform` processor.
 #[derive(Debug, Clone)]
@@ -42,7 +40,12 @@ impl Transform {
         &self.rules
     }
 
-    pub(super) fn run(&self, batch: &mut Batch, now: u64, mut tallies: Tallies<'_>) -> Result<(), Failed> {
+    pub(super) fn run(
+        &self,
+        batch: &mut Batch,
+        now: u64,
+        mut tallies: Tallies<'_>,
+    ) -> Result<(), StageError> {
         let mut first = 0;
         for group in &self.groups {
             group.run(batch, now, tallies.from(first))?;
@@ -56,11 +59,11 @@ impl Transform {
     }
 }
 
-/// A group at work.
-struct Visit<'g, 'b> {
+/// Run of a group over a batch.
+struct GroupRun<'g, 'b> {
     group: &'g Group,
     work: Work<'b>,
-    /// What each statement's condition last said, and about which row of its level.
+    /// Last answer of each statement's condition, and the row of its level that it was about.
     answers: Vec<Option<(usize, Result<bool, Failure>)>>,
     /// Conditions that read this or what is below it are asked every time.
     stable: Level,
@@ -68,11 +71,11 @@ struct Visit<'g, 'b> {
 }
 
 impl Group {
-    fn run(&self, batch: &mut Batch, now: u64, tallies: Tallies<'_>) -> Result<(), Failed> {
+    fn run(&self, batch: &mut Batch, now: u64, tallies: Tallies<'_>) -> Result<(), StageError> {
         let stable = self.statements.iter().map(Statement::changes).min().unwrap_or(Level::Always);
         let work = Work::new(batch, self.context, self.statements.len(), now);
         let mut visit =
-            Visit { group: self, work, answers: vec![None; self.statements.len()], stable, tallies };
+            GroupRun { group: self, work, answers: vec![None; self.statements.len()], stable, tallies };
         for resource in 0..visit.work.batch.resources().len() {
             visit.work.at = Path { resource, ..Path::default() };
             if self.context == Context::Resource {
@@ -88,9 +91,9 @@ impl Group {
     }
 }
 
-impl Visit<'_, '_> {
+impl GroupRun<'_, '_> {
     /// Visits a scope's metrics, those included that are added meanwhile.
-    fn metrics(&mut self) -> Result<(), Failed> {
+    fn metrics(&mut self) -> Result<(), StageError> {
         let mut place = 0;
         while let Some(metric) = self.metric(place) {
             self.work.at.metric = metric;
@@ -109,7 +112,7 @@ impl Visit<'_, '_> {
         self.work.batch.scope_at(self.work.at.scope).metrics.range().nth(place)
     }
 
-    fn points(&mut self, place: usize) -> Result<(), Failed> {
+    fn points(&mut self, place: usize) -> Result<(), StageError> {
         let points = self.work.batch.metric_at(self.work.at.metric).points;
         for point in points.range() {
             self.work.at.point = point;
@@ -125,7 +128,7 @@ impl Visit<'_, '_> {
         Ok(())
     }
 
-    fn exemplars(&mut self) -> Result<(), Failed> {
+    fn exemplars(&mut self) -> Result<(), StageError> {
         let at = self.work.at;
         let kind = self.work.batch.metric_at(at.metric).kind;
         let Some(field) = kind.exemplars_field() else { return Ok(()) };
@@ -151,7 +154,7 @@ impl Visit<'_, '_> {
     }
 
     /// Runs the group's statements for one row.
-    fn row(&mut self) -> Result<(), Failed> {
+    fn row(&mut self) -> Result<(), StageError> {
         self.work.cache.clear();
         if !self.group.conditions.is_empty() && !self.holds()? {
             return Ok(());
@@ -165,7 +168,7 @@ impl Visit<'_, '_> {
                 Err(failure) => Err(failure),
             };
             if let (Err(why), ErrorMode::Propagate) = (outcome, group.error_mode) {
-                return Err(Failed::new(statement.text(), why));
+                return Err(StageError::new(statement.text(), why));
             }
         }
         Ok(())
@@ -177,12 +180,12 @@ impl Visit<'_, '_> {
         self.tallies.count(statement, Effect::Changed, &*self.work.batch, at, context);
     }
 
-    fn holds(&self) -> Result<bool, Failed> {
+    fn holds(&self) -> Result<bool, StageError> {
         for condition in &self.group.conditions {
             match condition.holds(&self.work.row()) {
                 Ok(true) => return Ok(true),
                 Err(why) if self.group.error_mode == ErrorMode::Propagate => {
-                    return Err(Failed::new(condition.text(), why));
+                    return Err(StageError::new(condition.text(), why));
                 }
                 Ok(false) | Err(_) => {}
             }

@@ -2,8 +2,8 @@
 
 use jiff::tz::TimeZone;
 
-use super::super::super::civil::civil;
-use super::super::super::value::Moment;
+use crate::ottl::run::civil::civil;
+use crate::ottl::run::value::Moment;
 
 /// A piece of a format.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub(super) enum Piece {
 
 /// A format, and the zone of times that say none.
 #[derive(Debug, Clone)]
-pub(in super::super::super) struct Format {
+pub(in crate::ottl) struct Format {
     pub(super) pieces: Vec<Piece>,
     pub(super) zone: Option<TimeZone>,
 }

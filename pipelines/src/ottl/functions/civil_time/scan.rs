@@ -3,12 +3,13 @@
 
 use jiff::tz::TimeZone;
 
-use super::super::super::civil::{civil, days, nanoseconds};
-use super::super::super::value::Moment;
+use crate::ottl::run::civil::{civil, days, nanoseconds};
+use crate::ottl::run::value::Moment;
+
 use super::format::{Format, MONTHS, Piece, WEEKDAYS, zone};
 
 #[derive(Debug, Default)]
-struct Scanned {
+struct ScannedTime {
     year: Option<i64>,
     month: Option<u32>,
     day: Option<u32>,
@@ -23,7 +24,7 @@ struct Scanned {
 
 /// Reads a time; one without a year is of the year of `now`, or the one before if that is a week ahead.
 pub(super) fn scan(format: &Format, text: &str, now: u64) -> Option<Moment> {
-    let (mut scanned, mut rest) = (Scanned::default(), text);
+    let (mut scanned, mut rest) = (ScannedTime::default(), text);
     for (place, piece) in format.pieces.iter().enumerate() {
         rest = match piece {
             Piece::Literal(literal) => skip(rest, literal)?,
@@ -75,7 +76,7 @@ fn name<'t>(text: &'t str, names: &[&str], short: bool) -> Option<(usize, &'t st
     })
 }
 
-impl Scanned {
+impl ScannedTime {
     fn fraction<'t>(&mut self, text: &'t str) -> &'t str {
         let Some(digits) = text.strip_prefix(['.', ',']) else { return text };
         let count = digits.bytes().take_while(u8::is_ascii_digit).count();

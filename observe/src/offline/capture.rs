@@ -1,0 +1,137 @@
+//! Capture: the series of one output, and the values of their points.
+
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+use drift::{BOUND, IdentityHasher, SeriesSet};
+use hashbrown::HashMap;
+use pipelines::Batch;
+use pipelines::batch::{MetricRow, PointRow, ResourceRow};
+
+use super::MAX_VALUES;
+use crate::Volume;
+use crate::collision::Collision;
+use crate::label::{Label, Labels, Process};
+use crate::lens::{Groups, Reduced, Reduction, Under};
+
+type ByIdentity<T> = HashMap<u128, T, BuildHasherDefault<IdentityHasher>>;
+
+/// A point and what stands above it.
+pub(super) struct Point<'a> {
+    pub batch: &'a Batch,
+    pub resource: &'a ResourceRow,
+    pub metric: &'a MetricRow,
+    pub point: &'a PointRow,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Capture {
+    pub volume: Volume,
+    pub series: ByIdentity<CapturedSeries>,
+    /// Series that did not fit.
+    pub beyond: SeriesSet,
+    /// First and last time of its points, Unix nanoseconds; none of points without time.
+    pub span: Option<(u64, u64)>,
+    /// Values that are kept.
+    values: usize,
+    /// Points whose value is not kept, because there are too many or because they have no single one.
+    pub not_kept: u64,
+}
+
+/// One series of a capture.
+#[derive(Debug)]
+pub(super) struct CapturedSeries {
+    pub label: Label,
+    pub lens: Option<Under>,
+    pub reduced: Reduced,
+    reduction: Reduction,
+    /// Time and value of its points.
+    pub values: Vec<(u64, f64)>,
+    /// Start times of its writers: the first and the last.
+    starts: [u64; 2],
+    /// Time at which it was last seen.
+    time: u64,
+    pub collision: Option<Arc<Collision>>,
+}
+
+impl Capture {
+    pub fn add(&mut self, at: &Point<'_>, labels: &mut Labels, groups: &mut Groups) {
+        let Point { batch, point, .. } = *at;
+        let identity = batch.identity(point);
+        if point.time > 0 {
+            let (first, last) = self.span.unwrap_or((point.time, point.time));
+            self.span = Some((first.min(point.time), last.max(point.time)));
+        }
+        if !self.series.contains_key(&identity) {
+            if self.series.len() >= BOUND {
+                self.beyond.insert(identity);
+                self.not_kept += 1;
+                return;
+            }
+            self.series.insert(identity, CapturedSeries::new(at, labels, groups));
+        }
+        let Some(seen) = self.series.get_mut(&identity) else { return };
+        seen.observe(at, labels);
+        match point.value.as_f64() {
+            Some(value) if self.values < MAX_VALUES => {
+                self.values += 1;
+                seen.values.push((point.time, value));
+            }
+            _ => self.not_kept += 1,
+        }
+    }
+}
+
+impl CapturedSeries {
+    fn new(at: &Point<'_>, labels: &mut Labels, groups: &mut Groups) -> Self {
+        let Point { batch, resource, metric, point } = *at;
+        let (of_resource, of_point) = (Process::of(batch, resource.attrs), Process::of(batch, point.attrs));
+        // A regrouped process is named by its points.
+        let either = |resource: String, point: String| if resource.is_empty() { point } else { resource };
+        let process = Process {
+            host: either(of_resource.host, of_point.host),
+            executable: either(of_resource.executable, of_point.executable),
+            pid: either(of_resource.pid, of_point.pid),
+        };
+        let lens = groups.of(labels, batch, resource.attrs, metric, point, || process.number());
+        Self {
+            label: Label {
+                metric: labels.text(batch.text(metric.name)),
+                process: labels.process(process),
+                attributes: labels.attributes(batch, point.attrs),
+            },
+            lens,
+            reduced: Reduced::Nothing,
+            reduction: Reduction::new(metric),
+            values: Vec::new(),
+            starts: [point.start; 2],
+            // Before any point.
+            time: u64::MAX,
+            collision: None,
+        }
+    }
+
+    /// A second point of one time collides, and so do writers that take turns: their start times tell them apart.
+    fn observe(&mut self, at: &Point<'_>, labels: &mut Labels) {
+        let Point { batch, resource, metric, point } = *at;
+        let [first, current] = self.starts;
+        let turned_back = point.start != current && point.start == first;
+        if self.collision.is_none() && (point.time == self.time || turned_back) {
+            let texts = [resource.attrs, point.attrs].map(|rows| labels.attributes(batch, rows).to_string());
+            let writers = if turned_back {
+                [first, current].map(|start| format!("a writer started at {start}"))
+            } else {
+                ["one point", "another"].map(|which| format!("{which} at {}", point.time))
+            };
+            let metric = batch.text(metric.name).to_owned();
+            self.collision = Some(Arc::new(Collision { metric, series: texts.join(","), writers }));
+        }
+        self.starts[1] = point.start;
+        self.time = point.time;
+        // From its own start, known or not.
+        let mut known = *point;
+        known.start = known.start.max(1);
+        self.reduction.observe(&known, 0, &mut self.reduced);
+    }
+}

@@ -1,0 +1,20 @@
+//! Effect of a failing condition or statement.
+
+use crate::yaml::{Fields, Problem, keep};
+
+/// Effect of a failing condition or statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ErrorMode {
+    /// None: a condition that fails does not hold.
+    Ignore,
+    /// The batch is refused.
+    Propagate,
+}
+
+impl ErrorMode {
+    /// Reads `error_mode`. `silent` differs from `ignore` in what it logs, and nothing is logged here.
+    pub(crate) fn decode(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -> Option<Self> {
+        let modes = [("ignore", Self::Ignore), ("silent", Self::Ignore), ("propagate", Self::Propagate)];
+        fields.take("error_mode").and_then(|node| keep(node.one_of("error_mode", &modes), problems))
+    }
+}

@@ -1,0 +1,289 @@
+//! Pipeline: a plan with the state of its stages.
+
+use bytes::Bytes;
+
+use crate::Batch;
+use crate::batch::Malformed;
+use crate::config::{ComponentId, Digest, Plan};
+use crate::ottl::Failure;
+use crate::processors::{CachedFilter, DecisionCache, Processor};
+
+use super::{Flush, RuleStats, StageBatch, State, StateSize, Tallies, Tally};
+
+/// A pipeline that processes batches, one at a time, and lets time pass between them.
+#[derive(Debug)]
+pub struct Pipeline {
+    stages: Vec<RunningStage>,
+    /// Decisions of the first stage about resources, where it is asked about them alone.
+    decisions: DecisionCache,
+}
+
+/// Stage with its state and counts.
+#[derive(Debug)]
+pub(crate) struct RunningStage {
+    id: ComponentId,
+    digest: Digest,
+    processor: Processor,
+    /// Its state between batches, if it has one.
+    state: Option<Box<dyn State>>,
+    /// Counts of each of the processor's rules.
+    tallies: Vec<Tally>,
+}
+
+/// Reason why a batch was refused: a condition failed in a stage that propagates errors, or the stage cannot work on
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{stage} refused the batch: {rule} failed: {why}")]
+pub struct Refusal {
+    /// The stage.
+    pub stage: ComponentId,
+    /// The condition, as it is written in the config, or what else failed.
+    pub rule: String,
+    /// Error of the failure.
+    pub why: Failure,
+    /// True if the rest of the batch went on all the same: then the output is what leaves.
+    pub passed_on: bool,
+}
+
+/// Number of points a rule dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleCount {
+    /// The stage that has the rule.
+    pub stage: ComponentId,
+    /// The rule, as it is written in the config.
+    pub rule: String,
+    /// The points that it dropped. One that several rules would drop counts for the first.
+    pub points: u64,
+}
+
+impl RunningStage {
+    fn run(&mut self, input: &Batch, batch: &mut Batch, now: u64) -> Result<(), Refusal> {
+        let turn = StageBatch { input, batch, now, tallies: Tallies::new(input, &mut self.tallies) };
+        let outcome = match &mut self.state {
+            Some(state) => state.run(turn),
+            None => self.processor.run(turn),
+        };
+        outcome.map_err(|failed| Refusal {
+            stage: self.id.clone(),
+            rule: failed.rule,
+            why: failed.why,
+            passed_on: failed.passes_on,
+        })
+    }
+
+    fn key(&self) -> (&ComponentId, Digest) {
+        (&self.id, self.digest)
+    }
+}
+
+impl Pipeline {
+    /// Builds what a plan says, to start at `start`, Unix nanoseconds. A plan was checked, so nothing can be
+    /// wrong with it.
+    pub fn build(plan: &Plan, start: u64) -> Self {
+        let stages = plan.stages().iter().map(|stage| RunningStage {
+            id: stage.id.clone(),
+            digest: stage.digest,
+            tallies: vec![Tally::default(); stage.processor.rules().len()],
+            state: stage.processor.start(start),
+            processor: stage.processor.clone(),
+        });
+        Self { stages: stages.collect(), decisions: DecisionCache::default() }
+    }
+
+    /// Reads and processes a request, where nobody else asks about its input: `batch` becomes what leaves the last
+    /// stage, and `spare` lends its memory. Returns how many points came, and what [`Self::process`] would. Of
+    /// resources that the first stage drops by what they are themselves, points are counted, and the rest is not looked
+    /// into.
+    ///
+    /// # Errors
+    /// As [`Batch::parse`], and then no stage has seen it; what is not looked into is not checked either.
+    pub fn process_alone(
+        &mut self,
+        source: Bytes,
+        now: u64,
+        batch: &mut Batch,
+        spare: &mut Batch,
+    ) -> Result<(u64, Result<(), Refusal>), Malformed> {
+        if self.stages.iter().any(|stage| stage.processor.remembers_input()) {
+            let points = self.read(source, now, spare)?;
+            return Ok((points, self.process(spare, now, batch)));
+        }
+        let points = self.read(source, now, batch)?;
+        Ok((points, run(&mut self.stages, &Batch::default(), batch, now)))
+    }
+
+    /// Number of resources of which the decision of the first stage is remembered.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> usize {
+        self.decisions.len()
+    }
+
+    fn read(&mut self, source: Bytes, now: u64, input: &mut Batch) -> Result<u64, Malformed> {
+        let first = self.stages.first_mut().map(|first| (&first.processor, &mut first.tallies));
+        let Some((filter, tallies)) =
+            first.and_then(|(processor, tallies)| Some((processor.resource_filter()?, tallies)))
+        else {
+            input.reparse(source)?;
+            return Ok(input.point_count() as u64);
+        };
+        let mut filter = CachedFilter::new(filter, &mut self.decisions, now);
+        input.reparse_filtered(source, &mut filter)?;
+        Ok(input.point_count() as u64 + filter.settle(tallies))
+    }
+
+    /// Processes a batch: `out` becomes what leaves the last stage. `now` is the time in nanoseconds since
+    /// 1970, for stages that have a clock. What was due before must have been asked for by [`Self::advance`].
+    ///
+    /// # Errors
+    /// A stage refused the batch; then `out` holds nothing to rely on, unless the error says that it was passed
+    /// on. Of several that pass it on, the first is told.
+    pub fn process(&mut self, input: &Batch, now: u64, out: &mut Batch) -> Result<(), Refusal> {
+        out.copy_from(input);
+        run(&mut self.stages, input, out, now)
+    }
+
+    /// Advances the clock to `now`, Unix nanoseconds: what stages send when their time has come goes through those
+    /// behind them. Each flush that leaves something is an output of its own, in the order of time.
+    pub fn advance(&mut self, now: u64) -> Vec<Flush> {
+        let mut flushes = Vec::new();
+        while let Some((at, place)) = self.next_due().filter(|(at, _)| *at <= now) {
+            let until = self.others_due(place).map_or(now, |other| other.min(now));
+            let flush = self.stages[place].state.as_mut().and_then(|state| state.fire(at, until));
+            flushes.extend(flush.and_then(|flush| self.pass(place, flush)));
+        }
+        flushes
+    }
+
+    fn next_due(&self) -> Option<(u64, usize)> {
+        self.all_due().min()
+    }
+
+    fn others_due(&self, but: usize) -> Option<u64> {
+        self.all_due().filter(|(_, place)| *place != but).map(|(at, _)| at).min()
+    }
+
+    fn all_due(&self) -> impl Iterator<Item = (u64, usize)> {
+        let due = |(place, stage): (usize, &RunningStage)| Some((stage.state.as_ref()?.due()?, place));
+        self.stages.iter().enumerate().filter_map(due)
+    }
+
+    /// Time at which [`Self::advance`] next has something to do, Unix nanoseconds.
+    pub fn due(&self) -> Option<u64> {
+        self.next_due().map(|(at, _)| at)
+    }
+
+    /// Shuts down at `now`: all that waits in a stage is sent through those behind it.
+    pub fn shutdown(&mut self, now: u64) -> Vec<Flush> {
+        self.finish(now, |_| true)
+    }
+
+    /// Flushes the stages that `successor`, which takes over at `now`, does not have, through the stages that stand
+    /// behind them here.
+    pub fn retire(&mut self, successor: Option<&Self>, now: u64) -> Vec<Flush> {
+        let stays = |stage: &RunningStage| {
+            successor.is_some_and(|successor| successor.keys().any(|key| key == stage.key()))
+        };
+        self.finish(now, |stage| !stays(stage))
+    }
+
+    fn finish(&mut self, now: u64, which: impl Fn(&RunningStage) -> bool) -> Vec<Flush> {
+        let mut flushes = self.advance(now);
+        for place in 0..self.stages.len() {
+            if which(&self.stages[place]) {
+                let flush = self.stages[place].state.as_mut().and_then(|state| state.finish(now));
+                flushes.extend(flush.and_then(|flush| self.pass(place, flush)));
+            }
+        }
+        flushes
+    }
+
+    /// Passes a flush through the stages behind the one that sent it. Returns what leaves; what one of them refuses is
+    /// lost, as it is in the Collector, and counted nowhere else.
+    fn pass(&mut self, from: usize, mut flush: Flush) -> Option<Flush> {
+        let Flush { at, input, output } = &mut flush;
+        let outcome = run(&mut self.stages[from + 1..], input, output, *at);
+        let left = outcome.is_ok() || outcome.is_err_and(|refused| refused.passed_on);
+        (left && !flush.output.resources().is_empty()).then_some(flush)
+    }
+
+    /// State of each stage that has one.
+    pub fn kept(&self) -> impl Iterator<Item = (&ComponentId, StateSize)> {
+        self.stages.iter().filter_map(|stage| Some((&stage.id, stage.state.as_ref()?.kept())))
+    }
+
+    /// The level in force of each stage that has levels.
+    pub fn levels(&self) -> impl Iterator<Item = (&ComponentId, &str)> {
+        self.stages.iter().filter_map(|stage| Some((&stage.id, stage.state.as_ref()?.level()?)))
+    }
+
+    /// Returns whether every batch leaves as it came.
+    pub fn is_identity(&self) -> bool {
+        self.stages.iter().all(|stage| stage.processor.is_identity())
+    }
+
+    /// Points that each rule has dropped since this was last asked.
+    pub fn take_rule_counts(&mut self) -> Vec<RuleCount> {
+        let mut counts = Vec::new();
+        for stage in &mut self.stages {
+            for (rule, tally) in stage.processor.rules().iter().zip(&mut stage.tallies) {
+                let (stage, rule) = (stage.id.clone(), rule.clone());
+                counts.push(RuleCount { stage, rule, points: std::mem::take(&mut tally.points) });
+            }
+        }
+        counts
+    }
+
+    /// Counts of each rule since this was last asked. Series are told where the input was identified.
+    pub fn take_rule_stats(&mut self) -> Vec<RuleStats> {
+        let mut all = Vec::new();
+        for stage in &mut self.stages {
+            let rules = stage.processor.rules().iter().zip(&mut stage.tallies);
+            all.extend(rules.map(|(rule, tally)| tally.take(&stage.id, rule)));
+        }
+        all
+    }
+
+    /// Keys by which the stages' state is handed over.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&ComponentId, Digest)> {
+        self.stages.iter().map(RunningStage::key)
+    }
+
+    /// Returns whether it has the very stages of another, in the same order.
+    pub(crate) fn same_stages(&self, other: &Self) -> bool {
+        self.keys().eq(other.keys())
+    }
+
+    /// Takes the state of a stage; what stays here is as new, tallies included.
+    pub(crate) fn take_stage(&mut self, place: usize) -> StageState {
+        let stage = &mut self.stages[place];
+        let nothing = vec![Tally::default(); stage.tallies.len()];
+        (stage.state.take(), std::mem::replace(&mut stage.tallies, nothing))
+    }
+
+    /// Copies the state of a stage for another variant; tallies stay here.
+    pub(crate) fn copy_stage(&self, place: usize) -> StageState {
+        let stage = &self.stages[place];
+        (stage.state.as_ref().map(|state| state.copy()), vec![Tally::default(); stage.tallies.len()])
+    }
+
+    pub(crate) fn put_stage(&mut self, place: usize, (state, tallies): StageState) {
+        self.stages[place].tallies = tallies;
+        if state.is_some() {
+            self.stages[place].state = state;
+        }
+    }
+}
+
+/// State of a stage between batches, if it has one, and the tallies of its rules.
+pub(crate) type StageState = (Option<Box<dyn State>>, Vec<Tally>);
+
+fn run(stages: &mut [RunningStage], input: &Batch, batch: &mut Batch, now: u64) -> Result<(), Refusal> {
+    let mut first = Ok(());
+    for stage in stages {
+        match stage.run(input, batch, now) {
+            Err(refused) if !refused.passed_on => return Err(refused),
+            outcome => first = first.and(outcome),
+        }
+    }
+    first
+}

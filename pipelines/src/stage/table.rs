@@ -1,0 +1,175 @@
+//! Dense table of what is remembered of each series.
+//!
+//! Scrapes repeat their order, so the row after the last one found is tried before the index is asked. A row takes
+//! its own size and about five bytes of index. The table is bounded: when it is full, the quarter of the rows that
+//! was seen longest ago is forgotten and counted.
+
+use hashbrown::HashTable;
+
+/// Age of a row, by which it is forgotten.
+pub(crate) trait Aged {
+    /// Time at which it was last seen; only compared with others of its table.
+    fn seen(&self) -> u64;
+}
+
+/// Bounded table of rows by series.
+#[derive(Debug, Clone)]
+pub(crate) struct Table<T> {
+    rows: Vec<Row<T>>,
+    places: HashTable<u32>,
+    next: usize,
+    bound: usize,
+    evicted: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Row<T> {
+    /// A hash of what makes the series, in which every bit counts.
+    key: u128,
+    value: T,
+}
+
+/// The index's hash of a key, which is one already.
+fn hash(key: u128) -> u64 {
+    key as u64
+}
+
+impl<T: Aged> Table<T> {
+    /// A table of at most so many rows.
+    pub(crate) fn new(bound: usize) -> Self {
+        Self { rows: Vec::new(), places: HashTable::new(), next: 0, bound: bound.max(4), evicted: 0 }
+    }
+
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Number of rows that were forgotten for want of room.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Returns whether it has as many rows as it may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows.len() >= self.bound
+    }
+
+    /// The place of a series' row. Places hold until rows are forgotten.
+    #[inline]
+    pub(crate) fn locate(&mut self, key: u128) -> Option<usize> {
+        let place = match self.rows.get(self.next) {
+            Some(row) if row.key == key => self.next,
+            _ => self.find(key)?,
+        };
+        self.next = place + 1;
+        Some(place)
+    }
+
+    /// Makes a row for a series that has none; its place. Forgets nothing if the table is not full.
+    pub(crate) fn add(&mut self, key: u128, value: T) -> usize {
+        let place = self.insert(key, value);
+        self.next = place + 1;
+        place
+    }
+
+    /// The row at a place.
+    pub(crate) fn at(&self, place: usize) -> &T {
+        &self.rows[place].value
+    }
+
+    /// The row at a place.
+    pub(crate) fn at_mut(&mut self, place: usize) -> &mut T {
+        &mut self.rows[place].value
+    }
+
+    /// The row of a series; made by `new` if there is none, which the second value tells.
+    #[inline]
+    pub(crate) fn entry(&mut self, key: u128, new: impl FnOnce() -> T) -> (&mut T, bool) {
+        let place = self.locate(key);
+        let fresh = place.is_none();
+        let place = place.unwrap_or_else(|| self.insert(key, new()));
+        self.next = place + 1;
+        (&mut self.rows[place].value, fresh)
+    }
+
+    fn find(&self, key: u128) -> Option<usize> {
+        let found = self.places.find(hash(key), |place| self.rows[*place as usize].key == key);
+        found.map(|place| *place as usize)
+    }
+
+    #[cold]
+    fn insert(&mut self, key: u128, value: T) -> usize {
+        if self.rows.len() >= self.bound {
+            self.evict();
+        }
+        let place = self.rows.len();
+        self.rows.push(Row { key, value });
+        let rows = &self.rows;
+        self.places.insert_unique(hash(key), place as u32, |place| hash(rows[*place as usize].key));
+        place
+    }
+
+    fn evict(&mut self) {
+        let mut ages: Vec<u64> = self.rows.iter().map(|row| row.value.seen()).collect();
+        let quarter = (ages.len() / 4).max(1);
+        let (_, oldest, _) = ages.select_nth_unstable(quarter - 1);
+        let (oldest, mut left) = (*oldest, quarter);
+        let before = self.rows.len();
+        self.retain(|value| {
+            let goes = value.seen() <= oldest && left > 0;
+            left -= usize::from(goes);
+            !goes
+        });
+        self.evicted += (before - self.rows.len()) as u64;
+    }
+
+    /// Keeps the rows for which `keep` holds, in order.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
+        let before = self.rows.len();
+        self.rows.retain_mut(|row| keep(&mut row.value));
+        if self.rows.len() == before {
+            return;
+        }
+        self.next = 0;
+        self.places.clear();
+        let rows = &self.rows;
+        for (place, row) in rows.iter().enumerate() {
+            self.places.insert_unique(hash(row.key), place as u32, |place| hash(rows[*place as usize].key));
+        }
+    }
+}
+
+#[cfg(test)]
+impl<T> Table<T> {
+    /// Bytes of memory that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<Row<T>>() + self.places.allocation_size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Aged for u64 {
+        fn seen(&self) -> u64 {
+            *self
+        }
+    }
+
+    #[test]
+    fn past_the_bound_the_quarter_seen_longest_ago_is_forgotten_and_counted() {
+        let mut table = Table::new(8);
+        for key in 1..=8_u64 {
+            assert!(table.entry(u128::from(key), || 100 - key).1, "new");
+        }
+        assert_eq!(table.evicted(), 0);
+        table.entry(9, || 1_000);
+        assert_eq!((table.len(), table.evicted()), (7, 2));
+        for key in 1..=6 {
+            assert_eq!(table.entry(key, || 0), (&mut (100 - key as u64), false), "those seen later stay");
+        }
+        assert!(table.entry(8, || 2_000).1, "forgotten");
+    }
+}
