@@ -8,5 +8,6 @@ mod grpc;
 mod migrations;
 mod process;
 mod server;
+mod store;
 mod templates;
 mod tenancy;
