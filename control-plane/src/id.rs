@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Defines the id of one kind of thing.
@@ -14,10 +13,8 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-            utoipa::ToSchema,
         )]
         #[serde(transparent)]
-        #[schema(value_type = String, format = "uuid")]
         pub struct $name(pub uuid::Uuid);
 
         impl std::fmt::Display for $name {
@@ -47,9 +44,8 @@ id! {
 }
 
 /// An agent's own name for itself, which it made: a UUIDv7 (OpAMP's `instance_uid`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Uuid", into = "Uuid")]
-#[schema(value_type = String, format = "uuid")]
 pub struct AgentUid(Uuid);
 
 /// Reason for which a text is no agent's uid.

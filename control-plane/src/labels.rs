@@ -6,20 +6,18 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
-use utoipa::ToSchema;
 
 const MOST: usize = 32;
 const LONGEST_KEY: usize = 63;
 const LONGEST_VALUE: usize = 128;
 
 /// Labels of an agent. At most 32; keys and values are such that a selector can name them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>")]
 pub struct Labels(BTreeMap<String, String>);
 
 /// Selector of agents: those that have all of these labels. Written `env=prod,region=eu`; empty, it is every agent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, ToSchema)]
-#[schema(value_type = String, example = "env=prod,region=eu")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selector(BTreeMap<String, String>);
 
 /// Reason for which something is no label or no selector.
@@ -74,6 +72,12 @@ impl TryFrom<BTreeMap<String, String>> for Labels {
         }
         labels.iter().try_for_each(|(key, value)| check(key, value))?;
         Ok(Self(labels))
+    }
+}
+
+impl From<Labels> for BTreeMap<String, String> {
+    fn from(labels: Labels) -> Self {
+        labels.0
     }
 }
 

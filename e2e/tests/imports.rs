@@ -65,7 +65,7 @@ fn forbid(krate: &str, words: &[&str]) {
 #[test]
 fn the_shells_do_not_see_each_other_and_only_e2e_sees_all() {
     for (krate, forbidden) in [
-        ("agent", &["calibration", "cli", "control-plane", "simulator"][..]),
+        ("agent", &["api", "calibration", "cli", "control-plane", "simulator"][..]),
         ("calibration", &["agent", "cli", "control-plane", "observe", "pipelines", "proto", "simulator"]),
         ("cli", &["agent", "control-plane"]),
         ("client", &["agent", "cli", "control-plane", "observe", "pipelines", "proto", "simulator"]),
@@ -97,6 +97,20 @@ fn the_core_is_pure() {
     }
     // Its random numbers are seeded by whoever asks.
     forbid("calibration", &IMPURE);
+}
+
+#[test]
+fn the_shapes_of_rest_see_the_observer_alone_and_are_seen_by_both_its_ends() {
+    let (members, seen) = (members(), dependencies("api"));
+    let own: Vec<_> = members.iter().filter(|krate| seen.contains(*krate)).collect();
+    assert_eq!(own, ["observe"]);
+    for krate in members.iter().filter(|krate| dependencies(krate).contains("api")) {
+        assert!(["cli", "control-plane", "e2e"].contains(&krate.as_str()), "{krate} depends on api");
+    }
+    for name in ["tokio", "tonic", "axum", "sqlx", "hyper", "rand", "tracing"] {
+        assert!(!seen.contains(name), "api depends on {name}");
+    }
+    forbid("api", &IMPURE);
 }
 
 #[test]
@@ -306,6 +320,20 @@ fn a_room_imports_only_those_below_it() {
         assert_eq!(seen.len(), rooms.len(), "{krate}: a room of the list is gone");
         assert!(upward.is_empty(), "{krate}: an import goes up:\n{}", upward.join("\n"));
     }
+}
+
+/// Rooms of the control plane that describe what is sent; no other names a schema.
+const DESCRIBED: [&str; 3] = ["fleet", "http", "rest"];
+
+#[test]
+fn the_domain_names_no_schema() {
+    let own = |module: &[String]| !DESCRIBED.contains(&module[0].as_str());
+    let named: Vec<_> = modules("control-plane")
+        .into_iter()
+        .filter(|(module, code)| own(module) && (code.contains("utoipa") || code.contains("ToSchema")))
+        .map(|(module, _)| module.join("::"))
+        .collect();
+    assert!(named.is_empty(), "the shapes of REST are api's, not those of {named:?}");
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use std::io::Write;
 
 use anyhow::Context;
+use api::Reason;
 use observe::Comparison;
-use serde_json::Value;
 
 use crate::report::numbers::{bytes, percent, short};
 
@@ -91,15 +91,14 @@ impl View {
     ///
     /// # Errors
     /// As [`View::say`].
-    pub fn reasons(&mut self, reasons: &Value) -> anyhow::Result<()> {
-        for reason in reasons.as_array().into_iter().flatten() {
-            let text = |key: &str| reason[key].as_str().unwrap_or_default().to_owned();
-            self.say(&format!("           [{}] {}", text("layer"), text("sentence")))?;
-            if !["critical_process_coverage", "collisions"].contains(&text("quantity").as_str()) {
+    pub fn reasons(&mut self, reasons: &[Reason]) -> anyhow::Result<()> {
+        for reason in reasons {
+            self.say(&format!("           [{}] {}", reason.layer, reason.sentence))?;
+            if !["critical_process_coverage", "collisions"].contains(&reason.quantity.as_str()) {
                 continue;
             }
-            for name in reason["names"].as_array().into_iter().flatten().take(NAMED) {
-                self.say(&format!("                 {}", name.as_str().unwrap_or_default()))?;
+            for name in reason.names.iter().take(NAMED) {
+                self.say(&format!("                 {name}"))?;
             }
         }
         Ok(())

@@ -110,7 +110,7 @@ async fn first_act(processes: &mut Processes, rollout: &mut Rollout) -> anyhow::
     let opened = Reading::take(processes).await?;
     processes.start_sources().await?;
     rollout.traffic(processes).await?;
-    let (id, ended) = tried(processes, rollout, &CHEAPER, "promoted").await?;
+    let (id, ended) = tried(processes, rollout, &CHEAPER, api::Outcome::Promoted).await?;
     rollout.traffic(processes).await?;
     let rollback_ms = rollout.take_back(processes, &id).await?;
     rollout
@@ -132,7 +132,7 @@ async fn second_act(
     let mut trials = Vec::new();
     for candidate in [&CARELESS, &COLLIDING] {
         rollout.traffic(processes).await?;
-        let (_, ended) = tried(processes, rollout, candidate, "rolled_back").await?;
+        let (_, ended) = tried(processes, rollout, candidate, api::Outcome::RolledBack).await?;
         trials.push(Trial::of(candidate, &ended)?);
     }
     rollout.traffic(processes).await?;
@@ -145,13 +145,13 @@ async fn tried(
     processes: &mut Processes,
     rollout: &mut Rollout,
     candidate: &Candidate,
-    outcome: &str,
+    outcome: api::Outcome,
 ) -> anyhow::Result<(String, Ended)> {
     let id = processes.operator.start(candidate).await?;
     rollout.view.say(&format!("\n══ The operator starts the experiment \"{}\" ({id})", candidate.name))?;
     let ended = rollout.follow(processes, &id).await?;
-    let found = ended.results.outcome.as_deref().unwrap_or("failed");
-    if found != outcome {
+    if ended.results.outcome != Some(outcome) {
+        let found = ended.results.outcome.map_or_else(|| "failed".to_owned(), |found| found.to_string());
         bail!("the candidate {:?} was expected to be {outcome} and is {found}", candidate.name);
     }
     Ok((id, ended))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use observe::Comparison;
+use api::{Agent, CreatedToken, Event, Experiment, Page, Results, Status};
 use rand::RngExt as _;
 use rand::distr::Alphanumeric;
 use serde::Deserialize;
@@ -37,65 +37,6 @@ pub struct Operator {
     pub people: Vec<Person>,
     admin: Client,
     client: Client,
-}
-
-/// Part of `GET /experiments/{id}/status` that the demo reads.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Status {
-    /// Its phase.
-    pub phase: String,
-    /// The step under way.
-    pub step: Option<String>,
-    /// The agents of the step.
-    pub agents: Vec<AgentStatus>,
-}
-
-/// An agent of a step.
-#[derive(Clone, Debug, Deserialize)]
-pub struct AgentStatus {
-    /// True if it runs the step.
-    pub applied: bool,
-}
-
-/// A finding behind a decision.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, serde::Serialize)]
-pub struct Reason {
-    /// Layer of evidence.
-    pub layer: String,
-    /// Quantity that was looked at.
-    pub quantity: String,
-    /// Figure that was found.
-    pub observed: Option<f64>,
-    /// Limit that it was held to.
-    pub limit: Option<f64>,
-    /// In words.
-    pub sentence: String,
-    /// Processes, series, groups.
-    pub names: Vec<String>,
-}
-
-/// Part of `GET /experiments/{id}/results` that the demo reads.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Results {
-    /// Its outcome.
-    pub outcome: Option<String>,
-    /// Reasons of the decision.
-    pub reasons: Vec<Reason>,
-    /// Each agent's own.
-    pub agents: Vec<AgentResults>,
-}
-
-/// Results of one agent.
-#[derive(Clone, Debug, Deserialize)]
-pub struct AgentResults {
-    /// Name of its host.
-    pub host: String,
-    /// End of its last horizon, by its clock.
-    pub at: String,
-    /// That horizon.
-    pub horizon: Comparison,
-    /// All since the experiment began.
-    pub total: Comparison,
 }
 
 impl Operator {
@@ -133,7 +74,7 @@ impl Operator {
             .admin
             .post("/enrollment-tokens", &json!({ "labels": labels, "max_uses": "unlimited" }))
             .await?;
-        Ok(made["token"].as_str().context("the answer has no token")?.to_owned())
+        Ok(CreatedToken::deserialize(&made).context("an unexpected token")?.token)
     }
 
     /// Waits until so many agents are connected.
@@ -144,8 +85,8 @@ impl Operator {
         let end = Instant::now() + PATIENCE;
         loop {
             let listed = self.client.get("/agents").await?;
-            let connected = listed["items"].as_array().into_iter().flatten();
-            let connected = connected.filter(|agent| agent["status"] == "connected").count();
+            let listed = Page::<Agent>::deserialize(&listed).context("an unexpected list of agents")?;
+            let connected = listed.items.iter().filter(|agent| agent.status == "connected").count();
             if connected == agents {
                 return Ok(());
             }
@@ -174,7 +115,7 @@ impl Operator {
     /// What the control plane refuses.
     pub async fn start(&self, candidate: &Candidate) -> anyhow::Result<String> {
         let made = self.client.post("/experiments", &experiment(candidate)).await?;
-        let id = made["id"].as_str().context("the answer has no id")?.to_owned();
+        let id = Experiment::deserialize(&made).context("an unexpected experiment")?.id.to_string();
         self.client.post(&format!("/experiments/{id}/start"), &Value::Null).await?;
         Ok(id)
     }
@@ -188,11 +129,14 @@ impl Operator {
     }
 
     /// Events of an experiment, as they happen, until it is over.
-    pub fn events(&self, id: &str) -> UnboundedReceiver<Value> {
+    pub fn events(&self, id: &str) -> UnboundedReceiver<Event> {
         let (sender, receiver) = unbounded_channel();
         let (client, path) = (self.client.clone(), format!("/experiments/{id}/events"));
         tokio::spawn(async move {
-            let each = |event: &Value| sender.send(event.clone()).context("nobody looks any more");
+            let each = |event: &Value| {
+                let event = Event::deserialize(event).context("an unexpected event")?;
+                sender.send(event).context("nobody looks any more")
+            };
             // A stream that breaks is missed by whoever waits for its end, with a deadline.
             client.events(&path, each).await
         });

@@ -8,13 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
+use api::{Event, Phase, Results, Status, Verb};
 use observe::{Report, Variant, WindowRow};
-use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::live::View;
-use super::operator::{Results, Status};
 use super::processes::Processes;
 
 /// Time between two looks at everybody.
@@ -205,7 +204,7 @@ impl Rollout {
 
     fn horizons(&mut self, results: &Results) -> anyhow::Result<()> {
         for agent in &results.agents {
-            if self.shown.insert((agent.host.clone(), agent.at.clone())) {
+            if self.shown.insert((agent.host.clone(), agent.at.to_string())) {
                 self.view.row(&agent.host, &agent.horizon)?;
             }
         }
@@ -215,7 +214,7 @@ impl Rollout {
     /// Says once for each step that everybody runs it.
     fn step(&mut self, status: &Status) -> anyhow::Result<()> {
         let everybody = !status.agents.is_empty() && status.agents.iter().all(|agent| agent.applied);
-        if everybody && status.phase == "running" && self.applied != status.step {
+        if everybody && status.phase == Phase::Running && self.applied != status.step {
             self.applied.clone_from(&status.step);
             let (agents, step) = (status.agents.len(), status.step.as_deref().unwrap_or_default());
             return self.view.say(&format!("  running, {step}: applied on {agents} of {agents} agents"));
@@ -223,26 +222,25 @@ impl Rollout {
         Ok(())
     }
 
-    fn happened(&mut self, event: &Value, clock: &mut Clock) -> anyhow::Result<()> {
-        let (kind, detail) = (event["kind"].as_str().unwrap_or_default(), &event["detail"]);
-        let at = event["at"].as_str().context("an event without a time")?;
+    fn happened(&mut self, event: &Event, clock: &mut Clock) -> anyhow::Result<()> {
+        let at = &event.at.0;
         clock.tick(humantime::parse_rfc3339(at).with_context(|| format!("an event at {at:?}"))?);
         let at = clock.seconds();
-        let step = detail["step"].as_str();
-        match (kind, detail["to"].as_str(), step) {
+        let detail = event.detail().with_context(|| format!("an unexpected event {event:?}"))?;
+        match (event.kind.as_str(), detail.to, detail.step) {
             ("verdict", ..) => {
-                let verb = detail["verb"].as_str().unwrap_or_default();
-                if matches!(verb, "continue" | "hold") {
+                let Some(verb) = detail.verb.filter(|verb| !matches!(verb, Verb::Continue | Verb::Hold))
+                else {
                     return Ok(());
-                }
+                };
                 self.view.say(&format!("  {at:5.1} s  verdict: {verb}"))?;
-                self.view.reasons(&detail["reasons"])
+                self.view.reasons(&detail.reasons.unwrap_or_default())
             }
-            ("applied" | "advance", Some("running"), Some(step)) => self.view.step(at, step),
+            ("applied" | "advance", Some(Phase::Running), Some(step)) => self.view.step(at, &step),
             (_, Some(to), _) => {
-                clock.over = matches!(to, "completed" | "failed" | "cancelled");
+                clock.over = to.is_over();
                 self.applied = None;
-                let outcome = detail["outcome"].as_str().map(|outcome| format!(": {outcome}"));
+                let outcome = detail.outcome.map(|outcome| format!(": {outcome}"));
                 self.view.say(&format!("  {at:5.1} s  {to}{}", outcome.unwrap_or_default()))
             }
             _ => Ok(()),
@@ -269,7 +267,7 @@ impl Clock {
     }
 }
 
-fn drain(events: &mut UnboundedReceiver<Value>) -> Vec<Value> {
+fn drain(events: &mut UnboundedReceiver<Event>) -> Vec<Event> {
     std::iter::from_fn(|| events.try_recv().ok()).collect()
 }
 

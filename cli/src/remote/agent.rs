@@ -1,17 +1,19 @@
 //! `phoenix agent …`.
 
-use super::show::Show;
+use api::Agent;
 use clap::Subcommand;
 use client::{Client, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-const COLUMNS: [(&str, &str); 6] = [
-    ("uid", "/uid"),
-    ("host", "/host"),
-    ("labels", "/labels"),
-    ("status", "/status"),
-    ("version", "/version"),
-    ("last seen", "/last_seen"),
+use super::show::{Column, Show, cell, labels};
+
+const COLUMNS: [Column<Agent>; 6] = [
+    ("uid", |agent| agent.uid.to_string()),
+    ("host", |agent| agent.host.clone()),
+    ("labels", |agent| labels(&agent.labels)),
+    ("status", |agent| agent.status.clone()),
+    ("version", |agent| agent.version.clone()),
+    ("last seen", |agent| cell(agent.last_seen.as_ref())),
 ];
 
 #[derive(Subcommand)]

@@ -3,24 +3,42 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use api::{AgentStatus, Event, Experiment, Status};
 use clap::Subcommand;
-use client::Method;
+use client::{Client, Method};
+use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::Format;
 use super::results;
-use super::show::{Show, cell, line};
-use crate::output;
-use client::Client;
+use super::show::{Column, Show, cell, fields, line, reasons, table};
 
-const COLUMNS: [(&str, &str); 7] = [
-    ("id", "/id"),
-    ("name", "/name"),
-    ("selector", "/selector"),
-    ("phase", "/phase"),
-    ("step", "/step"),
-    ("outcome", "/outcome"),
-    ("updated", "/updated_at"),
+const COLUMNS: [Column<Experiment>; 7] = [
+    ("id", |experiment| experiment.id.to_string()),
+    ("name", |experiment| experiment.name.clone()),
+    ("selector", |experiment| experiment.selector.clone()),
+    ("phase", |experiment| experiment.phase.to_string()),
+    ("step", |experiment| cell(experiment.step.as_ref())),
+    ("outcome", |experiment| cell(experiment.outcome)),
+    ("updated", |experiment| experiment.updated_at.to_string()),
+];
+
+const STATUS: [Column<Status>; 5] = [
+    ("phase", |status| status.phase.to_string()),
+    ("outcome", |status| cell(status.outcome)),
+    ("step", |status| cell(status.step.as_ref())),
+    ("since", |status| cell(status.since.as_ref())),
+    ("verdict", |status| cell(status.verdict.as_ref().map(|verdict| verdict.verb))),
+];
+
+const AGENTS: [Column<AgentStatus>; 8] = [
+    ("agent", |agent| agent.host.clone()),
+    ("connected", |agent| agent.connected.to_string()),
+    ("applied", |agent| agent.applied.to_string()),
+    ("horizons", |agent| agent.horizons.to_string()),
+    ("series in", |agent| cell(agent.horizon.as_ref().map(|found| found.series_in))),
+    ("series out", |agent| cell(agent.horizon.as_ref().map(|found| found.series[1]))),
+    ("lost", |agent| cell(agent.horizon.as_ref().map(|found| found.lost))),
+    ("collide", |agent| cell(agent.horizon.as_ref().map(|found| found.collisions))),
 ];
 
 #[derive(Subcommand)]
@@ -111,48 +129,30 @@ async fn create(file: PathBuf, start: bool, client: &Client, show: Show) -> anyh
     if !start {
         return one(&made, show);
     }
-    let id = made["id"].as_str().context("the answer has no id")?;
+    let id = Experiment::deserialize(&made).context("the answer is not as expected")?.id;
     one(&client.call(Method::POST, &format!("/experiments/{id}/start"), None).await?, show)
 }
 
-fn one(experiment: &Value, show: Show) -> anyhow::Result<()> {
-    show.one(experiment, &COLUMNS)?;
-    show.reasons(&experiment["reasons"])
+fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
+    let Some(experiment) = show.read(answer)? else { return Ok(()) };
+    fields(&experiment, &COLUMNS)?;
+    reasons(&experiment.reasons)
 }
 
-fn status(status: &Value, show: Show) -> anyhow::Result<()> {
-    let columns = [
-        ("phase", "/phase"),
-        ("outcome", "/outcome"),
-        ("step", "/step"),
-        ("since", "/since"),
-        ("verdict", "/verdict/verb"),
-    ];
-    show.one(status, &columns)?;
-    show.reasons(&status["verdict"]["reasons"])?;
-    if show.0 == Format::Json {
-        return Ok(());
+fn status(answer: &Value, show: Show) -> anyhow::Result<()> {
+    let Some(status) = show.read(answer)? else { return Ok(()) };
+    fields(&status, &STATUS)?;
+    if let Some(verdict) = &status.verdict {
+        reasons(&verdict.reasons)?;
     }
-    let columns = [
-        ("agent", "/host"),
-        ("connected", "/connected"),
-        ("applied", "/applied"),
-        ("horizons", "/horizons"),
-        ("series in", "/horizon/series_in"),
-        ("series out", "/horizon/series/1"),
-        ("lost", "/horizon/lost"),
-        ("collide", "/horizon/collisions"),
-    ];
-    show.list(&serde_json::json!({ "items": status["agents"] }), &columns)
+    table(&status.agents, &AGENTS)
 }
 
-fn happened(event: &Value, show: Show) -> anyhow::Result<()> {
-    if show.0 == Format::Json {
-        return output::say(event);
-    }
-    let detail = &event["detail"];
-    let more = ["to", "step", "verb", "outcome"].map(|key| cell(detail.get(key)));
+fn happened(answer: &Value, show: Show) -> anyhow::Result<()> {
+    let Some(event) = show.read::<Event>(answer)? else { return Ok(()) };
+    let detail = event.detail().context("an event is not as expected")?;
+    let more = [cell(detail.to), cell(detail.step), cell(detail.verb), cell(detail.outcome)];
     let more: Vec<String> = more.into_iter().filter(|text| !text.is_empty()).collect();
-    line(&format!("{}  {:9} {}", cell(event.get("at")), cell(event.get("kind")), more.join(" · ")))?;
-    show.reasons(&detail["reasons"])
+    line(&format!("{}  {:9} {}", event.at, event.kind, more.join(" · ")))?;
+    reasons(&detail.reasons.unwrap_or_default())
 }

@@ -4,12 +4,14 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use client::Method;
-use serde_json::json;
+use api::{AccessToken, Role};
+use client::{Client, Method};
+use serde::{Deserialize as _, Serialize};
 
-use super::Options;
 use super::session::{self, Session};
-use client::Client;
+use super::show::{Column, fields};
+use super::{Format, Options};
+use crate::output;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -26,6 +28,22 @@ pub struct Args {
     options: Options,
 }
 
+/// Session that was opened.
+#[derive(Serialize)]
+struct Opened {
+    email: String,
+    expires_in: u64,
+    role: Role,
+    server: String,
+}
+
+const COLUMNS: [Column<Opened>; 4] = [
+    ("server", |opened| opened.server.clone()),
+    ("email", |opened| opened.email.clone()),
+    ("role", |opened| opened.role.to_string()),
+    ("seconds left", |opened| opened.expires_in.to_string()),
+];
+
 pub async fn login(args: Args) -> anyhow::Result<()> {
     let password = match &args.password_file {
         Some(path) => {
@@ -35,12 +53,14 @@ pub async fn login(args: Args) -> anyhow::Result<()> {
     };
     let password = password.trim_end_matches(['\r', '\n']);
     let (_, answer) = Client::new(&args.server)?.login(&args.email, password).await?;
-    let token = answer["access_token"].as_str().context("the answer has no token")?;
-    Session { server: args.server.clone(), token: token.to_owned() }.store()?;
-    let shown = json!({ "server": args.server, "email": args.email, "role": answer["role"], "expires_in": answer["expires_in"] });
-    let columns =
-        [("server", "/server"), ("email", "/email"), ("role", "/role"), ("seconds left", "/expires_in")];
-    args.options.show().one(&shown, &columns)
+    let token = AccessToken::deserialize(&answer).context("the answer is not as expected")?;
+    Session { server: args.server.clone(), token: token.access_token }.store()?;
+    let opened =
+        Opened { email: args.email, expires_in: token.expires_in, role: token.role, server: args.server };
+    match args.options.show().0 {
+        Format::Json => output::say(&opened),
+        Format::Text => fields(&opened, &COLUMNS),
+    }
 }
 
 pub async fn logout() -> anyhow::Result<()> {

@@ -1,50 +1,40 @@
 //! `phoenix experiment results`: what was found, as the control plane has it.
 
-use anyhow::Context as _;
-use observe::Comparison;
-use serde::Deserialize;
+use api::Results;
 use serde_json::Value;
 
-use super::Format;
-use super::show::{Show, line};
+use super::show::{Column, Show, cell, fields, line, reasons};
 use crate::report::{self, Measured};
 
-const COLUMNS: [(&str, &str); 9] = [
-    ("outcome", "/outcome"),
-    ("agents", "/total/agents"),
-    ("exact", "/total/exact"),
-    ("series that came in", "/total/series_in"),
-    ("series, baseline", "/total/series/0"),
-    ("series, candidate", "/total/series/1"),
-    ("series lost", "/total/lost"),
-    ("collisions", "/total/collisions"),
-    ("critical in, baseline, candidate", "/total/critical"),
+const COLUMNS: [Column<Results>; 9] = [
+    ("outcome", |results| cell(results.outcome)),
+    ("agents", |results| results.total.agents.to_string()),
+    ("exact", |results| results.total.exact.to_string()),
+    ("series that came in", |results| results.total.series_in.to_string()),
+    ("series, baseline", |results| results.total.series[0].to_string()),
+    ("series, candidate", |results| results.total.series[1].to_string()),
+    ("series lost", |results| results.total.lost.to_string()),
+    ("collisions", |results| results.total.collisions.to_string()),
+    ("critical in, baseline, candidate", |results| {
+        results.total.critical.map(|processes| processes.to_string()).join(", ")
+    }),
 ];
-
-/// One agent's part of the answer.
-#[derive(Deserialize)]
-struct Agent {
-    host: String,
-    total: Comparison,
-}
 
 /// The sums and the reasons, then tables of what the agents have measured since the experiment began.
 ///
 /// # Errors
 /// An answer of another shape; standard output is gone.
-pub fn show(results: &Value, show: Show) -> anyhow::Result<()> {
-    show.one(results, &COLUMNS)?;
-    if show.0 == Format::Json {
-        return Ok(());
+pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
+    let Some(results) = show.read::<Results>(answer)? else { return Ok(()) };
+    fields(&results, &COLUMNS)?;
+    match &results.verdict {
+        Some(verdict) if results.reasons.is_empty() => reasons(&verdict.reasons)?,
+        _ => reasons(&results.reasons)?,
     }
-    let decided = &results["reasons"];
-    let over = decided.as_array().is_some_and(|reasons| !reasons.is_empty());
-    show.reasons(if over { decided } else { &results["verdict"]["reasons"] })?;
-    let agents = Vec::<Agent>::deserialize(&results["agents"]).context("the answer is not as expected")?;
-    if agents.is_empty() {
+    if results.agents.is_empty() {
         return line("No agent has reported anything yet.");
     }
-    let hosts: Vec<_> = agents.iter().map(|agent| Measured::of(&agent.host, &agent.total)).collect();
+    let hosts: Vec<_> = results.agents.iter().map(|agent| Measured::of(&agent.host, &agent.total)).collect();
     line(&tables(&hosts))
 }
 

@@ -1,109 +1,130 @@
 //! Answers on the terminal: JSON as it came, or a table of the columns that a person looks at.
 
+use std::fmt::Display;
 use std::io::Write as _;
 
 use anyhow::Context as _;
+use api::{Page, Reason};
 use comfy_table::{Table, TableStyle};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Format;
 use crate::output;
 use crate::report::numbers::error;
 
+/// Column of a table: its header, and the cell of an item.
+pub type Column<T> = (&'static str, fn(&T) -> String);
+
 /// Printer of answers.
 #[derive(Clone, Copy)]
 pub struct Show(pub Format);
 
 impl Show {
-    /// A list, by these columns: header, and where in an item it stands.
+    /// Prints an answer as JSON, or reads it for a person.
     ///
     /// # Errors
-    /// When standard output is gone.
-    pub fn list(self, answer: &Value, columns: &[(&str, &str)]) -> anyhow::Result<()> {
-        if self.0 == Format::Json {
-            return output::say(answer);
+    /// An answer of another shape; standard output is gone.
+    pub fn read<T: DeserializeOwned>(self, answer: &Value) -> anyhow::Result<Option<T>> {
+        match self.0 {
+            Format::Json => output::say(answer).map(|()| None),
+            Format::Text => T::deserialize(answer).map(Some).context("the answer is not as expected"),
         }
-        let mut table = Table::new();
-        table.load_style(TableStyle::new()).set_header(columns.iter().map(|(header, _)| *header));
-        for item in answer["items"].as_array().into_iter().flatten() {
-            table.add_row(columns.iter().map(|(_, pointer)| cell(item.pointer(pointer))));
+    }
+
+    /// A list, by these columns.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn list<T: DeserializeOwned>(self, answer: &Value, columns: &[Column<T>]) -> anyhow::Result<()> {
+        match self.read::<Page<T>>(answer)? {
+            Some(page) => table(&page.items, columns),
+            None => Ok(()),
         }
-        line(&table.to_string())
     }
 
     /// One thing, by these columns.
     ///
     /// # Errors
-    /// When standard output is gone.
-    pub fn one(self, answer: &Value, columns: &[(&str, &str)]) -> anyhow::Result<()> {
-        if self.0 == Format::Json {
-            return output::say(answer);
+    /// As [`Self::read`].
+    pub fn one<T: DeserializeOwned>(self, answer: &Value, columns: &[Column<T>]) -> anyhow::Result<()> {
+        match self.read(answer)? {
+            Some(item) => fields(&item, columns),
+            None => Ok(()),
         }
-        let width = columns.iter().map(|(header, _)| header.len()).max().unwrap_or(0);
-        for (header, pointer) in columns {
-            let value = cell(answer.pointer(pointer));
-            if !value.is_empty() {
-                line(&format!("{header:width$}  {value}"))?;
-            }
-        }
-        Ok(())
     }
+}
 
-    /// Reasons, a line each; nothing as JSON, where they are part of the answer.
-    ///
-    /// # Errors
-    /// When standard output is gone.
-    pub fn reasons(self, reasons: &Value) -> anyhow::Result<()> {
-        if self.0 == Format::Json {
-            return Ok(());
-        }
-        for reason in reasons.as_array().into_iter().flatten() {
-            line(&format!("  [{}] {}", cell(reason.get("layer")), cell(reason.get("sentence"))))?;
-            for more in details(reason) {
-                line(&format!("         {more}"))?;
-            }
-        }
-        Ok(())
+/// A table, a row for each item.
+///
+/// # Errors
+/// When standard output is gone.
+pub fn table<T>(items: &[T], columns: &[Column<T>]) -> anyhow::Result<()> {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new()).set_header(columns.iter().map(|(header, _)| *header));
+    for item in items {
+        table.add_row(columns.iter().map(|(_, cell)| cell(item)));
     }
+    line(&table.to_string())
+}
+
+/// One thing, a line for each column that it has something in.
+///
+/// # Errors
+/// When standard output is gone.
+pub fn fields<T>(item: &T, columns: &[Column<T>]) -> anyhow::Result<()> {
+    let width = columns.iter().map(|(header, _)| header.len()).max().unwrap_or(0);
+    for (header, cell) in columns {
+        let value = cell(item);
+        if !value.is_empty() {
+            line(&format!("{header:width$}  {value}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Reasons, a line each, with what they are about.
+///
+/// # Errors
+/// When standard output is gone.
+pub fn reasons(reasons: &[Reason]) -> anyhow::Result<()> {
+    for reason in reasons {
+        line(&format!("  [{}] {}", reason.layer, reason.sentence))?;
+        for more in details(reason) {
+            line(&format!("         {more}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The most names of a reason that are shown.
 const NAMED: usize = 10;
 
 /// Figure and limit of a reason, and its subject, besides its sentence.
-fn details(reason: &Value) -> Vec<String> {
+fn details(reason: &Reason) -> Vec<String> {
     let mut lines = Vec::new();
-    if let [Some(low), Some(high)] = [0, 1].map(|end| reason["interval"][end].as_f64()) {
-        let [low, high] = [low, high].map(|share| error(Some(share)));
-        let agents = cell(reason.get("n"));
+    if let Some(interval) = reason.interval {
+        let [low, high] = interval.map(|share| error(Some(share)));
+        let agents = reason.n;
         lines.push(format!("the mean of the hosts' errors lies from {low} to {high}, on {agents} agents"));
     }
-    for about in ["groups", "hosts"] {
-        let names: Vec<String> = listed(&reason[about]).collect();
+    for (about, names) in [("groups", &reason.groups), ("hosts", &reason.hosts)] {
         if !names.is_empty() {
-            lines.push(format!("{about}: {}", names.join(", ")));
+            lines.push(format!("{about}: {}", names[..names.len().min(NAMED)].join(", ")));
         }
     }
-    lines.extend(listed(&reason["names"]));
+    lines.extend(reason.names.iter().take(NAMED).cloned());
     lines
 }
 
-fn listed(names: &Value) -> impl Iterator<Item = String> {
-    names.as_array().into_iter().flatten().take(NAMED).map(|name| cell(Some(name)))
+/// Cell of a value that may be missing.
+pub fn cell(value: Option<impl Display>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// A value in a cell.
-pub fn cell(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Object(map)) => map
-            .iter()
-            .map(|(key, value)| format!("{key}={}", cell(Some(value))))
-            .collect::<Vec<_>>()
-            .join(","),
-        Some(other) => other.to_string(),
-    }
+/// Cell of labels: `key=value,key=value`.
+pub fn labels<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> String {
+    labels.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// A line on standard output.
@@ -116,15 +137,19 @@ pub fn line(text: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::details;
+    use super::*;
 
     #[test]
     fn a_reason_says_its_interval_and_what_it_is_about() {
-        let reason = json!({
-            "n": 20, "interval": [-0.012, 0.0005], "groups": ["java"], "hosts": ["web-1", "web-2"], "names": ["sshd"]
-        });
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let reason = Reason {
+            n: 20,
+            interval: Some([-0.012, 0.0005]),
+            groups: owned(&["java"]),
+            hosts: owned(&["web-1", "web-2"]),
+            names: owned(&["sshd"]),
+            ..Reason::default()
+        };
         let expected = [
             "the mean of the hosts' errors lies from -1.2 % to +0.050 %, on 20 agents",
             "groups: java",
@@ -132,6 +157,6 @@ mod tests {
             "sshd",
         ];
         assert_eq!(details(&reason), expected);
-        assert!(details(&json!({ "interval": null, "names": [] })).is_empty());
+        assert!(details(&Reason::default()).is_empty());
     }
 }

@@ -3,17 +3,28 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use api::{RenderedTemplate, TemplateDetail, TemplateSummary};
 use clap::Subcommand;
-use client::Method;
+use client::{Client, Method};
 use serde_json::{Map, Value, json};
 
-use super::Format;
-use super::show::{Show, line};
-use crate::output;
-use client::Client;
+use super::show::{Column, Show, line};
 
-const COLUMNS: [(&str, &str); 4] =
-    [("name", "/name"), ("version", "/version"), ("digest", "/digest"), ("created", "/created_at")];
+const SUMMARY: [Column<TemplateSummary>; 4] = [
+    ("name", |template| template.name.clone()),
+    ("version", |template| template.version.to_string()),
+    ("digest", |template| template.digest.clone()),
+    ("created", |template| template.created_at.to_string()),
+];
+
+const DETAIL: [Column<TemplateDetail>; 6] = [
+    ("name", |template| template.summary.name.clone()),
+    ("version", |template| template.summary.version.to_string()),
+    ("digest", |template| template.summary.digest.clone()),
+    ("created", |template| template.summary.created_at.to_string()),
+    ("description", |template| template.description.clone()),
+    ("text", |template| template.text.clone()),
+];
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -57,24 +68,20 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
     match command {
         Command::Create { name, file } => {
             let body = json!({ "name": name, "text": read(&file)? });
-            show.one(&client.post("/templates", &body).await?, &COLUMNS)
+            show.one(&client.post("/templates", &body).await?, &SUMMARY)
         }
         Command::Version { name, file } => {
             let body = json!({ "text": read(&file)? });
-            show.one(&client.post(&format!("/templates/{name}/versions"), &body).await?, &COLUMNS)
+            show.one(&client.post(&format!("/templates/{name}/versions"), &body).await?, &SUMMARY)
         }
-        Command::List => show.list(&client.get("/templates?limit=200").await?, &COLUMNS),
-        Command::Get { name } => {
-            let found = client.get(&format!("/templates/{name}")).await?;
-            let more = [COLUMNS.as_slice(), &[("description", "/description"), ("text", "/text")]].concat();
-            show.one(&found, &more)
-        }
+        Command::List => show.list(&client.get("/templates?limit=200").await?, &SUMMARY),
+        Command::Get { name } => show.one(&client.get(&format!("/templates/{name}")).await?, &DETAIL),
         Command::Render { name, parameters } => {
             let body = json!({ "parameters": read_parameters(&parameters)? });
             let rendered = client.post(&format!("/templates/{name}/render"), &body).await?;
-            match show.0 {
-                Format::Json => output::say(&rendered),
-                Format::Text => line(rendered["text"].as_str().unwrap_or_default()),
+            match show.read::<RenderedTemplate>(&rendered)? {
+                Some(rendered) => line(&rendered.text),
+                None => Ok(()),
             }
         }
         Command::Delete { name } => {

@@ -1,22 +1,20 @@
 //! `phoenix token …`.
 
 use anyhow::Context as _;
+use api::{CreatedToken, EnrollmentToken};
 use clap::Subcommand;
-use client::Method;
+use client::{Client, Method};
 use serde_json::{Map, Value, json};
 
-use super::Format;
-use super::show::{Show, line};
-use crate::output;
-use client::Client;
+use super::show::{self, Column, Show, cell, line};
 
-const COLUMNS: [(&str, &str); 6] = [
-    ("id", "/id"),
-    ("labels", "/labels"),
-    ("uses", "/uses"),
-    ("of", "/max_uses"),
-    ("expires", "/expires_at"),
-    ("revoked", "/revoked_at"),
+const COLUMNS: [Column<EnrollmentToken>; 6] = [
+    ("id", |token| token.id.clone()),
+    ("labels", |token| show::labels(&token.labels)),
+    ("uses", |token| token.uses.to_string()),
+    ("of", |token| token.max_uses.to_string()),
+    ("expires", |token| token.expires_at.to_string()),
+    ("revoked", |token| cell(token.revoked_at.as_ref())),
 ];
 
 #[derive(Subcommand)]
@@ -48,9 +46,9 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             let max_uses: Value = max_uses.parse::<u64>().map_or_else(|_| Value::from(max_uses), Value::from);
             let body = json!({ "labels": read(&labels)?, "max_uses": max_uses, "expires_in": expires_in });
             let made = client.post("/enrollment-tokens", &body).await?;
-            match show.0 {
-                Format::Json => output::say(&made),
-                Format::Text => line(made["token"].as_str().context("the answer has no token")?),
+            match show.read::<CreatedToken>(&made)? {
+                Some(made) => line(&made.token),
+                None => Ok(()),
             }
         }
         Command::List => show.list(&client.get("/enrollment-tokens?limit=200").await?, &COLUMNS),

@@ -1,12 +1,12 @@
 //! Actions: what may be done, as functions that REST, gRPC and the reconcilers share.
 //!
 //! What always holds: everything is looked for within the actor's own tenant, so that a foreign thing is not there; a
-//! refusal is a [`Refusal`], whatever carries it; nothing here knows a shape that is sent. Roles are the surfaces' to
-//! check, before they call.
+//! refusal is a [`Refusal`], whatever carries it. Of what is sent only [`api::CreateExperiment`] is known here: both
+//! surfaces ask for an experiment in that shape. Roles are the surfaces' to check, before they call.
 
 pub mod agents;
 mod command;
-mod draft;
+mod create;
 pub mod enroll;
 pub mod enrollment_tokens;
 mod events;
@@ -20,7 +20,7 @@ pub mod users;
 mod watch;
 
 pub use command::{Command, command};
-pub use draft::{Candidate, Draft, create};
+pub use create::create;
 pub use events::events;
 pub use findings::{AGENTS_AT_ONCE, Drift, Found, drift, found};
 pub use progress::{Progress, progress};

@@ -4,27 +4,23 @@ use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::spec::{Invalid, field};
 use crate::clock::UnixMillis;
 
 /// A stretch of a day, on some days of the week.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeWindow {
     /// The days on which it opens; all, if none is named.
     #[serde(default)]
     pub days: Vec<Day>,
     /// Time at which it opens, `HH:MM`.
-    #[schema(example = "09:00")]
     pub from: String,
     /// Time at which it closes, `HH:MM`; at or before `from` it is the next day's.
-    #[schema(example = "16:30")]
     pub to: String,
     /// By whose clock: a name of the IANA time zone database.
     #[serde(default = "utc")]
-    #[schema(example = "Europe/Berlin")]
     pub time_zone: String,
 }
 
@@ -33,7 +29,7 @@ fn utc() -> String {
 }
 
 /// A day of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "they are known")]
 pub enum Day {

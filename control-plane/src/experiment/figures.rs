@@ -5,12 +5,10 @@
 use std::collections::BTreeMap;
 
 use observe::{Comparison, Count, LensFunction, LensReport};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// Sums over agents, of one horizon each or of all that each has measured. Shares are from 0 to 1; none where the
 /// baseline had nothing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
     /// Agents in it.
     pub agents: u32,
@@ -59,7 +57,7 @@ pub struct Figures {
 }
 
 /// A lens's total over the fleet, in the metric's unit.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LensFigure {
     /// Its name.
     pub name: String,

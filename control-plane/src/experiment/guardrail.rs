@@ -8,12 +8,11 @@
 use drift::{Alpha, Conclusion, Equivalence, HarmDirection, equivalent, non_inferior};
 use observe::{Comparison, LensError};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::spec::{Invalid, field};
 
 /// See the module.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guardrail {
     /// Name for people.
@@ -37,7 +36,7 @@ pub struct Guardrail {
 }
 
 /// Quantity that can be looked at. Relative errors are (candidate − baseline) / |baseline|: 0.05 is 5 % more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
     /// A lens's total: a relative error.
@@ -69,7 +68,7 @@ pub enum Quantity {
 }
 
 /// Over what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// All hosts together.
@@ -80,7 +79,7 @@ pub enum Scope {
 }
 
 /// On which side harm lies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The candidate is higher.
@@ -93,7 +92,7 @@ pub enum Direction {
 }
 
 /// Consequence of passing the margin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Roll back: on any horizon, at once.

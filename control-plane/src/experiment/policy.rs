@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::change_window::ChangeWindow;
 use super::guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
@@ -14,7 +13,7 @@ use super::spec::{Invalid, field};
 const MAX_LIST: usize = 40;
 
 /// See the module. Shares are from 0 to 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// The least share of distinct series that it must save; less holds the step.
@@ -47,22 +46,21 @@ pub struct Policy {
     /// After so long a step that has not advanced is given up, and the experiment rolled back; nothing to hold for
     /// ever.
     #[serde(with = "crate::duration::option")]
-    #[schema(value_type = Option<String>, example = "2h")]
     pub max_step_duration: Option<Duration>,
     /// Time that the whole may take; nothing for as long as it needs.
     #[serde(with = "crate::duration::option")]
-    #[schema(value_type = Option<String>, example = "7d")]
     pub max_duration: Option<Duration>,
     /// Action at that time. Nothing is ever promoted because time is up.
     pub at_max_duration: AtEnd,
     /// True if somebody other than its author has to approve before it is promoted.
     pub require_approval: bool,
-    /// Times at which it may advance and promote by itself; always, if none is named. What sends it back acts at any time.
+    /// Times at which it may advance and promote by itself; always, if none is named. What sends it back acts at any
+    /// time.
     pub change_windows: Vec<ChangeWindow>,
 }
 
 /// Action when the time is up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AtEnd {
     /// Stay in the step until a person decides.

@@ -1,10 +1,9 @@
 //! A reason: one finding behind a verdict, as data and in a sentence.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// See the module. Shares are from 0 to 1; counts are counts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reason {
     /// Quantity that was looked at, such as `critical_process_coverage`.

@@ -8,7 +8,6 @@ use pipelines::yaml::Problems;
 use proto::generation::{Baseline, Candidate, Experiment, Fragment, Generation, Guardrails};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use utoipa::ToSchema;
 
 use super::{Policy, Step};
 use crate::labels::Selector;
@@ -56,7 +55,7 @@ pub struct Spec {
 }
 
 /// A template at a version with parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TemplateUse {
     /// Its name.
     pub name: String,

@@ -1,12 +1,11 @@
 //! `POST /v1/enroll`: an enrolment token against a credential of the agent's own.
 
+use api::{Enroll, Enrolled, Problem};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::actions::enroll::{self, Enrolment};
-use crate::http::{Access, Json, Problem, Routes, bearer};
+use crate::http::{Access, Json, Routes, bearer};
 use crate::id::AgentUid;
 use crate::labels::Labels;
 use crate::refusal::Refusal;
@@ -17,28 +16,6 @@ const LONGEST: usize = 255;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::Public, __path_enroll, enroll)
-}
-
-/// Agent that wants to enroll. What a newer agent says besides is not looked at.
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct Enroll {
-    /// The agent's own name for itself: a UUIDv7.
-    uid: AgentUid,
-    /// Labels of its file; the token's labels beat these.
-    #[serde(default)]
-    labels: Labels,
-    /// Name of its host.
-    #[serde(default)]
-    host: String,
-    /// Its version.
-    version: String,
-}
-
-/// The agent's credential.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Enrolled {
-    /// To be sent as `Authorization: Bearer …` from now on. It is shown this once.
-    token: String,
 }
 
 /// Lets an agent in. Needs an enrolment token as bearer; may be repeated until the credential has been used.
@@ -58,12 +35,20 @@ async fn enroll(
     Json(body): Json<Enroll>,
 ) -> Result<(StatusCode, Json<Enrolled>), Refusal> {
     let bearer = bearer(&headers).ok_or_else(Refusal::unauthenticated)?;
-    for (field, text) in [("version", &body.version), ("host", &body.host)] {
+    let token = enroll::enroll(&state, bearer, enrolment(body)?).await?;
+    Ok((StatusCode::CREATED, Json(Enrolled { token })))
+}
+
+fn enrolment(Enroll { uid, labels, host, version }: Enroll) -> Result<Enrolment, Refusal> {
+    for (field, text) in [("version", &version), ("host", &host)] {
         if text.len() > LONGEST {
             return Err(Refusal::invalid_field(field, "too long", "at most 255 bytes"));
         }
     }
-    let Enroll { uid, labels, host, version } = body;
-    let token = enroll::enroll(&state, bearer, Enrolment { uid, labels, host, version }).await?;
-    Ok((StatusCode::CREATED, Json(Enrolled { token })))
+    let uid = AgentUid::try_from(uid)
+        .map_err(|error| Refusal::invalid_field("uid", error.to_string(), "a UUID of version 7"))?;
+    let labels = Labels::try_from(labels).map_err(|error| {
+        Refusal::invalid_field("labels", error.to_string(), "for example {\"env\": \"prod\"}")
+    })?;
+    Ok(Enrolment { uid, labels, host, version })
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::opamp::{self, Conversation};
 use crate::actions::agents;
 use crate::actions::enroll::{self, AgentIdentity};
-use crate::http::{Problem, bearer};
+use crate::http::{ProblemResponse, bearer};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::StoreError;
@@ -53,13 +53,14 @@ pub async fn poll(
     State(state): State<AppState>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response, Problem> {
+) -> Result<Response, ProblemResponse> {
     let agent = authenticated(&state, &headers).await?;
     let media_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if media_type.split(';').next().map(str::trim) != Some(PROTOBUF) {
         let detail = format!("the body is of type {media_type:?}, expected {PROTOBUF}");
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Not protobuf", detail));
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(ProblemResponse::new(status, "media-type", "Not protobuf", detail));
     }
     let answer = match opamp::read(&body, &agent) {
         Ok(message) => Conversation::default().heard(&state, &agent, message).await.map_err(Refusal::from)?,

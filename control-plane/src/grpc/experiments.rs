@@ -36,7 +36,7 @@ impl ExperimentService for Experiments {
         request: Request<CreateExperimentRequest>,
     ) -> Result<Response<Experiment>, Status> {
         let (actor, request) = taken(request)?;
-        let created = actions::create(&self.state, &actor, convert::draft(request)?).await?;
+        let created = actions::create(&self.state, &actor, convert::asked(request)?).await?;
         Ok(Response::new(created.into()))
     }
 

@@ -1,4 +1,5 @@
-//! Parts that a handler takes from a request. What cannot be taken is refused as a [`Problem`] like everything else.
+//! Parts that a handler takes from a request. What cannot be taken is refused as a [`ProblemResponse`] like everything
+//! else.
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
@@ -6,23 +7,23 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::Problem;
+use super::ProblemResponse;
 use crate::auth::{Actor, Session};
 use crate::refusal::Refusal;
 
 /// A body of JSON, in and out.
 #[derive(Debug, Clone, Copy, FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
+#[from_request(via(axum::Json), rejection(ProblemResponse))]
 pub struct Json<T>(pub T);
 
 /// The parameters behind `?`.
 #[derive(Debug, Clone, Copy, FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(Problem))]
+#[from_request(via(axum::extract::Query), rejection(ProblemResponse))]
 pub struct Query<T>(pub T);
 
 /// The parameters in the path. One that has no such shape names nothing: 404.
 #[derive(Debug, Clone, Copy, FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(Problem))]
+#[from_request(via(axum::extract::Path), rejection(ProblemResponse))]
 pub struct Path<T>(pub T);
 
 impl<T: serde::Serialize> IntoResponse for Json<T> {
@@ -31,7 +32,7 @@ impl<T: serde::Serialize> IntoResponse for Json<T> {
     }
 }
 
-impl From<JsonRejection> for Problem {
+impl From<JsonRejection> for ProblemResponse {
     fn from(rejection: JsonRejection) -> Self {
         match rejection.status() {
             StatusCode::UNPROCESSABLE_ENTITY => Refusal::invalid(rejection.body_text()).into(),
@@ -44,13 +45,13 @@ impl From<JsonRejection> for Problem {
     }
 }
 
-impl From<QueryRejection> for Problem {
+impl From<QueryRejection> for ProblemResponse {
     fn from(rejection: QueryRejection) -> Self {
         Self::malformed(rejection.body_text())
     }
 }
 
-impl From<PathRejection> for Problem {
+impl From<PathRejection> for ProblemResponse {
     fn from(rejection: PathRejection) -> Self {
         Refusal::not_found("such thing:", rejection.body_text()).into()
     }

@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
-use super::{Limits, Problem, limited};
+use super::{Limits, ProblemResponse, limited};
 use crate::metrics::Metrics;
 
 /// After an accept that failed, for want of file handles as a rule.
@@ -155,7 +155,7 @@ fn method_not_allowed(method: &Method, path: &str, response: &Response<Body>) ->
     let allowed = allow.as_ref().and_then(|allow| allow.to_str().ok()).unwrap_or("none").replace(',', ", ");
     let detail = format!("{method} is not allowed on {path}; allowed: {allowed}");
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    let mut response = Problem::new(status, "method", "Method not allowed", detail).into_response();
+    let mut response = ProblemResponse::new(status, "method", "Method not allowed", detail).into_response();
     if let Some(allow) = allow {
         response.headers_mut().insert(ALLOW, allow);
     }

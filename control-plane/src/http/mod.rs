@@ -11,6 +11,6 @@ mod route;
 pub use extract::{Json, Path, Query, bearer};
 pub use limit::{Limits, limited};
 pub use listener::{Listener, Peer};
-pub use page::{Page, PageQuery};
-pub use problem::{Mistake, Problem};
+pub use page::{PageQuery, page};
+pub use problem::ProblemResponse;
 pub use route::{Access, BEARER, Route, Routes};

@@ -1,7 +1,8 @@
 //! Lists in pages: each names the place behind which the next one begins.
 
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use api::Page;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::refusal::Refusal;
 
@@ -17,16 +18,6 @@ pub struct PageQuery {
     /// Number of items at most; 50 if not given.
     #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u32>,
-}
-
-/// A part of a list.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Page<T> {
-    /// The items.
-    pub items: Vec<T>,
-    /// Value to give as `after` for the next page; absent at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
 }
 
 impl PageQuery {
@@ -53,12 +44,10 @@ impl PageQuery {
     }
 }
 
-impl<T> Page<T> {
-    /// A page of what was found, asked for one more than `limit` to see whether there is a next.
-    pub fn of<R: Into<T>>(mut found: Vec<R>, limit: u32, key: impl Fn(&R) -> String) -> Self {
-        let more = found.len() > limit as usize;
-        found.truncate(limit as usize);
-        let next = if more { found.last().map(key) } else { None };
-        Self { items: found.into_iter().map(Into::into).collect(), next }
-    }
+/// A page of what was found, asked for one more than `limit` to see whether there is a next.
+pub fn page<R: Into<T>, T>(mut found: Vec<R>, limit: u32, key: impl Fn(&R) -> String) -> Page<T> {
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next = if more { found.last().map(key) } else { None };
+    Page { items: found.into_iter().map(Into::into).collect(), next }
 }

@@ -1,66 +1,32 @@
 //! Form of every refusal over HTTP: `application/problem+json` (RFC 9457).
 
+use api::{Mistake, Problem};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::refusal::{self, Refusal};
 
-/// One mistake in what was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Mistake {
-    /// Line in the text, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<u32>,
-    /// Column in characters, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub column: Option<u32>,
-    /// The field of the request, where it is not a text's line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
-    /// Mistake.
-    pub message: String,
-    /// Expected value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected: Option<String>,
-    /// The known name nearest to the unknown one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nearest: Option<String>,
-}
-
-/// A refusal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Problem {
-    /// Kind of problem, as a URI reference.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The kind in words.
-    pub title: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// This one in words.
-    pub detail: String,
-    /// Each mistake with its place.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<Mistake>,
+/// Answer of a refusal: its document, and what its headers say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProblemResponse {
+    /// The document.
+    pub problem: Problem,
     /// Seconds after which it may go well.
-    #[serde(skip)]
     pub retry_after: Option<u64>,
 }
 
-impl Problem {
+impl ProblemResponse {
     /// A problem of a kind: `kind` is the last part of its type.
     pub fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
-        Self {
+        let problem = Problem {
             kind: format!("/problems/{kind}"),
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
-            retry_after: None,
-        }
+        };
+        Self { problem, retry_after: None }
     }
 
     /// 400: the request cannot be read.
@@ -77,7 +43,7 @@ impl From<&refusal::Mistake> for Mistake {
     }
 }
 
-impl From<Refusal> for Problem {
+impl From<Refusal> for ProblemResponse {
     fn from(refusal: Refusal) -> Self {
         let (status, kind, title) = match &refusal {
             Refusal::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated", "Not logged in"),
@@ -92,17 +58,18 @@ impl From<Refusal> for Problem {
             Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now"),
             Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Failed"),
         };
-        let errors = refusal.mistakes().iter().map(Mistake::from).collect();
-        let retry_after = refusal.retry_after();
-        Self { errors, retry_after, ..Self::new(status, kind, title, refusal.detail()) }
+        let mut response = Self::new(status, kind, title, refusal.detail());
+        response.problem.errors = refusal.mistakes().iter().map(Mistake::from).collect();
+        response.retry_after = refusal.retry_after();
+        response
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.retry_after;
-        let mut response = (status, Json(self)).into_response();
+        let Self { problem, retry_after } = self;
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = retry_after {
@@ -117,6 +84,6 @@ impl IntoResponse for Problem {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        Problem::from(self).into_response()
+        ProblemResponse::from(self).into_response()
     }
 }

@@ -1,17 +1,15 @@
 //! `/api/v1/agents`: who is there, and what was last heard of them.
 
+use api::{Agent, Page, Problem};
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::ToSchema;
+use serde::Deserialize;
 
 use crate::actions;
 use crate::auth::Actor;
-use crate::clock::UnixMillis;
-use crate::http::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
+use crate::http::{Access, Json, PageQuery, Path, Query, Routes, page};
 use crate::id::AgentUid;
-use crate::labels::{Labels, Selector};
+use crate::labels::Selector;
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
@@ -24,48 +22,16 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Access::AtLeast(Role::Operator), __path_delete, delete)
 }
 
-/// An agent.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Agent {
-    /// Its own name for itself.
-    uid: AgentUid,
-    /// Labels that selectors choose it by.
-    labels: Labels,
-    /// Name of its host, as it says.
-    host: String,
-    /// Its version, as it says.
-    version: String,
-    /// The id of the enrolment token that let it in.
-    enrolled_by: String,
-    /// Time.
-    enrolled_at: UnixMillis,
-    /// Time at which it was last heard of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_seen: Option<UnixMillis>,
-    /// State, in a word: `enrolled` until it first connects.
-    status: String,
-    /// Its health, as it says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    health: Option<Value>,
-    /// The hash of the config it is offered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offered_hash: Option<String>,
-    /// The hash of the config it runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effective_hash: Option<String>,
-}
-
 impl From<agents::Agent> for Agent {
     fn from(agent: agents::Agent) -> Self {
         Self {
-            uid: agent.uid,
-            labels: agent.labels,
+            uid: agent.uid.into(),
+            labels: agent.labels.into(),
             host: agent.host,
             version: agent.version,
             enrolled_by: agent.enrolled_by,
-            enrolled_at: agent.enrolled_at,
-            last_seen: agent.last_seen,
+            enrolled_at: agent.enrolled_at.into(),
+            last_seen: agent.last_seen.map(Into::into),
             status: agent.status,
             health: agent.health,
             offered_hash: agent.offered_hash,
@@ -97,19 +63,19 @@ async fn list(
     actor: Actor,
     Query(Which { labels, after, limit }): Query<Which>,
 ) -> Result<Json<Page<Agent>>, Refusal> {
-    let page = PageQuery { after, limit };
+    let asked = PageQuery { after, limit };
     let selector: Selector = labels.as_deref().unwrap_or_default().parse().map_err(|error| {
         Refusal::invalid_field("labels", format!("{error}"), "for example env=prod,region=eu")
     })?;
-    let (after, limit) = (page.after()?, page.limit()?);
+    let (after, limit) = (asked.after()?, asked.limit()?);
     let mut reader = state.store.read().await?;
     let found = agents::list(&mut reader, actor.tenant_id, &selector, after, limit as usize + 1).await?;
-    Ok(Json(Page::of(found, limit, |agent| agent.uid.to_string())))
+    Ok(Json(page(found, limit, |agent| agent.uid.to_string())))
 }
 
 /// One agent.
 #[utoipa::path(
-    get, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = AgentUid, Path)),
+    get, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = uuid::Uuid, Path)),
     responses((status = 200, body = Agent), (status = 404, body = Problem))
 )]
 async fn get(
@@ -123,7 +89,7 @@ async fn get(
 
 /// Forgets an agent and ends its credential. It may come in again with an enrolment token that is still good.
 #[utoipa::path(
-    delete, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = AgentUid, Path)),
+    delete, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = uuid::Uuid, Path)),
     responses((status = 204), (status = 404, body = Problem))
 )]
 async fn delete(

@@ -1,17 +1,13 @@
 //! `/api/v1/auth`: coming in, going out, and who one is.
 
+use api::{AccessToken, Login, Me, Problem, Setup, User};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use super::users::User;
 use crate::actions::users::{self, NewUser};
 use crate::auth::{Actor, Session, token};
-use crate::http::Peer;
-use crate::http::{Access, Json, Problem, Routes};
-use crate::id::{TenantId, UserId};
+use crate::http::{Access, Json, Peer, Routes};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
@@ -22,61 +18,6 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Access::Public, __path_login, login)
         .add(Access::AtLeast(Role::Viewer), __path_me, me)
         .add(Access::AtLeast(Role::Viewer), __path_logout, logout)
-}
-
-/// The first user.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Setup {
-    /// The setup token: from the log of the first boot, or the owner's own.
-    token: String,
-    /// The first tenant's name.
-    #[serde(default = "default_tenant")]
-    tenant: String,
-    /// The first admin's address.
-    email: String,
-    /// Their password: 12 to 256 characters.
-    password: String,
-}
-
-fn default_tenant() -> String {
-    "default".to_owned()
-}
-
-/// Agent that wants to enroll.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Login {
-    /// Their address.
-    email: String,
-    /// Their password.
-    password: String,
-}
-
-/// Password that lets them in from now on.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct AccessToken {
-    /// To be sent as `Authorization: Bearer …`.
-    access_token: String,
-    /// `Bearer`.
-    token_type: &'static str,
-    /// Seconds until it is over.
-    expires_in: u64,
-    /// Role of its holder.
-    role: Role,
-}
-
-/// Identity of the caller.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Me {
-    /// Tenant whose things they see.
-    tenant_id: TenantId,
-    /// Their identity.
-    user_id: UserId,
-    /// Their address.
-    email: String,
-    /// Their role.
-    role: Role,
 }
 
 /// Makes the first tenant and its admin. Works once.
@@ -115,14 +56,14 @@ async fn login(
     Json(body): Json<Login>,
 ) -> Result<Json<AccessToken>, Refusal> {
     let (access_token, user) = users::login(&state, &body.email, body.password, peer.ip()).await?;
-    let expires_in = token::LIFETIME.as_secs();
-    Ok(Json(AccessToken { access_token, token_type: "Bearer", expires_in, role: user.role }))
+    let (token_type, expires_in) = ("Bearer".to_owned(), token::LIFETIME.as_secs());
+    Ok(Json(AccessToken { access_token, token_type, expires_in, role: user.role.into() }))
 }
 
 /// Identity of the caller.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", responses((status = 200, body = Me)))]
 async fn me(Actor { tenant_id, user_id, email, role }: Actor) -> Json<Me> {
-    Json(Me { tenant_id, user_id, email, role })
+    Json(Me { tenant_id: tenant_id.0, user_id: user_id.0, email, role: role.into() })
 }
 
 /// Ends the token that is sent with it, at once.

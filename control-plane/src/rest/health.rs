@@ -1,12 +1,11 @@
 //! Questions of machines to a server: does it live, can it serve, what has it counted.
 
+use api::{Condition, Problem};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::http::{Access, Json, Problem, Routes};
+use crate::http::{Access, Json, Routes};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::tenants;
@@ -19,17 +18,14 @@ pub(super) fn routes(routes: Routes) -> Routes {
     )
 }
 
-/// The process's condition.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-pub struct Condition {
-    /// `ok`.
-    status: &'static str,
-}
-
 /// Answers that the process lives.
 #[utoipa::path(get, path = "/health", tag = "process", responses((status = 200, body = Condition)))]
 async fn health() -> Json<Condition> {
-    Json(Condition { status: "ok" })
+    ok()
+}
+
+fn ok() -> Json<Condition> {
+    Json(Condition { status: "ok".to_owned() })
 }
 
 /// Answers whether it can serve: its store answers and it is not about to stop.
@@ -42,7 +38,7 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Condition>, Refusal
         return Err(Refusal::unavailable("it is stopping"));
     }
     tenants::first(&mut *state.store.read().await?).await?;
-    Ok(Json(Condition { status: "ok" }))
+    Ok(ok())
 }
 
 /// Its counters, in Prometheus' text format.

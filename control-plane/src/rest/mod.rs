@@ -1,4 +1,4 @@
-//! REST: one file per resource, each with its routes, shapes and handlers.
+//! REST: one file per resource, each with its routes and handlers, and with what makes a shape of [`api`] of a row.
 //!
 //! Handlers read and write desired state and call the same functions everybody calls; none of them talks to an agent.
 
@@ -9,6 +9,7 @@ mod enrollment_tokens;
 mod experiments;
 mod health;
 pub mod openapi;
+mod shapes;
 mod templates;
 mod users;
 

@@ -1,16 +1,15 @@
 //! `/api/v1/templates`: Collector configs with typed parameters, by name, in versions that never change.
 
+use api::{
+    CreateTemplate, CreateVersion, Page, Problem, RenderRequest, RenderedTemplate, TemplateDetail,
+    TemplateSummary,
+};
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 use crate::actions::templates;
 use crate::auth::Actor;
-use crate::clock::UnixMillis;
-use crate::http::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
-use crate::id::UserId;
+use crate::http::{Access, Json, PageQuery, Path, Query, Routes, page};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
@@ -28,81 +27,10 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Access::AtLeast(Role::Viewer), __path_render, render)
 }
 
-/// A template to be kept.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CreateTemplate {
-    /// Its name: a-z, 0-9, `.`, `_`, `-`; the one that the text gives itself.
-    name: String,
-    /// The template, as YAML.
-    text: String,
-}
-
-/// A version to be kept.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CreateVersion {
-    /// The template, as YAML.
-    text: String,
-}
-
-/// A template without its text.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TemplateSummary {
-    /// Its name.
-    name: String,
-    /// The number of the version, from 1.
-    version: u32,
-    /// SHA-256 of the text.
-    digest: String,
-    /// Author.
-    created_by: UserId,
-    /// Time.
-    created_at: UnixMillis,
-}
-
-/// A version of a template.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TemplateDetail {
-    /// Summary of the template.
-    #[serde(flatten)]
-    summary: TemplateSummary,
-    /// Description of its work.
-    description: String,
-    /// Parameters, with types, bounds and defaults.
-    #[schema(value_type = Vec<Object>)]
-    parameters: Vec<Value>,
-    /// The template as it was written.
-    text: String,
-}
-
-/// Values to try a template with.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RenderRequest {
-    /// By parameter; what is left out has its default.
-    #[serde(default)]
-    #[schema(value_type = Object)]
-    parameters: Map<String, Value>,
-    /// Version; the latest if not given.
-    version: Option<u32>,
-}
-
-/// Rendered template.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RenderedTemplate {
-    /// The version that was rendered.
-    version: u32,
-    /// A Collector fragment in YAML.
-    text: String,
-    /// SHA-256 of its bytes.
-    digest: String,
-}
-
 impl From<TemplateVersion> for TemplateSummary {
     fn from(kept: TemplateVersion) -> Self {
         let TemplateVersion { name, version, digest, created_by, created_at, text: _ } = kept;
-        Self { name, version, digest, created_by, created_at }
+        Self { name, version, digest, created_by: created_by.0, created_at: created_at.into() }
     }
 }
 
@@ -143,12 +71,12 @@ async fn create(
 async fn list(
     State(state): State<AppState>,
     actor: Actor,
-    Query(page): Query<PageQuery>,
+    Query(asked): Query<PageQuery>,
 ) -> Result<Json<Page<TemplateSummary>>, Refusal> {
-    let (after, limit) = (page.after.clone().unwrap_or_default(), page.limit()?);
+    let (after, limit) = (asked.after.clone().unwrap_or_default(), asked.limit()?);
     let found =
         store::templates::list(&mut *state.store.read().await?, actor.tenant_id, &after, limit + 1).await?;
-    Ok(Json(Page::of(found, limit, |template| template.name.clone())))
+    Ok(Json(page(found, limit, |template| template.name.clone())))
 }
 
 /// The latest version of a template.

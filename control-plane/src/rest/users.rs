@@ -1,15 +1,13 @@
 //! `/api/v1/users` and `/api/v1/tenants`: who may come in.
 
+use api::{CreateTenant, CreateUser, CreatedUser, Page, Problem, User};
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::actions::users::{self as actions, NewUser};
 use crate::auth::Actor;
-use crate::clock::UnixMillis;
-use crate::http::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
-use crate::id::{TenantId, UserId};
+use crate::http::{Access, Json, PageQuery, Path, Query, Routes, page};
+use crate::id::UserId;
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
@@ -23,64 +21,18 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Access::AtLeast(Role::Admin), __path_add_tenant, add_tenant)
 }
 
-/// A person.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct User {
-    /// Its id.
-    id: UserId,
-    /// Tenant whose things they see.
-    tenant_id: TenantId,
-    /// Their address.
-    email: String,
-    /// Their role.
-    role: Role,
-    /// Since when they are known.
-    created_at: UnixMillis,
-    /// Since when they may no longer do anything.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    disabled_at: Option<UnixMillis>,
-}
-
 impl From<users::User> for User {
     fn from(user: users::User) -> Self {
         let users::User { id, tenant_id, email, role, created_at, disabled_at } = user;
-        Self { id, tenant_id, email, role, created_at, disabled_at }
+        Self {
+            id: id.0,
+            tenant_id: tenant_id.0,
+            email,
+            role: role.into(),
+            created_at: created_at.into(),
+            disabled_at: disabled_at.map(Into::into),
+        }
     }
-}
-
-/// A person to be made.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CreateUser {
-    /// Their address.
-    email: String,
-    /// Their role.
-    role: Role,
-    /// Their password, 12 to 256 characters; without it, one is made.
-    password: Option<String>,
-}
-
-/// A tenant to be made, with its admin.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CreateTenant {
-    /// Its name: a-z, 0-9, `.`, `_`, `-`.
-    name: String,
-    /// Its admin's address.
-    email: String,
-    /// Their password, 12 to 256 characters; without it, one is made.
-    password: Option<String>,
-}
-
-/// Somebody just made.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CreatedUser {
-    /// Facts about the user.
-    #[serde(flatten)]
-    user: User,
-    /// The password that was made. It is shown this once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<String>,
 }
 
 /// The given password, or one that is made and then shown.
@@ -105,7 +57,7 @@ async fn create(
     Json(body): Json<CreateUser>,
 ) -> Result<(StatusCode, Json<CreatedUser>), Refusal> {
     let (password, shown) = password(&state, body.password);
-    let new = NewUser { email: body.email, password, role: body.role };
+    let new = NewUser { email: body.email, password, role: body.role.into() };
     let user = actions::add_user(&state, &actor, new).await?;
     Ok((StatusCode::CREATED, Json(CreatedUser { user: user.into(), password: shown })))
 }
@@ -118,16 +70,16 @@ async fn create(
 async fn list(
     State(state): State<AppState>,
     actor: Actor,
-    Query(page): Query<PageQuery>,
+    Query(asked): Query<PageQuery>,
 ) -> Result<Json<Page<User>>, Refusal> {
-    let (after, limit) = (page.after()?, page.limit()?);
+    let (after, limit) = (asked.after()?, asked.limit()?);
     let found = users::list(&mut *state.store.read().await?, actor.tenant_id, after, limit + 1).await?;
-    Ok(Json(Page::of(found, limit, |user| user.id.to_string())))
+    Ok(Json(page(found, limit, |user| user.id.to_string())))
 }
 
 /// Ends a person's access, at once. Not one's own: then there might be no admin left.
 #[utoipa::path(
-    post, path = "/api/v1/users/{id}/disable", tag = "users", params(("id" = UserId, Path)),
+    post, path = "/api/v1/users/{id}/disable", tag = "users", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = User), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 async fn disable(

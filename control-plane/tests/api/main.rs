@@ -4,6 +4,7 @@
 mod access;
 mod accounts;
 mod enrolment;
+mod experiments;
 mod grpc;
 mod migrations;
 mod process;

@@ -9,13 +9,13 @@ mod verdict;
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use api::{Reason, Results};
 use observe::Comparison;
 use serde::Serialize;
 use simulator::sender::SenderCounts;
 
 use super::configs::Candidate;
 use super::counters::{AgentCounters, Counters, OwnCost};
-use super::operator::{Reason, Results};
 use super::proof::{Equation, tally};
 use super::rollout::Ended;
 use super::topology::{PARTS, Part};
@@ -126,7 +126,7 @@ impl Act {
         Ok(Self {
             candidate: candidate.name,
             about: candidate.about,
-            outcome: outcome.unwrap_or_default(),
+            outcome: outcome.map(|outcome| outcome.to_string()).unwrap_or_default(),
             reasons,
             seconds_to_outcome: ended.seconds,
             rollback_ms,
@@ -168,7 +168,7 @@ impl Trial {
         Ok(Self {
             candidate: candidate.name,
             about: candidate.about,
-            outcome: outcome.unwrap_or_default(),
+            outcome: outcome.map(|outcome| outcome.to_string()).unwrap_or_default(),
             reasons,
             seconds_to_outcome: ended.seconds,
             agents: PARTS.iter().map(facts).collect::<anyhow::Result<_>>()?,

@@ -14,13 +14,12 @@ mod pending;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::{AgentEvidence, Evidence, Figures, Goal, Reason, Run, Spec, Step};
 use crate::clock::UnixMillis;
 
 /// Kind of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// Wait for more evidence.
@@ -36,7 +35,7 @@ pub enum Verb {
 }
 
 /// Decision and its reasons.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Kind of the decision.
     pub verb: Verb,

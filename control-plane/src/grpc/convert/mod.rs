@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 
 pub(super) use experiment::{event, verdict};
 pub(super) use found::{agent, figures};
-pub(super) use spec::draft;
+pub(super) use spec::asked;
 pub(super) use template::{parameters, problem, template};
 
 /// An id. A text that has no such shape names nothing.

@@ -1,21 +1,19 @@
 //! Policy that a candidate is held to.
 
-use std::time::Duration;
-
 use proto::v1;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::spec::millis;
-use crate::experiment::{AtEnd, ChangeWindow, Day, Direction, Guardrail, Policy, Quantity, Scope, Severity};
+use super::spec::{duration, millis};
+use crate::experiment::{ChangeWindow, Guardrail, Policy};
 use crate::refusal::Refusal;
 
 /// # Errors
 /// 422 for a word that is not known.
-pub(super) fn read_policy(from: v1::Policy) -> Result<Policy, Refusal> {
-    let default = Policy::default();
-    Ok(Policy {
+pub(super) fn read_policy(from: v1::Policy) -> Result<api::Policy, Refusal> {
+    let default = api::Policy::default();
+    Ok(api::Policy {
         min_cardinality_reduction: from.min_cardinality_reduction,
         min_cost_reduction: from.min_cost_reduction,
         critical_process_coverage: from
@@ -31,14 +29,14 @@ pub(super) fn read_policy(from: v1::Policy) -> Result<Policy, Refusal> {
         min_horizons: from.min_horizons.unwrap_or(default.min_horizons),
         min_hosts: from.min_hosts.unwrap_or(default.min_hosts),
         max_missing: from.max_missing.unwrap_or(default.max_missing),
-        max_step_duration: from.max_step_duration_ms.map(Duration::from_millis),
-        max_duration: from.max_duration_ms.map(Duration::from_millis),
+        max_step_duration: from.max_step_duration_ms.map(duration),
+        max_duration: from.max_duration_ms.map(duration),
         at_max_duration: known(
             "policy.at_max_duration",
             name_of::<v1::AtEnd>(from.at_max_duration),
             "AT_END_",
         )?
-        .unwrap_or(AtEnd::Hold),
+        .unwrap_or_default(),
         require_approval: from.require_approval,
         change_windows: from.change_windows.into_iter().map(read_window).collect::<Result<_, _>>()?,
     })
@@ -68,26 +66,26 @@ pub(super) fn policy(from: &Policy) -> v1::Policy {
     }
 }
 
-fn read_guardrail(from: v1::Guardrail) -> Result<Guardrail, Refusal> {
-    let quantity: Option<Quantity> =
+fn read_guardrail(from: v1::Guardrail) -> Result<api::Guardrail, Refusal> {
+    let quantity: Option<api::Quantity> =
         known("policy.guardrails.quantity", name_of::<v1::Quantity>(from.quantity), "QUANTITY_")?;
     let missing =
         || Refusal::invalid_field("policy.guardrails.quantity", "it is missing", "what is looked at");
-    Ok(Guardrail {
+    Ok(api::Guardrail {
         name: from.name,
         quantity: quantity.ok_or_else(missing)?,
         lens: from.lens,
         scope: known("policy.guardrails.scope", name_of::<v1::Scope>(from.scope), "SCOPE_")?
-            .unwrap_or(Scope::Fleet),
+            .unwrap_or_default(),
         direction: known(
             "policy.guardrails.direction",
             name_of::<v1::Direction>(from.direction),
             "DIRECTION_",
         )?
-        .unwrap_or(Direction::Either),
+        .unwrap_or_default(),
         margin: from.margin,
         severity: known("policy.guardrails.severity", name_of::<v1::Severity>(from.severity), "SEVERITY_")?
-            .unwrap_or(Severity::Blocking),
+            .unwrap_or_default(),
     })
 }
 
@@ -103,12 +101,12 @@ fn guardrail(from: &Guardrail) -> v1::Guardrail {
     }
 }
 
-fn read_window(from: v1::ChangeWindow) -> Result<ChangeWindow, Refusal> {
+fn read_window(from: v1::ChangeWindow) -> Result<api::ChangeWindow, Refusal> {
     let day = |number: i32| {
-        let day: Option<Day> = known("policy.change_windows.days", name_of::<v1::Day>(number), "DAY_")?;
+        let day: Option<api::Day> = known("policy.change_windows.days", name_of::<v1::Day>(number), "DAY_")?;
         day.ok_or_else(|| Refusal::invalid_field("policy.change_windows.days", "it is no day", "mon to sun"))
     };
-    Ok(ChangeWindow {
+    Ok(api::ChangeWindow {
         days: from.days.into_iter().map(day).collect::<Result<_, _>>()?,
         from: from.from,
         to: from.to,
@@ -146,7 +144,7 @@ fn name_of<E: Words>(number: i32) -> Result<&'static str, i32> {
     E::try_from(number).map(|word| word.name()).map_err(|_| number)
 }
 
-/// The domain's word of this name; nothing for the unspecified one.
+/// The word of this name; nothing for the unspecified one.
 fn known<T: DeserializeOwned>(
     field: &str,
     name: Result<&'static str, i32>,
@@ -170,7 +168,10 @@ fn number<T: Serialize, E: Into<i32>>(word: &T, prefix: &str, of: impl Fn(&str) 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::experiment::{AtEnd, Day, Direction, Scope, Severity};
 
     /// Everything set, each enum at each of its words.
     fn full() -> Policy {
@@ -209,9 +210,10 @@ mod tests {
     #[test]
     fn a_policy_reads_back_and_none_is_the_default_one() {
         for policy_of in [full(), Policy::default()] {
-            assert_eq!(read_policy(policy(&policy_of)).unwrap(), policy_of);
+            let read = read_policy(policy(&policy_of)).unwrap();
+            assert_eq!(Policy::try_from(read).unwrap(), policy_of);
         }
-        assert_eq!(read_policy(v1::Policy::default()).unwrap(), Policy::default());
+        assert_eq!(read_policy(v1::Policy::default()).unwrap(), api::Policy::default());
     }
 
     #[test]

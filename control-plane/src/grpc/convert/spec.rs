@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use api::{Candidate, CreateExperiment, Unit};
 use observe::{Critical, Granularity, Lens, LensFunction, Price};
 use proto::v1::{self, experiment_spec};
 
 use super::policy::{policy, read_policy};
 use super::template::{parameters, values};
-use crate::actions::{Candidate, Draft};
 use crate::experiment::Spec;
 use crate::refusal::Refusal;
 
@@ -15,24 +15,20 @@ use crate::refusal::Refusal;
 ///
 /// # Errors
 /// 422 for a field that cannot be what it says.
-pub(in super::super) fn draft(request: v1::CreateExperimentRequest) -> Result<Draft, Refusal> {
+pub(in super::super) fn asked(request: v1::CreateExperimentRequest) -> Result<CreateExperiment, Refusal> {
     let spec = request
         .spec
         .ok_or_else(|| Refusal::invalid_field("spec", "it is missing", "what the experiment is to do"))?;
-    let selector = spec.selector.parse().map_err(|error| {
-        Refusal::invalid_field("selector", format!("{error}"), "for example env=prod,region=eu")
-    })?;
-    let unit = if spec.unit.is_empty() { vec!["process".to_owned()] } else { spec.unit };
-    Ok(Draft {
+    Ok(CreateExperiment {
         name: spec.name,
-        selector,
+        selector: spec.selector,
         candidate: candidate(spec.candidate)?,
         baseline: spec.baseline,
-        unit,
+        unit: if spec.unit.is_empty() { Unit::default() } else { Unit::Attributes(spec.unit) },
         aa: spec.aa,
         weights_bp: weights(&spec.weights_bp)?,
-        window: spec.window_ms.map(Duration::from_millis),
-        report_every: spec.report_every_ms.map(Duration::from_millis),
+        window: spec.window_ms.map(duration),
+        report_every: spec.report_every_ms.map(duration),
         lenses: spec
             .lenses
             .map(|list| list.lenses.into_iter().map(read_lens).collect::<Result<_, _>>())
@@ -42,7 +38,7 @@ pub(in super::super) fn draft(request: v1::CreateExperimentRequest) -> Result<Dr
             .map(|list| list.criteria.into_iter().map(read_critical).collect::<Result<_, _>>())
             .transpose()?,
         price: spec.price.map(price).transpose()?,
-        max_batch_latency: spec.max_batch_latency_ms.map(Duration::from_millis),
+        max_batch_latency: spec.max_batch_latency_ms.map(duration),
         policy: read_policy(spec.policy.unwrap_or_default())?,
     })
 }
@@ -139,6 +135,11 @@ pub(super) fn spec(from: Spec) -> v1::ExperimentSpec {
         max_batch_latency_ms: from.max_batch_latency.map(millis),
         policy: Some(policy(&from.policy)),
     }
+}
+
+/// A duration of so many milliseconds, in the text that people write.
+pub(super) fn duration(millis: u64) -> String {
+    format!("{millis}ms")
 }
 
 pub(super) fn millis(from: Duration) -> u64 {

@@ -1,8 +1,9 @@
 //! Command of a person to an experiment.
 
+use api::{Experiment, Problem};
 use axum::extract::State;
 
-use super::{Access, Actor, AppState, Experiment, ExperimentId, Json, Path, Problem, Refusal, Role, Routes};
+use super::{Access, Actor, AppState, ExperimentId, Json, Path, Refusal, Role, Routes};
 use crate::actions::{self, Command};
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -29,7 +30,7 @@ async fn act(
 
 /// Begins it, on the agents that match now.
 #[utoipa::path(
-    post, path = "/api/v1/experiments/{id}/start", tag = "experiments", params(("id" = ExperimentId, Path)),
+    post, path = "/api/v1/experiments/{id}/start", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 async fn start(
@@ -42,7 +43,7 @@ async fn start(
 
 /// Holds the step: nothing advances, data flows, instant limits act.
 #[utoipa::path(
-    post, path = "/api/v1/experiments/{id}/pause", tag = "experiments", params(("id" = ExperimentId, Path)),
+    post, path = "/api/v1/experiments/{id}/pause", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 async fn pause(
@@ -55,7 +56,7 @@ async fn pause(
 
 /// Goes on with the step.
 #[utoipa::path(
-    post, path = "/api/v1/experiments/{id}/resume", tag = "experiments", params(("id" = ExperimentId, Path)),
+    post, path = "/api/v1/experiments/{id}/resume", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 async fn resume(
@@ -68,7 +69,7 @@ async fn resume(
 
 /// Collects the last horizon and ends, inconclusive; the baseline is back in charge.
 #[utoipa::path(
-    post, path = "/api/v1/experiments/{id}/stop", tag = "experiments", params(("id" = ExperimentId, Path)),
+    post, path = "/api/v1/experiments/{id}/stop", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 async fn stop(
@@ -81,7 +82,7 @@ async fn stop(
 
 /// Puts the candidate in charge, on a person's word.
 #[utoipa::path(
-    post, path = "/api/v1/experiments/{id}/promote", tag = "experiments", params(("id" = ExperimentId, Path)),
+    post, path = "/api/v1/experiments/{id}/promote", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 async fn promote(
@@ -94,7 +95,7 @@ async fn promote(
 
 /// Puts the baseline back in charge, at once; also after a promotion.
 #[utoipa::path(
-    post, path = "/api/v1/experiments/{id}/rollback", tag = "experiments", params(("id" = ExperimentId, Path)),
+    post, path = "/api/v1/experiments/{id}/rollback", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 async fn rollback(
@@ -107,7 +108,7 @@ async fn rollback(
 
 /// Never begins it.
 #[utoipa::path(
-    post, path = "/api/v1/experiments/{id}/cancel", tag = "experiments", params(("id" = ExperimentId, Path)),
+    post, path = "/api/v1/experiments/{id}/cancel", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 async fn cancel(
@@ -120,7 +121,7 @@ async fn cancel(
 
 /// Agrees to its promotion, as somebody other than its author.
 #[utoipa::path(
-    post, path = "/api/v1/experiments/{id}/approve", tag = "experiments", params(("id" = ExperimentId, Path)),
+    post, path = "/api/v1/experiments/{id}/approve", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 async fn approve(

@@ -2,36 +2,19 @@
 
 use std::convert::Infallible;
 
+use api::{Event, Problem};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event as Sse, KeepAlive, KeepAliveStream, Sse as Stream};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
 use tokio_stream::{Stream as Items, StreamExt as _};
-use utoipa::ToSchema;
 
-use super::{Access, Actor, AppState, ExperimentId, Path, Problem, Query, Refusal, Role, Routes};
+use super::{Access, Actor, AppState, ExperimentId, Path, Query, Refusal, Role, Routes};
 use crate::actions;
-use crate::clock::UnixMillis;
 use crate::store::experiments::Event as Happened;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::AtLeast(Role::Viewer), __path_events, events)
-}
-
-/// Something that happened.
-#[derive(Debug, Serialize, ToSchema)]
-struct Event {
-    /// Its number, from 1.
-    seq: i64,
-    /// Time.
-    at: UnixMillis,
-    /// Kind: `create`, `start`, `applied`, `advance`, `verdict`, `pause`, `resume`, `stop`, `conclude`, `promote`,
-    /// `rollback`, `fail`, `cancel` or `approve`.
-    kind: String,
-    /// More of it.
-    #[schema(value_type = Object)]
-    detail: Value,
 }
 
 /// From where.
@@ -44,7 +27,7 @@ struct Since {
 /// Events so far and those to come, until it is over or the client leaves.
 #[utoipa::path(
     get, path = "/api/v1/experiments/{id}/events", tag = "experiments",
-    params(("id" = ExperimentId, Path), ("after" = Option<i64>, Query, description = "The last event known")),
+    params(("id" = uuid::Uuid, Path), ("after" = Option<i64>, Query, description = "The last event known")),
     responses(
         (status = 200, body = Event, content_type = "text/event-stream"),
         (status = 404, body = Problem),
@@ -67,5 +50,5 @@ async fn events(
 fn sent(happened: Happened) -> Sse {
     let Happened { seq, at, kind, detail } = happened;
     let sse = Sse::default().id(seq.to_string()).event(&kind);
-    sse.data(serde_json::to_string(&Event { seq, at, kind, detail }).unwrap_or_default())
+    sse.data(serde_json::to_string(&Event { seq, at: at.into(), kind, detail }).unwrap_or_default())
 }

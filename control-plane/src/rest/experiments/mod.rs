@@ -1,23 +1,22 @@
 //! `/api/v1/experiments`: what is tried, how far it has come, and what was found.
 
 mod act;
-mod body;
 mod events;
+mod shapes;
 mod show;
 
+use api::{CreateExperiment, Experiment, Page, Problem, Results, Status};
 use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::actions;
 use crate::auth::Actor;
 use crate::experiment::ExperimentId;
-use crate::http::{Access, Json, Page, PageQuery, Path, Problem, Query, Routes};
+use crate::http::{Access, Json, PageQuery, Path, Query, Routes, page};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment as Stored};
-use body::CreateExperiment;
-use show::{Experiment, Results, Status};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let (see, change) = (Access::AtLeast(Role::Viewer), Access::AtLeast(Role::Operator));
@@ -42,7 +41,7 @@ async fn create(
     actor: Actor,
     Json(body): Json<CreateExperiment>,
 ) -> Result<(StatusCode, Json<Experiment>), Refusal> {
-    let created = actions::create(&state, &actor, body.into_draft()?).await?;
+    let created = actions::create(&state, &actor, body).await?;
     Ok((StatusCode::CREATED, Json(created.into())))
 }
 
@@ -54,16 +53,16 @@ async fn create(
 async fn list(
     State(state): State<AppState>,
     actor: Actor,
-    Query(page): Query<PageQuery>,
+    Query(asked): Query<PageQuery>,
 ) -> Result<Json<Page<Experiment>>, Refusal> {
-    let (after, limit) = (page.after()?, page.limit()?);
+    let (after, limit) = (asked.after()?, asked.limit()?);
     let found = experiments::list(&mut *state.store.read().await?, actor.tenant_id, after, limit + 1).await?;
-    Ok(Json(Page::of(found, limit, |experiment| experiment.id.to_string())))
+    Ok(Json(page(found, limit, |experiment| experiment.id.to_string())))
 }
 
 /// One experiment.
 #[utoipa::path(
-    get, path = "/api/v1/experiments/{id}", tag = "experiments", params(("id" = ExperimentId, Path)),
+    get, path = "/api/v1/experiments/{id}", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Experiment), (status = 404, body = Problem))
 )]
 async fn get(
@@ -76,7 +75,7 @@ async fn get(
 
 /// Deletes one that is not under way, with all that was found.
 #[utoipa::path(
-    delete, path = "/api/v1/experiments/{id}", tag = "experiments", params(("id" = ExperimentId, Path)),
+    delete, path = "/api/v1/experiments/{id}", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 async fn delete(
@@ -90,7 +89,7 @@ async fn delete(
 
 /// Status: phase, step, the agents that run it, each agent's last horizon, and the last verdict with its reasons.
 #[utoipa::path(
-    get, path = "/api/v1/experiments/{id}/status", tag = "experiments", params(("id" = ExperimentId, Path)),
+    get, path = "/api/v1/experiments/{id}/status", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Status), (status = 404, body = Problem))
 )]
 async fn status(
@@ -104,7 +103,7 @@ async fn status(
 
 /// Results: the fleet's figures, and each agent's comparison in full.
 #[utoipa::path(
-    get, path = "/api/v1/experiments/{id}/results", tag = "experiments", params(("id" = ExperimentId, Path)),
+    get, path = "/api/v1/experiments/{id}/results", tag = "experiments", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = Results), (status = 404, body = Problem))
 )]
 async fn results(

@@ -1,52 +1,11 @@
-//! The shapes in which experiments are shown.
+//! Experiments, statuses and results as they are shown.
 
-use serde::Serialize;
-use serde_json::Value;
-use utoipa::ToSchema;
+use api::{AgentResults, AgentStatus, Experiment, Results, Status};
 
-use super::{AppState, ExperimentId, Refusal, Stored};
+use super::{AppState, Refusal, Stored};
 use crate::actions::{self, Found, Progress};
 use crate::clock::UnixMillis;
-use crate::experiment::{AgentEvidence, Figures, Outcome, Phase, Reason, TemplateUse, Verdict};
-use crate::id::AgentUid;
-
-/// An experiment.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Experiment {
-    /// Its id.
-    id: ExperimentId,
-    /// Name for people.
-    name: String,
-    /// The agents it runs on.
-    selector: String,
-    /// Its phase.
-    phase: Phase,
-    /// Outcome, if it is completed.
-    outcome: Option<Outcome>,
-    /// The step under way: `aa`, `mirror`, or a weight.
-    step: Option<String>,
-    /// The candidate's weight, basis points.
-    weight_bp: Option<u16>,
-    /// The template that the candidate was rendered from.
-    template: Option<TemplateUse>,
-    /// The candidate's fragment.
-    candidate: String,
-    /// The baseline's fragment; nothing for what each agent runs.
-    baseline: Option<String>,
-    /// The rest of what it is asked to do.
-    #[schema(value_type = Object)]
-    spec: Value,
-    /// Author.
-    created_by: String,
-    /// Time.
-    created_at: UnixMillis,
-    /// Time at which its phase or step last changed.
-    updated_at: UnixMillis,
-    /// Reason for which it ended.
-    reasons: Vec<Reason>,
-    /// Last verdict.
-    verdict: Option<Verdict>,
-}
+use crate::experiment::{AgentEvidence, Figures};
 
 impl From<Stored> for Experiment {
     fn from(stored: Stored) -> Self {
@@ -58,72 +17,30 @@ impl From<Stored> for Experiment {
             }
         }
         Self {
-            id: stored.id,
-            phase: stored.state.phase(),
-            outcome: stored.state.outcome(),
+            id: stored.id.0,
+            phase: stored.state.phase().into(),
+            outcome: stored.state.outcome().map(Into::into),
             step: run.map(|run| run.step.to_string()),
             weight_bp: run.map(|run| run.step.weight_bp()),
-            reasons: stored.state.end().map(|end| end.reasons.clone()).unwrap_or_default(),
+            reasons: reasons(&stored),
             spec,
             name: stored.spec.name,
             selector: stored.spec.selector.to_string(),
-            template: stored.spec.template,
+            template: stored.spec.template.map(Into::into),
             candidate: stored.spec.candidate,
             baseline: stored.spec.baseline,
             created_by: stored.created_by,
-            created_at: stored.created_at,
-            updated_at: stored.updated_at,
-            verdict: stored.verdict,
+            created_at: stored.created_at.into(),
+            updated_at: stored.updated_at.into(),
+            verdict: stored.verdict.map(Into::into),
         }
     }
 }
 
-/// Status of an experiment.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Status {
-    /// Its id.
-    id: ExperimentId,
-    /// Its phase.
-    phase: Phase,
-    /// Outcome, if it is completed.
-    outcome: Option<Outcome>,
-    /// The step under way.
-    step: Option<String>,
-    /// The candidate's weight, basis points.
-    weight_bp: Option<u16>,
-    /// Since when.
-    since: Option<UnixMillis>,
-    /// The agents of the step.
-    agents: Vec<AgentStatus>,
-    /// The last horizon of each, added up.
-    horizon: Option<Figures>,
-    /// Last verdict, with its reasons.
-    verdict: Option<Verdict>,
-    /// Reason for which it ended.
-    reasons: Vec<Reason>,
-}
-
-/// One agent of a step.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct AgentStatus {
-    /// Its id.
-    uid: AgentUid,
-    /// Name of its host.
-    host: String,
-    /// True if it is connected.
-    connected: bool,
-    /// True if it runs the step.
-    applied: bool,
-    /// Reason for which it does not.
-    failed: Option<String>,
-    /// Reason for which it cut the candidate out.
-    candidate_cut: Option<String>,
-    /// Judged horizons of the step.
-    horizons: u32,
-    /// Time of its last report, or of the step's begin.
-    last_seen: Option<UnixMillis>,
-    /// Its last horizon.
-    horizon: Option<Figures>,
+/// Reasons for which it ended.
+fn reasons(experiment: &Stored) -> Vec<api::Reason> {
+    let end = experiment.state.end().into_iter();
+    end.flat_map(|end| &end.reasons).cloned().map(Into::into).collect()
 }
 
 /// The status of an experiment.
@@ -134,74 +51,32 @@ pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Ref
     let run = experiment.state.run();
     let Progress { agents, horizon, since } = actions::progress(state, experiment).await?;
     Ok(Status {
-        id: experiment.id,
-        phase: experiment.state.phase(),
-        outcome: experiment.state.outcome(),
+        id: experiment.id.0,
+        phase: experiment.state.phase().into(),
+        outcome: experiment.state.outcome().map(Into::into),
         step: run.map(|run| run.step.to_string()),
         weight_bp: run.map(|run| run.step.weight_bp()),
-        since,
-        horizon,
-        agents: agents.into_iter().map(AgentStatus::from).collect(),
-        verdict: experiment.verdict.clone(),
-        reasons: experiment.state.end().map(|end| end.reasons.clone()).unwrap_or_default(),
+        since: since.map(Into::into),
+        horizon: horizon.map(Into::into),
+        agents: agents.into_iter().map(agent).collect(),
+        verdict: experiment.verdict.clone().map(Into::into),
+        reasons: reasons(experiment),
     })
 }
 
-impl From<(AgentEvidence, bool)> for AgentStatus {
-    fn from((agent, connected): (AgentEvidence, bool)) -> Self {
-        Self {
-            uid: agent.uid,
-            connected,
-            applied: agent.applied,
-            horizons: agent.count,
-            last_seen: agent.last_seen,
-            horizon: agent.last().map(|found| Figures::of([&found.horizon])),
-            host: agent.host,
-            failed: agent.failed,
-            candidate_cut: agent.cut,
-        }
+/// An agent of the step, and whether it is connected.
+fn agent((agent, connected): (AgentEvidence, bool)) -> AgentStatus {
+    AgentStatus {
+        uid: agent.uid.into(),
+        connected,
+        applied: agent.applied,
+        horizons: agent.count,
+        last_seen: agent.last_seen.map(Into::into),
+        horizon: agent.last().map(|found| Figures::of([&found.horizon]).into()),
+        host: agent.host,
+        failed: agent.failed,
+        candidate_cut: agent.cut,
     }
-}
-
-/// Results of an experiment.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Results {
-    /// Id of the experiment.
-    id: ExperimentId,
-    /// All that the agents have measured since it began, added up: a series is a host's, so the sum is exact where
-    /// they are.
-    total: Figures,
-    /// Each agent's own.
-    agents: Vec<AgentResults>,
-    /// Last verdict, with its reasons.
-    verdict: Option<Verdict>,
-    /// Outcome.
-    outcome: Option<Outcome>,
-    /// Reasons of the outcome.
-    reasons: Vec<Reason>,
-}
-
-/// Findings of one agent.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct AgentResults {
-    /// Its id.
-    uid: AgentUid,
-    /// Name of its host.
-    host: String,
-    /// The candidate's weight at the last horizon, basis points.
-    weight_bp: u16,
-    /// End of the last horizon, by the agent's clock.
-    at: UnixMillis,
-    /// Digest of the plan in charge.
-    baseline_digest: String,
-    /// Digest of the plan on trial.
-    candidate_digest: String,
-    /// The last horizon, in full.
-    #[schema(value_type = Object)]
-    horizon: observe::Comparison,
-    /// All since the experiment began, in full.
-    #[schema(value_type = Object)]
-    total: observe::Comparison,
 }
 
 /// The results of an experiment.
@@ -212,22 +87,22 @@ pub async fn results(state: &AppState, experiment: &Stored) -> Result<Results, R
     let agents: Vec<_> =
         actions::found(state, experiment).await?.into_iter().map(AgentResults::from).collect();
     Ok(Results {
-        id: experiment.id,
-        total: Figures::of(agents.iter().map(|agent| &agent.total)),
+        id: experiment.id.0,
+        total: Figures::of(agents.iter().map(|agent| &agent.total)).into(),
         agents,
-        verdict: experiment.verdict.clone(),
-        outcome: experiment.state.outcome(),
-        reasons: experiment.state.end().map(|end| end.reasons.clone()).unwrap_or_default(),
+        verdict: experiment.verdict.clone().map(Into::into),
+        outcome: experiment.state.outcome().map(Into::into),
+        reasons: reasons(experiment),
     })
 }
 
 impl From<Found> for AgentResults {
     fn from(Found { uid, host, findings, .. }: Found) -> Self {
         Self {
-            uid,
+            uid: uid.into(),
             host,
             weight_bp: findings.weight_bp,
-            at: UnixMillis::of_nanos(findings.window_end),
+            at: UnixMillis::of_nanos(findings.window_end).into(),
             baseline_digest: findings.baseline_digest,
             candidate_digest: findings.candidate_digest,
             horizon: findings.horizon,

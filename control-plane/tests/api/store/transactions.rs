@@ -21,7 +21,7 @@ async fn a_change_that_is_dropped_leaves_no_trace(store: &Store) {
     tenants::insert(&mut tx, THIRD, "third", NOW).await.unwrap();
     drop(tx);
     let mut tx = store.begin().await.unwrap();
-    tenants::insert(&mut tx, THIRD, "third", NOW).await.expect("the name is free again");
+    tenants::insert(&mut tx, THIRD, "third", NOW).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -1,0 +1,62 @@
+//! `/api/v1/auth`: coming in, and who one is.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::Role;
+
+/// The first user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Setup {
+    /// The setup token: from the log of the first boot, or the owner's own.
+    pub token: String,
+    /// The first tenant's name.
+    #[serde(default = "default_tenant")]
+    pub tenant: String,
+    /// The first admin's address.
+    pub email: String,
+    /// Their password: 12 to 256 characters.
+    pub password: String,
+}
+
+fn default_tenant() -> String {
+    "default".to_owned()
+}
+
+/// Person who wants to log in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// Their address.
+    pub email: String,
+    /// Their password.
+    pub password: String,
+}
+
+/// Access token that lets them in from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccessToken {
+    /// To be sent as `Authorization: Bearer …`.
+    pub access_token: String,
+    /// `Bearer`.
+    pub token_type: String,
+    /// Seconds until it is over.
+    pub expires_in: u64,
+    /// Role of its holder.
+    pub role: Role,
+}
+
+/// Identity of the caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    /// Tenant whose things they see.
+    pub tenant_id: Uuid,
+    /// Their identity.
+    pub user_id: Uuid,
+    /// Their address.
+    pub email: String,
+    /// Their role.
+    pub role: Role,
+}

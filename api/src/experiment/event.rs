@@ -1,0 +1,54 @@
+//! Events of an experiment.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{Outcome, Phase, Reason, Verb};
+use crate::Timestamp;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Its number, from 1.
+    pub seq: i64,
+    /// Time.
+    pub at: Timestamp,
+    /// Kind: `create`, `start`, `applied`, `advance`, `verdict`, `pause`, `resume`, `stop`, `conclude`, `promote`,
+    /// `rollback`, `fail`, `cancel` or `approve`.
+    pub kind: String,
+    /// More of it.
+    #[schema(value_type = Object)]
+    pub detail: Value,
+}
+
+/// Detail of an event, read: of an action where it led, of a verdict what it says. The rest is not there.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct EventDetail {
+    /// Phase before.
+    pub from: Option<Phase>,
+    /// Phase after.
+    pub to: Option<Phase>,
+    /// Step after.
+    pub step: Option<String>,
+    /// The candidate's weight after, basis points.
+    pub weight_bp: Option<u16>,
+    /// Agents of the step.
+    pub agents: Option<u32>,
+    /// Outcome of a completed experiment.
+    pub outcome: Option<Outcome>,
+    /// Kind of the decision.
+    pub verb: Option<Verb>,
+    /// Reasons of the decision, or of the end.
+    pub reasons: Option<Vec<Reason>>,
+}
+
+impl Event {
+    /// Its detail, read.
+    ///
+    /// # Errors
+    /// A detail of another shape.
+    pub fn detail(&self) -> Result<EventDetail, serde_json::Error> {
+        EventDetail::deserialize(&self.detail)
+    }
+}

@@ -1,0 +1,81 @@
+//! `/api/v1/experiments`: what is tried, how far it has come, and what was found.
+
+mod change_window;
+mod create;
+mod event;
+mod figures;
+mod guardrail;
+mod phase;
+mod policy;
+mod results;
+mod status;
+mod verdict;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::Timestamp;
+
+pub use change_window::{ChangeWindow, Day};
+pub use create::{Candidate, CreateExperiment, Entity, Unit};
+pub use event::{Event, EventDetail};
+pub use figures::{Figures, LensFigure};
+pub use guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
+pub use phase::{Outcome, Phase};
+pub use policy::{AtEnd, Policy};
+pub use results::{AgentResults, Results};
+pub use status::{AgentStatus, Status};
+pub use verdict::{Reason, Verb, Verdict};
+
+/// An experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Experiment {
+    /// Its id.
+    pub id: Uuid,
+    /// Name for people.
+    pub name: String,
+    /// The agents it runs on.
+    pub selector: String,
+    /// Its phase.
+    pub phase: Phase,
+    /// Outcome, if it is completed.
+    pub outcome: Option<Outcome>,
+    /// The step under way: `aa`, `mirror`, or a weight.
+    pub step: Option<String>,
+    /// The candidate's weight, basis points.
+    pub weight_bp: Option<u16>,
+    /// The template that the candidate was rendered from.
+    pub template: Option<TemplateUse>,
+    /// The candidate's fragment.
+    pub candidate: String,
+    /// The baseline's fragment; nothing for what each agent runs.
+    pub baseline: Option<String>,
+    /// The rest of what it is asked to do.
+    #[schema(value_type = Object)]
+    pub spec: Value,
+    /// Author.
+    pub created_by: String,
+    /// Time.
+    pub created_at: Timestamp,
+    /// Time at which its phase or step last changed.
+    pub updated_at: Timestamp,
+    /// Reason for which it ended.
+    pub reasons: Vec<Reason>,
+    /// Last verdict.
+    pub verdict: Option<Verdict>,
+}
+
+/// A template at a version with parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TemplateUse {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// Parameters that it was rendered with.
+    pub parameters: Map<String, Value>,
+    /// SHA-256 of the rendered text, in hexadecimal.
+    pub digest: String,
+}

@@ -1,0 +1,89 @@
+//! Policy: what a candidate must show to go on, what sends it back, and who has to be asked.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{ChangeWindow, Guardrail};
+
+/// Policy that a candidate is held to. Shares are from 0 to 1; durations are texts such as `2h`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// The least share of distinct series that it must save; less holds the step.
+    pub min_cardinality_reduction: Option<f64>,
+    /// The least share of the monthly cost that it must save, by the price model; less holds the step.
+    pub min_cost_reduction: Option<f64>,
+    /// The least share of the critical processes that it must show; less rolls back, at once.
+    pub critical_process_coverage: f64,
+    /// The most series that it may lose, as a share of the baseline's; more rolls back.
+    pub max_series_loss: Option<f64>,
+    /// The most that any lens's total over the fleet may be off, as a share of it; more rolls back.
+    pub max_lens_error: Option<f64>,
+    /// The most of its points that destinations may not take, as a share of those that are settled; more rolls back.
+    pub max_error_rate: Option<f64>,
+    /// The most that what 99 of 100 batches wait for the pipeline may rise, as a share of the baseline's, judged over
+    /// time; more holds the step.
+    pub max_latency_increase: Option<f64>,
+    /// The most output identities that several series may write; more rolls back, at once.
+    pub max_collisions: u64,
+    /// Guardrails that it is held to besides.
+    pub guardrails: Vec<Guardrail>,
+    /// The probability of a false alarm that is allowed over all looks at all guardrails on what varies by chance.
+    pub alpha: f64,
+    /// Judged horizons that every agent must have in a step before the next.
+    pub min_horizons: u32,
+    /// Hosts that must have them.
+    pub min_hosts: u32,
+    /// The share of the step's agents whose evidence may be missing; more holds the step.
+    pub max_missing: f64,
+    /// After so long a step that has not advanced is given up, and the experiment rolled back; nothing to hold for
+    /// ever.
+    #[schema(example = "2h")]
+    pub max_step_duration: Option<String>,
+    /// Time that the whole may take; nothing for as long as it needs.
+    #[schema(example = "7d")]
+    pub max_duration: Option<String>,
+    /// Action at that time. Nothing is ever promoted because time is up.
+    pub at_max_duration: AtEnd,
+    /// True if somebody other than its author has to approve before it is promoted.
+    pub require_approval: bool,
+    /// Times at which it may advance and promote by itself; always, if none is named. What sends it back acts at any
+    /// time.
+    pub change_windows: Vec<ChangeWindow>,
+}
+
+/// Action when the time is up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AtEnd {
+    /// Stay in the step until a person decides.
+    #[default]
+    Hold,
+    /// Put the baseline back in charge.
+    RollBack,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            min_cardinality_reduction: None,
+            min_cost_reduction: None,
+            critical_process_coverage: 1.0,
+            max_series_loss: None,
+            max_lens_error: None,
+            max_error_rate: None,
+            max_latency_increase: None,
+            max_collisions: 0,
+            guardrails: Vec::new(),
+            alpha: 0.05,
+            min_horizons: 3,
+            min_hosts: 1,
+            max_missing: 0.0,
+            max_step_duration: None,
+            max_duration: None,
+            at_max_duration: AtEnd::Hold,
+            require_approval: false,
+            change_windows: Vec::new(),
+        }
+    }
+}

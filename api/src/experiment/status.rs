@@ -1,0 +1,56 @@
+//! Status of an experiment: phase, step, the agents that run it, and the last verdict.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Figures, Outcome, Phase, Reason, Verdict};
+use crate::Timestamp;
+
+/// Status of an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// Its id.
+    pub id: Uuid,
+    /// Its phase.
+    pub phase: Phase,
+    /// Outcome, if it is completed.
+    pub outcome: Option<Outcome>,
+    /// The step under way.
+    pub step: Option<String>,
+    /// The candidate's weight, basis points.
+    pub weight_bp: Option<u16>,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// The agents of the step.
+    pub agents: Vec<AgentStatus>,
+    /// The last horizon of each, added up.
+    pub horizon: Option<Figures>,
+    /// Last verdict, with its reasons.
+    pub verdict: Option<Verdict>,
+    /// Reason for which it ended.
+    pub reasons: Vec<Reason>,
+}
+
+/// One agent of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AgentStatus {
+    /// Its id.
+    pub uid: Uuid,
+    /// Name of its host.
+    pub host: String,
+    /// True if it is connected.
+    pub connected: bool,
+    /// True if it runs the step.
+    pub applied: bool,
+    /// Reason for which it does not.
+    pub failed: Option<String>,
+    /// Reason for which it cut the candidate out.
+    pub candidate_cut: Option<String>,
+    /// Judged horizons of the step.
+    pub horizons: u32,
+    /// Time of its last report, or of the step's begin.
+    pub last_seen: Option<Timestamp>,
+    /// Its last horizon.
+    pub horizon: Option<Figures>,
+}

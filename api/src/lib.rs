@@ -1,0 +1,37 @@
+//! Shapes of REST: everything that the control plane takes and sends as JSON, once.
+//!
+//! The control plane reads and writes these and makes its OpenAPI document of them; the command line reads the same.
+//! What always holds: a shape is data, all of it public, that reads back what it writes. It knows neither rules nor
+//! stores: what a value may be beyond its type, the control plane checks when it makes its own type of it. Ids are
+//! UUIDs, times are RFC 3339, durations are texts such as `10s`, closed sets of words are enums.
+
+mod agent;
+mod audit;
+mod auth;
+mod enrollment_token;
+mod experiment;
+mod page;
+mod problem;
+mod process;
+mod template;
+mod timestamp;
+mod user;
+mod words;
+
+pub use agent::{Agent, Enroll, Enrolled};
+pub use audit::{AuditEntry, ChainState};
+pub use auth::{AccessToken, Login, Me, Setup};
+pub use enrollment_token::{CreateToken, CreatedToken, EnrollmentToken, MaxUses, Word};
+pub use experiment::{
+    AgentResults, AgentStatus, AtEnd, Candidate, ChangeWindow, CreateExperiment, Day, Direction, Entity,
+    Event, EventDetail, Experiment, Figures, Guardrail, LensFigure, Outcome, Phase, Policy, Quantity, Reason,
+    Results, Scope, Severity, Status, TemplateUse, Unit, Verb, Verdict,
+};
+pub use page::Page;
+pub use problem::{Mistake, Problem};
+pub use process::Condition;
+pub use template::{
+    CreateTemplate, CreateVersion, RenderRequest, RenderedTemplate, TemplateDetail, TemplateSummary,
+};
+pub use timestamp::Timestamp;
+pub use user::{CreateTenant, CreateUser, CreatedUser, Role, User};

@@ -1,0 +1,74 @@
+//! `/api/v1/users` and `/api/v1/tenants`: people, and what they may do.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::Timestamp;
+
+/// A person's standing within their tenant. Ordered: viewer < operator < admin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Looks.
+    Viewer,
+    /// Runs experiments.
+    Operator,
+    /// Decides who else may.
+    Admin,
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    /// Its id.
+    pub id: Uuid,
+    /// Tenant whose things they see.
+    pub tenant_id: Uuid,
+    /// Their address.
+    pub email: String,
+    /// Their role.
+    pub role: Role,
+    /// Since when they are known.
+    pub created_at: Timestamp,
+    /// Since when they may no longer do anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled_at: Option<Timestamp>,
+}
+
+/// A person to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateUser {
+    /// Their address.
+    pub email: String,
+    /// Their role.
+    pub role: Role,
+    /// Their password, 12 to 256 characters; without it, one is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+/// A tenant to be made, with its admin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTenant {
+    /// Its name: a-z, 0-9, `.`, `_`, `-`.
+    pub name: String,
+    /// Its admin's address.
+    pub email: String,
+    /// Their password, 12 to 256 characters; without it, one is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+/// Somebody just made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedUser {
+    /// Facts about the user.
+    #[serde(flatten)]
+    pub user: User,
+    /// The password that was made. It is shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}

@@ -1,0 +1,89 @@
+//! An experiment as somebody asks for it, and what becomes of it: defaults filled in, template rendered, checked.
+
+mod policy;
+
+use std::time::Duration;
+
+use api::{Candidate, CreateExperiment, Entity, Unit};
+use observe::{Critical, Lens};
+
+use crate::actions::lifecycle;
+use crate::actions::templates;
+use crate::audit::By;
+use crate::auth::Actor;
+use crate::experiment::{Spec, TemplateUse};
+use crate::refusal::Refusal;
+use crate::state::AppState;
+use crate::store::experiments::Experiment;
+
+/// Writes an experiment down. Its pipelines are checked with the code that agents check with.
+///
+/// # Errors
+/// 404 for a template that is not there, 422 for what is wrong with it, and the store's.
+pub async fn create(state: &AppState, actor: &Actor, asked: CreateExperiment) -> Result<Experiment, Refusal> {
+    let (candidate, template) = candidate(state, actor, asked.candidate.clone()).await?;
+    let spec = spec(asked, candidate, template)?;
+    spec.check()?;
+    Ok(lifecycle::create(state, actor.tenant_id, By::from(actor), &actor.email, spec).await?)
+}
+
+/// The candidate's fragment, and the template that it was rendered from.
+async fn candidate(
+    state: &AppState,
+    actor: &Actor,
+    asked: Candidate,
+) -> Result<(String, Option<TemplateUse>), Refusal> {
+    let (name, version, parameters) = match asked {
+        Candidate::Config(text) => return Ok((text, None)),
+        Candidate::Template { name, version, parameters } => (name, version, parameters),
+    };
+    let (version, rendered) =
+        templates::render_kept(state, actor, &name, version, parameters.clone()).await?;
+    let used = TemplateUse { name, version, parameters, digest: rendered.digest.to_string() };
+    Ok((rendered.text, Some(used)))
+}
+
+/// A specification, not yet checked as a whole.
+fn spec(asked: CreateExperiment, candidate: String, template: Option<TemplateUse>) -> Result<Spec, Refusal> {
+    let selector = asked.selector.parse().map_err(|error| {
+        Refusal::invalid_field("selector", format!("{error}"), "for example env=prod,region=eu")
+    })?;
+    Ok(Spec {
+        name: asked.name,
+        selector,
+        baseline: asked.baseline,
+        candidate,
+        template,
+        unit: unit(asked.unit)?,
+        aa: asked.aa,
+        weights_bp: asked.weights_bp.unwrap_or_else(|| vec![500, 2_500, 5_000, 10_000]),
+        window: duration("window", asked.window)?.unwrap_or(Duration::from_secs(10)),
+        report_every: duration("report_every", asked.report_every)?.unwrap_or(Duration::from_secs(60)),
+        lenses: asked.lenses.unwrap_or_else(Lens::defaults),
+        critical: asked.critical.unwrap_or_else(|| vec![Critical::default()]),
+        price: asked.price.unwrap_or_default(),
+        max_batch_latency: duration("max_batch_latency", asked.max_batch_latency)?,
+        policy: asked.policy.try_into()?,
+    })
+}
+
+fn unit(asked: Unit) -> Result<Vec<String>, Refusal> {
+    match asked {
+        Unit::Entity(Entity::Process) => Ok(vec!["process".to_owned()]),
+        Unit::Entity(Entity::Host) => Ok(vec!["host".to_owned()]),
+        Unit::Attributes(names) if (1..=64).contains(&names.len()) => Ok(names),
+        Unit::Attributes(_) => {
+            let expected = "process, host, or a list of 1 to 64 resource attributes";
+            Err(Refusal::invalid_field("unit", "it names nothing that can be assigned", expected))
+        }
+    }
+}
+
+fn duration(field: &str, text: Option<String>) -> Result<Option<Duration>, Refusal> {
+    let read = |text: String| {
+        let wrong =
+            |error| Refusal::invalid_field(field, format!("{text:?}: {error}"), "a duration such as 10s");
+        humantime::parse_duration(&text).map_err(wrong)
+    };
+    text.map(read).transpose()
+}

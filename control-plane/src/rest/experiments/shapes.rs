@@ -1,0 +1,108 @@
+//! Shapes of verdicts and figures, made of the domain's own types.
+
+use api::TemplateUse;
+
+use crate::experiment::{self, Figures, LensFigure, Outcome, Phase, Reason, Verb, Verdict};
+
+impl From<Phase> for api::Phase {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Pending => Self::Pending,
+            Phase::Initializing => Self::Initializing,
+            Phase::Running => Self::Running,
+            Phase::Paused => Self::Paused,
+            Phase::Analyzing => Self::Analyzing,
+            Phase::Completed => Self::Completed,
+            Phase::Failed => Self::Failed,
+            Phase::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl From<Outcome> for api::Outcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Promoted => Self::Promoted,
+            Outcome::RolledBack => Self::RolledBack,
+            Outcome::Inconclusive => Self::Inconclusive,
+        }
+    }
+}
+
+impl From<Verb> for api::Verb {
+    fn from(verb: Verb) -> Self {
+        match verb {
+            Verb::Continue => Self::Continue,
+            Verb::Advance => Self::Advance,
+            Verb::Promote => Self::Promote,
+            Verb::Hold => Self::Hold,
+            Verb::RollBack => Self::RollBack,
+        }
+    }
+}
+
+impl From<Verdict> for api::Verdict {
+    fn from(Verdict { verb, reasons }: Verdict) -> Self {
+        Self { verb: verb.into(), reasons: reasons.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<Reason> for api::Reason {
+    fn from(reason: Reason) -> Self {
+        Self {
+            quantity: reason.quantity,
+            observed: reason.observed,
+            limit: reason.limit,
+            interval: reason.interval,
+            n: reason.n,
+            layer: reason.layer,
+            hosts: reason.hosts,
+            groups: reason.groups,
+            names: reason.names,
+            sentence: reason.sentence,
+        }
+    }
+}
+
+impl From<experiment::TemplateUse> for TemplateUse {
+    fn from(used: experiment::TemplateUse) -> Self {
+        let experiment::TemplateUse { name, version, parameters, digest } = used;
+        Self { name, version, parameters, digest }
+    }
+}
+
+impl From<Figures> for api::Figures {
+    fn from(figures: Figures) -> Self {
+        Self {
+            agents: figures.agents,
+            windows: figures.windows,
+            exact: figures.exact,
+            points_in: figures.points_in,
+            series_in: figures.series_in,
+            points: figures.points,
+            bytes: figures.bytes,
+            series: figures.series,
+            monthly_usd: figures.monthly_usd,
+            delivered: figures.delivered,
+            lost: figures.lost,
+            collisions: figures.collisions,
+            critical: figures.critical,
+            failures: figures.failures,
+            settled: figures.settled,
+            undelivered: figures.undelivered,
+            wire_bytes: figures.wire_bytes,
+            saving_series: figures.saving_series,
+            saving_bytes: figures.saving_bytes,
+            saving_points: figures.saving_points,
+            saving_cost: figures.saving_cost,
+            lenses: figures.lenses.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<LensFigure> for api::LensFigure {
+    fn from(lens: LensFigure) -> Self {
+        let LensFigure { name, baseline, candidate, relative_error } = lens;
+        Self { name, baseline, candidate, relative_error }
+    }
+}

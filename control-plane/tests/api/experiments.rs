@@ -1,0 +1,110 @@
+//! Experiments over REST: what is asked wrongly is told by its place, with what was expected.
+
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+const FRAGMENT: &str = "processors:
+  filter/v:
+    metrics: { datapoint: ['metric.name == \"process.memory.virtual\"'] }
+service: { pipelines: { metrics: { processors: [filter/v] } } }
+";
+
+/// The least that can be asked, and these fields.
+fn asked(more: Value) -> Value {
+    let mut body = json!({ "name": "e", "candidate": { "config": FRAGMENT } });
+    for (field, value) in more.as_object().unwrap() {
+        body[field] = value.clone();
+    }
+    body
+}
+
+fn guarded(more: Value) -> Value {
+    let mut guardrail = json!({ "name": "g", "quantity": "series", "margin": 0.1 });
+    for (field, value) in more.as_object().unwrap() {
+        guardrail[field] = value.clone();
+    }
+    json!({ "policy": { "guardrails": [guardrail] } })
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_with_its_place_and_what_was_expected() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    for (more, place, expected) in [
+        (json!({ "candidate": { "file": "x" } }), "candidate: ", "expected `config` or `template`"),
+        (json!({ "selector": "env" }), "selector: ", "env=prod"),
+        (json!({ "unit": "pod" }), "unit: ", "expected process, host, or a list of resource attributes"),
+        (json!({ "unit": [] }), "unit: ", "process, host, or a list of 1 to 64 resource attributes"),
+        (json!({ "window": "soon" }), "window: \"soon\"", "a duration such as 10s"),
+        (json!({ "weights_bp": [70_000] }), "weights_bp[0]: ", "expected u16"),
+        (
+            json!({ "policy": { "max_duration": "soon" } }),
+            "policy.max_duration: \"soon\"",
+            "a duration such as 10s",
+        ),
+        (
+            json!({ "policy": { "at_max_duration": "x" } }),
+            "policy.at_max_duration: ",
+            "expected `hold` or `roll_back`",
+        ),
+        (
+            json!({ "policy": { "alfa": 0.1 } }),
+            "policy.alfa: ",
+            "expected one of `min_cardinality_reduction`",
+        ),
+        (
+            guarded(json!({ "quantity": "x" })),
+            "policy.guardrails[0].quantity: ",
+            "expected one of `lens_total`",
+        ),
+        (guarded(json!({ "margin": -1 })), "policy.guardrails.margin: ", "0 or more"),
+    ] {
+        let answer = server.post("/api/v1/experiments", &admin, asked(more)).await;
+        assert_eq!(answer.refusal(), 422);
+        assert!(answer.body["detail"].as_str().unwrap().contains(place), "{place}: {answer:?}");
+        assert!(answer.body.to_string().contains(expected), "{place}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn all_that_can_be_asked_is_shown_as_it_was_asked() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let (name, selector, unit) = ("all", "env=prod,region=eu", "host");
+    let rest = json!({
+        "aa": true, "weights_bp": [100, 10_000], "window": "2s", "report_every": "4s 500ms",
+        "max_batch_latency": "250ms",
+        "lenses": [{ "name": "m", "metric": "process.memory.usage", "group_by": "host.name", "function": "max" }],
+        "critical": [{ "executables": ["sshd"], "metrics": ["process.cpu.time"], "granularity": "executable" }],
+        "price": {
+            "usd_per_1000_active_series": 1.5, "usd_per_gigabyte": 0.25, "promoted_attributes": null, "source": "s",
+        },
+        "policy": {
+            "min_cardinality_reduction": 0.1, "min_cost_reduction": 0.2, "critical_process_coverage": 0.5,
+            "max_series_loss": 0.3, "max_lens_error": 0.4, "max_error_rate": 0.1, "max_latency_increase": 0.5,
+            "max_collisions": 3, "alpha": 0.01, "min_horizons": 2, "min_hosts": 4, "max_missing": 0.6,
+            "max_step_duration": "1h 30m", "max_duration": "7days", "at_max_duration": "roll_back",
+            "require_approval": true,
+            "guardrails": [{
+                "name": "g", "quantity": "lens_group", "lens": "m", "scope": "host", "direction": "higher",
+                "margin": 0.1, "severity": "fatal",
+            }],
+            "change_windows": [{
+                "days": ["mon", "sun"], "from": "09:00", "to": "16:30", "time_zone": "Europe/Berlin",
+            }],
+        },
+    });
+    let mut body = rest.clone();
+    for (field, value) in [("name", name), ("selector", selector), ("unit", unit)] {
+        body[field] = value.into();
+    }
+    body["candidate"] = json!({ "config": FRAGMENT });
+    let made = server.post("/api/v1/experiments", &admin, body).await;
+    let mut spec = made.body["spec"].clone();
+    assert_eq!(spec.as_object_mut().unwrap().remove("unit"), Some(json!([unit])));
+    assert_eq!(spec, rest);
+    let made: api::Experiment = serde_json::from_value(made.body).unwrap();
+    assert_eq!((made.name.as_str(), made.selector.as_str()), (name, selector));
+    assert_eq!((made.candidate.as_str(), made.phase), (FRAGMENT, api::Phase::Pending));
+}
