@@ -1,4 +1,4 @@
-//! `phoenix simulate`: one host's process metrics, modelled or real, sent over OTLP/gRPC.
+//! `phoenix simulate`: one host's process metrics, modeled or real, sent over OTLP/gRPC.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The Collector's behaviour once more, case by case, through the binary: `pipeline run` and `pipeline check` say
+//! The Collector's behavior once more, case by case, through the binary: `pipeline run` and `pipeline check` say
 //! on a command line what the library does.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

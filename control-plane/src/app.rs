@@ -71,7 +71,7 @@ pub enum BootError {
 pub struct Listening {
     /// REST and gRPC, for people.
     pub rest: SocketAddr,
-    /// Enrolment, OpAMP and reports.
+    /// Enrollment, OpAMP and reports.
     pub fleet: SocketAddr,
 }
 

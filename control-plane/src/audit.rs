@@ -10,7 +10,6 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::UnixMillis;
-use crate::hash::hex;
 use crate::id::{AgentUid, TenantId, UserId};
 use crate::store::audit::{self as rows, Entry};
 use crate::store::{Connection, StoreError, Tx};
@@ -115,7 +114,7 @@ fn hash(tenant: TenantId, entry: &Entry) -> String {
         hasher.update((field.len() as u64).to_le_bytes());
         hasher.update(field.as_bytes());
     }
-    hex(&hasher.finalize())
+    hex::encode(hasher.finalize())
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub struct Serve {
     /// REST and gRPC, for people.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Enrolment, OpAMP and reports, for agents.
+    /// Enrollment, OpAMP and reports, for agents.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4320")]
     pub fleet_listen: SocketAddr,
     /// A file with the token for the first user's setup; without it, one is made and printed.

@@ -20,7 +20,7 @@ pub struct Hub {
     /// Wakes the reconciler that writes what agents are to run.
     pub push: Notify,
     /// Wakes the reconciler that looks at evidence.
-    pub analyse: Notify,
+    pub analyze: Notify,
     /// One more with each thing that happened to an experiment; wakes who watches them.
     pub events: watch::Sender<u64>,
     /// Bounds who watches them.

@@ -9,12 +9,12 @@ use uuid::Uuid;
 /// Defines the id of one kind of thing.
 #[macro_export]
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $words:literal) => {
         $(#[$doc])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
         )]
-        #[serde(transparent)]
+        #[serde(try_from = "String", into = "uuid::Uuid")]
         pub struct $name(pub uuid::Uuid);
 
         impl std::fmt::Display for $name {
@@ -24,33 +24,61 @@ macro_rules! id {
         }
 
         impl std::str::FromStr for $name {
-            type Err = uuid::Error;
+            type Err = $crate::id::NotAnId;
 
-            fn from_str(text: &str) -> Result<Self, uuid::Error> {
-                text.parse().map(Self)
+            fn from_str(text: &str) -> Result<Self, $crate::id::NotAnId> {
+                text.parse().map(Self).map_err(|_| $crate::id::NotAnId::new(text, $words))
             }
         }
 
+        impl TryFrom<String> for $name {
+            type Error = $crate::id::NotAnId;
+
+            fn try_from(text: String) -> Result<Self, $crate::id::NotAnId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for uuid::Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
     };
 }
 
 id! {
     /// A tenant: whose everything is.
-    TenantId
+    TenantId, "tenant id"
 }
 id! {
     /// A person.
-    UserId
+    UserId, "user id"
+}
+
+/// Reason for which a text is no id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a valid {kind} (expected a UUID)")]
+pub struct NotAnId {
+    text: String,
+    kind: &'static str,
+}
+
+impl NotAnId {
+    /// `text` is no id of this kind.
+    pub fn new(text: &str, kind: &'static str) -> Self {
+        Self { text: text.chars().take(64).collect(), kind }
+    }
 }
 
 /// An agent's own name for itself, which it made: a UUIDv7 (OpAMP's `instance_uid`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Uuid", into = "Uuid")]
+#[serde(try_from = "String", into = "Uuid")]
 pub struct AgentUid(Uuid);
 
 /// Reason for which a text is no agent's uid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an agent's uid is a UUID of version 7, not {0:?}")]
+#[error("{0:?} is not a valid agent uid (expected a UUID of version 7)")]
 pub struct NotAUid(String);
 
 impl AgentUid {
@@ -65,6 +93,14 @@ impl TryFrom<Uuid> for AgentUid {
 
     fn try_from(uuid: Uuid) -> Result<Self, NotAUid> {
         if uuid.get_version_num() == 7 { Ok(Self(uuid)) } else { Err(NotAUid(uuid.to_string())) }
+    }
+}
+
+impl TryFrom<String> for AgentUid {
+    type Error = NotAUid;
+
+    fn try_from(text: String) -> Result<Self, NotAUid> {
+        text.parse()
     }
 }
 

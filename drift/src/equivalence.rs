@@ -80,7 +80,7 @@ pub fn equivalent(errors: &[f64], margin: f64, alpha: Alpha) -> Result<Equivalen
     ))
 }
 
-/// Tells whether the mean of `errors` lies less than `margin` towards `harm`; the other side may be anywhere.
+/// Tells whether the mean of `errors` lies less than `margin` toward `harm`; the other side may be anywhere.
 pub fn non_inferior(
     errors: &[f64],
     margin: f64,

@@ -155,7 +155,7 @@ impl ControlPlane {
         Ok(body)
     }
 
-    /// An enrolment token for agents with these labels.
+    /// An enrollment token for agents with these labels.
     pub async fn enrollment_token(&self, labels: Value) -> Result<String> {
         let body = json!({ "labels": labels, "max_uses": "unlimited" });
         let made = self.expect("POST", "/api/v1/enrollment-tokens", Some(&body), 201).await?;

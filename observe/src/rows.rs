@@ -162,7 +162,7 @@ impl<K: Clone, T: Said> Rows<K, T> {
         order.into_iter().map(|(_, place)| rows[place as usize]).collect()
     }
 
-    /// Adds what `other` says. At most `bound` series are there afterwards, those that were there before first; `beyond` is
+    /// Adds what `other` says. At most `bound` series are there afterward, those that were there before first; `beyond` is
     /// told of each that finds no room.
     pub fn merge(&mut self, other: &Self, bound: usize, beyond: impl FnMut(u128, &T)) {
         if self.keys.len().max(other.keys.len()) <= bound && self.keys.goes_like(&other.keys) {

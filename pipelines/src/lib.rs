@@ -6,7 +6,7 @@
 
 mod aggregate;
 pub mod batch;
-pub mod catalogue;
+pub mod catalog;
 pub mod config;
 pub mod json;
 pub mod ottl;

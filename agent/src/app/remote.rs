@@ -11,7 +11,7 @@ use std::time::Duration;
 use pipelines::config::{Digest, Plan};
 use pipelines::split::CutsThrough;
 use pipelines::yaml::Problems;
-use proto::generation::{Baseline, Candidate, Generation, hex};
+use proto::generation::{Baseline, Candidate, Generation};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -140,6 +140,6 @@ fn digests(baseline: Option<&Plan>, experiment: Option<&Experiment>) -> Digests 
     Digests {
         baseline: baseline.map(Plan::digest),
         candidate,
-        split: split.map(|text| hex(&Sha256::digest(text))).unwrap_or_default(),
+        split: split.map(|text| hex::encode(Sha256::digest(text))).unwrap_or_default(),
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use pipelines::config::{CollectorFile, MemoryLimiter, Plan, Section, unknown_component};
 use pipelines::yaml::{Lookup, Node, Problem, Problems, keep};
-use proto::generation::hex;
 use sha2::{Digest as _, Sha256};
 
 use super::phoenix::{self, Phoenix};
@@ -56,7 +55,7 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
         data_dir: phoenix.data_dir,
         notes,
         labels: phoenix.labels,
-        digest: hex(&Sha256::digest(text)),
+        digest: hex::encode(Sha256::digest(text)),
     })
 }
 
@@ -111,7 +110,7 @@ impl Plans {
         observation.hold_nanos = u64::try_from(hold.as_nanos()).unwrap_or(u64::MAX);
         observation.warm_up_scrapes = baseline.warm_up().max(candidate.warm_up());
         // What is measured is part of what a generation is: a summary never spans a change of it.
-        intent.digests.split = hex(&Sha256::digest(format!("{:?}\n{observation:?}", section.split)));
+        intent.digests.split = hex::encode(Sha256::digest(format!("{:?}\n{observation:?}", section.split)));
         let observation = Arc::new(observation);
         let id = LOCAL.to_owned();
         let split = section.split;

@@ -81,7 +81,7 @@ impl Destination {
         tokio::spawn(Arc::clone(self).deliver(payload));
     }
 
-    /// Waits until the queue is empty, or `deadline`. Nothing can be reserved afterwards.
+    /// Waits until the queue is empty, or `deadline`. Nothing can be reserved afterward.
     pub async fn drain(&self, deadline: Instant) {
         let all = self.slots.acquire_many(self.queue.size as u32);
         if let Ok(Ok(all)) = tokio::time::timeout_at(deadline, all).await {

@@ -28,13 +28,13 @@ pub enum EnrollError {
     #[error("there is neither a credential in data_dir nor phoenix.control_plane.token_file")]
     NoToken,
     /// The token cannot be read.
-    #[error("the enrolment token: {0}")]
+    #[error("the enrollment token: {0}")]
     Token(String),
     /// The control plane cannot be reached.
     #[error("the control plane at {0}: {1}")]
     Unreachable(String, String),
     /// The control plane refuses.
-    #[error("the control plane refuses to enrol this agent: {0} {1}")]
+    #[error("the control plane refuses to enroll this agent: {0} {1}")]
     Refused(StatusCode, String),
     /// The credential cannot be kept.
     #[error("the credential: {0}")]

@@ -8,6 +8,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{Service, body};
 use crate::grpc_status::PartialSuccess;
@@ -124,15 +125,12 @@ fn timeout(value: &HeaderValue) -> Option<Duration> {
     })
 }
 
-/// Encodes a `grpc-message`: printable ASCII but `%` stays.
+/// What a `grpc-message` escapes: everything but printable ASCII, and `%`.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// Encodes a `grpc-message`.
 fn percent_encode(message: &str) -> String {
-    message.bytes().fold(String::with_capacity(message.len()), |mut text, byte| {
-        match byte {
-            b' '..=b'~' if byte != b'%' => text.push(char::from(byte)),
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-        text
-    })
+    utf8_percent_encode(message, ESCAPED).to_string()
 }
 
 /// A whole response body: at most one piece of data, then at most one block of trailers.

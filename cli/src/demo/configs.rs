@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-/// The label that the enrolment token gives the demo's agents, and by which experiments find them.
+/// The label that the enrollment token gives the demo's agents, and by which experiments find them.
 pub const LABEL: (&str, &str) = ("env", "demo");
 
 /// The template of the good candidate: its name and its text.
@@ -124,7 +124,7 @@ pub struct AgentFile<'a> {
     pub sink: SocketAddr,
     /// Address at which agents enroll.
     pub fleet: SocketAddr,
-    /// The file that the enrolment token is in.
+    /// The file that the enrollment token is in.
     pub token_file: &'a Path,
     /// Folder of the agent's ledger and account.
     pub data_dir: &'a Path,

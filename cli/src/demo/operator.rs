@@ -64,11 +64,11 @@ impl Operator {
         Ok(Self { people, admin, client })
     }
 
-    /// An enrolment token of the admin's, for any number of agents, which get the demo's label by it.
+    /// An enrollment token of the admin's, for any number of agents, which get the demo's label by it.
     ///
     /// # Errors
     /// What the control plane refuses.
-    pub async fn enrolment_token(&self) -> anyhow::Result<String> {
+    pub async fn enrollment_token(&self) -> anyhow::Result<String> {
         let labels = json!({ LABEL.0: LABEL.1 });
         let made = self
             .admin

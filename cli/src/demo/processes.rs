@@ -44,7 +44,7 @@ pub struct SinkListening {
 pub struct ControlListening {
     /// REST, for people.
     pub rest: SocketAddr,
-    /// Enrolment, OpAMP and reports, for agents.
+    /// Enrollment, OpAMP and reports, for agents.
     pub fleet: SocketAddr,
 }
 
@@ -80,7 +80,7 @@ impl Processes {
         let setup_token = secret(32);
         let (control_plane, control) = control_plane(folder, &setup_token).await?;
         let operator = Operator::set_up(&format!("http://{}", control.rest), &setup_token).await?;
-        let token_file = secret_file(folder, "enrolment-token", &operator.enrolment_token().await?)?;
+        let token_file = secret_file(folder, "enrollment-token", &operator.enrollment_token().await?)?;
         let mut agents = Vec::new();
         for part in PARTS {
             let stem = part.name.replace(' ', "-");

@@ -1,9 +1,9 @@
-//! `phoenix pipeline template`: the built-in catalogue.
+//! `phoenix pipeline template`: the built-in catalog.
 
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
-use pipelines::catalogue;
+use pipelines::catalog;
 use pipelines::template::{Parameter, Template};
 use pipelines::yaml::nearest;
 use serde_json::{Map, Value, json};
@@ -36,7 +36,7 @@ pub enum Command {
 pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List => {
-            for template in catalogue::templates()? {
+            for template in catalog::templates()? {
                 output::line(&format!("{:16} {}", template.name(), template.description()))?;
             }
         }
@@ -52,12 +52,12 @@ pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
 }
 
 fn find(name: &str) -> anyhow::Result<Template> {
-    let known = catalogue::CATALOGUE.iter().map(|(name, _)| *name);
+    let known = catalog::CATALOG.iter().map(|(name, _)| *name);
     let unknown = || {
         let near = nearest(name, known).map(|near| format!(": did you mean {near:?}?"));
         anyhow!("there is no template {name:?}{}", near.unwrap_or_default())
     };
-    Ok(catalogue::template(name).ok_or_else(unknown)??)
+    Ok(catalog::template(name).ok_or_else(unknown)??)
 }
 
 fn read(template: &Template, values: &[String]) -> anyhow::Result<Map<String, Value>> {

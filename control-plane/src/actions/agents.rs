@@ -92,7 +92,7 @@ pub async fn told(state: &AppState, agent: &AgentIdentity, told: &Told) -> Resul
     agents::seen(&mut tx, tenant, uid, now, &seen).await?;
     tx.commit().await?;
     if news {
-        state.hub.analyse.notify_one();
+        state.hub.analyze.notify_one();
         state.hub.push.notify_one();
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! Enrollment of an agent, and the way in which it is known again.
 //!
-//! An enrolment token names a tenant and labels; it yields a credential bound to the uid that asked. A reply may be
+//! An enrollment token names a tenant and labels; it yields a credential bound to the uid that asked. A reply may be
 //! lost, so the same token may ask again for the same uid, without a use being counted, **until the credential has been
-//! presented once**: from then on the agent has it, and a second enrolment of that uid is refused whatever token comes
+//! presented once**: from then on the agent has it, and a second enrollment of that uid is refused whatever token comes
 //! with it. So nobody who holds a token (a whole DaemonSet shares one) takes over an agent that is at work; an agent
 //! that lost its data directory has lost its uid as well and comes in as a new one. An operator who wants a uid back
 //! deletes the agent first.
@@ -23,7 +23,7 @@ use crate::store::{StoreError, Tx};
 
 /// Agent that wants to enroll.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Enrolment {
+pub struct Enrollment {
     /// Its own name for itself.
     pub uid: AgentUid,
     /// Labels of its file; the token's labels beat these.
@@ -49,15 +49,15 @@ pub struct AgentIdentity {
 
 /// Reason for which an agent stays outside.
 #[derive(Debug, Error)]
-pub enum EnrolError {
+pub enum EnrollError {
     /// Not a token, an unknown, a revoked or an expired one; which, is not told.
     #[error("a valid token is needed")]
     Refused,
     /// The token has let in as many as it may.
-    #[error("this enrolment token has no uses left")]
+    #[error("this enrollment token has no uses left")]
     UsedUp,
     /// Somebody else has that name.
-    #[error("agent {0} is enrolled; to enrol it anew, delete it first")]
+    #[error("agent {0} is enrolled; to enroll it anew, delete it first")]
     Enrolled(AgentUid),
     /// Its labels and the token's together are too many.
     #[error(transparent)]
@@ -67,15 +67,15 @@ pub enum EnrolError {
     Store(#[from] StoreError),
 }
 
-impl From<EnrolError> for Refusal {
-    fn from(error: EnrolError) -> Self {
+impl From<EnrollError> for Refusal {
+    fn from(error: EnrollError) -> Self {
         let said = error.to_string();
         match error {
-            EnrolError::Refused => Self::unauthenticated(),
-            EnrolError::UsedUp => Self::forbidden(said),
-            EnrolError::Enrolled(_) => Self::conflict(said),
-            EnrolError::Labels(_) => Self::invalid_field("labels", said, "fewer labels"),
-            EnrolError::Store(error) => error.into(),
+            EnrollError::Refused => Self::unauthenticated(),
+            EnrollError::UsedUp => Self::forbidden(said),
+            EnrollError::Enrolled(_) => Self::conflict(said),
+            EnrollError::Labels(_) => Self::invalid_field("labels", said, "fewer labels"),
+            EnrollError::Store(error) => error.into(),
         }
     }
 }
@@ -83,15 +83,15 @@ impl From<EnrolError> for Refusal {
 /// Lets an agent in: its own token, which is shown this once.
 ///
 /// # Errors
-/// [`EnrolError`].
-pub async fn enroll(state: &AppState, bearer: &str, request: Enrolment) -> Result<String, EnrolError> {
-    let presented = Presented::parse(bearer, Purpose::Enrollment).ok_or(EnrolError::Refused)?;
+/// [`EnrollError`].
+pub async fn enroll(state: &AppState, bearer: &str, request: Enrollment) -> Result<String, EnrollError> {
+    let presented = Presented::parse(bearer, Purpose::Enrollment).ok_or(EnrollError::Refused)?;
     let now = state.clock.now();
     let mut tx = state.store.begin().await?;
     let known = enrollment_tokens::presented(&mut tx, &presented.id).await?;
-    let (token, hash) = known.ok_or(EnrolError::Refused)?;
+    let (token, hash) = known.ok_or(EnrollError::Refused)?;
     if !presented.is(&hash) || !token.is_good(now) {
-        return Err(EnrolError::Refused);
+        return Err(EnrollError::Refused);
     }
     let minted = secret::mint(&state.entropy, Purpose::Agent);
     let credential = Credential { id: &minted.id, hash: &minted.hash };
@@ -103,10 +103,10 @@ pub async fn enroll(state: &AppState, bearer: &str, request: Enrolment) -> Resul
 async fn admit(
     tx: &mut Tx,
     token: &EnrollmentToken,
-    request: Enrolment,
+    request: Enrollment,
     credential: Credential<'_>,
     now: UnixMillis,
-) -> Result<(), EnrolError> {
+) -> Result<(), EnrollError> {
     let (tenant, uid) = (token.tenant_id, request.uid);
     let agent = Agent {
         uid,
@@ -128,12 +128,12 @@ async fn admit(
         Some(before) if before.enrolled_by == token.id && before.credential_used_at.is_none() => {
             agents::replace_credential(tx, tenant, &agent, credential).await?;
         }
-        Some(_) => return Err(EnrolError::Enrolled(uid)),
+        Some(_) => return Err(EnrollError::Enrolled(uid)),
         None if token.has_uses_left() => {
             enrollment_tokens::used(tx, token).await?;
             agents::insert(tx, tenant, &agent, credential).await?;
         }
-        None => return Err(EnrolError::UsedUp),
+        None => return Err(EnrollError::UsedUp),
     }
     let detail = json!({ "enrollment_token": token.id, "labels": agent.labels, "repeated": repeated });
     audit::record(tx, now, tenant, By::Agent(uid), "agent.enroll", &format!("agent/{uid}"), &detail).await?;
@@ -143,13 +143,13 @@ async fn admit(
 /// Holder of this credential. One indexed look-up; the first time, also one row written.
 ///
 /// # Errors
-/// [`EnrolError::Refused`] and the store's.
-pub async fn authenticate(state: &AppState, bearer: &str) -> Result<AgentIdentity, EnrolError> {
-    let presented = Presented::parse(bearer, Purpose::Agent).ok_or(EnrolError::Refused)?;
+/// [`EnrollError::Refused`] and the store's.
+pub async fn authenticate(state: &AppState, bearer: &str) -> Result<AgentIdentity, EnrollError> {
+    let presented = Presented::parse(bearer, Purpose::Agent).ok_or(EnrollError::Refused)?;
     let known = agents::by_credential(&mut *state.store.read().await?, &presented.id).await?;
-    let (tenant_id, agent, hash) = known.ok_or(EnrolError::Refused)?;
+    let (tenant_id, agent, hash) = known.ok_or(EnrollError::Refused)?;
     if !presented.is(&hash) {
-        return Err(EnrolError::Refused);
+        return Err(EnrollError::Refused);
     }
     if agent.credential_used_at.is_none() {
         let mut tx = state.store.begin().await?;

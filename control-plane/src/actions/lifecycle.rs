@@ -25,7 +25,7 @@ pub enum Failed {
     #[error("the experiment has changed meanwhile; read it again")]
     Stale,
     /// Nobody to run it on.
-    #[error("no enrolled agent matches {0:?}")]
+    #[error("{}", no_agents(.0))]
     NoAgents(String),
     /// Another experiment runs on some of the agents.
     #[error("{agents} of its agents are in the experiment {other}, which is under way")]
@@ -42,11 +42,23 @@ pub enum Failed {
     #[error("this experiment asks for the approval of a second person before it is promoted")]
     NotApproved,
     /// It is under way.
-    #[error("an experiment that is {0} cannot be deleted; stop or roll it back first")]
-    UnderWay(Phase),
+    #[error("cannot delete experiment {name}: it is {phase}; stop it or roll it back first")]
+    UnderWay {
+        /// Name of the experiment.
+        name: String,
+        /// The phase it is in.
+        phase: Phase,
+    },
     /// The store's.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn no_agents(selector: &str) -> String {
+    if selector.is_empty() {
+        return "no agent is enrolled yet; enroll one first".to_owned();
+    }
+    format!("no enrolled agent matches {selector:?}; enroll one with these labels, or choose others")
 }
 
 impl From<Failed> for Refusal {
@@ -97,7 +109,7 @@ pub async fn create(
 pub async fn delete(state: &AppState, experiment: &Experiment, by: By) -> Result<(), Failed> {
     let phase = experiment.state.phase();
     if experiment.state.run().is_some() {
-        return Err(Failed::UnderWay(phase));
+        return Err(Failed::UnderWay { name: experiment.spec.name.clone(), phase });
     }
     let mut tx = state.store.begin().await?;
     experiments::delete(&mut tx, experiment.tenant_id, experiment.id).await?;
@@ -235,7 +247,7 @@ async fn step(
     note(&mut tx, &experiment, by, now, (name, detail)).await?;
     tx.commit().await?;
     state.hub.push.notify_one();
-    state.hub.analyse.notify_one();
+    state.hub.analyze.notify_one();
     state.hub.happened();
     Ok(experiment)
 }

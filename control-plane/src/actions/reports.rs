@@ -103,7 +103,7 @@ pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Re
     match windows::insert(&mut tx, &key, (end, &step), content, varied, now).await? {
         Filed::New => {
             tx.commit().await?;
-            state.hub.analyse.notify_one();
+            state.hub.analyze.notify_one();
             state.hub.happened();
             Ok(())
         }

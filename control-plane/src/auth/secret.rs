@@ -7,7 +7,7 @@
 use subtle::ConstantTimeEq as _;
 
 use crate::clock::Entropy;
-use crate::hash::{hex, sha256};
+use crate::hash::sha256;
 
 const PREFIX: &str = "phx_";
 const SECRET: usize = 64;
@@ -57,8 +57,8 @@ pub struct Presented {
 
 /// Makes a token.
 pub fn mint(entropy: &Entropy, purpose: Purpose) -> Minted {
-    let id = format!("{}{}", purpose.letter(), hex(&entropy.bytes::<8>()));
-    let secret = hex(&entropy.bytes::<32>());
+    let id = format!("{}{}", purpose.letter(), hex::encode(entropy.bytes::<8>()));
+    let secret = hex::encode(entropy.bytes::<32>());
     let checksum = checksum(&id, &secret);
     Minted { text: format!("{PREFIX}{id}_{secret}{checksum}"), hash: sha256(&secret), id }
 }

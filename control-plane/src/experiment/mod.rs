@@ -26,7 +26,7 @@ pub use state::{Action, Ended, Goal, Outcome, Phase, Refused, Run, State, Step};
 
 crate::id! {
     /// Names an experiment.
-    ExperimentId
+    ExperimentId, "experiment id"
 }
 
 #[cfg(test)]

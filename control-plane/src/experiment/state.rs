@@ -230,13 +230,25 @@ impl Action {
 }
 
 /// A transition that does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("an experiment that is {from} cannot {action}")]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("cannot {} experiment {name}: it is {from} (allowed: {})", words(action), commands(allowed))]
 pub struct Refused {
+    /// Name of the experiment.
+    pub name: String,
     /// The phase it is in.
     pub from: Phase,
     /// Action that was asked for.
     pub action: &'static str,
+    /// Actions that a person may ask for instead.
+    pub allowed: &'static [&'static str],
+}
+
+fn words(action: &str) -> &str {
+    if action == "rollback" { "roll back" } else { action }
+}
+
+fn commands(allowed: &[&str]) -> String {
+    if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") }
 }
 
 impl State {
@@ -252,6 +264,21 @@ impl State {
             Self::Completed { .. } => Phase::Completed,
             Self::Failed(_) => Phase::Failed,
             Self::Cancelled(_) => Phase::Cancelled,
+        }
+    }
+
+    /// Names of the actions that a person may ask for in this state.
+    #[must_use]
+    pub fn allowed(&self) -> &'static [&'static str] {
+        match self {
+            Self::Pending => &["start", "cancel"],
+            Self::Initializing(_) => &["stop", "rollback"],
+            Self::Running(_) => &["pause", "stop", "promote", "rollback", "approve"],
+            Self::Paused(_) => &["resume", "stop", "promote", "rollback", "approve"],
+            Self::Analyzing { goal: Goal::Promote, .. } => &["promote", "rollback", "approve"],
+            Self::Analyzing { goal: Goal::Stop, .. } => &["promote", "rollback"],
+            Self::Completed { outcome: Outcome::Promoted, .. } => &["rollback"],
+            Self::Completed { .. } | Self::Failed(_) | Self::Cancelled(_) => &[],
         }
     }
 
@@ -290,7 +317,9 @@ impl State {
     /// # Errors
     /// [`Refused`]: there is no such transition from here.
     pub fn after(self, action: Action, spec: &Spec, now: UnixMillis) -> Result<Self, Refused> {
-        let refused = Refused { from: self.phase(), action: action.name() };
+        let (name, allowed) = (&spec.name, self.allowed());
+        let (from, action_name) = (self.phase(), action.name());
+        let refused = || Refused { name: name.clone(), from, action: action_name, allowed };
         let end = |reasons| Ended { at: now, reasons };
         let next = |before: Run, step, agents| Run { step, since: now, agents, ..before };
         let completed = |outcome, reasons| Self::Completed { outcome, end: end(reasons) };
@@ -335,7 +364,7 @@ impl State {
                 | Self::Completed { outcome: Outcome::Promoted, .. },
                 Action::RollBack(reasons),
             ) => completed(Outcome::RolledBack, reasons),
-            _ => return Err(refused),
+            _ => return Err(refused()),
         })
     }
 }

@@ -147,7 +147,52 @@ fn a_rollout_goes_step_by_step_to_promoted() {
 #[test]
 fn a_refusal_says_from_where_and_what() {
     let refused = State::Pending.after(Action::Pause, &spec(), NOW).expect_err("refused");
-    assert_eq!(refused.to_string(), "an experiment that is pending cannot pause");
+    let said = "cannot pause experiment cheaper: it is pending (allowed: start, cancel)";
+    assert_eq!(refused.to_string(), said);
+    let over = State::Cancelled(Ended { at: NOW, reasons: Vec::new() });
+    let refused = over.after(Action::RollBack(Vec::new()), &spec(), NOW).expect_err("refused");
+    assert_eq!(
+        refused.to_string(),
+        "cannot roll back experiment cheaper: it is cancelled (allowed: nothing)"
+    );
+}
+
+#[test]
+fn what_is_said_to_be_allowed_is_what_there_is_a_transition_for() {
+    let end = || Ended { at: NOW, reasons: Vec::new() };
+    let over = |outcome| State::Completed { outcome, end: end() };
+    let analyzing = |goal| State::Analyzing { run: run(Step::Mirror), goal, since: NOW };
+    let states = [
+        State::Pending,
+        State::Initializing(run(Step::Mirror)),
+        State::Running(run(Step::Mirror)),
+        State::Paused(run(Step::Mirror)),
+        analyzing(Goal::Promote),
+        analyzing(Goal::Stop),
+        over(Outcome::Promoted),
+        over(Outcome::RolledBack),
+        over(Outcome::Inconclusive),
+        State::Failed(end()),
+        State::Cancelled(end()),
+    ];
+    for state in states {
+        let commands = [
+            Action::Start(vec![uid(1)]),
+            Action::Cancel,
+            Action::Pause,
+            Action::Resume,
+            Action::Stop,
+            Action::Promote(Vec::new()),
+            Action::RollBack(Vec::new()),
+            Action::Approve("b@example.org".to_owned()),
+        ];
+        let possible: Vec<_> = commands
+            .into_iter()
+            .map(|action| (action.name(), state.clone().after(action, &spec(), NOW).is_ok()))
+            .filter_map(|(name, possible)| possible.then_some(name))
+            .collect();
+        assert_eq!(possible, state.allowed(), "{state:?}");
+    }
 }
 
 fn count(value: u64) -> Count {

@@ -1,10 +1,10 @@
-//! `POST /v1/enroll`: an enrolment token against a credential of the agent's own.
+//! `POST /v1/enroll`: an enrollment token against a credential of the agent's own.
 
 use api::{Enroll, Enrolled, Problem};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 
-use crate::actions::enroll::{self, Enrolment};
+use crate::actions::enroll::{self, Enrollment};
 use crate::http::{Access, Json, Routes, bearer};
 use crate::id::AgentUid;
 use crate::labels::Labels;
@@ -18,7 +18,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::Public, __path_enroll, enroll)
 }
 
-/// Lets an agent in. Needs an enrolment token as bearer; may be repeated until the credential has been used.
+/// Lets an agent in. Needs an enrollment token as bearer; may be repeated until the credential has been used.
 #[utoipa::path(
     post, path = "/v1/enroll", tag = "fleet", request_body = Enroll,
     responses(
@@ -35,11 +35,11 @@ async fn enroll(
     Json(body): Json<Enroll>,
 ) -> Result<(StatusCode, Json<Enrolled>), Refusal> {
     let bearer = bearer(&headers).ok_or_else(Refusal::unauthenticated)?;
-    let token = enroll::enroll(&state, bearer, enrolment(body)?).await?;
+    let token = enroll::enroll(&state, bearer, enrollment(body)?).await?;
     Ok((StatusCode::CREATED, Json(Enrolled { token })))
 }
 
-fn enrolment(Enroll { uid, labels, host, version }: Enroll) -> Result<Enrolment, Refusal> {
+fn enrollment(Enroll { uid, labels, host, version }: Enroll) -> Result<Enrollment, Refusal> {
     for (field, text) in [("version", &version), ("host", &host)] {
         if text.len() > LONGEST {
             return Err(Refusal::invalid_field(field, "too long", "at most 255 bytes"));
@@ -50,5 +50,5 @@ fn enrolment(Enroll { uid, labels, host, version }: Enroll) -> Result<Enrolment,
     let labels = Labels::try_from(labels).map_err(|error| {
         Refusal::invalid_field("labels", error.to_string(), "for example {\"env\": \"prod\"}")
     })?;
-    Ok(Enrolment { uid, labels, host, version })
+    Ok(Enrollment { uid, labels, host, version })
 }

@@ -4,7 +4,7 @@
 //! has not said yet what it runs; what it has refused is not offered again under the same content.
 
 use prost::Message as _;
-use proto::generation::{KEY, MEDIA_TYPE, hex};
+use proto::generation::{KEY, MEDIA_TYPE};
 use proto::opamp::{
     AgentCapabilities, AgentConfigFile, AgentConfigMap, AgentDescription, AgentRemoteConfig, AgentToServer,
     ComponentHealth, RemoteConfigStatuses, ServerCapabilities, ServerErrorResponse, ServerErrorResponseType,
@@ -92,7 +92,7 @@ impl Conversation {
         self.sequence = Some(message.sequence_num);
         self.takes_config = message.capabilities & AgentCapabilities::AcceptsRemoteConfig as u64 != 0;
         if let Some(status) = &message.remote_config_status {
-            self.reported = Some(hex(&status.last_remote_config_hash));
+            self.reported = Some(hex::encode(&status.last_remote_config_hash));
         }
         agents::told(state, agent, &told(&message)).await?;
         let incomplete = gap || self.reported.is_none();
@@ -172,7 +172,7 @@ fn told(message: &AgentToServer) -> Told {
         Health { shown: shown(health), candidate_cut: cut.map(|part| clipped(&part.last_error)) }
     });
     if let Some(status) = &message.remote_config_status {
-        let hash = hex(&status.last_remote_config_hash);
+        let hash = hex::encode(&status.last_remote_config_hash);
         let error = Some(clipped(&status.error_message)).filter(|text| !text.is_empty());
         told.config = became(status.status()).map(|status| ConfigStatus { hash, status, error });
     }

@@ -3,7 +3,6 @@
 use std::pin::Pin;
 
 use proto::Findings;
-use proto::generation::hex;
 use proto::v1::report_service_server::{ReportService, ReportServiceServer};
 use proto::v1::{ReportAck, ReportKey, ReportRequest, ReportStatus};
 use tokio::sync::mpsc;
@@ -11,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use crate::actions::enroll::{self, AgentIdentity, EnrolError};
+use crate::actions::enroll::{self, AgentIdentity, EnrollError};
 use crate::actions::reports::{self, Report, Unfiled, never};
 use crate::experiment::ExperimentId;
 use crate::state::AppState;
@@ -46,7 +45,7 @@ impl ReportService for Reports {
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         let bearer = bearer.ok_or_else(|| Status::unauthenticated("a valid bearer token is needed"))?;
         let agent = enroll::authenticate(&self.state, bearer).await.map_err(|error| match error {
-            EnrolError::Store(_) => Status::unavailable("the store failed"),
+            EnrollError::Store(_) => Status::unavailable("the store failed"),
             error => Status::unauthenticated(error.to_string()),
         })?;
         let (sender, acks) = mpsc::channel(ACKS);
@@ -128,7 +127,7 @@ fn read(report: ReportRequest) -> Result<Report, Unfiled> {
     else {
         return never("key", "a number is out of range");
     };
-    let (digest, body) = (hex(&report.digest), report.body);
+    let (digest, body) = (hex::encode(&report.digest), report.body);
     let horizon = findings.horizon;
     Ok(Report { boot_id, experiment, generation, window: (start, end), horizon, digest, body })
 }

@@ -1,6 +1,7 @@
 //! Parts that a handler takes from a request. What cannot be taken is refused as a [`ProblemResponse`] like everything
 //! else.
 
+use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::http::request::Parts;
@@ -53,7 +54,21 @@ impl From<QueryRejection> for ProblemResponse {
 
 impl From<PathRejection> for ProblemResponse {
     fn from(rejection: PathRejection) -> Self {
-        Refusal::not_found("such thing:", rejection.body_text()).into()
+        Refusal::NotFound(reason(rejection)).into()
+    }
+}
+
+/// Mistake in the path, as the parameter's own type words it.
+fn reason(rejection: PathRejection) -> String {
+    let PathRejection::FailedToDeserializePathParams(failed) = &rejection else {
+        return rejection.body_text();
+    };
+    match failed.kind() {
+        ErrorKind::Message(message) | ErrorKind::DeserializeError { message, .. } => message.clone(),
+        ErrorKind::ParseErrorAtKey { key, value, expected_type } => {
+            format!("{value:?} is not a valid {key} (expected {expected_type})")
+        }
+        _ => rejection.body_text(),
     }
 }
 

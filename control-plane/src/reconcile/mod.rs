@@ -3,7 +3,7 @@
 //! Each takes no input, is woken by a signal and by a timer, and can be run at any time, any number of times: a crash
 //! at any line is repaired by the next run. They are the only ones who act on evidence.
 
-pub mod analyse;
+pub mod analyze;
 pub mod push;
 
 use std::time::Duration;
@@ -20,7 +20,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 pub async fn run(state: AppState) {
     tokio::select! {
         () = keep("push", &state.hub.push, || push::once(&state)) => {}
-        () = keep("analyse", &state.hub.analyse, || analyse::once(&state)) => {}
+        () = keep("analyze", &state.hub.analyze, || analyze::once(&state)) => {}
         () = state.stopped() => {}
     }
 }

@@ -5,7 +5,7 @@
 //! written down again; a number that it could not take is.
 
 use pipelines::split::{Split, Splitter, Unit, Weight};
-use proto::generation::{Baseline, Fragment, Generation, config_hash, hex};
+use proto::generation::{Baseline, Fragment, Generation, config_hash};
 
 use crate::actions;
 use crate::experiment::{ExperimentId, Run};
@@ -75,7 +75,7 @@ async fn differs(
     Ok(Some(Offered {
         generation,
         content,
-        config_hash: hex(&config_hash(body.as_bytes())),
+        config_hash: hex::encode(config_hash(body.as_bytes())),
         body,
         experiment_id,
         step,

@@ -87,7 +87,7 @@ async fn get(
     Ok(Json(found.ok_or_else(|| Refusal::not_found("agent", uid))?.into()))
 }
 
-/// Forgets an agent and ends its credential. It may come in again with an enrolment token that is still good.
+/// Forgets an agent and ends its credential. It may come in again with an enrollment token that is still good.
 #[utoipa::path(
     delete, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = uuid::Uuid, Path)),
     responses((status = 204), (status = 404, body = Problem))

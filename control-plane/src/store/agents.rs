@@ -24,7 +24,7 @@ pub struct Agent {
     pub host: String,
     /// Its version, as it says.
     pub version: String,
-    /// The enrolment token that let it in.
+    /// The enrollment token that let it in.
     pub enrolled_by: String,
     /// Time.
     pub enrolled_at: UnixMillis,

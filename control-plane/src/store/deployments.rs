@@ -10,7 +10,7 @@ use crate::labels::Selector;
 
 crate::id! {
     /// Names a deployment.
-    DeploymentId
+    DeploymentId, "deployment id"
 }
 
 /// The latest version of a deployment.

@@ -3,7 +3,7 @@
 
 mod access;
 mod accounts;
-mod enrolment;
+mod enrollment;
 mod experiments;
 mod grpc;
 mod migrations;

@@ -22,6 +22,18 @@ fn digits(text: &str) -> u64 {
     text.replace(',', "").parse().expect("a count")
 }
 
+/// Results as a document and as text, of the same moment: a last report may come in after the verdict.
+async fn results_in_both_forms(person: &Person<'_>, id: &str) -> Result<(Value, String)> {
+    for _ in 0..20 {
+        let before = person.json(&["experiment", "results", id]).await?;
+        let text = person.ok(&["experiment", "results", id]).await?;
+        if person.json(&["experiment", "results", id]).await? == before {
+            return Ok((before, text));
+        }
+    }
+    anyhow::bail!("results go on changing after the end")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn results_show_savings_losses_delivery_and_rules_as_the_control_plane_has_them() -> Result<()> {
     let fleet = Loop::start().await?;
@@ -29,8 +41,7 @@ async fn results_show_savings_losses_delivery_and_rules_as_the_control_plane_has
     person.logs_in(&fleet.control_plane).await?;
     let id = fleet.control_plane.experiment(&experiment("good", GOOD)).await?;
     fleet.until(&id, "promoted", |status| status["outcome"] == "promoted").await;
-    let results = person.json(&["experiment", "results", &id]).await?;
-    let text = person.ok(&["experiment", "results", &id]).await?;
+    let (results, text) = results_in_both_forms(&person, &id).await?;
 
     let sum = |pointer: &str| -> u64 {
         let agents = results["agents"].as_array().expect("agents");

@@ -118,7 +118,7 @@ impl Batch {
         self.changed = input.changed;
     }
 
-    /// Computes the identities that are missing; afterwards [`Batch::identity`] holds for every point.
+    /// Computes the identities that are missing; afterward [`Batch::identity`] holds for every point.
     pub fn identify(&mut self) {
         identity::identify(self);
     }

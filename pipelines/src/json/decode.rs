@@ -1,6 +1,6 @@
 //! JSON in, protobuf out.
 //!
-//! A nested message is written at the end of the buffer and its length put before it afterwards; requests are
+//! A nested message is written at the end of the buffer and its length put before it afterward; requests are
 //! a few levels deep, so that each byte moves a few times.
 
 use super::NotOtlp;

@@ -55,7 +55,7 @@ pub(crate) trait State: Debug + Send {
         None
     }
 
-    /// Does what was due `at`; nothing else happens before `until`. Afterwards it is due later, or not at all.
+    /// Does what was due `at`; nothing else happens before `until`. Afterward it is due later, or not at all.
     fn fire(&mut self, _at: u64, _until: u64) -> Option<Flush> {
         None
     }

@@ -119,7 +119,7 @@ fn flushed(flushes: Vec<Flush>) -> ActionOutput {
 }
 
 /// Compares what came out with what is expected. A refusal that was expected is taken away: what came out all the
-/// same may be compared afterwards.
+/// same may be compared afterward.
 fn compare(case: &Path, expected: &str, came_out: &mut ActionOutput) -> Result<(), Failed> {
     let refused = came_out.refused.take();
     let expected = match (expected, refused) {

@@ -7,7 +7,6 @@
 mod read;
 mod write;
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use observe::{Critical, Lens, Price};
@@ -96,7 +95,7 @@ impl Fragment {
     /// SHA-256 of its bytes, in hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {
-        hex(&Sha256::digest(&self.config))
+        hex::encode(Sha256::digest(&self.config))
     }
 }
 
@@ -104,7 +103,7 @@ impl Generation {
     /// SHA-256 of everything but the number, in hexadecimal: by it a content is known again under another number.
     #[must_use]
     pub fn content(&self) -> String {
-        hex(&Sha256::digest(Self { number: 0, ..self.clone() }.write()))
+        hex::encode(Sha256::digest(Self { number: 0, ..self.clone() }.write()))
     }
 }
 
@@ -112,15 +111,6 @@ impl Generation {
 #[must_use]
 pub fn config_hash(body: &[u8]) -> [u8; 32] {
     Sha256::digest(body).into()
-}
-
-/// Lower-case hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _always_fits = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Exp1};
 use rand_pcg::Pcg64;
 
-use super::catalogue::{CATALOGUE, Count, Executable, Role};
+use super::catalog::{CATALOG, Count, Executable, Role};
 use super::process::Process;
 use super::{Profile, command_line};
 use crate::scrape::{Identity, MetricSet, ScrapeError, Shaper, Source};
@@ -105,7 +105,7 @@ impl Host {
 
     /// Singles and the parents of pools first, while there is room, then children by weight.
     fn boot(&mut self, role: Role, processes: usize) {
-        let here = || CATALOGUE.iter().filter(|executable| executable.runs_on(role));
+        let here = || CATALOG.iter().filter(|executable| executable.runs_on(role));
         for executable in here() {
             if self.processes.len() == processes {
                 return;

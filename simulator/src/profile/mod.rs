@@ -4,7 +4,7 @@
 //! a process's life its identity is constant and its counters never decrease; living pids are unique; the
 //! number of processes is constant, because a process that dies is replaced in the same step.
 
-mod catalogue;
+mod catalog;
 mod command_line;
 mod host;
 mod process;
@@ -13,7 +13,7 @@ mod tests;
 
 use std::time::Duration;
 
-pub use catalogue::{Class, Executable, Role, catalogue};
+pub use catalog::{Class, Executable, Role, catalog};
 pub use host::Host;
 
 /// Behavior of the processes of a host.

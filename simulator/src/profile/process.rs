@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64;
 
-use super::catalogue::Executable;
+use super::catalog::Executable;
 use crate::scrape::{CpuSeconds, Identity, Memory, Pair, Usage};
 
 const MIB: f64 = 1024.0 * 1024.0;

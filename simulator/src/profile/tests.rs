@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, ResourceMe
 use proptest::prelude::*;
 use prost::Message;
 
-use super::{Class, Host, Profile, Role, catalogue};
+use super::{Class, Host, Profile, Role, catalog};
 use crate::scrape::{MetricSet, SCHEMA_URL, SCOPE_NAME, point_count};
 use crate::sink::point_keys;
 
@@ -264,7 +264,7 @@ fn high_cardinality_has_a_long_command_line_of_its_own_for_nearly_every_process(
 fn both_roles_run_every_class_and_several_pids_of_their_main_service() {
     for (role, service) in [(Role::Web, "nginx"), (Role::Batch, "postgres")] {
         for class in [Class::Critical, Class::High, Class::Medium, Class::Low] {
-            assert!(catalogue().iter().any(|e| e.class == class && e.runs_on(role)), "{role:?} {class:?}");
+            assert!(catalog().iter().any(|e| e.class == class && e.runs_on(role)), "{role:?} {class:?}");
         }
         let request = Host::new(Profile::Realistic, role, "h", 120, 2).scrape(START);
         let of_service: Vec<_> = request

@@ -10,6 +10,7 @@ use proto::v1;
 
 use crate::actions::Command;
 use crate::experiment::ExperimentId;
+use crate::id::NotAnId;
 use crate::refusal::Refusal;
 
 pub(super) use experiment::{event, verdict};
@@ -22,8 +23,7 @@ pub(super) use template::{parameters, problem, template};
 /// # Errors
 /// 404.
 pub(super) fn experiment_id(text: &str) -> Result<ExperimentId, Refusal> {
-    let unknown = |_| Refusal::not_found("experiment", text.chars().take(64).collect::<String>());
-    text.parse().map_err(unknown)
+    text.parse().map_err(|wrong: NotAnId| Refusal::NotFound(wrong.to_string()))
 }
 
 /// Command of a person to an experiment.

@@ -28,7 +28,7 @@ pub struct Agent<'a> {
 }
 
 impl<'a> Agent<'a> {
-    pub async fn enrol(server: &'a Server, admin: &str) -> Self {
+    pub async fn enroll(server: &'a Server, admin: &str) -> Self {
         let token = server.post("/api/v1/enrollment-tokens", admin, json!({})).await.body;
         let uid: Uuid = "018f4f9e-0000-7000-8000-000000000001".parse().unwrap();
         let body = json!({ "uid": uid, "labels": {}, "host": "h1", "version": "1" });

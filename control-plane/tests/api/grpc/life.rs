@@ -84,7 +84,7 @@ async fn an_experiment_lives_over_grpc_as_it_does_over_rest() {
     let admin = server.set_up().await;
     let operator = server.user(&admin, "operator").await;
     let mut person = Person::new(&server, &operator).await;
-    let mut agent = Agent::enrol(&server, &admin).await;
+    let mut agent = Agent::enroll(&server, &admin).await;
 
     let created = person.create(plain(FRAGMENT)).await.unwrap();
     let id = created.id.clone();

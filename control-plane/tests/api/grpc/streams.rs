@@ -75,7 +75,7 @@ async fn a_drift_report_comes_whenever_something_has_changed() {
     let server = Server::start().await;
     let admin = server.set_up().await;
     let mut person = Person::new(&server, &admin).await;
-    let mut agent = Agent::enrol(&server, &admin).await;
+    let mut agent = Agent::enroll(&server, &admin).await;
     let id = person.create(plain(FRAGMENT)).await.unwrap().id;
     let request = StreamDriftEventsRequest { experiment_id: id.clone() };
     let mut reports = person.controller.stream_drift_events(request).await.unwrap().into_inner();

@@ -4,7 +4,7 @@ use crate::batch::data::{Exemplar, Exponential, Histogram, Summary, without, wri
 use crate::batch::{MetricKind, Number, PendingBytes, PointRow, Span};
 use crate::ottl::check::paths::Field;
 use crate::ottl::run::eval::{Evaluated, Failure, Row};
-use crate::ottl::run::getters::{double, integer, text, time, unhex};
+use crate::ottl::run::getters::{double, integer, text, time};
 use crate::ottl::run::value::{Part, Val};
 
 use super::assign::BatchWrite;
@@ -181,7 +181,7 @@ impl ExemplarChange {
         };
         let id_text = |value: Val<'_>, len: usize| {
             let digits = text(value)?;
-            let id = unhex(&digits).filter(|id| id.len() == len);
+            let id = hex::decode(&digits).ok().filter(|id| id.len() == len);
             id.ok_or(Failure("an id in hexadecimal was expected"))
         };
         Ok(match field {

@@ -5,7 +5,7 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
 use crate::ottl::run::eval::{Evaluated, Failure};
-use crate::ottl::run::getters::{bytes_like, hex};
+use crate::ottl::run::getters::bytes_like;
 use crate::ottl::run::value::Val;
 
 use super::{Args, Call, ParamType, Preparation, Signature, converter, fixed_text, optional, required};
@@ -13,7 +13,7 @@ use super::{Args, Call, ParamType, Preparation, Signature, converter, fixed_text
 pub(super) const TABLE: &[Signature] = &[
     converter("Hex", &[required("target", ParamType::BytesLike)], |args| {
         let value = args.value(0)?;
-        Ok(Val::text(hex(&bytes_like(&value)?)))
+        Ok(Val::text(hex::encode(&bytes_like(&value)?)))
     }),
     converter("Base64Decode", &[required("target", ParamType::Text)], |args| {
         Ok(Val::text(decode_base64(&args.text(0)?, b"base64").ok_or(NOT_BASE64)?))

@@ -237,8 +237,8 @@ impl Verb {
         Some(match letter {
             'v' | 's' => cut,
             'q' => format!("{cut:?}"),
-            'x' => crate::ottl::run::getters::hex(cut.as_bytes()),
-            'X' => crate::ottl::run::getters::hex(cut.as_bytes()).to_ascii_uppercase(),
+            'x' => hex::encode(cut.as_bytes()),
+            'X' => hex::encode(cut.as_bytes()).to_ascii_uppercase(),
             _ => return None,
         })
     }

@@ -4,7 +4,6 @@ use sha2::Digest as _;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::ottl::run::eval::Evaluated;
-use crate::ottl::run::getters::hex;
 use crate::ottl::run::value::Val;
 
 use super::{Args, ParamType, Signature, converter, required};
@@ -29,7 +28,7 @@ pub(super) const TABLE: &[Signature] = &[
 ];
 
 fn in_hex<'a>(args: &Args<'a, '_>, hash: impl Fn(&[u8]) -> Vec<u8>) -> Evaluated<Val<'a>> {
-    Ok(Val::text(hex(&hash(&args.text(0)?))))
+    Ok(Val::text(hex::encode(hash(&args.text(0)?))))
 }
 
 /// FNV-1a of 64 bits.

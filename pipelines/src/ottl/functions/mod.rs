@@ -265,7 +265,7 @@ pub(super) fn lookup(name: &str) -> Option<&'static Signature> {
 pub(super) const REFUSED: &[(&str, &str)] = &[
     ("UUID", "it is random, and the same input must give the same output"),
     ("UUIDv7", "it is random, and the same input must give the same output"),
-    ("UserAgent", "it needs a catalogue of browsers"),
+    ("UserAgent", "it needs a catalog of browsers"),
     ("ParseXML", "XML is not read here"),
     ("ParseSimplifiedXML", "XML is not read here"),
     ("GetXML", "XML is not read here"),

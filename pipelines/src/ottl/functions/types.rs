@@ -2,7 +2,7 @@
 
 use crate::ottl::run::civil;
 use crate::ottl::run::eval::{Evaluated, Failure};
-use crate::ottl::run::getters::{self, bytes_like};
+use crate::ottl::run::getters::bytes_like;
 use crate::ottl::run::value::Val;
 
 use super::{Args, Availability, Level, ParamType, Signature, converter, required};
@@ -90,7 +90,7 @@ fn id<'a>(args: &Args<'a, '_>, len: usize) -> Evaluated<Val<'a>> {
     if bytes.len() == len {
         return Ok(Val::Id(bytes.into_owned()));
     }
-    let id = getters::unhex(&bytes).filter(|id| id.len() == len);
+    let id = hex::decode(&bytes).ok().filter(|id| id.len() == len);
     id.map(Val::Id).ok_or(Failure("an id of the wrong length, or not hexadecimal"))
 }
 

@@ -1,7 +1,6 @@
 //! `URL`: the parts of a URL, told apart as Go's `net/url` does.
 
 use crate::ottl::run::eval::{Evaluated, Failure};
-use crate::ottl::run::getters::unhex;
 use crate::ottl::run::value::{List, Val};
 
 use super::{Args, ParamType, Signature, converter, required};
@@ -50,7 +49,7 @@ fn unescape(text: &str, query: bool) -> Option<Vec<u8>> {
         rest = tail;
         match byte {
             b'%' => {
-                out.extend(unhex(tail.get(..2)?)?);
+                out.extend(hex::decode(tail.get(..2)?).ok()?);
                 rest = &tail[2..];
             }
             b'+' if query => out.push(b' '),

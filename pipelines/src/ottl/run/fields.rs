@@ -8,7 +8,6 @@ use crate::ottl::check::expr::Key;
 use crate::ottl::check::paths::Field;
 
 use super::eval::Row;
-use super::getters::hex;
 use super::value::{Map, Moment, Part, Val};
 
 impl Field {
@@ -86,9 +85,9 @@ impl Field {
                 Number::Double(_) | Number::None => Val::Int(0),
             },
             Self::ExemplarTraceId => Val::Id(id(&row.exemplar?.trace_id, 16)),
-            Self::ExemplarTraceText => Val::text(hex(&id(&row.exemplar?.trace_id, 16))),
+            Self::ExemplarTraceText => Val::text(hex::encode(id(&row.exemplar?.trace_id, 16))),
             Self::ExemplarSpanId => Val::Id(id(&row.exemplar?.span_id, 8)),
-            Self::ExemplarSpanText => Val::text(hex(&id(&row.exemplar?.span_id, 8))),
+            Self::ExemplarSpanText => Val::text(hex::encode(id(&row.exemplar?.span_id, 8))),
             Self::ExemplarAttributes => Val::Map(Map::Wire(&row.exemplar?.attributes, 1)),
             _ => self.read_point(row, row.metric?.kind, row.point?),
         })

@@ -101,7 +101,7 @@ pub(crate) fn text_like<'v>(value: &'v Val<'_>) -> Evaluated<Option<Cow<'v, [u8]
     let made = match value {
         Val::Nil => return Ok(None),
         Val::Text(text) => return Ok(Some(Cow::Borrowed(text))),
-        Val::Bytes(bytes) => hex(bytes),
+        Val::Bytes(bytes) => hex::encode(bytes),
         _ => json::write(value).ok_or(Failure("a value that JSON does not have"))?,
     };
     Ok(Some(Cow::Owned(made.into_bytes())))
@@ -156,15 +156,6 @@ pub(crate) fn bytes_like<'v>(value: &'v Val<'_>) -> Evaluated<Cow<'v, [u8]>> {
         Val::Double(number) => Cow::Owned(number.to_bits().to_be_bytes().to_vec()),
         Val::Bool(bit) => Cow::Owned(vec![u8::from(*bit)]),
         _ => return Err(Failure("a value that has no bytes")),
-    })
-}
-
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }
 
@@ -234,11 +225,4 @@ fn hexadecimal(text: &str, unsigned: &str) -> Option<f64> {
     let size = u64::from_str_radix(&format!("{whole}{fraction}"), 16).ok()? as f64;
     let value = size * 2_f64.powi(exponent - 4 * fraction.len() as i32);
     Some(if text.starts_with('-') { -value } else { value })
-}
-
-/// Bytes written in hexadecimal, either case.
-pub(crate) fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    let nibble = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
-    pairs.iter().map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?)).collect()
 }

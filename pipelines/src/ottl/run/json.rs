@@ -103,7 +103,7 @@ fn put(value: &Val<'_>, style: Exponent, out: &mut String) -> Option<()> {
         }
         Val::Duration(nanoseconds) => write!(out, "{nanoseconds}").ok()?,
         Val::Time(time) => write!(out, "\"{}\"", crate::ottl::run::civil::rfc3339(time.at)).ok()?,
-        Val::Id(id) => write!(out, "\"{}\"", crate::ottl::run::getters::hex(id)).ok()?,
+        Val::Id(id) => write!(out, "\"{}\"", hex::encode(id)).ok()?,
         Val::Part(..) => return None,
     }
     Some(())

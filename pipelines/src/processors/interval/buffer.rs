@@ -110,7 +110,7 @@ impl IntervalBuffer {
         self.met.is_empty()
     }
 
-    /// The place of a metric, which is there afterwards.
+    /// The place of a metric, which is there afterward.
     pub(super) fn metric(&mut self, batch: &Batch, at: Path) -> u32 {
         let digest = batch.metric_at(at.metric).digest;
         let resource = batch.resource_at(at.resource).digest;
@@ -239,7 +239,7 @@ impl IntervalBuffer {
         place
     }
 
-    /// All that waits, as a batch, and the input that it came from. Afterwards nothing waits.
+    /// All that waits, as a batch, and the input that it came from. Afterward nothing waits.
     pub(super) fn flush(&mut self, at: u64) -> Option<Flush> {
         if self.is_empty() {
             return None;

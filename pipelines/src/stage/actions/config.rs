@@ -71,7 +71,7 @@ const VERBS: [(&str, Verb); 7] = [
     ("convert", Verb::Convert),
 ];
 
-/// Everything that an action may say; which of it a verb uses is checked afterwards.
+/// Everything that an action may say; which of it a verb uses is checked afterward.
 struct ActionFields<'a> {
     at: &'a Node,
     verb: &'static str,

@@ -1,5 +1,5 @@
 //! The built-in templates, each held to its claim: every sample is rendered, checked, and run over an hour's part of
-//! three kinds of simulated hosts. What was measured is written to the catalogue's page.
+//! three kinds of simulated hosts. What was measured is written to the catalog's page.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 #![expect(clippy::disallowed_methods, reason = "the page lies in a file")]
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use observe::{Comparison, Observer, Settings, Summary, Variant};
 use pipelines::Batch;
-use pipelines::catalogue;
+use pipelines::catalog;
 use pipelines::config::{CollectorFile, Plan};
 use pipelines::processors::{Flush, Pipeline};
 use pipelines::template::{Claim, Sample, Template};
@@ -162,7 +162,7 @@ fn every_template_keeps_its_claim_and_the_page_says_what_was_measured() {
         "| template | sample | series saved, realistic | high cardinality | high churn | bytes saved | criticals kept \
          | memory off by | CPU off by |\n|---|---|---|---|---|---|---|---|---|\n",
     );
-    for template in catalogue::templates().unwrap_or_else(|problems| panic!("{problems}")) {
+    for template in catalog::templates().unwrap_or_else(|problems| panic!("{problems}")) {
         assert!(!template.samples().is_empty(), "{}", template.name());
         for sample in template.samples() {
             let plan = plan(&template, sample);
@@ -178,7 +178,7 @@ fn every_template_keeps_its_claim_and_the_page_says_what_was_measured() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}\n{table}");
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/catalogue/README.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../pipelines/catalog/README.md");
     let page = std::fs::read_to_string(path).expect("the page");
     let (head, rest) = page.split_once("<!-- measured -->\n").expect("a place for the table");
     let (_, tail) = rest.split_once("<!-- /measured -->").expect("an end of the table");
@@ -189,6 +189,6 @@ fn every_template_keeps_its_claim_and_the_page_says_what_was_measured() {
     }
     assert!(
         page == current,
-        "pipelines/catalogue/README.md is not what is measured; UPDATE=1 writes it:\n{table}"
+        "pipelines/catalog/README.md is not what is measured; UPDATE=1 writes it:\n{table}"
     );
 }

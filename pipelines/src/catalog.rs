@@ -7,14 +7,14 @@ use crate::template::Template;
 use crate::yaml::Problems;
 
 /// Names and texts, in the order in which they are shown.
-pub const CATALOGUE: &[(&str, &str)] = &[
-    ("baseline", include_str!("../catalogue/baseline.yaml")),
-    ("priority-filter", include_str!("../catalogue/priority-filter.yaml")),
-    ("topk", include_str!("../catalogue/topk.yaml")),
-    ("aggregated", include_str!("../catalogue/aggregated.yaml")),
-    ("adaptive", include_str!("../catalogue/adaptive.yaml")),
-    ("intelligent", include_str!("../catalogue/intelligent.yaml")),
-    ("minimal", include_str!("../catalogue/minimal.yaml")),
+pub const CATALOG: &[(&str, &str)] = &[
+    ("baseline", include_str!("../catalog/baseline.yaml")),
+    ("priority-filter", include_str!("../catalog/priority-filter.yaml")),
+    ("topk", include_str!("../catalog/topk.yaml")),
+    ("aggregated", include_str!("../catalog/aggregated.yaml")),
+    ("adaptive", include_str!("../catalog/adaptive.yaml")),
+    ("intelligent", include_str!("../catalog/intelligent.yaml")),
+    ("minimal", include_str!("../catalog/minimal.yaml")),
 ];
 
 /// The template of this name.
@@ -22,7 +22,7 @@ pub const CATALOGUE: &[(&str, &str)] = &[
 /// # Errors
 /// Nothing, for a program that passed its tests: a template that does not parse.
 pub fn template(name: &str) -> Option<Result<Template, Problems>> {
-    let (name, text) = CATALOGUE.iter().find(|(known, _)| *known == name)?;
+    let (name, text) = CATALOG.iter().find(|(known, _)| *known == name)?;
     Some(Template::parse(name, text))
 }
 
@@ -31,5 +31,5 @@ pub fn template(name: &str) -> Option<Result<Template, Problems>> {
 /// # Errors
 /// As [`template`].
 pub fn templates() -> Result<Vec<Template>, Problems> {
-    CATALOGUE.iter().map(|(name, text)| Template::parse(name, text)).collect()
+    CATALOG.iter().map(|(name, text)| Template::parse(name, text)).collect()
 }

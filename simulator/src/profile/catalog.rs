@@ -79,8 +79,8 @@ impl Executable {
 }
 
 /// Every executable the model knows.
-pub fn catalogue() -> &'static [Executable] {
-    CATALOGUE
+pub fn catalog() -> &'static [Executable] {
+    CATALOG
 }
 
 use Class::{Critical, High, Low, Medium};
@@ -106,7 +106,7 @@ macro_rules! executables {
 }
 
 #[rustfmt::skip]
-pub(super) static CATALOGUE: &[Executable] = executables! {
+pub(super) static CATALOG: &[Executable] = executables! {
     High "systemd" EVERYWHERE One, "root" "/usr/lib/systemd/systemd" "/sbin/init", 12.0 MiB 0.001 cores 4.0 KiB 1 threads;
     High "systemd-journald" EVERYWHERE One, "root" "/usr/lib/systemd/systemd-journald" "/usr/lib/systemd/systemd-journald", 48.0 MiB 0.004 cores 60.0 KiB 1 threads;
     High "systemd-networkd" EVERYWHERE One, "systemd-network" "/usr/lib/systemd/systemd-networkd" "/usr/lib/systemd/systemd-networkd", 8.0 MiB 0.001 cores 0.0 KiB 1 threads;
