@@ -52,7 +52,7 @@ async fn a_person_does_the_whole_story_from_the_command_line() -> Result<()> {
     let made = person.json(&["experiment", "create", "experiment.json"]).await?;
     assert_eq!((&made["phase"], &made["template"]["version"]), (&"pending".into(), &1.into()));
     let id = made["id"].as_str().expect("an id");
-    assert!(person.refused(&["experiment", "start", id]).await?.contains("no enrolled agent"));
+    assert!(person.refused(&["experiment", "start", id]).await?.contains("no agent is enrolled yet"));
     assert!(person.ok(&["experiment", "list"]).await?.contains("smaller"));
     person.ok(&["experiment", "cancel", id]).await?;
     let watched = person.ok(&["experiment", "watch", id]).await?;
