@@ -10,12 +10,20 @@ pub enum Error {
     /// The server's address is none.
     #[error("{0:?} is not the address of a control plane (expected http://host:port or https://host:port)")]
     Address(String),
-    /// The server cannot be reached, or the connection broke.
+    /// The server cannot be reached.
     #[error("cannot reach {server}: {why}")]
     Unreachable {
         /// Address of the server.
         server: String,
-        /// Last cause.
+        /// Innermost cause.
+        why: String,
+    },
+    /// The connection broke within an answer.
+    #[error("the answer of {server} broke off: {why}")]
+    Broken {
+        /// Address of the server.
+        server: String,
+        /// Innermost cause.
         why: String,
     },
     /// No answer in time.
@@ -40,15 +48,24 @@ pub enum Error {
 }
 
 impl Error {
-    /// [`Error::Unreachable`] with the innermost cause, which is the one that a person can act on.
-    pub(crate) fn unreachable(server: &str, error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        let mut cause: &dyn StdError = &error;
-        while let Some(inner) = cause.source() {
-            cause = inner;
-        }
-        Self::Unreachable { server: server.to_owned(), why: cause.to_string() }
+    /// [`Error::Unreachable`].
+    pub(crate) fn unreachable(server: &str, error: &reqwest::Error) -> Self {
+        Self::Unreachable { server: server.to_owned(), why: innermost(error) }
     }
+
+    /// [`Error::Broken`].
+    pub(crate) fn broken(server: &str, error: &reqwest::Error) -> Self {
+        Self::Broken { server: server.to_owned(), why: innermost(error) }
+    }
+}
+
+/// The innermost cause, which is the one that a person can act on.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn StdError = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 /// A refusal in lines: what, then each mistake with its place, what was expected and what was probably meant.

@@ -1,15 +1,16 @@
 //! Client of a control plane's REST, over HTTP or HTTPS.
 //!
-//! What always holds: a call ends, by an answer or after 30 seconds; an answer is bounded; a refusal is told as the
-//! control plane words it. Proxies are those of the environment (`HTTPS_PROXY`, `NO_PROXY`, …), but a loopback address is
+//! What always holds: a call ends, by an answer or after 30 seconds, and a stream of events a minute after it has fallen
+//! silent; an answer and an event are bounded; a refusal is told as the control plane words it. Proxies are those of the environment (`HTTPS_PROXY`, `NO_PROXY`, …), but a loopback address is
 //! never asked through one.
 
 mod error;
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use eventsource_stream::Eventsource as _;
+use eventsource_stream::{EventStreamError, Eventsource as _};
 use futures_util::StreamExt as _;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::redirect::Policy;
@@ -23,6 +24,8 @@ pub use reqwest::Method;
 const MAX_BYTES: usize = 64 << 20;
 /// Time within which a call ends.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Silence after which a stream is dead. A control plane sends a comment every 15 seconds.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// A control plane, and who asks it.
 #[derive(Clone, Debug)]
@@ -50,12 +53,20 @@ impl Client {
         let address = || Error::Address(server.to_owned());
         let url: Url = server.parse().map_err(|_| address())?;
         let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or_else(address)?;
-        let builder = reqwest::Client::builder().redirect(Policy::none()).connect_timeout(PATIENCE);
-        let builder = if is_loopback(host) { builder.no_proxy() } else { builder };
+        let builder = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .connect_timeout(PATIENCE)
+            .read_timeout(SILENCE);
+        let builder = match (is_loopback(host), url.scheme()) {
+            // Without TLS on any part of the way; reading the system's certificates would take most of a short call.
+            (true, "http") => builder.no_proxy().tls_certs_only([]),
+            (true, _) => builder.no_proxy(),
+            (false, _) => builder,
+        };
         // An error means that the process has chosen a provider already.
         let _chosen = rustls::crypto::ring::default_provider().install_default();
         let server = server.trim_end_matches('/').to_owned();
-        let http = builder.build().map_err(|error| Error::unreachable(&server, error))?;
+        let http = builder.build().map_err(|error| Error::unreachable(&server, &error))?;
         Ok(Self { http, server, token: None })
     }
 
@@ -134,9 +145,20 @@ impl Client {
             let (status, body) = (response.status().as_u16(), self.read(response).await?);
             return Err(Error::Refused { status, body }.into());
         }
-        let mut events = response.bytes_stream().eventsource();
+        // Bytes since the last event: the parser itself would go on for ever.
+        let pending = AtomicUsize::new(0);
+        let chunks = response.bytes_stream().map(|chunk| {
+            let chunk = chunk.map_err(|error| Error::broken(&self.server, &error))?;
+            let length = pending.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len();
+            if length > MAX_BYTES { Err(self.strange(too_large())) } else { Ok(chunk) }
+        });
+        let mut events = chunks.eventsource();
         while let Some(event) = events.next().await {
-            let event = event.map_err(|error| self.strange(error))?;
+            let event = event.map_err(|error| match error {
+                EventStreamError::Transport(error) => error,
+                other => self.strange(other),
+            })?;
+            pending.store(0, Ordering::Relaxed);
             let document = serde_json::from_str(&event.data).map_err(|error| self.strange(error))?;
             each(&document)?;
         }
@@ -152,7 +174,7 @@ impl Client {
         if let Some(body) = body {
             request = request.body(body.to_string());
         }
-        request.send().await.map_err(|error| Error::unreachable(&self.server, error))
+        request.send().await.map_err(|error| Error::unreachable(&self.server, &error))
     }
 
     async fn read(&self, mut response: Response) -> Result<Vec<u8>, Error> {
@@ -160,9 +182,9 @@ impl Client {
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BYTES => body.extend_from_slice(&chunk),
-                Ok(Some(_)) => return Err(self.strange(format!("it has more than {MAX_BYTES} bytes"))),
+                Ok(Some(_)) => return Err(self.strange(too_large())),
                 Ok(None) => return Ok(body),
-                Err(error) => return Err(Error::unreachable(&self.server, error)),
+                Err(error) => return Err(Error::broken(&self.server, &error)),
             }
         }
     }
@@ -170,6 +192,10 @@ impl Client {
     fn strange(&self, what: impl ToString) -> Error {
         Error::Answer { server: self.server.clone(), what: what.to_string() }
     }
+}
+
+fn too_large() -> String {
+    format!("it has more than {MAX_BYTES} bytes")
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -65,6 +65,13 @@ async fn events_are_read_whatever_their_lines_end_with() {
     assert_eq!(seen, [Some(1), Some(2)]);
 }
 
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_told_from_a_server_that_is_not_there() {
+    let at = server("HTTP/1.1 200 OK\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{").await;
+    let error = Client::new(&at).unwrap().get("/users").await.unwrap_err().to_string();
+    assert!(error.starts_with(&format!("the answer of {at} broke off: ")), "{error}");
+}
+
 #[test]
 fn a_loopback_address_is_known_in_every_form() {
     for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"] {

@@ -101,7 +101,7 @@ impl ExperimentObserver {
         for (variant, pipeline) in Variant::BOTH.into_iter().zip(pipelines) {
             self.observer.settled(variant, &self.meter.take(variant));
             if let Some(pipeline) = pipeline {
-                self.observer.account(variant, pipeline.take_account());
+                self.observer.account(variant, pipeline.take_rule_stats());
             }
         }
     }

@@ -109,7 +109,7 @@ impl VariantPipeline {
     }
 
     /// Counts of each rule since this was last asked.
-    pub fn take_account(&mut self) -> Vec<RuleStats> {
+    pub fn take_rule_stats(&mut self) -> Vec<RuleStats> {
         self.pipeline.as_mut().map(Pipeline::take_rule_stats).unwrap_or_default()
     }
 

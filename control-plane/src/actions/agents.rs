@@ -14,9 +14,9 @@ use crate::store::sessions::{self, Described};
 
 use super::enroll::AgentIdentity;
 
-/// What one message of an agent tells; nothing where it is silent.
+/// News of one message of an agent; nothing where it is silent.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct StatusUpdate {
     /// Description of itself.
     pub described: Option<Described>,
     /// Its version.
@@ -68,30 +68,31 @@ pub async fn delete(state: &AppState, actor: &Actor, uid: AgentUid) -> Result<()
 ///
 /// # Errors
 /// The store's.
-pub async fn told(state: &AppState, agent: &AgentIdentity, told: &Told) -> Result<(), StoreError> {
+pub async fn update(state: &AppState, agent: &AgentIdentity, news: &StatusUpdate) -> Result<(), StoreError> {
     let now = state.clock.now();
     let (tenant, uid) = (agent.tenant_id, agent.uid);
     let mut tx = state.store.begin().await?;
-    let mut news = false;
-    if let Some(described) = &told.described {
+    let mut changed = false;
+    if let Some(described) = &news.described {
         sessions::described(&mut tx, tenant, uid, described).await?;
     }
-    if let Some(health) = &told.health {
-        news |= sessions::candidate_cut(&mut tx, tenant, uid, health.candidate_cut.as_deref()).await?;
+    if let Some(health) = &news.health {
+        changed |= sessions::candidate_cut(&mut tx, tenant, uid, health.candidate_cut.as_deref()).await?;
     }
-    if let Some(ConfigStatus { hash, status, error }) = &told.config {
-        news |= generations::became(&mut tx, (tenant, uid), hash, (*status, error.as_deref()), now).await?;
+    if let Some(ConfigStatus { hash, status, error }) = &news.config {
+        changed |=
+            generations::became(&mut tx, (tenant, uid), hash, (*status, error.as_deref()), now).await?;
     }
-    let applied = told.config.as_ref().filter(|config| config.status == Status::Applied);
+    let applied = news.config.as_ref().filter(|config| config.status == Status::Applied);
     let seen = Seen {
         status: Some("connected"),
-        version: told.version.as_deref(),
-        health: told.health.as_ref().map(|health| &health.shown),
+        version: news.version.as_deref(),
+        health: news.health.as_ref().map(|health| &health.shown),
         effective_hash: applied.map(|config| config.hash.as_str()),
     };
     agents::seen(&mut tx, tenant, uid, now, &seen).await?;
     tx.commit().await?;
-    if news {
+    if changed {
         state.hub.analyze.notify_one();
         state.hub.push.notify_one();
     }
@@ -102,7 +103,7 @@ pub async fn told(state: &AppState, agent: &AgentIdentity, told: &Told) -> Resul
 ///
 /// # Errors
 /// The store's.
-pub async fn left(state: &AppState, agent: &AgentIdentity) -> Result<(), StoreError> {
+pub async fn disconnected(state: &AppState, agent: &AgentIdentity) -> Result<(), StoreError> {
     let mut tx = state.store.begin().await?;
     sessions::left(&mut tx, agent.tenant_id, agent.uid).await?;
     tx.commit().await

@@ -161,10 +161,9 @@ pub async fn act(
     action: Action,
     by: By,
 ) -> Result<Experiment, Failed> {
-    let approved = experiment.state.run().is_some_and(|run| run.approved_by.is_some());
     match &action {
         Action::Approve(who) if *who == experiment.created_by => return Err(Failed::OwnWork(who.clone())),
-        Action::Promote(_) if experiment.spec.policy.require_approval && !approved => {
+        Action::Promote(_) if experiment.state.awaits_approval(&experiment.spec) => {
             return Err(Failed::NotApproved);
         }
         _ => {}

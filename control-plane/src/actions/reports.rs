@@ -35,33 +35,33 @@ pub struct Report {
 
 /// Reason for which a report is not filed.
 #[derive(Debug)]
-pub enum Unfiled {
+pub enum FilingError {
     /// It has been filed before.
     Known,
     /// It never will be: a word that it is counted by, and a sentence for a person.
-    Never(&'static str, String),
+    Rejected(&'static str, String),
     /// The store failed; it may be sent again.
-    NotNow(StoreError),
+    Store(StoreError),
 }
 
-impl From<StoreError> for Unfiled {
+impl From<StoreError> for FilingError {
     fn from(error: StoreError) -> Self {
-        Self::NotNow(error)
+        Self::Store(error)
     }
 }
 
-impl From<Invalid> for Unfiled {
+impl From<Invalid> for FilingError {
     fn from(invalid: Invalid) -> Self {
-        Self::Never(invalid.word(), invalid.to_string())
+        Self::Rejected(invalid.word(), invalid.to_string())
     }
 }
 
 /// A report that will never be filed: a word that it is counted by, and a sentence for a person.
 ///
 /// # Errors
-/// [`Unfiled::Never`], always.
-pub fn never<T>(why: &'static str, reason: &str) -> Result<T, Unfiled> {
-    Err(Unfiled::Never(why, reason.to_owned()))
+/// [`FilingError::Rejected`], always.
+pub fn rejected<T>(why: &'static str, reason: &str) -> Result<T, FilingError> {
+    Err(FilingError::Rejected(why, reason.to_owned()))
 }
 
 /// Figures that vary by chance, as relative errors: time for a point, and what 99 of 100 batches wait.
@@ -73,22 +73,22 @@ fn varying(horizon: &Comparison) -> [Option<f64>; 2] {
 /// Files a report under its key, and wakes whoever looks at evidence.
 ///
 /// # Errors
-/// [`Unfiled`].
-pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Result<(), Unfiled> {
+/// [`FilingError`].
+pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Result<(), FilingError> {
     let now = state.clock.now();
     let (id, (start, end)) = (report.experiment, report.window);
     let mut tx = state.store.begin().await?;
     let Some(experiment) = experiments::get(&mut tx, agent.tenant_id, id).await? else {
-        return never("experiment", "there is no such experiment");
+        return rejected("experiment", "there is no such experiment");
     };
     let ahead = now.plus(experiment.spec.window + AHEAD).0.saturating_mul(1_000_000);
     if end <= start || end > ahead {
-        return never("time", "the window lies in the future, or ends before it begins");
+        return rejected("time", "the window lies in the future, or ends before it begins");
     }
     let offered = generations::get(&mut tx, agent.tenant_id, agent.uid, report.generation).await?;
     let step = offered.filter(|offered| offered.experiment_id == Some(id)).and_then(|offered| offered.step);
     let Some(step) = step else {
-        return never("generation", "this agent runs no such generation of this experiment");
+        return rejected("generation", "this agent runs no such generation of this experiment");
     };
     let key = Key {
         tenant_id: agent.tenant_id,
@@ -107,8 +107,10 @@ pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Re
             state.hub.happened();
             Ok(())
         }
-        Filed::Again => Err(Unfiled::Known),
-        Filed::Other => never("content", "another content was reported under this key"),
-        Filed::Overlaps => never("overlap", "a part of this stretch was reported already, under another key"),
+        Filed::Again => Err(FilingError::Known),
+        Filed::Other => rejected("content", "another content was reported under this key"),
+        Filed::Overlaps => {
+            rejected("overlap", "a part of this stretch was reported already, under another key")
+        }
     }
 }

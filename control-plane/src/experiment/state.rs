@@ -240,7 +240,7 @@ pub struct Refused {
     /// Action that was asked for.
     pub action: &'static str,
     /// Actions that a person may ask for instead.
-    pub allowed: &'static [&'static str],
+    pub allowed: Vec<&'static str>,
 }
 
 fn words(action: &str) -> &str {
@@ -267,10 +267,16 @@ impl State {
         }
     }
 
+    /// Tells whether a second person has to approve before it is promoted, and nobody has.
+    #[must_use]
+    pub fn awaits_approval(&self, spec: &Spec) -> bool {
+        spec.policy.require_approval && self.run().is_none_or(|run| run.approved_by.is_none())
+    }
+
     /// Names of the actions that a person may ask for in this state.
     #[must_use]
-    pub fn allowed(&self) -> &'static [&'static str] {
-        match self {
+    pub fn allowed(&self, spec: &Spec) -> Vec<&'static str> {
+        let all: &[&str] = match self {
             Self::Pending => &["start", "cancel"],
             Self::Initializing(_) => &["stop", "rollback"],
             Self::Running(_) => &["pause", "stop", "promote", "rollback", "approve"],
@@ -279,7 +285,9 @@ impl State {
             Self::Analyzing { goal: Goal::Stop, .. } => &["promote", "rollback"],
             Self::Completed { outcome: Outcome::Promoted, .. } => &["rollback"],
             Self::Completed { .. } | Self::Failed(_) | Self::Cancelled(_) => &[],
-        }
+        };
+        let taken = |name: &&&str| **name != "promote" || !self.awaits_approval(spec);
+        all.iter().filter(taken).copied().collect()
     }
 
     /// The step that agents are to run; nothing when none are.
@@ -317,9 +325,12 @@ impl State {
     /// # Errors
     /// [`Refused`]: there is no such transition from here.
     pub fn after(self, action: Action, spec: &Spec, now: UnixMillis) -> Result<Self, Refused> {
-        let (name, allowed) = (&spec.name, self.allowed());
-        let (from, action_name) = (self.phase(), action.name());
-        let refused = || Refused { name: name.clone(), from, action: action_name, allowed };
+        let refused = Refused {
+            name: spec.name.clone(),
+            from: self.phase(),
+            action: action.name(),
+            allowed: self.allowed(spec),
+        };
         let end = |reasons| Ended { at: now, reasons };
         let next = |before: Run, step, agents| Run { step, since: now, agents, ..before };
         let completed = |outcome, reasons| Self::Completed { outcome, end: end(reasons) };
@@ -364,7 +375,7 @@ impl State {
                 | Self::Completed { outcome: Outcome::Promoted, .. },
                 Action::RollBack(reasons),
             ) => completed(Outcome::RolledBack, reasons),
-            _ => return Err(refused()),
+            _ => return Err(refused),
         })
     }
 }

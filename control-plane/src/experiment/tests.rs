@@ -191,8 +191,13 @@ fn what_is_said_to_be_allowed_is_what_there_is_a_transition_for() {
             .map(|action| (action.name(), state.clone().after(action, &spec(), NOW).is_ok()))
             .filter_map(|(name, possible)| possible.then_some(name))
             .collect();
-        assert_eq!(possible, state.allowed(), "{state:?}");
+        assert_eq!(possible, state.allowed(&spec()), "{state:?}");
     }
+    let asks = Spec { policy: Policy { require_approval: true, ..Policy::default() }, ..spec() };
+    let running = State::Running(run(Step::Mirror));
+    assert_eq!(running.allowed(&asks), ["pause", "stop", "rollback", "approve"]);
+    let approved = running.after(Action::Approve("b@example.org".to_owned()), &asks, NOW).expect("approved");
+    assert!(approved.allowed(&asks).contains(&"promote"));
 }
 
 fn count(value: u64) -> Count {

@@ -11,7 +11,7 @@ use proto::opamp::{
     ServerToAgent, ServerToAgentFlags, any_value::Value,
 };
 
-use crate::actions::agents::{self, ConfigStatus, Health, Told};
+use crate::actions::agents::{self, ConfigStatus, Health, StatusUpdate};
 use crate::actions::enroll::AgentIdentity;
 use crate::state::AppState;
 use crate::store::StoreError;
@@ -94,7 +94,7 @@ impl Conversation {
         if let Some(status) = &message.remote_config_status {
             self.reported = Some(hex::encode(&status.last_remote_config_hash));
         }
-        agents::told(state, agent, &told(&message)).await?;
+        agents::update(state, agent, &status_update(&message)).await?;
         let incomplete = gap || self.reported.is_none();
         let mut answer = self.answer(agent);
         answer.flags = if incomplete { ServerToAgentFlags::ReportFullState as u64 } else { 0 };
@@ -154,29 +154,29 @@ fn config(offered: &Offered) -> AgentRemoteConfig {
     AgentRemoteConfig { config: Some(AgentConfigMap { config_map }), config_hash }
 }
 
-/// What a message tells of its agent.
-fn told(message: &AgentToServer) -> Told {
-    let mut told = Told::default();
+/// News that a message has of its agent.
+fn status_update(message: &AgentToServer) -> StatusUpdate {
+    let mut update = StatusUpdate::default();
     if let Some(description) = &message.agent_description {
         let attribute = |name| attribute(description, name);
-        told.version = attribute("service.version");
-        told.described = Some(Described {
+        update.version = attribute("service.version");
+        update.described = Some(Described {
             host: attribute("host.name"),
             boot_id: attribute("phoenix.boot_id"),
             generation: attribute("phoenix.generation").and_then(|text| text.parse().ok()),
             baseline_digest: attribute("phoenix.baseline.digest"),
         });
     }
-    told.health = message.health.as_ref().map(|health| {
+    update.health = message.health.as_ref().map(|health| {
         let cut = health.component_health_map.get(CANDIDATE).filter(|part| !part.healthy);
         Health { shown: shown(health), candidate_cut: cut.map(|part| clipped(&part.last_error)) }
     });
     if let Some(status) = &message.remote_config_status {
         let hash = hex::encode(&status.last_remote_config_hash);
         let error = Some(clipped(&status.error_message)).filter(|text| !text.is_empty());
-        told.config = became(status.status()).map(|status| ConfigStatus { hash, status, error });
+        update.config = became(status.status()).map(|status| ConfigStatus { hash, status, error });
     }
-    told
+    update
 }
 
 fn attribute(description: &AgentDescription, name: &str) -> Option<String> {

@@ -11,7 +11,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::actions::enroll::{self, AgentIdentity, EnrollError};
-use crate::actions::reports::{self, Report, Unfiled, never};
+use crate::actions::reports::{self, FilingError, Report, rejected};
 use crate::experiment::ExperimentId;
 use crate::state::AppState;
 
@@ -80,13 +80,13 @@ async fn take(
         };
         let (status, reason) = match filed {
             Ok(()) => (ReportStatus::Accepted, String::new()),
-            Err(Unfiled::Known) => (ReportStatus::Duplicate, String::new()),
-            Err(Unfiled::Never(why, reason)) => {
+            Err(FilingError::Known) => (ReportStatus::Duplicate, String::new()),
+            Err(FilingError::Rejected(why, reason)) => {
                 state.metrics.rejected_report(why);
                 tracing::warn!(agent = %agent.uid, why, reason, "a report is rejected");
                 (ReportStatus::Rejected, reason)
             }
-            Err(Unfiled::NotNow(error)) => {
+            Err(FilingError::Store(error)) => {
                 tracing::error!(%error, "a report could not be filed");
                 (ReportStatus::Retry, "the store failed".to_owned())
             }
@@ -111,21 +111,21 @@ async fn unreadable(state: &AppState, acks: &mpsc::Sender<Result<ReportAck, Stat
     }
 }
 
-fn read(report: ReportRequest) -> Result<Report, Unfiled> {
+fn read(report: ReportRequest) -> Result<Report, FilingError> {
     let Some(ReportKey { boot_id, experiment, generation, window_start }) = report.key else {
-        return never("key", "the key is missing");
+        return rejected("key", "the key is missing");
     };
     let findings = Findings::decode(&report.body, &report.digest)?;
     let Ok(experiment) = experiment.parse::<ExperimentId>() else {
-        return never("key", "the experiment is no UUID");
+        return rejected("key", "the experiment is no UUID");
     };
     if boot_id.is_empty() || boot_id.len() > BOOT_ID {
-        return never("key", "boot_id is no UUID");
+        return rejected("key", "boot_id is no UUID");
     }
     let (Ok(generation), Ok(start), Ok(end)) =
         (i64::try_from(generation), i64::try_from(window_start), i64::try_from(findings.window_end))
     else {
-        return never("key", "a number is out of range");
+        return rejected("key", "a number is out of range");
     };
     let (digest, body) = (hex::encode(&report.digest), report.body);
     let horizon = findings.horizon;

@@ -82,7 +82,7 @@ async fn converse(state: AppState, agent: AgentIdentity, mut socket: WebSocket) 
         let _it_may_be_gone = socket.send(Message::Close(Some(frame))).await;
     }
     if state.hub.disconnected(agent.tenant_id, agent.uid, &session)
-        && let Err(error) = agents::left(&state, &agent).await
+        && let Err(error) = agents::disconnected(&state, &agent).await
     {
         tracing::warn!(%error, "cannot note that an agent has left");
     }

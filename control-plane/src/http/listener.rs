@@ -144,20 +144,18 @@ async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<B
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = router.oneshot(request.map(Body::new)).await?;
     Ok(match response.status() {
-        StatusCode::METHOD_NOT_ALLOWED => method_not_allowed(&method, &path, &response),
+        StatusCode::METHOD_NOT_ALLOWED => method_not_allowed(&method, &path, response),
         _ => response,
     })
 }
 
 /// A problem in place of the router's own answer, whose `Allow` header it keeps and says.
-fn method_not_allowed(method: &Method, path: &str, response: &Response<Body>) -> Response<Body> {
-    let allow = response.headers().get(ALLOW).cloned();
-    let allowed = allow.as_ref().and_then(|allow| allow.to_str().ok()).unwrap_or("none").replace(',', ", ");
+fn method_not_allowed(method: &Method, path: &str, response: Response<Body>) -> Response<Body> {
+    let Some(allow) = response.headers().get(ALLOW).cloned() else { return response };
+    let allowed = allow.to_str().unwrap_or_default().replace(',', ", ");
     let detail = format!("{method} is not allowed on {path}; allowed: {allowed}");
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let mut response = ProblemResponse::new(status, "method", "Method not allowed", detail).into_response();
-    if let Some(allow) = allow {
-        response.headers_mut().insert(ALLOW, allow);
-    }
+    response.headers_mut().insert(ALLOW, allow);
     response
 }

@@ -34,11 +34,9 @@ pub(super) fn write(table: &'static str, content: &impl Serialize) -> Result<Str
 /// [`StoreError::Row`] for a text of a later release, and for one that is not understood.
 pub(super) fn read<T: DeserializeOwned>(table: &'static str, text: &str) -> Result<T, StoreError> {
     let bad = |error: serde_json::Error| StoreError::row(table, error);
-    let value: Value = serde_json::from_str(text).map_err(bad)?;
-    if value.get("version").is_none() || value.get("content").is_none() {
-        return serde_json::from_value(value).map_err(bad);
-    }
-    let Versioned::<Value> { version, content } = serde_json::from_value(value).map_err(bad)?;
+    let Ok(Versioned::<Value> { version, content }) = serde_json::from_str(text) else {
+        return serde_json::from_str(text).map_err(bad);
+    };
     if version != VERSION {
         let reason = format!("its form has version {version}; this release knows versions 1 and {VERSION}");
         return Err(StoreError::row(table, reason));

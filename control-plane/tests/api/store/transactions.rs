@@ -1,5 +1,7 @@
 //! Changes: all of it or nothing, one after the other.
 
+use std::time::Duration;
+
 use control_plane::id::TenantId;
 use control_plane::store::{Store, tenants, users};
 use uuid::Uuid;
@@ -39,20 +41,19 @@ async fn a_reader_sees_what_is_committed_and_nothing_else(store: &Store) {
 }
 
 async fn changes_wait_for_each_other(store: &Store) {
-    let first = store.begin().await.unwrap();
-    let second = tokio::spawn({
+    let mut first = store.begin().await.unwrap();
+    let mut second = tokio::spawn({
         let store = store.clone();
         async move {
             let mut tx = store.begin().await.unwrap();
-            let seen = tenants::first(&mut tx).await.unwrap();
-            tx.commit().await.unwrap();
-            seen
+            users::by_email(&mut tx, &person(ONE).email).await.unwrap().map(|(user, _)| user.disabled_at)
         }
     });
-    tokio::task::yield_now().await;
-    assert!(!second.is_finished());
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut second).await;
+    assert!(early.is_err(), "it has begun beside another change: {early:?}");
+    users::disable(&mut first, ONE, person(ONE).id, NOW).await.unwrap();
     first.commit().await.unwrap();
-    assert_eq!(second.await.unwrap(), Some(ONE));
+    assert_eq!(second.await.unwrap(), Some(Some(NOW)));
 }
 
 async fn a_key_that_is_taken_is_told_from_other_failures(store: &Store) {
