@@ -65,8 +65,11 @@ fn reason(rejection: PathRejection) -> String {
     };
     match failed.kind() {
         ErrorKind::Message(message) | ErrorKind::DeserializeError { message, .. } => message.clone(),
-        ErrorKind::ParseErrorAtKey { key, value, expected_type } => {
-            format!("{value:?} is not a valid {key} (expected {expected_type})")
+        ErrorKind::ParseErrorAtKey { value, expected_type, .. }
+        | ErrorKind::ParseErrorAtIndex { value, expected_type, .. }
+        | ErrorKind::ParseError { value, expected_type } => {
+            let expected = if *expected_type == "u32" { "a whole number" } else { expected_type };
+            format!("{value:?} is not valid at its place in the path (expected {expected})")
         }
         _ => rejection.body_text(),
     }

@@ -49,6 +49,12 @@ async fn a_template_is_kept_in_versions_that_never_change() {
     assert_eq!(get("").await.body["text"], newer);
     assert_eq!(get("/versions/1").await.body, first.body);
     assert_eq!(get("/versions/3").await.refusal(), 404);
+    let odd = get("/versions/one").await;
+    assert_eq!(odd.refusal(), 404);
+    assert_eq!(odd.body["detail"], "\"one\" is not valid at its place in the path (expected a whole number)");
+    let odd = server.get("/api/v1/experiments/abc", &admin).await;
+    assert_eq!(odd.refusal(), 404);
+    assert_eq!(odd.body["detail"], "\"abc\" is not a valid experiment id (expected a UUID)");
     let listed = server.get(PATH, &admin).await.body;
     assert_eq!((&listed["items"][0]["version"], &listed["items"][1]), (&json!(2), &Value::Null));
     assert_eq!(server.delete(&format!("{PATH}/small"), &admin).await.status, StatusCode::NO_CONTENT);
