@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. The others are what they are made of.
 CARGO ?= cargo
 
-.PHONY: demo test lint fmt bench bench-collector fuzz deny
+.PHONY: demo test lint fmt bench bench-collector fuzz deny dist
 
 demo: ## Build and run the main job on this machine's real processes.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
@@ -15,7 +15,18 @@ lint: ## What a change must pass besides the tests.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-deny: ## Licences and banned crates; needs cargo-deny.
+DIST = phoenix phoenix-agent phoenix-control-plane
+
+dist: ## Binaries for a release in target/dist: optimized over crates, stripped, debug information apart; needs binutils.
+	$(CARGO) build --release --locked $(DIST:%=--bin %)
+	mkdir -p target/dist
+	for binary in $(DIST); do \
+	  objcopy --only-keep-debug target/release/$$binary target/dist/$$binary.debug && \
+	  objcopy --strip-all --add-gnu-debuglink=target/dist/$$binary.debug target/release/$$binary target/dist/$$binary || exit 1; \
+	done
+	ls -l target/dist
+
+deny: ## Licenses and banned crates; needs cargo-deny.
 	cargo deny --locked check bans licenses
 
 fmt:
