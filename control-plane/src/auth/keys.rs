@@ -13,10 +13,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::SigningKey;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde::{Deserialize, Serialize};
 
+use super::ed25519;
 use crate::clock::{Clock, Entropy, UnixMillis};
 
 const FILE: &str = "signing-keys.json";
@@ -58,6 +58,7 @@ impl Keys {
     /// # Errors
     /// The system's, and a file that is not ours.
     pub fn open(data_dir: &Path, clock: &Clock, entropy: &Entropy) -> io::Result<Self> {
+        ed25519::install();
         let path = data_dir.join(FILE);
         let kept: Vec<Kept> = match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
@@ -114,9 +115,9 @@ impl Live {
         let invalid = || io::Error::new(io::ErrorKind::InvalidData, "a seed is 32 bytes in base64url");
         let seed = URL_SAFE_NO_PAD.decode(&kept.seed).map_err(|_| invalid())?;
         let seed: [u8; 32] = seed.try_into().map_err(|_| invalid())?;
-        let public = SigningKey::from_bytes(&seed).verifying_key();
+        let public = ed25519::public_key(&seed).ok_or_else(invalid)?;
         let encoding = EncodingKey::from_ed_der(&[&PKCS8[..], &seed].concat());
-        Ok(Self { kept, encoding, decoding: DecodingKey::from_ed_der(public.as_bytes()) })
+        Ok(Self { kept, encoding, decoding: DecodingKey::from_ed_der(&public) })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod actor;
 mod authenticate;
+mod ed25519;
 pub mod keys;
 pub mod limit;
 pub mod password;
