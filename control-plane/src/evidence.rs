@@ -1,14 +1,21 @@
 //! Evidence: all that the agents of a step have reported, as the store has it.
 
+use std::collections::HashMap;
+
+use observe::Comparison;
 use proto::Findings;
 
 use crate::clock::UnixMillis;
-use crate::experiment::{AgentEvidence, Evidence, Measured, Run};
+use crate::experiment::{AgentEvidence, Evidence, Measured, Run, Step, Stretch};
 use crate::id::AgentUid;
 use crate::store::experiments::Experiment;
 use crate::store::generations::{self, Status};
 use crate::store::sessions::{self, Member};
 use crate::store::{Connection, StoreError, windows};
+
+/// Hours from Monday 00:00 to Thursday 00:00, where the epoch's week begins.
+const MONDAY_TO_EPOCH: i64 = 72;
+const HOURS_OF_A_WEEK: i64 = 168;
 
 /// Findings of the agents of a step; with `since`, only those after it.
 ///
@@ -21,12 +28,52 @@ pub async fn evidence(
     since: Option<UnixMillis>,
 ) -> Result<Evidence, StoreError> {
     let members = sessions::of_tenant(reader, experiment.tenant_id).await?;
+    let mut totals = totals(reader, experiment, run.step == Step::Aa).await?;
     let mut agents = Vec::with_capacity(run.agents.len());
     for uid in &run.agents {
         let member = members.iter().find(|member| member.uid == *uid);
-        agents.push(agent(reader, experiment, run, since, (*uid, member)).await?);
+        let found = agent(reader, experiment, run, since, (*uid, member)).await?;
+        agents.push(AgentEvidence { totals: totals.remove(uid).unwrap_or_default(), ..found });
     }
-    Ok(Evidence { agents })
+    let stretch =
+        windows::stretch(reader, (experiment.tenant_id, experiment.id), run.step == Step::Aa).await?;
+    Ok(Evidence { agents, stretch: stretch.map(Into::into) })
+}
+
+impl From<windows::Stretch> for Stretch {
+    fn from(windows::Stretch { from, to, hours }: windows::Stretch) -> Self {
+        let at = |nanos: i64| UnixMillis(nanos / 1_000_000);
+        let of_week =
+            |hour: i64| u8::try_from((hour + MONDAY_TO_EPOCH).rem_euclid(HOURS_OF_A_WEEK)).unwrap_or(0);
+        Self { from: at(from), to: at(to), hours: hours.into_iter().map(of_week).collect() }
+    }
+}
+
+/// Everything that each process of each agent has measured, oldest first: in the step `aa`, or in all others.
+///
+/// # Errors
+/// The store's.
+pub async fn totals(
+    reader: &mut Connection,
+    experiment: &Experiment,
+    aa: bool,
+) -> Result<HashMap<AgentUid, Vec<Comparison>>, StoreError> {
+    let of = (experiment.tenant_id, experiment.id);
+    let mut totals: HashMap<AgentUid, Vec<Comparison>> = HashMap::new();
+    for (uid, body) in windows::last_of_processes(reader, of, aa).await? {
+        totals.entry(uid).or_default().extend(read(&body).map(|findings| findings.total));
+    }
+    Ok(totals)
+}
+
+/// Findings of a body that was checked when it came.
+fn read(body: &[u8]) -> Option<Findings> {
+    Findings::decode(body, &proto::generation::config_hash(body)).ok()
+}
+
+/// How far an agent's clock is ahead: the least that any report shows, because a report may have waited.
+fn clock_ahead(received_at: UnixMillis, findings: &Findings) -> i64 {
+    i64::try_from(findings.made_at / 1_000_000).unwrap_or(i64::MAX).saturating_sub(received_at.0)
 }
 
 async fn agent(
@@ -43,8 +90,11 @@ async fn agent(
         latest.filter(|l| l.experiment_id == Some(experiment.id) && l.step.as_deref() == Some(&step));
     let since_nanos = since.map_or(0, |since| since.0.saturating_mul(1_000_000));
     let found = windows::of_step(reader, (tenant, experiment.id), uid, &step, since_nanos).await?;
-    let digest = |body: &Vec<u8>| proto::generation::config_hash(body);
-    let read = found.bodies.iter().filter_map(|body| Findings::decode(body, &digest(body)).ok());
+    let read: Vec<(UnixMillis, Findings)> =
+        found.bodies.iter().filter_map(|(at, body)| Some((*at, read(body)?))).collect();
+    // A report that waited makes a clock look late, never early: the largest is nearest to the truth.
+    let clock_ahead = read.iter().map(|(at, findings)| clock_ahead(*at, findings)).max();
+    let read = read.into_iter().map(|(_, findings)| findings);
     // What the split lost of is no evidence.
     let (horizons, void): (Vec<_>, Vec<_>) = read.partition(|found| found.horizon.missing.count == 0);
     let voided = u32::try_from(void.len()).unwrap_or(u32::MAX);
@@ -60,8 +110,13 @@ async fn agent(
             .map(|latest| latest.error.clone().unwrap_or_else(|| "it does not say why".to_owned())),
         cut: current.and_then(|(member, _)| member.candidate_cut.clone()),
         last_seen: Some(found.received_at.unwrap_or(run.since).max(since.unwrap_or(run.since))),
+        known: member.is_some(),
         horizons,
-        count: found.count.saturating_sub(voided),
+        count: found.counted.saturating_sub(voided),
+        idle: found.idle,
+        voided,
+        totals: Vec::new(),
+        clock_ahead,
         void: void.into_iter().flat_map(|found| found.horizon.missing.names).collect(),
         measured: measured(reader, experiment, uid).await?,
     })

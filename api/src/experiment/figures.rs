@@ -13,6 +13,12 @@ pub struct Figures {
     pub windows: u64,
     /// True if every count was counted one by one.
     pub exact: bool,
+    /// True if counts of distinct things may count one twice, because an agent was restarted.
+    pub at_most: bool,
+    /// Units assigned to baseline and candidate.
+    pub units: [u64; 2],
+    /// Points without the unit's attributes.
+    pub unassigned_points: u64,
     /// Points that came in.
     pub points_in: u64,
     /// Distinct series that came in.
@@ -23,6 +29,8 @@ pub struct Figures {
     pub bytes: [u64; 2],
     /// Distinct series.
     pub series: [u64; 2],
+    /// Active series, as the backend bills them.
+    pub active: [u64; 2],
     /// US dollars a month.
     pub monthly_usd: [f64; 2],
     /// Points that left.
@@ -41,6 +49,8 @@ pub struct Figures {
     pub undelivered: [u64; 2],
     /// Bytes as they were sent, compressed.
     pub wire_bytes: [u64; 2],
+    /// Share of active series saved, as the backend bills them.
+    pub saving_active: Option<f64>,
     /// Share of distinct series saved.
     pub saving_series: Option<f64>,
     /// Share of bytes saved.

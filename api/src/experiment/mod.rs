@@ -27,7 +27,7 @@ pub use phase::{Outcome, Phase};
 pub use policy::{AtEnd, Policy};
 pub use results::{AgentResults, Results};
 pub use status::{AgentStatus, Status};
-pub use verdict::{Reason, Verb, Verdict};
+pub use verdict::{Answer, Basis, Criterion, Effect, Reason, Verb, Verdict};
 
 /// An experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

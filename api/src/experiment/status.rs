@@ -47,8 +47,10 @@ pub struct AgentStatus {
     pub failed: Option<String>,
     /// Reason for which it cut the candidate out.
     pub candidate_cut: Option<String>,
-    /// Judged horizons of the step.
+    /// Judged horizons of the step in which something came in.
     pub horizons: u32,
+    /// Horizons of the step in which nothing came in: they count for nothing.
+    pub idle_horizons: u32,
     /// Time of its last report, or of the step's begin.
     pub last_seen: Option<Timestamp>,
     /// Its last horizon.

@@ -9,8 +9,8 @@ use client::{Client, Method};
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::results;
 use super::show::{Column, Show, cell, fields, line, reasons, table};
+use super::{explain, results};
 
 const COLUMNS: [Column<Experiment>; 7] = [
     ("id", |experiment| experiment.id.to_string()),
@@ -57,6 +57,8 @@ pub enum Command {
     Get(Which),
     /// Show the phase, the step, the agents, the last horizon and the last verdict of an experiment
     Status(Which),
+    /// Explain the last verdict of an experiment: every criterion with its answer, and what it rests on
+    Explain(Which),
     /// Show the results of an experiment
     Results(Which),
     /// Follow the events of an experiment until it is over
@@ -93,6 +95,7 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         Command::List => return show.list(&client.get("/experiments?limit=200").await?, &COLUMNS),
         Command::Get(which) => return one(&client.get(&path(&which, "")).await?, show),
         Command::Status(which) => return status(&client.get(&path(&which, "/status")).await?, show),
+        Command::Explain(which) => return explain::show(&client.get(&path(&which, "/status")).await?, show),
         Command::Results(which) => return results::show(&client.get(&path(&which, "/results")).await?, show),
         Command::Watch(which) => {
             return client.events(&path(&which, "/events"), |event| happened(event, show)).await;

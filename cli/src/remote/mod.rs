@@ -2,6 +2,7 @@
 
 mod agent;
 mod experiment;
+mod explain;
 mod login;
 mod results;
 mod session;

@@ -101,7 +101,7 @@ pub fn reasons(reasons: &[Reason]) -> anyhow::Result<()> {
 const NAMED: usize = 10;
 
 /// Figure and limit of a reason, and its subject, besides its sentence.
-fn details(reason: &Reason) -> Vec<String> {
+pub fn details(reason: &Reason) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(interval) = reason.interval {
         let [low, high] = interval.map(|share| error(Some(share)));

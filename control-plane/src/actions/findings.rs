@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::mem;
 use std::time::Duration;
 
+use observe::Comparison;
 use proto::Findings;
 
 use super::find;
 use super::watch::{Stream, Watcher};
 use crate::auth::Actor;
+use crate::evidence::totals;
 use crate::experiment::{ExperimentId, Figures};
 use crate::id::{AgentUid, TenantId};
 use crate::refusal::Refusal;
@@ -30,6 +32,8 @@ pub struct Found {
     pub host: String,
     /// Its last report.
     pub findings: Findings,
+    /// All that its processes before this one have measured.
+    pub earlier: Vec<Comparison>,
     digest: [u8; 32],
 }
 
@@ -52,14 +56,35 @@ pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<Foun
     let mut reader = state.store.read().await?;
     let members = sessions::of_tenant(&mut reader, experiment.tenant_id).await?;
     let bodies = windows::last_of_each(&mut reader, experiment.tenant_id, experiment.id).await?;
+    let mut totals = totals(&mut reader, experiment, false).await?;
     drop(reader);
-    let read = |(uid, body): (AgentUid, Vec<u8>)| {
+    let mut read = |(uid, body): (AgentUid, Vec<u8>)| {
         let digest = proto::generation::config_hash(&body);
         let findings = Findings::decode(&body, &digest).map_err(Refusal::internal)?;
         let host = members.iter().find(|member| member.uid == uid).map(|member| member.host.clone());
-        Ok(Found { uid, host: host.unwrap_or_else(|| uid.to_string()), findings, digest })
+        // The last of the totals is this report's.
+        let mut earlier = totals.remove(&uid).unwrap_or_default();
+        earlier.pop();
+        Ok(Found { uid, host: host.unwrap_or_else(|| uid.to_string()), findings, earlier, digest })
     };
-    bodies.into_iter().map(read).collect()
+    bodies.into_iter().map(&mut read).collect()
+}
+
+/// Everything that agents have measured, added up over their processes.
+#[must_use]
+pub fn total(found: &[Found]) -> Figures {
+    let last = Figures::of(found.iter().map(|found| &found.findings.total));
+    Figures::over_processes(
+        last,
+        found.iter().flat_map(Found::totals),
+        found.iter().any(|found| !found.earlier.is_empty()),
+    )
+}
+
+impl Found {
+    fn totals(&self) -> impl Iterator<Item = &Comparison> {
+        self.earlier.iter().chain([&self.findings.total])
+    }
 }
 
 /// Findings now, and again whenever something changed, until the experiment is over. The first report has all
@@ -91,7 +116,7 @@ async fn follow(
         let Some(experiment) = known else { return Ok(()) };
         let over = experiment.state.end().is_some();
         let mut agents = found(state, &experiment).await?;
-        let total = Figures::of(agents.iter().map(|agent| &agent.findings.total));
+        let total = total(&agents);
         agents.retain(|agent| sent.insert(agent.uid, agent.digest) != Some(agent.digest));
         let now = (experiment.version, experiment.verdict.clone());
         if before.as_ref() != Some(&now) || !agents.is_empty() {

@@ -8,7 +8,7 @@ use proto::Invalid;
 use super::enroll::AgentIdentity;
 use crate::experiment::{ExperimentId, Quantity};
 use crate::state::AppState;
-use crate::store::windows::{self, Filed, Key};
+use crate::store::windows::{self, Content, Filed, Key};
 use crate::store::{StoreError, experiments, generations};
 
 /// Time by which an agent's clock may be ahead of ours, besides its window.
@@ -27,6 +27,8 @@ pub struct Report {
     pub window: (i64, i64),
     /// Figures.
     pub horizon: Comparison,
+    /// Name of the two plans that are compared.
+    pub plans: String,
     /// Digest of the body, in hexadecimal.
     pub digest: String,
     /// The body as it came.
@@ -98,9 +100,16 @@ pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Re
         generation: report.generation,
         window_start: start,
     };
-    let content = (report.digest.as_str(), report.body.as_slice());
-    let varied = varying(&report.horizon);
-    match windows::insert(&mut tx, &key, (end, &step), content, varied, now).await? {
+    let content = Content {
+        window_end: end,
+        step: &step,
+        digest: &report.digest,
+        body: &report.body,
+        points_in: i64::try_from(report.horizon.input.points).unwrap_or(i64::MAX),
+        plans: &report.plans,
+        varied: varying(&report.horizon),
+    };
+    match windows::insert(&mut tx, &key, &content, now).await? {
         Filed::New => {
             tx.commit().await?;
             state.hub.analyze.notify_one();

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use observe::Comparison;
 use proto::Findings;
+
+use serde::{Deserialize, Serialize};
 
 use super::guardrail::Quantity;
 use crate::clock::UnixMillis;
@@ -23,12 +26,22 @@ pub struct AgentEvidence {
     pub cut: Option<String>,
     /// Time at which it was last heard of.
     pub last_seen: Option<UnixMillis>,
+    /// True if the agent is enrolled still.
+    pub known: bool,
     /// Its findings in the horizons of this step, oldest first; the last ones, if there are many.
     pub horizons: Vec<Findings>,
-    /// Horizons of this step in all.
+    /// Horizons of this step in which something came in.
     pub count: u32,
-    /// Units that the split lost: the horizons in which it did are void, and not among these.
+    /// Horizons of this step in which nothing came in.
+    pub idle: u32,
+    /// Horizons of this step in which the split lost a unit: they count for nothing.
+    pub voided: u32,
+    /// Units that the split lost in them.
     pub void: BTreeSet<String>,
+    /// All that each of its processes has measured since the experiment began to run these two plans, oldest first.
+    pub totals: Vec<Comparison>,
+    /// How far its clock is ahead of ours at least, or behind (negative), milliseconds; nothing without a report.
+    pub clock_ahead: Option<i64>,
     /// Figures that varied by chance, in every horizon since the experiment began, oldest first.
     pub measured: Vec<Measured>,
 }
@@ -64,6 +77,18 @@ impl AgentEvidence {
     pub fn last(&self) -> Option<&Findings> {
         self.horizons.last()
     }
+
+    /// Everything in which harm may show: each horizon of the step, and what each process has measured in all, for what
+    /// lies between horizons.
+    pub fn stretches(&self) -> impl Iterator<Item = &Comparison> {
+        self.horizons.iter().map(|findings| &findings.horizon).chain(&self.totals)
+    }
+
+    /// Tells whether it reports and nothing came in during this step.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.count == 0 && self.idle > 0
+    }
 }
 
 /// All of them: the agents frozen when the step began, whether they were heard of or not.
@@ -71,16 +96,30 @@ impl AgentEvidence {
 pub struct Evidence {
     /// One for each.
     pub agents: Vec<AgentEvidence>,
+    /// Stretch in which something came in anywhere, since the experiment began; nothing where nothing did.
+    pub stretch: Option<Stretch>,
+}
+
+/// Stretch of time that evidence covers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Begin of the first horizon.
+    pub from: UnixMillis,
+    /// End of the last one.
+    pub to: UnixMillis,
+    /// Hours of the week in which a horizon began, from 0 (Monday 00:00 UTC) to 167.
+    pub hours: BTreeSet<u8>,
 }
 
 impl Evidence {
-    /// Agents with at least one judged horizon in this step.
-    pub fn reporting(&self) -> impl Iterator<Item = &AgentEvidence> {
+    /// Agents of which something counts: in this step, or before.
+    pub fn counted(&self) -> impl Iterator<Item = &AgentEvidence> {
         self.agents.iter().filter(|agent| agent.count > 0)
     }
 
-    /// Agents with fewer than `horizons` judged horizons in this step.
+    /// Agents from which evidence is expected and fewer than `horizons` horizons of this step count: an idle agent is not
+    /// one of them.
     pub fn behind(&self, horizons: u32) -> impl Iterator<Item = &AgentEvidence> {
-        self.agents.iter().filter(move |agent| agent.count < horizons)
+        self.agents.iter().filter(move |agent| agent.count < horizons && !agent.is_idle())
     }
 }

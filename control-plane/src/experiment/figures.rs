@@ -10,8 +10,14 @@ use observe::{Comparison, Count, LensFunction, LensReport};
 /// baseline had nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
-    /// Agents in it.
+    /// Agents in it, or processes of agents.
     pub agents: u32,
+    /// True if counts of distinct things may count one twice, because an agent was restarted.
+    pub at_most: bool,
+    /// Units assigned to baseline and candidate.
+    pub units: [u64; 2],
+    /// Points without the unit's attributes.
+    pub unassigned_points: u64,
     /// Windows, over all agents.
     pub windows: u64,
     /// True if every count was counted one by one.
@@ -26,6 +32,8 @@ pub struct Figures {
     pub bytes: [u64; 2],
     /// Distinct series.
     pub series: [u64; 2],
+    /// Active series, as the backend bills them.
+    pub active: [u64; 2],
     /// US dollars a month.
     pub monthly_usd: [f64; 2],
     /// Points that left.
@@ -44,6 +52,8 @@ pub struct Figures {
     pub undelivered: [u64; 2],
     /// Bytes as they were sent, compressed.
     pub wire_bytes: [u64; 2],
+    /// Share of active series saved, as the backend bills them.
+    pub saving_active: Option<f64>,
     /// Share of distinct series saved.
     pub saving_series: Option<f64>,
     /// Share of bytes saved.
@@ -82,6 +92,7 @@ impl Figures {
         }
         sum.exact &= sum.agents > 0;
         sum.lenses = lenses.into_iter().map(|(name, hosts)| LensFigure::of(name, &hosts)).collect();
+        sum.saving_active = saved(sum.active[0] as f64, sum.active[1] as f64);
         sum.saving_series = saved(sum.series[0] as f64, sum.series[1] as f64);
         sum.saving_bytes = saved(sum.bytes[0] as f64, sum.bytes[1] as f64);
         sum.saving_points = saved(sum.points[0] as f64, sum.points[1] as f64);
@@ -89,16 +100,37 @@ impl Figures {
         sum
     }
 
+    /// Adds up what all processes of agents have measured; `last` is of the last process of each. What is billed is what
+    /// the last ones have, and of what earlier ones counted some may be counted twice.
+    pub fn over_processes<'a>(
+        last: Self,
+        all: impl IntoIterator<Item = &'a Comparison>,
+        restarted: bool,
+    ) -> Self {
+        Self {
+            at_most: restarted,
+            agents: last.agents,
+            active: last.active,
+            monthly_usd: last.monthly_usd,
+            saving_active: last.saving_active,
+            saving_cost: last.saving_cost,
+            ..Self::of(all)
+        }
+    }
+
     fn add(&mut self, comparison: &Comparison) {
         self.agents += 1;
         self.windows += u64::from(comparison.windows);
         self.exact &= comparison.exact;
         self.points_in += comparison.input.points;
+        self.unassigned_points += comparison.unassigned_points;
         self.series_in += comparison.input_series.value;
         for (at, variant) in [&comparison.baseline, &comparison.candidate].into_iter().enumerate() {
             self.points[at] += variant.output.points;
             self.bytes[at] += variant.output.bytes;
             self.series[at] += variant.series.value;
+            self.units[at] += variant.units.value;
+            self.active[at] += variant.active_series;
             self.monthly_usd[at] += variant.monthly_usd;
             self.delivered[at] += variant.delivered.points;
             let [settled, lost] = variant.delivery.settled_and_lost();

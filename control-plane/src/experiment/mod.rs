@@ -3,7 +3,9 @@
 //! What always holds: a phase is left only by a transition of [`State`], which consumes it; [`decide`] looks at
 //! evidence, policy and step, and at nothing else; advancing rests on exact counts and on instant limits.
 
+mod basis;
 mod change_window;
+mod criterion;
 mod decide;
 mod evidence;
 mod figures;
@@ -13,10 +15,13 @@ mod reason;
 mod sequential;
 mod spec;
 mod state;
+mod words;
 
+pub use basis::Basis;
 pub use change_window::{ChangeWindow, Day};
+pub use criterion::{Answer, Criterion, Effect};
 pub use decide::{Verb, Verdict, decide};
-pub use evidence::{AgentEvidence, Evidence, Measured};
+pub use evidence::{AgentEvidence, Evidence, Measured, Stretch};
 pub use figures::{Figures, LensFigure};
 pub use guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
 pub use policy::{AtEnd, Policy};

@@ -16,12 +16,12 @@ const MAX_LIST: usize = 40;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// The least share of distinct series that it must save; less holds the step.
+    /// The least share of active series, as the backend bills them, that it must save; less holds the step.
     pub min_cardinality_reduction: Option<f64>,
     /// The least share of the monthly cost that it must save, by the price model; less holds the step.
     pub min_cost_reduction: Option<f64>,
-    /// The least share of the critical processes that it must show; less rolls back, at once.
-    pub critical_process_coverage: f64,
+    /// The least share of the critical processes that it must show, 1 by default; less rolls back, at once.
+    pub critical_process_coverage: Option<f64>,
     /// The most series that it may lose, as a share of the baseline's; more rolls back.
     pub max_series_loss: Option<f64>,
     /// The most that any lens's total over the fleet may be off, as a share of it; more rolls back.
@@ -31,8 +31,8 @@ pub struct Policy {
     /// The most that what 99 of 100 batches wait for the pipeline may rise, as a share of the baseline's, judged over
     /// time; more holds the step.
     pub max_latency_increase: Option<f64>,
-    /// The most output identities that several series may write; more rolls back, at once.
-    pub max_collisions: u64,
+    /// The most output identities that several series may write, 0 by default; more rolls back, at once.
+    pub max_collisions: Option<u64>,
     /// Guardrails that it is held to besides.
     pub guardrails: Vec<Guardrail>,
     /// The probability of a false alarm that is allowed over all looks at all guardrails on what varies by chance.
@@ -75,12 +75,12 @@ impl Default for Policy {
         Self {
             min_cardinality_reduction: None,
             min_cost_reduction: None,
-            critical_process_coverage: 1.0,
+            critical_process_coverage: None,
             max_series_loss: None,
             max_lens_error: None,
             max_error_rate: None,
             max_latency_increase: None,
-            max_collisions: 0,
+            max_collisions: None,
             guardrails: Vec::new(),
             alpha: 0.05,
             min_horizons: 3,
@@ -118,7 +118,7 @@ impl Policy {
         let shares = [
             ("policy.min_cardinality_reduction", self.min_cardinality_reduction),
             ("policy.min_cost_reduction", self.min_cost_reduction),
-            ("policy.critical_process_coverage", Some(self.critical_process_coverage)),
+            ("policy.critical_process_coverage", self.critical_process_coverage),
             ("policy.max_series_loss", self.max_series_loss),
             ("policy.max_error_rate", self.max_error_rate),
             ("policy.max_missing", Some(self.max_missing)),

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use proto::Findings;
 
 use super::{
-    Action, AgentEvidence, Ended, Evidence, Goal, Outcome, Phase, Policy, Reason, Run, Spec, State, Step,
-    Verb, decide,
+    Action, AgentEvidence, Answer, Criterion, Ended, Evidence, Goal, Outcome, Phase, Policy, Reason, Run,
+    Spec, State, Step, Stretch, Verb, Verdict, decide,
 };
 use crate::clock::UnixMillis;
 use crate::id::AgentUid;
@@ -204,7 +204,7 @@ fn count(value: u64) -> Count {
     Count { value, exact: true }
 }
 
-/// Half of the series saved, nothing lost that matters.
+/// Half of the series saved, nothing lost that matters, and what is delivered by the candidate arrives.
 fn good() -> Comparison {
     let variant = |series: u64| VariantReport {
         output: Volume { requests: 6, points: series * 6, bytes: series * 600 },
@@ -225,6 +225,11 @@ fn good() -> Comparison {
         worst: Vec::new(),
         truncated: false,
     };
+    let mut candidate = variant(500);
+    candidate.units = count(12);
+    candidate.assigned_points = 1_500;
+    candidate.delivered = Volume { requests: 6, points: 750, bytes: 9_000 };
+    candidate.delivery.confirmed = 750;
     Comparison {
         windows: 6,
         seconds: 60.0,
@@ -232,7 +237,7 @@ fn good() -> Comparison {
         input: Volume { requests: 6, points: 6_000, bytes: 600_000 },
         input_series: count(1_000),
         baseline: variant(1_000),
-        candidate: variant(500),
+        candidate,
         lost_by_candidate: count(400),
         lenses: vec![lens],
         coverage: Coverage { critical: 5, baseline: 5, candidate: 5, vanished: Vec::new() },
@@ -250,15 +255,38 @@ fn agent(at: u8, horizons: &[Comparison]) -> AgentEvidence {
         failed: None,
         cut: None,
         last_seen: Some(NOW),
+        known: true,
         horizons: horizons.iter().map(findings).collect(),
-        count: horizons.len() as u32,
+        count: horizons.iter().filter(|horizon| horizon.input.points > 0).count() as u32,
+        idle: horizons.iter().filter(|horizon| horizon.input.points == 0).count() as u32,
+        voided: 0,
         void: Default::default(),
+        totals: horizons.last().cloned().into_iter().collect(),
+        clock_ahead: Some(-20),
         measured: Vec::new(),
     }
 }
 
+/// A horizon in which nothing came in.
+fn nothing() -> Comparison {
+    Comparison { windows: 6, seconds: 60.0, exact: true, ..Comparison::default() }
+}
+
 fn evidence(agents: Vec<AgentEvidence>) -> Evidence {
-    Evidence { agents }
+    Evidence { agents, stretch: None }
+}
+
+/// A spec that asks for more.
+fn asking(change: impl FnOnce(&mut Policy)) -> Spec {
+    let mut spec = spec();
+    change(&mut spec.policy);
+    spec
+}
+
+/// The criterion of a quantity.
+fn criterion(verdict: &Verdict, quantity: &str) -> Criterion {
+    let found = verdict.criteria.iter().find(|one| one.finding.quantity == quantity);
+    found.unwrap_or_else(|| panic!("no criterion {quantity} in {verdict:#?}")).clone()
 }
 
 fn verb(evidence: &Evidence, spec: &Spec) -> (Verb, Vec<Reason>) {
@@ -276,7 +304,8 @@ fn enough_good_horizons_of_everybody_advance_and_after_the_last_step_promote() {
     let (found, reasons) = verb(&both, &spec());
     assert_eq!(found, Verb::Advance);
     assert!(
-        reasons.iter().any(|r| r.sentence.contains("1000 of 2000 series") && r.observed == Some(0.5)),
+        reasons.iter().any(|r| r.sentence.contains("has 1,000 where the baseline has 2,000: 50.0 % less")
+            && r.observed == Some(0.5)),
         "{reasons:?}"
     );
     let last = decide(&both, &spec(), &run(Step::Split(10_000)), Some(Goal::Promote), NOW);
@@ -334,7 +363,7 @@ fn points_that_destinations_do_not_take_roll_back_past_the_error_rate() {
     assert_eq!(verb(&rejecting(10), &strict).0, Verb::Advance);
     let (found, reasons) = verb(&rejecting(11), &strict);
     assert_eq!((found, reasons[0].layer.as_str()), (Verb::RollBack, "L2"));
-    assert!(reasons[0].sentence.contains("22 of 2002 points"), "{}", reasons[0].sentence);
+    assert!(reasons[0].sentence.contains("22 of 2,002 points"), "{}", reasons[0].sentence);
 }
 
 #[test]
@@ -484,5 +513,6 @@ proptest! {
     }
 }
 
+mod answers;
 mod asked;
 mod guarded;

@@ -128,6 +128,9 @@ fn read(report: ReportRequest) -> Result<Report, FilingError> {
         return rejected("key", "a number is out of range");
     };
     let (digest, body) = (hex::encode(&report.digest), report.body);
+    let plans = format!("{} {}", findings.baseline_digest, findings.candidate_digest);
+    // A name of bounded length, whatever was sent.
+    let plans = hex::encode(&proto::generation::config_hash(plans.as_bytes())[..16]);
     let horizon = findings.horizon;
-    Ok(Report { boot_id, experiment, generation, window: (start, end), horizon, digest, body })
+    Ok(Report { boot_id, experiment, generation, window: (start, end), horizon, plans, digest, body })
 }

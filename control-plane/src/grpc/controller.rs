@@ -13,7 +13,6 @@ use super::convert::{self, experiment_id};
 use super::guard::taken;
 use super::page;
 use crate::actions::{self, Drift};
-use crate::experiment::Figures;
 use crate::state::AppState;
 
 /// See the module.
@@ -45,7 +44,7 @@ impl ControllerService for Controller {
         let (size, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
         let experiment = actions::find(&self.state, &actor, experiment_id(&request.experiment_id)?).await?;
         let mut agents = actions::found(&self.state, &experiment).await?;
-        let total = Figures::of(agents.iter().map(|agent| &agent.findings.total));
+        let total = actions::total(&agents);
         agents.retain(|agent| after.is_none_or(|after| agent.uid > after));
         let (agents, next_page_token) = page::cut(agents, size, |agent| agent.uid.to_string());
         let report = DriftReport::from(Drift { experiment, total, agents });

@@ -98,17 +98,17 @@ fn applied(evidence: &Evidence) -> Verdict {
         let why: Vec<String> = failed.iter().filter_map(|agent| agent.failed.clone()).collect();
         let sentence = format!("It cannot be applied on {}: {}", hosts.join(", "), why.join("; "));
         let reason = Reason::new("audit", "not_applied", sentence).about(hosts, why);
-        return Verdict { verb: Verb::RollBack, reasons: vec![reason] };
+        return Verdict::of(Verb::RollBack, vec![reason]);
     }
     let open: Vec<String> =
         evidence.agents.iter().filter(|agent| !agent.applied).map(|agent| agent.host.clone()).collect();
     if open.is_empty() {
         let sentence = format!("All {} agents run it.", evidence.agents.len());
-        return Verdict { verb: Verb::Advance, reasons: vec![Reason::new("audit", "applied", sentence)] };
+        return Verdict::of(Verb::Advance, vec![Reason::new("audit", "applied", sentence)]);
     }
     let (all, done) = (evidence.agents.len(), evidence.agents.len() - open.len());
     let sentence = format!("{done} of {all} agents run it; waiting for {}.", open.join(", "));
     let reason = Reason::new("audit", "applied", sentence);
     let reason = reason.measured(done as f64, all as f64, all).about(open, Vec::new());
-    Verdict { verb: Verb::Hold, reasons: vec![reason] }
+    Verdict::of(Verb::Hold, vec![reason])
 }

@@ -26,13 +26,14 @@ macro_rules! migrations {
 }
 
 /// Version, name, up, down. A new migration goes to the end.
-const ALL: [(i64, &str, &str, &str); 6] = migrations! {
+const ALL: [(i64, &str, &str, &str); 7] = migrations! {
     1 "identity" "0001_identity",
     2 "audit" "0002_audit",
     3 "fleet" "0003_fleet",
     4 "templates" "0004_templates",
     5 "experiments" "0005_experiments",
     6 "measures" "0006_measures",
+    7 "evidence" "0007_evidence",
 };
 
 /// One migration and whether the database has it.

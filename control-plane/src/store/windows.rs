@@ -41,16 +41,33 @@ pub enum Filed {
     Overlaps,
 }
 
-/// Keeps a report, and beside it the relative errors of what varies by chance.
+/// Content of a report, and what is looked at without reading its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'a> {
+    /// End of the last window, Unix nanoseconds by the agent's clock.
+    pub window_end: i64,
+    /// Step of the generation.
+    pub step: &'a str,
+    /// Digest of the body, in hexadecimal.
+    pub digest: &'a str,
+    /// The body as it came.
+    pub body: &'a [u8],
+    /// Points that came in.
+    pub points_in: i64,
+    /// Name of the two plans that are compared: horizons of other plans are never added to these.
+    pub plans: &'a str,
+    /// Relative errors of the time for a point, and of what 99 of 100 batches wait.
+    pub varied: [Option<f64>; 2],
+}
+
+/// Keeps a report.
 ///
 /// # Errors
 /// The store's.
 pub async fn insert(
     tx: &mut Tx,
     key: &Key<'_>,
-    (window_end, step): (i64, &str),
-    (digest, body): (&str, &[u8]),
-    [nanos_per_point, latency_p99]: [Option<f64>; 2],
+    content: &Content<'_>,
     now: UnixMillis,
 ) -> Result<Filed, StoreError> {
     let known: Option<Row> = sqlx::query(
@@ -67,15 +84,15 @@ pub async fn insert(
     .await?;
     if let Some(row) = known {
         let kept: String = row.try_get("digest")?;
-        return Ok(if kept == digest { Filed::Again } else { Filed::Other });
+        return Ok(if kept == content.digest { Filed::Again } else { Filed::Other });
     }
-    if overlaps(tx, key, window_end).await? {
+    if overlaps(tx, key, content.window_end).await? {
         return Ok(Filed::Overlaps);
     }
     sqlx::query(
         "INSERT INTO experiment_windows (tenant_id, experiment_id, agent_uid, boot_id, generation, window_start,
-             window_end, step, digest, received_at, body, nanos_per_point, latency_p99)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             window_end, step, digest, received_at, body, nanos_per_point, latency_p99, points_in, plans)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(key.tenant_id)
     .bind(key.experiment_id)
@@ -83,16 +100,18 @@ pub async fn insert(
     .bind(key.boot_id)
     .bind(key.generation)
     .bind(key.window_start)
-    .bind(window_end)
-    .bind(step)
-    .bind(digest)
+    .bind(content.window_end)
+    .bind(content.step)
+    .bind(content.digest)
     .bind(now)
-    .bind(body)
-    .bind(nanos_per_point)
-    .bind(latency_p99)
+    .bind(content.body)
+    .bind(content.varied[0])
+    .bind(content.varied[1])
+    .bind(content.points_in)
+    .bind(content.plans)
     .execute(&mut **tx)
     .await?;
-    forget(tx, key, step).await?;
+    forget(tx, key, content).await?;
     Ok(Filed::New)
 }
 
@@ -116,20 +135,24 @@ async fn overlaps(tx: &mut Tx, key: &Key<'_>, window_end: i64) -> Result<bool, S
     Ok(end.is_some_and(|end| end > key.window_start))
 }
 
-/// Drops the bodies of horizons that nobody will look at again; their rows stay, so that each counts once.
-async fn forget(tx: &mut Tx, key: &Key<'_>, step: &str) -> Result<(), StoreError> {
+/// Drops the bodies of horizons that nobody will look at again; their rows stay, so that each counts once. The last of
+/// each process stays, because its total has all that the process measured.
+async fn forget(tx: &mut Tx, key: &Key<'_>, content: &Content<'_>) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE experiment_windows SET body = x''
          WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4 AND length(body) > 0
              AND window_start < (SELECT MIN(window_start) FROM (
                  SELECT window_start FROM experiment_windows
                  WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4
-                 ORDER BY window_start DESC LIMIT $5) AS kept)",
+                 ORDER BY window_start DESC LIMIT $5) AS kept)
+             AND window_start < (SELECT MAX(last.window_start) FROM experiment_windows AS last
+                 WHERE last.tenant_id = $1 AND last.experiment_id = $2 AND last.agent_uid = $3
+                     AND last.boot_id = experiment_windows.boot_id AND last.plans = experiment_windows.plans)",
     )
     .bind(key.tenant_id)
     .bind(key.experiment_id)
     .bind(key.agent)
-    .bind(step)
+    .bind(content.step)
     .bind(KEPT)
     .execute(&mut **tx)
     .await?;
@@ -139,10 +162,12 @@ async fn forget(tx: &mut Tx, key: &Key<'_>, step: &str) -> Result<(), StoreError
 /// An agent's horizons in a step.
 #[derive(Clone, Debug, Default)]
 pub struct OfStep {
-    /// The kept bodies, oldest first.
-    pub bodies: Vec<Vec<u8>>,
-    /// Number of all horizons.
-    pub count: u32,
+    /// The kept bodies, oldest first, each with the time at which it was received.
+    pub bodies: Vec<(UnixMillis, Vec<u8>)>,
+    /// Number of horizons in which something came in.
+    pub counted: u32,
+    /// Number of horizons in which nothing did.
+    pub idle: u32,
     /// Time at which the last one was received.
     pub received_at: Option<UnixMillis>,
 }
@@ -159,7 +184,7 @@ pub async fn of_step(
     since: i64,
 ) -> Result<OfStep, StoreError> {
     let rows = sqlx::query(
-        "SELECT body, received_at FROM experiment_windows
+        "SELECT body, received_at, points_in FROM experiment_windows
          WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4 AND window_end > $5
          ORDER BY window_start",
     )
@@ -170,15 +195,103 @@ pub async fn of_step(
     .bind(since)
     .fetch_all(connection)
     .await?;
-    let mut found = OfStep { count: u32::try_from(rows.len()).unwrap_or(u32::MAX), ..OfStep::default() };
+    let mut found = OfStep::default();
     for row in &rows {
-        let body: Vec<u8> = row.try_get("body")?;
-        if !body.is_empty() {
-            found.bodies.push(body);
+        let (body, received_at): (Vec<u8>, UnixMillis) = (row.try_get("body")?, row.try_get("received_at")?);
+        let points: Option<i64> = row.try_get("points_in")?;
+        if points.is_some_and(|points| points > 0) {
+            found.counted += 1;
+        } else {
+            found.idle += 1;
         }
-        found.received_at = found.received_at.max(Some(row.try_get("received_at")?));
+        if !body.is_empty() {
+            found.bodies.push((received_at, body));
+        }
+        found.received_at = found.received_at.max(Some(received_at));
     }
     Ok(found)
+}
+
+/// The last body of each process and pair of plans of each agent, oldest first: each has the total of all that it
+/// measured. `aa` asks for those of the step in which a pipeline is compared with itself, else for those of all other steps.
+///
+/// # Errors
+/// The store's.
+pub async fn last_of_processes(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+    aa: bool,
+) -> Result<Vec<(AgentUid, Vec<u8>)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT w.agent_uid, w.boot_id, w.plans, w.body FROM experiment_windows AS w
+         JOIN (SELECT agent_uid, boot_id, plans, MAX(window_start) AS latest FROM experiment_windows
+               WHERE tenant_id = $1 AND experiment_id = $2 AND (step = 'aa') = $3
+               GROUP BY agent_uid, boot_id, plans) AS l
+             ON l.agent_uid = w.agent_uid AND l.boot_id = w.boot_id AND l.plans = w.plans
+                 AND l.latest = w.window_start
+         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND (w.step = 'aa') = $3
+         ORDER BY w.agent_uid, w.window_start, w.boot_id, w.plans, w.generation DESC",
+    )
+    .bind(tenant)
+    .bind(experiment)
+    .bind(aa)
+    .fetch_all(connection)
+    .await?;
+    let mut bodies = Vec::with_capacity(rows.len());
+    let mut before: Option<(AgentUid, String, String)> = None;
+    for row in &rows {
+        let of = (row.try_get("agent_uid")?, row.try_get("boot_id")?, row.try_get("plans")?);
+        if before.as_ref() != Some(&of) {
+            bodies.push((of.0, row.try_get("body")?));
+            before = Some(of);
+        }
+    }
+    Ok(bodies)
+}
+
+/// Stretch that the horizons of an experiment cover.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// Begin of the first horizon, Unix nanoseconds.
+    pub from: i64,
+    /// End of the last one.
+    pub to: i64,
+    /// Hours of the week in which one began, from 0 (Thursday 00:00 UTC, as the epoch did) to 167.
+    pub hours: Vec<i64>,
+}
+
+/// Nanoseconds of an hour.
+const HOUR: i64 = 3_600_000_000_000;
+
+/// Stretch in which something came in, over all agents; nothing where nothing did. `aa` as in [`last_of_processes`].
+///
+/// # Errors
+/// The store's.
+pub async fn stretch(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+    aa: bool,
+) -> Result<Option<Stretch>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT (window_start / $4) % 168 AS hour, MIN(window_start) AS first, MAX(window_end) AS last
+         FROM experiment_windows
+         WHERE tenant_id = $1 AND experiment_id = $2 AND (step = 'aa') = $3 AND points_in > 0
+         GROUP BY (window_start / $4) % 168 ORDER BY hour",
+    )
+    .bind(tenant)
+    .bind(experiment)
+    .bind(aa)
+    .bind(HOUR)
+    .fetch_all(connection)
+    .await?;
+    let mut all: Option<Stretch> = None;
+    for row in &rows {
+        let (from, to): (i64, i64) = (row.try_get("first")?, row.try_get("last")?);
+        let all = all.get_or_insert(Stretch { from, to, hours: Vec::new() });
+        (all.from, all.to) = (all.from.min(from), all.to.max(to));
+        all.hours.push(row.try_get("hour")?);
+    }
+    Ok(all)
 }
 
 /// Figures that varied by chance in one horizon.

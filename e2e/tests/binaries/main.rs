@@ -11,3 +11,4 @@ mod results_shown;
 mod served_loop;
 mod survival;
 mod swaps;
+mod verdicts;

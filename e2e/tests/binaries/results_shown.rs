@@ -66,7 +66,7 @@ async fn results_show_savings_losses_delivery_and_rules_as_the_control_plane_has
     );
     assert!(row(&text, "USD a month").contains('%') && text.contains("Its source: "), "{text}");
     assert!(text.contains("Distributions of values") && text.contains("memory by executable"), "{text}");
-    assert!(text.contains("[L0]") && text.contains("[L1]"), "{text}");
+    assert!(text.contains("[L0]") && text.contains("[L2]"), "{text}");
     Ok(())
 }
 

@@ -13,7 +13,7 @@ pub fn out_of_time(policy: &Policy, run: &Run, now: UnixMillis) -> Option<Verdic
         AtEnd::RollBack => (Verb::RollBack, "so it is given up"),
     };
     let sentence = format!("The experiment was given {limit}, and that is over: {then}.");
-    Some(Verdict { verb, reasons: vec![Reason::new("audit", "max_duration", sentence)] })
+    Some(Verdict::of(verb, vec![Reason::new("audit", "max_duration", sentence)]))
 }
 
 /// People who have to be asked, and times that have to come, before it goes on by itself.

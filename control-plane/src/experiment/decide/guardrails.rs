@@ -1,68 +1,96 @@
-//! Findings of guardrails, as reasons, by what follows from them.
+//! Guardrails, as criteria. What a guardrail could not look at is not measured.
 
 use drift::{Alpha, Conclusion};
 
-use super::listed;
+use super::Looked;
 use crate::experiment::guardrail::{Found, Guardrail, OfHost, Quantity, Severity};
 use crate::experiment::sequential::{self, Gathered, Sequential};
-use crate::experiment::{AgentEvidence, Evidence, Reason, Spec};
+use crate::experiment::words::listed;
+use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
 
-/// Reasons, by what follows from them.
-#[derive(Debug, Default)]
-pub struct Guarded {
-    /// Past a fatal margin.
-    pub fatal: Vec<Reason>,
-    /// Past a blocking one, or a margin that has not been shown to hold.
-    pub blocking: Vec<Reason>,
-    /// Reasons that are told in any case.
-    pub noted: Vec<Reason>,
+/// A criterion for each guardrail of the policy.
+pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
+    counted(looked).into_iter().chain(over_time(looked)).collect()
 }
 
-impl Guarded {
-    fn add(&mut self, severity: Severity, past: bool, undecided: bool, reason: Reason) {
-        match (severity, past) {
-            (Severity::Fatal, true) => self.fatal.push(reason),
-            (Severity::Blocking, true) => self.blocking.push(reason),
-            (Severity::Fatal | Severity::Blocking, false) if undecided => self.blocking.push(reason),
-            _ => self.noted.push(reason),
-        }
+fn effect(severity: Severity) -> Effect {
+    match severity {
+        Severity::Fatal => Effect::RollBackAtOnce,
+        Severity::Blocking => Effect::Hold,
+        Severity::Advisory => Effect::Tell,
     }
 }
 
-/// Guardrails on what is counted, over what each agent has found: its last horizon, or all of it.
-pub fn counted(evidence: &Evidence, spec: &Spec, all: bool) -> Guarded {
-    let found = |agent: &AgentEvidence| {
-        agent.last().map(|last| if all { last.total.clone() } else { last.horizon.clone() })
-    };
-    let found: Vec<_> =
-        evidence.reporting().filter_map(|agent| Some((agent.host.as_str(), found(agent)?))).collect();
-    let hosts: Vec<OfHost<'_>> = found.iter().map(|(host, found)| (*host, found)).collect();
-    let mut guarded = Guarded::default();
-    let Ok(alpha) = Alpha::new(spec.policy.alpha) else { return guarded };
-    for guardrail in spec.policy.guardrails.iter().filter(|guardrail| !guardrail.quantity.varies()) {
-        let Some(found) = guardrail.look(&hosts, alpha) else { continue };
+/// Guardrails on what is counted: over all that each agent has measured, and a fatal one on every horizon as well.
+fn counted(looked: &Looked<'_>) -> Vec<Criterion> {
+    let Ok(alpha) = Alpha::new(looked.policy().alpha) else { return Vec::new() };
+    let totals: Vec<OfHost<'_>> = looked.totals().collect();
+    let guardrails = looked.policy().guardrails.iter().filter(|guardrail| !guardrail.quantity.varies());
+    let criterion = |guardrail: &Guardrail| {
+        let on_a_horizon =
+            (guardrail.severity == Severity::Fatal).then(|| past_on_a_horizon(looked, guardrail, alpha));
+        let found = on_a_horizon.flatten().or_else(|| guardrail.look(&totals, alpha));
+        let Some(found) = found else { return nothing(looked, guardrail) };
         let conclusion = found.paired.map(|paired| paired.conclusion);
         let undecided = conclusion.is_some_and(|conclusion| conclusion != Conclusion::Within);
-        let reason = of_count(guardrail, &found, hosts.len());
-        guarded.add(guardrail.severity, found.past, undecided, reason);
-    }
-    guarded
+        let answer = match (found.past, undecided) {
+            (true, _) => Answer::Violated,
+            (false, true) => Answer::NotMeasured,
+            (false, false) => Answer::Met,
+        };
+        let finding = of_count(guardrail, &found, looked.evidence.counted().count());
+        Criterion::asked_for(answer, effect(guardrail.severity), finding)
+    };
+    guardrails.map(criterion).collect()
+}
+
+/// Finding of a horizon in which a guardrail is passed, the horizons of all agents taken in their order.
+fn past_on_a_horizon(looked: &Looked<'_>, guardrail: &Guardrail, alpha: Alpha) -> Option<Found> {
+    let most = looked.evidence.agents.iter().map(|agent| agent.horizons.len()).max().unwrap_or(0);
+    let at = |back: usize| -> Vec<OfHost<'_>> {
+        let horizon = |agent: &'_ AgentEvidence| agent.horizons.len().checked_sub(back + 1);
+        let agents = looked.evidence.agents.iter();
+        let found =
+            agents.filter_map(|agent| Some((agent.host.as_str(), &agent.horizons[horizon(agent)?].horizon)));
+        found.collect()
+    };
+    (0..most).filter_map(|back| guardrail.look(&at(back), alpha)).find(|found| found.past)
+}
+
+fn nothing(looked: &Looked<'_>, guardrail: &Guardrail) -> Criterion {
+    let sentence = format!(
+        "{}: {} could not be told, because nothing came in that it speaks of.",
+        guardrail.name,
+        about(guardrail)
+    );
+    let finding = Reason { limit: Some(guardrail.margin), ..Reason::new("L0", &guardrail.name, sentence) };
+    let n = looked.evidence.counted().count();
+    let finding = Reason { n: u32::try_from(n).unwrap_or(u32::MAX), ..finding };
+    Criterion::asked_for(Answer::NotMeasured, effect(guardrail.severity), finding)
 }
 
 /// Guardrails on what varies by chance, over all that was measured since mirror.
-pub fn over_time(evidence: &Evidence, spec: &Spec) -> Guarded {
-    let mut guarded = Guarded::default();
-    for Sequential { guardrail, gathered, rejects } in sequential::judge(evidence, spec) {
-        let reason = match gathered {
-            Ok(gathered) => of_time(&guardrail, gathered, rejects, evidence.agents.len()),
+fn over_time(looked: &Looked<'_>) -> Vec<Criterion> {
+    let judged = sequential::judge(looked.evidence, looked.spec);
+    let n = looked.evidence.agents.len();
+    let criterion = |Sequential { guardrail, gathered, rejects }: Sequential| {
+        let (answer, finding) = match gathered {
+            Ok(gathered) => {
+                let answer = match (rejects, gathered.blocks < gathered.minimum) {
+                    (true, _) => Answer::Violated,
+                    (false, true) => Answer::NotMeasured,
+                    (false, false) => Answer::Met,
+                };
+                (answer, of_time(&guardrail, gathered, rejects, n))
+            }
             Err(why) => {
                 let sentence = format!("{}: too few blocks to say anything yet ({why}).", guardrail.name);
-                Reason::new("L3", &guardrail.name, sentence)
+                (Answer::NotMeasured, Reason::new("L3", &guardrail.name, sentence))
             }
         };
-        guarded.add(guardrail.severity, rejects, false, reason);
-    }
-    guarded
+        Criterion::asked_for(answer, effect(guardrail.severity), finding)
+    };
+    judged.into_iter().map(criterion).collect()
 }
 
 fn of_count(guardrail: &Guardrail, found: &Found, n: usize) -> Reason {

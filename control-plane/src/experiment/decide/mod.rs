@@ -1,21 +1,26 @@
-//! Decision: evidence × policy × step → a verdict with its reasons. Pure.
+//! Decision: evidence × policy × step → a table of criteria, and a verdict with its reasons. Pure.
 //!
-//! In this order: instant limits, fatal guardrails and what no policy forgives (roll back, on any horizon of any
-//! agent); an A/A step that differs (hold: nothing else can be believed); time that is up (hold, or roll back); what is
-//! missing (hold); too little yet (continue); what the policy asks for (roll back, or hold); who has to be asked and
-//! when (hold); else advance. Nothing advances on silence.
+//! In this order: harm that acts at once, on any stretch of any agent (roll back); an A/A step that differs (hold:
+//! nothing else can be believed); time that is up (hold, or roll back); evidence that is missing (hold) or still to come
+//! (continue); what the policy sends back for (roll back); what it holds for, and what was not measured (hold); who has to
+//! be asked and when (hold); else advance. Nothing advances on silence: advancing needs every criterion that has a
+//! consequence to be met, or to speak of nothing that came in.
 
+mod aa;
 mod approval;
-mod criteria;
+mod delivery;
 mod guardrails;
-mod hard_limits;
+mod harm;
 mod pending;
+mod savings;
+mod series;
+mod shown;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentEvidence, Evidence, Figures, Goal, Reason, Run, Spec, Step};
+use super::{Answer, Basis, Criterion, Effect, Evidence, Figures, Goal, Policy, Reason, Run, Spec, Step};
 use crate::clock::UnixMillis;
 
 /// Kind of a decision.
@@ -34,88 +39,142 @@ pub enum Verb {
     RollBack,
 }
 
-/// Decision and its reasons.
+/// Decision, its reasons, and all that was looked at for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Kind of the decision.
     pub verb: Verb,
     /// Reasons of the decision.
     pub reasons: Vec<Reason>,
+    /// Every criterion with its answer.
+    #[serde(default)]
+    pub criteria: Vec<Criterion>,
+    /// Agents, units and stretch that it rests on.
+    #[serde(default)]
+    pub basis: Basis,
+}
+
+impl Verdict {
+    /// A verdict of which nothing but the reasons is told.
+    #[must_use]
+    pub fn of(verb: Verb, reasons: Vec<Reason>) -> Self {
+        Self { verb, reasons, criteria: Vec::new(), basis: Basis::default() }
+    }
+}
+
+/// Everything that a criterion looks at.
+struct Looked<'a> {
+    evidence: &'a Evidence,
+    spec: &'a Spec,
+    run: &'a Run,
+    now: UnixMillis,
+    /// Horizons that each agent must have in the step.
+    needed: u32,
+    /// What all processes of all agents have measured since the experiment began.
+    figures: Figures,
+}
+
+impl Looked<'_> {
+    fn policy(&self) -> &Policy {
+        &self.spec.policy
+    }
+
+    /// Tells whether anything came in on any agent.
+    fn came_in(&self) -> bool {
+        self.figures.points_in > 0
+    }
+
+    /// Adds a figure, its limit, and the number of agents that have traffic.
+    fn measured(&self, finding: Reason, observed: f64, limit: f64) -> Reason {
+        finding.measured(observed, limit, self.evidence.counted().count())
+    }
+
+    /// Comparisons of all agents, by host: all that each of their processes has measured.
+    fn totals(&self) -> impl Iterator<Item = (&str, &observe::Comparison)> {
+        let agents = self.evidence.agents.iter();
+        agents.flat_map(|agent| agent.totals.iter().map(|total| (agent.host.as_str(), total)))
+    }
 }
 
 /// Looks at the evidence of a step under way. `goal` is set once the last horizon is being collected.
 #[must_use]
 pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, now: UnixMillis) -> Verdict {
-    let policy = &spec.policy;
-    let verdict = |verb, reasons| Verdict { verb, reasons };
-    let over_time = guardrails::over_time(evidence, spec);
-    let mut fatal = hard_limits::broken(evidence, policy);
-    fatal.extend(guardrails::counted(evidence, spec, false).fatal);
-    fatal.extend(over_time.fatal);
-    if !fatal.is_empty() {
-        return verdict(Verb::RollBack, fatal);
+    let needed = if goal.is_some() { 1 } else { spec.policy.min_horizons };
+    let looked = Looked { evidence, spec, run, now, needed, figures: figures(evidence) };
+    let basis = Basis::of(evidence, &looked.figures, spec, now);
+    let (pending, wait) = pending::criterion(&looked);
+    let mut criteria = vec![pending];
+    criteria.extend(harm::criteria(&looked));
+    if run.step == Step::Aa {
+        criteria.push(aa::criterion(&looked));
+    } else {
+        criteria.extend(series::criteria(&looked));
+        criteria.extend(shown::criteria(&looked));
+        criteria.extend(delivery::criteria(&looked));
+        criteria.extend(savings::criteria(&looked));
+        criteria.extend(guardrails::criteria(&looked));
     }
-    if run.step == Step::Aa
-        && let Some(differs) = hard_limits::differs(evidence)
-    {
-        return verdict(Verb::Hold, vec![differs]);
+    let verdict = judge(&looked, &criteria, wait, goal);
+    Verdict { criteria, basis, ..verdict }
+}
+
+fn figures(evidence: &Evidence) -> Figures {
+    let last = Figures::of(evidence.agents.iter().filter_map(|agent| agent.totals.last()));
+    let restarted = evidence.agents.iter().any(|agent| agent.totals.len() > 1);
+    Figures::over_processes(last, evidence.agents.iter().flat_map(|agent| &agent.totals), restarted)
+}
+
+fn judge(looked: &Looked<'_>, criteria: &[Criterion], wait: Option<Verb>, goal: Option<Goal>) -> Verdict {
+    let of = |which: &dyn Fn(&Criterion) -> bool| -> Vec<Reason> {
+        criteria.iter().filter(|one| which(one)).map(|one| one.finding.clone()).collect()
+    };
+    let (policy, run) = (looked.policy(), looked.run);
+    let fatal = of(&|one| one.is_violated_with(Effect::RollBackAtOnce));
+    if !fatal.is_empty() {
+        return Verdict::of(Verb::RollBack, fatal);
+    }
+    let differs = of(&|one| one.finding.quantity == "aa" && one.answer == Answer::Violated);
+    if !differs.is_empty() {
+        return Verdict::of(Verb::Hold, differs);
     }
     if goal != Some(Goal::Stop)
-        && let Some(over) = approval::out_of_time(policy, run, now)
+        && let Some(over) = approval::out_of_time(policy, run, looked.now)
     {
         return over;
     }
-    let needed = if goal.is_some() { 1 } else { policy.min_horizons };
-    let overdue = policy.max_step_duration.filter(|limit| run.since.plus(*limit) < now);
+    let overdue = policy.max_step_duration.filter(|limit| run.since.plus(*limit) < looked.now);
     let waits = |verdict: Verdict| match overdue {
         Some(limit) => give_up(limit, verdict.reasons),
         None => verdict,
     };
-    if let Some(pending) = pending::pending(evidence, spec, needed, now) {
-        return waits(pending);
+    if let (Some(verb), Some(pending)) = (wait, criteria.first()) {
+        return waits(pending::verdict(verb, pending));
     }
-    let figures =
-        Figures::of(evidence.reporting().filter_map(AgentEvidence::last).map(|findings| &findings.total));
-    let counted = guardrails::counted(evidence, spec, true);
-    let mut broken = criteria::broken(&figures, policy);
-    broken.extend(counted.fatal);
+    let broken = of(&|one| one.is_violated_with(Effect::RollBack));
     if !broken.is_empty() {
-        return verdict(Verb::RollBack, broken);
+        return Verdict::of(Verb::RollBack, broken);
     }
-    let mut short = criteria::short(&figures, policy, run.step);
-    short.extend(counted.blocking.into_iter().chain(over_time.blocking));
-    let noted = counted.noted.into_iter().chain(over_time.noted);
-    if !short.is_empty() {
-        return waits(verdict(Verb::Hold, short.into_iter().chain(noted).collect()));
+    let told = of(&|one| one.effect == Effect::Tell && one.answer != Answer::NotApplicable);
+    let holding = of(&Criterion::holds);
+    if !holding.is_empty() {
+        return waits(Verdict::of(Verb::Hold, holding.into_iter().chain(told).collect()));
     }
-    let asked = approval::permission(policy, run, goal, now);
-    let mut kept = criteria::kept(&figures, spec, run.step, needed);
-    kept.extend(noted);
+    let kept = of(&|one| one.answer == Answer::Met || one.effect == Effect::Tell);
+    let asked = approval::permission(policy, run, goal, looked.now);
     if goal != Some(Goal::Stop) && !asked.is_empty() {
-        return verdict(Verb::Hold, asked.into_iter().chain(kept).collect());
+        return Verdict::of(Verb::Hold, asked.into_iter().chain(kept).collect());
     }
     match goal {
         Some(Goal::Promote) => {
-            verdict(Verb::Promote, kept.into_iter().chain(approval::approval(run)).collect())
+            Verdict::of(Verb::Promote, kept.into_iter().chain(approval::approval(run)).collect())
         }
-        Some(Goal::Stop) | None => verdict(Verb::Advance, kept),
+        Some(Goal::Stop) | None => Verdict::of(Verb::Advance, kept),
     }
 }
 
 fn give_up(limit: Duration, mut reasons: Vec<Reason>) -> Verdict {
-    let sentence = format!("The step was given {limit:?} and did not get further.");
+    let limit = humantime::format_duration(limit);
+    let sentence = format!("The step was given {limit} and did not get further.");
     reasons.insert(0, Reason::new("audit", "max_step_duration", sentence));
-    Verdict { verb: Verb::RollBack, reasons }
-}
-
-fn unique(names: impl Iterator<Item = String>) -> Vec<String> {
-    names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-}
-
-fn listed(names: &[String]) -> String {
-    match names {
-        [] => "nobody".to_owned(),
-        few if few.len() <= 5 => few.join(", "),
-        many => format!("{} and {} more", many[..4].join(", "), many.len() - 4),
-    }
+    Verdict::of(Verb::RollBack, reasons)
 }

@@ -111,10 +111,10 @@ fn what_varies_is_judged_over_time_and_says_so_while_there_is_too_little() {
     };
     // Horizons of a minute: a block is half an hour.
     let (found, early) = look(&over_time(10, 0, 0.0));
-    assert_eq!((found, early.layer.as_str()), (Verb::Advance, "L3"));
+    assert_eq!((found, early.layer.as_str()), (Verb::Hold, "L3"), "not measured yet");
     assert!(early.sentence.contains("too few blocks"), "{}", early.sentence);
     let (found, some) = look(&over_time(60, 90, 0.5));
-    assert_eq!(found, Verb::Advance);
+    assert_eq!(found, Verb::Hold);
     assert!(some.sentence.contains("after 3 blocks of 30m; 9 are needed at least"), "{}", some.sentence);
     let (found, calm) = look(&over_time(60, 900, 0.1));
     assert_eq!(found, Verb::Advance, "10 % slower, of 20 % allowed");

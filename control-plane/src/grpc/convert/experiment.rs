@@ -4,7 +4,7 @@ use proto::v1;
 use serde::Deserialize;
 
 use super::spec::spec;
-use crate::experiment::{Outcome, Phase, Reason, Verb, Verdict};
+use crate::experiment::{Answer, Basis, Criterion, Effect, Outcome, Phase, Reason, Verb, Verdict};
 use crate::refusal::Refusal;
 use crate::store::experiments::{Event, Experiment};
 
@@ -62,11 +62,62 @@ fn verb(from: Verb) -> v1::Verb {
 
 /// Decision and its reasons.
 pub(in super::super) fn verdict(from: Verdict) -> v1::Verdict {
-    v1::Verdict { verb: verb(from.verb).into(), reasons: reasons(from.reasons) }
+    v1::Verdict {
+        verb: verb(from.verb).into(),
+        reasons: reasons(from.reasons),
+        criteria: from.criteria.into_iter().map(criterion).collect(),
+        basis: Some(basis(from.basis)),
+    }
+}
+
+fn criterion(from: Criterion) -> v1::Criterion {
+    let answer = match from.answer {
+        Answer::Met => v1::Answer::Met,
+        Answer::Violated => v1::Answer::Violated,
+        Answer::NotMeasured => v1::Answer::NotMeasured,
+        Answer::NotApplicable => v1::Answer::NotApplicable,
+    };
+    let effect = match from.effect {
+        Effect::RollBackAtOnce => v1::Effect::RollBackAtOnce,
+        Effect::RollBack => v1::Effect::RollBack,
+        Effect::Hold => v1::Effect::Hold,
+        Effect::Tell => v1::Effect::Tell,
+    };
+    v1::Criterion {
+        answer: answer.into(),
+        effect: effect.into(),
+        asked: from.asked,
+        finding: Some(reason(from.finding)),
+    }
+}
+
+fn basis(from: Basis) -> v1::Basis {
+    let sentences = from.sentences();
+    let stretch = from.stretch.unwrap_or_default();
+    v1::Basis {
+        counted: from.counted,
+        idle: from.idle,
+        missing: from.missing,
+        gone: from.gone,
+        restarted: from.restarted,
+        skewed: from.skewed,
+        baseline_units: from.units[0],
+        candidate_units: from.units[1],
+        unassigned: from.unassigned,
+        void_horizons: from.void_horizons,
+        from_ms: stretch.from.0,
+        to_ms: stretch.to.0,
+        hours: stretch.hours.into_iter().map(u32::from).collect(),
+        sentences,
+    }
 }
 
 fn reasons(from: Vec<Reason>) -> Vec<v1::Reason> {
-    let reason = |from: Reason| v1::Reason {
+    from.into_iter().map(reason).collect()
+}
+
+fn reason(from: Reason) -> v1::Reason {
+    v1::Reason {
         quantity: from.quantity,
         observed: from.observed,
         limit: from.limit,
@@ -78,8 +129,7 @@ fn reasons(from: Vec<Reason>) -> Vec<v1::Reason> {
         groups: from.groups,
         names: from.names,
         sentence: from.sentence,
-    };
-    from.into_iter().map(reason).collect()
+    }
 }
 
 /// Stored part of an event; its fields depend on its kind.

@@ -16,14 +16,12 @@ pub(super) fn read_policy(from: v1::Policy) -> Result<api::Policy, Refusal> {
     Ok(api::Policy {
         min_cardinality_reduction: from.min_cardinality_reduction,
         min_cost_reduction: from.min_cost_reduction,
-        critical_process_coverage: from
-            .critical_process_coverage
-            .unwrap_or(default.critical_process_coverage),
+        critical_process_coverage: from.critical_process_coverage,
         max_series_loss: from.max_series_loss,
         max_lens_error: from.max_lens_error,
         max_error_rate: from.max_error_rate,
         max_latency_increase: from.max_latency_increase,
-        max_collisions: from.max_collisions.unwrap_or(default.max_collisions),
+        max_collisions: from.max_collisions,
         guardrails: from.guardrails.into_iter().map(read_guardrail).collect::<Result<_, _>>()?,
         alpha: from.alpha.unwrap_or(default.alpha),
         min_horizons: from.min_horizons.unwrap_or(default.min_horizons),
@@ -47,12 +45,12 @@ pub(super) fn policy(from: &Policy) -> v1::Policy {
     v1::Policy {
         min_cardinality_reduction: from.min_cardinality_reduction,
         min_cost_reduction: from.min_cost_reduction,
-        critical_process_coverage: Some(from.critical_process_coverage),
+        critical_process_coverage: from.critical_process_coverage,
         max_series_loss: from.max_series_loss,
         max_lens_error: from.max_lens_error,
         max_error_rate: from.max_error_rate,
         max_latency_increase: from.max_latency_increase,
-        max_collisions: Some(from.max_collisions),
+        max_collisions: from.max_collisions,
         guardrails: from.guardrails.iter().map(guardrail).collect(),
         alpha: Some(from.alpha),
         min_horizons: Some(from.min_horizons),

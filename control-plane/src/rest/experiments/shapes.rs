@@ -2,7 +2,9 @@
 
 use api::TemplateUse;
 
-use crate::experiment::{self, Figures, LensFigure, Outcome, Phase, Reason, Verb, Verdict};
+use crate::experiment::{
+    self, Answer, Basis, Criterion, Effect, Figures, LensFigure, Outcome, Phase, Reason, Verb, Verdict,
+};
 
 impl From<Phase> for api::Phase {
     fn from(phase: Phase) -> Self {
@@ -42,8 +44,56 @@ impl From<Verb> for api::Verb {
 }
 
 impl From<Verdict> for api::Verdict {
-    fn from(Verdict { verb, reasons }: Verdict) -> Self {
-        Self { verb: verb.into(), reasons: reasons.into_iter().map(Into::into).collect() }
+    fn from(Verdict { verb, reasons, criteria, basis }: Verdict) -> Self {
+        Self {
+            verb: verb.into(),
+            reasons: reasons.into_iter().map(Into::into).collect(),
+            criteria: criteria.into_iter().map(Into::into).collect(),
+            basis: basis.into(),
+        }
+    }
+}
+
+impl From<Criterion> for api::Criterion {
+    fn from(Criterion { answer, effect, asked, finding }: Criterion) -> Self {
+        let answer = match answer {
+            Answer::Met => api::Answer::Met,
+            Answer::Violated => api::Answer::Violated,
+            Answer::NotMeasured => api::Answer::NotMeasured,
+            Answer::NotApplicable => api::Answer::NotApplicable,
+        };
+        let effect = match effect {
+            Effect::RollBackAtOnce => api::Effect::RollBackAtOnce,
+            Effect::RollBack => api::Effect::RollBack,
+            Effect::Hold => api::Effect::Hold,
+            Effect::Tell => api::Effect::Tell,
+        };
+        Self { answer, effect, asked, finding: finding.into() }
+    }
+}
+
+impl From<Basis> for api::Basis {
+    fn from(basis: Basis) -> Self {
+        let sentences = basis.sentences();
+        let (from, to, hours) = match basis.stretch {
+            Some(stretch) => (Some(stretch.from.into()), Some(stretch.to.into()), stretch.hours),
+            None => Default::default(),
+        };
+        Self {
+            counted: basis.counted,
+            idle: basis.idle,
+            missing: basis.missing,
+            gone: basis.gone,
+            restarted: basis.restarted,
+            skewed: basis.skewed,
+            units: basis.units,
+            unassigned: basis.unassigned,
+            void_horizons: basis.void_horizons,
+            from,
+            to,
+            hours: hours.into_iter().collect(),
+            sentences,
+        }
     }
 }
 
@@ -77,11 +127,15 @@ impl From<Figures> for api::Figures {
             agents: figures.agents,
             windows: figures.windows,
             exact: figures.exact,
+            at_most: figures.at_most,
+            units: figures.units,
+            unassigned_points: figures.unassigned_points,
             points_in: figures.points_in,
             series_in: figures.series_in,
             points: figures.points,
             bytes: figures.bytes,
             series: figures.series,
+            active: figures.active,
             monthly_usd: figures.monthly_usd,
             delivered: figures.delivered,
             lost: figures.lost,
@@ -91,6 +145,7 @@ impl From<Figures> for api::Figures {
             settled: figures.settled,
             undelivered: figures.undelivered,
             wire_bytes: figures.wire_bytes,
+            saving_active: figures.saving_active,
             saving_series: figures.saving_series,
             saving_bytes: figures.saving_bytes,
             saving_points: figures.saving_points,

@@ -71,6 +71,7 @@ fn agent((agent, connected): (AgentEvidence, bool)) -> AgentStatus {
         connected,
         applied: agent.applied,
         horizons: agent.count,
+        idle_horizons: agent.idle,
         last_seen: agent.last_seen.map(Into::into),
         horizon: agent.last().map(|found| Figures::of([&found.horizon]).into()),
         host: agent.host,
@@ -84,12 +85,12 @@ fn agent((agent, connected): (AgentEvidence, bool)) -> AgentStatus {
 /// # Errors
 /// The store's.
 pub async fn results(state: &AppState, experiment: &Stored) -> Result<Results, Refusal> {
-    let agents: Vec<_> =
-        actions::found(state, experiment).await?.into_iter().map(AgentResults::from).collect();
+    let found = actions::found(state, experiment).await?;
+    let total = actions::total(&found);
     Ok(Results {
         id: experiment.id.0,
-        total: Figures::of(agents.iter().map(|agent| &agent.total)).into(),
-        agents,
+        total: total.into(),
+        agents: found.into_iter().map(AgentResults::from).collect(),
         verdict: experiment.verdict.clone().map(Into::into),
         outcome: experiment.state.outcome().map(Into::into),
         reasons: reasons(experiment),

@@ -60,7 +60,7 @@ async fn written(store: &Store, tenant: TenantId, number: u128) -> (Tx, Experime
 
 async fn an_experiment_is_read_as_it_was_written(store: &Store) {
     let (mut tx, written) = written(store, ONE, 1).await;
-    let verdict = Verdict { verb: Verb::Hold, reasons: Vec::new() };
+    let verdict = Verdict::of(Verb::Hold, Vec::new());
     experiments::decided(&mut tx, ONE, written.id, &verdict).await.unwrap();
     let found = experiments::get(&mut tx, ONE, written.id).await.unwrap().unwrap();
     assert_eq!((found.spec, found.state, found.verdict), (written.spec, written.state, Some(verdict)));

@@ -3,7 +3,7 @@
 use control_plane::experiment::ExperimentId;
 use control_plane::labels::Labels;
 use control_plane::store::agents::{self, Agent, Credential};
-use control_plane::store::windows::{self, Filed, Key};
+use control_plane::store::windows::{self, Content, Filed, Key};
 use control_plane::store::{Store, Tx, experiments};
 
 use super::experiments::experiment;
@@ -14,6 +14,8 @@ on_every_engine!(
     stretches_of_one_process_and_generation_do_not_overlap,
     old_bodies_are_forgotten_and_go_on_counting,
     the_last_report_of_each_agent_is_one,
+    horizons_without_points_are_counted_apart_and_cover_no_stretch,
+    the_last_body_of_each_process_and_pair_of_plans_is_kept,
 );
 
 async fn under_way(store: &Store) -> (Tx, ExperimentId) {
@@ -46,8 +48,12 @@ fn key(experiment_id: ExperimentId, number: u8, generation: i64, window_start: i
 }
 
 async fn file(tx: &mut Tx, key: &Key<'_>, end: i64, digest: &str) -> Filed {
-    let body = digest.as_bytes();
-    windows::insert(tx, key, (end, "mirror"), (digest, body), [Some(0.5), None], NOW).await.unwrap()
+    windows::insert(tx, key, &content(end, digest), NOW).await.unwrap()
+}
+
+fn content(window_end: i64, digest: &str) -> Content<'_> {
+    let (body, varied) = (digest.as_bytes(), [Some(0.5), None]);
+    Content { window_end, step: "mirror", digest, body, points_in: 7, plans: "plans", varied }
 }
 
 async fn a_report_is_filed_once_by_its_key(store: &Store) {
@@ -56,10 +62,10 @@ async fn a_report_is_filed_once_by_its_key(store: &Store) {
     assert_eq!(file(&mut tx, &key(id, 1, 1, 0), 10, "a").await, Filed::Again);
     assert_eq!(file(&mut tx, &key(id, 1, 1, 0), 10, "b").await, Filed::Other);
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
-    assert_eq!((found.bodies, found.count, found.received_at), (vec![b"a".to_vec()], 1, Some(NOW)));
+    assert_eq!((found.bodies, found.counted, found.received_at), (vec![(NOW, b"a".to_vec())], 1, Some(NOW)));
     let ended = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 10).await.unwrap();
-    assert_eq!(ended.count, 0, "it has ended by then");
-    assert_eq!(windows::of_step(&mut tx, (OTHER, id), uid(1), "mirror", 0).await.unwrap().count, 0);
+    assert_eq!(ended.counted, 0, "it has ended by then");
+    assert_eq!(windows::of_step(&mut tx, (OTHER, id), uid(1), "mirror", 0).await.unwrap().counted, 0);
     let varied = windows::varied(&mut tx, (ONE, id), uid(1)).await.unwrap();
     let [varied] = varied.as_slice() else { panic!("expected one, got {varied:?}") };
     assert!((varied.start, varied.mirror, varied.nanos_per_point) == (0, true, Some(0.5)), "{varied:?}");
@@ -86,19 +92,54 @@ async fn old_bodies_are_forgotten_and_go_on_counting(store: &Store) {
         assert_eq!(file(&mut tx, &key(id, 1, 1, at), at + 1, &format!("{at}")).await, Filed::New);
     }
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
-    assert_eq!(found.count, all);
+    assert_eq!(found.counted, all);
     assert_eq!(found.bodies.len(), windows::KEPT as usize);
-    assert_eq!(found.bodies[0], b"3", "the oldest are gone, the order is that of time");
+    assert_eq!(found.bodies[0].1, b"3", "the oldest are gone, the order is that of time");
 }
 
 async fn the_last_report_of_each_agent_is_one(store: &Store) {
     let (mut tx, id) = under_way(store).await;
     file(&mut tx, &key(id, 1, 1, 0), 10, "old").await;
     file(&mut tx, &key(id, 1, 1, 10), 20, "new").await;
-    let again = (("newer", b"newer".as_slice()), [None, None]);
-    let key_of_second = key(id, 1, 2, 10);
-    windows::insert(&mut tx, &key_of_second, (20, "mirror"), again.0, again.1, LATER).await.unwrap();
+    windows::insert(&mut tx, &key(id, 1, 2, 10), &content(20, "newer"), LATER).await.unwrap();
     file(&mut tx, &key(id, 2, 1, 5), 15, "other").await;
     let last = windows::last_of_each(&mut tx, ONE, id).await.unwrap();
     assert_eq!(last, [(uid(1), b"newer".to_vec()), (uid(2), b"other".to_vec())]);
+}
+
+async fn horizons_without_points_are_counted_apart_and_cover_no_stretch(store: &Store) {
+    const HOUR: i64 = 3_600_000_000_000;
+    let (mut tx, id) = under_way(store).await;
+    let empty = Content { points_in: 0, ..content(5 * HOUR, "empty") };
+    windows::insert(&mut tx, &key(id, 1, 1, 4 * HOUR), &empty, NOW).await.unwrap();
+    let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+    assert_eq!((found.counted, found.idle), (0, 1));
+    assert_eq!(windows::stretch(&mut tx, (ONE, id), false).await.unwrap(), None);
+    // An hour of the next week is the same hour of the week.
+    for start in [170 * HOUR, 2 * HOUR, 9 * HOUR] {
+        file(&mut tx, &key(id, 2, 1, start), start + 1, &start.to_string()).await;
+    }
+    let stretch = windows::stretch(&mut tx, (ONE, id), false).await.unwrap().unwrap();
+    assert_eq!((stretch.from, stretch.to, stretch.hours), (2 * HOUR, 170 * HOUR + 1, vec![2, 9]));
+    assert_eq!(windows::stretch(&mut tx, (ONE, id), true).await.unwrap(), None, "nothing is of the step aa");
+    assert_eq!(windows::stretch(&mut tx, (OTHER, id), false).await.unwrap(), None);
+}
+
+async fn the_last_body_of_each_process_and_pair_of_plans_is_kept(store: &Store) {
+    let (mut tx, id) = under_way(store).await;
+    let before = Key { boot_id: "before", ..key(id, 1, 1, 0) };
+    file(&mut tx, &before, 1, "of the first process").await;
+    let other = Content { plans: "others", ..content(2, "of other plans") };
+    windows::insert(&mut tx, &key(id, 1, 1, 1), &other, NOW).await.unwrap();
+    // So many that the bodies of both would be forgotten, if they were not the last of theirs.
+    for at in 2..i64::from(windows::KEPT) + 9 {
+        file(&mut tx, &key(id, 1, 2, at), at + 1, &at.to_string()).await;
+    }
+    let bodies = windows::last_of_processes(&mut tx, (ONE, id), false).await.unwrap();
+    let last = (windows::KEPT + 8).to_string();
+    let bodies: Vec<_> = bodies.into_iter().map(|(agent, body)| (agent == uid(1), body)).collect();
+    let expected = [b"of the first process".to_vec(), b"of other plans".to_vec(), last.into_bytes()];
+    assert_eq!(bodies, expected.map(|body| (true, body)));
+    assert!(windows::last_of_processes(&mut tx, (ONE, id), true).await.unwrap().is_empty());
+    assert!(windows::last_of_processes(&mut tx, (OTHER, id), false).await.unwrap().is_empty());
 }

@@ -1,0 +1,179 @@
+//! Basis of a verdict: the agents, the units and the stretch of time that it rests on, whatever it says.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::words::{count, counted, listed, percent};
+use super::{AgentEvidence, Evidence, Figures, Spec, Stretch};
+use crate::clock::UnixMillis;
+
+/// See the module. Agents are named by their hosts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Basis {
+    /// Agents of which horizons of this step count.
+    pub counted: Vec<String>,
+    /// Agents that report, and to which nothing came in during this step.
+    pub idle: Vec<String>,
+    /// Agents that were not heard of for longer than two horizons.
+    pub missing: Vec<String>,
+    /// Agents that are enrolled no more.
+    pub gone: Vec<String>,
+    /// Agents that began anew since the experiment began: their counts of distinct things are upper bounds.
+    pub restarted: Vec<String>,
+    /// Agents whose clock is more than a window off.
+    pub skewed: Vec<String>,
+    /// Units assigned to baseline and candidate.
+    pub units: [u64; 2],
+    /// Share of the points that belong to no unit, and stay with the baseline; nothing where no point came in.
+    pub unassigned: Option<f64>,
+    /// Horizons in which the split lost a unit: they count for nothing.
+    pub void_horizons: u32,
+    /// Stretch that the evidence covers; nothing where nothing came in.
+    pub stretch: Option<Stretch>,
+}
+
+/// Time after which an agent that reports a horizon regularly should have been heard of.
+pub fn patience(spec: &Spec) -> Duration {
+    spec.report_every * 2 + spec.window * 2 + Duration::from_secs(2)
+}
+
+/// Tells whether an agent was not heard of for longer than [`patience`].
+pub fn is_missing(agent: &AgentEvidence, spec: &Spec, now: UnixMillis) -> bool {
+    agent.last_seen.is_none_or(|seen| seen.plus(patience(spec)) < now)
+}
+
+impl Basis {
+    /// Basis of the evidence at hand.
+    #[must_use]
+    pub fn of(evidence: &Evidence, figures: &Figures, spec: &Spec, now: UnixMillis) -> Self {
+        let window = i64::try_from(spec.window.as_millis()).unwrap_or(i64::MAX);
+        let those = |which: &dyn Fn(&AgentEvidence) -> bool| -> Vec<String> {
+            let agents = evidence.agents.iter().filter(|agent| which(agent));
+            agents.map(|agent| agent.host.clone()).collect()
+        };
+        Self {
+            counted: those(&|agent| agent.count > 0),
+            idle: those(&AgentEvidence::is_idle),
+            missing: those(&|agent| agent.known && is_missing(agent, spec, now)),
+            gone: those(&|agent| !agent.known),
+            restarted: those(&|agent| agent.totals.len() > 1),
+            skewed: those(&|agent| agent.clock_ahead.is_some_and(|ahead| ahead > window)),
+            units: figures.units,
+            unassigned: (figures.points_in > 0)
+                .then(|| figures.unassigned_points as f64 / figures.points_in as f64),
+            void_horizons: evidence.agents.iter().map(|agent| agent.voided).sum(),
+            stretch: evidence.stretch.clone(),
+        }
+    }
+
+    /// It in sentences, each about one thing; what there is none of is left out.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let mut said = vec![self.stretch.as_ref().map_or_else(
+            || "Nothing came in on any agent.".to_owned(),
+            |stretch| stretch.sentence(self.counted.len()),
+        )];
+        let lists = [
+            ("Idle, because nothing came in", &self.idle),
+            ("Not heard of", &self.missing),
+            ("Enrolled no more", &self.gone),
+            ("Restarted, so that counts of distinct series are upper bounds", &self.restarted),
+            ("Clock more than a window ahead", &self.skewed),
+        ];
+        let named = lists.into_iter().filter(|(_, hosts)| !hosts.is_empty());
+        said.extend(named.map(|(what, hosts)| format!("{what}: {}.", listed(hosts))));
+        if self.units != [0, 0] {
+            let [baseline, candidate] = self.units.map(count);
+            said.push(format!("Units assigned: {baseline} to the baseline, {candidate} to the candidate."));
+        }
+        if let Some(share) = self.unassigned.filter(|share| *share > 0.0) {
+            said.push(format!(
+                "{} of the points belong to no unit and stay with the baseline.",
+                percent(share)
+            ));
+        }
+        if self.void_horizons > 0 {
+            said.push(format!(
+                "{} void: the split lost a unit.",
+                counted(self.void_horizons.into(), "horizon")
+            ));
+        }
+        said
+    }
+}
+
+const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+impl Stretch {
+    fn sentence(&self, agents: usize) -> String {
+        let agents = counted(agents as u64, "agent");
+        format!("It rests on {agents}, from {} to {}; {}.", self.from, self.to, self.not_seen())
+    }
+
+    /// Hours of the day and days of the week that the stretch does not touch.
+    fn not_seen(&self) -> String {
+        let hours: Vec<u8> =
+            (0..24).filter(|hour| !self.hours.iter().any(|of_week| of_week % 24 == *hour)).collect();
+        let days: Vec<&str> = (0..)
+            .zip(DAYS)
+            .filter(|(day, _)| !self.hours.iter().any(|of_week| of_week / 24 == *day))
+            .map(|(_, name)| name)
+            .collect();
+        match (hours.as_slice(), days.as_slice()) {
+            ([], []) => "every hour of the day and every day of the week was seen".to_owned(),
+            ([], days) => format!("not seen: {}", days.join(", ")),
+            (hours, []) => format!("hours of the day (UTC) not seen: {}", ranges(hours)),
+            (hours, days) => {
+                format!(
+                    "hours of the day (UTC) not seen: {}; days not seen: {}",
+                    ranges(hours),
+                    days.join(", ")
+                )
+            }
+        }
+    }
+}
+
+/// Hours as ranges: "0–13, 15–23".
+fn ranges(hours: &[u8]) -> String {
+    let runs = hours.chunk_by(|one, next| one + 1 == *next);
+    let text = |run: &[u8]| match run {
+        [one] => one.to_string(),
+        [first, .., last] => format!("{first}–{last}"),
+        [] => String::new(),
+    };
+    runs.map(text).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stretch(hours: impl IntoIterator<Item = u8>) -> Stretch {
+        Stretch { hours: hours.into_iter().collect(), ..Stretch::default() }
+    }
+
+    #[test]
+    fn a_stretch_says_which_hours_and_days_it_did_not_see() {
+        assert_eq!(
+            stretch([14]).not_seen(),
+            "hours of the day (UTC) not seen: 0–13, 15–23; days not seen: Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday"
+        );
+        assert_eq!(
+            stretch(24..48).not_seen(),
+            "not seen: Monday, Wednesday, Thursday, Friday, Saturday, Sunday"
+        );
+        assert_eq!(
+            stretch((0..168).filter(|hour| hour % 24 != 3)).not_seen(),
+            "hours of the day (UTC) not seen: 3"
+        );
+        assert_eq!(stretch(0..168).not_seen(), "every hour of the day and every day of the week was seen");
+    }
+
+    #[test]
+    fn of_nothing_it_says_that_nothing_came_in() {
+        assert_eq!(Basis::default().sentences(), ["Nothing came in on any agent."]);
+    }
+}

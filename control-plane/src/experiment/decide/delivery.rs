@@ -1,0 +1,127 @@
+//! Delivery: what the step's weight sends by the candidate must arrive.
+
+use super::Looked;
+use crate::experiment::words::{count, counted, percent};
+use crate::experiment::{Answer, Criterion, Effect, Reason, Step};
+
+/// The criteria on delivery: in a step with a weight, that something of the candidate arrived; and the error rate, where
+/// the policy asks for it.
+pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
+    arrived(looked).into_iter().chain(error_rate(looked)).collect()
+}
+
+/// Points of this step, over all agents: input of units assigned to the candidate, output of theirs that left by it, and
+/// settled ones.
+struct OfStep {
+    units: u64,
+    assigned: u64,
+    left: u64,
+    confirmed: u64,
+    settled: u64,
+}
+
+fn of_step(looked: &Looked<'_>) -> OfStep {
+    let mut sum = OfStep { units: 0, assigned: 0, left: 0, confirmed: 0, settled: 0 };
+    for agent in &looked.evidence.agents {
+        for found in agent.horizons.iter().map(|findings| &findings.horizon.candidate) {
+            sum.units = sum.units.max(found.units.value);
+            sum.assigned += found.assigned_points;
+            sum.left += found.delivered.points;
+            sum.confirmed += found.delivery.confirmed;
+            sum.settled += found.delivery.settled_and_lost()[0];
+        }
+    }
+    sum
+}
+
+fn arrived(looked: &Looked<'_>) -> Option<Criterion> {
+    let Step::Split(weight) = looked.run.step else { return None };
+    let (step, of) = (looked.run.step, of_step(looked));
+    let all = weight == 10_000;
+    let (answer, sentence) = if of.confirmed > 0 {
+        (
+            Answer::Met,
+            format!(
+                "Destinations confirmed {} of the candidate in the step {step}.",
+                counted(of.confirmed, "point")
+            ),
+        )
+    } else if of.assigned == 0 && !all {
+        (
+            Answer::NotApplicable,
+            format!(
+                "The weight {step} assigns no unit to the candidate, so the step shows nothing of its delivery and is skipped."
+            ),
+        )
+    } else if of.assigned == 0 {
+        (
+            Answer::NotMeasured,
+            format!(
+                "The candidate delivered nothing in the step {step}: no unit is assigned to it. Choose a unit whose attributes the data has."
+            ),
+        )
+    } else if of.left == 0 && !all {
+        (
+            Answer::NotApplicable,
+            format!(
+                "The candidate drops all {} of the units that the weight {step} assigns to it, so the step shows nothing of its delivery and is skipped.",
+                counted(of.assigned, "point")
+            ),
+        )
+    } else if of.left == 0 {
+        (
+            Answer::NotMeasured,
+            format!(
+                "The candidate delivered nothing in the step {step}, of {} that came in.",
+                counted(of.assigned, "point")
+            ),
+        )
+    } else if of.settled > 0 {
+        (
+            Answer::Violated,
+            format!(
+                "No destination took any of {} of the candidate in the step {step}.",
+                counted(of.settled, "point")
+            ),
+        )
+    } else {
+        (
+            Answer::NotMeasured,
+            format!(
+                "The candidate delivered nothing in the step {step} yet: {} left, and no destination has answered.",
+                counted(of.left, "point")
+            ),
+        )
+    };
+    let finding = looked.measured(Reason::new("L2", "delivery", sentence), of.confirmed as f64, 1.0);
+    Some(Criterion::default_of(answer, Effect::Hold, finding))
+}
+
+fn error_rate(looked: &Looked<'_>) -> Option<Criterion> {
+    let limit = looked.policy().max_error_rate?;
+    let figures = &looked.figures;
+    let quantity = "max_error_rate";
+    let Some(rate) = figures.error_rate() else {
+        let before = looked.run.step.weight_bp() == 0;
+        let sentence = if before {
+            "Nothing of the candidate leaves in this step, so that nothing can be refused."
+        } else {
+            "No point of the candidate was settled by a destination, so that no share of them can be told."
+        };
+        let finding = Reason { limit: Some(limit), ..Reason::new("L2", quantity, sentence) };
+        // Before anything leaves there is nothing to ask.
+        let criterion = Criterion::default_of(Answer::NotApplicable, Effect::RollBack, finding);
+        let answer = if before { Answer::NotApplicable } else { Answer::NotMeasured };
+        return Some(Criterion { asked: true, answer, ..criterion });
+    };
+    let [lost, settled] = [figures.undelivered[1], figures.settled[1]].map(count);
+    let past = rate > limit;
+    let sentence = format!(
+        "Destinations did not take {lost} of {settled} points of the candidate, {}; at most {} are allowed.",
+        percent(rate),
+        percent(limit)
+    );
+    let answer = if past { Answer::Violated } else { Answer::Met };
+    let finding = looked.measured(Reason::new("L2", quantity, sentence), rate, limit);
+    Some(Criterion::asked_for(answer, Effect::RollBack, finding))
+}

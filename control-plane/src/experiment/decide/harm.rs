@@ -1,0 +1,154 @@
+//! Harm that no policy forgives, on every stretch of every agent: it acts at once, whatever else is missing.
+
+use super::Looked;
+use crate::experiment::words::{count, counted, listed, unique};
+use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Evidence, Reason};
+
+/// The criteria on harm.
+pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
+    vec![failure(looked), zero_output(looked), collisions(looked), critical(looked)]
+}
+
+/// Agents of which something is true, by host.
+fn hosts(evidence: &Evidence, which: impl Fn(&AgentEvidence) -> bool) -> Vec<String> {
+    evidence.agents.iter().filter(|agent| which(agent)).map(|agent| agent.host.clone()).collect()
+}
+
+/// A default criterion of this kind: it needs no more than that something came in.
+fn at_once(looked: &Looked<'_>, violated: bool, finding: Reason) -> Criterion {
+    let answer = match (violated, looked.came_in()) {
+        (true, _) => Answer::Violated,
+        (false, true) => Answer::Met,
+        (false, false) => Answer::NotApplicable,
+    };
+    Criterion::default_of(answer, Effect::RollBackAtOnce, finding)
+}
+
+fn failure(looked: &Looked<'_>) -> Criterion {
+    let cut = hosts(looked.evidence, |agent| reason_of_cut(agent).is_some());
+    let why: Vec<String> = looked.evidence.agents.iter().filter_map(reason_of_cut).collect();
+    let sentence = if cut.is_empty() {
+        "No agent cut the candidate out.".to_owned()
+    } else {
+        format!("The candidate was cut out on {}: {}.", listed(&cut), why.join("; "))
+    };
+    let finding = Reason::new("instant", "candidate_failure", sentence);
+    at_once(looked, !cut.is_empty(), looked.measured(finding, cut.len() as f64, 0.0).about(cut, why))
+}
+
+fn reason_of_cut(agent: &AgentEvidence) -> Option<String> {
+    agent.cut.clone().or_else(|| agent.horizons.iter().find_map(|findings| findings.candidate_cut.clone()))
+}
+
+fn zero_output(looked: &Looked<'_>) -> Criterion {
+    let nothing = |horizon: &observe::Comparison| {
+        horizon.baseline.output.points > 0 && horizon.candidate.output.points == 0
+    };
+    let silent =
+        hosts(looked.evidence, |agent| agent.horizons.iter().any(|findings| nothing(&findings.horizon)));
+    let sentence = if silent.is_empty() {
+        "The candidate put out points in every horizon in which the baseline did.".to_owned()
+    } else {
+        format!(
+            "The candidate put out nothing for a whole horizon in which the baseline did, on {}.",
+            listed(&silent)
+        )
+    };
+    let finding = Reason::new("instant", "zero_output", sentence);
+    at_once(looked, !silent.is_empty(), finding.about(silent, Vec::new()))
+}
+
+fn collisions(looked: &Looked<'_>) -> Criterion {
+    let limit = looked.policy().max_collisions.unwrap_or(0);
+    let of = |agent: &AgentEvidence| {
+        agent.stretches().map(|found| found.candidate.collisions.value).max().unwrap_or(0)
+    };
+    let colliding = hosts(looked.evidence, |agent| of(agent) > limit);
+    let most = looked.evidence.agents.iter().map(of).max().unwrap_or(0);
+    let named = looked.evidence.agents.iter().filter(|agent| of(agent) > limit);
+    let named = named.flat_map(AgentEvidence::stretches).flat_map(|found| &found.collisions);
+    let names = unique(
+        named.map(|c| format!("{} {{{}}}: {} and {}", c.metric, c.series, c.writers[0], c.writers[1])),
+    );
+    let sentence = if !colliding.is_empty() {
+        format!(
+            "Several series of the input write one series of the candidate, {} on one agent, so that a backend keeps one of them: {}.",
+            counted(most, "time"),
+            listed(&colliding)
+        )
+    } else if most > 0 {
+        format!(
+            "At most {} of the candidate have several writers on one agent; {} are allowed.",
+            counted(most, "series"),
+            count(limit)
+        )
+    } else {
+        "On no agent do several series of the input write one series of the candidate.".to_owned()
+    };
+    let finding = looked.measured(Reason::new("L0", "collisions", sentence), most as f64, limit as f64);
+    let criterion = at_once(looked, !colliding.is_empty(), finding.about(colliding, names));
+    Criterion { asked: looked.policy().max_collisions.is_some(), ..criterion }
+}
+
+/// Coverage of what the baseline shows: what it hides too, the candidate did not take away.
+fn critical(looked: &Looked<'_>) -> Criterion {
+    let limit = looked.policy().critical_process_coverage;
+    let asked = limit.is_some();
+    let limit = limit.unwrap_or(1.0);
+    let share = |found: &observe::Comparison| {
+        let coverage = &found.coverage;
+        (coverage.baseline > 0).then(|| coverage.candidate as f64 / coverage.baseline as f64)
+    };
+    let worst = |agent: &AgentEvidence| {
+        let found = agent.stretches().filter_map(|found| Some((share(found)?, found.coverage.clone())));
+        found.min_by(|one, other| one.0.total_cmp(&other.0))
+    };
+    let all: Vec<(&AgentEvidence, f64, observe::Coverage)> = looked
+        .evidence
+        .agents
+        .iter()
+        .filter_map(|agent| worst(agent).map(|(share, coverage)| (agent, share, coverage)))
+        .collect();
+    let quantity = "critical_process_coverage";
+    let Some((_, least, of_worst)) = all.iter().min_by(|one, other| one.1.total_cmp(&other.1)) else {
+        let came = looked
+            .evidence
+            .agents
+            .iter()
+            .flat_map(AgentEvidence::stretches)
+            .any(|found| found.coverage.critical > 0);
+        let sentence = if came {
+            "Critical processes came in, and the baseline shows none of them either."
+        } else {
+            "Nothing critical came in, so that nothing can be said of it."
+        };
+        let finding = Reason { limit: Some(limit), ..Reason::new("L0", quantity, sentence) };
+        return Criterion::of(asked, Answer::NotApplicable, Effect::RollBackAtOnce, finding);
+    };
+    let hiding: Vec<&(&AgentEvidence, f64, observe::Coverage)> =
+        all.iter().filter(|(_, share, _)| *share < limit).collect();
+    let hosts: Vec<String> = hiding.iter().map(|(agent, ..)| agent.host.clone()).collect();
+    let vanished =
+        hiding.iter().flat_map(|(agent, ..)| agent.stretches()).flat_map(|found| &found.coverage.vanished);
+    let names = unique(vanished.map(|one| one.process.clone()));
+    let sentence = if hiding.is_empty() {
+        let [shown, kept] =
+            all.iter().fold([0, 0], |[shown, kept], (_, _, of)| [shown + of.baseline, kept + of.candidate]);
+        format!(
+            "{} of {} critical processes that the baseline shows stay visible.",
+            count(kept),
+            count(shown)
+        )
+    } else {
+        format!(
+            "The candidate hides critical processes on {}: on the worst agent it shows {} of {}; {} named.",
+            listed(&hosts),
+            count(of_worst.candidate),
+            count(of_worst.baseline),
+            if names.len() == 1 { "1 is".to_owned() } else { format!("{} are", count(names.len() as u64)) }
+        )
+    };
+    let finding = looked.measured(Reason::new("L0", quantity, sentence), *least, limit);
+    let answer = if hiding.is_empty() { Answer::Met } else { Answer::Violated };
+    Criterion::of(asked, answer, Effect::RollBackAtOnce, finding.about(hosts, names))
+}

@@ -1,0 +1,125 @@
+//! Evidence of the step: whether there is enough, what is still to come, and what will not come.
+
+use super::{Looked, Verb, Verdict};
+use crate::experiment::basis::is_missing;
+use crate::experiment::words::{count, counted, listed};
+use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
+
+/// The criterion that enough of the step's agents have enough horizons in which something came in, and the verb that
+/// follows where they have not: wait, or hold where waiting alone does not help.
+pub fn criterion(looked: &Looked<'_>) -> (Criterion, Option<Verb>) {
+    let behind: Vec<&AgentEvidence> = looked.evidence.behind(looked.needed).collect();
+    let all = looked.evidence.agents.len();
+    let allowed = (looked.policy().max_missing * all as f64).floor() as usize;
+    let counted = looked.evidence.counted().filter(|agent| agent.count >= looked.needed).count();
+    let enough = counted >= (looked.policy().min_hosts as usize).max(1);
+    if behind.len() <= allowed && enough {
+        return (Criterion::asked_for(Answer::Met, Effect::Hold, complete(looked, &behind)), None);
+    }
+    let (finding, verb) = void(looked, &behind)
+        .or_else(|| not_applied(&behind))
+        .or_else(|| missing(looked, &behind, allowed))
+        .or_else(|| idle(looked, &behind, counted))
+        .map_or_else(|| (to_come(looked, &behind), Verb::Continue), |finding| (finding, Verb::Hold));
+    (Criterion::asked_for(Answer::NotMeasured, Effect::Hold, finding), Some(verb))
+}
+
+/// Verdict while the criterion is not met.
+pub fn verdict(verb: Verb, criterion: &Criterion) -> Verdict {
+    Verdict::of(verb, vec![criterion.finding.clone()])
+}
+
+fn hosts(agents: &[&AgentEvidence]) -> Vec<String> {
+    agents.iter().map(|agent| agent.host.clone()).collect()
+}
+
+fn complete(looked: &Looked<'_>, behind: &[&AgentEvidence]) -> Reason {
+    let named: Vec<String> = looked.evidence.counted().map(|agent| agent.host.clone()).collect();
+    let step = looked.run.step;
+    let needed = counted(looked.needed.into(), "horizon");
+    let sentence = match named.as_slice() {
+        [one] => format!("{one} has {needed} or more with traffic in the step {step}."),
+        _ if behind.is_empty() => format!(
+            "All {} with traffic have {needed} or more in the step {step}.",
+            counted(named.len() as u64, "agent")
+        ),
+        _ => format!(
+            "{} of {} have {needed} or more with traffic in the step {step}; the policy lets {} be missing.",
+            count((named.len() - behind.iter().filter(|agent| agent.count > 0).count()) as u64),
+            counted(looked.evidence.agents.len() as u64, "agent"),
+            listed(&hosts(behind))
+        ),
+    };
+    let needed = f64::from(looked.needed);
+    let least = looked.evidence.counted().map(|agent| agent.count).min().unwrap_or(0);
+    looked.measured(Reason::new("audit", "horizons", sentence), f64::from(least), needed)
+}
+
+fn void(looked: &Looked<'_>, behind: &[&AgentEvidence]) -> Option<Reason> {
+    let void: Vec<&AgentEvidence> = behind.iter().copied().filter(|agent| !agent.void.is_empty()).collect();
+    let void = if void.is_empty() {
+        looked.evidence.agents.iter().filter(|agent| !agent.void.is_empty()).collect()
+    } else {
+        void
+    };
+    let names = void.iter().flat_map(|agent| agent.void.iter().cloned()).collect();
+    let sentence = format!(
+        "The split lost units on {}: horizons in which it did are void, and too few are left.",
+        listed(&hosts(&void))
+    );
+    (!void.is_empty()).then(|| Reason::new("audit", "assignment", sentence).about(hosts(&void), names))
+}
+
+fn not_applied(behind: &[&AgentEvidence]) -> Option<Reason> {
+    let failed: Vec<&AgentEvidence> = behind.iter().copied().filter(|agent| agent.failed.is_some()).collect();
+    let why = failed.iter().filter_map(|agent| agent.failed.clone()).collect();
+    let sentence = format!("The step could not be applied on {}.", listed(&hosts(&failed)));
+    (!failed.is_empty()).then(|| Reason::new("audit", "not_applied", sentence).about(hosts(&failed), why))
+}
+
+fn missing(looked: &Looked<'_>, behind: &[&AgentEvidence], allowed: usize) -> Option<Reason> {
+    let missing: Vec<&AgentEvidence> =
+        behind.iter().copied().filter(|agent| is_missing(agent, looked.spec, looked.now)).collect();
+    let share = missing.len() as f64 / looked.evidence.agents.len().max(1) as f64;
+    let sentence = format!("Evidence is incomplete: nothing is heard of {}.", listed(&hosts(&missing)));
+    (missing.len() > allowed).then(|| {
+        let finding = Reason::new("audit", "missing_agents", sentence);
+        looked.measured(finding, share, looked.policy().max_missing).about(hosts(&missing), Vec::new())
+    })
+}
+
+/// Nobody is behind, and too few have traffic: waiting does not help, traffic does.
+fn idle(looked: &Looked<'_>, behind: &[&AgentEvidence], with_traffic: usize) -> Option<Reason> {
+    let idle: Vec<&AgentEvidence> = looked.evidence.agents.iter().filter(|agent| agent.is_idle()).collect();
+    if !behind.is_empty() || idle.is_empty() {
+        return None;
+    }
+    let needed = looked.policy().min_hosts.max(1);
+    let sentence = format!(
+        "Nothing came in on {} during this step, and {} with traffic {} needed: send {} metrics, or select agents that get some.",
+        listed(&hosts(&idle)),
+        counted(needed.into(), "agent"),
+        if needed == 1 { "is" } else { "are" },
+        if idle.len() == 1 { "it" } else { "them" },
+    );
+    let finding = Reason::new("audit", "traffic", sentence);
+    Some(looked.measured(finding, with_traffic as f64, f64::from(needed)).about(hosts(&idle), Vec::new()))
+}
+
+fn to_come(looked: &Looked<'_>, behind: &[&AgentEvidence]) -> Reason {
+    let least = behind.iter().map(|agent| agent.count).min().unwrap_or(0);
+    let waiting = hosts(behind);
+    let needed = looked.needed;
+    let sentence = if waiting.is_empty() {
+        let needed = counted(looked.policy().min_hosts.max(1).into(), "agent");
+        format!("{needed} with traffic must report; so many are not in the step.")
+    } else {
+        format!(
+            "{least} of {} with traffic are in; waiting for {}.",
+            counted(needed.into(), "horizon"),
+            listed(&waiting)
+        )
+    };
+    let finding = Reason::new("audit", "horizons", sentence);
+    looked.measured(finding, f64::from(least), f64::from(needed)).about(waiting, Vec::new())
+}

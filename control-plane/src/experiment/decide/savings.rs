@@ -1,0 +1,64 @@
+//! Savings that the policy asks for, in the backend's own terms, and those that nobody asked for, told.
+
+use super::Looked;
+use crate::experiment::words::{change, count, percent};
+use crate::experiment::{Answer, Criterion, Effect, Reason};
+
+/// The criteria on savings.
+pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
+    let figures = &looked.figures;
+    let [baseline, candidate] = figures.active;
+    let series = Saving {
+        quantity: "min_cardinality_reduction",
+        what: "active series as the backend bills them",
+        limit: looked.policy().min_cardinality_reduction,
+        saved: figures.saving_active,
+        amounts: [count(baseline), count(candidate)],
+    };
+    let dollars = |amount: f64| format!("{amount:.2} USD");
+    let cost = Saving {
+        quantity: "min_cost_reduction",
+        what: "the monthly cost",
+        limit: looked.policy().min_cost_reduction,
+        saved: figures.saving_cost,
+        amounts: figures.monthly_usd.map(dollars),
+    };
+    vec![series.criterion(looked), cost.criterion(looked)]
+}
+
+struct Saving {
+    quantity: &'static str,
+    what: &'static str,
+    limit: Option<f64>,
+    saved: Option<f64>,
+    /// Baseline and candidate, in words.
+    amounts: [String; 2],
+}
+
+impl Saving {
+    fn criterion(self, looked: &Looked<'_>) -> Criterion {
+        let Self { quantity, what, limit, saved, amounts: [baseline, candidate] } = self;
+        let Some(saved) = saved else {
+            let sentence =
+                format!("The baseline has nothing of {what}, so that no share of it can be saved.");
+            let finding = Reason { limit, ..Reason::new("L0", quantity, sentence) };
+            return Criterion::of(limit.is_some(), Answer::NotApplicable, effect(limit), finding);
+        };
+        let changed = change(-saved, ["more", "less"]);
+        let asked = match limit {
+            Some(limit) if saved < limit => format!("; at least {} less is asked for", percent(limit)),
+            _ => String::new(),
+        };
+        let sentence = format!(
+            "Of {what} the candidate has {candidate} where the baseline has {baseline}: {changed}{asked}."
+        );
+        let finding = looked.measured(Reason::new("L0", quantity, sentence), saved, limit.unwrap_or(0.0));
+        let answer = if limit.is_some_and(|limit| saved < limit) { Answer::Violated } else { Answer::Met };
+        Criterion::of(limit.is_some(), answer, effect(limit), Reason { limit, ..finding })
+    }
+}
+
+/// Less than what is asked for holds; what nobody asked for is told.
+fn effect(limit: Option<f64>) -> Effect {
+    if limit.is_some() { Effect::Hold } else { Effect::Tell }
+}

@@ -1,0 +1,107 @@
+//! Numbers and lists as sentences have them: one place, so that every sentence says them alike.
+
+/// A count with separators: 3,624.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut text = digits[..first].to_owned();
+    for group in digits.as_bytes()[first..].chunks(3) {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&String::from_utf8_lossy(group));
+    }
+    text
+}
+
+/// A count and its noun: "1 agent", "3 agents".
+pub fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// A share in percent, without a sign. What is not zero is never shown as zero, and what is not all never as all.
+pub fn percent(share: f64) -> String {
+    let share = share.abs();
+    let decimals = if share >= 0.1 { 1 } else { 2 };
+    let text = format!("{:.decimals$} %", 100.0 * share);
+    if share > 0.0 && share < 0.000_05 {
+        "less than 0.01 %".to_owned()
+    } else if share < 1.0 && text == "100.0 %" {
+        "over 99.9 %".to_owned()
+    } else {
+        text
+    }
+}
+
+/// A change in words: "3.20 % more", "1.00 % less", "unchanged".
+pub fn change(relative: f64, [more, less]: [&str; 2]) -> String {
+    if relative == 0.0 {
+        return "unchanged".to_owned();
+    }
+    format!("{} {}", percent(relative), if relative > 0.0 { more } else { less })
+}
+
+/// A relative error with its sign: "+3.20 %".
+pub fn signed(relative: f64) -> String {
+    let sign = if relative > 0.0 {
+        "+"
+    } else if relative < 0.0 {
+        "−"
+    } else {
+        return "0 %".to_owned();
+    };
+    let text = percent(relative);
+    if text.starts_with(|first: char| first.is_ascii_digit()) {
+        format!("{sign}{text}")
+    } else {
+        format!("{text} ({sign})")
+    }
+}
+
+/// Names in a sentence, the first five of them.
+pub fn listed(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        few if few.len() <= 5 => few.join(", "),
+        many => format!("{} and {} more", many[..4].join(", "), many.len() - 4),
+    }
+}
+
+/// Names in order, each once.
+pub fn unique(names: impl Iterator<Item = String>) -> Vec<String> {
+    names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_said_as_people_write_them() {
+        assert_eq!(
+            [0, 7, 999, 1_000, 3_624, 1_234_567].map(count).join(" "),
+            "0 7 999 1,000 3,624 1,234,567"
+        );
+        assert_eq!((counted(1, "agent"), counted(2, "agent")), ("1 agent".to_owned(), "2 agents".to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_nothing_is_never_said_to_be_nothing_nor_what_is_not_all_to_be_all() {
+        assert_eq!(percent(0.0), "0.00 %");
+        assert_eq!(percent(0.000_001), "less than 0.01 %");
+        assert_eq!((percent(1.0), percent(0.999_9)), ("100.0 %".to_owned(), "over 99.9 %".to_owned()));
+        assert_eq!((signed(0.5), signed(-0.005)), ("+50.0 %".to_owned(), "−0.50 %".to_owned()));
+        assert_eq!(signed(-0.000_000_1), "less than 0.01 % (−)");
+        assert_eq!(change(-0.2, ["more", "fewer"]), "20.0 % fewer");
+        assert_eq!(change(0.2, ["more", "fewer"]), "20.0 % more");
+        assert_eq!(change(0.0, ["more", "fewer"]), "unchanged");
+    }
+
+    #[test]
+    fn many_names_are_cut_and_counted() {
+        let names: Vec<String> = (1..=7).map(|at| at.to_string()).collect();
+        assert_eq!(listed(&names), "1, 2, 3, 4 and 3 more");
+        assert_eq!(listed(&names[..5]), "1, 2, 3, 4, 5");
+        assert_eq!(listed(&[]), "none");
+    }
+}
