@@ -12,6 +12,7 @@ use super::{BootError, remote};
 use crate::admin::Admin;
 use crate::config::Settings;
 use crate::deliver::{Destination, Exporter, ExporterSettings};
+use crate::delivery_ledger::DeliveryLedger;
 use crate::engine::{self, NextGeneration, Routes};
 use crate::fleet::ActiveGeneration;
 use crate::generation::Intent;
@@ -50,8 +51,10 @@ impl Controller {
     pub async fn apply(&mut self, settings: Settings) -> Result<(), BootError> {
         let shared = &self.shared;
         let sockets = self.listeners.prepare(&settings, shared).await?;
-        let prepared =
-            shared.destinations.prepare(&settings.exporters, |exporter| self.destination(exporter))?;
+        let shadow = settings.routes.shadow.map(|i| settings.exporters[i].id.as_str());
+        let prepared = shared.destinations.prepare(&settings.exporters, |exporter| {
+            self.destination(exporter, shadow == Some(exporter.id.as_str()))
+        })?;
         // Where there is a control plane, what it pushed beats the file's processors; the file's receivers,
         // exporters and limits are the file's in any case.
         let pushed = settings.control_plane.as_ref().and_then(|_| self.ledger.entry().pushed.clone());
@@ -76,6 +79,7 @@ impl Controller {
             candidate: pick(&settings.routes.candidate),
             traces: settings.routes.traces.as_ref().map(pick),
             logs: settings.routes.logs.as_ref().map(pick),
+            shadow: settings.routes.shadow.map(|i| Arc::clone(&prepared[i].1)),
         };
         self.routes = routes;
         self.install(number, &intent, &settings);
@@ -136,10 +140,15 @@ impl Controller {
         });
     }
 
-    fn destination(&self, settings: &ExporterSettings) -> Result<Destination, BootError> {
+    /// A destination. What is sent to the shadow is nobody's: it is in no account of what the agent accepted.
+    fn destination(&self, settings: &ExporterSettings, is_shadow: bool) -> Result<Destination, BootError> {
         let failed = |source| BootError::Exporter { id: settings.id.clone(), source };
         let exporter = Exporter::new(&settings.kind).map_err(failed)?;
-        let ledger = Arc::clone(&self.shared.delivery_ledger);
+        let ledger = if is_shadow {
+            Arc::new(DeliveryLedger::in_memory())
+        } else {
+            Arc::clone(&self.shared.delivery_ledger)
+        };
         let metrics = self.shared.metrics.exporter(&settings.id);
         Ok(Destination::new(settings, exporter, ledger, metrics))
     }

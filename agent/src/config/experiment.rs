@@ -16,6 +16,8 @@ pub struct Section {
     pub split: Split,
     /// Place of the weight in the file.
     pub weight_at: Location,
+    /// Id and place of the exporter that gets all of the candidate's output besides.
+    pub shadow: Option<(String, Location)>,
 }
 
 /// Decodes the section; nothing if a part of it cannot be used.
@@ -41,9 +43,8 @@ pub fn decode(node: &Node, file: &CollectorFile, problems: &mut Vec<Problem>) ->
     let weight_node = fields.take("weight");
     let weight = weight_node.map_or(Some(Weight::NONE), |node| keep(weight(node), problems));
     let salt = fields.take("salt").and_then(|node| keep(node.text(), problems)).unwrap_or(DEFAULT_SALT);
-    if let Some(node) = fields.take("shadow") {
-        problems.push(Problem::new(node.location, "this version of Phoenix has no shadow destination"));
-    }
+    let shadow =
+        fields.take("shadow").and_then(|node| Some((keep(node.text(), problems)?.to_owned(), node.location)));
     fields.finish(problems);
     let ((baseline, _), (candidate, at)) = (baseline?, candidate?);
     if baseline == candidate {
@@ -52,7 +53,7 @@ pub fn decode(node: &Node, file: &CollectorFile, problems: &mut Vec<Problem>) ->
     }
     let split = Split { unit: unit?, weight: weight?, salt: salt.to_owned() };
     let weight_at = weight_node.unwrap_or(node).location;
-    Some(Section { pipelines: [baseline, candidate], split, weight_at })
+    Some(Section { pipelines: [baseline, candidate], split, weight_at, shadow })
 }
 
 fn unit(node: &Node, problems: &mut Vec<Problem>) -> Option<Unit> {

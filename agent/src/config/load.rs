@@ -29,13 +29,13 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
     let mut phoenix = phoenix::decode(&file, &mut problems);
     let running = SelectedPipelines::pick(&file, &phoenix, &mut problems);
     let receivers = running.receivers(&file, &mut problems);
-    let headers = phoenix.variant_headers.unwrap_or(true);
-    let (exporters, routes) = running.exporters(&file, headers, &mut problems);
+    let (exporters, routes) = running.exporters(&file, &phoenix, &mut problems);
     let plans = Plans::check(&file, &running, &mut problems);
     let health = health_check(&file, &mut problems);
     let admin = admin(&file, &phoenix, &mut problems);
     let memory_limit = phoenix.memory_limit.or_else(|| plans.memory_limit()).unwrap_or(DEFAULT_MEMORY);
-    let acknowledge = acknowledge(&phoenix, &exporters);
+    // The shadow comes last, and no sender waits for it.
+    let acknowledge = acknowledge(&phoenix, &exporters[..routes.shadow.unwrap_or(exporters.len())]);
     let notes = plans.notes();
     let intent = plans.into_intent(&mut phoenix, &mut problems);
     if !problems.is_empty() {

@@ -41,6 +41,8 @@ pub struct Routes {
     pub traces: Option<Vec<usize>>,
     /// Logs.
     pub logs: Option<Vec<usize>>,
+    /// All of the candidate's output besides, whatever the weight.
+    pub shadow: Option<usize>,
 }
 
 /// Everything the agent needs to know to run.

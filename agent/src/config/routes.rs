@@ -1,7 +1,7 @@
 //! Pipelines that run, and exporters that each signal leaves by.
 
 use pipelines::config::{
-    CollectorFile, ComponentId, PipelineEntry, Reference, Section, Signal, unknown_component,
+    CollectorFile, Component, ComponentId, PipelineEntry, Reference, Section, Signal, unknown_component,
 };
 use pipelines::yaml::{Location, Problem, nearest};
 
@@ -81,13 +81,14 @@ impl<'a> SelectedPipelines<'a> {
         component.map(|component| receiver::decode(component, problems)).unwrap_or_default()
     }
 
-    /// Their exporters, each decoded once, and which signal leaves by which.
+    /// Their exporters, each decoded once, and which signal leaves by which. The exporter of the shadow comes last.
     pub fn exporters(
         &self,
         file: &CollectorFile,
-        variant_headers: bool,
+        phoenix: &Phoenix,
         problems: &mut Vec<Problem>,
     ) -> (Vec<ExporterSettings>, Routes) {
+        let variant_headers = phoenix.variant_headers.unwrap_or(true);
         let mut used: Vec<&ComponentId> = Vec::new();
         let mut exporters = Vec::new();
         let mut leave_by = |entry: &'a PipelineEntry| {
@@ -112,6 +113,7 @@ impl<'a> SelectedPipelines<'a> {
             candidate: self.candidate.map(&mut leave_by).unwrap_or_default(),
             traces: self.traces.map(&mut leave_by),
             logs: self.logs.map(&mut leave_by),
+            shadow: None,
         };
         if routes.candidate.is_empty() {
             routes.candidate = routes.metrics.clone().unwrap_or_default();
@@ -121,8 +123,36 @@ impl<'a> SelectedPipelines<'a> {
                 problems.push(Problem::new(entry.location, format!("{} has no exporters", entry.id)));
             }
         }
+        let shadow = phoenix.experiment.as_ref().and_then(|experiment| experiment.shadow.as_ref());
+        if let Some((id, location)) = shadow
+            && let Some(component) = shadow_of(file, &used, (id, *location), problems)
+        {
+            let decoded = exporter::decode(component, variant_headers, problems);
+            routes.shadow = decoded.is_some().then_some(exporters.len());
+            exporters.extend(decoded);
+        }
         (exporters, routes)
     }
+}
+
+/// The exporter of a shadow: one that no pipeline leaves by, so that the shadow never takes a place in their queue.
+fn shadow_of<'a>(
+    file: &'a CollectorFile,
+    used: &[&ComponentId],
+    (id, location): (&str, Location),
+    problems: &mut Vec<Problem>,
+) -> Option<&'a Component> {
+    if used.iter().any(|used| used.as_str() == id) {
+        let problem = Problem::new(location, format!("{id} is an exporter of a pipeline that runs"));
+        problems.push(problem.expected("an exporter of its own for the shadow"));
+        return None;
+    }
+    let component = file.component(Section::Exporters, id);
+    if component.is_none() {
+        let problem = Problem::new(location, format!("there is no exporter {id:?}"));
+        problems.push(problem.expected("the id of an exporter"));
+    }
+    component
 }
 
 fn connector(at: Location, id: &ComponentId) -> Problem {

@@ -110,6 +110,21 @@ fn an_experiment_names_two_pipelines_and_the_candidate_leaves_by_the_baselines_e
 }
 
 #[test]
+fn a_shadow_has_an_exporter_of_its_own_and_no_sender_waits_for_it() {
+    let with = |id: &str| EXPERIMENT.replace("weight: 25%", &format!("weight: 25%, shadow: {id}"));
+    let settings = good(&with("otlp/dev"));
+    assert_eq!((settings.routes.candidate, settings.routes.shadow), (vec![0], Some(1)));
+    assert_eq!(settings.exporters[1].id, "otlp/dev");
+    for (id, expected) in [
+        ("otlp", "expected: an exporter of its own for the shadow"),
+        ("otlp/nowhere", "there is no exporter \"otlp/nowhere\""),
+    ] {
+        let problems = load("a.yaml", &with(id), &|_| None).expect_err("refused").to_string();
+        assert!(problems.contains(expected), "{problems}");
+    }
+}
+
+#[test]
 fn a_price_of_ones_own_replaces_the_example() {
     let priced = EXPERIMENT
         .replace("phoenix:", "phoenix:\n  price: { usd_per_1000_active_series: 6.5, source: our contract }");

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use observe::Variant;
 use pipelines::Batch;
-use pipelines::batch::Encoded;
+use pipelines::batch::{Encoded, Keep};
 use pipelines::processors::Flush;
 
 use super::candidate::{Candidate, CandidateOutcome};
@@ -26,6 +26,8 @@ pub struct ExperimentState {
     pub split: Split,
     /// The observer of both variants.
     pub observer: ExperimentObserver,
+    /// True if all of the candidate's output is wanted besides.
+    pub shadow: bool,
 }
 
 impl ExperimentState {
@@ -35,6 +37,7 @@ impl ExperimentState {
             candidate: Candidate::build(experiment, now),
             split: Split::new(&experiment.split, agent_uid),
             observer: ExperimentObserver::new(&experiment.observation, now),
+            shadow: false,
         }
     }
 
@@ -48,7 +51,7 @@ impl ExperimentState {
         baseline: &mut VariantPipeline,
         now: u64,
     ) -> Result<BatchOutput, RunError> {
-        let Self { candidate, split, observer } = self;
+        let Self { candidate, split, observer, shadow } = self;
         // No stage asks for a series' identity; only what observes does.
         input.identify();
         let observation = observer.batch(input, [Some(&mut *baseline), candidate.pipeline_mut()], now);
@@ -67,6 +70,9 @@ impl ExperimentState {
             if let Some((rows, keep)) = assigned.share(variant) {
                 output.leave(variant, rows, keep);
             }
+        }
+        if *shadow {
+            output.shadow = candidate.pipeline().map(|pipeline| pipeline.output(input).encode(Keep::All));
         }
         output.unassigned = observation.finish(assigned, &output.leaving);
         if let CandidateOutcome::Failed(failure) = outcome {

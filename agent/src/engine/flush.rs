@@ -32,6 +32,8 @@ pub struct PendingPayload {
 pub struct FlushOutput {
     /// Points that leave, each by a variant.
     pub leaving: Vec<(Variant, Encoded)>,
+    /// All that the candidate sent, where a shadow is wanted.
+    pub shadow: Vec<Encoded>,
     /// Variants that failed, and the reason; a candidate that did is cut out.
     pub failures: Vec<(Variant, String)>,
 }
@@ -89,7 +91,12 @@ impl FlushOutput {
             Ok(flushes) => self.leaving.extend(flushes.into_iter().filter_map(|flush| {
                 let encoded = match &mut experiment {
                     None => flush.output.encode(Keep::All),
-                    Some(experiment) => experiment.flush(variant, flush),
+                    Some(experiment) => {
+                        if experiment.shadow && variant == Variant::Candidate {
+                            self.shadow.push(flush.output.encode(Keep::All));
+                        }
+                        experiment.flush(variant, flush)
+                    }
                 };
                 (encoded.points > 0).then_some((variant, encoded))
             })),
@@ -115,6 +122,9 @@ impl Engine {
             if variant == Variant::Candidate {
                 self.health.update(|condition| condition.candidate_cut = Some(why));
             }
+        }
+        for encoded in output.shadow {
+            self.shadow(current, Some(encoded));
         }
         let mut pending = self.pending();
         for (variant, encoded) in output.leaving {

@@ -47,6 +47,8 @@ pub struct Routes {
     pub traces: Option<Vec<Arc<Destination>>>,
     /// Logs.
     pub logs: Option<Vec<Arc<Destination>>>,
+    /// All of the candidate's output besides, whatever the weight.
+    pub shadow: Option<Arc<Destination>>,
 }
 
 /// State that a request is served by, swapped as a whole.

@@ -120,7 +120,7 @@ impl Engine {
                 None => admitted = self.admit(admitted.signal)?,
             }
         };
-        let output = match output {
+        let mut output = match output {
             Ok(output) => output,
             Err(RunError::Malformed(malformed)) => return Err(Refusal::Invalid(malformed.to_string())),
             Err(error @ RunError::Baseline(_)) => {
@@ -131,6 +131,7 @@ impl Engine {
         };
         metrics.accepted(Signal::Metrics, output.points);
         self.note(&output, admitted.current.generation.number);
+        self.shadow(&admitted.current, output.shadow.take());
         Ok(leave(output, admitted, received))
     }
 

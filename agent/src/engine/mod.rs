@@ -13,6 +13,7 @@ mod generation;
 mod ingest;
 mod observation;
 mod observer;
+mod shadow;
 mod split;
 mod swap;
 mod variant;
@@ -46,6 +47,7 @@ pub struct Engine {
     /// Payloads without a request that wait for room in a queue.
     pending: Mutex<Vec<PendingPayload>>,
     budget: Budget,
+    shadow_budget: Budget,
     health: Arc<Health>,
     metrics: EngineMetrics,
 }
@@ -72,6 +74,7 @@ impl Engine {
             reporter,
             pending: Mutex::new(Vec::new()),
             budget,
+            shadow_budget: Budget::new(shadow::BUDGET),
             health,
             metrics,
         }

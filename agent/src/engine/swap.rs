@@ -36,10 +36,16 @@ impl Engine {
         let NextGeneration { number, intent, routes, acknowledge, agent_uid } = next;
         if old.generation.number == number {
             let generation = Arc::clone(&old.generation);
+            if let Some(worker) = generation.worker().as_mut().and_then(|worker| worker.as_mut()) {
+                worker.want_shadow(routes.shadow.is_some());
+            }
             self.current.store(Arc::new(ServingState { generation, routes, acknowledge }));
             return;
         }
         let mut worker = worker(intent, agent_uid, now);
+        if let Some(worker) = &mut worker {
+            worker.want_shadow(routes.shadow.is_some());
+        }
         // Held until the new generation is in place, so that no batch finds neither.
         let mut retiring = old.generation.worker();
         if let Some(mut before) = retiring.as_mut().and_then(|worker| worker.take()) {

@@ -35,6 +35,8 @@ pub struct BatchOutput {
     pub leaving: [Option<Encoded>; 2],
     /// True, by variant, if that is the received request itself.
     pub untouched: [bool; 2],
+    /// All of the candidate's output, where a shadow is wanted.
+    pub shadow: Option<Encoded>,
     /// Points without a unit.
     pub unassigned: u64,
     /// Reason for which the candidate was cut out, if this batch did it.
@@ -55,6 +57,13 @@ impl Worker {
     /// A worker for these pipelines.
     pub fn new(baseline: VariantPipeline, experiment: Option<ExperimentState>) -> Self {
         Self { baseline, experiment, input: Batch::default() }
+    }
+
+    /// Makes all of the candidate's output besides, or not.
+    pub fn want_shadow(&mut self, wanted: bool) {
+        if let Some(experiment) = &mut self.experiment {
+            experiment.shadow = wanted;
+        }
     }
 
     /// Runs one request, admitted at `now`, Unix nanoseconds.

@@ -118,6 +118,7 @@ pub struct EngineMetrics {
     failures: Family<VariantLabel, Counter>,
     dropped: Family<RuleLabels, Counter>,
     flushed: Family<VariantLabel, Counter>,
+    shadow_dropped: Counter,
     held: Family<VariantLabel, Gauge>,
     series: Family<VariantLabel, Gauge>,
     evicted: Family<VariantLabel, Gauge>,
@@ -136,6 +137,8 @@ impl EngineMetrics {
         registry.register("phoenix_rule_dropped_points", help, self.dropped.clone());
         let help = "Points that stages had held back and that left by a variant, among those that left";
         registry.register("phoenix_flushed_points", help, self.flushed.clone());
+        let help = "Points of the candidate that the shadow's queue had no room for";
+        registry.register("phoenix_shadow_dropped_points", help, self.shadow_dropped.clone());
         let help = "Points that wait in a variant's stages";
         registry.register("phoenix_held_points", help, self.held.clone());
         let help = "Series that a variant's stages remember";
@@ -154,6 +157,11 @@ impl EngineMetrics {
         for (variant, left) in Variant::BOTH.into_iter().zip(leaving).filter(|(_, left)| *left > 0) {
             self.leaving.get_or_create(&VariantLabel { variant: variant.name() }).inc_by(left);
         }
+    }
+
+    /// Counts points that the shadow's queue had no room for.
+    pub fn shadow_dropped(&self, points: u64) {
+        self.shadow_dropped.inc_by(points);
     }
 
     /// Counts points that left by a variant without a batch.

@@ -9,6 +9,7 @@ mod critical;
 mod fleet_protocol;
 mod results_shown;
 mod served_loop;
+mod shadow;
 mod survival;
 mod swaps;
 mod verdicts;

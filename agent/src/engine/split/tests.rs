@@ -19,7 +19,7 @@ fn audit(losing: Option<Variant>) -> (observe::Missing, Option<usize>) {
     let settings = load(&halves("127.0.0.1:9".parse().expect("an address"), "25%"));
     let mut baseline = VariantPipeline::build(settings.intent.baseline.as_ref().expect("a baseline"), NOW);
     let experiment = settings.intent.experiment.as_ref().expect("an experiment");
-    let ExperimentState { mut candidate, mut split, mut observer } =
+    let ExperimentState { mut candidate, mut split, mut observer, .. } =
         ExperimentState::build(experiment, "an-agent", NOW);
     let mut input = Batch::parse(export(UNITS, 2).encode_to_vec().into()).expect("a request");
     input.identify();
