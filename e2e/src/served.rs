@@ -140,6 +140,7 @@ pub fn experiment(name: &str, candidate: &str) -> Value {
         "weights_bp": [5000, 10000],
         "window": "1s",
         "report_every": "1s",
+        "lookback": "1s",
         "critical": [{ "executables": ["nginx", "postgres"], "metrics": ["process.cpu.time", "process.memory.usage"],
                        "granularity": "process" }],
         "policy": { "min_horizons": 2, "min_cardinality_reduction": 0.05, "max_lens_error": 0.01 },

@@ -12,7 +12,7 @@ use crate::delivery::DeliveryReport;
 use crate::distribution::DistributionReport;
 use crate::fate::{Fate, Record};
 use crate::label::Label;
-use crate::lens::{LensFunction, Members, Totals};
+use crate::lens::{Figures, LensReport};
 use crate::rows::Said as _;
 use crate::{Price, RuleReport, Settings, Summary, Variant, Volume};
 
@@ -136,47 +136,6 @@ pub struct SeriesSample {
     pub process: String,
     /// The point's attributes.
     pub attributes: String,
-}
-
-/// One lens: what it shows of both variants.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LensReport {
-    /// Its name.
-    pub name: String,
-    /// Metric it looks at.
-    pub metric: String,
-    /// Attribute it groups by.
-    pub group_by: String,
-    /// Aggregate of the series of each group.
-    #[serde(default)]
-    pub function: LensFunction,
-    /// Series that enter it, baseline and candidate.
-    #[serde(default)]
-    pub members: [u64; 2],
-    /// All groups together.
-    pub total: LensError,
-    /// Groups.
-    pub groups: u64,
-    /// Groups that differ at all.
-    pub groups_that_differ: u64,
-    /// The groups that differ most, at most ten.
-    pub worst: Vec<LensError>,
-    /// True if some series did not fit, or some groups, which are together in `_other_`.
-    pub truncated: bool,
-}
-
-/// One group of a lens.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LensError {
-    /// The group; empty for the total.
-    pub group: String,
-    /// The baseline's figure, in the metric's unit (a second, of a rate; processes, of a count).
-    pub baseline: f64,
-    /// The candidate's.
-    pub candidate: f64,
-    /// (candidate − baseline) / |baseline|; none where the baseline has nothing.
-    pub relative_error: Option<f64>,
 }
 
 /// Critical processes of the input, and how many of them each variant still shows.
@@ -303,14 +262,6 @@ impl Saving {
     }
 }
 
-impl LensError {
-    /// Error of a group, from its figures in both variants.
-    #[must_use]
-    pub fn of(group: String, baseline: f64, candidate: f64) -> Self {
-        Self { group, baseline, candidate, relative_error: relative_error(baseline, candidate) }
-    }
-}
-
 impl VariantReport {
     fn of(summary: &Summary, settings: &Settings, variant: Variant) -> Self {
         let at = variant.index();
@@ -404,33 +355,10 @@ fn collisions(summary: &Summary) -> Vec<Collision> {
 
 fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {
     let seconds = summary.nanos as f64 / 1e9;
-    let report = |(place, (lens, totals)): (usize, (&crate::Lens, Totals))| {
-        let figures =
-            |of: &[Members; 2]| of.each_ref().map(|members| members.come_to(lens.function, seconds));
-        let error = |group: &str, [baseline, candidate]: [f64; 2]| {
-            LensError::of(group.to_owned(), baseline, candidate)
-        };
-        let groups = totals.groups.iter().map(|(group, members)| (group, figures(members)));
-        let mut worst: Vec<LensError> =
-            groups.filter(|(_, [a, b])| a != b).map(|(group, figures)| error(group, figures)).collect();
-        let groups_that_differ = worst.len() as u64;
-        worst.sort_by(|a, b| (b.baseline - b.candidate).abs().total_cmp(&(a.baseline - a.candidate).abs()));
-        worst.truncate(10);
-        LensReport {
-            name: lens.name.clone(),
-            metric: lens.metric.clone(),
-            group_by: lens.group_by.clone(),
-            function: lens.function,
-            members: totals.all.each_ref().map(|members| members.count),
-            total: error("", figures(&totals.all)),
-            groups: totals.groups.len() as u64,
-            groups_that_differ,
-            worst,
-            truncated: summary.lenses.truncated || summary.lenses.beyond.contains(&(place as u16)),
-        }
-    };
-    let totals = summary.lenses.totals(&settings.lenses);
-    settings.lenses.iter().zip(totals).enumerate().map(report).collect()
+    let nothing = Figures::default();
+    let figures = summary.lenses.lenses.iter().chain(std::iter::repeat(&nothing));
+    let read = |(lens, figures)| LensReport::read(lens, &summary.lenses, figures, seconds);
+    settings.lenses.iter().zip(figures).map(read).collect()
 }
 
 fn distributions(summary: &Summary, settings: &Settings) -> Vec<DistributionReport> {

@@ -1,27 +1,36 @@
-//! Lenses: the aggregates that people look at, e.g. memory by executable.
+//! Lenses: the aggregates that people look at, e.g. memory by executable, as a panel of a dashboard shows them.
 //!
-//! A lens reduces in time first, per series (a gauge or a non-monotonic sum to its last value, a monotonic sum
-//! or a delta to its increase), then over the series of a group, by its function. Groups are bounded; what comes
-//! after the bound is counted in `_other_`, and the lens says so.
+//! A lens is `function by (group) (metric)` over a variant's output, as a backend would keep it: evaluated at the end of
+//! every window, with a look-back ([`track`], [`instant`]). What is kept of a stretch are sums over instants, which merge by
+//! adding ([`table`]), so that the figure of a long stretch is a mean over its instants or a sum of increases, and never the
+//! last values of everything that ever lived. [`report`] reads them, [`limit`] judges every group, [`fleet`] adds hosts up.
 
+mod fleet;
+mod groups;
+mod instant;
+mod limit;
+mod near;
+mod report;
+mod sum;
 mod table;
+mod track;
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use drift::Counter;
-use hashbrown::HashSet;
-use pipelines::Batch;
-use pipelines::batch::{MetricKind, MetricRow, PointRow, Rows};
-use pipelines::yaml::{Node, Problem, keep};
-use serde::{Deserialize, Serialize};
+use pipelines::yaml::{Node, Problem, keep, parse_duration};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::label::{Labels, value_text};
-use crate::rows::Said;
-
-pub(crate) use table::{LensTable, Members, Totals};
+pub use fleet::{FleetCounts, FleetGroup, FleetLens, LensAnswer};
+pub(crate) use groups::{Groups, Under};
+pub(crate) use instant::{Panels, Window};
+pub use limit::{LensCounts, LensLimit};
+pub use report::{LensError, LensInstant, LensReport, Measured, Unnamed};
+pub(crate) use table::{Figures, LensTable};
+pub(crate) use track::{Looked, Tracked};
 
 /// One aggregate: what a metric comes to by an attribute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Lens {
     /// Name in reports.
     pub name: String,
@@ -32,31 +41,58 @@ pub struct Lens {
     /// Aggregate of the series of a group.
     #[serde(default)]
     pub function: LensFunction,
+    /// Time for which a series is shown after its last point; above 0 and at most a day.
+    #[serde(
+        default = "Lens::default_lookback",
+        deserialize_with = "read_text",
+        serialize_with = "write_text"
+    )]
+    pub lookback: Duration,
+    /// The most that a figure may be off, as a share of the baseline's: of the total, of each group and of the small ones
+    /// together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_error: Option<f64>,
+    /// Share of all groups from which a group is judged by itself; 0.01 if there is a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_group_share: Option<f64>,
+    /// The most groups that the candidate may never show; 0 if there is a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_groups_lost: Option<u64>,
+    /// Difference that is allowed whatever its share, in the figure's unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absolute_margin: Option<f64>,
 }
 
-/// Aggregate of the series of a group, after each was reduced in time.
+/// Aggregate of the series of a group.
+///
+/// A gauge or a sum that may fall has a value at an instant; a counter or a delta has an increase over a stretch. The
+/// figure of a function that has no meaning for what came in is not measured. Histograms and summaries have no single
+/// value: only `count` has a meaning for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LensFunction {
-    /// Their sum.
+    /// Sum: of values the mean over the instants, of counters the increase over the stretch.
     #[default]
     Sum,
-    /// Their mean.
+    /// Mean of a series, in the same way.
     Avg,
-    /// The largest of them.
+    /// The largest of the values, as a mean over the instants.
     Max,
-    /// Number of processes that they are of.
+    /// The least of the values, as a mean over the instants.
+    Min,
+    /// Number of processes that series are of, as a mean over the instants.
     Count,
-    /// Their sum a second.
+    /// Increase a second.
     Rate,
 }
 
 impl LensFunction {
     /// Words and what they mean.
-    pub const WORDS: [(&'static str, Self); 5] = [
+    pub const WORDS: [(&'static str, Self); 6] = [
         ("sum", Self::Sum),
         ("avg", Self::Avg),
         ("max", Self::Max),
+        ("min", Self::Min),
         ("count", Self::Count),
         ("rate", Self::Rate),
     ];
@@ -75,15 +111,63 @@ impl LensFunction {
 }
 
 impl Lens {
-    /// Of a map with `name`, `metric`, `group_by` and perhaps `function`; what is wrong goes to `problems`.
+    /// Look-back of a lens that names none: five minutes, as dashboards have it.
+    pub const LOOKBACK: Duration = Duration::from_secs(300);
+    /// The longest look-back.
+    pub const MAX_LOOKBACK: Duration = Duration::from_secs(86_400);
+
+    /// An aggregate without a limit, with the default look-back.
+    pub fn new(
+        name: impl Into<String>,
+        metric: impl Into<String>,
+        group_by: impl Into<String>,
+        function: LensFunction,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            metric: metric.into(),
+            group_by: group_by.into(),
+            function,
+            lookback: Self::LOOKBACK,
+            max_error: None,
+            min_group_share: None,
+            max_groups_lost: None,
+            absolute_margin: None,
+        }
+    }
+
+    fn default_lookback() -> Duration {
+        Self::LOOKBACK
+    }
+
+    /// Of a map with `name`, `metric`, `group_by` and perhaps `function`, `lookback` and limits; what is wrong goes to
+    /// `problems`.
     pub fn read(node: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
         let mut fields = keep(node.map(), problems)?;
         let mut text = |key| keep(fields.required(key).and_then(Node::text), problems).map(str::to_owned);
         let (name, metric, group_by) = (text("name"), text("metric"), text("group_by"));
         let function = fields.take("function").map(|node| node.one_of("function", &LensFunction::WORDS));
         let function = function.map_or(Some(LensFunction::Sum), |read| keep(read, problems));
+        let lookback = fields.take("lookback").map(Node::duration);
+        let lookback = lookback.map_or(Some(Self::LOOKBACK), |read| keep(read, problems));
+        let mut number = |key| fields.take(key).and_then(|node| keep(node.float(), problems));
+        let (max_error, min_group_share) = (number("max_error"), number("min_group_share"));
+        let absolute_margin = number("absolute_margin");
+        let max_groups_lost = fields.take("max_groups_lost").and_then(|n| keep(n.unsigned(), problems));
         fields.finish(problems);
-        Some(Self { name: name?, metric: metric?, group_by: group_by?, function: function? })
+        let lens = Self {
+            lookback: lookback?,
+            max_error,
+            min_group_share,
+            max_groups_lost,
+            absolute_margin,
+            ..Self::new(name?, metric?, group_by?, function?)
+        };
+        if let Some((field, found, expected)) = lens.problem() {
+            let message = format!("the {field} of the lens {:?} is {found}", lens.name);
+            problems.push(Problem::new(node.location, message).expected(expected));
+        }
+        Some(lens)
     }
 
     /// Aggregates that people look at: memory, CPU, disk I/O and the number of processes, with threads and descriptors.
@@ -92,11 +176,8 @@ impl Lens {
         const EXECUTABLE: (&str, &str) = ("by executable", "process.executable.name");
         const HOST: (&str, &str) = ("by host", "host.name");
         const OWNER: (&str, &str) = ("by owner", "process.owner");
-        let lens = |what: &str, metric: &str, (by, attribute): (&str, &str), function| Self {
-            name: format!("{what} {by}"),
-            metric: metric.to_owned(),
-            group_by: attribute.to_owned(),
-            function,
+        let lens = |what: &str, metric: &str, (by, attribute): (&str, &str), function| {
+            Self::new(format!("{what} {by}"), metric, attribute, function)
         };
         let sum = LensFunction::Sum;
         vec![
@@ -113,168 +194,18 @@ impl Lens {
     }
 }
 
-const MAX_GROUPS: usize = 1024;
-/// Beyond this what series enter is no longer shared.
-const MAX_SHARED: usize = 65_536;
-pub(crate) const OTHER: &str = "_other_";
-
-/// The groups of each lens, bounded.
-#[derive(Debug)]
-pub(crate) struct Groups {
-    lenses: Vec<Known>,
-    shared: HashSet<Entered>,
-}
-
-/// A lens and its groups so far.
-#[derive(Debug)]
-struct Known {
-    lens: Lens,
-    groups: HashSet<Arc<str>>,
-    /// True if there were more.
-    beyond: bool,
-}
-
-impl Groups {
-    pub fn new(lenses: &[Lens]) -> Self {
-        let known = |lens: &Lens| Known { lens: lens.clone(), groups: HashSet::new(), beyond: false };
-        Self { lenses: lenses.iter().map(known).collect(), shared: HashSet::new() }
-    }
-
-    /// The places of the lenses that had more groups than they keep apart.
-    pub fn beyond(&self) -> impl Iterator<Item = u16> {
-        let beyond = self.lenses.iter().enumerate().filter(|(_, known)| known.beyond);
-        beyond.map(|(place, _)| place as u16)
-    }
-
-    /// Part of a series in the lenses, if it enters any.
-    pub fn of(
-        &mut self,
-        labels: &mut Labels,
-        batch: &Batch,
-        resource: Rows,
-        metric: &MetricRow,
-        point: &PointRow,
-        process: impl FnOnce() -> u64,
-    ) -> Option<Under> {
-        let name = batch.text(metric.name);
-        let mut entered = Vec::new();
-        for (place, Known { lens, groups, beyond }) in self.lenses.iter_mut().enumerate() {
-            if lens.metric != name {
-                continue;
-            }
-            let key = lens.group_by.as_bytes();
-            let value = batch.attribute(point.attrs, key).or_else(|| batch.attribute(resource, key));
-            let text = value.map_or_else(|| "(none)".to_owned(), value_text);
-            let group = labels.text(&text);
-            if groups.contains(&group) || groups.len() < MAX_GROUPS {
-                groups.insert(group.clone());
-                entered.push((place as u16, group));
-            } else {
-                *beyond = true;
-                entered.push((place as u16, labels.text(OTHER)));
-            }
-        }
-        (!entered.is_empty()).then(|| Under { groups: self.share(entered), process: process() })
-    }
-
-    fn share(&mut self, entered: Vec<(u16, Arc<str>)>) -> Entered {
-        if let Some(shared) = self.shared.get(entered.as_slice()) {
-            return shared.clone();
-        }
-        let made: Entered = entered.into();
-        if self.shared.len() < MAX_SHARED {
-            self.shared.insert(made.clone());
-        }
-        made
-    }
-
-    /// Forgets what nobody but this holds any more.
-    pub fn sweep(&mut self) {
-        self.shared.retain(|entered| Arc::strong_count(entered) > 1);
+/// A duration as text, such as `300s`.
+fn write_text<S: Serializer>(lookback: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    match lookback.subsec_nanos() {
+        0 => to.serialize_str(&format!("{}s", lookback.as_secs())),
+        _ => to.serialize_str(&format!("{}ns", lookback.as_nanos())),
     }
 }
 
-/// The lenses that a series enters, each with its group there; those of equal ones are shared.
-pub(crate) type Entered = Arc<[(u16, Arc<str>)]>;
-
-/// Facts about a series under lenses that never change.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Under {
-    pub groups: Entered,
-    /// The process that it is of, as its output names it.
-    pub process: u64,
-}
-
-/// Function that reduces a series in time.
-#[derive(Debug)]
-pub(crate) struct Reduction {
-    counter: Option<Counter>,
-    delta: bool,
-}
-
-/// A series reduced in time.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Reduced {
-    /// It had no value.
-    #[default]
-    Nothing,
-    /// The latest value and its time.
-    Last { time: u64, value: f64 },
-    /// By how much it rose.
-    Increase(f64),
-}
-
-impl Reduced {
-    /// The number.
-    pub fn value(self) -> f64 {
-        match self {
-            Self::Last { value, .. } | Self::Increase(value) => value,
-            Self::Nothing => 0.0,
-        }
-    }
-}
-
-impl Said for Reduced {
-    fn is_there(&self) -> bool {
-        !matches!(self, Self::Nothing)
-    }
-
-    fn join(&mut self, other: &Self) {
-        match (&mut *self, *other) {
-            (Self::Increase(mine), Self::Increase(theirs)) => *mine += theirs,
-            (Self::Last { time, value }, Self::Last { time: other_time, value: other_value }) => {
-                // Of two values at one time the larger stands, so that the order of merging does not matter.
-                if (other_time, other_value) > (*time, *value) {
-                    (*time, *value) = (other_time, other_value);
-                }
-            }
-            // One series has one kind.
-            (Self::Nothing, _) | (Self::Last { .. }, Self::Increase(_)) => *self = *other,
-            (_, Self::Nothing) | (Self::Increase(_), Self::Last { .. }) => {}
-        }
-    }
-}
-
-impl Reduction {
-    pub fn new(metric: &MetricRow) -> Self {
-        let delta = metric.temporality == 1;
-        let cumulative = metric.kind == MetricKind::Sum && metric.monotonic && !delta;
-        Self { counter: cumulative.then(Counter::default), delta }
-    }
-
-    /// Takes a point into what the series comes to. `since` is when watching began, Unix nanoseconds.
-    pub fn observe(&mut self, point: &PointRow, since: u64, into: &mut Reduced) {
-        // What is no number would make one of every sum that it enters.
-        let value = point.value.as_f64().filter(|value| value.is_finite());
-        let reduced = match (&mut self.counter, value) {
-            (Some(counter), Some(value)) => {
-                Reduced::Increase(counter.observe(point.start, point.time, value, since))
-            }
-            (None, Some(value)) if self.delta => Reduced::Increase(value),
-            (None, Some(value)) => Reduced::Last { time: point.time, value },
-            (Some(_), None) => Reduced::Increase(0.0),
-            (None, None) => Reduced::Nothing,
-        };
-        into.join(&reduced);
-    }
+fn read_text<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    let nanoseconds = parse_duration(&text).and_then(|nanoseconds| u64::try_from(nanoseconds).ok());
+    let wrong =
+        || serde::de::Error::custom(format!("{text:?} is no duration, expected such as 250ms, 10s, 5m"));
+    nanoseconds.map(Duration::from_nanos).ok_or_else(wrong)
 }

@@ -39,15 +39,16 @@ mod summary;
 
 pub use audit::Missing;
 pub use collision::{Collision, Collisions};
-pub use compare::{
-    Comparison, Coverage, LensError, LensReport, NamedCount, Saving, SeriesSample, Vanished, VariantReport,
-};
+pub use compare::{Comparison, Coverage, NamedCount, Saving, SeriesSample, Vanished, VariantReport};
 pub use cost::{Cost, Price};
 pub use critical::{Critical, Granularity};
 pub use delivery::{Delivery, DeliveryReport};
 pub use distribution::{Distances, DistributionReport, QUANTILES};
 pub use evidence::{Evidence, Experiment, Horizon, Report, WindowRow};
-pub use lens::{Lens, LensFunction};
+pub use lens::{
+    FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensCounts, LensError, LensFunction, LensInstant,
+    LensLimit, LensReport, Measured, Unnamed,
+};
 pub use observer::Observer;
 pub use rules::RuleReport;
 pub use settings::Settings;

@@ -7,12 +7,12 @@ use drift::{BOUND, IdentityHasher};
 use hashbrown::HashMap;
 
 use pipelines::Batch;
-use pipelines::batch::{PointRow, Rows as Attributes};
+use pipelines::batch::Rows as Attributes;
 
 use crate::collision::{Collision, Writers};
 use crate::distinct::Seen;
 use crate::label::{Process, value_text};
-use crate::lens::{Reduced, Reduction, Under};
+use crate::lens::{Looked, Tracked, Under};
 use crate::rows::{Keys, Rows};
 use crate::series::{NONE, keep_rows, note_seen};
 
@@ -79,39 +79,6 @@ pub(crate) struct OutputTable {
     places: HashMap<u128, u32, BuildHasherDefault<IdentityHasher>>,
 }
 
-/// The output series that enter lenses.
-#[derive(Debug, Default)]
-pub(crate) struct Looked {
-    keys: Keys<Under>,
-    reductions: Vec<Reduction>,
-    /// Value of each in the open window.
-    open: Vec<Reduced>,
-}
-
-impl Looked {
-    fn insert(&mut self, identity: u128, under: Under, reduction: Reduction) -> u32 {
-        self.keys.push(identity, under);
-        self.reductions.push(reduction);
-        self.open.push(Reduced::Nothing);
-        self.reductions.len() as u32 - 1
-    }
-
-    /// Takes a point of the one at a place in, if there is one.
-    #[inline]
-    pub fn observe(&mut self, place: u32, point: &PointRow, since: u64) {
-        let place = place as usize;
-        if let (Some(reduction), Some(open)) = (self.reductions.get_mut(place), self.open.get_mut(place)) {
-            reduction.observe(point, since, open);
-        }
-    }
-
-    /// Value of each in the window that ends.
-    pub fn close(&mut self) -> Rows<Under, Reduced> {
-        let closed = std::mem::replace(&mut self.open, vec![Reduced::Nothing; self.reductions.len()]);
-        Rows::new(self.keys.clone(), closed)
-    }
-}
-
 impl OutputTable {
     /// The row of a known series; `guess` is the row that its writer became last time.
     #[inline]
@@ -132,10 +99,10 @@ impl OutputTable {
         identity: u128,
         (names, billed): (Names, Billed),
         writers: Writers,
-        lens: Option<(Under, Reduction)>,
+        lens: Option<(Under, Tracked)>,
     ) -> u32 {
         let place = self.rows.len() as u32;
-        let lens = lens.map_or(NONE, |(under, reduction)| self.lenses.insert(identity, under, reduction));
+        let lens = lens.map_or(NONE, |(under, tracked)| self.lenses.insert(under, tracked));
         self.rows.push(OutputSeries { identity, lens, writers });
         self.asides.push(Aside { names, collision: None });
         self.open.push(Seen::default());
@@ -185,15 +152,12 @@ impl OutputTable {
     /// Keeps of those under lenses the ones that a row leads to. Rows come in the order in which they were added, and so
     /// do these.
     fn retain_lenses(&mut self) {
-        let mut kept = vec![false; self.lenses.reductions.len()];
+        let mut kept = vec![false; self.lenses.series.len()];
         let under = self.rows.iter_mut().filter(|row| row.lens != NONE);
         for (place, row) in under.enumerate() {
             kept[row.lens as usize] = true;
             row.lens = place as u32;
         }
-        let Looked { keys, reductions, open } = &mut self.lenses;
-        keep_rows(reductions, &kept);
-        keep_rows(open, &kept);
-        *keys = keys.of_kept(&kept);
+        self.lenses.keep(&kept);
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use observe::offline::Offline;
-use observe::{Comparison, Lens, LensFunction, LensReport, Observer, Settings, Summary, Variant};
+use observe::{Comparison, Lens, LensError, LensFunction, LensReport, Observer, Settings, Summary, Variant};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -22,6 +22,10 @@ const KEPT: u64 = 1_024;
 
 /// A gauge with a point for each value, each of an owner of its own.
 fn gauge(values: &[f64], first_owner: usize) -> Batch {
+    gauge_at(START + SECOND, values, first_owner)
+}
+
+fn gauge_at(time: u64, values: &[f64], first_owner: usize) -> Batch {
     let point = |(place, value): (usize, &f64)| NumberDataPoint {
         attributes: vec![KeyValue {
             key: "owner".to_owned(),
@@ -30,7 +34,7 @@ fn gauge(values: &[f64], first_owner: usize) -> Batch {
             }),
             ..KeyValue::default()
         }],
-        time_unix_nano: START + SECOND,
+        time_unix_nano: time,
         value: Some(Value::AsDouble(*value)),
         ..NumberDataPoint::default()
     };
@@ -45,12 +49,7 @@ fn gauge(values: &[f64], first_owner: usize) -> Batch {
 }
 
 fn settings() -> Settings {
-    let lens = Lens {
-        name: "memory by owner".to_owned(),
-        metric: "memory".to_owned(),
-        group_by: "owner".to_owned(),
-        function: LensFunction::Sum,
-    };
+    let lens = Lens::new("memory by owner", "memory", "owner", LensFunction::Sum);
     Settings { lenses: vec![lens], ..Settings::default() }
 }
 
@@ -93,17 +92,20 @@ fn groups_past_the_bound_are_counted_together_and_it_is_said() {
     let more = gauge(&values, 1_024);
     for found in [watched(&[&most, &more]), compared(&[&most, &more], &[&most, &more])] {
         let lens = lens(&found);
-        assert_eq!((lens.groups, lens.groups_that_differ, lens.truncated), (KEPT + 1, 0, true));
+        let counted = (lens.groups, lens.groups_that_differ, lens.truncated, lens.bucketed);
+        assert_eq!(counted, (KEPT + 256, 0, true, true), "the names past the bound share buckets");
         assert_eq!(lens.total.baseline, 1_024.0 + values.iter().sum::<f64>(), "the total is whole");
         assert_eq!(found.input_series.value, 21_024);
     }
 
     let half = gauge(&values[..10_000], 1_024);
     let found = compared(&[&most, &more], &[&most, &half]);
-    let worst = &lens(&found).worst;
+    let lens = lens(&found);
     let [all, kept] = [&values[..], &values[..10_000]].map(|values| values.iter().sum::<f64>());
-    assert_eq!((worst.len(), worst[0].group.as_str()), (1, "_other_"));
-    assert_eq!((worst[0].baseline, worst[0].candidate), (all, kept));
+    assert_eq!(lens.groups_that_differ, 256, "each bucket is judged like a group");
+    assert!(lens.worst.len() == 8 && lens.worst.iter().all(|group| group.group.starts_with("(bucket ")));
+    let named: f64 = lens.worst.iter().map(LensError::difference).sum();
+    assert_eq!(named + lens.unnamed.difference, all - kept, "what is not named is added up");
 }
 
 #[test]
@@ -132,18 +134,19 @@ fn what_was_forgotten_after_twenty_minutes_leaves_what_stays_right() {
         closed
     };
     let values: Vec<f64> = (0..132_000).map(f64::from).collect();
-    let of = |range: Range<usize>| gauge(&values[range.clone()], range.start);
+    let of = |range: Range<usize>, now: u64| gauge_at(now, &values[range.clone()], range.start);
     // All together are more than are told apart.
-    let (first, stays) = (of(0..70_000), of(40_000..70_000));
-    let (comes, more) = (of(75_000..85_000), of(70_000..132_000));
     let later = START + 21 * 60 * SECOND;
+    let next = later + settings.window_nanos;
+    let last = next + settings.window_nanos;
+    let stays = |now| of(40_000..70_000, now);
     let mut windows: Vec<Summary> = Vec::new();
-    windows.extend(show(&first, START + SECOND));
-    windows.extend(show(&stays, later));
-    windows.extend(show(&stays, later + settings.window_nanos));
-    windows.extend(show(&comes, later + settings.window_nanos));
-    windows.extend(show(&stays, later + 2 * settings.window_nanos));
-    windows.extend(show(&more, later + 2 * settings.window_nanos));
+    windows.extend(show(&of(0..70_000, START + SECOND), START + SECOND));
+    windows.extend(show(&stays(later), later));
+    windows.extend(show(&stays(next), next));
+    windows.extend(show(&of(75_000..85_000, next), next));
+    windows.extend(show(&stays(last), last));
+    windows.extend(show(&of(70_000..132_000, last), last));
     windows.push(observer.cut(later + 3 * settings.window_nanos));
     let figures = |summary: &Summary| {
         let found = Comparison::of(summary, &settings);
@@ -165,9 +168,8 @@ fn what_was_forgotten_after_twenty_minutes_leaves_what_stays_right() {
     assert_eq!(active.collect::<Vec<_>>(), [70_000, 30_000, 40_000, 92_000]);
     let mut merged = windows[2].clone();
     merged.merge(&windows[1]);
-    assert_eq!(
-        figures(&merged),
-        expected(&some),
-        "the same series, of which the others were forgotten in between"
-    );
+    let (series, shown, totals) = expected(&some);
+    let first = expected(&some[..1]).2[0];
+    let mean = [(first + totals[0]) / 2.0; 2];
+    assert_eq!(figures(&merged), (series, shown, mean), "a mean over both instants");
 }

@@ -34,9 +34,23 @@ fn plan(template: &Template, sample: &Sample) -> Plan {
     plan.unwrap_or_else(|problems| panic!("{}: {}: {problems}", template.name(), sample.name))
 }
 
+/// Panels look back just as far as a stage may hold a point back: what has ended is gone at the next scrape. With a longer
+/// look-back a panel shows processes long gone beside those that came after them, of the baseline as of the candidate.
+fn settings(plan: &Plan) -> Settings {
+    let mut settings = Settings {
+        hold_nanos: plan.hold().as_nanos() as u64,
+        warm_up_scrapes: plan.warm_up(),
+        ..Settings::default()
+    };
+    for lens in &mut settings.lenses {
+        lens.lookback = plan.hold() + Duration::from_secs(10);
+    }
+    settings
+}
+
 /// Sixty scrapes, ten seconds apart, through nothing and through the plan, which is asked for what is due between them.
 fn compare(plan: &Plan, profile: Profile) -> Measured {
-    let settings = Arc::new(Settings::default());
+    let settings = Arc::new(settings(plan));
     let mut observer = Observer::new(Arc::clone(&settings), START);
     let mut pipeline = Pipeline::build(plan, START);
     let mut host = Host::new(profile, Role::Web, "web-1", PROCESSES, 5);
@@ -98,8 +112,7 @@ struct Measured {
 }
 
 impl Measured {
-    /// By how much a metric's total is off, relatively, over all horizons. A horizon's total is what a dashboard shows;
-    /// over a whole run, processes long gone would count.
+    /// By how much a metric's total is off, relatively, over all horizons.
     fn error(&self, metric: &str) -> f64 {
         let horizons = self.horizons.iter().flat_map(|horizon| &horizon.lenses);
         let lenses = horizons.filter(|lens| lens.metric == metric && lens.group_by == "host.name");

@@ -3,10 +3,7 @@
 //! What is derived (savings, relative errors) is not sent but computed again by the code that computed it first,
 //! so that no sender can claim a saving that its own counts do not show.
 
-use observe::{
-    Collision, Comparison, Coverage, LensError, LensFunction, LensReport, Missing, NamedCount, Price,
-    SeriesSample, Vanished, Volume,
-};
+use observe::{Collision, Comparison, Coverage, Missing, NamedCount, Price, SeriesSample, Vanished, Volume};
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -14,9 +11,11 @@ use thiserror::Error;
 use crate::v1;
 
 mod distribution;
+mod lens;
 mod variant;
 
 use distribution::{distribution, read_distribution};
+use lens::{LensRoom, read_lens};
 use variant::{read_variant, variant};
 
 /// The most bytes of a body that are looked at; what an agent sends is far below.
@@ -101,8 +100,8 @@ impl Findings {
             made_at: self.made_at,
             weight_bp: u32::from(self.weight_bp),
             warm_up_windows: self.warm_up_windows,
-            horizon: Some(comparison(&self.horizon)),
-            total: Some(comparison(&self.total)),
+            horizon: Some(comparison(&self.horizon, LensRoom::OF_A_HORIZON)),
+            total: Some(comparison(&self.total, LensRoom::OF_A_TOTAL)),
             candidate_cut: self.candidate_cut.clone().unwrap_or_default(),
             baseline_digest: self.baseline_digest.clone(),
             candidate_digest: self.candidate_digest.clone(),
@@ -142,7 +141,7 @@ impl Findings {
 /// Its lists are cut at a report's bounds.
 impl From<&Comparison> for v1::Comparison {
     fn from(from: &Comparison) -> Self {
-        comparison(from)
+        comparison(from, LensRoom::OF_A_HORIZON)
     }
 }
 
@@ -160,7 +159,7 @@ impl TryFrom<v1::Price> for Price {
     }
 }
 
-fn comparison(from: &Comparison) -> v1::Comparison {
+fn comparison(from: &Comparison, room: LensRoom) -> v1::Comparison {
     v1::Comparison {
         windows: from.windows,
         seconds: from.seconds,
@@ -178,7 +177,7 @@ fn comparison(from: &Comparison) -> v1::Comparison {
         merged: from.merged.iter().take(MAX_ROWS).map(named).collect(),
         split: from.split.iter().take(MAX_ROWS).map(named).collect(),
         collisions: from.collisions.iter().take(MAX_ROWS).map(collision).collect(),
-        lenses: from.lenses.iter().take(MAX_ROWS).map(lens).collect(),
+        lenses: room.lenses(&from.lenses),
         coverage: Some(coverage(&from.coverage)),
         price: Some(price(&from.price)),
         distributions: from.distributions.iter().take(MAX_DISTRIBUTIONS).map(distribution).collect(),
@@ -283,58 +282,6 @@ fn read_collision(from: v1::Collision) -> Collision {
     let mut writers = from.writers.into_iter();
     let mut next = || writers.next().unwrap_or_default();
     Collision { metric: from.metric, series: from.series, writers: [next(), next()] }
-}
-
-fn lens(from: &LensReport) -> v1::LensReport {
-    v1::LensReport {
-        name: from.name.clone(),
-        metric: from.metric.clone(),
-        group_by: from.group_by.clone(),
-        total: Some(lens_error(&from.total)),
-        groups: from.groups,
-        groups_that_differ: from.groups_that_differ,
-        worst: from.worst.iter().take(3).map(lens_error).collect(),
-        truncated: from.truncated,
-        function: from.function.name().to_owned(),
-        baseline_members: from.members[0],
-        candidate_members: from.members[1],
-    }
-}
-
-fn read_lens(from: v1::LensReport) -> Result<LensReport, Invalid> {
-    let known = LensFunction::WORDS.iter().find(|(word, _)| *word == from.function);
-    let function = match known {
-        Some((_, function)) => *function,
-        None if from.function.is_empty() => LensFunction::Sum,
-        None => return Err(Invalid::Value("a lens's function is sum, avg, max, count or rate")),
-    };
-    if from.groups_that_differ > from.groups {
-        return Err(Invalid::Value("more groups of a lens differ than there are"));
-    }
-    Ok(LensReport {
-        function,
-        members: [number(from.baseline_members)?, number(from.candidate_members)?],
-        name: from.name,
-        metric: from.metric,
-        group_by: from.group_by,
-        total: read_lens_error(from.total.unwrap_or_default())?,
-        groups: number(from.groups)?,
-        groups_that_differ: from.groups_that_differ,
-        worst: rows(from.worst, read_lens_error)?,
-        truncated: from.truncated,
-    })
-}
-
-fn lens_error(from: &LensError) -> v1::LensError {
-    v1::LensError { group: from.group.clone(), baseline: from.baseline, candidate: from.candidate }
-}
-
-fn read_lens_error(from: v1::LensError) -> Result<LensError, Invalid> {
-    if from.baseline.is_finite() && from.candidate.is_finite() {
-        Ok(LensError::of(from.group, from.baseline, from.candidate))
-    } else {
-        Err(Invalid::Value("a lens sums to a finite number"))
-    }
 }
 
 fn coverage(from: &Coverage) -> v1::Coverage {

@@ -39,10 +39,16 @@ pub struct CreateExperiment {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "60s")]
     pub report_every: Option<String>,
-    /// The aggregates that people look at: `{name, metric, group_by}`; memory and CPU if not given.
+    /// The aggregates that people look at, as panels show them: `{name, metric, group_by, function, lookback, max_error,
+    /// min_group_share, max_groups_lost, absolute_margin}`; memory, CPU and others of processes if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub lenses: Option<Vec<Lens>>,
+    /// Time for which a lens shows a series after its last point, for the lenses that do not say it themselves; 5m if not
+    /// given. A lens with a limit is judged only after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "5m")]
+    pub lookback: Option<String>,
     /// The processes that must not vanish: `{executables, metrics, granularity}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]

@@ -100,9 +100,10 @@ pub fn experiment(candidate: &Candidate) -> Value {
         "weights_bp": [2_500, 5_000, 10_000],
         "window": "2s",
         "report_every": "4s",
+        "lookback": "4s",
         "lenses": [
             { "name": "memory by executable", "metric": "process.memory.usage", "group_by": "process.executable.name" },
-            { "name": "memory by host", "metric": "process.memory.usage", "group_by": "host.name" },
+            { "name": "memory by host", "metric": "process.memory.usage", "group_by": "host.name", "max_error": 0.05 },
             { "name": "cpu by executable", "metric": "process.cpu.time", "group_by": "process.executable.name" },
             { "name": "processes by executable", "metric": "process.cpu.time", "group_by": "process.executable.name",
               "function": "count" },
@@ -111,7 +112,7 @@ pub fn experiment(candidate: &Candidate) -> Value {
             "executables": CRITICAL, "metrics": ["process.cpu.time", "process.memory.usage"], "granularity": "process",
         }],
         "policy": {
-            "min_horizons": 2, "min_hosts": 3, "min_cardinality_reduction": 0.1, "max_lens_error": 0.05,
+            "min_horizons": 2, "min_hosts": 3, "min_cardinality_reduction": 0.1,
             "max_step_duration": "1m",
         },
     })

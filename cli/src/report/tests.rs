@@ -100,6 +100,7 @@ fn of_many_hosts_a_total_shows_the_one_that_is_off_most() {
             groups_that_differ: 1,
             worst: Vec::new(),
             truncated: false,
+            ..observe::LensReport::default()
         };
         Comparison { lenses: vec![lens], ..Comparison::default() }
     };

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use observe::{Comparison, Count, LensFunction, LensReport};
+use observe::{Comparison, Count, FleetLens, LensReport};
 
 /// Sums over agents, of one horizon each or of all that each has measured. Shares are from 0 to 1; none where the
 /// baseline had nothing.
@@ -165,23 +165,11 @@ impl Figures {
 
 impl LensFigure {
     fn of(name: &str, hosts: &[&LensReport]) -> Self {
-        let [baseline, candidate] = [0, 1].map(|at| over_hosts(hosts, at));
-        let relative_error = (baseline != 0.0).then(|| (candidate - baseline) / baseline.abs());
-        Self { name: name.to_owned(), baseline, candidate, relative_error }
-    }
-}
-
-/// Sum of the totals of one lens on different hosts.
-fn over_hosts(hosts: &[&LensReport], at: usize) -> f64 {
-    let totals = || hosts.iter().map(|lens| [lens.total.baseline, lens.total.candidate][at]);
-    let members = || hosts.iter().map(|lens| lens.members[at] as f64);
-    match hosts.first().map(|lens| lens.function) {
-        Some(LensFunction::Max) => totals().fold(0.0, f64::max),
-        Some(LensFunction::Avg) => {
-            let all: f64 = members().sum();
-            if all > 0.0 { totals().zip(members()).map(|(mean, n)| mean * n).sum::<f64>() / all } else { 0.0 }
-        }
-        _ => totals().sum(),
+        // Each is a host's: which one it is does not matter to a sum.
+        let names: Vec<String> = (0..hosts.len()).map(|host| host.to_string()).collect();
+        let total = FleetLens::of(names.iter().map(String::as_str).zip(hosts.iter().copied())).total;
+        let relative_error = total.relative_error.filter(|_| total.baseline != 0.0);
+        Self { name: name.to_owned(), baseline: total.baseline, candidate: total.candidate, relative_error }
     }
 }
 

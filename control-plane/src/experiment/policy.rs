@@ -24,8 +24,11 @@ pub struct Policy {
     pub critical_process_coverage: Option<f64>,
     /// The most series that it may lose, as a share of the baseline's; more rolls back.
     pub max_series_loss: Option<f64>,
-    /// The most that any lens's total over the fleet may be off, as a share of it; more rolls back.
+    /// The most that any lens may be off, as a share of the baseline: its total, each larger group, and the smaller ones
+    /// together. More rolls back. A lens's own limit takes its place.
     pub max_lens_error: Option<f64>,
+    /// The most groups of a lens with a limit that the candidate may never show; more rolls back. 0 if not given.
+    pub max_groups_lost: Option<u64>,
     /// The most of its points that destinations may not take, as a share of those that are settled; more rolls back.
     pub max_error_rate: Option<f64>,
     /// The most that what 99 of 100 batches wait for the pipeline may rise, as a share of the baseline's, judged over
@@ -78,6 +81,7 @@ impl Default for Policy {
             critical_process_coverage: None,
             max_series_loss: None,
             max_lens_error: None,
+            max_groups_lost: None,
             max_error_rate: None,
             max_latency_increase: None,
             max_collisions: None,

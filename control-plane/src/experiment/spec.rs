@@ -154,6 +154,9 @@ impl Spec {
         if self.lenses.len() > 32 || self.critical.len() > 32 {
             return Err(field("lenses", "there are too many of them, or of critical", "at most 32 of each"));
         }
+        if let Some((what, found, expected)) = self.lenses.iter().find_map(Lens::problem) {
+            return Err(field("lenses", format!("{what} is {found}"), expected));
+        }
         match self.critical.iter().find_map(Critical::problem) {
             Some(_) => Err(field("critical", "one of them says nothing", "executables, and 1 to 32 metrics")),
             None => Ok(()),
@@ -188,6 +191,18 @@ impl Spec {
         }
     }
 
+    /// The lenses, with the policy's limits where they have none of their own: agents count all groups against them.
+    #[must_use]
+    pub fn limited_lenses(&self) -> Vec<Lens> {
+        let Policy { max_lens_error, max_groups_lost, .. } = &self.policy;
+        let limited = |lens: &Lens| {
+            let max_error = lens.max_error.or(*max_lens_error);
+            let max_groups_lost = lens.max_groups_lost.or(max_error.and(*max_groups_lost));
+            Lens { max_error, max_groups_lost, ..lens.clone() }
+        };
+        self.lenses.iter().map(limited).collect()
+    }
+
     /// Generation that an agent is to run in `step`: everything but the number. `weight` is the agent's own.
     #[must_use]
     pub fn generation(&self, id: &str, baseline: &Baseline, step: Step, weight: u16) -> Generation {
@@ -202,7 +217,7 @@ impl Spec {
             candidate,
             window: self.window,
             report_every: self.report_every,
-            lenses: self.lenses.clone(),
+            lenses: self.limited_lenses(),
             critical: self.critical.clone(),
             price: self.price.clone(),
             guardrails: Guardrails { max_batch_latency: self.max_batch_latency },

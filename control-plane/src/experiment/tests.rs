@@ -224,6 +224,7 @@ fn good() -> Comparison {
         groups_that_differ: 1,
         worst: Vec::new(),
         truncated: false,
+        ..LensReport::default()
     };
     let mut candidate = variant(500);
     candidate.units = count(12);
@@ -232,7 +233,8 @@ fn good() -> Comparison {
     candidate.delivery.confirmed = 750;
     Comparison {
         windows: 6,
-        seconds: 60.0,
+        // Longer than any look-back, as a total is.
+        seconds: 600.0,
         exact: true,
         input: Volume { requests: 6, points: 6_000, bytes: 600_000 },
         input_series: count(1_000),

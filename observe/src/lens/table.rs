@@ -1,129 +1,190 @@
-//! Table of every series' value and of the groups of a lens.
+//! Sums over instants, by lens and group: what is kept of a stretch. They merge by adding, in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use super::LensInstant;
+use super::groups::bucket;
+use super::sum::Sum;
 
-use super::{Lens, LensFunction, Reduced, Under};
-use crate::rows::Rows;
+/// A metric's series have a value at an instant.
+pub(crate) const KIND_VALUE: u8 = 1;
+/// They have an increase over a stretch.
+pub(crate) const KIND_INCREASE: u8 = 2;
+/// They are distributions.
+pub(crate) const KIND_DISTRIBUTION: u8 = 4;
 
-/// Values of every series under lenses, by variant.
+/// The most groups that a merged table holds: those that one observer tells apart, with their buckets.
+const MAX_GROUPS: usize = 1_024 + 256;
+
+/// The lenses of a stretch, in the order of the settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LensTable {
-    pub variants: [Rows<Under, Reduced>; 2],
-    /// True if there were more series than it holds.
+    /// Begin and end of the stretch, Unix nanoseconds.
+    pub start: u64,
+    pub end: u64,
+    pub lenses: Vec<Figures>,
+    /// True if there were more series than are tracked.
     pub truncated: bool,
-    /// The lenses that had more groups than they keep apart.
-    pub beyond: BTreeSet<u16>,
 }
 
-/// Series of a variant that a summary holds.
-const MAX_SERIES: usize = drift::BOUND;
+/// One lens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Figures {
+    pub groups: BTreeMap<Arc<str>, Group>,
+    /// All groups together.
+    pub total: Group,
+    pub entry: Entry,
+    /// True if series with an increase entered it, baseline and candidate.
+    pub increases: [bool; 2],
+    /// Values that were no number, baseline and candidate.
+    pub no_value: [u64; 2],
+}
+
+/// What came in of a lens's metric.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Entry {
+    /// True if the metric came in.
+    pub came: bool,
+    /// Kinds of the series that either variant put out, a bit each.
+    pub kinds: u8,
+    /// True if a series had the attribute.
+    pub named: bool,
+    /// True if there were more groups than are kept apart.
+    pub bucketed: bool,
+    /// Names like that of a metric that did not come in.
+    pub near: BTreeSet<Arc<str>>,
+    /// Attributes of series that do not have the one of the lens.
+    pub attributes: BTreeSet<Arc<str>>,
+}
+
+/// One group, over the instants that count.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Group {
+    pub sides: [Side; 2],
+    /// Instants at which either variant shows it.
+    pub instants: u64,
+    /// Those at which the baseline does and the candidate does not.
+    pub gaps: u64,
+    /// Instants that did not count, because it had just come up or ended and a stage holds points.
+    pub young: u64,
+    pub worst: Option<LensInstant>,
+    /// The baseline's increase in the last hold before the stretch and before its end.
+    pub edges: [f64; 2],
+    /// The baseline's increase while the group was young.
+    pub newborn: Sum,
+}
+
+/// A variant's part in a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Side {
+    /// The function's figure at each instant; of a mean the sum of the values.
+    pub values: Sum,
+    /// Increases.
+    pub increase: Sum,
+    /// Absolute values of all terms of either.
+    pub size: Sum,
+    /// Instants at which it shows the group.
+    pub shown: u64,
+    /// Series at each instant.
+    pub members: u64,
+    /// The most series at one instant.
+    pub most: u64,
+}
 
 impl LensTable {
     pub fn merge(&mut self, other: &Self) {
-        self.beyond.extend(&other.beyond);
-        let mut truncated = self.truncated || other.truncated;
-        for (mine, theirs) in self.variants.iter_mut().zip(&other.variants) {
-            mine.merge(theirs, MAX_SERIES, |_, _| truncated = true);
+        if other.lenses.is_empty() {
+            return;
         }
-        self.truncated = truncated;
+        if self.lenses.is_empty() {
+            self.clone_from(other);
+            return;
+        }
+        let earlier = other.start < self.start;
+        let later = other.end > self.end;
+        self.truncated |= other.truncated;
+        for (mine, theirs) in self.lenses.iter_mut().zip(&other.lenses) {
+            mine.merge(theirs, [earlier, later]);
+        }
+        self.start = self.start.min(other.start);
+        self.end = self.end.max(other.end);
+    }
+}
+
+impl Figures {
+    /// Adds another stretch, of which `edges` tells whether it begins earlier and ends later.
+    fn merge(&mut self, other: &Self, edges: [bool; 2]) {
+        self.entry.merge(&other.entry);
+        for at in [0, 1] {
+            self.increases[at] |= other.increases[at];
+            self.no_value[at] += other.no_value[at];
+        }
+        self.total.merge(&other.total, edges);
+        for (name, theirs) in &other.groups {
+            self.group(name).merge(theirs, edges);
+        }
+        // The other stretch has nothing of these, at its edges too.
+        for (_, mine) in self.groups.iter_mut().filter(|(name, _)| !other.groups.contains_key(*name)) {
+            mine.take_edges([0.0; 2], edges);
+        }
     }
 
-    /// Values of the groups of each lens, baseline and candidate. Added up in the order of identities, so that equal
-    /// series give equal figures to the last bit.
-    pub fn totals<'a>(&'a self, lenses: &[Lens]) -> Vec<Totals> {
-        let mut gathered: Vec<Gathered<'_>> = lenses.iter().map(Gathered::of).collect();
-        // Shared ones are told by where they lie, and asked about once.
-        let mut known: HashMap<*const (u16, Arc<str>), Vec<[usize; 2]>> = HashMap::new();
-        for (at, rows) in self.variants.iter().enumerate() {
-            for (_, under, value) in rows.sorted() {
-                let entered = known.entry(under.groups.as_ptr()).or_insert_with(|| {
-                    let place = |(lens, group): &'a (u16, Arc<str>)| {
-                        let lens = usize::from(*lens);
-                        Some([lens, gathered.get_mut(lens)?.place(group)])
-                    };
-                    under.groups.iter().filter_map(place).collect()
-                });
-                for [lens, group] in entered {
-                    gathered[*lens].add(at, *group, under.process, value.value());
-                }
+    /// Tells whether figures are increases rather than means: by the baseline's series, where it has any.
+    pub fn are_increases(&self) -> bool {
+        let [baseline, candidate] = self.increases;
+        baseline || (candidate && self.total.sides[0].members == 0)
+    }
+
+    /// The accumulators of a group. Past the bound it is one of a bucket.
+    pub fn group(&mut self, name: &Arc<str>) -> &mut Group {
+        let full = self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(name);
+        self.entry.bucketed |= full;
+        let name = if full { bucket(name).into() } else { name.clone() };
+        self.groups.entry(name).or_default()
+    }
+}
+
+impl Entry {
+    fn merge(&mut self, other: &Self) {
+        self.came |= other.came;
+        self.kinds |= other.kinds;
+        self.named |= other.named;
+        self.bucketed |= other.bucketed;
+        self.near.extend(other.near.iter().cloned());
+        self.attributes.extend(other.attributes.iter().cloned());
+    }
+}
+
+impl Group {
+    fn merge(&mut self, other: &Self, edges: [bool; 2]) {
+        for (mine, theirs) in self.sides.iter_mut().zip(&other.sides) {
+            mine.merge(theirs);
+        }
+        self.instants += other.instants;
+        self.gaps += other.gaps;
+        self.young += other.young;
+        self.newborn.merge(other.newborn);
+        self.worst = LensInstant::worse(self.worst, other.worst);
+        self.take_edges(other.edges, edges);
+    }
+
+    fn take_edges(&mut self, theirs: [f64; 2], outer: [bool; 2]) {
+        for at in [0, 1] {
+            if outer[at] {
+                self.edges[at] = theirs[at];
             }
         }
-        gathered.into_iter().map(Gathered::totals).collect()
     }
 }
 
-/// The groups of a lens as they are found.
-struct Gathered<'a> {
-    counts: bool,
-    groups: Vec<(&'a Arc<str>, [Members; 2])>,
-    places: HashMap<&'a str, usize>,
-    all: [Members; 2],
-}
-
-impl<'a> Gathered<'a> {
-    fn of(lens: &Lens) -> Self {
-        let counts = lens.function == LensFunction::Count;
-        Self { counts, groups: Vec::new(), places: HashMap::new(), all: Default::default() }
-    }
-
-    fn place(&mut self, group: &'a Arc<str>) -> usize {
-        *self.places.entry(group).or_insert_with(|| {
-            self.groups.push((group, Default::default()));
-            self.groups.len() - 1
-        })
-    }
-
-    fn add(&mut self, variant: usize, group: usize, process: u64, value: f64) {
-        for members in [&mut self.groups[group].1[variant], &mut self.all[variant]] {
-            members.add(value);
-            if self.counts {
-                members.processes.insert(process);
-            }
-        }
-    }
-
-    fn totals(self) -> Totals {
-        let groups = self.groups.into_iter().map(|(group, of)| (group.clone(), of)).collect();
-        Totals { groups, all: self.all }
-    }
-}
-
-/// The groups of a lens, and all of them together.
-#[derive(Debug, Default)]
-pub(crate) struct Totals {
-    pub groups: BTreeMap<Arc<str>, [Members; 2]>,
-    pub all: [Members; 2],
-}
-
-/// The series of a group.
-#[derive(Debug, Default)]
-pub(crate) struct Members {
-    pub count: u64,
-    sum: f64,
-    max: Option<f64>,
-    processes: HashSet<u64>,
-}
-
-impl Members {
-    fn add(&mut self, value: f64) {
-        self.count += 1;
-        self.sum += value;
-        self.max = Some(self.max.map_or(value, |max| max.max(value)));
-    }
-
-    /// Their values, over so many seconds.
-    pub fn come_to(&self, function: LensFunction, seconds: f64) -> f64 {
-        match function {
-            LensFunction::Sum => self.sum,
-            LensFunction::Avg if self.count > 0 => self.sum / self.count as f64,
-            LensFunction::Avg => 0.0,
-            LensFunction::Max => self.max.unwrap_or(0.0),
-            LensFunction::Count => self.processes.len() as f64,
-            LensFunction::Rate if seconds > 0.0 => self.sum / seconds,
-            LensFunction::Rate => 0.0,
-        }
+impl Side {
+    pub fn merge(&mut self, other: &Self) {
+        self.values.merge(other.values);
+        self.increase.merge(other.increase);
+        self.size.merge(other.size);
+        self.shown += other.shown;
+        self.members += other.members;
+        self.most = self.most.max(other.most);
     }
 }

@@ -3,6 +3,7 @@
 use super::Observer;
 use crate::Variant;
 use crate::critical::Watched;
+use crate::lens::Window;
 use crate::series::NONE;
 use crate::summary::Summary;
 
@@ -26,7 +27,13 @@ impl Observer {
         for variant in Variant::BOTH {
             self.close_outputs(variant, active_since, &mut summary);
         }
-        summary.lenses.beyond.extend(self.groups.beyond());
+        let window = Window {
+            start: summary.start,
+            end,
+            interval: self.interval_nanos().unwrap_or(self.settings.window_nanos),
+        };
+        let looked = self.outputs.each_mut().map(|table| &mut table.lenses);
+        summary.lenses = self.panels.evaluate(&mut self.groups, looked, window);
         let seen = self.watched.iter().filter(|(epoch, _)| *epoch == self.epoch);
         summary.critical.extend(seen.map(|(_, watched)| (watched.process.clone(), watched.clone())));
         self.sweep(active_since);
@@ -37,13 +44,13 @@ impl Observer {
         let at = variant.index();
         let table = &mut self.outputs[at];
         summary.output_series[at].list(table.close(self.epoch));
-        let looked = table.lenses.close();
-        for (_, under, value) in looked.iter() {
-            if let Some((first, _)) = under.groups.first() {
-                summary.values.entry(*first).or_default().add(at, value.value());
+        for (under, tracked) in table.lenses.under.iter().zip(&mut table.lenses.series) {
+            if let Some((first, ..)) = under.groups.first()
+                && std::mem::take(&mut tracked.came)
+            {
+                summary.values.entry(*first).or_default().add(at, tracked.described());
             }
         }
-        summary.lenses.variants[at] = looked;
         for place in &table.colliding {
             if let Some((epoch, collision)) = &table.asides[*place as usize].collision
                 && *epoch == self.epoch

@@ -11,7 +11,7 @@ use crate::collision::{Collision, Writers};
 use crate::distinct::Seen;
 use crate::fate::Fate;
 use crate::label::Process;
-use crate::lens::Reduction;
+use crate::lens::Tracked;
 use crate::outputs::{Names, OutputTable};
 use crate::series::{NONE, Series, UNTRACKED};
 
@@ -81,7 +81,7 @@ impl Observer {
         open.fates[at].0 |= if row.identity == identity { Fate::KEPT } else { Fate::RENAMED };
         *seen = Seen(true);
         if becomes.lens != NONE {
-            table.lenses.observe(becomes.lens, point, self.since);
+            table.lenses.observe(becomes.lens, point, self.now, self.since);
         }
         true
     }
@@ -154,7 +154,7 @@ impl Observer {
         let table = &mut self.outputs[at];
         table.open[place as usize] = Seen(true);
         let row = &mut table.rows[place as usize];
-        table.lenses.observe(row.lens, descendant.point, self.since);
+        table.lenses.observe(row.lens, descendant.point, self.now, self.since);
         if let Some(other) = row.writers.observe(writer, descendant.point.time) {
             self.collides(at, place, [other, writer], descendant);
         }
@@ -199,11 +199,12 @@ impl Observer {
     fn emerges(&mut self, descendant: &Descendant<'_>, writer: u32) -> u32 {
         let Descendant { output, resource, metric, point, variant } = *descendant;
         if self.outputs[variant.index()].is_full() {
+            self.groups.left_out(output.text(metric.name));
             return UNTRACKED;
         }
         let shown = || Process::of(output, resource.attrs).number();
-        let under = self.groups.of(&mut self.labels, output, resource.attrs, metric, point, shown);
-        let lens = under.map(|under| (under, Reduction::new(metric)));
+        let under = self.groups.of(&mut self.labels, (output, resource.attrs), metric, point, shown);
+        let lens = under.map(|under| (under, Tracked::new(metric)));
         let process = self.series.label(writer).map(|label| label.process.clone());
         let names = Names::of(output, resource.attrs, point.attrs, process.as_deref());
         let billed = self.settings.price.billed(output, resource.attrs, metric, point);

@@ -19,7 +19,7 @@ use crate::critical::Watched;
 use crate::delivery::Delivery;
 use crate::fate::{Fate, Record};
 use crate::label::{Label, Labels, Process};
-use crate::lens::Groups;
+use crate::lens::{Groups, Panels};
 use crate::outputs::OutputTable;
 use crate::rows::Said as _;
 use crate::series::{NONE, SeriesTable, UNTRACKED};
@@ -32,6 +32,8 @@ pub struct Observer {
     settings: Arc<Settings>,
     /// Begin of watching, Unix nanoseconds.
     since: u64,
+    /// Time of what is at hand, Unix nanoseconds: a batch's admission, or the time of a flush.
+    now: u64,
     /// The open window's number: its start divided by its length.
     epoch: u32,
     /// Begin of the open summary: that of its window, or of its generation.
@@ -42,6 +44,7 @@ pub struct Observer {
     watched_places: HashMap<Arc<Process>, u32>,
     labels: Labels,
     groups: Groups,
+    panels: Panels,
     intervals: Latency,
     open: Summary,
     /// Row of each point of the batch at hand.
@@ -54,10 +57,11 @@ impl Observer {
     /// Begins to watch at `now`, Unix nanoseconds.
     #[must_use]
     pub fn new(settings: Arc<Settings>, now: u64) -> Self {
-        let groups = Groups::new(&settings.lenses);
+        let groups = Groups::new(&settings);
         let mut observer = Self {
             settings,
             since: now,
+            now,
             epoch: 0,
             opened: now,
             series: SeriesTable::default(),
@@ -66,6 +70,7 @@ impl Observer {
             watched_places: HashMap::new(),
             labels: Labels::default(),
             groups,
+            panels: Panels::default(),
             intervals: Latency::default(),
             open: Summary::default(),
             places: Vec::new(),
@@ -90,6 +95,7 @@ impl Observer {
     /// To be called with the time before anything else of a batch, and now and then without one: closes the
     /// open window if `now` is past its end. Time that runs backwards stays in the open window.
     pub fn roll(&mut self, now: u64) -> Option<Summary> {
+        self.now = self.now.max(now);
         let epoch = self.epoch_at(now);
         (epoch > self.epoch).then(|| {
             let end = u64::from(self.epoch + 1) * self.settings.window_nanos;
@@ -111,6 +117,7 @@ impl Observer {
 
     /// A batch was admitted at `now`; its identities must be computed.
     pub fn input(&mut self, batch: &Batch, now: u64) {
+        self.now = self.now.max(now);
         self.open.input.add(batch.point_count() as u64, batch.source().len() as u64);
         self.places.clear();
         for resource in batch.resources() {
@@ -191,6 +198,7 @@ impl Observer {
         }
         let process = self.labels.process(Process::of(batch, resource.attrs));
         let name = self.labels.text(batch.text(metric.name));
+        self.groups.came_in(&name);
         let critical = self.watch(&process, &name);
         let attributes = self.labels.attributes(batch, point.attrs);
         let label = Label { metric: name, process, attributes };

@@ -12,9 +12,12 @@ use super::MAX_VALUES;
 use crate::Volume;
 use crate::collision::Collision;
 use crate::label::{Label, Labels, Process};
-use crate::lens::{Groups, Reduced, Reduction, Under};
+use crate::lens::{Groups, Tracked, Under};
 
 type ByIdentity<T> = HashMap<u128, T, BuildHasherDefault<IdentityHasher>>;
+
+/// Time of admission by which a series is shown at any instant: a capture has only one, its end.
+const ALWAYS: u64 = u64::MAX;
 
 /// A point and what stands above it.
 pub(super) struct Point<'a> {
@@ -44,8 +47,7 @@ pub(super) struct Capture {
 pub(super) struct CapturedSeries {
     pub label: Label,
     pub lens: Option<Under>,
-    pub reduced: Reduced,
-    reduction: Reduction,
+    pub tracked: Tracked,
     /// Time and value of its points.
     pub values: Vec<(u64, f64)>,
     /// Start times of its writers: the first and the last.
@@ -94,7 +96,8 @@ impl CapturedSeries {
             executable: either(of_resource.executable, of_point.executable),
             pid: either(of_resource.pid, of_point.pid),
         };
-        let lens = groups.of(labels, batch, resource.attrs, metric, point, || process.number());
+        let lens = groups.of(labels, (batch, resource.attrs), metric, point, || process.number());
+        groups.came_in(&labels.text(batch.text(metric.name)));
         Self {
             label: Label {
                 metric: labels.text(batch.text(metric.name)),
@@ -102,8 +105,7 @@ impl CapturedSeries {
                 attributes: labels.attributes(batch, point.attrs),
             },
             lens,
-            reduced: Reduced::Nothing,
-            reduction: Reduction::new(metric),
+            tracked: Tracked::new(metric),
             values: Vec::new(),
             starts: [point.start; 2],
             // Before any point.
@@ -132,6 +134,6 @@ impl CapturedSeries {
         // From its own start, known or not.
         let mut known = *point;
         known.start = known.start.max(1);
-        self.reduction.observe(&known, 0, &mut self.reduced);
+        self.tracked.observe(&known, ALWAYS, 0);
     }
 }

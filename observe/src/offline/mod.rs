@@ -40,7 +40,7 @@ impl Offline {
     /// With nothing in either.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let groups = Groups::new(&settings.lenses);
+        let groups = Groups::new(&settings);
         Self { settings, labels: Labels::default(), groups, captures: Default::default() }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use drift::{Alpha, Conclusion, Count, Equivalence, EquivalenceError, equivalent, relative_error};
+use drift::{Alpha, Conclusion, Count, Equivalence, EquivalenceError, equivalent};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::compare::count_by_name;
 use crate::distinct::Distinct;
 use crate::fate::{Fate, Record};
 use crate::label::{Label, Process};
-use crate::lens::Totals;
+use crate::lens::{Figures, LensReport, LensTable, Looked, Panels, Window};
 use crate::rows::Rows;
 use crate::summary::Active;
 use crate::{Comparison, NamedCount, Summary, Variant};
@@ -101,7 +101,6 @@ impl Offline {
         (summary.start, summary.end, summary.nanos) = (span.0, span.1, span.1 - span.0);
         summary.input = self.captures[0].volume;
         summary.active = Active { at: summary.end, outputs: [0; 2] };
-        summary.lenses.beyond.extend(self.groups.beyond());
         for variant in Variant::BOTH {
             let (at, capture) = (variant.index(), &self.captures[variant.index()]);
             summary.outputs[at] = capture.volume;
@@ -112,14 +111,27 @@ impl Offline {
                     summary.collisions[at].add(*identity, collision);
                 }
             }
-            let under = capture
-                .series
-                .iter()
-                .filter_map(|(identity, seen)| Some((*identity, seen.lens.clone()?, seen.reduced)));
-            summary.lenses.variants[at] = Rows::of(under);
         }
+        summary.lenses = self.lenses(summary.start, summary.end);
         summary.critical = critical::table(&self.settings, &self.captures[0], &self.captures[1]);
         summary
+    }
+
+    /// The lenses at the end of the captures.
+    fn lenses(&self, start: u64, end: u64) -> LensTable {
+        let mut looked = [&self.captures[0], &self.captures[1]].map(|capture| {
+            let mut looked = Looked::default();
+            for seen in capture.series.values() {
+                if let Some(under) = &seen.lens {
+                    looked.insert(under.clone(), seen.tracked.clone());
+                }
+            }
+            looked
+        });
+        let mut groups = self.groups.clone();
+        groups.truncated = self.captures.iter().any(|capture| !capture.beyond.is_empty());
+        let window = Window { start, end, interval: 0 };
+        Panels::default().evaluate(&mut groups, looked.each_mut(), window)
     }
 
     /// The comparison of a summary, in which series beyond the bound are counted too.
@@ -142,22 +154,18 @@ impl Offline {
         margin: f64,
         alpha: Alpha,
     ) -> Result<Vec<LensEquivalence>, EquivalenceError> {
-        let of = |(lens, totals): (&crate::Lens, Totals)| {
-            let seconds = summary.nanos as f64 / 1e9;
-            let figures = totals
-                .groups
-                .values()
-                .map(|of| of.each_ref().map(|members| members.come_to(lens.function, seconds)));
-            let errors: Vec<f64> = figures.filter_map(|[a, b]| relative_error(a, b)).collect();
+        let of = |(lens, figures): (&crate::Lens, &Figures)| {
+            let groups = LensReport::groups(lens, figures, summary.nanos as f64 / 1e9);
+            let errors: Vec<f64> = groups.iter().filter_map(|group| group.relative_error).collect();
             Ok(LensEquivalence {
                 lens: lens.name.clone(),
                 equivalence: equivalent(&errors, margin, alpha)?,
-                groups_without_error: (totals.groups.len() - errors.len()) as u64,
+                groups_without_error: (groups.len() - errors.len()) as u64,
                 worst_group_error: errors.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())),
             })
         };
         let lenses = &self.settings.lenses;
-        lenses.iter().zip(summary.lenses.totals(lenses)).map(of).collect()
+        lenses.iter().zip(&summary.lenses.lenses).map(of).collect()
     }
 }
 

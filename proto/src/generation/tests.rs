@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use observe::{Critical, Lens, Price};
+use observe::{Critical, Lens, LensFunction, Price};
 use pipelines::split::{Split, Unit, Weight};
 use proptest::prelude::*;
 
@@ -12,6 +12,20 @@ const FRAGMENT: &str = r#"processors:
   filter/small: { metrics: { datapoint: ['metric.name == "process.memory.virtual"'] } }
 service: { pipelines: { metrics: { processors: [filter/small] } } }
 "#;
+
+/// Lenses as they are by default, and one with all that can be said of one.
+fn lenses() -> Vec<Lens> {
+    let mut lenses = Lens::defaults();
+    lenses.push(Lens {
+        lookback: Duration::from_millis(7_750),
+        max_error: Some(0.05),
+        min_group_share: Some(0.02),
+        max_groups_lost: Some(3),
+        absolute_margin: Some(1.5),
+        ..Lens::new("limited", "process.memory.usage", "host.name", LensFunction::Min)
+    });
+    lenses
+}
 
 fn generation(config: &str, salt: &str, unit: Unit) -> Generation {
     Generation {
@@ -23,7 +37,7 @@ fn generation(config: &str, salt: &str, unit: Unit) -> Generation {
             candidate: Candidate::Given(Fragment::new(config)),
             window: Duration::from_secs(10),
             report_every: Duration::from_millis(60_500),
-            lenses: Lens::defaults(),
+            lenses: lenses(),
             critical: vec![Critical::default()],
             price: Price::default(),
             guardrails: Guardrails { max_batch_latency: Some(Duration::from_millis(250)) },
@@ -64,6 +78,9 @@ fn a_body_that_says_anything_else_is_refused_with_its_place() {
     assert!(with("2500", "10001").contains("0 to 10000 basis points"));
     assert!(with("memory.virtual", "memory.usage").contains("sha256 is not that of the config"));
     assert!(with("{\n", "{\n  \"exporters\": {},\n").contains("phoenix.yaml:2:"));
+    assert!(with("\"7750000000ns\"", "\"0s\"").contains("the lookback of the lens"));
+    assert!(with("\"7750000000ns\"", "\"168h\"").contains("at most 24h"));
+    assert!(with("\"max_groups_lost\"", "\"max_group_lost\"").contains("did you mean"));
     assert!(with("\"generation\": 7", "\"generation\": -7").contains("0 or more"));
     assert!(Generation::read(&" ".repeat(super::MAX_BODY + 1)).is_err());
 }

@@ -24,6 +24,7 @@ fn lens(name: &str, metric: &str, candidate: f64) -> LensReport {
         baseline: 1_000_000_000.0,
         candidate,
         relative_error: Some(candidate / 1e9 - 1.0),
+        ..LensError::default()
     };
     let differ = u64::from(candidate != 1e9);
     LensReport {
@@ -37,6 +38,7 @@ fn lens(name: &str, metric: &str, candidate: f64) -> LensReport {
         groups_that_differ: differ,
         worst: (0..differ).map(|_| error("java")).collect(),
         truncated: false,
+        ..LensReport::default()
     }
 }
 

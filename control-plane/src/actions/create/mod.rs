@@ -59,12 +59,23 @@ fn spec(asked: CreateExperiment, candidate: String, template: Option<TemplateUse
         weights_bp: asked.weights_bp.unwrap_or_else(|| vec![500, 2_500, 5_000, 10_000]),
         window: duration("window", asked.window)?.unwrap_or(Duration::from_secs(10)),
         report_every: duration("report_every", asked.report_every)?.unwrap_or(Duration::from_secs(60)),
-        lenses: asked.lenses.unwrap_or_else(Lens::defaults),
+        lenses: lenses(asked.lenses, duration("lookback", asked.lookback)?),
         critical: asked.critical.unwrap_or_else(|| vec![Critical::default()]),
         price: asked.price.unwrap_or_default(),
         max_batch_latency: duration("max_batch_latency", asked.max_batch_latency)?,
         policy: asked.policy.try_into()?,
     })
+}
+
+/// The lenses that are asked for, or the default ones; `lookback` is for those that do not say it themselves.
+fn lenses(asked: Option<Vec<Lens>>, lookback: Option<Duration>) -> Vec<Lens> {
+    let lenses = asked.unwrap_or_else(Lens::defaults).into_iter();
+    let own = |lens: &Lens| lens.lookback != Lens::LOOKBACK;
+    let shown = |lens: Lens| match lookback {
+        Some(lookback) if !own(&lens) => Lens { lookback, ..lens },
+        _ => lens,
+    };
+    lenses.map(shown).collect()
 }
 
 fn unit(asked: Unit) -> Result<Vec<String>, Refusal> {

@@ -14,6 +14,7 @@ impl TryFrom<api::Policy> for Policy {
             critical_process_coverage: asked.critical_process_coverage,
             max_series_loss: asked.max_series_loss,
             max_lens_error: asked.max_lens_error,
+            max_groups_lost: asked.max_groups_lost,
             max_error_rate: asked.max_error_rate,
             max_latency_increase: asked.max_latency_increase,
             max_collisions: asked.max_collisions,

@@ -1,34 +1,184 @@
 //! Lenses: what people look at must look the same. A lens without a limit describes.
 //!
-//! A lens that the experiment names is asked for: if nothing enters it, it is not measured. One of the default lenses that
-//! nothing enters holds nothing.
+//! A lens is judged on all groups of all agents over the horizons of the step, and only once everything that its
+//! look-back shows was seen by both variants. One that the experiment names is asked for: if nothing enters it, it is not
+//! measured. One of the default lenses that nothing enters holds nothing.
 
-use observe::Lens;
+use std::time::Duration;
+
+use observe::{FleetCounts, FleetLens, Lens, LensAnswer, LensLimit, LensReport};
 
 use super::Looked;
-use crate::experiment::words::{percent, signed};
-use crate::experiment::{Answer, Criterion, Effect, LensFigure, Reason};
+use crate::experiment::words::{counted, listed, percent, signed};
+use crate::experiment::{Answer, Criterion, Effect, Reason};
 
-/// A criterion for each lens.
+const QUANTITY: &str = "max_lens_error";
+
+/// A criterion for each lens, and that no attribute went that a lens groups by.
 pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
-    looked.figures.lenses.iter().map(|lens| criterion(looked, lens)).collect()
+    let lenses = looked.spec.limited_lenses();
+    let mut criteria: Vec<Criterion> = lenses.iter().map(|lens| criterion(looked, lens)).collect();
+    criteria.push(grouped(looked, &lenses));
+    criteria
 }
 
-fn criterion(looked: &Looked<'_>, lens: &LensFigure) -> Criterion {
-    let limit = looked.policy().max_lens_error;
+/// Reports of a lens by host: the horizons of the step, or what was measured in all where there is none yet.
+fn reports<'a>(looked: &'a Looked<'_>, name: &'a str) -> impl Iterator<Item = (&'a str, &'a LensReport)> {
+    let agents = looked.evidence.agents.iter();
+    let horizons =
+        agents.flat_map(|agent| agent.horizons.iter().map(|found| (agent.host.as_str(), &found.horizon)));
+    horizons.flat_map(move |(host, found)| {
+        found.lenses.iter().filter(move |lens| lens.name == name).map(move |lens| (host, lens))
+    })
+}
+
+fn criterion(looked: &Looked<'_>, lens: &Lens) -> Criterion {
+    let fleet = FleetLens::of(reports(looked, &lens.name));
+    let limit = lens.limit();
     let effect = if limit.is_some() { Effect::RollBack } else { Effect::Tell };
-    let quantity = "max_lens_error";
-    let Some(error) = lens.relative_error else {
-        let sentence = format!("{}: nothing entered it.", lens.name);
-        let finding = Reason { limit, ..Reason::new("L0", quantity, sentence) };
-        let finding = finding.about(Vec::new(), vec![lens.name.clone()]);
-        let named = looked.spec.lenses != Lens::defaults();
-        return Criterion::of(named && limit.is_some(), Answer::NotApplicable, effect, finding);
+    let (answer, sentence, groups) = match &limit {
+        _ if fleet.hosts == 0 => (Answer::NotApplicable, nothing(looked, lens, &fleet), Vec::new()),
+        None => (Answer::Met, described(&fleet), Vec::new()),
+        Some(limit) => judged(looked, lens, &fleet, limit),
     };
-    let allowed = limit.map_or_else(String::new, |limit| format!("; at most {} is allowed", percent(limit)));
-    let sentence = format!("{} differs by {} over the fleet{allowed}.", lens.name, signed(error));
-    let past = limit.is_some_and(|limit| error.abs() > limit);
-    let finding = looked.measured(Reason::new("L0", quantity, sentence), error, limit.unwrap_or(0.0));
-    let finding = Reason { limit, ..finding }.about(Vec::new(), vec![lens.name.clone()]);
-    Criterion::of(limit.is_some(), if past { Answer::Violated } else { Answer::Met }, effect, finding)
+    // A default lens of which nothing came in was asked for by nobody.
+    let asked = limit.is_some() && (fleet.hosts > 0 || !is_default(looked));
+    let error = fleet.total.relative_error;
+    let finding =
+        Reason { observed: error.filter(|_| fleet.hosts > 0), ..Reason::new("L0", QUANTITY, sentence) };
+    let finding =
+        Reason { limit: lens.max_error, n: u32::try_from(fleet.hosts).unwrap_or(u32::MAX), ..finding };
+    Criterion::of(
+        asked,
+        answer,
+        effect,
+        finding.about(Vec::new(), vec![lens.name.clone()]).in_detail(None, groups),
+    )
+}
+
+fn is_default(looked: &Looked<'_>) -> bool {
+    let names = |lenses: &[Lens]| lenses.iter().map(|lens| lens.name.clone()).collect::<Vec<_>>();
+    names(&looked.spec.lenses) == names(&Lens::defaults())
+}
+
+fn nothing(looked: &Looked<'_>, lens: &Lens, fleet: &FleetLens) -> String {
+    let why = fleet.not_measured.as_ref();
+    let report = reports(looked, &lens.name).next();
+    why.zip(report)
+        .and_then(|(why, (_, report))| why.reason(report))
+        .unwrap_or_else(|| format!("Nothing was heard of the lens {}.", lens.name))
+}
+
+fn described(fleet: &FleetLens) -> String {
+    match fleet.total.relative_error {
+        Some(0.0) => format!("{} is the same over the fleet.", fleet.name),
+        Some(error) => format!("{} differs by {} over the fleet.", fleet.name, signed(error)),
+        None if fleet.total.baseline == 0.0 && fleet.total.candidate == 0.0 => {
+            format!("{} is 0 for both over the fleet.", fleet.name)
+        }
+        None => format!("{} is 0 for the baseline and not for the candidate.", fleet.name),
+    }
+}
+
+/// Answer to a limit, its sentence, and the groups that it is about.
+fn judged(
+    looked: &Looked<'_>,
+    lens: &Lens,
+    fleet: &FleetLens,
+    limit: &LensLimit,
+) -> (Answer, String, Vec<String>) {
+    let counts = fleet.judge(limit);
+    let (seen, needed) = (seen(looked), lens.lookback + held(looked) + looked.spec.report_every);
+    let sentence = described(fleet);
+    match counts.answer {
+        LensAnswer::Violated => {
+            let groups = counts.beyond.iter().chain(&counts.lost).cloned().collect();
+            (Answer::Violated, format!("{sentence} {}", passed(&counts, limit)), groups)
+        }
+        // What ended before both were watched is still on the panel.
+        LensAnswer::Met if seen < needed => {
+            let [seen, needed] = [seen, needed].map(|time| humantime::format_duration(time).to_string());
+            let why =
+                format!("It is judged after its look-back and a horizon, {needed}; {seen} were measured.");
+            (Answer::NotMeasured, format!("{sentence} {why}"), Vec::new())
+        }
+        LensAnswer::Met => (Answer::Met, format!("{sentence} {}", kept(&counts, limit)), Vec::new()),
+        LensAnswer::NotMeasured => {
+            let why = "Reports do not name enough groups to say whether each keeps the limit.";
+            (Answer::NotMeasured, format!("{sentence} {why}"), counts.undecided)
+        }
+    }
+}
+
+/// Time that an agent has measured both variants, the longest; whole seconds.
+fn seen(looked: &Looked<'_>) -> Duration {
+    let seconds = looked.totals().map(|(_, total)| total.seconds).fold(0.0, f64::max);
+    Duration::from_secs(if seconds.is_finite() { seconds.max(0.0) as u64 } else { 0 })
+}
+
+/// Time for which the candidate may hold a point back.
+fn held(looked: &Looked<'_>) -> Duration {
+    let plan = proto::generation::Fragment::new(&looked.spec.candidate).plan("candidate");
+    plan.map(|plan| plan.hold()).unwrap_or_default()
+}
+
+fn kept(counts: &FleetCounts, limit: &LensLimit) -> String {
+    let allowed = limit.max_error.map_or_else(String::new, |limit| format!(" within {}", percent(limit)));
+    format!("Each of {} is{allowed}, and {} lost.", counted(counts.judged, "larger group"), lost(counts))
+}
+
+fn lost(counts: &FleetCounts) -> String {
+    match counts.lost.len() {
+        0 => "none is".to_owned(),
+        1 => "1 is".to_owned(),
+        many => format!("{many} are"),
+    }
+}
+
+fn passed(counts: &FleetCounts, limit: &LensLimit) -> String {
+    let mut said = Vec::new();
+    let most = limit.max_error.map(percent).unwrap_or_default();
+    if counts.total_beyond {
+        said.push(format!("the total is past {most}"));
+    }
+    if !counts.beyond.is_empty() {
+        said.push(format!("past {most} are {}", listed(&counts.beyond)));
+    }
+    if counts.small_beyond == Some(true) {
+        said.push(format!("the smaller groups together are past {most}"));
+    }
+    if counts.lost.len() as u64 > limit.max_groups_lost {
+        said.push(format!("lost are {}, {} may be", listed(&counts.lost), limit.max_groups_lost));
+    }
+    let text = said.join("; ");
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+/// Groups without a name that only the candidate has stand for an attribute that it took away: a panel that groups by it
+/// loses all of them.
+fn grouped(looked: &Looked<'_>, lenses: &[Lens]) -> Criterion {
+    let taken = |lens: &&Lens| {
+        let mut found = reports(looked, &lens.name);
+        found.any(|(_, report)| {
+            report.groups_lost > 0 && report.named().any(|group| group.is_new() && group.is_unnamed())
+        })
+    };
+    let taken: Vec<&Lens> = lenses.iter().filter(taken).collect();
+    let attributes = crate::experiment::words::unique(taken.iter().map(|lens| lens.group_by.clone()));
+    let names: Vec<String> = taken.iter().map(|lens| lens.name.clone()).collect();
+    let (answer, sentence) = if !taken.is_empty() {
+        let sentence = format!(
+            "The candidate takes away what people group by: {} of {}. Keep it, or name lenses that do not use it.",
+            listed(&attributes),
+            listed(&names)
+        );
+        (Answer::Violated, sentence)
+    } else if looked.came_in() {
+        (Answer::Met, "No attribute went that a lens groups by.".to_owned())
+    } else {
+        (Answer::NotApplicable, "Nothing came in that a lens groups by.".to_owned())
+    };
+    let finding = looked.measured(Reason::new("L0", "attributes_used", sentence), taken.len() as f64, 0.0);
+    Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))
 }

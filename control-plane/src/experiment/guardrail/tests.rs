@@ -37,6 +37,7 @@ fn host(series: u64, kept: f64) -> Comparison {
             groups_that_differ: 2,
             worst: vec![error("java", 100.0, 80.0), error("bash", 100.0, 101.0)],
             truncated: false,
+            ..LensReport::default()
         }],
         coverage: Coverage { critical: 10, baseline: 10, candidate: 9, vanished: Vec::new() },
         ..Comparison::default()

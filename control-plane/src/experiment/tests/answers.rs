@@ -95,7 +95,8 @@ fn savings_of_nothing_are_not_measured_where_they_are_asked_for() {
 fn a_lens_that_nothing_enters_holds_if_the_experiment_names_it_and_not_if_it_is_a_default() {
     let empty = || {
         let mut found = good();
-        found.lenses[0].total = LensError::of(String::new(), 0.0, 0.0);
+        found.lenses[0].measured =
+            observe::Measured::MetricAbsent { near: vec!["process.memory.rss".into()] };
         found
     };
     let mut asked = asking(|policy| policy.max_lens_error = Some(0.01));
@@ -110,7 +111,52 @@ fn a_lens_that_nothing_enters_holds_if_the_experiment_names_it_and_not_if_it_is_
         (verdict.verb, criterion(&verdict, "max_lens_error").answer),
         (Verb::Hold, Answer::NotMeasured)
     );
-    assert!(verdict.reasons[0].sentence.contains("nothing entered it"), "{:?}", verdict.reasons);
+    assert!(
+        verdict.reasons[0].sentence.contains("process.memory.usage did not come in, process.memory.rss did"),
+        "{:?}",
+        verdict.reasons
+    );
+}
+
+#[test]
+fn a_lens_with_a_limit_is_judged_only_after_its_look_back_and_a_violation_at_once() {
+    let early = || Comparison { seconds: 60.0, ..good() };
+    let asked = asking(|policy| policy.max_lens_error = Some(0.01));
+    let verdict = decided(two(early), &asked, Step::Mirror);
+    let answer = criterion(&verdict, "max_lens_error");
+    assert_eq!((verdict.verb, answer.answer), (Verb::Hold, Answer::NotMeasured));
+    assert!(
+        answer.finding.sentence.contains("after its look-back and a horizon, 6m; 1m were measured"),
+        "{answer:?}"
+    );
+    assert_eq!(decided(two(good), &asked, Step::Mirror).verb, Verb::Advance);
+    let strict = asking(|policy| policy.max_lens_error = Some(0.001));
+    assert_eq!(decided(two(early), &strict, Step::Mirror).verb, Verb::RollBack);
+}
+
+#[test]
+fn an_attribute_that_panels_group_by_is_missed_by_name() {
+    let taken = || {
+        let mut found = good();
+        let group = |name: &str, shown: [u64; 2]| {
+            let figures = [100.0, 100.0];
+            LensError { shown, instants: 6, ..LensError::of(name.into(), figures[0], figures[1]) }
+        };
+        found.lenses[0].groups_lost = 1;
+        found.lenses[0].worst = vec![group("nginx", [6, 0]), group("(none)", [0, 6])];
+        found
+    };
+    let verdict = decided(two(taken), &spec(), Step::Mirror);
+    assert_eq!((verdict.verb, named(&verdict.reasons)[0]), (Verb::Hold, "attributes_used"));
+    let sentence = &verdict.reasons[0].sentence;
+    assert!(sentence.contains("process.executable.name of memory by executable"), "{sentence}");
+    // A group that is lost without a nameless one in its place was not renamed: it is the limit's to judge.
+    let dropped = || {
+        let mut found = taken();
+        found.lenses[0].worst.truncate(1);
+        found
+    };
+    assert_eq!(decided(two(dropped), &spec(), Step::Mirror).verb, Verb::Advance);
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub(in super::super) fn asked(request: v1::CreateExperimentRequest) -> Result<Cr
             .lenses
             .map(|list| list.lenses.into_iter().map(read_lens).collect::<Result<_, _>>())
             .transpose()?,
+        lookback: spec.lookback_ms.map(duration),
         critical: spec
             .critical
             .map(|list| list.criteria.into_iter().map(read_critical).collect::<Result<_, _>>())
@@ -76,10 +77,21 @@ fn read_lens(from: v1::Lens) -> Result<Lens, Refusal> {
         None if from.function.is_empty() => LensFunction::Sum,
         None => {
             let message = format!("there is no function {:?}", from.function);
-            return Err(Refusal::invalid_field("lenses.function", message, "sum, avg, max, count or rate"));
+            return Err(Refusal::invalid_field(
+                "lenses.function",
+                message,
+                "sum, avg, max, min, count or rate",
+            ));
         }
     };
-    Ok(Lens { name: from.name, metric: from.metric, group_by: from.group_by, function })
+    Ok(Lens {
+        lookback: from.lookback_ms.map_or(Lens::LOOKBACK, Duration::from_millis),
+        max_error: from.max_error,
+        min_group_share: from.min_group_share,
+        max_groups_lost: from.max_groups_lost,
+        absolute_margin: from.absolute_margin,
+        ..Lens::new(from.name, from.metric, from.group_by, function)
+    })
 }
 
 fn read_critical(from: v1::Critical) -> Result<Critical, Refusal> {
@@ -105,11 +117,16 @@ pub(super) fn spec(from: Spec) -> v1::ExperimentSpec {
         }
         .into(),
     };
-    let lens = |Lens { name, metric, group_by, function }: Lens| v1::Lens {
-        name,
-        metric,
-        group_by,
-        function: function.name().to_owned(),
+    let lens = |from: Lens| v1::Lens {
+        name: from.name,
+        metric: from.metric,
+        group_by: from.group_by,
+        function: from.function.name().to_owned(),
+        lookback_ms: Some(millis(from.lookback)),
+        max_error: from.max_error,
+        min_group_share: from.min_group_share,
+        max_groups_lost: from.max_groups_lost,
+        absolute_margin: from.absolute_margin,
     };
     let candidate = match from.template {
         None => experiment_spec::Candidate::Config(from.candidate),
@@ -129,6 +146,7 @@ pub(super) fn spec(from: Spec) -> v1::ExperimentSpec {
         weights_bp: from.weights_bp.into_iter().map(u32::from).collect(),
         window_ms: Some(millis(from.window)),
         report_every_ms: Some(millis(from.report_every)),
+        lookback_ms: None,
         lenses: Some(v1::Lenses { lenses: from.lenses.into_iter().map(lens).collect() }),
         critical: Some(v1::CriticalProcesses { criteria: from.critical.into_iter().map(critical).collect() }),
         price: Some((&from.price).into()),

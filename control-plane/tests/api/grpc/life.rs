@@ -206,6 +206,11 @@ async fn what_is_shown_of_a_specification_makes_the_same_again() {
                 metric: "process.memory.usage".to_owned(),
                 group_by: "host.name".to_owned(),
                 function: "max".to_owned(),
+                lookback_ms: Some(60_000),
+                max_error: Some(0.05),
+                min_group_share: Some(0.02),
+                max_groups_lost: Some(3),
+                absolute_margin: Some(1.5),
             }],
         }),
         price: Some(Price {

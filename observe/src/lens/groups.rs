@@ -1,0 +1,240 @@
+//! Groups of each lens, and what a lens learns of the series that come in.
+//!
+//! Groups are bounded. Past the bound a name falls into one of 256 buckets by its hash, each a group of its own, and the lens
+//! says so. A series' part in the lenses is found when it is first seen and shared from then on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+use pipelines::Batch;
+use pipelines::batch::{MetricKind, MetricRow, PointRow, Rows};
+
+use super::near::nearest;
+use super::table::{Entry, KIND_DISTRIBUTION, KIND_INCREASE, KIND_VALUE};
+use super::{Lens, LensFunction};
+use crate::Settings;
+use crate::label::{Labels, value_text};
+
+/// Groups that a lens keeps apart.
+const MAX_GROUPS: usize = 1_024;
+/// Buckets of the names past them.
+const BUCKETS: u64 = 256;
+/// Beyond this what series enter is no longer shared.
+const MAX_SHARED: usize = 65_536;
+/// The most metric names that are remembered, to name the nearest of them.
+const MAX_NAMES: usize = 1_024;
+/// The most attributes that are named where none is the one of the lens.
+const MAX_ATTRIBUTES: usize = 8;
+/// Group of the series that do not have the attribute.
+pub(crate) const WITHOUT: &str = "(none)";
+
+/// The lenses that a series enters, and how; those of equal ones are shared.
+pub(crate) type Entered = Arc<[(u16, u16, Part)]>;
+
+/// Part that a series has in a lens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    /// Its value at an instant.
+    Value,
+    /// Its increase.
+    Increase,
+    /// That it is there.
+    Presence,
+}
+
+/// Facts about a series under lenses that never change.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Under {
+    pub groups: Entered,
+    /// The process that it is of, as its output names it.
+    pub process: u64,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Groups {
+    pub lenses: Vec<Known>,
+    /// Time that a stage may hold points back, and lengths of scrapes until all have state; nothing where no stage does
+    /// either.
+    pub hold_nanos: u64,
+    pub scrapes: u32,
+    names: BTreeSet<Arc<str>>,
+    shared: HashSet<Entered>,
+    /// True if a series did not fit.
+    pub truncated: bool,
+}
+
+/// A lens and its groups so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub lens: Lens,
+    pub lookback: u64,
+    pub names: Vec<Arc<str>>,
+    places: HashMap<Arc<str>, u16>,
+    pub entry: Entry,
+    /// Number of names when the nearest were looked for.
+    looked: usize,
+}
+
+impl Groups {
+    pub fn new(settings: &Settings) -> Self {
+        let known = |lens: &Lens| Known {
+            lens: lens.clone(),
+            lookback: u64::try_from(lens.lookback.as_nanos()).unwrap_or(u64::MAX),
+            names: Vec::new(),
+            places: HashMap::new(),
+            entry: Entry::default(),
+            looked: 0,
+        };
+        Self {
+            lenses: settings.lenses.iter().map(known).collect(),
+            hold_nanos: settings.hold_nanos,
+            scrapes: settings.warm_up_scrapes,
+            names: BTreeSet::new(),
+            shared: HashSet::new(),
+            truncated: false,
+        }
+    }
+
+    /// A series of this metric came in.
+    pub fn came_in(&mut self, metric: &Arc<str>) {
+        if self.names.len() < MAX_NAMES && !self.names.contains(metric) {
+            self.names.insert(metric.clone());
+        }
+        for known in self.lenses.iter_mut().filter(|known| *known.lens.metric == **metric) {
+            known.entry.came = true;
+        }
+    }
+
+    /// A series of this metric found no room.
+    pub fn left_out(&mut self, metric: &str) {
+        self.truncated |= self.lenses.iter().any(|known| known.lens.metric == metric);
+    }
+
+    /// Part of a series in the lenses, if it enters any.
+    pub fn of(
+        &mut self,
+        labels: &mut Labels,
+        (batch, resource): (&Batch, Rows),
+        metric: &MetricRow,
+        point: &PointRow,
+        process: impl FnOnce() -> u64,
+    ) -> Option<Under> {
+        let name = batch.text(metric.name);
+        let mut entered = Vec::new();
+        for (place, known) in self.lenses.iter_mut().enumerate() {
+            if known.lens.metric != name {
+                continue;
+            }
+            known.entry.kinds |= kind(metric);
+            let Some(part) = part(known.lens.function, metric) else { continue };
+            let key = known.lens.group_by.as_bytes();
+            let value = batch.attribute(point.attrs, key).or_else(|| batch.attribute(resource, key));
+            match &value {
+                Some(_) => known.entry.named = true,
+                None => known.note_attributes(labels, batch, [point.attrs, resource]),
+            }
+            let text = value.map_or_else(|| WITHOUT.to_owned(), value_text);
+            let group = known.place(labels, &text);
+            entered.push((place as u16, group, part));
+        }
+        (!entered.is_empty()).then(|| Under { groups: self.share(entered), process: process() })
+    }
+
+    fn share(&mut self, entered: Vec<(u16, u16, Part)>) -> Entered {
+        if let Some(shared) = self.shared.get(entered.as_slice()) {
+            return shared.clone();
+        }
+        let made: Entered = entered.into();
+        if self.shared.len() < MAX_SHARED {
+            self.shared.insert(made.clone());
+        }
+        made
+    }
+
+    /// Looks for the names most like those of metrics that did not come in.
+    pub fn look_for_names(&mut self) {
+        for known in self.lenses.iter_mut().filter(|known| !known.entry.came) {
+            if known.looked != self.names.len() {
+                known.entry.near = nearest(&known.lens.metric, &self.names).into_iter().collect();
+                known.looked = self.names.len();
+            }
+        }
+    }
+
+    /// Forgets what nobody but this holds any more.
+    pub fn sweep(&mut self) {
+        self.shared.retain(|entered| Arc::strong_count(entered) > 1);
+    }
+}
+
+impl Known {
+    fn place(&mut self, labels: &mut Labels, text: &str) -> u16 {
+        if let Some(place) = self.places.get(text) {
+            return *place;
+        }
+        if self.names.len() >= MAX_GROUPS {
+            self.entry.bucketed = true;
+            let bucket = bucket(text);
+            return self
+                .places
+                .get(bucket.as_str())
+                .copied()
+                .unwrap_or_else(|| self.add(labels.text(&bucket)));
+        }
+        self.add(labels.text(text))
+    }
+
+    fn add(&mut self, name: Arc<str>) -> u16 {
+        let place = self.names.len() as u16;
+        self.names.push(name.clone());
+        self.places.insert(name, place);
+        place
+    }
+
+    fn note_attributes(&mut self, labels: &mut Labels, batch: &Batch, rows: [Rows; 2]) {
+        for attribute in rows.into_iter().flat_map(|rows| batch.attributes(rows)) {
+            if self.entry.attributes.len() < MAX_ATTRIBUTES {
+                self.entry.attributes.insert(labels.text(batch.text(attribute.key)));
+            }
+        }
+    }
+}
+
+/// The bucket of a name past the bound. It is the same on every host (FNV-1a).
+pub(crate) fn bucket(name: &str) -> String {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+    format!("(bucket {} of {BUCKETS})", (hash ^ (hash >> 32)) % BUCKETS)
+}
+
+/// Tells whether a group is a bucket of several names.
+pub(crate) fn is_bucket(group: &str) -> bool {
+    group.starts_with("(bucket ") && group.ends_with(" of 256)")
+}
+
+/// Tells whether a metric's series have increases rather than values.
+pub(crate) fn increases(metric: &MetricRow) -> bool {
+    metric.kind == MetricKind::Sum && (metric.monotonic || metric.temporality == 1)
+}
+
+fn kind(metric: &MetricRow) -> u8 {
+    match metric.kind {
+        MetricKind::Gauge => KIND_VALUE,
+        MetricKind::Sum if increases(metric) => KIND_INCREASE,
+        MetricKind::Sum => KIND_VALUE,
+        _ => KIND_DISTRIBUTION,
+    }
+}
+
+/// Part that a series of such a metric has in a function; none where the function has no meaning for it.
+fn part(function: LensFunction, metric: &MetricRow) -> Option<Part> {
+    match (function, kind(metric)) {
+        (LensFunction::Count, _) => Some(Part::Presence),
+        (LensFunction::Sum | LensFunction::Avg, KIND_VALUE) => Some(Part::Value),
+        (LensFunction::Max | LensFunction::Min, KIND_VALUE) => Some(Part::Value),
+        (LensFunction::Sum | LensFunction::Avg | LensFunction::Rate, KIND_INCREASE) => Some(Part::Increase),
+        _ => None,
+    }
+}

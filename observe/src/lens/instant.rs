@@ -1,0 +1,334 @@
+//! Evaluation of all lenses at one instant, the end of a window.
+//!
+//! The tracked series of both variants are walked once. Where a stage holds points back, a group that has just come up, or
+//! that the baseline has just ceased to show, does not count at the instant: the candidate could not show it yet, or shows it
+//! a hold longer. What does not count for a group does not count for the total either.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashSet;
+
+use super::groups::{Groups, Known, Part};
+use super::sum::Sum;
+use super::table::{Figures, Group, LensTable, Side};
+use super::track::Looked;
+use super::{LensFunction, LensInstant};
+
+/// Parts of a hold in which the baseline's increase is kept.
+const PARTS_OF_HOLD: u64 = 8;
+
+/// Evaluator of the lenses, with what it remembers of each group from instant to instant.
+#[derive(Debug, Default)]
+pub(crate) struct Panels {
+    /// By lens and group.
+    lives: Vec<Vec<Life>>,
+    cells: Vec<Vec<[Cell; 2]>>,
+    /// By lens: true if series with an increase have entered it, baseline and candidate.
+    increases: Vec<[bool; 2]>,
+}
+
+/// Life of a group.
+#[derive(Debug, Default)]
+struct Life {
+    /// Instant at which it came up; 0 while nobody shows it.
+    born: u64,
+    /// Instant at which the baseline last showed it.
+    last: u64,
+    /// The baseline's increases within the last hold, each with the end of its windows.
+    recent: VecDeque<(u64, f64)>,
+}
+
+/// A variant's part in a group at this instant.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cell {
+    sum: Sum,
+    size: f64,
+    /// The largest or the least value; of counts the number of processes.
+    peak: f64,
+    members: u64,
+    increase: Sum,
+    increase_size: f64,
+}
+
+/// The stretch of a window, and the scrape interval observed so far, Unix nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub start: u64,
+    pub end: u64,
+    pub interval: u64,
+}
+
+impl Panels {
+    /// The lenses at the end of a window, and the increases within it.
+    pub fn evaluate(&mut self, groups: &mut Groups, looked: [&mut Looked; 2], window: Window) -> LensTable {
+        groups.look_for_names();
+        self.lives.resize_with(groups.lenses.len(), Vec::new);
+        self.cells.resize_with(groups.lenses.len(), Vec::new);
+        self.increases.resize(groups.lenses.len(), [false; 2]);
+        for (cells, known) in self.cells.iter_mut().zip(&groups.lenses) {
+            cells.clear();
+            cells.resize(known.names.len(), Default::default());
+        }
+        let mut counted = Counted::default();
+        let mut no_value = [Vec::new(), Vec::new()];
+        for (at, looked) in looked.into_iter().enumerate() {
+            self.gather(at, looked, groups, window.end, &mut counted);
+            no_value[at] = std::mem::take(&mut looked.no_value);
+        }
+        counted.settle(&mut self.cells);
+        let grace = Grace::of(groups, window);
+        let mut lenses = Vec::with_capacity(groups.lenses.len());
+        for (place, known) in groups.lenses.iter().enumerate() {
+            let (cells, lives) = (&self.cells[place], &mut self.lives[place]);
+            lives.resize_with(known.names.len(), Life::default);
+            let mut folded = Folded::of(known, cells, lives, grace);
+            if known.lens.function == LensFunction::Count {
+                folded.set_processes(|at, counting| counted.total(place, at, counting));
+            }
+            let mut figures = folded.figures(known.lens.function, window.end);
+            let count = |of: &Vec<u64>| of.get(place).copied().unwrap_or_default();
+            figures.no_value = no_value.each_ref().map(count);
+            figures.increases = self.increases[place];
+            lenses.push(figures);
+        }
+        LensTable { start: window.start, end: window.end, lenses, truncated: groups.truncated }
+    }
+
+    fn gather(&mut self, at: usize, looked: &mut Looked, groups: &Groups, end: u64, counted: &mut Counted) {
+        for (under, tracked) in looked.under.iter().zip(&mut looked.series) {
+            let increase = std::mem::take(&mut tracked.increase);
+            for (lens, group, part) in under.groups.iter() {
+                let known = &groups.lenses[usize::from(*lens)];
+                let cell = &mut self.cells[usize::from(*lens)][usize::from(*group)][at];
+                let shown = tracked.admitted > 0 && tracked.admitted.saturating_add(known.lookback) > end;
+                if *part == Part::Increase {
+                    self.increases[usize::from(*lens)][at] = true;
+                    cell.increase.add(increase);
+                    cell.increase_size += increase.abs();
+                }
+                if !shown {
+                    continue;
+                }
+                if *part == Part::Value {
+                    cell.add(tracked.value, known.lens.function);
+                }
+                cell.members += 1;
+                if known.lens.function == LensFunction::Count {
+                    counted.shown.push((*lens, at as u8, *group, under.process));
+                }
+            }
+        }
+    }
+}
+
+impl Cell {
+    fn add(&mut self, value: f64, function: LensFunction) {
+        let first = self.members == 0;
+        self.peak = match function {
+            _ if first => value,
+            LensFunction::Min => self.peak.min(value),
+            _ => self.peak.max(value),
+        };
+        self.sum.add(value);
+        self.size += value.abs();
+    }
+
+    /// Adds another group's.
+    fn join(&mut self, other: &Self, function: LensFunction) {
+        self.peak = match function {
+            _ if other.members == 0 => self.peak,
+            _ if self.members == 0 => other.peak,
+            LensFunction::Min => self.peak.min(other.peak),
+            _ => self.peak.max(other.peak),
+        };
+        self.sum.merge(other.sum);
+        self.size += other.size;
+        self.members += other.members;
+    }
+}
+
+/// Processes that are shown, by lens, variant and group: each counts once in a group, and once in the total.
+#[derive(Debug, Default)]
+struct Counted {
+    shown: Vec<(u16, u8, u16, u64)>,
+}
+
+impl Counted {
+    fn settle(&mut self, cells: &mut [Vec<[Cell; 2]>]) {
+        self.shown.sort_unstable();
+        self.shown.dedup();
+        for (lens, at, group, _) in &self.shown {
+            cells[usize::from(*lens)][usize::from(*group)][usize::from(*at)].peak += 1.0;
+        }
+    }
+
+    /// Number of a variant's processes in the groups of a lens that count.
+    fn total(&self, lens: usize, at: usize, counts: &[bool]) -> f64 {
+        let of = self.shown.iter().filter(|(l, a, ..)| (usize::from(*l), usize::from(*a)) == (lens, at));
+        let those = of.filter(|(.., group, _)| counts[usize::from(*group)]);
+        let processes: HashSet<u64> = those.map(|(.., process)| *process).collect();
+        processes.len() as f64
+    }
+}
+
+/// Time in which a group does not count, where a stage gathers state.
+#[derive(Clone, Copy)]
+struct Grace {
+    window: Window,
+    hold: u64,
+    /// From a group's birth, and from when the baseline ceased to show it.
+    length: u64,
+}
+
+impl Grace {
+    fn of(groups: &Groups, window: Window) -> Self {
+        let hold = groups.hold_nanos;
+        let scrapes = u64::from(groups.scrapes.max(u32::from(hold > 0)));
+        Self { window, hold, length: hold.saturating_add(window.interval.saturating_mul(scrapes)) }
+    }
+}
+
+impl Life {
+    /// Takes an instant in; returns true if it counts for the group.
+    fn counts(&mut self, [baseline, candidate]: [bool; 2], grace: Grace) -> bool {
+        let (now, length) = (grace.window.end, grace.length);
+        if baseline {
+            self.last = now;
+        }
+        if !baseline && !candidate {
+            self.born = 0;
+            return false;
+        }
+        if self.born == 0 {
+            self.born = now;
+        }
+        let young = now < self.born.saturating_add(length);
+        let fading = !baseline && self.last > 0 && now < self.last.saturating_add(length);
+        length == 0 || !(young || fading)
+    }
+
+    /// The baseline's increase within a hold before the window and before its end; `increase` is that of the window.
+    fn edges(&mut self, increase: f64, grace: Grace) -> [f64; 2] {
+        if grace.hold == 0 {
+            return [0.0; 2];
+        }
+        let Grace { window, hold, .. } = grace;
+        let within = |recent: &VecDeque<(u64, f64)>, end: u64| {
+            let since = end.saturating_sub(hold);
+            recent.iter().filter(|(at, _)| *at > since).map(|(_, increase)| increase).sum()
+        };
+        let before = within(&self.recent, window.start);
+        match self.recent.back_mut() {
+            // Windows much shorter than a hold lie together, and count as long as the last of them does.
+            Some((at, part))
+                if *at / (hold / PARTS_OF_HOLD).max(1) == window.end / (hold / PARTS_OF_HOLD).max(1) =>
+            {
+                (*at, *part) = (window.end, *part + increase);
+            }
+            _ => self.recent.push_back((window.end, increase)),
+        }
+        while self.recent.front().is_some_and(|(at, _)| *at <= window.end.saturating_sub(hold)) {
+            self.recent.pop_front();
+        }
+        [before, within(&self.recent, window.end)]
+    }
+}
+
+/// The groups of a lens at the end of a window.
+struct Folded {
+    figures: Figures,
+    /// By place: those that count at this instant.
+    counting: Vec<bool>,
+    /// All that count together.
+    total: [Cell; 2],
+}
+
+impl Folded {
+    fn of(known: &Known, cells: &[[Cell; 2]], lives: &mut [Life], grace: Grace) -> Self {
+        let figures = Figures { entry: known.entry.clone(), ..Figures::default() };
+        let mut folded = Self { figures, counting: vec![false; cells.len()], total: Default::default() };
+        for (place, (cells, life)) in cells.iter().zip(lives).enumerate() {
+            let shown = cells.each_ref().map(|cell| cell.members > 0);
+            folded.counting[place] = life.counts(shown, grace);
+            let edges = life.edges(cells[0].increase_size, grace);
+            let rose = cells.iter().any(|cell| cell.increase_size > 0.0);
+            if shown != [false; 2] || rose || edges != [0.0; 2] {
+                let group = folded.group(known, place, cells, edges, grace.window.end);
+                folded.figures.groups.insert(known.names[place].clone(), group);
+            }
+        }
+        folded
+    }
+
+    fn group(&mut self, known: &Known, place: usize, cells: &[Cell; 2], edges: [f64; 2], end: u64) -> Group {
+        let (function, total) = (known.lens.function, &mut self.figures.total);
+        let mut group = Group { edges, ..Group::default() };
+        for at in [0, 1] {
+            group.sides[at].increase = cells[at].increase;
+            group.sides[at].size.add(cells[at].increase_size);
+            total.sides[at].merge(&group.sides[at]);
+            total.edges[at] += edges[at];
+        }
+        if self.counting[place] {
+            group.take_instant(cells, function, end);
+            self.total.iter_mut().zip(cells).for_each(|(all, cell)| all.join(cell, function));
+        } else if cells.iter().any(|cell| cell.members > 0) {
+            group.young = 1;
+            group.newborn.add(cells[0].increase_size);
+            total.newborn.add(cells[0].increase_size);
+        }
+        group
+    }
+
+    /// Sets the total of a lens that counts: a process of several groups counts once.
+    fn set_processes(&mut self, count: impl Fn(usize, &[bool]) -> f64) {
+        for at in [0, 1] {
+            self.total[at].peak = count(at, &self.counting);
+        }
+    }
+
+    fn figures(mut self, function: LensFunction, end: u64) -> Figures {
+        if self.total.iter().any(|cell| cell.members > 0) {
+            self.figures.total.take_instant(&self.total, function, end);
+        }
+        self.figures
+    }
+}
+
+impl Group {
+    /// Adds an instant that counts.
+    fn take_instant(&mut self, cells: &[Cell; 2], function: LensFunction, end: u64) {
+        let shown = cells.each_ref().map(|cell| cell.members > 0);
+        self.instants += 1;
+        self.gaps += u64::from(shown[0] && !shown[1]);
+        let (mut figures, mut size) = ([0.0; 2], 0.0_f64);
+        for at in [0, 1] {
+            let most;
+            (figures[at], most) = self.sides[at].take_instant(&cells[at], function);
+            size = size.max(most);
+        }
+        self.worst = LensInstant::worse(self.worst, LensInstant::of(end, figures, size));
+    }
+}
+
+impl Side {
+    /// Adds what a variant shows at an instant; returns the figure, and what its absolute terms come to in its unit.
+    fn take_instant(&mut self, cell: &Cell, function: LensFunction) -> (f64, f64) {
+        let members = cell.members.max(1) as f64;
+        let (term, size, figure) = match function {
+            LensFunction::Avg => (cell.sum, cell.size, cell.sum.value() / members),
+            LensFunction::Sum | LensFunction::Rate => (cell.sum, cell.size, cell.sum.value()),
+            LensFunction::Max | LensFunction::Min | LensFunction::Count => {
+                let mut peak = Sum::default();
+                peak.add(cell.peak);
+                (peak, cell.peak.abs(), cell.peak)
+            }
+        };
+        self.values.merge(term);
+        self.size.add(size);
+        self.members += cell.members;
+        self.most = self.most.max(cell.members);
+        self.shown += u64::from(cell.members > 0);
+        (figure, if function == LensFunction::Avg { size / members } else { size })
+    }
+}
