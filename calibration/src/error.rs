@@ -13,13 +13,10 @@ pub enum Error {
         /// Value that came.
         found: f64,
     },
-    /// The inference refused a window.
+    /// The inference refused a window of the mirror step.
     #[error(transparent)]
     Block(#[from] drift::BlockError),
-    /// The inference refused a host or a block.
+    /// The inference refused a window after it.
     #[error(transparent)]
-    Fleet(#[from] drift::FleetError),
-    /// The inference refused its own evidence.
-    #[error(transparent)]
-    Ebh(#[from] drift::EbhError),
+    Guard(#[from] drift::GuardError),
 }

@@ -15,11 +15,28 @@ pub enum Noise {
     Skewed,
     /// The same turned round: seldom, much on the side that is looked at.
     SkewedBack,
+    /// Once in 200 windows ten deviations more, on the side that is looked at.
+    Spikes,
+    /// The same on the other side.
+    SpikesBack,
 }
 
 impl Noise {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Gaussian, Self::HeavyTails, Self::Skewed, Self::SkewedBack];
+    pub const ALL: [Self; 6] =
+        [Self::Gaussian, Self::HeavyTails, Self::Skewed, Self::SkewedBack, Self::Spikes, Self::SpikesBack];
+    /// Those of hosts that differ.
+    pub(crate) const MIXED: [Self; 4] = [Self::Gaussian, Self::HeavyTails, Self::Skewed, Self::SkewedBack];
+
+    /// Distance from the margin at which the mean, clipped at two deviations, is at most at it: clipping takes off what
+    /// pays for much.
+    pub(crate) fn mean_inside(self) -> f64 {
+        match self {
+            Self::Skewed => -0.12,
+            Self::SpikesBack => -0.045,
+            _ => 0.0,
+        }
+    }
 
     pub(crate) fn draw(self, rng: &mut Pcg64Mcg) -> f64 {
         match self {
@@ -28,6 +45,8 @@ impl Noise {
             Self::HeavyTails => student(rng) / 3.0_f64.sqrt(),
             Self::Skewed => skewed(rng),
             Self::SkewedBack => -skewed(rng),
+            Self::Spikes => spikes(rng),
+            Self::SpikesBack => -spikes(rng),
         }
     }
 }
@@ -40,6 +59,16 @@ fn student(rng: &mut Pcg64Mcg) -> f64 {
 fn skewed(rng: &mut Pcg64Mcg) -> f64 {
     let rare = rng.random::<f64>() < 0.05;
     (if rare { -1.9 } else { 0.1 }) / 0.19_f64.sqrt()
+}
+
+/// Half of its variance is that of the spikes.
+fn spikes(rng: &mut Pcg64Mcg) -> f64 {
+    const SELDOM: f64 = 0.005;
+    const SIZE: f64 = 10.0;
+    let spike = if rng.random::<f64>() < SELDOM { SIZE } else { 0.0 };
+    let usual: f64 = StandardNormal.sample(rng);
+    let scale = (1.0 - SIZE * SIZE * SELDOM * (1.0 - SELDOM)).sqrt();
+    spike - SIZE * SELDOM + scale * usual
 }
 
 #[cfg(test)]
@@ -58,6 +87,9 @@ mod tests {
             assert!(mean.abs() < 0.01, "{noise:?}: mean {mean}");
             // The fourth moment of t₃ is infinite, so its variance settles slowly.
             assert!((variance - 1.0).abs() < 0.15, "{noise:?}: variance {variance}");
+            let inside = |draw: &f64| (draw + noise.mean_inside()).clamp(-2.0, 2.0);
+            let clipped = draws.iter().map(inside).sum::<f64>() / draws.len() as f64;
+            assert!(clipped < 0.005, "{noise:?}: clipped mean {clipped}");
         }
     }
 }

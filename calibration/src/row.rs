@@ -1,25 +1,39 @@
-//! Rows: how many of many runs alarmed, how sure that is, and how soon.
+//! Rows: how many of many runs gave an answer, how sure that is, and how soon.
 
 use serde::Serialize;
 use statrs::distribution::{Beta, ContinuousCDF};
 
 use crate::{Outcome, Scenario};
 
-/// Kind of proof that a scenario gives.
+/// Kind of proof that a scenario gives: the answer that is counted, and if it is a right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Kind {
-    /// Nothing is wrong: every alarm is a false one.
+    /// In no block is the clipped mean past the margin: every alarm is a false one.
     #[serde(rename = "A/A")]
     AA,
-    /// Something is wrong from the step's start on.
-    #[serde(rename = "shift")]
-    Shift,
+    /// In every block the clipped mean is at the margin or past it: `met` is said falsely.
+    #[serde(rename = "at the margin")]
+    AtMargin,
+    /// The candidate does harm: an alarm finds it.
+    #[serde(rename = "harm")]
+    Harm,
+    /// The mean is inside the margin: `met` is right.
+    #[serde(rename = "harmless")]
+    Harmless,
 }
 
-/// The most that may alarm where nothing is wrong, and the most that the interval may reach.
-const FALSE_ALARMS: [f64; 2] = [0.05, 0.06];
-/// The least that must be found.
-const FOUND: f64 = 0.995;
+impl Kind {
+    /// Tells whether the answer that is counted is a wrong one.
+    #[must_use]
+    pub fn is_wrong(self) -> bool {
+        matches!(self, Self::AA | Self::AtMargin)
+    }
+}
+
+/// The most answers that may be wrong, and the most that the interval may reach.
+const WRONG: [f64; 2] = [0.05, 0.06];
+/// The least share of right answers.
+const RIGHT: f64 = 0.995;
 /// With fewer runs an interval is too wide to hold a promise against.
 const ENOUGH_RUNS: u64 = 1000;
 
@@ -28,20 +42,19 @@ const ENOUGH_RUNS: u64 = 1000;
 pub struct Row {
     /// Simulated scenario.
     pub scenario: String,
-    /// Kind of proof: whether something was wrong in it.
+    /// Kind of proof.
     pub kind: Kind,
     /// Number of simulated runs.
     pub runs: u64,
-    /// Share of runs that alarmed though nothing was wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub false_alarm_rate: Option<f64>,
-    /// Share of runs that found what was wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub found_rate: Option<f64>,
+    /// Share of runs that gave the answer that the kind counts: an alarm, or `met`.
+    pub rate: f64,
     /// The 95 % interval of that share (Clopper & Pearson, Biometrika 26:4, 1934).
     pub interval: [f64; 2],
-    /// Median time from the step's start to the alarm, minutes, over all runs; none where most runs had no alarm.
+    /// Median time from the step's start, or from the harm's, to that answer, minutes, over all runs; none where most runs
+    /// did not give it.
     pub median_minutes: Option<f64>,
+    /// Median length of the mirror step, minutes; none where most never were long enough.
+    pub mirror_minutes: Option<f64>,
     /// For how long each run was looked at, minutes.
     pub horizon_minutes: f64,
 }
@@ -51,39 +64,39 @@ impl Row {
     #[must_use]
     pub fn of(scenario: &Scenario, outcomes: &[Outcome]) -> Self {
         let runs = outcomes.len() as u64;
-        let alarmed = outcomes.iter().flatten().count() as u64;
-        let share = alarmed as f64 / runs.max(1) as f64;
-        let kind = scenario.kind();
-        let minutes = scenario.window.as_secs_f64() / 60.0;
+        let times = || outcomes.iter().map(|outcome| outcome.time);
+        let answered = times().flatten().count() as u64;
+        let minutes = |windows: u64| windows as f64 * scenario.window.as_secs_f64() / 60.0;
         Self {
             scenario: scenario.name.clone(),
-            kind,
+            kind: scenario.kind,
             runs,
-            false_alarm_rate: (kind == Kind::AA).then_some(share),
-            found_rate: (kind == Kind::Shift).then_some(share),
-            interval: clopper_pearson(alarmed, runs),
-            median_minutes: quantile(outcomes, 0.5).map(|windows| windows as f64 * minutes),
-            horizon_minutes: scenario.horizon as f64 * minutes,
+            rate: answered as f64 / runs.max(1) as f64,
+            interval: clopper_pearson(answered, runs),
+            median_minutes: quantile(times(), 0.5).map(minutes),
+            mirror_minutes: quantile(outcomes.iter().map(|outcome| outcome.mirror), 0.5).map(minutes),
+            horizon_minutes: minutes(scenario.horizon),
         }
     }
 
-    /// Tells whether it shows what is promised: at most 5 % of false alarms, an interval that ends below 6 %, 99.5 % found.
-    /// None where too few runs say nothing.
+    /// Tells whether it shows what is promised: at most 5 % of wrong answers, an interval that ends below 6 %, 99.5 % of right
+    /// ones. None where too few runs say nothing.
     #[must_use]
     pub fn keeps_its_promise(&self) -> Option<bool> {
-        let kept = self
-            .false_alarm_rate
-            .is_none_or(|rate| rate <= FALSE_ALARMS[0] && self.interval[1] <= FALSE_ALARMS[1])
-            && self.found_rate.is_none_or(|rate| rate >= FOUND);
+        let kept = if self.kind.is_wrong() {
+            self.rate <= WRONG[0] && self.interval[1] <= WRONG[1]
+        } else {
+            self.rate >= RIGHT
+        };
         (self.runs >= ENOUGH_RUNS).then_some(kept)
     }
 }
 
-/// The number of windows by which the share `q` of all runs had alarmed, if so many ever did.
-pub(crate) fn quantile(outcomes: &[Outcome], q: f64) -> Option<u64> {
-    let mut found: Vec<u64> = outcomes.iter().copied().flatten().collect();
+/// The number of windows after which the share `q` of all runs had come so far, if so many ever did.
+pub(crate) fn quantile(times: impl ExactSizeIterator<Item = Option<u64>>, q: f64) -> Option<u64> {
+    let rank = (q * times.len() as f64).ceil().max(1.0) as usize;
+    let mut found: Vec<u64> = times.flatten().collect();
     found.sort_unstable();
-    let rank = (q * outcomes.len() as f64).ceil().max(1.0) as usize;
     found.get(rank - 1).copied()
 }
 
@@ -116,9 +129,9 @@ mod tests {
 
     #[test]
     fn the_median_is_of_all_runs_not_of_those_that_found() {
-        let outcomes = [Some(30), None, Some(10), None, Some(20)];
-        assert_eq!(quantile(&outcomes, 0.5), Some(30));
-        assert_eq!(quantile(&outcomes, 0.95), None);
-        assert_eq!(quantile(&[], 0.5), None);
+        let times = || [Some(30), None, Some(10), None, Some(20)].into_iter();
+        assert_eq!(quantile(times(), 0.5), Some(30));
+        assert_eq!(quantile(times(), 0.95), None);
+        assert_eq!(quantile([].into_iter(), 0.5), None);
     }
 }

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use drift::Alpha;
+use drift::{Alpha, block_windows};
 
 use crate::{Error, Kind, Noise};
 
-const HOSTS: usize = 20;
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOSTS: usize = 20;
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 /// Windows of a minute.
-const MIRROR: u64 = 4 * 60;
-const DAY: u64 = 24 * 60;
-/// Looked at together under e-BH.
-const QUANTITIES: usize = 40;
+pub(crate) const DAY: u64 = 24 * 60;
+/// Blocks that a sequence is looked at for, if that is longer than what is asked for: a day has too few of the longest ones.
+const LEAST_BLOCKS: f64 = 60.0;
 
 /// Process by which a fleet's windows come about.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,13 +27,34 @@ pub enum Laws {
     Differ,
 }
 
-/// Harm that the candidate does from the step's start on.
+/// The mean's way, as a distance from the margin in standard deviations of a window on one host; above 0 is past it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Path {
+    /// Always the same; 0 is at the margin.
+    Constant(f64),
+    /// Up and down in a day, by `depth` in all.
+    Cycle {
+        /// Distance of the peak.
+        peak: f64,
+        /// From the trough to the peak.
+        depth: f64,
+    },
+    /// From there in mirror to the margin at the end.
+    Drift {
+        /// Distance in mirror.
+        from: f64,
+    },
+}
+
+/// Harm that the candidate does after mirror.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shift {
     /// By how much a window's difference is raised, in standard deviations of a window on one host.
     pub by: f64,
     /// On so many hosts, the first ones.
     pub hosts: usize,
+    /// From this window of the step on.
+    pub from: u64,
 }
 
 /// See the module.
@@ -42,17 +62,25 @@ pub struct Shift {
 pub struct Scenario {
     /// Name in rows; besides the seed its random numbers depend on it.
     pub name: String,
+    /// Kind of proof that its rows give, and the answer that is waited for.
+    pub kind: Kind,
     /// Process by which windows come about.
     pub laws: Laws,
+    /// The mean's way.
+    pub path: Path,
     /// Hosts, those that join late included.
     pub hosts: usize,
     /// So many of them join after the step's start.
     pub late: usize,
+    /// So many are there from its start and had no mirror.
+    pub unmirrored: usize,
     /// Share of a host's variance that all hosts have in common, in [0, 1].
     pub shared: f64,
     /// By which share a difference's scatter rises by day and falls by night, in [0, 1). The load's own cycle is in
     /// both variants alike and cancels in their difference.
     pub cycle: f64,
+    /// Scatter since mirror, as a multiple of that in mirror.
+    pub scatter: f64,
     /// True if hosts leave, and some of them return.
     pub come_and_go: bool,
     /// Looked at together; half of each one's variance is common to all if there are several.
@@ -61,8 +89,8 @@ pub struct Scenario {
     pub shift: Option<Shift>,
     /// Length of a window.
     pub window: Duration,
-    /// Windows of the mirror step, at least 30.
-    pub mirror: u64,
+    /// Windows before which nobody asks if the mirror step is long enough.
+    pub least_mirror: u64,
     /// Windows of the step that is looked at.
     pub horizon: u64,
     /// Probability of a false alarm that is accepted over all looks.
@@ -70,35 +98,38 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Twenty hosts with windows of a minute, looked at for a day at α = 0.05, after four hours of mirror.
-    fn new(name: impl Into<String>, laws: Laws, alpha: Alpha) -> Self {
+    /// Twenty hosts at the margin with windows of a minute, after the shortest mirror that is enough, looked at for a day
+    /// and for 60 blocks at least.
+    pub(crate) fn new(name: impl Into<String>, kind: Kind, laws: Laws, alpha: Alpha) -> Self {
+        let phi = laws.longest_phi();
+        // The upper end of φ makes longer blocks than φ.
+        let block = block_windows(phi, MINUTE).map_or(1.0, |windows| windows.get() as f64);
+        let blocks = if phi > 0.9 { 1.4 * LEAST_BLOCKS * block } else { 0.0 };
         Self {
             name: name.into(),
+            kind,
             laws,
+            path: Path::Constant(0.0),
             hosts: HOSTS,
             late: 0,
+            unmirrored: 0,
             shared: 0.0,
             cycle: 0.0,
+            scatter: 1.0,
             come_and_go: false,
             quantities: 1,
             shift: None,
             window: MINUTE,
-            mirror: MIRROR,
-            horizon: DAY,
+            least_mirror: 1,
+            horizon: DAY.max(blocks as u64),
             alpha,
         }
     }
 
-    /// Kind of proof that its rows give.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        if self.shift.is_some() { Kind::Shift } else { Kind::AA }
-    }
-
     pub(crate) fn check(&self) -> Result<(), Error> {
         let refuse = |name, expected, found| Err(Error::Parameter { name, expected, found });
-        if self.hosts <= self.late || self.hosts > 10_000 {
-            return refuse("hosts", "1 to 10,000, and one of them from the start", self.hosts as f64);
+        if self.hosts <= self.late + self.unmirrored || self.hosts > 10_000 {
+            return refuse("hosts", "1 to 10,000, and one of them in the mirror step", self.hosts as f64);
         }
         if let Laws::Same { phi, .. } = self.laws
             && !(0.0..=0.999).contains(&phi)
@@ -118,49 +149,11 @@ impl Scenario {
     }
 }
 
-/// The scenarios of the calibration table, in its order.
-#[must_use]
-pub fn table(alpha: Alpha) -> Vec<Scenario> {
-    let same = |noise, phi| Laws::Same { noise, phi };
-    let new = |name: String, laws| Scenario::new(name, laws, alpha);
-    let mut rows = Vec::new();
-    for (noise, called) in [
-        (Noise::Gaussian, "Gaussian"),
-        (Noise::HeavyTails, "Student t, 3 degrees"),
-        (Noise::Skewed, "skewed"),
-        (Noise::SkewedBack, "skewed the other way"),
-    ] {
-        for phi in [0.0, 0.6, 0.9] {
-            rows.push(new(format!("AR(1) φ = {phi}, {called}"), same(noise, phi)));
+impl Laws {
+    fn longest_phi(self) -> f64 {
+        match self {
+            Self::Same { phi, .. } => phi,
+            Self::Differ => 0.9,
         }
     }
-    let usual = same(Noise::Gaussian, 0.6);
-    for phi in [0.6, 0.9] {
-        let name = format!("diurnal cycle, φ = {phi}");
-        rows.push(Scenario { cycle: 0.5, ..new(name, same(Noise::Gaussian, phi)) });
-    }
-    rows.push(Scenario { shared: 0.5, ..new("hosts that share half their noise, φ = 0.6".into(), usual) });
-    rows.push(new("hosts that differ".into(), Laws::Differ));
-    let (hosts, late) = (HOSTS + 5, 5);
-    let name = "hosts that come and go, φ = 0.6".to_owned();
-    rows.push(Scenario { hosts, late, come_and_go: true, ..new(name, usual) });
-    let name = "hosts that differ, share, come and go, diurnal cycle".to_owned();
-    let all = Scenario { hosts, late, come_and_go: true, shared: 0.5, cycle: 0.5, ..new(name, Laws::Differ) };
-    rows.push(all.clone());
-    let quantities = QUANTITIES;
-    let name = format!("e-BH over {QUANTITIES} quantities, φ = 0.6");
-    rows.push(Scenario { quantities, ..new(name, usual) });
-    let name =
-        format!("e-BH over {QUANTITIES} quantities, hosts that differ, share, come and go, diurnal cycle");
-    rows.push(Scenario { name, quantities, ..all });
-    for (by, hosts, called) in [(0.2, HOSTS, "0.2σ everywhere"), (2.0, 1, "one host of 20 by 2σ")] {
-        for phi in [0.0, 0.6, 0.9] {
-            let name = format!("{called}, φ = {phi}");
-            rows.push(Scenario { shift: Some(Shift { by, hosts }), ..new(name, same(Noise::Gaussian, phi)) });
-        }
-    }
-    let shift = Some(Shift { by: 0.2, hosts: HOSTS });
-    let name = format!("e-BH, 0.2σ everywhere in one of {QUANTITIES} quantities, φ = 0.6");
-    rows.push(Scenario { shift, quantities, ..new(name, usual) });
-    rows
 }

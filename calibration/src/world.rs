@@ -7,8 +7,8 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 
-use crate::Noise;
 use crate::scenario::{Laws, Scenario};
+use crate::{Kind, Noise};
 
 /// One quantity on all hosts.
 pub(crate) struct World {
@@ -18,6 +18,8 @@ pub(crate) struct World {
     shared: f64,
     /// By which share a host's scatter rises and falls over a day.
     cycle: f64,
+    /// 1 where the clipped mean may be at most at the margin, 0 where it may be at least there.
+    inside: f64,
     a_day: f64,
     now: f64,
     rng: Pcg64Mcg,
@@ -53,7 +55,8 @@ impl World {
         // A day's phase at which the mirror step falls is anybody's guess.
         let now = rng.random::<f64>() * a_day;
         let (shared, cycle) = (scenario.shared, scenario.cycle);
-        let mut world = Self { hosts, common, shared, cycle, a_day, now, rng };
+        let inside = if scenario.kind == Kind::AA { 1.0 } else { 0.0 };
+        let mut world = Self { hosts, common, shared, cycle, inside, a_day, now, rng };
         let forget = (10.0 / (1.0 - longest)).ceil() as usize;
         (0..forget).for_each(|_| world.next(&mut Vec::new()));
         world
@@ -65,11 +68,12 @@ impl World {
         let day = 1.0 + self.cycle * (std::f64::consts::TAU * self.now / self.a_day).sin();
         let (own, both) = ((1.0 - self.shared).sqrt(), self.shared.sqrt());
         let common = if self.shared > 0.0 { self.common.next(&mut self.rng) } else { 0.0 };
+        let inside = self.inside;
         window.clear();
         let rng = &mut self.rng;
         window.extend(self.hosts.iter_mut().map(|host| {
             let alone = host.next(rng);
-            host.scale * day * (own * alone + both * common)
+            host.scale * day * (own * alone + both * common + inside * host.noise.mean_inside())
         }));
     }
 }
@@ -79,7 +83,7 @@ impl Laws {
         match *self {
             Self::Same { noise, phi } => Host::new(noise, phi, 1.0),
             Self::Differ => {
-                let noise = Noise::ALL[host % Noise::ALL.len()];
+                let noise = Noise::MIXED[host % Noise::MIXED.len()];
                 let phi = [0.0, 0.3, 0.6, 0.9][rng.random_range(0..4)];
                 let scale: f64 = StandardNormal.sample(rng);
                 Host::new(noise, phi, scale.exp())

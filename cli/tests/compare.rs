@@ -57,7 +57,7 @@ fn a_change_that_saves_what_it_should_passes_and_says_what_it_changes() {
     captured(&folder.path().join("today"), |_, _| false);
     captured(&folder.path().join("cheaper"), |metric, _| metric == "process.memory.virtual");
     let policy = "min_cardinality_reduction: 5%\nmax_lens_error: 1%\nmax_values_changed: 0\n\
-                  guardrails: [{ lens: memory by executable, equivalent: true }]\n";
+                  guardrails: [{ lens: memory by executable, max_group_error: 1% }]\n";
     std::fs::write(folder.path().join("policy.yaml"), policy).unwrap();
     let output = compare(folder.path(), &["today", "cheaper", "--policy", "policy.yaml"]);
     let text = said(&output);

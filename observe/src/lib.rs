@@ -54,7 +54,7 @@ pub use rules::RuleReport;
 pub use settings::Settings;
 pub use summary::{Summary, Volume};
 
-pub use drift::{Alpha, Conclusion, Count, Equivalence, EquivalenceError, LatencySummary};
+pub use drift::{Count, LatencySummary};
 
 use serde::{Deserialize, Serialize};
 

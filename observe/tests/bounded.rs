@@ -74,8 +74,7 @@ fn compared(baseline: &[&Batch], candidate: &[&Batch]) -> Comparison {
     for (variant, batches) in Variant::BOTH.into_iter().zip([baseline, candidate]) {
         batches.iter().for_each(|batch| offline.add(variant, batch));
     }
-    let alpha = 0.05_f64.try_into().expect("between 0 and 1");
-    offline.report(0.1, alpha).expect("a report").comparison
+    offline.report().comparison
 }
 
 fn lens(comparison: &Comparison) -> &LensReport {

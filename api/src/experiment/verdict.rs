@@ -121,7 +121,7 @@ pub struct Reason {
     pub interval: Option<[f64; 2]>,
     /// Agents that it rests on.
     pub n: u32,
-    /// Layer of evidence: L0 exact counts, L1 paired errors of hosts, L2 what only
+    /// Layer of evidence: L0 exact counts, L2 what only
     /// delivery shows, L3 evidence over time, instant for a limit
     /// that acts at once, audit for what is missing, person for somebody's word.
     pub layer: String,

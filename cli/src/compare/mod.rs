@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use observe::Variant;
 use observe::offline::{Check, Offline, OfflinePolicy, OfflineReport};
-use observe::{Alpha, Variant};
 use serde::Serialize;
 
 use crate::output;
@@ -30,9 +30,6 @@ pub struct Args {
     /// collide
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// The probability of calling groups equivalent that are not
-    #[arg(long, default_value_t = 0.05)]
-    alpha: f64,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -74,7 +71,7 @@ fn compare(args: &Args) -> anyhow::Result<Answer> {
     if offline.points(Variant::Baseline) == 0 {
         anyhow::bail!("{} has no data point: there is nothing to compare with", args.baseline.display());
     }
-    let report = offline.report(policy.margin, Alpha::new(args.alpha)?)?;
+    let report = offline.report();
     let checks = policy.check(&report);
     Ok(Answer { passed: checks.iter().all(|check| check.passed), checks, report })
 }

@@ -80,22 +80,16 @@ fn lost(report: &OfflineReport) -> String {
 fn lenses(report: &OfflineReport) -> String {
     let shown = report.comparison.lenses.iter().filter(|lens| lens.groups > 0);
     let rows = shown.map(|lens| {
-        let found = report.equivalence.iter().find(|found| found.lens == lens.name);
-        let interval = found.and_then(|found| found.equivalence.interval);
-        let within = found.map_or("–", |found| if found.is_within() { "yes" } else { "not shown" });
+        let found = report.groups.iter().find(|found| found.lens == lens.name);
         let more = if lens.truncated { ", and more that are not kept apart" } else { "" };
         vec![
             lens.name.clone(),
             percent(lens.total.relative_error),
             format!("{} of {}{more}", lens.groups_that_differ, lens.groups),
-            interval.map_or_else(
-                || "–".to_owned(),
-                |(low, high)| format!("{} to {}", percent(Some(low)), percent(Some(high))),
-            ),
-            within.to_owned(),
+            percent(found.and_then(|found| found.worst_group_error)),
         ]
     });
-    let header = ["lens", "total off by", "groups differ", "mean error lies in", "within the margin"];
+    let header = ["lens", "total off by", "groups differ", "worst group off by"];
     render("What people look at", &header, 1, rows.collect())
 }
 

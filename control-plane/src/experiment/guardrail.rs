@@ -1,15 +1,17 @@
 //! Guardrails: what else a candidate is held to, each a quantity, a side, a margin, and what happens past it.
 //!
 //! Most quantities are counted on the same points for both variants, so a figure of the fleet is a fact about it (L0).
-//! Where it is a relative error, the hosts' own errors are looked at as paired, too (L1): a margin that their interval
-//! reaches across has not been shown to hold. Time spent varies by chance and is looked at for as long as the
-//! experiment runs, so it is judged by evidence that may be looked at any time (L3: [`super::sequential`]).
+//! Time spent varies by chance and is looked at for as long as the experiment runs, so it is judged by evidence that may
+//! be looked at any time (L3: [`super::sequential`]).
 
-use drift::{Alpha, Conclusion, Equivalence, HarmDirection, equivalent, non_inferior};
+use drift::{HarmDirection, relative_error_beyond};
 use observe::{Comparison, LensError};
 use serde::{Deserialize, Serialize};
 
 use super::spec::{Invalid, field};
+
+/// Difference of a latency, nanoseconds, that counts as none however large a share it is.
+pub const MIN_LATENCY_INCREASE: f64 = 1e6;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +38,7 @@ pub struct Guardrail {
 }
 
 /// Quantity that can be looked at. Relative errors are (candidate − baseline) / |baseline|: 0.05 is 5 % more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
     /// A lens's total: a relative error.
@@ -63,7 +65,8 @@ pub enum Quantity {
     WireBytesPerPoint,
     /// Time in the pipeline for a point: a relative error, which varies by chance.
     NanosPerPoint,
-    /// Time that 99 of 100 batches wait for the pipeline: a relative error, which varies by chance.
+    /// Time that 99 of 100 batches wait for the pipeline: a relative error, which varies by chance. A difference of at most
+    /// 1 ms counts as none.
     LatencyP99,
 }
 
@@ -111,8 +114,6 @@ pub struct Found {
     pub observed: f64,
     /// True if it is past the margin.
     pub past: bool,
-    /// Conclusion from the hosts' own errors, where they are paired errors of at least two hosts.
-    pub paired: Option<Equivalence>,
     /// The hosts that it is about; empty for all.
     pub hosts: Vec<String>,
     /// The groups that it is about.
@@ -186,7 +187,10 @@ impl Quantity {
                 let points = found.input.points as f64;
                 Part::Pair([b.nanos_per_point? * points, c.nanos_per_point? * points])
             }
-            Self::LatencyP99 => Part::Worst(relative([b.latency.p99 as f64, c.latency.p99 as f64])?),
+            Self::LatencyP99 => {
+                let [baseline, candidate] = [b, c].map(|side| side.latency.p99 as f64);
+                Part::Worst(relative_error_beyond(baseline, candidate, MIN_LATENCY_INCREASE)?)
+            }
         })
     }
 }
@@ -257,7 +261,7 @@ impl Guardrail {
 
     /// Finding in the findings of the hosts; nothing where none has anything to say.
     #[must_use]
-    pub fn look(&self, hosts: &[OfHost<'_>], alpha: Alpha) -> Option<Found> {
+    pub fn look(&self, hosts: &[OfHost<'_>]) -> Option<Found> {
         let each: Vec<(&str, f64)> = hosts
             .iter()
             .filter_map(|(host, found)| Some((*host, self.quantity.of(self.lens.as_deref(), found)?)))
@@ -270,27 +274,7 @@ impl Guardrail {
         let past = |figure: f64| self.harm(figure) > self.margin;
         let about: Vec<String> =
             each.iter().filter(|(_, figure)| past(*figure)).map(|(host, _)| (*host).to_owned()).collect();
-        Some(Found {
-            observed,
-            past: past(observed),
-            paired: of_fleet.and_then(|_| self.paired(&parts, &each, alpha)),
-            hosts: about,
-            groups: self.groups(hosts, past),
-        })
-    }
-
-    /// Of relative errors that add up: whether the hosts' own are within the margin.
-    fn paired(&self, parts: &[Part], each: &[(&str, f64)], alpha: Alpha) -> Option<Equivalence> {
-        if self.quantity.varies() || !parts.iter().all(|part| matches!(part, Part::Pair(_))) {
-            return None;
-        }
-        let errors: Vec<f64> = each.iter().map(|(_, error)| *error).collect();
-        let tested = match self.direction {
-            Direction::Either => equivalent(&errors, self.margin, alpha),
-            Direction::Higher => non_inferior(&errors, self.margin, HarmDirection::Higher, alpha),
-            Direction::Lower => non_inferior(&errors, self.margin, HarmDirection::Lower, alpha),
-        };
-        tested.ok().filter(|tested| tested.conclusion != Conclusion::TooFew)
+        Some(Found { observed, past: past(observed), hosts: about, groups: self.groups(hosts, past) })
     }
 
     fn groups(&self, hosts: &[OfHost<'_>], past: impl Fn(f64) -> bool) -> Vec<String> {

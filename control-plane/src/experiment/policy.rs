@@ -32,7 +32,7 @@ pub struct Policy {
     /// The most of its points that destinations may not take, as a share of those that are settled; more rolls back.
     pub max_error_rate: Option<f64>,
     /// The most that what 99 of 100 batches wait for the pipeline may rise, as a share of the baseline's, judged over
-    /// time; more holds the step.
+    /// time; more, and by more than 1 ms, holds the step.
     pub max_latency_increase: Option<f64>,
     /// The most output identities that several series may write, 0 by default; more rolls back, at once.
     pub max_collisions: Option<u64>,

@@ -8,10 +8,10 @@
 //! Wealths are kept as logarithms: thousands of blocks neither overflow nor vanish.
 
 mod ebh;
-mod fleet;
+mod stretch;
 
 pub use ebh::{EbhError, e_bh};
-pub use fleet::{Fleet, FleetError};
+pub use stretch::{StretchProcess, minimum_blocks};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ const BETS: [f64; 8] = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9];
 /// Evidence against "the mean of the difference, clipped to [−c, c], is not on this side of zero".
 ///
 /// Fed with one block mean after the other (see [`crate::Blocks`]). For a null other than zero, a margin,
-/// subtract it before.
+/// subtract it before. It speaks of the whole since its start; of a stretch in it speaks [`StretchProcess`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "State", into = "State")]
 pub struct EProcess {
@@ -70,7 +70,7 @@ pub enum BettingError {
 }
 
 impl EProcess {
-    /// Before the first block: E = 1. `clip` is c, in the unit of the difference; see [`crate::Blocking`].
+    /// Before the first block: E = 1. `clip` is c, in the unit of the difference.
     pub fn new(direction: HarmDirection, clip: f64) -> Result<Self, BettingError> {
         if !(clip > 0.0 && clip.is_finite()) {
             return Err(BettingError::Clip(clip));
@@ -93,7 +93,7 @@ impl EProcess {
 
     /// Takes in the evidence of *other blocks of the same sequence*, say those seen before a restart: merging
     /// parts is the whole, up to rounding. Evidence of hosts observed at the same time must not be merged: hosts
-    /// depend on each other, and only averages survive that; see [`Fleet`].
+    /// depend on each other, and only averages survive that; see [`crate::Guard`].
     pub fn merge(&mut self, other: &Self) -> Result<(), BettingError> {
         // Not equal to the last bit: textual stores may round there.
         let same_clip = (self.clip - other.clip).abs() <= 1e-12 * self.clip;
@@ -135,27 +135,8 @@ impl EProcess {
     }
 }
 
-/// The minimum time to fire, in blocks: the first at which E could reach 1/α, were every block at the bound.
-///
-/// `share` is the part of the evidence that grows while the rest is worth nothing: 1 for the fleet's mean alone
-/// or when all of [`Fleet`] grows together, ½ for the fleet's mean through the average, wᵢ/2 for one host; over m
-/// for one of m quantities under [`e_bh`]. A share outside (0, 1] never fires: `None`.
-#[must_use]
-pub fn minimum_blocks(alpha: Alpha, share: f64) -> Option<u64> {
-    if !(share > 0.0 && share <= 1.0) {
-        return None;
-    }
-    let needed = alpha.log_threshold() - share.ln();
-    let best = |blocks: u64| {
-        let wealth = BETS.map(|bet| blocks as f64 * bet.ln_1p());
-        log_sum_exp(&wealth) - (BETS.len() as f64).ln()
-    };
-    // Growth is at least ln 1.9 a block but for the price of the mixture, ln 8, and f64 ends at e^±745.
-    (1..).find(|blocks| best(*blocks) >= needed)
-}
-
 /// ln Σ exp(xᵢ), without leaving the range; −∞ of nothing.
-fn log_sum_exp(logs: &[f64]) -> f64 {
+pub(crate) fn log_sum_exp(logs: &[f64]) -> f64 {
     let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if largest == f64::NEG_INFINITY {
         return largest;

@@ -30,25 +30,6 @@ fn e_values_of_short_sequences_are_those_computed_by_hand() {
 }
 
 #[test]
-fn the_rule_fires_no_earlier_than_it_says() {
-    assert_eq!(minimum_blocks(alpha(), 1.0), Some(7));
-    let fires = |share: f64| {
-        let mut evidence = EProcess::new(HarmDirection::Higher, 1.0).unwrap();
-        while evidence.log_e() + share.ln() < alpha().log_threshold() {
-            evidence.observe(f64::MAX).unwrap();
-        }
-        evidence.blocks()
-    };
-    for share in [1.0, 0.5, 0.5 / 20.0, 0.5 / 10_000.0] {
-        assert_eq!(minimum_blocks(alpha(), share), Some(fires(share)), "share {share}");
-    }
-    for never in [0.0, -1.0, 1.1, f64::NAN] {
-        assert_eq!(minimum_blocks(alpha(), never), None);
-    }
-    assert!(minimum_blocks(Alpha::new(f64::MIN_POSITIVE).unwrap(), f64::MIN_POSITIVE).is_some());
-}
-
-#[test]
 fn thousands_of_blocks_stay_finite_on_both_sides() {
     for sign in [1.0, -1.0] {
         let evidence = after(HarmDirection::Higher, &vec![sign; 20_000]);

@@ -3,12 +3,14 @@
 //! Neighbouring windows resemble each other, so a test that takes them for independent alarms falsely, all the
 //! more the oftener one looks. Means of blocks that are long against that memory are nearly independent (batch
 //! means: Conway, Some tactical problems in digital simulation, Management Science 10:1, 1963). How long, and
-//! how wide such means scatter, is estimated in the mirror step, before the evidence: see [`Blocking`].
+//! how wide windows scatter, is estimated in the mirror step, before the evidence: see [`Blocking`].
 //! A window counts once, in order, and with a number, or it is an error that changes nothing.
 
 mod blocking;
+mod memory;
 
-pub use blocking::Blocking;
+pub use blocking::{Blocking, block_windows, expected_mirror_windows, mirror_windows};
+pub(crate) use memory::{Estimate, Memory};
 
 use std::num::NonZeroU64;
 
@@ -65,20 +67,6 @@ pub enum BlockError {
         start: u64,
         /// Index of the window that came.
         found: u64,
-    },
-    /// Too little to estimate anything from.
-    #[error("expected at least {expected} windows of the mirror step, found {found}")]
-    TooFew {
-        /// Number that is needed.
-        expected: usize,
-        /// Number of windows that there were.
-        found: usize,
-    },
-    /// Nothing varied, so there is no scale; a difference is then for the exact comparison.
-    #[error("expected differences that vary, found the same in all {windows} windows of the mirror step")]
-    NoVariation {
-        /// Number of windows that there were.
-        windows: usize,
     },
     /// A parameter outside its range.
     #[error("expected {expected}, found {found}")]

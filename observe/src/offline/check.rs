@@ -68,7 +68,7 @@ impl OfflinePolicy {
         let lens = report.comparison.lenses.iter().find(|lens| lens.name == *name);
         let total = lens.and_then(|lens| lens.total.relative_error);
         checks.error("guardrails.max_error", name, "in total", total, guardrail.max_error);
-        let Some(found) = report.equivalence.iter().find(|found| found.lens == *name) else { return };
+        let Some(found) = report.groups.iter().find(|found| found.lens == *name) else { return };
         let worst = found.worst_group_error.filter(|_| found.groups_without_error == 0);
         checks.error(
             "guardrails.max_group_error",
@@ -77,22 +77,6 @@ impl OfflinePolicy {
             worst,
             guardrail.max_group_error,
         );
-        if guardrail.equivalent {
-            let passed = found.is_within();
-            let not = if passed { "" } else { "not " };
-            let sentence = format!(
-                "The groups of {name} are {not}proved to be within {} on average.",
-                percent(self.margin)
-            );
-            let observed = Some(found.equivalence.mean);
-            checks.0.push(Check {
-                rule: format!("guardrails.equivalent: {name}"),
-                passed,
-                observed,
-                limit: self.margin,
-                sentence,
-            });
-        }
     }
 }
 

@@ -14,7 +14,7 @@ mod values;
 
 pub use check::Check;
 pub use policy::{Guardrail, OfflinePolicy};
-pub use report::{LensEquivalence, OfflineReport};
+pub use report::{LensGroups, OfflineReport};
 pub use values::{ChangedValue, ValueDiff};
 
 use pipelines::Batch;

@@ -28,8 +28,6 @@ pub struct OfflinePolicy {
     pub max_lens_error: Option<f64>,
     /// Limits of single lenses.
     pub guardrails: Vec<Guardrail>,
-    /// The margin that equivalence is stated against: a relative error.
-    pub margin: f64,
     /// The aggregates that people look at.
     pub lenses: Vec<Lens>,
     /// The processes that must not vanish.
@@ -45,8 +43,6 @@ pub struct Guardrail {
     pub max_error: Option<f64>,
     /// The most that any of its groups may be off, as a share of it.
     pub max_group_error: Option<f64>,
-    /// True if its groups must be proved to be within the margin on average.
-    pub equivalent: bool,
 }
 
 impl Default for OfflinePolicy {
@@ -62,7 +58,6 @@ impl Default for OfflinePolicy {
             max_values_changed: None,
             max_lens_error: None,
             guardrails: Vec::new(),
-            margin: 0.01,
             lenses,
             critical,
         }
@@ -97,15 +92,6 @@ impl OfflinePolicy {
         };
         if let Some(coverage) = share(&mut fields, "critical_process_coverage", 1.0, problems) {
             policy.critical_process_coverage = coverage;
-        }
-        if let Some(node) = fields.take("margin") {
-            let margin = keep(share_of(node, f64::MAX), problems).unwrap_or(policy.margin);
-            if margin == 0.0 {
-                problems.push(
-                    Problem::new(node.location, "a margin of 0 admits nothing").expected("a share above 0"),
-                );
-            }
-            policy.margin = margin;
         }
         if let Some(node) = fields.take("lenses") {
             policy.lenses = each(node, problems, Lens::read);
@@ -155,13 +141,12 @@ fn guardrail(node: &Node, lenses: &[Lens], problems: &mut Vec<Problem>) -> Optio
     });
     let max_error = share(&mut fields, "max_error", f64::MAX, problems);
     let max_group_error = share(&mut fields, "max_group_error", f64::MAX, problems);
-    let equivalent = fields.take("equivalent").and_then(|node| keep(node.bool(), problems)).unwrap_or(false);
     fields.finish(problems);
-    if max_error.is_none() && max_group_error.is_none() && !equivalent {
+    if max_error.is_none() && max_group_error.is_none() {
         let problem = Problem::new(node.location, "this guardrail asks for nothing");
-        problems.push(problem.expected("max_error, max_group_error, or equivalent: true"));
+        problems.push(problem.expected("max_error or max_group_error"));
     }
-    Some(Guardrail { lens: lens?, max_error, max_group_error, equivalent })
+    Some(Guardrail { lens: lens?, max_error, max_group_error })
 }
 
 fn count(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>) -> Option<u64> {

@@ -1,8 +1,8 @@
-//! Report of two captures: the exact comparison (L0) and the equivalence of lenses (L1).
+//! Report of two captures: the exact comparison (L0), and the errors of the lenses' groups.
 
 use std::sync::Arc;
 
-use drift::{Alpha, Conclusion, Count, Equivalence, EquivalenceError, equivalent};
+use drift::Count;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
@@ -30,18 +30,15 @@ pub struct OfflineReport {
     pub only_in_candidate_by_metric: Vec<NamedCount>,
     /// Values of both, compared one by one.
     pub values: ValueDiff,
-    /// Each lens's groups, paired, against the margin.
-    pub equivalence: Vec<LensEquivalence>,
+    /// Errors of each lens's groups.
+    pub groups: Vec<LensGroups>,
 }
 
-/// Equivalence of a lens's groups on average.
+/// Errors of a lens's groups, candidate against baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LensEquivalence {
+pub struct LensGroups {
     /// The lens.
     pub lens: String,
-    /// Conclusion from its groups' relative errors, candidate against baseline.
-    #[serde(flatten)]
-    pub equivalence: Equivalence,
     /// Groups that only the candidate has, or that the baseline sums to 0: they have no relative error.
     pub groups_without_error: u64,
     /// Those of the largest absolute error, relative to the baseline's group.
@@ -49,11 +46,9 @@ pub struct LensEquivalence {
 }
 
 impl Offline {
-    /// Compares both captures, with a margin for the mean relative error of a lens's groups.
-    ///
-    /// # Errors
-    /// A margin that admits nothing, and groups whose sums are beyond the range of numbers.
-    pub fn report(&self, margin: f64, alpha: Alpha) -> Result<OfflineReport, EquivalenceError> {
+    /// Compares both captures.
+    #[must_use]
+    pub fn report(&self) -> OfflineReport {
         let [baseline, candidate] = &self.captures;
         let mut values = ValueDiff::new(&self.captures);
         let mut summary = self.summary();
@@ -81,7 +76,7 @@ impl Offline {
         } else {
             Count { exact: false, ..candidate.distinct().all().count_without(&baseline.distinct().all()) }
         };
-        Ok(OfflineReport {
+        OfflineReport {
             matched_by:
                 "identity; what is left by metric, process and point attributes (captures have no provenance)"
                     .to_owned(),
@@ -89,8 +84,8 @@ impl Offline {
             only_in_candidate,
             only_in_candidate_by_metric: count_by_name(added, false),
             values,
-            equivalence: self.equivalence(&summary, margin, alpha)?,
-        })
+            groups: self.groups_of_lenses(&summary),
+        }
     }
 
     /// Everything but the fates.
@@ -148,39 +143,18 @@ impl Offline {
         comparison
     }
 
-    fn equivalence(
-        &self,
-        summary: &Summary,
-        margin: f64,
-        alpha: Alpha,
-    ) -> Result<Vec<LensEquivalence>, EquivalenceError> {
+    fn groups_of_lenses(&self, summary: &Summary) -> Vec<LensGroups> {
         let of = |(lens, figures): (&crate::Lens, &Figures)| {
             let groups = LensReport::groups(lens, figures, summary.nanos as f64 / 1e9);
             let errors: Vec<f64> = groups.iter().filter_map(|group| group.relative_error).collect();
-            Ok(LensEquivalence {
+            LensGroups {
                 lens: lens.name.clone(),
-                equivalence: equivalent(&errors, margin, alpha)?,
                 groups_without_error: (groups.len() - errors.len()) as u64,
                 worst_group_error: errors.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())),
-            })
+            }
         };
         let lenses = &self.settings.lenses;
         lenses.iter().zip(&summary.lenses.lenses).map(of).collect()
-    }
-}
-
-impl LensEquivalence {
-    /// Tells whether the groups are proved to be within the margin, and none has come up that has no error to state. A single
-    /// group is: a mean of one has no interval, but it is all there is.
-    #[must_use]
-    pub fn is_within(&self) -> bool {
-        let found = &self.equivalence;
-        let within = match found.conclusion {
-            Conclusion::Within => true,
-            Conclusion::TooFew => found.mean.abs() < found.margin,
-            Conclusion::Beyond | Conclusion::Undecided => false,
-        };
-        within && self.groups_without_error == 0
     }
 }
 

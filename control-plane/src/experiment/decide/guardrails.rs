@@ -1,6 +1,6 @@
 //! Guardrails, as criteria. What a guardrail could not look at is not measured.
 
-use drift::{Alpha, Conclusion};
+use drift::Judgement;
 
 use super::Looked;
 use crate::experiment::guardrail::{Found, Guardrail, OfHost, Quantity, Severity};
@@ -23,21 +23,14 @@ fn effect(severity: Severity) -> Effect {
 
 /// Guardrails on what is counted: over all that each agent has measured, and a fatal one on every horizon as well.
 fn counted(looked: &Looked<'_>) -> Vec<Criterion> {
-    let Ok(alpha) = Alpha::new(looked.policy().alpha) else { return Vec::new() };
     let totals: Vec<OfHost<'_>> = looked.totals().collect();
     let guardrails = looked.policy().guardrails.iter().filter(|guardrail| !guardrail.quantity.varies());
     let criterion = |guardrail: &Guardrail| {
         let on_a_horizon =
-            (guardrail.severity == Severity::Fatal).then(|| past_on_a_horizon(looked, guardrail, alpha));
-        let found = on_a_horizon.flatten().or_else(|| guardrail.look(&totals, alpha));
+            (guardrail.severity == Severity::Fatal).then(|| past_on_a_horizon(looked, guardrail));
+        let found = on_a_horizon.flatten().or_else(|| guardrail.look(&totals));
         let Some(found) = found else { return nothing(looked, guardrail) };
-        let conclusion = found.paired.map(|paired| paired.conclusion);
-        let undecided = conclusion.is_some_and(|conclusion| conclusion != Conclusion::Within);
-        let answer = match (found.past, undecided) {
-            (true, _) => Answer::Violated,
-            (false, true) => Answer::NotMeasured,
-            (false, false) => Answer::Met,
-        };
+        let answer = if found.past { Answer::Violated } else { Answer::Met };
         let finding = of_count(guardrail, &found, looked.evidence.counted().count());
         Criterion::asked_for(answer, effect(guardrail.severity), finding)
     };
@@ -45,7 +38,7 @@ fn counted(looked: &Looked<'_>) -> Vec<Criterion> {
 }
 
 /// Finding of a horizon in which a guardrail is passed, the horizons of all agents taken in their order.
-fn past_on_a_horizon(looked: &Looked<'_>, guardrail: &Guardrail, alpha: Alpha) -> Option<Found> {
+fn past_on_a_horizon(looked: &Looked<'_>, guardrail: &Guardrail) -> Option<Found> {
     let most = looked.evidence.agents.iter().map(|agent| agent.horizons.len()).max().unwrap_or(0);
     let at = |back: usize| -> Vec<OfHost<'_>> {
         let horizon = |agent: &'_ AgentEvidence| agent.horizons.len().checked_sub(back + 1);
@@ -54,7 +47,7 @@ fn past_on_a_horizon(looked: &Looked<'_>, guardrail: &Guardrail, alpha: Alpha) -
             agents.filter_map(|agent| Some((agent.host.as_str(), &agent.horizons[horizon(agent)?].horizon)));
         found.collect()
     };
-    (0..most).filter_map(|back| guardrail.look(&at(back), alpha)).find(|found| found.past)
+    (0..most).filter_map(|back| guardrail.look(&at(back))).find(|found| found.past)
 }
 
 fn nothing(looked: &Looked<'_>, guardrail: &Guardrail) -> Criterion {
@@ -71,26 +64,19 @@ fn nothing(looked: &Looked<'_>, guardrail: &Guardrail) -> Criterion {
 
 /// Guardrails on what varies by chance, over all that was measured since mirror.
 fn over_time(looked: &Looked<'_>) -> Vec<Criterion> {
-    let judged = sequential::judge(looked.evidence, looked.spec);
     let n = looked.evidence.agents.len();
-    let criterion = |Sequential { guardrail, gathered, rejects }: Sequential| {
-        let (answer, finding) = match gathered {
-            Ok(gathered) => {
-                let answer = match (rejects, gathered.blocks < gathered.minimum) {
-                    (true, _) => Answer::Violated,
-                    (false, true) => Answer::NotMeasured,
-                    (false, false) => Answer::Met,
-                };
-                (answer, of_time(&guardrail, gathered, rejects, n))
-            }
-            Err(why) => {
-                let sentence = format!("{}: too few blocks to say anything yet ({why}).", guardrail.name);
-                (Answer::NotMeasured, Reason::new("L3", &guardrail.name, sentence))
-            }
+    let criterion = |one: &Sequential| {
+        let answer = match one.judgement {
+            Judgement::Violated { .. } => Answer::Violated,
+            Judgement::Met => Answer::Met,
+            // Mirror only has to be long enough, and the rest is asked of the steps after it.
+            Judgement::NotMeasured { .. } if !one.holds(looked.run.step) => Answer::NotApplicable,
+            Judgement::NotMeasured { .. } => Answer::NotMeasured,
         };
-        Criterion::asked_for(answer, effect(guardrail.severity), finding)
+        let (effect, finding) = (effect(one.guardrail.severity), of_time(one, n));
+        Criterion { answer, effect, asked: true, finding }
     };
-    judged.into_iter().map(criterion).collect()
+    sequential::judge(looked.evidence, looked.spec).iter().map(criterion).collect()
 }
 
 fn of_count(guardrail: &Guardrail, found: &Found, n: usize) -> Reason {
@@ -102,41 +88,59 @@ fn of_count(guardrail: &Guardrail, found: &Found, n: usize) -> Reason {
         sentence =
             format!("{name}: {} is {figure}, past {limit}, on {}.", about(guardrail), listed(&found.hosts));
     }
-    let layer = if found.paired.is_some() { "L1" } else { "L0" };
-    let interval = found.paired.and_then(|paired| paired.interval);
-    if let (false, Some(paired), Some((low, high))) = (found.past, found.paired, interval)
-        && paired.conclusion != Conclusion::Within
-    {
-        sentence = format!(
-            "{name}: {} is {figure}, but the hosts differ too much to show that it stays within {limit}: {} to {}.",
-            about(guardrail),
-            shown(*quantity, low),
-            shown(*quantity, high)
-        );
-    }
-    Reason::new(layer, name, sentence)
+    Reason::new("L0", name, sentence)
         .measured(found.observed, *margin, n)
         .about(found.hosts.clone(), Vec::new())
-        .in_detail(interval, found.groups.clone())
+        .in_detail(None, found.groups.clone())
 }
 
-fn of_time(guardrail: &Guardrail, gathered: Gathered, rejects: bool, n: usize) -> Reason {
-    let Gathered { log_e, blocks, minimum, block, mean, hosts } = gathered;
-    let Guardrail { name, quantity, margin, .. } = guardrail;
-    let (figure, limit) = (shown(*quantity, mean), shown(*quantity, *margin));
-    let rests =
-        format!("E = {:.3} after {blocks} blocks of {}", log_e.exp(), humantime::format_duration(block));
-    let sentence = if rejects {
-        format!("{name}: {} is past {limit}, {figure} on average ({rests}).", about(guardrail))
-    } else if blocks < minimum {
-        format!("{name}: too few blocks to say anything yet ({rests}; {minimum} are needed at least).")
-    } else {
-        format!(
-            "{name}: nothing shows that {} is past {limit}; {figure} on average ({rests}).",
-            about(guardrail)
-        )
+fn of_time(one: &Sequential, n: usize) -> Reason {
+    let Guardrail { name, quantity, margin, .. } = &one.guardrail;
+    let limit = shown(*quantity, *margin);
+    let Some(gathered) = &one.gathered else {
+        let Judgement::NotMeasured { reason, .. } = one.judgement else { return Reason::default() };
+        return Reason::new("L3", name, format!("{name}: not measured: {reason}."));
     };
-    Reason::new("L3", name, sentence).measured(mean, *margin, n).about(hosts, Vec::new())
+    let (figure, rests) = (shown(*quantity, gathered.mean), rests(gathered));
+    let about = about(&one.guardrail);
+    let sentence = match one.judgement {
+        Judgement::Violated { .. } => {
+            format!("{name}: {about} is past {limit} for a time; {figure} on average ({rests}).")
+        }
+        Judgement::Met => format!("{name}: {about} is within {limit}; {figure} on average ({rests})."),
+        Judgement::NotMeasured { reason, needed, .. } => format!(
+            "{name}: not measured: {reason} ({rests}; {needed} blocks are needed at least to show that there is no \
+             harm, {} to find it).",
+            gathered.minimum
+        ),
+    };
+    let hosts = gathered.hosts.clone();
+    Reason::new("L3", name, sentence).measured(gathered.mean, *margin, n).about(hosts, Vec::new())
+}
+
+/// Evidence in words.
+fn rests(gathered: &Gathered) -> String {
+    let Gathered {
+        log_e, log_e_inside, blocks, block, clipped_past: [mirror, since], clipped_inside, ..
+    } = gathered;
+    let mut said = format!(
+        "{blocks} blocks of {}; E = {:.3} for harm, {:.3} for none",
+        humantime::format_duration(*block),
+        log_e.exp(),
+        log_e_inside.exp()
+    );
+    if *since > 0.0 || *clipped_inside > 0.0 {
+        said += &format!(
+            "; clipped past the margin {:.1} % of horizons, {:.1} % in mirror, on the other side {:.1} %",
+            100.0 * since,
+            100.0 * mirror,
+            100.0 * clipped_inside
+        );
+    }
+    if !gathered.unjudged.is_empty() {
+        said += &format!("; not judged by themselves: {}", listed(&gathered.unjudged));
+    }
+    said
 }
 
 fn about(guardrail: &Guardrail) -> String {
