@@ -68,7 +68,7 @@ fn a_change_that_saves_what_it_should_passes_and_says_what_it_changes() {
     let output = compare(folder.path(), &["today", "cheaper", "--json"]);
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["passed"], true);
-    let lost = answer["report"]["comparison"]["lost_by_metric"].as_array().unwrap();
+    let lost = answer["report"]["comparison"]["fates"]["by_metric"].as_array().unwrap();
     assert_eq!((lost.len(), &lost[0]["metric"]), (1, &Value::from("process.memory.virtual")));
 }
 

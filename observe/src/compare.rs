@@ -7,13 +7,14 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Missing;
+use crate::changed::Changed;
 use crate::collision::Collision;
 use crate::delivery::DeliveryReport;
 use crate::distribution::DistributionReport;
-use crate::fate::{Fate, Record};
+use crate::fates::SeriesFates;
 use crate::label::Label;
 use crate::lens::{Figures, LensReport};
-use crate::rows::Said as _;
+use crate::marks::{Fate, Marks};
 use crate::{Price, RuleReport, Settings, Summary, Variant, Volume};
 
 /// Comparison of what both variants made of the same input.
@@ -38,20 +39,16 @@ pub struct Comparison {
     pub candidate: VariantReport,
     /// Savings of the candidate against the baseline.
     pub saving: Saving,
-    /// Input series that the baseline keeps something of and the candidate nothing.
+    /// Fates of the baseline's series, one each.
+    pub fates: SeriesFates,
+    /// Values that the candidate changes.
+    pub changed: Changed,
+    /// Series of the baseline of which the candidate keeps nothing.
     pub lost_by_candidate: Count,
-    /// Those, by metric, heaviest first: all that are tracked by name.
-    pub lost_by_metric: Vec<NamedCount>,
     /// Those, by metric and executable, heaviest first, at most 50 rows.
     pub lost: Vec<NamedCount>,
     /// Up to ten of them.
     pub lost_samples: Vec<SeriesSample>,
-    /// Series that the candidate gives another identity, by metric.
-    pub renamed: Vec<NamedCount>,
-    /// Series that it aggregates, by metric.
-    pub merged: Vec<NamedCount>,
-    /// Series that it makes several of, by metric.
-    pub split: Vec<NamedCount>,
     /// Up to twenty colliding identities of the candidate.
     pub collisions: Vec<Collision>,
     /// The aggregates that people look at.
@@ -110,7 +107,10 @@ pub struct Saving {
     pub points: Option<f64>,
     /// Of bytes.
     pub bytes: Option<f64>,
-    /// Of distinct series.
+    /// Of the series that a backend bills: active ones, without the attributes that it makes no labels of, and histograms
+    /// as their buckets.
+    pub billed_series: Option<f64>,
+    /// Of distinct identities, whether a backend tells them apart or not.
     pub series: Option<f64>,
     /// US dollars a month.
     pub monthly_usd: f64,
@@ -167,8 +167,6 @@ impl Comparison {
     pub fn of(summary: &Summary, settings: &Settings) -> Self {
         let baseline = VariantReport::of(summary, settings, Variant::Baseline);
         let candidate = VariantReport::of(summary, settings, Variant::Candidate);
-        let by = |bit: u8| move |record: &Record| record.fates[1].has(bit);
-        let lost = |record: &Record| record.is_lost_by_candidate();
         let input_series = summary.fates.input();
         Self {
             windows: summary.windows,
@@ -181,13 +179,11 @@ impl Comparison {
             input_series,
             unassigned_points: summary.unassigned_points,
             saving: Saving::of(&baseline, &candidate),
-            lost_by_candidate: summary.fates.lost_by_candidate(),
-            lost_by_metric: named(summary, false, lost),
-            lost: named(summary, true, lost),
-            lost_samples: samples(summary, lost),
-            renamed: named(summary, false, by(Fate::RENAMED)),
-            merged: named(summary, false, by(Fate::MERGED)),
-            split: named(summary, false, by(Fate::SPLIT)),
+            fates: SeriesFates::of(summary),
+            changed: Changed::of(summary),
+            lost_by_candidate: summary.lost_by_candidate(),
+            lost: count_by_name(lost(summary), true),
+            lost_samples: samples(summary),
             collisions: collisions(summary),
             lenses: lenses(summary, settings),
             distributions: distributions(summary, settings),
@@ -217,6 +213,8 @@ impl Comparison {
             && a.lost == b.lost
             && a.collisions == b.collisions
             && self.lost_by_candidate.value == 0
+            && self.fates.of.value == self.fates.as_it_is + self.fates.not_followed
+            && self.changed.points == 0
             && b.failures == 0
             && lenses
             && coverage
@@ -256,6 +254,7 @@ impl Saving {
         Self {
             points: saved(baseline.output.points, candidate.output.points),
             bytes: saved(baseline.output.bytes, candidate.output.bytes),
+            billed_series: saved(baseline.active_series, candidate.active_series),
             series: saved(baseline.series.value, candidate.series.value),
             monthly_usd: baseline.monthly_usd - candidate.monthly_usd,
         }
@@ -298,15 +297,10 @@ pub(crate) fn saved(baseline: u64, candidate: u64) -> Option<f64> {
     relative_error(baseline as f64, candidate as f64).filter(|_| baseline > 0).map(|error| 0.0 - error)
 }
 
-/// Counts by metric and, where asked, by executable.
-fn named(summary: &Summary, by_executable: bool, belongs: impl Fn(&Record) -> bool) -> Vec<NamedCount> {
-    count_by_name(labels(summary, belongs), by_executable)
-}
-
-/// The names of the input series of such fates.
-fn labels(summary: &Summary, belongs: impl Fn(&Record) -> bool) -> impl Iterator<Item = &Label> {
-    let came = move |record: &Record| record.is_there() && belongs(record);
-    summary.fates.records.iter_where(came).map(|(_, label, _)| label)
+/// Names of the baseline's series of which the candidate keeps nothing.
+fn lost(summary: &Summary) -> impl Iterator<Item = &Label> {
+    let lost = |marks: Marks| marks.fate() == Fate::Lost;
+    summary.made[0].seen_where(lost).map(|(label, _)| label)
 }
 
 /// Counts series by metric and, where asked, by executable, heaviest first, at most 50 rows.
@@ -338,8 +332,8 @@ pub(crate) fn count_by_name<'a>(
     rows
 }
 
-fn samples(summary: &Summary, belongs: impl Fn(&Record) -> bool) -> Vec<SeriesSample> {
-    let mut samples: Vec<_> = labels(summary, belongs).map(SeriesSample::of).collect();
+fn samples(summary: &Summary) -> Vec<SeriesSample> {
+    let mut samples: Vec<_> = lost(summary).map(SeriesSample::of).collect();
     samples.sort_unstable();
     samples.truncate(10);
     samples

@@ -1,4 +1,4 @@
-//! Fate of each input series in each variant.
+//! Input series, and of which of them each variant made something.
 
 use drift::{BOUND, Count, SeriesSet};
 
@@ -6,54 +6,53 @@ use crate::Variant;
 use crate::label::Label;
 use crate::rows::{Rows, Said};
 
-/// Fate of one series, as bits: several can hold within a window. No bit: lost.
+/// Marks of one series in one variant: it came in, and something was made of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Fate(pub u8);
+pub(crate) struct Kept(u8);
 
-impl Fate {
-    /// One descendant of the same identity.
-    pub const KEPT: u8 = 1;
-    /// One descendant of another identity.
-    pub const RENAMED: u8 = 2;
-    /// An ancestor of an aggregate.
-    pub const MERGED: u8 = 4;
-    /// Several descendants of one point.
-    pub const SPLIT: u8 = 8;
-    /// Nothing that became of it: it came in.
-    const CAME: u8 = 16;
+impl Kept {
+    /// Something was made of it.
+    pub const MADE: Self = Self(1);
+    /// Something was made of it that the baseline's series is not marked with yet.
+    pub const PENDING: Self = Self(1 | 2);
+    /// Nothing was made of it: it came in.
+    const CAME: Self = Self(4);
 
-    pub fn is_lost(self) -> bool {
-        self.0 & !Self::CAME == 0
+    pub fn add(&mut self, more: Self) {
+        self.0 |= more.0;
     }
 
-    pub fn has(self, bit: u8) -> bool {
-        self.0 & bit != 0
+    pub fn is_lost(self) -> bool {
+        self.0 & Self::MADE.0 == 0
+    }
+
+    /// Tells whether something is pending, and makes that it is not.
+    pub fn take_pending(&mut self) -> bool {
+        let pending = self.0 & 2 != 0;
+        self.0 &= !2;
+        pending
     }
 }
 
-/// An input series' fate in both variants.
+/// Marks of an input series in both variants.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Record {
-    pub fates: [Fate; 2],
+    pub kept: [Kept; 2],
 }
 
 impl Record {
     /// Of a series that came in, of which nothing was made yet.
-    pub const CAME: Self = Self { fates: [Fate(Fate::CAME); 2] };
-
-    pub fn mark(&mut self, fates: [u8; 2]) {
-        self.fates[0].0 |= fates[0];
-        self.fates[1].0 |= fates[1];
-    }
+    pub const CAME: Self = Self { kept: [Kept::CAME; 2] };
 }
 
 impl Said for Record {
     fn is_there(&self) -> bool {
-        self.fates[0].has(Fate::CAME)
+        self.kept[0].0 & Kept::CAME.0 != 0
     }
 
     fn join(&mut self, other: &Self) {
-        self.mark(other.fates.map(|fate| fate.0));
+        self.kept[0].add(other.kept[0]);
+        self.kept[1].add(other.kept[1]);
     }
 }
 
@@ -73,11 +72,11 @@ pub(crate) struct Beyond {
 
 impl Fates {
     /// Adds a series that nothing tracks by name.
-    pub fn add_unnamed(&mut self, identity: u128, fates: [Fate; 2]) {
+    pub fn add_unnamed(&mut self, identity: u128, kept: [Kept; 2]) {
         let beyond = self.beyond.get_or_insert_default();
         beyond.input.insert(identity);
         for variant in Variant::BOTH {
-            if !fates[variant.index()].is_lost() {
+            if !kept[variant.index()].is_lost() {
                 beyond.kept[variant.index()].insert(identity);
             }
         }
@@ -85,8 +84,8 @@ impl Fates {
 
     pub fn merge(&mut self, other: &Self) {
         let mut unnamed = Vec::new();
-        self.records.merge(&other.records, BOUND, |identity, record| unnamed.push((identity, record.fates)));
-        unnamed.into_iter().for_each(|(identity, fates)| self.add_unnamed(identity, fates));
+        self.records.merge(&other.records, BOUND, |identity, record| unnamed.push((identity, record.kept)));
+        unnamed.into_iter().for_each(|(identity, kept)| self.add_unnamed(identity, kept));
         if let Some(theirs) = &other.beyond {
             let mine = self.beyond.get_or_insert_default();
             mine.input.merge(&theirs.input);
@@ -102,13 +101,13 @@ impl Fates {
 
     /// Input series of which the variant kept nothing.
     pub fn lost(&self, variant: Variant) -> Count {
-        let named = self.records.values().filter(|record| record.fates[variant.index()].is_lost()).count();
+        let named = self.records.values().filter(|record| record.kept[variant.index()].is_lost()).count();
         self.exactly(named, |beyond| beyond.input.count_without(&beyond.kept[variant.index()]))
     }
 
-    /// Input series of which the baseline kept something and the candidate nothing.
-    pub fn lost_by_candidate(&self) -> Count {
-        let named = self.records.values().filter(|record| record.is_lost_by_candidate()).count();
+    /// Series beyond the bound of which the baseline kept something and the candidate nothing, on top of those that are
+    /// known by name.
+    pub fn lost_by_candidate(&self, named: usize) -> Count {
         self.exactly(named, |beyond| beyond.kept[0].count_without(&beyond.kept[1]))
     }
 
@@ -119,11 +118,5 @@ impl Fates {
             // What the bound cut off could be named in another part: the sum is an estimate.
             Some(rest) => Count { exact: false, ..named.plus(beyond(rest)) },
         }
-    }
-}
-
-impl Record {
-    pub fn is_lost_by_candidate(&self) -> bool {
-        !self.fates[0].is_lost() && self.fates[1].is_lost()
     }
 }

@@ -50,7 +50,7 @@ impl std::fmt::Display for Process {
 }
 
 /// The names of one series.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Label {
     pub metric: Arc<str>,
     pub process: Arc<Process>,

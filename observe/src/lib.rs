@@ -4,7 +4,7 @@
 //! Summaries merge in any order ([`Evidence`] does: window → horizon → generation), and a [`Comparison`] is what
 //! a person or a machine reads of one. What always holds:
 //!
-//! - nothing is guessed from names: lost, renamed, merged and split come from provenance;
+//! - nothing is guessed from names: each series of the baseline has one fate, which comes from provenance;
 //! - everything is bounded, and a number that is an estimate says so;
 //! - time is an argument; there is no I/O here.
 //!
@@ -17,17 +17,20 @@
 //! [`Evidence::succeeded_by`] begins the next generation's evidence in either case.
 
 mod audit;
+mod changed;
 mod collision;
 mod compare;
 mod cost;
 mod critical;
 mod delivery;
-mod distinct;
 mod distribution;
 mod evidence;
 mod fate;
+mod fates;
 mod label;
 mod lens;
+mod made;
+mod marks;
 mod observer;
 pub mod offline;
 mod outputs;
@@ -35,9 +38,11 @@ mod rows;
 mod rules;
 mod series;
 mod settings;
+mod shape;
 mod summary;
 
 pub use audit::Missing;
+pub use changed::{Changed, ChangedFields, ChangedMetric};
 pub use collision::{Collision, Collisions};
 pub use compare::{Comparison, Coverage, NamedCount, Saving, SeriesSample, Vanished, VariantReport};
 pub use cost::{Cost, Price};
@@ -45,6 +50,7 @@ pub use critical::{Critical, Granularity};
 pub use delivery::{Delivery, DeliveryReport};
 pub use distribution::{Distances, DistributionReport, QUANTILES};
 pub use evidence::{Evidence, Experiment, Horizon, Report, WindowRow};
+pub use fates::{AttributeFates, MetricFates, PartCounts, SeriesFates};
 pub use lens::{
     FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensCounts, LensError, LensFunction, LensInstant,
     LensLimit, LensReport, Measured, Unnamed,

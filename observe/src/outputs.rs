@@ -10,11 +10,12 @@ use pipelines::Batch;
 use pipelines::batch::Rows as Attributes;
 
 use crate::collision::{Collision, Writers};
-use crate::distinct::Seen;
-use crate::label::{Process, value_text};
+use crate::label::{Label, Process, value_text};
 use crate::lens::{Looked, Tracked, Under};
-use crate::rows::{Keys, Rows};
+use crate::marks::Marks;
+use crate::rows::{Keys, Rows, Said as _};
 use crate::series::{NONE, keep_rows, note_seen};
+use crate::shape::Shape;
 
 /// Parts of its process that an output series still names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,19 +64,45 @@ pub(crate) struct Billed {
     pub series: u32,
 }
 
+impl Billed {
+    /// Number of series that a backend bills of these; where not every attribute tells series apart, `fewer` than there are.
+    pub fn together(all: impl Iterator<Item = Self>, fewer: bool) -> u64 {
+        if !fewer {
+            return all.map(|billed| u64::from(billed.series)).sum();
+        }
+        let distinct: HashMap<u64, u32> = all.map(|billed| (billed.as_one, billed.series)).collect();
+        distinct.into_values().map(u64::from).sum()
+    }
+}
+
+/// Facts of an output series that its first point tells.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub label: Label,
+    pub shape: Shape,
+    pub names: Names,
+    pub billed: Billed,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct OutputTable {
     pub rows: Vec<OutputSeries>,
     pub asides: Vec<Aside>,
-    /// Marks, one for each series: whether it was seen in the open window.
-    pub open: Vec<Seen>,
+    /// Marks of each in the open window.
+    pub open: Vec<Marks>,
+    /// Parts that name each.
+    pub shapes: Vec<Shape>,
+    /// The first of the candidate's series that each became, where it became another.
+    pub becomes: Vec<u32>,
     pub lenses: Looked,
     /// Those that were found to collide.
     pub colliding: Vec<u32>,
     billed: Vec<Billed>,
-    keys: Keys<()>,
+    keys: Keys<Label>,
     /// The window in which each was last seen.
     seen: Vec<u32>,
+    /// The window from which on each has been seen without a gap that is as long as points may be held back.
+    since: Vec<u32>,
     places: HashMap<u128, u32, BuildHasherDefault<IdentityHasher>>,
 }
 
@@ -93,30 +120,55 @@ impl OutputTable {
         self.rows.len() >= BOUND
     }
 
+    /// Names of a series.
+    pub fn label(&self, place: u32) -> Option<&Label> {
+        self.keys.name(place as usize)
+    }
+
     /// Adds a series that [`OutputTable::find`] did not find; the table must not be full.
     pub fn insert(
         &mut self,
         identity: u128,
-        (names, billed): (Names, Billed),
+        known: Known,
         writers: Writers,
         lens: Option<(Under, Tracked)>,
     ) -> u32 {
+        let Known { label, shape, names, billed } = known;
         let place = self.rows.len() as u32;
         let lens = lens.map_or(NONE, |(under, tracked)| self.lenses.insert(under, tracked));
         self.rows.push(OutputSeries { identity, lens, writers });
         self.asides.push(Aside { names, collision: None });
-        self.open.push(Seen::default());
+        self.open.push(Marks::default());
+        self.shapes.push(shape);
+        self.becomes.push(NONE);
         self.billed.push(billed);
-        self.keys.push(identity, ());
+        self.keys.push(identity, label);
         self.seen.push(0);
+        self.since.push(0);
         self.places.insert(identity, place);
         place
     }
 
+    /// Marks what was seen for the first time `hold` windows before `epoch`, which ends, or earlier: by now something of it
+    /// would have come. One that has gone since is marked, too.
+    pub fn mark_due(&mut self, epoch: u32, hold: u32) {
+        let rows = self.open.iter_mut().zip(&self.seen).zip(&mut self.since);
+        for ((marks, seen), since) in rows {
+            let is_here = marks.has(Marks::SEEN);
+            if is_here && seen.saturating_add(hold) < epoch {
+                *since = epoch;
+            }
+            let lately = is_here || seen.saturating_add(hold.saturating_mul(2)) >= epoch;
+            if lately && since.saturating_add(hold) <= epoch {
+                marks.join(&Marks::DUE);
+            }
+        }
+    }
+
     /// Series that were seen in window `epoch`, which ends.
-    pub fn close(&mut self, epoch: u32) -> Rows<(), Seen> {
-        let closed = std::mem::replace(&mut self.open, vec![Seen::default(); self.rows.len()]);
-        note_seen(&mut self.seen, &closed, epoch);
+    pub fn close(&mut self, epoch: u32) -> Rows<Label, Marks> {
+        let closed = std::mem::replace(&mut self.open, vec![Marks::default(); self.rows.len()]);
+        note_seen(&mut self.seen, closed.iter().map(|marks| marks.has(Marks::SEEN)), epoch);
         Rows::new(self.keys.clone(), closed)
     }
 
@@ -124,12 +176,7 @@ impl OutputTable {
     /// `fewer` of them than were seen.
     pub fn active_since(&self, epoch: u32, fewer: bool) -> u64 {
         let all = self.seen.iter().zip(&self.billed);
-        if !fewer {
-            return all.map(|(seen, billed)| if *seen >= epoch { u64::from(billed.series) } else { 0 }).sum();
-        }
-        let seen = all.filter(|(seen, _)| **seen >= epoch).map(|(_, billed)| (billed.as_one, billed.series));
-        let distinct: HashMap<u64, u32> = seen.collect();
-        distinct.into_values().map(u64::from).sum()
+        Billed::together(all.filter(|(seen, _)| **seen >= epoch).map(|(_, billed)| *billed), fewer)
     }
 
     /// Keeps the series seen since `epoch`; `moved` says where the input series went.
@@ -140,8 +187,12 @@ impl OutputTable {
         keep_rows(&mut self.rows, &kept);
         keep_rows(&mut self.asides, &kept);
         keep_rows(&mut self.open, &kept);
+        keep_rows(&mut self.shapes, &kept);
+        keep_rows(&mut self.becomes, &kept);
+        self.becomes.fill(NONE);
         keep_rows(&mut self.billed, &kept);
         keep_rows(&mut self.seen, &kept);
+        keep_rows(&mut self.since, &kept);
         self.keys = self.keys.of_kept(&kept);
         self.retain_lenses();
         let collides = |(place, aside): (usize, &Aside)| aside.collision.as_ref().map(|_| place as u32);

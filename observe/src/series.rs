@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 
 use crate::fate::Record;
 use crate::label::Label;
+use crate::marks::Marks;
 use crate::rows::{Keys, Rows, Said};
 
 pub(crate) const UNTRACKED: u32 = u32::MAX;
@@ -31,6 +32,8 @@ pub(crate) struct SeriesTable {
     pub rows: Vec<Series>,
     /// Fate of each in the open window.
     pub open: Vec<Record>,
+    /// Marks that the baseline's series of each gets by the candidate's: a cache, empty where it is to be made anew.
+    pub links: Vec<Marks>,
     /// Time at which the resource of each last came, Unix nanoseconds; kept in the resource's first series only.
     pub arrived: Vec<u64>,
     keys: Keys<Label>,
@@ -79,6 +82,7 @@ impl SeriesTable {
         let (critical, bit) = critical.unwrap_or((NONE, 0));
         self.rows.push(Series { identity, outputs: [NONE; 2], critical, bit });
         self.open.push(Record::default());
+        self.links.push(Marks::default());
         self.arrived.push(0);
         self.keys.push(identity, label);
         self.seen.push(0);
@@ -90,7 +94,7 @@ impl SeriesTable {
     /// Fate of each in window `epoch`, which ends.
     pub fn close(&mut self, epoch: u32) -> Rows<Label, Record> {
         let closed = std::mem::replace(&mut self.open, vec![Record::default(); self.rows.len()]);
-        note_seen(&mut self.seen, &closed, epoch);
+        note_seen(&mut self.seen, closed.iter().map(Said::is_there), epoch);
         Rows::new(self.keys.clone(), closed)
     }
 
@@ -99,10 +103,12 @@ impl SeriesTable {
         let kept: Vec<bool> = self.seen.iter().map(|seen| *seen >= epoch).collect();
         keep_rows(&mut self.rows, &kept);
         keep_rows(&mut self.open, &kept);
+        keep_rows(&mut self.links, &kept);
         keep_rows(&mut self.arrived, &kept);
         keep_rows(&mut self.seen, &kept);
         self.keys = self.keys.of_kept(&kept);
         self.rows.iter_mut().for_each(|row| row.outputs = [NONE; 2]);
+        self.links.fill(Marks::default());
         self.places = self.rows.iter().enumerate().map(|(place, row)| (row.identity, place as u32)).collect();
         self.next = 0;
         let mut next = 0;
@@ -115,9 +121,9 @@ impl SeriesTable {
 }
 
 /// Those that were there were last seen in window `epoch`.
-pub(crate) fn note_seen(seen: &mut [u32], said: &[impl Said], epoch: u32) {
-    for (seen, said) in seen.iter_mut().zip(said) {
-        *seen = if said.is_there() { epoch } else { *seen };
+pub(crate) fn note_seen(seen: &mut [u32], there: impl Iterator<Item = bool>, epoch: u32) {
+    for (seen, there) in seen.iter_mut().zip(there) {
+        *seen = if there { epoch } else { *seen };
     }
 }
 

@@ -9,14 +9,16 @@ use drift::{Count, SeriesSet};
 
 use crate::Variant;
 use crate::audit::Missing;
+use crate::changed::ChangedPoints;
 use crate::collision::Collisions;
 use crate::cost::Cost;
 use crate::critical::{self, CriticalTable};
 use crate::delivery::Delivery;
-use crate::distinct::Distinct;
 use crate::distribution::Sketches;
 use crate::fate::Fates;
 use crate::lens::LensTable;
+use crate::made::Made;
+use crate::marks::Fate;
 use crate::rules::Rules;
 
 /// Points and bytes.
@@ -78,7 +80,8 @@ pub struct Summary {
     /// Points without the unit's attributes, which the baseline keeps.
     pub unassigned_points: u64,
     pub(crate) fates: Fates,
-    pub(crate) output_series: [Distinct; 2],
+    pub(crate) made: [Made; 2],
+    pub(crate) changed: ChangedPoints,
     pub(crate) active: Active,
     pub(crate) collisions: [Collisions; 2],
     pub(crate) lenses: LensTable,
@@ -106,6 +109,7 @@ impl Summary {
         self.input.merge(other.input);
         self.unassigned_points += other.unassigned_points;
         self.fates.merge(&other.fates);
+        self.changed.merge(&other.changed);
         self.lenses.merge(&other.lenses);
         critical::merge(&mut self.critical, &other.critical);
         self.merge_active(other.active);
@@ -120,7 +124,7 @@ impl Summary {
             self.assigned_points[at] += other.assigned_points[at];
             self.units[at].merge(&other.units[at]);
             self.units_delivered[at].merge(&other.units_delivered[at]);
-            self.output_series[at].merge(&other.output_series[at]);
+            self.made[at].merge(&other.made[at]);
             self.collisions[at].merge(&other.collisions[at]);
             self.rules[at].merge(&other.rules[at]);
             self.cost[at].merge(&other.cost[at]);
@@ -147,13 +151,14 @@ impl Summary {
     /// Distinct series that a variant put out.
     #[must_use]
     pub fn output_series(&self, variant: Variant) -> Count {
-        self.output_series[variant.index()].count()
+        self.made[variant.index()].count()
     }
 
-    /// Input series that the baseline kept something of and the candidate nothing.
+    /// Series of the baseline of which the candidate keeps nothing.
     #[must_use]
     pub fn lost_by_candidate(&self) -> Count {
-        self.fates.lost_by_candidate()
+        let named = self.made[0].marks().filter(|marks| marks.fate() == Fate::Lost).count();
+        self.fates.lost_by_candidate(named)
     }
 
     /// Output identities of a variant with several writers.

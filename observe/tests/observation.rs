@@ -270,25 +270,31 @@ fn what_a_filter_drops_is_lost_by_name_and_everything_else_is_kept() {
     assert_eq!(comparison.lost_by_candidate.value, 2 * 40, "read and write of every process");
     assert!(comparison.lost.iter().all(|row| row.metric == "process.disk.io"));
     assert_eq!(comparison.lost.iter().map(|row| row.series).sum::<u64>(), 80);
-    assert_eq!(comparison.lost_by_metric.iter().map(|row| row.series).collect::<Vec<_>>(), [80]);
+    let by_metric = &comparison.fates.by_metric;
+    assert_eq!(by_metric.iter().map(|row| (row.lost, row.as_it_is)).collect::<Vec<_>>(), [(80, 0)]);
     assert_eq!(comparison.lost_samples.len(), 10);
     assert_eq!(comparison.input.points - comparison.candidate.output.points, 80);
     for lens in &comparison.lenses {
         let lost = u64::from(lens.metric == "process.disk.io");
         assert_eq!((lens.groups_that_differ, lens.groups_lost), (lost, lost), "{}", lens.name);
     }
-    assert_eq!((comparison.renamed.len(), comparison.merged.len(), comparison.split.len()), (0, 0, 0));
+    let fates = &comparison.fates;
+    assert_eq!((fates.renamed, fates.fewer_attributes, fates.merged, fates.split), (0, 0, 0, 0));
 }
 
 #[test]
-fn a_stripped_attribute_renames_every_series_and_loses_none() {
+fn a_stripped_attribute_leaves_series_with_fewer_attributes_and_loses_none() {
     let strip = "resource/strip: { attributes: [ { key: process.command_line, action: delete } ] }";
     let mut bench = Bench::new(&[], &[strip]);
     bench.run(&mut host(Profile::HighCardinality), 2);
     let comparison = bench.comparison();
     assert_eq!(comparison.lost_by_candidate.value, 0);
-    let renamed: u64 = comparison.renamed.iter().map(|row| row.series).sum();
-    assert!(renamed > 0 && renamed <= comparison.input_series.value);
+    let fates = &comparison.fates;
+    assert!(fates.fewer_attributes > 0 && fates.renamed == 0, "{fates:?}");
+    assert_eq!(fates.as_it_is + fates.fewer_attributes, comparison.input_series.value);
+    let [attribute] = fates.by_attribute.as_slice() else { panic!("{fates:?}") };
+    assert_eq!(attribute.attribute, "process.command_line");
+    assert_eq!((attribute.fewer_attributes, attribute.others), (fates.fewer_attributes, 0));
     assert_eq!(comparison.candidate.collisions.value, 0, "the pid still tells them apart");
     assert!(comparison.saving.bytes.expect("bytes came") > 0.05);
     assert_eq!(comparison.coverage.candidate, comparison.coverage.critical);

@@ -11,11 +11,15 @@ use thiserror::Error;
 use crate::v1;
 
 mod distribution;
+mod fates;
 mod lens;
+mod values;
 mod variant;
 
 use distribution::{distribution, read_distribution};
+use fates::{fates, read_fates};
 use lens::{LensRoom, read_lens};
+use values::{changed, read_changed};
 use variant::{read_variant, variant};
 
 /// The most bytes of a body that are looked at; what an agent sends is far below.
@@ -170,12 +174,8 @@ fn comparison(from: &Comparison, room: LensRoom) -> v1::Comparison {
         baseline: Some(variant(&from.baseline)),
         candidate: Some(variant(&from.candidate)),
         lost_by_candidate: Some(count(from.lost_by_candidate)),
-        lost_by_metric: from.lost_by_metric.iter().take(MAX_ROWS).map(named).collect(),
         lost: from.lost.iter().take(MAX_ROWS).map(named).collect(),
         lost_samples: from.lost_samples.iter().map(sample).collect(),
-        renamed: from.renamed.iter().take(MAX_ROWS).map(named).collect(),
-        merged: from.merged.iter().take(MAX_ROWS).map(named).collect(),
-        split: from.split.iter().take(MAX_ROWS).map(named).collect(),
         collisions: from.collisions.iter().take(MAX_ROWS).map(collision).collect(),
         lenses: room.lenses(&from.lenses),
         coverage: Some(coverage(&from.coverage)),
@@ -183,6 +183,8 @@ fn comparison(from: &Comparison, room: LensRoom) -> v1::Comparison {
         distributions: from.distributions.iter().take(MAX_DISTRIBUTIONS).map(distribution).collect(),
         missing: from.missing.count,
         missing_names: from.missing.names.iter().take(MAX_ROWS).cloned().collect(),
+        fates: Some(fates(&from.fates)),
+        changed: Some(changed(&from.changed)),
     }
 }
 
@@ -197,15 +199,13 @@ fn read_comparison(from: v1::Comparison) -> Result<Comparison, Invalid> {
         input: read_volume(from.input)?,
         input_series: read_count(from.input_series)?,
         unassigned_points: number(from.unassigned_points)?,
+        fates: read_fates(from.fates.unwrap_or_default())?,
+        changed: read_changed(from.changed.unwrap_or_default())?,
         baseline: read_variant(from.baseline.unwrap_or_default())?,
         candidate: read_variant(from.candidate.unwrap_or_default())?,
         lost_by_candidate: read_count(from.lost_by_candidate)?,
-        lost_by_metric: rows(from.lost_by_metric, read_named)?,
         lost: rows(from.lost, read_named)?,
         lost_samples: rows(from.lost_samples, |row| Ok(read_sample(row)))?,
-        renamed: rows(from.renamed, read_named)?,
-        merged: rows(from.merged, read_named)?,
-        split: rows(from.split, read_named)?,
         collisions: rows(from.collisions, |row| Ok(read_collision(row)))?,
         lenses: rows(from.lenses, read_lens)?,
         coverage: read_coverage(from.coverage.unwrap_or_default())?,

@@ -1,5 +1,6 @@
 //! `/api/v1/experiments`: what is tried, how far it has come, and what was found.
 
+mod allow;
 mod change_window;
 mod create;
 mod event;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use crate::Timestamp;
 
+pub use allow::{Allow, AllowedMetrics, AllowedParts, Change};
 pub use change_window::{ChangeWindow, Day};
 pub use create::{Candidate, CreateExperiment, Entity, Unit};
 pub use event::{Event, EventDetail};

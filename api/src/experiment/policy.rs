@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChangeWindow, Guardrail};
+use super::{Allow, ChangeWindow, Guardrail};
 
 /// Policy that a candidate is held to. Shares are from 0 to 1; durations are texts such as `2h`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -29,6 +29,8 @@ pub struct Policy {
     pub max_latency_increase: Option<f64>,
     /// The most output identities that several series may write, 0 by default; more rolls back, at once.
     pub max_collisions: Option<u64>,
+    /// Changes that are accepted besides what is safe by default: renamed, changed.
+    pub allow: Vec<Allow>,
     /// Guardrails that it is held to besides.
     pub guardrails: Vec<Guardrail>,
     /// The probability of a false alarm that is allowed over all looks at all guardrails on what varies by chance.
@@ -78,6 +80,7 @@ impl Default for Policy {
             max_error_rate: None,
             max_latency_increase: None,
             max_collisions: None,
+            allow: Vec::new(),
             guardrails: Vec::new(),
             alpha: 0.05,
             min_horizons: 3,

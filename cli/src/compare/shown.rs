@@ -38,7 +38,8 @@ fn sides(report: &OfflineReport) -> String {
     let rows = vec![
         row("points", b.output.points, c.output.points, saving.points),
         row("bytes", b.output.bytes, c.output.bytes, saving.bytes),
-        row("distinct series", b.series.value, c.series.value, saving.series),
+        row("billed series", b.active_series, c.active_series, saving.billed_series),
+        row("distinct identities", b.series.value, c.series.value, saving.series),
         row("colliding identities", b.collisions.value, c.collisions.value, None),
         row("critical processes shown", comparison.coverage.baseline, comparison.coverage.candidate, None),
     ];

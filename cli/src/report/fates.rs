@@ -1,8 +1,8 @@
-//! Fates of the series: lost, renamed, merged, split, by the metric's name.
+//! Fates of the series: lost, renamed, with fewer attributes, merged, split, by the metric's name.
 
 use std::collections::BTreeMap;
 
-use observe::{Comparison, NamedCount};
+use observe::{MetricFates, NamedCount};
 
 use super::Measured;
 use super::numbers::exact;
@@ -13,8 +13,8 @@ const NAMED: usize = 2;
 
 #[derive(Default)]
 struct Fates {
-    /// Lost, renamed, merged, split.
-    counts: [u64; 4],
+    /// Lost, renamed, with fewer attributes, merged, split.
+    counts: [u64; 5],
     lost_of: BTreeMap<String, u64>,
 }
 
@@ -23,13 +23,14 @@ pub fn series(hosts: &[Measured<'_>]) -> String {
     let mut metrics: BTreeMap<String, Fates> = BTreeMap::new();
     let comparisons = || hosts.iter().map(|host| host.comparison);
     for comparison in comparisons() {
-        let Comparison { lost_by_metric, lost, renamed, merged, split, .. } = comparison;
-        for (fate, rows) in [lost_by_metric, renamed, merged, split].into_iter().enumerate() {
-            for NamedCount { metric, series, .. } in rows {
-                metrics.entry(metric.clone()).or_default().counts[fate] += series;
-            }
+        for MetricFates { metric, lost, renamed, fewer_attributes, merged, split, .. } in
+            &comparison.fates.by_metric
+        {
+            let row = metrics.entry(metric.clone()).or_default();
+            let more = [lost, renamed, fewer_attributes, merged, split];
+            row.counts.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
         }
-        for NamedCount { metric, executable, series } in lost {
+        for NamedCount { metric, executable, series } in &comparison.lost {
             *metrics.entry(metric.clone()).or_default().lost_of.entry(executable.clone()).or_default() +=
                 series;
         }
@@ -39,12 +40,12 @@ pub fn series(hosts: &[Measured<'_>]) -> String {
     let mut rows: Vec<_> = metrics.iter().map(|(metric, fates)| row(metric, fates)).collect();
     if all > named {
         let rest = exact(all - named);
-        rows.push(["(beyond the 50 rows kept)", &rest, "", "", "", ""].map(str::to_owned).to_vec());
+        rows.push(["(beyond the rows kept)", &rest, "", "", "", "", ""].map(str::to_owned).to_vec());
     }
     if rows.is_empty() {
         return "\n  Every series stayed what it was.".to_owned();
     }
-    let header = ["metric", "lost", "renamed", "merged", "split", "lost most of all"];
+    let header = ["metric", "lost", "renamed", "fewer attributes", "merged", "split", "lost most of all"];
     render("Series that the candidate changes", &header, 1, rows)
 }
 

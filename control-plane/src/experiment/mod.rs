@@ -3,6 +3,7 @@
 //! What always holds: a phase is left only by a transition of [`State`], which consumes it; [`decide`] looks at
 //! evidence, policy and step, and at nothing else; advancing rests on exact counts and on instant limits.
 
+mod allow;
 mod basis;
 mod change_window;
 mod criterion;
@@ -17,6 +18,7 @@ mod spec;
 mod state;
 mod words;
 
+pub use allow::{Allow, Allowed};
 pub use basis::Basis;
 pub use change_window::{ChangeWindow, Day};
 pub use criterion::{Answer, Criterion, Effect};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::allow::Allow;
 use super::change_window::ChangeWindow;
 use super::guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
 use super::spec::{Invalid, field};
@@ -36,6 +37,8 @@ pub struct Policy {
     pub max_latency_increase: Option<f64>,
     /// The most output identities that several series may write, 0 by default; more rolls back, at once.
     pub max_collisions: Option<u64>,
+    /// Changes that are accepted besides what is safe by default: renamed, changed.
+    pub allow: Allow,
     /// Guardrails that it is held to besides.
     pub guardrails: Vec<Guardrail>,
     /// The probability of a false alarm that is allowed over all looks at all guardrails on what varies by chance.
@@ -85,6 +88,7 @@ impl Default for Policy {
             max_error_rate: None,
             max_latency_increase: None,
             max_collisions: None,
+            allow: Allow::default(),
             guardrails: Vec::new(),
             alpha: 0.05,
             min_horizons: 3,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use observe::{
-    Collision, Comparison, Count, Coverage, LensError, LensReport, Vanished, VariantReport, Volume,
+    Collision, Comparison, Count, Coverage, LensError, LensReport, SeriesFates, Vanished, VariantReport,
+    Volume,
 };
 use proptest::prelude::*;
 use proto::Findings;
@@ -242,6 +243,7 @@ fn good() -> Comparison {
         candidate,
         lost_by_candidate: count(400),
         lenses: vec![lens],
+        fates: SeriesFates { of: count(1_000), as_it_is: 600, lost: 400, ..SeriesFates::default() },
         coverage: Coverage { critical: 5, baseline: 5, candidate: 5, vanished: Vec::new() },
         ..Comparison::default()
     }
@@ -460,6 +462,7 @@ fn an_aa_step_must_differ_by_nothing() {
     let mut same = good();
     same.candidate = same.baseline.clone();
     same.lost_by_candidate = count(0);
+    same.fates = SeriesFates { of: count(1_000), as_it_is: 1_000, ..SeriesFates::default() };
     same.lenses[0].groups_that_differ = 0;
     assert_eq!(aa(same).verb, Verb::Advance);
 }

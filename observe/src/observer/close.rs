@@ -19,6 +19,7 @@ impl Observer {
         (summary.start, summary.end) = (self.opened, end);
         summary.nanos = end.saturating_sub(self.opened);
         self.opened = end;
+        self.settle_all();
         summary.fates.records = self.series.close(self.epoch);
         let active_epochs =
             u32::try_from(ACTIVE_NANOS / self.settings.window_nanos.max(1)).unwrap_or(u32::MAX);
@@ -42,8 +43,13 @@ impl Observer {
 
     fn close_outputs(&mut self, variant: Variant, active_since: u32, summary: &mut Summary) {
         let at = variant.index();
+        let held = self.settings.hold_nanos.div_ceil(self.settings.window_nanos.max(1));
+        let hold = u32::try_from(held).unwrap_or(u32::MAX);
         let table = &mut self.outputs[at];
-        summary.output_series[at].list(table.close(self.epoch));
+        if variant == Variant::Baseline {
+            table.mark_due(self.epoch, hold);
+        }
+        summary.made[at].list(table.close(self.epoch), self.removed.clone());
         for (under, tracked) in table.lenses.under.iter().zip(&mut table.lenses.series) {
             if let Some((first, ..)) = under.groups.first()
                 && std::mem::take(&mut tracked.came)
@@ -88,6 +94,8 @@ impl Observer {
                 row.critical = watched.copied().unwrap_or(NONE);
             }
         }
+        self.splits.clear();
+        self.shapes.retain(&[&self.outputs[0].shapes, &self.outputs[1].shapes]);
         self.groups.sweep();
         self.labels.sweep();
     }

@@ -1,27 +1,29 @@
-//! Descent of each point: fates, collisions, lenses and critical coverage of one output.
+//! Descent of each point: series, collisions, lenses and critical coverage of one output.
 
 use std::sync::Arc;
 
 use pipelines::Batch;
-use pipelines::batch::{Inputs, MetricRow, PointRow, ResourceRow};
+use pipelines::batch::{Inputs, MetricRow, PointRow, ResourceRow, ScopeRow};
 
 use super::Observer;
 use crate::Variant;
 use crate::collision::{Collision, Writers};
-use crate::distinct::Seen;
-use crate::fate::Fate;
-use crate::label::Process;
+use crate::fate::Kept;
+use crate::label::{Label, Process};
 use crate::lens::Tracked;
-use crate::outputs::{Names, OutputTable};
+use crate::marks::Marks;
+use crate::outputs::{Known, Names, OutputTable};
+use crate::rows::Said as _;
 use crate::series::{NONE, Series, UNTRACKED};
 
 /// An output point and what stands above it.
-struct Descendant<'a> {
-    output: &'a Batch,
-    resource: &'a ResourceRow,
-    metric: &'a MetricRow,
-    point: &'a PointRow,
-    variant: Variant,
+pub(super) struct Descendant<'a> {
+    pub output: &'a Batch,
+    pub resource: &'a ResourceRow,
+    pub scope: &'a ScopeRow,
+    pub metric: &'a MetricRow,
+    pub point: &'a PointRow,
+    pub variant: Variant,
 }
 
 impl Observer {
@@ -29,37 +31,51 @@ impl Observer {
     /// is what the whole output takes on the wire.
     pub fn output(&mut self, variant: Variant, input: &Batch, output: &Batch, bytes: u64) {
         let at = variant.index();
-        self.descendants.clear();
-        self.descendants.resize(self.places.len(), 0);
+        self.counterparts.begin(variant, &self.places, output);
         let mut points = 0;
         for resource in output.resources() {
             for scope in output.scopes(resource) {
                 for metric in output.metrics(scope) {
                     points += metric.points.len() as u64;
                     for point in output.points(metric) {
-                        if self.descends_as_before(at, output, point) {
-                            continue;
-                        }
-                        let descendant = Descendant { output, resource, metric, point, variant };
+                        let descendant = Descendant { output, resource, scope, metric, point, variant };
                         match output.inputs(point) {
-                            Inputs::One(of) => self.descends(input, &descendant, of, 0),
+                            Inputs::One(of) => self.descends(input, &descendant, of),
                             Inputs::Many(members) => self.aggregates(input, &descendant, members),
                         }
                     }
                 }
             }
         }
+        self.tell_several();
         self.open.outputs[at].add(points, bytes);
     }
 
-    /// Notes a point as nearly every one is: the first descendant of one input point, of the series that the input series
+    #[inline]
+    fn descends(&mut self, input: &Batch, descendant: &Descendant<'_>, of: u32) {
+        if !self.descends_as_before(descendant, of) {
+            self.descends_anew(input, descendant, of);
+        }
+        let Descendant { output, metric, point, variant, .. } = *descendant;
+        match variant {
+            Variant::Baseline => self.counterparts.note(of, output, metric, point),
+            Variant::Candidate if self.counterparts.may_differ(of, point) => {
+                self.compare(input, descendant, of);
+            }
+            Variant::Candidate => {}
+        }
+    }
+
+    /// Notes a point as nearly every one is: the only descendant of one input point, of the series that the input series
     /// became last time, written by nobody else. Returns false where it is anything more, and then nothing was noted.
     #[inline]
-    fn descends_as_before(&mut self, at: usize, output: &Batch, point: &PointRow) -> bool {
-        let Inputs::One(of) = output.inputs(point) else { return false };
-        let Self { series, outputs, places, descendants, .. } = self;
+    fn descends_as_before(&mut self, descendant: &Descendant<'_>, of: u32) -> bool {
+        let Descendant { output, point, variant, .. } = *descendant;
+        let at = variant.index();
+        let Self { series, outputs, places, counterparts, .. } = self;
         let table = &mut outputs[at];
-        let (Some(writer), Some(count @ 0)) = (places.get(of as usize), descendants.get_mut(of as usize))
+        let (Some(writer), true) =
+            (places.get(of as usize), counterparts.is_single(of) && !counterparts.held)
         else {
             return false;
         };
@@ -72,87 +88,98 @@ impl Observer {
         let (Some(becomes), Some(seen)) = (table.rows.get_mut(place), table.open.get_mut(place)) else {
             return false;
         };
-        let identity = output.identity(point);
-        let plain = becomes.identity == identity && row.critical == NONE;
+        let plain = becomes.identity == output.identity(point) && row.critical == NONE;
         if !plain || !becomes.writers.goes_on(*writer, point.time) {
             return false;
         }
-        *count = 1;
-        open.fates[at].0 |= if row.identity == identity { Fate::KEPT } else { Fate::RENAMED };
-        *seen = Seen(true);
+        open.kept[at].add(Kept::PENDING);
+        *seen = seen.and(Marks::SEEN);
         if becomes.lens != NONE {
             table.lenses.observe(becomes.lens, point, self.now, self.since);
         }
         true
     }
 
+    fn descends_anew(&mut self, input: &Batch, descendant: &Descendant<'_>, of: u32) {
+        let Some(writer) = self.places.get(of as usize).copied() else { return };
+        let several = self.is_one_of_several(descendant.variant, of, writer);
+        self.keeps(input, descendant.variant, (of, writer));
+        let Some(place) = self.emits(descendant, writer) else { return };
+        if several {
+            self.is_made_with_others(input, descendant, (of, writer), place);
+        } else {
+            self.becomes(descendant.variant, writer, place);
+            let open = self.series.open.get_mut(writer as usize);
+            open.into_iter().for_each(|open| open.kept[descendant.variant.index()].add(Kept::PENDING));
+        }
+        if self.counterparts.held {
+            self.holds_back(writer);
+        }
+    }
+
     fn aggregates(&mut self, input: &Batch, descendant: &Descendant<'_>, members: &[u32]) {
-        let Some((first, rest)) = members.split_first() else { return };
-        self.descends(input, descendant, *first, Fate::MERGED);
-        let place = self.places.get(*first as usize).copied().unwrap_or(UNTRACKED);
-        let at = descendant.variant.index();
-        let output = self.series.rows.get(place as usize).map_or(NONE, |row| row.outputs[at]);
-        for member in rest {
+        let Some(first) = members.first() else { return };
+        let Some(writer) = self.places.get(*first as usize).copied() else { return };
+        for member in members {
             let Some(place) = self.places.get(*member as usize).copied() else { continue };
-            self.fate(input, descendant.variant, (*member, place), Fate::MERGED);
+            self.keeps(input, descendant.variant, (*member, place));
+        }
+        let Some(output) = self.emits(descendant, writer) else { return };
+        let at = descendant.variant.index();
+        for member in members {
+            let Some(place) = self.places.get(*member as usize).copied() else { continue };
+            self.becomes(descendant.variant, place, output);
             if let Some(row) = self.series.rows.get(place as usize).copied() {
                 self.keep_critical(row, at, output);
             }
         }
-    }
-
-    /// Notes that input point `of`, of the series at `place`, has one more descendant; `bit` is what became of it.
-    #[inline]
-    fn fate(&mut self, input: &Batch, variant: Variant, (of, place): (u32, u32), bit: u8) {
-        let Some(count) = self.descendants.get_mut(of as usize) else { return };
-        *count = count.saturating_add(1);
-        let bit = if *count > 1 { Fate::SPLIT } else { bit };
-        if place == UNTRACKED {
-            let mut fates = [Fate::default(); 2];
-            fates[variant.index()].0 = bit;
-            self.open.fates.add_unnamed(input.identity(&input.all_points()[of as usize]), fates);
-        } else {
-            self.series.open[place as usize].fates[variant.index()].0 |= bit;
+        match descendant.variant {
+            Variant::Baseline => self.counterparts.aggregated(members),
+            Variant::Candidate => self.merges(members, output),
         }
     }
 
+    /// Notes that the variant made something of input point `of`, of the series at `place`.
     #[inline]
-    fn descends(&mut self, input: &Batch, descendant: &Descendant<'_>, of: u32, merged: u8) {
-        let Some(writer) = self.places.get(of as usize).copied() else { return };
+    fn keeps(&mut self, input: &Batch, variant: Variant, (of, place): (u32, u32)) {
+        if let Some(open) = self.series.open.get_mut(place as usize) {
+            open.kept[variant.index()].add(Kept::MADE);
+        } else if let Some(point) = input.all_points().get(of as usize) {
+            let mut kept = [Kept::default(); 2];
+            kept[variant.index()] = Kept::MADE;
+            self.open.fates.add_unnamed(input.identity(point), kept);
+        }
+    }
+
+    /// Notes an output point, mainly of the input series `writer`; the place of its series, if there is room for it.
+    #[inline]
+    fn emits(&mut self, descendant: &Descendant<'_>, writer: u32) -> Option<u32> {
         let at = descendant.variant.index();
         let identity = descendant.output.identity(descendant.point);
         let known = self.series.rows.get(writer as usize).copied();
-        let (guess, same) = match known {
-            Some(row) => (row.outputs[at], row.identity == identity),
-            None => (NONE, input.identity(&input.all_points()[of as usize]) == identity),
-        };
-        let bit = match merged {
-            0 if same => Fate::KEPT,
-            0 => Fate::RENAMED,
-            merged => merged,
-        };
-        self.fate(input, descendant.variant, (of, writer), bit);
+        let guess = known.map_or(NONE, |row| row.outputs[at]);
         let place = match self.outputs[at].find(identity, guess) {
             Some(place) => place,
             None => self.emerges(descendant, writer),
         };
         if place == UNTRACKED {
-            self.open.output_series[at].insert(identity);
-            return;
+            self.open.made[at].insert(identity);
+            self.is_not_followed(descendant.variant, writer, identity);
+            return None;
         }
         self.emitted(at, place, writer, descendant);
-        if let Some(row) = known {
-            if guess != place {
-                self.series.rows[writer as usize].outputs[at] = place;
-            }
-            self.keep_critical(row, at, place);
+        match known {
+            Some(row) => self.keep_critical(row, at, place),
+            // What the candidate makes of it cannot be told.
+            None => self.outputs[at].open[place as usize].join(&Marks::NOT_FOLLOWED),
         }
+        Some(place)
     }
 
     #[inline]
     fn emitted(&mut self, at: usize, place: u32, writer: u32, descendant: &Descendant<'_>) {
         let table = &mut self.outputs[at];
-        table.open[place as usize] = Seen(true);
+        table.open[place as usize].join(&Marks::SEEN);
         let row = &mut table.rows[place as usize];
         table.lenses.observe(row.lens, descendant.point, self.now, self.since);
         if let Some(other) = row.writers.observe(writer, descendant.point.time) {
@@ -197,7 +224,7 @@ impl Observer {
 
     #[cold]
     fn emerges(&mut self, descendant: &Descendant<'_>, writer: u32) -> u32 {
-        let Descendant { output, resource, metric, point, variant } = *descendant;
+        let Descendant { output, resource, scope, metric, point, variant } = *descendant;
         if self.outputs[variant.index()].is_full() {
             self.groups.left_out(output.text(metric.name));
             return UNTRACKED;
@@ -205,10 +232,21 @@ impl Observer {
         let shown = || Process::of(output, resource.attrs).number();
         let under = self.groups.of(&mut self.labels, (output, resource.attrs), metric, point, shown);
         let lens = under.map(|under| (under, Tracked::new(metric)));
-        let process = self.series.label(writer).map(|label| label.process.clone());
-        let names = Names::of(output, resource.attrs, point.attrs, process.as_deref());
+        let writes = self.series.label(writer).cloned();
+        let names =
+            Names::of(output, resource.attrs, point.attrs, writes.as_ref().map(|label| &*label.process));
+        let label = Label {
+            metric: self.labels.text(output.text(metric.name)),
+            process: writes.map_or_else(
+                || self.labels.process(Process::of(output, resource.attrs)),
+                |label| label.process,
+            ),
+            attributes: self.labels.attributes(output, point.attrs),
+        };
+        let shape = self.shapes.of(&mut self.labels, output, (resource, scope, metric), point);
         let billed = self.settings.price.billed(output, resource.attrs, metric, point);
+        let known = Known { label, shape, names, billed };
         let writers = Writers::new(writer, point.time);
-        self.outputs[variant.index()].insert(output.identity(point), (names, billed), writers, lens)
+        self.outputs[variant.index()].insert(output.identity(point), known, writers, lens)
     }
 }

@@ -6,6 +6,8 @@
 
 mod close;
 mod descend;
+mod fates;
+mod values;
 
 use std::sync::Arc;
 
@@ -17,14 +19,18 @@ use pipelines::processors::RuleStats;
 
 use crate::critical::Watched;
 use crate::delivery::Delivery;
-use crate::fate::{Fate, Record};
+use crate::fate::{Kept, Record};
 use crate::label::{Label, Labels, Process};
 use crate::lens::{Groups, Panels};
+use crate::made::Removed;
 use crate::outputs::OutputTable;
 use crate::rows::Said as _;
 use crate::series::{NONE, SeriesTable, UNTRACKED};
+use crate::shape::Shapes;
 use crate::summary::Summary;
 use crate::{Settings, Variant};
+use fates::{Several, Splits};
+use values::Counterparts;
 
 /// See the module.
 #[derive(Debug)]
@@ -49,8 +55,15 @@ pub struct Observer {
     open: Summary,
     /// Row of each point of the batch at hand.
     places: Vec<u32>,
-    /// Number of descendants of each in the output at hand.
-    descendants: Vec<u8>,
+    /// The baseline's descendants of each.
+    counterparts: Counterparts,
+    /// The candidate's descendants that are not the only ones of their input point, in the output at hand.
+    several: Vec<Several>,
+    /// Input series of which the baseline makes several series.
+    splits: Splits,
+    shapes: Shapes,
+    /// Attributes that were found to be removed from series.
+    removed: Removed,
 }
 
 impl Observer {
@@ -74,7 +87,11 @@ impl Observer {
             intervals: Latency::default(),
             open: Summary::default(),
             places: Vec::new(),
-            descendants: Vec::new(),
+            counterparts: Counterparts::default(),
+            several: Vec::new(),
+            splits: Splits::default(),
+            shapes: Shapes::default(),
+            removed: Removed::default(),
         };
         observer.epoch = observer.epoch_at(now);
         observer
@@ -120,6 +137,7 @@ impl Observer {
         self.now = self.now.max(now);
         self.open.input.add(batch.point_count() as u64, batch.source().len() as u64);
         self.places.clear();
+        self.counterparts.clear();
         for resource in batch.resources() {
             let mut first = true;
             for scope in batch.scopes(resource) {
@@ -148,7 +166,7 @@ impl Observer {
             None => self.meet(batch, resource, metric, point),
         };
         if place == UNTRACKED {
-            self.open.fates.add_unnamed(identity, [Fate::default(); 2]);
+            self.open.fates.add_unnamed(identity, [Kept::default(); 2]);
             return place;
         }
         self.is_here(place);
@@ -181,7 +199,10 @@ impl Observer {
             }
             self.places.push(place);
         }
+        self.counterparts.clear();
+        self.counterparts.held = true;
         self.output(variant, input, output, bytes);
+        self.counterparts.held = false;
     }
 
     fn arrived(&mut self, place: u32, now: u64) {

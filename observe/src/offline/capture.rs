@@ -6,13 +6,15 @@ use std::sync::Arc;
 use drift::{BOUND, IdentityHasher, SeriesSet};
 use hashbrown::HashMap;
 use pipelines::Batch;
-use pipelines::batch::{MetricRow, PointRow, ResourceRow};
+use pipelines::batch::{MetricRow, PointRow, ResourceRow, ScopeRow};
 
-use super::MAX_VALUES;
-use crate::Volume;
+use super::{MAX_VALUES, Names};
 use crate::collision::Collision;
 use crate::label::{Label, Labels, Process};
-use crate::lens::{Groups, Tracked, Under};
+use crate::lens::{Tracked, Under};
+use crate::outputs::Billed;
+use crate::shape::Shape;
+use crate::{Price, Volume};
 
 type ByIdentity<T> = HashMap<u128, T, BuildHasherDefault<IdentityHasher>>;
 
@@ -23,6 +25,7 @@ const ALWAYS: u64 = u64::MAX;
 pub(super) struct Point<'a> {
     pub batch: &'a Batch,
     pub resource: &'a ResourceRow,
+    pub scope: &'a ScopeRow,
     pub metric: &'a MetricRow,
     pub point: &'a PointRow,
 }
@@ -46,6 +49,8 @@ pub(super) struct Capture {
 #[derive(Debug)]
 pub(super) struct CapturedSeries {
     pub label: Label,
+    pub shape: Shape,
+    pub billed: Billed,
     pub lens: Option<Under>,
     pub tracked: Tracked,
     /// Time and value of its points.
@@ -58,7 +63,7 @@ pub(super) struct CapturedSeries {
 }
 
 impl Capture {
-    pub fn add(&mut self, at: &Point<'_>, labels: &mut Labels, groups: &mut Groups) {
+    pub fn add(&mut self, at: &Point<'_>, names: &mut Names, price: &Price) {
         let Point { batch, point, .. } = *at;
         let identity = batch.identity(point);
         if point.time > 0 {
@@ -71,10 +76,10 @@ impl Capture {
                 self.not_kept += 1;
                 return;
             }
-            self.series.insert(identity, CapturedSeries::new(at, labels, groups));
+            self.series.insert(identity, CapturedSeries::new(at, names, price));
         }
         let Some(seen) = self.series.get_mut(&identity) else { return };
-        seen.observe(at, labels);
+        seen.observe(at, &mut names.labels);
         match point.value.as_f64() {
             Some(value) if self.values < MAX_VALUES => {
                 self.values += 1;
@@ -86,8 +91,9 @@ impl Capture {
 }
 
 impl CapturedSeries {
-    fn new(at: &Point<'_>, labels: &mut Labels, groups: &mut Groups) -> Self {
-        let Point { batch, resource, metric, point } = *at;
+    fn new(at: &Point<'_>, names: &mut Names, price: &Price) -> Self {
+        let Names { labels, groups, shapes } = names;
+        let Point { batch, resource, scope, metric, point } = *at;
         let (of_resource, of_point) = (Process::of(batch, resource.attrs), Process::of(batch, point.attrs));
         // A regrouped process is named by its points.
         let either = |resource: String, point: String| if resource.is_empty() { point } else { resource };
@@ -104,6 +110,8 @@ impl CapturedSeries {
                 process: labels.process(process),
                 attributes: labels.attributes(batch, point.attrs),
             },
+            billed: price.billed(batch, resource.attrs, metric, point),
+            shape: shapes.of(labels, batch, (resource, scope, metric), point),
             lens,
             tracked: Tracked::new(metric),
             values: Vec::new(),
@@ -116,7 +124,7 @@ impl CapturedSeries {
 
     /// A second point of one time collides, and so do writers that take turns: their start times tell them apart.
     fn observe(&mut self, at: &Point<'_>, labels: &mut Labels) {
-        let Point { batch, resource, metric, point } = *at;
+        let Point { batch, resource, metric, point, .. } = *at;
         let [first, current] = self.starts;
         let turned_back = point.start != current && point.start == first;
         if self.collision.is_none() && (point.time == self.time || turned_back) {

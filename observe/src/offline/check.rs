@@ -31,8 +31,8 @@ impl OfflinePolicy {
         let mut checks = Checks::default();
         checks.least(
             "min_cardinality_reduction",
-            "distinct series saved",
-            comparison.saving.series,
+            "billed series saved",
+            comparison.saving.billed_series,
             self.min_cardinality_reduction,
         );
         checks.least("min_bytes_reduction", "bytes saved", comparison.saving.bytes, self.min_bytes_reduction);

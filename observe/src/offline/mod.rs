@@ -21,6 +21,7 @@ use pipelines::Batch;
 
 use crate::label::Labels;
 use crate::lens::Groups;
+use crate::shape::Shapes;
 use crate::{Settings, Variant};
 use capture::Capture;
 
@@ -31,9 +32,16 @@ pub const MAX_VALUES: usize = 8 << 20;
 #[derive(Debug)]
 pub struct Offline {
     settings: Settings,
+    names: Names,
+    captures: [Capture; 2],
+}
+
+/// Names, groups and shapes that both captures share.
+#[derive(Debug)]
+struct Names {
     labels: Labels,
     groups: Groups,
-    captures: [Capture; 2],
+    shapes: Shapes,
 }
 
 impl Offline {
@@ -41,7 +49,8 @@ impl Offline {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let groups = Groups::new(&settings);
-        Self { settings, labels: Labels::default(), groups, captures: Default::default() }
+        let names = Names { labels: Labels::default(), groups, shapes: Shapes::default() };
+        Self { settings, names, captures: Default::default() }
     }
 
     /// A request of one capture; identities computed. Requests of one capture come in the order of their time.
@@ -49,10 +58,12 @@ impl Offline {
         let capture = &mut self.captures[variant.index()];
         capture.volume.add(batch.point_count() as u64, batch.source().len() as u64);
         for resource in batch.resources() {
-            for metric in batch.scopes(resource).iter().flat_map(|scope| batch.metrics(scope)) {
-                for point in batch.points(metric) {
-                    let point = capture::Point { batch, resource, metric, point };
-                    capture.add(&point, &mut self.labels, &mut self.groups);
+            for scope in batch.scopes(resource) {
+                for metric in batch.metrics(scope) {
+                    for point in batch.points(metric) {
+                        let point = capture::Point { batch, resource, scope, metric, point };
+                        capture.add(&point, &mut self.names, &self.settings.price);
+                    }
                 }
             }
         }

@@ -10,7 +10,7 @@ const MAX_NAMED: usize = 32;
 /// A policy file. Shares are from 0 to 1; what is none is not asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OfflinePolicy {
-    /// The least share of distinct series that it must save.
+    /// The least share of the series that a backend bills that it must save.
     pub min_cardinality_reduction: Option<f64>,
     /// The least share of bytes that it must save.
     pub min_bytes_reduction: Option<f64>,

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::capture::{Capture, CapturedSeries};
 use super::{Offline, ValueDiff, critical};
 use crate::compare::count_by_name;
-use crate::distinct::Distinct;
-use crate::fate::{Fate, Record};
+use crate::fate::{Kept, Record};
 use crate::label::{Label, Process};
 use crate::lens::{Figures, LensReport, LensTable, Looked, Panels, Window};
-use crate::rows::Rows;
+use crate::made::{Made, Removed};
+use crate::marks::Marks;
+use crate::outputs::Billed;
+use crate::rows::{Rows, Said as _};
 use crate::summary::Active;
 use crate::{Comparison, NamedCount, Summary, Variant};
 
@@ -54,27 +56,36 @@ impl Offline {
         let mut summary = self.summary();
         let mut by_name = ByName::of(baseline, candidate);
         let mut records = Vec::with_capacity(baseline.series.len());
+        let mut removed = Removed::default();
+        let mut made = Vec::with_capacity(baseline.series.len());
         for (identity, seen) in &baseline.series {
-            let mut candidates = 0;
+            let put_out = Marks::SEEN.and(Marks::DUE);
+            let mut marks = put_out;
             if let Some(partner) = candidate.series.get(identity) {
-                candidates = Fate::KEPT;
+                marks.join(&Marks::AS_IT_IS);
                 values.compare(seen, partner);
             } else if let Some(partner) = by_name.partner(&seen.label) {
-                candidates = Fate::RENAMED;
+                marks.join(&self.names.shapes.change(&mut removed, seen.shape, partner.shape));
                 values.compare(seen, partner);
             }
             let mut record = Record::CAME;
-            record.mark([Fate::KEPT, candidates]);
+            record.kept[0].add(Kept::MADE);
+            if marks != put_out {
+                record.kept[1].add(Kept::MADE);
+            }
             records.push((*identity, seen.label.clone(), record));
+            made.push((*identity, seen.label.clone(), marks));
         }
         summary.fates.records = Rows::of(records.into_iter());
+        let (rows, beyond) = (Rows::of(made.into_iter()), baseline.beyond.clone());
+        summary.made[0] = Made::of(rows, removed, beyond);
         values.settle();
         let left = by_name.left();
         let added = left.iter().map(|seen| &seen.label);
         let only_in_candidate = if baseline.beyond.is_empty() && candidate.beyond.is_empty() {
             Count { value: left.len() as u64, exact: true }
         } else {
-            Count { exact: false, ..candidate.distinct().all().count_without(&baseline.distinct().all()) }
+            Count { exact: false, ..candidate.made().all().count_without(&baseline.made().all()) }
         };
         OfflineReport {
             matched_by:
@@ -99,8 +110,12 @@ impl Offline {
         for variant in Variant::BOTH {
             let (at, capture) = (variant.index(), &self.captures[variant.index()]);
             summary.outputs[at] = capture.volume;
-            summary.output_series[at] = capture.distinct();
-            summary.active.outputs[at] = summary.output_series[at].count().value;
+            summary.made[at] = capture.made();
+            let billed = capture.series.values().map(|seen| seen.billed);
+            let fewer = self.settings.price.promoted_attributes.is_some();
+            // Those beyond the bound count as one each.
+            let beyond = capture.beyond.count().value;
+            summary.active.outputs[at] = Billed::together(billed, fewer) + beyond;
             for (identity, seen) in &capture.series {
                 if let Some(collision) = &seen.collision {
                     summary.collisions[at].add(*identity, collision);
@@ -123,7 +138,7 @@ impl Offline {
             }
             looked
         });
-        let mut groups = self.groups.clone();
+        let mut groups = self.names.groups.clone();
         groups.truncated = self.captures.iter().any(|capture| !capture.beyond.is_empty());
         let window = Window { start, end, interval: 0 };
         Panels::default().evaluate(&mut groups, looked.each_mut(), window)
@@ -134,7 +149,7 @@ impl Offline {
         let mut comparison = Comparison::of(summary, &self.settings);
         let [baseline, candidate] = &self.captures;
         if !baseline.beyond.is_empty() || !candidate.beyond.is_empty() {
-            let (mine, theirs) = (baseline.distinct().all(), candidate.distinct().all());
+            let (mine, theirs) = (baseline.made().all(), candidate.made().all());
             comparison.exact = false;
             comparison.input_series = mine.count();
             comparison.lost_by_candidate = Count { exact: false, ..mine.count_without(&theirs) };
@@ -159,8 +174,10 @@ impl Offline {
 }
 
 impl Capture {
-    fn distinct(&self) -> Distinct {
-        Distinct::of(self.series.keys().copied(), self.beyond.clone())
+    /// Its series, of which nothing is known but that they were put out.
+    fn made(&self) -> Made {
+        let seen = |(identity, seen): (&u128, &CapturedSeries)| (*identity, seen.label.clone(), Marks::SEEN);
+        Made::of(Rows::of(self.series.iter().map(seen)), Removed::default(), self.beyond.clone())
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod data;
 mod edit;
 mod flush;
 pub mod identity;
+mod measured;
 mod read;
 mod rows;
 mod span;
@@ -23,6 +24,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use measured::{Distribution, Measured};
 pub use rows::{
     AttrRow, Cell, Inputs, MIXED, MetricKind, MetricRow, Number, Origin, PointRow, ResourceRow, ScopeRow,
 };

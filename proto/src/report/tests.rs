@@ -1,8 +1,9 @@
 //! A report says the same on the other side, fits, and is refused where it cannot be true.
 
 use observe::{
-    Collision, Comparison, Count, Coverage, DeliveryReport, Distances, DistributionReport, LensCounts,
-    LensError, LensFunction, LensInstant, LensReport, Measured, Missing, NamedCount, Price, RuleReport,
+    AttributeFates, Changed, ChangedFields, ChangedMetric, Collision, Comparison, Count, Coverage,
+    DeliveryReport, Distances, DistributionReport, LensCounts, LensError, LensFunction, LensInstant,
+    LensReport, Measured, MetricFates, Missing, NamedCount, PartCounts, Price, RuleReport, SeriesFates,
     SeriesSample, Vanished, VariantReport, Volume,
 };
 
@@ -74,7 +75,6 @@ fn full() -> Comparison {
         baseline: variant(2),
         candidate: variant(1),
         lost_by_candidate: Count { value: 17, exact: true },
-        lost_by_metric: rows(21),
         lost: rows(50),
         lost_samples: (0..10)
             .map(|at| SeriesSample {
@@ -83,9 +83,8 @@ fn full() -> Comparison {
                 attributes: name("a", at),
             })
             .collect(),
-        renamed: rows(21),
-        merged: rows(21),
-        split: rows(21),
+        fates: fates(),
+        changed: changed(),
         collisions: (0..20)
             .map(|at| Collision {
                 metric: name("m", at),
@@ -122,6 +121,70 @@ fn full() -> Comparison {
         ..Comparison::default()
     }
     .with_savings()
+}
+
+fn fates() -> SeriesFates {
+    let parts =
+        PartCounts { name: 812, unit: 3, kind: 77, resource: 1_410, scope: 1, attributes: 99, unknown: 2 };
+    SeriesFates {
+        of: Count { value: 12_600, exact: true },
+        as_it_is: 4_000,
+        renamed: 1_500,
+        fewer_attributes: 3_000,
+        merged: 4_000,
+        merged_into: 321,
+        split: 80,
+        lost: 17,
+        not_followed: 3,
+        parts,
+        by_metric: (0..21)
+            .map(|at| MetricFates {
+                metric: name("process.metric", at),
+                as_it_is: 41 * at,
+                renamed: 7 * at,
+                fewer_attributes: 300 - at,
+                merged: 13 * at,
+                split: at,
+                lost: 1,
+                not_followed: 1,
+                parts,
+            })
+            .collect(),
+        by_attribute: (0..32)
+            .map(|at| AttributeFates {
+                attribute: name("k8s.", at),
+                fewer_attributes: 3_000 - at,
+                others: at,
+            })
+            .collect(),
+    }
+}
+
+fn changed() -> Changed {
+    let rows = |kind: &str| -> Vec<NamedCount> {
+        let row = |at| NamedCount { metric: name(kind, at), executable: String::new(), series: 300 - at };
+        (0..50).map(row).collect()
+    };
+    let metric = |at: u64| ChangedMetric {
+        metric: name("process.metric", at % 21),
+        points: 1_800 - at,
+        series: 300,
+        fields: ChangedFields { value: true, time: at == 1, ..ChangedFields::default() },
+        largest_absolute: 1.7 * at as f64,
+        largest_relative: (at != 2).then_some(0.37 * at as f64),
+        sample: Some(SeriesSample {
+            metric: name("m", at),
+            process: name("p", at),
+            attributes: name("a", at),
+        }),
+    };
+    Changed {
+        points: 60_000,
+        series: 6_000,
+        by_metric: (0..50).map(metric).collect(),
+        not_compared: rows("n"),
+        held: rows("h"),
+    }
 }
 
 fn distribution(at: u64) -> DistributionReport {
@@ -164,6 +227,15 @@ fn what_was_found_reads_back() {
     assert_eq!((read.window_end, read.made_at, read.weight_bp), (sent.window_end, sent.made_at, 2_500));
     assert_eq!(read.horizon.lost.len(), super::MAX_ROWS);
     assert_eq!(read.horizon.saving, sent.horizon.saving);
+    let (found, told) = (&read.horizon.fates, &sent.horizon.fates);
+    assert_eq!((found.of, found.as_it_is, found.merged_into), (told.of, told.as_it_is, told.merged_into));
+    assert_eq!((found.parts, found.not_followed), (told.parts, told.not_followed));
+    assert_eq!(found.by_metric[..], told.by_metric[..super::MAX_ROWS]);
+    assert_eq!(found.by_attribute[..], told.by_attribute[..super::MAX_ROWS]);
+    let (found, told) = (&read.horizon.changed, &sent.horizon.changed);
+    assert_eq!((found.points, found.series), (told.points, told.series));
+    assert_eq!(found.by_metric[..], told.by_metric[..super::values::MAX_METRICS]);
+    assert_eq!(found.not_compared[..], told.not_compared[..super::values::MAX_METRICS]);
     assert_eq!(read.horizon.baseline, sent.horizon.baseline);
     assert_eq!(read.horizon.lenses[3].total, sent.horizon.lenses[3].total);
     assert_eq!(read.horizon.lenses[3].function, sent.horizon.lenses[3].function);
@@ -332,7 +404,7 @@ fn read(change: impl FnOnce(&mut v1::Findings)) -> Result<Findings, Invalid> {
 #[test]
 fn a_negative_count_is_refused_wherever_it_stands() {
     type Change = fn(&mut v1::Comparison);
-    let changes: [Change; 14] = [
+    let changes: [Change; 17] = [
         |c| c.input.get_or_insert_default().points = NEGATIVE,
         |c| c.input_series.get_or_insert_default().value = NEGATIVE,
         |c| c.unassigned_points = NEGATIVE,
@@ -340,6 +412,9 @@ fn a_negative_count_is_refused_wherever_it_stands() {
         |c| c.lost[3].series = NEGATIVE,
         |c| c.lost_by_candidate.get_or_insert_default().value = NEGATIVE,
         |c| c.lenses[2].groups = NEGATIVE,
+        |c| c.fates.get_or_insert_default().split = NEGATIVE,
+        |c| c.fates.get_or_insert_default().by_metric[1].parts.get_or_insert_default().unit = NEGATIVE,
+        |c| c.changed.get_or_insert_default().by_metric[1].points = NEGATIVE,
         |c| c.lenses[2].baseline_members = NEGATIVE,
         |c| c.coverage.get_or_insert_default().critical = NEGATIVE,
         |c| c.distributions[1].candidate_count = NEGATIVE,
@@ -359,11 +434,14 @@ fn a_negative_count_is_refused_wherever_it_stands() {
 #[test]
 fn more_rows_than_any_release_sends_are_refused_wherever_they_stand() {
     type Grow = fn(&mut v1::Comparison, usize);
-    let lists: [Grow; 8] = [
+    let lists: [Grow; 11] = [
         |c, n| c.lost = vec![v1::NamedCount::default(); n],
         |c, n| c.lenses = vec![v1::LensReport::default(); n],
         |c, n| c.lenses[0].worst = vec![v1::LensError::default(); n],
         |c, n| c.collisions = vec![v1::Collision::default(); n],
+        |c, n| c.fates.get_or_insert_default().by_metric = vec![v1::MetricFates::default(); n],
+        |c, n| c.fates.get_or_insert_default().by_attribute = vec![v1::AttributeFates::default(); n],
+        |c, n| c.changed.get_or_insert_default().by_metric = vec![v1::ChangedMetric::default(); n],
         |c, n| c.missing_names = vec![String::new(); n],
         |c, n| c.coverage.get_or_insert_default().vanished = vec![v1::Vanished::default(); n],
         |c, n| c.candidate.get_or_insert_default().rules = vec![v1::RuleReport::default(); n],
@@ -399,6 +477,9 @@ fn figures_that_contradict_each_other_are_refused() {
     };
     refused(|c| c.lenses[0].groups_that_differ = c.lenses[0].groups + 1);
     refused(|c| c.lost_by_candidate = Some(v1::Count { value: 6_301, exact: true }));
+    refused(|c| c.fates.get_or_insert_default().lost = 12_601);
+    refused(|c| c.changed.get_or_insert_default().by_metric[0].largest_absolute = f64::INFINITY);
+    refused(|c| c.changed.get_or_insert_default().by_metric[0].largest_relative = Some(-1.0));
     refused(|c| c.distributions[0].baseline_quantiles = vec![1.0; 4]);
     refused(|c| c.lenses[0].worst[0].baseline = f64::NAN);
     refused(|c| c.lenses[1].worst_rows.get_or_insert_default().baseline[0] = f64::NAN);

@@ -1,8 +1,8 @@
 //! Reports of hand-made comparisons: what a person reads is what was measured, and it fits a screen.
 
 use observe::{
-    Collision, Comparison, Coverage, LensError, LensReport, NamedCount, Price, Vanished, VariantReport,
-    Volume,
+    Collision, Comparison, Coverage, LensError, LensReport, MetricFates, NamedCount, Price, SeriesFates,
+    Vanished, VariantReport, Volume,
 };
 
 use super::*;
@@ -48,15 +48,27 @@ fn comparison() -> Comparison {
         executable: executable.to_owned(),
         series,
     };
+    let fates = |metric: &str, lost, renamed| MetricFates {
+        metric: metric.to_owned(),
+        lost,
+        renamed,
+        ..MetricFates::default()
+    };
     let mut comparison = Comparison {
         windows: 15,
         seconds: 30.0,
         exact: true,
         baseline: side(1_000_000, 7_000),
         candidate: side(600_000, 4_200),
-        lost_by_metric: vec![lost("process.memory.virtual", "", 1_500), lost("process.disk.io", "", 500)],
         lost: vec![lost("process.memory.virtual", "java", 1_500), lost("process.disk.io", "bash", 500)],
-        renamed: vec![lost("process.cpu.time", "", 3_000)],
+        fates: SeriesFates {
+            by_metric: vec![
+                fates("process.memory.virtual", 1_500, 0),
+                fates("process.disk.io", 500, 0),
+                fates("process.cpu.time", 0, 3_000),
+            ],
+            ..SeriesFates::default()
+        },
         lenses: vec![
             lens("memory by executable", "process.memory.usage", 1e9),
             lens("cpu by executable", "process.cpu.time", 0.99e9),
@@ -126,7 +138,7 @@ fn a_walk_reads_as_facts_then_tables() {
     assert_eq!(points[..7], ["points", "3.00", "M", "1.80", "M", "40.0", "%"]);
     assert!(row(&text, "USD a month").contains("168.00"), "{text}");
     assert!(row(&text, "process.memory.virtual").contains("java 4,500"), "{text}");
-    assert!(row(&text, "(beyond the 50 rows kept)").contains("2,400"), "{text}");
+    assert!(row(&text, "(beyond the rows kept)").contains("2,400"), "{text}");
     assert!(row(&text, "cpu by executable").ends_with("java -1.0 %"), "{text}");
     assert!(text.contains("8 USD a month for 1,000 active series"), "{text}");
 }

@@ -1,7 +1,9 @@
 //! Policy of an experiment that somebody asks for: texts and words made the domain's own.
 
 use super::duration;
-use crate::experiment::{AtEnd, ChangeWindow, Day, Direction, Guardrail, Policy, Quantity, Scope, Severity};
+use crate::experiment::{
+    Allow, AtEnd, ChangeWindow, Day, Direction, Guardrail, Policy, Quantity, Scope, Severity,
+};
 use crate::refusal::Refusal;
 
 impl TryFrom<api::Policy> for Policy {
@@ -18,6 +20,7 @@ impl TryFrom<api::Policy> for Policy {
             max_error_rate: asked.max_error_rate,
             max_latency_increase: asked.max_latency_increase,
             max_collisions: asked.max_collisions,
+            allow: allow(asked.allow),
             guardrails: asked.guardrails.into_iter().map(Into::into).collect(),
             alpha: asked.alpha,
             min_horizons: asked.min_horizons,
@@ -33,6 +36,25 @@ impl TryFrom<api::Policy> for Policy {
             change_windows: asked.change_windows.into_iter().map(Into::into).collect(),
         })
     }
+}
+
+fn allow(asked: Vec<api::Allow>) -> Allow {
+    let mut allow = Allow::default();
+    for one in asked {
+        match one {
+            api::Allow::All(api::Change::Renamed) => allow.renamed.add(Vec::new()),
+            api::Allow::All(api::Change::Changed) => allow.changed.add(Vec::new()),
+            api::Allow::Part(api::AllowedParts { renamed, changed }) => {
+                // An empty list of metrics allows none of them.
+                let named = |part: Option<api::AllowedMetrics>| {
+                    part.map(|part| part.metric).filter(|all| !all.is_empty())
+                };
+                named(renamed).into_iter().for_each(|metrics| allow.renamed.add(metrics));
+                named(changed).into_iter().for_each(|metrics| allow.changed.add(metrics));
+            }
+        }
+    }
+    allow
 }
 
 impl From<api::Guardrail> for Guardrail {

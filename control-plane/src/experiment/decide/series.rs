@@ -1,12 +1,171 @@
-//! Series: what becomes of those that the baseline has.
+//! Series: one fate for each of the baseline's, and values that the candidate changes.
+//!
+//! Fewer attributes are safe by default, and told. Another name, unit or type of a metric, and other values, hold unless
+//! the policy allows them: a panel or an alert would not find them, or would show something else.
+
+use std::collections::BTreeMap;
+
+use observe::{Comparison, SeriesFates};
 
 use super::Looked;
-use crate::experiment::words::{count, percent};
+use crate::experiment::allow::Allowed;
+use crate::experiment::words::{count, counted, listed, percent};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// The criteria on series.
 pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
-    loss(looked).into_iter().collect()
+    let told = [fates(looked), renamed(looked), changed(looked)];
+    told.into_iter().chain(loss(looked)).collect()
+}
+
+/// Tells whether a comparison is of an agent that does not tell fates: of a release before this one.
+fn untold(found: &Comparison) -> bool {
+    found.baseline.series.value > 0 && found.fates.of.value == 0
+}
+
+/// Hosts whose agents do not tell fates, as a criterion that cannot be answered.
+fn not_told(looked: &Looked<'_>, quantity: &str) -> Option<Criterion> {
+    let hosts = looked.totals().filter(|(_, found)| untold(found)).map(|(host, _)| host.to_owned());
+    let hosts = crate::experiment::words::unique(hosts);
+    let sentence = format!(
+        "The agents on {} are of a release that does not tell what becomes of each series: upgrade them.",
+        listed(&hosts)
+    );
+    (!hosts.is_empty()).then(|| {
+        let finding = Reason::new("audit", quantity, sentence).about(hosts, Vec::new());
+        Criterion::default_of(Answer::NotMeasured, Effect::Hold, finding)
+    })
+}
+
+fn sum(looked: &Looked<'_>, of: impl Fn(&SeriesFates) -> u64) -> u64 {
+    looked.totals().map(|(_, found)| of(&found.fates)).sum()
+}
+
+fn fates(looked: &Looked<'_>) -> Criterion {
+    const QUANTITY: &str = "fates";
+    if let Some(criterion) = not_told(looked, QUANTITY) {
+        return Criterion { effect: Effect::Tell, ..criterion };
+    }
+    let all = sum(looked, |fates| fates.of.value);
+    if all == 0 {
+        let finding = Reason::new("L0", QUANTITY, "The baseline put out no series.");
+        return Criterion::default_of(Answer::NotApplicable, Effect::Tell, finding);
+    }
+    let merged = sum(looked, |fates| fates.merged);
+    let into = count(sum(looked, |fates| fates.merged_into));
+    let parts = [
+        (sum(looked, |fates| fates.as_it_is), "stay as they are".to_owned()),
+        (sum(looked, |fates| fates.fewer_attributes), "have fewer attributes".to_owned()),
+        (sum(looked, |fates| fates.renamed), "become others".to_owned()),
+        (merged, format!("become {into} together")),
+        (sum(looked, |fates| fates.split), "become several".to_owned()),
+        (sum(looked, |fates| fates.lost), "are lost".to_owned()),
+        (sum(looked, |fates| fates.not_followed), "are not told yet".to_owned()),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(series, _)| *series > 0)
+        .map(|(series, fate)| format!("{} {fate}", count(*series)))
+        .collect();
+    let exact = looked.totals().all(|(_, found)| found.fates.of.exact || found.fates.of.value == 0);
+    let how = match (looked.figures.at_most, exact) {
+        (_, false) => "about ",
+        (true, true) => "at most ",
+        (false, true) => "",
+    };
+    let sentence =
+        format!("Of {how}{} series of the baseline {}.{}", count(all), parts.join(", "), gone(looked));
+    let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), all as f64, 0.0);
+    Criterion::default_of(Answer::Met, Effect::Tell, Reason { limit: None, ..finding })
+}
+
+/// Attributes that went and nothing else with them.
+fn gone(looked: &Looked<'_>) -> String {
+    let mut gone: BTreeMap<&str, u64> = BTreeMap::new();
+    for attribute in looked.totals().flat_map(|(_, found)| &found.fates.by_attribute) {
+        *gone.entry(&attribute.attribute).or_default() += attribute.fewer_attributes;
+    }
+    let named: Vec<String> = gone
+        .into_iter()
+        .filter(|(_, series)| *series > 0)
+        .map(|(name, series)| format!("{name} (on {} series)", count(series)))
+        .collect();
+    if named.is_empty() { String::new() } else { format!(" Gone is {}.", listed(&named)) }
+}
+
+/// Metrics of which something is true, by name, without those that are allowed.
+fn metrics<'a>(found: impl Iterator<Item = (&'a str, u64)>, allowed: &Allowed) -> BTreeMap<&'a str, u64> {
+    let mut metrics = BTreeMap::new();
+    for (metric, series) in found.filter(|(metric, series)| *series > 0 && !allowed.covers(metric)) {
+        *metrics.entry(metric).or_default() += series;
+    }
+    metrics
+}
+
+/// The line by which a policy accepts a change of these metrics.
+fn line(kind: &str, metrics: &BTreeMap<&str, u64>) -> String {
+    let names: Vec<String> = metrics.keys().map(|metric| format!("{metric:?}")).collect();
+    format!("\"allow\": [{{ \"{kind}\": {{ \"metric\": [{}] }} }}]", names.join(", "))
+}
+
+fn renamed(looked: &Looked<'_>) -> Criterion {
+    const QUANTITY: &str = "renamed";
+    if let Some(criterion) = not_told(looked, QUANTITY) {
+        return criterion;
+    }
+    let rows = looked.totals().flat_map(|(_, found)| &found.fates.by_metric);
+    let rows = rows.map(|row| (row.metric.as_str(), row.parts.name.max(row.parts.unit).max(row.parts.kind)));
+    let metrics = metrics(rows, &looked.policy().allow.renamed);
+    let series: u64 = metrics.values().sum();
+    let names: Vec<String> = metrics.keys().map(|metric| (*metric).to_owned()).collect();
+    let (answer, sentence) = if !metrics.is_empty() {
+        let sentence = format!(
+            "The candidate changes name, unit or type of {}: {}. To accept it: {}.",
+            format_args!("{} series", count(series)),
+            listed(&names),
+            line("renamed", &metrics)
+        );
+        (Answer::Violated, sentence)
+    } else if looked.came_in() {
+        (Answer::Met, "No metric gets another name, unit or type that the policy does not allow.".to_owned())
+    } else {
+        (Answer::NotApplicable, "Nothing came in that could be renamed.".to_owned())
+    };
+    let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), series as f64, 0.0);
+    Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))
+}
+
+fn changed(looked: &Looked<'_>) -> Criterion {
+    const QUANTITY: &str = "changed";
+    if let Some(criterion) = not_told(looked, QUANTITY) {
+        return criterion;
+    }
+    let rows = || looked.totals().flat_map(|(_, found)| &found.changed.by_metric);
+    let metrics =
+        metrics(rows().map(|row| (row.metric.as_str(), row.points)), &looked.policy().allow.changed);
+    let points: u64 = metrics.values().sum();
+    let names: Vec<String> = metrics.keys().map(|metric| (*metric).to_owned()).collect();
+    let (answer, sentence) = if !metrics.is_empty() {
+        let largest = rows().filter(|row| metrics.contains_key(row.metric.as_str()));
+        let largest = largest.max_by(|one, other| one.largest_absolute.total_cmp(&other.largest_absolute));
+        let largest = largest.filter(|row| row.largest_absolute > 0.0).map_or_else(String::new, |row| {
+            format!(" The largest difference is {} of {}.", row.largest_absolute, row.metric)
+        });
+        let sentence = format!(
+            "The candidate changes the values of {}: {}.{largest} To accept it: {}.",
+            counted(points, "point"),
+            listed(&names),
+            line("changed", &metrics)
+        );
+        (Answer::Violated, sentence)
+    } else if looked.came_in() {
+        let compared = "No value changes that the policy does not allow, of points that come through alone.";
+        (Answer::Met, compared.to_owned())
+    } else {
+        (Answer::NotApplicable, "Nothing came in whose value could change.".to_owned())
+    };
+    let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), points as f64, 0.0);
+    Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))
 }
 
 fn loss(looked: &Looked<'_>) -> Option<Criterion> {

@@ -164,18 +164,23 @@ fn grouped(looked: &Looked<'_>, lenses: &[Lens]) -> Criterion {
             report.groups_lost > 0 && report.named().any(|group| group.is_new() && group.is_unnamed())
         })
     };
-    let taken: Vec<&Lens> = lenses.iter().filter(taken).collect();
+    let allowed = &looked.policy().allow.renamed;
+    let taken: Vec<&Lens> =
+        lenses.iter().filter(taken).filter(|lens| !allowed.covers(&lens.metric)).collect();
     let attributes = crate::experiment::words::unique(taken.iter().map(|lens| lens.group_by.clone()));
     let names: Vec<String> = taken.iter().map(|lens| lens.name.clone()).collect();
     let (answer, sentence) = if !taken.is_empty() {
         let sentence = format!(
-            "The candidate takes away what people group by: {} of {}. Keep it, or name lenses that do not use it.",
+            "The candidate takes away what people group by: {} of {}. Keep it, or allow `renamed`.",
             listed(&attributes),
             listed(&names)
         );
         (Answer::Violated, sentence)
     } else if looked.came_in() {
-        (Answer::Met, "No attribute went that a lens groups by.".to_owned())
+        (
+            Answer::Met,
+            "No attribute went that a lens groups by and the policy does not allow to go.".to_owned(),
+        )
     } else {
         (Answer::NotApplicable, "Nothing came in that a lens groups by.".to_owned())
     };

@@ -1,5 +1,7 @@
 //! Three answers: what was not measured never passes, and what rests on nothing is not said.
 
+use observe::{AttributeFates, Changed, ChangedMetric, MetricFates, PartCounts};
+
 use super::*;
 use crate::experiment::Effect;
 
@@ -157,6 +159,87 @@ fn an_attribute_that_panels_group_by_is_missed_by_name() {
         found
     };
     assert_eq!(decided(two(dropped), &spec(), Step::Mirror).verb, Verb::Advance);
+}
+
+/// Series of a metric that get another name, and points of another that get other values.
+fn altered() -> Comparison {
+    let mut found = good();
+    found.fates = SeriesFates {
+        of: count(1_000),
+        as_it_is: 540,
+        renamed: 40,
+        fewer_attributes: 20,
+        lost: 400,
+        by_metric: vec![MetricFates {
+            metric: "process.threads".into(),
+            renamed: 40,
+            parts: PartCounts { name: 40, ..PartCounts::default() },
+            ..MetricFates::default()
+        }],
+        by_attribute: vec![AttributeFates {
+            attribute: "process.command_line".into(),
+            fewer_attributes: 20,
+            others: 0,
+        }],
+        ..SeriesFates::default()
+    };
+    let metric = "process.memory.usage".into();
+    let row =
+        ChangedMetric { metric, points: 7, series: 2, largest_absolute: 512.0, ..ChangedMetric::default() };
+    found.changed = Changed { points: 7, series: 2, by_metric: vec![row], ..Changed::default() };
+    found
+}
+
+#[test]
+fn other_names_and_values_hold_by_name_and_the_verdict_prints_the_line_that_accepts_them() {
+    let verdict = decided(two(altered), &spec(), Step::Mirror);
+    assert_eq!((verdict.verb, &named(&verdict.reasons)[..2]), (Verb::Hold, &["renamed", "changed"][..]));
+    let [renamed, changed] = [&verdict.reasons[0].sentence, &verdict.reasons[1].sentence];
+    assert!(renamed.contains("of 80 series: process.threads."), "{renamed}");
+    assert!(renamed.contains(r#""allow": [{ "renamed": { "metric": ["process.threads"] } }]"#), "{renamed}");
+    assert!(
+        changed.contains("of 14 points: process.memory.usage. The largest difference is 512"),
+        "{changed}"
+    );
+    let fates = criterion(&verdict, "fates").finding.sentence;
+    assert_eq!(
+        fates,
+        "Of 2,000 series of the baseline 1,080 stay as they are, 40 have fewer attributes, 80 become others, 800 are \
+         lost. Gone is process.command_line (on 40 series)."
+    );
+    let accepting = |metric: &str| {
+        asking(|policy| {
+            policy.allow.renamed.add(vec![metric.to_owned()]);
+            policy.allow.changed.add(Vec::new());
+        })
+    };
+    assert_eq!(decided(two(altered), &accepting("process.threads"), Step::Mirror).verb, Verb::Advance);
+    let another = decided(two(altered), &accepting("process.uptime"), Step::Mirror);
+    assert_eq!((another.verb, named(&another.reasons)[0]), (Verb::Hold, "renamed"));
+}
+
+#[test]
+fn a_candidate_that_only_takes_attributes_away_that_nobody_asked_for_goes_on_and_is_told() {
+    let stripped = || {
+        let mut found = altered();
+        found.changed = Changed::default();
+        found.fates.by_metric.clear();
+        found
+    };
+    let verdict = decided(two(stripped), &spec(), Step::Mirror);
+    assert_eq!(verdict.verb, Verb::Advance);
+    assert!(
+        verdict.reasons.iter().any(|reason| reason.sentence.contains("process.command_line (on 40 series)"))
+    );
+}
+
+#[test]
+fn an_agent_of_an_earlier_release_that_tells_no_fates_is_named_and_holds() {
+    let earlier = || Comparison { fates: SeriesFates::default(), ..good() };
+    let verdict =
+        decided(vec![agent(1, &[good(), good()]), agent(2, &[earlier(), earlier()])], &spec(), Step::Mirror);
+    assert_eq!((verdict.verb, criterion(&verdict, "renamed").answer), (Verb::Hold, Answer::NotMeasured));
+    assert_eq!(verdict.reasons[0].hosts, ["host-2"]);
 }
 
 #[test]

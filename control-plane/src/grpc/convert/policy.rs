@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::spec::{duration, millis};
-use crate::experiment::{ChangeWindow, Guardrail, Policy};
+use crate::experiment::{Allow, Allowed, ChangeWindow, Guardrail, Policy};
 use crate::refusal::Refusal;
 
 /// # Errors
@@ -23,6 +23,7 @@ pub(super) fn read_policy(from: v1::Policy) -> Result<api::Policy, Refusal> {
         max_error_rate: from.max_error_rate,
         max_latency_increase: from.max_latency_increase,
         max_collisions: from.max_collisions,
+        allow: from.allow.into_iter().map(read_allow).collect::<Result<_, _>>()?,
         guardrails: from.guardrails.into_iter().map(read_guardrail).collect::<Result<_, _>>()?,
         alpha: from.alpha.unwrap_or(default.alpha),
         min_horizons: from.min_horizons.unwrap_or(default.min_horizons),
@@ -41,6 +42,34 @@ pub(super) fn read_policy(from: v1::Policy) -> Result<api::Policy, Refusal> {
     })
 }
 
+fn read_allow(v1::AllowedChange { change, metrics }: v1::AllowedChange) -> Result<api::Allow, Refusal> {
+    let all = metrics.is_empty();
+    let metrics = || Some(api::AllowedMetrics { metric: metrics });
+    match (change.as_str(), all) {
+        ("renamed", true) => Ok(api::Allow::All(api::Change::Renamed)),
+        ("changed", true) => Ok(api::Allow::All(api::Change::Changed)),
+        ("renamed", false) => {
+            Ok(api::Allow::Part(api::AllowedParts { renamed: metrics(), ..Default::default() }))
+        }
+        ("changed", false) => {
+            Ok(api::Allow::Part(api::AllowedParts { changed: metrics(), ..Default::default() }))
+        }
+        _ => Err(Refusal::invalid_field("policy.allow.change", format!("{change:?}"), "renamed or changed")),
+    }
+}
+
+fn allow(Allow { renamed, changed }: &Allow) -> Vec<v1::AllowedChange> {
+    let of = |change: &str, allowed: &Allowed| {
+        let metrics = match allowed {
+            Allowed::Nothing => return None,
+            Allowed::All => Vec::new(),
+            Allowed::Metrics(names) => names.iter().cloned().collect(),
+        };
+        Some(v1::AllowedChange { change: change.to_owned(), metrics })
+    };
+    [of("renamed", renamed), of("changed", changed)].into_iter().flatten().collect()
+}
+
 /// Every default filled in.
 pub(super) fn policy(from: &Policy) -> v1::Policy {
     v1::Policy {
@@ -53,6 +82,7 @@ pub(super) fn policy(from: &Policy) -> v1::Policy {
         max_error_rate: from.max_error_rate,
         max_latency_increase: from.max_latency_increase,
         max_collisions: from.max_collisions,
+        allow: allow(&from.allow),
         guardrails: from.guardrails.iter().map(guardrail).collect(),
         alpha: Some(from.alpha),
         min_horizons: Some(from.min_horizons),

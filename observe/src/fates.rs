@@ -1,0 +1,213 @@
+//! Fates of the baseline's series in the candidate's output: one each, and together all of them.
+//!
+//! Both variants' outputs of the same input are compared, by provenance. A series of the baseline is *as it is* if the
+//! candidate made the same identity of the same input; *renamed* if it made another one, told by the parts that differ;
+//! *fewer attributes* if nothing but attributes went; *merged* if it made one point of points of several of the baseline's
+//! series; *split* if it made several series of it and none of them is the same; *lost* if it made nothing. Of several
+//! that hold in a stretch the first counts: split, renamed, merged, fewer attributes, as it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use drift::Count;
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::Summary;
+use crate::marks::{Fate, Marks};
+
+/// Rows of a list.
+const MAX_ROWS: usize = 50;
+
+/// Fates of the series that the baseline put out. All but `of` add up to it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SeriesFates {
+    /// Distinct series that the baseline put out.
+    pub of: Count,
+    /// Series that the candidate puts out under the same identity.
+    pub as_it_is: u64,
+    /// Series that the candidate puts out under another identity, with more than attributes gone.
+    pub renamed: u64,
+    /// Series that have fewer attributes, and are the same in all else.
+    pub fewer_attributes: u64,
+    /// Series of which the candidate makes aggregates.
+    pub merged: u64,
+    /// Distinct series that those become.
+    pub merged_into: u64,
+    /// Series of which the candidate makes several.
+    pub split: u64,
+    /// Series of which the candidate makes nothing.
+    pub lost: u64,
+    /// Series of which nothing can be said: beyond the bound, or first seen so late that the candidate may still hold them
+    /// back.
+    pub not_followed: u64,
+    /// Parts that differ, of the renamed, merged and split ones.
+    pub parts: PartCounts,
+    /// Fates by metric, of those that did not all stay as they are, most such series first; at most 50 rows.
+    pub by_metric: Vec<MetricFates>,
+    /// Attributes that series have no more, most series first; at most 32 rows.
+    pub by_attribute: Vec<AttributeFates>,
+}
+
+/// Number of series by the part that differs. A series counts in each of its parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PartCounts {
+    /// The metric's name.
+    pub name: u64,
+    /// Its unit.
+    pub unit: u64,
+    /// Its type, temporality or monotonicity.
+    #[serde(rename = "type")]
+    pub kind: u64,
+    /// The resource's attributes.
+    pub resource: u64,
+    /// The scope's name, version or attributes.
+    pub scope: u64,
+    /// The point's attributes.
+    pub attributes: u64,
+    /// Parts that are not known, because there are too many.
+    pub unknown: u64,
+}
+
+/// Fates of the series of a metric, by the baseline's name of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MetricFates {
+    /// Name of the metric.
+    pub metric: String,
+    /// See [`SeriesFates`], as all below.
+    pub as_it_is: u64,
+    /// Renamed.
+    pub renamed: u64,
+    /// With fewer attributes.
+    pub fewer_attributes: u64,
+    /// Merged.
+    pub merged: u64,
+    /// Split.
+    pub split: u64,
+    /// Lost.
+    pub lost: u64,
+    /// Of which nothing can be said.
+    pub not_followed: u64,
+    /// Parts that differ.
+    pub parts: PartCounts,
+}
+
+/// Number of series that have an attribute no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AttributeFates {
+    /// Name of the attribute.
+    pub attribute: String,
+    /// Series whose fate is that they have fewer attributes.
+    pub fewer_attributes: u64,
+    /// Series that are renamed, merged or split, and have it no more either.
+    pub others: u64,
+}
+
+impl PartCounts {
+    fn add(&mut self, marks: Marks) {
+        let parts = [
+            (&mut self.name, Marks::NAME),
+            (&mut self.unit, Marks::UNIT),
+            (&mut self.kind, Marks::TYPE),
+            (&mut self.resource, Marks::RESOURCE),
+            (&mut self.scope, Marks::SCOPE),
+            (&mut self.attributes, Marks::ATTRIBUTES),
+            (&mut self.unknown, Marks::UNKNOWN),
+        ];
+        parts.into_iter().for_each(|(count, mark)| *count += u64::from(marks.has(mark)));
+    }
+}
+
+impl MetricFates {
+    fn add(&mut self, marks: Marks) {
+        let fate = marks.fate();
+        *match fate {
+            Fate::AsItIs => &mut self.as_it_is,
+            Fate::Renamed => &mut self.renamed,
+            Fate::FewerAttributes => &mut self.fewer_attributes,
+            Fate::Merged => &mut self.merged,
+            Fate::Split => &mut self.split,
+            Fate::Lost => &mut self.lost,
+            Fate::NotFollowed => &mut self.not_followed,
+        } += 1;
+        if matches!(fate, Fate::Renamed | Fate::Merged | Fate::Split) {
+            self.parts.add(marks);
+        }
+    }
+
+    /// Number of series that did not stay as they are.
+    fn moved(&self) -> u64 {
+        self.renamed + self.fewer_attributes + self.merged + self.split + self.lost + self.not_followed
+    }
+}
+
+impl SeriesFates {
+    pub(crate) fn of(summary: &Summary) -> Self {
+        let [baseline, candidate] = &summary.made;
+        let all = baseline.marks().fold(MetricFates::default(), |mut all, marks| {
+            all.add(marks);
+            all
+        });
+        let of = baseline.count();
+        let known = all.as_it_is + all.moved();
+        Self {
+            of,
+            as_it_is: all.as_it_is,
+            renamed: all.renamed,
+            fewer_attributes: all.fewer_attributes,
+            merged: all.merged,
+            merged_into: candidate.marks().filter(|marks| marks.has(Marks::AGGREGATE)).count() as u64,
+            split: all.split,
+            lost: all.lost,
+            not_followed: all.not_followed + of.value.saturating_sub(known),
+            parts: all.parts,
+            by_metric: by_metric(summary),
+            by_attribute: by_attribute(summary),
+        }
+    }
+}
+
+fn by_metric(summary: &Summary) -> Vec<MetricFates> {
+    // Where most stay as they are, the names of few are fetched.
+    let moved = |marks: Marks| marks.fate() != Fate::AsItIs;
+    let mut metrics: HashMap<&Arc<str>, MetricFates> = HashMap::new();
+    for (label, marks) in summary.made[0].seen_where(moved) {
+        metrics.entry(&label.metric).or_default().add(marks);
+    }
+    if !metrics.is_empty() {
+        for (label, marks) in summary.made[0].seen_where(|marks| !moved(marks)) {
+            metrics.get_mut(&label.metric).into_iter().for_each(|row| row.add(marks));
+        }
+    }
+    let named = |(metric, row): (&Arc<str>, MetricFates)| MetricFates { metric: metric.to_string(), ..row };
+    let mut rows: Vec<MetricFates> = metrics.into_iter().map(named).collect();
+    rows.sort_unstable_by(|a, b| (b.moved(), &a.metric).cmp(&(a.moved(), &b.metric)));
+    rows.truncate(MAX_ROWS);
+    rows
+}
+
+fn by_attribute(summary: &Summary) -> Vec<AttributeFates> {
+    let baseline = &summary.made[0];
+    // Few sets of attributes go, each from many series.
+    let mut sets: HashMap<u32, [u64; 2]> = HashMap::new();
+    for marks in baseline.marks().filter(|marks| marks.removed != 0) {
+        let others = marks.fate() != Fate::FewerAttributes;
+        sets.entry(marks.removed).or_default()[usize::from(others)] += 1;
+    }
+    let mut rows: BTreeMap<&str, AttributeFates> = BTreeMap::new();
+    for (set, [fewer, others]) in sets {
+        for name in baseline.removed(set) {
+            let row = rows.entry(name).or_default();
+            row.fewer_attributes += fewer;
+            row.others += others;
+        }
+    }
+    let named = |(name, row): (&str, AttributeFates)| AttributeFates { attribute: name.to_owned(), ..row };
+    let mut rows: Vec<AttributeFates> = rows.into_iter().map(named).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.fewer_attributes + row.others));
+    rows
+}

@@ -1,0 +1,210 @@
+//! Shape of a series: the parts that name it, each kept once, so that any two series are compared part by part.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use pipelines::Batch;
+use pipelines::batch::{MetricKind, MetricRow, PointRow, ResourceRow, Rows, ScopeRow, Value};
+
+use crate::label::Labels;
+use crate::made::Removed;
+use crate::marks::Marks;
+
+/// Parts of a series, by their places in [`Shapes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    metric: u32,
+    scope: u32,
+    resource: u32,
+    point: u32,
+}
+
+/// All parts of the series that are watched.
+#[derive(Debug, Default)]
+pub(crate) struct Shapes {
+    metrics: Parts<Metric>,
+    scopes: Parts<Scope>,
+    sets: Parts<Set>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Metric {
+    name: Arc<str>,
+    unit: Arc<str>,
+    kind: (MetricKind, u8, bool),
+}
+
+#[derive(Debug, PartialEq)]
+struct Scope {
+    name: Arc<str>,
+    version: Arc<str>,
+    attributes: u32,
+}
+
+/// Attributes in order of their keys, each with a hash of its value.
+type Set = Vec<(Arc<str>, u64)>;
+
+/// Place of what found no room.
+const NOWHERE: u32 = u32::MAX;
+/// The most parts of each kind.
+const MAX_PARTS: usize = 65_536;
+
+/// Parts of one kind.
+#[derive(Debug)]
+struct Parts<T> {
+    /// Nothing where one was forgotten.
+    all: Vec<Option<T>>,
+    /// Places of those.
+    free: Vec<u32>,
+    places: HashMap<u128, u32>,
+}
+
+impl<T> Default for Parts<T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), free: Vec::new(), places: HashMap::new() }
+    }
+}
+
+impl<T> Parts<T> {
+    /// The place of the part of this digest.
+    fn place(&mut self, digest: u128, make: impl FnOnce() -> T) -> u32 {
+        if let Some(place) = self.places.get(&digest) {
+            return *place;
+        }
+        if self.places.len() >= MAX_PARTS {
+            return NOWHERE;
+        }
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.all.push(None);
+            self.all.len() as u32 - 1
+        });
+        self.all[place as usize] = Some(make());
+        self.places.insert(digest, place);
+        place
+    }
+
+    fn get(&self, place: u32) -> Option<&T> {
+        self.all.get(place as usize)?.as_ref()
+    }
+
+    fn retain(&mut self, used: impl Iterator<Item = u32>) {
+        let mut kept = vec![false; self.all.len()];
+        used.for_each(|place| kept.get_mut(place as usize).into_iter().for_each(|kept| *kept = true));
+        self.places.retain(|_, place| kept[*place as usize]);
+        self.all.iter_mut().zip(kept).filter(|(_, kept)| !kept).for_each(|(part, _)| *part = None);
+        let parts = self.all.iter().zip(0..);
+        self.free = parts.filter(|(part, _)| part.is_none()).map(|(_, place)| place).collect();
+    }
+}
+
+impl Shapes {
+    /// The shape of a series, by a point of it in an identified batch.
+    pub fn of(
+        &mut self,
+        labels: &mut Labels,
+        batch: &Batch,
+        (resource, scope, metric): (&ResourceRow, &ScopeRow, &MetricRow),
+        point: &PointRow,
+    ) -> Shape {
+        let kind = (metric.kind, metric.temporality, metric.monotonic);
+        let made = self.metrics.place(metric.digest(), || Metric {
+            name: labels.text(batch.text(metric.name)),
+            unit: labels.text(batch.text(metric.unit)),
+            kind,
+        });
+        let attributes = self.set(labels, batch, scope.attrs);
+        let scope = self.scopes.place(scope.digest(), || Scope {
+            name: labels.text(batch.text(scope.name)),
+            version: labels.text(batch.text(scope.version)),
+            attributes,
+        });
+        let resource = self.set(labels, batch, resource.attrs);
+        let point = self.set(labels, batch, point.attrs);
+        Shape { metric: made, scope, resource, point }
+    }
+
+    fn set(&mut self, labels: &mut Labels, batch: &Batch, rows: Rows) -> u32 {
+        let hashed = |value: Value<'_>| {
+            let mut hasher = DefaultHasher::new();
+            match value {
+                Value::Text(text) => text.hash(&mut hasher),
+                other => format!("{other:?}").hash(&mut hasher),
+            }
+            hasher.finish()
+        };
+        let attributes = batch.attributes(rows).iter();
+        let mut set: Vec<(&str, u64)> =
+            attributes.map(|attr| (batch.text(attr.key), hashed(batch.value(attr.value)))).collect();
+        set.sort_unstable();
+        let mut digests = [DefaultHasher::new(), DefaultHasher::new()];
+        digests[1].write_u8(1);
+        digests.iter_mut().for_each(|hasher| set.hash(hasher));
+        let [high, low] = digests.map(|hasher| u128::from(hasher.finish()));
+        self.sets.place(high << 64 | low, || {
+            set.into_iter().map(|(key, value)| (labels.text(key), value)).collect()
+        })
+    }
+
+    /// Marks of a series that became another: fewer attributes, or renamed with the parts that differ. Attributes that are
+    /// gone are put down in `removed`.
+    pub fn change(&self, removed: &mut Removed, from: Shape, to: Shape) -> Marks {
+        let Some((parts, gone, only_fewer)) = self.parts(from, to) else {
+            return Marks::RENAMED.and(Marks::UNKNOWN);
+        };
+        let bits = gone.iter().fold(0, |bits, name| bits | removed.bit(name));
+        let fate = match (only_fewer, parts.has(Marks::PARTS)) {
+            (true, _) => Marks::FEWER,
+            (false, true) => Marks::RENAMED.and(parts),
+            (false, false) => Marks::RENAMED.and(Marks::UNKNOWN),
+        };
+        fate.lacking(bits)
+    }
+
+    /// The parts that differ, the attributes that `to` has no more, and whether nothing else is different. Nothing if one of
+    /// them is not known.
+    fn parts(&self, from: Shape, to: Shape) -> Option<(Marks, Vec<Arc<str>>, bool)> {
+        let (mine, theirs) = (self.metrics.get(from.metric)?, self.metrics.get(to.metric)?);
+        let (scope, other) = (self.scopes.get(from.scope)?, self.scopes.get(to.scope)?);
+        let mut parts = Marks::default();
+        let mut mark = |differs: bool, part: Marks| parts = if differs { parts.and(part) } else { parts };
+        mark(mine.name != theirs.name, Marks::NAME);
+        mark(mine.unit != theirs.unit, Marks::UNIT);
+        mark(mine.kind != theirs.kind, Marks::TYPE);
+        mark((&scope.name, &scope.version) != (&other.name, &other.version), Marks::SCOPE);
+        let mut only_fewer = !parts.has(Marks::PARTS);
+        let (mut removed, mut new) = (Vec::new(), Vec::new());
+        let sets = [
+            (from.resource, to.resource, Marks::RESOURCE),
+            (scope.attributes, other.attributes, Marks::SCOPE),
+            (from.point, to.point, Marks::ATTRIBUTES),
+        ];
+        for (from, to, part) in sets {
+            let (from, to) = (self.sets.get(from)?, self.sets.get(to)?);
+            if from == to {
+                continue;
+            }
+            parts = parts.and(part);
+            let missing = |from: &Set, in_: &Set| -> Vec<Arc<str>> {
+                let is_there = |name: &Arc<str>| in_.iter().any(|(key, _)| key == name);
+                from.iter().map(|(name, _)| name).filter(|name| !is_there(name)).cloned().collect()
+            };
+            only_fewer &= to.iter().all(|attribute| from.contains(attribute));
+            removed.extend(missing(from, to));
+            new.extend(missing(to, from));
+        }
+        // What was moved from one place to another is still there.
+        removed.retain(|name| !new.contains(name));
+        only_fewer &= !removed.is_empty();
+        Some((parts, removed, only_fewer))
+    }
+
+    /// Keeps the parts of these.
+    pub fn retain(&mut self, used: &[&[Shape]]) {
+        let used = || used.iter().copied().flatten();
+        self.metrics.retain(used().map(|shape| shape.metric));
+        self.scopes.retain(used().map(|shape| shape.scope));
+        let of_scopes: Vec<u32> = self.scopes.all.iter().flatten().map(|scope| scope.attributes).collect();
+        self.sets.retain(used().flat_map(|shape| [shape.resource, shape.point]).chain(of_scopes));
+    }
+}
