@@ -1,9 +1,8 @@
 //! Collisions: one output identity with several writers and no aggregation.
 //!
-//! Deleting `process.pid` without merging does it: savings look superb, and the backend keeps one of forty.
-//! Two points of different input series under one output identity collide if their timestamps are equal, or if
-//! their writers take turns (A, B, A): scrapers stamp each process at its own instant, so equal timestamps
-//! alone would miss most. A writer that another one replaces for good (A, B, B, …) is a rename, no collision.
+//! Deleting `process.pid` without merging does it: savings look superb, and the backend keeps one of forty. When two
+//! writers collide is said in [`writers`](crate::writers). What the baseline does to the same input series is no fault
+//! of the candidate: its collisions of such writers are counted, and are not among those that only it has.
 
 use std::sync::Arc;
 
@@ -17,84 +16,65 @@ pub struct Collision {
     pub metric: String,
     /// The output series' attributes.
     pub series: String,
-    /// Two of those that write it.
+    /// The entities of two of those that write it; the same one twice if they are series of one entity.
     pub writers: [String; 2],
 }
 
 /// The colliding identities of one variant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Collisions {
-    pub(crate) named: HashMap<u128, Arc<Collision>>,
-    /// True if there were more identities than it holds.
+    named: HashMap<u128, Found>,
+    /// True if there were more identities than it holds, or more writers of one than are remembered.
     pub(crate) truncated: bool,
+}
+
+/// A collision; in ascending order, those that the baseline has not come first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Found {
+    /// True if the baseline's output has the writers collide, too.
+    pub shared: bool,
+    pub collision: Arc<Collision>,
 }
 
 const MAX_NAMED: usize = 10_000;
 
 impl Collisions {
-    pub(crate) fn add(&mut self, identity: u128, collision: &Arc<Collision>) {
+    pub(crate) fn add(&mut self, identity: u128, found: Found) {
         if let Some(known) = self.named.get_mut(&identity) {
-            // Any two of the writers prove it; the smallest stands, so that the order of merging does not matter.
-            if collision < known {
-                *known = collision.clone();
+            // Any two of the writers prove it; the least stands, so that the order of merging does not matter.
+            if found < *known {
+                *known = found;
             }
         } else if self.named.len() < MAX_NAMED {
-            self.named.insert(identity, collision.clone());
+            self.named.insert(identity, found);
         } else {
             self.truncated = true;
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        for (identity, collision) in &other.named {
-            self.add(*identity, collision);
+        for (identity, found) in &other.named {
+            self.add(*identity, found.clone());
         }
         self.truncated |= other.truncated;
     }
-}
 
-/// Writers of one output series.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Writers {
-    first: u32,
-    pub current: u32,
-    time: u64,
-    pub collides: bool,
-}
-
-impl Writers {
-    pub fn new(writer: u32, time: u64) -> Self {
-        Self { first: writer, current: writer, time, collides: false }
+    /// Number of colliding identities.
+    pub(crate) fn count(&self) -> drift::Count {
+        drift::Count { value: self.named.len() as u64, exact: !self.truncated }
     }
 
-    /// Takes a point in if it is of the writer before and nothing collides; whether it is.
-    #[inline]
-    pub fn goes_on(&mut self, writer: u32, time: u64) -> bool {
-        let same = writer == self.current && !self.collides;
-        if same {
-            self.time = time;
-        }
-        same
+    /// Number of those whose writers do not collide in the baseline's output.
+    pub(crate) fn count_own(&self) -> drift::Count {
+        let own = self.named.values().filter(|found| !found.shared).count();
+        drift::Count { value: own as u64, exact: !self.truncated }
     }
 
-    /// Takes a point in; the other writer if it collides.
-    pub fn observe(&mut self, writer: u32, time: u64) -> Option<u32> {
-        if writer == self.current {
-            self.time = time;
-            return self.collides.then_some(self.first).filter(|first| *first != writer);
-        }
-        let other = self.current;
-        self.collides |= time == self.time || writer == self.first;
-        (self.current, self.time) = (writer, time);
-        self.collides.then_some(other)
-    }
-
-    /// Follows the writers to their new places; false if the current one is gone.
-    pub fn remap(&mut self, place: impl Fn(u32) -> Option<u32>) -> bool {
-        let Some(current) = place(self.current) else { return false };
-        self.first = place(self.first).unwrap_or(current);
-        self.current = current;
-        true
+    /// The first `most` by name, those that the baseline has not before all others.
+    pub(crate) fn first(&self, most: usize) -> Vec<Collision> {
+        let mut found: Vec<&Found> = self.named.values().collect();
+        found.sort_unstable();
+        found.into_iter().take(most).map(|found| (*found.collision).clone()).collect()
     }
 }
 
@@ -102,25 +82,30 @@ impl Writers {
 mod tests {
     use super::*;
 
-    fn collides(points: &[(u32, u64)]) -> bool {
-        let mut writers = Writers::new(points[0].0, points[0].1);
-        points[1..].iter().filter(|(writer, time)| writers.observe(*writer, *time).is_some()).count() > 0
+    fn found(name: &str, shared: bool) -> Found {
+        let writers = [name.to_owned(), String::new()];
+        let collision = Collision { metric: String::new(), series: String::new(), writers };
+        Found { shared, collision: Arc::new(collision) }
     }
 
     #[test]
-    fn two_series_at_one_time_collide() {
-        assert!(collides(&[(1, 10), (2, 10)]));
+    fn writers_that_the_baseline_does_not_have_collide_stand_for_an_identity_in_any_order() {
+        let (mut one, mut other) = (Collisions::default(), Collisions::default());
+        one.add(7, found("a", true));
+        other.add(7, found("b", false));
+        other.add(8, found("c", true));
+        let mut merged = one.clone();
+        merged.merge(&other);
+        other.merge(&one);
+        assert_eq!(merged, other);
+        assert_eq!((merged.count().value, merged.count_own().value), (2, 1));
+        assert_eq!(merged.first(1)[0].writers[0], "b");
     }
 
     #[test]
-    fn forty_series_that_take_turns_collide_whatever_their_times() {
-        let turns: Vec<_> = (0..80).map(|turn| (turn % 40, u64::from(turn))).collect();
-        assert!(collides(&turns));
-        assert!(!collides(&turns[..40]), "each has written once: they may be replacing one another");
-    }
-
-    #[test]
-    fn a_series_that_replaces_another_for_good_does_not_collide() {
-        assert!(!collides(&[(1, 10), (1, 20), (2, 30), (2, 40), (3, 50), (3, 60)]));
+    fn past_the_bound_the_count_is_not_exact() {
+        let mut all = Collisions::default();
+        (0..=MAX_NAMED as u128).for_each(|identity| all.add(identity, found("a", false)));
+        assert_eq!(all.count(), drift::Count { value: MAX_NAMED as u64, exact: false });
     }
 }

@@ -9,13 +9,17 @@ use serde::{Deserialize, Serialize};
 use crate::audit::Missing;
 use crate::changed::Changed;
 use crate::collision::Collision;
+use crate::critical::Hidden;
 use crate::delivery::DeliveryReport;
 use crate::distribution::DistributionReport;
 use crate::fates::SeriesFates;
 use crate::label::Label;
 use crate::lens::{Figures, LensReport};
 use crate::marks::{Fate, Marks};
-use crate::{Price, RuleReport, Settings, Summary, Variant, Volume};
+use crate::{Price, Repeats, RuleReport, Settings, Summary, Variant, Volume};
+
+/// The most colliding identities that are named.
+const MAX_COLLISIONS: usize = 20;
 
 /// Comparison of what both variants made of the same input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,8 +53,12 @@ pub struct Comparison {
     pub lost: Vec<NamedCount>,
     /// Up to ten of them.
     pub lost_samples: Vec<SeriesSample>,
-    /// Up to twenty colliding identities of the candidate.
+    /// Up to twenty colliding identities of the candidate, those that only it has first.
     pub collisions: Vec<Collision>,
+    /// Colliding identities of the candidate whose writers do not collide in the baseline's output.
+    pub candidate_only_collisions: Count,
+    /// Up to twenty colliding identities of the baseline.
+    pub baseline_collisions: Vec<Collision>,
     /// The aggregates that people look at.
     pub lenses: Vec<LensReport>,
     /// The values of the metrics under lenses: they describe, and decide nothing.
@@ -81,6 +89,8 @@ pub struct VariantReport {
     pub lost: Count,
     /// Output identities with several writers.
     pub collisions: Count,
+    /// Points that came again in its output.
+    pub repeats: Repeats,
     /// Input points of the units assigned to it; those without a unit are the baseline's on top.
     pub assigned_points: u64,
     /// Units assigned to it.
@@ -146,9 +156,11 @@ pub struct Coverage {
     pub critical: u64,
     /// Those of which the baseline keeps every required metric that came in.
     pub baseline: u64,
-    /// Those of which the candidate does.
+    /// Those that the candidate shows wherever the baseline does: in each window, not in one of them.
     pub candidate: u64,
-    /// The ones that the candidate would make vanish, wholly or in part, in order of name, at most 100.
+    /// Number of those that the candidate would make vanish, wholly or in part.
+    pub vanished_count: u64,
+    /// Those, in order of name, at most 100.
     pub vanished: Vec<Vanished>,
 }
 
@@ -157,7 +169,7 @@ pub struct Coverage {
 pub struct Vanished {
     /// Executable, pid and host.
     pub process: String,
-    /// True if nothing required is left of it.
+    /// True if in some window nothing required is left of it.
     pub wholly: bool,
 }
 
@@ -184,7 +196,9 @@ impl Comparison {
             lost_by_candidate: summary.lost_by_candidate(),
             lost: count_by_name(lost(summary), true),
             lost_samples: samples(summary),
-            collisions: collisions(summary),
+            collisions: summary.collisions[1].first(MAX_COLLISIONS),
+            candidate_only_collisions: summary.collisions[1].count_own(),
+            baseline_collisions: summary.collisions[0].first(MAX_COLLISIONS),
             lenses: lenses(summary, settings),
             distributions: distributions(summary, settings),
             missing: summary.missing.clone(),
@@ -207,11 +221,13 @@ impl Comparison {
     pub fn differs_by_nothing(&self) -> bool {
         let lenses = self.lenses.iter().all(|lens| lens.groups_that_differ == 0);
         let (a, b) = (&self.baseline, &self.candidate);
-        let coverage = self.coverage.baseline == self.coverage.candidate;
+        let coverage = self.coverage.baseline == self.coverage.candidate && self.coverage.vanished_count == 0;
         a.output == b.output
             && a.series == b.series
             && a.lost == b.lost
             && a.collisions == b.collisions
+            && self.candidate_only_collisions.value == 0
+            && a.repeats == b.repeats
             && self.lost_by_candidate.value == 0
             && self.fates.of.value == self.fates.as_it_is + self.fates.not_followed
             && self.changed.points == 0
@@ -225,11 +241,12 @@ impl Coverage {
     pub(crate) fn of(summary: &Summary) -> Self {
         let mut coverage = Self { critical: summary.critical.len() as u64, ..Self::default() };
         for watched in summary.critical.values() {
-            let keeps_all = |variant: Variant| watched.kept[variant.index()] == watched.required;
-            coverage.baseline += u64::from(keeps_all(Variant::Baseline));
-            coverage.candidate += u64::from(keeps_all(Variant::Candidate));
-            if keeps_all(Variant::Baseline) && !keeps_all(Variant::Candidate) {
-                let wholly = watched.kept[Variant::Candidate.index()] == 0;
+            let hidden = watched.hidden != Hidden::Nothing;
+            coverage.baseline += u64::from(watched.shown[0]);
+            coverage.candidate += u64::from(watched.shown[1] && !hidden);
+            if hidden {
+                let wholly = watched.hidden == Hidden::Wholly;
+                coverage.vanished_count += 1;
                 coverage.vanished.push(Vanished { process: watched.process.to_string(), wholly });
             }
         }
@@ -277,6 +294,7 @@ impl VariantReport {
             monthly_usd: settings.price.monthly(active_series, bytes_per_second),
             lost: summary.fates.lost(variant),
             collisions: summary.colliding(variant),
+            repeats: summary.repeats[at],
             assigned_points: summary.assigned_points[at],
             units: summary.units[at].count(),
             units_delivered: summary.units_delivered[at].count(),
@@ -337,14 +355,6 @@ fn samples(summary: &Summary) -> Vec<SeriesSample> {
     samples.sort_unstable();
     samples.truncate(10);
     samples
-}
-
-fn collisions(summary: &Summary) -> Vec<Collision> {
-    let named = &summary.collisions[Variant::Candidate.index()].named;
-    let mut collisions: Vec<Collision> = named.values().map(|collision| (**collision).clone()).collect();
-    collisions.sort_unstable();
-    collisions.truncate(20);
-    collisions
 }
 
 fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {

@@ -6,46 +6,72 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 use pipelines::Batch;
 use pipelines::batch::{Rows, Value};
-use serde::{Deserialize, Serialize};
+use pipelines::entity::{Entity, Kind};
+use pipelines::split::HOST;
 
-/// Process that a series is about, as far as its resource tells. Empty where it does not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Process and entity that a series is about, as far as its resource tells. Empty where it does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Process {
     pub host: String,
     pub executable: String,
     pub pid: String,
+    /// Key of its entity, see [`pipelines::entity`].
+    pub entity: u64,
+    /// The entity's name for people.
+    pub name: String,
 }
 
 impl Process {
     pub fn of(batch: &Batch, resource: Rows) -> Self {
-        let text = |key: &str| batch.attribute(resource, key.as_bytes()).map(value_text).unwrap_or_default();
-        let host = ["host.id", "host.name", "k8s.node.name"].iter().map(|key| text(key));
-        Self {
-            host: host.into_iter().find(|host| !host.is_empty()).unwrap_or_default(),
-            executable: text("process.executable.name"),
-            pid: text("process.pid"),
-        }
+        let [host, executable, pid] = parts_of(batch, resource);
+        let Entity { kind, key, name } = Entity::of(batch, resource);
+        let process = Self { host, executable, pid, entity: key, name };
+        if kind == Kind::Process { process } else { process.named_by_its_parts() }
     }
 
-    /// A number that tells it from others.
-    pub fn number(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
+    /// The same, named by executable, pid and host where it has one of the first two.
+    pub fn named_by_its_parts(mut self) -> Self {
+        if self.parts()[1..].iter().any(|part| !part.is_empty()) {
+            let name = if self.executable.is_empty() { "(no executable)" } else { &self.executable };
+            let pid = if self.pid.is_empty() { String::new() } else { format!(" (pid {})", self.pid) };
+            let host = if self.host.is_empty() { String::new() } else { format!(" on {}", self.host) };
+            self.name = format!("{name}{pid}{host}");
+        }
+        self
     }
+
+    /// Host, executable and pid: what a process can be known by where its resource was changed.
+    pub fn parts(&self) -> [String; 3] {
+        [&self.host, &self.executable, &self.pid].map(String::clone)
+    }
+
+    /// A number that tells it from other processes.
+    pub fn number(&self) -> u64 {
+        number_of(&self.parts())
+    }
+}
+
+/// [`Process::number`] of the process that a resource names.
+pub(crate) fn process_number(batch: &Batch, resource: Rows) -> u64 {
+    number_of(&parts_of(batch, resource))
+}
+
+/// [`Process::parts`] of the process that a resource names.
+fn parts_of(batch: &Batch, resource: Rows) -> [String; 3] {
+    let text = |key: &str| batch.attribute(resource, key.as_bytes()).map(value_text).unwrap_or_default();
+    let host = HOST.iter().map(|key| text(key)).find(|host| !host.is_empty());
+    [host.unwrap_or_default(), text("process.executable.name"), text("process.pid")]
+}
+
+fn number_of(parts: &[String; 3]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    parts.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl std::fmt::Display for Process {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = if self.executable.is_empty() { "(no executable)" } else { &self.executable };
-        f.write_str(name)?;
-        if !self.pid.is_empty() {
-            write!(f, " (pid {})", self.pid)?;
-        }
-        if !self.host.is_empty() {
-            write!(f, " on {}", self.host)?;
-        }
-        Ok(())
+        f.write_str(&self.name)
     }
 }
 

@@ -40,6 +40,7 @@ mod series;
 mod settings;
 mod shape;
 mod summary;
+mod writers;
 
 pub use audit::Missing;
 pub use changed::{Changed, ChangedFields, ChangedMetric};
@@ -58,7 +59,7 @@ pub use lens::{
 pub use observer::Observer;
 pub use rules::RuleReport;
 pub use settings::Settings;
-pub use summary::{Summary, Volume};
+pub use summary::{Repeats, Summary, Volume};
 
 pub use drift::{Count, LatencySummary};
 

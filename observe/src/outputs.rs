@@ -9,13 +9,14 @@ use hashbrown::HashMap;
 use pipelines::Batch;
 use pipelines::batch::Rows as Attributes;
 
-use crate::collision::{Collision, Writers};
+use crate::collision::Collision;
 use crate::label::{Label, Process, value_text};
 use crate::lens::{Looked, Tracked, Under};
 use crate::marks::Marks;
 use crate::rows::{Keys, Rows, Said as _};
 use crate::series::{NONE, keep_rows, note_seen};
 use crate::shape::Shape;
+use crate::writers::{Last, Past};
 
 /// Parts of its process that an output series still names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,15 +45,40 @@ pub(crate) struct OutputSeries {
     pub identity: u128,
     /// Its place among those under lenses.
     pub lens: u32,
-    pub writers: Writers,
+    pub last: Last,
 }
 
 /// Facts about an output series that are seldom asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Aside {
     pub names: Names,
-    /// Once it was found to collide, and the window in which it last did.
-    pub collision: Option<(u32, Arc<Collision>)>,
+    /// Once several have written it.
+    pub past: Option<Box<Past>>,
+    /// Once it was found to collide.
+    pub collision: Option<Collides>,
+}
+
+impl Aside {
+    fn remap(&mut self, place: impl Fn(u32) -> Option<u32>) {
+        if let Some(past) = &mut self.past {
+            past.remap(&place);
+        }
+        if let Some(Collides { writers, .. }) = &mut self.collision {
+            *writers = writers.map(|writer| place(writer).unwrap_or(NONE));
+        }
+    }
+}
+
+/// Two writers of an output series that collide.
+#[derive(Clone, Debug)]
+pub(crate) struct Collides {
+    /// The window in which it last did.
+    pub epoch: u32,
+    /// Rows of the two input series.
+    pub writers: [u32; 2],
+    /// True if they collide in the baseline's output, too.
+    pub shared: bool,
+    pub named: Arc<Collision>,
 }
 
 /// Part of a series that a backend bills.
@@ -130,14 +156,14 @@ impl OutputTable {
         &mut self,
         identity: u128,
         known: Known,
-        writers: Writers,
+        last: Last,
         lens: Option<(Under, Tracked)>,
     ) -> u32 {
         let Known { label, shape, names, billed } = known;
         let place = self.rows.len() as u32;
         let lens = lens.map_or(NONE, |(under, tracked)| self.lenses.insert(under, tracked));
-        self.rows.push(OutputSeries { identity, lens, writers });
-        self.asides.push(Aside { names, collision: None });
+        self.rows.push(OutputSeries { identity, lens, last });
+        self.asides.push(Aside { names, past: None, collision: None });
         self.open.push(Marks::default());
         self.shapes.push(shape);
         self.becomes.push(NONE);
@@ -183,9 +209,10 @@ impl OutputTable {
     pub fn retain_since(&mut self, epoch: u32, moved: &[u32]) {
         let place = |writer: u32| moved.get(writer as usize).copied().filter(|place| *place != NONE);
         let all = self.rows.iter_mut().zip(&self.seen);
-        let kept: Vec<bool> = all.map(|(row, seen)| *seen >= epoch && row.writers.remap(place)).collect();
+        let kept: Vec<bool> = all.map(|(row, seen)| *seen >= epoch && row.last.remap(place)).collect();
         keep_rows(&mut self.rows, &kept);
         keep_rows(&mut self.asides, &kept);
+        self.asides.iter_mut().for_each(|aside| aside.remap(place));
         keep_rows(&mut self.open, &kept);
         keep_rows(&mut self.shapes, &kept);
         keep_rows(&mut self.becomes, &kept);

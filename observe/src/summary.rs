@@ -47,6 +47,23 @@ impl Volume {
     }
 }
 
+/// Points that came again: facts about the input, or about what a variant makes of it; none of them is a collision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Repeats {
+    /// Points of the same series, time and value as one before.
+    pub duplicates: u64,
+    /// Points of the same series and time as one before, with another value.
+    pub conflicts: u64,
+}
+
+impl Repeats {
+    fn merge(&mut self, other: Self) {
+        self.duplicates += other.duplicates;
+        self.conflicts += other.conflicts;
+    }
+}
+
 /// Series alive in the trailing twenty minutes, as backends bill them, at the end of a stretch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Active {
@@ -84,6 +101,8 @@ pub struct Summary {
     pub(crate) changed: ChangedPoints,
     pub(crate) active: Active,
     pub(crate) collisions: [Collisions; 2],
+    /// Points that came again, in the output of each variant.
+    pub repeats: [Repeats; 2],
     pub(crate) lenses: LensTable,
     pub(crate) critical: CriticalTable,
     pub(crate) rules: [Rules; 2],
@@ -126,6 +145,7 @@ impl Summary {
             self.units_delivered[at].merge(&other.units_delivered[at]);
             self.made[at].merge(&other.made[at]);
             self.collisions[at].merge(&other.collisions[at]);
+            self.repeats[at].merge(other.repeats[at]);
             self.rules[at].merge(&other.rules[at]);
             self.cost[at].merge(&other.cost[at]);
             self.delivery[at].merge(&other.delivery[at]);
@@ -164,7 +184,6 @@ impl Summary {
     /// Output identities of a variant with several writers.
     #[must_use]
     pub fn colliding(&self, variant: Variant) -> Count {
-        let collisions = &self.collisions[variant.index()];
-        Count { value: collisions.named.len() as u64, exact: !collisions.truncated }
+        self.collisions[variant.index()].count()
     }
 }

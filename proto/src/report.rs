@@ -27,6 +27,8 @@ pub const MAX_BODY: usize = 256 << 10;
 
 /// The most rows of each list that are sent: a report is at most 8 kB compressed, and the counts tell the whole.
 const MAX_ROWS: usize = 12;
+/// The most colliding identities of the baseline that are sent: they are no fault of the candidate.
+const MAX_BASELINE_ROWS: usize = 3;
 /// The most rows of each list that are read: far more than a release sends, or will.
 const MAX_READ_ROWS: usize = 256;
 /// The most that a count may be. Sums over two thousand hosts stay whole, and every one of them is a whole number to
@@ -178,6 +180,8 @@ fn comparison(from: &Comparison, room: LensRoom) -> v1::Comparison {
         lost_samples: from.lost_samples.iter().map(sample).collect(),
         collisions: from.collisions.iter().take(MAX_ROWS).map(collision).collect(),
         lenses: room.lenses(&from.lenses),
+        candidate_only_collisions: Some(count(from.candidate_only_collisions)),
+        baseline_collisions: from.baseline_collisions.iter().take(MAX_BASELINE_ROWS).map(collision).collect(),
         coverage: Some(coverage(&from.coverage)),
         price: Some(price(&from.price)),
         distributions: from.distributions.iter().take(MAX_DISTRIBUTIONS).map(distribution).collect(),
@@ -207,6 +211,8 @@ fn read_comparison(from: v1::Comparison) -> Result<Comparison, Invalid> {
         lost: rows(from.lost, read_named)?,
         lost_samples: rows(from.lost_samples, |row| Ok(read_sample(row)))?,
         collisions: rows(from.collisions, |row| Ok(read_collision(row)))?,
+        candidate_only_collisions: read_count(from.candidate_only_collisions)?,
+        baseline_collisions: rows(from.baseline_collisions, |row| Ok(read_collision(row)))?,
         lenses: rows(from.lenses, read_lens)?,
         coverage: read_coverage(from.coverage.unwrap_or_default())?,
         price: read_price(from.price.unwrap_or_default())?,
@@ -220,6 +226,10 @@ fn read_comparison(from: v1::Comparison) -> Result<Comparison, Invalid> {
     let (lost, came) = (read.lost_by_candidate, read.input_series);
     if lost.exact && came.exact && lost.value > came.value {
         return Err(Invalid::Value("more series are lost than came in"));
+    }
+    let (own, all) = (read.candidate_only_collisions, read.candidate.collisions);
+    if own.value > all.value {
+        return Err(Invalid::Value("more identities collide in the candidate alone than in the candidate"));
     }
     Ok(read.with_savings())
 }
@@ -290,13 +300,14 @@ fn coverage(from: &Coverage) -> v1::Coverage {
         critical: from.critical,
         baseline: from.baseline,
         candidate: from.candidate,
+        vanished_count: from.vanished_count,
         vanished: from.vanished.iter().take(2 * MAX_ROWS).map(vanished).collect(),
     }
 }
 
 fn read_coverage(from: v1::Coverage) -> Result<Coverage, Invalid> {
     let critical = number(from.critical)?;
-    if from.baseline.max(from.candidate) > from.critical {
+    if from.baseline.max(from.candidate).max(from.vanished_count) > from.critical {
         return Err(Invalid::Value("more critical processes are shown than came in"));
     }
     let vanished = |row: v1::Vanished| Vanished { process: row.process, wholly: row.wholly };
@@ -304,6 +315,7 @@ fn read_coverage(from: v1::Coverage) -> Result<Coverage, Invalid> {
         critical,
         baseline: from.baseline,
         candidate: from.candidate,
+        vanished_count: from.vanished_count,
         vanished: rows(from.vanished, |row| Ok(vanished(row)))?,
     })
 }

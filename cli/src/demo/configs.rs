@@ -103,7 +103,8 @@ pub fn experiment(candidate: &Candidate) -> Value {
         "lookback": "4s",
         "lenses": [
             { "name": "memory by executable", "metric": "process.memory.usage", "group_by": "process.executable.name" },
-            { "name": "memory by host", "metric": "process.memory.usage", "group_by": "host.name", "max_error": 0.05 },
+            { "name": "memory by host", "metric": "process.memory.usage", "group_by": "host.name",
+              "max_error": 0.05, "absolute_margin": 536_870_912.0 },
             { "name": "cpu by executable", "metric": "process.cpu.time", "group_by": "process.executable.name" },
             { "name": "processes by executable", "metric": "process.cpu.time", "group_by": "process.executable.name",
               "function": "count" },

@@ -1,12 +1,12 @@
 //! Changes that a policy accepts besides what is safe by default.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// See the module.
+/// See the module. Written as people write it: a list of words and of maps with metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(from = "Vec<Entry>", into = "Vec<Entry>")]
 pub struct Allow {
     /// Another name, unit or type of a metric, and attributes that a lens groups by taken away.
     pub renamed: Allowed,
@@ -15,8 +15,7 @@ pub struct Allow {
 }
 
 /// Metrics for which a change is accepted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Allowed {
     /// None.
     #[default]
@@ -25,6 +24,67 @@ pub enum Allowed {
     All,
     /// Those of these names, as the baseline has them.
     Metrics(BTreeSet<String>),
+}
+
+/// An entry of the list: a word for all metrics, or a map from it to some of them.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    All(Change),
+    Some(BTreeMap<Change, Metrics>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Change {
+    Renamed,
+    Changed,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Metrics {
+    metric: Vec<String>,
+}
+
+impl From<Vec<Entry>> for Allow {
+    fn from(entries: Vec<Entry>) -> Self {
+        let mut allow = Self::default();
+        for entry in entries {
+            match entry {
+                Entry::All(change) => allow.of(change).add(Vec::new()),
+                // An empty list of metrics names none, and allows none.
+                Entry::Some(some) => {
+                    let named = some.into_iter().filter(|(_, metrics)| !metrics.metric.is_empty());
+                    named.for_each(|(change, metrics)| allow.of(change).add(metrics.metric));
+                }
+            }
+        }
+        allow
+    }
+}
+
+impl From<Allow> for Vec<Entry> {
+    fn from(Allow { renamed, changed }: Allow) -> Self {
+        let entry = |change, allowed| match allowed {
+            Allowed::Nothing => None,
+            Allowed::All => Some(Entry::All(change)),
+            Allowed::Metrics(names) => {
+                let metrics = Metrics { metric: names.into_iter().collect() };
+                Some(Entry::Some(BTreeMap::from([(change, metrics)])))
+            }
+        };
+        let both = [entry(Change::Renamed, renamed), entry(Change::Changed, changed)];
+        both.into_iter().flatten().collect()
+    }
+}
+
+impl Allow {
+    fn of(&mut self, change: Change) -> &mut Allowed {
+        match change {
+            Change::Renamed => &mut self.renamed,
+            Change::Changed => &mut self.changed,
+        }
+    }
 }
 
 impl Allowed {

@@ -173,7 +173,7 @@ impl Quantity {
                 let hidden = coverage.baseline.saturating_sub(coverage.candidate);
                 Part::Share([coverage.baseline as f64, hidden as f64])
             }
-            Self::Collisions => Part::Count(c.collisions.value as f64),
+            Self::Collisions => Part::Count(found.candidate_only_collisions.value as f64),
             Self::Failures => Part::Count(c.failures as f64),
             Self::Undelivered => Part::Share(c.delivery.settled_and_lost().map(|points| points as f64)),
             Self::WireBytesPerPoint => {

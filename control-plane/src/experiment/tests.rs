@@ -242,9 +242,10 @@ fn good() -> Comparison {
         baseline: variant(1_000),
         candidate,
         lost_by_candidate: count(400),
+        candidate_only_collisions: count(0),
         lenses: vec![lens],
         fates: SeriesFates { of: count(1_000), as_it_is: 600, lost: 400, ..SeriesFates::default() },
-        coverage: Coverage { critical: 5, baseline: 5, candidate: 5, vanished: Vec::new() },
+        coverage: Coverage { critical: 5, baseline: 5, candidate: 5, ..Coverage::default() },
         ..Comparison::default()
     }
     .with_savings()
@@ -399,7 +400,7 @@ fn what_no_policy_forgives_rolls_back_on_the_first_horizon_with_names() {
     );
     assert_eq!((hidden.observed, hidden.limit), (Some(0.8), Some(1.0)));
     let colliding = check("collisions", |c| {
-        c.candidate.collisions = count(3);
+        c.candidate_only_collisions = count(3);
         c.collisions =
             vec![Collision { metric: "m".into(), series: "s".into(), writers: ["a".into(), "b".into()] }];
     });
@@ -419,7 +420,7 @@ fn a_candidate_that_an_agent_cut_out_rolls_back_at_once() {
 #[test]
 fn what_both_hide_was_not_taken_away_by_the_candidate() {
     let mut neither = good();
-    neither.coverage = Coverage { critical: 5, baseline: 0, candidate: 0, vanished: Vec::new() };
+    neither.coverage = Coverage { critical: 5, baseline: 0, candidate: 0, ..Coverage::default() };
     let agents = vec![agent(1, &[neither.clone(), neither]), agent(2, &[good(), good()])];
     assert_eq!(verb(&evidence(agents), &spec()).0, Verb::Advance);
 }

@@ -75,7 +75,8 @@ async fn all_that_can_be_asked_is_shown_as_it_was_asked() {
     let rest = json!({
         "aa": true, "weights_bp": [100, 10_000], "window": "2s", "report_every": "4s 500ms",
         "max_batch_latency": "250ms",
-        "lenses": [{ "name": "m", "metric": "process.memory.usage", "group_by": "host.name", "function": "max" }],
+        "lenses": [{ "name": "m", "metric": "process.memory.usage", "group_by": "host.name", "function": "max",
+                     "lookback": "60s", "max_error": 0.02 }],
         "critical": [{ "executables": ["sshd"], "metrics": ["process.cpu.time"], "granularity": "executable" }],
         "price": {
             "usd_per_1000_active_series": 1.5, "usd_per_gigabyte": 0.25, "promoted_attributes": null, "source": "s",
@@ -83,6 +84,8 @@ async fn all_that_can_be_asked_is_shown_as_it_was_asked() {
         "policy": {
             "min_cardinality_reduction": 0.1, "min_cost_reduction": 0.2, "critical_process_coverage": 0.5,
             "max_series_loss": 0.3, "max_lens_error": 0.4, "max_error_rate": 0.1, "max_latency_increase": 0.5,
+            "max_groups_lost": 2,
+            "allow": ["renamed", { "changed": { "metric": ["process.cpu.time"] } }],
             "max_collisions": 3, "alpha": 0.01, "min_horizons": 2, "min_hosts": 4, "max_missing": 0.6,
             "max_step_duration": "1h 30m", "max_duration": "7days", "at_max_duration": "roll_back",
             "require_approval": true,

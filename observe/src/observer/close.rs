@@ -2,7 +2,8 @@
 
 use super::Observer;
 use crate::Variant;
-use crate::critical::Watched;
+use crate::collision::Found;
+use crate::critical::Followed;
 use crate::lens::Window;
 use crate::series::NONE;
 use crate::summary::Summary;
@@ -35,8 +36,10 @@ impl Observer {
         };
         let looked = self.outputs.each_mut().map(|table| &mut table.lenses);
         summary.lenses = self.panels.evaluate(&mut self.groups, looked, window);
-        let seen = self.watched.iter().filter(|(epoch, _)| *epoch == self.epoch);
-        summary.critical.extend(seen.map(|(_, watched)| (watched.process.clone(), watched.clone())));
+        let (stretch, hold) = ([summary.start, end], self.settings.hold_nanos);
+        let judged =
+            self.watched.iter_mut().filter_map(|(epoch, one)| one.judge(stretch, hold, *epoch == self.epoch));
+        summary.critical.extend(judged.map(|watched| (watched.process.clone(), watched)));
         self.sweep(active_since);
         summary
     }
@@ -45,6 +48,7 @@ impl Observer {
         let at = variant.index();
         let held = self.settings.hold_nanos.div_ceil(self.settings.window_nanos.max(1));
         let hold = u32::try_from(held).unwrap_or(u32::MAX);
+        self.close_collisions(variant, summary);
         let table = &mut self.outputs[at];
         if variant == Variant::Baseline {
             table.mark_due(self.epoch, hold);
@@ -57,15 +61,22 @@ impl Observer {
                 summary.values.entry(*first).or_default().add(at, tracked.described());
             }
         }
-        for place in &table.colliding {
-            if let Some((epoch, collision)) = &table.asides[*place as usize].collision
-                && *epoch == self.epoch
-            {
-                summary.collisions[at].add(table.rows[*place as usize].identity, collision);
-            }
-        }
         let fewer = self.settings.price.promoted_attributes.is_some();
         summary.active.outputs[at] = table.active_since(active_since, fewer);
+    }
+
+    fn close_collisions(&mut self, variant: Variant, summary: &mut Summary) {
+        let at = variant.index();
+        for place in &self.outputs[at].colliding {
+            let table = &self.outputs[at];
+            let Some(collides) = &table.asides[*place as usize].collision else { continue };
+            if collides.epoch == self.epoch {
+                // The baseline may have been found to collide later than the candidate.
+                let shared = collides.shared || self.is_shared(variant, collides.writers);
+                let found = Found { shared, collision: collides.named.clone() };
+                summary.collisions[at].add(table.rows[*place as usize].identity, found);
+            }
+        }
     }
 
     /// Forgets what was not seen for twenty minutes, once there is much of it.
@@ -78,7 +89,7 @@ impl Observer {
         for table in &mut self.outputs {
             table.retain_since(active_since, &moved);
         }
-        let mut old: Vec<Option<(u32, Watched)>> = self.watched.drain(..).map(Some).collect();
+        let mut old: Vec<Option<(u32, Followed)>> = self.watched.drain(..).map(Some).collect();
         self.watched_places.clear();
         for row in self.series.rows.iter_mut().filter(|row| row.critical != NONE) {
             if let Some(watched) = old.get_mut(row.critical as usize).and_then(Option::take) {

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use pipelines::Batch;
 use pipelines::batch::{Inputs, MetricRow, PointRow, ResourceRow, ScopeRow};
+use pipelines::entity::Entity;
 
 use super::Observer;
 use crate::Variant;
-use crate::collision::{Collision, Writers};
+use crate::collision::Collision;
 use crate::fate::Kept;
-use crate::label::{Label, Process};
+use crate::label::{Label, Process, process_number};
 use crate::lens::Tracked;
 use crate::marks::Marks;
-use crate::outputs::{Known, Names, OutputTable};
+use crate::outputs::{Collides, Known, Names, OutputTable};
 use crate::rows::Said as _;
 use crate::series::{NONE, Series, UNTRACKED};
+use crate::writers::{Finding, Last, Written};
 
 /// An output point and what stands above it.
 pub(super) struct Descendant<'a> {
@@ -89,7 +91,7 @@ impl Observer {
             return false;
         };
         let plain = becomes.identity == output.identity(point) && row.critical == NONE;
-        if !plain || !becomes.writers.goes_on(*writer, point.time) {
+        if !plain || !becomes.last.goes_on(*writer, point, output.value_digest(point)) {
             return false;
         }
         open.kept[at].add(Kept::PENDING);
@@ -104,7 +106,7 @@ impl Observer {
         let Some(writer) = self.places.get(of as usize).copied() else { return };
         let several = self.is_one_of_several(descendant.variant, of, writer);
         self.keeps(input, descendant.variant, (of, writer));
-        let Some(place) = self.emits(descendant, writer) else { return };
+        let Some(place) = self.emits(input, descendant, (of, writer)) else { return };
         if several {
             self.is_made_with_others(input, descendant, (of, writer), place);
         } else {
@@ -118,13 +120,13 @@ impl Observer {
     }
 
     fn aggregates(&mut self, input: &Batch, descendant: &Descendant<'_>, members: &[u32]) {
-        let Some(first) = members.first() else { return };
-        let Some(writer) = self.places.get(*first as usize).copied() else { return };
+        let Some(stands) = self.writer_of(descendant.variant.index(), descendant, members) else { return };
+        let Some(writer) = self.places.get(stands as usize).copied() else { return };
         for member in members {
             let Some(place) = self.places.get(*member as usize).copied() else { continue };
             self.keeps(input, descendant.variant, (*member, place));
         }
-        let Some(output) = self.emits(descendant, writer) else { return };
+        let Some(output) = self.emits(input, descendant, (stands, writer)) else { return };
         let at = descendant.variant.index();
         for member in members {
             let Some(place) = self.places.get(*member as usize).copied() else { continue };
@@ -137,6 +139,20 @@ impl Observer {
             Variant::Baseline => self.counterparts.aggregated(members),
             Variant::Candidate => self.merges(members, output),
         }
+    }
+
+    /// The member that stands for an aggregate as its writer: that of the point before, if it is still among them, so that
+    /// only aggregates that have nothing in common write over each other.
+    fn writer_of(&self, at: usize, descendant: &Descendant<'_>, members: &[u32]) -> Option<u32> {
+        let first = *members.first()?;
+        let place = |member: u32| self.places.get(member as usize).copied().unwrap_or(UNTRACKED);
+        let guess = self.series.rows.get(place(first) as usize).map_or(NONE, |row| row.outputs[at]);
+        let table = &self.outputs[at];
+        let Some(row) = table.find(descendant.output.identity(descendant.point), guess) else {
+            return Some(first);
+        };
+        let writer = table.rows[row as usize].last.writer();
+        members.iter().copied().find(|member| place(*member) == writer).or(Some(first))
     }
 
     /// Notes that the variant made something of input point `of`, of the series at `place`.
@@ -153,12 +169,13 @@ impl Observer {
 
     /// Notes an output point, mainly of the input series `writer`; the place of its series, if there is room for it.
     #[inline]
-    fn emits(&mut self, descendant: &Descendant<'_>, writer: u32) -> Option<u32> {
+    fn emits(&mut self, input: &Batch, descendant: &Descendant<'_>, (of, writer): (u32, u32)) -> Option<u32> {
         let at = descendant.variant.index();
         let identity = descendant.output.identity(descendant.point);
         let known = self.series.rows.get(writer as usize).copied();
         let guess = known.map_or(NONE, |row| row.outputs[at]);
-        let place = match self.outputs[at].find(identity, guess) {
+        let found = self.outputs[at].find(identity, guess);
+        let place = match found {
             Some(place) => place,
             None => self.emerges(descendant, writer),
         };
@@ -167,7 +184,10 @@ impl Observer {
             self.is_not_followed(descendant.variant, writer, identity);
             return None;
         }
-        self.emitted(at, place, writer, descendant);
+        self.emitted(at, place, descendant.point);
+        if found.is_some() {
+            self.written(input, of, (place, writer), descendant);
+        }
         match known {
             Some(row) => self.keep_critical(row, at, place),
             // What the candidate makes of it cannot be told.
@@ -177,37 +197,81 @@ impl Observer {
     }
 
     #[inline]
-    fn emitted(&mut self, at: usize, place: u32, writer: u32, descendant: &Descendant<'_>) {
+    fn emitted(&mut self, at: usize, place: u32, point: &PointRow) {
         let table = &mut self.outputs[at];
         table.open[place as usize].join(&Marks::SEEN);
-        let row = &mut table.rows[place as usize];
-        table.lenses.observe(row.lens, descendant.point, self.now, self.since);
-        if let Some(other) = row.writers.observe(writer, descendant.point.time) {
-            self.collides(at, place, [other, writer], descendant);
+        table.lenses.observe(table.rows[place as usize].lens, point, self.now, self.since);
+    }
+
+    /// Notes by whom an output series that is known was written again.
+    #[inline]
+    fn written(&mut self, input: &Batch, of: u32, (place, writer): (u32, u32), descendant: &Descendant<'_>) {
+        let Descendant { output, point, variant, .. } = *descendant;
+        let at = variant.index();
+        let table = &mut self.outputs[at];
+        let (row, aside) = (&mut table.rows[place as usize], &mut table.asides[place as usize]);
+        let value = output.value_digest(point);
+        if row.last.goes_on(writer, point, value) {
+            return;
+        }
+        let entity = |of_writer: u32| match self.series.label(of_writer) {
+            Some(label) => label.process.entity,
+            None => entity_of(input, of),
+        };
+        let found = row.last.observe(&mut aside.past, Written { writer, time: point.time, value }, entity);
+        self.open.collisions[at].truncated |= aside.past.as_ref().is_some_and(|past| past.forgot);
+        match found {
+            Finding::Collision(other) => self.collides(place, [other, writer], descendant),
+            // All series beyond the bound look like one.
+            Finding::Plain => {}
+            _ if writer == UNTRACKED => {}
+            Finding::Duplicate => self.open.repeats[at].duplicates += 1,
+            Finding::Conflict => self.open.repeats[at].conflicts += 1,
         }
     }
 
-    fn collides(&mut self, at: usize, place: u32, writers: [u32; 2], descendant: &Descendant<'_>) {
-        let OutputTable { asides, colliding, .. } = &mut self.outputs[at];
-        let aside = &mut asides[place as usize];
-        if let Some((epoch, _)) = &mut aside.collision {
-            *epoch = self.epoch;
-            return;
+    fn collides(&mut self, place: u32, writers: [u32; 2], descendant: &Descendant<'_>) {
+        let at = descendant.variant.index();
+        let shared = self.is_shared(descendant.variant, writers);
+        let epoch = self.epoch;
+        let known = self.outputs[at].asides[place as usize].collision.as_mut();
+        let is_known = known.is_some();
+        if let Some(known) = known {
+            known.epoch = epoch;
+            if shared || !known.shared {
+                return;
+            }
         }
+        let named = Arc::new(self.named(writers, descendant));
+        let OutputTable { asides, colliding, .. } = &mut self.outputs[at];
+        asides[place as usize].collision = Some(Collides { epoch, writers, shared, named });
+        if !is_known {
+            colliding.push(place);
+        }
+    }
+
+    fn named(&mut self, writers: [u32; 2], descendant: &Descendant<'_>) -> Collision {
+        let output = descendant.output;
+        let texts = [descendant.resource.attrs, descendant.point.attrs]
+            .map(|rows| self.labels.attributes(output, rows).to_string());
         let name = |writer: u32| match self.series.label(writer) {
             Some(label) => label.process.to_string(),
             None => "(a series beyond the bound)".to_owned(),
         };
-        let output = descendant.output;
-        let texts = [descendant.resource.attrs, descendant.point.attrs]
-            .map(|rows| self.labels.attributes(output, rows).to_string());
-        let collision = Collision {
+        Collision {
             metric: output.text(descendant.metric.name).to_owned(),
             series: texts.join(","),
             writers: writers.map(name),
-        };
-        aside.collision = Some((self.epoch, Arc::new(collision)));
-        colliding.push(place);
+        }
+    }
+
+    /// Tells whether two writers that collide in the candidate's output do so in the baseline's, too.
+    pub(super) fn is_shared(&self, variant: Variant, writers: [u32; 2]) -> bool {
+        let becomes = |writer: u32| self.series.rows.get(writer as usize).map(|row| row.outputs[0]);
+        let [one, other] = writers.map(becomes);
+        let same =
+            one.filter(|one| Some(*one) == other).and_then(|row| self.outputs[0].asides.get(row as usize));
+        variant == Variant::Candidate && same.is_some_and(|aside| aside.collision.is_some())
     }
 
     #[inline]
@@ -229,7 +293,7 @@ impl Observer {
             self.groups.left_out(output.text(metric.name));
             return UNTRACKED;
         }
-        let shown = || Process::of(output, resource.attrs).number();
+        let shown = || process_number(output, resource.attrs);
         let under = self.groups.of(&mut self.labels, (output, resource.attrs), metric, point, shown);
         let lens = under.map(|under| (under, Tracked::new(metric)));
         let writes = self.series.label(writer).cloned();
@@ -246,7 +310,15 @@ impl Observer {
         let shape = self.shapes.of(&mut self.labels, output, (resource, scope, metric), point);
         let billed = self.settings.price.billed(output, resource.attrs, metric, point);
         let known = Known { label, shape, names, billed };
-        let writers = Writers::new(writer, point.time);
-        self.outputs[variant.index()].insert(output.identity(point), known, writers, lens)
+        let last = Last::new(Written { writer, time: point.time, value: output.value_digest(point) });
+        self.outputs[variant.index()].insert(output.identity(point), known, last, lens)
     }
+}
+
+/// The entity of the input resource of a point.
+#[cold]
+fn entity_of(input: &Batch, point: u32) -> u64 {
+    let home = input.all_points().get(point as usize).map(|point| point.home as usize);
+    let resource = home.and_then(|home| input.resources().get(home));
+    resource.map_or(0, |resource| Entity::of(input, resource.attrs).key)
 }

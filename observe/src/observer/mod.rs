@@ -17,7 +17,7 @@ use pipelines::Batch;
 use pipelines::batch::{MetricRow, PointRow, ResourceRow};
 use pipelines::processors::RuleStats;
 
-use crate::critical::Watched;
+use crate::critical::Followed;
 use crate::delivery::Delivery;
 use crate::fate::{Kept, Record};
 use crate::label::{Label, Labels, Process};
@@ -46,7 +46,7 @@ pub struct Observer {
     opened: u64,
     series: SeriesTable,
     outputs: [OutputTable; 2],
-    watched: Vec<(u32, Watched)>,
+    watched: Vec<(u32, Followed)>,
     watched_places: HashMap<Arc<Process>, u32>,
     labels: Labels,
     groups: Groups,
@@ -233,8 +233,7 @@ impl Observer {
             criterion.bit(&process.executable, metric).map(|bit| (criterion.granularity, bit))
         })?;
         let place = *self.watched_places.entry(process.clone()).or_insert_with(|| {
-            let process = process.clone();
-            self.watched.push((0, Watched { process, granularity, required: 0, kept: [0; 2] }));
+            self.watched.push((0, Followed::new(process.clone(), granularity)));
             self.watched.len() as u32 - 1
         });
         Some((place, bit))

@@ -95,13 +95,17 @@ impl CapturedSeries {
         let Names { labels, groups, shapes } = names;
         let Point { batch, resource, scope, metric, point } = *at;
         let (of_resource, of_point) = (Process::of(batch, resource.attrs), Process::of(batch, point.attrs));
+        let of_resource_names = !of_resource.pid.is_empty();
         // A regrouped process is named by its points.
         let either = |resource: String, point: String| if resource.is_empty() { point } else { resource };
         let process = Process {
             host: either(of_resource.host, of_point.host),
             executable: either(of_resource.executable, of_point.executable),
             pid: either(of_resource.pid, of_point.pid),
+            entity: of_resource.entity,
+            name: of_resource.name,
         };
+        let process = if of_resource_names { process } else { process.named_by_its_parts() };
         let lens = groups.of(labels, (batch, resource.attrs), metric, point, || process.number());
         groups.came_in(&labels.text(batch.text(metric.name)));
         Self {

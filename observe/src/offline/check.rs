@@ -40,7 +40,7 @@ impl OfflinePolicy {
         let loss = (series > 0).then(|| lost as f64 / series as f64);
         checks.most("max_series_loss", "series of the baseline lost", loss, self.max_series_loss);
         checks.coverage(&comparison.coverage, self.critical_process_coverage);
-        let collisions = comparison.candidate.collisions.value;
+        let collisions = comparison.candidate_only_collisions.value;
         checks.count(
             "max_collisions",
             "identities of the candidate written by several points of one time",

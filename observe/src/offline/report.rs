@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::capture::{Capture, CapturedSeries};
 use super::{Offline, ValueDiff, critical};
+use crate::collision::Found;
 use crate::compare::count_by_name;
 use crate::fate::{Kept, Record};
-use crate::label::{Label, Process};
+use crate::label::Label;
 use crate::lens::{Figures, LensReport, LensTable, Looked, Panels, Window};
 use crate::made::{Made, Removed};
 use crate::marks::Marks;
@@ -118,7 +119,9 @@ impl Offline {
             summary.active.outputs[at] = Billed::together(billed, fewer) + beyond;
             for (identity, seen) in &capture.series {
                 if let Some(collision) = &seen.collision {
-                    summary.collisions[at].add(*identity, collision);
+                    let of_baseline = self.captures[0].series.get(identity);
+                    let shared = at == 1 && of_baseline.is_some_and(|seen| seen.collision.is_some());
+                    summary.collisions[at].add(*identity, Found { shared, collision: collision.clone() });
                 }
             }
         }
@@ -185,7 +188,8 @@ impl Capture {
 /// and process.
 struct ByName<'a>(HashMap<Name, Vec<&'a CapturedSeries>>);
 
-type Name = (Arc<str>, Arc<str>, Arc<Process>);
+/// Metric, point attributes, and the parts of the process.
+type Name = (Arc<str>, Arc<str>, [String; 3]);
 
 impl<'a> ByName<'a> {
     fn of(baseline: &Capture, candidate: &'a Capture) -> Self {
@@ -193,7 +197,7 @@ impl<'a> ByName<'a> {
         for (identity, seen) in &candidate.series {
             if !baseline.series.contains_key(identity) {
                 let Label { metric, process, attributes } = seen.label.clone();
-                names.entry((metric, attributes, process)).or_default().push(seen);
+                names.entry((metric, attributes, process.parts())).or_default().push(seen);
             }
         }
         Self(names)
@@ -207,10 +211,12 @@ impl<'a> ByName<'a> {
         if process.executable.is_empty() && process.pid.is_empty() {
             return None;
         }
-        let hostless = Arc::new(Process { host: String::new(), ..(*process).clone() });
-        let mut take =
-            |process| self.0.get_mut(&(metric.clone(), attributes.clone(), process)).and_then(Vec::pop);
-        take(process).or_else(|| take(hostless))
+        let [host, executable, pid] = process.parts();
+        let mut take = |host| {
+            let parts = [host, executable.clone(), pid.clone()];
+            self.0.get_mut(&(metric.clone(), attributes.clone(), parts)).and_then(Vec::pop)
+        };
+        take(host).or_else(|| take(String::new()))
     }
 
     fn left(self) -> Vec<&'a CapturedSeries> {

@@ -1,7 +1,9 @@
 //! Attribute values, read in place.
 
 use super::Batch;
-use super::rows::Cell;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::rows::{Cell, PointRow};
 use super::span::Span;
 
 /// An attribute's value; text and bytes are borrowed from the batch.
@@ -70,6 +72,17 @@ impl Batch {
             Cell::Bytes(span) => Value::Bytes(self.bytes(span)),
             Cell::List(span) => Value::List(self.bytes(span)),
             Cell::Map(span) => Value::Map(self.bytes(span)),
+        }
+    }
+
+    /// Number that differs where two points of a series show different values: the bits of a number as a double, and of
+    /// other kinds a hash of the point as it was received; 0 of a point of those kinds that was made here.
+    #[must_use]
+    pub fn value_digest(&self, point: &PointRow) -> u64 {
+        match (point.value.as_f64(), self.bytes(point.raw)) {
+            (Some(value), _) => value.to_bits(),
+            (None, []) => 0,
+            (None, received) => xxh3_64(received),
         }
     }
 }

@@ -192,7 +192,7 @@ impl Splitter {
 }
 
 /// Appends an attribute; false, and nothing appended, if its value cannot name a unit.
-fn put_attribute(key: &mut Vec<u8>, name: &str, value: Value<'_>) -> bool {
+pub(crate) fn put_attribute(key: &mut Vec<u8>, name: &str, value: Value<'_>) -> bool {
     let scalar = |key: &mut Vec<u8>, kind: u8, value: &[u8]| {
         put_text(key, name.as_bytes());
         key.push(kind);

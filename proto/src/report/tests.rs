@@ -3,8 +3,8 @@
 use observe::{
     AttributeFates, Changed, ChangedFields, ChangedMetric, Collision, Comparison, Count, Coverage,
     DeliveryReport, Distances, DistributionReport, LensCounts, LensError, LensFunction, LensInstant,
-    LensReport, Measured, MetricFates, Missing, NamedCount, PartCounts, Price, RuleReport, SeriesFates,
-    SeriesSample, Vanished, VariantReport, Volume,
+    LensReport, Measured, MetricFates, Missing, NamedCount, PartCounts, Price, Repeats, RuleReport,
+    SeriesFates, SeriesSample, Vanished, VariantReport, Volume,
 };
 
 use prost::Message as _;
@@ -29,6 +29,7 @@ fn variant(scale: u64) -> VariantReport {
         monthly_usd: 50.4 * scale as f64,
         lost: count(17),
         collisions: count(3),
+        repeats: Repeats { duplicates: 40, conflicts: scale },
         assigned_points: 1_234,
         units: count(300),
         units_delivered: count(299),
@@ -92,6 +93,14 @@ fn full() -> Comparison {
                 writers: [name("w", at), name("v", at)],
             })
             .collect(),
+        candidate_only_collisions: Count { value: 2, exact: true },
+        baseline_collisions: (0..20)
+            .map(|at| Collision {
+                metric: name("m", at),
+                series: name("t", at),
+                writers: [name("w", at), name("v", at)],
+            })
+            .collect(),
         lenses: (0..9)
             .map(|at| LensReport {
                 name: name("lens", at),
@@ -111,6 +120,7 @@ fn full() -> Comparison {
             critical: 150,
             baseline: 150,
             candidate: 50,
+            vanished_count: 100,
             vanished: (0..100)
                 .map(|at| Vanished { process: name("postgres (pid) on host", at), wholly: at % 2 == 0 })
                 .collect(),
@@ -237,10 +247,12 @@ fn what_was_found_reads_back() {
     assert_eq!(found.by_metric[..], told.by_metric[..super::values::MAX_METRICS]);
     assert_eq!(found.not_compared[..], told.not_compared[..super::values::MAX_METRICS]);
     assert_eq!(read.horizon.baseline, sent.horizon.baseline);
+    assert_eq!(read.horizon.candidate_only_collisions, sent.horizon.candidate_only_collisions);
+    assert_eq!(read.horizon.baseline_collisions, sent.horizon.baseline_collisions[..3]);
     assert_eq!(read.horizon.lenses[3].total, sent.horizon.lenses[3].total);
     assert_eq!(read.horizon.lenses[3].function, sent.horizon.lenses[3].function);
     assert_eq!(read.horizon.lenses[3].members, sent.horizon.lenses[3].members);
-    assert_eq!(read.horizon.coverage.critical, 150);
+    assert_eq!((read.horizon.coverage.critical, read.horizon.coverage.vanished_count), (150, 100));
     assert_eq!(read.horizon.distributions[..], sent.horizon.distributions[..8]);
     assert_eq!((&read.horizon.missing, &read.horizon.price), (&sent.horizon.missing, &sent.horizon.price));
 }
@@ -373,6 +385,7 @@ fn what_cannot_be_true_is_refused() {
     assert!(matches!(with(|f| f.horizon.seconds = f64::NAN), Invalid::Value(_)));
     assert!(matches!(with(|f| f.horizon.seconds = -1.0), Invalid::Value(_)));
     assert!(matches!(with(|f| f.total.coverage.candidate = 151), Invalid::Value(_)));
+    assert!(matches!(with(|f| f.total.coverage.vanished_count = 151), Invalid::Value(_)));
     assert!(matches!(with(|f| f.horizon.lenses[0].total.sums[1] = f64::INFINITY), Invalid::Value(_)));
     assert!(matches!(with(|f| f.horizon.candidate.nanos_per_point = Some(-1.0)), Invalid::Value(_)));
     let of_values = |change: fn(&mut DistributionReport)| {
@@ -480,6 +493,7 @@ fn figures_that_contradict_each_other_are_refused() {
     refused(|c| c.fates.get_or_insert_default().lost = 12_601);
     refused(|c| c.changed.get_or_insert_default().by_metric[0].largest_absolute = f64::INFINITY);
     refused(|c| c.changed.get_or_insert_default().by_metric[0].largest_relative = Some(-1.0));
+    refused(|c| c.candidate_only_collisions = Some(v1::Count { value: 4, exact: true }));
     refused(|c| c.distributions[0].baseline_quantiles = vec![1.0; 4]);
     refused(|c| c.lenses[0].worst[0].baseline = f64::NAN);
     refused(|c| c.lenses[1].worst_rows.get_or_insert_default().baseline[0] = f64::NAN);

@@ -1,6 +1,6 @@
 //! One variant's side over the wire and back.
 
-use observe::{DeliveryReport, RuleReport, VariantReport};
+use observe::{DeliveryReport, Repeats, RuleReport, VariantReport};
 
 use super::{Invalid, count, number, read_count, read_volume, rows, volume};
 use crate::v1;
@@ -15,6 +15,8 @@ pub fn variant(from: &VariantReport) -> v1::VariantReport {
         monthly_usd: from.monthly_usd,
         lost: Some(count(from.lost)),
         collisions: Some(count(from.collisions)),
+        duplicates: from.repeats.duplicates,
+        conflicts: from.repeats.conflicts,
         assigned_points: from.assigned_points,
         units: Some(count(from.units)),
         units_delivered: Some(count(from.units_delivered)),
@@ -93,6 +95,7 @@ pub fn read_variant(from: v1::VariantReport) -> Result<VariantReport, Invalid> {
         monthly_usd: from.monthly_usd,
         lost: read_count(from.lost)?,
         collisions: read_count(from.collisions)?,
+        repeats: Repeats { duplicates: number(from.duplicates)?, conflicts: number(from.conflicts)? },
         assigned_points: number(from.assigned_points)?,
         units: read_count(from.units)?,
         units_delivered: read_count(from.units_delivered)?,

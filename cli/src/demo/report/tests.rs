@@ -73,7 +73,7 @@ fn comparison() -> Comparison {
             lens("memory by executable", "process.memory.usage", 1e9),
             lens("cpu by executable", "process.cpu.time", 0.99e9),
         ],
-        coverage: Coverage { critical: 20, baseline: 20, candidate: 20, vanished: Vec::new() },
+        coverage: Coverage { critical: 20, baseline: 20, candidate: 20, ..Coverage::default() },
         price: Price::default(),
         ..Comparison::default()
     };

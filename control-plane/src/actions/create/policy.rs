@@ -45,7 +45,7 @@ fn allow(asked: Vec<api::Allow>) -> Allow {
             api::Allow::All(api::Change::Renamed) => allow.renamed.add(Vec::new()),
             api::Allow::All(api::Change::Changed) => allow.changed.add(Vec::new()),
             api::Allow::Part(api::AllowedParts { renamed, changed }) => {
-                // An empty list of metrics allows none of them.
+                // An empty list of metrics names none, and allows none.
                 let named = |part: Option<api::AllowedMetrics>| {
                     part.map(|part| part.metric).filter(|all| !all.is_empty())
                 };

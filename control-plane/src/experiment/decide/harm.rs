@@ -58,11 +58,19 @@ fn zero_output(looked: &Looked<'_>) -> Criterion {
     at_once(looked, !silent.is_empty(), finding.about(silent, Vec::new()))
 }
 
+/// Colliding identities that only the candidate has; nothing where they were not told apart from the baseline's, or not
+/// all could be counted and none was found.
+fn own_collisions(found: &observe::Comparison) -> Option<u64> {
+    let (own, all) = (found.candidate_only_collisions, found.candidate.collisions);
+    let none = found.candidate.output.points == 0 || (all.exact && all.value == 0);
+    if own.exact || own.value > 0 { Some(own.value) } else { none.then_some(0) }
+}
+
 fn collisions(looked: &Looked<'_>) -> Criterion {
-    let limit = looked.policy().max_collisions.unwrap_or(0);
-    let of = |agent: &AgentEvidence| {
-        agent.stretches().map(|found| found.candidate.collisions.value).max().unwrap_or(0)
-    };
+    const QUANTITY: &str = "collisions";
+    let asked = looked.policy().max_collisions;
+    let limit = asked.unwrap_or(0);
+    let of = |agent: &AgentEvidence| agent.stretches().filter_map(own_collisions).max().unwrap_or(0);
     let colliding = hosts(looked.evidence, |agent| of(agent) > limit);
     let most = looked.evidence.agents.iter().map(of).max().unwrap_or(0);
     let named = looked.evidence.agents.iter().filter(|agent| of(agent) > limit);
@@ -70,24 +78,35 @@ fn collisions(looked: &Looked<'_>) -> Criterion {
     let names = unique(
         named.map(|c| format!("{} {{{}}}: {} and {}", c.metric, c.series, c.writers[0], c.writers[1])),
     );
+    let untold =
+        hosts(looked.evidence, |agent| agent.stretches().any(|found| own_collisions(found).is_none()));
+    if colliding.is_empty() && !untold.is_empty() {
+        let sentence = format!(
+            "Collisions could not be counted one by one, or not be told apart from the baseline's, on {}.",
+            listed(&untold)
+        );
+        let finding = Reason::new("L0", QUANTITY, sentence).about(untold, Vec::new());
+        return Criterion::of(asked.is_some(), Answer::NotMeasured, Effect::RollBackAtOnce, finding);
+    }
     let sentence = if !colliding.is_empty() {
         format!(
-            "Several series of the input write one series of the candidate, {} on one agent, so that a backend keeps one of them: {}.",
+            "Several writers write one series of the candidate, {} on one agent, so that a backend keeps one of them: {}.",
             counted(most, "time"),
             listed(&colliding)
         )
     } else if most > 0 {
         format!(
-            "At most {} of the candidate have several writers on one agent; {} are allowed.",
-            counted(most, "series"),
+            "{} series of the candidate have several writers on one agent; {} are allowed.",
+            count(most),
             count(limit)
         )
     } else {
-        "On no agent do several series of the input write one series of the candidate.".to_owned()
+        "On no agent do several writers write one series of the candidate that the baseline keeps apart."
+            .to_owned()
     };
-    let finding = looked.measured(Reason::new("L0", "collisions", sentence), most as f64, limit as f64);
+    let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), most as f64, limit as f64);
     let criterion = at_once(looked, !colliding.is_empty(), finding.about(colliding, names));
-    Criterion { asked: looked.policy().max_collisions.is_some(), ..criterion }
+    Criterion { asked: asked.is_some(), ..criterion }
 }
 
 /// Coverage of what the baseline shows: what it hides too, the candidate did not take away.

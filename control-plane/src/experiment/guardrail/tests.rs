@@ -35,7 +35,7 @@ fn host(series: u64, kept: f64) -> Comparison {
             truncated: false,
             ..LensReport::default()
         }],
-        coverage: Coverage { critical: 10, baseline: 10, candidate: 9, vanished: Vec::new() },
+        coverage: Coverage { critical: 10, baseline: 10, candidate: 9, ..Coverage::default() },
         ..Comparison::default()
     }
 }

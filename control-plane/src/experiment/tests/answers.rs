@@ -243,6 +243,23 @@ fn an_agent_of_an_earlier_release_that_tells_no_fates_is_named_and_holds() {
 }
 
 #[test]
+fn what_the_baseline_does_to_the_same_series_is_not_the_candidates_fault_and_an_estimated_zero_is_not_none() {
+    let both_collide = || {
+        let mut found = good();
+        (found.baseline.collisions, found.candidate.collisions) = (count(3), count(3));
+        found
+    };
+    assert_eq!(decided(two(both_collide), &spec(), Step::Mirror).verb, Verb::Advance);
+    let estimated = || {
+        let mut found = both_collide();
+        found.candidate_only_collisions = Count { value: 0, exact: false };
+        found
+    };
+    let verdict = decided(two(estimated), &spec(), Step::Mirror);
+    assert_eq!((verdict.verb, criterion(&verdict, "collisions").answer), (Verb::Hold, Answer::NotMeasured));
+}
+
+#[test]
 fn more_is_never_called_less() {
     let grows = || {
         let mut found = good();
@@ -330,7 +347,7 @@ fn a_restart_erases_no_loss_and_its_counts_are_upper_bounds() {
 
 #[test]
 fn harm_between_horizons_and_under_a_process_that_is_gone_rolls_back_at_once() {
-    for harm in [(|found| found.candidate.collisions = count(2)) as fn(&mut Comparison), |found| {
+    for harm in [(|found| found.candidate_only_collisions = count(2)) as fn(&mut Comparison), |found| {
         found.coverage.candidate = 4
     }] {
         let mut harmed = agent(1, &[good()]);

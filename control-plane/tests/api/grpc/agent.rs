@@ -108,7 +108,7 @@ fn findings(window_end: u64) -> Findings {
         input: volume(100),
         input_series: series(40),
         lost_by_candidate: series(10),
-        coverage: Coverage { critical: 2, baseline: 2, candidate: 2, vanished: Vec::new() },
+        coverage: Coverage { critical: 2, baseline: 2, candidate: 2, ..Coverage::default() },
         ..Comparison::default()
     };
     (found.baseline.output, found.baseline.series) = (volume(100), series(40));
