@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use super::Format;
 use crate::output;
-use crate::report::numbers::error;
 
 /// Column of a table: its header, and the cell of an item.
 pub type Column<T> = (&'static str, fn(&T) -> String);
@@ -100,14 +99,9 @@ pub fn reasons(reasons: &[Reason]) -> anyhow::Result<()> {
 /// The most names of a reason that are shown.
 const NAMED: usize = 10;
 
-/// Figure and limit of a reason, and its subject, besides its sentence.
+/// Subject of a reason, besides its sentence.
 pub fn details(reason: &Reason) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(interval) = reason.interval {
-        let [low, high] = interval.map(|share| error(Some(share)));
-        let agents = reason.n;
-        lines.push(format!("the mean of the hosts' errors lies from {low} to {high}, on {agents} agents"));
-    }
     for (about, names) in [("groups", &reason.groups), ("hosts", &reason.hosts)] {
         if !names.is_empty() {
             lines.push(format!("{about}: {}", names[..names.len().min(NAMED)].join(", ")));
@@ -140,22 +134,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_says_its_interval_and_what_it_is_about() {
+    fn a_reason_says_what_it_is_about() {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let reason = Reason {
-            n: 20,
-            interval: Some([-0.012, 0.0005]),
             groups: owned(&["java"]),
             hosts: owned(&["web-1", "web-2"]),
             names: owned(&["sshd"]),
             ..Reason::default()
         };
-        let expected = [
-            "the mean of the hosts' errors lies from -1.2 % to +0.050 %, on 20 agents",
-            "groups: java",
-            "hosts: web-1, web-2",
-            "sshd",
-        ];
+        let expected = ["groups: java", "hosts: web-1, web-2", "sshd"];
         assert_eq!(details(&reason), expected);
         assert!(details(&Reason::default()).is_empty());
     }

@@ -12,13 +12,10 @@ pub struct Reason {
     pub observed: Option<f64>,
     /// Limit that it was held to.
     pub limit: Option<f64>,
-    /// Interval of the mean of the hosts' own errors, with the confidence that the policy's alpha leaves.
-    pub interval: Option<[f64; 2]>,
     /// Agents that it rests on.
     pub n: u32,
-    /// Layer of evidence: L0 exact counts, L2 what only
-    /// delivery shows, L3 evidence over time, instant for a limit
-    /// that acts at once, audit for what is missing, person for somebody's word.
+    /// Layer of evidence: L0 exact counts, L2 what only delivery shows, L3 evidence over time, instant for a limit that
+    /// acts at once, audit for what is missing, person for somebody's word.
     pub layer: String,
     /// The hosts that it is about; empty for all.
     pub hosts: Vec<String>,
@@ -59,11 +56,11 @@ impl Reason {
         self
     }
 
-    /// Adds the interval of the mean of the hosts' errors, if that is known, and the groups that it is about.
+    /// Adds the groups that it is about.
     #[must_use]
-    pub fn in_detail(mut self, interval: Option<(f64, f64)>, mut groups: Vec<String>) -> Self {
+    pub fn of_groups(mut self, mut groups: Vec<String>) -> Self {
         groups.truncate(MAX_NAMES);
-        (self.interval, self.groups) = (interval.map(|(low, high)| [low, high]), groups);
+        self.groups = groups;
         self
     }
 }

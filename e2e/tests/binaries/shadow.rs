@@ -1,5 +1,4 @@
 //! Shadow: all that a candidate makes goes to a destination of its own, and what is delivered does not notice.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -64,7 +63,7 @@ async fn at_any_weight_a_shadow_gets_all_that_the_candidate_makes_and_the_rest_i
             (shadow.recorded().len() >= all && delivered.recorded().len() >= all).then_some(())
         })
         .await;
-        let marked: HashSet<PointKey> = accepted.values().map(|sent| sent.marked.clone()).collect();
+        let marked: HashSet<PointKey> = accepted.values().map(|sent| sent.marked).collect();
         let (shadowed, left) = (received(&shadow), received(&delivered));
         assert_eq!((shadowed.len(), left.len()), (accepted.len(), accepted.len()), "{weight}: each once");
         assert_eq!(shadowed.into_iter().collect::<HashSet<_>>(), marked, "{weight}");

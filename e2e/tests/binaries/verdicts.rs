@@ -115,3 +115,85 @@ async fn a_restart_erases_no_loss_that_the_policy_does_not_allow() -> Result<()>
     assert!(sentence.contains("loses at most"), "a restart may count a series twice: {sentence}");
     Ok(())
 }
+
+/// A fragment with these processors.
+fn fragment(processors: &str) -> String {
+    let names: Vec<&str> =
+        processors.lines().filter_map(|line| line.trim().split_once(": {").map(|(name, _)| name)).collect();
+    let list = names.join(", ");
+    format!(
+        "processors:\n{processors}\nservice: {{ pipelines: {{ metrics: {{ processors: [{list}] }} }} }}\n"
+    )
+}
+
+/// Runs a candidate under the default policy, with `allow`, until a verdict of this kind names this criterion first.
+async fn judged(candidate: &str, allow: Value, verb: &str, quantity: &str) -> Result<Value> {
+    let fleet = Loop::start().await?;
+    let mut asked = experiment("judged", &fragment(candidate));
+    asked["policy"] = json!({ "min_horizons": 2, "allow": allow });
+    let id = fleet.control_plane.experiment(&asked).await?;
+    let named = |s: &Value| {
+        s["verdict"]["verb"] == verb
+            && s["verdict"]["reasons"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["quantity"] == quantity))
+    };
+    Ok(fleet.until(&id, quantity, named).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attribute_that_every_panel_groups_by_is_not_taken_away_by_itself() -> Result<()> {
+    let candidate = "  resource/exe: { attributes: [ { key: process.executable.name, action: delete } ] }";
+    let status = judged(candidate, json!([]), "hold", "attributes_used").await?;
+    let sentence = criterion(&status, "attributes_used")["sentence"].as_str().expect("a sentence");
+    assert!(sentence.contains("process.executable.name"), "{sentence}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_that_are_set_to_zero_hold_until_they_are_allowed_and_are_counted_then_too() -> Result<()> {
+    let candidate = "  transform/zero: { metric_statements: [ { context: datapoint, statements: ['set(value_int, 0) where metric.name == \"process.memory.usage\"'] } ] }";
+    let status = judged(candidate, json!([]), "hold", "changed").await?;
+    let changed = criterion(&status, "changed");
+    assert_eq!(
+        (&changed["answer"], &changed["names"]),
+        (&json!("violated"), &json!(["process.memory.usage"]))
+    );
+    assert!(changed["observed"].as_f64().is_some_and(|points| points > 100.0), "{changed:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_metric_with_another_name_is_renamed_and_not_called_kept() -> Result<()> {
+    let candidate = "  metricstransform/name: { transforms: [ { include: process.memory.usage, action: update, new_name: process.memory.used } ] }";
+    let status = judged(candidate, json!([]), "hold", "renamed").await?;
+    let renamed = criterion(&status, "renamed");
+    assert_eq!(renamed["names"], json!(["process.memory.usage"]));
+    let fates = criterion(&status, "fates")["sentence"].as_str().expect("a sentence");
+    assert!(fates.contains("become others") && fates.contains("stay as they are"), "{fates}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_title_that_goes_and_that_nobody_asked_for_is_named_and_promoted() -> Result<()> {
+    let candidate = "  resource/title: { attributes: [ { key: process.command_line, action: delete } ] }";
+    let status = judged(candidate, json!([]), "promote", "fates").await?;
+    let fates = criterion(&status, "fates")["sentence"].as_str().expect("a sentence");
+    assert!(fates.contains("have fewer attributes. Gone is process.command_line (on "), "{fates}");
+    assert_eq!(criterion(&status, "collisions")["answer"], "met", "turns of one process are no collision");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hosts_that_write_over_each_other_through_one_agent_are_found() -> Result<()> {
+    let fleet = Loop::start().await?;
+    // The second host's points come through the first agent, too.
+    let _second = Source::start(fleet.agents[0].endpoint(), 1_001);
+    let hosts = "  resource/hosts: { attributes: [ { key: host.name, action: delete }, { key: host.id, action: delete }, { key: process.pid, action: delete } ] }";
+    let id = fleet.control_plane.experiment(&experiment("hosts", &fragment(hosts))).await?;
+    let back = fleet.until(&id, "rolled back", |s| s["outcome"] == "rolled_back").await;
+    let collisions = criterion(&back, "collisions");
+    assert_eq!(collisions["answer"], "violated", "{collisions:#}");
+    assert!(collisions["names"].as_array().is_some_and(|names| !names.is_empty()), "{collisions:#}");
+    Ok(())
+}

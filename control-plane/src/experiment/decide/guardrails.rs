@@ -91,7 +91,7 @@ fn of_count(guardrail: &Guardrail, found: &Found, n: usize) -> Reason {
     Reason::new("L0", name, sentence)
         .measured(found.observed, *margin, n)
         .about(found.hosts.clone(), Vec::new())
-        .in_detail(None, found.groups.clone())
+        .of_groups(found.groups.clone())
 }
 
 fn of_time(one: &Sequential, n: usize) -> Reason {

@@ -48,12 +48,7 @@ fn criterion(looked: &Looked<'_>, lens: &Lens) -> Criterion {
         Reason { observed: error.filter(|_| fleet.hosts > 0), ..Reason::new("L0", QUANTITY, sentence) };
     let finding =
         Reason { limit: lens.max_error, n: u32::try_from(fleet.hosts).unwrap_or(u32::MAX), ..finding };
-    Criterion::of(
-        asked,
-        answer,
-        effect,
-        finding.about(Vec::new(), vec![lens.name.clone()]).in_detail(None, groups),
-    )
+    Criterion::of(asked, answer, effect, finding.about(Vec::new(), vec![lens.name.clone()]).of_groups(groups))
 }
 
 fn is_default(looked: &Looked<'_>) -> bool {

@@ -124,8 +124,6 @@ fn reason(from: Reason) -> v1::Reason {
         n: from.n,
         layer: from.layer,
         hosts: from.hosts,
-        interval_low: from.interval.map(|[low, _]| low),
-        interval_high: from.interval.map(|[_, high]| high),
         groups: from.groups,
         names: from.names,
         sentence: from.sentence,

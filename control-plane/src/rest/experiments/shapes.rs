@@ -103,7 +103,6 @@ impl From<Reason> for api::Reason {
             quantity: reason.quantity,
             observed: reason.observed,
             limit: reason.limit,
-            interval: reason.interval,
             n: reason.n,
             layer: reason.layer,
             hosts: reason.hosts,
