@@ -348,7 +348,7 @@ fn a_restart_erases_no_loss_and_its_counts_are_upper_bounds() {
 #[test]
 fn harm_between_horizons_and_under_a_process_that_is_gone_rolls_back_at_once() {
     for harm in [(|found| found.candidate_only_collisions = count(2)) as fn(&mut Comparison), |found| {
-        found.coverage.candidate = 4
+        found.coverage.candidate = 4;
     }] {
         let mut harmed = agent(1, &[good()]);
         let mut before = good();
