@@ -265,109 +265,6 @@ fn the_fullest_report_is_at_most_8_kilobytes_compressed() {
 }
 
 /// Five lenses with a limit, of sixty groups each, of which the candidate changes most.
-fn panels() -> Vec<LensReport> {
-    let words = ["kube", "node", "java", "nginx", "postgres", "agent", "worker", "proxy", "sidecar", "cache"];
-    let lens = |of: u64| {
-        let group = |at: u64| {
-            let memory = 4096 * (1 + of) * (at * at * 7_919 + 12_345);
-            let sums =
-                [memory as f64, if at.is_multiple_of(3) { memory } else { memory - 4096 * at * 13 } as f64];
-            LensError {
-                group: format!("{}-{}", words[at as usize % 10], words[at as usize / 10 % 10]),
-                sums,
-                members: [at % 7 * 6; 2],
-                shown: [6, 6 - u64::from(at == 9)],
-                instants: 6,
-                gaps: u64::from(at == 9),
-                worst: (!at.is_multiple_of(3)).then_some(LensInstant {
-                    time: 1_767_225_600_000_000_000 + at % 6 * 10_000_000_000,
-                    figures: sums.map(|sum| sum / 6.1),
-                }),
-                ..LensError::default()
-            }
-            .with_figures(LensFunction::Sum, false, 60.0)
-        };
-        let (worst, largest) = (0..60).map(group).partition(LensError::differs);
-        LensReport {
-            name: format!("lens {of}"),
-            metric: "process.memory.usage".to_owned(),
-            group_by: "process.executable.name".to_owned(),
-            total: LensError { group: String::new(), ..group(60) },
-            groups: 60,
-            groups_that_differ: 40,
-            members: [300, 290],
-            seconds: 60.0,
-            start: 1_767_225_600_000_000_000,
-            end: 1_767_225_660_000_000_000,
-            worst,
-            largest,
-            limit: Some(LensCounts {
-                judged: 60,
-                beyond: 3,
-                lost: 2,
-                violated: true,
-                ..LensCounts::default()
-            }),
-            ..LensReport::default()
-        }
-    };
-    (0..5).map(lens).collect()
-}
-
-#[test]
-fn five_lenses_of_sixty_groups_are_named_in_full_within_8_kilobytes() {
-    let mut sent = findings();
-    for comparison in [&mut sent.horizon, &mut sent.total] {
-        comparison.lenses = panels();
-        comparison.lost.truncate(12);
-    }
-    let (body, digest) = sent.encode();
-    let compressed = zstd::encode_all(body.as_slice(), 3).expect("compresses").len();
-    let read = Findings::decode(&body, &digest).expect("reads");
-    for (read, sent) in read.horizon.lenses.iter().zip(&sent.horizon.lenses) {
-        assert_eq!((read.named().count(), read.unnamed.groups), (60, 0));
-        assert_eq!((&read.total, &read.limit), (&sent.total, &sent.limit));
-        let figures = |lens: &LensReport| {
-            let row = |row: &LensError| (row.group.clone(), row.baseline, row.candidate, row.gaps, row.shown);
-            lens.named().map(row).collect::<Vec<_>>()
-        };
-        assert_eq!(figures(read), figures(sent));
-        assert_eq!(read.worst[0].worst, sent.worst[0].worst);
-    }
-    let total = &read.total.lenses[0];
-    assert_eq!((total.named().count() as u64, total.unnamed.groups), (3, 57), "what is not named is counted");
-    assert!(compressed <= 8_000, "{compressed} bytes of {}", body.len());
-}
-
-#[test]
-fn what_an_earlier_release_says_of_a_lens_is_still_read() {
-    let read = read(|found| {
-        for lens in &mut found.horizon.get_or_insert_default().lenses {
-            (lens.total_row, lens.worst_rows, lens.largest_rows) = (None, None, None);
-        }
-    });
-    let lens = &read.expect("reads").horizon.lenses[2];
-    assert_eq!((lens.total.baseline, lens.worst.len()), (2.2, 3));
-}
-
-#[test]
-fn why_a_lens_was_not_measured_reads_back() {
-    let names = || vec!["process.thread.count".to_owned()];
-    let all = [
-        Measured::NoInstant,
-        Measured::MetricAbsent { near: names() },
-        Measured::NotPutOut,
-        Measured::AttributeAbsent { attributes: names() },
-        Measured::FunctionUnfit { kind: "values".to_owned() },
-    ];
-    for measured in all {
-        let mut sent = findings();
-        sent.horizon.lenses[0].measured = measured.clone();
-        let (body, digest) = sent.encode();
-        assert_eq!(Findings::decode(&body, &digest).expect("reads").horizon.lenses[0].measured, measured);
-    }
-}
-
 #[test]
 fn what_cannot_be_true_is_refused() {
     let (body, digest) = findings().encode();
@@ -506,3 +403,5 @@ fn figures_that_contradict_each_other_are_refused() {
     let estimate = Some(v1::Count { value: 6_301, exact: false });
     assert!(read(|found| found.horizon.get_or_insert_default().lost_by_candidate = estimate).is_ok());
 }
+
+mod panels;
