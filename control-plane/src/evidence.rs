@@ -37,7 +37,9 @@ pub async fn evidence(
     }
     let stretch =
         windows::stretch(reader, (experiment.tenant_id, experiment.id), run.step == Step::Aa).await?;
-    Ok(Evidence { agents, stretch: stretch.map(Into::into) })
+    let whole_hours = u8::try_from(experiment.spec.report_every.as_secs() / 3_600).unwrap_or(u8::MAX);
+    let stretch = stretch.map(|stretch| Stretch::from(stretch).lengthened(whole_hours));
+    Ok(Evidence { agents, stretch })
 }
 
 impl From<windows::Stretch> for Stretch {

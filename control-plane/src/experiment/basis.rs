@@ -173,6 +173,17 @@ mod tests {
     }
 
     #[test]
+    fn a_horizon_that_is_longer_than_an_hour_covers_the_hours_that_it_reaches_into() {
+        let day = stretch([167]).lengthened(24).hours;
+        assert_eq!(
+            (day.len(), day.contains(&167), day.contains(&23), day.contains(&24)),
+            (25, true, true, false)
+        );
+        assert_eq!(stretch([3]).lengthened(0).hours, [3].into());
+        assert_eq!(stretch([100]).lengthened(u8::MAX).hours.len(), 168);
+    }
+
+    #[test]
     fn of_nothing_it_says_that_nothing_came_in() {
         assert_eq!(Basis::default().sentences(), ["Nothing came in on any agent."]);
     }

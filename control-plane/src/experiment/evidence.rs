@@ -111,6 +111,20 @@ pub struct Stretch {
     pub hours: BTreeSet<u8>,
 }
 
+impl Stretch {
+    /// Covers so many hours after each, too: a horizon that is longer than an hour reaches into them.
+    #[must_use]
+    pub fn lengthened(mut self, hours: u8) -> Self {
+        let hours = u16::from(hours.min(167));
+        let covered = |hour: &u8| {
+            let hour = u16::from(*hour);
+            (hour..=hour + hours).map(|hour| u8::try_from(hour % 168).unwrap_or(0))
+        };
+        self.hours = self.hours.iter().flat_map(covered).collect();
+        self
+    }
+}
+
 impl Evidence {
     /// Agents of which something counts: in this step, or before.
     pub fn counted(&self) -> impl Iterator<Item = &AgentEvidence> {

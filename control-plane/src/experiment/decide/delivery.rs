@@ -42,7 +42,7 @@ fn arrived(looked: &Looked<'_>) -> Option<Criterion> {
         (
             Answer::Met,
             format!(
-                "Destinations confirmed {} of the candidate in the step {step}.",
+                "Destinations confirmed at least {} of the candidate in the step {step}.",
                 counted(of.confirmed, "point")
             ),
         )

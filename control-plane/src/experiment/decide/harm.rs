@@ -1,7 +1,7 @@
 //! Harm that no policy forgives, on every stretch of every agent: it acts at once, whatever else is missing.
 
 use super::Looked;
-use crate::experiment::words::{count, counted, listed, unique};
+use crate::experiment::words::{count, listed, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Evidence, Reason};
 
 /// The criteria on harm.
@@ -90,8 +90,8 @@ fn collisions(looked: &Looked<'_>) -> Criterion {
     }
     let sentence = if !colliding.is_empty() {
         format!(
-            "Several writers write one series of the candidate, {} on one agent, so that a backend keeps one of them: {}.",
-            counted(most, "time"),
+            "{} series of the candidate on one agent have several writers, of which a backend keeps one: {}.",
+            count(most),
             listed(&colliding)
         )
     } else if most > 0 {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use observe::{Comparison, SeriesFates};
+use observe::{Comparison, PartCounts, SeriesFates};
 
 use super::Looked;
 use crate::experiment::allow::Allowed;
@@ -60,7 +60,7 @@ fn fates(looked: &Looked<'_>) -> Criterion {
         (merged, format!("become {into} together")),
         (sum(looked, |fates| fates.split), "become several".to_owned()),
         (sum(looked, |fates| fates.lost), "are lost".to_owned()),
-        (sum(looked, |fates| fates.not_followed), "are not told yet".to_owned()),
+        (sum(looked, |fates| fates.not_followed), "cannot be told".to_owned()),
     ];
     let parts: Vec<String> = parts
         .iter()
@@ -118,14 +118,19 @@ fn renamed(looked: &Looked<'_>) -> Criterion {
     let metrics = metrics(rows, &looked.policy().allow.renamed);
     let series: u64 = metrics.values().sum();
     let names: Vec<String> = metrics.keys().map(|metric| (*metric).to_owned()).collect();
+    let unnamed = looked.totals().map(|(_, found)| unnamed_parts(&found.fates)).sum();
     let (answer, sentence) = if !metrics.is_empty() {
         let sentence = format!(
-            "The candidate changes name, unit or type of {}: {}. To accept it: {}.",
-            format_args!("{} series", count(series)),
+            "The candidate changes name, unit or type of {} series: {}. To accept it: {}.",
+            count(series),
             listed(&names),
             line("renamed", &metrics)
         );
         (Answer::Violated, sentence)
+    } else if let Some(held) =
+        not_named(unnamed, &looked.policy().allow.renamed, "series get another name, unit or type")
+    {
+        held
     } else if looked.came_in() {
         (Answer::Met, "No metric gets another name, unit or type that the policy does not allow.".to_owned())
     } else {
@@ -133,6 +138,30 @@ fn renamed(looked: &Looked<'_>) -> Criterion {
     };
     let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), series as f64, 0.0);
     Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))
+}
+
+/// Series with another name, unit or type, or with parts that are not known, of metrics that the report has no row for.
+fn unnamed_parts(fates: &SeriesFates) -> u64 {
+    let all = fates.parts;
+    let told = |of: fn(&PartCounts) -> u64| -> u64 { fates.by_metric.iter().map(|row| of(&row.parts)).sum() };
+    let parts = [
+        all.name.saturating_sub(told(|parts| parts.name)),
+        all.unit.saturating_sub(told(|parts| parts.unit)),
+        all.kind.saturating_sub(told(|parts| parts.kind)),
+        all.unknown,
+    ];
+    parts.into_iter().max().unwrap_or(0)
+}
+
+/// Answer where a change is of metrics that reports have no room to name: only a policy that allows all of it is met.
+fn not_named(number: u64, allowed: &Allowed, what: &str) -> Option<(Answer, String)> {
+    let sentence = format!("{} {what}, of metrics that reports have no room to name.", count(number));
+    match allowed {
+        _ if number == 0 => None,
+        Allowed::All => None,
+        Allowed::Nothing => Some((Answer::Violated, sentence)),
+        Allowed::Metrics(_) => Some((Answer::NotMeasured, sentence)),
+    }
 }
 
 fn changed(looked: &Looked<'_>) -> Criterion {
@@ -144,6 +173,12 @@ fn changed(looked: &Looked<'_>) -> Criterion {
     let metrics =
         metrics(rows().map(|row| (row.metric.as_str(), row.points)), &looked.policy().allow.changed);
     let points: u64 = metrics.values().sum();
+    let unnamed = |found: &Comparison| {
+        let named: u64 = found.changed.by_metric.iter().map(|row| row.points).sum();
+        found.changed.points.saturating_sub(named)
+    };
+    let unnamed = looked.totals().map(|(_, found)| unnamed(found)).sum();
+    let alone = sum(looked, |fates| fates.as_it_is + fates.renamed + fates.fewer_attributes);
     let names: Vec<String> = metrics.keys().map(|metric| (*metric).to_owned()).collect();
     let (answer, sentence) = if !metrics.is_empty() {
         let largest = rows().filter(|row| metrics.contains_key(row.metric.as_str()));
@@ -158,6 +193,11 @@ fn changed(looked: &Looked<'_>) -> Criterion {
             line("changed", &metrics)
         );
         (Answer::Violated, sentence)
+    } else if let Some(held) = not_named(unnamed, &looked.policy().allow.changed, "points have other values")
+    {
+        held
+    } else if alone == 0 {
+        (Answer::NotApplicable, "No series comes through alone, so that no values are compared.".to_owned())
     } else if looked.came_in() {
         let compared = "No value changes that the policy does not allow, of points that come through alone.";
         (Answer::Met, compared.to_owned())

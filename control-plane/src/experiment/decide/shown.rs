@@ -22,7 +22,7 @@ pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
     criteria
 }
 
-/// Reports of a lens by host: the horizons of the step, or what was measured in all where there is none yet.
+/// Reports of a lens by host: those of the horizons of the step.
 fn reports<'a>(looked: &'a Looked<'_>, name: &'a str) -> impl Iterator<Item = (&'a str, &'a LensReport)> {
     let agents = looked.evidence.agents.iter();
     let horizons =
@@ -90,7 +90,7 @@ fn judged(
             let groups = counts.beyond.iter().chain(&counts.lost).cloned().collect();
             (Answer::Violated, format!("{sentence} {}", passed(&counts, limit)), groups)
         }
-        // What ended before both were watched is still on the panel.
+        // Until then a panel still shows series that ended before both variants were observed.
         LensAnswer::Met if seen < needed => {
             let [seen, needed] = [seen, needed].map(|time| humantime::format_duration(time).to_string());
             let why =
@@ -118,8 +118,17 @@ fn held(looked: &Looked<'_>) -> Duration {
 }
 
 fn kept(counts: &FleetCounts, limit: &LensLimit) -> String {
-    let allowed = limit.max_error.map_or_else(String::new, |limit| format!(" within {}", percent(limit)));
-    format!("Each of {} is{allowed}, and {} lost.", counted(counts.judged, "larger group"), lost(counts))
+    let lost = lost(counts);
+    match (limit.max_error.map(percent), counts.judged) {
+        (None, _) => format!("Of its groups {lost} lost."),
+        (Some(most), 0) => format!(
+            "No group is large enough to be judged alone; together they are within {most}, and {lost} lost."
+        ),
+        (Some(most), 1) => format!("The only larger group is within {most}, and {lost} lost."),
+        (Some(most), judged) => {
+            format!("Each of {} is within {most}, and {lost} lost.", counted(judged, "larger group"))
+        }
+    }
 }
 
 fn lost(counts: &FleetCounts) -> String {
@@ -150,13 +159,20 @@ fn passed(counts: &FleetCounts, limit: &LensLimit) -> String {
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
-/// Groups without a name that only the candidate has stand for an attribute that it took away: a panel that groups by it
-/// loses all of them.
+/// Tells whether series of the candidate lack an attribute that the baseline's have.
+fn lacks(looked: &Looked<'_>, attribute: &str) -> bool {
+    let mut gone = looked.totals().flat_map(|(_, found)| &found.fates.by_attribute);
+    gone.any(|one| one.attribute == attribute && one.fewer_attributes + one.others > 0)
+}
+
+/// An attribute that a lens groups by went if only the candidate has a group without a name, or if groups are lost and
+/// series of the candidate lack the attribute: a panel that groups by it loses them.
 fn grouped(looked: &Looked<'_>, lenses: &[Lens]) -> Criterion {
     let taken = |lens: &&Lens| {
         let mut found = reports(looked, &lens.name);
         found.any(|(_, report)| {
-            report.groups_lost > 0 && report.named().any(|group| group.is_new() && group.is_unnamed())
+            let nameless = report.named().any(|group| group.is_new() && group.is_unnamed());
+            nameless || (report.groups_lost > 0 && lacks(looked, &lens.group_by))
         })
     };
     let allowed = &looked.policy().allow.renamed;

@@ -219,6 +219,58 @@ fn other_names_and_values_hold_by_name_and_the_verdict_prints_the_line_that_acce
 }
 
 #[test]
+fn changes_of_metrics_that_a_report_has_no_room_to_name_hold_too() {
+    let more = || {
+        let mut found = altered();
+        found.fates.parts = PartCounts { name: 41, ..PartCounts::default() };
+        found.changed.points = 8;
+        found
+    };
+    let of = |policy: fn(&mut Policy)| {
+        let verdict = decided(two(more), &asking(policy), Step::Mirror);
+        (verdict.verb, criterion(&verdict, "renamed").answer, criterion(&verdict, "changed").answer)
+    };
+    let named = of(|policy| {
+        policy.allow.renamed.add(vec!["process.threads".into()]);
+        policy.allow.changed.add(vec!["process.memory.usage".into()]);
+    });
+    assert_eq!(named, (Verb::Hold, Answer::NotMeasured, Answer::NotMeasured));
+    let all = of(|policy| {
+        policy.allow.renamed.add(Vec::new());
+        policy.allow.changed.add(Vec::new());
+    });
+    assert_eq!(all.0, Verb::Advance);
+}
+
+#[test]
+fn values_of_which_none_were_compared_are_not_called_unchanged() {
+    let aggregated = || {
+        let mut found = good();
+        found.fates =
+            SeriesFates { of: count(1_000), merged: 1_000, merged_into: 9, ..SeriesFates::default() };
+        found
+    };
+    let verdict = decided(two(aggregated), &spec(), Step::Mirror);
+    assert_eq!(criterion(&verdict, "changed").answer, Answer::NotApplicable);
+}
+
+#[test]
+fn an_attribute_that_goes_is_missed_where_the_baseline_has_nameless_groups_already() {
+    let taken = || {
+        let mut found = good();
+        found.lenses[0].groups_lost = 2;
+        found.fates.by_attribute = vec![AttributeFates {
+            attribute: "process.executable.name".into(),
+            fewer_attributes: 40,
+            others: 0,
+        }];
+        found
+    };
+    let verdict = decided(two(taken), &spec(), Step::Mirror);
+    assert_eq!((verdict.verb, named(&verdict.reasons)[0]), (Verb::Hold, "attributes_used"));
+}
+
+#[test]
 fn a_candidate_that_only_takes_attributes_away_that_nobody_asked_for_goes_on_and_is_told() {
     let stripped = || {
         let mut found = altered();
