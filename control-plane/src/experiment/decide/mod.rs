@@ -89,6 +89,18 @@ impl Looked<'_> {
         finding.measured(observed, limit, self.evidence.counted().count())
     }
 
+    /// Horizons of the step, the latest first, each with the comparisons of the agents that have so many.
+    fn horizons(&self) -> impl Iterator<Item = impl Iterator<Item = &observe::Comparison>> {
+        let agents = &self.evidence.agents;
+        let most = agents.iter().map(|agent| agent.horizons.len()).max().unwrap_or(0);
+        (0..most).map(move |back| {
+            agents
+                .iter()
+                .filter_map(move |agent| agent.horizons.iter().rev().nth(back))
+                .map(|found| &found.horizon)
+        })
+    }
+
     /// Comparisons of all agents, by host: all that each of their processes has measured.
     fn totals(&self) -> impl Iterator<Item = (&str, &observe::Comparison)> {
         let agents = self.evidence.agents.iter();

@@ -10,7 +10,7 @@ use observe::{Comparison, PartCounts, SeriesFates};
 use super::Looked;
 use crate::experiment::allow::Allowed;
 use crate::experiment::words::{count, counted, listed, percent};
-use crate::experiment::{Answer, Criterion, Effect, Reason};
+use crate::experiment::{Answer, Criterion, Effect, Figures, Reason};
 
 /// The criteria on series.
 pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
@@ -211,16 +211,22 @@ fn changed(looked: &Looked<'_>) -> Criterion {
 fn loss(looked: &Looked<'_>) -> Option<Criterion> {
     let limit = looked.policy().max_series_loss?;
     let figures = &looked.figures;
-    let Some(loss) = figures.loss() else {
+    let horizons: Vec<Figures> = looked.horizons().map(Figures::of).collect();
+    let share = |figures: &&Figures| figures.loss().unwrap_or(0.0);
+    let worst = horizons.iter().max_by(|one, other| share(one).total_cmp(&share(other)));
+    let worst = worst.filter(|worst| worst.loss() > figures.loss());
+    let Some(loss) = worst.unwrap_or(figures).loss() else {
         let sentence = "The baseline has no series, so that none can be lost.";
         let finding = Reason { limit: Some(limit), ..Reason::new("L0", "max_series_loss", sentence) };
         return Some(Criterion::asked_for(Answer::NotMeasured, Effect::RollBack, finding));
     };
-    let at_most = if figures.at_most { "at most " } else { "" };
+    let of = worst.unwrap_or(figures);
+    let when = if worst.is_some() { " in one horizon" } else { "" };
+    let at_most = if figures.at_most && worst.is_none() { "at most " } else { "" };
     let sentence = format!(
-        "The candidate loses {at_most}{} of the baseline's {} series, {}; at most {} are allowed.",
-        count(figures.lost),
-        count(figures.series[0]),
+        "The candidate loses {at_most}{} of the baseline's {} series{when}, {}; at most {} are allowed.",
+        count(of.lost),
+        count(of.series[0]),
         percent(loss),
         percent(limit)
     );
