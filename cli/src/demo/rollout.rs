@@ -59,7 +59,8 @@ impl Rollout {
     /// # Errors
     /// When it is not within 150 s, or somebody does not answer.
     pub async fn follow(&mut self, processes: &mut Processes, id: &str) -> anyhow::Result<Ended> {
-        let before = common_generation(&processes.generations().await?)?;
+        // The first step may have reached some of the agents already.
+        let before = processes.generations().await?.into_iter().min().unwrap_or(0);
         let mut events = processes.operator.events(id);
         let mut clock = Clock::default();
         let end = Instant::now() + ROLLOUT;
