@@ -5,7 +5,10 @@ use utoipa::ToSchema;
 
 /// A change that is accepted: a word, for all metrics, or a map with the metrics, as in `{"renamed": {"metric": ["a"]}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected renamed, changed, or a map such as {\"renamed\": {\"metric\": [\"a\"]}}"
+)]
 pub enum Allow {
     /// For all metrics.
     All(Change),
