@@ -144,7 +144,9 @@ fn the_demo_promotes_by_evidence_refuses_by_name_proves_every_point_and_stays_to
     let reasons = report["walk"]["reasons"].as_array().unwrap();
     assert!(reasons.iter().any(|reason| reason["quantity"] == "min_cardinality_reduction"), "{reasons:?}");
     assert!(report["walk"]["rollback_ms"].as_f64().unwrap() > 0.0);
-    for (trial, quantity) in [(0, "critical_process_coverage"), (1, "collisions")] {
+    for (trial, quantity) in
+        [(0, "critical_process_coverage"), (1, "collisions"), (2, "critical_process_coverage")]
+    {
         let trial = &report["second_act"][trial];
         assert_eq!(trial["outcome"], "rolled_back");
         let reasons = trial["reasons"].as_array().unwrap();
@@ -153,12 +155,28 @@ fn the_demo_promotes_by_evidence_refuses_by_name_proves_every_point_and_stays_to
     }
 
     // The second act: by name, and without a word from the sink.
-    let [careless, colliding] = &report["second_act"].as_array().unwrap()[..] else { panic!("{report}") };
+    let [careless, colliding, ungrouped] = &report["second_act"].as_array().unwrap()[..] else {
+        panic!("{report}")
+    };
     let vanished = careless["agents"][1]["comparison"]["coverage"]["vanished"].as_array().unwrap();
     assert!(vanished.iter().any(|process| process["process"].as_str().unwrap().starts_with("nginx (pid ")));
     let collisions = colliding["agents"][1]["comparison"]["collisions"].as_array().unwrap();
     assert!(collisions.iter().all(|collision| collision["writers"].as_array().unwrap().len() == 2));
     assert!(!collisions.is_empty());
+    let criteria = ungrouped["criteria"].as_array().unwrap();
+    let violated = |one: &&Value| one["answer"] == "violated" && one["quantity"] == "attributes_used";
+    let named = criteria.iter().find(violated).unwrap_or_else(|| panic!("{criteria:#?}"));
+    assert!(named["sentence"].as_str().unwrap().contains("process.executable.name"), "{named}");
+    let agents = ungrouped["agents"].as_array().unwrap();
+    assert!(agents.iter().all(|agent| agent["comparison"]["lost_by_candidate"]["value"] == 0), "{ungrouped}");
+
+    // Every criterion of every candidate has an answer in the table that a person sees.
+    for trial in report["second_act"].as_array().unwrap().iter().chain([&report["walk"]]) {
+        let answers: Vec<_> =
+            trial["criteria"].as_array().unwrap().iter().map(|one| &one["answer"]).collect();
+        assert!(answers.len() > 5, "{trial}");
+    }
+    assert_eq!(seen.matches("The criteria of its last verdict").count(), 4, "{seen}");
 
     // What a person saw meanwhile, and what is left of it all.
     for word in [

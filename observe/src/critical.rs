@@ -1,7 +1,8 @@
 //! Critical coverage: do the processes that must stay visible stay visible?
 //!
 //! Counted over the critical processes of the *input*. A required metric is shown if provenance leads to an
-//! output whose identity still names the process (or only its executable, where the criterion says so). A process of
+//! output whose identity still names the process by executable and pid (or by its executable alone, where the criterion says
+//! so). A process of
 //! which the baseline shows in a window all required metrics that came in must be shown so by the candidate in that
 //! window: one window in which it is not is enough for it to have vanished. With no critical process in the input there
 //! is nothing to cover, which is neither 100 % nor a failure.
@@ -19,7 +20,7 @@ use crate::outputs::Names;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Granularity {
-    /// Each process: its pid must still be told.
+    /// Each process: its executable, by which people look for it, and its pid must still be told.
     #[default]
     Process,
     /// The executable is enough.
@@ -157,7 +158,7 @@ impl Followed {
     /// Tells whether an output that names so much still shows this process.
     pub fn is_named_by(&self, names: Names) -> bool {
         match self.granularity {
-            Granularity::Process => names.pid,
+            Granularity::Process => names.pid && names.executable,
             Granularity::Executable => names.executable,
         }
     }

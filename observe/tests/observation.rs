@@ -337,6 +337,18 @@ fn an_executable_that_must_be_named_may_lose_its_pid() {
 }
 
 #[test]
+fn a_pid_without_its_executable_names_no_critical_process() {
+    let strip = "resource/strip: { attributes: [ { key: process.executable.name, action: delete } ] }";
+    let mut bench = Bench::new(&[], &[strip]);
+    bench.run(&mut host(Profile::Realistic), 2);
+    let comparison = bench.comparison();
+    assert_eq!(comparison.lost_by_candidate.value, 0, "every series is still there");
+    assert!(comparison.coverage.critical > 0);
+    assert_eq!(comparison.coverage.candidate, 0);
+    assert!(comparison.coverage.vanished.iter().any(|one| one.process.contains("nginx")));
+}
+
+#[test]
 fn without_a_critical_process_coverage_says_nothing() {
     let critical = vec![Critical { executables: vec!["no-such-thing".into()], ..Critical::default() }];
     let mut bench = Bench::with(Settings { critical, ..Settings::default() }, &[], &[]);

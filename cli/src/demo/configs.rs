@@ -69,6 +69,21 @@ service: { pipelines: { metrics: { processors: [resource/no_pids] } } }
     ),
 };
 
+/// Deletes the attribute by which panels group, and nothing else: no series is lost, and every panel is empty.
+pub const UNGROUPED: Candidate = Candidate {
+    name: "ungrouped",
+    about: "deletes process.executable.name, by which the panels group; of each series everything else stays",
+    config: Some(
+        "
+processors:
+  resource/no_executables:
+    attributes:
+      - { key: process.executable.name, action: delete }
+service: { pipelines: { metrics: { processors: [resource/no_executables] } } }
+",
+    ),
+};
+
 /// Executables that must not vanish: what the business runs on, and the agent itself.
 const CRITICAL: [&str; 13] = [
     "nginx",

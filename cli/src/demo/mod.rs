@@ -24,7 +24,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 use tokio::time::Instant;
 
-use configs::{CARELESS, CHEAPER, COLLIDING, Candidate};
+use configs::{CARELESS, CHEAPER, COLLIDING, Candidate, UNGROUPED};
 use counters::{Counters, Reading};
 use live::View;
 use processes::Processes;
@@ -37,7 +37,7 @@ use crate::{output, stop};
 /// Show the whole loop on this machine: a rollout on live data, decided by evidence, and the proof of its counts.
 ///
 /// Takes about a minute and a half. Needs no service, no container and no root. Ends with success only if the good
-/// candidate was promoted, both bad ones were refused, and every equation of the proof holds.
+/// candidate was promoted, the bad ones were refused, and every equation of the proof holds.
 #[derive(clap::Args)]
 pub struct Args {
     /// Keep everything running at the end, until Ctrl-C, and say what to try
@@ -89,7 +89,7 @@ async fn acts(args: &Args, processes: &mut Processes, rollout: &mut Rollout) -> 
 
     let (trials, unsent) = second_act(processes, rollout).await?;
     rollout.view.say(&report::second_act(&trials))?;
-    rollout.view.say(&report::proof("Proof: nothing of these two candidates was sent", &unsent))?;
+    rollout.view.say(&report::proof("Proof: nothing of these candidates was sent", &unsent))?;
     proof.extend(unsent);
 
     let (cases, holding) = proof::tally(&proof);
@@ -121,7 +121,7 @@ async fn first_act(processes: &mut Processes, rollout: &mut Rollout) -> anyhow::
     Ok((Act::of(&CHEAPER, &ended, rollback_ms, &counters)?, proof::of_the_walk(&counters)))
 }
 
-/// Two bad candidates on the same agents, which the control plane has to refuse by itself.
+/// Bad candidates on the same agents, which the control plane has to refuse by itself.
 async fn second_act(
     processes: &mut Processes,
     rollout: &mut Rollout,
@@ -130,7 +130,7 @@ async fn second_act(
     let opened = Reading::take(processes).await?;
     processes.start_sources().await?;
     let mut trials = Vec::new();
-    for candidate in [&CARELESS, &COLLIDING] {
+    for candidate in [&CARELESS, &COLLIDING, &UNGROUPED] {
         rollout.traffic(processes).await?;
         let (_, ended) = tried(processes, rollout, candidate, api::Outcome::RolledBack).await?;
         trials.push(Trial::of(candidate, &ended)?);

@@ -99,7 +99,7 @@ pub fn of_the_walk(counters: &Counters) -> Vec<Equation> {
     proof
 }
 
-/// The equations of two candidates that were only looked at.
+/// The equations of candidates that were only looked at.
 pub fn of_the_mirror(counters: &Counters) -> Vec<Equation> {
     let mut proof = arrivals(counters);
     proof.push(each(counters, "accepted = left by the baseline, before, in and after mirror", |a| {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
-use api::{Event, Phase, Results, Status, Verb};
+use api::{Criterion, Event, Phase, Results, Status, Verb};
 use observe::{Report, Variant, WindowRow};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
@@ -42,8 +42,10 @@ pub struct Rollout {
 /// End of a rollout.
 #[derive(Clone, Debug)]
 pub struct Ended {
-    /// The control plane's status of it.
+    /// The control plane's results of it.
     pub results: Results,
+    /// Criteria of its last verdict.
+    pub criteria: Vec<Criterion>,
     /// From start to end by the control plane's clock, seconds.
     pub seconds: f64,
 }
@@ -85,7 +87,10 @@ impl Rollout {
         }
         self.settled(processes, before).await?;
         self.look(processes).await?;
-        Ok(Ended { results: processes.operator.results(id).await?, seconds: clock.seconds() })
+        let results = processes.operator.results(id).await?;
+        let verdict = processes.operator.status(id).await?.verdict;
+        let criteria = verdict.map(|verdict| verdict.criteria).unwrap_or_default();
+        Ok(Ended { results, criteria, seconds: clock.seconds() })
     }
 
     /// Waits until every agent runs a generation beyond `before`, the same, and none of them compares anything.

@@ -1,21 +1,14 @@
 //! `phoenix experiment explain`: the last verdict, criterion by criterion, and what it rests on.
 
 use anyhow::Context as _;
-use api::{Answer, Criterion, Effect, Status, Verdict};
+use api::{Criterion, Status, Verdict};
 use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::Format;
 use super::show::{Show, cell, details, line};
 use crate::output;
-
-/// Answers in the order in which a person looks for them, with their words.
-const ANSWERS: [(Answer, &str); 4] = [
-    (Answer::Violated, "violated"),
-    (Answer::NotMeasured, "not measured"),
-    (Answer::Met, "met"),
-    (Answer::NotApplicable, "not applicable"),
-];
+use crate::report::criteria::{consequence, in_order};
 
 /// Prints the verdict of a status, or says that there is none yet.
 ///
@@ -43,28 +36,14 @@ pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
 
 fn criteria(verdict: &Verdict) -> anyhow::Result<()> {
     let width = verdict.criteria.iter().map(|one| one.finding.quantity.len()).max().unwrap_or(0);
-    for (answer, word) in ANSWERS {
-        for one in verdict.criteria.iter().filter(|one| one.answer == answer) {
-            line("")?;
-            let Criterion { finding, .. } = one;
-            line(&format!("{word:14}  {:width$}  {}", finding.quantity, consequence(one)))?;
-            line(&format!("    {}", finding.sentence))?;
-            for more in details(finding) {
-                line(&format!("    {more}"))?;
-            }
+    for (word, one) in in_order(&verdict.criteria) {
+        line("")?;
+        let Criterion { finding, .. } = one;
+        line(&format!("{word:14}  {:width$}  {}", finding.quantity, consequence(one)))?;
+        line(&format!("    {}", finding.sentence))?;
+        for more in details(finding) {
+            line(&format!("    {more}"))?;
         }
     }
     Ok(())
-}
-
-/// Consequence of a criterion that is violated, and whether the policy asks for it.
-fn consequence(criterion: &Criterion) -> String {
-    let effect = match criterion.effect {
-        Effect::RollBackAtOnce => "rolls back at once",
-        Effect::RollBack => "rolls back",
-        Effect::Hold => "holds the step",
-        Effect::Tell => return "told, without consequence".to_owned(),
-    };
-    let asked = if criterion.asked { "asked for" } else { "by default" };
-    format!("{asked}; if violated, it {effect}")
 }

@@ -9,7 +9,7 @@ mod verdict;
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use api::{Reason, Results};
+use api::{Criterion, Reason, Results};
 use observe::Comparison;
 use serde::Serialize;
 use simulator::sender::SenderCounts;
@@ -49,6 +49,8 @@ pub struct Act {
     pub outcome: String,
     /// Reasons of the decision.
     pub reasons: Vec<Reason>,
+    /// Criteria of the last verdict, each with its answer.
+    pub criteria: Vec<Criterion>,
     /// From its start to its end, seconds.
     pub seconds_to_outcome: f64,
     /// From asking for its rollback until every agent ran what it ran before, milliseconds.
@@ -85,6 +87,8 @@ pub struct Trial {
     pub outcome: String,
     /// Reasons of the decision.
     pub reasons: Vec<Reason>,
+    /// Criteria of the last verdict, each with its answer.
+    pub criteria: Vec<Criterion>,
     /// From its start to its end, seconds.
     pub seconds_to_outcome: f64,
     /// By agent, what it would have done.
@@ -128,6 +132,7 @@ impl Act {
             about: candidate.about,
             outcome: outcome.map(|outcome| outcome.to_string()).unwrap_or_default(),
             reasons,
+            criteria: ended.criteria.clone(),
             seconds_to_outcome: ended.seconds,
             rollback_ms,
             agents,
@@ -141,7 +146,7 @@ impl Act {
         [
             title("Report: the candidate against the baseline"),
             wrap(&verdict::of(self)),
-            verdict::decision(&self.outcome, self.seconds_to_outcome, &self.reasons),
+            verdict::decision(&self.outcome, self.seconds_to_outcome, &self.criteria),
             wrap(&format!(
                 "A promotion can be taken back: {:.0} ms after it was asked for, every agent ran what it ran before.",
                 self.rollback_ms
@@ -170,6 +175,7 @@ impl Trial {
             about: candidate.about,
             outcome: outcome.map(|outcome| outcome.to_string()).unwrap_or_default(),
             reasons,
+            criteria: ended.criteria.clone(),
             seconds_to_outcome: ended.seconds,
             agents: PARTS.iter().map(facts).collect::<anyhow::Result<_>>()?,
         })
@@ -206,21 +212,7 @@ fn title(text: &str) -> String {
 
 /// A paragraph, indented, at most 100 columns wide.
 fn wrap(text: &str) -> String {
-    const WIDTH: usize = 98;
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let full = lines.last().is_some_and(|line| line.chars().count() + 1 + word.chars().count() > WIDTH);
-        if full {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+    report::broken(text, 98).iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -6,13 +6,11 @@
 
 use std::time::Duration;
 
-use observe::{FleetCounts, FleetLens, Lens, LensAnswer, LensLimit, LensReport};
+use observe::{FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensLimit, LensReport};
 
 use super::Looked;
 use crate::experiment::words::{counted, listed, percent, signed};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
-
-const QUANTITY: &str = "max_lens_error";
 
 /// A criterion for each lens, and that no attribute went that a lens groups by.
 pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
@@ -38,14 +36,15 @@ fn criterion(looked: &Looked<'_>, lens: &Lens) -> Criterion {
     let effect = if limit.is_some() { Effect::RollBack } else { Effect::Tell };
     let (answer, sentence, groups) = match &limit {
         _ if fleet.hosts == 0 => (Answer::NotApplicable, nothing(looked, lens, &fleet), Vec::new()),
-        None => (Answer::Met, described(&fleet), Vec::new()),
+        None => described_with_groups(&fleet),
         Some(limit) => judged(looked, lens, &fleet, limit),
     };
     // A default lens of which nothing came in was asked for by nobody.
     let asked = limit.is_some() && (fleet.hosts > 0 || !is_default(looked));
     let error = fleet.total.relative_error;
+    let quantity = if limit.is_some() { "max_lens_error" } else { "lens" };
     let finding =
-        Reason { observed: error.filter(|_| fleet.hosts > 0), ..Reason::new("L0", QUANTITY, sentence) };
+        Reason { observed: error.filter(|_| fleet.hosts > 0), ..Reason::new("L0", quantity, sentence) };
     let finding =
         Reason { limit: lens.max_error, n: u32::try_from(fleet.hosts).unwrap_or(u32::MAX), ..finding };
     Criterion::of(asked, answer, effect, finding.about(Vec::new(), vec![lens.name.clone()]).of_groups(groups))
@@ -65,13 +64,53 @@ fn nothing(looked: &Looked<'_>, lens: &Lens, fleet: &FleetLens) -> String {
 }
 
 fn described(fleet: &FleetLens) -> String {
+    let name = &fleet.name;
     match fleet.total.relative_error {
-        Some(0.0) => format!("{} is the same over the fleet.", fleet.name),
-        Some(error) => format!("{} differs by {} over the fleet.", fleet.name, signed(error)),
+        Some(0.0) => format!("The total of {name} is the same over the fleet."),
+        Some(error) => format!("The total of {name} differs by {} over the fleet.", signed(error)),
         None if fleet.total.baseline == 0.0 && fleet.total.candidate == 0.0 => {
-            format!("{} is 0 for both over the fleet.", fleet.name)
+            format!("The total of {name} is 0 for both over the fleet.")
         }
-        None => format!("{} is 0 for the baseline and not for the candidate.", fleet.name),
+        None => format!("The total of {name} is 0 for the baseline and not for the candidate."),
+    }
+}
+
+/// Description of a lens without a limit: its total, and the groups that are lost, new, or furthest off. The names of
+/// the lost ones come with it.
+fn described_with_groups(fleet: &FleetLens) -> (Answer, String, Vec<String>) {
+    let named = |of: &dyn Fn(&FleetGroup) -> bool| -> Vec<String> {
+        fleet.groups.iter().filter(|one| of(one)).map(|one| one.figures.group.clone()).collect()
+    };
+    let lost = named(&|one| one.figures.is_lost() && !one.incomplete);
+    // Reports of other hosts that do not name a group may have it.
+    let lost_somewhere = named(&|one| one.figures.is_lost() && one.incomplete);
+    let new = named(&|one| one.figures.is_new());
+    let mut said = vec![described(fleet)];
+    for (what, names) in [("Lost", &lost), ("Lost on some hosts", &lost_somewhere), ("New", &new)] {
+        if !names.is_empty() {
+            said.push(format!("{what}: {} ({}).", listed(names), counted(names.len() as u64, "group")));
+        }
+    }
+    if said.len() == 1 {
+        said.push(furthest(fleet));
+    }
+    (Answer::Met, said.join(" "), [lost, lost_somewhere].concat())
+}
+
+/// The group whose figures are furthest apart, in the metric's unit.
+fn furthest(fleet: &FleetLens) -> String {
+    let groups = fleet.groups.iter().map(|one| &one.figures).filter(|one| one.differs());
+    match groups.max_by(|a, b| a.difference().abs().total_cmp(&b.difference().abs())) {
+        Some(group) => {
+            let by = group
+                .relative_error
+                .map_or_else(|| "from 0".to_owned(), |error| format!("by {}", signed(error)));
+            format!("Furthest off is {}, {by}.", group.group)
+        }
+        None if fleet.unnamed.groups > 0 || fleet.total.differs() => {
+            "No group that reports name differs.".to_owned()
+        }
+        None => "No group differs.".to_owned(),
     }
 }
 

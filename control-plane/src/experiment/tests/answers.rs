@@ -161,6 +161,37 @@ fn an_attribute_that_panels_group_by_is_missed_by_name() {
     assert_eq!(decided(two(dropped), &spec(), Step::Mirror).verb, Verb::Advance);
 }
 
+#[test]
+fn a_lens_whose_total_is_the_same_tells_the_groups_that_are_lost_new_or_off() {
+    let group = |name: &str, figures: [f64; 2], shown: [u64; 2]| {
+        let [baseline, candidate] = figures;
+        LensError { shown, instants: 6, ..LensError::of(name.into(), baseline, candidate) }
+    };
+    let told = |groups: Vec<LensError>| {
+        let found = || {
+            let mut found = good();
+            found.lenses[0].total = LensError::of(String::new(), 100.0, 100.0);
+            found.lenses[0].worst = groups.clone();
+            found
+        };
+        let verdict = decided(two(found), &spec(), Step::Mirror);
+        let lens = criterion(&verdict, "lens");
+        assert_eq!(lens.effect, Effect::Tell);
+        lens.finding.sentence
+    };
+    let same = "The total of memory by executable is the same over the fleet.";
+    let kept = group("java", [60.0, 60.0], [6, 6]);
+    assert_eq!(told(vec![kept.clone()]), format!("{same} No group differs."));
+    assert_eq!(
+        told(vec![group("java", [60.0, 40.0], [6, 6]), group("sshd", [40.0, 60.0], [6, 6])]),
+        format!("{same} Furthest off is sshd, by +50.0 %.")
+    );
+    assert_eq!(
+        told(vec![kept, group("nginx", [40.0, 0.0], [6, 0]), group("(none)", [0.0, 40.0], [0, 6])]),
+        format!("{same} Lost: nginx (1 group). New: (none) (1 group).")
+    );
+}
+
 /// Series of a metric that get another name, and points of another that get other values.
 fn altered() -> Comparison {
     let mut found = good();
@@ -454,7 +485,7 @@ fn every_criterion_is_listed_with_its_effect_and_a_verdict_says_what_it_rests_on
         ("collisions", Effect::RollBackAtOnce, false),
         ("critical_process_coverage", Effect::RollBackAtOnce, false),
         ("max_series_loss", Effect::RollBack, true),
-        ("max_lens_error", Effect::Tell, false),
+        ("lens", Effect::Tell, false),
         ("min_cardinality_reduction", Effect::Tell, false),
         ("min_cost_reduction", Effect::Hold, true),
     ] {
