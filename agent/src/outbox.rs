@@ -84,7 +84,7 @@ mod tests {
 
     fn report(at: u64) -> ReportRequest {
         let key = ReportKey { boot_id: "b".into(), experiment: "e".into(), generation: 1, window_start: at };
-        ReportRequest { key: Some(key), digest: Vec::new(), body: Vec::new() }
+        ReportRequest { key: Some(key), digest: Vec::new(), body: Vec::new(), sent_at: 0 }
     }
 
     fn starts(outbox: &Outbox) -> Vec<u64> {

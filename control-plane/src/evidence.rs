@@ -6,12 +6,12 @@ use observe::Comparison;
 use proto::Findings;
 
 use crate::clock::UnixMillis;
-use crate::experiment::{AgentEvidence, Evidence, Measured, Run, Step, Stretch};
+use crate::experiment::{AgentEvidence, Evidence, Measured, RefusedReports, Run, Step, Stretch};
 use crate::id::AgentUid;
 use crate::store::experiments::Experiment;
 use crate::store::generations::{self, Status};
 use crate::store::sessions::{self, Member};
-use crate::store::{Connection, StoreError, windows};
+use crate::store::{Connection, StoreError, refusals, windows};
 
 /// Hours from Monday 00:00 to Thursday 00:00, where the epoch's week begins.
 const MONDAY_TO_EPOCH: i64 = 72;
@@ -29,11 +29,19 @@ pub async fn evidence(
 ) -> Result<Evidence, StoreError> {
     let members = sessions::of_tenant(reader, experiment.tenant_id).await?;
     let mut totals = totals(reader, experiment, run.step == Step::Aa).await?;
+    let mut refused = refused(reader, experiment).await?;
     let mut agents = Vec::with_capacity(run.agents.len());
     for uid in &run.agents {
         let member = members.iter().find(|member| member.uid == *uid);
         let found = agent(reader, experiment, run, since, (*uid, member)).await?;
-        agents.push(AgentEvidence { totals: totals.remove(uid).unwrap_or_default(), ..found });
+        let refused = refused.remove(uid).unwrap_or_default();
+        let last_seen = found.last_seen.max(refused.last_at);
+        agents.push(AgentEvidence {
+            totals: totals.remove(uid).unwrap_or_default(),
+            refused,
+            last_seen,
+            ..found
+        });
     }
     let stretch =
         windows::stretch(reader, (experiment.tenant_id, experiment.id), run.step == Step::Aa).await?;
@@ -68,14 +76,24 @@ pub async fn totals(
     Ok(totals)
 }
 
+/// Refused reports of each agent.
+async fn refused(
+    reader: &mut Connection,
+    experiment: &Experiment,
+) -> Result<HashMap<AgentUid, RefusedReports>, StoreError> {
+    let mut refused: HashMap<AgentUid, RefusedReports> = HashMap::new();
+    for row in refusals::of(reader, (experiment.tenant_id, experiment.id)).await? {
+        let of = refused.entry(row.agent).or_default();
+        of.reports = of.reports.saturating_add(row.reports);
+        of.reasons.push(row.reason);
+        of.last_at = of.last_at.max(Some(row.last_at));
+    }
+    Ok(refused)
+}
+
 /// Findings of a body that was checked when it came.
 fn read(body: &[u8]) -> Option<Findings> {
     Findings::decode(body, &proto::generation::config_hash(body)).ok()
-}
-
-/// How far an agent's clock is ahead: the least that any report shows, because a report may have waited.
-fn clock_ahead(received_at: UnixMillis, findings: &Findings) -> i64 {
-    i64::try_from(findings.made_at / 1_000_000).unwrap_or(i64::MAX).saturating_sub(received_at.0)
 }
 
 async fn agent(
@@ -92,11 +110,7 @@ async fn agent(
         latest.filter(|l| l.experiment_id == Some(experiment.id) && l.step.as_deref() == Some(&step));
     let since_nanos = since.map_or(0, |since| since.0.saturating_mul(1_000_000));
     let found = windows::of_step(reader, (tenant, experiment.id), uid, &step, since_nanos).await?;
-    let read: Vec<(UnixMillis, Findings)> =
-        found.bodies.iter().filter_map(|(at, body)| Some((*at, read(body)?))).collect();
-    // A report that waited makes a clock look late, never early: the largest is nearest to the truth.
-    let clock_ahead = read.iter().map(|(at, findings)| clock_ahead(*at, findings)).max();
-    let read = read.into_iter().map(|(_, findings)| findings);
+    let read = found.bodies.iter().filter_map(|body| read(body));
     // What the split lost of is no evidence.
     let (horizons, void): (Vec<_>, Vec<_>) = read.partition(|found| found.horizon.missing.count == 0);
     let voided = u32::try_from(void.len()).unwrap_or(u32::MAX);
@@ -118,7 +132,8 @@ async fn agent(
         idle: found.idle,
         voided,
         totals: Vec::new(),
-        clock_ahead,
+        clock_ahead: found.clock_ahead,
+        refused: RefusedReports::default(),
         void: void.into_iter().flat_map(|found| found.horizon.missing.names).collect(),
         measured: measured(reader, experiment, uid).await?,
     })

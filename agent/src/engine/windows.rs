@@ -95,6 +95,6 @@ impl Engine {
             generation: experiment.generation,
             window_start: horizon.start,
         };
-        ReportRequest { key: Some(key), digest: digest.to_vec(), body }
+        ReportRequest { key: Some(key), digest: digest.to_vec(), body, sent_at: 0 }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use proto::v1::report_service_client::ReportServiceClient;
-use proto::v1::{ReportAck, ReportStatus};
+use proto::v1::{ReportAck, ReportRequest, ReportStatus};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
@@ -15,6 +15,7 @@ use tower::service_fn;
 
 use super::credential::Credential;
 use super::{Fleet, RETRY, pause};
+use crate::engine::now;
 use crate::net::{Backoff, Connector};
 
 /// Reports on their way and not acknowledged; the stream's own flow control bounds the rest.
@@ -62,7 +63,7 @@ async fn stream(fleet: &Fleet, credential: &Credential, backoff: &mut Backoff) -
         tokio::select! {
             sending = ready => {
                 let (place, report) = sending?;
-                place.send(report);
+                place.send(ReportRequest { sent_at: now(), ..report });
             }
             ack = acks.message() => match ack? {
                 Some(ack) => {

@@ -89,8 +89,10 @@ pub struct Basis {
     pub gone: Vec<String>,
     /// Agents that began anew since the experiment began: their counts of distinct things are upper bounds.
     pub restarted: Vec<String>,
-    /// Agents whose clock is more than a window ahead.
+    /// Agents whose clock is more than a window ahead or behind.
     pub skewed: Vec<String>,
+    /// Agents of which reports were refused since the experiment began, each with their number and the reasons.
+    pub refused: Vec<String>,
     /// Units assigned to baseline and candidate.
     pub units: [u64; 2],
     /// Share of the points that belong to no unit, and stay with the baseline; nothing where no point came in.

@@ -9,10 +9,12 @@ use super::enroll::AgentIdentity;
 use crate::experiment::{ExperimentId, Quantity};
 use crate::state::AppState;
 use crate::store::windows::{self, Content, Filed, Key};
-use crate::store::{StoreError, experiments, generations};
+use crate::store::{StoreError, experiments, generations, refusals};
 
-/// Time by which an agent's clock may be ahead of ours, besides its window.
+/// Time by which a report may end later than we know, besides a window: its agent's clock is measured by what it sends.
 const AHEAD: Duration = Duration::from_secs(5);
+/// Nanoseconds of a millisecond.
+const NANOS: i64 = 1_000_000;
 
 /// A report that has been read.
 #[derive(Debug)]
@@ -23,7 +25,9 @@ pub struct Report {
     pub experiment: ExperimentId,
     /// Number of the generation that it was measured under.
     pub generation: i64,
-    /// Start of its first window and end of its last, in nanoseconds since the epoch.
+    /// The agent's clock when it was sent, in nanoseconds since the epoch; nothing if it does not say.
+    pub sent_at: Option<i64>,
+    /// Start of its first window and end of its last, in nanoseconds since the epoch by the agent's clock.
     pub window: (i64, i64),
     /// Figures.
     pub horizon: Comparison,
@@ -72,6 +76,28 @@ fn varying(horizon: &Comparison) -> [Option<f64>; 2] {
         .map(|quantity| quantity.of(None, horizon).filter(|error| error.is_finite()))
 }
 
+/// Counts a report that was refused for good as such, so that a verdict can say why nothing is heard of its agent. One of an
+/// experiment that is not the tenant's is nobody's.
+///
+/// # Errors
+/// The store's.
+pub async fn refused(
+    state: &AppState,
+    agent: &AgentIdentity,
+    experiment: ExperimentId,
+    (cause, reason): (&'static str, &str),
+) -> Result<(), StoreError> {
+    let mut tx = state.store.begin().await?;
+    if experiments::get(&mut tx, agent.tenant_id, experiment).await?.is_none() {
+        return Ok(());
+    }
+    let key = (agent.tenant_id, experiment, agent.uid);
+    refusals::count(&mut tx, key, cause, reason, state.clock.now()).await?;
+    tx.commit().await?;
+    state.hub.analyze.notify_one();
+    Ok(())
+}
+
 /// Files a report under its key, and wakes whoever looks at evidence.
 ///
 /// # Errors
@@ -83,10 +109,6 @@ pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Re
     let Some(experiment) = experiments::get(&mut tx, agent.tenant_id, id).await? else {
         return rejected("experiment", "there is no such experiment");
     };
-    let ahead = now.plus(experiment.spec.window + AHEAD).0.saturating_mul(1_000_000);
-    if end <= start || end > ahead {
-        return rejected("time", "the window lies in the future, or ends before it begins");
-    }
     let offered = generations::get(&mut tx, agent.tenant_id, agent.uid, report.generation).await?;
     let step = offered.filter(|offered| offered.experiment_id == Some(id)).and_then(|offered| offered.step);
     let Some(step) = step else {
@@ -100,8 +122,17 @@ pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Re
         generation: report.generation,
         window_start: start,
     };
+    let clock_ahead = report.sent_at.map(|sent| (sent / NANOS).saturating_sub(now.0));
+    let frozen = windows::frozen_offset(&mut tx, &key).await?;
+    let clock_offset = frozen.unwrap_or(clock_ahead.unwrap_or(0).saturating_mul(NANOS));
+    let latest = now.plus(experiment.spec.window + AHEAD).0.saturating_mul(NANOS);
+    if end <= start || end.saturating_sub(clock_offset) > latest {
+        return rejected("time", "the window lies in the future, or ends before it begins");
+    }
     let content = Content {
         window_end: end,
+        clock_ahead,
+        clock_offset,
         step: &step,
         digest: &report.digest,
         body: &report.body,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::words::{count, counted, listed, percent};
-use super::{AgentEvidence, Evidence, Figures, Spec, Stretch};
+use super::{AgentEvidence, Evidence, Figures, RefusedReports, Spec, Stretch};
 use crate::clock::UnixMillis;
 
 /// See the module. Agents are named by their hosts.
@@ -24,6 +24,8 @@ pub struct Basis {
     pub restarted: Vec<String>,
     /// Agents whose clock is more than a window off.
     pub skewed: Vec<String>,
+    /// Agents of which reports were refused since the experiment began, each with their number and the reasons.
+    pub refused: Vec<String>,
     /// Units assigned to baseline and candidate.
     pub units: [u64; 2],
     /// Share of the points that belong to no unit, and stay with the baseline; nothing where no point came in.
@@ -44,6 +46,13 @@ pub fn is_missing(agent: &AgentEvidence, spec: &Spec, now: UnixMillis) -> bool {
     agent.last_seen.is_none_or(|seen| seen.plus(patience(spec)) < now)
 }
 
+fn refused(agent: &AgentEvidence) -> Option<String> {
+    let RefusedReports { reports, .. } = &agent.refused;
+    (*reports > 0).then(|| {
+        format!("{} ({}: {})", agent.host, counted((*reports).into(), "report"), agent.refused.why())
+    })
+}
+
 impl Basis {
     /// Basis of the evidence at hand.
     #[must_use]
@@ -59,7 +68,8 @@ impl Basis {
             missing: those(&|agent| agent.known && is_missing(agent, spec, now)),
             gone: those(&|agent| !agent.known),
             restarted: those(&|agent| agent.totals.len() > 1),
-            skewed: those(&|agent| agent.clock_ahead.is_some_and(|ahead| ahead > window)),
+            skewed: those(&|agent| agent.clock_ahead.is_some_and(|ahead| ahead.abs() > window)),
+            refused: evidence.agents.iter().filter_map(refused).collect(),
             units: figures.units,
             unassigned: (figures.points_in > 0)
                 .then(|| figures.unassigned_points as f64 / figures.points_in as f64),
@@ -80,7 +90,8 @@ impl Basis {
             ("Not heard of", &self.missing),
             ("Enrolled no more", &self.gone),
             ("Restarted, so that counts of distinct series are upper bounds", &self.restarted),
-            ("Clock more than a window ahead", &self.skewed),
+            ("Clock more than a window off; its windows are placed by ours", &self.skewed),
+            ("Reports that were refused and count for nothing", &self.refused),
         ];
         let named = lists.into_iter().filter(|(_, hosts)| !hosts.is_empty());
         said.extend(named.map(|(what, hosts)| format!("{what}: {}.", listed(hosts))));

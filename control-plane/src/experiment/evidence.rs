@@ -40,10 +40,32 @@ pub struct AgentEvidence {
     pub void: BTreeSet<String>,
     /// All that each of its processes has measured since the experiment began to run these two plans, oldest first.
     pub totals: Vec<Comparison>,
-    /// How far its clock is ahead of ours at least, or behind (negative), milliseconds; nothing without a report.
+    /// Time by which its clock is ahead of ours, or behind (negative), milliseconds, the furthest in this step; nothing if
+    /// it does not say it.
     pub clock_ahead: Option<i64>,
+    /// Its reports that were refused since the experiment began.
+    pub refused: RefusedReports,
     /// Figures that varied by chance, in every horizon since the experiment began, oldest first.
     pub measured: Vec<Measured>,
+}
+
+/// Reports of an agent that were refused: nothing of them counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RefusedReports {
+    /// Number of them.
+    pub reports: u32,
+    /// Reasons, each once.
+    pub reasons: Vec<String>,
+    /// Time of the last one.
+    pub last_at: Option<UnixMillis>,
+}
+
+impl RefusedReports {
+    /// Reasons in one text.
+    #[must_use]
+    pub fn why(&self) -> String {
+        self.reasons.join("; ")
+    }
 }
 
 /// Figures that varied by chance in one horizon: relative errors, none where there was nothing to compare with.

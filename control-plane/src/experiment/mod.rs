@@ -23,7 +23,7 @@ pub use basis::Basis;
 pub use change_window::{ChangeWindow, Day};
 pub use criterion::{Answer, Criterion, Effect};
 pub use decide::{Verb, Verdict, decide};
-pub use evidence::{AgentEvidence, Evidence, Measured, Stretch};
+pub use evidence::{AgentEvidence, Evidence, Measured, RefusedReports, Stretch};
 pub use figures::{Figures, LensFigure};
 pub use guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
 pub use policy::{AtEnd, Policy};

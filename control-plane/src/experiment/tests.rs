@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use proto::Findings;
 
 use super::{
-    Action, AgentEvidence, Answer, Criterion, Ended, Evidence, Goal, Outcome, Phase, Policy, Reason, Run,
-    Spec, State, Step, Stretch, Verb, Verdict, decide,
+    Action, AgentEvidence, Answer, Criterion, Ended, Evidence, Goal, Outcome, Phase, Policy, Reason,
+    RefusedReports, Run, Spec, State, Step, Stretch, Verb, Verdict, decide,
 };
 use crate::clock::UnixMillis;
 use crate::id::AgentUid;

@@ -17,6 +17,8 @@ use crate::state::AppState;
 
 /// Acknowledgements that wait to be read.
 const ACKS: usize = 16;
+/// The most characters that are kept of the reason of a refusal.
+const REASON: usize = 200;
 /// The longest a boot id may be: a UUID's text.
 const BOOT_ID: usize = 36;
 
@@ -84,6 +86,7 @@ async fn take(
             Err(FilingError::Rejected(why, reason)) => {
                 state.metrics.rejected_report(why);
                 tracing::warn!(agent = %agent.uid, why, reason, "a report is rejected");
+                refuse(&state, &agent, key.as_ref(), (why, &reason)).await;
                 (ReportStatus::Rejected, reason)
             }
             Err(FilingError::Store(error)) => {
@@ -95,6 +98,20 @@ async fn take(
         if acks.send(Ok(ReportAck { key, status: status.into(), reason })).await.is_err() {
             return;
         }
+    }
+}
+
+/// Keeps the cause of a refusal where the report's experiment is known.
+async fn refuse(
+    state: &AppState,
+    agent: &AgentIdentity,
+    key: Option<&ReportKey>,
+    (why, reason): (&'static str, &str),
+) {
+    let Some(experiment) = key.and_then(|key| key.experiment.parse::<ExperimentId>().ok()) else { return };
+    let reason: String = reason.chars().take(REASON).collect();
+    if let Err(error) = reports::refused(state, agent, experiment, (why, &reason)).await {
+        tracing::error!(%error, "a refused report could not be counted");
     }
 }
 
@@ -112,6 +129,7 @@ async fn unreadable(state: &AppState, acks: &mpsc::Sender<Result<ReportAck, Stat
 }
 
 fn read(report: ReportRequest) -> Result<Report, FilingError> {
+    let sent_at = i64::try_from(report.sent_at).ok().filter(|sent_at| *sent_at > 0);
     let Some(ReportKey { boot_id, experiment, generation, window_start }) = report.key else {
         return rejected("key", "the key is missing");
     };
@@ -132,5 +150,15 @@ fn read(report: ReportRequest) -> Result<Report, FilingError> {
     // A name of bounded length, whatever was sent.
     let plans = hex::encode(&proto::generation::config_hash(plans.as_bytes())[..16]);
     let horizon = findings.horizon;
-    Ok(Report { boot_id, experiment, generation, window: (start, end), horizon, plans, digest, body })
+    Ok(Report {
+        boot_id,
+        experiment,
+        generation,
+        sent_at,
+        window: (start, end),
+        horizon,
+        plans,
+        digest,
+        body,
+    })
 }

@@ -12,6 +12,7 @@ pub mod enrollment_tokens;
 pub mod experiments;
 pub mod generations;
 mod migrate;
+pub mod refusals;
 pub mod sessions;
 pub mod templates;
 pub mod tenants;

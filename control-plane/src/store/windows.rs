@@ -52,6 +52,11 @@ pub struct Content<'a> {
     pub digest: &'a str,
     /// The body as it came.
     pub body: &'a [u8],
+    /// Time by which the agent's clock is ahead of ours, or behind (negative), when it sent this, milliseconds; nothing if it
+    /// does not say it.
+    pub clock_ahead: Option<i64>,
+    /// The same as it counts for all reports of this process and generation, nanoseconds.
+    pub clock_offset: i64,
     /// Points that came in.
     pub points_in: i64,
     /// Name of the two plans that are compared: horizons of other plans are never added to these.
@@ -91,8 +96,9 @@ pub async fn insert(
     }
     sqlx::query(
         "INSERT INTO experiment_windows (tenant_id, experiment_id, agent_uid, boot_id, generation, window_start,
-             window_end, step, digest, received_at, body, nanos_per_point, latency_p99, points_in, plans)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+             window_end, step, digest, received_at, body, nanos_per_point, latency_p99, points_in, plans,
+             clock_offset, clock_measured)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     )
     .bind(key.tenant_id)
     .bind(key.experiment_id)
@@ -109,10 +115,32 @@ pub async fn insert(
     .bind(content.varied[1])
     .bind(content.points_in)
     .bind(content.plans)
+    .bind(content.clock_offset)
+    .bind(content.clock_ahead)
     .execute(&mut **tx)
     .await?;
     forget(tx, key, content).await?;
     Ok(Filed::New)
+}
+
+/// Time by which an agent's clock is ahead of ours, nanoseconds, as it was frozen by the first report of this process and
+/// generation; nothing before that. Windows of one process and generation so never overlap in our time.
+///
+/// # Errors
+/// The store's.
+pub async fn frozen_offset(tx: &mut Tx, key: &Key<'_>) -> Result<Option<i64>, StoreError> {
+    let row: Option<Row> = sqlx::query(
+        "SELECT clock_offset FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
+             AND boot_id = $4 AND generation = $5 LIMIT 1",
+    )
+    .bind(key.tenant_id)
+    .bind(key.experiment_id)
+    .bind(key.agent)
+    .bind(key.boot_id)
+    .bind(key.generation)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| row.try_get("clock_offset")).transpose()?)
 }
 
 /// Tells whether the same process of an agent has told of a part of this stretch already, under the same generation. Another
@@ -162,17 +190,20 @@ async fn forget(tx: &mut Tx, key: &Key<'_>, content: &Content<'_>) -> Result<(),
 /// An agent's horizons in a step.
 #[derive(Clone, Debug, Default)]
 pub struct OfStep {
-    /// The kept bodies, oldest first, each with the time at which it was received.
-    pub bodies: Vec<(UnixMillis, Vec<u8>)>,
+    /// The kept bodies, oldest first.
+    pub bodies: Vec<Vec<u8>>,
     /// Number of horizons in which something came in.
     pub counted: u32,
     /// Number of horizons in which nothing did.
     pub idle: u32,
     /// Time at which the last one was received.
     pub received_at: Option<UnixMillis>,
+    /// Time by which the agent's clock was furthest ahead of ours, or behind (negative), milliseconds; nothing if it does not
+    /// say it.
+    pub clock_ahead: Option<i64>,
 }
 
-/// An agent's horizons in a step that ended after `since`, Unix nanoseconds by its clock.
+/// An agent's horizons in a step that ended after `since`, Unix nanoseconds by our clock.
 ///
 /// # Errors
 /// The store's.
@@ -184,8 +215,9 @@ pub async fn of_step(
     since: i64,
 ) -> Result<OfStep, StoreError> {
     let rows = sqlx::query(
-        "SELECT body, received_at, points_in FROM experiment_windows
-         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4 AND window_end > $5
+        "SELECT body, received_at, points_in, clock_measured FROM experiment_windows
+         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4
+             AND window_end - clock_offset > $5
          ORDER BY window_start",
     )
     .bind(tenant)
@@ -205,9 +237,11 @@ pub async fn of_step(
             found.idle += 1;
         }
         if !body.is_empty() {
-            found.bodies.push((received_at, body));
+            found.bodies.push(body);
         }
         found.received_at = found.received_at.max(Some(received_at));
+        let ahead: Option<i64> = row.try_get("clock_measured")?;
+        found.clock_ahead = [found.clock_ahead, ahead].into_iter().flatten().max_by_key(|ahead| ahead.abs());
     }
     Ok(found)
 }
@@ -252,7 +286,7 @@ pub async fn last_of_processes(
 /// Stretch that the horizons of an experiment cover.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stretch {
-    /// Begin of the first horizon, Unix nanoseconds.
+    /// Begin of the first horizon, Unix nanoseconds by our clock.
     pub from: i64,
     /// End of the last one.
     pub to: i64,
@@ -273,10 +307,11 @@ pub async fn stretch(
     aa: bool,
 ) -> Result<Option<Stretch>, StoreError> {
     let rows = sqlx::query(
-        "SELECT (window_start / $4) % 168 AS hour, MIN(window_start) AS first, MAX(window_end) AS last
+        "SELECT ((window_start - clock_offset) / $4) % 168 AS hour, MIN(window_start - clock_offset) AS first,
+             MAX(window_end - clock_offset) AS last
          FROM experiment_windows
          WHERE tenant_id = $1 AND experiment_id = $2 AND (step = 'aa') = $3 AND points_in > 0
-         GROUP BY (window_start / $4) % 168 ORDER BY hour",
+         GROUP BY ((window_start - clock_offset) / $4) % 168 ORDER BY hour",
     )
     .bind(tenant)
     .bind(experiment)
@@ -297,7 +332,7 @@ pub async fn stretch(
 /// Figures that varied by chance in one horizon.
 #[derive(Clone, Copy, Debug)]
 pub struct Varied {
-    /// Start of the horizon, Unix nanoseconds.
+    /// Start of the horizon, Unix nanoseconds by our clock.
     pub start: i64,
     /// True if it is of the mirror step.
     pub mirror: bool,
@@ -317,8 +352,8 @@ pub async fn varied(
     agent: AgentUid,
 ) -> Result<Vec<Varied>, StoreError> {
     let rows = sqlx::query(
-        "SELECT window_start, step, nanos_per_point, latency_p99 FROM experiment_windows
-         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step <> 'aa' ORDER BY window_start",
+        "SELECT window_start - clock_offset AS start, step, nanos_per_point, latency_p99 FROM experiment_windows
+         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step <> 'aa' ORDER BY start",
     )
     .bind(tenant)
     .bind(experiment)
@@ -328,7 +363,7 @@ pub async fn varied(
     let read = |row: &Row| {
         let step: String = row.try_get("step")?;
         Ok(Varied {
-            start: row.try_get("window_start")?,
+            start: row.try_get("start")?,
             mirror: step == "mirror",
             nanos_per_point: row.try_get("nanos_per_point")?,
             latency_p99: row.try_get("latency_p99")?,

@@ -8,7 +8,7 @@ use e2e::eventually;
 use e2e::reporter::{Reporter, SECOND, now};
 use prost::Message as _;
 use proto::v1::{self, ReportRequest, ReportStatus};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// A horizon of ten seconds that began so long before the reporter did and took so many points in; since the beginning,
@@ -87,6 +87,68 @@ async fn windows_out_of_order_twice_overlapping_and_of_the_future_change_no_figu
     for (reason, count) in [("overlap", 2), ("time", 1), ("content", 1)] {
         assert_eq!(rejected(&control_plane, reason).await?, count, "{reason}");
     }
+    Ok(())
+}
+
+/// The verdict of the experiment once it says this of its basis.
+async fn until_said(control_plane: &ControlPlane, reporter: &Reporter, words: &str) -> Value {
+    eventually(words, Duration::from_secs(30), || async {
+        let status = control_plane.show(&reporter.experiment, "/status").await.ok()?;
+        status["verdict"]["basis"]["sentences"].to_string().contains(words).then_some(status)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_whose_clock_is_off_is_evidence_in_our_time_and_named() -> Result<()> {
+    for (off, boot) in [(-7_200, 'a'), (7_200, 'b')] {
+        let dir = tempfile::tempdir()?;
+        let control_plane = ControlPlane::start(dir.path()).await?;
+        let never = json!({ "min_horizons": 1000 });
+        let reporter = Reporter::start(&control_plane, dir.path(), never).await?;
+        let shifted = |time: u64| time.checked_add_signed(off * SECOND.cast_signed()).unwrap_or_default();
+        let report = reporter.report(|key, findings| {
+            key.boot_id = format!("0193a0c0-0000-7000-8000-00000000000{boot}");
+            key.window_start = shifted(key.window_start);
+            findings.window_end = shifted(findings.window_end);
+            findings.made_at = findings.window_end;
+            findings.horizon.input.points = 20;
+            findings.total.input.points = 20;
+        });
+        let sent = ReportRequest { sent_at: shifted(now()), ..report };
+        let ack = reporter.send(vec![sent]).await?.remove(0)?;
+        assert_eq!(ack.status(), ReportStatus::Accepted, "{ack:?}");
+        let status = until_said(&control_plane, &reporter, "Clock more than a window off").await;
+        let basis = &status["verdict"]["basis"];
+        assert_eq!((&basis["skewed"], &basis["counted"]), (&json!(["node"]), &json!(["node"])), "{basis:#}");
+        let from = basis["from"].as_str().unwrap_or_default();
+        let from = humantime::parse_rfc3339(from)?.duration_since(std::time::UNIX_EPOCH)?;
+        assert!(from.as_nanos().abs_diff(reporter.began.into()) < 60 * u128::from(SECOND), "{basis:#}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_reports_are_named_with_their_cause_and_are_no_silence() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start(dir.path()).await?;
+    let reporter = Reporter::start(&control_plane, dir.path(), json!({ "min_horizons": 1 })).await?;
+    let future = |seconds: u64| {
+        reporter.report(|key, findings| {
+            key.window_start = now() + seconds * SECOND;
+            findings.window_end = key.window_start + 10 * SECOND;
+        })
+    };
+    let damaged = ReportRequest { digest: vec![0; 32], ..reporter.report(|_, _| {}) };
+    for ack in reporter.send(vec![future(3_600), future(7_200), damaged]).await? {
+        assert_eq!(ack?.status(), ReportStatus::Rejected);
+    }
+    let status = until_said(&control_plane, &reporter, "node (3 reports:").await;
+    let verdict = &status["verdict"];
+    assert_eq!(verdict["reasons"][0]["quantity"], "refused_reports", "{verdict:#}");
+    let said = verdict["reasons"][0].to_string();
+    assert!(said.contains("reports of node are refused") && said.contains("lies in the future"), "{said}");
+    assert_eq!(verdict["verb"], "hold");
     Ok(())
 }
 

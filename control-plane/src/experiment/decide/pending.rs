@@ -18,6 +18,7 @@ pub fn criterion(looked: &Looked<'_>) -> (Criterion, Option<Verb>) {
     }
     let (finding, verb) = void(looked, &behind)
         .or_else(|| not_applied(&behind))
+        .or_else(|| refused(looked, &behind, allowed))
         .or_else(|| missing(looked, &behind, allowed))
         .or_else(|| idle(looked, &behind, counted))
         .map_or_else(|| (to_come(looked, &behind), Verb::Continue), |finding| (finding, Verb::Hold));
@@ -75,6 +76,17 @@ fn not_applied(behind: &[&AgentEvidence]) -> Option<Reason> {
     let why = failed.iter().filter_map(|agent| agent.failed.clone()).collect();
     let sentence = format!("The step could not be applied on {}.", listed(&hosts(&failed)));
     (!failed.is_empty()).then(|| Reason::new("audit", "not_applied", sentence).about(hosts(&failed), why))
+}
+
+/// Agents that are behind, and of which reports were refused in this step: they are heard of, and what they say does not
+/// count.
+fn refused(looked: &Looked<'_>, behind: &[&AgentEvidence], allowed: usize) -> Option<Reason> {
+    let in_step = |agent: &&AgentEvidence| agent.refused.last_at.is_some_and(|at| at >= looked.run.since);
+    let refused: Vec<&AgentEvidence> = behind.iter().copied().filter(in_step).collect();
+    let names = refused.iter().map(|agent| format!("{}: {}", agent.host, agent.refused.why())).collect();
+    let sentence = format!("Evidence is incomplete: reports of {} are refused.", listed(&hosts(&refused)));
+    (refused.len() > allowed)
+        .then(|| Reason::new("audit", "refused_reports", sentence).about(hosts(&refused), names))
 }
 
 fn missing(looked: &Looked<'_>, behind: &[&AgentEvidence], allowed: usize) -> Option<Reason> {

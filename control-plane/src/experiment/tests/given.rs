@@ -69,6 +69,7 @@ pub fn agent(at: u8, horizons: &[Comparison]) -> AgentEvidence {
         void: Default::default(),
         totals: horizons.last().cloned().into_iter().collect(),
         clock_ahead: Some(-20),
+        refused: RefusedReports::default(),
         measured: Vec::new(),
     }
 }

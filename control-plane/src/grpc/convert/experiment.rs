@@ -101,6 +101,7 @@ fn basis(from: Basis) -> v1::Basis {
         gone: from.gone,
         restarted: from.restarted,
         skewed: from.skewed,
+        refused: from.refused,
         baseline_units: from.units[0],
         candidate_units: from.units[1],
         unassigned: from.unassigned,

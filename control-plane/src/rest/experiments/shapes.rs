@@ -86,6 +86,7 @@ impl From<Basis> for api::Basis {
             gone: basis.gone,
             restarted: basis.restarted,
             skewed: basis.skewed,
+            refused: basis.refused,
             units: basis.units,
             unassigned: basis.unassigned,
             void_horizons: basis.void_horizons,

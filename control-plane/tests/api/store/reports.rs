@@ -4,7 +4,7 @@ use control_plane::experiment::ExperimentId;
 use control_plane::labels::Labels;
 use control_plane::store::agents::{self, Agent, Credential};
 use control_plane::store::windows::{self, Content, Filed, Key};
-use control_plane::store::{Store, Tx, experiments};
+use control_plane::store::{Store, Tx, experiments, refusals};
 
 use super::experiments::experiment;
 use super::{LATER, NOW, ONE, OTHER, on_every_engine, uid, with_token};
@@ -15,6 +15,8 @@ on_every_engine!(
     old_bodies_are_forgotten_and_go_on_counting,
     the_last_report_of_each_agent_is_one,
     horizons_without_points_are_counted_apart_and_cover_no_stretch,
+    windows_are_placed_by_our_clock_and_the_furthest_offset_is_told,
+    refused_reports_are_counted_by_agent_and_cause,
     the_last_body_of_each_process_and_pair_of_plans_is_kept,
 );
 
@@ -53,7 +55,17 @@ async fn file(tx: &mut Tx, key: &Key<'_>, end: i64, digest: &str) -> Filed {
 
 fn content(window_end: i64, digest: &str) -> Content<'_> {
     let (body, varied) = (digest.as_bytes(), [Some(0.5), None]);
-    Content { window_end, step: "mirror", digest, body, points_in: 7, plans: "plans", varied }
+    Content {
+        window_end,
+        step: "mirror",
+        digest,
+        body,
+        points_in: 7,
+        plans: "plans",
+        varied,
+        clock_ahead: None,
+        clock_offset: 0,
+    }
 }
 
 async fn a_report_is_filed_once_by_its_key(store: &Store) {
@@ -62,7 +74,7 @@ async fn a_report_is_filed_once_by_its_key(store: &Store) {
     assert_eq!(file(&mut tx, &key(id, 1, 1, 0), 10, "a").await, Filed::Again);
     assert_eq!(file(&mut tx, &key(id, 1, 1, 0), 10, "b").await, Filed::Other);
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
-    assert_eq!((found.bodies, found.counted, found.received_at), (vec![(NOW, b"a".to_vec())], 1, Some(NOW)));
+    assert_eq!((found.bodies, found.counted, found.received_at), (vec![b"a".to_vec()], 1, Some(NOW)));
     let ended = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 10).await.unwrap();
     assert_eq!(ended.counted, 0, "it has ended by then");
     assert_eq!(windows::of_step(&mut tx, (OTHER, id), uid(1), "mirror", 0).await.unwrap().counted, 0);
@@ -94,7 +106,7 @@ async fn old_bodies_are_forgotten_and_go_on_counting(store: &Store) {
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
     assert_eq!(found.counted, all);
     assert_eq!(found.bodies.len(), windows::KEPT as usize);
-    assert_eq!(found.bodies[0].1, b"3", "the oldest are gone, the order is that of time");
+    assert_eq!(found.bodies[0], b"3", "the oldest are gone, the order is that of time");
 }
 
 async fn the_last_report_of_each_agent_is_one(store: &Store) {
@@ -123,6 +135,52 @@ async fn horizons_without_points_are_counted_apart_and_cover_no_stretch(store: &
     assert_eq!((stretch.from, stretch.to, stretch.hours), (2 * HOUR, 170 * HOUR + 1, vec![2, 9]));
     assert_eq!(windows::stretch(&mut tx, (ONE, id), true).await.unwrap(), None, "nothing is of the step aa");
     assert_eq!(windows::stretch(&mut tx, (OTHER, id), false).await.unwrap(), None);
+}
+
+async fn windows_are_placed_by_our_clock_and_the_furthest_offset_is_told(store: &Store) {
+    const HOUR: i64 = 3_600_000_000_000;
+    let (mut tx, id) = under_way(store).await;
+    let behind = |end, digest, measured| Content {
+        clock_ahead: Some(measured),
+        clock_offset: -10 * HOUR,
+        ..content(end, digest)
+    };
+    let one = key(id, 1, 1, 0);
+    assert_eq!(windows::frozen_offset(&mut tx, &one).await.unwrap(), None);
+    windows::insert(&mut tx, &one, &behind(10, "a", -36_000_000), NOW).await.unwrap();
+    assert_eq!(windows::frozen_offset(&mut tx, &one).await.unwrap(), Some(-10 * HOUR));
+    assert_eq!(windows::frozen_offset(&mut tx, &key(id, 1, 2, 0)).await.unwrap(), None, "of each generation");
+    windows::insert(&mut tx, &key(id, 1, 1, 10), &behind(20, "b", -36_000_007), NOW).await.unwrap();
+    let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 10 * HOUR).await.unwrap();
+    assert_eq!(
+        (found.counted, found.clock_ahead),
+        (2, Some(-36_000_007)),
+        "both ended after ten hours of ours"
+    );
+    let stretch = windows::stretch(&mut tx, (ONE, id), false).await.unwrap().unwrap();
+    assert_eq!((stretch.from, stretch.to, stretch.hours), (10 * HOUR, 10 * HOUR + 20, vec![10]));
+    assert_eq!(windows::varied(&mut tx, (ONE, id), uid(1)).await.unwrap()[1].start, 10 * HOUR + 10);
+}
+
+async fn refused_reports_are_counted_by_agent_and_cause(store: &Store) {
+    let (mut tx, id) = under_way(store).await;
+    let count = async |tx: &mut Tx, agent, cause, reason, at| {
+        refusals::count(tx, (ONE, id, uid(agent)), cause, reason, at).await.unwrap();
+    };
+    count(&mut tx, 1, "time", "of the future", NOW).await;
+    count(&mut tx, 1, "time", "ends before it begins", LATER).await;
+    count(&mut tx, 1, "digest", "damaged", NOW).await;
+    count(&mut tx, 2, "digest", "damaged", NOW).await;
+    let found = refusals::of(&mut tx, (ONE, id)).await.unwrap();
+    let seen: Vec<_> =
+        found.iter().map(|one| (one.agent, one.reason.as_str(), one.reports, one.last_at)).collect();
+    let expected = [
+        (uid(1), "damaged", 1, NOW),
+        (uid(1), "ends before it begins", 2, LATER),
+        (uid(2), "damaged", 1, NOW),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(refusals::of(&mut tx, (OTHER, id)).await.unwrap(), [], "of no other tenant");
 }
 
 async fn the_last_body_of_each_process_and_pair_of_plans_is_kept(store: &Store) {

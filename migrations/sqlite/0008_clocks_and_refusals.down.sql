@@ -1,0 +1,3 @@
+DROP TABLE experiment_refusals;
+ALTER TABLE experiment_windows DROP COLUMN clock_measured;
+ALTER TABLE experiment_windows DROP COLUMN clock_offset;
