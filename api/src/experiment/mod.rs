@@ -57,6 +57,8 @@ pub struct Experiment {
     /// The rest of what it is asked to do.
     #[schema(value_type = Object)]
     pub spec: Value,
+    /// Least time that its criteria take, a sentence each.
+    pub needs: Vec<String>,
     /// Author.
     pub created_by: String,
     /// Time.

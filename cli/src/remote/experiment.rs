@@ -137,8 +137,11 @@ async fn create(file: PathBuf, start: bool, client: &Client, show: Show) -> anyh
 }
 
 fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
-    let Some(experiment) = show.read(answer)? else { return Ok(()) };
+    let Some(experiment) = show.read::<Experiment>(answer)? else { return Ok(()) };
     fields(&experiment, &COLUMNS)?;
+    for (at, need) in experiment.needs.iter().enumerate() {
+        line(&format!("{:8}  {need}", if at == 0 { "needs" } else { "" }))?;
+    }
     reasons(&experiment.reasons)
 }
 

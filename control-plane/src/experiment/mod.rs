@@ -11,6 +11,7 @@ mod decide;
 mod evidence;
 mod figures;
 mod guardrail;
+mod needs;
 mod policy;
 mod reason;
 mod sequential;

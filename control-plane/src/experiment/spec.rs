@@ -9,6 +9,7 @@ use proto::generation::{Baseline, Candidate, Experiment, Fragment, Generation, G
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::guardrail::Quantity;
 use super::{Policy, Step};
 use crate::labels::Selector;
 use crate::refusal::Refusal;
@@ -122,7 +123,44 @@ impl Spec {
         self.check_times()?;
         let lenses: Vec<&str> = self.lenses.iter().map(|lens| lens.name.as_str()).collect();
         self.policy.check(&lenses)?;
-        self.check_observation()
+        self.check_observation()?;
+        self.check_measurable()?;
+        self.check_needs()
+    }
+
+    /// Checks that what the policy asks for can be measured at all.
+    fn check_measurable(&self) -> Result<(), Invalid> {
+        let Policy { critical_process_coverage, max_lens_error, max_groups_lost, min_cost_reduction, .. } =
+            &self.policy;
+        let hidden = self.policy.guardrails.iter().any(|one| one.quantity == Quantity::CriticalHidden);
+        if self.critical.is_empty() && (critical_process_coverage.is_some() || hidden) {
+            let what = "no process is critical, so that none can be missed";
+            return Err(field("policy.critical_process_coverage", what, "with it, something in `critical`"));
+        }
+        if self.lenses.is_empty() && max_lens_error.is_some() {
+            return Err(field(
+                "policy.max_lens_error",
+                "there is no lens to hold to it",
+                "with it, `lenses`",
+            ));
+        }
+        if max_groups_lost.is_some() && self.limited_lenses().iter().all(|lens| lens.limit().is_none()) {
+            let what = "no lens has a limit, so that none counts its groups";
+            return Err(field(
+                "policy.max_groups_lost",
+                what,
+                "with it, max_lens_error, or max_error of a lens",
+            ));
+        }
+        let free = self.price.usd_per_1000_active_series == 0.0 && self.price.usd_per_gigabyte == 0.0;
+        if free && min_cost_reduction.is_some() {
+            return Err(field(
+                "policy.min_cost_reduction",
+                "by `price` nothing costs anything",
+                "with it, a price",
+            ));
+        }
+        Ok(())
     }
 
     fn check_steps(&self) -> Result<(), Invalid> {

@@ -122,7 +122,7 @@ fn judged(
     limit: &LensLimit,
 ) -> (Answer, String, Vec<String>) {
     let counts = fleet.judge(limit);
-    let (seen, needed) = (seen(looked), lens.lookback + held(looked) + looked.spec.report_every);
+    let (seen, needed) = (seen(looked), looked.spec.until_lens_is_met(lens.lookback));
     let sentence = described(fleet);
     match counts.answer {
         LensAnswer::Violated => {
@@ -148,12 +148,6 @@ fn judged(
 fn seen(looked: &Looked<'_>) -> Duration {
     let seconds = looked.totals().map(|(_, total)| total.seconds).fold(0.0, f64::max);
     Duration::from_secs(if seconds.is_finite() { seconds.max(0.0) as u64 } else { 0 })
-}
-
-/// Time for which the candidate may hold a point back.
-fn held(looked: &Looked<'_>) -> Duration {
-    let plan = proto::generation::Fragment::new(&looked.spec.candidate).plan("candidate");
-    plan.map(|plan| plan.hold()).unwrap_or_default()
 }
 
 fn kept(counts: &FleetCounts, limit: &LensLimit) -> String {

@@ -19,6 +19,7 @@ impl From<Experiment> for v1::Experiment {
             step: run.map(|run| run.step.to_string()).unwrap_or_default(),
             weight_bp: run.map(|run| run.step.weight_bp().into()),
             reasons: reasons(stored.state.end().map(|end| end.reasons.clone()).unwrap_or_default()),
+            needs: stored.spec.needs(),
             spec: Some(spec(stored.spec)),
             created_by: stored.created_by,
             created_at_ms: stored.created_at.0,

@@ -23,6 +23,7 @@ impl From<Stored> for Experiment {
             step: run.map(|run| run.step.to_string()),
             weight_bp: run.map(|run| run.step.weight_bp()),
             reasons: reasons(&stored),
+            needs: stored.spec.needs(),
             spec,
             name: stored.spec.name,
             selector: stored.spec.selector.to_string(),

@@ -1,0 +1,121 @@
+//! Needs of an experiment: the least time that its criteria take, known before it begins.
+
+use std::time::Duration;
+
+use drift::{Alpha, block_windows, minimum_blocks_to_meet, mirror_windows};
+use proto::generation::Fragment;
+
+use super::Spec;
+use super::spec::{Invalid, field};
+use super::words::listed;
+
+/// Time that a criterion takes at least, and the sentence that says so.
+struct Need {
+    time: Duration,
+    sentence: String,
+}
+
+impl Spec {
+    /// Time for which the candidate may hold a point back.
+    #[must_use]
+    pub fn hold(&self) -> Duration {
+        Fragment::new(&self.candidate).plan("candidate").map(|plan| plan.hold()).unwrap_or_default()
+    }
+
+    /// Time that a lens with this look-back takes until it can be met.
+    #[must_use]
+    pub fn until_lens_is_met(&self, lookback: Duration) -> Duration {
+        lookback.saturating_add(self.hold()).saturating_add(self.report_every)
+    }
+
+    /// What its criteria need, a sentence each.
+    #[must_use]
+    pub fn needs(&self) -> Vec<String> {
+        let first = self.of_the_mirror_step().into_iter();
+        first.chain(self.after_mirror()).map(|need| need.sentence).collect()
+    }
+
+    /// Checks that the first step has time for what must be met in it.
+    pub(super) fn check_needs(&self) -> Result<(), Invalid> {
+        let Some(most) = self.policy.max_step_duration else { return Ok(()) };
+        match self.of_the_mirror_step().into_iter().find(|need| need.time > most) {
+            Some(need) => {
+                let message = format!("{} is too short. {}", humantime::format_duration(most), need.sentence);
+                Err(field(
+                    "policy.max_step_duration",
+                    message,
+                    "the time that the mirror step needs, or more",
+                ))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn of_the_mirror_step(&self) -> Vec<Need> {
+        let horizons = self.policy.min_horizons;
+        let time = self.report_every.saturating_mul(horizons);
+        let step = Need {
+            time,
+            sentence: format!(
+                "Each step takes at least {}: min_horizons is {horizons}, and a horizon is {}.",
+                humantime::format_duration(time),
+                humantime::format_duration(self.report_every)
+            ),
+        };
+        [Some(step), self.of_the_lenses(), self.of_the_scatter()].into_iter().flatten().collect()
+    }
+
+    /// Lenses with a limit: nothing that their look-back shows may be older than the first window.
+    fn of_the_lenses(&self) -> Option<Need> {
+        let lenses = self.limited_lenses();
+        let limited = || lenses.iter().filter(|lens| lens.limit().is_some());
+        let time = limited().map(|lens| self.until_lens_is_met(lens.lookback)).max()?;
+        let names: Vec<String> = limited().map(|lens| lens.name.clone()).collect();
+        let sentence = format!(
+            "The mirror step takes at least {}: that long the look-back, the candidate's hold and a horizon are of {}.",
+            humantime::format_duration(time),
+            listed(&names)
+        );
+        Some(Need { time, sentence })
+    }
+
+    fn varying(&self) -> Vec<String> {
+        let varying = self.policy.all_guardrails().filter(|guardrail| guardrail.quantity.varies());
+        varying.map(|guardrail| guardrail.name.clone()).collect()
+    }
+
+    /// Guardrails on what varies by chance: mirror tells how it scatters.
+    fn of_the_scatter(&self) -> Option<Need> {
+        let names = self.varying();
+        let windows = (!names.is_empty()).then(|| mirror_windows(0.0, self.report_every))??;
+        let time = self.report_every.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX));
+        let sentence = format!(
+            "The mirror step takes at least {}, {windows} horizons: {} by chance, and mirror tells how much. It goes on for \
+             longer where horizons resemble those before them.",
+            humantime::format_duration(time),
+            if let [one] = names.as_slice() {
+                format!("{one} varies")
+            } else {
+                format!("{} vary", listed(&names))
+            },
+        );
+        Some(Need { time, sentence })
+    }
+
+    /// The same guardrails, after mirror.
+    fn after_mirror(&self) -> Option<Need> {
+        let names = self.varying();
+        let alpha = Alpha::new(self.policy.alpha).ok()?;
+        let windows = (!names.is_empty()).then(|| block_windows(0.0, self.report_every).ok())??;
+        let blocks = minimum_blocks_to_meet(alpha);
+        let block = self.report_every.saturating_mul(u32::try_from(windows.get()).unwrap_or(u32::MAX));
+        let time = block.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
+        let sentence = format!(
+            "After mirror the steps take at least {} together: so long {blocks} blocks of {} are, before {} can be met.",
+            humantime::format_duration(time),
+            humantime::format_duration(block),
+            listed(&names)
+        );
+        Some(Need { time, sentence })
+    }
+}
