@@ -1,7 +1,8 @@
 //! A comparison of captures as a person reads it.
 
-use observe::offline::{Check, OfflineReport};
+use observe::offline::{Answer, Check, OfflineReport};
 
+use crate::report::{Measured, fates};
 use crate::table::{clip, render};
 
 /// Rows of a list that are shown.
@@ -10,17 +11,23 @@ const ROWS: usize = 12;
 pub fn text(report: &OfflineReport, checks: &[Check]) -> String {
     let mut text = format!("Series are matched by {}.", report.matched_by);
     text += &sides(report);
+    text += &fates::series(&[Measured::of("", &report.comparison)]);
     text += &lost(report);
     text += &lenses(report);
     text += &values(report);
     text += "\n";
     for check in checks {
-        let mark = if check.passed { "pass" } else { "FAIL" };
+        let mark = match check.answer {
+            Answer::Met => "pass",
+            Answer::Violated => "FAIL",
+            Answer::NotMeasured => "FAIL (not measured)",
+            Answer::NotApplicable => "does not apply",
+        };
         text += &format!("\n  {mark}  {}: {}", check.rule, check.sentence);
     }
     let failed = checks.iter().filter(|check| !check.passed).count();
     text += &match failed {
-        0 => format!("\n\n  The candidate passes: all {} checks hold.", checks.len()),
+        0 => format!("\n\n  The candidate passes: none of {} checks fails.", checks.len()),
         failed => {
             format!("\n\n  The candidate does not pass: {failed} of {} checks do not hold.", checks.len())
         }
@@ -97,8 +104,13 @@ fn lenses(report: &OfflineReport) -> String {
 fn values(report: &OfflineReport) -> String {
     let values = &report.values;
     let mut text = format!(
-        "\n\n  {} values of equal series and times were compared, {} of them are other ones; {} points have no partner.",
-        values.compared, values.changed, values.without_partner
+        "\n\n  {} values of equal series and times were compared, and {} counters by their increase; {} of them are other ones. \
+         {} points have no partner, {} were not compared.",
+        values.compared,
+        values.compared_as_increases,
+        values.changed,
+        values.without_partner,
+        values.not_compared
     );
     for changed in values.samples.iter().take(ROWS) {
         let series = &changed.series;

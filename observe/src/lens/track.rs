@@ -88,6 +88,11 @@ impl Tracked {
         true
     }
 
+    /// Tells whether it is a counter, cumulative or of deltas.
+    pub fn counts(&self) -> bool {
+        matches!(self.form, Form::Counter(_) | Form::Delta(_))
+    }
+
     /// The number that describes it in the open window.
     pub fn described(&self) -> f64 {
         if matches!(self.form, Form::Value) { self.value } else { self.increase }

@@ -8,7 +8,8 @@ use hashbrown::HashMap;
 use pipelines::Batch;
 use pipelines::batch::{MetricRow, PointRow, ResourceRow, ScopeRow};
 
-use super::{MAX_VALUES, Names};
+use super::content::Content;
+use super::{MAX_POINTS, Names};
 use crate::collision::Collision;
 use crate::label::{Label, Labels, Process};
 use crate::lens::{Tracked, Under};
@@ -20,6 +21,9 @@ type ByIdentity<T> = HashMap<u128, T, BuildHasherDefault<IdentityHasher>>;
 
 /// Time of admission by which a series is shown at any instant: a capture has only one, its end.
 const ALWAYS: u64 = u64::MAX;
+
+/// Points of a series in which a repeated one is looked for.
+const RECENT: usize = 64;
 
 /// A point and what stands above it.
 pub(super) struct Point<'a> {
@@ -39,10 +43,14 @@ pub(super) struct Capture {
     pub beyond: SeriesSet,
     /// First and last time of its points, Unix nanoseconds; none of points without time.
     pub span: Option<(u64, u64)>,
-    /// Values that are kept.
-    values: usize,
-    /// Points whose value is not kept, because there are too many or because they have no single one.
+    /// Earliest time of its first request, Unix nanoseconds: what began earlier counts from its first value.
+    begin: Option<u64>,
+    /// Points that are kept.
+    points: usize,
+    /// Points that are not kept, because there are too many.
     pub not_kept: u64,
+    /// Points that repeat one of the same series and time, with the same content.
+    pub repeated: u64,
 }
 
 /// One series of a capture.
@@ -53,18 +61,23 @@ pub(super) struct CapturedSeries {
     pub billed: Billed,
     pub lens: Option<Under>,
     pub tracked: Tracked,
-    /// Time and value of its points.
-    pub values: Vec<(u64, f64)>,
+    /// Its points, each once.
+    pub points: Vec<Content>,
     /// Start times of its writers: the first and the last.
     starts: [u64; 2],
-    /// Time at which it was last seen.
-    time: u64,
+    /// Its last point.
+    last: Option<Content>,
     pub collision: Option<Arc<Collision>>,
 }
 
 impl Capture {
+    /// Begins a request, of which this is the earliest time.
+    pub fn begin(&mut self, earliest: Option<u64>) {
+        self.begin = self.begin.or(earliest);
+    }
+
     pub fn add(&mut self, at: &Point<'_>, names: &mut Names, price: &Price) {
-        let Point { batch, point, .. } = *at;
+        let Point { batch, metric, point, .. } = *at;
         let identity = batch.identity(point);
         if point.time > 0 {
             let (first, last) = self.span.unwrap_or((point.time, point.time));
@@ -79,13 +92,17 @@ impl Capture {
             self.series.insert(identity, CapturedSeries::new(at, names, price));
         }
         let Some(seen) = self.series.get_mut(&identity) else { return };
-        seen.observe(at, &mut names.labels);
-        match point.value.as_f64() {
-            Some(value) if self.values < MAX_VALUES => {
-                self.values += 1;
-                seen.values.push((point.time, value));
-            }
-            _ => self.not_kept += 1,
+        let content = Content::of(batch, metric.kind, point);
+        if seen.repeats(&content) {
+            self.repeated += 1;
+            return;
+        }
+        seen.observe(at, content, (self.begin.unwrap_or(0), &mut names.labels));
+        if self.points < MAX_POINTS {
+            self.points += 1;
+            seen.points.push(content);
+        } else {
+            self.not_kept += 1;
         }
     }
 }
@@ -118,20 +135,26 @@ impl CapturedSeries {
             shape: shapes.of(labels, batch, (resource, scope, metric), point),
             lens,
             tracked: Tracked::new(metric),
-            values: Vec::new(),
+            points: Vec::new(),
             starts: [point.start; 2],
-            // Before any point.
-            time: u64::MAX,
+            last: None,
             collision: None,
         }
     }
 
-    /// A second point of one time collides, and so do writers that take turns: their start times tell them apart.
-    fn observe(&mut self, at: &Point<'_>, labels: &mut Labels) {
+    /// Tells whether a point was there before, to the last bit: a request that was sent again.
+    fn repeats(&self, content: &Content) -> bool {
+        let same = |known: &Content| (known.time, known.hash) == (content.time, content.hash);
+        self.last.as_ref().is_some_and(same) || self.points.iter().rev().take(RECENT).any(same)
+    }
+
+    /// Another point of one time collides, and so do writers that take turns: their start times tell them apart.
+    fn observe(&mut self, at: &Point<'_>, content: Content, (begin, labels): (u64, &mut Labels)) {
         let Point { batch, resource, metric, point, .. } = *at;
         let [first, current] = self.starts;
         let turned_back = point.start != current && point.start == first;
-        if self.collision.is_none() && (point.time == self.time || turned_back) {
+        let same_time = self.last.is_some_and(|last| last.time == point.time);
+        if self.collision.is_none() && (same_time || turned_back) {
             let texts = [resource.attrs, point.attrs].map(|rows| labels.attributes(batch, rows).to_string());
             let writers = if turned_back {
                 [first, current].map(|start| format!("a writer started at {start}"))
@@ -142,10 +165,7 @@ impl CapturedSeries {
             self.collision = Some(Arc::new(Collision { metric, series: texts.join(","), writers }));
         }
         self.starts[1] = point.start;
-        self.time = point.time;
-        // From its own start, known or not.
-        let mut known = *point;
-        known.start = known.start.max(1);
-        self.tracked.observe(&known, ALWAYS, 0);
+        self.last = Some(content);
+        self.tracked.observe(point, ALWAYS, begin);
     }
 }

@@ -1,16 +1,41 @@
-//! Checks of a report against a policy: each thing with what was seen, what was asked, and a sentence.
+//! Checks of a report against a policy: each question with its answer, what was seen, what was asked, and a sentence. The
+//! answers and the defaults are those of an experiment, as far as captures tell.
 
 use serde::Serialize;
 
 use super::{Guardrail, OfflinePolicy, OfflineReport};
-use crate::Coverage;
+use crate::{
+    AttributeFates, Comparison, Coverage, FleetLens, Lens, LensAnswer, LensReport, MetricFates, Settings,
+};
 
-/// One thing that was asked for, and whether it holds.
+/// Answer to a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It holds.
+    Met,
+    /// It does not hold.
+    Violated,
+    /// Nothing in the captures tells it.
+    NotMeasured,
+    /// Nobody asked for it, and nothing in the captures is what it speaks of.
+    NotApplicable,
+}
+
+impl Answer {
+    fn of(met: bool) -> Self {
+        if met { Self::Met } else { Self::Violated }
+    }
+}
+
+/// One question of a policy, and its answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Check {
     /// The key of the policy; for a guardrail with its lens.
     pub rule: String,
-    /// True if it holds.
+    /// Answer.
+    pub answer: Answer,
+    /// True if the answer lets the candidate pass: met or not applicable.
     pub passed: bool,
     /// Figure that was seen; none where there was nothing to see.
     pub observed: Option<f64>,
@@ -21,8 +46,8 @@ pub struct Check {
 }
 
 impl OfflinePolicy {
-    /// Holds a report against the policy; it passes if every check does. A least share is not reached where there is
-    /// nothing to see; critical processes that never came are nobody's fault.
+    /// Holds a report against the policy; it passes if every check does. What was asked for and cannot be told does not pass;
+    /// critical processes that never came, of a criterion that nobody asked for, hold nothing up.
     #[must_use]
     pub fn check(&self, report: &OfflineReport) -> Vec<Check> {
         let comparison = &report.comparison;
@@ -39,28 +64,123 @@ impl OfflinePolicy {
         checks.count("max_series_lost", "series of the baseline lost", lost, self.max_series_lost);
         let loss = (series > 0).then(|| lost as f64 / series as f64);
         checks.most("max_series_loss", "series of the baseline lost", loss, self.max_series_loss);
-        checks.coverage(&comparison.coverage, self.critical_process_coverage);
+        checks.coverage(&comparison.coverage, self);
         let collisions = comparison.candidate_only_collisions.value;
         checks.count(
             "max_collisions",
-            "identities of the candidate written by several points of one time",
+            "identities of the candidate written by several points of one time or by writers in turns",
             collisions,
             Some(self.max_collisions),
         );
-        checks.count("max_values_changed", "values changed", report.values.changed, self.max_values_changed);
-        for lens in &comparison.lenses {
-            checks.error(
-                "max_lens_error",
-                &lens.name,
-                "in total",
-                lens.total.relative_error,
-                self.max_lens_error,
-            );
+        self.values(report, &mut checks);
+        self.renamed(report, &mut checks);
+        self.attributes_used(report, &mut checks);
+        for (lens, found) in self.limited_lenses().iter().zip(&comparison.lenses) {
+            self.lens(lens, found, &mut checks);
         }
         for guardrail in &self.guardrails {
             self.hold(guardrail, report, &mut checks);
         }
         checks.0
+    }
+
+    /// Changed values: none, unless the policy says how many may be or allows them.
+    fn values(&self, report: &OfflineReport, checks: &mut Checks) {
+        let limit = self.max_values_changed.or((!self.allow.changed).then_some(0));
+        let hint = if self.max_values_changed.is_none() { " Allow them by `allow: [changed]`." } else { "" };
+        let changed = report.values.changed;
+        let Some(limit) = limit else { return };
+        let hint = if changed > limit { hint } else { "" };
+        let sentence = format!("{changed} values changed; at most {limit} allowed.{hint}");
+        let rule = if self.max_values_changed.is_some() { "max_values_changed" } else { "changed" };
+        checks.push(rule, Answer::of(changed <= limit), (Some(changed as f64), limit as f64), sentence);
+    }
+
+    /// Metrics that have another name, unit or type.
+    fn renamed(&self, report: &OfflineReport, checks: &mut Checks) {
+        if self.allow.renamed {
+            return;
+        }
+        let fates = &report.comparison.fates;
+        let of = |row: &&MetricFates| row.parts.name + row.parts.unit + row.parts.kind > 0;
+        let names: Vec<&str> = fates.by_metric.iter().filter(of).map(|row| row.metric.as_str()).collect();
+        let series = fates.parts.name + fates.parts.unit + fates.parts.kind;
+        let sentence = match series {
+            0 => "No metric gets another name, unit or type, as far as captures tell.".to_owned(),
+            _ => format!(
+                "Another name, unit or type: {}. Allow it by `allow: [renamed]`.",
+                if names.is_empty() {
+                    "of metrics beyond the rows kept".to_owned()
+                } else {
+                    names.join(", ")
+                }
+            ),
+        };
+        checks.push("renamed", Answer::of(series == 0), (Some(series as f64), 0.0), sentence);
+    }
+
+    /// Attributes by which a lens groups, and which the candidate's series have no more.
+    fn attributes_used(&self, report: &OfflineReport, checks: &mut Checks) {
+        let Comparison { lenses, fates, .. } = &report.comparison;
+        let lacks = |lens: &LensReport| {
+            let gone = |one: &AttributeFates| {
+                one.attribute == lens.group_by && one.fewer_attributes + one.others > 0
+            };
+            let nameless = lens.named().any(|group| group.is_new() && group.is_unnamed());
+            nameless || (lens.groups_lost > 0 && fates.by_attribute.iter().any(gone))
+        };
+        let taken: Vec<&LensReport> = lenses.iter().filter(|lens| lacks(lens)).collect();
+        if self.allow.renamed || lenses.iter().all(|lens| lens.groups == 0) {
+            return;
+        }
+        let names: Vec<String> =
+            taken.iter().map(|lens| format!("{} of {}", lens.group_by, lens.name)).collect();
+        let sentence = if names.is_empty() {
+            "No attribute went that a lens groups by.".to_owned()
+        } else {
+            format!("The candidate takes away what people group by: {}.", names.join(", "))
+        };
+        let observed = (Some(names.len() as f64), 0.0);
+        checks.push("attributes_used", Answer::of(names.is_empty()), observed, sentence);
+    }
+
+    /// A lens with a limit, judged as a fleet of one host is.
+    fn lens(&self, lens: &Lens, found: &LensReport, checks: &mut Checks) {
+        let Some(limit) = lens.limit() else { return };
+        let fleet = FleetLens::of([("", found)]);
+        let counts = fleet.judge(&limit);
+        let total = found.total.relative_error;
+        let off =
+            total.map_or_else(|| "by no number, for the baseline has nothing there".to_owned(), percent);
+        let most = limit.max_error.unwrap_or_default();
+        let (answer, sentence) = match counts.answer {
+            _ if fleet.hosts == 0 => {
+                let why = found.measured.reason(found).unwrap_or_default();
+                let asked = self.lenses != Settings::default().lenses;
+                (if asked { Answer::NotMeasured } else { Answer::NotApplicable }, why)
+            }
+            LensAnswer::Met => (
+                Answer::Met,
+                format!("{} is off in total by {off}, and no group by more than allowed.", lens.name),
+            ),
+            LensAnswer::Violated => {
+                let groups = |what: &str, names: &[String]| match names {
+                    [] => String::new(),
+                    names => format!(" {what}: {}.", names.join(", ")),
+                };
+                let (past, lost) = (groups("Past it", &counts.beyond), groups("Lost", &counts.lost));
+                let sentence = format!(
+                    "{} is off in total by {off}; at most {} allowed, of each group, too.{past}{lost}",
+                    lens.name,
+                    percent(most)
+                );
+                (Answer::Violated, sentence)
+            }
+            LensAnswer::NotMeasured => {
+                (Answer::NotMeasured, format!("{} has more groups than can be told apart.", lens.name))
+            }
+        };
+        checks.push(&format!("max_lens_error: {}", lens.name), answer, (total, most), sentence);
     }
 
     fn hold(&self, guardrail: &Guardrail, report: &OfflineReport, checks: &mut Checks) {
@@ -84,8 +204,9 @@ impl OfflinePolicy {
 struct Checks(Vec<Check>);
 
 impl Checks {
-    fn push(&mut self, rule: &str, passed: bool, observed: Option<f64>, limit: f64, sentence: String) {
-        self.0.push(Check { rule: rule.to_owned(), passed, observed, limit, sentence });
+    fn push(&mut self, rule: &str, answer: Answer, (observed, limit): (Option<f64>, f64), sentence: String) {
+        let passed = matches!(answer, Answer::Met | Answer::NotApplicable);
+        self.0.push(Check { rule: rule.to_owned(), answer, passed, observed, limit, sentence });
     }
 
     fn least(&mut self, rule: &str, what: &str, seen: Option<f64>, limit: Option<f64>) {
@@ -95,7 +216,7 @@ impl Checks {
             seen.map_or_else(|| "nothing".to_owned(), percent),
             percent(limit)
         );
-        self.push(rule, seen.is_some_and(|seen| seen >= limit), seen, limit, sentence);
+        self.push(rule, told(seen, |seen| seen >= limit), (seen, limit), sentence);
     }
 
     fn most(&mut self, rule: &str, what: &str, seen: Option<f64>, limit: Option<f64>) {
@@ -105,18 +226,13 @@ impl Checks {
             seen.map_or_else(|| "nothing".to_owned(), percent),
             percent(limit)
         );
-        self.push(rule, seen.is_some_and(|seen| seen <= limit), seen, limit, sentence);
+        self.push(rule, told(seen, |seen| seen <= limit), (seen, limit), sentence);
     }
 
     fn count(&mut self, rule: &str, what: &str, seen: u64, limit: Option<u64>) {
         let Some(limit) = limit else { return };
-        self.push(
-            rule,
-            seen <= limit,
-            Some(seen as f64),
-            limit as f64,
-            format!("{seen} {what}; at most {limit} allowed."),
-        );
+        let sentence = format!("{seen} {what}; at most {limit} allowed.");
+        self.push(rule, Answer::of(seen <= limit), (Some(seen as f64), limit as f64), sentence);
     }
 
     /// A lens that shows something where the baseline had nothing has no error to state, and does not hold.
@@ -125,13 +241,18 @@ impl Checks {
         let seen_as =
             seen.map_or_else(|| "by no number, for the baseline has nothing there".to_owned(), percent);
         let sentence = format!("{lens} is off {where_} by {seen_as}; at most {} allowed.", percent(limit));
-        let passed = seen.is_some_and(|seen| seen.abs() <= limit);
-        self.push(&format!("{rule}: {lens}"), passed, seen, limit, sentence);
+        let answer = told(seen, |seen| seen.abs() <= limit);
+        self.push(&format!("{rule}: {lens}"), answer, (seen, limit), sentence);
     }
 
-    fn coverage(&mut self, coverage: &Coverage, limit: f64) {
+    fn coverage(&mut self, coverage: &Coverage, policy: &OfflinePolicy) {
+        let limit = policy.critical_process_coverage.unwrap_or(1.0);
         let shown = coverage.candidate.min(coverage.baseline);
         let share = (coverage.baseline > 0).then(|| shown as f64 / coverage.baseline as f64);
+        let nothing = match policy.critical_process_coverage {
+            Some(_) => Answer::NotMeasured,
+            None => Answer::NotApplicable,
+        };
         let sentence = match share {
             None => "No critical process is in the baseline, so nothing can be said of them.".to_owned(),
             Some(_) => format!(
@@ -140,14 +261,14 @@ impl Checks {
                 percent(limit)
             ),
         };
-        self.push(
-            "critical_process_coverage",
-            share.is_none_or(|share| share >= limit),
-            share,
-            limit,
-            sentence,
-        );
+        let answer = share.map_or(nothing, |share| Answer::of(share >= limit));
+        self.push("critical_process_coverage", answer, (share, limit), sentence);
     }
+}
+
+/// Answer to a figure that was asked for; where there is none, it is not measured.
+fn told(seen: Option<f64>, holds: impl Fn(f64) -> bool) -> Answer {
+    seen.map_or(Answer::NotMeasured, |seen| Answer::of(holds(seen)))
 }
 
 fn percent(share: f64) -> String {

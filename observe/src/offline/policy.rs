@@ -19,11 +19,14 @@ pub struct OfflinePolicy {
     /// The same as a share of the baseline's.
     pub max_series_loss: Option<f64>,
     /// The least share of the critical processes that the baseline shows and it must show.
-    pub critical_process_coverage: f64,
+    /// 1.0 by default, where any came.
+    pub critical_process_coverage: Option<f64>,
     /// The most output identities that several points of one time write.
     pub max_collisions: u64,
-    /// The most values that may be other ones.
+    /// The most values that may be other ones; none, unless it is said or `allow` has them.
     pub max_values_changed: Option<u64>,
+    /// Changes that are accepted.
+    pub allow: Allowed,
     /// The most that any lens's total may be off, as a share of it.
     pub max_lens_error: Option<f64>,
     /// Limits of single lenses.
@@ -32,6 +35,15 @@ pub struct OfflinePolicy {
     pub lenses: Vec<Lens>,
     /// The processes that must not vanish.
     pub critical: Vec<Critical>,
+}
+
+/// Changes that a policy accepts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Another name, unit or type of a metric, and attributes gone that a lens groups by.
+    pub renamed: bool,
+    /// Other values.
+    pub changed: bool,
 }
 
 /// Limits of one lens.
@@ -53,9 +65,10 @@ impl Default for OfflinePolicy {
             min_bytes_reduction: None,
             max_series_lost: None,
             max_series_loss: None,
-            critical_process_coverage: 1.0,
+            critical_process_coverage: None,
             max_collisions: 0,
             max_values_changed: None,
+            allow: Allowed::default(),
             max_lens_error: None,
             guardrails: Vec::new(),
             lenses,
@@ -90,8 +103,14 @@ impl OfflinePolicy {
             max_lens_error: share(&mut fields, "max_lens_error", f64::MAX, problems),
             ..Self::default()
         };
-        if let Some(coverage) = share(&mut fields, "critical_process_coverage", 1.0, problems) {
-            policy.critical_process_coverage = coverage;
+        policy.critical_process_coverage = share(&mut fields, "critical_process_coverage", 1.0, problems);
+        if let Some(node) = fields.take("allow") {
+            let words = [("renamed", (true, false)), ("changed", (false, true))];
+            for word in keep(node.list(), problems).unwrap_or_default() {
+                let (renamed, changed) = keep(word.one_of("change", &words), problems).unwrap_or_default();
+                policy.allow.renamed |= renamed;
+                policy.allow.changed |= changed;
+            }
         }
         if let Some(node) = fields.take("lenses") {
             policy.lenses = each(node, problems, Lens::read);
@@ -107,10 +126,17 @@ impl OfflinePolicy {
         policy
     }
 
+    /// The lenses, with the policy's limit where they have none of their own.
+    pub(super) fn limited_lenses(&self) -> Vec<Lens> {
+        let limited =
+            |lens: &Lens| Lens { max_error: lens.max_error.or(self.max_lens_error), ..lens.clone() };
+        self.lenses.iter().map(limited).collect()
+    }
+
     /// Settings of the measurement that it needs.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        Settings { lenses: self.lenses.clone(), critical: self.critical.clone(), ..Settings::default() }
+        Settings { lenses: self.limited_lenses(), critical: self.critical.clone(), ..Settings::default() }
     }
 }
 

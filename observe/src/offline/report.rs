@@ -66,8 +66,15 @@ impl Offline {
                 marks.join(&Marks::AS_IT_IS);
                 values.compare(seen, partner);
             } else if let Some(partner) = by_name.partner(&seen.label) {
-                marks.join(&self.names.shapes.change(&mut removed, seen.shape, partner.shape));
-                values.compare(seen, partner);
+                let change = self.names.shapes.change(&mut removed, seen.shape, partner.shape);
+                marks.join(&change);
+                match change.has(Marks::OTHER_MEANING) {
+                    false => values.compare(seen, partner),
+                    true if !change.has(Marks::UNIT) && seen.tracked.counts() && partner.tracked.counts() => {
+                        values.compare_increases(seen, partner);
+                    }
+                    true => values.leave_out(seen),
+                }
             }
             let mut record = Record::CAME;
             record.kept[0].add(Kept::MADE);

@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::capture::{Capture, CapturedSeries};
+use super::content::Content;
 use crate::SeriesSample;
 
+/// Share of an increase by which sums of differences may round.
+const ROUNDING: f64 = 1e-9;
 /// Number of changed values that are shown.
 const SAMPLES: usize = 10;
 
@@ -17,8 +20,10 @@ pub struct ValueDiff {
     pub changed: u64,
     /// Points of matched series that only one capture has at their time.
     pub without_partner: u64,
-    /// Points that have no single value, or are too many to be kept.
+    /// Points that are too many to be kept, or of series whose unit or type is another one.
     pub not_compared: u64,
+    /// Series of another temporality in the candidate: their increases within the captures are compared.
+    pub compared_as_increases: u64,
     /// Up to ten of the changed ones, by series.
     pub samples: Vec<ChangedValue>,
 }
@@ -41,13 +46,14 @@ impl ValueDiff {
         Self { not_compared: captures[0].not_kept + captures[1].not_kept, ..Self::default() }
     }
 
+    /// Compares a series of the baseline with the candidate's of the same meaning, point by point.
     pub(super) fn compare(&mut self, baseline: &CapturedSeries, candidate: &CapturedSeries) {
         let [mine, theirs] = [baseline, candidate].map(in_order);
         let (mut left, mut right) = (mine.iter().peekable(), theirs.iter().peekable());
         while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
-            if a.0 != b.0 {
+            if a.time != b.time {
                 self.without_partner += 1;
-                if a.0 < b.0 {
+                if a.time < b.time {
                     left.next()
                 } else {
                     right.next()
@@ -55,9 +61,9 @@ impl ValueDiff {
                 continue;
             }
             self.compared += 1;
-            if a.1.to_bits() != b.1.to_bits() {
+            if a.hash != b.hash {
                 self.changed += 1;
-                self.show(baseline, a.0, a.1, b.1);
+                self.show(baseline, a.time, [a.shown, b.shown]);
             }
             left.next();
             right.next();
@@ -65,7 +71,22 @@ impl ValueDiff {
         self.without_partner += (left.count() + right.count()) as u64;
     }
 
-    fn show(&mut self, seen: &CapturedSeries, time: u64, baseline: f64, candidate: f64) {
+    /// Compares a counter with one of another temporality, by their increases within the captures.
+    pub(super) fn compare_increases(&mut self, baseline: &CapturedSeries, candidate: &CapturedSeries) {
+        self.compared_as_increases += 1;
+        let [mine, theirs] = [baseline, candidate].map(|seen| seen.tracked.increase);
+        if (mine - theirs).abs() > ROUNDING * mine.abs().max(theirs.abs()) {
+            self.changed += 1;
+            self.show(baseline, baseline.points.last().map_or(0, |last| last.time), [mine, theirs]);
+        }
+    }
+
+    /// Leaves a series out whose values mean something else in the candidate.
+    pub(super) fn leave_out(&mut self, baseline: &CapturedSeries) {
+        self.not_compared += baseline.points.len() as u64;
+    }
+
+    fn show(&mut self, seen: &CapturedSeries, time: u64, [baseline, candidate]: [f64; 2]) {
         self.samples.push(ChangedValue { series: SeriesSample::of(&seen.label), time, baseline, candidate });
         // Of all the first ones by name, in memory for a few.
         if self.samples.len() >= 8 * SAMPLES {
@@ -79,8 +100,8 @@ impl ValueDiff {
     }
 }
 
-fn in_order(seen: &CapturedSeries) -> Vec<(u64, f64)> {
-    let mut values = seen.values.clone();
-    values.sort_by_key(|(time, _)| *time);
-    values
+fn in_order(seen: &CapturedSeries) -> Vec<Content> {
+    let mut points = seen.points.clone();
+    points.sort_by_key(|point| (point.time, point.hash));
+    points
 }

@@ -1,0 +1,214 @@
+//! Captures compared without an agent: by the definitions of an experiment, as far as captures tell.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
+use observe::Variant;
+use observe::offline::{Answer, Check, Offline, OfflinePolicy, OfflineReport};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
+    metric::Data, number_data_point::Value,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use pipelines::Batch;
+use prost::Message as _;
+
+const SECOND: u64 = 1_000_000_000;
+const START: u64 = 1_767_225_600 * SECOND;
+const CUMULATIVE: i32 = 2;
+const DELTA: i32 = 1;
+
+fn attribute(key: &str, text: &str) -> KeyValue {
+    let value = Some(AnyValue { value: Some(any_value::Value::StringValue(text.to_owned())) });
+    KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
+}
+
+fn number(second: u64, value: f64) -> NumberDataPoint {
+    NumberDataPoint {
+        start_time_unix_nano: START - 100 * SECOND,
+        time_unix_nano: START + second * SECOND,
+        value: Some(Value::AsDouble(value)),
+        ..NumberDataPoint::default()
+    }
+}
+
+fn metric(name: &str, data: Data) -> Metric {
+    Metric { name: name.to_owned(), data: Some(data), ..Metric::default() }
+}
+
+fn gauge(name: &str, second: u64, value: f64) -> Metric {
+    metric(name, Data::Gauge(Gauge { data_points: vec![number(second, value)] }))
+}
+
+fn counter(second: u64, value: f64, aggregation_temporality: i32) -> Metric {
+    let data_points = vec![number(second, value)];
+    metric("process.cpu.time", Data::Sum(Sum { data_points, aggregation_temporality, is_monotonic: true }))
+}
+
+fn histogram(second: u64, counts: [u64; 2]) -> Metric {
+    let point = HistogramDataPoint {
+        time_unix_nano: START + second * SECOND,
+        count: counts.iter().sum(),
+        bucket_counts: counts.to_vec(),
+        explicit_bounds: vec![1.0],
+        ..HistogramDataPoint::default()
+    };
+    let data = Histogram { data_points: vec![point], aggregation_temporality: CUMULATIVE };
+    metric("latency", Data::Histogram(data))
+}
+
+/// A request of what processes say, each named by its executable; the number of the process is its pid.
+fn request(processes: &[(&str, Vec<Metric>)]) -> Batch {
+    let of = |(pid, (executable, metrics)): (usize, &(&str, Vec<Metric>))| {
+        let mut attributes =
+            vec![attribute("host.name", "web-1"), attribute("process.pid", &pid.to_string())];
+        if !executable.is_empty() {
+            attributes.push(attribute("process.executable.name", executable));
+        }
+        ResourceMetrics {
+            resource: Some(Resource { attributes, ..Resource::default() }),
+            scope_metrics: vec![ScopeMetrics { metrics: metrics.clone(), ..ScopeMetrics::default() }],
+            ..ResourceMetrics::default()
+        }
+    };
+    let request =
+        ExportMetricsServiceRequest { resource_metrics: processes.iter().enumerate().map(of).collect() };
+    let mut batch = Batch::parse(request.encode_to_vec().into()).expect("a request");
+    batch.identify();
+    batch
+}
+
+fn policy(text: &str) -> OfflinePolicy {
+    OfflinePolicy::parse("policy.yaml", text, &|_| None).expect("a policy")
+}
+
+fn compared(policy: &OfflinePolicy, captures: [&[Batch]; 2]) -> (OfflineReport, Vec<Check>) {
+    let mut offline = Offline::new(policy.settings());
+    for (variant, requests) in Variant::BOTH.into_iter().zip(captures) {
+        requests.iter().for_each(|request| offline.add(variant, request));
+    }
+    let report = offline.report();
+    let checks = policy.check(&report);
+    (report, checks)
+}
+
+fn answer<'a>(checks: &'a [Check], rule: &str) -> &'a Check {
+    checks.iter().find(|check| check.rule == rule).unwrap_or_else(|| panic!("no {rule} in {checks:#?}"))
+}
+
+/// Scrapes with all that is awkward: a repeated request, no number, infinities, a histogram, two points of one time.
+fn awkward() -> Vec<Batch> {
+    let scrape = |second: u64| {
+        let twice = Gauge { data_points: vec![number(second, 1.0), number(second, 2.0)] };
+        request(&[
+            (
+                "java",
+                vec![gauge("process.memory.usage", second, 5.0), counter(second, second as f64, CUMULATIVE)],
+            ),
+            ("nginx", vec![gauge("process.memory.usage", second, f64::NAN), histogram(second, [second, 3])]),
+            ("", vec![gauge("up", second, f64::INFINITY), metric("twice", Data::Gauge(twice))]),
+        ])
+    };
+    vec![scrape(1), scrape(11), scrape(11), scrape(1), scrape(21)]
+}
+
+#[test]
+fn a_capture_compared_with_itself_is_identical_whatever_it_holds() {
+    let policy = policy("max_lens_error: 0.0\nmax_series_lost: 0\nmax_values_changed: 0\n");
+    let captured = awkward();
+    let (report, checks) = compared(&policy, [&captured, &captured]);
+    assert!(checks.iter().all(|check| check.passed), "{checks:#?}");
+    assert_eq!((report.values.changed, report.values.without_partner, report.values.not_compared), (0, 0, 0));
+    assert!(report.values.compared > 10, "{:?}", report.values);
+    assert_eq!(report.comparison.fates.as_it_is, report.comparison.fates.of.value);
+    let collisions = report.comparison.baseline.collisions.value;
+    assert_eq!(collisions, 1, "two values of one time collide, a repeated request does not");
+    assert_eq!(report.comparison.candidate_only_collisions.value, 0);
+    // The same content, the repeated requests left out: the same but for points and bytes.
+    let once: Vec<Batch> = awkward()
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| ![2, 3].contains(at))
+        .map(|(_, one)| one)
+        .collect();
+    let (report, checks) = compared(&policy, [&captured, &once]);
+    assert!(checks.iter().all(|check| check.passed), "{checks:#?}");
+    assert_eq!(report.values.changed, 0);
+}
+
+#[test]
+fn a_counter_weighs_by_its_increase_within_the_capture() {
+    let policy = policy("max_lens_error: 5%\n");
+    let scrape = |second: u64, with_old: bool| {
+        let young = ("young", vec![counter(second, 100.0 * second as f64, CUMULATIVE)]);
+        let old = ("old", vec![counter(second, 1e9 + second as f64, CUMULATIVE)]);
+        if with_old { request(&[young, old]) } else { request(&[young]) }
+    };
+    let captures = [true, false].map(|with_old| vec![scrape(0, with_old), scrape(10, with_old)]);
+    let (report, checks) = compared(&policy, [&captures[0], &captures[1]]);
+    let lenses = &report.comparison.lenses;
+    let cpu = lenses.iter().find(|lens| lens.name == "cpu by executable").expect("a default lens");
+    assert_eq!((cpu.total.baseline, cpu.total.candidate), (1_010.0, 1_000.0));
+    let check = answer(&checks, "max_lens_error: cpu by executable");
+    assert_eq!(
+        check.answer,
+        Answer::Violated,
+        "the total is within the limit, and a group is lost: {check:?}"
+    );
+    assert!(check.sentence.contains("Lost: old"), "{check:?}");
+}
+
+#[test]
+fn cumulative_and_delta_are_compared_as_increases() {
+    let baseline: Vec<Batch> =
+        [0, 10, 20].map(|at| request(&[("java", vec![counter(at, 5.0 * at as f64, CUMULATIVE)])])).into();
+    let deltas = |last: f64| -> Vec<Batch> {
+        [(10, 50.0), (20, last)]
+            .map(|(at, value)| request(&[("java", vec![counter(at, value, DELTA)])]))
+            .into()
+    };
+    let policy = policy("allow: [renamed]\n");
+    let (report, checks) = compared(&policy, [&baseline, &deltas(50.0)]);
+    assert_eq!((report.values.compared_as_increases, report.values.changed), (1, 0), "{:?}", report.values);
+    assert_eq!(answer(&checks, "changed").answer, Answer::Met);
+    let (report, checks) = compared(&policy, [&baseline, &deltas(49.0)]);
+    assert_eq!((report.values.samples[0].baseline, report.values.samples[0].candidate), (100.0, 99.0));
+    assert_eq!(answer(&checks, "changed").answer, Answer::Violated);
+}
+
+#[test]
+fn without_a_policy_changed_values_and_an_attribute_that_lenses_group_by_do_not_pass() {
+    let capture = |executable: &str, value: f64| {
+        vec![request(&[(executable, vec![gauge("process.memory.usage", 1, value)])])]
+    };
+    let default = OfflinePolicy::default();
+    let (_, checks) = compared(&default, [&capture("java", 5.0), &capture("java", 0.0)]);
+    let check = answer(&checks, "changed");
+    assert!(check.answer == Answer::Violated && check.sentence.contains("allow: [changed]"), "{check:?}");
+    let (_, checks) = compared(&default, [&capture("java", 5.0), &capture("", 5.0)]);
+    let check = answer(&checks, "attributes_used");
+    assert!(
+        check.answer == Answer::Violated && check.sentence.contains("process.executable.name of memory"),
+        "{check:?}"
+    );
+    let allowed = policy("allow: [renamed, changed]\n");
+    let (_, checks) = compared(&allowed, [&capture("java", 5.0), &capture("", 0.0)]);
+    assert!(checks.iter().all(|check| check.passed), "{checks:#?}");
+}
+
+#[test]
+fn what_was_asked_for_and_nothing_tells_is_not_measured_and_does_not_pass() {
+    let capture = vec![request(&[("java", vec![gauge("up", 1, 1.0)])])];
+    let asked = policy(
+        "max_lens_error: 1%\ncritical_process_coverage: 1.0\n\
+         lenses: [{ name: m, metric: process.memory.usage, group_by: host.name }]\n",
+    );
+    let (_, checks) = compared(&asked, [&capture, &capture]);
+    let lens = answer(&checks, "max_lens_error: m");
+    assert!(lens.answer == Answer::NotMeasured && !lens.passed, "{lens:?}");
+    assert!(lens.sentence.contains("process.memory.usage did not come in"), "{lens:?}");
+    assert_eq!(answer(&checks, "critical_process_coverage").answer, Answer::NotMeasured);
+    let (_, checks) = compared(&policy("max_lens_error: 1%\n"), [&capture, &capture]);
+    assert!(checks.iter().all(|check| check.passed), "nobody asked for the default lenses: {checks:#?}");
+}
