@@ -110,7 +110,14 @@ async fn agent(
         latest.filter(|l| l.experiment_id == Some(experiment.id) && l.step.as_deref() == Some(&step));
     let since_nanos = since.map_or(0, |since| since.0.saturating_mul(1_000_000));
     let found = windows::of_step(reader, (tenant, experiment.id), uid, &step, since_nanos).await?;
-    let read = found.bodies.iter().filter_map(|body| read(body));
+    let read = found.bodies.iter().filter_map(|body| {
+        let mut findings = read(&body.bytes)?;
+        if body.after_restart {
+            // A panel still shows what this process has not seen.
+            findings.horizon.lenses.clear();
+        }
+        Some(findings)
+    });
     // What the split lost of is no evidence.
     let (horizons, void): (Vec<_>, Vec<_>) = read.partition(|found| found.horizon.missing.count == 0);
     let voided = u32::try_from(void.len()).unwrap_or(u32::MAX);

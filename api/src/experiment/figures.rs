@@ -37,7 +37,7 @@ pub struct Figures {
     pub delivered: [u64; 2],
     /// Series that the candidate loses.
     pub lost: u64,
-    /// Output identities of the candidate with several writers.
+    /// Output identities of the candidate with several writers that the baseline keeps apart.
     pub collisions: u64,
     /// Critical processes: came in, shown by the baseline, shown by the candidate.
     pub critical: [u64; 3],

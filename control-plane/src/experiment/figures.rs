@@ -40,7 +40,7 @@ pub struct Figures {
     pub delivered: [u64; 2],
     /// Series that the candidate loses.
     pub lost: u64,
-    /// Output identities of the candidate with several writers.
+    /// Output identities of the candidate with several writers that the baseline keeps apart.
     pub collisions: u64,
     /// Critical processes: came in, shown by the baseline, shown by the candidate.
     pub critical: [u64; 3],
@@ -140,7 +140,7 @@ impl Figures {
         }
         let Count { value, .. } = comparison.lost_by_candidate;
         self.lost += value;
-        self.collisions += comparison.candidate.collisions.value;
+        self.collisions += comparison.candidate_only_collisions.value;
         let coverage = &comparison.coverage;
         for (sum, more) in
             self.critical.iter_mut().zip([coverage.critical, coverage.baseline, coverage.candidate])

@@ -187,11 +187,20 @@ async fn forget(tx: &mut Tx, key: &Key<'_>, content: &Content<'_>) -> Result<(),
     Ok(())
 }
 
+/// Body of a kept report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// True if it is the first horizon of a process that is not the agent's first in this experiment.
+    pub after_restart: bool,
+}
+
 /// An agent's horizons in a step.
 #[derive(Clone, Debug, Default)]
 pub struct OfStep {
     /// The kept bodies, oldest first.
-    pub bodies: Vec<Vec<u8>>,
+    pub bodies: Vec<Body>,
     /// Number of horizons in which something came in.
     pub counted: u32,
     /// Number of horizons in which nothing did.
@@ -215,10 +224,17 @@ pub async fn of_step(
     since: i64,
 ) -> Result<OfStep, StoreError> {
     let rows = sqlx::query(
-        "SELECT body, received_at, points_in, clock_measured FROM experiment_windows
-         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4
-             AND window_end - clock_offset > $5
-         ORDER BY window_start",
+        "SELECT w.body, w.received_at, w.points_in, w.clock_measured,
+             w.window_start = (SELECT MIN(own.window_start) FROM experiment_windows AS own
+                 WHERE own.tenant_id = $1 AND own.experiment_id = $2 AND own.agent_uid = $3
+                     AND own.boot_id = w.boot_id)
+             AND EXISTS (SELECT 1 FROM experiment_windows AS other
+                 WHERE other.tenant_id = $1 AND other.experiment_id = $2 AND other.agent_uid = $3
+                     AND other.boot_id <> w.boot_id AND other.window_start < w.window_start) AS after_restart
+         FROM experiment_windows AS w
+         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND w.agent_uid = $3 AND w.step = $4
+             AND w.window_end - w.clock_offset > $5
+         ORDER BY w.window_start",
     )
     .bind(tenant)
     .bind(experiment)
@@ -229,15 +245,15 @@ pub async fn of_step(
     .await?;
     let mut found = OfStep::default();
     for row in &rows {
-        let (body, received_at): (Vec<u8>, UnixMillis) = (row.try_get("body")?, row.try_get("received_at")?);
+        let (bytes, received_at): (Vec<u8>, UnixMillis) = (row.try_get("body")?, row.try_get("received_at")?);
         let points: Option<i64> = row.try_get("points_in")?;
         if points.is_some_and(|points| points > 0) {
             found.counted += 1;
         } else {
             found.idle += 1;
         }
-        if !body.is_empty() {
-            found.bodies.push(body);
+        if !bytes.is_empty() {
+            found.bodies.push(Body { bytes, after_restart: row.try_get("after_restart")? });
         }
         found.received_at = found.received_at.max(Some(received_at));
         let ahead: Option<i64> = row.try_get("clock_measured")?;

@@ -39,6 +39,13 @@ pub(crate) const AGGREGATIONS: [(&str, Aggregation); 6] = [
     ("count", Aggregation::Count),
 ];
 
+impl Aggregation {
+    /// Name by which it is called.
+    pub(crate) fn name(self) -> &'static str {
+        AGGREGATIONS.iter().find(|(_, one)| *one == self).map_or("first", |(name, _)| name)
+    }
+}
+
 impl Batch {
     /// Aggregates a metric's points in place. A summary's stay as they are.
     pub(crate) fn aggregate(&mut self, at: Path, by: Aggregation) {

@@ -1,5 +1,6 @@
 //! A checked pipeline.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::processors::Processor;
@@ -67,6 +68,11 @@ impl Plan {
     /// The longest that a point may wait in a stage.
     pub fn hold(&self) -> Duration {
         self.stages.iter().map(|stage| stage.processor.hold()).sum()
+    }
+
+    /// Names of the functions by which its stages merge points, such as `sum`.
+    pub fn merge_functions(&self) -> BTreeSet<&'static str> {
+        self.stages.iter().flat_map(|stage| stage.processor.merge_functions()).collect()
     }
 
     /// Returns the number of scrapes it takes until every stage has its state.

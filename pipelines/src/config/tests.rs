@@ -81,6 +81,21 @@ fn a_plan_says_what_runs_and_what_is_asked_of_the_agent() {
 }
 
 #[test]
+fn a_plan_names_the_functions_by_which_it_merges() {
+    let functions = |processors: &str, list: &str| -> Vec<&str> {
+        plan(processors, list).unwrap().merge_functions().into_iter().collect()
+    };
+    assert_eq!(functions("  resource: { attributes: [{ key: a, action: delete }] }", "resource"), [""; 0]);
+    let statement = r#"aggregate_on_attributes("max", ["state"])"#;
+    let transform =
+        format!("  transform: {{ metric_statements: [{{ context: metric, statements: ['{statement}'] }}] }}");
+    assert_eq!(functions(&transform, "transform"), ["max"]);
+    assert_eq!(functions("  rollup: { keep: [host.name], gauge: avg }", "rollup"), ["avg", "sum"]);
+    let both = format!("{transform}\n  topk: {{ k: 5, by: process.memory.usage }}");
+    assert_eq!(functions(&both, "transform"), ["max"], "of the stages that run");
+}
+
+#[test]
 fn digests_follow_what_a_config_says_and_not_how_it_is_written() {
     let digest = |config: &str| plan(&format!("  resource: {config}"), "resource").unwrap().digest();
     let written = digest("{attributes: [{key: a, value: 1, action: insert}]}");

@@ -1,11 +1,12 @@
 //! Statements: an editor, and the condition under which it runs.
 
+use crate::aggregate::Aggregation;
 use crate::ottl::check::Checker;
 use crate::ottl::check::call::Call;
 use crate::ottl::check::expr::Predicate;
 use crate::ottl::context::{Context, Level, Place, Style};
 use crate::ottl::editors::Work;
-use crate::ottl::functions::Kind;
+use crate::ottl::functions::{Kind, Preparation};
 use crate::ottl::run::eval::{Evaluated, Row};
 use crate::ottl::syntax::parse;
 use crate::yaml::{Located, Location, Problem};
@@ -20,6 +21,14 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// Function by which it merges points, if it does.
+    pub(crate) fn aggregation(&self) -> Option<Aggregation> {
+        match self.editor.prepared {
+            Preparation::Aggregation(function) => Some(function),
+            _ => None,
+        }
+    }
+
     /// Checks a statement.
     ///
     /// # Errors

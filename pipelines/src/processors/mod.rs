@@ -17,8 +17,10 @@ mod rollup;
 mod topk;
 mod transform;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::aggregate::Aggregation;
 use crate::config::Scope;
 use crate::stage::{StageBatch, StageError, State};
 use crate::yaml::{Node, Problem};
@@ -142,6 +144,17 @@ impl Processor {
         match self {
             Self::Interval(interval) => interval.hold(),
             _ => Duration::ZERO,
+        }
+    }
+
+    /// Names of the functions by which it merges points.
+    pub fn merge_functions(&self) -> BTreeSet<&'static str> {
+        match self {
+            Self::MetricsTransform(transform) => transform.aggregations().map(Aggregation::name).collect(),
+            Self::Transform(transform) => transform.aggregations().map(Aggregation::name).collect(),
+            Self::Rollup(rollup) => rollup.functions().collect(),
+            Self::TopK(_) => BTreeSet::from(["sum"]),
+            _ => BTreeSet::new(),
         }
     }
 

@@ -160,7 +160,7 @@ fn judge(looked: &Looked<'_>, criteria: &[Criterion], wait: Option<Verb>, goal: 
         None => verdict,
     };
     if let (Some(verb), Some(pending)) = (wait, criteria.first()) {
-        return waits(pending::verdict(verb, pending));
+        return waits(Verdict::of(verb, vec![pending.finding.clone()]));
     }
     let broken = of(&|one| one.is_violated_with(Effect::RollBack));
     if !broken.is_empty() {

@@ -1,6 +1,6 @@
 //! Evidence of the step: whether there is enough, what is still to come, and what will not come.
 
-use super::{Looked, Verb, Verdict};
+use super::{Looked, Verb};
 use crate::experiment::basis::is_missing;
 use crate::experiment::words::{count, counted, listed};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
@@ -23,11 +23,6 @@ pub fn criterion(looked: &Looked<'_>) -> (Criterion, Option<Verb>) {
         .or_else(|| idle(looked, &behind, counted))
         .map_or_else(|| (to_come(looked, &behind), Verb::Continue), |finding| (finding, Verb::Hold));
     (Criterion::asked_for(Answer::NotMeasured, Effect::Hold, finding), Some(verb))
-}
-
-/// Verdict while the criterion is not met.
-pub fn verdict(verb: Verb, criterion: &Criterion) -> Verdict {
-    Verdict::of(verb, vec![criterion.finding.clone()])
 }
 
 fn hosts(agents: &[&AgentEvidence]) -> Vec<String> {

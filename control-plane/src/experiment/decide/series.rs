@@ -57,7 +57,7 @@ fn fates(looked: &Looked<'_>) -> Criterion {
         (sum(looked, |fates| fates.as_it_is), "stay as they are".to_owned()),
         (sum(looked, |fates| fates.fewer_attributes), "have fewer attributes".to_owned()),
         (sum(looked, |fates| fates.renamed), "become others".to_owned()),
-        (merged, format!("become {into} together")),
+        (merged, format!("become {into} together{}", by(looked))),
         (sum(looked, |fates| fates.split), "become several".to_owned()),
         (sum(looked, |fates| fates.lost), "are lost".to_owned()),
         (sum(looked, |fates| fates.not_followed), "cannot be told".to_owned()),
@@ -77,6 +77,17 @@ fn fates(looked: &Looked<'_>) -> Criterion {
         format!("Of {how}{} series of the baseline {}.{}", count(all), parts.join(", "), gone(looked));
     let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), all as f64, 0.0);
     Criterion::default_of(Answer::Met, Effect::Tell, Reason { limit: None, ..finding })
+}
+
+/// Functions by which the candidate's stages merge.
+fn by(looked: &Looked<'_>) -> String {
+    let plan = proto::generation::Fragment::new(&looked.spec.candidate).plan("candidate");
+    let functions = plan.map(|plan| plan.merge_functions()).unwrap_or_default();
+    let names: Vec<&str> = functions.into_iter().collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(", by {}", names.join(", ")),
+    }
 }
 
 /// Attributes that went and nothing else with them.

@@ -192,6 +192,32 @@ fn a_lens_whose_total_is_the_same_tells_the_groups_that_are_lost_new_or_off() {
     );
 }
 
+#[test]
+fn a_merge_names_its_functions() {
+    let merging = "processors:
+  metricstransform:
+    transforms:
+      - include: process.threads
+        action: update
+        operations: [{ action: aggregate_labels, label_set: [], aggregation_type: sum }]
+service: { pipelines: { metrics: { processors: [metricstransform] } } }
+";
+    let merged = || {
+        let mut found = good();
+        found.fates = SeriesFates {
+            of: count(1_000),
+            as_it_is: 988,
+            merged: 12,
+            merged_into: 3,
+            ..SeriesFates::default()
+        };
+        found
+    };
+    let spec = Spec { candidate: merging.into(), ..spec() };
+    let told = criterion(&decided(two(merged), &spec, Step::Mirror), "fates").finding.sentence;
+    assert!(told.ends_with("24 become 6 together, by sum."), "{told}");
+}
+
 /// Series of a metric that get another name, and points of another that get other values.
 fn altered() -> Comparison {
     let mut found = good();

@@ -3,7 +3,7 @@
 use control_plane::experiment::ExperimentId;
 use control_plane::labels::Labels;
 use control_plane::store::agents::{self, Agent, Credential};
-use control_plane::store::windows::{self, Content, Filed, Key};
+use control_plane::store::windows::{self, Body, Content, Filed, Key};
 use control_plane::store::{Store, Tx, experiments, refusals};
 
 use super::experiments::experiment;
@@ -17,6 +17,7 @@ on_every_engine!(
     horizons_without_points_are_counted_apart_and_cover_no_stretch,
     windows_are_placed_by_our_clock_and_the_furthest_offset_is_told,
     refused_reports_are_counted_by_agent_and_cause,
+    the_first_horizon_after_a_restart_is_marked,
     the_last_body_of_each_process_and_pair_of_plans_is_kept,
 );
 
@@ -74,7 +75,7 @@ async fn a_report_is_filed_once_by_its_key(store: &Store) {
     assert_eq!(file(&mut tx, &key(id, 1, 1, 0), 10, "a").await, Filed::Again);
     assert_eq!(file(&mut tx, &key(id, 1, 1, 0), 10, "b").await, Filed::Other);
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
-    assert_eq!((found.bodies, found.counted, found.received_at), (vec![b"a".to_vec()], 1, Some(NOW)));
+    assert_eq!((found.bodies, found.counted, found.received_at), (vec![body(b"a", false)], 1, Some(NOW)));
     let ended = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 10).await.unwrap();
     assert_eq!(ended.counted, 0, "it has ended by then");
     assert_eq!(windows::of_step(&mut tx, (OTHER, id), uid(1), "mirror", 0).await.unwrap().counted, 0);
@@ -106,7 +107,7 @@ async fn old_bodies_are_forgotten_and_go_on_counting(store: &Store) {
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
     assert_eq!(found.counted, all);
     assert_eq!(found.bodies.len(), windows::KEPT as usize);
-    assert_eq!(found.bodies[0], b"3", "the oldest are gone, the order is that of time");
+    assert_eq!(found.bodies[0], body(b"3", false), "the oldest are gone, the order is that of time");
 }
 
 async fn the_last_report_of_each_agent_is_one(store: &Store) {
@@ -160,6 +161,25 @@ async fn windows_are_placed_by_our_clock_and_the_furthest_offset_is_told(store: 
     let stretch = windows::stretch(&mut tx, (ONE, id), false).await.unwrap().unwrap();
     assert_eq!((stretch.from, stretch.to, stretch.hours), (10 * HOUR, 10 * HOUR + 20, vec![10]));
     assert_eq!(windows::varied(&mut tx, (ONE, id), uid(1)).await.unwrap()[1].start, 10 * HOUR + 10);
+}
+
+fn body(bytes: &[u8], after_restart: bool) -> Body {
+    Body { bytes: bytes.to_vec(), after_restart }
+}
+
+async fn the_first_horizon_after_a_restart_is_marked(store: &Store) {
+    let (mut tx, id) = under_way(store).await;
+    let other = Key { boot_id: "other", ..key(id, 1, 1, 0) };
+    file(&mut tx, &key(id, 1, 1, 0), 10, "a").await;
+    file(&mut tx, &key(id, 1, 1, 10), 20, "b").await;
+    file(&mut tx, &Key { window_start: 25, ..other.clone() }, 30, "c").await;
+    file(&mut tx, &Key { window_start: 30, ..other }, 40, "d").await;
+    file(&mut tx, &Key { boot_id: "of another agent", ..key(id, 2, 1, 50) }, 60, "e").await;
+    let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
+    let expected = [body(b"a", false), body(b"b", false), body(b"c", true), body(b"d", false)];
+    assert_eq!(found.bodies, expected);
+    let found = windows::of_step(&mut tx, (ONE, id), uid(2), "mirror", 0).await.unwrap();
+    assert_eq!(found.bodies, [body(b"e", false)]);
 }
 
 async fn refused_reports_are_counted_by_agent_and_cause(store: &Store) {

@@ -1,6 +1,6 @@
 //! Editors of metrics: kinds converted, metrics copied, extracted, scaled and aggregated.
 
-use crate::aggregate::{AGGREGATIONS, Aggregation};
+use crate::aggregate::AGGREGATIONS;
 use crate::batch::data::{Exponential, Histogram, Summary};
 use crate::batch::{MetricKind, MetricRow, NewMetric, NewPoint, Number, PointRow};
 use crate::ottl::check::call::{Argument, Call};
@@ -296,22 +296,20 @@ fn extract(
 }
 
 fn check_aggregation(call: &Call) -> Result<Preparation, String> {
-    match aggregation(call) {
-        Some(_) => Ok(Preparation::Nothing),
-        None => Err("the function must be sum, mean, min, max, median or count".to_owned()),
-    }
-}
-
-fn aggregation(call: &Call) -> Option<Aggregation> {
-    let name = fixed_text(call, 0)?;
-    AGGREGATIONS.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, function)| *function)
+    let name = fixed_text(call, 0);
+    let known = AGGREGATIONS.iter().find(|(known, _)| Some(known.as_bytes()) == name);
+    known
+        .map(|(_, function)| Preparation::Aggregation(*function))
+        .ok_or_else(|| "the function must be sum, mean, min, max, median or count".to_owned())
 }
 
 fn aggregate_on_attributes(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
     if work.metric().kind == MetricKind::Summary {
         return Err(Failure("summaries are not aggregated"));
     }
-    let Some(function) = aggregation(call) else { return Err(Failure("an unknown aggregation")) };
+    let Preparation::Aggregation(function) = call.prepared else {
+        return Err(Failure("an unknown aggregation"));
+    };
     if let Some(Some(Argument::Texts(keep))) = call.arguments.get(1) {
         for point in work.metric().points.range() {
             let owner = crate::batch::Owner::Point(crate::batch::Path { point, ..work.at });
@@ -324,7 +322,9 @@ fn aggregate_on_attributes(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
 }
 
 fn aggregate_on_value(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
-    let Some(function) = aggregation(call) else { return Err(Failure("an unknown aggregation")) };
+    let Preparation::Aggregation(function) = call.prepared else {
+        return Err(Failure("an unknown aggregation"));
+    };
     let key = fixed_text(call, 1).unwrap_or_default();
     let values: &[Box<[u8]>] = match call.arguments.get(2) {
         Some(Some(Argument::Texts(values))) => values,

@@ -21,6 +21,7 @@ pub(super) use case::camel;
 pub(super) use collections::shown;
 pub(super) use format::sprintf;
 
+use crate::aggregate::Aggregation;
 use crate::ottl::check::call::Call;
 use crate::ottl::context::Level;
 use crate::ottl::editors::{self, Work};
@@ -138,7 +139,7 @@ impl std::fmt::Debug for Kind {
 
 /// Result of reading a call's fixed arguments when the config was read.
 #[derive(Debug, Clone, Default)]
-pub(super) enum Preparation {
+pub(crate) enum Preparation {
     /// Nothing.
     #[default]
     Nothing,
@@ -152,6 +153,8 @@ pub(super) enum Preparation {
     Times(Box<civil_time::Format>),
     /// A grok expression.
     Grok(Box<grok::Grok>),
+    /// A function that merges points.
+    Aggregation(Aggregation),
 }
 
 type PrepareFn = fn(&Call) -> Result<Preparation, String>;

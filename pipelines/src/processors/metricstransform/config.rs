@@ -13,6 +13,25 @@ pub struct MetricsTransform {
     rules: Vec<String>,
 }
 
+impl MetricsTransform {
+    /// Functions by which it merges points.
+    pub(in super::super) fn aggregations(&self) -> impl Iterator<Item = Aggregation> {
+        self.transforms.iter().flat_map(|transform| {
+            let combines = match &transform.action {
+                Action::Combine { aggregation, .. } => Some(*aggregation),
+                _ => None,
+            };
+            let of = |operation: &Operation| match operation {
+                Operation::AggregateLabels { by, .. } | Operation::AggregateLabelValues { by, .. } => {
+                    Some(*by)
+                }
+                _ => None,
+            };
+            combines.into_iter().chain(transform.operations.iter().filter_map(of))
+        })
+    }
+}
+
 /// One transform: which metrics, and what becomes of them.
 #[derive(Debug, Clone)]
 pub(super) struct Transform {

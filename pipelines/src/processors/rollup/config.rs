@@ -88,6 +88,15 @@ impl Rollup {
         Some(Self { keys, which, gauge, sum, functions, stale_after, forget_after, rule: [rule] })
     }
 
+    /// Names of the functions by which it merges values that are not counted up; counters are added up.
+    pub(in super::super) fn functions(&self) -> impl Iterator<Item = &'static str> {
+        let used =
+            [self.gauge, self.sum].into_iter().chain(self.functions.iter().map(|(_, function)| *function));
+        let name =
+            |used: Function| FUNCTIONS.iter().find(|(_, one)| *one == used).map_or("sum", |(name, _)| name);
+        used.map(name).chain(["sum"])
+    }
+
     pub(in super::super) fn rules(&self) -> &[String] {
         &self.rule
     }

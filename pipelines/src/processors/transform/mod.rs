@@ -6,6 +6,7 @@
 mod config;
 
 use crate::Batch;
+use crate::aggregate::Aggregation;
 use crate::batch::data::Exemplar;
 use crate::batch::{MetricKind, Path};
 use crate::ottl::{Condition, Context, Failure, Level, Statement, Work};
@@ -30,6 +31,11 @@ struct Group {
 }
 
 impl Transform {
+    /// Functions by which its statements merge points.
+    pub(crate) fn aggregations(&self) -> impl Iterator<Item = Aggregation> {
+        self.groups.iter().flat_map(|group| &group.statements).filter_map(Statement::aggregation)
+    }
+
     fn new(groups: Vec<Group>) -> Self {
         let statements = groups.iter().flat_map(|group| &group.statements);
         let rules = statements.map(|statement| statement.text().to_owned()).collect();
