@@ -50,8 +50,13 @@ pub struct Loop {
 impl Loop {
     /// Two agents, connected and fed.
     pub async fn start() -> Result<Self> {
+        Self::of(2).await
+    }
+
+    /// So many agents, connected and fed.
+    pub async fn of(agents: usize) -> Result<Self> {
         let mut served = Self::alone(Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()).await?;
-        for _ in 0..2 {
+        for _ in 0..agents {
             let node = served.node().await?;
             served.join(node).await?;
         }

@@ -8,6 +8,7 @@ mod crash;
 mod critical;
 mod fleet_protocol;
 mod results_shown;
+mod scenarios;
 mod served_loop;
 mod shadow;
 mod survival;
