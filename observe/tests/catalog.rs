@@ -81,6 +81,14 @@ fn compare(plan: &Plan, profile: Profile) -> Measured {
     Measured { whole, horizons: judged.chunks(horizon(plan)).map(|part| merged(part, &settings)).collect() }
 }
 
+/// The runs of all profiles, side by side.
+fn compare_each(plan: &Plan) -> [Measured; 3] {
+    std::thread::scope(|scope| {
+        let running = PROFILES.map(|(profile, _)| scope.spawn(move || compare(plan, profile)));
+        running.map(|run| run.join().expect("a run that ends"))
+    })
+}
+
 /// Observes a flush: what a stage held back leaves in the window in which its time came.
 fn flushed(observer: &mut Observer, windows: &mut Vec<Summary>, mut flush: Flush) {
     windows.extend(observer.roll(flush.at));
@@ -180,12 +188,11 @@ fn every_template_keeps_its_claim_and_the_page_says_what_was_measured() {
         for sample in template.samples() {
             let plan = plan(&template, sample);
             let claim = sample.claim.as_ref().or(template.claim()).expect("a claim");
-            let runs = PROFILES.map(|(profile, name)| {
-                let measured = compare(&plan, profile);
+            let runs = compare_each(&plan);
+            for (measured, (_, name)) in runs.iter().zip(PROFILES) {
                 let about = |what| format!("{}, {}, {name}: {what}", template.name(), sample.name);
-                wrong.extend(broken(claim, &measured).into_iter().map(about));
-                measured
-            });
+                wrong.extend(broken(claim, measured).into_iter().map(about));
+            }
             table.push_str(&row(&template, sample, &runs));
             table.push('\n');
         }
