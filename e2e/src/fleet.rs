@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use simulator::profile::{Host, Profile, Role};
 use tokio::task::JoinHandle;
 
@@ -91,6 +92,9 @@ pub async fn connected(agent: &Agent) {
     .await;
 }
 
+/// Time between two scrapes.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// A simulated host that sends a scrape every 200 ms until it is dropped or stopped.
 #[derive(Debug)]
 pub struct Source {
@@ -101,8 +105,20 @@ pub struct Source {
 impl Source {
     /// Begins to send to `endpoint`; what is refused or finds nobody is sent again.
     pub fn start(endpoint: String, number: u64) -> Self {
+        let mut host = host_of(number);
+        Self::of(endpoint, move |now| {
+            host.step(PAUSE);
+            host.scrape(now)
+        })
+    }
+
+    /// Begins to send what `scrape` makes of the time, Unix nanoseconds.
+    pub fn of(
+        endpoint: String,
+        scrape: impl FnMut(u64) -> ExportMetricsServiceRequest + Send + 'static,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(send(endpoint, number, Arc::clone(&stop)));
+        let task = tokio::spawn(send(endpoint, scrape, Arc::clone(&stop)));
         Self { stop, task }
     }
 
@@ -119,13 +135,15 @@ pub fn host_of(number: u64) -> Host {
     Host::new(Profile::Realistic, Role::Web, &format!("host-{number}"), 40, number)
 }
 
-async fn send(endpoint: String, number: u64, stop: Arc<AtomicBool>) -> u64 {
-    let mut host = host_of(number);
+async fn send(
+    endpoint: String,
+    mut scrape: impl FnMut(u64) -> ExportMetricsServiceRequest,
+    stop: Arc<AtomicBool>,
+) -> u64 {
     let mut acknowledged = 0;
     while !stop.load(Ordering::Relaxed) {
-        host.step(Duration::from_millis(200));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let request = host.scrape(u64::try_from(now.as_nanos()).unwrap_or_default());
+        let request = scrape(u64::try_from(now.as_nanos()).unwrap_or_default());
         let points = simulator::sink::point_keys(&request).len() as u64;
         while !stop.load(Ordering::Relaxed) {
             let sent = match traffic::client(&endpoint).await {
@@ -138,7 +156,7 @@ async fn send(endpoint: String, number: u64, stop: Arc<AtomicBool>) -> u64 {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     acknowledged
 }

@@ -13,6 +13,7 @@ pub mod network;
 pub mod person;
 pub mod reporter;
 pub mod served;
+pub mod services;
 pub mod traffic;
 
 use std::future::Future;

@@ -22,9 +22,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub fn of(batch: &Batch, resource: Rows) -> Self {
+    /// Of a resource that the agent with this uid received.
+    pub fn of(batch: &Batch, resource: Rows, agent_uid: &str) -> Self {
         let [host, executable, pid] = parts_of(batch, resource);
-        let Entity { kind, key, name } = Entity::of(batch, resource);
+        let Entity { kind, key, name } = Entity::of(batch, resource, agent_uid);
         let process = Self { host, executable, pid, entity: key, name };
         if kind == Kind::Process { process } else { process.named_by_its_parts() }
     }

@@ -5,6 +5,8 @@ use crate::{Critical, Lens, Price};
 /// Parameters of an [`Observer`](crate::Observer) and its [`Evidence`](crate::Evidence).
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Uid of the agent that observes: it stands for the host where no attribute does.
+    pub agent_uid: String,
     /// Length of a window, nanoseconds.
     pub window_nanos: u64,
     /// The shortest stretch that a horizon may be, nanoseconds, where results are told to someone else: a
@@ -25,6 +27,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            agent_uid: String::new(),
             window_nanos: 10_000_000_000,
             report_nanos: 0,
             hold_nanos: 0,

@@ -1,6 +1,6 @@
 """Checks split-v1.json against a second implementation: `pip install xxhash && python3 split_v1.py`.
 
-The definition is in agent/src/split; this file encodes it from scratch. Prints how many cases agree, fails on
+The definition is in pipelines/src/split; this file encodes it from scratch. Prints how many cases agree, fails on
 the first that does not.
 """
 import json

@@ -120,6 +120,7 @@ fn experiment_of(
         lenses: pushed.lenses,
         critical: pushed.critical,
         price: pushed.price,
+        ..observe::Settings::default()
     };
     Ok(Experiment {
         id: pushed.id,

@@ -39,7 +39,7 @@ pub fn decode(node: &Node, file: &CollectorFile, problems: &mut Vec<Problem>) ->
         None
     };
     let (baseline, candidate) = (pipeline("baseline"), pipeline("candidate"));
-    let unit = fields.take("unit").map_or(Some(Unit::Process), |node| unit(node, problems));
+    let unit = fields.take("unit").map_or(Some(Unit::Entity), |node| unit(node, problems));
     let weight_node = fields.take("weight");
     let weight = weight_node.map_or(Some(Weight::NONE), |node| keep(weight(node), problems));
     let salt = fields.take("salt").and_then(|node| keep(node.text(), problems)).unwrap_or(DEFAULT_SALT);
@@ -58,12 +58,11 @@ pub fn decode(node: &Node, file: &CollectorFile, problems: &mut Vec<Problem>) ->
 
 fn unit(node: &Node, problems: &mut Vec<Problem>) -> Option<Unit> {
     if node.text().is_ok() {
-        return keep(node.one_of("unit", &[("process", false), ("host", true)]), problems)
-            .map(|host| if host { Unit::Host } else { Unit::Process });
+        return keep(node.one_of("unit", &Unit::WORDS), problems);
     }
     let names = node.texts(problems);
     if names.is_empty() {
-        let expected = "process, host, or a list of resource attributes";
+        let expected = "entity, process, host, or a list of resource attributes";
         problems.push(Problem::new(node.location, "a unit of nothing").expected(expected));
         return None;
     }

@@ -3,6 +3,7 @@
 //! What always holds: the candidate never touches what the baseline makes. A batch on which the candidate fails leaves
 //! as the baseline made it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use observe::Variant;
@@ -33,10 +34,12 @@ pub struct ExperimentState {
 impl ExperimentState {
     /// State of an experiment that has seen no batch, from `now` on, Unix nanoseconds.
     pub fn build(experiment: &Experiment, agent_uid: &str, now: u64) -> Self {
+        let observation =
+            observe::Settings { agent_uid: agent_uid.to_owned(), ..(*experiment.observation).clone() };
         Self {
             candidate: Candidate::build(experiment, now),
             split: Split::new(&experiment.split, agent_uid),
-            observer: ExperimentObserver::new(&experiment.observation, now),
+            observer: ExperimentObserver::new(Arc::new(observation), now),
             shadow: false,
         }
     }

@@ -26,10 +26,10 @@ pub struct ExperimentObserver {
 
 impl ExperimentObserver {
     /// An observer that has seen no batch, from `now` on, Unix nanoseconds.
-    pub fn new(settings: &Arc<Settings>, now: u64) -> Self {
+    pub fn new(settings: Arc<Settings>, now: u64) -> Self {
         Self {
-            observer: Observer::new(Arc::clone(settings), now),
-            settings: Arc::clone(settings),
+            observer: Observer::new(Arc::clone(&settings), now),
+            settings,
             meter: Arc::default(),
             closed: Vec::new(),
         }

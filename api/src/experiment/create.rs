@@ -22,7 +22,8 @@ pub struct CreateExperiment {
     /// The pipeline in charge, a Collector fragment; without it, what each agent runs when the experiment starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,
-    /// Unit that is assigned as a whole: `process`, `host`, or a list of resource attributes.
+    /// Unit that is assigned as a whole: `entity` (a process, service instance, container, pod, host
+    /// or another resource), `process`, `host`, or a list of resource attributes; `entity` if not given.
     #[serde(default)]
     pub unit: Unit,
     /// True if the baseline is run against itself first.
@@ -87,18 +88,21 @@ pub enum Candidate {
 
 /// Unit that is assigned as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "expected process, host, or a list of resource attributes")]
+#[serde(untagged, expecting = "expected entity, process, host, or a list of resource attributes")]
 pub enum Unit {
-    /// `process` or `host`.
+    /// `entity`, `process` or `host`.
     Entity(Entity),
     /// Resource attributes.
     Attributes(Vec<String>),
 }
 
 /// Unit that needs no list of attributes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Entity {
+    /// A process, service instance, container, pod, host or another resource, whichever a resource names first.
+    #[default]
+    Entity,
     /// A process.
     Process,
     /// A host.
@@ -107,7 +111,7 @@ pub enum Entity {
 
 impl Default for Unit {
     fn default() -> Self {
-        Self::Entity(Entity::Process)
+        Self::Entity(Entity::default())
     }
 }
 
@@ -136,6 +140,6 @@ mod tests {
             assert_eq!(serde_json::to_value(unit).unwrap(), text);
         }
         let why = Unit::deserialize(&json!("pod")).unwrap_err().to_string();
-        assert_eq!(why, "expected process, host, or a list of resource attributes");
+        assert_eq!(why, "expected entity, process, host, or a list of resource attributes");
     }
 }

@@ -29,7 +29,7 @@ pub struct Rise {
 
 /// Assigns the processes of a simulated fleet by the split itself.
 pub fn rise(weight: Weight, renamed: f64, seed: u64) -> anyhow::Result<Rise> {
-    let split = Split { unit: Unit::Process, weight, salt: format!("plan {seed}") };
+    let split = Split { unit: Unit::Entity, weight, salt: format!("plan {seed}") };
     let mut splitter = Splitter::new(split, "");
     let mut units: HashMap<u64, u64> = HashMap::new();
     for host in 0..HOSTS {

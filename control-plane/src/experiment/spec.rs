@@ -30,7 +30,7 @@ pub struct Spec {
     pub candidate: String,
     /// The template that the candidate was rendered from.
     pub template: Option<TemplateUse>,
-    /// Resource attributes that make a unit; `process` or `host` for those.
+    /// Resource attributes that make a unit; `entity`, `process` or `host` for those.
     pub unit: Vec<String>,
     /// True if candidate = baseline is run first, which must differ by exactly nothing.
     pub aa: bool,
@@ -205,6 +205,7 @@ impl Spec {
     #[must_use]
     pub fn unit(&self) -> Unit {
         match self.unit.as_slice() {
+            [one] if one == "entity" => Unit::Entity,
             [one] if one == "process" => Unit::Process,
             [one] if one == "host" => Unit::Host,
             names => Unit::Attributes(names.to_vec()),

@@ -34,8 +34,8 @@ async fn what_is_wrong_is_told_with_its_place_and_what_was_expected() {
     for (more, place, expected) in [
         (json!({ "candidate": { "file": "x" } }), "candidate: ", "expected `config` or `template`"),
         (json!({ "selector": "env" }), "selector: ", "env=prod"),
-        (json!({ "unit": "pod" }), "unit: ", "expected process, host, or a list of resource attributes"),
-        (json!({ "unit": [] }), "unit: ", "process, host, or a list of 1 to 64 resource attributes"),
+        (json!({ "unit": "pod" }), "unit: ", "expected entity, process, host, or a list"),
+        (json!({ "unit": [] }), "unit: ", "entity, process, host, or a list of 1 to 64"),
         (json!({ "window": "soon" }), "window: \"soon\"", "a duration such as 10s"),
         (json!({ "weights_bp": [70_000] }), "weights_bp[0]: ", "expected u16"),
         (

@@ -216,7 +216,7 @@ impl Observer {
         }
         let entity = |of_writer: u32| match self.series.label(of_writer) {
             Some(label) => label.process.entity,
-            None => entity_of(input, of),
+            None => entity_of(input, of, &self.settings.agent_uid),
         };
         let found = row.last.observe(&mut aside.past, Written { writer, time: point.time, value }, entity);
         self.open.collisions[at].truncated |= aside.past.as_ref().is_some_and(|past| past.forgot);
@@ -302,7 +302,7 @@ impl Observer {
         let label = Label {
             metric: self.labels.text(output.text(metric.name)),
             process: writes.map_or_else(
-                || self.labels.process(Process::of(output, resource.attrs)),
+                || self.labels.process(Process::of(output, resource.attrs, &self.settings.agent_uid)),
                 |label| label.process,
             ),
             attributes: self.labels.attributes(output, point.attrs),
@@ -317,8 +317,8 @@ impl Observer {
 
 /// The entity of the input resource of a point.
 #[cold]
-fn entity_of(input: &Batch, point: u32) -> u64 {
+fn entity_of(input: &Batch, point: u32, agent_uid: &str) -> u64 {
     let home = input.all_points().get(point as usize).map(|point| point.home as usize);
     let resource = home.and_then(|home| input.resources().get(home));
-    resource.map_or(0, |resource| Entity::of(input, resource.attrs).key)
+    resource.map_or(0, |resource| Entity::of(input, resource.attrs, agent_uid).key)
 }

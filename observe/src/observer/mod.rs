@@ -217,7 +217,7 @@ impl Observer {
         if self.series.is_full() {
             return UNTRACKED;
         }
-        let process = self.labels.process(Process::of(batch, resource.attrs));
+        let process = self.labels.process(Process::of(batch, resource.attrs, &self.settings.agent_uid));
         let name = self.labels.text(batch.text(metric.name));
         self.groups.came_in(&name);
         let critical = self.watch(&process, &name);

@@ -111,7 +111,8 @@ impl CapturedSeries {
     fn new(at: &Point<'_>, names: &mut Names, price: &Price) -> Self {
         let Names { labels, groups, shapes } = names;
         let Point { batch, resource, scope, metric, point } = *at;
-        let (of_resource, of_point) = (Process::of(batch, resource.attrs), Process::of(batch, point.attrs));
+        let (of_resource, of_point) =
+            (Process::of(batch, resource.attrs, ""), Process::of(batch, point.attrs, ""));
         let of_resource_names = !of_resource.pid.is_empty();
         // A regrouped process is named by its points.
         let either = |resource: String, point: String| if resource.is_empty() { point } else { resource };

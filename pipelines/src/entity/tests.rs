@@ -10,6 +10,11 @@ use super::{Entity, Kind};
 use crate::Batch;
 
 fn of(attributes: &[(&str, Any)]) -> Entity {
+    by("agent-1", attributes)
+}
+
+/// The entity of a resource that this agent received.
+fn by(agent: &str, attributes: &[(&str, Any)]) -> Entity {
     let attributes = attributes.iter().map(|(key, value)| {
         let value = Some(AnyValue { value: Some(value.clone()) });
         KeyValue { key: (*key).to_owned(), value, ..Default::default() }
@@ -18,7 +23,7 @@ fn of(attributes: &[(&str, Any)]) -> Entity {
     let resource_metrics = vec![ResourceMetrics { resource, ..Default::default() }];
     let request = ExportMetricsServiceRequest { resource_metrics };
     let batch = Batch::parse(request.encode_to_vec().into()).expect("legal");
-    Entity::of(&batch, batch.resources()[0].attrs)
+    Entity::of(&batch, batch.resources()[0].attrs, agent)
 }
 
 fn text(value: &str) -> Any {
@@ -26,7 +31,11 @@ fn text(value: &str) -> Any {
 }
 
 fn named(attributes: &[(&str, &str)]) -> Entity {
-    of(&attributes.iter().map(|(key, value)| (*key, text(value))).collect::<Vec<_>>())
+    of(&texts(attributes))
+}
+
+fn texts<'a>(attributes: &[(&'a str, &str)]) -> Vec<(&'a str, Any)> {
+    attributes.iter().map(|(key, value)| (*key, text(value))).collect()
 }
 
 fn process(host: &str, pid: i64, line: &str) -> Entity {
@@ -124,6 +133,24 @@ fn keys_are_the_same_in_every_release() {
     let entities = [process("web-1", 12, ""), pod, named(&[("host.name", "web-1")]), named(&[])];
     assert_eq!(
         entities.map(|entity| entity.key),
-        [9107799646144003663, 10672032043339087922, 16215597110301546844, 15077177868567412524]
+        [9107799646144003663, 10672032043339087922, 16215597110301546844, 377234443737612077]
     );
+}
+
+#[test]
+fn the_agent_stands_for_the_host_that_no_attribute_names() {
+    let keys =
+        |attributes: &[(&str, &str)]| ["agent-1", "agent-2"].map(|agent| by(agent, &texts(attributes)).key);
+    let pid = ("process.pid", "7");
+    for alone in [&[pid][..], &[("service.name", "cart")], &[]] {
+        let [one, other] = keys(alone);
+        assert_ne!(one, other, "{alone:?}");
+    }
+    let host = ("host.name", "web-1");
+    let cart = ("service.name", "cart");
+    for placed in [&[pid, host][..], &[cart, host], &[host], &[("rack", "9")], &[cart, ("container.id", "c")]]
+    {
+        let [one, other] = keys(placed);
+        assert_eq!(one, other, "{placed:?}");
+    }
 }

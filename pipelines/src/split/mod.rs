@@ -1,21 +1,23 @@
-//! Split, version 1: the variant whose output is delivered.
+//! Split, versions 1 and 2: the variant whose output is delivered.
 //!
 //! A point belongs to the unit that its input resource names. A unit is the candidate's if
 //!
 //! ```text
-//! XXH3-64(text(salt) ‖ attribute₁ ‖ attribute₂ ‖ …) · 10⁴ < weight_bp · 2⁶⁴
+//! XXH3-64(text(salt) ‖ unit) · 10⁴ < weight_bp · 2⁶⁴
 //!
+//! unit      = attribute₁ ‖ attribute₂ ‖ …        version 1: a process, a host, a list of attributes
+//!           = key of the entity, crate::entity   version 2: an entity
 //! text(t)   = length of t in bytes, u32 little-endian ‖ t
 //! attribute = text(name) ‖ type, u8 ‖ text(value)
 //! type      = 1 text (UTF-8) · 2 bool (one byte, 0 or 1) · 3 int (i64 little-endian)
 //!             4 double (bits, u64 little-endian) · 5 bytes
 //! ```
 //!
-//! with the unit's attributes in the order of [`Unit`], so assignment is sticky, and raising the
-//! weight only moves units toward the candidate. The host's attribute is the first present of
-//! `host.id`, `host.name`, `k8s.node.name`, else `phoenix.agent.uid` with the agent's own id. A
-//! resource that lacks any other attribute of the unit, or has a list, a map or nothing as its value,
-//! has no unit: the baseline keeps it, counted. Golden vectors: `proto/testdata/split-v1.json`.
+//! so assignment is sticky, and raising the weight only moves units toward the candidate. In version 1 attributes stand
+//! in the order of [`Unit`]. The host's attribute is the first present of `host.id`, `host.name`, `k8s.node.name`, else
+//! `phoenix.agent.uid` with the agent's own id. A resource that lacks any other attribute of the unit, or has a list, a
+//! map or nothing as its value, has no unit: the baseline keeps it, counted. In version 2 every resource has an entity,
+//! and nothing is without a unit. Golden vectors: `proto/testdata/split-v1.json` and `split-v2.json`.
 
 mod scope;
 
@@ -27,6 +29,7 @@ use std::fmt;
 use crate::Batch;
 use crate::batch::{ResourceRow, Value};
 use crate::config::Scope;
+use crate::entity::{Entity, put_key};
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use scope::CutsThrough;
@@ -39,6 +42,8 @@ const PROCESS: [&str; 2] = ["process.pid", "process.executable.name"];
 /// Unit that is assigned as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unit {
+    /// Entity of a resource, see [`crate::entity`].
+    Entity,
     /// A host.
     Host,
     /// A process on a host.
@@ -48,14 +53,24 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// Units that have a word, with it.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("entity", Self::Entity), ("process", Self::Process), ("host", Self::Host)];
+
+    /// Version of the split that assigns such units.
+    #[must_use]
+    pub fn version(&self) -> u8 {
+        if *self == Self::Entity { 2 } else { 1 }
+    }
+
     /// Returns whether a stage that must see `scope` whole does so however the units are shared out: half of a roll-up
     /// is not a roll-up.
     pub fn keeps_whole(&self, scope: Scope) -> bool {
         match (self, scope) {
-            (_, Scope::Point) | (Self::Process | Self::Host, Scope::Process) | (Self::Host, Scope::Host) => {
-                true
-            }
-            (Self::Process, Scope::Host) => false,
+            (_, Scope::Point) | (Self::Host, Scope::Process | Scope::Host) => true,
+            // A process is an entity.
+            (Self::Entity | Self::Process, Scope::Process) => true,
+            (Self::Entity | Self::Process, Scope::Host) => false,
             (Self::Attributes(names), Scope::Process) => !names.is_empty(),
             (Self::Attributes(names), Scope::Host) => names.iter().all(|name| HOST.contains(&name.as_str())),
         }
@@ -65,6 +80,7 @@ impl Unit {
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Entity => f.write_str("entity"),
             Self::Host => f.write_str("host"),
             Self::Process => f.write_str("process"),
             Self::Attributes(names) => write!(f, "[{}]", names.join(", ")),
@@ -140,7 +156,7 @@ impl Splitter {
     /// The hash of the host that an agent itself stands for: by it a fleet's hosts are put in order.
     pub fn agent(&mut self) -> u64 {
         self.key.truncate(self.salt_len);
-        put_attribute(&mut self.key, AGENT_UID, Value::Text(self.agent_uid.as_bytes()));
+        put_agent(&mut self.key, &self.agent_uid);
         xxh3_64(&self.key)
     }
 
@@ -148,23 +164,21 @@ impl Splitter {
     pub fn unit(&mut self, batch: &Batch, resource: &ResourceRow) -> Option<u64> {
         self.key.truncate(self.salt_len);
         let Self { split, agent_uid, key, .. } = self;
-        let uid = Value::Text(agent_uid.as_bytes());
-        let mut put = |name: &str| {
+        let put = |key: &mut Vec<u8>, name: &str| {
             let value = batch.attribute(resource.attrs, name.as_bytes());
             value.is_some_and(|value| put_attribute(key, name, value))
         };
         let whole = match &split.unit {
-            Unit::Attributes(names) => names.iter().all(|name| put(name)),
-            Unit::Host => HOST.iter().any(|name| put(name)) || put_attribute(key, AGENT_UID, uid),
-            Unit::Process => {
-                let hosted = HOST.iter().any(|name| put(name));
-                if !hosted {
-                    put_attribute(key, AGENT_UID, uid);
+            Unit::Entity => {
+                put_key(batch, resource.attrs, agent_uid, key);
+                true
+            }
+            Unit::Attributes(names) => names.iter().all(|name| put(key, name)),
+            Unit::Host | Unit::Process => {
+                if !HOST.iter().any(|name| put(key, name)) {
+                    put_agent(key, agent_uid);
                 }
-                PROCESS.iter().all(|name| {
-                    let value = batch.attribute(resource.attrs, name.as_bytes());
-                    value.is_some_and(|value| put_attribute(key, name, value))
-                })
+                split.unit == Unit::Host || PROCESS.iter().all(|name| put(key, name))
             }
         };
         whole.then(|| xxh3_64(key))
@@ -173,6 +187,7 @@ impl Splitter {
     /// The unit that a resource belongs to, in words.
     pub fn name(&self, batch: &Batch, resource: &ResourceRow) -> String {
         let names: Vec<&str> = match &self.split.unit {
+            Unit::Entity => return Entity::of(batch, resource.attrs, &self.agent_uid).name,
             Unit::Attributes(names) => names.iter().map(String::as_str).collect(),
             Unit::Host => HOST.to_vec(),
             Unit::Process => PROCESS.into_iter().chain(HOST).collect(),
@@ -189,6 +204,11 @@ impl Splitter {
         });
         texts.collect::<Vec<_>>().join(",")
     }
+}
+
+/// Appends the agent's own uid, which stands for the host where no attribute does.
+pub(crate) fn put_agent(key: &mut Vec<u8>, uid: &str) {
+    put_attribute(key, AGENT_UID, Value::Text(uid.as_bytes()));
 }
 
 /// Appends an attribute; false, and nothing appended, if its value cannot name a unit.

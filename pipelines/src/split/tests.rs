@@ -12,10 +12,10 @@ use crate::Batch;
 
 use super::{Split, Splitter, Unit, Weight};
 
-fn batch(resources: Vec<Vec<(String, Any)>>) -> Batch {
+fn batch(resources: Vec<Vec<(String, impl Into<Option<Any>>)>>) -> Batch {
     let resource_metrics = resources.into_iter().map(|attributes| {
         let attributes = attributes.into_iter().map(|(key, value)| {
-            let value = Some(AnyValue { value: Some(value) });
+            let value = Some(AnyValue { value: value.into() });
             KeyValue { key, value, ..Default::default() }
         });
         let resource = Some(Resource { attributes: attributes.collect(), ..Default::default() });
@@ -25,10 +25,13 @@ fn batch(resources: Vec<Vec<(String, Any)>>) -> Batch {
     Batch::parse(request.encode_to_vec().into()).expect("legal")
 }
 
-fn any(value: &Json) -> Any {
+fn any(value: &Json) -> Option<Any> {
+    if value.is_null() {
+        return None;
+    }
     let (kind, value) = value.as_object().and_then(|map| map.iter().next()).expect("one kind");
     let text = || value.as_str().expect("text").to_owned();
-    match kind.as_str() {
+    Some(match kind.as_str() {
         "text" => Any::StringValue(text()),
         "bool" => Any::BoolValue(value.as_bool().expect("bool")),
         "int" => Any::IntValue(text().parse().expect("int")),
@@ -40,22 +43,32 @@ fn any(value: &Json) -> Any {
         }
         "list" => Any::ArrayValue(ArrayValue::default()),
         other => panic!("unknown kind {other}"),
-    }
+    })
 }
 
 #[test]
-fn the_golden_vectors_hold() {
-    let text = include_str!("../../../proto/testdata/split-v1.json");
+fn the_golden_vectors_of_version_1_hold() {
+    hold(include_str!("../../../proto/testdata/split-v1.json"), 1, 28);
+}
+
+#[test]
+fn the_golden_vectors_of_version_2_hold() {
+    let text = include_str!("../../../proto/testdata/split-v2.json");
+    hold(text, 2, 35);
+}
+
+fn hold(text: &str, version: u8, least: usize) {
     let vectors: Json = serde_json::from_str(text).expect("json");
+    assert_eq!(vectors["version"], version);
     let cases = vectors["cases"].as_array().expect("cases");
-    assert!(cases.len() >= 28);
+    assert!(cases.len() >= least);
     for case in cases {
         let name = &case["name"];
         let unit = match &case["unit"] {
-            Json::String(unit) if unit == "host" => Unit::Host,
-            Json::String(_) => Unit::Process,
+            Json::String(word) => Unit::WORDS.into_iter().find(|(known, _)| known == word).expect("a word").1,
             list => Unit::Attributes(serde_json::from_value(list.clone()).expect("names")),
         };
+        assert_eq!(unit.version(), version, "{name}");
         let resource = case["resource"].as_object().expect("resource");
         let batch = batch(vec![resource.iter().map(|(key, value)| (key.clone(), any(value))).collect()]);
         let salt = case["salt"].as_str().expect("salt").to_owned();
@@ -129,18 +142,18 @@ fn a_share_of_the_units_is_about_the_weight() {
 #[test]
 fn a_split_never_cuts_through_what_a_stage_has_to_see_whole() {
     let stages = [
-        ("filter: {metrics: {metric: ['name == \"a\"']}}", [true, true, true]),
-        ("transform: {metric_statements: ['set(metric.unit, \"1\")']}", [true, true, true]),
-        ("cumulativetodelta: {}", [true, true, true]),
-        ("interval: {}", [true, true, true]),
-        ("priority: {classes: [{name: a, above: {m: 1}}]}", [true, true, true]),
-        ("adaptive: {levels: [{name: a, keep: 1}]}", [true, true, true]),
-        ("groupbyattrs: {keys: [a]}", [true, false, false]),
-        ("rollup: {}", [true, false, false]),
-        ("topk: {k: 1, by: [m]}", [true, false, false]),
-        ("topk: {k: 1, by: [m], other: true}", [true, false, false]),
+        ("filter: {metrics: {metric: ['name == \"a\"']}}", [true, true, true, true]),
+        ("transform: {metric_statements: ['set(metric.unit, \"1\")']}", [true, true, true, true]),
+        ("cumulativetodelta: {}", [true, true, true, true]),
+        ("interval: {}", [true, true, true, true]),
+        ("priority: {classes: [{name: a, above: {m: 1}}]}", [true, true, true, true]),
+        ("adaptive: {levels: [{name: a, keep: 1}]}", [true, true, true, true]),
+        ("groupbyattrs: {keys: [a]}", [true, false, false, false]),
+        ("rollup: {}", [true, false, false, false]),
+        ("topk: {k: 1, by: [m]}", [true, false, false, false]),
+        ("topk: {k: 1, by: [m], other: true}", [true, false, false, false]),
     ];
-    let units = [Unit::Host, Unit::Process, Unit::Attributes(vec!["service.name".to_owned()])];
+    let units = [Unit::Host, Unit::Entity, Unit::Process, Unit::Attributes(vec!["service.name".to_owned()])];
     for (stage, allowed) in stages {
         let kind = stage.split(':').next().expect("a type");
         let text = format!(
@@ -160,4 +173,42 @@ fn a_split_never_cuts_through_what_a_stage_has_to_see_whole() {
             }
         }
     }
+}
+
+proptest! {
+    #[test]
+    fn every_resource_has_an_entity_as_its_unit_whatever_it_says(
+        names in proptest::collection::vec(0..KEYS.len(), 0..6),
+        values in proptest::collection::vec("[a-b]{0,2}", 6),
+    ) {
+        let attributes: Vec<(String, Any)> = names.iter().zip(&values)
+            .map(|(name, value)| (KEYS[*name].to_owned(), Any::StringValue(value.clone()))).collect();
+        let split = Split { unit: Unit::Entity, weight: Weight::NONE, salt: "s".into() };
+        let mut splitter = Splitter::new(split, "agent");
+        let batch = batch(vec![attributes]);
+        let resource = &batch.resources()[0];
+        prop_assert!(splitter.unit(&batch, resource).is_some());
+        prop_assert!(!splitter.name(&batch, resource).is_empty());
+    }
+}
+
+const KEYS: [&str; 8] = [
+    "host.name",
+    "process.pid",
+    "service.name",
+    "service.instance.id",
+    "container.id",
+    "k8s.pod.uid",
+    "rack",
+    "",
+];
+
+#[test]
+fn a_unit_is_called_by_the_name_of_its_entity() {
+    let text = |text: &str| Any::StringValue(text.to_owned());
+    let pod = [("k8s.pod.name", text("checkout-7d")), ("k8s.namespace.name", text("payments"))];
+    let batch = batch(vec![pod.map(|(key, value)| (key.to_owned(), value)).to_vec()]);
+    let split = Split { unit: Unit::Entity, weight: Weight::NONE, salt: "s".into() };
+    let name = Splitter::new(split, "agent").name(&batch, &batch.resources()[0]);
+    assert_eq!(name, "pod payments/checkout-7d");
 }

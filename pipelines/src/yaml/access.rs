@@ -138,11 +138,11 @@ impl Node {
     ///
     /// # Errors
     /// Another word, with the nearest of the known ones.
-    pub fn one_of<T: Copy>(&self, what: &str, words: &[(&'static str, T)]) -> Result<T, Problem> {
+    pub fn one_of<T: Clone>(&self, what: &str, words: &[(&'static str, T)]) -> Result<T, Problem> {
         let word = self.text()?;
         let shown = if self.expanded { "the value of a variable" } else { word };
         let found = words.iter().find(|(known, _)| *known == word);
-        found.map(|(_, value)| *value).ok_or_else(|| {
+        found.map(|(_, value)| value.clone()).ok_or_else(|| {
             Problem::unknown(self.location, what, shown, words.iter().map(|(known, _)| *known))
         })
     }

@@ -73,9 +73,10 @@ fn fragment(node: &Node, problems: &mut Vec<Problem>) -> Option<Fragment> {
 }
 
 fn experiment(id: &Node, fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -> Option<Experiment> {
-    let id = keep(id.text(), problems).map(str::to_owned);
+    let name = keep(id.text(), problems).map(str::to_owned);
     let salt = keep(fields.required("salt").and_then(Node::text), problems).map(str::to_owned);
     let unit = keep(fields.required("unit"), problems).and_then(|node| unit(node, problems));
+    let unit = version(id.location, fields.take("split"), unit, problems);
     let weight = keep(fields.required("weight_bp"), problems).and_then(|node| weight(node, problems));
     let range = (Duration::from_secs(1), Duration::from_secs(3_600));
     let window = duration(fields, "window", range, problems);
@@ -87,7 +88,7 @@ fn experiment(id: &Node, fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -
         fields.take("guardrails").map_or(Some(Guardrails::default()), |n| guardrails(n, problems));
     let candidate = keep(fields.required("candidate"), problems).and_then(|node| candidate(node, problems));
     Some(Experiment {
-        id: id?,
+        id: name?,
         split: Split { unit: unit?, weight: weight?, salt: salt? },
         candidate: candidate?,
         window: window?,
@@ -101,16 +102,36 @@ fn experiment(id: &Node, fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -
 
 fn unit(node: &Node, problems: &mut Vec<Problem>) -> Option<Unit> {
     if node.text().is_ok() {
-        return keep(node.one_of("unit", &[("process", false), ("host", true)]), problems)
-            .map(|host| if host { Unit::Host } else { Unit::Process });
+        return keep(node.one_of("unit", &Unit::WORDS), problems);
     }
     let names = node.texts(problems);
     if names.is_empty() || names.len() > MAX_NAMES {
-        let expected = format!("process, host, or a list of 1 to {MAX_NAMES} resource attributes");
+        let expected = format!("entity, process, host, or a list of 1 to {MAX_NAMES} resource attributes");
         problems.push(Problem::new(node.location, "this unit names nothing").expected(expected));
         return None;
     }
     Some(Unit::Attributes(names))
+}
+
+/// The unit, if the version of the split is the one that assigns it. A body that names none is of version 1.
+fn version(
+    at: Location,
+    stated: Option<&Node>,
+    unit: Option<Unit>,
+    problems: &mut Vec<Problem>,
+) -> Option<Unit> {
+    let found = match stated {
+        Some(node) => keep(node.unsigned(), problems)?,
+        None => 1,
+    };
+    let unit = unit?;
+    let expected = unit.version();
+    if found != u64::from(expected) {
+        let message = format!("version {found} of the split, with the unit {unit}");
+        let at = stated.map_or(at, |node| node.location);
+        problems.push(Problem::new(at, message).expected(format!("split: {expected}")));
+    }
+    Some(unit)
 }
 
 fn weight(node: &Node, problems: &mut Vec<Problem>) -> Option<Weight> {

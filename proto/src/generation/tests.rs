@@ -86,6 +86,23 @@ fn a_body_that_says_anything_else_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_unit_is_refused_under_a_version_of_the_split_that_does_not_assign_it() {
+    let body = generation(FRAGMENT, "s", Unit::Entity).write();
+    assert!(body.contains("\"split\": 2"), "{body}");
+    let read = Generation::read(&body).expect("reads").experiment.expect("an experiment");
+    assert_eq!(read.split.unit, Unit::Entity);
+    let refused = |body: String| Generation::read(&body).expect_err("refused").to_string();
+    assert!(refused(body.replace("\"split\": 2", "\"split\": 3")).contains("split: 2"));
+    assert!(
+        refused(body.replace("\"split\": 2,", "")).contains("version 1 of the split, with the unit entity")
+    );
+    assert!(refused(body.replace("\"entity\"", "\"process\"")).contains("split: 1"));
+    // An agent of the earlier version neither has the word nor the field.
+    let earlier = generation(FRAGMENT, "s", Unit::Process).write();
+    assert!(!earlier.contains("\"split\""), "{earlier}");
+}
+
+#[test]
 fn a_fragment_brings_a_pipeline_of_metrics_and_nothing_else() {
     assert_eq!(Fragment::new(FRAGMENT).plan("candidate").expect("checks").stages().len(), 1);
     let refused = |text: String| Fragment::new(text).plan("candidate").expect_err("refused").to_string();

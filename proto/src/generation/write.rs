@@ -39,6 +39,10 @@ fn write(experiment: &Experiment, fields: &mut serde_json::Map<String, Value>) {
     put("experiment", json!(id));
     put("salt", json!(split.salt));
     put("unit", unit);
+    // Agents that know version 1 alone refuse the field, and with it a unit that they would have to guess.
+    if split.unit.version() != 1 {
+        put("split", json!(split.unit.version()));
+    }
     put("weight_bp", json!(split.weight.bp()));
     put("window", json!(milliseconds(experiment.window)));
     put("report_every", json!(milliseconds(experiment.report_every)));

@@ -80,11 +80,12 @@ fn lenses(asked: Option<Vec<Lens>>, lookback: Option<Duration>) -> Vec<Lens> {
 
 fn unit(asked: Unit) -> Result<Vec<String>, Refusal> {
     match asked {
+        Unit::Entity(Entity::Entity) => Ok(vec!["entity".to_owned()]),
         Unit::Entity(Entity::Process) => Ok(vec!["process".to_owned()]),
         Unit::Entity(Entity::Host) => Ok(vec!["host".to_owned()]),
         Unit::Attributes(names) if (1..=64).contains(&names.len()) => Ok(names),
         Unit::Attributes(_) => {
-            let expected = "process, host, or a list of 1 to 64 resource attributes";
+            let expected = "entity, process, host, or a list of 1 to 64 resource attributes";
             Err(Refusal::invalid_field("unit", "it names nothing that can be assigned", expected))
         }
     }
