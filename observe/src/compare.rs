@@ -14,7 +14,7 @@ use crate::delivery::DeliveryReport;
 use crate::distribution::DistributionReport;
 use crate::fates::SeriesFates;
 use crate::label::Label;
-use crate::lens::{Figures, LensReport};
+use crate::lens::{Figures, Lens, LensReport, MAX_ARRIVALS};
 use crate::marks::{Fate, Marks};
 use crate::{Price, Repeats, RuleReport, Settings, Summary, Variant, Volume};
 
@@ -361,8 +361,20 @@ fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {
     let seconds = summary.nanos as f64 / 1e9;
     let nothing = Figures::default();
     let figures = summary.lenses.lenses.iter().chain(std::iter::repeat(&nothing));
-    let read = |(lens, figures)| LensReport::read(lens, &summary.lenses, figures, seconds);
-    settings.lenses.iter().zip(figures).map(read).collect()
+    let read = |(lens, figures): (&Lens, &Figures)| LensReport::read(lens, &summary.lenses, figures, seconds);
+    let asked = settings.lenses.iter().zip(figures).filter(|(lens, _)| !lens.is_every());
+    let mut reports: Vec<LensReport> = asked.map(read).collect();
+    if let Some(every) = settings.lenses.iter().find(|lens| lens.is_every()) {
+        let mut arrivals: Vec<_> = summary.lenses.arrivals.iter().collect();
+        let most = |figures: &Figures| figures.total.sides.iter().map(|side| side.most).max();
+        arrivals.sort_by_key(|(_, figures)| std::cmp::Reverse(most(figures)));
+        arrivals.truncate(MAX_ARRIVALS);
+        arrivals.sort_by_key(|(metric, _)| *metric);
+        for (metric, figures) in arrivals {
+            reports.push(LensReport::read(&every.of_metric(metric), &summary.lenses, figures, seconds));
+        }
+    }
+    reports
 }
 
 fn distributions(summary: &Summary, settings: &Settings) -> Vec<DistributionReport> {

@@ -5,6 +5,7 @@
 //! adding ([`table`]), so that the figure of a long stretch is a mean over its instants or a sum of increases, and never the
 //! last values of everything that ever lived. [`report`] reads them, [`limit`] judges every group, [`fleet`] adds hosts up.
 
+mod arrival;
 mod fleet;
 mod groups;
 mod instant;
@@ -20,6 +21,8 @@ use std::time::Duration;
 use pipelines::yaml::{Node, Problem, keep, parse_duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub(crate) use arrival::MAX_ARRIVALS;
+pub use arrival::{EVERY, OWNER, OWNERS};
 pub use fleet::{FleetCounts, FleetGroup, FleetLens, LensAnswer};
 pub(crate) use groups::{Groups, Under};
 pub(crate) use instant::{Panels, Window};
@@ -34,9 +37,9 @@ pub(crate) use track::{Looked, Tracked};
 pub struct Lens {
     /// Name in reports.
     pub name: String,
-    /// Metric name.
+    /// Metric name; [`EVERY`] for the metrics that no other lens looks at, each by itself.
     pub metric: String,
-    /// Attribute of the point or else of its resource.
+    /// Attribute of the point or else of its resource; [`OWNER`] for the first that names an owner.
     pub group_by: String,
     /// Aggregate of the series of a group.
     #[serde(default)]
@@ -170,12 +173,13 @@ impl Lens {
         Some(lens)
     }
 
-    /// Aggregates that people look at: memory, CPU, disk I/O and the number of processes, with threads and descriptors.
+    /// Aggregates that people look at: memory, CPU, disk I/O and the number of processes, with threads and descriptors under
+    /// the names of both conventions, and the total of any other metric by owner.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
         const EXECUTABLE: (&str, &str) = ("by executable", "process.executable.name");
         const HOST: (&str, &str) = ("by host", "host.name");
-        const OWNER: (&str, &str) = ("by owner", "process.owner");
+        const USER: (&str, &str) = ("by owner", "process.owner");
         let lens = |what: &str, metric: &str, (by, attribute): (&str, &str), function| {
             Self::new(format!("{what} {by}"), metric, attribute, function)
         };
@@ -183,13 +187,16 @@ impl Lens {
         vec![
             lens("memory", "process.memory.usage", EXECUTABLE, sum),
             lens("memory", "process.memory.usage", HOST, sum),
-            lens("memory", "process.memory.usage", OWNER, sum),
+            lens("memory", "process.memory.usage", USER, sum),
             lens("cpu", "process.cpu.time", EXECUTABLE, sum),
             lens("cpu", "process.cpu.time", HOST, sum),
             lens("disk I/O", "process.disk.io", HOST, sum),
             lens("processes", "process.cpu.time", EXECUTABLE, LensFunction::Count),
             lens("threads", "process.threads", EXECUTABLE, sum),
+            lens("thread count", "process.thread.count", EXECUTABLE, sum),
             lens("descriptors", "process.open_file_descriptors", EXECUTABLE, sum),
+            lens("descriptor count", "process.unix.file_descriptor.count", EXECUTABLE, sum),
+            lens("other metrics", EVERY, ("by owner", OWNER), sum),
         ]
     }
 }

@@ -53,8 +53,8 @@ pub use distribution::{Distances, DistributionReport, QUANTILES};
 pub use evidence::{Evidence, Experiment, Horizon, Report, WindowRow};
 pub use fates::{AttributeFates, MetricFates, PartCounts, SeriesFates};
 pub use lens::{
-    FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensCounts, LensError, LensFunction, LensInstant,
-    LensLimit, LensReport, Measured, Unnamed,
+    EVERY, FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensCounts, LensError, LensFunction,
+    LensInstant, LensLimit, LensReport, Measured, OWNER, OWNERS, Unnamed,
 };
 pub use observer::Observer;
 pub use rules::RuleReport;

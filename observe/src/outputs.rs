@@ -4,7 +4,7 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use drift::{BOUND, IdentityHasher};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use pipelines::Batch;
 use pipelines::batch::Rows as Attributes;
@@ -14,7 +14,7 @@ use crate::label::{Label, Process, value_text};
 use crate::lens::{Looked, Tracked, Under};
 use crate::marks::Marks;
 use crate::rows::{Keys, Rows, Said as _};
-use crate::series::{NONE, keep_rows, note_seen};
+use crate::series::{NONE, PENDING, keep_rows, note_seen};
 use crate::shape::Shape;
 use crate::writers::{Last, Past};
 
@@ -227,15 +227,34 @@ impl OutputTable {
         self.places = self.rows.iter().enumerate().map(|(place, row)| (row.identity, place as u32)).collect();
     }
 
-    /// Keeps of those under lenses the ones that a row leads to. Rows come in the order in which they were added, and so
-    /// do these.
+    /// Keeps of those under lenses the ones that a row leads to.
     fn retain_lenses(&mut self) {
         let mut kept = vec![false; self.lenses.series.len()];
-        let under = self.rows.iter_mut().filter(|row| row.lens != NONE);
-        for (place, row) in under.enumerate() {
-            kept[row.lens as usize] = true;
-            row.lens = place as u32;
+        for row in &self.rows {
+            if let Some(kept) = kept.get_mut(row.lens as usize) {
+                *kept = true;
+            }
+        }
+        let places: Vec<u32> = kept
+            .iter()
+            .scan(0, |next, kept| {
+                *next += u32::from(*kept);
+                Some(*next - u32::from(*kept))
+            })
+            .collect();
+        for row in &mut self.rows {
+            row.lens = places.get(row.lens as usize).copied().unwrap_or(row.lens);
         }
         self.lenses.keep(&kept);
+    }
+
+    /// Series of these metrics that are under no lens enter lenses with their next points.
+    pub fn enter_lenses(&mut self, metrics: &HashSet<&str>) {
+        for place in 0..self.rows.len() {
+            let of = self.keys.name(place).is_some_and(|label| metrics.contains(&*label.metric));
+            if of && self.rows[place].lens == NONE {
+                self.rows[place].lens = PENDING;
+            }
+        }
     }
 }

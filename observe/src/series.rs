@@ -15,6 +15,8 @@ use crate::rows::{Keys, Rows, Said};
 
 pub(crate) const UNTRACKED: u32 = u32::MAX;
 pub(crate) const NONE: u32 = u32::MAX;
+/// Place among those under lenses of a series that enters them with its next point.
+pub(crate) const PENDING: u32 = u32::MAX - 1;
 
 /// Row that each point touches of its series: kept small, the rest stands apart.
 #[derive(Clone, Copy, Debug)]

@@ -35,6 +35,11 @@ impl ExperimentObserver {
         }
     }
 
+    /// Closes the set of lenses of what arrives: units are moved from here on.
+    pub fn settle_lenses(&mut self) {
+        self.observer.settle_lenses();
+    }
+
     /// Meter that destinations tell what becomes of the points.
     pub fn meter(&self) -> &Arc<Meter> {
         &self.meter

@@ -56,8 +56,11 @@ impl Engine {
                 adopt(worker, before);
             }
         }
-        self.show_levels(worker.as_ref());
         let splits = intent.experiment.as_ref().is_some_and(|e| e.split.weight > Weight::NONE);
+        if let (true, Some(experiment)) = (splits, worker.as_mut().and_then(|it| it.experiment.as_mut())) {
+            experiment.observer.settle_lenses();
+        }
+        self.show_levels(worker.as_ref());
         self.succeed(number, intent);
         let generation = Arc::new(Generation::new(number, splits, worker));
         self.current.store(Arc::new(ServingState { generation, routes, acknowledge }));

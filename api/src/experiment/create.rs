@@ -41,7 +41,9 @@ pub struct CreateExperiment {
     #[schema(example = "60s")]
     pub report_every: Option<String>,
     /// The aggregates that people look at, as panels show them: `{name, metric, group_by, function, lookback, max_error,
-    /// min_group_share, max_groups_lost, absolute_margin}`; memory, CPU and others of processes if not given.
+    /// min_group_share, max_groups_lost, absolute_margin}`; if not given, memory, CPU and others of processes, and the total
+    /// of every other metric by owner. The metric `*` stands for every other one, and has no limit; `(owner)` groups by the
+    /// service, else the workload, the namespace, the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub lenses: Option<Vec<Lens>>,

@@ -235,6 +235,9 @@ impl Spec {
     pub fn limited_lenses(&self) -> Vec<Lens> {
         let Policy { max_lens_error, max_groups_lost, .. } = &self.policy;
         let limited = |lens: &Lens| {
+            if lens.is_every() {
+                return lens.clone();
+            }
             let max_error = lens.max_error.or(*max_lens_error);
             let max_groups_lost = lens.max_groups_lost.or(max_error.and(*max_groups_lost));
             Lens { max_error, max_groups_lost, ..lens.clone() }

@@ -422,5 +422,6 @@ proptest! {
 }
 
 mod answers;
+mod arrivals;
 mod asked;
 mod guarded;

@@ -63,5 +63,10 @@ async fn a_fleet_without_process_metrics_is_rolled_out_by_entity_and_every_weigh
         2 * RESOURCES,
         "each resource is a unit, also the one without attributes: {promoted:#}"
     );
+    let criteria = promoted["verdict"]["criteria"].as_array().expect("criteria");
+    let told = criteria.iter().find(|one| one["quantity"] == "other_metrics").expect("told");
+    let sentence = told["sentence"].as_str().expect("a sentence");
+    assert!(sentence.contains("app.debug by owner differs by"), "{sentence}");
+    assert!(sentence.contains("Of the totals of 3 other metrics, those of 2 are the same"), "{sentence}");
     Ok(())
 }

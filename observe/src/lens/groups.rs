@@ -10,6 +10,7 @@ use hashbrown::{HashMap, HashSet};
 use pipelines::Batch;
 use pipelines::batch::{MetricKind, MetricRow, PointRow, Rows};
 
+use super::arrival::{Arrivals, OWNER, owner};
 use super::near::nearest;
 use super::table::{Entry, KIND_DISTRIBUTION, KIND_INCREASE, KIND_VALUE};
 use super::{Lens, LensFunction};
@@ -59,6 +60,9 @@ pub(crate) struct Groups {
     /// either.
     pub hold_nanos: u64,
     pub scrapes: u32,
+    /// Number of lenses that the settings name; those of what arrives follow them.
+    pub asked: usize,
+    arrivals: Arrivals,
     names: BTreeSet<Arc<str>>,
     shared: HashSet<Entered>,
     /// True if a series did not fit.
@@ -79,16 +83,10 @@ pub(crate) struct Known {
 
 impl Groups {
     pub fn new(settings: &Settings) -> Self {
-        let known = |lens: &Lens| Known {
-            lens: lens.clone(),
-            lookback: u64::try_from(lens.lookback.as_nanos()).unwrap_or(u64::MAX),
-            names: Vec::new(),
-            places: HashMap::new(),
-            entry: Entry::default(),
-            looked: 0,
-        };
         Self {
-            lenses: settings.lenses.iter().map(known).collect(),
+            lenses: settings.lenses.iter().map(Known::new).collect(),
+            asked: settings.lenses.len(),
+            arrivals: Arrivals::new(&settings.lenses),
             hold_nanos: settings.hold_nanos,
             scrapes: settings.warm_up_scrapes,
             names: BTreeSet::new(),
@@ -102,9 +100,30 @@ impl Groups {
         if self.names.len() < MAX_NAMES && !self.names.contains(metric) {
             self.names.insert(metric.clone());
         }
+        let mut looked_at = false;
         for known in self.lenses.iter_mut().filter(|known| *known.lens.metric == **metric) {
             known.entry.came = true;
+            looked_at = true;
         }
+        if !looked_at {
+            self.arrivals.came_in(metric);
+        }
+    }
+
+    /// Adds lenses of what arrived; the first of them, if there is one.
+    pub fn choose(&mut self) -> Option<usize> {
+        let first = self.lenses.len();
+        for lens in self.arrivals.choose() {
+            let mut known = Known::new(&lens);
+            known.entry.came = true;
+            self.lenses.push(known);
+        }
+        (self.lenses.len() > first).then_some(first)
+    }
+
+    /// The set of lenses of what arrives is closed once something is in it.
+    pub fn settle(&mut self) {
+        self.arrivals.settle();
     }
 
     /// A series of this metric found no room.
@@ -129,13 +148,7 @@ impl Groups {
             }
             known.entry.kinds |= kind(metric);
             let Some(part) = part(known.lens.function, metric) else { continue };
-            let key = known.lens.group_by.as_bytes();
-            let value = batch.attribute(point.attrs, key).or_else(|| batch.attribute(resource, key));
-            match &value {
-                Some(_) => known.entry.named = true,
-                None => known.note_attributes(labels, batch, [point.attrs, resource]),
-            }
-            let text = value.map_or_else(|| WITHOUT.to_owned(), value_text);
+            let text = known.group_of(labels, batch, [point.attrs, resource]);
             let group = known.place(labels, &text);
             entered.push((place as u16, group, part));
         }
@@ -155,7 +168,7 @@ impl Groups {
 
     /// Looks for the names most like those of metrics that did not come in.
     pub fn look_for_names(&mut self) {
-        for known in self.lenses.iter_mut().filter(|known| !known.entry.came) {
+        for known in self.lenses.iter_mut().filter(|known| !known.entry.came && !known.lens.is_every()) {
             if known.looked != self.names.len() {
                 known.entry.near = nearest(&known.lens.metric, &self.names).into_iter().collect();
                 known.looked = self.names.len();
@@ -170,6 +183,34 @@ impl Groups {
 }
 
 impl Known {
+    fn new(lens: &Lens) -> Self {
+        Self {
+            lens: lens.clone(),
+            lookback: u64::try_from(lens.lookback.as_nanos()).unwrap_or(u64::MAX),
+            names: Vec::new(),
+            places: HashMap::new(),
+            entry: Entry::default(),
+            looked: 0,
+        }
+    }
+
+    /// Group of a series with these attributes, of its point and of its resource.
+    fn group_of(&mut self, labels: &mut Labels, batch: &Batch, rows: [Rows; 2]) -> String {
+        let found = if self.lens.group_by == OWNER {
+            // The total is of all series, also of those that nobody owns.
+            self.entry.named = true;
+            owner(batch, rows)
+        } else {
+            let key = self.lens.group_by.as_bytes();
+            rows.into_iter().find_map(|rows| batch.attribute(rows, key)).map(value_text)
+        };
+        match &found {
+            Some(_) => self.entry.named = true,
+            None => self.note_attributes(labels, batch, rows),
+        }
+        found.unwrap_or_else(|| WITHOUT.to_owned())
+    }
+
     fn place(&mut self, labels: &mut Labels, text: &str) -> u16 {
         if let Some(place) = self.places.get(text) {
             return *place;

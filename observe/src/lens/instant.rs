@@ -77,7 +77,12 @@ impl Panels {
         }
         counted.settle(&mut self.cells);
         let grace = Grace::of(groups, window);
-        let mut lenses = Vec::with_capacity(groups.lenses.len());
+        let mut table = LensTable {
+            start: window.start,
+            end: window.end,
+            truncated: groups.truncated,
+            ..LensTable::default()
+        };
         for (place, known) in groups.lenses.iter().enumerate() {
             let (cells, lives) = (&self.cells[place], &mut self.lives[place]);
             lives.resize_with(known.names.len(), Life::default);
@@ -89,9 +94,13 @@ impl Panels {
             let count = |of: &Vec<u64>| of.get(place).copied().unwrap_or_default();
             figures.no_value = no_value.each_ref().map(count);
             figures.increases = self.increases[place];
-            lenses.push(figures);
+            if place < groups.asked {
+                table.lenses.push(figures);
+            } else {
+                table.arrivals.insert(known.lens.metric.as_str().into(), figures);
+            }
         }
-        LensTable { start: window.start, end: window.end, lenses, truncated: groups.truncated }
+        table
     }
 
     fn gather(&mut self, at: usize, looked: &mut Looked, groups: &Groups, end: u64, counted: &mut Counted) {

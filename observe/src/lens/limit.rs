@@ -69,6 +69,9 @@ impl Lens {
         if let Some(margin) = beside(self.absolute_margin, f64::MAX) {
             return Some(("absolute_margin", margin.to_string(), "0 or more, in the metric's unit"));
         }
+        if self.is_every() && self.limit().is_some() {
+            return Some(("metric", self.metric.clone(), "one metric where there is a limit"));
+        }
         let parts = self.min_group_share.is_some() || self.absolute_margin.is_some();
         (parts && self.max_error.is_none())
             .then(|| ("max_error", "missing".to_owned(), "a limit, where another key refines it"))

@@ -17,13 +17,18 @@ pub(crate) const KIND_DISTRIBUTION: u8 = 4;
 /// The most groups that a merged table holds: those that one observer tells apart, with their buckets.
 const MAX_GROUPS: usize = 1_024 + 256;
 
-/// The lenses of a stretch, in the order of the settings.
+/// The most lenses of what arrived, of observers one after the other.
+const MAX_KEPT: usize = 256;
+
+/// The lenses of a stretch, in the order of the settings, and those of what arrived.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LensTable {
     /// Begin and end of the stretch, Unix nanoseconds.
     pub start: u64,
     pub end: u64,
     pub lenses: Vec<Figures>,
+    /// Those of what arrived, by metric.
+    pub arrivals: BTreeMap<Arc<str>, Figures>,
     /// True if there were more series than are tracked.
     pub truncated: bool,
 }
@@ -107,8 +112,28 @@ impl LensTable {
         for (mine, theirs) in self.lenses.iter_mut().zip(&other.lenses) {
             mine.merge(theirs, [earlier, later]);
         }
+        self.merge_arrivals(&other.arrivals, [earlier, later]);
         self.start = self.start.min(other.start);
         self.end = self.end.max(other.end);
+    }
+}
+
+impl LensTable {
+    /// One of which a stretch has nothing had nothing at its edges either. Past the bound the first names stay, so that the
+    /// order of merging does not matter.
+    fn merge_arrivals(&mut self, others: &BTreeMap<Arc<str>, Figures>, edges: [bool; 2]) {
+        let nothing = Figures::default();
+        for (metric, mine) in &mut self.arrivals {
+            mine.merge(others.get(metric).unwrap_or(&nothing), edges);
+        }
+        for (metric, theirs) in others {
+            if !self.arrivals.contains_key(metric) {
+                self.arrivals.entry(metric.clone()).or_default().merge(theirs, edges);
+            }
+        }
+        while self.arrivals.len() > MAX_KEPT {
+            self.arrivals.pop_last();
+        }
     }
 }
 

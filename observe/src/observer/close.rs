@@ -36,12 +36,23 @@ impl Observer {
         };
         let looked = self.outputs.each_mut().map(|table| &mut table.lenses);
         summary.lenses = self.panels.evaluate(&mut self.groups, looked, window);
+        self.choose_lenses(end);
         let (stretch, hold) = ([summary.start, end], self.settings.hold_nanos);
         let judged =
             self.watched.iter_mut().filter_map(|(epoch, one)| one.judge(stretch, hold, *epoch == self.epoch));
         summary.critical.extend(judged.map(|watched| (watched.process.clone(), watched)));
         self.sweep(active_since);
         summary
+    }
+
+    /// Puts lenses on what arrived, once all that is scraped has come twice.
+    fn choose_lenses(&mut self, end: u64) {
+        let seen_twice = self.interval_nanos().is_some_and(|interval| end >= self.since + 2 * interval);
+        let Some(first) = seen_twice.then(|| self.groups.choose()).flatten() else { return };
+        let metrics = self.groups.lenses[first..].iter().map(|known| known.lens.metric.as_str()).collect();
+        for table in &mut self.outputs {
+            table.enter_lenses(&metrics);
+        }
     }
 
     fn close_outputs(&mut self, variant: Variant, active_since: u32, summary: &mut Summary) {
@@ -57,6 +68,7 @@ impl Observer {
         for (under, tracked) in table.lenses.under.iter().zip(&mut table.lenses.series) {
             if let Some((first, ..)) = under.groups.first()
                 && std::mem::take(&mut tracked.came)
+                && usize::from(*first) < self.groups.asked
             {
                 summary.values.entry(*first).or_default().add(at, tracked.described());
             }

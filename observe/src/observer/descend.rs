@@ -11,11 +11,11 @@ use crate::Variant;
 use crate::collision::Collision;
 use crate::fate::Kept;
 use crate::label::{Label, Process, process_number};
-use crate::lens::Tracked;
+use crate::lens::{Tracked, Under};
 use crate::marks::Marks;
 use crate::outputs::{Collides, Known, Names, OutputTable};
 use crate::rows::Said as _;
-use crate::series::{NONE, Series, UNTRACKED};
+use crate::series::{NONE, PENDING, Series, UNTRACKED};
 use crate::writers::{Finding, Last, Written};
 
 /// An output point and what stands above it.
@@ -90,7 +90,8 @@ impl Observer {
         let (Some(becomes), Some(seen)) = (table.rows.get_mut(place), table.open.get_mut(place)) else {
             return false;
         };
-        let plain = becomes.identity == output.identity(point) && row.critical == NONE;
+        let plain =
+            becomes.identity == output.identity(point) && row.critical == NONE && becomes.lens != PENDING;
         if !plain || !becomes.last.goes_on(*writer, point, output.value_digest(point)) {
             return false;
         }
@@ -183,6 +184,9 @@ impl Observer {
             self.open.made[at].insert(identity);
             self.is_not_followed(descendant.variant, writer, identity);
             return None;
+        }
+        if self.outputs[at].rows[place as usize].lens == PENDING {
+            self.enters_lenses(descendant, place);
         }
         self.emitted(at, place, descendant.point);
         if found.is_some() {
@@ -293,9 +297,7 @@ impl Observer {
             self.groups.left_out(output.text(metric.name));
             return UNTRACKED;
         }
-        let shown = || process_number(output, resource.attrs);
-        let under = self.groups.of(&mut self.labels, (output, resource.attrs), metric, point, shown);
-        let lens = under.map(|under| (under, Tracked::new(metric)));
+        let lens = self.lenses_of(descendant);
         let writes = self.series.label(writer).cloned();
         let names =
             Names::of(output, resource.attrs, point.attrs, writes.as_ref().map(|label| &*label.process));
@@ -312,6 +314,25 @@ impl Observer {
         let known = Known { label, shape, names, billed };
         let last = Last::new(Written { writer, time: point.time, value: output.value_digest(point) });
         self.outputs[variant.index()].insert(output.identity(point), known, last, lens)
+    }
+}
+
+impl Observer {
+    /// The lenses that a series enters.
+    fn lenses_of(&mut self, descendant: &Descendant<'_>) -> Option<(Under, Tracked)> {
+        let Descendant { output, resource, metric, point, .. } = *descendant;
+        let shown = || process_number(output, resource.attrs);
+        let under = self.groups.of(&mut self.labels, (output, resource.attrs), metric, point, shown);
+        under.map(|under| (under, Tracked::new(metric)))
+    }
+
+    /// A known series enters lenses that were chosen since.
+    #[cold]
+    fn enters_lenses(&mut self, descendant: &Descendant<'_>, place: u32) {
+        let lens = self.lenses_of(descendant);
+        let table = &mut self.outputs[descendant.variant.index()];
+        table.rows[place as usize].lens =
+            lens.map_or(NONE, |(under, tracked)| table.lenses.insert(under, tracked));
     }
 }
 

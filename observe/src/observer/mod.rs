@@ -97,6 +97,12 @@ impl Observer {
         observer
     }
 
+    /// Closes the set of lenses of what arrives, as soon as something is in it: those of a rollout stay as they were in its
+    /// mirror step.
+    pub fn settle_lenses(&mut self) {
+        self.groups.settle();
+    }
+
     fn epoch_at(&self, now: u64) -> u32 {
         u32::try_from(now / self.settings.window_nanos.max(1)).unwrap_or(u32::MAX)
     }

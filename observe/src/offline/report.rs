@@ -179,7 +179,7 @@ impl Offline {
             }
         };
         let lenses = &self.settings.lenses;
-        lenses.iter().zip(&summary.lenses.lenses).map(of).collect()
+        lenses.iter().zip(&summary.lenses.lenses).filter(|(lens, _)| !lens.is_every()).map(of).collect()
     }
 }
 

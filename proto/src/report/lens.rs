@@ -3,11 +3,17 @@
 
 use observe::{LensCounts, LensError, LensFunction, LensInstant, LensReport, Measured, Unnamed};
 
-use super::{Invalid, MAX_READ_ROWS, MAX_ROWS, number, rows};
+use super::{Invalid, MAX_READ_ROWS, number, rows};
 use crate::v1;
 
 /// The most groups of a lens without a limit.
 const DESCRIBED: usize = 8;
+/// Groups of all lenses without a limit together; of each of them at least one is named, if it differs.
+const ALL_DESCRIBED: usize = 96;
+/// Groups whose room a lens without a limit takes.
+const TAKEN: usize = 3;
+/// The most lenses: those that can be asked for, and those of what arrives.
+const MAX_LENSES: usize = 32 + 50;
 /// The most rows of which the worst instant is told.
 const WITH_INSTANT: usize = 8;
 
@@ -27,15 +33,19 @@ impl LensRoom {
     pub const OF_A_TOTAL: Self = Self { groups: 15, most: 3 };
 
     pub fn lenses(self, from: &[LensReport]) -> Vec<v1::LensReport> {
-        let limited = from.iter().take(MAX_ROWS).filter(|lens| lens.limit.is_some()).count();
-        let each = (self.groups / limited.max(1)).min(self.most);
+        let from = &from[..from.len().min(MAX_LENSES)];
+        let limited = from.iter().filter(|lens| lens.limit.is_some()).count();
+        let describing = from.iter().filter(|lens| lens.limit.is_none() && !lens.worst.is_empty()).count();
+        let described = (ALL_DESCRIBED / describing.max(1)).clamp(1, DESCRIBED).min(self.most);
+        // What lenses without a limit take is not there for the others.
+        let groups = self.groups.saturating_sub(TAKEN * (from.len() - limited)).max(self.groups / 3);
+        let each = (groups / limited.max(1)).min(self.most);
         let of = |from: &LensReport| {
             let worst = from.worst.len().min(each).min(self.most.div_ceil(2));
-            let room =
-                if from.limit.is_some() { [worst, each - worst] } else { [DESCRIBED.min(self.most), 0] };
+            let room = if from.limit.is_some() { [worst, each - worst] } else { [described, 0] };
             lens(&from.clone().naming(room))
         };
-        from.iter().take(MAX_ROWS).map(of).collect()
+        from.iter().map(of).collect()
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod aa;
 mod approval;
+mod arrivals;
 mod delivery;
 mod guardrails;
 mod harm;

@@ -2,20 +2,26 @@
 //!
 //! A lens is judged on all groups of all agents over the horizons of the step, and only once everything that its
 //! look-back shows was seen by both variants. One that the experiment names is asked for: if nothing enters it, it is not
-//! measured. One of the default lenses that nothing enters holds nothing.
+//! measured. One of the default lenses that nothing enters holds nothing. Lenses of what arrives are told together.
 
 use std::time::Duration;
 
-use observe::{FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensLimit, LensReport};
+use observe::{FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensLimit, LensReport, OWNER, OWNERS};
 
-use super::Looked;
+use super::{Looked, arrivals};
 use crate::experiment::words::{counted, listed, percent, signed};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// A criterion for each lens, and that no attribute went that a lens groups by.
 pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
-    let lenses = looked.spec.limited_lenses();
+    let (every, mut lenses): (Vec<Lens>, Vec<Lens>) =
+        looked.spec.limited_lenses().into_iter().partition(Lens::is_every);
     let mut criteria: Vec<Criterion> = lenses.iter().map(|lens| criterion(looked, lens)).collect();
+    if let Some(every) = every.first() {
+        let of_arrivals = arrivals::reports(looked, &lenses);
+        criteria.push(arrivals::criterion(&every.name, &of_arrivals));
+        lenses.extend(arrivals::lenses(&of_arrivals));
+    }
     criteria.push(grouped(looked, &lenses));
     criteria
 }
@@ -77,7 +83,7 @@ fn described(fleet: &FleetLens) -> String {
 
 /// Description of a lens without a limit: its total, and the groups that are lost, new, or furthest off. The names of
 /// the lost ones come with it.
-fn described_with_groups(fleet: &FleetLens) -> (Answer, String, Vec<String>) {
+pub(super) fn described_with_groups(fleet: &FleetLens) -> (Answer, String, Vec<String>) {
     let named = |of: &dyn Fn(&FleetGroup) -> bool| -> Vec<String> {
         fleet.groups.iter().filter(|one| of(one)).map(|one| one.figures.group.clone()).collect()
     };
@@ -192,10 +198,18 @@ fn passed(counts: &FleetCounts, limit: &LensLimit) -> String {
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
-/// Tells whether series of the candidate lack an attribute that the baseline's have.
-fn lacks(looked: &Looked<'_>, attribute: &str) -> bool {
-    let mut gone = looked.totals().flat_map(|(_, found)| &found.fates.by_attribute);
-    gone.any(|one| one.attribute == attribute && one.fewer_attributes + one.others > 0)
+/// Attributes that a lens groups by and series of the candidate lack, where the baseline's have them.
+fn lacking<'a>(looked: &Looked<'_>, lens: &'a Lens) -> Vec<&'a str> {
+    let used: Vec<&str> = if lens.group_by == OWNER {
+        OWNERS.iter().map(|(attribute, _)| *attribute).collect()
+    } else {
+        vec![lens.group_by.as_str()]
+    };
+    let gone = |attribute: &str| {
+        let mut fates = looked.totals().flat_map(|(_, found)| &found.fates.by_attribute);
+        fates.any(|one| one.attribute == attribute && one.fewer_attributes + one.others > 0)
+    };
+    used.into_iter().filter(|attribute| gone(attribute)).collect()
 }
 
 /// An attribute that a lens groups by went if only the candidate has a group without a name, or if groups are lost and
@@ -205,13 +219,17 @@ fn grouped(looked: &Looked<'_>, lenses: &[Lens]) -> Criterion {
         let mut found = reports(looked, &lens.name);
         found.any(|(_, report)| {
             let nameless = report.named().any(|group| group.is_new() && group.is_unnamed());
-            nameless || (report.groups_lost > 0 && lacks(looked, &lens.group_by))
+            nameless || (report.groups_lost > 0 && !lacking(looked, lens).is_empty())
         })
     };
     let allowed = &looked.policy().allow.renamed;
     let taken: Vec<&Lens> =
         lenses.iter().filter(taken).filter(|lens| !allowed.covers(&lens.metric)).collect();
-    let attributes = crate::experiment::words::unique(taken.iter().map(|lens| lens.group_by.clone()));
+    let used = |lens: &&Lens| match lacking(looked, lens) {
+        none if none.is_empty() => vec![lens.group_by.clone()],
+        those => those.into_iter().map(str::to_owned).collect(),
+    };
+    let attributes = crate::experiment::words::unique(taken.iter().flat_map(used));
     let names: Vec<String> = taken.iter().map(|lens| lens.name.clone()).collect();
     let (answer, sentence) = if !taken.is_empty() {
         let sentence = format!(

@@ -104,3 +104,37 @@ fn why_a_lens_was_not_measured_reads_back() {
         assert_eq!(Findings::decode(&body, &digest).expect("reads").horizon.lenses[0].measured, measured);
     }
 }
+
+/// Lenses of fifty metrics that arrived, of which many groups differ.
+fn arrivals() -> Vec<LensReport> {
+    let of = |(at, lens): (usize, LensReport)| LensReport {
+        name: format!("service.{at}.requests.of.some.length by owner"),
+        metric: format!("service.{at}.requests.of.some.length"),
+        group_by: observe::OWNER.to_owned(),
+        limit: None,
+        largest: Vec::new(),
+        worst: lens.worst.into_iter().take(8).collect(),
+        ..lens
+    };
+    panels().into_iter().cycle().take(50).enumerate().map(of).collect()
+}
+
+#[test]
+fn fifty_lenses_of_what_arrives_fit_beside_the_default_ones_and_beside_five_with_a_limit() {
+    for limited in [0, 5] {
+        let mut sent = findings();
+        for comparison in [&mut sent.horizon, &mut sent.total] {
+            if limited > 0 {
+                comparison.lenses = panels();
+            }
+            comparison.lenses.extend(arrivals());
+            comparison.lost.truncate(12);
+        }
+        let (body, digest) = sent.encode();
+        let compressed = zstd::encode_all(body.as_slice(), 3).expect("compresses").len();
+        assert!(compressed <= 8_000, "{limited} with a limit: {compressed} bytes of {}", body.len());
+        let read = Findings::decode(&body, &digest).expect("reads");
+        let told = read.horizon.lenses.iter().filter(|lens| lens.group_by == observe::OWNER);
+        assert_eq!(told.filter(|lens| !lens.worst.is_empty()).count(), 50);
+    }
+}
