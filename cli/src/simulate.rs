@@ -9,7 +9,7 @@ use serde::Serialize;
 use simulator::proc_source::{ProcCounts, ProcSource};
 use simulator::profile::{Host, Profile, Role};
 use simulator::sender::{Pace, Sender, SenderConfig, SenderCounts};
-use simulator::{Live, MetricSet, Source};
+use simulator::{Convention, Live, MetricSet, Source};
 
 use crate::{counts_endpoint, output, stop};
 
@@ -45,6 +45,9 @@ pub struct Args {
     /// Points a process: 7 (the scraper's default) or 21 (all its metrics)
     #[arg(long, default_value = "7", value_parser = metric_set)]
     points: MetricSet,
+    /// Names of metrics and attributes: those of today, those of version 1 of the semantic conventions, or both at once
+    #[arg(long, value_enum, default_value_t = ConventionName::V0)]
+    convention: ConventionName,
     /// Stop after this long
     #[arg(long = "for", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
@@ -69,6 +72,13 @@ pub struct Args {
 enum SourceKind {
     Simulated,
     Proc,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ConventionName {
+    V0,
+    V1,
+    Both,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -174,13 +184,18 @@ impl Args {
             RoleName::Web => Role::Web,
             RoleName::Batch => Role::Batch,
         };
+        let convention = match self.convention {
+            ConventionName::V0 => Convention::V0,
+            ConventionName::V1 => Convention::V1,
+            ConventionName::Both => Convention::Both,
+        };
         match self.source {
             SourceKind::Simulated => {
                 let host = Host::new(profile, role, host, self.processes as usize, self.seed);
-                Ok((Box::new(host.with_metrics(self.points)), None))
+                Ok((Box::new(host.with_metrics(self.points).with_convention(convention)), None))
             }
             SourceKind::Proc => {
-                let source = ProcSource::new(host, self.points)?;
+                let source = ProcSource::new(host, self.points)?.with_convention(convention);
                 let counts = source.counts();
                 Ok((Box::new(source), Some(counts)))
             }

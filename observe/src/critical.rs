@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use pipelines::yaml::{Node, Problem, keep};
 use serde::{Deserialize, Serialize};
 
+use crate::convention::counterpart;
 use crate::label::Process;
 use crate::outputs::Names;
 
@@ -32,7 +33,7 @@ pub enum Granularity {
 pub struct Critical {
     /// Exact values of `process.executable.name`.
     pub executables: Vec<String>,
-    /// Metric names; at most 32.
+    /// Metric names, of either semantic convention; at most 32.
     pub metrics: Vec<String>,
     /// Granularity at which it must still be named.
     #[serde(default)]
@@ -90,9 +91,10 @@ impl Critical {
         }
     }
 
-    /// The bit of metric `name` of a process with this executable, where both are named.
+    /// The bit of a metric of a process with this executable, where both are named, the metric under either of its names.
     pub(crate) fn bit(&self, executable: &str, metric: &str) -> Option<u32> {
-        let place = self.metrics.iter().position(|name| name == metric)?;
+        let also = counterpart(metric);
+        let place = self.metrics.iter().position(|name| name == metric || Some(name.as_str()) == also)?;
         self.executables.iter().any(|name| name == executable).then(|| 1 << place)
     }
 }

@@ -20,6 +20,7 @@ mod audit;
 mod changed;
 mod collision;
 mod compare;
+mod convention;
 mod cost;
 mod critical;
 mod delivery;

@@ -15,6 +15,7 @@ pub const CATALOG: &[(&str, &str)] = &[
     ("adaptive", include_str!("../catalog/adaptive.yaml")),
     ("intelligent", include_str!("../catalog/intelligent.yaml")),
     ("minimal", include_str!("../catalog/minimal.yaml")),
+    ("conventions", include_str!("../catalog/conventions.yaml")),
 ];
 
 /// The template of this name.

@@ -16,4 +16,4 @@ pub mod sender;
 pub mod sink;
 
 pub use live::Live;
-pub use scrape::{MetricSet, ScrapeError, Source, point_count};
+pub use scrape::{Convention, MetricSet, ScrapeError, Source, point_count};

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::convention::counterpart;
+
 /// The most names that are offered.
 const MAX_NEAR: usize = 3;
 
-/// The names most like `wanted`, the nearest first; none that is not like it at all.
+/// The names most like `wanted`, the nearest first: its name in the other semantic convention, then those spelled like it;
+/// none that is not like it at all.
 pub(crate) fn nearest(wanted: &str, names: &BTreeSet<Arc<str>>) -> Vec<Arc<str>> {
     let mut found: Vec<(usize, &Arc<str>)> = names
         .iter()
-        .map(|name| (distance(wanted, name), name))
+        .map(|name| (if counterpart(wanted) == Some(&**name) { 0 } else { distance(wanted, name) }, name))
         .filter(|(distance, name)| 2 * distance <= wanted.len().max(name.len()))
         .collect();
     found.sort();

@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use serde::Serialize;
 
 use crate::live::Live;
-use crate::scrape::{MetricSet, ScrapeError, Shaper, Source};
+use crate::scrape::{Convention, MetricSet, ScrapeError, Shaper, Source};
 use machine::Machine;
 use owners::Owners;
 use read::{Outcome, Reader};
@@ -67,6 +67,13 @@ impl ProcSource {
             reader: Reader { machine, owners, set },
             counts: Live::default(),
         }
+    }
+
+    /// Names metrics by another convention.
+    #[must_use]
+    pub fn with_convention(mut self, convention: Convention) -> Self {
+        self.shaper.use_convention(convention);
+        self
     }
 
     /// A handle on the counts, readable while the source is in use elsewhere.

@@ -10,7 +10,7 @@ use rand_pcg::Pcg64;
 use super::catalog::{CATALOG, Count, Executable, Role};
 use super::process::Process;
 use super::{Profile, command_line};
-use crate::scrape::{Identity, MetricSet, ScrapeError, Shaper, Source};
+use crate::scrape::{Convention, Identity, MetricSet, ScrapeError, Shaper, Source};
 
 /// Linux's default `pid_max` on a 64-bit machine.
 const PID_MAX: u32 = 4_194_304;
@@ -63,9 +63,16 @@ impl Host {
         self
     }
 
+    /// Names metrics by another convention.
+    #[must_use]
+    pub fn with_convention(mut self, convention: Convention) -> Self {
+        self.shaper.use_convention(convention);
+        self
+    }
+
     /// Points that a scrape has from a process's second scrape on.
     pub fn points_per_scrape(&self) -> usize {
-        self.processes.len() * self.shaper.set().points_per_process()
+        self.processes.len() * self.shaper.points_per_process()
     }
 
     /// Lets model time pass: processes work, some die, and each of those is replaced under a fresh pid.

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::{Class, Host, Profile, Role, catalog};
-use crate::scrape::{MetricSet, SCHEMA_URL, SCOPE_NAME, point_count};
+use crate::scrape::{Convention, MetricSet, SCHEMA_URL, SCOPE_NAME, point_count};
 use crate::sink::point_keys;
 
 const START: u64 = 1_790_000_000_000_000_000;
@@ -276,4 +276,44 @@ fn both_roles_run_every_class_and_several_pids_of_their_main_service() {
         let parent = Some(Attribute::IntValue(pid(of_service[0])));
         assert!(of_service[1..].iter().all(|child| attribute(child, "process.parent_pid") == parent));
     }
+}
+
+#[test]
+fn each_convention_has_its_names_and_both_at_once_have_all_of_them() {
+    let scraped = |convention: Convention| {
+        let host = Host::new(Profile::Realistic, Role::Web, "h", 20, 1).with_metrics(MetricSet::All);
+        let mut host = host.with_convention(convention);
+        host.scrape(START);
+        let request = host.scrape(START + SECOND);
+        assert_eq!(point_count(&request), host.points_per_scrape() as u64);
+        let metrics = request.resource_metrics[0].scope_metrics[0].metrics.clone();
+        assert!(metrics.is_sorted_by(|a, b| a.name < b.name));
+        let keys = metrics.iter().flat_map(|metric| match &metric.data {
+            Some(Data::Sum(sum)) => sum.data_points.clone(),
+            Some(Data::Gauge(gauge)) => gauge.data_points.clone(),
+            _ => Vec::new(),
+        });
+        let keys = keys.flat_map(|point| point.attributes).map(|attribute| attribute.key);
+        keys.chain(metrics.iter().map(|metric| metric.name.clone())).collect::<BTreeSet<String>>()
+    };
+    let (v0, v1, both) = (scraped(Convention::V0), scraped(Convention::V1), scraped(Convention::Both));
+    let only = |of: &BTreeSet<String>, without: &BTreeSet<String>| {
+        of.difference(without).cloned().collect::<Vec<String>>()
+    };
+    assert_eq!(
+        only(&v0, &v1),
+        ["direction", "process.open_file_descriptors", "process.threads", "state", "type"]
+    );
+    assert_eq!(
+        only(&v1, &v0),
+        [
+            "cpu.mode",
+            "disk.io.direction",
+            "process.context_switch.type",
+            "process.thread.count",
+            "process.unix.file_descriptor.count",
+            "system.paging.fault.type",
+        ]
+    );
+    assert_eq!(both, v0.union(&v1).cloned().collect());
 }

@@ -9,13 +9,16 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-use super::{CpuSeconds, Identity, MetricSet, Pair, SCHEMA_URL, SCOPE_NAME, SCOPE_VERSION, Usage};
+use super::{
+    Convention, CpuSeconds, Identity, MetricSet, Pair, SCHEMA_URL, SCOPE_NAME, SCOPE_VERSION, Usage,
+};
 
 /// Shapes readings of one host; remembers each process's last CPU time, which utilization needs.
 #[derive(Debug)]
 pub(crate) struct Shaper {
     host_name: String,
     set: MetricSet,
+    convention: Convention,
     cores: f64,
     earlier: HashMap<(u32, u64), (u64, CpuSeconds)>,
 }
@@ -35,11 +38,18 @@ struct Points {
 
 impl Shaper {
     pub fn new(host_name: &str, set: MetricSet, cores: f64) -> Self {
-        Self { host_name: host_name.to_owned(), set, cores, earlier: HashMap::new() }
+        let (host_name, convention) = (host_name.to_owned(), Convention::V0);
+        Self { host_name, set, convention, cores, earlier: HashMap::new() }
     }
 
-    pub fn set(&self) -> MetricSet {
-        self.set
+    /// Points of one fully readable process from its second scrape on.
+    pub fn points_per_process(&self) -> usize {
+        let more = if self.set == MetricSet::All { self.convention.more_points() } else { 0 };
+        self.set.points_per_process() + more
+    }
+
+    pub fn use_convention(&mut self, convention: Convention) {
+        self.convention = convention;
     }
 
     pub fn use_set(&mut self, set: MetricSet) {
@@ -64,7 +74,7 @@ impl Shaper {
                     version: SCOPE_VERSION.to_owned(),
                     ..InstrumentationScope::default()
                 }),
-                metrics,
+                metrics: self.convention.apply(metrics),
                 schema_url: String::new(),
             }],
             schema_url: SCHEMA_URL.to_owned(),

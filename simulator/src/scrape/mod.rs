@@ -4,12 +4,14 @@
 //! one `ResourceMetrics` per process in ascending pid order, one scope, metrics in alphabetical order with
 //! their points together. Both sources (the model and `/proc`) go through it, so that they cannot differ.
 
+mod convention;
 mod metrics;
 mod reading;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data};
 
+pub use convention::Convention;
 pub(crate) use metrics::Shaper;
 pub(crate) use reading::{CpuSeconds, Identity, Memory, Pair, Usage};
 
