@@ -7,6 +7,7 @@
 use drift::relative_error;
 use serde::{Deserialize, Serialize};
 
+use super::arrival::{OWNER, OWNERS};
 use super::groups::WITHOUT;
 use super::near::nearest;
 use super::table::{Entry, Figures, Group, KIND_INCREASE, KIND_VALUE, LensTable, Side};
@@ -361,6 +362,13 @@ impl LensReport {
         let left = self.largest.drain(largest.min(self.largest.len())..);
         left.for_each(|group| self.unnamed.add(&group, self.increases));
         self
+    }
+
+    /// Tells whether it groups by this attribute; a lens by owner does by each that names one.
+    #[must_use]
+    pub fn groups_by(&self, attribute: &str) -> bool {
+        let names_owner = || OWNERS.iter().any(|(name, _)| *name == attribute);
+        if self.group_by == OWNER { names_owner() } else { self.group_by == attribute }
     }
 
     /// All groups that it names.

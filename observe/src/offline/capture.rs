@@ -124,8 +124,10 @@ impl CapturedSeries {
             name: of_resource.name,
         };
         let process = if of_resource_names { process } else { process.named_by_its_parts() };
-        let lens = groups.of(labels, (batch, resource.attrs), metric, point, || process.number());
         groups.came_in(&labels.text(batch.text(metric.name)));
+        // A capture is read once: the first metrics get lenses, those of the baseline before those of the candidate.
+        groups.choose();
+        let lens = groups.of(labels, (batch, resource.attrs), metric, point, || process.number());
         Self {
             label: Label {
                 metric: labels.text(batch.text(metric.name)),

@@ -75,7 +75,9 @@ impl OfflinePolicy {
         self.values(report, &mut checks);
         self.renamed(report, &mut checks);
         self.attributes_used(report, &mut checks);
-        for (lens, found) in self.limited_lenses().iter().zip(&comparison.lenses) {
+        let lenses = self.limited_lenses();
+        let asked = lenses.iter().filter(|lens| !lens.is_every());
+        for (lens, found) in asked.zip(&comparison.lenses) {
             self.lens(lens, found, &mut checks);
         }
         for guardrail in &self.guardrails {
@@ -124,7 +126,7 @@ impl OfflinePolicy {
         let Comparison { lenses, fates, .. } = &report.comparison;
         let lacks = |lens: &LensReport| {
             let gone = |one: &AttributeFates| {
-                one.attribute == lens.group_by && one.fewer_attributes + one.others > 0
+                lens.groups_by(&one.attribute) && one.fewer_attributes + one.others > 0
             };
             let nameless = lens.named().any(|group| group.is_new() && group.is_unnamed());
             nameless || (lens.groups_lost > 0 && fates.by_attribute.iter().any(gone))

@@ -128,8 +128,8 @@ impl OfflinePolicy {
 
     /// The lenses, with the policy's limit where they have none of their own.
     pub(super) fn limited_lenses(&self) -> Vec<Lens> {
-        let limited =
-            |lens: &Lens| Lens { max_error: lens.max_error.or(self.max_lens_error), ..lens.clone() };
+        let limit = |lens: &Lens| self.max_lens_error.filter(|_| !lens.is_every());
+        let limited = |lens: &Lens| Lens { max_error: lens.max_error.or(limit(lens)), ..lens.clone() };
         self.lenses.iter().map(limited).collect()
     }
 

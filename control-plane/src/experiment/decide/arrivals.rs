@@ -75,7 +75,8 @@ fn sentence(measured: &[FleetLens], differ: &[&FleetLens], others: usize) -> Str
     if differ.is_empty() {
         return format!("The totals of {metrics} are the same over the fleet.{not}");
     }
-    let named: Vec<String> = differ.iter().take(MAX_NAMED).map(|fleet| described_with_groups(fleet).1).collect();
+    let named: Vec<String> =
+        differ.iter().take(MAX_NAMED).map(|fleet| described_with_groups(fleet).1).collect();
     let more = match differ.len().saturating_sub(MAX_NAMED) {
         0 => String::new(),
         more => format!(" {more} more differ less."),
