@@ -212,3 +212,16 @@ fn what_was_asked_for_and_nothing_tells_is_not_measured_and_does_not_pass() {
     let (_, checks) = compared(&policy("max_lens_error: 1%\n"), [&capture, &capture]);
     assert!(checks.iter().all(|check| check.passed), "nobody asked for the default lenses: {checks:#?}");
 }
+
+#[test]
+fn a_metric_that_no_lens_was_asked_for_has_a_total_by_its_owner() {
+    let scrape = |queued: f64| [request(&[("java", vec![gauge("queue.length", 1, queued)])])];
+    let (report, checks) = compared(&policy("max_lens_error: 0.0\n"), [&scrape(8.0), &scrape(6.0)]);
+    let lens = report.comparison.lenses.iter().find(|lens| lens.name == "queue.length by owner");
+    let lens = lens.expect("a lens");
+    assert_eq!((lens.total.baseline, lens.total.candidate), (8.0, 6.0));
+    assert_eq!(lens.worst[0].group, "host web-1");
+    assert!(lens.limit.is_none(), "it describes");
+    let judged = checks.iter().filter(|check| check.sentence.contains("queue.length"));
+    assert!(judged.into_iter().all(|check| check.rule == "changed" || check.passed), "{checks:#?}");
+}
