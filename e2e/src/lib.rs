@@ -14,7 +14,9 @@ pub mod person;
 pub mod reporter;
 pub mod served;
 pub mod services;
+pub mod store;
 pub mod traffic;
+pub mod trial;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -10,6 +10,7 @@ mod entities;
 mod fleet_protocol;
 mod results_shown;
 mod scenarios;
+mod second;
 mod served_loop;
 mod shadow;
 mod survival;

@@ -1,0 +1,81 @@
+//! Knowledge about one trial that its config states: what a person would know who wrote it.
+
+use super::series::Series;
+
+/// Series that an aggregating candidate makes of one; nothing if it drops it.
+pub type Becomes = fn(&Series) -> Option<Series>;
+
+/// Relation of the candidate's points to the input's.
+#[derive(Clone, Copy, Debug)]
+pub enum Ancestry {
+    /// Each is made of the input point that has its number.
+    Same,
+    /// Each is made of all points of the batch whose series become its own.
+    Merged(Becomes),
+}
+
+/// Aggregate of a lens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Sum.
+    Sum,
+    /// Mean of a series.
+    Avg,
+    /// Largest value.
+    Max,
+    /// Least value.
+    Min,
+    /// Number of processes.
+    Count,
+    /// Increase a second.
+    Rate,
+}
+
+/// One panel.
+#[derive(Clone, Copy, Debug)]
+pub struct Lens {
+    /// Name.
+    pub name: &'static str,
+    /// Metric.
+    pub metric: &'static str,
+    /// Attribute by which it groups.
+    pub group_by: &'static str,
+    /// Function, by its word.
+    pub function: Function,
+    /// Look-back, nanoseconds.
+    pub lookback: u64,
+    /// Limit of the error.
+    pub max_error: f64,
+}
+
+impl Function {
+    /// Its word in a config.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Avg => "avg",
+            Self::Max => "max",
+            Self::Min => "min",
+            Self::Count => "count",
+            Self::Rate => "rate",
+        }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Relation of the baseline's points to the input's, and of the candidate's.
+    pub ancestry: [Ancestry; 2],
+    /// Panels.
+    pub lenses: &'static [Lens],
+    /// Executables that are critical.
+    pub critical: &'static [&'static str],
+    /// Metrics that are required of them.
+    pub required: &'static [&'static str],
+    /// Resource attributes that the backend makes labels of; nothing for all.
+    pub promoted: Option<&'static [&'static str]>,
+    /// Time for which stages hold points back, nanoseconds.
+    pub hold: u64,
+}

@@ -1,0 +1,275 @@
+//! Comparison of an agent's `/experiment` with what the store says of the same windows.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::agreement::Agreement;
+use super::billed::{billed, identities};
+use super::changed::Changed;
+use super::critical::{Coverage, Process};
+use super::fates::{Fate, Fates};
+use super::history::{History, Window};
+use super::panel::{Group, Panel};
+use super::plan::{Lens, Plan};
+use super::point::Point;
+use super::series::Series;
+use super::writers::Writers;
+
+/// Fates by their keys in a report.
+const FATES: [(Fate, &str); 6] = [
+    (Fate::AsItIs, "as_it_is"),
+    (Fate::Renamed, "renamed"),
+    (Fate::Fewer, "fewer_attributes"),
+    (Fate::Merged, "merged"),
+    (Fate::Split, "split"),
+    (Fate::Lost, "lost"),
+];
+/// Parts by their keys.
+const PARTS: [&str; 6] = ["name", "unit", "type", "resource", "scope", "attributes"];
+
+/// The windows that a report names, in order.
+#[must_use]
+pub fn windows(report: &Value) -> Vec<Window> {
+    let rows = report["windows"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let window = |row: &Value| {
+        let start = row["start"].as_u64()?;
+        let length = (row["seconds"].as_f64()? * 1e9).round() as u64;
+        Some(Window { start, end: start + length, warming_up: row["warming_up"] == true })
+    };
+    rows.iter().filter_map(window).collect()
+}
+
+/// Compares all figures that the store can compute.
+#[must_use]
+pub fn compare(report: &Value, history: &History, plan: &Plan) -> Agreement {
+    let mut all = Agreement::default();
+    let said = &report["generation"];
+    all.count("windows", history.judged().count() as u64, &said["windows"]);
+    volumes(&mut all, said, history, plan);
+    fates(&mut all, &said["fates"], history);
+    changed(&mut all, &said["changed"], &Changed::of(history));
+    writers(&mut all, said, history);
+    coverage(&mut all, &said["coverage"], &Coverage::of(history, plan));
+    for (place, lens) in plan.lenses.iter().enumerate() {
+        panel(&mut all, &said["lenses"][place], lens, &Panel::of(history, lens));
+    }
+    rows(&mut all, report, history, plan);
+    all
+}
+
+fn distinct<'a>(points: impl Iterator<Item = &'a Point>) -> u64 {
+    points.map(|point| &*point.series).collect::<BTreeSet<&Series>>().len() as u64
+}
+
+fn volumes(all: &mut Agreement, said: &Value, history: &History, plan: &Plan) {
+    let points = || history.batches.iter().flat_map(|batch| &batch.points);
+    all.count("input.requests", history.batches.len() as u64, &said["input"]["requests"]);
+    all.count("input.points", points().count() as u64, &said["input"]["points"]);
+    all.count("input.bytes", history.batches.iter().map(|batch| batch.bytes).sum(), &said["input"]["bytes"]);
+    all.count("input_series", distinct(points()), &said["input_series"]["value"]);
+    let names = ["baseline", "candidate"];
+    for (at, name) in names.into_iter().enumerate() {
+        let (said, volume, made) = (&said[name], history.volumes[at], &history.made[at]);
+        all.count(&format!("{name}.output.points"), volume.points, &said["output"]["points"]);
+        all.count(&format!("{name}.series"), identities(made), &said["series"]["value"]);
+        all.value(&format!("{name}.series.exact"), &json!(true), &said["series"]["exact"]);
+        all.count(&format!("{name}.active_series"), billed(made, plan), &said["active_series"]);
+        let kept: BTreeSet<&Series> =
+            made.iter().flat_map(|made| &made.of).map(|of| &*history.input(*of).series).collect();
+        let lost = distinct(points().filter(|point| !kept.contains(&*point.series)));
+        all.count(&format!("{name}.lost"), lost, &said["lost"]["value"]);
+        let delivered = if at == 0 { volume.points } else { 0 };
+        all.count(&format!("{name}.delivered.points"), delivered, &said["delivered"]["points"]);
+        all.count(&format!("{name}.failures"), 0, &said["failures"]);
+    }
+    let [mine, theirs] = &history.made;
+    let saved = |of: [u64; 2]| (of[0] > 0).then(|| 1.0 - of[1] as f64 / of[0] as f64);
+    let saving = &said["saving"];
+    all.perhaps("saving.points", saved(history.volumes.map(|volume| volume.points)), &saving["points"]);
+    let series = [identities(mine), identities(theirs)];
+    all.perhaps("saving.series", saved(series), &saving["series"]);
+    let active = [billed(mine, plan), billed(theirs, plan)];
+    all.perhaps("saving.billed_series", saved(active), &saving["billed_series"]);
+}
+
+fn fates(all: &mut Agreement, said: &Value, history: &History) {
+    let fates = Fates::of(history);
+    all.count("fates.of", fates.of.len() as u64, &said["of"]["value"]);
+    all.count("fates.merged_into", fates.merged_into.len() as u64, &said["merged_into"]);
+    all.count("fates.not_followed", 0, &said["not_followed"]);
+    for (fate, key) in FATES {
+        all.count(&format!("fates.{key}"), fates.count(fate, None), &said[key]);
+    }
+    let moved = |fate: Fate| matches!(fate, Fate::Renamed | Fate::Merged | Fate::Split);
+    for part in PARTS {
+        let of = fates.of.values().filter(|told| moved(told.fate) && told.parts.contains(part));
+        all.count(&format!("fates.parts.{part}"), of.count() as u64, &said["parts"][part]);
+    }
+    let metrics: BTreeSet<&str> = fates.of.keys().map(|series| series.metric.as_str()).collect();
+    let stays = |metric: &str| {
+        fates
+            .of
+            .iter()
+            .filter(|(series, _)| series.metric == metric)
+            .all(|(_, told)| told.fate == Fate::AsItIs)
+    };
+    for metric in metrics {
+        let row = find(&said["by_metric"], "metric", metric);
+        if stays(metric) {
+            all.value(&format!("fates of {metric}"), &Value::Null, row);
+            continue;
+        }
+        for (fate, key) in FATES {
+            all.count(&format!("fates of {metric}.{key}"), fates.count(fate, Some(metric)), &row[key]);
+        }
+    }
+    let gone: BTreeSet<&String> = fates.of.values().flat_map(|told| &told.gone).collect();
+    all.count("fates.by_attribute", gone.len() as u64, &length(&said["by_attribute"]));
+    for attribute in gone {
+        let row = find(&said["by_attribute"], "attribute", attribute);
+        let without = |fewer: bool| {
+            let of = fates.of.values().filter(|told| told.gone.contains(attribute));
+            of.filter(|told| (told.fate == Fate::Fewer) == fewer).count() as u64
+        };
+        all.count(&format!("fates without {attribute}"), without(true), &row["fewer_attributes"]);
+        all.count(&format!("others without {attribute}"), without(false), &row["others"]);
+    }
+    let lost = said_lost(&fates);
+    all.count("lost_by_candidate", lost, &said["lost"]);
+}
+
+fn said_lost(fates: &Fates) -> u64 {
+    fates.count(Fate::Lost, None)
+}
+
+fn changed(all: &mut Agreement, said: &Value, changed: &Changed) {
+    let points = changed.rows.values().map(|row| row.points).sum();
+    let series = changed.rows.values().map(|row| row.series.len() as u64).sum();
+    all.count("changed.points", points, &said["points"]);
+    all.count("changed.series", series, &said["series"]);
+    all.count("changed.by_metric", changed.rows.len() as u64, &length(&said["by_metric"]));
+    for (metric, row) in &changed.rows {
+        let said = find(&said["by_metric"], "metric", metric);
+        let path = |key: &str| format!("changed {metric}.{key}");
+        all.count(&path("points"), row.points, &said["points"]);
+        all.count(&path("series"), row.series.len() as u64, &said["series"]);
+        all.number(&path("largest_absolute"), row.absolute, &said["largest_absolute"]);
+        all.perhaps(&path("largest_relative"), row.relative, &said["largest_relative"]);
+        for field in ["value", "distribution", "time", "start", "flags"] {
+            all.value(&path(field), &json!(row.fields.contains(field)), &said["fields"][field]);
+        }
+    }
+    let not_compared: u64 = changed.not_compared.len() as u64;
+    let rows = said["not_compared"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let told: u64 = rows.iter().filter_map(|row| row["series"].as_u64()).sum();
+    all.count("changed.not_compared", not_compared, &json!(told));
+}
+
+fn writers(all: &mut Agreement, said: &Value, history: &History) {
+    let [baseline, candidate] = [0, 1].map(|at| Writers::of(history, at));
+    for (name, writers) in [("baseline", &baseline), ("candidate", &candidate)] {
+        let said = &said[name];
+        let path = |key: &str| format!("{name}.{key}");
+        all.count(&path("collisions"), writers.colliding.len() as u64, &said["collisions"]["value"]);
+        all.count(&path("duplicates"), writers.duplicates, &said["repeats"]["duplicates"]);
+        all.count(&path("conflicts"), writers.conflicts, &said["repeats"]["conflicts"]);
+    }
+    let own = candidate.own(history, &baseline);
+    all.count("candidate_only_collisions", own, &said["candidate_only_collisions"]["value"]);
+    let named = candidate.colliding.len().min(20) as u64;
+    all.count("collisions named", named, &length(&said["collisions"]));
+}
+
+fn coverage(all: &mut Agreement, said: &Value, coverage: &Coverage) {
+    all.count("coverage.critical", coverage.critical.len() as u64, &said["critical"]);
+    all.count("coverage.baseline", coverage.baseline.len() as u64, &said["baseline"]);
+    all.count("coverage.candidate", coverage.candidate.len() as u64, &said["candidate"]);
+    all.count("coverage.vanished_count", coverage.hidden.len() as u64, &said["vanished_count"]);
+    let name = |[host, executable, pid]: &Process| {
+        let host = if host.is_empty() { String::new() } else { format!(" on {host}") };
+        format!("{executable} (pid {pid}){host}")
+    };
+    for (process, wholly) in &coverage.hidden {
+        let row = find(&said["vanished"], "process", &name(process));
+        all.value(&format!("vanished {}", name(process)), &json!(wholly), &row["wholly"]);
+    }
+}
+
+fn panel(all: &mut Agreement, said: &Value, lens: &Lens, panel: &Panel) {
+    let path = |key: &str| format!("lens {}: {key}", lens.name);
+    let groups = || panel.groups.values();
+    all.value(&path("name"), &json!(lens.name), &said["name"]);
+    all.count(&path("groups"), groups().count() as u64, &said["groups"]);
+    let count = |which: &dyn Fn(&Group) -> bool| groups().filter(|group| which(group)).count() as u64;
+    let differ = count(&|group| group.differs(panel.increases));
+    all.count(&path("groups_that_differ"), differ, &said["groups_that_differ"]);
+    all.count(&path("groups_lost"), count(&Group::is_lost), &said["groups_lost"]);
+    all.count(&path("groups_new"), count(&Group::is_new), &said["groups_new"]);
+    if panel.total.sides.iter().any(|side| side.members > 0) {
+        all.value(&path("increases"), &json!(panel.increases), &said["increases"]);
+    }
+    for at in [0, 1] {
+        all.count(&path("no_value"), panel.no_value[at], &said["no_value"][at]);
+    }
+    group(all, &path("total"), &panel.total, &said["total"], panel.increases);
+    for (name, of) in &panel.groups {
+        let row = [&said["worst"], &said["largest"]].map(|rows| find(rows, "group", name));
+        let row = row.into_iter().find(|row| !row.is_null()).unwrap_or(&Value::Null);
+        group(all, &path(name), of, row, panel.increases);
+    }
+}
+
+fn group(all: &mut Agreement, path: &str, group: &Group, said: &Value, increases: bool) {
+    let path = |key: &str| format!("{path}.{key}");
+    all.number(&path("baseline"), group.figures[0], &said["baseline"]);
+    // What rounds differently is no difference of the candidate's.
+    let candidate = if group.differs(increases) { group.figures[1] } else { group.figures[0] };
+    all.number(&path("candidate"), candidate, &said["candidate"]);
+    let [one, other] = group.figures;
+    let error = (one != 0.0).then(|| (candidate - one) / one.abs());
+    if one != 0.0 && other.is_finite() {
+        all.perhaps(&path("relative_error"), error, &said["relative_error"]);
+    }
+    all.count(&path("instants"), group.instants, &said["instants"]);
+    all.count(&path("gaps"), group.gaps, &said["gaps"]);
+    for at in [0, 1] {
+        all.count(&path("shown"), group.sides[at].shown, &said["shown"][at]);
+        all.count(&path("members"), group.sides[at].members, &said["members"][at]);
+    }
+    if !increases {
+        let worst = group.worst.map(|(time, _)| time);
+        all.value(&path("worst"), &json!(worst), &said["worst"]["time"]);
+    }
+}
+
+fn rows(all: &mut Agreement, report: &Value, history: &History, plan: &Plan) {
+    for (place, window) in history.windows.iter().enumerate() {
+        let (said, part) = (&report["windows"][place], history.within(*window));
+        let path = |key: &str| format!("window {place}: {key}");
+        let came = history
+            .batches
+            .iter()
+            .filter(|batch| window.start <= batch.between[0] && batch.between[0] < window.end);
+        all.count(&path("series_in"), distinct(came.flat_map(|batch| &batch.points)), &said["series_in"]);
+        for at in [0, 1] {
+            all.count(&path("series_out"), identities(&part.made[at]), &said["series_out"][at]);
+        }
+        all.count(&path("delivered"), part.made[0].len() as u64, &said["delivered"][0]);
+        all.count(&path("lost"), said_lost(&Fates::of(&part)), &said["lost"]);
+        let coverage = Coverage::of(&part, plan);
+        let critical = [&coverage.critical, &coverage.baseline, &coverage.candidate];
+        for (at, of) in critical.into_iter().enumerate() {
+            all.count(&path("critical"), of.len() as u64, &said["critical"][at]);
+        }
+    }
+}
+
+fn length(list: &Value) -> Value {
+    json!(list.as_array().map_or(0, Vec::len))
+}
+
+fn find<'a>(rows: &'a Value, key: &str, name: &str) -> &'a Value {
+    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+    rows.iter().find(|row| row[key] == name).unwrap_or(&Value::Null)
+}

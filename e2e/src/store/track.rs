@@ -1,0 +1,94 @@
+//! A series over time, as a backend keeps it: by admission what is known at an instant, by timestamp what is newest.
+
+use std::collections::BTreeSet;
+
+use super::history::Made;
+use super::point::{Measure, NO_RECORDED_VALUE, Point};
+use super::series::Form;
+
+/// Points of one series of one variant, in order of admission.
+#[derive(Clone, Debug, Default)]
+pub struct Track<'a>(pub Vec<&'a Made>);
+
+impl Track<'_> {
+    fn known(&self, at: u64) -> impl Iterator<Item = &Made> {
+        self.0.iter().copied().filter(move |made| made.admitted < at)
+    }
+
+    /// The newest point that shows the series at an instant, with a look-back.
+    #[must_use]
+    pub fn shown(&self, at: u64, lookback: u64) -> Option<&Point> {
+        let mut newest: Option<&Made> = None;
+        for made in self.known(at).filter(|made| is_end(&made.point) || has_value(&made.point)) {
+            let later = |than: &Made| {
+                // Of one time the first stands, but for a point that says that there is no value.
+                let (time, other) = (time_of(made), time_of(than));
+                time > other || (time == other && is_end(&made.point))
+            };
+            newest = if newest.is_none_or(later) { Some(made) } else { newest };
+        }
+        newest.filter(|made| !is_end(&made.point) && made.admitted + lookback > at).map(|made| &made.point)
+    }
+
+    /// Increase from the beginning until an instant; `since` is when watching began.
+    #[must_use]
+    pub fn increase(&self, at: u64, since: u64) -> f64 {
+        let mut known: Vec<&Made> =
+            self.known(at).filter(|made| !is_end(&made.point) && has_value(&made.point)).collect();
+        known.sort_by_key(|made| time_of(made));
+        let delta = known.first().is_some_and(|made| made.point.series.kind.temporality == 1);
+        if delta { added(&known) } else { risen(&known, since) }
+    }
+
+    /// Values that were no number, of points admitted from `from` until before `to`.
+    #[must_use]
+    pub fn no_value(&self, [from, to]: [u64; 2]) -> u64 {
+        let within = self.0.iter().filter(|made| from <= made.admitted && made.admitted < to);
+        let no_number = |made: &&&Made| {
+            !is_end(&made.point) && made.point.measure.number().is_some_and(|number| !number.is_finite())
+        };
+        within.filter(no_number).count() as u64
+    }
+}
+
+/// Deltas add up, each (start, time) once.
+fn added(known: &[&Made]) -> f64 {
+    let mut seen = BTreeSet::new();
+    let new = known.iter().filter(|made| seen.insert((made.point.start, made.point.time)));
+    new.filter_map(|made| made.point.measure.number()).sum()
+}
+
+/// Rise of a counter with its resets.
+fn risen(known: &[&Made], since: u64) -> f64 {
+    let mut sum = 0.0;
+    let mut last: Option<(u64, u64, f64)> = None;
+    for made in known {
+        let Some(value) = made.point.measure.number() else { continue };
+        let (start, time) = (made.point.start, time_of(made));
+        sum += match last {
+            None if start != 0 && start >= since => value,
+            None => 0.0,
+            Some((_, before, _)) if before == time => continue,
+            Some((began, _, before)) if began != start || value < before => value,
+            Some((_, _, before)) => value - before,
+        };
+        last = Some((start, time, value));
+    }
+    sum
+}
+
+fn time_of(made: &Made) -> u64 {
+    if made.point.time == 0 { made.admitted } else { made.point.time }
+}
+
+fn is_end(point: &Point) -> bool {
+    point.flags & NO_RECORDED_VALUE != 0
+}
+
+fn has_value(point: &Point) -> bool {
+    match (&point.measure, point.series.kind.form) {
+        (Measure::Distribution { .. }, _) => true,
+        (measure, Form::Gauge | Form::Sum) => measure.number().is_some_and(f64::is_finite),
+        _ => false,
+    }
+}

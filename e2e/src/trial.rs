@@ -1,0 +1,187 @@
+//! Trials: many agents side by side, each with a candidate at weight 0 % whose whole output goes to a destination of its
+//! own, on the same requests. What each says is compared with a second implementation ([`crate::store`]).
+//!
+//! No placement depends on luck: every request is sent in the middle of a window, and a trial in which one was not
+//! admitted within its window says so.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use serde_json::Value;
+
+use crate::agent::Agent;
+use crate::http;
+use crate::reporter::{SECOND, now};
+use crate::store::intake::Intake;
+use crate::store::plan::{Lens, Plan};
+use crate::store::{Agreement, Batch, History, report};
+use crate::traffic;
+
+/// Part of a window at which requests are sent.
+const MIDDLE: u64 = SECOND / 4;
+/// Windows after the last request.
+const AFTER: u64 = 4;
+
+/// One candidate and what is asked of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// Name.
+    pub name: &'static str,
+    /// The candidate's processors, a line each.
+    pub candidate: &'static [&'static str],
+    /// What its config states.
+    pub plan: Plan,
+}
+
+/// Outcome of a trial.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the agent said.
+    pub report: Value,
+    /// What happened.
+    pub history: History,
+    /// Agreement of the agent and the store.
+    pub agreement: Agreement,
+}
+
+/// Requests by window: all of one are sent in its middle, one after the other.
+pub type Script = Vec<Vec<ExportMetricsServiceRequest>>;
+
+struct Started {
+    trial: Trial,
+    agent: Agent,
+    intakes: [Intake; 2],
+    _dir: tempfile::TempDir,
+}
+
+/// Runs all trials at once on the requests that `script` makes; it is told the first window's begin, Unix nanoseconds,
+/// by when all agents watch.
+///
+/// # Errors
+/// Where an agent does not start or does not accept.
+pub async fn run(
+    trials: &[Trial],
+    script: impl Fn(u64) -> Script,
+) -> Result<Vec<(&'static str, Result<Outcome>)>> {
+    let mut started = Vec::new();
+    for trial in trials {
+        started.push(Started::of(*trial).await.with_context(|| trial.name)?);
+    }
+    let begin = (now() / SECOND + 2) * SECOND;
+    let script = script(begin);
+    let running = started.into_iter().map(|one| {
+        let script = script.clone();
+        tokio::spawn(async move { (one.trial.name, one.finish(begin, &script).await) })
+    });
+    let mut outcomes = Vec::new();
+    for one in running.collect::<Vec<_>>() {
+        outcomes.push(one.await?);
+    }
+    Ok(outcomes)
+}
+
+impl Started {
+    async fn of(trial: Trial) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let intakes = [Intake::start().await?, Intake::start().await?];
+        let text = config(&trial, dir.path(), &intakes);
+        let agent = Agent::start(dir.path(), &text).await?;
+        Ok(Self { trial, agent, intakes, _dir: dir })
+    }
+
+    async fn finish(self, begin: u64, script: &Script) -> Result<Outcome> {
+        let mut client = traffic::client(&self.agent.endpoint()).await?;
+        let mut batches = Vec::new();
+        for (window, requests) in (0..).zip(script) {
+            until(begin + window * SECOND + MIDDLE).await;
+            for request in requests {
+                let sent = now();
+                client.export(request.clone()).await?;
+                batches.push(Batch::of([sent, now()], request));
+            }
+        }
+        let end = begin + (script.len() as u64 + AFTER) * SECOND;
+        until(end + MIDDLE).await;
+        let report = self.report(end).await?;
+        let windows = report::windows(&report);
+        let arrivals = self.intakes.each_ref().map(Intake::arrivals);
+        let history = History::of(windows, batches, arrivals, &self.trial.plan)?;
+        let agreement = report::compare(&report, &history, &self.trial.plan);
+        Ok(Outcome { report, history, agreement })
+    }
+
+    /// The agent's `/experiment`, once the window that ends then is closed.
+    async fn report(&self, end: u64) -> Result<Value> {
+        for _ in 0..100 {
+            let (status, body) = http::get(self.agent.listening.admin, "/experiment").await?;
+            ensure!(status == 200, "{status}: {body}");
+            let report: Value = serde_json::from_str(&body)?;
+            if report::windows(&report).last().is_some_and(|window| window.end >= end) {
+                return Ok(report);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::bail!("the window that ends at {end} does not close")
+    }
+}
+
+async fn until(time: u64) {
+    tokio::time::sleep(Duration::from_nanos(time.saturating_sub(now()))).await;
+}
+
+fn config(trial: &Trial, dir: &Path, intakes: &[Intake; 2]) -> String {
+    let processors: String = trial.candidate.iter().map(|line| format!("\n  {line}")).collect();
+    let processors = if processors.is_empty() { String::new() } else { format!("processors:{processors}\n") };
+    let ids: Vec<&str> = trial.candidate.iter().filter_map(|line| line.split(':').next()).collect();
+    let exporter = |name: &str, intake: &Intake| {
+        format!(
+            "  {name}: {{ endpoint: '{}', compression: none, tls: {{ insecure: true }}, \
+             sending_queue: {{ num_consumers: 1 }} }}\n",
+            intake.endpoint()
+        )
+    };
+    let Plan { lenses, critical, required, promoted, .. } = trial.plan;
+    let lenses: String = lenses.iter().map(lens).collect();
+    let price = promoted.map_or_else(String::new, |names| {
+        format!("  price: {{ promoted_attributes: [{}] }}\n", names.join(", "))
+    });
+    format!(
+        "receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: 127.0.0.1:0 }} }} }} }}
+{processors}exporters:
+{}{}extensions: {{ health_check: {{ endpoint: 127.0.0.1:0 }} }}
+service:
+  extensions: [health_check]
+  pipelines:
+    metrics/baseline: {{ receivers: [otlp], processors: [], exporters: [otlp] }}
+    metrics/candidate: {{ receivers: [otlp], processors: [{}], exporters: [otlp] }}
+phoenix:
+  admin: 127.0.0.1:0
+  data_dir: '{}'
+  window: 1s
+  lenses:
+{lenses}  critical: [ {{ executables: [{}], metrics: [{}] }} ]
+{price}  experiment:
+    baseline: metrics/baseline
+    candidate: metrics/candidate
+    weight: 0%
+    shadow: otlp/shadow
+",
+        exporter("otlp", &intakes[0]),
+        exporter("otlp/shadow", &intakes[1]),
+        ids.join(", "),
+        dir.display(),
+        critical.join(", "),
+        required.join(", "),
+    )
+}
+
+fn lens(of: &Lens) -> String {
+    let Lens { name, metric, group_by, function, lookback, max_error } = of;
+    let (function, milliseconds) = (function.word(), lookback / 1_000_000);
+    format!(
+        "    - {{ name: '{name}', metric: {metric}, group_by: {group_by}, function: {function}, \
+         lookback: {milliseconds}ms, max_error: {max_error} }}\n"
+    )
+}

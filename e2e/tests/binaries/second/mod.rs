@@ -1,0 +1,7 @@
+//! A second implementation against the product: what an agent says of a candidate, recomputed from all points that were
+//! sent and that each variant made.
+
+mod candidates;
+mod clean;
+mod run;
+mod scrape;
