@@ -293,6 +293,10 @@ fn a_deleted_attribute_loses_every_group_by_name_though_the_total_stays() {
         assert!(group(&lens, name).is_lost() && group(&lens, name).relative_error == Some(-1.0));
     }
     assert!(group(&lens, "(none)").is_new());
+    // An empty label is none to a backend.
+    panel.both(11, &[at("", 3, 11, 1.0)]);
+    panel.roll(20);
+    assert!(panel.lens().named().all(|group| !group.group.is_empty()));
     let limit = lens.limit.expect("a limit");
     assert_eq!((limit.lost, limit.beyond, limit.total_beyond, limit.violated), (2, 3, false, true));
     assert!(lens.measured.is_measured(), "the baseline's series have the attribute");

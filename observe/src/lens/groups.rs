@@ -202,7 +202,9 @@ impl Known {
             owner(batch, rows)
         } else {
             let key = self.lens.group_by.as_bytes();
-            rows.into_iter().find_map(|rows| batch.attribute(rows, key)).map(value_text)
+            let value = rows.into_iter().find_map(|rows| batch.attribute(rows, key));
+            // An empty label is none to a backend.
+            value.map(value_text).filter(|text| !text.is_empty())
         };
         match &found {
             Some(_) => self.entry.named = true,
@@ -235,7 +237,8 @@ impl Known {
     }
 
     fn note_attributes(&mut self, labels: &mut Labels, batch: &Batch, rows: [Rows; 2]) {
-        for attribute in rows.into_iter().flat_map(|rows| batch.attributes(rows)) {
+        let all = rows.into_iter().flat_map(|rows| batch.attributes(rows));
+        for attribute in all.filter(|one| !value_text(batch.value(one.value)).is_empty()) {
             if self.entry.attributes.len() < MAX_ATTRIBUTES {
                 self.entry.attributes.insert(labels.text(batch.text(attribute.key)));
             }
