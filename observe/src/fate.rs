@@ -17,6 +17,8 @@ impl Kept {
     pub const PENDING: Self = Self(1 | 2);
     /// Nothing was made of it: it came in.
     const CAME: Self = Self(4);
+    /// It came in before: what was held back of it is sent.
+    const HELD: Self = Self(8);
 
     pub fn add(&mut self, more: Self) {
         self.0 |= more.0;
@@ -43,11 +45,17 @@ pub(crate) struct Record {
 impl Record {
     /// Of a series that came in, of which nothing was made yet.
     pub const CAME: Self = Self { kept: [Kept::CAME; 2] };
+    /// Of a series that came in before, of which something was held back until now.
+    pub const HELD: Self = Self { kept: [Kept::HELD; 2] };
+
+    fn came(self) -> bool {
+        self.kept[0].0 & Kept::CAME.0 != 0
+    }
 }
 
 impl Said for Record {
     fn is_there(&self) -> bool {
-        self.kept[0].0 & Kept::CAME.0 != 0
+        self.kept[0].0 & (Kept::CAME.0 | Kept::HELD.0) != 0
     }
 
     fn join(&mut self, other: &Self) {
@@ -94,14 +102,19 @@ impl Fates {
         }
     }
 
+    /// Records of the series that came in, which those are not of which something was only sent.
+    fn came(&self) -> impl Iterator<Item = &Record> {
+        self.records.values().filter(|record| record.came())
+    }
+
     /// Distinct input series.
     pub fn input(&self) -> Count {
-        self.exactly(self.records.len(), |beyond| beyond.input.count())
+        self.exactly(self.came().count(), |beyond| beyond.input.count())
     }
 
     /// Input series of which the variant kept nothing.
     pub fn lost(&self, variant: Variant) -> Count {
-        let named = self.records.values().filter(|record| record.kept[variant.index()].is_lost()).count();
+        let named = self.came().filter(|record| record.kept[variant.index()].is_lost()).count();
         self.exactly(named, |beyond| beyond.input.count_without(&beyond.kept[variant.index()]))
     }
 

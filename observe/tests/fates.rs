@@ -432,6 +432,18 @@ fn a_series_that_the_candidate_may_still_hold_back_is_not_lost_yet() {
 }
 
 #[test]
+fn what_was_held_back_is_no_input_of_the_window_in_which_it_is_sent_and_lost_by_nobody() {
+    let mut bench = Bench::new(&[], &["interval: { interval: 30s }"]);
+    bench.feed(&scrape(START + SECOND), START + SECOND);
+    bench.feed(&ExportMetricsServiceRequest::default(), START + 31 * SECOND);
+    let (windows, settings) = bench.finish(START + 40 * SECOND);
+    let came: Vec<u64> = windows.iter().map(|window| read(&[window], &settings).input_series.value).collect();
+    assert_eq!(came, [SERIES, 0], "windows in which nothing happens are none");
+    let flush = read(&[&windows[1]], &settings);
+    assert!(flush.candidate.output.points > 0 && flush.baseline.lost.value == 0, "{flush:?}");
+}
+
+#[test]
 fn a_series_that_lived_shortly_is_lost_once_it_would_have_come() {
     let settings = Settings { hold_nanos: 30 * SECOND, ..Settings::default() };
     let mut bench = Bench::with(settings, &[], &[DROP, "interval: { interval: 30s }"]);

@@ -175,14 +175,14 @@ impl Observer {
             self.open.fates.add_unnamed(identity, [Kept::default(); 2]);
             return place;
         }
-        self.is_here(place);
+        self.is_here(place, Record::CAME);
         place
     }
 
     /// A tracked series has a part in the open window.
     #[inline]
-    fn is_here(&mut self, place: u32) {
-        self.series.open[place as usize].join(&Record::CAME);
+    fn is_here(&mut self, place: u32, record: Record) {
+        self.series.open[place as usize].join(&record);
         let row = &self.series.rows[place as usize];
         if row.critical != NONE {
             let (epoch, watched) = &mut self.watched[row.critical as usize];
@@ -201,7 +201,7 @@ impl Observer {
         for point in input.all_points() {
             let place = self.series.find(input.identity(point)).unwrap_or(UNTRACKED);
             if place != UNTRACKED {
-                self.is_here(place);
+                self.is_here(place, Record::HELD);
             }
             self.places.push(place);
         }
