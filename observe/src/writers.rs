@@ -29,17 +29,22 @@ pub(crate) struct Written {
     pub value: u64,
 }
 
-/// Finding about a point.
+/// Finding about a point: both may hold of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// The same series and time came before.
+    pub again: Option<Again>,
+    /// Row of another writer that writes the same output series.
+    pub other: Option<u32>,
+}
+
+/// Point of a series and time that came before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finding {
-    /// Nothing to note.
-    Plain,
-    /// The same series, time and value as before.
+pub(crate) enum Again {
+    /// With the same value.
     Duplicate,
-    /// The same series and time as before, with another value.
+    /// With another value.
     Conflict,
-    /// Another writer, the row of which this is, writes the same output series.
-    Collision(u32),
 }
 
 /// Last point of an output series, and whether several have written it.
@@ -81,7 +86,7 @@ impl Last {
         let before = Written { writer: self.writer, time: self.time, value: self.value };
         (self.time, self.value) = (point.time, point.value);
         if !self.several && point.writer == self.writer {
-            return before.again(point).unwrap_or(Finding::Plain);
+            return Finding { again: before.again(point), other: None };
         }
         let past = past.get_or_insert_with(|| Box::new(Past::beginning_with(before, entity(before.writer))));
         (self.several, self.writer) = (true, point.writer);
@@ -98,9 +103,9 @@ impl Last {
 
 impl Written {
     /// Finding about a later point, if it is of the same time and series.
-    fn again(self, later: Self) -> Option<Finding> {
+    fn again(self, later: Self) -> Option<Again> {
         let same = self.writer == later.writer && self.time == later.time;
-        same.then_some(if self.value == later.value { Finding::Duplicate } else { Finding::Conflict })
+        same.then_some(if self.value == later.value { Again::Duplicate } else { Again::Conflict })
     }
 }
 
@@ -155,28 +160,25 @@ impl Past {
     }
 
     fn observe(&mut self, point: Written, entity: u64) -> Finding {
-        let at_one_time = self.at_one_time(point);
+        let found = self.at_one_time(point);
         let over_time = self.takes_turn(point, entity);
-        match (at_one_time, over_time) {
-            (Finding::Plain, Some(other)) => Finding::Collision(other),
-            (found, _) => found,
-        }
+        // What came again brings nobody back.
+        let other = found.other.or(over_time.filter(|_| found.again.is_none()));
+        Finding { other, ..found }
     }
 
     fn at_one_time(&mut self, point: Written) -> Finding {
-        let mut same = self.points.iter_mut().filter(|known| known.time == point.time);
-        let mut found = Finding::Plain;
-        let mut other = None;
-        for known in &mut same {
+        let mut found = Finding::default();
+        for known in self.points.iter().filter(|known| known.time == point.time) {
             match known.again(point) {
-                Some(again) => found = again,
-                None => other = Some(known.writer),
+                Some(again) => found.again = Some(again),
+                None => found.other = Some(known.writer),
             }
         }
-        if found == Finding::Plain {
+        if found.again.is_none() {
             self.keep(point);
         }
-        other.map_or(found, Finding::Collision)
+        found
     }
 
     fn keep(&mut self, point: Written) {

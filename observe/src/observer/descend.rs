@@ -16,7 +16,7 @@ use crate::marks::Marks;
 use crate::outputs::{Collides, Known, Names, OutputTable};
 use crate::rows::Said as _;
 use crate::series::{NONE, PENDING, Series, UNTRACKED};
-use crate::writers::{Finding, Last, Written};
+use crate::writers::{Again, Last, Written};
 
 /// An output point and what stands above it.
 pub(super) struct Descendant<'a> {
@@ -224,13 +224,15 @@ impl Observer {
         };
         let found = row.last.observe(&mut aside.past, Written { writer, time: point.time, value }, entity);
         self.open.collisions[at].truncated |= aside.past.as_ref().is_some_and(|past| past.forgot);
-        match found {
-            Finding::Collision(other) => self.collides(place, [other, writer], descendant),
+        match found.again {
             // All series beyond the bound look like one.
-            Finding::Plain => {}
             _ if writer == UNTRACKED => {}
-            Finding::Duplicate => self.open.repeats[at].duplicates += 1,
-            Finding::Conflict => self.open.repeats[at].conflicts += 1,
+            Some(Again::Duplicate) => self.open.repeats[at].duplicates += 1,
+            Some(Again::Conflict) => self.open.repeats[at].conflicts += 1,
+            None => {}
+        }
+        if let Some(other) = found.other {
+            self.collides(place, [other, writer], descendant);
         }
     }
 

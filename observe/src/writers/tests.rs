@@ -1,4 +1,4 @@
-use super::{Finding, Last, Past, Written};
+use super::{Again, Finding, Last, Past, Written};
 
 /// Findings about points, each a writer, a time and a value; the entity of a writer is a tenth of it.
 fn findings(points: &[(u32, u64, u64)]) -> (Vec<Finding>, Option<Box<Past>>) {
@@ -11,7 +11,7 @@ fn findings(points: &[(u32, u64, u64)]) -> (Vec<Finding>, Option<Box<Past>>) {
 
 fn collides(points: &[(u32, u64)]) -> bool {
     let points: Vec<_> = points.iter().map(|(writer, time)| (*writer, *time, 0)).collect();
-    findings(&points).0.iter().any(|found| matches!(found, Finding::Collision(_)))
+    findings(&points).0.iter().any(|found| found.other.is_some())
 }
 
 const A: u32 = 10;
@@ -64,12 +64,21 @@ fn turns_within_one_entity_never_collide() {
 #[test]
 fn requests_that_are_sent_again_are_duplicates_and_collide_with_nothing() {
     let (found, _) = findings(&[(A, 10, 1), (A, 10, 1), (A, 20, 2), (A, 20, 3)]);
-    assert_eq!(found, [Finding::Duplicate, Finding::Plain, Finding::Conflict]);
+    let found: Vec<_> = found.iter().map(|found| found.again).collect();
+    assert_eq!(found, [Some(Again::Duplicate), None, Some(Again::Conflict)]);
     // A request of before the other took over comes again, and again.
     let again =
         [(A, 10, 1), (B, 20, 1), (A, 10, 1), (B, 20, 1), (A, 10, 1), (B, 30, 1), (A, 10, 1), (B, 40, 1)];
     assert!(!collides(&again.map(|(writer, time, _)| (writer, time))));
-    assert_eq!(findings(&again).0[1], Finding::Duplicate);
+    assert_eq!(findings(&again).0[1].again, Some(Again::Duplicate));
+}
+
+#[test]
+fn a_point_that_comes_again_is_told_of_series_that_collide_too() {
+    let (found, _) = findings(&[(10, 10, 1), (11, 10, 2), (10, 10, 1), (11, 10, 3)]);
+    let told: Vec<_> = found.iter().map(|found| (found.again, found.other)).collect();
+    let (duplicate, conflict) = (Some(Again::Duplicate), Some(Again::Conflict));
+    assert_eq!(told, [(None, Some(10)), (duplicate, Some(11)), (conflict, Some(10))]);
 }
 
 #[test]
@@ -78,6 +87,6 @@ fn two_that_overlap_are_found_after_any_number_that_came_and_went_and_what_was_f
     assert!(!findings(&points[..60]).1.expect("several wrote it").forgot);
     points.extend([(4_980, 600, 0), (4_990, 601, 0), (4_980, 602, 0)]);
     let (found, past) = findings(&points);
-    assert!(found.iter().any(|found| matches!(found, Finding::Collision(_))));
+    assert!(found.iter().any(|found| found.other.is_some()));
     assert!(past.expect("several wrote it").forgot);
 }
