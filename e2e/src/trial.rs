@@ -19,17 +19,22 @@ use crate::store::plan::{Lens, Plan};
 use crate::store::{Agreement, Batch, History, report};
 use crate::traffic;
 
-/// Part of a window at which requests are sent.
-const MIDDLE: u64 = SECOND / 4;
+/// Length of a window, nanoseconds: long enough that a busy machine admits a request in the window in which it is sent.
+pub const WINDOW: u64 = 3 * SECOND;
+/// Parts of a window at which requests are sent, in turns: two intervals of three are longer than a window, so that their
+/// median is, and no instant lies at the edge of what depends on it.
+const MIDDLE: [u64; 3] = [WINDOW / 20, WINDOW * 3 / 10, WINDOW * 11 / 20];
 /// Windows after the last request.
-const AFTER: u64 = 4;
+const AFTER: u64 = 1;
 
 /// One candidate and what is asked of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial {
     /// Name.
     pub name: &'static str,
-    /// The candidate's processors, a line each.
+    /// The baseline's processors, a line each.
+    pub baseline: &'static [&'static str],
+    /// The candidate's.
     pub candidate: &'static [&'static str],
     /// What its config states.
     pub plan: Plan,
@@ -49,6 +54,9 @@ pub struct Outcome {
 /// Requests by window: all of one are sent in its middle, one after the other.
 pub type Script = Vec<Vec<ExportMetricsServiceRequest>>;
 
+/// A trial's name and outcome.
+pub type Finished = (&'static str, Result<Outcome>);
+
 struct Started {
     trial: Trial,
     agent: Agent,
@@ -57,29 +65,53 @@ struct Started {
 }
 
 /// Runs all trials at once on the requests that `script` makes; it is told the first window's begin, Unix nanoseconds,
-/// by when all agents watch.
+/// by when all agents watch. What a busy machine did not admit in its window is run again, fewer at once.
 ///
 /// # Errors
-/// Where an agent does not start or does not accept.
-pub async fn run(
+/// Where an agent does not start.
+pub async fn run(trials: &[Trial], script: impl Fn(u64) -> Script) -> Result<Vec<Finished>> {
+    let mut finished = Vec::new();
+    let mut open = trials.to_vec();
+    let mut at_once = open.len();
+    while at_once > 0 && !open.is_empty() {
+        let mut late = Vec::new();
+        for some in open.chunks(at_once) {
+            let (placed, others) = run_once(some, &script).await?;
+            finished.extend(placed);
+            late.extend(others);
+        }
+        open.retain(|trial| late.contains(&trial.name));
+        // Fewer at once ask less of the machine.
+        at_once /= 3;
+    }
+    ensure!(open.is_empty(), "the machine is too busy: a request takes longer than half a window");
+    Ok(finished)
+}
+
+/// Finished trials, and the names of those whose placement is not known.
+async fn run_once(
     trials: &[Trial],
-    script: impl Fn(u64) -> Script,
-) -> Result<Vec<(&'static str, Result<Outcome>)>> {
+    script: &impl Fn(u64) -> Script,
+) -> Result<(Vec<Finished>, Vec<&'static str>)> {
     let mut started = Vec::new();
     for trial in trials {
         started.push(Started::of(*trial).await.with_context(|| trial.name)?);
     }
-    let begin = (now() / SECOND + 2) * SECOND;
+    let begin = (now() / WINDOW + 2) * WINDOW;
     let script = script(begin);
     let running = started.into_iter().map(|one| {
         let script = script.clone();
         tokio::spawn(async move { (one.trial.name, one.finish(begin, &script).await) })
     });
-    let mut outcomes = Vec::new();
+    let (mut finished, mut late) = (Vec::new(), Vec::new());
     for one in running.collect::<Vec<_>>() {
-        outcomes.push(one.await?);
+        match one.await? {
+            (name, Ok(None)) => late.push(name),
+            (name, Ok(Some(outcome))) => finished.push((name, Ok(outcome))),
+            (name, Err(error)) => finished.push((name, Err(error))),
+        }
     }
-    Ok(outcomes)
+    Ok((finished, late))
 }
 
 impl Started {
@@ -87,29 +119,41 @@ impl Started {
         let dir = tempfile::tempdir()?;
         let intakes = [Intake::start().await?, Intake::start().await?];
         let text = config(&trial, dir.path(), &intakes);
+        if trial.plan.hold > 0 {
+            // It flushes at a fixed time after its start: in the middle of windows, if it starts there.
+            until((now() / WINDOW + 1) * WINDOW + WINDOW / 4).await;
+        }
         let agent = Agent::start(dir.path(), &text).await?;
         Ok(Self { trial, agent, intakes, _dir: dir })
     }
 
-    async fn finish(self, begin: u64, script: &Script) -> Result<Outcome> {
+    async fn finish(self, begin: u64, script: &Script) -> Result<Option<Outcome>> {
         let mut client = traffic::client(&self.agent.endpoint()).await?;
-        let mut batches = Vec::new();
+        let (mut batches, mut most_late) = (Vec::new(), 0);
         for (window, requests) in (0..).zip(script) {
-            until(begin + window * SECOND + MIDDLE).await;
+            let time = begin + window * WINDOW + MIDDLE[window as usize % 3];
+            until(time).await;
             for request in requests {
                 let sent = now();
                 client.export(request.clone()).await?;
                 batches.push(Batch::of([sent, now()], request));
             }
+            most_late = most_late.max(now() - time);
         }
-        let end = begin + (script.len() as u64 + AFTER) * SECOND;
-        until(end + MIDDLE).await;
+        let crosses = |batch: &Batch| batch.between[0] / WINDOW != batch.between[1] / WINDOW;
+        // The scrape interval says from when on a group counts, where stages gather state.
+        let gathers = self.trial.plan.hold > 0 || self.trial.plan.warm_up > 0;
+        if batches.iter().any(crosses) || (gathers && most_late > WINDOW / 5) {
+            return Ok(None);
+        }
+        let end = begin + (script.len() as u64 + AFTER) * WINDOW;
+        until(end + MIDDLE[0]).await;
         let report = self.report(end).await?;
         let windows = report::windows(&report);
         let arrivals = self.intakes.each_ref().map(Intake::arrivals);
         let history = History::of(windows, batches, arrivals, &self.trial.plan)?;
         let agreement = report::compare(&report, &history, &self.trial.plan);
-        Ok(Outcome { report, history, agreement })
+        Ok(Some(Outcome { report, history, agreement }))
     }
 
     /// The agent's `/experiment`, once the window that ends then is closed.
@@ -132,9 +176,14 @@ async fn until(time: u64) {
 }
 
 fn config(trial: &Trial, dir: &Path, intakes: &[Intake; 2]) -> String {
-    let processors: String = trial.candidate.iter().map(|line| format!("\n  {line}")).collect();
+    let defined: std::collections::BTreeSet<&str> =
+        trial.baseline.iter().chain(trial.candidate).copied().collect();
+    let processors: String = defined.iter().map(|line| format!("\n  {line}")).collect();
     let processors = if processors.is_empty() { String::new() } else { format!("processors:{processors}\n") };
-    let ids: Vec<&str> = trial.candidate.iter().filter_map(|line| line.split(':').next()).collect();
+    let ids = |lines: &[&str]| {
+        let ids: Vec<&str> = lines.iter().filter_map(|line| line.split(':').next()).collect();
+        ids.join(", ")
+    };
     let exporter = |name: &str, intake: &Intake| {
         format!(
             "  {name}: {{ endpoint: '{}', compression: none, tls: {{ insecure: true }}, \
@@ -154,12 +203,12 @@ fn config(trial: &Trial, dir: &Path, intakes: &[Intake; 2]) -> String {
 service:
   extensions: [health_check]
   pipelines:
-    metrics/baseline: {{ receivers: [otlp], processors: [], exporters: [otlp] }}
+    metrics/baseline: {{ receivers: [otlp], processors: [{}], exporters: [otlp] }}
     metrics/candidate: {{ receivers: [otlp], processors: [{}], exporters: [otlp] }}
 phoenix:
   admin: 127.0.0.1:0
   data_dir: '{}'
-  window: 1s
+  window: {}s
   lenses:
 {lenses}  critical: [ {{ executables: [{}], metrics: [{}] }} ]
 {price}  experiment:
@@ -170,8 +219,10 @@ phoenix:
 ",
         exporter("otlp", &intakes[0]),
         exporter("otlp/shadow", &intakes[1]),
-        ids.join(", "),
+        ids(trial.baseline),
+        ids(trial.candidate),
         dir.display(),
+        WINDOW / SECOND,
         critical.join(", "),
         required.join(", "),
     )

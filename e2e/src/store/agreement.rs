@@ -7,6 +7,8 @@ use serde_json::Value;
 pub struct Agreement {
     /// Number of figures compared.
     pub compared: u64,
+    /// Stretch that is compared, as it stands before paths.
+    pub stretch: &'static str,
     /// Those that differ: the figure's path, what the store says and what the agent does.
     pub differ: Vec<String>,
 }
@@ -39,7 +41,7 @@ impl Agreement {
     fn note(&mut self, path: &str, same: bool, store: impl std::fmt::Display, agent: &Value) {
         self.compared += 1;
         if !same {
-            self.differ.push(format!("{path}: the store says {store}, the agent {agent}"));
+            self.differ.push(format!("{} {path}: the store says {store}, the agent {agent}", self.stretch));
         }
     }
 }

@@ -70,7 +70,7 @@ impl Changed {
         row.fields.extend(fields);
         for (one, other) in numbers(&mine.measure).into_iter().zip(numbers(&theirs.measure)) {
             let apart = (other - one).abs();
-            if apart.is_finite() && apart > 0.0 {
+            if apart.is_finite() {
                 row.absolute = row.absolute.max(apart);
                 if one != 0.0 {
                     row.relative = Some(row.relative.unwrap_or(0.0).max(apart / one.abs()));

@@ -24,11 +24,11 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Coverage in the judged windows of a history, whose stages hold nothing back.
+    /// Coverage in the windows of a history whose stages hold nothing back.
     #[must_use]
     pub fn of(history: &History, plan: &Plan) -> Self {
         let mut all = Self::default();
-        history.judged().for_each(|window| all.add(history, *window, plan));
+        history.windows.iter().for_each(|window| all.add(history, *window, plan));
         let hidden = &all.hidden;
         all.candidate.retain(|process| !hidden.contains_key(process));
         all

@@ -34,6 +34,15 @@ pub struct Told {
     pub parts: BTreeSet<Part>,
     /// Attributes that are gone.
     pub gone: BTreeSet<String>,
+    /// True if nothing else differs.
+    pub only_fewer: bool,
+}
+
+impl Told {
+    /// A fate in which no part differs.
+    fn nothing(fate: Fate) -> Self {
+        Self { fate, parts: BTreeSet::new(), gone: BTreeSet::new(), only_fewer: true }
+    }
 }
 
 /// All fates.
@@ -52,7 +61,7 @@ type Descendants<'a> = [Vec<&'a Made>; 2];
 #[must_use]
 pub fn difference(from: &Series, to: &Series) -> Told {
     if from == to {
-        return Told { fate: Fate::AsItIs, parts: BTreeSet::new(), gone: BTreeSet::new() };
+        return Told::nothing(Fate::AsItIs);
     }
     let sets = [
         (&from.resource, &to.resource, "resource"),
@@ -77,7 +86,7 @@ pub fn difference(from: &Series, to: &Series) -> Told {
     // What has moved from one place to another is still there.
     let new = names(|[from, to]| to.names_beyond(from).map(str::to_owned).collect());
     let gone = gone.difference(&new).cloned().collect();
-    Told { fate: if only_fewer { Fate::Fewer } else { Fate::Renamed }, parts, gone }
+    Told { fate: if only_fewer { Fate::Fewer } else { Fate::Renamed }, parts, gone, only_fewer }
 }
 
 impl Fates {
@@ -97,8 +106,7 @@ impl Fates {
         let mut others: BTreeMap<Series, BTreeSet<Series>> = BTreeMap::new();
         for baseline in &history.made[0] {
             let mine = &*baseline.point.series;
-            let lost = Told { fate: Fate::Lost, parts: BTreeSet::new(), gone: BTreeSet::new() };
-            all.note(mine, lost);
+            all.note(mine, Told::nothing(Fate::Lost));
             let theirs = baseline.of.iter().filter_map(|of| descendants.get(of)).flat_map(|of| &of[1]);
             let (mut same, mut apart) = (false, BTreeSet::new());
             for candidate in theirs {
@@ -134,6 +142,7 @@ impl Fates {
         known.fate = known.fate.min(told.fate);
         known.parts.extend(told.parts);
         known.gone.extend(told.gone);
+        known.only_fewer &= told.only_fewer;
     }
 
     /// Number of series with a fate, of a metric or of all.

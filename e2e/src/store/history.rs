@@ -1,14 +1,16 @@
 //! History of one trial: what was sent, what each variant made of it, and the windows in which that happened.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message as _;
 
 use super::intake::Arrival;
 use super::plan::{Ancestry, Plan};
 use super::point::{Point, points};
+use super::series::Series;
 
 /// A window that the agent has closed.
 #[derive(Clone, Copy, Debug)]
@@ -51,32 +53,26 @@ pub struct Made {
     pub batch: Option<usize>,
     /// Input points that it was made of, as batch and place in it.
     pub of: Vec<(usize, usize)>,
-    /// True if a stage merges points.
+    /// True if it is made of several points.
     pub merged: bool,
 }
 
-/// Points, requests and bytes of an output.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Volume {
-    /// Requests.
-    pub requests: u64,
-    /// Points.
-    pub points: u64,
-    /// Bytes.
-    pub bytes: u64,
-}
+/// A request of a variant's output: when it was made, and its bytes.
+pub type Output = (u64, u64);
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// All windows, in order; the first begins when watching began.
+    /// Begin of watching, Unix nanoseconds.
+    pub since: u64,
+    /// All windows, in order.
     pub windows: Vec<Window>,
     /// What was sent.
-    pub batches: Vec<Batch>,
+    pub batches: Arc<[Batch]>,
     /// What each variant made, in order of arrival.
     pub made: [Vec<Made>; 2],
-    /// Volume of what each variant made.
-    pub volumes: [Volume; 2],
+    /// Requests of each variant's output.
+    pub outputs: [Vec<Output>; 2],
 }
 
 impl History {
@@ -95,25 +91,19 @@ impl History {
             ensure!(within, "a request was not admitted within one window, {from} to {to}: {windows:?}");
         }
         let mut made = [Vec::new(), Vec::new()];
-        let mut volumes = [Volume::default(); 2];
+        let mut outputs = [Vec::new(), Vec::new()];
         for (at, arrivals) in arrivals.into_iter().enumerate() {
-            let mut origins = Origins::of(&batches, plan.ancestry[at]);
+            let held = if at == 1 { plan.held } else { |_: &Series| false };
+            let mut origins = Origins::of(&batches, plan.ancestry[at], held);
             for (arrived, request) in arrivals {
-                let volume = &mut volumes[at];
-                volume.requests += 1;
-                volume.bytes += request.encoded_len() as u64;
-                let output = points(&request);
-                volume.points += output.len() as u64;
-                made[at].extend(origins.follow(arrived, output)?);
+                let all = origins.follow(arrived, points(&request))?;
+                let time = all.first().map_or(arrived, |made| made.admitted);
+                outputs[at].push((time, request.encoded_len() as u64));
+                made[at].extend(all);
             }
         }
-        Ok(Self { windows, batches, made, volumes })
-    }
-
-    /// Begin of watching, Unix nanoseconds.
-    #[must_use]
-    pub fn since(&self) -> u64 {
-        self.windows.first().map_or(0, |window| window.start)
+        let since = windows.first().map_or(0, |window| window.start);
+        Ok(Self { since, windows, batches: batches.into(), made, outputs })
     }
 
     /// Windows that are judged.
@@ -127,21 +117,31 @@ impl History {
         &self.batches[batch].points[place]
     }
 
-    /// The same with nothing but what was made in one window.
+    /// The same with nothing but these windows, and what was made in them. What was sent stays: more may be made of it.
     #[must_use]
-    pub fn within(&self, window: Window) -> Self {
-        let inside = |time: u64| window.start <= time && time < window.end;
+    pub fn within(&self, windows: &[Window]) -> Self {
         let mut part = self.clone();
-        part.windows = vec![Window { warming_up: false, ..window }];
-        part.made.iter_mut().for_each(|made| made.retain(|one| inside(one.admitted)));
+        part.windows = windows.to_vec();
+        part.made.iter_mut().for_each(|made| made.retain(|one| is_within(windows, one.admitted)));
+        part.outputs.iter_mut().for_each(|outputs| outputs.retain(|(time, _)| is_within(windows, *time)));
         part
     }
+
+    /// Requests that were admitted in its windows.
+    pub fn came(&self) -> impl Iterator<Item = &Batch> {
+        self.batches.iter().filter(|batch| is_within(&self.windows, batch.between[0]))
+    }
+}
+
+fn is_within(windows: &[Window], time: u64) -> bool {
+    windows.iter().any(|window| window.start <= time && time < window.end)
 }
 
 /// Search for the input points of output points.
 struct Origins<'a> {
     batches: &'a [Batch],
     ancestry: Ancestry,
+    held: fn(&Series) -> bool,
     /// Places of the points of each batch, by number.
     ids: Vec<HashMap<u64, usize>>,
     /// The same of points without a number, by time.
@@ -150,7 +150,7 @@ struct Origins<'a> {
 }
 
 impl<'a> Origins<'a> {
-    fn of(batches: &'a [Batch], ancestry: Ancestry) -> Self {
+    fn of(batches: &'a [Batch], ancestry: Ancestry, held: fn(&Series) -> bool) -> Self {
         let numbered = |batch: &Batch| {
             let all = batch.points.iter().enumerate();
             all.filter_map(|(place, point)| Some((point.id?, place))).collect()
@@ -162,14 +162,18 @@ impl<'a> Origins<'a> {
         Self {
             batches,
             ancestry,
+            held,
             ids: batches.iter().map(numbered).collect(),
             times: batches.iter().map(timed).collect(),
             taken: BTreeSet::new(),
         }
     }
 
-    /// Output points with their input points. A batch's output arrives as a whole.
+    /// Output points with their input points. A batch's output arrives as a whole, and so does a flush.
     fn follow(&mut self, arrived: u64, output: Vec<Point>) -> Result<Vec<Made>> {
+        if output.iter().any(|point| (self.held)(&point.series)) {
+            return output.into_iter().map(|point| self.flushed(arrived, point)).collect();
+        }
         let fits = |batch: &usize| output.iter().all(|point| self.place(*batch, point).is_some());
         let open = (0..self.batches.len()).filter(|batch| !self.taken.contains(batch));
         let mut early = open.filter(|batch| self.batches[*batch].between[0] <= arrived);
@@ -186,11 +190,23 @@ impl<'a> Origins<'a> {
         Ok(output.into_iter().map(made).collect())
     }
 
+    /// A point that was held back until now, which has the number of its input point.
+    fn flushed(&self, arrived: u64, point: Point) -> Result<Made> {
+        ensure!((self.held)(&point.series), "a flush with a point that nothing holds: {point:?}");
+        let early = (0..self.batches.len()).rev().filter(|batch| self.batches[*batch].between[0] <= arrived);
+        let mut places = early.filter_map(|batch| Some((batch, self.place(batch, &point)?)));
+        let Some(of) = places.next() else { bail!("a flush of a point that nobody sent: {point:?}") };
+        Ok(Made { point, admitted: arrived, batch: None, of: vec![of], merged: false })
+    }
+
     fn place(&self, batch: usize, point: &Point) -> Option<usize> {
         match (self.ancestry, point.id) {
             (Ancestry::Same, Some(id)) => self.ids[batch].get(&id).copied(),
             (Ancestry::Same, None) => self.times[batch].get(&point.time).copied(),
-            (Ancestry::Merged(_), _) => self.ancestors(batch, point).first().map(|(_, place)| *place),
+            (Ancestry::Merged(_), _) => {
+                let here = self.batches[batch].points.iter().any(|one| one.time == point.time);
+                self.ancestors(batch, point).first().filter(|_| here).map(|(_, place)| *place)
+            }
         }
     }
 

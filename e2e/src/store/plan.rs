@@ -78,4 +78,8 @@ pub struct Plan {
     pub promoted: Option<&'static [&'static str]>,
     /// Time for which stages hold points back, nanoseconds.
     pub hold: u64,
+    /// Series that they hold back.
+    pub held: fn(&Series) -> bool,
+    /// Scrapes after which every stage has state.
+    pub warm_up: u64,
 }

@@ -9,8 +9,10 @@ use super::billed::{billed, identities};
 use super::changed::Changed;
 use super::critical::{Coverage, Process};
 use super::fates::{Fate, Fates};
-use super::history::{History, Window};
-use super::panel::{Group, Panel};
+use super::group::Group;
+use super::history::{History, Made, Window};
+use super::limit::Limit;
+use super::panel::Panel;
 use super::plan::{Lens, Plan};
 use super::point::Point;
 use super::series::Series;
@@ -44,53 +46,85 @@ pub fn windows(report: &Value) -> Vec<Window> {
 #[must_use]
 pub fn compare(report: &Value, history: &History, plan: &Plan) -> Agreement {
     let mut all = Agreement::default();
-    let said = &report["generation"];
-    all.count("windows", history.judged().count() as u64, &said["windows"]);
-    volumes(&mut all, said, history, plan);
-    fates(&mut all, &said["fates"], history);
-    changed(&mut all, &said["changed"], &Changed::of(history));
-    writers(&mut all, said, history);
-    coverage(&mut all, &said["coverage"], &Coverage::of(history, plan));
-    for (place, lens) in plan.lenses.iter().enumerate() {
-        panel(&mut all, &said["lenses"][place], lens, &Panel::of(history, lens));
-    }
+    let judged: Vec<Window> = history.judged().copied().collect();
+    all.stretch = "generation";
+    stretch(&mut all, &report["generation"], (history, plan), &judged);
+    let horizon = &report["last_horizon"];
+    let edge = |edge: &str| horizon["lenses"][0][edge].as_u64().unwrap_or_default();
+    let within = |window: &&Window| edge("start") <= window.start && window.end <= edge("end");
+    let judged: Vec<Window> = history.judged().filter(within).copied().collect();
+    all.stretch = "last horizon";
+    stretch(&mut all, horizon, (history, plan), &judged);
+    all.stretch = "window";
     rows(&mut all, report, history, plan);
     all
+}
+
+/// Compares a comparison over these windows.
+fn stretch(all: &mut Agreement, said: &Value, (history, plan): (&History, &Plan), windows: &[Window]) {
+    let part = history.within(windows);
+    all.count("windows", windows.len() as u64, &said["windows"]);
+    volumes(all, said, &part);
+    active(all, said, history, (plan, windows.last().map_or(0, |last| last.end)));
+    fates(all, &said["fates"], &part);
+    changed(all, &said["changed"], &Changed::of(&part));
+    let edges = [windows.first().map_or(0, |first| first.start), windows.last().map_or(0, |last| last.end)];
+    writers(all, said, history, edges);
+    if plan.hold == 0 {
+        coverage(all, &said["coverage"], &Coverage::of(&part, plan));
+    }
+    for (place, lens) in plan.lenses.iter().enumerate() {
+        panel(all, &said["lenses"][place], lens, &Panel::of(history, lens, plan, windows));
+    }
 }
 
 fn distinct<'a>(points: impl Iterator<Item = &'a Point>) -> u64 {
     points.map(|point| &*point.series).collect::<BTreeSet<&Series>>().len() as u64
 }
 
-fn volumes(all: &mut Agreement, said: &Value, history: &History, plan: &Plan) {
-    let points = || history.batches.iter().flat_map(|batch| &batch.points);
-    all.count("input.requests", history.batches.len() as u64, &said["input"]["requests"]);
+fn volumes(all: &mut Agreement, said: &Value, history: &History) {
+    let points = || history.came().flat_map(|batch| &batch.points);
+    all.count("input.requests", history.came().count() as u64, &said["input"]["requests"]);
     all.count("input.points", points().count() as u64, &said["input"]["points"]);
-    all.count("input.bytes", history.batches.iter().map(|batch| batch.bytes).sum(), &said["input"]["bytes"]);
+    all.count("input.bytes", history.came().map(|batch| batch.bytes).sum(), &said["input"]["bytes"]);
     all.count("input_series", distinct(points()), &said["input_series"]["value"]);
     let names = ["baseline", "candidate"];
     for (at, name) in names.into_iter().enumerate() {
-        let (said, volume, made) = (&said[name], history.volumes[at], &history.made[at]);
-        all.count(&format!("{name}.output.points"), volume.points, &said["output"]["points"]);
+        let (said, made) = (&said[name], &history.made[at]);
+        let bytes = history.outputs[at].iter().map(|(_, bytes)| bytes).sum();
+        all.count(&format!("{name}.output.points"), made.len() as u64, &said["output"]["points"]);
+        all.count(&format!("{name}.output.bytes"), bytes, &said["output"]["bytes"]);
         all.count(&format!("{name}.series"), identities(made), &said["series"]["value"]);
         all.value(&format!("{name}.series.exact"), &json!(true), &said["series"]["exact"]);
-        all.count(&format!("{name}.active_series"), billed(made, plan), &said["active_series"]);
         let kept: BTreeSet<&Series> =
             made.iter().flat_map(|made| &made.of).map(|of| &*history.input(*of).series).collect();
         let lost = distinct(points().filter(|point| !kept.contains(&*point.series)));
         all.count(&format!("{name}.lost"), lost, &said["lost"]["value"]);
-        let delivered = if at == 0 { volume.points } else { 0 };
+        let delivered = if at == 0 { made.len() as u64 } else { 0 };
         all.count(&format!("{name}.delivered.points"), delivered, &said["delivered"]["points"]);
         all.count(&format!("{name}.failures"), 0, &said["failures"]);
     }
     let [mine, theirs] = &history.made;
-    let saved = |of: [u64; 2]| (of[0] > 0).then(|| 1.0 - of[1] as f64 / of[0] as f64);
     let saving = &said["saving"];
-    all.perhaps("saving.points", saved(history.volumes.map(|volume| volume.points)), &saving["points"]);
+    all.perhaps("saving.points", saved([mine.len() as u64, theirs.len() as u64]), &saving["points"]);
     let series = [identities(mine), identities(theirs)];
     all.perhaps("saving.series", saved(series), &saving["series"]);
-    let active = [billed(mine, plan), billed(theirs, plan)];
-    all.perhaps("saving.billed_series", saved(active), &saving["billed_series"]);
+}
+
+/// Series of the trailing twenty minutes, which are longer than a trial.
+fn active(all: &mut Agreement, said: &Value, history: &History, (plan, end): (&Plan, u64)) {
+    let [baseline, candidate] = history.made.each_ref().map(|made| {
+        let known: Vec<Made> = made.iter().filter(|made| made.admitted < end).cloned().collect();
+        billed(&known, plan)
+    });
+    all.count("baseline.active_series", baseline, &said["baseline"]["active_series"]);
+    all.count("candidate.active_series", candidate, &said["candidate"]["active_series"]);
+    all.perhaps("saving.billed_series", saved([baseline, candidate]), &said["saving"]["billed_series"]);
+}
+
+/// Share of the baseline's that the candidate saves.
+fn saved([baseline, candidate]: [u64; 2]) -> Option<f64> {
+    (baseline > 0).then(|| 1.0 - candidate as f64 / baseline as f64)
 }
 
 fn fates(all: &mut Agreement, said: &Value, history: &History) {
@@ -104,6 +138,8 @@ fn fates(all: &mut Agreement, said: &Value, history: &History) {
     let moved = |fate: Fate| matches!(fate, Fate::Renamed | Fate::Merged | Fate::Split);
     for part in PARTS {
         let of = fates.of.values().filter(|told| moved(told.fate) && told.parts.contains(part));
+        // Of those that only lack attributes, these are named instead.
+        let of = of.filter(|told| !told.only_fewer);
         all.count(&format!("fates.parts.{part}"), of.count() as u64, &said["parts"][part]);
     }
     let metrics: BTreeSet<&str> = fates.of.keys().map(|series| series.metric.as_str()).collect();
@@ -166,8 +202,8 @@ fn changed(all: &mut Agreement, said: &Value, changed: &Changed) {
     all.count("changed.not_compared", not_compared, &json!(told));
 }
 
-fn writers(all: &mut Agreement, said: &Value, history: &History) {
-    let [baseline, candidate] = [0, 1].map(|at| Writers::of(history, at));
+fn writers(all: &mut Agreement, said: &Value, history: &History, stretch: [u64; 2]) {
+    let [baseline, candidate] = [0, 1].map(|at| Writers::of(history, at, stretch));
     for (name, writers) in [("baseline", &baseline), ("candidate", &candidate)] {
         let said = &said[name];
         let path = |key: &str| format!("{name}.{key}");
@@ -200,6 +236,8 @@ fn panel(all: &mut Agreement, said: &Value, lens: &Lens, panel: &Panel) {
     let path = |key: &str| format!("lens {}: {key}", lens.name);
     let groups = || panel.groups.values();
     all.value(&path("name"), &json!(lens.name), &said["name"]);
+    all.value(&path("state"), &json!(panel.state), &said["measured"]["state"]);
+    limit(all, &path("limit"), &panel.limit, &said["limit"]);
     all.count(&path("groups"), groups().count() as u64, &said["groups"]);
     let count = |which: &dyn Fn(&Group) -> bool| groups().filter(|group| which(group)).count() as u64;
     let differ = count(&|group| group.differs(panel.increases));
@@ -218,6 +256,17 @@ fn panel(all: &mut Agreement, said: &Value, lens: &Lens, panel: &Panel) {
         let row = row.into_iter().find(|row| !row.is_null()).unwrap_or(&Value::Null);
         group(all, &path(name), of, row, panel.increases);
     }
+}
+
+fn limit(all: &mut Agreement, path: &str, limit: &Limit, said: &Value) {
+    let path = |key: &str| format!("{path}.{key}");
+    all.count(&path("judged"), limit.judged, &said["judged"]);
+    all.count(&path("beyond"), limit.beyond, &said["beyond"]);
+    all.count(&path("lost"), limit.lost, &said["lost"]);
+    all.count(&path("small"), limit.small, &said["small"]);
+    all.value(&path("small_beyond"), &json!(limit.small_beyond), &said["small_beyond"]);
+    all.value(&path("total_beyond"), &json!(limit.total_beyond), &said["total_beyond"]);
+    all.value(&path("violated"), &json!(limit.violated()), &said["violated"]);
 }
 
 fn group(all: &mut Agreement, path: &str, group: &Group, said: &Value, increases: bool) {
@@ -245,17 +294,17 @@ fn group(all: &mut Agreement, path: &str, group: &Group, said: &Value, increases
 
 fn rows(all: &mut Agreement, report: &Value, history: &History, plan: &Plan) {
     for (place, window) in history.windows.iter().enumerate() {
-        let (said, part) = (&report["windows"][place], history.within(*window));
-        let path = |key: &str| format!("window {place}: {key}");
-        let came = history
-            .batches
-            .iter()
-            .filter(|batch| window.start <= batch.between[0] && batch.between[0] < window.end);
-        all.count(&path("series_in"), distinct(came.flat_map(|batch| &batch.points)), &said["series_in"]);
+        let (said, part) = (&report["windows"][place], history.within(&[*window]));
+        let path = |key: &str| format!("{place} {key}");
+        let came = part.came().flat_map(|batch| &batch.points);
+        all.count(&path("series_in"), distinct(came), &said["series_in"]);
         for at in [0, 1] {
             all.count(&path("series_out"), identities(&part.made[at]), &said["series_out"][at]);
         }
         all.count(&path("delivered"), part.made[0].len() as u64, &said["delivered"][0]);
+        if plan.hold > 0 {
+            continue;
+        }
         all.count(&path("lost"), said_lost(&Fates::of(&part)), &said["lost"]);
         let coverage = Coverage::of(&part, plan);
         let critical = [&coverage.critical, &coverage.baseline, &coverage.candidate];

@@ -33,9 +33,8 @@ impl Track<'_> {
     /// Increase from the beginning until an instant; `since` is when watching began.
     #[must_use]
     pub fn increase(&self, at: u64, since: u64) -> f64 {
-        let mut known: Vec<&Made> =
+        let known: Vec<&Made> =
             self.known(at).filter(|made| !is_end(&made.point) && has_value(&made.point)).collect();
-        known.sort_by_key(|made| time_of(made));
         let delta = known.first().is_some_and(|made| made.point.series.kind.temporality == 1);
         if delta { added(&known) } else { risen(&known, since) }
     }
@@ -58,7 +57,7 @@ fn added(known: &[&Made]) -> f64 {
     new.filter_map(|made| made.point.measure.number()).sum()
 }
 
-/// Rise of a counter with its resets.
+/// Rise of a counter with its resets. A point older than one that is known comes too late, as with most backends.
 fn risen(known: &[&Made], since: u64) -> f64 {
     let mut sum = 0.0;
     let mut last: Option<(u64, u64, f64)> = None;
@@ -68,7 +67,7 @@ fn risen(known: &[&Made], since: u64) -> f64 {
         sum += match last {
             None if start != 0 && start >= since => value,
             None => 0.0,
-            Some((_, before, _)) if before == time => continue,
+            Some((_, newest, _)) if time <= newest => continue,
             Some((began, _, before)) if began != start || value < before => value,
             Some((_, _, before)) => value - before,
         };

@@ -12,6 +12,9 @@ type Written<'a> = Vec<&'a Made>;
 /// Two input series that write one output series.
 type Pair<'a> = [&'a Series; 2];
 
+/// A pair, and when it was last seen to collide.
+type Seen<'a> = (Pair<'a>, u64);
+
 /// Writers of one variant.
 #[derive(Clone, Debug, Default)]
 pub struct Writers<'a> {
@@ -24,27 +27,28 @@ pub struct Writers<'a> {
 }
 
 impl<'a> Writers<'a> {
-    /// Writers of what a variant made.
+    /// Writers of what a variant made until the end of a stretch, of which something in the stretch collides or came again.
     #[must_use]
-    pub fn of(history: &'a History, at: usize) -> Self {
+    pub fn of(history: &'a History, at: usize, [from, to]: [u64; 2]) -> Self {
         let mut by_series: BTreeMap<&Series, Written<'a>> = BTreeMap::new();
-        for made in &history.made[at] {
+        for made in history.made[at].iter().filter(|made| made.admitted < to) {
             by_series.entry(&made.point.series).or_default().push(made);
         }
         let mut all = Self::default();
         for (series, written) in by_series {
-            let pairs = at_one_time(history, &written).into_iter().chain(over_time(history, &written));
-            let pairs: BTreeSet<Pair<'_>> = pairs.collect();
+            let found = at_one_time(history, &written).into_iter().chain(over_time(history, &written));
+            let pairs: BTreeSet<Pair<'_>> =
+                found.filter(|(_, last)| *last >= from).map(|(pair, _)| pair).collect();
             if !pairs.is_empty() {
                 all.colliding.insert(series, pairs);
             }
-            all.count_again(history, &written);
+            all.count_again(history, &written, from);
         }
         all
     }
 
-    fn count_again(&mut self, history: &'a History, written: &Written<'a>) {
-        for (place, made) in written.iter().enumerate() {
+    fn count_again(&mut self, history: &'a History, written: &Written<'a>, from: u64) {
+        for (place, made) in written.iter().enumerate().filter(|(_, made)| made.admitted >= from) {
             let before = || written[..place].iter().filter(|one| one.point.time == made.point.time);
             let again = |one: &&&Made| writer(history, one) == writer(history, made);
             let same = before().filter(again).any(|one| measures_as(one, made));
@@ -83,43 +87,61 @@ fn measures_as(one: &Made, other: &Made) -> bool {
 }
 
 /// Two input series at one timestamp, not aggregated.
-fn at_one_time<'a>(history: &'a History, written: &Written<'a>) -> Vec<Pair<'a>> {
-    let mut by_time: BTreeMap<u64, BTreeSet<&Series>> = BTreeMap::new();
+fn at_one_time<'a>(history: &'a History, written: &Written<'a>) -> Vec<Seen<'a>> {
+    let mut by_time: BTreeMap<u64, (BTreeSet<&Series>, u64)> = BTreeMap::new();
     for made in written.iter().filter(|made| !made.merged) {
-        by_time.entry(made.point.time).or_default().insert(writer(history, made));
+        let (writers, last) = by_time.entry(made.point.time).or_default();
+        writers.insert(writer(history, made));
+        *last = made.admitted.max(*last);
     }
     let mut pairs = Vec::new();
-    for writers in by_time.values() {
+    for (writers, last) in by_time.values() {
         let all: Vec<&Series> = writers.iter().copied().collect();
-        pairs.extend(
-            all.iter().enumerate().flat_map(|(at, one)| all[..at].iter().map(move |other| [*other, *one])),
-        );
+        for (at, one) in all.iter().enumerate() {
+            pairs.extend(all[..at].iter().map(|other| ([*other, *one], *last)));
+        }
     }
     pairs
 }
 
+/// Changes between two entities from which on they collide: each is seen again after the other.
+const AGAIN: usize = 4;
+/// The same in order of admission where times do not tell: what is late, or of another clock, comes back once without harm.
+const AND_AGAIN: usize = 6;
+
 /// Two entities each of which is seen again after the other.
-fn over_time<'a>(history: &'a History, written: &Written<'a>) -> Vec<Pair<'a>> {
-    let mut ordered = written.clone();
-    ordered.retain(|made| !made.merged);
+fn over_time<'a>(history: &'a History, written: &Written<'a>) -> Vec<Seen<'a>> {
+    let mut admitted = written.clone();
+    admitted.retain(|made| !made.merged);
+    let mut ordered = admitted.clone();
     ordered.sort_by_key(|made| made.point.time);
-    let mut turns: Vec<(Vec<String>, &Series)> = Vec::new();
-    for made in ordered {
+    let mut pairs = alternating(history, &ordered, AGAIN);
+    pairs.extend(alternating(history, &admitted, AND_AGAIN));
+    pairs
+}
+
+/// A turn of an entity: the input series that it began with, and when.
+type Turn<'a> = (Vec<String>, &'a Series, u64);
+
+/// Pairs of entities that take turns at least so many times.
+fn alternating<'a>(history: &'a History, written: &[&'a Made], least: usize) -> Vec<Seen<'a>> {
+    let mut turns: Vec<Turn<'a>> = Vec::new();
+    for made in written {
         let series = writer(history, made);
         let of = entity(&series.resource);
-        if turns.last().is_none_or(|(last, _)| *last != of) {
-            turns.push((of, series));
+        if turns.last().is_none_or(|(last, ..)| *last != of) {
+            turns.push((of, series, made.admitted));
         }
     }
     let mut pairs = Vec::new();
-    for (at, (one, mine)) in turns.iter().enumerate() {
-        for (other, theirs) in &turns[at + 1..] {
-            let two = turns.iter().filter(|(of, _)| of == one || of == other);
-            // Of two alone: one, other, one, other.
-            let mut changes: Vec<&Vec<String>> = two.map(|(of, _)| of).collect();
-            changes.dedup();
-            if one != other && changes.len() >= 4 {
-                pairs.push([*mine, *theirs]);
+    for (at, (one, mine, _)) in turns.iter().enumerate() {
+        for (other, theirs, _) in turns[at + 1..].iter().filter(|(other, ..)| other != one) {
+            let mut of_two: Vec<&Turn<'a>> =
+                turns.iter().filter(|(of, ..)| of == one || of == other).collect();
+            of_two.dedup_by_key(|(of, ..)| of);
+            let last = of_two.iter().map(|(.., time)| *time).max();
+            if of_two.len() >= least {
+                pairs.push(([*mine, *theirs], last.unwrap_or_default()));
             }
         }
     }

@@ -2,6 +2,9 @@
 //! sent and that each variant made.
 
 mod candidates;
-mod clean;
+mod dirty;
+mod lenses;
+mod processes;
 mod run;
 mod scrape;
+mod services;
