@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Coverage, saved};
-use crate::{Comparison, Settings, Summary, Variant};
+use crate::{Comparison, Settings, Slices, Summary, Variant};
 
 /// Plans that are compared, and their experiment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -105,6 +105,8 @@ pub struct Horizon {
     pub warm_up_windows: u32,
     /// Measurements in it.
     pub comparison: Comparison,
+    /// What other agents are to be compared with.
+    pub slices: Slices,
 }
 
 /// Everything measured in one generation. See the module.
@@ -150,6 +152,7 @@ impl Evidence {
     pub fn succeeded_by(mut self, settings: Arc<Settings>, experiment: Experiment) -> Self {
         let mut next = Self::new(settings, experiment);
         if next.experiment.runs_the_plans_of(&self.experiment) {
+            self.horizon.slices = Slices::default();
             self.before.merge(&self.generation);
             self.before.merge(&self.horizon);
             (next.before, next.warm_up) = (self.before, self.warm_up);
@@ -183,12 +186,14 @@ impl Evidence {
         if self.horizon.nanos < self.horizon_nanos(interval) {
             return None;
         }
-        let horizon = std::mem::take(&mut self.horizon);
+        let mut horizon = std::mem::take(&mut self.horizon);
+        // They are told once, and add up where all agents' come together.
+        let slices = std::mem::take(&mut horizon.slices);
         self.generation.merge(&horizon);
         let comparison = Comparison::of(&horizon, &self.settings);
         self.last_horizon = Some(comparison.clone());
         let (start, end, warm_up_windows) = (horizon.start, horizon.end, self.warm_up_windows);
-        Some(Horizon { start, end, warm_up_windows, comparison })
+        Some(Horizon { start, end, warm_up_windows, comparison, slices })
     }
 
     /// All generations in a row that ran these two plans.

@@ -40,6 +40,7 @@ mod rules;
 mod series;
 mod settings;
 mod shape;
+mod slice;
 mod summary;
 mod writers;
 
@@ -60,6 +61,7 @@ pub use lens::{
 pub use observer::Observer;
 pub use rules::RuleReport;
 pub use settings::Settings;
+pub use slice::{MAX_SLICES, Meeting, Slice, SliceEntry, SliceName, Slices, Slicing, turn_nanos};
 pub use summary::{Repeats, Summary, Volume};
 
 pub use drift::{Count, LatencySummary};

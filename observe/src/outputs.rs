@@ -56,6 +56,8 @@ pub(crate) struct Aside {
     pub past: Option<Box<Past>>,
     /// Once it was found to collide.
     pub collision: Option<Collides>,
+    /// True once a point of it was made of several.
+    pub aggregate: bool,
 }
 
 impl Aside {
@@ -127,6 +129,8 @@ pub(crate) struct OutputTable {
     keys: Keys<Label>,
     /// The window in which each was last seen.
     seen: Vec<u32>,
+    /// The window in which the entity that writes each began to, the last time that it was not the one before.
+    pub began: Vec<u32>,
     /// The window from which on each has been seen without a gap that is as long as points may be held back.
     since: Vec<u32>,
     places: HashMap<u128, u32, BuildHasherDefault<IdentityHasher>>,
@@ -151,10 +155,11 @@ impl OutputTable {
         self.keys.name(place as usize)
     }
 
-    /// Adds a series that [`OutputTable::find`] did not find; the table must not be full.
+    /// Adds a series that [`OutputTable::find`] did not find, in window `epoch`; the table must not be full.
     pub fn insert(
         &mut self,
         identity: u128,
+        epoch: u32,
         known: Known,
         last: Last,
         lens: Option<(Under, Tracked)>,
@@ -163,13 +168,14 @@ impl OutputTable {
         let place = self.rows.len() as u32;
         let lens = lens.map_or(NONE, |(under, tracked)| self.lenses.insert(under, tracked));
         self.rows.push(OutputSeries { identity, lens, last });
-        self.asides.push(Aside { names, past: None, collision: None });
+        self.asides.push(Aside { names, past: None, collision: None, aggregate: false });
         self.open.push(Marks::default());
         self.shapes.push(shape);
         self.becomes.push(NONE);
         self.billed.push(billed);
         self.keys.push(identity, label);
         self.seen.push(0);
+        self.began.push(epoch);
         self.since.push(0);
         self.places.insert(identity, place);
         place
@@ -198,6 +204,12 @@ impl OutputTable {
         Rows::new(self.keys.clone(), closed)
     }
 
+    /// Places of the series that were seen since `epoch`.
+    pub fn seen_since(&self, epoch: u32) -> impl Iterator<Item = (u32, u32)> {
+        let seen = self.seen.iter().copied();
+        (0..).zip(seen).filter(move |(_, seen)| *seen >= epoch)
+    }
+
     /// Number of series that a backend bills of those seen since `epoch`; where not every attribute tells series apart,
     /// `fewer` of them than were seen.
     pub fn active_since(&self, epoch: u32, fewer: bool) -> u64 {
@@ -219,6 +231,7 @@ impl OutputTable {
         self.becomes.fill(NONE);
         keep_rows(&mut self.billed, &kept);
         keep_rows(&mut self.seen, &kept);
+        keep_rows(&mut self.began, &kept);
         keep_rows(&mut self.since, &kept);
         self.keys = self.keys.of_kept(&kept);
         self.retain_lenses();

@@ -20,6 +20,7 @@ use crate::lens::LensTable;
 use crate::made::Made;
 use crate::marks::Fate;
 use crate::rules::Rules;
+use crate::slice::Slices;
 
 /// Points and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -114,6 +115,8 @@ pub struct Summary {
     pub delivery: [Delivery; 2],
     /// Cost of each variant.
     pub cost: [Cost; 2],
+    /// What other agents are to be compared with.
+    pub slices: Slices,
 }
 
 impl Summary {
@@ -133,6 +136,7 @@ impl Summary {
         critical::merge(&mut self.critical, &other.critical);
         self.merge_active(other.active);
         self.missing.merge(&other.missing);
+        self.slices.merge(&other.slices);
         for (metric, values) in &other.values {
             self.values.entry(*metric).or_default().merge(values);
         }

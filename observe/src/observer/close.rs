@@ -29,6 +29,7 @@ impl Observer {
         for variant in Variant::BOTH {
             self.close_outputs(variant, active_since, &mut summary);
         }
+        summary.slices = self.slice(summary.start);
         let window = Window {
             start: summary.start,
             end,

@@ -129,6 +129,7 @@ impl Observer {
         }
         let Some(output) = self.emits(input, descendant, (stands, writer)) else { return };
         let at = descendant.variant.index();
+        self.outputs[at].asides[output as usize].aggregate |= members.len() > 1;
         for member in members {
             let Some(place) = self.places.get(*member as usize).copied() else { continue };
             self.becomes(descendant.variant, place, output);
@@ -222,7 +223,11 @@ impl Observer {
             Some(label) => label.process.entity,
             None => entity_of(input, of, &self.settings.agent_uid),
         };
+        let before = row.last.writer();
         let found = row.last.observe(&mut aside.past, Written { writer, time: point.time, value }, entity);
+        if before != writer && !aside.aggregate && entity(before) != entity(writer) {
+            table.began[place as usize] = self.epoch;
+        }
         self.open.collisions[at].truncated |= aside.past.as_ref().is_some_and(|past| past.forgot);
         match found.again {
             // All series beyond the bound look like one.
@@ -315,7 +320,8 @@ impl Observer {
         let billed = self.settings.price.billed(output, resource.attrs, metric, point);
         let known = Known { label, shape, names, billed };
         let last = Last::new(Written { writer, time: point.time, value: output.value_digest(point) });
-        self.outputs[variant.index()].insert(output.identity(point), known, last, lens)
+        let epoch = self.epoch;
+        self.outputs[variant.index()].insert(output.identity(point), epoch, known, last, lens)
     }
 }
 

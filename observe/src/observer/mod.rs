@@ -7,6 +7,7 @@
 mod close;
 mod descend;
 mod fates;
+mod slices;
 mod values;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::outputs::OutputTable;
 use crate::rows::Said as _;
 use crate::series::{NONE, SeriesTable, UNTRACKED};
 use crate::shape::Shapes;
+use crate::slice::Slicing;
 use crate::summary::Summary;
 use crate::{Settings, Variant};
 use fates::{Several, Splits};
@@ -64,6 +66,8 @@ pub struct Observer {
     shapes: Shapes,
     /// Attributes that were found to be removed from series.
     removed: Removed,
+    /// Rule by which slices are taken, and the number of them so far; nothing where no other agent is compared with.
+    slicing: Option<(Slicing, u32)>,
 }
 
 impl Observer {
@@ -92,6 +96,7 @@ impl Observer {
             splits: Splits::default(),
             shapes: Shapes::default(),
             removed: Removed::default(),
+            slicing: None,
         };
         observer.epoch = observer.epoch_at(now);
         observer
@@ -101,6 +106,12 @@ impl Observer {
     /// mirror step.
     pub fn settle_lenses(&mut self) {
         self.groups.settle();
+    }
+
+    /// Takes slices for a comparison with other agents.
+    #[must_use]
+    pub fn slicing(self, slicing: Slicing) -> Self {
+        Self { slicing: Some((slicing, 1)), ..self }
     }
 
     fn epoch_at(&self, now: u64) -> u32 {

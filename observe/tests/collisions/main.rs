@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
+mod across;
+
 use std::sync::Arc;
 
 use observe::{Comparison, Observer, Repeats, Settings, Summary, Variant};
@@ -38,6 +40,15 @@ fn pipeline(processor: &str) -> Pipeline {
 fn compared(variants: [&str; 2], requests: &[ExportMetricsServiceRequest]) -> Comparison {
     let settings = Arc::new(Settings::default());
     let mut observer = Observer::new(settings.clone(), START);
+    Comparison::of(&watched(&mut observer, variants, requests), &settings)
+}
+
+/// All that an observer sees of two pipelines, each of at most one processor, on requests that come a second apart.
+fn watched(
+    observer: &mut Observer,
+    variants: [&str; 2],
+    requests: &[ExportMetricsServiceRequest],
+) -> Summary {
     let mut variants = variants.map(pipeline);
     let mut total = Summary::default();
     for (at, request) in requests.iter().enumerate() {
@@ -54,7 +65,7 @@ fn compared(variants: [&str; 2], requests: &[ExportMetricsServiceRequest]) -> Co
         }
     }
     total.merge(&observer.cut(START + 3600 * SECOND));
-    Comparison::of(&total, &settings)
+    total
 }
 
 fn attribute((key, value): &(&str, &str)) -> KeyValue {
