@@ -1,11 +1,13 @@
 //! Bounded queue of unacknowledged reports: past the bound the oldest is dropped, and counted.
 //!
 //! A report is kept until the control plane has said what became of it, over any number of broken streams; it is
-//! evidence, not telemetry, so one that is dropped makes evidence incomplete and loses no point.
+//! evidence, not telemetry, so one that is dropped makes evidence incomplete and loses no point. Names that the control
+//! plane asks for go ahead of reports, once: it asks again for what did not arrive.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use observe::SliceName;
 use proto::v1::{ReportKey, ReportRequest};
 use tokio::sync::Notify;
 
@@ -27,6 +29,10 @@ struct ReportQueue {
     sent: usize,
     dropped: u64,
     rejected: u64,
+    /// Experiment and keys of identities whose names are asked for.
+    asked: Option<(String, Vec<u64>)>,
+    /// Names to send.
+    answer: Option<ReportRequest>,
 }
 
 impl Outbox {
@@ -52,12 +58,36 @@ impl Outbox {
         self.queue().sent = 0;
     }
 
-    /// The next report to send in this stream.
+    /// The next report, or names, to send in this stream.
     pub fn next(&self) -> Option<ReportRequest> {
         let mut queue = self.queue();
+        if let Some(answer) = queue.answer.take() {
+            return Some(answer);
+        }
         let next = queue.reports.get(queue.sent).cloned()?;
         queue.sent += 1;
         Some(next)
+    }
+
+    /// Notes that names of identities are asked for, by the experiment and their keys.
+    pub fn ask(&self, experiment: &str, keys: Vec<u64>) {
+        self.queue().asked = Some((experiment.to_owned(), keys));
+    }
+
+    /// What was asked for since this was last called.
+    pub fn take_asked(&self) -> Option<(String, Vec<u64>)> {
+        self.queue().asked.take()
+    }
+
+    /// Answers with names; no name is no answer.
+    pub fn answer(&self, experiment: String, names: Vec<SliceName>) {
+        if names.is_empty() {
+            return;
+        }
+        let key = ReportKey { experiment, ..ReportKey::default() };
+        let names = names.into_iter().map(Into::into).collect();
+        self.queue().answer = Some(ReportRequest { key: Some(key), names, ..ReportRequest::default() });
+        self.filled.notify_one();
     }
 
     /// Removes a report that was taken, or that will never be.
@@ -84,7 +114,7 @@ mod tests {
 
     fn report(at: u64) -> ReportRequest {
         let key = ReportKey { boot_id: "b".into(), experiment: "e".into(), generation: 1, window_start: at };
-        ReportRequest { key: Some(key), digest: Vec::new(), body: Vec::new(), sent_at: 0 }
+        ReportRequest { key: Some(key), ..ReportRequest::default() }
     }
 
     fn starts(outbox: &Outbox) -> Vec<u64> {
@@ -104,6 +134,23 @@ mod tests {
         outbox.settle(&report(9).key.expect("key"), false);
         outbox.settle(&report(3).key.expect("key"), true);
         assert_eq!(outbox.counts(), (3, 0, 1));
+    }
+
+    #[test]
+    fn names_that_are_asked_for_go_ahead_of_reports_and_once() {
+        let outbox = Outbox::default();
+        (0..2).for_each(|at| outbox.put(report(at)));
+        outbox.ask("e", vec![7]);
+        assert_eq!(outbox.take_asked(), Some(("e".to_owned(), vec![7])));
+        assert_eq!(outbox.take_asked(), None);
+        outbox.answer("e".to_owned(), Vec::new());
+        assert_eq!(starts(&outbox), [0, 1], "no name is no answer");
+        outbox.restart();
+        let name = SliceName { key: 7, ..SliceName::default() };
+        outbox.answer("e".to_owned(), vec![name]);
+        let first = outbox.next().expect("names");
+        assert_eq!((first.names.len(), first.key.expect("key").experiment), (1, "e".to_owned()));
+        assert_eq!(starts(&outbox), [0, 1]);
     }
 
     #[test]

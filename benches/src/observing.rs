@@ -80,7 +80,7 @@ impl Watch {
     }
 
     fn report(&self, horizon: Horizon) -> Vec<u8> {
-        let Horizon { end, warm_up_windows, comparison, .. } = horizon;
+        let Horizon { end, warm_up_windows, comparison, slices, .. } = horizon;
         let findings = Findings {
             window_end: end,
             made_at: end,
@@ -89,6 +89,7 @@ impl Watch {
             total: self.evidence.total(),
             baseline_digest: "ab".repeat(32),
             candidate_digest: "cd".repeat(32),
+            slices,
             ..Findings::default()
         };
         findings.encode().0

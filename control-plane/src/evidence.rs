@@ -11,7 +11,7 @@ use crate::id::AgentUid;
 use crate::store::experiments::Experiment;
 use crate::store::generations::{self, Status};
 use crate::store::sessions::{self, Member};
-use crate::store::{Connection, StoreError, refusals, windows};
+use crate::store::{Connection, StoreError, refusals, slices, windows};
 
 /// Hours from Monday 00:00 to Thursday 00:00, where the epoch's week begins.
 const MONDAY_TO_EPOCH: i64 = 72;
@@ -47,7 +47,8 @@ pub async fn evidence(
         windows::stretch(reader, (experiment.tenant_id, experiment.id), run.step == Step::Aa).await?;
     let whole_hours = u8::try_from(experiment.spec.report_every.as_secs() / 3_600).unwrap_or(u8::MAX);
     let stretch = stretch.map(|stretch| Stretch::from(stretch).lengthened(whole_hours));
-    Ok(Evidence { agents, stretch })
+    let across = slices::across(reader, (experiment.tenant_id, experiment.id)).await?;
+    Ok(Evidence { agents, stretch, across })
 }
 
 impl From<windows::Stretch> for Stretch {

@@ -83,7 +83,7 @@ impl Reporter {
             Findings { window_end: start + 10 * SECOND, made_at: now(), ..Findings::default() };
         change(&mut key, &mut findings);
         let (body, digest) = findings.encode();
-        ReportRequest { key: Some(key), digest: digest.to_vec(), body, sent_at: 0 }
+        ReportRequest { key: Some(key), digest: digest.to_vec(), body, ..ReportRequest::default() }
     }
 
     /// Sends reports on one stream: an acknowledgement each, or what ended the stream.

@@ -145,6 +145,17 @@ impl Slice {
         those.for_each(|entry| self.insert(*entry));
     }
 
+    /// The same by a clock of which the agent's is ahead by so many seconds.
+    #[must_use]
+    pub fn by_a_clock_ahead(&self, seconds: i64) -> Self {
+        let mut slice = self.clone();
+        for entry in slice.entries.values_mut() {
+            let moved = |time: u64| time.saturating_add_signed(seconds.saturating_neg());
+            (entry.began, entry.last) = (moved(entry.began), moved(entry.last));
+        }
+        slice
+    }
+
     /// Meetings of two agents in one turn, by key. Two writers write over each other if the stretches in which they write
     /// overlap by more than a window, `window` seconds: one that takes the place of another does not, nor do clocks that
     /// differ by less make it so.

@@ -7,7 +7,7 @@
 pub mod generation;
 mod report;
 
-pub use report::{Findings, Invalid, MAX_BODY};
+pub use report::{Findings, Invalid, MAX_BODY, read_names};
 
 /// OpAMP: the control channel.
 #[allow(

@@ -3,7 +3,9 @@
 //! What is derived (savings, relative errors) is not sent but computed again by the code that computed it first,
 //! so that no sender can claim a saving that its own counts do not show.
 
-use observe::{Collision, Comparison, Coverage, Missing, NamedCount, Price, SeriesSample, Vanished, Volume};
+use observe::{
+    Collision, Comparison, Coverage, Missing, NamedCount, Price, SeriesSample, Slices, Vanished, Volume,
+};
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -13,14 +15,18 @@ use crate::v1;
 mod distribution;
 mod fates;
 mod lens;
+mod slices;
 mod values;
 mod variant;
 
 use distribution::{distribution, read_distribution};
 use fates::{fates, read_fates};
 use lens::{LensRoom, read_lens};
+use slices::{read_slices, slices};
 use values::{changed, read_changed};
 use variant::{read_variant, variant};
+
+pub use slices::read_names;
 
 /// The most bytes of a body that are looked at; what an agent sends is far below.
 pub const MAX_BODY: usize = 256 << 10;
@@ -95,6 +101,8 @@ pub struct Findings {
     pub baseline_digest: String,
     /// See `baseline_digest`.
     pub candidate_digest: String,
+    /// Who writes a share of the candidate's output; nothing from an agent of a release that does not tell.
+    pub slices: Slices,
 }
 
 impl Findings {
@@ -111,6 +119,7 @@ impl Findings {
             candidate_cut: self.candidate_cut.clone().unwrap_or_default(),
             baseline_digest: self.baseline_digest.clone(),
             candidate_digest: self.candidate_digest.clone(),
+            slices: slices(&self.slices),
         }
         .encode_to_vec();
         let digest = Sha256::digest(&body).into();
@@ -140,6 +149,7 @@ impl Findings {
             candidate_cut: Some(read.candidate_cut).filter(|why| !why.is_empty()),
             baseline_digest: read.baseline_digest,
             candidate_digest: read.candidate_digest,
+            slices: read_slices(read.slices)?,
         })
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use observe::Variant;
+use observe::{Slicing, Variant};
 use pipelines::Batch;
 use pipelines::batch::{Encoded, Keep};
 use pipelines::processors::Flush;
@@ -16,7 +16,7 @@ use super::observer::ExperimentObserver;
 use super::split::Split;
 use super::variant::VariantPipeline;
 use super::worker::{BatchOutput, RunError};
-use crate::generation::Experiment;
+use crate::generation::{Experiment, LOCAL};
 
 /// State of an experiment, beside the baseline.
 #[derive(Debug)]
@@ -36,10 +36,12 @@ impl ExperimentState {
     pub fn build(experiment: &Experiment, agent_uid: &str, now: u64) -> Self {
         let observation =
             observe::Settings { agent_uid: agent_uid.to_owned(), ..(*experiment.observation).clone() };
+        // A file's own experiment has no other agents.
+        let slicing = (experiment.id != LOCAL).then(|| Slicing::new(&experiment.id, agent_uid));
         Self {
             candidate: Candidate::build(experiment, now),
             split: Split::new(&experiment.split, agent_uid),
-            observer: ExperimentObserver::new(Arc::new(observation), now),
+            observer: ExperimentObserver::new(Arc::new(observation), slicing, now),
             shadow: false,
         }
     }

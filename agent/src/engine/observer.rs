@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use observe::{Observer, Settings, Summary, Variant};
+use observe::{Observer, Settings, SliceName, Slicing, Summary, Variant};
 use pipelines::Batch;
 
 use super::observation::{FlushObservation, InputObservation};
@@ -20,16 +20,23 @@ pub type VariantPipelines<'a> = [Option<&'a mut VariantPipeline>; 2];
 pub struct ExperimentObserver {
     observer: Observer,
     settings: Arc<Settings>,
+    slicing: Option<Slicing>,
     meter: Arc<Meter>,
     closed: Vec<ClosedWindow>,
 }
 
 impl ExperimentObserver {
-    /// An observer that has seen no batch, from `now` on, Unix nanoseconds.
-    pub fn new(settings: Arc<Settings>, now: u64) -> Self {
+    /// An observer that has seen no batch, from `now` on, Unix nanoseconds; with a rule for slices where other agents are
+    /// compared with.
+    pub fn new(settings: Arc<Settings>, slicing: Option<Slicing>, now: u64) -> Self {
+        let observer = Observer::new(Arc::clone(&settings), now);
         Self {
-            observer: Observer::new(Arc::clone(&settings), now),
+            observer: match slicing {
+                Some(slicing) => observer.slicing(slicing),
+                None => observer,
+            },
             settings,
+            slicing,
             meter: Arc::default(),
             closed: Vec::new(),
         }
@@ -50,6 +57,11 @@ impl ExperimentObserver {
         std::mem::take(&mut self.closed)
     }
 
+    /// Names of the series of the candidate's output with these keys, as far as they are known.
+    pub fn names(&self, keys: &[u64]) -> Vec<SliceName> {
+        self.observer.names(keys)
+    }
+
     /// Tells whether the other measures the same, so that this one can go on in its place.
     pub fn measures_as(&self, other: &Self) -> bool {
         let (a, b) = (&self.settings, &other.settings);
@@ -60,6 +72,7 @@ impl ExperimentObserver {
             && a.lenses == b.lenses
             && a.critical == b.critical
             && a.price == b.price
+            && self.slicing == other.slicing
     }
 
     /// Begins to observe a batch that was admitted at `now`; its identities are computed.

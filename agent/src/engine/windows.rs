@@ -25,6 +25,9 @@ impl Engine {
         let Worker { baseline, experiment: Some(experiment), .. } = worker else { return };
         experiment.roll(baseline, now);
         let closed = experiment.observer.take_closed();
+        if let Some((id, keys)) = self.reporter.outbox.take_asked() {
+            self.reporter.outbox.answer(id, experiment.observer.names(&keys));
+        }
         // Taken while the worker is still held, so that no other generation comes in between; filing
         // takes a while, and batches need not wait for it.
         let evidence = self.evidence();
@@ -87,6 +90,7 @@ impl Engine {
             candidate_cut: self.health.condition().candidate_cut,
             baseline_digest: experiment.baseline.clone(),
             candidate_digest: experiment.candidate.clone(),
+            slices: horizon.slices,
         };
         let (body, digest) = findings.encode();
         let key = ReportKey {
@@ -95,6 +99,6 @@ impl Engine {
             generation: experiment.generation,
             window_start: horizon.start,
         };
-        ReportRequest { key: Some(key), digest: digest.to_vec(), body, sent_at: 0 }
+        ReportRequest { key: Some(key), digest: digest.to_vec(), body, ..ReportRequest::default() }
     }
 }

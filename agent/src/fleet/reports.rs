@@ -78,6 +78,9 @@ async fn stream(fleet: &Fleet, credential: &Credential, backoff: &mut Backoff) -
 
 fn settle(fleet: &Fleet, ack: &ReportAck) -> Result<(), Status> {
     let Some(key) = &ack.key else { return Ok(()) };
+    if !ack.names_wanted.is_empty() {
+        fleet.outbox.ask(&key.experiment, ack.names_wanted.clone());
+    }
     match ack.status() {
         ReportStatus::Accepted | ReportStatus::Duplicate => fleet.outbox.settle(key, false),
         ReportStatus::Rejected => {

@@ -13,7 +13,8 @@ pub struct Figures {
     pub windows: u64,
     /// True if every count was counted one by one.
     pub exact: bool,
-    /// True if counts of distinct things may count one twice, because an agent was restarted.
+    /// True if counts of distinct things may count one twice, because an agent was restarted or a series comes through
+    /// several.
     pub at_most: bool,
     /// Units assigned to baseline and candidate.
     pub units: [u64; 2],

@@ -16,7 +16,7 @@ use crate::id::{AgentUid, TenantId};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
-use crate::store::{sessions, windows};
+use crate::store::{sessions, slices, windows};
 
 /// Agents in one report of a stream, and by default in a page: their comparisons make a few megabytes at most.
 pub const AGENTS_AT_ONCE: usize = 50;
@@ -34,6 +34,8 @@ pub struct Found {
     pub findings: Findings,
     /// All that its processes before this one have measured.
     pub earlier: Vec<Comparison>,
+    /// True if some series of the experiment come through several agents.
+    pub overlaps: bool,
     digest: [u8; 32],
 }
 
@@ -57,6 +59,8 @@ pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<Foun
     let members = sessions::of_tenant(&mut reader, experiment.tenant_id).await?;
     let bodies = windows::last_of_each(&mut reader, experiment.tenant_id, experiment.id).await?;
     let mut totals = totals(&mut reader, experiment, false).await?;
+    let across = slices::across(&mut reader, (experiment.tenant_id, experiment.id)).await?;
+    let overlaps = across.overlaps();
     drop(reader);
     let mut read = |(uid, body): (AgentUid, Vec<u8>)| {
         let digest = proto::generation::config_hash(&body);
@@ -65,7 +69,7 @@ pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<Foun
         // The last of the totals is this report's.
         let mut earlier = totals.remove(&uid).unwrap_or_default();
         earlier.pop();
-        Ok(Found { uid, host: host.unwrap_or_else(|| uid.to_string()), findings, earlier, digest })
+        Ok(Found { uid, host: host.unwrap_or_else(|| uid.to_string()), findings, earlier, overlaps, digest })
     };
     bodies.into_iter().map(&mut read).collect()
 }
@@ -79,6 +83,7 @@ pub fn total(found: &[Found]) -> Figures {
         found.iter().flat_map(Found::totals),
         found.iter().any(|found| !found.earlier.is_empty()),
     )
+    .overlapping(found.iter().any(|found| found.overlaps))
 }
 
 impl Found {

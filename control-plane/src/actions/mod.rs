@@ -15,6 +15,7 @@ pub mod generations;
 pub mod lifecycle;
 mod progress;
 pub mod reports;
+pub mod slices;
 pub mod templates;
 pub mod users;
 mod watch;

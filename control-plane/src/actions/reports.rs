@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use observe::Comparison;
+use observe::{Comparison, Slices};
 use proto::Invalid;
 
 use super::enroll::AgentIdentity;
+use super::slices;
 use crate::experiment::{ExperimentId, Quantity};
 use crate::state::AppState;
 use crate::store::windows::{self, Content, Filed, Key};
@@ -15,6 +16,8 @@ use crate::store::{StoreError, experiments, generations, refusals};
 const AHEAD: Duration = Duration::from_secs(5);
 /// Nanoseconds of a millisecond.
 const NANOS: i64 = 1_000_000;
+/// Name of the step in which the baseline is compared with itself.
+const AA: &str = "aa";
 
 /// A report that has been read.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct Report {
     pub window: (i64, i64),
     /// Figures.
     pub horizon: Comparison,
+    /// Who writes a share of the candidate's output.
+    pub slices: Slices,
     /// Name of the two plans that are compared.
     pub plans: String,
     /// Digest of the body, in hexadecimal.
@@ -98,11 +103,25 @@ pub async fn refused(
     Ok(())
 }
 
-/// Files a report under its key, and wakes whoever looks at evidence.
+/// Length of a turn of slices, nanoseconds.
+fn turn_nanos(report_every: Duration) -> u64 {
+    let report_nanos = u64::try_from(report_every.as_nanos()).unwrap_or(u64::MAX);
+    observe::turn_nanos(report_nanos)
+}
+
+/// Tells whether every slice is of a turn that the report's stretch touches.
+fn slices_lie_within(report: &Report, turn_nanos: u64) -> bool {
+    let turn_of = |nanos: i64| nanos.unsigned_abs() / turn_nanos;
+    let touched = turn_of(report.window.0)..=turn_of(report.window.1);
+    report.slices.0.keys().all(|turn| touched.contains(turn))
+}
+
+/// Files a report under its key, and wakes whoever looks at evidence. Returns the keys of identities that the agent is to
+/// name.
 ///
 /// # Errors
 /// [`FilingError`].
-pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Result<(), FilingError> {
+pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Result<Vec<u64>, FilingError> {
     let now = state.clock.now();
     let (id, (start, end)) = (report.experiment, report.window);
     let mut tx = state.store.begin().await?;
@@ -129,6 +148,10 @@ pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Re
     if end <= start || end.saturating_sub(clock_offset) > latest {
         return rejected("time", "the window lies in the future, or ends before it begins");
     }
+    let turn = turn_nanos(experiment.spec.report_every);
+    if !slices_lie_within(&report, turn) {
+        return rejected("slices", "a slice is of a time that the report does not cover");
+    }
     let content = Content {
         window_end: end,
         clock_ahead,
@@ -142,10 +165,16 @@ pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Re
     };
     match windows::insert(&mut tx, &key, &content, now).await? {
         Filed::New => {
+            // A pipeline that is compared with itself writes over nothing that it does not write over anyway.
+            // A clock that is more than a turn off tells another turn's slice.
+            let compared = step != AA && clock_offset.unsigned_abs() <= turn;
+            let told = if compared { &report.slices } else { &Slices::default() };
+            let told = slices::Told { slices: told, clock_offset };
+            let unnamed = slices::file(&mut tx, agent, &experiment, told, now).await?;
             tx.commit().await?;
             state.hub.analyze.notify_one();
             state.hub.happened();
-            Ok(())
+            Ok(unnamed)
         }
         Filed::Again => Err(FilingError::Known),
         Filed::Other => rejected("content", "another content was reported under this key"),

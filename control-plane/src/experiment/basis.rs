@@ -22,6 +22,8 @@ pub struct Basis {
     pub gone: Vec<String>,
     /// Agents that began anew since the experiment began: their counts of distinct things are upper bounds.
     pub restarted: Vec<String>,
+    /// True if some series come through several agents: counts of distinct series over agents are upper bounds.
+    pub overlaps: bool,
     /// Agents whose clock is more than a window off.
     pub skewed: Vec<String>,
     /// Agents of which reports were refused since the experiment began, each with their number and the reasons.
@@ -70,6 +72,7 @@ impl Basis {
             restarted: those(&|agent| agent.totals.len() > 1),
             skewed: those(&|agent| agent.clock_ahead.is_some_and(|ahead| ahead.abs() > window)),
             refused: evidence.agents.iter().filter_map(refused).collect(),
+            overlaps: evidence.across.overlaps(),
             units: figures.units,
             unassigned: (figures.points_in > 0)
                 .then(|| figures.unassigned_points as f64 / figures.points_in as f64),
@@ -95,6 +98,9 @@ impl Basis {
         ];
         let named = lists.into_iter().filter(|(_, hosts)| !hosts.is_empty());
         said.extend(named.map(|(what, hosts)| format!("{what}: {}.", listed(hosts))));
+        if self.overlaps {
+            said.push(OVERLAPS.to_owned());
+        }
         if self.units != [0, 0] {
             let [baseline, candidate] = self.units.map(count);
             said.push(format!("Units assigned: {baseline} to the baseline, {candidate} to the candidate."));
@@ -114,6 +120,8 @@ impl Basis {
         said
     }
 }
+
+const OVERLAPS: &str = "Some series come through several agents, so that counts of distinct series over agents are upper bounds.";
 
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 

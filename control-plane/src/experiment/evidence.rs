@@ -7,6 +7,7 @@ use proto::Findings;
 
 use serde::{Deserialize, Serialize};
 
+use super::across::AcrossAgents;
 use super::guardrail::Quantity;
 use crate::clock::UnixMillis;
 use crate::id::AgentUid;
@@ -120,6 +121,8 @@ pub struct Evidence {
     pub agents: Vec<AgentEvidence>,
     /// Stretch in which something came in anywhere, since the experiment began; nothing where nothing did.
     pub stretch: Option<Stretch>,
+    /// What was found by comparing agents with each other.
+    pub across: AcrossAgents,
 }
 
 /// Stretch of time that evidence covers.

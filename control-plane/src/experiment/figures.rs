@@ -1,6 +1,7 @@
 //! The fleet's figures: what the agents found, added up.
 //!
-//! A series is a host's (fleet identity = host ‖ identity), so distinct series of different agents add up exactly.
+//! A series is a host's (fleet identity = host ‖ identity), so distinct series of different agents add up exactly, unless
+//! hosts send through several agents.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ use observe::{Comparison, Count, FleetLens, LensReport};
 pub struct Figures {
     /// Agents in it, or processes of agents.
     pub agents: u32,
-    /// True if counts of distinct things may count one twice, because an agent was restarted.
+    /// True if counts of distinct things may count one twice, because an agent was restarted or a series comes through
+    /// several.
     pub at_most: bool,
     /// Units assigned to baseline and candidate.
     pub units: [u64; 2],
@@ -116,6 +118,12 @@ impl Figures {
             saving_cost: last.saving_cost,
             ..Self::of(all)
         }
+    }
+
+    /// The same of agents of which several see some of the same series, or not: then distinct ones do not add up.
+    #[must_use]
+    pub fn overlapping(self, overlaps: bool) -> Self {
+        Self { exact: self.exact && !overlaps, at_most: self.at_most || overlaps, ..self }
     }
 
     fn add(&mut self, comparison: &Comparison) {

@@ -3,6 +3,7 @@
 //! What always holds: a phase is left only by a transition of [`State`], which consumes it; [`decide`] looks at
 //! evidence, policy and step, and at nothing else; advancing rests on exact counts and on instant limits.
 
+pub mod across;
 mod allow;
 mod basis;
 mod change_window;

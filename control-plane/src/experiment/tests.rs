@@ -16,6 +16,7 @@ use super::{
 use crate::clock::UnixMillis;
 use crate::id::AgentUid;
 
+mod compared;
 mod given;
 
 use given::*;

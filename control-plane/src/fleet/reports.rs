@@ -12,6 +12,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::actions::enroll::{self, AgentIdentity, EnrollError};
 use crate::actions::reports::{self, FilingError, Report, rejected};
+use crate::actions::slices;
 use crate::experiment::ExperimentId;
 use crate::state::AppState;
 
@@ -76,12 +77,20 @@ async fn take(
             }
         };
         let key = report.key.clone();
-        let filed = match read(report) {
-            Ok(report) => reports::file(&state, &agent, report).await,
-            Err(unfiled) => Err(unfiled),
+        let filed = if report.names.is_empty() {
+            match read(report) {
+                Ok(report) => reports::file(&state, &agent, report).await,
+                Err(unfiled) => Err(unfiled),
+            }
+        } else {
+            name(&state, &agent, report).await
         };
+        let mut names_wanted = Vec::new();
         let (status, reason) = match filed {
-            Ok(()) => (ReportStatus::Accepted, String::new()),
+            Ok(unnamed) => {
+                names_wanted = unnamed;
+                (ReportStatus::Accepted, String::new())
+            }
             Err(FilingError::Known) => (ReportStatus::Duplicate, String::new()),
             Err(FilingError::Rejected(why, reason)) => {
                 state.metrics.rejected_report(why);
@@ -95,7 +104,7 @@ async fn take(
             }
         };
         state.metrics.reported(status.as_str_name());
-        if acks.send(Ok(ReportAck { key, status: status.into(), reason })).await.is_err() {
+        if acks.send(Ok(ReportAck { key, status: status.into(), reason, names_wanted })).await.is_err() {
             return;
         }
     }
@@ -128,6 +137,20 @@ async fn unreadable(state: &AppState, acks: &mpsc::Sender<Result<ReportAck, Stat
     }
 }
 
+/// Takes in names that an acknowledgement asked for.
+async fn name(
+    state: &AppState,
+    agent: &AgentIdentity,
+    report: ReportRequest,
+) -> Result<Vec<u64>, FilingError> {
+    let names = proto::read_names(report.names)?;
+    let Ok(experiment) = report.key.unwrap_or_default().experiment.parse::<ExperimentId>() else {
+        return rejected("key", "the experiment is no UUID");
+    };
+    slices::name(state, agent, experiment, names).await?;
+    Ok(Vec::new())
+}
+
 fn read(report: ReportRequest) -> Result<Report, FilingError> {
     let sent_at = i64::try_from(report.sent_at).ok().filter(|sent_at| *sent_at > 0);
     let Some(ReportKey { boot_id, experiment, generation, window_start }) = report.key else {
@@ -149,7 +172,7 @@ fn read(report: ReportRequest) -> Result<Report, FilingError> {
     let plans = format!("{} {}", findings.baseline_digest, findings.candidate_digest);
     // A name of bounded length, whatever was sent.
     let plans = hex::encode(&proto::generation::config_hash(plans.as_bytes())[..16]);
-    let horizon = findings.horizon;
+    let (horizon, slices) = (findings.horizon, findings.slices);
     Ok(Report {
         boot_id,
         experiment,
@@ -157,6 +180,7 @@ fn read(report: ReportRequest) -> Result<Report, FilingError> {
         sent_at,
         window: (start, end),
         horizon,
+        slices,
         plans,
         digest,
         body,

@@ -26,7 +26,7 @@ macro_rules! migrations {
 }
 
 /// Version, name, up, down. A new migration goes to the end.
-const ALL: [(i64, &str, &str, &str); 8] = migrations! {
+const ALL: [(i64, &str, &str, &str); 9] = migrations! {
     1 "identity" "0001_identity",
     2 "audit" "0002_audit",
     3 "fleet" "0003_fleet",
@@ -35,6 +35,7 @@ const ALL: [(i64, &str, &str, &str); 8] = migrations! {
     6 "measures" "0006_measures",
     7 "evidence" "0007_evidence",
     8 "clocks_and_refusals" "0008_clocks_and_refusals",
+    9 "slices" "0009_slices",
 };
 
 /// One migration and whether the database has it.

@@ -14,6 +14,7 @@ pub mod generations;
 mod migrate;
 pub mod refusals;
 pub mod sessions;
+pub mod slices;
 pub mod templates;
 pub mod tenants;
 pub mod users;

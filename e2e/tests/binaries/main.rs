@@ -1,6 +1,7 @@
 //! Tests that start the real binaries: one program, so that it is linked once and tests that wait run side by side.
 
 mod aa;
+mod across_agents;
 mod bad_input;
 mod bad_reports;
 mod command_line;

@@ -30,6 +30,15 @@ fn different_writers_whose_stretches_overlap_collide_and_one_that_takes_over_doe
 }
 
 #[test]
+fn stretches_of_a_clock_that_is_off_are_placed_by_the_other_one() {
+    // It took over at 60, and its clock says 30.
+    let (before, after) = (slice(&[entry(7, 1, 1, (0, 60))]), slice(&[entry(7, 2, 1, (30, 90))]));
+    assert_eq!(before.meets(&after, 10).count(), 1);
+    assert_eq!(before.meets(&after.by_a_clock_ahead(-30), 10).count(), 0);
+    assert_eq!(before.by_a_clock_ahead(30).meets(&after, 10).count(), 0);
+}
+
+#[test]
 fn one_writer_through_two_agents_is_one_series_however_long() {
     assert_eq!(meetings(entry(7, 1, 1, (0, 60)), entry(7, 1, 1, (60, 60))), [(7, Meeting::OneSeries)]);
 }

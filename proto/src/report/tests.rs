@@ -4,7 +4,7 @@ use observe::{
     AttributeFates, Changed, ChangedFields, ChangedMetric, Collision, Comparison, Count, Coverage,
     DeliveryReport, Distances, DistributionReport, LensCounts, LensError, LensFunction, LensInstant,
     LensReport, Measured, MetricFates, Missing, NamedCount, PartCounts, Price, Repeats, RuleReport,
-    SeriesFates, SeriesSample, Vanished, VariantReport, Volume,
+    SeriesFates, SeriesSample, Slice, SliceEntry, Slices, Vanished, VariantReport, Volume,
 };
 
 use prost::Message as _;
@@ -225,7 +225,24 @@ fn findings() -> Findings {
         candidate_cut: Some("panic: index 3".into()),
         baseline_digest: "ab".repeat(32),
         candidate_digest: "cd".repeat(32),
+        slices: two_turns(),
     }
+}
+
+/// Slices of two turns, of forty-eight entries each, with writers that have other keys in the baseline's output.
+fn two_turns() -> Slices {
+    let mut slices = Slices::default();
+    for turn in [29_453_760_u64, 29_453_761] {
+        let mut slice = Slice::of(256);
+        for at in 0..48_u64 {
+            let mixed = (at * 2 + turn % 2 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let (key, last) = ((mixed & !255) | (turn % 256), turn * 60 + at % 6 * 10);
+            let (writer, baseline) = ((mixed >> 13) as u32, (mixed >> 29) as u32);
+            slice.insert(SliceEntry { key, writer, baseline, began: last - at * 50, last });
+        }
+        slices.0.insert(turn, slice);
+    }
+    slices
 }
 
 #[test]
@@ -234,6 +251,7 @@ fn what_was_found_reads_back() {
     let (body, digest) = sent.encode();
     let read = Findings::decode(&body, &digest).expect("reads");
     assert_eq!(read.candidate_cut, sent.candidate_cut);
+    assert_eq!(read.slices, sent.slices);
     assert_eq!((read.window_end, read.made_at, read.weight_bp), (sent.window_end, sent.made_at, 2_500));
     assert_eq!(read.horizon.lost.len(), super::MAX_ROWS);
     assert_eq!(read.horizon.saving, sent.horizon.saving);

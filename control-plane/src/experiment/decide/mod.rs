@@ -7,6 +7,7 @@
 //! consequence to be met, or to speak of nothing that came in.
 
 mod aa;
+mod across;
 mod approval;
 mod arrivals;
 mod delivery;
@@ -121,6 +122,7 @@ pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, n
     if run.step == Step::Aa {
         criteria.push(aa::criterion(&looked));
     } else {
+        criteria.push(across::criterion(&looked));
         criteria.extend(series::criteria(&looked));
         criteria.extend(shown::criteria(&looked));
         criteria.extend(delivery::criteria(&looked));
@@ -134,7 +136,8 @@ pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, n
 fn figures(evidence: &Evidence) -> Figures {
     let last = Figures::of(evidence.agents.iter().filter_map(|agent| agent.totals.last()));
     let restarted = evidence.agents.iter().any(|agent| agent.totals.len() > 1);
-    Figures::over_processes(last, evidence.agents.iter().flat_map(|agent| &agent.totals), restarted)
+    let all = evidence.agents.iter().flat_map(|agent| &agent.totals);
+    Figures::over_processes(last, all, restarted).overlapping(evidence.across.overlaps())
 }
 
 fn judge(looked: &Looked<'_>, criteria: &[Criterion], wait: Option<Verb>, goal: Option<Goal>) -> Verdict {

@@ -8,7 +8,7 @@ use crate::experiment::Effect;
 fn decided(agents: Vec<AgentEvidence>, spec: &Spec, step: Step) -> Verdict {
     let stretch = Stretch { from: NOW, to: NOW, hours: [62].into() };
     let came_in = agents.iter().any(|agent| agent.totals.iter().any(|total| total.input.points > 0));
-    let evidence = Evidence { agents, stretch: came_in.then_some(stretch) };
+    let evidence = Evidence { agents, stretch: came_in.then_some(stretch), ..Evidence::default() };
     let goal = (step == Step::Split(10_000)).then_some(Goal::Promote);
     decide(&evidence, spec, &run(step), goal, NOW)
 }

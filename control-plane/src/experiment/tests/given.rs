@@ -53,7 +53,12 @@ pub fn good() -> Comparison {
 }
 
 pub fn agent(at: u8, horizons: &[Comparison]) -> AgentEvidence {
-    let findings = |c: &Comparison| Findings { horizon: c.clone(), total: c.clone(), ..Findings::default() };
+    let findings = |c: &Comparison| Findings {
+        horizon: c.clone(),
+        total: c.clone(),
+        slices: slices(),
+        ..Findings::default()
+    };
     AgentEvidence {
         uid: uid(at),
         host: format!("host-{at}"),
@@ -80,7 +85,7 @@ pub fn nothing() -> Comparison {
 }
 
 pub fn evidence(agents: Vec<AgentEvidence>) -> Evidence {
-    Evidence { agents, stretch: None }
+    Evidence { agents, ..Evidence::default() }
 }
 
 /// A spec that asks for more.
@@ -103,4 +108,9 @@ pub fn verb(evidence: &Evidence, spec: &Spec) -> (Verb, Vec<Reason>) {
 
 pub fn named(reasons: &[Reason]) -> Vec<&str> {
     reasons.iter().map(|reason| reason.quantity.as_str()).collect()
+}
+
+/// Slices of one turn without an entry, as an agent of this release sends them with every report.
+pub fn slices() -> observe::Slices {
+    observe::Slices([(7, observe::Slice::of(1))].into())
 }

@@ -85,7 +85,8 @@ impl<'a> Agent<'a> {
             window_start: end - 10_000_000_000,
         };
         let (body, digest) = findings(end).encode();
-        let sent = ReportRequest { key: Some(key), digest: digest.to_vec(), body, sent_at: 0 };
+        let sent =
+            ReportRequest { key: Some(key), digest: digest.to_vec(), body, ..ReportRequest::default() };
         let endpoint = format!("http://{}", self.server.at.fleet);
         let mut client = ReportServiceClient::connect(endpoint).await.unwrap();
         let mut request = tonic::Request::new(tokio_stream::iter([sent]));

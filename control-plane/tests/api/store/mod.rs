@@ -5,6 +5,7 @@ mod agents;
 mod experiments;
 mod people;
 mod reports;
+mod slices;
 mod transactions;
 
 use control_plane::clock::UnixMillis;

@@ -1,0 +1,136 @@
+//! Agents compared with each other: what several write, what was looked at, and what cannot be said.
+
+use super::*;
+use crate::experiment::across::{AcrossAgents, CollisionName, FleetCollision, Turn};
+
+const QUANTITY: &str = "collisions_across_agents";
+
+fn across(cover: &[(u64, u32, u32)], collisions: u64) -> AcrossAgents {
+    let turn = |(turn, slices, agents): &(u64, u32, u32)| Turn {
+        turn: *turn,
+        slices: *slices,
+        agents: *agents,
+        overlaps: false,
+    };
+    let named = Some(CollisionName {
+        metric: "memory".to_owned(),
+        series: "state=used".to_owned(),
+        writer: "host web-2".to_owned(),
+    });
+    let found = FleetCollision { agents: [uid(1), uid(2)], named };
+    AcrossAgents {
+        turns: cover.iter().map(turn).collect(),
+        collisions,
+        since: (collisions > 0).then_some(NOW),
+        found: (0..collisions.min(1)).map(|_| found.clone()).collect(),
+    }
+}
+
+fn decided(agents: u8, across: AcrossAgents, spec: &Spec, step: Step) -> Verdict {
+    let agents = (1..=agents).map(|at| agent(at, &[good(), good()])).collect();
+    decide(&Evidence { agents, across, stretch: None }, spec, &run(step), None, NOW)
+}
+
+const WHOLE: &[(u64, u32, u32)] = &[(7, 1, 2)];
+const HALF: &[(u64, u32, u32)] = &[(7, 2, 2)];
+
+#[test]
+fn a_collision_across_agents_rolls_back_at_once_by_name_however_little_was_looked_at() {
+    for (cover, step) in [(WHOLE, Step::Mirror), (HALF, Step::Split(2_500))] {
+        let verdict = decided(2, across(cover, 20), &spec(), step);
+        assert_eq!((verdict.verb, named(&verdict.reasons)), (Verb::RollBack, vec![QUANTITY]));
+        let found = criterion(&verdict, QUANTITY);
+        assert_eq!((found.answer, found.finding.observed), (Answer::Violated, Some(20.0)));
+        assert_eq!(found.finding.hosts, ["host-1", "host-2"]);
+        let name = "memory {state=used}: host web-2 and another, through host-1 and host-2";
+        assert_eq!(found.finding.names, [name]);
+        assert!(
+            found.finding.sentence.starts_with("20 series of the candidate are written by several agents")
+        );
+    }
+}
+
+#[test]
+fn what_was_just_found_holds_until_it_is_named_and_rolls_back_without_names_if_nobody_does() {
+    let unnamed = |since| {
+        let mut across = across(WHOLE, 1);
+        (across.since, across.found[0].named) = (Some(since), None);
+        decided(2, across, &spec(), Step::Mirror)
+    };
+    let held = unnamed(NOW);
+    assert_eq!((held.verb, criterion(&held, QUANTITY).answer), (Verb::Hold, Answer::NotMeasured));
+    let late = unnamed(UnixMillis(NOW.0 - 5_001));
+    assert_eq!((late.verb, criterion(&late, QUANTITY).answer), (Verb::RollBack, Answer::Violated));
+    assert!(criterion(&late, QUANTITY).finding.names.is_empty());
+}
+
+#[test]
+fn a_policy_may_allow_some_collisions() {
+    let spec = asking(|policy| policy.max_collisions = Some(20));
+    assert_eq!(criterion(&decided(2, across(WHOLE, 20), &spec, Step::Mirror), QUANTITY).answer, Answer::Met);
+    let more = decided(2, across(WHOLE, 21), &spec, Step::Mirror);
+    assert_eq!(criterion(&more, QUANTITY).answer, Answer::Violated);
+}
+
+#[test]
+fn what_was_not_looked_at_is_told_and_holds_only_who_asks() {
+    let asked = asking(|policy| policy.max_collisions = Some(0));
+    for (cover, said) in [(HALF, "50.0 % of the series of 2 agents"), (&[][..], "0.00 % of the series")] {
+        let told = decided(2, across(cover, 0), &spec(), Step::Mirror);
+        let found = criterion(&told, QUANTITY);
+        assert_eq!((told.verb, found.answer), (Verb::Advance, Answer::NotMeasured));
+        assert!(found.finding.sentence.starts_with(said), "{}", found.finding.sentence);
+        assert_eq!(found.finding.sentence.contains("none of them"), !cover.is_empty());
+        assert!(named(&told.reasons).contains(&QUANTITY), "the share is told");
+        let held = decided(2, across(cover, 0), &asked, Step::Mirror);
+        assert_eq!((held.verb, criterion(&held, QUANTITY).holds()), (Verb::Hold, true));
+    }
+    assert_eq!(decided(2, across(WHOLE, 0), &asked, Step::Mirror).verb, Verb::Advance);
+}
+
+#[test]
+fn a_turn_that_one_of_the_agents_did_not_tell_covers_nothing_unless_the_policy_lets_it_be_missing() {
+    let turn: &[(u64, u32, u32)] = &[(7, 1, 2)];
+    assert_eq!(
+        criterion(&decided(3, across(turn, 0), &spec(), Step::Mirror), QUANTITY).answer,
+        Answer::NotMeasured
+    );
+    let lenient = asking(|policy| policy.max_missing = 0.4);
+    assert_eq!(criterion(&decided(3, across(turn, 0), &lenient, Step::Mirror), QUANTITY).answer, Answer::Met);
+}
+
+#[test]
+fn one_agent_alone_writes_over_nobody_and_a_pipeline_compared_with_itself_is_not_asked() {
+    let asked = asking(|policy| policy.max_collisions = Some(0));
+    let alone = decided(1, across(&[], 0), &asked, Step::Mirror);
+    assert_eq!((alone.verb, criterion(&alone, QUANTITY).answer), (Verb::Advance, Answer::NotApplicable));
+    let aa = decided(2, across(&[], 0), &spec(), Step::Aa);
+    assert!(aa.criteria.iter().all(|one| one.finding.quantity != QUANTITY));
+}
+
+#[test]
+fn an_agent_of_an_earlier_release_that_does_not_tell_is_named() {
+    let mut agents = vec![agent(1, &[good(), good()]), agent(2, &[good(), good()])];
+    agents[1].horizons.iter_mut().for_each(|found| found.slices = observe::Slices::default());
+    let evidence = Evidence { agents, across: across(WHOLE, 0), stretch: None };
+    let verdict = decide(&evidence, &spec(), &run(Step::Mirror), None, NOW);
+    let found = criterion(&verdict, QUANTITY);
+    assert_eq!(
+        (found.answer, found.finding.hosts.as_slice()),
+        (Answer::NotMeasured, &["host-2".to_owned()][..])
+    );
+    assert!(found.finding.sentence.contains("upgrade them"), "{}", found.finding.sentence);
+}
+
+#[test]
+fn where_a_series_comes_through_several_agents_counts_are_at_most_and_it_is_said() {
+    let mut overlapping = across(WHOLE, 0);
+    overlapping.turns[0].overlaps = true;
+    let verdict = decided(2, overlapping, &spec(), Step::Mirror);
+    let fates = criterion(&verdict, "fates").finding.sentence;
+    assert!(fates.starts_with("Of at most 2,000 series"), "{fates}");
+    assert!(verdict.basis.sentences().iter().any(|said| said.contains("come through several agents")));
+    let disjoint = decided(2, across(WHOLE, 0), &spec(), Step::Mirror);
+    assert!(criterion(&disjoint, "fates").finding.sentence.starts_with("Of 2,000 series"));
+    assert!(!disjoint.basis.sentences().iter().any(|said| said.contains("several agents")));
+}
