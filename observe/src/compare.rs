@@ -16,7 +16,7 @@ use crate::fates::SeriesFates;
 use crate::label::Label;
 use crate::lens::{Figures, Lens, LensReport, MAX_ARRIVALS};
 use crate::marks::{Fate, Marks};
-use crate::{Price, Repeats, RuleReport, Settings, Summary, Variant, Volume};
+use crate::{Price, Repeats, RuleReport, Sample, Settings, Summary, Variant, Volume};
 
 /// The most colliding identities that are named.
 const MAX_COLLISIONS: usize = 20;
@@ -69,6 +69,8 @@ pub struct Comparison {
     pub coverage: Coverage,
     /// Price on which the monthly figures rest.
     pub price: Price,
+    /// The sample that it rests on, where more series came in than are followed one by one.
+    pub sample: Option<Sample>,
 }
 
 /// One variant's side.
@@ -180,6 +182,7 @@ impl Comparison {
         let baseline = VariantReport::of(summary, settings, Variant::Baseline);
         let candidate = VariantReport::of(summary, settings, Variant::Candidate);
         let input_series = summary.fates.input();
+        let own = summary.collisions[1].count_own();
         Self {
             windows: summary.windows,
             seconds: summary.nanos as f64 / 1e9,
@@ -197,13 +200,14 @@ impl Comparison {
             lost: count_by_name(lost(summary), true),
             lost_samples: samples(summary),
             collisions: summary.collisions[1].first(MAX_COLLISIONS),
-            candidate_only_collisions: summary.collisions[1].count_own(),
+            candidate_only_collisions: Count { exact: summary.sampling.is_of_all() && own.exact, ..own },
             baseline_collisions: summary.collisions[0].first(MAX_COLLISIONS),
             lenses: lenses(summary, settings),
             distributions: distributions(summary, settings),
             missing: summary.missing.clone(),
             coverage: Coverage::of(summary),
             price: settings.price.clone(),
+            sample: Sample::of(summary),
             baseline,
             candidate,
         }

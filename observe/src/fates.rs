@@ -14,6 +14,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Summary;
+use crate::label::Label;
 use crate::marks::{Fate, Marks};
 
 /// Rows of a list.
@@ -39,7 +40,7 @@ pub struct SeriesFates {
     pub split: u64,
     /// Series of which the candidate makes nothing.
     pub lost: u64,
-    /// Series of which nothing can be said: beyond the bound, or first seen so late that the candidate may still hold them
+    /// Series of which nothing can be said: of no entity in the sample, where there is one, or first seen so late that the candidate may still hold them
     /// back.
     pub not_followed: u64,
     /// Parts that differ, of the renamed, merged and split ones.
@@ -148,10 +149,12 @@ impl MetricFates {
 impl SeriesFates {
     pub(crate) fn of(summary: &Summary) -> Self {
         let [baseline, candidate] = &summary.made;
-        let all = baseline.marks().fold(MetricFates::default(), |mut all, marks| {
-            all.add(marks);
-            all
-        });
+        let mut all = MetricFates::default();
+        if summary.sampling.is_of_all() {
+            baseline.marks().for_each(|marks| all.add(marks));
+        } else {
+            of_sample(summary, |_| true).for_each(|(_, marks)| all.add(marks));
+        }
         let of = baseline.count();
         let known = all.as_it_is + all.moved();
         Self {
@@ -171,15 +174,23 @@ impl SeriesFates {
     }
 }
 
+/// Series of the baseline whose entities are in the sample, with such marks: critical ones are followed whether they are or
+/// not, and would weigh too much.
+fn of_sample(summary: &Summary, which: impl Fn(Marks) -> bool) -> impl Iterator<Item = (&Label, Marks)> {
+    let sampling = summary.sampling;
+    let rows = summary.made[0].seen_where(which);
+    rows.filter(move |(label, _)| sampling.is_of_all() || sampling.follows_entity(label.process.entity))
+}
+
 fn by_metric(summary: &Summary) -> Vec<MetricFates> {
     // Where most stay as they are, the names of few are fetched.
     let moved = |marks: Marks| marks.fate() != Fate::AsItIs;
     let mut metrics: HashMap<&Arc<str>, MetricFates> = HashMap::new();
-    for (label, marks) in summary.made[0].seen_where(moved) {
+    for (label, marks) in of_sample(summary, moved) {
         metrics.entry(&label.metric).or_default().add(marks);
     }
     if !metrics.is_empty() {
-        for (label, marks) in summary.made[0].seen_where(|marks| !moved(marks)) {
+        for (label, marks) in of_sample(summary, |marks| !moved(marks)) {
             metrics.get_mut(&label.metric).into_iter().for_each(|row| row.add(marks));
         }
     }
@@ -194,7 +205,7 @@ fn by_attribute(summary: &Summary) -> Vec<AttributeFates> {
     let baseline = &summary.made[0];
     // Few sets of attributes go, each from many series.
     let mut sets: HashMap<u32, [u64; 2]> = HashMap::new();
-    for marks in baseline.marks().filter(|marks| marks.removed != 0) {
+    for (_, marks) in of_sample(summary, |marks| marks.removed != 0) {
         let others = marks.fate() != Fate::FewerAttributes;
         sets.entry(marks.removed).or_default()[usize::from(others)] += 1;
     }

@@ -37,6 +37,7 @@ pub mod offline;
 mod outputs;
 mod rows;
 mod rules;
+mod sample;
 mod series;
 mod settings;
 mod shape;
@@ -60,6 +61,7 @@ pub use lens::{
 };
 pub use observer::Observer;
 pub use rules::RuleReport;
+pub use sample::Sample;
 pub use settings::Settings;
 pub use slice::{MAX_SLICES, Meeting, Slice, SliceEntry, SliceName, Slices, Slicing, turn_nanos};
 pub use summary::{Repeats, Summary, Volume};

@@ -3,7 +3,7 @@
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use drift::{BOUND, IdentityHasher};
+use drift::IdentityHasher;
 use hashbrown::{HashMap, HashSet};
 
 use pipelines::Batch;
@@ -14,7 +14,7 @@ use crate::label::{Label, Process, value_text};
 use crate::lens::{Looked, Tracked, Under};
 use crate::marks::Marks;
 use crate::rows::{Keys, Rows, Said as _};
-use crate::series::{NONE, PENDING, keep_rows, note_seen};
+use crate::series::{NONE, PENDING, keep_rows, note_seen, place_of};
 use crate::shape::Shape;
 use crate::writers::{Last, Past};
 
@@ -58,6 +58,8 @@ pub(crate) struct Aside {
     pub collision: Option<Collides>,
     /// True once a point of it was made of several.
     pub aggregate: bool,
+    /// Key of the entity that last wrote it, where that has no row.
+    pub stranger: u64,
 }
 
 impl Aside {
@@ -146,16 +148,12 @@ impl OutputTable {
         }
     }
 
-    pub fn is_full(&self) -> bool {
-        self.rows.len() >= BOUND
-    }
-
     /// Names of a series.
     pub fn label(&self, place: u32) -> Option<&Label> {
         self.keys.name(place as usize)
     }
 
-    /// Adds a series that [`OutputTable::find`] did not find, in window `epoch`; the table must not be full.
+    /// Adds a series that [`OutputTable::find`] did not find, in window `epoch`; there must be room.
     pub fn insert(
         &mut self,
         identity: u128,
@@ -168,7 +166,7 @@ impl OutputTable {
         let place = self.rows.len() as u32;
         let lens = lens.map_or(NONE, |(under, tracked)| self.lenses.insert(under, tracked));
         self.rows.push(OutputSeries { identity, lens, last });
-        self.asides.push(Aside { names, past: None, collision: None, aggregate: false });
+        self.asides.push(Aside { names, past: None, collision: None, aggregate: false, stranger: 0 });
         self.open.push(Marks::default());
         self.shapes.push(shape);
         self.becomes.push(NONE);
@@ -210,30 +208,38 @@ impl OutputTable {
         (0..).zip(seen).filter(move |(_, seen)| *seen >= epoch)
     }
 
-    /// Number of series that a backend bills of those seen since `epoch`; where not every attribute tells series apart,
-    /// `fewer` of them than were seen.
-    pub fn active_since(&self, epoch: u32, fewer: bool) -> u64 {
-        let all = self.seen.iter().zip(&self.billed);
-        Billed::together(all.filter(|(seen, _)| **seen >= epoch).map(|(_, billed)| *billed), fewer)
+    /// Number of series that a backend bills of those seen since `epoch` whose writer is one of `which`; where not every
+    /// attribute tells series apart, `fewer` of them than were seen.
+    pub fn active_since(&self, epoch: u32, fewer: bool, which: impl Fn(u32) -> bool) -> u64 {
+        let all = self.seen.iter().zip(&self.billed).zip(&self.rows);
+        let active = all.filter(|((seen, _), row)| **seen >= epoch && which(row.last.writer()));
+        Billed::together(active.map(|((_, billed), _)| *billed), fewer)
     }
 
     /// Keeps the series seen since `epoch`; `moved` says where the input series went.
     pub fn retain_since(&mut self, epoch: u32, moved: &[u32]) {
-        let place = |writer: u32| moved.get(writer as usize).copied().filter(|place| *place != NONE);
-        let all = self.rows.iter_mut().zip(&self.seen);
-        let kept: Vec<bool> = all.map(|(row, seen)| *seen >= epoch && row.last.remap(place)).collect();
-        keep_rows(&mut self.rows, &kept);
-        keep_rows(&mut self.asides, &kept);
+        let all = self.rows.iter().zip(&self.seen);
+        let is_known = |row: &OutputSeries| place_of(row.last.writer(), moved).is_some();
+        let kept: Vec<bool> = all.map(|(row, seen)| *seen >= epoch && is_known(row)).collect();
+        self.retain(&kept, moved);
+    }
+
+    /// Keeps the series for which `kept` says so; `moved` says where the input series went.
+    pub fn retain(&mut self, kept: &[bool], moved: &[u32]) {
+        let place = |writer: u32| place_of(writer, moved);
+        self.rows.iter_mut().for_each(|row| row.last.remap(place));
+        keep_rows(&mut self.rows, kept);
+        keep_rows(&mut self.asides, kept);
         self.asides.iter_mut().for_each(|aside| aside.remap(place));
-        keep_rows(&mut self.open, &kept);
-        keep_rows(&mut self.shapes, &kept);
-        keep_rows(&mut self.becomes, &kept);
+        keep_rows(&mut self.open, kept);
+        keep_rows(&mut self.shapes, kept);
+        keep_rows(&mut self.becomes, kept);
         self.becomes.fill(NONE);
-        keep_rows(&mut self.billed, &kept);
-        keep_rows(&mut self.seen, &kept);
-        keep_rows(&mut self.began, &kept);
-        keep_rows(&mut self.since, &kept);
-        self.keys = self.keys.of_kept(&kept);
+        keep_rows(&mut self.billed, kept);
+        keep_rows(&mut self.seen, kept);
+        keep_rows(&mut self.began, kept);
+        keep_rows(&mut self.since, kept);
+        self.keys = self.keys.of_kept(kept);
         self.retain_lenses();
         let collides = |(place, aside): (usize, &Aside)| aside.collision.as_ref().map(|_| place as u32);
         self.colliding = self.asides.iter().enumerate().filter_map(collides).collect();

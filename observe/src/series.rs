@@ -5,7 +5,7 @@
 
 use std::hash::BuildHasherDefault;
 
-use drift::{BOUND, IdentityHasher};
+use drift::IdentityHasher;
 use hashbrown::HashMap;
 
 use crate::fate::Record;
@@ -14,6 +14,8 @@ use crate::marks::Marks;
 use crate::rows::{Keys, Rows, Said};
 
 pub(crate) const UNTRACKED: u32 = u32::MAX;
+/// The bit of writers that have no row.
+const STRANGER: u32 = 1 << 31;
 pub(crate) const NONE: u32 = u32::MAX;
 /// Place among those under lenses of a series that enters them with its next point.
 pub(crate) const PENDING: u32 = u32::MAX - 1;
@@ -27,6 +29,19 @@ pub(crate) struct Series {
     /// Row of the critical process whose required metric it is, and the metric's bit.
     pub critical: u32,
     pub bit: u32,
+}
+
+/// A number for an input series that has no row, as a writer: it tells it from others, and no row has it.
+pub(crate) fn stranger(identity: u128) -> u32 {
+    STRANGER | (identity as u32 & 0x3FFF_FFFF)
+}
+
+/// The place of a writer, where rows went to `moved`; a stranger has none and stays what it is.
+pub(crate) fn place_of(writer: u32, moved: &[u32]) -> Option<u32> {
+    if writer & STRANGER != 0 {
+        return Some(writer);
+    }
+    moved.get(writer as usize).copied().filter(|place| *place != NONE)
 }
 
 #[derive(Debug, Default)]
@@ -70,15 +85,11 @@ impl SeriesTable {
         Some(place)
     }
 
-    pub fn is_full(&self) -> bool {
-        self.rows.len() >= BOUND
-    }
-
     pub fn label(&self, place: u32) -> Option<&Label> {
         self.keys.name(place as usize)
     }
 
-    /// Adds a series that [`SeriesTable::find`] did not find; the table must not be full.
+    /// Adds a series that [`SeriesTable::find`] did not find; there must be room.
     pub fn insert(&mut self, identity: u128, label: Label, critical: Option<(u32, u32)>) -> u32 {
         let place = self.rows.len() as u32;
         let (critical, bit) = critical.unwrap_or((NONE, 0));
@@ -100,25 +111,29 @@ impl SeriesTable {
         Rows::new(self.keys.clone(), closed)
     }
 
-    /// Keeps the series seen since `epoch`; returns where each row went.
-    pub fn retain_since(&mut self, epoch: u32) -> Vec<u32> {
-        let kept: Vec<bool> = self.seen.iter().map(|seen| *seen >= epoch).collect();
-        keep_rows(&mut self.rows, &kept);
-        keep_rows(&mut self.open, &kept);
-        keep_rows(&mut self.links, &kept);
-        keep_rows(&mut self.arrived, &kept);
-        keep_rows(&mut self.seen, &kept);
-        self.keys = self.keys.of_kept(&kept);
+    /// Tells of each series whether it was seen since `epoch`.
+    pub fn seen_since(&self, epoch: u32) -> Vec<bool> {
+        self.seen.iter().map(|seen| *seen >= epoch).collect()
+    }
+
+    /// Keeps the series for which `kept` says so; returns where each row went.
+    pub fn retain(&mut self, kept: &[bool]) -> Vec<u32> {
+        keep_rows(&mut self.rows, kept);
+        keep_rows(&mut self.open, kept);
+        keep_rows(&mut self.links, kept);
+        keep_rows(&mut self.arrived, kept);
+        keep_rows(&mut self.seen, kept);
+        self.keys = self.keys.of_kept(kept);
         self.rows.iter_mut().for_each(|row| row.outputs = [NONE; 2]);
         self.links.fill(Marks::default());
         self.places = self.rows.iter().enumerate().map(|(place, row)| (row.identity, place as u32)).collect();
         self.next = 0;
         let mut next = 0;
-        let place = |kept: bool| {
+        let mut place = |kept: bool| {
             next += u32::from(kept);
             if kept { next - 1 } else { NONE }
         };
-        kept.into_iter().map(place).collect()
+        kept.iter().map(|kept| place(*kept)).collect()
     }
 }
 

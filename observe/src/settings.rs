@@ -22,6 +22,8 @@ pub struct Settings {
     pub critical: Vec<Critical>,
     /// Price of the backend.
     pub price: Price,
+    /// Number of series that are followed one by one; past it, those of a share of the entities are.
+    pub bound: usize,
 }
 
 impl Default for Settings {
@@ -35,6 +37,7 @@ impl Default for Settings {
             lenses: Lens::defaults(),
             critical: vec![Critical::default()],
             price: Price::default(),
+            bound: drift::BOUND,
         }
     }
 }

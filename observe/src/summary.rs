@@ -20,6 +20,7 @@ use crate::lens::LensTable;
 use crate::made::Made;
 use crate::marks::Fate;
 use crate::rules::Rules;
+use crate::sample::Sampling;
 use crate::slice::Slices;
 
 /// Points and bytes.
@@ -117,6 +118,8 @@ pub struct Summary {
     pub cost: [Cost; 2],
     /// What other agents are to be compared with.
     pub slices: Slices,
+    /// Share of the entities that were followed.
+    pub(crate) sampling: Sampling,
 }
 
 impl Summary {
@@ -137,6 +140,7 @@ impl Summary {
         self.merge_active(other.active);
         self.missing.merge(&other.missing);
         self.slices.merge(&other.slices);
+        self.sampling.join(other.sampling);
         for (metric, values) in &other.values {
             self.values.entry(*metric).or_default().merge(values);
         }
@@ -188,6 +192,7 @@ impl Summary {
     /// Output identities of a variant with several writers.
     #[must_use]
     pub fn colliding(&self, variant: Variant) -> Count {
-        self.collisions[variant.index()].count()
+        let Count { value, exact } = self.collisions[variant.index()].count();
+        Count { value, exact: exact && self.sampling.is_of_all() }
     }
 }

@@ -93,11 +93,9 @@ impl Last {
         past.observe(point, entity(point.writer))
     }
 
-    /// Follows the writer to its new place; false if it is gone.
-    pub fn remap(&mut self, place: impl Fn(u32) -> Option<u32>) -> bool {
-        let found = place(self.writer);
-        self.writer = found.unwrap_or(self.writer);
-        found.is_some()
+    /// Follows the writer to its new place, if it is not gone.
+    pub fn remap(&mut self, place: impl Fn(u32) -> Option<u32>) {
+        self.writer = place(self.writer).unwrap_or(self.writer);
     }
 }
 

@@ -128,7 +128,7 @@ impl Groups {
 
     /// A series of this metric found no room.
     pub fn left_out(&mut self, metric: &str) {
-        self.truncated |= self.lenses.iter().any(|known| known.lens.metric == metric);
+        self.truncated = self.truncated || self.lenses.iter().any(|known| known.lens.metric == metric);
     }
 
     /// Part of a series in the lenses, if it enters any.

@@ -10,8 +10,6 @@ use crate::summary::Summary;
 
 /// Backends bill the series of the trailing twenty minutes.
 const ACTIVE_NANOS: u64 = 20 * 60 * 1_000_000_000;
-/// Number of rows from which those not seen for [`ACTIVE_NANOS`] are forgotten.
-const SWEEP_AT: usize = drift::BOUND / 2;
 
 impl Observer {
     pub(super) fn close(&mut self, end: u64) -> Summary {
@@ -30,6 +28,7 @@ impl Observer {
             self.close_outputs(variant, active_since, &mut summary);
         }
         summary.slices = self.slice(summary.start);
+        summary.sampling.join(self.sampling);
         let window = Window {
             start: summary.start,
             end,
@@ -75,7 +74,14 @@ impl Observer {
             }
         }
         let fewer = self.settings.price.promoted_attributes.is_some();
-        summary.active.outputs[at] = table.active_since(active_since, fewer);
+        let (sampling, series) = (self.sampling, &self.series);
+        // Critical entities are followed whether they are in the sample or not.
+        let is_of_sample = |writer: u32| {
+            let label = series.label(writer);
+            sampling.is_of_all() || label.is_some_and(|label| sampling.follows_entity(label.process.entity))
+        };
+        let active = self.outputs[at].active_since(active_since, fewer, is_of_sample);
+        summary.active.outputs[at] = active * sampling.one_in();
     }
 
     fn close_collisions(&mut self, variant: Variant, summary: &mut Summary) {
@@ -95,13 +101,19 @@ impl Observer {
     /// Forgets what was not seen for twenty minutes, once there is much of it.
     fn sweep(&mut self, active_since: u32) {
         let rows = [self.series.rows.len(), self.outputs[0].rows.len(), self.outputs[1].rows.len()];
-        if rows.into_iter().max().unwrap_or(0) < SWEEP_AT {
+        if rows.into_iter().max().unwrap_or(0) < self.settings.bound / 2 {
             return;
         }
-        let moved = self.series.retain_since(active_since);
+        let moved = self.series.retain(&self.series.seen_since(active_since));
         for table in &mut self.outputs {
             table.retain_since(active_since, &moved);
         }
+        self.forget_watched();
+        self.labels.sweep();
+    }
+
+    /// Follows series to their new places, once rows were dropped.
+    pub(super) fn forget_watched(&mut self) {
         let mut old: Vec<Option<(u32, Followed)>> = self.watched.drain(..).map(Some).collect();
         self.watched_places.clear();
         for row in self.series.rows.iter_mut().filter(|row| row.critical != NONE) {
@@ -121,6 +133,5 @@ impl Observer {
         self.splits.clear();
         self.shapes.retain(&[&self.outputs[0].shapes, &self.outputs[1].shapes]);
         self.groups.sweep();
-        self.labels.sweep();
     }
 }

@@ -15,7 +15,7 @@ use crate::lens::{Tracked, Under};
 use crate::marks::Marks;
 use crate::outputs::{Collides, Known, Names, OutputTable};
 use crate::rows::Said as _;
-use crate::series::{NONE, PENDING, Series, UNTRACKED};
+use crate::series::{NONE, PENDING, Series, UNTRACKED, stranger};
 use crate::writers::{Again, Last, Written};
 
 /// An output point and what stands above it.
@@ -177,11 +177,17 @@ impl Observer {
         let known = self.series.rows.get(writer as usize).copied();
         let guess = known.map_or(NONE, |row| row.outputs[at]);
         let found = self.outputs[at].find(identity, guess);
+        // One that has no row is told from others where it writes what is followed.
+        let named = if writer == UNTRACKED { stranger_of(input, of) } else { writer };
         let place = match found {
             Some(place) => place,
-            None => self.emerges(descendant, writer),
+            None if known.is_some() || self.sampling.follows_identity(identity) => {
+                self.emerges(input, descendant, (of, named))
+            }
+            None => UNTRACKED,
         };
         if place == UNTRACKED {
+            self.groups.left_out(descendant.output.text(descendant.metric.name));
             self.open.made[at].insert(identity);
             self.is_not_followed(descendant.variant, writer, identity);
             return None;
@@ -191,7 +197,7 @@ impl Observer {
         }
         self.emitted(at, place, descendant.point);
         if found.is_some() {
-            self.written(input, of, (place, writer), descendant);
+            self.written(input, of, (place, named), descendant);
         }
         match known {
             Some(row) => self.keep_critical(row, at, place),
@@ -219,12 +225,17 @@ impl Observer {
         if row.last.goes_on(writer, point, value) {
             return;
         }
+        let strange = aside.stranger;
         let entity = |of_writer: u32| match self.series.label(of_writer) {
             Some(label) => label.process.entity,
-            None => entity_of(input, of, &self.settings.agent_uid),
+            None if of_writer == writer => entity_of(input, of, &self.settings.agent_uid),
+            None => strange,
         };
         let before = row.last.writer();
         let found = row.last.observe(&mut aside.past, Written { writer, time: point.time, value }, entity);
+        if self.series.label(writer).is_none() {
+            aside.stranger = entity_of(input, of, &self.settings.agent_uid);
+        }
         if before != writer && !aside.aggregate && entity(before) != entity(writer) {
             table.began[place as usize] = self.epoch;
         }
@@ -267,7 +278,7 @@ impl Observer {
             .map(|rows| self.labels.attributes(output, rows).to_string());
         let name = |writer: u32| match self.series.label(writer) {
             Some(label) => label.process.to_string(),
-            None => "(a series beyond the bound)".to_owned(),
+            None => "(a series that is not followed)".to_owned(),
         };
         Collision {
             metric: output.text(descendant.metric.name).to_owned(),
@@ -298,14 +309,16 @@ impl Observer {
     }
 
     #[cold]
-    fn emerges(&mut self, descendant: &Descendant<'_>, writer: u32) -> u32 {
+    fn emerges(&mut self, input: &Batch, descendant: &Descendant<'_>, (of, writer): (u32, u32)) -> u32 {
         let Descendant { output, resource, scope, metric, point, variant } = *descendant;
-        if self.outputs[variant.index()].is_full() {
-            self.groups.left_out(output.text(metric.name));
+        let is_critical = || self.series.rows.get(writer as usize).is_some_and(|row| row.critical != NONE);
+        if !self.has_room(self.outputs[variant.index()].rows.len(), is_critical) {
             return UNTRACKED;
         }
-        let lens = self.lenses_of(descendant);
         let writes = self.series.label(writer).cloned();
+        // Lenses are of the entities that are followed.
+        let lens = self.lenses_of(descendant).filter(|_| writes.is_some());
+        let strange = writes.is_none().then(|| entity_of(input, of, &self.settings.agent_uid));
         let names =
             Names::of(output, resource.attrs, point.attrs, writes.as_ref().map(|label| &*label.process));
         let label = Label {
@@ -321,7 +334,10 @@ impl Observer {
         let known = Known { label, shape, names, billed };
         let last = Last::new(Written { writer, time: point.time, value: output.value_digest(point) });
         let epoch = self.epoch;
-        self.outputs[variant.index()].insert(output.identity(point), epoch, known, last, lens)
+        let table = &mut self.outputs[variant.index()];
+        let place = table.insert(output.identity(point), epoch, known, last, lens);
+        table.asides[place as usize].stranger = strange.unwrap_or(0);
+        place
     }
 }
 
@@ -339,9 +355,16 @@ impl Observer {
     fn enters_lenses(&mut self, descendant: &Descendant<'_>, place: u32) {
         let lens = self.lenses_of(descendant);
         let table = &mut self.outputs[descendant.variant.index()];
+        // Lenses are of the entities that are followed.
+        let lens = lens.filter(|_| table.asides[place as usize].stranger == 0);
         table.rows[place as usize].lens =
             lens.map_or(NONE, |(under, tracked)| table.lenses.insert(under, tracked));
     }
+}
+
+/// A writer that has no row: the input series of a point.
+fn stranger_of(input: &Batch, point: u32) -> u32 {
+    input.all_points().get(point as usize).map_or(UNTRACKED, |point| stranger(input.identity(point)))
 }
 
 /// The entity of the input resource of a point.

@@ -7,6 +7,7 @@
 mod close;
 mod descend;
 mod fates;
+mod sampling;
 mod slices;
 mod values;
 
@@ -26,6 +27,7 @@ use crate::lens::{Groups, Panels};
 use crate::made::Removed;
 use crate::outputs::OutputTable;
 use crate::rows::Said as _;
+use crate::sample::Sampling;
 use crate::series::{NONE, SeriesTable, UNTRACKED};
 use crate::shape::Shapes;
 use crate::slice::Slicing;
@@ -68,6 +70,8 @@ pub struct Observer {
     removed: Removed,
     /// Rule by which slices are taken, and the number of them so far; nothing where no other agent is compared with.
     slicing: Option<(Slicing, u32)>,
+    /// Share of the entities that are followed.
+    sampling: Sampling,
 }
 
 impl Observer {
@@ -97,6 +101,7 @@ impl Observer {
             shapes: Shapes::default(),
             removed: Removed::default(),
             slicing: None,
+            sampling: Sampling::default(),
         };
         observer.epoch = observer.epoch_at(now);
         observer
@@ -155,12 +160,14 @@ impl Observer {
         self.open.input.add(batch.point_count() as u64, batch.source().len() as u64);
         self.places.clear();
         self.counterparts.clear();
+        self.thin_out();
         for resource in batch.resources() {
             let mut first = true;
+            let mut followed = None;
             for scope in batch.scopes(resource) {
                 for metric in batch.metrics(scope) {
                     for point in batch.points(metric) {
-                        let place = self.seen(batch, resource, metric, point);
+                        let place = self.seen(batch, (resource, &mut followed), metric, point);
                         self.places.push(place);
                         if first && place != UNTRACKED {
                             self.arrived(place, now);
@@ -173,14 +180,29 @@ impl Observer {
     }
 
     #[inline]
-    fn seen(&mut self, batch: &Batch, resource: &ResourceRow, metric: &MetricRow, point: &PointRow) -> u32 {
+    fn seen(
+        &mut self,
+        batch: &Batch,
+        (resource, followed): (&ResourceRow, &mut Option<bool>),
+        metric: &MetricRow,
+        point: &PointRow,
+    ) -> u32 {
         let identity = batch.identity(point);
         if let Some(place) = self.series.comes_next(identity) {
             return place;
         }
         let place = match self.series.find(identity) {
             Some(place) => place,
-            None => self.meet(batch, resource, metric, point),
+            None if self.sampling.is_of_all() => self.meet(batch, resource, metric, point),
+            None => {
+                let is_followed =
+                    || self.follows(&Process::of(batch, resource.attrs, &self.settings.agent_uid));
+                if *followed.get_or_insert_with(is_followed) {
+                    self.meet(batch, resource, metric, point)
+                } else {
+                    UNTRACKED
+                }
+            }
         };
         if place == UNTRACKED {
             self.open.fates.add_unnamed(identity, [Kept::default(); 2]);
@@ -231,7 +253,9 @@ impl Observer {
 
     #[cold]
     fn meet(&mut self, batch: &Batch, resource: &ResourceRow, metric: &MetricRow, point: &PointRow) -> u32 {
-        if self.series.is_full() {
+        if !self.has_room(self.series.rows.len(), || {
+            self.is_critical(&Process::of(batch, resource.attrs, &self.settings.agent_uid))
+        }) {
             return UNTRACKED;
         }
         let process = self.labels.process(Process::of(batch, resource.attrs, &self.settings.agent_uid));

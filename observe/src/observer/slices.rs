@@ -22,7 +22,8 @@ impl Observer {
         // It only grows, so that the slices of one turn lie within each other.
         let slices = slices.max(slices_of(alive, horizon.div_ceil(turn_nanos).saturating_add(1)));
         self.slicing = Some((slicing, slices));
-        let mut slice = Slice::of(slices);
+        // Of a sample, not all that lie in the slice are there.
+        let mut slice = Slice { truncated: !self.sampling.is_of_all(), ..Slice::of(slices) };
         for (place, last) in self.outputs[1].seen_since(since) {
             let key = slicing.key(self.outputs[1].rows[place as usize].identity);
             if Slice::covers(slices, turn, key) {

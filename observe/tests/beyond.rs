@@ -1,0 +1,170 @@
+//! More series than are followed one by one: what is bounded, what is still found, and what every figure says.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
+use std::sync::Arc;
+
+use observe::{Comparison, Observer, Settings, Summary, Variant};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data, number_data_point::Value,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use pipelines::Batch;
+use pipelines::config::CollectorFile;
+use pipelines::processors::Pipeline;
+use prost::Message as _;
+
+const SECOND: u64 = 1_000_000_000;
+const START: u64 = 1_767_225_600 * SECOND;
+/// Names of twins are taken from them, and pids of what is critical.
+const CANDIDATE: &str = "transform/t: { metric_statements: [ { context: resource, statements: [\
+    'delete_key(attributes, \"host.name\") where attributes[\"process.executable.name\"] == \"twin\"', \
+    'delete_key(attributes, \"process.pid\") where attributes[\"process.executable.name\"] == \"postgres\"'] } ] }";
+
+fn attribute(key: &str, value: String) -> KeyValue {
+    let value = Some(AnyValue { value: Some(any_value::Value::StringValue(value)) });
+    KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
+}
+
+/// Process on a host, with so many gauges.
+fn process(at: u64, executable: &str, (pid, host): (u64, u64), metrics: u64) -> ResourceMetrics {
+    let metric = |number: u64| {
+        let name = if number == 0 { "process.memory.usage".to_owned() } else { format!("m{number}") };
+        let point = NumberDataPoint {
+            time_unix_nano: START + SECOND,
+            value: Some(Value::AsInt(at.cast_signed())),
+            ..NumberDataPoint::default()
+        };
+        Metric { name, data: Some(Data::Gauge(Gauge { data_points: vec![point] })), ..Metric::default() }
+    };
+    let attributes = vec![
+        attribute("host.name", format!("h{host}")),
+        attribute("process.pid", pid.to_string()),
+        attribute("process.executable.name", executable.to_owned()),
+    ];
+    let scope = ScopeMetrics { metrics: (0..metrics).map(metric).collect(), ..ScopeMetrics::default() };
+    ResourceMetrics {
+        resource: Some(Resource { attributes, ..Resource::default() }),
+        scope_metrics: vec![scope],
+        ..ResourceMetrics::default()
+    }
+}
+
+/// Of a hundred processes one is critical, and four are twins: pairs that only the host tells apart.
+fn of_fleet(at: u64, metrics: u64) -> ResourceMetrics {
+    match at % 100 {
+        7 => process(at, "postgres", (at, at), metrics),
+        twin @ 50..54 => process(at, "twin", (at - twin % 2, at), metrics),
+        _ => process(at, "worker", (at, 1), metrics),
+    }
+}
+
+fn pipeline(processor: &str) -> Pipeline {
+    let id = processor.split(':').next().unwrap_or_default();
+    let section = if id.is_empty() { String::new() } else { format!("processors:\n  {processor}\n") };
+    let config = format!(
+        "{section}receivers: {{ otlp: {{}} }}\nexporters: {{ nop: {{}} }}\n\
+         service: {{ pipelines: {{ metrics: {{ receivers: [otlp], processors: [{id}], exporters: [nop] }} }} }}\n"
+    );
+    let file =
+        CollectorFile::parse("test.yaml", &config, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
+    Pipeline::build(&file.check("metrics").unwrap_or_else(|problems| panic!("{problems}")), 0)
+}
+
+/// One window of so many processes of so many gauges each, some hundreds a request, sent so many times.
+fn watched(settings: &Arc<Settings>, processes: u64, metrics: u64, times: usize) -> Summary {
+    let mut observer = Observer::new(Arc::clone(settings), START);
+    let (mut candidate, mut output) = (pipeline(CANDIDATE), Batch::default());
+    for _ in 0..times {
+        for first in (0..processes).step_by(200) {
+            let all = (first..processes.min(first + 200)).map(|at| of_fleet(at, metrics));
+            let request = ExportMetricsServiceRequest { resource_metrics: all.collect() };
+            let mut input = Batch::parse(request.encode_to_vec().into()).expect("a request");
+            input.identify();
+            observer.input(&input, START + SECOND);
+            observer.output(Variant::Baseline, &input, &input, 0);
+            candidate.process(&input, START + SECOND, &mut output).expect("a pipeline that works");
+            output.identify();
+            observer.output(Variant::Candidate, &input, &output, 0);
+        }
+    }
+    observer.cut(START + 10 * SECOND)
+}
+
+fn settings(bound: usize) -> Arc<Settings> {
+    let mut settings = Settings { bound, lenses: Vec::new(), ..Settings::default() };
+    settings.critical[0].metrics = vec!["process.memory.usage".to_owned()];
+    Arc::new(settings)
+}
+
+/// The most memory that this process has had, bytes.
+#[expect(clippy::disallowed_methods, reason = "the kernel counts it")]
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
+}
+
+#[test]
+fn of_a_million_series_memory_is_bounded_and_criticals_and_collisions_are_found() {
+    let (settings, before) = (settings(Settings::default().bound), peak());
+    // Ten thousand processes of a hundred series, of which a hundred are critical and four hundred are twins.
+    let summary = watched(&settings, 10_000, 100, 1);
+    let found = Comparison::of(&summary, &settings);
+    let grown = (peak() - before) >> 20;
+    assert!(grown < 300, "{grown} MiB");
+    let near = |count: observe::Count, truth: u64| !count.exact && count.value.abs_diff(truth) < truth / 10;
+    assert!(near(found.input_series, 1_000_000), "{:?}", found.input_series);
+    assert!(near(found.baseline.series, 1_000_000), "{:?}", found.baseline.series);
+    assert!(near(found.candidate.series, 980_000), "{:?}", found.candidate.series);
+    let coverage = &found.coverage;
+    assert_eq!((coverage.critical, coverage.baseline, coverage.candidate), (100, 100, 0));
+    assert_eq!(coverage.vanished_count, 100, "each of them by name");
+    let sample = found.sample.expect("a sample");
+    assert!(sample.one_in >= 8 && !sample.critical_cut, "{sample:?}");
+    let colliding = found.candidate_only_collisions;
+    assert!(!colliding.exact && !found.candidate.collisions.exact && !found.baseline.collisions.exact);
+    assert_eq!(found.baseline.collisions.value, 0, "and it is not called none");
+    // Twins write 20,000 identities.
+    let most = sample.most_collisions(colliding.value);
+    assert!(colliding.value > 100 && colliding.value <= 20_000 && most >= 20_000, "{colliding:?} to {most}");
+    assert!(found.collisions.iter().all(|one| one.series.contains("twin")), "{:?}", found.collisions);
+    assert!(!found.exact);
+}
+
+#[test]
+fn shares_of_a_sample_lie_within_its_margin_and_billed_series_are_those_of_all() {
+    let settings = settings(4_000);
+    // The second scrape finds the sample that the first one made.
+    let summary = watched(&settings, 3_000, 10, 2);
+    let found = Comparison::of(&summary, &settings);
+    let sample = found.sample.expect("a sample");
+    assert!((8..=32).contains(&sample.one_in), "{sample:?}");
+    let fates = &found.fates;
+    assert!(!fates.of.exact || fates.not_followed > 0, "{fates:?}");
+    let followed = fates.as_it_is + fates.fewer_attributes + fates.renamed + fates.lost;
+    let share = fates.fewer_attributes as f64 / followed as f64;
+    // One in a hundred is critical, and four are twins; critical ones are always followed.
+    assert!((share - 0.05).abs() < sample.margin(), "{share} within {}", sample.margin());
+    let billed = found.baseline.active_series as f64 / 30_000.0;
+    assert!((billed - 1.0).abs() < 0.25, "{billed}");
+}
+
+#[test]
+fn up_to_the_bound_everything_is_followed_and_exact() {
+    let settings = settings(30_001);
+    let found = Comparison::of(&watched(&settings, 3_000, 10, 2), &settings);
+    assert!(found.sample.is_none() && found.exact && found.input_series.exact);
+    assert_eq!((found.candidate_only_collisions.value, found.fates.not_followed), (600, 0));
+}
+
+#[test]
+fn where_critical_entities_alone_pass_the_bound_nothing_is_said_of_them() {
+    let mut settings = (*settings(200)).clone();
+    settings.critical[0].executables.push("worker".to_owned());
+    let settings = Arc::new(settings);
+    let found = Comparison::of(&watched(&settings, 600, 2, 3), &settings);
+    assert!(found.sample.expect("a sample").critical_cut);
+}
