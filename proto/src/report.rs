@@ -4,7 +4,8 @@
 //! so that no sender can claim a saving that its own counts do not show.
 
 use observe::{
-    Collision, Comparison, Coverage, Missing, NamedCount, Price, SeriesSample, Slices, Vanished, Volume,
+    Collision, Comparison, Coverage, Missing, NamedCount, Price, Sample, SeriesSample, Slices, Vanished,
+    Volume,
 };
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -199,6 +200,7 @@ fn comparison(from: &Comparison, room: LensRoom) -> v1::Comparison {
         missing_names: from.missing.names.iter().take(MAX_ROWS).cloned().collect(),
         fates: Some(fates(&from.fates)),
         changed: Some(changed(&from.changed)),
+        sample: from.sample.map(sampled),
     }
 }
 
@@ -231,6 +233,7 @@ fn read_comparison(from: v1::Comparison) -> Result<Comparison, Invalid> {
             count: number(from.missing)?,
             names: rows(from.missing_names, Ok)?.into_iter().collect(),
         },
+        sample: from.sample.map(read_sampled).transpose()?,
         ..Comparison::default()
     };
     let (lost, came) = (read.lost_by_candidate, read.input_series);
@@ -292,6 +295,19 @@ fn sample(from: &SeriesSample) -> v1::SeriesSample {
 
 fn read_sample(from: v1::SeriesSample) -> SeriesSample {
     SeriesSample { metric: from.metric, process: from.process, attributes: from.attributes }
+}
+
+fn sampled(from: Sample) -> v1::Sample {
+    let Sample { one_in, entities, critical_cut } = from;
+    v1::Sample { one_in, entities, critical_cut }
+}
+
+fn read_sampled(from: v1::Sample) -> Result<Sample, Invalid> {
+    let v1::Sample { one_in, entities, critical_cut } = from;
+    if !one_in.is_power_of_two() || one_in < 2 || !entities.is_finite() || entities < 0.0 {
+        return Err(Invalid::Value("a sample is one in a power of two, of 0 or more entities"));
+    }
+    Ok(Sample { one_in, entities, critical_cut })
 }
 
 fn collision(from: &Collision) -> v1::Collision {

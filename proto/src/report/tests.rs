@@ -3,7 +3,7 @@
 use observe::{
     AttributeFates, Changed, ChangedFields, ChangedMetric, Collision, Comparison, Count, Coverage,
     DeliveryReport, Distances, DistributionReport, LensCounts, LensError, LensFunction, LensInstant,
-    LensReport, Measured, MetricFates, Missing, NamedCount, PartCounts, Price, Repeats, RuleReport,
+    LensReport, Measured, MetricFates, Missing, NamedCount, PartCounts, Price, Repeats, RuleReport, Sample,
     SeriesFates, SeriesSample, Slice, SliceEntry, Slices, Vanished, VariantReport, Volume,
 };
 
@@ -70,6 +70,7 @@ fn full() -> Comparison {
         windows: 6,
         seconds: 60.0,
         exact: true,
+        sample: Some(Sample { one_in: 8, entities: 312.5, critical_cut: true }),
         input: Volume { requests: 6, points: 12_600, bytes: 1_700_000 },
         input_series: Count { value: 6_300, exact: true },
         unassigned_points: 4,
@@ -252,6 +253,7 @@ fn what_was_found_reads_back() {
     let read = Findings::decode(&body, &digest).expect("reads");
     assert_eq!(read.candidate_cut, sent.candidate_cut);
     assert_eq!(read.slices, sent.slices);
+    assert_eq!(read.horizon.sample, sent.horizon.sample);
     assert_eq!((read.window_end, read.made_at, read.weight_bp), (sent.window_end, sent.made_at, 2_500));
     assert_eq!(read.horizon.lost.len(), super::MAX_ROWS);
     assert_eq!(read.horizon.saving, sent.horizon.saving);
@@ -409,6 +411,8 @@ fn figures_that_contradict_each_other_are_refused() {
     refused(|c| c.changed.get_or_insert_default().by_metric[0].largest_absolute = f64::INFINITY);
     refused(|c| c.changed.get_or_insert_default().by_metric[0].largest_relative = Some(-1.0));
     refused(|c| c.candidate_only_collisions = Some(v1::Count { value: 4, exact: true }));
+    refused(|c| c.sample = Some(v1::Sample { one_in: 1, ..v1::Sample::default() }));
+    refused(|c| c.sample = Some(v1::Sample { one_in: 8, entities: f64::NAN, critical_cut: false }));
     refused(|c| c.distributions[0].baseline_quantiles = vec![1.0; 4]);
     refused(|c| c.lenses[0].worst[0].baseline = f64::NAN);
     refused(|c| c.lenses[1].worst_rows.get_or_insert_default().baseline[0] = f64::NAN);

@@ -1,5 +1,7 @@
 //! Harm that no policy forgives, on every stretch of every agent: it acts at once, whatever else is missing.
 
+use observe::Comparison;
+
 use super::Looked;
 use crate::experiment::words::{count, listed, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Evidence, Reason};
@@ -41,9 +43,8 @@ fn reason_of_cut(agent: &AgentEvidence) -> Option<String> {
 }
 
 fn zero_output(looked: &Looked<'_>) -> Criterion {
-    let nothing = |horizon: &observe::Comparison| {
-        horizon.baseline.output.points > 0 && horizon.candidate.output.points == 0
-    };
+    let nothing =
+        |horizon: &Comparison| horizon.baseline.output.points > 0 && horizon.candidate.output.points == 0;
     let silent =
         hosts(looked.evidence, |agent| agent.horizons.iter().any(|findings| nothing(&findings.horizon)));
     let sentence = if silent.is_empty() {
@@ -60,10 +61,38 @@ fn zero_output(looked: &Looked<'_>) -> Criterion {
 
 /// Colliding identities that only the candidate has; nothing where they were not told apart from the baseline's, or not
 /// all could be counted and none was found.
-fn own_collisions(found: &observe::Comparison) -> Option<u64> {
+fn own_collisions(found: &Comparison) -> Option<u64> {
     let (own, all) = (found.candidate_only_collisions, found.candidate.collisions);
     let none = found.candidate.output.points == 0 || (all.exact && all.value == 0);
     if own.exact || own.value > 0 { Some(own.value) } else { none.then_some(0) }
+}
+
+/// Finding and answer where an agent has looked at a sample of the identities: none of a sample is not none of all.
+fn sampled_collisions(looked: &Looked<'_>, quantity: &str, limit: u64) -> Option<(Answer, Reason)> {
+    let of = |agent: &AgentEvidence| {
+        let found = agent.stretches().filter_map(|found| {
+            let (sample, own) = (found.sample?, found.candidate_only_collisions.value);
+            Some((sample.most_collisions(own), own, sample.one_in))
+        });
+        found.max()
+    };
+    let (most, own, one_in) = looked.evidence.agents.iter().filter_map(of).max()?;
+    let hosts = hosts(looked.evidence, |agent| of(agent).is_some());
+    let sentence = format!(
+        "Of 1 in {} output identities that were looked at on {} {} several writers; up to {} of them all may (95 %). {}",
+        count(one_in.into()),
+        listed(&hosts),
+        if own == 0 { "none has".to_owned() } else { format!("{} have", count(own)) },
+        count(most),
+        if most > limit {
+            "A `max_collisions` of so many accepts that.".to_owned()
+        } else {
+            format!("{} are allowed.", count(limit))
+        }
+    );
+    let answer = if most > limit { Answer::NotMeasured } else { Answer::Met };
+    let finding = looked.measured(Reason::new("L0", quantity, sentence), most as f64, limit as f64);
+    Some((answer, finding.about(hosts, Vec::new())))
 }
 
 fn collisions(looked: &Looked<'_>) -> Criterion {
@@ -78,8 +107,8 @@ fn collisions(looked: &Looked<'_>) -> Criterion {
     let names = unique(
         named.map(|c| format!("{} {{{}}}: {} and {}", c.metric, c.series, c.writers[0], c.writers[1])),
     );
-    let untold =
-        hosts(looked.evidence, |agent| agent.stretches().any(|found| own_collisions(found).is_none()));
+    let is_untold = |found: &Comparison| found.sample.is_none() && own_collisions(found).is_none();
+    let untold = hosts(looked.evidence, |agent| agent.stretches().any(is_untold));
     if colliding.is_empty() && !untold.is_empty() {
         let sentence = format!(
             "Collisions could not be counted one by one, or not be told apart from the baseline's, on {}.",
@@ -87,6 +116,11 @@ fn collisions(looked: &Looked<'_>) -> Criterion {
         );
         let finding = Reason::new("L0", QUANTITY, sentence).about(untold, Vec::new());
         return Criterion::of(asked.is_some(), Answer::NotMeasured, Effect::RollBackAtOnce, finding);
+    }
+    if colliding.is_empty()
+        && let Some((answer, finding)) = sampled_collisions(looked, QUANTITY, limit)
+    {
+        return Criterion::of(asked.is_some(), answer, Effect::RollBackAtOnce, finding);
     }
     let sentence = if !colliding.is_empty() {
         format!(
@@ -114,7 +148,7 @@ fn critical(looked: &Looked<'_>) -> Criterion {
     let limit = looked.policy().critical_process_coverage;
     let asked = limit.is_some();
     let limit = limit.unwrap_or(1.0);
-    let share = |found: &observe::Comparison| {
+    let share = |found: &Comparison| {
         let coverage = &found.coverage;
         (coverage.baseline > 0).then(|| coverage.candidate as f64 / coverage.baseline as f64)
     };
@@ -129,6 +163,15 @@ fn critical(looked: &Looked<'_>) -> Criterion {
         .filter_map(|agent| worst(agent).map(|(share, coverage)| (agent, share, coverage)))
         .collect();
     let quantity = "critical_process_coverage";
+    let is_cut = |found: &Comparison| found.sample.is_some_and(|sample| sample.critical_cut);
+    let cut = hosts(looked.evidence, |agent| agent.stretches().any(is_cut));
+    if !cut.is_empty() && all.iter().all(|(_, share, _)| *share >= limit) {
+        let sentence =
+            format!("More critical processes came in than an agent can follow, on {}.", listed(&cut));
+        let finding = Reason { limit: Some(limit), ..Reason::new("L0", quantity, sentence) };
+        let finding = finding.about(cut, Vec::new());
+        return Criterion::of(asked, Answer::NotMeasured, Effect::RollBackAtOnce, finding);
+    }
     let Some((_, least, of_worst)) = all.iter().min_by(|one, other| one.1.total_cmp(&other.1)) else {
         let came = looked
             .evidence

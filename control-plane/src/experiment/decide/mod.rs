@@ -14,6 +14,7 @@ mod delivery;
 mod guardrails;
 mod harm;
 mod pending;
+mod sampled;
 mod savings;
 mod series;
 mod shown;
@@ -120,13 +121,17 @@ pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, n
     let mut criteria = vec![pending];
     criteria.extend(harm::criteria(&looked));
     if run.step == Step::Aa {
-        criteria.push(aa::criterion(&looked));
+        let mut compared = vec![aa::criterion(&looked)];
+        sampled::say(&looked, &mut compared);
+        criteria.extend(compared);
     } else {
         criteria.push(across::criterion(&looked));
-        criteria.extend(series::criteria(&looked));
-        criteria.extend(shown::criteria(&looked));
+        let mut of_series = series::criteria(&looked);
+        of_series.extend(shown::criteria(&looked));
+        of_series.extend(savings::criteria(&looked));
+        sampled::say(&looked, &mut of_series);
+        criteria.extend(of_series);
         criteria.extend(delivery::criteria(&looked));
-        criteria.extend(savings::criteria(&looked));
         criteria.extend(guardrails::criteria(&looked));
     }
     let verdict = judge(&looked, &criteria, wait, goal);

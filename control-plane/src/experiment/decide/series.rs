@@ -233,7 +233,11 @@ fn loss(looked: &Looked<'_>) -> Option<Criterion> {
     };
     let of = worst.unwrap_or(figures);
     let when = if worst.is_some() { " in one horizon" } else { "" };
-    let at_most = if figures.at_most && worst.is_none() { "at most " } else { "" };
+    let at_most = match (figures.exact, figures.at_most && worst.is_none()) {
+        (_, true) => "at most ",
+        (false, false) => "about ",
+        (true, false) => "",
+    };
     let sentence = format!(
         "The candidate loses {at_most}{} of the baseline's {} series{when}, {}; at most {} are allowed.",
         count(of.lost),

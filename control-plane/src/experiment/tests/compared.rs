@@ -134,3 +134,58 @@ fn where_a_series_comes_through_several_agents_counts_are_at_most_and_it_is_said
     assert!(criterion(&disjoint, "fates").finding.sentence.starts_with("Of 2,000 series"));
     assert!(!disjoint.basis.sentences().iter().any(|said| said.contains("several agents")));
 }
+
+/// Evidence of one agent that follows one in eight of its entities, of which so many identities collide.
+fn of_a_sample(found: u64, sample: observe::Sample) -> Evidence {
+    let mut horizon = good();
+    horizon.sample = Some(sample);
+    let inexact = Count { value: found, exact: false };
+    (horizon.candidate.collisions, horizon.candidate_only_collisions) = (inexact, inexact);
+    horizon.input_series.exact = false;
+    horizon.exact = false;
+    evidence(vec![agent(1, &[horizon.clone(), horizon])])
+}
+
+const SAMPLE: observe::Sample = observe::Sample { one_in: 8, entities: 300.0, critical_cut: false };
+
+#[test]
+fn none_of_a_sample_is_not_none_of_all_and_holds_until_so_many_are_allowed() {
+    let verdict = decide(&of_a_sample(0, SAMPLE), &spec(), &run(Step::Mirror), None, NOW);
+    let found = criterion(&verdict, "collisions");
+    assert_eq!(
+        (verdict.verb, found.answer, found.finding.observed),
+        (Verb::Hold, Answer::NotMeasured, Some(24.0))
+    );
+    let said = "Of 1 in 8 output identities that were looked at on host-1 none has several writers; up to 24 of them";
+    assert!(found.finding.sentence.starts_with(said), "{}", found.finding.sentence);
+    let lenient = asking(|policy| policy.max_collisions = Some(24));
+    let verdict = decide(&of_a_sample(0, SAMPLE), &lenient, &run(Step::Mirror), None, NOW);
+    let met = criterion(&verdict, "collisions");
+    assert_eq!(met.answer, Answer::Met);
+    assert!(met.finding.sentence.ends_with("up to 24 of them all may (95 %). 24 are allowed."), "{met:?}");
+    let verdict = decide(&of_a_sample(25, SAMPLE), &lenient, &run(Step::Mirror), None, NOW);
+    assert_eq!((verdict.verb, criterion(&verdict, "collisions").answer), (Verb::RollBack, Answer::Violated));
+}
+
+#[test]
+fn every_criterion_on_series_says_what_sample_it_rests_on() {
+    let verdict = decide(&of_a_sample(0, SAMPLE), &spec(), &run(Step::Mirror), None, NOW);
+    for quantity in ["fates", "renamed", "changed"] {
+        let said = criterion(&verdict, quantity).finding.sentence;
+        assert!(said.contains("On host-1 this rests on 1 in 8 entities"), "{said}");
+        assert!(said.contains("off by 5.66 %") && said.contains("up to 0.99 %"), "{said}");
+    }
+    let whole = decide(&evidence(vec![agent(1, &[good(), good()])]), &spec(), &run(Step::Mirror), None, NOW);
+    assert!(whole.criteria.iter().all(|one| !one.finding.sentence.contains("rests on 1 in")));
+}
+
+#[test]
+fn where_critical_processes_alone_are_too_many_nothing_is_said_of_them_but_what_is_hidden() {
+    let cut = observe::Sample { critical_cut: true, ..SAMPLE };
+    let verdict = decide(&of_a_sample(0, cut), &spec(), &run(Step::Mirror), None, NOW);
+    assert_eq!(criterion(&verdict, "critical_process_coverage").answer, Answer::NotMeasured);
+    let mut hiding = of_a_sample(0, cut);
+    hiding.agents[0].horizons[0].horizon.coverage.candidate = 4;
+    let verdict = decide(&hiding, &spec(), &run(Step::Mirror), None, NOW);
+    assert_eq!(criterion(&verdict, "critical_process_coverage").answer, Answer::Violated);
+}
