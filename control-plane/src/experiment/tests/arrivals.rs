@@ -19,8 +19,8 @@ fn arrived(metric: &str, figures: [f64; 2]) -> LensReport {
 
 fn decided(horizon: impl Fn() -> Comparison) -> Verdict {
     let agents = vec![agent(1, &[horizon(), horizon()]), agent(2, &[horizon(), horizon()])];
-    let evidence = Evidence { agents, stretch: Some(Stretch { from: NOW, to: NOW, hours: [62].into() }) };
-    decide(&evidence, &spec(), &run(Step::Mirror), None, NOW)
+    let stretch = Some(Stretch { from: NOW, to: NOW, hours: [62].into() });
+    decide(&Evidence { stretch, ..evidence(agents) }, &spec(), &run(Step::Mirror), None, NOW)
 }
 
 fn other_metrics(verdict: &Verdict) -> Criterion {
