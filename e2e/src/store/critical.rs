@@ -73,8 +73,11 @@ impl Coverage {
     }
 }
 
-/// Tells whether an output point still names the pid of its input series.
+/// Tells whether an output point still names the process of its input series: a pid alone is no critical process.
 fn names(made: &Made, of: &Series) -> bool {
-    let pid = of.resource.said("process.pid");
-    pid.is_some() && made.point.series.said("process.pid") == pid
+    let shows = |name: &str| {
+        let told = of.resource.said(name);
+        told.is_some() && made.point.series.said(name) == told
+    };
+    shows("process.pid") && shows("process.executable.name")
 }

@@ -37,18 +37,69 @@ fn agreed(name: &str, floor: u64) -> &'static Outcome {
     outcome
 }
 
-/// Tests of trials by name.
+/// Number at a place of what an agent says of the whole stretch; 0 where nothing stands.
+fn said(outcome: &Outcome, place: &str) -> f64 {
+    outcome.report["generation"].pointer(place).and_then(serde_json::Value::as_f64).unwrap_or(0.0)
+}
+
+/// Tests of trials by name, each with figures that are some or none besides.
 macro_rules! trials {
-    ($($name:ident)*) => {
+    ($($name:ident: $($place:literal $what:ident),+;)*) => {
         $(#[test]
         fn $name() {
-            agreed(stringify!($name), 300);
+            let outcome = agreed(stringify!($name), 1_500);
+            $(let figure = said(outcome, $place);
+            let holds = if stringify!($what) == "some" { figure != 0.0 } else { figure == 0.0 };
+            assert!(holds, "{} is {figure}, not {}", $place, stringify!($what));)+
         })*
+
+        #[test]
+        fn a_hundred_thousand_figures_are_compared() {
+            let outcomes = [$(agreed(stringify!($name), 1_500)),*];
+            let compared: u64 = outcomes.iter().map(|outcome| outcome.agreement.compared).sum();
+            println!("{compared} figures of {} candidates compared, all agree", outcomes.len());
+            assert!(compared >= 100_000, "{compared}");
+        }
     };
 }
 
 trials! {
-    the_same no_command_line no_command_line_billed drop_by_name drop_small drop_one_critical drop_all rename_metric copy_metric
-    scale_values values_zero round_values change_unit starts_zero flags_zero no_executable no_pid no_host no_owner no_device
-    no_state rename_attribute hash_owner add_attribute short_titles gauge_to_sum delta_to_rate by_state odd_values_only other_scope sum_states rollup busiest to_delta interval both_without_pid both_rename more_than_baseline
+    the_same: "/fates/as_it_is" some, "/fates/lost" none, "/changed/points" none, "/saving/series" none;
+    no_command_line: "/fates/fewer_attributes" some, "/fates/lost" none, "/candidate/collisions/value" none;
+    no_command_line_billed: "/saving/series" some, "/saving/billed_series" none;
+    drop_by_name: "/fates/lost" some, "/lenses/7/groups_lost" some, "/lenses/0/groups_that_differ" none;
+    drop_small: "/saving/points" some, "/lenses/0/groups_that_differ" some, "/changed/points" none;
+    drop_one_critical: "/coverage/vanished_count" some;
+    drop_all: "/fates/as_it_is" none, "/lenses/0/total/candidate" none, "/lenses/0/groups_lost" some;
+    rename_metric: "/fates/parts/name" some, "/lenses/0/groups_lost" some, "/fates/lost" none;
+    copy_metric: "/fates/renamed" none, "/fates/split" none, "/saving/series" some;
+    scale_values: "/changed/points" some, "/lenses/3/limit/beyond" some, "/fates/renamed" none;
+    values_zero: "/changed/points" some, "/lenses/0/total/candidate" none;
+    round_values: "/changed/points" some, "/fates/renamed" none;
+    change_unit: "/fates/parts/unit" some, "/changed/points" none, "/changed/not_compared/0/series" some;
+    starts_zero: "/changed/points" some, "/fates/renamed" none;
+    flags_zero: "/changed/points" some;
+    no_executable: "/lenses/0/groups_lost" some, "/lenses/0/groups_new" some, "/lenses/0/total/relative_error" none;
+    no_pid: "/candidate_only_collisions/value" some, "/baseline/collisions/value" none;
+    no_host: "/candidate_only_collisions/value" some;
+    no_owner: "/lenses/2/groups_lost" some;
+    no_device: "/candidate_only_collisions/value" some, "/lenses/18/groups_lost" some;
+    no_state: "/candidate_only_collisions/value" some, "/lenses/4/groups_lost" some;
+    rename_attribute: "/fates/parts/resource" some, "/lenses/0/groups_lost" some;
+    hash_owner: "/fates/renamed" some, "/lenses/2/groups_new" some;
+    add_attribute: "/fates/renamed" some, "/lenses/0/groups_that_differ" none;
+    short_titles: "/fates/renamed" some, "/candidate_only_collisions/value" none;
+    gauge_to_sum: "/fates/parts/type" some, "/changed/points" none;
+    delta_to_rate: "/fates/parts/type" some, "/changed/not_compared/0/series" some;
+    by_state: "/fates/renamed" some, "/fates/lost" none;
+    odd_values_only: "/saving/points" some, "/fates/as_it_is" some, "/changed/points" none;
+    other_scope: "/fates/parts/scope" some;
+    sum_states: "/fates/merged" some, "/fates/merged_into" some, "/candidate_only_collisions/value" none;
+    rollup: "/fates/merged" some, "/candidate_only_collisions/value" none;
+    busiest: "/fates/lost" some, "/saving/series" some;
+    to_delta: "/fates/parts/type" some, "/changed/not_compared/0/series" some;
+    interval: "/changed/held/0/series" some, "/fates/lost" none, "/saving/points" some;
+    both_without_pid: "/baseline/collisions/value" some, "/candidate_only_collisions/value" some;
+    both_rename: "/fates/fewer_attributes" some, "/fates/renamed" none;
+    more_than_baseline: "/fates/lost" none, "/saving/points" some;
 }
