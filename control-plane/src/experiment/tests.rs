@@ -18,6 +18,7 @@ use crate::id::AgentUid;
 
 mod compared;
 mod given;
+mod properties;
 
 use given::*;
 
