@@ -1,5 +1,7 @@
 # Two commands matter: `make demo` and `make test`. The others are what they are made of.
 CARGO ?= cargo
+# Tests of the binaries mostly wait, so that more of them than there are cores run side by side.
+TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 4 ? cores : 4)))
 
 .PHONY: demo test lint fmt bench bench-collector fuzz deny dist
 
@@ -9,7 +11,7 @@ demo: ## Build and run the main job on this machine's real processes.
 
 test: ## Every test, the end-to-end ones with the real binaries included.
 	$(CARGO) build --locked --workspace --bins
-	$(CARGO) test --locked --workspace --all-targets
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --workspace --all-targets
 
 lint: ## What a change must pass besides the tests.
 	$(CARGO) fmt --all --check

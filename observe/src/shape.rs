@@ -1,11 +1,11 @@
 //! Shape of a series: the parts that name it, each kept once, so that any two series are compared part by part.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use pipelines::Batch;
 use pipelines::batch::{MetricKind, MetricRow, PointRow, ResourceRow, Rows, ScopeRow, Value};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 use crate::label::Labels;
 use crate::made::Removed;
@@ -125,23 +125,21 @@ impl Shapes {
     }
 
     fn set(&mut self, labels: &mut Labels, batch: &Batch, rows: Rows) -> u32 {
-        let hashed = |value: Value<'_>| {
-            let mut hasher = DefaultHasher::new();
-            match value {
-                Value::Text(text) => text.hash(&mut hasher),
-                other => format!("{other:?}").hash(&mut hasher),
-            }
-            hasher.finish()
+        let hashed = |value: Value<'_>| match value {
+            Value::Text(text) => xxh3_64(text),
+            other => xxh3_64_with_seed(format!("{other:?}").as_bytes(), 1),
         };
         let attributes = batch.attributes(rows).iter();
         let mut set: Vec<(&str, u64)> =
             attributes.map(|attr| (batch.text(attr.key), hashed(batch.value(attr.value)))).collect();
         set.sort_unstable();
-        let mut digests = [DefaultHasher::new(), DefaultHasher::new()];
-        digests[1].write_u8(1);
-        digests.iter_mut().for_each(|hasher| set.hash(hasher));
-        let [high, low] = digests.map(|hasher| u128::from(hasher.finish()));
-        self.sets.place(high << 64 | low, || {
+        let mut bytes = Vec::with_capacity(set.iter().map(|(key, _)| key.len() + 16).sum());
+        for (key, value) in &set {
+            bytes.extend((key.len() as u64).to_le_bytes());
+            bytes.extend(key.as_bytes());
+            bytes.extend(value.to_le_bytes());
+        }
+        self.sets.place(xxh3_128(&bytes), || {
             set.into_iter().map(|(key, value)| (labels.text(key), value)).collect()
         })
     }
