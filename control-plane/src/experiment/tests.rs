@@ -427,3 +427,4 @@ mod answers;
 mod arrivals;
 mod asked;
 mod guarded;
+mod told;
