@@ -114,8 +114,11 @@ async fn agent(
     let read = found.bodies.iter().filter_map(|body| {
         let mut findings = read(&body.bytes)?;
         if body.after_restart {
-            // A panel still shows what this process has not seen.
-            findings.horizon.lenses.clear();
+            // A panel still shows what this process has not seen: no instant of this horizon counts.
+            let lenses = findings.horizon.lenses.iter_mut();
+            lenses
+                .filter(|lens| lens.measured.is_measured())
+                .for_each(|lens| lens.measured = observe::Measured::NoInstant);
         }
         Some(findings)
     });

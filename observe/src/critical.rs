@@ -1,11 +1,10 @@
 //! Critical coverage: do the processes that must stay visible stay visible?
 //!
-//! Counted over the critical processes of the *input*. A required metric is shown if provenance leads to an
-//! output whose identity still names the process by executable and pid (or by its executable alone, where the criterion says
-//! so). A process of
-//! which the baseline shows in a window all required metrics that came in must be shown so by the candidate in that
-//! window: one window in which it is not is enough for it to have vanished. With no critical process in the input there
-//! is nothing to cover, which is neither 100 % nor a failure.
+//! Counted over the critical processes of the *input*. A required metric is shown if provenance leads to an output whose
+//! identity still names the process by executable and pid (or by its executable alone, where the criterion says so). A
+//! process of which the baseline shows in a window all required metrics that came in must be shown so by the candidate in
+//! that window: one window in which it is not is enough for it to have vanished. With no critical process in the input
+//! there is nothing to cover, which is neither 100 % nor a failure.
 
 use std::sync::Arc;
 

@@ -40,10 +40,10 @@ pub struct SeriesFates {
     pub split: u64,
     /// Series of which the candidate makes nothing.
     pub lost: u64,
-    /// Series of which nothing can be said: of no entity in the sample, where there is one, or first seen so late that the candidate may still hold them
-    /// back.
+    /// Series of which nothing can be said: their entities are not in the sample, or they were first seen so late that the
+    /// candidate may still hold them back.
     pub not_followed: u64,
-    /// Parts that differ, of the renamed, merged and split ones.
+    /// Parts that differ, of the renamed, merged and split ones; not of merged ones that only lack attributes.
     pub parts: PartCounts,
     /// Fates by metric, of those that did not all stay as they are, most such series first; at most 50 rows.
     pub by_metric: Vec<MetricFates>,

@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
+mod processors;
+
 use std::sync::Arc;
 
 use observe::{Comparison, Observer, Settings, Summary, Variant};
@@ -12,8 +14,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use pipelines::Batch;
-use pipelines::config::CollectorFile;
-use pipelines::processors::Pipeline;
+use processors::pipeline;
 use prost::Message as _;
 
 const SECOND: u64 = 1_000_000_000;
@@ -61,22 +62,10 @@ fn of_fleet(at: u64, metrics: u64) -> ResourceMetrics {
     }
 }
 
-fn pipeline(processor: &str) -> Pipeline {
-    let id = processor.split(':').next().unwrap_or_default();
-    let section = if id.is_empty() { String::new() } else { format!("processors:\n  {processor}\n") };
-    let config = format!(
-        "{section}receivers: {{ otlp: {{}} }}\nexporters: {{ nop: {{}} }}\n\
-         service: {{ pipelines: {{ metrics: {{ receivers: [otlp], processors: [{id}], exporters: [nop] }} }} }}\n"
-    );
-    let file =
-        CollectorFile::parse("test.yaml", &config, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
-    Pipeline::build(&file.check("metrics").unwrap_or_else(|problems| panic!("{problems}")), 0)
-}
-
 /// One window of so many processes of so many gauges each, some hundreds a request, sent so many times.
 fn watched(settings: &Arc<Settings>, processes: u64, metrics: u64, times: usize) -> Summary {
     let mut observer = Observer::new(Arc::clone(settings), START);
-    let (mut candidate, mut output) = (pipeline(CANDIDATE), Batch::default());
+    let (mut candidate, mut output) = (pipeline(&[CANDIDATE], 0), Batch::default());
     for _ in 0..times {
         for first in (0..processes).step_by(200) {
             let all = (first..processes.min(first + 200)).map(|at| of_fleet(at, metrics));

@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
+mod processors;
+
 use std::sync::Arc;
 
 use observe::{Comparison, Observer, Settings, Summary, Variant};
@@ -14,27 +16,13 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use pipelines::Batch;
-use pipelines::config::CollectorFile;
 use pipelines::processors::Pipeline;
+use processors::pipeline;
 use proptest::prelude::*;
 use prost::Message as _;
 
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_767_225_600 * SECOND;
-
-fn pipeline(processors: &[&str]) -> Pipeline {
-    let ids: Vec<&str> = processors.iter().filter_map(|line| line.split(':').next()).collect();
-    let defined: String = processors.iter().map(|line| format!("\n  {line}")).collect();
-    let section = if defined.is_empty() { String::new() } else { format!("processors:{defined}\n") };
-    let config = format!(
-        "{section}receivers: {{ otlp: {{}} }}\nexporters: {{ nop: {{}} }}\n\
-         service: {{ pipelines: {{ metrics: {{ receivers: [otlp], processors: [{}], exporters: [nop] }} }} }}\n",
-        ids.join(", ")
-    );
-    let file =
-        CollectorFile::parse("test.yaml", &config, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
-    Pipeline::build(&file.check("metrics").unwrap_or_else(|problems| panic!("{problems}")), START)
-}
 
 fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
     let pair = |(key, value): &(&str, &str)| KeyValue {
@@ -153,7 +141,12 @@ impl Bench {
     fn with(settings: Settings, baseline: &[&str], candidate: &[&str]) -> Self {
         let settings = Arc::new(settings);
         let observer = Observer::new(settings.clone(), START);
-        Self { observer, variants: [pipeline(baseline), pipeline(candidate)], settings, closed: Vec::new() }
+        Self {
+            observer,
+            variants: [pipeline(baseline, START), pipeline(candidate, START)],
+            settings,
+            closed: Vec::new(),
+        }
     }
 
     fn feed(&mut self, request: &ExportMetricsServiceRequest, now: u64) {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
+mod processors;
+
 use std::sync::Arc;
 
 use observe::{
@@ -11,28 +13,14 @@ use observe::{
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
 use pipelines::Batch;
-use pipelines::config::CollectorFile;
 use pipelines::processors::Pipeline;
+use processors::pipeline;
 use proptest::prelude::*;
 use prost::Message;
 use simulator::profile::{Host, Profile, Role};
 
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_767_225_600 * SECOND;
-
-fn pipeline(processors: &[&str]) -> Pipeline {
-    let ids: Vec<&str> = processors.iter().filter_map(|line| line.split(':').next()).collect();
-    let defined: String = processors.iter().map(|line| format!("\n  {line}")).collect();
-    let section = if defined.is_empty() { String::new() } else { format!("processors:{defined}\n") };
-    let config = format!(
-        "{section}receivers: {{ otlp: {{}} }}\nexporters: {{ nop: {{}} }}\n\
-         service: {{ pipelines: {{ metrics: {{ receivers: [otlp], processors: [{}], exporters: [nop] }} }} }}\n",
-        ids.join(", ")
-    );
-    let file =
-        CollectorFile::parse("test.yaml", &config, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
-    Pipeline::build(&file.check("metrics").unwrap_or_else(|problems| panic!("{problems}")), 0)
-}
 
 /// An observer between two pipelines.
 struct Bench {
@@ -52,7 +40,7 @@ impl Bench {
     fn with(settings: Settings, baseline: &[&str], candidate: &[&str]) -> Self {
         let settings = Arc::new(settings);
         let observer = Observer::new(settings.clone(), START);
-        let variants = [pipeline(baseline), pipeline(candidate)];
+        let variants = [pipeline(baseline, 0), pipeline(candidate, 0)];
         Self { observer, variants, closed: Vec::new(), settings, now: START }
     }
 

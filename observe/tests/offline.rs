@@ -209,6 +209,10 @@ fn what_was_asked_for_and_nothing_tells_is_not_measured_and_does_not_pass() {
     assert!(lens.answer == Answer::NotMeasured && !lens.passed, "{lens:?}");
     assert!(lens.sentence.contains("process.memory.usage did not come in"), "{lens:?}");
     assert_eq!(answer(&checks, "critical_process_coverage").answer, Answer::NotMeasured);
+    let memory = |bytes: f64| vec![request(&[("java", vec![gauge("process.memory.usage", 1, bytes)])])];
+    let (_, checks) = compared(&asked, [&memory(0.0), &memory(5.0)]);
+    let lens = answer(&checks, "max_lens_error: m");
+    assert!(lens.answer == Answer::Violated && lens.sentence.starts_with("m has a total where"), "{lens:?}");
     let (_, checks) = compared(&policy("max_lens_error: 1%\n"), [&capture, &capture]);
     assert!(checks.iter().all(|check| check.passed), "nobody asked for the default lenses: {checks:#?}");
 }

@@ -120,7 +120,7 @@ impl Figures {
         }
     }
 
-    /// The same of agents of which several see some of the same series, or not: then distinct ones do not add up.
+    /// The same figures; where some series come through several agents, counts of distinct ones are upper bounds.
     #[must_use]
     pub fn overlapping(self, overlaps: bool) -> Self {
         Self { exact: self.exact && !overlaps, at_most: self.at_most || overlaps, ..self }

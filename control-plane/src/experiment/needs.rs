@@ -16,16 +16,16 @@ struct Need {
 }
 
 impl Spec {
-    /// Time for which the candidate may hold a point back.
+    /// Time for which the candidate may hold a point back. Its text is read for it.
     #[must_use]
     pub fn hold(&self) -> Duration {
         Fragment::new(&self.candidate).plan("candidate").map(|plan| plan.hold()).unwrap_or_default()
     }
 
-    /// Time that a lens with this look-back takes until it can be met.
+    /// Time that a lens with this look-back takes until it can be met, where the candidate holds points back for `hold`.
     #[must_use]
-    pub fn until_lens_is_met(&self, lookback: Duration) -> Duration {
-        lookback.saturating_add(self.hold()).saturating_add(self.report_every)
+    pub fn until_lens_is_met(&self, lookback: Duration, hold: Duration) -> Duration {
+        lookback.saturating_add(hold).saturating_add(self.report_every)
     }
 
     /// What its criteria need, a sentence each.
@@ -69,7 +69,8 @@ impl Spec {
     fn of_the_lenses(&self) -> Option<Need> {
         let lenses = self.limited_lenses();
         let limited = || lenses.iter().filter(|lens| lens.limit().is_some());
-        let time = limited().map(|lens| self.until_lens_is_met(lens.lookback)).max()?;
+        let lookback = limited().map(|lens| lens.lookback).max()?;
+        let time = self.until_lens_is_met(lookback, self.hold());
         let names: Vec<String> = limited().map(|lens| lens.name.clone()).collect();
         let sentence = format!(
             "The mirror step takes at least {}: that long the look-back, the candidate's hold and a horizon are of {}.",

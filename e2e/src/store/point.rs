@@ -134,59 +134,45 @@ fn points_of(metric: &Metric, (resource, scope): &(Attributes, Scope)) -> Vec<Po
     }
 }
 
+/// A point of one of the protobuf types, which share the names of their fields.
+macro_rules! point {
+    ($of:expr, $series:expr, $measure:expr, $id:expr) => {
+        Point {
+            series: $series,
+            time: $of.time_unix_nano,
+            start: $of.start_time_unix_nano,
+            flags: $of.flags,
+            measure: $measure,
+            id: $id,
+        }
+    };
+}
+
 fn number(of: &NumberDataPoint, series: Arc<Series>) -> Point {
     let measure = match of.value {
         None => Measure::Nothing,
         Some(Value::AsInt(number)) => Measure::Int(number),
         Some(Value::AsDouble(number)) => Measure::Double(number),
     };
-    Point {
-        series,
-        time: of.time_unix_nano,
-        start: of.start_time_unix_nano,
-        flags: of.flags,
-        measure,
-        id: id_of(&of.exemplars),
-    }
+    point!(of, series, measure, id_of(&of.exemplars))
 }
 
 fn histogram(of: &HistogramDataPoint, series: Arc<Series>) -> Point {
     let rest = format!("{:?}", (&of.bucket_counts, &of.explicit_bounds, of.min, of.max));
     let entries = of.bucket_counts.len() as u64;
     let measure = Measure::Distribution { count: of.count, sum: of.sum(), rest, entries };
-    Point {
-        series,
-        time: of.time_unix_nano,
-        start: of.start_time_unix_nano,
-        flags: of.flags,
-        measure,
-        id: id_of(&of.exemplars),
-    }
+    point!(of, series, measure, id_of(&of.exemplars))
 }
 
 fn exponential(of: &ExponentialHistogramDataPoint, series: Arc<Series>) -> Point {
     let rest = format!("{:?}", (of.scale, of.zero_count, &of.positive, &of.negative, of.min, of.max));
     let measure = Measure::Distribution { count: of.count, sum: of.sum(), rest, entries: 0 };
-    Point {
-        series,
-        time: of.time_unix_nano,
-        start: of.start_time_unix_nano,
-        flags: of.flags,
-        measure,
-        id: id_of(&of.exemplars),
-    }
+    point!(of, series, measure, id_of(&of.exemplars))
 }
 
 fn summary(of: &SummaryDataPoint, series: Arc<Series>) -> Point {
     let rest = format!("{:?}", of.quantile_values);
     let entries = of.quantile_values.len() as u64;
     let measure = Measure::Distribution { count: of.count, sum: of.sum, rest, entries };
-    Point {
-        series,
-        time: of.time_unix_nano,
-        start: of.start_time_unix_nano,
-        flags: of.flags,
-        measure,
-        id: None,
-    }
+    point!(of, series, measure, None)
 }

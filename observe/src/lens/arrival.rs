@@ -1,8 +1,8 @@
 //! Lenses of what arrives: the totals, by owner, of metrics that no lens was asked for.
 //!
 //! A lens on [`EVERY`] metric stands for them. While the set is open, a window's end takes in the metrics with most series,
-//! at most fifty; it closes with the first step that has a weight. They describe: none has a limit. Metrics of processes
-//! have lenses of their own and are none of these.
+//! at most fifty; it closes with the first step that has a weight. They describe: none has a limit. Metrics whose names begin
+//! with `process.` are none of these: the process set has those that people look at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub const OWNERS: [(&str, &str); 10] = [
 pub(crate) const MAX_ARRIVALS: usize = 50;
 /// The most metrics that wait to be chosen from.
 const MAX_WAITING: usize = 1_024;
-/// Metrics with this beginning have lenses of their own.
+/// Metrics with this beginning get no such lens.
 const OF_PROCESSES: &str = "process.";
 
 /// Metrics that may get a lens, and those that have one.

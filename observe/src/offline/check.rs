@@ -152,8 +152,10 @@ impl OfflinePolicy {
         let fleet = FleetLens::of([("", found)]);
         let counts = fleet.judge(&limit);
         let total = found.total.relative_error;
-        let off =
-            total.map_or_else(|| "by no number, for the baseline has nothing there".to_owned(), percent);
+        let off = match total {
+            Some(error) => format!("is off in total by {}", percent(error)),
+            None => "has a total where the baseline's is 0".to_owned(),
+        };
         let most = limit.max_error.unwrap_or_default();
         let (answer, sentence) = match counts.answer {
             _ if fleet.hosts == 0 => {
@@ -161,10 +163,9 @@ impl OfflinePolicy {
                 let asked = self.lenses != Settings::default().lenses;
                 (if asked { Answer::NotMeasured } else { Answer::NotApplicable }, why)
             }
-            LensAnswer::Met => (
-                Answer::Met,
-                format!("{} is off in total by {off}, and no group by more than allowed.", lens.name),
-            ),
+            LensAnswer::Met => {
+                (Answer::Met, format!("{} {off}, and no group is off by more than allowed.", lens.name))
+            }
             LensAnswer::Violated => {
                 let groups = |what: &str, names: &[String]| match names {
                     [] => String::new(),
@@ -172,7 +173,7 @@ impl OfflinePolicy {
                 };
                 let (past, lost) = (groups("Past it", &counts.beyond), groups("Lost", &counts.lost));
                 let sentence = format!(
-                    "{} is off in total by {off}; at most {} allowed, of each group, too.{past}{lost}",
+                    "{} {off}; at most {} is allowed, of each group, too.{past}{lost}",
                     lens.name,
                     percent(most)
                 );

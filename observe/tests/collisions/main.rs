@@ -4,6 +4,9 @@
 
 mod across;
 
+#[path = "../processors/mod.rs"]
+mod processors;
+
 use std::sync::Arc;
 
 use observe::{Comparison, Observer, Repeats, Settings, Summary, Variant};
@@ -15,26 +18,13 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use pipelines::Batch;
-use pipelines::config::CollectorFile;
-use pipelines::processors::Pipeline;
+use processors::pipeline;
 use prost::Message as _;
 
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_767_225_600 * SECOND;
 const WITHOUT_HOST: &str = "resource/a: { attributes: [ { key: host.name, action: delete } ] }";
 const WITHOUT_STATE: &str = "attributes/a: { actions: [ { key: state, action: delete } ] }";
-
-fn pipeline(processor: &str) -> Pipeline {
-    let id = processor.split(':').next().unwrap_or_default();
-    let section = if id.is_empty() { String::new() } else { format!("processors:\n  {processor}\n") };
-    let config = format!(
-        "{section}receivers: {{ otlp: {{}} }}\nexporters: {{ nop: {{}} }}\n\
-         service: {{ pipelines: {{ metrics: {{ receivers: [otlp], processors: [{id}], exporters: [nop] }} }} }}\n"
-    );
-    let file =
-        CollectorFile::parse("test.yaml", &config, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
-    Pipeline::build(&file.check("metrics").unwrap_or_else(|problems| panic!("{problems}")), 0)
-}
 
 /// The comparison of two pipelines, each of at most one processor, on requests that come a second apart.
 fn compared(variants: [&str; 2], requests: &[ExportMetricsServiceRequest]) -> Comparison {
@@ -49,7 +39,10 @@ fn watched(
     variants: [&str; 2],
     requests: &[ExportMetricsServiceRequest],
 ) -> Summary {
-    let mut variants = variants.map(pipeline);
+    let mut variants = variants.map(|one| match one {
+        "" => pipeline(&[], 0),
+        processor => pipeline(&[processor], 0),
+    });
     let mut total = Summary::default();
     for (at, request) in requests.iter().enumerate() {
         let now = START + at as u64 * SECOND;

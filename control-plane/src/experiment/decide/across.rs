@@ -42,10 +42,14 @@ pub fn criterion(looked: &Looked<'_>) -> Criterion {
     let cover = across.cover(agents.len().saturating_sub(missing).max(2));
     let of = counted(agents.len() as u64, "agent");
     if cover < 1.0 {
+        let so_far = match across.collisions {
+            _ if cover == 0.0 => String::new(),
+            0 => ", and none of them is written over by another agent".to_owned(),
+            some => format!(", and {} are written over by another agent", series(some)),
+        };
         let sentence = format!(
-            "{} of the series of {of} were compared across agents, a share a minute{}; the rest was not looked at yet.",
-            percent(cover),
-            if cover > 0.0 { ", and none of them is written over by another agent" } else { "" },
+            "{} of the series of {of} were compared across agents, a share a minute{so_far}; the rest was not looked at yet.",
+            percent(cover)
         );
         let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), cover, 1.0);
         return not_measured(looked, finding);

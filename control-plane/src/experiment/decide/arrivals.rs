@@ -62,7 +62,9 @@ fn sentence(measured: &[FleetLens], differ: &[&FleetLens], others: usize) -> Str
         some => format!(" {some} more came in and cannot be measured so."),
     };
     if measured.is_empty() {
-        return format!("No other metric came in that has a total.{not}");
+        return format!(
+            "No metric came in, besides those of processes and of lenses, that has a total.{not}"
+        );
     }
     let metrics = counted(measured.len() as u64, "other metric");
     let same = measured.iter().filter(|fleet| !total_differs(fleet)).count();

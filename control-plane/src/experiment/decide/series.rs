@@ -232,7 +232,11 @@ fn loss(looked: &Looked<'_>) -> Option<Criterion> {
         return Some(Criterion::asked_for(Answer::NotMeasured, Effect::RollBack, finding));
     };
     let of = worst.unwrap_or(figures);
-    let when = if worst.is_some() { " in one horizon" } else { "" };
+    let when = match (worst, looked.evidence.counted().count()) {
+        (None, _) => "",
+        (Some(_), ..=1) => " in one horizon",
+        (Some(_), _) => " in one horizon of each agent",
+    };
     let at_most = match (figures.exact, figures.at_most && worst.is_none()) {
         (_, true) => "at most ",
         (false, false) => "about ",

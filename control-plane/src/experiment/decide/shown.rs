@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use observe::{FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensLimit, LensReport, OWNER, OWNERS};
+use observe::{
+    FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensLimit, LensReport, Measured, OWNER, OWNERS,
+};
 
 use super::{Looked, arrivals};
 use crate::experiment::words::{counted, listed, percent, signed};
@@ -16,7 +18,9 @@ use crate::experiment::{Answer, Criterion, Effect, Reason};
 pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
     let (every, mut lenses): (Vec<Lens>, Vec<Lens>) =
         looked.spec.limited_lenses().into_iter().partition(Lens::is_every);
-    let mut criteria: Vec<Criterion> = lenses.iter().map(|lens| criterion(looked, lens)).collect();
+    let hold =
+        if lenses.iter().any(|lens| lens.limit().is_some()) { looked.spec.hold() } else { Duration::ZERO };
+    let mut criteria: Vec<Criterion> = lenses.iter().map(|lens| criterion(looked, lens, hold)).collect();
     if let Some(every) = every.first() {
         let of_arrivals = arrivals::reports(looked, &lenses);
         criteria.push(arrivals::criterion(&every.name, &of_arrivals));
@@ -36,17 +40,18 @@ fn reports<'a>(looked: &'a Looked<'_>, name: &'a str) -> impl Iterator<Item = (&
     })
 }
 
-fn criterion(looked: &Looked<'_>, lens: &Lens) -> Criterion {
+fn criterion(looked: &Looked<'_>, lens: &Lens, hold: Duration) -> Criterion {
     let fleet = FleetLens::of(reports(looked, &lens.name));
     let limit = lens.limit();
     let effect = if limit.is_some() { Effect::RollBack } else { Effect::Tell };
     let (answer, sentence, groups) = match &limit {
         _ if fleet.hosts == 0 => (Answer::NotApplicable, nothing(looked, lens, &fleet), Vec::new()),
         None => described_with_groups(&fleet),
-        Some(limit) => judged(looked, lens, &fleet, limit),
+        Some(limit) => judged(looked, looked.spec.until_lens_is_met(lens.lookback, hold), &fleet, limit),
     };
-    // A default lens of which nothing came in was asked for by nobody.
-    let asked = limit.is_some() && (fleet.hosts > 0 || !is_default(looked));
+    // A default lens of which nothing came in was asked for by nobody; one that no instant of counts was entered.
+    let entered = fleet.hosts > 0 || fleet.not_measured == Some(Measured::NoInstant);
+    let asked = limit.is_some() && (entered || !is_default(looked));
     let error = fleet.total.relative_error;
     let quantity = if limit.is_some() { "max_lens_error" } else { "lens" };
     let finding =
@@ -120,15 +125,15 @@ fn furthest(fleet: &FleetLens) -> String {
     }
 }
 
-/// Answer to a limit, its sentence, and the groups that it is about.
+/// Answer to a limit, its sentence, and the groups that it is about; it can be met after `needed`.
 fn judged(
     looked: &Looked<'_>,
-    lens: &Lens,
+    needed: Duration,
     fleet: &FleetLens,
     limit: &LensLimit,
 ) -> (Answer, String, Vec<String>) {
     let counts = fleet.judge(limit);
-    let (seen, needed) = (seen(looked), looked.spec.until_lens_is_met(lens.lookback));
+    let seen = seen(looked);
     let sentence = described(fleet);
     match counts.answer {
         LensAnswer::Violated => {

@@ -121,6 +121,19 @@ fn a_lens_that_nothing_enters_holds_if_the_experiment_names_it_and_not_if_it_is_
 }
 
 #[test]
+fn a_default_lens_that_something_entered_at_no_instant_that_counts_is_not_measured_and_holds() {
+    let void = || {
+        let mut found = good();
+        found.lenses[0].measured = observe::Measured::NoInstant;
+        found
+    };
+    let asked = asking(|policy| policy.max_lens_error = Some(0.01));
+    let verdict = decided(two(void), &asked, Step::Mirror);
+    let answer = criterion(&verdict, "max_lens_error").answer;
+    assert_eq!((verdict.verb, answer), (Verb::Hold, Answer::NotMeasured));
+}
+
+#[test]
 fn a_lens_with_a_limit_is_judged_only_after_its_look_back_and_a_violation_at_once() {
     let early = || Comparison { seconds: 60.0, ..good() };
     let asked = asking(|policy| policy.max_lens_error = Some(0.01));
@@ -385,7 +398,7 @@ fn a_loss_in_one_horizon_is_not_made_good_by_the_horizons_before_it() {
     assert_eq!(verdict.verb, Verb::RollBack);
     let sentence = &verdict.reasons[0].sentence;
     assert!(
-        sentence.contains("loses 400 of the baseline's 2,000 series in one horizon, 20.0 %"),
+        sentence.contains("loses 400 of the baseline's 2,000 series in one horizon of each agent, 20.0 %"),
         "{sentence}"
     );
     assert_eq!(

@@ -68,6 +68,11 @@ fn what_was_just_found_holds_until_it_is_named_and_rolls_back_without_names_if_n
 fn a_policy_may_allow_some_collisions() {
     let spec = asking(|policy| policy.max_collisions = Some(20));
     assert_eq!(criterion(&decided(2, across(WHOLE, 20), &spec, Step::Mirror), QUANTITY).answer, Answer::Met);
+    let half = criterion(&decided(2, across(HALF, 2), &spec, Step::Mirror), QUANTITY).finding.sentence;
+    assert!(
+        half.contains("and 2 series of the candidate are written over") && !half.contains("none"),
+        "{half}"
+    );
     let more = decided(2, across(WHOLE, 21), &spec, Step::Mirror);
     assert_eq!(criterion(&more, QUANTITY).answer, Answer::Violated);
 }
