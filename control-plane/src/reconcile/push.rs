@@ -7,7 +7,7 @@
 use pipelines::split::{Split, Splitter, Unit, Weight};
 use proto::generation::{Baseline, Fragment, Generation, config_hash};
 
-use crate::actions;
+use crate::actions::{self, generations::Changes};
 use crate::experiment::{ExperimentId, Run};
 use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
@@ -28,24 +28,27 @@ struct Wanted {
 /// # Errors
 /// The store's.
 pub async fn once(state: &AppState) -> Result<(), StoreError> {
-    let mut reader = state.store.read().await?;
-    let under_way = experiments::under_way(&mut reader).await?;
-    let members = sessions::everybody(&mut reader).await?;
+    actions::generations::offer(state, changed).await
+}
+
+/// Agents that are to run something else than they were told last.
+async fn changed(reader: &mut Connection) -> Result<Changes, StoreError> {
+    let under_way = experiments::under_way(reader).await?;
+    let members = sessions::everybody(reader).await?;
     let mut deployed: Option<(TenantId, Vec<Deployment>)> = None;
     let mut changed = Vec::new();
     for member in members {
         let tenant = member.tenant_id;
         if deployed.as_ref().is_none_or(|(of, _)| *of != tenant) {
-            deployed = Some((tenant, deployments::latest(&mut reader, tenant).await?));
+            deployed = Some((tenant, deployments::latest(reader, tenant).await?));
         }
         let deployments = deployed.as_ref().map(|(_, all)| all.as_slice()).unwrap_or_default();
         let wanted = wanted(&member, &under_way, deployments);
-        if let Some(next) = differs(&mut reader, &member, wanted).await? {
+        if let Some(next) = differs(reader, &member, wanted).await? {
             changed.push((tenant, member.uid, next));
         }
     }
-    drop(reader);
-    actions::generations::offer(state, changed).await
+    Ok(changed)
 }
 
 /// The generation to write down, if what the agent was told last is not what is wanted.

@@ -7,6 +7,7 @@ mod enrollment;
 mod experiments;
 mod grpc;
 mod migrations;
+mod offers;
 mod process;
 mod server;
 mod store;
