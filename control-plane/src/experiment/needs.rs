@@ -73,7 +73,7 @@ impl Spec {
         let time = self.until_lens_is_met(lookback, self.hold());
         let names: Vec<String> = limited().map(|lens| lens.name.clone()).collect();
         let sentence = format!(
-            "The mirror step takes at least {}: that long the look-back, the candidate's hold and a horizon are of {}.",
+            "The mirror step takes at least {}: the look-back, the candidate's hold and a horizon, for {}.",
             humantime::format_duration(time),
             listed(&names)
         );
@@ -112,7 +112,7 @@ impl Spec {
         let block = self.report_every.saturating_mul(u32::try_from(windows.get()).unwrap_or(u32::MAX));
         let time = block.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
         let sentence = format!(
-            "After mirror the steps take at least {} together: so long {blocks} blocks of {} are, before {} can be met.",
+            "After mirror the steps take at least {} together: {blocks} blocks of {}, before {} can be met.",
             humantime::format_duration(time),
             humantime::format_duration(block),
             listed(&names)

@@ -109,7 +109,7 @@ fn what_its_criteria_take_at_least_is_said_beforehand_and_a_step_that_is_shorter
     });
     let said = asked.needs();
     assert_eq!(said.len(), 4, "{said:?}");
-    assert!(said[1].starts_with("The mirror step takes at least 6m: that long the look-back"), "{said:?}");
+    assert!(said[1].starts_with("The mirror step takes at least 6m: the look-back"), "{said:?}");
     assert!(said[2].contains("at least 4h, 240 horizons: max_latency_increase varies by chance"), "{said:?}");
     assert!(
         said[3].starts_with("After mirror the steps take at least ") && said[3].contains("blocks of 30m"),
