@@ -29,7 +29,7 @@ pub struct AgentEvidence {
     pub last_seen: Option<UnixMillis>,
     /// True if the agent is enrolled still.
     pub known: bool,
-    /// Its findings in the horizons of this step, oldest first; the last ones, if there are many.
+    /// Its findings in the horizons of this step, oldest first; the last ones, if there are many. They end by our clock.
     pub horizons: Vec<Findings>,
     /// Horizons of this step in which something came in.
     pub count: u32,

@@ -427,4 +427,5 @@ mod answers;
 mod arrivals;
 mod asked;
 mod guarded;
+mod times;
 mod told;

@@ -194,6 +194,8 @@ pub struct Body {
     pub bytes: Vec<u8>,
     /// True if it is the first horizon of a process that is not the agent's first in this experiment.
     pub after_restart: bool,
+    /// Time by which the agent's clock is ahead of ours, or behind (negative), nanoseconds.
+    pub clock_offset: i64,
 }
 
 /// An agent's horizons in a step.
@@ -224,7 +226,7 @@ pub async fn of_step(
     since: i64,
 ) -> Result<OfStep, StoreError> {
     let rows = sqlx::query(
-        "SELECT w.body, w.received_at, w.points_in, w.clock_measured,
+        "SELECT w.body, w.received_at, w.points_in, w.clock_measured, w.clock_offset,
              w.window_start = (SELECT MIN(own.window_start) FROM experiment_windows AS own
                  WHERE own.tenant_id = $1 AND own.experiment_id = $2 AND own.agent_uid = $3
                      AND own.boot_id = w.boot_id)
@@ -253,7 +255,8 @@ pub async fn of_step(
             found.idle += 1;
         }
         if !bytes.is_empty() {
-            found.bodies.push(Body { bytes, after_restart: row.try_get("after_restart")? });
+            let (after_restart, clock_offset) = (row.try_get("after_restart")?, row.try_get("clock_offset")?);
+            found.bodies.push(Body { bytes, after_restart, clock_offset });
         }
         found.received_at = found.received_at.max(Some(received_at));
         let ahead: Option<i64> = row.try_get("clock_measured")?;

@@ -6,7 +6,7 @@ use super::Looked;
 use crate::experiment::guardrail::{Found, Guardrail, OfHost, Quantity, Severity};
 use crate::experiment::sequential::{self, Gathered, Sequential};
 use crate::experiment::words::listed;
-use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
+use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// A criterion for each guardrail of the policy.
 pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
@@ -37,17 +37,9 @@ fn counted(looked: &Looked<'_>) -> Vec<Criterion> {
     guardrails.map(criterion).collect()
 }
 
-/// Finding of a horizon in which a guardrail is passed, the horizons of all agents taken in their order.
+/// Finding of a time in which a guardrail is passed, over the horizons of all agents of that time.
 fn past_on_a_horizon(looked: &Looked<'_>, guardrail: &Guardrail) -> Option<Found> {
-    let most = looked.evidence.agents.iter().map(|agent| agent.horizons.len()).max().unwrap_or(0);
-    let at = |back: usize| -> Vec<OfHost<'_>> {
-        let horizon = |agent: &'_ AgentEvidence| agent.horizons.len().checked_sub(back + 1);
-        let agents = looked.evidence.agents.iter();
-        let found =
-            agents.filter_map(|agent| Some((agent.host.as_str(), &agent.horizons[horizon(agent)?].horizon)));
-        found.collect()
-    };
-    (0..most).filter_map(|back| guardrail.look(&at(back))).find(|found| found.past)
+    looked.horizons().filter_map(|of_a_time| guardrail.look(&of_a_time)).find(|found| found.past)
 }
 
 fn nothing(looked: &Looked<'_>, guardrail: &Guardrail) -> Criterion {

@@ -19,10 +19,12 @@ mod savings;
 mod series;
 mod shown;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::guardrail::OfHost;
 use super::{Answer, Basis, Criterion, Effect, Evidence, Figures, Goal, Policy, Reason, Run, Spec, Step};
 use crate::clock::UnixMillis;
 
@@ -92,16 +94,18 @@ impl Looked<'_> {
         finding.measured(observed, limit, self.evidence.counted().count())
     }
 
-    /// Horizons of the step, the latest first, each with the comparisons of the agents that have so many.
-    fn horizons(&self) -> impl Iterator<Item = impl Iterator<Item = &observe::Comparison>> {
-        let agents = &self.evidence.agents;
-        let most = agents.iter().map(|agent| agent.horizons.len()).max().unwrap_or(0);
-        (0..most).map(move |back| {
-            agents
-                .iter()
-                .filter_map(move |agent| agent.horizons.iter().rev().nth(back))
-                .map(|found| &found.horizon)
-        })
+    /// Horizons of the step, the latest first: each time the comparisons, by host, of those that ended within one
+    /// `report_every` by our clock. A horizon is at least so long, so that an agent has one of a time, or none.
+    fn horizons(&self) -> impl Iterator<Item = Vec<OfHost<'_>>> {
+        let length = u64::try_from(self.spec.report_every.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let mut of_a_time: BTreeMap<u64, Vec<OfHost<'_>>> = BTreeMap::new();
+        for agent in &self.evidence.agents {
+            for found in &agent.horizons {
+                let of_its_time = of_a_time.entry(found.window_end / length).or_default();
+                of_its_time.push((agent.host.as_str(), &found.horizon));
+            }
+        }
+        of_a_time.into_values().rev()
     }
 
     /// Comparisons of all agents, by host: all that each of their processes has measured.

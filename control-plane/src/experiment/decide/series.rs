@@ -222,7 +222,10 @@ fn changed(looked: &Looked<'_>) -> Criterion {
 fn loss(looked: &Looked<'_>) -> Option<Criterion> {
     let limit = looked.policy().max_series_loss?;
     let figures = &looked.figures;
-    let horizons: Vec<Figures> = looked.horizons().map(Figures::of).collect();
+    let horizons: Vec<Figures> = looked
+        .horizons()
+        .map(|of_a_time| Figures::of(of_a_time.into_iter().map(|(_, found)| found)))
+        .collect();
     let share = |figures: &&Figures| figures.loss().unwrap_or(0.0);
     let worst = horizons.iter().max_by(|one, other| share(one).total_cmp(&share(other)));
     let worst = worst.filter(|worst| worst.loss() > figures.loss());
@@ -233,9 +236,12 @@ fn loss(looked: &Looked<'_>) -> Option<Criterion> {
     };
     let of = worst.unwrap_or(figures);
     let when = match (worst, looked.evidence.counted().count()) {
-        (None, _) => "",
-        (Some(_), ..=1) => " in one horizon",
-        (Some(_), _) => " in one horizon of each agent",
+        (None, _) => String::new(),
+        (Some(_), ..=1) => " in one horizon".to_owned(),
+        (Some(_), _) => {
+            let length = humantime::format_duration(looked.spec.report_every);
+            format!(" in horizons that ended within {length} of each other")
+        }
     };
     let at_most = match (figures.exact, figures.at_most && worst.is_none()) {
         (_, true) => "at most ",

@@ -386,28 +386,6 @@ fn a_restart_erases_no_loss_and_its_counts_are_upper_bounds() {
 }
 
 #[test]
-fn a_loss_in_one_horizon_is_not_made_good_by_the_horizons_before_it() {
-    let kept = || Comparison { lost_by_candidate: count(0), ..good() };
-    let agents = || {
-        let mut lossy = agent(1, &[kept(), good()]);
-        lossy.totals = vec![kept()];
-        vec![lossy, agent(2, &[kept(), kept()])]
-    };
-    let strict = asking(|policy| policy.max_series_loss = Some(0.1));
-    let verdict = decided(agents(), &strict, Step::Mirror);
-    assert_eq!(verdict.verb, Verb::RollBack);
-    let sentence = &verdict.reasons[0].sentence;
-    assert!(
-        sentence.contains("loses 400 of the baseline's 2,000 series in one horizon of each agent, 20.0 %"),
-        "{sentence}"
-    );
-    assert_eq!(
-        decided(agents(), &asking(|policy| policy.max_series_loss = Some(0.2)), Step::Mirror).verb,
-        Verb::Advance
-    );
-}
-
-#[test]
 fn harm_between_horizons_and_under_a_process_that_is_gone_rolls_back_at_once() {
     for harm in [(|found| found.candidate_only_collisions = count(2)) as fn(&mut Comparison), |found| {
         found.coverage.candidate = 4;

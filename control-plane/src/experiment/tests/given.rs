@@ -53,7 +53,9 @@ pub fn good() -> Comparison {
 }
 
 pub fn agent(at: u8, horizons: &[Comparison]) -> AgentEvidence {
-    let findings = |c: &Comparison| Findings {
+    let minute = |at: usize| Duration::from_secs(60 * (at as u64 + 1)).as_nanos() as u64;
+    let findings = |(at, c): (usize, &Comparison)| Findings {
+        window_end: minute(at),
         horizon: c.clone(),
         total: c.clone(),
         slices: slices(),
@@ -67,7 +69,7 @@ pub fn agent(at: u8, horizons: &[Comparison]) -> AgentEvidence {
         cut: None,
         last_seen: Some(NOW),
         known: true,
-        horizons: horizons.iter().map(findings).collect(),
+        horizons: horizons.iter().enumerate().map(findings).collect(),
         count: horizons.iter().filter(|horizon| horizon.input.points > 0).count() as u32,
         idle: horizons.iter().filter(|horizon| horizon.input.points == 0).count() as u32,
         voided: 0,

@@ -81,8 +81,7 @@ proptest! {
 
     #[test]
     fn the_order_of_agents_and_of_their_horizons_changes_no_answer(
-        // As many of each agent: horizons of different agents stand beside each other by their place.
-        found_by in proptest::collection::vec(proptest::collection::vec(trouble(), 3), 2..4),
+        found_by in proptest::collection::vec(proptest::collection::vec(trouble(), 1..4), 2..4),
         turn in 0..4_usize,
     ) {
         let expected = answers(agents(&found_by));

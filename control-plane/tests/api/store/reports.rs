@@ -158,13 +158,14 @@ async fn windows_are_placed_by_our_clock_and_the_furthest_offset_is_told(store: 
         (2, Some(-36_000_007)),
         "both ended after ten hours of ours"
     );
+    assert!(found.bodies.iter().all(|body| body.clock_offset == -10 * HOUR), "{:?}", found.bodies);
     let stretch = windows::stretch(&mut tx, (ONE, id), false).await.unwrap().unwrap();
     assert_eq!((stretch.from, stretch.to, stretch.hours), (10 * HOUR, 10 * HOUR + 20, vec![10]));
     assert_eq!(windows::varied(&mut tx, (ONE, id), uid(1)).await.unwrap()[1].start, 10 * HOUR + 10);
 }
 
 fn body(bytes: &[u8], after_restart: bool) -> Body {
-    Body { bytes: bytes.to_vec(), after_restart }
+    Body { bytes: bytes.to_vec(), after_restart, clock_offset: 0 }
 }
 
 async fn the_first_horizon_after_a_restart_is_marked(store: &Store) {

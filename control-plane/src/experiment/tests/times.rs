@@ -1,0 +1,49 @@
+//! Tests that horizons of different agents are added up by their time.
+
+use super::answers::decided;
+use super::*;
+
+#[test]
+fn a_loss_in_one_horizon_is_not_made_good_by_the_horizons_before_it() {
+    let kept = || Comparison { lost_by_candidate: count(0), ..good() };
+    let agents = || {
+        let mut lossy = agent(1, &[kept(), good()]);
+        lossy.totals = vec![kept()];
+        vec![lossy, agent(2, &[kept(), kept()])]
+    };
+    let strict = asking(|policy| policy.max_series_loss = Some(0.1));
+    let verdict = decided(agents(), &strict, Step::Mirror);
+    assert_eq!(verdict.verb, Verb::RollBack);
+    let sentence = &verdict.reasons[0].sentence;
+    assert!(
+        sentence.contains(
+            "loses 400 of the baseline's 2,000 series in horizons that ended within 1m of each other, 20.0 %"
+        ),
+        "{sentence}"
+    );
+    assert_eq!(
+        decided(agents(), &asking(|policy| policy.max_series_loss = Some(0.2)), Step::Mirror).verb,
+        Verb::Advance
+    );
+}
+
+#[test]
+fn horizons_of_agents_are_added_up_by_their_time_and_not_by_their_place() {
+    let kept = || Comparison { lost_by_candidate: count(0), ..good() };
+    let first_loses = |by_a_minute: u64| {
+        // The second agent came later, so that its first horizon is of the time of the other's second.
+        let mut late = agent(2, &[kept()]);
+        late.horizons[0].window_end += by_a_minute * 60_000_000_000;
+        let mut lossy = agent(1, &[good(), kept()]);
+        lossy.totals = vec![kept()];
+        let strict = asking(|policy| {
+            policy.max_series_loss = Some(0.3);
+            policy.min_horizons = 1;
+        });
+        decided(vec![lossy, late], &strict, Step::Mirror)
+    };
+    assert_eq!(first_loses(0).verb, Verb::Advance, "400 of 2,000");
+    let verdict = first_loses(1);
+    assert_eq!(verdict.verb, Verb::RollBack);
+    assert!(verdict.reasons[0].sentence.contains("loses 400 of the baseline's 1,000 series"), "{verdict:?}");
+}
