@@ -229,10 +229,10 @@ phoenix:
 }
 
 fn lens(of: &Lens) -> String {
-    let Lens { name, metric, group_by, function, lookback, max_error } = of;
-    let (function, milliseconds) = (function.word(), lookback / 1_000_000);
+    let Lens { name, metric, group_by, function, value, lookback, max_error } = of;
+    let (function, value, milliseconds) = (function.word(), value.word(), lookback / 1_000_000);
     format!(
         "    - {{ name: '{name}', metric: {metric}, group_by: {group_by}, function: {function}, \
-         lookback: {milliseconds}ms, max_error: {max_error} }}\n"
+         value: {value}, lookback: {milliseconds}ms, max_error: {max_error} }}\n"
     )
 }

@@ -44,6 +44,9 @@ pub struct Lens {
     /// Aggregate of the series of a group.
     #[serde(default)]
     pub function: LensFunction,
+    /// Figure by which a histogram or a summary enters.
+    #[serde(default, skip_serializing_if = "LensValue::is_count")]
+    pub value: LensValue,
     /// Time for which a series is shown after its last point; above 0 and at most a day.
     #[serde(
         default = "Lens::default_lookback",
@@ -69,8 +72,8 @@ pub struct Lens {
 /// Aggregate of the series of a group.
 ///
 /// A gauge or a sum that may fall has a value at an instant; a counter or a delta has an increase over a stretch. The
-/// figure of a function that has no meaning for what came in is not measured. Histograms and summaries have no single
-/// value: only `count` has a meaning for them.
+/// figure of a function that has no meaning for what came in is not measured. A histogram or a summary has an increase, of
+/// the number of its observations or of their sum ([`LensValue`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LensFunction {
@@ -87,6 +90,35 @@ pub enum LensFunction {
     Count,
     /// Increase a second.
     Rate,
+}
+
+/// Figure by which a histogram or a summary enters a lens, as a backend's `_count` and `_sum`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LensValue {
+    /// Number of its observations.
+    #[default]
+    Count,
+    /// Sum of its observations.
+    Sum,
+}
+
+impl LensValue {
+    /// Words and what they mean.
+    pub const WORDS: [(&'static str, Self); 2] = [("count", Self::Count), ("sum", Self::Sum)];
+
+    fn is_count(&self) -> bool {
+        *self == Self::Count
+    }
+
+    /// Its word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Sum => "sum",
+        }
+    }
 }
 
 impl LensFunction {
@@ -131,6 +163,7 @@ impl Lens {
             metric: metric.into(),
             group_by: group_by.into(),
             function,
+            value: LensValue::default(),
             lookback: Self::LOOKBACK,
             max_error: None,
             min_group_share: None,
@@ -151,6 +184,8 @@ impl Lens {
         let (name, metric, group_by) = (text("name"), text("metric"), text("group_by"));
         let function = fields.take("function").map(|node| node.one_of("function", &LensFunction::WORDS));
         let function = function.map_or(Some(LensFunction::Sum), |read| keep(read, problems));
+        let value = fields.take("value").map(|node| node.one_of("value", &LensValue::WORDS));
+        let value = value.map_or(Some(LensValue::Count), |read| keep(read, problems));
         let lookback = fields.take("lookback").map(Node::duration);
         let lookback = lookback.map_or(Some(Self::LOOKBACK), |read| keep(read, problems));
         let mut number = |key| fields.take(key).and_then(|node| keep(node.float(), problems));
@@ -159,6 +194,7 @@ impl Lens {
         let max_groups_lost = fields.take("max_groups_lost").and_then(|n| keep(n.unsigned(), problems));
         fields.finish(problems);
         let lens = Self {
+            value: value?,
             lookback: lookback?,
             max_error,
             min_group_share,

@@ -40,8 +40,9 @@ pub struct CreateExperiment {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "60s")]
     pub report_every: Option<String>,
-    /// The aggregates that people look at, as panels show them: `{name, metric, group_by, function, lookback, max_error,
-    /// min_group_share, max_groups_lost, absolute_margin}`; if not given, memory, CPU and others of processes, and the total
+    /// The aggregates that people look at, as panels show them: `{name, metric, group_by, function, value, lookback,
+    /// max_error, min_group_share, max_groups_lost, absolute_margin}`; a histogram enters by the `count` (default) or the `sum`
+    /// of its observations, as `value` says; if not given, memory, CPU and others of processes, and the total
     /// of every other metric by owner. The metric `*` stands for every other one, and has no limit; `(owner)` groups by the
     /// service, else the workload, the namespace, the host.
     #[serde(skip_serializing_if = "Option::is_none")]

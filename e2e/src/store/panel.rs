@@ -169,7 +169,8 @@ fn tracks<'a>(history: &'a History, lens: &Lens, at: usize) -> Tracks<'a> {
     for made in &history.made[at] {
         let series = &*made.point.series;
         if series.metric == lens.metric && fits(lens.function, series.kind) {
-            tracks.entry(series).or_default().0.push(made);
+            let track = || Track { points: Vec::new(), figure: lens.value };
+            tracks.entry(series).or_insert_with(track).points.push(made);
         }
     }
     let group = |series: &Series| series.said(lens.group_by).unwrap_or_else(|| WITHOUT.to_owned());

@@ -31,6 +31,15 @@ pub enum Function {
     Rate,
 }
 
+/// Figure of a distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// Number of observations.
+    Count,
+    /// Sum of observations.
+    Sum,
+}
+
 /// One panel.
 #[derive(Clone, Copy, Debug)]
 pub struct Lens {
@@ -42,10 +51,23 @@ pub struct Lens {
     pub group_by: &'static str,
     /// Function, by its word.
     pub function: Function,
+    /// Figure by which a distribution enters.
+    pub value: Figure,
     /// Look-back, nanoseconds.
     pub lookback: u64,
     /// Limit of the error.
     pub max_error: f64,
+}
+
+impl Figure {
+    /// Its word in a config.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Sum => "sum",
+        }
+    }
 }
 
 impl Function {

@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 
 use super::attributes::Attributes;
+use super::plan::Figure;
 use super::series::{Form, Kind, Scope, Series};
 
 /// OTLP's flag of a point that holds no recorded value.
@@ -37,6 +38,16 @@ pub enum Measure {
 }
 
 impl Measure {
+    /// Number that rises where a series is a counter, or a distribution of which this figure is looked at.
+    #[must_use]
+    pub fn rising(&self, of: Figure) -> Option<f64> {
+        match (self, of) {
+            (Self::Distribution { count, .. }, Figure::Count) => Some(*count as f64),
+            (Self::Distribution { sum, .. }, Figure::Sum) => Some(*sum),
+            _ => self.number(),
+        }
+    }
+
     /// The number, if it is one.
     #[must_use]
     pub fn number(&self) -> Option<f64> {

@@ -32,7 +32,11 @@ impl Kind {
     /// Tells whether its series have an increase over a stretch rather than a value at an instant.
     #[must_use]
     pub fn increases(self) -> bool {
-        self.form == Form::Sum && (self.monotonic || self.temporality == 1)
+        match self.form {
+            Form::Gauge => false,
+            Form::Sum => self.monotonic || self.temporality == 1,
+            Form::Histogram | Form::ExponentialHistogram | Form::Summary => true,
+        }
     }
 
     /// Tells whether its series have a value at an instant.

@@ -3,16 +3,22 @@
 use std::collections::BTreeSet;
 
 use super::history::Made;
+use super::plan::Figure;
 use super::point::{Measure, NO_RECORDED_VALUE, Point};
 use super::series::Form;
 
 /// Points of one series of one variant, in order of admission.
-#[derive(Clone, Debug, Default)]
-pub struct Track<'a>(pub Vec<&'a Made>);
+#[derive(Clone, Debug)]
+pub struct Track<'a> {
+    /// The points.
+    pub points: Vec<&'a Made>,
+    /// Figure that is looked at of distributions.
+    pub figure: Figure,
+}
 
 impl Track<'_> {
     fn known(&self, at: u64) -> impl Iterator<Item = &Made> {
-        self.0.iter().copied().filter(move |made| made.admitted < at)
+        self.points.iter().copied().filter(move |made| made.admitted < at)
     }
 
     /// The newest point that shows the series at an instant, with a look-back.
@@ -36,13 +42,13 @@ impl Track<'_> {
         let known: Vec<&Made> =
             self.known(at).filter(|made| !is_end(&made.point) && has_value(&made.point)).collect();
         let delta = known.first().is_some_and(|made| made.point.series.kind.temporality == 1);
-        if delta { added(&known) } else { risen(&known, since) }
+        if delta { added(&known, self.figure) } else { risen(&known, self.figure, since) }
     }
 
     /// Values that were no number, of points admitted from `from` until before `to`.
     #[must_use]
     pub fn no_value(&self, [from, to]: [u64; 2]) -> u64 {
-        let within = self.0.iter().filter(|made| from <= made.admitted && made.admitted < to);
+        let within = self.points.iter().filter(|made| from <= made.admitted && made.admitted < to);
         let no_number = |made: &&&Made| {
             !is_end(&made.point) && made.point.measure.number().is_some_and(|number| !number.is_finite())
         };
@@ -51,18 +57,18 @@ impl Track<'_> {
 }
 
 /// Deltas add up, each (start, time) once.
-fn added(known: &[&Made]) -> f64 {
+fn added(known: &[&Made], figure: Figure) -> f64 {
     let mut seen = BTreeSet::new();
     let new = known.iter().filter(|made| seen.insert((made.point.start, made.point.time)));
-    new.filter_map(|made| made.point.measure.number()).sum()
+    new.filter_map(|made| made.point.measure.rising(figure)).sum()
 }
 
 /// Rise of a counter with its resets. A point older than one that is known comes too late, as with most backends.
-fn risen(known: &[&Made], since: u64) -> f64 {
+fn risen(known: &[&Made], figure: Figure, since: u64) -> f64 {
     let mut sum = 0.0;
     let mut last: Option<(u64, u64, f64)> = None;
     for made in known {
-        let Some(value) = made.point.measure.number() else { continue };
+        let Some(value) = made.point.measure.rising(figure) else { continue };
         let (start, time) = (made.point.start, time_of(made));
         sum += match last {
             None if start != 0 && start >= since => value,

@@ -13,7 +13,7 @@ use pipelines::batch::{MetricKind, MetricRow, PointRow, Rows};
 use super::arrival::{Arrivals, OWNER, owner};
 use super::near::nearest;
 use super::table::{Entry, KIND_DISTRIBUTION, KIND_INCREASE, KIND_VALUE};
-use super::{Lens, LensFunction};
+use super::{Lens, LensFunction, LensValue};
 use crate::Settings;
 use crate::label::{Labels, value_text};
 
@@ -38,8 +38,10 @@ pub(crate) type Entered = Arc<[(u16, u16, Part)]>;
 pub(crate) enum Part {
     /// Its value at an instant.
     Value,
-    /// Its increase.
+    /// Its increase; of a histogram or a summary that of the number of its observations.
     Increase,
+    /// The increase of the sum of its observations.
+    SumIncrease,
     /// That it is there.
     Presence,
 }
@@ -147,7 +149,7 @@ impl Groups {
                 continue;
             }
             known.entry.kinds |= kind(metric);
-            let Some(part) = part(known.lens.function, metric) else { continue };
+            let Some(part) = part(&known.lens, metric) else { continue };
             let text = known.group_of(labels, batch, [point.attrs, resource]);
             let group = known.place(labels, &text);
             entered.push((place as u16, group, part));
@@ -273,12 +275,18 @@ fn kind(metric: &MetricRow) -> u8 {
 }
 
 /// Part that a series of such a metric has in a function; none where the function has no meaning for it.
-fn part(function: LensFunction, metric: &MetricRow) -> Option<Part> {
-    match (function, kind(metric)) {
+fn part(lens: &Lens, metric: &MetricRow) -> Option<Part> {
+    match (lens.function, kind(metric)) {
         (LensFunction::Count, _) => Some(Part::Presence),
         (LensFunction::Sum | LensFunction::Avg, KIND_VALUE) => Some(Part::Value),
         (LensFunction::Max | LensFunction::Min, KIND_VALUE) => Some(Part::Value),
         (LensFunction::Sum | LensFunction::Avg | LensFunction::Rate, KIND_INCREASE) => Some(Part::Increase),
+        (LensFunction::Sum | LensFunction::Avg | LensFunction::Rate, KIND_DISTRIBUTION) => {
+            Some(match lens.value {
+                LensValue::Count => Part::Increase,
+                LensValue::Sum => Part::SumIncrease,
+            })
+        }
         _ => None,
     }
 }

@@ -105,12 +105,13 @@ impl Panels {
 
     fn gather(&mut self, at: usize, looked: &mut Looked, groups: &Groups, end: u64, counted: &mut Counted) {
         for (under, tracked) in looked.under.iter().zip(&mut looked.series) {
-            let increase = std::mem::take(&mut tracked.increase);
+            let [increase, of_sum] = tracked.take_increases();
             for (lens, group, part) in under.groups.iter() {
                 let known = &groups.lenses[usize::from(*lens)];
                 let cell = &mut self.cells[usize::from(*lens)][usize::from(*group)][at];
                 let shown = tracked.admitted > 0 && tracked.admitted.saturating_add(known.lookback) > end;
-                if *part == Part::Increase {
+                if matches!(part, Part::Increase | Part::SumIncrease) {
+                    let increase = if *part == Part::Increase { increase } else { of_sum };
                     self.increases[usize::from(*lens)][at] = true;
                     cell.increase.add(increase);
                     cell.increase_size += increase.abs();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::arrival::{OWNER, OWNERS};
 use super::groups::WITHOUT;
 use super::near::nearest;
-use super::table::{Entry, Figures, Group, KIND_INCREASE, KIND_VALUE, LensTable, Side};
+use super::table::{Entry, Figures, Group, KIND_DISTRIBUTION, KIND_INCREASE, KIND_VALUE, LensTable, Side};
 use super::{Lens, LensCounts, LensFunction};
 
 /// The most groups that a report names, of those that differ and of the largest others.
@@ -432,10 +432,9 @@ impl Measured {
 /// Kinds of series that a function has a meaning for, a bit each.
 fn fitting(function: LensFunction) -> u8 {
     match function {
-        LensFunction::Sum | LensFunction::Avg => KIND_VALUE | KIND_INCREASE,
         LensFunction::Max | LensFunction::Min => KIND_VALUE,
-        LensFunction::Rate => KIND_INCREASE,
-        LensFunction::Count => u8::MAX,
+        LensFunction::Rate => KIND_INCREASE | KIND_DISTRIBUTION,
+        LensFunction::Sum | LensFunction::Avg | LensFunction::Count => u8::MAX,
     }
 }
 

@@ -6,10 +6,11 @@
 //! once.
 
 use drift::Counter;
-use pipelines::batch::{MetricKind, MetricRow, PointRow};
+use pipelines::Batch;
+use pipelines::batch::{MetricKind, MetricRow, Observations, PointRow};
 
 use super::Under;
-use super::groups::increases;
+use super::groups::{Part, increases};
 use crate::series::keep_rows;
 
 /// OTLP's flag of a point that holds no recorded value.
@@ -27,7 +28,7 @@ pub(crate) struct Tracked {
     time: u64,
     /// Its value, of a series that has one at an instant.
     pub value: f64,
-    /// Increase in the open window.
+    /// Increase in the open window: of a histogram or a summary that of the number of its observations.
     pub increase: f64,
     /// True if it had a value in the open window.
     pub came: bool,
@@ -36,66 +37,114 @@ pub(crate) struct Tracked {
 #[derive(Clone, Debug)]
 enum Form {
     Value,
-    Counter(Counter),
-    /// Start and time of the last points.
+    Rising(Rising),
+    /// A histogram or a summary.
+    Distribution(Box<Distribution>),
+}
+
+/// Counter.
+#[derive(Clone, Debug)]
+enum Rising {
+    Cumulative(Counter),
+    /// Start and time of the last deltas.
     Delta(Vec<(u64, u64)>),
-    /// A histogram or a summary: it is there.
-    Presence,
+}
+
+/// Observations of a histogram or a summary.
+#[derive(Clone, Debug)]
+struct Distribution {
+    kind: MetricKind,
+    count: Rising,
+    sum: Rising,
+    /// Increase of the sum in the open window.
+    increase: f64,
 }
 
 impl Tracked {
     pub fn new(metric: &MetricRow) -> Self {
         let form = match metric.kind {
             MetricKind::Gauge | MetricKind::Sum if !increases(metric) => Form::Value,
-            MetricKind::Sum if metric.temporality == 1 => Form::Delta(Vec::new()),
-            MetricKind::Sum => Form::Counter(Counter::default()),
-            _ => Form::Presence,
+            MetricKind::Sum => Form::Rising(Rising::new(metric)),
+            _ => Form::Distribution(Box::new(Distribution {
+                kind: metric.kind,
+                count: Rising::new(metric),
+                sum: Rising::new(metric),
+                increase: 0.0,
+            })),
         };
         Self { form, admitted: 0, time: 0, value: 0.0, increase: 0.0, came: false }
     }
 
-    /// Takes a point in that was admitted at `now`; watching began at `since`, Unix nanoseconds. Returns false for a value
-    /// that is no number.
+    /// Takes a point in that was admitted at `now`; watching began at `since`, Unix nanoseconds. Returns the part of which
+    /// its value is no number, if there is one.
     #[inline]
-    pub fn observe(&mut self, point: &PointRow, now: u64, since: u64) -> bool {
+    pub fn observe(&mut self, batch: &Batch, point: &PointRow, [now, since]: [u64; 2]) -> Option<Part> {
         let time = if point.time == 0 { now } else { point.time };
         let newest = time > self.time;
         if point.flags & NO_RECORDED_VALUE != 0 {
             if time >= self.time {
                 (self.admitted, self.time) = (0, time);
             }
-            return true;
+            return None;
         }
+        let mut no_number = None;
         let value = point.value.as_f64();
-        let Some(value) = value.filter(|value| value.is_finite()) else {
-            if matches!(self.form, Form::Presence) && newest {
-                (self.admitted, self.time, self.came) = (now, time, true);
+        match (&mut self.form, value.filter(|value| value.is_finite())) {
+            (Form::Distribution(of), _) => {
+                let Observations { count, sum } = batch.observations(of.kind, point);
+                self.increase += of.count.observe((point.start, time), count as f64, since);
+                match sum.filter(|sum| sum.is_finite()) {
+                    Some(sum) => of.increase += of.sum.observe((point.start, time), sum, since),
+                    None => no_number = Some(Part::SumIncrease),
+                }
             }
-            return value.is_none();
-        };
-        match &mut self.form {
-            Form::Value if newest => self.value = value,
-            Form::Value | Form::Presence => {}
-            Form::Counter(counter) => self.increase += counter.observe(point.start, time, value, since),
-            Form::Delta(recent) => {
-                let new = is_new(recent, (point.start, time));
-                self.increase += if new { value } else { 0.0 };
+            (_, None) => return value.map(|_| Part::Value),
+            (Form::Value, Some(value)) if newest => self.value = value,
+            (Form::Value, Some(_)) => {}
+            (Form::Rising(of), Some(value)) => {
+                self.increase += of.observe((point.start, time), value, since);
             }
         }
         if newest {
             (self.admitted, self.time, self.came) = (now, time, true);
         }
-        true
+        no_number
     }
 
     /// Tells whether it is a counter, cumulative or of deltas.
     pub fn counts(&self) -> bool {
-        matches!(self.form, Form::Counter(_) | Form::Delta(_))
+        matches!(self.form, Form::Rising(_))
     }
 
     /// The number that describes it in the open window.
     pub fn described(&self) -> f64 {
         if matches!(self.form, Form::Value) { self.value } else { self.increase }
+    }
+
+    /// Takes the increases in the open window, of the value or the observations and of their sum.
+    pub fn take_increases(&mut self) -> [f64; 2] {
+        let of_sum = match &mut self.form {
+            Form::Distribution(of) => std::mem::take(&mut of.increase),
+            Form::Value | Form::Rising(_) => 0.0,
+        };
+        [std::mem::take(&mut self.increase), of_sum]
+    }
+}
+
+impl Rising {
+    fn new(metric: &MetricRow) -> Self {
+        if metric.temporality == 1 { Self::Delta(Vec::new()) } else { Self::Cumulative(Counter::default()) }
+    }
+
+    /// Increase by a value of this start and time, nanoseconds.
+    fn observe(&mut self, (start, time): (u64, u64), value: f64, since: u64) -> f64 {
+        match self {
+            Self::Cumulative(counter) => counter.observe(start, time, value, since),
+            Self::Delta(recent) => {
+                let new = is_new(recent, (start, time));
+                if new { value } else { 0.0 }
+            }
+        }
     }
 }
 
@@ -134,20 +183,23 @@ impl Looked {
 
     /// Takes a point of the one at a place in, if there is one.
     #[inline]
-    pub fn observe(&mut self, place: u32, point: &PointRow, now: u64, since: u64) {
+    pub fn observe(&mut self, place: u32, batch: &Batch, point: &PointRow, times: [u64; 2]) {
         if let Some(tracked) = self.series.get_mut(place as usize)
-            && !tracked.observe(point, now, since)
+            && let Some(part) = tracked.observe(batch, point, times)
         {
-            self.note_no_value(place);
+            self.note_no_number(place, part);
         }
     }
 
+    /// Counts a value that is no number, for all lenses but where only the sum of a distribution is none.
     #[cold]
-    fn note_no_value(&mut self, place: u32) {
-        for (lens, ..) in self.under[place as usize].groups.iter() {
-            let lens = usize::from(*lens);
-            self.no_value.resize(self.no_value.len().max(lens + 1), 0);
-            self.no_value[lens] += 1;
+    fn note_no_number(&mut self, place: u32, of: Part) {
+        for (lens, _, part) in self.under[place as usize].groups.iter() {
+            if of != Part::SumIncrease || of == *part {
+                let lens = usize::from(*lens);
+                self.no_value.resize(self.no_value.len().max(lens + 1), 0);
+                self.no_value[lens] += 1;
+            }
         }
     }
 

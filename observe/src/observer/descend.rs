@@ -98,7 +98,7 @@ impl Observer {
         open.kept[at].add(Kept::PENDING);
         *seen = seen.and(Marks::SEEN);
         if becomes.lens != NONE {
-            table.lenses.observe(becomes.lens, point, self.now, self.since);
+            table.lenses.observe(becomes.lens, output, point, [self.now, self.since]);
         }
         true
     }
@@ -195,7 +195,7 @@ impl Observer {
         if self.outputs[at].rows[place as usize].lens == PENDING {
             self.enters_lenses(descendant, place);
         }
-        self.emitted(at, place, descendant.point);
+        self.emitted(at, place, descendant);
         if found.is_some() {
             self.written(input, of, (place, named), descendant);
         }
@@ -208,10 +208,11 @@ impl Observer {
     }
 
     #[inline]
-    fn emitted(&mut self, at: usize, place: u32, point: &PointRow) {
+    fn emitted(&mut self, at: usize, place: u32, descendant: &Descendant<'_>) {
+        let Descendant { output, point, .. } = *descendant;
         let table = &mut self.outputs[at];
         table.open[place as usize].join(&Marks::SEEN);
-        table.lenses.observe(table.rows[place as usize].lens, point, self.now, self.since);
+        table.lenses.observe(table.rows[place as usize].lens, output, point, [self.now, self.since]);
     }
 
     /// Notes by whom an output series that is known was written again.

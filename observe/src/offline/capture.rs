@@ -169,6 +169,6 @@ impl CapturedSeries {
         }
         self.starts[1] = point.start;
         self.last = Some(content);
-        self.tracked.observe(point, ALWAYS, begin);
+        self.tracked.observe(batch, point, [ALWAYS, begin]);
     }
 }

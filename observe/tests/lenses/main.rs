@@ -19,6 +19,8 @@ use pipelines::Batch;
 use proptest::prelude::*;
 use prost::Message as _;
 
+mod distributions;
+
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_767_225_600 * SECOND;
 
@@ -75,8 +77,9 @@ fn metric(kind: Kind, point: &Point) -> Metric {
         Kind::Histogram => Data::Histogram(Histogram {
             data_points: vec![HistogramDataPoint {
                 attributes: number.attributes,
+                start_time_unix_nano: number.start_time_unix_nano,
                 time_unix_nano: number.time_unix_nano,
-                count: 3,
+                count: point.process * 10,
                 sum: Some(point.value),
                 ..HistogramDataPoint::default()
             }],
@@ -425,7 +428,7 @@ fn what_did_not_enter_says_why_and_what_would_help() {
         assert!(matches!(unfit, Measured::FunctionUnfit { .. }));
     }
     assert!(matches!(
-        measured(Kind::Histogram, by_team(LensFunction::Sum), at("a", 1, 1, 1.0)).0,
+        measured(Kind::Histogram, by_team(LensFunction::Max), at("a", 1, 1, 1.0)).0,
         Measured::FunctionUnfit { .. }
     ));
     assert_eq!(

@@ -25,6 +25,7 @@ mod write;
 mod tests;
 
 pub use measured::{Distribution, Measured};
+pub use read::nested::Observations;
 pub use rows::{
     AttrRow, Cell, Inputs, MIXED, MetricKind, MetricRow, Number, Origin, PointRow, ResourceRow, ScopeRow,
 };

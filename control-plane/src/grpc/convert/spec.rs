@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::{Candidate, CreateExperiment, Unit};
-use observe::{Critical, Granularity, Lens, LensFunction, Price};
+use observe::{Critical, Granularity, Lens, LensFunction, LensValue, Price};
 use proto::v1::{self, experiment_spec};
 
 use super::policy::{policy, read_policy};
@@ -71,20 +71,11 @@ fn price(from: v1::Price) -> Result<Price, Refusal> {
 }
 
 fn read_lens(from: v1::Lens) -> Result<Lens, Refusal> {
-    let known = LensFunction::WORDS.iter().find(|(word, _)| *word == from.function);
-    let function = match known {
-        Some((_, function)) => *function,
-        None if from.function.is_empty() => LensFunction::Sum,
-        None => {
-            let message = format!("there is no function {:?}", from.function);
-            return Err(Refusal::invalid_field(
-                "lenses.function",
-                message,
-                "sum, avg, max, min, count or rate",
-            ));
-        }
-    };
+    let functions = ("lenses.function", "sum, avg, max, min, count or rate");
+    let function = word(&from.function, &LensFunction::WORDS, functions)?;
+    let value = word(&from.value, &LensValue::WORDS, ("lenses.value", "count or sum"))?;
     Ok(Lens {
+        value,
         lookback: from.lookback_ms.map_or(Lens::LOOKBACK, Duration::from_millis),
         max_error: from.max_error,
         min_group_share: from.min_group_share,
@@ -92,6 +83,17 @@ fn read_lens(from: v1::Lens) -> Result<Lens, Refusal> {
         absolute_margin: from.absolute_margin,
         ..Lens::new(from.name, from.metric, from.group_by, function)
     })
+}
+
+/// Meaning of a word, and the default of an empty one.
+fn word<T: Copy + Default>(
+    text: &str,
+    words: &[(&str, T)],
+    (field, expected): (&str, &str),
+) -> Result<T, Refusal> {
+    let known = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+    let unsaid = text.is_empty().then(T::default);
+    known.or(unsaid).ok_or_else(|| Refusal::invalid_field(field, format!("there is no {text:?}"), expected))
 }
 
 fn read_critical(from: v1::Critical) -> Result<Critical, Refusal> {
@@ -122,6 +124,7 @@ pub(super) fn spec(from: Spec) -> v1::ExperimentSpec {
         metric: from.metric,
         group_by: from.group_by,
         function: from.function.name().to_owned(),
+        value: from.value.name().to_owned(),
         lookback_ms: Some(millis(from.lookback)),
         max_error: from.max_error,
         min_group_share: from.min_group_share,

@@ -206,6 +206,7 @@ async fn what_is_shown_of_a_specification_makes_the_same_again() {
                 metric: "process.memory.usage".to_owned(),
                 group_by: "host.name".to_owned(),
                 function: "max".to_owned(),
+                value: "sum".to_owned(),
                 lookback_ms: Some(60_000),
                 max_error: Some(0.05),
                 min_group_share: Some(0.02),

@@ -6,7 +6,8 @@ use e2e::trial::{Trial, WINDOW};
 
 use super::lenses::LENSES;
 
-const PLAN: Plan = Plan {
+/// Plan of a candidate of which every point has one ancestor.
+pub const PLAN: Plan = Plan {
     ancestry: [Ancestry::Same; 2],
     lenses: LENSES,
     critical: &["nginx", "postgres", "haproxy"],

@@ -1,11 +1,15 @@
 //! Panels that every trial is asked for: all functions over all types, and some that cannot be measured.
 
 use e2e::reporter::SECOND;
-use e2e::store::plan::{Function, Lens};
+use e2e::store::plan::{Figure, Function, Lens};
 use e2e::trial::WINDOW;
 
 const fn lens(name: &'static str, metric: &'static str, group_by: &'static str, function: Function) -> Lens {
-    Lens { name, metric, group_by, function, lookback: 2 * WINDOW, max_error: 0.01 }
+    Lens { name, metric, group_by, function, value: Figure::Count, lookback: 2 * WINDOW, max_error: 0.01 }
+}
+
+const fn sum(name: &'static str, metric: &'static str, group_by: &'static str, function: Function) -> Lens {
+    Lens { value: Figure::Sum, ..lens(name, metric, group_by, function) }
 }
 
 const EXECUTABLE: &str = "process.executable.name";
@@ -36,5 +40,11 @@ pub const LENSES: &[Lens] = &[
     lens("memory by team", "process.memory.usage", "team", Function::Sum),
     lens("threads by another name", "process.thread.count", EXECUTABLE, Function::Sum),
     lens("rate of a gauge", "queue.size", INSTANCE, Function::Rate),
-    lens("sum of a histogram", "http.duration", INSTANCE, Function::Sum),
+    lens("most of a histogram", "http.duration", INSTANCE, Function::Max),
+    lens("observations by instance", "http.duration", INSTANCE, Function::Sum),
+    sum("sum by instance", "http.duration", INSTANCE, Function::Sum),
+    sum("mean sum by service", "http.duration", "service.name", Function::Avg),
+    sum("rate of an exponential histogram", "rpc.duration", INSTANCE, Function::Rate),
+    lens("quantiles by instance", "gc.pause", INSTANCE, Function::Sum),
+    sum("sum of a summary", "gc.pause", INSTANCE, Function::Sum),
 ];

@@ -5,6 +5,7 @@ mod candidates;
 mod dirty;
 mod lenses;
 mod processes;
+mod random;
 mod run;
 mod scrape;
 mod services;

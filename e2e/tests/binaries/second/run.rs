@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use e2e::store::panel::Panel;
 use e2e::trial::{self, Outcome};
 
-use super::candidates::TRIALS;
-use super::dirty;
+use super::candidates::{PLAN, TRIALS};
+use super::lenses::LENSES;
+use super::{dirty, random};
 
 /// Outcomes by trial; or why there are none.
 type All = Result<BTreeMap<&'static str, Result<Outcome, String>>, String>;
@@ -17,7 +19,8 @@ fn all() -> &'static All {
     let text = |error: anyhow::Error| format!("{error:#}");
     ALL.get_or_init(|| {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let outcomes = runtime.block_on(trial::run(TRIALS, dirty::script)).map_err(text)?;
+        let trials = [TRIALS, &random::trials()].concat();
+        let outcomes = runtime.block_on(trial::run(&trials, dirty::script)).map_err(text)?;
         Ok(outcomes.into_iter().map(|(name, outcome)| (name, outcome.map_err(text))).collect())
     })
 }
@@ -61,6 +64,22 @@ macro_rules! trials {
             assert!(compared >= 100_000, "{compared}");
         }
     };
+}
+
+#[test]
+fn of_random_candidates_nothing_is_met_beside_a_group_past_its_limit() {
+    let mut answers = [0_u32; 2];
+    for name in random::NAMES {
+        let outcome = agreed(name, 1_000);
+        let judged: Vec<_> = outcome.history.judged().copied().collect();
+        for lens in LENSES {
+            let panel = Panel::of(&outcome.history, lens, &PLAN, &judged);
+            let met = random::is_met(&outcome.report, lens.name);
+            assert!(!met || !panel.limit.violated(), "{name}: {}: {:?}", lens.name, panel.limit);
+            answers[usize::from(met)] += 1;
+        }
+    }
+    assert!(answers.iter().all(|many| *many > 20), "too few that are met or not: {answers:?}");
 }
 
 trials! {

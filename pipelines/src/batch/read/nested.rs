@@ -49,7 +49,24 @@ fn number(buf: &[u8], number: u32) -> Option<u64> {
     found
 }
 
+/// Observations that a point of a histogram or of a summary stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Observations {
+    /// Number of them.
+    pub count: u64,
+    /// Sum of their values; a histogram need not have one, and a summary has 0 if it says none.
+    pub sum: Option<f64>,
+}
+
 impl Batch {
+    /// The observations of a point of a histogram, an exponential histogram or a summary: fields 4 and 5 in all three.
+    pub fn observations(&self, kind: MetricKind, row: &PointRow) -> Observations {
+        let point = self.bytes(row.raw);
+        let sum = number(point, 5).map(f64::from_bits);
+        let unsaid = (kind == MetricKind::Summary).then_some(0.0);
+        Observations { count: number(point, 4).unwrap_or(0), sum: sum.or(unsaid) }
+    }
+
     /// The entries of a histogram's point (`bucket_counts`, each 8 bytes) or of a summary's (`quantile_values`): field
     /// 6 in both; 0 for other kinds.
     pub fn entry_count(&self, metric: &MetricRow, row: &PointRow) -> u32 {
