@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. The others are what they are made of.
 CARGO ?= cargo
 # Tests of the binaries mostly wait, so that more of them than there are cores run side by side.
-TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 4 ? cores : 4)))
+TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 6 ? cores : 6)))
 
 .PHONY: demo test lint fmt bench bench-collector fuzz deny dist
 

@@ -5,9 +5,10 @@
 #![expect(clippy::disallowed_methods, reason = "the page lies in a file")]
 
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use observe::{Comparison, Observer, Settings, Summary, Variant};
 use pipelines::Batch;
 use pipelines::catalog;
@@ -48,21 +49,36 @@ fn settings(plan: &Plan) -> Settings {
     settings
 }
 
-/// Sixty scrapes, ten seconds apart, through nothing and through the plan, which is asked for what is due between them.
-fn compare(plan: &Plan, profile: Profile) -> Measured {
+/// Requests of sixty scrapes of a host, ten seconds apart: made once for all plans.
+fn scrapes(profile: usize) -> &'static [Bytes] {
+    static ALL: [OnceLock<Vec<Bytes>>; 3] = [const { OnceLock::new() }; 3];
+    ALL[profile].get_or_init(|| {
+        let mut host = Host::new(PROFILES[profile].0, Role::Web, "web-1", PROCESSES, 5);
+        let scrape = |at: u64| {
+            host.step(Duration::from_secs(10));
+            host.scrape(time_of(at)).encode_to_vec().into()
+        };
+        (0..SCRAPES).map(scrape).collect()
+    })
+}
+
+fn time_of(scrape: u64) -> u64 {
+    START + (scrape * 10 + 1) * SECOND
+}
+
+/// All scrapes through nothing and through the plan, which is asked for what is due between them.
+fn compare(plan: &Plan, profile: usize) -> Measured {
     let settings = Arc::new(settings(plan));
     let mut observer = Observer::new(Arc::clone(&settings), START);
     let mut pipeline = Pipeline::build(plan, START);
-    let mut host = Host::new(profile, Role::Web, "web-1", PROCESSES, 5);
     let mut windows = Vec::new();
-    for scrape in 0..SCRAPES {
-        let now = START + (scrape * 10 + 1) * SECOND;
-        host.step(Duration::from_secs(10));
+    for (at, scrape) in (0..).zip(scrapes(profile)) {
+        let now = time_of(at);
         for flush in pipeline.advance(now) {
             flushed(&mut observer, &mut windows, flush);
         }
         windows.extend(observer.roll(now));
-        let mut input = Batch::parse(host.scrape(now).encode_to_vec().into()).expect("a request");
+        let mut input = Batch::parse(scrape.clone()).expect("a request");
         input.identify();
         observer.input(&input, now);
         observer.output(Variant::Baseline, &input, &input, input.source().len() as u64);
@@ -84,7 +100,7 @@ fn compare(plan: &Plan, profile: Profile) -> Measured {
 /// The runs of all profiles, side by side.
 fn compare_each(plan: &Plan) -> [Measured; 3] {
     std::thread::scope(|scope| {
-        let running = PROFILES.map(|(profile, _)| scope.spawn(move || compare(plan, profile)));
+        let running = [0, 1, 2].map(|profile| scope.spawn(move || compare(plan, profile)));
         running.map(|run| run.join().expect("a run that ends"))
     })
 }

@@ -7,6 +7,7 @@ mod bad_reports;
 mod command_line;
 mod crash;
 mod critical;
+mod demo;
 mod entities;
 mod fleet_protocol;
 mod results_shown;

@@ -2,10 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
+use e2e::agent::binary;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -13,16 +14,11 @@ fn demo(program: &Path, temporary: &Path, args: &[&str]) -> Output {
     Command::new(program).arg("demo").args(args).env("TMPDIR", temporary).output().unwrap()
 }
 
-fn phoenix() -> &'static Path {
-    let phoenix = Path::new(env!("CARGO_BIN_EXE_phoenix"));
-    let agent = phoenix.with_file_name("phoenix-agent");
-    let all = agent.exists() && agent.with_file_name("phoenix-control-plane").exists();
-    assert!(
-        all,
-        "{} is missing, or the control plane: run `cargo build --workspace --bins` first",
-        agent.display()
-    );
-    phoenix
+fn phoenix() -> PathBuf {
+    for other in ["phoenix-agent", "phoenix-control-plane"] {
+        let _exists = binary(other);
+    }
+    binary("phoenix")
 }
 
 /// Pids of processes that have a file of this folder on their command line.
