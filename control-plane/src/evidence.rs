@@ -124,7 +124,7 @@ async fn agent(
         }
         Some(findings)
     });
-    // What the split lost of is no evidence.
+    // What the split lost of, or what batches were left out of, is no evidence.
     let (horizons, void): (Vec<_>, Vec<_>) = read.partition(|found| found.horizon.missing.count == 0);
     let voided = u32::try_from(void.len()).unwrap_or(u32::MAX);
     let current =

@@ -55,6 +55,7 @@ phoenix:
   admin: 127.0.0.1:0
   data_dir: '{}'
   window: 1s
+  max_added_latency: 1m
   experiment: {{ baseline: metrics/baseline, candidate: metrics/candidate, unit: {}, salt: local, weight: {} }}
 ",
             self.sink,

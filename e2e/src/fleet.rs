@@ -63,6 +63,7 @@ service:
     metrics: {{ receivers: [otlp], exporters: [otlp] }}
 phoenix:
   admin: '{listen}:0'
+  max_added_latency: 1m
   data_dir: '{}'
   control_plane: {{ endpoint: 'ws://{fleet}/v1/opamp', token: '{token}' }}
 {more}",

@@ -110,7 +110,7 @@ pub struct Summary {
     pub(crate) rules: [Rules; 2],
     /// By place of the first lens on a metric: the metric's values.
     pub(crate) values: BTreeMap<u16, Sketches>,
-    /// Units that the split lost.
+    /// Units that the split lost, and batches that were left out.
     pub missing: Missing,
     /// Settlements of each variant's points by the destinations.
     pub delivery: [Delivery; 2],

@@ -101,6 +101,7 @@ impl Controller {
             routes: self.routes.clone(),
             acknowledge: settings.acknowledge.0,
             agent_uid: &entry.agent_uid,
+            limits: settings.limits,
         };
         self.shared.engine.install(next, engine::now());
         let baseline = intent.digests.baseline.map(|digest| digest.to_string()).unwrap_or_default();

@@ -52,6 +52,7 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
         admin,
         control_plane: phoenix.control_plane,
         memory_limit,
+        limits: phoenix.limits,
         data_dir: phoenix.data_dir,
         notes,
         labels: phoenix.labels,

@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::deliver::ExporterSettings;
-use crate::engine::AcknowledgeMode;
+use crate::engine::{AcknowledgeMode, CandidateLimits};
 use crate::fleet::ControlPlane;
 use crate::generation::Intent;
 use crate::receive::ReceiverSettings;
@@ -68,6 +68,8 @@ pub struct Settings {
     pub control_plane: Option<ControlPlane>,
     /// Bytes the agent may hold.
     pub memory_limit: usize,
+    /// Limits of the candidate and its observation.
+    pub limits: CandidateLimits,
     /// Folder of the delivery ledger and the ledger of generations.
     pub data_dir: Option<PathBuf>,
     /// Settings that the file asks for and does not get, for a person to know.

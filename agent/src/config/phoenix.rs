@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use pipelines::config::CollectorFile;
-use pipelines::yaml::{Location, Problem, keep};
+use pipelines::yaml::{Fields, Location, Node, Problem, keep};
 
 use super::{address, control_plane, experiment, observation};
-use crate::engine::AcknowledgeMode;
+use crate::engine::{AcknowledgeMode, CandidateLimits};
 use crate::fleet::ControlPlane;
 
 /// The section, decoded.
@@ -19,6 +19,8 @@ pub struct Phoenix {
     pub labels: Vec<(String, String)>,
     /// Bytes the agent may hold.
     pub memory_limit: Option<usize>,
+    /// Limits of the candidate and its observation.
+    pub limits: CandidateLimits,
     /// Name of the metrics pipeline to run, and its place in the file.
     pub pipeline: Option<(String, Location)>,
     /// True if requests say which variant and generation they are.
@@ -50,6 +52,7 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
         }
     }
     phoenix.memory_limit = fields.take("memory_limit").and_then(|node| keep(address::size(node), problems));
+    phoenix.limits = limits(&mut fields, problems);
     phoenix.pipeline = fields
         .take("pipeline")
         .and_then(|node| keep(node.text(), problems).map(|id| (id.to_owned(), node.location)));
@@ -90,4 +93,33 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
         problems.push(Problem::new(node.location, "memory_limit is 0").expected("a size such as 128MiB"));
     }
     phoenix
+}
+
+/// Decodes `budget` and `max_added_latency`: what the candidate may take, and how long units wait for it.
+fn limits(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -> CandidateLimits {
+    let mut limits = CandidateLimits::default();
+    if let Some(node) = fields.take("budget")
+        && let Some(mut budget) = keep(node.map(), problems)
+    {
+        if let Some(cpu) = budget.take("cpu").and_then(|node| keep(share(node), problems)) {
+            limits.cpu = cpu;
+        }
+        if let Some(memory) = budget.take("memory").and_then(|node| keep(address::size(node), problems)) {
+            limits.memory = memory;
+        }
+        budget.finish(problems);
+    }
+    if let Some(wait) = fields.take("max_added_latency").and_then(|node| keep(node.duration(), problems)) {
+        limits.max_added_latency = wait;
+    }
+    limits
+}
+
+/// A share of the CPU such as 25%, above 0 and at most 100%.
+fn share(node: &Node) -> Result<f64, Problem> {
+    let share = node.text().ok().and_then(|text| text.strip_suffix('%')?.trim().parse::<f64>().ok());
+    share.filter(|share| *share > 0.0 && *share <= 100.0).map(|share| share / 100.0).ok_or_else(|| {
+        Problem::new(node.location, format!("{} stands here", node.describe()))
+            .expected("a share of the agent's CPU such as 25%, above 0% and at most 100%")
+    })
 }

@@ -1,6 +1,7 @@
 //! An exporter with its queue: payloads wait for their turn, are tried until they are settled, and are owed until then.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use observe::Delivery;
@@ -23,7 +24,7 @@ pub struct Destination {
     exporter: Exporter,
     queue: QueueSettings,
     slots: Arc<Semaphore>,
-    consumers: Semaphore,
+    consumers: Arc<Semaphore>,
     retry: RetrySettings,
     ledger: Arc<DeliveryLedger>,
     metrics: ExporterMetrics,
@@ -39,7 +40,7 @@ impl Destination {
     ) -> Self {
         let &ExporterSettings { ref id, queue, retry, .. } = settings;
         let slots = Arc::new(Semaphore::new(queue.size));
-        let consumers = Semaphore::new(queue.consumers);
+        let consumers = Arc::new(Semaphore::new(queue.consumers));
         Self { name: id.clone(), exporter, queue, slots, consumers, retry, ledger, metrics }
     }
 
@@ -78,7 +79,22 @@ impl Destination {
     ) {
         let owed = OwedItems::new(&self.ledger, payload.items);
         let payload = QueuedPayload { payload, slot, owed, done, queued: Instant::now() };
-        tokio::spawn(Arc::clone(self).deliver(payload));
+        let turn = self.turn();
+        let destination = Arc::clone(self);
+        tokio::spawn(async move { destination.deliver(payload, turn.await).await });
+    }
+
+    /// A consumer, in the order in which this was called: a task that is spawned first need not run first.
+    fn turn(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + use<> {
+        let mut turn = Box::pin(Arc::clone(&self.consumers).acquire_owned());
+        // To be polled once is to be in line.
+        let first = turn.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        async move {
+            match first {
+                Poll::Ready(turn) => turn.ok(),
+                Poll::Pending => turn.await.ok(),
+            }
+        }
     }
 
     /// Waits until the queue is empty, or `deadline`. Nothing can be reserved afterward.
@@ -90,8 +106,8 @@ impl Destination {
         self.slots.close();
     }
 
-    async fn deliver(self: Arc<Self>, payload: QueuedPayload) {
-        let Ok(_turn) = self.consumers.acquire().await else { return };
+    async fn deliver(self: Arc<Self>, payload: QueuedPayload, turn: Option<OwnedSemaphorePermit>) {
+        let Some(_until_settled) = turn else { return };
         let QueuedPayload { payload, slot, owed, done, queued } = payload;
         let mut delivery = Delivery::default();
         let outcome = match &self.exporter {

@@ -32,15 +32,28 @@ impl AcknowledgeMode {
 
 /// Outcomes that an answer waits for; none when it does not wait.
 #[derive(Debug, Default)]
-pub struct PendingOutcomes(Vec<oneshot::Receiver<Outcome>>);
+pub struct PendingOutcomes {
+    outcomes: Vec<oneshot::Receiver<Outcome>>,
+    /// Those of a share that has not been sent yet.
+    of_share: Option<oneshot::Receiver<PendingOutcomes>>,
+}
 
 impl PendingOutcomes {
     /// Adds an outcome to wait for, if the mode waits, and returns its channel.
     pub fn add(&mut self, mode: AcknowledgeMode) -> Option<oneshot::Sender<Outcome>> {
         (mode == AcknowledgeMode::OnDelivery).then(|| {
             let (done, wait) = oneshot::channel();
-            self.0.push(wait);
+            self.outcomes.push(wait);
             done
+        })
+    }
+
+    /// Adds the outcomes of a share that is sent later, if the mode waits, and returns their channel.
+    pub fn add_share(&mut self, mode: AcknowledgeMode) -> Option<oneshot::Sender<Self>> {
+        (mode == AcknowledgeMode::OnDelivery).then(|| {
+            let (sent, wait) = oneshot::channel();
+            self.of_share = Some(wait);
+            sent
         })
     }
 
@@ -49,7 +62,7 @@ impl PendingOutcomes {
     /// # Errors
     /// [`Refusal::Undelivered`] if one failed, or is late: it stays queued then.
     pub async fn settled(self, deadline: Option<Duration>) -> Result<Answer, Refusal> {
-        if self.0.is_empty() {
+        if self.outcomes.is_empty() && self.of_share.is_none() {
             return Ok(Answer::default());
         }
         let patience = deadline.map_or(DELIVERY_DEADLINE, |deadline| deadline.mul_f64(0.8));
@@ -59,7 +72,12 @@ impl PendingOutcomes {
 
     async fn all(self) -> Result<Answer, Refusal> {
         let mut answer = Answer::default();
-        for wait in self.0 {
+        let Self { mut outcomes, of_share } = self;
+        if let Some(share) = of_share {
+            let stops = |_| Refusal::Undelivered("the agent is shutting down".into());
+            outcomes.extend(share.await.map_err(stops)?.outcomes);
+        }
+        for wait in outcomes {
             match wait.await {
                 Ok(Outcome::Delivered { rejected, message }) => {
                     // Of several destinations' rejections the largest is told: the same points may be

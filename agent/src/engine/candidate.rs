@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use pipelines::Batch;
 
 use super::variant::VariantPipeline;
+use super::worker::thread_time;
 use crate::generation::Experiment;
 
 /// Outcome of a batch in the candidate's pipeline.
 #[derive(Debug)]
 pub enum CandidateOutcome {
-    /// It has an output, and took this long.
+    /// It has an output, and took so much time of the CPU.
     Done(Duration),
     /// It failed on this batch and is cut out; the reason, for a person.
     Failed(String),
@@ -46,10 +47,10 @@ impl Candidate {
     /// Runs the pipeline over `input` at `now`, Unix nanoseconds, and cuts it out if it fails or takes too long.
     pub fn process(&mut self, input: &Batch, now: u64) -> CandidateOutcome {
         let Some(pipeline) = &mut self.pipeline else { return CandidateOutcome::Absent };
-        let started = Instant::now();
+        let (started, before) = (Instant::now(), thread_time());
         let outcome = pipeline.process(input, now);
-        let spent = started.elapsed();
-        match outcome.err().or_else(|| self.too_slow(spent)) {
+        let spent = thread_time().saturating_sub(before);
+        match outcome.err().or_else(|| self.too_slow(started.elapsed())) {
             Some(failure) => {
                 self.cut();
                 CandidateOutcome::Failed(failure)

@@ -6,6 +6,7 @@
 //! it waits, and until it has left no further flush is asked for.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use observe::Variant;
 use pipelines::batch::{Encoded, Keep};
@@ -15,10 +16,13 @@ use tokio::time::Instant;
 use super::Engine;
 use super::experiment::ExperimentState;
 use super::generation::{Generation, ServingState};
-use super::worker::Worker;
+use super::worker::{GenerationState, Worker};
 use crate::deliver::Destination;
 use crate::request::Payload;
 use crate::signal::Signal;
+
+/// The longest that the end waits for the candidate's worker.
+const CATCH_UP: Duration = Duration::from_secs(5);
 
 /// A share of a flush on its way to one destination.
 #[derive(Debug)]
@@ -32,86 +36,122 @@ pub struct PendingPayload {
 pub struct FlushOutput {
     /// Points that leave, each by a variant.
     pub leaving: Vec<(Variant, Encoded)>,
-    /// All that the candidate sent, where a shadow is wanted.
+    /// All that the candidate sent, for a shadow.
     pub shadow: Vec<Encoded>,
     /// Variants that failed, and the reason; a candidate that did is cut out.
     pub failures: Vec<(Variant, String)>,
 }
 
 impl Worker {
-    /// Lets time pass in both pipelines until `now`.
-    pub fn advance(&mut self, now: u64) -> FlushOutput {
-        self.flush(now, |pipeline, _| pipeline.advance(now))
+    /// Lets time pass in the baseline until `now`, and returns what leaves of it.
+    fn advance(&mut self, now: u64) -> FlushOutput {
+        let Self { baseline, feed, .. } = self;
+        let mut output = FlushOutput::default();
+        match baseline.flush(now, |pipeline| pipeline.advance(now)) {
+            Ok(flushes) => {
+                for flush in flushes {
+                    let encoded = match feed {
+                        Some(feed) => feed.flush(flush),
+                        None => flush.output.encode(Keep::All),
+                    };
+                    output.leave(Variant::Baseline, encoded);
+                }
+            }
+            Err(failure) => output.failures.push((Variant::Baseline, failure)),
+        }
+        output
     }
+}
 
-    /// Stops both pipelines.
-    pub fn shutdown(&mut self, now: u64) -> FlushOutput {
-        self.flush(now, |pipeline, _| pipeline.shutdown(now))
+impl GenerationState {
+    /// Stops both pipelines. `delivers` tells whether the candidate's units leave by it.
+    pub fn shutdown(&mut self, now: u64, delivers: bool) -> FlushOutput {
+        self.flush(now, delivers, |pipeline, _| pipeline.shutdown(now))
     }
 
     /// Sends what waits in stages that the next generation does not have. A candidate without a successor gives way
     /// to the next baseline.
-    pub fn retire(&mut self, next: Option<&mut Self>, now: u64) -> FlushOutput {
+    pub fn retire(&mut self, next: Option<&mut Self>, now: u64, delivers: bool) -> FlushOutput {
         let mut successors = next.map(super::swap::variants).unwrap_or_default();
         let [baseline, candidate] = &mut successors;
-        self.flush(now, |pipeline, variant| {
+        self.flush(now, delivers, |pipeline, variant| {
             let own = if variant == Variant::Candidate { candidate.as_deref() } else { None };
             pipeline.retire(own.or(baseline.as_deref()), now)
         })
     }
 
-    fn flush(&mut self, now: u64, mut ask: impl FnMut(&mut Pipeline, Variant) -> Vec<Flush>) -> FlushOutput {
-        let Self { baseline, experiment, .. } = self;
+    fn flush(
+        &mut self,
+        now: u64,
+        delivers: bool,
+        mut ask: impl FnMut(&mut Pipeline, Variant) -> Vec<Flush>,
+    ) -> FlushOutput {
+        let Self { baseline, experiment } = self;
         let mut output = FlushOutput::default();
         if let Some(experiment) = experiment {
-            experiment.roll(baseline, now);
+            experiment.observer.account(baseline.take_rule_stats());
+            experiment.observer.roll(experiment.candidate.pipeline_mut(), now);
         }
-        let flushes = baseline.flush(now, |pipeline| ask(pipeline, Variant::Baseline));
-        output.take(Variant::Baseline, flushes, experiment.as_mut());
+        match baseline.flush(now, |pipeline| ask(pipeline, Variant::Baseline)) {
+            Ok(flushes) => {
+                flushes
+                    .into_iter()
+                    .for_each(|flush| output.take_baseline(flush, experiment.as_mut(), delivers));
+            }
+            Err(failure) => output.failures.push((Variant::Baseline, failure)),
+        }
         let Some(experiment) = experiment else { return output };
         let Some(candidate) = experiment.candidate.pipeline_mut() else { return output };
         let flushes = candidate.flush(now, |pipeline| ask(pipeline, Variant::Candidate));
-        if flushes.is_err() {
+        if let Err(failure) = &flushes {
             experiment.cut_candidate();
+            output.failures.push((Variant::Candidate, failure.clone()));
         }
-        output.take(Variant::Candidate, flushes, Some(experiment));
+        output.take_candidate(flushes.unwrap_or_default(), experiment, delivers);
         output
     }
 }
 
 impl FlushOutput {
-    /// Takes in what a variant sent, of which an experiment observes and delivers its share.
-    fn take(
-        &mut self,
-        variant: Variant,
-        flushes: Result<Vec<Flush>, String>,
-        mut experiment: Option<&mut ExperimentState>,
-    ) {
-        match flushes {
-            Ok(flushes) => self.leaving.extend(flushes.into_iter().filter_map(|flush| {
-                let encoded = match &mut experiment {
-                    None => flush.output.encode(Keep::All),
-                    Some(experiment) => {
-                        if experiment.shadow && variant == Variant::Candidate {
-                            self.shadow.push(flush.output.encode(Keep::All));
-                        }
-                        experiment.flush(variant, flush)
-                    }
-                };
-                (encoded.points > 0).then_some((variant, encoded))
-            })),
-            Err(failure) => self.failures.push((variant, failure)),
+    fn leave(&mut self, variant: Variant, encoded: Encoded) {
+        if encoded.points > 0 {
+            self.leaving.push((variant, encoded));
+        }
+    }
+
+    /// Takes in what the baseline sent, of which an experiment observes and delivers its share.
+    fn take_baseline(&mut self, mut flush: Flush, experiment: Option<&mut ExperimentState>, delivers: bool) {
+        let Flush { input, output, .. } = &mut flush;
+        let encoded = match experiment {
+            None => output.encode(Keep::All),
+            Some(experiment) => {
+                output.identify();
+                let encoded = experiment.split.encode(Variant::Baseline, input, output, delivers);
+                experiment.observer.flush(Variant::Baseline, input, output).finish(&encoded);
+                encoded
+            }
+        };
+        self.leave(Variant::Baseline, encoded);
+    }
+
+    /// Takes in what the candidate sent, which is observed, and of which its share is delivered.
+    pub fn take_candidate(&mut self, flushes: Vec<Flush>, experiment: &mut ExperimentState, delivers: bool) {
+        for flush in flushes {
+            self.shadow.push(flush.output.encode(Keep::All));
+            self.leave(Variant::Candidate, experiment.flush(flush, delivers));
         }
     }
 }
 
 impl Engine {
-    /// Lets time pass in the generation in charge, and sends what is due. Nothing is asked for while something waits
-    /// for room in a queue.
-    pub(super) fn advance(&self, current: &ServingState, worker: &mut Worker, now: u64) {
-        if self.send_pending() {
+    /// Lets time pass in the baseline in charge, and sends what is due. Nothing is asked for while something waits for room
+    /// in a queue; returns false then.
+    pub(super) fn advance(&self, current: &ServingState, worker: &mut Worker, now: u64) -> bool {
+        let flushes = self.send_pending();
+        if flushes {
             self.dispatch(current, worker.advance(now));
         }
+        flushes
     }
 
     /// Reports what failed, and puts what leaves on its way by the destinations of its generation.
@@ -124,7 +164,7 @@ impl Engine {
             }
         }
         for encoded in output.shadow {
-            self.shadow(current, Some(encoded));
+            self.shadow(Some(encoded));
         }
         let mut pending = self.pending();
         for (variant, encoded) in output.leaving {
@@ -177,8 +217,11 @@ impl Engine {
     /// room until `deadline` is counted as lost.
     pub async fn finish(&self, now: u64, deadline: Instant) {
         let current = self.current.load_full();
-        if let Some(worker) = current.generation.worker().as_mut().and_then(|worker| worker.as_mut()) {
-            self.dispatch(&current, worker.shutdown(now));
+        let worker = current.generation.worker().as_mut().and_then(|worker| worker.take());
+        if let Some(worker) = worker {
+            let patience = deadline.saturating_duration_since(Instant::now()).min(CATCH_UP);
+            let (delivers, mut state) = worker.stop(patience);
+            self.dispatch(&current, state.shutdown(now, delivers));
         }
         let pending = std::mem::take(&mut *self.pending());
         for PendingPayload { payload, destination } in pending {

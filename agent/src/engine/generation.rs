@@ -22,10 +22,8 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// A generation that runs in `worker`.
-    pub fn new(number: u64, splits: bool, worker: Option<Worker>) -> Self {
-        let meter =
-            worker.as_ref().and_then(|worker| Some(Arc::clone(worker.experiment.as_ref()?.observer.meter())));
+    /// A generation that runs in `worker`, with the meter of its points where it is watched.
+    pub fn new(number: u64, splits: bool, meter: Option<Arc<Meter>>, worker: Option<Worker>) -> Self {
         Self { number, splits, meter, worker: worker.map(Some).map(Mutex::new) }
     }
 

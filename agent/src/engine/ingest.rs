@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use observe::Variant;
+use pipelines::batch::Encoded;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::acknowledge::{AcknowledgeMode, PendingOutcomes};
 use super::generation::ServingState;
-use super::worker::{BatchOutput, RunError};
+use super::worker::{BatchOutput, CandidateFeed, OpenShare, PendingShare, RunError};
 use super::{Engine, now};
 use crate::count;
 use crate::deliver::Destination;
@@ -21,9 +22,11 @@ use crate::telemetry::ReceiverMetrics;
 
 /// A place in a destination's queue.
 #[derive(Debug)]
-struct QueueSlot {
-    destination: Arc<Destination>,
-    slot: OwnedSemaphorePermit,
+pub struct QueueSlot {
+    /// The destination.
+    pub destination: Arc<Destination>,
+    /// The place.
+    pub slot: OwnedSemaphorePermit,
 }
 
 /// Request that may come in, with its slots in the queues, by variant that it can leave by.
@@ -31,7 +34,9 @@ struct QueueSlot {
 pub struct AdmittedRequest {
     signal: Signal,
     current: Arc<ServingState>,
-    slots: [Vec<QueueSlot>; 2],
+    slots: Vec<QueueSlot>,
+    /// Places for the candidate's units, by variant; none without a split.
+    share: [Vec<QueueSlot>; 2],
 }
 
 impl Engine {
@@ -50,10 +55,13 @@ impl Engine {
             Signal::Traces => &routes.traces,
             Signal::Logs => &routes.logs,
         };
-        let baseline = reserve(baseline.as_ref().ok_or(Refusal::NoPipeline(signal))?)?;
+        let baseline = baseline.as_ref().ok_or(Refusal::NoPipeline(signal))?;
+        let slots = reserve(baseline)?;
         let splits = signal == Signal::Metrics && current.generation.splits;
-        let candidate = if splits { reserve(&routes.candidate)? } else { Vec::new() };
-        Ok(AdmittedRequest { signal, current, slots: [baseline, candidate] })
+        // Whichever variant sends the candidate's units has its place.
+        let share =
+            if splits { [reserve(baseline)?, reserve(&routes.candidate)?] } else { Default::default() };
+        Ok(AdmittedRequest { signal, current, slots, share })
     }
 
     /// Takes an admitted request. `deadline` is the sender's own, for an answer that waits.
@@ -61,7 +69,7 @@ impl Engine {
     /// # Errors
     /// [`Refusal::Invalid`] and the like before anything happened; [`Refusal::Undelivered`] after.
     pub async fn ingest(
-        &self,
+        self: &Arc<Self>,
         admitted: AdmittedRequest,
         received: ReceivedRequest,
         deadline: Option<Duration>,
@@ -96,57 +104,126 @@ impl Engine {
                 meter: None,
                 permit: Arc::new(received.permit),
             };
-            let [slots, _] = admitted.slots;
-            send(payload, slots, admitted.current.acknowledge, &mut pending);
+            send(payload, admitted.slots, admitted.current.acknowledge, &mut pending);
         }
         Ok(pending)
     }
 
     /// Runs metrics through their generation's worker, if it has one.
     fn run(
-        &self,
+        self: &Arc<Self>,
         mut admitted: AdmittedRequest,
         received: ReceivedRequest,
         metrics: &ReceiverMetrics,
     ) -> Result<PendingOutcomes, Refusal> {
-        let output = loop {
+        loop {
             let current = Arc::clone(&admitted.current);
             let Some(mut worker) = current.generation.worker() else {
                 return self.pass(admitted, received, metrics);
             };
-            match worker.as_mut() {
-                Some(worker) => break worker.run(received.message.clone(), now()),
+            let Some(worker) = worker.as_mut() else {
                 // Retired before this request ran: nothing has seen it, so it can still be refused.
-                None => admitted = self.admit(admitted.signal)?,
+                admitted = self.admit(admitted.signal)?;
+                continue;
+            };
+            let output = match worker.run(received.message.clone(), now()) {
+                Ok(output) => output,
+                Err(RunError::Malformed(malformed)) => return Err(Refusal::Invalid(malformed.to_string())),
+                Err(error @ RunError::Baseline(_)) => {
+                    self.metrics.failed(Variant::Baseline);
+                    tracing::error!(%error, "a batch is lost");
+                    return Err(Refusal::Undelivered(error.to_string()));
+                }
+            };
+            metrics.accepted(Signal::Metrics, output.points);
+            self.metrics.batch(output.points, output.leaving.as_ref().map_or(0, |left| left.points));
+            if let Some(why) = &output.cut {
+                self.cut(why);
             }
-        };
-        let mut output = match output {
-            Ok(output) => output,
-            Err(RunError::Malformed(malformed)) => return Err(Refusal::Invalid(malformed.to_string())),
-            Err(error @ RunError::Baseline(_)) => {
-                self.metrics.failed(Variant::Baseline);
-                tracing::error!(%error, "a batch is lost");
-                return Err(Refusal::Undelivered(error.to_string()));
-            }
-        };
-        metrics.accepted(Signal::Metrics, output.points);
-        self.note(&output, admitted.current.generation.number);
-        self.shadow(&admitted.current, output.shadow.take());
-        Ok(leave(output, admitted, received))
+            // Before another batch runs, so that the candidate gets them in order.
+            return Ok(self.leave(output, admitted, received, worker.feed.as_ref()));
+        }
     }
 
-    /// Counts what happened to a batch, and reports a candidate that was cut out.
-    fn note(&self, output: &BatchOutput, generation: u64) {
-        self.metrics.batch(
-            output.points,
-            [0, 1].map(|i| output.leaving[i].as_ref().map_or(0, |e| e.points)),
-            output.unassigned,
-        );
-        if let Some(why) = &output.cut {
-            self.metrics.failed(Variant::Candidate);
-            tracing::error!(generation, why, "the candidate failed and is cut out; the baseline goes on");
-            self.health.update(|condition| condition.candidate_cut = Some(why.clone()));
+    /// Sends the baseline's share of a batch its way, and leaves the rest to the candidate's worker, with whom units wait.
+    /// A share that is empty gives its places back.
+    fn leave(
+        self: &Arc<Self>,
+        output: BatchOutput,
+        admitted: AdmittedRequest,
+        mut received: ReceivedRequest,
+        feed: Option<&CandidateFeed>,
+    ) -> PendingOutcomes {
+        let BatchOutput { leaving, untouched, fallback, mut job, .. } = output;
+        let AdmittedRequest { current, slots, share, .. } = admitted;
+        let ServingState { generation, acknowledge, .. } = &*current;
+        let size = |encoded: Option<&Encoded>| encoded.map_or(0, |encoded| encoded.bytes.len());
+        let whole = received.message.len() + received.wire.as_ref().map_or(0, |wire| wire.1.len());
+        let made = if untouched { whole } else { size(leaving.as_ref()) };
+        // As much for the candidate's units as the baseline has made of them.
+        received.permit.hold(made + size(fallback.as_ref()));
+        let permit = Arc::new(received.permit);
+        drop::<Bytes>(received.message);
+        let mut pending = PendingOutcomes::default();
+        if let Some(encoded) = leaving {
+            let payload = Payload {
+                signal: Signal::Metrics,
+                message: encoded.bytes,
+                wire: received.wire.filter(|_| untouched),
+                items: encoded.points,
+                variant: Variant::Baseline,
+                generation: generation.number,
+                meter: generation.meter.clone(),
+                permit: Arc::clone(&permit),
+            };
+            send(payload, slots, *acknowledge, &mut pending);
         }
+        if let (Some(fallback), Some(job)) = (fallback, &mut job) {
+            let open = OpenShare {
+                engine: Arc::clone(self),
+                slots: share,
+                generation: Arc::clone(generation),
+                acknowledge: *acknowledge,
+                outcomes: pending.add_share(*acknowledge),
+                permit,
+            };
+            let share = Arc::new(PendingShare::new(fallback, open));
+            job.share = Some(Arc::clone(&share));
+            if let Some(feed) = feed {
+                self.await_share(share, feed);
+            }
+        }
+        if let Some(feed) = feed {
+            if job.is_none() {
+                self.metrics.left_out();
+            }
+            feed.push(job);
+        }
+        pending
+    }
+
+    /// Has the baseline's output leave for the candidate's units if they still wait when their time is over.
+    fn await_share(self: &Arc<Self>, share: Arc<PendingShare>, feed: &CandidateFeed) {
+        let (engine, worker) = (Arc::clone(self), Arc::clone(feed.worker()));
+        let patience = feed.max_added_latency();
+        tokio::spawn(async move {
+            tokio::time::sleep(patience).await;
+            // To go on by turns would send twice what its stages hold.
+            if share.fall_back() && worker.keep_apart() {
+                engine.cut(&format!("units waited {patience:?} for it; the baseline's output left for them"));
+            }
+        });
+    }
+
+    /// Reports that the candidate is cut out.
+    pub(super) fn cut(&self, why: &str) {
+        self.metrics.failed(Variant::Candidate);
+        tracing::error!(
+            generation = self.generation(),
+            why,
+            "the candidate is cut out; the baseline goes on"
+        );
+        self.health.update(|condition| condition.candidate_cut = Some(why.to_owned()));
     }
 }
 
@@ -156,35 +233,6 @@ fn reserve(destinations: &[Arc<Destination>]) -> Result<Vec<QueueSlot>, Refusal>
         Ok(QueueSlot { destination: Arc::clone(destination), slot })
     };
     destinations.iter().map(place).collect()
-}
-
-/// Sends each variant's share its way. A variant whose share is empty gives its slots back.
-fn leave(output: BatchOutput, admitted: AdmittedRequest, mut received: ReceivedRequest) -> PendingOutcomes {
-    let BatchOutput { leaving, untouched, .. } = output;
-    let whole = untouched.contains(&true);
-    let made =
-        |i: usize| leaving[i].as_ref().filter(|_| !untouched[i]).map_or(0, |encoded| encoded.bytes.len());
-    let kept =
-        if whole { received.message.len() + received.wire.as_ref().map_or(0, |w| w.1.len()) } else { 0 };
-    received.permit.hold(kept + made(0) + made(1));
-    let permit = Arc::new(received.permit);
-    drop::<Bytes>(received.message);
-    let mut pending = PendingOutcomes::default();
-    for ((variant, encoded), slots) in Variant::BOTH.into_iter().zip(leaving).zip(admitted.slots) {
-        let Some(encoded) = encoded else { continue };
-        let payload = Payload {
-            signal: Signal::Metrics,
-            message: encoded.bytes,
-            wire: received.wire.clone().filter(|_| untouched[variant.index()]),
-            items: encoded.points,
-            variant,
-            generation: admitted.current.generation.number,
-            meter: admitted.current.generation.meter.clone(),
-            permit: Arc::clone(&permit),
-        };
-        send(payload, slots, admitted.current.acknowledge, &mut pending);
-    }
-    pending
 }
 
 fn send(

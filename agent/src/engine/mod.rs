@@ -11,6 +11,7 @@ mod experiment;
 mod flush;
 mod generation;
 mod ingest;
+mod limits;
 mod observation;
 mod observer;
 mod shadow;
@@ -29,6 +30,7 @@ use observe::Evidence;
 
 pub use acknowledge::AcknowledgeMode;
 pub use generation::Routes;
+pub use limits::CandidateLimits;
 pub use swap::NextGeneration;
 
 use crate::admission::Budget;
@@ -64,7 +66,7 @@ pub struct Reporter {
 impl Engine {
     /// An engine that takes nothing until something is installed.
     pub fn new(health: Arc<Health>, metrics: EngineMetrics, budget: Budget, reporter: Reporter) -> Self {
-        let generation = Arc::new(Generation::new(0, false, None));
+        let generation = Arc::new(Generation::new(0, false, None, None));
         let nothing =
             ServingState { generation, routes: Routes::default(), acknowledge: AcknowledgeMode::OnAccept };
         Self {

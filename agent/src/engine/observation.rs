@@ -9,7 +9,6 @@ use pipelines::batch::Encoded;
 
 use super::candidate::{Candidate, CandidateOutcome};
 use super::split::AssignedBatch;
-use super::variant::VariantPipeline;
 
 /// Batch whose input is observed; the baseline's output is next.
 #[derive(Debug)]
@@ -37,37 +36,30 @@ impl<'a> InputObservation<'a> {
         Self { observer, input, points: input.point_count() as u64 }
     }
 
-    /// Points of the input.
-    pub fn points(&self) -> u64 {
-        self.points
-    }
-
-    /// Counts a failure of the baseline, with which the batch ends.
-    pub fn fail(self) {
-        self.observer.failed(Variant::Baseline);
-    }
-
-    /// Observes the baseline's output, which took it `spent`.
-    pub fn output(mut self, baseline: &mut VariantPipeline, spent: Duration) -> BaselineObservation<'a> {
-        self.observe(Variant::Baseline, baseline, spent);
+    /// Observes the baseline's output, whose identities are computed, and which took it `spent`.
+    pub fn baseline(mut self, output: &Batch, spent: Duration) -> BaselineObservation<'a> {
+        self.observe(Variant::Baseline, output, spent);
         BaselineObservation(self)
     }
 
-    fn observe(&mut self, variant: Variant, pipeline: &mut VariantPipeline, spent: Duration) {
+    fn observe(&mut self, variant: Variant, output: &Batch, spent: Duration) {
         let nanos = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
         self.observer.spent(variant, nanos, self.points);
-        pipeline.identify();
-        let output = pipeline.output(self.input);
         self.observer.output(variant, self.input, output, output.encoded_len() as u64);
     }
 }
 
 impl<'a> BaselineObservation<'a> {
     /// Observes the candidate's output, or counts its failure.
-    pub fn output(mut self, candidate: &mut Candidate, outcome: &CandidateOutcome) -> OutputObservation<'a> {
+    pub fn candidate(
+        mut self,
+        candidate: &mut Candidate,
+        outcome: &CandidateOutcome,
+    ) -> OutputObservation<'a> {
         match (outcome, candidate.pipeline_mut()) {
             (CandidateOutcome::Done(spent), Some(pipeline)) => {
-                self.0.observe(Variant::Candidate, pipeline, *spent);
+                pipeline.identify();
+                self.0.observe(Variant::Candidate, pipeline.output(self.0.input), *spent);
             }
             (CandidateOutcome::Failed(_), _) => self.0.observer.failed(Variant::Candidate),
             (CandidateOutcome::Done(_) | CandidateOutcome::Absent, _) => {}
@@ -79,7 +71,7 @@ impl<'a> BaselineObservation<'a> {
 impl OutputObservation<'_> {
     /// Accounts for every unit of the batch, audits what leaves by each variant, and counts it. A unit of which a
     /// variant made more than leaves makes the window void, by name. Returns the number of points without a unit.
-    pub fn finish(self, mut assigned: AssignedBatch<'_>, leaving: &[Option<Encoded>; 2]) -> u64 {
+    pub fn finish(self, mut assigned: AssignedBatch<'_>, leaving: &[Vec<Encoded>; 2]) -> u64 {
         let Self(InputObservation { observer, .. }) = self;
         let mut unassigned = 0;
         for share in assigned.units() {
@@ -90,11 +82,11 @@ impl OutputObservation<'_> {
         }
         observer.unassigned(unassigned);
         for variant in Variant::BOTH {
-            let left = leaving[variant.index()].as_ref();
+            let left = &leaving[variant.index()];
             for name in assigned.missing(variant, left) {
                 observer.lost_unit(name);
             }
-            if let Some(Encoded { bytes, points }) = left {
+            for Encoded { bytes, points } in left {
                 observer.delivered(variant, *points, bytes.len() as u64);
             }
         }

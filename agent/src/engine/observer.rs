@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use observe::{Observer, Settings, SliceName, Slicing, Summary, Variant};
 use pipelines::Batch;
+use pipelines::processors::RuleStats;
 
 use super::observation::{FlushObservation, InputObservation};
 use super::variant::VariantPipeline;
@@ -11,9 +12,6 @@ use crate::meter::Meter;
 
 /// Summary of a window that closed, and the scrape interval observed by then, nanoseconds.
 pub type ClosedWindow = (Summary, Option<u64>);
-
-/// The pipelines of a generation, by variant; nothing for a candidate that was cut out.
-pub type VariantPipelines<'a> = [Option<&'a mut VariantPipeline>; 2];
 
 /// Observer of both variants, with the windows that it closed.
 #[derive(Debug)]
@@ -23,6 +21,8 @@ pub struct ExperimentObserver {
     slicing: Option<Slicing>,
     meter: Arc<Meter>,
     closed: Vec<ClosedWindow>,
+    /// True if batches of the open window were left out.
+    lacks: bool,
 }
 
 impl ExperimentObserver {
@@ -39,12 +39,18 @@ impl ExperimentObserver {
             slicing,
             meter: Arc::default(),
             closed: Vec::new(),
+            lacks: false,
         }
     }
 
     /// Closes the set of lenses of what arrives: units are moved from here on.
     pub fn settle_lenses(&mut self) {
         self.observer.settle_lenses();
+    }
+
+    /// Length of a window, nanoseconds.
+    pub fn window_nanos(&self) -> u64 {
+        self.settings.window_nanos
     }
 
     /// Meter that destinations tell what becomes of the points.
@@ -75,14 +81,9 @@ impl ExperimentObserver {
             && self.slicing == other.slicing
     }
 
-    /// Begins to observe a batch that was admitted at `now`; its identities are computed.
-    pub fn batch<'a>(
-        &'a mut self,
-        input: &'a Batch,
-        pipelines: VariantPipelines<'_>,
-        now: u64,
-    ) -> InputObservation<'a> {
-        self.roll(pipelines, now);
+    /// Begins to observe a batch that was admitted at `now`; its identities are computed, and the window that had ended by
+    /// then is closed.
+    pub fn batch<'a>(&'a mut self, input: &'a Batch, now: u64) -> InputObservation<'a> {
         InputObservation::new(&mut self.observer, input, now)
     }
 
@@ -91,36 +92,60 @@ impl ExperimentObserver {
         FlushObservation::new(&mut self.observer, variant, input, output)
     }
 
+    /// Takes what the baseline's rules did into the open window.
+    pub fn account(&mut self, rules: Vec<RuleStats>) {
+        if !rules.is_empty() {
+            self.observer.account(Variant::Baseline, rules);
+        }
+    }
+
+    /// Counts a failure of the baseline.
+    pub fn baseline_failed(&mut self) {
+        self.observer.failed(Variant::Baseline);
+    }
+
     /// Counts a failure of the candidate between batches.
     pub fn candidate_failed(&mut self) {
         self.observer.failed(Variant::Candidate);
     }
 
+    /// Makes the open window and the next one count for nothing, because batches were left out of both variants: of what
+    /// stages remember, the candidate's lack them.
+    pub fn left_out(&mut self, batches: u64) {
+        if batches > 0 {
+            self.observer.lost_unit(format!("({batches} batches that found no room beside the candidate)"));
+            self.lacks = true;
+        }
+    }
+
     /// Closes the window that has ended by `now`.
-    pub fn roll(&mut self, pipelines: VariantPipelines<'_>, now: u64) {
+    pub fn roll(&mut self, candidate: Option<&mut VariantPipeline>, now: u64) {
         if self.observer.is_over(now) {
-            self.collect(pipelines);
+            self.collect(candidate);
         }
         if let Some(summary) = self.observer.roll(now) {
             self.closed.push((summary, self.observer.interval_nanos()));
+            if std::mem::take(&mut self.lacks) {
+                self.observer.lost_unit("(batches that were left out just before)".to_owned());
+            }
         }
     }
 
     /// Closes the open window early, because the generation ends at `now`.
-    pub fn end(&mut self, mut pipelines: VariantPipelines<'_>, now: u64) {
-        self.roll(pipelines.each_mut().map(|pipeline| pipeline.as_deref_mut()), now);
-        self.collect(pipelines);
+    pub fn end(&mut self, mut candidate: Option<&mut VariantPipeline>, now: u64) {
+        self.roll(candidate.as_deref_mut(), now);
+        self.collect(candidate);
         let summary = self.observer.cut(now);
         self.closed.push((summary, self.observer.interval_nanos()));
     }
 
-    /// Takes what the rules of both pipelines and the destinations did into the open window.
-    fn collect(&mut self, pipelines: VariantPipelines<'_>) {
-        for (variant, pipeline) in Variant::BOTH.into_iter().zip(pipelines) {
+    /// Takes what the candidate's rules and the destinations did into the open window.
+    fn collect(&mut self, candidate: Option<&mut VariantPipeline>) {
+        for variant in Variant::BOTH {
             self.observer.settled(variant, &self.meter.take(variant));
-            if let Some(pipeline) = pipeline {
-                self.observer.account(variant, pipeline.take_rule_stats());
-            }
+        }
+        if let Some(pipeline) = candidate {
+            self.observer.account(Variant::Candidate, pipeline.take_rule_stats());
         }
     }
 }

@@ -9,7 +9,6 @@ use observe::Variant;
 use pipelines::batch::Encoded;
 
 use super::Engine;
-use super::generation::ServingState;
 use crate::request::Payload;
 use crate::signal::Signal;
 
@@ -18,7 +17,8 @@ pub const BUDGET: usize = 16 << 20;
 
 impl Engine {
     /// Queues what the candidate made, if there is a shadow and room in its queue.
-    pub(super) fn shadow(&self, current: &ServingState, encoded: Option<Encoded>) {
+    pub(super) fn shadow(&self, encoded: Option<Encoded>) {
+        let current = self.current.load();
         let (Some(destination), Some(encoded)) = (&current.routes.shadow, encoded) else { return };
         if encoded.points == 0 {
             return;

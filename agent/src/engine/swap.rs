@@ -1,15 +1,19 @@
 //! Swap of generations, between two batches: state is handed over, and evidence goes on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use observe::{Evidence, Experiment};
+use pipelines::config::Digest;
 use pipelines::processors::{Variants, hand_over};
 use pipelines::split::Weight;
 
 use super::experiment::ExperimentState;
 use super::generation::{Generation, Routes, ServingState};
+use super::limits::CandidateLimits;
+use super::split::Split;
 use super::variant::VariantPipeline;
-use super::worker::Worker;
+use super::worker::{CandidateFeed, CandidateWorker, GenerationState, Worker};
 use super::{AcknowledgeMode, Engine};
 use crate::generation::Intent;
 
@@ -26,49 +30,124 @@ pub struct NextGeneration<'a> {
     pub acknowledge: AcknowledgeMode,
     /// Name of the host where no attribute gives one.
     pub agent_uid: &'a str,
+    /// Limits of the candidate.
+    pub limits: CandidateLimits,
+}
+
+/// The longest that a swap waits for the candidate's worker.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// While batches go on.
+    before: Duration,
+    /// While batches wait.
+    within: Duration,
+}
+
+impl Patience {
+    /// Units of a split wait for the worker, and what its stages hold was accepted. Else evidence is at stake, and only
+    /// where the experiment goes on.
+    fn of(delivers: bool, goes_on: bool) -> Self {
+        let [before, within] = match (delivers, goes_on) {
+            (true, _) => [5_000, 1_000],
+            (false, true) => [10_000, 100],
+            (false, false) => [200, 100],
+        };
+        Self { before: Duration::from_millis(before), within: Duration::from_millis(within) }
+    }
 }
 
 impl Engine {
     /// Puts `next` in charge at `now`, Unix nanoseconds, between two batches. The same generation with
     /// other destinations keeps its worker as it is.
-    pub fn install(&self, next: NextGeneration<'_>, now: u64) {
+    pub fn install(self: &Arc<Self>, next: NextGeneration<'_>, now: u64) {
         let old = self.current.load_full();
-        let NextGeneration { number, intent, routes, acknowledge, agent_uid } = next;
+        let NextGeneration { number, intent, routes, acknowledge, agent_uid, limits } = next;
+        let shadow = routes.shadow.is_some();
         if old.generation.number == number {
             let generation = Arc::clone(&old.generation);
-            if let Some(worker) = generation.worker().as_mut().and_then(|worker| worker.as_mut()) {
-                worker.want_shadow(routes.shadow.is_some());
+            if let Some(worker) = candidate_worker(&generation) {
+                worker.want_shadow(shadow);
             }
             self.current.store(Arc::new(ServingState { generation, routes, acknowledge }));
             return;
         }
-        let mut worker = worker(intent, agent_uid, now);
-        if let Some(worker) = &mut worker {
-            worker.want_shadow(routes.shadow.is_some());
+        let mut state = state(intent, agent_uid, now);
+        let goes_on = self.goes_on(intent);
+        let ending = candidate_worker(&old.generation);
+        let delivers = old.generation.splits && ending.as_ref().is_some_and(|worker| !worker.is_apart());
+        let patience = Patience::of(delivers, goes_on);
+        if let Some(worker) = ending {
+            worker.catch_up(patience.before);
         }
         // Held until the new generation is in place, so that no batch finds neither.
         let mut retiring = old.generation.worker();
-        if let Some(mut before) = retiring.as_mut().and_then(|worker| worker.take()) {
+        if let Some(before) = retiring.as_mut().and_then(|worker| worker.take()) {
+            let observed = before.feed.is_some();
+            let (delivers, mut before) = before.stop(patience.within);
+            if observed && before.experiment.is_none() {
+                tracing::warn!("the candidate's worker was not done: what it had not observed is lost");
+            }
             // Under the old generation and by its destinations: what no stage goes on holding.
-            self.dispatch(&old, before.retire(worker.as_mut(), now));
+            self.dispatch(&old, before.retire(state.as_mut(), now, delivers));
             self.close(&mut before, now);
-            if let Some(worker) = &mut worker {
-                adopt(worker, before);
+            if let Some(state) = &mut state {
+                adopt(state, before);
             }
         }
-        let splits = intent.experiment.as_ref().is_some_and(|e| e.split.weight > Weight::NONE);
-        if let (true, Some(experiment)) = (splits, worker.as_mut().and_then(|it| it.experiment.as_mut())) {
+        let split = intent.experiment.as_ref().map(|experiment| &experiment.split);
+        let split = split.filter(|split| split.weight > Weight::NONE);
+        if let (Some(_), Some(experiment)) = (split, state.as_mut().and_then(|it| it.experiment.as_mut())) {
             experiment.observer.settle_lenses();
         }
-        self.show_levels(worker.as_ref());
         self.succeed(number, intent);
-        let generation = Arc::new(Generation::new(number, splits, worker));
+        let meter =
+            state.as_ref().and_then(|state| Some(Arc::clone(state.experiment.as_ref()?.observer.meter())));
+        let worker = state.map(|state| {
+            let split = split.map(|split| Split::new(split, agent_uid));
+            self.worker(state, split, limits)
+        });
+        if let Some(feed) = worker.as_ref().and_then(|worker| worker.feed.as_ref()) {
+            feed.worker().want_shadow(shadow);
+        }
+        self.show_levels(worker.as_ref());
+        let generation = Arc::new(Generation::new(number, split.is_some(), meter, worker));
         self.current.store(Arc::new(ServingState { generation, routes, acknowledge }));
         drop(retiring);
         self.health.update(|condition| {
             condition.generation = number;
             condition.candidate_cut = None;
         });
+    }
+
+    /// Tells whether the experiment under way goes on in `intent`, with the same plans.
+    fn goes_on(&self, intent: &Intent) -> bool {
+        let evidence = self.evidence();
+        let (Some(evidence), Some(experiment)) = (evidence.as_ref(), &intent.experiment) else {
+            return false;
+        };
+        let (under_way, digests) = (evidence.experiment(), &intent.digests);
+        under_way.name == experiment.id
+            && under_way.baseline == text(digests.baseline)
+            && under_way.candidate == text(digests.candidate)
+    }
+
+    /// A worker that goes on with a state. Without a thread for the candidate there is no experiment.
+    fn worker(
+        self: &Arc<Self>,
+        state: GenerationState,
+        split: Option<Split>,
+        limits: CandidateLimits,
+    ) -> Worker {
+        let GenerationState { baseline, experiment } = state;
+        let Some(experiment) = experiment else { return Worker::new(baseline, None) };
+        let window_nanos = experiment.observer.window_nanos();
+        let started = CandidateWorker::start(Arc::clone(self), experiment, limits, split.is_some());
+        let feed = started
+            .map(|worker| CandidateFeed::new(worker, split, window_nanos, self.budget.clone(), limits));
+        let feed = feed.inspect_err(|error| {
+            tracing::error!(%error, "there is no thread for the candidate: nothing is compared");
+        });
+        Worker::new(baseline, feed.ok())
     }
 
     fn succeed(&self, number: u64, intent: &Intent) {
@@ -80,16 +159,14 @@ impl Engine {
             }
             return;
         };
-        let digest =
-            |digest: Option<pipelines::config::Digest>| digest.map(|d| d.to_string()).unwrap_or_default();
         let settings = Arc::clone(&experiment.observation);
         let compared = Experiment {
             name: experiment.id.clone(),
             generation: number,
             weight_bp: experiment.split.weight.bp(),
             unit: experiment.split.unit.to_string(),
-            baseline: digest(intent.digests.baseline),
-            candidate: digest(intent.digests.candidate),
+            baseline: text(intent.digests.baseline),
+            candidate: text(intent.digests.candidate),
         };
         *evidence = Some(match evidence.take() {
             Some(before) if before.experiment().name == compared.name => {
@@ -100,21 +177,32 @@ impl Engine {
     }
 }
 
-/// A worker for `intent`, or nothing if metrics pass through untouched and unobserved.
-fn worker(intent: &Intent, agent_uid: &str, now: u64) -> Option<Worker> {
+/// A digest in hexadecimal; empty for none.
+fn text(digest: Option<Digest>) -> String {
+    digest.map(|digest| digest.to_string()).unwrap_or_default()
+}
+
+/// The candidate's worker of a generation, if it has one.
+fn candidate_worker(generation: &Generation) -> Option<Arc<CandidateWorker>> {
+    let worker = generation.worker();
+    Some(Arc::clone(worker.as_ref()?.as_ref()?.feed.as_ref()?.worker()))
+}
+
+/// State of `intent` as it begins, or nothing if metrics pass through untouched and unobserved.
+fn state(intent: &Intent, agent_uid: &str, now: u64) -> Option<GenerationState> {
     let baseline = intent.baseline.as_ref()?;
     let experiment =
         intent.experiment.as_ref().map(|experiment| ExperimentState::build(experiment, agent_uid, now));
     let idle = baseline.stages().is_empty() && experiment.is_none();
-    (!idle).then(|| Worker::new(VariantPipeline::build(baseline, now), experiment))
+    (!idle).then(|| GenerationState { baseline: VariantPipeline::build(baseline, now), experiment })
 }
 
 /// Hands state over, and the observer where it goes on observing the same.
-fn adopt(worker: &mut Worker, mut old: Worker) {
+fn adopt(new: &mut GenerationState, mut old: GenerationState) {
     // What was observed of other plans says nothing about these.
-    let same_plans = run_the_same_plans(worker, &old);
-    hand_over(variants(&mut old), variants(worker));
-    if let (Some(new), Some(old)) = (&mut worker.experiment, old.experiment)
+    let same_plans = run_the_same_plans(new, &old);
+    hand_over(variants(&mut old), variants(new));
+    if let (Some(new), Some(old)) = (&mut new.experiment, old.experiment)
         && same_plans
         && new.observer.measures_as(&old.observer)
     {
@@ -122,8 +210,8 @@ fn adopt(worker: &mut Worker, mut old: Worker) {
     }
 }
 
-/// Tells whether two workers have a candidate each, and the same plans by variant.
-fn run_the_same_plans(a: &Worker, b: &Worker) -> bool {
+/// Tells whether two generations have a candidate each, and the same plans by variant.
+fn run_the_same_plans(a: &GenerationState, b: &GenerationState) -> bool {
     let candidates = [a, b].map(|worker| worker.experiment.as_ref()?.candidate.pipeline());
     match candidates {
         [Some(one), Some(other)] => a.baseline.runs_the_plan_of(&b.baseline) && one.runs_the_plan_of(other),
@@ -131,8 +219,8 @@ fn run_the_same_plans(a: &Worker, b: &Worker) -> bool {
     }
 }
 
-/// The pipelines of a worker, by variant.
-pub fn variants(worker: &mut Worker) -> Variants<'_> {
+/// The pipelines of a generation, by variant.
+pub fn variants(worker: &mut GenerationState) -> Variants<'_> {
     let candidate = worker.experiment.as_mut().and_then(|experiment| experiment.candidate.pipeline_mut());
     [worker.baseline.pipeline(), candidate.and_then(VariantPipeline::pipeline)]
 }

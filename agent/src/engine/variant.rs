@@ -125,6 +125,16 @@ impl VariantPipeline {
         }
     }
 
+    /// Tells whether it has stages; without any the output is the input.
+    pub fn has_stages(&self) -> bool {
+        self.pipeline.is_some()
+    }
+
+    /// Takes the output of the last [`Self::process`], unless that is the input; the next one has this memory.
+    pub fn take_output(&mut self, memory: impl FnOnce() -> Batch) -> Option<Batch> {
+        self.pipeline.is_some().then(|| std::mem::replace(&mut self.output, memory()))
+    }
+
     /// Gives back the memory of the last output.
     pub fn shrink(&mut self) {
         self.output = Batch::default();

@@ -4,70 +4,59 @@
 use std::sync::MutexGuard;
 
 use observe::{Evidence, Horizon, Variant};
+use pipelines::config::ComponentId;
 use proto::Findings;
 use proto::v1::{ReportKey, ReportRequest};
 
 use super::observer::ClosedWindow;
 use super::variant::VariantPipeline;
-use super::worker::Worker;
+use super::worker::{GenerationState, Worker};
 use super::{Engine, now};
 use crate::generation::LOCAL;
 
 impl Engine {
-    /// Lets time pass in the pipelines, to be called now and then, off the data path's threads: sends what is due,
-    /// closes windows that have ended, and files them.
+    /// Lets time pass in the pipelines, to be called now and then, off the data path's threads: sends what is due, and has
+    /// the candidate's worker close the windows that have ended.
     pub fn tick(&self, now: u64) {
         let current = self.current.load_full();
         let mut guard = current.generation.worker();
         let Some(worker) = guard.as_mut().and_then(|worker| worker.as_mut()) else { return };
-        self.advance(&current, worker, now);
-        self.count_rules(worker);
-        let Worker { baseline, experiment: Some(experiment), .. } = worker else { return };
-        experiment.roll(baseline, now);
-        let closed = experiment.observer.take_closed();
-        if let Some((id, keys)) = self.reporter.outbox.take_asked() {
-            self.reporter.outbox.answer(id, experiment.observer.names(&keys));
-        }
-        // Taken while the worker is still held, so that no other generation comes in between; filing
-        // takes a while, and batches need not wait for it.
-        let evidence = self.evidence();
-        drop(guard);
-        self.file(evidence, closed);
+        let flushes = self.advance(&current, worker, now);
+        self.count_rules(Variant::Baseline, &mut worker.baseline);
+        self.show_levels(Some(worker));
+        let Worker { baseline, feed: Some(feed), .. } = worker else { return };
+        feed.tick(baseline, now, flushes);
     }
 
-    /// Counts and files what is left in a worker whose generation ends at `now`.
-    pub(super) fn close(&self, worker: &mut Worker, now: u64) {
-        self.count_rules(worker);
-        let Worker { baseline, experiment: Some(experiment), .. } = worker else { return };
-        experiment.end(baseline, now);
+    /// Counts and files what is left in a generation that ends at `now`.
+    pub(super) fn close(&self, state: &mut GenerationState, now: u64) {
+        self.count_rules(Variant::Baseline, &mut state.baseline);
+        let GenerationState { baseline, experiment: Some(experiment) } = state else { return };
+        if let Some(candidate) = experiment.candidate.pipeline_mut() {
+            self.count_rules(Variant::Candidate, candidate);
+        }
+        experiment.observer.account(baseline.take_rule_stats());
+        experiment.end(now);
         self.file(self.evidence(), experiment.observer.take_closed());
     }
 
-    fn count_rules(&self, worker: &mut Worker) {
-        self.metrics.rules(Variant::Baseline, worker.baseline.take_rule_counts());
-        self.metrics.kept(Variant::Baseline, worker.baseline.kept());
-        if let Some(pipeline) =
-            worker.experiment.as_mut().and_then(|experiment| experiment.candidate.pipeline_mut())
-        {
-            self.metrics.rules(Variant::Candidate, pipeline.take_rule_counts());
-            self.metrics.kept(Variant::Candidate, pipeline.kept());
-        }
-        self.show_levels(Some(worker));
+    /// Counts what a pipeline's rules dropped, and shows what its stages keep.
+    pub(super) fn count_rules(&self, variant: Variant, pipeline: &mut VariantPipeline) {
+        self.metrics.rules(variant, pipeline.take_rule_counts());
+        self.metrics.kept(variant, pipeline.kept());
     }
 
     pub(super) fn show_levels(&self, worker: Option<&Worker>) {
-        let candidate = worker.and_then(|worker| worker.experiment.as_ref()?.candidate.pipeline());
-        let pipelines =
-            [(Variant::Baseline, worker.map(|worker| &worker.baseline)), (Variant::Candidate, candidate)];
-        self.metrics.levels(pipelines.into_iter().flat_map(|(variant, pipeline)| {
-            pipeline
-                .into_iter()
-                .flat_map(VariantPipeline::levels)
-                .map(move |(stage, level)| (variant, stage, level))
-        }));
+        let text = |(stage, level): (&ComponentId, &str)| (stage.to_string(), level.to_owned());
+        let of_baseline = worker.into_iter().flat_map(|worker| worker.baseline.levels().map(text));
+        let of_candidate = worker.and_then(|worker| worker.feed.as_ref()).into_iter();
+        let of_candidate = of_candidate.flat_map(|feed| feed.worker().levels());
+        let all = of_baseline.map(|level| (Variant::Baseline, level));
+        self.metrics.levels(all.chain(of_candidate.map(|level| (Variant::Candidate, level))));
     }
 
-    fn file(&self, mut evidence: MutexGuard<'_, Option<Evidence>>, closed: Vec<ClosedWindow>) {
+    /// Takes windows that closed into the evidence, and reports the horizons that are complete.
+    pub(super) fn file(&self, mut evidence: MutexGuard<'_, Option<Evidence>>, closed: Vec<ClosedWindow>) {
         let Some(evidence) = evidence.as_mut() else { return };
         for (summary, interval) in closed {
             if let Some(horizon) = evidence.add(summary, interval)

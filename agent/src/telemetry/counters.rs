@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use observe::Variant;
-use pipelines::config::ComponentId;
 use pipelines::processors::{RuleCount, StateSize};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -114,6 +113,8 @@ impl Levels {
 pub struct EngineMetrics {
     input: Counter,
     unassigned: Counter,
+    fell_back: Counter,
+    left_out: Counter,
     leaving: Family<VariantLabel, Counter>,
     failures: Family<VariantLabel, Counter>,
     dropped: Family<RuleLabels, Counter>,
@@ -131,6 +132,10 @@ impl EngineMetrics {
         registry.register("phoenix_input_points", "Points that pipelines got", self.input.clone());
         let help = "Points whose resource names no unit of the split; the baseline keeps them";
         registry.register("phoenix_unassigned_points", help, self.unassigned.clone());
+        let help = "Points of the candidate's units that left as the baseline made them, because it was late or failed";
+        registry.register("phoenix_fell_back_points", help, self.fell_back.clone());
+        let help = "Batches that found no room beside the candidate and were left out of the comparison";
+        registry.register("phoenix_left_out_batches", help, self.left_out.clone());
         registry.register("phoenix_leaving_points", "Points that left by a variant", self.leaving.clone());
         registry.register("phoenix_failed_batches", "Batches a variant failed on", self.failures.clone());
         let help = "Points dropped by a rule of a variant's pipeline, delivered or not";
@@ -150,13 +155,33 @@ impl EngineMetrics {
         registry.register("phoenix_pipeline_level", help, self.levels.shown.clone());
     }
 
-    /// Counts a batch: its points, those that left by each variant, and those without a unit.
-    pub fn batch(&self, points: u64, leaving: [u64; 2], unassigned: u64) {
+    /// Counts a batch: its points, and those that left by the baseline at once.
+    pub fn batch(&self, points: u64, left: u64) {
         self.input.inc_by(points);
-        self.unassigned.inc_by(unassigned);
-        for (variant, left) in Variant::BOTH.into_iter().zip(leaving).filter(|(_, left)| *left > 0) {
-            self.leaving.get_or_create(&VariantLabel { variant: variant.name() }).inc_by(left);
+        self.left(Variant::Baseline, left);
+    }
+
+    /// Counts points that left by a variant.
+    pub fn left(&self, variant: Variant, points: u64) {
+        if points > 0 {
+            self.leaving.get_or_create(&VariantLabel { variant: variant.name() }).inc_by(points);
         }
+    }
+
+    /// Counts points of the candidate's units that left as the baseline made them.
+    pub fn fell_back(&self, points: u64) {
+        self.left(Variant::Baseline, points);
+        self.fell_back.inc_by(points);
+    }
+
+    /// Counts points without a unit.
+    pub fn unassigned(&self, points: u64) {
+        self.unassigned.inc_by(points);
+    }
+
+    /// Counts a batch that was left out of both variants.
+    pub fn left_out(&self) {
+        self.left_out.inc();
     }
 
     /// Counts points that the shadow's queue had no room for.
@@ -180,13 +205,13 @@ impl EngineMetrics {
     }
 
     /// Shows the levels that are in force, each of a variant's stage, and no others.
-    pub fn levels<'a>(&self, in_force: impl Iterator<Item = (Variant, &'a ComponentId, &'a str)>) {
+    pub fn levels(&self, in_force: impl Iterator<Item = (Variant, (String, String))>) {
         self.levels.set(
             in_force
-                .map(|(variant, stage, level)| LevelLabels {
+                .map(|(variant, (processor, level))| LevelLabels {
                     variant: variant.name(),
-                    processor: stage.to_string(),
-                    level: level.to_owned(),
+                    processor,
+                    level,
                 })
                 .collect(),
         );

@@ -97,7 +97,7 @@ pub struct Basis {
     pub units: [u64; 2],
     /// Share of the points that belong to no unit, and stay with the baseline; nothing where no point came in.
     pub unassigned: Option<f64>,
-    /// Horizons in which the split lost a unit: they count for nothing.
+    /// Horizons that count for nothing: the split lost a unit in them, or batches were left out of them.
     pub void_horizons: u32,
     /// Begin of the first horizon; nothing where nothing came in.
     pub from: Option<Timestamp>,

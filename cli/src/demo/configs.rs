@@ -176,6 +176,8 @@ service:
 phoenix:
   admin: 127.0.0.1:0
   data_dir: '{data_dir}'
+  # This machine runs the whole fleet at once, so that units may have to wait.
+  max_added_latency: 1m
   control_plane: {{ endpoint: 'ws://{fleet}/v1/opamp', token_file: '{token_file}' }}
 "#
         )

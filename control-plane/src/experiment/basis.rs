@@ -32,7 +32,7 @@ pub struct Basis {
     pub units: [u64; 2],
     /// Share of the points that belong to no unit, and stay with the baseline; nothing where no point came in.
     pub unassigned: Option<f64>,
-    /// Horizons in which the split lost a unit: they count for nothing.
+    /// Horizons that count for nothing: the split lost a unit in them, or batches were left out of them.
     pub void_horizons: u32,
     /// Stretch that the evidence covers; nothing where nothing came in.
     pub stretch: Option<Stretch>,
@@ -113,7 +113,7 @@ impl Basis {
         }
         if self.void_horizons > 0 {
             said.push(format!(
-                "{} void: the split lost a unit.",
+                "{} void: the split lost a unit, or batches found no room beside the candidate.",
                 counted(self.void_horizons.into(), "horizon")
             ));
         }

@@ -35,9 +35,9 @@ pub struct AgentEvidence {
     pub count: u32,
     /// Horizons of this step in which nothing came in.
     pub idle: u32,
-    /// Horizons of this step in which the split lost a unit: they count for nothing.
+    /// Horizons of this step that count for nothing: the split lost a unit in them, or batches were left out of them.
     pub voided: u32,
-    /// Units that the split lost in them.
+    /// Units that the split lost in them, and batches that were left out.
     pub void: BTreeSet<String>,
     /// All that each of its processes has measured since the experiment began to run these two plans, oldest first.
     pub totals: Vec<Comparison>,

@@ -80,6 +80,28 @@ impl Batch {
         Ok(batch)
     }
 
+    /// Bytes of memory that it holds: the request, its index, and what was written besides.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        fn rows<T>(of: &Vec<T>) -> usize {
+            of.capacity() * size_of::<T>()
+        }
+        self.source.len()
+            + self.scratch.capacity()
+            + self.buffer.capacity()
+            + rows(&self.resources)
+            + rows(&self.scopes)
+            + rows(&self.metrics)
+            + rows(&self.points)
+            + rows(&self.attrs)
+    }
+
+    /// Tells whether identities are computed.
+    #[must_use]
+    pub fn is_identified(&self) -> bool {
+        self.points.first().is_none_or(|point| point.identity != 0)
+    }
+
     /// Indexes a request as [`Batch::parse`] does, reusing this batch's memory. After an error the batch is empty.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ service:
     metrics/today: { receivers: [otlp], exporters: [otlp] }
     metrics/half: { receivers: [otlp], processors: [filter/odd], exporters: [] }
 phoenix:
+  max_added_latency: 1m
   experiment: { baseline: metrics/today, candidate: metrics/half, unit: process, weight: WEIGHT }
 "#;
 

@@ -32,6 +32,7 @@ service:
     metrics/today: {{ receivers: [otlp], exporters: [otlp] }}
     metrics/held: {{ receivers: [otlp], processors: [interval], exporters: [otlp] }}
 phoenix:
+  max_added_latency: 1m
   experiment: {{ baseline: metrics/today, candidate: metrics/held, unit: process, weight: {weight} }}"
         ),
     )

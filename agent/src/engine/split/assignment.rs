@@ -39,11 +39,6 @@ impl Assignment {
         self.homes(variant).iter().all(|&home| home)
     }
 
-    /// Tells whether this variant delivers anything of the batch.
-    pub fn has_any(&self, variant: Variant) -> bool {
-        self.homes(variant).contains(&true)
-    }
-
     /// Each resource's variant and its unit's hash, if it has a unit.
     pub fn units(&self) -> impl Iterator<Item = (Variant, Option<u64>)> {
         self.homes(Variant::Candidate)

@@ -10,7 +10,7 @@ use pipelines::batch::{Encoded, Keep, ResourceRow};
 use pipelines::split::Splitter;
 
 use super::variant::VariantPipeline;
-use assignment::Assignment;
+pub use assignment::Assignment;
 
 /// Split of a generation; its memory is reused from batch to batch.
 #[derive(Debug)]
@@ -21,12 +21,11 @@ pub struct Split {
     made: [Vec<u64>; 2],
 }
 
-/// Batch whose resources are assigned, with the outputs of both variants.
+/// Batch whose resources are assigned, with the points that both variants made of each.
 #[derive(Debug)]
 pub struct AssignedBatch<'a> {
     split: &'a mut Split,
     input: &'a Batch,
-    outputs: [Option<&'a Batch>; 2],
 }
 
 /// An input resource's share of a batch.
@@ -52,53 +51,43 @@ impl Split {
         }
     }
 
-    /// Assigns every resource of `input`, of which both pipelines have made their output. Without a candidate all of
-    /// them are the baseline's.
+    /// Assigns every resource of `input` to the variant by which it has left, of both of which these are the outputs.
+    /// `by_candidate` tells whether the candidate's units have left by it; else all are the baseline's.
     pub fn assign<'a>(
         &'a mut self,
         input: &'a Batch,
-        baseline: &'a VariantPipeline,
+        baseline: &'a Batch,
         candidate: Option<&'a VariantPipeline>,
+        by_candidate: bool,
     ) -> AssignedBatch<'a> {
-        self.assignment.assign(&mut self.splitter, input, candidate.is_some());
-        let outputs = [Some(baseline), candidate].map(|pipeline| pipeline.map(|it| it.output(input)));
+        self.assignment.assign(&mut self.splitter, input, by_candidate);
+        let outputs = [Some(baseline), candidate.map(|pipeline| pipeline.output(input))];
         for (made, output) in self.made.iter_mut().zip(outputs) {
             made.clear();
             if let Some(output) = output {
                 count(input, output, made);
             }
         }
-        AssignedBatch { split: self, input, outputs }
+        AssignedBatch { split: self, input }
     }
 
-    /// Encodes what a variant delivers of a flush of its own; `input` is what the flush came from.
-    pub fn encode_flush(
-        &mut self,
-        variant: Variant,
-        input: &Batch,
-        output: &Batch,
-        has_candidate: bool,
-    ) -> Encoded {
-        let mut assignment = Assignment::default();
-        assignment.assign(&mut self.splitter, input, has_candidate);
-        let all = assignment.has_all(variant);
-        output.encode(if all { Keep::All } else { Keep::Homes(assignment.homes(variant)) })
+    /// Assigns every resource of `input`, the candidate's units to it.
+    pub fn divide(&mut self, input: &Batch) -> &Assignment {
+        self.assignment.assign(&mut self.splitter, input, true);
+        &self.assignment
+    }
+
+    /// Encodes what a variant delivers of an output; `input` is what that came from. `delivers` tells whether the candidate
+    /// delivers its units; else all are the baseline's.
+    pub fn encode(&mut self, variant: Variant, input: &Batch, output: &Batch, delivers: bool) -> Encoded {
+        self.assignment.assign(&mut self.splitter, input, delivers);
+        let all = self.assignment.has_all(variant)
+            && (variant == Variant::Baseline || !input.resources().is_empty());
+        output.encode(if all { Keep::All } else { Keep::Homes(self.assignment.homes(variant)) })
     }
 }
 
 impl AssignedBatch<'_> {
-    /// A variant's output and the rows to write of it; nothing if it delivers nothing of this batch.
-    pub fn share(&self, variant: Variant) -> Option<(&Batch, Keep<'_>)> {
-        let output = self.outputs[variant.index()]?;
-        let assignment = &self.split.assignment;
-        let homes = assignment.homes(variant);
-        if assignment.has_all(variant) {
-            // Also for a batch without resources: the baseline's, and empty.
-            return (variant == Variant::Baseline || !homes.is_empty()).then_some((output, Keep::All));
-        }
-        assignment.has_any(variant).then_some((output, Keep::Homes(homes)))
-    }
-
     /// Share of each input resource.
     pub fn units(&self) -> impl Iterator<Item = UnitShare> {
         let Split { assignment, made, .. } = &*self.split;
@@ -112,9 +101,9 @@ impl AssignedBatch<'_> {
     }
 
     /// Names of the units of which the variant made more than is in what leaves by it.
-    pub fn missing(&mut self, variant: Variant, left: Option<&Encoded>) -> Vec<String> {
+    pub fn missing(&mut self, variant: Variant, left: &[Encoded]) -> Vec<String> {
         let made = self.made_at_home(variant).map(|(_, points)| points).sum::<u64>();
-        if made == left.map_or(0, |encoded| encoded.points) {
+        if made == left.iter().map(|encoded| encoded.points).sum::<u64>() {
             Vec::new()
         } else {
             self.name_missing(variant, left)
@@ -129,12 +118,13 @@ impl AssignedBatch<'_> {
     }
 
     #[cold]
-    fn name_missing(&mut self, variant: Variant, left: Option<&Encoded>) -> Vec<String> {
-        let arrived = left.and_then(|encoded| Batch::parse(encoded.bytes.clone()).ok()).unwrap_or_default();
+    fn name_missing(&mut self, variant: Variant, left: &[Encoded]) -> Vec<String> {
         let mut seen = HashMap::<_, u64>::new();
-        for resource in arrived.resources() {
-            let points = points_of(&arrived, resource);
-            *seen.entry(self.split.splitter.unit(&arrived, resource)).or_default() += points;
+        for arrived in left.iter().filter_map(|encoded| Batch::parse(encoded.bytes.clone()).ok()) {
+            for resource in arrived.resources() {
+                let points = points_of(&arrived, resource);
+                *seen.entry(self.split.splitter.unit(&arrived, resource)).or_default() += points;
+            }
         }
         let mut names = Vec::new();
         for (at, made) in self.made_at_home(variant).collect::<Vec<_>>() {

@@ -24,12 +24,15 @@ fn audit(losing: Option<Variant>) -> (observe::Missing, Option<usize>) {
     let mut input = Batch::parse(export(UNITS, 2).encode_to_vec().into()).expect("a request");
     input.identify();
 
-    let observation = observer.batch(&input, [Some(&mut baseline), candidate.pipeline_mut()], NOW);
+    let observation = observer.batch(&input, NOW);
     baseline.process(&input, NOW).expect("the baseline works");
     let outcome = candidate.process(&input, NOW);
     assert!(matches!(outcome, CandidateOutcome::Done(_)), "{outcome:?}");
-    let observation = observation.output(&mut baseline, Duration::ZERO).output(&mut candidate, &outcome);
-    let assigned = split.assign(&input, &baseline, candidate.pipeline());
+    baseline.identify();
+    let made = baseline.output(&input);
+    let observation = observation.baseline(made, Duration::ZERO).candidate(&mut candidate, &outcome);
+    let assigned = split.assign(&input, made, candidate.pipeline(), true);
+    let outputs = [Some(made), candidate.pipeline().map(|pipeline| pipeline.output(&input))];
     let mut lost = None;
     let leaving = Variant::BOTH.map(|variant| {
         let mut homes = assigned.split.assignment.homes(variant).to_vec();
@@ -37,10 +40,10 @@ fn audit(losing: Option<Variant>) -> (observe::Missing, Option<usize>) {
             lost = homes.iter().rposition(|home| *home);
             homes[lost.expect("a share")] = false;
         }
-        assigned.outputs[variant.index()].map(|output| output.encode(Keep::Homes(&homes)))
+        outputs[variant.index()].map(|output| output.encode(Keep::Homes(&homes))).into_iter().collect()
     });
     observation.finish(assigned, &leaving);
-    observer.end([Some(&mut baseline), candidate.pipeline_mut()], NOW + 1);
+    observer.end(candidate.pipeline_mut(), NOW + 1);
     let (summary, _) = observer.take_closed().pop().expect("a window");
     (summary.missing, lost)
 }

@@ -60,7 +60,7 @@ fn void(looked: &Looked<'_>, behind: &[&AgentEvidence]) -> Option<Reason> {
     };
     let names = void.iter().flat_map(|agent| agent.void.iter().cloned()).collect();
     let sentence = format!(
-        "The split lost units on {}: horizons in which it did are void, and too few are left.",
+        "The split lost units on {}, or batches found no room beside the candidate: such horizons are void, and too few are left.",
         listed(&hosts(&void))
     );
     (!void.is_empty()).then(|| Reason::new("audit", "assignment", sentence).about(hosts(&void), names))

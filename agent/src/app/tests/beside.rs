@@ -1,0 +1,153 @@
+//! The candidate runs beside the baseline: nothing of the baseline waits for it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::harness::{Agent, config, eventually, export, load, request};
+use super::sink::Sink;
+
+/// Processes of a batch that takes the candidate seconds.
+const MANY: usize = 2_000;
+
+/// A baseline that passes everything on, and a candidate with so many statements on each point.
+fn slow(sink: SocketAddr, statements: usize, more: &str) -> String {
+    let statement = |at: usize| {
+        format!(
+            "'replace_pattern(resource.attributes[\"process.executable.name\"], \"^(x|y|z)+{at}$\", \"w\")'"
+        )
+    };
+    let statements: Vec<String> = (0..statements).map(statement).collect();
+    config(
+        sink,
+        &format!(
+            "processors:
+  transform/slow: {{ metric_statements: [ {{ context: datapoint, statements: [{}] }} ] }}
+service:
+  pipelines:
+    metrics/today: {{ receivers: [otlp], exporters: [otlp] }}
+    metrics/slow: {{ receivers: [otlp], processors: [transform/slow], exporters: [otlp] }}
+phoenix:
+  window: 1s
+{more}",
+            statements.join(", ")
+        ),
+    )
+}
+
+fn experiment(weight: &str) -> String {
+    format!(
+        "  experiment: {{ baseline: metrics/today, candidate: metrics/slow, unit: process, weight: {weight} }}"
+    )
+}
+
+async fn seen_by_candidate(agent: &Agent) -> u64 {
+    let response = request(agent.listening.admin, "GET", "/experiment", &[], Vec::new()).await;
+    let report: serde_json::Value = serde_json::from_slice(&response.body).expect("json");
+    report["generation"]["candidate"]["output"]["points"].as_u64().unwrap_or(0)
+}
+
+/// Number of times that each process arrived.
+fn arrivals(sink: &Sink) -> BTreeMap<i64, usize> {
+    let mut arrivals = BTreeMap::new();
+    sink.points().into_iter().for_each(|(_, _, pid, _)| *arrivals.entry(pid).or_default() += 1);
+    arrivals
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_mirror_batches_arrive_before_a_slow_candidate_is_done_with_the_first() {
+    let (sink, address) = Sink::start().await;
+    let agent = Agent::start(&load(&slow(address, 600, &experiment("0%")))).await;
+    let mut client = agent.client().await;
+    for _ in 0..3 {
+        client.export(export(MANY, 1)).await.expect("accepted");
+    }
+    eventually("all arrive", async || sink.received() == 3).await;
+    assert_eq!(seen_by_candidate(&agent).await, 0, "the candidate works on the first one still");
+    assert!(arrivals(&sink).values().all(|times| *times == 3));
+    assert_eq!(agent.health().await["candidate_cut"], serde_json::Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn units_of_a_split_wait_no_longer_than_allowed_and_each_point_leaves_once() {
+    let (sink, address) = Sink::start().await;
+    let more = format!("  max_added_latency: 5ms\n{}", experiment("50%"));
+    let agent = Agent::start(&load(&slow(address, 600, &more))).await;
+    let mut client = agent.client().await;
+    for _ in 0..3 {
+        client.export(export(MANY, 1)).await.expect("accepted");
+    }
+    eventually("every point arrives", async || sink.points().len() == 3 * MANY).await;
+    assert!(sink.points().iter().all(|(variant, ..)| variant == "baseline"), "none by the candidate");
+    assert!(arrivals(&sink).values().all(|times| *times == 3));
+    let cut = agent.health().await["candidate_cut"].as_str().unwrap_or_default().to_owned();
+    assert!(cut.contains("units waited 5ms for it"), "{cut}");
+    assert!(agent.metric("phoenix_fell_back_points_total").await > Some(0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_does_not_wait_for_a_candidate_that_is_not_done() {
+    let (sink, address) = Sink::start().await;
+    let agent = Agent::start(&load(&slow(address, 600, &experiment("0%")))).await;
+    let mut client = agent.client().await;
+    for _ in 0..3 {
+        client.export(export(MANY, 1)).await.expect("accepted");
+    }
+    let before = agent.health().await["generation"].clone();
+    agent.reread(&slow(address, 1, &experiment("0%"))).await;
+    eventually("the next generation is in charge", async || agent.health().await["generation"] != before)
+        .await;
+    client.export(export(10, 1)).await.expect("accepted");
+    eventually("it arrives", async || sink.received() == 4).await;
+    eventually("the new candidate has seen it, and nothing of before", async || {
+        seen_by_candidate(&agent).await == 10
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_find_no_room_are_left_out_of_both_variants_and_counted() {
+    let (sink, address) = Sink::start().await;
+    let more = format!("  budget: {{ cpu: 100%, memory: 4MiB }}\n{}", experiment("0%"));
+    let agent = Agent::start(&load(&slow(address, 30, &more))).await;
+    let mut client = agent.client().await;
+    for _ in 0..8 {
+        client.export(export(1_000, 1)).await.expect("accepted");
+    }
+    eventually("all arrive", async || sink.received() == 8).await;
+    let left_out = agent.metric("phoenix_left_out_batches_total").await.expect("a count");
+    assert!((1.0..8.0).contains(&left_out), "{left_out}");
+    eventually("the rest is compared", async || {
+        seen_by_candidate(&agent).await as f64 == (8.0 - left_out) * 1_000.0
+    })
+    .await;
+    let response = request(agent.listening.admin, "GET", "/experiment", &[], Vec::new()).await;
+    let report: serde_json::Value = serde_json::from_slice(&response.body).expect("json");
+    let missing = &report["generation"]["missing"];
+    assert!(missing["count"].as_u64() > Some(0), "its windows count for nothing: {missing}");
+    assert_eq!(report["generation"]["baseline"]["output"], report["generation"]["candidate"]["output"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_candidate_makes_leaves_in_order_where_one_consumer_sends_it() {
+    let ((_sink, address), (shadow, shadow_address)) = (Sink::start().await, Sink::start().await);
+    let more = experiment("0%").replace(" }", ", shadow: otlp/shadow }");
+    let exporter = format!(
+        "  otlp/shadow: {{ endpoint: 'http://{shadow_address}', compression: none, \
+         sending_queue: {{ num_consumers: 1 }} }}\nextensions: {{"
+    );
+    let text = slow(address, 1, &more).replace("extensions: {", &exporter);
+    let agent = Agent::start(&load(&text)).await;
+    let mut client = agent.client().await;
+    for processes in 1..=50 {
+        client.export(export(processes, 1)).await.expect("accepted");
+    }
+    eventually("all of it arrives", async || shadow.received() == 50).await;
+    let sizes = shadow
+        .metrics
+        .lock()
+        .expect("lock")
+        .iter()
+        .map(|(_, sent)| sent.resource_metrics.len())
+        .collect::<Vec<_>>();
+    assert_eq!(sizes, (1..=50).collect::<Vec<_>>());
+}

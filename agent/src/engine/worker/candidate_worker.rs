@@ -1,0 +1,271 @@
+//! The candidate's worker: the candidate and all observation run on a thread of their own, behind a bounded queue.
+//!
+//! What always holds: nothing of the baseline waits for it. Jobs run in the order of the data path. A batch that finds no
+//! room is left out for both variants, and its window counts for nothing. In mirror the thread has a low priority; in a
+//! split units wait for it, and it has that of the others.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pipelines::Batch;
+
+use super::job::Job;
+use super::pace::{Pace, thread_time};
+use super::run::Running;
+use crate::engine::Engine;
+use crate::engine::experiment::ExperimentState;
+use crate::engine::limits::CandidateLimits;
+use crate::engine::variant::VariantPipeline;
+
+/// Batches that may wait.
+const QUEUE: usize = 64;
+/// Batches whose memory is kept for the next ones.
+const SPARE: usize = 4;
+/// Priority of the thread in mirror, as a nice value: a tenth of what others get.
+const LOW: i32 = 10;
+
+/// See the module.
+#[derive(Debug)]
+pub struct CandidateWorker {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+    spare: Mutex<Vec<Batch>>,
+    /// True if all of the candidate's output is wanted besides.
+    shadow: AtomicBool,
+    /// True from when its units leave by the baseline, whatever the weight.
+    apart: AtomicBool,
+    /// True while it rests because it has taken its share of the CPU.
+    rests: AtomicBool,
+    /// Batches that found no room while it rested, since this was last asked.
+    too_slow: AtomicU64,
+    levels: Mutex<Vec<(String, String)>>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    batches: usize,
+    ticks: usize,
+    /// True while a job runs.
+    busy: bool,
+    phase: Phase,
+    ended: Option<ExperimentState>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Running,
+    /// It ends once the queue is empty.
+    Closing,
+    /// Nobody waits for it any more: what it makes goes nowhere.
+    Abandoned,
+}
+
+/// Has the baseline's output leave for the candidate's units of a job that does not run.
+fn fall_back(job: Job) {
+    if let Job::Batch(job) = job
+        && let Some(share) = job.share
+    {
+        share.fall_back();
+    }
+}
+
+impl CandidateWorker {
+    /// Starts a worker that goes on with `state`.
+    ///
+    /// # Errors
+    /// The system's, where there can be no further thread; then there is no experiment.
+    pub fn start(
+        engine: Arc<Engine>,
+        state: ExperimentState,
+        limits: CandidateLimits,
+        splits: bool,
+    ) -> std::io::Result<Arc<Self>> {
+        let worker = Arc::new(Self {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            spare: Mutex::default(),
+            shadow: AtomicBool::new(false),
+            apart: AtomicBool::new(state.candidate.pipeline().is_none()),
+            rests: AtomicBool::new(false),
+            too_slow: AtomicU64::new(0),
+            levels: Mutex::default(),
+        });
+        worker.show_levels(&state);
+        let runtime = tokio::runtime::Handle::try_current().ok();
+        let own = Arc::clone(&worker);
+        thread::Builder::new().name("candidate".to_owned()).spawn(move || {
+            let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
+            if !splits && let Err(error) = rustix::process::setpriority_process(None, LOW) {
+                tracing::warn!(%error, "the candidate's worker keeps the priority of the others");
+            }
+            own.work(Running { worker: &own, engine: &engine, state, limits, load: Default::default() });
+        })?;
+        Ok(worker)
+    }
+
+    fn work(&self, mut running: Running<'_>) {
+        let mut pace = Pace::new(running.limits.cores(), Instant::now(), thread_time());
+        while let Some(job) = self.next() {
+            running.run(job);
+            self.rest(pace.rest(Instant::now(), thread_time()));
+        }
+        let mut queue = self.queue();
+        queue.ended = Some(running.state);
+        self.changed.notify_all();
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.queue();
+        queue.busy = false;
+        loop {
+            if queue.phase == Phase::Abandoned {
+                return None;
+            }
+            if let Some(job) = queue.jobs.pop_front() {
+                match job {
+                    Job::Batch(_) | Job::Flush(_) => queue.batches -= 1,
+                    Job::Tick(_) => queue.ticks -= 1,
+                }
+                queue.busy = true;
+                return Some(job);
+            }
+            if queue.phase == Phase::Closing {
+                return None;
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Rests so long, or until it is to end.
+    fn rest(&self, time: Duration) {
+        if time.is_zero() {
+            return;
+        }
+        self.rests.store(true, Ordering::Relaxed);
+        let end = Instant::now() + time;
+        let mut queue = self.queue();
+        while queue.phase == Phase::Running {
+            let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                break;
+            };
+            queue = self.changed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(queue);
+        self.rests.store(false, Ordering::Relaxed);
+    }
+
+    /// Tells whether there is room for another batch.
+    pub fn has_room(&self) -> bool {
+        self.queue().batches < QUEUE
+    }
+
+    /// Counts a batch that found no room.
+    pub fn leave_out(&self) {
+        if self.rests.load(Ordering::Relaxed) {
+            self.too_slow.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Batches that found no room while it rested, since this was last asked.
+    pub(super) fn take_too_slow(&self) -> u64 {
+        self.too_slow.swap(0, Ordering::Relaxed)
+    }
+
+    /// Tells whether a tick waits still: then there is no need of another.
+    pub fn has_tick(&self) -> bool {
+        self.queue().ticks > 0
+    }
+
+    /// Queues a job, for which there is room.
+    pub fn push(&self, job: Job) {
+        let mut queue = self.queue();
+        match job {
+            Job::Batch(_) | Job::Flush(_) => queue.batches += 1,
+            Job::Tick(_) => queue.ticks += 1,
+        }
+        queue.jobs.push_back(job);
+        self.changed.notify_all();
+    }
+
+    /// Waits until it has nothing to do, so long at most.
+    pub fn catch_up(&self, patience: Duration) {
+        let end = Instant::now() + patience;
+        let has_work = |queue: MutexGuard<'_, Queue>| queue.busy || !queue.jobs.is_empty();
+        while has_work(self.queue()) && Instant::now() < end {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Ends it once its queue is empty, and returns its state. Past `patience` it is abandoned: its state is lost, and what
+    /// it still makes goes nowhere.
+    pub fn close(&self, patience: Duration) -> Option<ExperimentState> {
+        let mut queue = self.queue();
+        queue.phase = Phase::Closing;
+        self.changed.notify_all();
+        let waits = |queue: &mut Queue| queue.ended.is_none();
+        let waited = self.changed.wait_timeout_while(queue, patience, waits);
+        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if queue.ended.is_none() {
+            queue.phase = Phase::Abandoned;
+            queue.jobs.drain(..).for_each(fall_back);
+        }
+        queue.ended.take()
+    }
+
+    /// Tells whether nobody waits for it any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.queue().phase == Phase::Abandoned
+    }
+
+    /// Lets its units leave by the baseline from now on. Returns true for the first time.
+    pub fn keep_apart(&self) -> bool {
+        !self.apart.swap(true, Ordering::AcqRel)
+    }
+
+    /// Tells whether its units leave by the baseline.
+    pub fn is_apart(&self) -> bool {
+        self.apart.load(Ordering::Acquire)
+    }
+
+    /// Makes all of the candidate's output besides, or not.
+    pub fn want_shadow(&self, wanted: bool) {
+        self.shadow.store(wanted, Ordering::Relaxed);
+    }
+
+    pub(super) fn wants_shadow(&self) -> bool {
+        self.shadow.load(Ordering::Relaxed)
+    }
+
+    /// The levels in force of the candidate's stages: stage and level.
+    pub fn levels(&self) -> Vec<(String, String)> {
+        self.levels.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn show_levels(&self, state: &ExperimentState) {
+        let levels = state.candidate.pipeline().into_iter().flat_map(VariantPipeline::levels);
+        let levels = levels.map(|(stage, level)| (stage.to_string(), level.to_owned())).collect();
+        *self.levels.lock().unwrap_or_else(PoisonError::into_inner) = levels;
+    }
+
+    /// Memory for a batch.
+    pub fn spare(&self) -> Batch {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Takes the memory of a batch back.
+    pub(super) fn give_back(&self, batch: Batch) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE && batch.held_bytes() < super::KEEP_BELOW {
+            spare.push(batch);
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

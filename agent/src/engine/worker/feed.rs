@@ -1,0 +1,201 @@
+//! Data path's end of the candidate's worker: runs the baseline, and feeds the worker with the batch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use observe::Variant;
+use pipelines::Batch;
+use pipelines::batch::{Encoded, Keep};
+use pipelines::processors::{Flush, RuleStats};
+
+use super::candidate_worker::CandidateWorker;
+use super::job::{BaselineRun, BatchJob, Job, Tick};
+use super::pace::thread_time;
+use super::{BatchOutput, RunError};
+use crate::admission::{Budget, Permit};
+use crate::engine::experiment::ExperimentState;
+use crate::engine::limits::CandidateLimits;
+use crate::engine::split::Split;
+use crate::engine::variant::VariantPipeline;
+
+/// See the module.
+#[derive(Debug)]
+pub struct CandidateFeed {
+    worker: Arc<CandidateWorker>,
+    /// Split, where the candidate has a share.
+    split: Option<Split>,
+    window_nanos: u64,
+    /// Number of the window of the last batch: time over its length.
+    window: u64,
+    /// Batches that found no room, since this was last said.
+    left_out: u64,
+    /// Budget of the agent and that of the candidate.
+    budgets: [Budget; 2],
+    max_added_latency: Duration,
+}
+
+impl CandidateFeed {
+    /// A feed of `worker`, with the split where the candidate has a share.
+    pub fn new(
+        worker: Arc<CandidateWorker>,
+        split: Option<Split>,
+        window_nanos: u64,
+        agent: Budget,
+        limits: CandidateLimits,
+    ) -> Self {
+        let budgets = [agent, Budget::new(limits.memory)];
+        let CandidateLimits { max_added_latency, .. } = limits;
+        let window_nanos = window_nanos.max(1);
+        Self { worker, split, window_nanos, window: 0, left_out: 0, budgets, max_added_latency }
+    }
+
+    /// Time for which units of a split wait for the candidate.
+    pub fn max_added_latency(&self) -> Duration {
+        self.max_added_latency
+    }
+
+    /// The candidate's worker.
+    pub fn worker(&self) -> &Arc<CandidateWorker> {
+        &self.worker
+    }
+
+    /// Tells whether the candidate's units leave by it.
+    pub fn delivers(&self) -> bool {
+        self.split.is_some() && !self.worker.is_apart()
+    }
+
+    /// Runs the baseline on one request, admitted at `now`, and leaves to the caller what follows.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub fn run(
+        &mut self,
+        message: Bytes,
+        now: u64,
+        baseline: &mut VariantPipeline,
+    ) -> Result<BatchOutput, RunError> {
+        let mut input = self.worker.spare();
+        input.reparse(message)?;
+        let rules = self.rules(baseline, now);
+        if baseline.has_stages() {
+            // Its rules and what its stages hold back are told by series.
+            input.identify();
+        }
+        let started = thread_time();
+        let outcome = baseline.process(&input, now);
+        let spent = thread_time().saturating_sub(started);
+        let mut output = BatchOutput { points: input.point_count() as u64, ..BatchOutput::default() };
+        let permits = self.room(&input, baseline.output(&input));
+        let (run, failure) = match outcome {
+            Err(failure) => (BaselineRun::Failed, Some(failure)),
+            Ok(()) => {
+                self.divide(&mut output, &input, baseline.output(&input), permits.is_some());
+                let made = baseline.take_output(|| self.worker.spare());
+                (BaselineRun::Done(made.map(Box::new), spent), None)
+            }
+        };
+        if let Some(permits) = permits {
+            let left_out = std::mem::take(&mut self.left_out);
+            let left = output.leaving.clone();
+            output.job = Some(Box::new(BatchJob {
+                now,
+                input,
+                baseline: run,
+                left,
+                share: None,
+                rules,
+                left_out,
+                permits,
+            }));
+        } else {
+            self.left_out += 1;
+            self.worker.leave_out();
+        }
+        match failure {
+            None => Ok(output),
+            Some(failure) => {
+                self.push(output.job.take());
+                Err(RunError::Baseline(failure))
+            }
+        }
+    }
+
+    /// Queues what the candidate's worker is to do with a batch.
+    pub fn push(&self, job: Option<Box<BatchJob>>) {
+        if let Some(job) = job {
+            self.worker.push(Job::Batch(job));
+        }
+    }
+
+    /// Divides the baseline's output: what leaves at once, and what leaves if the candidate is not done in time.
+    fn divide(&mut self, output: &mut BatchOutput, input: &Batch, made: &Batch, has_room: bool) {
+        let Some(split) = self.split.as_mut().filter(|_| !self.worker.is_apart()) else {
+            return output.leave(made, Keep::All);
+        };
+        if !has_room {
+            if self.worker.keep_apart() {
+                output.cut = Some("a batch of the split found its queue full".to_owned());
+            }
+            return output.leave(made, Keep::All);
+        }
+        let shares = split.divide(input);
+        if shares.has_all(Variant::Baseline) {
+            return output.leave(made, Keep::All);
+        }
+        output.leave(made, Keep::Homes(shares.homes(Variant::Baseline)));
+        output.fallback = Some(made.encode(Keep::Homes(shares.homes(Variant::Candidate))));
+    }
+
+    /// Budget for a batch that waits, if there is room.
+    fn room(&self, input: &Batch, output: &Batch) -> Option<[Permit; 2]> {
+        // As much again for what the candidate makes of it.
+        let bytes = input.held_bytes() + 2 * output.held_bytes();
+        let [agent, own] = &self.budgets;
+        if !self.worker.has_room() {
+            return None;
+        }
+        Some([agent.take(bytes)?, own.take(bytes)?])
+    }
+
+    /// What the baseline's rules did in windows before that of `now`, once another one has begun.
+    fn rules(&mut self, baseline: &mut VariantPipeline, now: u64) -> Option<Vec<RuleStats>> {
+        let window = now / self.window_nanos;
+        let another = window > self.window;
+        self.window = self.window.max(window);
+        another.then(|| baseline.take_rule_stats())
+    }
+
+    /// Share that leaves by the baseline of a flush of its own, of which the candidate's worker is told.
+    pub fn flush(&mut self, flush: Flush) -> Encoded {
+        let Flush { input, output, .. } = &flush;
+        let encoded = match self.split.as_mut().filter(|_| !self.worker.is_apart()) {
+            Some(split) => split.encode(Variant::Baseline, input, output, true),
+            None => output.encode(Keep::All),
+        };
+        if self.worker.has_room() {
+            self.worker.push(Job::Flush(Box::new((flush, encoded.clone()))));
+        } else {
+            self.left_out += 1;
+        }
+        encoded
+    }
+
+    /// Tells the candidate's worker that time has passed until `now`; `flushes` tells whether its stages may send.
+    pub fn tick(&mut self, baseline: &mut VariantPipeline, now: u64, flushes: bool) {
+        if self.worker.has_tick() {
+            return;
+        }
+        let (rules, left_out) = (baseline.take_rule_stats(), std::mem::take(&mut self.left_out));
+        self.window = self.window.max(now / self.window_nanos);
+        self.worker.push(Job::Tick(Tick { now, rules, flushes, left_out }));
+    }
+
+    /// Ends the candidate's worker, and returns its state, unless it is not done within `patience`.
+    pub fn stop(self, baseline: &mut VariantPipeline, patience: Duration) -> Option<ExperimentState> {
+        let mut state = self.worker.close(patience)?;
+        state.observer.account(baseline.take_rule_stats());
+        state.observer.left_out(self.left_out);
+        Some(state)
+    }
+}

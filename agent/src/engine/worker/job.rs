@@ -1,0 +1,65 @@
+//! Jobs of the candidate's worker, in the order of the data path.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipelines::Batch;
+use pipelines::batch::Encoded;
+use pipelines::processors::{Flush, RuleStats};
+
+use super::share::PendingShare;
+use crate::admission::Permit;
+
+/// One job.
+#[derive(Debug)]
+pub enum Job {
+    /// A batch that the baseline has run.
+    Batch(Box<BatchJob>),
+    /// What the baseline held back and has sent, as far as it left by the baseline.
+    Flush(Box<(Flush, Encoded)>),
+    /// Time that has passed.
+    Tick(Tick),
+}
+
+/// A batch that the baseline has run.
+#[derive(Debug)]
+pub struct BatchJob {
+    /// Time at which it was admitted, Unix nanoseconds.
+    pub now: u64,
+    /// The request.
+    pub input: Batch,
+    /// What the baseline made of it.
+    pub baseline: BaselineRun,
+    /// What left of it by the baseline at once.
+    pub left: Option<Encoded>,
+    /// Share of the candidate; nothing where all has left by the baseline.
+    pub share: Option<Arc<PendingShare>>,
+    /// What the baseline's rules did before, where a window has ended since they were last asked.
+    pub rules: Option<Vec<RuleStats>>,
+    /// Batches before it that found no room.
+    pub left_out: u64,
+    /// Budgets of its bytes.
+    pub permits: [Permit; 2],
+}
+
+/// Outcome of a batch in the baseline's pipeline.
+#[derive(Debug)]
+pub enum BaselineRun {
+    /// It has an output (nothing where that is the input), and took so much time of the CPU.
+    Done(Option<Box<Batch>>, Duration),
+    /// It failed.
+    Failed,
+}
+
+/// Time that has passed.
+#[derive(Debug)]
+pub struct Tick {
+    /// Time, Unix nanoseconds.
+    pub now: u64,
+    /// What the baseline's rules did since they were last asked.
+    pub rules: Vec<RuleStats>,
+    /// True if stages may send what is due: nothing waits for room in a queue.
+    pub flushes: bool,
+    /// Batches before it that found no room.
+    pub left_out: u64,
+}

@@ -1,0 +1,187 @@
+//! A job's way through the candidate and the observer, on the candidate's worker.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use observe::Variant;
+use pipelines::Batch;
+use pipelines::batch::{Encoded, Keep};
+use pipelines::processors::{Flush, RuleStats};
+
+use super::candidate_worker::CandidateWorker;
+use super::job::{BaselineRun, BatchJob, Job, Tick};
+use super::share::PendingShare;
+use crate::engine::Engine;
+use crate::engine::candidate::CandidateOutcome;
+use crate::engine::experiment::ExperimentState;
+use crate::engine::flush::FlushOutput;
+use crate::engine::limits::CandidateLimits;
+
+/// Ticks over which it is judged whether the candidate needs more than its share of the CPU.
+const JUDGED: usize = 10;
+
+/// State of the worker while it runs.
+#[derive(Debug)]
+pub struct Running<'a> {
+    pub worker: &'a CandidateWorker,
+    pub engine: &'a Arc<Engine>,
+    pub state: ExperimentState,
+    pub limits: CandidateLimits,
+    pub load: Load,
+}
+
+/// Batches that ran and that were left out because the worker rested, by tick.
+#[derive(Debug, Default)]
+pub struct Load {
+    ran: u64,
+    ticks: VecDeque<(u64, u64)>,
+}
+
+/// Outputs that left of a batch, by variant.
+type Left = [Vec<Encoded>; 2];
+
+impl Running<'_> {
+    /// Runs one job.
+    pub fn run(&mut self, job: Job) {
+        match job {
+            Job::Batch(job) => self.batch(*job),
+            Job::Flush(job) => self.baseline_flush(*job),
+            Job::Tick(tick) => self.tick(tick),
+        }
+    }
+
+    fn batch(&mut self, job: BatchJob) {
+        let BatchJob { now, mut input, baseline, left, share, rules, left_out, permits: _until_here } = job;
+        self.roll(now, rules.unwrap_or_default(), left_out);
+        self.load.ran += 1;
+        let (mut output, spent) = match baseline {
+            BaselineRun::Done(output, spent) => (output, spent),
+            BaselineRun::Failed => return self.state.observer.baseline_failed(),
+        };
+        if !input.is_identified() {
+            // No stage asks for a series' identity; only what observes does.
+            input.identify();
+        }
+        let outcome = self.state.candidate.process(&input, now);
+        if let CandidateOutcome::Failed(why) = &outcome {
+            self.cut(why);
+        }
+        let left = self.settle(&input, share.as_deref(), left);
+        if self.worker.wants_shadow() {
+            let all =
+                self.state.candidate.pipeline().map(|pipeline| pipeline.output(&input).encode(Keep::All));
+            self.engine.shadow(all);
+        }
+        let ExperimentState { candidate, split, observer } = &mut self.state;
+        if let Some(output) = &mut output {
+            output.identify();
+        }
+        let made = output.as_deref().unwrap_or(&input);
+        let observation = observer.batch(&input, now).baseline(made, spent).candidate(candidate, &outcome);
+        let by_candidate = !left[Variant::Candidate.index()].is_empty();
+        let assigned = split.assign(&input, made, candidate.pipeline(), by_candidate);
+        let unassigned = observation.finish(assigned, &left);
+        self.engine.metrics.unassigned(unassigned);
+        self.worker.give_back(input);
+        output.into_iter().for_each(|output| self.worker.give_back(*output));
+    }
+
+    /// Sends the candidate's share of a batch, unless that was done when it was late. Returns all that has left.
+    fn settle(&mut self, input: &Batch, share: Option<&PendingShare>, left: Option<Encoded>) -> Left {
+        let mut all = [left.into_iter().collect(), Vec::new()];
+        let Some(share) = share else { return all };
+        let ExperimentState { candidate, split, .. } = &mut self.state;
+        let pipeline = candidate.pipeline().filter(|_| !self.worker.is_apart());
+        let encoded = pipeline.map(|of| split.encode(Variant::Candidate, input, of.output(input), true));
+        if let Some(encoded) = encoded
+            && let Some(open) = share.claim()
+        {
+            self.engine.metrics.left(Variant::Candidate, encoded.points);
+            all[Variant::Candidate.index()].push(encoded.clone());
+            open.send(Variant::Candidate, encoded);
+        } else {
+            share.fall_back();
+            all[Variant::Baseline.index()].push(share.fallback().clone());
+        }
+        all
+    }
+
+    /// Closes the window that has ended by `now`. Batches that were left out make this window and the next one count for
+    /// nothing: of what stages remember, the candidate's lack them.
+    fn roll(&mut self, now: u64, rules: Vec<RuleStats>, left_out: u64) {
+        let ExperimentState { candidate, observer, .. } = &mut self.state;
+        observer.account(rules);
+        observer.left_out(left_out);
+        observer.roll(candidate.pipeline_mut(), now);
+    }
+
+    fn baseline_flush(&mut self, (mut flush, left): (Flush, Encoded)) {
+        let Flush { input, output, .. } = &mut flush;
+        output.identify();
+        self.state.observer.flush(Variant::Baseline, input, output).finish(&left);
+    }
+
+    fn tick(&mut self, tick: Tick) {
+        let Tick { now, rules, flushes, left_out } = tick;
+        self.roll(now, rules, left_out);
+        if flushes {
+            self.flush_candidate(now);
+        }
+        self.judge();
+        if self.worker.is_abandoned() {
+            return;
+        }
+        if let Some(pipeline) = self.state.candidate.pipeline_mut() {
+            self.engine.count_rules(Variant::Candidate, pipeline);
+        }
+        self.worker.show_levels(&self.state);
+        let observer = &mut self.state.observer;
+        let outbox = &self.engine.reporter.outbox;
+        if let Some((id, keys)) = outbox.take_asked() {
+            outbox.answer(id, observer.names(&keys));
+        }
+        let closed = observer.take_closed();
+        self.engine.file(self.engine.evidence(), closed);
+    }
+
+    /// Lets time pass in the candidate, and sends what is due.
+    fn flush_candidate(&mut self, now: u64) {
+        let Some(pipeline) = self.state.candidate.pipeline_mut() else { return };
+        let flushes = pipeline.flush(now, |pipeline| pipeline.advance(now));
+        if let Err(why) = &flushes {
+            self.cut(why);
+        }
+        let mut output = FlushOutput::default();
+        output.take_candidate(flushes.unwrap_or_default(), &mut self.state, !self.worker.is_apart());
+        if !self.worker.is_abandoned() {
+            self.engine.dispatch(&self.engine.current.load_full(), output);
+        }
+    }
+
+    /// Cuts the candidate out if it needs more than its share of the CPU: if more batches were left out because the worker
+    /// rested than ran.
+    fn judge(&mut self) {
+        let Load { ran, ticks } = &mut self.load;
+        ticks.push_back((std::mem::take(ran), self.worker.take_too_slow()));
+        if ticks.len() > JUDGED {
+            ticks.pop_front();
+        }
+        let (ran, slow) = ticks.iter().fold((0, 0), |(ran, slow), tick| (ran + tick.0, slow + tick.1));
+        if ticks.len() == JUDGED && slow > ran && self.state.candidate.pipeline().is_some() {
+            self.state.cut_candidate();
+            self.cut(&format!(
+                "it needs more than {} of the CPU: of {} batches in {JUDGED} s, {slow} were left out",
+                self.limits.share(),
+                ran + slow
+            ));
+        }
+    }
+
+    /// Says that the candidate is cut out. Its units leave by the baseline from now on.
+    fn cut(&self, why: &str) {
+        self.worker.keep_apart();
+        if !self.worker.is_abandoned() {
+            self.engine.cut(why);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The candidate's share of a batch: units that leave by the candidate if it is done in time, else by the baseline.
+//!
+//! What always holds: a share leaves once. Whoever claims it first sends it; the other finds it taken.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use observe::Variant;
+use pipelines::batch::Encoded;
+use tokio::sync::oneshot;
+
+use crate::admission::Permit;
+use crate::engine::Engine;
+use crate::engine::acknowledge::{AcknowledgeMode, PendingOutcomes};
+use crate::engine::generation::Generation;
+use crate::engine::ingest::QueueSlot;
+use crate::request::Payload;
+use crate::signal::Signal;
+
+/// A share that nobody has sent yet, or that somebody has.
+#[derive(Debug)]
+pub struct PendingShare {
+    /// What the baseline made of these units.
+    fallback: Encoded,
+    open: Mutex<Option<OpenShare>>,
+}
+
+/// A share to be sent: places at the destinations of both variants, and the sender that waits.
+#[derive(Debug)]
+pub struct OpenShare {
+    /// Engine, which counts what leaves.
+    pub engine: Arc<Engine>,
+    /// Places by variant.
+    pub slots: [Vec<QueueSlot>; 2],
+    /// Generation of the batch.
+    pub generation: Arc<Generation>,
+    /// Moment at which the sender is answered.
+    pub acknowledge: AcknowledgeMode,
+    /// Channel of the outcomes, where the sender waits for them.
+    pub outcomes: Option<oneshot::Sender<PendingOutcomes>>,
+    /// Budget for the bytes.
+    pub permit: Arc<Permit>,
+}
+
+impl PendingShare {
+    /// A share of which this is what the baseline made.
+    pub fn new(fallback: Encoded, open: OpenShare) -> Self {
+        Self { fallback, open: Mutex::new(Some(open)) }
+    }
+
+    /// Takes the share, to send it; nothing if it has been taken.
+    pub fn claim(&self) -> Option<OpenShare> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Sends what the baseline made of the units, unless the share has been taken. Returns true if it did.
+    pub fn fall_back(&self) -> bool {
+        self.claim().is_some_and(|open| {
+            open.engine.metrics.fell_back(self.fallback.points);
+            open.send(Variant::Baseline, self.fallback.clone());
+            true
+        })
+    }
+
+    /// What the baseline made of these units.
+    pub fn fallback(&self) -> &Encoded {
+        &self.fallback
+    }
+}
+
+impl OpenShare {
+    /// Sends what a variant made of the units; nothing to send settles it.
+    pub fn send(self, variant: Variant, encoded: Encoded) {
+        let Self { slots, generation, acknowledge, outcomes, permit, .. } = self;
+        let mut pending = PendingOutcomes::default();
+        if encoded.points > 0 {
+            let payload = Payload {
+                signal: Signal::Metrics,
+                message: encoded.bytes,
+                wire: None,
+                items: encoded.points,
+                variant,
+                generation: generation.number,
+                meter: generation.meter.clone(),
+                permit,
+            };
+            let [baseline, candidate] = slots;
+            let slots = if variant == Variant::Baseline { baseline } else { candidate };
+            for QueueSlot { destination, slot } in slots {
+                destination.enqueue(payload.clone(), slot, pending.add(acknowledge));
+            }
+        }
+        if let Some(outcomes) = outcomes {
+            let _nobody_waits_any_more = outcomes.send(pending);
+        }
+    }
+}
