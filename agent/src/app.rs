@@ -145,6 +145,7 @@ impl App {
             health: Arc::clone(&shared.health),
             in_force: control.in_force(),
             offers: sender,
+            turned_away: shared.metrics.turned_away(),
         });
         shared.health.update(|condition| condition.phase = Phase::Running);
         Ok(Self { admins, control, shared, fleet, offers })

@@ -50,7 +50,12 @@ impl ControlPlane {
     /// The same, with agents coming in at this address.
     pub async fn start_at(dir: &Path, fleet: IpAddr) -> Result<Self> {
         let rest = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut started = Self::run(dir, Listening { rest, fleet: SocketAddr::new(fleet, 0) }).await?;
+        Self::start_on(dir, Listening { rest, fleet: SocketAddr::new(fleet, 0) }).await
+    }
+
+    /// The same, at these addresses.
+    pub async fn start_on(dir: &Path, at: Listening) -> Result<Self> {
+        let mut started = Self::run(dir, at).await?;
         let setup = json!({ "token": SETUP_TOKEN, "email": EMAIL, "password": PASSWORD });
         started.expect("POST", "/api/v1/auth/setup", Some(&setup), 201).await?;
         started.login().await?;

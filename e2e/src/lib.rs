@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod http;
 pub mod network;
 pub mod person;
+pub mod proxy;
 pub mod reporter;
 pub mod served;
 pub mod services;

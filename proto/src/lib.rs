@@ -6,6 +6,7 @@
 
 pub mod generation;
 mod report;
+pub mod unknown;
 
 pub use report::{Findings, Invalid, MAX_BODY, read_names};
 

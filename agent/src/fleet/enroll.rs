@@ -1,25 +1,18 @@
 //! Enrollment: an enrollment token becomes a credential bound to this agent's uid.
 
 use std::io;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::StatusCode;
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::Fleet;
 use super::credential::Credential;
+use super::post::{Post, post};
 use super::settings::Token;
-use crate::net::Connector;
 
 const PATH: &str = "/v1/enroll";
-const TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_ANSWER: usize = 64 << 10;
 
 /// Reason for which there is no credential.
 #[derive(Debug, Error)]
@@ -46,30 +39,34 @@ struct Answer {
     token: String,
 }
 
-/// The kept credential, or a new one.
+/// A new credential, which nobody has kept yet.
 ///
 /// # Errors
 /// [`EnrollError`].
-pub async fn credential(fleet: &Fleet) -> Result<Credential, EnrollError> {
-    if let Some(kept) = Credential::load(&fleet.data_dir)? {
-        return Ok(kept);
-    }
+pub async fn enroll(fleet: &Fleet) -> Result<Credential, EnrollError> {
     let token = token(fleet)?;
-    let asked = tokio::time::timeout(TIMEOUT, ask(fleet, &token)).await;
+    let identity = &fleet.identity;
+    let body = serde_json::json!({
+        "uid": identity.uid,
+        "labels": identity.labels,
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    let request = Post {
+        path: PATH,
+        credential: &token,
+        media_type: "application/json",
+        header: None,
+        body: Bytes::from(body.to_string()),
+    };
     let unreachable = |why: String| EnrollError::Unreachable(fleet.control_plane.endpoint.host.clone(), why);
-    let (status, body) = asked
-        .map_err(|_| unreachable("no answer in time".into()))?
-        .map_err(|error| unreachable(error.to_string()))?;
-    if status != StatusCode::OK && status != StatusCode::CREATED {
-        let text = String::from_utf8_lossy(&body).chars().take(300).collect();
-        return Err(EnrollError::Refused(status, text));
+    let answer = post(fleet, request).await.map_err(|error| unreachable(error.to_string()))?;
+    if answer.status() != StatusCode::OK && answer.status() != StatusCode::CREATED {
+        let text = String::from_utf8_lossy(answer.body()).chars().take(300).collect();
+        return Err(EnrollError::Refused(answer.status(), text));
     }
-    let answer: Answer = serde_json::from_slice(&body).map_err(|error| unreachable(error.to_string()))?;
-    let credential =
-        Credential::new(&answer.token).ok_or_else(|| unreachable("its answer is no token".into()))?;
-    credential.store(&fleet.data_dir)?;
-    tracing::info!(uid = fleet.identity.uid, "enrolled with the control plane");
-    Ok(credential)
+    let answer: Result<Answer, _> = serde_json::from_slice(answer.body());
+    let token = answer.map_err(|_| unreachable("its answer is none of a control plane's".into()))?.token;
+    Credential::new(&token).ok_or_else(|| unreachable("its answer is no token".into()))
 }
 
 fn token(fleet: &Fleet) -> Result<Credential, EnrollError> {
@@ -80,27 +77,4 @@ fn token(fleet: &Fleet) -> Result<Credential, EnrollError> {
             .map_err(|error| EnrollError::Token(format!("{}: {error}", path.display())))?,
     };
     Credential::new(&text).ok_or_else(|| EnrollError::Token("there is none in the file".into()))
-}
-
-async fn ask(fleet: &Fleet, token: &Credential) -> io::Result<(StatusCode, Bytes)> {
-    let connector = Connector::new(fleet.control_plane.endpoint.clone(), "http/1.1")?;
-    let stream = TokioIo::new(connector.connect().await?);
-    let (mut sender, connection) = http1::handshake(stream).await.map_err(io::Error::other)?;
-    tokio::spawn(connection);
-    let identity = &fleet.identity;
-    let body = serde_json::json!({
-        "uid": identity.uid,
-        "labels": identity.labels,
-        "version": env!("CARGO_PKG_VERSION"),
-    });
-    let request = Request::post(PATH)
-        .header(HOST, connector.authority())
-        .header(AUTHORIZATION, token.bearer())
-        .header(CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(body.to_string())))
-        .map_err(io::Error::other)?;
-    let answer = sender.send_request(request).await.map_err(io::Error::other)?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await.map_err(io::Error::other)?;
-    Ok((status, body.to_bytes()))
 }

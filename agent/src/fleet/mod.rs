@@ -2,20 +2,25 @@
 //!
 //! What always holds: the data path never waits for anything here, and nothing here changes what a node's file
 //! decides alone (receivers, destinations, secrets). Losing the control plane changes nothing in flight; both
-//! channels come back by themselves, with waits that grow and are jittered.
+//! channels come back by themselves, with waits that grow and are jittered. No answer ever deletes a credential: only the
+//! control plane's own proof that it knows none of those kept ([`unknown`]) makes the agent enroll anew.
 
 mod credential;
 mod enroll;
+mod keyring;
 mod message;
+mod post;
 mod reports;
 mod session;
 mod settings;
+mod unknown;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -24,7 +29,6 @@ pub use settings::{ControlPlane, Token};
 use crate::net::{Backoff, RetrySettings};
 use crate::outbox::Outbox;
 use crate::telemetry::Health;
-use credential::Credential;
 
 /// A generation that the control plane wants to see in force.
 #[derive(Debug)]
@@ -81,6 +85,8 @@ pub struct Fleet {
     pub in_force: watch::Receiver<ActiveGeneration>,
     /// Channel of offers.
     pub offers: mpsc::Sender<Offer>,
+    /// Counter of the answers by which something turned the agent away without the control plane's proof.
+    pub turned_away: Counter,
 }
 
 /// Waits between attempts to reach the control plane.
@@ -94,36 +100,14 @@ const RETRY: RetrySettings = RetrySettings {
 };
 
 impl Fleet {
-    /// Enrolls if need be, then keeps both channels open until it is dropped or the control plane turns the
-    /// credential away; then it enrolls anew.
+    /// Keeps both channels open until it is dropped, and enrolls where it has to.
     pub async fn run(self) {
         let fleet = Arc::new(self);
-        let mut backoff = Backoff::new(RETRY);
-        loop {
-            match enroll::credential(&fleet).await {
-                Ok(credential) => {
-                    fleet.serve(credential).await;
-                    tracing::warn!("the control plane does not know this agent's credential; enrolling anew");
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "not enrolled with the control plane");
-                    fleet.health.update(|condition| condition.control_plane = Some(error.to_string()));
-                }
-            }
-            pause(&mut backoff, None).await;
-        }
-    }
-
-    /// Serves both channels, until one of them is told that the credential is none.
-    async fn serve(self: &Arc<Self>, credential: Credential) {
-        let credential = Arc::new(credential);
+        let (let_in, credential) = watch::channel(None);
         let mut channels = JoinSet::new();
-        channels.spawn(session::keep(Arc::clone(self), Arc::clone(&credential)));
-        channels.spawn(reports::keep(Arc::clone(self), Arc::clone(&credential)));
-        let _unauthorized_or_a_panic = channels.join_next().await;
-        if let Err(error) = credential.forget(&self.data_dir) {
-            tracing::error!(%error, "the credential cannot be removed");
-        }
+        channels.spawn(reports::keep(Arc::clone(&fleet), credential));
+        channels.spawn(session::keep(fleet, let_in));
+        let _ended_by_a_panic = channels.join_next().await;
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use proto::v1::report_service_client::ReportServiceClient;
 use proto::v1::{ReportAck, ReportRequest, ReportStatus};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Request, Status};
 use tower::service_fn;
 
 use super::credential::Credential;
@@ -23,18 +23,22 @@ const IN_FLIGHT: usize = 8;
 /// Time between two pings of a connection without traffic.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// Keeps a stream open; returns when the credential is turned away.
-pub async fn keep(fleet: Arc<Fleet>, credential: Arc<Credential>) {
+/// Keeps a stream open while there is something to tell, under the credential that was let in last.
+pub async fn keep(fleet: Arc<Fleet>, mut let_in: watch::Receiver<Option<Credential>>) {
     let mut backoff = Backoff::new(RETRY);
     loop {
         // Nothing to tell: no stream.
         while fleet.outbox.counts().0 == 0 {
             fleet.outbox.filled.notified().await;
         }
-        match stream(&fleet, &credential, &mut backoff).await {
-            Err(status) if status.code() == Code::Unauthenticated => return,
-            Err(status) => tracing::debug!(%status, "the report stream broke"),
-            Ok(()) => {}
+        let credential = match let_in.wait_for(Option::is_some).await {
+            Ok(credential) => credential.clone(),
+            Err(_) => return,
+        };
+        let Some(credential) = credential else { continue };
+        if let Err(status) = stream(&fleet, &credential, &mut backoff).await {
+            // The session tells why, and finds out what to do about it.
+            tracing::debug!(%status, "the report stream broke");
         }
         pause(&mut backoff, None).await;
     }

@@ -2,11 +2,14 @@
 //!
 //! The first message on a connection says everything, later ones what has changed. An offer is answered APPLYING at
 //! once and APPLIED or FAILED when it is known; while one is being applied the next one waits.
+//!
+//! Each attempt tries the kept credentials in turn. An answer that turns the agent away changes nothing but the wait.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use http::{HeaderValue, StatusCode};
 use prost::Message as _;
 use proto::generation::{MAX_BODY, config_hash};
 use proto::opamp::{
@@ -14,14 +17,17 @@ use proto::opamp::{
     ServerToAgentFlags, server_error_response::Details,
 };
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::credential::Credential;
+use super::enroll::{EnrollError, enroll};
+use super::keyring::Keyring;
 use super::message::{self, State, StateEncoder};
+use super::unknown::is_unknown;
 use super::{Fleet, Offer, Outcome, RETRY, pause};
 use crate::net::{Backoff, Connector, Stream};
 use crate::telemetry::{CONNECTED, Phase};
@@ -35,11 +41,18 @@ const MAX_MESSAGE: usize = MAX_BODY + (64 << 10);
 
 type Socket = WebSocketStream<Box<dyn Stream>>;
 
-/// Reason for which a session ended.
+/// Reason for which there is no session, or no more.
 #[derive(Debug, Error)]
 enum SessionEnd {
-    #[error("the credential is turned away")]
-    Unauthorized,
+    #[error("{0}")]
+    NotEnrolled(#[from] EnrollError),
+    #[error(
+        "turned away with {0}, without the control plane's proof that it does not know this agent; the credential is \
+         kept. Look for a proxy on the way, or for another control plane at this address"
+    )]
+    TurnedAway(StatusCode),
+    #[error("the control plane does not know this agent's credential")]
+    Unknown,
     #[error("the agent stops")]
     Stopping,
     #[error("the server asks to come back later")]
@@ -53,43 +66,96 @@ enum SessionEnd {
 impl From<WsError> for SessionEnd {
     fn from(error: WsError) -> Self {
         match error {
-            WsError::Http(answer) if matches!(answer.status().as_u16(), 401 | 403) => Self::Unauthorized,
+            WsError::Http(answer) if !answer.status().is_server_error() => Self::TurnedAway(answer.status()),
             error => Self::Broken(error.to_string()),
         }
     }
 }
 
-/// Keeps a session open; returns when the credential is turned away, or the agent stops.
-pub async fn keep(fleet: Arc<Fleet>, credential: Arc<Credential>) {
+/// Keeps a session open; returns when the agent stops.
+pub async fn keep(fleet: Arc<Fleet>, let_in: watch::Sender<Option<Credential>>) {
     let mut backoff = Backoff::new(RETRY);
+    let mut keyring = Keyring::open(&fleet.data_dir);
     // What became of the last offer outlives a connection: a server that did not hear it hears it again.
     let mut last = None;
+    let mut told = None;
     loop {
-        let ended = match connect(&fleet, &credential).await {
-            Ok(socket) => {
+        let ended = match open(&fleet, &mut keyring).await {
+            Ok((socket, credential)) => {
                 backoff = Backoff::new(RETRY);
+                told = None;
+                let_in.send_replace(Some(credential));
                 Session::new(&fleet, socket, &mut last).run().await
             }
             Err(ended) => ended,
         };
-        tracing::info!(reason = %ended, "not connected to the control plane");
-        fleet.health.update(|condition| condition.control_plane = Some(ended.to_string()));
+        tell_once(&fleet, &ended, &mut told);
         match ended {
-            SessionEnd::Unauthorized => return,
-            SessionEnd::Stopping => std::future::pending().await,
+            SessionEnd::Stopping => return std::future::pending().await,
             SessionEnd::Busy(asked) => pause(&mut backoff, asked).await,
-            SessionEnd::Silence | SessionEnd::Broken(_) => pause(&mut backoff, None).await,
+            _ => pause(&mut backoff, None).await,
         }
     }
 }
 
+/// Says why there is no session: in the health always, in the log when it is another reason than before.
+fn tell_once(fleet: &Fleet, ended: &SessionEnd, told: &mut Option<String>) {
+    let reason = ended.to_string();
+    if matches!(ended, SessionEnd::TurnedAway(_)) {
+        fleet.turned_away.inc();
+    }
+    if told.as_ref() != Some(&reason) {
+        tracing::warn!(reason, "not connected to the control plane");
+        *told = Some(reason.clone());
+    }
+    fleet.health.update(|condition| condition.control_plane = Some(reason));
+}
+
+/// A connection under the first of the kept credentials that is let in; under a new one if the control plane proves that
+/// it knows none of them.
+async fn open(fleet: &Fleet, keyring: &mut Keyring) -> Result<(Socket, Credential), SessionEnd> {
+    let mut turned_away = None;
+    for credential in keyring.kept() {
+        match connect(fleet, &credential).await {
+            Ok(socket) => {
+                keyring.let_in(&credential);
+                return Ok((socket, credential));
+            }
+            Err(SessionEnd::Unknown) => {}
+            Err(SessionEnd::TurnedAway(status)) if status == StatusCode::UNAUTHORIZED => {
+                turned_away = Some(SessionEnd::TurnedAway(status));
+            }
+            Err(ended) => return Err(ended),
+        }
+    }
+    if let Some(turned_away) = turned_away {
+        return Err(turned_away);
+    }
+    let credential = enroll(fleet).await?;
+    keyring.add(credential.clone()).map_err(EnrollError::Disk)?;
+    tracing::info!(uid = fleet.identity.uid, "enrolled with the control plane");
+    let socket = connect(fleet, &credential).await?;
+    keyring.let_in(&credential);
+    Ok((socket, credential))
+}
+
 async fn connect(fleet: &Fleet, credential: &Credential) -> Result<Socket, SessionEnd> {
+    match upgrade(fleet, credential).await {
+        Err(SessionEnd::TurnedAway(StatusCode::UNAUTHORIZED)) if is_unknown(fleet, credential).await => {
+            Err(SessionEnd::Unknown)
+        }
+        answer => answer,
+    }
+}
+
+async fn upgrade(fleet: &Fleet, credential: &Credential) -> Result<Socket, SessionEnd> {
     let broken = |error: &dyn std::fmt::Display| SessionEnd::Broken(error.to_string());
     let control_plane = &fleet.control_plane;
     let connector = Connector::new(control_plane.endpoint.clone(), "http/1.1").map_err(|e| broken(&e))?;
     let url = format!("ws://{}{}", connector.authority(), control_plane.path);
     let mut request = url.into_client_request()?;
-    let bearer = credential.bearer().parse().map_err(|_| SessionEnd::Unauthorized)?;
+    let mut bearer: HeaderValue = credential.bearer().parse().map_err(|error| broken(&error))?;
+    bearer.set_sensitive(true);
     request.headers_mut().insert(http::header::AUTHORIZATION, bearer);
     let limits =
         WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));

@@ -39,6 +39,7 @@ pub struct Metrics {
     budget_limit: Gauge,
     generation: Gauge,
     fleet_connected: Gauge,
+    fleet_turned_away: Counter,
     reports_waiting: Gauge,
     reports_dropped: PlainCounter,
     reports_rejected: PlainCounter,
@@ -96,6 +97,8 @@ impl Metrics {
         r.register("phoenix_generation", "The generation in charge", m.generation.clone());
         let help = "Whether there is a session with the control plane";
         r.register("phoenix_fleet_connected", help, m.fleet_connected.clone());
+        let help = "Attempts to reach the control plane that something turned away without its proof";
+        r.register("phoenix_fleet_turned_away", help, m.fleet_turned_away.clone());
         let help = "Reports that the control plane has not acknowledged";
         r.register("phoenix_fleet_reports_waiting", help, m.reports_waiting.clone());
         let help = "Reports dropped because too many were waiting";
@@ -138,6 +141,11 @@ impl Metrics {
     /// Counters of the engine.
     pub fn engine(&self) -> EngineMetrics {
         self.engine.clone()
+    }
+
+    /// Counter of the attempts to reach the control plane that were turned away.
+    pub fn turned_away(&self) -> Counter {
+        self.fleet_turned_away.clone()
     }
 
     /// The text of `/metrics`.

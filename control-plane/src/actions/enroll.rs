@@ -53,6 +53,9 @@ pub enum EnrollError {
     /// Not a token, an unknown, a revoked or an expired one; which, is not told.
     #[error("a valid token is needed")]
     Refused,
+    /// A credential of the right form that no agent here has.
+    #[error("no agent here has this credential")]
+    Unknown,
     /// The token has let in as many as it may.
     #[error("this enrollment token has no uses left")]
     UsedUp,
@@ -71,7 +74,7 @@ impl From<EnrollError> for Refusal {
     fn from(error: EnrollError) -> Self {
         let said = error.to_string();
         match error {
-            EnrollError::Refused => Self::unauthenticated(),
+            EnrollError::Refused | EnrollError::Unknown => Self::unauthenticated(),
             EnrollError::UsedUp => Self::forbidden(said),
             EnrollError::Enrolled(_) => Self::conflict(said),
             EnrollError::Labels(_) => Self::invalid_field("labels", said, "fewer labels"),
@@ -143,11 +146,11 @@ async fn admit(
 /// Holder of this credential. One indexed look-up; the first time, also one row written.
 ///
 /// # Errors
-/// [`EnrollError::Refused`] and the store's.
+/// [`EnrollError::Refused`], [`EnrollError::Unknown`] and the store's.
 pub async fn authenticate(state: &AppState, bearer: &str) -> Result<AgentIdentity, EnrollError> {
     let presented = Presented::parse(bearer, Purpose::Agent).ok_or(EnrollError::Refused)?;
     let known = agents::by_credential(&mut *state.store.read().await?, &presented.id).await?;
-    let (tenant_id, agent, hash) = known.ok_or(EnrollError::Refused)?;
+    let (tenant_id, agent, hash) = known.ok_or(EnrollError::Unknown)?;
     if !presented.is(&hash) {
         return Err(EnrollError::Refused);
     }

@@ -9,11 +9,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use prost::Message as _;
 use proto::opamp::ServerToAgent;
+use proto::unknown::{KIND, MAX_NONCE, MEDIA_TYPE, NONCE};
 use tokio::time::Instant;
 
 use super::opamp::{self, Conversation};
 use crate::actions::agents;
-use crate::actions::enroll::{self, AgentIdentity};
+use crate::actions::enroll::{self, AgentIdentity, EnrollError};
 use crate::http::{ProblemResponse, bearer};
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -25,7 +26,6 @@ pub const MAX_MESSAGE: usize = 4 << 20;
 const MAX_SESSIONS: usize = 20_000;
 /// Nothing heard for this long: the connection is dead. Agents send a heartbeat every 30 s.
 const SILENCE: Duration = Duration::from_secs(100);
-const PROTOBUF: &str = "application/x-protobuf";
 
 /// `GET /v1/opamp`: a WebSocket, for an agent with a credential.
 ///
@@ -35,10 +35,10 @@ pub async fn upgrade(
     State(state): State<AppState>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let agent = authenticated(&state, &headers).await?;
     if state.hub.count() >= MAX_SESSIONS {
-        return Err(Refusal::unavailable("too many agents are connected"));
+        return Err(Refusal::unavailable("too many agents are connected").into());
     }
     // A little more than is taken, so that what is too large is seen, and told by its own close code.
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
@@ -57,8 +57,8 @@ pub async fn poll(
     let agent = authenticated(&state, &headers).await?;
     let media_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if media_type.split(';').next().map(str::trim) != Some(PROTOBUF) {
-        let detail = format!("the body is of type {media_type:?}, expected {PROTOBUF}");
+    if media_type.split(';').next().map(str::trim) != Some(MEDIA_TYPE) {
+        let detail = format!("the body is of type {media_type:?}, expected {MEDIA_TYPE}");
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ProblemResponse::new(status, "media-type", "Not protobuf", detail));
     }
@@ -66,12 +66,25 @@ pub async fn poll(
         Ok(message) => Conversation::default().heard(&state, &agent, message).await.map_err(Refusal::from)?,
         Err(malformed) => malformed.answer(&agent),
     };
-    Ok(([(header::CONTENT_TYPE, PROTOBUF)], answer.encode_to_vec()).into_response())
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], answer.encode_to_vec()).into_response())
 }
 
-async fn authenticated(state: &AppState, headers: &HeaderMap) -> Result<AgentIdentity, Refusal> {
+async fn authenticated(state: &AppState, headers: &HeaderMap) -> Result<AgentIdentity, ProblemResponse> {
     let bearer = bearer(headers).ok_or_else(Refusal::unauthenticated)?;
-    Ok(enroll::authenticate(state, bearer).await?)
+    enroll::authenticate(state, bearer).await.map_err(|error| match error {
+        EnrollError::Unknown => unknown(headers),
+        error => Refusal::from(error).into(),
+    })
+}
+
+/// The only answer on which an agent may give up its credential: it brings the agent's own nonce back, so that it cannot
+/// be anybody else's, or an old one.
+fn unknown(headers: &HeaderMap) -> ProblemResponse {
+    let detail = EnrollError::Unknown.to_string();
+    let problem =
+        ProblemResponse::new(StatusCode::UNAUTHORIZED, KIND, "Not an agent of this control plane", detail);
+    let nonce = headers.get(NONCE).filter(|nonce| nonce.len() <= MAX_NONCE).cloned();
+    ProblemResponse { nonce, ..problem }
 }
 
 async fn converse(state: AppState, agent: AgentIdentity, mut socket: WebSocket) {

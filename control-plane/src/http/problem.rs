@@ -14,6 +14,8 @@ pub struct ProblemResponse {
     pub problem: Problem,
     /// Seconds after which it may go well.
     pub retry_after: Option<u64>,
+    /// The nonce of who asked, brought back.
+    pub nonce: Option<HeaderValue>,
 }
 
 impl ProblemResponse {
@@ -26,7 +28,7 @@ impl ProblemResponse {
             detail: detail.into(),
             errors: Vec::new(),
         };
-        Self { problem, retry_after: None }
+        Self { problem, retry_after: None, nonce: None }
     }
 
     /// 400: the request cannot be read.
@@ -67,13 +69,16 @@ impl From<Refusal> for ProblemResponse {
 
 impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
-        let Self { problem, retry_after } = self;
+        let Self { problem, retry_after, nonce } = self;
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(nonce) = nonce {
+            headers.insert(proto::unknown::NONCE, nonce);
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

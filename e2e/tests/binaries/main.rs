@@ -6,6 +6,7 @@ mod bad_input;
 mod bad_reports;
 mod command_line;
 mod crash;
+mod credentials;
 mod critical;
 mod demo;
 mod entities;
