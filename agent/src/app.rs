@@ -58,7 +58,7 @@ pub enum BootError {
         /// Reason.
         source: ExporterError,
     },
-    /// Failure to keep the delivery ledger.
+    /// Another agent has the delivery ledger.
     #[error(transparent)]
     DeliveryLedger(#[from] DeliveryLedgerError),
     /// The generation cannot be committed.
@@ -112,7 +112,7 @@ impl App {
             None => DeliveryLedger::in_memory(),
         };
         report(&delivery_ledger);
-        let ledger = Ledger::open(settings.data_dir.as_deref())?;
+        let ledger = Ledger::open(settings.data_dir.as_deref());
         let outbox = Arc::new(Outbox::default());
         let boot_id = uuid::Uuid::now_v7().to_string();
         let reporter = Reporter { outbox: Arc::clone(&outbox), boot_id: boot_id.clone() };

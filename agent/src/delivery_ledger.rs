@@ -6,7 +6,7 @@
 //! many points were owed when the process died and says so; they are lost, but never silently.
 //! Without a data directory there is no ledger on disk and a crash cannot be measured; boot says that too.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -17,18 +17,12 @@ use xxhash_rust::xxh3::xxh3_64;
 const MAGIC: u64 = u64::from_le_bytes(*b"phxacct1");
 const WORDS: usize = 8;
 const BYTES: usize = WORDS * 8;
+/// Price of a ledger that is not on disk.
+const UNMEASURED: &str = "a crash now would go unmeasured";
 
 /// Failure to keep the delivery ledger.
 #[derive(Debug, Error)]
 pub enum DeliveryLedgerError {
-    /// The file cannot be opened, read or written.
-    #[error("account file {path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Error of the system.
-        source: std::io::Error,
-    },
     /// Another agent runs on the same data directory.
     #[error("account file {0} is locked: another agent runs on this data directory")]
     Locked(PathBuf),
@@ -145,29 +139,37 @@ impl DeliveryLedger {
         Self { state: Mutex::default(), found_lost: 0 }
     }
 
-    /// Opens `dir/account`, and writes off as lost what a process that died still owed.
+    /// Opens `dir/account`, and writes off as lost what a process that died still owed. Where the disk cannot be used
+    /// the ledger is in memory, and says so: telemetry goes on.
     ///
     /// # Errors
-    /// [`DeliveryLedgerError`] if the file cannot be kept or belongs to a running agent. A file whose
-    /// checksum does not hold starts a new ledger: it can only come from a power loss.
+    /// [`DeliveryLedgerError`] if the file belongs to a running agent. A file whose checksum does not hold starts a new
+    /// ledger.
     pub fn open(dir: &Path) -> Result<Self, DeliveryLedgerError> {
         let path = dir.join("account");
-        let io = |source| DeliveryLedgerError::Io { path: path.clone(), source };
-        std::fs::create_dir_all(dir).map_err(io)?;
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        file.try_lock().map_err(|_| DeliveryLedgerError::Locked(path.clone()))?;
-        let mut record = [0; BYTES];
-        let totals = match file.read_exact_at(&mut record, 0) {
-            Ok(()) => Totals::decode(&record),
-            Err(_) => None,
+        let file = match open(dir, &path) {
+            Ok(file) => file,
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, "the account cannot be opened: {UNMEASURED}");
+                let state = State { failing: true, ..State::default() };
+                return Ok(Self { state: Mutex::new(state), found_lost: 0 });
+            }
         };
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(DeliveryLedgerError::Locked(path));
+        }
+        let mut record = [0; BYTES];
+        let totals = file.read_exact_at(&mut record, 0).ok().and_then(|()| Totals::decode(&record));
+        if totals.is_none() && file.metadata().is_ok_and(|file| file.len() > 0) {
+            tracing::error!(path = %path.display(), "the account is torn: what the last process owed is not known");
+        }
         let mut totals = totals.unwrap_or_default();
         let found_lost = totals.owed();
         totals.lost_crash += found_lost;
-        file.write_all_at(&totals.encode(), 0).map_err(io)?;
-        let state = State { totals, file: Some(file), failing: false };
-        Ok(Self { state: Mutex::new(state), found_lost })
+        let ledger =
+            Self { state: Mutex::new(State { totals, file: Some(file), failing: false }), found_lost };
+        ledger.change(|_| {});
+        Ok(ledger)
     }
 
     /// Records that `points` are about to be acknowledged.
@@ -198,8 +200,8 @@ impl DeliveryLedger {
     /// Kind of storage: whether the ledger survives this process.
     pub fn storage(&self) -> Storage {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State { file: None, .. } => Storage::None,
             State { failing: true, .. } => Storage::Failing,
+            State { file: None, .. } => Storage::None,
             State { .. } => Storage::Disk,
         }
     }
@@ -215,10 +217,15 @@ impl DeliveryLedger {
         if let Err(error) = &written
             && !state.failing
         {
-            tracing::error!(%error, "the account cannot be written: a crash now would go unmeasured");
+            tracing::error!(%error, "the account cannot be written: {UNMEASURED}");
         }
         state.failing = written.is_err();
     }
+}
+
+fn open(dir: &Path, path: &Path) -> std::io::Result<File> {
+    std::fs::create_dir_all(dir)?;
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
 #[cfg(test)]
@@ -251,8 +258,20 @@ mod tests {
     #[test]
     fn a_torn_record_starts_a_new_ledger() {
         let dir = tempfile::tempdir().expect("dir");
-        std::fs::write(dir.path().join("account"), [7; BYTES]).expect("write");
-        let ledger = DeliveryLedger::open(dir.path()).expect("open");
-        assert_eq!(ledger.totals(), Totals::default());
+        for torn in [&[][..], &[7; 3], &[7; BYTES], &[7; 4 * BYTES]] {
+            std::fs::write(dir.path().join("account"), torn).expect("write");
+            let ledger = DeliveryLedger::open(dir.path()).expect("open");
+            assert_eq!((ledger.totals(), ledger.storage()), (Totals::default(), Storage::Disk));
+        }
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_used_makes_a_ledger_in_memory_that_says_so() {
+        let dir = tempfile::tempdir().expect("dir");
+        let file = dir.path().join("a file");
+        std::fs::write(&file, "").expect("write");
+        let ledger = DeliveryLedger::open(&file).expect("open");
+        ledger.queued(7);
+        assert_eq!((ledger.totals().owed(), ledger.storage()), (7, Storage::Failing));
     }
 }

@@ -4,6 +4,9 @@
 //! means one content only: destinations see it on every request, and evidence is filed under it. So
 //! the ledger is written, atomically, before a generation serves, and refuses whatever would give one
 //! number two meanings.
+//!
+//! It is kept twice, so that a torn file costs nothing. Where it cannot be kept, the file's own generations run all the
+//! same, as telemetry must, and a pushed one is refused; [`Ledger::trouble`] says what is wrong.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -33,21 +36,13 @@ pub enum LedgerError {
     /// Zero stands for "none yet".
     #[error("generation 0 is no generation")]
     Invalid,
-    /// The ledger cannot be read or written; nothing was committed.
+    /// The ledger cannot be written; nothing was committed.
     #[error("ledger {path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
         /// Error of the system.
         source: io::Error,
-    },
-    /// Content of the file that is no ledger.
-    #[error("ledger {path} cannot be read: {reason}; remove it to start again with generation 1")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Reason.
-        reason: String,
     },
 }
 
@@ -88,26 +83,26 @@ impl Entry {
 pub struct Ledger {
     path: Option<PathBuf>,
     entry: Entry,
+    trouble: Option<String>,
 }
 
 impl Ledger {
-    /// Opens `dir/ledger.json`, or a ledger that dies with the process.
-    ///
-    /// # Errors
-    /// [`LedgerError::Io`] and [`LedgerError::Unreadable`].
-    pub fn open(dir: Option<&Path>) -> Result<Self, LedgerError> {
-        let fresh = || Entry { agent_uid: uuid::Uuid::now_v7().to_string(), ..Entry::default() };
-        let Some(dir) = dir else { return Ok(Self { path: None, entry: fresh() }) };
+    /// Opens `dir/ledger.json`, or its copy, or a ledger that dies with the process. Where neither file can be read, what
+    /// begins is another agent, with a uid and numbers of its own.
+    pub fn open(dir: Option<&Path>) -> Self {
+        let fresh = Entry { agent_uid: uuid::Uuid::now_v7().to_string(), ..Entry::default() };
+        let Some(dir) = dir else { return Self { path: None, entry: fresh, trouble: None } };
         let path = dir.join("ledger.json");
-        fs::create_dir_all(dir).map_err(|source| LedgerError::Io { path: path.clone(), source })?;
-        let entry = match fs::read(&path) {
-            Ok(bytes) => {
-                read(&bytes).map_err(|reason| LedgerError::Unreadable { path: path.clone(), reason })?
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => fresh(),
-            Err(source) => return Err(LedgerError::Io { path, source }),
-        };
-        Ok(Self { path: Some(path), entry })
+        let (entry, trouble) = load(dir, &path);
+        if let Some(trouble) = &trouble {
+            tracing::error!(trouble, "the ledger of generations");
+        }
+        Self { path: Some(path), entry: entry.unwrap_or(fresh), trouble }
+    }
+
+    /// What the disk cannot keep or has lost, in a sentence.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// The generation in force; number 0 if there was none yet.
@@ -135,16 +130,24 @@ impl Ledger {
         }
     }
 
-    /// Puts a generation of the agent's own file in force. When this returns, a restart finds it.
+    /// Puts a generation of the agent's own file in force. When this returns, a restart finds it, or there is
+    /// [`Self::trouble`].
     ///
     /// # Errors
-    /// [`LedgerError`]; what was in force before still is.
+    /// [`LedgerError`], but for those of the disk; what was in force before still is.
     pub fn commit(&mut self, generation: u64, digests: &Digests, config: &str) -> Result<(), LedgerError> {
         self.in_order(generation)?;
         if generation == self.entry.generation && !self.entry.has_content(digests) {
             return Err(LedgerError::Conflict(generation));
         }
-        self.put(generation, digests, config, None)
+        let entry = self.next(generation, digests, config, None);
+        if let Err(error) = self.keep(&entry) {
+            let sentence = format!("generation {generation} runs and is not kept: {error}");
+            tracing::error!("{sentence}");
+            self.trouble = Some(sentence);
+        }
+        self.entry = entry;
+        Ok(())
     }
 
     /// Puts a pushed generation in force, as [`Self::commit`] does the agent's own.
@@ -159,7 +162,10 @@ impl Ledger {
         body: &str,
     ) -> Result<(), LedgerError> {
         self.admit(generation, body)?;
-        self.put(generation, digests, config, Some(body.to_owned()))
+        let entry = self.next(generation, digests, config, Some(body.to_owned()));
+        self.keep(&entry)?;
+        self.entry = entry;
+        Ok(())
     }
 
     fn in_order(&self, generation: u64) -> Result<(), LedgerError> {
@@ -171,16 +177,10 @@ impl Ledger {
         }
     }
 
-    fn put(
-        &mut self,
-        generation: u64,
-        digests: &Digests,
-        config: &str,
-        pushed: Option<String>,
-    ) -> Result<(), LedgerError> {
+    fn next(&self, generation: u64, digests: &Digests, config: &str, pushed: Option<String>) -> Entry {
         let text =
             |digest: Option<pipelines::config::Digest>| digest.map(|d| d.to_string()).unwrap_or_default();
-        let entry = Entry {
+        Entry {
             version: VERSION,
             generation,
             baseline: text(digests.baseline),
@@ -189,24 +189,62 @@ impl Ledger {
             config: config.to_owned(),
             agent_uid: self.entry.agent_uid.clone(),
             pushed,
-        };
-        if let Some(path) = &self.path
-            && entry != self.entry
-        {
-            write(path, &entry).map_err(|source| LedgerError::Io { path: path.clone(), source })?;
         }
-        self.entry = entry;
+    }
+
+    /// Writes it down, unless it stands there already; then nothing is wrong any more.
+    fn keep(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        if *entry == self.entry && self.trouble.is_none() {
+            return Ok(());
+        }
+        let io = |source| LedgerError::Io { path: path.clone(), source };
+        write(path, entry).map_err(io)?;
+        self.trouble = None;
+        if let Err(error) = write(&copy_of(path), entry) {
+            self.trouble = Some(format!("the ledger's copy cannot be written: {error}"));
+        }
         Ok(())
     }
 }
 
-fn read(bytes: &[u8]) -> Result<Entry, String> {
-    let entry: Entry = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if entry.version == VERSION {
-        Ok(entry)
-    } else {
-        Err(format!("expected version {VERSION}, got {}", entry.version))
+fn copy_of(path: &Path) -> PathBuf {
+    path.with_file_name("ledger.copy.json")
+}
+
+/// What the disk has, and what is wrong with it.
+fn load(dir: &Path, path: &Path) -> (Option<Entry>, Option<String>) {
+    if let Err(error) = fs::create_dir_all(dir) {
+        return (None, Some(format!("{} cannot be made: {error}; nothing is kept", dir.display())));
     }
+    let reason = match read(path) {
+        Ok(Some(entry)) => return (Some(entry), None),
+        Ok(None) => return (None, None),
+        Err(reason) => reason,
+    };
+    let torn = format!("{} cannot be read: {reason}", path.display());
+    match read(&copy_of(path)) {
+        Ok(Some(entry)) => (Some(entry), Some(format!("{torn}; its copy is used"))),
+        Ok(None) | Err(_) => {
+            let aside = path.with_extension("json.torn");
+            let kept = fs::rename(path, &aside).map(|()| format!(" and is kept as {}", aside.display()));
+            let kept = kept.unwrap_or_default();
+            (None, Some(format!("{torn}{kept}; this agent begins anew with another uid and generation 1")))
+        }
+    }
+}
+
+/// The entry in a file; nothing without one.
+fn read(path: &Path) -> Result<Option<Entry>, String> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.map_err(|error| error.to_string())?,
+    };
+    let entry: Entry = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    if entry.version != VERSION {
+        return Err(format!("expected version {VERSION}, got {}", entry.version));
+    }
+    Ok(Some(entry))
 }
 
 /// Writes beside the ledger, to disk, then over it: a crash leaves the old one or the new one.
@@ -230,12 +268,12 @@ mod tests {
     #[test]
     fn the_same_content_keeps_its_number_over_a_restart_and_another_gets_the_next() {
         let dir = tempfile::tempdir().expect("dir");
-        let mut ledger = Ledger::open(Some(dir.path())).expect("open");
+        let mut ledger = Ledger::open(Some(dir.path()));
         let uid = ledger.entry().agent_uid.clone();
         assert_eq!(ledger.number(&digests("a")), 1);
         ledger.commit(1, &digests("a"), "text 1").expect("commit");
         drop(ledger);
-        let mut ledger = Ledger::open(Some(dir.path())).expect("open");
+        let mut ledger = Ledger::open(Some(dir.path()));
         assert_eq!(ledger.entry().agent_uid, uid);
         assert_eq!(ledger.number(&digests("a")), 1);
         assert_eq!(ledger.number(&digests("b")), 2);
@@ -245,7 +283,7 @@ mod tests {
 
     #[test]
     fn refuses_what_would_give_a_number_two_meanings() {
-        let mut ledger = Ledger::open(None).expect("open");
+        let mut ledger = Ledger::open(None);
         assert!(matches!(ledger.commit(0, &digests("a"), ""), Err(LedgerError::Invalid)));
         ledger.commit(7, &digests("a"), "").expect("commit");
         assert!(matches!(ledger.commit(7, &digests("b"), ""), Err(LedgerError::Conflict(7))));
@@ -257,11 +295,11 @@ mod tests {
     #[test]
     fn a_pushed_generation_is_known_by_its_body_and_outlives_the_process() {
         let dir = tempfile::tempdir().expect("dir");
-        let mut ledger = Ledger::open(Some(dir.path())).expect("open");
+        let mut ledger = Ledger::open(Some(dir.path()));
         ledger.commit(3, &digests("a"), "file").expect("commit");
         ledger.commit_pushed(9, &digests("b"), "file", "body").expect("commit");
         drop(ledger);
-        let mut ledger = Ledger::open(Some(dir.path())).expect("open");
+        let mut ledger = Ledger::open(Some(dir.path()));
         assert_eq!(ledger.entry().pushed.as_deref(), Some("body"));
         ledger.commit_pushed(9, &digests("b"), "file", "body").expect("the same again");
         let conflict = ledger.commit_pushed(9, &digests("b"), "file", "another body");
@@ -270,12 +308,53 @@ mod tests {
         assert!(matches!(ledger.admit(0, "body"), Err(LedgerError::Invalid)));
     }
 
+    /// Ledger of generation 7 in `dir`; its agent's uid.
+    fn seventh(dir: &Path) -> String {
+        let mut ledger = Ledger::open(Some(dir));
+        ledger.commit(7, &digests("a"), "text").expect("commit");
+        ledger.entry().agent_uid.clone()
+    }
+
     #[test]
-    fn a_ledger_that_cannot_be_read_is_an_error_and_never_a_new_count_from_one() {
+    fn a_torn_ledger_costs_nothing_as_long_as_its_copy_can_be_read() {
         let dir = tempfile::tempdir().expect("dir");
-        for broken in ["", "{", r#"{"version":9}"#] {
-            fs::write(dir.path().join("ledger.json"), broken).expect("write");
-            assert!(matches!(Ledger::open(Some(dir.path())), Err(LedgerError::Unreadable { .. })));
+        let uid = seventh(dir.path());
+        for torn in ["", "{", r#"{"version":9}"#, "\0\0\0\0"] {
+            fs::write(dir.path().join("ledger.json"), torn).expect("write");
+            let mut ledger = Ledger::open(Some(dir.path()));
+            assert!(ledger.trouble().is_some_and(|trouble| trouble.contains("copy is used")));
+            assert_eq!((&ledger.entry().agent_uid, ledger.number(&digests("a"))), (&uid, 7));
+            ledger.commit(7, &digests("a"), "text").expect("commit");
+            assert_eq!(ledger.trouble(), None, "it is whole again");
+            assert_eq!(Ledger::open(Some(dir.path())).trouble(), None);
         }
+    }
+
+    #[test]
+    fn a_count_from_one_after_a_loss_of_both_files_is_another_agents() {
+        let dir = tempfile::tempdir().expect("dir");
+        let uid = seventh(dir.path());
+        for name in ["ledger.json", "ledger.copy.json"] {
+            fs::write(dir.path().join(name), "{").expect("write");
+        }
+        let mut ledger = Ledger::open(Some(dir.path()));
+        assert!(ledger.trouble().is_some_and(|trouble| trouble.contains("another uid")));
+        assert_ne!(ledger.entry().agent_uid, uid);
+        assert_eq!(fs::read(dir.path().join("ledger.json.torn")).expect("kept aside"), b"{");
+        ledger.commit(1, &digests("a"), "text").expect("commit");
+        assert_eq!(ledger.trouble(), None);
+    }
+
+    #[test]
+    fn where_nothing_can_be_kept_the_files_generation_runs_and_a_pushed_one_is_refused() {
+        let dir = tempfile::tempdir().expect("dir");
+        let file = dir.path().join("a file");
+        fs::write(&file, "").expect("write");
+        let mut ledger = Ledger::open(Some(&file));
+        ledger.commit(1, &digests("a"), "text").expect("it runs");
+        assert!(ledger.trouble().is_some_and(|trouble| trouble.contains("is not kept")));
+        let refused = ledger.commit_pushed(2, &digests("b"), "text", "body");
+        assert!(matches!(refused, Err(LedgerError::Io { .. })));
+        assert_eq!(ledger.entry().generation, 1);
     }
 }

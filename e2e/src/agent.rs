@@ -114,9 +114,9 @@ impl Agent {
         .await)
     }
 
-    /// `/health`.
+    /// `/health`, as its owner sees it.
     pub async fn health(&self) -> Result<Value> {
-        Ok(serde_json::from_str(&http::get(self.listening.health, "/health").await?.1)?)
+        Ok(serde_json::from_str(&http::get(self.listening.admin, "/health").await?.1)?)
     }
 
     /// The generation that serves.

@@ -7,6 +7,7 @@ pub mod agent;
 pub mod assignment;
 pub mod configs;
 pub mod control_plane;
+pub mod disk;
 pub mod fleet;
 pub mod http;
 pub mod network;

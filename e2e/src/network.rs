@@ -19,14 +19,14 @@ const CONTROL: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 77, 1, 1), Ipv4Addr::new(10, 7
 /// The same of the link for data.
 const DATA: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 77, 2, 1), Ipv4Addr::new(10, 77, 2, 2)];
 
-/// Tells whether this process may make networks. If not, `test` (its whole name, with the module) was run again where it
+/// Tells whether this process may make networks and mount disks. If not, `test` (its whole name, with the module) was run again where it
 /// may, and has passed.
 pub fn inside(test: &str) -> Result<bool> {
     if std::env::var_os(INSIDE).is_some() {
         return Ok(true);
     }
     let again = std::process::Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net"])
+        .args(["--user", "--map-root-user", "--net", "--mount"])
         .arg(std::env::current_exe()?)
         .args(["--exact", test, "--nocapture"])
         .env(INSIDE, "yes")

@@ -65,7 +65,11 @@ impl Loop {
 
     /// No agent yet; agents find the control plane at one address and the sink at the other.
     pub async fn alone(fleet: IpAddr, sink: IpAddr) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
+        Self::alone_in(tempfile::tempdir()?, fleet, sink).await
+    }
+
+    /// The same, with its files in `dir`.
+    pub async fn alone_in(dir: tempfile::TempDir, fleet: IpAddr, sink: IpAddr) -> Result<Self> {
         let sink = Sink::bind(SocketAddr::new(sink, 0)).await?;
         let control_plane = ControlPlane::start_at(dir.path(), fleet).await?;
         let (nodes, agents, sources) = (Vec::new(), Vec::new(), Vec::new());

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::delivery_ledger::DeliveryLedger;
+use crate::delivery_ledger::{DeliveryLedger, Storage};
 use crate::telemetry::{Condition, Health, Phase};
 
 #[derive(Serialize)]
@@ -29,7 +29,8 @@ struct Points {
 /// The JSON of `/health`.
 pub fn report(health: &Health, ledger: &DeliveryLedger) -> String {
     let condition = health.condition();
-    let degraded = condition.config_error.is_some() || condition.candidate_cut.is_some();
+    let unkept = condition.data_dir.is_some() || ledger.storage() == Storage::Failing;
+    let degraded = unkept || condition.config_error.is_some() || condition.candidate_cut.is_some();
     let status = match condition.phase {
         Phase::Running if degraded => "degraded",
         Phase::Running => "ok",

@@ -110,6 +110,8 @@ impl Controller {
             body: entry.pushed.clone(),
             baseline,
         });
+        let trouble = self.ledger.trouble().map(str::to_owned);
+        self.shared.health.update(|condition| condition.data_dir = trouble);
         let overridden = entry.pushed.is_some() && entry.config != settings.digest;
         self.shared.health.update(|condition| condition.local_override_pending = overridden);
     }

@@ -7,6 +7,7 @@
 
 mod acknowledge;
 mod candidate;
+mod clock;
 mod experiment;
 mod flush;
 mod generation;
@@ -23,12 +24,12 @@ mod worker;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use observe::Evidence;
 
 pub use acknowledge::AcknowledgeMode;
+pub use clock::now;
 pub use generation::Routes;
 pub use limits::CandidateLimits;
 pub use swap::NextGeneration;
@@ -100,10 +101,4 @@ impl Engine {
     fn evidence(&self) -> MutexGuard<'_, Option<Evidence>> {
         self.evidence.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Unix nanoseconds, by this machine's clock.
-pub fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -32,6 +32,9 @@ pub struct Condition {
     pub config_digest: String,
     /// Reason for which the last config was not taken, if it was not.
     pub config_error: Option<String>,
+    /// What the data directory cannot keep or has lost, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<String>,
     /// Settings that the config asks for and does not get.
     pub config_notes: Vec<String>,
     /// Reason for which the candidate was cut out, if it was.
@@ -60,6 +63,7 @@ impl Condition {
             generation: 0,
             config_digest: String::new(),
             config_error: None,
+            data_dir: None,
             config_notes: Vec::new(),
             candidate_cut: None,
             restart_needed_for: Vec::new(),

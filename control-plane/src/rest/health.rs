@@ -28,7 +28,7 @@ fn ok() -> Json<Condition> {
     Json(Condition { status: "ok".to_owned() })
 }
 
-/// Answers whether it can serve: its store answers and it is not about to stop.
+/// Answers whether it can serve: its store can be read and written, and it is not about to stop.
 #[utoipa::path(
     get, path = "/ready", tag = "process",
     responses((status = 200, body = Condition), (status = 503, body = Problem))
@@ -38,6 +38,8 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Condition>, Refusal
         return Err(Refusal::unavailable("it is stopping"));
     }
     tenants::first(&mut *state.store.read().await?).await?;
+    let unwritable = |why| Refusal::unavailable(format!("the store cannot be written: {why}"));
+    state.store.check_writing().await.map_err(unwritable)?;
     Ok(ok())
 }
 

@@ -20,6 +20,7 @@ pub mod tenants;
 pub mod users;
 mod versioned;
 pub mod windows;
+mod writing;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -34,6 +35,7 @@ use thiserror::Error;
 use crate::refusal::Refusal;
 
 pub use migrate::MigrationStatus;
+use writing::LastCheck;
 
 /// The database's file in the data directory.
 const FILE: &str = "phoenix.db";
@@ -78,6 +80,16 @@ impl StoreError {
         matches!(self, Self::Engine(sqlx::Error::Database(error)) if error.is_unique_violation())
     }
 
+    /// The engine's word, if the file cannot be written: no room, no permission, an error of the disk.
+    pub fn unwritable(&self) -> Option<&str> {
+        match self {
+            Self::Engine(sqlx::Error::Database(error)) => {
+                writing::is_of_the_disk(error.code()?.as_ref()).then(|| error.message())
+            }
+            _ => None,
+        }
+    }
+
     /// Tells whether it may go well in a moment: no connection came free in time, or another process holds the lock.
     pub fn is_busy(&self) -> bool {
         match self {
@@ -90,6 +102,10 @@ impl StoreError {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        if let Some(why) = error.unwritable() {
+            tracing::error!(%error, "the store cannot be written");
+            return Self::unavailable(format!("the store cannot be written: {why}"));
+        }
         if error.is_busy() { Self::unavailable("the store is busy") } else { Self::internal(error) }
     }
 }
@@ -99,6 +115,7 @@ impl From<StoreError> for Refusal {
 pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
+    last_check: LastCheck,
 }
 
 /// A change: all of it or nothing. Dropping it takes everything back.
@@ -122,9 +139,9 @@ impl Store {
         let pool = |connections| {
             SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).idle_timeout(None)
         };
-        let writer = pool(1).connect_with(options.clone()).await?;
+        let writer = writing::closing_what_is_stuck(pool(1)).connect_with(options.clone()).await?;
         let readers = pool(READERS).connect_lazy_with(options.pragma("query_only", "on"));
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, last_check: LastCheck::default() })
     }
 
     /// Brings the schema up to this binary.

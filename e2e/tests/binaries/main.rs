@@ -9,6 +9,7 @@ mod crash;
 mod credentials;
 mod critical;
 mod demo;
+mod disks;
 mod entities;
 mod fleet_protocol;
 mod results_shown;
