@@ -61,6 +61,8 @@ pub async fn delete(state: &AppState, actor: &Actor, uid: AgentUid) -> Result<()
     audit::record(&mut tx, now, actor.tenant_id, actor, "agent.delete", &object, &json!({})).await?;
     tx.commit().await?;
     state.hub.dismiss(actor.tenant_id, uid);
+    // Whoever waits for it waits no more.
+    state.hub.analyze.notify_one();
     Ok(())
 }
 

@@ -156,9 +156,9 @@ impl Evidence {
         self.agents.iter().filter(|agent| agent.count > 0)
     }
 
-    /// Agents from which evidence is expected and fewer than `horizons` horizons of this step count: an idle agent is not
-    /// one of them.
+    /// Agents from which evidence is expected and fewer than `horizons` horizons of this step count: neither an idle agent
+    /// nor one that was deleted is one of them.
     pub fn behind(&self, horizons: u32) -> impl Iterator<Item = &AgentEvidence> {
-        self.agents.iter().filter(move |agent| agent.count < horizons && !agent.is_idle())
+        self.agents.iter().filter(move |agent| agent.known && agent.count < horizons && !agent.is_idle())
     }
 }

@@ -24,7 +24,7 @@ pub use allow::{Allow, Allowed};
 pub use basis::Basis;
 pub use change_window::{ChangeWindow, Day};
 pub use criterion::{Answer, Criterion, Effect};
-pub use decide::{Verb, Verdict, decide};
+pub use decide::{Verb, Verdict, decide, decide_start};
 pub use evidence::{AgentEvidence, Evidence, Measured, RefusedReports, Stretch};
 pub use figures::{Figures, LensFigure};
 pub use guardrail::{Direction, Guardrail, Quantity, Scope, Severity};

@@ -11,7 +11,7 @@ use proto::Findings;
 
 use super::{
     Action, AgentEvidence, Answer, Criterion, Ended, Evidence, Goal, Outcome, Phase, Policy, Reason,
-    RefusedReports, Run, Spec, State, Step, Stretch, Verb, Verdict, decide,
+    RefusedReports, Run, Spec, State, Step, Stretch, Verb, Verdict, decide, decide_start,
 };
 use crate::clock::UnixMillis;
 use crate::id::AgentUid;
@@ -427,5 +427,6 @@ mod answers;
 mod arrivals;
 mod asked;
 mod guarded;
+mod starting;
 mod times;
 mod told;

@@ -4,7 +4,7 @@ use crate::actions::lifecycle::{self, Failed};
 use crate::audit::By;
 use crate::clock::UnixMillis;
 use crate::evidence::evidence;
-use crate::experiment::{Action, AgentEvidence, Evidence, Goal, Reason, Run, State, Verb, Verdict, decide};
+use crate::experiment::{Action, Evidence, Goal, Reason, Run, State, Verb, Verdict, decide, decide_start};
 use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::experiments::{self, Experiment};
@@ -36,7 +36,7 @@ async fn look(
 ) -> Result<(), StoreError> {
     let now = state.clock.now();
     let verdict = match &experiment.state {
-        State::Initializing(_) => applied(evidence),
+        State::Initializing(_) => decide_start(evidence, &experiment.spec, run, now),
         State::Analyzing { goal, .. } => decide(evidence, &experiment.spec, run, Some(*goal), now),
         _ => decide(evidence, &experiment.spec, run, None, now),
     };
@@ -88,27 +88,4 @@ fn next(experiment: &Experiment, run: &Run, verdict: &Verdict, now: UnixMillis) 
 
 fn stopped(run: &Run) -> Reason {
     Reason::new("person", "stop", format!("It was stopped in the step {}.", run.step))
-}
-
-/// The first step: begun once every agent runs it, and given up if one cannot.
-fn applied(evidence: &Evidence) -> Verdict {
-    let failed: Vec<&AgentEvidence> = evidence.agents.iter().filter(|agent| agent.failed.is_some()).collect();
-    if !failed.is_empty() {
-        let hosts: Vec<String> = failed.iter().map(|agent| agent.host.clone()).collect();
-        let why: Vec<String> = failed.iter().filter_map(|agent| agent.failed.clone()).collect();
-        let sentence = format!("It cannot be applied on {}: {}", hosts.join(", "), why.join("; "));
-        let reason = Reason::new("audit", "not_applied", sentence).about(hosts, why);
-        return Verdict::of(Verb::RollBack, vec![reason]);
-    }
-    let open: Vec<String> =
-        evidence.agents.iter().filter(|agent| !agent.applied).map(|agent| agent.host.clone()).collect();
-    if open.is_empty() {
-        let sentence = format!("All {} agents run it.", evidence.agents.len());
-        return Verdict::of(Verb::Advance, vec![Reason::new("audit", "applied", sentence)]);
-    }
-    let (all, done) = (evidence.agents.len(), evidence.agents.len() - open.len());
-    let sentence = format!("{done} of {all} agents run it; waiting for {}.", open.join(", "));
-    let reason = Reason::new("audit", "applied", sentence);
-    let reason = reason.measured(done as f64, all as f64, all).about(open, Vec::new());
-    Verdict::of(Verb::Hold, vec![reason])
 }

@@ -18,6 +18,9 @@ mod sampled;
 mod savings;
 mod series;
 mod shown;
+mod start;
+
+pub use start::decide_start;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,0 +1,72 @@
+//! The first step before it is measured: begun once the agents run it, given up if they cannot or time is up.
+//!
+//! An agent that was deleted is nobody to wait for. Others may refuse it or be away, as many as `max_missing` lets be
+//! missing; one that was only just told is waited for, as long as an agent that reports would be.
+
+use super::approval::out_of_time;
+use super::{Verb, Verdict, give_up};
+use crate::clock::UnixMillis;
+use crate::experiment::basis::is_missing;
+use crate::experiment::words::listed;
+use crate::experiment::{AgentEvidence, Evidence, Reason, Run, Spec};
+
+/// Looks at who runs the first step.
+#[must_use]
+pub fn decide_start(evidence: &Evidence, spec: &Spec, run: &Run, now: UnixMillis) -> Verdict {
+    let members: Vec<&AgentEvidence> = evidence.agents.iter().filter(|agent| agent.known).collect();
+    if members.is_empty() {
+        let sentence = "None of its agents is enrolled any more.";
+        return Verdict::of(Verb::RollBack, vec![Reason::new("audit", "not_applied", sentence.to_owned())]);
+    }
+    let allowed = (spec.policy.max_missing * members.len() as f64).floor() as usize;
+    let with = |which: &dyn Fn(&AgentEvidence) -> bool| -> Vec<&AgentEvidence> {
+        members.iter().copied().filter(|agent| which(agent)).collect()
+    };
+    let failed = with(&|agent| agent.failed.is_some());
+    let open = with(&|agent| agent.failed.is_none() && !agent.applied);
+    let applied = members.len() - failed.len() - open.len();
+    let needed = (spec.policy.min_hosts as usize).clamp(1, members.len());
+    if failed.len() > allowed || members.len() - failed.len() < needed {
+        return Verdict::of(Verb::RollBack, vec![not_applied(&failed)]);
+    }
+    let away = open.iter().filter(|agent| is_missing(agent, spec, now)).count();
+    if away == open.len() && failed.len() + open.len() <= allowed && applied >= needed {
+        let without: Vec<&AgentEvidence> = failed.iter().chain(&open).copied().collect();
+        return Verdict::of(Verb::Advance, vec![begun(members.len(), &without)]);
+    }
+    if let Some(over) = out_of_time(&spec.policy, run, now) {
+        return over;
+    }
+    let waiting = vec![to_come(applied, &members, &open)];
+    match spec.policy.max_step_duration.filter(|limit| run.since.plus(*limit) < now) {
+        Some(limit) => give_up(limit, waiting),
+        None => Verdict::of(Verb::Hold, waiting),
+    }
+}
+
+fn hosts(agents: &[&AgentEvidence]) -> Vec<String> {
+    agents.iter().map(|agent| agent.host.clone()).collect()
+}
+
+fn not_applied(failed: &[&AgentEvidence]) -> Reason {
+    let why: Vec<String> = failed.iter().filter_map(|agent| agent.failed.clone()).collect();
+    let sentence = format!("It cannot be applied on {}: {}", hosts(failed).join(", "), why.join("; "));
+    Reason::new("audit", "not_applied", sentence).about(hosts(failed), why)
+}
+
+fn begun(all: usize, without: &[&AgentEvidence]) -> Reason {
+    let sentence = if without.is_empty() {
+        format!("All {all} agents run it.")
+    } else {
+        let run = all - without.len();
+        format!("{run} of {all} agents run it; the policy lets {} be missing.", listed(&hosts(without)))
+    };
+    Reason::new("audit", "applied", sentence).about(hosts(without), Vec::new())
+}
+
+fn to_come(applied: usize, members: &[&AgentEvidence], open: &[&AgentEvidence]) -> Reason {
+    let all = members.len();
+    let sentence = format!("{applied} of {all} agents run it; waiting for {}.", hosts(open).join(", "));
+    let reason = Reason::new("audit", "applied", sentence);
+    reason.measured(applied as f64, all as f64, all).about(hosts(open), Vec::new())
+}
