@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::admin::{Admin, AdminListener};
+use crate::admin::{Admin, AdminListener, Audience};
 use crate::admission::Budget;
 use crate::config::Settings;
 use crate::deliver::{Destinations, ExporterError};
@@ -129,8 +129,8 @@ impl App {
             metrics,
         });
         let admins = [
-            admin("health", settings.health, &shared).await?,
-            admin("admin", settings.admin, &shared).await?,
+            admin("health", settings.health, &shared, Audience::Anybody).await?,
+            admin("admin", settings.admin, &shared, Audience::Owner).await?,
         ];
         let mut control = Controller::new(Arc::clone(&shared), ledger);
         let (sender, offers) = mpsc::channel(1);
@@ -229,8 +229,9 @@ async fn admin(
     purpose: &'static str,
     address: SocketAddr,
     shared: &Arc<Admin>,
+    audience: Audience,
 ) -> Result<AdminListener, BootError> {
-    let listener = AdminListener::bind(address, Arc::clone(shared)).await;
+    let listener = AdminListener::bind(address, Arc::clone(shared), audience).await;
     listener.map_err(|source| BootError::Bind { purpose, address, source })
 }
 

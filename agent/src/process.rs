@@ -54,9 +54,15 @@ impl Failure {
     }
 }
 
+/// What no log shows, whatever `RUST_LOG` says: tungstenite traces its request with the credential in it.
+const NEVER: &str = "tungstenite::handshake::client=info";
+
 /// Logs to stderr, from `info` unless `RUST_LOG` says otherwise.
 pub fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    if let Ok(never) = NEVER.parse() {
+        filter = filter.add_directive(never);
+    }
     let colors = io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colors).with_writer(io::stderr).init();
 }

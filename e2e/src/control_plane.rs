@@ -15,7 +15,8 @@ use crate::agent::binary;
 use crate::http;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-const SETUP_TOKEN: &str = "a-setup-token-of-a-test-0123456789";
+/// The token by which the first admin is made.
+pub const SETUP_TOKEN: &str = "a-setup-token-of-a-test-0123456789";
 /// The first admin's address.
 pub const EMAIL: &str = "admin@example.org";
 /// Their password.
@@ -55,7 +56,16 @@ impl ControlPlane {
 
     /// The same, at these addresses.
     pub async fn start_on(dir: &Path, at: Listening) -> Result<Self> {
-        let mut started = Self::run(dir, at).await?;
+        Self::set_up(Self::run(dir, at).await?).await
+    }
+
+    /// The same at any addresses, with a log of everything that anything in it has to say.
+    pub async fn start_traced(dir: &Path) -> Result<Self> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::set_up(Self::run_logging(dir, Listening { rest: any, fleet: any }, "trace").await?).await
+    }
+
+    async fn set_up(mut started: Self) -> Result<Self> {
         let setup = json!({ "token": SETUP_TOKEN, "email": EMAIL, "password": PASSWORD });
         started.expect("POST", "/api/v1/auth/setup", Some(&setup), 201).await?;
         started.login().await?;
@@ -63,10 +73,15 @@ impl ControlPlane {
     }
 
     async fn run(dir: &Path, at: Listening) -> Result<Self> {
+        Self::run_logging(dir, at, "info,sqlx=warn").await
+    }
+
+    async fn run_logging(dir: &Path, at: Listening, filter: &str) -> Result<Self> {
         let token_file = dir.join("setup-token");
         std::fs::write(&token_file, SETUP_TOKEN)?;
         let log = std::fs::File::options().create(true).append(true).open(dir.join("control-plane.log"))?;
         let mut child = Command::new(binary("phoenix-control-plane"))
+            .env("RUST_LOG", filter)
             .arg("serve")
             .arg("--data-dir")
             .arg(dir.join("control-plane"))

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::Audience;
 use crate::delivery_ledger::{DeliveryLedger, Storage};
-use crate::telemetry::{Condition, Health, Phase};
+use crate::telemetry::{CONNECTED, Condition, Health, Phase};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -26,9 +27,23 @@ struct Points {
     lost_to_the_last_crash: u64,
 }
 
+/// Takes out of every error what it is: messages may hold what only the owner may read.
+fn hide(condition: &mut Condition) {
+    let errors = [&mut condition.config_error, &mut condition.candidate_cut, &mut condition.data_dir];
+    for error in errors.into_iter().filter(|error| error.is_some()) {
+        *error = Some("the admin listener's /health says what it is".to_owned());
+    }
+    if let Some(session) = condition.control_plane.as_mut().filter(|session| *session != CONNECTED) {
+        "not connected".clone_into(session);
+    }
+}
+
 /// The JSON of `/health`.
-pub fn report(health: &Health, ledger: &DeliveryLedger) -> String {
-    let condition = health.condition();
+pub fn report(health: &Health, ledger: &DeliveryLedger, audience: Audience) -> String {
+    let mut condition = health.condition();
+    if audience == Audience::Anybody {
+        hide(&mut condition);
+    }
     let unkept = condition.data_dir.is_some() || ledger.storage() == Storage::Failing;
     let degraded = unkept || condition.config_error.is_some() || condition.candidate_cut.is_some();
     let status = match condition.phase {

@@ -52,11 +52,21 @@ pub struct Admin {
     pub destinations: Arc<Destinations>,
 }
 
+/// Readers of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Anybody, as probes are: learns that there is an error.
+    Anybody,
+    /// The node's owner: learns which.
+    Owner,
+}
+
 /// A bound admin port.
 #[derive(Debug)]
 pub struct AdminListener {
     socket: TcpListener,
     admin: Arc<Admin>,
+    audience: Audience,
 }
 
 impl AdminListener {
@@ -64,8 +74,8 @@ impl AdminListener {
     ///
     /// # Errors
     /// The system's.
-    pub async fn bind(address: SocketAddr, admin: Arc<Admin>) -> io::Result<Self> {
-        Ok(Self { socket: TcpListener::bind(address).await?, admin })
+    pub async fn bind(address: SocketAddr, admin: Arc<Admin>, audience: Audience) -> io::Result<Self> {
+        Ok(Self { socket: TcpListener::bind(address).await?, admin, audience })
     }
 
     /// Its address.
@@ -85,12 +95,12 @@ impl AdminListener {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let admin = Arc::clone(&self.admin);
+            let (admin, audience) = (Arc::clone(&self.admin), self.audience);
             tokio::spawn(async move {
                 let handler = service_fn(|request: Request<Incoming>| {
                     let admin = Arc::clone(&admin);
                     // A report is milliseconds of work: not on the threads of the data path.
-                    let answer = tokio::task::spawn_blocking(move || admin.answer(&request));
+                    let answer = tokio::task::spawn_blocking(move || admin.answer(&request, audience));
                     async { Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| failed())) }
                 });
                 let mut builder = http1::Builder::new();
@@ -103,13 +113,13 @@ impl AdminListener {
 }
 
 impl Admin {
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    fn answer(&self, request: &Request<Incoming>, audience: Audience) -> Response<Full<Bytes>> {
         if request.method() != Method::GET {
             return respond(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "expected GET\n".into());
         }
         match request.uri().path() {
             "/" | "/health" => {
-                respond(StatusCode::OK, JSON, health::report(&self.health, &self.delivery_ledger))
+                respond(StatusCode::OK, JSON, health::report(&self.health, &self.delivery_ledger, audience))
             }
             "/ready" if self.health.is_ready() => respond(StatusCode::OK, JSON, r#"{"ready":true}"#.into()),
             "/ready" => respond(StatusCode::SERVICE_UNAVAILABLE, JSON, r#"{"ready":false}"#.into()),

@@ -11,7 +11,7 @@ use pipelines::yaml::{Node, Problem};
 pub fn listen(node: &Node) -> Result<SocketAddr, Problem> {
     let text = node.text()?;
     let problem = |why: &str| {
-        Problem::new(node.location, format!("cannot listen on {text:?}: {why}"))
+        Problem::new(node.location, format!("cannot listen on {}: {why}", node.quoted()))
             .expected("host:port, such as 127.0.0.1:4317")
     };
     let (host, port) = text.rsplit_once(':').ok_or_else(|| problem("no port"))?;

@@ -31,7 +31,7 @@ pub fn decode(node: &Node, experiments: bool, problems: &mut Vec<Problem>) -> Op
 fn address(node: &Node, ca_file: Option<PathBuf>) -> Result<(Endpoint, String), Problem> {
     let text = node.text()?;
     let problem = |why: &str| {
-        Problem::new(node.location, format!("{text:?} is no address of a control plane: {why}"))
+        Problem::new(node.location, format!("{} is no address of a control plane: {why}", node.quoted()))
             .expected("ws://host:port/v1/opamp, or wss:// with TLS")
     };
     let uri: http::Uri = text.parse().map_err(|_| problem("it is no URL"))?;

@@ -117,7 +117,7 @@ fn tls(node: &Node, problems: &mut Vec<Problem>) -> Tls {
 fn endpoint_of(node: &Node, tls: Tls) -> Result<Endpoint, Problem> {
     let text = node.text()?;
     let problem = || {
-        Problem::new(node.location, format!("{text:?} is no endpoint"))
+        Problem::new(node.location, format!("{} is no endpoint", node.quoted()))
             .expected("host:port, http://host:port or https://host:port")
     };
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderName, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -45,9 +45,11 @@ async fn ask(fleet: &Fleet, post: Post<'_>) -> io::Result<Response<Bytes>> {
     let stream = TokioIo::new(connector.connect().await?);
     let (mut sender, connection) = http1::handshake(stream).await.map_err(io::Error::other)?;
     tokio::spawn(connection);
+    let mut bearer = HeaderValue::try_from(post.credential.bearer()).map_err(io::Error::other)?;
+    bearer.set_sensitive(true);
     let mut request = Request::post(post.path)
         .header(HOST, connector.authority())
-        .header(AUTHORIZATION, post.credential.bearer())
+        .header(AUTHORIZATION, bearer)
         .header(CONTENT_TYPE, post.media_type);
     if let Some((name, value)) = post.header {
         request = request.header(name, value);

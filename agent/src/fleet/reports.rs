@@ -9,6 +9,7 @@ use proto::v1::{ReportAck, ReportRequest, ReportStatus};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
+use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use tower::service_fn;
@@ -49,7 +50,10 @@ async fn stream(fleet: &Fleet, credential: &Credential, backoff: &mut Backoff) -
         ReportServiceClient::new(connect(fleet).await?).send_compressed(CompressionEncoding::Zstd);
     let (sender, receiver) = mpsc::channel(IN_FLIGHT);
     let mut request = Request::new(ReceiverStream::new(receiver));
-    let bearer = credential.bearer().parse().map_err(|_| Status::internal("the credential is no header"))?;
+    let bearer = credential.bearer().parse();
+    let mut bearer: AsciiMetadataValue =
+        bearer.map_err(|_| Status::internal("the credential is no header"))?;
+    bearer.set_sensitive(true);
     request.metadata_mut().insert("authorization", bearer);
     let mut acks = client.report(request).await?.into_inner();
     fleet.outbox.restart();

@@ -15,6 +15,7 @@ mod fleet_protocol;
 mod results_shown;
 mod scenarios;
 mod second;
+mod secrets;
 mod served_loop;
 mod shadow;
 mod survival;

@@ -140,7 +140,7 @@ impl Node {
     /// Another word, with the nearest of the known ones.
     pub fn one_of<T: Clone>(&self, what: &str, words: &[(&'static str, T)]) -> Result<T, Problem> {
         let word = self.text()?;
-        let shown = if self.expanded { "the value of a variable" } else { word };
+        let shown = if self.expanded { "a value that is not shown" } else { word };
         let found = words.iter().find(|(known, _)| *known == word);
         found.map(|(_, value)| value.clone()).ok_or_else(|| {
             Problem::unknown(self.location, what, shown, words.iter().map(|(known, _)| *known))

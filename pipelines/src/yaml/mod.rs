@@ -13,6 +13,7 @@ mod node;
 mod problem;
 mod read;
 mod scalar;
+mod secret;
 mod text;
 
 pub use duration::parse as parse_duration;

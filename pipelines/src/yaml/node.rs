@@ -11,7 +11,7 @@ pub struct Node {
     pub kind: Kind,
     /// Spelling of a number, boolean or null by a variable, for those who want it as text all the same.
     pub(super) spelling: Option<String>,
-    /// True if a variable had a part in it; then no message shows it, since it may be a secret.
+    /// True if a variable had a part in it, or it stands beneath a key of secrets; then no message shows it.
     pub(super) expanded: bool,
     /// The tag that stands before it, if it is one that the reader was told of.
     pub(crate) tag: Option<&'static str>,
@@ -116,11 +116,29 @@ impl Node {
         words.collect::<Vec<_>>().join(", ")
     }
 
+    /// Hides it, and all beneath it, from messages.
+    pub(super) fn hide(&mut self) {
+        self.expanded = true;
+        match &mut self.kind {
+            Kind::List(items) => items.iter_mut().for_each(Self::hide),
+            Kind::Map(entries) => entries.iter_mut().for_each(|entry| entry.value.hide()),
+            _ => {}
+        }
+    }
+
+    /// Its text in quotes, or that it is not shown.
+    pub fn quoted(&self) -> String {
+        match &self.kind {
+            Kind::Text(text) if !self.expanded => format!("{:?}", text.text()),
+            _ => self.describe(),
+        }
+    }
+
     /// Describes in a word or two what stands here, for messages.
     pub fn describe(&self) -> String {
         match &self.kind {
             Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Text(_) if self.expanded => {
-                "the value of a variable".to_owned()
+                "a value that is not shown".to_owned()
             }
             Kind::Null => "nothing".to_owned(),
             Kind::Bool(value) => format!("the boolean {value}"),

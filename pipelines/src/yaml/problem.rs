@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::secret::shown;
+
 /// A place in a text; both count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Location {
@@ -115,7 +117,7 @@ impl fmt::Display for Problems {
             }
             let Location { line, column } = problem.location;
             write!(f, "{}:{line}:{column}: {}", self.file, problem.message)?;
-            if let Some(source) = self.text.lines().nth(line as usize - 1) {
+            if let Some(source) = shown(&self.text, line as usize - 1) {
                 underline(f, source, problem.location)?;
             }
             if let Some(expected) = &problem.expected {
@@ -134,6 +136,9 @@ const SHOWN: usize = 60;
 
 fn underline(f: &mut fmt::Formatter<'_>, source: &str, at: Location) -> fmt::Result {
     let column = at.column as usize - 1;
+    if column > source.chars().count() {
+        return Ok(());
+    }
     let skipped = column.saturating_sub(SHOWN);
     let shown: String =
         source.chars().skip(skipped).take(2 * SHOWN).map(|c| if c == '\t' { ' ' } else { c }).collect();

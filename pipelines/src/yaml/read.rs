@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::scalar::{Plain, plain};
+use super::secret::is_secret;
 use super::{Entry, Key, Kind, Located, Location, Node, Problem};
 
 /// A config is kilobytes; what is larger is not one.
@@ -145,7 +146,10 @@ impl<'s> Reader<'s, '_> {
             let merge = matches!(&event.0, Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<");
             let key = self.key(event, depth)?;
             let value = self.next()?;
-            let value = self.value(value, depth + 1)?;
+            let mut value = self.value(value, depth + 1)?;
+            if is_secret(&key.text) {
+                value.hide();
+            }
             if merge {
                 self.merge(value, &mut merged);
                 continue;

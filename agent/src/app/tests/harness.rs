@@ -109,8 +109,9 @@ impl Agent {
         found.map(|value| value.parse().expect("number"))
     }
 
+    /// `/health`, as its owner sees it.
     pub async fn health(&self) -> serde_json::Value {
-        let response = request(self.listening.health, "GET", "/health", &[], Vec::new()).await;
+        let response = request(self.listening.admin, "GET", "/health", &[], Vec::new()).await;
         serde_json::from_slice(&response.body).expect("json")
     }
 }

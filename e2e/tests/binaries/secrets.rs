@@ -1,0 +1,78 @@
+//! Secrets stay out of logs, of messages, and of what anybody may read.
+
+use anyhow::Result;
+use e2e::agent::refused;
+use e2e::control_plane::{ControlPlane, PASSWORD, SETUP_TOKEN};
+use e2e::served::{GOOD, Loop, PATIENCE, experiment};
+use e2e::{eventually, http};
+use serde_json::Value;
+use simulator::sink::Sink;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn not_even_logs_at_trace_have_a_token_a_password_or_a_credential() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start_traced(dir.path()).await?;
+    let sink = Sink::bind("127.0.0.1:0".parse()?).await?;
+    let (nodes, agents, sources) = (Vec::new(), Vec::new(), Vec::new());
+    let mut fleet = Loop { dir, sink, control_plane, nodes, agents, sources };
+    let mut node = fleet.node().await?;
+    node.enter = ["env", "RUST_LOG=trace"].map(str::to_owned).to_vec();
+    fleet.join(node).await?;
+    let id = fleet.control_plane.experiment(&experiment("traced", GOOD)).await?;
+    // By then reports went over the stream, too.
+    fleet.until(&id, "a horizon", |status| status["verdict"]["basis"]["counted"][0].is_string()).await;
+    let node = &fleet.nodes[0];
+    let credential = std::fs::read_to_string(node.dir.join("data/credential"))?;
+    let secrets = [
+        ("the enrollment token", node.token.as_str()),
+        ("the credential", credential.as_str()),
+        ("the password", PASSWORD),
+        ("the setup token", SETUP_TOKEN),
+        ("the access token", fleet.control_plane.token()),
+    ];
+    for log in [fleet.dir.path().join("control-plane.log"), node.dir.join("agent.log")] {
+        let text = String::from_utf8_lossy(&std::fs::read(&log)?).into_owned();
+        assert!(text.contains("TRACE"), "{}", log.display());
+        for (what, secret) in secrets {
+            let line = text.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "{what} is in {}", log.display());
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_config_is_told_by_place_and_key_and_never_by_what_may_be_a_secret() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    for wrong in [
+        "exporters: { otlp: { endpoint: 'a:1', headers: { authorization: [hush] } } }",
+        "exporters:\n  otlp:\n    endpoint: 'a:1'\n    headers:\n      authorization: { hush: hush }",
+        "exporters:\n  otlp:\n    endpoint: 'a:1'\n    tls:\n      insecure: hush",
+        "phoenix: { control_plane: { endpoint: 'http://${env:NONE:-hush}', token: hush } }",
+        "phoenix:\n  control_plane:\n    token: [hush]",
+    ] {
+        let wrong = wrong.replace("${env:NONE:-hush}", "${env:PHOENIX_NONE:-h${env:PHOENIX_NONE:-us}h}");
+        let (code, said) = refused(dir.path(), &wrong).await?;
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("refused.yaml:"), "{said}");
+        assert!(!said.contains("hush"), "{wrong}: {said}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn anybody_learns_that_there_is_an_error_and_the_owner_which() -> Result<()> {
+    let fleet = Loop::of(1).await?;
+    let agent = &fleet.agents[0];
+    agent.reload("phoenix: { what: 1 }")?;
+    let owner = eventually("the owner is told", PATIENCE, || async {
+        let health = agent.health().await.ok()?;
+        health["config_error"].is_string().then_some(health)
+    })
+    .await;
+    assert!(owner["config_error"].as_str().is_some_and(|why| why.contains("agent.yaml:")), "{owner:#}");
+    let anybody: Value = serde_json::from_str(&http::get(agent.listening.health, "/health").await?.1)?;
+    assert_eq!(anybody["status"], "degraded");
+    assert!(anybody["config_error"].as_str().is_some_and(|why| !why.contains("yaml")), "{anybody:#}");
+    Ok(())
+}
