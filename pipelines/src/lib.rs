@@ -8,6 +8,7 @@ mod aggregate;
 pub mod batch;
 pub mod catalog;
 pub mod config;
+pub mod cost;
 pub mod entity;
 pub mod json;
 pub mod ottl;

@@ -1,12 +1,15 @@
 //! Checks that turn a pipeline of the file into a plan.
 
+use std::collections::HashSet;
+
+use crate::cost::{Allowance, Inspection};
 use crate::processors;
 use crate::yaml::{Location, Problem, Problems, keep, nearest};
 
 use super::known::{is_collectors, unknown_component};
 use super::{
-    BatchSettings, CollectorFile, Component, Digest, MemoryLimiter, PipelineEntry, Plan, Section, Signal,
-    Stage,
+    BatchSettings, CollectorFile, Component, ComponentId, Digest, MemoryLimiter, PipelineEntry, Plan,
+    Section, Signal, Stage,
 };
 
 impl CollectorFile {
@@ -25,8 +28,20 @@ impl CollectorFile {
             problems.push(problem.suggest(nearest(pipeline, known)));
             return Err(self.problems(problems));
         };
-        let plan = self.plan(entry, &mut problems);
-        if problems.is_empty() { Ok(plan) } else { Err(self.problems(problems)) }
+        let mut inspection = Inspection::default();
+        let plan = self.plan(entry, &mut inspection);
+        if inspection.is_empty() { Ok(plan) } else { Err(self.problems(inspection.into_problems())) }
+    }
+
+    /// Checks every metrics pipeline, as if all that share the allowance were one.
+    ///
+    /// # Errors
+    /// All that is wrong with any of them.
+    pub fn check_within(&self, allowance: &mut Allowance) -> Result<Vec<(&PipelineEntry, Plan)>, Problems> {
+        let mut inspection = Inspection::of(std::mem::take(allowance));
+        let plans = self.plans(&mut inspection);
+        *allowance = std::mem::take(&mut inspection.allowance);
+        if inspection.is_empty() { Ok(plans) } else { Err(self.problems(inspection.into_problems())) }
     }
 
     /// Checks every metrics pipeline, and the processors that no pipeline uses as far as the Collector looks at
@@ -35,11 +50,12 @@ impl CollectorFile {
     /// # Errors
     /// All that is wrong with any of them.
     pub fn check_all(&self) -> Result<Vec<(&PipelineEntry, Plan)>, Problems> {
-        let mut problems = Vec::new();
-        let metrics = self.pipelines().iter().filter(|entry| entry.signal == Signal::Metrics);
-        let plans = metrics.map(|entry| (entry, self.plan(entry, &mut problems))).collect();
-        let used = |id| self.pipelines().iter().any(|entry| entry.processors.iter().any(|one| one.id == id));
-        for component in self.components(Section::Processors).iter().filter(|one| !used(one.id.clone())) {
+        let mut problems = Inspection::default();
+        let plans = self.plans(&mut problems);
+        let used: HashSet<&ComponentId> =
+            self.pipelines().iter().flat_map(|entry| &entry.processors).map(|one| &one.id).collect();
+        for component in self.components(Section::Processors).iter().filter(|one| !used.contains(&one.id)) {
+            problems.allowance.enter(component.id.as_str());
             let kind = processors::canonical(component.id.kind());
             match kind {
                 "attributes" | "resource" | "metricstransform" => {}
@@ -50,16 +66,25 @@ impl CollectorFile {
                 _ => problems.push(unknown(component)),
             }
         }
-        if problems.is_empty() { Ok(plans) } else { Err(self.problems(problems)) }
+        if problems.is_empty() { Ok(plans) } else { Err(self.problems(problems.into_problems())) }
     }
 
-    fn plan(&self, entry: &PipelineEntry, problems: &mut Vec<Problem>) -> Plan {
+    fn plans(&self, problems: &mut Inspection) -> Vec<(&PipelineEntry, Plan)> {
+        let metrics = self.pipelines().iter().filter(|entry| entry.signal == Signal::Metrics);
+        metrics.map(|entry| (entry, self.plan(entry, problems))).collect()
+    }
+
+    fn plan(&self, entry: &PipelineEntry, problems: &mut Inspection) -> Plan {
         let (mut stages, mut batch, mut memory_limiter) = (Vec::new(), None, None);
         let mut parts = Vec::new();
         for reference in &entry.processors {
             let Some(component) = self.component(Section::Processors, reference.id.as_str()) else {
                 continue;
             };
+            problems.allowance.enter(component.id.as_str());
+            if problems.is_full() || keep(values(component, problems), problems).is_none() {
+                break;
+            }
             let kind = processors::canonical(component.id.kind());
             let digest = Digest::of(kind, &component.config);
             parts.push((component.id.as_str(), digest));
@@ -82,12 +107,18 @@ impl CollectorFile {
 fn processor(
     kind: &str,
     component: &Component,
-    problems: &mut Vec<Problem>,
+    problems: &mut Inspection,
 ) -> Result<Option<processors::Processor>, Problem> {
     if !processors::SUPPORTED.contains(&kind) {
         return Err(unknown(component));
     }
     Ok(processors::Processor::decode(kind, &component.config, problems))
+}
+
+/// Takes a component's values from the allowance.
+fn values(component: &Component, problems: &mut Inspection) -> Result<(), Problem> {
+    let taken = problems.allowance.values(component.config.weight());
+    taken.map_err(|message| Problem::new(component.location, message))
 }
 
 fn unknown(component: &Component) -> Problem {

@@ -1,8 +1,9 @@
 //! The whole file: its sections, each component with its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use crate::yaml::{self, Fields, Lookup, Node, Problem, Problems, keep};
+use crate::cost::{MAX_COMPONENTS, MAX_PROCESSORS};
+use crate::yaml::{self, Fields, Lookup, MAX_PROBLEMS, Node, Problem, Problems, keep};
 
 use super::service::{self, PipelineEntry};
 use super::{Component, Reference, Section};
@@ -90,6 +91,17 @@ impl CollectorFile {
         from: &str,
         problems: &mut Vec<Problem>,
     ) {
+        if references.len() > MAX_PROCESSORS {
+            let message = format!("{from} names {} components in one list", references.len());
+            problems.push(
+                Problem::new(references[MAX_PROCESSORS].location, message)
+                    .expected(format!("at most {MAX_PROCESSORS}")),
+            );
+            return;
+        }
+        if problems.len() >= MAX_PROBLEMS {
+            return;
+        }
         let what = sections.first().map_or("component", |section| section.singular());
         let defined = || sections.iter().flat_map(|section| self.components(*section));
         for (index, Reference { id, location }) in references.iter().enumerate() {
@@ -165,10 +177,16 @@ fn components(fields: &mut Fields<'_>, section: Section, problems: &mut Vec<Prob
         Section::Extensions => "extensions",
         Section::Connectors => "connectors",
     });
-    let mut components = Vec::<Component>::new();
-    for entry in node.and_then(|node| keep(node.entries(), problems)).unwrap_or_default() {
+    let entries = node.and_then(|node| keep(node.entries(), problems)).unwrap_or_default();
+    let (mut components, mut ids) = (Vec::new(), HashSet::new());
+    if let Some(first) = entries.get(MAX_COMPONENTS) {
+        let message = format!("{} {}s are defined", entries.len(), section.singular());
+        problems
+            .push(Problem::new(first.key.location, message).expected(format!("at most {MAX_COMPONENTS}")));
+    }
+    for entry in entries.iter().take(MAX_COMPONENTS) {
         let Some(component) = keep(Component::parse(&entry.key, &entry.value), problems) else { continue };
-        if components.iter().any(|other| other.id == component.id) {
+        if !ids.insert(component.id.clone()) {
             let message = format!("the {} {:?} is defined twice", section.singular(), component.id.as_str());
             problems.push(Problem::new(component.location, message));
         }

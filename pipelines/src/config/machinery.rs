@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::cost::Inspection;
 use crate::yaml::{Node, Problem, keep};
 
 /// Settings of `batch`: the size of outgoing requests.
@@ -22,7 +23,7 @@ pub struct BatchSettings {
 }
 
 impl BatchSettings {
-    pub(super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let timeout = fields.take("timeout").and_then(|node| keep(node.duration(), problems));
         let mut count = |key| fields.take(key).and_then(|node| keep(node.unsigned(), problems));
@@ -62,7 +63,7 @@ pub struct MemoryLimiter {
 }
 
 impl MemoryLimiter {
-    pub(super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let before = problems.len();
         let mut fields = keep(config.map(), problems)?;
         let interval = fields.take("check_interval").and_then(|node| keep(node.duration(), problems));
@@ -89,7 +90,7 @@ impl MemoryLimiter {
         Some(settings)
     }
 
-    fn validate(&self, config: &Node, problems: &mut Vec<Problem>) {
+    fn validate(&self, config: &Node, problems: &mut Inspection) {
         let wrong = if self.check_interval.is_zero() {
             "check_interval must be more than 0"
         } else if self.limit_mib == 0 && self.limit_percentage == 0 {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::cost::MAX_PIPELINES;
 use crate::yaml::{Location, Node, Problem, keep};
 
 use super::{ComponentId, Reference};
@@ -54,7 +55,12 @@ pub struct PipelineEntry {
 /// Reads `service.pipelines`.
 pub(super) fn pipelines(node: &Node, problems: &mut Vec<Problem>) -> Vec<PipelineEntry> {
     let mut pipelines = Vec::<PipelineEntry>::new();
-    for entry in keep(node.entries(), problems).unwrap_or_default() {
+    let entries = keep(node.entries(), problems).unwrap_or_default();
+    if let Some(first) = entries.get(MAX_PIPELINES) {
+        let message = format!("{} pipelines are defined", entries.len());
+        problems.push(Problem::new(first.key.location, message).expected(format!("at most {MAX_PIPELINES}")));
+    }
+    for entry in entries.iter().take(MAX_PIPELINES) {
         let at = entry.key.location;
         let Some(id) = keep(ComponentId::parse(&entry.key.text, at), problems) else { continue };
         let Some(signal) = SIGNALS.into_iter().find(|signal| signal.to_string() == id.kind()) else {

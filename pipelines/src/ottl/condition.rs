@@ -1,5 +1,6 @@
 //! Conditions: from text to something that can be asked about every row.
 
+use crate::cost::Allowance;
 use crate::ottl::check::Checker;
 use crate::ottl::check::expr::Predicate;
 use crate::ottl::context::{Context, Level, Place, Style};
@@ -23,9 +24,16 @@ impl Condition {
     ///
     /// # Errors
     /// The first syntax error, or every path, function and argument that is wrong, each with its place.
-    pub fn compile(text: &Located, context: Context, style: Style) -> Result<Self, Vec<Problem>> {
+    pub fn compile(
+        text: &Located,
+        context: Context,
+        style: Style,
+        allowance: &mut Allowance,
+    ) -> Result<Self, Vec<Problem>> {
+        allowance.statement().map_err(|message| vec![Problem::new(text.start(), message)])?;
         let parsed = parse::condition(text.text()).map_err(|error| vec![error.problem(text)])?;
-        let mut checker = Checker { text, context, style, place: Place::Condition, problems: Vec::new() };
+        let mut checker =
+            Checker { text, allowance, context, style, place: Place::Condition, problems: Vec::new() };
         let predicate = checker.boolean(&parsed);
         match predicate {
             Some(predicate) if checker.problems.is_empty() => {

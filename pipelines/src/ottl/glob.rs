@@ -1,13 +1,14 @@
 //! Globs, as regular expressions: `*` and `**` are anything, `?` is one character, `[a-z]`, `[abc]` and `[!…]`
 //! are one of a set, `{a,b}` is one of several globs, and a backslash takes the meaning away.
 
+use crate::cost::Allowance;
 use crate::ottl::pattern::Pattern;
 
 /// Compiles a glob that has to match a whole text.
 ///
 /// # Errors
 /// A set or a choice that is not closed.
-pub(super) fn compile(glob: &str) -> Result<Pattern, String> {
+pub(super) fn compile(glob: &str, allowance: &mut Allowance) -> Result<Pattern, String> {
     let mut out = String::from("(?s)\\A(?:");
     let (mut rest, mut depth) = (glob.chars().peekable(), 0);
     while let Some(c) = rest.next() {
@@ -41,7 +42,7 @@ pub(super) fn compile(glob: &str) -> Result<Pattern, String> {
         return Err(format!("{glob:?} has a choice that is not closed"));
     }
     out.push_str(")\\z");
-    Pattern::new(&out)
+    Pattern::new(&out, allowance).map_err(|error| error.to_string())
 }
 
 fn literal(c: char, out: &mut String) {

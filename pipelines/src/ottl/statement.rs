@@ -1,6 +1,7 @@
 //! Statements: an editor, and the condition under which it runs.
 
 use crate::aggregate::Aggregation;
+use crate::cost::Allowance;
 use crate::ottl::check::Checker;
 use crate::ottl::check::call::Call;
 use crate::ottl::check::expr::Predicate;
@@ -33,9 +34,16 @@ impl Statement {
     ///
     /// # Errors
     /// The first syntax error, or every path, function and argument that is wrong, each with its place.
-    pub fn compile(text: &Located, context: Context, style: Style) -> Result<Self, Vec<Problem>> {
+    pub fn compile(
+        text: &Located,
+        context: Context,
+        style: Style,
+        allowance: &mut Allowance,
+    ) -> Result<Self, Vec<Problem>> {
+        allowance.statement().map_err(|message| vec![Problem::new(text.start(), message)])?;
         let parsed = parse::statement(text.text()).map_err(|error| vec![error.problem(text)])?;
-        let mut checker = Checker { text, context, style, place: Place::Statement, problems: Vec::new() };
+        let mut checker =
+            Checker { text, allowance, context, style, place: Place::Statement, problems: Vec::new() };
         let editor = checker.call(&parsed.editor);
         let condition = parsed.condition.as_ref().map(|condition| checker.boolean(condition));
         match (editor, condition) {

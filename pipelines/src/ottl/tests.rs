@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::cost::Allowance;
 use crate::ottl::syntax::ast::{Boolean, CompareOp, MathOp, Value, ValueKind};
 use crate::ottl::syntax::parse;
 use crate::yaml::{Located, Location, Problem};
@@ -13,7 +14,7 @@ fn located(text: &str) -> Located {
 }
 
 fn refused(text: &str, context: Context, style: Style) -> Problem {
-    let problems = Condition::compile(&located(text), context, style).unwrap_err();
+    let problems = Condition::compile(&located(text), context, style, &mut Allowance::new()).unwrap_err();
     assert_eq!(problems.len(), 1, "{text}: {problems:?}");
     problems[0].clone()
 }
@@ -163,7 +164,8 @@ fn what_is_ottl_but_not_run_is_said_to_be_so() {
 #[test]
 fn every_mistake_of_a_condition_is_reported() {
     let text = located("nam == \"a\" and Uppercase(unit) == \"B\" or typ == 1");
-    let problems = Condition::compile(&text, Context::Metric, Style::Either).unwrap_err();
+    let problems =
+        Condition::compile(&text, Context::Metric, Style::Either, &mut Allowance::new()).unwrap_err();
     let columns: Vec<u32> = problems.iter().map(|problem| problem.location.column).collect();
     assert_eq!(columns, [1, 16, 42]);
 }
@@ -190,7 +192,9 @@ fn arguments_are_checked_when_the_config_is_read() {
 
 #[test]
 fn paths_begin_with_a_context_where_they_must() {
-    let compile = |text: &str, context, style| Condition::compile(&located(text), context, style);
+    let compile = |text: &str, context, style| {
+        Condition::compile(&located(text), context, style, &mut Allowance::new())
+    };
     for (text, context, style) in [
         ("name == \"a\"", Context::Metric, Style::Either),
         ("metric.name == \"a\"", Context::Metric, Style::Either),
@@ -214,7 +218,9 @@ fn paths_begin_with_a_context_where_they_must() {
 
 #[test]
 fn a_context_is_inferred_from_the_narrowest_path_and_what_is_used() {
-    let infer = |texts: &[&str]| Context::infer(&texts.iter().map(|text| located(text)).collect::<Vec<_>>());
+    let infer = |texts: &[&str]| {
+        Context::infer(&texts.iter().map(|text| located(text)).collect::<Vec<_>>(), &mut Allowance::new())
+    };
     for (texts, context) in [
         (&["resource.attributes[\"a\"] == 1"][..], Context::Resource),
         (&["metric.name == \"a\"", "resource.schema_url == \"\""][..], Context::Metric),
@@ -240,7 +246,9 @@ fn a_condition_knows_how_often_it_has_to_be_asked() {
         ("metric.name == \"a\" and value_int == 1", Level::DataPoint),
         ("value_int == 1 or true", Level::Constant),
     ] {
-        let condition = Condition::compile(&located(text), Context::DataPoint, Style::Either).unwrap();
+        let condition =
+            Condition::compile(&located(text), Context::DataPoint, Style::Either, &mut Allowance::new())
+                .unwrap();
         assert_eq!(condition.level(), level, "{text}");
     }
 }
@@ -269,13 +277,19 @@ fn patterns_mean_what_they_mean_in_go() {
         ("a.b", "a\nb", false),
         ("", "", true),
     ] {
-        let compiled = Pattern::new(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+        let compiled =
+            Pattern::new(pattern, &mut Allowance::new()).unwrap_or_else(|error| panic!("{pattern}: {error}"));
         assert_eq!(compiled.is_match(text.as_bytes()), matches, "{pattern} on {text:?}");
     }
     for pattern in ["a(", "a[", r"\1", "a**", "a{1001}", r"\y", "(?x)a", "(?=a)", r"\", "a{2}{3}", "*"] {
-        assert!(Pattern::new(pattern).is_err(), "{pattern}");
+        assert!(Pattern::new(pattern, &mut Allowance::new()).is_err(), "{pattern}");
     }
-    assert!(Pattern::new("((a{1000}){1000}){1000}").unwrap_err().contains("too much"));
+    assert!(
+        Pattern::new("((a{1000}){1000}){1000}", &mut Allowance::new())
+            .unwrap_err()
+            .to_string()
+            .contains("too much")
+    );
 }
 
 proptest! {
@@ -294,7 +308,7 @@ proptest! {
     ]), 0..25)) {
         let text = located(&words.join(" "));
         for context in Context::ALL {
-            if let Err(problems) = Condition::compile(&text, context, Style::Either) {
+            if let Err(problems) = Condition::compile(&text, context, Style::Either, &mut Allowance::new()) {
                 prop_assert!(!problems.is_empty());
             }
         }
@@ -302,6 +316,6 @@ proptest! {
 
     #[test]
     fn compiling_patterns_never_panics(pattern in "[a-zA-Z0-9?*+(){}\\[\\]^$|.\\\\:&~<>,-]{0,30}") {
-        let _ = Pattern::new(&pattern);
+        let _ = Pattern::new(&pattern, &mut Allowance::new());
     }
 }

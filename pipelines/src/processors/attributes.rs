@@ -2,6 +2,7 @@
 
 use crate::Batch;
 use crate::batch::{Owner, Path};
+use crate::cost::Inspection;
 use crate::ottl::Context;
 use crate::stage::actions::{self, Action, BatchActions};
 use crate::stage::config::{MatchType, Names, regexp_options};
@@ -19,7 +20,7 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    pub(super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let actions = actions::decode(&mut fields, "actions", problems);
         let include = fields.take("include").and_then(|node| selection(node, problems));
@@ -59,7 +60,7 @@ impl Attributes {
 }
 
 /// Metric names. `resources` may stand there, but selects nothing for metrics: so it is in the Collector.
-fn selection(node: &Node, problems: &mut Vec<Problem>) -> Option<Names> {
+fn selection(node: &Node, problems: &mut Inspection) -> Option<Names> {
     let mut fields = keep(node.map(), problems)?;
     let match_type = MatchType::decode(&mut fields);
     regexp_options(&mut fields, problems);
@@ -78,7 +79,7 @@ fn selection(node: &Node, problems: &mut Vec<Problem>) -> Option<Names> {
     }
 }
 
-fn check_pairs(node: &Node, problems: &mut Vec<Problem>) {
+fn check_pairs(node: &Node, problems: &mut Inspection) {
     for item in keep(node.list(), problems).unwrap_or_default() {
         let Some(mut pair) = keep(Node::map(item), problems) else { continue };
         check_pair(&mut pair, problems);
@@ -86,7 +87,7 @@ fn check_pairs(node: &Node, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_pair(pair: &mut Fields<'_>, problems: &mut Vec<Problem>) {
+fn check_pair(pair: &mut Fields<'_>, problems: &mut Inspection) {
     let key = keep(pair.required("key"), problems);
     key.and_then(|key| keep(key.text(), problems));
     pair.take("value");

@@ -5,6 +5,7 @@
 
 use crate::Batch;
 use crate::batch::{MetricKind, Number, Path, PointRow, Span};
+use crate::cost::Inspection;
 use crate::ottl::{Context, Failure};
 use crate::stage::{Effect, StageError, Tallies};
 use crate::yaml::{Node, Problem, keep};
@@ -16,7 +17,7 @@ pub struct DeltaToRate {
 }
 
 impl DeltaToRate {
-    pub(super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let metrics = fields.take("metrics").map(|node| node.texts(problems)).unwrap_or_default();
         if metrics.is_empty() {

@@ -1,6 +1,7 @@
 //! `groupbyattrs`: moves attributes of data points to their resource and merges what becomes equal.
 
 use crate::Batch;
+use crate::cost::Inspection;
 use crate::ottl::Context;
 use crate::stage::{Effect, Tallies};
 use crate::yaml::{Node, Problem, keep};
@@ -14,7 +15,7 @@ pub struct GroupByAttrs {
 }
 
 impl GroupByAttrs {
-    pub(super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let written = fields.take("keys").map(|node| node.texts(problems)).unwrap_or_default();
         fields.finish(problems);

@@ -22,8 +22,9 @@ use std::time::Duration;
 
 use crate::aggregate::Aggregation;
 use crate::config::Scope;
+use crate::cost::Inspection;
 use crate::stage::{StageBatch, StageError, State};
-use crate::yaml::{Node, Problem};
+use crate::yaml::Node;
 
 pub use adaptive::Adaptive;
 pub use attributes::Attributes;
@@ -106,7 +107,7 @@ pub enum Processor {
 
 impl Processor {
     /// Decodes the config of a processor of a supported type.
-    pub(crate) fn decode(kind: &str, config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(crate) fn decode(kind: &str, config: &Node, problems: &mut Inspection) -> Option<Self> {
         match kind {
             "filter" => Filter::decode(config, problems).map(Self::Filter),
             "attributes" => Attributes::decode(config, problems).map(Self::Attributes),

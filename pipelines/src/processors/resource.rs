@@ -2,10 +2,11 @@
 
 use crate::Batch;
 use crate::batch::{Owner, Path};
+use crate::cost::Inspection;
 use crate::ottl::Context;
 use crate::stage::actions::{self, Action, BatchActions};
 use crate::stage::{Effect, Tallies};
-use crate::yaml::{Node, Problem, keep};
+use crate::yaml::{Node, keep};
 
 /// The config of a `resource` processor.
 #[derive(Debug, Clone)]
@@ -16,7 +17,7 @@ pub struct Resource {
 }
 
 impl Resource {
-    pub(super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let actions = actions::decode(&mut fields, "attributes", problems);
         fields.finish(problems);

@@ -13,8 +13,11 @@ use super::value::Values;
 
 /// Cost of rendering that one scalar may have, in instructions of the engine.
 const FUEL: u64 = 100_000;
-/// Length that one scalar may reach, in bytes.
-const MAX_SCALAR: usize = 1 << 18;
+/// Length that one scalar may reach, in bytes, and what a filter makes.
+const MAX_SCALAR: usize = 1 << 17;
+/// Length that a scalar with expressions may have itself, in bytes: each of its expressions may be as long as a filter
+/// lets it.
+const MAX_EXPRESSIONS: usize = 2 << 10;
 
 /// Rendered scalar.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +50,11 @@ impl Engine {
     pub(super) fn names(&self, text: &str) -> Result<Vec<String>, String> {
         if text.contains("{%") {
             return Err("a statement in a template: only expressions in {{ }} are rendered".to_owned());
+        }
+        if text.len() > MAX_EXPRESSIONS {
+            let message =
+                format!("a text of {} bytes with expressions, of at most {MAX_EXPRESSIONS}", text.len());
+            return Err(message + "; split it, or put what is long into a parameter");
         }
         let template = self.0.template_from_str(text).map_err(|error| say(&error))?;
         let mut names: Vec<String> = template.undeclared_variables(false).into_iter().collect();
@@ -81,12 +89,40 @@ impl Engine {
     }
 }
 
+/// The expressions of a scalar that multiply, asterisks in their texts aside.
+pub(super) fn products(text: &str) -> impl Iterator<Item = &str> {
+    let expressions = text.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap_or(rest));
+    expressions.filter(|expression| multiplies(expression))
+}
+
+fn multiplies(expression: &str) -> bool {
+    let (mut quote, mut escaped) = (None, false);
+    expression.chars().any(|c| {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(open) if c == open => quote = None,
+            Some(_) => escaped = c == '\\',
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None => return c == '*',
+        }
+        false
+    })
+}
+
 /// Returns whether a scalar has something to render.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 
 impl Scalar {
+    /// Bytes that it takes in the config, about.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bool(_) | Self::Int(_) | Self::Float(_) => size_of::<Self>(),
+        }
+    }
+
     /// The kind of a node that holds it.
     pub(super) fn into_kind(self, at: Location) -> Kind {
         match self {
@@ -138,7 +174,7 @@ fn finite(value: &Value) -> Result<f64, Error> {
 
 /// `|ottl`: an OTTL literal of a text, a number, a boolean, or a list of them.
 fn ottl(value: &Value) -> Result<Value, Error> {
-    Ok(Value::from_safe_string(ottl_literal(value)?))
+    short(ottl_literal(value)?).map(Value::from_safe_string)
 }
 
 fn ottl_literal(value: &Value) -> Result<String, Error> {
@@ -161,7 +197,16 @@ fn alternatives(value: &Value) -> Result<Value, Error> {
             .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "|alternatives takes a list of texts"))
     });
     let texts: Vec<&str> = texts.collect::<Result<_, _>>()?;
-    Ok(Value::from(literal::alternatives(texts.into_iter())))
+    short(literal::alternatives(texts.into_iter())).map(Value::from)
+}
+
+/// The text, unless it is longer than a scalar may be.
+fn short(text: String) -> Result<String, Error> {
+    if text.len() <= MAX_SCALAR {
+        return Ok(text);
+    }
+    let message = format!("{} bytes, of at most {MAX_SCALAR}; use a shorter list", text.len());
+    Err(Error::new(ErrorKind::InvalidOperation, message))
 }
 
 fn say(error: &Error) -> String {

@@ -34,7 +34,7 @@ pub(super) fn double(value: f64) -> String {
 
 /// A pattern that matches exactly these texts.
 pub(super) fn alternatives<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    let escaped: Vec<String> = texts.map(regex::escape).collect();
+    let escaped: Vec<String> = texts.map(regex_syntax::escape).collect();
     // No text matches what no text is to match: an empty class.
     if escaped.is_empty() { "[^\\s\\S]".to_owned() } else { format!("^(?:{})$", escaped.join("|")) }
 }

@@ -102,8 +102,16 @@ impl Template {
     /// Everything that is wrong with the values: unknown, missing, of the wrong type, out of range, or not
     /// fit for the place where the template puts it.
     pub fn render(&self, values: &Map<String, Value>) -> Result<Rendered, Invalid> {
+        self.render_within(values, &mut render::Work::default())
+    }
+
+    fn render_within(
+        &self,
+        values: &Map<String, Value>,
+        work: &mut render::Work,
+    ) -> Result<Rendered, Invalid> {
         let values = value::complete(&self.parameters, values)?;
-        let text = render::config(&self.config, &values)?;
+        let text = render::config(&self.config, &values, work)?;
         let digest = Digest::of_bytes(text.as_bytes());
         Ok(Rendered { text, digest })
     }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use regex_automata::meta::Regex;
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::cost::{Allowance, Dialect, PatternError, compile};
 
 use super::ParameterProblem;
 use super::value;
@@ -78,12 +81,12 @@ pub enum ParameterKind {
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
-    regex: regex::Regex,
+    regex: Regex,
 }
 
 impl Pattern {
-    pub(super) fn compile(text: &str) -> Result<Self, regex::Error> {
-        let regex = regex::RegexBuilder::new(&format!("^(?:{text})$")).size_limit(1 << 20).build()?;
+    pub(super) fn compile(text: &str, allowance: &mut Allowance) -> Result<Self, PatternError> {
+        let regex = compile(&format!("^(?:{text})$"), Dialect::Text, allowance)?;
         Ok(Self { text: text.to_owned(), regex })
     }
 

@@ -68,7 +68,7 @@ impl Node {
     }
 
     /// The texts of a list; what is no text, or no list, is reported.
-    pub fn texts(&self, problems: &mut Vec<Problem>) -> Vec<String> {
+    pub fn texts(&self, problems: &mut impl Extend<Problem>) -> Vec<String> {
         let mut texts = Vec::new();
         for item in keep(self.list(), problems).unwrap_or_default() {
             texts.extend(keep(item.text(), problems).map(str::to_owned));

@@ -6,52 +6,72 @@
 
 use super::{Kind, Location, Lookup, Node, Problem, read};
 
-/// Length to which a text may grow by variables.
+/// Length to which a text may grow by variables, and by which all of a file's may grow together.
 const MAX_TEXT: usize = 1 << 20;
 /// Number of times that one text is gone through; a variable that holds itself never ends.
 const MAX_ROUNDS: usize = 1000;
+/// Bytes that are gone through while a file's variables are expanded, one after another.
+const MAX_WORK: usize = 64 << 20;
 
 /// Expands every scalar of the tree.
 pub(super) fn expand(node: &mut Node, lookup: Lookup<'_>, problems: &mut Vec<Problem>) {
-    match &mut node.kind {
-        Kind::List(items) => items.iter_mut().for_each(|item| expand(item, lookup, problems)),
-        Kind::Map(entries) => {
-            entries.iter_mut().for_each(|entry| expand(&mut entry.value, lookup, problems));
-        }
-        Kind::Text(text) if text.text().contains('$') => {
-            if let Err(problem) = scalar(node, lookup) {
-                problems.push(problem);
-            }
-        }
-        _ => {}
-    }
+    Expansion { lookup, grown: 0, work: 0, problems }.node(node);
 }
 
-fn scalar(node: &mut Node, lookup: Lookup<'_>) -> Result<(), Problem> {
-    for _ in 0..MAX_ROUNDS {
-        let Kind::Text(text) = &mut node.kind else { return Ok(()) };
-        let Some(range) = find(text.text()) else {
-            unescape(node);
-            return Ok(());
-        };
-        let at = text.at(range.start);
-        let reference = text.text()[range.clone()].to_owned();
-        let value = resolve(&reference, at, lookup)?;
-        node.expanded = true;
-        if range == (0..text.text().len()) {
-            whole(node, &value, at)?;
-            continue;
-        }
-        // Every occurrence, as the Collector does, though only one was looked at.
-        let places: Vec<usize> = text.text().match_indices(&reference).map(|(place, _)| place).collect();
-        if text.text().len() + places.len() * value.len() > MAX_TEXT {
-            return Err(Problem::new(at, format!("{reference} makes the text longer than {MAX_TEXT} bytes")));
-        }
-        for place in places.into_iter().rev() {
-            text.replace(place..place + reference.len(), &value);
+struct Expansion<'a> {
+    lookup: Lookup<'a>,
+    /// Bytes that variables have added to the file.
+    grown: usize,
+    /// Bytes that were gone through.
+    work: usize,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Expansion<'_> {
+    fn node(&mut self, node: &mut Node) {
+        match &mut node.kind {
+            Kind::List(items) => items.iter_mut().for_each(|item| self.node(item)),
+            Kind::Map(entries) => entries.iter_mut().for_each(|entry| self.node(&mut entry.value)),
+            Kind::Text(text) if text.text().contains('$') => {
+                if let Err(problem) = self.scalar(node) {
+                    self.problems.push(problem);
+                }
+            }
+            _ => {}
         }
     }
-    Err(Problem::new(node.location, "a variable that holds itself"))
+
+    fn scalar(&mut self, node: &mut Node) -> Result<(), Problem> {
+        for _ in 0..MAX_ROUNDS {
+            let Kind::Text(text) = &mut node.kind else { return Ok(()) };
+            let Some(range) = find(text.text()) else {
+                unescape(node);
+                return Ok(());
+            };
+            let at = text.at(range.start);
+            self.work += text.text().len();
+            if self.work > MAX_WORK {
+                let message = format!("variables for which more than {MAX_WORK} bytes are gone through");
+                return Err(Problem::new(at, message).expected("fewer variables in one text"));
+            }
+            let reference = text.text()[range.clone()].to_owned();
+            let value = resolve(&reference, at, self.lookup)?;
+            node.expanded = true;
+            // Every occurrence, as the Collector does, though only one was looked at.
+            let places: Vec<usize> = text.text().match_indices(&reference).map(|(place, _)| place).collect();
+            self.grown += places.len() * value.len();
+            if self.grown > MAX_TEXT {
+                let message = format!("{reference} makes the texts of the file longer than {MAX_TEXT} bytes");
+                return Err(Problem::new(at, message).expected("shorter values, or fewer uses of them"));
+            }
+            if range == (0..text.text().len()) {
+                whole(node, &value, at)?;
+            } else {
+                text.replace_all(&places, reference.len(), &value);
+            }
+        }
+        Err(Problem::new(node.location, "a variable that holds itself"))
+    }
 }
 
 /// The first reference that nothing escapes and that holds no other.
@@ -103,7 +123,7 @@ fn whole(node: &mut Node, value: &str, at: Location) -> Result<(), Problem> {
         }
         None | Some(Kind::Text(_)) => {
             if let Kind::Text(text) = &mut node.kind {
-                text.replace(0..text.text().len(), value);
+                text.replace_all(&[0], text.text().len(), value);
             }
             Ok(())
         }
@@ -118,7 +138,5 @@ fn whole(node: &mut Node, value: &str, at: Location) -> Result<(), Problem> {
 fn unescape(node: &mut Node) {
     let Kind::Text(text) = &mut node.kind else { return };
     let places: Vec<usize> = text.text().match_indices("$$").map(|(place, _)| place).collect();
-    for place in places.into_iter().rev() {
-        text.replace(place..place + 2, "$");
-    }
+    text.replace_all(&places, 2, "$");
 }

@@ -1,6 +1,6 @@
 //! A map being decoded: each key is asked for once, and what nobody asked for is an error.
 
-use super::{Entry, Location, Node, Problem};
+use super::{Entry, Location, MAX_PROBLEMS, Node, Problem};
 
 /// The entries of a map, and which of them were taken.
 ///
@@ -38,11 +38,10 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports every key that was not asked for.
-    pub fn finish(self, problems: &mut Vec<Problem>) {
-        for Entry { key, .. } in self.entries {
-            if !self.known.contains(&key.text.as_str()) {
-                problems.push(Problem::unknown(key.location, "key", &key.text, self.known.iter().copied()));
-            }
+    pub fn finish(self, problems: &mut impl Extend<Problem>) {
+        let unknown = self.entries.iter().filter(|entry| !self.known.contains(&entry.key.text.as_str()));
+        for Entry { key, .. } in unknown.take(MAX_PROBLEMS) {
+            problems.extend([Problem::unknown(key.location, "key", &key.text, self.known.iter().copied())]);
         }
     }
 }

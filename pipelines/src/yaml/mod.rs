@@ -22,6 +22,8 @@ pub use node::{Entry, Key, Kind, Node};
 pub use problem::{Location, Problem, Problems, keep, nearest};
 pub use text::Located;
 
+pub(crate) use problem::MAX_PROBLEMS;
+
 /// Looks up a variable of the environment; the caller decides what that is.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 

@@ -70,7 +70,7 @@ impl Node {
     }
 
     /// Share of the limit on a document that this tree takes: its values, and long texts for several.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         match &self.kind {
             Kind::List(items) => 1 + items.iter().map(Self::weight).sum::<usize>(),
             Kind::Map(entries) => {

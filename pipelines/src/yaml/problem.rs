@@ -20,6 +20,13 @@ impl Location {
     pub const START: Self = Self { line: 1, column: 1 };
 }
 
+/// Problems of one file that are told: who mends those sees the others.
+pub(crate) const MAX_PROBLEMS: usize = 100;
+/// Length of a message, in bytes.
+const MAX_MESSAGE: usize = 1 << 10;
+/// Length of a name that is still compared with the known ones, in bytes.
+const MAX_NAME: usize = 64;
+
 /// One mistake in a config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -36,9 +43,14 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with nothing but a message.
+    /// A problem with nothing but a message, of which a long one is cut: it may quote what the config says.
     pub fn new(location: Location, message: impl Into<String>) -> Self {
-        Self { location, message: message.into(), expected: None, suggestion: None }
+        let mut message = message.into();
+        if message.len() > MAX_MESSAGE {
+            message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+            message.push('…');
+        }
+        Self { location, message, expected: None, suggestion: None }
     }
 
     /// A name that is not one of `known`: the nearest is suggested, and all are listed if they are few.
@@ -73,17 +85,25 @@ impl Problem {
 }
 
 /// Keeps what is right and reports what is wrong, so that decoding goes on to the next mistake.
-pub fn keep<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
-    result.map_err(|problem| problems.push(problem)).ok()
+pub fn keep<T>(result: Result<T, Problem>, problems: &mut impl Extend<Problem>) -> Option<T> {
+    result.map_err(|problem| problems.extend([problem])).ok()
 }
 
 /// The known name that is most like `name`, if one is like it at all.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > MAX_NAME {
+        return None;
+    }
     let lower = name.to_lowercase();
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
-    let (best, candidate) = known.into_iter().map(|k| (distance(k), k)).min()?;
     // A third of the letters wrong is a typing mistake; more is another word.
-    (best <= candidate.chars().count().max(lower.chars().count()).div_ceil(3)).then_some(candidate)
+    let allowed = |candidate: &str| candidate.chars().count().max(lower.chars().count()).div_ceil(3);
+    // Words that differ so much in length need not be compared.
+    let alike = known.into_iter().filter(|known| {
+        known.len() <= MAX_NAME && known.len().abs_diff(name.len()) <= 1 + known.len().max(name.len()) / 2
+    });
+    let distance = |candidate: &str| strsim::osa_distance(&lower, &candidate.to_lowercase());
+    let (best, candidate) = alike.map(|known| (distance(known), known)).min()?;
+    (best <= allowed(candidate)).then_some(candidate)
 }
 
 /// Everything that is wrong with one file. Displays as `file:line:column: message`, each with the line.
@@ -99,10 +119,17 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Puts the problems in the order of the text, each once.
+    /// Puts the problems in the order of the text, each once; of many the first.
     pub fn new(file: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|a, b| (a.location, &a.message).cmp(&(b.location, &b.message)));
         problems.dedup();
+        let left_out = problems.len().saturating_sub(MAX_PROBLEMS);
+        if let Some(first) =
+            problems.get(MAX_PROBLEMS).map(|problem| problem.location).filter(|_| left_out > 0)
+        {
+            problems.truncate(MAX_PROBLEMS);
+            problems.push(Problem::new(first, format!("and {left_out} more problems from here on")));
+        }
         Self { file: file.to_owned(), text: text.to_owned(), problems }
     }
 }

@@ -11,7 +11,7 @@ use super::{Entry, Key, Kind, Located, Location, Node, Problem};
 /// A config is kilobytes; what is larger is not one.
 const MAX_BYTES: usize = 1 << 20;
 /// Values in the tree after aliases are written out, where a long text counts for several.
-const MAX_NODES: usize = 100_000;
+const MAX_NODES: usize = 50_000;
 /// Levels of lists and maps.
 const MAX_DEPTH: usize = 64;
 
@@ -100,6 +100,8 @@ impl<'s> Reader<'s, '_> {
             _ => return Ok(Node::null(at)),
         };
         if anchor != 0 {
+            // A copy is kept, which takes as much again.
+            self.count(node.weight(), at)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)

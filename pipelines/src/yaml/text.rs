@@ -34,10 +34,13 @@ impl Located {
             ScalarStyle::Literal | ScalarStyle::Folded if raw.starts_with(['|', '>']) => walk.skip_line(),
             ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => {}
         }
-        let mut runs = Vec::new();
+        let (mut runs, mut next) = (Vec::new(), None);
         for (offset, wanted) in located.text.char_indices() {
             let Some(at) = walk.find(wanted, style) else { break };
-            push(&mut runs, &located.text, Run { offset, at });
+            if next != Some(at) {
+                runs.push(Run { offset, at });
+            }
+            next = Some(Location { column: at.column.saturating_add(1), ..at });
         }
         if !runs.is_empty() {
             located.runs = runs;
@@ -62,18 +65,19 @@ impl Located {
         self.at(0)
     }
 
-    /// Puts `with` in place of a range; all of it then stands where the range began.
-    pub(super) fn replace(&mut self, range: std::ops::Range<usize>, with: &str) {
-        let (begin, end) = (self.at(range.start), self.at(range.end));
-        let shift = |offset: usize| offset - range.end + range.start + with.len();
-        let tail: Vec<Run> = self.runs.iter().filter(|run| run.offset > range.end).copied().collect();
-        self.runs.retain(|run| run.offset < range.start);
-        if !with.is_empty() {
-            self.runs.push(Run { offset: range.start, at: begin });
+    /// Puts `with` in place of `length` bytes at each of these places, which are in order and do not overlap; all of it
+    /// then stands where those bytes began. In one pass, however many places there are.
+    pub(super) fn replace_all(&mut self, places: &[usize], length: usize, with: &str) {
+        let mut copy =
+            Rewrite { from: self, run: 0, at: 0, place: self.start(), out: String::new(), runs: Vec::new() };
+        for place in places {
+            copy.upto(*place, true);
+            copy.put(with);
+            copy.upto(place + length, false);
+            copy.runs.push(Run { offset: copy.out.len(), at: copy.place });
         }
-        self.runs.push(Run { offset: shift(range.end), at: end });
-        self.runs.extend(tail.into_iter().map(|run| Run { offset: shift(run.offset), ..run }));
-        self.text.replace_range(range, with);
+        copy.upto(self.text.len(), true);
+        (self.text, self.runs) = (copy.out, copy.runs);
     }
 }
 
@@ -82,12 +86,43 @@ fn advance(at: Location, over: &str) -> Location {
     Location { column: at.column.saturating_add(columns), ..at }
 }
 
-fn push(runs: &mut Vec<Run>, text: &str, run: Run) {
-    let continues = runs.last().is_some_and(|last: &Run| {
-        last.at.line == run.at.line && advance(last.at, &text[last.offset..run.offset]) == run.at
-    });
-    if !continues {
-        runs.push(run);
+/// A text on its way into a copy of itself in which some of it is replaced.
+struct Rewrite<'a> {
+    from: &'a Located,
+    /// The next run.
+    run: usize,
+    at: usize,
+    /// Place in the source of what stands at `at`.
+    place: Location,
+    out: String,
+    runs: Vec<Run>,
+}
+
+impl Rewrite<'_> {
+    /// Goes on to an offset; what lies between is kept or left out.
+    fn upto(&mut self, end: usize, kept: bool) {
+        let text = &self.from.text;
+        while let Some(run) = self.from.runs.get(self.run).filter(|run| run.offset <= end) {
+            if kept {
+                self.out.push_str(&text[self.at..run.offset]);
+                if run.offset < end || end == text.len() {
+                    self.runs.push(Run { offset: self.out.len(), at: run.at });
+                }
+            }
+            (self.at, self.place, self.run) = (run.offset, run.at, self.run + 1);
+        }
+        let between = &text[self.at..end];
+        if kept {
+            self.out.push_str(between);
+        }
+        (self.at, self.place) = (end, advance(self.place, between));
+    }
+
+    fn put(&mut self, with: &str) {
+        if !with.is_empty() {
+            self.runs.push(Run { offset: self.out.len(), at: self.place });
+            self.out.push_str(with);
+        }
     }
 }
 

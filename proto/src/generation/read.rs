@@ -228,7 +228,7 @@ impl Fragment {
         };
         let file = CollectorFile::parse(name, &self.config, &lookup)?;
         let mut problems = foreign(&file);
-        for variable in asked.into_inner() {
+        for variable in asked.into_inner().into_iter().take(MAX_NAMES) {
             let message = format!("the variable {variable:?} is used");
             let expected = "no variable: a pushed pipeline reads no environment; $$ for a dollar sign";
             problems.push(Problem::new(self.place_of(&variable), message).expected(expected));

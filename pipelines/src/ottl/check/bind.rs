@@ -47,7 +47,7 @@ impl Checker<'_> {
             });
         }
         let mut checked = Call { signature, arguments, prepared: Default::default() };
-        match (signature.prepare)(&checked) {
+        match signature.prepare.run(&checked, self.allowance) {
             Ok(prepared) => checked.prepared = prepared,
             Err(message) => return self.problem(call.offset, format!("{}: {message}", call.name)),
         }

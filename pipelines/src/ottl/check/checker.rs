@@ -1,5 +1,6 @@
 //! Checker from syntax to expressions: names resolved, literals tried, each mistake with its place.
 
+use crate::cost::Allowance;
 use crate::ottl::context::{Context, Place, Style};
 use crate::ottl::syntax::ast::{Boolean, Path, Segment, Value, ValueKind};
 use crate::yaml::{Located, Problem, nearest};
@@ -11,6 +12,7 @@ use super::paths::{self, Field};
 /// Checks syntax trees of one text.
 pub(crate) struct Checker<'t> {
     pub text: &'t Located,
+    pub allowance: &'t mut Allowance,
     pub context: Context,
     pub style: Style,
     pub place: Place,

@@ -1,6 +1,7 @@
 //! Inference of the context of a list without one: the narrowest that any of its paths names, or one below it that
 //! knows all its functions and enums.
 
+use crate::cost::Allowance;
 use crate::ottl::condition::Condition;
 use crate::ottl::context::{Context, Place, Style};
 use crate::ottl::functions::lookup;
@@ -16,14 +17,14 @@ impl Context {
     ///
     /// # Errors
     /// Syntax errors; no path to infer from, or no context that knows everything the conditions use.
-    pub fn infer(conditions: &[Located]) -> Result<Self, Vec<Problem>> {
+    pub fn infer(conditions: &[Located], allowance: &mut Allowance) -> Result<Self, Vec<Problem>> {
         let mut hints = Hints::new(Place::Condition);
         let mut problems = Vec::new();
         for text in conditions {
             hints.condition(text, &mut problems);
         }
         hints.context(conditions.first(), &Self::ALL, problems, || {
-            let compile = |text| Condition::compile(text, Self::DataPoint, Style::Named).err();
+            let compile = |text| Condition::compile(text, Self::DataPoint, Style::Named, allowance).err();
             conditions.iter().filter_map(compile).flatten().collect()
         })
     }
@@ -32,7 +33,11 @@ impl Context {
     ///
     /// # Errors
     /// As [`Context::infer`].
-    pub fn infer_statements(statements: &[Located], conditions: &[Located]) -> Result<Self, Vec<Problem>> {
+    pub fn infer_statements(
+        statements: &[Located],
+        conditions: &[Located],
+        allowance: &mut Allowance,
+    ) -> Result<Self, Vec<Problem>> {
         let mut hints = Hints::new(Place::Statement);
         let mut problems = Vec::new();
         for text in statements {
@@ -45,7 +50,7 @@ impl Context {
             hints.condition(text, &mut problems);
         }
         hints.context(statements.first(), &Self::STATEMENTS, problems, || {
-            let compile = |text| Statement::compile(text, Self::DataPoint, Style::Named).err();
+            let compile = |text| Statement::compile(text, Self::DataPoint, Style::Named, allowance).err();
             statements.iter().filter_map(compile).flatten().collect()
         })
     }

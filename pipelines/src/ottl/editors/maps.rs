@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::cost::Allowance;
 use crate::ottl::check::call::{Call, Target};
 use crate::ottl::functions::{
     ParamType, Preparation, Signature, TARGET, editor, fixed_text, optional, prepare_pattern, required,
@@ -24,12 +25,12 @@ pub(in crate::ottl) const TABLE: &[Signature] = &[
         let target = call.target(0)?;
         matching(call, work, |pattern, work| work.retain(target, |key| !pattern.is_match(key)))
     })
-    .prepared(prepare_pattern::<1>),
+    .compiled(prepare_pattern::<1>),
     editor("keep_matching_keys", &[TARGET, required("pattern", ParamType::Text)], |call, work| {
         let target = call.target(0)?;
         matching(call, work, |pattern, work| work.retain(target, |key| pattern.is_match(key)))
     })
-    .prepared(prepare_pattern::<1>),
+    .compiled(prepare_pattern::<1>),
     editor("keep_keys", &[TARGET, required("keys", ParamType::Values(&ParamType::Text))], keep_keys),
     editor(
         "limit",
@@ -85,7 +86,7 @@ pub(in crate::ottl) const TABLE: &[Signature] = &[
         ],
         replace_patterns,
     )
-    .prepared(check_mode),
+    .compiled(check_mode),
     editor(
         "replace_all_matches",
         &[
@@ -97,7 +98,7 @@ pub(in crate::ottl) const TABLE: &[Signature] = &[
         ],
         replace_matches,
     )
-    .prepared(prepare_glob::<1>),
+    .compiled(prepare_glob::<1>),
 ];
 
 type Pairs<'a> = Vec<(Cow<'a, [u8]>, Val<'a>)>;
@@ -308,9 +309,9 @@ fn truncate(call: &Call, work: &mut Work<'_>) -> Evaluated<()> {
     })
 }
 
-fn check_mode(call: &Call) -> Result<Preparation, String> {
+fn check_mode(call: &Call, allowance: &mut Allowance) -> Result<Preparation, String> {
     match fixed_text(call, 1) {
-        Some(b"key" | b"value") => prepare_pattern::<2>(call),
+        Some(b"key" | b"value") => prepare_pattern::<2>(call, allowance),
         _ => Err("the mode must be key or value".to_owned()),
     }
 }

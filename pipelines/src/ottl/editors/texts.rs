@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::cost::Allowance;
 use crate::ottl::check::call::{Argument, Call, Target};
 use crate::ottl::check::expr::Expr;
 use crate::ottl::functions::{
@@ -31,7 +32,7 @@ pub(in crate::ottl) const TABLE: &[Signature] = &[
         ],
         replace_pattern,
     )
-    .prepared(prepare_replace),
+    .compiled(prepare_replace),
     editor(
         "replace_match",
         &[
@@ -43,7 +44,7 @@ pub(in crate::ottl) const TABLE: &[Signature] = &[
         ],
         replace_match,
     )
-    .prepared(prepare_glob::<1>),
+    .compiled(prepare_glob::<1>),
     editor(
         "append",
         &[TARGET, optional("value", ParamType::Any), optional("values", ParamType::Values(&ParamType::Any))],
@@ -58,9 +59,12 @@ pub(in crate::ottl) const TABLE: &[Signature] = &[
 ];
 
 /// A glob that stands in the config is compiled when it is read.
-pub(super) fn prepare_glob<const PLACE: usize>(call: &Call) -> Result<Preparation, String> {
+pub(super) fn prepare_glob<const PLACE: usize>(
+    call: &Call,
+    allowance: &mut Allowance,
+) -> Result<Preparation, String> {
     match fixed_text(call, PLACE) {
-        Some(text) => glob::compile(&String::from_utf8_lossy(text)).map(Preparation::Pattern),
+        Some(text) => glob::compile(&String::from_utf8_lossy(text), allowance).map(Preparation::Pattern),
         None => Ok(Preparation::Nothing),
     }
 }
@@ -95,12 +99,12 @@ impl<'c> Replacer<'c> {
         };
         let mut from = 0;
         for captures in self.pattern.captured(text) {
-            let Some(whole) = captures.get(0) else { continue };
+            let whole = captures.whole();
             let mut expanded = Vec::new();
             self.template.expand(&captures, &mut expanded);
-            out.extend_from_slice(&text[from..whole.start()]);
+            out.extend_from_slice(&text[from..whole.start]);
             out.extend(applied(self.call, function, &expanded, self.function + 1, row)?);
-            from = whole.end();
+            from = whole.end;
         }
         out.extend_from_slice(&text[from..]);
         Ok(out)
@@ -137,9 +141,9 @@ fn applied(
 }
 
 /// Pattern and replacement are read once where both stand in the config and no function has a part in it.
-fn prepare_replace(call: &Call) -> Result<Preparation, String> {
+fn prepare_replace(call: &Call, allowance: &mut Allowance) -> Result<Preparation, String> {
     let replacement = fixed_text(call, 2).filter(|_| !matches!(call.arguments.get(3), Some(Some(_))));
-    Ok(match (prepare_pattern::<1>(call)?, replacement) {
+    Ok(match (prepare_pattern::<1>(call, allowance)?, replacement) {
         (Preparation::Pattern(pattern), Some(template)) => {
             let replacement = pattern.replacement(template);
             Preparation::Replace(Box::new((pattern, replacement)))
@@ -203,7 +207,7 @@ pub(super) fn whole(call: &Call, row: &Row<'_>, place: usize) -> Evaluated<(Patt
         Preparation::Pattern(pattern) => pattern.clone(),
         _ => {
             let text = args.text(place)?;
-            let compiled = glob::compile(&String::from_utf8_lossy(&text));
+            let compiled = glob::compile(&String::from_utf8_lossy(&text), &mut Allowance::new());
             compiled.map_err(|_| Failure("a text of the data that is no glob"))?
         }
     };

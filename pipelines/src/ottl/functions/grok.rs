@@ -1,5 +1,6 @@
 //! `ExtractGrokPatterns`: regular expressions put together from named ones.
 
+use crate::cost::Allowance;
 use crate::ottl::pattern::Pattern;
 use crate::ottl::run::eval::{Evaluated, Failure};
 use crate::ottl::run::getters::{boolean_like, parse_double, parse_integer};
@@ -18,10 +19,12 @@ pub(super) const TABLE: &[Signature] = &[converter(
     ],
     extract,
 )
-.prepared(prepare)];
+.compiled(prepare)];
 
 /// Limit of the size to which an expression may grow.
-const MAX_EXPANDED: usize = 1 << 18;
+const MAX_EXPANDED: usize = 1 << 16;
+/// Limit of the definitions that are put in, one after another; each is looked for from the beginning.
+const MAX_REFERENCES: usize = 500;
 
 /// An expression with its definitions put in, and the kinds that its groups convert to.
 #[derive(Debug, Clone)]
@@ -31,8 +34,14 @@ pub(in crate::ottl) struct Grok {
 }
 
 impl Grok {
-    fn new(expression: &str, named_only: bool, own: &[(String, String)]) -> Result<Self, String> {
+    fn new(
+        expression: &str,
+        named_only: bool,
+        own: &[(String, String)],
+        allowance: &mut Allowance,
+    ) -> Result<Self, String> {
         let (mut text, mut kinds) = (expression.to_owned(), Vec::new());
+        let mut references = 0;
         while let Some((start, end)) = reference(&text) {
             let mut parts = text[start + 2..end - 1].split(':');
             let name = parts.next().unwrap_or_default().to_owned();
@@ -50,11 +59,14 @@ impl Grok {
                 _ => format!("(?P<{group}>{definition})"),
             };
             text.replace_range(start..end, &put);
-            if text.len() > MAX_EXPANDED {
-                return Err("the pattern holds itself, or grows too large".to_owned());
+            references += 1;
+            if references > MAX_REFERENCES || text.len() > MAX_EXPANDED {
+                return Err(format!(
+                    "the pattern holds itself, or grows past {MAX_REFERENCES} definitions or {MAX_EXPANDED} bytes"
+                ));
             }
         }
-        let pattern = Pattern::new(&text)?;
+        let pattern = Pattern::new(&text, allowance).map_err(|error| error.to_string())?;
         if named_only && pattern.group_names().all(|name| name.is_none()) {
             return Err("the pattern has no group with a name".to_owned());
         }
@@ -65,7 +77,7 @@ impl Grok {
         let mut made = Vec::new();
         let Some(captures) = self.pattern.captures(text) else { return Ok(Val::map(made)) };
         for (place, name) in self.pattern.group_names().enumerate() {
-            let found = captures.get(place + 1).map(|group| group.as_bytes()).filter(|text| !text.is_empty());
+            let found = captures.get(place + 1).filter(|text| !text.is_empty());
             let (Some(name), Some(found)) = (name, found) else { continue };
             put(&mut made, name.replace("___", ".").into_bytes(), self.converted(name, found)?);
         }
@@ -109,7 +121,7 @@ fn reference(text: &str) -> Option<(usize, usize)> {
     }
 }
 
-fn prepare(call: &Call) -> Result<Preparation, String> {
+fn prepare(call: &Call, allowance: &mut Allowance) -> Result<Preparation, String> {
     use crate::ottl::check::call::Argument;
     let mut own = Vec::new();
     if let Some(Some(Argument::Texts(texts))) = call.arguments.get(3) {
@@ -125,7 +137,7 @@ fn prepare(call: &Call) -> Result<Preparation, String> {
     let named_only = matches!(call.arguments.get(2), Some(Some(Argument::Bool(true))));
     match fixed_text(call, 1) {
         Some(text) => {
-            let grok = Grok::new(&String::from_utf8_lossy(text), named_only, &own)?;
+            let grok = Grok::new(&String::from_utf8_lossy(text), named_only, &own, allowance)?;
             Ok(Preparation::Grok(Box::new(grok)))
         }
         None => Err("the pattern must stand in the config".to_owned()),

@@ -22,6 +22,7 @@ pub(super) use collections::shown;
 pub(super) use format::sprintf;
 
 use crate::aggregate::Aggregation;
+use crate::cost::Allowance;
 use crate::ottl::check::call::Call;
 use crate::ottl::context::Level;
 use crate::ottl::editors::{self, Work};
@@ -157,7 +158,36 @@ pub(crate) enum Preparation {
     Aggregation(Aggregation),
 }
 
-type PrepareFn = fn(&Call) -> Result<Preparation, String>;
+/// Reading of a call's fixed arguments when the config is read.
+#[derive(Clone, Copy)]
+pub(super) enum Prepare {
+    /// They need none.
+    Nothing,
+    /// They are checked, or read at once.
+    Read(fn(&Call) -> Result<Preparation, String>),
+    /// They are compiled, which costs some of the pipeline's allowance.
+    Compile(fn(&Call, &mut Allowance) -> Result<Preparation, String>),
+}
+
+impl Prepare {
+    pub(super) fn run(self, call: &Call, allowance: &mut Allowance) -> Result<Preparation, String> {
+        match self {
+            Self::Nothing => Ok(Preparation::Nothing),
+            Self::Read(read) => read(call),
+            Self::Compile(compile) => compile(call, allowance),
+        }
+    }
+}
+
+impl std::fmt::Debug for Prepare {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Read(_) => "Read",
+            Self::Compile(_) => "Compile",
+        })
+    }
+}
 
 /// A function.
 #[derive(Debug)]
@@ -165,7 +195,7 @@ pub(super) struct Signature {
     pub name: &'static str,
     pub parameters: &'static [Parameter],
     pub kind: Kind,
-    pub prepare: PrepareFn,
+    pub prepare: Prepare,
     pub known: Availability,
     /// Level of what it reads by itself, apart from its arguments.
     pub reads: Level,
@@ -180,10 +210,6 @@ impl Signature {
     }
 }
 
-fn nothing(_: &Call) -> Result<Preparation, String> {
-    Ok(Preparation::Nothing)
-}
-
 /// A converter whose arguments need no preparation.
 const fn converter(
     name: &'static str,
@@ -194,7 +220,7 @@ const fn converter(
         name,
         parameters,
         kind: Kind::Converter(run),
-        prepare: nothing,
+        prepare: Prepare::Nothing,
         known: Availability::Everywhere,
         reads: Level::Constant,
         clock: false,
@@ -211,7 +237,7 @@ pub(super) const fn editor(
         name,
         parameters,
         kind: Kind::Editor(run),
-        prepare: nothing,
+        prepare: Prepare::Nothing,
         known: Availability::Everywhere,
         reads: Level::Constant,
         clock: false,
@@ -219,8 +245,15 @@ pub(super) const fn editor(
 }
 
 impl Signature {
-    pub(super) const fn prepared(self, prepare: PrepareFn) -> Self {
-        Self { prepare, ..self }
+    pub(super) const fn prepared(self, read: fn(&Call) -> Result<Preparation, String>) -> Self {
+        Self { prepare: Prepare::Read(read), ..self }
+    }
+
+    pub(super) const fn compiled(
+        self,
+        compile: fn(&Call, &mut Allowance) -> Result<Preparation, String>,
+    ) -> Self {
+        Self { prepare: Prepare::Compile(compile), ..self }
     }
 
     pub(super) const fn known(self, known: Availability) -> Self {
@@ -284,9 +317,15 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
 pub(super) const LAMBDAS: &[&str] = &["All", "Any", "Filter", "Find", "MapEach", "MapKeys", "Reduce", "When"];
 
 /// A regular expression that stands in the config is compiled when it is read.
-pub(super) fn prepare_pattern<const PLACE: usize>(call: &Call) -> Result<Preparation, String> {
+pub(super) fn prepare_pattern<const PLACE: usize>(
+    call: &Call,
+    allowance: &mut Allowance,
+) -> Result<Preparation, String> {
     match fixed_text(call, PLACE) {
-        Some(text) => Pattern::new(&String::from_utf8_lossy(text)).map(Preparation::Pattern),
+        Some(text) => {
+            let pattern = Pattern::new(&String::from_utf8_lossy(text), allowance);
+            pattern.map(Preparation::Pattern).map_err(|error| error.to_string())
+        }
         None => Ok(Preparation::Nothing),
     }
 }
@@ -310,6 +349,6 @@ pub(super) fn with_pattern<'a, T>(
         return run(pattern);
     }
     let text = args.text(place)?;
-    let compiled = Pattern::new(&String::from_utf8_lossy(&text));
+    let compiled = Pattern::new(&String::from_utf8_lossy(&text), &mut Allowance::new());
     run(&compiled.map_err(|_| Failure("a text of the data that is no regular expression"))?)
 }

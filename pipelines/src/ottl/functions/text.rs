@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::cost::Allowance;
 use crate::ottl::pattern::Pattern;
 use crate::ottl::run::compare::compare;
 use crate::ottl::run::eval::{Evaluated, Failure};
@@ -20,13 +21,13 @@ pub(super) const TABLE: &[Signature] = &[
         &[required("target", ParamType::TextLike), required("pattern", ParamType::Text)],
         is_match,
     )
-    .prepared(prepare_pattern::<1>),
+    .compiled(prepare_pattern::<1>),
     converter(
         "ExtractPatterns",
         &[required("target", ParamType::Text), required("pattern", ParamType::Text)],
         extract,
     )
-    .prepared(prepare_groups),
+    .compiled(prepare_groups),
     converter(
         "Concat",
         &[required("vals", ParamType::Values(&ParamType::TextLike)), required("delimiter", ParamType::Text)],
@@ -91,8 +92,8 @@ fn is_match<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
 const NO_GROUP: &str = "the pattern has no group with a name";
 
 /// A pattern without a named group is found out at run time by the Collector, and fails every time.
-fn prepare_groups(call: &Call) -> Result<Preparation, String> {
-    prepare_pattern::<1>(call)
+fn prepare_groups(call: &Call, allowance: &mut Allowance) -> Result<Preparation, String> {
+    prepare_pattern::<1>(call, allowance)
 }
 
 fn extract<'a>(args: &Args<'a, '_>) -> Evaluated<Val<'a>> {
@@ -108,7 +109,7 @@ fn groups<'a>(pattern: &Pattern, text: &[u8]) -> Evaluated<Val<'a>> {
     if let Some(captures) = pattern.captures(text) {
         for (place, name) in names.into_iter().enumerate() {
             let Some(name) = name else { continue };
-            let text = captures.get(place + 1).map_or(&b""[..], |group| group.as_bytes());
+            let text = captures.get(place + 1).unwrap_or_default();
             found.push((name.as_bytes().to_vec(), Val::text(text)));
         }
     }

@@ -15,6 +15,10 @@ use super::lex::{Token, tokens};
 const MAX_LENGTH: usize = 16 << 10;
 /// Limit of the depth to which values and conditions may nest.
 const MAX_DEPTH: usize = 64;
+/// Operators that stand side by side, as in `1 + 2 - 3`; each makes the tree a level deeper.
+const MAX_CHAIN: usize = 64;
+/// Tokens that are read in vain, since a parenthesis that could begin a value begins a condition.
+const MAX_VAIN: usize = 20_000;
 
 /// Parses a condition.
 ///
@@ -60,6 +64,7 @@ struct Parser {
     tokens: Vec<(usize, Token)>,
     at: usize,
     depth: usize,
+    vain: usize,
 }
 
 type ParseResult<T> = Result<T, SyntaxError>;
@@ -69,7 +74,7 @@ impl Parser {
         if text.len() > MAX_LENGTH {
             return Err(SyntaxError::new(0, format!("longer than {MAX_LENGTH} bytes")));
         }
-        Ok(Self { tokens: tokens(text)?, at: 0, depth: 0 })
+        Ok(Self { tokens: tokens(text)?, at: 0, depth: 0, vain: 0 })
     }
 
     fn peek(&self) -> &Token {
@@ -165,6 +170,11 @@ impl Parser {
             Ok(comparison) => return Ok(comparison),
             Err(error) => error,
         };
+        self.vain += self.at - at;
+        if self.vain > MAX_VAIN {
+            let message = format!("more than {MAX_VAIN} words read twice; use fewer parentheses");
+            return Err(SyntaxError::new(self.offset(), message));
+        }
         (self.at, self.depth) = (at + 1, depth);
         let inner = self.nested(Self::or).and_then(|inner| self.expect(')').map(|()| inner));
         inner.map_err(|error| if error.offset >= as_value.offset { error } else { as_value })
@@ -211,8 +221,9 @@ impl Parser {
 
     fn sum(&mut self) -> ParseResult<Value> {
         let mut left = self.product()?;
+        let mut length = 0;
         while let Token::Math(op @ (MathOp::Add | MathOp::Sub)) = *self.peek() {
-            self.at += 1;
+            self.operator(&mut length)?;
             left = math(left, op, self.product()?);
         }
         Ok(left)
@@ -220,11 +231,22 @@ impl Parser {
 
     fn product(&mut self) -> ParseResult<Value> {
         let mut left = self.operand()?;
+        let mut length = 0;
         while let Token::Math(op @ (MathOp::Mul | MathOp::Div)) = *self.peek() {
-            self.at += 1;
+            self.operator(&mut length)?;
             left = math(left, op, self.operand()?);
         }
         Ok(left)
+    }
+
+    /// Takes an operator of a chain.
+    fn operator(&mut self, length: &mut usize) -> ParseResult<()> {
+        *length += 1;
+        if *length > MAX_CHAIN {
+            return Err(SyntaxError::new(self.offset(), format!("more than {MAX_CHAIN} operators in a row")));
+        }
+        self.at += 1;
+        Ok(())
     }
 
     fn operand(&mut self) -> ParseResult<Value> {

@@ -17,6 +17,7 @@
 
 use std::time::Duration;
 
+use crate::cost::Inspection;
 use crate::stage::config::ResourceConditions;
 use crate::stage::unit::PROCESS;
 use crate::yaml::{Node, Problem, keep};
@@ -55,7 +56,7 @@ pub(super) struct Level {
 }
 
 impl Adaptive {
-    pub(in super::super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(in super::super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let words = [("points_per_second", Measure::Points), ("series", Measure::Series)];
         let measure = fields.take("measure").and_then(|node| keep(node.one_of("measure", &words), problems));
@@ -130,7 +131,7 @@ impl Adaptive {
     }
 }
 
-fn level(node: &Node, problems: &mut Vec<Problem>) -> Option<Level> {
+fn level(node: &Node, problems: &mut Inspection) -> Option<Level> {
     let mut fields = keep(node.map(), problems)?;
     let name = keep(fields.required("name").and_then(Node::text), problems).map(str::to_owned);
     let share = keep(fields.required("keep"), problems);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::Batch;
 use crate::batch::{MetricKind, MetricRow};
+use crate::cost::Inspection;
 use crate::stage::config::{MatchType, Names, regexp_options};
 use crate::yaml::{Fields, Node, Problem, keep};
 
@@ -44,7 +45,7 @@ const KINDS: [(&str, MetricKind); 3] = [
 ];
 
 impl CumulativeToDelta {
-    pub(in super::super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(in super::super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let staleness = fields.take("max_staleness").and_then(|node| keep(node.duration(), problems));
         let words = [("auto", Initial::Auto), ("keep", Initial::Keep), ("drop", Initial::Drop)];
@@ -84,7 +85,7 @@ impl CumulativeToDelta {
 }
 
 impl Match {
-    fn decode(node: &Node, problems: &mut Vec<Problem>) -> Self {
+    fn decode(node: &Node, problems: &mut Inspection) -> Self {
         let Some(mut fields) = keep(node.map(), problems) else { return Self::default() };
         let kinds = fields.take("metric_types").map(|node| kinds(node, problems)).unwrap_or_default();
         let names = names(&mut fields, node, problems);
@@ -93,7 +94,7 @@ impl Match {
     }
 }
 
-fn names(fields: &mut Fields<'_>, at: &Node, problems: &mut Vec<Problem>) -> Option<Names> {
+fn names(fields: &mut Fields<'_>, at: &Node, problems: &mut Inspection) -> Option<Names> {
     let match_type = fields.take("match_type");
     let metrics = fields.take("metrics").filter(|node| node.list().map_or(true, |list| !list.is_empty()));
     regexp_options(fields, problems);
@@ -112,7 +113,7 @@ fn names(fields: &mut Fields<'_>, at: &Node, problems: &mut Vec<Problem>) -> Opt
     }
 }
 
-fn kinds(node: &Node, problems: &mut Vec<Problem>) -> Vec<MetricKind> {
+fn kinds(node: &Node, problems: &mut Inspection) -> Vec<MetricKind> {
     let mut kinds = Vec::new();
     for item in keep(node.list(), problems).unwrap_or_default() {
         let Some(text) = keep(item.text(), problems) else { continue };

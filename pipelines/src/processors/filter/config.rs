@@ -1,5 +1,6 @@
 //! Config of a `filter`.
 
+use crate::cost::Inspection;
 use crate::ottl::{Condition, Context, Style};
 use crate::stage::config::{ErrorMode, regexp_options};
 use crate::yaml::{Kind, Located, Node, Problem, keep};
@@ -13,7 +14,7 @@ const OTHER_SIGNALS: [&str; 7] =
     ["spans", "traces", "logs", "profiles", "trace_conditions", "log_conditions", "profile_conditions"];
 
 impl Filter {
-    pub(in crate::processors) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(in crate::processors) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let mode = ErrorMode::decode(&mut fields, problems).unwrap_or(ErrorMode::Ignore);
         let (lists, groups) = (fields.take("metrics"), fields.take("metric_conditions"));
@@ -35,7 +36,7 @@ impl Filter {
 }
 
 /// `metrics:` with a list for each context, or with include and exclude.
-fn listed(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Pass> {
+fn listed(node: &Node, mode: ErrorMode, problems: &mut Inspection) -> Vec<Pass> {
     let Some(mut fields) = keep(node.map(), problems) else { return Vec::new() };
     let mut passes = Vec::new();
     for (key, context) in
@@ -65,7 +66,7 @@ fn listed(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Pass
 }
 
 /// `metric_conditions:`, flat or in groups. Passes run from resource to data point, whatever their order.
-fn inferred(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Pass> {
+fn inferred(node: &Node, mode: ErrorMode, problems: &mut Inspection) -> Vec<Pass> {
     let items = keep(node.list(), problems).unwrap_or_default();
     let is_flat = |item: &Node| matches!(item.kind, Kind::Text(_));
     if items.iter().any(is_flat) && !items.iter().all(is_flat) {
@@ -84,7 +85,7 @@ fn inferred(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Pa
     passes
 }
 
-fn explicit(item: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Option<Pass> {
+fn explicit(item: &Node, mode: ErrorMode, problems: &mut Inspection) -> Option<Pass> {
     let mut fields = keep(item.map(), problems)?;
     let mode = ErrorMode::decode(&mut fields, problems).unwrap_or(mode);
     let contexts = Context::ALL.map(|context| (context.name(), context));
@@ -102,11 +103,11 @@ fn group(
     conditions: &[Located],
     context: Option<Context>,
     mode: ErrorMode,
-    problems: &mut Vec<Problem>,
+    problems: &mut Inspection,
 ) -> Option<Pass> {
     let (context, style) = match context {
         Some(context) => (context, Style::Either),
-        None => match Context::infer(conditions) {
+        None => match Context::infer(conditions, &mut problems.allowance) {
             Ok(context) => (context, Style::Named),
             Err(wrong) => {
                 problems.extend(wrong);
@@ -122,11 +123,11 @@ fn pass(
     context: Context,
     style: Style,
     error_mode: ErrorMode,
-    problems: &mut Vec<Problem>,
+    problems: &mut Inspection,
 ) -> Pass {
     let mut rules = Vec::new();
     for condition in conditions {
-        match Condition::compile(condition, context, style) {
+        match Condition::compile(condition, context, style, &mut problems.allowance) {
             Ok(condition) => rules.push(Rule::Condition(condition)),
             Err(wrong) => problems.extend(wrong),
         }
@@ -139,7 +140,7 @@ fn pass(
     Pass { context, error_mode, rules, empty }
 }
 
-fn texts(node: &Node, problems: &mut Vec<Problem>) -> Vec<Located> {
+fn texts(node: &Node, problems: &mut Inspection) -> Vec<Located> {
     let items = keep(node.list(), problems).unwrap_or_default();
     items.iter().filter_map(|item| keep(item.located_text(), problems)).collect()
 }

@@ -4,9 +4,12 @@
 //! something about those. The rest, and what could only fail, is refused by name when the config is read.
 
 use crate::batch::{MetricKind, PointRow, Value};
+use crate::cost::Allowance;
 use crate::ottl::{Pattern, Row};
 use crate::yaml::{Located, Problem};
 
+/// The longest expression, in bytes.
+const MAX_LENGTH: usize = 16 << 10;
 /// Depth to which an expression may be nested.
 const MAX_DEPTH: usize = 64;
 
@@ -16,8 +19,8 @@ pub(super) enum Expression {
     Literal(bool),
     HasLabel(Text),
     Not(Box<Expression>),
-    Both(Box<Expression>, Box<Expression>),
-    Either(Box<Expression>, Box<Expression>),
+    All(Vec<Expression>),
+    Any(Vec<Expression>),
     Equal(Text, Text),
     Before(Text, Text),
     In(Text, Vec<Text>),
@@ -37,9 +40,13 @@ pub(super) enum Text {
 }
 
 impl Expression {
-    pub(super) fn compile(text: &Located) -> Result<Self, Problem> {
+    pub(super) fn compile(text: &Located, allowance: &mut Allowance) -> Result<Self, Problem> {
+        allowance.statement().map_err(|message| problem(text, 0, &message))?;
+        if text.text().len() > MAX_LENGTH {
+            return Err(problem(text, 0, &format!("an expression longer than {MAX_LENGTH} bytes")));
+        }
         let tokens = tokens(text)?;
-        let mut parser = Parser { text, tokens: &tokens, next: 0, depth: 0 };
+        let mut parser = Parser { text, allowance, tokens: &tokens, next: 0, depth: 0 };
         let whole = parser.either()?;
         match parser.peek() {
             Token::End => Ok(whole),
@@ -59,8 +66,8 @@ impl Expression {
             Self::Literal(bit) => *bit,
             Self::HasLabel(key) => row.batch.attribute(point.attrs, &text(key)).is_some(),
             Self::Not(inner) => !inner.is_true(row, point),
-            Self::Both(a, b) => a.is_true(row, point) && b.is_true(row, point),
-            Self::Either(a, b) => a.is_true(row, point) || b.is_true(row, point),
+            Self::All(operands) => operands.iter().all(|operand| operand.is_true(row, point)),
+            Self::Any(operands) => operands.iter().any(|operand| operand.is_true(row, point)),
             Self::Equal(a, b) => text(a) == text(b),
             Self::Before(a, b) => text(a) < text(b),
             Self::In(a, list) => list.iter().any(|item| text(item) == text(a)),
@@ -167,6 +174,7 @@ fn problem(text: &Located, at: usize, message: &str) -> Problem {
 
 struct Parser<'t> {
     text: &'t Located,
+    allowance: &'t mut Allowance,
     tokens: &'t [(usize, Token)],
     next: usize,
     depth: usize,
@@ -198,19 +206,19 @@ impl Parser<'_> {
     }
 
     fn either(&mut self) -> Result<Expression, Problem> {
-        let mut left = self.both()?;
+        let mut operands = vec![self.both()?];
         while self.takes(&["or", "||"]) {
-            left = Expression::Either(Box::new(left), Box::new(self.both()?));
+            operands.push(self.both()?);
         }
-        Ok(left)
+        Ok(if operands.len() == 1 { operands.remove(0) } else { Expression::Any(operands) })
     }
 
     fn both(&mut self) -> Result<Expression, Problem> {
-        let mut left = self.single()?;
+        let mut operands = vec![self.single()?];
         while self.takes(&["and", "&&"]) {
-            left = Expression::Both(Box::new(left), Box::new(self.single()?));
+            operands.push(self.single()?);
         }
-        Ok(left)
+        Ok(if operands.len() == 1 { operands.remove(0) } else { Expression::All(operands) })
     }
 
     fn single(&mut self) -> Result<Expression, Problem> {
@@ -291,7 +299,8 @@ impl Parser<'_> {
             let Text::Literal(pattern) = self.text()? else {
                 return Err(problem(self.text, at, "a pattern that the data brings"));
             };
-            let pattern = Pattern::new(&pattern).map_err(|why| problem(self.text, at, &why))?;
+            let pattern = Pattern::new(&pattern, self.allowance)
+                .map_err(|why| problem(self.text, at, &why.to_string()))?;
             return Ok(Expression::Matches(left, pattern));
         }
         Err(self.unexpected("a comparison"))

@@ -1,6 +1,7 @@
 //! `include` and `exclude`: the form before OTTL.
 
 use crate::batch::Value;
+use crate::cost::Inspection;
 use crate::ottl::{Context, Level, Pattern, Row};
 use crate::stage::config::{Constant, ErrorMode, MatchType, Names, regexp_options};
 use crate::yaml::{Located, Node, Problem, keep};
@@ -82,11 +83,7 @@ struct Selection {
 }
 
 /// The passes of `metrics.include` and `metrics.exclude`.
-pub(super) fn passes(
-    include: Option<&Node>,
-    exclude: Option<&Node>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Pass> {
+pub(super) fn passes(include: Option<&Node>, exclude: Option<&Node>, problems: &mut Inspection) -> Vec<Pass> {
     let (mut resources, mut metrics) = (Vec::new(), Vec::new());
     for (name, node, drop_if) in [("metrics.include", include, false), ("metrics.exclude", exclude, true)] {
         let Some(side) = node.and_then(|node| side(node, problems)) else { continue };
@@ -109,7 +106,7 @@ pub(super) fn passes(
     passes.into_iter().filter(|pass| !pass.rules.is_empty()).collect()
 }
 
-fn side(node: &Node, problems: &mut Vec<Problem>) -> Option<Selection> {
+fn side(node: &Node, problems: &mut Inspection) -> Option<Selection> {
     let mut fields = keep(node.map(), problems)?;
     let match_type = keep(fields.required("match_type"), problems);
     regexp_options(&mut fields, problems);
@@ -130,7 +127,9 @@ fn side(node: &Node, problems: &mut Vec<Problem>) -> Option<Selection> {
         }
         for item in expressions.and_then(|node| keep(node.list(), problems)).unwrap_or_default() {
             let text = keep(item.located_text(), problems);
-            side.expressions.extend(text.and_then(|text| keep(Expression::compile(&text), problems)));
+            side.expressions.extend(
+                text.and_then(|text| keep(Expression::compile(&text, &mut problems.allowance), problems)),
+            );
         }
         return Some(side);
     }
@@ -143,11 +142,7 @@ fn side(node: &Node, problems: &mut Vec<Problem>) -> Option<Selection> {
     Some(side)
 }
 
-fn attribute(
-    item: &Node,
-    match_type: MatchType,
-    problems: &mut Vec<Problem>,
-) -> Option<(String, ValueMatch)> {
+fn attribute(item: &Node, match_type: MatchType, problems: &mut Inspection) -> Option<(String, ValueMatch)> {
     let mut fields = keep(item.map(), problems)?;
     let key = keep(fields.required("key").and_then(Node::text), problems).map(str::to_owned);
     let value = fields.take("value");
@@ -156,7 +151,7 @@ fn attribute(
         (None, _) => ValueMatch::Anything,
         (Some(value), MatchType::Regexp) => {
             let text: Located = keep(value.located_text(), problems)?;
-            ValueMatch::Matched(keep(Pattern::located(&text), problems)?)
+            ValueMatch::Matched(problems.pattern(&text)?)
         }
         (Some(value), MatchType::Strict) => match Constant::decode(value, problems) {
             Constant::List(_) | Constant::Map(_) => {

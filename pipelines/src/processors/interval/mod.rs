@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::Batch;
 use crate::batch::{MetricKind, MetricRow, Path};
+use crate::cost::Inspection;
 use crate::ottl::{Context, Failure};
 use crate::stage::{Effect, Flush, StageBatch, StageError, State, StateSize, Tallies, Ticks};
 use crate::yaml::{Node, Problem, keep};
@@ -35,7 +36,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    pub(super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let mut interval = Duration::from_secs(60);
         if let Some(node) = fields.take("interval")

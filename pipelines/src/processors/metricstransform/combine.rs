@@ -33,7 +33,7 @@ impl Transform {
         let name = batch.bytes(batch.metric_at(at.metric).name).to_vec();
         let Some(captures) = pattern.captures(&name) else { return };
         for (place, group) in pattern.group_names().enumerate() {
-            let text = captures.get(place + 1).map_or(&[][..], |group| group.as_bytes());
+            let text = captures.get(place + 1).unwrap_or_default();
             let text = String::from_utf8_lossy(text);
             let text = match case {
                 None => text.into_owned(),

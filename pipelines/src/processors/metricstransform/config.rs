@@ -1,6 +1,9 @@
 //! The config of `metricstransform`, checked as the Collector checks it when it builds the processor.
 
+use std::collections::HashMap;
+
 use crate::aggregate::{AGGREGATIONS, Aggregation};
+use crate::cost::Inspection;
 use crate::ottl::Pattern;
 use crate::stage::config::MatchType;
 use crate::yaml::{Fields, Node, Problem, keep};
@@ -133,7 +136,7 @@ const KINDS: [(&str, Kind); 7] = [
 const VERSION: &str = "0.158.0";
 
 impl MetricsTransform {
-    pub(in super::super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(in super::super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let (mut transforms, mut rules) = (Vec::new(), Vec::new());
         if let Some(list) = fields.take("transforms") {
@@ -151,7 +154,8 @@ impl MetricsTransform {
     }
 }
 
-fn transform(node: &Node, problems: &mut Vec<Problem>) -> Option<Transform> {
+fn transform(node: &Node, problems: &mut Inspection) -> Option<Transform> {
+    problems.statement(node.location)?;
     let mut fields = keep(node.map(), problems)?;
     let match_type = fields.take("match_type").and_then(|node| keep(MatchType::of(node), problems));
     let match_type = match_type.unwrap_or(MatchType::Strict);
@@ -195,7 +199,7 @@ fn transform(node: &Node, problems: &mut Vec<Problem>) -> Option<Transform> {
     Some(Transform { include: include?, labels, action, new_name, operations })
 }
 
-fn include(fields: &mut Fields<'_>, match_type: MatchType, problems: &mut Vec<Problem>) -> Option<Include> {
+fn include(fields: &mut Fields<'_>, match_type: MatchType, problems: &mut Inspection) -> Option<Include> {
     let node = keep(fields.required("include"), problems)?;
     let text = keep(node.located_text(), problems)?;
     if text.text().is_empty() {
@@ -204,24 +208,24 @@ fn include(fields: &mut Fields<'_>, match_type: MatchType, problems: &mut Vec<Pr
     }
     match match_type {
         MatchType::Strict => Some(Include::Strict(text.text().to_owned())),
-        MatchType::Regexp => keep(Pattern::located(&text), problems).map(Include::Regexp),
+        MatchType::Regexp => problems.pattern(&text).map(Include::Regexp),
     }
 }
 
-fn matchers(node: &Node, match_type: MatchType, problems: &mut Vec<Problem>) -> Vec<(String, Matcher)> {
+fn matchers(node: &Node, match_type: MatchType, problems: &mut Inspection) -> Vec<(String, Matcher)> {
     let mut matchers = Vec::new();
     for entry in keep(node.entries(), problems).unwrap_or_default() {
         let Some(text) = keep(entry.value.located_text(), problems) else { continue };
         let matcher = match match_type {
             MatchType::Strict => Some(Matcher::Strict(text.text().to_owned())),
-            MatchType::Regexp => keep(Pattern::located(&text), problems).map(Matcher::Regexp),
+            MatchType::Regexp => problems.pattern(&text).map(Matcher::Regexp),
         };
         matchers.extend(matcher.map(|matcher| (entry.key.text.clone(), matcher)));
     }
     matchers
 }
 
-fn pairs(node: &Node, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
+fn pairs(node: &Node, problems: &mut Inspection) -> Vec<(String, String)> {
     let entries = keep(node.entries(), problems).unwrap_or_default();
     let pair = |entry: &crate::yaml::Entry| {
         keep(entry.value.text(), problems).map(|value| (entry.key.text.clone(), value.to_owned()))
@@ -229,19 +233,20 @@ fn pairs(node: &Node, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
     entries.iter().filter_map(pair).collect()
 }
 
-fn text(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>) -> String {
+fn text(fields: &mut Fields<'_>, key: &'static str, problems: &mut Inspection) -> String {
     let text = fields.take(key).and_then(|node| keep(node.text(), problems));
     text.unwrap_or_default().to_owned()
 }
 
 /// Aggregation of a group; without one it is its first point.
-fn aggregation(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -> Aggregation {
+fn aggregation(fields: &mut Fields<'_>, problems: &mut Inspection) -> Aggregation {
     let node = fields.take("aggregation_type").filter(|node| node.text().ok() != Some(""));
     let found = node.and_then(|node| keep(node.one_of("aggregation_type", &AGGREGATIONS), problems));
     found.unwrap_or(Aggregation::First)
 }
 
-fn operation(node: &Node, problems: &mut Vec<Problem>) -> Option<Operation> {
+fn operation(node: &Node, problems: &mut Inspection) -> Option<Operation> {
+    problems.statement(node.location)?;
     let mut fields = keep(node.map(), problems)?;
     let kind = keep(fields.required("action").and_then(|node| node.one_of("operation", &KINDS)), problems);
     let [label, new_label, new_value, label_value] =
@@ -277,15 +282,20 @@ fn operation(node: &Node, problems: &mut Vec<Problem>) -> Option<Operation> {
 }
 
 /// Old and new values; of two for one value the later holds.
-fn value_actions(node: &Node, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
-    let mut actions = Vec::<(String, String)>::new();
+fn value_actions(node: &Node, problems: &mut Inspection) -> Vec<(String, String)> {
+    let (mut actions, mut places) = (Vec::<(String, String)>::new(), HashMap::new());
     for item in keep(node.list(), problems).unwrap_or_default() {
         let Some(mut fields) = keep(item.map(), problems) else { continue };
         let value = text(&mut fields, "value", problems);
         let new_value = text(&mut fields, "new_value", problems).replace("{{version}}", VERSION);
         fields.finish(problems);
-        actions.retain(|(known, _)| *known != value);
-        actions.push((value, new_value));
+        match places.get(&value) {
+            Some(place) => actions[*place] = (value, new_value),
+            None => {
+                places.insert(value.clone(), actions.len());
+                actions.push((value, new_value));
+            }
+        }
     }
     actions
 }

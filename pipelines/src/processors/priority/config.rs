@@ -16,6 +16,7 @@
 
 use std::time::Duration;
 
+use crate::cost::Inspection;
 use crate::ottl::Pattern;
 use crate::stage::unit::PROCESS;
 use crate::yaml::{Node, Problem, keep};
@@ -55,7 +56,7 @@ pub(super) struct Threshold {
 pub(super) const MAX_THRESHOLDS: usize = 8;
 
 impl Priority {
-    pub(in super::super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(in super::super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let mut text = |key| fields.take(key).and_then(|node| keep(node.text(), problems)).map(str::to_owned);
         let (attribute, by, default) = (text("attribute"), text("by"), text("default"));
@@ -96,7 +97,7 @@ impl Priority {
     }
 }
 
-fn class(node: &Node, thresholds: &mut Vec<Threshold>, problems: &mut Vec<Problem>) -> Option<Class> {
+fn class(node: &Node, thresholds: &mut Vec<Threshold>, problems: &mut Inspection) -> Option<Class> {
     let mut fields = keep(node.map(), problems)?;
     let name = keep(fields.required("name").and_then(Node::text), problems).map(str::to_owned);
     let names = fields.take("names").map(|node| node.texts(problems)).unwrap_or_default();
@@ -104,7 +105,7 @@ fn class(node: &Node, thresholds: &mut Vec<Threshold>, problems: &mut Vec<Proble
     if let Some(list) = fields.take("patterns") {
         for item in keep(list.list(), problems).unwrap_or_default() {
             let text = keep(item.located_text(), problems);
-            patterns.extend(text.and_then(|text| keep(Pattern::located(&text), problems)));
+            patterns.extend(text.and_then(|text| problems.pattern(&text)));
         }
     }
     let mut above = Vec::new();

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::Batch;
 use crate::batch::{AttrRow, MetricKind, MetricRow};
+use crate::cost::Inspection;
 use crate::stage::config::ResourceConditions;
 use crate::yaml::{Fields, Node, Problem, keep};
 
@@ -64,7 +65,7 @@ const PROCESS: [&str; 5] =
     ["process.pid", "process.parent_pid", "process.command", "process.command_line", "process.cgroup"];
 
 impl Rollup {
-    pub(in super::super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(in super::super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let keys = keys(&mut fields, config, problems);
         let which = ResourceConditions::decode(&mut fields, "where", problems);
@@ -150,7 +151,7 @@ impl Rollup {
     }
 }
 
-fn keys(fields: &mut Fields<'_>, at: &Node, problems: &mut Vec<Problem>) -> Keys {
+fn keys(fields: &mut Fields<'_>, at: &Node, problems: &mut Inspection) -> Keys {
     let (drop, stay) = (fields.take("drop"), fields.take("keep"));
     match (drop, stay) {
         (None, None) => Keys::Drop(PROCESS.map(str::to_owned).to_vec()),
@@ -163,7 +164,7 @@ fn keys(fields: &mut Fields<'_>, at: &Node, problems: &mut Vec<Problem>) -> Keys
     }
 }
 
-fn names(node: &Node, problems: &mut Vec<Problem>) -> Vec<String> {
+fn names(node: &Node, problems: &mut Inspection) -> Vec<String> {
     let names = node.texts(problems);
     if names.is_empty() {
         problems.push(Problem::new(node.location, "no attribute is named"));
@@ -171,7 +172,7 @@ fn names(node: &Node, problems: &mut Vec<Problem>) -> Vec<String> {
     names
 }
 
-fn by_name(node: &Node, problems: &mut Vec<Problem>) -> Vec<(String, Function)> {
+fn by_name(node: &Node, problems: &mut Inspection) -> Vec<(String, Function)> {
     let entries = keep(node.entries(), problems).unwrap_or_default();
     let function = |entry: &crate::yaml::Entry| {
         let function = keep(entry.value.one_of("function", &FUNCTIONS), problems)?;
@@ -180,12 +181,7 @@ fn by_name(node: &Node, problems: &mut Vec<Problem>) -> Vec<(String, Function)> 
     entries.iter().filter_map(function).collect()
 }
 
-fn duration(
-    fields: &mut Fields<'_>,
-    key: &'static str,
-    default: u64,
-    problems: &mut Vec<Problem>,
-) -> Duration {
+fn duration(fields: &mut Fields<'_>, key: &'static str, default: u64, problems: &mut Inspection) -> Duration {
     let Some(node) = fields.take(key) else { return Duration::from_secs(default) };
     let duration = keep(node.duration(), problems).unwrap_or_default();
     if duration < Duration::from_secs(1) {

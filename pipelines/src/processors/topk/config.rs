@@ -14,6 +14,7 @@
 
 use std::time::Duration;
 
+use crate::cost::Inspection;
 use crate::stage::config::ResourceConditions;
 use crate::stage::unit::PROCESS;
 use crate::yaml::{Node, Problem, keep};
@@ -37,7 +38,7 @@ pub struct TopK {
 pub(super) const MAX_METRICS: usize = 4;
 
 impl TopK {
-    pub(in super::super) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(in super::super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let k = keep(fields.required("k").and_then(Node::unsigned), problems);
         let by = keep(fields.required("by"), problems);

@@ -1,5 +1,6 @@
 //! Config of a `transform`.
 
+use crate::cost::Inspection;
 use crate::ottl::{Condition, Context, Statement, Style};
 use crate::stage::config::ErrorMode;
 use crate::yaml::{Kind, Located, Node, Problem, keep};
@@ -10,7 +11,7 @@ use super::{Group, Transform};
 const OTHER_SIGNALS: [&str; 3] = ["trace_statements", "log_statements", "profile_statements"];
 
 impl Transform {
-    pub(in crate::processors) fn decode(config: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(in crate::processors) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let mode = ErrorMode::decode(&mut fields, problems).unwrap_or(ErrorMode::Ignore);
         let written = fields.take("metric_statements");
@@ -29,7 +30,7 @@ impl Transform {
 }
 
 /// Statements alone make one group; after groups they may stand too, before them not.
-fn groups(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Group> {
+fn groups(node: &Node, mode: ErrorMode, problems: &mut Inspection) -> Vec<Group> {
     let (mut groups, mut flat) = (Vec::new(), Vec::new());
     for item in keep(node.list(), problems).unwrap_or_default() {
         match &item.kind {
@@ -49,7 +50,7 @@ fn groups(node: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Vec<Grou
     groups
 }
 
-fn explicit(item: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Option<Group> {
+fn explicit(item: &Node, mode: ErrorMode, problems: &mut Inspection) -> Option<Group> {
     let mut fields = keep(item.map(), problems)?;
     let mode = ErrorMode::decode(&mut fields, problems).unwrap_or(mode);
     let context = fields.take("context").map(|node| context(node, problems));
@@ -64,7 +65,7 @@ fn explicit(item: &Node, mode: ErrorMode, problems: &mut Vec<Problem>) -> Option
 }
 
 /// A context's name, in any case.
-fn context(node: &Node, problems: &mut Vec<Problem>) -> Option<Context> {
+fn context(node: &Node, problems: &mut Inspection) -> Option<Context> {
     let name = keep(node.text(), problems)?.to_ascii_lowercase();
     let found = Context::STATEMENTS.into_iter().find(|context| context.name() == name);
     if found.is_none() {
@@ -79,11 +80,11 @@ fn group(
     conditions: &[Located],
     context: Option<Context>,
     error_mode: ErrorMode,
-    problems: &mut Vec<Problem>,
+    problems: &mut Inspection,
 ) -> Option<Group> {
     let (context, style) = match context {
         Some(context) => (context, Style::Either),
-        None => match Context::infer_statements(statements, conditions) {
+        None => match Context::infer_statements(statements, conditions, &mut problems.allowance) {
             Ok(context) => (context, Style::Named),
             Err(wrong) => {
                 problems.extend(wrong);
@@ -94,13 +95,13 @@ fn group(
     let before = problems.len();
     let mut group = Group { context, error_mode, conditions: Vec::new(), statements: Vec::new() };
     for text in conditions {
-        match Condition::compile(text, context, style) {
+        match Condition::compile(text, context, style, &mut problems.allowance) {
             Ok(condition) => group.conditions.push(condition),
             Err(wrong) => problems.extend(wrong),
         }
     }
     for text in statements {
-        match Statement::compile(text, context, style) {
+        match Statement::compile(text, context, style, &mut problems.allowance) {
             Ok(statement) => group.statements.push(statement),
             Err(wrong) => problems.extend(wrong),
         }
@@ -108,7 +109,7 @@ fn group(
     (problems.len() == before).then_some(group)
 }
 
-fn texts(node: &Node, problems: &mut Vec<Problem>) -> Vec<Located> {
+fn texts(node: &Node, problems: &mut Inspection) -> Vec<Located> {
     let items = keep(node.list(), problems).unwrap_or_default();
     items.iter().filter_map(|item| keep(item.located_text(), problems)).collect()
 }

@@ -1,5 +1,6 @@
 //! Actions as they are written.
 
+use crate::cost::Inspection;
 use crate::ottl::Pattern;
 use crate::stage::config::Constant;
 use crate::yaml::{Fields, Located, Node, Problem, keep};
@@ -102,7 +103,7 @@ pub(crate) fn rule(config: &Node, key: &str) -> String {
 }
 
 /// Decodes a list of actions, which must not be empty.
-pub(crate) fn decode(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>) -> Vec<Action> {
+pub(crate) fn decode(fields: &mut Fields<'_>, key: &'static str, problems: &mut Inspection) -> Vec<Action> {
     let Some(node) = keep(fields.required(key), problems) else { return Vec::new() };
     let items = keep(node.list(), problems).unwrap_or_default();
     if items.is_empty() && node.list().is_ok() {
@@ -112,7 +113,8 @@ pub(crate) fn decode(fields: &mut Fields<'_>, key: &'static str, problems: &mut 
     items.iter().filter_map(|item| action(item, problems)).collect()
 }
 
-fn action(node: &Node, problems: &mut Vec<Problem>) -> Option<Action> {
+fn action(node: &Node, problems: &mut Inspection) -> Option<Action> {
+    problems.statement(node.location)?;
     let mut fields = keep(node.map(), problems)?;
     let verb = keep(fields.required("action"), problems);
     let key = fields.take("key").and_then(|key| keep(key.text(), problems)).filter(|key| !key.is_empty());
@@ -133,7 +135,7 @@ fn action(node: &Node, problems: &mut Vec<Problem>) -> Option<Action> {
         return None;
     };
     let pattern = match pattern {
-        Some(text) => Some((text.clone(), keep(Pattern::located(&text), problems)?)),
+        Some(text) => Some((text.clone(), problems.pattern(&text)?)),
         None => None,
     };
     let written = ActionFields {
@@ -151,7 +153,7 @@ fn action(node: &Node, problems: &mut Vec<Problem>) -> Option<Action> {
 }
 
 impl ActionFields<'_> {
-    fn action(self, verb: Verb, problems: &mut Vec<Problem>) -> Result<Action, Problem> {
+    fn action(self, verb: Verb, problems: &mut Inspection) -> Result<Action, Problem> {
         match verb {
             Verb::Put(_) => self.unused(&[("pattern", self.pattern.is_some()), self.has_type()])?,
             Verb::Delete | Verb::Hash => self.unused(&[self.has_value(), self.has_type()])?,
@@ -201,7 +203,7 @@ impl ActionFields<'_> {
         }
     }
 
-    fn source(&self, problems: &mut Vec<Problem>) -> Result<Source, Problem> {
+    fn source(&self, problems: &mut Inspection) -> Result<Source, Problem> {
         let mut constant = |node: &Node| Constant::decode(node, problems);
         match (self.value, self.from_attribute, &self.context) {
             (Some(value), None, None) => Ok(Source::Constant(constant(value))),

@@ -124,8 +124,7 @@ fn hash(value: Value<'_>) -> String {
 fn extract(key: &str, pattern: &Pattern, spans: &Spans, batch: &mut Batch, list: &mut AttributeList) {
     let Some(Cell::Text(text)) = list.get(batch, key.as_bytes()) else { return };
     let Some(captures) = pattern.captures(batch.bytes(text)) else { return };
-    let groups =
-        (1..=spans.names.len()).map(|group| captures.get(group).map(|found| found.as_bytes().to_vec()));
+    let groups = (1..=spans.names.len()).map(|group| captures.get(group).map(<[u8]>::to_vec));
     let groups: Vec<Vec<u8>> = groups.map(Option::unwrap_or_default).collect();
     for (name, group) in spans.names.iter().zip(groups) {
         let value = Cell::Text(batch.intern(&group));

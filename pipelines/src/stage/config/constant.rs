@@ -2,6 +2,7 @@
 
 use crate::batch::data::write::{message, varint};
 use crate::batch::{Cell, Span};
+use crate::cost::Inspection;
 use crate::yaml::{Kind, Node, Problem};
 
 /// A value with the kind that it has in YAML; lists and maps as OTLP encodes them.
@@ -23,7 +24,7 @@ pub(crate) enum Constant {
 
 impl Constant {
     /// The constant that a node of the config says; null, which none can hold, is reported.
-    pub(crate) fn decode(node: &Node, problems: &mut Vec<Problem>) -> Self {
+    pub(crate) fn decode(node: &Node, problems: &mut Inspection) -> Self {
         match &node.kind {
             Kind::Null => {
                 // The fields' own nulls are missing values; this one stands inside a list or map.

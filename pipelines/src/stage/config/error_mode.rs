@@ -1,6 +1,7 @@
 //! Effect of a failing condition or statement.
 
-use crate::yaml::{Fields, Problem, keep};
+use crate::cost::Inspection;
+use crate::yaml::{Fields, keep};
 
 /// Effect of a failing condition or statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub(crate) enum ErrorMode {
 
 impl ErrorMode {
     /// Reads `error_mode`. `silent` differs from `ignore` in what it logs, and nothing is logged here.
-    pub(crate) fn decode(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(crate) fn decode(fields: &mut Fields<'_>, problems: &mut Inspection) -> Option<Self> {
         let modes = [("ignore", Self::Ignore), ("silent", Self::Ignore), ("propagate", Self::Propagate)];
         fields.take("error_mode").and_then(|node| keep(node.one_of("error_mode", &modes), problems))
     }

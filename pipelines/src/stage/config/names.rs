@@ -1,5 +1,6 @@
 //! Choice of metrics that a processor touches: the older `include` and `exclude`.
 
+use crate::cost::Inspection;
 use crate::ottl::Pattern;
 use crate::yaml::{Fields, Node, Problem, keep};
 
@@ -35,14 +36,14 @@ pub(crate) enum Names {
 
 impl Names {
     /// Reads a list of names.
-    pub(crate) fn decode(node: &Node, match_type: MatchType, problems: &mut Vec<Problem>) -> Self {
+    pub(crate) fn decode(node: &Node, match_type: MatchType, problems: &mut Inspection) -> Self {
         if match_type == MatchType::Strict {
             return Self::Strict(node.texts(problems));
         }
         let mut patterns = Vec::new();
         for item in keep(node.list(), problems).unwrap_or_default() {
             let text = keep(item.located_text(), problems);
-            patterns.extend(text.and_then(|text| keep(Pattern::located(&text), problems)));
+            patterns.extend(text.and_then(|text| problems.pattern(&text)));
         }
         Self::Regexp(patterns)
     }
@@ -65,7 +66,7 @@ impl Names {
 }
 
 /// Options of the Collector's regular expressions: accepted, since their cache changes no result.
-pub(crate) fn regexp_options(fields: &mut Fields<'_>, problems: &mut Vec<Problem>) {
+pub(crate) fn regexp_options(fields: &mut Fields<'_>, problems: &mut Inspection) {
     let Some(mut options) = fields.take("regexp").and_then(|node| keep(node.map(), problems)) else { return };
     options.take("cacheenabled").and_then(|node| keep(node.bool(), problems));
     options.take("cachemaxnumentries").and_then(|node| keep(node.unsigned(), problems));

@@ -3,8 +3,9 @@
 //! A condition that cannot be answered does not hold.
 
 use crate::Batch;
+use crate::cost::Inspection;
 use crate::ottl::{Condition, Context, NO_CACHE, Row, Style};
-use crate::yaml::{Fields, Node, Problem, keep};
+use crate::yaml::{Fields, Node, keep};
 
 /// Conditions about a resource, of which one has to hold.
 #[derive(Debug, Clone, Default)]
@@ -14,15 +15,15 @@ pub(crate) struct ResourceConditions {
 
 impl ResourceConditions {
     /// Reads a list of conditions, which may be missing.
-    pub(crate) fn decode(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>) -> Self {
+    pub(crate) fn decode(fields: &mut Fields<'_>, key: &'static str, problems: &mut Inspection) -> Self {
         fields.take(key).map(|node| Self::of(node, problems)).unwrap_or_default()
     }
 
-    fn of(node: &Node, problems: &mut Vec<Problem>) -> Self {
+    fn of(node: &Node, problems: &mut Inspection) -> Self {
         let mut conditions = Vec::new();
         for item in keep(node.list(), problems).unwrap_or_default() {
             let Some(text) = keep(item.located_text(), problems) else { continue };
-            match Condition::compile(&text, Context::Resource, Style::Either) {
+            match Condition::compile(&text, Context::Resource, Style::Either, &mut problems.allowance) {
                 Ok(condition) => conditions.push(condition),
                 Err(wrong) => problems.extend(wrong),
             }
