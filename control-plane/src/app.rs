@@ -23,6 +23,7 @@ use crate::auth::keys::Keys;
 use crate::auth::limit::LoginLimit;
 use crate::auth::password::{PasswordError, Passwords};
 use crate::auth::setup::SetupToken;
+use crate::checks::Checks;
 use crate::clock::{Clock, Entropy};
 use crate::config::Serve;
 use crate::http::Limits;
@@ -107,8 +108,16 @@ impl App {
         store.migrate_up().await?;
         let auth = auth(config, &store, &clock, &entropy).await?;
         let (stop, stopping) = watch::channel(false);
-        let state =
-            AppState::new(Shared { store, clock, entropy, auth, hub: Hub::default(), metrics, stopping });
+        let state = AppState::new(Shared {
+            store,
+            clock,
+            entropy,
+            auth,
+            checks: Checks::default(),
+            hub: Hub::default(),
+            metrics,
+            stopping,
+        });
         Ok(Self { state, stop, rest, fleet })
     }
 

@@ -7,6 +7,7 @@ pub mod actions;
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod duration;

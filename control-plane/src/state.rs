@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::auth::Auth;
+use crate::checks::Checks;
 use crate::clock::{Clock, Entropy};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
@@ -22,6 +23,8 @@ pub struct Shared {
     pub entropy: Entropy,
     /// Authentication.
     pub auth: Auth,
+    /// Checks of what people bring, a few at once.
+    pub checks: Checks,
     /// Connected agents, and those who wait to be woken.
     pub hub: Hub,
     /// Counters.

@@ -147,6 +147,11 @@ impl ControlPlane {
         Ok(started)
     }
 
+    /// Its process, unless it is away.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref()?.id()
+    }
+
     /// The admin's access token.
     pub fn token(&self) -> &str {
         &self.token

@@ -229,6 +229,7 @@ const CONTROL_PLANE: &[&str] = &[
     "refusal",
     "role",
     "hub",
+    "checks",
     "experiment",
     "store",
     "audit",

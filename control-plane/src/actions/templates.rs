@@ -5,6 +5,7 @@
 //! two texts.
 
 use pipelines::config::{CollectorFile, Signal};
+use pipelines::cost::Allowance;
 use pipelines::template::{Invalid, Rendered, Template};
 use pipelines::yaml::{Location, Problem, Problems};
 use serde_json::{Map, Value, json};
@@ -46,9 +47,12 @@ pub enum TemplateError {
     /// There is no such template, or no such version of it.
     #[error("there is no template {0}")]
     Unknown(String),
-    /// The work did not end.
-    #[error("a template could not be tried: {0}")]
-    Lost(String),
+    /// What was kept is not valid any more.
+    #[error("a kept template is not valid: {0}")]
+    Lost(Problems),
+    /// It cannot be tried now.
+    #[error("a template could not be tried: {}", .0.detail())]
+    Refused(Refusal),
     /// The store's.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -70,6 +74,7 @@ impl From<TemplateError> for Refusal {
             TemplateError::Exists(_) => Self::exists(said),
             TemplateError::Unknown(name) => Self::not_found("template", name),
             TemplateError::Lost(_) => Self::internal(said),
+            TemplateError::Refused(refusal) => refusal,
             TemplateError::Store(error) => error.into(),
         }
     }
@@ -103,8 +108,11 @@ pub fn check(name: &str, text: &str) -> Result<Template, TemplateError> {
         return Err(TemplateError::TooLong(text.len()));
     }
     let template = Template::parse(name, text)?;
+    // What all samples cost is bounded together.
+    let mut allowance = Allowance::new();
     for sample in template.samples() {
-        build(&format!("{name}, sample {}", sample.name), &template.render(&sample.values)?)?;
+        let rendered = template.render(&sample.values)?;
+        build(&format!("{name}, sample {}", sample.name), &rendered, &mut allowance)?;
     }
     Ok(template)
 }
@@ -115,20 +123,19 @@ pub fn check(name: &str, text: &str) -> Result<Template, TemplateError> {
 /// All that is wrong with the values, or with what comes out.
 pub fn render(name: &str, text: &str, values: &Map<String, Value>) -> Result<Rendered, TemplateError> {
     let rendered = Template::parse(name, text)?.render(values)?;
-    build(name, &rendered)?;
+    build(name, &rendered, &mut Allowance::new())?;
     Ok(rendered)
 }
 
 /// A rendered text has pipelines of metrics, and each of them builds.
-fn build(name: &str, rendered: &Rendered) -> Result<(), TemplateError> {
+fn build(name: &str, rendered: &Rendered, allowance: &mut Allowance) -> Result<(), TemplateError> {
     let file = CollectorFile::parse(name, &rendered.text, &|_| None).map_err(TemplateError::Rendered)?;
-    let mut metrics = file.pipelines().iter().filter(|entry| entry.signal == Signal::Metrics).peekable();
-    if metrics.peek().is_none() {
+    if file.pipelines().iter().all(|entry| entry.signal != Signal::Metrics) {
         let missing = Problem::new(Location::START, "there is no pipeline of metrics")
             .expected("service.pipelines.metrics.processors");
         return Err(TemplateError::Rendered(file.problems(vec![missing])));
     }
-    metrics.try_for_each(|entry| file.check(&entry.id).map(drop).map_err(TemplateError::Rendered))
+    file.check_within(allowance).map(drop).map_err(TemplateError::Rendered)
 }
 
 /// Keeps a new template, as its version 1 (or the one after the last that was deleted).
@@ -167,7 +174,7 @@ async fn keep(
     if !is_name(&name) {
         return Err(TemplateError::Name(name.chars().take(64).collect()));
     }
-    let (name, text) = aside(move || check(&name, &text).map(|_| (name, text))).await?;
+    let (name, text) = aside(state, actor, move || check(&name, &text).map(|_| (name, text))).await?;
     let now = state.clock.now();
     let mut tx = state.store.begin().await?;
     let head = templates::head(&mut tx, actor.tenant_id, &name).await?;
@@ -226,10 +233,17 @@ pub async fn get(
 /// A version that was kept, parsed again.
 ///
 /// # Errors
-/// [`TemplateError::Lost`]: what was kept does parse, unless the store has changed.
-pub fn parsed(kept: &TemplateVersion) -> Result<Template, TemplateError> {
-    let lost = |problems| TemplateError::Lost(format!("a kept one is not valid: {problems}"));
-    Template::parse(&kept.name, &kept.text).map_err(lost)
+/// [`TemplateError::Lost`]: what was kept does parse, unless the store has changed; and too many checks at once.
+pub async fn parsed(
+    state: &AppState,
+    actor: &Actor,
+    kept: TemplateVersion,
+) -> Result<(TemplateVersion, Template), TemplateError> {
+    let parse = move || match Template::parse(&kept.name, &kept.text) {
+        Ok(template) => Ok((kept, template)),
+        Err(problems) => Err(TemplateError::Lost(problems)),
+    };
+    aside(state, actor, parse).await
 }
 
 /// Renders a kept template with these values; returns its version, too: without one, the latest.
@@ -244,13 +258,15 @@ pub async fn render_kept(
     values: Map<String, Value>,
 ) -> Result<(u32, Rendered), TemplateError> {
     let kept = get(state, actor, name, version).await?;
-    let rendered = aside(move || render(&kept.name, &kept.text, &values).map(|text| (kept.version, text)));
-    rendered.await
+    let render = move || render(&kept.name, &kept.text, &values).map(|text| (kept.version, text));
+    aside(state, actor, render).await
 }
 
 /// Off the threads that answer: a template is somebody's program.
 async fn aside<T: Send + 'static>(
+    state: &AppState,
+    actor: &Actor,
     work: impl FnOnce() -> Result<T, TemplateError> + Send + 'static,
 ) -> Result<T, TemplateError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| TemplateError::Lost(error.to_string()))?
+    state.checks.run(actor.user_id, work).await.map_err(TemplateError::Refused)?
 }

@@ -13,14 +13,23 @@ use tonic::{Request, Response, Status};
 use super::guard::taken;
 use super::{convert, page};
 use crate::actions::templates;
+use crate::auth::Actor;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store;
+use crate::store::templates::TemplateVersion;
 
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Generator {
     pub(super) state: AppState,
+}
+
+impl Generator {
+    async fn template(&self, actor: &Actor, kept: TemplateVersion) -> Result<Response<Template>, Status> {
+        let parsed = templates::parsed(&self.state, actor, kept).await.map_err(Refusal::from)?;
+        Ok(Response::new(convert::template(parsed)?))
+    }
 }
 
 #[tonic::async_trait]
@@ -42,10 +51,11 @@ impl GeneratorService for Generator {
         &self,
         request: Request<ValidateConfigurationRequest>,
     ) -> Result<Response<ValidateConfigurationResponse>, Status> {
-        let (_, ValidateConfigurationRequest { text }) = taken(request)?;
-        let checked = tokio::task::spawn_blocking(move || Fragment::new(text).plan("configuration")).await;
-        let problems = match checked.map_err(Refusal::internal)? {
-            Ok(_) => Vec::new(),
+        let (actor, ValidateConfigurationRequest { text }) = taken(request)?;
+        // The plan is dropped where it was made.
+        let check = move || Fragment::new(text).plan("configuration").map(drop);
+        let problems = match self.state.checks.run(actor.user_id, check).await? {
+            Ok(()) => Vec::new(),
             Err(problems) => problems.problems.into_iter().map(convert::problem).collect(),
         };
         Ok(Response::new(ValidateConfigurationResponse { problems }))
@@ -54,7 +64,7 @@ impl GeneratorService for Generator {
     async fn get_template(&self, request: Request<GetTemplateRequest>) -> Result<Response<Template>, Status> {
         let (actor, GetTemplateRequest { name, version }) = taken(request)?;
         let kept = templates::get(&self.state, &actor, &name, version).await.map_err(Refusal::from)?;
-        Ok(Response::new(convert::template(kept)?))
+        self.template(&actor, kept).await
     }
 
     async fn list_templates(
@@ -77,7 +87,7 @@ impl GeneratorService for Generator {
     ) -> Result<Response<Template>, Status> {
         let (actor, CreateTemplateRequest { name, text }) = taken(request)?;
         let kept = templates::create(&self.state, &actor, name, text).await.map_err(Refusal::from)?;
-        Ok(Response::new(convert::template(kept)?))
+        self.template(&actor, kept).await
     }
 
     async fn add_template_version(
@@ -86,7 +96,7 @@ impl GeneratorService for Generator {
     ) -> Result<Response<Template>, Status> {
         let (actor, AddTemplateVersionRequest { name, text }) = taken(request)?;
         let kept = templates::add_version(&self.state, &actor, name, text).await.map_err(Refusal::from)?;
-        Ok(Response::new(convert::template(kept)?))
+        self.template(&actor, kept).await
     }
 
     async fn delete_template(

@@ -34,19 +34,15 @@ impl From<TemplateVersion> for TemplateSummary {
     }
 }
 
-impl TryFrom<TemplateVersion> for TemplateDetail {
-    type Error = Refusal;
-
-    fn try_from(kept: TemplateVersion) -> Result<Self, Refusal> {
-        let template = templates::parsed(&kept)?;
-        let parameters = template.parameters().iter().map(serde_json::to_value).collect::<Result<_, _>>();
-        Ok(Self {
-            description: template.description().to_owned(),
-            parameters: parameters.map_err(Refusal::internal)?,
-            text: kept.text.clone(),
-            summary: kept.into(),
-        })
-    }
+async fn detail(state: &AppState, actor: &Actor, kept: TemplateVersion) -> Result<TemplateDetail, Refusal> {
+    let (kept, template) = templates::parsed(state, actor, kept).await?;
+    let parameters = template.parameters().iter().map(serde_json::to_value).collect::<Result<_, _>>();
+    Ok(TemplateDetail {
+        description: template.description().to_owned(),
+        parameters: parameters.map_err(Refusal::internal)?,
+        text: kept.text.clone(),
+        summary: kept.into(),
+    })
 }
 
 /// Keeps a new template, if it renders and builds with each of its samples.
@@ -60,7 +56,7 @@ async fn create(
     Json(body): Json<CreateTemplate>,
 ) -> Result<(StatusCode, Json<TemplateDetail>), Refusal> {
     let kept = templates::create(&state, &actor, body.name, body.text).await?;
-    Ok((StatusCode::CREATED, Json(kept.try_into()?)))
+    Ok((StatusCode::CREATED, Json(detail(&state, &actor, kept).await?)))
 }
 
 /// The templates of one's own tenant, the latest version of each, by name.
@@ -112,7 +108,8 @@ async fn one(
     name: String,
     version: Option<u32>,
 ) -> Result<Json<TemplateDetail>, Refusal> {
-    Ok(Json(templates::get(state, actor, &name, version).await?.try_into()?))
+    let kept = templates::get(state, actor, &name, version).await?;
+    Ok(Json(detail(state, actor, kept).await?))
 }
 
 /// Takes a template out of use. What was made of it stays; a later template of its name goes on counting.
@@ -142,7 +139,7 @@ async fn add_version(
     Json(body): Json<CreateVersion>,
 ) -> Result<(StatusCode, Json<TemplateDetail>), Refusal> {
     let kept = templates::add_version(&state, &actor, name, body.text).await?;
-    Ok((StatusCode::CREATED, Json(kept.try_into()?)))
+    Ok((StatusCode::CREATED, Json(detail(&state, &actor, kept).await?)))
 }
 
 /// Renders a template with these values. Nothing is kept.

@@ -5,6 +5,7 @@ mod across_agents;
 mod bad_input;
 mod bad_reports;
 mod command_line;
+mod config_cost;
 mod crash;
 mod credentials;
 mod critical;

@@ -23,8 +23,14 @@ use crate::store::experiments::Experiment;
 pub async fn create(state: &AppState, actor: &Actor, asked: CreateExperiment) -> Result<Experiment, Refusal> {
     let (candidate, template) = candidate(state, actor, asked.candidate.clone()).await?;
     let spec = spec(asked, candidate, template)?;
-    spec.check()?;
+    let spec = check(state, actor, spec).await?;
     Ok(lifecycle::create(state, actor.tenant_id, By::from(actor), &actor.email, spec).await?)
+}
+
+/// Checks a specification off the threads that answer: its pipelines are somebody's programs.
+async fn check(state: &AppState, actor: &Actor, spec: Spec) -> Result<Spec, Refusal> {
+    let checked = state.checks.run(actor.user_id, move || spec.check().map(|()| spec)).await?;
+    Ok(checked?)
 }
 
 /// The candidate's fragment, and the template that it was rendered from.

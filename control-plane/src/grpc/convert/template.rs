@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use pipelines::template::Parameter;
+use pipelines::template::{Parameter, Template};
 use pipelines::yaml;
 use proto::v1::{self, parameter_value::Kind};
 use serde_json::{Map, Value};
 
-use crate::actions::templates;
 use crate::refusal::Refusal;
 use crate::store::templates::TemplateVersion;
 
@@ -61,12 +60,13 @@ fn value(from: &Value) -> Option<v1::ParameterValue> {
     Some(v1::ParameterValue { kind: Some(kind) })
 }
 
-/// A version of a template.
+/// A version of a template, as it was kept and parsed.
 ///
 /// # Errors
-/// 500 for a kept one that does not parse.
-pub(in super::super) fn template(kept: TemplateVersion) -> Result<v1::Template, Refusal> {
-    let template = templates::parsed(&kept)?;
+/// 500 for a parameter that JSON does not hold.
+pub(in super::super) fn template(
+    (kept, template): (TemplateVersion, Template),
+) -> Result<v1::Template, Refusal> {
     let parameters = template.parameters().iter().map(parameter).collect::<Result<_, _>>();
     Ok(v1::Template {
         description: template.description().to_owned(),
