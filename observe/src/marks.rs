@@ -29,22 +29,23 @@ pub(crate) enum Fate {
 impl Marks {
     /// The variant put it out.
     pub const SEEN: Self = Self::of(1);
-    /// It was put out early enough that the candidate, which may hold points back, would have sent something of it.
-    pub const DUE: Self = Self::of(1 << 17);
-    /// The candidate made it of the same input.
-    pub const AS_IT_IS: Self = Self::of(1 << 1);
-    /// The candidate made one point of it and of others.
-    pub const MERGED: Self = Self::of(1 << 2);
+    // From here to `DUE` in the order of [`Self::FATES`].
     /// The candidate made several series of it.
-    pub const SPLIT: Self = Self::of(1 << 3);
+    pub const SPLIT: Self = Self::of(1 << 1);
+    /// The candidate's differs in the parts that are marked.
+    pub const RENAMED: Self = Self::of(1 << 2);
+    /// The candidate made one point of it and of others.
+    pub const MERGED: Self = Self::of(1 << 3);
     /// The candidate's has lost attributes, and is the same in all else.
     pub const FEWER: Self = Self::of(1 << 4);
-    /// The candidate's differs in the parts that are marked.
-    pub const RENAMED: Self = Self::of(1 << 5);
+    /// The candidate made it of the same input.
+    pub const AS_IT_IS: Self = Self::of(1 << 5);
     /// Something of it was made that nothing follows.
     pub const NOT_FOLLOWED: Self = Self::of(1 << 6);
+    /// It was put out early enough that the candidate, which may hold points back, would have sent something of it.
+    pub const DUE: Self = Self::of(1 << 7);
     /// It was made of several series of the baseline; a mark of the candidate's.
-    pub const AGGREGATE: Self = Self::of(1 << 7);
+    pub const AGGREGATE: Self = Self::of(1 << 17);
     pub const NAME: Self = Self::of(1 << 8);
     pub const UNIT: Self = Self::of(1 << 9);
     /// Type, temporality or monotonicity.
@@ -87,18 +88,21 @@ impl Marks {
         Self { bits: self.bits & of.bits, ..self }
     }
 
+    /// Fates by the marks that tell them, from [`Self::SPLIT`] on: the first that it has counts.
+    const FATES: [Fate; 7] = [
+        Fate::Split,
+        Fate::Renamed,
+        Fate::Merged,
+        Fate::FewerAttributes,
+        Fate::AsItIs,
+        Fate::NotFollowed,
+        Fate::Lost,
+    ];
+
     /// The one fate that is told of a series of the baseline.
     pub fn fate(self) -> Fate {
-        let fates = [
-            (Self::SPLIT, Fate::Split),
-            (Self::RENAMED, Fate::Renamed),
-            (Self::MERGED, Fate::Merged),
-            (Self::FEWER, Fate::FewerAttributes),
-            (Self::AS_IT_IS, Fate::AsItIs),
-            (Self::NOT_FOLLOWED, Fate::NotFollowed),
-            (Self::DUE, Fate::Lost),
-        ];
-        fates.into_iter().find(|(mark, _)| self.has(*mark)).map_or(Fate::NotFollowed, |(_, fate)| fate)
+        let first = (self.bits / Self::SPLIT.bits).trailing_zeros() as usize;
+        Self::FATES.get(first).copied().unwrap_or(Fate::NotFollowed)
     }
 }
 
@@ -115,6 +119,24 @@ impl Said for Marks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_several_fates_the_first_in_their_order_counts() {
+        let order = [
+            (Marks::SPLIT, Fate::Split),
+            (Marks::RENAMED, Fate::Renamed),
+            (Marks::MERGED, Fate::Merged),
+            (Marks::FEWER, Fate::FewerAttributes),
+            (Marks::AS_IT_IS, Fate::AsItIs),
+            (Marks::NOT_FOLLOWED, Fate::NotFollowed),
+            (Marks::DUE, Fate::Lost),
+        ];
+        for (place, (mark, fate)) in order.into_iter().enumerate() {
+            let all = order[place..].iter().fold(Marks::SEEN, |all, (later, _)| all.and(*later));
+            assert_eq!((Marks::SEEN.and(mark).fate(), all.fate()), (fate, fate));
+        }
+        assert_eq!(Marks::SEEN.and(Marks::PARTS).and(Marks::HELD).fate(), Fate::NotFollowed);
+    }
 
     #[test]
     fn a_series_that_was_as_it_is_once_is_not_lost_and_one_that_was_renamed_once_is_renamed() {
