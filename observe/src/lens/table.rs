@@ -146,6 +146,11 @@ impl Figures {
             self.no_value[at] += other.no_value[at];
         }
         self.total.merge(&other.total, edges);
+        if self.groups.keys().eq(other.groups.keys()) {
+            let pairs = self.groups.values_mut().zip(other.groups.values());
+            pairs.for_each(|(mine, theirs)| mine.merge(theirs, edges));
+            return;
+        }
         for (name, theirs) in &other.groups {
             self.group(name).merge(theirs, edges);
         }
