@@ -18,6 +18,7 @@ impl Observer {
         (summary.start, summary.end) = (self.opened, end);
         summary.nanos = end.saturating_sub(self.opened);
         self.opened = end;
+        self.intervals.settle();
         self.settle_all();
         summary.fates.records = self.series.close(self.epoch);
         let active_epochs =

@@ -7,13 +7,13 @@
 mod close;
 mod descend;
 mod fates;
+mod intervals;
 mod sampling;
 mod slices;
 mod values;
 
 use std::sync::Arc;
 
-use drift::Latency;
 use hashbrown::HashMap;
 use pipelines::Batch;
 use pipelines::batch::{MetricRow, PointRow, ResourceRow};
@@ -34,6 +34,7 @@ use crate::slice::Slicing;
 use crate::summary::Summary;
 use crate::{Settings, Variant};
 use fates::{Several, Splits};
+use intervals::Intervals;
 use values::Counterparts;
 
 /// See the module.
@@ -55,7 +56,7 @@ pub struct Observer {
     labels: Labels,
     groups: Groups,
     panels: Panels,
-    intervals: Latency,
+    intervals: Intervals,
     open: Summary,
     /// Row of each point of the batch at hand.
     places: Vec<u32>,
@@ -92,7 +93,7 @@ impl Observer {
             labels: Labels::default(),
             groups,
             panels: Panels::default(),
-            intervals: Latency::default(),
+            intervals: Intervals::default(),
             open: Summary::default(),
             places: Vec::new(),
             counterparts: Counterparts::default(),
@@ -127,8 +128,7 @@ impl Observer {
     /// any resource came twice.
     #[must_use]
     pub fn interval_nanos(&self) -> Option<u64> {
-        let intervals = self.intervals.summary();
-        (intervals.count > 0).then_some(intervals.p50)
+        self.intervals.median()
     }
 
     /// To be called with the time before anything else of a batch, and now and then without one: closes the
@@ -247,7 +247,7 @@ impl Observer {
     fn arrived(&mut self, place: u32, now: u64) {
         let arrived = std::mem::replace(&mut self.series.arrived[place as usize], now);
         if arrived != 0 && now > arrived {
-            self.intervals.record(now - arrived);
+            self.intervals.add(now - arrived);
         }
     }
 
