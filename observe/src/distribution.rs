@@ -14,9 +14,14 @@ pub const QUANTILES: [f64; 5] = [0.1, 0.5, 0.9, 0.99, 1.0];
 pub(crate) struct Sketches(pub [Values; 2]);
 
 impl Sketches {
-    pub fn add(&mut self, variant: usize, value: f64) {
-        // What is no number, or one too many, is not part of a description.
-        let _ = self.0[variant].add(value);
+    /// Of the values of both variants.
+    pub fn of([baseline, candidate]: &[Vec<f64>; 2]) -> Self {
+        let of_baseline = sketch(baseline);
+        // A candidate that leaves the metric alone has the same values, in the same order.
+        let bits = f64::to_bits;
+        let same = baseline.iter().copied().map(bits).eq(candidate.iter().copied().map(bits));
+        let of_candidate = if same { of_baseline.clone() } else { sketch(candidate) };
+        Self([of_baseline, of_candidate])
     }
 
     pub fn merge(&mut self, other: &Self) {
@@ -49,6 +54,15 @@ impl Sketches {
     }
 }
 
+fn sketch(values: &[f64]) -> Values {
+    let mut sketch = Values::default();
+    for value in values {
+        // What is no number, or one too many, is not part of a description.
+        let _ = sketch.add(*value);
+    }
+    sketch
+}
+
 /// Distributions of a metric in both variants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -77,4 +91,30 @@ pub struct Distances {
     pub psi: f64,
     /// Bound below which the index of two independent samples of these sizes from one distribution stays in 95 of 100.
     pub psi_of_equals: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reports of two variants' values, of which each goes into its own sketch.
+    fn apart(both: &[Vec<f64>; 2]) -> DistributionReport {
+        Sketches(both.each_ref().map(|values| sketch(values))).report("m")
+    }
+
+    #[test]
+    fn a_candidate_is_described_by_its_own_values_whether_they_are_the_baselines_or_not() {
+        let values = vec![3.0, 0.0, 7.5, 1e9];
+        let others = [vec![3.0, 0.0, 7.5], vec![3.0, 0.0, 7.5, 2e9], vec![3.0, -0.0, 7.5, 1e9], Vec::new()];
+        for candidate in others.into_iter().chain([values.clone()]) {
+            let both = [values.clone(), candidate];
+            assert_eq!(Sketches::of(&both).report("m"), apart(&both));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_not_part_of_a_description() {
+        let both = [vec![1.0, f64::NAN], vec![f64::INFINITY, 1.0]];
+        assert_eq!(Sketches::of(&both).report("m").count, [1, 1]);
+    }
 }

@@ -4,15 +4,16 @@
 //! that the baseline has just ceased to show, does not count at the instant: the candidate could not show it yet, or shows it
 //! a hold longer. What does not count for a group does not count for the total either.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashSet;
 
-use super::groups::{Groups, Known, Part};
+use super::groups::{Groups, Known, Part, Under};
 use super::sum::Sum;
 use super::table::{Figures, Group, LensTable, Side};
-use super::track::Looked;
+use super::track::{Looked, Tracked};
 use super::{LensFunction, LensInstant};
+use crate::distribution::Sketches;
 
 /// Parts of a hold in which the baseline's increase is kept.
 const PARTS_OF_HOLD: u64 = 8;
@@ -25,6 +26,8 @@ pub(crate) struct Panels {
     cells: Vec<Vec<[Cell; 2]>>,
     /// By lens: true if series with an increase have entered it, baseline and candidate.
     increases: Vec<[bool; 2]>,
+    /// By place of the first lens on a metric: the numbers that describe its series in the window, baseline and candidate.
+    described: Vec<[Vec<f64>; 2]>,
 }
 
 /// Life of a group.
@@ -69,6 +72,8 @@ impl Panels {
             cells.clear();
             cells.resize(known.names.len(), Default::default());
         }
+        self.described.resize_with(groups.asked, Default::default);
+        self.described.iter_mut().flatten().for_each(Vec::clear);
         let mut counted = Counted::default();
         let mut no_value = [Vec::new(), Vec::new()];
         for (at, looked) in looked.into_iter().enumerate() {
@@ -105,6 +110,7 @@ impl Panels {
 
     fn gather(&mut self, at: usize, looked: &mut Looked, groups: &Groups, end: u64, counted: &mut Counted) {
         for (under, tracked) in looked.under.iter().zip(&mut looked.series) {
+            self.describe(at, under, tracked);
             let [increase, of_sum] = tracked.take_increases();
             for (lens, group, part) in under.groups.iter() {
                 let known = &groups.lenses[usize::from(*lens)];
@@ -124,10 +130,27 @@ impl Panels {
                 }
                 cell.members += 1;
                 if known.lens.function == LensFunction::Count {
-                    counted.shown.push((*lens, at as u8, *group, under.process));
+                    counted.add((*lens, at as u8, *group, under.process));
                 }
             }
         }
+    }
+
+    /// Notes the number that describes a series, if a point of it came in the window.
+    fn describe(&mut self, at: usize, under: &Under, tracked: &mut Tracked) {
+        if std::mem::take(&mut tracked.came)
+            && let Some((first, ..)) = under.groups.first()
+            && let Some(numbers) = self.described.get_mut(usize::from(*first))
+        {
+            numbers[at].push(tracked.described());
+        }
+    }
+
+    /// The values of each metric that the lenses which were asked for look at, in the window that was last evaluated.
+    pub fn sketches(&self) -> BTreeMap<u16, Sketches> {
+        let metrics =
+            (0..).zip(&self.described).filter(|(_, numbers)| numbers.iter().any(|of| !of.is_empty()));
+        metrics.map(|(first, numbers)| (first, Sketches::of(numbers))).collect()
     }
 }
 
@@ -164,6 +187,13 @@ struct Counted {
 }
 
 impl Counted {
+    /// Series of one process mostly come one after the other.
+    fn add(&mut self, process: (u16, u8, u16, u64)) {
+        if self.shown.last() != Some(&process) {
+            self.shown.push(process);
+        }
+    }
+
     fn settle(&mut self, cells: &mut [Vec<[Cell; 2]>]) {
         self.shown.sort_unstable();
         self.shown.dedup();

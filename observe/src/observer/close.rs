@@ -37,6 +37,7 @@ impl Observer {
         };
         let looked = self.outputs.each_mut().map(|table| &mut table.lenses);
         summary.lenses = self.panels.evaluate(&mut self.groups, looked, window);
+        summary.values = self.panels.sketches();
         self.choose_lenses(end);
         let (stretch, hold) = ([summary.start, end], self.settings.hold_nanos);
         let judged =
@@ -66,14 +67,6 @@ impl Observer {
             table.mark_due(self.epoch, hold);
         }
         summary.made[at].list(table.close(self.epoch), self.removed.clone());
-        for (under, tracked) in table.lenses.under.iter().zip(&mut table.lenses.series) {
-            if let Some((first, ..)) = under.groups.first()
-                && std::mem::take(&mut tracked.came)
-                && usize::from(*first) < self.groups.asked
-            {
-                summary.values.entry(*first).or_default().add(at, tracked.described());
-            }
-        }
         let fewer = self.settings.price.promoted_attributes.is_some();
         let (sampling, series) = (self.sampling, &self.series);
         // Critical entities are followed whether they are in the sample or not.
