@@ -99,13 +99,15 @@ impl<T> Parts<T> {
 }
 
 impl Shapes {
-    /// The shape of a series, by a point of it in an identified batch.
+    /// The shape of a series, by a point of it in an identified batch. `of_resource` is the place of the resource's attributes
+    /// where it is known, and is known afterward.
     pub fn of(
         &mut self,
         labels: &mut Labels,
         batch: &Batch,
         (resource, scope, metric): (&ResourceRow, &ScopeRow, &MetricRow),
         point: &PointRow,
+        of_resource: &mut Option<u32>,
     ) -> Shape {
         let kind = (metric.kind, metric.temporality, metric.monotonic);
         let made = self.metrics.place(metric.digest(), || Metric {
@@ -119,7 +121,7 @@ impl Shapes {
             version: labels.text(batch.text(scope.version)),
             attributes,
         });
-        let resource = self.set(labels, batch, resource.attrs);
+        let resource = *of_resource.get_or_insert_with(|| self.set(labels, batch, resource.attrs));
         let point = self.set(labels, batch, point.attrs);
         Shape { metric: made, scope, resource, point }
     }

@@ -36,6 +36,7 @@ impl Observer {
         self.counterparts.begin(variant, &self.places, output);
         let mut points = 0;
         for resource in output.resources() {
+            self.of_resource = None;
             for scope in output.scopes(resource) {
                 for metric in output.metrics(scope) {
                     points += metric.points.len() as u64;
@@ -330,7 +331,8 @@ impl Observer {
             ),
             attributes: self.labels.attributes(output, point.attrs),
         };
-        let shape = self.shapes.of(&mut self.labels, output, (resource, scope, metric), point);
+        let shape =
+            self.shapes.of(&mut self.labels, output, (resource, scope, metric), point, &mut self.of_resource);
         let billed = self.settings.price.billed(output, resource.attrs, metric, point);
         let known = Known { label, shape, names, billed };
         let last = Last::new(Written { writer, time: point.time, value: output.value_digest(point) });

@@ -37,6 +37,13 @@ use fates::{Several, Splits};
 use intervals::Intervals;
 use values::Counterparts;
 
+/// Facts about a resource of the input that its new series share.
+#[derive(Default)]
+struct Source {
+    process: Option<Arc<Process>>,
+    is_followed: Option<bool>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Observer {
@@ -67,6 +74,8 @@ pub struct Observer {
     /// Input series of which the baseline makes several series.
     splits: Splits,
     shapes: Shapes,
+    /// Place in them of the attributes of the output resource at hand, once a new series of it was met.
+    of_resource: Option<u32>,
     /// Attributes that were found to be removed from series.
     removed: Removed,
     /// Rule by which slices are taken, and the number of them so far; nothing where no other agent is compared with.
@@ -100,6 +109,7 @@ impl Observer {
             several: Vec::new(),
             splits: Splits::default(),
             shapes: Shapes::default(),
+            of_resource: None,
             removed: Removed::default(),
             slicing: None,
             sampling: Sampling::default(),
@@ -163,11 +173,11 @@ impl Observer {
         self.thin_out();
         for resource in batch.resources() {
             let mut first = true;
-            let mut followed = None;
+            let mut source = Source::default();
             for scope in batch.scopes(resource) {
                 for metric in batch.metrics(scope) {
                     for point in batch.points(metric) {
-                        let place = self.seen(batch, (resource, &mut followed), metric, point);
+                        let place = self.seen(batch, (resource, &mut source), metric, point);
                         self.places.push(place);
                         if first && place != UNTRACKED {
                             self.arrived(place, now);
@@ -183,7 +193,7 @@ impl Observer {
     fn seen(
         &mut self,
         batch: &Batch,
-        (resource, followed): (&ResourceRow, &mut Option<bool>),
+        (resource, source): (&ResourceRow, &mut Source),
         metric: &MetricRow,
         point: &PointRow,
     ) -> u32 {
@@ -193,12 +203,12 @@ impl Observer {
         }
         let place = match self.series.find(identity) {
             Some(place) => place,
-            None if self.sampling.is_of_all() => self.meet(batch, resource, metric, point),
+            None if self.sampling.is_of_all() => self.meet(batch, (resource, source), metric, point),
             None => {
                 let is_followed =
                     || self.follows(&Process::of(batch, resource.attrs, &self.settings.agent_uid));
-                if *followed.get_or_insert_with(is_followed) {
-                    self.meet(batch, resource, metric, point)
+                if *source.is_followed.get_or_insert_with(is_followed) {
+                    self.meet(batch, (resource, source), metric, point)
                 } else {
                     UNTRACKED
                 }
@@ -252,13 +262,20 @@ impl Observer {
     }
 
     #[cold]
-    fn meet(&mut self, batch: &Batch, resource: &ResourceRow, metric: &MetricRow, point: &PointRow) -> u32 {
+    fn meet(
+        &mut self,
+        batch: &Batch,
+        (resource, source): (&ResourceRow, &mut Source),
+        metric: &MetricRow,
+        point: &PointRow,
+    ) -> u32 {
         if !self.has_room(self.series.rows.len(), || {
             self.is_critical(&Process::of(batch, resource.attrs, &self.settings.agent_uid))
         }) {
             return UNTRACKED;
         }
-        let process = self.labels.process(Process::of(batch, resource.attrs, &self.settings.agent_uid));
+        let named = || self.labels.process(Process::of(batch, resource.attrs, &self.settings.agent_uid));
+        let process = source.process.get_or_insert_with(named).clone();
         let name = self.labels.text(batch.text(metric.name));
         self.groups.came_in(&name);
         let critical = self.watch(&process, &name);

@@ -135,7 +135,7 @@ impl CapturedSeries {
                 attributes: labels.attributes(batch, point.attrs),
             },
             billed: price.billed(batch, resource.attrs, metric, point),
-            shape: shapes.of(labels, batch, (resource, scope, metric), point),
+            shape: shapes.of(labels, batch, (resource, scope, metric), point, &mut None),
             lens,
             tracked: Tracked::new(metric),
             points: Vec::new(),
