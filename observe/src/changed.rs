@@ -25,7 +25,7 @@ const OTHERS: &str = "(other metrics)";
 /// Values that the candidate changes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Changed {
+pub struct ValueChanges {
     /// Points that do not measure the same in both variants.
     pub points: u64,
     /// Series of the baseline that they belong to.
@@ -216,7 +216,7 @@ impl Row {
     }
 }
 
-impl Changed {
+impl ValueChanges {
     pub(crate) fn of(summary: &Summary) -> Self {
         let with = |mark: Marks| {
             let labels = summary.made[0].seen_where(move |marks| marks.has(mark)).map(|(label, _)| label);

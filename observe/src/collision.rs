@@ -23,14 +23,14 @@ pub struct Collision {
 /// The colliding identities of one variant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Collisions {
-    named: HashMap<u128, Found>,
+    named: HashMap<u128, RankedCollision>,
     /// True if there were more identities than it holds, or more writers of one than are remembered.
     pub(crate) truncated: bool,
 }
 
 /// A collision; in ascending order, those that the baseline has not come first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Found {
+pub(crate) struct RankedCollision {
     /// True if the baseline's output has the writers collide, too.
     pub shared: bool,
     pub collision: Arc<Collision>,
@@ -39,7 +39,7 @@ pub(crate) struct Found {
 const MAX_NAMED: usize = 10_000;
 
 impl Collisions {
-    pub(crate) fn add(&mut self, identity: u128, found: Found) {
+    pub(crate) fn add(&mut self, identity: u128, found: RankedCollision) {
         if let Some(known) = self.named.get_mut(&identity) {
             // Any two of the writers prove it; the least stands, so that the order of merging does not matter.
             if found < *known {
@@ -72,7 +72,7 @@ impl Collisions {
 
     /// The first `most` by name, those that the baseline has not before all others.
     pub(crate) fn first(&self, most: usize) -> Vec<Collision> {
-        let mut found: Vec<&Found> = self.named.values().collect();
+        let mut found: Vec<&RankedCollision> = self.named.values().collect();
         found.sort_unstable();
         found.into_iter().take(most).map(|found| (*found.collision).clone()).collect()
     }
@@ -82,10 +82,10 @@ impl Collisions {
 mod tests {
     use super::*;
 
-    fn found(name: &str, shared: bool) -> Found {
+    fn found(name: &str, shared: bool) -> RankedCollision {
         let writers = [name.to_owned(), String::new()];
         let collision = Collision { metric: String::new(), series: String::new(), writers };
-        Found { shared, collision: Arc::new(collision) }
+        RankedCollision { shared, collision: Arc::new(collision) }
     }
 
     #[test]

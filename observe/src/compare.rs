@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Missing;
-use crate::changed::Changed;
+use crate::changed::ValueChanges;
 use crate::collision::Collision;
 use crate::critical::Hidden;
 use crate::delivery::DeliveryReport;
@@ -46,7 +46,7 @@ pub struct Comparison {
     /// Fates of the baseline's series, one each.
     pub fates: SeriesFates,
     /// Values that the candidate changes.
-    pub changed: Changed,
+    pub changed: ValueChanges,
     /// Series of the baseline of which the candidate keeps nothing.
     pub lost_by_candidate: Count,
     /// Those, by metric and executable, heaviest first, at most 50 rows.
@@ -195,7 +195,7 @@ impl Comparison {
             unassigned_points: summary.unassigned_points,
             saving: Saving::of(&baseline, &candidate),
             fates: SeriesFates::of(summary),
-            changed: Changed::of(summary),
+            changed: ValueChanges::of(summary),
             lost_by_candidate: summary.lost_by_candidate(),
             lost: count_by_name(lost(summary), true),
             lost_samples: samples(summary),

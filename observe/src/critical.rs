@@ -134,7 +134,7 @@ impl Watched {
 
 /// Critical process that an observer follows.
 #[derive(Clone, Debug)]
-pub(crate) struct Followed {
+pub(crate) struct CriticalTrack {
     pub process: Arc<Process>,
     pub granularity: Granularity,
     /// Required metrics that came in the open window, one bit each.
@@ -150,7 +150,7 @@ pub(crate) struct Followed {
     pending: bool,
 }
 
-impl Followed {
+impl CriticalTrack {
     pub fn new(process: Arc<Process>, granularity: Granularity) -> Self {
         let (required, kept, last) = (0, [0; 2], Vec::new());
         Self { process, granularity, required, kept, first: 0, seen: 0, last, pending: false }
@@ -227,7 +227,7 @@ mod tests {
 
     /// Judgments of windows of ten seconds, each of the metrics that came and those that were shown.
     fn judged(hold: u64, windows: &[(u32, [u32; 2])]) -> Vec<Option<(bool, Hidden)>> {
-        let mut followed = Followed::new(Arc::default(), Granularity::Process);
+        let mut followed = CriticalTrack::new(Arc::default(), Granularity::Process);
         let judge = |(at, (required, kept)): (u64, &(u32, [u32; 2]))| {
             let came = *required > 0;
             if came {

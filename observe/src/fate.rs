@@ -8,9 +8,9 @@ use crate::rows::{Rows, Said};
 
 /// Marks of one series in one variant: it came in, and something was made of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Kept(u8);
+pub(crate) struct FateMarks(u8);
 
-impl Kept {
+impl FateMarks {
     /// Something was made of it.
     pub const MADE: Self = Self(1);
     /// Something was made of it that the baseline's series is not marked with yet.
@@ -39,23 +39,23 @@ impl Kept {
 /// Marks of an input series in both variants.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Record {
-    pub kept: [Kept; 2],
+    pub kept: [FateMarks; 2],
 }
 
 impl Record {
     /// Of a series that came in, of which nothing was made yet.
-    pub const CAME: Self = Self { kept: [Kept::CAME; 2] };
+    pub const CAME: Self = Self { kept: [FateMarks::CAME; 2] };
     /// Of a series that came in before, of which something was held back until now.
-    pub const HELD: Self = Self { kept: [Kept::HELD; 2] };
+    pub const HELD: Self = Self { kept: [FateMarks::HELD; 2] };
 
     fn came(self) -> bool {
-        self.kept[0].0 & Kept::CAME.0 != 0
+        self.kept[0].0 & FateMarks::CAME.0 != 0
     }
 }
 
 impl Said for Record {
     fn is_there(&self) -> bool {
-        self.kept[0].0 & (Kept::CAME.0 | Kept::HELD.0) != 0
+        self.kept[0].0 & (FateMarks::CAME.0 | FateMarks::HELD.0) != 0
     }
 
     fn join(&mut self, other: &Self) {
@@ -80,7 +80,7 @@ pub(crate) struct Beyond {
 
 impl Fates {
     /// Adds a series that nothing tracks by name.
-    pub fn add_unnamed(&mut self, identity: u128, kept: [Kept; 2]) {
+    pub fn add_unnamed(&mut self, identity: u128, kept: [FateMarks; 2]) {
         let beyond = self.beyond.get_or_insert_default();
         beyond.input.insert(identity);
         for variant in Variant::BOTH {

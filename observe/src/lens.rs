@@ -29,7 +29,7 @@ pub(crate) use instant::{Panels, Window};
 pub use limit::{LensCounts, LensLimit};
 pub use report::{LensError, LensInstant, LensReport, Measured, Unnamed};
 pub(crate) use table::{Figures, LensTable};
-pub(crate) use track::{Looked, Tracked};
+pub(crate) use track::{LensSeries, SeriesTrack};
 
 /// One aggregate: what a metric comes to by an attribute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

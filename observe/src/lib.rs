@@ -46,7 +46,7 @@ mod summary;
 mod writers;
 
 pub use audit::Missing;
-pub use changed::{Changed, ChangedFields, ChangedMetric};
+pub use changed::{ChangedFields, ChangedMetric, ValueChanges};
 pub use collision::{Collision, Collisions};
 pub use compare::{Comparison, Coverage, NamedCount, Saving, SeriesSample, Vanished, VariantReport};
 pub use cost::{Cost, Price};

@@ -10,23 +10,23 @@ use crate::rows::Rows;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Made {
+pub(crate) struct MarkedSeries {
     rows: Rows<Label, Marks>,
-    removed: Removed,
+    removed: RemovedAttributes,
     beyond: SeriesSet,
 }
 
 /// Names of the attributes that series have no more, each a bit of [`Marks::removed`]. The last bit is for all that find no
 /// room.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Removed(Arc<Vec<Arc<str>>>);
+pub(crate) struct RemovedAttributes(Arc<Vec<Arc<str>>>);
 
 /// Attributes that are told apart.
 const NAMED: usize = 31;
 /// The bit of the others.
 const OTHERS: u32 = 1 << NAMED;
 
-impl Removed {
+impl RemovedAttributes {
     /// The bit of an attribute, which is added if there is room.
     pub fn bit(&mut self, name: &str) -> u32 {
         if let Some(place) = self.0.iter().position(|known| **known == *name) {
@@ -64,14 +64,14 @@ fn translated(bits: u32, meanings: &[u32]) -> u32 {
     named.fold(bits & OTHERS, |sum, (_, meaning)| sum | meaning)
 }
 
-impl Made {
+impl MarkedSeries {
     /// Of series with their marks, of which none stands twice, and of others.
-    pub fn of(rows: Rows<Label, Marks>, removed: Removed, beyond: SeriesSet) -> Self {
+    pub fn of(rows: Rows<Label, Marks>, removed: RemovedAttributes, beyond: SeriesSet) -> Self {
         Self { rows, removed, beyond }
     }
 
     /// Lists series, where none were listed before.
-    pub fn list(&mut self, rows: Rows<Label, Marks>, removed: Removed) {
+    pub fn list(&mut self, rows: Rows<Label, Marks>, removed: RemovedAttributes) {
         (self.rows, self.removed) = (rows, removed);
     }
 
@@ -135,15 +135,15 @@ impl Made {
 mod tests {
     use super::*;
 
-    fn of(identities: impl Iterator<Item = u128>) -> Made {
+    fn of(identities: impl Iterator<Item = u128>) -> MarkedSeries {
         let rows = identities.map(|identity| (identity, Label::default(), Marks::SEEN));
-        Made::of(Rows::of(rows), Removed::default(), SeriesSet::default())
+        MarkedSeries::of(Rows::of(rows), RemovedAttributes::default(), SeriesSet::default())
     }
 
     #[test]
     fn what_one_part_lists_and_another_does_not_counts_once() {
         let mut some = of(0..10);
-        let mut others = Made::default();
+        let mut others = MarkedSeries::default();
         (5..15).for_each(|identity| others.insert(identity));
         some.merge(&others);
         assert_eq!(some.count(), Count { value: 15, exact: true });
@@ -164,11 +164,11 @@ mod tests {
     }
 
     /// A series whose removed attributes are these.
-    fn without(identity: u128, names: &[&str]) -> Made {
-        let mut removed = Removed::default();
+    fn without(identity: u128, names: &[&str]) -> MarkedSeries {
+        let mut removed = RemovedAttributes::default();
         let bits = names.iter().fold(0, |bits, name| bits | removed.bit(name));
         let row = (identity, Label::default(), Marks::SEEN.lacking(bits));
-        Made::of(Rows::of(std::iter::once(row)), removed, SeriesSet::default())
+        MarkedSeries::of(Rows::of(std::iter::once(row)), removed, SeriesSet::default())
     }
 
     #[test]

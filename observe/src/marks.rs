@@ -9,7 +9,7 @@ use crate::rows::Said;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     bits: u32,
-    /// Attributes that it has no more, as bits that [`crate::made::Removed`] names.
+    /// Attributes that it has no more, as bits that [`crate::made::RemovedAttributes`] names.
     pub removed: u32,
 }
 

@@ -11,7 +11,7 @@ use pipelines::batch::Rows as Attributes;
 
 use crate::collision::Collision;
 use crate::label::{Label, Process, value_text};
-use crate::lens::{Looked, Tracked, Under};
+use crate::lens::{LensSeries, SeriesTrack, Under};
 use crate::marks::Marks;
 use crate::rows::{Keys, Rows, Said as _};
 use crate::series::{NONE, PENDING, keep_rows, note_seen, place_of};
@@ -107,7 +107,7 @@ impl Billed {
 
 /// Facts of an output series that its first point tells.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct OutputFacts {
     pub label: Label,
     pub shape: Shape,
     pub names: Names,
@@ -124,7 +124,7 @@ pub(crate) struct OutputTable {
     pub shapes: Vec<Shape>,
     /// The first of the candidate's series that each became, where it became another.
     pub becomes: Vec<u32>,
-    pub lenses: Looked,
+    pub lenses: LensSeries,
     /// Those that were found to collide.
     pub colliding: Vec<u32>,
     billed: Vec<Billed>,
@@ -158,11 +158,11 @@ impl OutputTable {
         &mut self,
         identity: u128,
         epoch: u32,
-        known: Known,
+        known: OutputFacts,
         last: Last,
-        lens: Option<(Under, Tracked)>,
+        lens: Option<(Under, SeriesTrack)>,
     ) -> u32 {
-        let Known { label, shape, names, billed } = known;
+        let OutputFacts { label, shape, names, billed } = known;
         let place = self.rows.len() as u32;
         let lens = lens.map_or(NONE, |(under, tracked)| self.lenses.insert(under, tracked));
         self.rows.push(OutputSeries { identity, lens, last });

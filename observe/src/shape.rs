@@ -8,7 +8,7 @@ use pipelines::batch::{MetricKind, MetricRow, PointRow, ResourceRow, Rows, Scope
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 use crate::label::Labels;
-use crate::made::Removed;
+use crate::made::RemovedAttributes;
 use crate::marks::Marks;
 
 /// Parts of a series, by their places in [`Shapes`].
@@ -148,7 +148,7 @@ impl Shapes {
 
     /// Marks of a series that became another: fewer attributes, or renamed with the parts that differ. Attributes that are
     /// gone are put down in `removed`.
-    pub fn change(&self, removed: &mut Removed, from: Shape, to: Shape) -> Marks {
+    pub fn change(&self, removed: &mut RemovedAttributes, from: Shape, to: Shape) -> Marks {
         let Some((parts, gone, only_fewer)) = self.parts(from, to) else {
             return Marks::RENAMED.and(Marks::UNKNOWN);
         };

@@ -17,7 +17,7 @@ use crate::delivery::Delivery;
 use crate::distribution::Sketches;
 use crate::fate::Fates;
 use crate::lens::LensTable;
-use crate::made::Made;
+use crate::made::MarkedSeries;
 use crate::marks::Fate;
 use crate::rules::Rules;
 use crate::sample::Sampling;
@@ -99,7 +99,7 @@ pub struct Summary {
     /// Points without the unit's attributes, which the baseline keeps.
     pub unassigned_points: u64,
     pub(crate) fates: Fates,
-    pub(crate) made: [Made; 2],
+    pub(crate) made: [MarkedSeries; 2],
     pub(crate) changed: ChangedPoints,
     pub(crate) active: Active,
     pub(crate) collisions: [Collisions; 2],

@@ -20,7 +20,7 @@ const MAX_LIVES: usize = 64;
 
 /// One point, and who wrote it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Written {
+pub(crate) struct LastWrite {
     /// Row of the input series.
     pub writer: u32,
     /// Timestamp, Unix nanoseconds.
@@ -57,7 +57,7 @@ pub(crate) struct Last {
 }
 
 impl Last {
-    pub fn new(point: Written) -> Self {
+    pub fn new(point: LastWrite) -> Self {
         Self { time: point.time, value: point.value, writer: point.writer, several: false }
     }
 
@@ -80,10 +80,10 @@ impl Last {
     pub fn observe(
         &mut self,
         past: &mut Option<Box<Past>>,
-        point: Written,
+        point: LastWrite,
         entity: impl Fn(u32) -> u64,
     ) -> Finding {
-        let before = Written { writer: self.writer, time: self.time, value: self.value };
+        let before = LastWrite { writer: self.writer, time: self.time, value: self.value };
         (self.time, self.value) = (point.time, point.value);
         if !self.several && point.writer == self.writer {
             return Finding { again: before.again(point), other: None };
@@ -99,7 +99,7 @@ impl Last {
     }
 }
 
-impl Written {
+impl LastWrite {
     /// Finding about a later point, if it is of the same time and series.
     fn again(self, later: Self) -> Option<Again> {
         let same = self.writer == later.writer && self.time == later.time;
@@ -131,7 +131,7 @@ impl Life {
 /// History of an output series with several writers.
 #[derive(Clone, Debug)]
 pub(crate) struct Past {
-    points: Vec<Written>,
+    points: Vec<LastWrite>,
     next_point: usize,
     lives: Vec<Life>,
     next_life: usize,
@@ -143,8 +143,8 @@ pub(crate) struct Past {
 }
 
 impl Past {
-    fn beginning_with(first: Written, entity: u64) -> Self {
-        let Written { writer, time, .. } = first;
+    fn beginning_with(first: LastWrite, entity: u64) -> Self {
+        let LastWrite { writer, time, .. } = first;
         let life = Life { entity, writer, first: time, last: time, turns: 1, latest: 0 };
         Self {
             points: vec![first],
@@ -157,7 +157,7 @@ impl Past {
         }
     }
 
-    fn observe(&mut self, point: Written, entity: u64) -> Finding {
+    fn observe(&mut self, point: LastWrite, entity: u64) -> Finding {
         let found = self.at_one_time(point);
         let over_time = self.takes_turn(point, entity);
         // What came again brings nobody back.
@@ -165,7 +165,7 @@ impl Past {
         Finding { other, ..found }
     }
 
-    fn at_one_time(&mut self, point: Written) -> Finding {
+    fn at_one_time(&mut self, point: LastWrite) -> Finding {
         let mut found = Finding::default();
         for known in self.points.iter().filter(|known| known.time == point.time) {
             match known.again(point) {
@@ -179,7 +179,7 @@ impl Past {
         found
     }
 
-    fn keep(&mut self, point: Written) {
+    fn keep(&mut self, point: LastWrite) {
         if self.points.len() < MAX_POINTS {
             self.points.push(point);
         } else {
@@ -189,8 +189,8 @@ impl Past {
     }
 
     /// Row of another entity's writer, if both collide over time.
-    fn takes_turn(&mut self, point: Written, entity: u64) -> Option<u32> {
-        let Written { writer, time, .. } = point;
+    fn takes_turn(&mut self, point: LastWrite, entity: u64) -> Option<u32> {
+        let LastWrite { writer, time, .. } = point;
         let turns = entity != self.current;
         let Some(at) = self.lives.iter().position(|life| life.entity == entity) else {
             self.turn += 1;

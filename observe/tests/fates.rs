@@ -223,7 +223,7 @@ fn a_baseline_and_a_candidate_that_do_the_same_leave_every_series_as_it_is() {
     for both in [&[][..], &[STRIP], &[UPPER], &[SCALE], &[STATES], &[COPY], &[DROP], &[COPY, STATES, SCALE]] {
         let found = compared(both, both);
         assert_eq!(found.fates.as_it_is, found.baseline.series.value, "{both:?} {:?}", found.fates);
-        assert!(found.differs_by_nothing() && found.changed == observe::Changed::default(), "{both:?}");
+        assert!(found.differs_by_nothing() && found.changed == observe::ValueChanges::default(), "{both:?}");
     }
     assert_eq!(compared(&[], &[]).fates.of.value, SERIES);
 }

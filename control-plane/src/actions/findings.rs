@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Findings of one agent.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct AgentFindings {
     /// Its uid.
     pub uid: AgentUid,
     /// Name of its host.
@@ -47,14 +47,14 @@ pub struct Drift {
     /// All that all its agents have measured, added up.
     pub total: Figures,
     /// Agents, all or some, by uid.
-    pub agents: Vec<Found>,
+    pub agents: Vec<AgentFindings>,
 }
 
 /// The last report of each agent, by uid.
 ///
 /// # Errors
 /// The store's.
-pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<Found>, Refusal> {
+pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<AgentFindings>, Refusal> {
     let mut reader = state.store.read().await?;
     let members = sessions::of_tenant(&mut reader, experiment.tenant_id).await?;
     let bodies = windows::last_of_each(&mut reader, experiment.tenant_id, experiment.id).await?;
@@ -69,24 +69,31 @@ pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<Foun
         // The last of the totals is this report's.
         let mut earlier = totals.remove(&uid).unwrap_or_default();
         earlier.pop();
-        Ok(Found { uid, host: host.unwrap_or_else(|| uid.to_string()), findings, earlier, overlaps, digest })
+        Ok(AgentFindings {
+            uid,
+            host: host.unwrap_or_else(|| uid.to_string()),
+            findings,
+            earlier,
+            overlaps,
+            digest,
+        })
     };
     bodies.into_iter().map(&mut read).collect()
 }
 
 /// Everything that agents have measured, added up over their processes.
 #[must_use]
-pub fn total(found: &[Found]) -> Figures {
+pub fn total(found: &[AgentFindings]) -> Figures {
     let last = Figures::of(found.iter().map(|found| &found.findings.total));
     Figures::over_processes(
         last,
-        found.iter().flat_map(Found::totals),
+        found.iter().flat_map(AgentFindings::totals),
         found.iter().any(|found| !found.earlier.is_empty()),
     )
     .overlapping(found.iter().any(|found| found.overlaps))
 }
 
-impl Found {
+impl AgentFindings {
     fn totals(&self) -> impl Iterator<Item = &Comparison> {
         self.earlier.iter().chain([&self.findings.total])
     }

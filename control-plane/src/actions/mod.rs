@@ -23,7 +23,7 @@ mod watch;
 pub use command::{Command, command};
 pub use create::create;
 pub use events::events;
-pub use findings::{AGENTS_AT_ONCE, Drift, Found, drift, found, total};
+pub use findings::{AGENTS_AT_ONCE, AgentFindings, Drift, drift, found, total};
 pub use progress::{Progress, progress};
 pub use watch::Stream;
 

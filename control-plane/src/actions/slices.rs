@@ -13,7 +13,7 @@ use crate::experiment::across::CollisionName;
 use crate::id::AgentUid;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
-use crate::store::slices::{self, Found};
+use crate::store::slices::{self, AgentsCollision};
 use crate::store::{StoreError, Tx};
 
 /// The most names that an agent is asked for at once.
@@ -69,8 +69,13 @@ fn read(body: &[u8]) -> Result<Slice, StoreError> {
 }
 
 /// Collisions of an agent with others in one turn, one of each identity, and whether a series comes through several.
-fn compare(agent: AgentUid, slice: &Slice, others: &[(AgentUid, Slice)], window: u64) -> (Vec<Found>, bool) {
-    let mut found: BTreeMap<u64, Found> = BTreeMap::new();
+fn compare(
+    agent: AgentUid,
+    slice: &Slice,
+    others: &[(AgentUid, Slice)],
+    window: u64,
+) -> (Vec<AgentsCollision>, bool) {
+    let mut found: BTreeMap<u64, AgentsCollision> = BTreeMap::new();
     let mut overlaps = false;
     for (uid, other) in others {
         let agents = if agent < *uid { [agent, *uid] } else { [*uid, agent] };
@@ -78,7 +83,7 @@ fn compare(agent: AgentUid, slice: &Slice, others: &[(AgentUid, Slice)], window:
             match meeting {
                 Meeting::OneSeries => overlaps = true,
                 Meeting::Collision { shared } => {
-                    let next = Found { key, shared, agents };
+                    let next = AgentsCollision { key, shared, agents };
                     let known = found.entry(key).or_insert(next);
                     if (shared, agents) < (known.shared, known.agents) {
                         *known = next;

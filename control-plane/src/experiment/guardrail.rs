@@ -109,7 +109,7 @@ pub enum Severity {
 
 /// Finding of a guardrail.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct GuardrailFinding {
     /// The figure.
     pub observed: f64,
     /// True if it is past the margin.
@@ -261,7 +261,7 @@ impl Guardrail {
 
     /// Finding in the findings of the hosts; nothing where none has anything to say.
     #[must_use]
-    pub fn look(&self, hosts: &[OfHost<'_>]) -> Option<Found> {
+    pub fn look(&self, hosts: &[OfHost<'_>]) -> Option<GuardrailFinding> {
         let each: Vec<(&str, f64)> = hosts
             .iter()
             .filter_map(|(host, found)| Some((*host, self.quantity.of(self.lens.as_deref(), found)?)))
@@ -274,7 +274,12 @@ impl Guardrail {
         let past = |figure: f64| self.harm(figure) > self.margin;
         let about: Vec<String> =
             each.iter().filter(|(_, figure)| past(*figure)).map(|(host, _)| (*host).to_owned()).collect();
-        Some(Found { observed, past: past(observed), hosts: about, groups: self.groups(hosts, past) })
+        Some(GuardrailFinding {
+            observed,
+            past: past(observed),
+            hosts: about,
+            groups: self.groups(hosts, past),
+        })
     }
 
     fn groups(&self, hosts: &[OfHost<'_>], past: impl Fn(f64) -> bool) -> Vec<String> {

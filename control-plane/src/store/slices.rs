@@ -29,7 +29,7 @@ pub struct Told<'a> {
 
 /// Collision of two agents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct AgentsCollision {
     /// Key of the identity.
     pub key: u64,
     /// True if the baseline's output has the writers collide, too.
@@ -133,7 +133,12 @@ pub async fn keep(
 ///
 /// # Errors
 /// The store's.
-pub async fn collides(tx: &mut Tx, of: Of, found: Found, now: UnixMillis) -> Result<(), StoreError> {
+pub async fn collides(
+    tx: &mut Tx,
+    of: Of,
+    found: AgentsCollision,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO experiment_collisions
              (tenant_id, experiment_id, series_key, shared, one_agent, other_agent, found_at)

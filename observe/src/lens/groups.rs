@@ -57,7 +57,7 @@ pub(crate) struct Under {
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct Groups {
-    pub lenses: Vec<Known>,
+    pub lenses: Vec<LensGroups>,
     /// Time that a stage may hold points back, and lengths of scrapes until all have state; nothing where no stage does
     /// either.
     pub hold_nanos: u64,
@@ -73,7 +73,7 @@ pub(crate) struct Groups {
 
 /// A lens and its groups so far.
 #[derive(Clone, Debug)]
-pub(crate) struct Known {
+pub(crate) struct LensGroups {
     pub lens: Lens,
     pub lookback: u64,
     pub names: Vec<Arc<str>>,
@@ -86,7 +86,7 @@ pub(crate) struct Known {
 impl Groups {
     pub fn new(settings: &Settings) -> Self {
         Self {
-            lenses: settings.lenses.iter().map(Known::new).collect(),
+            lenses: settings.lenses.iter().map(LensGroups::new).collect(),
             asked: settings.lenses.len(),
             arrivals: Arrivals::new(&settings.lenses),
             hold_nanos: settings.hold_nanos,
@@ -116,7 +116,7 @@ impl Groups {
     pub fn choose(&mut self) -> Option<usize> {
         let first = self.lenses.len();
         for lens in self.arrivals.choose() {
-            let mut known = Known::new(&lens);
+            let mut known = LensGroups::new(&lens);
             known.entry.came = true;
             self.lenses.push(known);
         }
@@ -184,7 +184,7 @@ impl Groups {
     }
 }
 
-impl Known {
+impl LensGroups {
     fn new(lens: &Lens) -> Self {
         Self {
             lens: lens.clone(),

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashSet;
 
-use super::groups::{Groups, Known, Part, Under};
+use super::groups::{Groups, LensGroups, Part, Under};
 use super::sum::Sum;
 use super::table::{Figures, Group, LensTable, Side};
-use super::track::{Looked, Tracked};
+use super::track::{LensSeries, SeriesTrack};
 use super::{LensFunction, LensInstant};
 use crate::distribution::Sketches;
 
@@ -63,7 +63,12 @@ pub(crate) struct Window {
 
 impl Panels {
     /// The lenses at the end of a window, and the increases within it.
-    pub fn evaluate(&mut self, groups: &mut Groups, looked: [&mut Looked; 2], window: Window) -> LensTable {
+    pub fn evaluate(
+        &mut self,
+        groups: &mut Groups,
+        looked: [&mut LensSeries; 2],
+        window: Window,
+    ) -> LensTable {
         groups.look_for_names();
         self.lives.resize_with(groups.lenses.len(), Vec::new);
         self.cells.resize_with(groups.lenses.len(), Vec::new);
@@ -108,7 +113,14 @@ impl Panels {
         table
     }
 
-    fn gather(&mut self, at: usize, looked: &mut Looked, groups: &Groups, end: u64, counted: &mut Counted) {
+    fn gather(
+        &mut self,
+        at: usize,
+        looked: &mut LensSeries,
+        groups: &Groups,
+        end: u64,
+        counted: &mut Counted,
+    ) {
         for (under, tracked) in looked.under.iter().zip(&mut looked.series) {
             self.describe(at, under, tracked);
             let [increase, of_sum] = tracked.take_increases();
@@ -137,7 +149,7 @@ impl Panels {
     }
 
     /// Notes the number that describes a series, if a point of it came in the window.
-    fn describe(&mut self, at: usize, under: &Under, tracked: &mut Tracked) {
+    fn describe(&mut self, at: usize, under: &Under, tracked: &mut SeriesTrack) {
         if std::mem::take(&mut tracked.came)
             && let Some((first, ..)) = under.groups.first()
             && let Some(numbers) = self.described.get_mut(usize::from(*first))
@@ -284,7 +296,7 @@ struct Folded {
 }
 
 impl Folded {
-    fn of(known: &Known, cells: &[[Cell; 2]], lives: &mut [Life], grace: Grace) -> Self {
+    fn of(known: &LensGroups, cells: &[[Cell; 2]], lives: &mut [Life], grace: Grace) -> Self {
         let figures = Figures { entry: known.entry.clone(), ..Figures::default() };
         let mut folded = Self { figures, counting: vec![false; cells.len()], total: Default::default() };
         for (place, (cells, life)) in cells.iter().zip(lives).enumerate() {
@@ -300,7 +312,14 @@ impl Folded {
         folded
     }
 
-    fn group(&mut self, known: &Known, place: usize, cells: &[Cell; 2], edges: [f64; 2], end: u64) -> Group {
+    fn group(
+        &mut self,
+        known: &LensGroups,
+        place: usize,
+        cells: &[Cell; 2],
+        edges: [f64; 2],
+        end: u64,
+    ) -> Group {
         let (function, total) = (known.lens.function, &mut self.figures.total);
         let mut group = Group { edges, ..Group::default() };
         for at in [0, 1] {

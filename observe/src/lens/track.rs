@@ -20,7 +20,7 @@ const RECENT: usize = 8;
 
 /// One series.
 #[derive(Clone, Debug)]
-pub(crate) struct Tracked {
+pub(crate) struct SeriesTrack {
     form: Form,
     /// Time at which its newest point was admitted; 0 where it is not shown.
     pub admitted: u64,
@@ -60,7 +60,7 @@ struct Distribution {
     increase: f64,
 }
 
-impl Tracked {
+impl SeriesTrack {
     pub fn new(metric: &MetricRow) -> Self {
         let form = match metric.kind {
             MetricKind::Gauge | MetricKind::Sum if !increases(metric) => Form::Value,
@@ -167,15 +167,15 @@ fn is_new(recent: &mut Vec<(u64, u64)>, delta: (u64, u64)) -> bool {
 
 /// The output series of one variant that enter lenses.
 #[derive(Debug, Default)]
-pub(crate) struct Looked {
+pub(crate) struct LensSeries {
     pub under: Vec<Under>,
-    pub series: Vec<Tracked>,
+    pub series: Vec<SeriesTrack>,
     /// Values that were no number in the open window, by lens.
     pub no_value: Vec<u64>,
 }
 
-impl Looked {
-    pub fn insert(&mut self, under: Under, tracked: Tracked) -> u32 {
+impl LensSeries {
+    pub fn insert(&mut self, under: Under, tracked: SeriesTrack) -> u32 {
         self.under.push(under);
         self.series.push(tracked);
         self.series.len() as u32 - 1

@@ -2,8 +2,8 @@
 
 use super::Observer;
 use crate::Variant;
-use crate::collision::Found;
-use crate::critical::Followed;
+use crate::collision::RankedCollision;
+use crate::critical::CriticalTrack;
 use crate::lens::Window;
 use crate::series::NONE;
 use crate::summary::Summary;
@@ -86,7 +86,7 @@ impl Observer {
             if collides.epoch == self.epoch {
                 // The baseline may have been found to collide later than the candidate.
                 let shared = collides.shared || self.is_shared(variant, collides.writers);
-                let found = Found { shared, collision: collides.named.clone() };
+                let found = RankedCollision { shared, collision: collides.named.clone() };
                 summary.collisions[at].add(table.rows[*place as usize].identity, found);
             }
         }
@@ -108,7 +108,7 @@ impl Observer {
 
     /// Follows series to their new places, once rows were dropped.
     pub(super) fn forget_watched(&mut self) {
-        let mut old: Vec<Option<(u32, Followed)>> = self.watched.drain(..).map(Some).collect();
+        let mut old: Vec<Option<(u32, CriticalTrack)>> = self.watched.drain(..).map(Some).collect();
         self.watched_places.clear();
         for row in self.series.rows.iter_mut().filter(|row| row.critical != NONE) {
             if let Some(watched) = old.get_mut(row.critical as usize).and_then(Option::take) {

@@ -9,14 +9,14 @@ use pipelines::entity::Entity;
 use super::Observer;
 use crate::Variant;
 use crate::collision::Collision;
-use crate::fate::Kept;
+use crate::fate::FateMarks;
 use crate::label::{Label, Process, process_number};
-use crate::lens::{Tracked, Under};
+use crate::lens::{SeriesTrack, Under};
 use crate::marks::Marks;
-use crate::outputs::{Collides, Known, Names, OutputTable};
+use crate::outputs::{Collides, Names, OutputFacts, OutputTable};
 use crate::rows::Said as _;
 use crate::series::{NONE, PENDING, Series, UNTRACKED, stranger};
-use crate::writers::{Again, Last, Written};
+use crate::writers::{Again, Last, LastWrite};
 
 /// An output point and what stands above it.
 pub(super) struct Descendant<'a> {
@@ -96,7 +96,7 @@ impl Observer {
         if !plain || !becomes.last.goes_on(*writer, point, output.value_digest(point)) {
             return false;
         }
-        open.kept[at].add(Kept::PENDING);
+        open.kept[at].add(FateMarks::PENDING);
         *seen = seen.and(Marks::SEEN);
         if becomes.lens != NONE {
             table.lenses.observe(becomes.lens, output, point, [self.now, self.since]);
@@ -114,7 +114,7 @@ impl Observer {
         } else {
             self.becomes(descendant.variant, writer, place);
             let open = self.series.open.get_mut(writer as usize);
-            open.into_iter().for_each(|open| open.kept[descendant.variant.index()].add(Kept::PENDING));
+            open.into_iter().for_each(|open| open.kept[descendant.variant.index()].add(FateMarks::PENDING));
         }
         if self.counterparts.held {
             self.holds_back(writer);
@@ -162,10 +162,10 @@ impl Observer {
     #[inline]
     fn keeps(&mut self, input: &Batch, variant: Variant, (of, place): (u32, u32)) {
         if let Some(open) = self.series.open.get_mut(place as usize) {
-            open.kept[variant.index()].add(Kept::MADE);
+            open.kept[variant.index()].add(FateMarks::MADE);
         } else if let Some(point) = input.all_points().get(of as usize) {
-            let mut kept = [Kept::default(); 2];
-            kept[variant.index()] = Kept::MADE;
+            let mut kept = [FateMarks::default(); 2];
+            kept[variant.index()] = FateMarks::MADE;
             self.open.fates.add_unnamed(input.identity(point), kept);
         }
     }
@@ -234,7 +234,7 @@ impl Observer {
             None => strange,
         };
         let before = row.last.writer();
-        let found = row.last.observe(&mut aside.past, Written { writer, time: point.time, value }, entity);
+        let found = row.last.observe(&mut aside.past, LastWrite { writer, time: point.time, value }, entity);
         if self.series.label(writer).is_none() {
             aside.stranger = entity_of(input, of, &self.settings.agent_uid);
         }
@@ -334,8 +334,8 @@ impl Observer {
         let shape =
             self.shapes.of(&mut self.labels, output, (resource, scope, metric), point, &mut self.of_resource);
         let billed = self.settings.price.billed(output, resource.attrs, metric, point);
-        let known = Known { label, shape, names, billed };
-        let last = Last::new(Written { writer, time: point.time, value: output.value_digest(point) });
+        let known = OutputFacts { label, shape, names, billed };
+        let last = Last::new(LastWrite { writer, time: point.time, value: output.value_digest(point) });
         let epoch = self.epoch;
         let table = &mut self.outputs[variant.index()];
         let place = table.insert(output.identity(point), epoch, known, last, lens);
@@ -346,11 +346,11 @@ impl Observer {
 
 impl Observer {
     /// The lenses that a series enters.
-    fn lenses_of(&mut self, descendant: &Descendant<'_>) -> Option<(Under, Tracked)> {
+    fn lenses_of(&mut self, descendant: &Descendant<'_>) -> Option<(Under, SeriesTrack)> {
         let Descendant { output, resource, metric, point, .. } = *descendant;
         let shown = || process_number(output, resource.attrs);
         let under = self.groups.of(&mut self.labels, (output, resource.attrs), metric, point, shown);
-        under.map(|under| (under, Tracked::new(metric)))
+        under.map(|under| (under, SeriesTrack::new(metric)))
     }
 
     /// A known series enters lenses that were chosen since.

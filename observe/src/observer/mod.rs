@@ -19,12 +19,12 @@ use pipelines::Batch;
 use pipelines::batch::{MetricRow, PointRow, ResourceRow};
 use pipelines::processors::RuleStats;
 
-use crate::critical::Followed;
+use crate::critical::CriticalTrack;
 use crate::delivery::Delivery;
-use crate::fate::{Kept, Record};
+use crate::fate::{FateMarks, Record};
 use crate::label::{Label, Labels, Process};
 use crate::lens::{Groups, Panels};
-use crate::made::Removed;
+use crate::made::RemovedAttributes;
 use crate::outputs::OutputTable;
 use crate::rows::Said as _;
 use crate::sample::Sampling;
@@ -58,7 +58,7 @@ pub struct Observer {
     opened: u64,
     series: SeriesTable,
     outputs: [OutputTable; 2],
-    watched: Vec<(u32, Followed)>,
+    watched: Vec<(u32, CriticalTrack)>,
     watched_places: HashMap<Arc<Process>, u32>,
     labels: Labels,
     groups: Groups,
@@ -77,7 +77,7 @@ pub struct Observer {
     /// Place in them of the attributes of the output resource at hand, once a new series of it was met.
     of_resource: Option<u32>,
     /// Attributes that were found to be removed from series.
-    removed: Removed,
+    removed: RemovedAttributes,
     /// Rule by which slices are taken, and the number of them so far; nothing where no other agent is compared with.
     slicing: Option<(Slicing, u32)>,
     /// Share of the entities that are followed.
@@ -110,7 +110,7 @@ impl Observer {
             splits: Splits::default(),
             shapes: Shapes::default(),
             of_resource: None,
-            removed: Removed::default(),
+            removed: RemovedAttributes::default(),
             slicing: None,
             sampling: Sampling::default(),
         };
@@ -215,7 +215,7 @@ impl Observer {
             }
         };
         if place == UNTRACKED {
-            self.open.fates.add_unnamed(identity, [Kept::default(); 2]);
+            self.open.fates.add_unnamed(identity, [FateMarks::default(); 2]);
             return place;
         }
         self.is_here(place, Record::CAME);
@@ -291,7 +291,7 @@ impl Observer {
             criterion.bit(&process.executable, metric).map(|bit| (criterion.granularity, bit))
         })?;
         let place = *self.watched_places.entry(process.clone()).or_insert_with(|| {
-            self.watched.push((0, Followed::new(process.clone(), granularity)));
+            self.watched.push((0, CriticalTrack::new(process.clone(), granularity)));
             self.watched.len() as u32 - 1
         });
         Some((place, bit))

@@ -12,7 +12,7 @@ use super::content::Content;
 use super::{MAX_POINTS, Names};
 use crate::collision::Collision;
 use crate::label::{Label, Labels, Process};
-use crate::lens::{Tracked, Under};
+use crate::lens::{SeriesTrack, Under};
 use crate::outputs::Billed;
 use crate::shape::Shape;
 use crate::{Price, Volume};
@@ -60,7 +60,7 @@ pub(super) struct CapturedSeries {
     pub shape: Shape,
     pub billed: Billed,
     pub lens: Option<Under>,
-    pub tracked: Tracked,
+    pub tracked: SeriesTrack,
     /// Its points, each once.
     pub points: Vec<Content>,
     /// Start times of its writers: the first and the last.
@@ -137,7 +137,7 @@ impl CapturedSeries {
             billed: price.billed(batch, resource.attrs, metric, point),
             shape: shapes.of(labels, batch, (resource, scope, metric), point, &mut None),
             lens,
-            tracked: Tracked::new(metric),
+            tracked: SeriesTrack::new(metric),
             points: Vec::new(),
             starts: [point.start; 2],
             last: None,

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::capture::{Capture, CapturedSeries};
 use super::{Offline, ValueDiff, critical};
-use crate::collision::Found;
+use crate::collision::RankedCollision;
 use crate::compare::count_by_name;
-use crate::fate::{Kept, Record};
+use crate::fate::{FateMarks, Record};
 use crate::label::Label;
-use crate::lens::{Figures, LensReport, LensTable, Looked, Panels, Window};
-use crate::made::{Made, Removed};
+use crate::lens::{Figures, LensReport, LensSeries, LensTable, Panels, Window};
+use crate::made::{MarkedSeries, RemovedAttributes};
 use crate::marks::Marks;
 use crate::outputs::Billed;
 use crate::rows::{Rows, Said as _};
@@ -57,7 +57,7 @@ impl Offline {
         let mut summary = self.summary();
         let mut by_name = ByName::of(baseline, candidate);
         let mut records = Vec::with_capacity(baseline.series.len());
-        let mut removed = Removed::default();
+        let mut removed = RemovedAttributes::default();
         let mut made = Vec::with_capacity(baseline.series.len());
         for (identity, seen) in &baseline.series {
             let put_out = Marks::SEEN.and(Marks::DUE);
@@ -77,16 +77,16 @@ impl Offline {
                 }
             }
             let mut record = Record::CAME;
-            record.kept[0].add(Kept::MADE);
+            record.kept[0].add(FateMarks::MADE);
             if marks != put_out {
-                record.kept[1].add(Kept::MADE);
+                record.kept[1].add(FateMarks::MADE);
             }
             records.push((*identity, seen.label.clone(), record));
             made.push((*identity, seen.label.clone(), marks));
         }
         summary.fates.records = Rows::of(records.into_iter());
         let (rows, beyond) = (Rows::of(made.into_iter()), baseline.beyond.clone());
-        summary.made[0] = Made::of(rows, removed, beyond);
+        summary.made[0] = MarkedSeries::of(rows, removed, beyond);
         values.settle();
         let left = by_name.left();
         let added = left.iter().map(|seen| &seen.label);
@@ -128,7 +128,8 @@ impl Offline {
                 if let Some(collision) = &seen.collision {
                     let of_baseline = self.captures[0].series.get(identity);
                     let shared = at == 1 && of_baseline.is_some_and(|seen| seen.collision.is_some());
-                    summary.collisions[at].add(*identity, Found { shared, collision: collision.clone() });
+                    summary.collisions[at]
+                        .add(*identity, RankedCollision { shared, collision: collision.clone() });
                 }
             }
         }
@@ -140,7 +141,7 @@ impl Offline {
     /// The lenses at the end of the captures.
     fn lenses(&self, start: u64, end: u64) -> LensTable {
         let mut looked = [&self.captures[0], &self.captures[1]].map(|capture| {
-            let mut looked = Looked::default();
+            let mut looked = LensSeries::default();
             for seen in capture.series.values() {
                 if let Some(under) = &seen.lens {
                     looked.insert(under.clone(), seen.tracked.clone());
@@ -185,9 +186,13 @@ impl Offline {
 
 impl Capture {
     /// Its series, of which nothing is known but that they were put out.
-    fn made(&self) -> Made {
+    fn made(&self) -> MarkedSeries {
         let seen = |(identity, seen): (&u128, &CapturedSeries)| (*identity, seen.label.clone(), Marks::SEEN);
-        Made::of(Rows::of(self.series.iter().map(seen)), Removed::default(), self.beyond.clone())
+        MarkedSeries::of(
+            Rows::of(self.series.iter().map(seen)),
+            RemovedAttributes::default(),
+            self.beyond.clone(),
+        )
     }
 }
 

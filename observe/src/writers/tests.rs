@@ -1,8 +1,8 @@
-use super::{Again, Finding, Last, Past, Written};
+use super::{Again, Finding, Last, LastWrite, Past};
 
 /// Findings about points, each a writer, a time and a value; the entity of a writer is a tenth of it.
 fn findings(points: &[(u32, u64, u64)]) -> (Vec<Finding>, Option<Box<Past>>) {
-    let written = |&(writer, time, value): &(u32, u64, u64)| Written { writer, time, value };
+    let written = |&(writer, time, value): &(u32, u64, u64)| LastWrite { writer, time, value };
     let (mut last, mut past) = (Last::new(written(&points[0])), None);
     let entity = |writer: u32| u64::from(writer / 10);
     let found = points[1..].iter().map(|point| last.observe(&mut past, written(point), entity)).collect();

@@ -1,10 +1,10 @@
 //! A report says the same on the other side, fits, and is refused where it cannot be true.
 
 use observe::{
-    AttributeFates, Changed, ChangedFields, ChangedMetric, Collision, Comparison, Count, Coverage,
-    DeliveryReport, Distances, DistributionReport, LensCounts, LensError, LensFunction, LensInstant,
-    LensReport, Measured, MetricFates, Missing, NamedCount, PartCounts, Price, Repeats, RuleReport, Sample,
-    SeriesFates, SeriesSample, Slice, SliceEntry, Slices, Vanished, VariantReport, Volume,
+    AttributeFates, ChangedFields, ChangedMetric, Collision, Comparison, Count, Coverage, DeliveryReport,
+    Distances, DistributionReport, LensCounts, LensError, LensFunction, LensInstant, LensReport, Measured,
+    MetricFates, Missing, NamedCount, PartCounts, Price, Repeats, RuleReport, Sample, SeriesFates,
+    SeriesSample, Slice, SliceEntry, Slices, ValueChanges, Vanished, VariantReport, Volume,
 };
 
 use prost::Message as _;
@@ -171,7 +171,7 @@ fn fates() -> SeriesFates {
     }
 }
 
-fn changed() -> Changed {
+fn changed() -> ValueChanges {
     let rows = |kind: &str| -> Vec<NamedCount> {
         let row = |at| NamedCount { metric: name(kind, at), executable: String::new(), series: 300 - at };
         (0..50).map(row).collect()
@@ -189,7 +189,7 @@ fn changed() -> Changed {
             attributes: name("a", at),
         }),
     };
-    Changed {
+    ValueChanges {
         points: 60_000,
         series: 6_000,
         by_metric: (0..50).map(metric).collect(),

@@ -1,6 +1,6 @@
 //! Changed values over the wire.
 
-use observe::{Changed, ChangedFields, ChangedMetric};
+use observe::{ChangedFields, ChangedMetric, ValueChanges};
 
 use super::{Invalid, named, number, read_named, read_sample, rows, sample};
 use crate::v1;
@@ -8,7 +8,7 @@ use crate::v1;
 /// The most metrics whose changed values are told.
 pub(super) const MAX_METRICS: usize = 6;
 
-pub(super) fn changed(from: &Changed) -> v1::Changed {
+pub(super) fn changed(from: &ValueChanges) -> v1::Changed {
     v1::Changed {
         points: from.points,
         series: from.series,
@@ -18,8 +18,8 @@ pub(super) fn changed(from: &Changed) -> v1::Changed {
     }
 }
 
-pub(super) fn read_changed(from: v1::Changed) -> Result<Changed, Invalid> {
-    Ok(Changed {
+pub(super) fn read_changed(from: v1::Changed) -> Result<ValueChanges, Invalid> {
+    Ok(ValueChanges {
         points: number(from.points)?,
         series: number(from.series)?,
         by_metric: rows(from.by_metric, read_metric)?,

@@ -1,11 +1,11 @@
 //! A pipeline compared with itself: it must differ by exactly nothing, or nothing else can be believed.
 
-use super::Looked;
+use super::Subject;
 use crate::experiment::words::{listed, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
 
 /// The criterion of an A/A step.
-pub fn criterion(looked: &Looked<'_>) -> Criterion {
+pub fn criterion(looked: &Subject<'_>) -> Criterion {
     let differs = |agent: &&AgentEvidence| agent.stretches().any(|found| !found.differs_by_nothing());
     let differing: Vec<&AgentEvidence> = looked.evidence.agents.iter().filter(differs).collect();
     let hosts: Vec<String> = differing.iter().map(|agent| agent.host.clone()).collect();

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::Looked;
+use super::Subject;
 use crate::experiment::across::{FleetCollision, MAX_COLLISIONS};
 use crate::experiment::words::{count, counted, listed, percent, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
@@ -17,7 +17,7 @@ const QUANTITY: &str = "collisions_across_agents";
 const NAMING: Duration = Duration::from_secs(5);
 
 /// The criterion.
-pub fn criterion(looked: &Looked<'_>) -> Criterion {
+pub fn criterion(looked: &Subject<'_>) -> Criterion {
     let agents: Vec<&AgentEvidence> = looked.evidence.counted().collect();
     let across = &looked.evidence.across;
     let limit = looked.policy().max_collisions.unwrap_or(0);
@@ -71,7 +71,7 @@ fn is_silent(agent: &AgentEvidence) -> bool {
     agent.horizons.iter().any(|found| found.horizon.input.points > 0 && found.slices.0.is_empty())
 }
 
-fn not_measured(looked: &Looked<'_>, finding: Reason) -> Criterion {
+fn not_measured(looked: &Subject<'_>, finding: Reason) -> Criterion {
     let asked = looked.policy().max_collisions.is_some();
     let effect = if asked { Effect::RollBackAtOnce } else { Effect::Tell };
     Criterion::of(asked, Answer::NotMeasured, effect, finding)
@@ -82,7 +82,7 @@ fn series(number: u64) -> String {
     format!("{least}{} series of the candidate", count(number))
 }
 
-fn violated(looked: &Looked<'_>, limit: u64) -> Criterion {
+fn violated(looked: &Subject<'_>, limit: u64) -> Criterion {
     let across = &looked.evidence.across;
     let host = |uid: &AgentUid| {
         let agent = looked.evidence.agents.iter().find(|agent| agent.uid == *uid);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use observe::{FleetGroup, FleetLens, Lens, LensReport};
 
-use super::Looked;
+use super::Subject;
 use super::shown::described_with_groups;
 use crate::experiment::words::counted;
 use crate::experiment::{Answer, Criterion, Effect, Reason};
@@ -16,7 +16,7 @@ const MAX_NAMED: usize = 8;
 pub(super) type Reports<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a LensReport)>>;
 
 /// Reports of the lenses that are none of these.
-pub(super) fn reports<'a>(looked: &'a Looked<'_>, asked: &[Lens]) -> Reports<'a> {
+pub(super) fn reports<'a>(looked: &'a Subject<'_>, asked: &[Lens]) -> Reports<'a> {
     let mut reports = Reports::new();
     for agent in &looked.evidence.agents {
         for lens in agent.horizons.iter().flat_map(|found| &found.horizon.lenses) {

@@ -1,12 +1,12 @@
 //! Delivery: what the step's weight sends by the candidate must arrive.
 
-use super::Looked;
+use super::Subject;
 use crate::experiment::words::{count, counted, percent};
 use crate::experiment::{Answer, Criterion, Effect, Reason, Step};
 
 /// The criteria on delivery: in a step with a weight, that something of the candidate arrived; and the error rate, where
 /// the policy asks for it.
-pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
+pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     arrived(looked).into_iter().chain(error_rate(looked)).collect()
 }
 
@@ -20,7 +20,7 @@ struct OfStep {
     settled: u64,
 }
 
-fn of_step(looked: &Looked<'_>) -> OfStep {
+fn of_step(looked: &Subject<'_>) -> OfStep {
     let mut sum = OfStep { units: 0, assigned: 0, left: 0, confirmed: 0, settled: 0 };
     for agent in &looked.evidence.agents {
         for found in agent.horizons.iter().map(|findings| &findings.horizon.candidate) {
@@ -34,7 +34,7 @@ fn of_step(looked: &Looked<'_>) -> OfStep {
     sum
 }
 
-fn arrived(looked: &Looked<'_>) -> Option<Criterion> {
+fn arrived(looked: &Subject<'_>) -> Option<Criterion> {
     let Step::Split(weight) = looked.run.step else { return None };
     let (step, of) = (looked.run.step, of_step(looked));
     let all = weight == 10_000;
@@ -97,7 +97,7 @@ fn arrived(looked: &Looked<'_>) -> Option<Criterion> {
     Some(Criterion::default_of(answer, Effect::Hold, finding))
 }
 
-fn error_rate(looked: &Looked<'_>) -> Option<Criterion> {
+fn error_rate(looked: &Subject<'_>) -> Option<Criterion> {
     let limit = looked.policy().max_error_rate?;
     let figures = &looked.figures;
     let quantity = "max_error_rate";

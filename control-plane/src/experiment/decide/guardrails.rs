@@ -2,14 +2,14 @@
 
 use drift::Judgement;
 
-use super::Looked;
-use crate::experiment::guardrail::{Found, Guardrail, OfHost, Quantity, Severity};
+use super::Subject;
+use crate::experiment::guardrail::{Guardrail, GuardrailFinding, OfHost, Quantity, Severity};
 use crate::experiment::sequential::{self, Gathered, Sequential};
 use crate::experiment::words::listed;
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// A criterion for each guardrail of the policy.
-pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
+pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     counted(looked).into_iter().chain(over_time(looked)).collect()
 }
 
@@ -22,7 +22,7 @@ fn effect(severity: Severity) -> Effect {
 }
 
 /// Guardrails on what is counted: over all that each agent has measured, and a fatal one on every horizon as well.
-fn counted(looked: &Looked<'_>) -> Vec<Criterion> {
+fn counted(looked: &Subject<'_>) -> Vec<Criterion> {
     let totals: Vec<OfHost<'_>> = looked.totals().collect();
     let guardrails = looked.policy().guardrails.iter().filter(|guardrail| !guardrail.quantity.varies());
     let criterion = |guardrail: &Guardrail| {
@@ -38,11 +38,11 @@ fn counted(looked: &Looked<'_>) -> Vec<Criterion> {
 }
 
 /// Finding of a time in which a guardrail is passed, over the horizons of all agents of that time.
-fn past_on_a_horizon(looked: &Looked<'_>, guardrail: &Guardrail) -> Option<Found> {
+fn past_on_a_horizon(looked: &Subject<'_>, guardrail: &Guardrail) -> Option<GuardrailFinding> {
     looked.horizons().filter_map(|of_a_time| guardrail.look(&of_a_time)).find(|found| found.past)
 }
 
-fn nothing(looked: &Looked<'_>, guardrail: &Guardrail) -> Criterion {
+fn nothing(looked: &Subject<'_>, guardrail: &Guardrail) -> Criterion {
     let sentence = format!(
         "{}: {} could not be told, because nothing came in that it speaks of.",
         guardrail.name,
@@ -55,7 +55,7 @@ fn nothing(looked: &Looked<'_>, guardrail: &Guardrail) -> Criterion {
 }
 
 /// Guardrails on what varies by chance, over all that was measured since mirror.
-fn over_time(looked: &Looked<'_>) -> Vec<Criterion> {
+fn over_time(looked: &Subject<'_>) -> Vec<Criterion> {
     let n = looked.evidence.agents.len();
     let criterion = |one: &Sequential| {
         let answer = match one.judgement {
@@ -71,7 +71,7 @@ fn over_time(looked: &Looked<'_>) -> Vec<Criterion> {
     sequential::judge(looked.evidence, looked.spec).iter().map(criterion).collect()
 }
 
-fn of_count(guardrail: &Guardrail, found: &Found, n: usize) -> Reason {
+fn of_count(guardrail: &Guardrail, found: &GuardrailFinding, n: usize) -> Reason {
     let Guardrail { name, quantity, margin, .. } = guardrail;
     let figure = shown(*quantity, found.observed);
     let limit = shown(*quantity, *margin);

@@ -2,12 +2,12 @@
 
 use observe::Comparison;
 
-use super::Looked;
+use super::Subject;
 use crate::experiment::words::{count, listed, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Evidence, Reason};
 
 /// The criteria on harm.
-pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
+pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     vec![failure(looked), zero_output(looked), collisions(looked), critical(looked)]
 }
 
@@ -17,7 +17,7 @@ fn hosts(evidence: &Evidence, which: impl Fn(&AgentEvidence) -> bool) -> Vec<Str
 }
 
 /// A default criterion of this kind: it needs no more than that something came in.
-fn at_once(looked: &Looked<'_>, violated: bool, finding: Reason) -> Criterion {
+fn at_once(looked: &Subject<'_>, violated: bool, finding: Reason) -> Criterion {
     let answer = match (violated, looked.came_in()) {
         (true, _) => Answer::Violated,
         (false, true) => Answer::Met,
@@ -26,7 +26,7 @@ fn at_once(looked: &Looked<'_>, violated: bool, finding: Reason) -> Criterion {
     Criterion::default_of(answer, Effect::RollBackAtOnce, finding)
 }
 
-fn failure(looked: &Looked<'_>) -> Criterion {
+fn failure(looked: &Subject<'_>) -> Criterion {
     let cut = hosts(looked.evidence, |agent| reason_of_cut(agent).is_some());
     let why: Vec<String> = looked.evidence.agents.iter().filter_map(reason_of_cut).collect();
     let sentence = if cut.is_empty() {
@@ -42,7 +42,7 @@ fn reason_of_cut(agent: &AgentEvidence) -> Option<String> {
     agent.cut.clone().or_else(|| agent.horizons.iter().find_map(|findings| findings.candidate_cut.clone()))
 }
 
-fn zero_output(looked: &Looked<'_>) -> Criterion {
+fn zero_output(looked: &Subject<'_>) -> Criterion {
     let nothing =
         |horizon: &Comparison| horizon.baseline.output.points > 0 && horizon.candidate.output.points == 0;
     let silent =
@@ -68,7 +68,7 @@ fn own_collisions(found: &Comparison) -> Option<u64> {
 }
 
 /// Finding and answer where an agent has looked at a sample of the identities: none of a sample is not none of all.
-fn sampled_collisions(looked: &Looked<'_>, quantity: &str, limit: u64) -> Option<(Answer, Reason)> {
+fn sampled_collisions(looked: &Subject<'_>, quantity: &str, limit: u64) -> Option<(Answer, Reason)> {
     let of = |agent: &AgentEvidence| {
         let found = agent.stretches().filter_map(|found| {
             let (sample, own) = (found.sample?, found.candidate_only_collisions.value);
@@ -95,7 +95,7 @@ fn sampled_collisions(looked: &Looked<'_>, quantity: &str, limit: u64) -> Option
     Some((answer, finding.about(hosts, Vec::new())))
 }
 
-fn collisions(looked: &Looked<'_>) -> Criterion {
+fn collisions(looked: &Subject<'_>) -> Criterion {
     const QUANTITY: &str = "collisions";
     let asked = looked.policy().max_collisions;
     let limit = asked.unwrap_or(0);
@@ -144,7 +144,7 @@ fn collisions(looked: &Looked<'_>) -> Criterion {
 }
 
 /// Coverage of what the baseline shows: what it hides too, the candidate did not take away.
-fn critical(looked: &Looked<'_>) -> Criterion {
+fn critical(looked: &Subject<'_>) -> Criterion {
     let limit = looked.policy().critical_process_coverage;
     let asked = limit.is_some();
     let limit = limit.unwrap_or(1.0);

@@ -71,7 +71,7 @@ impl Verdict {
 }
 
 /// Everything that a criterion looks at.
-struct Looked<'a> {
+struct Subject<'a> {
     evidence: &'a Evidence,
     spec: &'a Spec,
     run: &'a Run,
@@ -82,7 +82,7 @@ struct Looked<'a> {
     figures: Figures,
 }
 
-impl Looked<'_> {
+impl Subject<'_> {
     fn policy(&self) -> &Policy {
         &self.spec.policy
     }
@@ -122,7 +122,7 @@ impl Looked<'_> {
 #[must_use]
 pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, now: UnixMillis) -> Verdict {
     let needed = if goal.is_some() { 1 } else { spec.policy.min_horizons };
-    let looked = Looked { evidence, spec, run, now, needed, figures: figures(evidence) };
+    let looked = Subject { evidence, spec, run, now, needed, figures: figures(evidence) };
     let basis = Basis::of(evidence, &looked.figures, spec, now);
     let (pending, wait) = pending::criterion(&looked);
     let mut criteria = vec![pending];
@@ -152,7 +152,7 @@ fn figures(evidence: &Evidence) -> Figures {
     Figures::over_processes(last, all, restarted).overlapping(evidence.across.overlaps())
 }
 
-fn judge(looked: &Looked<'_>, criteria: &[Criterion], wait: Option<Verb>, goal: Option<Goal>) -> Verdict {
+fn judge(looked: &Subject<'_>, criteria: &[Criterion], wait: Option<Verb>, goal: Option<Goal>) -> Verdict {
     let of = |which: &dyn Fn(&Criterion) -> bool| -> Vec<Reason> {
         criteria.iter().filter(|one| which(one)).map(|one| one.finding.clone()).collect()
     };

@@ -1,13 +1,13 @@
 //! Evidence of the step: whether there is enough, what is still to come, and what will not come.
 
-use super::{Looked, Verb};
+use super::{Subject, Verb};
 use crate::experiment::basis::is_missing;
 use crate::experiment::words::{count, counted, listed};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
 
 /// The criterion that enough of the step's agents have enough horizons in which something came in, and the verb that
 /// follows where they have not: wait, or hold where waiting alone does not help.
-pub fn criterion(looked: &Looked<'_>) -> (Criterion, Option<Verb>) {
+pub fn criterion(looked: &Subject<'_>) -> (Criterion, Option<Verb>) {
     let behind: Vec<&AgentEvidence> = looked.evidence.behind(looked.needed).collect();
     let all = looked.evidence.agents.len();
     let allowed = (looked.policy().max_missing * all as f64).floor() as usize;
@@ -29,7 +29,7 @@ fn hosts(agents: &[&AgentEvidence]) -> Vec<String> {
     agents.iter().map(|agent| agent.host.clone()).collect()
 }
 
-fn complete(looked: &Looked<'_>, behind: &[&AgentEvidence]) -> Reason {
+fn complete(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Reason {
     let named: Vec<String> = looked.evidence.counted().map(|agent| agent.host.clone()).collect();
     let step = looked.run.step;
     let needed = counted(looked.needed.into(), "horizon");
@@ -51,7 +51,7 @@ fn complete(looked: &Looked<'_>, behind: &[&AgentEvidence]) -> Reason {
     looked.measured(Reason::new("audit", "horizons", sentence), f64::from(least), needed)
 }
 
-fn void(looked: &Looked<'_>, behind: &[&AgentEvidence]) -> Option<Reason> {
+fn void(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Option<Reason> {
     let void: Vec<&AgentEvidence> = behind.iter().copied().filter(|agent| !agent.void.is_empty()).collect();
     let void = if void.is_empty() {
         looked.evidence.agents.iter().filter(|agent| !agent.void.is_empty()).collect()
@@ -75,7 +75,7 @@ fn not_applied(behind: &[&AgentEvidence]) -> Option<Reason> {
 
 /// Agents that are behind, and of which reports were refused in this step: they are heard of, and what they say does not
 /// count.
-fn refused(looked: &Looked<'_>, behind: &[&AgentEvidence], allowed: usize) -> Option<Reason> {
+fn refused(looked: &Subject<'_>, behind: &[&AgentEvidence], allowed: usize) -> Option<Reason> {
     let in_step = |agent: &&AgentEvidence| agent.refused.last_at.is_some_and(|at| at >= looked.run.since);
     let refused: Vec<&AgentEvidence> = behind.iter().copied().filter(in_step).collect();
     let names = refused.iter().map(|agent| format!("{}: {}", agent.host, agent.refused.why())).collect();
@@ -84,7 +84,7 @@ fn refused(looked: &Looked<'_>, behind: &[&AgentEvidence], allowed: usize) -> Op
         .then(|| Reason::new("audit", "refused_reports", sentence).about(hosts(&refused), names))
 }
 
-fn missing(looked: &Looked<'_>, behind: &[&AgentEvidence], allowed: usize) -> Option<Reason> {
+fn missing(looked: &Subject<'_>, behind: &[&AgentEvidence], allowed: usize) -> Option<Reason> {
     let missing: Vec<&AgentEvidence> =
         behind.iter().copied().filter(|agent| is_missing(agent, looked.spec, looked.now)).collect();
     let share = missing.len() as f64 / looked.evidence.agents.len().max(1) as f64;
@@ -96,7 +96,7 @@ fn missing(looked: &Looked<'_>, behind: &[&AgentEvidence], allowed: usize) -> Op
 }
 
 /// Nobody is behind, and too few have traffic: waiting does not help, traffic does.
-fn idle(looked: &Looked<'_>, behind: &[&AgentEvidence], with_traffic: usize) -> Option<Reason> {
+fn idle(looked: &Subject<'_>, behind: &[&AgentEvidence], with_traffic: usize) -> Option<Reason> {
     let idle: Vec<&AgentEvidence> = looked.evidence.agents.iter().filter(|agent| agent.is_idle()).collect();
     if !behind.is_empty() || idle.is_empty() {
         return None;
@@ -113,7 +113,7 @@ fn idle(looked: &Looked<'_>, behind: &[&AgentEvidence], with_traffic: usize) -> 
     Some(looked.measured(finding, with_traffic as f64, f64::from(needed)).about(hosts(&idle), Vec::new()))
 }
 
-fn to_come(looked: &Looked<'_>, behind: &[&AgentEvidence]) -> Reason {
+fn to_come(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Reason {
     let least = behind.iter().map(|agent| agent.count).min().unwrap_or(0);
     let waiting = hosts(behind);
     let needed = looked.needed;

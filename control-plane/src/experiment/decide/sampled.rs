@@ -2,18 +2,18 @@
 
 use observe::Sample;
 
-use super::Looked;
+use super::Subject;
 use crate::experiment::words::{count, listed, percent, unique};
 use crate::experiment::{AgentEvidence, Criterion};
 
 /// Samples of the agents that have one, each with its host.
-pub fn samples<'a>(looked: &'a Looked<'_>) -> impl Iterator<Item = (&'a AgentEvidence, Sample)> {
+pub fn samples<'a>(looked: &'a Subject<'_>) -> impl Iterator<Item = (&'a AgentEvidence, Sample)> {
     let agents = looked.evidence.agents.iter();
     agents.flat_map(|agent| agent.stretches().filter_map(move |found| Some((agent, found.sample?))))
 }
 
 /// Adds to criteria on series what their figures rest on, where it is a sample.
-pub fn say(looked: &Looked<'_>, criteria: &mut [Criterion]) {
+pub fn say(looked: &Subject<'_>, criteria: &mut [Criterion]) {
     let hosts = unique(samples(looked).map(|(agent, _)| agent.host.clone()));
     let Some(one_in) = samples(looked).map(|(_, sample)| sample.one_in).max() else { return };
     let largest = |of: fn(&Sample) -> f64| samples(looked).map(|(_, sample)| of(&sample)).fold(0.0, f64::max);

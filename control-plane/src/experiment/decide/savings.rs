@@ -1,11 +1,11 @@
 //! Savings that the policy asks for, in the backend's own terms, and those that nobody asked for, told.
 
-use super::Looked;
+use super::Subject;
 use crate::experiment::words::{change, count, percent};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// The criteria on savings.
-pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
+pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     let figures = &looked.figures;
     let [baseline, candidate] = figures.active;
     let series = Saving {
@@ -36,7 +36,7 @@ struct Saving {
 }
 
 impl Saving {
-    fn criterion(self, looked: &Looked<'_>) -> Criterion {
+    fn criterion(self, looked: &Subject<'_>) -> Criterion {
         let Self { quantity, what, limit, saved, amounts: [baseline, candidate] } = self;
         let Some(saved) = saved else {
             let sentence =

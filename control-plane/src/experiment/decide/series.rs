@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use observe::{Comparison, PartCounts, SeriesFates};
 
-use super::Looked;
+use super::Subject;
 use crate::experiment::allow::Allowed;
 use crate::experiment::words::{count, counted, listed, percent};
 use crate::experiment::{Answer, Criterion, Effect, Figures, Reason};
 
 /// The criteria on series.
-pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
+pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     let told = [fates(looked), renamed(looked), changed(looked)];
     told.into_iter().chain(loss(looked)).collect()
 }
@@ -24,7 +24,7 @@ fn untold(found: &Comparison) -> bool {
 }
 
 /// Hosts whose agents do not tell fates, as a criterion that cannot be answered.
-fn not_told(looked: &Looked<'_>, quantity: &str) -> Option<Criterion> {
+fn not_told(looked: &Subject<'_>, quantity: &str) -> Option<Criterion> {
     let hosts = looked.totals().filter(|(_, found)| untold(found)).map(|(host, _)| host.to_owned());
     let hosts = crate::experiment::words::unique(hosts);
     let sentence = format!(
@@ -37,11 +37,11 @@ fn not_told(looked: &Looked<'_>, quantity: &str) -> Option<Criterion> {
     })
 }
 
-fn sum(looked: &Looked<'_>, of: impl Fn(&SeriesFates) -> u64) -> u64 {
+fn sum(looked: &Subject<'_>, of: impl Fn(&SeriesFates) -> u64) -> u64 {
     looked.totals().map(|(_, found)| of(&found.fates)).sum()
 }
 
-fn fates(looked: &Looked<'_>) -> Criterion {
+fn fates(looked: &Subject<'_>) -> Criterion {
     const QUANTITY: &str = "fates";
     if let Some(criterion) = not_told(looked, QUANTITY) {
         return Criterion { effect: Effect::Tell, ..criterion };
@@ -80,7 +80,7 @@ fn fates(looked: &Looked<'_>) -> Criterion {
 }
 
 /// Functions by which the candidate's stages merge.
-fn by(looked: &Looked<'_>) -> String {
+fn by(looked: &Subject<'_>) -> String {
     let plan = proto::generation::Fragment::new(&looked.spec.candidate).plan("candidate");
     let functions = plan.map(|plan| plan.merge_functions()).unwrap_or_default();
     let names: Vec<&str> = functions.into_iter().collect();
@@ -91,7 +91,7 @@ fn by(looked: &Looked<'_>) -> String {
 }
 
 /// Attributes that went and nothing else with them.
-fn gone(looked: &Looked<'_>) -> String {
+fn gone(looked: &Subject<'_>) -> String {
     let mut gone: BTreeMap<&str, u64> = BTreeMap::new();
     for attribute in looked.totals().flat_map(|(_, found)| &found.fates.by_attribute) {
         *gone.entry(&attribute.attribute).or_default() += attribute.fewer_attributes;
@@ -119,7 +119,7 @@ fn line(kind: &str, metrics: &BTreeMap<&str, u64>) -> String {
     format!("\"allow\": [{{ \"{kind}\": {{ \"metric\": [{}] }} }}]", names.join(", "))
 }
 
-fn renamed(looked: &Looked<'_>) -> Criterion {
+fn renamed(looked: &Subject<'_>) -> Criterion {
     const QUANTITY: &str = "renamed";
     if let Some(criterion) = not_told(looked, QUANTITY) {
         return criterion;
@@ -175,7 +175,7 @@ fn not_named(number: u64, allowed: &Allowed, what: &str) -> Option<(Answer, Stri
     }
 }
 
-fn changed(looked: &Looked<'_>) -> Criterion {
+fn changed(looked: &Subject<'_>) -> Criterion {
     const QUANTITY: &str = "changed";
     if let Some(criterion) = not_told(looked, QUANTITY) {
         return criterion;
@@ -219,7 +219,7 @@ fn changed(looked: &Looked<'_>) -> Criterion {
     Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))
 }
 
-fn loss(looked: &Looked<'_>) -> Option<Criterion> {
+fn loss(looked: &Subject<'_>) -> Option<Criterion> {
     let limit = looked.policy().max_series_loss?;
     let figures = &looked.figures;
     let horizons: Vec<Figures> = looked

@@ -10,12 +10,12 @@ use observe::{
     FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensLimit, LensReport, Measured, OWNER, OWNERS,
 };
 
-use super::{Looked, arrivals};
+use super::{Subject, arrivals};
 use crate::experiment::words::{counted, listed, percent, signed};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// A criterion for each lens, and that no attribute went that a lens groups by.
-pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
+pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     let (every, mut lenses): (Vec<Lens>, Vec<Lens>) =
         looked.spec.limited_lenses().into_iter().partition(Lens::is_every);
     let hold =
@@ -31,7 +31,7 @@ pub fn criteria(looked: &Looked<'_>) -> Vec<Criterion> {
 }
 
 /// Reports of a lens by host: those of the horizons of the step.
-fn reports<'a>(looked: &'a Looked<'_>, name: &'a str) -> impl Iterator<Item = (&'a str, &'a LensReport)> {
+fn reports<'a>(looked: &'a Subject<'_>, name: &'a str) -> impl Iterator<Item = (&'a str, &'a LensReport)> {
     let agents = looked.evidence.agents.iter();
     let horizons =
         agents.flat_map(|agent| agent.horizons.iter().map(|found| (agent.host.as_str(), &found.horizon)));
@@ -40,7 +40,7 @@ fn reports<'a>(looked: &'a Looked<'_>, name: &'a str) -> impl Iterator<Item = (&
     })
 }
 
-fn criterion(looked: &Looked<'_>, lens: &Lens, hold: Duration) -> Criterion {
+fn criterion(looked: &Subject<'_>, lens: &Lens, hold: Duration) -> Criterion {
     let fleet = FleetLens::of(reports(looked, &lens.name));
     let limit = lens.limit();
     let effect = if limit.is_some() { Effect::RollBack } else { Effect::Tell };
@@ -61,12 +61,12 @@ fn criterion(looked: &Looked<'_>, lens: &Lens, hold: Duration) -> Criterion {
     Criterion::of(asked, answer, effect, finding.about(Vec::new(), vec![lens.name.clone()]).of_groups(groups))
 }
 
-fn is_default(looked: &Looked<'_>) -> bool {
+fn is_default(looked: &Subject<'_>) -> bool {
     let names = |lenses: &[Lens]| lenses.iter().map(|lens| lens.name.clone()).collect::<Vec<_>>();
     names(&looked.spec.lenses) == names(&Lens::defaults())
 }
 
-fn nothing(looked: &Looked<'_>, lens: &Lens, fleet: &FleetLens) -> String {
+fn nothing(looked: &Subject<'_>, lens: &Lens, fleet: &FleetLens) -> String {
     let why = fleet.not_measured.as_ref();
     let report = reports(looked, &lens.name).next();
     why.zip(report)
@@ -127,7 +127,7 @@ fn furthest(fleet: &FleetLens) -> String {
 
 /// Answer to a limit, its sentence, and the groups that it is about; it can be met after `needed`.
 fn judged(
-    looked: &Looked<'_>,
+    looked: &Subject<'_>,
     needed: Duration,
     fleet: &FleetLens,
     limit: &LensLimit,
@@ -156,7 +156,7 @@ fn judged(
 }
 
 /// Time that an agent has measured both variants, the longest; whole seconds.
-fn seen(looked: &Looked<'_>) -> Duration {
+fn seen(looked: &Subject<'_>) -> Duration {
     let seconds = looked.totals().map(|(_, total)| total.seconds).fold(0.0, f64::max);
     Duration::from_secs(if seconds.is_finite() { seconds.max(0.0) as u64 } else { 0 })
 }
@@ -204,7 +204,7 @@ fn passed(counts: &FleetCounts, limit: &LensLimit) -> String {
 }
 
 /// Attributes that a lens groups by and series of the candidate lack, where the baseline's have them.
-fn lacking<'a>(looked: &Looked<'_>, lens: &'a Lens) -> Vec<&'a str> {
+fn lacking<'a>(looked: &Subject<'_>, lens: &'a Lens) -> Vec<&'a str> {
     let used: Vec<&str> = if lens.group_by == OWNER {
         OWNERS.iter().map(|(attribute, _)| *attribute).collect()
     } else {
@@ -219,7 +219,7 @@ fn lacking<'a>(looked: &Looked<'_>, lens: &'a Lens) -> Vec<&'a str> {
 
 /// An attribute that a lens groups by went if only the candidate has a group without a name, or if groups are lost and
 /// series of the candidate lack the attribute: a panel that groups by it loses them.
-fn grouped(looked: &Looked<'_>, lenses: &[Lens]) -> Criterion {
+fn grouped(looked: &Subject<'_>, lenses: &[Lens]) -> Criterion {
     let taken = |lens: &&Lens| {
         let mut found = reports(looked, &lens.name);
         found.any(|(_, report)| {

@@ -52,7 +52,7 @@ fn guardrail(quantity: Quantity, margin: f64) -> Guardrail {
     }
 }
 
-fn look(guardrail: &Guardrail) -> Found {
+fn look(guardrail: &Guardrail) -> GuardrailFinding {
     let (small, large) = (host(100, 0.5), host(900, 0.9));
     guardrail.look(&[("small", &small), ("large", &large)]).expect("a figure")
 }

@@ -1,6 +1,6 @@
 //! Three answers: what was not measured never passes, and what rests on nothing is not said.
 
-use observe::{AttributeFates, Changed, ChangedMetric, MetricFates, PartCounts};
+use observe::{AttributeFates, ChangedMetric, MetricFates, PartCounts, ValueChanges};
 
 use super::*;
 use crate::experiment::Effect;
@@ -174,7 +174,7 @@ fn altered() -> Comparison {
     let metric = "process.memory.usage".into();
     let row =
         ChangedMetric { metric, points: 7, series: 2, largest_absolute: 512.0, ..ChangedMetric::default() };
-    found.changed = Changed { points: 7, series: 2, by_metric: vec![row], ..Changed::default() };
+    found.changed = ValueChanges { points: 7, series: 2, by_metric: vec![row], ..ValueChanges::default() };
     found
 }
 
@@ -262,7 +262,7 @@ fn an_attribute_that_goes_is_missed_where_the_baseline_has_nameless_groups_alrea
 fn a_candidate_that_only_takes_attributes_away_that_nobody_asked_for_goes_on_and_is_told() {
     let stripped = || {
         let mut found = altered();
-        found.changed = Changed::default();
+        found.changed = ValueChanges::default();
         found.fates.by_metric.clear();
         found
     };

@@ -2,7 +2,7 @@
 
 use proto::v1;
 
-use crate::actions::{Drift, Found};
+use crate::actions::{AgentFindings, Drift};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures};
 
@@ -76,7 +76,7 @@ impl From<Drift> for v1::DriftReport {
     }
 }
 
-fn drift(Found { uid, host, findings, .. }: Found) -> v1::AgentDrift {
+fn drift(AgentFindings { uid, host, findings, .. }: AgentFindings) -> v1::AgentDrift {
     v1::AgentDrift {
         uid: uid.to_string(),
         host,

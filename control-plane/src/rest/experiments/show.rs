@@ -3,7 +3,7 @@
 use api::{AgentResults, AgentStatus, Experiment, Results, Status};
 
 use super::{AppState, Refusal, Stored};
-use crate::actions::{self, Found, Progress};
+use crate::actions::{self, AgentFindings, Progress};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures};
 
@@ -98,8 +98,8 @@ pub async fn results(state: &AppState, experiment: &Stored) -> Result<Results, R
     })
 }
 
-impl From<Found> for AgentResults {
-    fn from(Found { uid, host, findings, .. }: Found) -> Self {
+impl From<AgentFindings> for AgentResults {
+    fn from(AgentFindings { uid, host, findings, .. }: AgentFindings) -> Self {
         Self {
             uid: uid.into(),
             host,

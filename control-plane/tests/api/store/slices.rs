@@ -2,7 +2,7 @@
 
 use control_plane::experiment::ExperimentId;
 use control_plane::experiment::across::{CollisionName, MAX_COLLISIONS};
-use control_plane::store::slices::{self, Found, Told};
+use control_plane::store::slices::{self, AgentsCollision, Told};
 use control_plane::store::{Store, Tx, experiments};
 
 use super::experiments::experiment;
@@ -43,8 +43,8 @@ async fn a_turn_covers_what_all_its_agents_have_told_whole(store: &Store) {
     assert!(slices::across(&mut tx, (OTHER, id)).await.unwrap().turns.is_empty());
 }
 
-fn found(key: u64, shared: bool, agents: [u8; 2]) -> Found {
-    Found { key, shared, agents: agents.map(uid) }
+fn found(key: u64, shared: bool, agents: [u8; 2]) -> AgentsCollision {
+    AgentsCollision { key, shared, agents: agents.map(uid) }
 }
 
 async fn of_an_identity_one_collision_stands_whatever_came_first(store: &Store) {
