@@ -1,6 +1,8 @@
 //! Configs that cost too much: refused by name, with figures, by all who read them, who stay as they were.
 
-use anyhow::{Context, Result};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use e2e::agent::refused;
 use e2e::configs::Experiment;
 use e2e::control_plane::ControlPlane;
@@ -11,8 +13,8 @@ use proto::v1::generator_service_client::GeneratorServiceClient;
 use serde_json::{Value, json};
 use tonic::{Code, Request};
 
-/// Kilobytes of memory that a control plane may have after all that.
-const MEMORY: u64 = 200 << 10;
+/// Kilobytes of memory that a control plane may take for all that: what two checks may have, and their callers.
+const MEMORY: u64 = 192 << 10;
 
 /// 200 patterns that compile to 4 MiB each, in less than 10 kB.
 fn processor() -> String {
@@ -68,13 +70,11 @@ async fn fifty_validations_at_once_leave_the_control_plane_small_and_others_serv
     let dir = tempfile::tempdir()?;
     let control_plane = ControlPlane::start(dir.path()).await?;
     let viewer = control_plane.person("viewer@example.org", "viewer").await?;
+    let before = peak(control_plane.pid().context("it runs")?)?;
     let fifty = join_all((0..50).map(|_| validate(&control_plane, &viewer)));
     let honest = async {
         let listed = control_plane.expect("GET", "/api/v1/experiments", None, 200).await;
-        // Somebody else's check has places of its own.
-        let template = json!({ "name": "small", "text": SMALL });
-        let kept = control_plane.expect("POST", "/api/v1/templates", Some(&template), 201).await;
-        anyhow::Ok((listed?, kept?))
+        anyhow::Ok((listed?, kept_at_last(&control_plane).await?))
     };
     let (answers, honest) = tokio::join!(fifty, honest);
     let (_, kept): (Value, Value) = honest?;
@@ -90,9 +90,23 @@ async fn fifty_validations_at_once_leave_the_control_plane_small_and_others_serv
         }
     }
     assert!(validated > 0, "some of them are told what is wrong");
-    let kilobytes = peak(control_plane.pid().context("it runs")?)?;
-    assert!(kilobytes < MEMORY, "the control plane took {kilobytes} kB");
+    let kilobytes = peak(control_plane.pid().context("it runs")?)? - before;
+    assert!(kilobytes < MEMORY, "the control plane took {kilobytes} kB more than the {before} that it had");
     Ok(())
+}
+
+/// Somebody else's check has places of its own; where the machine is slow, it is asked for again as the refusal says.
+async fn kept_at_last(control_plane: &ControlPlane) -> Result<Value> {
+    let template = json!({ "name": "small", "text": SMALL });
+    loop {
+        let (status, said) = control_plane.call("POST", "/api/v1/templates", Some(&template)).await?;
+        if status == 201 {
+            return Ok(said);
+        }
+        let detail = said["detail"].as_str().unwrap_or_default();
+        ensure!(status == 429 && detail.contains("the checks of others took too long"), "{status}: {said:#}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 const SMALL: &str = "name: small\ndescription: d\nfor: f\nconfig:\n  processors: { filter/a: { metrics: { metric: \
