@@ -9,6 +9,7 @@ pub mod batch;
 pub mod catalog;
 pub mod config;
 pub mod cost;
+pub mod division;
 pub mod entity;
 pub mod json;
 pub mod ottl;

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use super::config;
 use crate::output;
 
-/// Print a Collector file with its metrics processors replaced by a fragment's.
+/// Print a Collector file with the metrics processors that Phoenix runs replaced by a fragment's.
 ///
-/// Comments, anchors and `$$` of the file stay. Refused if a stock Collector lacks one of the stages.
+/// What runs before them, batch and memory_limiter stay in their places; so do comments, anchors and `$$`. Refused if a stock
+/// Collector lacks one of the stages.
 #[derive(clap::Args)]
 pub struct Args {
     /// The Collector file

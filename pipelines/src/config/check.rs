@@ -12,6 +12,9 @@ use super::{
     Section, Signal, Stage,
 };
 
+/// Processors that change no point: they set what the agent's own machinery does.
+pub(super) const MACHINERY: [&str; 2] = ["batch", "memory_limiter"];
+
 impl CollectorFile {
     /// Checks a pipeline and everything that its processors say.
     ///
@@ -104,7 +107,8 @@ impl CollectorFile {
     }
 }
 
-fn processor(
+/// Decodes a processor of this canonical type.
+pub(super) fn processor(
     kind: &str,
     component: &Component,
     problems: &mut Inspection,
@@ -122,7 +126,7 @@ fn values(component: &Component, problems: &mut Inspection) -> Result<(), Proble
 }
 
 fn unknown(component: &Component) -> Problem {
-    let known = processors::SUPPORTED.iter().chain(&["batch", "memory_limiter"]).copied();
+    let known = processors::SUPPORTED.iter().chain(&MACHINERY).copied();
     unknown_component(component.location, Section::Processors, component.id.kind(), known)
 }
 

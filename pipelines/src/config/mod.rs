@@ -6,6 +6,7 @@
 
 mod check;
 mod component;
+mod cut;
 mod digest;
 mod file;
 mod known;
@@ -15,6 +16,7 @@ mod service;
 mod splice;
 
 pub use component::{Component, ComponentId, Reference, Section};
+pub use cut::{Cut, Role, Upstream};
 pub use digest::Digest;
 pub use file::CollectorFile;
 pub use known::unknown_component;

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Use of the limits by the checks of one pipeline so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Allowance {
     /// Id of the component that is being checked; empty outside of a pipeline.
     component: String,

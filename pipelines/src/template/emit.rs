@@ -20,6 +20,41 @@ pub(crate) fn yaml(node: &Node) -> String {
     out
 }
 
+/// Writes a tree on one line, as it can stand between braces.
+pub(crate) fn flow(node: &Node) -> String {
+    let mut out = String::new();
+    flow_into(node, &mut out);
+    out
+}
+
+fn flow_into(node: &Node, out: &mut String) {
+    let mut first = true;
+    let mut comma = |out: &mut String| {
+        out.push_str(if std::mem::take(&mut first) { "" } else { ", " });
+    };
+    match &node.kind {
+        Kind::List(items) => {
+            out.push('[');
+            for item in items {
+                comma(out);
+                flow_into(item, out);
+            }
+            out.push(']');
+        }
+        Kind::Map(entries) => {
+            out.push('{');
+            for entry in entries {
+                comma(out);
+                text(&entry.key.text, out);
+                out.push_str(": ");
+                flow_into(&entry.value, out);
+            }
+            out.push('}');
+        }
+        _ => scalar(node, out),
+    }
+}
+
 fn is_block(node: &Node) -> bool {
     match &node.kind {
         Kind::Map(entries) => !entries.is_empty(),

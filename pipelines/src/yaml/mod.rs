@@ -6,6 +6,7 @@
 //! Scalars mean what they mean to the Collector's YAML library, `$$` and `${env:NAME}` included.
 
 mod access;
+mod draft;
 mod duration;
 mod expand;
 mod fields;
@@ -14,6 +15,7 @@ mod problem;
 mod read;
 mod scalar;
 mod secret;
+mod site;
 mod text;
 
 pub use duration::parse as parse_duration;
@@ -22,7 +24,9 @@ pub use node::{Entry, Key, Kind, Node};
 pub use problem::{Location, Problem, Problems, keep, nearest};
 pub use text::Located;
 
+pub(crate) use draft::{Draft, entry};
 pub(crate) use problem::MAX_PROBLEMS;
+pub(crate) use site::{Form, Site, sites};
 
 /// Looks up a variable of the environment; the caller decides what that is.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -111,8 +111,45 @@ fn every_layout_of_a_pipelines_list_is_rewritten() {
 fn a_file_without_processors_gets_a_section() {
     let file = "receivers: { otlp: {} }\nexporters: { nop: {} }\nservice:\n  pipelines:\n    metrics:\n      receivers: [otlp]\n      exporters: [nop]\n";
     let spliced = splice(file, FRAGMENT).unwrap();
-    assert!(spliced.starts_with("processors:\n  filter/new:\n"), "{spliced}");
-    assert!(spliced.ends_with(file.split_once("    metrics:\n").unwrap().1.split_once('\n').unwrap().1));
+    assert!(spliced.contains("exporters: { nop: {} }\nprocessors:\n  filter/new:\n"), "{spliced}");
+    let (before, after) = file.split_once("service:\n").unwrap();
+    assert!(spliced.starts_with(before) && spliced.contains(&format!("service:\n{after}")), "{spliced}");
+}
+
+#[test]
+fn what_is_written_on_one_line_is_spliced_too() {
+    let flow =
+        "processors: { filter/a: {} }\nservice: { pipelines: { metrics: { processors: [filter/a] } } }\n";
+    let spliced = splice(flow, FRAGMENT).unwrap();
+    assert!(spliced.ends_with("metrics: { processors: [filter/new, batch] } } }\n"), "{spliced}");
+}
+
+/// What Phoenix did not run of a pipeline stays in its place.
+#[test]
+fn machinery_and_what_runs_upstream_stay_in_their_places() {
+    let fragment =
+        "processors: { filter/new: {} }\nservice: { pipelines: { metrics: { processors: [filter/new] } } }\n";
+    for (before, after) in [
+        (
+            "memory_limiter, k8sattributes, filter/a, batch",
+            "memory_limiter, k8sattributes, filter/new, batch",
+        ),
+        (
+            "memory_limiter, filter/a, k8sattributes, batch",
+            "memory_limiter, filter/a, k8sattributes, filter/new, batch",
+        ),
+        ("k8sattributes, filter/a, memory_limiter, filter/b", "k8sattributes, filter/new, memory_limiter"),
+        ("batch", "filter/new, batch"),
+        ("memory_limiter, batch", "memory_limiter, filter/new, batch"),
+        ("k8sattributes", "k8sattributes, filter/new"),
+    ] {
+        let file = format!(
+            "processors: {{ memory_limiter: {{}}, k8sattributes: {{}}, filter/a: {{}}, filter/b: {{}}, batch: {{}} }}\n\
+             service: {{ pipelines: {{ metrics: {{ processors: [{before}] }} }} }}\n"
+        );
+        let spliced = splice(&file, fragment).unwrap_or_else(|error| panic!("{error}\n{file}"));
+        assert!(spliced.contains(&format!("processors: [{after}] }}")), "{spliced}");
+    }
 }
 
 #[test]
@@ -123,9 +160,7 @@ fn what_cannot_be_is_refused_with_the_reason() {
     let ours =
         "processors: { rollup/x: {} }\nservice: { pipelines: { metrics: { processors: [rollup/x] } } }\n";
     assert_eq!(splice(FILE, ours).unwrap_err().to_string(), "a stock Collector lacks rollup");
-    let flow =
-        "processors: { filter/a: {} }\nservice: { pipelines: { metrics: { processors: [filter/a] } } }\n";
-    assert!(
-        splice(flow, FRAGMENT).unwrap_err().to_string().contains("file:1:1: processors written in one line")
-    );
+    let shared = "processors: { filter/a: {} }\nservice: { pipelines: { metrics: &m { processors: [filter/a] }, metrics/b: { <<: *m } } }\n";
+    let said = splice(shared, FRAGMENT).unwrap_err().to_string();
+    assert!(said.contains("cannot be put into metrics without a change of something else"), "{said}");
 }

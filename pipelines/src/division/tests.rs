@@ -1,0 +1,156 @@
+//! Files divided: what moves, what stays, and what is refused.
+
+use super::*;
+
+fn parse(text: &str) -> CollectorFile {
+    CollectorFile::parse("otelcol.yaml", text, &|_| Some("1".to_owned()))
+        .unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn divide(text: &str, pipeline: &str, placement: Placement) -> Result<Division, DivisionError> {
+    parse(text).divide(pipeline, placement, &Addresses::default(), &|_| Some("1".to_owned()))
+}
+
+fn observed(text: &str) -> (String, Division) {
+    let division =
+        divide(text, "metrics", Placement::Observe).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    (division.collector.clone().unwrap_or_default(), division)
+}
+
+const FILE: &str = r#"# The fleet's Collector.
+receivers:
+  otlp: { protocols: { grpc: {} } }   # from services
+  hostmetrics: { scrapers: { process: } }
+
+processors:
+  memory_limiter: { check_interval: 1s, limit_mib: 400 }
+  resourcedetection: { detectors: [system] }
+  filter/old:   # the old one
+    metrics: { datapoint: ['metric.name == "a$$"'] }
+  batch: { timeout: 1s }
+
+exporters:
+  otlphttp: { endpoint: "${env:BACKEND:-https://backend.example}" }
+
+service:
+  pipelines:
+    traces: { receivers: [otlp], processors: [batch], exporters: [otlphttp] }
+    metrics:
+      receivers: [otlp, hostmetrics]
+      processors: [memory_limiter, resourcedetection, filter/old, batch]  # ours
+      exporters: [otlphttp]
+"#;
+
+#[test]
+fn to_observe_a_head_feeds_what_was_there_and_a_copy_and_the_rest_stays_to_the_byte() {
+    let (text, division) = observed(FILE);
+    let expected = FILE
+        .replace(
+            "    metrics:\n      receivers: [otlp, hostmetrics]\n      processors: [memory_limiter, resourcedetection, filter/old, batch]  # ours\n",
+            "    metrics/phoenix_head:\n      receivers:\n        - otlp\n        - hostmetrics\n      processors:\n        \
+             - memory_limiter\n        - resourcedetection\n      exporters:\n        - forward/main\n        - forward/phoenix\n    \
+             metrics/phoenix_copy:\n      receivers:\n        - forward/phoenix\n      processors:\n        - batch/phoenix\n      \
+             exporters:\n        - otlp/phoenix\n    metrics:\n      receivers: [forward/main]\n      \
+             processors: [filter/old, batch]  # ours\n",
+        );
+    for line in expected.lines() {
+        assert!(text.lines().any(|other| other == line), "{line:?} is missing in\n{text}");
+    }
+    assert!(text.starts_with(&FILE[..FILE.find("  batch:").unwrap()]), "{text}");
+    assert_eq!(division.baseline, ["filter/old"]);
+    assert!(division.agent.contains(r#"- "metric.name == \"a$$\"""#), "{}", division.agent);
+    let home = |id: &str| division.rows.iter().find(|row| row.component == id).map(|row| row.home);
+    assert_eq!(home("filter/old"), Some(Home::Both));
+    assert_eq!(
+        [home("resourcedetection"), home("hostmetrics"), home("otlphttp")],
+        [Some(Home::Collector); 3]
+    );
+}
+
+#[test]
+fn in_a_loop_what_phoenix_runs_leaves_the_collector_and_nothing_behind_it_limits_memory() {
+    let text = FILE.replace(
+        "[memory_limiter, resourcedetection, filter/old, batch]",
+        "[resourcedetection, filter/old, memory_limiter, batch]",
+    );
+    let division = divide(&text, "metrics", Placement::Loop).unwrap();
+    let half = parse(&division.collector.unwrap());
+    let ids = |id: &str| {
+        let entry = half.pipeline(id).unwrap();
+        [&entry.receivers, &entry.processors, &entry.exporters]
+            .map(|list| list.iter().map(|one| one.id.as_str().to_owned()).collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(
+        ids("metrics/phoenix_head"),
+        ["otlp hostmetrics", "memory_limiter resourcedetection", "otlp/phoenix"]
+    );
+    assert_eq!(ids("metrics"), ["otlp/phoenix", "batch", "otlphttp"]);
+    let agent = parse(&division.agent);
+    assert_eq!(agent.check("metrics").unwrap().stages().len(), 1);
+    assert!(division.agent.contains("endpoint: \"127.0.0.1:14318\""), "{}", division.agent);
+}
+
+#[test]
+fn every_layout_of_a_pipeline_is_divided() {
+    let head = "receivers: { otlp: {}, a: {} }\nexporters: { otlp: { endpoint: x }, debug: }\nprocessors: { filter/a: , unknown: , batch: }\n";
+    let flow = "{ receivers: [otlp], processors: [unknown, filter/a, batch], exporters: [otlp] }";
+    for pipelines in [
+        format!("service:\n  pipelines:\n    metrics: {flow}\n"),
+        format!("service: {{ pipelines: {{ metrics: {flow} }} }}\n"),
+        "service:\n    pipelines:\n        \"metrics\":\n            exporters:\n            - otlp # to the backend\n            receivers:\n            # one\n            - otlp\n            processors:\n            - unknown # x\n            - filter/a\n            - batch\n".to_owned(),
+        "service:\n  pipelines:\n    traces: { receivers: &r [otlp], exporters: &e [otlp] }\n    metrics: { receivers: *r, processors: [unknown, filter/a], exporters: *e }\n    logs: { receivers: *r, exporters: *e }\n".to_owned(),
+        "service:\n  pipelines:\n    metrics: { receivers: &r [otlp], processors: &p [unknown, filter/a], exporters: &e [otlp] }\n    metrics/b: { receivers: *r, processors: *p, exporters: *e }\n".to_owned(),
+        "service:\n  pipelines:\n    traces: &base { receivers: [otlp], exporters: [otlp] }\n    metrics:\n      <<: *base\n      processors: [unknown, filter/a]\n".to_owned(),
+        "service:\n  pipelines:\n    metrics:\n      receivers: [otlp]\n      exporters: [otlp]\n".to_owned(),
+    ] {
+        let text = format!("{head}{pipelines}");
+        let (half, _) = observed(&text);
+        let half = parse(&half);
+        assert_eq!(half.pipeline("metrics").unwrap().receivers[0].id.as_str(), "forward/main", "{text}");
+        for placement in [Placement::Observe, Placement::Loop] {
+            divide(&text, "metrics", placement).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_divided_is_refused_with_the_reason_and_a_way_out() {
+    let shared = "receivers: { otlp: }\nexporters: { debug: }\nservice:\n  pipelines:\n    metrics: &m { receivers: [otlp], exporters: [debug] }\n    metrics/b: { <<: *m }\n";
+    let said =
+        |text: &str, pipeline: &str, placement| divide(text, pipeline, placement).unwrap_err().to_string();
+    assert!(said(shared, "metrics", Placement::Observe).contains("write its receivers"));
+    assert!(said(FILE, "metrics/x", Placement::Observe).contains("it has metrics"));
+    let keys = FILE.replace("batch: { timeout: 1s }", "batch: { metadata_keys: [tenant] }");
+    assert!(
+        said(&keys, "metrics", Placement::Loop).contains("batch needs the client's context (metadata_keys)")
+    );
+    assert!(divide(&keys, "metrics", Placement::Observe).is_ok());
+    let auth = FILE
+        .replace("otlphttp: { endpoint", "otlphttp: { auth: { authenticator: headers_setter/a }, endpoint");
+    assert!(
+        said(&auth, "metrics", Placement::Loop)
+            .contains("otlphttp needs the client's context (headers_setter)")
+    );
+    let alone = said(FILE, "metrics", Placement::Instead);
+    for id in ["receiver hostmetrics", "processor resourcedetection", "exporter otlphttp", "observe or loop"]
+    {
+        assert!(alone.contains(id), "{alone}");
+    }
+}
+
+#[test]
+fn what_phoenix_has_and_does_not_run_as_it_is_configured_stays_in_the_collector_with_the_reason() {
+    let text = FILE.replace("'metric.name == \"a$$\"'", "'NoSuchFunction(metric.name)'");
+    let (half, division) = observed(&text);
+    assert!(division.baseline.is_empty());
+    let row = division.rows.iter().find(|row| row.component == "filter/old").unwrap();
+    assert!(row.why.contains("NoSuchFunction"), "{}", row.why);
+    assert!(half.contains("- filter/old\n"), "it moves to the head: {half}");
+    assert!(parse(&division.agent).check("metrics").unwrap().stages().is_empty());
+}
+
+#[test]
+fn variables_of_the_agents_half_are_told() {
+    let text = FILE.replace("a$$", "${env:NAME}${OTHER}$${NOT}");
+    assert_eq!(observed(&text).1.variables, ["NAME", "OTHER"]);
+}
