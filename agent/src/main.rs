@@ -24,21 +24,43 @@ mod telemetry;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 /// A canary-releasing agent for OTLP telemetry. Its config is a Collector file.
 #[derive(Debug, Parser)]
-#[command(name = "phoenix-agent", version)]
+#[command(name = "phoenix-agent", version, args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(flatten)]
+    run: Option<Config>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Config {
     /// The config; reread on SIGHUP.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Check a config without running it; exits with 2 and every problem if it cannot be used.
+    Validate(Config),
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
     process::log_to_stderr();
-    match process::run(&args.config) {
+    let done = match (args.command, args.run) {
+        (Some(Command::Validate(Config { config })), _) => process::validate(&config),
+        (None, Some(Config { config })) => process::run(&config),
+        (None, None) => {
+            let missing = clap::error::ErrorKind::MissingRequiredArgument;
+            Args::command().error(missing, "say --config FILE, or a command").exit()
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("phoenix-agent: {failure:#}");

@@ -84,6 +84,19 @@ pub fn run(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Checks the config at `path` as [`run`] would, and says on standard output that it can be used.
+///
+/// # Errors
+/// [`Failure::Unreadable`] and [`Failure::Config`].
+pub fn validate(path: &Path) -> Result<(), Failure> {
+    let settings = read(path)?;
+    let mut stdout = io::stdout().lock();
+    for note in &settings.notes {
+        writeln!(stdout, "{}: {note}", path.display())?;
+    }
+    Ok(writeln!(stdout, "{} can be used", path.display())?)
+}
+
 async fn serve(path: &Path, settings: Settings) -> Result<Arc<DeliveryLedger>, Failure> {
     let mut signals =
         Signals { hangup: signal(SignalKind::hangup())?, terminate: signal(SignalKind::terminate())? };

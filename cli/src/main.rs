@@ -1,5 +1,6 @@
 //! The `phoenix` command: one file per subcommand.
 
+mod adopt;
 mod calibrate;
 mod compare;
 mod counts_endpoint;
@@ -29,6 +30,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Adopt(adopt::Args),
     Calibrate(calibrate::Args),
     Compare(compare::Args),
     Demo(demo::Args),
@@ -43,6 +45,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Adopt(args) => adopt::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Demo(args) => serve(demo::run(args)),

@@ -2,6 +2,7 @@
 
 mod aa;
 mod across_agents;
+mod adopt;
 mod bad_input;
 mod bad_reports;
 mod command_line;

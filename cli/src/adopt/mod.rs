@@ -1,0 +1,119 @@
+//! `phoenix adopt`: a Collector file divided between its Collector and an agent beside it, checked, with what to do next.
+
+mod checks;
+mod files;
+mod steps;
+mod told;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use pipelines::config::{CollectorFile, Signal};
+use pipelines::division::{Addresses, Division, Placement};
+
+use checks::Checks;
+use files::Source;
+
+/// Divide a Collector file between the Collector and an agent beside it.
+///
+/// Writes collector.yaml, the same text with a way to the agent spliced in, and phoenix-agent.yaml, and says of each component
+/// where it went and why. Both files are checked; exits with 1 if one of them is wrong.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The Collector file, or a document that has one at --at
+    file: PathBuf,
+    /// Place of the agent: observe gets a copy and delivers nothing, loop gives back what passes, instead runs the file alone
+    #[arg(long, value_enum, default_value = "observe")]
+    placement: PlacementWord,
+    /// The path of the config in the document: config in Helm values, data.relay in a ConfigMap, spec.config in a resource
+    #[arg(long, value_name = "PATH")]
+    at: Option<String>,
+    /// The pipeline of metrics; without it `metrics`, or the first of metrics
+    #[arg(long, value_name = "ID")]
+    pipeline: Option<String>,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+    /// The address at which the agent listens and the Collector sends
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:14317")]
+    endpoint: String,
+    /// The address at which the Collector takes back what the agent delivers, with --placement loop
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:14318")]
+    return_endpoint: String,
+    /// A Collector's binary: runs its `validate` on what was written for it
+    #[arg(long, value_name = "OTELCOL")]
+    validate_with: Option<PathBuf>,
+    /// The form of what is printed
+    #[arg(long, short, value_enum, default_value = "text")]
+    output: Form,
+}
+
+/// Words for [`Placement`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum PlacementWord {
+    Observe,
+    Loop,
+    Instead,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    Text,
+    Json,
+}
+
+impl From<PlacementWord> for Placement {
+    fn from(word: PlacementWord) -> Self {
+        match word {
+            PlacementWord::Observe => Self::Observe,
+            PlacementWord::Loop => Self::Loop,
+            PlacementWord::Instead => Self::Instead,
+        }
+    }
+}
+
+/// Everything that is told of an adoption.
+struct Adoption {
+    placement: Placement,
+    pipeline: String,
+    /// Other pipelines of metrics, which stay as they were.
+    others: Vec<String>,
+    division: Division,
+    written: files::Written,
+    checks: Checks,
+}
+
+/// Divides the file, writes both halves, checks them and tells what is next.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let source = Source::read(&args.file, args.at.as_deref())?;
+    let file = CollectorFile::parse(&source.name, source.config(), &files::variable)?;
+    let (pipeline, others) = choose(&file, args.pipeline.as_deref())?;
+    let addresses = Addresses {
+        agent: args.endpoint.clone(),
+        back: args.return_endpoint.clone(),
+        ..Addresses::default()
+    };
+    let placement = Placement::from(args.placement);
+    let division = file.divide(&pipeline, placement, &addresses, &files::variable)?;
+    let written = source.write(&args.out, &division)?;
+    let checks = Checks::run(&written, args.validate_with.as_deref(), &division)?;
+    let is_right = checks.are_met();
+    let adoption = Adoption { placement, pipeline, others, division, written, checks };
+    match args.output {
+        Form::Text => told::text(&adoption)?,
+        Form::Json => told::json(&adoption)?,
+    }
+    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The pipeline that is divided, and the other ones of metrics.
+fn choose(file: &CollectorFile, named: Option<&str>) -> anyhow::Result<(String, Vec<String>)> {
+    let metrics = file.pipelines().iter().filter(|entry| entry.signal == Signal::Metrics);
+    let ids: Vec<String> = metrics.map(|entry| entry.id.clone()).collect();
+    let usual = ids.iter().find(|id| *id == "metrics").or(ids.first());
+    let Some(chosen) = named.map(str::to_owned).or(usual.cloned()) else {
+        anyhow::bail!("{} has no pipeline of metrics: there is nothing for Phoenix to compare", file.name());
+    };
+    let others = ids.into_iter().filter(|id| *id != chosen).collect();
+    Ok((chosen, others))
+}

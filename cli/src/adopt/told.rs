@@ -1,0 +1,98 @@
+//! An adoption told: as tables for people, as one document for programs.
+
+use pipelines::division::Placement;
+use serde_json::{Value, json};
+
+use super::checks::Check;
+use super::{Adoption, steps};
+use crate::{output, table};
+
+/// Prints both tables, and what was refused.
+pub fn text(adoption: &Adoption) -> anyhow::Result<()> {
+    let rows =
+        adoption.division.rows.iter().map(|row| {
+            vec![format!("{} {}", row.section, row.component), row.home.to_string(), row.why.clone()]
+        });
+    let caption = format!("{} at {}: each component", placement(adoption.placement), adoption.pipeline);
+    output::line(&table::render(&caption, &["component", "runs in", "why"], 3, rows.collect()))?;
+    output::line(&format!("\n  {}", baseline(adoption)))?;
+    if !adoption.others.is_empty() {
+        output::line(&format!(
+            "  Not touched: {}. Say --pipeline to divide one of them.",
+            adoption.others.join(", ")
+        ))?;
+    }
+    if !adoption.division.variables.is_empty() {
+        let names = adoption.division.variables.join(", ");
+        output::line(&format!("  The agent's half uses {names}: set them where the agent runs, too."))?;
+    }
+    for (whose, check) in checks(adoption) {
+        output::line(&format!("  {}", sentence(whose, check)))?;
+    }
+    let steps = steps::next(adoption);
+    let rows = steps
+        .iter()
+        .zip(1..)
+        .map(|(step, number): (_, u32)| vec![number.to_string(), step.what.to_owned(), step.command.clone()]);
+    output::line(&table::render("What to do next", &["", "step", "command"], 3, rows.collect()))
+}
+
+/// Prints one JSON document.
+pub fn json(adoption: &Adoption) -> anyhow::Result<()> {
+    let rows = adoption.division.rows.iter().map(|row| {
+        json!({ "section": row.section, "component": row.component, "home": row.home.to_string(), "why": row.why })
+    });
+    let steps = steps::next(adoption);
+    let steps = steps.iter().map(|step| json!({ "step": step.what, "command": step.command }));
+    let checks = checks(adoption).into_iter().map(|(whose, check)| outcome(whose, check));
+    let written = &adoption.written;
+    output::say(&json!({
+        "placement": placement(adoption.placement),
+        "pipeline": adoption.pipeline,
+        "other_pipelines": adoption.others,
+        "baseline": adoption.division.baseline,
+        "variables": adoption.division.variables,
+        "components": rows.collect::<Vec<Value>>(),
+        "files": { "collector": written.collector, "document": written.document, "agent": written.agent },
+        "checks": checks.collect::<Vec<Value>>(),
+        "next": steps.collect::<Vec<Value>>(),
+    }))
+}
+
+fn placement(placement: Placement) -> &'static str {
+    match placement {
+        Placement::Observe => "observe",
+        Placement::Loop => "loop",
+        Placement::Instead => "instead",
+    }
+}
+
+fn baseline(adoption: &Adoption) -> String {
+    match adoption.division.baseline.as_slice() {
+        [] => "The baseline is empty: nothing that Phoenix runs follows what stays in the Collector. A candidate is compared \
+               with all that arrives."
+            .to_owned(),
+        ids => format!("The baseline: {}.", ids.join(", ")),
+    }
+}
+
+fn checks(adoption: &Adoption) -> Vec<(&'static str, &Check)> {
+    let collector = adoption.checks.collector.iter().map(|check| ("Collector", check));
+    std::iter::once(("agent", &adoption.checks.agent)).chain(collector).collect()
+}
+
+fn sentence(whose: &str, check: &Check) -> String {
+    match check {
+        Check::Taken { by } => format!("The {whose}'s half was checked by {by}: it is right."),
+        Check::Refused { by, said } => format!("The {whose}'s half is refused by {by}:\n{said}"),
+        Check::NotRun { .. } => format!("The {whose}'s half was read again by Phoenix, not by a {whose}."),
+    }
+}
+
+fn outcome(whose: &str, check: &Check) -> Value {
+    match check {
+        Check::Taken { by } => json!({ "half": whose, "outcome": "taken", "by": by }),
+        Check::Refused { by, said } => json!({ "half": whose, "outcome": "refused", "by": by, "said": said }),
+        Check::NotRun { remedy } => json!({ "half": whose, "outcome": "not_run", "remedy": remedy }),
+    }
+}

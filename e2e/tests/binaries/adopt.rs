@@ -1,0 +1,124 @@
+//! `phoenix adopt` on files of the shapes that people have, and on files that nobody should have.
+
+use std::path::Path;
+use std::process::Output;
+
+use anyhow::{Context, Result, ensure};
+use e2e::agent::binary;
+use serde_json::Value;
+use tokio::process::Command;
+
+async fn adopt(words: &[&str]) -> Result<Output> {
+    Ok(Command::new(binary("phoenix")).arg("adopt").args(words).kill_on_drop(true).output().await?)
+}
+
+/// The document of an adoption that is expected to be right.
+async fn adopted(file: &Path, out: &Path, words: &[&str]) -> Result<Value> {
+    let (file, out) = (file.to_string_lossy(), out.to_string_lossy());
+    let fixed = [file.as_ref(), "--out", out.as_ref(), "-o", "json"];
+    let output = adopt(&[&fixed, words].concat()).await?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{file}: {said}{}", String::from_utf8_lossy(&output.stdout));
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// What it says of a file that it refuses.
+async fn refused(dir: &Path, text: &str, words: &[&str]) -> Result<String> {
+    let file = dir.join("refused.yaml");
+    std::fs::write(&file, text)?;
+    let (file, out) = (file.to_string_lossy().into_owned(), dir.join("out").to_string_lossy().into_owned());
+    let output = adopt(&[&[file.as_str(), "--out", out.as_str()], words].concat()).await?;
+    ensure!(output.status.code() == Some(1), "it was taken: {}", String::from_utf8_lossy(&output.stdout));
+    ensure!(!dir.join("out/collector.yaml").exists(), "nothing is written of what is refused");
+    Ok(String::from_utf8(output.stderr)?)
+}
+
+#[tokio::test]
+async fn every_shape_that_is_published_is_divided_and_the_agent_takes_its_half() -> Result<()> {
+    let shapes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines/testdata/field");
+    let dir = tempfile::tempdir()?;
+    let mut tried = 0;
+    for shape in std::fs::read_dir(shapes)? {
+        let file = shape?.path().join("config.yaml");
+        if !file.is_file() {
+            continue;
+        }
+        for placement in ["observe", "loop"] {
+            let document = adopted(&file, dir.path(), &["--placement", placement]).await?;
+            ensure!(document["checks"][0]["outcome"] == "taken", "{}: {document:#}", file.display());
+            let homes = document["components"].as_array().context("no components")?;
+            ensure!(
+                homes.iter().all(|row| row["why"].as_str().is_some_and(|why| !why.is_empty())),
+                "{homes:?}"
+            );
+            tried += 1;
+        }
+    }
+    ensure!(tried == 26, "13 shapes in two placements: {tried}");
+    Ok(())
+}
+
+const CONFIG: &str = "receivers:\n  otlp: { protocols: { grpc: {} } }\nprocessors:\n  filter/a: # ours\n    metrics: { metric: ['name == \"${env:NAME}\"'] }\nexporters:\n  debug:\nservice:\n  pipelines:\n    metrics:\n      receivers: [otlp]\n      processors: [filter/a]\n      exporters: [debug]\n";
+
+#[tokio::test]
+async fn a_config_within_helm_values_is_divided_there_and_the_rest_of_the_document_stays() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let indented: String = CONFIG.lines().map(|line| format!("    {line}\n")).collect();
+    let values = format!(
+        "# The chart's values.\nmode: daemonset\ncollector:\n  config:\n{indented}image: {{ tag: x }} # pinned\n"
+    );
+    let file = dir.path().join("values.yaml");
+    std::fs::write(&file, &values)?;
+    let out = dir.path().join("out");
+    let document = adopted(&file, &out, &["--at", "collector.config"]).await?;
+    assert_eq!(document["baseline"], serde_json::json!(["filter/a"]));
+    assert_eq!(document["variables"], serde_json::json!(["NAME"]));
+    let written = std::fs::read_to_string(out.join("adopted-values.yaml"))?;
+    assert!(
+        written.starts_with("# The chart's values.\nmode: daemonset\ncollector:\n  config:\n"),
+        "{written}"
+    );
+    assert!(written.ends_with("image: { tag: x } # pinned\n"), "{written}");
+    assert!(
+        written.contains("\n      filter/a: # ours\n")
+            && written.contains("\n        metrics/phoenix_copy:\n"),
+        "{written}"
+    );
+    assert_eq!(std::fs::read_to_string(&file)?, values, "the file that was read is as it was");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_no_collector_file_is_refused_with_its_place_and_nothing_is_written() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let large = format!("{CONFIG}# {}\n", "x".repeat(10 << 20));
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let before = level - 1;
+        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{before}"); 10].join(", ")));
+    }
+    let path = CONFIG.replace("filter/a", "../../etc/passwd");
+    let traces = CONFIG.replace("    metrics:\n      receivers", "    traces:\n      receivers");
+    let cases: [(&str, &[&str], &str); 7] = [
+        (&large, &[], "at most 1048576 bytes"),
+        (&bomb, &[], "once aliases are resolved"),
+        (&path, &[], "is no id of a component"),
+        ("a: [", &[], "not valid YAML"),
+        (CONFIG, &["--at", "config"], "has nothing at config; expected the config there"),
+        (&traces, &[], "no pipeline of metrics"),
+        (CONFIG, &["--pipeline", "metrics/x"], "it has metrics"),
+    ];
+    for (text, words, expected) in cases {
+        let said = refused(dir.path(), text, words).await?;
+        ensure!(said.contains(expected), "{expected:?} is not in {said}");
+        ensure!(said.len() < 4_000, "{} bytes for a person to read", said.len());
+    }
+    let into = dir.path().join("collector.yaml");
+    std::fs::write(&into, CONFIG)?;
+    let (file, out) = (into.to_string_lossy(), dir.path().to_string_lossy());
+    let output = adopt(&[file.as_ref(), "--out", out.as_ref()]).await?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(said.contains("is the file that is divided: say --out"), "{said}");
+    ensure!(std::fs::read_to_string(&into)? == CONFIG, "it was not written over");
+    Ok(())
+}
