@@ -1,11 +1,11 @@
-//! Any bytes are indexed or refused; what is indexed is written back as the same points.
+//! Any bytes are indexed, as they are or repaired, or refused; what is indexed is written back as the same points.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use pipelines::batch::{Batch, Keep};
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(mut batch) = Batch::parse(bytes.to_vec().into()) else { return };
+    let Ok((mut batch, _)) = Batch::parse_repaired(bytes.to_vec().into()) else { return };
     batch.identify();
     let homes = vec![true; batch.resources().len()];
     let all = batch.encode(Keep::Homes(&homes));

@@ -15,6 +15,7 @@ mod flush;
 pub mod identity;
 mod measured;
 mod read;
+mod repair;
 mod rows;
 mod span;
 mod value;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use measured::{Distribution, Measured};
 pub use read::nested::Observations;
+pub use repair::{Repaired, Repairs, repair};
 pub use rows::{
     AttrRow, Cell, Inputs, MIXED, MetricKind, MetricRow, Number, Origin, PointRow, ResourceRow, ScopeRow,
 };

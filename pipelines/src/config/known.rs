@@ -16,12 +16,31 @@ pub fn unknown_component<'a>(
     let known = collector(section);
     if known.contains(&kind) {
         let message = format!("Phoenix does not run the Collector's {what} {kind:?}");
-        return Problem::new(at, message).expected("it to be kept in a Collector upstream");
+        return Problem::new(at, message).expected(remedy(section));
     }
     let supported: Vec<&str> = supported.into_iter().collect();
     let problem = Problem::unknown(at, what, kind, supported.iter().copied());
     let near = nearest(kind, supported).or_else(|| nearest(kind, known.iter().copied())).map(str::to_owned);
     problem.suggest(near.as_deref())
+}
+
+/// What to do with a component of the Collector's that is not run here.
+fn remedy(section: Section) -> &'static str {
+    match section {
+        Section::Receivers | Section::Connectors => {
+            "it to be kept in a Collector upstream that sends OTLP here; `phoenix adopt` divides the file so"
+        }
+        Section::Processors => {
+            "it to be kept in a Collector upstream; `phoenix adopt` divides the file behind it"
+        }
+        Section::Exporters => {
+            "it to be kept in a Collector downstream; `phoenix adopt --placement loop` divides the file so, and \
+             `--placement observe` delivers nothing"
+        }
+        Section::Extensions => {
+            "it to be left out of this file: Phoenix works without it, and a Collector keeps its own"
+        }
+    }
 }
 
 /// Returns whether a stock Collector has a processor of this type.

@@ -72,7 +72,12 @@ impl MemoryLimiter {
         let spike_limit_mib = count("spike_limit_mib");
         let limit_percentage = count("limit_percentage");
         let spike_limit_percentage = count("spike_limit_percentage");
-        for key in ["min_gc_interval_when_soft_limited", "min_gc_interval_when_hard_limited"] {
+        for key in [
+            "min_gc_interval_when_soft_limited",
+            "min_gc_interval_when_hard_limited",
+            "max_gc_interval_when_soft_limited",
+            "max_gc_interval_when_hard_limited",
+        ] {
             // There is no garbage collector here to restrain; a Collector's file may still say so.
             fields.take(key).and_then(|node| keep(node.duration(), problems));
         }

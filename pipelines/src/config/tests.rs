@@ -187,7 +187,6 @@ fn actions_that_the_collector_refuses_are_refused_with_their_place() {
         ("{key: a, action: convert, converted_type: bool}", "unknown type \"bool\""),
         ("{key: a, action: insert, from_context: metadata.x, value: 1}", "several values"),
         ("{kee: a, action: delete}", "unknown key \"kee\""),
-        ("{key: a, action: insert, value: [null]}", "null is no value"),
     ] {
         let shown = refused(&format!("  attributes: {{actions: [{action}]}}"), "attributes");
         assert!(shown.contains(message) && shown.contains("otelcol.yaml:2:"), "{action}: {shown}");

@@ -3,19 +3,28 @@
 //! A nested message is written at the end of the buffer and its length put before it afterward; requests are
 //! a few levels deep, so that each byte moves a few times.
 
-use super::NotOtlp;
 use super::lex::{Json, NextValue};
 use super::scalar::{self, whole};
 use super::schema::{Field, Kind, Message, Presence};
+use super::{Decoded, NotOtlp};
 use crate::batch::data::write;
 
 /// Reads a request.
-pub(super) fn request(message: &'static Message, json: &[u8], limit: usize) -> Result<Vec<u8>, NotOtlp> {
+pub(super) fn request(message: &'static Message, json: &[u8], limit: usize) -> Result<Decoded, NotOtlp> {
     let mut decoder = Decoder { out: Vec::with_capacity(json.len() / 2), limit };
     let mut json = Json::new(json);
-    decoder.message(message, &mut json)?;
-    json.end()?;
-    Ok(decoder.out)
+    // What follows the document is not read, as the Collector does not.
+    let unknown = decoder.message(message, &mut json)?;
+    match unknown {
+        Some((offset, key)) if decoder.out.is_empty() => {
+            let expected = message.fields.first().map_or("", |field| field.name);
+            Err(NotOtlp {
+                offset,
+                what: format!("the key {key:?} and nothing of this signal; expected {expected:?}"),
+            })
+        }
+        _ => Ok(Decoded { protobuf: decoder.out, repairs: json.repairs() }),
+    }
 }
 
 struct Decoder {
@@ -24,19 +33,29 @@ struct Decoder {
 }
 
 impl Decoder {
-    /// Takes an object and appends the message's fields.
-    fn message(&mut self, message: &'static Message, json: &mut Json<'_>) -> Result<(), NotOtlp> {
-        let mut seen = 0_u64;
+    /// Takes an object and appends the message's fields. Of a key that stands twice protobuf's rules hold: the last one counts,
+    /// lists are joined. Returns the first key that the message does not have.
+    fn message(
+        &mut self,
+        message: &'static Message,
+        json: &mut Json<'_>,
+    ) -> Result<Option<(usize, String)>, NotOtlp> {
+        let (mut seen, mut unknown) = (0_u64, None);
         json.object(|json, key, at| {
-            let Some(index) = message.fields.iter().position(|field| field.name == key) else {
+            let Some(index) = message.fields.iter().position(|field| field.is_named(key)) else {
+                unknown.get_or_insert_with(|| (at, key.chars().take(64).collect()));
                 return json.skip();
             };
-            if seen & (1 << index) != 0 {
-                return Err(NotOtlp { offset: at, what: format!("the key {key:?} a second time") });
-            }
+            let field = &message.fields[index];
+            let again = seen & (1 << index) != 0;
             seen |= 1 << index;
-            self.field(&message.fields[index], json)
-        })
+            if again && field.presence == Presence::Implicit {
+                // The default has to be written where it takes something back.
+                return self.field(&Field { presence: Presence::Explicit, ..*field }, json);
+            }
+            self.field(field, json)
+        })?;
+        Ok(unknown)
     }
 
     fn field(&mut self, field: &Field, json: &mut Json<'_>) -> Result<(), NotOtlp> {
@@ -76,20 +95,29 @@ impl Decoder {
         match field.kind {
             Kind::Message(message) => {
                 let start = self.out.len();
-                self.message(message, json)?;
+                // In a list null is a message of which nothing is said.
+                if json.next()? == NextValue::Null {
+                    json.word("null")?;
+                } else {
+                    self.message(message, json)?;
+                }
                 self.wrap(number, start);
             }
             Kind::Text => {
-                json.next()?;
-                let text = json.text()?;
+                let text = if json.next()? == NextValue::Null {
+                    json.word("null")?;
+                    Default::default()
+                } else {
+                    json.text()?
+                };
                 self.bytes(number, text.as_bytes(), implicit);
             }
             Kind::Bytes => self.bytes(number, &scalar::bytes(json)?, implicit),
             Kind::Id(length) => self.bytes(number, &scalar::id(json, length)?, implicit),
             Kind::Bool => self.varint(number, u64::from(scalar::boolean(json)?), implicit),
             Kind::Uint32 => self.varint(number, whole(json, 0, u32::MAX.into())? as u64, implicit),
-            Kind::Enum => {
-                let code = whole(json, i32::MIN.into(), i32::MAX.into())?;
+            Kind::Enum(names) => {
+                let code = scalar::code(json, names)?;
                 self.varint(number, code as i64 as u64, implicit);
             }
             Kind::Uint64 => self.varint(number, unsigned(json)?, implicit),

@@ -144,7 +144,7 @@ impl Encoder<'_> {
             Kind::Bool => write!(self.out, "{}", value != 0),
             Kind::Int64 => write!(self.out, "\"{}\"", value as i64),
             Kind::Uint64 => write!(self.out, "\"{value}\""),
-            Kind::Enum => write!(self.out, "{}", value as i32),
+            Kind::Enum(_) => write!(self.out, "{}", value as i32),
             Kind::Sint32 => {
                 let value = value as u32;
                 write!(self.out, "{}", (value >> 1) as i32 ^ -((value & 1) as i32))

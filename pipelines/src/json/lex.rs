@@ -12,6 +12,8 @@ pub(super) struct Json<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
+    /// Texts that were repaired.
+    repairs: u64,
 }
 
 /// Kind of the next value, by its first byte.
@@ -28,7 +30,7 @@ pub(super) enum NextValue {
 
 impl<'a> Json<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, depth: 0 }
+        Self { bytes, at: 0, depth: 0, repairs: 0 }
     }
 
     pub(super) fn offset(&self) -> usize {
@@ -101,9 +103,9 @@ impl<'a> Json<'a> {
         self.at += end;
         if self.bytes.get(self.at) == Some(&b'"') {
             self.at += 1;
-            return self.utf8(start, start + end).map(Cow::Borrowed);
+            return Ok(self.repaired(start, start + end));
         }
-        let mut text = self.utf8(start, start + end)?.to_owned();
+        let mut text = self.repaired(start, start + end).into_owned();
         loop {
             match self.bytes.get(self.at) {
                 Some(b'"') => {
@@ -118,7 +120,7 @@ impl<'a> Json<'a> {
                     let rest = &self.bytes[start..];
                     let plain = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f));
                     self.at += plain.unwrap_or(rest.len());
-                    text.push_str(self.utf8(start, self.at)?);
+                    text.push_str(&self.repaired(start, self.at));
                 }
             }
         }
@@ -173,14 +175,9 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Checks that nothing follows.
-    pub(super) fn end(&mut self) -> Result<(), NotOtlp> {
-        self.blanks();
-        if self.at < self.bytes.len() {
-            Err(self.error("expected nothing after the request"))
-        } else {
-            Ok(())
-        }
+    /// Number of texts that were repaired so far.
+    pub(super) fn repairs(&self) -> u64 {
+        self.repairs
     }
 
     #[cold]
@@ -224,6 +221,13 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A text with U+FFFD for what is not UTF-8 of it.
+    fn repaired(&mut self, start: usize, end: usize) -> Cow<'a, str> {
+        let text = String::from_utf8_lossy(&self.bytes[start..end]);
+        self.repairs += u64::from(matches!(text, Cow::Owned(_)));
+        text
+    }
+
     fn utf8(&self, start: usize, end: usize) -> Result<&'a str, NotOtlp> {
         std::str::from_utf8(&self.bytes[start..end]).map_err(|error| NotOtlp {
             offset: start + error.valid_up_to(),
@@ -248,7 +252,7 @@ impl<'a> Json<'a> {
         Ok(character)
     }
 
-    /// `\uXXXX`, or two of them that are one character.
+    /// `\uXXXX`, or two of them that are one character. Half of a pair is no character: U+FFFD stands for it.
     fn coded(&mut self) -> Result<char, NotOtlp> {
         let unit = |at: usize| {
             let digits = self.bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
@@ -260,7 +264,9 @@ impl<'a> Json<'a> {
         let second = unit(self.at + 6).unwrap_or_default();
         let mut characters = char::decode_utf16([first, second]);
         let Some(Ok(character)) = characters.next() else {
-            return Err(self.error("half of a surrogate pair"));
+            self.at += 6;
+            self.repairs += 1;
+            return Ok(char::REPLACEMENT_CHARACTER);
         };
         self.at += if character.len_utf16() == 2 { 12 } else { 6 };
         Ok(character)

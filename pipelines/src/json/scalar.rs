@@ -6,6 +6,7 @@ use base64::engine::{DecodePaddingMode, general_purpose};
 
 use super::NotOtlp;
 use super::lex::{Json, NextValue};
+use super::schema::Names;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -31,6 +32,21 @@ pub(super) fn whole(json: &mut Json<'_>, min: i128, max: i128) -> Result<i128, N
         return Ok(number);
     }
     Err(fail(format!("{number} is not from {min} to {max}")))
+}
+
+/// Reads an enum's number, or its name as older SDKs wrote it.
+pub(super) fn code(json: &mut Json<'_>, names: &Names) -> Result<i128, NotOtlp> {
+    if json.next()? == NextValue::Text {
+        let offset = json.offset();
+        let text = json.text()?;
+        let name = text.strip_prefix(names.prefix);
+        let known = name.and_then(|name| names.names.iter().position(|known| *known == name));
+        let known = known.and_then(|code| i128::try_from(code).ok()).or_else(|| text.parse().ok());
+        let within = known.filter(|code| i32::try_from(*code).is_ok());
+        let what = || format!("{text:?} is no number and no name that begins with {}", names.prefix);
+        return within.ok_or_else(|| NotOtlp { offset, what: what() });
+    }
+    whole(json, i32::MIN.into(), i32::MAX.into())
 }
 
 /// Reads a double, from a number or a text.

@@ -6,22 +6,38 @@ use super::Request;
 
 /// A message.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(crate) struct Message {
     pub fields: &'static [Field],
 }
 
 /// A field of a message.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(crate) struct Field {
     pub number: u32,
     pub name: &'static str,
     pub kind: Kind,
     pub presence: Presence,
 }
 
+impl Field {
+    /// Tells whether a key names the field: in lowerCamelCase, or in snake_case as early SDKs wrote it.
+    pub fn is_named(&self, key: &str) -> bool {
+        self.name == key || (key.contains('_') && is_snake_case_of(self.name, key))
+    }
+}
+
+fn is_snake_case_of(name: &str, key: &str) -> bool {
+    let mut key = key.bytes();
+    let same = name.bytes().all(|byte| match byte.is_ascii_uppercase() {
+        true => key.next() == Some(b'_') && key.next() == Some(byte.to_ascii_lowercase()),
+        false => key.next() == Some(byte),
+    });
+    same && key.next().is_none()
+}
+
 /// Cardinality of a field, and the meaning of its absence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Presence {
+pub(crate) enum Presence {
     /// Left out says the default, which is not written either.
     Implicit,
     /// Left out says that there is none, which is not the default.
@@ -32,7 +48,7 @@ pub(super) enum Presence {
 
 /// A field's type.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Text,
     Bool,
     /// 32 bits without a sign, as a varint.
@@ -43,8 +59,8 @@ pub(super) enum Kind {
     Int64,
     /// 32 bits with a sign, zigzag.
     Sint32,
-    /// A number that names something, as a varint.
-    Enum,
+    /// A number that names something, as a varint: the names, with the prefix that they share, by number.
+    Enum(&'static Names),
     Fixed32,
     Fixed64,
     Sfixed64,
@@ -56,7 +72,32 @@ pub(super) enum Kind {
     Message(&'static Message),
 }
 
-pub(super) fn of(request: Request) -> &'static Message {
+/// Names of an enum's numbers.
+#[derive(Debug)]
+pub(crate) struct Names {
+    pub prefix: &'static str,
+    /// By number, from 0.
+    pub names: &'static [&'static str],
+}
+
+static TEMPORALITIES: Names =
+    Names { prefix: "AGGREGATION_TEMPORALITY_", names: &["UNSPECIFIED", "DELTA", "CUMULATIVE"] };
+static SPAN_KINDS: Names = Names {
+    prefix: "SPAN_KIND_",
+    names: &["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"],
+};
+static STATUS_CODES: Names = Names { prefix: "STATUS_CODE_", names: &["UNSET", "OK", "ERROR"] };
+#[rustfmt::skip]
+static SEVERITIES: Names = Names {
+    prefix: "SEVERITY_NUMBER_",
+    names: &[
+        "UNSPECIFIED", "TRACE", "TRACE2", "TRACE3", "TRACE4", "DEBUG", "DEBUG2", "DEBUG3", "DEBUG4", "INFO", "INFO2",
+        "INFO3", "INFO4", "WARN", "WARN2", "WARN3", "WARN4", "ERROR", "ERROR2", "ERROR3", "ERROR4", "FATAL", "FATAL2",
+        "FATAL3", "FATAL4",
+    ],
+};
+
+pub(crate) fn of(request: Request) -> &'static Message {
     match request {
         Request::Metrics => &METRICS_REQUEST,
         Request::Traces => &TRACES_REQUEST,
@@ -154,15 +195,21 @@ static GAUGE: Message = Message { fields: &[list(1, "dataPoints", &NUMBER_POINT)
 static SUM: Message = Message {
     fields: &[
         list(1, "dataPoints", &NUMBER_POINT),
-        one(2, "aggregationTemporality", Kind::Enum),
+        one(2, "aggregationTemporality", Kind::Enum(&TEMPORALITIES)),
         one(3, "isMonotonic", Kind::Bool),
     ],
 };
 static HISTOGRAM: Message = Message {
-    fields: &[list(1, "dataPoints", &HISTOGRAM_POINT), one(2, "aggregationTemporality", Kind::Enum)],
+    fields: &[
+        list(1, "dataPoints", &HISTOGRAM_POINT),
+        one(2, "aggregationTemporality", Kind::Enum(&TEMPORALITIES)),
+    ],
 };
 static EXPONENTIAL_HISTOGRAM: Message = Message {
-    fields: &[list(1, "dataPoints", &EXPONENTIAL_POINT), one(2, "aggregationTemporality", Kind::Enum)],
+    fields: &[
+        list(1, "dataPoints", &EXPONENTIAL_POINT),
+        one(2, "aggregationTemporality", Kind::Enum(&TEMPORALITIES)),
+    ],
 };
 static SUMMARY: Message = Message { fields: &[list(1, "dataPoints", &SUMMARY_POINT)] };
 static NUMBER_POINT: Message = Message {
@@ -253,7 +300,7 @@ static SPAN: Message = Message {
         one(4, "parentSpanId", Kind::Id(8)),
         one(16, "flags", Kind::Fixed32),
         one(5, "name", Kind::Text),
-        one(6, "kind", Kind::Enum),
+        one(6, "kind", Kind::Enum(&SPAN_KINDS)),
         one(7, "startTimeUnixNano", Kind::Fixed64),
         one(8, "endTimeUnixNano", Kind::Fixed64),
         list(9, "attributes", &KEY_VALUE),
@@ -283,7 +330,8 @@ static LINK: Message = Message {
         one(6, "flags", Kind::Fixed32),
     ],
 };
-static STATUS: Message = Message { fields: &[one(2, "message", Kind::Text), one(3, "code", Kind::Enum)] };
+static STATUS: Message =
+    Message { fields: &[one(2, "message", Kind::Text), one(3, "code", Kind::Enum(&STATUS_CODES))] };
 
 static RESOURCE_LOGS: Message = Message {
     fields: &[
@@ -299,7 +347,7 @@ static LOG_RECORD: Message = Message {
     fields: &[
         one(1, "timeUnixNano", Kind::Fixed64),
         one(11, "observedTimeUnixNano", Kind::Fixed64),
-        one(2, "severityNumber", Kind::Enum),
+        one(2, "severityNumber", Kind::Enum(&SEVERITIES)),
         one(3, "severityText", Kind::Text),
         inner(5, "body", &ANY_VALUE),
         list(6, "attributes", &KEY_VALUE),

@@ -312,8 +312,16 @@ fn mistakes_of_a_filter_are_reported_where_they_stand() {
         ),
         ("metric_conditions: [{context: point, conditions: ['true']}]", "3:35", "unknown context \"point\""),
         ("metrics: {include: {match_type: glob, metric_names: [a]}}", "3:37", "unknown match_type \"glob\""),
-        ("metrics: {include: {match_type: expr, expressions: [a]}}", "3:57", "expressions ends here"),
-        ("metrics: {include: {match_type: expr, expressions: ['MetricName + 1']}}", "3:69", "no '+'"),
+        (
+            "metrics: {include: {match_type: expr, expressions: [a]}}",
+            "3:57",
+            "unknown word of expressions \"a\"",
+        ),
+        (
+            "metrics: {include: {match_type: expr, expressions: ['MetricName + 1 == 2']}}",
+            "3:71",
+            "cannot stand on both sides",
+        ),
         ("metrics: {exclude: {match_type: regexp, metric_names: ['a(']}}", "3:61", "no regular expression"),
         ("metrics: {exclude: {match_type: strict}}", "3:24", "selects nothing"),
     ] {

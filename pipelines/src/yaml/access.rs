@@ -139,9 +139,26 @@ impl Node {
     /// # Errors
     /// Another word, with the nearest of the known ones.
     pub fn one_of<T: Clone>(&self, what: &str, words: &[(&'static str, T)]) -> Result<T, Problem> {
+        self.word(what, words, |known, word| known == word)
+    }
+
+    /// The same in capitals, small letters or both.
+    ///
+    /// # Errors
+    /// As [`Self::one_of`].
+    pub fn one_of_any_case<T: Clone>(&self, what: &str, words: &[(&'static str, T)]) -> Result<T, Problem> {
+        self.word(what, words, |known, word| known.eq_ignore_ascii_case(word))
+    }
+
+    fn word<T: Clone>(
+        &self,
+        what: &str,
+        words: &[(&'static str, T)],
+        is_same: impl Fn(&str, &str) -> bool,
+    ) -> Result<T, Problem> {
         let word = self.text()?;
         let shown = if self.expanded { "a value that is not shown" } else { word };
-        let found = words.iter().find(|(known, _)| *known == word);
+        let found = words.iter().find(|(known, _)| is_same(known, word));
         found.map(|(_, value)| value.clone()).ok_or_else(|| {
             Problem::unknown(self.location, what, shown, words.iter().map(|(known, _)| *known))
         })

@@ -1,4 +1,4 @@
-//! Variables: `${env:NAME}`, `${NAME}`, `${env:NAME:-default}`, and `$$` for a dollar sign.
+//! Variables: `${env:NAME}`, `${NAME}`, `${env:NAME:-default}`, `${file:PATH}`, `${yaml:VALUE}`, and `$$` for a dollar sign.
 //!
 //! Expansion follows the Collector's: innermost first, again in what was put in, in values and not in
 //! keys. A variable that is the whole scalar brings its own kind; it may not bring a list or a map, so
@@ -96,9 +96,18 @@ fn resolve(reference: &str, at: Location, lookup: Lookup<'_>) -> Result<String, 
         Some((scheme, rest)) => (scheme, rest),
         None => ("env", inner),
     };
-    if scheme != "env" {
-        let message = format!("{reference}: nothing is read from {scheme:?}");
-        return Err(Problem::new(at, message).expected("${env:NAME}, ${NAME} or ${env:NAME:-default}"));
+    match scheme {
+        "env" => {}
+        "yaml" => return Ok(rest.to_owned()),
+        "file" => {
+            let message = format!("{reference}: the file cannot be read here");
+            return lookup(inner).ok_or_else(|| Problem::new(at, message).expected("a file with one value"));
+        }
+        _ => {
+            let message = format!("{reference}: nothing is read from {scheme:?}");
+            let expected = "${env:NAME}, ${NAME}, ${env:NAME:-default}, ${file:PATH} or ${yaml:VALUE}";
+            return Err(Problem::new(at, message).expected(expected));
+        }
     }
     let (name, default) = match rest.split_once(":-") {
         Some((name, default)) => (name, Some(default)),

@@ -26,9 +26,10 @@ pub use text::Located;
 
 pub(crate) use draft::{Draft, entry};
 pub(crate) use problem::MAX_PROBLEMS;
+pub(crate) use read::TIMESTAMP;
 pub(crate) use site::{Form, Site, sites};
 
-/// Looks up a variable of the environment; the caller decides what that is.
+/// Looks up a variable of the environment, or with `file:` before it the text of a file; the caller decides what those are.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Reads one YAML document and expands its variables.

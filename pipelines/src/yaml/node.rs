@@ -13,7 +13,7 @@ pub struct Node {
     pub(super) spelling: Option<String>,
     /// True if a variable had a part in it, or it stands beneath a key of secrets; then no message shows it.
     pub(super) expanded: bool,
-    /// The tag that stands before it, if it is one that the reader was told of.
+    /// The tag that stands before it, if it is one that the reader was told of; [`super::TIMESTAMP`] of a date.
     pub(crate) tag: Option<&'static str>,
 }
 

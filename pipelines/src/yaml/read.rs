@@ -4,9 +4,12 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::scalar::{Plain, plain};
+use super::scalar::{Plain, is_timestamp, plain};
 use super::secret::is_secret;
 use super::{Entry, Key, Kind, Located, Location, Node, Problem};
+
+/// Tag of what is not quoted and reads as a date: to the Collector it is no text.
+pub(crate) const TIMESTAMP: &str = "!!timestamp";
 
 /// A config is kilobytes; what is larger is not one.
 const MAX_BYTES: usize = 1 << 20;
@@ -227,6 +230,9 @@ impl<'s> Reader<'s, '_> {
             }
             None => {
                 let raw = span.slice(self.source).unwrap_or_default();
+                if style == ScalarStyle::Plain && tag.is_none() && is_timestamp(&text) {
+                    kept = Some(TIMESTAMP);
+                }
                 Kind::Text(Located::scalar(text, raw, style, at))
             }
         };

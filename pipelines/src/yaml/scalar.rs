@@ -31,6 +31,45 @@ pub(super) fn plain(text: &str) -> Option<Plain> {
     })
 }
 
+/// Tells whether the Collector's YAML library takes a plain scalar for a date, with or without a time.
+pub(super) fn is_timestamp(text: &str) -> bool {
+    let (date, time) = match text.find(['T', 't', ' ']) {
+        Some(at) => (&text[..at], Some(&text[at..])),
+        None => (text, None),
+    };
+    let parts: Vec<&str> = date.split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return false };
+    let within = |part: &str, most: u32| {
+        (1..=2).contains(&part.len()) && digits(part).is_some_and(|number| (1..=most).contains(&number))
+    };
+    let date = year.len() == 4 && digits(year).is_some() && within(month, 12) && within(day, 31);
+    date && time.is_none_or(|time| is_time(&time[1..], !time.starts_with(' ')))
+}
+
+/// `h:m:s` with a fraction; with a zone if it is `zoned`, without one if not.
+fn is_time(text: &str, zoned: bool) -> bool {
+    let zone = text.find(['Z', '+', '-']).unwrap_or(text.len());
+    let (clock, zone) = text.split_at(zone);
+    let is_zone = match zone.strip_prefix(['+', '-']) {
+        Some(offset) => {
+            offset.len() == 5 && offset.split(':').all(|part| part.len() == 2 && digits(part).is_some())
+        }
+        None => zone == "Z",
+    };
+    let parts: Vec<&str> = clock.split(':').collect();
+    let [hours, minutes, seconds] = parts.as_slice() else { return false };
+    let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
+    let within = |part: &str, most: u32| part.len() <= 2 && digits(part).is_some_and(|number| number <= most);
+    let clock = within(hours, 23) && within(minutes, 59) && within(seconds, 59);
+    clock
+        && fraction.bytes().all(|byte| byte.is_ascii_digit())
+        && if zoned { is_zone } else { zone.is_empty() }
+}
+
+fn digits(text: &str) -> Option<u32> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
 fn number(text: &str) -> Option<Plain> {
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
         return None;
@@ -78,4 +117,35 @@ fn is_decimal(bare: &str) -> bool {
         && digits(fraction)
         && !(whole.is_empty() && fraction.is_empty())
         && exponent.is_none_or(|e| !e.is_empty() && digits(&e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_told_from_text_that_looks_like_them() {
+        for date in [
+            "2024-01-31",
+            "2024-1-3",
+            "2024-01-31T10:00:00Z",
+            "2024-01-31t1:2:3.25+02:00",
+            "2024-01-31 10:00:00",
+        ] {
+            assert!(is_timestamp(date), "{date}");
+        }
+        for text in [
+            "2024-13-01",
+            "2024-01",
+            "24-01-31",
+            "2024-01-31T10:00:00",
+            "2024-01-31 10:00:00Z",
+            "2024-01-31-a",
+            "v2024-01-31",
+            "2024-01-311",
+            "",
+        ] {
+            assert!(!is_timestamp(text), "{text}");
+        }
+    }
 }

@@ -147,6 +147,7 @@ fn variables_are_expanded_as_the_collector_does() {
         ("${HOST}:${env:PORT}", "example:4317"),
         ("${env:QUOTED}", "\"007\""),
         ("${NESTED}", "example!"),
+        ("${yaml:a b}", "a b"),
         ("a-${env:NONE:-b}-$$c", "a-b-$c"),
         ("$${env:HOST}", "${env:HOST}"),
         ("$$${env:HOST}", "$example"),
@@ -158,7 +159,8 @@ fn variables_are_expanded_as_the_collector_does() {
     }
     for (value, message) in [
         ("${env:LIST}", "list or a map"),
-        ("${file:/etc/passwd}", "nothing is read from"),
+        ("${file:/etc/passwd}", "the file cannot be read here"),
+        ("${http://x}", "nothing is read from"),
         ("${env:1X}", "no name of a variable"),
         ("x${env:LOOP}", "holds itself"),
     ] {

@@ -64,6 +64,11 @@ fn refuse(case: &Path) -> Result<(), Failed> {
 
 fn batch(path: &Path) -> Batch {
     let text = text(path);
+    if path.components().any(|part| part.as_os_str() == "field") {
+        // What senders write that the judge, a JSON library and protobuf's own names, does not read.
+        let read = json::decode(json::Request::Metrics, text.as_bytes(), text.len()).expect("OTLP/JSON");
+        return Batch::parse_repaired(read.into()).expect("a request").0;
+    }
     let judged = otlp::encode(&serde_json::from_str(&text).expect("JSON"));
     let read = json::decode(json::Request::Metrics, text.as_bytes(), text.len()).expect("OTLP/JSON");
     assert_eq!(otlp::canonical(&read), otlp::canonical(&judged), "{}", path.display());

@@ -2,7 +2,7 @@
 
 use crate::batch::Value;
 use crate::cost::Inspection;
-use crate::ottl::{Context, Level, Pattern, Row};
+use crate::ottl::{Context, Failure, Level, Pattern, Row};
 use crate::stage::config::{Constant, ErrorMode, MatchType, Names, regexp_options};
 use crate::yaml::{Located, Node, Problem, keep};
 
@@ -40,17 +40,28 @@ impl Properties {
         }
     }
 
-    pub(super) fn hold(&self, row: &Row<'_>) -> bool {
-        match self {
+    /// Tells whether a row has them.
+    ///
+    /// # Errors
+    /// An expression that fails at a point.
+    pub(super) fn hold(&self, row: &Row<'_>) -> Result<bool, Failure> {
+        Ok(match self {
             Self::Names(names) => {
                 row.metric.is_some_and(|metric| names.contains(row.batch.bytes(metric.name)))
             }
-            Self::Expressions(expressions) => expressions.iter().any(|expression| expression.holds(row)),
+            Self::Expressions(expressions) => {
+                for expression in expressions {
+                    if expression.holds(row)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
             Self::Attributes(attributes) => attributes.iter().all(|(key, wanted)| {
                 let value = row.batch.attribute(row.resource.attrs, key.as_bytes());
                 value.is_some_and(|value| wanted.is(value))
             }),
-        }
+        })
     }
 }
 
@@ -101,7 +112,7 @@ pub(super) fn passes(include: Option<&Node>, exclude: Option<&Node>, problems: &
         }
     }
     let empty = if metrics.is_empty() { EmptyRows::Resources } else { EmptyRows::Scopes };
-    let pass = |context, rules| Pass { context, error_mode: ErrorMode::Ignore, rules, empty };
+    let pass = |context, rules| Pass { context, error_mode: ErrorMode::Propagate, rules, empty };
     let passes = [pass(Context::Resource, resources), pass(Context::Metric, metrics)];
     passes.into_iter().filter(|pass| !pass.rules.is_empty()).collect()
 }

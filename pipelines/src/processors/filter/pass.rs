@@ -45,7 +45,7 @@ impl Rule {
     fn drops(&self, row: &Row<'_>) -> Result<bool, Failure> {
         match self {
             Self::Condition(condition) => condition.holds(row),
-            Self::Properties { drop_if, properties, .. } => Ok(properties.hold(row) == *drop_if),
+            Self::Properties { drop_if, properties, .. } => Ok(properties.hold(row)? == *drop_if),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::batch::data::write::{message, varint};
 use crate::batch::{Cell, Span};
 use crate::cost::Inspection;
-use crate::yaml::{Kind, Node, Problem};
+use crate::yaml::{Kind, Node, Problem, TIMESTAMP};
 
 /// A value with the kind that it has in YAML; lists and maps as OTLP encodes them.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,22 +23,32 @@ pub(crate) enum Constant {
 }
 
 impl Constant {
+    /// An encoded `AnyValue` inside a list or map; null is one without a value.
+    fn nested(node: &Node, problems: &mut Inspection) -> Vec<u8> {
+        if node.is_null() { Vec::new() } else { Self::decode(node, problems).any_value() }
+    }
+
     /// The constant that a node of the config says; null, which none can hold, is reported.
     pub(crate) fn decode(node: &Node, problems: &mut Inspection) -> Self {
         match &node.kind {
             Kind::Null => {
-                // The fields' own nulls are missing values; this one stands inside a list or map.
                 problems.push(Problem::new(node.location, "null is no value of an attribute"));
                 Self::Text(String::new())
             }
             Kind::Bool(value) => Self::Bool(*value),
             Kind::Int(value) => Self::Int(*value),
             Kind::Float(value) => Self::Double(*value),
+            Kind::Text(_) if node.tag == Some(TIMESTAMP) => {
+                let message =
+                    format!("{} is a date to YAML, which is no value of an attribute", node.quoted());
+                problems.push(Problem::new(node.location, message).expected("the same in quotes, as text"));
+                Self::Text(String::new())
+            }
             Kind::Text(text) => Self::Text(text.text().to_owned()),
             Kind::List(items) => {
                 let mut encoded = Vec::new();
                 for item in items {
-                    message(&mut encoded, 1, &Self::decode(item, problems).any_value());
+                    message(&mut encoded, 1, &Self::nested(item, problems));
                 }
                 Self::List(encoded)
             }
@@ -47,7 +57,7 @@ impl Constant {
                 for entry in entries {
                     let mut pair = Vec::new();
                     message(&mut pair, 1, entry.key.text.as_bytes());
-                    message(&mut pair, 2, &Self::decode(&entry.value, problems).any_value());
+                    message(&mut pair, 2, &Self::nested(&entry.value, problems));
                     message(&mut encoded, 1, &pair);
                 }
                 Self::Map(encoded)
