@@ -128,7 +128,15 @@ fn read(path: &Path) -> Result<Settings, Failure> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|source| Failure::Unreadable { path: name.clone(), source })?;
-    Ok(config::load(&name, &text, &|variable| std::env::var(variable).ok())?)
+    Ok(config::load(&name, &text, &variable)?)
+}
+
+/// A variable of the environment, or the text of a file without the end of its last line.
+fn variable(name: &str) -> Option<String> {
+    match name.strip_prefix("file:") {
+        Some(path) => std::fs::read_to_string(path).ok().map(|text| text.trim_end_matches('\n').to_owned()),
+        None => std::env::var(name).ok(),
+    }
 }
 
 /// Prints one line of JSON on stdout: whoever started the agent with port 0 learns the ports.

@@ -104,6 +104,8 @@ fn tls(node: &Node, problems: &mut Vec<Problem>) -> Tls {
     }
     if let Some(node) = fields.take("insecure_skip_verify")
         && keep(node.bool(), problems) == Some(true)
+        // Where there is no TLS there is nothing to verify.
+        && !tls.insecure
     {
         let problem = Problem::new(node.location, "Phoenix does not talk to a server that it cannot verify");
         problems.push(problem.expected("ca_file with the server's certificate authority"));
@@ -120,6 +122,8 @@ fn endpoint_of(node: &Node, tls: Tls) -> Result<Endpoint, Problem> {
         Problem::new(node.location, format!("{} is no endpoint", node.quoted()))
             .expected("host:port, http://host:port or https://host:port")
     };
+    // The resolver's name in gRPC: names are resolved by the system here, whatever it is.
+    let text = text.strip_prefix("dns:///").or_else(|| text.strip_prefix("passthrough:///")).unwrap_or(text);
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let secure = match scheme {
         "" => !tls.insecure,

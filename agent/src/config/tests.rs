@@ -167,13 +167,15 @@ fn a_share_of_the_units_must_not_cut_through_what_a_stage_sees_whole() {
 
 #[test]
 fn what_cannot_run_is_refused_by_name_and_place() {
-    let cases: [(&str, &str, &str, &str); 20] = [
+    let cases: [(&str, &str, &str, &str); 22] = [
         (PLAIN, "exporters: [otlp]", "exporters: [otpl]", "agent.yaml:3:67"),
         (PLAIN, "otlp: { endpoint", "otlp: { compresion: gzip, endpoint", "did you mean \"compression\""),
         (PLAIN, "endpoint: http://127.0.0.1:14317", "timeout: 1s", "\"endpoint\" is missing"),
         (PLAIN, "http://127.0.0.1:14317", "ftp://127.0.0.1:14317", "is no endpoint"),
         (PLAIN, "14317 }", "14317, sending_queue: { storage: file_storage } }", "no queue on disk"),
         (PLAIN, "14317 }", "14317, tls: { insecure_skip_verify: true } }", "cannot verify"),
+        (PLAIN, "14317 }", "14317, headers: { a: '${file:/none}' } }", "the file cannot be read here"),
+        (PLAIN, "14317 }", "14317, headers: { a: '${http://x}' } }", "${file:PATH} or ${yaml:VALUE}"),
         (PLAIN, "grpc: ,", "grpc: { tls: { cert_file: x } },", "does not support \"tls\""),
         (PLAIN, "grpc: ,", "grcp: ,", "did you mean \"grpc\""),
         (
@@ -220,4 +222,17 @@ fn what_cannot_run_is_refused_by_name_and_place() {
         .replace("receivers: {", "receivers: { hostmetrics: ,")
         .replace("receivers: [otlp]", "receivers: [hostmetrics]");
     assert!(bad(&hostmetrics).contains("kept in a Collector upstream"), "{}", bad(&hostmetrics));
+}
+
+#[test]
+fn what_people_write_for_the_collectors_own_client_is_taken_with_its_meaning() {
+    let endpoint = |text: &str| {
+        let settings = good(&PLAIN.replace("http://127.0.0.1:14317", text));
+        let ExporterKind::Otlp { endpoint, .. } = &settings.exporters[0].kind else { panic!("{settings:?}") };
+        (endpoint.host.clone(), endpoint.port, endpoint.tls)
+    };
+    assert_eq!(endpoint("dns:///backend.example:4317"), ("backend.example".to_owned(), 4317, true));
+    let skipped = PLAIN.replace("14317 }", "14317, tls: { insecure: true, insecure_skip_verify: true } }");
+    good(&skipped);
+    good(&PLAIN.replace("14317 }", "14317, headers: { a: '${yaml:b}' } }"));
 }

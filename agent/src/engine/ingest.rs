@@ -113,9 +113,10 @@ impl Engine {
     fn run(
         self: &Arc<Self>,
         mut admitted: AdmittedRequest,
-        received: ReceivedRequest,
+        mut received: ReceivedRequest,
         metrics: &ReceiverMetrics,
     ) -> Result<PendingOutcomes, Refusal> {
+        let mut was_repaired = false;
         loop {
             let current = Arc::clone(&admitted.current);
             let Some(mut worker) = current.generation.worker() else {
@@ -128,7 +129,14 @@ impl Engine {
             };
             let output = match worker.run(received.message.clone(), now()) {
                 Ok(output) => output,
-                Err(RunError::Malformed(malformed)) => return Err(Refusal::Invalid(malformed.to_string())),
+                Err(RunError::Malformed(malformed)) if was_repaired => {
+                    return Err(Refusal::Invalid(malformed.to_string()));
+                }
+                Err(RunError::Malformed(malformed)) => {
+                    was_repaired = true;
+                    self.repairs.repair(&mut received, &malformed.to_string(), metrics)?;
+                    continue;
+                }
                 Err(error @ RunError::Baseline(_)) => {
                     self.metrics.failed(Variant::Baseline);
                     tracing::error!(%error, "a batch is lost");

@@ -15,6 +15,7 @@ mod ingest;
 mod limits;
 mod observation;
 mod observer;
+mod repair;
 mod shadow;
 mod split;
 mod swap;
@@ -39,6 +40,7 @@ use crate::outbox::Outbox;
 use crate::telemetry::{EngineMetrics, Health};
 use flush::PendingPayload;
 use generation::{Generation, ServingState};
+use repair::RepairLog;
 
 /// Engine that receivers hand batches to.
 #[derive(Debug)]
@@ -53,6 +55,7 @@ pub struct Engine {
     shadow_budget: Budget,
     health: Arc<Health>,
     metrics: EngineMetrics,
+    repairs: RepairLog,
 }
 
 /// Outbox of findings, and the process that they are reported by.
@@ -80,6 +83,7 @@ impl Engine {
             shadow_budget: Budget::new(shadow::BUDGET),
             health,
             metrics,
+            repairs: RepairLog::default(),
         }
     }
 

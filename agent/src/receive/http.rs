@@ -57,7 +57,7 @@ async fn read(
     let (wire, mut permit) = body::http_body(body, &service.budget, service.bounds()).await?;
     let limit = service.bounds().max_bytes;
     let Some(encoding) = encoding else {
-        let message = media.into_protobuf(signal, wire, limit, &mut permit)?;
+        let message = media.into_protobuf(signal, wire, limit, &mut permit, &service.metrics)?;
         hold(media, &message, &mut permit);
         return Ok(ReceivedRequest { message, wire: None, permit });
     };
@@ -67,7 +67,7 @@ async fn read(
     }
     // What came compressed was JSON, which no destination is sent.
     drop(wire);
-    let message = media.into_protobuf(signal, message, limit, &mut permit)?;
+    let message = media.into_protobuf(signal, message, limit, &mut permit, &service.metrics)?;
     hold(media, &message, &mut permit);
     Ok(ReceivedRequest { message, wire: None, permit })
 }

@@ -10,6 +10,7 @@ use crate::admission::Permit;
 use crate::grpc_status::PartialSuccess;
 use crate::request::{Answer, Refusal};
 use crate::signal::Signal;
+use crate::telemetry::ReceiverMetrics;
 
 /// The two encodings of OTLP over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,7 @@ impl Media {
         body: Bytes,
         limit: usize,
         permit: &mut Permit,
+        metrics: &ReceiverMetrics,
     ) -> Result<Bytes, Refusal> {
         if self == Self::Protobuf {
             return Ok(body);
@@ -70,8 +72,11 @@ impl Media {
             Signal::Logs => Request::Logs,
         };
         let malformed = |error: NotOtlp| Refusal::Invalid(format!("the request is not OTLP/JSON: {error}"));
-        let message = json::decode(request, &body, limit).map_err(malformed)?;
-        Ok(message.into())
+        let decoded = json::decode_repaired(request, &body, limit).map_err(malformed)?;
+        if decoded.repairs > 0 {
+            metrics.repaired(decoded.repairs);
+        }
+        Ok(decoded.protobuf.into())
     }
 
     /// The body that answers a request that was taken.

@@ -22,6 +22,7 @@ pub struct ReceiverMetrics {
     transport: &'static str,
     accepted: [PlainCounter; 3],
     refused: Family<RefusalLabels, Counter>,
+    repaired: PlainCounter,
 }
 
 impl ReceiverMetrics {
@@ -30,8 +31,14 @@ impl ReceiverMetrics {
         transport: &'static str,
         accepted: [PlainCounter; 3],
         refused: Family<RefusalLabels, Counter>,
+        repaired: PlainCounter,
     ) -> Self {
-        Self { transport, accepted, refused }
+        Self { transport, accepted, refused, repaired }
+    }
+
+    /// Counts texts and messages of requests that were repaired.
+    pub fn repaired(&self, repairs: u64) {
+        self.repaired.add(repairs);
     }
 
     /// Counts items that were taken.

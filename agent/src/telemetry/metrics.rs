@@ -26,6 +26,7 @@ pub struct Metrics {
     registry: Registry,
     accepted: [Family<ReceiverLabels, PlainCounter>; 3],
     refused: Family<RefusalLabels, Counter>,
+    repaired: Family<ReceiverLabels, PlainCounter>,
     sent: [Family<ExporterLabels, PlainCounter>; 3],
     send_failed: [Family<ExporterLabels, PlainCounter>; 3],
     rejected: Family<ExporterSignalLabels, Counter>,
@@ -82,6 +83,8 @@ impl Metrics {
         let m = &metrics;
         let r = &mut registry;
         r.register("phoenix_receiver_refused_requests", "Requests turned away", m.refused.clone());
+        let help = "Texts that were not UTF-8 and messages that stood twice, of requests that were taken";
+        r.register("phoenix_receiver_repairs_total", help, m.repaired.clone());
         let help = "Items refused for good inside requests that were taken (partial success)";
         r.register("phoenix_exporter_rejected_points", help, m.rejected.clone());
         let help = "Items of attempts whose end is unknown: delivered once or twice";
@@ -115,7 +118,8 @@ impl Metrics {
     pub fn receiver(&self, transport: &'static str) -> ReceiverMetrics {
         let labels = ReceiverLabels { receiver: "otlp", transport };
         let accepted = std::array::from_fn(|i| self.accepted[i].get_or_create_owned(&labels));
-        ReceiverMetrics::new(transport, accepted, self.refused.clone())
+        let repaired = self.repaired.get_or_create_owned(&labels);
+        ReceiverMetrics::new(transport, accepted, self.refused.clone(), repaired)
     }
 
     /// Counters of `exporter`.

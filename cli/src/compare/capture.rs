@@ -1,8 +1,11 @@
 //! A capture: requests of OTLP in a file or in a folder of files.
 //!
 //! A file holds one request in protobuf, JSON documents one after the other, or protobuf requests with their length
-//! before each (four bytes, big-endian): the two that the Collector's file exporter writes.
+//! before each (four bytes, big-endian): the two that the Collector's file exporter writes. Each file, or each request with
+//! its length before it, may be compressed by zstd.
 
+use std::borrow::Cow;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -42,7 +45,26 @@ fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if files.is_empty() { Err(anyhow!("{} has no file", path.display())) } else { Ok(files) }
 }
 
+/// How a frame of zstd begins.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// What stands in zstd, or the bytes themselves.
+fn inflated(bytes: &[u8]) -> anyhow::Result<Cow<'_, [u8]>> {
+    if !bytes.starts_with(&ZSTD) {
+        return Ok(bytes.into());
+    }
+    let mut inflated = Vec::new();
+    let decoder = zstd::Decoder::new(bytes).context("compressed by zstd, and damaged")?;
+    decoder.take(MAX_FILE + 1).read_to_end(&mut inflated).context("compressed by zstd, and damaged")?;
+    anyhow::ensure!(
+        inflated.len() as u64 <= MAX_FILE,
+        "compressed by zstd, and more than {MAX_FILE} bytes inflated"
+    );
+    Ok(inflated.into())
+}
+
 fn requests(bytes: &[u8], take: &mut impl FnMut(Batch)) -> anyhow::Result<()> {
+    let bytes = &*inflated(bytes)?;
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
         // A request in protobuf begins with a line's end, and the length after it may be a brace.
         if let (Some(b'\n'), Ok(batch)) = (bytes.first(), Batch::parse(bytes.to_vec().into())) {
@@ -51,8 +73,8 @@ fn requests(bytes: &[u8], take: &mut impl FnMut(Batch)) -> anyhow::Result<()> {
         }
         return documents(bytes, take);
     }
-    match Batch::parse(bytes.to_vec().into()) {
-        Ok(batch) => {
+    match Batch::parse_repaired(bytes.to_vec().into()) {
+        Ok((batch, _)) => {
             take(batch);
             Ok(())
         }
@@ -71,7 +93,7 @@ fn documents(bytes: &[u8], take: &mut impl FnMut(Batch)) -> anyhow::Result<()> {
         let document = &bytes[from..to];
         let request = json::decode(Request::Metrics, document, document.len().saturating_mul(8))
             .with_context(|| format!("not OTLP/JSON, in the document that begins at byte {from}"))?;
-        take(Batch::parse(request.into()).context("not OTLP")?);
+        take(Batch::parse_repaired(request.into()).context("not OTLP")?.0);
         from = to;
     }
     Ok(())
@@ -82,10 +104,47 @@ fn framed(mut bytes: &[u8], take: &mut impl FnMut(Batch)) -> anyhow::Result<()> 
     while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
         let length = u32::from_be_bytes(*length) as usize;
         let (message, rest) = rest.split_at_checked(length).context("a length beyond the file's end")?;
-        batches.push(Batch::parse(message.to_vec().into())?);
+        // With compression the Collector's file exporter frames each request, JSON too.
+        let message = inflated(message)?;
+        if message.first() == Some(&b'{') {
+            documents(&message, &mut |batch| batches.push(batch))?;
+        } else {
+            batches.push(Batch::parse_repaired(message.into_owned().into())?.0);
+        }
         bytes = rest;
     }
     anyhow::ensure!(bytes.is_empty() && !batches.is_empty(), "bytes that are no request");
     batches.into_iter().for_each(take);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JSON: &[u8] = br#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","gauge":{"dataPoints":[{"asInt":"1"}]}}]}]}]}"#;
+
+    fn read(bytes: &[u8]) -> anyhow::Result<usize> {
+        let mut points = 0;
+        requests(bytes, &mut |batch| points += batch.point_count())?;
+        Ok(points)
+    }
+
+    fn with_length(message: &[u8]) -> Vec<u8> {
+        [&(message.len() as u32).to_be_bytes(), message].concat()
+    }
+
+    #[test]
+    fn what_the_file_exporter_compresses_is_read_as_what_it_does_not() {
+        let protobuf = json::decode(Request::Metrics, JSON, 1 << 20).unwrap();
+        for one in [JSON, &protobuf] {
+            let packed = zstd::bulk::compress(one, 3).unwrap();
+            assert_eq!(read(one).unwrap(), 1);
+            assert_eq!(read(&packed).unwrap(), 1, "a file as a whole");
+            let framed = with_length(&packed).repeat(3);
+            assert_eq!(read(&framed).unwrap(), 3, "each request");
+            let damaged = &packed[..packed.len() - 3];
+            assert!(read(damaged).unwrap_err().to_string().contains("compressed by zstd, and damaged"));
+        }
+    }
 }

@@ -40,7 +40,7 @@ pub fn read(path: &Path) -> anyhow::Result<Batch> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let text = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     // A request in protobuf begins with a byte that is a line break, and the length after it may be a brace.
-    let protobuf = Batch::parse(bytes.clone().into());
+    let protobuf = Batch::parse_repaired(bytes.clone().into()).map(|(batch, _)| batch);
     if !text || (protobuf.is_ok() && bytes.first() != Some(&b'{')) {
         return protobuf
             .with_context(|| format!("{} is not OTLP: not JSON, and in protobuf", path.display()));
@@ -48,5 +48,5 @@ pub fn read(path: &Path) -> anyhow::Result<Batch> {
     let limit = bytes.len().saturating_mul(8);
     let request = json::decode(Request::Metrics, &bytes, limit)
         .with_context(|| format!("{} is not OTLP/JSON", path.display()))?;
-    Batch::parse(request.into()).with_context(|| format!("{} is not OTLP", path.display()))
+    Ok(Batch::parse_repaired(request.into()).with_context(|| format!("{} is not OTLP", path.display()))?.0)
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
 
-use super::harness::{Agent, eventually, export, request, settings};
+use super::harness::{Agent, config, eventually, export, load, request, settings};
 use super::sink::Sink;
 use crate::grpc_status::Status;
 
@@ -191,4 +191,44 @@ async fn a_peer_that_says_nothing_or_dawdles_is_cut_off() {
         assert!(heard.starts_with(expected), "{:?}", String::from_utf8_lossy(&heard));
     }
     assert_eq!(agent.shared.budget.used(), 0);
+}
+
+/// One process with a command line in Latin-1 beside another: neither costs the other anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_with_a_bad_text_or_with_a_message_twice_is_repaired_counted_and_delivered() {
+    let (sink, address) = Sink::start().await;
+    let text = config(address, "").replace(
+        "service:",
+        "processors: { filter/none: { metrics: { datapoint: ['attributes[\"drop\"] == true'] } } }\nservice:",
+    );
+    let text = text
+        .replace("receivers: [otlp], exporters", "receivers: [otlp], processors: [filter/none], exporters");
+    let text = text
+        .replace("traces: { receivers: [otlp], processors: [filter/none],", "traces: { receivers: [otlp],");
+    let text =
+        text.replace("logs: { receivers: [otlp], processors: [filter/none],", "logs: { receivers: [otlp],");
+    let agent = Agent::start(&load(&text)).await;
+    let http = agent.listening.otlp_http.expect("http");
+    let bodies = [
+        include_bytes!("../../../testdata/field/utf8-command-line.pb").as_slice(),
+        include_bytes!("../../../testdata/field/message-twice-1.pb"),
+        include_bytes!("../../../testdata/field/message-twice-2.pb"),
+        include_bytes!("../../../testdata/field/message-twice-3.pb"),
+    ];
+    for body in bodies {
+        assert_eq!(request(http, "POST", "/v1/metrics", &[PROTOBUF], body.to_vec()).await.status, 200);
+    }
+    let lone = br#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"a","value":{"stringValue":"\ud83d"}}]},"scopeMetrics":[{"metrics":[{"name":"m","gauge":{"dataPoints":[{"asInt":"1"}]}}]}]}]}"#;
+    let json = ("content-type", "application/json");
+    assert_eq!(request(http, "POST", "/v1/metrics", &[json], lone.to_vec()).await.status, 200);
+    eventually("all five arrive", async || sink.received() == 5).await;
+    let arrived: Vec<_> =
+        sink.metrics.lock().expect("lock").iter().map(|(_, got)| format!("{got:?}")).collect();
+    let all = arrived.join("\n");
+    assert!(all.contains("\u{fffd}"), "what was no text is marked: {all}");
+    let processes = sink.metrics.lock().expect("lock")[0].1.resource_metrics.len();
+    assert_eq!(processes, 2, "the other process arrives too");
+    let repairs = r#"phoenix_receiver_repairs_total{receiver="otlp",transport="http"}"#;
+    assert_eq!(agent.metric(repairs).await, Some(5.0));
+    eventually("nothing is held", async || agent.shared.budget.used() == 0).await;
 }
