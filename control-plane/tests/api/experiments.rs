@@ -111,3 +111,33 @@ async fn all_that_can_be_asked_is_shown_as_it_was_asked() {
     assert_eq!((made.name.as_str(), made.selector.as_str()), (name, selector));
     assert_eq!((made.candidate.as_str(), made.phase), (FRAGMENT, api::Phase::Pending));
 }
+
+#[tokio::test]
+async fn a_whole_collector_file_is_a_candidate_by_its_processors_and_the_rest_is_named() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let whole = "receivers: { hostmetrics: }\nexporters: { otlphttp: { endpoint: '${env:BACKEND}' } }\nprocessors:\n  \
+                 k8sattributes:\n  filter/v: { metrics: { datapoint: ['metric.name == \"x\"'] } }\n  batch:\nservice:\n  pipelines:\n    \
+                 metrics: { receivers: [hostmetrics], processors: [k8sattributes, filter/v, batch], exporters: [otlphttp] }\n";
+    let mut body = asked(json!({}));
+    body["candidate"]["config"] = json!(whole);
+    let made = server.post("/api/v1/experiments", &admin, body.clone()).await;
+    assert_eq!(made.status, 201, "{:#}", made.body);
+    let text = made.body.to_string();
+    for words in [
+        "Carried along and not run: processor k8sattributes, processor batch, receiver hostmetrics, exporter otlphttp",
+        "filter/v",
+    ] {
+        assert!(text.contains(words), "{words:?} is not in {text}");
+    }
+    assert!(!text.contains("BACKEND"), "what is carried along is not kept: {text}");
+    body["candidate"]["config"] =
+        json!(whole.replace("k8sattributes, filter/v, batch", "filter/v, k8sattributes"));
+    let refused = server.post("/api/v1/experiments", &admin, body).await;
+    assert_eq!(refused.status, 422, "{:#}", refused.body);
+    assert!(
+        refused.body.to_string().contains("nothing that Phoenix runs behind k8sattributes"),
+        "{:#}",
+        refused.body
+    );
+}

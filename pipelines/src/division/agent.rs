@@ -35,7 +35,7 @@ impl Whole<'_> {
             "receivers:\n  otlp: {{ protocols: {{ grpc: {{ endpoint: \"{}\" }} }} }}\n",
             addresses.agent
         );
-        text.push_str(&self.definitions(&ours)?);
+        text.push_str(&defined(self.file, &ours)?);
         let _ = write!(
             text,
             "exporters:\n  {exporter}: {settings}\nextensions:\n  health_check: {{ endpoint: \"{}\" }}\nservice:\n  \
@@ -53,31 +53,28 @@ impl Whole<'_> {
         CollectorFile::parse("phoenix-agent.yaml", &text, self.lookup)?.check(id)?;
         Ok(text)
     }
-
-    /// The processors as they are written, aliases resolved and variables as they stand.
-    fn definitions(&self, ours: &[&str]) -> Result<String, Problems> {
-        if ours.is_empty() {
-            return Ok(String::new());
-        }
-        let written = yaml::read_written(self.file.name(), self.file.text(), &[])?;
-        let defined = written.entries().ok().and_then(|root| {
-            let section = root.iter().find(|entry| entry.key.text == "processors")?;
-            section.value.entries().ok()
-        });
-        let defined = defined.unwrap_or_default();
-        let config = |id: &str| {
-            let found = defined.iter().find(|entry| entry.key.text.trim() == id);
-            let known = self.file.component(Section::Processors, id).map(|component| component.location);
-            let place = defined.iter().find(|entry| Some(entry.key.location) == known);
-            found.or(place).map_or_else(|| Node::null(Location::START), |entry| entry.value.clone())
-        };
-        let entries = ours.iter().map(|id| entry(id, config(id))).collect();
-        let section = vec![entry("processors", Node::new(Location::START, Kind::Map(entries)))];
-        Ok(emit::yaml(&Node::new(Location::START, Kind::Map(section))))
-    }
 }
 
-fn list(ids: &[&str]) -> Node {
+/// Processors of a file as they are written, aliases resolved and variables as they stand: the section that defines them.
+pub(super) fn defined(file: &CollectorFile, ours: &[&str]) -> Result<String, Problems> {
+    if ours.is_empty() {
+        return Ok(String::new());
+    }
+    let written = yaml::read_written(file.name(), file.text(), &[])?;
+    let entries = written.entries().unwrap_or_default();
+    let section = entries.iter().find(|entry| entry.key.text == "processors");
+    let all = section.and_then(|section| section.value.entries().ok()).unwrap_or_default();
+    let config = |id: &str| {
+        let known = file.component(Section::Processors, id).map(|component| component.location);
+        let found = all.iter().find(|entry| Some(entry.key.location) == known);
+        found.map_or_else(|| Node::null(Location::START), |entry| entry.value.clone())
+    };
+    let entries = ours.iter().map(|id| entry(id, config(id))).collect();
+    let section = vec![entry("processors", Node::new(Location::START, Kind::Map(entries)))];
+    Ok(emit::yaml(&Node::new(Location::START, Kind::Map(section))))
+}
+
+pub(super) fn list(ids: &[&str]) -> Node {
     let text = |id: &&str| Node::new(Location::START, Kind::Text(yaml::Located::new(*id, Location::START)));
     Node::new(Location::START, Kind::List(ids.iter().map(text).collect()))
 }

@@ -8,12 +8,14 @@ mod agent;
 mod collector;
 mod context;
 mod embedded;
+mod fragment;
 mod row;
 
 use crate::config::{CollectorFile, ComponentId, Cut, PipelineEntry, Section, Signal};
 use crate::yaml::{Lookup, Problems};
 
 pub use embedded::{Embedded, EmbeddedError};
+pub use fragment::{Fragment, FragmentError};
 pub use row::{Home, Row};
 
 /// Place of the agent beside the Collector.

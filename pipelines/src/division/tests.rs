@@ -154,3 +154,44 @@ fn variables_of_the_agents_half_are_told() {
     let text = FILE.replace("a$$", "${env:NAME}${OTHER}$${NOT}");
     assert_eq!(observed(&text).1.variables, ["NAME", "OTHER"]);
 }
+
+#[test]
+fn a_whole_file_is_a_fragment_of_what_phoenix_runs_of_it_and_names_the_rest() {
+    let file = parse(FILE);
+    assert!(file.is_whole());
+    let fragment = file.fragment().unwrap();
+    assert_eq!(
+        fragment.carried,
+        [
+            "processor memory_limiter",
+            "processor resourcedetection",
+            "processor batch",
+            "receiver otlp",
+            "receiver hostmetrics",
+            "exporter otlphttp"
+        ]
+    );
+    let read = parse(&fragment.text);
+    assert!(!read.is_whole());
+    assert_eq!(read.fragment().unwrap().carried, [""; 0]);
+    let stages = |file: &CollectorFile| file.check("metrics").map(|plan| plan.stages().len());
+    assert_eq!(stages(&read).unwrap(), 1);
+    for (from, to, said) in [
+        ("    metrics:\n", "    metrics/a:\n", ""),
+        (
+            "resourcedetection, filter/old",
+            "filter/old, resourcedetection",
+            "nothing that Phoenix runs behind resourcedetection",
+        ),
+        (
+            "    metrics:\n      receivers: [otlp, hostmetrics]\n",
+            "    logs:\n      receivers: [otlp]\n",
+            "no pipeline of metrics",
+        ),
+    ] {
+        match parse(&FILE.replace(from, to)).fragment() {
+            Ok(fragment) => assert!(said.is_empty(), "{}", fragment.text),
+            Err(error) => assert!(!said.is_empty() && error.to_string().contains(said), "{error}"),
+        }
+    }
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use api::{Candidate, CreateExperiment, Entity, Unit};
 use observe::{Critical, Lens};
+use pipelines::config::CollectorFile;
 
 use crate::actions::lifecycle;
 use crate::actions::templates;
@@ -29,8 +30,30 @@ pub async fn create(state: &AppState, actor: &Actor, asked: CreateExperiment) ->
 
 /// Checks a specification off the threads that answer: its pipelines are somebody's programs.
 async fn check(state: &AppState, actor: &Actor, spec: Spec) -> Result<Spec, Refusal> {
-    let checked = state.checks.run(actor.user_id, move || spec.check().map(|()| spec)).await?;
-    Ok(checked?)
+    let checked = state.checks.run(actor.user_id, move || {
+        let candidate = of_whole("candidate.config", spec.candidate)?;
+        let baseline = spec.baseline.map(|text| of_whole("baseline", text)).transpose()?;
+        let spec = Spec { candidate, baseline, ..spec };
+        spec.check()?;
+        Ok(spec)
+    });
+    checked.await?
+}
+
+/// The fragment that a whole Collector file holds; any other text as it is.
+fn of_whole(field: &str, text: String) -> Result<String, Refusal> {
+    // Variables are of what is carried along; those of the fragment are refused when it is checked.
+    let file = CollectorFile::parse(field, &text, &|_| Some("1".to_owned()));
+    match file.ok().filter(CollectorFile::is_whole) {
+        None => Ok(text),
+        Some(file) => match file.fragment() {
+            Ok(fragment) => Ok(fragment.text),
+            Err(error) => {
+                let expected = "a fragment: processors and service.pipelines.metrics.processors";
+                Err(Refusal::invalid_field(field, error.to_string(), expected))
+            }
+        },
+    }
 }
 
 /// The candidate's fragment, and the template that it was rendered from.
