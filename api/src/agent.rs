@@ -39,6 +39,9 @@ pub struct Agent {
     /// The hash of the config it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_hash: Option<String>,
+    /// True if its own config says `phoenix.experiments: refuse`: nothing is pushed to it, it is in no experiment, and it
+    /// runs its own file.
+    pub refuses_configs: bool,
 }
 
 /// Agent that wants to enroll. What a newer agent says besides is not looked at.

@@ -139,7 +139,7 @@ async fn agent(
             .map(|latest| latest.error.clone().unwrap_or_else(|| "it does not say why".to_owned())),
         cut: current.and_then(|(member, _)| member.candidate_cut.clone()),
         last_seen: Some(found.received_at.unwrap_or(run.since).max(since.unwrap_or(run.since))),
-        known: member.is_some(),
+        known: member.is_some_and(|member| !member.refuses_configs),
         horizons,
         count: found.counted.saturating_sub(voided),
         idle: found.idle,

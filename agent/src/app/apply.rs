@@ -55,8 +55,8 @@ impl Controller {
         let prepared = shared.destinations.prepare(&settings.exporters, |exporter| {
             self.destination(exporter, shadow == Some(exporter.id.as_str()))
         })?;
-        // Where there is a control plane, what it pushed beats the file's processors; the file's receivers,
-        // exporters and limits are the file's in any case.
+        // Where there is a control plane, what it pushed beats the file's processors, unless the owner wants nothing
+        // pushed any more; the file's receivers, exporters and limits are the file's in any case.
         let pushed = settings.control_plane.as_ref().and_then(|_| self.ledger.entry().pushed.clone());
         let pushed = pushed.and_then(|body| {
             let unusable =
@@ -109,6 +109,7 @@ impl Controller {
             generation: number,
             body: entry.pushed.clone(),
             baseline,
+            refuses: remote::refuses(settings),
         });
         let trouble = self.ledger.trouble().map(str::to_owned);
         self.shared.health.update(|condition| condition.data_dir = trouble);

@@ -1,7 +1,7 @@
 //! Generations that a control plane pushes: put into force, or refused.
 //!
-//! The refusals, in order: what cannot be read, a number that is outdated or taken, a candidate where the owner
-//! wants none, a pipeline that does not build, a split that cuts through what a stage has to see whole. Whatever is
+//! The refusals, in order: anything where the owner wants nothing pushed, what cannot be read, a pipeline that does not
+//! build, a split that cuts through what a stage has to see whole, a number that is outdated or taken. Whatever is
 //! refused leaves what was in force as it was. The ledger is written before the new generation serves.
 
 use std::collections::BTreeMap;
@@ -30,8 +30,11 @@ pub enum RemoteGenerationError {
     /// The generation, or a pipeline in it, is wrong.
     #[error("{0}")]
     Config(#[from] Problems),
-    /// The node's owner wants no candidates.
-    #[error("phoenix.experiments is `refuse` on this node")]
+    /// The node's owner wants nothing that is pushed.
+    #[error(
+        "phoenix.experiments is `refuse` on this node, so that it runs its own file and nothing that is pushed; its \
+         owner can set it to `allow`"
+    )]
     Refused,
     /// There is nothing to compare with.
     #[error("this agent has no pipeline of metrics to be the baseline")]
@@ -85,27 +88,31 @@ impl Controller {
 /// # Errors
 /// [`RemoteGenerationError`].
 pub fn intent(body: &str, settings: &Settings) -> Result<(u64, Intent), RemoteGenerationError> {
+    if refuses(settings) {
+        return Err(RemoteGenerationError::Refused);
+    }
     let Generation { number, baseline, experiment } = Generation::read(body)?;
     let baseline = match baseline {
         Baseline::Current => settings.intent.baseline.clone(),
         Baseline::Given(fragment) => Some(fragment.plan("baseline")?),
     };
     let experiment = match experiment {
-        Some(experiment) => Some(experiment_of(experiment, baseline.as_ref(), settings)?),
+        Some(experiment) => Some(experiment_of(experiment, baseline.as_ref())?),
         None => None,
     };
     let digests = digests(baseline.as_ref(), experiment.as_ref());
     Ok((number, Intent { baseline, experiment, digests }))
 }
 
+/// Tells whether the node's owner wants nothing that is pushed.
+pub fn refuses(settings: &Settings) -> bool {
+    settings.control_plane.as_ref().is_some_and(|control_plane| !control_plane.experiments)
+}
+
 fn experiment_of(
     pushed: proto::generation::Experiment,
     baseline: Option<&Plan>,
-    settings: &Settings,
 ) -> Result<Experiment, RemoteGenerationError> {
-    if settings.control_plane.as_ref().is_some_and(|control_plane| !control_plane.experiments) {
-        return Err(RemoteGenerationError::Refused);
-    }
     let baseline = baseline.ok_or(RemoteGenerationError::NoBaseline)?;
     let candidate = match pushed.candidate {
         Candidate::Baseline => baseline.clone(),

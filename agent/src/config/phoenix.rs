@@ -77,7 +77,7 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
     phoenix.observation = observation::decode(&mut fields, problems);
     phoenix.experiment = fields.take("experiment").and_then(|node| experiment::decode(node, file, problems));
     let experiments = fields.take("experiments").map(|node| {
-        keep(node.one_of("policy", &[("allow", true), ("refuse", false)]), problems).unwrap_or_default()
+        keep(node.one_of("experiments", &[("allow", true), ("refuse", false)]), problems).unwrap_or_default()
     });
     if let Some(node) = fields.take("control_plane") {
         phoenix.control_plane = control_plane::decode(node, experiments.unwrap_or(true), problems);

@@ -13,9 +13,8 @@ use proto::opamp::{
 use super::{ActiveGeneration, Identity};
 use crate::telemetry::{Condition, Phase};
 
-/// Capabilities of this agent.
+/// Capabilities of this agent, but for [`AgentCapabilities::AcceptsRemoteConfig`].
 const CAPABILITIES: u64 = AgentCapabilities::ReportsStatus as u64
-    | AgentCapabilities::AcceptsRemoteConfig as u64
     | AgentCapabilities::ReportsEffectiveConfig as u64
     | AgentCapabilities::ReportsHealth as u64
     | AgentCapabilities::ReportsRemoteConfig as u64
@@ -31,6 +30,7 @@ pub struct State {
     pub health: ComponentHealth,
     pub effective: EffectiveConfig,
     pub status: RemoteConfigStatus,
+    pub capabilities: u64,
 }
 
 impl State {
@@ -45,7 +45,11 @@ impl State {
             description: description(identity, in_force),
             health: health(identity, condition),
             effective: effective(in_force),
-            status: status.cloned().unwrap_or_else(|| committed(in_force)),
+            status: status
+                .filter(|status| holds(status, in_force))
+                .cloned()
+                .unwrap_or_else(|| committed(in_force)),
+            capabilities: capabilities(in_force),
         }
     }
 }
@@ -55,6 +59,7 @@ impl State {
 pub struct StateEncoder {
     uid: Vec<u8>,
     sequence: u64,
+    capabilities: u64,
     sent: Option<State>,
 }
 
@@ -62,7 +67,7 @@ impl StateEncoder {
     /// An encoder that has sent nothing yet. `uid` is a UUID in text.
     pub fn new(uid: &str) -> Self {
         let uid = uuid::Uuid::parse_str(uid).unwrap_or_default().as_bytes().to_vec();
-        Self { uid, sequence: 0, sent: None }
+        Self { uid, sequence: 0, capabilities: CAPABILITIES, sent: None }
     }
 
     /// Forgets what was sent, because the control plane asks for everything.
@@ -73,6 +78,7 @@ impl StateEncoder {
     /// Message with what has changed in `state`; nothing if it was sent already.
     pub fn changes(&mut self, state: &State) -> Option<Vec<u8>> {
         let sent = self.sent.replace(state.clone());
+        self.capabilities = state.capabilities;
         let mut message = AgentToServer::default();
         let new = |differs: fn(&State, &State) -> bool| sent.as_ref().is_none_or(|sent| differs(sent, state));
         message.agent_description =
@@ -98,7 +104,7 @@ impl StateEncoder {
         let message = AgentToServer {
             instance_uid: self.uid.clone(),
             sequence_num: self.sequence,
-            capabilities: CAPABILITIES,
+            capabilities: self.capabilities,
             ..message
         };
         self.sequence += 1;
@@ -146,12 +152,24 @@ pub fn status(hash: Vec<u8>, status: RemoteConfigStatuses, error: Option<String>
     }
 }
 
+/// Tells whether an outcome is still true: what was applied may have given way to the node's own file.
+fn holds(status: &RemoteConfigStatus, in_force: &ActiveGeneration) -> bool {
+    let running = in_force.body.as_ref().map(|body| config_hash(body.as_bytes()));
+    status.status() != RemoteConfigStatuses::Applied
+        || running.is_some_and(|running| running.as_slice() == status.last_remote_config_hash)
+}
+
 /// Status after a start: what the ledger holds was applied, by this process or an earlier one.
 fn committed(in_force: &ActiveGeneration) -> RemoteConfigStatus {
     match &in_force.body {
         Some(body) => status(config_hash(body.as_bytes()).to_vec(), RemoteConfigStatuses::Applied, None),
         None => status(Vec::new(), RemoteConfigStatuses::Unset, None),
     }
+}
+
+/// Capabilities: without that of taking configs where the node's owner wants nothing pushed.
+fn capabilities(in_force: &ActiveGeneration) -> u64 {
+    if in_force.refuses { CAPABILITIES } else { CAPABILITIES | AgentCapabilities::AcceptsRemoteConfig as u64 }
 }
 
 fn description(identity: &Identity, in_force: &ActiveGeneration) -> AgentDescription {
@@ -162,6 +180,7 @@ fn description(identity: &Identity, in_force: &ActiveGeneration) -> AgentDescrip
         ("phoenix.boot_id", identity.boot_id.clone()),
         ("phoenix.generation", in_force.generation.to_string()),
         ("phoenix.baseline.digest", in_force.baseline.clone()),
+        ("phoenix.experiments", if in_force.refuses { "refuse" } else { "allow" }.to_owned()),
     ];
     AgentDescription {
         identifying_attributes: vec![

@@ -66,6 +66,8 @@ pub struct ActiveGeneration {
     pub body: Option<String>,
     /// Digest of the plan in charge, in hexadecimal.
     pub baseline: String,
+    /// True if the node's owner wants nothing that is pushed: `phoenix.experiments` is `refuse`.
+    pub refuses: bool,
 }
 
 /// Shared state of both channels.

@@ -14,7 +14,7 @@ pub struct ControlPlane {
     pub path: String,
     /// The enrollment token, or where it stands.
     pub token: Option<Token>,
-    /// True if it may try candidates here.
+    /// True if it may push anything: `phoenix.experiments` is not `refuse`.
     pub experiments: bool,
 }
 

@@ -2,9 +2,14 @@
 
 use prost::Message as _;
 use proto::generation::{KEY, MEDIA_TYPE, config_hash};
-use proto::opamp::{AgentConfigFile, AgentConfigMap, AgentRemoteConfig, AgentToServer};
+use proto::opamp::{
+    AgentCapabilities, AgentConfigFile, AgentConfigMap, AgentRemoteConfig, AgentToServer,
+    RemoteConfigStatuses,
+};
 
 use super::message::{self, State, StateEncoder};
+use super::{ActiveGeneration, Identity};
+use crate::telemetry::Condition;
 
 fn read(frame: &[u8]) -> AgentToServer {
     assert_eq!(frame[0], 0, "the header");
@@ -49,4 +54,38 @@ fn an_offer_of_anything_but_a_generation_is_refused() {
     assert!(why(&[(KEY, MEDIA_TYPE, "body"), ("exporters.yaml", "", "x")], &hash).contains("other files"));
     assert!(why(&[(KEY, "text/yaml", "body")], &hash).contains("of type"));
     assert!(why(&[(KEY, MEDIA_TYPE, "another body")], &hash).contains("SHA-256"));
+}
+
+fn state(in_force: &ActiveGeneration, applied: &str) -> State {
+    let identity = Identity {
+        uid: String::new(),
+        boot_id: String::new(),
+        started: 0,
+        labels: std::collections::BTreeMap::new(),
+        host: String::new(),
+    };
+    let hash = config_hash(applied.as_bytes()).to_vec();
+    let last = message::status(hash, RemoteConfigStatuses::Applied, None);
+    State::of(&identity, &Condition::starting(), in_force, Some(&last))
+}
+
+#[test]
+fn an_agent_whose_owner_wants_nothing_pushed_says_so_and_does_not_claim_to_take_configs() {
+    let says = |refuses: bool| {
+        let state = state(&ActiveGeneration { refuses, ..ActiveGeneration::default() }, "body");
+        let message = read(&StateEncoder::new("").changes(&state).expect("everything"));
+        let described = message.agent_description.expect("a description").non_identifying_attributes;
+        let word = described.into_iter().find(|attribute| attribute.key == "phoenix.experiments");
+        (message.capabilities & AgentCapabilities::AcceptsRemoteConfig as u64 != 0, format!("{word:?}"))
+    };
+    let ((takes, allowed), (refuses, refused)) = (says(false), says(true));
+    assert!(takes && allowed.contains("\"allow\""), "{allowed}");
+    assert!(!refuses && refused.contains("\"refuse\""), "{refused}");
+}
+
+#[test]
+fn what_was_applied_is_not_claimed_once_the_nodes_own_file_runs_instead() {
+    let pushed = ActiveGeneration { body: Some("body".to_owned()), ..ActiveGeneration::default() };
+    assert_eq!(state(&pushed, "body").status.status(), RemoteConfigStatuses::Applied);
+    assert_eq!(state(&ActiveGeneration::default(), "body").status.status(), RemoteConfigStatuses::Unset);
 }

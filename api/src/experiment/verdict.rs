@@ -85,7 +85,7 @@ pub struct Basis {
     pub idle: Vec<String>,
     /// Agents that were not heard of for longer than two horizons.
     pub missing: Vec<String>,
-    /// Agents that are enrolled no more.
+    /// Agents that are enrolled no more, or take no pushed config any more.
     pub gone: Vec<String>,
     /// Agents that began anew since the experiment began: their counts of distinct things are upper bounds.
     pub restarted: Vec<String>,

@@ -7,12 +7,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::show::{Column, Show, cell, labels};
 
-const COLUMNS: [Column<Agent>; 6] = [
+const COLUMNS: [Column<Agent>; 7] = [
     ("uid", |agent| agent.uid.to_string()),
     ("host", |agent| agent.host.clone()),
     ("labels", |agent| labels(&agent.labels)),
     ("status", |agent| agent.status.clone()),
     ("version", |agent| agent.version.clone()),
+    ("pushed configs", |agent| if agent.refuses_configs { "refused" } else { "taken" }.to_owned()),
     ("last seen", |agent| cell(agent.last_seen.as_ref())),
 ];
 

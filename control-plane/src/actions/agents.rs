@@ -76,7 +76,7 @@ pub async fn update(state: &AppState, agent: &AgentIdentity, news: &StatusUpdate
     let mut tx = state.store.begin().await?;
     let mut changed = false;
     if let Some(described) = &news.described {
-        sessions::described(&mut tx, tenant, uid, described).await?;
+        changed |= sessions::described(&mut tx, tenant, uid, described).await?;
     }
     if let Some(health) = &news.health {
         changed |= sessions::candidate_cut(&mut tx, tenant, uid, health.candidate_cut.as_deref()).await?;

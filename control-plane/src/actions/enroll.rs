@@ -124,6 +124,7 @@ async fn admit(
         health: None,
         offered_hash: None,
         effective_hash: None,
+        refuses_configs: false,
     };
     let before = agents::get(tx, tenant, uid).await?;
     let repeated = before.is_some();

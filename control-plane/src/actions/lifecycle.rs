@@ -25,8 +25,13 @@ pub enum Failed {
     #[error("the experiment has changed meanwhile; read it again")]
     Stale,
     /// Nobody to run it on.
-    #[error("{}", no_agents(.0))]
-    NoAgents(String),
+    #[error("{}", no_agents(.selector, *.refusing))]
+    NoAgents {
+        /// The selector.
+        selector: String,
+        /// Number of agents that match it and whose owners want nothing that is pushed.
+        refusing: usize,
+    },
     /// Another experiment runs on some of the agents.
     #[error("{agents} of its agents are in the experiment {other}, which is under way")]
     Busy {
@@ -54,7 +59,14 @@ pub enum Failed {
     Store(#[from] StoreError),
 }
 
-fn no_agents(selector: &str) -> String {
+fn no_agents(selector: &str, refusing: usize) -> String {
+    if refusing > 0 {
+        let which = if refusing == 1 { "the only agent" } else { "each of the agents" };
+        return format!(
+            "{which} that matches {selector:?} takes nothing that is pushed; set phoenix.experiments to `allow` in its \
+             config, or choose others"
+        );
+    }
     if selector.is_empty() {
         return "no agent is enrolled yet; enroll one first".to_owned();
     }
@@ -135,9 +147,9 @@ pub async fn delete(state: &AppState, experiment: &Experiment, by: By) -> Result
 /// [`Failed`].
 pub async fn start(state: &AppState, experiment: Experiment, by: By) -> Result<Experiment, Failed> {
     let mut tx = state.store.begin().await?;
-    let agents = matching(&mut tx, &experiment).await?;
+    let Matching { agents, refusing } = matching(&mut tx, &experiment).await?;
     if agents.is_empty() {
-        return Err(Failed::NoAgents(experiment.spec.selector.to_string()));
+        return Err(Failed::NoAgents { selector: experiment.spec.selector.to_string(), refusing });
     }
     for other in experiments::under_way(&mut tx).await?.iter().filter(|other| other.id != experiment.id) {
         let Some(run) = other.state.run().filter(|_| other.tenant_id == experiment.tenant_id) else {
@@ -178,7 +190,7 @@ pub async fn act(
 /// [`Failed`].
 pub async fn advance(state: &AppState, experiment: Experiment, by: By) -> Result<Experiment, Failed> {
     let mut tx = state.store.begin().await?;
-    let agents = matching(&mut tx, &experiment).await?;
+    let Matching { agents, .. } = matching(&mut tx, &experiment).await?;
     step(state, tx, experiment, Action::Advance(agents), by).await
 }
 
@@ -206,14 +218,19 @@ pub async fn decided(
     Ok(())
 }
 
-async fn matching(tx: &mut Tx, experiment: &Experiment) -> Result<Vec<AgentUid>, StoreError> {
+/// Agents that an experiment's selector matches.
+struct Matching {
+    agents: Vec<AgentUid>,
+    /// Number of those that are left out, because their owners want nothing that is pushed.
+    refusing: usize,
+}
+
+async fn matching(tx: &mut Tx, experiment: &Experiment) -> Result<Matching, StoreError> {
     let members = sessions::of_tenant(tx, experiment.tenant_id).await?;
     let selector = &experiment.spec.selector;
-    Ok(members
-        .into_iter()
-        .filter(|member| selector.matches(&member.labels))
-        .map(|member| member.uid)
-        .collect())
+    let matching = members.into_iter().filter(|member| selector.matches(&member.labels));
+    let (refusing, taking): (Vec<_>, Vec<_>) = matching.partition(|member| member.refuses_configs);
+    Ok(Matching { agents: taking.into_iter().map(|member| member.uid).collect(), refusing: refusing.len() })
 }
 
 async fn step(

@@ -18,7 +18,7 @@ pub struct Basis {
     pub idle: Vec<String>,
     /// Agents that were not heard of for longer than two horizons.
     pub missing: Vec<String>,
-    /// Agents that are enrolled no more.
+    /// Agents that are enrolled no more, or take no pushed config any more.
     pub gone: Vec<String>,
     /// Agents that began anew since the experiment began: their counts of distinct things are upper bounds.
     pub restarted: Vec<String>,
@@ -91,7 +91,7 @@ impl Basis {
         let lists = [
             ("Idle, because nothing came in", &self.idle),
             ("Not heard of", &self.missing),
-            ("Enrolled no more", &self.gone),
+            ("Enrolled no more, or taking no pushed config", &self.gone),
             ("Restarted, so that counts of distinct series are upper bounds", &self.restarted),
             ("Clock more than a window off; its windows are placed by ours", &self.skewed),
             ("Reports that were refused and count for nothing", &self.refused),

@@ -27,7 +27,7 @@ pub struct AgentEvidence {
     pub cut: Option<String>,
     /// Time at which it was last heard of.
     pub last_seen: Option<UnixMillis>,
-    /// True if the agent is enrolled still.
+    /// True if the agent is enrolled still, and its owner lets configs be pushed to it.
     pub known: bool,
     /// Its findings in the horizons of this step, oldest first; the last ones, if there are many. They end by our clock.
     pub horizons: Vec<Findings>,

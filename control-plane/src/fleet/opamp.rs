@@ -165,6 +165,7 @@ fn status_update(message: &AgentToServer) -> StatusUpdate {
             boot_id: attribute("phoenix.boot_id"),
             generation: attribute("phoenix.generation").and_then(|text| text.parse().ok()),
             baseline_digest: attribute("phoenix.baseline.digest"),
+            refuses_configs: attribute("phoenix.experiments").as_deref() == Some("refuse"),
         });
     }
     update.health = message.health.as_ref().map(|health| {

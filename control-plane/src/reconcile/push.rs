@@ -1,7 +1,8 @@
 //! Push: what each agent is to run, written down under a number of its own, and offered.
 //!
 //! An agent is in at most one experiment: the oldest that is under way and matches it. Outside of experiments it runs
-//! the last deployment that matches it, and without one its own file. A content that an agent has refused is not
+//! the last deployment that matches it, and without one its own file. One whose owner wants nothing pushed is passed
+//! over. A content that an agent has refused is not
 //! written down again; a number that it could not take is.
 
 use pipelines::split::{Split, Splitter, Unit, Weight};
@@ -37,7 +38,7 @@ async fn changed(reader: &mut Connection) -> Result<Changes, StoreError> {
     let members = sessions::everybody(reader).await?;
     let mut deployed: Option<(TenantId, Vec<Deployment>)> = None;
     let mut changed = Vec::new();
-    for member in members {
+    for member in members.into_iter().filter(|member| !member.refuses_configs) {
         let tenant = member.tenant_id;
         if deployed.as_ref().is_none_or(|(of, _)| *of != tenant) {
             deployed = Some((tenant, deployments::latest(reader, tenant).await?));

@@ -36,6 +36,7 @@ impl From<agents::Agent> for Agent {
             health: agent.health,
             offered_hash: agent.offered_hash,
             effective_hash: agent.effective_hash,
+            refuses_configs: agent.refuses_configs,
         }
     }
 }

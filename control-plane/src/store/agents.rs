@@ -40,6 +40,8 @@ pub struct Agent {
     pub offered_hash: Option<String>,
     /// The hash of the config it runs.
     pub effective_hash: Option<String>,
+    /// True if its owner wants nothing that is pushed.
+    pub refuses_configs: bool,
 }
 
 /// Stored part of a credential.
@@ -290,5 +292,6 @@ fn agent(row: &Row) -> Result<Agent, StoreError> {
         health: health.map(serde_json::from_str).transpose().map_err(strange)?,
         offered_hash: row.try_get("offered_hash")?,
         effective_hash: row.try_get("effective_hash")?,
+        refuses_configs: row.try_get("refuses_configs")?,
     })
 }

@@ -17,6 +17,8 @@ pub struct Described {
     pub generation: Option<i64>,
     /// Digest of the plan in charge, in hexadecimal.
     pub baseline_digest: Option<String>,
+    /// True if its owner wants nothing that is pushed.
+    pub refuses_configs: bool,
 }
 
 /// An agent, as the reconcilers need it.
@@ -36,6 +38,8 @@ pub struct Member {
     pub baseline_digest: Option<String>,
     /// Reason for which it cut the candidate out, if it has.
     pub candidate_cut: Option<String>,
+    /// True if its owner wants nothing that is pushed: it is in no experiment and no deployment.
+    pub refuses_configs: bool,
 }
 
 fn read(row: &Row) -> Result<Member, StoreError> {
@@ -51,6 +55,7 @@ fn read(row: &Row) -> Result<Member, StoreError> {
         generation: generation.unwrap_or(0),
         baseline_digest: row.try_get("baseline_digest")?,
         candidate_cut: row.try_get("candidate_cut")?,
+        refuses_configs: row.try_get("refuses_configs")?,
     })
 }
 
@@ -60,7 +65,7 @@ fn read(row: &Row) -> Result<Member, StoreError> {
 /// The store's.
 pub async fn everybody(connection: &mut Connection) -> Result<Vec<Member>, StoreError> {
     let rows = sqlx::query(
-        "SELECT tenant_id, uid, labels, host, generation, baseline_digest, candidate_cut FROM agents
+        "SELECT tenant_id, uid, labels, host, generation, baseline_digest, candidate_cut, refuses_configs FROM agents
          ORDER BY tenant_id, uid",
     )
     .fetch_all(connection)
@@ -74,7 +79,7 @@ pub async fn everybody(connection: &mut Connection) -> Result<Vec<Member>, Store
 /// The store's.
 pub async fn of_tenant(connection: &mut Connection, tenant: TenantId) -> Result<Vec<Member>, StoreError> {
     let rows = sqlx::query(
-        "SELECT tenant_id, uid, labels, host, generation, baseline_digest, candidate_cut FROM agents
+        "SELECT tenant_id, uid, labels, host, generation, baseline_digest, candidate_cut, refuses_configs FROM agents
          WHERE tenant_id = $1 ORDER BY uid",
     )
     .bind(tenant)
@@ -83,7 +88,7 @@ pub async fn of_tenant(connection: &mut Connection, tenant: TenantId) -> Result<
     rows.iter().map(read).collect()
 }
 
-/// Notes what an agent says it is.
+/// Notes what an agent says it is; tells whether it has begun or ceased to refuse configs.
 ///
 /// # Errors
 /// The store's.
@@ -92,7 +97,15 @@ pub async fn described(
     tenant: TenantId,
     agent: AgentUid,
     described: &Described,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
+    let turned = sqlx::query(
+        "UPDATE agents SET refuses_configs = $1 WHERE tenant_id = $2 AND uid = $3 AND refuses_configs <> $1",
+    )
+    .bind(described.refuses_configs)
+    .bind(tenant)
+    .bind(agent)
+    .execute(&mut **tx)
+    .await?;
     sqlx::query(
         "UPDATE agents SET host = COALESCE($1, host), boot_id = $2, generation = $3, baseline_digest = $4
          WHERE tenant_id = $5 AND uid = $6",
@@ -105,7 +118,7 @@ pub async fn described(
     .bind(agent)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(turned.rows_affected() > 0)
 }
 
 /// Notes why an agent has cut the candidate out, or that it has not; tells whether that is news.

@@ -179,7 +179,7 @@ async fn a_control_plane_that_is_killed_resumes_where_it_was_and_data_flows_on()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_refuses_experiments_fails_it_with_its_words_and_is_not_asked_again() -> Result<()> {
+async fn a_node_that_refuses_what_is_pushed_is_shown_and_passed_over_and_holds_nobody() -> Result<()> {
     let mut fleet = Loop::start().await?;
     let token = fleet.control_plane.enrollment_token(json!({ "env": "test" })).await?;
     let at = fleet.control_plane.listening;
@@ -187,17 +187,22 @@ async fn a_node_that_refuses_experiments_fails_it_with_its_words_and_is_not_aske
     node.more = "  experiments: refuse\n";
     let agent = node.start().await?;
     connected(&agent).await;
+    let refusing = || async {
+        let agents = fleet.control_plane.expect("GET", "/api/v1/agents", None, 200).await.ok()?;
+        let refusing = agents["items"].as_array()?.iter().filter(|agent| agent["refuses_configs"] == true);
+        (refusing.count() == 1).then_some(())
+    };
+    eventually("it is shown", PATIENCE, refusing).await;
     let id = fleet.control_plane.experiment(&experiment("good", GOOD)).await?;
-    let status = fleet.until(&id, "failed", |s| s["phase"] == "failed").await;
-    assert!(reasons(&status, "not_applied")["sentence"].as_str().is_some_and(|s| s.contains("refuse")));
-    eventually("the others are back on their own files", PATIENCE, || async {
+    fleet.until(&id, "promoted", |s| s["outcome"] == "promoted").await;
+    assert_eq!(fleet.control_plane.show(&id, "/results").await?["total"]["agents"], 2);
+    eventually("the others are told of the deployment", PATIENCE, || async {
         let generations = fleet.generations().await;
-        generations.iter().all(|generation| *generation == 3).then_some(())
+        generations.iter().all(|generation| *generation >= 5).then_some(())
     })
     .await;
-    // It was offered the experiment and then the plain baseline: each once.
-    let offers = refusals(&fleet.dir.path().join("node-3"))?;
-    assert_eq!(offers, 1, "it was asked once");
+    assert_eq!(agent.generation().await?, 1, "its own file's, all the time");
+    assert_eq!(refusals(&fleet.dir.path().join("node-3"))?, 0, "it was offered nothing");
     fleet.agents.push(agent);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The first step before it is measured: begun once the agents run it, given up if they cannot or time is up.
 //!
-//! An agent that was deleted is nobody to wait for. Others may refuse it or be away, as many as `max_missing` lets be
+//! An agent that was deleted, or whose owner wants nothing pushed any more, is nobody to wait for. Others may refuse it or be away, as many as `max_missing` lets be
 //! missing; one that was only just told is waited for, as long as an agent that reports would be.
 
 use super::approval::out_of_time;
@@ -15,7 +15,7 @@ use crate::experiment::{AgentEvidence, Evidence, Reason, Run, Spec};
 pub fn decide_start(evidence: &Evidence, spec: &Spec, run: &Run, now: UnixMillis) -> Verdict {
     let members: Vec<&AgentEvidence> = evidence.agents.iter().filter(|agent| agent.known).collect();
     if members.is_empty() {
-        let sentence = "None of its agents is enrolled any more.";
+        let sentence = "None of its agents is enrolled any more, or takes pushed configs.";
         return Verdict::of(Verb::RollBack, vec![Reason::new("audit", "not_applied", sentence.to_owned())]);
     }
     let allowed = (spec.policy.max_missing * members.len() as f64).floor() as usize;

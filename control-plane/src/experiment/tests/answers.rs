@@ -428,7 +428,7 @@ fn every_criterion_is_listed_with_its_effect_and_a_verdict_says_what_it_rests_on
     }
     let said = verdict.basis.sentences().join(" ");
     assert!(said.contains("Clock more than a window off; its windows are placed by ours: host-2."), "{said}");
-    assert!(said.contains("Enrolled no more: host-3."), "{said}");
+    assert!(said.contains("Enrolled no more, or taking no pushed config: host-3."), "{said}");
     assert!(said.contains("0.50 % of the points belong to no unit"), "{said}");
     assert!(said.contains("It rests on 2 agents"), "{said}");
     assert_eq!(verdict.basis.counted, ["host-1", "host-2"]);

@@ -14,6 +14,7 @@ on_every_engine!(
     agents_are_chosen_by_label_within_their_tenant,
     what_an_agent_does_not_say_stays_what_it_was,
     a_candidate_that_was_cut_is_news_once,
+    an_agent_that_begins_or_ceases_to_refuse_configs_is_news_once,
     the_latest_generation_is_what_an_agent_is_to_run,
 );
 
@@ -31,6 +32,7 @@ fn agent(number: u8, env: &str) -> Agent {
         health: None,
         offered_hash: None,
         effective_hash: None,
+        refuses_configs: false,
     }
 }
 
@@ -104,6 +106,18 @@ async fn what_an_agent_does_not_say_stays_what_it_was(store: &Store) {
     let member = sessions::of_tenant(&mut tx, ONE).await.unwrap().remove(0);
     assert_eq!((member.host.as_str(), member.generation), ("host-1", 7));
     assert_eq!(agents::get(&mut tx, ONE, uid(1)).await.unwrap().unwrap().status, "disconnected");
+}
+
+async fn an_agent_that_begins_or_ceases_to_refuse_configs_is_news_once(store: &Store) {
+    let mut tx = fleet(store).await;
+    for (refuses_configs, news) in [(false, false), (true, true), (true, false), (false, true)] {
+        let described = Described { refuses_configs, ..Described::default() };
+        let told = sessions::described(&mut tx, ONE, uid(1), &described).await.unwrap();
+        assert_eq!(told, news, "{refuses_configs}");
+        let member = sessions::of_tenant(&mut tx, ONE).await.unwrap().remove(0);
+        let agent = agents::get(&mut tx, ONE, uid(1)).await.unwrap().unwrap();
+        assert_eq!([member.refuses_configs, agent.refuses_configs], [refuses_configs; 2]);
+    }
 }
 
 async fn a_candidate_that_was_cut_is_news_once(store: &Store) {

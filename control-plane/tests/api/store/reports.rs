@@ -39,6 +39,7 @@ async fn under_way(store: &Store) -> (Tx, ExperimentId) {
             health: None,
             offered_hash: None,
             effective_hash: None,
+            refuses_configs: false,
         };
         let id = number.to_string();
         agents::insert(&mut tx, ONE, &agent, Credential { id: &id, hash: "h" }).await.unwrap();
