@@ -1,8 +1,9 @@
 //! Generations that a control plane pushes: put into force, or refused.
 //!
 //! The refusals, in order: anything where the owner wants nothing pushed, what cannot be read, a pipeline that does not
-//! build, a split that cuts through what a stage has to see whole, a number that is outdated or taken. Whatever is
-//! refused leaves what was in force as it was. The ledger is written before the new generation serves.
+//! build or brings a processor that the owner lets nobody push, a split that cuts through what a stage has to see whole, a
+//! number that is outdated or taken. Whatever is refused leaves what was in force as it was. The ledger is written before
+//! the new generation serves.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 use super::BootError;
 use super::apply::Controller;
 use super::host;
-use crate::config::Settings;
+use crate::config::{Forbidden, Settings};
 use crate::engine;
 use crate::fleet::{ActiveGeneration, Identity};
 use crate::generation::{Digests, Experiment, Intent};
@@ -36,6 +37,9 @@ pub enum RemoteGenerationError {
          owner can set it to `allow`"
     )]
     Refused,
+    /// A processor that the node's owner does not let be pushed.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
     /// There is nothing to compare with.
     #[error("this agent has no pipeline of metrics to be the baseline")]
     NoBaseline,
@@ -94,10 +98,10 @@ pub fn intent(body: &str, settings: &Settings) -> Result<(u64, Intent), RemoteGe
     let Generation { number, baseline, experiment } = Generation::read(body)?;
     let baseline = match baseline {
         Baseline::Current => settings.intent.baseline.clone(),
-        Baseline::Given(fragment) => Some(fragment.plan("baseline")?),
+        Baseline::Given(fragment) => Some(bounded("baseline", fragment.plan("baseline")?, settings)?),
     };
     let experiment = match experiment {
-        Some(experiment) => Some(experiment_of(experiment, baseline.as_ref())?),
+        Some(experiment) => Some(experiment_of(experiment, baseline.as_ref(), settings)?),
         None => None,
     };
     let digests = digests(baseline.as_ref(), experiment.as_ref());
@@ -109,14 +113,23 @@ pub fn refuses(settings: &Settings) -> bool {
     settings.control_plane.as_ref().is_some_and(|control_plane| !control_plane.experiments)
 }
 
+/// A pushed plan, if it brings no processor that the node's owner does not let be pushed.
+fn bounded(variant: &'static str, plan: Plan, settings: &Settings) -> Result<Plan, Forbidden> {
+    let own = &settings.intent;
+    let own = own.baseline.iter().chain(own.experiment.as_ref().map(|experiment| &experiment.candidate));
+    settings.remote_config.check(variant, &plan, own)?;
+    Ok(plan)
+}
+
 fn experiment_of(
     pushed: proto::generation::Experiment,
     baseline: Option<&Plan>,
+    settings: &Settings,
 ) -> Result<Experiment, RemoteGenerationError> {
     let baseline = baseline.ok_or(RemoteGenerationError::NoBaseline)?;
     let candidate = match pushed.candidate {
         Candidate::Baseline => baseline.clone(),
-        Candidate::Given(fragment) => fragment.plan("candidate")?,
+        Candidate::Given(fragment) => bounded("candidate", fragment.plan("candidate")?, settings)?,
     };
     pushed.split.check_scope([baseline, &candidate])?;
     let observation = observe::Settings {

@@ -9,6 +9,7 @@ mod held;
 mod json;
 mod level;
 mod overload;
+mod pushed;
 mod receivers;
 mod reload;
 mod sink;

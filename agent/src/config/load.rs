@@ -51,6 +51,7 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
         health,
         admin,
         control_plane: phoenix.control_plane,
+        remote_config: phoenix.remote_config,
         memory_limit,
         limits: phoenix.limits,
         data_dir: phoenix.data_dir,

@@ -13,6 +13,7 @@ mod load;
 mod observation;
 mod phoenix;
 mod receiver;
+mod remote_config;
 mod routes;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ use crate::generation::Intent;
 use crate::receive::ReceiverSettings;
 
 pub use load::load;
+pub use remote_config::{Forbidden, RemoteConfig};
 
 /// Exporters that each signal leaves by: indices into [`Settings::exporters`], nothing for a
 /// signal without a pipeline.
@@ -66,6 +68,8 @@ pub struct Settings {
     pub admin: SocketAddr,
     /// Control plane that may change the metrics pipeline, if there is one.
     pub control_plane: Option<ControlPlane>,
+    /// Processors that it may push.
+    pub remote_config: RemoteConfig,
     /// Bytes the agent may hold.
     pub memory_limit: usize,
     /// Limits of the candidate and its observation.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use pipelines::config::CollectorFile;
 use pipelines::yaml::{Fields, Location, Node, Problem, keep};
 
+use super::remote_config::{self, RemoteConfig};
 use super::{address, control_plane, experiment, observation};
 use crate::engine::{AcknowledgeMode, CandidateLimits};
 use crate::fleet::ControlPlane;
@@ -33,6 +34,8 @@ pub struct Phoenix {
     pub observation: observe::Settings,
     /// Control plane that may change the metrics pipeline.
     pub control_plane: Option<ControlPlane>,
+    /// Processors that it may push.
+    pub remote_config: RemoteConfig,
     /// The local experiment.
     pub experiment: Option<experiment::Section>,
 }
@@ -79,6 +82,9 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
     let experiments = fields.take("experiments").map(|node| {
         keep(node.one_of("experiments", &[("allow", true), ("refuse", false)]), problems).unwrap_or_default()
     });
+    if let Some(node) = fields.take("remote_config") {
+        phoenix.remote_config = remote_config::decode(node, problems);
+    }
     if let Some(node) = fields.take("control_plane") {
         phoenix.control_plane = control_plane::decode(node, experiments.unwrap_or(true), problems);
         if phoenix.data_dir.is_none() {

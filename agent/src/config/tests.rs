@@ -166,6 +166,26 @@ fn a_share_of_the_units_must_not_cut_through_what_a_stage_sees_whole() {
 }
 
 #[test]
+fn bounds_of_what_may_be_pushed_name_types_that_there_are_each_once() {
+    let of = |section: &str| format!("{PLAIN}phoenix: {{ remote_config: {section} }}\n");
+    let bounds =
+        good(&of("{ processors: [filter, cumulative_to_delta, batch], deny: [interval] }")).remote_config;
+    let spelled_once = ["filter", "cumulativetodelta", "batch"].map(str::to_owned).to_vec();
+    assert_eq!((bounds.processors, bounds.deny), (Some(spelled_once), vec!["interval".to_owned()]));
+    assert_eq!(good(PLAIN).remote_config, super::RemoteConfig::default());
+    for (section, said) in [
+        ("{ processors: [filtre] }", "unknown type of processor \"filtre\""),
+        ("{ processors: [filter/small] }", "unknown type of processor \"filter/small\""),
+        ("{ processors: filter }", "expected: a list"),
+        ("{ processors: [filter], deny: [filter] }", "filter stands in processors and in deny"),
+        ("{ allow: [filter] }", "unknown key \"allow\""),
+    ] {
+        let problems = bad(&of(section));
+        assert!(problems.contains(said), "{section}: {problems}");
+    }
+}
+
+#[test]
 fn what_cannot_run_is_refused_by_name_and_place() {
     let cases: [(&str, &str, &str, &str); 22] = [
         (PLAIN, "exporters: [otlp]", "exporters: [otpl]", "agent.yaml:3:67"),

@@ -64,7 +64,7 @@ pub const SUPPORTED: [&str; 13] = [
 ];
 
 /// The one name of a type that has two spellings.
-pub(crate) fn canonical(kind: &str) -> &str {
+pub fn canonical(kind: &str) -> &str {
     match kind {
         "cumulative_to_delta" => "cumulativetodelta",
         "delta_to_rate" => "deltatorate",
