@@ -25,8 +25,8 @@ pub use enrollment_token::{CreateToken, CreatedToken, EnrollmentToken, MaxUses, 
 pub use experiment::{
     AgentResults, AgentStatus, Allow, AllowedMetrics, AllowedParts, Answer, AtEnd, Basis, Candidate, Change,
     ChangeWindow, CreateExperiment, Criterion, Day, Direction, Effect, Entity, Event, EventDetail,
-    Experiment, Figures, Guardrail, LensFigure, Outcome, Phase, Policy, Quantity, Reason, Results, Scope,
-    Severity, Status, TemplateUse, Unit, Verb, Verdict,
+    Experiment, Figures, Guardrail, LensFigure, Outcome, Phase, Policy, Promote, Quantity, Reason, Results,
+    Scope, Severity, Status, TemplateUse, Unit, Verb, Verdict,
 };
 pub use page::Page;
 pub use problem::{Mistake, Problem};

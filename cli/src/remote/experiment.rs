@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use api::{AgentStatus, Event, Experiment, Status};
+use api::{AgentStatus, Event, Experiment, Promote, Status};
 use clap::Subcommand;
 use client::{Client, Method};
 use serde::Deserialize as _;
@@ -71,8 +71,8 @@ pub enum Command {
     Resume(Which),
     /// Stop an experiment after its last horizon is in
     Stop(Which),
-    /// Promote the candidate of an experiment
-    Promote(Which),
+    /// Promote the candidate of an experiment whose criteria are met
+    Promote(Promotion),
     /// Roll an experiment back to its baseline
     Rollback(Which),
     /// Cancel an experiment that is pending
@@ -87,6 +87,18 @@ pub enum Command {
 pub struct Which {
     /// The experiment's id
     id: String,
+}
+
+#[derive(clap::Args)]
+pub struct Promotion {
+    #[command(flatten)]
+    which: Which,
+    /// Promote it although criteria are not met; takes the role admin
+    #[arg(long, requires = "reason")]
+    force: bool,
+    /// Reason for which it is forced; stands in the audit
+    #[arg(long, requires = "force")]
+    reason: Option<String>,
 }
 
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
@@ -104,11 +116,14 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             client.call(Method::DELETE, &path(&which, ""), None).await?;
             return Ok(());
         }
+        Command::Promote(Promotion { which, force, reason }) => {
+            let asked = serde_json::to_value(Promote { force, reason })?;
+            return one(&client.post(&path(&which, "/promote"), &asked).await?, show);
+        }
         Command::Start(which) => (which, "/start"),
         Command::Pause(which) => (which, "/pause"),
         Command::Resume(which) => (which, "/resume"),
         Command::Stop(which) => (which, "/stop"),
-        Command::Promote(which) => (which, "/promote"),
         Command::Rollback(which) => (which, "/rollback"),
         Command::Cancel(which) => (which, "/cancel"),
         Command::Approve(which) => (which, "/approve"),

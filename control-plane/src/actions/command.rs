@@ -1,6 +1,7 @@
 //! Command that a person can give to an experiment.
 
 use super::find;
+use super::promotion::{self, Forced};
 use crate::actions::lifecycle;
 use crate::audit::By;
 use crate::auth::Actor;
@@ -10,7 +11,7 @@ use crate::state::AppState;
 use crate::store::experiments::Experiment;
 
 /// See the module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Begin, on the agents that match now.
     Start,
@@ -20,8 +21,8 @@ pub enum Command {
     Resume,
     /// Collect the last horizon and end.
     Stop,
-    /// Put the candidate in charge, on a person's word.
-    Promote,
+    /// Put the candidate in charge, on a person's word: if its criteria are met, or by force.
+    Promote(Option<Forced>),
     /// Put the baseline back in charge; also after a promotion.
     RollBack,
     /// Never begin.
@@ -33,7 +34,7 @@ pub enum Command {
 /// Moves an experiment of the actor's tenant.
 ///
 /// # Errors
-/// 404, 409 for a transition that there is not, and the store's.
+/// 404, 409 for a transition that there is not and for a promotion without met criteria, and the store's.
 pub async fn command(
     state: &AppState,
     actor: &Actor,
@@ -46,14 +47,16 @@ pub async fn command(
         Command::Pause => Action::Pause,
         Command::Resume => Action::Resume,
         Command::Stop => Action::Stop,
-        Command::Promote => Action::Promote(word(actor, "promote")),
-        Command::RollBack => Action::RollBack(word(actor, "rollback")),
+        Command::Promote(forced) => {
+            Action::Promote(promotion::reasons(state, actor, &experiment, forced.as_ref()).await?)
+        }
+        Command::RollBack => Action::RollBack(vec![Reason::new(
+            "person",
+            "rollback",
+            format!("{} asked for it.", actor.email),
+        )]),
         Command::Cancel => Action::Cancel,
         Command::Approve => Action::Approve(actor.email.clone()),
     };
     Ok(lifecycle::act(state, experiment, action, By::from(actor)).await?)
-}
-
-fn word(actor: &Actor, what: &str) -> Vec<Reason> {
-    vec![Reason::new("person", what, format!("{} asked for it.", actor.email))]
 }

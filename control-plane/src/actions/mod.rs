@@ -2,7 +2,8 @@
 //!
 //! What always holds: everything is looked for within the actor's own tenant, so that a foreign thing is not there; a
 //! refusal is a [`Refusal`], whatever carries it. Of what is sent only [`api::CreateExperiment`] is known here: both
-//! surfaces ask for an experiment in that shape. Roles are the surfaces' to check, before they call.
+//! surfaces ask for an experiment in that shape. Roles are the surfaces' to check, before they call; what
+//! [`Forced`] takes, it checks itself.
 
 pub mod agents;
 mod command;
@@ -14,6 +15,7 @@ mod findings;
 pub mod generations;
 pub mod lifecycle;
 mod progress;
+mod promotion;
 pub mod reports;
 pub mod slices;
 pub mod templates;
@@ -25,6 +27,7 @@ pub use create::create;
 pub use events::events;
 pub use findings::{AGENTS_AT_ONCE, AgentFindings, Drift, drift, found, total};
 pub use progress::{Progress, progress};
+pub use promotion::Forced;
 pub use watch::Stream;
 
 use crate::audit::By;

@@ -18,6 +18,7 @@ mod reason;
 mod sequential;
 mod spec;
 mod state;
+mod unmet;
 mod words;
 
 pub use allow::{Allow, Allowed};
@@ -32,6 +33,7 @@ pub use policy::{AtEnd, Policy};
 pub use reason::Reason;
 pub use spec::{Invalid, Spec, TemplateUse};
 pub use state::{Action, Ended, Goal, Outcome, Phase, Refused, Run, State, Step};
+pub use unmet::Unmet;
 
 crate::id! {
     /// Names an experiment.

@@ -32,7 +32,7 @@ impl ControllerService for Controller {
         request: Request<ApplyControlSignalRequest>,
     ) -> Result<Response<Experiment>, Status> {
         let (actor, request) = taken(request)?;
-        let (id, command) = (experiment_id(&request.experiment_id)?, convert::command(request.signal)?);
+        let (id, command) = (experiment_id(&request.experiment_id)?, convert::command(&actor, &request)?);
         Ok(Response::new(actions::command(&self.state, &actor, id, command).await?.into()))
     }
 

@@ -1,12 +1,15 @@
 //! Parts that a handler takes from a request. What cannot be taken is refused as a [`ProblemResponse`] like everything
 //! else.
 
+use axum::body::{Body, Bytes};
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+
+use serde::de::DeserializeOwned;
 
 use super::ProblemResponse;
 use crate::auth::{Actor, Session};
@@ -16,6 +19,22 @@ use crate::refusal::Refusal;
 #[derive(Debug, Clone, Copy, FromRequest)]
 #[from_request(via(axum::Json), rejection(ProblemResponse))]
 pub struct Json<T>(pub T);
+
+/// A body that may be left out.
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
+    type Rejection = ProblemResponse;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ProblemResponse> {
+        let (parts, body) = request.into_parts();
+        let whole = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        let whole = whole.map_err(JsonRejection::from)?;
+        if whole.is_empty() {
+            return Ok(None);
+        }
+        let request = Request::from_parts(parts, Body::from(whole));
+        Ok(Some(<Self as FromRequest<S>>::from_request(request, state).await?))
+    }
+}
 
 /// The parameters behind `?`.
 #[derive(Debug, Clone, Copy, FromRequestParts)]

@@ -58,6 +58,8 @@ async fn a_person_does_the_whole_story_from_the_command_line() -> Result<()> {
     let watched = person.ok(&["experiment", "watch", id]).await?;
     assert!(watched.contains("create") && watched.contains("cancel"), "{watched}");
     assert!(person.ok(&["experiment", "status", id]).await?.contains("cancelled"));
+    let forced = ["experiment", "promote", id, "--force", "--reason", "it is urgent"];
+    assert!(person.refused(&forced).await?.contains("it is cancelled"));
     person.ok(&["experiment", "results", id]).await?;
     person.ok(&["experiment", "delete", id]).await?;
     assert!(person.refused(&["experiment", "get", id]).await?.contains("there is no experiment"));

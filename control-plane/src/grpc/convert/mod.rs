@@ -8,7 +8,8 @@ mod template;
 
 use proto::v1;
 
-use crate::actions::Command;
+use crate::actions::{Command, Forced};
+use crate::auth::Actor;
 use crate::experiment::ExperimentId;
 use crate::id::NotAnId;
 use crate::refusal::Refusal;
@@ -29,14 +30,23 @@ pub(super) fn experiment_id(text: &str) -> Result<ExperimentId, Refusal> {
 /// Command of a person to an experiment.
 ///
 /// # Errors
-/// 422 for none, and for one that is not known.
-pub(super) fn command(number: i32) -> Result<Command, Refusal> {
-    match v1::ControlSignal::try_from(number) {
+/// 422 for none, for one that is not known, and for force with another than a promotion; and as [`Forced::asked`].
+pub(super) fn command(actor: &Actor, asked: &v1::ApplyControlSignalRequest) -> Result<Command, Refusal> {
+    let number = asked.signal;
+    let signal = v1::ControlSignal::try_from(number);
+    let forces = asked.force || !asked.reason.is_empty();
+    match signal {
+        Ok(v1::ControlSignal::Promote) => {
+            Ok(Command::Promote(Forced::asked(actor, asked.force, &asked.reason)?))
+        }
+        _ if forces => {
+            let message = "only a promotion can be forced";
+            Err(Refusal::invalid_field("force", message, "neither force nor reason with this signal"))
+        }
         Ok(v1::ControlSignal::Start) => Ok(Command::Start),
         Ok(v1::ControlSignal::Pause) => Ok(Command::Pause),
         Ok(v1::ControlSignal::Resume) => Ok(Command::Resume),
         Ok(v1::ControlSignal::Stop) => Ok(Command::Stop),
-        Ok(v1::ControlSignal::Promote) => Ok(Command::Promote),
         Ok(v1::ControlSignal::Rollback) => Ok(Command::RollBack),
         Ok(v1::ControlSignal::Cancel) => Ok(Command::Cancel),
         Ok(v1::ControlSignal::Approve) => Ok(Command::Approve),

@@ -1,10 +1,10 @@
 //! Command of a person to an experiment.
 
-use api::{Experiment, Problem};
+use api::{Experiment, Problem, Promote};
 use axum::extract::State;
 
 use super::{Access, Actor, AppState, ExperimentId, Json, Path, Refusal, Role, Routes};
-use crate::actions::{self, Command};
+use crate::actions::{self, Command, Forced};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let change = Access::AtLeast(Role::Operator);
@@ -81,16 +81,26 @@ async fn stop(
 }
 
 /// Puts the candidate in charge, on a person's word.
+///
+/// The criteria of its step have to be met; 409 names those that are violated or not measured. An admin may force it, with
+/// a reason that stands in the audit beside the criteria that were not met.
 #[utoipa::path(
     post, path = "/api/v1/experiments/{id}/promote", tag = "experiments", params(("id" = uuid::Uuid, Path)),
-    responses((status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem))
+    request_body = Option<Promote>,
+    responses(
+        (status = 200, body = Experiment), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem),
+    )
 )]
 async fn promote(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<ExperimentId>,
+    asked: Option<Json<Option<Promote>>>,
 ) -> Result<Json<Experiment>, Refusal> {
-    act(state, actor, id, Command::Promote).await
+    let Promote { force, reason } = asked.and_then(|Json(asked)| asked).unwrap_or_default();
+    let forced = Forced::asked(&actor, force, reason.as_deref().unwrap_or_default())?;
+    act(state, actor, id, Command::Promote(forced)).await
 }
 
 /// Puts the baseline back in charge, at once; also after a promotion.

@@ -96,7 +96,9 @@ fn naming(path: &str, experiment: &str) -> Vec<u8> {
     let candidate = Some(v1::experiment_spec::Candidate::Template(used.clone()));
     let signal = v1::ControlSignal::Cancel.into();
     match path.rsplit('/').next().unwrap() {
-        "ApplyControlSignal" => v1::ApplyControlSignalRequest { experiment_id: id, signal }.encode_to_vec(),
+        "ApplyControlSignal" => {
+            v1::ApplyControlSignalRequest { experiment_id: id, signal, ..Default::default() }.encode_to_vec()
+        }
         "GetDriftReport" => {
             v1::GetDriftReportRequest { experiment_id: id, ..Default::default() }.encode_to_vec()
         }

@@ -74,7 +74,11 @@ async fn until(person: &mut Person, id: &str, phase: Phase) -> Experiment {
 }
 
 async fn signal(person: &mut Person, id: &str, signal: ControlSignal) -> Result<Experiment, tonic::Status> {
-    let request = ApplyControlSignalRequest { experiment_id: id.to_owned(), signal: signal.into() };
+    let request = ApplyControlSignalRequest {
+        experiment_id: id.to_owned(),
+        signal: signal.into(),
+        ..Default::default()
+    };
     Ok(person.controller.apply_control_signal(request).await?.into_inner())
 }
 
@@ -120,9 +124,10 @@ async fn an_experiment_lives_over_grpc_as_it_does_over_rest() {
     same(&server, &operator, &decided).await;
     found_the_same(&server, &operator, &mut person, &id).await;
 
-    let promoted = signal(&mut person, &id, ControlSignal::Promote).await.unwrap();
+    let promoted = forced(&server, (&admin, &operator), &mut person, &id).await;
     assert_eq!((promoted.phase(), promoted.outcome()), (Phase::Completed, Outcome::Promoted));
     same(&server, &operator, &promoted).await;
+    audited_as_forced(&server, &admin).await;
     let back = signal(&mut person, &id, ControlSignal::Rollback).await.unwrap();
     assert_eq!(back.outcome(), Outcome::RolledBack);
     assert_eq!(back.reasons[0].sentence, "operator@one.io asked for it.");
@@ -135,6 +140,63 @@ async fn an_experiment_lives_over_grpc_as_it_does_over_rest() {
     for action in ["create", "start", "pause", "resume", "promote", "rollback", "delete"] {
         assert!(audit.contains(&format!("experiment.{action}")), "{action} is not on the chain");
     }
+}
+
+/// A promotion of what was not measured long enough: refused by name on both surfaces, and forced by an admin.
+async fn forced(
+    server: &Server,
+    (admin, operator): (&str, &str),
+    person: &mut Person,
+    id: &str,
+) -> Experiment {
+    let rest = format!("/api/v1/experiments/{id}/promote");
+    let told = server.call(axum::http::Method::POST, &rest, operator, None).await;
+    assert_eq!(told.refusal(), 409);
+    let detail = told.body["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("horizons is not measured") && detail.contains("force"), "{detail}");
+    let refused = signal(person, id, ControlSignal::Promote).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::FailedPrecondition, detail.as_str()));
+
+    let mut admins = Person::new(server, admin).await;
+    let force = |force, reason: &str, signal: ControlSignal| ApplyControlSignalRequest {
+        experiment_id: id.to_owned(),
+        signal: signal.into(),
+        force,
+        reason: reason.to_owned(),
+    };
+    let asked = force(true, REASON, ControlSignal::Promote);
+    let below = person.controller.apply_control_signal(asked.clone()).await.unwrap_err();
+    assert_eq!(below.code(), Code::PermissionDenied, "{below:?}");
+    let body = serde_json::json!({ "force": true, "reason": REASON });
+    assert_eq!(server.post(&rest, operator, body).await.refusal(), 403);
+    for (wrong, rest_says) in [
+        (force(true, " ", ControlSignal::Promote), Some(serde_json::json!({ "force": true }))),
+        (force(true, &"r".repeat(1_001), ControlSignal::Promote), None),
+        (force(false, REASON, ControlSignal::Promote), Some(serde_json::json!({ "reason": REASON }))),
+        (force(true, REASON, ControlSignal::Rollback), Some(serde_json::json!({ "fource": true }))),
+    ] {
+        let refused = admins.controller.apply_control_signal(wrong).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+        if let Some(body) = rest_says {
+            assert_eq!(server.post(&rest, admin, body).await.refusal(), 422);
+        }
+    }
+    admins.controller.apply_control_signal(asked).await.unwrap().into_inner()
+}
+
+const REASON: &str = "the old pipeline leaks";
+
+/// The reason, and what was not met, stand in the row of the promotion.
+async fn audited_as_forced(server: &Server, admin: &str) {
+    let audit = server.get("/api/v1/audit", admin).await.body;
+    let row = audit["items"].as_array().unwrap().iter().find(|row| row["action"] == "experiment.promote");
+    let reasons = row.unwrap()["detail"]["reasons"].as_array().unwrap();
+    let of = |quantity: &str| reasons.iter().find(|reason| reason["quantity"] == quantity);
+    let force = of("force").unwrap();
+    assert!(force["sentence"].as_str().unwrap().contains(REASON), "{force}");
+    let named = force["names"].as_array().unwrap();
+    assert!(named.contains(&serde_json::json!("horizons is not measured")), "{force}");
+    assert!(of("horizons").is_some() && of("promote").is_some(), "{reasons:?}");
 }
 
 /// The status and the drift report, beside REST's status and results.

@@ -85,7 +85,8 @@ async fn a_field_that_is_wrong_is_named() {
     assert_eq!(violations(&missing.unwrap_err())[0].0, "spec");
     let kept = person.create(plain(FRAGMENT)).await.unwrap();
     for signal in [0, 77] {
-        let request = ApplyControlSignalRequest { experiment_id: kept.id.clone(), signal };
+        let request =
+            ApplyControlSignalRequest { experiment_id: kept.id.clone(), signal, ..Default::default() };
         let refused = person.controller.apply_control_signal(request).await.unwrap_err();
         assert_eq!(violations(&refused)[0].0, "signal");
     }

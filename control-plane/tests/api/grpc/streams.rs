@@ -18,7 +18,11 @@ async fn watch(person: &mut Person, id: &str, after: u64) -> Streaming<Experimen
 }
 
 async fn signal(person: &mut Person, id: &str, signal: ControlSignal) {
-    let request = ApplyControlSignalRequest { experiment_id: id.to_owned(), signal: signal.into() };
+    let request = ApplyControlSignalRequest {
+        experiment_id: id.to_owned(),
+        signal: signal.into(),
+        ..Default::default()
+    };
     person.controller.apply_control_signal(request).await.unwrap();
 }
 

@@ -1,0 +1,94 @@
+//! Promotion on a person's word: of a candidate whose criteria are met, or forced, with a reason.
+//!
+//! The criteria are asked anew, of the evidence as it is now: the last verdict may be that of another step.
+
+use crate::auth::Actor;
+use crate::evidence::evidence;
+use crate::experiment::{Criterion, Reason, State, Unmet, decide};
+use crate::refusal::Refusal;
+use crate::role::Role;
+use crate::state::AppState;
+use crate::store::StoreError;
+use crate::store::experiments::Experiment;
+
+/// The most characters of a reason.
+const MAX_REASON: usize = 1_000;
+
+/// A promotion that an admin forces, whatever the criteria say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forced {
+    reason: String,
+}
+
+impl Forced {
+    /// What was asked for: nothing where nothing is to be forced.
+    ///
+    /// # Errors
+    /// Forbidden for anybody below an admin; a reason that is missing, too long, or given without force.
+    pub fn asked(actor: &Actor, force: bool, reason: &str) -> Result<Option<Self>, Refusal> {
+        let reason = reason.trim();
+        let expected = format!("the reason for which it is forced, of 1 to {MAX_REASON} characters");
+        match (force, reason.chars().count()) {
+            (false, 0) => Ok(None),
+            (false, _) => {
+                Err(Refusal::invalid_field("reason", "a reason without force", "force: true, or none"))
+            }
+            (true, _) if actor.role < Role::Admin => Err(Refusal::forbidden(format!(
+                "to promote without met criteria takes the role admin; yours is {}",
+                actor.role
+            ))),
+            (true, 0) => Err(Refusal::invalid_field("reason", "force without a reason", expected)),
+            (true, length) if length > MAX_REASON => {
+                Err(Refusal::invalid_field("reason", format!("a reason of {length} characters"), expected))
+            }
+            (true, _) => Ok(Some(Self { reason: reason.to_owned() })),
+        }
+    }
+}
+
+/// Reasons of a promotion that `actor` asks for. Where the experiment is in no phase to be promoted, that is not told here.
+///
+/// # Errors
+/// Conflict with the criteria that are not met, unless it is forced; and the store's.
+pub(super) async fn reasons(
+    state: &AppState,
+    actor: &Actor,
+    experiment: &Experiment,
+    forced: Option<&Forced>,
+) -> Result<Vec<Reason>, Refusal> {
+    let mut reasons = vec![Reason::new("person", "promote", format!("{} asked for it.", actor.email))];
+    if !experiment.state.allowed(&experiment.spec).contains(&"promote") {
+        return Ok(reasons);
+    }
+    let unmet = Unmet(unmet(state, experiment).await?);
+    match forced {
+        None if unmet.0.is_empty() => {}
+        None => return Err(Refusal::conflict(not_met(experiment, &unmet))),
+        Some(Forced { reason }) => {
+            let sentence = format!("{} forced it, though {unmet} The reason: {reason}", actor.email);
+            reasons.push(Reason::new("person", "force", sentence).about(Vec::new(), unmet.named()));
+            reasons.extend(unmet.0.into_iter().map(|criterion| criterion.finding));
+        }
+    }
+    Ok(reasons)
+}
+
+fn not_met(experiment: &Experiment, unmet: &Unmet) -> String {
+    format!(
+        "cannot promote experiment {}: {unmet} {} Wait until they are met, or let an admin promote it with force and a \
+         reason",
+        experiment.spec.name,
+        unmet.sentences()
+    )
+}
+
+async fn unmet(state: &AppState, experiment: &Experiment) -> Result<Vec<Criterion>, StoreError> {
+    let Some(run) = experiment.state.run() else { return Ok(Vec::new()) };
+    let (goal, since) = match &experiment.state {
+        State::Analyzing { goal, since, .. } => (Some(*goal), Some(*since)),
+        _ => (None, None),
+    };
+    let evidence = evidence(&mut *state.store.read().await?, experiment, run, since).await?;
+    let verdict = decide(&evidence, &experiment.spec, run, goal, state.clock.now());
+    Ok(verdict.unmet(run.step))
+}
