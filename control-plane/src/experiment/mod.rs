@@ -18,6 +18,7 @@ mod reason;
 mod sequential;
 mod spec;
 mod state;
+mod traits;
 mod unmet;
 mod words;
 
@@ -33,6 +34,7 @@ pub use policy::{AtEnd, Policy};
 pub use reason::Reason;
 pub use spec::{Invalid, Spec, TemplateUse};
 pub use state::{Action, Ended, Goal, Outcome, Phase, Refused, Run, State, Step};
+pub use traits::Traits;
 pub use unmet::Unmet;
 
 crate::id! {

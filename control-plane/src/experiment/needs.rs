@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use drift::{Alpha, block_windows, minimum_blocks_to_meet, mirror_windows};
-use proto::generation::Fragment;
 
 use super::Spec;
 use super::spec::{Invalid, field};
@@ -16,12 +15,6 @@ struct Need {
 }
 
 impl Spec {
-    /// Time for which the candidate may hold a point back. Its text is read for it.
-    #[must_use]
-    pub fn hold(&self) -> Duration {
-        Fragment::new(&self.candidate).plan("candidate").map(|plan| plan.hold()).unwrap_or_default()
-    }
-
     /// Time that a lens with this look-back takes until it can be met, where the candidate holds points back for `hold`.
     #[must_use]
     pub fn until_lens_is_met(&self, lookback: Duration, hold: Duration) -> Duration {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::guardrail::Quantity;
-use super::{Policy, Step};
+use super::{Policy, Step, Traits};
 use crate::labels::Selector;
 use crate::refusal::Refusal;
 
@@ -28,6 +28,9 @@ pub struct Spec {
     pub baseline: Option<String>,
     /// The pipeline that is tried: a Collector fragment.
     pub candidate: String,
+    /// Traits of the candidate's pipeline; nothing before it was checked, and in what an earlier release wrote down.
+    #[serde(default)]
+    pub traits: Option<Traits>,
     /// The template that the candidate was rendered from.
     pub template: Option<TemplateUse>,
     /// Resource attributes that make a unit; `entity`, `process` or `host` for those.
@@ -101,31 +104,34 @@ pub fn field(field: &'static str, message: impl Into<String>, expected: &'static
 }
 
 impl Spec {
-    /// Checks it with the code that an agent checks with: what passes here builds there.
+    /// Checks it with the code that an agent checks with: what passes here builds there. Returns it with the candidate's
+    /// traits.
     ///
     /// # Errors
     /// The first thing that is wrong with it; for a pipeline, everything.
-    pub fn check(&self) -> Result<(), Invalid> {
+    pub fn check(self) -> Result<Self, Invalid> {
         if self.name.trim().is_empty() || self.name.chars().count() > 200 {
             return Err(field("name", "it is empty or too long", "1 to 200 characters"));
         }
         let candidate = Fragment::new(&self.candidate).plan("candidate")?;
         let baseline = self.baseline.as_ref().map(|text| Fragment::new(text).plan("baseline")).transpose()?;
-        self.check_steps()?;
-        for &weight in &self.weights_bp {
+        let spec = Self { traits: Some(Traits::of(&candidate)), ..self };
+        spec.check_steps()?;
+        for &weight in &spec.weights_bp {
             // Agents that run another baseline check again with theirs.
-            let split = Split { unit: self.unit(), weight: weight_of(weight), salt: String::new() };
+            let split = Split { unit: spec.unit(), weight: weight_of(weight), salt: String::new() };
             let baseline = baseline.as_ref().unwrap_or(&candidate);
             split
                 .check_scope([baseline, &candidate])
                 .map_err(|why| field("unit", why.message, "a coarser unit"))?;
         }
-        self.check_times()?;
-        let lenses: Vec<&str> = self.lenses.iter().map(|lens| lens.name.as_str()).collect();
-        self.policy.check(&lenses)?;
-        self.check_observation()?;
-        self.check_measurable()?;
-        self.check_needs()
+        spec.check_times()?;
+        let lenses: Vec<&str> = spec.lenses.iter().map(|lens| lens.name.as_str()).collect();
+        spec.policy.check(&lenses)?;
+        spec.check_observation()?;
+        spec.check_measurable()?;
+        spec.check_needs()?;
+        Ok(spec)
     }
 
     /// Checks that what the policy asks for can be measured at all.

@@ -33,6 +33,7 @@ pub fn spec() -> Spec {
         selector: Default::default(),
         baseline: None,
         candidate: CANDIDATE.into(),
+        traits: None,
         template: None,
         unit: vec!["process".into()],
         aa: false,
@@ -392,7 +393,7 @@ fn what_is_not_right_in_a_specification_is_told_by_field() {
     let host = "processors: { groupbyattrs: { keys: [a] } }\nservice: { pipelines: { metrics: { processors: [groupbyattrs] } } }\n";
     let mut cuts = spec();
     cuts.candidate = host.into();
-    assert!(cuts.check().expect_err("half of a roll-up").to_string().contains("unit"));
+    assert!(cuts.clone().check().expect_err("half of a roll-up").to_string().contains("unit"));
     cuts.unit = vec!["host".into()];
     cuts.check().expect("whole hosts");
 }
@@ -427,6 +428,7 @@ mod answers;
 mod arrivals;
 mod asked;
 mod guarded;
+mod promoted;
 mod starting;
 mod times;
 mod told;

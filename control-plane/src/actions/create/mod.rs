@@ -33,9 +33,7 @@ async fn check(state: &AppState, actor: &Actor, spec: Spec) -> Result<Spec, Refu
     let checked = state.checks.run(actor.user_id, move || {
         let candidate = of_whole("candidate.config", spec.candidate)?;
         let baseline = spec.baseline.map(|text| of_whole("baseline", text)).transpose()?;
-        let spec = Spec { candidate, baseline, ..spec };
-        spec.check()?;
-        Ok(spec)
+        Ok(Spec { candidate, baseline, ..spec }.check()?)
     });
     checked.await?
 }
@@ -82,6 +80,7 @@ fn spec(asked: CreateExperiment, candidate: String, template: Option<TemplateUse
         selector,
         baseline: asked.baseline,
         candidate,
+        traits: None,
         template,
         unit: unit(asked.unit)?,
         aa: asked.aa,

@@ -81,10 +81,7 @@ fn fates(looked: &Subject<'_>) -> Criterion {
 
 /// Functions by which the candidate's stages merge.
 fn by(looked: &Subject<'_>) -> String {
-    let plan = proto::generation::Fragment::new(&looked.spec.candidate).plan("candidate");
-    let functions = plan.map(|plan| plan.merge_functions()).unwrap_or_default();
-    let names: Vec<&str> = functions.into_iter().collect();
-    match names.as_slice() {
+    match looked.spec.traits().merges.as_slice() {
         [] => String::new(),
         names => format!(", by {}", names.join(", ")),
     }

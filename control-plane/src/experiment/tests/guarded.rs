@@ -18,8 +18,7 @@ fn guardrail(quantity: Quantity, margin: f64, severity: Severity) -> Guardrail {
 fn guarded(guardrail: Guardrail) -> Spec {
     let mut spec = spec();
     spec.policy.guardrails = vec![guardrail];
-    spec.check().expect("right");
-    spec
+    spec.check().expect("right")
 }
 
 fn reason(reasons: &[Reason]) -> &Reason {

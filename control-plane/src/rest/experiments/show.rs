@@ -12,8 +12,8 @@ impl From<Stored> for Experiment {
         let run = stored.state.run();
         let mut spec = serde_json::to_value(&stored.spec).unwrap_or_default();
         if let Some(fields) = spec.as_object_mut() {
-            for shown_above in ["name", "selector", "candidate", "baseline", "template"] {
-                fields.remove(shown_above);
+            for not_here in ["name", "selector", "candidate", "baseline", "template", "traits"] {
+                fields.remove(not_here);
             }
         }
         Self {

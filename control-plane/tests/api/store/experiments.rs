@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use control_plane::experiment::{ExperimentId, Policy, Run, Spec, State, Step, Verb, Verdict};
+use control_plane::experiment::{ExperimentId, Policy, Run, Spec, State, Step, Traits, Verb, Verdict};
 use control_plane::id::TenantId;
 use control_plane::store::deployments::{self, Deployment, DeploymentId};
 use control_plane::store::experiments::{self, Experiment};
@@ -26,6 +26,7 @@ pub fn experiment(tenant_id: TenantId, number: u128) -> Experiment {
         selector: "env=prod".parse().unwrap(),
         baseline: None,
         candidate: "processors: {}".to_owned(),
+        traits: Some(Traits { hold: Duration::from_secs(60), merges: vec!["sum".to_owned()] }),
         template: None,
         unit: vec!["process".to_owned()],
         aa: true,
