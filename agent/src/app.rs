@@ -181,7 +181,7 @@ impl App {
             let event = tokio::select! {
                 event = next() => event,
                 Some(offer) = self.offers.recv() => {
-                    let outcome = self.control.push(&offer.body).map_err(|error| error.to_string());
+                    let outcome = self.control.push(offer.body).await.map_err(|error| error.to_string());
                     // Who asked may have gone; it finds out what is in force when it comes back.
                     let _nobody_waits = offer.answer.send(outcome);
                     continue;

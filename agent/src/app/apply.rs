@@ -25,7 +25,7 @@ pub struct Controller {
     pub listeners: Listeners,
     shared: Arc<Admin>,
     pub(super) ledger: Ledger,
-    pub(super) settings: Option<Settings>,
+    pub(super) settings: Option<Arc<Settings>>,
     pub(super) routes: Routes,
     pub(super) in_force: watch::Sender<ActiveGeneration>,
 }
@@ -49,6 +49,7 @@ impl Controller {
     /// # Errors
     /// [`BootError`]; what was in force still is.
     pub async fn apply(&mut self, settings: Settings) -> Result<(), BootError> {
+        let settings = Arc::new(settings);
         let shared = &self.shared;
         let sockets = self.listeners.prepare(&settings, shared).await?;
         let shadow = settings.routes.shadow.map(|i| settings.exporters[i].id.as_str());
@@ -58,10 +59,13 @@ impl Controller {
         // Where there is a control plane, what it pushed beats the file's processors, unless the owner wants nothing
         // pushed any more; the file's receivers, exporters and limits are the file's in any case.
         let pushed = settings.control_plane.as_ref().and_then(|_| self.ledger.entry().pushed.clone());
-        let pushed = pushed.and_then(|body| {
-            let unusable =
-                |error| tracing::error!(%error, "the pushed generation cannot run any more; the file's does");
-            remote::intent(&body, &settings).map_err(unusable).ok()
+        let pushed = match pushed {
+            Some(body) => remote::compiled(body, Arc::clone(&settings)).await.map(Some),
+            None => Ok(None),
+        };
+        let pushed = pushed.unwrap_or_else(|error| {
+            tracing::error!(%error, "the pushed generation cannot run any more; the file's does");
+            None
         });
         let (number, intent) = match pushed {
             Some(generation) => generation,
@@ -82,7 +86,7 @@ impl Controller {
             shadow: settings.routes.shadow.map(|i| Arc::clone(&prepared[i].1)),
         };
         self.routes = routes;
-        self.install(number, &intent, &settings);
+        self.install(number, intent, &settings).await;
         let shared = &self.shared;
         shared.destinations.adopt(prepared);
         shared.budget.set_limit(settings.memory_limit);
@@ -93,18 +97,25 @@ impl Controller {
     }
 
     /// Puts a generation in charge that the ledger holds.
-    pub(super) fn install(&self, number: u64, intent: &Intent, settings: &Settings) {
+    pub(super) async fn install(&self, number: u64, intent: Intent, settings: &Settings) {
         let entry = self.ledger.entry();
+        let baseline = intent.digests.baseline.map(|digest| digest.to_string()).unwrap_or_default();
         let next = NextGeneration {
             number,
             intent,
             routes: self.routes.clone(),
             acknowledge: settings.acknowledge.0,
-            agent_uid: &entry.agent_uid,
+            agent_uid: entry.agent_uid.clone(),
             limits: settings.limits,
         };
-        self.shared.engine.install(next, engine::now());
-        let baseline = intent.digests.baseline.map(|digest| digest.to_string()).unwrap_or_default();
+        // It waits for the candidate's worker: not on a thread that serves.
+        let engine = Arc::clone(&self.shared.engine);
+        let installed = tokio::task::spawn_blocking(move || engine.install(next, engine::now())).await;
+        if let Err(error) = installed
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
         self.in_force.send_replace(ActiveGeneration {
             generation: number,
             body: entry.pushed.clone(),

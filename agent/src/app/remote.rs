@@ -40,6 +40,9 @@ pub enum RemoteGenerationError {
     /// A processor that the node's owner does not let be pushed.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
+    /// Its check did not come to an end.
+    #[error("the check of the generation did not come to an end: {0}")]
+    Broken(String),
     /// There is nothing to compare with.
     #[error("this agent has no pipeline of metrics to be the baseline")]
     NoBaseline,
@@ -53,21 +56,15 @@ impl Controller {
     ///
     /// # Errors
     /// Why not; what was in force still is.
-    pub fn push(&mut self, body: &str) -> Result<(), BootError> {
-        let Some(settings) = self.settings.take() else { return Ok(()) };
-        let outcome = self.push_over(body, &settings);
-        self.settings = Some(settings);
-        outcome
-    }
-
-    fn push_over(&mut self, body: &str, settings: &Settings) -> Result<(), BootError> {
-        let (number, intent) = intent(body, settings)?;
-        self.ledger.admit(number, body)?;
-        if self.ledger.entry().pushed.as_deref() == Some(body) {
+    pub async fn push(&mut self, body: String) -> Result<(), BootError> {
+        let Some(settings) = self.settings.clone() else { return Ok(()) };
+        let (number, intent) = compiled(body.clone(), Arc::clone(&settings)).await?;
+        self.ledger.admit(number, &body)?;
+        if self.ledger.entry().pushed.as_deref() == Some(&body) {
             return Ok(());
         }
-        self.ledger.commit_pushed(number, &intent.digests, &settings.digest, body)?;
-        self.install(number, &intent, settings);
+        self.ledger.commit_pushed(number, &intent.digests, &settings.digest, &body)?;
+        self.install(number, intent, &settings).await;
         tracing::info!(generation = number, "a pushed generation is in force");
         Ok(())
     }
@@ -85,6 +82,15 @@ impl Controller {
     pub fn in_force(&self) -> watch::Receiver<ActiveGeneration> {
         self.in_force.subscribe()
     }
+}
+
+/// [`intent`], off the threads that serve: compiling somebody's pipelines may take a second.
+///
+/// # Errors
+/// [`RemoteGenerationError`].
+pub async fn compiled(body: String, settings: Arc<Settings>) -> Result<(u64, Intent), RemoteGenerationError> {
+    let compiled = tokio::task::spawn_blocking(move || intent(&body, &settings)).await;
+    compiled.map_err(|error| RemoteGenerationError::Broken(error.to_string()))?
 }
 
 /// The number and the content of a pushed generation, on this node.

@@ -19,17 +19,17 @@ use crate::generation::Intent;
 
 /// Generation to install.
 #[derive(Debug)]
-pub struct NextGeneration<'a> {
+pub struct NextGeneration {
     /// The generation's number, committed already.
     pub number: u64,
     /// Its parts.
-    pub intent: &'a Intent,
+    pub intent: Intent,
     /// Destinations of all signals.
     pub routes: Routes,
     /// Moment at which senders are answered.
     pub acknowledge: AcknowledgeMode,
     /// Name of the host where no attribute gives one.
-    pub agent_uid: &'a str,
+    pub agent_uid: String,
     /// Limits of the candidate.
     pub limits: CandidateLimits,
 }
@@ -59,9 +59,10 @@ impl Patience {
 impl Engine {
     /// Puts `next` in charge at `now`, Unix nanoseconds, between two batches. The same generation with
     /// other destinations keeps its worker as it is.
-    pub fn install(self: &Arc<Self>, next: NextGeneration<'_>, now: u64) {
+    pub fn install(self: &Arc<Self>, next: NextGeneration, now: u64) {
         let old = self.current.load_full();
         let NextGeneration { number, intent, routes, acknowledge, agent_uid, limits } = next;
+        let (intent, agent_uid) = (&intent, agent_uid.as_str());
         let shadow = routes.shadow.is_some();
         if old.generation.number == number {
             let generation = Arc::clone(&old.generation);

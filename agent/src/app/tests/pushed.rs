@@ -9,6 +9,7 @@ use proto::generation::{Baseline, Candidate, Experiment, Fragment, Generation, G
 
 use super::harness::{config, load};
 use crate::app::remote;
+use crate::config::Settings;
 
 const OWN: &str = "filter/own: { metrics: { datapoint: ['metric.name == \"process.memory.virtual\"'] } }";
 const FILTER: &str = "filter/new: { metrics: { datapoint: ['metric.name == \"process.disk.io\"'] } }";
@@ -44,13 +45,18 @@ fn deployment(processors: &[&str]) -> Generation {
     Generation { number: 2, baseline: Baseline::Given(fragment(processors)), experiment: None }
 }
 
-/// What becomes of a generation on a node whose own pipeline is a filter, and whose section `phoenix` has these lines.
-fn outcome(phoenix: &str, generation: &Generation) -> Result<u64, String> {
+/// A node whose own pipeline is a filter, and whose section `phoenix` has these lines.
+fn node(phoenix: &str) -> Settings {
     let own = format!(
         "processors:\n  {OWN}\nservice:\n  pipelines:\n    metrics: {{ receivers: [otlp], processors: [filter/own], \
          exporters: [otlp] }}\nphoenix:\n  data_dir: unused\n  control_plane: {{ endpoint: 'ws://127.0.0.1:1/' }}\n  {phoenix}"
     );
-    let settings = load(&config(SocketAddr::from(([127, 0, 0, 1], 1)), &own));
+    load(&config(SocketAddr::from(([127, 0, 0, 1], 1)), &own))
+}
+
+/// What becomes of a generation on such a node.
+fn outcome(phoenix: &str, generation: &Generation) -> Result<u64, String> {
+    let settings = node(phoenix);
     remote::intent(&generation.write(), &settings)
         .map(|(number, _)| number)
         .map_err(|error| error.to_string())
@@ -103,4 +109,17 @@ fn what_the_file_itself_has_may_be_pushed_whatever_the_bounds_and_by_another_nam
         }
         assert!(outcome(&bounds, &trial(&[&changed])).is_err(), "the same id, and another config");
     }
+}
+
+#[tokio::test]
+async fn a_pushed_pipeline_is_compiled_while_the_threads_that_serve_go_on() {
+    // A runtime of one thread: what compiles on it would be done before anything else is asked.
+    let pattern = |at: usize| format!("'IsMatch(metric.name, \"(a|b){{1,90}}c{{1,90}}{at}\")'");
+    let conditions = (0..40).map(pattern).collect::<Vec<_>>().join(", ");
+    let heavy = format!("filter/heavy: {{ metrics: {{ datapoint: [{conditions}] }} }}");
+    let (body, settings) = (trial(&[heavy.as_str()]).write(), std::sync::Arc::new(node("")));
+    let compiled = tokio::spawn(remote::compiled(body, settings));
+    tokio::task::yield_now().await;
+    assert!(!compiled.is_finished(), "it is not compiled here");
+    assert_eq!(compiled.await.expect("no panic").expect("it builds").0, 2);
 }
