@@ -1,12 +1,13 @@
 //! The candidate's pipeline: it runs on every batch and touches nothing of the baseline. If it fails it is cut out for
 //! the rest of its generation.
 
-use std::time::{Duration, Instant};
+use std::cell::Cell;
+use std::time::Duration;
 
 use pipelines::Batch;
 
+use super::deadline::{Deadline, Stopwatch};
 use super::variant::VariantPipeline;
-use super::worker::thread_time;
 use crate::generation::Experiment;
 
 /// Outcome of a batch in the candidate's pipeline.
@@ -44,13 +45,20 @@ impl Candidate {
         self.pipeline.as_mut()
     }
 
-    /// Runs the pipeline over `input` at `now`, Unix nanoseconds, and cuts it out if it fails or takes too long.
-    pub fn process(&mut self, input: &Batch, now: u64) -> CandidateOutcome {
+    /// Runs the pipeline over `input` at `now`, Unix nanoseconds, until `deadline`, and cuts it out if it fails or takes too
+    /// long.
+    pub fn process(&mut self, input: &Batch, now: u64, deadline: Deadline<'_>) -> CandidateOutcome {
         let Some(pipeline) = &mut self.pipeline else { return CandidateOutcome::Absent };
-        let (started, before) = (Instant::now(), thread_time());
-        let outcome = pipeline.process(input, now);
-        let spent = thread_time().saturating_sub(before);
-        match outcome.err().or_else(|| self.too_slow(started.elapsed())) {
+        let (taken, latency) = (Stopwatch::start(), self.max_batch_latency);
+        let overrun = Cell::new(None);
+        let stop = || {
+            overrun.set(deadline.passed(&taken, latency));
+            overrun.get().is_some()
+        };
+        let outcome = pipeline.process_until(input, now, &stop);
+        let spent = taken.cpu();
+        let stopped = overrun.get().map(|overrun| overrun.to_string());
+        match stopped.or(outcome.err()).or_else(|| self.too_slow(taken.elapsed())) {
             Some(failure) => {
                 self.cut();
                 CandidateOutcome::Failed(failure)

@@ -8,6 +8,7 @@
 mod acknowledge;
 mod candidate;
 mod clock;
+mod deadline;
 mod experiment;
 mod flush;
 mod generation;

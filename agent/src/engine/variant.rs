@@ -39,8 +39,16 @@ impl VariantPipeline {
     /// # Errors
     /// What went wrong, for a person. After a panic the pipeline starts anew, without state.
     pub fn process(&mut self, input: &Batch, now: u64) -> Result<(), String> {
+        self.process_until(input, now, &|| false)
+    }
+
+    /// Does as [`Self::process`] does until `stop` says yes. Then the pipeline is in no state to go on.
+    ///
+    /// # Errors
+    /// As [`Self::process`]; and it was stopped.
+    pub fn process_until(&mut self, input: &Batch, now: u64, stop: &dyn Fn() -> bool) -> Result<(), String> {
         let Self { pipeline: Some(pipeline), output, .. } = self else { return Ok(()) };
-        let outcome = guarded(|| pipeline.process(input, now, output));
+        let outcome = guarded(|| pipeline.process_until(input, now, output, stop));
         outcome.map_or_else(|panic| Err(self.begin_anew(panic, now)), told)
     }
 

@@ -78,6 +78,12 @@ impl Statement {
         self.condition.as_ref().map(|(_, level)| *level)
     }
 
+    /// Returns whether its editor matches a pattern.
+    pub(crate) fn has_pattern(&self) -> bool {
+        let prepared = &self.editor.prepared;
+        matches!(prepared, Preparation::Pattern(_) | Preparation::Replace(_) | Preparation::Grok(_))
+    }
+
     /// The widest rows that running it may change: conditions that read those or wider ones must be asked again.
     pub(crate) fn changes(&self) -> Level {
         let target = self.editor.target(0).ok();

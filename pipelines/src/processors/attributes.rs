@@ -6,7 +6,7 @@ use crate::cost::Inspection;
 use crate::ottl::Context;
 use crate::stage::actions::{self, Action, BatchActions};
 use crate::stage::config::{MatchType, Names, regexp_options};
-use crate::stage::{Effect, Tallies};
+use crate::stage::{Effect, PATTERN, Stop, Tallies};
 use crate::yaml::{Fields, Node, Problem, keep};
 
 /// The config of an `attributes` processor.
@@ -34,7 +34,8 @@ impl Attributes {
         &self.rule
     }
 
-    pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>) {
+    pub(super) fn run(&self, batch: &mut Batch, mut tallies: Tallies<'_>, stop: &Stop<'_>) {
+        let units = u32::try_from(self.actions.len()).unwrap_or(u32::MAX).saturating_mul(PATTERN);
         let mut prepared = BatchActions::new(batch, &self.actions);
         for resource in 0..batch.resources().len() {
             for scope in batch.resource_at(resource).scopes.range() {
@@ -43,6 +44,9 @@ impl Attributes {
                         continue;
                     }
                     for point in batch.metric_at(metric).points.range() {
+                        if stop.before(units) {
+                            return;
+                        }
                         let path = Path { resource, scope, metric, point };
                         if prepared.run(batch, Owner::Point(path)) {
                             tallies.count(0, Effect::Changed, batch, path, Context::DataPoint);

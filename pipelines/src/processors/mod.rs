@@ -226,11 +226,11 @@ impl Processor {
 
     /// Edits a batch in place; for processors without a memory.
     pub(crate) fn run(&self, turn: StageBatch<'_>) -> Result<(), StageError> {
-        let StageBatch { batch, now, tallies, .. } = turn;
+        let StageBatch { batch, now, tallies, stop, .. } = turn;
         match self {
-            Self::Filter(filter) => return filter.run(batch, now, tallies),
-            Self::Transform(transform) => return transform.run(batch, now, tallies),
-            Self::Attributes(attributes) => attributes.run(batch, tallies),
+            Self::Filter(filter) => return filter.run(batch, now, tallies, stop),
+            Self::Transform(transform) => return transform.run(batch, now, tallies, stop),
+            Self::Attributes(attributes) => attributes.run(batch, tallies, stop),
             Self::Resource(resource) => resource.run(batch, tallies),
             Self::GroupByAttrs(group) => group.run(batch, tallies),
             Self::DeltaToRate(rate) => return rate.run(batch, tallies),

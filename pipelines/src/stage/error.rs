@@ -16,4 +16,9 @@ impl StageError {
     pub(crate) fn new(rule: &str, why: Failure) -> Self {
         Self { rule: rule.to_owned(), why, passes_on: false }
     }
+
+    /// The batch is not wanted any more.
+    pub(crate) fn stopped() -> Self {
+        Self::new("the batch", Failure("it was stopped"))
+    }
 }

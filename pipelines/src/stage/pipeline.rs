@@ -8,7 +8,7 @@ use crate::config::{ComponentId, Digest, Plan};
 use crate::ottl::Failure;
 use crate::processors::{CachedFilter, DecisionCache, Processor};
 
-use super::{Flush, RuleStats, StageBatch, State, StateSize, Tallies, Tally};
+use super::{Flush, RuleStats, StageBatch, StageError, State, StateSize, Stop, Tallies, Tally};
 
 /// A pipeline that processes batches, one at a time, and lets time pass between them.
 #[derive(Debug)]
@@ -57,12 +57,14 @@ pub struct RuleCount {
 }
 
 impl RunningStage {
-    fn run(&mut self, input: &Batch, batch: &mut Batch, now: u64) -> Result<(), Refusal> {
-        let turn = StageBatch { input, batch, now, tallies: Tallies::new(input, &mut self.tallies) };
+    fn run(&mut self, input: &Batch, batch: &mut Batch, now: u64, stop: &Stop<'_>) -> Result<(), Refusal> {
+        let turn = StageBatch { input, batch, now, tallies: Tallies::new(input, &mut self.tallies), stop };
         let outcome = match &mut self.state {
+            _ if stop.ask() => Err(StageError::stopped()),
             Some(state) => state.run(turn),
             None => self.processor.run(turn),
         };
+        let outcome = if stop.is_over() { Err(StageError::stopped()) } else { outcome };
         outcome.map_err(|failed| Refusal {
             stage: self.id.clone(),
             rule: failed.rule,
@@ -109,7 +111,7 @@ impl Pipeline {
             return Ok((points, self.process(spare, now, batch)));
         }
         let points = self.read(source, now, batch)?;
-        Ok((points, run(&mut self.stages, &Batch::default(), batch, now)))
+        Ok((points, run(&mut self.stages, &Batch::default(), batch, now, &Stop::new(&never))))
     }
 
     /// Number of resources of which the decision of the first stage is remembered.
@@ -138,8 +140,23 @@ impl Pipeline {
     /// A stage refused the batch; then `out` holds nothing to rely on, unless the error says that it was passed
     /// on. Of several that pass it on, the first is told.
     pub fn process(&mut self, input: &Batch, now: u64, out: &mut Batch) -> Result<(), Refusal> {
+        self.process_until(input, now, out, &never)
+    }
+
+    /// Does as [`Self::process`] does until `stop` says yes, which is asked every few hundred rows and statements. A
+    /// pipeline that was stopped in the midst of a batch is in no state to go on.
+    ///
+    /// # Errors
+    /// As [`Self::process`]; and it was stopped.
+    pub fn process_until(
+        &mut self,
+        input: &Batch,
+        now: u64,
+        out: &mut Batch,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), Refusal> {
         out.copy_from(input);
-        run(&mut self.stages, input, out, now)
+        run(&mut self.stages, input, out, now, &Stop::new(stop))
     }
 
     /// Advances the clock to `now`, Unix nanoseconds: what stages send when their time has come goes through those
@@ -201,7 +218,7 @@ impl Pipeline {
     /// lost, as it is in the Collector, and counted nowhere else.
     fn pass(&mut self, from: usize, mut flush: Flush) -> Option<Flush> {
         let Flush { at, input, output } = &mut flush;
-        let outcome = run(&mut self.stages[from + 1..], input, output, *at);
+        let outcome = run(&mut self.stages[from + 1..], input, output, *at, &Stop::new(&never));
         let left = outcome.is_ok() || outcome.is_err_and(|refused| refused.passed_on);
         (left && !flush.output.resources().is_empty()).then_some(flush)
     }
@@ -277,10 +294,21 @@ impl Pipeline {
 /// State of a stage between batches, if it has one, and the tallies of its rules.
 pub(crate) type StageState = (Option<Box<dyn State>>, Vec<Tally>);
 
-fn run(stages: &mut [RunningStage], input: &Batch, batch: &mut Batch, now: u64) -> Result<(), Refusal> {
+/// Stop of whoever wants all of a batch.
+fn never() -> bool {
+    false
+}
+
+fn run(
+    stages: &mut [RunningStage],
+    input: &Batch,
+    batch: &mut Batch,
+    now: u64,
+    stop: &Stop<'_>,
+) -> Result<(), Refusal> {
     let mut first = Ok(());
     for stage in stages {
-        match stage.run(input, batch, now) {
+        match stage.run(input, batch, now, stop) {
             Err(refused) if !refused.passed_on => return Err(refused),
             outcome => first = first.and(outcome),
         }

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 
 use crate::Batch;
 
-use super::{StageError, Tallies};
+use super::{StageError, Stop, Tallies};
 
 /// One batch in front of a stage.
 pub(crate) struct StageBatch<'a> {
@@ -20,6 +20,8 @@ pub(crate) struct StageBatch<'a> {
     pub now: u64,
     /// Counters of the stage's rules.
     pub tallies: Tallies<'a>,
+    /// Wish of the caller that no more is done.
+    pub stop: &'a Stop<'a>,
 }
 
 /// Flush: points that left a pipeline without a batch that came in.

@@ -16,6 +16,7 @@ use super::*;
 
 mod alone;
 mod rule_stats;
+mod stop;
 
 pub(crate) fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) });

@@ -8,6 +8,7 @@ use super::*;
 use crate::app::tests::experiment::halves;
 use crate::app::tests::harness::{export, load};
 use crate::engine::candidate::CandidateOutcome;
+use crate::engine::deadline::Deadline;
 use crate::engine::experiment::ExperimentState;
 
 const NOW: u64 = 1_700_000_000_000_000_000;
@@ -26,7 +27,8 @@ fn audit(losing: Option<Variant>) -> (observe::Missing, Option<usize>) {
 
     let observation = observer.batch(&input, NOW);
     baseline.process(&input, NOW).expect("the baseline works");
-    let outcome = candidate.process(&input, NOW);
+    let abandoned = std::sync::atomic::AtomicBool::new(false);
+    let outcome = candidate.process(&input, NOW, Deadline { abandoned: &abandoned, wait: None });
     assert!(matches!(outcome, CandidateOutcome::Done(_)), "{outcome:?}");
     baseline.identify();
     let made = baseline.output(&input);

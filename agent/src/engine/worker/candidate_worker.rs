@@ -42,6 +42,8 @@ pub struct CandidateWorker {
     /// Batches that found no room while it rested, since this was last asked.
     too_slow: AtomicU64,
     levels: Mutex<Vec<(String, String)>>,
+    /// True from when nobody waits for it any more: it stops in the midst of a batch.
+    abandoned: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +96,7 @@ impl CandidateWorker {
             rests: AtomicBool::new(false),
             too_slow: AtomicU64::new(0),
             levels: Mutex::default(),
+            abandoned: AtomicBool::new(false),
         });
         worker.show_levels(&state);
         let runtime = tokio::runtime::Handle::try_current().ok();
@@ -212,6 +215,7 @@ impl CandidateWorker {
         let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if queue.ended.is_none() {
             queue.phase = Phase::Abandoned;
+            self.abandoned.store(true, Ordering::Relaxed);
             queue.jobs.drain(..).for_each(fall_back);
         }
         queue.ended.take()
@@ -220,6 +224,11 @@ impl CandidateWorker {
     /// Tells whether nobody waits for it any more.
     pub(super) fn is_abandoned(&self) -> bool {
         self.queue().phase == Phase::Abandoned
+    }
+
+    /// Flag that is true from when nobody waits for it any more.
+    pub(super) fn abandoned(&self) -> &AtomicBool {
+        &self.abandoned
     }
 
     /// Lets its units leave by the baseline from now on. Returns true for the first time.

@@ -13,6 +13,7 @@ use super::job::{BaselineRun, BatchJob, Job, Tick};
 use super::share::PendingShare;
 use crate::engine::Engine;
 use crate::engine::candidate::CandidateOutcome;
+use crate::engine::deadline::Deadline;
 use crate::engine::experiment::ExperimentState;
 use crate::engine::flush::FlushOutput;
 use crate::engine::limits::CandidateLimits;
@@ -40,7 +41,7 @@ pub struct Load {
 /// Outputs that left of a batch, by variant.
 type Left = [Vec<Encoded>; 2];
 
-impl Running<'_> {
+impl<'a> Running<'a> {
     /// Runs one job.
     pub fn run(&mut self, job: Job) {
         match job {
@@ -62,7 +63,8 @@ impl Running<'_> {
             // No stage asks for a series' identity; only what observes does.
             input.identify();
         }
-        let outcome = self.state.candidate.process(&input, now);
+        let deadline = self.deadline(share.is_some());
+        let outcome = self.state.candidate.process(&input, now, deadline);
         if let CandidateOutcome::Failed(why) = &outcome {
             self.cut(why);
         }
@@ -84,6 +86,12 @@ impl Running<'_> {
         self.engine.metrics.unassigned(unassigned);
         self.worker.give_back(input);
         output.into_iter().for_each(|output| self.worker.give_back(*output));
+    }
+
+    /// Deadline of a batch, of which some units wait for the candidate or none do.
+    fn deadline(&self, waits: bool) -> Deadline<'a> {
+        let waits = waits && !self.worker.is_apart();
+        Deadline { abandoned: self.worker.abandoned(), wait: waits.then_some(self.limits.max_added_latency) }
     }
 
     /// Sends the candidate's share of a batch, unless that was done when it was late. Returns all that has left.

@@ -11,7 +11,7 @@ mod pass;
 
 use crate::Batch;
 use crate::ottl::Context;
-use crate::stage::{StageError, Tallies};
+use crate::stage::{StageError, Stop, Tallies};
 
 use pass::Pass;
 
@@ -72,11 +72,12 @@ impl Filter {
         batch: &mut Batch,
         now: u64,
         mut tallies: Tallies<'_>,
+        stop: &Stop<'_>,
     ) -> Result<(), StageError> {
         let mut first = 0;
         for pass in &self.passes {
             let rule = |rule: usize| self.rules.get(first + rule).map_or("", String::as_str);
-            pass.run(batch, now, tallies.from(first))
+            pass.run(batch, now, tallies.from(first), stop)
                 .map_err(|(index, why)| StageError::new(rule(index), why))?;
             first += pass.rules.len();
         }

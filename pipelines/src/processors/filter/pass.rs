@@ -7,7 +7,7 @@ use crate::Batch;
 use crate::batch::{MetricKind, Path};
 use crate::ottl::{Condition, Context, Failure, Level, NO_CACHE, Row};
 use crate::stage::config::ErrorMode;
-use crate::stage::{Effect, Tallies};
+use crate::stage::{Effect, Stop, Tallies};
 
 use super::EmptyRows;
 use super::legacy::Properties;
@@ -91,9 +91,10 @@ impl Pass {
         batch: &mut Batch,
         now: u64,
         tallies: Tallies<'_>,
+        stop: &Stop<'_>,
     ) -> Result<(), (usize, Failure)> {
         let mut asking =
-            PassRun { pass: self, now, answers: vec![None; self.rules.len()], tallies, failure: None };
+            PassRun { pass: self, now, answers: vec![None; self.rules.len()], tallies, stop, failure: None };
         match self.context {
             Context::Resource => batch.retain_resources(|batch, resource| {
                 let path = Path { resource, ..Path::default() };
@@ -134,6 +135,7 @@ struct PassRun<'p> {
     /// Last answer of each rule, and the row of its level that it was about.
     answers: Vec<Option<(usize, Result<bool, Failure>)>>,
     tallies: Tallies<'p>,
+    stop: &'p Stop<'p>,
     /// The first failure that is to be propagated.
     failure: Option<(usize, Failure)>,
 }
@@ -142,8 +144,12 @@ impl PassRun<'_> {
     /// Returns whether some rule may drop a point of a metric: most say no of a metric at once.
     fn may_drop(&mut self, batch: &Batch, path: Path) -> bool {
         let row = self.row(batch, path, Context::Metric);
+        let stop = self.stop;
         let mut rules = self.pass.rules.iter().zip(&mut self.answers);
         rules.any(|(rule, last)| {
+            if stop.before(1) {
+                return false;
+            }
             let (level, gated) = rule.gate();
             let ask = || gated.map_or_else(|| rule.drops(&row), |gated| gated.gate_holds(&row));
             level > Level::Metric || once(last, level, path, ask) != Ok(false)
@@ -167,6 +173,9 @@ impl PassRun<'_> {
         let context = self.pass.context;
         let row = self.row(batch, path, context);
         for (index, rule) in self.pass.rules.iter().enumerate() {
+            if self.stop.before(1) {
+                return true;
+            }
             let answer = answer(rule, &mut self.answers[index], path, &row);
             match answer {
                 Ok(false) => {}

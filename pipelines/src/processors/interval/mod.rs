@@ -125,7 +125,7 @@ impl IntervalState {
 
 impl State for IntervalState {
     fn run(&mut self, turn: StageBatch<'_>) -> Result<(), StageError> {
-        let StageBatch { input, batch, now, mut tallies } = turn;
+        let StageBatch { input, batch, now, mut tallies, .. } = turn;
         batch.identify();
         self.held.begin(input);
         self.taken.clear();

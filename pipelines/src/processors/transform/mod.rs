@@ -11,7 +11,7 @@ use crate::batch::data::Exemplar;
 use crate::batch::{MetricKind, Path};
 use crate::ottl::{Condition, Context, Failure, Level, Statement, Work};
 use crate::stage::config::ErrorMode;
-use crate::stage::{Effect, StageError, Tallies};
+use crate::stage::{Effect, PATTERN, StageError, Stop, Tallies};
 
 /// The config of a `transform` processor.
 #[derive(Debug, Clone)]
@@ -51,10 +51,11 @@ impl Transform {
         batch: &mut Batch,
         now: u64,
         mut tallies: Tallies<'_>,
+        stop: &Stop<'_>,
     ) -> Result<(), StageError> {
         let mut first = 0;
         for group in &self.groups {
-            group.run(batch, now, tallies.from(first))?;
+            group.run(batch, now, tallies.from(first), stop)?;
             first += group.statements.len();
         }
         Ok(())
@@ -74,14 +75,21 @@ struct GroupRun<'g, 'b> {
     /// Conditions that read this or what is below it are asked every time.
     stable: Level,
     tallies: Tallies<'b>,
+    stop: &'b Stop<'b>,
 }
 
 impl Group {
-    fn run(&self, batch: &mut Batch, now: u64, tallies: Tallies<'_>) -> Result<(), StageError> {
+    fn run(
+        &self,
+        batch: &mut Batch,
+        now: u64,
+        tallies: Tallies<'_>,
+        stop: &Stop<'_>,
+    ) -> Result<(), StageError> {
         let stable = self.statements.iter().map(Statement::changes).min().unwrap_or(Level::Always);
         let work = Work::new(batch, self.context, self.statements.len(), now);
         let mut visit =
-            GroupRun { group: self, work, answers: vec![None; self.statements.len()], stable, tallies };
+            GroupRun { group: self, work, answers: vec![None; self.statements.len()], stable, tallies, stop };
         for resource in 0..visit.work.batch.resources().len() {
             visit.work.at = Path { resource, ..Path::default() };
             if self.context == Context::Resource {
@@ -167,8 +175,14 @@ impl GroupRun<'_, '_> {
         }
         let group = self.group;
         for (index, statement) in group.statements.iter().enumerate() {
+            if self.stop.before(1) {
+                return Err(StageError::stopped());
+            }
             self.work.statement = index;
             let outcome = match self.answer(index, statement) {
+                Ok(true) if statement.has_pattern() && self.stop.before(PATTERN) => {
+                    return Err(StageError::stopped());
+                }
                 Ok(true) => statement.run(&mut self.work).map(|()| self.count(index)),
                 Ok(false) => Ok(()),
                 Err(failure) => Err(failure),
