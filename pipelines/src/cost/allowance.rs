@@ -1,11 +1,13 @@
 //! Limits of a pipeline, and how much of each its checks have used.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use regex_automata::meta::Regex;
 
 use super::{
-    MAX_CACHES, MAX_COMPILED, MAX_LENGTH, MAX_PATTERN, MAX_PATTERNS, MAX_STATEMENTS, MAX_STEPS, MAX_VALUES,
+    MAX_BROUGHT_CACHES, MAX_BROUGHT_COMPILED, MAX_BROUGHT_STEPS, MAX_CACHES, MAX_COMPILED, MAX_LENGTH,
+    MAX_PATTERN, MAX_PATTERNS, MAX_RECENT, MAX_STATEMENTS, MAX_STEPS, MAX_VALUES, RecentPatterns,
 };
 
 /// Use of the limits by the checks of one pipeline so far.
@@ -20,6 +22,8 @@ pub struct Allowance {
     steps: usize,
     /// The regular expressions that are compiled already, by their translated text.
     known: HashMap<String, Regex>,
+    /// Those that the data will bring, if any part of the pipeline takes them from it.
+    recent: Option<Arc<RecentPatterns>>,
     refused: bool,
 }
 
@@ -27,6 +31,39 @@ impl Allowance {
     /// An allowance of which nothing is used.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An allowance that has room for one regular expression that the data brings.
+    pub(super) fn of_a_brought_pattern() -> Self {
+        Self {
+            compiled: MAX_COMPILED - MAX_BROUGHT_COMPILED,
+            caches: MAX_CACHES - MAX_BROUGHT_CACHES,
+            steps: MAX_STEPS - MAX_BROUGHT_STEPS,
+            ..Self::default()
+        }
+    }
+
+    /// Takes what the regular expressions cost that the data will bring: they are kept by all of the pipeline together.
+    ///
+    /// # Errors
+    /// The pipeline's own leave no room for them.
+    pub(crate) fn recent(&mut self) -> Result<Arc<RecentPatterns>, String> {
+        if let Some(recent) = &self.recent {
+            return Ok(Arc::clone(recent));
+        }
+        let (compiled, caches) = (
+            self.compiled + MAX_RECENT * MAX_BROUGHT_COMPILED,
+            self.caches + MAX_RECENT * MAX_BROUGHT_CACHES,
+        );
+        for (used, limit) in [(compiled, MAX_COMPILED), (caches, MAX_CACHES)] {
+            self.within(used, limit, || {
+                format!(
+                    "takes patterns from the data, and with its own they may take {used} bytes, of {limit}; {SIMPLER}"
+                )
+            })?;
+        }
+        (self.compiled, self.caches) = (compiled, caches);
+        Ok(Arc::clone(self.recent.insert(Arc::default())))
     }
 
     /// Names the component that the following belongs to.

@@ -7,11 +7,13 @@
 
 mod allowance;
 mod inspection;
+mod recent;
 mod regex;
 mod steps;
 
 pub use allowance::Allowance;
 pub(crate) use inspection::Inspection;
+pub(crate) use recent::RecentPatterns;
 pub use regex::PatternError;
 pub(crate) use regex::{Dialect, compile};
 
@@ -38,6 +40,16 @@ const MAX_CACHES: usize = 128 << 20;
 const MAX_LENGTH: usize = 64 << 10;
 /// Steps of the work that reading the regular expressions of a pipeline takes, a few nanoseconds each.
 const MAX_STEPS: usize = 20_000_000;
+/// Bytes of a regular expression that the data brings, once it is translated.
+const MAX_BROUGHT: usize = 1 << 10;
+/// Regular expressions that the data has brought to a pipeline and that are kept compiled.
+const MAX_RECENT: usize = 8;
+/// Bytes that each of those may compile to.
+const MAX_BROUGHT_COMPILED: usize = 512 << 10;
+/// Bytes to which the caches of each of those may grow.
+const MAX_BROUGHT_CACHES: usize = 8 << 20;
+/// Steps that reading each of those may take.
+const MAX_BROUGHT_STEPS: usize = 200_000;
 /// Threads of an agent that match with the patterns of a pipeline: its two workers, and the one that ticks.
 const THREADS: usize = 3;
 

@@ -1,7 +1,7 @@
 //! Globs, as regular expressions: `*` and `**` are anything, `?` is one character, `[a-z]`, `[abc]` and `[!…]`
 //! are one of a set, `{a,b}` is one of several globs, and a backslash takes the meaning away.
 
-use crate::cost::Allowance;
+use crate::cost::{Allowance, RecentPatterns};
 use crate::ottl::pattern::Pattern;
 
 /// Compiles a glob that has to match a whole text.
@@ -9,6 +9,19 @@ use crate::ottl::pattern::Pattern;
 /// # Errors
 /// A set or a choice that is not closed.
 pub(super) fn compile(glob: &str, allowance: &mut Allowance) -> Result<Pattern, String> {
+    Pattern::new(&translated(glob)?, allowance).map_err(|error| error.to_string())
+}
+
+/// A glob that the data brings.
+///
+/// # Errors
+/// As [`compile`]; its limits are far lower.
+pub(super) fn brought(glob: &str, recent: &RecentPatterns) -> Result<Pattern, String> {
+    Pattern::brought(&translated(glob)?, recent).map_err(|error| error.to_string())
+}
+
+/// The glob as a regular expression.
+fn translated(glob: &str) -> Result<String, String> {
     let mut out = String::from("(?s)\\A(?:");
     let (mut rest, mut depth) = (glob.chars().peekable(), 0);
     while let Some(c) = rest.next() {
@@ -42,7 +55,7 @@ pub(super) fn compile(glob: &str, allowance: &mut Allowance) -> Result<Pattern, 
         return Err(format!("{glob:?} has a choice that is not closed"));
     }
     out.push_str(")\\z");
-    Pattern::new(&out, allowance).map_err(|error| error.to_string())
+    Ok(out)
 }
 
 fn literal(c: char, out: &mut String) {

@@ -80,8 +80,13 @@ impl Statement {
 
     /// Returns whether its editor matches a pattern.
     pub(crate) fn has_pattern(&self) -> bool {
-        let prepared = &self.editor.prepared;
-        matches!(prepared, Preparation::Pattern(_) | Preparation::Replace(_) | Preparation::Grok(_))
+        matches!(
+            self.editor.prepared,
+            Preparation::Pattern(_)
+                | Preparation::Brought(_)
+                | Preparation::Replace(_)
+                | Preparation::Grok(_)
+        )
     }
 
     /// The widest rows that running it may change: conditions that read those or wider ones must be asked again.

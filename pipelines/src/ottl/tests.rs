@@ -254,6 +254,29 @@ fn a_condition_knows_how_often_it_has_to_be_asked() {
 }
 
 #[test]
+fn a_pattern_that_the_data_may_bring_takes_its_room_once_a_pipeline_and_is_refused_where_there_is_none() {
+    let brought = |allowance: &mut Allowance| {
+        let text = located("IsMatch(metric.name, resource.attributes[\"pattern\"])");
+        Condition::compile(&text, Context::Metric, Style::Named, allowance).map(drop)
+    };
+    let mut allowance = Allowance::new();
+    for _ in 0..100 {
+        brought(&mut allowance).expect("all of them together take it once");
+    }
+    let mut full = Allowance::new();
+    let large =
+        |at: usize| located(&format!("IsMatch(metric.name, \"{at}{}\")", "[a-y]{1,200}[b-z]".repeat(8)));
+    let mut fill = |at| Condition::compile(&large(at), Context::Metric, Style::Named, &mut full).is_ok();
+    let filled = (0..1_000).take_while(|at| fill(*at)).count();
+    assert!(filled > 0, "some fit");
+    let refused = brought(&mut full).expect_err("there is no room")[0].message.clone();
+    assert!(
+        refused.contains("takes patterns from the data") || refused.contains("past a limit"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn patterns_mean_what_they_mean_in_go() {
     for (pattern, text, matches) in [
         (r"^\w+$", "été", false),

@@ -15,6 +15,7 @@ use crate::config::CollectorFile;
 use super::*;
 
 mod alone;
+mod brought;
 mod rule_stats;
 mod stop;
 

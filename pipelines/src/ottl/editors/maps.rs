@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::cost::Allowance;
 use crate::ottl::check::call::{Call, Target};
 use crate::ottl::functions::{
-    ParamType, Preparation, Signature, TARGET, editor, fixed_text, optional, prepare_pattern, required,
-    shown, with_pattern,
+    ParamType, Preparation, Signature, TARGET, brought_pattern, editor, fixed_text, optional,
+    prepare_pattern, required, shown, with_pattern,
 };
 use crate::ottl::pattern::Pattern;
 use crate::ottl::run::Args;
@@ -182,7 +182,7 @@ fn matching<'b, T>(
     if let Preparation::Pattern(pattern) = &call.prepared {
         return run(pattern, work);
     }
-    let pattern = with_pattern(&Args { call, row: &work.row() }, 1, |pattern| Ok(pattern.clone()))?;
+    let pattern = brought_pattern(&Args { call, row: &work.row() }, 1)?;
     run(&pattern, work)
 }
 

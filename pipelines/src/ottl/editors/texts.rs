@@ -65,7 +65,7 @@ pub(super) fn prepare_glob<const PLACE: usize>(
 ) -> Result<Preparation, String> {
     match fixed_text(call, PLACE) {
         Some(text) => glob::compile(&String::from_utf8_lossy(text), allowance).map(Preparation::Pattern),
-        None => Ok(Preparation::Nothing),
+        None => allowance.recent().map(Preparation::Brought),
     }
 }
 
@@ -200,16 +200,19 @@ fn replaced(call: &Call, target: &Target, row: &Row<'_>, buffer: &mut Vec<u8>) -
     })
 }
 
+const NO_GLOB: Failure = Failure("a text of the data that is no glob, or is too large a one");
+
 /// The glob of a call and what replaces a whole text that it matches.
 pub(super) fn whole(call: &Call, row: &Row<'_>, place: usize) -> Evaluated<(Pattern, Vec<u8>)> {
     let args = Args { call, row };
     let pattern = match &call.prepared {
         Preparation::Pattern(pattern) => pattern.clone(),
-        _ => {
+        Preparation::Brought(recent) => {
             let text = args.text(place)?;
-            let compiled = glob::compile(&String::from_utf8_lossy(&text), &mut Allowance::new());
-            compiled.map_err(|_| Failure("a text of the data that is no glob"))?
+            let compiled = glob::brought(&String::from_utf8_lossy(&text), recent);
+            compiled.map_err(|_| NO_GLOB)?
         }
+        _ => return Err(NO_GLOB),
     };
     let replacement = args.text(place + 1)?.into_owned();
     let replacement = match args.function(place + 2) {

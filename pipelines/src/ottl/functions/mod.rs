@@ -21,8 +21,10 @@ pub(super) use case::camel;
 pub(super) use collections::shown;
 pub(super) use format::sprintf;
 
+use std::sync::Arc;
+
 use crate::aggregate::Aggregation;
-use crate::cost::Allowance;
+use crate::cost::{Allowance, RecentPatterns};
 use crate::ottl::check::call::Call;
 use crate::ottl::context::Level;
 use crate::ottl::editors::{self, Work};
@@ -146,6 +148,8 @@ pub(crate) enum Preparation {
     Nothing,
     /// A regular expression, or a glob as one.
     Pattern(Pattern),
+    /// The last regular expressions that the data has brought: it brings this one.
+    Brought(Arc<RecentPatterns>),
     /// A regular expression and what replaces what it matches.
     Replace(Box<(Pattern, Replacement)>),
     /// Networks.
@@ -326,7 +330,7 @@ pub(super) fn prepare_pattern<const PLACE: usize>(
             let pattern = Pattern::new(&String::from_utf8_lossy(text), allowance);
             pattern.map(Preparation::Pattern).map_err(|error| error.to_string())
         }
-        None => Ok(Preparation::Nothing),
+        None => allowance.recent().map(Preparation::Brought),
     }
 }
 
@@ -339,7 +343,7 @@ pub(super) fn fixed_text(call: &Call, place: usize) -> Option<&[u8]> {
     }
 }
 
-/// The regular expression of a call, compiled now if the data brings it.
+/// The regular expression of a call, compiled now if the data brings it and has not brought it lately.
 pub(super) fn with_pattern<'a, T>(
     args: &Args<'a, '_>,
     place: usize,
@@ -348,7 +352,15 @@ pub(super) fn with_pattern<'a, T>(
     if let Preparation::Pattern(pattern) = &args.call.prepared {
         return run(pattern);
     }
-    let text = args.text(place)?;
-    let compiled = Pattern::new(&String::from_utf8_lossy(&text), &mut Allowance::new());
-    run(&compiled.map_err(|_| Failure("a text of the data that is no regular expression"))?)
+    run(&brought_pattern(args, place)?)
 }
+
+/// The regular expression that the data brings.
+pub(super) fn brought_pattern(args: &Args<'_, '_>, place: usize) -> Evaluated<Pattern> {
+    let Preparation::Brought(recent) = &args.call.prepared else { return Err(NO_PATTERN) };
+    let compiled = Pattern::brought(&String::from_utf8_lossy(&args.text(place)?), recent);
+    compiled.map_err(|_| NO_PATTERN)
+}
+
+const NO_PATTERN: Failure =
+    Failure("a text of the data that is no regular expression, or is too large a one");

@@ -4,20 +4,29 @@
 
 mod translate;
 
+use std::sync::Arc;
+
 use regex_automata::meta::Regex;
 use regex_automata::util::captures;
 
-use crate::cost::{Allowance, Dialect, PatternError, compile};
+use crate::cost::{Allowance, Dialect, PatternError, RecentPatterns, compile};
 use crate::yaml::{Located, Problem};
 
 use translate::Translator;
 
 /// A compiled regular expression. It matches bytes, since texts in a batch are known to be UTF-8 already.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Pattern {
-    regex: Regex,
+    regex: Arc<Regex>,
     /// The names of the groups; Go lets several have one.
     names: Vec<Option<String>>,
+}
+
+/// A copy has caches of its own, for another thread.
+impl Clone for Pattern {
+    fn clone(&self) -> Self {
+        Self { regex: Arc::new(Regex::clone(&self.regex)), names: self.names.clone() }
+    }
 }
 
 /// A match and its groups.
@@ -47,7 +56,16 @@ impl Pattern {
     pub fn new(pattern: &str, allowance: &mut Allowance) -> Result<Self, PatternError> {
         let (translated, names) = Translator::new(pattern).translate().map_err(PatternError::Syntax)?;
         let regex = compile(&translated, Dialect::Bytes, allowance)?;
-        Ok(Self { regex, names })
+        Ok(Self { regex: Arc::new(regex), names })
+    }
+
+    /// A pattern that the data brings.
+    ///
+    /// # Errors
+    /// As [`Pattern::new`]; its limits are far lower.
+    pub(crate) fn brought(pattern: &str, recent: &RecentPatterns) -> Result<Self, PatternError> {
+        let (translated, names) = Translator::new(pattern).translate().map_err(PatternError::Syntax)?;
+        Ok(Self { regex: recent.compile(&translated)?, names })
     }
 
     /// Compiles a pattern of a config.
