@@ -147,7 +147,7 @@ impl Node {
     /// # Errors
     /// As [`Self::one_of`].
     pub fn one_of_any_case<T: Clone>(&self, what: &str, words: &[(&'static str, T)]) -> Result<T, Problem> {
-        self.word(what, words, |known, word| known.eq_ignore_ascii_case(word))
+        self.word(what, words, str::eq_ignore_ascii_case)
     }
 
     fn word<T: Clone>(

@@ -82,13 +82,6 @@ async fn units_of_a_split_wait_no_longer_than_allowed_and_each_point_leaves_once
     let cut = agent.health().await["candidate_cut"].as_str().unwrap_or_default().to_owned();
     assert!(cut.contains("units waited 5ms for it"), "{cut}");
     assert!(agent.metric("phoenix_fell_back_points_total").await > Some(0.0));
-    // To run one of them to its end would take the candidate longer than anybody waits here.
-    eventually("the worker has stopped in the first batch and gone through the others", async || {
-        let response = request(agent.listening.admin, "GET", "/experiment", &[], Vec::new()).await;
-        let report: serde_json::Value = serde_json::from_slice(&response.body).expect("json");
-        report["generation"]["input"]["points"] == 3 * MANY
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
