@@ -1,11 +1,13 @@
 //! The byte budget: how much the agent may hold at once.
 //!
-//! A [`Permit`] is taken before a body is read, from the size its header announces, and travels with
-//! the data until every destination has settled it. Nothing is ever held without one, so a stalled
-//! backend makes the agent refuse early, at the price of a header, instead of growing.
+//! Bytes are taken as they come, never as they are announced: an [`Arrival`] grows with its request, and counts for its
+//! sender too. Once the request is whole its [`Permit`] travels with the data until every destination has settled it.
+//! Nothing is ever held without one, so a stalled backend makes the agent refuse instead of growing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use gate::{Crowd, Load, Peer, Tally};
 
 /// Bytes that may be in the agent at once, shared by every receiver.
 #[derive(Clone, Debug)]
@@ -15,18 +17,26 @@ pub struct Budget(Arc<Pool>);
 struct Pool {
     used: AtomicUsize,
     limit: AtomicUsize,
+    /// Bytes of requests on their way, by who sends them.
+    arriving: Tally<Peer>,
 }
 
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self(Arc::new(Pool { used: AtomicUsize::new(0), limit: AtomicUsize::new(limit) }))
+        let (used, limit) = (AtomicUsize::new(0), AtomicUsize::new(limit));
+        Self(Arc::new(Pool { used, limit, arriving: Tally::default() }))
     }
 
     /// A permit for `bytes`, or nothing if that would go over the limit.
     pub fn take(&self, bytes: usize) -> Option<Permit> {
         let mut permit = Permit { pool: Arc::clone(&self.0), bytes: 0 };
         permit.grow_to(bytes).then_some(permit)
+    }
+
+    /// Nothing yet of a request that `peer` sends.
+    pub fn arrive(&self, peer: Peer) -> Arrival {
+        Arrival { permit: Permit { pool: Arc::clone(&self.0), bytes: 0 }, peer, counted: 0 }
     }
 
     /// A permit for `bytes` even past the limit: for what was accepted earlier and is only told apart now.
@@ -91,6 +101,46 @@ impl Drop for Permit {
     }
 }
 
+/// Bytes of a request on its way; given back when dropped.
+#[derive(Debug)]
+pub struct Arrival {
+    permit: Permit,
+    peer: Peer,
+    counted: usize,
+}
+
+impl Arrival {
+    /// Holds at least `bytes` in all; unchanged if there is no room. `half_here` says that more than half of the request
+    /// has come.
+    ///
+    /// # Errors
+    /// [`Crowd`].
+    pub fn grow_to(&mut self, bytes: usize, half_here: bool) -> Result<(), Crowd> {
+        let Some(more) = bytes.checked_sub(self.counted).filter(|more| *more > 0) else { return Ok(()) };
+        let pool = Arc::clone(&self.permit.pool);
+        let limit = pool.limit.load(Ordering::Relaxed);
+        pool.arriving.add(&self.peer, more, |_, of_peer| {
+            let load = Load { limit, used: pool.used.load(Ordering::Relaxed), of_peer };
+            load.admits_bytes(more, half_here)?;
+            if self.permit.grow_to(bytes) { Ok(()) } else { Err(Crowd::Full) }
+        })?;
+        self.counted = bytes;
+        Ok(())
+    }
+
+    /// The permit of a request that is whole: its bytes are the agent's now, and not its sender's.
+    pub fn whole(mut self) -> Permit {
+        let nothing = Permit { pool: Arc::clone(&self.permit.pool), bytes: 0 };
+        std::mem::replace(&mut self.permit, nothing)
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        self.permit.pool.arriving.take_off(&self.peer, self.counted);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +160,36 @@ mod tests {
         assert_eq!(budget.used(), 150, "what is already ours is counted even past the limit");
         drop(second);
         assert_eq!(budget.used(), 0);
+    }
+
+    fn peer(last: u8) -> Peer {
+        std::net::IpAddr::from([127, 0, 0, last]).into()
+    }
+
+    #[test]
+    fn one_sender_of_withheld_requests_leaves_room_for_another() {
+        let budget = Budget::new(1_000);
+        let mut withheld: Vec<_> = (0..10).map(|_| budget.arrive(peer(2))).collect();
+        let refused = withheld.iter_mut().filter_map(|arrival| arrival.grow_to(100, false).err());
+        assert_eq!(refused.collect::<Vec<_>>(), [Crowd::Peer; 3]);
+        let mut honest = budget.arrive(peer(1));
+        honest.grow_to(100, false).expect("another has its share");
+        let permit = honest.whole();
+        assert_eq!((budget.used(), budget.0.arriving.all()), (800, 700));
+        budget.arrive(peer(1)).grow_to(125, true).expect("what is whole is not its sender's any more");
+        drop((permit, withheld));
+        assert_eq!((budget.used(), budget.0.arriving.all()), (0, 0));
+    }
+
+    #[test]
+    fn the_last_room_is_for_requests_that_are_more_than_half_here() {
+        let budget = Budget::new(1_000);
+        let _queued = budget.take(850).expect("fits");
+        let mut request = budget.arrive(peer(1));
+        assert_eq!(request.grow_to(60, false), Err(Crowd::Full));
+        request.grow_to(40, false).expect("there is some room");
+        request.grow_to(60, true).expect("it is more than half here");
+        assert_eq!(budget.used(), 910);
     }
 
     #[test]

@@ -53,6 +53,13 @@ impl Error {
         Self::Unreachable { server: server.to_owned(), why: innermost(error) }
     }
 
+    /// [`Error::Refused`], by a problem that came after the answer's head.
+    pub(crate) fn problem(document: String) -> Self {
+        let known = serde_json::from_str::<Value>(&document).ok();
+        let status = known.and_then(|problem| problem["status"].as_u64()?.try_into().ok());
+        Self::Refused { status: status.unwrap_or(500), body: document.into_bytes() }
+    }
+
     /// [`Error::Broken`].
     pub(crate) fn broken(server: &str, error: &reqwest::Error) -> Self {
         Self::Broken { server: server.to_owned(), why: innermost(error) }

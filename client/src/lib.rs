@@ -131,7 +131,8 @@ impl Client {
         tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| Error::TooLate(self.server.clone()))?
     }
 
-    /// Server-sent events below `/api/v1`, each handed to `each` as its document, until the server ends them.
+    /// Server-sent events below `/api/v1`, each handed to `each` as its document, until the server ends them. A stream that
+    /// the server ends before its time ends with what it says of it.
     ///
     /// # Errors
     /// As [`Self::call`], and those of `each`.
@@ -159,6 +160,9 @@ impl Client {
                 other => self.strange(other),
             })?;
             pending.store(0, Ordering::Relaxed);
+            if event.event == "problem" {
+                return Err(Error::problem(event.data).into());
+            }
             let document = serde_json::from_str(&event.data).map_err(|error| self.strange(error))?;
             each(&document)?;
         }

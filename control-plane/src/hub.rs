@@ -6,15 +6,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use gate::Gate;
+use tokio::sync::{Notify, watch};
 
-use crate::id::{AgentUid, TenantId};
+use crate::id::{AgentUid, TenantId, UserId};
 
 /// Number of streams to people that may be open at once.
 pub const MAX_WATCHERS: usize = 512;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
     sessions: Mutex<HashMap<(TenantId, AgentUid), Arc<Session>>>,
     /// Wakes the reconciler that writes what agents are to run.
@@ -23,24 +24,22 @@ pub struct Hub {
     pub analyze: Notify,
     /// One more with each thing that happened to an experiment; wakes who watches them.
     pub events: watch::Sender<u64>,
-    /// Bounds who watches them.
-    pub watchers: Watchers,
+    /// One more with each session or credential that has ended; wakes the streams that one may have opened.
+    pub departures: watch::Sender<u64>,
+    /// Places for streams to people, by user.
+    pub watchers: Gate<UserId>,
 }
 
-/// Places for streams to people.
-#[derive(Debug)]
-pub struct Watchers(Arc<Semaphore>);
-
-impl Default for Watchers {
+impl Default for Hub {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_WATCHERS)))
-    }
-}
-
-impl Watchers {
-    /// One more, for as long as it holds what it gets; nothing past the bound.
-    pub fn one(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0).try_acquire_owned().ok()
+        Self {
+            sessions: Mutex::default(),
+            push: Notify::default(),
+            analyze: Notify::default(),
+            events: watch::Sender::default(),
+            departures: watch::Sender::default(),
+            watchers: Gate::new(MAX_WATCHERS),
+        }
     }
 }
 
@@ -79,8 +78,14 @@ impl Hub {
         last
     }
 
+    /// A session of somebody has ended: their streams do, too.
+    pub fn departed(&self) {
+        self.departures.send_modify(|count| *count += 1);
+    }
+
     /// An agent is enrolled no more.
     pub fn dismiss(&self, tenant: TenantId, agent: AgentUid) {
+        self.departed();
         if let Some(session) = self.sessions().remove(&(tenant, agent)) {
             session.dismissed.notify_one();
         }

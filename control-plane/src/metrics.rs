@@ -19,10 +19,11 @@ struct Answer {
     status: u16,
 }
 
-/// Listener.
+/// Listener, and the reason of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct At {
     listener: &'static str,
+    reason: &'static str,
 }
 
 /// Outcome of a report.
@@ -43,6 +44,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     answers: Family<Answer, Counter>,
     refused_connections: Family<At, Counter>,
+    refused_requests: Family<At, Counter>,
     reports: Family<Report, Counter>,
     rejected: Family<Rejected, Counter>,
 }
@@ -53,12 +55,15 @@ impl Default for Metrics {
             registry: Mutex::new(Registry::default()),
             answers: Family::default(),
             refused_connections: Family::default(),
+            refused_requests: Family::default(),
             reports: Family::default(),
             rejected: Family::default(),
         };
         metrics.register("phoenix_http_requests", "Requests answered", metrics.answers.clone());
-        let help = "Connections turned away because too many were open";
+        let help = "Connections turned away, or ended because they were silent for too long";
         metrics.register("phoenix_refused_connections", help, metrics.refused_connections.clone());
+        let help = "Requests turned away for want of room, or because their bodies came too slowly";
+        metrics.register("phoenix_refused_requests", help, metrics.refused_requests.clone());
         let help = "Reports of agents, by what became of them";
         metrics.register("phoenix_reports", help, metrics.reports.clone());
         let help = "Reports of agents that are not evidence, by what is wrong with them";
@@ -87,9 +92,14 @@ impl Metrics {
         self.answers.get_or_create(&Answer { listener, method, route, status: status.as_u16() }).inc();
     }
 
-    /// Counts a connection that was turned away.
-    pub fn refused_connection(&self, listener: &'static str) {
-        self.refused_connections.get_or_create(&At { listener }).inc();
+    /// Counts a connection that was turned away, or ended because it was silent.
+    pub fn refused_connection(&self, listener: &'static str, reason: &'static str) {
+        self.refused_connections.get_or_create(&At { listener, reason }).inc();
+    }
+
+    /// Counts a request that was turned away for now; `reason` is one of a few words.
+    pub fn refused_request(&self, listener: &'static str, reason: &'static str) {
+        self.refused_requests.get_or_create(&At { listener, reason }).inc();
     }
 
     /// Counts a report.

@@ -5,12 +5,14 @@
 
 pub mod agent;
 pub mod assignment;
+pub mod attack;
 pub mod configs;
 pub mod control_plane;
 pub mod disk;
 pub mod fleet;
 pub mod http;
 pub mod network;
+pub mod opamp;
 pub mod person;
 pub mod proxy;
 pub mod reporter;

@@ -71,6 +71,7 @@ fn the_shells_do_not_see_each_other_and_only_e2e_sees_all() {
         ("client", &["agent", "cli", "control-plane", "observe", "pipelines", "proto", "simulator"]),
         ("control-plane", &["agent", "calibration", "cli", "simulator"]),
         ("simulator", &["agent", "pipelines", "observe", "drift", "cli"]),
+        ("gate", &["agent", "api", "cli", "control-plane", "observe", "pipelines", "proto", "simulator"]),
         ("observe", &["agent", "cli", "simulator", "proto"]),
         ("proto", &["agent", "cli", "control-plane", "simulator"]),
     ] {

@@ -1,6 +1,7 @@
 //! The agent's own endpoints: `/health`, `/ready`, `/metrics`, `/experiment`.
 //!
-//! One small HTTP/1 server; loopback unless the config says otherwise. It only reads.
+//! One small HTTP/1 server; loopback unless the config says otherwise. It only reads. What takes work, `/metrics` and
+//! `/experiment`, has few places of its own, so that none of it is in the way of `/health` and `/ready`.
 
 mod health;
 
@@ -11,25 +12,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use gate::{Gate, Life, Peer, Quiet};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::admission::Budget;
 use crate::deliver::Destinations;
 use crate::delivery_ledger::DeliveryLedger;
 use crate::engine::Engine;
 use crate::outbox::Outbox;
-use crate::telemetry::{CONNECTED, GaugeValues, Health, Metrics};
+use crate::telemetry::{CONNECTED, ConnectionMetrics, GaugeValues, Health, Metrics};
 
 const MAX_CONNECTIONS: usize = 64;
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Answers of more work than a condition that are made at once.
+const MAX_REPORTS: usize = 8;
+const QUIET: Quiet = Quiet { head: Duration::from_secs(5), idle: Duration::from_secs(60) };
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const JSON: &str = "application/json";
 
@@ -67,6 +71,8 @@ pub struct AdminListener {
     socket: TcpListener,
     admin: Arc<Admin>,
     audience: Audience,
+    metrics: ConnectionMetrics,
+    reports: Gate<Peer>,
 }
 
 impl AdminListener {
@@ -75,7 +81,13 @@ impl AdminListener {
     /// # Errors
     /// The system's.
     pub async fn bind(address: SocketAddr, admin: Arc<Admin>, audience: Audience) -> io::Result<Self> {
-        Ok(Self { socket: TcpListener::bind(address).await?, admin, audience })
+        let name = match audience {
+            Audience::Anybody => "health",
+            Audience::Owner => "admin",
+        };
+        let metrics = admin.metrics.connections(name);
+        let (socket, reports) = (TcpListener::bind(address).await?, Gate::new(MAX_REPORTS));
+        Ok(Self { socket, admin, audience, metrics, reports })
     }
 
     /// Its address.
@@ -88,27 +100,61 @@ impl AdminListener {
 
     /// Serves until the process ends; a draining agent still answers.
     pub async fn serve(self) {
-        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let (connections, listener) = (Gate::new(MAX_CONNECTIONS), Arc::new(self));
+        // Nobody stops it.
+        let (_never, stop) = watch::channel(false);
         loop {
-            let Ok(slot) = Arc::clone(&connections).acquire_owned().await else { return };
-            let Ok((stream, _)) = self.socket.accept().await else {
+            let Ok((stream, address)) = listener.socket.accept().await else {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let (admin, audience) = (Arc::clone(&self.admin), self.audience);
-            tokio::spawn(async move {
-                let handler = service_fn(|request: Request<Incoming>| {
-                    let admin = Arc::clone(&admin);
-                    // A report is milliseconds of work: not on the threads of the data path.
-                    let answer = tokio::task::spawn_blocking(move || admin.answer(&request, audience));
-                    async { Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| failed())) }
-                });
-                let mut builder = http1::Builder::new();
-                builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-                let ended = builder.serve_connection(TokioIo::new(stream), handler).await;
-                drop((ended, slot));
-            });
+            let peer = Peer::from(address.ip());
+            match connections.enter(peer) {
+                Ok(place) => {
+                    let (listener, stop) = (Arc::clone(&listener), stop.clone());
+                    tokio::spawn(async move {
+                        listener.connection(stream, peer, stop).await;
+                        drop(place);
+                    });
+                }
+                Err(crowd) => listener.metrics.refused(crowd.reason()),
+            }
         }
+    }
+
+    async fn connection(self: &Arc<Self>, stream: TcpStream, peer: Peer, stop: watch::Receiver<bool>) {
+        let life = Life::default();
+        let (listener, requests) = (Arc::clone(self), life.clone());
+        let handler = service_fn(move |request: Request<Incoming>| {
+            let (listener, in_progress) = (Arc::clone(&listener), requests.begin());
+            async move {
+                let answer = listener.answer(request, peer).await;
+                drop(in_progress);
+                Ok::<_, Infallible>(answer)
+            }
+        });
+        let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
+        if let Some(reason) = gate::serve(stream, &builder, handler, (&life, QUIET), stop).await.reason() {
+            self.metrics.refused(reason);
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
+        let mut place = None;
+        if !matches!(request.uri().path(), "/" | "/health" | "/ready") {
+            match self.reports.enter(peer) {
+                Ok(taken) => place = Some(taken),
+                Err(crowd) => return busy(&format!("{crowd}; try again in a second\n")),
+            }
+        }
+        let (admin, audience) = (Arc::clone(&self.admin), self.audience);
+        // A report is milliseconds of work: not on the threads of the data path.
+        let answer = tokio::task::spawn_blocking(move || {
+            let _until_it_is_made = place;
+            admin.answer(&request, audience)
+        });
+        answer.await.unwrap_or_else(|_| failed())
     }
 }
 
@@ -152,6 +198,12 @@ impl Admin {
             lost: (totals.lost_crash, totals.lost_shutdown),
         }
     }
+}
+
+fn busy(text: &str) -> Response<Full<Bytes>> {
+    let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", text.to_owned());
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn failed() -> Response<Full<Bytes>> {

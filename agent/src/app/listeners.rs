@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use gate::Gate;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::BootError;
 use crate::admin::Admin;
 use crate::config::Settings;
-use crate::receive::{Listener, Protocol, ReceiverSettings, Service};
+use crate::receive::{Listener, MAX_REQUESTS, Protocol, ReceiverSettings, Service};
 
 /// A protocol's socket and what serves it.
 #[derive(Debug)]
@@ -98,6 +99,7 @@ async fn bind(
     let service = Arc::new(Service {
         engine: Arc::clone(&shared.engine),
         budget: shared.budget.clone(),
+        requests: Gate::new(MAX_REQUESTS),
         limits: ArcSwap::from_pointee(settings.limits),
         metrics: shared.metrics.receiver(transport),
     });

@@ -11,8 +11,10 @@ use super::address;
 use crate::receive::{Limits, ReceiverSettings};
 
 /// Keys that tune the Collector's own server and mean nothing to this one.
-const GRPC_TUNING: [&str; 3] = ["keepalive", "read_buffer_size", "write_buffer_size"];
-const HTTP_TUNING: [&str; 4] = ["idle_timeout", "keep_alives_enabled", "read_timeout", "write_timeout"];
+const GRPC_TUNING: [&str; 2] = ["read_buffer_size", "write_buffer_size"];
+const HTTP_TUNING: [&str; 2] = ["keep_alives_enabled", "write_timeout"];
+/// Longest time for which a gRPC connection may be without a call: exporters that send once a minute keep theirs.
+const GRPC_IDLE: Duration = Duration::from_secs(300);
 
 /// Protocols and addresses of an `otlp` receiver.
 #[derive(Debug, Default)]
@@ -48,7 +50,7 @@ pub fn decode(component: &Component, problems: &mut Vec<Problem>) -> Protocols {
 
 fn grpc(node: &Node, problems: &mut Vec<Problem>) -> Option<ReceiverSettings> {
     let mut fields = keep(node.map(), problems)?;
-    let mut limits = Limits::default();
+    let mut limits = Limits { idle: GRPC_IDLE, ..Limits::default() };
     let address = endpoint(&mut fields, 4317, problems);
     if let Some(transport) = fields.take("transport") {
         keep(transport.one_of("transport", &[("tcp", ())]), problems);
@@ -59,6 +61,7 @@ fn grpc(node: &Node, problems: &mut Vec<Problem>) -> Option<ReceiverSettings> {
     if let Some(streams) = count(&mut fields, "max_concurrent_streams", problems) {
         limits.max_streams = u32::try_from(streams).unwrap_or(u32::MAX);
     }
+    keepalive(&mut fields, &mut limits, problems);
     for key in GRPC_TUNING {
         fields.take(key);
     }
@@ -75,10 +78,12 @@ fn http(node: &Node, problems: &mut Vec<Problem>) -> Option<ReceiverSettings> {
     if let Some(bytes) = count(&mut fields, "max_request_body_size", problems) {
         limits.max_bytes = bytes.min(pipelines::batch::MAX_BYTES as u64) as usize;
     }
-    if let Some(timeout) = fields.take("read_header_timeout").and_then(|node| keep(node.duration(), problems))
-        && timeout > Duration::ZERO
-    {
-        limits.timeout = timeout;
+    for (key, limit) in [
+        ("read_header_timeout", &mut limits.head),
+        ("read_timeout", &mut limits.body),
+        ("idle_timeout", &mut limits.idle),
+    ] {
+        time(&mut fields, key, limit, problems);
     }
     for key in HTTP_TUNING {
         fields.take(key);
@@ -102,6 +107,24 @@ fn endpoint(fields: &mut Fields<'_>, port: u16, problems: &mut Vec<Problem>) -> 
     match fields.take("endpoint") {
         None => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
         Some(node) => keep(address::listen(node), problems),
+    }
+}
+
+/// Decodes `keepalive.server_parameters.max_connection_idle`. The rest of it tunes the Collector's own server.
+fn keepalive(fields: &mut Fields<'_>, limits: &mut Limits, problems: &mut Vec<Problem>) {
+    let Some(node) = fields.take("keepalive") else { return };
+    let Some(mut fields) = keep(node.map(), problems) else { return };
+    let Some(node) = fields.take("server_parameters") else { return };
+    if let Some(mut fields) = keep(node.map(), problems) {
+        time(&mut fields, "max_connection_idle", &mut limits.idle, problems);
+    }
+}
+
+/// Reads a time; zero is the default, which no listener is without.
+fn time(fields: &mut Fields<'_>, key: &'static str, limit: &mut Duration, problems: &mut Vec<Problem>) {
+    let time = fields.take(key).and_then(|node| keep(node.duration(), problems));
+    if let Some(time) = time.filter(|time| !time.is_zero()) {
+        *limit = time;
     }
 }
 

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use gate::Peer;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -28,7 +29,7 @@ const EMPTY_MESSAGE: Bytes = Bytes::from_static(&[0; 5]);
 
 /// Answers one call. A refusal is a gRPC status, never an HTTP error, except where the caller does
 /// not speak gRPC at all.
-pub async fn serve(service: &Service, request: Request<Incoming>) -> Response<Reply> {
+pub async fn serve(service: &Service, peer: Peer, request: Request<Incoming>) -> Response<Reply> {
     let speaks_grpc = request.headers().get(CONTENT_TYPE).is_some_and(|value| {
         let value = value.as_bytes();
         value == b"application/grpc" || value.starts_with(b"application/grpc+proto")
@@ -43,21 +44,22 @@ pub async fn serve(service: &Service, request: Request<Incoming>) -> Response<Re
         return refuse(&refusal);
     };
     let deadline = request.headers().get(TIMEOUT).and_then(timeout);
-    match service.take(signal, read(service, request), deadline).await {
+    match service.take((peer, signal), read(service, peer, request), deadline).await {
         Ok(answer) => succeed(answer),
         Err(refusal) => refuse(&refusal),
     }
 }
 
-async fn read(service: &Service, request: Request<Incoming>) -> Result<ReceivedRequest, Refusal> {
+async fn read(service: &Service, peer: Peer, request: Request<Incoming>) -> Result<ReceivedRequest, Refusal> {
+    let bounds = service.bounds(peer);
     let encoding = Encoding::from_header(request.headers().get(ENCODING))?;
-    let message = body::grpc_message(request.into_body(), &service.budget, service.bounds()).await?;
+    let message = body::grpc_message(request.into_body(), bounds).await?;
     let mut permit = message.permit;
     match (message.compressed, encoding) {
         (false, _) => Ok(ReceivedRequest { message: message.bytes, wire: None, permit }),
         (true, None) => Err(Refusal::Invalid("a compressed message without grpc-encoding".into())),
         (true, Some(encoding)) => {
-            let plain = decompress(encoding, &message.bytes, service.bounds().max_bytes, &mut permit)?;
+            let plain = decompress(encoding, &message.bytes, bounds.max_bytes, &mut permit)?;
             Ok(ReceivedRequest { message: plain, wire: Some((encoding, message.bytes)), permit })
         }
     }

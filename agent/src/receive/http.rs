@@ -1,6 +1,7 @@
 //! OTLP over HTTP: `POST /v1/{metrics,traces,logs}` in protobuf or JSON.
 
 use bytes::Bytes;
+use gate::Peer;
 use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
@@ -15,7 +16,7 @@ use crate::request::{Encoding, ReceivedRequest, Refusal};
 use crate::signal::Signal;
 
 /// Answers one request in the media type that it came in. An error's body is a `google.rpc.Status`.
-pub async fn serve(service: &Service, request: Request<Incoming>) -> Response<Reply> {
+pub async fn serve(service: &Service, peer: Peer, request: Request<Incoming>) -> Response<Reply> {
     let media = Media::from_header(request.headers().get(CONTENT_TYPE));
     let answer_in = *media.as_ref().unwrap_or(&Media::Protobuf);
     let Some(signal) = Signal::from_http_path(request.uri().path()) else {
@@ -34,8 +35,8 @@ pub async fn serve(service: &Service, request: Request<Incoming>) -> Response<Re
         return response;
     }
     let (head, mut body) = request.into_parts();
-    let received = async { read(service, signal, media?, &head, &mut body).await };
-    match service.take(signal, received, None).await {
+    let received = async { read(service, (peer, signal), media?, &head, &mut body).await };
+    match service.take((peer, signal), received, None).await {
         Ok(answer) => respond(answer_in, StatusCode::OK, answer_in.success(signal, answer)),
         Err(refusal) => {
             if head.version < Version::HTTP_2 {
@@ -48,14 +49,15 @@ pub async fn serve(service: &Service, request: Request<Incoming>) -> Response<Re
 
 async fn read(
     service: &Service,
-    signal: Signal,
+    (peer, signal): (Peer, Signal),
     media: Media,
     head: &Parts,
     body: &mut Incoming,
 ) -> Result<ReceivedRequest, Refusal> {
     let encoding = Encoding::from_header(head.headers.get(CONTENT_ENCODING))?;
-    let (wire, mut permit) = body::http_body(body, &service.budget, service.bounds()).await?;
-    let limit = service.bounds().max_bytes;
+    let bounds = service.bounds(peer);
+    let (wire, mut permit) = body::http_body(body, bounds).await?;
+    let limit = bounds.max_bytes;
     let Some(encoding) = encoding else {
         let message = media.into_protobuf(signal, wire, limit, &mut permit, &service.metrics)?;
         hold(media, &message, &mut permit);

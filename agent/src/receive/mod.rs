@@ -1,7 +1,7 @@
 //! Receivers of OTLP: gRPC and HTTP, both served by hyper directly.
 //!
 //! What holds for every request: it is refused on its headers where they suffice; its bytes are
-//! budgeted before they are read and collected into one buffer; they are decompressed once, bounded;
+//! budgeted as they come and collected into one buffer; they are decompressed once, bounded;
 //! and a refusal always says whether to retry. Nothing here decodes a request into structs; one that comes as JSON
 //! is protobuf from here on.
 
@@ -13,6 +13,6 @@ mod media;
 mod service;
 mod settings;
 
-pub use listener::{Listener, Protocol};
+pub use listener::{Listener, MAX_REQUESTS, Protocol};
 pub use service::Service;
 pub use settings::{Limits, ReceiverSettings};

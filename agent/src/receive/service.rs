@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use gate::{Gate, Pace, Peer, Quiet};
 
 use super::body::Bounds;
 use super::settings::Limits;
@@ -20,6 +21,8 @@ pub struct Service {
     pub engine: Arc<Engine>,
     /// Budget of their bytes.
     pub budget: Budget,
+    /// Places of its requests in progress.
+    pub requests: Gate<Peer>,
     /// Limits of this receiver; they change at a reload.
     pub limits: ArcSwap<Limits>,
     /// Its counters.
@@ -27,22 +30,31 @@ pub struct Service {
 }
 
 impl Service {
-    pub(super) fn bounds(&self) -> Bounds {
+    pub(super) fn bounds(&self, peer: Peer) -> Bounds<'_> {
         let limits = self.limits.load();
-        Bounds { max_bytes: limits.max_bytes, timeout: limits.timeout }
+        Bounds { budget: &self.budget, peer, max_bytes: limits.max_bytes, pace: Pace::of(limits.body) }
     }
 
-    /// Hands a collected request to the engine: reserves the way out first, because what is accepted
-    /// must always find a place in every queue.
+    /// Longest silences of a connection.
+    pub(super) fn quiet(&self) -> Quiet {
+        let limits = self.limits.load();
+        Quiet { head: limits.head, idle: limits.idle }
+    }
+
+    /// Collects a request and hands it to the engine. What could not be taken is refused before any of it is read; the way
+    /// out is reserved once it is whole, because what is accepted must always find a place in every queue, and what is
+    /// withheld must hold none.
     pub(super) async fn take(
         &self,
-        signal: Signal,
+        (peer, signal): (Peer, Signal),
         received: impl Future<Output = Result<ReceivedRequest, Refusal>>,
         deadline: Option<Duration>,
     ) -> Result<Answer, Refusal> {
         let outcome = async {
-            let ticket = self.engine.admit(signal)?;
+            let _place = self.requests.enter(peer).map_err(Refusal::of_requests)?;
+            drop(self.engine.admit(signal)?);
             let received = received.await?;
+            let ticket = self.engine.admit(signal)?;
             self.engine.ingest(ticket, received, deadline, &self.metrics).await
         }
         .await;

@@ -17,14 +17,25 @@ pub struct ReceiverSettings {
 pub struct Limits {
     /// Most bytes of one request, before and after decompression.
     pub max_bytes: usize,
-    /// Longest wait for a request's headers or body.
-    pub timeout: Duration,
+    /// Longest wait for a connection's first request: preface and head.
+    pub head: Duration,
+    /// Longest time for a request's body.
+    pub body: Duration,
+    /// Longest time for which a connection may be without a request.
+    pub idle: Duration,
     /// HTTP/2 streams one connection may have open.
     pub max_streams: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_bytes: 64 << 20, timeout: Duration::from_secs(30), max_streams: 128 }
+        let (head, body, idle) = (10, 30, 60);
+        Self {
+            max_bytes: 64 << 20,
+            head: Duration::from_secs(head),
+            body: Duration::from_secs(body),
+            idle: Duration::from_secs(idle),
+            max_streams: 128,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gate::Crowd;
 use http::StatusCode;
 use thiserror::Error;
 
@@ -37,15 +38,26 @@ pub enum Refusal {
     /// The memory budget is spent.
     #[error("the agent holds as many bytes as its memory limit allows; retry later")]
     Memory,
+    /// There are too many requests in progress.
+    #[error("the agent has as many requests in progress as it takes at once; retry later")]
+    Requests,
+    /// The agent is nearly full, and the sender has its share.
+    #[error("the agent is nearly full, and this address has its share of it; retry later")]
+    Peer,
     /// The queue of a destination is full.
     #[error("the queue of exporter '{0}' is full; retry later")]
     Queue(String),
     /// The agent is draining.
     #[error("the agent is shutting down; retry later")]
     Stopping,
-    /// The body did not arrive in time.
-    #[error("the request's body did not arrive within {0:?}")]
-    Slow(Duration),
+    /// The body came too slowly.
+    #[error("the request's body came too slowly: {bytes} bytes in {time:?}; retry later")]
+    Slow {
+        /// Bytes that came.
+        bytes: usize,
+        /// Time that they took.
+        time: Duration,
+    },
     /// The sender went away, or broke the connection.
     #[error("the request was cut off: {0}")]
     CutOff(String),
@@ -61,6 +73,22 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// No room for the bytes of a request.
+    pub fn of_memory(crowd: Crowd) -> Self {
+        match crowd {
+            Crowd::Full => Self::Memory,
+            Crowd::Peer => Self::Peer,
+        }
+    }
+
+    /// No place for a request.
+    pub fn of_requests(crowd: Crowd) -> Self {
+        match crowd {
+            Crowd::Full => Self::Requests,
+            Crowd::Peer => Self::Peer,
+        }
+    }
+
     /// A short name for the metrics' `reason`.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -68,9 +96,11 @@ impl Refusal {
             Self::Malformed(_) | Self::Invalid(_) => "malformed",
             Self::Compression(_) | Self::MediaType(_) => "unsupported",
             Self::Memory => "memory",
+            Self::Requests => "requests",
+            Self::Peer => "peer",
             Self::Queue(_) => "queue_full",
             Self::Stopping => "stopping",
-            Self::Slow(_) => "slow",
+            Self::Slow { .. } => "slow",
             Self::CutOff(_) => "cut_off",
             Self::NoPipeline(_) => "no_pipeline",
             Self::Unknown(_) => "unknown",
@@ -80,7 +110,15 @@ impl Refusal {
 
     /// Time that the sender should wait before it tries again, if trying again makes sense.
     pub fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Memory | Self::Queue(_) | Self::Stopping).then_some(RETRY_AFTER)
+        self.passes().then_some(RETRY_AFTER)
+    }
+
+    /// Tells whether it is for now only.
+    fn passes(&self) -> bool {
+        matches!(
+            self,
+            Self::Memory | Self::Requests | Self::Peer | Self::Queue(_) | Self::Stopping | Self::Slow { .. }
+        )
     }
 
     /// The gRPC code (OTLP specification, "OTLP/gRPC response").
@@ -91,8 +129,12 @@ impl Refusal {
             Self::Compression(_) | Self::MediaType(_) | Self::NoPipeline(_) | Self::Unknown(_) => {
                 Code::Unimplemented
             }
-            Self::Memory | Self::Queue(_) | Self::Stopping => Code::Unavailable,
-            Self::Slow(_) => Code::DeadlineExceeded,
+            Self::Memory
+            | Self::Requests
+            | Self::Peer
+            | Self::Queue(_)
+            | Self::Stopping
+            | Self::Slow { .. } => Code::Unavailable,
             Self::CutOff(_) => Code::Canceled,
             Self::Undelivered(_) => Code::Internal,
         }
@@ -104,8 +146,10 @@ impl Refusal {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) | Self::Invalid(_) | Self::CutOff(_) => StatusCode::BAD_REQUEST,
             Self::Compression(_) | Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Memory | Self::Queue(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Slow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Peer => StatusCode::TOO_MANY_REQUESTS,
+            Self::Memory | Self::Requests | Self::Queue(_) | Self::Stopping | Self::Slow { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::NoPipeline(_) | Self::Unknown(_) => StatusCode::NOT_FOUND,
             Self::Undelivered(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }

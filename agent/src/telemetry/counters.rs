@@ -11,7 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::labels::{
-    ExporterSignalLabels, LevelLabels, PlainCounter, RefusalLabels, RuleLabels, VariantLabel,
+    ConnectionLabels, ExporterSignalLabels, LevelLabels, PlainCounter, RefusalLabels, RuleLabels,
+    VariantLabel,
 };
 use crate::request::Payload;
 use crate::signal::Signal;
@@ -23,6 +24,21 @@ pub struct ReceiverMetrics {
     accepted: [PlainCounter; 3],
     refused: Family<RefusalLabels, Counter>,
     repaired: PlainCounter,
+    connections: ConnectionMetrics,
+}
+
+/// Counters of a listener's connections.
+#[derive(Clone, Debug)]
+pub struct ConnectionMetrics {
+    pub(super) listener: &'static str,
+    pub(super) refused: Family<ConnectionLabels, Counter>,
+}
+
+impl ConnectionMetrics {
+    /// Counts a connection that was turned away, or ended because it was silent.
+    pub fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&ConnectionLabels { listener: self.listener, reason }).inc();
+    }
 }
 
 impl ReceiverMetrics {
@@ -32,8 +48,9 @@ impl ReceiverMetrics {
         accepted: [PlainCounter; 3],
         refused: Family<RefusalLabels, Counter>,
         repaired: PlainCounter,
+        connections: ConnectionMetrics,
     ) -> Self {
-        Self { transport, accepted, refused, repaired }
+        Self { transport, accepted, refused, repaired, connections }
     }
 
     /// Counts texts and messages of requests that were repaired.
@@ -44,6 +61,11 @@ impl ReceiverMetrics {
     /// Counts items that were taken.
     pub fn accepted(&self, signal: Signal, items: u64) {
         self.accepted[signal.index()].add(items);
+    }
+
+    /// Counts a connection that was turned away, or ended because it was silent.
+    pub fn refused_connection(&self, reason: &'static str) {
+        self.connections.refused(reason);
     }
 
     /// Counts a request that was turned away; a request for nothing we know has no signal.

@@ -51,6 +51,13 @@ pub struct RefusalLabels {
     pub reason: &'static str,
 }
 
+/// Listener and reason of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ConnectionLabels {
+    pub listener: &'static str,
+    pub reason: &'static str,
+}
+
 /// Exporter and variant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ExporterLabels {

@@ -13,10 +13,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::counters::{EngineMetrics, ExporterMetrics, ReceiverMetrics};
+use super::counters::{ConnectionMetrics, EngineMetrics, ExporterMetrics, ReceiverMetrics};
 use super::labels::{
-    ExporterLabels, ExporterSignalLabels, PlainCounter, QueueLabels, ReasonLabel, ReceiverLabels,
-    RefusalLabels,
+    ConnectionLabels, ExporterLabels, ExporterSignalLabels, PlainCounter, QueueLabels, ReasonLabel,
+    ReceiverLabels, RefusalLabels,
 };
 use crate::signal::Signal;
 
@@ -27,6 +27,7 @@ pub struct Metrics {
     accepted: [Family<ReceiverLabels, PlainCounter>; 3],
     refused: Family<RefusalLabels, Counter>,
     repaired: Family<ReceiverLabels, PlainCounter>,
+    refused_connections: Family<ConnectionLabels, Counter>,
     sent: [Family<ExporterLabels, PlainCounter>; 3],
     send_failed: [Family<ExporterLabels, PlainCounter>; 3],
     rejected: Family<ExporterSignalLabels, Counter>,
@@ -85,6 +86,8 @@ impl Metrics {
         r.register("phoenix_receiver_refused_requests", "Requests turned away", m.refused.clone());
         let help = "Texts that were not UTF-8 and messages that stood twice, of requests that were taken";
         r.register("phoenix_receiver_repairs_total", help, m.repaired.clone());
+        let help = "Connections turned away, or ended because they were silent for too long";
+        r.register("phoenix_refused_connections", help, m.refused_connections.clone());
         let help = "Items refused for good inside requests that were taken (partial success)";
         r.register("phoenix_exporter_rejected_points", help, m.rejected.clone());
         let help = "Items of attempts whose end is unknown: delivered once or twice";
@@ -119,7 +122,13 @@ impl Metrics {
         let labels = ReceiverLabels { receiver: "otlp", transport };
         let accepted = std::array::from_fn(|i| self.accepted[i].get_or_create_owned(&labels));
         let repaired = self.repaired.get_or_create_owned(&labels);
-        ReceiverMetrics::new(transport, accepted, self.refused.clone(), repaired)
+        let connections = self.connections(transport);
+        ReceiverMetrics::new(transport, accepted, self.refused.clone(), repaired, connections)
+    }
+
+    /// Counters of the connections of `listener`.
+    pub fn connections(&self, listener: &'static str) -> ConnectionMetrics {
+        ConnectionMetrics { listener, refused: self.refused_connections.clone() }
     }
 
     /// Counters of `exporter`.

@@ -5,6 +5,6 @@ mod health;
 mod labels;
 mod metrics;
 
-pub use counters::{EngineMetrics, ExporterMetrics, ReceiverMetrics};
+pub use counters::{ConnectionMetrics, EngineMetrics, ExporterMetrics, ReceiverMetrics};
 pub use health::{CONNECTED, Condition, Health, Phase};
 pub use metrics::{GaugeValues, Metrics};

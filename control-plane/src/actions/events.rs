@@ -23,7 +23,7 @@ pub async fn events(
     after: i64,
 ) -> Result<Stream<Event>, Refusal> {
     find(state, actor, id).await?;
-    let (mut watcher, stream) = Watcher::open(state)?;
+    let (mut watcher, stream) = Watcher::open(state, actor)?;
     let (state, tenant) = (state.clone(), actor.tenant_id);
     tokio::spawn(async move {
         let ended = follow(&state, tenant, id, after, &mut watcher).await;

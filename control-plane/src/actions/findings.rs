@@ -106,7 +106,7 @@ impl AgentFindings {
 /// 404, 503 for too many streams, and the store's.
 pub async fn drift(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<Stream<Drift>, Refusal> {
     find(state, actor, id).await?;
-    let (mut watcher, stream) = Watcher::open(state)?;
+    let (mut watcher, stream) = Watcher::open(state, actor)?;
     let (state, tenant) = (state.clone(), actor.tenant_id);
     tokio::spawn(async move {
         let ended = follow(&state, tenant, id, &mut watcher).await;

@@ -94,7 +94,7 @@ pub async fn login(
     let attempt = attempt.map_err(|wait| AccountError::TooMany(wait.as_secs() + 1))?;
     let known = users::by_email(&mut *state.store.read().await?, &email.to_lowercase()).await?;
     let kept = known.as_ref().map(|(_, hash)| hash.clone());
-    let compared = state.auth.passwords.compare(password, kept).await?;
+    let compared = state.auth.passwords.compare(password, kept, from.into()).await?;
     let (Some((user, _)), Compared::Same { rehashed }) = (known, compared) else {
         return Err(AccountError::Wrong);
     };
@@ -189,6 +189,7 @@ pub async fn disable(state: &AppState, actor: &Actor, id: UserId) -> Result<User
     let object = format!("user/{id}");
     audit::record(&mut tx, now, actor.tenant_id, actor, "user.disable", &object, &json!({})).await?;
     tx.commit().await?;
+    state.hub.departed();
     Ok(user)
 }
 
@@ -202,7 +203,9 @@ pub async fn logout(state: &AppState, actor: &Actor, session: Session) -> Result
     users::revoke(&mut tx, (actor.tenant_id, actor.user_id), session.jti, session.expires_at, now).await?;
     let object = format!("user/{}", actor.user_id);
     audit::record(&mut tx, now, actor.tenant_id, actor, "auth.logout", &object, &json!({})).await?;
-    tx.commit().await
+    tx.commit().await?;
+    state.hub.departed();
+    Ok(())
 }
 
 async fn hash(state: &AppState, new: &NewUser) -> Result<String, AccountError> {

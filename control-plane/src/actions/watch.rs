@@ -1,12 +1,16 @@
-//! Streams to people who watch: at most so many at once, each with a bounded queue, each ended with the process.
+//! Streams to people who watch: at most so many at once, each with a bounded queue, each ended with the process and with
+//! the session that opened it.
 //!
 //! What ends a stream before its time is told as its last item, for which a place in the queue is kept free.
 
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use gate::{Crowd, Place};
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::auth::{self, Actor};
+use crate::id::UserId;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
@@ -24,21 +28,27 @@ pub(super) struct Watcher<T> {
     sender: mpsc::Sender<Result<T, Refusal>>,
     last: mpsc::OwnedPermit<Result<T, Refusal>>,
     signal: watch::Receiver<u64>,
-    _one_of_many: OwnedSemaphorePermit,
+    departures: watch::Receiver<u64>,
+    actor: Actor,
+    _one_of_many: Place<UserId>,
 }
 
 impl<T: Send + 'static> Watcher<T> {
-    /// Both ends of a stream.
+    /// Both ends of a stream to `actor`.
     ///
     /// # Errors
-    /// 503 past the bound.
-    pub(super) fn open(state: &AppState) -> Result<(Self, Stream<T>), Refusal> {
+    /// 503 past the bound, and 429 past their share of it.
+    pub(super) fn open(state: &AppState, actor: &Actor) -> Result<(Self, Stream<T>), Refusal> {
         let too_many = || Refusal::unavailable("too many streams are open");
-        let permit = state.hub.watchers.one().ok_or_else(too_many)?;
+        let place = state.hub.watchers.enter(actor.user_id).map_err(|crowd| match crowd {
+            Crowd::Full => too_many(),
+            Crowd::Peer => Refusal::too_many("too many streams are open, and you have your share of them", 1),
+        })?;
         let (sender, receiver) = mpsc::channel(QUEUE + 1);
         let last = sender.clone().try_reserve_owned().map_err(|_| too_many())?;
-        let signal = state.hub.events.subscribe();
-        let watcher = Self { state: state.clone(), sender, last, signal, _one_of_many: permit };
+        let (signal, departures) = (state.hub.events.subscribe(), state.hub.departures.subscribe());
+        let (state, actor) = (state.clone(), actor.clone());
+        let watcher = Self { state, sender, last, signal, departures, actor, _one_of_many: place };
         Ok((watcher, ReceiverStream::new(receiver)))
     }
 
@@ -56,14 +66,16 @@ impl<T: Send + 'static> Watcher<T> {
     /// Waits until there may be something new.
     ///
     /// # Errors
-    /// The process ends, or nobody watches any more.
+    /// The process or the session ends, or nobody watches any more.
     pub(super) async fn wait(&mut self) -> Result<(), Refusal> {
         tokio::select! {
             _ = self.signal.changed() => Ok(()),
+            _ = self.departures.changed() => Ok(()),
             () = tokio::time::sleep(PERIOD) => Ok(()),
             () = self.sender.closed() => Err(gone()),
             () = self.state.stopped() => Err(stopping()),
-        }
+        }?;
+        auth::still(&self.state.store, self.state.clock.now(), &self.actor).await
     }
 
     /// Waits so long in any case.

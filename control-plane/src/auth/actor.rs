@@ -19,6 +19,8 @@ pub struct Actor {
     pub email: String,
     /// Their role.
     pub role: Role,
+    /// The access token that they came with.
+    pub session: Session,
 }
 
 impl Actor {

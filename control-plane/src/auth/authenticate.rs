@@ -22,5 +22,19 @@ pub async fn authenticate(
     let user = users::holder(&mut reader, claims.tenant, claims.sub, claims.jti).await?;
     let User { id, tenant_id, email, role, .. } = user.ok_or_else(Refusal::unauthenticated)?;
     let session = Session { jti: claims.jti, expires_at: UnixMillis(claims.exp.saturating_mul(1000)) };
-    Ok((Actor { tenant_id, user_id: id, email, role }, session))
+    Ok((Actor { tenant_id, user_id: id, email, role, session }, session))
+}
+
+/// Tells whether the session of somebody who was let in goes on: it is not over or revoked, and they are not disabled.
+///
+/// # Errors
+/// 401 if it has ended; and the store's.
+pub async fn still(store: &Store, now: UnixMillis, actor: &Actor) -> Result<(), Refusal> {
+    let ended = || Refusal::Unauthenticated("the session has ended; log in again".to_owned());
+    if now >= actor.session.expires_at {
+        return Err(ended());
+    }
+    let mut reader = store.read().await?;
+    let user = users::holder(&mut reader, actor.tenant_id, actor.user_id, actor.session.jti).await?;
+    user.map(drop).ok_or_else(ended)
 }

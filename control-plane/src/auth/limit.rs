@@ -1,88 +1,118 @@
-//! Limit of login attempts, by account and by address, in memory that does not grow.
+//! Limit of login attempts, by account and address together and by address alone, in memory that does not grow.
+//!
+//! An account is never locked: whoever guesses makes only their own address wait, each time twice as long, so that the
+//! right password from another address is always let in. An address that tries many accounts waits, too.
 //!
 //! A table of a fixed number of cells, found by a keyed hash: who shares a cell shares its allowance, which costs a
-//! little fairness and buys a bound. Each cell holds the instant at which it would be full again (GCRA, the leaky
-//! bucket of ATM Forum TM 4.0), so there is nothing to refill and nothing to sweep.
+//! little fairness and buys a bound. There is nothing to sweep: a cell forgets when it is looked at.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use gate::Peer;
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::{Entropy, UnixMillis};
 
 const CELLS: usize = 1 << 14;
+/// Wrong passwords of an account from one address that cost no delay.
+const FREE: u32 = 10;
+/// The first delay; each further wrong password doubles it.
+const DELAY: Duration = Duration::from_secs(1);
+const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+/// Time without an attempt after which wrong passwords are forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(60 * 60);
+/// Attempts of one address, whatever the accounts: so many at once, and one more every so often.
+const BURST: u32 = 60;
+const EVERY: Duration = Duration::from_secs(2);
 
-/// So many at once, and one more every so often.
-#[derive(Debug, Clone, Copy)]
-struct Allowance {
-    burst: u32,
-    every: Duration,
+/// Wrong passwords of an account from one address.
+#[derive(Debug, Clone, Copy, Default)]
+struct Guesses {
+    wrong: u32,
+    /// In milliseconds since the epoch: the last attempt, and the end of the delay after it.
+    last: i64,
+    until: i64,
 }
 
-const BY_ACCOUNT: Allowance = Allowance { burst: 10, every: Duration::from_secs(30) };
-const BY_ADDRESS: Allowance = Allowance { burst: 60, every: Duration::from_secs(2) };
+#[derive(Debug)]
+struct Cells {
+    guesses: Vec<Guesses>,
+    /// By address, in milliseconds since the epoch: when its burst is whole again (GCRA, the leaky bucket of ATM Forum
+    /// TM 4.0).
+    whole_again: Vec<i64>,
+}
 
 /// Counts attempts.
 #[derive(Debug)]
 pub struct LoginLimit {
     key: [u8; 32],
-    /// In milliseconds since the epoch.
-    full_again: Mutex<Vec<i64>>,
+    cells: Mutex<Cells>,
 }
 
 /// An attempt that was let through.
 #[derive(Debug, Clone, Copy)]
-pub struct Attempt([(usize, Allowance); 2]);
+pub struct Attempt {
+    pair: usize,
+    address: usize,
+}
 
 impl LoginLimit {
     /// An empty table.
     pub fn new(entropy: &Entropy) -> Self {
-        Self { key: entropy.bytes(), full_again: Mutex::new(vec![0; CELLS]) }
+        let cells = Cells { guesses: vec![Guesses::default(); CELLS], whole_again: vec![0; CELLS] };
+        Self { key: entropy.bytes(), cells: Mutex::new(cells) }
     }
 
-    /// Counts an attempt.
+    /// Counts an attempt as wrong, until [`Self::succeeded`] says otherwise.
     ///
     /// # Errors
-    /// How long to wait, if there were too many.
+    /// Time to wait, if there were too many. An attempt that is refused is not counted.
     pub fn attempt(&self, account: &str, from: IpAddr, now: UnixMillis) -> Result<Attempt, Duration> {
-        let account = self.cell(b'a', account.to_lowercase().as_bytes());
-        let address = self.cell(b'i', from.to_canonical().to_string().as_bytes());
-        let cells = [(account, BY_ACCOUNT), (address, BY_ADDRESS)];
-        let mut table = self.full_again.lock().unwrap_or_else(PoisonError::into_inner);
-        for (cell, allowance) in cells {
-            let over = after(table[cell], allowance, now) - now.0 - window(allowance);
-            if over > 0 {
-                return Err(Duration::from_millis(over.unsigned_abs()));
-            }
+        let from = IpAddr::from(Peer::from(from)).to_string();
+        let address = self.cell(&[b"i", from.as_bytes()]);
+        let pair = self.cell(&[b"a", from.as_bytes(), b" ", account.to_lowercase().as_bytes()]);
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = cells.guesses[pair];
+        let wait = before.until - now.0;
+        let whole_again = cells.whole_again[address].max(now.0) + millis(EVERY);
+        let over = whole_again - now.0 - millis(EVERY * BURST);
+        if wait > 0 || over > 0 {
+            return Err(Duration::from_millis(wait.max(over).unsigned_abs()));
         }
-        for (cell, allowance) in cells {
-            table[cell] = after(table[cell], allowance, now);
-        }
-        Ok(Attempt(cells))
+        cells.whole_again[address] = whole_again;
+        cells.guesses[pair] = before.and_another(now);
+        Ok(Attempt { pair, address })
     }
 
-    /// Gives an attempt back: the password was right.
-    pub fn succeeded(&self, attempt: Attempt) {
-        let mut table = self.full_again.lock().unwrap_or_else(PoisonError::into_inner);
-        for (cell, allowance) in attempt.0 {
-            table[cell] -= millis(allowance.every);
-        }
+    /// Gives an attempt back: the password was right, and what went before it was a person's mistake.
+    pub fn succeeded(&self, Attempt { pair, address }: Attempt) {
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.whole_again[address] -= millis(EVERY);
+        cells.guesses[pair] = Guesses::default();
     }
 
-    fn cell(&self, kind: u8, name: &[u8]) -> usize {
-        let hash = Sha256::new().chain_update(self.key).chain_update([kind]).chain_update(name).finalize();
+    fn cell(&self, name: &[&[u8]]) -> usize {
+        let hash =
+            name.iter().fold(Sha256::new().chain_update(self.key), |hash, part| hash.chain_update(part));
+        let hash = hash.finalize();
         usize::from(u16::from_le_bytes([hash[0], hash[1]])) % CELLS
     }
 }
 
-fn after(full_again: i64, allowance: Allowance, now: UnixMillis) -> i64 {
-    full_again.max(now.0) + millis(allowance.every)
+impl Guesses {
+    fn and_another(self, now: UnixMillis) -> Self {
+        let forgotten = now.0 - self.last > millis(FORGOTTEN);
+        let wrong = if forgotten { 1 } else { self.wrong.saturating_add(1) };
+        Self { wrong, last: now.0, until: now.0 + millis(delay(wrong)) }
+    }
 }
 
-fn window(allowance: Allowance) -> i64 {
-    millis(allowance.every * allowance.burst)
+/// Delay after so many wrong passwords.
+fn delay(wrong: u32) -> Duration {
+    let Some(doublings) = wrong.checked_sub(FREE) else { return Duration::ZERO };
+    DELAY.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_DELAY)
 }
 
 fn millis(duration: Duration) -> i64 {
@@ -94,6 +124,7 @@ mod tests {
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
     const T0: UnixMillis = UnixMillis(1_800_000_000_000);
 
     fn limit() -> LoginLimit {
@@ -101,16 +132,34 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_tried_ten_times_and_then_once_every_thirty_seconds() {
+    fn who_guesses_waits_twice_as_long_each_time_and_at_most_a_quarter_of_an_hour() {
         let limit = limit();
-        for _ in 0..10 {
+        for _ in 0..FREE {
             limit.attempt("a@x.io", HERE, T0).unwrap();
         }
-        let wait = limit.attempt("A@X.IO", HERE, T0).unwrap_err();
-        assert_eq!(wait, Duration::from_secs(30));
-        limit.attempt("b@x.io", HERE, T0).expect("another account from the same address");
-        limit.attempt("a@x.io", HERE, T0.plus(wait)).unwrap();
-        limit.attempt("a@x.io", HERE, T0.plus(wait)).unwrap_err();
+        let mut now = T0;
+        for expected in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
+            let wait = limit.attempt("A@X.IO", HERE, now).unwrap_err();
+            assert_eq!(wait, Duration::from_secs(expected));
+            limit.attempt("b@x.io", HERE, now).expect("another account from the same address");
+            now = now.plus(wait);
+            limit.attempt("a@x.io", HERE, now).unwrap();
+        }
+        now = now.plus(FORGOTTEN + DELAY);
+        limit.attempt("a@x.io", HERE, now).unwrap();
+        limit.attempt("a@x.io", HERE, now).expect("after an hour all is forgotten");
+    }
+
+    #[test]
+    fn guessing_from_one_address_never_keeps_the_account_from_another() {
+        let limit = limit();
+        for half_seconds in 0..10_000 {
+            let now = T0.plus(Duration::from_millis(500) * half_seconds);
+            let _let_through_or_not = limit.attempt("a@x.io", THERE, now);
+            if half_seconds % 100 == 0 {
+                limit.succeeded(limit.attempt("a@x.io", HERE, now).expect("the right password"));
+            }
+        }
     }
 
     #[test]
@@ -118,6 +167,16 @@ mod tests {
         let limit = limit();
         let refused = (0..200).filter(|n| limit.attempt(&format!("{n}@x.io"), HERE, T0).is_err()).count();
         assert_eq!(refused, 140);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let limit = limit();
+        let address = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last]);
+        for last in 0..10 {
+            limit.attempt("a@x.io", address(last), T0).unwrap();
+        }
+        limit.attempt("a@x.io", address(99), T0).unwrap_err();
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub mod setup;
 pub mod token;
 
 pub use actor::{Actor, Session};
-pub use authenticate::authenticate;
+pub use authenticate::{authenticate, still};
 
 use keys::Keys;
 use limit::LoginLimit;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use gate::{Gate, Peer};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -38,7 +39,8 @@ pub enum PasswordError {
 #[derive(Debug)]
 pub struct Passwords {
     running: Arc<Semaphore>,
-    places: Semaphore,
+    /// By who asks; nobody for those who are let in already.
+    places: Gate<Option<Peer>>,
     entropy: Entropy,
     /// A hash of a password nobody has.
     nobody: String,
@@ -64,7 +66,7 @@ impl Passwords {
     pub fn new(entropy: Entropy) -> Result<Self, PasswordError> {
         let nobody = hash(&entropy.bytes::<32>(), &entropy.bytes())?;
         let running = Arc::new(Semaphore::new(AT_ONCE));
-        Ok(Self { running, places: Semaphore::new(AT_ONCE + WAITING), entropy, nobody })
+        Ok(Self { running, places: Gate::new(AT_ONCE + WAITING), entropy, nobody })
     }
 
     /// A password's hash, as it is kept.
@@ -76,7 +78,7 @@ impl Passwords {
             return Err(PasswordError::Length);
         }
         let salt = self.entropy.bytes();
-        self.run(move || hash(password.as_bytes(), &salt)).await
+        self.run(None, move || hash(password.as_bytes(), &salt)).await
     }
 
     /// A password to be shown once.
@@ -89,10 +91,15 @@ impl Passwords {
     ///
     /// # Errors
     /// [`PasswordError::Busy`] and the computation's.
-    pub async fn compare(&self, password: String, kept: Option<String>) -> Result<Compared, PasswordError> {
+    pub async fn compare(
+        &self,
+        password: String,
+        kept: Option<String>,
+        from: Peer,
+    ) -> Result<Compared, PasswordError> {
         let salt = self.entropy.bytes();
         let nobody = self.nobody.clone();
-        self.run(move || {
+        self.run(Some(from), move || {
             let (known, kept) = (kept.is_some(), kept.unwrap_or(nobody));
             let kept = PasswordHash::new(&kept).map_err(said)?;
             // Somebody else's endless password must not become endless work.
@@ -112,9 +119,10 @@ impl Passwords {
 
     async fn run<T: Send + 'static>(
         &self,
+        from: Option<Peer>,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let _place = self.places.try_acquire().map_err(|_| PasswordError::Busy)?;
+        let _place = self.places.enter(from).map_err(|_| PasswordError::Busy)?;
         let permit = Arc::clone(&self.running).acquire_owned().await.map_err(|_| PasswordError::Busy)?;
         let done = tokio::task::spawn_blocking(move || {
             let _until_it_is_done = permit;
@@ -141,12 +149,17 @@ fn said(error: impl ToString) -> PasswordError {
 mod tests {
     use super::*;
 
+    fn peer(last: u8) -> Peer {
+        std::net::IpAddr::from([127, 0, 0, last]).into()
+    }
+
     #[tokio::test]
     async fn only_the_same_password_is_the_same() {
         let passwords = Passwords::new(Entropy::system()).unwrap();
         let kept = passwords.hash("correct horse battery".to_owned()).await.unwrap();
         assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
-        let compare = async |text: &str, kept| passwords.compare(text.to_owned(), kept).await.unwrap();
+        let compare =
+            async |text: &str, kept| passwords.compare(text.to_owned(), kept, peer(1)).await.unwrap();
         let same = compare("correct horse battery", Some(kept.clone())).await;
         assert_eq!(same, Compared::Same { rehashed: None });
         assert_eq!(compare("correct horse batterz", Some(kept.clone())).await, Compared::Different);
@@ -160,7 +173,7 @@ mod tests {
         let passwords = Passwords::new(Entropy::system()).unwrap();
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8192, 1, 1, None).unwrap());
         let kept = weak.hash_password_with_salt(b"correct horse battery", &[7; 16]).unwrap().to_string();
-        let found = passwords.compare("correct horse battery".to_owned(), Some(kept)).await.unwrap();
+        let found = passwords.compare("correct horse battery".to_owned(), Some(kept), peer(1)).await.unwrap();
         let Compared::Same { rehashed: Some(better) } = found else { panic!("{found:?}") };
         assert!(better.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{better}");
     }
@@ -168,10 +181,15 @@ mod tests {
     #[tokio::test]
     async fn past_the_places_a_login_is_refused_and_not_queued() {
         let passwords = Passwords::new(Entropy::system()).unwrap();
-        let all = passwords.places.try_acquire_many((AT_ONCE + WAITING) as u32).unwrap();
-        let refused = passwords.compare("x".to_owned(), None).await;
+        let from = |last| passwords.places.enter(Some(peer(last)));
+        let all: Vec<_> = (0..AT_ONCE + WAITING).map_while(|_| from(2).ok()).collect();
+        assert!(all.len() < AT_ONCE + WAITING, "one address leaves room");
+        let refused = passwords.compare("x".to_owned(), None, peer(2)).await;
         assert_eq!(refused, Err(PasswordError::Busy));
-        drop(all);
-        assert_eq!(passwords.compare("x".to_owned(), None).await, Ok(Compared::Different));
+        assert_eq!(passwords.compare("x".to_owned(), None, peer(1)).await, Ok(Compared::Different));
+        let rest: Vec<_> = (3..=255).map_while(|last| from(last).ok()).collect();
+        assert_eq!(passwords.compare("x".to_owned(), None, peer(1)).await, Err(PasswordError::Busy));
+        drop((all, rest));
+        assert_eq!(passwords.compare("x".to_owned(), None, peer(2)).await, Ok(Compared::Different));
     }
 }

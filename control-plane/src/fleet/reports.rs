@@ -1,6 +1,7 @@
 //! ReportService: takes results in, each once, and says what became of it.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use proto::Findings;
 use proto::v1::report_service_server::{ReportService, ReportServiceServer};
@@ -14,6 +15,7 @@ use crate::actions::enroll::{self, AgentIdentity, EnrollError};
 use crate::actions::reports::{self, FilingError, Report, rejected};
 use crate::actions::slices;
 use crate::experiment::ExperimentId;
+use crate::http::stream;
 use crate::state::AppState;
 
 /// Acknowledgements that wait to be read.
@@ -22,6 +24,8 @@ const ACKS: usize = 16;
 const REASON: usize = 200;
 /// The longest a boot id may be: a UUID's text.
 const BOOT_ID: usize = 36;
+/// Time between two looks at whether the agent is still enrolled, where nothing wakes the stream.
+const PERIOD: Duration = Duration::from_secs(30);
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -47,13 +51,38 @@ impl ReportService for Reports {
         let bearer = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         let bearer = bearer.ok_or_else(|| Status::unauthenticated("a valid bearer token is needed"))?;
-        let agent = enroll::authenticate(&self.state, bearer).await.map_err(|error| match error {
-            EnrollError::Store(_) => Status::unavailable("the store failed"),
-            error => Status::unauthenticated(error.to_string()),
-        })?;
+        let agent = authenticated(&self.state, bearer).await?;
+        let (place, bearer) = (stream(request.extensions())?, bearer.to_owned());
         let (sender, acks) = mpsc::channel(ACKS);
-        tokio::spawn(take(self.state.clone(), agent, request.into_inner(), sender));
+        let (state, last) = (self.state.clone(), sender.clone());
+        tokio::spawn(async move {
+            let _until_it_ends = place;
+            tokio::select! {
+                () = take(state.clone(), agent, request.into_inner(), sender) => {}
+                // It may be gone already.
+                ended = enrolled(&state, &bearer) => drop(last.try_send(Err(ended))),
+            }
+        });
         Ok(Response::new(Box::pin(ReceiverStream::new(acks))))
+    }
+}
+
+async fn authenticated(state: &AppState, bearer: &str) -> Result<AgentIdentity, Status> {
+    enroll::authenticate(state, bearer).await.map_err(|error| match error {
+        EnrollError::Store(_) => Status::unavailable("the store failed"),
+        error => Status::unauthenticated(error.to_string()),
+    })
+}
+
+/// Returns when the credential is good no more. A store that fails for a moment says nothing of it.
+async fn enrolled(state: &AppState, bearer: &str) -> Status {
+    let mut departures = state.hub.departures.subscribe();
+    loop {
+        // The hub lives as long as the state.
+        let _woken_or_time = tokio::time::timeout(PERIOD, departures.changed()).await;
+        if let Err(EnrollError::Unknown | EnrollError::Refused) = enroll::authenticate(state, bearer).await {
+            return Status::unauthenticated("the agent is enrolled no more");
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use prost::Message as _;
 use proto::opamp::ServerToAgent;
 use proto::unknown::{KIND, MAX_NONCE, MEDIA_TYPE, NONCE};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::opamp::{self, Conversation};
 use crate::actions::agents;
 use crate::actions::enroll::{self, AgentIdentity, EnrollError};
-use crate::http::{ProblemResponse, bearer};
+use crate::http::{ProblemResponse, bearer, collect};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::StoreError;
@@ -45,26 +45,43 @@ pub async fn upgrade(
     Ok(upgrade.on_upgrade(move |socket| converse(state, agent, socket)))
 }
 
-/// `POST /v1/opamp`: one message and its answer.
+/// `POST /v1/opamp`: one message and its answer. Nothing of it is read before its sender is known.
+pub async fn poll(State(state): State<AppState>, request: Request) -> Response {
+    let agent = match authenticated(&state, request.headers()).await {
+        Ok(agent) => agent,
+        Err(problem) => return problem.into_response(),
+    };
+    match collect(request).await {
+        Ok(Some(whole)) => {
+            heard(&state, &agent, whole.request).await.unwrap_or_else(IntoResponse::into_response)
+        }
+        Ok(None) => Refusal::internal("a request came through no listener").into_response(),
+        Err(response) => response,
+    }
+}
+
+/// The answer to one message.
 ///
 /// # Errors
-/// 401; 413 for what is too large; 415 for what is no protobuf; 503 when the store is busy.
-pub async fn poll(
-    State(state): State<AppState>,
-    headers: HeaderMap,
-    body: Bytes,
+/// 415 for what is no protobuf; 503 when the store is busy.
+async fn heard(
+    state: &AppState,
+    agent: &AgentIdentity,
+    request: Request,
 ) -> Result<Response, ProblemResponse> {
-    let agent = authenticated(&state, &headers).await?;
-    let media_type =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = request.headers().get(header::CONTENT_TYPE);
+    let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     if media_type.split(';').next().map(str::trim) != Some(MEDIA_TYPE) {
         let detail = format!("the body is of type {media_type:?}, expected {MEDIA_TYPE}");
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ProblemResponse::new(status, "media-type", "Not protobuf", detail));
     }
-    let answer = match opamp::read(&body, &agent) {
-        Ok(message) => Conversation::default().heard(&state, &agent, message).await.map_err(Refusal::from)?,
-        Err(malformed) => malformed.answer(&agent),
+    let body = Bytes::from_request(request, &())
+        .await
+        .map_err(|error| ProblemResponse::malformed(error.body_text()))?;
+    let answer = match opamp::read(&body, agent) {
+        Ok(message) => Conversation::default().heard(state, agent, message).await.map_err(Refusal::from)?,
+        Err(malformed) => malformed.answer(agent),
     };
     Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], answer.encode_to_vec()).into_response())
 }

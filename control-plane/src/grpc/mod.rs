@@ -2,7 +2,8 @@
 //!
 //! What always holds: a call passes the [`guard`] before anything of its message is read; generated types stop here, and
 //! only [`convert`] makes one of ours of them; a [`Refusal`](crate::refusal::Refusal) is a status; a message is
-//! no larger than a REST body, a list comes in pages, and a stream is one of a bounded number.
+//! no larger than a REST body and whole before anything works on it, a list comes in pages, and a stream is one of a
+//! bounded number and ends with the session that opened it.
 
 mod controller;
 mod convert;
@@ -20,7 +21,7 @@ use tonic::service::Routes as Services;
 
 pub use guard::METHODS;
 
-use crate::http::Limits;
+use crate::http::{Limits, whole};
 use crate::state::AppState;
 
 /// Every service for people.
@@ -33,5 +34,6 @@ pub fn router(state: AppState) -> Router {
         .add_service(GeneratorServiceServer::new(generator).max_decoding_message_size(largest))
         .add_service(ControllerServiceServer::new(controller).max_decoding_message_size(largest))
         .into_axum_router()
+        .route_layer(middleware::from_fn(whole))
         .route_layer(middleware::from_fn_with_state(state, guard::guard))
 }

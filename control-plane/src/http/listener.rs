@@ -11,17 +11,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::header::ALLOW;
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse as _;
+use gate::{Gate, InProgress, Life, Quiet};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
@@ -69,8 +71,9 @@ impl Listener {
 
     /// Serves until `stopping`, then until every request in flight is answered.
     pub async fn serve(self, router: Router, mut stopping: watch::Receiver<bool>) {
-        let router = limited(router, self.name, self.limits, Arc::clone(&self.metrics));
-        let free = Arc::new(Semaphore::new(self.limits.connections));
+        let (name, limits) = (self.name, self.limits);
+        let router = limited(router, name, limits, Arc::clone(&self.metrics));
+        let places = Gate::new(limits.connections);
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -81,19 +84,25 @@ impl Listener {
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(listener = self.name, "cannot accept: {error}");
+                    tracing::warn!(listener = name, "cannot accept: {error}");
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
-            let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
-                self.metrics.refused_connection(self.name);
-                continue;
+            let place = match places.enter(gate::Peer::from(peer.ip())) {
+                Ok(place) => place,
+                Err(crowd) => {
+                    self.metrics.refused_connection(name, crowd.reason());
+                    continue;
+                }
             };
-            let served = connection(stream, peer, router.clone(), self.limits, stopping.clone());
+            let served = connection(stream, peer, router.clone(), limits, stopping.clone());
+            let metrics = Arc::clone(&self.metrics);
             connections.spawn(async move {
-                served.await;
-                drop(permit);
+                if let Some(reason) = served.await {
+                    metrics.refused_connection(name, reason);
+                }
+                drop(place);
             });
         }
         drop(self.tcp);
@@ -101,43 +110,48 @@ impl Listener {
     }
 }
 
+/// Serves a connection to its end; the reason for which it was ended, if it was.
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
     limits: Limits,
-    mut stopping: watch::Receiver<bool>,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, "no TCP_NODELAY: {error}");
-    }
+    stopping: watch::Receiver<bool>,
+) -> Option<&'static str> {
+    let (life, quiet) = (Life::default(), Quiet { head: limits.head, idle: limits.idle });
+    let requests = life.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        let router = router.clone();
-        async move { answer(router, request).await }
+        let (router, in_progress) = (router.clone(), requests.begin());
+        async move { Ok::<_, Infallible>(until_sent(answer(router, request).await?, in_progress)) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head);
+    // The time for a head is that of the connection's silence.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS)
         .keep_alive_interval(limits.answer);
-    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    tokio::pin!(served);
-    let mut told = false;
-    let ended = loop {
-        tokio::select! {
-            ended = served.as_mut() => break ended,
-            _ = stopping.wait_for(|stop| *stop), if !told => {
-                told = true;
-                served.as_mut().graceful_shutdown();
-            }
-        }
-    };
-    if let Err(error) = ended {
+    let end = gate::serve(stream, &builder, service, (&life, quiet), stopping).await;
+    if let gate::End::Broken(error) = &end {
         tracing::debug!(%peer, "a connection ended: {error}");
     }
+    end.reason()
+}
+
+/// A stream is a request in progress until its end. What has a length is on its way to the socket, and whoever does not
+/// read it is silent.
+fn until_sent(response: Response<Body>, in_progress: InProgress) -> Response<Body> {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _until_it_is_dropped = &in_progress;
+            frame
+        }))
+    })
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {

@@ -7,10 +7,12 @@ mod listener;
 mod page;
 mod problem;
 mod route;
+mod whole;
 
 pub use extract::{Json, Path, Query, bearer};
-pub use limit::{Limits, limited};
+pub use limit::{Limits, limited, stream};
 pub use listener::{Listener, Peer};
 pub use page::{PageQuery, page};
 pub use problem::ProblemResponse;
 pub use route::{Access, BEARER, Route, Routes};
+pub use whole::{collect, whole};

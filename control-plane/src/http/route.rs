@@ -1,7 +1,7 @@
 //! Routes that cannot be registered without saying who may use them and what they do.
 //!
 //! A route is its entry in the OpenAPI document: method and path are read from there, so that nothing is served that
-//! is not described. Its guard runs before anything of the request's body is read.
+//! is not described. Its guard runs before anything of the request's body is read, and its handler once all of it is.
 
 use std::mem;
 
@@ -17,7 +17,7 @@ use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Components, OpenApi, Paths, RefOr, Schema};
 
-use super::bearer;
+use super::{bearer, whole};
 use crate::auth;
 use crate::refusal::Refusal;
 use crate::role::Role;
@@ -71,7 +71,7 @@ impl Routes {
     {
         let (path, method) = (D::path(), D::methods().pop().unwrap_or(HttpMethod::Get));
         let (filter, name) = served(&method);
-        let mut route = on(filter, handler);
+        let mut route = on(filter, handler).layer(middleware::from_fn(whole));
         let mut operation = D::operation();
         // Handlers are called `list` in every module; whoever generates a client needs one name each.
         let tags = D::tags();

@@ -62,7 +62,7 @@ async fn login(
 
 /// Identity of the caller.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", responses((status = 200, body = Me)))]
-async fn me(Actor { tenant_id, user_id, email, role }: Actor) -> Json<Me> {
+async fn me(Actor { tenant_id, user_id, email, role, .. }: Actor) -> Json<Me> {
     Json(Me { tenant_id: tenant_id.0, user_id: user_id.0, email, role: role.into() })
 }
 

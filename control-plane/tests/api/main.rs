@@ -6,6 +6,7 @@ mod accounts;
 mod enrollment;
 mod experiments;
 mod grpc;
+mod limits;
 mod migrations;
 mod offers;
 mod process;

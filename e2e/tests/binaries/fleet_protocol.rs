@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use e2e::control_plane::ControlPlane;
+use e2e::opamp::{answer, connect, enrolled, frame};
 use e2e::reporter::{Reporter, SECOND, now};
 use futures_util::{SinkExt as _, StreamExt as _};
 use prost::Message as _;
@@ -11,57 +12,22 @@ use proto::opamp::{AgentToServer, RemoteConfigStatus, ServerErrorResponseType, S
 use proto::v1::{ReportKey, ReportRequest, ReportStatus};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use uuid::Uuid;
-
-/// An agent of our own making: its uid and its credential.
-async fn enrolled(control_plane: &ControlPlane) -> Result<(Uuid, String)> {
-    let token = control_plane.enrollment_token(json!({ "env": "test" })).await?;
-    let uid = Uuid::now_v7();
-    let body = json!({ "uid": uid, "labels": {}, "host": "ours", "version": "0" });
-    let fleet = control_plane.listening.fleet;
-    let (status, body) = e2e::http::call(fleet, "POST", "/v1/enroll", &token, Some(&body)).await?;
-    assert!(status == 200 || status == 201, "{status} {body}");
-    Ok((uid, body["token"].as_str().expect("a token").to_owned()))
-}
-
-type Socket = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;
-
-async fn socket(control_plane: &ControlPlane, credential: &str) -> Result<Socket, Error> {
-    let fleet = control_plane.listening.fleet;
-    let mut request = format!("ws://{fleet}/v1/opamp").into_client_request()?;
-    let bearer = format!("Bearer {credential}").parse().expect("a header");
-    request.headers_mut().insert("authorization", bearer);
-    let stream = tokio::net::TcpStream::connect(fleet).await?;
-    Ok(tokio_tungstenite::client_async(request, stream).await?.0)
-}
-
-fn frame(message: &AgentToServer) -> Message {
-    let mut frame = vec![0];
-    frame.extend(message.encode_to_vec());
-    Message::binary(frame)
-}
-
-async fn answer(socket: &mut Socket) -> Result<ServerToAgent> {
-    let frame = socket.next().await.expect("an answer")?.into_data();
-    assert_eq!(frame[0], 0, "the header");
-    Ok(ServerToAgent::decode(&frame[1..])?)
-}
 
 #[tokio::test]
 async fn an_agent_that_is_deleted_is_shown_the_door_and_its_credential_is_worth_nothing() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let control_plane = ControlPlane::start(dir.path()).await?;
     let (uid, credential) = enrolled(&control_plane).await?;
-    let mut open = socket(&control_plane, &credential).await?;
+    let mut open = connect(control_plane.listening.fleet, &credential).await?;
     control_plane.expect("DELETE", &format!("/api/v1/agents/{uid}"), None, 204).await?;
     let closed = tokio::time::timeout(std::time::Duration::from_secs(5), open.next()).await?;
     let Some(Ok(Message::Close(Some(frame)))) = closed else {
         anyhow::bail!("expected a close, got {closed:?}")
     };
     assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1008, "enrolled no more"));
-    let refused = socket(&control_plane, &credential).await.expect_err("refused");
+    let refused = connect(control_plane.listening.fleet, &credential).await.expect_err("refused");
     assert!(matches!(refused, Error::Http(answer) if answer.status() == 401));
     Ok(())
 }
@@ -74,11 +40,11 @@ async fn opamp_answers_every_message_and_refuses_what_is_none() -> Result<()> {
 
     let forged = format!("{}x", &credential[..credential.len() - 1]);
     for wrong in ["", "phx_nonsense", forged.as_str()] {
-        let refused = socket(&control_plane, wrong).await.expect_err("refused");
+        let refused = connect(control_plane.listening.fleet, wrong).await.expect_err("refused");
         assert!(matches!(refused, Error::Http(answer) if answer.status() == 401), "before the upgrade");
     }
 
-    let mut socket = socket(&control_plane, &credential).await?;
+    let mut socket = connect(control_plane.listening.fleet, &credential).await?;
     let mut message =
         AgentToServer { instance_uid: uid.as_bytes().to_vec(), capabilities: 0x3807, ..Default::default() };
     socket.send(frame(&message)).await?;

@@ -15,6 +15,7 @@ use tonic::codec::CompressionEncoding;
 use super::harness::{Agent, config, eventually, export, load, request, settings};
 use super::sink::Sink;
 use crate::grpc_status::Status;
+use crate::signal::Signal;
 
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 
@@ -141,7 +142,7 @@ async fn grpc_refusals_have_the_codes_of_the_specification() {
     let no_pipeline = traces.export(ExportTraceServiceRequest::default()).await.expect_err("no pipeline");
     assert_eq!(no_pipeline.code(), Code::Unimplemented);
     assert_eq!(call_with(&agent, "/opentelemetry.Nowhere/Export", b"").await, Some("12".into()));
-    let path = crate::signal::Signal::Logs.grpc_path();
+    let path = Signal::Logs.grpc_path();
     assert_eq!(call_with(&agent, path, b"\x0a\x7f\x00").await, Some("3".into()));
 }
 
@@ -169,8 +170,10 @@ async fn a_peer_that_says_nothing_or_dawdles_is_cut_off() {
     let (_, address) = Sink::start().await;
     let mut settings = settings(address);
     let timeout = std::time::Duration::from_millis(100);
-    settings.http.as_mut().expect("http").limits.timeout = timeout;
-    settings.grpc.as_mut().expect("grpc").limits.timeout = timeout;
+    for receiver in [&mut settings.http, &mut settings.grpc] {
+        let limits = &mut receiver.as_mut().expect("a receiver").limits;
+        (limits.head, limits.body, limits.idle) = (timeout, timeout, timeout);
+    }
     let agent = Agent::start(&settings).await;
     let (http, grpc) = (agent.listening.otlp_http.expect("http"), agent.listening.otlp_grpc.expect("grpc"));
     let half_a_body = b"POST /v1/metrics HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\n\
@@ -180,7 +183,7 @@ async fn a_peer_that_says_nothing_or_dawdles_is_cut_off() {
         (grpc, b"", b""),
         (grpc, b"PRI * HT", b""),
         (http, b"POST /v1/metrics HTTP/1.1\r\nhost:", b""),
-        (http, half_a_body, b"HTTP/1.1 408"),
+        (http, half_a_body, b"HTTP/1.1 503"),
     ];
     for (address, said, expected) in cases {
         let mut stream = tokio::net::TcpStream::connect(address).await.expect("connect");
@@ -231,4 +234,32 @@ async fn a_request_with_a_bad_text_or_with_a_message_twice_is_repaired_counted_a
     let repairs = r#"phoenix_receiver_repairs_total{receiver="otlp",transport="http"}"#;
     assert_eq!(agent.metric(repairs).await, Some(5.0));
     eventually("nothing is held", async || agent.shared.budget.used() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_only_answers_pings_ends_and_one_with_a_call_in_progress_stays() {
+    let (_, address) = Sink::start().await;
+    let mut settings = settings(address);
+    let idle = std::time::Duration::from_millis(100);
+    settings.grpc.as_mut().expect("grpc").limits.idle = idle;
+    let agent = Agent::start(&settings).await;
+    let connect = async || {
+        let address = agent.listening.otlp_grpc.expect("grpc");
+        let stream = tokio::net::TcpStream::connect(address).await.expect("connect");
+        let (sender, connection) = h2::client::handshake(stream).await.expect("handshake");
+        (sender.ready().await.expect("ready"), tokio::spawn(connection))
+    };
+    let call = |path| {
+        let request = http::Request::post(format!("http://agent{path}"));
+        request.header("content-type", "application/grpc").body(()).expect("request")
+    };
+    let (mut asked, idle_connection) = connect().await;
+    let (response, _) = asked.send_request(call("/nowhere"), true).expect("send");
+    response.await.expect("an answer");
+    let (mut busy, busy_connection) = connect().await;
+    let (_response, _body) = busy.send_request(call(Signal::Metrics.grpc_path()), false).expect("send");
+    idle_connection.await.expect("no panic").expect("it is told good-bye");
+    assert!(!busy_connection.is_finished(), "its body may still come");
+    let counted = r#"phoenix_refused_connections_total{listener="grpc",reason="idle"}"#;
+    assert_eq!(agent.metric(counted).await, Some(1.0));
 }

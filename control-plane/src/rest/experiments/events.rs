@@ -11,6 +11,7 @@ use tokio_stream::{Stream as Items, StreamExt as _};
 
 use super::{Access, Actor, AppState, ExperimentId, Path, Query, Refusal, Role, Routes};
 use crate::actions;
+use crate::http::ProblemResponse;
 use crate::store::experiments::Event as Happened;
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -24,7 +25,7 @@ struct Since {
     after: Option<i64>,
 }
 
-/// Events so far and those to come, until it is over or the client leaves.
+/// Events so far and those to come, until it is over, the client leaves or the session ends; that is an event `problem`.
 #[utoipa::path(
     get, path = "/api/v1/experiments/{id}/events", tag = "experiments",
     params(("id" = uuid::Uuid, Path), ("after" = Option<i64>, Query, description = "The last event known")),
@@ -42,9 +43,15 @@ async fn events(
 ) -> Result<Stream<KeepAliveStream<impl Items<Item = Result<Sse, Infallible>>>>, Refusal> {
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let events = actions::events(&state, &actor, id, from.after.or(resumed).unwrap_or(0)).await?;
-    // A problem ends the stream; whoever connects again says where it was.
-    let events = events.map_while(Result::ok).map(|event| Ok(sent(event)));
+    let events = events.map(|event| Ok(event.map_or_else(ended, sent)));
     Ok(Stream::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// The last of a stream that ends before its time: the problem, under a name of its own and without a number. Whoever
+/// connects again says where they were.
+fn ended(refusal: Refusal) -> Sse {
+    let problem = ProblemResponse::from(refusal).problem;
+    Sse::default().event("problem").data(serde_json::to_string(&problem).unwrap_or_default())
 }
 
 fn sent(happened: Happened) -> Sse {

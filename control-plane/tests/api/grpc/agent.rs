@@ -11,8 +11,11 @@ use proto::opamp::{
     AgentRemoteConfig, AgentToServer, RemoteConfigStatus, RemoteConfigStatuses, ServerToAgent,
 };
 use proto::v1::report_service_client::ReportServiceClient;
-use proto::v1::{ReportKey, ReportRequest, ReportStatus};
+use proto::v1::{ReportAck, ReportKey, ReportRequest, ReportStatus};
 use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
 use uuid::Uuid;
 
 use crate::server::{Server, exchange};
@@ -70,6 +73,17 @@ impl<'a> Agent<'a> {
         let (status, _, bytes) = exchange(self.server.at.fleet, request.body(body).unwrap()).await;
         assert_eq!(status, StatusCode::OK);
         ServerToAgent::decode(bytes).unwrap().remote_config
+    }
+
+    /// A stream of reports that sends none: both its ends.
+    pub async fn stream(&self) -> (mpsc::Sender<ReportRequest>, Streaming<ReportAck>) {
+        let (sender, reports) = mpsc::channel(1);
+        let endpoint = format!("http://{}", self.server.at.fleet);
+        let mut client = ReportServiceClient::connect(endpoint).await.unwrap();
+        let mut request = tonic::Request::new(ReceiverStream::new(reports));
+        let bearer = format!("Bearer {}", self.credential).parse().unwrap();
+        request.metadata_mut().insert("authorization", bearer);
+        (sender, client.report(request).await.unwrap().into_inner())
     }
 
     /// Reports a horizon of the generation it runs.

@@ -1,10 +1,12 @@
 //! Streams: resumed where they broke, ended with what they are about, with the server, and bounded.
 
 use control_plane::hub::MAX_WATCHERS;
+use control_plane::id::UserId;
 use proto::v1::{
     ApplyControlSignalRequest, ControlSignal, ExperimentEvent, Outcome, Phase, StreamDriftEventsRequest,
     WatchExperimentRequest,
 };
+use serde_json::json;
 use tonic::{Code, Streaming};
 use tonic_types::StatusExt as _;
 
@@ -115,7 +117,9 @@ async fn streams_past_the_bound_are_refused_and_those_that_ended_make_room() {
     let admin = server.set_up().await;
     let mut person = Person::new(&server, &admin).await;
     let id = person.create(plain(FRAGMENT)).await.unwrap().id;
-    let mut others: Vec<_> = (0..MAX_WATCHERS).map(|_| server.state.hub.watchers.one().unwrap()).collect();
+    let user = |number| UserId(uuid::Uuid::from_u128(number as u128));
+    let mut others: Vec<_> =
+        (0..MAX_WATCHERS).map(|number| server.state.hub.watchers.enter(user(number)).unwrap()).collect();
     let request = WatchExperimentRequest { id: id.clone(), after: 0 };
     let refused = person.experiments.watch_experiment(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
@@ -123,4 +127,55 @@ async fn streams_past_the_bound_are_refused_and_those_that_ended_make_room() {
     assert_eq!(server.get(&path, &admin).await.refusal(), 503, "REST's are of the same number");
     others.pop();
     soon("an event", watch(&mut person, &id, 0).await.message()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_session_that_opened_it_over_grpc_and_rest() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let id = Person::new(&server, &admin).await.create(plain(FRAGMENT)).await.unwrap().id;
+    let path = format!("/api/v1/experiments/{id}/events");
+    let viewer = server.user(&admin, "viewer").await;
+    let viewers = server.get("/api/v1/auth/me", &viewer).await.body["user_id"].as_str().unwrap().to_owned();
+    let again = server.login("admin@one.io").await;
+    for (how, token) in [("logged out", &again), ("disabled", &viewer), ("expired", &admin)] {
+        let mut events = watch(&mut Person::new(&server, token).await, &id, 0).await;
+        soon("the first event", events.message()).await.unwrap().unwrap();
+        // Its answer is whole only when the stream has ended.
+        let shown = async { server.get(&path, token).await };
+        let ends = async {
+            match how {
+                "logged out" => drop(server.post("/api/v1/auth/logout", token, json!({})).await),
+                "disabled" => {
+                    let path = format!("/api/v1/users/{viewers}/disable");
+                    drop(server.post(&path, &admin, json!({})).await);
+                }
+                _ => server.pass(901),
+            }
+            events.message().await
+        };
+        let opened = async {
+            while server.state.hub.watchers.used() < 2 {
+                tokio::task::yield_now().await;
+            }
+            ends.await
+        };
+        let (shown, ended) = soon("both ends", async { tokio::join!(shown, opened) }).await;
+        assert_eq!(ended.unwrap_err().code(), Code::Unauthenticated, "{how}");
+        let text = shown.body.as_str().unwrap();
+        assert!(text.contains("event: problem") && text.contains("log in again"), "{how}: {text}");
+    }
+    assert_eq!(server.state.hub.watchers.used(), 0);
+}
+
+#[tokio::test]
+async fn the_reports_stream_of_an_agent_ends_when_it_is_deleted() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let agent = Agent::enroll(&server, &admin).await;
+    let (_reports, mut acks) = agent.stream().await;
+    let deleted = server.delete(&format!("/api/v1/agents/{}", agent.uid), &admin).await;
+    assert_eq!(deleted.status, 204);
+    let ended = soon("the stream's end", acks.message()).await.unwrap_err();
+    assert_eq!(ended.code(), Code::Unauthenticated, "{ended:?}");
 }

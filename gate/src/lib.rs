@@ -1,0 +1,20 @@
+//! The gate of a listener, the same for each of them: who may enter, how long a connection may be silent, and how
+//! slowly a body may come.
+//!
+//! What always holds: a bound is never passed; nobody is refused for their own share while less than [`CROWDED`] of the
+//! bound is taken, because a balancer is one address too; and past that no peer takes more than its share, so that one
+//! which takes all it can get leaves room for the others.
+
+mod admission;
+mod life;
+mod pace;
+mod peer;
+mod places;
+mod serve;
+
+pub use admission::{CROWDED, Crowd, Load};
+pub use life::{InProgress, Life, Quiet, Silence};
+pub use pace::{Pace, Progress};
+pub use peer::Peer;
+pub use places::{Gate, Place, Tally};
+pub use serve::{End, serve};
