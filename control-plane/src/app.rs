@@ -33,6 +33,8 @@ use crate::metrics::Metrics;
 use crate::store::{Store, StoreError, users};
 use crate::{fleet, grpc, reconcile, rest};
 
+/// Connections of the agents' listener.
+const AGENTS: usize = 24_000;
 /// Time that a shutdown waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(20);
 /// Time between two looks at the signing key's age.
@@ -102,8 +104,10 @@ impl App {
     pub async fn build(config: &Serve, clock: Clock, entropy: Entropy) -> Result<Self, BootError> {
         data_dir(&config.data_dir)?;
         let metrics = Arc::new(Metrics::default());
-        let rest = bind("rest", config.listen, &metrics).await?;
-        let fleet = bind("fleet", config.fleet_listen, &metrics).await?;
+        let rest = bind("rest", config.listen, Limits::default(), &metrics).await?;
+        // Each agent holds a connection for its reports; its session has a place of its own.
+        let limits = Limits { connections: AGENTS, ..Limits::default() };
+        let fleet = bind("fleet", config.fleet_listen, limits, &metrics).await?;
         let store = Store::open(&config.data_dir).await?;
         store.migrate_up().await?;
         let auth = auth(config, &store, &clock, &entropy).await?;
@@ -194,8 +198,9 @@ async fn rotate(state: AppState) {
 async fn bind(
     purpose: &'static str,
     address: SocketAddr,
+    limits: Limits,
     metrics: &Arc<Metrics>,
 ) -> Result<Listener, BootError> {
-    let bound = Listener::bind(purpose, address, Limits::default(), Arc::clone(metrics)).await;
+    let bound = Listener::bind(purpose, address, limits, Arc::clone(metrics)).await;
     bound.map_err(|source| BootError::Bind { purpose, address, source })
 }

@@ -6,6 +6,7 @@
 //! which takes all it can get leaves room for the others.
 
 mod admission;
+mod files;
 mod life;
 mod pace;
 mod peer;
@@ -13,6 +14,7 @@ mod places;
 mod serve;
 
 pub use admission::{CROWDED, Crowd, Load};
+pub use files::connections;
 pub use life::{InProgress, Life, Quiet, Silence};
 pub use pace::{Pace, Progress};
 pub use peer::Peer;

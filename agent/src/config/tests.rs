@@ -61,6 +61,25 @@ fn a_plain_collector_file_has_the_collectors_defaults() {
 }
 
 #[test]
+fn the_collectors_keys_for_the_time_of_a_sender_have_their_effect_and_zero_is_the_default() {
+    let seconds = Duration::from_secs;
+    let [grpc, http] = [good(PLAIN).grpc, good(PLAIN).http].map(|receiver| receiver.expect("one").limits);
+    assert_eq!((grpc.head, grpc.body, grpc.idle), (seconds(10), seconds(30), seconds(300)));
+    assert_eq!((http.head, http.body, http.idle), (seconds(10), seconds(30), seconds(60)));
+    let tuned = PLAIN.replace(
+        "grpc: , http: ",
+        "grpc: { keepalive: { server_parameters: { max_connection_idle: 6s, time: 1m } } }, \
+         http: { read_header_timeout: 3s, read_timeout: 4s, idle_timeout: 5s } ",
+    );
+    let settings = good(&tuned);
+    let [grpc, http] = [settings.grpc, settings.http].map(|receiver| receiver.expect("one").limits);
+    assert_eq!(grpc.idle, seconds(6));
+    assert_eq!((http.head, http.body, http.idle), (seconds(3), seconds(4), seconds(5)));
+    let zero = good(&tuned.replace("idle_timeout: 5s", "idle_timeout: 0s"));
+    assert_eq!(zero.http.expect("http").limits.idle, seconds(60), "no listener is without a limit");
+}
+
+#[test]
 fn every_key_of_ours_has_its_effect() {
     let settings = good(
         "receivers: { otlp: { protocols: { grpc: { endpoint: 'localhost:0', max_recv_msg_size_mib: 8 } } } }

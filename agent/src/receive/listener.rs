@@ -63,7 +63,8 @@ impl Listener {
     /// The system's, when the address cannot be bound.
     pub async fn bind(address: SocketAddr, protocol: Protocol, service: Arc<Service>) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
-        Ok(Self { socket, protocol, service, connections: Gate::new(MAX_CONNECTIONS) })
+        let connections = Gate::new(gate::connections(MAX_CONNECTIONS));
+        Ok(Self { socket, protocol, service, connections })
     }
 
     /// Its address, with the port that the system chose if none was given.

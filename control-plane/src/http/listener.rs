@@ -73,7 +73,7 @@ impl Listener {
     pub async fn serve(self, router: Router, mut stopping: watch::Receiver<bool>) {
         let (name, limits) = (self.name, self.limits);
         let router = limited(router, name, limits, Arc::clone(&self.metrics));
-        let places = Gate::new(limits.connections);
+        let places = Gate::new(gate::connections(limits.connections));
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
