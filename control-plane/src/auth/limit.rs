@@ -94,8 +94,7 @@ impl LoginLimit {
     }
 
     fn cell(&self, name: &[&[u8]]) -> usize {
-        let hash =
-            name.iter().fold(Sha256::new().chain_update(self.key), |hash, part| hash.chain_update(part));
+        let hash = name.iter().fold(Sha256::new().chain_update(self.key), Sha256::chain_update);
         let hash = hash.finalize();
         usize::from(u16::from_le_bytes([hash[0], hash[1]])) % CELLS
     }

@@ -64,14 +64,35 @@ impl Default for Limits {
     }
 }
 
+/// Purpose of a request, as far as its places depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A question of a probe.
+    Probe,
+    /// A session of an agent.
+    Session,
+    /// All else.
+    Other,
+}
+
+impl Purpose {
+    pub fn of(request: &Request) -> Self {
+        match (request.method(), request.uri().path()) {
+            (&Method::GET, "/health" | "/ready") => Self::Probe,
+            (&Method::GET, "/v1/opamp") => Self::Session,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Places of a listener, which each of its requests brings along.
 #[derive(Debug)]
 pub(super) struct Places {
     pub listener: &'static str,
     pub limits: Limits,
-    pub requests: Gate<Peer>,
-    pub work: Gate<Peer>,
+    requests: Gate<Peer>,
     pub bodies: Gate<Peer>,
+    work: Gate<Peer>,
     sessions: Gate<Peer>,
     streams: Gate<Peer>,
     probes: Gate<Peer>,
@@ -95,12 +116,20 @@ impl Places {
 
     /// Place for a request, by what it is for.
     fn enter(&self, request: &Request) -> Result<Place<Peer>, Crowd> {
-        let gate = match (request.method(), request.uri().path()) {
-            (&Method::GET, "/health" | "/ready") => &self.probes,
-            (&Method::GET, "/v1/opamp") => &self.sessions,
-            _ => &self.requests,
+        let gate = match Purpose::of(request) {
+            Purpose::Probe => &self.probes,
+            Purpose::Session => &self.sessions,
+            Purpose::Other => &self.requests,
         };
         gate.enter(peer(request))
+    }
+
+    /// Place for the work on a request that is whole. A probe needs none besides its own.
+    pub fn work(&self, purpose: Purpose, peer: Peer) -> Result<Option<Place<Peer>>, Crowd> {
+        match purpose {
+            Purpose::Probe => Ok(None),
+            Purpose::Session | Purpose::Other => self.work.enter(peer).map(Some),
+        }
     }
 
     /// Refuses for want of `what`, and counts it.

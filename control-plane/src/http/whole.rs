@@ -15,7 +15,7 @@ use http_body_util::BodyExt as _;
 use tonic::Status;
 
 use super::ProblemResponse;
-use super::limit::{Places, is_grpc, peer, refusal};
+use super::limit::{Places, Purpose, is_grpc, peer, refusal};
 use crate::refusal::Refusal;
 
 /// Bytes that gRPC puts before a message.
@@ -26,7 +26,7 @@ pub struct Whole {
     /// The request.
     pub request: Request,
     _bytes: Place<Peer>,
-    _work: Place<Peer>,
+    _work: Option<Place<Peer>>,
 }
 
 /// Reason for which a body is not taken.
@@ -51,12 +51,12 @@ pub async fn whole(request: Request, next: Next) -> Response {
 /// The answer to a body that is too large, too slow, cut off, or finds no room.
 pub async fn collect(request: Request) -> Result<Option<Whole>, Response> {
     let Some(places) = request.extensions().get::<Arc<Places>>().map(Arc::clone) else { return Ok(None) };
-    let (peer, grpc) = (peer(&request), is_grpc(request.headers()));
+    let (purpose, peer, grpc) = (Purpose::of(&request), peer(&request), is_grpc(request.headers()));
     let (parts, body) = request.into_parts();
     let mut held = places.bodies.stand(peer);
     let read = read(&places, body, &mut held, if grpc { PREFIX } else { 0 }).await;
     let bytes = read.map_err(|broken| broken.answer(grpc))?;
-    let work = places.work.enter(peer).map_err(|crowd| refusal(places.refuse(crowd, "requests"), grpc))?;
+    let work = places.work(purpose, peer).map_err(|crowd| refusal(places.refuse(crowd, "requests"), grpc))?;
     Ok(Some(Whole { request: Request::from_parts(parts, bytes.into()), _bytes: held, _work: work }))
 }
 

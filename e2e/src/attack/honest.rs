@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 /// Patience of who asks honestly.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Number of honest requests, and of those that were served.
 #[derive(Clone, Debug, Default)]

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 /// Time within which a connection is taken, or it waits in front of others.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connections and their streams, held until they are dropped.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ impl Withheld {
     /// Opens so many connections, and on each so many calls that announce a message of `announced` bytes and send none
     /// of it. Those that the agent does not take are left out.
     pub async fn begin(to: SocketAddr, connections: usize, streams: usize, announced: u32) -> Self {
+        // Each is a file of this process, too.
+        let _as_many_as_the_system_gives = gate::connections(connections);
         let mut held = Self::default();
         for _ in 0..connections {
             match tokio::time::timeout(PATIENCE, held.connect(to, streams, announced)).await {

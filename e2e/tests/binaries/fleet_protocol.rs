@@ -1,5 +1,4 @@
 //! Tests of what an agent, or an impostor, may tell the control plane: each refusal with its reason.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use anyhow::Result;
 use e2e::control_plane::ControlPlane;

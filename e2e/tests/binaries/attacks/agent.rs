@@ -1,9 +1,5 @@
 //! Attacks on the agent's listeners.
-#![expect(
-    clippy::expect_used,
-    clippy::print_stderr,
-    reason = "a test fails by panicking, and shows its figure"
-)]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 

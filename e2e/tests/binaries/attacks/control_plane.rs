@@ -1,5 +1,4 @@
 //! Attacks on the control plane's listeners.
-#![expect(clippy::print_stderr, reason = "a test shows its figure")]
 
 use std::net::SocketAddr;
 
