@@ -5,6 +5,7 @@
 //! in flight finish, queues empty; what a deadline leaves behind is counted as lost.
 
 mod apply;
+mod attempt;
 mod host;
 mod listeners;
 mod remote;
@@ -26,8 +27,8 @@ use crate::config::Settings;
 use crate::deliver::{Destinations, ExporterError};
 use crate::delivery_ledger::{DeliveryLedger, DeliveryLedgerError};
 use crate::engine::{self, Engine, Reporter};
-use crate::fleet::{Fleet, Offer};
-use crate::ledger::{Ledger, LedgerError};
+use crate::fleet::{Fleet, Request};
+use crate::ledger::{Ledger, LedgerError, Run};
 use crate::outbox::Outbox;
 use crate::telemetry::{Condition, Health, Metrics, Phase};
 use apply::Controller;
@@ -98,7 +99,7 @@ pub struct App {
     control: Controller,
     shared: Arc<Admin>,
     fleet: Option<Fleet>,
-    offers: mpsc::Receiver<Offer>,
+    requests: mpsc::Receiver<Request>,
 }
 
 impl App {
@@ -112,9 +113,11 @@ impl App {
             None => DeliveryLedger::in_memory(),
         };
         report(&delivery_ledger);
-        let ledger = Ledger::open(settings.data_dir.as_deref());
         let outbox = Arc::new(Outbox::default());
         let boot_id = uuid::Uuid::now_v7().to_string();
+        let run = Run::on_this_host(&boot_id);
+        let ledger = Ledger::open(settings.data_dir.as_deref(), run, engine::now() / 1_000_000_000);
+        let refused = ledger.refused_at_start();
         let reporter = Reporter { outbox: Arc::clone(&outbox), boot_id: boot_id.clone() };
         let metrics = Arc::new(Metrics::new());
         let health = Arc::new(Health::new(Condition::starting()));
@@ -133,7 +136,7 @@ impl App {
             admin("admin", settings.admin, &shared, Audience::Owner).await?,
         ];
         let mut control = Controller::new(Arc::clone(&shared), ledger);
-        let (sender, offers) = mpsc::channel(1);
+        let (sender, requests) = mpsc::channel(1);
         let fleet = settings.control_plane.clone().zip(settings.data_dir.clone());
         let labels = settings.labels.iter().cloned().collect();
         control.apply(settings).await?;
@@ -144,11 +147,12 @@ impl App {
             outbox,
             health: Arc::clone(&shared.health),
             in_force: control.in_force(),
-            offers: sender,
+            refused: refused.map(|refused| (refused.config_hash, refused.reason)),
+            requests: sender,
             turned_away: shared.metrics.turned_away(),
         });
         shared.health.update(|condition| condition.phase = Phase::Running);
-        Ok(Self { admins, control, shared, fleet, offers })
+        Ok(Self { admins, control, shared, fleet, requests })
     }
 
     /// Bound addresses of all listeners.
@@ -180,10 +184,12 @@ impl App {
         loop {
             let event = tokio::select! {
                 event = next() => event,
-                Some(offer) = self.offers.recv() => {
-                    let outcome = self.control.push(offer.body).await.map_err(|error| error.to_string());
-                    // Who asked may have gone; it finds out what is in force when it comes back.
-                    let _nobody_waits = offer.answer.send(outcome);
+                Some(request) = self.requests.recv() => {
+                    self.control.asked(request).await;
+                    continue;
+                }
+                () = self.control.trial_over() => {
+                    self.control.commit_attempt();
                     continue;
                 }
             };
@@ -205,6 +211,7 @@ impl App {
 
 async fn drain(control: &mut Controller, shared: &Admin) {
     tracing::info!("draining");
+    control.stop();
     shared.health.update(|condition| condition.phase = Phase::Draining);
     let deadline = Instant::now() + DRAIN;
     if tokio::time::timeout_at(deadline, control.listeners.close()).await.is_err() {

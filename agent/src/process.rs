@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::app::{App, BootError, BoundAddresses, Event};
 use crate::config::{self, Settings};
 use crate::delivery_ledger::DeliveryLedger;
+use crate::ledger::last_words;
 
 /// Worker threads: two are enough for a node's telemetry, and idle ones cost memory.
 const WORKERS: usize = 2;
@@ -100,6 +101,9 @@ pub fn validate(path: &Path) -> Result<(), Failure> {
 async fn serve(path: &Path, settings: Settings) -> Result<Arc<DeliveryLedger>, Failure> {
     let mut signals =
         Signals { hangup: signal(SignalKind::hangup())?, terminate: signal(SignalKind::terminate())? };
+    if let Some(dir) = &settings.data_dir {
+        last_words::keep(dir);
+    }
     let app = App::build(settings).await?;
     announce(&app.listening()?)?;
     let ledger = Arc::clone(&app.shared().delivery_ledger);

@@ -71,11 +71,14 @@ phoenix:
         )
     }
 
-    /// The generation that the agent's ledger holds: what a restart runs.
-    pub fn committed(&self) -> Result<u64> {
-        let ledger = std::fs::read(self.dir.join("data/ledger.json"))?;
-        let entry: serde_json::Value = serde_json::from_slice(&ledger)?;
-        entry["generation"].as_u64().context("no generation in the ledger")
+    /// The generation that the agent's ledger holds: what a restart runs, whether an attempt or committed.
+    pub fn kept(&self) -> Result<u64> {
+        let read = |name: &str| -> Result<serde_json::Value> {
+            Ok(serde_json::from_slice(&std::fs::read(self.dir.join("data").join(name))?)?)
+        };
+        let attempt =
+            read("trials.json").unwrap_or_default()["standing"]["attempt"]["entry"]["generation"].as_u64();
+        attempt.or(read("ledger.json")?["generation"].as_u64()).context("no generation in the ledger")
     }
 
     /// Starts the agent.

@@ -27,11 +27,15 @@ struct Points {
     lost_to_the_last_crash: u64,
 }
 
+/// Takes the place of an error for those who may not read it.
+const HIDDEN: &str = "the admin listener's /health says what it is";
+
 /// Takes out of every error what it is: messages may hold what only the owner may read.
 fn hide(condition: &mut Condition) {
+    condition.quarantined.values_mut().for_each(|words| *words = HIDDEN.to_owned());
     let errors = [&mut condition.config_error, &mut condition.candidate_cut, &mut condition.data_dir];
     for error in errors.into_iter().filter(|error| error.is_some()) {
-        *error = Some("the admin listener's /health says what it is".to_owned());
+        *error = Some(HIDDEN.to_owned());
     }
     if let Some(session) = condition.control_plane.as_mut().filter(|session| *session != CONNECTED) {
         "not connected".clone_into(session);
@@ -45,7 +49,10 @@ pub fn report(health: &Health, ledger: &DeliveryLedger, audience: Audience) -> S
         hide(&mut condition);
     }
     let unkept = condition.data_dir.is_some() || ledger.storage() == Storage::Failing;
-    let degraded = unkept || condition.config_error.is_some() || condition.candidate_cut.is_some();
+    let degraded = unkept
+        || condition.config_error.is_some()
+        || condition.candidate_cut.is_some()
+        || !condition.quarantined.is_empty();
     let status = match condition.phase {
         Phase::Running if degraded => "degraded",
         Phase::Running => "ok",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::attempt::Trial;
 use super::listeners::Listeners;
 use super::{BootError, remote};
 use crate::admin::Admin;
@@ -16,15 +17,16 @@ use crate::delivery_ledger::DeliveryLedger;
 use crate::engine::{self, NextGeneration, Routes};
 use crate::fleet::ActiveGeneration;
 use crate::generation::Intent;
-use crate::ledger::Ledger;
+use crate::ledger::{Content, Ledger};
 
 /// Parts of the agent to which settings are applied.
 #[derive(Debug)]
 pub struct Controller {
     /// The receivers' sockets.
     pub listeners: Listeners,
-    shared: Arc<Admin>,
+    pub(super) shared: Arc<Admin>,
     pub(super) ledger: Ledger,
+    pub(super) trial: Option<Trial>,
     pub(super) settings: Option<Arc<Settings>>,
     pub(super) routes: Routes,
     pub(super) in_force: watch::Sender<ActiveGeneration>,
@@ -38,6 +40,7 @@ impl Controller {
             listeners: Listeners::default(),
             shared,
             ledger,
+            trial: None,
             settings: None,
             routes: Routes::default(),
             in_force,
@@ -49,6 +52,7 @@ impl Controller {
     /// # Errors
     /// [`BootError`]; what was in force still is.
     pub async fn apply(&mut self, settings: Settings) -> Result<(), BootError> {
+        self.lift_if_asked();
         let settings = Arc::new(settings);
         let shared = &self.shared;
         let sockets = self.listeners.prepare(&settings, shared).await?;
@@ -58,15 +62,13 @@ impl Controller {
         })?;
         // Where there is a control plane, what it pushed beats the file's processors, unless the owner wants nothing
         // pushed any more; the file's receivers, exporters and limits are the file's in any case.
-        let pushed = settings.control_plane.as_ref().and_then(|_| self.ledger.entry().pushed.clone());
-        let pushed = match pushed {
-            Some(body) => remote::compiled(body, Arc::clone(&settings)).await.map(Some),
-            None => Ok(None),
-        };
-        let pushed = pushed.unwrap_or_else(|error| {
-            tracing::error!(%error, "the pushed generation cannot run any more; the file's does");
-            None
-        });
+        let bodies = if settings.control_plane.is_some() { self.ledger.bodies() } else { Vec::new() };
+        let mut pushed = None;
+        for body in bodies {
+            if pushed.is_none() {
+                pushed = self.usable(body, &settings).await;
+            }
+        }
         let (number, intent) = match pushed {
             Some(generation) => generation,
             None => {
@@ -87,6 +89,7 @@ impl Controller {
         };
         self.routes = routes;
         self.install(number, intent, &settings).await;
+        self.begin_trial(&settings);
         let shared = &self.shared;
         shared.destinations.adopt(prepared);
         shared.budget.set_limit(settings.memory_limit);
@@ -94,6 +97,15 @@ impl Controller {
         self.report(&settings);
         self.settings = Some(settings);
         Ok(())
+    }
+
+    /// A pushed generation that a start may run.
+    async fn usable(&self, body: String, settings: &Arc<Settings>) -> Option<(u64, Intent)> {
+        let (number, intent) = remote::compiled(body, Arc::clone(settings))
+            .await
+            .map_err(|error| tracing::error!(%error, "a pushed generation cannot run any more"))
+            .ok()?;
+        (!self.ledger.is_quarantined(&Content::of(&intent.digests))).then_some((number, intent))
     }
 
     /// Puts a generation in charge that the ledger holds.

@@ -2,8 +2,8 @@
 //!
 //! The refusals, in order: anything where the owner wants nothing pushed, what cannot be read, a pipeline that does not
 //! build or brings a processor that the owner lets nobody push, a split that cuts through what a stage has to see whole, a
-//! number that is outdated or taken. Whatever is refused leaves what was in force as it was. The ledger is written before
-//! the new generation serves.
+//! number that is outdated or taken, a content in quarantine, an attempt that cannot be recorded. Whatever is refused
+//! leaves what was in force as it was. The ledger is written before the new generation serves.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,8 +22,9 @@ use super::apply::Controller;
 use super::host;
 use crate::config::{Forbidden, Settings};
 use crate::engine;
-use crate::fleet::{ActiveGeneration, Identity};
+use crate::fleet::{ActiveGeneration, Identity, Request};
 use crate::generation::{Digests, Experiment, Intent};
+use crate::ledger::Content;
 
 /// Reason for which a pushed generation cannot run.
 #[derive(Debug, Error)]
@@ -43,6 +44,9 @@ pub enum RemoteGenerationError {
     /// Its check did not come to an end.
     #[error("the check of the generation did not come to an end: {0}")]
     Broken(String),
+    /// A pipeline panics before it is in charge.
+    #[error("it panics on a request of one point, before it is in charge: {0}")]
+    Panic(String),
     /// There is nothing to compare with.
     #[error("this agent has no pipeline of metrics to be the baseline")]
     NoBaseline,
@@ -52,19 +56,39 @@ pub enum RemoteGenerationError {
 }
 
 impl Controller {
+    /// Does what the control plane asks for.
+    pub async fn asked(&mut self, request: Request) {
+        match request {
+            Request::Offer(offer) => {
+                let outcome = self.push(offer.body).await.map_err(|error| error.to_string());
+                // Who asked may have gone; it finds out what is in force when it comes back.
+                let _nobody_waits = offer.answer.send(outcome);
+            }
+            Request::Lift(ids) => self.lift(Some(&ids)),
+        }
+    }
+
     /// Puts a pushed generation into force.
     ///
     /// # Errors
     /// Why not; what was in force still is.
-    pub async fn push(&mut self, body: String) -> Result<(), BootError> {
+    async fn push(&mut self, body: String) -> Result<(), BootError> {
         let Some(settings) = self.settings.clone() else { return Ok(()) };
         let (number, intent) = compiled(body.clone(), Arc::clone(&settings)).await?;
-        self.ledger.admit(number, &body)?;
+        let content = Content::of(&intent.digests);
+        self.ledger.admit(number, &body, &content)?;
         if self.ledger.entry().pushed.as_deref() == Some(&body) {
             return Ok(());
         }
-        self.ledger.commit_pushed(number, &intent.digests, &settings.digest, &body)?;
+        // What the node's owner wrote is theirs to try; it is where every rollback ends.
+        let own = intent.experiment.is_none() && intent.digests.baseline == settings.intent.digests.baseline;
+        if own || self.ledger.is_proven(&content) {
+            self.ledger.commit_pushed(number, &intent.digests, &settings.digest, &body)?;
+        } else {
+            self.attempt((number, &intent), &body, &settings).await?;
+        }
         self.install(number, intent, &settings).await;
+        self.begin_trial(&settings);
         tracing::info!(generation = number, "a pushed generation is in force");
         Ok(())
     }

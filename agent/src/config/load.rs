@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pipelines::config::{CollectorFile, MemoryLimiter, Plan, Section, unknown_component};
 use pipelines::yaml::{Lookup, Node, Problem, Problems, keep};
@@ -16,6 +17,8 @@ use crate::generation::{Digests, Experiment, Intent, LOCAL};
 
 /// Bytes that the agent may hold where the file does not say.
 const DEFAULT_MEMORY: usize = 128 << 20;
+/// Time that a pushed content is in charge before it is committed, where the file does not say.
+const TRIAL: Duration = Duration::from_secs(30 * 60);
 const HEALTH_PORT: u16 = 13_133;
 const ADMIN_PORT: u16 = 8_888;
 
@@ -54,6 +57,7 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
         remote_config: phoenix.remote_config,
         memory_limit,
         limits: phoenix.limits,
+        trial: phoenix.trial.unwrap_or(TRIAL),
         data_dir: phoenix.data_dir,
         notes,
         labels: phoenix.labels,

@@ -21,6 +21,7 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::deliver::ExporterSettings;
 use crate::engine::{AcknowledgeMode, CandidateLimits};
@@ -74,6 +75,8 @@ pub struct Settings {
     pub memory_limit: usize,
     /// Limits of the candidate and its observation.
     pub limits: CandidateLimits,
+    /// Time that a pushed content is in charge before it is committed.
+    pub trial: Duration,
     /// Folder of the delivery ledger and the ledger of generations.
     pub data_dir: Option<PathBuf>,
     /// Settings that the file asks for and does not get, for a person to know.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pipelines::config::CollectorFile;
 use pipelines::yaml::{Fields, Location, Node, Problem, keep};
@@ -22,6 +23,8 @@ pub struct Phoenix {
     pub memory_limit: Option<usize>,
     /// Limits of the candidate and its observation.
     pub limits: CandidateLimits,
+    /// Time that a pushed content is in charge before it is committed.
+    pub trial: Option<Duration>,
     /// Name of the metrics pipeline to run, and its place in the file.
     pub pipeline: Option<(String, Location)>,
     /// True if requests say which variant and generation they are.
@@ -56,6 +59,7 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
     }
     phoenix.memory_limit = fields.take("memory_limit").and_then(|node| keep(address::size(node), problems));
     phoenix.limits = limits(&mut fields, problems);
+    phoenix.trial = fields.take("trial").and_then(|node| keep(trial(node), problems));
     phoenix.pipeline = fields
         .take("pipeline")
         .and_then(|node| keep(node.text(), problems).map(|id| (id.to_owned(), node.location)));
@@ -99,6 +103,15 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
         problems.push(Problem::new(node.location, "memory_limit is 0").expected("a size such as 128MiB"));
     }
     phoenix
+}
+
+/// A time from a second to a day.
+fn trial(node: &Node) -> Result<Duration, Problem> {
+    let time = node.duration()?;
+    if (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&time) {
+        return Ok(time);
+    }
+    Err(Problem::new(node.location, format!("trial is {time:?}")).expected("1s to 24h"))
 }
 
 /// Decodes `budget` and `max_added_latency`: what the candidate may take, and how long units wait for it.

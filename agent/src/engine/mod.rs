@@ -21,6 +21,7 @@ mod shadow;
 mod split;
 mod swap;
 mod variant;
+mod warm;
 mod windows;
 mod worker;
 
@@ -35,6 +36,7 @@ pub use clock::now;
 pub use generation::Routes;
 pub use limits::CandidateLimits;
 pub use swap::NextGeneration;
+pub use warm::warm;
 
 use crate::admission::Budget;
 use crate::outbox::Outbox;

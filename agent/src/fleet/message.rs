@@ -9,6 +9,7 @@ use proto::opamp::{
     AgentToServer, AnyValue, ComponentHealth, EffectiveConfig, KeyValue, RemoteConfigStatus,
     RemoteConfigStatuses, any_value::Value,
 };
+use proto::quarantine;
 
 use super::{ActiveGeneration, Identity};
 use crate::telemetry::{Condition, Phase};
@@ -212,6 +213,12 @@ fn health(identity: &Identity, condition: &Condition) -> ComponentHealth {
     whole.status = format!("{:?}", condition.phase).to_lowercase();
     if let Some(why) = &condition.candidate_cut {
         whole.component_health_map = HashMap::from([(CANDIDATE.to_owned(), part(false, Some(why)))]);
+    }
+    if !condition.quarantined.is_empty() {
+        let contents = condition.quarantined.iter().map(|(id, words)| (id.clone(), part(false, Some(words))));
+        let mut quarantine = part(false, None);
+        quarantine.component_health_map = contents.collect();
+        whole.component_health_map.insert(quarantine::COMPONENT.to_owned(), quarantine);
     }
     whole
 }

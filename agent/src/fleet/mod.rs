@@ -39,6 +39,15 @@ pub struct Offer {
     pub answer: oneshot::Sender<Outcome>,
 }
 
+/// Request of the control plane.
+#[derive(Debug)]
+pub enum Request {
+    /// A generation to run.
+    Offer(Offer),
+    /// Quarantines to lift, by their ids.
+    Lift(Vec<String>),
+}
+
 /// Outcome of an offer; the reason of a refusal is for a person.
 pub type Outcome = Result<(), String>;
 
@@ -85,8 +94,11 @@ pub struct Fleet {
     pub health: Arc<Health>,
     /// Generation in force.
     pub in_force: watch::Receiver<ActiveGeneration>,
-    /// Channel of offers.
-    pub offers: mpsc::Sender<Offer>,
+    /// The generation that was offered last, if this process does not run it from its start on: OpAMP's hash of it in
+    /// hexadecimal, and the reason.
+    pub refused: Option<(String, String)>,
+    /// Channel of what the control plane asks for.
+    pub requests: mpsc::Sender<Request>,
     /// Counter of the answers by which something turned the agent away without the control plane's proof.
     pub turned_away: Counter,
 }

@@ -16,6 +16,7 @@ use proto::opamp::{
     AgentRemoteConfig, RemoteConfigStatus, RemoteConfigStatuses, ServerErrorResponseType, ServerToAgent,
     ServerToAgentFlags, server_error_response::Details,
 };
+use proto::quarantine;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -28,7 +29,7 @@ use super::enroll::{EnrollError, enroll};
 use super::keyring::Keyring;
 use super::message::{self, State, StateEncoder};
 use super::unknown::is_unknown;
-use super::{Fleet, Offer, Outcome, RETRY, pause};
+use super::{Fleet, Offer, Outcome, RETRY, Request, pause};
 use crate::net::{Backoff, Connector, Stream};
 use crate::telemetry::{CONNECTED, Phase};
 
@@ -77,7 +78,8 @@ pub async fn keep(fleet: Arc<Fleet>, let_in: watch::Sender<Option<Credential>>) 
     let mut backoff = Backoff::new(RETRY);
     let mut keyring = Keyring::open(&fleet.data_dir);
     // What became of the last offer outlives a connection: a server that did not hear it hears it again.
-    let mut last = None;
+    let refused = fleet.refused.clone().map(|(hash, why)| (hex::decode(hash).unwrap_or_default(), why));
+    let mut last = refused.map(|(hash, why)| message::status(hash, RemoteConfigStatuses::Failed, Some(why)));
     let mut told = None;
     loop {
         let ended = match open(&fleet, &mut keyring).await {
@@ -264,6 +266,11 @@ impl<'a> Session<'a> {
         if message.flags & ServerToAgentFlags::ReportFullState as u64 != 0 {
             self.encoder.reset();
         }
+        if let Some(ids) = message.custom_message.as_ref().and_then(quarantine::lifted)
+            && self.fleet.requests.send(Request::Lift(ids)).await.is_err()
+        {
+            return Err(SessionEnd::Stopping);
+        }
         match message.remote_config {
             Some(offer) => self.offered(offer).await,
             None => Ok(()),
@@ -286,7 +293,7 @@ impl<'a> Session<'a> {
         *self.last = Some(message::status(hash.clone(), RemoteConfigStatuses::Applying, None));
         self.tell().await?;
         let (answer, outcome) = oneshot::channel();
-        if self.fleet.offers.send(Offer { body, answer }).await.is_err() {
+        if self.fleet.requests.send(Request::Offer(Offer { body, answer })).await.is_err() {
             return Err(SessionEnd::Stopping);
         }
         self.applying = Some((hash, outcome));

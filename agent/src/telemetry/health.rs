@@ -39,6 +39,12 @@ pub struct Condition {
     pub config_notes: Vec<String>,
     /// Reason for which the candidate was cut out, if it was.
     pub candidate_cut: Option<String>,
+    /// The generation in charge, if it is an attempt: not committed yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u64>,
+    /// Contents in quarantine by their ids, and what is known of each.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantined: BTreeMap<String, String>,
     /// Settings that changed and are read at the start only.
     pub restart_needed_for: Vec<&'static str>,
     /// [`CONNECTED`], or why there is no session with the control plane; nothing where there is to be none.
@@ -66,6 +72,8 @@ impl Condition {
             data_dir: None,
             config_notes: Vec::new(),
             candidate_cut: None,
+            attempt: None,
+            quarantined: BTreeMap::new(),
             restart_needed_for: Vec::new(),
             control_plane: None,
             local_override_pending: false,
