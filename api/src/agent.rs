@@ -33,6 +33,10 @@ pub struct Agent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub health: Option<Value>,
+    /// Contents that killed it and that it does not run until somebody lifts their quarantine: what is known of each, by
+    /// its id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantined: BTreeMap<String, String>,
     /// The hash of the config it is offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offered_hash: Option<String>,

@@ -30,7 +30,8 @@ use crate::http::Limits;
 use crate::http::Listener;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreError, users};
+use crate::plans::PlanDigests;
+use crate::store::{Store, StoreError, sessions, users};
 use crate::{fleet, grpc, reconcile, rest};
 
 /// Connections of the agents' listener.
@@ -110,6 +111,9 @@ impl App {
         let fleet = bind("fleet", config.fleet_listen, limits, &metrics).await?;
         let store = Store::open(&config.data_dir).await?;
         store.migrate_up().await?;
+        let mut tx = store.begin().await?;
+        sessions::all_left(&mut tx).await?;
+        tx.commit().await?;
         let auth = auth(config, &store, &clock, &entropy).await?;
         let (stop, stopping) = watch::channel(false);
         let state = AppState::new(Shared {
@@ -118,6 +122,8 @@ impl App {
             entropy,
             auth,
             checks: Checks::default(),
+            plans: PlanDigests::default(),
+            trial: config.trial,
             hub: Hub::default(),
             metrics,
             stopping,

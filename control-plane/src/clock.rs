@@ -19,6 +19,12 @@ impl UnixMillis {
         Self(self.0.saturating_add(i64::try_from(later.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// The time from here to `later`; none if that has passed.
+    #[must_use]
+    pub fn until(self, later: Self) -> Duration {
+        Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
+    }
+
     /// The instant so many nanoseconds since the epoch, cut to milliseconds.
     #[must_use]
     pub fn of_nanos(nanos: u64) -> Self {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -36,9 +37,19 @@ pub struct Serve {
     /// Enrollment, OpAMP and reports, for agents.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4320")]
     pub fleet_listen: SocketAddr,
+    /// Content that no agent of its version has run yet is offered to one agent, then to 5 %, then to the rest; each wave
+    /// begins once the agents of the one before have run it for this long.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = trial)]
+    pub trial: Duration,
     /// A file with the token for the first user's setup; without it, one is made and printed.
     #[arg(long, value_name = "FILE")]
     pub setup_token_file: Option<PathBuf>,
+}
+
+/// A time of an hour at most.
+fn trial(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time > Duration::from_secs(3_600) { Err("expected 1h at most".to_owned()) } else { Ok(time) }
 }
 
 /// Migration of the schema.

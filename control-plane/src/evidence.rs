@@ -1,23 +1,26 @@
 //! Evidence: all that the agents of a step have reported, as the store has it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use observe::Comparison;
 use proto::Findings;
 
 use crate::clock::UnixMillis;
+use crate::experiment::wave;
 use crate::experiment::{AgentEvidence, Evidence, Measured, RefusedReports, Run, Step, Stretch};
 use crate::id::AgentUid;
 use crate::store::experiments::Experiment;
 use crate::store::generations::{self, Status};
 use crate::store::sessions::{self, Member};
-use crate::store::{Connection, StoreError, refusals, slices, windows};
+use crate::store::{Connection, StoreError, refusals, slices, trials, windows};
 
 /// Hours from Monday 00:00 to Thursday 00:00, where the epoch's week begins.
 const MONDAY_TO_EPOCH: i64 = 72;
 const HOURS_OF_A_WEEK: i64 = 168;
 
-/// Findings of the agents of a step; with `since`, only those after it.
+/// Findings of the agents of a step; with `since`, only those after it. `trial` is the time that
+/// each wave takes.
 ///
 /// # Errors
 /// The store's.
@@ -26,14 +29,27 @@ pub async fn evidence(
     experiment: &Experiment,
     run: &Run,
     since: Option<UnixMillis>,
+    (trial, now): (Duration, UnixMillis),
 ) -> Result<Evidence, StoreError> {
     let members = sessions::of_tenant(reader, experiment.tenant_id).await?;
+    let waves: HashMap<AgentUid, u8> =
+        trials::waves(reader, experiment.tenant_id).await?.into_iter().collect();
+    let waits = run.agents.iter().any(|uid| waves.get(uid) == Some(&wave::WAITING));
+    let offers =
+        generations::offers(reader, (experiment.tenant_id, experiment.id), &run.step.to_string()).await?;
+    let begun = if waits { Some(now) } else { offers.map(|[_, last]| last) };
+    let delay = begun.map_or(Duration::ZERO, |at| run.since.until(at)).min(wave::delay(trial));
+    // What some agents told while others still waited for their wave is shown, and no horizon of the step.
+    let in_waves = waits || offers.is_some_and(|[first, last]| first < last);
+    let counted = since.max(in_waves.then(|| run.since.plus(delay)));
     let mut totals = totals(reader, experiment, run.step == Step::Aa).await?;
     let mut refused = refused(reader, experiment).await?;
     let mut agents = Vec::with_capacity(run.agents.len());
     for uid in &run.agents {
         let member = members.iter().find(|member| member.uid == *uid);
-        let found = agent(reader, experiment, run, since, (*uid, member)).await?;
+        let found =
+            agent(reader, (experiment, run), [since, counted], (*uid, member), waves.get(uid).copied())
+                .await?;
         let refused = refused.remove(uid).unwrap_or_default();
         let last_seen = found.last_seen.max(refused.last_at);
         agents.push(AgentEvidence {
@@ -48,7 +64,7 @@ pub async fn evidence(
     let whole_hours = u8::try_from(experiment.spec.report_every.as_secs() / 3_600).unwrap_or(u8::MAX);
     let stretch = stretch.map(|stretch| Stretch::from(stretch).lengthened(whole_hours));
     let across = slices::across(reader, (experiment.tenant_id, experiment.id)).await?;
-    Ok(Evidence { agents, stretch, across })
+    Ok(Evidence { agents, stretch, across, delay })
 }
 
 impl From<windows::Stretch> for Stretch {
@@ -99,18 +115,23 @@ fn read(body: &[u8]) -> Option<Findings> {
 
 async fn agent(
     reader: &mut Connection,
-    experiment: &Experiment,
-    run: &Run,
-    since: Option<UnixMillis>,
+    (experiment, run): (&Experiment, &Run),
+    [since, counted]: [Option<UnixMillis>; 2],
     (uid, member): (AgentUid, Option<&Member>),
+    wave: Option<u8>,
 ) -> Result<AgentEvidence, StoreError> {
     let tenant = experiment.tenant_id;
     let step = run.step.to_string();
     let latest = generations::latest(reader, tenant, uid).await?;
     let latest =
         latest.filter(|l| l.experiment_id == Some(experiment.id) && l.step.as_deref() == Some(&step));
-    let since_nanos = since.map_or(0, |since| since.0.saturating_mul(1_000_000));
-    let found = windows::of_step(reader, (tenant, experiment.id), uid, &step, since_nanos).await?;
+    let nanos = |at: Option<UnixMillis>| at.map_or(0, |at| at.0.saturating_mul(1_000_000));
+    let found = windows::of_step(reader, (tenant, experiment.id), uid, &step, nanos(since)).await?;
+    let (mut count, mut idle) = (found.counted, found.idle);
+    if counted > since {
+        let later = windows::of_step(reader, (tenant, experiment.id), uid, &step, nanos(counted)).await?;
+        (count, idle) = (later.counted, later.idle);
+    }
     let read = found.bodies.iter().filter_map(|body| {
         let mut findings = read(&body.bytes)?;
         // By our clock, so that horizons of different agents can be told to be of one time.
@@ -126,10 +147,14 @@ async fn agent(
     });
     // What the split lost of, or what batches were left out of, is no evidence.
     let (horizons, void): (Vec<_>, Vec<_>) = read.partition(|found| found.horizon.missing.count == 0);
-    let voided = u32::try_from(void.len()).unwrap_or(u32::MAX);
+    let counted_from = u64::try_from(nanos(counted)).unwrap_or(0);
+    let voided = void.iter().filter(|found| found.window_end > counted_from).count();
+    let voided = u32::try_from(voided).unwrap_or(u32::MAX);
     let current =
         member.zip(latest.as_ref()).filter(|(member, latest)| member.generation == latest.generation);
     Ok(AgentEvidence {
+        // One that was told the step before its version changed waits for nothing.
+        wave: wave.filter(|wave| *wave > wave::WAITING || latest.is_none()),
         uid,
         host: member.map_or_else(|| uid.to_string(), |member| member.host.clone()),
         applied: latest.as_ref().is_some_and(|latest| latest.status == Status::Applied),
@@ -138,11 +163,11 @@ async fn agent(
             .filter(|latest| latest.status == Status::Failed)
             .map(|latest| latest.error.clone().unwrap_or_else(|| "it does not say why".to_owned())),
         cut: current.and_then(|(member, _)| member.candidate_cut.clone()),
-        last_seen: Some(found.received_at.unwrap_or(run.since).max(since.unwrap_or(run.since))),
+        last_seen: Some(found.received_at.unwrap_or(run.since).max(counted.unwrap_or(run.since))),
         known: member.is_some_and(|member| !member.refuses_configs),
         horizons,
-        count: found.counted.saturating_sub(voided),
-        idle: found.idle,
+        count: count.saturating_sub(voided),
+        idle,
         voided,
         totals: Vec::new(),
         clock_ahead: found.clock_ahead,

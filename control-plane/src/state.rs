@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -10,6 +11,7 @@ use crate::checks::Checks;
 use crate::clock::{Clock, Entropy};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
+use crate::plans::PlanDigests;
 use crate::store::Store;
 
 /// One per process.
@@ -25,6 +27,10 @@ pub struct Shared {
     pub auth: Auth,
     /// Checks of what people bring, a few at once.
     pub checks: Checks,
+    /// Digests of the plans that agents are to run.
+    pub plans: PlanDigests,
+    /// Time for which the agents of a wave run a new content before the next wave is offered it.
+    pub trial: Duration,
     /// Connected agents, and those who wait to be woken.
     pub hub: Hub,
     /// Counters.

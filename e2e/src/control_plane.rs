@@ -15,6 +15,8 @@ use crate::agent::binary;
 use crate::http;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Time for which each wave runs a new content.
+const TRIAL: &str = "2s";
 /// The token by which the first admin is made.
 pub const SETUP_TOKEN: &str = "a-setup-token-of-a-test-0123456789";
 /// The first admin's address.
@@ -89,6 +91,7 @@ impl ControlPlane {
             .arg(at.rest.to_string())
             .arg("--fleet-listen")
             .arg(at.fleet.to_string())
+            .args(["--trial", TRIAL])
             .arg("--setup-token-file")
             .arg(&token_file)
             .stdout(Stdio::piped())

@@ -122,12 +122,12 @@ impl Loop {
         self.until(id, &format!("the step {step}"), |s| s["phase"] == "running" && s["step"] == step).await
     }
 
-    /// The kinds of what happened, in order, without verdicts.
+    /// The kinds of what happened, in order, without verdicts and waves.
     pub async fn history(&self, id: &str) -> Result<Vec<String>> {
         let rest = self.control_plane.listening.rest;
         let events = crate::http::events(rest, id, self.control_plane.token()).await?;
         let kinds = events.iter().filter_map(|event| event["kind"].as_str()).map(str::to_owned);
-        Ok(kinds.filter(|kind| kind != "verdict").collect())
+        Ok(kinds.filter(|kind| !["verdict", "wave"].contains(&kind.as_str())).collect())
     }
 
     /// The generation of each agent.

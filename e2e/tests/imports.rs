@@ -231,6 +231,7 @@ const CONTROL_PLANE: &[&str] = &[
     "role",
     "hub",
     "checks",
+    "plans",
     "experiment",
     "store",
     "audit",

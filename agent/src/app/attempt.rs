@@ -89,7 +89,7 @@ impl Controller {
         match self.ledger.lift(ids) {
             Ok(0) => {}
             Ok(lifted) => {
-                tracing::warn!(lifted, "quarantines are lifted: what was in them may be tried again")
+                tracing::warn!(lifted, "quarantines are lifted: what was in them may be tried again");
             }
             Err(error) => tracing::error!(%error, "a quarantine cannot be lifted"),
         }
@@ -101,7 +101,7 @@ impl Controller {
         match self.ledger.lift_if_asked() {
             Ok(0) => {}
             Ok(lifted) => {
-                tracing::warn!(lifted, "quarantines are lifted: somebody made the file lift-quarantine")
+                tracing::warn!(lifted, "quarantines are lifted: somebody made the file lift-quarantine");
             }
             Err(error) => tracing::error!(%error, "what the file lift-quarantine asks for cannot be done"),
         }

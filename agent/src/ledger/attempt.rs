@@ -105,7 +105,7 @@ pub enum Standing {
     #[default]
     Settled,
     /// An attempt.
-    Attempt(Attempt),
+    Attempt(Box<Attempt>),
 }
 
 impl Attempt {
@@ -126,7 +126,7 @@ impl Attempt {
             self.deaths.push(death);
         }
         if self.deaths.len() < DEATHS {
-            return (Standing::Attempt(self), None);
+            return (Standing::Attempt(Box::new(self)), None);
         }
         let body = self.entry.pushed.unwrap_or_default();
         let quarantined = Quarantined {
@@ -160,10 +160,10 @@ impl Standing {
     /// After another attempt has begun.
     #[must_use]
     pub fn attempting(self, next: Attempt) -> Self {
-        Self::Attempt(match self {
+        Self::Attempt(Box::new(match self {
             Self::Settled => next,
             Self::Attempt(before) => before.succeeded_by(next),
-        })
+        }))
     }
 
     /// After a start, and what that puts in quarantine.
@@ -178,7 +178,7 @@ impl Standing {
     pub fn committing(self) -> (Self, Option<Attempt>) {
         match self {
             Self::Settled => (Self::Settled, None),
-            Self::Attempt(attempt) => (Self::Settled, Some(attempt)),
+            Self::Attempt(attempt) => (Self::Settled, Some(*attempt)),
         }
     }
 }

@@ -128,7 +128,7 @@ impl Ledger {
         let committed = Attempt::new(self.committed.clone());
         if self.trials.standing == Standing::Settled && self.trials.is_new_to_this_version(&committed.content)
         {
-            self.trials.standing = Standing::Attempt(committed);
+            self.trials.standing = Standing::Attempt(Box::new(committed));
         }
         let Some(attempt) = self.trials.standing.attempt() else { return };
         let end = mark::previous_end(&dir, &attempt.content, &self.run, seconds);
@@ -354,7 +354,7 @@ impl Ledger {
             return Ok(None);
         };
         if let Err(error) = self.keep(&attempt.entry) {
-            self.trials.standing = Standing::Attempt(attempt);
+            self.trials.standing = Standing::Attempt(Box::new(attempt));
             return Err(error);
         }
         let number = attempt.entry.generation;

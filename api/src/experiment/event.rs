@@ -15,7 +15,7 @@ pub struct Event {
     /// Time.
     pub at: Timestamp,
     /// Kind: `create`, `start`, `applied`, `advance`, `verdict`, `pause`, `resume`, `stop`, `conclude`, `promote`,
-    /// `rollback`, `fail`, `cancel` or `approve`.
+    /// `rollback`, `fail`, `cancel`, `approve`, or `wave`: a step that is new to agents of a version is offered to more.
     pub kind: String,
     /// More of it.
     #[schema(value_type = Object)]
@@ -35,6 +35,10 @@ pub struct EventDetail {
     pub weight_bp: Option<u16>,
     /// Agents of the step.
     pub agents: Option<u32>,
+    /// Number of the wave that begins, from 1.
+    pub wave: Option<u8>,
+    /// Hosts that it is offered to.
+    pub hosts: Option<Vec<String>>,
     /// Outcome of a completed experiment.
     pub outcome: Option<Outcome>,
     /// Kind of the decision.

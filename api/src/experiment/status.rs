@@ -43,6 +43,9 @@ pub struct AgentStatus {
     pub connected: bool,
     /// True if it runs the step.
     pub applied: bool,
+    /// The wave in which it was offered the step, while that is new to agents of its version: 0 while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<u8>,
     /// Reason for which it does not.
     pub failed: Option<String>,
     /// Reason for which it cut the candidate out.

@@ -218,6 +218,7 @@ impl Processes {
 async fn control_plane(folder: &Path, setup_token: &str) -> anyhow::Result<(Process, ControlListening)> {
     let token_file = secret_file(folder, "setup-token", setup_token)?;
     let mut args = words(&["serve", "--listen", "127.0.0.1:0", "--fleet-listen", "127.0.0.1:0"]);
+    args.extend(words(&["--trial", "2s"]));
     for (flag, path) in [("--data-dir", folder.join("control-plane")), ("--setup-token-file", token_file)] {
         args.extend([flag.to_owned(), path.display().to_string()]);
     }

@@ -242,6 +242,10 @@ impl Rollout {
                 self.view.say(&format!("  {at:5.1} s  verdict: {verb}"))?;
                 self.view.reasons(&detail.reasons.unwrap_or_default())
             }
+            ("wave", ..) => {
+                let hosts = detail.hosts.unwrap_or_default().join(", ");
+                self.view.say(&format!("  {at:5.1} s  offered to {hosts}, wave {}", detail.wave.unwrap_or(0)))
+            }
             ("applied" | "advance", Some(Phase::Running), Some(step)) => self.view.step(at, &step),
             (_, Some(to), _) => {
                 clock.over = to.is_over();

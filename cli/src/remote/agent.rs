@@ -5,7 +5,9 @@ use clap::Subcommand;
 use client::{Client, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::show::{Column, Show, cell, labels};
+use serde_json::Value;
+
+use super::show::{Column, Show, cell, fields, labels, line};
 
 const COLUMNS: [Column<Agent>; 7] = [
     ("uid", |agent| agent.uid.to_string()),
@@ -30,11 +32,22 @@ pub enum Command {
         /// Its uid
         uid: String,
     },
+    /// Lift the quarantine of everything that an agent has in it, so that it may be tried there again
+    Lift {
+        /// Its uid
+        uid: String,
+    },
     /// Delete an agent and its credential
     Delete {
         /// Its uid
         uid: String,
     },
+}
+
+fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
+    let Some(agent) = show.read::<Agent>(answer)? else { return Ok(()) };
+    fields(&agent, &COLUMNS)?;
+    agent.quarantined.values().try_for_each(|words| line(&format!("quarantine  {words}")))
 }
 
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
@@ -44,7 +57,10 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             let labels = labels.map(|labels| format!("&labels={}", escaped(labels))).unwrap_or_default();
             show.list(&client.get(&format!("/agents?limit=200{labels}")).await?, &COLUMNS)
         }
-        Command::Get { uid } => show.one(&client.get(&format!("/agents/{uid}")).await?, &COLUMNS),
+        Command::Get { uid } => one(&client.get(&format!("/agents/{uid}")).await?, show),
+        Command::Lift { uid } => {
+            one(&client.call(Method::POST, &format!("/agents/{uid}/lift"), None).await?, show)
+        }
         Command::Delete { uid } => {
             Ok(client.call(Method::DELETE, &format!("/agents/{uid}"), None).await.map(drop)?)
         }

@@ -30,10 +30,14 @@ const STATUS: [Column<Status>; 5] = [
     ("verdict", |status| cell(status.verdict.as_ref().map(|verdict| verdict.verb))),
 ];
 
-const AGENTS: [Column<AgentStatus>; 8] = [
+const AGENTS: [Column<AgentStatus>; 9] = [
     ("agent", |agent| agent.host.clone()),
     ("connected", |agent| agent.connected.to_string()),
     ("applied", |agent| agent.applied.to_string()),
+    ("wave", |agent| match agent.wave {
+        Some(0) => "waits".to_owned(),
+        wave => cell(wave),
+    }),
     ("horizons", |agent| agent.horizons.to_string()),
     ("series in", |agent| cell(agent.horizon.as_ref().map(|found| found.series_in))),
     ("series out", |agent| cell(agent.horizon.as_ref().map(|found| found.series[1]))),
@@ -172,7 +176,8 @@ fn status(answer: &Value, show: Show) -> anyhow::Result<()> {
 fn happened(answer: &Value, show: Show) -> anyhow::Result<()> {
     let Some(event) = show.read::<Event>(answer)? else { return Ok(()) };
     let detail = event.detail().context("an event is not as expected")?;
-    let more = [cell(detail.to), cell(detail.step), cell(detail.verb), cell(detail.outcome)];
+    let wave = detail.wave.map(|wave| format!("{wave}: {}", detail.hosts.unwrap_or_default().join(", ")));
+    let more = [cell(detail.to), cell(detail.step), cell(detail.verb), cell(detail.outcome), cell(wave)];
     let more: Vec<String> = more.into_iter().filter(|text| !text.is_empty()).collect();
     line(&format!("{}  {:9} {}", event.at, event.kind, more.join(" · ")))?;
     reasons(&detail.reasons.unwrap_or_default())

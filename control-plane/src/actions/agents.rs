@@ -66,6 +66,29 @@ pub async fn delete(state: &AppState, actor: &Actor, uid: AgentUid) -> Result<()
     Ok(())
 }
 
+/// Lifts the quarantine of everything that an agent has in it: the agent is told, now or when it comes back.
+///
+/// # Errors
+/// Not found for one that is not of the tenant; a conflict if nothing is in quarantine; and the store's.
+pub async fn lift(state: &AppState, actor: &Actor, uid: AgentUid) -> Result<agents::Agent, Refusal> {
+    let (now, tenant) = (state.clock.now(), actor.tenant_id);
+    let mut tx = state.store.begin().await?;
+    let agent = agents::get(&mut tx, tenant, uid).await?;
+    let agent = agent.ok_or_else(|| Refusal::not_found("agent", uid))?;
+    let ids = sessions::quarantined(agent.health.as_ref().map(Value::to_string).as_deref())?;
+    if ids.is_empty() {
+        return Err(Refusal::conflict(format!(
+            "agent {uid} has nothing in quarantine; there is nothing to lift"
+        )));
+    }
+    agents::lift(&mut tx, tenant, uid, &ids).await?;
+    let (object, detail) = (format!("agent/{uid}"), json!({ "contents": ids }));
+    audit::record(&mut tx, now, tenant, actor, "agent.lift", &object, &detail).await?;
+    tx.commit().await?;
+    state.hub.offer(tenant, uid);
+    Ok(agent)
+}
+
 /// Writes down what an agent tells of itself, and wakes the reconcilers if it changes what they know.
 ///
 /// # Errors
@@ -87,7 +110,7 @@ pub async fn update(state: &AppState, agent: &AgentIdentity, news: &StatusUpdate
     }
     let applied = news.config.as_ref().filter(|config| config.status == Status::Applied);
     let seen = Seen {
-        status: Some("connected"),
+        status: Some(sessions::CONNECTED),
         version: news.version.as_deref(),
         health: news.health.as_ref().map(|health| &health.shown),
         effective_hash: applied.map(|config| config.hash.as_str()),

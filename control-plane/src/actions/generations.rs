@@ -1,40 +1,111 @@
 //! Generations: what agents are to run, written down and offered.
 
+use serde_json::json;
+
+use crate::clock::UnixMillis;
+use crate::experiment::ExperimentId;
+use crate::experiment::wave::Content;
 use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
 use crate::store::generations::{self, Offered};
-use crate::store::{Connection, StoreError, agents};
+use crate::store::trials::{self, AgentTrial};
+use crate::store::{Connection, StoreError, Tx, agents, experiments};
 
-/// Generations that agents are to run from now on.
-pub type Changes = Vec<(TenantId, AgentUid, Offered)>;
+/// What is to be written down.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Generations that agents are to run from now on.
+    pub offers: Vec<(TenantId, AgentUid, Offered)>,
+    /// How far agents are with new contents.
+    pub trials: Vec<TrialChange>,
+    /// Waves that begin.
+    pub begun: Vec<Begun>,
+    /// Time at which there may be something to do without anything having happened.
+    pub due: Option<UnixMillis>,
+}
+
+/// Change of a trial.
+#[derive(Debug)]
+pub enum TrialChange {
+    /// An agent has got further.
+    Put(AgentTrial),
+    /// An agent tries nothing any more.
+    End(TenantId, AgentUid),
+    /// Agents have lived with a content.
+    Know(TenantId, Content),
+}
+
+/// Wave of an experiment's content.
+#[derive(Debug)]
+pub struct Begun {
+    /// Tenant.
+    pub tenant_id: TenantId,
+    /// The experiment.
+    pub experiment_id: ExperimentId,
+    /// Its number, from 1.
+    pub wave: u8,
+    /// Hosts of the agents that are offered it now.
+    pub hosts: Vec<String>,
+    /// Number of agents that are to run the content.
+    pub of: usize,
+}
+
+/// The most hosts that an event names.
+const NAMED: usize = 30;
+
+impl Changes {
+    fn is_empty(&self) -> bool {
+        self.offers.is_empty() && self.trials.is_empty() && self.begun.is_empty()
+    }
+}
 
 /// Writes down what agents are to run, all of it in one transaction, and wakes their connections. What `changed` tells is
-/// asked for again under the lock: meanwhile somebody may have promoted, or rolled back, what it was told from.
+/// asked for again under the lock: meanwhile somebody may have promoted, or rolled back, what it was told from. Returns
+/// the time at which there may be something to do by itself.
 ///
 /// # Errors
 /// The store's.
 pub async fn offer(
     state: &AppState,
-    changed: impl AsyncFn(&mut Connection) -> Result<Changes, StoreError>,
-) -> Result<(), StoreError> {
+    changed: impl AsyncFn(&AppState, &mut Connection) -> Result<Changes, StoreError>,
+) -> Result<Option<UnixMillis>, StoreError> {
     // Mostly nothing changes, and nobody has to wait for the lock.
     let mut reader = state.store.read().await?;
-    let none = changed(&mut reader).await?.is_empty();
+    let first = changed(state, &mut reader).await?;
     drop(reader);
-    if none {
-        return Ok(());
+    if first.is_empty() {
+        return Ok(first.due);
     }
     let now = state.clock.now();
     let mut tx = state.store.begin().await?;
-    let changed = changed(&mut tx).await?;
-    for (tenant, agent, next) in &changed {
+    let changed = changed(state, &mut tx).await?;
+    for change in &changed.trials {
+        write(&mut tx, change, now).await?;
+    }
+    for Begun { tenant_id, experiment_id, wave, hosts, of } in &changed.begun {
+        let named = &hosts[..hosts.len().min(NAMED)];
+        let detail = json!({ "wave": wave, "agents": hosts.len(), "of": of, "hosts": named });
+        experiments::happened(&mut tx, *tenant_id, *experiment_id, (now, "wave", &detail)).await?;
+    }
+    for (tenant, agent, next) in &changed.offers {
         generations::insert(&mut tx, *tenant, *agent, next, now).await?;
         agents::offered(&mut tx, *tenant, *agent, &next.config_hash).await?;
     }
     tx.commit().await?;
-    for (tenant, agent, next) in changed {
+    for (tenant, agent, next) in changed.offers {
         tracing::info!(%agent, generation = next.generation, step = next.step, "an agent is to run another generation");
         state.hub.offer(tenant, agent);
     }
-    Ok(())
+    if !changed.begun.is_empty() {
+        state.hub.happened();
+    }
+    Ok(changed.due)
+}
+
+async fn write(tx: &mut Tx, change: &TrialChange, now: UnixMillis) -> Result<(), StoreError> {
+    match change {
+        TrialChange::Put(of) => trials::put(tx, of).await,
+        TrialChange::End(tenant, agent) => trials::end(tx, *tenant, *agent).await,
+        TrialChange::Know(tenant, content) => trials::know(tx, *tenant, content, now).await,
+    }
 }

@@ -25,7 +25,10 @@ pub struct Progress {
 pub async fn progress(state: &AppState, experiment: &Experiment) -> Result<Progress, Refusal> {
     let run = experiment.state.run();
     let agents = match run {
-        Some(run) => evidence(&mut *state.store.read().await?, experiment, run, None).await?.agents,
+        Some(run) => {
+            let time = (state.trial, state.clock.now());
+            evidence(&mut *state.store.read().await?, experiment, run, None, time).await?.agents
+        }
         None => Vec::new(),
     };
     let horizons: Vec<_> =

@@ -88,7 +88,8 @@ async fn unmet(state: &AppState, experiment: &Experiment) -> Result<Vec<Criterio
         State::Analyzing { goal, since, .. } => (Some(*goal), Some(*since)),
         _ => (None, None),
     };
-    let evidence = evidence(&mut *state.store.read().await?, experiment, run, since).await?;
-    let verdict = decide(&evidence, &experiment.spec, run, goal, state.clock.now());
+    let time = (state.trial, state.clock.now());
+    let evidence = evidence(&mut *state.store.read().await?, experiment, run, since, time).await?;
+    let verdict = decide(&evidence, &experiment.spec, run, goal, time.1);
     Ok(verdict.unmet(run.step))
 }

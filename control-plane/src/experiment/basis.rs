@@ -43,9 +43,9 @@ pub fn patience(spec: &Spec) -> Duration {
     spec.report_every * 2 + spec.window * 2 + Duration::from_secs(2)
 }
 
-/// Tells whether an agent was not heard of for longer than [`patience`].
+/// Tells whether an agent was not heard of for longer than [`patience`]. One that waits for its wave was not asked yet.
 pub fn is_missing(agent: &AgentEvidence, spec: &Spec, now: UnixMillis) -> bool {
-    agent.last_seen.is_none_or(|seen| seen.plus(patience(spec)) < now)
+    !agent.waits() && agent.last_seen.is_none_or(|seen| seen.plus(patience(spec)) < now)
 }
 
 fn refused(agent: &AgentEvidence) -> Option<String> {

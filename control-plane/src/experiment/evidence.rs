@@ -1,14 +1,17 @@
 //! Findings of the agents of a step so far.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use observe::Comparison;
 use proto::Findings;
+use proto::quarantine::QUARANTINED;
 
 use serde::{Deserialize, Serialize};
 
 use super::across::AcrossAgents;
 use super::guardrail::Quantity;
+use super::wave::WAITING;
 use crate::clock::UnixMillis;
 use crate::id::AgentUid;
 
@@ -23,6 +26,8 @@ pub struct AgentEvidence {
     pub applied: bool,
     /// Reason for which it does not.
     pub failed: Option<String>,
+    /// The wave in which the step's content was offered to it, while that is new to its version; [`WAITING`] before.
+    pub wave: Option<u8>,
     /// Reason for which it cut the candidate out by itself, as it said over the control channel.
     pub cut: Option<String>,
     /// Time at which it was last heard of.
@@ -95,6 +100,18 @@ impl Measured {
 }
 
 impl AgentEvidence {
+    /// Tells whether it waits for its wave: it was not asked to run the step yet.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.wave == Some(WAITING)
+    }
+
+    /// Reason for which it has the step's content in quarantine: with it, the agent died again and again.
+    #[must_use]
+    pub fn quarantined(&self) -> Option<&str> {
+        self.failed.as_deref()?.strip_prefix(QUARANTINED)
+    }
+
     /// The latest horizon.
     #[must_use]
     pub fn last(&self) -> Option<&Findings> {
@@ -123,6 +140,8 @@ pub struct Evidence {
     pub stretch: Option<Stretch>,
     /// What was found by comparing agents with each other.
     pub across: AcrossAgents,
+    /// Time by which waves delayed the step: it counts from the last offer on.
+    pub delay: Duration,
 }
 
 /// Stretch of time that evidence covers.

@@ -20,6 +20,7 @@ mod spec;
 mod state;
 mod traits;
 mod unmet;
+pub mod wave;
 mod words;
 
 pub use allow::{Allow, Allowed};

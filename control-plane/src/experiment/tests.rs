@@ -323,6 +323,22 @@ fn a_candidate_that_an_agent_cut_out_rolls_back_at_once() {
 }
 
 #[test]
+fn a_candidate_that_killed_an_agent_rolls_back_at_once_with_a_reason_of_its_own() {
+    let mut dead = agent(1, &[]);
+    dead.applied = false;
+    dead.failed = Some("quarantined: generation 2 died 2 times".into());
+    let all = evidence(vec![dead, agent(2, &[good(), good()])]);
+    let (found, reasons) = verb(&all, &spec());
+    assert_eq!((found, named(&reasons)), (Verb::RollBack, vec!["quarantine"]));
+    assert!(reasons[0].sentence.contains("generation 2 died 2 times"), "{}", reasons[0].sentence);
+    assert_eq!(reasons[0].hosts, ["host-1"]);
+    // Before the first step is measured too, however many the policy lets be missing.
+    let verdict = decide_start(&all, &asking(|policy| policy.max_missing = 0.9), &run(Step::Mirror), NOW);
+    assert_eq!((verdict.verb, named(&verdict.reasons)), (Verb::RollBack, vec!["quarantine"]));
+    assert!(verdict.is_harm());
+}
+
+#[test]
 fn what_both_hide_was_not_taken_away_by_the_candidate() {
     let mut neither = good();
     neither.coverage = Coverage { critical: 5, baseline: 0, candidate: 0, ..Coverage::default() };

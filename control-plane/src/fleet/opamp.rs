@@ -7,22 +7,26 @@ use prost::Message as _;
 use proto::generation::{KEY, MEDIA_TYPE};
 use proto::opamp::{
     AgentCapabilities, AgentConfigFile, AgentConfigMap, AgentDescription, AgentRemoteConfig, AgentToServer,
-    ComponentHealth, RemoteConfigStatuses, ServerCapabilities, ServerErrorResponse, ServerErrorResponseType,
-    ServerToAgent, ServerToAgentFlags, any_value::Value,
+    ComponentHealth, CustomMessage, RemoteConfigStatuses, ServerCapabilities, ServerErrorResponse,
+    ServerErrorResponseType, ServerToAgent, ServerToAgentFlags, any_value::Value,
 };
+use proto::quarantine;
 
 use crate::actions::agents::{self, ConfigStatus, Health, StatusUpdate};
 use crate::actions::enroll::AgentIdentity;
 use crate::state::AppState;
 use crate::store::StoreError;
+use crate::store::agents as stored;
 use crate::store::generations::{self, Offered, Status};
-use crate::store::sessions::Described;
+use crate::store::sessions::{Described, QUARANTINED};
 
 const CAPABILITIES: u64 = ServerCapabilities::AcceptsStatus as u64
     | ServerCapabilities::OffersRemoteConfig as u64
     | ServerCapabilities::AcceptsEffectiveConfig as u64;
 /// The sub-component that a candidate is, in an agent's health.
 const CANDIDATE: &str = "candidate";
+/// The most contents in quarantine that are kept of an agent.
+const MAX_QUARANTINED: usize = 64;
 /// The most that is kept of what an agent says in words.
 const MAX_WORDS: usize = 4_096;
 
@@ -99,6 +103,7 @@ impl Conversation {
         let mut answer = self.answer(agent);
         answer.flags = if incomplete { ServerToAgentFlags::ReportFullState as u64 } else { 0 };
         if !gap {
+            answer.custom_message = lift(state, agent).await?;
             answer.remote_config = self.offer(state, agent).await?;
         }
         Ok(answer)
@@ -113,8 +118,10 @@ impl Conversation {
         state: &AppState,
         agent: &AgentIdentity,
     ) -> Result<Option<ServerToAgent>, StoreError> {
+        let custom_message = lift(state, agent).await?;
         let remote_config = self.offer(state, agent).await?;
-        Ok(remote_config.is_some().then(|| ServerToAgent { remote_config, ..self.answer(agent) }))
+        let something = remote_config.is_some() || custom_message.is_some();
+        Ok(something.then(|| ServerToAgent { remote_config, custom_message, ..self.answer(agent) }))
     }
 
     fn answer(&mut self, agent: &AgentIdentity) -> ServerToAgent {
@@ -144,6 +151,13 @@ impl Conversation {
         self.reported = Some(latest.config_hash.clone());
         Ok(Some(config(&latest)))
     }
+}
+
+/// What somebody has lifted and the agent still has in quarantine: told with every message until it has not.
+async fn lift(state: &AppState, agent: &AgentIdentity) -> Result<Option<CustomMessage>, StoreError> {
+    let mut reader = state.store.read().await?;
+    let lifting = stored::lifting(&mut reader, agent.tenant_id, agent.uid).await?;
+    Ok((!lifting.is_empty()).then(|| quarantine::lift(&lifting)))
 }
 
 fn config(offered: &Offered) -> AgentRemoteConfig {
@@ -190,11 +204,17 @@ fn attribute(description: &AgentDescription, name: &str) -> Option<String> {
 }
 
 fn shown(health: &ComponentHealth) -> serde_json::Value {
-    serde_json::json!({
+    let mut shown = serde_json::json!({
         "healthy": health.healthy,
         "status": clipped(&health.status),
         "last_error": clipped(&health.last_error),
-    })
+    });
+    if let Some(quarantine) = health.component_health_map.get(quarantine::COMPONENT) {
+        let contents = quarantine.component_health_map.iter().take(MAX_QUARANTINED);
+        let contents = contents.map(|(id, part)| (clipped(id), clipped(&part.last_error).into()));
+        shown[QUARANTINED] = serde_json::Value::Object(contents.collect());
+    }
+    shown
 }
 
 fn became(status: RemoteConfigStatuses) -> Option<Status> {

@@ -1,5 +1,8 @@
 //! Analyse: evidence into verdicts, and verdicts into transitions.
 
+use std::time::Duration;
+
+use super::PERIOD;
 use crate::actions::lifecycle::{self, Failed};
 use crate::audit::By;
 use crate::clock::UnixMillis;
@@ -13,7 +16,7 @@ use crate::store::experiments::{self, Experiment};
 ///
 /// # Errors
 /// The store's.
-pub async fn once(state: &AppState) -> Result<(), StoreError> {
+pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
     let mut reader = state.store.read().await?;
     let under_way = experiments::under_way(&mut reader).await?;
     for experiment in under_way {
@@ -22,10 +25,11 @@ pub async fn once(state: &AppState) -> Result<(), StoreError> {
             State::Analyzing { since, .. } => Some(*since),
             _ => None,
         };
-        let evidence = evidence(&mut reader, &experiment, &run, since).await?;
+        let time = (state.trial, state.clock.now());
+        let evidence = evidence(&mut reader, &experiment, &run, since, time).await?;
         look(state, experiment, &run, &evidence).await?;
     }
-    Ok(())
+    Ok(PERIOD)
 }
 
 async fn look(
@@ -71,6 +75,7 @@ fn next(experiment: &Experiment, run: &Run, verdict: &Verdict, now: UnixMillis) 
     let reasons = || verdict.reasons.clone();
     match (&experiment.state, verdict.verb) {
         (State::Initializing(_), Verb::Advance) => Some(Action::Applied),
+        (State::Initializing(_), Verb::RollBack) if verdict.is_harm() => Some(Action::RollBack(reasons())),
         (State::Initializing(_), Verb::RollBack) => Some(Action::Fail(reasons())),
         (State::Running(_), Verb::Advance) => Some(Action::Advance(Vec::new())),
         (State::Running(_) | State::Paused(_) | State::Analyzing { .. }, Verb::RollBack) => {

@@ -25,13 +25,21 @@ pub async fn run(state: AppState) {
     }
 }
 
-async fn keep<F: Future<Output = Result<(), StoreError>>>(name: &str, signal: &Notify, once: impl Fn() -> F) {
+/// `once` returns the time after which it wants to look again without a signal.
+async fn keep<F: Future<Output = Result<Duration, StoreError>>>(
+    name: &str,
+    signal: &Notify,
+    once: impl Fn() -> F,
+) {
     loop {
-        if let Err(error) = once().await {
-            tracing::error!(%error, reconciler = name, "this run did not succeed; the next one will try again");
-            tokio::time::sleep(PERIOD).await;
-            continue;
+        match once().await {
+            Ok(pause) => {
+                let _either = tokio::time::timeout(pause, signal.notified()).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, reconciler = name, "this run did not succeed; the next one will try again");
+                tokio::time::sleep(PERIOD).await;
+            }
         }
-        let _either = tokio::time::timeout(PERIOD, signal.notified()).await;
     }
 }

@@ -2,13 +2,23 @@
 //!
 //! An agent is in at most one experiment: the oldest that is under way and matches it. Outside of experiments it runs
 //! the last deployment that matches it, and without one its own file. One whose owner wants nothing pushed is passed
-//! over. A content that an agent has refused is not
-//! written down again; a number that it could not take is.
+//! over. A content that an agent has refused is not written down again; a number that it could not take is, and what it had
+//! in quarantine until that was lifted.
+//!
+//! Content that is new to agents of its version comes in waves ([`staging`]).
+
+mod contents;
+mod staging;
+
+use std::time::Duration;
 
 use pipelines::split::{Split, Splitter, Unit, Weight};
 use proto::generation::{Baseline, Fragment, Generation, config_hash};
+use proto::quarantine::QUARANTINED;
 
+use super::PERIOD;
 use crate::actions::{self, generations::Changes};
+use crate::experiment::wave::Content;
 use crate::experiment::{ExperimentId, Run};
 use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
@@ -17,67 +27,97 @@ use crate::store::experiments::{self, Experiment};
 use crate::store::generations::{self, Offered, Status};
 use crate::store::sessions::{self, Member};
 use crate::store::{Connection, StoreError};
+use contents::Contents;
+
+/// What an agent is to run.
+enum Goal {
+    /// What it was told last.
+    Kept,
+    /// What its own file says.
+    Own,
+    /// A generation.
+    Run(Box<Wanted>),
+}
 
 /// Generation that an agent is to run, but for its number.
 struct Wanted {
     generation: Generation,
     of: Option<(ExperimentId, String)>,
+    /// Its plans; nothing where they are the file's own, which is nobody else's to try.
+    content: Option<Content>,
+    /// What the agent is in charge of without the experiment.
+    otherwise: Baseline,
 }
 
-/// Looks at every agent once.
+/// An agent, what it was told last and what it is to run.
+struct Told {
+    member: Member,
+    latest: Option<Offered>,
+    goal: Goal,
+}
+
+/// Looks at every agent once; the time until there may be something to do by itself.
 ///
 /// # Errors
 /// The store's.
-pub async fn once(state: &AppState) -> Result<(), StoreError> {
-    actions::generations::offer(state, changed).await
+pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
+    let due = actions::generations::offer(state, changed).await?;
+    let now = state.clock.now();
+    Ok(due.map_or(PERIOD, |due| now.until(due).clamp(Duration::from_millis(1), PERIOD)))
 }
 
 /// Agents that are to run something else than they were told last.
-async fn changed(reader: &mut Connection) -> Result<Changes, StoreError> {
+async fn changed(state: &AppState, reader: &mut Connection) -> Result<Changes, StoreError> {
     let under_way = experiments::under_way(reader).await?;
+    let contents = Contents::of(&state.plans, &under_way).await;
+    let mut deployed: Option<(TenantId, Vec<(Deployment, String)>)> = None;
+    let mut told = Vec::new();
     let members = sessions::everybody(reader).await?;
-    let mut deployed: Option<(TenantId, Vec<Deployment>)> = None;
-    let mut changed = Vec::new();
     for member in members.into_iter().filter(|member| !member.refuses_configs) {
         let tenant = member.tenant_id;
         if deployed.as_ref().is_none_or(|(of, _)| *of != tenant) {
-            deployed = Some((tenant, deployments::latest(reader, tenant).await?));
+            let latest = deployments::latest(reader, tenant).await?;
+            deployed = Some((tenant, contents::digested(&state.plans, latest).await));
         }
         let deployments = deployed.as_ref().map(|(_, all)| all.as_slice()).unwrap_or_default();
-        let wanted = wanted(&member, &under_way, deployments);
-        if let Some(next) = differs(reader, &member, wanted).await? {
-            changed.push((tenant, member.uid, next));
+        let goal = wanted(&member, &under_way, deployments, &contents)
+            .map_or(Goal::Own, |wanted| Goal::Run(Box::new(wanted)));
+        let latest = generations::latest(reader, tenant, member.uid).await?;
+        told.push(Told { member, latest, goal });
+    }
+    let mut changes = staging::hold_back(state, reader, &mut told).await?;
+    for Told { member, latest, goal } in told {
+        if let Some(next) = differs(&member, latest, goal) {
+            changes.offers.push((member.tenant_id, member.uid, next));
         }
     }
-    Ok(changed)
+    Ok(changes)
 }
 
 /// The generation to write down, if what the agent was told last is not what is wanted.
-async fn differs(
-    reader: &mut Connection,
-    member: &Member,
-    wanted: Option<Wanted>,
-) -> Result<Option<Offered>, StoreError> {
-    let latest = generations::latest(reader, member.tenant_id, member.uid).await?;
-    let wanted = match (wanted, &latest) {
+fn differs(member: &Member, latest: Option<Offered>, goal: Goal) -> Option<Offered> {
+    let (generation, of) = match (goal, &latest) {
         // Never told anything, and to run what its own file says: it does.
-        (None, None) => return Ok(None),
-        (None, Some(_)) => Wanted { generation: plain(Baseline::Current), of: None },
-        (Some(wanted), _) => wanted,
+        (Goal::Kept, _) | (Goal::Own, None) => return None,
+        (Goal::Own, Some(_)) => (plain(Baseline::Current), None),
+        (Goal::Run(wanted), _) => {
+            let Wanted { generation, of, .. } = *wanted;
+            (generation, of)
+        }
     };
-    let content = wanted.generation.content();
-    let (experiment_id, step) = wanted.of.unzip();
+    let content = generation.content();
+    let (experiment_id, step) = of.unzip();
     if let Some(latest) = &latest {
         let same = latest.content == content && latest.experiment_id == experiment_id && latest.step == step;
         let number_taken = latest.status == Status::Failed && member.generation >= latest.generation;
-        if same && !number_taken {
-            return Ok(None);
+        if same && !number_taken && !is_lifted(member, latest) {
+            return None;
         }
     }
-    let generation = latest.map_or(0, |latest| latest.generation).max(member.generation) + 1;
-    let body = Generation { number: generation.unsigned_abs(), ..wanted.generation }.write();
-    Ok(Some(Offered {
-        generation,
+    let number = latest.map_or(0, |latest| latest.generation).max(member.generation) + 1;
+    let body = Generation { number: number.unsigned_abs(), ..generation }.write();
+    Some(Offered {
+        generation: number,
         content,
         config_hash: hex::encode(config_hash(body.as_bytes())),
         body,
@@ -85,26 +125,41 @@ async fn differs(
         step,
         status: Status::Pending,
         error: None,
-    }))
+    })
 }
 
-fn wanted(member: &Member, under_way: &[Experiment], deployments: &[Deployment]) -> Option<Wanted> {
+/// Tells whether an agent refused it because it was in quarantine, and nothing is any more.
+fn is_lifted(member: &Member, latest: &Offered) -> bool {
+    let quarantined = latest.error.as_deref().is_some_and(|error| error.starts_with(QUARANTINED));
+    latest.status == Status::Failed && quarantined && member.quarantined.is_empty()
+}
+
+fn wanted(
+    member: &Member,
+    under_way: &[Experiment],
+    deployments: &[(Deployment, String)],
+    contents: &Contents,
+) -> Option<Wanted> {
     let matches = |experiment: &&Experiment| {
         experiment.tenant_id == member.tenant_id && experiment.spec.selector.matches(&member.labels)
     };
-    let deployed = deployments.iter().rev().filter(|deployment| deployment.selector.matches(&member.labels));
-    let deployed = deployed.filter_map(|deployment| deployment.config.as_ref()).map(Fragment::new).next();
+    let mut deployed = deployments.iter().rev().filter(|(one, _)| one.selector.matches(&member.labels));
+    let deployed = deployed.find_map(|(one, digest)| Some((Fragment::new(one.config.as_ref()?), digest)));
+    let in_charge = deployed.as_ref().map(|(_, digest)| digest.as_str());
+    let otherwise = deployed.map_or(Baseline::Current, |(config, _)| Baseline::Given(config));
     let Some((experiment, run)) = under_way.iter().filter(matches).find_map(|e| Some((e, e.state.run()?)))
     else {
-        return deployed.map(|config| Wanted { generation: plain(Baseline::Given(config)), of: None });
+        let content = in_charge.map(|digest| contents::alone(member, digest))?;
+        let generation = plain(otherwise.clone());
+        return Some(Wanted { generation, of: None, content: Some(content), otherwise });
     };
     let spec = &experiment.spec;
-    let baseline = spec.baseline.as_ref().map(Fragment::new).or(deployed);
-    let baseline = baseline.map_or(Baseline::Current, Baseline::Given);
+    let baseline = spec.baseline.as_ref().map(|config| Baseline::Given(Fragment::new(config)));
     let id = experiment.id.to_string();
     let weight = weight(spec.unit(), &id, run, member.uid);
-    let generation = spec.generation(&id, &baseline, run.step, weight);
-    Some(Wanted { generation, of: Some((experiment.id, run.step.to_string())) })
+    let generation = spec.generation(&id, baseline.as_ref().unwrap_or(&otherwise), run.step, weight);
+    let content = contents.of_experiment(member, experiment.id, in_charge, run.step);
+    Some(Wanted { generation, of: Some((experiment.id, run.step.to_string())), content, otherwise })
 }
 
 fn plain(baseline: Baseline) -> Generation {

@@ -4,6 +4,7 @@ use api::{Agent, Page, Problem};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::actions;
 use crate::auth::Actor;
@@ -14,17 +15,23 @@ use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 use crate::store::agents;
+use crate::store::sessions::QUARANTINED;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .add(Access::AtLeast(Role::Viewer), __path_list, list)
         .add(Access::AtLeast(Role::Viewer), __path_get, get)
         .add(Access::AtLeast(Role::Operator), __path_delete, delete)
+        .add(Access::AtLeast(Role::Operator), __path_lift, lift)
 }
 
 impl From<agents::Agent> for Agent {
     fn from(agent: agents::Agent) -> Self {
+        let mut health = agent.health;
+        let quarantined =
+            health.as_mut().and_then(Value::as_object_mut).and_then(|it| it.remove(QUARANTINED));
         Self {
+            quarantined: quarantined.and_then(|all| serde_json::from_value(all).ok()).unwrap_or_default(),
             uid: agent.uid.into(),
             labels: agent.labels.into(),
             host: agent.host,
@@ -33,7 +40,7 @@ impl From<agents::Agent> for Agent {
             enrolled_at: agent.enrolled_at.into(),
             last_seen: agent.last_seen.map(Into::into),
             status: agent.status,
-            health: agent.health,
+            health,
             offered_hash: agent.offered_hash,
             effective_hash: agent.effective_hash,
             refuses_configs: agent.refuses_configs,
@@ -100,4 +107,18 @@ async fn delete(
 ) -> Result<StatusCode, Refusal> {
     actions::agents::delete(&state, &actor, uid).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lifts the quarantine of everything that an agent has in it. It is told at once, or when it comes back; until then it
+/// is listed there still.
+#[utoipa::path(
+    post, path = "/api/v1/agents/{uid}/lift", tag = "agents", params(("uid" = uuid::Uuid, Path)),
+    responses((status = 200, body = Agent), (status = 404, body = Problem), (status = 409, body = Problem))
+)]
+async fn lift(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(uid): Path<AgentUid>,
+) -> Result<Json<Agent>, Refusal> {
+    Ok(Json(actions::agents::lift(&state, &actor, uid).await?.into()))
 }

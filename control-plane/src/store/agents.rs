@@ -8,6 +8,7 @@ use super::{Connection, Row, StoreError, Tx};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
 use crate::labels::{Labels, Selector};
+use crate::store::sessions::quarantined;
 
 const TABLE: &str = "agents";
 /// Rows read at once while a selector looks for its agents.
@@ -257,6 +258,44 @@ pub async fn offered(tx: &mut Tx, tenant: TenantId, uid: AgentUid, hash: &str) -
         .execute(&mut **tx)
         .await?;
     Ok(changed.rows_affected() > 0)
+}
+
+/// Ids of the contents that somebody has lifted from an agent's quarantine and that it still has there.
+///
+/// # Errors
+/// The store's.
+pub async fn lifting(
+    connection: &mut Connection,
+    tenant: TenantId,
+    uid: AgentUid,
+) -> Result<Vec<String>, StoreError> {
+    let row = sqlx::query(
+        "SELECT lifting, health FROM agents WHERE tenant_id = $1 AND uid = $2 AND lifting IS NOT NULL",
+    )
+    .bind(tenant)
+    .bind(uid)
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(Vec::new()) };
+    let lifted: Vec<String> =
+        serde_json::from_str(row.try_get("lifting")?).map_err(|error| StoreError::row(TABLE, error))?;
+    let health: Option<&str> = row.try_get("health")?;
+    let kept = quarantined(health)?;
+    Ok(lifted.into_iter().filter(|id| kept.contains(id)).collect())
+}
+
+/// Notes which contents are lifted from an agent's quarantine.
+///
+/// # Errors
+/// The store's.
+pub async fn lift(tx: &mut Tx, tenant: TenantId, uid: AgentUid, ids: &[String]) -> Result<(), StoreError> {
+    sqlx::query("UPDATE agents SET lifting = $3 WHERE tenant_id = $1 AND uid = $2")
+        .bind(tenant)
+        .bind(uid)
+        .bind(json(&ids)?)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Forgets an agent and its credential; says whether there was one.

@@ -112,6 +112,51 @@ pub async fn get(
     row.as_ref().map(read).transpose()
 }
 
+/// Times at which the first and the last of a step's agents was first told to run it; nothing before any was.
+///
+/// # Errors
+/// The store's.
+pub async fn offers(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+    step: &str,
+) -> Result<Option<[UnixMillis; 2]>, StoreError> {
+    let row = sqlx::query(
+        "SELECT MIN(told) AS first, MAX(told) AS last FROM (
+             SELECT MIN(created_at) AS told FROM agent_generations
+             WHERE tenant_id = $1 AND experiment_id = $2 AND step = $3 GROUP BY agent_uid) AS offers",
+    )
+    .bind(tenant)
+    .bind(experiment)
+    .bind(step)
+    .fetch_one(connection)
+    .await?;
+    let (first, last): (Option<UnixMillis>, Option<UnixMillis>) =
+        (row.try_get("first")?, row.try_get("last")?);
+    Ok(first.zip(last).map(|(first, last)| [first, last]))
+}
+
+/// Tells whether an agent has applied this content before, under any number.
+///
+/// # Errors
+/// The store's.
+pub async fn has_applied(
+    connection: &mut Connection,
+    (tenant, agent): (TenantId, AgentUid),
+    content: &str,
+) -> Result<bool, StoreError> {
+    let found = sqlx::query(
+        "SELECT 1 FROM agent_generations
+         WHERE tenant_id = $1 AND agent_uid = $2 AND content = $3 AND applied_at IS NOT NULL LIMIT 1",
+    )
+    .bind(tenant)
+    .bind(agent)
+    .bind(content)
+    .fetch_optional(connection)
+    .await?;
+    Ok(found.is_some())
+}
+
 /// Writes down what an agent is to run from now on.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ pub mod sessions;
 pub mod slices;
 pub mod templates;
 pub mod tenants;
+pub mod trials;
 pub mod users;
 mod versioned;
 pub mod windows;

@@ -3,8 +3,15 @@
 use sqlx::Row as _;
 
 use super::{Connection, Row, StoreError, Tx};
+use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
 use crate::labels::Labels;
+
+/// The field of an agent's health, as it is shown, that has the contents in quarantine by their ids.
+pub const QUARANTINED: &str = "quarantined";
+
+/// State of an agent that was heard of and whose connection has not ended.
+pub const CONNECTED: &str = "connected";
 
 /// Description of an agent by itself.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +35,12 @@ pub struct Member {
     pub tenant_id: TenantId,
     /// Its uid.
     pub uid: AgentUid,
+    /// Its version.
+    pub version: String,
+    /// Its process, as it said last.
+    pub boot_id: Option<String>,
+    /// Time at which it was last heard of, unless its connection has ended.
+    pub connected: Option<UnixMillis>,
     /// Its labels.
     pub labels: Labels,
     /// Name of its host; its uid where it has not said so.
@@ -40,22 +53,41 @@ pub struct Member {
     pub candidate_cut: Option<String>,
     /// True if its owner wants nothing that is pushed: it is in no experiment and no deployment.
     pub refuses_configs: bool,
+    /// Ids of the contents that it has in quarantine.
+    pub quarantined: Vec<String>,
+}
+
+/// Ids of the contents in quarantine, of an agent's health as it is shown.
+///
+/// # Errors
+/// It is no JSON.
+pub fn quarantined(health: Option<&str>) -> Result<Vec<String>, StoreError> {
+    // Mostly there is none, and nothing is read.
+    let Some(health) = health.filter(|text| text.contains(QUARANTINED)) else { return Ok(Vec::new()) };
+    let shown: serde_json::Value =
+        serde_json::from_str(health).map_err(|error| StoreError::row("agents", error))?;
+    let contents = shown[QUARANTINED].as_object();
+    Ok(contents.map(|contents| contents.keys().cloned().collect()).unwrap_or_default())
 }
 
 fn read(row: &Row) -> Result<Member, StoreError> {
-    let uid: AgentUid = row.try_get("uid")?;
+    let (uid, status): (AgentUid, &str) = (row.try_get("uid")?, row.try_get("status")?);
     let labels: String = row.try_get("labels")?;
     let host: Option<String> = row.try_get("host")?;
     let generation: Option<i64> = row.try_get("generation")?;
     Ok(Member {
         tenant_id: row.try_get("tenant_id")?,
         uid,
+        version: row.try_get("version")?,
+        boot_id: row.try_get("boot_id")?,
+        connected: if status == CONNECTED { row.try_get("last_seen")? } else { None },
         labels: serde_json::from_str(&labels).map_err(|error| StoreError::row("agents", error))?,
         host: host.filter(|host| !host.is_empty()).unwrap_or_else(|| uid.to_string()),
         generation: generation.unwrap_or(0),
         baseline_digest: row.try_get("baseline_digest")?,
         candidate_cut: row.try_get("candidate_cut")?,
         refuses_configs: row.try_get("refuses_configs")?,
+        quarantined: quarantined(row.try_get("health")?)?,
     })
 }
 
@@ -65,7 +97,7 @@ fn read(row: &Row) -> Result<Member, StoreError> {
 /// The store's.
 pub async fn everybody(connection: &mut Connection) -> Result<Vec<Member>, StoreError> {
     let rows = sqlx::query(
-        "SELECT tenant_id, uid, labels, host, generation, baseline_digest, candidate_cut, refuses_configs FROM agents
+        "SELECT tenant_id, uid, version, boot_id, status, last_seen, labels, host, generation, baseline_digest, candidate_cut, health, refuses_configs FROM agents
          ORDER BY tenant_id, uid",
     )
     .fetch_all(connection)
@@ -79,7 +111,7 @@ pub async fn everybody(connection: &mut Connection) -> Result<Vec<Member>, Store
 /// The store's.
 pub async fn of_tenant(connection: &mut Connection, tenant: TenantId) -> Result<Vec<Member>, StoreError> {
     let rows = sqlx::query(
-        "SELECT tenant_id, uid, labels, host, generation, baseline_digest, candidate_cut, refuses_configs FROM agents
+        "SELECT tenant_id, uid, version, boot_id, status, last_seen, labels, host, generation, baseline_digest, candidate_cut, health, refuses_configs FROM agents
          WHERE tenant_id = $1 ORDER BY uid",
     )
     .bind(tenant)
@@ -153,5 +185,15 @@ pub async fn left(tx: &mut Tx, tenant: TenantId, agent: AgentUid) -> Result<(), 
         .bind(agent)
         .execute(&mut **tx)
         .await?;
+    Ok(())
+}
+
+/// Notes that no agent has a connection: none outlives the process that holds it.
+///
+/// # Errors
+/// The store's.
+pub async fn all_left(tx: &mut Tx) -> Result<(), StoreError> {
+    let left = sqlx::query("UPDATE agents SET status = 'disconnected' WHERE status = $1");
+    left.bind(CONNECTED).execute(&mut **tx).await?;
     Ok(())
 }

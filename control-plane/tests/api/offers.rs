@@ -34,9 +34,10 @@ async fn what_changes_between_the_look_and_the_lock_is_what_is_offered() {
     // A promotion comes in between the first look and the second: the same agent is wanted to run something else.
     let offer = async |looks: &[Option<&str>]| {
         let looks = RefCell::new(looks.iter());
-        let look = async |_: &mut _| {
+        let look = async |_: &_, _: &mut _| {
             let content = looks.borrow_mut().next().copied().flatten();
-            Ok(content.map(|content| (agent.tenant_id, agent.uid, offered(content))).into_iter().collect())
+            let offers = content.map(|content| (agent.tenant_id, agent.uid, offered(content)));
+            Ok(actions::Changes { offers: offers.into_iter().collect(), ..Default::default() })
         };
         actions::offer(&server.state, look).await.unwrap();
         let mut reader = server.state.store.read().await.unwrap();

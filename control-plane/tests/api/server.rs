@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use control_plane::app::{App, Listening};
 use control_plane::clock::{Clock, Entropy, UnixMillis};
@@ -125,7 +126,8 @@ impl Server {
 fn config(dir: &Path) -> Serve {
     let (any, token) = ("127.0.0.1:0".parse().unwrap(), dir.join("setup-token"));
     std::fs::write(&token, SETUP).unwrap();
-    Serve { data_dir: dir.join("data"), listen: any, fleet_listen: any, setup_token_file: Some(token) }
+    let (data_dir, trial) = (dir.join("data"), Duration::from_secs(2));
+    Serve { data_dir, listen: any, fleet_listen: any, trial, setup_token_file: Some(token) }
 }
 
 pub async fn send(to: SocketAddr, method: Method, path: &str, token: &str, body: Option<String>) -> Answer {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use e2e::disk::Disk;
 use e2e::fleet::{Node, connected};
 use e2e::network::inside;
-use e2e::served::{Loop, PATIENCE};
+use e2e::served::{GOOD, Loop, PATIENCE, experiment};
 use e2e::{eventually, http};
 use serde_json::{Value, json};
 
@@ -120,6 +120,15 @@ async fn an_agent_starts_and_delivers_on_a_read_only_disk_as_who_it_was() -> Res
     connected(&fleet.agents[0]).await;
     let agents = fleet.control_plane.expect("GET", "/api/v1/agents", None, 200).await?;
     assert_eq!(agents["items"].as_array().map(Vec::len), Some(1));
+
+    // An attempt that could not be recorded is not begun: new content is refused, and what was committed runs on.
+    let id = fleet.control_plane.experiment(&experiment("new", GOOD)).await?;
+    let status = fleet.until(&id, "failed", |s| s["phase"] == "failed").await;
+    let said = status["reasons"][0]["sentence"].as_str().unwrap_or_default();
+    assert!(said.contains("cannot be recorded") && said.contains("Read-only"), "{said}");
+    let (status, _) = http::get(fleet.agents[0].listening.admin, "/experiment").await?;
+    assert_eq!(status, 404, "no experiment has run");
+    flows(&fleet).await;
     Ok(())
 }
 

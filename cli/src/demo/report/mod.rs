@@ -166,6 +166,8 @@ impl Trial {
     /// # Errors
     /// When an agent's results are missing.
     pub fn of(candidate: &Candidate, ended: &Ended) -> anyhow::Result<Self> {
+        // One that was offered it in the last wave may not have told anything when it was rolled back.
+        let told = |part: &&Part| ended.results.agents.iter().any(|agent| agent.host == part.name);
         let facts = |part: &Part| {
             Ok(TrialFacts { name: part.name.to_owned(), comparison: total_of(&ended.results, part)? })
         };
@@ -177,7 +179,7 @@ impl Trial {
             reasons,
             criteria: ended.criteria.clone(),
             seconds_to_outcome: ended.seconds,
-            agents: PARTS.iter().map(facts).collect::<anyhow::Result<_>>()?,
+            agents: PARTS.iter().filter(told).map(facts).collect::<anyhow::Result<_>>()?,
         })
     }
 }

@@ -8,7 +8,13 @@ use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Evidence, Reas
 
 /// The criteria on harm.
 pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
-    vec![failure(looked), zero_output(looked), collisions(looked), critical(looked)]
+    let measured = [zero_output(looked), collisions(looked), critical(looked)];
+    to_agents(looked).into_iter().chain(measured).collect()
+}
+
+/// Those of them that are about the agents themselves, whether anything was measured or not.
+pub fn to_agents(looked: &Subject<'_>) -> [Criterion; 2] {
+    [quarantine(looked), failure(looked)]
 }
 
 /// Agents of which something is true, by host.
@@ -24,6 +30,26 @@ fn at_once(looked: &Subject<'_>, violated: bool, finding: Reason) -> Criterion {
         (false, false) => Answer::NotApplicable,
     };
     Criterion::default_of(answer, Effect::RollBackAtOnce, finding)
+}
+
+/// Agents that have died of the content, by their own account.
+fn quarantine(looked: &Subject<'_>) -> Criterion {
+    let evidence = looked.evidence;
+    let hosts = hosts(evidence, |agent| agent.quarantined().is_some());
+    let why: Vec<String> =
+        evidence.agents.iter().filter_map(|agent| Some(agent.quarantined()?.to_owned())).collect();
+    let sentence = if hosts.is_empty() {
+        "No agent died again and again while the candidate was beside the baseline.".to_owned()
+    } else {
+        format!(
+            "{} died again and again with the candidate and put it in quarantine: {}.",
+            listed(&hosts),
+            why.join("; ")
+        )
+    };
+    let finding = Reason::new("instant", "quarantine", sentence);
+    let finding = looked.measured(finding, hosts.len() as f64, 0.0);
+    at_once(looked, !hosts.is_empty(), finding.about(hosts, why))
 }
 
 fn failure(looked: &Subject<'_>) -> Criterion {

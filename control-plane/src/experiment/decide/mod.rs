@@ -63,6 +63,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Tells whether it is about harm that acts at once.
+    #[must_use]
+    pub fn is_harm(&self) -> bool {
+        self.criteria.iter().any(|one| one.is_violated_with(Effect::RollBackAtOnce))
+    }
+
     /// A verdict of which nothing but the reasons is told.
     #[must_use]
     pub fn of(verb: Verb, reasons: Vec<Reason>) -> Self {
@@ -170,7 +176,9 @@ fn judge(looked: &Subject<'_>, criteria: &[Criterion], wait: Option<Verb>, goal:
     {
         return over;
     }
-    let overdue = policy.max_step_duration.filter(|limit| run.since.plus(*limit) < looked.now);
+    let overdue = policy
+        .max_step_duration
+        .filter(|limit| run.since.plus(looked.evidence.delay).plus(*limit) < looked.now);
     let waits = |verdict: Verdict| match overdue {
         Some(limit) => give_up(limit, verdict.reasons),
         None => verdict,

@@ -1,18 +1,32 @@
 //! The first step before it is measured: begun once the agents run it, given up if they cannot or time is up.
 //!
-//! An agent that was deleted, or whose owner wants nothing pushed any more, is nobody to wait for. Others may refuse it or be away, as many as `max_missing` lets be
+//! What hurts an agent (it cut the candidate out, or has it in quarantine) ends the experiment on the first one that tries
+//! it, and no wave follows. What is measured is judged once all run it.
+//!
+//! An agent that was deleted, or whose owner wants nothing pushed any more, is nobody to wait for. Others may refuse it or be
+//! away, as many as `max_missing` lets be
 //! missing; one that was only just told is waited for, as long as an agent that reports would be.
 
 use super::approval::out_of_time;
-use super::{Verb, Verdict, give_up};
+use super::{Subject, Verb, Verdict, figures, give_up, harm};
 use crate::clock::UnixMillis;
 use crate::experiment::basis::is_missing;
+use crate::experiment::wave::WAITING;
 use crate::experiment::words::listed;
-use crate::experiment::{AgentEvidence, Evidence, Reason, Run, Spec};
+use crate::experiment::{AgentEvidence, Criterion, Effect, Evidence, Reason, Run, Spec};
 
 /// Looks at who runs the first step.
 #[must_use]
 pub fn decide_start(evidence: &Evidence, spec: &Spec, run: &Run, now: UnixMillis) -> Verdict {
+    let looked = Subject { evidence, spec, run, now, needed: 1, figures: figures(evidence) };
+    let harm: Vec<Criterion> = harm::to_agents(&looked)
+        .into_iter()
+        .filter(|one| one.is_violated_with(Effect::RollBackAtOnce))
+        .collect();
+    if !harm.is_empty() {
+        let reasons = harm.iter().map(|one| one.finding.clone()).collect();
+        return Verdict { criteria: harm, ..Verdict::of(Verb::RollBack, reasons) };
+    }
     let members: Vec<&AgentEvidence> = evidence.agents.iter().filter(|agent| agent.known).collect();
     if members.is_empty() {
         let sentence = "None of its agents is enrolled any more, or takes pushed configs.";
@@ -38,7 +52,7 @@ pub fn decide_start(evidence: &Evidence, spec: &Spec, run: &Run, now: UnixMillis
         return over;
     }
     let waiting = vec![to_come(applied, &members, &open)];
-    match spec.policy.max_step_duration.filter(|limit| run.since.plus(*limit) < now) {
+    match spec.policy.max_step_duration.filter(|limit| run.since.plus(evidence.delay).plus(*limit) < now) {
         Some(limit) => give_up(limit, waiting),
         None => Verdict::of(Verb::Hold, waiting),
     }
@@ -66,7 +80,19 @@ fn begun(all: usize, without: &[&AgentEvidence]) -> Reason {
 
 fn to_come(applied: usize, members: &[&AgentEvidence], open: &[&AgentEvidence]) -> Reason {
     let all = members.len();
-    let sentence = format!("{applied} of {all} agents run it; waiting for {}.", hosts(open).join(", "));
+    let waits: Vec<&AgentEvidence> = open.iter().copied().filter(|agent| agent.waits()).collect();
+    let sentence = if waits.is_empty() {
+        format!("{applied} of {all} agents run it; waiting for {}.", hosts(open).join(", "))
+    } else {
+        let tries: Vec<&AgentEvidence> =
+            members.iter().copied().filter(|agent| agent.wave > Some(WAITING)).collect();
+        format!(
+            "It is new to agents of their version: {} to try it first, and {} {} for that.",
+            if tries.is_empty() { "nobody is there yet".to_owned() } else { listed(&hosts(&tries)) + " is" },
+            listed(&hosts(&waits)),
+            if waits.len() == 1 { "waits" } else { "wait" },
+        )
+    };
     let reason = Reason::new("audit", "applied", sentence);
     reason.measured(applied as f64, all as f64, all).about(hosts(open), Vec::new())
 }

@@ -415,6 +415,7 @@ fn every_criterion_is_listed_with_its_effect_and_a_verdict_says_what_it_rests_on
     let listed: Vec<(&str, Effect, bool)> =
         verdict.criteria.iter().map(|one| (one.finding.quantity.as_str(), one.effect, one.asked)).collect();
     for expected in [
+        ("quarantine", Effect::RollBackAtOnce, false),
         ("candidate_failure", Effect::RollBackAtOnce, false),
         ("zero_output", Effect::RollBackAtOnce, false),
         ("collisions", Effect::RollBackAtOnce, false),

@@ -28,7 +28,7 @@ fn across(cover: &[(u64, u32, u32)], collisions: u64) -> AcrossAgents {
 
 fn decided(agents: u8, across: AcrossAgents, spec: &Spec, step: Step) -> Verdict {
     let agents = (1..=agents).map(|at| agent(at, &[good(), good()])).collect();
-    decide(&Evidence { agents, across, stretch: None }, spec, &run(step), None, NOW)
+    decide(&Evidence { agents, across, ..Evidence::default() }, spec, &run(step), None, NOW)
 }
 
 const WHOLE: &[(u64, u32, u32)] = &[(7, 1, 2)];
@@ -117,7 +117,7 @@ fn one_agent_alone_writes_over_nobody_and_a_pipeline_compared_with_itself_is_not
 fn an_agent_of_an_earlier_release_that_does_not_tell_is_named() {
     let mut agents = vec![agent(1, &[good(), good()]), agent(2, &[good(), good()])];
     agents[1].horizons.iter_mut().for_each(|found| found.slices = observe::Slices::default());
-    let evidence = Evidence { agents, across: across(WHOLE, 0), stretch: None };
+    let evidence = Evidence { agents, across: across(WHOLE, 0), ..Evidence::default() };
     let verdict = decide(&evidence, &spec(), &run(Step::Mirror), None, NOW);
     let found = criterion(&verdict, QUANTITY);
     assert_eq!(

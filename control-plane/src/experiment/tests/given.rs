@@ -66,6 +66,7 @@ pub fn agent(at: u8, horizons: &[Comparison]) -> AgentEvidence {
         host: format!("host-{at}"),
         applied: true,
         failed: None,
+        wave: None,
         cut: None,
         last_seen: Some(NOW),
         known: true,

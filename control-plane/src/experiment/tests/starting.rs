@@ -95,3 +95,29 @@ fn a_deleted_agent_holds_no_step_either() {
     let found = verb(&evidence(vec![agent(1, &[good(), good()]), deleted]), &spec());
     assert_eq!(found.0, Verb::Advance);
 }
+
+#[test]
+fn an_agent_that_waits_for_its_wave_is_neither_missing_nor_does_its_wait_count_as_time_of_the_step() {
+    let mut waiting = away();
+    waiting.agents[1].wave = Some(0);
+    waiting.agents[0].wave = Some(1);
+    let lenient = |policy: &mut Policy| policy.max_missing = 0.5;
+    let (verb, said) = decided(&waiting, lenient, &new());
+    assert_eq!(verb, Verb::Hold, "it was never offered");
+    assert_eq!(
+        said,
+        "applied: It is new to agents of their version: host-1 is to try it first, and host-2 waits for that."
+    );
+    let limit = Some(Duration::from_secs(1_000));
+    let late = Run { since: UnixMillis(NOW.0 - 2_000_000), ..new() };
+    let step = |policy: &mut Policy| policy.max_step_duration = limit;
+    assert_eq!(decided(&waiting, step, &late).0, Verb::RollBack);
+    waiting.delay = Duration::from_secs(1_500);
+    assert_eq!(decided(&waiting, step, &late).0, Verb::Hold);
+    // Later steps too.
+    let mut started = evidence(vec![agent(1, &[good(), good()]), waiting.agents[1].clone()]);
+    let held = |evidence: &Evidence| decide(evidence, &asking(step), &late, None, NOW).verb;
+    assert_eq!(held(&started), Verb::RollBack);
+    started.delay = Duration::from_secs(1_500);
+    assert_eq!(held(&started), Verb::Continue, "to come, not missing");
+}

@@ -18,6 +18,7 @@ pub(in super::super) fn agent((from, connected): &(AgentEvidence, bool)) -> v1::
         horizons: from.count,
         last_seen_ms: from.last_seen.map(|at| at.0),
         horizon: from.last().map(|found| (&found.horizon).into()),
+        wave: from.wave.map(Into::into),
     }
 }
 

@@ -71,6 +71,7 @@ fn agent((agent, connected): (AgentEvidence, bool)) -> AgentStatus {
         uid: agent.uid.into(),
         connected,
         applied: agent.applied,
+        wave: agent.wave,
         horizons: agent.count,
         idle_horizons: agent.idle,
         last_seen: agent.last_seen.map(Into::into),

@@ -37,7 +37,7 @@ fn agent(number: u8, env: &str) -> Agent {
 }
 
 /// Agents 1 to 4 of the first tenant, every second one in production.
-async fn fleet(store: &Store) -> Tx {
+pub async fn fleet(store: &Store) -> Tx {
     let mut tx = with_token(store).await;
     for number in 1..=4 {
         let agent = agent(number, if number % 2 == 0 { "prod" } else { "test" });

@@ -7,6 +7,7 @@ mod people;
 mod reports;
 mod slices;
 mod transactions;
+mod trials;
 
 use control_plane::clock::UnixMillis;
 use control_plane::id::{AgentUid, TenantId, UserId};

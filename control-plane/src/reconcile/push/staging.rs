@@ -1,0 +1,157 @@
+//! Staging: agents that a wave has not come to yet are held back from a content that is new to their version.
+//!
+//! What was known, and how far each agent is, stands in the store, so that a restart goes on where it was. What an agent
+//! has applied before is never held back from it: a rollback comes to all at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use proto::generation::Baseline;
+
+use super::{Goal, Told, Wanted, plain};
+use crate::actions::generations::{Begun, Changes, TrialChange};
+use crate::clock::UnixMillis;
+use crate::experiment::ExperimentId;
+use crate::experiment::wave::{self, Assigned, Content, Next, Trial, WAITING};
+use crate::id::{AgentUid, TenantId};
+use crate::state::AppState;
+use crate::store::generations::{self, Status};
+use crate::store::trials::{self, AgentTrial};
+use crate::store::{Connection, StoreError};
+
+/// Time without a word after which an agent is not connected any more. Agents send a heartbeat every 30 s.
+const SILENCE: Duration = Duration::from_secs(100);
+
+/// Takes out of what agents are to run that which they have to wait for; what that changes in the store.
+///
+/// # Errors
+/// The store's.
+pub async fn hold_back(
+    state: &AppState,
+    reader: &mut Connection,
+    told: &mut [Told],
+) -> Result<Changes, StoreError> {
+    let known = Known::of(trials::known(reader).await?);
+    let mut before: HashMap<(TenantId, AgentUid), AgentTrial> =
+        trials::under_way(reader).await?.into_iter().map(|of| ((of.tenant_id, of.agent), of)).collect();
+    let (mut changes, now) = (Changes::default(), state.clock.now());
+    for ((tenant, content), agents) in on_trial(reader, told, &known).await? {
+        let assigned = agents.iter().map(|&at| {
+            let trial = before.get(&(tenant, told[at].member.uid)).filter(|of| of.content == content);
+            assigned(&told[at], trial, now)
+        });
+        let assigned: Vec<Assigned> = assigned.collect();
+        let Next { trials, known } = wave::next(&assigned, state.trial, now);
+        changes.begun.extend(begun(told, &agents, &assigned, &trials));
+        if known {
+            changes.trials.push(TrialChange::Know(tenant, content));
+            continue;
+        }
+        for (&at, trial) in agents.iter().zip(trials) {
+            let agent = told[at].member.uid;
+            if trial.wave == WAITING {
+                wait(&mut told[at]);
+            }
+            let due = trial.alive_since.map(|since| since.plus(state.trial)).filter(|due| *due > now);
+            changes.due = sooner(changes.due, due);
+            let next = AgentTrial { tenant_id: tenant, agent, content: content.clone(), trial };
+            if before.remove(&(tenant, agent)).as_ref() != Some(&next) {
+                changes.trials.push(TrialChange::Put(next));
+            }
+        }
+    }
+    changes.trials.extend(before.into_keys().map(|(tenant, agent)| TrialChange::End(tenant, agent)));
+    Ok(changes)
+}
+
+fn sooner(one: Option<UnixMillis>, other: Option<UnixMillis>) -> Option<UnixMillis> {
+    one.into_iter().chain(other).min()
+}
+
+/// Contents that are known, by tenant and version.
+struct Known(HashMap<(TenantId, String), Vec<Content>>);
+
+impl Known {
+    fn of(all: Vec<(TenantId, Content)>) -> Self {
+        let mut known: HashMap<_, Vec<Content>> = HashMap::new();
+        for (tenant, content) in all {
+            known.entry((tenant, content.version.clone())).or_default().push(content);
+        }
+        Self(known)
+    }
+
+    fn has(&self, tenant: TenantId, content: &Content) -> bool {
+        let of_version = self.0.get(&(tenant, content.version.clone()));
+        of_version.is_some_and(|known| known.iter().any(|one| content.is_known_by(one)))
+    }
+}
+
+type ByContent = BTreeMap<(TenantId, Content), Vec<usize>>;
+
+/// Agents of each content that is new to their version.
+async fn on_trial(reader: &mut Connection, told: &[Told], known: &Known) -> Result<ByContent, StoreError> {
+    let mut of = ByContent::new();
+    for (at, Told { member, goal, .. }) in told.iter().enumerate() {
+        let (Goal::Run(wanted), tenant) = (goal, member.tenant_id) else { continue };
+        let Some(content) = wanted.content.as_ref().filter(|content| !known.has(tenant, content)) else {
+            continue;
+        };
+        let again = wanted.of.is_none()
+            && generations::has_applied(reader, (tenant, member.uid), &wanted.generation.content()).await?;
+        if !again {
+            of.entry((tenant, content.clone())).or_default().push(at);
+        }
+    }
+    Ok(of)
+}
+
+fn assigned(Told { member, latest, goal }: &Told, trial: Option<&AgentTrial>, now: UnixMillis) -> Assigned {
+    let content = match goal {
+        Goal::Run(wanted) => wanted.generation.content(),
+        Goal::Kept | Goal::Own => String::new(),
+    };
+    let latest = latest.as_ref().filter(|latest| latest.content == content);
+    let runs =
+        latest.filter(|latest| latest.status == Status::Applied && latest.generation == member.generation);
+    Assigned {
+        trial: trial.map(|of| of.trial.clone()),
+        connected: member.connected.is_some_and(|heard| heard.plus(SILENCE) > now),
+        // One that does not name its process cannot be seen to have died.
+        runs: runs.map(|_| member.boot_id.clone().unwrap_or_default()),
+        refused: latest.is_some_and(|latest| latest.status == Status::Failed),
+    }
+}
+
+/// An agent that waits stays where it is, unless that is in an experiment that is over.
+fn wait(told: &mut Told) {
+    let Goal::Run(wanted) = std::mem::replace(&mut told.goal, Goal::Kept) else { return };
+    let Wanted { of, otherwise, .. } = *wanted;
+    let experiment = of.map(|(id, _)| id);
+    let before = told.latest.as_ref().and_then(|latest| latest.experiment_id);
+    if experiment.is_some() && before.is_some() && before != experiment {
+        told.goal = match otherwise {
+            Baseline::Current => Goal::Own,
+            given @ Baseline::Given(_) => {
+                let generation = plain(given.clone());
+                Goal::Run(Box::new(Wanted { generation, of: None, content: None, otherwise: given }))
+            }
+        };
+    }
+}
+
+/// Waves that begin now, of experiments: for who watches them.
+fn begun(told: &[Told], agents: &[usize], before: &[Assigned], after: &[Trial]) -> Vec<Begun> {
+    let mut begun: BTreeMap<(ExperimentId, u8), Begun> = BTreeMap::new();
+    for ((&at, before), after) in agents.iter().zip(before).zip(after) {
+        let was = before.trial.as_ref().map_or(WAITING, |trial| trial.wave);
+        let Goal::Run(wanted) = &told[at].goal else { continue };
+        let Some((id, _)) = &wanted.of else { continue };
+        if was != WAITING || after.wave == WAITING || before.runs.is_some() {
+            continue;
+        }
+        let (tenant_id, experiment_id, wave) = (told[at].member.tenant_id, *id, after.wave);
+        let new = Begun { tenant_id, experiment_id, wave, hosts: Vec::new(), of: agents.len() };
+        begun.entry((*id, wave)).or_insert(new).hosts.push(told[at].member.host.clone());
+    }
+    begun.into_values().collect()
+}
