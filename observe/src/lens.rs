@@ -7,6 +7,7 @@
 
 mod arrival;
 mod fleet;
+mod group_rows;
 mod groups;
 mod instant;
 mod limit;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
+// It measures the memory of the process, so it is a program of its own.
+#[path = "all/processors.rs"]
 mod processors;
 
 use std::sync::Arc;

@@ -29,7 +29,12 @@ impl GroupRows {
 
     /// The group of this name, which is made if it is not there. At most `bound` are there afterward; `beyond` names the one
     /// that another falls into, and is told so. Returns true with it if it was.
-    pub fn entry(&mut self, name: &Arc<str>, bound: usize, beyond: impl FnOnce() -> Arc<str>) -> (&mut Group, bool) {
+    pub fn entry(
+        &mut self,
+        name: &Arc<str>,
+        bound: usize,
+        beyond: impl FnOnce() -> Arc<str>,
+    ) -> (&mut Group, bool) {
         let found = self.place(name);
         let full = found.is_err() && self.rows.len() >= bound;
         let (place, name) = match found {

@@ -77,6 +77,8 @@ pub(crate) struct LensGroups {
     pub lens: Lens,
     pub lookback: u64,
     pub names: Vec<Arc<str>>,
+    /// Places of the names in ascending order of these.
+    pub by_name: Vec<u16>,
     places: HashMap<Arc<str>, u16>,
     pub entry: Entry,
     /// Number of names when the nearest were looked for.
@@ -190,6 +192,7 @@ impl LensGroups {
             lens: lens.clone(),
             lookback: u64::try_from(lens.lookback.as_nanos()).unwrap_or(u64::MAX),
             names: Vec::new(),
+            by_name: Vec::new(),
             places: HashMap::new(),
             entry: Entry::default(),
             looked: 0,
@@ -233,6 +236,8 @@ impl LensGroups {
 
     fn add(&mut self, name: Arc<str>) -> u16 {
         let place = self.names.len() as u16;
+        let before = self.by_name.partition_point(|known| self.names[usize::from(*known)] < name);
+        self.by_name.insert(before, place);
         self.names.push(name.clone());
         self.places.insert(name, place);
         place

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashSet;
 
+use super::group_rows::GroupRows;
 use super::groups::{Groups, LensGroups, Part, Under};
 use super::sum::Sum;
 use super::table::{Figures, Group, LensTable, Side};
@@ -297,16 +298,18 @@ struct Folded {
 
 impl Folded {
     fn of(known: &LensGroups, cells: &[[Cell; 2]], lives: &mut [Life], grace: Grace) -> Self {
-        let figures = Figures { entry: known.entry.clone(), ..Figures::default() };
+        let groups = GroupRows::with_room(cells.len());
+        let figures = Figures { entry: known.entry.clone(), groups, ..Figures::default() };
         let mut folded = Self { figures, counting: vec![false; cells.len()], total: Default::default() };
-        for (place, (cells, life)) in cells.iter().zip(lives).enumerate() {
+        for place in known.by_name.iter().map(|place| usize::from(*place)) {
+            let (cells, life) = (&cells[place], &mut lives[place]);
             let shown = cells.each_ref().map(|cell| cell.members > 0);
             folded.counting[place] = life.counts(shown, grace);
             let edges = life.edges(cells[0].increase_size, grace);
             let rose = cells.iter().any(|cell| cell.increase_size > 0.0);
             if shown != [false; 2] || rose || edges != [0.0; 2] {
                 let group = folded.group(known, place, cells, edges, grace.window.end);
-                folded.figures.groups.insert(known.names[place].clone(), group);
+                folded.figures.groups.push(known.names[place].clone(), group);
             }
         }
         folded

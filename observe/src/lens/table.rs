@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::LensInstant;
+use super::group_rows::GroupRows;
 use super::groups::bucket;
 use super::sum::Sum;
 
@@ -36,7 +37,7 @@ pub(crate) struct LensTable {
 /// One lens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Figures {
-    pub groups: BTreeMap<Arc<str>, Group>,
+    pub groups: GroupRows,
     /// All groups together.
     pub total: Group,
     pub entry: Entry,
@@ -146,18 +147,16 @@ impl Figures {
             self.no_value[at] += other.no_value[at];
         }
         self.total.merge(&other.total, edges);
-        if self.groups.keys().eq(other.groups.keys()) {
-            let pairs = self.groups.values_mut().zip(other.groups.values());
-            pairs.for_each(|(mine, theirs)| mine.merge(theirs, edges));
+        // The other stretch has nothing of those that it does not name, at its edges too.
+        let nothing = |mine: &mut Group| mine.take_edges([0.0; 2], edges);
+        let both = |mine: &mut Group, theirs: &Group| mine.merge(theirs, edges);
+        if self.groups.join(&other.groups, MAX_GROUPS, both, nothing) {
             return;
         }
-        for (name, theirs) in &other.groups {
+        for (name, theirs) in other.groups.iter() {
             self.group(name).merge(theirs, edges);
         }
-        // The other stretch has nothing of these, at its edges too.
-        for (_, mine) in self.groups.iter_mut().filter(|(name, _)| !other.groups.contains_key(*name)) {
-            mine.take_edges([0.0; 2], edges);
-        }
+        self.groups.iter_alone_mut(&other.groups).for_each(nothing);
     }
 
     /// Tells whether figures are increases rather than means: by the baseline's series, where it has any.
@@ -168,10 +167,9 @@ impl Figures {
 
     /// The accumulators of a group. Past the bound it is one of a bucket.
     pub fn group(&mut self, name: &Arc<str>) -> &mut Group {
-        let full = self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(name);
-        self.entry.bucketed |= full;
-        let name = if full { bucket(name).into() } else { name.clone() };
-        self.groups.entry(name).or_default()
+        let (group, beyond) = self.groups.entry(name, MAX_GROUPS, || bucket(name).into());
+        self.entry.bucketed |= beyond;
+        group
     }
 }
 

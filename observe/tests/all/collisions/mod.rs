@@ -4,11 +4,9 @@
 
 mod across;
 
-#[path = "../processors/mod.rs"]
-mod processors;
-
 use std::sync::Arc;
 
+use crate::processors::pipeline;
 use observe::{Comparison, Observer, Repeats, Settings, Summary, Variant};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
@@ -18,7 +16,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use pipelines::Batch;
-use processors::pipeline;
 use prost::Message as _;
 
 const SECOND: u64 = 1_000_000_000;

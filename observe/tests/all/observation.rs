@@ -2,10 +2,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
-mod processors;
-
 use std::sync::Arc;
 
+use crate::processors::pipeline;
 use observe::{
     Comparison, Critical, Delivery, DeliveryReport, Evidence, Experiment, Granularity, Lens, LensFunction,
     Measured, Observer, Price, Settings, Summary, Variant,
@@ -14,7 +13,6 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
 use pipelines::Batch;
 use pipelines::processors::Pipeline;
-use processors::pipeline;
 use proptest::prelude::*;
 use prost::Message;
 use simulator::profile::{Host, Profile, Role};

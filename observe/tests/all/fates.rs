@@ -2,10 +2,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
-mod processors;
-
 use std::sync::Arc;
 
+use crate::processors::pipeline;
 use observe::{Comparison, Observer, Settings, Summary, Variant};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
@@ -17,7 +16,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use pipelines::Batch;
 use pipelines::processors::Pipeline;
-use processors::pipeline;
 use proptest::prelude::*;
 use prost::Message as _;
 
