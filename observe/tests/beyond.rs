@@ -1,6 +1,6 @@
 //! More series than are followed one by one: what is bounded, what is still found, and what every figure says.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 // It measures the memory of the process, so it is a program of its own.
 #[path = "all/processors.rs"]

@@ -86,7 +86,9 @@ struct Adoption {
 /// Divides the file, writes both halves, checks them and tells what is next.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let source = Source::read(&args.file, args.at.as_deref())?;
-    let file = CollectorFile::parse(&source.name, source.config(), &files::variable)?;
+    // What stands in Helm values is merged with the chart's own.
+    let parse = if args.at.is_some() { CollectorFile::parse_part } else { CollectorFile::parse };
+    let file = parse(&source.name, source.config(), &files::variable)?;
     let (pipeline, others) = choose(&file, args.pipeline.as_deref())?;
     let addresses = Addresses {
         agent: args.endpoint.clone(),

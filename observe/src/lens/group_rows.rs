@@ -93,10 +93,9 @@ impl GroupRows {
 
     /// Tells whether both have the same names. Those of one observer are the same texts in memory.
     fn has_names_of(&self, other: &Self) -> bool {
-        let same = |(mine, theirs): (&(Arc<str>, Group), &(Arc<str>, Group))| {
-            Arc::ptr_eq(&mine.0, &theirs.0) || mine.0 == theirs.0
-        };
-        self.rows.len() == other.rows.len() && self.rows.iter().zip(&other.rows).all(same)
+        let mut pairs = self.rows.iter().zip(&other.rows);
+        self.rows.len() == other.rows.len()
+            && pairs.all(|((mine, _), (theirs, _))| Arc::ptr_eq(mine, theirs) || mine == theirs)
     }
 
     /// Those that the other does not have, to be changed.

@@ -1,6 +1,6 @@
 //! Fates of the baseline's series and changed values: small batches of every type, and what is said of them.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Real scrapes, real pipelines, and what the observer says they did.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 use std::sync::Arc;
 

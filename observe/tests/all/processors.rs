@@ -1,5 +1,7 @@
 //! A pipeline of processors, as an agent builds it.
 
+#![expect(clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
 use pipelines::config::CollectorFile;
 use pipelines::processors::Pipeline;
 

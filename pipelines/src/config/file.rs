@@ -18,6 +18,8 @@ pub struct CollectorFile {
     extensions: Vec<Reference>,
     telemetry: Option<Node>,
     phoenix: Option<Node>,
+    /// True if pipelines may refer to what is defined elsewhere.
+    part: bool,
 }
 
 impl CollectorFile {
@@ -26,16 +28,41 @@ impl CollectorFile {
     /// # Errors
     /// All that is wrong with the YAML, the sections, the ids, and what pipelines refer to.
     pub fn parse(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Self, Problems> {
+        Self::read(name, text, lookup, false)
+    }
+
+    /// Parses a part of a file, such as Helm values, whose rest stands elsewhere: pipelines may refer to what it does not define.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], but for those references.
+    pub fn parse_part(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Self, Problems> {
+        Self::read(name, text, lookup, true)
+    }
+
+    /// Parses another text as this one was parsed.
+    ///
+    /// # Errors
+    /// As [`Self::parse`] or [`Self::parse_part`].
+    pub(crate) fn parse_like(&self, text: &str, lookup: Lookup<'_>) -> Result<Self, Problems> {
+        Self::read(&self.name, text, lookup, self.part)
+    }
+
+    fn read(name: &str, text: &str, lookup: Lookup<'_>, part: bool) -> Result<Self, Problems> {
         let root = yaml::read(name, text, lookup)?;
         let mut problems = Vec::new();
-        let file = Self::decode(name, text, &root, &mut problems);
+        let file = Self::decode((name, text), &root, part, &mut problems);
         match file {
             Some(file) if problems.is_empty() => Ok(file),
             _ => Err(Problems::new(name, text, problems)),
         }
     }
 
-    fn decode(name: &str, text: &str, root: &Node, problems: &mut Vec<Problem>) -> Option<Self> {
+    fn decode(
+        (name, text): (&str, &str),
+        root: &Node,
+        part: bool,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
         let mut fields = keep(root.map(), problems)?;
         let mut sections = BTreeMap::new();
         for section in [
@@ -56,6 +83,7 @@ impl CollectorFile {
             extensions: Vec::new(),
             telemetry: None,
             phoenix: fields.take("phoenix").cloned(),
+            part,
         };
         let service = fields.take("service");
         fields.finish(problems);
@@ -105,7 +133,7 @@ impl CollectorFile {
         let what = sections.first().map_or("component", |section| section.singular());
         let defined = || sections.iter().flat_map(|section| self.components(*section));
         for (index, Reference { id, location }) in references.iter().enumerate() {
-            if !defined().any(|component| component.id == *id) {
+            if !self.part && !defined().any(|component| component.id == *id) {
                 let message = format!("{from} refers to the {what} {:?}, which is not defined", id.as_str());
                 let nearest = yaml::nearest(id.as_str(), defined().map(|component| component.id.as_str()));
                 problems.push(Problem::new(*location, message).suggest(nearest));

@@ -46,7 +46,7 @@ impl Whole<'_> {
         self.components(placement, &ids, &mut draft)?;
         self.pipelines(placement, &ids, &mut draft)?;
         let text = draft.finish();
-        match CollectorFile::parse(self.file.name(), &text, self.lookup) {
+        match self.file.parse_like(&text, self.lookup) {
             Ok(half) if self.is_faithful(&half, placement, &ids) => Ok(text),
             _ => Err(layout()),
         }
@@ -153,17 +153,17 @@ impl Whole<'_> {
         }
     }
 
-    /// Lists of other pipelines that stand for this one's by an alias are written out, because this one's change.
+    /// Lists of other pipelines that may stand for one of this by an alias are written out where that one changes.
     fn write_out_aliases(&self, draft: &mut Draft<'_>) {
+        let own = |key: &str| draft.root().find(&["service", "pipelines", &self.pipeline.id, key]);
+        let changing: Vec<&str> = ["receivers", "processors"]
+            .into_iter()
+            .filter(|key| own(key).is_some_and(|list| list.anchor))
+            .collect();
         for other in self.file.pipelines().iter().filter(|other| other.id != self.pipeline.id) {
-            let lists = [
-                ("receivers", &other.receivers),
-                ("processors", &other.processors),
-                ("exporters", &other.exporters),
-            ];
-            for (key, list) in lists {
+            for (key, list) in [("receivers", &other.receivers), ("processors", &other.processors)] {
                 let path = ["service", "pipelines", other.id.as_str(), key];
-                if draft.root().find(&path).is_some_and(Site::is_alias) {
+                if changing.contains(&key) && draft.root().find(&path).is_some_and(Site::is_alias) {
                     draft.set_items(&path, &texts(list));
                 }
             }

@@ -50,8 +50,7 @@ impl Whole<'_> {
         }
         let own = self.pipeline;
         for Reference { id, .. } in &own.receivers {
-            let is_connector = self.file.component(Section::Receivers, id.as_str()).is_none();
-            let section = if is_connector { Section::Connectors } else { Section::Receivers };
+            let section = self.section(Section::Receivers, id);
             push(&mut rows, section, id, Home::Collector, "what brings data in stays where it is".to_owned());
         }
         for (id, role) in &self.cut.roles {
@@ -59,8 +58,7 @@ impl Whole<'_> {
             push(&mut rows, Section::Processors, id, home, why);
         }
         for Reference { id, .. } in &own.exporters {
-            let is_connector = self.file.component(Section::Exporters, id.as_str()).is_none();
-            let section = if is_connector { Section::Connectors } else { Section::Exporters };
+            let section = self.section(Section::Exporters, id);
             let why = "what delivers stays where it is, with its secrets".to_owned();
             push(&mut rows, section, id, Home::Collector, why);
         }
@@ -91,6 +89,12 @@ impl Whole<'_> {
         }
     }
 
+    /// The section of an id in a pipeline's list: connectors stand among receivers and exporters.
+    fn section(&self, list: Section, id: &ComponentId) -> Section {
+        let is_connector = self.file.component(Section::Connectors, id.as_str()).is_some();
+        if is_connector && list != Section::Processors { Section::Connectors } else { list }
+    }
+
     /// All components in use that have no row yet.
     fn others(&self, home: Home, why: &str, rows: &mut Vec<Row>) {
         let mut note = |section: Section, id: &ComponentId| {
@@ -102,8 +106,7 @@ impl Whole<'_> {
         };
         for entry in self.file.pipelines() {
             for (section, id) in used(entry) {
-                let defined = self.file.component(section, id.as_str()).is_some();
-                note(if defined { section } else { Section::Connectors }, id);
+                note(self.section(section, id), id);
             }
         }
         for Reference { id, .. } in self.file.extensions() {

@@ -195,3 +195,14 @@ fn a_whole_file_is_a_fragment_of_what_phoenix_runs_of_it_and_names_the_rest() {
         }
     }
 }
+
+#[test]
+fn a_part_of_a_file_is_divided_though_the_chart_defines_the_rest() {
+    let part = "processors:\n  filter/a:\nservice:\n  pipelines:\n    metrics:\n      processors: [memory_limiter, k8sattributes, filter/a, batch]\n      receivers: [otlp]\n      exporters: [debug]\n";
+    assert!(CollectorFile::parse("values.yaml", part, &|_| None).is_err());
+    let file = CollectorFile::parse_part("values.yaml", part, &|_| None).unwrap();
+    let division = file.divide("metrics", Placement::Observe, &Addresses::default(), &|_| None).unwrap();
+    assert_eq!(division.baseline, ["filter/a"]);
+    let half = division.collector.unwrap();
+    assert!(half.contains("processors: [filter/a, batch]"), "{half}");
+}

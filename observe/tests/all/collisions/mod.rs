@@ -1,6 +1,6 @@
 //! Collisions as an agent meets them: hosts behind one agent, states and devices, requests that come again.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 mod across;
 
