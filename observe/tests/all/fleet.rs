@@ -115,6 +115,22 @@ fn a_group_that_some_host_has_no_room_for_is_incomplete_and_bounded() {
     assert_eq!(fleet.judge(&limit()).answer, LensAnswer::Met, "what was left out differs by nothing");
 }
 
+/// A small group that is far off does not hide behind what a host leaves out of a large one that another host names.
+#[test]
+fn what_is_left_out_of_a_large_group_is_no_part_of_the_small_ones() {
+    let hosts = [
+        vec![(3, 562.0, 562.0)],
+        vec![(0, 1.0, 0.8), (1, 1.0, 1.0), (2, 491.0, 491.0)],
+        vec![(1, 219.0, 219.0)],
+    ];
+    let answer = |named| {
+        let reports: Vec<LensReport> = hosts.iter().map(|groups| report(groups, named)).collect();
+        FleetLens::of(["a", "b", "c"].into_iter().zip(&reports)).judge(&limit()).answer
+    };
+    assert_eq!(answer(ALL), LensAnswer::Violated);
+    assert_eq!(answer([0, 1]), LensAnswer::NotMeasured);
+}
+
 fn fleets() -> impl Strategy<Value = Vec<Groups>> {
     let figure = prop_oneof![Just(0.0), Just(1.0), 0.0_f64..1000.0];
     let change = prop_oneof![4 => Just(1.0), 1 => Just(0.0), 2 => 0.8_f64..1.2];

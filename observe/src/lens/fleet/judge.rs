@@ -169,10 +169,16 @@ impl Small {
         // If figures had different signs, their sum were smaller than that of their absolute values.
         let one_sign = named + unnamed.baseline <= total.weight(*increases) * (1.0 + 1e-9);
         let all_small = unnamed.most_baseline + unnamed.most_difference < share && one_sign;
+        // What one host leaves out may be of a group that another names, and that is not small.
+        let elsewhere =
+            fleet.groups.iter().filter(|group| !matches!(group.size(share, *increases), Size::Small));
+        let elsewhere: f64 =
+            elsewhere.map(|group| group.figures.weight_of(group.baseline_left_out, *increases)).sum();
+        let surely = if all_small { (unnamed.baseline - elsewhere).max(0.0) } else { 0.0 };
         let instants = if *increases { 1 } else { total.instants.max(1) };
         Self {
             difference: [0.0, unnamed.difference],
-            baseline: [if all_small { unnamed.baseline } else { 0.0 }, unnamed.baseline],
+            baseline: [surely, unnamed.baseline],
             tolerance: 0.0,
             instants: instants as f64,
             increases: *increases,
