@@ -3,7 +3,8 @@
 //! Both outputs of one input point are compared, whatever their identities: number, buckets, sum, count, flags and times,
 //! to the last bit (0 and −0, and an integer and a double of one value, are the same). What is not compared, and is said:
 //! series whose unit, type or temporality the candidate changes, because their values mean something else; and points that
-//! stages of either variant hold back, which come when the other's are gone. Aggregates are judged by lenses.
+//! stages of either variant hold back, which come when the other's are gone. Aggregates are compared where both variants make
+//! them of the same input points; the others are judged by lenses.
 
 use std::sync::Arc;
 

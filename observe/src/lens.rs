@@ -25,7 +25,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub(crate) use arrival::MAX_ARRIVALS;
 pub use arrival::{EVERY, OWNER, OWNERS};
 pub use fleet::{FleetCounts, FleetGroup, FleetLens, LensAnswer};
-pub(crate) use groups::{Groups, Under};
+pub(crate) use groups::{Groups, Under, increases};
 pub(crate) use instant::{Panels, Window};
 pub use limit::{LensCounts, LensLimit};
 pub use report::{LensError, LensInstant, LensReport, Measured, Unnamed};

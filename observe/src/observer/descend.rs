@@ -139,8 +139,11 @@ impl Observer {
             }
         }
         match descendant.variant {
-            Variant::Baseline => self.counterparts.aggregated(members),
-            Variant::Candidate => self.merges(members, output),
+            Variant::Baseline => self.counterparts.aggregated(descendant, members),
+            Variant::Candidate => {
+                self.merges(members, output);
+                self.compare_aggregate(input, descendant, (members, writer));
+            }
         }
     }
 

@@ -1,15 +1,19 @@
 //! Values: the candidate's point of an input point against the baseline's.
 //!
-//! A point that no stage has touched equals its input point, so only touched ones are looked at.
+//! A point that no stage has touched equals its input point, so only touched ones are looked at. Aggregates are compared
+//! where both variants made them of the same input points: an aggregate of one point with that point, and one of several
+//! with the baseline's of the same identity. Times are the aggregating stage's own and are not compared; nor is an increase,
+//! unless both count from the same start.
 
 use hashbrown::HashMap;
 use pipelines::Batch;
-use pipelines::batch::{Inputs, Measured, MetricRow, PointRow};
+use pipelines::batch::{Inputs, Measured, MetricKind, MetricRow, PointRow};
 
 use super::Observer;
 use super::descend::Descendant;
 use crate::Variant;
 use crate::changed::Difference;
+use crate::lens::increases;
 use crate::marks::Marks;
 use crate::rows::Said as _;
 
@@ -32,6 +36,8 @@ pub(super) struct Counterparts {
     measured: Vec<Measured>,
     slots: Vec<u32>,
     counts: Vec<u8>,
+    /// The baseline's aggregates, by their input points; none where there are several of the same.
+    aggregates: HashMap<u64, Option<(u128, Measured)>>,
     /// True while what a stage held back is observed: nothing of the other variant comes with it.
     pub held: bool,
 }
@@ -42,6 +48,7 @@ impl Counterparts {
         self.states.clear();
         self.measured.clear();
         self.slots.clear();
+        self.aggregates.clear();
     }
 
     /// Begins with a variant's output of a batch whose input points belong to the series at these places.
@@ -69,9 +76,8 @@ impl Counterparts {
         let scopes = output.resources().iter().flat_map(|resource| output.scopes(resource));
         let points = scopes.flat_map(|scope| output.metrics(scope)).flat_map(|metric| output.points(metric));
         for point in points {
-            if let Inputs::One(of) = output.inputs(point)
-                && let Some(count) = self.counts.get_mut(one(of as usize))
-            {
+            let (Inputs::One(of) | Inputs::Many(&[of])) = output.inputs(point) else { continue };
+            if let Some(count) = self.counts.get_mut(one(of as usize)) {
                 *count = count.saturating_add(1);
             }
         }
@@ -108,10 +114,16 @@ impl Counterparts {
         self.measured.push(output.measured(metric.kind, point));
     }
 
-    /// Notes input points that the baseline aggregates.
-    pub fn aggregated(&mut self, members: &[u32]) {
+    /// Notes the baseline's point of several input points.
+    pub fn aggregated(&mut self, descendant: &Descendant<'_>, members: &[u32]) {
         for member in members {
             self.states.get_mut(*member as usize).into_iter().for_each(|state| *state |= AGGREGATED);
+        }
+        if !self.held {
+            let Descendant { output, metric, point, .. } = *descendant;
+            let measured = (output.identity(point), output.measured(metric.kind, point));
+            let known = self.aggregates.entry(together(members));
+            known.and_modify(|known| *known = None).or_insert(Some(measured));
         }
     }
 
@@ -119,7 +131,7 @@ impl Counterparts {
     #[inline]
     pub fn may_differ(&self, of: u32, point: &PointRow) -> bool {
         match self.states.get(of as usize) {
-            Some(&TOUCHED) => !self.held,
+            Some(&(TOUCHED | AGGREGATED)) => !self.held,
             Some(&PLAIN) => !self.held && point.is_touched(),
             _ => false,
         }
@@ -132,10 +144,52 @@ impl Counterparts {
         let baseline = match state {
             PLAIN => input.measured(metric.kind, input.all_points().get(of as usize)?),
             TOUCHED => *self.measured.get(*self.slots.get(of as usize)? as usize)?,
+            AGGREGATED => return self.difference_of_aggregates(input, descendant, &[of]),
             _ => return None,
         };
         Difference::between(&baseline, &output.measured(metric.kind, point))
     }
+
+    /// Difference of the candidate's point from the baseline's where one of them, or both, are aggregates of these input
+    /// points; none as in [`Self::difference`].
+    pub fn difference_of_aggregates(
+        &self,
+        input: &Batch,
+        descendant: &Descendant<'_>,
+        members: &[u32],
+    ) -> Option<Difference> {
+        if self.held {
+            return None;
+        }
+        let Descendant { output, metric, point, .. } = *descendant;
+        let baseline = match members {
+            [of] if !self.is_single(*of) => return None,
+            [of] if self.states.get(*of as usize)? & (PLAIN | TOUCHED) != 0 => {
+                let state = *self.states.get(*of as usize)?;
+                let plain = || Some(input.measured(metric.kind, input.all_points().get(*of as usize)?));
+                let touched = || self.measured.get(*self.slots.get(*of as usize)? as usize).copied();
+                if state == PLAIN { plain()? } else { touched()? }
+            }
+            _ => {
+                let (identity, measured) = (*self.aggregates.get(&together(members))?)?;
+                let same = members.len() == 1 || identity == output.identity(point);
+                same.then_some(measured)?
+            }
+        };
+        let candidate = output.measured(metric.kind, point);
+        let counts = metric.kind != MetricKind::Gauge && (metric.kind != MetricKind::Sum || increases(metric));
+        if counts && baseline.start != candidate.start {
+            return None;
+        }
+        let Measured { time, start, flags, .. } = baseline;
+        Difference::between(&baseline, &Measured { time, start, flags, ..candidate })
+    }
+}
+
+/// A number for the input points of an aggregate, whatever their order.
+fn together(members: &[u32]) -> u64 {
+    let mix = |member: &u32| (u64::from(*member) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    members.iter().map(mix).map(|mixed| mixed ^ (mixed >> 29)).fold(0, u64::wrapping_add)
 }
 
 impl Observer {
@@ -147,6 +201,22 @@ impl Observer {
             return;
         }
         if let Some(difference) = self.counterparts.difference(input, descendant, of) {
+            self.differs(baseline, difference);
+        }
+    }
+
+    /// Compares the candidate's aggregate of input points with what the baseline has of the same points.
+    pub(super) fn compare_aggregate(
+        &mut self,
+        input: &Batch,
+        descendant: &Descendant<'_>,
+        (members, writer): (&[u32], u32),
+    ) {
+        let Some(([baseline, _], link)) = self.link(writer) else { return };
+        if link.has(Marks::OTHER_MEANING) {
+            return;
+        }
+        if let Some(difference) = self.counterparts.difference_of_aggregates(input, descendant, members) {
             self.differs(baseline, difference);
         }
     }

@@ -316,6 +316,36 @@ fn a_series_that_is_lost_in_one_window_and_kept_in_another_is_not_lost() {
     assert_eq!((whole.of.value, whole.as_it_is, whole.lost), (1, 1, 0));
 }
 
+/// Series of memory, of which each process has one, aggregated by a function.
+fn memory_by(function: &str) -> String {
+    format!(
+        "metricstransform/{function}: {{ transforms: [ {{ include: memory, action: update, operations: [ {{ action: \
+         aggregate_labels, label_set: [], aggregation_type: {function} }} ] }} ] }}"
+    )
+}
+
+#[test]
+fn an_aggregate_of_one_point_is_compared_with_that_point() {
+    let by_process = memory_by("sum");
+    let sum = by_process.as_str();
+    assert_eq!(compared(&[], &[sum]).changed, observe::ValueChanges::default());
+    assert_eq!(compared(&[sum], &[]).changed, observe::ValueChanges::default());
+    for (baseline, candidate) in [(&[][..], &[sum, SCALE][..]), (&[sum], &[SCALE]), (&[sum], &[sum, SCALE])] {
+        let found = compared(baseline, candidate);
+        let [row] = found.changed.by_metric.as_slice() else { panic!("{:?}", found.changed) };
+        assert_eq!((row.metric.as_str(), row.points, row.series), ("memory", 9, 3), "{baseline:?}");
+    }
+}
+
+#[test]
+fn an_aggregate_of_the_same_points_is_compared_in_both_variants() {
+    let zero = "transform/zero: { metric_statements: [ { context: datapoint, statements: [ 'set(value_double, 0.0) where metric.name == \"cpu\"' ] } ] }";
+    assert_eq!(compared(&[STATES], &[STATES]).changed, observe::ValueChanges::default());
+    let found = compared(&[STATES], &[STATES, zero]);
+    let [row] = found.changed.by_metric.as_slice() else { panic!("{:?}", found.changed) };
+    assert_eq!((row.metric.as_str(), row.series), ("cpu", 3), "{row:?}");
+}
+
 #[test]
 fn changed_values_are_counted_whatever_the_identity() {
     for candidate in [&[SCALE][..], &[SCALE, STRIP]] {
