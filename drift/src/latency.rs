@@ -1,15 +1,20 @@
 //! Latencies, in nanoseconds, with three significant digits.
 
+use std::borrow::Cow;
+
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 /// A mergeable distribution of durations, from a microsecond's fraction to an hour; longer ones count as an
-/// hour.
-#[derive(Clone, Debug)]
+/// hour. A few durations are kept as they are; a histogram of more takes some 30 kB or more.
+#[derive(Clone, Debug, Default)]
 pub struct Latency {
-    histogram: Histogram<u64>,
+    few: Vec<u64>,
+    many: Option<Box<Histogram<u64>>>,
 }
 
+/// The most durations that are kept as they are.
+const FEW: usize = 64;
 const HOUR_NANOS: u64 = 3_600_000_000_000;
 
 /// A distribution in a few numbers, nanoseconds.
@@ -25,42 +30,66 @@ pub struct LatencySummary {
     pub max: u64,
 }
 
-impl Default for Latency {
-    fn default() -> Self {
-        // Without a maximum the histogram grows with what it sees; the constant is in the range it accepts.
-        #[expect(clippy::expect_used, reason = "three significant digits are within the 0 to 5 it takes")]
-        let histogram = Histogram::new(3).expect("3 significant digits");
-        Self { histogram }
-    }
-}
-
 impl Latency {
     /// Adds one duration in nanoseconds.
     pub fn record(&mut self, nanos: u64) {
-        // Auto-resizing up to an hour: at most some 350 kB.
-        let _ = self.histogram.record(nanos.min(HOUR_NANOS));
+        let nanos = nanos.min(HOUR_NANOS);
+        match &mut self.many {
+            // Auto-resizing up to an hour: at most some 350 kB.
+            Some(many) => {
+                let _ = many.record(nanos);
+            }
+            None if self.few.len() < FEW => self.few.push(nanos),
+            None => {
+                let _ = self.many().record(nanos);
+            }
+        }
     }
 
     /// Adds everything that `other` holds.
     pub fn merge(&mut self, other: &Self) {
-        let _ = self.histogram.add(&other.histogram);
+        if let Some(theirs) = &other.many {
+            let _ = self.many().add(&**theirs);
+        }
+        other.few.iter().for_each(|nanos| self.record(*nanos));
     }
 
     /// The distribution in numbers; all zero where nothing was recorded.
     #[must_use]
     pub fn summary(&self) -> LatencySummary {
+        let all = self.histogram();
         LatencySummary {
-            count: self.histogram.len(),
-            p50: self.histogram.value_at_quantile(0.5),
-            p99: self.histogram.value_at_quantile(0.99),
-            max: self.histogram.max(),
+            count: all.len(),
+            p50: all.value_at_quantile(0.5),
+            p99: all.value_at_quantile(0.99),
+            max: all.max(),
         }
     }
+
+    /// The histogram, which from now on takes in all.
+    fn many(&mut self) -> &mut Histogram<u64> {
+        let few = std::mem::take(&mut self.few);
+        self.many.get_or_insert_with(|| Box::new(histogram(&few)))
+    }
+
+    fn histogram(&self) -> Cow<'_, Histogram<u64>> {
+        self.many.as_ref().map_or_else(|| Cow::Owned(histogram(&self.few)), |many| Cow::Borrowed(&**many))
+    }
+}
+
+fn histogram(durations: &[u64]) -> Histogram<u64> {
+    // Without a maximum the histogram grows with what it sees; the constant is in the range it accepts.
+    #[expect(clippy::expect_used, reason = "three significant digits are within the 0 to 5 it takes")]
+    let mut histogram = Histogram::new(3).expect("3 significant digits");
+    for nanos in durations {
+        let _ = histogram.record(*nanos);
+    }
+    histogram
 }
 
 impl PartialEq for Latency {
     fn eq(&self, other: &Self) -> bool {
-        self.histogram == other.histogram
+        self.histogram() == other.histogram()
     }
 }
 
@@ -77,14 +106,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn merging_parts_is_the_whole(a in proptest::collection::vec(0_u64..1 << 40, 0..40),
-                                      b in proptest::collection::vec(0_u64..1 << 40, 0..40)) {
+        fn merging_parts_is_the_whole(a in proptest::collection::vec(0_u64..1 << 40, 0..100),
+                                      b in proptest::collection::vec(0_u64..1 << 40, 0..100)) {
             let whole = of(&[a.clone(), b.clone()].concat());
             let (mut ab, mut ba) = (of(&a), of(&b));
             ab.merge(&of(&b));
             ba.merge(&of(&a));
             prop_assert_eq!(ab.summary(), whole.summary());
             prop_assert_eq!(ba.summary(), whole.summary());
+            prop_assert_eq!(ab, ba);
         }
     }
 

@@ -6,6 +6,7 @@
 //! last values of everything that ever lived. [`report`] reads them, [`limit`] judges every group, [`fleet`] adds hosts up.
 
 mod arrival;
+mod class;
 mod fleet;
 mod group_rows;
 mod groups;

@@ -1,18 +1,20 @@
 //! Groups of each lens, and what a lens learns of the series that come in.
 //!
 //! Groups are bounded. Past the bound a name falls into one of 256 buckets by its hash, each a group of its own, and the lens
-//! says so. A series' part in the lenses is found when it is first seen and shared from then on.
+//! says so. A series' part in the lenses is found when it is first seen.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use pipelines::Batch;
 use pipelines::batch::{MetricKind, MetricRow, PointRow, Rows};
 
 use super::arrival::{Arrivals, OWNER, owner};
+use super::class::{ClassRange, Classes};
 use super::near::nearest;
 use super::table::{Entry, KIND_DISTRIBUTION, KIND_INCREASE, KIND_VALUE};
+use super::track::LensSeries;
 use super::{Lens, LensFunction, LensValue};
 use crate::Settings;
 use crate::label::{Labels, value_text};
@@ -21,17 +23,12 @@ use crate::label::{Labels, value_text};
 const MAX_GROUPS: usize = 1_024;
 /// Buckets of the names past them.
 const BUCKETS: u64 = 256;
-/// Beyond this what series enter is no longer shared.
-const MAX_SHARED: usize = 65_536;
 /// The most metric names that are remembered, to name the nearest of them.
 const MAX_NAMES: usize = 1_024;
 /// The most attributes that are named where none is the one of the lens.
 const MAX_ATTRIBUTES: usize = 8;
 /// Group of the series that do not have the attribute.
 pub(crate) const WITHOUT: &str = "(none)";
-
-/// The lenses that a series enters, and how; those of equal ones are shared.
-pub(crate) type Entered = Arc<[(u16, u16, Part)]>;
 
 /// Part that a series has in a lens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,9 +44,9 @@ pub(crate) enum Part {
 }
 
 /// Facts about a series under lenses that never change.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Under {
-    pub groups: Entered,
+    pub classes: ClassRange,
     /// The process that it is of, as its output names it.
     pub process: u64,
 }
@@ -66,7 +63,7 @@ pub(crate) struct Groups {
     pub asked: usize,
     arrivals: Arrivals,
     names: BTreeSet<Arc<str>>,
-    shared: HashSet<Entered>,
+    pub classes: Classes,
     /// True if a series did not fit.
     pub truncated: bool,
 }
@@ -94,7 +91,7 @@ impl Groups {
             hold_nanos: settings.hold_nanos,
             scrapes: settings.warm_up_scrapes,
             names: BTreeSet::new(),
-            shared: HashSet::new(),
+            classes: Classes::default(),
             truncated: false,
         }
     }
@@ -156,18 +153,8 @@ impl Groups {
             let group = known.place(labels, &text);
             entered.push((place as u16, group, part));
         }
-        (!entered.is_empty()).then(|| Under { groups: self.share(entered), process: process() })
-    }
-
-    fn share(&mut self, entered: Vec<(u16, u16, Part)>) -> Entered {
-        if let Some(shared) = self.shared.get(entered.as_slice()) {
-            return shared.clone();
-        }
-        let made: Entered = entered.into();
-        if self.shared.len() < MAX_SHARED {
-            self.shared.insert(made.clone());
-        }
-        made
+        (!entered.is_empty())
+            .then(|| Under { classes: self.classes.of(entered, &self.lenses), process: process() })
     }
 
     /// Looks for the names most like those of metrics that did not come in.
@@ -180,9 +167,16 @@ impl Groups {
         }
     }
 
-    /// Forgets what nobody but this holds any more.
-    pub fn sweep(&mut self) {
-        self.shared.retain(|entered| Arc::strong_count(entered) > 1);
+    /// Forgets the classes that no series is in any more.
+    pub fn sweep(&mut self, mut looked: [&mut LensSeries; 2]) {
+        let mut noted = looked.each_mut().map(|looked| looked.no_numbers.drain().collect::<Vec<_>>());
+        let of_series =
+            looked.iter_mut().flat_map(|looked| &mut looked.under).map(|under| &mut under.classes);
+        let of_values = noted.iter_mut().flatten().map(|((classes, _), _)| classes);
+        self.classes.sweep(of_series.chain(of_values));
+        for (looked, noted) in looked.into_iter().zip(noted) {
+            looked.no_numbers.extend(noted);
+        }
     }
 }
 

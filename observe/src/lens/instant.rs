@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashSet;
 
+use super::class::{Class, ClassSum};
 use super::group_rows::GroupRows;
-use super::groups::{Groups, LensGroups, Part, Under};
+use super::groups::{Groups, LensGroups, Part};
 use super::sum::Sum;
 use super::table::{Figures, Group, LensTable, Side};
 use super::track::{LensSeries, SeriesTrack};
@@ -25,6 +26,8 @@ pub(crate) struct Panels {
     /// By lens and group.
     lives: Vec<Vec<Life>>,
     cells: Vec<Vec<[Cell; 2]>>,
+    /// By class of series.
+    sums: Vec<[ClassSum; 2]>,
     /// By lens: true if series with an increase have entered it, baseline and candidate.
     increases: Vec<[bool; 2]>,
     /// By place of the first lens on a metric: the numbers that describe its series in the window, baseline and candidate.
@@ -78,13 +81,15 @@ impl Panels {
             cells.clear();
             cells.resize(known.names.len(), Default::default());
         }
+        self.sums.clear();
+        self.sums.resize(groups.classes.all.len(), Default::default());
         self.described.resize_with(groups.asked, Default::default);
         self.described.iter_mut().flatten().for_each(Vec::clear);
         let mut counted = Counted::default();
         let mut no_value = [Vec::new(), Vec::new()];
         for (at, looked) in looked.into_iter().enumerate() {
             self.gather(at, looked, groups, window.end, &mut counted);
-            no_value[at] = std::mem::take(&mut looked.no_value);
+            no_value[at] = looked.take_no_values(groups);
         }
         counted.settle(&mut self.cells);
         let grace = Grace::of(groups, window);
@@ -114,6 +119,7 @@ impl Panels {
         table
     }
 
+    /// Adds a variant's series up by class, and then the classes by lens and group.
     fn gather(
         &mut self,
         at: usize,
@@ -122,37 +128,33 @@ impl Panels {
         end: u64,
         counted: &mut Counted,
     ) {
+        let classes = &groups.classes.all;
         for (under, tracked) in looked.under.iter().zip(&mut looked.series) {
-            self.describe(at, under, tracked);
-            let [increase, of_sum] = tracked.take_increases();
-            for (lens, group, part) in under.groups.iter() {
-                let known = &groups.lenses[usize::from(*lens)];
-                let cell = &mut self.cells[usize::from(*lens)][usize::from(*group)][at];
-                let shown = tracked.admitted > 0 && tracked.admitted.saturating_add(known.lookback) > end;
-                if matches!(part, Part::Increase | Part::SumIncrease) {
-                    let increase = if *part == Part::Increase { increase } else { of_sum };
-                    self.increases[usize::from(*lens)][at] = true;
-                    cell.increase.add(increase);
-                    cell.increase_size += increase.abs();
+            if std::mem::take(&mut tracked.came) {
+                self.describe(at, &classes[under.classes.places().start], tracked);
+            }
+            let increases = tracked.take_increases();
+            for place in under.classes.places() {
+                let class = &classes[place];
+                let shown = self.sums[place][at].add(class, tracked, increases, end);
+                if shown && class.counts {
+                    counted.add(at, class, under.process, groups);
                 }
-                if !shown {
-                    continue;
-                }
-                if *part == Part::Value {
-                    cell.add(tracked.value, known.lens.function);
-                }
-                cell.members += 1;
-                if known.lens.function == LensFunction::Count {
-                    counted.add((*lens, at as u8, *group, under.process));
-                }
+            }
+        }
+        for (class, sums) in classes.iter().zip(&self.sums) {
+            for (lens, group, part) in &class.ways {
+                let (lens, group) = (usize::from(*lens), usize::from(*group));
+                self.increases[lens][at] |=
+                    sums[at].any && matches!(part, Part::Increase | Part::SumIncrease);
+                self.cells[lens][group][at].take(&sums[at], *part, groups.lenses[lens].lens.function);
             }
         }
     }
 
-    /// Notes the number that describes a series, if a point of it came in the window.
-    fn describe(&mut self, at: usize, under: &Under, tracked: &mut SeriesTrack) {
-        if std::mem::take(&mut tracked.came)
-            && let Some((first, ..)) = under.groups.first()
+    /// Notes the number that describes a series of which a point came in the window.
+    fn describe(&mut self, at: usize, class: &Class, tracked: &SeriesTrack) {
+        if let Some((first, ..)) = class.ways.first()
             && let Some(numbers) = self.described.get_mut(usize::from(*first))
         {
             numbers[at].push(tracked.described());
@@ -168,15 +170,19 @@ impl Panels {
 }
 
 impl Cell {
-    fn add(&mut self, value: f64, function: LensFunction) {
-        let first = self.members == 0;
-        self.peak = match function {
-            _ if first => value,
-            LensFunction::Min => self.peak.min(value),
-            _ => self.peak.max(value),
-        };
-        self.sum.add(value);
-        self.size += value.abs();
+    /// Adds the series of a class, which enter in this way.
+    fn take(&mut self, class: &ClassSum, part: Part, function: LensFunction) {
+        if let Some(which) = [Part::Increase, Part::SumIncrease].iter().position(|one| *one == part) {
+            self.increase.merge(class.increases[which]);
+            self.increase_size += class.increase_sizes[which];
+        }
+        if part == Part::Value {
+            let peak = if function == LensFunction::Min { class.least } else { class.most };
+            let (sum, size, members) = (class.values, class.size, class.shown);
+            self.join(&Self { sum, size, peak, members, ..Self::default() }, function);
+        } else {
+            self.members += class.shown;
+        }
     }
 
     /// Adds another group's.
@@ -200,10 +206,14 @@ struct Counted {
 }
 
 impl Counted {
-    /// Series of one process mostly come one after the other.
-    fn add(&mut self, process: (u16, u8, u16, u64)) {
-        if self.shown.last() != Some(&process) {
-            self.shown.push(process);
+    /// Adds a series of this process. Those of one process mostly come one after the other.
+    fn add(&mut self, at: usize, class: &Class, process: u64, groups: &Groups) {
+        for (lens, group, _) in &class.ways {
+            let shown = (*lens, at as u8, *group, process);
+            let counts = groups.lenses[usize::from(*lens)].lens.function == LensFunction::Count;
+            if counts && self.shown.last() != Some(&shown) {
+                self.shown.push(shown);
+            }
         }
     }
 

@@ -20,9 +20,13 @@ impl Sum {
         }
     }
 
+    #[inline]
     pub fn merge(&mut self, other: Self) {
-        self.add(other.high);
-        self.add(other.low);
+        for term in [other.high, other.low] {
+            if term != 0.0 {
+                self.add(term);
+            }
+        }
     }
 
     /// The nearest double.

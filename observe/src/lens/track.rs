@@ -6,11 +6,13 @@
 //! once.
 
 use drift::Counter;
+use hashbrown::HashMap;
 use pipelines::Batch;
 use pipelines::batch::{MetricKind, MetricRow, Observations, PointRow};
 
 use super::Under;
-use super::groups::{Part, increases};
+use super::class::ClassRange;
+use super::groups::{Groups, Part, increases};
 use crate::series::keep_rows;
 
 /// OTLP's flag of a point that holds no recorded value.
@@ -170,8 +172,8 @@ fn is_new(recent: &mut Vec<(u64, u64)>, delta: (u64, u64)) -> bool {
 pub(crate) struct LensSeries {
     pub under: Vec<Under>,
     pub series: Vec<SeriesTrack>,
-    /// Values that were no number in the open window, by lens.
-    pub no_value: Vec<u64>,
+    /// Values that were no number in the open window, by the classes of the series and the part.
+    pub no_numbers: HashMap<(ClassRange, Part), u64>,
 }
 
 impl LensSeries {
@@ -187,19 +189,7 @@ impl LensSeries {
         if let Some(tracked) = self.series.get_mut(place as usize)
             && let Some(part) = tracked.observe(batch, point, times)
         {
-            self.note_no_number(place, part);
-        }
-    }
-
-    /// Counts a value that is no number, for all lenses but where only the sum of a distribution is none.
-    #[cold]
-    fn note_no_number(&mut self, place: u32, of: Part) {
-        for (lens, _, part) in self.under[place as usize].groups.iter() {
-            if of != Part::SumIncrease || of == *part {
-                let lens = usize::from(*lens);
-                self.no_value.resize(self.no_value.len().max(lens + 1), 0);
-                self.no_value[lens] += 1;
-            }
+            *self.no_numbers.entry((self.under[place as usize].classes, part)).or_default() += 1;
         }
     }
 
@@ -207,5 +197,18 @@ impl LensSeries {
     pub fn keep(&mut self, kept: &[bool]) {
         keep_rows(&mut self.under, kept);
         keep_rows(&mut self.series, kept);
+    }
+
+    /// Takes the number of values that were none in the open window, by lens: for all lenses, but where only the sum of a
+    /// distribution is none for those that look at it.
+    pub fn take_no_values(&mut self, groups: &Groups) -> Vec<u64> {
+        let mut by_lens = vec![0; groups.lenses.len()];
+        for ((classes, of), count) in self.no_numbers.drain() {
+            let ways = groups.classes.all[classes.places()].iter().flat_map(|class| &class.ways);
+            for (lens, ..) in ways.filter(|way| of != Part::SumIncrease || way.2 == of) {
+                by_lens[usize::from(*lens)] += count;
+            }
+        }
+        by_lens
     }
 }

@@ -4,6 +4,7 @@ use super::Observer;
 use crate::Variant;
 use crate::collision::RankedCollision;
 use crate::critical::CriticalTrack;
+use crate::label::Label;
 use crate::lens::Window;
 use crate::series::NONE;
 use crate::summary::Summary;
@@ -71,8 +72,8 @@ impl Observer {
         let (sampling, series) = (self.sampling, &self.series);
         // Critical entities are followed whether they are in the sample or not.
         let is_of_sample = |writer: u32| {
-            let label = series.label(writer);
-            sampling.is_of_all() || label.is_some_and(|label| sampling.follows_entity(label.process.entity))
+            let follows = |label: &Label| sampling.follows_entity(label.process.entity);
+            sampling.is_of_all() || series.label(writer).is_some_and(follows)
         };
         let active = self.outputs[at].active_since(active_since, fewer, is_of_sample);
         summary.active.outputs[at] = active * sampling.one_in();
@@ -126,6 +127,6 @@ impl Observer {
         }
         self.splits.clear();
         self.shapes.retain(&[&self.outputs[0].shapes, &self.outputs[1].shapes]);
-        self.groups.sweep();
+        self.groups.sweep(self.outputs.each_mut().map(|table| &mut table.lenses));
     }
 }

@@ -47,8 +47,26 @@ impl Observer {
 
     /// Marks the baseline's series with all that is pending.
     pub(super) fn settle_all(&mut self) {
-        for writer in 0..self.series.rows.len() {
-            self.settle(writer as u32);
+        let Self { series, outputs: [baseline, _], .. } = self;
+        let mut others = Vec::new();
+        let rows = series.rows.iter().zip(&mut series.open).zip(&series.links);
+        for (writer, ((row, open), link)) in (0..).zip(rows) {
+            if !open.kept[1].take_pending() {
+                continue;
+            }
+            // As nearly every one: it becomes the same as before.
+            let [from, to] = row.outputs.map(|place| place as usize);
+            let as_before = link.has(Marks::AS_IT_IS)
+                || (link.is_there() && baseline.becomes.get(from).is_some_and(|first| *first as usize == to));
+            match baseline.open.get_mut(from) {
+                Some(marks) if as_before => marks.join(link),
+                _ => others.push(writer),
+            }
+        }
+        for writer in others {
+            if let Some((pair, link)) = self.link(writer) {
+                self.mark(pair, link);
+            }
         }
     }
 

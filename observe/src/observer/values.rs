@@ -177,7 +177,8 @@ impl Counterparts {
             }
         };
         let candidate = output.measured(metric.kind, point);
-        let counts = metric.kind != MetricKind::Gauge && (metric.kind != MetricKind::Sum || increases(metric));
+        let counts =
+            metric.kind != MetricKind::Gauge && (metric.kind != MetricKind::Sum || increases(metric));
         if counts && baseline.start != candidate.start {
             return None;
         }

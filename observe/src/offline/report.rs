@@ -144,7 +144,7 @@ impl Offline {
             let mut looked = LensSeries::default();
             for seen in capture.series.values() {
                 if let Some(under) = &seen.lens {
-                    looked.insert(under.clone(), seen.tracked.clone());
+                    looked.insert(*under, seen.tracked.clone());
                 }
             }
             looked
