@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::secret::shown;
+use super::secret::PrintedLines;
 
 /// A place in a text; both count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -138,13 +138,14 @@ impl std::error::Error for Problems {}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let printed = PrintedLines::of(&self.text);
         for (index, problem) in self.problems.iter().enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
             let Location { line, column } = problem.location;
             write!(f, "{}:{line}:{column}: {}", self.file, problem.message)?;
-            if let Some(source) = shown(&self.text, line as usize - 1) {
+            if let Some(source) = printed.get(line as usize - 1) {
                 underline(f, source, problem.location)?;
             }
             if let Some(expected) = &problem.expected {

@@ -3,6 +3,8 @@
 //! What stands beneath a key of one of these names is not described, and its line is not printed. A message says the
 //! place and the key.
 
+use std::cell::OnceCell;
+
 /// Parts of the names of such keys.
 const NAMES: [&str; 8] = ["headers", "auth", "tls", "token", "password", "secret", "credential", "api_key"];
 
@@ -12,24 +14,46 @@ pub(super) fn is_secret(key: &str) -> bool {
     NAMES.iter().any(|name| key.contains(name))
 }
 
-/// The part of a line that may be printed: up to the first value that may be a secret; nothing of a line that lies
-/// beneath a key of such a value.
-pub(super) fn shown(text: &str, line: usize) -> Option<&str> {
-    let lines: Vec<&str> = text.lines().take(line + 1).collect();
-    let source = *lines.get(line)?;
-    let (mut depth, mut closed) = (indent(source), false);
-    for above in lines.iter().rev().skip(1).filter(|above| !above.trim().is_empty()) {
-        let beside = indent(above) == depth;
-        closed |= beside && above.trim_start().starts_with(['}', ']']);
-        if indent(above) < depth || (beside && !closed && holds(above, source)) {
-            closed &= beside;
-            depth = depth.min(indent(above));
-            if cut(above).is_some() && !closes(above) {
-                return None;
+/// Lines of a text, as they may be printed.
+pub(super) struct PrintedLines<'a> {
+    lines: Vec<&'a str>,
+    /// For each line, once it was looked for, the end of its first key whose value may be a secret.
+    cuts: Vec<OnceCell<Option<usize>>>,
+}
+
+impl<'a> PrintedLines<'a> {
+    /// Lines of this text.
+    pub fn of(text: &'a str) -> Self {
+        let lines: Vec<&str> = text.lines().collect();
+        let cuts = vec![OnceCell::new(); lines.len()];
+        Self { lines, cuts }
+    }
+
+    /// The part of a line that may be printed: up to the first value that may be a secret; nothing of a line that lies
+    /// beneath a key of such a value.
+    pub fn get(&self, line: usize) -> Option<&'a str> {
+        let source = *self.lines.get(line)?;
+        let (mut depth, mut closed) = (indent(source), false);
+        for (at, above) in self.lines[..line].iter().enumerate().rev() {
+            if above.trim().is_empty() {
+                continue;
+            }
+            let beside = indent(above) == depth;
+            closed |= beside && above.trim_start().starts_with(['}', ']']);
+            if indent(above) < depth || (beside && !closed && holds(above, source)) {
+                closed &= beside;
+                depth = depth.min(indent(above));
+                if self.cut(at).is_some() && !closes(above) {
+                    return None;
+                }
             }
         }
+        Some(self.cut(line).map_or(source, |end| source.get(..end).unwrap_or_default()))
     }
-    Some(cut(source).map_or(source, |end| source.get(..end).unwrap_or_default()))
+
+    fn cut(&self, line: usize) -> Option<usize> {
+        *self.cuts[line].get_or_init(|| cut(self.lines[line]))
+    }
 }
 
 fn indent(line: &str) -> usize {
@@ -86,7 +110,8 @@ phoenix:
   - hush
   admin: here
 ";
-        let lines: Vec<Option<&str>> = (0..text.lines().count()).map(|line| shown(text, line)).collect();
+        let printed = PrintedLines::of(text);
+        let lines: Vec<Option<&str>> = (0..text.lines().count()).map(|line| printed.get(line)).collect();
         assert_eq!(lines[1], Some("  otlp: { endpoint: here, headers:"));
         assert_eq!(lines[3], Some("    endpoint: there"));
         assert_eq!(lines[7], Some("    compression: none"));
