@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use eventsource_stream::{EventStreamError, Eventsource as _};
 use futures_util::StreamExt as _;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 use reqwest::{Response, Url};
@@ -22,6 +23,9 @@ pub use reqwest::Method;
 
 /// The most bytes of an answer.
 const MAX_BYTES: usize = 64 << 20;
+/// Items of a page of a list, and the most of a whole one.
+const PAGE: usize = 200;
+const MAX_ITEMS: usize = 100_000;
 /// Time within which a call ends.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Silence after which a stream is dead. A control plane sends a comment every 15 seconds.
@@ -108,6 +112,31 @@ impl Client {
     /// As [`Self::call`].
     pub async fn get(&self, path: &str) -> Result<Value, Error> {
         self.call(Method::GET, path, None).await
+    }
+
+    /// All items of a list below `/api/v1`, page after page, as one page that has no next.
+    ///
+    /// # Errors
+    /// As [`Self::call`], and [`Error::Answer`] for a page that is none, and for a list that goes on past 100,000 items.
+    pub async fn list(&self, path: &str) -> Result<Value, Error> {
+        let first = if path.contains('?') { '&' } else { '?' };
+        let (mut items, mut after) = (Vec::new(), String::new());
+        while items.len() <= MAX_ITEMS {
+            let mut page = self.get(&format!("{path}{first}limit={PAGE}{after}")).await?;
+            let Value::Array(of_page) = page["items"].take() else {
+                return Err(self.strange("it has no items"));
+            };
+            items.extend(of_page);
+            let Some(next) = page["next"].as_str() else {
+                return Ok(json!({ "items": items, "next": null }));
+            };
+            let next = format!("&after={}", utf8_percent_encode(next, NON_ALPHANUMERIC));
+            if next == after {
+                return Err(self.strange("a page is followed by itself"));
+            }
+            after = next;
+        }
+        Err(self.strange(format!("{path} goes on past {MAX_ITEMS} items")))
     }
 
     /// `POST` below `/api/v1`.

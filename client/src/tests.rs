@@ -49,6 +49,53 @@ async fn a_refusal_is_told_with_its_mistakes() {
     assert_eq!(error.to_string(), "name: bad\n  name: bad\n    expected: a-z\n    did you mean \"abc\"?");
 }
 
+/// Address of a server that gives each connection the next of these documents, and what it was asked for.
+async fn pages(pages: Vec<Value>) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let noted = std::sync::Arc::clone(&asked);
+    tokio::spawn(async move {
+        for page in pages {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            let line =
+                String::from_utf8_lossy(&request[..read]).lines().next().unwrap_or_default().to_owned();
+            noted.lock().unwrap().push(line);
+            let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{page}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (format!("http://{address}"), asked)
+}
+
+#[tokio::test]
+async fn a_list_is_followed_to_its_end() {
+    let (at, asked) = pages(vec![
+        json!({ "items": [1, 2], "next": "b c" }),
+        json!({ "items": [3], "next": "d" }),
+        json!({ "items": [], "next": null }),
+    ])
+    .await;
+    let all = Client::new(&at).unwrap().list("/agents?labels=env").await.unwrap();
+    assert_eq!(all, json!({ "items": [1, 2, 3], "next": null }));
+    let asked = asked.lock().unwrap().clone();
+    let path = |more: &str| format!("GET /api/v1/agents?labels=env&limit=200{more} HTTP/1.1");
+    assert_eq!(asked, [path(""), path("&after=b%20c"), path("&after=d")]);
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_is_an_error_and_so_is_what_is_no_list() {
+    let same = json!({ "items": [1], "next": "a" });
+    let (at, _) = pages(vec![same.clone(), same]).await;
+    let error = Client::new(&at).unwrap().list("/agents").await.unwrap_err().to_string();
+    assert!(error.contains("a page is followed by itself"), "{error}");
+    let (at, _) = pages(vec![json!({ "name": "x" })]).await;
+    let error = Client::new(&at).unwrap().list("/agents").await.unwrap_err().to_string();
+    assert!(error.contains("it has no items"), "{error}");
+}
+
 #[tokio::test]
 async fn events_are_read_whatever_their_lines_end_with() {
     let at = server(

@@ -1,10 +1,8 @@
-//! Labels of agents, and the selectors that choose agents by them.
+//! Labels of agents.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 const MOST: usize = 32;
@@ -15,10 +13,6 @@ const LONGEST_VALUE: usize = 128;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>")]
 pub struct Labels(BTreeMap<String, String>);
-
-/// Selector of agents: those that have all of these labels. Written `env=prod,region=eu`; empty, it is every agent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Selector(BTreeMap<String, String>);
 
 /// Reason for which something is no label or no selector.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -34,11 +28,22 @@ pub enum LabelError {
         "a label's value has at most 128 characters, none of them ',', '=' or a control character, not {0:?}"
     )]
     Value(String),
-    /// Not `key=value`.
-    #[error("a selector is key=value pairs with commas between them; {0:?} is no pair")]
-    Pair(String),
+    /// Not a requirement of a selector.
+    #[error(
+        "{0:?} is no requirement of a selector: key=value, key!=value, key in (a,b), key notin (a,b), key or !key, with \
+         commas between them"
+    )]
+    Requirement(String),
+    /// Too many requirements.
+    #[error("a selector has at most 32 requirements, not {0}")]
+    TooManyRequirements(usize),
+    /// Too many values of one.
+    #[error("a requirement of a selector has at most 32 values, not {0}")]
+    TooManyValues(usize),
     /// One key, two values: no agent has both.
-    #[error("a selector names each key once; {0:?} is there twice")]
+    #[error(
+        "a selector asks for one value of a key; {0:?} is there with two: write {0} in (a,b) for either of them"
+    )]
     Twice(String),
 }
 
@@ -81,64 +86,11 @@ impl From<Labels> for BTreeMap<String, String> {
     }
 }
 
-impl Selector {
-    /// Tells whether an agent of these labels is meant.
-    pub fn matches(&self, labels: &Labels) -> bool {
-        self.0.iter().all(|(key, value)| labels.get(key) == Some(value))
-    }
-
-    /// Tells whether every agent is meant.
-    pub fn is_everything(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl FromStr for Selector {
-    type Err = LabelError;
-
-    fn from_str(text: &str) -> Result<Self, LabelError> {
-        let mut pairs = BTreeMap::new();
-        if text.trim().is_empty() {
-            return Ok(Self(pairs));
-        }
-        for pair in text.split(',') {
-            let (key, value) = pair.split_once('=').ok_or_else(|| LabelError::Pair(shown(pair)))?;
-            let (key, value) = (key.trim(), value.trim());
-            check(key, value)?;
-            if pairs.insert(key.to_owned(), value.to_owned()).is_some() {
-                return Err(LabelError::Twice(shown(key)));
-            }
-            if pairs.len() > MOST {
-                return Err(LabelError::TooMany(pairs.len()));
-            }
-        }
-        Ok(Self(pairs))
-    }
-}
-
-impl fmt::Display for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (key, value)) in self.0.iter().enumerate() {
-            let comma = if index > 0 { "," } else { "" };
-            write!(f, "{comma}{key}={value}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Serialize for Selector {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Selector {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-    }
-}
-
-fn check(key: &str, value: &str) -> Result<(), LabelError> {
+/// Tells whether these can be a label's.
+///
+/// # Errors
+/// [`LabelError::Key`] and [`LabelError::Value`].
+pub fn check(key: &str, value: &str) -> Result<(), LabelError> {
     let letter = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
     if !(1..=LONGEST_KEY).contains(&key.len()) || !key.chars().all(letter) {
         return Err(LabelError::Key(shown(key)));
@@ -150,7 +102,8 @@ fn check(key: &str, value: &str) -> Result<(), LabelError> {
     Ok(())
 }
 
-fn shown(text: &str) -> String {
+/// As much of a text as a message shows.
+pub fn shown(text: &str) -> String {
     text.chars().take(LONGEST_VALUE).collect()
 }
 
@@ -161,42 +114,6 @@ mod tests {
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         Labels::try_from(pairs.collect::<BTreeMap<_, _>>()).unwrap()
-    }
-
-    #[test]
-    fn a_selector_means_agents_that_have_all_of_it() {
-        let agent = labels(&[("env", "prod"), ("region", "eu")]);
-        for (selector, meant) in [
-            ("", true),
-            ("env=prod", true),
-            (" region=eu , env=prod ", true),
-            ("env=dev", false),
-            ("env=prod,zone=a", false),
-            ("env=", false),
-        ] {
-            assert_eq!(selector.parse::<Selector>().unwrap().matches(&agent), meant, "{selector:?}");
-        }
-        let selector: Selector = "region=eu,env=prod".parse().unwrap();
-        assert_eq!(selector.to_string(), "env=prod,region=eu");
-        assert_eq!(selector.to_string().parse(), Ok(selector));
-    }
-
-    #[test]
-    fn what_is_no_selector_says_why() {
-        let long = "x".repeat(64);
-        for (text, why) in [
-            ("env", LabelError::Pair("env".to_owned())),
-            ("env=a,", LabelError::Pair(String::new())),
-            ("=a", LabelError::Key(String::new())),
-            ("a b=c", LabelError::Key("a b".to_owned())),
-            ("a=b=c", LabelError::Value("b=c".to_owned())),
-            ("a=b,a=c", LabelError::Twice("a".to_owned())),
-            (&format!("{long}=a"), LabelError::Key(long.clone())),
-        ] {
-            assert_eq!(text.parse::<Selector>(), Err(why), "{text:?}");
-        }
-        let many: Vec<String> = (0..33).map(|n| format!("k{n}=v")).collect();
-        assert_eq!(many.join(",").parse::<Selector>(), Err(LabelError::TooMany(33)));
     }
 
     #[test]

@@ -27,5 +27,6 @@ pub mod reconcile;
 pub mod refusal;
 pub mod rest;
 pub mod role;
+pub mod selector;
 pub mod state;
 pub mod store;

@@ -15,7 +15,7 @@ pub struct CreateExperiment {
     pub name: String,
     /// The agents it runs on, by label; empty for all.
     #[serde(default)]
-    #[schema(example = "env=prod,region=eu")]
+    #[schema(example = "env=prod,region in (eu,us),!canary")]
     pub selector: String,
     /// The pipeline that is tried.
     pub candidate: Candidate,

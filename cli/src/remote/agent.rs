@@ -23,7 +23,7 @@ const COLUMNS: [Column<Agent>; 7] = [
 pub enum Command {
     /// List agents, all or those with some labels
     List {
-        /// `key=value,key=value`
+        /// Selector, such as `env=prod,region in (eu,us),!canary`
         #[arg(long)]
         labels: Option<String>,
     },
@@ -54,8 +54,8 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
     match command {
         Command::List { labels } => {
             let escaped = |labels: String| utf8_percent_encode(&labels, NON_ALPHANUMERIC).to_string();
-            let labels = labels.map(|labels| format!("&labels={}", escaped(labels))).unwrap_or_default();
-            show.list(&client.get(&format!("/agents?limit=200{labels}")).await?, &COLUMNS)
+            let labels = labels.map(|labels| format!("?labels={}", escaped(labels))).unwrap_or_default();
+            show.list(&client.list(&format!("/agents{labels}")).await?, &COLUMNS)
         }
         Command::Get { uid } => one(&client.get(&format!("/agents/{uid}")).await?, show),
         Command::Lift { uid } => {

@@ -108,7 +108,7 @@ pub struct Promotion {
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
     let (which, verb) = match command {
         Command::Create { file, start } => return create(file, start, client, show).await,
-        Command::List => return show.list(&client.get("/experiments?limit=200").await?, &COLUMNS),
+        Command::List => return show.list(&client.list("/experiments").await?, &COLUMNS),
         Command::Get(which) => return one(&client.get(&path(&which, "")).await?, show),
         Command::Status(which) => return status(&client.get(&path(&which, "/status")).await?, show),
         Command::Explain(which) => return explain::show(&client.get(&path(&which, "/status")).await?, show),

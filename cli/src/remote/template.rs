@@ -74,7 +74,7 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             let body = json!({ "text": read(&file)? });
             show.one(&client.post(&format!("/templates/{name}/versions"), &body).await?, &SUMMARY)
         }
-        Command::List => show.list(&client.get("/templates?limit=200").await?, &SUMMARY),
+        Command::List => show.list(&client.list("/templates").await?, &SUMMARY),
         Command::Get { name } => show.one(&client.get(&format!("/templates/{name}")).await?, &DETAIL),
         Command::Render { name, parameters } => {
             let body = json!({ "parameters": read_parameters(&parameters)? });

@@ -51,7 +51,7 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
                 None => Ok(()),
             }
         }
-        Command::List => show.list(&client.get("/enrollment-tokens?limit=200").await?, &COLUMNS),
+        Command::List => show.list(&client.list("/enrollment-tokens").await?, &COLUMNS),
         Command::Revoke { id } => {
             Ok(client.call(Method::DELETE, &format!("/enrollment-tokens/{id}"), None).await.map(drop)?)
         }

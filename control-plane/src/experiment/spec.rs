@@ -11,8 +11,8 @@ use thiserror::Error;
 
 use super::guardrail::Quantity;
 use super::{Policy, Step, Traits};
-use crate::labels::Selector;
 use crate::refusal::Refusal;
+use crate::selector::Selector;
 
 /// The most steps a rollout may have, mirror and 100 % included.
 const MAX_STEPS: usize = 16;

@@ -10,9 +10,9 @@ use crate::actions;
 use crate::auth::Actor;
 use crate::http::{Access, Json, PageQuery, Path, Query, Routes, page};
 use crate::id::AgentUid;
-use crate::labels::Selector;
 use crate::refusal::Refusal;
 use crate::role::Role;
+use crate::selector::Selector;
 use crate::state::AppState;
 use crate::store::agents;
 use crate::store::sessions::QUARANTINED;
@@ -52,7 +52,7 @@ impl From<agents::Agent> for Agent {
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// Those with all of these labels: `env=prod,region=eu`.
+    /// Those that a selector means: `env=prod,region in (eu,us),!canary`.
     labels: Option<String>,
     /// The `next` of the page before.
     after: Option<String>,
@@ -73,7 +73,7 @@ async fn list(
 ) -> Result<Json<Page<Agent>>, Refusal> {
     let asked = PageQuery { after, limit };
     let selector: Selector = labels.as_deref().unwrap_or_default().parse().map_err(|error| {
-        Refusal::invalid_field("labels", format!("{error}"), "for example env=prod,region=eu")
+        Refusal::invalid_field("labels", format!("{error}"), "for example env=prod,region in (eu,us),!canary")
     })?;
     let (after, limit) = (asked.after()?, asked.limit()?);
     let mut reader = state.store.read().await?;

@@ -7,7 +7,8 @@ use sqlx::Row as _;
 use super::{Connection, Row, StoreError, Tx};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
-use crate::labels::{Labels, Selector};
+use crate::labels::Labels;
+use crate::selector::Selector;
 use crate::store::sessions::quarantined;
 
 const TABLE: &str = "agents";

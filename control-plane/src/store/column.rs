@@ -9,8 +9,8 @@ use super::deployments::DeploymentId;
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::id::{AgentUid, TenantId, UserId};
-use crate::labels::Selector;
 use crate::role::Role;
+use crate::selector::Selector;
 
 impl Type<Sqlite> for UnixMillis {
     fn type_info() -> SqliteTypeInfo {

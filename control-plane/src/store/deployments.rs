@@ -6,7 +6,7 @@ use super::{Connection, Row, StoreError, Tx};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::id::TenantId;
-use crate::labels::Selector;
+use crate::selector::Selector;
 
 crate::id! {
     /// Names a deployment.

@@ -144,11 +144,13 @@ async fn agents_are_chosen_by_label_and_listed_in_pages() {
     assert_eq!(count("").await, 5);
     assert_eq!(count("?labels=env=prod,rack=7").await, 3);
     assert_eq!(count("?labels=env=prod,rack=8").await, 0);
+    assert_eq!(count("?labels=env%20in%20(prod,test),!zone").await, 3);
+    assert_eq!(count("?labels=env,env!=prod").await, 2);
     let first = listed("?labels=env=prod&limit=2").await.body;
     let next = first["next"].as_str().unwrap();
     let second = listed(&format!("?labels=env=prod&limit=2&after={next}")).await.body;
     assert_eq!((second["items"].as_array().unwrap().len(), second["next"].is_null()), (1, true));
-    for query in ["?labels=env", "?limit=0", "?limit=201", "?after=x"] {
+    for query in ["?labels=env%20with%20a", "?limit=0", "?limit=201", "?after=x"] {
         assert_eq!(listed(query).await.refusal(), 422, "{query}");
     }
 }

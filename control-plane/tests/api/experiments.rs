@@ -33,7 +33,7 @@ async fn what_is_wrong_is_told_with_its_place_and_what_was_expected() {
     let admin = server.set_up().await;
     for (more, place, expected) in [
         (json!({ "candidate": { "file": "x" } }), "candidate: ", "expected `config` or `template`"),
-        (json!({ "selector": "env" }), "selector: ", "env=prod"),
+        (json!({ "selector": "env with a" }), "selector: ", "env=prod"),
         (json!({ "unit": "pod" }), "unit: ", "expected entity, process, host, or a list"),
         (json!({ "unit": [] }), "unit: ", "entity, process, host, or a list of 1 to 64"),
         (json!({ "window": "soon" }), "window: \"soon\"", "a duration such as 10s"),

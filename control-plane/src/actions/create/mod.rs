@@ -73,7 +73,11 @@ async fn candidate(
 /// A specification, not yet checked as a whole.
 fn spec(asked: CreateExperiment, candidate: String, template: Option<TemplateUse>) -> Result<Spec, Refusal> {
     let selector = asked.selector.parse().map_err(|error| {
-        Refusal::invalid_field("selector", format!("{error}"), "for example env=prod,region=eu")
+        Refusal::invalid_field(
+            "selector",
+            format!("{error}"),
+            "for example env=prod,region in (eu,us),!canary",
+        )
     })?;
     Ok(Spec {
         name: asked.name,

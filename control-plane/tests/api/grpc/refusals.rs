@@ -63,7 +63,7 @@ async fn a_field_that_is_wrong_is_named() {
     let template = Some(experiment_spec::Candidate::Template(template));
     for (field, spec) in [
         ("name", ExperimentSpec { name: String::new(), ..plain(FRAGMENT) }),
-        ("selector", ExperimentSpec { selector: "env".to_owned(), ..plain(FRAGMENT) }),
+        ("selector", ExperimentSpec { selector: "env with a".to_owned(), ..plain(FRAGMENT) }),
         ("candidate", ExperimentSpec { candidate: None, ..plain(FRAGMENT) }),
         ("parameters.floor", ExperimentSpec { candidate: template, ..plain(FRAGMENT) }),
         ("weights_bp", ExperimentSpec { weights_bp: vec![70_000], ..plain(FRAGMENT) }),

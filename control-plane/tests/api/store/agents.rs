@@ -1,6 +1,7 @@
 //! Agents, what they tell, and what they are offered.
 
-use control_plane::labels::{Labels, Selector};
+use control_plane::labels::Labels;
+use control_plane::selector::Selector;
 use control_plane::store::agents::{self, Agent, Credential, Seen};
 use control_plane::store::generations::{self, Offered, Status};
 use control_plane::store::sessions::{self, Described};
