@@ -72,7 +72,8 @@ pub struct AdminListener {
     admin: Arc<Admin>,
     audience: Audience,
     metrics: ConnectionMetrics,
-    reports: Gate<Peer>,
+    /// Places of `/metrics` and `/experiment`.
+    pub reports: Gate<Peer>,
 }
 
 impl AdminListener {

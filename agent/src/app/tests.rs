@@ -1,6 +1,7 @@
 //! The whole agent over real sockets, between tonic clients and tonic servers.
 
 mod acknowledge;
+mod admin;
 pub mod beside;
 mod delivery;
 pub mod experiment;

@@ -15,6 +15,7 @@ mod demo;
 mod disks;
 mod entities;
 mod fleet_protocol;
+mod initializing;
 mod quarantine;
 mod results_shown;
 mod scenarios;
