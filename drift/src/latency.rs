@@ -66,6 +66,13 @@ impl Latency {
         }
     }
 
+    /// Median in nanoseconds; nothing where nothing was recorded.
+    #[must_use]
+    pub fn median(&self) -> Option<u64> {
+        let all = self.histogram();
+        (!all.is_empty()).then(|| all.value_at_quantile(0.5))
+    }
+
     /// The histogram, which from now on takes in all.
     fn many(&mut self) -> &mut Histogram<u64> {
         let few = std::mem::take(&mut self.few);
@@ -122,7 +129,8 @@ mod tests {
     fn quantiles_are_within_a_thousandth_and_the_absurd_is_an_hour() {
         let latency = of(&(1..=10_000).collect::<Vec<_>>());
         let summary = latency.summary();
-        assert_eq!(summary.count, 10_000);
+        assert_eq!((summary.count, latency.median()), (10_000, Some(summary.p50)));
+        assert_eq!(of(&[]).median(), None);
         assert!(summary.p50.abs_diff(5_000) <= 5, "{summary:?}");
         assert!(summary.p99.abs_diff(9_900) <= 10, "{summary:?}");
         assert!(of(&[u64::MAX]).summary().max.abs_diff(HOUR_NANOS) <= HOUR_NANOS / 1000);

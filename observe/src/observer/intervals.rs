@@ -20,10 +20,7 @@ impl Intervals {
 
     /// Median, nanoseconds; none before there is an interval.
     pub fn median(&self) -> Option<u64> {
-        self.known.unwrap_or_else(|| {
-            let all = self.all.summary();
-            (all.count > 0).then_some(all.p50)
-        })
+        self.known.unwrap_or_else(|| self.all.median())
     }
 
     /// Looks for the median, so that it is known until the next interval.
