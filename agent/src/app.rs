@@ -10,6 +10,7 @@ mod host;
 mod listeners;
 mod remote;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::engine::{self, Engine, Reporter};
 use crate::fleet::{Fleet, Request};
 use crate::ledger::{Ledger, LedgerError, Run};
 use crate::outbox::Outbox;
+use crate::receive::Protocol;
 use crate::telemetry::{Condition, Health, Metrics, Phase};
 use apply::Controller;
 
@@ -71,12 +73,14 @@ pub enum BootError {
 }
 
 /// Every bound address, as printed at boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BoundAddresses {
-    /// OTLP/gRPC.
+    /// OTLP/gRPC, of the first receiver that has it.
     pub otlp_grpc: Option<SocketAddr>,
-    /// OTLP/HTTP.
+    /// OTLP/HTTP, of the first receiver that has it.
     pub otlp_http: Option<SocketAddr>,
+    /// Every receiver's, by id and protocol, such as `otlp/2 http`.
+    pub receivers: BTreeMap<String, SocketAddr>,
     /// `/health`.
     pub health: SocketAddr,
     /// `/metrics` and `/experiment`.
@@ -129,6 +133,7 @@ impl App {
             destinations: Arc::new(Destinations::default()),
             delivery_ledger: Arc::new(delivery_ledger),
             health,
+            health_path: settings.health_path.clone(),
             metrics,
         });
         let admins = [
@@ -160,9 +165,13 @@ impl App {
     /// # Errors
     /// The system's.
     pub fn listening(&self) -> io::Result<BoundAddresses> {
-        let [otlp_grpc, otlp_http] = self.control.listeners.bound();
-        let [health, admin] = &self.admins;
-        Ok(BoundAddresses { otlp_grpc, otlp_http, health: health.local_addr()?, admin: admin.local_addr()? })
+        let bound = || self.control.listeners.bound();
+        let first =
+            |wanted| bound().find(|(_, protocol, _)| *protocol == wanted).map(|(.., address)| address);
+        let receivers = bound().map(|(id, protocol, address)| (format!("{id} {}", protocol.name()), address));
+        let (health, admin) = (self.admins[0].local_addr()?, self.admins[1].local_addr()?);
+        let [otlp_grpc, otlp_http] = [Protocol::Grpc, Protocol::Http].map(first);
+        Ok(BoundAddresses { otlp_grpc, otlp_http, receivers: receivers.collect(), health, admin })
     }
 
     /// State that its own endpoints show.

@@ -42,6 +42,8 @@ const JSON: &str = "application/json";
 pub struct Admin {
     /// The condition.
     pub health: Arc<Health>,
+    /// Path that `/health` has besides.
+    pub health_path: Option<String>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The memory held.
@@ -143,7 +145,8 @@ impl AdminListener {
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
         let mut place = None;
-        if !matches!(request.uri().path(), "/" | "/health" | "/ready") {
+        let path = request.uri().path();
+        if path != "/ready" && !self.admin.is_health(path) {
             match self.reports.enter(peer) {
                 Ok(taken) => place = Some(taken),
                 Err(crowd) => return busy(&format!("{crowd}; try again in a second\n")),
@@ -160,12 +163,16 @@ impl AdminListener {
 }
 
 impl Admin {
+    fn is_health(&self, path: &str) -> bool {
+        matches!(path, "/" | "/health") || self.health_path.as_deref() == Some(path)
+    }
+
     fn answer(&self, request: &Request<Incoming>, audience: Audience) -> Response<Full<Bytes>> {
         if request.method() != Method::GET {
             return respond(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "expected GET\n".into());
         }
         match request.uri().path() {
-            "/" | "/health" => {
+            path if self.is_health(path) => {
                 respond(StatusCode::OK, JSON, health::report(&self.health, &self.delivery_ledger, audience))
             }
             "/ready" if self.health.is_ready() => respond(StatusCode::OK, JSON, r#"{"ready":true}"#.into()),

@@ -13,7 +13,7 @@ use crate::admin::Admin;
 use crate::config::Settings;
 use crate::receive::{Listener, MAX_REQUESTS, Protocol, ReceiverSettings, Service};
 
-/// A protocol's socket and what serves it.
+/// A socket and what serves it.
 #[derive(Debug)]
 struct OpenListener {
     settings: ReceiverSettings,
@@ -22,19 +22,16 @@ struct OpenListener {
     stop: watch::Sender<bool>,
 }
 
-/// Sockets that are bound, but not yet those in charge.
+/// Sockets that are bound, but not yet those in charge: for each receiver that has no socket of its address.
 #[derive(Debug)]
-pub struct PreparedListeners(Vec<(usize, Option<(OpenListener, Listener)>)>);
+pub struct PreparedListeners(Vec<(OpenListener, Listener)>);
 
-/// The sockets in charge, one a protocol at the most.
+/// The sockets in charge, one for each protocol of a receiver.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    open: [Option<OpenListener>; 2],
+    open: Vec<OpenListener>,
     serving: JoinSet<()>,
 }
-
-const PROTOCOLS: [(Protocol, &str, &str); 2] =
-    [(Protocol::Grpc, "grpc", "otlp_grpc"), (Protocol::Http, "http", "otlp_http")];
 
 impl Listeners {
     /// Binds what `settings` ask for and is not bound yet. Nothing else changes.
@@ -43,68 +40,73 @@ impl Listeners {
     /// [`BootError::Bind`].
     pub async fn prepare(&self, settings: &Settings, shared: &Admin) -> Result<PreparedListeners, BootError> {
         let mut prepared = Vec::new();
-        for (i, wanted) in [&settings.grpc, &settings.http].into_iter().enumerate() {
-            let address = |open: &Option<OpenListener>| open.as_ref().map(|open| open.settings.address);
-            if wanted.as_ref().map(|wanted| wanted.address) == address(&self.open[i]) {
-                continue;
+        let mut there: Vec<&OpenListener> = self.open.iter().collect();
+        for wanted in &settings.receivers {
+            match there.iter().position(|open| open.serves(wanted)) {
+                Some(place) => drop(there.swap_remove(place)),
+                None => prepared.push(bind(wanted, shared).await?),
             }
-            let opened = match wanted {
-                None => None,
-                Some(wanted) => Some(bind(wanted, i, shared).await?),
-            };
-            prepared.push((i, opened));
         }
         Ok(PreparedListeners(prepared))
     }
 
-    /// Serves what was prepared, and stops serving what it replaces; requests in flight finish.
+    /// Serves what was prepared, and stops serving what is asked for no more; requests in flight finish.
     pub fn adopt(&mut self, prepared: PreparedListeners, settings: &Settings) {
-        for (i, opened) in prepared.0 {
-            let opened = opened.map(|(open, listener)| {
+        let mut there = std::mem::take(&mut self.open);
+        let mut prepared = prepared.0.into_iter();
+        for wanted in &settings.receivers {
+            let known = there.iter().position(|open| open.serves(wanted));
+            let open = known.map(|place| there.remove(place)).or_else(|| {
+                let (open, listener) = prepared.next()?;
                 self.serving.spawn(listener.serve(open.stop.subscribe()));
-                open
+                Some(open)
             });
-            if let Some(old) = std::mem::replace(&mut self.open[i], opened) {
-                old.stop.send_replace(true);
-            }
+            self.open.extend(open.map(|open| {
+                open.service.settings.store(Arc::new(wanted.clone()));
+                OpenListener { settings: wanted.clone(), ..open }
+            }));
         }
-        for (open, wanted) in self.open.iter_mut().zip([&settings.grpc, &settings.http]) {
-            if let (Some(open), Some(wanted)) = (open, wanted) {
-                open.service.limits.store(Arc::new(wanted.limits));
-                open.settings = wanted.clone();
-            }
+        for old in there {
+            old.stop.send_replace(true);
         }
     }
 
-    /// Listeners of OTLP/gRPC and OTLP/HTTP.
-    pub fn bound(&self) -> [Option<SocketAddr>; 2] {
-        [0, 1].map(|i| self.open[i].as_ref().map(|open| open.bound))
+    /// Bound addresses, each with the receiver's id and the protocol.
+    pub fn bound(&self) -> impl Iterator<Item = (&str, Protocol, SocketAddr)> {
+        self.open.iter().map(|open| (open.settings.id.as_str(), open.settings.protocol, open.bound))
     }
 
     /// Stops them all, and waits until the last connection is closed.
     pub async fn close(&mut self) {
-        for open in self.open.iter().flatten() {
+        for open in &self.open {
             open.stop.send_replace(true);
         }
         while self.serving.join_next().await.is_some() {}
     }
 }
 
-async fn bind(
-    settings: &ReceiverSettings,
-    i: usize,
-    shared: &Admin,
-) -> Result<(OpenListener, Listener), BootError> {
-    let (protocol, transport, purpose) = PROTOCOLS[i];
+impl OpenListener {
+    /// Tells whether it is the socket of these settings, whatever else of them changes.
+    fn serves(&self, wanted: &ReceiverSettings) -> bool {
+        (self.settings.protocol, self.settings.address) == (wanted.protocol, wanted.address)
+    }
+}
+
+async fn bind(settings: &ReceiverSettings, shared: &Admin) -> Result<(OpenListener, Listener), BootError> {
+    let (transport, purpose) = match settings.protocol {
+        Protocol::Grpc => ("grpc", "otlp_grpc"),
+        Protocol::Http => ("http", "otlp_http"),
+    };
     let service = Arc::new(Service {
         engine: Arc::clone(&shared.engine),
         budget: shared.budget.clone(),
         requests: Gate::new(MAX_REQUESTS),
-        limits: ArcSwap::from_pointee(settings.limits),
+        settings: ArcSwap::from_pointee(settings.clone()),
         metrics: shared.metrics.receiver(transport),
     });
     let failed = |source| BootError::Bind { purpose, address: settings.address, source };
-    let listener = Listener::bind(settings.address, protocol, Arc::clone(&service)).await.map_err(failed)?;
+    let listener = Listener::bind(settings.address, settings.protocol, Arc::clone(&service)).await;
+    let listener = listener.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let (stop, _) = watch::channel(false);
     Ok((OpenListener { settings: settings.clone(), bound, service, stop }, listener))

@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipelines::config::{CollectorFile, MemoryLimiter, Plan, Section, unknown_component};
+use pipelines::config::{
+    CollectorFile, DIAGNOSTIC_EXTENSIONS, MemoryLimiter, Plan, Section, unknown_component,
+};
 use pipelines::yaml::{Lookup, Node, Problem, Problems, keep};
 use sha2::{Digest as _, Sha256};
 
@@ -35,23 +37,24 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
     let (exporters, routes) = running.exporters(&file, &phoenix, &mut problems);
     let plans = Plans::check(&file, &running, &mut problems);
     let health = health_check(&file, &mut problems);
+    let diagnostic = diagnostic(&file);
     let admin = admin(&file, &phoenix, &mut problems);
     let memory_limit = phoenix.memory_limit.or_else(|| plans.memory_limit()).unwrap_or(DEFAULT_MEMORY);
     // The shadow comes last, and no sender waits for it.
     let acknowledge = acknowledge(&phoenix, &exporters[..routes.shadow.unwrap_or(exporters.len())]);
-    let notes = plans.notes();
+    let notes = plans.notes().into_iter().chain(diagnostic).collect();
     let intent = plans.into_intent(&mut phoenix, &mut problems);
     if !problems.is_empty() {
         return Err(file.problems(problems));
     }
     Ok(Settings {
-        grpc: receivers.grpc,
-        http: receivers.http,
+        receivers,
         exporters,
         routes,
         intent,
         acknowledge,
-        health,
+        health: health.0,
+        health_path: health.1,
         admin,
         control_plane: phoenix.control_plane,
         remote_config: phoenix.remote_config,
@@ -164,10 +167,25 @@ fn acknowledge(phoenix: &Phoenix, exporters: &[ExporterSettings]) -> (Acknowledg
     }
 }
 
-fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> SocketAddr {
+/// Notes about the extensions that are taken and not run.
+fn diagnostic(file: &CollectorFile) -> Vec<String> {
+    let those =
+        file.extensions().iter().filter(|reference| DIAGNOSTIC_EXTENSIONS.contains(&reference.id.kind()));
+    let note = |id: &str| {
+        format!("{id}: it shows the Collector's own process and is not run; see /health and /metrics")
+    };
+    those.map(|reference| note(reference.id.as_str())).collect()
+}
+
+/// Address of `/health`, and the path that it has besides.
+fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> (SocketAddr, Option<String>) {
+    let mut path = None;
     let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, HEALTH_PORT));
     for reference in file.extensions() {
         let id = &reference.id;
+        if DIAGNOSTIC_EXTENSIONS.contains(&id.kind()) {
+            continue;
+        }
         if id.kind() != "health_check" {
             problems.push(unknown_component(
                 reference.location,
@@ -183,11 +201,22 @@ fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> SocketAddr
             address = keep(address::listen(node), problems).unwrap_or(address);
         }
         if let Some(node) = fields.take("path") {
-            keep(node.one_of("path", &[("/", ()), ("/health", ())]), problems);
+            path = keep(health_path(node), problems);
         }
         fields.finish(problems);
     }
-    address
+    (address, path)
+}
+
+fn health_path(node: &Node) -> Result<String, Problem> {
+    let text = node.text()?;
+    let taken = ["/ready", "/metrics", "/experiment"].contains(&text);
+    if !text.starts_with('/') || taken || text.contains(['?', '#', ' ']) {
+        let why = if taken { "has something else to tell" } else { "is no path" };
+        let problem = Problem::new(node.location, format!("{} {why}", node.quoted()));
+        return Err(problem.expected("a path such as /health/status"));
+    }
+    Ok(text.to_owned())
 }
 
 /// `phoenix.admin`, else the address at which the Collector would serve its own metrics.

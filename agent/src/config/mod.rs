@@ -51,10 +51,8 @@ pub struct Routes {
 /// Everything the agent needs to know to run.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// OTLP/gRPC, if enabled.
-    pub grpc: Option<ReceiverSettings>,
-    /// OTLP/HTTP, if enabled.
-    pub http: Option<ReceiverSettings>,
+    /// Every protocol of every receiver that a pipeline names.
+    pub receivers: Vec<ReceiverSettings>,
     /// Every exporter a pipeline uses.
     pub exporters: Vec<ExporterSettings>,
     /// Exporters of each signal.
@@ -65,6 +63,8 @@ pub struct Settings {
     pub acknowledge: (AcknowledgeMode, String),
     /// Address of `/health`.
     pub health: SocketAddr,
+    /// Path that `/health` has besides, as `health_check` says.
+    pub health_path: Option<String>,
     /// Address of `/metrics`.
     pub admin: SocketAddr,
     /// Control plane that may change the metrics pipeline, if there is one.

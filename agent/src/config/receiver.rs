@@ -2,13 +2,14 @@
 //! OTLP specification's 64 MiB stand on both transports.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pipelines::config::Component;
 use pipelines::yaml::{Fields, Node, Problem, keep};
 
 use super::address;
-use crate::receive::{Limits, ReceiverSettings};
+use crate::receive::{Cors, Limits, Protocol, ReceiverSettings};
 
 /// Keys that tune the Collector's own server and mean nothing to this one.
 const GRPC_TUNING: [&str; 2] = ["read_buffer_size", "write_buffer_size"];
@@ -16,18 +17,14 @@ const HTTP_TUNING: [&str; 2] = ["keep_alives_enabled", "write_timeout"];
 /// Longest time for which a gRPC connection may be without a call: exporters that send once a minute keep theirs.
 const GRPC_IDLE: Duration = Duration::from_secs(300);
 
-/// Protocols and addresses of an `otlp` receiver.
-#[derive(Debug, Default)]
-pub struct Protocols {
-    /// `protocols.grpc`.
-    pub grpc: Option<ReceiverSettings>,
-    /// `protocols.http`.
-    pub http: Option<ReceiverSettings>,
-}
-
-/// Decodes an `otlp` receiver.
-pub fn decode(component: &Component, problems: &mut Vec<Problem>) -> Protocols {
-    let mut found = Protocols::default();
+/// Decodes an `otlp` receiver that pipelines of these signals name: one for each protocol.
+pub fn decode(
+    component: &Component,
+    signals: [bool; 3],
+    problems: &mut Vec<Problem>,
+) -> Vec<ReceiverSettings> {
+    let mut found = Vec::new();
+    let id = component.id.as_str();
     let Some(mut fields) = keep(component.config.map(), problems) else { return found };
     let Some(protocols) = keep(fields.required("protocols"), problems) else { return found };
     fields.finish(problems);
@@ -35,8 +32,8 @@ pub fn decode(component: &Component, problems: &mut Vec<Problem>) -> Protocols {
     let entries = keep(protocols.entries(), problems).unwrap_or_default();
     for entry in entries {
         match entry.key.text.as_str() {
-            "grpc" => found.grpc = grpc(&entry.value, problems),
-            "http" => found.http = http(&entry.value, problems),
+            "grpc" => found.extend(grpc(&entry.value, (id, signals), problems)),
+            "http" => found.extend(http(&entry.value, (id, signals), problems)),
             other => {
                 problems.push(Problem::unknown(entry.key.location, "protocol", other, ["grpc", "http"]));
             }
@@ -48,7 +45,11 @@ pub fn decode(component: &Component, problems: &mut Vec<Problem>) -> Protocols {
     found
 }
 
-fn grpc(node: &Node, problems: &mut Vec<Problem>) -> Option<ReceiverSettings> {
+fn grpc(
+    node: &Node,
+    (id, signals): (&str, [bool; 3]),
+    problems: &mut Vec<Problem>,
+) -> Option<ReceiverSettings> {
     let mut fields = keep(node.map(), problems)?;
     let mut limits = Limits { idle: GRPC_IDLE, ..Limits::default() };
     let address = endpoint(&mut fields, 4317, problems);
@@ -68,10 +69,15 @@ fn grpc(node: &Node, problems: &mut Vec<Problem>) -> Option<ReceiverSettings> {
     refuse(&mut fields, &["tls", "auth", "middlewares"], problems);
     metadata(&mut fields, problems);
     fields.finish(problems);
-    Some(ReceiverSettings { address: address?, limits })
+    let (id, protocol) = (id.to_owned(), Protocol::Grpc);
+    Some(ReceiverSettings { id, protocol, address: address?, limits, signals, cors: None })
 }
 
-fn http(node: &Node, problems: &mut Vec<Problem>) -> Option<ReceiverSettings> {
+fn http(
+    node: &Node,
+    (id, signals): (&str, [bool; 3]),
+    problems: &mut Vec<Problem>,
+) -> Option<ReceiverSettings> {
     let mut fields = keep(node.map(), problems)?;
     let mut limits = Limits::default();
     let address = endpoint(&mut fields, 4318, problems);
@@ -97,10 +103,32 @@ fn http(node: &Node, problems: &mut Vec<Problem>) -> Option<ReceiverSettings> {
             keep(node.one_of("path", &[(path, ())]), problems);
         }
     }
-    refuse(&mut fields, &["tls", "auth", "cors", "response_headers", "middlewares"], problems);
+    let cors = fields.take("cors").and_then(|node| cors(node, problems)).map(Arc::new);
+    refuse(&mut fields, &["tls", "auth", "response_headers", "middlewares"], problems);
     metadata(&mut fields, problems);
     fields.finish(problems);
-    Some(ReceiverSettings { address: address?, limits })
+    let (id, protocol) = (id.to_owned(), Protocol::Http);
+    Some(ReceiverSettings { id, protocol, address: address?, limits, signals, cors })
+}
+
+/// Decodes `cors`; without an origin nobody is allowed, as in the Collector.
+fn cors(node: &Node, problems: &mut Vec<Problem>) -> Option<Cors> {
+    let mut fields = keep(node.map(), problems)?;
+    let mut texts = |key| -> Vec<String> {
+        let items = fields.take(key).and_then(|node| keep(node.list(), problems)).unwrap_or_default();
+        items.iter().filter_map(|item| keep(item.text(), problems).map(str::to_owned)).collect()
+    };
+    let allowed_origins = texts("allowed_origins");
+    let (allowed_headers, exposed_headers) = (texts("allowed_headers"), texts("exposed_headers"));
+    let max_age = fields.take("max_age").and_then(|node| keep(node.unsigned(), problems));
+    fields.finish(problems);
+    let max_age = max_age.filter(|seconds| *seconds > 0);
+    (!allowed_origins.is_empty()).then_some(Cors {
+        allowed_origins,
+        allowed_headers,
+        exposed_headers,
+        max_age,
+    })
 }
 
 fn endpoint(fields: &mut Fields<'_>, port: u16, problems: &mut Vec<Problem>) -> Option<SocketAddr> {

@@ -1,14 +1,16 @@
 //! Pipelines that run, and exporters that each signal leaves by.
 
+use std::collections::BTreeSet;
+
 use pipelines::config::{
     CollectorFile, Component, ComponentId, PipelineEntry, Reference, Section, Signal, unknown_component,
 };
 use pipelines::yaml::{Location, Problem, nearest};
 
 use super::phoenix::Phoenix;
-use super::receiver::Protocols;
 use super::{Routes, exporter, receiver};
 use crate::deliver::ExporterSettings;
+use crate::receive::ReceiverSettings;
 
 /// The pipelines that run.
 #[derive(Debug, Default)]
@@ -58,27 +60,59 @@ impl<'a> SelectedPipelines<'a> {
         [self.metrics, self.candidate, self.traces, self.logs].into_iter().flatten()
     }
 
-    /// Protocols of the one receiver that they have in common.
-    pub fn receivers(&self, file: &CollectorFile, problems: &mut Vec<Problem>) -> Protocols {
-        let mut found: Option<&ComponentId> = None;
-        for Reference { id, location } in self.all().flat_map(|entry| &entry.receivers) {
-            if id.kind() != "otlp" {
-                problems.push(unknown_component(*location, Section::Receivers, id.kind(), ["otlp"]));
-            } else if found.is_some_and(|found| found != id) {
-                let problem = Problem::new(*location, format!("a second receiver, {id}"));
-                problems.push(problem.expected("the same one in every pipeline"));
-            } else {
-                found = Some(id);
-            }
-        }
-        for entry in [self.metrics, self.traces, self.logs].into_iter().flatten() {
+    /// Their receivers, each with the signals of the pipelines that name it. The candidate takes what the baseline takes.
+    pub fn receivers(&self, file: &CollectorFile, problems: &mut Vec<Problem>) -> Vec<ReceiverSettings> {
+        let mut used: Vec<(&ComponentId, [bool; 3])> = Vec::new();
+        let carried = [(self.metrics, 0), (self.traces, 1), (self.logs, 2)];
+        for (entry, signal) in carried.into_iter().filter_map(|(entry, signal)| Some((entry?, signal))) {
             if entry.receivers.is_empty() {
                 let problem = Problem::new(entry.location, format!("{} has no receivers", entry.id));
                 problems.push(problem.expected("otlp"));
             }
+            for Reference { id, location } in &entry.receivers {
+                if id.kind() != "otlp" {
+                    problems.push(unknown_component(*location, Section::Receivers, id.kind(), ["otlp"]));
+                    continue;
+                }
+                let place = used.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
+                    used.push((id, [false; 3]));
+                    used.len() - 1
+                });
+                used[place].1[signal] = true;
+            }
         }
-        let component = found.and_then(|id| file.component(Section::Receivers, id.as_str()));
-        component.map(|component| receiver::decode(component, problems)).unwrap_or_default()
+        self.check_candidates_receivers(problems);
+        let components = used
+            .into_iter()
+            .filter_map(|(id, signals)| Some((file.component(Section::Receivers, id.as_str())?, signals)));
+        let components: Vec<(&Component, [bool; 3])> = components.collect();
+        let mut receivers: Vec<ReceiverSettings> = Vec::new();
+        for (component, signals) in components {
+            for receiver in receiver::decode(component, signals, problems) {
+                let same = receivers.iter().find(|known| known.address == receiver.address);
+                if let Some(other) = same.filter(|_| receiver.address.port() > 0) {
+                    let message =
+                        format!("{} listens on {}, as {} does", receiver.id, receiver.address, other.id);
+                    problems
+                        .push(Problem::new(component.location, message).expected("an address of its own"));
+                }
+                receivers.push(receiver);
+            }
+        }
+        receivers
+    }
+
+    fn check_candidates_receivers(&self, problems: &mut Vec<Problem>) {
+        let (Some(baseline), Some(candidate)) = (self.metrics, self.candidate) else { return };
+        let ids = |entry: &PipelineEntry| {
+            entry.receivers.iter().map(|reference| reference.id.as_str().to_owned()).collect::<BTreeSet<_>>()
+        };
+        if !candidate.receivers.is_empty() && ids(baseline) != ids(candidate) {
+            let message = format!("{} has other receivers than {}", candidate.id, baseline.id);
+            problems.push(
+                Problem::new(candidate.location, message).expected("the same: it gets the same points"),
+            );
+        }
     }
 
     /// Their exporters, each decoded once, and which signal leaves by which. The exporter of the shadow comes last.

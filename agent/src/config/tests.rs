@@ -7,6 +7,7 @@ use pipelines::split::{Unit, Weight};
 use super::{Settings, load};
 use crate::deliver::ExporterKind;
 use crate::engine::AcknowledgeMode;
+use crate::receive::Protocol;
 use crate::request::Encoding;
 
 const PLAIN: &str = "\
@@ -44,8 +45,8 @@ fn bad(text: &str) -> String {
 #[test]
 fn a_plain_collector_file_has_the_collectors_defaults() {
     let settings = good(PLAIN);
-    assert_eq!(settings.grpc.expect("grpc").address.to_string(), "127.0.0.1:4317");
-    let http = settings.http.expect("http");
+    let [grpc, http] = settings.receivers.as_slice() else { panic!("{:?}", settings.receivers) };
+    assert_eq!(grpc.address.to_string(), "127.0.0.1:4317");
     assert_eq!((http.address.to_string().as_str(), http.limits.max_bytes), ("127.0.0.1:4318", 64 << 20));
     assert_eq!(settings.health.to_string(), "127.0.0.1:13133");
     assert_eq!(settings.admin.to_string(), "127.0.0.1:8888");
@@ -63,7 +64,8 @@ fn a_plain_collector_file_has_the_collectors_defaults() {
 #[test]
 fn the_collectors_keys_for_the_time_of_a_sender_have_their_effect_and_zero_is_the_default() {
     let seconds = Duration::from_secs;
-    let [grpc, http] = [good(PLAIN).grpc, good(PLAIN).http].map(|receiver| receiver.expect("one").limits);
+    let limits = |text: &str| [0, 1].map(|at| good(text).receivers[at].limits);
+    let [grpc, http] = limits(PLAIN);
     assert_eq!((grpc.head, grpc.body, grpc.idle), (seconds(10), seconds(30), seconds(300)));
     assert_eq!((http.head, http.body, http.idle), (seconds(10), seconds(30), seconds(60)));
     let tuned = PLAIN.replace(
@@ -71,12 +73,59 @@ fn the_collectors_keys_for_the_time_of_a_sender_have_their_effect_and_zero_is_th
         "grpc: { keepalive: { server_parameters: { max_connection_idle: 6s, time: 1m } } }, \
          http: { read_header_timeout: 3s, read_timeout: 4s, idle_timeout: 5s } ",
     );
-    let settings = good(&tuned);
-    let [grpc, http] = [settings.grpc, settings.http].map(|receiver| receiver.expect("one").limits);
+    let [grpc, http] = limits(&tuned);
     assert_eq!(grpc.idle, seconds(6));
     assert_eq!((http.head, http.body, http.idle), (seconds(3), seconds(4), seconds(5)));
-    let zero = good(&tuned.replace("idle_timeout: 5s", "idle_timeout: 0s"));
-    assert_eq!(zero.http.expect("http").limits.idle, seconds(60), "no listener is without a limit");
+    let [_, zero] = limits(&tuned.replace("idle_timeout: 5s", "idle_timeout: 0s"));
+    assert_eq!(zero.idle, seconds(60), "no listener is without a limit");
+}
+
+#[test]
+fn several_receivers_each_carry_the_signals_of_the_pipelines_that_name_them() {
+    let text = "receivers:
+  otlp: { protocols: { grpc: { endpoint: 127.0.0.1:4317 } } }
+  otlp/2: { protocols: { grpc: { endpoint: 127.0.0.1:5317 }, http: { endpoint: 127.0.0.1:5318 } } }
+exporters: { nop: {} }
+service:
+  pipelines:
+    metrics: { receivers: [otlp, otlp/2], exporters: [nop] }
+    logs: { receivers: [otlp/2], exporters: [nop] }
+";
+    let receivers = good(text).receivers;
+    let told: Vec<_> = receivers
+        .iter()
+        .map(|one| (one.id.as_str(), one.protocol, one.address.port(), one.signals))
+        .collect();
+    let expected = [
+        ("otlp", Protocol::Grpc, 4317, [true, false, false]),
+        ("otlp/2", Protocol::Grpc, 5317, [true, false, true]),
+        ("otlp/2", Protocol::Http, 5318, [true, false, true]),
+    ];
+    assert_eq!(told, expected);
+    let same = bad(&text.replace("5317", "4317"));
+    assert!(same.contains("otlp/2 listens on 127.0.0.1:4317, as otlp does"), "{same}");
+}
+
+#[test]
+fn health_has_the_path_that_it_is_given_and_what_only_diagnoses_is_named_and_not_run() {
+    let text = |path: &str| {
+        format!(
+            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}
+exporters: {{ nop: {{}} }}
+extensions: {{ health_check: {{ path: {path} }}, zpages: , pprof: {{ endpoint: 'localhost:1777' }} }}
+service:
+  extensions: [health_check, zpages, pprof]
+  pipelines: {{ metrics: {{ receivers: [otlp], exporters: [nop] }} }}
+"
+        )
+    };
+    let settings = good(&text("/health/status"));
+    assert_eq!(settings.health_path.as_deref(), Some("/health/status"));
+    let notes = settings.notes.join("\n");
+    assert!(notes.contains("zpages: it shows the Collector's own process and is not run"), "{notes}");
+    assert!(notes.contains("pprof: "), "{notes}");
+    assert!(bad(&text("/metrics")).contains("\"/metrics\" has something else to tell"));
+    assert!(bad(&text("status")).contains("\"status\" is no path"));
 }
 
 #[test]
@@ -104,7 +153,7 @@ phoenix:
   window: 5s
 ",
     );
-    assert_eq!(settings.grpc.expect("grpc").limits.max_bytes, 8 << 20);
+    assert_eq!(settings.receivers[0].limits.max_bytes, 8 << 20);
     let ExporterKind::Otlp { endpoint, otlp } = &settings.exporters[0].kind else { panic!("not otlp") };
     assert!(!endpoint.tls && !otlp.variant_headers);
     assert_eq!((otlp.compression, otlp.timeout), (Some(Encoding::Zstd), Duration::from_secs(2)));
@@ -230,7 +279,7 @@ fn what_cannot_run_is_refused_by_name_and_place() {
         (
             PLAIN,
             "service: {",
-            "extensions: { pprof: }\nservice: { extensions: [pprof],",
+            "extensions: { file_storage: }\nservice: { extensions: [file_storage],",
             "does not run the Collector's extension",
         ),
         (EXPERIMENT, "weight: 25%", "weight: 25", "a share such as 25%"),
@@ -274,4 +323,24 @@ fn what_people_write_for_the_collectors_own_client_is_taken_with_its_meaning() {
     let skipped = PLAIN.replace("14317 }", "14317, tls: { insecure: true, insecure_skip_verify: true } }");
     good(&skipped);
     good(&PLAIN.replace("14317 }", "14317, headers: { a: '${yaml:b}' } }"));
+}
+
+/// Small files of one setting each, as people write them: refused where the Collector refuses, and else taken.
+#[test]
+fn files_of_one_setting_are_taken_or_refused_as_the_collector_does() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/agent-keys");
+    let mut taken = 0;
+    for entry in std::fs::read_dir(folder).expect("the folder") {
+        let path = entry.expect("a file").path();
+        let (name, text) = (path.display().to_string(), std::fs::read_to_string(&path).expect("text"));
+        let lookup = |name: &str| (name == "file:/etc/hostname").then(|| "web-1".to_owned());
+        let read = load(&name, &text, &lookup).map(drop).map_err(|problems| problems.to_string());
+        if name.ends_with("q-zero.yaml") {
+            assert!(read.as_ref().is_err_and(|said| said.contains("queue_size is 0")), "{read:?}");
+        } else {
+            assert_eq!(read, Ok(()), "{name}");
+            taken += 1;
+        }
+    }
+    assert!(taken >= 15, "{taken} files");
 }

@@ -2,21 +2,37 @@
 
 use bytes::Bytes;
 use gate::Peer;
-use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, ORIGIN, RETRY_AFTER};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::grpc::Reply;
 use super::media::Media;
-use super::{Service, body};
+use super::{Cors, Service, body};
 use crate::admission::Permit;
 use crate::net::decompress;
 use crate::request::{Encoding, ReceivedRequest, Refusal};
 use crate::signal::Signal;
 
-/// Answers one request in the media type that it came in. An error's body is a `google.rpc.Status`.
+/// Answers one request, for pages of other origins too where they may.
 pub async fn serve(service: &Service, peer: Peer, request: Request<Incoming>) -> Response<Reply> {
+    let cors = service.settings.load().cors.clone();
+    let Some(cors) = cors else { return exchange(service, peer, request).await };
+    if Cors::is_preflight(&request) {
+        let mut response = Response::new(Reply::default());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        *response.headers_mut() = cors.preflight(request.headers());
+        return response;
+    }
+    let origin = request.headers().get(ORIGIN).cloned();
+    let mut response = exchange(service, peer, request).await;
+    cors.allow(origin.as_ref(), response.headers_mut());
+    response
+}
+
+/// Answers one request in the media type that it came in. An error's body is a `google.rpc.Status`.
+async fn exchange(service: &Service, peer: Peer, request: Request<Incoming>) -> Response<Reply> {
     let media = Media::from_header(request.headers().get(CONTENT_TYPE));
     let answer_in = *media.as_ref().unwrap_or(&Media::Protobuf);
     let Some(signal) = Signal::from_http_path(request.uri().path()) else {

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::grpc::Reply;
+use super::settings::Protocol;
 use super::{Service, grpc, http as otlp_http};
 
 const STREAM_WINDOW: u32 = 4 << 20;
@@ -34,15 +35,6 @@ const MAX_CONNECTIONS: usize = 1_024;
 pub const MAX_REQUESTS: usize = 4_096;
 /// Pause after a failed accept (no file descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Protocol of a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// OTLP/gRPC: HTTP/2 only.
-    Grpc,
-    /// OTLP/HTTP: HTTP/1.1 or HTTP/2.
-    Http,
-}
 
 /// Signal that ends listeners and connections: becomes true once.
 pub type StopSignal = watch::Receiver<bool>;
@@ -140,7 +132,7 @@ impl Connection {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_frame_size(FRAME)
-            .max_concurrent_streams(self.service.limits.load().max_streams)
+            .max_concurrent_streams(self.service.settings.load().limits.max_streams)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_TIMEOUT)
             .auto_date_header(false);

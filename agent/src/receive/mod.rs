@@ -6,6 +6,7 @@
 //! is protobuf from here on.
 
 mod body;
+mod cors;
 mod grpc;
 mod http;
 mod listener;
@@ -13,6 +14,7 @@ mod media;
 mod service;
 mod settings;
 
-pub use listener::{Listener, MAX_REQUESTS, Protocol};
+pub use cors::Cors;
+pub use listener::{Listener, MAX_REQUESTS};
 pub use service::Service;
-pub use settings::{Limits, ReceiverSettings};
+pub use settings::{Limits, Protocol, ReceiverSettings};

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use gate::{Gate, Pace, Peer, Quiet};
 
 use super::body::Bounds;
-use super::settings::Limits;
+use super::settings::ReceiverSettings;
 use crate::admission::Budget;
 use crate::engine::Engine;
 use crate::request::{Answer, ReceivedRequest, Refusal};
@@ -23,21 +23,21 @@ pub struct Service {
     pub budget: Budget,
     /// Places of its requests in progress.
     pub requests: Gate<Peer>,
-    /// Limits of this receiver; they change at a reload.
-    pub limits: ArcSwap<Limits>,
+    /// Settings of this receiver; they change at a reload.
+    pub settings: ArcSwap<ReceiverSettings>,
     /// Its counters.
     pub metrics: ReceiverMetrics,
 }
 
 impl Service {
     pub(super) fn bounds(&self, peer: Peer) -> Bounds<'_> {
-        let limits = self.limits.load();
+        let limits = self.settings.load().limits;
         Bounds { budget: &self.budget, peer, max_bytes: limits.max_bytes, pace: Pace::of(limits.body) }
     }
 
     /// Longest silences of a connection.
     pub(super) fn quiet(&self) -> Quiet {
-        let limits = self.limits.load();
+        let limits = self.settings.load().limits;
         Quiet { head: limits.head, idle: limits.idle }
     }
 
@@ -52,6 +52,9 @@ impl Service {
     ) -> Result<Answer, Refusal> {
         let outcome = async {
             let _place = self.requests.enter(peer).map_err(Refusal::of_requests)?;
+            if !self.settings.load().signals[signal.index()] {
+                return Err(Refusal::NoPipeline(signal));
+            }
             drop(self.engine.admit(signal)?);
             let received = received.await?;
             let ticket = self.engine.admit(signal)?;

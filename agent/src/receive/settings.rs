@@ -1,15 +1,46 @@
 //! Settings of a receiver: where it listens, and how much it takes.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A receiver's address and limits.
+use super::cors::Cors;
+
+/// Protocol of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// OTLP/gRPC: HTTP/2 only.
+    Grpc,
+    /// OTLP/HTTP: HTTP/1.1 or HTTP/2.
+    Http,
+}
+
+impl Protocol {
+    /// Its name in a config, beneath `protocols`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// One protocol of a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiverSettings {
+    /// Component id of the receiver, such as `otlp/2`.
+    pub id: String,
+    /// Protocol.
+    pub protocol: Protocol,
     /// Address to listen on; port 0 lets the system choose.
     pub address: SocketAddr,
     /// Limits of its requests and connections.
     pub limits: Limits,
+    /// Signals whose pipelines name the receiver, by [`crate::signal::Signal::index`].
+    pub signals: [bool; 3],
+    /// Pages of other origins that a browser lets send here; nothing where it lets none.
+    pub cors: Option<Arc<Cors>>,
 }
 
 /// Limits of a receiver's requests and connections.

@@ -4,6 +4,9 @@ use crate::yaml::{Location, Problem, nearest};
 
 use super::Section;
 
+/// Extensions that show the Collector's own process and nothing else: an agent takes them and does not run them.
+pub const DIAGNOSTIC_EXTENSIONS: [&str; 2] = ["zpages", "pprof"];
+
 /// Describes a type that the caller does not support: a Collector component that is not run here,
 /// or an unknown name with the nearest of those that are supported or known.
 pub fn unknown_component<'a>(

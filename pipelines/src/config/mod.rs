@@ -19,7 +19,7 @@ pub use component::{Component, ComponentId, Reference, Section};
 pub use cut::{Cut, Role, Upstream};
 pub use digest::Digest;
 pub use file::CollectorFile;
-pub use known::unknown_component;
+pub use known::{DIAGNOSTIC_EXTENSIONS, unknown_component};
 pub use machinery::{BatchSettings, MemoryLimiter};
 pub use plan::{Plan, Scope, Stage};
 pub use service::{PipelineEntry, Signal};

@@ -1,6 +1,6 @@
 //! What of a file cannot go through Phoenix and back, and what the agent cannot run alone.
 
-use crate::config::{Component, Reference, Role, Section};
+use crate::config::{Component, DIAGNOSTIC_EXTENSIONS, Reference, Role, Section};
 use crate::yaml::{Kind, Node};
 
 use super::{DivisionError, Whole};
@@ -47,7 +47,7 @@ impl Whole<'_> {
             }
         }
         for Reference { id, .. } in self.file.extensions() {
-            if id.kind() != "health_check" {
+            if id.kind() != "health_check" && !DIAGNOSTIC_EXTENSIONS.contains(&id.kind()) {
                 note(Section::Extensions, id.as_str());
             }
         }

@@ -22,6 +22,7 @@ use crate::admin::Admin;
 use crate::app::{App, BoundAddresses, Event};
 use crate::config::{self, Settings};
 use crate::deliver::{ExporterKind, OtlpSettings};
+use crate::receive::{Protocol, ReceiverSettings};
 
 pub const ANY: &str = "127.0.0.1:0";
 
@@ -58,6 +59,11 @@ pub fn load(text: &str) -> Settings {
 /// Settings that pass everything through to `sink`.
 pub fn settings(sink: SocketAddr) -> Settings {
     load(&config(sink, ""))
+}
+
+/// The receiver's part of [`settings`] for a protocol.
+pub fn receiver(settings: &mut Settings, protocol: Protocol) -> &mut ReceiverSettings {
+    settings.receivers.iter_mut().find(|receiver| receiver.protocol == protocol).expect("a receiver")
 }
 
 /// The OTLP exporter's part of [`settings`].

@@ -3,8 +3,9 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use serde_json::{Value, json};
 
-use super::harness::{Agent, eventually, request, settings};
+use super::harness::{Agent, eventually, receiver, request, settings};
 use super::sink::Sink;
+use crate::receive::Protocol;
 
 const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 
@@ -65,7 +66,7 @@ async fn compressed_json_arrives_too_and_an_empty_request_succeeds() {
 async fn a_refusal_of_json_is_a_status_in_json_that_says_where() {
     let (_, address) = Sink::start().await;
     let mut settings = settings(address);
-    settings.http.as_mut().expect("http").limits.max_bytes = 10_000;
+    receiver(&mut settings, Protocol::Http).limits.max_bytes = 10_000;
     let agent = Agent::start(&settings).await;
     let http = agent.listening.otlp_http.expect("http");
     let deep = "[".repeat(5_000);

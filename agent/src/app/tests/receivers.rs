@@ -12,9 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
 
-use super::harness::{Agent, config, eventually, export, load, request, settings};
+use super::harness::{Agent, config, eventually, export, load, receiver, request, settings};
 use super::sink::Sink;
 use crate::grpc_status::Status;
+use crate::receive::Protocol;
 use crate::signal::Signal;
 
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
@@ -99,7 +100,7 @@ async fn an_empty_request_succeeds_and_sends_nothing() {
 async fn http_refusals_carry_their_status_in_the_line_and_in_the_body() {
     let (_, address) = Sink::start().await;
     let mut settings = settings(address);
-    settings.http.as_mut().expect("http").limits.max_bytes = 10_000;
+    receiver(&mut settings, Protocol::Http).limits.max_bytes = 10_000;
     let agent = Agent::start(&settings).await;
     let http = agent.listening.otlp_http.expect("http");
     let bomb = zstd::bulk::compress(&vec![0; 1_000_000], 3).expect("zstd");
@@ -129,7 +130,7 @@ async fn http_refusals_carry_their_status_in_the_line_and_in_the_body() {
 async fn grpc_refusals_have_the_codes_of_the_specification() {
     let (_, address) = Sink::start().await;
     let mut settings = settings(address);
-    settings.grpc.as_mut().expect("grpc").limits.max_bytes = 10_000;
+    receiver(&mut settings, Protocol::Grpc).limits.max_bytes = 10_000;
     settings.routes.traces = None;
     let agent = Agent::start(&settings).await;
     let too_large = agent.client().await.export(export(300, 7)).await.expect_err("too large");
@@ -170,8 +171,8 @@ async fn a_peer_that_says_nothing_or_dawdles_is_cut_off() {
     let (_, address) = Sink::start().await;
     let mut settings = settings(address);
     let timeout = std::time::Duration::from_millis(100);
-    for receiver in [&mut settings.http, &mut settings.grpc] {
-        let limits = &mut receiver.as_mut().expect("a receiver").limits;
+    for receiver in &mut settings.receivers {
+        let limits = &mut receiver.limits;
         (limits.head, limits.body, limits.idle) = (timeout, timeout, timeout);
     }
     let agent = Agent::start(&settings).await;
@@ -241,7 +242,7 @@ async fn a_connection_that_only_answers_pings_ends_and_one_with_a_call_in_progre
     let (_, address) = Sink::start().await;
     let mut settings = settings(address);
     let idle = std::time::Duration::from_millis(100);
-    settings.grpc.as_mut().expect("grpc").limits.idle = idle;
+    receiver(&mut settings, Protocol::Grpc).limits.idle = idle;
     let agent = Agent::start(&settings).await;
     let connect = async || {
         let address = agent.listening.otlp_grpc.expect("grpc");
@@ -262,4 +263,67 @@ async fn a_connection_that_only_answers_pings_ends_and_one_with_a_call_in_progre
     assert!(!busy_connection.is_finished(), "its body may still come");
     let counted = r#"phoenix_refused_connections_total{listener="grpc",reason="idle"}"#;
     assert_eq!(agent.metric(counted).await, Some(1.0));
+}
+
+/// Settings of two receivers, of which the second carries metrics alone and lets pages of an origin send.
+fn two_receivers(sink: std::net::SocketAddr) -> crate::config::Settings {
+    let text = config(sink, "");
+    let (receivers, rest) = text.split_once("\nexporters:").expect("exporters");
+    let receivers = receivers.strip_suffix(" }").expect("a map");
+    let second = "otlp/2: { protocols: { http: { endpoint: 127.0.0.1:0, cors: { allowed_origins: ['https://*.example.com'] } } } }";
+    let text = format!("{receivers}, {second} }}\nexporters:{rest}");
+    load(&text.replace("metrics: { receivers: [otlp]", "metrics: { receivers: [otlp, otlp/2]"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_receiver_takes_what_its_pipelines_carry_and_nothing_else() {
+    let (sink, address) = Sink::start().await;
+    let agent = Agent::start(&two_receivers(address)).await;
+    let second = agent.listening.receivers["otlp/2 http"];
+    assert_ne!(Some(second), agent.listening.otlp_http);
+    let body = export(2, 3).encode_to_vec();
+    let taken = request(second, "POST", "/v1/metrics", &[PROTOBUF], body).await;
+    assert_eq!(taken.status, 200);
+    let traces = ExportTraceServiceRequest::default().encode_to_vec();
+    let refused = request(second, "POST", "/v1/traces", &[PROTOBUF], traces.clone()).await;
+    assert_eq!(refused.status, 404, "{}", String::from_utf8_lossy(&refused.body));
+    let first = agent.listening.otlp_http.expect("http");
+    assert_eq!(request(first, "POST", "/v1/traces", &[PROTOBUF], traces).await.status, 200);
+    eventually("the request arrives", async || sink.points().len() == 6).await;
+
+    // Reread without the second, it is closed, and the first goes on.
+    agent.reread(&config(address, "")).await;
+    eventually("the second is closed", async || tokio::net::TcpStream::connect(second).await.is_err()).await;
+    let body = export(1, 1).encode_to_vec();
+    let first = agent.listening.otlp_http.expect("http");
+    // Its port was chosen by the system, and the file says the same as before.
+    assert_eq!(request(first, "POST", "/v1/metrics", &[PROTOBUF], body).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_an_allowed_origin_sends_and_another_is_not_let_read() {
+    let (_sink, address) = Sink::start().await;
+    let agent = Agent::start(&two_receivers(address)).await;
+    let second = agent.listening.receivers["otlp/2 http"];
+    let shop = ("origin", "https://shop.example.com");
+    let asks =
+        [shop, ("access-control-request-method", "POST"), ("access-control-request-headers", "content-type")];
+    let asked = request(second, "OPTIONS", "/v1/metrics", &asks, Vec::new()).await;
+    assert_eq!(
+        (asked.status, &asked.headers["access-control-allow-origin"]),
+        (204, &shop.1.parse().expect("a value"))
+    );
+    let body = export(1, 1).encode_to_vec();
+    let sent = request(second, "POST", "/v1/metrics", &[PROTOBUF, shop], body.clone()).await;
+    assert_eq!(
+        (sent.status, &sent.headers["access-control-allow-origin"]),
+        (200, &shop.1.parse().expect("a value"))
+    );
+    let evil = ("origin", "https://example.org");
+    let sent = request(second, "POST", "/v1/metrics", &[PROTOBUF, evil], body).await;
+    assert_eq!((sent.status, sent.headers.get("access-control-allow-origin")), (200, None));
+    // Where nobody is allowed, nothing is said of it.
+    let first = agent.listening.otlp_http.expect("http");
+    let asked = request(first, "OPTIONS", "/v1/metrics", &asks, Vec::new()).await;
+    assert_eq!((asked.status, asked.headers.get("access-control-allow-origin")), (405, None));
 }
