@@ -9,6 +9,7 @@ pub mod harness;
 mod held;
 mod json;
 mod level;
+mod otlp_http;
 mod overload;
 mod pushed;
 mod receivers;

@@ -1,4 +1,4 @@
-//! Exporters: `otlp`, `debug` and `nop`, with the Collector's keys and defaults.
+//! Exporters: `otlp`, `otlp_http`, `debug` and `nop`, with the Collector's keys and defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use pipelines::config::{Component, Section, unknown_component};
 use pipelines::yaml::{Location, Node, Problem, keep};
 
+use super::exporter_http;
 use super::receiver::refuse;
 use crate::deliver::{ExporterKind, ExporterSettings, OtlpSettings, QueueSettings};
 use crate::net::{Endpoint, RetrySettings};
@@ -34,6 +35,7 @@ pub fn decode(
     };
     match component.id.kind() {
         "otlp" | "otlp_grpc" => otlp(&component.config, id, variant_headers, problems),
+        "otlp_http" | "otlphttp" => exporter_http::decode(&component.config, id, variant_headers, problems),
         "nop" => {
             keep(component.config.map(), problems)?.finish(problems);
             Some(simple(ExporterKind::Nop))
@@ -48,7 +50,7 @@ pub fn decode(
             Some(simple(ExporterKind::Debug))
         }
         kind => {
-            let known = ["otlp", "otlp_grpc", "nop", "debug"];
+            let known = ["otlp", "otlp_grpc", "otlp_http", "nop", "debug"];
             problems.push(unknown_component(component.location, Section::Exporters, kind, known));
             None
         }
@@ -87,13 +89,16 @@ fn otlp(
     Some(ExporterSettings { id, kind: ExporterKind::Otlp { endpoint: endpoint?, otlp }, queue, retry })
 }
 
+/// `tls` of an exporter.
 #[derive(Default)]
-struct Tls {
+pub struct Tls {
     insecure: bool,
-    ca_file: Option<PathBuf>,
+    /// The only certificate authorities to trust.
+    pub ca_file: Option<PathBuf>,
 }
 
-fn tls(node: &Node, problems: &mut Vec<Problem>) -> Tls {
+/// Decodes `tls`.
+pub fn tls(node: &Node, problems: &mut Vec<Problem>) -> Tls {
     let mut tls = Tls::default();
     let Some(mut fields) = keep(node.map(), problems) else { return tls };
     if let Some(node) = fields.take("insecure") {
@@ -141,7 +146,7 @@ fn endpoint_of(node: &Node, tls: Tls) -> Result<Endpoint, Problem> {
 }
 
 /// Headers as a map, or as the list of names and values that newer Collectors also take.
-fn headers(node: &Node, problems: &mut Vec<Problem>) -> HeaderMap {
+pub fn headers(node: &Node, problems: &mut Vec<Problem>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut add = |at: Location, name: &str, value: &Node, problems: &mut Vec<Problem>| {
         let Some(text) = keep(value.text(), problems) else { return };
@@ -173,7 +178,8 @@ fn headers(node: &Node, problems: &mut Vec<Problem>) -> HeaderMap {
     headers
 }
 
-fn retry(node: &Node, problems: &mut Vec<Problem>) -> Option<RetrySettings> {
+/// Decodes `retry_on_failure`.
+pub fn retry(node: &Node, problems: &mut Vec<Problem>) -> Option<RetrySettings> {
     let mut retry = RetrySettings::default();
     let mut fields = keep(node.map(), problems)?;
     if let Some(node) = fields.take("enabled") {
@@ -205,7 +211,8 @@ fn retry(node: &Node, problems: &mut Vec<Problem>) -> Option<RetrySettings> {
     Some(retry)
 }
 
-fn queue(node: &Node, problems: &mut Vec<Problem>) -> Option<QueueSettings> {
+/// Decodes `sending_queue`.
+pub fn queue(node: &Node, problems: &mut Vec<Problem>) -> Option<QueueSettings> {
     let mut queue = QueueSettings::default();
     let mut fields = keep(node.map(), problems)?;
     if let Some(node) = fields.take("enabled") {

@@ -9,6 +9,7 @@ mod address;
 mod control_plane;
 mod experiment;
 mod exporter;
+mod exporter_http;
 mod load;
 mod observation;
 mod phoenix;

@@ -11,6 +11,7 @@ use super::phoenix::Phoenix;
 use super::{Routes, exporter, receiver};
 use crate::deliver::ExporterSettings;
 use crate::receive::ReceiverSettings;
+use crate::signal;
 
 /// The pipelines that run.
 #[derive(Debug, Default)]
@@ -149,6 +150,22 @@ impl<'a> SelectedPipelines<'a> {
             logs: self.logs.map(&mut leave_by),
             shadow: None,
         };
+        check_endpoints(
+            self.metrics,
+            signal::Signal::Metrics,
+            routes.metrics.as_deref(),
+            &exporters,
+            problems,
+        );
+        check_endpoints(
+            self.candidate,
+            signal::Signal::Metrics,
+            Some(&routes.candidate),
+            &exporters,
+            problems,
+        );
+        check_endpoints(self.traces, signal::Signal::Traces, routes.traces.as_deref(), &exporters, problems);
+        check_endpoints(self.logs, signal::Signal::Logs, routes.logs.as_deref(), &exporters, problems);
         if routes.candidate.is_empty() {
             routes.candidate = routes.metrics.clone().unwrap_or_default();
         }
@@ -166,6 +183,23 @@ impl<'a> SelectedPipelines<'a> {
             exporters.extend(decoded);
         }
         (exporters, routes)
+    }
+}
+
+/// Reports the exporters of a pipeline that have no endpoint for its signal.
+fn check_endpoints(
+    entry: Option<&PipelineEntry>,
+    signal: signal::Signal,
+    route: Option<&[usize]>,
+    exporters: &[ExporterSettings],
+    problems: &mut Vec<Problem>,
+) {
+    let Some(entry) = entry else { return };
+    let used = route.unwrap_or_default().iter().filter_map(|at| exporters.get(*at));
+    for exporter in used.filter(|exporter| !exporter.kind.carries(signal)) {
+        let message = format!("{} has no endpoint for {}", exporter.id, signal.name());
+        let expected = format!("endpoint, or {}_endpoint", signal.name());
+        problems.push(Problem::new(entry.location, message).expected(expected));
     }
 }
 

@@ -7,6 +7,7 @@ use pipelines::split::{Unit, Weight};
 use super::{Settings, load};
 use crate::deliver::ExporterKind;
 use crate::engine::AcknowledgeMode;
+use crate::net::Endpoint;
 use crate::receive::Protocol;
 use crate::request::Encoding;
 
@@ -323,6 +324,48 @@ fn what_people_write_for_the_collectors_own_client_is_taken_with_its_meaning() {
     let skipped = PLAIN.replace("14317 }", "14317, tls: { insecure: true, insecure_skip_verify: true } }");
     good(&skipped);
     good(&PLAIN.replace("14317 }", "14317, headers: { a: '${yaml:b}' } }"));
+}
+
+#[test]
+fn an_exporter_over_http_has_the_urls_that_its_keys_say() {
+    let text = |keys: &str| {
+        format!(
+            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}
+exporters: {{ otlphttp/eu: {{ {keys} }} }}
+service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlphttp/eu] }} }} }}
+"
+        )
+    };
+    let target = |keys: &str| {
+        let settings = good(&text(keys));
+        let ExporterKind::OtlpHttp { targets, .. } = &settings.exporters[0].kind else {
+            panic!("{settings:?}")
+        };
+        let target = targets[0].clone().expect("a target of metrics");
+        let Endpoint { host, port, tls, .. } = target.endpoint;
+        format!("{host} {port} {tls} {}", target.path)
+    };
+    for (keys, expected) in [
+        ("endpoint: http://backend:4318", "backend 4318 false /v1/metrics"),
+        ("endpoint: 'https://otlp.example.com/'", "otlp.example.com 443 true /v1/metrics"),
+        ("endpoint: 'https://otlp.example.com:8443/otlp'", "otlp.example.com 8443 true /otlp/v1/metrics"),
+        ("metrics_endpoint: 'https://v.example/api?k=1'", "v.example 443 true /api?k=1"),
+        ("endpoint: 'http://a:1', metrics_endpoint: 'http://[::1]:2/m'", "::1 2 false /m"),
+    ] {
+        assert_eq!(target(keys), expected, "{keys}");
+    }
+    for (keys, said) in [
+        ("", "there is no endpoint"),
+        ("endpoint: 'backend:4318'", "is no URL"),
+        ("endpoint: 'ftp://backend'", "is no URL"),
+        ("traces_endpoint: 'http://a:1/v1/traces'", "otlphttp/eu has no endpoint for metrics"),
+        ("endpoint: 'http://a:1', encoding: json", "expected: proto"),
+        ("endpoint: 'http://a:1', compresion: gzip", "did you mean \"compression\""),
+        ("endpoint: 'http://a:1', proxy_url: 'http://p'", "does not support \"proxy_url\""),
+    ] {
+        let found = bad(&text(keys));
+        assert!(found.contains(said), "{keys}: {found}");
+    }
 }
 
 /// Small files of one setting each, as people write them: refused where the Collector refuses, and else taken.

@@ -8,8 +8,8 @@ use observe::Delivery;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
-use super::exporter::Exporter;
-use super::otlp::{Attempt, Otlp};
+use super::exporter::{Exporter, OtlpClient};
+use super::otlp::Attempt;
 use super::queued::{Outcome, OwedItems, QueuedPayload};
 use super::settings::{ExporterSettings, QueueSettings};
 use crate::delivery_ledger::DeliveryLedger;
@@ -138,7 +138,7 @@ impl Destination {
     }
 
     /// Tries until the payload is settled; counts the attempts into `delivery`.
-    async fn send(&self, otlp: &Otlp, payload: &Payload, delivery: &mut Delivery) -> SendOutcome {
+    async fn send(&self, otlp: &OtlpClient, payload: &Payload, delivery: &mut Delivery) -> SendOutcome {
         let encoded = match otlp.encode(payload) {
             Ok(encoded) => encoded,
             Err(error) => return SendOutcome::Refused(format!("cannot compress: {error}")),

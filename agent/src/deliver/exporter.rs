@@ -2,12 +2,15 @@
 
 use std::io;
 
+use bytes::Bytes;
 use thiserror::Error;
 
 use super::channel::Channel;
-use super::otlp::Otlp;
-use super::settings::ExporterKind;
+use super::otlp::{Attempt, Otlp};
+use super::otlp_http::{HttpChannel, OtlpHttp};
+use super::settings::{ExporterKind, HttpTarget};
 use crate::net::Connector;
+use crate::request::Payload;
 
 /// Failure to set up an exporter.
 #[derive(Debug, Error)]
@@ -23,12 +26,46 @@ pub enum ExporterError {
 /// Exporter of queued payloads.
 #[derive(Debug)]
 pub enum Exporter {
-    /// To an OTLP/gRPC server.
-    Otlp(Box<Otlp>),
+    /// To an OTLP server.
+    Otlp(Box<OtlpClient>),
     /// To the log, a line a request.
     Debug,
     /// Nowhere.
     Nop,
+}
+
+/// Client of an OTLP server.
+#[derive(Debug)]
+pub enum OtlpClient {
+    /// Over gRPC.
+    Grpc(Otlp),
+    /// Over HTTP.
+    Http(OtlpHttp),
+}
+
+impl OtlpClient {
+    /// The bytes to send for `payload`; made once, for every attempt.
+    ///
+    /// # Errors
+    /// When compression fails.
+    pub fn encode(&self, payload: &Payload) -> io::Result<Bytes> {
+        match self {
+            Self::Grpc(otlp) => otlp.encode(payload),
+            Self::Http(otlp) => otlp.encode(payload),
+        }
+    }
+
+    /// Sends `encoded`, which [`Self::encode`] made of `payload`.
+    pub async fn attempt(&self, payload: &Payload, encoded: Bytes) -> Attempt {
+        match self {
+            Self::Grpc(otlp) => otlp.attempt(payload, encoded).await,
+            Self::Http(otlp) => otlp.attempt(payload, encoded).await,
+        }
+    }
+}
+
+fn http_channel(target: &HttpTarget) -> io::Result<HttpChannel> {
+    Ok(HttpChannel::new(Connector::new(target.endpoint.clone(), "http/1.1")?, target.path.clone()))
 }
 
 impl Exporter {
@@ -42,7 +79,14 @@ impl Exporter {
             ExporterKind::Debug => Self::Debug,
             ExporterKind::Otlp { endpoint, otlp } => {
                 let channel = Channel::new(Connector::new(endpoint.clone(), "h2")?)?;
-                Self::Otlp(Box::new(Otlp::new(channel, (**otlp).clone())))
+                Self::Otlp(Box::new(OtlpClient::Grpc(Otlp::new(channel, (**otlp).clone()))))
+            }
+            ExporterKind::OtlpHttp { targets, otlp } => {
+                let mut channels = [None, None, None];
+                for (channel, target) in channels.iter_mut().zip(targets.iter()) {
+                    *channel = target.as_ref().map(http_channel).transpose()?;
+                }
+                Self::Otlp(Box::new(OtlpClient::Http(OtlpHttp::new(channels, (**otlp).clone()))))
             }
         })
     }

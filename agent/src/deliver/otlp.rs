@@ -11,7 +11,7 @@ use super::retry::{is_ambiguous, is_retryable};
 use super::settings::OtlpSettings;
 use crate::grpc_status::{PartialSuccess, Status};
 use crate::net::compress;
-use crate::request::Payload;
+use crate::request::{Encoding, Payload};
 
 const VARIANT: HeaderName = HeaderName::from_static("x-phoenix-variant");
 const GENERATION: HeaderName = HeaderName::from_static("x-phoenix-generation");
@@ -70,11 +70,7 @@ impl Otlp {
     /// # Errors
     /// When compression fails.
     pub fn encode(&self, payload: &Payload) -> std::io::Result<Bytes> {
-        match (self.settings.compression, &payload.wire) {
-            (None, _) => Ok(payload.message.clone()),
-            (Some(wanted), Some((has, wire))) if wanted == *has => Ok(wire.clone()),
-            (Some(wanted), _) => compress(wanted, &payload.message),
-        }
+        encode(self.settings.compression, payload)
     }
 
     /// Sends `encoded`, which [`Self::encode`] made of `payload`.
@@ -102,11 +98,25 @@ impl Otlp {
     fn headers(&self, payload: &Payload) -> HeaderMap {
         let mut headers = self.headers.clone();
         if self.settings.variant_headers {
-            headers.insert(VARIANT, HeaderValue::from_static(payload.variant.name()));
-            headers.insert(GENERATION, HeaderValue::from(payload.generation));
+            name_variant(&mut headers, payload);
         }
         headers
     }
+}
+
+/// The bytes of a payload in a compression: those that came, if they came so.
+pub(super) fn encode(compression: Option<Encoding>, payload: &Payload) -> std::io::Result<Bytes> {
+    match (compression, &payload.wire) {
+        (None, _) => Ok(payload.message.clone()),
+        (Some(wanted), Some((has, wire))) if wanted == *has => Ok(wire.clone()),
+        (Some(wanted), _) => compress(wanted, &payload.message),
+    }
+}
+
+/// Adds the headers that say which variant and generation made a payload.
+pub(super) fn name_variant(headers: &mut HeaderMap, payload: &Payload) {
+    headers.insert(VARIANT, HeaderValue::from_static(payload.variant.name()));
+    headers.insert(GENERATION, HeaderValue::from(payload.generation));
 }
 
 /// Meaning of an answer (OTLP specification, "Failures"; gRPC's mapping of HTTP statuses).

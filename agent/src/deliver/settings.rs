@@ -6,6 +6,7 @@ use http::HeaderMap;
 
 use crate::net::{Endpoint, RetrySettings};
 use crate::request::Encoding;
+use crate::signal::Signal;
 
 /// Kind of an exporter.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,10 +18,37 @@ pub enum ExporterKind {
         /// Settings of the connection.
         otlp: Box<OtlpSettings>,
     },
+    /// OTLP/HTTP.
+    OtlpHttp {
+        /// Destination of each signal, by [`crate::signal::Signal::index`].
+        targets: Box<[Option<HttpTarget>; 3]>,
+        /// Settings of the connections.
+        otlp: Box<OtlpSettings>,
+    },
     /// A log line a request.
     Debug,
     /// Nothing.
     Nop,
+}
+
+impl ExporterKind {
+    /// Tells whether a signal can leave by it.
+    #[must_use]
+    pub fn carries(&self, signal: Signal) -> bool {
+        match self {
+            Self::OtlpHttp { targets, .. } => targets[signal.index()].is_some(),
+            Self::Otlp { .. } | Self::Debug | Self::Nop => true,
+        }
+    }
+}
+
+/// URL to which a signal is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpTarget {
+    /// Server.
+    pub endpoint: Endpoint,
+    /// Path, such as `/v1/metrics`, with a query if there is one.
+    pub path: String,
 }
 
 /// An exporter's settings.

@@ -41,7 +41,7 @@ impl Whole<'_> {
                 }
             }
             for Reference { id, .. } in &entry.exporters {
-                if !["otlp", "otlp_grpc", "debug", "nop"].contains(&id.kind()) {
+                if !EXPORTERS.contains(&id.kind()) {
                     note(Section::Exporters, id.as_str());
                 }
             }
@@ -54,6 +54,9 @@ impl Whole<'_> {
         found
     }
 }
+
+/// Kinds of exporters that the agent runs.
+const EXPORTERS: [&str; 6] = ["otlp", "otlp_grpc", "otlp_http", "otlphttp", "debug", "nop"];
 
 /// The key by which a component asks for the context of the client's request, if it does.
 fn asks_for_context(component: &Component) -> Option<&'static str> {

@@ -16,8 +16,8 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::harness::{Agent, config, eventually, export, load};
 
-/// A gRPC server behind TLS that takes everything; how many requests it took, and where it is.
-async fn server(certificate: CertifiedKey<rcgen::KeyPair>) -> (Arc<AtomicUsize>, SocketAddr) {
+/// Acceptor of TLS connections that speak this protocol.
+pub fn acceptor(certificate: &CertifiedKey<rcgen::KeyPair>, protocol: &str) -> TlsAcceptor {
     let key = PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der());
     let mut tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -25,8 +25,13 @@ async fn server(certificate: CertifiedKey<rcgen::KeyPair>) -> (Arc<AtomicUsize>,
         .with_no_client_auth()
         .with_single_cert(vec![certificate.cert.der().clone()], key.into())
         .expect("certificate");
-    tls.alpn_protocols = vec![b"h2".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    tls.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    TlsAcceptor::from(Arc::new(tls))
+}
+
+/// A gRPC server behind TLS that takes everything; how many requests it took, and where it is.
+async fn server(certificate: CertifiedKey<rcgen::KeyPair>) -> (Arc<AtomicUsize>, SocketAddr) {
+    let acceptor = acceptor(&certificate, "h2");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
     let taken = Arc::new(AtomicUsize::new(0));
@@ -53,7 +58,7 @@ async fn connection(acceptor: TlsAcceptor, stream: TcpStream, taken: Arc<AtomicU
     }
 }
 
-fn certificate() -> CertifiedKey<rcgen::KeyPair> {
+pub fn certificate() -> CertifiedKey<rcgen::KeyPair> {
     generate_simple_self_signed(["localhost".to_owned()]).expect("certificate")
 }
 

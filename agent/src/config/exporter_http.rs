@@ -1,0 +1,101 @@
+//! The exporter `otlp_http`, with the Collector's keys and defaults.
+
+use std::time::Duration;
+
+use pipelines::yaml::{Node, Problem, keep};
+
+use super::exporter::{Tls, headers, queue, retry, tls};
+use super::receiver::refuse;
+use crate::deliver::{ExporterKind, ExporterSettings, HttpTarget, OtlpSettings};
+use crate::net::Endpoint;
+use crate::request::Encoding;
+use crate::signal::Signal;
+
+/// Keys that tune the Collector's own client and mean nothing to this one.
+const TUNING: [&str; 12] = [
+    "compression_params",
+    "disable_keep_alives",
+    "force_attempt_http2",
+    "http2_ping_timeout",
+    "http2_read_idle_timeout",
+    "idle_conn_timeout",
+    "keepalive",
+    "max_conns_per_host",
+    "max_idle_conns",
+    "max_idle_conns_per_host",
+    "read_buffer_size",
+    "write_buffer_size",
+];
+
+/// Decodes it; nothing if that is not possible.
+pub fn decode(
+    node: &Node,
+    id: String,
+    variant_headers: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<ExporterSettings> {
+    let mut fields = keep(node.map(), problems)?;
+    let tls = fields.take("tls").map(|node| tls(node, problems)).unwrap_or_default();
+    let mut url = |key| fields.take(key).and_then(|node| keep(target(node, &tls), problems));
+    let base = url("endpoint");
+    let own = ["metrics_endpoint", "traces_endpoint", "logs_endpoint"].map(&mut url);
+    let mut targets = [None, None, None];
+    for ((target, own), signal) in targets.iter_mut().zip(own).zip(Signal::ALL) {
+        *target = own.or_else(|| base.as_ref().map(|base| below(base, signal)));
+    }
+    if targets.iter().all(Option::is_none) && problems.is_empty() {
+        let problem = Problem::new(node.location, "there is no endpoint");
+        problems.push(problem.expected("endpoint, or one for each signal such as metrics_endpoint"));
+    }
+    let compression = fields.take("compression").and_then(|node| {
+        let words =
+            [("gzip", Some(Encoding::Gzip)), ("zstd", Some(Encoding::Zstd)), ("none", None), ("", None)];
+        keep(node.one_of("compression", &words), problems)
+    });
+    if let Some(node) = fields.take("encoding") {
+        keep(node.one_of("encoding", &[("proto", ())]), problems);
+    }
+    let timeout = fields.take("timeout").and_then(|node| keep(node.duration(), problems));
+    let timeout = timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(Duration::from_secs(30));
+    let headers = fields.take("headers").map(|node| headers(node, problems)).unwrap_or_default();
+    let retry = fields.take("retry_on_failure").and_then(|node| retry(node, problems)).unwrap_or_default();
+    let queue = fields.take("sending_queue").and_then(|node| queue(node, problems)).unwrap_or_default();
+    for key in TUNING {
+        fields.take(key);
+    }
+    refuse(&mut fields, &["auth", "cookies", "middlewares", "profiles_endpoint", "proxy_url"], problems);
+    fields.finish(problems);
+    let compression = compression.unwrap_or(Some(Encoding::Gzip));
+    let otlp = Box::new(OtlpSettings { compression, timeout, headers, variant_headers });
+    let kind = ExporterKind::OtlpHttp { targets: Box::new(targets), otlp };
+    Some(ExporterSettings { id, kind, queue, retry })
+}
+
+/// The URL of a signal below an endpoint, as the Collector makes it.
+fn below(base: &HttpTarget, signal: Signal) -> HttpTarget {
+    let path = format!("{}{}", base.path.trim_end_matches('/'), signal.http_path());
+    HttpTarget { endpoint: base.endpoint.clone(), path }
+}
+
+fn target(node: &Node, tls: &Tls) -> Result<HttpTarget, Problem> {
+    let text = node.text()?;
+    let problem = || {
+        Problem::new(node.location, format!("{} is no URL", node.quoted()))
+            .expected("a URL such as https://otlp.example.com:4318")
+    };
+    let url: http::Uri = text.parse().map_err(|_| problem())?;
+    let secure = match url.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err(problem()),
+    };
+    let authority =
+        url.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(problem)?;
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    if host.is_empty() {
+        return Err(problem());
+    }
+    let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let path = url.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    Ok(HttpTarget { endpoint: Endpoint { host, port, tls: secure, ca_file: tls.ca_file.clone() }, path })
+}
