@@ -2,6 +2,7 @@
 
 mod acknowledge;
 mod admin;
+mod authenticated;
 pub mod beside;
 mod delivery;
 pub mod experiment;

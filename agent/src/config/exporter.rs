@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pipelines::config::{Component, Section, unknown_component};
-use pipelines::yaml::{Location, Node, Problem, keep};
+use pipelines::config::{CollectorFile, Component, Section, unknown_component};
+use pipelines::yaml::{Fields, Location, Node, Problem, keep};
 
+use super::authenticator::{self, Authenticator};
 use super::exporter_http;
 use super::receiver::refuse;
 use crate::deliver::{ExporterKind, ExporterSettings, OtlpSettings, QueueSettings};
-use crate::net::{Endpoint, RetrySettings};
+use crate::net::{ClientIdentity, Endpoint, RetrySettings, TlsSettings, TlsVersion};
 use crate::request::Encoding;
 
 /// Keys that tune the Collector's own client and mean nothing to this one.
@@ -22,7 +23,7 @@ const MOST: u64 = 1 << 20;
 /// Decodes an exporter; nothing if that is not possible. `variant_headers` is ours to decide, not
 /// the exporter's section's.
 pub fn decode(
-    component: &Component,
+    (file, component): (&CollectorFile, &Component),
     variant_headers: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<ExporterSettings> {
@@ -34,8 +35,10 @@ pub fn decode(
         retry: RetrySettings::default(),
     };
     match component.id.kind() {
-        "otlp" | "otlp_grpc" => otlp(&component.config, id, variant_headers, problems),
-        "otlp_http" | "otlphttp" => exporter_http::decode(&component.config, id, variant_headers, problems),
+        "otlp" | "otlp_grpc" => otlp((file, &component.config), id, variant_headers, problems),
+        "otlp_http" | "otlphttp" => {
+            exporter_http::decode((file, &component.config), id, variant_headers, problems)
+        }
         "nop" => {
             keep(component.config.map(), problems)?.finish(problems);
             Some(simple(ExporterKind::Nop))
@@ -58,7 +61,7 @@ pub fn decode(
 }
 
 fn otlp(
-    node: &Node,
+    (file, node): (&CollectorFile, &Node),
     id: String,
     variant_headers: bool,
     problems: &mut Vec<Problem>,
@@ -75,26 +78,40 @@ fn otlp(
     let timeout = fields.take("timeout").and_then(|node| keep(node.duration(), problems));
     let timeout = timeout.unwrap_or(Duration::from_secs(5));
     let headers = fields.take("headers").map(|node| headers(node, problems)).unwrap_or_default();
+    let auth = fields.take("auth").and_then(|node| authenticator::decode(node, file, problems));
     let retry = fields.take("retry_on_failure").and_then(|node| retry(node, problems)).unwrap_or_default();
     let queue = fields.take("sending_queue").and_then(|node| queue(node, problems)).unwrap_or_default();
     for key in TUNING {
         fields.take(key);
     }
-    refuse(&mut fields, &["auth", "authority", "batcher", "middlewares"], problems);
+    refuse(&mut fields, &["authority", "batcher", "middlewares"], problems);
     fields.finish(problems);
     let compression = compression.unwrap_or(Some(Encoding::Gzip));
     // Zero is no limit in the Collector; a request that waits for ever would hold its place for ever.
     let timeout = if timeout.is_zero() { Duration::from_secs(60) } else { timeout };
-    let otlp = Box::new(OtlpSettings { compression, timeout, headers, variant_headers });
+    let otlp = Box::new(OtlpSettings { compression, timeout, headers, token: None, variant_headers });
+    let otlp = authenticated(otlp, auth);
     Some(ExporterSettings { id, kind: ExporterKind::Otlp { endpoint: endpoint?, otlp }, queue, retry })
+}
+
+/// The same with the header of an authenticator.
+pub fn authenticated(mut otlp: Box<OtlpSettings>, auth: Option<Authenticator>) -> Box<OtlpSettings> {
+    match auth {
+        Some(Authenticator::Fixed(name, value)) => {
+            otlp.headers.insert(name, value);
+        }
+        Some(Authenticator::File(token)) => otlp.token = Some(token),
+        None => {}
+    }
+    otlp
 }
 
 /// `tls` of an exporter.
 #[derive(Default)]
 pub struct Tls {
     insecure: bool,
-    /// The only certificate authorities to trust.
-    pub ca_file: Option<PathBuf>,
+    /// Settings where TLS is spoken.
+    pub settings: TlsSettings,
 }
 
 /// Decodes `tls`.
@@ -104,9 +121,23 @@ pub fn tls(node: &Node, problems: &mut Vec<Problem>) -> Tls {
     if let Some(node) = fields.take("insecure") {
         tls.insecure = keep(node.bool(), problems).unwrap_or(false);
     }
-    if let Some(node) = fields.take("ca_file") {
-        tls.ca_file = keep(node.text(), problems).map(PathBuf::from);
+    let mut text = |key| fields.take(key).and_then(|node| keep(node.text(), problems)).map(str::to_owned);
+    tls.settings.ca_file = text("ca_file").map(PathBuf::from);
+    tls.settings.server_name = text("server_name_override");
+    let [cert, key] = ["cert_file", "key_file"].map(&mut text).map(|path| path.map(PathBuf::from));
+    match (cert, key) {
+        (Some(cert_file), Some(key_file)) => {
+            tls.settings.identity = Some(ClientIdentity { cert_file, key_file });
+        }
+        (None, None) => {}
+        _ => {
+            let problem = Problem::new(node.location, "a client's certificate is half there");
+            problems.push(problem.expected("cert_file and key_file"));
+        }
     }
+    tls.settings.only = versions(&mut fields, node.location, problems);
+    // Files are read again with each new connection.
+    fields.take("reload_interval");
     if let Some(node) = fields.take("insecure_skip_verify")
         && keep(node.bool(), problems) == Some(true)
         // Where there is no TLS there is nothing to verify.
@@ -115,18 +146,46 @@ pub fn tls(node: &Node, problems: &mut Vec<Problem>) -> Tls {
         let problem = Problem::new(node.location, "Phoenix does not talk to a server that it cannot verify");
         problems.push(problem.expected("ca_file with the server's certificate authority"));
     }
-    let unsupported = ["cert_file", "key_file", "ca_pem", "cert_pem", "key_pem", "server_name_override"];
+    let unsupported = [
+        "ca_pem",
+        "cert_pem",
+        "key_pem",
+        "cipher_suites",
+        "curve_preferences",
+        "include_system_ca_certs_pool",
+    ];
     refuse(&mut fields, &unsupported, problems);
     fields.finish(problems);
     tls
+}
+
+/// The only version that `min_version` and `max_version` leave of 1.2 and 1.3; nothing where they leave both. Versions before
+/// 1.2 are not spoken.
+fn versions(fields: &mut Fields<'_>, at: Location, problems: &mut Vec<Problem>) -> Option<TlsVersion> {
+    let words = [("1.0", 10), ("1.1", 11), ("1.2", 12), ("1.3", 13)];
+    let mut version = |key| fields.take(key).and_then(|node| keep(node.one_of("version", &words), problems));
+    let (least, most) = (version("min_version").unwrap_or(12), version("max_version").unwrap_or(13));
+    if most < 12 || least > most {
+        problems
+            .push(Problem::new(at, "these versions leave none that Phoenix speaks").expected("1.2 or 1.3"));
+    }
+    match (least, most) {
+        (13, _) => Some(TlsVersion::V1_3),
+        (_, 12) => Some(TlsVersion::V1_2),
+        _ => None,
+    }
 }
 
 fn endpoint_of(node: &Node, tls: Tls) -> Result<Endpoint, Problem> {
     let text = node.text()?;
     let problem = || {
         Problem::new(node.location, format!("{} is no endpoint", node.quoted()))
-            .expected("host:port, http://host:port or https://host:port")
+            .expected("host:port, http://host:port, https://host:port or unix:///path")
     };
+    if let Some(path) = text.strip_prefix("unix://").or_else(|| text.strip_prefix("unix:")) {
+        let host = Some(path).filter(|path| path.starts_with('/')).ok_or_else(problem)?.to_owned();
+        return Ok(Endpoint { host, port: 0, tls: (!tls.insecure).then_some(tls.settings) });
+    }
     // The resolver's name in gRPC: names are resolved by the system here, whatever it is.
     let text = text.strip_prefix("dns:///").or_else(|| text.strip_prefix("passthrough:///")).unwrap_or(text);
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
@@ -142,7 +201,7 @@ fn endpoint_of(node: &Node, tls: Tls) -> Result<Endpoint, Problem> {
     if host.is_empty() || host.contains(['/', '@', ' ']) {
         return Err(problem());
     }
-    Ok(Endpoint { host, port, tls: secure, ca_file: tls.ca_file })
+    Ok(Endpoint { host, port, tls: secure.then_some(tls.settings) })
 }
 
 /// Headers as a map, or as the list of names and values that newer Collectors also take.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use pipelines::config::CollectorFile;
 use pipelines::yaml::{Node, Problem, keep};
 
-use super::exporter::{Tls, headers, queue, retry, tls};
+use super::authenticator;
+use super::exporter::{Tls, authenticated, headers, queue, retry, tls};
 use super::receiver::refuse;
 use crate::deliver::{ExporterKind, ExporterSettings, HttpTarget, OtlpSettings};
 use crate::net::Endpoint;
@@ -29,7 +31,7 @@ const TUNING: [&str; 12] = [
 
 /// Decodes it; nothing if that is not possible.
 pub fn decode(
-    node: &Node,
+    (file, node): (&CollectorFile, &Node),
     id: String,
     variant_headers: bool,
     problems: &mut Vec<Problem>,
@@ -58,15 +60,17 @@ pub fn decode(
     let timeout = fields.take("timeout").and_then(|node| keep(node.duration(), problems));
     let timeout = timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(Duration::from_secs(30));
     let headers = fields.take("headers").map(|node| headers(node, problems)).unwrap_or_default();
+    let auth = fields.take("auth").and_then(|node| authenticator::decode(node, file, problems));
     let retry = fields.take("retry_on_failure").and_then(|node| retry(node, problems)).unwrap_or_default();
     let queue = fields.take("sending_queue").and_then(|node| queue(node, problems)).unwrap_or_default();
     for key in TUNING {
         fields.take(key);
     }
-    refuse(&mut fields, &["auth", "cookies", "middlewares", "profiles_endpoint", "proxy_url"], problems);
+    refuse(&mut fields, &["cookies", "middlewares", "profiles_endpoint", "proxy_url"], problems);
     fields.finish(problems);
     let compression = compression.unwrap_or(Some(Encoding::Gzip));
-    let otlp = Box::new(OtlpSettings { compression, timeout, headers, variant_headers });
+    let otlp = Box::new(OtlpSettings { compression, timeout, headers, token: None, variant_headers });
+    let otlp = authenticated(otlp, auth);
     let kind = ExporterKind::OtlpHttp { targets: Box::new(targets), otlp };
     Some(ExporterSettings { id, kind, queue, retry })
 }
@@ -97,5 +101,5 @@ fn target(node: &Node, tls: &Tls) -> Result<HttpTarget, Problem> {
     }
     let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
     let path = url.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
-    Ok(HttpTarget { endpoint: Endpoint { host, port, tls: secure, ca_file: tls.ca_file.clone() }, path })
+    Ok(HttpTarget { endpoint: Endpoint { host, port, tls: secure.then(|| tls.settings.clone()) }, path })
 }

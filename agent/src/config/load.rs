@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::phoenix::{self, Phoenix};
 use super::routes::SelectedPipelines;
-use super::{Settings, address};
+use super::{Settings, address, authenticator};
 use crate::deliver::{ExporterKind, ExporterSettings};
 use crate::engine::AcknowledgeMode;
 use crate::generation::{Digests, Experiment, Intent, LOCAL};
@@ -183,7 +183,7 @@ fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> (SocketAdd
     let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, HEALTH_PORT));
     for reference in file.extensions() {
         let id = &reference.id;
-        if DIAGNOSTIC_EXTENSIONS.contains(&id.kind()) {
+        if DIAGNOSTIC_EXTENSIONS.contains(&id.kind()) || authenticator::KINDS.contains(&id.kind()) {
             continue;
         }
         if id.kind() != "health_check" {
@@ -191,7 +191,7 @@ fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> (SocketAdd
                 reference.location,
                 Section::Extensions,
                 id.kind(),
-                ["health_check"],
+                ["health_check", "basicauth", "bearertokenauth"],
             ));
             continue;
         }

@@ -6,6 +6,7 @@
 //! and are listed where they are taken.
 
 mod address;
+mod authenticator;
 mod control_plane;
 mod experiment;
 mod exporter;

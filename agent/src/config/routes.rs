@@ -133,7 +133,7 @@ impl<'a> SelectedPipelines<'a> {
                     used.push(id);
                     match file.component(Section::Exporters, id.as_str()) {
                         Some(component) => {
-                            exporters.extend(exporter::decode(component, variant_headers, problems));
+                            exporters.extend(exporter::decode((file, component), variant_headers, problems));
                         }
                         None => problems.push(connector(*location, id)),
                     }
@@ -178,7 +178,7 @@ impl<'a> SelectedPipelines<'a> {
         if let Some((id, location)) = shadow
             && let Some(component) = shadow_of(file, &used, (id, *location), problems)
         {
-            let decoded = exporter::decode(component, variant_headers, problems);
+            let decoded = exporter::decode((file, component), variant_headers, problems);
             routes.shadow = decoded.is_some().then_some(exporters.len());
             exporters.extend(decoded);
         }

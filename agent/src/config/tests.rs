@@ -56,7 +56,7 @@ fn a_plain_collector_file_has_the_collectors_defaults() {
     assert!(settings.routes.traces.is_none() && settings.intent.experiment.is_none());
     let exporter = &settings.exporters[0];
     let ExporterKind::Otlp { endpoint, otlp } = &exporter.kind else { panic!("{exporter:?}") };
-    assert_eq!((endpoint.host.as_str(), endpoint.port, endpoint.tls), ("127.0.0.1", 14_317, false));
+    assert_eq!((endpoint.host.as_str(), endpoint.port, endpoint.tls.is_some()), ("127.0.0.1", 14_317, false));
     assert_eq!((otlp.compression, otlp.timeout), (Some(Encoding::Gzip), Duration::from_secs(5)));
     assert_eq!((exporter.queue.size, exporter.queue.consumers), (1_000, 10));
     assert_eq!(exporter.retry.max_elapsed_time, Duration::from_secs(300));
@@ -156,7 +156,7 @@ phoenix:
     );
     assert_eq!(settings.receivers[0].limits.max_bytes, 8 << 20);
     let ExporterKind::Otlp { endpoint, otlp } = &settings.exporters[0].kind else { panic!("not otlp") };
-    assert!(!endpoint.tls && !otlp.variant_headers);
+    assert!(endpoint.tls.is_none() && !otlp.variant_headers);
     assert_eq!((otlp.compression, otlp.timeout), (Some(Encoding::Zstd), Duration::from_secs(2)));
     assert!(otlp.headers["authorization"].is_sensitive(), "a secret must not be logged");
     assert_eq!((settings.exporters[0].queue.size, settings.exporters[0].queue.consumers), (7, 2));
@@ -318,7 +318,7 @@ fn what_people_write_for_the_collectors_own_client_is_taken_with_its_meaning() {
     let endpoint = |text: &str| {
         let settings = good(&PLAIN.replace("http://127.0.0.1:14317", text));
         let ExporterKind::Otlp { endpoint, .. } = &settings.exporters[0].kind else { panic!("{settings:?}") };
-        (endpoint.host.clone(), endpoint.port, endpoint.tls)
+        (endpoint.host.clone(), endpoint.port, endpoint.tls.is_some())
     };
     assert_eq!(endpoint("dns:///backend.example:4317"), ("backend.example".to_owned(), 4317, true));
     let skipped = PLAIN.replace("14317 }", "14317, tls: { insecure: true, insecure_skip_verify: true } }");
@@ -343,7 +343,7 @@ service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlphttp/eu
         };
         let target = targets[0].clone().expect("a target of metrics");
         let Endpoint { host, port, tls, .. } = target.endpoint;
-        format!("{host} {port} {tls} {}", target.path)
+        format!("{host} {port} {} {}", tls.is_some(), target.path)
     };
     for (keys, expected) in [
         ("endpoint: http://backend:4318", "backend 4318 false /v1/metrics"),
@@ -366,6 +366,41 @@ service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlphttp/eu
         let found = bad(&text(keys));
         assert!(found.contains(said), "{keys}: {found}");
     }
+}
+
+#[test]
+fn an_authenticator_is_an_extension_of_the_service_that_says_how() {
+    let text = |extensions: &str, service: &str| {
+        format!(
+            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}
+exporters: {{ otlp: {{ endpoint: 'a:1', tls: {{ insecure: true }}, auth: {{ authenticator: basicauth/x }} }} }}
+extensions: {{ {extensions} }}
+service: {{ extensions: [{service}], pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlp] }} }} }}
+"
+        )
+    };
+    let basic = "basicauth/x: { client_auth: { username: u, password: p } }";
+    good(&text(basic, "basicauth/x"));
+    for (extensions, service, said) in [
+        (basic, "", "there is no extension \"basicauth/x\" in service.extensions"),
+        ("basicauth/x: { client_auth: { username: u } }", "basicauth/x", "password"),
+        ("basicauth/x: {}", "basicauth/x", "client_auth"),
+    ] {
+        let found = bad(&text(extensions, service));
+        assert!(found.contains(said), "{found}");
+    }
+    let bearer = |keys: &str| {
+        let text = text(&format!("bearertokenauth: {{ {keys} }}"), "bearertokenauth");
+        text.replace("authenticator: basicauth/x", "authenticator: bearertokenauth")
+    };
+    good(&bearer("token: t, scheme: Api-Key, header: x-key"));
+    good(&bearer("filename: /run/token"));
+    assert!(bad(&bearer("")).contains("there is no token"));
+    let tls = |keys: &str| text(basic, "basicauth/x").replace("insecure: true", keys);
+    let half = tls("cert_file: a.pem");
+    assert!(bad(&half).contains("a client's certificate is half there"), "{}", bad(&half));
+    let old = tls("max_version: '1.1'");
+    assert!(bad(&old).contains("these versions leave none that Phoenix speaks"), "{}", bad(&old));
 }
 
 /// Small files of one setting each, as people write them: refused where the Collector refuses, and else taken.

@@ -19,4 +19,4 @@ pub use destination::Destination;
 pub use destinations::Destinations;
 pub use exporter::{Exporter, ExporterError};
 pub use queued::Outcome;
-pub use settings::{ExporterKind, ExporterSettings, HttpTarget, OtlpSettings, QueueSettings};
+pub use settings::{ExporterKind, ExporterSettings, HttpTarget, OtlpSettings, QueueSettings, TokenFile};

@@ -83,7 +83,11 @@ impl Otlp {
             Ok(Ok(sender)) => sender,
         };
         let compressed = self.settings.compression.is_some();
-        let call = self.channel.call(sender, payload.signal, self.headers(payload), compressed, encoded);
+        let headers = match self.headers(payload) {
+            Ok(headers) => headers,
+            Err(reason) => return not_sent(reason),
+        };
+        let call = self.channel.call(sender, payload.signal, headers, compressed, encoded);
         match tokio::time::timeout_at(deadline, call).await {
             Err(_) => {
                 self.channel.abandon();
@@ -95,12 +99,13 @@ impl Otlp {
         }
     }
 
-    fn headers(&self, payload: &Payload) -> HeaderMap {
+    fn headers(&self, payload: &Payload) -> Result<HeaderMap, String> {
         let mut headers = self.headers.clone();
         if self.settings.variant_headers {
             name_variant(&mut headers, payload);
         }
-        headers
+        self.settings.token.as_ref().map(|token| token.add_to(&mut headers)).transpose()?;
+        Ok(headers)
     }
 }
 

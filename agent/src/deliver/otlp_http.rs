@@ -156,6 +156,9 @@ impl OtlpHttp {
         }
         let deadline = Instant::now() + self.settings.timeout;
         let retry = |reason, ambiguous| Attempt::Retry { reason, after: None, ambiguous };
+        if let Some(Err(reason)) = self.settings.token.as_ref().map(|token| token.add_to(&mut headers)) {
+            return retry(reason, false);
+        }
         match tokio::time::timeout_at(deadline, channel.call(headers, encoded)).await {
             // Whether it was sent by then is not known.
             Err(_) => retry("no answer in time".into(), true),

@@ -1,34 +1,43 @@
 //! A connection to a destination or to the control plane: TCP, and TLS unless it was declared insecure.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::tls::TlsSettings;
 
 /// Address of a server, and the way to talk to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Host name or address, without brackets.
+    /// Host name or address, without brackets; of a socket in the file system its path, which begins with `/`.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// True if TLS is used.
-    pub tls: bool,
-    /// The only certificate authorities to trust, instead of the system's.
-    pub ca_file: Option<PathBuf>,
+    /// TLS, if it is used.
+    pub tls: Option<TlsSettings>,
+}
+
+impl Endpoint {
+    /// Tells whether it is a socket in the file system.
+    pub fn is_local(&self) -> bool {
+        self.host.starts_with('/')
+    }
 }
 
 /// Opens connections to one endpoint.
 pub struct Connector {
     endpoint: Endpoint,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    protocol: String,
+    tls: Option<ArcSwap<Prepared>>,
 }
+
+/// TLS that is ready, and the name that the server must have.
+type Prepared = (TlsConnector, ServerName<'static>);
 
 /// Any connected stream.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -41,13 +50,16 @@ impl Connector {
     /// # Errors
     /// When the certificates cannot be read, or the host is no legal TLS name.
     pub fn new(endpoint: Endpoint, protocol: &str) -> io::Result<Self> {
-        let tls = if endpoint.tls { Some(tls(&endpoint, protocol)?) } else { None };
-        Ok(Self { endpoint, tls })
+        let tls = endpoint.tls.as_ref().map(|tls| tls.connector(&endpoint.host, protocol)).transpose()?;
+        Ok(Self { tls: tls.map(ArcSwap::from_pointee), protocol: protocol.to_owned(), endpoint })
     }
 
     /// `host:port`, as a request's authority wants it.
     pub fn authority(&self) -> String {
         let Endpoint { host, port, .. } = &self.endpoint;
+        if self.endpoint.is_local() {
+            return "localhost".to_owned();
+        }
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
@@ -61,36 +73,32 @@ impl Connector {
     /// # Errors
     /// The system's, or the TLS handshake's.
     pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        if self.endpoint.is_local() {
+            let stream = UnixStream::connect(&self.endpoint.host).await?;
+            return self.secured(stream).await;
+        }
         let stream = TcpStream::connect((self.endpoint.host.as_str(), self.endpoint.port)).await?;
         stream.set_nodelay(true)?;
-        match &self.tls {
-            None => Ok(Box::new(stream)),
-            Some((connector, name)) => Ok(Box::new(connector.connect(name.clone(), stream).await?)),
-        }
+        self.secured(stream).await
     }
-}
 
-fn tls(endpoint: &Endpoint, protocol: &str) -> io::Result<(TlsConnector, ServerName<'static>)> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = &endpoint.ca_file {
-        let context = |error| io::Error::other(format!("ca_file {}: {error}", path.display()));
-        for certificate in CertificateDer::pem_file_iter(path).map_err(context)? {
-            roots.add(certificate.map_err(context)?).map_err(io::Error::other)?;
+    async fn secured(&self, stream: impl Stream) -> io::Result<Box<dyn Stream>> {
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        self.reread(tls);
+        let prepared = tls.load_full();
+        let (connector, name) = &*prepared;
+        Ok(Box::new(connector.connect(name.clone(), stream).await?))
+    }
+
+    /// Reads the files of certificates again, so that one that was renewed is the next connection's. Where that fails, what
+    /// was read before stays.
+    fn reread(&self, tls: &ArcSwap<Prepared>) {
+        let Some(settings) = self.endpoint.tls.as_ref().filter(|tls| tls.reads_files()) else { return };
+        match settings.connector(&self.endpoint.host, &self.protocol) {
+            Ok(prepared) => tls.store(Arc::new(prepared)),
+            Err(error) => tracing::warn!(%error, "certificates are not read again; those from before stay"),
         }
-    } else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
-    if roots.is_empty() {
-        return Err(io::Error::other("TLS is asked for, but there is no certificate authority to trust"));
-    }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-    let name = ServerName::try_from(endpoint.host.clone()).map_err(io::Error::other)?;
-    Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
 impl std::fmt::Debug for Connector {

@@ -3,7 +3,9 @@
 mod backoff;
 mod compression;
 mod connect;
+mod tls;
 
 pub use backoff::{Backoff, RetrySettings};
 pub use compression::{compress, decompress};
 pub use connect::{Connector, Endpoint, Stream};
+pub use tls::{ClientIdentity, TlsSettings, TlsVersion};

@@ -47,7 +47,7 @@ impl Whole<'_> {
             }
         }
         for Reference { id, .. } in self.file.extensions() {
-            if id.kind() != "health_check" && !DIAGNOSTIC_EXTENSIONS.contains(&id.kind()) {
+            if !EXTENSIONS.contains(&id.kind()) && !DIAGNOSTIC_EXTENSIONS.contains(&id.kind()) {
                 note(Section::Extensions, id.as_str());
             }
         }
@@ -57,6 +57,9 @@ impl Whole<'_> {
 
 /// Kinds of exporters that the agent runs.
 const EXPORTERS: [&str; 6] = ["otlp", "otlp_grpc", "otlp_http", "otlphttp", "debug", "nop"];
+
+/// Kinds of extensions that the agent runs.
+const EXTENSIONS: [&str; 3] = ["health_check", "basicauth", "bearertokenauth"];
 
 /// The key by which a component asks for the context of the client's request, if it does.
 fn asks_for_context(component: &Component) -> Option<&'static str> {

@@ -112,7 +112,7 @@ async fn it_delivers_over_tls_to_a_server_that_its_authority_vouches_for() {
     let certificate = certificate();
     let file = tempfile::NamedTempFile::new().expect("file");
     std::fs::write(file.path(), certificate.cert.pem()).expect("write");
-    let acceptor = acceptor(&certificate, "http/1.1");
+    let acceptor = acceptor(&certificate, None, "http/1.1");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let port = listener.local_addr().expect("address").port();
     let taken = tokio::spawn(async move {
