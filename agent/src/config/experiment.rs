@@ -16,6 +16,8 @@ pub struct Section {
     pub split: Split,
     /// Place of the weight in the file.
     pub weight_at: Location,
+    /// True if points that a stage holds back may leave by the candidate.
+    pub allows_held: bool,
     /// Id and place of the exporter that gets all of the candidate's output besides.
     pub shadow: Option<(String, Location)>,
 }
@@ -45,6 +47,15 @@ pub fn decode(node: &Node, file: &CollectorFile, problems: &mut Vec<Problem>) ->
     let salt = fields.take("salt").and_then(|node| keep(node.text(), problems)).unwrap_or(DEFAULT_SALT);
     let shadow =
         fields.take("shadow").and_then(|node| Some((keep(node.text(), problems)?.to_owned(), node.location)));
+    let allow =
+        fields.take("allow").map(|node| node.texts(problems).into_iter().zip(std::iter::repeat(node)));
+    let mut allows_held = false;
+    for (word, node) in allow.into_iter().flatten() {
+        allows_held |= word == "held";
+        if word != "held" {
+            problems.push(Problem::unknown(node.location, "change", &word, ["held"]));
+        }
+    }
     fields.finish(problems);
     let ((baseline, _), (candidate, at)) = (baseline?, candidate?);
     if baseline == candidate {
@@ -53,7 +64,7 @@ pub fn decode(node: &Node, file: &CollectorFile, problems: &mut Vec<Problem>) ->
     }
     let split = Split { unit: unit?, weight: weight?, salt: salt.to_owned() };
     let weight_at = weight_node.unwrap_or(node).location;
-    Some(Section { pipelines: [baseline, candidate], split, weight_at, shadow })
+    Some(Section { pipelines: [baseline, candidate], split, weight_at, allows_held, shadow })
 }
 
 fn unit(node: &Node, problems: &mut Vec<Problem>) -> Option<Unit> {

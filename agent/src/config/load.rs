@@ -7,6 +7,7 @@ use std::time::Duration;
 use pipelines::config::{
     CollectorFile, DIAGNOSTIC_EXTENSIONS, MemoryLimiter, Plan, Section, unknown_component,
 };
+use pipelines::split::Weight;
 use pipelines::yaml::{Lookup, Node, Problem, Problems, keep};
 use sha2::{Digest as _, Sha256};
 
@@ -113,6 +114,15 @@ impl Plans {
         };
         if let Err(why) = section.split.check_scope([baseline, &candidate]) {
             problems.push(Problem::new(section.weight_at, why.message).expected(why.expected));
+        }
+        if section.split.weight != Weight::NONE && !candidate.hold().is_zero() && !section.allows_held {
+            let hold = humantime::format_duration(candidate.hold());
+            let message = format!(
+                "a stage of the candidate holds points for up to {hold}; where the candidate is cut out of delivery, those of \
+                 its units may be lost"
+            );
+            let expected = "weight: 0%, or with it allow: [held]";
+            problems.push(Problem::new(section.weight_at, message).expected(expected));
         }
         let mut observation = phoenix.observation.clone();
         let hold = baseline.hold().max(candidate.hold());

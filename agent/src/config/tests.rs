@@ -369,6 +369,29 @@ service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlphttp/eu
 }
 
 #[test]
+fn a_candidate_that_holds_points_back_delivers_nothing_unless_that_is_allowed() {
+    let text = |more: &str| {
+        format!(
+            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}
+exporters: {{ nop: {{}} }}
+processors: {{ interval: {{ interval: 30s }} }}
+service:
+  pipelines:
+    metrics/today: {{ receivers: [otlp], exporters: [nop] }}
+    metrics/held: {{ receivers: [otlp], processors: [interval], exporters: [nop] }}
+phoenix: {{ experiment: {{ baseline: metrics/today, candidate: metrics/held, unit: process, {more} }} }}
+"
+        )
+    };
+    good(&text("weight: 0%"));
+    good(&text("weight: 25%, allow: [held]"));
+    let refused = bad(&text("weight: 25%"));
+    assert!(refused.contains("holds points for up to 30s") && refused.contains("allow: [held]"), "{refused}");
+    assert!(refused.contains("agent.yaml:8:"), "{refused}");
+    assert!(bad(&text("weight: 25%, allow: [hled]")).contains("did you mean \"held\""));
+}
+
+#[test]
 fn an_authenticator_is_an_extension_of_the_service_that_says_how() {
     let text = |extensions: &str, service: &str| {
         format!(

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A change that is accepted: a word, for all metrics, or a map with the metrics, as in `{"renamed": {"metric": ["a"]}}`.
+/// A change that is accepted: a word, for all metrics, or a map with the metrics of `renamed` and `changed`, as in `{"renamed": {"metric": ["a"]}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(
     untagged,
-    expecting = "expected renamed, changed, or a map such as {\"renamed\": {\"metric\": [\"a\"]}}"
+    expecting = "expected renamed, changed, held, or a map such as {\"renamed\": {\"metric\": [\"a\"]}}"
 )]
 pub enum Allow {
     /// For all metrics.
@@ -24,6 +24,9 @@ pub enum Change {
     Renamed,
     /// Other values.
     Changed,
+    /// Points that a stage holds back, in a step that delivers by the candidate: what is held when the candidate is cut out
+    /// may be lost.
+    Held,
 }
 
 /// Changes by the metrics that they are accepted for.

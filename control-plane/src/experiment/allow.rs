@@ -12,6 +12,8 @@ pub struct Allow {
     pub renamed: Allowed,
     /// Other values.
     pub changed: Allowed,
+    /// Points that a stage holds back, in steps with a weight: what is held when the candidate is cut out may be lost.
+    pub held: bool,
 }
 
 /// Metrics for which a change is accepted.
@@ -39,6 +41,7 @@ enum Entry {
 enum Change {
     Renamed,
     Changed,
+    Held,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,11 +54,11 @@ impl From<Vec<Entry>> for Allow {
         let mut allow = Self::default();
         for entry in entries {
             match entry {
-                Entry::All(change) => allow.of(change).add(Vec::new()),
+                Entry::All(change) => allow.add(change, Vec::new()),
                 // An empty list of metrics names none, and allows none.
                 Entry::Some(some) => {
                     let named = some.into_iter().filter(|(_, metrics)| !metrics.metric.is_empty());
-                    named.for_each(|(change, metrics)| allow.of(change).add(metrics.metric));
+                    named.for_each(|(change, metrics)| allow.add(change, metrics.metric));
                 }
             }
         }
@@ -64,7 +67,7 @@ impl From<Vec<Entry>> for Allow {
 }
 
 impl From<Allow> for Vec<Entry> {
-    fn from(Allow { renamed, changed }: Allow) -> Self {
+    fn from(Allow { renamed, changed, held }: Allow) -> Self {
         let entry = |change, allowed| match allowed {
             Allowed::Nothing => None,
             Allowed::All => Some(Entry::All(change)),
@@ -73,16 +76,19 @@ impl From<Allow> for Vec<Entry> {
                 Some(Entry::Some(BTreeMap::from([(change, metrics)])))
             }
         };
-        let both = [entry(Change::Renamed, renamed), entry(Change::Changed, changed)];
-        both.into_iter().flatten().collect()
+        let held = held.then_some(Entry::All(Change::Held));
+        let all = [entry(Change::Renamed, renamed), entry(Change::Changed, changed), held];
+        all.into_iter().flatten().collect()
     }
 }
 
 impl Allow {
-    fn of(&mut self, change: Change) -> &mut Allowed {
+    fn add(&mut self, change: Change, metrics: Vec<String>) {
         match change {
-            Change::Renamed => &mut self.renamed,
-            Change::Changed => &mut self.changed,
+            Change::Renamed => self.renamed.add(metrics),
+            Change::Changed => self.changed.add(metrics),
+            // It is of no metric: what is held is told by no name.
+            Change::Held => self.held = true,
         }
     }
 }
@@ -112,6 +118,15 @@ impl Allowed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_written_down_as_it_is_read() {
+        let text = r#"["renamed",{"changed":{"metric":["a"]}},"held"]"#;
+        let allow: Allow = serde_json::from_str(text).expect("a list");
+        assert!(allow.held && allow.renamed == Allowed::All && allow.changed.covers("a"));
+        assert_eq!(serde_json::to_string(&allow).expect("a text"), text);
+        assert!(!Allow::default().held);
+    }
 
     #[test]
     fn metrics_add_up_and_all_covers_what_is_named_or_not() {

@@ -117,6 +117,7 @@ impl Spec {
         let baseline = self.baseline.as_ref().map(|text| Fragment::new(text).plan("baseline")).transpose()?;
         let spec = Self { traits: Some(Traits::of(&candidate)), ..self };
         spec.check_steps()?;
+        spec.check_hold()?;
         for &weight in &spec.weights_bp {
             // Agents that run another baseline check again with theirs.
             let split = Split { unit: spec.unit(), weight: weight_of(weight), salt: String::new() };
@@ -132,6 +133,21 @@ impl Spec {
         spec.check_measurable()?;
         spec.check_needs()?;
         Ok(spec)
+    }
+
+    /// Checks that no step delivers what a stage of a candidate holds back, unless the policy allows it.
+    fn check_hold(&self) -> Result<(), Invalid> {
+        let hold = self.hold();
+        let delivers = self.weights_bp.iter().any(|weight| *weight > 0);
+        if hold.is_zero() || !delivers || self.policy.allow.held {
+            return Ok(());
+        }
+        let hold = humantime::format_duration(hold);
+        let message = format!(
+            "a stage of the candidate holds points for up to {hold}; where the candidate is cut out of delivery, those of its \
+             units may be lost"
+        );
+        Err(field("policy.allow", message, "held among them, such as allow: [held]"))
     }
 
     /// Checks that what the policy asks for can be measured at all.

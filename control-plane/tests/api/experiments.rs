@@ -27,6 +27,22 @@ fn guarded(more: Value) -> Value {
     json!({ "policy": { "guardrails": [guardrail] } })
 }
 
+/// A candidate that holds points back.
+const HOLDS: &str = "processors: { interval: { interval: 30s } }
+service: { pipelines: { metrics: { processors: [interval] } } }
+";
+
+#[tokio::test]
+async fn what_holds_points_back_may_deliver_once_the_policy_allows_it_and_the_word_is_shown_again() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut asked = json!({ "name": "h", "selector": "", "candidate": { "config": HOLDS } });
+    asked["policy"] = json!({ "allow": ["held", { "changed": { "metric": ["a"] } }] });
+    let answer = server.post("/api/v1/experiments", &admin, asked).await;
+    assert_eq!(answer.status, 201, "{:#}", answer.body);
+    assert_eq!(answer.body["spec"]["policy"]["allow"], json!([{ "changed": { "metric": ["a"] } }, "held"]));
+}
+
 #[tokio::test]
 async fn what_is_wrong_is_told_with_its_place_and_what_was_expected() {
     let server = Server::start().await;
@@ -34,6 +50,7 @@ async fn what_is_wrong_is_told_with_its_place_and_what_was_expected() {
     for (more, place, expected) in [
         (json!({ "candidate": { "file": "x" } }), "candidate: ", "expected `config` or `template`"),
         (json!({ "selector": "env with a" }), "selector: ", "env=prod"),
+        (json!({ "candidate": { "config": HOLDS } }), "policy.allow: ", "allow: [held]"),
         (json!({ "unit": "pod" }), "unit: ", "expected entity, process, host, or a list"),
         (json!({ "unit": [] }), "unit: ", "entity, process, host, or a list of 1 to 64"),
         (json!({ "window": "soon" }), "window: \"soon\"", "a duration such as 10s"),

@@ -33,7 +33,7 @@ service:
     metrics/held: {{ receivers: [otlp], processors: [interval], exporters: [otlp] }}
 phoenix:
   max_added_latency: 1m
-  experiment: {{ baseline: metrics/today, candidate: metrics/held, unit: process, weight: {weight} }}"
+  experiment: {{ baseline: metrics/today, candidate: metrics/held, unit: process, allow: [held], weight: {weight} }}"
         ),
     )
 }

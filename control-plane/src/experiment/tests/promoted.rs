@@ -1,7 +1,7 @@
 //! Promotion on a person's word: what stands in its way, by name.
 
 use super::*;
-use crate::experiment::{Effect, Traits, Unmet};
+use crate::experiment::{Allow, Effect, Traits, Unmet};
 
 fn unmet(verdict: &Verdict, step: Step) -> Vec<String> {
     Unmet(verdict.unmet(step)).named()
@@ -46,7 +46,11 @@ fn what_only_describes_stands_in_nobodys_way() {
 fn a_candidate_is_compiled_when_it_is_checked_and_never_again() {
     let held = "processors: { interval: { interval: 30s } }
 service: { pipelines: { metrics: { processors: [interval] } } }\n";
-    let checked = Spec { candidate: held.to_owned(), ..spec() }.check().expect("right");
+    let holding = Spec { candidate: held.to_owned(), ..spec() };
+    let refused = holding.clone().check().expect_err("its steps have weights").to_string();
+    assert!(refused.contains("holds points for up to 30s") && refused.contains("allow: [held]"), "{refused}");
+    let policy = Policy { allow: Allow { held: true, ..Allow::default() }, ..holding.policy.clone() };
+    let checked = Spec { policy, ..holding }.check().expect("right");
     let traits = checked.traits.clone().expect("told when it is checked");
     assert_eq!((traits.hold, checked.hold()), (Duration::from_secs(30), Duration::from_secs(30)));
     // A text that does not compile: whoever compiled it would find no hold and no functions.

@@ -48,17 +48,22 @@ fn read_allow(v1::AllowedChange { change, metrics }: v1::AllowedChange) -> Resul
     match (change.as_str(), all) {
         ("renamed", true) => Ok(api::Allow::All(api::Change::Renamed)),
         ("changed", true) => Ok(api::Allow::All(api::Change::Changed)),
+        ("held", true) => Ok(api::Allow::All(api::Change::Held)),
         ("renamed", false) => {
             Ok(api::Allow::Part(api::AllowedParts { renamed: metrics(), ..Default::default() }))
         }
         ("changed", false) => {
             Ok(api::Allow::Part(api::AllowedParts { changed: metrics(), ..Default::default() }))
         }
-        _ => Err(Refusal::invalid_field("policy.allow.change", format!("{change:?}"), "renamed or changed")),
+        _ => Err(Refusal::invalid_field(
+            "policy.allow.change",
+            format!("{change:?}"),
+            "renamed or changed, or held without metrics",
+        )),
     }
 }
 
-fn allow(Allow { renamed, changed }: &Allow) -> Vec<v1::AllowedChange> {
+fn allow(Allow { renamed, changed, held }: &Allow) -> Vec<v1::AllowedChange> {
     let of = |change: &str, allowed: &Allowed| {
         let metrics = match allowed {
             Allowed::Nothing => return None,
@@ -67,7 +72,8 @@ fn allow(Allow { renamed, changed }: &Allow) -> Vec<v1::AllowedChange> {
         };
         Some(v1::AllowedChange { change: change.to_owned(), metrics })
     };
-    [of("renamed", renamed), of("changed", changed)].into_iter().flatten().collect()
+    let held = held.then(|| v1::AllowedChange { change: "held".to_owned(), metrics: Vec::new() });
+    [of("renamed", renamed), of("changed", changed), held].into_iter().flatten().collect()
 }
 
 /// Every default filled in.
