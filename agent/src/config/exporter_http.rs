@@ -50,8 +50,14 @@ pub fn decode(
         problems.push(problem.expected("endpoint, or one for each signal such as metrics_endpoint"));
     }
     let compression = fields.take("compression").and_then(|node| {
-        let words =
-            [("gzip", Some(Encoding::Gzip)), ("zstd", Some(Encoding::Zstd)), ("none", None), ("", None)];
+        let words = [
+            ("gzip", Some(Encoding::Gzip)),
+            ("zstd", Some(Encoding::Zstd)),
+            ("deflate", Some(Encoding::Deflate)),
+            ("zlib", Some(Encoding::Zlib)),
+            ("none", None),
+            ("", None),
+        ];
         keep(node.one_of("compression", &words), problems)
     });
     if let Some(node) = fields.take("encoding") {

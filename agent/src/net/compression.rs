@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::io::{self, Read, Write as _};
 
 use bytes::Bytes;
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use zstd::zstd_safe::get_frame_content_size;
 
 use crate::admission::Permit;
@@ -39,6 +39,12 @@ pub fn compress(encoding: Encoding, message: &Bytes) -> io::Result<Bytes> {
             encoder.write_all(message)?;
             Ok(encoder.finish()?.into())
         }
+        Encoding::Deflate | Encoding::Zlib => {
+            let target = Vec::with_capacity(message.len() / 8 + 256);
+            let mut encoder = flate2::write::ZlibEncoder::new(target, flate2::Compression::fast());
+            encoder.write_all(message)?;
+            Ok(encoder.finish()?.into())
+        }
         Encoding::Zstd => COMPRESSOR.with_borrow_mut(|context| {
             let context = match context {
                 Some(context) => context,
@@ -66,6 +72,10 @@ pub fn decompress(
             let announced = wire.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size) as usize);
             let hint = announced.min(wire.len().saturating_mul(DEFLATE_RATIO));
             read_bounded(MultiGzDecoder::new(&wire[..]), hint, wire.len(), limit, permit, broken)
+        }
+        // It announces no size.
+        Encoding::Deflate | Encoding::Zlib => {
+            read_bounded(ZlibDecoder::new(&wire[..]), 0, wire.len(), limit, permit, broken)
         }
         Encoding::Zstd => {
             if let Ok(Some(size)) = get_frame_content_size(wire) {
@@ -160,6 +170,10 @@ mod tests {
             let data = &data[..size];
             assert_eq!(run(Encoding::Gzip, &gzip(data), 2_000_000, &budget).expect("gzip"), data);
             assert_eq!(run(Encoding::Zstd, &zstd(data), 2_000_000, &budget).expect("zstd"), data);
+            let deflated = compress(Encoding::Deflate, &Bytes::copy_from_slice(data)).expect("deflate");
+            for encoding in [Encoding::Deflate, Encoding::Zlib] {
+                assert_eq!(run(encoding, &deflated, 2_000_000, &budget).expect("zlib's format"), data);
+            }
             let streamed = zstd::stream::encode_all(data, 1).expect("stream").into();
             assert_eq!(run(Encoding::Zstd, &streamed, 2_000_000, &budget).expect("no size"), data);
             let twice = Bytes::from([zstd(data), zstd(data)].concat());
@@ -181,9 +195,13 @@ mod tests {
         let budget = Budget::new(3_000_000);
         let zeros = vec![0; 50_000_000];
         let streamed = Bytes::from(zstd::stream::encode_all(&zeros[..], 1).expect("stream"));
-        for (encoding, wire) in
-            [(Encoding::Gzip, gzip(&zeros)), (Encoding::Zstd, zstd(&zeros)), (Encoding::Zstd, streamed)]
-        {
+        let deflated = compress(Encoding::Deflate, &Bytes::copy_from_slice(&zeros)).expect("deflate");
+        for (encoding, wire) in [
+            (Encoding::Gzip, gzip(&zeros)),
+            (Encoding::Zstd, zstd(&zeros)),
+            (Encoding::Zstd, streamed),
+            (Encoding::Deflate, deflated),
+        ] {
             assert!(matches!(run(encoding, &wire, 1_000_000, &budget), Err(Refusal::TooLarge { .. })));
             assert!(matches!(run(encoding, &wire, 100_000_000, &budget), Err(Refusal::Memory)));
         }
@@ -197,7 +215,7 @@ mod tests {
     #[test]
     fn broken_data_is_the_senders_fault() {
         let budget = Budget::new(1_000_000);
-        for encoding in [Encoding::Gzip, Encoding::Zstd] {
+        for encoding in [Encoding::Gzip, Encoding::Zstd, Encoding::Deflate] {
             let refusal = run(encoding, &Bytes::from_static(b"not compressed at all"), 1_000, &budget);
             assert!(matches!(refusal, Err(Refusal::Invalid(_))));
         }

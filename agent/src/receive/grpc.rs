@@ -52,7 +52,7 @@ pub async fn serve(service: &Service, peer: Peer, request: Request<Incoming>) ->
 
 async fn read(service: &Service, peer: Peer, request: Request<Incoming>) -> Result<ReceivedRequest, Refusal> {
     let bounds = service.bounds(peer);
-    let encoding = Encoding::from_header(request.headers().get(ENCODING))?;
+    let encoding = Encoding::from_grpc_header(request.headers().get(ENCODING))?;
     let message = body::grpc_message(request.into_body(), bounds).await?;
     let mut permit = message.permit;
     match (message.compressed, encoding) {

@@ -20,6 +20,10 @@ pub enum Encoding {
     Gzip,
     /// RFC 8878.
     Zstd,
+    /// RFC 1950, by HTTP's name of it (RFC 9110, section 8.4.1.2); not over gRPC.
+    Deflate,
+    /// The same by the Collector's name.
+    Zlib,
 }
 
 impl Encoding {
@@ -28,6 +32,19 @@ impl Encoding {
         match self {
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Deflate => "deflate",
+            Self::Zlib => "zlib",
+        }
+    }
+
+    /// The encoding that `grpc-encoding` names.
+    ///
+    /// # Errors
+    /// As [`Self::from_header`].
+    pub fn from_grpc_header(value: Option<&http::HeaderValue>) -> Result<Option<Self>, Refusal> {
+        match Self::from_header(value)? {
+            Some(other @ (Self::Deflate | Self::Zlib)) => Err(Refusal::Compression(other.name().to_owned())),
+            of_grpc => Ok(of_grpc),
         }
     }
 
@@ -40,6 +57,8 @@ impl Encoding {
             None | Some(b"" | b"identity" | b"none") => Ok(None),
             Some(b"gzip" | b"x-gzip") => Ok(Some(Self::Gzip)),
             Some(b"zstd") => Ok(Some(Self::Zstd)),
+            Some(b"deflate") => Ok(Some(Self::Deflate)),
+            Some(b"zlib") => Ok(Some(Self::Zlib)),
             Some(other) => Err(Refusal::Compression(String::from_utf8_lossy(other).into_owned())),
         }
     }
