@@ -142,9 +142,21 @@ fn endpoint(fields: &mut Fields<'_>, port: u16, problems: &mut Vec<Problem>) -> 
 fn keepalive(fields: &mut Fields<'_>, limits: &mut Limits, problems: &mut Vec<Problem>) {
     let Some(node) = fields.take("keepalive") else { return };
     let Some(mut fields) = keep(node.map(), problems) else { return };
-    let Some(node) = fields.take("server_parameters") else { return };
-    if let Some(mut fields) = keep(node.map(), problems) {
+    let parts = ["server_parameters", "enforcement_policy"].map(|key| fields.take(key));
+    fields.finish(problems);
+    let [server, enforcement] = parts.map(|node| keep(node?.map(), problems));
+    if let Some(mut fields) = server {
         time(&mut fields, "max_connection_idle", &mut limits.idle, problems);
+        for key in ["max_connection_age", "max_connection_age_grace", "time", "timeout"] {
+            fields.take(key);
+        }
+        fields.finish(problems);
+    }
+    if let Some(mut fields) = enforcement {
+        for key in ["min_time", "permit_without_stream"] {
+            fields.take(key);
+        }
+        fields.finish(problems);
     }
 }
 

@@ -172,9 +172,7 @@ impl OtlpHttp {
 /// Meaning of an answer: 429, 502, 503 and 504 are worth another attempt, everything else that is no success is not.
 fn judge(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Attempt {
     if status.is_success() {
-        let is_protobuf = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/x-protobuf");
-        let read = headers.get(CONTENT_TYPE).is_some_and(is_protobuf);
-        let partial = read.then(|| PartialSuccess::from_response(body)).flatten().unwrap_or_default();
+        let partial = partial_success(headers, body).unwrap_or_default();
         return Attempt::Delivered { rejected: partial.rejected.max(0) as u64, message: partial.message };
     }
     let text = String::from_utf8_lossy(body);
@@ -187,6 +185,24 @@ fn judge(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Attempt {
         }
         _ => Attempt::Refused(reason),
     }
+}
+
+/// The partial success of an answer, in protobuf or JSON; nothing where all was taken, and where it is no OTLP.
+fn partial_success(headers: &HeaderMap, body: &Bytes) -> Option<PartialSuccess> {
+    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?.to_ascii_lowercase();
+    if kind.starts_with("application/x-protobuf") {
+        return PartialSuccess::from_response(body);
+    }
+    let answer: serde_json::Value =
+        kind.starts_with("application/json").then(|| serde_json::from_slice(body).ok())??;
+    let partial = answer.get("partialSuccess")?;
+    let rejected = ["rejectedDataPoints", "rejectedSpans", "rejectedLogRecords"].iter().find_map(|key| {
+        let count = partial.get(key)?;
+        // 64-bit integers are texts in OTLP/JSON.
+        count.as_i64().or_else(|| count.as_str()?.parse().ok())
+    });
+    let message = partial.get("errorMessage").and_then(|text| text.as_str()).unwrap_or_default().to_owned();
+    Some(PartialSuccess { rejected: rejected.unwrap_or(0), message })
 }
 
 /// Time of a `Retry-After` in seconds. A date in it is left to the backoff.
@@ -237,8 +253,15 @@ mod tests {
         let body = PartialSuccess { rejected: 3, message: "old".into() }.into_response();
         let partial = Attempt::Delivered { rejected: 3, message: "old".into() };
         assert_eq!(answer(200, &protobuf, body.clone()), partial);
+        let json = [(CONTENT_TYPE, "Application/JSON; charset=utf-8")];
+        for rejected in ["3", "\"3\""] {
+            let text =
+                format!("{{\"partialSuccess\":{{\"rejectedSpans\":{rejected},\"errorMessage\":\"old\"}}}}");
+            assert_eq!(answer(200, &json, text), partial);
+        }
         let whole = Attempt::Delivered { rejected: 0, message: String::new() };
         assert_eq!(answer(200, &protobuf, ""), whole);
+        assert_eq!(answer(200, &json, "{}"), whole);
         assert_eq!(answer(202, &[(CONTENT_TYPE, "text/html")], body), whole, "what is no OTLP says nothing");
     }
 }

@@ -57,7 +57,7 @@ impl Backoff {
         self.interval =
             self.interval.mul_f64(self.settings.multiplier.max(1.0)).min(self.settings.max_interval);
         let end = self.settings.max_elapsed_time;
-        (end.is_zero() || elapsed + wait <= end).then_some(wait)
+        (end.is_zero() || elapsed.saturating_add(wait) <= end).then_some(wait)
     }
 }
 
@@ -88,6 +88,9 @@ mod tests {
         assert_eq!(first(0.0, None), Duration::from_millis(2_500));
         assert!(first(0.999, None) < Duration::from_millis(7_500));
         assert_eq!(first(0.0, Some(Duration::from_secs(60))), Duration::from_secs(60));
+        // A peer may wish anything.
+        let mut backoff = Backoff::new(RetrySettings::default());
+        assert_eq!(backoff.next(Duration::from_secs(1), Some(Duration::MAX), 0.0), None);
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Connector {
 
     async fn secured(&self, stream: impl Stream) -> io::Result<Box<dyn Stream>> {
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
-        self.reread(tls);
+        self.reread(tls).await;
         let prepared = tls.load_full();
         let (connector, name) = &*prepared;
         Ok(Box::new(connector.connect(name.clone(), stream).await?))
@@ -92,9 +92,11 @@ impl Connector {
 
     /// Reads the files of certificates again, so that one that was renewed is the next connection's. Where that fails, what
     /// was read before stays.
-    fn reread(&self, tls: &ArcSwap<Prepared>) {
-        let Some(settings) = self.endpoint.tls.as_ref().filter(|tls| tls.reads_files()) else { return };
-        match settings.connector(&self.endpoint.host, &self.protocol) {
+    async fn reread(&self, tls: &ArcSwap<Prepared>) {
+        let Some(settings) = self.endpoint.tls.clone().filter(TlsSettings::reads_files) else { return };
+        let (host, protocol) = (self.endpoint.host.clone(), self.protocol.clone());
+        let read = tokio::task::spawn_blocking(move || settings.connector(&host, &protocol)).await;
+        match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(prepared) => tls.store(Arc::new(prepared)),
             Err(error) => tracing::warn!(%error, "certificates are not read again; those from before stay"),
         }

@@ -1,7 +1,7 @@
 //! Requests of pages of other origins, from a browser (Fetch, "CORS protocol").
 //!
-//! A page whose origin is allowed reads the answer, also with credentials; its browser asks first whether it may send. What
-//! is not allowed gets an answer without the headers that allow it: it is the browser that refuses then.
+//! A page whose origin is allowed reads the answer, also with credentials unless every origin is allowed; its browser asks
+//! first whether it may send. What is not allowed gets an answer without the headers that allow it: it is the browser that refuses then.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -44,9 +44,8 @@ impl Cors {
         if !headers.is_none_or(|headers| self.takes(headers)) {
             return answer;
         }
-        answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        self.name(origin, &mut answer);
         answer.insert(ACCESS_CONTROL_ALLOW_METHODS, method.clone());
-        answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         if let Some(headers) = headers {
             answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, headers.clone());
         }
@@ -60,8 +59,7 @@ impl Cors {
     pub fn allow(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
         answer.append(VARY, HeaderValue::from_static("origin"));
         let Some(origin) = self.allowed(origin) else { return };
-        answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        self.name(origin, answer);
         if let Ok(exposed) = HeaderValue::from_str(&self.exposed_headers.join(", "))
             && !exposed.is_empty()
         {
@@ -69,7 +67,17 @@ impl Cors {
         }
     }
 
-    /// The origin, as an answer names it, if it is allowed.
+    /// Names the origin that is allowed, or all of them: then nothing with credentials is.
+    fn name(&self, origin: HeaderValue, answer: &mut HeaderMap) {
+        if self.allowed_origins.iter().any(|pattern| pattern == "*") {
+            answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        } else {
+            answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+    }
+
+    /// The origin of a request, if it is allowed.
     fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
         let origin = origin?;
         let text = origin.to_str().ok()?.to_ascii_lowercase();
@@ -129,7 +137,6 @@ mod tests {
         for (origins, headers, question, allowed) in [
             (&["https://*.example.com"][..], &[][..], asked(shop, "POST", "content-type"), true),
             (&["HTTPS://SHOP.example.com"], &[], asked(shop, "POST", "Content-Type, Accept"), true),
-            (&["*"], &["*"], asked(shop, "POST", "x-anything"), true),
             (&["https://*.example.org"], &[], asked(shop, "POST", "content-type"), false),
             (&["https://example.com"], &[], asked(shop, "POST", "content-type"), false),
             (&["https://*.example.com"], &[], asked(shop, "POST", "x-anything"), false),
@@ -142,6 +149,13 @@ mod tests {
             assert_eq!(answer.contains_key(ACCESS_CONTROL_MAX_AGE), allowed);
             assert!(answer.contains_key(VARY), "no cache answers another origin with it");
         }
+    }
+
+    #[test]
+    fn where_every_origin_is_allowed_none_sends_with_credentials() {
+        let answer = cors(&["*"], &["*"]).preflight(&asked("https://evil.example", "POST", "x-anything"));
+        assert_eq!(answer[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert!(!answer.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
     }
 
     #[test]

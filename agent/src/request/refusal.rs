@@ -30,7 +30,7 @@ pub enum Refusal {
     #[error("{0}")]
     Invalid(String),
     /// A compression we do not have.
-    #[error("compression '{0}' is not supported: expected none, gzip or zstd")]
+    #[error("compression '{0}' is not supported: expected none, gzip or zstd, and over HTTP deflate or zlib")]
     Compression(String),
     /// A media type we do not read.
     #[error("{0}")]
