@@ -118,8 +118,9 @@ impl Plans {
         if section.split.weight != Weight::NONE && !candidate.hold().is_zero() && !section.allows_held {
             let hold = humantime::format_duration(candidate.hold());
             let message = format!(
-                "a stage of the candidate holds points for up to {hold}; where the candidate is cut out of delivery, those of \
-                 its units may be lost"
+                "{} of the candidate holds points for up to {hold}; where the candidate is cut out of delivery, those of \
+                 its units may be lost",
+                candidate.holding().join(", ")
             );
             let expected = "weight: 0%, or with it allow: [held]";
             problems.push(Problem::new(section.weight_at, message).expected(expected));

@@ -386,7 +386,11 @@ phoenix: {{ experiment: {{ baseline: metrics/today, candidate: metrics/held, uni
     good(&text("weight: 0%"));
     good(&text("weight: 25%, allow: [held]"));
     let refused = bad(&text("weight: 25%"));
-    assert!(refused.contains("holds points for up to 30s") && refused.contains("allow: [held]"), "{refused}");
+    assert!(
+        refused.contains("interval of the candidate holds points for up to 30s")
+            && refused.contains("allow: [held]"),
+        "{refused}"
+    );
     assert!(refused.contains("agent.yaml:8:"), "{refused}");
     assert!(bad(&text("weight: 25%, allow: [hled]")).contains("did you mean \"held\""));
 }

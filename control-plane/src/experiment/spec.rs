@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use observe::{Critical, Lens, Price};
+use pipelines::config::Plan;
 use pipelines::split::{Split, Unit, Weight};
 use pipelines::yaml::Problems;
 use proto::generation::{Baseline, Candidate, Experiment, Fragment, Generation, Guardrails};
@@ -117,7 +118,7 @@ impl Spec {
         let baseline = self.baseline.as_ref().map(|text| Fragment::new(text).plan("baseline")).transpose()?;
         let spec = Self { traits: Some(Traits::of(&candidate)), ..self };
         spec.check_steps()?;
-        spec.check_hold()?;
+        spec.check_hold(&candidate)?;
         for &weight in &spec.weights_bp {
             // Agents that run another baseline check again with theirs.
             let split = Split { unit: spec.unit(), weight: weight_of(weight), salt: String::new() };
@@ -136,16 +137,17 @@ impl Spec {
     }
 
     /// Checks that no step delivers what a stage of a candidate holds back, unless the policy allows it.
-    fn check_hold(&self) -> Result<(), Invalid> {
-        let hold = self.hold();
+    fn check_hold(&self, candidate: &Plan) -> Result<(), Invalid> {
+        let hold = candidate.hold();
         let delivers = self.weights_bp.iter().any(|weight| *weight > 0);
         if hold.is_zero() || !delivers || self.policy.allow.held {
             return Ok(());
         }
         let hold = humantime::format_duration(hold);
         let message = format!(
-            "a stage of the candidate holds points for up to {hold}; where the candidate is cut out of delivery, those of its \
-             units may be lost"
+            "{} of the candidate holds points for up to {hold}; where the candidate is cut out of delivery, those of its \
+             units may be lost",
+            candidate.holding().join(", ")
         );
         Err(field("policy.allow", message, "held among them, such as allow: [held]"))
     }

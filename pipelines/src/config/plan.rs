@@ -70,6 +70,12 @@ impl Plan {
         self.stages.iter().map(|stage| stage.processor.hold()).sum()
     }
 
+    /// Ids of the stages in which a point may wait.
+    pub fn holding(&self) -> Vec<&str> {
+        let holds = |stage: &&Stage| !stage.processor.hold().is_zero();
+        self.stages.iter().filter(holds).map(|stage| stage.id.as_str()).collect()
+    }
+
     /// Names of the functions by which its stages merge points, such as `sum`.
     pub fn merge_functions(&self) -> BTreeSet<&'static str> {
         self.stages.iter().flat_map(|stage| stage.processor.merge_functions()).collect()

@@ -50,6 +50,11 @@ async fn a_bad_pipeline_is_told_with_its_place_and_the_nearest_name() {
     assert!(validate(secret).await[0].expected.contains("reads no environment"));
 }
 
+/// A candidate that holds points back.
+const HOLDS: &str = "processors: { interval: { interval: 30s } }
+service: { pipelines: { metrics: { processors: [interval] } } }
+";
+
 #[tokio::test]
 async fn a_field_that_is_wrong_is_named() {
     let server = Server::start().await;
@@ -71,6 +76,7 @@ async fn a_field_that_is_wrong_is_named() {
         ("unit", ExperimentSpec { unit: vec!["a".to_owned(); 65], ..plain(FRAGMENT) }),
         ("window", ExperimentSpec { window_ms: Some(1), ..plain(FRAGMENT) }),
         ("report_every", ExperimentSpec { report_every_ms: Some(u64::MAX), ..plain(FRAGMENT) }),
+        ("policy.allow", plain(HOLDS)),
         ("policy.min_horizons", ExperimentSpec { policy: Some(policy), ..plain(FRAGMENT) }),
     ] {
         let refused = person.create(spec).await.unwrap_err();
