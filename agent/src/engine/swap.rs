@@ -44,15 +44,16 @@ struct Patience {
 }
 
 impl Patience {
-    /// Units of a split wait for the worker, and what its stages hold was accepted. Else evidence is at stake, and only
-    /// where the experiment goes on.
-    fn of(delivers: bool, goes_on: bool) -> Self {
+    /// Units of a split wait for the worker, and what its stages hold was accepted. Else evidence is at stake, and most
+    /// where the experiment goes on. Nothing waits for a shorter time than units do, `max_added_latency`.
+    fn of(delivers: bool, goes_on: bool, max_added_latency: Duration) -> Self {
         let [before, within] = match (delivers, goes_on) {
             (true, _) => [5_000, 1_000],
             (false, true) => [10_000, 100],
             (false, false) => [200, 100],
         };
-        Self { before: Duration::from_millis(before), within: Duration::from_millis(within) }
+        let at_least = |millis| Duration::from_millis(millis).max(max_added_latency);
+        Self { before: at_least(before), within: at_least(within) }
     }
 }
 
@@ -76,7 +77,7 @@ impl Engine {
         let goes_on = self.goes_on(intent);
         let ending = candidate_worker(&old.generation);
         let delivers = old.generation.splits && ending.as_ref().is_some_and(|worker| !worker.is_apart());
-        let patience = Patience::of(delivers, goes_on);
+        let patience = Patience::of(delivers, goes_on, limits.max_added_latency);
         if let Some(worker) = ending {
             worker.catch_up(patience.before);
         }

@@ -105,6 +105,28 @@ async fn a_swap_does_not_wait_for_a_candidate_that_is_not_done() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_swap_waits_for_a_candidate_as_long_as_units_may_and_all_that_left_is_observed() {
+    let (sink, address) = Sink::start().await;
+    let patient = |statements: usize| {
+        slow(address, statements, &format!("  max_added_latency: 1m\n{}", experiment("0%")))
+    };
+    let agent = Agent::start(&load(&patient(200))).await;
+    agent.client().await.export(export(MANY, 1)).await.expect("accepted");
+    eventually("it arrives", async || sink.received() == 1).await;
+    assert_eq!(seen_by_candidate(&agent).await, 0, "the candidate works on it still");
+    let before = agent.health().await["generation"].clone();
+    agent.reread(&patient(1)).await;
+    eventually("the next generation is in charge", async || agent.health().await["generation"] != before)
+        .await;
+    let report = request(agent.listening.admin, "GET", "/experiment", &[], Vec::new()).await;
+    let report: serde_json::Value = serde_json::from_slice(&report.body).expect("json");
+    let rows = report["windows"].as_array().expect("windows");
+    let left = rows.iter().filter(|row| row["generation"] == before);
+    let left: u64 = left.filter_map(|row| row["delivered"][0].as_u64()).sum();
+    assert_eq!(left, MANY as u64, "{rows:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn batches_that_find_no_room_are_left_out_of_both_variants_and_counted() {
     let (sink, address) = Sink::start().await;
     let more = format!("  budget: {{ cpu: 100%, memory: 4MiB }}\n{}", experiment("0%"));
