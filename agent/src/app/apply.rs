@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use pipelines::config::Plan;
 use tokio::sync::watch;
 
 use super::attempt::Trial;
@@ -12,7 +13,7 @@ use super::listeners::Listeners;
 use super::{BootError, remote};
 use crate::admin::Admin;
 use crate::config::Settings;
-use crate::deliver::{Destination, Exporter, ExporterSettings};
+use crate::deliver::{BatchRule, BatchRules, Destination, Exporter, ExporterSettings};
 use crate::delivery_ledger::DeliveryLedger;
 use crate::engine::{self, NextGeneration, Routes};
 use crate::fleet::ActiveGeneration;
@@ -120,6 +121,7 @@ impl Controller {
             agent_uid: entry.agent_uid.clone(),
             limits: settings.limits,
         };
+        self.shared.destinations.rules().store(Arc::new(rules(&next.intent, settings)));
         // It waits for the candidate's worker: not on a thread that serves.
         let engine = Arc::clone(&self.shared.engine);
         let installed = tokio::task::spawn_blocking(move || engine.install(next, engine::now())).await;
@@ -177,6 +179,19 @@ impl Controller {
             Arc::clone(&self.shared.delivery_ledger)
         };
         let metrics = self.shared.metrics.exporter(&settings.id);
-        Ok(Destination::new(settings, exporter, ledger, metrics))
+        let rules = Arc::clone(self.shared.destinations.rules());
+        Ok(Destination::new(settings, exporter, rules, ledger, metrics))
+    }
+}
+
+/// Rules by which what leaves becomes requests, of each pipeline that runs.
+fn rules(intent: &Intent, settings: &Settings) -> BatchRules {
+    let rule = |plan: &Plan| plan.batch().map(BatchRule::from);
+    let candidate = intent.experiment.as_ref().map(|experiment| &experiment.candidate);
+    let [traces, logs] = settings.passing;
+    BatchRules {
+        metrics: [intent.baseline.as_ref(), candidate].map(|plan| plan.and_then(rule)),
+        traces,
+        logs,
     }
 }

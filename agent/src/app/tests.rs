@@ -3,6 +3,7 @@
 mod acknowledge;
 mod admin;
 mod authenticated;
+mod batching;
 pub mod beside;
 mod delivery;
 pub mod experiment;

@@ -10,6 +10,7 @@ use pipelines::yaml::{Fields, Location, Node, Problem, keep};
 use super::authenticator::{self, Authenticator};
 use super::exporter_http;
 use super::receiver::refuse;
+use super::sending_queue::queue;
 use crate::deliver::{ExporterKind, ExporterSettings, OtlpSettings, QueueSettings};
 use crate::net::{ClientIdentity, Endpoint, RetrySettings, TlsSettings, TlsVersion};
 use crate::request::Encoding;
@@ -17,8 +18,6 @@ use crate::request::Encoding;
 /// Keys that tune the Collector's own client and mean nothing to this one.
 const TUNING: [&str; 5] =
     ["balancer_name", "keepalive", "read_buffer_size", "wait_for_ready", "write_buffer_size"];
-/// Most requests queued, or sent at once; more are surely a mistake.
-const MOST: u64 = 1 << 20;
 
 /// Decodes an exporter; nothing if that is not possible. `variant_headers` is ours to decide, not
 /// the exporter's section's.
@@ -268,47 +267,4 @@ pub fn retry(node: &Node, problems: &mut Vec<Problem>) -> Option<RetrySettings> 
     ratio("randomization_factor", 0.0, 1.0, &mut retry.randomization_factor);
     fields.finish(problems);
     Some(retry)
-}
-
-/// Decodes `sending_queue`.
-pub fn queue(node: &Node, problems: &mut Vec<Problem>) -> Option<QueueSettings> {
-    let mut queue = QueueSettings::default();
-    let mut fields = keep(node.map(), problems)?;
-    if let Some(node) = fields.take("enabled") {
-        queue.enabled = keep(node.bool(), problems).unwrap_or(true);
-    }
-    if let Some(node) = fields.take("wait_for_result") {
-        queue.enabled &= keep(node.bool(), problems) != Some(true);
-    }
-    for (key, slot) in [("queue_size", &mut queue.size), ("num_consumers", &mut queue.consumers)] {
-        let Some(node) = fields.take(key) else { continue };
-        match keep(node.unsigned(), problems) {
-            Some(count @ 1..=MOST) => *slot = count as usize,
-            Some(count) => {
-                let problem = Problem::new(node.location, format!("{key} is {count}"));
-                problems.push(problem.expected(format!("1 to {MOST} requests")));
-            }
-            None => {}
-        }
-    }
-    if let Some(node) = fields.take("sizer") {
-        keep(node.one_of("sizer", &[("requests", ())]), problems);
-    }
-    if let Some(node) = fields.take("block_on_overflow")
-        && keep(node.bool(), problems) == Some(true)
-    {
-        problems
-            .push(Problem::new(node.location, "Phoenix refuses retryably on overflow, it does not block"));
-    }
-    if let Some(node) = fields.take("storage") {
-        let problem = Problem::new(node.location, "this version of Phoenix has no queue on disk");
-        problems.push(problem.expected("no storage: what a crash loses is counted and reported"));
-    }
-    refuse(&mut fields, &["batch"], problems);
-    fields.finish(problems);
-    if !queue.enabled {
-        // Without a queue every sender waits for its own request; there is nothing to take turns for.
-        queue.consumers = queue.size;
-    }
-    Some(queue)
 }

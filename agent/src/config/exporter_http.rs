@@ -6,8 +6,9 @@ use pipelines::config::CollectorFile;
 use pipelines::yaml::{Node, Problem, keep};
 
 use super::authenticator;
-use super::exporter::{Tls, authenticated, headers, queue, retry, tls};
+use super::exporter::{Tls, authenticated, headers, retry, tls};
 use super::receiver::refuse;
+use super::sending_queue::queue;
 use crate::deliver::{ExporterKind, ExporterSettings, HttpTarget, OtlpSettings};
 use crate::net::Endpoint;
 use crate::request::Encoding;

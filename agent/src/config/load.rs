@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipelines::config::{
-    CollectorFile, DIAGNOSTIC_EXTENSIONS, MemoryLimiter, Plan, Section, unknown_component,
+    CollectorFile, DIAGNOSTIC_EXTENSIONS, MemoryLimiter, PipelineEntry, Plan, Section, unknown_component,
 };
 use pipelines::split::Weight;
 use pipelines::yaml::{Lookup, Node, Problem, Problems, keep};
@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::phoenix::{self, Phoenix};
 use super::routes::SelectedPipelines;
 use super::{Settings, address, authenticator};
-use crate::deliver::{ExporterKind, ExporterSettings};
+use crate::deliver::{BatchRule, ExporterKind, ExporterSettings};
 use crate::engine::AcknowledgeMode;
 use crate::generation::{Digests, Experiment, Intent, LOCAL};
 
@@ -44,6 +44,7 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
     // The shadow comes last, and no sender waits for it.
     let acknowledge = acknowledge(&phoenix, &exporters[..routes.shadow.unwrap_or(exporters.len())]);
     let notes = plans.notes().into_iter().chain(diagnostic).collect();
+    let passing = [&plans.traces, &plans.logs].map(|plan| plan.as_ref()?.batch().map(BatchRule::from));
     let intent = plans.into_intent(&mut phoenix, &mut problems);
     if !problems.is_empty() {
         return Err(file.problems(problems));
@@ -53,6 +54,7 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
         exporters,
         routes,
         intent,
+        passing,
         acknowledge,
         health: health.0,
         health_path: health.1,
@@ -74,30 +76,36 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
 struct Plans {
     baseline: Option<Plan>,
     candidate: Option<Plan>,
-    others: Vec<Plan>,
+    traces: Option<Plan>,
+    logs: Option<Plan>,
 }
 
 impl Plans {
     fn check(file: &CollectorFile, running: &SelectedPipelines<'_>, problems: &mut Vec<Problem>) -> Self {
         let mut check = |id: &str| file.check(id).map_err(|found| problems.extend(found.problems)).ok();
-        let baseline = running.metrics.and_then(|entry| check(&entry.id));
-        let candidate = running.candidate.and_then(|entry| check(&entry.id));
-        let others = [running.traces, running.logs].into_iter().flatten();
-        let others = others.filter_map(|entry| check(&entry.id)).collect();
-        Self { baseline, candidate, others }
+        let mut of = |entry: Option<&PipelineEntry>| entry.and_then(|entry| check(&entry.id));
+        Self {
+            baseline: of(running.metrics),
+            candidate: of(running.candidate),
+            traces: of(running.traces),
+            logs: of(running.logs),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Plan> {
+        [&self.baseline, &self.candidate, &self.traces, &self.logs].into_iter().flatten()
     }
 
     /// The smallest limit that any of them sets: it is the process's, not the pipeline's.
     fn memory_limit(&self) -> Option<usize> {
-        let plans = self.baseline.iter().chain(&self.candidate).chain(&self.others);
-        plans.filter_map(Plan::memory_limiter).map(budget).min()
+        self.all().filter_map(Plan::memory_limiter).map(budget).min()
     }
 
-    fn notes(&self) -> Vec<String> {
-        let mut plans = self.baseline.iter().chain(&self.candidate).chain(&self.others);
-        let batch = plans.any(|plan| plan.batch().is_some());
-        let note = "batch: requests are sent on as they come, this version neither merges nor splits them";
-        batch.then(|| note.to_owned()).into_iter().collect()
+    fn notes(&self) -> Option<String> {
+        let apart = self.all().filter_map(Plan::batch).any(|batch| !batch.metadata_keys.is_empty());
+        let note = "batch: metadata_keys: requests are cut to size and none are put together, because a sender's metadata \
+                    goes no further than here";
+        apart.then(|| note.to_owned())
     }
 
     fn into_intent(self, phoenix: &mut Phoenix, problems: &mut Vec<Problem>) -> Intent {

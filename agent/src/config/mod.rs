@@ -17,6 +17,7 @@ mod phoenix;
 mod receiver;
 mod remote_config;
 mod routes;
+mod sending_queue;
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::deliver::ExporterSettings;
+use crate::deliver::{BatchRule, ExporterSettings};
 use crate::engine::{AcknowledgeMode, CandidateLimits};
 use crate::fleet::ControlPlane;
 use crate::generation::Intent;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub routes: Routes,
     /// Pipelines and experiment of the metrics.
     pub intent: Intent,
+    /// Rules by which traces and logs become requests, in this order.
+    pub passing: [Option<BatchRule>; 2],
     /// Moment at which senders are answered, and the reason for it.
     pub acknowledge: (AcknowledgeMode, String),
     /// Address of `/health`.

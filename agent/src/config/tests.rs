@@ -434,7 +434,7 @@ service: {{ extensions: [{service}], pipelines: {{ metrics: {{ receivers: [otlp]
 /// there yet, which are refused by name.
 #[test]
 fn files_of_one_setting_are_taken_or_refused_as_the_collector_does() {
-    const TAKEN: [&str; 21] = [
+    const TAKEN: [&str; 23] = [
         "auth-basic",
         "ep-dns-scheme",
         "ep-https-443",
@@ -447,6 +447,8 @@ fn files_of_one_setting_are_taken_or_refused_as_the_collector_does() {
         "headers-list",
         "ml-gc",
         "pl-traces-batch",
+        "q-batch",
+        "q-sizer-items",
         "recv-colon-port",
         "recv-cors",
         "recv-keepalive",
@@ -457,12 +459,10 @@ fn files_of_one_setting_are_taken_or_refused_as_the_collector_does() {
         "var-file",
         "keepalive-all",
     ];
-    const REFUSED: [(&str, &str); 5] = [
+    const REFUSED: [(&str, &str); 3] = [
         ("q-zero", "queue_size is 0"),
         ("comp-snappy", "unknown compression \"snappy\""),
         ("exp-file", "exporter \"file\""),
-        ("q-batch", "does not support \"batch\""),
-        ("q-sizer-items", "unknown sizer \"items\""),
     ];
     let read = |name: &str| {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/agent-keys");

@@ -1,17 +1,20 @@
 //! An exporter with its queue: payloads wait for their turn, are tried until they are settled, and are owed until then.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use observe::Delivery;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
+use super::batcher::{BatchRules, Batcher, Parcel};
 use super::exporter::{Exporter, OtlpClient};
 use super::otlp::Attempt;
-use super::queued::{Outcome, OwedItems, QueuedPayload};
-use super::settings::{ExporterSettings, QueueSettings};
+use super::queued::{Outcome, OwedItems, OwedPayload, Part, Place, SendOutcome};
+use super::settings::{ExporterSettings, QueueSettings, Sizer};
 use crate::delivery_ledger::DeliveryLedger;
 use crate::net::{Backoff, RetrySettings};
 use crate::request::Payload;
@@ -24,24 +27,43 @@ pub struct Destination {
     exporter: Exporter,
     queue: QueueSettings,
     slots: Arc<Semaphore>,
+    /// Items or bytes in the queue, where that is what it counts.
+    load: Arc<AtomicU64>,
     consumers: Arc<Semaphore>,
     retry: RetrySettings,
+    batcher: Mutex<Batcher>,
+    /// Rules of the pipelines; that of the queue goes before them.
+    rules: Arc<ArcSwap<BatchRules>>,
     ledger: Arc<DeliveryLedger>,
     metrics: ExporterMetrics,
 }
 
 impl Destination {
-    /// An empty queue before `exporter`, by its `settings`.
+    /// An empty queue before `exporter`, by its `settings`; what it gets is put together and cut by `rules`.
     pub fn new(
         settings: &ExporterSettings,
         exporter: Exporter,
+        rules: Arc<ArcSwap<BatchRules>>,
         ledger: Arc<DeliveryLedger>,
         metrics: ExporterMetrics,
     ) -> Self {
         let &ExporterSettings { ref id, queue, retry, .. } = settings;
-        let slots = Arc::new(Semaphore::new(queue.size));
+        let slots = Arc::new(Semaphore::new(queue.requests()));
         let consumers = Arc::new(Semaphore::new(queue.consumers));
-        Self { name: id.clone(), exporter, queue, slots, consumers, retry, ledger, metrics }
+        let (load, batcher) = (Arc::default(), Mutex::default());
+        Self {
+            name: id.clone(),
+            exporter,
+            queue,
+            slots,
+            load,
+            consumers,
+            retry,
+            batcher,
+            rules,
+            ledger,
+            metrics,
+        }
     }
 
     /// Its component id.
@@ -49,13 +71,29 @@ impl Destination {
         &self.name
     }
 
-    /// Places taken, and places in all.
+    /// Places taken, and places in all: requests, items or bytes.
     pub fn load(&self) -> (usize, usize) {
-        (self.queue.size - self.slots.available_permits(), self.queue.size)
+        let taken = match self.queue.sizer {
+            Sizer::Requests => self.queue.requests() - self.slots.available_permits(),
+            Sizer::Items | Sizer::Bytes => {
+                usize::try_from(self.load.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+            }
+        };
+        (taken, self.queue.size)
     }
 
-    /// A place in the queue, or nothing if it is full.
+    /// Tells whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.slots.available_permits() == self.queue.requests()
+    }
+
+    /// A place in the queue, or nothing if it is full. One that counts items or bytes is full once it holds as many: the
+    /// size of a request is not known when its place is taken.
     pub fn reserve(&self) -> Option<OwnedSemaphorePermit> {
+        let counts = self.queue.sizer != Sizer::Requests;
+        if counts && self.load.load(Ordering::Relaxed) >= self.queue.size as u64 {
+            return None;
+        }
         Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
@@ -77,11 +115,40 @@ impl Destination {
         slot: OwnedSemaphorePermit,
         done: Option<oneshot::Sender<Outcome>>,
     ) {
-        let owed = OwedItems::new(&self.ledger, payload.items);
-        let payload = QueuedPayload { payload, slot, owed, done, queued: Instant::now() };
+        let size = match self.queue.sizer {
+            Sizer::Requests => 0,
+            Sizer::Items => payload.items,
+            Sizer::Bytes => payload.message.len() as u64,
+        };
+        let place = Place::new(slot, &self.load, size);
+        let owed = Arc::new(OwedPayload::new(OwedItems::new(&self.ledger, payload.items), place, done));
+        let rule = self.queue.batch.or_else(|| self.rules.load().of(payload.signal, payload.variant));
+        let part = Part { payload, owed };
+        let Some(rule) = rule else { return self.dispatch(vec![part]) };
+        let mut batcher = self.batcher();
+        let (parcels, due) = batcher.add(part, rule);
+        // Before another payload is added, so that they leave in order.
+        parcels.into_iter().for_each(|parcel| self.dispatch(parcel));
+        drop(batcher);
+        if let Some(due) = due {
+            let destination = Arc::clone(self);
+            tokio::spawn(async move {
+                tokio::time::sleep(due.wait).await;
+                let mut batcher = destination.batcher();
+                batcher.due(due).into_iter().for_each(|parcel| destination.dispatch(parcel));
+            });
+        }
+    }
+
+    /// Has a parcel sent once it is its turn.
+    fn dispatch(self: &Arc<Self>, parcel: Parcel) {
         let turn = self.turn();
         let destination = Arc::clone(self);
-        tokio::spawn(async move { destination.deliver(payload, turn.await).await });
+        tokio::spawn(async move { destination.deliver(parcel, turn.await).await });
+    }
+
+    fn batcher(&self) -> MutexGuard<'_, Batcher> {
+        self.batcher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A consumer, in the order in which this was called: a task that is spawned first need not run first.
@@ -97,18 +164,34 @@ impl Destination {
         }
     }
 
-    /// Waits until the queue is empty, or `deadline`. Nothing can be reserved afterward.
-    pub async fn drain(&self, deadline: Instant) {
-        let all = self.slots.acquire_many(self.queue.size as u32);
+    /// Waits until the queue is empty, or `deadline`. Nothing can be reserved afterward, and nothing waits for company.
+    pub async fn drain(self: &Arc<Self>, deadline: Instant) {
+        self.batcher().close().into_iter().for_each(|parcel| self.dispatch(parcel));
+        let all = self.slots.acquire_many(self.queue.requests() as u32);
         if let Ok(Ok(all)) = tokio::time::timeout_at(deadline, all).await {
             all.forget();
         }
         self.slots.close();
     }
 
-    async fn deliver(self: Arc<Self>, payload: QueuedPayload, turn: Option<OwnedSemaphorePermit>) {
+    async fn deliver(self: Arc<Self>, parcel: Parcel, turn: Option<OwnedSemaphorePermit>) {
         let Some(_until_settled) = turn else { return };
-        let QueuedPayload { payload, slot, owed, done, queued } = payload;
+        let outcome = self.export(&parcel).await;
+        if is_tried_apart(&outcome, &parcel) {
+            tracing::warn!(exporter = self.name, payloads = parcel.len(), ?outcome, "each is sent alone now");
+            for part in parcel {
+                let alone = vec![part];
+                let outcome = self.export(&alone).await;
+                self.settle(alone, &outcome);
+            }
+            return;
+        }
+        self.settle(parcel, &outcome);
+    }
+
+    /// Sends the parts as one request, and tells the meter of their generation.
+    async fn export(&self, parcel: &[Part]) -> SendOutcome {
+        let Some(payload) = merged(parcel) else { return taken() };
         let mut delivery = Delivery::default();
         let outcome = match &self.exporter {
             Exporter::Otlp(otlp) => self.send(otlp, &payload, &mut delivery).await,
@@ -126,15 +209,16 @@ impl Destination {
             }
         };
         if let Some(meter) = &payload.meter {
-            outcome.tell(&mut delivery, payload.items);
-            delivery.latency.record(u64::try_from(queued.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            if !is_tried_apart(&outcome, parcel) {
+                outcome.tell(&mut delivery, payload.items);
+                for part in parcel {
+                    let waited = part.owed.queued.elapsed().as_nanos();
+                    delivery.latency.record(u64::try_from(waited).unwrap_or(u64::MAX));
+                }
+            }
             meter.add(payload.variant, &delivery);
         }
-        self.settle(&payload, owed, &outcome);
-        drop((payload, slot));
-        if let Some(done) = done {
-            let _nobody_waits_any_more = done.send(outcome.into());
-        }
+        outcome
     }
 
     /// Tries until the payload is settled; counts the attempts into `delivery`.
@@ -170,59 +254,57 @@ impl Destination {
         }
     }
 
-    fn settle(&self, payload: &Payload, owed: OwedItems, outcome: &SendOutcome) {
+    /// Settles the parts of a request. Items that the destination refused of it are told of the first parts: it does not say
+    /// which they are.
+    fn settle(&self, parcel: Parcel, outcome: &SendOutcome) {
+        let items = parcel.iter().map(|part| part.payload.items).sum::<u64>();
         match outcome {
-            SendOutcome::Delivered { rejected, message } => {
-                if *rejected > 0 || !message.is_empty() {
-                    tracing::warn!(exporter = self.name, rejected, message, "partial success");
-                }
-                self.metrics.delivered(payload, *rejected);
-                owed.delivered(*rejected);
+            SendOutcome::Delivered { rejected, message } if *rejected > 0 || !message.is_empty() => {
+                tracing::warn!(exporter = self.name, rejected, message, "partial success");
             }
+            SendOutcome::Delivered { .. } => {}
             SendOutcome::Refused(reason) => {
-                tracing::error!(exporter = self.name, items = payload.items, reason, "refused for good");
-                self.metrics.failed(payload);
-                owed.rejected();
+                tracing::error!(exporter = self.name, items, reason, "refused for good");
             }
             SendOutcome::GaveUp(reason) => {
-                tracing::error!(exporter = self.name, items = payload.items, reason, "given up, dropped");
-                self.metrics.failed(payload);
-                owed.dropped();
+                tracing::error!(exporter = self.name, items, reason, "given up, dropped");
             }
+        }
+        let mut left = if let SendOutcome::Delivered { rejected, .. } = outcome { *rejected } else { 0 };
+        for Part { payload, owed } in parcel {
+            let mut outcome = outcome.clone();
+            if let SendOutcome::Delivered { rejected, .. } = &mut outcome {
+                *rejected = left.min(payload.items);
+                left -= *rejected;
+                self.metrics.delivered(&payload, *rejected);
+            } else {
+                self.metrics.failed(&payload);
+            }
+            owed.settle(payload.items, &outcome);
         }
     }
 }
 
-/// Outcome of all attempts.
-enum SendOutcome {
-    Delivered { rejected: u64, message: String },
-    Refused(String),
-    GaveUp(String),
+/// Tells whether parts are sent each alone after they had this outcome together: what one of them has must not cost the others
+/// theirs.
+fn is_tried_apart(outcome: &SendOutcome, parcel: &[Part]) -> bool {
+    matches!(outcome, SendOutcome::Refused(_)) && parcel.len() > 1
 }
 
-impl SendOutcome {
-    /// Adds what became of `items`.
-    fn tell(&self, delivery: &mut Delivery, items: u64) {
-        match self {
-            Self::Delivered { rejected, .. } => {
-                let rejected = (*rejected).min(items);
-                delivery.rejected += rejected;
-                delivery.confirmed += items - rejected;
-            }
-            Self::Refused(_) | Self::GaveUp(_) => delivery.failed += items,
-        }
+/// The request that parts make together: requests one after the other are one request.
+fn merged(parcel: &[Part]) -> Option<Payload> {
+    let (first, more) = parcel.split_first()?;
+    let mut payload = first.payload.clone();
+    if !more.is_empty() {
+        let parts = || parcel.iter().map(|part| &part.payload);
+        let mut message = Vec::with_capacity(parts().map(|part| part.message.len()).sum());
+        parts().for_each(|part| message.extend_from_slice(&part.message));
+        payload.items = parts().map(|part| part.items).sum();
+        (payload.message, payload.wire) = (message.into(), None);
     }
+    Some(payload)
 }
 
 fn taken() -> SendOutcome {
     SendOutcome::Delivered { rejected: 0, message: String::new() }
-}
-
-impl From<SendOutcome> for Outcome {
-    fn from(outcome: SendOutcome) -> Self {
-        match outcome {
-            SendOutcome::Delivered { rejected, message } => Self::Delivered { rejected, message },
-            SendOutcome::Refused(reason) | SendOutcome::GaveUp(reason) => Self::Failed(reason),
-        }
-    }
 }

@@ -5,13 +5,17 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
-use super::{Destination, ExporterSettings};
+use super::{BatchRules, Destination, ExporterSettings};
 
 /// The destinations in force, and those that only finish what they have.
 #[derive(Debug, Default)]
-pub struct Destinations(Mutex<DestinationLists>);
+pub struct Destinations {
+    lists: Mutex<DestinationLists>,
+    rules: Arc<ArcSwap<BatchRules>>,
+}
 
 #[derive(Debug, Default)]
 struct DestinationLists {
@@ -42,6 +46,11 @@ impl Destinations {
         exporters.iter().map(prepare).collect()
     }
 
+    /// Rules by which payloads become requests, whatever destination they go to.
+    pub fn rules(&self) -> &Arc<ArcSwap<BatchRules>> {
+        &self.rules
+    }
+
     /// Puts prepared destinations in the place of those there were.
     pub fn adopt(&self, prepared: Vec<(ExporterSettings, Arc<Destination>)>) {
         let mut lists = self.lists();
@@ -55,7 +64,7 @@ impl Destinations {
     pub fn all(&self) -> Vec<Arc<Destination>> {
         let mut lists = self.lists();
         // A request still on its way in holds a reference as well as a place.
-        lists.leaving.retain(|leaving| leaving.load().0 > 0 || Arc::strong_count(leaving) > 1);
+        lists.leaving.retain(|leaving| !leaving.is_empty() || Arc::strong_count(leaving) > 1);
         let live = lists.live.iter().map(|(_, live)| live);
         live.chain(&lists.leaving).cloned().collect()
     }
@@ -68,6 +77,6 @@ impl Destinations {
     }
 
     fn lists(&self) -> MutexGuard<'_, DestinationLists> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

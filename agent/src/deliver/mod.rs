@@ -3,8 +3,10 @@
 //! A place in the queue is reserved when a request is admitted, so what was accepted can always be
 //! queued. A queued payload is a task waiting its turn at a fair semaphore: when nothing is in its
 //! way it is sent from the thread that received it, without a hand-over. A slow destination holds up
-//! nobody but itself; bytes are shared, never copied per destination.
+//! nobody but itself; bytes are shared, never copied per destination. Where `batch` says so, payloads wait for company and
+//! large ones are cut, and each is settled once all of its parts are.
 
+mod batcher;
 mod channel;
 mod destination;
 mod destinations;
@@ -15,8 +17,11 @@ mod queued;
 mod retry;
 mod settings;
 
+pub use batcher::{BatchRule, BatchRules, MOST_BYTES};
 pub use destination::Destination;
 pub use destinations::Destinations;
 pub use exporter::{Exporter, ExporterError};
 pub use queued::Outcome;
-pub use settings::{ExporterKind, ExporterSettings, HttpTarget, OtlpSettings, QueueSettings, TokenFile};
+pub use settings::{
+    ExporterKind, ExporterSettings, HttpTarget, MOST_REQUESTS, OtlpSettings, QueueSettings, Sizer, TokenFile,
+};

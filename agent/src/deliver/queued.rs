@@ -1,7 +1,9 @@
-//! Payload in a destination's queue, and the items owed until it is settled.
+//! Payload in a destination's queue, whole or in parts, and the items owed until it is settled.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use observe::Delivery;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
@@ -18,23 +20,153 @@ pub enum Outcome {
         /// The destination's reason, often empty.
         message: String,
     },
-    /// The destination refused all of it for good, or the retries ran out.
+    /// The destination refused some or all of it for good, or the retries ran out.
     Failed(String),
 }
 
-/// A payload in one destination's queue.
-#[derive(Debug)]
-pub struct QueuedPayload {
-    /// Payload to deliver.
+/// Outcome of all attempts to send a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// The destination has it, but for `rejected` items that it refused for good.
+    Delivered {
+        /// Items refused for good.
+        rejected: u64,
+        /// The destination's reason, often empty.
+        message: String,
+    },
+    /// Refused for good.
+    Refused(String),
+    /// The retries ran out.
+    GaveUp(String),
+}
+
+/// Part of a payload that leaves with one request, often all of it.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The part, a payload by itself.
     pub payload: Payload,
-    /// Its place in the queue, given back when it is settled.
-    pub slot: OwnedSemaphorePermit,
-    /// Points that the ledger still expects.
-    pub owed: OwedItems,
+    /// Payload that it is of; dropped after what the part holds.
+    pub owed: Arc<OwedPayload>,
+}
+
+/// Payload in one destination's queue, until all of its parts are settled. Its place is given back then, and who waits is
+/// told; one that is dropped unsettled tells nothing.
+#[derive(Debug)]
+pub struct OwedPayload {
     /// Time at which it was queued.
     pub queued: Instant,
-    /// Channel of the outcome, where someone waits for it.
-    pub done: Option<oneshot::Sender<Outcome>>,
+    place: Option<Place>,
+    settling: Mutex<Settling>,
+}
+
+#[derive(Debug)]
+struct Settling {
+    owed: OwedItems,
+    outcome: Option<Outcome>,
+    done: Option<oneshot::Sender<Outcome>>,
+}
+
+impl OwedPayload {
+    /// A payload that has a place; `done` is told its outcome.
+    pub fn new(owed: OwedItems, place: Place, done: Option<oneshot::Sender<Outcome>>) -> Self {
+        let settling = Mutex::new(Settling { owed, outcome: None, done });
+        Self { queued: Instant::now(), place: Some(place), settling }
+    }
+
+    /// Tells whether somebody waits for its outcome.
+    pub fn is_awaited(&self) -> bool {
+        self.settling().done.is_some()
+    }
+
+    /// Settles so many of its items.
+    pub fn settle(&self, items: u64, outcome: &SendOutcome) {
+        let mut settling = self.settling();
+        settling.owed.settle(outcome.of(items));
+        let before = settling.outcome.take();
+        settling.outcome = Some(together(before, outcome));
+    }
+
+    fn settling(&self) -> MutexGuard<'_, Settling> {
+        self.settling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OwedPayload {
+    fn drop(&mut self) {
+        self.place = None;
+        let settling = self.settling.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if settling.owed.items == 0
+            && let (Some(done), Some(outcome)) = (settling.done.take(), settling.outcome.take())
+        {
+            let _nobody_waits_any_more = done.send(outcome);
+        }
+    }
+}
+
+/// Outcome of a payload of which another part ended so.
+fn together(before: Option<Outcome>, part: &SendOutcome) -> Outcome {
+    match (before, part) {
+        (Some(Outcome::Failed(reason)), _) => Outcome::Failed(reason),
+        (_, SendOutcome::Refused(reason) | SendOutcome::GaveUp(reason)) => Outcome::Failed(reason.clone()),
+        (Some(Outcome::Delivered { rejected: before, message }), SendOutcome::Delivered { rejected, .. })
+            if !message.is_empty() =>
+        {
+            Outcome::Delivered { rejected: before + rejected, message }
+        }
+        (before, SendOutcome::Delivered { rejected, message }) => {
+            let before = if let Some(Outcome::Delivered { rejected, .. }) = before { rejected } else { 0 };
+            Outcome::Delivered { rejected: before + rejected, message: message.clone() }
+        }
+    }
+}
+
+/// Place in a queue, given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    #[expect(dead_code, reason = "held, not read")]
+    slot: OwnedSemaphorePermit,
+    load: Arc<AtomicU64>,
+    size: u64,
+}
+
+impl Place {
+    /// A place that adds `size` to the load of its queue.
+    pub fn new(slot: OwnedSemaphorePermit, load: &Arc<AtomicU64>, size: u64) -> Self {
+        load.fetch_add(size, Ordering::Relaxed);
+        Self { slot, load: Arc::clone(load), size }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.load.fetch_sub(self.size, Ordering::Relaxed);
+    }
+}
+
+impl SendOutcome {
+    /// Adds what became of `items`.
+    pub fn tell(&self, delivery: &mut Delivery, items: u64) {
+        let Settlement { delivered, rejected, dropped, .. } = self.of(items);
+        match self {
+            Self::Delivered { .. } => {
+                delivery.rejected += rejected;
+                delivery.confirmed += delivered;
+            }
+            Self::Refused(_) | Self::GaveUp(_) => delivery.failed += rejected + dropped,
+        }
+    }
+
+    /// Settlement of so many items.
+    fn of(&self, items: u64) -> Settlement {
+        match self {
+            Self::Delivered { rejected, .. } => {
+                let rejected = (*rejected).min(items);
+                Settlement { delivered: items - rejected, rejected, ..Settlement::default() }
+            }
+            Self::Refused(_) => Settlement { rejected: items, ..Settlement::default() },
+            Self::GaveUp(_) => Settlement { dropped: items, ..Settlement::default() },
+        }
+    }
 }
 
 /// Items the ledger counts as queued. Dropped unsettled, they are counted as lost: that is what
@@ -52,24 +184,9 @@ impl OwedItems {
         Self { ledger: Arc::clone(ledger), items }
     }
 
-    /// Settles them as delivered, all but `rejected`.
-    pub fn delivered(mut self, rejected: u64) {
-        let rejected = rejected.min(self.items);
-        self.settle(Settlement { delivered: self.items - rejected, rejected, ..Settlement::default() });
-    }
-
-    /// Settles them as refused for good.
-    pub fn rejected(mut self) {
-        self.settle(Settlement { rejected: self.items, ..Settlement::default() });
-    }
-
-    /// Settles them as given up after the retries ran out.
-    pub fn dropped(mut self) {
-        self.settle(Settlement { dropped: self.items, ..Settlement::default() });
-    }
-
     fn settle(&mut self, settlement: Settlement) {
-        self.items = 0;
+        let Settlement { delivered, rejected, dropped, lost_shutdown } = settlement;
+        self.items = self.items.saturating_sub(delivered + rejected + dropped + lost_shutdown);
         self.ledger.settled(settlement);
     }
 }

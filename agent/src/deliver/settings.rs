@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::batcher::BatchRule;
 use crate::net::{Endpoint, RetrySettings};
 use crate::request::Encoding;
 use crate::signal::Signal;
@@ -120,14 +121,43 @@ impl TokenFile {
 pub struct QueueSettings {
     /// True if there is a queue; without one a sender is answered only after delivery.
     pub enabled: bool,
-    /// Requests it holds, those being sent included.
+    /// Number of what it counts that it holds, what is being sent included.
     pub size: usize,
+    /// What it counts.
+    pub sizer: Sizer,
     /// Requests being sent at once.
     pub consumers: usize,
+    /// Rule by which what it gets becomes requests; else that of the pipeline, if it has one.
+    pub batch: Option<BatchRule>,
+}
+
+/// Unit of a queue's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sizer {
+    /// Requests as they came in.
+    Requests,
+    /// Points, spans or records.
+    Items,
+    /// Bytes, uncompressed.
+    Bytes,
+}
+
+/// The most requests in a queue, whatever it counts.
+pub const MOST_REQUESTS: usize = 1 << 20;
+
+impl QueueSettings {
+    /// The most requests that it holds.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        match self.sizer {
+            Sizer::Requests => self.size,
+            Sizer::Items | Sizer::Bytes => MOST_REQUESTS,
+        }
+    }
 }
 
 impl Default for QueueSettings {
     fn default() -> Self {
-        Self { enabled: true, size: 1_000, consumers: 10 }
+        Self { enabled: true, size: 1_000, sizer: Sizer::Requests, consumers: 10, batch: None }
     }
 }

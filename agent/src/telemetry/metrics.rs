@@ -94,8 +94,16 @@ impl Metrics {
         r.register("phoenix_exporter_maybe_doubled_points", help, m.maybe_doubled.clone());
         r.register("phoenix_exporter_retried_requests", "Attempts after the first", m.retried.clone());
         m.engine.register(r);
-        r.register("otelcol_exporter_queue_size", "Requests queued", m.queue_size.clone());
-        r.register("otelcol_exporter_queue_capacity", "Requests that fit", m.queue_capacity.clone());
+        r.register(
+            "otelcol_exporter_queue_size",
+            "Requests, or what the queue counts, in it",
+            m.queue_size.clone(),
+        );
+        r.register(
+            "otelcol_exporter_queue_capacity",
+            "Requests, or what the queue counts, that fit",
+            m.queue_capacity.clone(),
+        );
         let help = "Acknowledged items never confirmed, over the life of the data directory";
         r.register("phoenix_points_lost_total", help, m.lost.clone());
         r.register("phoenix_budget_used_bytes", "Bytes held", m.budget_used.clone());

@@ -82,8 +82,8 @@ fn scope(scope: Scope) -> &'static str {
 fn machinery(plan: &Plan) -> Vec<String> {
     let batch = plan.batch().map(|BatchSettings { timeout, send_batch_size, send_batch_max_size, .. }| {
         let most = match send_batch_max_size {
-            0 => "of any size".to_owned(),
-            most => format!("of at most {most} points"),
+            0 => "of at most 4 MiB".to_owned(),
+            most => format!("of at most {most} points and 4 MiB"),
         };
         format!("batch: the agent's queues make requests {most}, waiting {timeout:?} for {send_batch_size} points")
     });

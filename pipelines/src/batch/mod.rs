@@ -9,6 +9,7 @@
 //! - every point knows its provenance ([`Batch::inputs`]) and the input resource it came from;
 //! - an edit marks the row and its ancestors, nothing else.
 
+pub mod cut;
 pub(crate) mod data;
 mod edit;
 mod flush;
