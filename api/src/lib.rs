@@ -23,10 +23,10 @@ pub use audit::{AuditEntry, ChainState};
 pub use auth::{AccessToken, Login, Me, Setup};
 pub use enrollment_token::{CreateToken, CreatedToken, EnrollmentToken, MaxUses, Word};
 pub use experiment::{
-    AgentResults, AgentStatus, Allow, AllowedMetrics, AllowedParts, Answer, AtEnd, Basis, Candidate, Change,
-    ChangeWindow, CreateExperiment, Criterion, Day, Direction, Effect, Entity, Event, EventDetail,
-    Experiment, Figures, Guardrail, LensFigure, Outcome, Phase, Policy, Promote, Quantity, Reason, Results,
-    Scope, Severity, Status, TemplateUse, Unit, Verb, Verdict,
+    AgentResults, AgentStatus, Allow, AllowedMetrics, AllowedParts, Answer, AskedStep, AtEnd, Basis,
+    Candidate, Change, ChangeWindow, CreateExperiment, Criterion, Day, Direction, Effect, Entity, Event,
+    EventDetail, Experiment, Figures, Guardrail, LensFigure, NamedStep, Outcome, Phase, Policy, Promote,
+    Quantity, Reason, Results, Scope, Severity, Status, TemplateUse, Unit, Verb, Verdict,
 };
 pub use page::Page;
 pub use problem::{Mistake, Problem};

@@ -29,7 +29,13 @@ pub struct CreateExperiment {
     /// True if the baseline is run against itself first.
     #[serde(default)]
     pub aa: bool,
-    /// The weights after mirror, basis points, rising to 10000; 5, 25, 50 and 100 % if not given.
+    /// All steps in order, in place of `aa` and `weights_bp`: `aa` if the baseline is run against itself first, `mirror`, and the
+    /// weights. With no weight, as in `["mirror"]`, the experiment only observes: nothing of the candidate is delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["mirror"]))]
+    pub steps: Option<Vec<AskedStep>>,
+    /// The weights after mirror, basis points, rising to 10000; 5, 25, 50 and 100 % if not given. An empty list is an experiment
+    /// that only observes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_bp: Option<Vec<u16>>,
     /// Length of a window; 10s if not given.
@@ -68,6 +74,26 @@ pub struct CreateExperiment {
     /// Policy that it must meet.
     #[serde(default)]
     pub policy: Policy,
+}
+
+/// A step of the rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "expected aa, mirror, or a weight in basis points up to 10000")]
+pub enum AskedStep {
+    /// `aa` or `mirror`.
+    Named(NamedStep),
+    /// This weight, basis points.
+    Weight(u16),
+}
+
+/// Step without a weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedStep {
+    /// The baseline against itself.
+    Aa,
+    /// Both variants, of which the baseline is delivered.
+    Mirror,
 }
 
 /// Source of the candidate.
@@ -131,6 +157,17 @@ mod tests {
         assert_eq!((&asked.unit, &asked.policy), (&Unit::default(), &Policy::default()));
         let written = serde_json::to_value(&asked).unwrap();
         assert_eq!(CreateExperiment::deserialize(&written).unwrap(), asked);
+    }
+
+    #[test]
+    fn a_step_is_a_word_or_a_weight() {
+        let text = json!(["aa", "mirror", 500]);
+        let steps = Vec::<AskedStep>::deserialize(&text).unwrap();
+        let named = [NamedStep::Aa, NamedStep::Mirror].map(AskedStep::Named);
+        assert_eq!((&steps[..2], steps[2]), (&named[..], AskedStep::Weight(500)));
+        assert_eq!(serde_json::to_value(steps).unwrap(), text);
+        let why = AskedStep::deserialize(&json!("50 %")).unwrap_err().to_string();
+        assert_eq!(why, "expected aa, mirror, or a weight in basis points up to 10000");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::Timestamp;
 
 pub use allow::{Allow, AllowedMetrics, AllowedParts, Change};
 pub use change_window::{ChangeWindow, Day};
-pub use create::{Candidate, CreateExperiment, Entity, Unit};
+pub use create::{AskedStep, Candidate, CreateExperiment, Entity, NamedStep, Unit};
 pub use event::{Event, EventDetail};
 pub use figures::{Figures, LensFigure};
 pub use guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
@@ -56,6 +56,9 @@ pub struct Experiment {
     pub candidate: String,
     /// The baseline's fragment; nothing for what each agent runs.
     pub baseline: Option<String>,
+    /// True if it only observes: it has no step with a weight, and nothing of the candidate is delivered.
+    #[serde(default)]
+    pub observe_only: bool,
     /// The rest of what it is asked to do.
     #[schema(value_type = Object)]
     pub spec: Value,

@@ -35,6 +35,12 @@ pub enum Outcome {
     RolledBack,
     /// The baseline is, and nothing was found out.
     Inconclusive,
+    /// The baseline is. The candidate was only observed, and met every criterion.
+    WouldPromote,
+    /// The baseline is. The candidate was only observed, and a criterion is violated.
+    WouldNot,
+    /// The baseline is. The candidate was only observed, and not everything that was asked for was measured.
+    NotMeasured,
 }
 
 impl Phase {

@@ -16,6 +16,9 @@ pub struct Status {
     pub phase: Phase,
     /// Outcome, if it is completed.
     pub outcome: Option<Outcome>,
+    /// True if it only observes: nothing of the candidate is delivered.
+    #[serde(default)]
+    pub observe_only: bool,
     /// The step under way.
     pub step: Option<String>,
     /// The candidate's weight, basis points.

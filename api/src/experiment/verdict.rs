@@ -19,6 +19,12 @@ pub enum Verb {
     Hold,
     /// Put the baseline back in charge.
     RollBack,
+    /// End what only observes: every criterion is met.
+    WouldPromote,
+    /// End what only observes: a criterion is violated.
+    WouldNot,
+    /// End what only observes: not everything that was asked for was measured.
+    NotMeasured,
 }
 
 /// Decision and its reasons.

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use pipelines::division::Division;
 
 use super::files::{self, Written};
+use super::steps::quoted;
 
 /// Outcome of a check.
 pub enum Check {
@@ -44,12 +45,12 @@ impl Checks {
         let agent = match agent {
             Some(agent) => validate(&agent, &written.agent, division)?,
             None => Check::NotRun {
-                remedy: format!("phoenix-agent validate --config {}", written.agent.display()),
+                remedy: format!("phoenix-agent validate --config {}", quoted(&written.agent)),
             },
         };
         let collector = written.collector.as_ref().map(|path| match otelcol {
             Some(otelcol) => validate(otelcol, path, division),
-            None => Ok(Check::NotRun { remedy: format!("otelcol validate --config={}", path.display()) }),
+            None => Ok(Check::NotRun { remedy: format!("otelcol validate --config={}", quoted(path)) }),
         });
         Ok(Self { agent, collector: collector.transpose()? })
     }

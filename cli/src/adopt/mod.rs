@@ -5,7 +5,7 @@ mod files;
 mod steps;
 mod told;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pipelines::config::{CollectorFile, Signal};
@@ -40,6 +40,9 @@ pub struct Args {
     /// The address at which the Collector takes back what the agent delivers, with --placement loop
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:14318")]
     return_endpoint: String,
+    /// The address at which a control plane takes agents, such as wss://phoenix.example:4320/v1/opamp: experiments need one
+    #[arg(long, value_name = "URL")]
+    control_plane: Option<String>,
     /// A Collector's binary: runs its `validate` on what was written for it
     #[arg(long, value_name = "OTELCOL")]
     validate_with: Option<PathBuf>,
@@ -75,6 +78,10 @@ impl From<PlacementWord> for Placement {
 /// Everything that is told of an adoption.
 struct Adoption {
     placement: Placement,
+    /// Name for the experiment and the agents' label: that of the file.
+    name: String,
+    /// True if the agent's half names a control plane.
+    has_control_plane: bool,
     pipeline: String,
     /// Other pipelines of metrics, which stay as they were.
     others: Vec<String>,
@@ -93,19 +100,36 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let addresses = Addresses {
         agent: args.endpoint.clone(),
         back: args.return_endpoint.clone(),
+        control_plane: args.control_plane.clone(),
         ..Addresses::default()
     };
     let placement = Placement::from(args.placement);
+    if placement == Placement::Instead && args.control_plane.is_some() {
+        anyhow::bail!(
+            "--control-plane goes into a file that adopt writes anew, and --placement instead leaves yours as it is; put \
+             phoenix.control_plane into it"
+        );
+    }
     let division = file.divide(&pipeline, placement, &addresses, &files::variable)?;
     let written = source.write(&args.out, &division)?;
     let checks = Checks::run(&written, args.validate_with.as_deref(), &division)?;
     let is_right = checks.are_met();
-    let adoption = Adoption { placement, pipeline, others, division, written, checks };
+    let (name, has_control_plane) = (label(&args.file), args.control_plane.is_some());
+    let adoption =
+        Adoption { placement, name, has_control_plane, pipeline, others, division, written, checks };
     match args.output {
         Form::Text => told::text(&adoption)?,
         Form::Json => told::json(&adoption)?,
     }
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Name of a file as a label's value: letters, digits, dots, dashes and underscores.
+fn label(file: &Path) -> String {
+    let stem = file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let kept: String =
+        stem.chars().filter(|one| one.is_ascii_alphanumeric() || "._-".contains(*one)).take(60).collect();
+    if kept.is_empty() { "collector".to_owned() } else { kept }
 }
 
 /// The pipeline that is divided, and the other ones of metrics.

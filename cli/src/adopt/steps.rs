@@ -1,5 +1,7 @@
 //! Steps after an adoption, with commands that work as they are printed.
 
+use std::path::Path;
+
 use pipelines::division::Placement;
 
 use super::Adoption;
@@ -16,12 +18,16 @@ pub struct Step {
 /// The steps from here to a first comparison.
 pub fn next(adoption: &Adoption) -> Vec<Step> {
     let mut steps = Vec::new();
-    let agent = adoption.written.agent.display();
+    let agent = quoted(&adoption.written.agent);
+    let name = &adoption.name;
     if let Some(Check::NotRun { remedy }) = &adoption.checks.collector {
         steps.push(Step { what: "check the Collector's half with your Collector", command: remedy.clone() });
     }
     if let Check::NotRun { remedy } = &adoption.checks.agent {
         steps.push(Step { what: "check the agent's half", command: remedy.clone() });
+    }
+    if adoption.placement == Placement::Observe {
+        steps.extend(joining(adoption));
     }
     steps.push(Step {
         what: match adoption.placement {
@@ -32,7 +38,7 @@ pub fn next(adoption: &Adoption) -> Vec<Step> {
         command: format!("phoenix-agent --config {agent}"),
     });
     if let Some(collector) = &adoption.written.collector {
-        let path = adoption.written.document.as_ref().unwrap_or(collector).display();
+        let path = quoted(adoption.written.document.as_ref().unwrap_or(collector));
         let command = match &adoption.written.document {
             Some(_) => {
                 format!("roll {path} out as you do today (helm upgrade --values, kubectl apply --filename)")
@@ -46,9 +52,70 @@ pub fn next(adoption: &Adoption) -> Vec<Step> {
         command: "curl -s http://127.0.0.1:18888/metrics | grep otelcol_receiver_accepted_metric_points"
             .to_owned(),
     });
+    if adoption.placement != Placement::Observe {
+        steps.push(Step {
+            what: "list the pipelines that Phoenix can try, then write a candidate",
+            command: "phoenix pipeline template list".to_owned(),
+        });
+        return steps;
+    }
+    let out = adoption.written.agent.parent().unwrap_or(Path::new("."));
+    let candidate = out.join("candidate.yaml");
+    let candidate = quoted(&candidate);
     steps.push(Step {
-        what: "list the pipelines that Phoenix can try, then write a candidate",
-        command: "phoenix pipeline template list".to_owned(),
+        what: "write a candidate, here one of the templates (phoenix pipeline template list shows all)",
+        command: format!("phoenix pipeline template render priority-filter > {candidate}"),
+    });
+    steps.push(Step {
+        what: "compare it with what runs, on the copy: nothing of it is delivered",
+        command: format!(
+            "phoenix experiment create --name {name} --selector adopted={name} --candidate {candidate} --observe-only --start"
+        ),
+    });
+    steps.push(Step {
+        what: "see what was measured, and whether it would be promoted",
+        command: format!("phoenix experiment explain {name}"),
     });
     steps
+}
+
+/// Steps by which the agent comes to a control plane, which experiments need.
+fn joining(adoption: &Adoption) -> Vec<Step> {
+    let settings = Step {
+        what: "name your control plane in the agent's half: take the # from its line and write the address, or adopt again \
+               with --control-plane",
+        command: String::new(),
+    };
+    let token = Step {
+        what: "make the token that lets the agent in, where it reads it (after phoenix login)",
+        command: format!(
+            "phoenix token create --label adopted={} --max-uses unlimited > token",
+            adoption.name
+        ),
+    };
+    let settings = (!adoption.has_control_plane).then_some(settings);
+    settings.into_iter().chain([token]).collect()
+}
+
+/// A path as a shell reads it: in quotes where it has more than letters, digits and `._-/`.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = text.chars().all(|one| one.is_ascii_alphanumeric() || "._-/".contains(one));
+    if is_plain { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_would_take_it_apart() {
+        for (path, quoted_path) in [
+            ("adopted/phoenix-agent.yaml", "adopted/phoenix-agent.yaml"),
+            ("my files/a.yaml", "'my files/a.yaml'"),
+            ("it's.yaml", r"'it'\''s.yaml'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), quoted_path);
+        }
+    }
 }

@@ -1,16 +1,14 @@
 //! `phoenix experiment …`.
 
-use std::path::PathBuf;
-
 use anyhow::Context as _;
 use api::{AgentStatus, Event, Experiment, Promote, Status};
 use clap::Subcommand;
 use client::{Client, Method};
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::show::{Column, Show, cell, fields, line, reasons, table};
-use super::{explain, results};
+use super::which::Which;
+use super::{create, explain, results};
 
 const COLUMNS: [Column<Experiment>; 7] = [
     ("id", |experiment| experiment.id.to_string()),
@@ -22,9 +20,10 @@ const COLUMNS: [Column<Experiment>; 7] = [
     ("updated", |experiment| experiment.updated_at.to_string()),
 ];
 
-const STATUS: [Column<Status>; 5] = [
+const STATUS: [Column<Status>; 6] = [
     ("phase", |status| status.phase.to_string()),
     ("outcome", |status| cell(status.outcome)),
+    ("delivers", |status| cell(status.observe_only.then_some("nothing of the candidate: it only observes"))),
     ("step", |status| cell(status.step.as_ref())),
     ("since", |status| cell(status.since.as_ref())),
     ("verdict", |status| cell(status.verdict.as_ref().map(|verdict| verdict.verb))),
@@ -47,14 +46,8 @@ const AGENTS: [Column<AgentStatus>; 9] = [
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Create an experiment from a file of JSON, or from standard input (`-`)
-    Create {
-        /// File of JSON, or `-` for standard input
-        file: PathBuf,
-        /// Start it at once
-        #[arg(long)]
-        start: bool,
-    },
+    /// Create an experiment from a file of JSON, from standard input (`-`), or from a candidate alone
+    Create(create::Args),
     /// List experiments, the newest first
     List,
     /// Show an experiment
@@ -88,12 +81,6 @@ pub enum Command {
 }
 
 #[derive(clap::Args)]
-pub struct Which {
-    /// The experiment's id
-    id: String,
-}
-
-#[derive(clap::Args)]
 pub struct Promotion {
     #[command(flatten)]
     which: Which,
@@ -107,22 +94,28 @@ pub struct Promotion {
 
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
     let (which, verb) = match command {
-        Command::Create { file, start } => return create(file, start, client, show).await,
+        Command::Create(args) => return one(&create::create(args, client).await?, show),
         Command::List => return show.list(&client.list("/experiments").await?, &COLUMNS),
-        Command::Get(which) => return one(&client.get(&path(&which, "")).await?, show),
-        Command::Status(which) => return status(&client.get(&path(&which, "/status")).await?, show),
-        Command::Explain(which) => return explain::show(&client.get(&path(&which, "/status")).await?, show),
-        Command::Results(which) => return results::show(&client.get(&path(&which, "/results")).await?, show),
+        Command::Get(which) => return one(&client.get(&which.path(client, "").await?).await?, show),
+        Command::Status(which) => {
+            return status(&client.get(&which.path(client, "/status").await?).await?, show);
+        }
+        Command::Explain(which) => {
+            return explain::show(&client.get(&which.path(client, "/status").await?).await?, show);
+        }
+        Command::Results(which) => {
+            return results::show(&client.get(&which.path(client, "/results").await?).await?, show);
+        }
         Command::Watch(which) => {
-            return client.events(&path(&which, "/events"), |event| happened(event, show)).await;
+            return client.events(&which.path(client, "/events").await?, |event| happened(event, show)).await;
         }
         Command::Delete(which) => {
-            client.call(Method::DELETE, &path(&which, ""), None).await?;
+            client.call(Method::DELETE, &which.path(client, "").await?, None).await?;
             return Ok(());
         }
         Command::Promote(Promotion { which, force, reason }) => {
             let asked = serde_json::to_value(Promote { force, reason })?;
-            return one(&client.post(&path(&which, "/promote"), &asked).await?, show);
+            return one(&client.post(&which.path(client, "/promote").await?, &asked).await?, show);
         }
         Command::Start(which) => (which, "/start"),
         Command::Pause(which) => (which, "/pause"),
@@ -132,27 +125,7 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         Command::Cancel(which) => (which, "/cancel"),
         Command::Approve(which) => (which, "/approve"),
     };
-    one(&client.call(Method::POST, &path(&which, verb), None).await?, show)
-}
-
-fn path(which: &Which, what: &str) -> String {
-    format!("/experiments/{}{what}", which.id)
-}
-
-async fn create(file: PathBuf, start: bool, client: &Client, show: Show) -> anyhow::Result<()> {
-    let text = if file.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?
-    } else {
-        std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?
-    };
-    let body: Value =
-        serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
-    let made = client.post("/experiments", &body).await?;
-    if !start {
-        return one(&made, show);
-    }
-    let id = Experiment::deserialize(&made).context("the answer is not as expected")?.id;
-    one(&client.call(Method::POST, &format!("/experiments/{id}/start"), None).await?, show)
+    one(&client.call(Method::POST, &which.path(client, verb).await?, None).await?, show)
 }
 
 fn one(answer: &Value, show: Show) -> anyhow::Result<()> {

@@ -31,15 +31,15 @@ pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
     for sentence in &verdict.basis.sentences {
         line(&format!("         {sentence}"))?;
     }
-    criteria(verdict)
+    criteria(verdict, status.observe_only)
 }
 
-fn criteria(verdict: &Verdict) -> anyhow::Result<()> {
+fn criteria(verdict: &Verdict, observe_only: bool) -> anyhow::Result<()> {
     let width = verdict.criteria.iter().map(|one| one.finding.quantity.len()).max().unwrap_or(0);
     for (word, one) in in_order(&verdict.criteria) {
         line("")?;
         let Criterion { finding, .. } = one;
-        line(&format!("{word:14}  {:width$}  {}", finding.quantity, consequence(one)))?;
+        line(&format!("{word:14}  {:width$}  {}", finding.quantity, consequence(one, observe_only)))?;
         line(&format!("    {}", finding.sentence))?;
         for more in details(finding) {
             line(&format!("    {more}"))?;

@@ -1,6 +1,7 @@
 //! The control plane from the command line: the same REST that everybody uses, as tables or as JSON.
 
 mod agent;
+mod create;
 mod experiment;
 mod explain;
 mod login;
@@ -9,6 +10,7 @@ mod session;
 mod show;
 mod template;
 mod token;
+mod which;
 
 use clap::{Args, Subcommand, ValueEnum};
 

@@ -26,13 +26,15 @@ pub fn in_order(criteria: &[Criterion]) -> impl Iterator<Item = (&'static str, &
     })
 }
 
-/// Consequence of a criterion that is violated, and whether the policy asks for it.
-pub fn consequence(criterion: &Criterion) -> String {
-    let effect = match criterion.effect {
-        Effect::RollBackAtOnce => "rolls back at once",
-        Effect::RollBack => "rolls back",
-        Effect::Hold => "holds the step",
-        Effect::Tell => return "told, without consequence".to_owned(),
+/// Consequence of a criterion that is violated, and whether the policy asks for it. What only observes has nothing to roll back.
+pub fn consequence(criterion: &Criterion, observe_only: bool) -> String {
+    let effect = match (criterion.effect, observe_only) {
+        (Effect::RollBackAtOnce, false) => "rolls back at once",
+        (Effect::RollBack, false) => "rolls back",
+        (Effect::Hold, false) => "holds the step",
+        (Effect::RollBackAtOnce, true) => "ends the experiment at once: would_not",
+        (Effect::RollBack | Effect::Hold, true) => "ends the experiment: would_not",
+        (Effect::Tell, _) => return "told, without consequence".to_owned(),
     };
     let asked = if criterion.asked { "asked for" } else { "by default" };
     format!("{asked}; if violated, it {effect}")

@@ -174,7 +174,9 @@ pub async fn act(
     by: By,
 ) -> Result<Experiment, Failed> {
     match &action {
-        Action::Approve(who) if *who == experiment.created_by => return Err(Failed::OwnWork(who.clone())),
+        Action::Approve(who) if *who == experiment.created_by && !experiment.spec.is_observe_only() => {
+            return Err(Failed::OwnWork(who.clone()));
+        }
         Action::Promote(_) if experiment.state.awaits_approval(&experiment.spec) => {
             return Err(Failed::NotApproved);
         }

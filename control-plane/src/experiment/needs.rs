@@ -25,7 +25,7 @@ impl Spec {
     #[must_use]
     pub fn needs(&self) -> Vec<String> {
         let first = self.of_the_mirror_step().into_iter();
-        first.chain(self.after_mirror()).map(|need| need.sentence).collect()
+        first.chain(self.after_mirror()).map(|need| need.sentence).chain(self.never()).collect()
     }
 
     /// Checks that the first step has time for what must be met in it.
@@ -73,9 +73,24 @@ impl Spec {
         Some(Need { time, sentence })
     }
 
+    /// Names of the guardrails on what varies by chance, where there are steps to judge them.
     fn varying(&self) -> Vec<String> {
+        if self.is_observe_only() {
+            return Vec::new();
+        }
         let varying = self.policy.all_guardrails().filter(|guardrail| guardrail.quantity.varies());
         varying.map(|guardrail| guardrail.name.clone()).collect()
+    }
+
+    /// Criteria that an experiment without weights never measures: it says so before anybody waits for it.
+    fn never(&self) -> Option<String> {
+        let names = self.beyond_mirror();
+        let which = listed(&names);
+        (!names.is_empty()).then(|| {
+            format!(
+                "Without a step with a weight {which} cannot be measured, so that the outcome is not_measured or would_not."
+            )
+        })
     }
 
     /// Guardrails on what varies by chance: mirror tells how it scatters.

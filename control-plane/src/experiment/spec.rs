@@ -38,7 +38,7 @@ pub struct Spec {
     pub unit: Vec<String>,
     /// True if candidate = baseline is run first, which must differ by exactly nothing.
     pub aa: bool,
-    /// The weights after mirror, basis points, rising to 10,000.
+    /// The weights after mirror, basis points, rising to 10,000; none where it only observes.
     pub weights_bp: Vec<u16>,
     /// Length of a window.
     #[serde(with = "crate::duration")]
@@ -139,8 +139,7 @@ impl Spec {
     /// Checks that no step delivers what a stage of a candidate holds back, unless the policy allows it.
     fn check_hold(&self, candidate: &Plan) -> Result<(), Invalid> {
         let hold = candidate.hold();
-        let delivers = self.weights_bp.iter().any(|weight| *weight > 0);
-        if hold.is_zero() || !delivers || self.policy.allow.held {
+        if hold.is_zero() || self.is_observe_only() || self.policy.allow.held {
             return Ok(());
         }
         let hold = humantime::format_duration(hold);
@@ -149,7 +148,8 @@ impl Spec {
              units may be lost",
             candidate.holding().join(", ")
         );
-        Err(field("policy.allow", message, "held among them, such as allow: [held]"))
+        let expected = "held among them, such as allow: [held]; or steps: [mirror], which delivers nothing of the candidate";
+        Err(field("policy.allow", message, expected))
     }
 
     /// Checks that what the policy asks for can be measured at all.
@@ -188,12 +188,16 @@ impl Spec {
     }
 
     fn check_steps(&self) -> Result<(), Invalid> {
+        if self.is_observe_only() {
+            return Ok(());
+        }
         let rising = self.weights_bp.windows(2).all(|pair| pair[0] < pair[1]);
         let legal = rising
             && self.weights_bp.first().is_some_and(|&first| first > 0)
             && self.weights_bp.last() == Some(&10_000)
             && self.weights_bp.len() + 2 <= MAX_STEPS;
-        let expected = "rising basis points from above 0 to 10000, at most 14 of them";
+        let expected =
+            "rising basis points from above 0 to 10000, at most 14 of them, or none to observe only";
         if legal { Ok(()) } else { Err(field("weights_bp", format!("{:?}", self.weights_bp), expected)) }
     }
 
@@ -234,6 +238,12 @@ impl Spec {
             [one] if one == "host" => Unit::Host,
             names => Unit::Attributes(names.to_vec()),
         }
+    }
+
+    /// Tells whether it only observes: no step has a weight, so that nothing of the candidate is delivered or promoted.
+    #[must_use]
+    pub fn is_observe_only(&self) -> bool {
+        self.weights_bp.is_empty()
     }
 
     /// The first step.

@@ -72,6 +72,8 @@ pub enum Goal {
     Promote,
     /// Nothing: it was stopped.
     Stop,
+    /// Outcome of one that only observes and was stopped: by what is measured.
+    Judge,
 }
 
 /// Outcome of a completed experiment.
@@ -84,6 +86,20 @@ pub enum Outcome {
     RolledBack,
     /// The baseline is, and nothing was found out.
     Inconclusive,
+    /// The baseline is. The candidate was only observed, and met every criterion.
+    WouldPromote,
+    /// The baseline is. The candidate was only observed, and a criterion is violated.
+    WouldNot,
+    /// The baseline is. The candidate was only observed, and not everything that was asked for was measured.
+    NotMeasured,
+}
+
+impl Outcome {
+    /// Tells whether an experiment that only observes ends with it.
+    #[must_use]
+    pub fn is_judgment(self) -> bool {
+        matches!(self, Self::WouldPromote | Self::WouldNot | Self::NotMeasured)
+    }
 }
 
 /// The end, and why.
@@ -198,6 +214,8 @@ pub enum Action {
     Stop,
     /// The last horizon is in, and there was nothing to find out.
     Conclude(Vec<Reason>),
+    /// End what only observes, with what would have been decided.
+    Judge(Outcome, Vec<Reason>),
     /// Put the candidate in charge.
     Promote(Vec<Reason>),
     /// Put the baseline back in charge.
@@ -221,6 +239,7 @@ impl Action {
             Self::Advance(_) => "advance",
             Self::Stop => "stop",
             Self::Conclude(_) => "conclude",
+            Self::Judge(..) => "judge",
             Self::Promote(_) => "promote",
             Self::RollBack(_) => "rollback",
             Self::Cancel => "cancel",
@@ -231,20 +250,34 @@ impl Action {
 
 /// A transition that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("cannot {} experiment {name}: it is {from} (allowed: {})", words(action), commands(allowed))]
+#[error("cannot {} experiment {name}: it is {from}{} (allowed: {})", words(action), kind(*.observe_only), commands(allowed))]
 pub struct Refused {
     /// Name of the experiment.
     pub name: String,
     /// The phase it is in.
     pub from: Phase,
+    /// True if it only observes, so that nothing is promoted.
+    pub observe_only: bool,
     /// Action that was asked for.
     pub action: &'static str,
     /// Actions that a person may ask for instead.
     pub allowed: Vec<&'static str>,
 }
 
+fn stopped_early() -> Reason {
+    Reason::new(
+        "person",
+        "stop",
+        "It was stopped before its first step had begun, so that nothing was judged.",
+    )
+}
+
 fn words(action: &str) -> &str {
     if action == "rollback" { "roll back" } else { action }
+}
+
+fn kind(observe_only: bool) -> &'static str {
+    if observe_only { " and only observes" } else { "" }
 }
 
 fn commands(allowed: &[&str]) -> String {
@@ -270,7 +303,8 @@ impl State {
     /// Tells whether a second person has to approve before it is promoted, and nobody has.
     #[must_use]
     pub fn awaits_approval(&self, spec: &Spec) -> bool {
-        spec.policy.require_approval && self.run().is_none_or(|run| run.approved_by.is_none())
+        let asks = spec.policy.require_approval && !spec.is_observe_only();
+        asks && self.run().is_none_or(|run| run.approved_by.is_none())
     }
 
     /// Names of the actions that a person may ask for in this state.
@@ -282,11 +316,15 @@ impl State {
             Self::Running(_) => &["pause", "stop", "promote", "rollback", "approve"],
             Self::Paused(_) => &["resume", "stop", "promote", "rollback", "approve"],
             Self::Analyzing { goal: Goal::Promote, .. } => &["promote", "rollback", "approve"],
-            Self::Analyzing { goal: Goal::Stop, .. } => &["promote", "rollback"],
+            Self::Analyzing { goal: Goal::Stop | Goal::Judge, .. } => &["promote", "rollback"],
             Self::Completed { outcome: Outcome::Promoted, .. } => &["rollback"],
             Self::Completed { .. } | Self::Failed(_) | Self::Cancelled(_) => &[],
         };
-        let taken = |name: &&&str| **name != "promote" || !self.awaits_approval(spec);
+        let taken = |name: &&&str| match **name {
+            "promote" => !spec.is_observe_only() && !self.awaits_approval(spec),
+            "approve" => !spec.is_observe_only(),
+            _ => true,
+        };
         all.iter().filter(taken).copied().collect()
     }
 
@@ -328,12 +366,14 @@ impl State {
         let refused = Refused {
             name: spec.name.clone(),
             from: self.phase(),
+            observe_only: spec.is_observe_only(),
             action: action.name(),
             allowed: self.allowed(spec),
         };
         let end = |reasons| Ended { at: now, reasons };
         let next = |before: Run, step, agents| Run { step, since: now, agents, ..before };
         let completed = |outcome, reasons| Self::Completed { outcome, end: end(reasons) };
+        let observes = spec.is_observe_only();
         Ok(match (self, action) {
             (Self::Pending, Action::Start(agents)) => Self::Initializing(Run {
                 step: spec.first_step(),
@@ -347,8 +387,12 @@ impl State {
             (Self::Initializing(_), Action::Fail(reasons)) => Self::Failed(end(reasons)),
             (Self::Running(run), Action::Pause) => Self::Paused(run),
             (Self::Paused(run), Action::Resume) => Self::Running(run),
+            (_, Action::Promote(_) | Action::Approve(_) | Action::Conclude(_)) if observes => {
+                return Err(refused);
+            }
             (Self::Running(at), Action::Advance(agents)) => match spec.step_after(at.step) {
                 Some(step) => Self::Running(next(at, step, agents)),
+                None if observes => return Err(refused),
                 None => {
                     let step = at.step;
                     Self::Analyzing { run: next(at, step, agents), goal: Goal::Promote, since: now }
@@ -360,9 +404,17 @@ impl State {
                 Self::Analyzing { run: Run { approved_by: Some(by), ..run }, goal: Goal::Promote, since }
             }
             (Self::Running(run) | Self::Paused(run), Action::Stop) => {
-                Self::Analyzing { run, goal: Goal::Stop, since: now }
+                let goal = if observes { Goal::Judge } else { Goal::Stop };
+                Self::Analyzing { run, goal, since: now }
+            }
+            (Self::Initializing(_), Action::Stop) if observes => {
+                completed(Outcome::NotMeasured, vec![stopped_early()])
             }
             (Self::Initializing(_), Action::Stop) => completed(Outcome::Inconclusive, Vec::new()),
+            (
+                Self::Initializing(_) | Self::Running(_) | Self::Paused(_) | Self::Analyzing { .. },
+                Action::Judge(outcome, reasons),
+            ) if observes && outcome.is_judgment() => completed(outcome, reasons),
             (Self::Analyzing { .. }, Action::Conclude(reasons)) => completed(Outcome::Inconclusive, reasons),
             (Self::Running(_) | Self::Paused(_) | Self::Analyzing { .. }, Action::Promote(reasons)) => {
                 completed(Outcome::Promoted, reasons)

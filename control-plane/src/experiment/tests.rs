@@ -90,6 +90,7 @@ fn actions() -> Vec<Action> {
         Action::Advance(vec![uid(1)]),
         Action::Stop,
         Action::Conclude(Vec::new()),
+        Action::Judge(Outcome::WouldPromote, Vec::new()),
         Action::Promote(Vec::new()),
         Action::RollBack(Vec::new()),
         Action::Cancel,
@@ -98,13 +99,13 @@ fn actions() -> Vec<Action> {
 }
 
 /// The table phase × verb of the documentation, made from the state machine itself.
-fn table() -> String {
+fn table(spec: &Spec, states: Vec<State>) -> String {
     let mut text = String::from("| from |");
     for action in actions() {
         text += &format!(" {} |", action.name());
     }
     text += &format!("\n|---|{}\n", "---|".repeat(actions().len()));
-    for state in states() {
+    for state in states {
         let named = |state: &State| match state.outcome() {
             Some(outcome) => format!(
                 "{} ({})",
@@ -115,7 +116,7 @@ fn table() -> String {
         };
         text += &format!("| {} |", named(&state));
         for action in actions() {
-            let after = state.clone().after(action, &spec(), NOW);
+            let after = state.clone().after(action, spec, NOW);
             text += &after.map_or_else(|_| " – |".to_owned(), |after| format!(" {} |", named(&after)));
         }
         text += "\n";
@@ -127,7 +128,13 @@ fn table() -> String {
 fn the_documented_table_of_transitions_is_the_state_machines_own() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let text = std::fs::read_to_string(path).expect("the crate's README");
-    assert!(text.contains(&table()), "put this into {path}:\n{}", table());
+    let rollout = table(&spec(), states());
+    let judged = State::Completed { outcome: Outcome::WouldPromote, end: end() };
+    let under_way = states().into_iter().filter(|state| state.end().is_none());
+    let observes = table(&observing(), under_way.chain([judged]).collect());
+    for table in [rollout, observes] {
+        assert!(text.contains(&table), "put this into {path}:\n{table}");
+    }
 }
 
 #[test]
@@ -417,15 +424,19 @@ fn what_is_not_right_in_a_specification_is_told_by_field() {
 proptest! {
     #[test]
     fn no_sequence_of_actions_leaves_an_end_but_by_rolling_a_promotion_back(
-        steps in prop::collection::vec(0..12usize, 0..40),
+        (steps, observes) in (prop::collection::vec(0..13usize, 0..40), any::<bool>()),
     ) {
         let mut state = State::Pending;
+        let spec = if observes { observing() } else { spec() };
         for step in steps {
             let before = state.clone();
             let action = actions().swap_remove(step);
             let rolls_back = matches!(action, Action::RollBack(_));
-            match state.after(action, &spec(), NOW) {
+            match state.after(action, &spec, NOW) {
                 Ok(after) => {
+                    prop_assert!(!observes || after.run().is_none_or(|run| run.step.weight_bp() == 0));
+                    prop_assert!(after.outcome().is_none_or(|outcome| !outcome.is_judgment() || observes));
+                    prop_assert!(after.outcome() != Some(Outcome::Promoted) || !observes);
                     let left_an_end = before.end().is_some();
                     prop_assert!(!left_an_end || (before.outcome() == Some(Outcome::Promoted) && rolls_back));
                     prop_assert!(after.run().is_some() || after.end().is_some());
@@ -444,6 +455,7 @@ mod answers;
 mod arrivals;
 mod asked;
 mod guarded;
+mod observed;
 mod promoted;
 mod starting;
 mod times;

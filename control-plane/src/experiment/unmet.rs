@@ -20,17 +20,15 @@ impl Verdict {
         let unmet = self.criteria.iter().filter(|one| {
             one.effect != Effect::Tell && matches!(one.answer, Answer::Violated | Answer::NotMeasured)
         });
-        let untried = (step == Step::Aa).then(|| {
-            let sentence =
-                "In the step aa the candidate is the baseline, so that nothing of it was measured.";
-            Criterion::asked_for(
-                Answer::NotMeasured,
-                Effect::Hold,
-                Reason::new("audit", "candidate", sentence),
-            )
-        });
+        let untried = (step == Step::Aa).then(untried);
         unmet.cloned().chain(untried).collect()
     }
+}
+
+/// Criterion that an A/A step never meets.
+pub(super) fn untried() -> Criterion {
+    let sentence = "In the step aa the candidate is the baseline, so that nothing of it was measured.";
+    Criterion::asked_for(Answer::NotMeasured, Effect::Hold, Reason::new("audit", "candidate", sentence))
 }
 
 impl Unmet {

@@ -7,7 +7,9 @@ use crate::actions::lifecycle::{self, Failed};
 use crate::audit::By;
 use crate::clock::UnixMillis;
 use crate::evidence::evidence;
-use crate::experiment::{Action, Evidence, Goal, Reason, Run, State, Verb, Verdict, decide, decide_start};
+use crate::experiment::{
+    Action, Evidence, Goal, Outcome, Reason, Run, State, Verb, Verdict, decide, decide_start,
+};
 use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::experiments::{self, Experiment};
@@ -22,7 +24,8 @@ pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
     for experiment in under_way {
         let Some(run) = experiment.state.run().cloned() else { continue };
         let since = match &experiment.state {
-            State::Analyzing { since, .. } => Some(*since),
+            // What only observes is judged by all that the step has measured.
+            State::Analyzing { since, goal: Goal::Promote | Goal::Stop, .. } => Some(*since),
             _ => None,
         };
         let time = (state.trial, state.clock.now());
@@ -73,7 +76,13 @@ async fn look(
 /// Action that a verdict asks for in this phase.
 fn next(experiment: &Experiment, run: &Run, verdict: &Verdict, now: UnixMillis) -> Option<Action> {
     let reasons = || verdict.reasons.clone();
+    let patience = || experiment.spec.report_every * 2 + experiment.spec.window * 2;
     match (&experiment.state, verdict.verb) {
+        (State::Paused(_), Verb::WouldPromote) => None,
+        (_, Verb::WouldPromote) => Some(Action::Judge(Outcome::WouldPromote, reasons())),
+        (_, Verb::WouldNot) => Some(Action::Judge(Outcome::WouldNot, reasons())),
+        (State::Paused(_), Verb::NotMeasured) if !verdict.is_harm() && !verdict.is_out_of_time() => None,
+        (_, Verb::NotMeasured) => Some(Action::Judge(Outcome::NotMeasured, reasons())),
         (State::Initializing(_), Verb::Advance) => Some(Action::Applied),
         (State::Initializing(_), Verb::RollBack) if verdict.is_harm() => Some(Action::RollBack(reasons())),
         (State::Initializing(_), Verb::RollBack) => Some(Action::Fail(reasons())),
@@ -83,9 +92,12 @@ fn next(experiment: &Experiment, run: &Run, verdict: &Verdict, now: UnixMillis) 
         }
         (State::Analyzing { goal: Goal::Promote, .. }, Verb::Promote) => Some(Action::Promote(reasons())),
         (State::Analyzing { goal: Goal::Stop, since, .. }, verb) => {
-            let patience = experiment.spec.report_every * 2 + experiment.spec.window * 2;
-            let over = verb == Verb::Advance || since.plus(patience) < now;
+            let over = verb == Verb::Advance || since.plus(patience()) < now;
             over.then(|| Action::Conclude(vec![stopped(run)]))
+        }
+        (State::Analyzing { goal: Goal::Judge, since, .. }, _) if since.plus(patience()) < now => {
+            let unmet = verdict.unmet(run.step).into_iter().map(|one| one.finding);
+            Some(Action::Judge(Outcome::NotMeasured, std::iter::once(stopped(run)).chain(unmet).collect()))
         }
         _ => None,
     }

@@ -50,7 +50,18 @@ async fn what_is_wrong_is_told_with_its_place_and_what_was_expected() {
     for (more, place, expected) in [
         (json!({ "candidate": { "file": "x" } }), "candidate: ", "expected `config` or `template`"),
         (json!({ "selector": "env with a" }), "selector: ", "env=prod"),
-        (json!({ "candidate": { "config": HOLDS } }), "policy.allow: ", "allow: [held]"),
+        (json!({ "candidate": { "config": HOLDS } }), "policy.allow: ", "allow: [held]; or steps: [mirror]"),
+        (
+            json!({ "steps": ["mirror"], "weights_bp": [10_000] }),
+            "steps: ",
+            "steps alone, or aa and weights_bp",
+        ),
+        (json!({ "steps": ["mirror"], "aa": true }), "steps: ", "steps alone, or aa and weights_bp"),
+        (json!({ "steps": [] }), "steps: ", "such as [mirror] or [mirror, 500, 10000]"),
+        (json!({ "steps": ["aa", 10_000] }), "steps: ", "mirror, or aa and mirror"),
+        (json!({ "steps": ["mirror", "aa"] }), "steps: ", "mirror, or aa and mirror"),
+        (json!({ "steps": ["mirror", 500] }), "weights_bp: ", "or none to observe only"),
+        (json!({ "steps": ["50 %"] }), "steps[0]: ", "expected aa, mirror, or a weight"),
         (json!({ "unit": "pod" }), "unit: ", "expected entity, process, host, or a list"),
         (json!({ "unit": [] }), "unit: ", "entity, process, host, or a list of 1 to 64"),
         (json!({ "window": "soon" }), "window: \"soon\"", "a duration such as 10s"),
@@ -157,4 +168,50 @@ async fn a_whole_collector_file_is_a_candidate_by_its_processors_and_the_rest_is
         "{:#}",
         refused.body
     );
+}
+
+#[tokio::test]
+async fn steps_say_in_one_list_what_aa_and_weights_say_and_mirror_alone_only_observes() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let holds = json!({ "config": HOLDS });
+    for (more, aa, weights, observes) in [
+        (json!({}), false, json!([500, 2_500, 5_000, 10_000]), false),
+        (json!({ "steps": ["aa", "mirror", 2_500, 10_000] }), true, json!([2_500, 10_000]), false),
+        (json!({ "steps": ["mirror"] }), false, json!([]), true),
+        (json!({ "steps": ["aa", "mirror"] }), true, json!([]), true),
+        (json!({ "weights_bp": [] }), false, json!([]), true),
+        (json!({ "steps": ["mirror"], "candidate": holds }), false, json!([]), true),
+    ] {
+        let made = server.post("/api/v1/experiments", &admin, asked(more)).await;
+        assert_eq!(made.status, 201, "{:#}", made.body);
+        let spec = &made.body["spec"];
+        assert_eq!((&spec["aa"], &spec["weights_bp"]), (&json!(aa), &weights));
+        assert_eq!(made.body["observe_only"], observes);
+        let path = format!("/api/v1/experiments/{}/status", made.body["id"].as_str().unwrap());
+        assert_eq!(server.get(&path, &admin).await.body["observe_only"], observes);
+    }
+}
+
+#[tokio::test]
+async fn what_only_observes_says_beforehand_what_it_never_measures_and_can_be_cancelled_and_deleted() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let policy = json!({ "max_error_rate": 0.1, "max_latency_increase": 0.5 });
+    let more = json!({ "steps": ["mirror"], "policy": policy });
+    let made = server.post("/api/v1/experiments", &admin, asked(more)).await;
+    assert_eq!(made.status, 201, "{:#}", made.body);
+    let said = "max_error_rate, max_latency_increase cannot be measured, so that the outcome is not_measured or would_not";
+    assert!(made.body["needs"].to_string().contains(said), "{:#}", made.body["needs"]);
+    let path = format!("/api/v1/experiments/{}", made.body["id"].as_str().unwrap());
+    for verb in ["promote", "approve", "pause"] {
+        let refused = server.post(&format!("{path}/{verb}"), &admin, json!({})).await;
+        assert_eq!(refused.refusal(), 409);
+        let detail = refused.body["detail"].as_str().unwrap();
+        assert!(detail.contains("it is pending and only observes (allowed: start, cancel)"), "{detail}");
+    }
+    assert_eq!(server.post(&format!("{path}/cancel"), &admin, json!({})).await.status, 200);
+    assert_eq!(server.get(&path, &admin).await.body["phase"], "cancelled");
+    let deleted = server.delete(&path, &admin).await;
+    assert_eq!(deleted.status, 204, "{deleted:?}");
 }

@@ -16,6 +16,7 @@ mod disks;
 mod entities;
 mod fleet_protocol;
 mod initializing;
+mod observe_only;
 mod quarantine;
 mod results_shown;
 mod scenarios;

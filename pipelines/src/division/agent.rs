@@ -46,9 +46,20 @@ impl Whole<'_> {
         );
         let _ = write!(
             text,
-            "phoenix:\n  data_dir: ./phoenix-data  # state of the agent: on Kubernetes a volume\n  admin: \"{}\"\n  # \
-             control_plane: {{ endpoint: \"wss://phoenix.example:8080\", token_file: ./token }}\n",
+            "phoenix:\n  data_dir: ./phoenix-data  # state of the agent: on Kubernetes a volume\n  admin: \"{}\"\n",
             addresses.admin
+        );
+        let (comment, control_plane) = match &addresses.control_plane {
+            Some(address) => ("", address.as_str()),
+            None => ("# ", "wss://phoenix.example:4320/v1/opamp"),
+        };
+        let _ = writeln!(
+            text,
+            "  {comment}control_plane: {{ endpoint: {}, token_file: ./token }}",
+            emit::flow(&Node::new(
+                Location::START,
+                Kind::Text(yaml::Located::new(control_plane, Location::START))
+            ))
         );
         CollectorFile::parse("phoenix-agent.yaml", &text, self.lookup)?.check(id)?;
         Ok(text)

@@ -40,12 +40,20 @@ pub struct Addresses {
     pub admin: String,
     /// Address of the agent's `/health`.
     pub health: String,
+    /// Address at which a control plane takes agents, if there is one.
+    pub control_plane: Option<String>,
 }
 
 impl Default for Addresses {
     fn default() -> Self {
         let local = |port: u16| format!("127.0.0.1:{port}");
-        Self { agent: local(14_317), back: local(14_318), admin: local(18_888), health: local(18_133) }
+        Self {
+            agent: local(14_317),
+            back: local(14_318),
+            admin: local(18_888),
+            health: local(18_133),
+            control_plane: None,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! An experiment as somebody asks for it, and what becomes of it: defaults filled in, template rendered, checked.
 
 mod policy;
+mod steps;
 
 use std::time::Duration;
 
@@ -79,6 +80,7 @@ fn spec(asked: CreateExperiment, candidate: String, template: Option<TemplateUse
             "for example env=prod,region in (eu,us),!canary",
         )
     })?;
+    let (aa, weights_bp) = steps::of(asked.steps, asked.aa, asked.weights_bp)?;
     Ok(Spec {
         name: asked.name,
         selector,
@@ -87,8 +89,8 @@ fn spec(asked: CreateExperiment, candidate: String, template: Option<TemplateUse
         traits: None,
         template,
         unit: unit(asked.unit)?,
-        aa: asked.aa,
-        weights_bp: asked.weights_bp.unwrap_or_else(|| vec![500, 2_500, 5_000, 10_000]),
+        aa,
+        weights_bp,
         window: duration("window", asked.window)?.unwrap_or(Duration::from_secs(10)),
         report_every: duration("report_every", asked.report_every)?.unwrap_or(Duration::from_secs(60)),
         lenses: lenses(asked.lenses, duration("lookback", asked.lookback)?),

@@ -23,6 +23,11 @@ pub fn criterion(looked: &Subject<'_>) -> Criterion {
     Criterion::asked_for(answer, Effect::Hold, finding.about(hosts, names))
 }
 
+/// Tells whether a criterion is that of an A/A step, which differs.
+pub fn differs(criterion: &Criterion) -> bool {
+    criterion.finding.quantity == "aa" && criterion.answer == Answer::Violated
+}
+
 /// Differences of two outputs, in words.
 fn differences(found: &observe::Comparison) -> Vec<String> {
     let (a, b) = (&found.baseline, &found.candidate);

@@ -5,9 +5,10 @@ use crate::experiment::words::{count, counted, percent};
 use crate::experiment::{Answer, Criterion, Effect, Reason, Step};
 
 /// The criteria on delivery: in a step with a weight, that something of the candidate arrived; and the error rate, where
-/// the policy asks for it.
+/// the policy asks for it. Nothing of the candidate leaves where it only observes.
 pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
-    arrived(looked).into_iter().chain(error_rate(looked)).collect()
+    let error_rate = if looked.spec.is_observe_only() { None } else { error_rate(looked) };
+    arrived(looked).into_iter().chain(error_rate).collect()
 }
 
 /// Points of this step, over all agents: input of units assigned to the candidate, output of theirs that left by it, and

@@ -2,7 +2,7 @@
 
 use drift::Judgement;
 
-use super::Subject;
+use super::{Subject, beyond_mirror};
 use crate::experiment::guardrail::{Guardrail, GuardrailFinding, OfHost, Quantity, Severity};
 use crate::experiment::sequential::{self, Gathered, Sequential};
 use crate::experiment::words::listed;
@@ -10,10 +10,11 @@ use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// A criterion for each guardrail of the policy.
 pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
-    counted(looked).into_iter().chain(over_time(looked)).collect()
+    let over_time = if looked.spec.is_observe_only() { Vec::new() } else { over_time(looked) };
+    counted(looked).into_iter().chain(over_time).collect()
 }
 
-fn effect(severity: Severity) -> Effect {
+pub(super) fn effect(severity: Severity) -> Effect {
     match severity {
         Severity::Fatal => Effect::RollBackAtOnce,
         Severity::Blocking => Effect::Hold,
@@ -24,7 +25,9 @@ fn effect(severity: Severity) -> Effect {
 /// Guardrails on what is counted: over all that each agent has measured, and a fatal one on every horizon as well.
 fn counted(looked: &Subject<'_>) -> Vec<Criterion> {
     let totals: Vec<OfHost<'_>> = looked.totals().collect();
-    let guardrails = looked.policy().guardrails.iter().filter(|guardrail| !guardrail.quantity.varies());
+    let elsewhere = |one: &Guardrail| looked.spec.is_observe_only() && beyond_mirror::why(one).is_some();
+    let counted = looked.policy().guardrails.iter().filter(|guardrail| !guardrail.quantity.varies());
+    let guardrails = counted.filter(|guardrail| !elsewhere(guardrail));
     let criterion = |guardrail: &Guardrail| {
         let on_a_horizon =
             (guardrail.severity == Severity::Fatal).then(|| past_on_a_horizon(looked, guardrail));

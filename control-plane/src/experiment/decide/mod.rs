@@ -4,15 +4,17 @@
 //! nothing else can be believed); time that is up (hold, or roll back); evidence that is missing (hold) or still to come
 //! (continue); what the policy sends back for (roll back); what it holds for, and what was not measured (hold); who has to
 //! be asked and when (hold); else advance. Nothing advances on silence: advancing needs every criterion that has a
-//! consequence to be met, or to speak of nothing that came in.
+//! consequence to be met, or to speak of nothing that came in. What only observes is judged by `observed`.
 
 mod aa;
 mod across;
 mod approval;
 mod arrivals;
+mod beyond_mirror;
 mod delivery;
 mod guardrails;
 mod harm;
+mod observed;
 mod pending;
 mod sampled;
 mod savings;
@@ -45,6 +47,12 @@ pub enum Verb {
     Hold,
     /// Put the baseline back in charge.
     RollBack,
+    /// End what only observes: every criterion is met.
+    WouldPromote,
+    /// End what only observes: a criterion is violated.
+    WouldNot,
+    /// End what only observes: not everything that was asked for was measured.
+    NotMeasured,
 }
 
 /// Decision, its reasons, and all that was looked at for it.
@@ -67,6 +75,15 @@ impl Verdict {
     #[must_use]
     pub fn is_harm(&self) -> bool {
         self.criteria.iter().any(|one| one.is_violated_with(Effect::RollBackAtOnce))
+    }
+
+    /// Tells whether time that is up is its first reason.
+    #[must_use]
+    pub fn is_out_of_time(&self) -> bool {
+        let limits = ["max_duration", "max_step_duration"];
+        self.reasons
+            .first()
+            .is_some_and(|one| one.layer == "audit" && limits.contains(&one.quantity.as_str()))
     }
 
     /// A verdict of which nothing but the reasons is told.
@@ -127,7 +144,8 @@ impl Subject<'_> {
 /// Looks at the evidence of a step under way. `goal` is set once the last horizon is being collected.
 #[must_use]
 pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, now: UnixMillis) -> Verdict {
-    let needed = if goal.is_some() { 1 } else { spec.policy.min_horizons };
+    // A last horizon is one more than those of the step; what only observes has no others.
+    let needed = if goal.is_some_and(|goal| goal != Goal::Judge) { 1 } else { spec.policy.min_horizons };
     let looked = Subject { evidence, spec, run, now, needed, figures: figures(evidence) };
     let basis = Basis::of(evidence, &looked.figures, spec, now);
     let (pending, wait) = pending::criterion(&looked);
@@ -147,7 +165,14 @@ pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, n
         criteria.extend(delivery::criteria(&looked));
         criteria.extend(guardrails::criteria(&looked));
     }
-    let verdict = judge(&looked, &criteria, wait, goal);
+    let verdict = if spec.is_observe_only() {
+        let beyond = if run.step == Step::Aa { Vec::new() } else { beyond_mirror::criteria(&looked) };
+        let verdict = observed::judge(&looked, [&criteria, &beyond], wait, goal);
+        criteria.extend(beyond);
+        verdict
+    } else {
+        judge(&looked, &criteria, wait, goal)
+    };
     Verdict { criteria, basis, ..verdict }
 }
 
@@ -158,16 +183,19 @@ fn figures(evidence: &Evidence) -> Figures {
     Figures::over_processes(last, all, restarted).overlapping(evidence.across.overlaps())
 }
 
+/// Findings of the criteria of which something is true.
+fn findings(criteria: &[Criterion], which: impl Fn(&Criterion) -> bool) -> Vec<Reason> {
+    criteria.iter().filter(|one| which(one)).map(|one| one.finding.clone()).collect()
+}
+
 fn judge(looked: &Subject<'_>, criteria: &[Criterion], wait: Option<Verb>, goal: Option<Goal>) -> Verdict {
-    let of = |which: &dyn Fn(&Criterion) -> bool| -> Vec<Reason> {
-        criteria.iter().filter(|one| which(one)).map(|one| one.finding.clone()).collect()
-    };
+    let of = |which: &dyn Fn(&Criterion) -> bool| findings(criteria, which);
     let (policy, run) = (looked.policy(), looked.run);
     let fatal = of(&|one| one.is_violated_with(Effect::RollBackAtOnce));
     if !fatal.is_empty() {
         return Verdict::of(Verb::RollBack, fatal);
     }
-    let differs = of(&|one| one.finding.quantity == "aa" && one.answer == Answer::Violated);
+    let differs = of(&aa::differs);
     if !differs.is_empty() {
         return Verdict::of(Verb::Hold, differs);
     }
@@ -176,9 +204,7 @@ fn judge(looked: &Subject<'_>, criteria: &[Criterion], wait: Option<Verb>, goal:
     {
         return over;
     }
-    let overdue = policy
-        .max_step_duration
-        .filter(|limit| run.since.plus(looked.evidence.delay).plus(*limit) < looked.now);
+    let overdue = overdue(looked.spec, run, looked.evidence, looked.now);
     let waits = |verdict: Verdict| match overdue {
         Some(limit) => give_up(limit, verdict.reasons),
         None => verdict,
@@ -204,13 +230,22 @@ fn judge(looked: &Subject<'_>, criteria: &[Criterion], wait: Option<Verb>, goal:
         Some(Goal::Promote) => {
             Verdict::of(Verb::Promote, kept.into_iter().chain(approval::approval(run)).collect())
         }
-        Some(Goal::Stop) | None => Verdict::of(Verb::Advance, kept),
+        Some(Goal::Stop | Goal::Judge) | None => Verdict::of(Verb::Advance, kept),
     }
 }
 
+/// Time that the step was given, if that is over.
+fn overdue(spec: &Spec, run: &Run, evidence: &Evidence, now: UnixMillis) -> Option<Duration> {
+    spec.policy.max_step_duration.filter(|limit| run.since.plus(evidence.delay).plus(*limit) < now)
+}
+
 fn give_up(limit: Duration, mut reasons: Vec<Reason>) -> Verdict {
+    reasons.insert(0, no_further(limit));
+    Verdict::of(Verb::RollBack, reasons)
+}
+
+fn no_further(limit: Duration) -> Reason {
     let limit = humantime::format_duration(limit);
     let sentence = format!("The step was given {limit} and did not get further.");
-    reasons.insert(0, Reason::new("audit", "max_step_duration", sentence));
-    Verdict::of(Verb::RollBack, reasons)
+    Reason::new("audit", "max_step_duration", sentence)
 }

@@ -8,7 +8,7 @@
 //! missing; one that was only just told is waited for, as long as an agent that reports would be.
 
 use super::approval::out_of_time;
-use super::{Subject, Verb, Verdict, figures, give_up, harm};
+use super::{Subject, Verb, Verdict, figures, give_up, harm, observed, overdue};
 use crate::clock::UnixMillis;
 use crate::experiment::basis::is_missing;
 use crate::experiment::wave::WAITING;
@@ -25,7 +25,10 @@ pub fn decide_start(evidence: &Evidence, spec: &Spec, run: &Run, now: UnixMillis
         .collect();
     if !harm.is_empty() {
         let reasons = harm.iter().map(|one| one.finding.clone()).collect();
-        return Verdict { criteria: harm, ..Verdict::of(Verb::RollBack, reasons) };
+        let observes = spec.is_observe_only();
+        let verdict =
+            if observes { observed::harmed(run.step, reasons) } else { Verdict::of(Verb::RollBack, reasons) };
+        return Verdict { criteria: harm, ..verdict };
     }
     let members: Vec<&AgentEvidence> = evidence.agents.iter().filter(|agent| agent.known).collect();
     if members.is_empty() {
@@ -48,11 +51,17 @@ pub fn decide_start(evidence: &Evidence, spec: &Spec, run: &Run, now: UnixMillis
         let without: Vec<&AgentEvidence> = failed.iter().chain(&open).copied().collect();
         return Verdict::of(Verb::Advance, vec![begun(members.len(), &without)]);
     }
+    let waiting = vec![to_come(applied, &members, &open)];
+    if spec.is_observe_only() {
+        return match observed::out_of_time(spec, run, evidence, now) {
+            Some(over) => Verdict::of(Verb::NotMeasured, std::iter::once(over).chain(waiting).collect()),
+            None => Verdict::of(Verb::Hold, waiting),
+        };
+    }
     if let Some(over) = out_of_time(&spec.policy, run, now) {
         return over;
     }
-    let waiting = vec![to_come(applied, &members, &open)];
-    match spec.policy.max_step_duration.filter(|limit| run.since.plus(evidence.delay).plus(*limit) < now) {
+    match overdue(spec, run, evidence, now) {
         Some(limit) => give_up(limit, waiting),
         None => Verdict::of(Verb::Hold, waiting),
     }

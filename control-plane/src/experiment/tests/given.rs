@@ -91,6 +91,11 @@ pub fn evidence(agents: Vec<AgentEvidence>) -> Evidence {
     Evidence { agents, ..Evidence::default() }
 }
 
+/// A spec without weights.
+pub fn observing() -> Spec {
+    Spec { weights_bp: Vec::new(), ..spec() }
+}
+
 /// A spec that asks for more.
 pub fn asking(change: impl FnOnce(&mut Policy)) -> Spec {
     let mut spec = spec();

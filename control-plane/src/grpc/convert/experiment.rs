@@ -48,6 +48,9 @@ fn outcome(from: Option<Outcome>) -> v1::Outcome {
         Some(Outcome::Promoted) => v1::Outcome::Promoted,
         Some(Outcome::RolledBack) => v1::Outcome::RolledBack,
         Some(Outcome::Inconclusive) => v1::Outcome::Inconclusive,
+        Some(Outcome::WouldPromote) => v1::Outcome::WouldPromote,
+        Some(Outcome::WouldNot) => v1::Outcome::WouldNot,
+        Some(Outcome::NotMeasured) => v1::Outcome::NotMeasured,
     }
 }
 
@@ -58,6 +61,9 @@ fn verb(from: Verb) -> v1::Verb {
         Verb::Promote => v1::Verb::Promote,
         Verb::Hold => v1::Verb::Hold,
         Verb::RollBack => v1::Verb::RollBack,
+        Verb::WouldPromote => v1::Verb::WouldPromote,
+        Verb::WouldNot => v1::Verb::WouldNot,
+        Verb::NotMeasured => v1::Verb::NotMeasured,
     }
 }
 

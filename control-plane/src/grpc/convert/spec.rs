@@ -26,7 +26,8 @@ pub(in super::super) fn asked(request: v1::CreateExperimentRequest) -> Result<Cr
         baseline: spec.baseline,
         unit: if spec.unit.is_empty() { Unit::default() } else { Unit::Attributes(spec.unit) },
         aa: spec.aa,
-        weights_bp: weights(&spec.weights_bp)?,
+        steps: None,
+        weights_bp: weights(&spec.weights_bp, spec.observe_only)?,
         window: spec.window_ms.map(duration),
         report_every: spec.report_every_ms.map(duration),
         lenses: spec
@@ -56,13 +57,20 @@ fn candidate(from: Option<experiment_spec::Candidate>) -> Result<Candidate, Refu
     }
 }
 
-fn weights(from: &[u32]) -> Result<Option<Vec<u16>>, Refusal> {
+fn weights(from: &[u32], observe_only: bool) -> Result<Option<Vec<u16>>, Refusal> {
+    if observe_only && !from.is_empty() {
+        let message = "it has weights, and is to observe only";
+        return Err(Refusal::invalid_field("observe_only", message, "no weights_bp, or false"));
+    }
     let read = |weight: &u32| {
         let wrong =
             |_| Refusal::invalid_field("weights_bp", format!("{weight}"), "at most 10000 basis points");
         u16::try_from(*weight).map_err(wrong)
     };
-    if from.is_empty() { Ok(None) } else { from.iter().map(read).collect::<Result<_, _>>().map(Some) }
+    if from.is_empty() && !observe_only {
+        return Ok(None);
+    }
+    from.iter().map(read).collect::<Result<_, _>>().map(Some)
 }
 
 fn price(from: v1::Price) -> Result<Price, Refusal> {
@@ -146,6 +154,7 @@ pub(super) fn spec(from: Spec) -> v1::ExperimentSpec {
         baseline: from.baseline,
         unit: from.unit,
         aa: from.aa,
+        observe_only: from.weights_bp.is_empty(),
         weights_bp: from.weights_bp.into_iter().map(u32::from).collect(),
         window_ms: Some(millis(from.window)),
         report_every_ms: Some(millis(from.report_every)),

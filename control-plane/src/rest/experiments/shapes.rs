@@ -27,6 +27,9 @@ impl From<Outcome> for api::Outcome {
             Outcome::Promoted => Self::Promoted,
             Outcome::RolledBack => Self::RolledBack,
             Outcome::Inconclusive => Self::Inconclusive,
+            Outcome::WouldPromote => Self::WouldPromote,
+            Outcome::WouldNot => Self::WouldNot,
+            Outcome::NotMeasured => Self::NotMeasured,
         }
     }
 }
@@ -39,6 +42,9 @@ impl From<Verb> for api::Verb {
             Verb::Promote => Self::Promote,
             Verb::Hold => Self::Hold,
             Verb::RollBack => Self::RollBack,
+            Verb::WouldPromote => Self::WouldPromote,
+            Verb::WouldNot => Self::WouldNot,
+            Verb::NotMeasured => Self::NotMeasured,
         }
     }
 }

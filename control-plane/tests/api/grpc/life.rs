@@ -292,7 +292,8 @@ async fn what_is_shown_of_a_specification_makes_the_same_again() {
         ..plain(FRAGMENT)
     };
     let none = ExperimentSpec { lenses: Some(Lenses::default()), ..plain(FRAGMENT) };
-    for spec in [all.clone(), none, plain(FRAGMENT)] {
+    let observing = ExperimentSpec { observe_only: true, ..plain(FRAGMENT) };
+    for spec in [all.clone(), none, observing, plain(FRAGMENT)] {
         let first = person.create(spec).await.unwrap();
         same(&server, &admin, &first).await;
         let again = person.create(first.spec.clone().unwrap()).await.unwrap();
@@ -314,4 +315,29 @@ async fn what_is_shown_of_a_specification_makes_the_same_again() {
     assert_eq!(listed.iter().map(|item| json!(item.id)).collect::<Vec<_>>(), ids);
     let shown = listed.iter().filter_map(|item| item.spec.as_ref()).rfind(|_| true).unwrap();
     assert_eq!((&shown.unit, shown.window_ms), (&all.unit, all.window_ms));
+}
+
+#[tokio::test]
+async fn what_only_observes_is_neither_promoted_nor_approved_and_says_how_it_ended() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut person = Person::new(&server, &admin).await;
+    let _agent = Agent::enroll(&server, &admin).await;
+    let policy = Policy { require_approval: true, ..Policy::default() };
+    let spec = ExperimentSpec { observe_only: true, policy: Some(policy), ..plain(FRAGMENT) };
+    let created = person.create(spec).await.unwrap();
+    let shown = created.spec.clone().unwrap();
+    assert!(shown.observe_only && shown.weights_bp.is_empty());
+    let begun = signal(&mut person, &created.id, ControlSignal::Start).await.unwrap();
+    assert_eq!((begun.phase(), begun.step.as_str()), (Phase::Initializing, "mirror"));
+    for asked in [ControlSignal::Promote, ControlSignal::Approve] {
+        let refused = signal(&mut person, &created.id, asked).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+        let said = refused.message();
+        assert!(said.contains("it is initializing and only observes (allowed: stop, rollback)"), "{said}");
+    }
+    let ended = signal(&mut person, &created.id, ControlSignal::Stop).await.unwrap();
+    assert_eq!((ended.phase(), ended.outcome()), (Phase::Completed, Outcome::NotMeasured));
+    assert!(ended.reasons[0].sentence.contains("nothing was judged"), "{:?}", ended.reasons);
+    same(&server, &admin, &ended).await;
 }

@@ -73,6 +73,7 @@ async fn a_field_that_is_wrong_is_named() {
         ("parameters.floor", ExperimentSpec { candidate: template, ..plain(FRAGMENT) }),
         ("weights_bp", ExperimentSpec { weights_bp: vec![70_000], ..plain(FRAGMENT) }),
         ("weights_bp", ExperimentSpec { weights_bp: vec![500], ..plain(FRAGMENT) }),
+        ("observe_only", ExperimentSpec { weights_bp: vec![10_000], observe_only: true, ..plain(FRAGMENT) }),
         ("unit", ExperimentSpec { unit: vec!["a".to_owned(); 65], ..plain(FRAGMENT) }),
         ("window", ExperimentSpec { window_ms: Some(1), ..plain(FRAGMENT) }),
         ("report_every", ExperimentSpec { report_every_ms: Some(u64::MAX), ..plain(FRAGMENT) }),
