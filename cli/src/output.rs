@@ -13,6 +13,17 @@ pub fn say(document: &impl Serialize) -> anyhow::Result<()> {
     out.write_all(&line).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
+/// Writes text as it is, and flushes.
+pub fn text(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Writes a sentence beside what is printed, to standard error.
+pub fn note(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stderr().lock(), "{text}").context("cannot write to standard error")
+}
+
 /// Writes text and a line's end, and flushes.
 pub fn line(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();

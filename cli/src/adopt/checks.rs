@@ -1,6 +1,6 @@
 //! Checks of both halves by the programs that will run them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -43,13 +43,13 @@ impl Checks {
         let this = std::env::current_exe().context("cannot tell where this program lies")?;
         let agent = Some(this.with_file_name("phoenix-agent")).filter(|path| path.is_file());
         let agent = match agent {
-            Some(agent) => validate(&agent, &written.agent, division)?,
+            Some(agent) => validate(&agent, &written.agent, &division.variables)?,
             None => Check::NotRun {
                 remedy: format!("phoenix-agent validate --config {}", quoted(&written.agent)),
             },
         };
         let collector = written.collector.as_ref().map(|path| match otelcol {
-            Some(otelcol) => validate(otelcol, path, division),
+            Some(otelcol) => validate(otelcol, path, &division.variables),
             None => Ok(Check::NotRun { remedy: format!("otelcol validate --config={}", quoted(path)) }),
         });
         Ok(Self { agent, collector: collector.transpose()? })
@@ -62,8 +62,9 @@ impl Checks {
     }
 }
 
-fn validate(program: &Path, config: &PathBuf, division: &Division) -> anyhow::Result<Check> {
-    let stands_in = division.variables.iter().filter_map(|name| Some((name, files::variable(name)?)));
+/// Asks a program whether it takes a config, with values in place of these variables where they are not set.
+pub fn validate(program: &Path, config: &Path, variables: &[String]) -> anyhow::Result<Check> {
+    let stands_in = variables.iter().filter_map(|name| Some((name, files::variable(name)?)));
     let output = Command::new(program)
         .arg("validate")
         .arg("--config")

@@ -69,14 +69,29 @@ impl Source {
         Ok(Written { collector: collector_path, document, agent })
     }
 
+    /// The document with another config in it.
+    pub fn with(&self, config: &str) -> String {
+        self.embedded.as_ref().map_or_else(|| config.to_owned(), |embedded| embedded.with(config))
+    }
+
+    /// Writes a text to a file, unless that is the one that was read.
+    pub fn put_at(&self, path: &Path, text: &str) -> anyhow::Result<()> {
+        if self.is_at(path) {
+            anyhow::bail!("{} is the file that was read: say --out with another one", path.display());
+        }
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
     fn put(&self, out: &Path, name: &str, text: &str) -> anyhow::Result<PathBuf> {
         let path = out.join(name);
-        let is_source =
-            path.canonicalize().is_ok_and(|there| self.path.canonicalize().is_ok_and(|own| own == there));
-        if is_source {
+        if self.is_at(&path) {
             anyhow::bail!("{} is the file that is divided: say --out with another folder", path.display());
         }
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|there| self.path.canonicalize().is_ok_and(|own| own == there))
     }
 }

@@ -11,8 +11,10 @@ use std::process::ExitCode;
 use pipelines::config::{CollectorFile, Signal};
 use pipelines::division::{Addresses, Division, Placement};
 
+pub use checks::{Check, validate};
+pub use files::{Source, variable};
+
 use checks::Checks;
-use files::Source;
 
 /// Divide a Collector file between the Collector and an agent beside it.
 ///
@@ -76,12 +78,11 @@ impl From<PlacementWord> for Placement {
 }
 
 /// Everything that is told of an adoption.
-struct Adoption {
+struct Adoption<'a> {
+    args: &'a Args,
     placement: Placement,
     /// Name for the experiment and the agents' label: that of the file.
     name: String,
-    /// True if the agent's half names a control plane.
-    has_control_plane: bool,
     pipeline: String,
     /// Other pipelines of metrics, which stay as they were.
     others: Vec<String>,
@@ -95,7 +96,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let source = Source::read(&args.file, args.at.as_deref())?;
     // What stands in Helm values is merged with the chart's own.
     let parse = if args.at.is_some() { CollectorFile::parse_part } else { CollectorFile::parse };
-    let file = parse(&source.name, source.config(), &files::variable)?;
+    let file = parse(&source.name, source.config(), &variable)?;
     let (pipeline, others) = choose(&file, args.pipeline.as_deref())?;
     let addresses = Addresses {
         agent: args.endpoint.clone(),
@@ -110,13 +111,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
              phoenix.control_plane into it"
         );
     }
-    let division = file.divide(&pipeline, placement, &addresses, &files::variable)?;
+    let division = file.divide(&pipeline, placement, &addresses, &variable)?;
     let written = source.write(&args.out, &division)?;
     let checks = Checks::run(&written, args.validate_with.as_deref(), &division)?;
     let is_right = checks.are_met();
-    let (name, has_control_plane) = (label(&args.file), args.control_plane.is_some());
-    let adoption =
-        Adoption { placement, name, has_control_plane, pipeline, others, division, written, checks };
+    let name = label(&args.file);
+    let adoption = Adoption { args, placement, name, pipeline, others, division, written, checks };
     match args.output {
         Form::Text => told::text(&adoption)?,
         Form::Json => told::json(&adoption)?,
@@ -133,7 +133,7 @@ fn label(file: &Path) -> String {
 }
 
 /// The pipeline that is divided, and the other ones of metrics.
-fn choose(file: &CollectorFile, named: Option<&str>) -> anyhow::Result<(String, Vec<String>)> {
+pub fn choose(file: &CollectorFile, named: Option<&str>) -> anyhow::Result<(String, Vec<String>)> {
     let metrics = file.pipelines().iter().filter(|entry| entry.signal == Signal::Metrics);
     let ids: Vec<String> = metrics.map(|entry| entry.id.clone()).collect();
     let usual = ids.iter().find(|id| *id == "metrics").or(ids.first());

@@ -16,7 +16,7 @@ pub struct Step {
 }
 
 /// The steps from here to a first comparison.
-pub fn next(adoption: &Adoption) -> Vec<Step> {
+pub fn next(adoption: &Adoption<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     let agent = quoted(&adoption.written.agent);
     let name = &adoption.name;
@@ -76,11 +76,28 @@ pub fn next(adoption: &Adoption) -> Vec<Step> {
         what: "see what was measured, and whether it would be promoted",
         command: format!("phoenix experiment explain {name}"),
     });
+    steps.push(Step {
+        what: "once it ended as would_promote, write the candidate into the file that you had",
+        command: patch(adoption, out),
+    });
     steps
 }
 
+/// The command that writes the winner back.
+fn patch(adoption: &Adoption<'_>, out: &Path) -> String {
+    let Adoption { name, pipeline, args, .. } = adoption;
+    let (source, at) = (&args.file, &args.at);
+    let patched = match source.file_name() {
+        Some(file) => out.join(format!("patched-{}", file.to_string_lossy())),
+        None => out.join("patched.yaml"),
+    };
+    let at = at.as_deref().map(|at| format!(" --at {}", quoted(Path::new(at)))).unwrap_or_default();
+    let (source, pipeline, patched) = (quoted(source), quoted(Path::new(pipeline)), quoted(&patched));
+    format!("phoenix experiment patch {name} --file {source}{at} --pipeline {pipeline} --out {patched}")
+}
+
 /// Steps by which the agent comes to a control plane, which experiments need.
-fn joining(adoption: &Adoption) -> Vec<Step> {
+fn joining(adoption: &Adoption<'_>) -> Vec<Step> {
     let settings = Step {
         what: "name your control plane in the agent's half: take the # from its line and write the address, or adopt again \
                with --control-plane",
@@ -93,7 +110,7 @@ fn joining(adoption: &Adoption) -> Vec<Step> {
             adoption.name
         ),
     };
-    let settings = (!adoption.has_control_plane).then_some(settings);
+    let settings = adoption.args.control_plane.is_none().then_some(settings);
     settings.into_iter().chain([token]).collect()
 }
 

@@ -8,7 +8,7 @@ use super::{Adoption, steps};
 use crate::{output, table};
 
 /// Prints both tables, and what was refused.
-pub fn text(adoption: &Adoption) -> anyhow::Result<()> {
+pub fn text(adoption: &Adoption<'_>) -> anyhow::Result<()> {
     let rows =
         adoption.division.rows.iter().map(|row| {
             vec![format!("{} {}", row.section, row.component), row.home.to_string(), row.why.clone()]
@@ -38,7 +38,7 @@ pub fn text(adoption: &Adoption) -> anyhow::Result<()> {
 }
 
 /// Prints one JSON document.
-pub fn json(adoption: &Adoption) -> anyhow::Result<()> {
+pub fn json(adoption: &Adoption<'_>) -> anyhow::Result<()> {
     let rows = adoption.division.rows.iter().map(|row| {
         json!({ "section": row.section, "component": row.component, "home": row.home.to_string(), "why": row.why })
     });
@@ -67,7 +67,7 @@ fn placement(placement: Placement) -> &'static str {
     }
 }
 
-fn baseline(adoption: &Adoption) -> String {
+fn baseline(adoption: &Adoption<'_>) -> String {
     match adoption.division.baseline.as_slice() {
         [] => "The baseline is empty: nothing that Phoenix runs follows what stays in the Collector. A candidate is compared \
                with all that arrives."
@@ -76,7 +76,7 @@ fn baseline(adoption: &Adoption) -> String {
     }
 }
 
-fn checks(adoption: &Adoption) -> Vec<(&'static str, &Check)> {
+fn checks<'a>(adoption: &'a Adoption<'_>) -> Vec<(&'static str, &'a Check)> {
     let collector = adoption.checks.collector.iter().map(|check| ("Collector", check));
     std::iter::once(("agent", &adoption.checks.agent)).chain(collector).collect()
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::show::{Column, Show, cell, fields, line, reasons, table};
 use super::which::Which;
-use super::{create, explain, results};
+use super::{create, explain, patch, results};
 
 const COLUMNS: [Column<Experiment>; 7] = [
     ("id", |experiment| experiment.id.to_string()),
@@ -58,6 +58,11 @@ pub enum Command {
     Explain(Which),
     /// Show the results of an experiment
     Results(Which),
+    /// Write the candidate of an experiment that ended in its favor into the Collector file that was adopted
+    ///
+    /// The processors that Phoenix ran of the pipeline are replaced in their places; all else stays as it was written. Refused
+    /// if the pipeline is not the experiment's baseline.
+    Patch(patch::Args),
     /// Follow the events of an experiment until it is over
     Watch(Which),
     /// Start an experiment
@@ -95,6 +100,7 @@ pub struct Promotion {
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
     let (which, verb) = match command {
         Command::Create(args) => return one(&create::create(args, client).await?, show),
+        Command::Patch(args) => return patch::run(&args, client, show).await,
         Command::List => return show.list(&client.list("/experiments").await?, &COLUMNS),
         Command::Get(which) => return one(&client.get(&which.path(client, "").await?).await?, show),
         Command::Status(which) => {

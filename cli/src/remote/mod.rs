@@ -5,6 +5,7 @@ mod create;
 mod experiment;
 mod explain;
 mod login;
+mod patch;
 mod results;
 mod session;
 mod show;

@@ -17,6 +17,7 @@ mod entities;
 mod fleet_protocol;
 mod initializing;
 mod observe_only;
+mod patch;
 mod quarantine;
 mod results_shown;
 mod scenarios;

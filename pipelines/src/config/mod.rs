@@ -4,6 +4,7 @@
 //! of it; who owns a section decodes it. [`CollectorFile::check`] is the only maker of a [`Plan`], so that a
 //! plan in hand is a pipeline that builds.
 
+mod baseline;
 mod check;
 mod component;
 mod cut;

@@ -203,7 +203,8 @@ impl Whole<'_> {
 }
 
 /// Names of the variables that a text uses, each once.
-fn variables(text: &str) -> Vec<String> {
+#[must_use]
+pub fn variables(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
