@@ -74,6 +74,13 @@ async fn a_good_candidate_would_be_promoted_and_not_one_point_of_it_is_delivered
         assert_eq!(status, 409, "{refused:#}");
     }
 
+    // The same after a step that compares the baseline with itself.
+    let mut twice = observing("twice", GOOD);
+    twice["steps"] = json!(["aa", "mirror"]);
+    let id = fleet.control_plane.experiment(&twice).await?;
+    ended(&fleet, &id, "would_promote").await;
+    assert_eq!(fleet.history(&id).await?, ["create", "start", "applied", "advance", "judge"]);
+
     // The same for one that holds points back, which needs no leave where nothing of it is delivered.
     let mut holding = observing("holding", HOLDS);
     holding["policy"] = json!({ "min_horizons": 2, "allow": ["changed"] });
@@ -118,7 +125,7 @@ async fn without_traffic_it_ends_as_not_measured_when_its_time_is_up_and_says_wh
     fleet.nodes.push(node);
     fleet.agents.push(agent);
     let mut silent = observing("silent", GOOD);
-    silent["policy"]["max_duration"] = json!("10s");
+    silent["policy"]["max_duration"] = json!("20s");
     silent["policy"]["max_error_rate"] = json!(0.1);
     let id = fleet.control_plane.experiment(&silent).await?;
     let status = ended(&fleet, &id, "not_measured").await;
