@@ -81,7 +81,7 @@ async fn a_good_candidate_would_be_promoted_and_not_one_point_of_it_is_delivered
     ended(&fleet, &id, "would_promote").await;
     assert_eq!(fleet.history(&id).await?, ["create", "start", "applied", "advance", "judge"]);
 
-    // The same for one that holds points back, which needs no leave where nothing of it is delivered.
+    // One that holds points back needs no leave where nothing of it is delivered; what is found of it is not asked here.
     let mut holding = observing("holding", HOLDS);
     holding["policy"] = json!({ "min_horizons": 2, "allow": ["changed"] });
     let id = fleet.control_plane.experiment(&holding).await?;
