@@ -21,10 +21,10 @@ mod request;
 mod signal;
 mod telemetry;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser};
+use config::ConfigSources;
 
 /// A canary-releasing agent for OTLP telemetry. Its config is a Collector file.
 #[derive(Debug, Parser)]
@@ -38,23 +38,35 @@ struct Args {
 
 #[derive(Debug, clap::Args)]
 struct Config {
-    /// The config; reread on SIGHUP.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    /// The config: a file, `file:PATH`, `env:NAME` or `yaml:TEXT`. Of several each goes over those before it. Reread on SIGHUP.
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Vec<String>,
+    /// One property over all of those, for example `processors.batch.timeout=2s`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl From<Config> for ConfigSources {
+    fn from(Config { config, set }: Config) -> Self {
+        Self { config, set }
+    }
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Check a config without running it; exits with 2 and every problem if it cannot be used.
     Validate(Config),
+    /// Print the receivers, processors, exporters and extensions that the agent has.
+    Components,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     process::log_to_stderr();
     let done = match (args.command, args.run) {
-        (Some(Command::Validate(Config { config })), _) => process::validate(&config),
-        (None, Some(Config { config })) => process::run(&config),
+        (Some(Command::Validate(config)), _) => process::validate(&config.into()),
+        (Some(Command::Components), _) => process::components(),
+        (None, Some(config)) => process::run(&config.into()),
         (None, None) => {
             let missing = clap::error::ErrorKind::MissingRequiredArgument;
             Args::command().error(missing, "say --config FILE, or a command").exit()

@@ -1,7 +1,6 @@
 //! The process around the app: its runtime, its signals, what it prints, how it ends.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, BootError, BoundAddresses, Event};
-use crate::config::{self, Settings};
+use crate::config::{self, ConfigSources, Settings, SourceError};
 use crate::delivery_ledger::DeliveryLedger;
 use crate::ledger::last_words;
 
@@ -27,13 +26,8 @@ const LAST_MOMENT: Duration = Duration::from_secs(1);
 #[derive(Debug, Error)]
 pub enum Failure {
     /// The config cannot be read.
-    #[error("{path}: {source}")]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// Error of the system.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// The config is wrong.
     #[error("{0}")]
     Config(#[from] Problems),
@@ -49,7 +43,7 @@ impl Failure {
     /// Exit code: 2 for a config that cannot be used, 1 for the rest.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Unreadable { .. } | Self::Config(_) => ExitCode::from(2),
+            Self::Source(_) | Self::Config(_) => ExitCode::from(2),
             Self::Boot(_) | Self::System(_) => ExitCode::FAILURE,
         }
     }
@@ -68,37 +62,45 @@ pub fn log_to_stderr() {
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colors).with_writer(io::stderr).init();
 }
 
-/// Runs the agent on the config at `path` until a signal ends it.
+/// Runs the agent on a config until a signal ends it.
 ///
 /// # Errors
 /// [`Failure`], all of them before it serves.
-pub fn run(path: &Path) -> Result<(), Failure> {
-    let settings = read(path)?;
+pub fn run(config: &ConfigSources) -> Result<(), Failure> {
+    let settings = read(config)?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_stack_size(STACK)
         .thread_name("phoenix")
         .enable_all()
         .build()?;
-    let ledger = runtime.block_on(serve(path, settings))?;
+    let ledger = runtime.block_on(serve(config, settings))?;
     end(runtime, &ledger);
     Ok(())
 }
 
-/// Checks the config at `path` as [`run`] would, and says on standard output that it can be used.
+/// Checks a config as [`run`] would, and says on standard output that it can be used.
 ///
 /// # Errors
-/// [`Failure::Unreadable`] and [`Failure::Config`].
-pub fn validate(path: &Path) -> Result<(), Failure> {
-    let settings = read(path)?;
+/// [`Failure::Source`] and [`Failure::Config`].
+pub fn validate(config: &ConfigSources) -> Result<(), Failure> {
+    let settings = read(config)?;
     let mut stdout = io::stdout().lock();
     for note in &settings.notes {
-        writeln!(stdout, "{}: {note}", path.display())?;
+        writeln!(stdout, "{}: {note}", config.names())?;
     }
-    Ok(writeln!(stdout, "{} can be used", path.display())?)
+    Ok(writeln!(stdout, "{} can be used", config.names())?)
 }
 
-async fn serve(path: &Path, settings: Settings) -> Result<Arc<DeliveryLedger>, Failure> {
+/// Prints the components that the agent has.
+///
+/// # Errors
+/// When nobody reads.
+pub fn components() -> Result<(), Failure> {
+    Ok(io::stdout().lock().write_all(config::components::list().as_bytes())?)
+}
+
+async fn serve(config: &ConfigSources, settings: Settings) -> Result<Arc<DeliveryLedger>, Failure> {
     let mut signals =
         Signals { hangup: signal(SignalKind::hangup())?, terminate: signal(SignalKind::terminate())? };
     if let Some(dir) = &settings.data_dir {
@@ -107,7 +109,7 @@ async fn serve(path: &Path, settings: Settings) -> Result<Arc<DeliveryLedger>, F
     let app = App::build(settings).await?;
     announce(&app.listening()?)?;
     let ledger = Arc::clone(&app.shared().delivery_ledger);
-    app.run(async || signals.next(path).await).await;
+    app.run(async || signals.next(config).await).await;
     Ok(ledger)
 }
 
@@ -117,10 +119,10 @@ struct Signals {
 }
 
 impl Signals {
-    async fn next(&mut self, path: &Path) -> Event {
+    async fn next(&mut self, config: &ConfigSources) -> Event {
         tokio::select! {
             _ = self.hangup.recv() => {
-                Event::Reread(Box::new(read(path).map_err(|failure| failure.to_string())))
+                Event::Reread(Box::new(read(config).map_err(|failure| failure.to_string())))
             }
             _ = self.terminate.recv() => Event::Stop,
             _ = tokio::signal::ctrl_c() => Event::Stop,
@@ -128,11 +130,9 @@ impl Signals {
     }
 }
 
-fn read(path: &Path) -> Result<Settings, Failure> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|source| Failure::Unreadable { path: name.clone(), source })?;
-    Ok(config::load(&name, &text, &variable)?)
+fn read(config: &ConfigSources) -> Result<Settings, Failure> {
+    let sources = config.read(|name| std::env::var(name).ok())?;
+    Ok(config::load(&sources, &variable)?)
 }
 
 /// A variable of the environment, or the text of a file without the end of its last line.

@@ -30,7 +30,11 @@ fn command(config: &Path) -> Command {
 
 impl Agent {
     fn start(config: &Path) -> Self {
-        let mut child = command(config).spawn().expect("start");
+        Self::of(command(config))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("start");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
@@ -113,9 +117,9 @@ phoenix: {{ admin: 127.0.0.1:0, data_dir: {}/state }}
 }
 
 fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
-        assert!(Instant::now() < deadline, "not within ten seconds: {what}");
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -206,4 +210,73 @@ fn the_same_config_keeps_its_generation_over_restarts_and_sighup_makes_the_next(
     assert_eq!(Agent::start(&path).health()["generation"], 2);
     std::fs::write(&path, &text).expect("write");
     assert_eq!(Agent::start(&path).health()["generation"], 3, "what was once is new again");
+}
+
+#[test]
+fn several_configs_and_properties_go_over_each_other_and_are_reread() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (_listener, sink) = mute();
+    let base = config(dir.path(), sink, "");
+    let over = dir.path().join("over.yaml");
+    std::fs::write(&over, "exporters: { otlp: { sending_queue: { queue_size: 7 } } }\n").expect("write");
+    let run = |more: &[&str], command: &[&str]| {
+        let mut agent = Command::new(env!("CARGO_BIN_EXE_phoenix-agent"));
+        agent.args(command).arg("--config").arg(&base).args(more).env("OVER", "{ phoenix: { wnidow: 1s } }");
+        let output = agent.output().expect("run");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).expect("text"))
+    };
+    let (code, said) = run(&["--config", over.to_str().expect("path")], &["validate"]);
+    assert!(code == Some(0) && said.contains("over.yaml can be used"), "{said}");
+    let (code, said) = run(&["--set", "exporters.otlp.sending_queue.queue_size=0"], &["validate"]);
+    assert!(code == Some(2) && said.contains("--set exporters.otlp.sending_queue.queue_size:1:"), "{said}");
+    let (code, said) = run(&["--config", "env:OVER"], &["validate"]);
+    assert!(code == Some(2) && said.contains("env:OVER:1:") && said.contains("\"window\""), "{said}");
+    for (named, why) in [
+        ("env:UNSET_FOR_SURE", "the variable UNSET_FOR_SURE is not set"),
+        ("https://example.org/a.yaml", "nothing is read from \"https\""),
+        ("yaml:exporters::otlp: 3", "yaml:…:1:18: "),
+        ("file:/nowhere.yaml", "/nowhere.yaml: No such file"),
+    ] {
+        let (code, said) = run(&["--config", named], &["validate"]);
+        assert!(code == Some(2) && said.contains(why), "{named}: {said}");
+    }
+    let mut agent = command(&base);
+    agent.arg("--config").arg(&over);
+    let agent = Agent::of(agent);
+    let capacity = || {
+        let (_, body) = http(agent.address("admin"), "GET /metrics", "accept: */*", b"");
+        let text = String::from_utf8(body).expect("text");
+        let line =
+            text.lines().find(|line| line.starts_with("otelcol_exporter_queue_capacity")).map(str::to_owned);
+        line.and_then(|line| line.rsplit_once(' ').map(|(_, value)| value.to_owned()))
+    };
+    assert_eq!(capacity().as_deref(), Some("7"));
+    std::fs::write(&over, "exporters: { otlp: { sending_queue: { queue_size: 9 } } }\n").expect("write");
+    agent.signal("-HUP");
+    eventually("it is reread", || capacity().as_deref() == Some("9"));
+}
+
+#[test]
+fn its_components_are_listed_and_each_of_them_is_one() {
+    let output = Command::new(env!("CARGO_BIN_EXE_phoenix-agent")).arg("components").output().expect("run");
+    let text = String::from_utf8(output.stdout).expect("text");
+    for line in
+        ["processors:", "  - name: transform", "  - name: otlp_http", "  - name: zpages", "  - scheme: yaml"]
+    {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    let dir = tempfile::tempdir().expect("dir");
+    let (_listener, sink) = mute();
+    let exporters = text.split("exporters:\n").nth(1).and_then(|rest| rest.split("extensions:").next());
+    for name in exporters.expect("exporters").lines().filter_map(|line| line.strip_prefix("  - name: ")) {
+        let base = config(dir.path(), sink, "");
+        let set = format!("exporters.{name}/own.endpoint=http://127.0.0.1:1");
+        let mut validate = Command::new(env!("CARGO_BIN_EXE_phoenix-agent"));
+        validate.args(["validate", "--config"]).arg(base).args(["--set", &set]);
+        let named = format!("service.pipelines.metrics.exporters=[{name}/own]");
+        let output = validate.args(["--set", &named]).output().expect("run");
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
+        assert!(!said.contains("unknown exporter") && !said.contains("does not run"), "{name}: {said}");
+    }
 }

@@ -8,6 +8,7 @@ use pipelines::config::{CollectorFile, Component, Section, unknown_component};
 use pipelines::yaml::{Fields, Location, Node, Problem, keep};
 
 use super::authenticator::{self, Authenticator};
+use super::components::EXPORTERS;
 use super::exporter_http;
 use super::receiver::refuse;
 use super::sending_queue::queue;
@@ -52,8 +53,7 @@ pub fn decode(
             Some(simple(ExporterKind::Debug))
         }
         kind => {
-            let known = ["otlp", "otlp_grpc", "otlp_http", "nop", "debug"];
-            problems.push(unknown_component(component.location, Section::Exporters, kind, known));
+            problems.push(unknown_component(component.location, Section::Exporters, kind, EXPORTERS));
             None
         }
     }

@@ -8,12 +8,12 @@ use pipelines::config::{
     CollectorFile, DIAGNOSTIC_EXTENSIONS, MemoryLimiter, PipelineEntry, Plan, Section, unknown_component,
 };
 use pipelines::split::Weight;
-use pipelines::yaml::{Lookup, Node, Problem, Problems, keep};
+use pipelines::yaml::{Lookup, Node, Problem, Problems, Source, keep};
 use sha2::{Digest as _, Sha256};
 
 use super::phoenix::{self, Phoenix};
 use super::routes::SelectedPipelines;
-use super::{Settings, address, authenticator};
+use super::{Settings, address, authenticator, components};
 use crate::deliver::{BatchRule, ExporterKind, ExporterSettings};
 use crate::engine::AcknowledgeMode;
 use crate::generation::{Digests, Experiment, Intent, LOCAL};
@@ -25,12 +25,12 @@ const TRIAL: Duration = Duration::from_secs(30 * 60);
 const HEALTH_PORT: u16 = 13_133;
 const ADMIN_PORT: u16 = 8_888;
 
-/// Reads the file `name` with this `text`. `lookup` finds variables of the environment.
+/// Reads the texts that make the config. `lookup` finds variables of the environment.
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its place.
-pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Problems> {
-    let file = CollectorFile::parse(name, text, lookup)?;
+pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems> {
+    let file = CollectorFile::parse_all(sources, lookup)?;
     let mut problems = Vec::new();
     let mut phoenix = phoenix::decode(&file, &mut problems);
     let running = SelectedPipelines::pick(&file, &phoenix, &mut problems);
@@ -67,7 +67,7 @@ pub fn load(name: &str, text: &str, lookup: Lookup<'_>) -> Result<Settings, Prob
         data_dir: phoenix.data_dir,
         notes,
         labels: phoenix.labels,
-        digest: hex::encode(Sha256::digest(text)),
+        digest: hex::encode(Sha256::digest(file.text())),
     })
 }
 
@@ -210,7 +210,7 @@ fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> (SocketAdd
                 reference.location,
                 Section::Extensions,
                 id.kind(),
-                ["health_check", "basicauth", "bearertokenauth"],
+                components::extensions(),
             ));
             continue;
         }

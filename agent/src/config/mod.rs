@@ -7,6 +7,7 @@
 
 mod address;
 mod authenticator;
+pub mod components;
 mod control_plane;
 mod experiment;
 mod exporter;
@@ -18,6 +19,7 @@ mod receiver;
 mod remote_config;
 mod routes;
 mod sending_queue;
+mod sources;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,7 @@ use crate::receive::ReceiverSettings;
 
 pub use load::load;
 pub use remote_config::{Forbidden, RemoteConfig};
+pub use sources::{ConfigSources, SourceError};
 
 /// Exporters that each signal leaves by: indices into [`Settings::exporters`], nothing for a
 /// signal without a pipeline.

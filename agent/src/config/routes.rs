@@ -7,6 +7,7 @@ use pipelines::config::{
 };
 use pipelines::yaml::{Location, Problem, nearest};
 
+use super::components::RECEIVERS;
 use super::phoenix::Phoenix;
 use super::{Routes, exporter, receiver};
 use crate::deliver::ExporterSettings;
@@ -72,7 +73,7 @@ impl<'a> SelectedPipelines<'a> {
             }
             for Reference { id, location } in &entry.receivers {
                 if id.kind() != "otlp" {
-                    problems.push(unknown_component(*location, Section::Receivers, id.kind(), ["otlp"]));
+                    problems.push(unknown_component(*location, Section::Receivers, id.kind(), RECEIVERS));
                     continue;
                 }
                 let place = used.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {

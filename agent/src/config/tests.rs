@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pipelines::split::{Unit, Weight};
+use pipelines::yaml::Source;
 
 use super::{Settings, load};
 use crate::deliver::ExporterKind;
@@ -32,12 +33,16 @@ phoenix:
   experiment: { baseline: metrics/today, candidate: metrics/new, unit: process, weight: 25% }
 ";
 
+fn source(name: &str, text: &str) -> [Source; 1] {
+    [Source { name: name.to_owned(), text: text.to_owned() }]
+}
+
 fn good(text: &str) -> Settings {
-    load("agent.yaml", text, &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
+    load(&source("agent.yaml", text), &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn bad(text: &str) -> String {
-    match load("agent.yaml", text, &|_| None) {
+    match load(&source("agent.yaml", text), &|_| None) {
         Ok(settings) => panic!("expected a problem, got {settings:?}"),
         Err(problems) => problems.to_string(),
     }
@@ -188,7 +193,7 @@ fn a_shadow_has_an_exporter_of_its_own_and_no_sender_waits_for_it() {
         ("otlp", "expected: an exporter of its own for the shadow"),
         ("otlp/nowhere", "there is no exporter \"otlp/nowhere\""),
     ] {
-        let problems = load("a.yaml", &with(id), &|_| None).expect_err("refused").to_string();
+        let problems = load(&source("a.yaml", &with(id)), &|_| None).expect_err("refused").to_string();
         assert!(problems.contains(expected), "{problems}");
     }
 }
@@ -468,7 +473,7 @@ fn files_of_one_setting_are_taken_or_refused_as_the_collector_does() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/agent-keys");
         let text = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).expect(name);
         let lookup = |name: &str| (name == "file:/etc/hostname").then(|| "web-1".to_owned());
-        load(name, &text, &lookup).map(drop).map_err(|problems| problems.to_string())
+        load(&source(name, &text), &lookup).map(drop).map_err(|problems| problems.to_string())
     };
     for name in TAKEN {
         assert_eq!(read(name), Ok(()), "{name}");

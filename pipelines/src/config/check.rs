@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Processors that change no point: they set what the agent's own machinery does.
-pub(super) const MACHINERY: [&str; 2] = ["batch", "memory_limiter"];
+pub const MACHINERY: [&str; 2] = ["batch", "memory_limiter"];
 
 impl CollectorFile {
     /// Checks a pipeline and everything that its processors say.

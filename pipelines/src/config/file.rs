@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::cost::{MAX_COMPONENTS, MAX_PROCESSORS};
-use crate::yaml::{self, Fields, Lookup, MAX_PROBLEMS, Node, Problem, Problems, keep};
+use crate::yaml::{self, Fields, Lookup, MAX_PROBLEMS, Node, Parts, Problem, Problems, Source, keep};
 
 use super::service::{self, PipelineEntry};
 use super::{Component, Reference, Section};
@@ -13,6 +13,8 @@ use super::{Component, Reference, Section};
 pub struct CollectorFile {
     name: String,
     text: String,
+    /// Where each text stands in it, if several make the file.
+    parts: Parts,
     sections: BTreeMap<&'static str, Vec<Component>>,
     pipelines: Vec<PipelineEntry>,
     extensions: Vec<Reference>,
@@ -39,6 +41,17 @@ impl CollectorFile {
         Self::read(name, text, lookup, true)
     }
 
+    /// Parses a file that several texts make, the later ones over the earlier ones.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], each problem with the name of its text.
+    pub fn parse_all(sources: &[Source], lookup: Lookup<'_>) -> Result<Self, Problems> {
+        let root = yaml::read_all(sources, lookup)?;
+        let (text, parts) = Parts::join(sources);
+        let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+        Self::of(Self::blank(&names.join(", "), &text, parts), &root)
+    }
+
     /// Parses another text as this one was parsed.
     ///
     /// # Errors
@@ -49,22 +62,32 @@ impl CollectorFile {
 
     fn read(name: &str, text: &str, lookup: Lookup<'_>, part: bool) -> Result<Self, Problems> {
         let root = yaml::read(name, text, lookup)?;
-        let mut problems = Vec::new();
-        let file = Self::decode((name, text), &root, part, &mut problems);
-        match file {
-            Some(file) if problems.is_empty() => Ok(file),
-            _ => Err(Problems::new(name, text, problems)),
+        Self::of(Self { part, ..Self::blank(name, text, Parts::default()) }, &root)
+    }
+
+    fn blank(name: &str, text: &str, parts: Parts) -> Self {
+        Self {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            parts,
+            sections: BTreeMap::new(),
+            pipelines: Vec::new(),
+            extensions: Vec::new(),
+            telemetry: None,
+            phoenix: None,
+            part: false,
         }
     }
 
-    fn decode(
-        (name, text): (&str, &str),
-        root: &Node,
-        part: bool,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Self> {
-        let mut fields = keep(root.map(), problems)?;
-        let mut sections = BTreeMap::new();
+    /// The file with what its tree says.
+    fn of(mut file: Self, root: &Node) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        file.decode(root, &mut problems);
+        if problems.is_empty() { Ok(file) } else { Err(file.problems(problems)) }
+    }
+
+    fn decode(&mut self, root: &Node, problems: &mut Vec<Problem>) {
+        let Some(mut fields) = keep(root.map(), problems) else { return };
         for section in [
             Section::Receivers,
             Section::Processors,
@@ -73,25 +96,15 @@ impl CollectorFile {
             Section::Connectors,
         ] {
             let components = components(&mut fields, section, problems);
-            sections.insert(section.singular(), components);
+            self.sections.insert(section.singular(), components);
         }
-        let mut file = Self {
-            name: name.to_owned(),
-            text: text.to_owned(),
-            sections,
-            pipelines: Vec::new(),
-            extensions: Vec::new(),
-            telemetry: None,
-            phoenix: fields.take("phoenix").cloned(),
-            part,
-        };
+        self.phoenix = fields.take("phoenix").cloned();
         let service = fields.take("service");
         fields.finish(problems);
         if let Some(mut service) = service.and_then(|service| keep(service.map(), problems)) {
-            file.service(&mut service, problems);
+            self.service(&mut service, problems);
             service.finish(problems);
         }
-        Some(file)
     }
 
     fn service(&mut self, service: &mut Fields<'_>, problems: &mut Vec<Problem>) {
@@ -193,7 +206,7 @@ impl CollectorFile {
 
     /// Problems that a reader of some section found, with this file's name and text.
     pub fn problems(&self, problems: Vec<Problem>) -> Problems {
-        Problems::new(&self.name, &self.text, problems)
+        Problems::new(&self.name, &self.text, problems).within(self.parts.clone())
     }
 }
 

@@ -16,6 +16,7 @@ mod plan;
 mod service;
 mod splice;
 
+pub use check::MACHINERY;
 pub use component::{Component, ComponentId, Reference, Section};
 pub use cut::{Cut, Role, Upstream};
 pub use digest::Digest;

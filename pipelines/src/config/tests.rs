@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::yaml::Problems;
+use crate::yaml::{Problems, Source};
 
 fn parse(text: &str) -> Result<CollectorFile, Problems> {
     CollectorFile::parse("otelcol.yaml", text, &|_| None)
@@ -211,4 +211,67 @@ fn machinery_settings_are_validated_as_in_the_collector() {
         let shown = refused(&format!("  {config}"), id);
         assert!(shown.contains(message), "{config}: {shown}");
     }
+}
+
+fn source(name: &str, text: &str) -> Source {
+    Source { name: name.to_owned(), text: text.to_owned() }
+}
+
+#[test]
+fn of_several_texts_maps_are_joined_and_anything_else_is_replaced() {
+    let base = "\
+receivers: { otlp: }
+processors:
+  filter/a: { error_mode: ignore, metrics: { metric: ['name == \"a\"'] } }
+  batch: { timeout: 1s, send_batch_size: 10 }
+exporters: { nop: }
+service: { pipelines: { metrics: { receivers: [otlp], processors: [filter/a, batch], exporters: [nop] } } }";
+    let over = "processors: { batch: { timeout: 3s } }\nservice: { pipelines: { metrics: { processors: [batch] } } }\n";
+    let sources = [
+        source("base.yaml", base),
+        source("empty.yaml", "# nothing\n"),
+        source("over.yaml", over),
+        source("--set x", "processors::batch::send_batch_size: 20"),
+    ];
+    let file = CollectorFile::parse_all(&sources, &|_| None).unwrap();
+    let plan = file.check("metrics").unwrap();
+    let batch = plan.batch().unwrap();
+    assert_eq!((batch.timeout, batch.send_batch_size), (Duration::from_secs(3), 20));
+    assert!(plan.stages().is_empty(), "a list is replaced, not joined");
+    let nothing = [source("base.yaml", base), source("over.yaml", "processors: { batch: null }")];
+    let plan = CollectorFile::parse_all(&nothing, &|_| None).unwrap().check("metrics").unwrap();
+    assert_eq!(plan.batch().unwrap().send_batch_size, 8192, "null replaces a map, too");
+}
+
+#[test]
+fn a_problem_of_several_texts_has_the_name_and_the_line_of_its_own() {
+    let shown = |sources: &[Source]| CollectorFile::parse_all(sources, &|_| None).unwrap_err().to_string();
+    let first = source("first.yaml", "receivers:\n  otlp:\nexporters: { nop: }\n");
+    let said = shown(&[
+        first.clone(),
+        source(
+            "second.yaml",
+            "\nservice: { pipelines: { metrics: { receivers: [oltp], exporters: [nop] } } }",
+        ),
+    ]);
+    assert!(said.starts_with("second.yaml:2:48: metrics refers to the receiver \"oltp\""), "{said}");
+    assert!(said.contains("\n 2 | service: "), "the line itself is shown: {said}");
+    let said = shown(&[first.clone(), source("second.yaml", "a: b: c")]);
+    assert!(said.starts_with("second.yaml:1:"), "{said}");
+    let said = shown(&[first.clone(), source("yaml:…", "[1]")]);
+    assert!(said.starts_with("yaml:…:1:1: a list") && said.contains("expected: a map"), "{said}");
+    let said = shown(&[first, source("--set a", "receivers::::x: 1")]);
+    assert!(said.contains("leads nowhere"), "{said}");
+    let many: Vec<Source> = (0..70).map(|at| source(&format!("{at}.yaml"), "receivers: ")).collect();
+    assert!(shown(&many).contains("at most 64"));
+}
+
+#[test]
+fn what_may_be_a_secret_of_one_text_is_not_printed_with_a_mistake_in_it() {
+    let sources = [
+        source("a.yaml", "receivers: { otlp: }\nexporters: { otlp: { endpoint: 'a:1' } }\n"),
+        source("--set exporters.otlp.headers", "exporters::otlp::headers::authorization: [hunter2"),
+    ];
+    let said = CollectorFile::parse_all(&sources, &|_| None).unwrap_err().to_string();
+    assert!(said.contains("--set exporters.otlp.headers:") && !said.contains("hunter2"), "{said}");
 }

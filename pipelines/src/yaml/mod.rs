@@ -16,18 +16,21 @@ mod read;
 mod scalar;
 mod secret;
 mod site;
+mod sources;
 mod text;
 
 pub use duration::parse as parse_duration;
 pub use fields::Fields;
 pub use node::{Entry, Key, Kind, Node};
 pub use problem::{Location, Problem, Problems, keep, nearest};
+pub use sources::{Parts, Source};
 pub use text::Located;
 
 pub(crate) use draft::{Draft, entry};
 pub(crate) use problem::MAX_PROBLEMS;
 pub(crate) use read::TIMESTAMP;
 pub(crate) use site::{Form, Site, sites};
+pub(crate) use sources::read_all;
 
 /// Looks up a variable of the environment, or with `file:` before it the text of a file; the caller decides what those are.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::secret::PrintedLines;
+use super::sources::Parts;
 
 /// A place in a text; both count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -114,6 +115,9 @@ pub struct Problems {
     /// The file's text; not serialized, since a config may hold secrets.
     #[serde(skip)]
     pub text: String,
+    /// Where each text stands, if several make the config.
+    #[serde(skip)]
+    pub parts: Parts,
     /// The mistakes, by place.
     pub problems: Vec<Problem>,
 }
@@ -130,7 +134,13 @@ impl Problems {
             problems.truncate(MAX_PROBLEMS);
             problems.push(Problem::new(first, format!("and {left_out} more problems from here on")));
         }
-        Self { file: file.to_owned(), text: text.to_owned(), problems }
+        Self { file: file.to_owned(), text: text.to_owned(), parts: Parts::default(), problems }
+    }
+
+    /// The same of a text that is made of several.
+    #[must_use]
+    pub fn within(self, parts: Parts) -> Self {
+        Self { parts, ..self }
     }
 }
 
@@ -144,9 +154,10 @@ impl fmt::Display for Problems {
                 writeln!(f)?;
             }
             let Location { line, column } = problem.location;
-            write!(f, "{}:{line}:{column}: {}", self.file, problem.message)?;
+            let (file, in_file) = self.parts.find(line).unwrap_or((&self.file, line));
+            write!(f, "{file}:{in_file}:{column}: {}", problem.message)?;
             if let Some(source) = printed.get(line as usize - 1) {
-                underline(f, source, problem.location)?;
+                underline(f, source, Location { line: in_file, column })?;
             }
             if let Some(expected) = &problem.expected {
                 write!(f, "\n  expected: {expected}")?;

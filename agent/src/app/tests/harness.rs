@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use pipelines::yaml::Source;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -51,9 +52,13 @@ extensions: {{ health_check: {{ endpoint: {ANY} }} }}
     )
 }
 
+fn source(text: &str) -> [Source; 1] {
+    [Source { name: "test.yaml".to_owned(), text: text.to_owned() }]
+}
+
 /// Settings that a config says.
 pub fn load(text: &str) -> Settings {
-    config::load("test.yaml", text, &|_| None).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+    config::load(&source(text), &|_| None).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
 }
 
 /// Settings that pass everything through to `sink`.
@@ -92,7 +97,7 @@ impl Agent {
 
     /// Rereads the file, as after SIGHUP, with the content `text`.
     pub async fn reread(&self, text: &str) {
-        let settings = config::load("test.yaml", text, &|_| None).map_err(|problems| problems.to_string());
+        let settings = config::load(&source(text), &|_| None).map_err(|problems| problems.to_string());
         self.events.send(Event::Reread(Box::new(settings))).await.expect("running");
     }
 
