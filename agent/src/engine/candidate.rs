@@ -25,6 +25,8 @@ pub enum CandidateOutcome {
 #[derive(Debug)]
 pub struct Candidate {
     pipeline: Option<VariantPipeline>,
+    /// Pipeline that failed in the last batch, with what its stages hold.
+    failed: Option<VariantPipeline>,
     max_batch_latency: Option<Duration>,
 }
 
@@ -32,7 +34,7 @@ impl Candidate {
     /// A pipeline without any state yet, from `now` on, Unix nanoseconds.
     pub fn build(experiment: &Experiment, now: u64) -> Self {
         let pipeline = Some(VariantPipeline::build(&experiment.candidate, now));
-        Self { pipeline, max_batch_latency: experiment.max_batch_latency }
+        Self { pipeline, failed: None, max_batch_latency: experiment.max_batch_latency }
     }
 
     /// Its pipeline; nothing once it was cut out.
@@ -60,7 +62,7 @@ impl Candidate {
         let stopped = overrun.get().map(|overrun| overrun.to_string());
         match stopped.or(outcome.err()).or_else(|| self.too_slow(taken.elapsed())) {
             Some(failure) => {
-                self.cut();
+                self.failed = self.cut();
                 CandidateOutcome::Failed(failure)
             }
             None => CandidateOutcome::Done(spent),
@@ -72,8 +74,13 @@ impl Candidate {
         (spent > limit).then(|| format!("a batch took {spent:?} in it, at most {limit:?} is allowed"))
     }
 
-    /// Cuts the pipeline out for the rest of the generation.
-    pub fn cut(&mut self) {
-        self.pipeline = None;
+    /// Cuts the pipeline out for the rest of the generation, and returns it with what its stages hold.
+    pub fn cut(&mut self) -> Option<VariantPipeline> {
+        self.pipeline.take()
+    }
+
+    /// Pipeline that failed in the last batch, for what its stages hold; nothing if it did not fail.
+    pub fn take_failed(&mut self) -> Option<VariantPipeline> {
+        self.failed.take()
     }
 }

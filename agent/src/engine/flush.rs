@@ -14,7 +14,7 @@ use pipelines::processors::{Flush, Pipeline};
 use tokio::time::Instant;
 
 use super::Engine;
-use super::experiment::ExperimentState;
+use super::experiment::{ExperimentState, LostHeld};
 use super::generation::{Generation, ServingState};
 use super::worker::{GenerationState, Worker};
 use crate::deliver::Destination;
@@ -40,6 +40,8 @@ pub struct FlushOutput {
     pub shadow: Vec<Encoded>,
     /// Variants that failed, and the reason; a candidate that did is cut out.
     pub failures: Vec<(Variant, String)>,
+    /// Points that stages held and that nothing sends any more.
+    pub lost: Vec<LostHeld>,
 }
 
 impl Worker {
@@ -47,7 +49,7 @@ impl Worker {
     fn advance(&mut self, now: u64) -> FlushOutput {
         let Self { baseline, feed, .. } = self;
         let mut output = FlushOutput::default();
-        match baseline.flush(now, |pipeline| pipeline.advance(now)) {
+        match baseline.advance(now) {
             Ok(flushes) => {
                 for flush in flushes {
                     let encoded = match feed {
@@ -59,33 +61,29 @@ impl Worker {
             }
             Err(failure) => output.failures.push((Variant::Baseline, failure)),
         }
+        output.lost = self.take_lost();
         output
     }
 }
 
 impl GenerationState {
-    /// Stops both pipelines. `delivers` tells whether the candidate's units leave by it.
-    pub fn shutdown(&mut self, now: u64, delivers: bool) -> FlushOutput {
-        self.flush(now, delivers, |pipeline, _| pipeline.shutdown(now))
+    /// Stops both pipelines.
+    pub fn shutdown(&mut self, now: u64) -> FlushOutput {
+        self.flush(now, |pipeline, _| pipeline.shutdown(now))
     }
 
     /// Sends what waits in stages that the next generation does not have. A candidate without a successor gives way
     /// to the next baseline.
-    pub fn retire(&mut self, next: Option<&mut Self>, now: u64, delivers: bool) -> FlushOutput {
+    pub fn retire(&mut self, next: Option<&mut Self>, now: u64) -> FlushOutput {
         let mut successors = next.map(super::swap::variants).unwrap_or_default();
         let [baseline, candidate] = &mut successors;
-        self.flush(now, delivers, |pipeline, variant| {
+        self.flush(now, |pipeline, variant| {
             let own = if variant == Variant::Candidate { candidate.as_deref() } else { None };
             pipeline.retire(own.or(baseline.as_deref()), now)
         })
     }
 
-    fn flush(
-        &mut self,
-        now: u64,
-        delivers: bool,
-        mut ask: impl FnMut(&mut Pipeline, Variant) -> Vec<Flush>,
-    ) -> FlushOutput {
+    fn flush(&mut self, now: u64, mut ask: impl FnMut(&mut Pipeline, Variant) -> Vec<Flush>) -> FlushOutput {
         let Self { baseline, experiment } = self;
         let mut output = FlushOutput::default();
         if let Some(experiment) = experiment {
@@ -94,20 +92,25 @@ impl GenerationState {
         }
         match baseline.flush(now, |pipeline| ask(pipeline, Variant::Baseline)) {
             Ok(flushes) => {
-                flushes
-                    .into_iter()
-                    .for_each(|flush| output.take_baseline(flush, experiment.as_mut(), delivers));
+                flushes.into_iter().for_each(|flush| output.take_baseline(flush, experiment.as_mut()));
             }
             Err(failure) => output.failures.push((Variant::Baseline, failure)),
         }
+        let lost = baseline.take_lost();
+        output.lost = match experiment {
+            Some(experiment) => experiment.lose(Variant::Baseline, lost),
+            None => lost.iter().map(LostHeld::of_baseline).collect(),
+        };
         let Some(experiment) = experiment else { return output };
         let Some(candidate) = experiment.candidate.pipeline_mut() else { return output };
         let flushes = candidate.flush(now, |pipeline| ask(pipeline, Variant::Candidate));
+        let lost = candidate.take_lost();
         if let Err(failure) = &flushes {
             experiment.cut_candidate();
             output.failures.push((Variant::Candidate, failure.clone()));
         }
-        output.take_candidate(flushes.unwrap_or_default(), experiment, delivers);
+        output.lost.extend(experiment.lose(Variant::Candidate, lost));
+        output.take_candidate(flushes.unwrap_or_default(), experiment);
         output
     }
 }
@@ -120,12 +123,13 @@ impl FlushOutput {
     }
 
     /// Takes in what the baseline sent, of which an experiment observes and delivers its share.
-    fn take_baseline(&mut self, mut flush: Flush, experiment: Option<&mut ExperimentState>, delivers: bool) {
+    fn take_baseline(&mut self, mut flush: Flush, experiment: Option<&mut ExperimentState>) {
         let Flush { input, output, .. } = &mut flush;
         let encoded = match experiment {
             None => output.encode(Keep::All),
             Some(experiment) => {
                 output.identify();
+                let delivers = experiment.delivers;
                 let encoded = experiment.split.encode(Variant::Baseline, input, output, delivers);
                 experiment.observer.flush(Variant::Baseline, input, output).finish(&encoded);
                 encoded
@@ -135,10 +139,10 @@ impl FlushOutput {
     }
 
     /// Takes in what the candidate sent, which is observed, and of which its share is delivered.
-    pub fn take_candidate(&mut self, flushes: Vec<Flush>, experiment: &mut ExperimentState, delivers: bool) {
+    pub fn take_candidate(&mut self, flushes: Vec<Flush>, experiment: &mut ExperimentState) {
         for flush in flushes {
             self.shadow.push(flush.output.encode(Keep::All));
-            self.leave(Variant::Candidate, experiment.flush(flush, delivers));
+            self.leave(Variant::Candidate, experiment.flush(flush));
         }
     }
 }
@@ -163,6 +167,7 @@ impl Engine {
                 self.health.update(|condition| condition.candidate_cut = Some(why));
             }
         }
+        self.count_lost(&output.lost);
         for encoded in output.shadow {
             self.shadow(Some(encoded));
         }
@@ -181,6 +186,14 @@ impl Engine {
         }
         drop(pending);
         self.send_pending();
+    }
+
+    /// Counts points that stages held and that nothing sends any more.
+    pub(super) fn count_lost(&self, lost: &[LostHeld]) {
+        for LostHeld { variant, stage, points } in lost {
+            self.metrics.lost_held(*variant, *points);
+            tracing::error!(variant = variant.name(), stage, points, "points that a stage held are lost");
+        }
     }
 
     fn payload(&self, generation: &Generation, variant: Variant, encoded: Encoded) -> Payload {
@@ -220,8 +233,8 @@ impl Engine {
         let worker = current.generation.worker().as_mut().and_then(|worker| worker.take());
         if let Some(worker) = worker {
             let patience = deadline.saturating_duration_since(Instant::now()).min(CATCH_UP);
-            let (delivers, mut state) = worker.stop(patience);
-            self.dispatch(&current, state.shutdown(now, delivers));
+            let mut state = worker.stop(patience);
+            self.dispatch(&current, state.shutdown(now));
         }
         let pending = std::mem::take(&mut *self.pending());
         for PendingPayload { payload, destination } in pending {
@@ -232,3 +245,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

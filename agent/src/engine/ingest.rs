@@ -139,6 +139,7 @@ impl Engine {
                 }
                 Err(error @ RunError::Baseline(_)) => {
                     self.metrics.failed(Variant::Baseline);
+                    self.count_lost(&worker.take_lost());
                     tracing::error!(%error, "a batch is lost");
                     return Err(Refusal::Undelivered(error.to_string()));
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use observe::{Observer, Settings, SliceName, Slicing, Summary, Variant};
+use observe::{Delivery, Observer, Settings, SliceName, Slicing, Summary, Variant};
 use pipelines::Batch;
 use pipelines::processors::RuleStats;
 
@@ -116,6 +116,13 @@ impl ExperimentObserver {
             self.observer.lost_unit(format!("({batches} batches that found no room beside the candidate)"));
             self.lacks = true;
         }
+    }
+
+    /// Counts points that a stage of a variant held for its units and that nothing sends any more: they are undelivered, and
+    /// the open window counts for nothing.
+    pub fn lost_held(&mut self, variant: Variant, stage: &str, points: u64) {
+        self.observer.settled(variant, &Delivery { failed: points, ..Delivery::default() });
+        self.observer.lost_unit(format!("({points} points that {stage} of the {} held)", variant.name()));
     }
 
     /// Closes the window that has ended by `now`.

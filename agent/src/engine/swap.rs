@@ -84,13 +84,13 @@ impl Engine {
         // Held until the new generation is in place, so that no batch finds neither.
         let mut retiring = old.generation.worker();
         if let Some(before) = retiring.as_mut().and_then(|worker| worker.take()) {
-            let observed = before.feed.is_some();
-            let (delivers, mut before) = before.stop(patience.within);
-            if observed && before.experiment.is_none() {
-                tracing::warn!("the candidate's worker was not done: what it had not observed is lost");
-            }
-            // Under the old generation and by its destinations: what no stage goes on holding.
-            self.dispatch(&old, before.retire(state.as_mut(), now, delivers));
+            let mut before = before.stop(patience.within);
+            // Under the old generation and by its destinations: what no stage goes on holding. Where units change the variant
+            // by which they leave, none does: what one variant has sent, the other must not send, and what one holds, the
+            // other does not have.
+            let moves = moves_units(&before, intent);
+            let successor = state.as_mut().filter(|_| !moves);
+            self.dispatch(&old, before.retire(successor, now));
             self.close(&mut before, now);
             if let Some(state) = &mut state {
                 adopt(state, before);
@@ -141,7 +141,8 @@ impl Engine {
         limits: CandidateLimits,
     ) -> Worker {
         let GenerationState { baseline, experiment } = state;
-        let Some(experiment) = experiment else { return Worker::new(baseline, None) };
+        let Some(mut experiment) = experiment else { return Worker::new(baseline, None) };
+        experiment.delivers = split.is_some() && experiment.candidate.pipeline().is_some();
         let window_nanos = experiment.observer.window_nanos();
         let started = CandidateWorker::start(Arc::clone(self), experiment, limits, split.is_some());
         let feed = started
@@ -177,6 +178,14 @@ impl Engine {
             _ => Evidence::new(settings, compared),
         });
     }
+}
+
+/// Tells whether units may leave by another variant in `intent` than in the generation before.
+fn moves_units(before: &GenerationState, intent: &Intent) -> bool {
+    let delivers = before.experiment.as_ref().filter(|experiment| experiment.delivers);
+    let old = delivers.map(|experiment| experiment.split.rule());
+    let new = intent.experiment.as_ref().map(|experiment| &experiment.split);
+    old != new.filter(|split| split.weight > Weight::NONE)
 }
 
 /// A digest in hexadecimal; empty for none.

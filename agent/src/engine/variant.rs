@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pipelines::Batch;
 use pipelines::batch::Malformed;
 use pipelines::config::{ComponentId, Plan};
-use pipelines::processors::{Flush, Pipeline, Refusal, RuleCount, RuleStats, StateSize};
+use pipelines::processors::{Flush, HeldPoints, Pipeline, Refusal, RuleCount, RuleStats, StateSize};
 
 /// A pipeline with its state and its output, whose memory is reused from batch to batch. A plan
 /// without stages has no pipeline: its output is the input itself.
@@ -15,13 +15,15 @@ pub struct VariantPipeline {
     plan: Plan,
     pipeline: Option<Pipeline>,
     output: Batch,
+    /// Points that its stages held and that nothing sends any more, since this was last asked.
+    lost: Vec<HeldPoints>,
 }
 
 impl VariantPipeline {
     /// A pipeline without any state yet, from `now` on, Unix nanoseconds.
     pub fn build(plan: &Plan, now: u64) -> Self {
         let pipeline = (!plan.stages().is_empty()).then(|| Pipeline::build(plan, now));
-        Self { plan: plan.clone(), pipeline, output: Batch::default() }
+        Self { plan: plan.clone(), pipeline, output: Batch::default(), lost: Vec::new() }
     }
 
     /// Builds a pipeline of its own and runs it over `input` at `now`, Unix nanoseconds.
@@ -55,7 +57,8 @@ impl VariantPipeline {
         self.process_until(input, now, &|| false)
     }
 
-    /// Does as [`Self::process`] does until `stop` says yes. Then the pipeline is in no state to go on.
+    /// Does as [`Self::process`] does until `stop` says yes. Then the pipeline is in no state to go on; what its stages hold
+    /// can be asked for by [`Self::release`].
     ///
     /// # Errors
     /// As [`Self::process`]; and it was stopped.
@@ -89,24 +92,76 @@ impl VariantPipeline {
         }
     }
 
-    /// Replaces what a panic left half done. Returns the panic's words.
+    /// Replaces what a panic left half done, which sends nothing any more. Returns the panic's words.
     fn begin_anew(&mut self, panic: String, now: u64) -> String {
+        // What the batch brought is lost with it, or its units leave by the other variant.
+        self.lost.extend(self.held(true));
         self.pipeline = Some(Pipeline::build(&self.plan, now));
         self.output = Batch::default();
         panic
     }
 
+    /// Lets time pass until `now`, Unix nanoseconds, and returns what is sent.
+    ///
+    /// # Errors
+    /// As [`Self::flush`].
+    pub fn advance(&mut self, now: u64) -> Result<Vec<Flush>, String> {
+        let due = self.pipeline.as_ref().and_then(Pipeline::due);
+        if due.is_none_or(|due| due > now) {
+            return Ok(Vec::new());
+        }
+        self.flush(now, |pipeline| pipeline.advance(now))
+    }
+
+    /// Returns all that waits in stages at `now`; where `but_last`, without what the last batch brought.
+    ///
+    /// # Errors
+    /// As [`Self::flush`].
+    pub fn release(&mut self, now: u64, but_last: bool) -> Result<Vec<Flush>, String> {
+        let held = self.held(but_last);
+        self.ask(now, held, |pipeline| pipeline.release(now, but_last))
+    }
+
     /// Asks the pipeline for what it sends without a batch.
     ///
     /// # Errors
-    /// As [`Self::process`].
+    /// As [`Self::process`]; all that its stages held is lost then, see [`Self::take_lost`].
     pub fn flush(
         &mut self,
         now: u64,
         ask: impl FnOnce(&mut Pipeline) -> Vec<Flush>,
     ) -> Result<Vec<Flush>, String> {
-        let Self { plan, pipeline: Some(pipeline), .. } = self else { return Ok(Vec::new()) };
-        guarded(|| ask(pipeline)).inspect_err(|_| *pipeline = Pipeline::build(plan, now))
+        let held = self.held(false);
+        self.ask(now, held, ask)
+    }
+
+    fn ask(
+        &mut self,
+        now: u64,
+        held: Vec<HeldPoints>,
+        ask: impl FnOnce(&mut Pipeline) -> Vec<Flush>,
+    ) -> Result<Vec<Flush>, String> {
+        let Self { plan, pipeline: Some(pipeline), lost, .. } = self else { return Ok(Vec::new()) };
+        let flushes = guarded(|| ask(pipeline));
+        lost.extend(pipeline.take_refused());
+        if flushes.is_err() {
+            lost.extend(held);
+            *pipeline = Pipeline::build(plan, now);
+        }
+        flushes
+    }
+
+    /// Points that wait in its stages; where `but_last`, without those that the last batch brought.
+    pub fn held(&self, but_last: bool) -> Vec<HeldPoints> {
+        let Some(pipeline) = &self.pipeline else { return Vec::new() };
+        // A panic may have left it half done.
+        guarded(|| pipeline.held(but_last)).unwrap_or_else(|_| pipeline.held_unknown())
+    }
+
+    /// Points that its stages held and that nothing sends any more, since this was last asked: a panic lost them, or a
+    /// stage behind refused them.
+    pub fn take_lost(&mut self) -> Vec<HeldPoints> {
+        std::mem::take(&mut self.lost)
     }
 
     /// Points that wait in its stages, and series that these forgot for want of room.
@@ -178,7 +233,33 @@ fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::guarded;
+    use prost::Message as _;
+
+    use pipelines::Batch;
+
+    use super::{VariantPipeline, guarded};
+    use crate::app::tests::harness::{export, load};
+    use crate::app::tests::held::candidate_holds;
+
+    const NOW: u64 = 1_700_000_000_000_000_000;
+
+    #[test]
+    fn a_panic_loses_what_stages_held_but_not_what_the_batch_at_hand_brought() {
+        let settings = load(&candidate_holds("127.0.0.1:9".parse().expect("an address"), "50%", "1h"));
+        let plan = &settings.intent.experiment.as_ref().expect("an experiment").candidate;
+        let mut variant = VariantPipeline::build(plan, NOW);
+        let later = export(50, 2);
+        for request in [export(200, 1), later] {
+            let input = Batch::parse(request.encode_to_vec().into()).expect("a request");
+            variant.process(&input, NOW).expect("it works");
+        }
+        assert_eq!(variant.begin_anew("panic: half done".to_owned(), NOW), "panic: half done");
+        let points = |variant: &mut VariantPipeline| {
+            variant.take_lost().iter().map(|held| (held.stage.to_string(), held.points())).collect::<Vec<_>>()
+        };
+        assert_eq!(points(&mut variant), [("interval".to_owned(), 150)]);
+        assert_eq!((points(&mut variant), variant.kept().held), (Vec::new(), 0), "told once, and begun anew");
+    }
 
     #[test]
     fn a_panic_is_told_and_goes_no_further() {

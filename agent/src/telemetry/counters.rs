@@ -150,6 +150,7 @@ pub struct EngineMetrics {
     flushed: Family<VariantLabel, Counter>,
     shadow_dropped: Counter,
     held: Family<VariantLabel, Gauge>,
+    lost_held: Family<VariantLabel, Counter>,
     series: Family<VariantLabel, Gauge>,
     evicted: Family<VariantLabel, Gauge>,
     levels: Levels,
@@ -175,6 +176,8 @@ impl EngineMetrics {
         registry.register("phoenix_shadow_dropped_points", help, self.shadow_dropped.clone());
         let help = "Points that wait in a variant's stages";
         registry.register("phoenix_held_points", help, self.held.clone());
+        let help = "Points that a variant's stages held for its units and that nothing sends any more";
+        registry.register("phoenix_lost_held_points", help, self.lost_held.clone());
         let help = "Series that a variant's stages remember";
         registry.register("phoenix_kept_series", help, self.series.clone());
         let help =
@@ -223,6 +226,11 @@ impl EngineMetrics {
         let label = VariantLabel { variant: variant.name() };
         self.leaving.get_or_create(&label).inc_by(points);
         self.flushed.get_or_create(&label).inc_by(points);
+    }
+
+    /// Counts points that a variant's stages held for its units and that nothing sends any more.
+    pub fn lost_held(&self, variant: Variant, points: u64) {
+        self.lost_held.get_or_create(&VariantLabel { variant: variant.name() }).inc_by(points);
     }
 
     /// Shows what a variant's stages keep.

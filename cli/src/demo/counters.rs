@@ -27,6 +27,8 @@ pub struct Meters {
     pub failed: u64,
     /// Points of attempts that ended without saying how.
     pub doubtful: u64,
+    /// Points that stages held and that nothing sends any more.
+    pub lost_held: u64,
     /// Points that rules dropped while their pipeline was the candidate, by rule.
     pub dropped_by_rule: BTreeMap<String, u64>,
     /// Points that rules dropped while their pipeline was in charge.
@@ -50,6 +52,7 @@ impl Meters {
             failed: samples.count("otelcol_exporter_send_failed_metric_points", &[])
                 + samples.count("phoenix_exporter_rejected_points_total", &[]),
             doubtful: samples.count("phoenix_exporter_maybe_doubled_points_total", &[]),
+            lost_held: samples.count("phoenix_lost_held_points_total", &[]),
             dropped_by_rule: samples.by(DROPPED, &of(Variant::Candidate), "rule"),
             dropped_in_charge: samples.count(DROPPED, &of(Variant::Baseline)),
             cpu_seconds: samples.sum("otelcol_process_cpu_seconds", &[]),
@@ -71,6 +74,7 @@ impl Meters {
             sent: minus(self.sent, earlier.sent),
             failed: self.failed.saturating_sub(earlier.failed),
             doubtful: self.doubtful.saturating_sub(earlier.doubtful),
+            lost_held: self.lost_held.saturating_sub(earlier.lost_held),
             dropped_by_rule: self.dropped_by_rule.iter().map(dropped).filter(|(_, n)| *n > 0).collect(),
             dropped_in_charge: self.dropped_in_charge.saturating_sub(earlier.dropped_in_charge),
             cpu_seconds: self.cpu_seconds - earlier.cpu_seconds,

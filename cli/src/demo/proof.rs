@@ -163,6 +163,7 @@ fn integrity(counters: &Counters) -> Vec<Equation> {
     let sum = |of: fn(&AgentCounters) -> u64| counters.agents.iter().map(of).sum::<u64>();
     let refused = sum(|a| a.source.refused + a.source.ambiguous + a.meters.failed);
     let doubtful = sum(|a| a.source.maybe_doubled + a.meters.doubtful);
+    let lost_held = sum(|a| a.meters.lost_held);
     let told = sink.origins.iter().map(|entry| &entry.origin);
     let nameless = told.filter(|origin| origin.generation.parse::<u64>().is_err()).count() as u64;
     let one = |claim: &str, of: &str, left: u64, right: u64| Equation {
@@ -183,6 +184,7 @@ fn integrity(counters: &Counters) -> Vec<Equation> {
                 Case::new("requests without variant", &[nameless], &[0]),
                 Case::new("points refused", &[refused], &[0]),
                 Case::new("points of doubtful attempts", &[doubtful], &[0]),
+                Case::new("points that stages held and lost", &[lost_held], &[0]),
             ],
         },
         one(

@@ -41,7 +41,7 @@ pub use topk::TopK;
 pub use transform::Transform;
 
 pub use crate::stage::{
-    Flush, Pipeline, Refusal, RuleCount, RuleStats, SeriesSet, StateSize, Variants, hand_over,
+    Flush, HeldPoints, Pipeline, Refusal, RuleCount, RuleStats, SeriesSet, StateSize, Variants, hand_over,
 };
 
 pub(crate) use filter::{CachedFilter, DecisionCache};

@@ -14,6 +14,8 @@ type Place = (usize, usize);
 
 /// Hands the state of `old` to `new`. To be called after [`Pipeline::retire`] of each old pipeline.
 pub fn hand_over(mut old: Variants<'_>, mut new: Variants<'_>) {
+    let batches = old.iter().flatten().map(|pipeline| pipeline.batches()).max().unwrap_or_default();
+    new.iter_mut().flatten().for_each(|pipeline| pipeline.number_from(batches));
     let mut wanted: Vec<(Place, Place)> = Vec::new();
     for (variant, pipeline) in new.iter().enumerate() {
         let Some(pipeline) = pipeline else { continue };

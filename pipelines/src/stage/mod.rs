@@ -25,11 +25,11 @@ pub use hand_over::{Variants, hand_over};
 pub use pipeline::{Pipeline, Refusal, RuleCount};
 pub use rule_stats::RuleStats;
 pub use series_set::SeriesSet;
-pub use state::{Flush, StateSize};
+pub use state::{Flush, HeldPoints, StateSize};
 
 pub(crate) use error::StageError;
 pub(crate) use rule_stats::{Effect, Tallies, Tally};
-pub(crate) use state::{StageBatch, State};
+pub(crate) use state::{StageBatch, State, by_resource};
 pub(crate) use stop::{PATTERN, Stop};
 pub(crate) use table::{Aged, Table};
 pub(crate) use ticks::Ticks;

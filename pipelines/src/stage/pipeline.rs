@@ -8,7 +8,7 @@ use crate::config::{ComponentId, Digest, Plan};
 use crate::ottl::Failure;
 use crate::processors::{CachedFilter, DecisionCache, Processor};
 
-use super::{Flush, RuleStats, StageBatch, StageError, State, StateSize, Stop, Tallies, Tally};
+use super::{Flush, HeldPoints, RuleStats, StageBatch, StageError, State, StateSize, Stop, Tallies, Tally};
 
 /// A pipeline that processes batches, one at a time, and lets time pass between them.
 #[derive(Debug)]
@@ -16,6 +16,18 @@ pub struct Pipeline {
     stages: Vec<RunningStage>,
     /// Decisions of the first stage about resources, where it is asked about them alone.
     decisions: DecisionCache,
+    /// Number of the last batch, by which stages that hold points know what it brought.
+    batches: u64,
+    /// Points that stages held and sent, and that one behind them refused, since this was last asked.
+    refused: Vec<HeldPoints>,
+}
+
+/// One turn of a pipeline's stages.
+struct Turn<'a> {
+    input: &'a Batch,
+    now: u64,
+    number: u64,
+    stop: &'a Stop<'a>,
 }
 
 /// Stage with its state and counts.
@@ -57,8 +69,10 @@ pub struct RuleCount {
 }
 
 impl RunningStage {
-    fn run(&mut self, input: &Batch, batch: &mut Batch, now: u64, stop: &Stop<'_>) -> Result<(), Refusal> {
-        let turn = StageBatch { input, batch, now, tallies: Tallies::new(input, &mut self.tallies), stop };
+    fn run(&mut self, turn: &Turn<'_>, batch: &mut Batch) -> Result<(), Refusal> {
+        let Turn { input, now, number, stop } = *turn;
+        let tallies = Tallies::new(input, &mut self.tallies);
+        let turn = StageBatch { input, batch, now, number, tallies, stop };
         let outcome = match &mut self.state {
             _ if stop.ask() => Err(StageError::stopped()),
             Some(state) => state.run(turn),
@@ -89,7 +103,8 @@ impl Pipeline {
             state: stage.processor.start(start),
             processor: stage.processor.clone(),
         });
-        Self { stages: stages.collect(), decisions: DecisionCache::default() }
+        let stages = stages.collect();
+        Self { stages, decisions: DecisionCache::default(), batches: 0, refused: Vec::new() }
     }
 
     /// Reads and processes a request, where nobody else asks about its input: `batch` becomes what leaves the last
@@ -106,12 +121,15 @@ impl Pipeline {
         batch: &mut Batch,
         spare: &mut Batch,
     ) -> Result<(u64, Result<(), Refusal>), Malformed> {
+        self.batches += 1;
         if self.stages.iter().any(|stage| stage.processor.remembers_input()) {
             let points = self.read(source, now, spare)?;
             return Ok((points, self.process(spare, now, batch)));
         }
         let points = self.read(source, now, batch)?;
-        Ok((points, run(&mut self.stages, &Batch::default(), batch, now, &Stop::new(&never))))
+        let (input, number) = (&Batch::default(), self.batches);
+        let turn = Turn { input, now, number, stop: &Stop::new(&never) };
+        Ok((points, run(&mut self.stages, &turn, batch)))
     }
 
     /// Number of resources of which the decision of the first stage is remembered.
@@ -144,7 +162,8 @@ impl Pipeline {
     }
 
     /// Does as [`Self::process`] does until `stop` says yes, which is asked every few hundred rows and statements. A
-    /// pipeline that was stopped in the midst of a batch is in no state to go on.
+    /// pipeline that was stopped in the midst of a batch is in no state to go on, since only stages before have seen it; each
+    /// stage with a state has seen it whole or not at all, so [`Self::release`] may be asked for what they hold.
     ///
     /// # Errors
     /// As [`Self::process`]; and it was stopped.
@@ -156,7 +175,8 @@ impl Pipeline {
         stop: &dyn Fn() -> bool,
     ) -> Result<(), Refusal> {
         out.copy_from(input);
-        run(&mut self.stages, input, out, now, &Stop::new(stop))
+        self.batches += 1;
+        run(&mut self.stages, &Turn { input, now, number: self.batches, stop: &Stop::new(stop) }, out)
     }
 
     /// Advances the clock to `now`, Unix nanoseconds: what stages send when their time has come goes through those
@@ -205,9 +225,26 @@ impl Pipeline {
 
     fn finish(&mut self, now: u64, which: impl Fn(&RunningStage) -> bool) -> Vec<Flush> {
         let mut flushes = self.advance(now);
+        flushes.extend(self.flush_stages(now, None, which));
+        flushes
+    }
+
+    /// Sends all that waits in stages at `now`, through those behind them. Where `but_last`, what the last batch brought goes
+    /// on waiting: somebody else has sent it.
+    pub fn release(&mut self, now: u64, but_last: bool) -> Vec<Flush> {
+        self.flush_stages(now, but_last.then_some(self.batches), |_| true)
+    }
+
+    fn flush_stages(
+        &mut self,
+        now: u64,
+        but: Option<u64>,
+        which: impl Fn(&RunningStage) -> bool,
+    ) -> Vec<Flush> {
+        let mut flushes = Vec::new();
         for place in 0..self.stages.len() {
             if which(&self.stages[place]) {
-                let flush = self.stages[place].state.as_mut().and_then(|state| state.finish(now));
+                let flush = self.stages[place].state.as_mut().and_then(|state| state.finish(now, but));
                 flushes.extend(flush.and_then(|flush| self.pass(place, flush)));
             }
         }
@@ -215,12 +252,39 @@ impl Pipeline {
     }
 
     /// Passes a flush through the stages behind the one that sent it. Returns what leaves; what one of them refuses is
-    /// lost, as it is in the Collector, and counted nowhere else.
+    /// lost, as it is in the Collector, and counted, see [`Self::take_refused`].
     fn pass(&mut self, from: usize, mut flush: Flush) -> Option<Flush> {
+        let (sender, behind) = self.stages[from..].split_first_mut()?;
+        let (by_resource, mixed) = flush.points_by_resource();
         let Flush { at, input, output } = &mut flush;
-        let outcome = run(&mut self.stages[from + 1..], input, output, *at, &Stop::new(&never));
-        let left = outcome.is_ok() || outcome.is_err_and(|refused| refused.passed_on);
-        (left && !flush.output.resources().is_empty()).then_some(flush)
+        let outcome = run(behind, &Turn { input, now: *at, number: 0, stop: &Stop::new(&never) }, output);
+        if outcome.is_err_and(|refused| !refused.passed_on) {
+            let (stage, input) = (sender.id.clone(), flush.input);
+            self.refused.push(HeldPoints { stage, input, by_resource, mixed });
+            return None;
+        }
+        (!flush.output.resources().is_empty()).then_some(flush)
+    }
+
+    /// Points that stages held and sent, and that one behind them refused, since this was last asked.
+    pub fn take_refused(&mut self) -> Vec<HeldPoints> {
+        std::mem::take(&mut self.refused)
+    }
+
+    /// Points that wait in stages; where `but_last`, without those that the last batch brought.
+    pub fn held(&self, but_last: bool) -> Vec<HeldPoints> {
+        let but = but_last.then_some(self.batches);
+        let held = |stage: &RunningStage| {
+            let (input, by_resource, mixed) = stage.state.as_ref()?.held(but)?;
+            Some(HeldPoints { stage: stage.id.clone(), input, by_resource, mixed })
+        };
+        self.stages.iter().filter_map(held).filter(|held| held.points() > 0).collect()
+    }
+
+    /// Points that wait in stages, of which only their number is asked.
+    pub fn held_unknown(&self) -> Vec<HeldPoints> {
+        let waiting = self.kept().filter(|(_, kept)| kept.held > 0);
+        waiting.map(|(stage, kept)| HeldPoints::of_unknown(stage.clone(), kept.held)).collect()
     }
 
     /// State of each stage that has one.
@@ -258,6 +322,16 @@ impl Pipeline {
             all.extend(rules.map(|(rule, tally)| tally.take(&stage.id, rule)));
         }
         all
+    }
+
+    /// Number of the last batch.
+    pub(crate) fn batches(&self) -> u64 {
+        self.batches
+    }
+
+    /// Numbers batches from behind `last`, by which stages remember what they hold.
+    pub(crate) fn number_from(&mut self, last: u64) {
+        self.batches = self.batches.max(last);
     }
 
     /// Keys by which the stages' state is handed over.
@@ -299,16 +373,10 @@ fn never() -> bool {
     false
 }
 
-fn run(
-    stages: &mut [RunningStage],
-    input: &Batch,
-    batch: &mut Batch,
-    now: u64,
-    stop: &Stop<'_>,
-) -> Result<(), Refusal> {
+fn run(stages: &mut [RunningStage], turn: &Turn<'_>, batch: &mut Batch) -> Result<(), Refusal> {
     let mut first = Ok(());
     for stage in stages {
-        match stage.run(input, batch, now, stop) {
+        match stage.run(turn, batch) {
             Err(refused) if !refused.passed_on => return Err(refused),
             outcome => first = first.and(outcome),
         }

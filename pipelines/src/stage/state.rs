@@ -6,6 +6,7 @@
 use std::fmt::Debug;
 
 use crate::Batch;
+use crate::config::ComponentId;
 
 use super::{StageError, Stop, Tallies};
 
@@ -18,6 +19,8 @@ pub(crate) struct StageBatch<'a> {
     pub batch: &'a mut Batch,
     /// Unix nanoseconds.
     pub now: u64,
+    /// Number of the batch in its pipeline, from 1; 0 for what a stage before has flushed.
+    pub number: u64,
     /// Counters of the stage's rules.
     pub tallies: Tallies<'a>,
     /// Wish of the caller that no more is done.
@@ -36,6 +39,22 @@ pub struct Flush {
     pub output: Batch,
 }
 
+impl Flush {
+    /// Points of the output by index of their resource in the input, and those of which no one resource is known.
+    pub(crate) fn points_by_resource(&self) -> (Vec<u64>, u64) {
+        by_resource(self.input.resources().len(), self.output.all_points().iter().map(|point| point.home))
+    }
+}
+
+/// Points by index of their resource, of so many, and those of which no one resource is known.
+pub(crate) fn by_resource(resources: usize, homes: impl Iterator<Item = u32>) -> (Vec<u64>, u64) {
+    let (mut points, mut mixed) = (vec![0; resources], 0);
+    for home in homes {
+        *points.get_mut(home as usize).unwrap_or(&mut mixed) += 1;
+    }
+    (points, mixed)
+}
+
 /// Series that a stage keeps, and what its bound cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StateSize {
@@ -45,6 +64,32 @@ pub struct StateSize {
     pub held: u64,
     /// Series that it forgot, since it began, because there were more than its bound.
     pub evicted: u64,
+}
+
+/// Points that wait in a stage, by the input resources that they came from.
+#[derive(Debug, Clone)]
+pub struct HeldPoints {
+    /// The stage.
+    pub stage: ComponentId,
+    /// Input resources, without any point.
+    pub input: Batch,
+    /// Points by index of their resource in `input`.
+    pub by_resource: Vec<u64>,
+    /// Points of which no one resource is known.
+    pub mixed: u64,
+}
+
+impl HeldPoints {
+    /// Points of which only their number is known.
+    pub(crate) fn of_unknown(stage: ComponentId, points: u64) -> Self {
+        Self { stage, input: Batch::default(), by_resource: Vec::new(), mixed: points }
+    }
+
+    /// Number of all of them.
+    #[must_use]
+    pub fn points(&self) -> u64 {
+        self.by_resource.iter().sum::<u64>() + self.mixed
+    }
 }
 
 /// State of a stage, and the work that it does by it.
@@ -62,8 +107,14 @@ pub(crate) trait State: Debug + Send {
         None
     }
 
-    /// Flushes all that waits in it.
-    fn finish(&mut self, _at: u64) -> Option<Flush> {
+    /// Flushes what waits in it; what the batch of the number `but` brought goes on waiting.
+    fn finish(&mut self, _at: u64, _but: Option<u64>) -> Option<Flush> {
+        None
+    }
+
+    /// Input resources of what waits in it, the points of each, and the points of several; without those that the batch of
+    /// the number `but` brought.
+    fn held(&self, _but: Option<u64>) -> Option<(Batch, Vec<u64>, u64)> {
         None
     }
 

@@ -16,6 +16,7 @@ use super::*;
 
 mod alone;
 mod brought;
+mod release;
 mod rule_stats;
 mod stop;
 

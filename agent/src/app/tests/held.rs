@@ -21,7 +21,7 @@ service:
 }
 
 /// A baseline that passes everything on, and a candidate that holds it back.
-fn candidate_holds(sink: SocketAddr, weight: &str, interval: &str) -> String {
+pub fn candidate_holds(sink: SocketAddr, weight: &str, interval: &str) -> String {
     config(
         sink,
         &format!(

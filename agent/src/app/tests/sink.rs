@@ -90,8 +90,12 @@ impl Sink {
             for resource in &request.resource_metrics {
                 let pid = pid(resource);
                 for metric in resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
-                    let Some(Data::Gauge(gauge)) = &metric.data else { panic!("expected a gauge") };
-                    points.extend(gauge.data_points.iter().map(|point| {
+                    let data_points = match &metric.data {
+                        Some(Data::Gauge(gauge)) => &gauge.data_points,
+                        Some(Data::Sum(sum)) => &sum.data_points,
+                        other => panic!("expected a gauge or a sum, got {other:?}"),
+                    };
+                    points.extend(data_points.iter().map(|point| {
                         let Some(Number::AsInt(value)) = point.value else { panic!("expected an int") };
                         (variant.to_owned(), generation, pid, value)
                     }));

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use observe::Variant;
 use pipelines::Batch;
 use pipelines::batch::{Encoded, Keep, ResourceRow};
+use pipelines::processors::HeldPoints;
 use pipelines::split::Splitter;
 
 use super::variant::VariantPipeline;
@@ -84,6 +85,22 @@ impl Split {
         let all = self.assignment.has_all(variant)
             && (variant == Variant::Baseline || !input.resources().is_empty());
         output.encode(if all { Keep::All } else { Keep::Homes(self.assignment.homes(variant)) })
+    }
+
+    /// Points of those that wait in a variant's stage that it would deliver. `delivers` tells whether the candidate delivers
+    /// its units. Points of which no one resource is known are all counted: at most so many.
+    pub fn count(&mut self, variant: Variant, held: &HeldPoints, delivers: bool) -> u64 {
+        if variant == Variant::Candidate && !delivers {
+            return 0;
+        }
+        self.assignment.assign(&mut self.splitter, &held.input, delivers);
+        let of_it = self.assignment.homes(variant).iter().zip(&held.by_resource).filter(|(home, _)| **home);
+        of_it.map(|(_, points)| points).sum::<u64>() + held.mixed
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> &pipelines::split::Split {
+        self.splitter.split()
     }
 }
 

@@ -42,6 +42,8 @@ pub struct CandidateWorker {
     /// Batches that found no room while it rested, since this was last asked.
     too_slow: AtomicU64,
     levels: Mutex<Vec<(String, String)>>,
+    /// Points that waited in the candidate's stages after the last job, if its units leave by it.
+    held: AtomicU64,
     /// True from when nobody waits for it any more: it stops in the midst of a batch.
     abandoned: AtomicBool,
 }
@@ -96,6 +98,7 @@ impl CandidateWorker {
             rests: AtomicBool::new(false),
             too_slow: AtomicU64::new(0),
             levels: Mutex::default(),
+            held: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
         });
         worker.show_levels(&state);
@@ -115,9 +118,17 @@ impl CandidateWorker {
         let mut pace = Pace::new(running.limits.cores(), Instant::now(), thread_time());
         while let Some(job) = self.next() {
             running.run(job);
+            let owed = running.state.candidate.pipeline().filter(|_| running.state.delivers);
+            let held = owed.map_or(0, |pipeline| pipeline.kept().held);
+            self.held.store(held, Ordering::Relaxed);
             self.rest(pace.rest(Instant::now(), thread_time()));
         }
         let mut queue = self.queue();
+        if queue.phase == Phase::Abandoned {
+            drop(queue);
+            running.abandon();
+            return;
+        }
         queue.ended = Some(running.state);
         self.changed.notify_all();
     }
@@ -205,7 +216,7 @@ impl CandidateWorker {
     }
 
     /// Ends it once its queue is empty, and returns its state. Past `patience` it is abandoned: its state is lost, and what
-    /// it still makes goes nowhere.
+    /// it still makes goes nowhere; what its stages hold for the candidate's units is counted as lost once it ends.
     pub fn close(&self, patience: Duration) -> Option<ExperimentState> {
         let mut queue = self.queue();
         queue.phase = Phase::Closing;
@@ -217,6 +228,11 @@ impl CandidateWorker {
             queue.phase = Phase::Abandoned;
             self.abandoned.store(true, Ordering::Relaxed);
             queue.jobs.drain(..).for_each(fall_back);
+            let held = self.held.load(Ordering::Relaxed);
+            tracing::warn!(
+                held,
+                "the candidate's worker was not done: what it had not observed is lost, and its units' share of what is held"
+            );
         }
         queue.ended.take()
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use observe::Variant;
 use pipelines::Batch;
 use pipelines::batch::{Encoded, Keep};
-use pipelines::processors::{Flush, RuleStats};
+use pipelines::processors::{Flush, HeldPoints, RuleStats};
 
 use super::candidate_worker::CandidateWorker;
 use super::job::{BaselineRun, BatchJob, Job, Tick};
@@ -58,11 +58,6 @@ impl CandidateFeed {
     /// The candidate's worker.
     pub fn worker(&self) -> &Arc<CandidateWorker> {
         &self.worker
-    }
-
-    /// Tells whether the candidate's units leave by it.
-    pub fn delivers(&self) -> bool {
-        self.split.is_some() && !self.worker.is_apart()
     }
 
     /// Runs the baseline on one request, admitted at `now`, and leaves to the caller what follows.
@@ -179,6 +174,12 @@ impl CandidateFeed {
             self.left_out += 1;
         }
         encoded
+    }
+
+    /// Points of those that wait in a stage of the baseline that it would deliver.
+    pub fn count(&mut self, held: &HeldPoints) -> u64 {
+        let delivers = !self.worker.is_apart();
+        self.split.as_mut().map_or(held.points(), |split| split.count(Variant::Baseline, held, delivers))
     }
 
     /// Tells the candidate's worker that time has passed until `now`; `flushes` tells whether its stages may send.

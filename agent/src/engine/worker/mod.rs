@@ -23,7 +23,7 @@ pub use job::BatchJob;
 pub use pace::thread_time;
 pub use share::{OpenShare, PendingShare};
 
-use super::experiment::ExperimentState;
+use super::experiment::{ExperimentState, LostHeld};
 use super::variant::VariantPipeline;
 
 /// Size of a batch in bytes, from which its memory is not kept for the next one.
@@ -82,12 +82,24 @@ impl Worker {
         Self { baseline, feed, input: Batch::default() }
     }
 
-    /// Stops it, and tells whether the candidate's units left by it. Past `patience` the state of an experiment is lost.
-    pub fn stop(self, patience: Duration) -> (bool, GenerationState) {
+    /// Stops it. Past `patience` the state of an experiment is lost.
+    pub fn stop(self, patience: Duration) -> GenerationState {
         let Self { mut baseline, feed, .. } = self;
-        let delivers = feed.as_ref().is_some_and(CandidateFeed::delivers);
         let experiment = feed.and_then(|feed| feed.stop(&mut baseline, patience));
-        (delivers, GenerationState { baseline, experiment })
+        GenerationState { baseline, experiment }
+    }
+
+    /// Points that the baseline's stages held, that it would have delivered, and that nothing sends any more, since this was
+    /// last asked.
+    pub fn take_lost(&mut self) -> Vec<LostHeld> {
+        let Self { baseline, feed, .. } = self;
+        let mut lost = Vec::new();
+        for held in baseline.take_lost() {
+            let all = LostHeld::of_baseline(&held);
+            let points = feed.as_mut().map_or(all.points, |feed| feed.count(&held));
+            lost.push(LostHeld { points, ..all });
+        }
+        lost
     }
 
     /// Runs one request, admitted at `now`, Unix nanoseconds.

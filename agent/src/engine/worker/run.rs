@@ -6,7 +6,7 @@ use std::sync::Arc;
 use observe::Variant;
 use pipelines::Batch;
 use pipelines::batch::{Encoded, Keep};
-use pipelines::processors::{Flush, RuleStats};
+use pipelines::processors::{Flush, HeldPoints, RuleStats, StateSize};
 
 use super::candidate_worker::CandidateWorker;
 use super::job::{BaselineRun, BatchJob, Job, Tick};
@@ -17,6 +17,7 @@ use crate::engine::deadline::Deadline;
 use crate::engine::experiment::ExperimentState;
 use crate::engine::flush::FlushOutput;
 use crate::engine::limits::CandidateLimits;
+use crate::engine::variant::VariantPipeline;
 
 /// Ticks over which it is judged whether the candidate needs more than its share of the CPU.
 const JUDGED: usize = 10;
@@ -54,6 +55,7 @@ impl<'a> Running<'a> {
     fn batch(&mut self, job: BatchJob) {
         let BatchJob { now, mut input, baseline, left, share, rules, left_out, permits: _until_here } = job;
         self.roll(now, rules.unwrap_or_default(), left_out);
+        self.follow(now);
         self.load.ran += 1;
         let (mut output, spent) = match baseline {
             BaselineRun::Done(output, spent) => (output, spent),
@@ -74,16 +76,21 @@ impl<'a> Running<'a> {
                 self.state.candidate.pipeline().map(|pipeline| pipeline.output(&input).encode(Keep::All));
             self.engine.shadow(all);
         }
-        let ExperimentState { candidate, split, observer } = &mut self.state;
+        let ExperimentState { candidate, split, observer, .. } = &mut self.state;
         if let Some(output) = &mut output {
             output.identify();
         }
         let made = output.as_deref().unwrap_or(&input);
         let observation = observer.batch(&input, now).baseline(made, spent).candidate(candidate, &outcome);
         let by_candidate = !left[Variant::Candidate.index()].is_empty();
+        let fell_back = share.is_some() && !by_candidate;
         let assigned = split.assign(&input, made, candidate.pipeline(), by_candidate);
         let unassigned = observation.finish(assigned, &left);
         self.engine.metrics.unassigned(unassigned);
+        let failed = self.state.candidate.take_failed();
+        if failed.is_some() || fell_back || self.worker.is_apart() {
+            self.release(failed, now, !by_candidate);
+        }
         self.worker.give_back(input);
         output.into_iter().for_each(|output| self.worker.give_back(*output));
     }
@@ -98,8 +105,8 @@ impl<'a> Running<'a> {
     fn settle(&mut self, input: &Batch, share: Option<&PendingShare>, left: Option<Encoded>) -> Left {
         let mut all = [left.into_iter().collect(), Vec::new()];
         let Some(share) = share else { return all };
-        let ExperimentState { candidate, split, .. } = &mut self.state;
-        let pipeline = candidate.pipeline().filter(|_| !self.worker.is_apart());
+        let ExperimentState { candidate, split, delivers, .. } = &mut self.state;
+        let pipeline = candidate.pipeline().filter(|_| *delivers && !self.worker.is_apart());
         let encoded = pipeline.map(|of| split.encode(Variant::Candidate, input, of.output(input), true));
         if let Some(encoded) = encoded
             && let Some(open) = share.claim()
@@ -132,10 +139,11 @@ impl<'a> Running<'a> {
     fn tick(&mut self, tick: Tick) {
         let Tick { now, rules, flushes, left_out } = tick;
         self.roll(now, rules, left_out);
+        self.follow(now);
         if flushes {
             self.flush_candidate(now);
         }
-        self.judge();
+        self.judge(now);
         if self.worker.is_abandoned() {
             return;
         }
@@ -155,20 +163,73 @@ impl<'a> Running<'a> {
     /// Lets time pass in the candidate, and sends what is due.
     fn flush_candidate(&mut self, now: u64) {
         let Some(pipeline) = self.state.candidate.pipeline_mut() else { return };
-        let flushes = pipeline.flush(now, |pipeline| pipeline.advance(now));
+        let (flushes, lost) = (pipeline.advance(now), pipeline.take_lost());
+        self.send(flushes, lost);
+    }
+
+    /// Follows the data path, or whoever else has cut the candidate out of delivery, between two jobs: all that its stages
+    /// hold came by batches that it has delivered.
+    fn follow(&mut self, now: u64) {
+        if self.worker.is_apart() {
+            self.release(None, now, false);
+        }
+    }
+
+    /// Sends what the candidate's stages hold for its units once, when they leave by the baseline from here on; to be called
+    /// with the pipeline that failed, where one did.
+    ///
+    /// The rule by which each point leaves once: until then the candidate has delivered its share of every batch that its
+    /// stages have seen, so what they hold is its to send. The one exception is the batch at which it was cut out
+    /// (`but_last`), whose share has left by the baseline: what that batch brought stays in the stages, which go on in
+    /// mirror, or goes with them. Later batches are the baseline's. A stage that keeps one point a series has given up an
+    /// earlier one for it, by its own rule, whoever sends the later one.
+    fn release(&mut self, failed: Option<VariantPipeline>, now: u64, but_last: bool) {
+        let mut failed = failed;
+        if self.state.delivers
+            && let Some(pipeline) = failed.as_mut().or_else(|| self.state.candidate.pipeline_mut())
+        {
+            if self.worker.is_abandoned() {
+                // The destinations are another generation's by now.
+                let mut lost = pipeline.take_lost();
+                lost.extend(pipeline.held(but_last));
+                self.engine.count_lost(&self.state.lose(Variant::Candidate, lost));
+            } else {
+                let flushes = pipeline.release(now, but_last);
+                let lost = pipeline.take_lost();
+                self.send(flushes, lost);
+            }
+        }
+        self.state.delivers = false;
+        if let Some(mut pipeline) = failed.filter(|_| !self.worker.is_abandoned()) {
+            self.engine.metrics.rules(Variant::Candidate, pipeline.take_rule_counts());
+            self.engine.metrics.kept(Variant::Candidate, StateSize::default());
+        }
+    }
+
+    /// Sends what the candidate's stages sent, and counts what they lost.
+    fn send(&mut self, flushes: Result<Vec<Flush>, String>, lost: Vec<HeldPoints>) {
+        let mut output =
+            FlushOutput { lost: self.state.lose(Variant::Candidate, lost), ..FlushOutput::default() };
         if let Err(why) = &flushes {
             self.cut(why);
+            self.state.delivers = false;
         }
-        let mut output = FlushOutput::default();
-        output.take_candidate(flushes.unwrap_or_default(), &mut self.state, !self.worker.is_apart());
-        if !self.worker.is_abandoned() {
+        output.take_candidate(flushes.unwrap_or_default(), &mut self.state);
+        if self.worker.is_abandoned() {
+            self.engine.count_lost(&output.lost);
+        } else {
             self.engine.dispatch(&self.engine.current.load_full(), output);
         }
     }
 
+    /// Counts what the candidate's stages hold for its units, because nobody waits for them any more.
+    pub fn abandon(&mut self) {
+        self.release(None, 0, false);
+    }
+
     /// Cuts the candidate out if it needs more than its share of the CPU: if more batches were left out because the worker
     /// rested than ran.
-    fn judge(&mut self) {
+    fn judge(&mut self, now: u64) {
         let Load { ran, ticks } = &mut self.load;
         ticks.push_back((std::mem::take(ran), self.worker.take_too_slow()));
         if ticks.len() > JUDGED {
@@ -176,12 +237,13 @@ impl<'a> Running<'a> {
         }
         let (ran, slow) = ticks.iter().fold((0, 0), |(ran, slow), tick| (ran + tick.0, slow + tick.1));
         if ticks.len() == JUDGED && slow > ran && self.state.candidate.pipeline().is_some() {
-            self.state.cut_candidate();
             self.cut(&format!(
                 "it needs more than {} of the CPU: of {} batches in {JUDGED} s, {slow} were left out",
                 self.limits.share(),
                 ran + slow
             ));
+            let pipeline = self.state.cut_candidate();
+            self.release(pipeline, now, false);
         }
     }
 

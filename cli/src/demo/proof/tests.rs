@@ -107,7 +107,7 @@ fn a_point_under_the_wrong_generation_breaks_the_books_though_the_totals_agree()
 #[test]
 fn each_other_mistake_breaks_an_equation_too() {
     type Mistake = fn(&mut Counters);
-    let mistakes: [(&str, Mistake); 14] = [
+    let mistakes: [(&str, Mistake); 15] = [
         ("a scrape that was refused", |b| b.agents[0].source.acknowledged -= 1),
         ("an acknowledged point that the agent never took", |b| b.agents[0].meters.accepted -= 1),
         ("a point assigned to nobody", |b| b.agents[0].total.unassigned_points -= 1),
@@ -123,6 +123,7 @@ fn each_other_mistake_breaks_an_equation_too() {
         ("a doubled point", |b| b.sink.duplicate_points += 1),
         ("a request without a generation", |b| b.sink.origins.push(origin("none", 0, 0))),
         ("an attempt without an end", |b| b.agents[0].meters.doubtful += 1),
+        ("a point that a stage held and lost", |b| b.agents[0].meters.lost_held += 1),
         ("an estimate", |b| b.sink.exact = false),
     ];
     for (what, mistake) in mistakes {

@@ -10,7 +10,7 @@ use crate::Batch;
 use crate::batch::data::write;
 use crate::batch::varint_len;
 use crate::batch::{InputSeries, MIXED, MetricKind, Path, PointRow};
-use crate::stage::Flush;
+use crate::stage::{Flush, by_resource};
 
 use super::homes::Homes;
 use super::{MAX_BYTES, MAX_POINTS};
@@ -31,6 +31,8 @@ pub(super) struct IntervalBuffer {
     met: Vec<u32>,
     /// The number of this interval.
     round: u32,
+    /// The number of the batch at hand.
+    batch: u64,
     waiting: usize,
     bytes: usize,
     homes: Homes,
@@ -74,6 +76,8 @@ struct Point {
     encoded: Vec<u8>,
     home: u32,
     sources: Vec<InputSeries>,
+    /// The number of the batch that brought it.
+    batch: u64,
     round: u32,
 }
 
@@ -94,8 +98,10 @@ fn below(parent: u128, own: u128) -> u128 {
 }
 
 impl IntervalBuffer {
-    pub(super) fn begin(&mut self, input: &Batch) {
+    /// A batch of this input comes, the one of this number.
+    pub(super) fn begin(&mut self, input: &Batch, number: u64) {
         self.homes.begin(input);
+        self.batch = number;
         self.next = (0, 0);
         // Rows that were never met have round 0.
         self.round = self.round.max(1);
@@ -214,7 +220,7 @@ impl IntervalBuffer {
         held.encoded.clear();
         batch.write_point(point, kind, &mut held.encoded);
         self.bytes += held.encoded.len();
-        held.time = point.time;
+        (held.time, held.batch) = (point.time, self.batch);
         held.home = if point.home == MIXED { MIXED } else { self.homes.place(input, point.home) };
         held.sources.clear();
         for index in batch.input_indexes(point) {
@@ -234,7 +240,7 @@ impl IntervalBuffer {
     fn new_point(&mut self, identity: u128) -> usize {
         let place = self.points.len();
         let (encoded, sources) = (Vec::new(), Vec::new());
-        self.points.push(Point { identity, time: 0, encoded, home: MIXED, sources, round: 0 });
+        self.points.push(Point { identity, time: 0, encoded, home: MIXED, sources, batch: 0, round: 0 });
         self.places[POINTS].insert(identity, place as u32);
         place
     }
@@ -254,6 +260,82 @@ impl IntervalBuffer {
         self.met.clear();
         self.homes.clear();
         flush
+    }
+
+    /// All that waits but what the batch of this number brought, which goes on waiting.
+    pub(super) fn flush_but(&mut self, number: u64, at: u64) -> Option<Flush> {
+        let stay: Vec<(u32, u32)> =
+            self.waiting().filter(|(_, place)| self.points[*place as usize].batch == number).collect();
+        if stay.is_empty() {
+            return self.flush(at);
+        }
+        self.drop_points_of(number);
+        let flush = self.sent(at).filter(|_| self.waiting > stay.len());
+        self.round = self.round.wrapping_add(1).max(1);
+        (self.waiting, self.bytes) = (0, 0);
+        self.met.clear();
+        // Homes stay: what waits on is of some of them.
+        stay.into_iter().for_each(|(metric, point)| self.wait_on(metric, point));
+        flush
+    }
+
+    /// Input resources of what waits, the points of each, and those of several; without what the batch of the number
+    /// `but` brought.
+    pub(super) fn by_resource(&self, but: Option<u64>) -> Option<(Batch, Vec<u64>, u64)> {
+        let input = Batch::remembered(self.homes.resources(), &[]).ok()?;
+        let points = self.waiting().map(|(_, place)| &self.points[place as usize]);
+        let homes = points.filter(|point| Some(point.batch) != but).map(|point| point.home);
+        let (points, mixed) = by_resource(input.resources().len(), homes);
+        Some((input, points, mixed))
+    }
+
+    /// Places of what waits, each of a metric and a point.
+    fn waiting(&self) -> impl Iterator<Item = (u32, u32)> {
+        let scopes = self.met.iter().flat_map(|resource| &self.resources[*resource as usize].children);
+        let metrics = scopes.flat_map(|scope| &self.scopes[*scope as usize].children);
+        metrics.flat_map(|metric| self.metrics[*metric as usize].points.iter().map(|point| (*metric, *point)))
+    }
+
+    /// Takes the points of a batch from what is sent, and what has none left.
+    fn drop_points_of(&mut self, number: u64) {
+        let Self { resources, scopes, metrics, points, met, .. } = self;
+        met.retain(|resource| {
+            let scopes_of = &mut resources[*resource as usize].children;
+            scopes_of.retain(|scope| {
+                let metrics_of = &mut scopes[*scope as usize].children;
+                metrics_of.retain(|metric| {
+                    let held = &mut metrics[*metric as usize].points;
+                    held.retain(|place| points[*place as usize].batch != number);
+                    !held.is_empty()
+                });
+                !metrics_of.is_empty()
+            });
+            !scopes_of.is_empty()
+        });
+    }
+
+    /// Has a point of the interval before wait for the end of this one.
+    fn wait_on(&mut self, metric: u32, place: u32) {
+        let Self { resources, scopes, metrics, points, met, round, .. } = self;
+        let (row, round) = (&mut metrics[metric as usize], *round);
+        if row.round != round {
+            row.round = round;
+            row.points.clear();
+            let scope = &mut scopes[row.scope as usize];
+            if scope.is_new_in(round) {
+                let resource = &mut resources[scope.parent as usize];
+                if resource.is_new_in(round) {
+                    met.push(scope.parent);
+                }
+                resource.children.push(row.scope);
+            }
+            scope.children.push(metric);
+        }
+        row.points.push(place);
+        let point = &mut points[place as usize];
+        point.round = round;
+        self.waiting += 1;
+        self.bytes += point.encoded.len();
     }
 
     fn sent(&self, at: u64) -> Option<Flush> {
@@ -331,6 +413,16 @@ impl Parent {
         self.schema_url.clear();
         self.schema_url.extend_from_slice(schema_url);
         self.children.clear();
+    }
+
+    /// Empties it if it was not met in this interval yet; true then.
+    fn is_new_in(&mut self, round: u32) -> bool {
+        let is_new = self.round != round;
+        if is_new {
+            self.round = round;
+            self.children.clear();
+        }
+        is_new
     }
 
     /// Appends the fields that stand behind its children.

@@ -125,9 +125,9 @@ impl IntervalState {
 
 impl State for IntervalState {
     fn run(&mut self, turn: StageBatch<'_>) -> Result<(), StageError> {
-        let StageBatch { input, batch, now, mut tallies, .. } = turn;
+        let StageBatch { input, batch, now, number, mut tallies, .. } = turn;
         batch.identify();
-        self.held.begin(input);
+        self.held.begin(input, number);
         self.taken.clear();
         // A tick that something waits for is not over before it was asked for.
         if let Some(ticks) = self.ticks.as_mut().filter(|_| self.held.is_empty()) {
@@ -167,8 +167,15 @@ impl State for IntervalState {
         self.flush(at)
     }
 
-    fn finish(&mut self, at: u64) -> Option<Flush> {
-        self.flush(at)
+    fn finish(&mut self, at: u64, but: Option<u64>) -> Option<Flush> {
+        match but {
+            None => self.flush(at),
+            Some(number) => self.held.flush_but(number, at),
+        }
+    }
+
+    fn held(&self, but: Option<u64>) -> Option<(Batch, Vec<u64>, u64)> {
+        self.held.by_resource(but)
     }
 
     fn kept(&self) -> StateSize {
