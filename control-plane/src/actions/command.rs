@@ -31,10 +31,23 @@ pub enum Command {
     Approve,
 }
 
+/// Checks an experiment that is to begin as it was written down, which may have been by an earlier release.
+async fn check_stored(state: &AppState, actor: &Actor, experiment: &Experiment) -> Result<(), Refusal> {
+    let spec = experiment.spec.clone();
+    let checked = state.checks.run(actor.user_id, move || spec.check_stored()).await?;
+    checked.map_err(|mistake| {
+        let name = &experiment.spec.name;
+        Refusal::conflict(format!(
+            "cannot start experiment {name}: {mistake}; an earlier release wrote it down, so create it anew"
+        ))
+    })
+}
+
 /// Moves an experiment of the actor's tenant.
 ///
 /// # Errors
-/// 404, 409 for a transition that there is not and for a promotion without met criteria, and the store's.
+/// 404, 409 for a transition that there is not, for a start of what is not created any more and for a promotion without met
+/// criteria, 429 where too much is being checked, and the store's.
 pub async fn command(
     state: &AppState,
     actor: &Actor,
@@ -43,7 +56,10 @@ pub async fn command(
 ) -> Result<Experiment, Refusal> {
     let experiment = find(state, actor, id).await?;
     let action = match command {
-        Command::Start => return Ok(lifecycle::start(state, experiment, By::from(actor)).await?),
+        Command::Start => {
+            check_stored(state, actor, &experiment).await?;
+            return Ok(lifecycle::start(state, experiment, By::from(actor)).await?);
+        }
         Command::Pause => Action::Pause,
         Command::Resume => Action::Resume,
         Command::Stop => Action::Stop,

@@ -136,6 +136,14 @@ impl Spec {
         Ok(spec)
     }
 
+    /// Checks again, when it begins, what a release before this one did not ask of what it wrote down.
+    ///
+    /// # Errors
+    /// A candidate that holds points back, where the policy does not allow it; and a pipeline that is wrong by now.
+    pub fn check_stored(&self) -> Result<(), Invalid> {
+        self.check_hold(&Fragment::new(&self.candidate).plan("candidate")?)
+    }
+
     /// Checks that no step delivers what a stage of a candidate holds back, unless the policy allows it.
     fn check_hold(&self, candidate: &Plan) -> Result<(), Invalid> {
         let hold = candidate.hold();

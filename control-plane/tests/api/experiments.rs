@@ -44,6 +44,34 @@ async fn what_holds_points_back_may_deliver_once_the_policy_allows_it_and_the_wo
 }
 
 #[tokio::test]
+async fn what_an_earlier_release_wrote_down_is_asked_again_for_what_it_holds_when_it_starts() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut asked = json!({ "name": "h", "selector": "", "candidate": { "config": HOLDS } });
+    asked["policy"] = json!({ "allow": ["held"] });
+    let created = server.post("/api/v1/experiments", &admin, asked).await;
+    let start = format!("/api/v1/experiments/{}/start", created.body["id"].as_str().unwrap());
+    let allowed = server.post(&start, &admin, json!({})).await;
+    assert!(allowed.body["detail"].as_str().unwrap().contains("no agent is enrolled"), "{:#}", allowed.body);
+
+    // As if the release that wrote it down had asked for no word of it.
+    let mut tx = server.state.store.begin().await.unwrap();
+    let spec: String = sqlx::query_scalar("SELECT spec FROM experiments").fetch_one(&mut *tx).await.unwrap();
+    let earlier = spec.replace(r#"["held"]"#, "[]");
+    assert_ne!(spec, earlier);
+    sqlx::query("UPDATE experiments SET spec = $1").bind(earlier).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let refused = server.post(&start, &admin, json!({})).await;
+    assert_eq!(refused.refusal(), 409);
+    let detail = refused.body["detail"].as_str().unwrap();
+    for part in
+        ["cannot start experiment h", "interval of the candidate holds points for up to 30s", "allow: [held]"]
+    {
+        assert!(detail.contains(part), "{detail}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_told_with_its_place_and_what_was_expected() {
     let server = Server::start().await;
     let admin = server.set_up().await;
