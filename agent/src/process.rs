@@ -9,6 +9,7 @@ use pipelines::yaml::Problems;
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, BootError, BoundAddresses, Event};
@@ -101,8 +102,11 @@ pub fn components() -> Result<(), Failure> {
 }
 
 async fn serve(config: &ConfigSources, settings: Settings) -> Result<Arc<DeliveryLedger>, Failure> {
-    let mut signals =
-        Signals { hangup: signal(SignalKind::hangup())?, terminate: signal(SignalKind::terminate())? };
+    let mut signals = Signals {
+        hangup: signal(SignalKind::hangup())?,
+        terminate: signal(SignalKind::terminate())?,
+        reading: None,
+    };
     if let Some(dir) = &settings.data_dir {
         last_words::keep(dir);
     }
@@ -113,21 +117,42 @@ async fn serve(config: &ConfigSources, settings: Settings) -> Result<Arc<Deliver
     Ok(ledger)
 }
 
+/// Reading of the config on a thread that may block.
+type Reading = JoinHandle<Result<Settings, String>>;
+
 struct Signals {
     hangup: Signal,
     terminate: Signal,
+    /// Reading of the config that is under way.
+    reading: Option<Reading>,
 }
 
 impl Signals {
+    /// The next event. The file is read on a thread that may block; a reading that was begun goes on if this is dropped, and
+    /// the next call returns it. A signal to end does not wait for it.
     async fn next(&mut self, config: &ConfigSources) -> Event {
-        tokio::select! {
-            _ = self.hangup.recv() => {
-                Event::Reread(Box::new(read(config).map_err(|failure| failure.to_string())))
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Event::Stop,
+                _ = tokio::signal::ctrl_c() => return Event::Stop,
+                // One reading at a time; a signal meanwhile is not forgotten, and has the file read again.
+                _ = self.hangup.recv(), if self.reading.is_none() => {
+                    let config = config.clone();
+                    let read = move || read(&config).map_err(|failure| failure.to_string());
+                    self.reading = Some(tokio::task::spawn_blocking(read));
+                }
+                settings = finished(&mut self.reading) => return Event::Reread(Box::new(settings)),
             }
-            _ = self.terminate.recv() => Event::Stop,
-            _ = tokio::signal::ctrl_c() => Event::Stop,
         }
     }
+}
+
+/// Outcome of a reading; never where none is under way.
+async fn finished(reading: &mut Option<Reading>) -> Result<Settings, String> {
+    let Some(task) = reading else { return std::future::pending().await };
+    let outcome = task.await;
+    *reading = None;
+    outcome.unwrap_or_else(|error| Err(format!("the reading of the config did not come to an end: {error}")))
 }
 
 fn read(config: &ConfigSources) -> Result<Settings, Failure> {
@@ -159,5 +184,35 @@ fn end(runtime: Runtime, ledger: &DeliveryLedger) {
         tracing::error!(lost, "points were still queued at the shutdown's deadline");
     } else {
         tracing::info!(delivered = ledger.totals().delivered, "stopped; nothing was left behind");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reading_under_way_is_not_lost_with_the_wait_for_it() {
+        let (done, until) = mpsc::channel::<()>();
+        let read = move || {
+            let _closed = until.recv();
+            Err("read".to_owned())
+        };
+        let mut signals = Signals {
+            hangup: signal(SignalKind::hangup()).expect("a signal"),
+            terminate: signal(SignalKind::terminate()).expect("a signal"),
+            reading: Some(tokio::task::spawn_blocking(read)),
+        };
+        let config = ConfigSources::default();
+        for _ in 0..2 {
+            let waited = tokio::time::timeout(Duration::from_millis(1), signals.next(&config)).await;
+            assert!(waited.is_err(), "something else came first");
+        }
+        drop(done);
+        let Event::Reread(settings) = signals.next(&config).await else { panic!("expected what was read") };
+        assert_eq!(settings.expect_err("its outcome"), "read");
+        assert!(signals.reading.is_none(), "told once");
     }
 }

@@ -280,3 +280,30 @@ fn its_components_are_listed_and_each_of_them_is_one() {
         assert!(!said.contains("unknown exporter") && !said.contains("does not run"), "{name}: {said}");
     }
 }
+
+#[test]
+fn a_config_that_cannot_be_read_to_its_end_holds_nothing_up_and_is_taken_once_it_can() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (_sink, address) = mute();
+    let path = config(dir.path(), address, "");
+    let mut agent = Agent::start(&path);
+    let before = agent.health()["config_digest"].clone();
+    assert!(before.is_string(), "{before}");
+    let text = std::fs::read_to_string(&path).expect("read");
+    std::fs::remove_file(&path).expect("remove");
+    // Whoever opens it waits until somebody writes.
+    assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo").success());
+    agent.signal("-HUP");
+    let write = |text: &str| {
+        let mut pipe = std::fs::OpenOptions::new().write(true).open(&path).expect("it reads");
+        pipe.write_all(text.as_bytes()).expect("write");
+    };
+    assert_eq!(agent.health()["config_digest"], before, "it serves, with the config before");
+    write(&text.replace("exporters: [otlp]", "exporters: [nop]"));
+    eventually("it is taken", || agent.health()["config_digest"] != before);
+    agent.signal("-HUP");
+    // The reader has opened it, so that the signal has come; nobody writes to the end.
+    let _never_closed = std::fs::OpenOptions::new().write(true).open(&path).expect("it reads");
+    agent.signal("-TERM");
+    assert_eq!(agent.wait(), Some(0), "a signal to end does not wait for it");
+}

@@ -1,6 +1,6 @@
 //! Places that the config is read from: files, variables, and texts of the command line, each put over those before it.
 
-use std::io;
+use std::io::{self, Read as _};
 
 use pipelines::yaml::Source;
 use thiserror::Error;
@@ -90,12 +90,15 @@ fn read(named: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Sourc
 
 fn file(path: &str) -> Result<String, SourceError> {
     let failed = |source| SourceError::Unreadable { path: path.to_owned(), source };
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > MOST_BYTES {
-        let message = format!("{path}: {length} bytes; expected: at most {MOST_BYTES}");
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    // A pipe does not say its length.
+    file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > MOST_BYTES {
+        let message = format!("{path}: too long; expected: at most {MOST_BYTES} bytes");
         return Err(SourceError::Named(message));
     }
-    std::fs::read_to_string(path).map_err(failed)
+    Ok(text)
 }
 
 /// The text that `--set KEY=VALUE` stands for; a dot in the key leads a level down.
