@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::Engine;
 use super::experiment::{ExperimentState, LostHeld};
 use super::generation::{Generation, ServingState};
-use super::worker::{GenerationState, Worker};
+use super::worker::{CandidateFeed, GenerationState, Worker};
 use crate::deliver::Destination;
 use crate::request::Payload;
 use crate::signal::Signal;
@@ -49,17 +49,24 @@ impl Worker {
     fn advance(&mut self, now: u64) -> FlushOutput {
         let Self { baseline, feed, .. } = self;
         let mut output = FlushOutput::default();
-        match baseline.advance(now) {
-            Ok(flushes) => {
-                for flush in flushes {
-                    let encoded = match feed {
-                        Some(feed) => feed.flush(flush),
-                        None => flush.output.encode(Keep::All),
-                    };
-                    output.leave(Variant::Baseline, encoded);
+        let first = feed.as_mut().and_then(CandidateFeed::take_first_apart);
+        let held = first.map(|first| baseline.release(now, Some(first)));
+        let delivers = feed.as_ref().is_some_and(CandidateFeed::delivers);
+        for (flushes, delivers) in
+            held.map(|held| (held, true)).into_iter().chain([(baseline.advance(now), delivers)])
+        {
+            match flushes {
+                Ok(flushes) => {
+                    for flush in flushes {
+                        let encoded = match feed {
+                            Some(feed) => feed.flush(flush, delivers),
+                            None => flush.output.encode(Keep::All),
+                        };
+                        output.leave(Variant::Baseline, encoded);
+                    }
                 }
+                Err(failure) => output.failures.push((Variant::Baseline, failure)),
             }
-            Err(failure) => output.failures.push((Variant::Baseline, failure)),
         }
         output.lost = self.take_lost();
         output
@@ -84,17 +91,25 @@ impl GenerationState {
     }
 
     fn flush(&mut self, now: u64, mut ask: impl FnMut(&mut Pipeline, Variant) -> Vec<Flush>) -> FlushOutput {
-        let Self { baseline, experiment } = self;
+        let Self { baseline, experiment, first_apart } = self;
         let mut output = FlushOutput::default();
         if let Some(experiment) = experiment {
             experiment.observer.account(baseline.take_rule_stats());
             experiment.observer.roll(experiment.candidate.pipeline_mut(), now);
         }
-        match baseline.flush(now, |pipeline| ask(pipeline, Variant::Baseline)) {
-            Ok(flushes) => {
-                flushes.into_iter().for_each(|flush| output.take_baseline(flush, experiment.as_mut()));
+        let first = first_apart.take();
+        let held = first.map(|first| (baseline.release(now, Some(first)), true));
+        let delivers = first.is_none() && experiment.as_ref().is_some_and(|experiment| experiment.delivers);
+        let all = baseline.flush(now, |pipeline| ask(pipeline, Variant::Baseline));
+        for (flushes, delivers) in held.into_iter().chain([(all, delivers)]) {
+            match flushes {
+                Ok(flushes) => {
+                    flushes
+                        .into_iter()
+                        .for_each(|flush| output.take_baseline(flush, experiment.as_mut(), delivers));
+                }
+                Err(failure) => output.failures.push((Variant::Baseline, failure)),
             }
-            Err(failure) => output.failures.push((Variant::Baseline, failure)),
         }
         let lost = baseline.take_lost();
         output.lost = match experiment {
@@ -123,13 +138,12 @@ impl FlushOutput {
     }
 
     /// Takes in what the baseline sent, of which an experiment observes and delivers its share.
-    fn take_baseline(&mut self, mut flush: Flush, experiment: Option<&mut ExperimentState>) {
+    fn take_baseline(&mut self, mut flush: Flush, experiment: Option<&mut ExperimentState>, delivers: bool) {
         let Flush { input, output, .. } = &mut flush;
         let encoded = match experiment {
             None => output.encode(Keep::All),
             Some(experiment) => {
                 output.identify();
-                let delivers = experiment.delivers;
                 let encoded = experiment.split.encode(Variant::Baseline, input, output, delivers);
                 experiment.observer.flush(Variant::Baseline, input, output).finish(&encoded);
                 encoded

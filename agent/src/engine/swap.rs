@@ -140,11 +140,12 @@ impl Engine {
         split: Option<Split>,
         limits: CandidateLimits,
     ) -> Worker {
-        let GenerationState { baseline, experiment } = state;
+        let GenerationState { baseline, experiment, .. } = state;
         let Some(mut experiment) = experiment else { return Worker::new(baseline, None) };
         experiment.delivers = split.is_some() && experiment.candidate.pipeline().is_some();
         let window_nanos = experiment.observer.window_nanos();
-        let started = CandidateWorker::start(Arc::clone(self), experiment, limits, split.is_some());
+        let before = baseline.last_batch().unwrap_or_default();
+        let started = CandidateWorker::start(Arc::clone(self), experiment, limits, split.is_some(), before);
         let feed = started
             .map(|worker| CandidateFeed::new(worker, split, window_nanos, self.budget.clone(), limits));
         let feed = feed.inspect_err(|error| {
@@ -205,7 +206,11 @@ fn state(intent: &Intent, agent_uid: &str, now: u64) -> Option<GenerationState> 
     let experiment =
         intent.experiment.as_ref().map(|experiment| ExperimentState::build(experiment, agent_uid, now));
     let idle = baseline.stages().is_empty() && experiment.is_none();
-    (!idle).then(|| GenerationState { baseline: VariantPipeline::build(baseline, now), experiment })
+    (!idle).then(|| GenerationState {
+        baseline: VariantPipeline::build(baseline, now),
+        experiment,
+        first_apart: None,
+    })
 }
 
 /// Hands state over, and the observer where it goes on observing the same.

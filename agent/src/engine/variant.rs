@@ -95,10 +95,17 @@ impl VariantPipeline {
     /// Replaces what a panic left half done, which sends nothing any more. Returns the panic's words.
     fn begin_anew(&mut self, panic: String, now: u64) -> String {
         // What the batch brought is lost with it, or its units leave by the other variant.
-        self.lost.extend(self.held(true));
-        self.pipeline = Some(Pipeline::build(&self.plan, now));
+        self.lost.extend(self.held(self.last_batch()));
+        self.build_anew(now);
         self.output = Batch::default();
         panic
+    }
+
+    /// Builds the pipeline anew, without state, at `now`; batches are numbered on.
+    fn build_anew(&mut self, now: u64) {
+        let mut pipeline = Pipeline::build(&self.plan, now);
+        pipeline.number_from(self.last_batch().unwrap_or_default());
+        self.pipeline = Some(pipeline);
     }
 
     /// Lets time pass until `now`, Unix nanoseconds, and returns what is sent.
@@ -113,13 +120,18 @@ impl VariantPipeline {
         self.flush(now, |pipeline| pipeline.advance(now))
     }
 
-    /// Returns all that waits in stages at `now`; where `but_last`, without what the last batch brought.
+    /// Returns what waits in stages at `now`: all of it, or what came by batches before the one of the number `from`.
     ///
     /// # Errors
     /// As [`Self::flush`].
-    pub fn release(&mut self, now: u64, but_last: bool) -> Result<Vec<Flush>, String> {
-        let held = self.held(but_last);
-        self.ask(now, held, |pipeline| pipeline.release(now, but_last))
+    pub fn release(&mut self, now: u64, from: Option<u64>) -> Result<Vec<Flush>, String> {
+        let held = self.held(from);
+        self.ask(now, held, |pipeline| pipeline.release(now, from))
+    }
+
+    /// Number of the last batch; nothing without stages.
+    pub fn last_batch(&self) -> Option<u64> {
+        self.pipeline.as_ref().map(Pipeline::batches)
     }
 
     /// Asks the pipeline for what it sends without a batch.
@@ -131,7 +143,7 @@ impl VariantPipeline {
         now: u64,
         ask: impl FnOnce(&mut Pipeline) -> Vec<Flush>,
     ) -> Result<Vec<Flush>, String> {
-        let held = self.held(false);
+        let held = self.held(None);
         self.ask(now, held, ask)
     }
 
@@ -141,21 +153,21 @@ impl VariantPipeline {
         held: Vec<HeldPoints>,
         ask: impl FnOnce(&mut Pipeline) -> Vec<Flush>,
     ) -> Result<Vec<Flush>, String> {
-        let Self { plan, pipeline: Some(pipeline), lost, .. } = self else { return Ok(Vec::new()) };
+        let Self { pipeline: Some(pipeline), lost, .. } = self else { return Ok(Vec::new()) };
         let flushes = guarded(|| ask(pipeline));
         lost.extend(pipeline.take_refused());
         if flushes.is_err() {
             lost.extend(held);
-            *pipeline = Pipeline::build(plan, now);
+            self.build_anew(now);
         }
         flushes
     }
 
-    /// Points that wait in its stages; where `but_last`, without those that the last batch brought.
-    pub fn held(&self, but_last: bool) -> Vec<HeldPoints> {
+    /// Points that wait in its stages: all of them, or those of batches before the one of the number `from`.
+    pub fn held(&self, from: Option<u64>) -> Vec<HeldPoints> {
         let Some(pipeline) = &self.pipeline else { return Vec::new() };
         // A panic may have left it half done.
-        guarded(|| pipeline.held(but_last)).unwrap_or_else(|_| pipeline.held_unknown())
+        guarded(|| pipeline.held(from)).unwrap_or_else(|_| pipeline.held_unknown())
     }
 
     /// Points that its stages held and that nothing sends any more, since this was last asked: a panic lost them, or a
@@ -259,6 +271,7 @@ mod tests {
         };
         assert_eq!(points(&mut variant), [("interval".to_owned(), 150)]);
         assert_eq!((points(&mut variant), variant.kept().held), (Vec::new(), 0), "told once, and begun anew");
+        assert_eq!(variant.last_batch(), Some(2), "numbered on");
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Engine {
     /// Counts and files what is left in a generation that ends at `now`.
     pub(super) fn close(&self, state: &mut GenerationState, now: u64) {
         self.count_rules(Variant::Baseline, &mut state.baseline);
-        let GenerationState { baseline, experiment: Some(experiment) } = state else { return };
+        let GenerationState { baseline, experiment: Some(experiment), .. } = state else { return };
         if let Some(candidate) = experiment.candidate.pipeline_mut() {
             self.count_rules(Variant::Candidate, candidate);
         }

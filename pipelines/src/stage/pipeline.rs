@@ -229,22 +229,22 @@ impl Pipeline {
         flushes
     }
 
-    /// Sends all that waits in stages at `now`, through those behind them. Where `but_last`, what the last batch brought goes
-    /// on waiting: somebody else has sent it.
-    pub fn release(&mut self, now: u64, but_last: bool) -> Vec<Flush> {
-        self.flush_stages(now, but_last.then_some(self.batches), |_| true)
+    /// Sends what waits in stages at `now`, through those behind them: all of it, or what came by batches before the one of
+    /// the number `from`. The rest goes on waiting.
+    pub fn release(&mut self, now: u64, from: Option<u64>) -> Vec<Flush> {
+        self.flush_stages(now, from, |_| true)
     }
 
     fn flush_stages(
         &mut self,
         now: u64,
-        but: Option<u64>,
+        from: Option<u64>,
         which: impl Fn(&RunningStage) -> bool,
     ) -> Vec<Flush> {
         let mut flushes = Vec::new();
         for place in 0..self.stages.len() {
             if which(&self.stages[place]) {
-                let flush = self.stages[place].state.as_mut().and_then(|state| state.finish(now, but));
+                let flush = self.stages[place].state.as_mut().and_then(|state| state.finish(now, from));
                 flushes.extend(flush.and_then(|flush| self.pass(place, flush)));
             }
         }
@@ -271,11 +271,10 @@ impl Pipeline {
         std::mem::take(&mut self.refused)
     }
 
-    /// Points that wait in stages; where `but_last`, without those that the last batch brought.
-    pub fn held(&self, but_last: bool) -> Vec<HeldPoints> {
-        let but = but_last.then_some(self.batches);
+    /// Points that wait in stages: all of them, or those of batches before the one of the number `from`.
+    pub fn held(&self, from: Option<u64>) -> Vec<HeldPoints> {
         let held = |stage: &RunningStage| {
-            let (input, by_resource, mixed) = stage.state.as_ref()?.held(but)?;
+            let (input, by_resource, mixed) = stage.state.as_ref()?.held(from)?;
             Some(HeldPoints { stage: stage.id.clone(), input, by_resource, mixed })
         };
         self.stages.iter().filter_map(held).filter(|held| held.points() > 0).collect()
@@ -324,13 +323,13 @@ impl Pipeline {
         all
     }
 
-    /// Number of the last batch.
-    pub(crate) fn batches(&self) -> u64 {
+    /// Number of the last batch, from 1.
+    pub fn batches(&self) -> u64 {
         self.batches
     }
 
     /// Numbers batches from behind `last`, by which stages remember what they hold.
-    pub(crate) fn number_from(&mut self, last: u64) {
+    pub fn number_from(&mut self, last: u64) {
         self.batches = self.batches.max(last);
     }
 

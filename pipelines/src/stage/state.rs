@@ -107,14 +107,14 @@ pub(crate) trait State: Debug + Send {
         None
     }
 
-    /// Flushes what waits in it; what the batch of the number `but` brought goes on waiting.
-    fn finish(&mut self, _at: u64, _but: Option<u64>) -> Option<Flush> {
+    /// Flushes what waits in it; what batches of the number `from` and later ones brought goes on waiting.
+    fn finish(&mut self, _at: u64, _from: Option<u64>) -> Option<Flush> {
         None
     }
 
-    /// Input resources of what waits in it, the points of each, and the points of several; without those that the batch of
-    /// the number `but` brought.
-    fn held(&self, _but: Option<u64>) -> Option<(Batch, Vec<u64>, u64)> {
+    /// Input resources of what waits in it, the points of each, and the points of several; without those that batches of the
+    /// number `from` and later ones brought.
+    fn held(&self, _from: Option<u64>) -> Option<(Batch, Vec<u64>, u64)> {
         None
     }
 

@@ -88,6 +88,49 @@ async fn what_is_held_leaves_once_by_the_candidate_when_its_queue_is_full() {
     assert_eq!(sink.points().len(), 10_070, "and nothing that it holds in mirror");
 }
 
+/// A baseline and a candidate that both hold points, and a batch at which the candidate is cut out. `waits` tells whether
+/// something happens between this and the end.
+async fn both_hold(waits: bool) {
+    let (sink, address) = Sink::start().await;
+    let text = candidate_holds(address, "50%", "1h")
+        .replace("phoenix:\n", "phoenix:\n  budget: { cpu: 100%, memory: 1MiB }\n")
+        .replace(
+            "processors:\n",
+            "processors:\n  resource: { attributes: [{ key: env, value: x, action: insert }] }\n",
+        )
+        .replace("processors: [interval]", "processors: [interval, resource]")
+        .replace(
+            "metrics/today: { receivers: [otlp],",
+            "metrics/today: { receivers: [otlp], processors: [interval],",
+        );
+    let agent = Agent::start(&load(&text)).await;
+    let mut client = agent.client().await;
+    client.export(export(40, 1)).await.expect("accepted");
+    // Others, so that what is held of the first ones is not replaced.
+    let mut others = later(10_000);
+    others.resource_metrics.drain(..40);
+    client.export(others).await.expect("accepted");
+    if waits {
+        eventually("what was held leaves", async || sink.points().len() == 40).await;
+    }
+    agent.stop().await;
+    let (baseline, candidate) = (processes(&sink, "baseline", 0), processes(&sink, "candidate", 0));
+    assert!(!candidate.is_empty() && baseline.is_disjoint(&candidate), "none by both");
+    assert_eq!(baseline.len() + candidate.len(), 40);
+    assert_eq!(processes(&sink, "baseline", 1).len(), 9_960, "all that came since by the baseline");
+    assert_eq!(sink.points().len(), 10_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_both_variants_hold_at_a_cut_leaves_by_one_of_them() {
+    both_hold(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_both_variants_hold_leaves_by_one_of_them_at_an_end_that_follows_the_cut() {
+    both_hold(false).await;
+}
+
 /// Processes of the batch that the candidate fails on, of 40 before.
 const FAILS: usize = 20;
 

@@ -15,6 +15,7 @@ use pipelines::Batch;
 use super::job::Job;
 use super::pace::{Pace, thread_time};
 use super::run::Running;
+use super::share::{OpenShare, PendingShare};
 use crate::engine::Engine;
 use crate::engine::experiment::ExperimentState;
 use crate::engine::limits::CandidateLimits;
@@ -37,6 +38,9 @@ pub struct CandidateWorker {
     shadow: AtomicBool,
     /// True from when its units leave by the baseline, whatever the weight.
     apart: AtomicBool,
+    /// Number in the baseline's pipeline of the last batch whose share the candidate has sent; locked while it is claimed, and
+    /// while its units are set apart.
+    claimed: Mutex<u64>,
     /// True while it rests because it has taken its share of the CPU.
     rests: AtomicBool,
     /// Batches that found no room while it rested, since this was last asked.
@@ -79,7 +83,7 @@ fn fall_back(job: Job) {
 }
 
 impl CandidateWorker {
-    /// Starts a worker that goes on with `state`.
+    /// Starts a worker that goes on with `state`, behind the batch of the number `before` in the baseline's pipeline.
     ///
     /// # Errors
     /// The system's, where there can be no further thread; then there is no experiment.
@@ -88,6 +92,7 @@ impl CandidateWorker {
         state: ExperimentState,
         limits: CandidateLimits,
         splits: bool,
+        before: u64,
     ) -> std::io::Result<Arc<Self>> {
         let worker = Arc::new(Self {
             queue: Mutex::default(),
@@ -95,6 +100,7 @@ impl CandidateWorker {
             spare: Mutex::default(),
             shadow: AtomicBool::new(false),
             apart: AtomicBool::new(state.candidate.pipeline().is_none()),
+            claimed: Mutex::new(before),
             rests: AtomicBool::new(false),
             too_slow: AtomicU64::new(0),
             levels: Mutex::default(),
@@ -249,7 +255,25 @@ impl CandidateWorker {
 
     /// Lets its units leave by the baseline from now on. Returns true for the first time.
     pub fn keep_apart(&self) -> bool {
+        let _none_is_claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
         !self.apart.swap(true, Ordering::AcqRel)
+    }
+
+    /// Takes the share of the batch of this number for the candidate to send, unless it has been taken, or its units leave by
+    /// the baseline.
+    pub(super) fn claim(&self, share: &PendingShare, number: u64) -> Option<OpenShare> {
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = if self.is_apart() { None } else { share.claim() };
+        if open.is_some() {
+            *claimed = number;
+        }
+        open
+    }
+
+    /// Number in the baseline's pipeline of the first batch whose units all leave by the baseline; nothing before they do.
+    pub fn first_apart(&self) -> Option<u64> {
+        let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_apart().then_some(*claimed + 1)
     }
 
     /// Tells whether its units leave by the baseline.

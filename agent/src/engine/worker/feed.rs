@@ -33,6 +33,8 @@ pub struct CandidateFeed {
     /// Budget of the agent and that of the candidate.
     budgets: [Budget; 2],
     max_added_latency: Duration,
+    /// True once the baseline's stages have sent what they held when the candidate was cut out of delivery.
+    followed: bool,
 }
 
 impl CandidateFeed {
@@ -47,7 +49,16 @@ impl CandidateFeed {
         let budgets = [agent, Budget::new(limits.memory)];
         let CandidateLimits { max_added_latency, .. } = limits;
         let window_nanos = window_nanos.max(1);
-        Self { worker, split, window_nanos, window: 0, left_out: 0, budgets, max_added_latency }
+        Self {
+            worker,
+            split,
+            window_nanos,
+            window: 0,
+            left_out: 0,
+            budgets,
+            max_added_latency,
+            followed: false,
+        }
     }
 
     /// Time for which units of a split wait for the candidate.
@@ -95,6 +106,7 @@ impl CandidateFeed {
             let left = output.leaving.clone();
             output.job = Some(Box::new(BatchJob {
                 now,
+                number: baseline.last_batch().unwrap_or_default(),
                 input,
                 baseline: run,
                 left,
@@ -161,10 +173,24 @@ impl CandidateFeed {
         another.then(|| baseline.take_rule_stats())
     }
 
-    /// Share that leaves by the baseline of a flush of its own, of which the candidate's worker is told.
-    pub fn flush(&mut self, flush: Flush) -> Encoded {
+    /// Tells whether the candidate sends its share of what the baseline's stages hold.
+    pub fn delivers(&self) -> bool {
+        self.split.is_some() && !self.followed
+    }
+
+    /// Number of the first batch whose units all leave by the baseline, once: what its stages hold of batches before is to
+    /// leave under the split still, because the candidate sends its share of it.
+    pub fn take_first_apart(&mut self) -> Option<u64> {
+        let first = self.worker.first_apart().filter(|_| self.split.is_some() && !self.followed)?;
+        self.followed = true;
+        Some(first)
+    }
+
+    /// Share that leaves by the baseline of a flush of its own, of which the candidate's worker is told. `delivers` tells
+    /// whether the candidate sends its share of it.
+    pub fn flush(&mut self, flush: Flush, delivers: bool) -> Encoded {
         let Flush { input, output, .. } = &flush;
-        let encoded = match self.split.as_mut().filter(|_| !self.worker.is_apart()) {
+        let encoded = match self.split.as_mut().filter(|_| delivers) {
             Some(split) => split.encode(Variant::Baseline, input, output, true),
             None => output.encode(Keep::All),
         };
@@ -178,7 +204,7 @@ impl CandidateFeed {
 
     /// Points of those that wait in a stage of the baseline that it would deliver.
     pub fn count(&mut self, held: &HeldPoints) -> u64 {
-        let delivers = !self.worker.is_apart();
+        let delivers = self.delivers();
         self.split.as_mut().map_or(held.points(), |split| split.count(Variant::Baseline, held, delivers))
     }
 
@@ -192,11 +218,16 @@ impl CandidateFeed {
         self.worker.push(Job::Tick(Tick { now, rules, flushes, left_out }));
     }
 
-    /// Ends the candidate's worker, and returns its state, unless it is not done within `patience`.
-    pub fn stop(self, baseline: &mut VariantPipeline, patience: Duration) -> Option<ExperimentState> {
-        let mut state = self.worker.close(patience)?;
+    /// Ends the candidate's worker, and returns its state, unless it is not done within `patience`; and what
+    /// [`Self::take_first_apart`] returns then.
+    pub fn stop(
+        mut self,
+        baseline: &mut VariantPipeline,
+        patience: Duration,
+    ) -> (Option<ExperimentState>, Option<u64>) {
+        let Some(mut state) = self.worker.close(patience) else { return (None, None) };
         state.observer.account(baseline.take_rule_stats());
         state.observer.left_out(self.left_out);
-        Some(state)
+        (Some(state), self.take_first_apart())
     }
 }

@@ -26,6 +26,8 @@ pub enum Job {
 pub struct BatchJob {
     /// Time at which it was admitted, Unix nanoseconds.
     pub now: u64,
+    /// Number of the batch in the baseline's pipeline.
+    pub number: u64,
     /// The request.
     pub input: Batch,
     /// What the baseline made of it.

@@ -74,6 +74,8 @@ pub struct GenerationState {
     pub baseline: VariantPipeline,
     /// The candidate and what compares it, where there is an experiment.
     pub experiment: Option<ExperimentState>,
+    /// Number of the first batch whose units all left by the baseline, if its stages hold what came before under the split.
+    pub first_apart: Option<u64>,
 }
 
 impl Worker {
@@ -85,8 +87,9 @@ impl Worker {
     /// Stops it. Past `patience` the state of an experiment is lost.
     pub fn stop(self, patience: Duration) -> GenerationState {
         let Self { mut baseline, feed, .. } = self;
-        let experiment = feed.and_then(|feed| feed.stop(&mut baseline, patience));
-        GenerationState { baseline, experiment }
+        let stopped = feed.map(|feed| feed.stop(&mut baseline, patience));
+        let (experiment, first_apart) = stopped.unwrap_or_default();
+        GenerationState { baseline, experiment, first_apart }
     }
 
     /// Points that the baseline's stages held, that it would have delivered, and that nothing sends any more, since this was

@@ -53,7 +53,8 @@ impl<'a> Running<'a> {
     }
 
     fn batch(&mut self, job: BatchJob) {
-        let BatchJob { now, mut input, baseline, left, share, rules, left_out, permits: _until_here } = job;
+        let BatchJob { now, number, mut input, baseline, left, share, rules, left_out, permits: _until_here } =
+            job;
         self.roll(now, rules.unwrap_or_default(), left_out);
         self.follow(now);
         self.load.ran += 1;
@@ -70,7 +71,7 @@ impl<'a> Running<'a> {
         if let CandidateOutcome::Failed(why) = &outcome {
             self.cut(why);
         }
-        let left = self.settle(&input, share.as_deref(), left);
+        let left = self.settle(&input, share.as_deref().map(|share| (share, number)), left);
         if self.worker.wants_shadow() {
             let all =
                 self.state.candidate.pipeline().map(|pipeline| pipeline.output(&input).encode(Keep::All));
@@ -102,14 +103,14 @@ impl<'a> Running<'a> {
     }
 
     /// Sends the candidate's share of a batch, unless that was done when it was late. Returns all that has left.
-    fn settle(&mut self, input: &Batch, share: Option<&PendingShare>, left: Option<Encoded>) -> Left {
+    fn settle(&mut self, input: &Batch, share: Option<(&PendingShare, u64)>, left: Option<Encoded>) -> Left {
         let mut all = [left.into_iter().collect(), Vec::new()];
-        let Some(share) = share else { return all };
+        let Some((share, number)) = share else { return all };
         let ExperimentState { candidate, split, delivers, .. } = &mut self.state;
         let pipeline = candidate.pipeline().filter(|_| *delivers && !self.worker.is_apart());
         let encoded = pipeline.map(|of| split.encode(Variant::Candidate, input, of.output(input), true));
         if let Some(encoded) = encoded
-            && let Some(open) = share.claim()
+            && let Some(open) = self.worker.claim(share, number)
         {
             self.engine.metrics.left(Variant::Candidate, encoded.points);
             all[Variant::Candidate.index()].push(encoded.clone());
@@ -182,19 +183,21 @@ impl<'a> Running<'a> {
     /// stages have seen, so what they hold is its to send. The one exception is the batch at which it was cut out
     /// (`but_last`), whose share has left by the baseline: what that batch brought stays in the stages, which go on in
     /// mirror, or goes with them. Later batches are the baseline's. A stage that keeps one point a series has given up an
-    /// earlier one for it, by its own rule, whoever sends the later one.
+    /// earlier one for it, by its own rule, whoever sends the later one. The baseline does the same from its side, see
+    /// `CandidateFeed::take_first_apart`.
     fn release(&mut self, failed: Option<VariantPipeline>, now: u64, but_last: bool) {
         let mut failed = failed;
         if self.state.delivers
             && let Some(pipeline) = failed.as_mut().or_else(|| self.state.candidate.pipeline_mut())
         {
+            let from = pipeline.last_batch().filter(|_| but_last);
             if self.worker.is_abandoned() {
                 // The destinations are another generation's by now.
                 let mut lost = pipeline.take_lost();
-                lost.extend(pipeline.held(but_last));
+                lost.extend(pipeline.held(from));
                 self.engine.count_lost(&self.state.lose(Variant::Candidate, lost));
             } else {
-                let flushes = pipeline.release(now, but_last);
+                let flushes = pipeline.release(now, from);
                 let lost = pipeline.take_lost();
                 self.send(flushes, lost);
             }

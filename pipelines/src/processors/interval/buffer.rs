@@ -262,14 +262,14 @@ impl IntervalBuffer {
         flush
     }
 
-    /// All that waits but what the batch of this number brought, which goes on waiting.
-    pub(super) fn flush_but(&mut self, number: u64, at: u64) -> Option<Flush> {
+    /// All that batches before that of this number brought; the rest goes on waiting.
+    pub(super) fn flush_before(&mut self, number: u64, at: u64) -> Option<Flush> {
         let stay: Vec<(u32, u32)> =
-            self.waiting().filter(|(_, place)| self.points[*place as usize].batch == number).collect();
+            self.waiting().filter(|(_, place)| self.points[*place as usize].batch >= number).collect();
         if stay.is_empty() {
             return self.flush(at);
         }
-        self.drop_points_of(number);
+        self.drop_points_from(number);
         let flush = self.sent(at).filter(|_| self.waiting > stay.len());
         self.round = self.round.wrapping_add(1).max(1);
         (self.waiting, self.bytes) = (0, 0);
@@ -279,12 +279,12 @@ impl IntervalBuffer {
         flush
     }
 
-    /// Input resources of what waits, the points of each, and those of several; without what the batch of the number
-    /// `but` brought.
-    pub(super) fn by_resource(&self, but: Option<u64>) -> Option<(Batch, Vec<u64>, u64)> {
+    /// Input resources of what waits, the points of each, and those of several; without what batches of the number `from`
+    /// and later ones brought.
+    pub(super) fn by_resource(&self, from: Option<u64>) -> Option<(Batch, Vec<u64>, u64)> {
         let input = Batch::remembered(self.homes.resources(), &[]).ok()?;
         let points = self.waiting().map(|(_, place)| &self.points[place as usize]);
-        let homes = points.filter(|point| Some(point.batch) != but).map(|point| point.home);
+        let homes = points.filter(|point| from.is_none_or(|from| point.batch < from)).map(|point| point.home);
         let (points, mixed) = by_resource(input.resources().len(), homes);
         Some((input, points, mixed))
     }
@@ -296,8 +296,8 @@ impl IntervalBuffer {
         metrics.flat_map(|metric| self.metrics[*metric as usize].points.iter().map(|point| (*metric, *point)))
     }
 
-    /// Takes the points of a batch from what is sent, and what has none left.
-    fn drop_points_of(&mut self, number: u64) {
+    /// Takes the points of a batch and of later ones from what is sent, and what has none left.
+    fn drop_points_from(&mut self, number: u64) {
         let Self { resources, scopes, metrics, points, met, .. } = self;
         met.retain(|resource| {
             let scopes_of = &mut resources[*resource as usize].children;
@@ -305,7 +305,7 @@ impl IntervalBuffer {
                 let metrics_of = &mut scopes[*scope as usize].children;
                 metrics_of.retain(|metric| {
                     let held = &mut metrics[*metric as usize].points;
-                    held.retain(|place| points[*place as usize].batch != number);
+                    held.retain(|place| points[*place as usize].batch < number);
                     !held.is_empty()
                 });
                 !metrics_of.is_empty()

@@ -167,15 +167,15 @@ impl State for IntervalState {
         self.flush(at)
     }
 
-    fn finish(&mut self, at: u64, but: Option<u64>) -> Option<Flush> {
-        match but {
+    fn finish(&mut self, at: u64, from: Option<u64>) -> Option<Flush> {
+        match from {
             None => self.flush(at),
-            Some(number) => self.held.flush_but(number, at),
+            Some(number) => self.held.flush_before(number, at),
         }
     }
 
-    fn held(&self, but: Option<u64>) -> Option<(Batch, Vec<u64>, u64)> {
-        self.held.by_resource(but)
+    fn held(&self, from: Option<u64>) -> Option<(Batch, Vec<u64>, u64)> {
+        self.held.by_resource(from)
     }
 
     fn kept(&self) -> StateSize {

@@ -27,6 +27,12 @@ fn run(pipeline: &mut Pipeline, pids: &[&str], value: u64) {
     assert_eq!(out.encode(Keep::All).points, 0, "all of it is held");
 }
 
+/// Sends all but what the last batch brought.
+fn release_earlier(pipeline: &mut Pipeline, now: u64) -> Vec<Flush> {
+    let last = pipeline.batches();
+    pipeline.release(now, Some(last))
+}
+
 /// Process and value of every point that was sent, in order.
 fn sent(flushes: Vec<Flush>) -> Vec<(String, i64)> {
     let mut all = Vec::new();
@@ -62,12 +68,14 @@ fn what_the_last_batch_brought_waits_on_and_leaves_at_the_end_of_the_interval() 
     let mut pipeline = pipeline(INTERVAL, "interval");
     run(&mut pipeline, &["a", "b", "c"], 1);
     run(&mut pipeline, &["b", "d"], 2);
-    let held = |pipeline: &Pipeline, but| pipeline.held(but).iter().map(HeldPoints::points).sum::<u64>();
+    let held = |pipeline: &Pipeline, but_last: bool| {
+        pipeline.held(but_last.then(|| pipeline.batches())).iter().map(HeldPoints::points).sum::<u64>()
+    };
     assert_eq!((held(&pipeline, false), held(&pipeline, true)), (4, 2));
-    assert_eq!(sent(pipeline.release(3, true)), points(&[("a", 1), ("c", 1)]));
+    assert_eq!(sent(release_earlier(&mut pipeline, 3)), points(&[("a", 1), ("c", 1)]));
     assert_eq!((held(&pipeline, false), held(&pipeline, true)), (2, 0));
     assert_eq!(pipeline.kept().next().expect("a state").1.held, 2);
-    assert!(pipeline.release(4, true).is_empty(), "what it was asked for once is sent once");
+    assert!(release_earlier(&mut pipeline, 4).is_empty(), "what it was asked for once is sent once");
     run(&mut pipeline, &["a", "d"], 5);
     assert_eq!(sent(pipeline.advance(10 * SECOND)), points(&[("a", 5), ("b", 2), ("d", 5)]));
     assert!(pipeline.shutdown(11 * SECOND).is_empty());
@@ -78,8 +86,8 @@ fn all_of_it_leaves_where_nobody_else_sends_the_last_batch() {
     let mut pipeline = pipeline(INTERVAL, "interval");
     run(&mut pipeline, &["a", "b"], 1);
     run(&mut pipeline, &["b"], 2);
-    assert_eq!(sent(pipeline.release(3, false)), points(&[("a", 1), ("b", 2)]));
-    assert!(pipeline.held(false).is_empty());
+    assert_eq!(sent(pipeline.release(3, None)), points(&[("a", 1), ("b", 2)]));
+    assert!(pipeline.held(None).is_empty());
     run(&mut pipeline, &["b"], 4);
     assert_eq!(sent(pipeline.shutdown(5)), points(&[("b", 4)]));
 }
@@ -88,7 +96,7 @@ fn all_of_it_leaves_where_nobody_else_sends_the_last_batch() {
 fn points_are_counted_by_the_resource_that_they_came_from() {
     let mut pipeline = pipeline(INTERVAL, "interval");
     run(&mut pipeline, &["a", "b"], 1);
-    let held = pipeline.held(false).remove(0);
+    let held = pipeline.held(None).remove(0);
     assert_eq!((held.stage.to_string().as_str(), held.mixed), ("interval", 0));
     assert_eq!(held.by_resource, [1, 1]);
     let names: Vec<_> = held.input.resources().iter().map(|row| row.attrs.range().len()).collect();
@@ -100,7 +108,7 @@ fn what_a_stage_behind_refuses_is_counted_once() {
     let filter = "  filter: {error_mode: propagate, metrics: {datapoint: ['1 / 0 == 1']}}";
     let mut pipeline = pipeline(&format!("{INTERVAL}\n{filter}"), "interval, filter");
     run(&mut pipeline, &["a", "b"], 1);
-    assert!(pipeline.release(2, false).is_empty());
+    assert!(pipeline.release(2, None).is_empty());
     let refused: Vec<_> =
         pipeline.take_refused().iter().map(|held| (held.stage.to_string(), held.points())).collect();
     assert_eq!(refused, [("interval".to_owned(), 2)]);
@@ -113,7 +121,7 @@ fn a_state_that_was_handed_over_is_not_taken_for_what_the_last_batch_brought() {
     run(&mut old, &["a"], 1);
     hand_over([Some(&mut old), None], [Some(&mut new), None]);
     run(&mut new, &["b"], 2);
-    assert_eq!(sent(new.release(3, true)), points(&[("a", 1)]));
+    assert_eq!(sent(release_earlier(&mut new, 3)), points(&[("a", 1)]));
 }
 
 #[test]
@@ -135,11 +143,12 @@ fn whatever_was_asked_for_when_the_latest_point_of_each_series_is_sent_once() {
             run(&mut pipeline, &pids, value);
             waiting.extend(pids.iter().map(|pid| ((*pid).to_owned(), value as i64)));
             if next(3) == 0 {
-                let but_last = next(2) == 0;
-                let stays = |value_of: i64| but_last && value_of == value as i64;
+                // Values are the numbers of batches.
+                let from = (next(2) == 0).then(|| value.saturating_sub(next(3)));
+                let stays = |value_of: i64| from.is_some_and(|from| value_of as u64 >= from);
                 let expected: Vec<_> = waiting.clone().into_iter().filter(|of| !stays(of.1)).collect();
                 waiting.retain(|_, of| stays(*of));
-                assert_eq!(sent(pipeline.release(value, but_last)), expected);
+                assert_eq!(sent(pipeline.release(value, from)), expected);
             }
         }
         let expected: Vec<_> = waiting.into_iter().collect();
