@@ -55,8 +55,8 @@ async fn what_is_held_leaves_once_by_the_candidate_when_a_batch_is_late() {
         agent.metric(r#"phoenix_held_points{variant="candidate"}"#).await == Some(20.0)
     })
     .await;
-    client.export(later(15_000)).await.expect("accepted");
-    eventually("every point arrives", async || sink.points().len() == 15_020).await;
+    client.export(later(8_000)).await.expect("accepted");
+    eventually("every point arrives", async || sink.points().len() == 8_020).await;
     let cut = agent.health().await["candidate_cut"].as_str().unwrap_or_default().to_owned();
     assert!(cut.contains("units waited 2s for it"), "{cut}");
     assert_eq!(agent.metric(LOST).await, None);
@@ -64,8 +64,8 @@ async fn what_is_held_leaves_once_by_the_candidate_when_a_batch_is_late() {
     let (baseline, candidate) = (processes(&sink, "baseline", 0), processes(&sink, "candidate", 0));
     assert!(!candidate.is_empty() && baseline.is_disjoint(&candidate));
     assert_eq!(baseline.len() + candidate.len(), 20);
-    assert_eq!(processes(&sink, "baseline", 1).len(), 15_000, "the late batch left by the baseline, whole");
-    assert_eq!(sink.points().len(), 15_020);
+    assert_eq!(processes(&sink, "baseline", 1).len(), 8_000, "the late batch left by the baseline, whole");
+    assert_eq!(sink.points().len(), 8_020);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,8 +76,8 @@ async fn what_is_held_leaves_once_by_the_candidate_when_its_queue_is_full() {
     let agent = Agent::start(&load(&text)).await;
     let mut client = agent.client().await;
     client.export(export(40, 1)).await.expect("accepted");
-    client.export(later(10_000)).await.expect("accepted");
-    eventually("every point arrives", async || sink.points().len() == 10_040).await;
+    client.export(later(4_000)).await.expect("accepted");
+    eventually("every point arrives", async || sink.points().len() == 4_040).await;
     let cut = agent.health().await["candidate_cut"].as_str().unwrap_or_default().to_owned();
     assert!(cut.contains("found its queue full"), "{cut}");
     client.export(later(30)).await.expect("accepted");
@@ -85,7 +85,7 @@ async fn what_is_held_leaves_once_by_the_candidate_when_its_queue_is_full() {
     let (baseline, candidate) = (processes(&sink, "baseline", 0), processes(&sink, "candidate", 0));
     assert!(!candidate.is_empty() && baseline.is_disjoint(&candidate));
     assert_eq!(baseline.len() + candidate.len(), 40);
-    assert_eq!(sink.points().len(), 10_070, "and nothing that it holds in mirror");
+    assert_eq!(sink.points().len(), 4_070, "and nothing that it holds in mirror");
 }
 
 /// A baseline and a candidate that both hold points, and a batch at which the candidate is cut out. `waits` tells whether
@@ -107,7 +107,7 @@ async fn both_hold(waits: bool) {
     let mut client = agent.client().await;
     client.export(export(40, 1)).await.expect("accepted");
     // Others, so that what is held of the first ones is not replaced.
-    let mut others = later(10_000);
+    let mut others = later(4_000);
     others.resource_metrics.drain(..40);
     client.export(others).await.expect("accepted");
     if waits {
@@ -117,8 +117,8 @@ async fn both_hold(waits: bool) {
     let (baseline, candidate) = (processes(&sink, "baseline", 0), processes(&sink, "candidate", 0));
     assert!(!candidate.is_empty() && baseline.is_disjoint(&candidate), "none by both");
     assert_eq!(baseline.len() + candidate.len(), 40);
-    assert_eq!(processes(&sink, "baseline", 1).len(), 9_960, "all that came since by the baseline");
-    assert_eq!(sink.points().len(), 10_000);
+    assert_eq!(processes(&sink, "baseline", 1).len(), 3_960, "all that came since by the baseline");
+    assert_eq!(sink.points().len(), 4_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
