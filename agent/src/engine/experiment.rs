@@ -33,6 +33,8 @@ impl LostHeld {
 /// State of an experiment, beside the baseline.
 #[derive(Debug)]
 pub struct ExperimentState {
+    /// Id of the experiment.
+    pub id: String,
     /// The candidate.
     pub candidate: Candidate,
     /// The split, which says by which variant each unit leaves.
@@ -51,6 +53,7 @@ impl ExperimentState {
         // A file's own experiment has no other agents.
         let slicing = (experiment.id != LOCAL).then(|| Slicing::new(&experiment.id, agent_uid));
         Self {
+            id: experiment.id.clone(),
             candidate: Candidate::build(experiment, now),
             split: Split::new(&experiment.split, agent_uid),
             observer: ExperimentObserver::new(Arc::new(observation), slicing, now),

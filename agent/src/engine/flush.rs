@@ -210,6 +210,25 @@ impl Engine {
         }
     }
 
+    /// Counts points that a worker held which nobody waits for, to be told in a window of the experiment `id`.
+    pub(super) fn count_orphaned(&self, id: &str, lost: Vec<LostHeld>) {
+        self.count_lost(&lost);
+        let mut orphaned = self.orphaned();
+        // Those of an experiment before are told by nobody.
+        orphaned.retain(|(of, _)| of == id);
+        orphaned.extend(lost.into_iter().map(|lost| (id.to_owned(), lost)));
+    }
+
+    /// Points that earlier workers of the experiment `id` held and that are in no window yet; others are of no use any more.
+    pub(super) fn take_orphaned(&self, id: &str) -> Vec<LostHeld> {
+        let orphaned = std::mem::take(&mut *self.orphaned());
+        orphaned.into_iter().filter(|(of, _)| of == id).map(|(_, lost)| lost).collect()
+    }
+
+    fn orphaned(&self) -> MutexGuard<'_, Vec<(String, LostHeld)>> {
+        self.orphaned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn payload(&self, generation: &Generation, variant: Variant, encoded: Encoded) -> Payload {
         Payload {
             signal: Signal::Metrics,
@@ -261,4 +280,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -41,6 +41,7 @@ pub use warm::warm;
 use crate::admission::Budget;
 use crate::outbox::Outbox;
 use crate::telemetry::{EngineMetrics, Health};
+use experiment::LostHeld;
 use flush::PendingPayload;
 use generation::{Generation, ServingState};
 use repair::RepairLog;
@@ -54,6 +55,8 @@ pub struct Engine {
     reporter: Reporter,
     /// Payloads without a request that wait for room in a queue.
     pending: Mutex<Vec<PendingPayload>>,
+    /// Points that workers held which nobody waits for, with the id of their experiment, until its next worker tells of them.
+    orphaned: Mutex<Vec<(String, LostHeld)>>,
     budget: Budget,
     shadow_budget: Budget,
     health: Arc<Health>,
@@ -82,6 +85,7 @@ impl Engine {
             evidence: Mutex::new(None),
             reporter,
             pending: Mutex::new(Vec::new()),
+            orphaned: Mutex::new(Vec::new()),
             budget,
             shadow_budget: Budget::new(shadow::BUDGET),
             health,

@@ -11,10 +11,10 @@ use crate::engine::candidate::CandidateOutcome;
 use crate::engine::deadline::Deadline;
 use crate::engine::variant::VariantPipeline;
 
-const NOW: u64 = 1_700_000_000_000_000_000;
+pub const NOW: u64 = 1_700_000_000_000_000_000;
 
 /// A generation at 50 % whose candidate holds a point of each of 200 processes, and how many of them are its units.
-fn holding(delivers: bool) -> (GenerationState, u64) {
+pub fn holding(delivers: bool) -> (GenerationState, u64) {
     let settings = load(&candidate_holds("127.0.0.1:9".parse().expect("an address"), "50%", "1h"));
     let baseline = VariantPipeline::build(settings.intent.baseline.as_ref().expect("a baseline"), NOW);
     let experiment = settings.intent.experiment.as_ref().expect("an experiment");

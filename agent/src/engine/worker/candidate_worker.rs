@@ -318,3 +318,6 @@ impl CandidateWorker {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

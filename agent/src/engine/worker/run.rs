@@ -14,7 +14,7 @@ use super::share::PendingShare;
 use crate::engine::Engine;
 use crate::engine::candidate::CandidateOutcome;
 use crate::engine::deadline::Deadline;
-use crate::engine::experiment::ExperimentState;
+use crate::engine::experiment::{ExperimentState, LostHeld};
 use crate::engine::flush::FlushOutput;
 use crate::engine::limits::CandidateLimits;
 use crate::engine::variant::VariantPipeline;
@@ -140,6 +140,9 @@ impl<'a> Running<'a> {
     fn tick(&mut self, tick: Tick) {
         let Tick { now, rules, flushes, left_out } = tick;
         self.roll(now, rules, left_out);
+        for LostHeld { variant, stage, points } in self.engine.take_orphaned(&self.state.id) {
+            self.state.observer.lost_held(variant, &stage, points);
+        }
         self.follow(now);
         if flushes {
             self.flush_candidate(now);
@@ -195,7 +198,8 @@ impl<'a> Running<'a> {
                 // The destinations are another generation's by now.
                 let mut lost = pipeline.take_lost();
                 lost.extend(pipeline.held(from));
-                self.engine.count_lost(&self.state.lose(Variant::Candidate, lost));
+                let lost = self.state.lose(Variant::Candidate, lost);
+                self.engine.count_orphaned(&self.state.id, lost);
             } else {
                 let flushes = pipeline.release(now, from);
                 let lost = pipeline.take_lost();
@@ -219,7 +223,7 @@ impl<'a> Running<'a> {
         }
         output.take_candidate(flushes.unwrap_or_default(), &mut self.state);
         if self.worker.is_abandoned() {
-            self.engine.count_lost(&output.lost);
+            self.engine.count_orphaned(&self.state.id, output.lost);
         } else {
             self.engine.dispatch(&self.engine.current.load_full(), output);
         }
