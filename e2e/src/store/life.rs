@@ -17,8 +17,8 @@ impl Grace {
     /// Grace at an instant, by the scrape interval seen so far.
     #[must_use]
     pub fn of(history: &History, plan: &Plan, instant: u64) -> Self {
-        let scrapes = plan.warm_up.max(u64::from(plan.hold > 0));
-        let length = if scrapes == 0 { 0 } else { plan.hold + scrapes * interval(history, instant) };
+        let gathers = plan.hold > 0 || plan.warm_up > 0;
+        let length = if gathers { plan.hold + interval(history, instant) } else { 0 };
         Self { hold: plan.hold, length }
     }
 }

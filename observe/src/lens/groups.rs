@@ -55,10 +55,10 @@ pub(crate) struct Under {
 #[derive(Clone, Debug)]
 pub(crate) struct Groups {
     pub lenses: Vec<LensGroups>,
-    /// Time that a stage may hold points back, and lengths of scrapes until all have state; nothing where no stage does
-    /// either.
+    /// Time that a stage may hold points back.
     pub hold_nanos: u64,
-    pub scrapes: u32,
+    /// True if some stage gathers state, or holds points back.
+    pub gathers: bool,
     /// Number of lenses that the settings name; those of what arrives follow them.
     pub asked: usize,
     arrivals: Arrivals,
@@ -89,7 +89,7 @@ impl Groups {
             asked: settings.lenses.len(),
             arrivals: Arrivals::new(&settings.lenses),
             hold_nanos: settings.hold_nanos,
-            scrapes: settings.warm_up_scrapes,
+            gathers: settings.hold_nanos > 0 || settings.warm_up_scrapes > 0,
             names: BTreeSet::new(),
             classes: Classes::default(),
             truncated: false,

@@ -234,7 +234,8 @@ impl Counted {
     }
 }
 
-/// Time in which a group does not count, where a stage gathers state.
+/// Time in which a group does not count, where a stage gathers state: a hold and one scrape, however many scrapes it takes
+/// until the stage has its state. What a panel misses for longer, people miss.
 #[derive(Clone, Copy)]
 struct Grace {
     window: Window,
@@ -246,8 +247,10 @@ struct Grace {
 impl Grace {
     fn of(groups: &Groups, window: Window) -> Self {
         let hold = groups.hold_nanos;
-        let scrapes = u64::from(groups.scrapes.max(u32::from(hold > 0)));
-        Self { window, hold, length: hold.saturating_add(window.interval.saturating_mul(scrapes)) }
+        // The interval is a median of three digits, whose last one is rounded up: an instant one scrape later counts.
+        let scrape = window.interval - window.interval / 1_000;
+        let length = if groups.gathers { hold.saturating_add(scrape) } else { 0 };
+        Self { window, hold, length }
     }
 }
 

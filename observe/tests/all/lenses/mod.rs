@@ -20,6 +20,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 mod distributions;
+mod grace;
 
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_767_225_600 * SECOND;
@@ -366,39 +367,6 @@ fn a_difference_that_is_rounding_alone_is_none() {
     panel.roll(10);
     let lens = panel.lens();
     assert_eq!((lens.groups_that_differ, lens.total.relative_error), (0, Some(0.0)));
-}
-
-#[test]
-fn where_a_stage_holds_points_a_young_group_is_not_lost_and_held_increases_are_tolerance() {
-    let settings = |function| Settings {
-        lenses: vec![by_team(function)],
-        hold_nanos: 20 * SECOND,
-        ..Settings::default()
-    };
-    let mut panel = Panel::with(Kind::Gauge, settings(LensFunction::Sum));
-    for second in (1..=91).step_by(10) {
-        panel.both(second, &[at("a", 1, second, 8.0)]);
-        if second == 81 {
-            panel.at(second, &[at("b", 2, second, 8.0)], &[]);
-        }
-    }
-    let lens = panel.lens();
-    assert_eq!((lens.groups_lost, lens.limit.as_ref().map(|limit| limit.violated)), (0, Some(false)));
-    assert!(!lens.named().any(|group| group.group == "b" && group.instants > 0), "it has just come up");
-
-    // The candidate delivers every 20 s what the baseline delivers every 10 s.
-    let mut panel = Panel::with(Kind::Counter, settings(LensFunction::Sum));
-    for second in (1..=121).step_by(10) {
-        let point = [counted(1, second, second as f64)];
-        panel.at(second, &point, if second % 20 == 1 { &point } else { &[] });
-    }
-    let halves = [panel.lens_of(&panel.windows[..5].iter().collect::<Vec<_>>()), panel.lens()];
-    for lens in halves {
-        assert!(lens.total.tolerance >= lens.total.difference(), "{:?}", lens.total);
-        assert!(!lens.limit.expect("a limit").violated, "{:?}", lens.total);
-    }
-    let all = panel.lens().total;
-    assert!(all.tolerance - all.newborn <= 20.0, "it telescopes: {all:?}");
 }
 
 #[test]
