@@ -14,7 +14,7 @@ use crate::delivery::DeliveryReport;
 use crate::distribution::DistributionReport;
 use crate::fates::SeriesFates;
 use crate::label::Label;
-use crate::lens::{Figures, Lens, LensReport, MAX_ARRIVALS};
+use crate::lens::{Figures, Lens, LensReport, MAX_ARRIVALS, UnwatchedMetrics};
 use crate::marks::{Fate, Marks};
 use crate::{Price, Repeats, RuleReport, Sample, Settings, Summary, Variant, Volume};
 
@@ -61,6 +61,8 @@ pub struct Comparison {
     pub baseline_collisions: Vec<Collision>,
     /// The aggregates that people look at.
     pub lenses: Vec<LensReport>,
+    /// Metrics that came in and that no lens looks at, although one stands for all others.
+    pub unwatched: UnwatchedMetrics,
     /// The values of the metrics under lenses: they describe, and decide nothing.
     pub distributions: Vec<DistributionReport>,
     /// Units of which something was made and nothing left: with one, nothing here may be believed.
@@ -183,6 +185,7 @@ impl Comparison {
         let candidate = VariantReport::of(summary, settings, Variant::Candidate);
         let input_series = summary.fates.input();
         let own = summary.collisions[1].count_own();
+        let lenses = lenses(summary, settings);
         Self {
             windows: summary.windows,
             seconds: summary.nanos as f64 / 1e9,
@@ -202,7 +205,10 @@ impl Comparison {
             collisions: summary.collisions[1].first(MAX_COLLISIONS),
             candidate_only_collisions: Count { exact: summary.sampling.is_of_all() && own.exact, ..own },
             baseline_collisions: summary.collisions[0].first(MAX_COLLISIONS),
-            lenses: lenses(summary, settings),
+            unwatched: summary.lenses.unwatched.told(summary.lenses.arrivals.keys(), |metric| {
+                lenses.iter().any(|lens| lens.metric == metric)
+            }),
+            lenses,
             distributions: distributions(summary, settings),
             missing: summary.missing.clone(),
             coverage: Coverage::of(summary),

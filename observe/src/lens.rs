@@ -17,6 +17,7 @@ mod report;
 mod sum;
 mod table;
 mod track;
+mod unwatched;
 
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub use limit::{LensCounts, LensLimit};
 pub use report::{LensError, LensInstant, LensReport, Measured, Unnamed};
 pub(crate) use table::{Figures, LensTable};
 pub(crate) use track::{LensSeries, SeriesTrack};
+pub use unwatched::UnwatchedMetrics;
+pub(crate) use unwatched::UnwatchedNames;
 
 /// One aggregate: what a metric comes to by an attribute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -212,7 +215,7 @@ impl Lens {
     }
 
     /// Aggregates that people look at: memory, CPU, disk I/O and the number of processes, with threads and descriptors under
-    /// the names of both conventions, and the total of any other metric by owner.
+    /// the names of both conventions, and the total by owner of any other metric, of processes or not.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
         const EXECUTABLE: (&str, &str) = ("by executable", "process.executable.name");

@@ -201,6 +201,7 @@ fn comparison(from: &Comparison, room: LensRoom) -> v1::Comparison {
         fates: Some(fates(&from.fates)),
         changed: Some(changed(&from.changed)),
         sample: from.sample.map(sampled),
+        unwatched: (from.unwatched.count > 0).then(|| lens::unwatched(&from.unwatched)),
     }
 }
 
@@ -234,6 +235,7 @@ fn read_comparison(from: v1::Comparison) -> Result<Comparison, Invalid> {
             names: rows(from.missing_names, Ok)?.into_iter().collect(),
         },
         sample: from.sample.map(read_sampled).transpose()?,
+        unwatched: lens::read_unwatched(from.unwatched.unwrap_or_default())?,
         ..Comparison::default()
     };
     let (lost, came) = (read.lost_by_candidate, read.input_series);

@@ -1,8 +1,8 @@
 //! Lenses of what arrives: the totals, by owner, of metrics that no lens was asked for.
 //!
 //! A lens on [`EVERY`] metric stands for them. While the set is open, a window's end takes in the metrics with most series,
-//! at most fifty; it closes with the first step that has a weight. They describe: none has a limit. Metrics whose names begin
-//! with `process.` are none of these: the process set has those that people look at.
+//! at most fifty; it closes with the first step that has a weight. They describe: none has a limit. Metrics of processes are
+//! among them, but for those that the process set looks at. Which metrics are in no lens is told ([`super::unwatched`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,8 +34,6 @@ pub const OWNERS: [(&str, &str); 10] = [
 pub(crate) const MAX_ARRIVALS: usize = 50;
 /// The most metrics that wait to be chosen from.
 const MAX_WAITING: usize = 1_024;
-/// Metrics with this beginning get no such lens.
-const OF_PROCESSES: &str = "process.";
 
 /// Metrics that may get a lens, and those that have one.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +56,7 @@ impl Arrivals {
     /// A series of this metric came in, which no lens looks at.
     pub fn came_in(&mut self, metric: &Arc<str>) {
         let full = self.waiting.len() >= MAX_WAITING && !self.waiting.contains_key(metric);
-        if !self.closed && !full && !self.chosen.contains(metric) && !metric.starts_with(OF_PROCESSES) {
+        if !self.closed && !full && !self.chosen.contains(metric) {
             *self.waiting.entry(metric.clone()).or_default() += 1;
         }
     }

@@ -15,7 +15,7 @@ use super::class::{ClassRange, Classes};
 use super::near::nearest;
 use super::table::{Entry, KIND_DISTRIBUTION, KIND_INCREASE, KIND_VALUE};
 use super::track::LensSeries;
-use super::{Lens, LensFunction, LensValue};
+use super::{Lens, LensFunction, LensValue, UnwatchedNames};
 use crate::Settings;
 use crate::label::{Labels, value_text};
 
@@ -23,7 +23,7 @@ use crate::label::{Labels, value_text};
 const MAX_GROUPS: usize = 1_024;
 /// Buckets of the names past them.
 const BUCKETS: u64 = 256;
-/// The most metric names that are remembered, to name the nearest of them.
+/// The most metric names that are remembered, to name the nearest of them and those that no lens looks at.
 const MAX_NAMES: usize = 1_024;
 /// The most attributes that are named where none is the one of the lens.
 const MAX_ATTRIBUTES: usize = 8;
@@ -63,6 +63,8 @@ pub(crate) struct Groups {
     pub asked: usize,
     arrivals: Arrivals,
     names: BTreeSet<Arc<str>>,
+    /// True if there were more names than are remembered.
+    names_cut: bool,
     pub classes: Classes,
     /// True if a series did not fit.
     pub truncated: bool,
@@ -91,6 +93,7 @@ impl Groups {
             hold_nanos: settings.hold_nanos,
             gathers: settings.hold_nanos > 0 || settings.warm_up_scrapes > 0,
             names: BTreeSet::new(),
+            names_cut: false,
             classes: Classes::default(),
             truncated: false,
         }
@@ -98,8 +101,11 @@ impl Groups {
 
     /// A series of this metric came in.
     pub fn came_in(&mut self, metric: &Arc<str>) {
-        if self.names.len() < MAX_NAMES && !self.names.contains(metric) {
-            self.names.insert(metric.clone());
+        if !self.names.contains(metric) {
+            self.names_cut |= self.names.len() >= MAX_NAMES;
+            if !self.names_cut {
+                self.names.insert(metric.clone());
+            }
         }
         let mut looked_at = false;
         for known in self.lenses.iter_mut().filter(|known| *known.lens.metric == **metric) {
@@ -120,6 +126,16 @@ impl Groups {
             self.lenses.push(known);
         }
         (self.lenses.len() > first).then_some(first)
+    }
+
+    /// Metrics that no lens looks at, where one stands for all of them.
+    pub fn unwatched(&self) -> UnwatchedNames {
+        if !self.lenses.iter().any(|known| known.lens.is_every()) {
+            return UnwatchedNames::default();
+        }
+        let watched: BTreeSet<&str> = self.lenses.iter().map(|known| known.lens.metric.as_str()).collect();
+        let names = self.names.iter().filter(|name| !watched.contains(&***name)).cloned();
+        UnwatchedNames::of(names, self.names_cut)
     }
 
     /// The set of lenses of what arrives is closed once something is in it.

@@ -7,6 +7,7 @@ use super::LensInstant;
 use super::group_rows::GroupRows;
 use super::groups::bucket;
 use super::sum::Sum;
+use super::unwatched::UnwatchedNames;
 
 /// A metric's series have a value at an instant.
 pub(crate) const KIND_VALUE: u8 = 1;
@@ -30,6 +31,8 @@ pub(crate) struct LensTable {
     pub lenses: Vec<Figures>,
     /// Those of what arrived, by metric.
     pub arrivals: BTreeMap<Arc<str>, Figures>,
+    /// Metrics that none of them looks at.
+    pub unwatched: UnwatchedNames,
     /// True if there were more series than are tracked.
     pub truncated: bool,
 }
@@ -110,6 +113,7 @@ impl LensTable {
         let earlier = other.start < self.start;
         let later = other.end > self.end;
         self.truncated |= other.truncated;
+        self.unwatched.merge(&other.unwatched);
         for (mine, theirs) in self.lenses.iter_mut().zip(&other.lenses) {
             mine.merge(theirs, [earlier, later]);
         }

@@ -40,6 +40,7 @@ impl Observer {
         summary.lenses = self.panels.evaluate(&mut self.groups, looked, window);
         summary.values = self.panels.sketches();
         self.choose_lenses(end);
+        summary.lenses.unwatched = self.groups.unwatched();
         let (stretch, hold) = ([summary.start, end], self.settings.hold_nanos);
         let judged =
             self.watched.iter_mut().filter_map(|(epoch, one)| one.judge(stretch, hold, *epoch == self.epoch));

@@ -122,6 +122,7 @@ fn every_other_metric_gets_a_total_by_its_owner_and_tells_what_the_candidate_dro
         series("queue.length", ("host.name", "web-1"), 7.0),
         series("queue.length", ("rack", "9"), 1.0),
         series("process.threads", ("process.executable.name", "java"), 4.0),
+        series("process.memory.virtual", ("host.name", "web-1"), 9.0),
     ];
     let mut watched = Watched::new();
     for _ in 0..3 {
@@ -129,8 +130,12 @@ fn every_other_metric_gets_a_total_by_its_owner_and_tells_what_the_candidate_dro
     }
     let arrivals = watched.arrivals();
     let names: Vec<&str> = arrivals.iter().map(|lens| lens.name.as_str()).collect();
-    assert_eq!(names, ["queue.length by owner"], "metrics of processes have lenses of their own");
-    let lens = &arrivals[0];
+    assert_eq!(
+        names,
+        ["process.memory.virtual by owner", "queue.length by owner"],
+        "of processes those that the process set does not look at"
+    );
+    let lens = &arrivals[1];
     assert!(lens.measured.is_measured() && lens.limit.is_none(), "{lens:#?}");
     assert_eq!((lens.groups, lens.groups_lost), (4, 1));
     assert_eq!((lens.total.baseline, lens.total.candidate), (16.0, 11.0));
@@ -201,4 +206,51 @@ fn lenses_that_observers_chose_apart_merge_in_any_order() {
     assert_eq!(read(&ab), read(&ba));
     let names: Vec<String> = read(&ab).into_iter().map(|lens| lens.metric).collect();
     assert!(names.contains(&"one".to_owned()) && names.contains(&"other".to_owned()), "{names:?}");
+}
+
+#[test]
+fn metrics_of_processes_outside_the_process_set_have_a_total_that_tells_what_is_dropped() {
+    let all = ["process.memory.virtual", "process.paging.faults", "process.disk.operations"]
+        .map(|metric| series(metric, ("host.name", "web-1"), 4.0));
+    let mut watched = Watched::new();
+    for _ in 0..3 {
+        watched.window(&all, |(metric, ..)| metric != "process.paging.faults");
+    }
+    let lost = watched.arrivals().into_iter().map(|lens| (lens.metric, lens.groups_lost));
+    let expected =
+        [("process.disk.operations", 0), ("process.memory.virtual", 0), ("process.paging.faults", 1)];
+    assert_eq!(lost.collect::<Vec<_>>(), expected.map(|(metric, lost)| (metric.to_owned(), lost)));
+}
+
+#[test]
+fn metrics_past_the_fifty_and_those_that_come_too_late_are_counted_and_named() {
+    let owner = ("service.name", "cart");
+    let of = |from: usize, to: usize| (from..to).map(move |at| series(&format!("app.{at:02}"), owner, 1.0));
+    let unwatched = |watched: &mut Watched| {
+        watched.lenses();
+        let mut all = watched.closed.clone().into_iter();
+        let mut total = all.next().expect("a window");
+        all.for_each(|one| total.merge(&one));
+        Comparison::of(&total, &watched.settings).unwatched
+    };
+    let mut watched = Watched::new();
+    let some: Vec<Series> = of(0, 45).collect();
+    for _ in 0..3 {
+        watched.window(&some, |_| true);
+    }
+    assert_eq!(unwatched(&mut watched), observe::UnwatchedMetrics::default(), "all of them have a lens");
+    let more: Vec<Series> = of(0, 75).collect();
+    for _ in 0..2 {
+        watched.window(&more, |_| true);
+    }
+    let told = unwatched(&mut watched);
+    let names: Vec<String> = (50..70).map(|at| format!("app.{at:02}")).collect();
+    assert_eq!((told.count, told.at_least, told.names), (25, false, names));
+    // Whoever names lenses alone has asked for no other.
+    let settings = Settings { lenses: vec![], window_nanos: 10 * SECOND, ..Settings::default() };
+    let settings = Arc::new(settings);
+    let observer = Observer::new(Arc::clone(&settings), START);
+    let mut alone = Watched { observer, settings, window: 0, closed: Vec::new() };
+    alone.window(&some, |_| true);
+    assert_eq!(unwatched(&mut alone), observe::UnwatchedMetrics::default());
 }

@@ -1,7 +1,9 @@
 //! A lens over the wire and back. Groups are sent as columns of sums, of which the figures follow; a column that says nothing
 //! new is left out.
 
-use observe::{LensCounts, LensError, LensFunction, LensInstant, LensReport, Measured, Unnamed};
+use observe::{
+    LensCounts, LensError, LensFunction, LensInstant, LensReport, Measured, Unnamed, UnwatchedMetrics,
+};
 
 use super::{Invalid, MAX_READ_ROWS, number, rows};
 use crate::v1;
@@ -14,6 +16,8 @@ const ALL_DESCRIBED: usize = 96;
 const TAKEN: usize = 3;
 /// The most lenses: those that can be asked for, and those of what arrives.
 const MAX_LENSES: usize = 32 + 50;
+/// The most metrics without a lens that are named.
+const MAX_UNWATCHED: usize = 20;
 /// The most rows of which the worst instant is told.
 const WITH_INSTANT: usize = 8;
 
@@ -79,6 +83,19 @@ fn lens(from: &LensReport) -> v1::LensReport {
         bucketed: from.bucketed,
         measured: measured(&from.measured),
     }
+}
+
+pub(super) fn unwatched(from: &UnwatchedMetrics) -> v1::Unwatched {
+    let names = from.names.iter().take(MAX_UNWATCHED).cloned().collect();
+    v1::Unwatched { count: from.count, at_least: from.at_least, names }
+}
+
+pub(super) fn read_unwatched(from: v1::Unwatched) -> Result<UnwatchedMetrics, Invalid> {
+    let names = rows(from.names, Ok)?;
+    if names.len() as u64 > from.count {
+        return Err(Invalid::Value("more metrics without a lens are named than there are"));
+    }
+    Ok(UnwatchedMetrics { count: number(from.count)?, at_least: from.at_least, names })
 }
 
 pub(super) fn read_lens(from: v1::LensReport) -> Result<LensReport, Invalid> {

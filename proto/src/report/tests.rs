@@ -334,11 +334,12 @@ fn read(change: impl FnOnce(&mut v1::Findings)) -> Result<Findings, Invalid> {
 #[test]
 fn a_negative_count_is_refused_wherever_it_stands() {
     type Change = fn(&mut v1::Comparison);
-    let changes: [Change; 17] = [
+    let changes: [Change; 18] = [
         |c| c.input.get_or_insert_default().points = NEGATIVE,
         |c| c.input_series.get_or_insert_default().value = NEGATIVE,
         |c| c.unassigned_points = NEGATIVE,
         |c| c.missing = NEGATIVE,
+        |c| c.unwatched.get_or_insert_default().count = NEGATIVE,
         |c| c.lost[3].series = NEGATIVE,
         |c| c.lost_by_candidate.get_or_insert_default().value = NEGATIVE,
         |c| c.lenses[2].groups = NEGATIVE,

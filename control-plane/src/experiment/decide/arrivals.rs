@@ -6,7 +6,7 @@ use observe::{FleetGroup, FleetLens, Lens, LensReport};
 
 use super::Subject;
 use super::shown::described_with_groups;
-use crate::experiment::words::counted;
+use crate::experiment::words::{counted, listed, unique};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// The most of them that a sentence names.
@@ -35,16 +35,52 @@ pub(super) fn lenses(reports: &Reports<'_>) -> Vec<Lens> {
 }
 
 /// A criterion that tells of all of them, and holds nothing.
-pub(super) fn criterion(name: &str, reports: &Reports<'_>) -> Criterion {
+pub(super) fn criterion(looked: &Subject<'_>, name: &str, reports: &Reports<'_>) -> Criterion {
     let fleets = reports.values().map(|found| FleetLens::of(found.iter().copied()));
     let (measured, others): (Vec<FleetLens>, Vec<FleetLens>) = fleets.partition(|fleet| fleet.hosts > 0);
     let mut differ: Vec<&FleetLens> = measured.iter().filter(|fleet| differs(fleet)).collect();
     let size = |fleet: &FleetLens| fleet.total.relative_error.map_or(f64::INFINITY, f64::abs);
     differ.sort_by(|a, b| size(b).total_cmp(&size(a)).then_with(|| a.name.cmp(&b.name)));
-    let sentence = sentence(&measured, &differ, others.len());
-    let answer = if measured.is_empty() { Answer::NotApplicable } else { Answer::Met };
+    let (sentence, unwatched) = (sentence(&measured, &differ, others.len()), unwatched(looked));
+    let answer = match (measured.is_empty(), &unwatched) {
+        (false, _) => Answer::Met,
+        (true, Some(_)) => Answer::NotMeasured,
+        (true, None) => Answer::NotApplicable,
+    };
+    let sentence = match unwatched {
+        Some(unwatched) if measured.is_empty() && others.is_empty() => unwatched,
+        Some(unwatched) => format!("{sentence} {unwatched}"),
+        None => sentence,
+    };
     let finding = Reason::new("L0", "other_metrics", sentence).about(Vec::new(), vec![name.to_owned()]);
     Criterion::of(false, answer, Effect::Tell, finding)
+}
+
+/// Metrics that came in and that no lens looks at, in a sentence, by the last horizon of each agent.
+fn unwatched(looked: &Subject<'_>) -> Option<String> {
+    let last = looked.evidence.agents.iter().filter_map(|agent| {
+        let found = &agent.last()?.horizon.unwatched;
+        (found.count > 0).then_some((&agent.host, found))
+    });
+    let last: Vec<_> = last.collect();
+    let hosts = unique(last.iter().map(|(host, _)| (*host).clone()));
+    let names = unique(last.iter().flat_map(|(_, found)| found.names.iter().cloned()));
+    let all_named = last.iter().all(|(_, found)| found.count == found.names.len() as u64);
+    let most = last.iter().map(|(_, found)| found.count).max()?.max(names.len() as u64);
+    let cut = last.iter().any(|(_, found)| found.at_least) || (last.len() > 1 && !all_named);
+    let at_least = if cut { "at least " } else { "" };
+    let metrics = if last.iter().all(|(_, found)| found.count == 1) && most == 1 {
+        "1 metric that came in is".to_owned()
+    } else {
+        format!("{} that came in are", counted(most, "metric"))
+    };
+    let first: Vec<String> = names.iter().take(MAX_NAMED).cloned().collect();
+    let rest = if most > first.len() as u64 { "among them " } else { "" };
+    let place = if hosts.len() == 1 { "on" } else { "on one at least of" };
+    let text =
+        format!("{at_least}{metrics} in no lens {place} {}: {rest}{}.", listed(&hosts), first.join(", "));
+    let mut letters = text.chars();
+    letters.next().map(|first| format!("{}{}", first.to_uppercase(), letters.as_str()))
 }
 
 fn differs(fleet: &FleetLens) -> bool {
@@ -62,9 +98,7 @@ fn sentence(measured: &[FleetLens], differ: &[&FleetLens], others: usize) -> Str
         some => format!(" {some} more came in and cannot be measured so."),
     };
     if measured.is_empty() {
-        return format!(
-            "No metric came in, besides those of processes and of lenses, that has a total.{not}"
-        );
+        return format!("No metric came in that no other lens looks at and that has a total.{not}");
     }
     let metrics = counted(measured.len() as u64, "other metric");
     let same = measured.iter().filter(|fleet| !total_differs(fleet)).count();
@@ -81,7 +115,8 @@ fn sentence(measured: &[FleetLens], differ: &[&FleetLens], others: usize) -> Str
         differ.iter().take(MAX_NAMED).map(|fleet| described_with_groups(fleet).1).collect();
     let more = match differ.len().saturating_sub(MAX_NAMED) {
         0 => String::new(),
-        more => format!(" {more} more differ less."),
+        1 => " 1 more differs, by no larger share.".to_owned(),
+        more => format!(" {more} more differ, none by a larger share."),
     };
     format!(
         "Of the totals of {metrics}, those of {same} are the same over the fleet. {}{more}{not}",

@@ -23,7 +23,7 @@ pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     let mut criteria: Vec<Criterion> = lenses.iter().map(|lens| criterion(looked, lens, hold)).collect();
     if let Some(every) = every.first() {
         let of_arrivals = arrivals::reports(looked, &lenses);
-        criteria.push(arrivals::criterion(&every.name, &of_arrivals));
+        criteria.push(arrivals::criterion(looked, &every.name, &of_arrivals));
         lenses.extend(arrivals::lenses(&of_arrivals));
     }
     criteria.push(grouped(looked, &lenses));

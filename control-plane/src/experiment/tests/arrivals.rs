@@ -79,3 +79,53 @@ fn an_owner_that_goes_is_missed_by_the_name_of_its_attribute() {
     let sentence = &verdict.reasons[0].sentence;
     assert!(sentence.contains("service.name of requests by owner"), "{sentence}");
 }
+
+#[test]
+fn metrics_that_no_lens_looks_at_are_told_by_name_and_hold_nothing() {
+    let told = |of: [(u64, bool, &[&str]); 2], lenses: Vec<LensReport>| {
+        let found = |(count, at_least, names): (u64, bool, &[&str])| {
+            let mut found = good();
+            let names = names.iter().map(ToString::to_string).collect();
+            found.unwatched = observe::UnwatchedMetrics { count, at_least, names };
+            found.lenses.extend(lenses.clone());
+            found
+        };
+        let [one, other] = of.map(found);
+        let agents = vec![agent(1, &[one.clone(), one]), agent(2, &[other.clone(), other])];
+        let verdict = decide(&evidence(agents), &spec(), &run(Step::Mirror), None, NOW);
+        let told = other_metrics(&verdict);
+        assert_eq!((told.effect, verdict.verb), (Effect::Tell, Verb::Advance));
+        (told.answer, told.finding.sentence)
+    };
+    let queue = || vec![arrived("queue.length", [8.0, 8.0])];
+    let none = (0, false, &[][..]);
+    let (answer, said) = told([(1, false, &["a"]), none], queue());
+    assert_eq!(answer, Answer::Met);
+    assert!(
+        said.ends_with("is the same over the fleet. 1 metric that came in is in no lens on host-1: a."),
+        "{said}"
+    );
+    // Of nothing else it is not said that nothing came in.
+    let (answer, said) = told([(1, false, &["a"]), (1, false, &["b"])], Vec::new());
+    assert_eq!(answer, Answer::NotMeasured);
+    assert_eq!(said, "2 metrics that came in are in no lens on one at least of host-1, host-2: a, b.");
+    // Two agents of which not all are named may have the same ones or others.
+    let (_, said) = told([(3, false, &["a", "b"]), (2, false, &["a", "b"])], Vec::new());
+    assert_eq!(
+        said,
+        "At least 3 metrics that came in are in no lens on one at least of host-1, host-2: among them a, b."
+    );
+    let (_, said) = told([(2, true, &["a", "b"]), none], Vec::new());
+    assert_eq!(said, "At least 2 metrics that came in are in no lens on host-1: a, b.");
+}
+
+#[test]
+fn those_that_a_sentence_has_no_room_for_are_not_said_to_differ_less_where_they_differ_as_much() {
+    let verdict = decided(|| {
+        let mut found = good();
+        found.lenses.extend((0..10).map(|at| arrived(&format!("app.{at}"), [2.0, 1.0])));
+        found
+    });
+    let said = other_metrics(&verdict).finding.sentence;
+    assert!(said.contains(" 2 more differ, none by a larger share."), "{said}");
+}

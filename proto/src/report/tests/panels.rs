@@ -138,3 +138,16 @@ fn fifty_lenses_of_what_arrives_fit_beside_the_default_ones_and_beside_five_with
         assert_eq!(told.filter(|lens| !lens.worst.is_empty()).count(), 50);
     }
 }
+
+#[test]
+fn metrics_that_no_lens_looks_at_travel_with_some_names_and_never_more_names_than_metrics() {
+    let mut sent = findings();
+    let names: Vec<String> = (0..20).map(|at| format!("app.metric.{at:02}")).collect();
+    sent.horizon.unwatched = observe::UnwatchedMetrics { count: 70, at_least: true, names };
+    let (body, digest) = sent.encode();
+    let read = Findings::decode(&body, &digest).expect("reads");
+    assert_eq!(read.horizon.unwatched, sent.horizon.unwatched);
+    sent.horizon.unwatched.count = 19;
+    let (body, digest) = sent.encode();
+    assert!(Findings::decode(&body, &digest).is_err(), "20 names of 19 metrics");
+}
