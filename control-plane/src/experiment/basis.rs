@@ -127,8 +127,11 @@ const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday",
 
 impl Stretch {
     fn sentence(&self, agents: usize) -> String {
-        let agents = counted(agents as u64, "agent");
-        format!("It rests on {agents}, from {} to {}; {}.", self.from, self.to, self.not_seen())
+        let rests = match agents {
+            0 => "No agent counts in this step yet. Before it something came in".to_owned(),
+            some => format!("It rests on {}", counted(some as u64, "agent")),
+        };
+        format!("{rests}, from {} to {}; {}.", self.from, self.to, self.not_seen())
     }
 
     /// Hours of the day and days of the week that the stretch does not touch.

@@ -1,5 +1,7 @@
 //! Times at which something may change by itself: hours of days of the week, in somebody's time zone.
 
+use std::fmt;
+
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -53,6 +55,16 @@ impl Day {
             Weekday::Saturday => Self::Sat,
             Weekday::Sunday => Self::Sun,
         }
+    }
+}
+
+/// "Mon, Tue 09:00–17:00 UTC".
+impl fmt::Display for ChangeWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { days, from, to, time_zone } = self;
+        let names: Vec<String> = days.iter().map(|day| format!("{day:?}")).collect();
+        let days = if names.is_empty() { String::new() } else { format!("{} ", names.join(", ")) };
+        write!(f, "{days}{from}–{to} {time_zone}")
     }
 }
 

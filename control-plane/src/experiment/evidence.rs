@@ -124,10 +124,10 @@ impl AgentEvidence {
         self.horizons.iter().map(|findings| &findings.horizon).chain(&self.totals)
     }
 
-    /// Tells whether it reports and nothing came in during this step.
+    /// Tells whether it reports and nothing came in during this step. Of a horizon that counts for nothing something did.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.count == 0 && self.idle > 0
+        self.count == 0 && self.idle > 0 && self.voided == 0 && self.void.is_empty()
     }
 }
 

@@ -457,6 +457,7 @@ mod asked;
 mod guarded;
 mod observed;
 mod promoted;
+mod sentences;
 mod starting;
 mod times;
 mod told;

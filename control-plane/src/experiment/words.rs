@@ -33,6 +33,16 @@ pub fn percent(share: f64) -> String {
     }
 }
 
+/// Two shares in percent, with as many decimals as it takes to tell them apart where they are not equal.
+pub fn apart(shares: [f64; 2]) -> [String; 2] {
+    let plain = shares.map(percent);
+    let with = |decimals: usize| shares.map(|share| format!("{:.decimals$} %", 100.0 * share.abs()));
+    if shares[0] == shares[1] || plain[0] != plain[1] {
+        return plain;
+    }
+    (2..=12).map(with).find(|texts| texts[0] != texts[1]).unwrap_or(plain)
+}
+
 /// A change in words: "3.20 % more", "1.00 % less", "unchanged".
 pub fn change(relative: f64, [more, less]: [&str; 2]) -> String {
     if relative == 0.0 {
@@ -95,6 +105,14 @@ mod tests {
         assert_eq!(change(-0.2, ["more", "fewer"]), "20.0 % fewer");
         assert_eq!(change(0.2, ["more", "fewer"]), "20.0 % more");
         assert_eq!(change(0.0, ["more", "fewer"]), "unchanged");
+    }
+
+    #[test]
+    fn shares_that_differ_are_never_said_alike() {
+        assert_eq!(apart([0.1, 0.1]), ["10.0 %", "10.0 %"]);
+        assert_eq!(apart([0.2, 0.1]), ["20.0 %", "10.0 %"]);
+        assert_eq!(apart([0.100_04, 0.1]), ["10.004 %", "10.000 %"]);
+        assert_eq!(apart([0.000_01, 0.000_02]), ["0.001 %", "0.002 %"]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn criterion(looked: &Subject<'_>) -> Criterion {
     }
     if agents.len() < 2 {
         let sentence =
-            "Not more than one agent has traffic, so that none writes over what another one writes.";
+            "In this step horizons of not more than one agent count, so that agents cannot be compared.";
         let finding = Reason::new("L0", QUANTITY, sentence);
         return Criterion::default_of(Answer::NotApplicable, Effect::RollBackAtOnce, finding);
     }
@@ -39,8 +39,11 @@ pub fn criterion(looked: &Subject<'_>) -> Criterion {
         return not_measured(looked, Reason::new("L0", QUANTITY, sentence).about(silent, Vec::new()));
     }
     let missing = (looked.policy().max_missing * looked.evidence.agents.len() as f64).floor() as usize;
-    let cover = across.cover(agents.len().saturating_sub(missing).max(2));
+    // Turns that so many agents have told are compared.
+    let told = agents.len().saturating_sub(missing).max(2);
+    let cover = across.cover(told);
     let of = counted(agents.len() as u64, "agent");
+    let of = if told < agents.len() { format!("at least {told} of {of}") } else { of };
     if cover < 1.0 {
         let so_far = match across.collisions {
             _ if cover == 0.0 => String::new(),

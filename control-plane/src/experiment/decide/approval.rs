@@ -25,10 +25,7 @@ pub fn permission(policy: &Policy, run: &Run, goal: Option<Goal>, now: UnixMilli
     }
     let windows = &policy.change_windows;
     if !windows.is_empty() && !windows.iter().any(|window| window.is_open(now)) {
-        let named: Vec<String> = windows
-            .iter()
-            .map(|window| format!("{}–{} {}", window.from, window.to, window.time_zone))
-            .collect();
+        let named: Vec<String> = windows.iter().map(ToString::to_string).collect();
         let sentence =
             format!("The evidence is good enough; nothing changes by itself outside {}.", named.join(", "));
         reasons.push(Reason::new("person", "change_window", sentence));

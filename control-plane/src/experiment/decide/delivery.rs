@@ -1,7 +1,7 @@
 //! Delivery: what the step's weight sends by the candidate must arrive.
 
 use super::Subject;
-use crate::experiment::words::{count, counted, percent};
+use crate::experiment::words::{apart, count, counted};
 use crate::experiment::{Answer, Criterion, Effect, Reason, Step};
 
 /// The criteria on delivery: in a step with a weight, that something of the candidate arrived; and the error rate, where
@@ -14,6 +14,7 @@ pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
 /// Points of this step, over all agents: input of units assigned to the candidate, output of theirs that left by it, and
 /// settled ones.
 struct OfStep {
+    came_in: u64,
     units: u64,
     assigned: u64,
     left: u64,
@@ -22,8 +23,9 @@ struct OfStep {
 }
 
 fn of_step(looked: &Subject<'_>) -> OfStep {
-    let mut sum = OfStep { units: 0, assigned: 0, left: 0, confirmed: 0, settled: 0 };
+    let mut sum = OfStep { came_in: 0, units: 0, assigned: 0, left: 0, confirmed: 0, settled: 0 };
     for agent in &looked.evidence.agents {
+        sum.came_in += agent.horizons.iter().map(|findings| findings.horizon.input.points).sum::<u64>();
         for found in agent.horizons.iter().map(|findings| &findings.horizon.candidate) {
             sum.units = sum.units.max(found.units.value);
             sum.assigned += found.assigned_points;
@@ -47,6 +49,11 @@ fn arrived(looked: &Subject<'_>) -> Option<Criterion> {
                 counted(of.confirmed, "point")
             ),
         )
+    } else if of.came_in == 0 {
+        (
+            Answer::NotMeasured,
+            format!("Nothing came in during the step {step}, so that nothing of it could be delivered."),
+        )
     } else if of.assigned == 0 && !all {
         (
             Answer::NotApplicable,
@@ -65,7 +72,7 @@ fn arrived(looked: &Subject<'_>) -> Option<Criterion> {
         (
             Answer::NotApplicable,
             format!(
-                "The candidate drops all {} of the units that the weight {step} assigns to it, so the step shows nothing of its delivery and is skipped.",
+                "Of {} of the units that the weight {step} assigns to the candidate none left by it, so the step shows nothing of its delivery and is skipped.",
                 counted(of.assigned, "point")
             ),
         )
@@ -81,7 +88,7 @@ fn arrived(looked: &Subject<'_>) -> Option<Criterion> {
         (
             Answer::Violated,
             format!(
-                "No destination took any of {} of the candidate in the step {step}.",
+                "No destination confirmed any of {} of the candidate in the step {step}.",
                 counted(of.settled, "point")
             ),
         )
@@ -117,10 +124,10 @@ fn error_rate(looked: &Subject<'_>) -> Option<Criterion> {
     };
     let [lost, settled] = [figures.undelivered[1], figures.settled[1]].map(count);
     let past = rate > limit;
+    let [rate_text, limit_text] = apart([rate, limit]);
     let sentence = format!(
         "Destinations did not take {lost} of {settled} points of the candidate, {}; at most {} are allowed.",
-        percent(rate),
-        percent(limit)
+        rate_text, limit_text
     );
     let answer = if past { Answer::Violated } else { Answer::Met };
     let finding = looked.measured(Reason::new("L2", quantity, sentence), rate, limit);

@@ -3,7 +3,7 @@
 use drift::Judgement;
 
 use super::{Subject, beyond_mirror};
-use crate::experiment::guardrail::{Guardrail, GuardrailFinding, OfHost, Quantity, Severity};
+use crate::experiment::guardrail::{Direction, Guardrail, GuardrailFinding, OfHost, Quantity, Severity};
 use crate::experiment::sequential::{self, Gathered, Sequential};
 use crate::experiment::words::listed;
 use crate::experiment::{Answer, Criterion, Effect, Reason};
@@ -47,7 +47,7 @@ fn past_on_a_horizon(looked: &Subject<'_>, guardrail: &Guardrail) -> Option<Guar
 
 fn nothing(looked: &Subject<'_>, guardrail: &Guardrail) -> Criterion {
     let sentence = format!(
-        "{}: {} could not be told, because nothing came in that it speaks of.",
+        "{}: {} could not be told, because there was nothing to compare.",
         guardrail.name,
         about(guardrail)
     );
@@ -77,7 +77,7 @@ fn over_time(looked: &Subject<'_>) -> Vec<Criterion> {
 fn of_count(guardrail: &Guardrail, found: &GuardrailFinding, n: usize) -> Reason {
     let Guardrail { name, quantity, margin, .. } = guardrail;
     let figure = shown(*quantity, found.observed);
-    let limit = shown(*quantity, *margin);
+    let limit = limit_of(guardrail);
     let mut sentence = format!("{name}: {} is {figure}; {limit} is the limit.", about(guardrail));
     if found.past && !found.hosts.is_empty() {
         sentence =
@@ -91,7 +91,7 @@ fn of_count(guardrail: &Guardrail, found: &GuardrailFinding, n: usize) -> Reason
 
 fn of_time(one: &Sequential, n: usize) -> Reason {
     let Guardrail { name, quantity, margin, .. } = &one.guardrail;
-    let limit = shown(*quantity, *margin);
+    let limit = limit_of(&one.guardrail);
     let Some(gathered) = &one.gathered else {
         let Judgement::NotMeasured { reason, .. } = one.judgement else { return Reason::default() };
         return Reason::new("L3", name, format!("{name}: not measured: {reason}."));
@@ -154,6 +154,16 @@ fn about(guardrail: &Guardrail) -> String {
         Quantity::WireBytesPerPoint => "the change of bytes on the wire for a point".to_owned(),
         Quantity::NanosPerPoint => "the change of time for a point".to_owned(),
         Quantity::LatencyP99 => "the change of what 99 of 100 batches wait".to_owned(),
+    }
+}
+
+/// The limit in words, on the sides on which it is one.
+fn limit_of(guardrail: &Guardrail) -> String {
+    let figure = shown(guardrail.quantity, guardrail.margin);
+    match (figure.strip_prefix('+'), guardrail.direction) {
+        (Some(figure), Direction::Either) => format!("±{figure}"),
+        (Some(figure), Direction::Lower) => format!("−{figure}"),
+        _ => figure,
     }
 }
 

@@ -39,7 +39,7 @@ fn quarantine(looked: &Subject<'_>) -> Criterion {
     let why: Vec<String> =
         evidence.agents.iter().filter_map(|agent| Some(agent.quarantined()?.to_owned())).collect();
     let sentence = if hosts.is_empty() {
-        "No agent died again and again while the candidate was beside the baseline.".to_owned()
+        "No agent says that it died again and again while the candidate was beside the baseline.".to_owned()
     } else {
         format!(
             "{} died again and again with the candidate and put it in quarantine: {}.",
@@ -56,7 +56,7 @@ fn failure(looked: &Subject<'_>) -> Criterion {
     let cut = hosts(looked.evidence, |agent| reason_of_cut(agent).is_some());
     let why: Vec<String> = looked.evidence.agents.iter().filter_map(reason_of_cut).collect();
     let sentence = if cut.is_empty() {
-        "No agent cut the candidate out.".to_owned()
+        "No agent says that it cut the candidate out.".to_owned()
     } else {
         format!("The candidate was cut out on {}: {}.", listed(&cut), why.join("; "))
     };
@@ -73,6 +73,14 @@ fn zero_output(looked: &Subject<'_>) -> Criterion {
         |horizon: &Comparison| horizon.baseline.output.points > 0 && horizon.candidate.output.points == 0;
     let silent =
         hosts(looked.evidence, |agent| agent.horizons.iter().any(|findings| nothing(&findings.horizon)));
+    let puts_out = |agent: &AgentEvidence| {
+        agent.horizons.iter().any(|findings| findings.horizon.baseline.output.points > 0)
+    };
+    if silent.is_empty() && !looked.evidence.agents.iter().any(puts_out) {
+        let sentence = "The baseline put out nothing in any horizon, so that nothing can be missing.";
+        let finding = Reason::new("instant", "zero_output", sentence);
+        return Criterion::default_of(Answer::NotApplicable, Effect::RollBackAtOnce, finding);
+    }
     let sentence = if silent.is_empty() {
         "The candidate put out points in every horizon in which the baseline did.".to_owned()
     } else {
@@ -102,13 +110,22 @@ fn sampled_collisions(looked: &Subject<'_>, quantity: &str, limit: u64) -> Optio
         });
         found.max()
     };
-    let (most, own, one_in) = looked.evidence.agents.iter().filter_map(of).max()?;
+    // Each figure is the largest of any agent: none has more writers, and none looked at a smaller share.
+    let all = || looked.evidence.agents.iter().filter_map(of);
+    let most = all().map(|(most, ..)| most).max()?;
+    let own = looked.evidence.agents.iter().flat_map(AgentEvidence::stretches);
+    let own = own.filter(|found| found.sample.is_some());
+    let own = own.map(|found| found.candidate_only_collisions.value).max().unwrap_or(0);
+    let one_in = all().map(|(.., one_in)| one_in).max().unwrap_or(1);
     let hosts = hosts(looked.evidence, |agent| of(agent).is_some());
     let sentence = format!(
         "Of 1 in {} output identities that were looked at on {} {} several writers; up to {} of them all may (95 %). {}",
         count(one_in.into()),
         listed(&hosts),
-        if own == 0 { "none has".to_owned() } else { format!("{} have", count(own)) },
+        match own {
+            0 => "none has".to_owned(),
+            some => format!("up to {} on one agent have", count(some)),
+        },
         count(most),
         if most > limit {
             "A `max_collisions` of so many accepts that.".to_owned()
@@ -160,9 +177,11 @@ fn collisions(looked: &Subject<'_>) -> Criterion {
             count(most),
             count(limit)
         )
-    } else {
+    } else if looked.came_in() {
         "On no agent do several writers write one series of the candidate that the baseline keeps apart."
             .to_owned()
+    } else {
+        "Nothing came in that could collide.".to_owned()
     };
     let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), most as f64, limit as f64);
     let criterion = at_once(looked, !colliding.is_empty(), finding.about(colliding, names));
@@ -206,7 +225,7 @@ fn critical(looked: &Subject<'_>) -> Criterion {
             .flat_map(AgentEvidence::stretches)
             .any(|found| found.coverage.critical > 0);
         let sentence = if came {
-            "Critical processes came in, and the baseline shows none of them either."
+            "Critical processes came in, and the baseline shows none of them whole either."
         } else {
             "Nothing critical came in, so that nothing can be said of it."
         };
@@ -223,9 +242,10 @@ fn critical(looked: &Subject<'_>) -> Criterion {
         let [shown, kept] =
             all.iter().fold([0, 0], |[shown, kept], (_, _, of)| [shown + of.baseline, kept + of.candidate]);
         format!(
-            "{} of {} critical processes that the baseline shows stay visible.",
+            "{} of {} critical processes that the baseline shows stay visible{}.",
             count(kept),
-            count(shown)
+            count(shown),
+            if all.len() > 1 { ", counted on each agent" } else { "" }
         )
     } else {
         format!(

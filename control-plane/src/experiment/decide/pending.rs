@@ -16,7 +16,7 @@ pub fn criterion(looked: &Subject<'_>) -> (Criterion, Option<Verb>) {
     if behind.len() <= allowed && enough {
         return (Criterion::asked_for(Answer::Met, Effect::Hold, complete(looked, &behind)), None);
     }
-    let (finding, verb) = void(looked, &behind)
+    let (finding, verb) = void(&behind)
         .or_else(|| not_applied(&behind))
         .or_else(|| refused(looked, &behind, allowed))
         .or_else(|| missing(looked, &behind, allowed))
@@ -30,34 +30,37 @@ fn hosts(agents: &[&AgentEvidence]) -> Vec<String> {
 }
 
 fn complete(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Reason {
-    let named: Vec<String> = looked.evidence.counted().map(|agent| agent.host.clone()).collect();
+    let (enough, fewer): (Vec<&AgentEvidence>, Vec<&AgentEvidence>) =
+        looked.evidence.counted().partition(|agent| agent.count >= looked.needed);
     let step = looked.run.step;
     let needed = counted(looked.needed.into(), "horizon");
-    let sentence = match named.as_slice() {
-        [one] => format!("{one} has {needed} or more with traffic in the step {step}."),
-        _ if behind.is_empty() => format!(
-            "All {} with traffic have {needed} or more in the step {step}.",
-            counted(named.len() as u64, "agent")
+    let mut sentence = match enough.as_slice() {
+        [one] => format!("{} has {needed} or more with traffic in the step {step}", one.host),
+        all if fewer.is_empty() && behind.is_empty() => format!(
+            "All {} with traffic have {needed} or more in the step {step}",
+            counted(all.len() as u64, "agent")
         ),
-        _ => format!(
-            "{} of {} have {needed} or more with traffic in the step {step}; the policy lets {} be missing.",
-            count((named.len() - behind.iter().filter(|agent| agent.count > 0).count()) as u64),
-            counted(looked.evidence.agents.len() as u64, "agent"),
-            listed(&hosts(behind))
+        some => format!(
+            "{} of {} have {needed} or more with traffic in the step {step}",
+            count(some.len() as u64),
+            counted(looked.evidence.agents.iter().filter(|agent| !agent.is_idle()).count() as u64, "agent"),
         ),
     };
+    if !behind.is_empty() {
+        sentence += &format!("; the policy lets {} be missing", listed(&hosts(behind)));
+    }
+    let gone: Vec<&AgentEvidence> = fewer.into_iter().filter(|agent| !agent.known).collect();
+    if !gone.is_empty() {
+        sentence += &format!("; of {}, enrolled no more, nothing more is expected", listed(&hosts(&gone)));
+    }
+    sentence.push('.');
     let needed = f64::from(looked.needed);
-    let least = looked.evidence.counted().map(|agent| agent.count).min().unwrap_or(0);
+    let least = enough.iter().map(|agent| agent.count).min().unwrap_or(0);
     looked.measured(Reason::new("audit", "horizons", sentence), f64::from(least), needed)
 }
 
-fn void(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Option<Reason> {
+fn void(behind: &[&AgentEvidence]) -> Option<Reason> {
     let void: Vec<&AgentEvidence> = behind.iter().copied().filter(|agent| !agent.void.is_empty()).collect();
-    let void = if void.is_empty() {
-        looked.evidence.agents.iter().filter(|agent| !agent.void.is_empty()).collect()
-    } else {
-        void
-    };
     let names = void.iter().flat_map(|agent| agent.void.iter().cloned()).collect();
     let sentence = format!(
         "The split lost units on {}, or batches found no room beside the candidate: such horizons are void, and too few are left.",
@@ -115,6 +118,8 @@ fn idle(looked: &Subject<'_>, behind: &[&AgentEvidence], with_traffic: usize) ->
 
 fn to_come(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Reason {
     let least = behind.iter().map(|agent| agent.count).min().unwrap_or(0);
+    let most = behind.iter().map(|agent| agent.count).max().unwrap_or(0);
+    let so_many = if least == most { least.to_string() } else { format!("{least} to {most}") };
     let waiting = hosts(behind);
     let needed = looked.needed;
     let sentence = if waiting.is_empty() {
@@ -122,7 +127,7 @@ fn to_come(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Reason {
         format!("{needed} with traffic must report; so many are not in the step.")
     } else {
         format!(
-            "{least} of {} with traffic are in; waiting for {}.",
+            "{so_many} of {} with traffic are in; waiting for {}.",
             counted(needed.into(), "horizon"),
             listed(&waiting)
         )

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use observe::{Comparison, PartCounts, SeriesFates};
+use observe::{Comparison, NamedCount, PartCounts, SeriesFates};
 
 use super::Subject;
 use crate::experiment::allow::Allowed;
-use crate::experiment::words::{count, counted, listed, percent};
+use crate::experiment::words::{apart, count, counted, listed, unique};
 use crate::experiment::{Answer, Criterion, Effect, Figures, Reason};
 
 /// The criteria on series.
@@ -26,7 +26,7 @@ fn untold(found: &Comparison) -> bool {
 /// Hosts whose agents do not tell fates, as a criterion that cannot be answered.
 fn not_told(looked: &Subject<'_>, quantity: &str) -> Option<Criterion> {
     let hosts = looked.totals().filter(|(_, found)| untold(found)).map(|(host, _)| host.to_owned());
-    let hosts = crate::experiment::words::unique(hosts);
+    let hosts = unique(hosts);
     let sentence = format!(
         "The agents on {} are of a release that does not tell what becomes of each series: upgrade them.",
         listed(&hosts)
@@ -187,6 +187,7 @@ fn changed(looked: &Subject<'_>) -> Criterion {
     };
     let unnamed = looked.totals().map(|(_, found)| unnamed(found)).sum();
     let alone = sum(looked, |fates| fates.as_it_is + fates.renamed + fates.fewer_attributes);
+    let left_out = left_out(looked);
     let names: Vec<String> = metrics.keys().map(|metric| (*metric).to_owned()).collect();
     let (answer, sentence) = if !metrics.is_empty() {
         let largest = rows().filter(|row| metrics.contains_key(row.metric.as_str()));
@@ -206,14 +207,39 @@ fn changed(looked: &Subject<'_>) -> Criterion {
         held
     } else if alone == 0 {
         (Answer::NotApplicable, "No series comes through alone, so that no values are compared.".to_owned())
+    } else if let Some((series, sentence)) = &left_out
+        && *series >= alone
+    {
+        (Answer::NotApplicable, format!("No values are compared. {sentence}"))
     } else if looked.came_in() {
         let compared = "No value changes that the policy does not allow, of points that come through alone.";
-        (Answer::Met, compared.to_owned())
+        let but = left_out.map(|(_, sentence)| format!(" {sentence}")).unwrap_or_default();
+        (Answer::Met, format!("{compared}{but}"))
     } else {
         (Answer::NotApplicable, "Nothing came in whose value could change.".to_owned())
     };
     let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), points as f64, 0.0);
     Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))
+}
+
+/// Series of which points are not compared, because a stage holds them back or their type is another; in a sentence.
+fn left_out(looked: &Subject<'_>) -> Option<(u64, String)> {
+    let rows = |of: fn(&Comparison) -> &[NamedCount]| -> Vec<&NamedCount> {
+        looked.totals().flat_map(|(_, found)| of(found)).collect()
+    };
+    let kinds = [
+        ("a stage holds points back", rows(|found| &found.changed.held)),
+        ("unit, type or temporality is another", rows(|found| &found.changed.not_compared)),
+    ];
+    let mut series = 0;
+    let mut said = Vec::new();
+    for (why, rows) in kinds.iter().filter(|(_, rows)| !rows.is_empty()) {
+        let of: u64 = rows.iter().map(|row| row.series).sum();
+        let names = unique(rows.iter().map(|row| row.metric.clone()));
+        said.push(format!("those of {} series, of which {why} ({})", count(of), listed(&names)));
+        series += of;
+    }
+    (series > 0).then(|| (series, format!("Not compared are {}.", said.join(" and "))))
 }
 
 fn loss(looked: &Subject<'_>) -> Option<Criterion> {
@@ -245,12 +271,13 @@ fn loss(looked: &Subject<'_>) -> Option<Criterion> {
         (false, false) => "about ",
         (true, false) => "",
     };
+    let [loss_text, limit_text] = apart([loss, limit]);
     let sentence = format!(
         "The candidate loses {at_most}{} of the baseline's {} series{when}, {}; at most {} are allowed.",
         count(of.lost),
         count(of.series[0]),
-        percent(loss),
-        percent(limit)
+        loss_text,
+        limit_text
     );
     let answer = if loss > limit { Answer::Violated } else { Answer::Met };
     let finding = looked.measured(Reason::new("L0", "max_series_loss", sentence), loss, limit);

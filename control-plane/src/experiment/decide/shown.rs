@@ -76,13 +76,15 @@ fn nothing(looked: &Subject<'_>, lens: &Lens, fleet: &FleetLens) -> String {
 
 fn described(fleet: &FleetLens) -> String {
     let name = &fleet.name;
+    let over = match fleet.hosts + fleet.hosts_not_measured {
+        all if all == fleet.hosts => "over the fleet".to_owned(),
+        all => format!("over the {} of {} that measured it", fleet.hosts, counted(all, "agent")),
+    };
     match fleet.total.relative_error {
-        Some(0.0) => format!("The total of {name} is the same over the fleet."),
-        Some(error) => format!("The total of {name} differs by {} over the fleet.", signed(error)),
-        None if fleet.total.baseline == 0.0 && fleet.total.candidate == 0.0 => {
-            format!("The total of {name} is 0 for both over the fleet.")
-        }
-        None => format!("The total of {name} is 0 for the baseline and not for the candidate."),
+        Some(0.0) if fleet.total.baseline == 0.0 => format!("The total of {name} is 0 for both {over}."),
+        Some(0.0) => format!("The total of {name} is the same {over}."),
+        Some(error) => format!("The total of {name} differs by {} {over}.", signed(error)),
+        None => format!("The total of {name} is 0 for the baseline and not for the candidate {over}."),
     }
 }
 
@@ -149,7 +151,11 @@ fn judged(
         }
         LensAnswer::Met => (Answer::Met, format!("{sentence} {}", kept(&counts, limit)), Vec::new()),
         LensAnswer::NotMeasured => {
-            let why = "Reports do not name enough groups to say whether each keeps the limit.";
+            let why = if fleet.truncated {
+                "Some series or groups found no room of their own, so that it cannot be said whether each keeps the limit."
+            } else {
+                "Reports do not name enough groups to say whether each keeps the limit."
+            };
             (Answer::NotMeasured, format!("{sentence} {why}"), counts.undecided)
         }
     }
@@ -176,6 +182,9 @@ fn kept(counts: &FleetCounts, limit: &LensLimit) -> String {
 }
 
 fn lost(counts: &FleetCounts) -> String {
+    if counts.maybe_lost > 0 {
+        return format!("{} to {} are", counts.lost.len(), counts.lost.len() as u64 + counts.maybe_lost);
+    }
     match counts.lost.len() {
         0 => "none is".to_owned(),
         1 => "1 is".to_owned(),
@@ -244,10 +253,18 @@ fn grouped(looked: &Subject<'_>, lenses: &[Lens]) -> Criterion {
         );
         (Answer::Violated, sentence)
     } else if looked.came_in() {
-        (
-            Answer::Met,
-            "No attribute went that a lens groups by and the policy does not allow to go.".to_owned(),
-        )
+        let without = lenses.iter().filter(|lens| !allowed.covers(&lens.metric));
+        let partly = crate::experiment::words::unique(
+            without.flat_map(|lens| lacking(looked, lens)).map(str::to_owned),
+        );
+        let sentence = match partly.as_slice() {
+            [] => "No attribute went that a lens groups by and the policy does not allow to go.".to_owned(),
+            some => format!(
+                "Some series lose {}, by which lenses group; no lens lost a group by it.",
+                listed(some)
+            ),
+        };
+        (Answer::Met, sentence)
     } else {
         (Answer::NotApplicable, "Nothing came in that a lens groups by.".to_owned())
     };

@@ -73,12 +73,14 @@ fn hosts(agents: &[&AgentEvidence]) -> Vec<String> {
 
 fn not_applied(failed: &[&AgentEvidence]) -> Reason {
     let why: Vec<String> = failed.iter().filter_map(|agent| agent.failed.clone()).collect();
-    let sentence = format!("It cannot be applied on {}: {}", hosts(failed).join(", "), why.join("; "));
+    let sentence = format!("It cannot be applied on {}: {}", listed(&hosts(failed)), why.join("; "));
     Reason::new("audit", "not_applied", sentence).about(hosts(failed), why)
 }
 
 fn begun(all: usize, without: &[&AgentEvidence]) -> Reason {
-    let sentence = if without.is_empty() {
+    let sentence = if without.is_empty() && all == 1 {
+        "The only agent runs it.".to_owned()
+    } else if without.is_empty() {
         format!("All {all} agents run it.")
     } else {
         let run = all - without.len();
@@ -91,13 +93,17 @@ fn to_come(applied: usize, members: &[&AgentEvidence], open: &[&AgentEvidence]) 
     let all = members.len();
     let waits: Vec<&AgentEvidence> = open.iter().copied().filter(|agent| agent.waits()).collect();
     let sentence = if waits.is_empty() {
-        format!("{applied} of {all} agents run it; waiting for {}.", hosts(open).join(", "))
+        format!("{applied} of {all} agents run it; waiting for {}.", listed(&hosts(open)))
     } else {
         let tries: Vec<&AgentEvidence> =
             members.iter().copied().filter(|agent| agent.wave > Some(WAITING)).collect();
         format!(
             "It is new to agents of their version: {} to try it first, and {} {} for that.",
-            if tries.is_empty() { "nobody is there yet".to_owned() } else { listed(&hosts(&tries)) + " is" },
+            match tries.as_slice() {
+                [] => "nobody is there yet".to_owned(),
+                [one] => format!("{} is", one.host),
+                several => format!("{} are", listed(&hosts(several))),
+            },
             listed(&hosts(&waits)),
             if waits.len() == 1 { "waits" } else { "wait" },
         )

@@ -40,7 +40,7 @@ fn past_its_margin_a_guardrail_rolls_back_holds_or_says_so() {
         assert_eq!((reason.observed, reason.limit, reason.n), (Some(-0.5), Some(0.4), 2));
         assert_eq!(reason.hosts, ["host-1", "host-2"]);
         assert!(
-            reason.sentence.contains("-50.00 %, past +40.00 %, on host-1, host-2"),
+            reason.sentence.contains("-50.00 %, past ±40.00 %, on host-1, host-2"),
             "{}",
             reason.sentence
         );

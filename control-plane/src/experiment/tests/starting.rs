@@ -62,7 +62,7 @@ fn a_refusing_agent_fails_it_unless_the_policy_lets_it_be_missing() {
 #[test]
 fn a_deleted_agent_is_nobody_to_wait_for() {
     let deleted = with(|agent| agent.known = false);
-    assert_eq!(decided(&deleted, |_| {}, &new()), (Verb::Advance, "applied: All 1 agents run it.".into()));
+    assert_eq!(decided(&deleted, |_| {}, &new()), (Verb::Advance, "applied: The only agent runs it.".into()));
     let mut nobody = deleted;
     nobody.agents.remove(0);
     assert_eq!(decided(&nobody, |_| {}, &new()).0, Verb::RollBack);
