@@ -16,7 +16,7 @@ use crate::http;
 use crate::reporter::{SECOND, now};
 use crate::store::intake::Intake;
 use crate::store::plan::{Lens, Plan};
-use crate::store::{Agreement, Batch, History, report};
+use crate::store::{Agreement, Batch, History, Made, report};
 use crate::traffic;
 
 /// Length of a window, nanoseconds: long enough that a busy machine admits a request in the window in which it is sent.
@@ -152,6 +152,11 @@ impl Started {
         let windows = report::windows(&report);
         let arrivals = self.intakes.each_ref().map(Intake::arrivals);
         let history = History::of(windows, batches, arrivals, &self.trial.plan)?;
+        // A flush is placed by its arrival: right after an edge it may have been made before.
+        let at_edge = |made: &Made| made.batch.is_none() && made.admitted % WINDOW < WINDOW / 6;
+        if history.made[1].iter().any(at_edge) {
+            return Ok(None);
+        }
         let agreement = report::compare(&report, &history, &self.trial.plan);
         Ok(Some(Outcome { report, history, agreement }))
     }
@@ -159,7 +164,11 @@ impl Started {
     /// The agent's `/experiment`, once the window that ends then is closed.
     async fn report(&self, end: u64) -> Result<Value> {
         for _ in 0..100 {
-            let (status, body) = http::get(self.agent.listening.admin, "/experiment").await?;
+            // So many agents at once that one may not have answered before its admin listener gives up.
+            let Ok((status, body)) = http::get(self.agent.listening.admin, "/experiment").await else {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                continue;
+            };
             ensure!(status == 200, "{status}: {body}");
             let report: Value = serde_json::from_str(&body)?;
             if report::windows(&report).last().is_some_and(|window| window.end >= end) {
@@ -192,7 +201,9 @@ fn config(trial: &Trial, dir: &Path, intakes: &[Intake; 2]) -> String {
         )
     };
     let Plan { lenses, critical, required, promoted, .. } = trial.plan;
-    let lenses: String = lenses.iter().map(lens).collect();
+    let panels: String = lenses.iter().map(lens).collect();
+    // A config that names none has the default ones.
+    let lenses = if trial.plan.defaults { String::new() } else { format!("  lenses:\n{panels}") };
     let price = promoted.map_or_else(String::new, |names| {
         format!("  price: {{ promoted_attributes: [{}] }}\n", names.join(", "))
     });
@@ -209,7 +220,6 @@ phoenix:
   admin: 127.0.0.1:0
   data_dir: '{}'
   window: {}s
-  lenses:
 {lenses}  critical: [ {{ executables: [{}], metrics: [{}] }} ]
 {price}  experiment:
     baseline: metrics/baseline
@@ -228,11 +238,12 @@ phoenix:
     )
 }
 
-fn lens(of: &Lens) -> String {
-    let Lens { name, metric, group_by, function, value, lookback, max_error } = of;
+fn lens(of: &Lens<'_>) -> String {
+    let Lens { name, metric, group_by, function, value, lookback, max_error, .. } = of;
+    let max_error = max_error.map(|most| format!(", max_error: {most}")).unwrap_or_default();
     let (function, value, milliseconds) = (function.word(), value.word(), lookback / 1_000_000);
     format!(
         "    - {{ name: '{name}', metric: {metric}, group_by: {group_by}, function: {function}, \
-         value: {value}, lookback: {milliseconds}ms, max_error: {max_error} }}\n"
+         value: {value}, lookback: {milliseconds}ms{max_error} }}\n"
     )
 }

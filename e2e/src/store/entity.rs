@@ -42,3 +42,37 @@ pub fn process(resource: &Attributes) -> [String; 3] {
     let host = HOST.iter().find_map(|name| resource.said(name)).unwrap_or_default();
     [host, said("process.executable.name"), said("process.pid")]
 }
+
+/// Name of the entity of a resource, for people.
+#[must_use]
+pub fn name(resource: &Attributes) -> String {
+    let said = |name: &str| resource.said(name);
+    // People call a host by its name, where it has one.
+    let host = said("host.name").or_else(|| HOST.iter().find_map(|name| said(name)));
+    let on_host = host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+    let key = entity(resource);
+    let [.., executable, pid] = process(resource);
+    let kind = key.first().map(String::as_str).unwrap_or_default();
+    let short = |id: String| id.chars().take(12).collect::<String>();
+    if kind == "process" || !executable.is_empty() {
+        let executable = if executable.is_empty() { "(no executable)" } else { &executable };
+        let pid = if pid.is_empty() { String::new() } else { format!(" (pid {pid})") };
+        return format!("{executable}{pid}{on_host}");
+    }
+    match kind {
+        "service" => {
+            let namespace = said("service.namespace").map(|space| format!("{space}/")).unwrap_or_default();
+            let instance = said("service.instance.id").map(|id| format!(" {id}")).unwrap_or(on_host);
+            format!("service {namespace}{}{instance}", said("service.name").unwrap_or_default())
+        }
+        "container" => format!("container {}", short(said("container.id").unwrap_or_default())),
+        "host" => format!("host {}", host.unwrap_or_default()),
+        _ => {
+            let mut all: Vec<String> =
+                resource.0.keys().filter_map(|key| Some(format!("{key}={}", said(key)?))).collect();
+            all.truncate(4);
+            let none = if resource.0.is_empty() { "attributes" } else { "attributes that name it" };
+            if all.is_empty() { format!("a resource without {none}") } else { all.join(",") }
+        }
+    }
+}

@@ -38,7 +38,7 @@ pub struct Group {
     /// The baseline's increase while it did not count.
     pub newborn: f64,
     /// The baseline's increase in the last hold before the stretch and before its end.
-    edges: Option<[f64; 2]>,
+    pub edges: Option<[f64; 2]>,
 }
 
 /// What a variant shows of a group at an instant.
@@ -91,10 +91,9 @@ impl Group {
     /// Works its figures out, of a stretch of so many seconds.
     pub fn settle(&mut self, function: Function, increases: bool, seconds: f64) {
         let figures = |of: [f64; 2]| [0, 1].map(|at| self.figure(at, of[at], (function, increases, seconds)));
-        let sums = self.sides.map(|side| if increases { side.increase } else { side.values });
         let held = self.edges.unwrap_or_default().iter().sum::<f64>() + self.newborn;
         let tolerance = if increases { figures([held; 2])[0] } else { 0.0 };
-        (self.figures, self.tolerance) = (figures(sums), tolerance);
+        (self.figures, self.tolerance) = (figures(self.sums(increases)), tolerance);
     }
 
     fn figure(&self, at: usize, sum: f64, (function, increases, seconds): (Function, bool, f64)) -> f64 {
@@ -110,6 +109,18 @@ impl Group {
             Function::Sum if increases => sum,
             _ => over(sum, instants),
         }
+    }
+
+    /// Weight of a figure of it in shares: a mean stands for as many instants as it is shown at.
+    #[must_use]
+    pub fn weight(&self, figure: f64, increases: bool) -> f64 {
+        figure.abs() * if increases { 1.0 } else { self.instants as f64 }
+    }
+
+    /// Sums that its figures are made of.
+    #[must_use]
+    pub fn sums(&self, increases: bool) -> [f64; 2] {
+        self.sides.map(|side| if increases { side.increase } else { side.values })
     }
 
     /// Tells whether the baseline shows it and the candidate never does.

@@ -18,13 +18,15 @@ impl Grace {
     #[must_use]
     pub fn of(history: &History, plan: &Plan, instant: u64) -> Self {
         let gathers = plan.hold > 0 || plan.warm_up > 0;
-        let length = if gathers { plan.hold + interval(history, instant) } else { 0 };
+        let scrape = || interval(history, instant).unwrap_or(crate::trial::WINDOW);
+        let length = if gathers { plan.hold + scrape() } else { 0 };
         Self { hold: plan.hold, length }
     }
 }
 
-/// Median time between two points of a resource until an instant, or else a window.
-fn interval(history: &History, instant: u64) -> u64 {
+/// Median time between two points of a resource until an instant, once one came twice.
+#[must_use]
+pub fn interval(history: &History, instant: u64) -> Option<u64> {
     let mut last: BTreeMap<&Attributes, u64> = BTreeMap::new();
     let mut gaps = Vec::new();
     for batch in history.batches.iter().filter(|batch| batch.between[0] < instant) {
@@ -36,7 +38,7 @@ fn interval(history: &History, instant: u64) -> u64 {
         }
     }
     gaps.sort_unstable();
-    gaps.get(gaps.len().saturating_sub(1) / 2).copied().unwrap_or(crate::trial::WINDOW)
+    gaps.get(gaps.len().saturating_sub(1) / 2).copied()
 }
 
 /// See the module. Times are Unix nanoseconds.

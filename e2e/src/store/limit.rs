@@ -2,7 +2,6 @@
 
 use super::group::Group;
 use super::panel::Panel;
-use super::plan::Lens;
 
 /// Share of all groups from which a group is judged by itself.
 const SHARE: f64 = 0.01;
@@ -25,17 +24,15 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Counts the groups of a panel.
+    /// Counts the groups of a panel whose figures may be off by this share.
     #[must_use]
-    pub fn of(panel: &Panel, lens: &Lens) -> Self {
-        let weight = |group: &Group, figure: f64| {
-            figure.abs() * if panel.increases { 1.0 } else { group.instants as f64 }
-        };
+    pub fn of(panel: &Panel, max_error: f64) -> Self {
+        let weight = |group: &Group, figure: f64| group.weight(figure, panel.increases);
         let all: f64 = panel.groups.values().map(|group| weight(group, group.figures[0])).sum();
         let broken = |group: &Group| {
             let [one, other] = group.figures;
             let apart = (other - one).abs() - group.tolerance;
-            group.differs(panel.increases) && apart > lens.max_error * one.abs() * (1.0 + 1e-12)
+            group.differs(panel.increases) && apart > max_error * one.abs() * (1.0 + 1e-12)
         };
         let mut counts = Self { total_beyond: broken(&panel.total), ..Self::default() };
         let (mut small_difference, mut small_baseline, mut tolerance) = (0.0, 0.0, 0.0);
@@ -55,7 +52,7 @@ impl Limit {
                 tolerance += weight(group, group.tolerance);
             }
         }
-        counts.small_beyond = small_difference - tolerance > lens.max_error * small_baseline * (1.0 + 1e-12);
+        counts.small_beyond = small_difference - tolerance > max_error * small_baseline * (1.0 + 1e-12);
         counts
     }
 

@@ -9,6 +9,7 @@
 //! candidate's [`Plan`] says what becomes of each series.
 
 pub mod agreement;
+pub mod arrivals;
 pub mod attributes;
 pub mod billed;
 pub mod changed;
@@ -20,6 +21,7 @@ pub mod history;
 pub mod intake;
 pub mod life;
 pub mod limit;
+pub mod owner;
 pub mod panel;
 pub mod plan;
 pub mod point;

@@ -1,12 +1,13 @@
 //! Panels: a lens over what both variants made, evaluated at the end of every window.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entity::process;
 use super::group::{Cell, Group};
 use super::history::{History, Window};
 use super::life::{Grace, Life};
 use super::limit::Limit;
+use super::owner::{self, OWNER};
 use super::plan::{Function, Lens, Plan};
 use super::series::{Kind, Series};
 use super::track::Track;
@@ -29,8 +30,10 @@ pub struct Panel {
     pub seconds: f64,
     /// State of the measurement, by its word in a report.
     pub state: &'static str,
-    /// Groups against the limit.
-    pub limit: Limit,
+    /// Groups against the limit, where there is one.
+    pub limit: Option<Limit>,
+    /// The most series that entered it at one instant, baseline and candidate.
+    pub most: [u64; 2],
     lives: BTreeMap<String, Life>,
 }
 
@@ -52,10 +55,10 @@ pub struct Rise {
 impl Panel {
     /// A lens over some windows of a history.
     #[must_use]
-    pub fn of(history: &History, lens: &Lens, plan: &Plan, judged: &[Window]) -> Self {
+    pub fn of(history: &History, lens: &Lens<'_>, plan: &Plan, judged: &[Window]) -> Self {
         let tracks = [0, 1].map(|at| tracks(history, lens, at));
         let mut panel = Self::default();
-        for window in &history.windows {
+        for window in history.windows.iter().filter(|window| window.start >= lens.since) {
             // What is shown depends on all that came before.
             let skipped = !judged.iter().any(|judged| judged.start == window.start);
             let window = Window { warming_up: skipped, ..*window };
@@ -69,33 +72,35 @@ impl Panel {
         for group in panel.groups.values_mut().chain([&mut panel.total]) {
             group.settle(lens.function, increases, seconds);
         }
-        // One of which nothing was shown and nothing rose is none.
-        let rose = |group: &Group| group.sides.iter().any(|side| side.increase != 0.0);
+        // One of which nothing was shown, nothing rose and nothing was on its way is none.
+        let held = |group: &Group| group.edges.is_some_and(|edges| edges != [0.0; 2]);
+        let rose = |group: &Group| group.sides.iter().any(|side| side.increase != 0.0) || held(group);
         panel.groups.retain(|_, group| group.instants > 0 || (increases && rose(group)));
         panel.state = panel.state(history, lens);
-        panel.limit = Limit::of(&panel, lens);
+        panel.limit = lens.max_error.map(|most| Limit::of(&panel, most));
         panel
     }
 
     /// Whether it was measured, or the reason for which it was not.
-    fn state(&self, history: &History, lens: &Lens) -> &'static str {
+    fn state(&self, history: &History, lens: &Lens<'_>) -> &'static str {
         let metric = |series: &&Series| series.metric == lens.metric;
         let points = history.batches.iter().flat_map(|batch| &batch.points);
         let came = points.map(|point| &*point.series).any(|series| metric(&series));
-        let put_out = || history.made.iter().flatten().map(|made| &*made.point.series).filter(metric);
+        let looked = || history.made.iter().flatten().filter(|made| made.admitted >= lens.since);
+        let put_out = || looked().map(|made| &*made.point.series).filter(metric);
         if put_out().next().is_none() {
             return if came { "not_put_out" } else { "metric_absent" };
         }
         if !put_out().any(|series| fits(lens.function, series.kind)) {
             return "function_unfit";
         }
-        if put_out().all(|series| series.said(lens.group_by).is_none()) {
+        if lens.group_by != OWNER && put_out().all(|series| series.said(lens.group_by).is_none()) {
             return "attribute_absent";
         }
         if self.total.instants == 0 { "no_instant" } else { "measured" }
     }
 
-    fn look(&mut self, lens: &Lens, tracks: &[Tracks<'_>; 2], window: Window, since: u64) -> Look {
+    fn look(&mut self, lens: &Lens<'_>, tracks: &[Tracks<'_>; 2], window: Window, since: u64) -> Look {
         let mut look = Look::default();
         for (at, tracks) in tracks.iter().enumerate() {
             for (series, name, track) in tracks {
@@ -118,7 +123,7 @@ impl Panel {
     }
 
     /// Takes an instant in. What does not count for a group does not count for the total either.
-    fn take(&mut self, look: Look, lens: &Lens, window: Window, grace: Grace) {
+    fn take(&mut self, look: Look, lens: &Lens<'_>, window: Window, grace: Grace) {
         let mut all: [Cell; 2] = Default::default();
         let mut edges = [0.0; 2];
         for (name, (cells, rises)) in look {
@@ -148,6 +153,7 @@ impl Panel {
         }
         self.seconds += (window.end - window.start) as f64 / 1e9;
         self.total.take_edges(edges);
+        (0..2).for_each(|at| self.most[at] = self.most[at].max(all[at].members));
         if all.iter().any(|cell| cell.members > 0) {
             self.total.take(&all, lens.function, window.end);
         }
@@ -164,15 +170,18 @@ fn fits(function: Function, kind: Kind) -> bool {
     }
 }
 
-fn tracks<'a>(history: &'a History, lens: &Lens, at: usize) -> Tracks<'a> {
+fn tracks<'a>(history: &'a History, lens: &Lens<'_>, at: usize) -> Tracks<'a> {
     let mut tracks: BTreeMap<&Series, Track<'a>> = BTreeMap::new();
-    for made in &history.made[at] {
+    let before = history.made[at].iter().filter(|made| made.admitted < lens.since);
+    let before: BTreeSet<&Series> = before.map(|made| &*made.point.series).collect();
+    for made in history.made[at].iter().filter(|made| made.admitted >= lens.since) {
         let series = &*made.point.series;
         if series.metric == lens.metric && fits(lens.function, series.kind) {
-            let track = || Track { points: Vec::new(), figure: lens.value };
+            let before = before.contains(series);
+            let track = || Track { points: Vec::new(), figure: lens.value, before };
             tracks.entry(series).or_insert_with(track).points.push(made);
         }
     }
-    let group = |series: &Series| series.said(lens.group_by).unwrap_or_else(|| WITHOUT.to_owned());
+    let group = |series: &Series| owner::group(series, lens.group_by).unwrap_or_else(|| WITHOUT.to_owned());
     tracks.into_iter().map(|(series, track)| (series, group(series), track)).collect()
 }

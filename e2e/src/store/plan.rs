@@ -42,21 +42,23 @@ pub enum Figure {
 
 /// One panel.
 #[derive(Clone, Copy, Debug)]
-pub struct Lens {
+pub struct Lens<'a> {
     /// Name.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Metric.
-    pub metric: &'static str,
-    /// Attribute by which it groups.
-    pub group_by: &'static str,
+    pub metric: &'a str,
+    /// Attribute by which it groups, or [`OWNER`](super::owner::OWNER).
+    pub group_by: &'a str,
     /// Function, by its word.
     pub function: Function,
     /// Figure by which a distribution enters.
     pub value: Figure,
     /// Look-back, nanoseconds.
     pub lookback: u64,
-    /// Limit of the error.
-    pub max_error: f64,
+    /// Limit of the error; none of one that describes.
+    pub max_error: Option<f64>,
+    /// Time from which on it looks, Unix nanoseconds; 0 for the beginning.
+    pub since: u64,
 }
 
 impl Figure {
@@ -91,7 +93,9 @@ pub struct Plan {
     /// Relation of the baseline's points to the input's, and of the candidate's.
     pub ancestry: [Ancestry; 2],
     /// Panels.
-    pub lenses: &'static [Lens],
+    pub lenses: &'static [Lens<'static>],
+    /// True if the config names no panels: `lenses` are the default ones, and each other metric has a total by owner.
+    pub defaults: bool,
     /// Executables that are critical.
     pub critical: &'static [&'static str],
     /// Metrics that are required of them.

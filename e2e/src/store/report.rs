@@ -1,5 +1,8 @@
 //! Comparison of an agent's `/experiment` with what the store says of the same windows.
 
+mod collisions;
+mod lenses;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -9,11 +12,8 @@ use super::billed::{billed, identities};
 use super::changed::Changed;
 use super::critical::{Coverage, Process};
 use super::fates::{Fate, Fates};
-use super::group::Group;
 use super::history::{History, Made, Window};
-use super::limit::Limit;
-use super::panel::Panel;
-use super::plan::{Lens, Plan};
+use super::plan::Plan;
 use super::point::Point;
 use super::series::Series;
 use super::writers::Writers;
@@ -27,6 +27,8 @@ const FATES: [(Fate, &str); 6] = [
     (Fate::Split, "split"),
     (Fate::Lost, "lost"),
 ];
+/// The most metrics of which fates are told.
+const MAX_METRICS: usize = 50;
 /// Parts by their keys.
 const PARTS: [&str; 6] = ["name", "unit", "type", "resource", "scope", "attributes"];
 
@@ -73,9 +75,7 @@ fn stretch(all: &mut Agreement, said: &Value, (history, plan): (&History, &Plan)
     if plan.hold == 0 {
         coverage(all, &said["coverage"], &Coverage::of(&part, plan));
     }
-    for (place, lens) in plan.lenses.iter().enumerate() {
-        panel(all, &said["lenses"][place], lens, &Panel::of(history, lens, plan, windows));
-    }
+    lenses::compare(all, said, (history, plan), windows);
 }
 
 fn distinct<'a>(points: impl Iterator<Item = &'a Point>) -> u64 {
@@ -150,8 +150,14 @@ fn fates(all: &mut Agreement, said: &Value, history: &History) {
             .filter(|(series, _)| series.metric == metric)
             .all(|(_, told)| told.fate == Fate::AsItIs)
     };
+    let moved = metrics.iter().filter(|metric| !stays(metric)).count().min(MAX_METRICS);
+    all.count("fates.by_metric", moved as u64, &length(&said["by_metric"]));
     for metric in metrics {
         let row = find(&said["by_metric"], "metric", metric);
+        // Which of too many are told is the agent's choice.
+        if moved == MAX_METRICS && row.is_null() {
+            continue;
+        }
         if stays(metric) {
             all.value(&format!("fates of {metric}"), &Value::Null, row);
             continue;
@@ -213,8 +219,7 @@ fn writers(all: &mut Agreement, said: &Value, history: &History, stretch: [u64; 
     }
     let own = candidate.own(history, &baseline);
     all.count("candidate_only_collisions", own, &said["candidate_only_collisions"]["value"]);
-    let named = candidate.colliding.len().min(20) as u64;
-    all.count("collisions named", named, &length(&said["collisions"]));
+    collisions::compare(all, said, history, stretch);
 }
 
 fn coverage(all: &mut Agreement, said: &Value, coverage: &Coverage) {
@@ -229,66 +234,6 @@ fn coverage(all: &mut Agreement, said: &Value, coverage: &Coverage) {
     for (process, wholly) in &coverage.hidden {
         let row = find(&said["vanished"], "process", &name(process));
         all.value(&format!("vanished {}", name(process)), &json!(wholly), &row["wholly"]);
-    }
-}
-
-fn panel(all: &mut Agreement, said: &Value, lens: &Lens, panel: &Panel) {
-    let path = |key: &str| format!("lens {}: {key}", lens.name);
-    let groups = || panel.groups.values();
-    all.value(&path("name"), &json!(lens.name), &said["name"]);
-    all.value(&path("state"), &json!(panel.state), &said["measured"]["state"]);
-    limit(all, &path("limit"), &panel.limit, &said["limit"]);
-    all.count(&path("groups"), groups().count() as u64, &said["groups"]);
-    let count = |which: &dyn Fn(&Group) -> bool| groups().filter(|group| which(group)).count() as u64;
-    let differ = count(&|group| group.differs(panel.increases));
-    all.count(&path("groups_that_differ"), differ, &said["groups_that_differ"]);
-    all.count(&path("groups_lost"), count(&Group::is_lost), &said["groups_lost"]);
-    all.count(&path("groups_new"), count(&Group::is_new), &said["groups_new"]);
-    if panel.total.sides.iter().any(|side| side.members > 0) {
-        all.value(&path("increases"), &json!(panel.increases), &said["increases"]);
-    }
-    for at in [0, 1] {
-        all.count(&path("no_value"), panel.no_value[at], &said["no_value"][at]);
-    }
-    group(all, &path("total"), &panel.total, &said["total"], panel.increases);
-    for (name, of) in &panel.groups {
-        let row = [&said["worst"], &said["largest"]].map(|rows| find(rows, "group", name));
-        let row = row.into_iter().find(|row| !row.is_null()).unwrap_or(&Value::Null);
-        group(all, &path(name), of, row, panel.increases);
-    }
-}
-
-fn limit(all: &mut Agreement, path: &str, limit: &Limit, said: &Value) {
-    let path = |key: &str| format!("{path}.{key}");
-    all.count(&path("judged"), limit.judged, &said["judged"]);
-    all.count(&path("beyond"), limit.beyond, &said["beyond"]);
-    all.count(&path("lost"), limit.lost, &said["lost"]);
-    all.count(&path("small"), limit.small, &said["small"]);
-    all.value(&path("small_beyond"), &json!(limit.small_beyond), &said["small_beyond"]);
-    all.value(&path("total_beyond"), &json!(limit.total_beyond), &said["total_beyond"]);
-    all.value(&path("violated"), &json!(limit.violated()), &said["violated"]);
-}
-
-fn group(all: &mut Agreement, path: &str, group: &Group, said: &Value, increases: bool) {
-    let path = |key: &str| format!("{path}.{key}");
-    all.number(&path("baseline"), group.figures[0], &said["baseline"]);
-    // What rounds differently is no difference of the candidate's.
-    let candidate = if group.differs(increases) { group.figures[1] } else { group.figures[0] };
-    all.number(&path("candidate"), candidate, &said["candidate"]);
-    let [one, other] = group.figures;
-    let error = (one != 0.0).then(|| (candidate - one) / one.abs());
-    if one != 0.0 && other.is_finite() {
-        all.perhaps(&path("relative_error"), error, &said["relative_error"]);
-    }
-    all.count(&path("instants"), group.instants, &said["instants"]);
-    all.count(&path("gaps"), group.gaps, &said["gaps"]);
-    for at in [0, 1] {
-        all.count(&path("shown"), group.sides[at].shown, &said["shown"][at]);
-        all.count(&path("members"), group.sides[at].members, &said["members"][at]);
-    }
-    if !increases {
-        let worst = group.worst.map(|(time, _)| time);
-        all.value(&path("worst"), &json!(worst), &said["worst"]["time"]);
     }
 }
 

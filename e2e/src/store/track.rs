@@ -14,6 +14,8 @@ pub struct Track<'a> {
     pub points: Vec<&'a Made>,
     /// Figure that is looked at of distributions.
     pub figure: Figure,
+    /// True if the series was there before anybody looked: nothing of its first value has risen since.
+    pub before: bool,
 }
 
 impl Track<'_> {
@@ -42,6 +44,7 @@ impl Track<'_> {
         let known: Vec<&Made> =
             self.known(at).filter(|made| !is_end(&made.point) && has_value(&made.point)).collect();
         let delta = known.first().is_some_and(|made| made.point.series.kind.temporality == 1);
+        let since = if self.before { u64::MAX } else { since };
         if delta { added(&known, self.figure) } else { risen(&known, self.figure, since) }
     }
 

@@ -350,8 +350,9 @@ impl LensReport {
     pub(crate) fn groups(lens: &Lens, figures: &Figures, seconds: f64) -> Vec<LensError> {
         let basis = (lens.function, figures.are_increases(), seconds);
         let all = figures.groups.iter().map(|(name, group)| LensError::read(name, group, basis));
-        // A group of which only what may be on its way to or from it is told is none.
-        all.filter(|group| group.instants > 0 || group.sums != [0.0; 2]).collect()
+        // What was on its way at an edge is told, too: it explains what the next stretch has of the group.
+        let rises = |group: &LensError| basis.1 && (group.sums != [0.0; 2] || group.edges != [0.0; 2]);
+        all.filter(|group| group.instants > 0 || rises(group)).collect()
     }
 
     /// The same with at most so many of the groups that differ named, and of the largest others.

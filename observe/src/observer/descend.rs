@@ -363,6 +363,11 @@ impl Observer {
         let table = &mut self.outputs[descendant.variant.index()];
         // Lenses are of the entities that are followed.
         let lens = lens.filter(|_| table.asides[place as usize].stranger == 0);
+        let lens = lens.map(|(under, mut tracked)| {
+            // It was there before the lens: nothing of the first value that the lens sees has risen since.
+            let _ = tracked.observe(descendant.output, descendant.point, [self.now, u64::MAX]);
+            (under, tracked)
+        });
         table.rows[place as usize].lens =
             lens.map_or(NONE, |(under, tracked)| table.lenses.insert(under, tracked));
     }

@@ -8,7 +8,8 @@ use observe::{Comparison, LensReport, Observer, Settings, Summary, Variant};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
-    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data, number_data_point::Value,
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric::Data,
+    number_data_point::Value,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use pipelines::Batch;
@@ -17,7 +18,7 @@ use prost::Message as _;
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_767_225_600 * SECOND;
 
-/// A gauge: its name, the resource's only attribute, its value.
+/// A gauge, or a counter if its name begins so: its name, the resource's only attribute, its value.
 type Series = (String, (&'static str, &'static str), f64);
 
 fn series(metric: &str, owner: (&'static str, &'static str), value: f64) -> Series {
@@ -27,8 +28,15 @@ fn series(metric: &str, owner: (&'static str, &'static str), value: f64) -> Seri
 fn batch(all: &[Series], time: u64) -> Batch {
     let of = |(metric, (key, owner), value): &Series| {
         let value = Some(Value::AsDouble(*value));
-        let data_points = vec![NumberDataPoint { time_unix_nano: time, value, ..Default::default() }];
-        let data = Some(Data::Gauge(Gauge { data_points }));
+        let start = START + SECOND;
+        let point = NumberDataPoint { time_unix_nano: time, value, ..Default::default() };
+        let data = Some(if metric.starts_with("count.") {
+            // It began after watching did.
+            let data_points = vec![NumberDataPoint { start_time_unix_nano: start, ..point }];
+            Data::Sum(Sum { data_points, aggregation_temporality: 2, is_monotonic: true })
+        } else {
+            Data::Gauge(Gauge { data_points: vec![point] })
+        });
         let metrics = vec![Metric { name: metric.clone(), data, ..Default::default() }];
         let owner = any_value::Value::StringValue((*owner).to_owned());
         let value = Some(AnyValue { value: Some(owner) });
@@ -253,4 +261,18 @@ fn metrics_past_the_fifty_and_those_that_come_too_late_are_counted_and_named() {
     let mut alone = Watched { observer, settings, window: 0, closed: Vec::new() };
     alone.window(&some, |_| true);
     assert_eq!(unwatched(&mut alone), observe::UnwatchedMetrics::default());
+}
+
+#[test]
+fn a_counter_comes_to_what_rose_since_its_lens_was_there_and_not_to_what_had_risen_before() {
+    let owner = ("service.name", "cart");
+    let mut watched = Watched::new();
+    for (window, value) in [100.0, 200.0, 350.0, 420.0].into_iter().enumerate() {
+        let mut all = vec![series("count.jobs", owner, value)];
+        // One that comes up under the lens counts from its start.
+        all.extend((window == 3).then(|| series("count.jobs", ("service.name", "new"), 40.0)));
+        watched.window(&all, |_| true);
+    }
+    let total = &watched.arrivals()[0].total;
+    assert_eq!((total.baseline, total.candidate), (110.0, 110.0));
 }

@@ -97,22 +97,30 @@ fn request(now: u64, points: &[Drawn]) -> Batch {
     batch
 }
 
-fn settings() -> Arc<Settings> {
+/// `up` and whatever else comes is looked at as it arrives.
+fn settings((hold, warm_up_scrapes): (u64, u32)) -> Arc<Settings> {
     let of = |function: LensFunction, metric: &str| {
         let lens =
             Lens::new(format!("{metric} {}", function.name()), metric, "process.executable.name", function);
         Lens { max_error: Some(0.0), ..lens }
     };
     let functions = [LensFunction::Sum, LensFunction::Avg, LensFunction::Max, LensFunction::Count];
-    let metrics = ["process.memory.usage", "process.cpu.time", "requests", "up"];
+    let metrics = ["process.memory.usage", "process.cpu.time", "requests"];
     let lenses = metrics.into_iter().flat_map(|metric| functions.map(|function| of(function, metric)));
     let critical = Critical { executables: vec!["app-0".to_owned()], ..Critical::default() };
-    Arc::new(Settings { lenses: lenses.collect(), critical: vec![critical], ..Settings::default() })
+    let every = Lens::new("other metrics", observe::EVERY, observe::OWNER, LensFunction::Sum);
+    Arc::new(Settings {
+        lenses: lenses.chain([every]).collect(),
+        critical: vec![critical],
+        hold_nanos: hold * SECOND,
+        warm_up_scrapes,
+        ..Settings::default()
+    })
 }
 
 /// Both variants are the input; a new observer takes over before each of the scrapes in `restarts`.
-fn compared(scrapes: &[Vec<Drawn>], restarts: &[usize]) -> Vec<Comparison> {
-    let settings = settings();
+fn compared(scrapes: &[Vec<Drawn>], restarts: &[usize], gathers: (u64, u32)) -> Vec<Comparison> {
+    let settings = settings(gathers);
     let (mut observer, mut totals) = (Observer::new(Arc::clone(&settings), START), Vec::new());
     let mut total = Summary::default();
     for (at, points) in scrapes.iter().enumerate() {
@@ -140,8 +148,10 @@ proptest! {
     fn the_baseline_as_its_own_candidate_differs_by_nothing(
         scrapes in proptest::collection::vec(proptest::collection::vec(drawn(), 0..25), 1..8),
         restarts in proptest::collection::vec(1..8_usize, 0..3),
+        gathers in (prop_oneof![Just(0_u64), 1..40_u64], 0..3_u32),
     ) {
-        for found in compared(&scrapes, &restarts) {
+        for found in compared(&scrapes, &restarts, gathers) {
+            prop_assert!(found.differs_by_nothing(), "{:?}", found);
             let fates = &found.fates;
             prop_assert_eq!(fates.as_it_is, fates.of.value, "{:?}", fates);
             prop_assert_eq!((found.lost_by_candidate.value, found.changed.points), (0, 0));

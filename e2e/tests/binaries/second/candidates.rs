@@ -4,12 +4,13 @@ use e2e::store::plan::{Ancestry, Plan};
 use e2e::store::series::{Form, Series};
 use e2e::trial::{Trial, WINDOW};
 
-use super::lenses::LENSES;
+use super::lenses::{DEFAULTS, LENSES};
 
 /// Plan of a candidate of which every point has one ancestor.
 pub const PLAN: Plan = Plan {
     ancestry: [Ancestry::Same; 2],
     lenses: LENSES,
+    defaults: false,
     critical: &["nginx", "postgres", "haproxy"],
     required: &["process.cpu.time", "process.memory.usage"],
     promoted: None,
@@ -20,6 +21,13 @@ pub const PLAN: Plan = Plan {
 
 const fn trial(name: &'static str, candidate: &'static [&'static str]) -> Trial {
     Trial { name, baseline: &[], candidate, plan: PLAN }
+}
+
+/// Plan of a config that names no panels.
+const UNNAMED: Plan = Plan { lenses: DEFAULTS, defaults: true, ..PLAN };
+
+const fn defaults(name: &'static str, candidate: &'static [&'static str]) -> Trial {
+    Trial { plan: UNNAMED, ..trial(name, candidate) }
 }
 
 const NO_PID: &str = "resource/r: { attributes: [ { key: process.pid, action: delete } ] }";
@@ -190,6 +198,30 @@ pub const TRIALS: &[Trial] = &[
     Trial {
         plan: Plan { hold: 2 * WINDOW, held: is_cumulative, ..PLAN },
         ..trial("interval", &["interval/i: { interval: 6s, pass_through: { gauge: true, summary: true } }"])
+    },
+    defaults("default_lenses", &[]),
+    defaults(
+        "default_lenses_drop",
+        &[
+            "filter/f: { metrics: { datapoint: ['metric.name == \"process.paging.faults\" and resource.attributes[\"host.name\"] == \"beta\"', 'IsMatch(metric.name, \"^app\\\\.0.*\")'] } }",
+        ],
+    ),
+    defaults(
+        "default_lenses_no_owner",
+        &[
+            "resource/r: { attributes: [ { key: service.name, action: delete }, { key: host.name, action: delete } ] }",
+        ],
+    ),
+    Trial {
+        plan: Plan { warm_up: 2, ..UNNAMED },
+        ..defaults("default_lenses_busiest", &["topk/t: { k: 4, by: [process.memory.usage], stay: 1s }"])
+    },
+    Trial {
+        plan: Plan { hold: 2 * WINDOW, held: is_cumulative, ..UNNAMED },
+        ..defaults(
+            "default_lenses_interval",
+            &["interval/i: { interval: 6s, pass_through: { gauge: true, summary: true } }"],
+        )
     },
     Trial { baseline: &[NO_PID], ..trial("both_without_pid", &[NO_PID, NO_STATE]) },
     Trial {

@@ -4,19 +4,46 @@ use e2e::reporter::SECOND;
 use e2e::store::plan::{Figure, Function, Lens};
 use e2e::trial::WINDOW;
 
-const fn lens(name: &'static str, metric: &'static str, group_by: &'static str, function: Function) -> Lens {
-    Lens { name, metric, group_by, function, value: Figure::Count, lookback: 2 * WINDOW, max_error: 0.01 }
+type Name = &'static str;
+
+const fn lens(name: Name, metric: Name, group_by: Name, function: Function) -> Lens<'static> {
+    let (value, lookback, max_error) = (Figure::Count, 2 * WINDOW, Some(0.01));
+    Lens { name, metric, group_by, function, value, lookback, max_error, since: 0 }
 }
 
-const fn sum(name: &'static str, metric: &'static str, group_by: &'static str, function: Function) -> Lens {
+const fn sum(name: Name, metric: Name, group_by: Name, function: Function) -> Lens<'static> {
     Lens { value: Figure::Sum, ..lens(name, metric, group_by, function) }
+}
+
+const fn described(name: Name, metric: Name, group_by: Name, function: Function) -> Lens<'static> {
+    Lens { lookback: 300 * SECOND, max_error: None, ..lens(name, metric, group_by, function) }
 }
 
 const EXECUTABLE: &str = "process.executable.name";
 const INSTANCE: &str = "service.instance.id";
 
+/// Panels of a config that names none, but for the one that stands for all other metrics.
+pub const DEFAULTS: &[Lens<'static>] = &[
+    described("memory by executable", "process.memory.usage", EXECUTABLE, Function::Sum),
+    described("memory by host", "process.memory.usage", "host.name", Function::Sum),
+    described("memory by owner", "process.memory.usage", "process.owner", Function::Sum),
+    described("cpu by executable", "process.cpu.time", EXECUTABLE, Function::Sum),
+    described("cpu by host", "process.cpu.time", "host.name", Function::Sum),
+    described("disk I/O by host", "process.disk.io", "host.name", Function::Sum),
+    described("processes by executable", "process.cpu.time", EXECUTABLE, Function::Count),
+    described("threads by executable", "process.threads", EXECUTABLE, Function::Sum),
+    described("thread count by executable", "process.thread.count", EXECUTABLE, Function::Sum),
+    described("descriptors by executable", "process.open_file_descriptors", EXECUTABLE, Function::Sum),
+    described(
+        "descriptor count by executable",
+        "process.unix.file_descriptor.count",
+        EXECUTABLE,
+        Function::Sum,
+    ),
+];
+
 /// See the module.
-pub const LENSES: &[Lens] = &[
+pub const LENSES: &[Lens<'static>] = &[
     lens("memory by executable", "process.memory.usage", EXECUTABLE, Function::Sum),
     lens("memory by pid", "process.memory.usage", "process.pid", Function::Sum),
     lens("mean memory by owner", "process.memory.usage", "process.owner", Function::Avg),

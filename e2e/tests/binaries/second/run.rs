@@ -75,7 +75,8 @@ fn of_random_candidates_nothing_is_met_beside_a_group_past_its_limit() {
         for lens in LENSES {
             let panel = Panel::of(&outcome.history, lens, &PLAN, &judged);
             let met = random::is_met(&outcome.report, lens.name);
-            assert!(!met || !panel.limit.violated(), "{name}: {}: {:?}", lens.name, panel.limit);
+            let limit = panel.limit.expect("a limit");
+            assert!(!met || !limit.violated(), "{name}: {}: {limit:?}", lens.name);
             answers[usize::from(met)] += 1;
         }
     }
@@ -118,6 +119,11 @@ trials! {
     busiest: "/fates/lost" some, "/saving/series" some;
     to_delta: "/fates/parts/type" some, "/changed/not_compared/0/series" some;
     interval: "/changed/held/0/series" some, "/fates/lost" none, "/saving/points" some;
+    default_lenses: "/unwatched/count" some, "/lenses/11/groups" some, "/lenses/11/groups_that_differ" none;
+    default_lenses_drop: "/fates/lost" some, "/unwatched/count" some, "/lenses/11/groups_lost" some;
+    default_lenses_no_owner: "/lenses/1/groups_lost" some, "/lenses/11/groups_lost" some;
+    default_lenses_busiest: "/fates/lost" some, "/unwatched/count" some;
+    default_lenses_interval: "/changed/held/0/series" some, "/unwatched/count" some;
     both_without_pid: "/baseline/collisions/value" some, "/candidate_only_collisions/value" some;
     both_rename: "/fates/fewer_attributes" some, "/fates/renamed" none;
     more_than_baseline: "/fates/lost" none, "/saving/points" some;

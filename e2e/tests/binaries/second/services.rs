@@ -19,8 +19,25 @@ pub fn of_host(host: &str, begin: u64, time: u64, window: u64) -> Vec<ResourceMe
     match host {
         "alpha" => vec![machine(host, begin, time, window), nothing()],
         "beta" => ["a", "b"].map(|instance| service(instance, begin, time, window)).to_vec(),
-        _ => Vec::new(),
+        _ => many(begin, time, window),
     }
+}
+
+/// More metrics than get a total of their own, of three owners, and one that comes late.
+fn many(begin: u64, time: u64, window: u64) -> Vec<ResourceMetrics> {
+    let owners = [("service.name", "shop"), ("k8s.namespace.name", "market"), ("rack", "9")];
+    let of = |(place, (key, owner)): (usize, (&str, &str))| {
+        let metrics = (0..48).filter(|at| at % 3 == place || (at + 1) % 6 == place).map(|at: usize| {
+            let (name, value) = (format!("app.{at:02}"), window as f64 * (1.0 + at as f64));
+            match at % 2 {
+                0 => gauge(&name, "1", vec![double(&[], [0, time], value)]),
+                _ => sum(&name, "1", (2, true), vec![double(&[], [begin, time], value)]),
+            }
+        });
+        let late = (window > 6).then(|| gauge("late", "1", vec![double(&[], [0, time], 1.0)]));
+        resource(vec![text(key, owner)], metrics.chain(late).collect())
+    };
+    owners.into_iter().enumerate().map(of).collect()
 }
 
 fn double(attributes: &[(&str, &str)], at: [u64; 2], value: f64) -> NumberDataPoint {

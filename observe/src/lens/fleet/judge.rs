@@ -63,6 +63,8 @@ impl FleetLens {
             }
             match group.size(share, self.increases) {
                 Size::Small if lost && !group.incomplete => {}
+                // Of what never counted nothing is judged, unless it differs.
+                Size::Small if group.figures.instants == 0 && !group.figures.differs() => {}
                 Size::Small => small.add(group, !lost),
                 Size::Unknown => small.add(group, false),
                 Size::Large => {}

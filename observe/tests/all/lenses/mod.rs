@@ -21,6 +21,7 @@ use prost::Message as _;
 
 mod distributions;
 mod grace;
+mod horizons;
 
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_767_225_600 * SECOND;
@@ -41,7 +42,7 @@ fn at(team: &'static str, process: u64, time: u64, value: f64) -> Point {
 }
 
 /// Kind of the metric.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Gauge,
     Counter,
