@@ -152,7 +152,8 @@ impl Offline {
         let mut groups = self.names.groups.clone();
         groups.truncated = self.captures.iter().any(|capture| !capture.beyond.is_empty());
         let window = Window { start, end, interval: 0 };
-        Panels::default().evaluate(&mut groups, looked.each_mut(), window)
+        let table = Panels::default().evaluate(&mut groups, looked.each_mut(), window);
+        LensTable { unwatched: groups.unwatched(), ..table }
     }
 
     /// The comparison of a summary, in which series beyond the bound are counted too.

@@ -229,3 +229,13 @@ fn a_metric_that_no_lens_was_asked_for_has_a_total_by_its_owner() {
     let judged = checks.iter().filter(|check| check.sentence.contains("queue.length"));
     assert!(judged.into_iter().all(|check| check.rule == "changed" || check.passed), "{checks:#?}");
 }
+
+#[test]
+fn metrics_past_the_fifty_totals_of_a_capture_are_counted_and_named() {
+    let metrics = (0..53).map(|at| gauge(&format!("app.{at:02}"), 1, 2.0)).collect();
+    let capture = [request(&[("java", metrics)])];
+    let (report, _) = compared(&policy("max_lens_error: 0.0\n"), [&capture, &capture]);
+    let unwatched = &report.comparison.unwatched;
+    assert_eq!((unwatched.count, unwatched.at_least), (3, false));
+    assert_eq!(unwatched.names, ["app.50", "app.51", "app.52"]);
+}
