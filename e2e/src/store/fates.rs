@@ -93,11 +93,20 @@ impl Fates {
     /// Fates in what a history holds.
     #[must_use]
     pub fn of(history: &History) -> Self {
+        let mut points: BTreeMap<&Series, Vec<(usize, usize)>> = BTreeMap::new();
+        for of in history.made[0].iter().flat_map(|made| &made.of) {
+            points.entry(&history.input(*of).series).or_default().push(*of);
+        }
         let mut descendants: BTreeMap<(usize, usize), Descendants<'_>> = BTreeMap::new();
         for at in [0, 1] {
             for made in &history.made[at] {
-                for of in &made.of {
-                    descendants.entry(*of).or_default()[at].push(made);
+                // A flush stands for all that came of its series, also where it was made of a point before the stretch.
+                let held = made.batch.is_none();
+                let series = made.of.iter().map(|of| &*history.input(*of).series);
+                let all = series.filter_map(|series| points.get(series)).flatten().filter(|_| held);
+                let of: BTreeSet<(usize, usize)> = made.of.iter().chain(all).copied().collect();
+                for of in of {
+                    descendants.entry(of).or_default()[at].push(made);
                 }
             }
         }
