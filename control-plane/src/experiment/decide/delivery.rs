@@ -126,8 +126,8 @@ fn error_rate(looked: &Subject<'_>) -> Option<Criterion> {
     let past = rate > limit;
     let [rate_text, limit_text] = apart([rate, limit]);
     let sentence = format!(
-        "Destinations did not take {lost} of {settled} points of the candidate, {}; at most {} are allowed.",
-        rate_text, limit_text
+        "Destinations did not take {lost} of {settled} points of the candidate, {rate_text}; at most {limit_text} are \
+         allowed."
     );
     let answer = if past { Answer::Violated } else { Answer::Met };
     let finding = looked.measured(Reason::new("L2", quantity, sentence), rate, limit);

@@ -273,11 +273,9 @@ fn loss(looked: &Subject<'_>) -> Option<Criterion> {
     };
     let [loss_text, limit_text] = apart([loss, limit]);
     let sentence = format!(
-        "The candidate loses {at_most}{} of the baseline's {} series{when}, {}; at most {} are allowed.",
+        "The candidate loses {at_most}{} of the baseline's {} series{when}, {loss_text}; at most {limit_text} are allowed.",
         count(of.lost),
         count(of.series[0]),
-        loss_text,
-        limit_text
     );
     let answer = if loss > limit { Answer::Violated } else { Answer::Met };
     let finding = looked.measured(Reason::new("L0", "max_series_loss", sentence), loss, limit);
