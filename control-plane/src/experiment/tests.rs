@@ -458,6 +458,7 @@ mod guarded;
 mod observed;
 mod promoted;
 mod sentences;
+mod silences;
 mod starting;
 mod times;
 mod told;

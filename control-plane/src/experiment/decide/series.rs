@@ -205,18 +205,18 @@ fn changed(looked: &Subject<'_>) -> Criterion {
     } else if let Some(held) = not_named(unnamed, &looked.policy().allow.changed, "points have other values")
     {
         held
+    } else if !looked.came_in() {
+        (Answer::NotApplicable, "Nothing came in whose value could change.".to_owned())
     } else if alone == 0 {
         (Answer::NotApplicable, "No series comes through alone, so that no values are compared.".to_owned())
     } else if let Some((series, sentence)) = &left_out
         && *series >= alone
     {
         (Answer::NotApplicable, format!("No values are compared. {sentence}"))
-    } else if looked.came_in() {
+    } else {
         let compared = "No value changes that the policy does not allow, of points that come through alone.";
         let but = left_out.map(|(_, sentence)| format!(" {sentence}")).unwrap_or_default();
         (Answer::Met, format!("{compared}{but}"))
-    } else {
-        (Answer::NotApplicable, "Nothing came in whose value could change.".to_owned())
     };
     let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), points as f64, 0.0);
     Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))

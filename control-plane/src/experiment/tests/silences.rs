@@ -1,0 +1,137 @@
+//! Sentences about what is not there: each only where it is so, and beside it the sentence of the case next to it.
+
+use super::answers::{decided, two};
+use super::*;
+
+fn said(agents: Vec<AgentEvidence>, spec: &Spec, step: Step, quantity: &str) -> String {
+    criterion(&decided(agents, spec, step), quantity).finding.sentence
+}
+
+fn with(change: impl Fn(&mut Comparison)) -> impl Fn() -> Comparison {
+    move || {
+        let mut found = good();
+        change(&mut found);
+        found
+    }
+}
+
+#[test]
+fn nothing_to_compare_is_told_apart_from_nothing_that_changes() {
+    let changed = |horizon: fn() -> Comparison| said(two(horizon), &spec(), Step::Mirror, "changed");
+    assert_eq!(changed(nothing), "Nothing came in whose value could change.");
+    let merged = || {
+        let mut found = good();
+        found.fates =
+            SeriesFates { of: count(1_000), merged: 1_000, merged_into: 9, ..SeriesFates::default() };
+        found
+    };
+    assert_eq!(changed(merged), "No series comes through alone, so that no values are compared.");
+    assert_eq!(
+        changed(good),
+        "No value changes that the policy does not allow, of points that come through alone."
+    );
+    let strict = asking(|policy| policy.max_series_loss = Some(0.5));
+    let loss = said(two(nothing), &strict, Step::Mirror, "max_series_loss");
+    assert_eq!(loss, "The baseline has no series, so that none can be lost.");
+}
+
+#[test]
+fn an_agent_whose_reports_are_refused_is_not_called_silent_nor_one_that_cannot_apply_it() {
+    let first = |change: fn(&mut AgentEvidence)| {
+        let mut other = agent(2, &[]);
+        change(&mut other);
+        decided(vec![agent(1, &[good(), good()]), other], &spec(), Step::Mirror).reasons[0].sentence.clone()
+    };
+    let refused = first(|agent| {
+        agent.last_seen = Some(UnixMillis(0));
+        agent.refused =
+            RefusedReports { reports: 2, reasons: vec!["another digest".into()], last_at: Some(NOW) };
+    });
+    assert_eq!(refused, "Evidence is incomplete: reports of host-2 are refused.");
+    let before = first(|agent| {
+        agent.last_seen = Some(UnixMillis(0));
+        agent.refused =
+            RefusedReports { reports: 2, last_at: Some(UnixMillis(1)), ..RefusedReports::default() };
+    });
+    assert_eq!(
+        before, "Evidence is incomplete: nothing is heard of host-2.",
+        "it was refused before this step"
+    );
+    assert_eq!(
+        first(|agent| agent.failed = Some("no room".into())),
+        "The step could not be applied on host-2."
+    );
+    let many = asking(|policy| policy.min_hosts = 3);
+    let few = decided(two(good), &many, Step::Mirror).reasons[0].sentence.clone();
+    assert_eq!(few, "3 agents with traffic must report; so many are not in the step.");
+}
+
+#[test]
+fn a_step_that_delivers_nothing_says_why() {
+    let of = |change: fn(&mut Comparison), step| said(two(with(change)), &spec(), step, "delivery");
+    let unassigned: fn(&mut Comparison) = |found| {
+        found.candidate.assigned_points = 0;
+        found.candidate.delivered = Volume::default();
+        found.candidate.delivery.confirmed = 0;
+    };
+    assert!(
+        of(unassigned, Step::Split(2_500)).starts_with("The weight 25 % assigns no unit to the candidate")
+    );
+    assert!(of(unassigned, Step::Split(10_000)).contains("no unit is assigned to it. Choose a unit"));
+    let open = of(|found| found.candidate.delivery.confirmed = 0, Step::Split(2_500));
+    assert!(open.ends_with("3,000 points left, and no destination has answered."), "{open}");
+    let strict = asking(|policy| policy.max_error_rate = Some(0.1));
+    let mirror = said(two(good), &strict, Step::Mirror, "max_error_rate");
+    assert!(
+        mirror.starts_with("Destinations did not take 0 of"),
+        "what left in an earlier step counts: {mirror}"
+    );
+    let nothing_left = with(|found| found.candidate.delivery.confirmed = 0);
+    let mirror = said(two(&nothing_left), &strict, Step::Mirror, "max_error_rate");
+    assert_eq!(mirror, "Nothing of the candidate leaves in this step, so that nothing can be refused.");
+    let split = said(two(&nothing_left), &strict, Step::Split(2_500), "max_error_rate");
+    assert!(split.starts_with("No point of the candidate was settled by a destination"), "{split}");
+}
+
+#[test]
+fn a_lens_of_which_nobody_tells_is_not_said_to_be_within_its_limit() {
+    let unheard = with(|found| found.lenses.clear());
+    let said_of_lens = said(two(unheard), &spec(), Step::Mirror, "lens");
+    assert_eq!(said_of_lens, "Nothing was heard of the lens memory by executable.");
+    let asked = asking(|policy| policy.max_lens_error = Some(0.5));
+    let within = |groups: &[f64]| {
+        let groups: Vec<LensError> =
+            groups.iter().enumerate().map(|(at, of)| LensError::of(format!("g{at}"), *of, *of)).collect();
+        let all = with(move |found| {
+            let lens = &mut found.lenses[0];
+            (lens.groups, lens.groups_that_differ) = (groups.len() as u64, 0);
+            lens.largest.clone_from(&groups);
+        });
+        said(two(all), &asked, Step::Mirror, "max_lens_error")
+    };
+    assert!(
+        within(&[100.0]).ends_with("The only larger group is within 50.0 %, and none is lost."),
+        "{}",
+        within(&[100.0])
+    );
+    assert!(within(&[50.0, 50.0]).ends_with("Each of 2 larger groups is within 50.0 %, and none is lost."));
+    assert!(within(&[]).contains("No group is large enough to be judged alone"), "{}", within(&[]));
+}
+
+#[test]
+fn a_baseline_that_differs_from_itself_is_not_said_to_be_equal() {
+    let equal = with(|found| {
+        found.candidate = found.baseline.clone();
+        found.lost_by_candidate = count(0);
+        found.fates = SeriesFates { of: count(1_000), as_it_is: 1_000, ..SeriesFates::default() };
+        found.lenses[0].groups_that_differ = 0;
+    });
+    assert_eq!(said(two(&equal), &spec(), Step::Aa, "aa"), "Baseline and baseline differ by nothing at all.");
+    // One horizon of one agent is enough, whatever the total says.
+    let mut agents = two(&equal);
+    agents[1].horizons[0].horizon.candidate.output.points += 1;
+    assert_eq!(
+        said(agents, &spec(), Step::Aa, "aa"),
+        "Baseline and baseline differ on host-2: nothing else can be believed."
+    );
+}
