@@ -43,11 +43,11 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
     let memory_limit = phoenix.memory_limit.or_else(|| plans.memory_limit()).unwrap_or(DEFAULT_MEMORY);
     // The shadow comes last, and no sender waits for it.
     let acknowledge = acknowledge(&phoenix, &exporters[..routes.shadow.unwrap_or(exporters.len())]);
-    let notes = plans.notes().into_iter().chain(diagnostic).collect();
+    let notes = plans.notes().into_iter().chain(diagnostic).chain(file.unset_notes()).collect();
     let passing = [&plans.traces, &plans.logs].map(|plan| plan.as_ref()?.batch().map(BatchRule::from));
     let intent = plans.into_intent(&mut phoenix, &mut problems);
     if !problems.is_empty() {
-        return Err(file.problems(problems));
+        return Err(file.problems(problems).beside(file.unset().to_vec()));
     }
     Ok(Settings {
         receivers,

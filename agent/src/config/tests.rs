@@ -497,3 +497,14 @@ fn a_typing_mistake_in_keepalive_is_found_at_every_depth() {
         assert!(found.contains(&format!("did you mean {near:?}")), "{found}");
     }
 }
+
+#[test]
+fn a_variable_that_is_not_set_is_named_beside_what_is_missing_and_as_a_note_where_nothing_is() {
+    let text = PLAIN.replace("endpoint: http://127.0.0.1:14317", "endpoint: '${env:BACKEND}'");
+    let said = bad(&text);
+    assert!(said.contains("\"endpoint\" is missing"), "{said}");
+    assert!(said.contains("agent.yaml:2:33: ${env:BACKEND} is not set and stands for nothing"), "{said}");
+    let taken = PLAIN.replace("grpc: ,", "grpc: { endpoint: '${env:POD_IP}:4317' },");
+    let notes = good(&taken).notes;
+    assert!(notes.iter().any(|note| note.contains("${env:POD_IP} is not set")), "{notes:?}");
+}

@@ -29,12 +29,15 @@ pub fn text(adoption: &Adoption<'_>) -> anyhow::Result<()> {
     for (whose, check) in checks(adoption) {
         output::line(&format!("  {}", sentence(whose, check)))?;
     }
-    let steps = steps::next(adoption);
-    let rows = steps
-        .iter()
-        .zip(1..)
-        .map(|(step, number): (_, u32)| vec![number.to_string(), step.what.to_owned(), step.command.clone()]);
-    output::line(&table::render("What to do next", &["", "step", "command"], 3, rows.collect()))
+    output::line("\n  What to do next")?;
+    for (step, number) in steps::next(adoption).iter().zip(1_u32..) {
+        output::line(&format!("  {number:2}. {}", step.what))?;
+        if !step.command.is_empty() {
+            // On a line of its own, to be copied.
+            output::line(&format!("        {}", step.command))?;
+        }
+    }
+    Ok(())
 }
 
 /// Prints one JSON document.

@@ -27,12 +27,19 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let checked = match config::read(&args.config)? {
-        Ok(file) => check(&file, args.pipeline.as_deref()),
+        Ok(file) => check(&file, args.pipeline.as_deref())
+            .map(|pipelines| (pipelines, file.unset_notes()))
+            .map_err(|problems| problems.beside(file.unset().to_vec())),
         Err(problems) => Err(problems),
     };
     match checked {
-        Ok(pipelines) if args.json => output::say(&json!({ "ok": true, "pipelines": pipelines }))?,
-        Ok(pipelines) => pipelines.iter().try_for_each(|pipeline| output::line(&describe(pipeline)))?,
+        Ok((pipelines, notes)) if args.json => {
+            output::say(&json!({ "ok": true, "pipelines": pipelines, "notes": notes }))?;
+        }
+        Ok((pipelines, notes)) => {
+            pipelines.iter().try_for_each(|pipeline| output::line(&describe(pipeline)))?;
+            notes.iter().try_for_each(|note| output::line(note))?;
+        }
         Err(problems) if args.json => {
             output::say(&json!({ "ok": false, "file": problems.file, "problems": problems.problems }))?;
             return Ok(ExitCode::FAILURE);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::cost::{MAX_COMPONENTS, MAX_PROCESSORS};
-use crate::yaml::{self, Fields, Lookup, MAX_PROBLEMS, Node, Parts, Problem, Problems, Source, keep};
+use crate::yaml::{self, Fields, Lookup, MAX_PROBLEMS, Node, Parts, Problem, Problems, Source, Unset, keep};
 
 use super::service::{self, PipelineEntry};
 use super::{Component, Reference, Section};
@@ -20,6 +20,7 @@ pub struct CollectorFile {
     extensions: Vec<Reference>,
     telemetry: Option<Node>,
     phoenix: Option<Node>,
+    unset: Vec<Unset>,
     /// True if pipelines may refer to what is defined elsewhere.
     part: bool,
 }
@@ -46,10 +47,10 @@ impl CollectorFile {
     /// # Errors
     /// As [`Self::parse`], each problem with the name of its text.
     pub fn parse_all(sources: &[Source], lookup: Lookup<'_>) -> Result<Self, Problems> {
-        let root = yaml::read_all(sources, lookup)?;
+        let (root, unset) = yaml::read_all(sources, lookup)?;
         let (text, parts) = Parts::join(sources);
         let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-        Self::of(Self::blank(&names.join(", "), &text, parts), &root)
+        Self::of(Self { unset, ..Self::blank(&names.join(", "), &text, parts) }, &root)
     }
 
     /// Parses another text as this one was parsed.
@@ -61,8 +62,8 @@ impl CollectorFile {
     }
 
     fn read(name: &str, text: &str, lookup: Lookup<'_>, part: bool) -> Result<Self, Problems> {
-        let root = yaml::read(name, text, lookup)?;
-        Self::of(Self { part, ..Self::blank(name, text, Parts::default()) }, &root)
+        let (root, unset) = yaml::read_telling(name, text, lookup)?;
+        Self::of(Self { part, unset, ..Self::blank(name, text, Parts::default()) }, &root)
     }
 
     fn blank(name: &str, text: &str, parts: Parts) -> Self {
@@ -75,6 +76,7 @@ impl CollectorFile {
             extensions: Vec::new(),
             telemetry: None,
             phoenix: None,
+            unset: Vec::new(),
             part: false,
         }
     }
@@ -202,6 +204,17 @@ impl CollectorFile {
     /// Our own section.
     pub fn phoenix(&self) -> Option<&Node> {
         self.phoenix.as_ref()
+    }
+
+    /// The first uses of variables that are not set.
+    pub fn unset(&self) -> &[Unset] {
+        &self.unset
+    }
+
+    /// What is said of the uses of variables that are not set, a line each.
+    pub fn unset_notes(&self) -> Vec<String> {
+        let none = self.problems(Vec::new()).beside(self.unset.clone()).to_string();
+        none.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
 
     /// Problems that a reader of some section found, with this file's name and text.

@@ -275,3 +275,22 @@ fn what_may_be_a_secret_of_one_text_is_not_printed_with_a_mistake_in_it() {
     let said = CollectorFile::parse_all(&sources, &|_| None).unwrap_err().to_string();
     assert!(said.contains("--set exporters.otlp.headers:") && !said.contains("hunter2"), "{said}");
 }
+
+#[test]
+fn variables_that_are_not_set_are_told_by_place_wherever_they_stand() {
+    let text = "receivers: { otlp: { protocols: { grpc: { endpoint: '${env:POD_IP}:4317' } } } }
+processors: { filter: { error_mode: '${MODE}', metrics: { metric: ['name == \"${env:SET}\"'] } } }
+exporters: { nop: { headers: { a: '${env:GIVEN:-x}' } } }
+service: { pipelines: { metrics: { receivers: [otlp], processors: [filter], exporters: [nop] } } }\n";
+    let file = CollectorFile::parse("a.yaml", text, &|name| (name == "SET").then(|| "b".to_owned())).unwrap();
+    assert_eq!(
+        file.unset_notes(),
+        [
+            "a.yaml:1:54: ${env:POD_IP} is not set and stands for nothing",
+            "a.yaml:2:38: ${MODE} is not set and stands for nothing",
+        ]
+    );
+    assert!(parse("receivers: { otlp: }\n").unwrap().unset_notes().is_empty());
+    let many: String = (0..30).map(|at| format!("  otlp/{at}: {{ a: '${{env:V{at}}}' }}\n")).collect();
+    assert_eq!(parse(&format!("receivers:\n{many}")).unwrap().unset_notes().len(), 20, "bounded");
+}

@@ -13,9 +13,23 @@ const MAX_ROUNDS: usize = 1000;
 /// Bytes that are gone through while a file's variables are expanded, one after another.
 const MAX_WORK: usize = 64 << 20;
 
-/// Expands every scalar of the tree.
-pub(super) fn expand(node: &mut Node, lookup: Lookup<'_>, problems: &mut Vec<Problem>) {
-    Expansion { lookup, grown: 0, work: 0, problems }.node(node);
+/// The most uses of variables that are not set, of which is told.
+const MAX_UNSET: usize = 20;
+
+/// Use of a variable that is not set and has no default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unset {
+    /// Its place.
+    pub location: Location,
+    /// The use, such as `${env:NAME}`.
+    pub reference: String,
+}
+
+/// Expands every scalar of the tree. Returns uses of variables that are not set, which stand for nothing.
+pub(super) fn expand(node: &mut Node, lookup: Lookup<'_>, problems: &mut Vec<Problem>) -> Vec<Unset> {
+    let mut expansion = Expansion { lookup, grown: 0, work: 0, unset: Vec::new(), problems };
+    expansion.node(node);
+    expansion.unset
 }
 
 struct Expansion<'a> {
@@ -24,6 +38,7 @@ struct Expansion<'a> {
     grown: usize,
     /// Bytes that were gone through.
     work: usize,
+    unset: Vec<Unset>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -56,6 +71,10 @@ impl Expansion<'_> {
             }
             let reference = text.text()[range.clone()].to_owned();
             let value = resolve(&reference, at, self.lookup)?;
+            if value.is_none() && self.unset.len() < MAX_UNSET {
+                self.unset.push(Unset { location: at, reference: reference.clone() });
+            }
+            let value = value.unwrap_or_default();
             node.expanded = true;
             // Every occurrence, as the Collector does, though only one was looked at.
             let places: Vec<usize> = text.text().match_indices(&reference).map(|(place, _)| place).collect();
@@ -89,8 +108,8 @@ fn find(text: &str) -> Option<std::ops::Range<usize>> {
     }
 }
 
-/// The value of `${…}`; unset without a default is empty, as in the Collector.
-fn resolve(reference: &str, at: Location, lookup: Lookup<'_>) -> Result<String, Problem> {
+/// The value of `${…}`; nothing where it is unset without a default, which stands for no text, as in the Collector.
+fn resolve(reference: &str, at: Location, lookup: Lookup<'_>) -> Result<Option<String>, Problem> {
     let inner = &reference[2..reference.len() - 1];
     let (scheme, rest) = match inner.split_once(':') {
         Some((scheme, rest)) => (scheme, rest),
@@ -98,10 +117,11 @@ fn resolve(reference: &str, at: Location, lookup: Lookup<'_>) -> Result<String, 
     };
     match scheme {
         "env" => {}
-        "yaml" => return Ok(rest.to_owned()),
+        "yaml" => return Ok(Some(rest.to_owned())),
         "file" => {
             let message = format!("{reference}: the file cannot be read here");
-            return lookup(inner).ok_or_else(|| Problem::new(at, message).expected("a file with one value"));
+            let missing = || Problem::new(at, message).expected("a file with one value");
+            return lookup(inner).map(Some).ok_or_else(missing);
         }
         _ => {
             let message = format!("{reference}: nothing is read from {scheme:?}");
@@ -120,7 +140,7 @@ fn resolve(reference: &str, at: Location, lookup: Lookup<'_>) -> Result<String, 
             Problem::new(at, message).expected("letters, digits and underscores; $$ for a dollar sign")
         );
     }
-    Ok(lookup(name).or_else(|| default.map(str::to_owned)).unwrap_or_default())
+    Ok(lookup(name).or_else(|| default.map(str::to_owned)))
 }
 
 /// Makes the node what the value is in YAML; text is taken as it is, quotes and all.

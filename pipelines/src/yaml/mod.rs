@@ -20,6 +20,7 @@ mod sources;
 mod text;
 
 pub use duration::parse as parse_duration;
+pub use expand::Unset;
 pub use fields::Fields;
 pub use node::{Entry, Key, Kind, Node};
 pub use problem::{Location, Problem, Problems, keep, nearest};
@@ -40,10 +41,19 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// # Errors
 /// Every syntax error, duplicate key, passed limit or variable that cannot be expanded.
 pub fn read(file: &str, source: &str, lookup: Lookup<'_>) -> Result<Node, Problems> {
+    read_telling(file, source, lookup).map(|(node, _)| node)
+}
+
+/// As [`read`], with the uses of variables that are not set.
+pub(crate) fn read_telling(
+    file: &str,
+    source: &str,
+    lookup: Lookup<'_>,
+) -> Result<(Node, Vec<Unset>), Problems> {
     let mut problems = Vec::new();
     let node = read::tree(source, &[], &mut problems).map(|mut node| {
-        expand::expand(&mut node, lookup, &mut problems);
-        node
+        let unset = expand::expand(&mut node, lookup, &mut problems);
+        (node, unset)
     });
     match node {
         Some(node) if problems.is_empty() => Ok(node),

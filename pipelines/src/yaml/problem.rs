@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::expand::Unset;
 use super::secret::PrintedLines;
 use super::sources::Parts;
 
@@ -120,6 +121,9 @@ pub struct Problems {
     pub parts: Parts,
     /// The mistakes, by place.
     pub problems: Vec<Problem>,
+    /// Uses of variables that are not set, which may be the reason.
+    #[serde(skip)]
+    pub unset: Vec<Unset>,
 }
 
 impl Problems {
@@ -134,7 +138,19 @@ impl Problems {
             problems.truncate(MAX_PROBLEMS);
             problems.push(Problem::new(first, format!("and {left_out} more problems from here on")));
         }
-        Self { file: file.to_owned(), text: text.to_owned(), parts: Parts::default(), problems }
+        Self {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            parts: Parts::default(),
+            problems,
+            unset: Vec::new(),
+        }
+    }
+
+    /// The same beside the variables that are not set.
+    #[must_use]
+    pub fn beside(self, unset: Vec<Unset>) -> Self {
+        Self { unset, ..self }
     }
 
     /// The same of a text that is made of several.
@@ -165,6 +181,10 @@ impl fmt::Display for Problems {
             if let Some(suggestion) = &problem.suggestion {
                 write!(f, "\n  did you mean {suggestion:?}?")?;
             }
+        }
+        for Unset { location: Location { line, column }, reference } in &self.unset {
+            let (file, line) = self.parts.find(*line).unwrap_or((&self.file, *line));
+            write!(f, "\n{file}:{line}:{column}: {reference} is not set and stands for nothing")?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! As the Collector does with several `--config`: maps are joined, anything else is replaced, also by null. A key of the
 //! outermost map that holds `::` stands for maps in maps.
 
-use super::{Entry, Key, Kind, Location, Lookup, Node, Problem, Problems, expand, read};
+use super::{Entry, Key, Kind, Location, Lookup, Node, Problem, Problems, Unset, expand, read};
 
 /// A text of a config.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,11 +45,11 @@ impl Parts {
     }
 }
 
-/// Reads texts that make one config, and expands their variables.
+/// Reads texts that make one config, and expands their variables. Returns the uses of those that are not set besides.
 ///
 /// # Errors
 /// As [`super::read`], for each of them, and a text that is no map.
-pub(crate) fn read_all(sources: &[Source], lookup: Lookup<'_>) -> Result<Node, Problems> {
+pub(crate) fn read_all(sources: &[Source], lookup: Lookup<'_>) -> Result<(Node, Vec<Unset>), Problems> {
     let (text, parts) = Parts::join(sources);
     let mut problems = Vec::new();
     if sources.len() > MAX_SOURCES {
@@ -64,8 +64,8 @@ pub(crate) fn read_all(sources: &[Source], lookup: Lookup<'_>) -> Result<Node, P
             put_over(&mut all, node, &mut problems);
         }
     }
-    expand::expand(&mut all, lookup, &mut problems);
-    if problems.is_empty() { Ok(all) } else { Err(Problems::new("", &text, problems).within(parts)) }
+    let unset = expand::expand(&mut all, lookup, &mut problems);
+    if problems.is_empty() { Ok((all, unset)) } else { Err(Problems::new("", &text, problems).within(parts)) }
 }
 
 /// Puts the map of a text over what earlier ones say.
