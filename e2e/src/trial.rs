@@ -150,15 +150,29 @@ impl Started {
         until(end + MIDDLE[0]).await;
         let report = self.report(end).await?;
         let windows = report::windows(&report);
+        self.sent().await?;
         let arrivals = self.intakes.each_ref().map(Intake::arrivals);
         let history = History::of(windows, batches, arrivals, &self.trial.plan)?;
-        // A flush is placed by its arrival: right after an edge it may have been made before.
-        let at_edge = |made: &Made| made.batch.is_none() && made.admitted % WINDOW < WINDOW / 6;
-        if history.made[1].iter().any(at_edge) {
+        // A flush is placed by its arrival: right after an edge, or after the end, it may have been made before.
+        let may_be_before = |made: &Made| {
+            made.batch.is_none() && (made.admitted % WINDOW < WINDOW / 6 || made.admitted >= end)
+        };
+        if history.made[1].iter().any(may_be_before) {
             return Ok(None);
         }
         let agreement = report::compare(&report, &history, &self.trial.plan);
         Ok(Some(Outcome { report, history, agreement }))
+    }
+
+    /// Waits until nothing is on its way to the intakes.
+    async fn sent(&self) -> Result<()> {
+        for _ in 0..1_000 {
+            if self.agent.metric("otelcol_exporter_queue_size", "").await.is_ok_and(|size| size == 0.0) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::bail!("the queues do not drain")
     }
 
     /// The agent's `/experiment`, once the window that ends then is closed.
