@@ -70,8 +70,14 @@ fn otlp(
     let endpoint = keep(fields.required("endpoint"), problems);
     let endpoint = endpoint.and_then(|node| keep(endpoint_of(node, tls), problems));
     let compression = fields.take("compression").and_then(|node| {
-        let words =
-            [("gzip", Some(Encoding::Gzip)), ("zstd", Some(Encoding::Zstd)), ("none", None), ("", None)];
+        let words = [
+            ("gzip", Some(Encoding::Gzip)),
+            ("zstd", Some(Encoding::Zstd)),
+            // Over gRPC it is the framing format, as in the Collector.
+            ("snappy", Some(Encoding::SnappyFramed)),
+            ("none", None),
+            ("", None),
+        ];
         keep(node.one_of("compression", &words), problems)
     });
     let timeout = fields.take("timeout").and_then(|node| keep(node.duration(), problems));

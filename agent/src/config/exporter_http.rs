@@ -56,6 +56,9 @@ pub fn decode(
             ("zstd", Some(Encoding::Zstd)),
             ("deflate", Some(Encoding::Deflate)),
             ("zlib", Some(Encoding::Zlib)),
+            ("snappy", Some(Encoding::Snappy)),
+            ("x-snappy-framed", Some(Encoding::SnappyFramed)),
+            ("lz4", Some(Encoding::Lz4)),
             ("none", None),
             ("", None),
         ];

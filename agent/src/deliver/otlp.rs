@@ -56,7 +56,7 @@ impl Otlp {
         let agent = concat!("phoenix-agent/", env!("CARGO_PKG_VERSION"));
         headers.insert(USER_AGENT, HeaderValue::from_static(agent));
         if let Some(encoding) = settings.compression {
-            headers.insert("grpc-encoding", HeaderValue::from_static(encoding.name()));
+            headers.insert("grpc-encoding", HeaderValue::from_static(encoding.grpc_name()));
         }
         let millis = settings.timeout.as_millis().clamp(1, 99_999_999);
         if let Ok(timeout) = HeaderValue::from_str(&format!("{millis}m")) {

@@ -1,7 +1,7 @@
 //! Compression, and decompression that is bounded.
 //!
 //! Decompressed output is budgeted before it is produced, in the size the compressed form announces where it
-//! does (a zstd frame's content size, gzip's ISIZE) and in growing steps where it does not, so that
+//! does (a zstd frame's content size, gzip's ISIZE, snappy's preamble) and in growing steps where it does not, so that
 //! a bomb meets the limit before it meets the memory.
 
 use std::cell::RefCell;
@@ -9,6 +9,7 @@ use std::io::{self, Read, Write as _};
 
 use bytes::Bytes;
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
+use lz4_flex::frame::{BlockSize, FrameDecoder as Lz4Decoder, FrameEncoder as Lz4Encoder, FrameInfo};
 use zstd::zstd_safe::get_frame_content_size;
 
 use crate::admission::Permit;
@@ -20,6 +21,12 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 const FIRST_STEP: usize = 64 * 1024;
 /// Best ratio of deflate; an announced size beyond it is a lie.
 const DEFLATE_RATIO: usize = 1_032;
+/// The same of snappy, whose longest copy is 64 bytes of three.
+const SNAPPY_RATIO: usize = 22;
+/// The same of LZ4, where a byte of length stands for 255.
+const LZ4_RATIO: usize = 255;
+/// Bytes before what an LZ4 block may copy from.
+const LZ4_WINDOW: usize = 64 << 10;
 
 thread_local! {
     /// Context of zstd, which is 150 kB to set up; one a worker thread is enough.
@@ -52,6 +59,20 @@ pub fn compress(encoding: Encoding, message: &Bytes) -> io::Result<Bytes> {
             };
             Ok(context.compress(message)?.into())
         }),
+        Encoding::Snappy => Ok(snap::raw::Encoder::new().compress_vec(message)?.into()),
+        Encoding::SnappyFramed => {
+            let mut encoder = snap::write::FrameEncoder::new(Vec::with_capacity(message.len() / 4 + 256));
+            encoder.write_all(message)?;
+            Ok(encoder.into_inner().map_err(|error| io::Error::other(error.to_string()))?.into())
+        }
+        Encoding::Lz4 => {
+            // Smaller blocks than by default: who reads them needs memory for whole ones.
+            let blocks = FrameInfo::new().block_size(BlockSize::Max256KB);
+            let target = Vec::with_capacity(message.len() / 4 + 256);
+            let mut encoder = Lz4Encoder::with_frame_info(blocks, target);
+            encoder.write_all(message)?;
+            Ok(encoder.finish().map_err(io::Error::other)?.into())
+        }
     }
 }
 
@@ -71,11 +92,11 @@ pub fn decompress(
         Encoding::Gzip => {
             let announced = wire.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size) as usize);
             let hint = announced.min(wire.len().saturating_mul(DEFLATE_RATIO));
-            read_bounded(MultiGzDecoder::new(&wire[..]), hint, wire.len(), limit, permit, broken)
+            read_bounded(MultiGzDecoder::new(&wire[..]), hint, [wire.len(), 0], limit, permit, broken)
         }
         // It announces no size.
         Encoding::Deflate | Encoding::Zlib => {
-            read_bounded(ZlibDecoder::new(&wire[..]), 0, wire.len(), limit, permit, broken)
+            read_bounded(ZlibDecoder::new(&wire[..]), 0, [wire.len(), 0], limit, permit, broken)
         }
         Encoding::Zstd => {
             if let Ok(Some(size)) = get_frame_content_size(wire) {
@@ -89,9 +110,65 @@ pub fn decompress(
             }
             let mut decoder = zstd::stream::read::Decoder::with_buffer(&wire[..]).map_err(broken)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(broken)?;
-            read_bounded(decoder, 0, wire.len(), limit, permit, broken)
+            read_bounded(decoder, 0, [wire.len(), 0], limit, permit, broken)
+        }
+        Encoding::Snappy => snappy_block(wire, limit, permit),
+        Encoding::SnappyFramed => {
+            read_bounded(snap::read::FrameDecoder::new(&wire[..]), 0, [wire.len(), 0], limit, permit, broken)
+        }
+        Encoding::Lz4 => {
+            let held = [wire.len(), lz4_workspace(wire)];
+            read_bounded(Lz4Frames(Lz4Decoder::new(&wire[..])), 0, held, limit, permit, broken)
         }
     }
+}
+
+/// Decompresses one block, which says how long it is.
+fn snappy_block(wire: &Bytes, limit: usize, permit: &mut Permit) -> Result<Bytes, Refusal> {
+    let broken = |error: &dyn std::fmt::Display| Refusal::Invalid(format!("broken snappy data: {error}"));
+    let size = snap::raw::decompress_len(wire).map_err(|error| broken(&error))?;
+    if size > limit {
+        return Err(Refusal::TooLarge { limit });
+    }
+    if size > wire.len().saturating_mul(SNAPPY_RATIO) {
+        return Err(broken(&"it says that it is longer than it can be"));
+    }
+    if !permit.grow_to(wire.len() + size) {
+        return Err(Refusal::Memory);
+    }
+    Ok(snap::raw::Decoder::new().decompress_vec(wire).map_err(|error| broken(&error))?.into())
+}
+
+/// Frames of LZ4 one after the other, which its decoder reads one at a time.
+struct Lz4Frames<'a>(Lz4Decoder<&'a [u8]>);
+
+impl Read for Lz4Frames<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let left = self.0.get_ref().len();
+            let read = self.0.read(buffer)?;
+            let more = !self.0.get_ref().is_empty() && self.0.get_ref().len() < left;
+            if read > 0 || buffer.is_empty() || !more {
+                return Ok(read);
+            }
+        }
+    }
+}
+
+/// Bytes of the blocks that LZ4's decoder works in, at most: by the size of blocks that the frame announces, and never more
+/// than the data can fill.
+fn lz4_workspace(wire: &Bytes) -> usize {
+    // FLG and BD stand behind the magic number (LZ4 frame format, "Frame Descriptor"); a legacy frame has none.
+    let block = match wire.get(5).map(|descriptor| descriptor >> 4 & 7) {
+        Some(4) => 64 << 10,
+        Some(5) => 256 << 10,
+        Some(6) => 1 << 20,
+        Some(7) => 4 << 20,
+        _ => 8 << 20,
+    };
+    let independent = wire.get(4).is_some_and(|flags| flags & 0x20 != 0);
+    let output = if independent { block } else { 2 * block + LZ4_WINDOW };
+    block.min(wire.len()) + output.min(wire.len().saturating_mul(LZ4_RATIO))
 }
 
 /// Decompresses one frame that says how long it is, the fast path. Nothing if that turned out not to hold.
@@ -110,10 +187,11 @@ fn zstd_at_once(wire: &Bytes, size: usize, permit: &mut Permit) -> Result<Option
     })
 }
 
+/// Reads it all. `kept` bytes stay held besides the message, `working` bytes until it is there.
 fn read_bounded(
     mut decoder: impl Read,
     hint: usize,
-    held: usize,
+    [kept, working]: [usize; 2],
     limit: usize,
     permit: &mut Permit,
     broken: impl Fn(io::Error) -> Refusal,
@@ -121,7 +199,7 @@ fn read_bounded(
     let mut message = Vec::new();
     let mut step = if hint == 0 { FIRST_STEP } else { hint }.min(limit);
     loop {
-        if !permit.grow_to(held + message.len() + step) {
+        if !permit.grow_to(kept + working + message.len() + step) {
             return Err(Refusal::Memory);
         }
         message.reserve_exact(step);
@@ -138,7 +216,7 @@ fn read_bounded(
             }
         }
     }
-    permit.hold(held + message.capacity());
+    permit.hold(kept + message.capacity());
     Ok(message.into())
 }
 
@@ -174,6 +252,19 @@ mod tests {
             for encoding in [Encoding::Deflate, Encoding::Zlib] {
                 assert_eq!(run(encoding, &deflated, 2_000_000, &budget).expect("zlib's format"), data);
             }
+            for encoding in [Encoding::Snappy, Encoding::SnappyFramed, Encoding::Lz4] {
+                let wire = compress(encoding, &Bytes::copy_from_slice(data)).expect("compress");
+                assert_eq!(run(encoding, &wire, 2_000_000, &budget).expect("the same"), data);
+                assert_eq!(
+                    Encoding::Snappy.of_body(&wire) == Encoding::SnappyFramed,
+                    encoding == Encoding::SnappyFramed && size > 0
+                );
+            }
+            for encoding in [Encoding::SnappyFramed, Encoding::Lz4] {
+                let wire = compress(encoding, &Bytes::copy_from_slice(data)).expect("compress");
+                let twice = Bytes::from([&wire[..], &wire[..]].concat());
+                assert_eq!(run(encoding, &twice, 4_000_000, &budget).expect("twice"), [data, data].concat());
+            }
             let streamed = zstd::stream::encode_all(data, 1).expect("stream").into();
             assert_eq!(run(Encoding::Zstd, &streamed, 2_000_000, &budget).expect("no size"), data);
             let twice = Bytes::from([zstd(data), zstd(data)].concat());
@@ -192,15 +283,19 @@ mod tests {
 
     #[test]
     fn a_bomb_meets_the_limit_before_it_meets_the_memory() {
-        let budget = Budget::new(3_000_000);
+        let budget = Budget::new(8_000_000);
         let zeros = vec![0; 50_000_000];
         let streamed = Bytes::from(zstd::stream::encode_all(&zeros[..], 1).expect("stream"));
-        let deflated = compress(Encoding::Deflate, &Bytes::copy_from_slice(&zeros)).expect("deflate");
+        let made = |encoding| compress(encoding, &Bytes::copy_from_slice(&zeros)).expect("compress");
+        let deflated = made(Encoding::Deflate);
         for (encoding, wire) in [
             (Encoding::Gzip, gzip(&zeros)),
             (Encoding::Zstd, zstd(&zeros)),
             (Encoding::Zstd, streamed),
             (Encoding::Deflate, deflated),
+            (Encoding::Snappy, made(Encoding::Snappy)),
+            (Encoding::SnappyFramed, made(Encoding::SnappyFramed)),
+            (Encoding::Lz4, made(Encoding::Lz4)),
         ] {
             assert!(matches!(run(encoding, &wire, 1_000_000, &budget), Err(Refusal::TooLarge { .. })));
             assert!(matches!(run(encoding, &wire, 100_000_000, &budget), Err(Refusal::Memory)));
@@ -215,9 +310,25 @@ mod tests {
     #[test]
     fn broken_data_is_the_senders_fault() {
         let budget = Budget::new(1_000_000);
-        for encoding in [Encoding::Gzip, Encoding::Zstd, Encoding::Deflate] {
+        for encoding in [
+            Encoding::Gzip,
+            Encoding::Zstd,
+            Encoding::Deflate,
+            Encoding::Snappy,
+            Encoding::SnappyFramed,
+            Encoding::Lz4,
+        ] {
             let refusal = run(encoding, &Bytes::from_static(b"not compressed at all"), 1_000, &budget);
             assert!(matches!(refusal, Err(Refusal::Invalid(_))));
+        }
+        // A block of snappy that says it is a gigabyte.
+        let lie = Bytes::from_static(b"\x80\x80\x80\x80\x04abc");
+        assert!(matches!(run(Encoding::Snappy, &lie, 2 << 30, &budget), Err(Refusal::Invalid(_))));
+        for encoding in [Encoding::Snappy, Encoding::SnappyFramed, Encoding::Lz4] {
+            let whole = compress(encoding, &Bytes::from_iter((0..10_000u32).flat_map(u32::to_le_bytes)))
+                .expect("compress");
+            let cut = run(encoding, &whole.slice(..whole.len() / 2), 100_000, &budget);
+            assert!(matches!(cut, Err(Refusal::Invalid(_))), "{encoding:?}: {cut:?}");
         }
         let cut = gzip(&[1; 10_000]);
         assert!(matches!(run(Encoding::Gzip, &cut.slice(..20), 20_000, &budget), Err(Refusal::Invalid(_))));

@@ -93,8 +93,8 @@ fn refuse(refusal: &Refusal) -> Response<Reply> {
     if let Ok(details) = HeaderValue::from_str(&status.to_trailer()) {
         headers.insert(DETAILS, details);
     }
-    if matches!(refusal, Refusal::Compression(_)) {
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity,gzip,zstd"));
+    if matches!(refusal, Refusal::Compression { .. }) {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity,gzip,zstd,snappy"));
     }
     response
 }

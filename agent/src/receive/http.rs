@@ -79,6 +79,7 @@ async fn read(
         hold(media, &message, &mut permit);
         return Ok(ReceivedRequest { message, wire: None, permit });
     };
+    let encoding = encoding.of_body(&wire);
     let message = decompress(encoding, &wire, limit, &mut permit)?;
     if media == Media::Protobuf {
         return Ok(ReceivedRequest { message, wire: Some((encoding, wire)), permit });

@@ -30,8 +30,13 @@ pub enum Refusal {
     #[error("{0}")]
     Invalid(String),
     /// A compression we do not have.
-    #[error("compression '{0}' is not supported: expected none, gzip or zstd, and over HTTP deflate or zlib")]
-    Compression(String),
+    #[error("compression '{named}' is not supported here: expected none, {known}")]
+    Compression {
+        /// The one that was named.
+        named: String,
+        /// Those that there are.
+        known: &'static str,
+    },
     /// A media type we do not read.
     #[error("{0}")]
     MediaType(String),
@@ -94,7 +99,7 @@ impl Refusal {
         match self {
             Self::TooLarge { .. } => "too_large",
             Self::Malformed(_) | Self::Invalid(_) => "malformed",
-            Self::Compression(_) | Self::MediaType(_) => "unsupported",
+            Self::Compression { .. } | Self::MediaType(_) => "unsupported",
             Self::Memory => "memory",
             Self::Requests => "requests",
             Self::Peer => "peer",
@@ -126,7 +131,7 @@ impl Refusal {
         match self {
             Self::TooLarge { .. } => Code::ResourceExhausted,
             Self::Malformed(_) | Self::Invalid(_) => Code::InvalidArgument,
-            Self::Compression(_) | Self::MediaType(_) | Self::NoPipeline(_) | Self::Unknown(_) => {
+            Self::Compression { .. } | Self::MediaType(_) | Self::NoPipeline(_) | Self::Unknown(_) => {
                 Code::Unimplemented
             }
             Self::Memory
@@ -145,7 +150,7 @@ impl Refusal {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) | Self::Invalid(_) | Self::CutOff(_) => StatusCode::BAD_REQUEST,
-            Self::Compression(_) | Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Compression { .. } | Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Peer => StatusCode::TOO_MANY_REQUESTS,
             Self::Memory | Self::Requests | Self::Queue(_) | Self::Stopping | Self::Slow { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE

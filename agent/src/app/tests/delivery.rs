@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tonic::{Code, Status};
 
 use super::experiment::halves;
-use super::harness::{ANY, Agent, eventually, export, load, otlp, request, settings};
+use super::harness::{ANY, Agent, config, eventually, export, load, otlp, request, settings};
 use super::sink::{Script, Sink};
+use crate::net::compress;
 use crate::request::Encoding;
 
 const DOUBTED: &str = concat!(
@@ -110,6 +112,39 @@ async fn compresses_as_asked_and_sends_the_users_headers_but_not_ours_where_swit
         assert_eq!(*request, export(30, 7));
         assert_eq!(metadata.get("x-tenant").expect("header"), "blue");
         assert!(metadata.get("x-phoenix-variant").is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn snappy_over_grpc_is_the_framing_format_both_ways_and_what_only_http_has_is_refused() {
+    let (sink, address) = Sink::start().await;
+    let receiver = Agent::start(&settings(address)).await;
+    let grpc = receiver.listening.otlp_grpc.expect("grpc");
+    let text = config(grpc, "").replace("compression: none", "compression: snappy");
+    let sender = Agent::start(&load(&text)).await;
+    sender.client().await.export(export(30, 7)).await.expect("accepted");
+    eventually("it arrives", async || sink.received() == 1).await;
+    assert_eq!(sink.metrics.lock().expect("lock")[0].1, export(30, 7));
+    for (encoding, body, expected) in [
+        ("lz4", compress(Encoding::Lz4, &Bytes::from(vec![0; 100])), "12"),
+        ("snappy", compress(Encoding::Snappy, &Bytes::from(vec![0; 100])), "3"),
+    ] {
+        let stream = tokio::net::TcpStream::connect(grpc).await.expect("connect");
+        let (sender, connection) = h2::client::handshake(stream).await.expect("handshake");
+        tokio::spawn(connection);
+        let path = crate::signal::Signal::Metrics.grpc_path();
+        let request = http::Request::post(format!("http://agent{path}"))
+            .header("content-type", "application/grpc")
+            .header("grpc-encoding", encoding)
+            .body(())
+            .expect("request");
+        let (response, mut sent) =
+            sender.ready().await.expect("ready").send_request(request, false).expect("send");
+        let body = body.expect("compressed");
+        let framed = [&[1], (body.len() as u32).to_be_bytes().as_slice(), &body].concat();
+        sent.send_data(framed.into(), true).expect("data");
+        let headers = response.await.expect("response").into_parts().0.headers;
+        assert_eq!(headers["grpc-status"], expected, "{encoding}");
     }
 }
 

@@ -27,7 +27,8 @@ async fn all_signals_leave_over_http_in_every_compression_and_connections_are_ke
     let (sink, address) = Sink::start().await;
     let receiver = Agent::start(&settings(address)).await;
     let http = receiver.listening.otlp_http.expect("http");
-    for (place, compression) in ["gzip", "zstd", "none", "deflate"].into_iter().enumerate() {
+    let all = ["gzip", "zstd", "none", "deflate", "zlib", "snappy", "x-snappy-framed", "lz4"];
+    for (place, compression) in all.into_iter().enumerate() {
         let sender =
             Agent::start(&over_http(&format!("endpoint: http://{http}/\n    compression: {compression}")))
                 .await;

@@ -46,15 +46,35 @@ async fn metrics_arrive_unchanged_over_both_transports_in_every_compression() {
         std::io::Write::write_all(&mut encoder, &plain).expect("zlib");
         encoder.finish().expect("zlib")
     };
-    for (encoding, body) in
-        [("identity", plain), ("gzip", gzip), ("zstd", zstd), ("deflate", zlib.clone()), ("zlib", zlib)]
-    {
+    let snappy = snap::raw::Encoder::new().compress_vec(&plain).expect("snappy");
+    let framed = {
+        let mut encoder = snap::write::FrameEncoder::new(Vec::new());
+        std::io::Write::write_all(&mut encoder, &plain).expect("snappy");
+        encoder.into_inner().expect("snappy")
+    };
+    let lz4 = {
+        let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        std::io::Write::write_all(&mut encoder, &plain).expect("lz4");
+        encoder.finish().expect("lz4")
+    };
+    for (encoding, body) in [
+        ("identity", plain),
+        ("gzip", gzip),
+        ("zstd", zstd),
+        ("deflate", zlib.clone()),
+        ("zlib", zlib),
+        ("snappy", snappy),
+        // By the name that Collectors gave it once.
+        ("snappy", framed.clone()),
+        ("x-snappy-framed", framed),
+        ("lz4", lz4),
+    ] {
         let headers = [PROTOBUF, ("content-encoding", encoding)];
         let response = request(http, "POST", "/v1/metrics", &headers, body).await;
         assert_eq!((response.status, response.body.len()), (200, 0), "{encoding}");
         assert_eq!(response.headers["content-type"], "application/x-protobuf");
     }
-    eventually("eight requests arrive", async || sink.received() == 8).await;
+    eventually("twelve requests arrive", async || sink.received() == 12).await;
     for (metadata, got) in sink.metrics.lock().expect("lock").iter() {
         assert_eq!(*got, sent);
         assert_eq!(metadata.get("x-phoenix-variant").expect("variant"), "baseline");
@@ -63,7 +83,7 @@ async fn metrics_arrive_unchanged_over_both_transports_in_every_compression() {
     let accepted = r#"otelcol_receiver_accepted_metric_points{receiver="otlp",transport="grpc"}"#;
     assert_eq!(agent.metric(accepted).await, Some(6_300.0));
     let delivered = r#"otelcol_exporter_sent_metric_points{exporter="otlp",variant="baseline"}"#;
-    eventually("all is confirmed", async || agent.metric(delivered).await == Some(16_800.0)).await;
+    eventually("all is confirmed", async || agent.metric(delivered).await == Some(25_200.0)).await;
     eventually("nothing is held", async || agent.shared.budget.used() == 0).await;
 }
 
