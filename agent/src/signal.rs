@@ -1,5 +1,7 @@
 //! The three signals of OTLP, and the names each of them goes by on a wire.
 
+use pipelines::json::Request;
+
 /// Signal of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
@@ -35,6 +37,15 @@ impl Signal {
             Self::Metrics => "metric_points",
             Self::Traces => "spans",
             Self::Logs => "log_records",
+        }
+    }
+
+    /// Document of OTLP/JSON.
+    pub const fn document(self) -> Request {
+        match self {
+            Self::Metrics => Request::Metrics,
+            Self::Traces => Request::Traces,
+            Self::Logs => Request::Logs,
         }
     }
 

@@ -14,6 +14,7 @@ mod json;
 mod level;
 mod otlp_http;
 mod overload;
+mod proxies;
 mod pushed;
 mod receivers;
 mod reload;

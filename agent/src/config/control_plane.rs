@@ -48,5 +48,5 @@ fn address(node: &Node, ca_file: Option<PathBuf>) -> Result<(Endpoint, String), 
     };
     let port = uri.port_u16().unwrap_or(port);
     let tls = tls.then(|| TlsSettings { ca_file, ..TlsSettings::default() });
-    Ok((Endpoint { host, port, tls }, path.to_owned()))
+    Ok((Endpoint { host, port, tls, proxy: None }, path.to_owned()))
 }

@@ -10,6 +10,7 @@ use pipelines::yaml::{Fields, Location, Node, Problem, keep};
 use super::authenticator::{self, Authenticator};
 use super::components::EXPORTERS;
 use super::exporter_http;
+use super::proxy::{self, Proxies};
 use super::receiver::refuse;
 use super::sending_queue::queue;
 use crate::deliver::{ExporterKind, ExporterSettings, OtlpSettings, QueueSettings};
@@ -20,11 +21,21 @@ use crate::request::Encoding;
 const TUNING: [&str; 5] =
     ["balancer_name", "keepalive", "read_buffer_size", "wait_for_ready", "write_buffer_size"];
 
-/// Decodes an exporter; nothing if that is not possible. `variant_headers` is ours to decide, not
-/// the exporter's section's.
+/// What an exporter depends on that its own section does not say.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The file, with its extensions.
+    pub file: &'a CollectorFile,
+    /// Proxies of the environment.
+    pub proxies: &'a Proxies,
+    /// True if requests say which variant and generation they are.
+    pub variant_headers: bool,
+}
+
+/// Decodes an exporter; nothing if that is not possible.
 pub fn decode(
-    (file, component): (&CollectorFile, &Component),
-    variant_headers: bool,
+    component: &Component,
+    around: Surroundings<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<ExporterSettings> {
     let id = component.id.as_str().to_owned();
@@ -35,10 +46,8 @@ pub fn decode(
         retry: RetrySettings::default(),
     };
     match component.id.kind() {
-        "otlp" | "otlp_grpc" => otlp((file, &component.config), id, variant_headers, problems),
-        "otlp_http" | "otlphttp" => {
-            exporter_http::decode((file, &component.config), id, variant_headers, problems)
-        }
+        "otlp" | "otlp_grpc" => otlp(&component.config, id, around, problems),
+        "otlp_http" | "otlphttp" => exporter_http::decode(&component.config, id, around, problems),
         "nop" => {
             keep(component.config.map(), problems)?.finish(problems);
             Some(simple(ExporterKind::Nop))
@@ -60,15 +69,20 @@ pub fn decode(
 }
 
 fn otlp(
-    (file, node): (&CollectorFile, &Node),
+    node: &Node,
     id: String,
-    variant_headers: bool,
+    around: Surroundings<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<ExporterSettings> {
     let mut fields = keep(node.map(), problems)?;
     let tls = fields.take("tls").map(|node| tls(node, problems)).unwrap_or_default();
     let endpoint = keep(fields.required("endpoint"), problems);
-    let endpoint = endpoint.and_then(|node| keep(endpoint_of(node, tls), problems));
+    let endpoint = endpoint.and_then(|node| {
+        let mut endpoint = keep(endpoint_of(node, tls), problems)?;
+        let proxy = around.proxies.to(&endpoint, true);
+        endpoint.proxy = keep(proxy.map_err(|why| no_proxy(node, why)), problems)?;
+        Some(endpoint)
+    });
     let compression = fields.take("compression").and_then(|node| {
         let words = [
             ("gzip", Some(Encoding::Gzip)),
@@ -83,7 +97,7 @@ fn otlp(
     let timeout = fields.take("timeout").and_then(|node| keep(node.duration(), problems));
     let timeout = timeout.unwrap_or(Duration::from_secs(5));
     let headers = fields.take("headers").map(|node| headers(node, problems)).unwrap_or_default();
-    let auth = fields.take("auth").and_then(|node| authenticator::decode(node, file, problems));
+    let auth = fields.take("auth").and_then(|node| authenticator::decode(node, around.file, problems));
     let retry = fields.take("retry_on_failure").and_then(|node| retry(node, problems)).unwrap_or_default();
     let queue = fields.take("sending_queue").and_then(|node| queue(node, problems)).unwrap_or_default();
     for key in TUNING {
@@ -94,9 +108,15 @@ fn otlp(
     let compression = compression.unwrap_or(Some(Encoding::Gzip));
     // Zero is no limit in the Collector; a request that waits for ever would hold its place for ever.
     let timeout = if timeout.is_zero() { Duration::from_secs(60) } else { timeout };
+    let variant_headers = around.variant_headers;
     let otlp = Box::new(OtlpSettings { compression, timeout, headers, token: None, variant_headers });
     let otlp = authenticated(otlp, auth);
     Some(ExporterSettings { id, kind: ExporterKind::Otlp { endpoint: endpoint?, otlp }, queue, retry })
+}
+
+/// A variable of the environment that names no proxy, where an exporter needs it.
+pub fn no_proxy(at: &Node, why: String) -> Problem {
+    Problem::new(at.location, why).expected(proxy::EXPECTED)
 }
 
 /// The same with the header of an authenticator.
@@ -189,7 +209,7 @@ fn endpoint_of(node: &Node, tls: Tls) -> Result<Endpoint, Problem> {
     };
     if let Some(path) = text.strip_prefix("unix://").or_else(|| text.strip_prefix("unix:")) {
         let host = Some(path).filter(|path| path.starts_with('/')).ok_or_else(problem)?.to_owned();
-        return Ok(Endpoint { host, port: 0, tls: (!tls.insecure).then_some(tls.settings) });
+        return Ok(Endpoint { host, port: 0, tls: (!tls.insecure).then_some(tls.settings), proxy: None });
     }
     // The resolver's name in gRPC: names are resolved by the system here, whatever it is.
     let text = text.strip_prefix("dns:///").or_else(|| text.strip_prefix("passthrough:///")).unwrap_or(text);
@@ -206,7 +226,7 @@ fn endpoint_of(node: &Node, tls: Tls) -> Result<Endpoint, Problem> {
     if host.is_empty() || host.contains(['/', '@', ' ']) {
         return Err(problem());
     }
-    Ok(Endpoint { host, port, tls: secure.then_some(tls.settings) })
+    Ok(Endpoint { host, port, tls: secure.then_some(tls.settings), proxy: None })
 }
 
 /// Headers as a map, or as the list of names and values that newer Collectors also take.

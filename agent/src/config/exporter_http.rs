@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use pipelines::config::CollectorFile;
 use pipelines::yaml::{Node, Problem, keep};
 
 use super::authenticator;
-use super::exporter::{Tls, authenticated, headers, retry, tls};
+use super::exporter::{Surroundings, Tls, authenticated, headers, no_proxy, retry, tls};
+use super::proxy;
 use super::receiver::refuse;
 use super::sending_queue::queue;
 use crate::deliver::{ExporterKind, ExporterSettings, HttpTarget, OtlpSettings};
-use crate::net::Endpoint;
-use crate::request::Encoding;
+use crate::net::{Endpoint, Proxy, TlsSettings};
+use crate::request::{Encoding, Media};
 use crate::signal::Signal;
 
 /// Keys that tune the Collector's own client and mean nothing to this one.
@@ -32,14 +32,25 @@ const TUNING: [&str; 12] = [
 
 /// Decodes it; nothing if that is not possible.
 pub fn decode(
-    (file, node): (&CollectorFile, &Node),
+    node: &Node,
     id: String,
-    variant_headers: bool,
+    around: Surroundings<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<ExporterSettings> {
     let mut fields = keep(node.map(), problems)?;
     let tls = fields.take("tls").map(|node| tls(node, problems)).unwrap_or_default();
-    let mut url = |key| fields.take(key).and_then(|node| keep(target(node, &tls), problems));
+    let own = fields.take("proxy_url").filter(|node| !node.text().is_ok_and(str::is_empty));
+    let own = own.and_then(|node| keep(proxy_url(node, &tls), problems));
+    let mut url = |key| {
+        let node = fields.take(key)?;
+        let mut target = keep(target(node, &tls), problems)?;
+        let proxy = match &own {
+            Some(own) => Ok(Some(own.clone())),
+            None => around.proxies.to(&target.endpoint, false),
+        };
+        target.endpoint.proxy = keep(proxy.map_err(|why| no_proxy(node, why)), problems)?;
+        Some(target)
+    };
     let base = url("endpoint");
     let own = ["metrics_endpoint", "traces_endpoint", "logs_endpoint"].map(&mut url);
     let mut targets = [None, None, None];
@@ -64,24 +75,26 @@ pub fn decode(
         ];
         keep(node.one_of("compression", &words), problems)
     });
-    if let Some(node) = fields.take("encoding") {
-        keep(node.one_of("encoding", &[("proto", ())]), problems);
-    }
+    let encoding = fields.take("encoding").and_then(|node| {
+        keep(node.one_of("encoding", &[("proto", Media::Protobuf), ("json", Media::Json)]), problems)
+    });
     let timeout = fields.take("timeout").and_then(|node| keep(node.duration(), problems));
     let timeout = timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(Duration::from_secs(30));
     let headers = fields.take("headers").map(|node| headers(node, problems)).unwrap_or_default();
-    let auth = fields.take("auth").and_then(|node| authenticator::decode(node, file, problems));
+    let auth = fields.take("auth").and_then(|node| authenticator::decode(node, around.file, problems));
     let retry = fields.take("retry_on_failure").and_then(|node| retry(node, problems)).unwrap_or_default();
     let queue = fields.take("sending_queue").and_then(|node| queue(node, problems)).unwrap_or_default();
     for key in TUNING {
         fields.take(key);
     }
-    refuse(&mut fields, &["cookies", "middlewares", "profiles_endpoint", "proxy_url"], problems);
+    refuse(&mut fields, &["cookies", "middlewares", "profiles_endpoint"], problems);
     fields.finish(problems);
     let compression = compression.unwrap_or(Some(Encoding::Gzip));
+    let variant_headers = around.variant_headers;
     let otlp = Box::new(OtlpSettings { compression, timeout, headers, token: None, variant_headers });
     let otlp = authenticated(otlp, auth);
-    let kind = ExporterKind::OtlpHttp { targets: Box::new(targets), otlp };
+    let media = encoding.unwrap_or(Media::Protobuf);
+    let kind = ExporterKind::OtlpHttp { targets: Box::new(targets), media, otlp };
     Some(ExporterSettings { id, kind, queue, retry })
 }
 
@@ -89,6 +102,17 @@ pub fn decode(
 fn below(base: &HttpTarget, signal: Signal) -> HttpTarget {
     let path = format!("{}{}", base.path.trim_end_matches('/'), signal.http_path());
     HttpTarget { endpoint: base.endpoint.clone(), path }
+}
+
+/// The proxy that the section names, whatever the environment says. One that speaks TLS is verified as the server is.
+fn proxy_url(node: &Node, tls: &Tls) -> Result<Proxy, Problem> {
+    let mut proxy = proxy::proxy(node.text()?).ok_or_else(|| {
+        Problem::new(node.location, "this is no proxy that Phoenix can use").expected(proxy::EXPECTED)
+    })?;
+    if let Some(settings) = &mut proxy.server.tls {
+        *settings = TlsSettings { server_name: None, ..tls.settings.clone() };
+    }
+    Ok(proxy)
 }
 
 fn target(node: &Node, tls: &Tls) -> Result<HttpTarget, Problem> {
@@ -111,5 +135,8 @@ fn target(node: &Node, tls: &Tls) -> Result<HttpTarget, Problem> {
     }
     let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
     let path = url.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
-    Ok(HttpTarget { endpoint: Endpoint { host, port, tls: secure.then(|| tls.settings.clone()) }, path })
+    Ok(HttpTarget {
+        endpoint: Endpoint { host, port, tls: secure.then(|| tls.settings.clone()), proxy: None },
+        path,
+    })
 }

@@ -12,6 +12,7 @@ use pipelines::yaml::{Lookup, Node, Problem, Problems, Source, keep};
 use sha2::{Digest as _, Sha256};
 
 use super::phoenix::{self, Phoenix};
+use super::proxy::Proxies;
 use super::routes::SelectedPipelines;
 use super::{Settings, address, authenticator, components};
 use crate::deliver::{BatchRule, ExporterKind, ExporterSettings};
@@ -35,7 +36,7 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
     let mut phoenix = phoenix::decode(&file, &mut problems);
     let running = SelectedPipelines::pick(&file, &phoenix, &mut problems);
     let receivers = running.receivers(&file, &mut problems);
-    let (exporters, routes) = running.exporters(&file, &phoenix, &mut problems);
+    let (exporters, routes) = running.exporters(&file, &phoenix, &Proxies::read(lookup), &mut problems);
     let plans = Plans::check(&file, &running, &mut problems);
     let health = health_check(&file, &mut problems);
     let diagnostic = diagnostic(&file);

@@ -15,6 +15,7 @@ mod exporter_http;
 mod load;
 mod observation;
 mod phoenix;
+mod proxy;
 mod receiver;
 mod remote_config;
 mod routes;

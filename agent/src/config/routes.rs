@@ -8,7 +8,9 @@ use pipelines::config::{
 use pipelines::yaml::{Location, Problem, nearest};
 
 use super::components::RECEIVERS;
+use super::exporter::Surroundings;
 use super::phoenix::Phoenix;
+use super::proxy::Proxies;
 use super::{Routes, exporter, receiver};
 use crate::deliver::ExporterSettings;
 use crate::receive::ReceiverSettings;
@@ -122,9 +124,11 @@ impl<'a> SelectedPipelines<'a> {
         &self,
         file: &CollectorFile,
         phoenix: &Phoenix,
+        proxies: &Proxies,
         problems: &mut Vec<Problem>,
     ) -> (Vec<ExporterSettings>, Routes) {
         let variant_headers = phoenix.variant_headers.unwrap_or(true);
+        let around = Surroundings { file, proxies, variant_headers };
         let mut used: Vec<&ComponentId> = Vec::new();
         let mut exporters = Vec::new();
         let mut leave_by = |entry: &'a PipelineEntry| {
@@ -134,7 +138,7 @@ impl<'a> SelectedPipelines<'a> {
                     used.push(id);
                     match file.component(Section::Exporters, id.as_str()) {
                         Some(component) => {
-                            exporters.extend(exporter::decode((file, component), variant_headers, problems));
+                            exporters.extend(exporter::decode(component, around, problems));
                         }
                         None => problems.push(connector(*location, id)),
                     }
@@ -179,7 +183,7 @@ impl<'a> SelectedPipelines<'a> {
         if let Some((id, location)) = shadow
             && let Some(component) = shadow_of(file, &used, (id, *location), problems)
         {
-            let decoded = exporter::decode((file, component), variant_headers, problems);
+            let decoded = exporter::decode(component, around, problems);
             routes.shadow = decoded.is_some().then_some(exporters.len());
             exporters.extend(decoded);
         }

@@ -225,7 +225,7 @@ impl Destination {
     async fn send(&self, otlp: &OtlpClient, payload: &Payload, delivery: &mut Delivery) -> SendOutcome {
         let encoded = match otlp.encode(payload) {
             Ok(encoded) => encoded,
-            Err(error) => return SendOutcome::Refused(format!("cannot compress: {error}")),
+            Err(error) => return SendOutcome::Refused(format!("cannot be encoded: {error}")),
         };
         let started = Instant::now();
         let mut backoff = Backoff::new(self.retry);

@@ -47,7 +47,7 @@ impl OtlpClient {
     /// The bytes to send for `payload`; made once, for every attempt.
     ///
     /// # Errors
-    /// When compression fails.
+    /// When it cannot be compressed, or written as JSON.
     pub fn encode(&self, payload: &Payload) -> io::Result<Bytes> {
         match self {
             Self::Grpc(otlp) => otlp.encode(payload),
@@ -81,12 +81,12 @@ impl Exporter {
                 let channel = Channel::new(Connector::new(endpoint.clone(), "h2")?)?;
                 Self::Otlp(Box::new(OtlpClient::Grpc(Otlp::new(channel, (**otlp).clone()))))
             }
-            ExporterKind::OtlpHttp { targets, otlp } => {
+            ExporterKind::OtlpHttp { targets, media, otlp } => {
                 let mut channels = [None, None, None];
                 for (channel, target) in channels.iter_mut().zip(targets.iter()) {
                     *channel = target.as_ref().map(http_channel).transpose()?;
                 }
-                Self::Otlp(Box::new(OtlpClient::Http(OtlpHttp::new(channels, (**otlp).clone()))))
+                Self::Otlp(Box::new(OtlpClient::Http(OtlpHttp::new(channels, *media, (**otlp).clone()))))
             }
         })
     }

@@ -1,28 +1,30 @@
 //! The OTLP/HTTP exporter: one payload, one attempt, and what its outcome means (OTLP specification, "OTLP/HTTP").
 //!
-//! Protobuf over HTTP/1.1, on connections that are kept: one for each request in flight. A connection that the server has
+//! Protobuf or JSON over HTTP/1.1, on connections that are kept: one for each request in flight. A connection that the server has
 //! closed meanwhile gives the request back unsent, and another one is opened.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
-    CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+    CONTENT_ENCODING, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
+    RETRY_AFTER, USER_AGENT,
 };
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use pipelines::json;
 use tokio::time::Instant;
 
 use super::channel::CallError;
 use super::otlp::{Attempt, encode, name_variant};
 use super::settings::OtlpSettings;
 use crate::grpc_status::PartialSuccess;
-use crate::net::Connector;
-use crate::request::Payload;
+use crate::net::{Connector, compress};
+use crate::request::{Media, Payload};
 
 /// Largest answer that is read; a partial success is a number and a sentence.
 const MAX_RESPONSE: usize = 64 * 1024;
@@ -57,9 +59,17 @@ impl HttpChannel {
         let not_sent = |error: &dyn std::fmt::Display| CallError::NotSent(error.to_string());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.path.parse().map_err(|error| not_sent(&error))?;
+        let authority = self.connector.authority();
         *request.headers_mut() = headers;
-        let host = HeaderValue::from_str(&self.connector.authority()).map_err(|error| not_sent(&error))?;
+        // A proxy that passes requests on is told the whole URL.
+        let forwarder = self.connector.forwarder();
+        let whole = forwarder.map(|_| format!("http://{authority}{}", self.path));
+        let url = whole.as_deref().unwrap_or(&self.path);
+        *request.uri_mut() = url.parse().map_err(|error| not_sent(&error))?;
+        if let Some(value) = forwarder.and_then(|proxy| proxy.authorization.clone()) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, value);
+        }
+        let host = HeaderValue::from_str(&authority).map_err(|error| not_sent(&error))?;
         request.headers_mut().insert(HOST, host);
         while let Some(mut kept) = self.kept() {
             match kept.try_send_request(request).await {
@@ -120,29 +130,38 @@ impl HttpChannel {
 pub struct OtlpHttp {
     /// By [`crate::signal::Signal::index`].
     channels: [Option<HttpChannel>; 3],
+    media: Media,
     settings: OtlpSettings,
     headers: HeaderMap,
 }
 
 impl OtlpHttp {
     /// A client that connects with its first payload.
-    pub fn new(channels: [Option<HttpChannel>; 3], settings: OtlpSettings) -> Self {
+    pub fn new(channels: [Option<HttpChannel>; 3], media: Media, settings: OtlpSettings) -> Self {
         let mut headers = settings.headers.clone();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        headers.insert(CONTENT_TYPE, media.header());
         let agent = concat!("phoenix-agent/", env!("CARGO_PKG_VERSION"));
         headers.insert(USER_AGENT, HeaderValue::from_static(agent));
         if let Some(encoding) = settings.compression {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
         }
-        Self { channels, settings, headers }
+        Self { channels, media, settings, headers }
     }
 
     /// The bytes to send for `payload`; made once, for every attempt.
     ///
     /// # Errors
-    /// When compression fails.
+    /// When it cannot be compressed, or written as JSON.
     pub fn encode(&self, payload: &Payload) -> std::io::Result<Bytes> {
-        encode(self.settings.compression, payload)
+        if self.media == Media::Protobuf {
+            return encode(self.settings.compression, payload);
+        }
+        let json =
+            json::encode(payload.signal.document(), &payload.message).map_err(std::io::Error::other)?;
+        match self.settings.compression {
+            None => Ok(json.into()),
+            Some(encoding) => compress(encoding, &json.into()),
+        }
     }
 
     /// Sends `encoded`, which [`Self::encode`] made of `payload`.
@@ -181,7 +200,8 @@ fn judge(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Attempt {
     match status.as_u16() {
         // A proxy that answers for a server does not know what that did.
         code @ (429 | 502 | 503 | 504) => {
-            Attempt::Retry { reason, after: retry_after(headers), ambiguous: matches!(code, 502 | 504) }
+            let after = retry_after(headers, SystemTime::now());
+            Attempt::Retry { reason, after, ambiguous: matches!(code, 502 | 504) }
         }
         _ => Attempt::Refused(reason),
     }
@@ -205,11 +225,16 @@ fn partial_success(headers: &HeaderMap, body: &Bytes) -> Option<PartialSuccess> 
     Some(PartialSuccess { rejected: rejected.unwrap_or(0), message })
 }
 
-/// Time of a `Retry-After` in seconds. A date in it is left to the backoff.
-fn retry_after(headers: &HeaderMap<HeaderValue>) -> Option<Duration> {
-    const NAME: HeaderName = RETRY_AFTER;
-    let text = headers.get(NAME)?.to_str().ok()?;
-    text.trim().parse().ok().map(Duration::from_secs)
+/// Time of a `Retry-After`: seconds, or a date by the server's clock where it says what that shows, else by ours.
+fn retry_after(headers: &HeaderMap<HeaderValue>, now: SystemTime) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let wanted = text(RETRY_AFTER)?;
+    if let Ok(seconds) = wanted.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let now = text(DATE).and_then(date).unwrap_or(now);
+    Some(date(wanted)?.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -245,6 +270,24 @@ mod tests {
         }
         let Attempt::Retry { after, .. } = answer(503, &[(RETRY_AFTER, "7")], "") else { panic!("a retry") };
         assert_eq!(after, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_date_to_come_back_at_is_told_by_the_servers_clock() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_420);
+        let after = |headers: &[(HeaderName, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+            retry_after(&headers.collect(), now)
+        };
+        let (early, late) = ("Wed, 21 Oct 2015 07:27:00 GMT", "Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(after(&[(RETRY_AFTER, late)]), Some(Duration::from_secs(60)));
+        assert_eq!(after(&[(RETRY_AFTER, early), (DATE, late)]), Some(Duration::ZERO), "it is over");
+        let ahead = "Thu, 22 Oct 2015 07:28:00 GMT";
+        assert_eq!(
+            after(&[(RETRY_AFTER, ahead), (DATE, "Thu, 22 Oct 2015 07:27:58 GMT")]),
+            Some(Duration::from_secs(2))
+        );
+        assert_eq!(after(&[(RETRY_AFTER, "soon")]), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::batcher::BatchRule;
 use crate::net::{Endpoint, RetrySettings};
-use crate::request::Encoding;
+use crate::request::{Encoding, Media};
 use crate::signal::Signal;
 
 /// Kind of an exporter.
@@ -25,6 +25,8 @@ pub enum ExporterKind {
     OtlpHttp {
         /// Destination of each signal, by [`crate::signal::Signal::index`].
         targets: Box<[Option<HttpTarget>; 3]>,
+        /// Encoding of what is sent.
+        media: Media,
         /// Settings of the connections.
         otlp: Box<OtlpSettings>,
     },

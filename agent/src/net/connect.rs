@@ -9,6 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::proxy::{Proxy, tunnel};
 use super::tls::TlsSettings;
 
 /// Address of a server, and the way to talk to it.
@@ -20,6 +21,8 @@ pub struct Endpoint {
     pub port: u16,
     /// TLS, if it is used.
     pub tls: Option<TlsSettings>,
+    /// Proxy on the way to it.
+    pub proxy: Option<Proxy>,
 }
 
 impl Endpoint {
@@ -34,6 +37,8 @@ pub struct Connector {
     endpoint: Endpoint,
     protocol: String,
     tls: Option<ArcSwap<Prepared>>,
+    /// The way to the proxy.
+    proxy: Option<Box<Connector>>,
 }
 
 /// TLS that is ready, and the name that the server must have.
@@ -51,7 +56,9 @@ impl Connector {
     /// When the certificates cannot be read, or the host is no legal TLS name.
     pub fn new(endpoint: Endpoint, protocol: &str) -> io::Result<Self> {
         let tls = endpoint.tls.as_ref().map(|tls| tls.connector(&endpoint.host, protocol)).transpose()?;
-        Ok(Self { tls: tls.map(ArcSwap::from_pointee), protocol: protocol.to_owned(), endpoint })
+        let proxy = endpoint.proxy.as_ref().map(|proxy| Self::new((*proxy.server).clone(), "http/1.1"));
+        let proxy = proxy.transpose()?.map(Box::new);
+        Ok(Self { tls: tls.map(ArcSwap::from_pointee), protocol: protocol.to_owned(), proxy, endpoint })
     }
 
     /// `host:port`, as a request's authority wants it.
@@ -68,6 +75,11 @@ impl Connector {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
+    /// The proxy, where it is handed each request to pass on: those in plain HTTP/1.1. Others go through a tunnel.
+    pub fn forwarder(&self) -> Option<&Proxy> {
+        self.endpoint.proxy.as_ref().filter(|_| self.tls.is_none() && self.protocol == "http/1.1")
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -75,6 +87,14 @@ impl Connector {
     pub async fn connect(&self) -> io::Result<Box<dyn Stream>> {
         if self.endpoint.is_local() {
             let stream = UnixStream::connect(&self.endpoint.host).await?;
+            return self.secured(stream).await;
+        }
+        if let (Some(connector), Some(proxy)) = (&self.proxy, &self.endpoint.proxy) {
+            let stream = Box::pin(connector.connect()).await?;
+            if self.forwarder().is_some() {
+                return Ok(stream);
+            }
+            let stream = tunnel(stream, &self.authority(), proxy.authorization.as_ref()).await?;
             return self.secured(stream).await;
         }
         let stream = TcpStream::connect((self.endpoint.host.as_str(), self.endpoint.port)).await?;

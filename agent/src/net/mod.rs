@@ -3,9 +3,11 @@
 mod backoff;
 mod compression;
 mod connect;
+mod proxy;
 mod tls;
 
 pub use backoff::{Backoff, RetrySettings};
 pub use compression::{compress, decompress};
 pub use connect::{Connector, Endpoint, Stream};
+pub use proxy::Proxy;
 pub use tls::{ClientIdentity, TlsSettings, TlsVersion};

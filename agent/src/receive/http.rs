@@ -8,11 +8,10 @@ use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::grpc::Reply;
-use super::media::Media;
 use super::{Cors, Service, body};
 use crate::admission::Permit;
 use crate::net::decompress;
-use crate::request::{Encoding, ReceivedRequest, Refusal};
+use crate::request::{Encoding, Media, ReceivedRequest, Refusal};
 use crate::signal::Signal;
 
 /// Answers one request, for pages of other origins too where they may.

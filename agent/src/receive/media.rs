@@ -1,25 +1,16 @@
-//! Encoding of an HTTP body: a request's, and with it that of the answer.
+//! Bodies of HTTP in either encoding: a request's, and with it that of the answer.
 
 use bytes::Bytes;
 use http::HeaderValue;
-use pipelines::json::{self, NotOtlp, Request};
+use pipelines::json::{self, NotOtlp};
 use prost::Message as _;
 use serde_json::json;
 
 use crate::admission::Permit;
 use crate::grpc_status::PartialSuccess;
-use crate::request::{Answer, Refusal};
+use crate::request::{Answer, Media, Refusal};
 use crate::signal::Signal;
 use crate::telemetry::ReceiverMetrics;
-
-/// The two encodings of OTLP over HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Media {
-    /// `application/x-protobuf`
-    Protobuf,
-    /// `application/json`
-    Json,
-}
 
 impl Media {
     /// Reads a request's `content-type`.
@@ -34,18 +25,6 @@ impl Media {
             let known = known.map(Self::name).join(" or ");
             Refusal::MediaType(format!("expected content-type {known}, got '{essence}'"))
         })
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Protobuf => "application/x-protobuf",
-            Self::Json => "application/json",
-        }
-    }
-
-    /// The `content-type` of an answer.
-    pub fn header(self) -> HeaderValue {
-        HeaderValue::from_static(self.name())
     }
 
     /// The request in protobuf, of at most `limit` bytes, covered by the permit like the one that came.
@@ -66,13 +45,8 @@ impl Media {
         if !permit.grow_to(2 * body.len()) {
             return Err(Refusal::Memory);
         }
-        let request = match signal {
-            Signal::Metrics => Request::Metrics,
-            Signal::Traces => Request::Traces,
-            Signal::Logs => Request::Logs,
-        };
         let malformed = |error: NotOtlp| Refusal::Invalid(format!("the request is not OTLP/JSON: {error}"));
-        let decoded = json::decode_repaired(request, &body, limit).map_err(malformed)?;
+        let decoded = json::decode_repaired(signal.document(), &body, limit).map_err(malformed)?;
         if decoded.repairs > 0 {
             metrics.repaired(decoded.repairs);
         }

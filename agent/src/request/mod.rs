@@ -1,6 +1,7 @@
 //! Vocabulary between in and out: a request as it was received, the payload that leaves, the answer and the refusal.
 
 mod encoding;
+mod media;
 mod refusal;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use observe::Variant;
 
 pub use encoding::Encoding;
+pub use media::Media;
 pub use refusal::Refusal;
 
 use crate::admission::Permit;

@@ -6,7 +6,8 @@
 use std::cell::OnceCell;
 
 /// Parts of the names of such keys.
-const NAMES: [&str; 8] = ["headers", "auth", "tls", "token", "password", "secret", "credential", "api_key"];
+const NAMES: [&str; 9] =
+    ["headers", "auth", "tls", "token", "password", "secret", "credential", "api_key", "proxy_url"];
 
 /// Tells whether what stands beneath this key may be a secret.
 pub(super) fn is_secret(key: &str) -> bool {

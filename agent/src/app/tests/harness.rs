@@ -52,7 +52,7 @@ extensions: {{ health_check: {{ endpoint: {ANY} }} }}
     )
 }
 
-fn source(text: &str) -> [Source; 1] {
+pub fn source(text: &str) -> [Source; 1] {
     [Source { name: "test.yaml".to_owned(), text: text.to_owned() }]
 }
 

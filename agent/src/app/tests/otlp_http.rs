@@ -12,7 +12,7 @@ use super::tls::{acceptor, certificate};
 use crate::config::Settings;
 
 /// Settings of an agent that sends metrics over HTTP; `keys` are more of its exporter's.
-fn over_http(keys: &str) -> Settings {
+pub fn over_http(keys: &str) -> Settings {
     let text = config("127.0.0.1:1".parse().expect("an address"), "");
     let (before, rest) = text.split_once("  otlp:\n    endpoint:").expect("the exporter");
     let (_, after) = rest.split_once("extensions:").expect("extensions");

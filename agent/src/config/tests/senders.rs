@@ -1,0 +1,83 @@
+//! Exporters and what they authenticate by.
+
+use super::{bad, good};
+use crate::deliver::ExporterKind;
+use crate::net::Endpoint;
+
+#[test]
+fn an_exporter_over_http_has_the_urls_that_its_keys_say() {
+    let text = |keys: &str| {
+        format!(
+            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}
+exporters: {{ otlphttp/eu: {{ {keys} }} }}
+service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlphttp/eu] }} }} }}
+"
+        )
+    };
+    let target = |keys: &str| {
+        let settings = good(&text(keys));
+        let ExporterKind::OtlpHttp { targets, .. } = &settings.exporters[0].kind else {
+            panic!("{settings:?}")
+        };
+        let target = targets[0].clone().expect("a target of metrics");
+        let Endpoint { host, port, tls, .. } = target.endpoint;
+        format!("{host} {port} {} {}", tls.is_some(), target.path)
+    };
+    for (keys, expected) in [
+        ("endpoint: http://backend:4318", "backend 4318 false /v1/metrics"),
+        ("endpoint: 'https://otlp.example.com/'", "otlp.example.com 443 true /v1/metrics"),
+        ("endpoint: 'https://otlp.example.com:8443/otlp'", "otlp.example.com 8443 true /otlp/v1/metrics"),
+        ("metrics_endpoint: 'https://v.example/api?k=1'", "v.example 443 true /api?k=1"),
+        ("endpoint: 'http://a:1', metrics_endpoint: 'http://[::1]:2/m'", "::1 2 false /m"),
+    ] {
+        assert_eq!(target(keys), expected, "{keys}");
+    }
+    good(&text("endpoint: 'http://a:1', encoding: json, proxy_url: 'https://u:p@proxy'"));
+    for (keys, said) in [
+        ("", "there is no endpoint"),
+        ("endpoint: 'backend:4318'", "is no URL"),
+        ("endpoint: 'ftp://backend'", "is no URL"),
+        ("traces_endpoint: 'http://a:1/v1/traces'", "otlphttp/eu has no endpoint for metrics"),
+        ("endpoint: 'http://a:1', encoding: xml", "expected: one of proto, json"),
+        ("endpoint: 'http://a:1', compresion: gzip", "did you mean \"compression\""),
+        ("endpoint: 'http://a:1', proxy_url: 'socks5://u:hush@p:1'", "this is no proxy that Phoenix can use"),
+    ] {
+        let found = bad(&text(keys));
+        assert!(found.contains(said) && !found.contains("hush"), "{keys}: {found}");
+    }
+}
+
+#[test]
+fn an_authenticator_is_an_extension_of_the_service_that_says_how() {
+    let text = |extensions: &str, service: &str| {
+        format!(
+            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}
+exporters: {{ otlp: {{ endpoint: 'a:1', tls: {{ insecure: true }}, auth: {{ authenticator: basicauth/x }} }} }}
+extensions: {{ {extensions} }}
+service: {{ extensions: [{service}], pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlp] }} }} }}
+"
+        )
+    };
+    let basic = "basicauth/x: { client_auth: { username: u, password: p } }";
+    good(&text(basic, "basicauth/x"));
+    for (extensions, service, said) in [
+        (basic, "", "there is no extension \"basicauth/x\" in service.extensions"),
+        ("basicauth/x: { client_auth: { username: u } }", "basicauth/x", "password"),
+        ("basicauth/x: {}", "basicauth/x", "client_auth"),
+    ] {
+        let found = bad(&text(extensions, service));
+        assert!(found.contains(said), "{found}");
+    }
+    let bearer = |keys: &str| {
+        let text = text(&format!("bearertokenauth: {{ {keys} }}"), "bearertokenauth");
+        text.replace("authenticator: basicauth/x", "authenticator: bearertokenauth")
+    };
+    good(&bearer("token: t, scheme: Api-Key, header: x-key"));
+    good(&bearer("filename: /run/token"));
+    assert!(bad(&bearer("")).contains("there is no token"));
+    let tls = |keys: &str| text(basic, "basicauth/x").replace("insecure: true", keys);
+    let half = tls("cert_file: a.pem");
+    assert!(bad(&half).contains("a client's certificate is half there"), "{}", bad(&half));
+    let old = tls("max_version: '1.1'");
+    assert!(bad(&old).contains("these versions leave none that Phoenix speaks"), "{}", bad(&old));
+}
