@@ -31,7 +31,7 @@ use crate::engine::{self, Engine, Reporter};
 use crate::fleet::{Fleet, Request};
 use crate::ledger::{Ledger, LedgerError, Run};
 use crate::outbox::Outbox;
-use crate::receive::Protocol;
+use crate::receive::{ListenAddress, Protocol};
 use crate::telemetry::{Condition, Health, Metrics, Phase};
 use apply::Controller;
 
@@ -49,8 +49,16 @@ pub enum BootError {
         /// Purpose of the address.
         purpose: &'static str,
         /// Address.
-        address: SocketAddr,
+        address: String,
         /// Error of the system.
+        source: io::Error,
+    },
+    /// A certificate of a receiver cannot be read.
+    #[error("receiver {id}: tls: {source}")]
+    Receiver {
+        /// Component id of the receiver.
+        id: String,
+        /// Reason.
         source: io::Error,
     },
     /// An exporter cannot be set up.
@@ -80,7 +88,7 @@ pub struct BoundAddresses {
     /// OTLP/HTTP, of the first receiver that has it.
     pub otlp_http: Option<SocketAddr>,
     /// Every receiver's, by id and protocol, such as `otlp/2 http`.
-    pub receivers: BTreeMap<String, SocketAddr>,
+    pub receivers: BTreeMap<String, ListenAddress>,
     /// `/health`.
     pub health: SocketAddr,
     /// `/metrics` and `/experiment`.
@@ -166,9 +174,11 @@ impl App {
     /// The system's.
     pub fn listening(&self) -> io::Result<BoundAddresses> {
         let bound = || self.control.listeners.bound();
-        let first =
-            |wanted| bound().find(|(_, protocol, _)| *protocol == wanted).map(|(.., address)| address);
-        let receivers = bound().map(|(id, protocol, address)| (format!("{id} {}", protocol.name()), address));
+        let first = |wanted| {
+            bound().find(|(_, protocol, _)| *protocol == wanted).and_then(|(.., address)| address.tcp())
+        };
+        let receivers =
+            bound().map(|(id, protocol, address)| (format!("{id} {}", protocol.name()), address.clone()));
         let (health, admin) = (self.admins[0].local_addr()?, self.admins[1].local_addr()?);
         let [otlp_grpc, otlp_http] = [Protocol::Grpc, Protocol::Http].map(first);
         Ok(BoundAddresses { otlp_grpc, otlp_http, receivers: receivers.collect(), health, admin })
@@ -248,7 +258,7 @@ async fn admin(
     audience: Audience,
 ) -> Result<AdminListener, BootError> {
     let listener = AdminListener::bind(address, Arc::clone(shared), audience).await;
-    listener.map_err(|source| BootError::Bind { purpose, address, source })
+    listener.map_err(|source| BootError::Bind { purpose, address: address.to_string(), source })
 }
 
 fn report(ledger: &DeliveryLedger) {

@@ -9,7 +9,7 @@ use hyper::service::{HttpService, Service};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use crate::life::{Life, Quiet, Silence};
@@ -44,7 +44,7 @@ impl End {
 /// Serves a connection until it ends, is silent for too long, or `stop` becomes true; then its requests in progress are
 /// answered still. `service` marks each of its requests in `life`.
 pub async fn serve<S, F, E, B>(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     builder: &Builder<TokioExecutor>,
     service: S,
     (life, quiet): (&Life, Quiet),
@@ -59,9 +59,6 @@ where
     B::Data: Send,
     B::Error: Into<Failure>,
 {
-    if let Err(error) = stream.set_nodelay(true) {
-        return End::Broken(error.into());
-    }
     let mut serving = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let closed = |ended: Result<(), Failure>| ended.map_or_else(End::Broken, |()| End::Closed);
     let silence = tokio::select! {

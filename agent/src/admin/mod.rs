@@ -112,6 +112,8 @@ impl AdminListener {
                 continue;
             };
             let peer = Peer::from(address.ip());
+            // A connection that is broken already fails when it is read.
+            let _ = stream.set_nodelay(true);
             match connections.enter(peer) {
                 Ok(place) => {
                     let (listener, stop) = (Arc::clone(&listener), stop.clone());

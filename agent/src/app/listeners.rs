@@ -1,9 +1,8 @@
 //! The receivers' sockets, over changes of the config.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use gate::Gate;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -11,20 +10,26 @@ use tokio::task::JoinSet;
 use super::BootError;
 use crate::admin::Admin;
 use crate::config::Settings;
-use crate::receive::{Listener, MAX_REQUESTS, Protocol, ReceiverSettings, Service};
+use crate::net::ServerTls;
+use crate::receive::{ListenAddress, Listener, MAX_REQUESTS, Protocol, ReceiverSettings, Service};
 
 /// A socket and what serves it.
 #[derive(Debug)]
 struct OpenListener {
     settings: ReceiverSettings,
-    bound: SocketAddr,
+    bound: ListenAddress,
     service: Arc<Service>,
     stop: watch::Sender<bool>,
 }
 
-/// Sockets that are bound, but not yet those in charge: for each receiver that has no socket of its address.
+/// Sockets that are bound, but not yet those in charge.
 #[derive(Debug)]
-pub struct PreparedListeners(Vec<(OpenListener, Listener)>);
+pub struct PreparedListeners {
+    /// One for each receiver that has no socket of its address.
+    bound: Vec<(OpenListener, Listener)>,
+    /// TLS of each receiver, read anew.
+    tls: Vec<Option<Arc<ServerTls>>>,
+}
 
 /// The sockets in charge, one for each protocol of a receiver.
 #[derive(Debug, Default)]
@@ -37,32 +42,39 @@ impl Listeners {
     /// Binds what `settings` ask for and is not bound yet. Nothing else changes.
     ///
     /// # Errors
-    /// [`BootError::Bind`].
+    /// [`BootError::Bind`] and [`BootError::Receiver`].
     pub async fn prepare(&self, settings: &Settings, shared: &Admin) -> Result<PreparedListeners, BootError> {
-        let mut prepared = Vec::new();
+        let mut tls = Vec::with_capacity(settings.receivers.len());
+        for wanted in &settings.receivers {
+            let failed = |source| BootError::Receiver { id: wanted.id.clone(), source };
+            tls.push(wanted.secured().map_err(failed)?);
+        }
+        let mut bound = Vec::new();
         let mut there: Vec<&OpenListener> = self.open.iter().collect();
         for wanted in &settings.receivers {
             match there.iter().position(|open| open.serves(wanted)) {
                 Some(place) => drop(there.swap_remove(place)),
-                None => prepared.push(bind(wanted, shared).await?),
+                None => bound.push(bind(wanted, shared).await?),
             }
         }
-        Ok(PreparedListeners(prepared))
+        Ok(PreparedListeners { bound, tls })
     }
 
     /// Serves what was prepared, and stops serving what is asked for no more; requests in flight finish.
     pub fn adopt(&mut self, prepared: PreparedListeners, settings: &Settings) {
         let mut there = std::mem::take(&mut self.open);
-        let mut prepared = prepared.0.into_iter();
-        for wanted in &settings.receivers {
+        let mut bound = prepared.bound.into_iter();
+        for (wanted, tls) in settings.receivers.iter().zip(prepared.tls) {
             let known = there.iter().position(|open| open.serves(wanted));
             let open = known.map(|place| there.remove(place)).or_else(|| {
-                let (open, listener) = prepared.next()?;
+                let (open, listener) = bound.next()?;
+                open.service.tls.store(tls.clone());
                 self.serving.spawn(listener.serve(open.stop.subscribe()));
                 Some(open)
             });
             self.open.extend(open.map(|open| {
                 open.service.settings.store(Arc::new(wanted.clone()));
+                open.service.tls.store(tls);
                 OpenListener { settings: wanted.clone(), ..open }
             }));
         }
@@ -72,8 +84,8 @@ impl Listeners {
     }
 
     /// Bound addresses, each with the receiver's id and the protocol.
-    pub fn bound(&self) -> impl Iterator<Item = (&str, Protocol, SocketAddr)> {
-        self.open.iter().map(|open| (open.settings.id.as_str(), open.settings.protocol, open.bound))
+    pub fn bound(&self) -> impl Iterator<Item = (&str, Protocol, &ListenAddress)> {
+        self.open.iter().map(|open| (open.settings.id.as_str(), open.settings.protocol, &open.bound))
     }
 
     /// Stops them all, and waits until the last connection is closed.
@@ -88,7 +100,7 @@ impl Listeners {
 impl OpenListener {
     /// Tells whether it is the socket of these settings, whatever else of them changes.
     fn serves(&self, wanted: &ReceiverSettings) -> bool {
-        (self.settings.protocol, self.settings.address) == (wanted.protocol, wanted.address)
+        (self.settings.protocol, &self.settings.address) == (wanted.protocol, &wanted.address)
     }
 }
 
@@ -102,10 +114,11 @@ async fn bind(settings: &ReceiverSettings, shared: &Admin) -> Result<(OpenListen
         budget: shared.budget.clone(),
         requests: Gate::new(MAX_REQUESTS),
         settings: ArcSwap::from_pointee(settings.clone()),
+        tls: ArcSwapOption::empty(),
         metrics: shared.metrics.receiver(transport),
     });
-    let failed = |source| BootError::Bind { purpose, address: settings.address, source };
-    let listener = Listener::bind(settings.address, settings.protocol, Arc::clone(&service)).await;
+    let failed = |source| BootError::Bind { purpose, address: settings.address.to_string(), source };
+    let listener = Listener::bind(&settings.address, settings.protocol, Arc::clone(&service)).await;
     let listener = listener.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let (stop, _) = watch::channel(false);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pipelines::yaml::{Node, Problem, keep};
 
 use crate::fleet::{ControlPlane, Token};
-use crate::net::{Endpoint, TlsSettings};
+use crate::net::{Endpoint, Pem, TlsSettings};
 
 /// Reads the section; nothing if a part of it cannot be used.
 pub fn decode(node: &Node, experiments: bool, problems: &mut Vec<Problem>) -> Option<ControlPlane> {
@@ -47,6 +47,6 @@ fn address(node: &Node, ca_file: Option<PathBuf>) -> Result<(Endpoint, String), 
         path => path,
     };
     let port = uri.port_u16().unwrap_or(port);
-    let tls = tls.then(|| TlsSettings { ca_file, ..TlsSettings::default() });
+    let tls = tls.then(|| TlsSettings { authorities: ca_file.map(Pem::File), ..TlsSettings::default() });
     Ok((Endpoint { host, port, tls, proxy: None }, path.to_owned()))
 }

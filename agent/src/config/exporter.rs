@@ -1,11 +1,10 @@
 //! Exporters: `otlp`, `otlp_http`, `debug` and `nop`, with the Collector's keys and defaults.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pipelines::config::{CollectorFile, Component, Section, unknown_component};
-use pipelines::yaml::{Fields, Location, Node, Problem, keep};
+use pipelines::yaml::{Location, Node, Problem, keep};
 
 use super::authenticator::{self, Authenticator};
 use super::components::EXPORTERS;
@@ -13,8 +12,9 @@ use super::exporter_http;
 use super::proxy::{self, Proxies};
 use super::receiver::refuse;
 use super::sending_queue::queue;
+use super::tls::{self, Tls};
 use crate::deliver::{ExporterKind, ExporterSettings, OtlpSettings, QueueSettings};
-use crate::net::{ClientIdentity, Endpoint, RetrySettings, TlsSettings, TlsVersion};
+use crate::net::{Endpoint, RetrySettings};
 use crate::request::Encoding;
 
 /// Keys that tune the Collector's own client and mean nothing to this one.
@@ -75,7 +75,7 @@ fn otlp(
     problems: &mut Vec<Problem>,
 ) -> Option<ExporterSettings> {
     let mut fields = keep(node.map(), problems)?;
-    let tls = fields.take("tls").map(|node| tls(node, problems)).unwrap_or_default();
+    let tls = fields.take("tls").map(|node| tls::client(node, problems)).unwrap_or_default();
     let endpoint = keep(fields.required("endpoint"), problems);
     let endpoint = endpoint.and_then(|node| {
         let mut endpoint = keep(endpoint_of(node, tls), problems)?;
@@ -129,76 +129,6 @@ pub fn authenticated(mut otlp: Box<OtlpSettings>, auth: Option<Authenticator>) -
         None => {}
     }
     otlp
-}
-
-/// `tls` of an exporter.
-#[derive(Default)]
-pub struct Tls {
-    insecure: bool,
-    /// Settings where TLS is spoken.
-    pub settings: TlsSettings,
-}
-
-/// Decodes `tls`.
-pub fn tls(node: &Node, problems: &mut Vec<Problem>) -> Tls {
-    let mut tls = Tls::default();
-    let Some(mut fields) = keep(node.map(), problems) else { return tls };
-    if let Some(node) = fields.take("insecure") {
-        tls.insecure = keep(node.bool(), problems).unwrap_or(false);
-    }
-    let mut text = |key| fields.take(key).and_then(|node| keep(node.text(), problems)).map(str::to_owned);
-    tls.settings.ca_file = text("ca_file").map(PathBuf::from);
-    tls.settings.server_name = text("server_name_override");
-    let [cert, key] = ["cert_file", "key_file"].map(&mut text).map(|path| path.map(PathBuf::from));
-    match (cert, key) {
-        (Some(cert_file), Some(key_file)) => {
-            tls.settings.identity = Some(ClientIdentity { cert_file, key_file });
-        }
-        (None, None) => {}
-        _ => {
-            let problem = Problem::new(node.location, "a client's certificate is half there");
-            problems.push(problem.expected("cert_file and key_file"));
-        }
-    }
-    tls.settings.only = versions(&mut fields, node.location, problems);
-    // Files are read again with each new connection.
-    fields.take("reload_interval");
-    if let Some(node) = fields.take("insecure_skip_verify")
-        && keep(node.bool(), problems) == Some(true)
-        // Where there is no TLS there is nothing to verify.
-        && !tls.insecure
-    {
-        let problem = Problem::new(node.location, "Phoenix does not talk to a server that it cannot verify");
-        problems.push(problem.expected("ca_file with the server's certificate authority"));
-    }
-    let unsupported = [
-        "ca_pem",
-        "cert_pem",
-        "key_pem",
-        "cipher_suites",
-        "curve_preferences",
-        "include_system_ca_certs_pool",
-    ];
-    refuse(&mut fields, &unsupported, problems);
-    fields.finish(problems);
-    tls
-}
-
-/// The only version that `min_version` and `max_version` leave of 1.2 and 1.3; nothing where they leave both. Versions before
-/// 1.2 are not spoken.
-fn versions(fields: &mut Fields<'_>, at: Location, problems: &mut Vec<Problem>) -> Option<TlsVersion> {
-    let words = [("1.0", 10), ("1.1", 11), ("1.2", 12), ("1.3", 13)];
-    let mut version = |key| fields.take(key).and_then(|node| keep(node.one_of("version", &words), problems));
-    let (least, most) = (version("min_version").unwrap_or(12), version("max_version").unwrap_or(13));
-    if most < 12 || least > most {
-        problems
-            .push(Problem::new(at, "these versions leave none that Phoenix speaks").expected("1.2 or 1.3"));
-    }
-    match (least, most) {
-        (13, _) => Some(TlsVersion::V1_3),
-        (_, 12) => Some(TlsVersion::V1_2),
-        _ => None,
-    }
 }
 
 fn endpoint_of(node: &Node, tls: Tls) -> Result<Endpoint, Problem> {

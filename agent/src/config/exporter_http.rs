@@ -5,10 +5,11 @@ use std::time::Duration;
 use pipelines::yaml::{Node, Problem, keep};
 
 use super::authenticator;
-use super::exporter::{Surroundings, Tls, authenticated, headers, no_proxy, retry, tls};
+use super::exporter::{Surroundings, authenticated, headers, no_proxy, retry};
 use super::proxy;
 use super::receiver::refuse;
 use super::sending_queue::queue;
+use super::tls::{self, Tls};
 use crate::deliver::{ExporterKind, ExporterSettings, HttpTarget, OtlpSettings};
 use crate::net::{Endpoint, Proxy, TlsSettings};
 use crate::request::{Encoding, Media};
@@ -38,7 +39,7 @@ pub fn decode(
     problems: &mut Vec<Problem>,
 ) -> Option<ExporterSettings> {
     let mut fields = keep(node.map(), problems)?;
-    let tls = fields.take("tls").map(|node| tls(node, problems)).unwrap_or_default();
+    let tls = fields.take("tls").map(|node| tls::client(node, problems)).unwrap_or_default();
     let own = fields.take("proxy_url").filter(|node| !node.text().is_ok_and(str::is_empty));
     let own = own.and_then(|node| keep(proxy_url(node, &tls), problems));
     let mut url = |key| {

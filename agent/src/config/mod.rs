@@ -21,6 +21,7 @@ mod remote_config;
 mod routes;
 mod sending_queue;
 mod sources;
+mod tls;
 
 #[cfg(test)]
 mod tests;

@@ -2,14 +2,15 @@
 //! OTLP specification's 64 MiB stand on both transports.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pipelines::config::Component;
-use pipelines::yaml::{Fields, Node, Problem, keep};
+use pipelines::yaml::{Fields, Location, Node, Problem, keep};
 
-use super::address;
-use crate::receive::{Cors, Limits, Protocol, ReceiverSettings};
+use super::{address, tls};
+use crate::receive::{Cors, Limits, ListenAddress, Protocol, ReceiverSettings};
 
 /// Keys that tune the Collector's own server and mean nothing to this one.
 const GRPC_TUNING: [&str; 2] = ["read_buffer_size", "write_buffer_size"];
@@ -52,10 +53,16 @@ fn grpc(
 ) -> Option<ReceiverSettings> {
     let mut fields = keep(node.map(), problems)?;
     let mut limits = Limits { idle: GRPC_IDLE, ..Limits::default() };
-    let address = endpoint(&mut fields, 4317, problems);
-    if let Some(transport) = fields.take("transport") {
-        keep(transport.one_of("transport", &[("tcp", ())]), problems);
-    }
+    let transport = fields.take("transport").and_then(|node| {
+        // Of the network, addresses of either family are listened to.
+        let words = [("tcp", false), ("tcp4", false), ("tcp6", false), ("", false), ("unix", true)];
+        keep(node.one_of("transport", &words), problems)
+    });
+    let address = match transport {
+        Some(true) => socket(&mut fields, node.location, problems),
+        _ => endpoint(&mut fields, 4317, problems),
+    };
+    let tls = fields.take("tls").and_then(|node| tls::server(node, problems));
     if let Some(mib) = count(&mut fields, "max_recv_msg_size_mib", problems) {
         limits.max_bytes = mib.saturating_mul(1 << 20).min(pipelines::batch::MAX_BYTES as u64) as usize;
     }
@@ -66,11 +73,11 @@ fn grpc(
     for key in GRPC_TUNING {
         fields.take(key);
     }
-    refuse(&mut fields, &["tls", "auth", "middlewares"], problems);
+    refuse(&mut fields, &["auth", "middlewares"], problems);
     metadata(&mut fields, problems);
     fields.finish(problems);
     let (id, protocol) = (id.to_owned(), Protocol::Grpc);
-    Some(ReceiverSettings { id, protocol, address: address?, limits, signals, cors: None })
+    Some(ReceiverSettings { id, protocol, address: address?, tls, limits, signals, cors: None })
 }
 
 fn http(
@@ -81,6 +88,7 @@ fn http(
     let mut fields = keep(node.map(), problems)?;
     let mut limits = Limits::default();
     let address = endpoint(&mut fields, 4318, problems);
+    let tls = fields.take("tls").and_then(|node| tls::server(node, problems));
     if let Some(bytes) = count(&mut fields, "max_request_body_size", problems) {
         limits.max_bytes = bytes.min(pipelines::batch::MAX_BYTES as u64) as usize;
     }
@@ -104,11 +112,11 @@ fn http(
         }
     }
     let cors = fields.take("cors").and_then(|node| cors(node, problems)).map(Arc::new);
-    refuse(&mut fields, &["tls", "auth", "response_headers", "middlewares"], problems);
+    refuse(&mut fields, &["auth", "response_headers", "middlewares"], problems);
     metadata(&mut fields, problems);
     fields.finish(problems);
     let (id, protocol) = (id.to_owned(), Protocol::Http);
-    Some(ReceiverSettings { id, protocol, address: address?, limits, signals, cors })
+    Some(ReceiverSettings { id, protocol, address: address?, tls, limits, signals, cors })
 }
 
 /// Decodes `cors`; without an origin nobody is allowed, as in the Collector.
@@ -131,11 +139,23 @@ fn cors(node: &Node, problems: &mut Vec<Problem>) -> Option<Cors> {
     })
 }
 
-fn endpoint(fields: &mut Fields<'_>, port: u16, problems: &mut Vec<Problem>) -> Option<SocketAddr> {
-    match fields.take("endpoint") {
+fn endpoint(fields: &mut Fields<'_>, port: u16, problems: &mut Vec<Problem>) -> Option<ListenAddress> {
+    let address = match fields.take("endpoint") {
         None => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
         Some(node) => keep(address::listen(node), problems),
+    };
+    address.map(ListenAddress::Tcp)
+}
+
+/// The path of a socket in the file system.
+fn socket(fields: &mut Fields<'_>, at: Location, problems: &mut Vec<Problem>) -> Option<ListenAddress> {
+    let node = fields.take("endpoint");
+    let path = node.and_then(|node| keep(node.text(), problems)).filter(|path| !path.is_empty());
+    if path.is_none() {
+        let at = node.map_or(at, |node| node.location);
+        problems.push(Problem::new(at, "there is no path to listen at").expected("endpoint: /run/otlp.sock"));
     }
+    path.map(|path| ListenAddress::Unix(PathBuf::from(path)))
 }
 
 /// Decodes `keepalive.server_parameters.max_connection_idle`. The rest of it tunes the Collector's own server.

@@ -94,7 +94,8 @@ impl<'a> SelectedPipelines<'a> {
         for (component, signals) in components {
             for receiver in receiver::decode(component, signals, problems) {
                 let same = receivers.iter().find(|known| known.address == receiver.address);
-                if let Some(other) = same.filter(|_| receiver.address.port() > 0) {
+                let chosen = receiver.address.tcp().is_some_and(|address| address.port() == 0);
+                if let Some(other) = same.filter(|_| !chosen) {
                     let message =
                         format!("{} listens on {}, as {} does", receiver.id, receiver.address, other.id);
                     problems

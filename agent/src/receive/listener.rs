@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +14,14 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::grpc::Reply;
 use super::settings::Protocol;
+use super::socket::{ListenAddress, Socket};
 use super::{Service, grpc, http as otlp_http};
+use crate::net::Stream;
 
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
@@ -42,7 +42,7 @@ pub type StopSignal = watch::Receiver<bool>;
 /// A bound socket.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
+    socket: Socket,
     protocol: Protocol,
     service: Arc<Service>,
     connections: Gate<Peer>,
@@ -53,8 +53,12 @@ impl Listener {
     ///
     /// # Errors
     /// The system's, when the address cannot be bound.
-    pub async fn bind(address: SocketAddr, protocol: Protocol, service: Arc<Service>) -> io::Result<Self> {
-        let socket = TcpListener::bind(address).await?;
+    pub async fn bind(
+        address: &ListenAddress,
+        protocol: Protocol,
+        service: Arc<Service>,
+    ) -> io::Result<Self> {
+        let socket = Socket::bind(address).await?;
         let connections = Gate::new(gate::connections(MAX_CONNECTIONS));
         Ok(Self { socket, protocol, service, connections })
     }
@@ -63,7 +67,7 @@ impl Listener {
     ///
     /// # Errors
     /// The system's.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<ListenAddress> {
         self.socket.local_addr()
     }
 
@@ -77,12 +81,12 @@ impl Listener {
             };
             while open.try_join_next().is_some() {}
             match accepted {
-                Ok((stream, address)) => match self.connections.enter(address.ip().into()) {
+                Ok((stream, peer)) => match self.connections.enter(peer) {
                     Ok(place) => {
                         let connection = Connection {
                             protocol: self.protocol,
                             service: Arc::clone(&self.service),
-                            peer: address.ip().into(),
+                            peer,
                             life: Life::default(),
                         };
                         open.spawn(connection.serve(stream, stop.clone(), place));
@@ -109,7 +113,12 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, stop: StopSignal, _place: Place<Peer>) {
+    async fn serve(self, stream: Box<dyn Stream>, mut stop: StopSignal, _place: Place<Peer>) {
+        let stream = tokio::select! {
+            secured = self.secured(stream) => secured,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let Some(stream) = stream else { return };
         let (builder, quiet) = (self.builder(), self.service.quiet());
         let (life, metrics) = (self.life.clone(), self.service.metrics.clone());
         let handler = service_fn(move |request| self.clone().answer(request));
@@ -120,6 +129,20 @@ impl Connection {
         if let gate::End::Broken(error) = end {
             tracing::debug!(%error, "connection ended");
         }
+    }
+
+    /// The connection in TLS, where that is asked for; nothing where the handshake fails or takes too long.
+    async fn secured(&self, stream: Box<dyn Stream>) -> Option<Box<dyn Stream>> {
+        let Some(tls) = self.service.tls.load_full() else { return Some(stream) };
+        let handshake = async { tls.acceptor().await.accept(stream).await };
+        let failed = match tokio::time::timeout(self.service.quiet().head, handshake).await {
+            Ok(Ok(secured)) => return Some(Box::new(secured)),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it takes too long".to_owned(),
+        };
+        self.service.metrics.refused_connection("tls");
+        tracing::debug!(peer = ?self.peer, failed, "no TLS");
+        None
     }
 
     fn builder(&self) -> Builder<TokioExecutor> {

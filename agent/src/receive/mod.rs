@@ -13,8 +13,10 @@ mod listener;
 mod media;
 mod service;
 mod settings;
+mod socket;
 
 pub use cors::Cors;
 pub use listener::{Listener, MAX_REQUESTS};
 pub use service::Service;
 pub use settings::{Limits, Protocol, ReceiverSettings};
+pub use socket::ListenAddress;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use gate::{Gate, Pace, Peer, Quiet};
 
 use super::body::Bounds;
 use super::settings::ReceiverSettings;
 use crate::admission::Budget;
 use crate::engine::Engine;
+use crate::net::ServerTls;
 use crate::request::{Answer, ReceivedRequest, Refusal};
 use crate::signal::Signal;
 use crate::telemetry::ReceiverMetrics;
@@ -25,6 +26,8 @@ pub struct Service {
     pub requests: Gate<Peer>,
     /// Settings of this receiver; they change at a reload.
     pub settings: ArcSwap<ReceiverSettings>,
+    /// TLS of connections that begin now, where it is asked for.
+    pub tls: ArcSwapOption<ServerTls>,
     /// Its counters.
     pub metrics: ReceiverMetrics,
 }

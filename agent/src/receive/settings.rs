@@ -1,10 +1,12 @@
 //! Settings of a receiver: where it listens, and how much it takes.
 
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::cors::Cors;
+use super::socket::ListenAddress;
+use crate::net::{ServerTls, ServerTlsSettings};
 
 /// Protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +35,31 @@ pub struct ReceiverSettings {
     pub id: String,
     /// Protocol.
     pub protocol: Protocol,
-    /// Address to listen on; port 0 lets the system choose.
-    pub address: SocketAddr,
+    /// Address to listen on.
+    pub address: ListenAddress,
+    /// TLS, where it is spoken.
+    pub tls: Option<ServerTlsSettings>,
     /// Limits of its requests and connections.
     pub limits: Limits,
     /// Signals whose pipelines name the receiver, by [`crate::signal::Signal::index`].
     pub signals: [bool; 3],
     /// Pages of other origins that a browser lets send here; nothing where it lets none.
     pub cors: Option<Arc<Cors>>,
+}
+
+impl ReceiverSettings {
+    /// Prepares TLS, so that a missing certificate is an error before anything else changes.
+    ///
+    /// # Errors
+    /// As [`ServerTls::new`].
+    pub fn secured(&self) -> io::Result<Option<Arc<ServerTls>>> {
+        let Some(settings) = &self.tls else { return Ok(None) };
+        let protocols: &[&str] = match self.protocol {
+            Protocol::Grpc => &["h2"],
+            Protocol::Http => &["h2", "http/1.1"],
+        };
+        ServerTls::new(settings.clone(), protocols).map(Arc::new).map(Some)
+    }
 }
 
 /// Limits of a receiver's requests and connections.

@@ -133,6 +133,8 @@ async fn connection(
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS)
         .keep_alive_interval(limits.answer);
+    // A connection that is broken already fails when it is read.
+    let _ = stream.set_nodelay(true);
     let end = gate::serve(stream, &builder, service, (&life, quiet), stopping).await;
     if let gate::End::Broken(error) = &end {
         tracing::debug!(%peer, "a connection ended: {error}");

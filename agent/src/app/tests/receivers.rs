@@ -307,7 +307,7 @@ fn two_receivers(sink: std::net::SocketAddr) -> crate::config::Settings {
 async fn a_second_receiver_takes_what_its_pipelines_carry_and_nothing_else() {
     let (sink, address) = Sink::start().await;
     let agent = Agent::start(&two_receivers(address)).await;
-    let second = agent.listening.receivers["otlp/2 http"];
+    let second = agent.listening.receivers["otlp/2 http"].tcp().expect("of the network");
     assert_ne!(Some(second), agent.listening.otlp_http);
     let body = export(2, 3).encode_to_vec();
     let taken = request(second, "POST", "/v1/metrics", &[PROTOBUF], body).await;
@@ -332,7 +332,7 @@ async fn a_second_receiver_takes_what_its_pipelines_carry_and_nothing_else() {
 async fn a_page_of_an_allowed_origin_sends_and_another_is_not_let_read() {
     let (_sink, address) = Sink::start().await;
     let agent = Agent::start(&two_receivers(address)).await;
-    let second = agent.listening.receivers["otlp/2 http"];
+    let second = agent.listening.receivers["otlp/2 http"].tcp().expect("of the network");
     let shop = ("origin", "https://shop.example.com");
     let asks =
         [shop, ("access-control-request-method", "POST"), ("access-control-request-headers", "content-type")];

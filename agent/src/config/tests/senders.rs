@@ -77,7 +77,52 @@ service: {{ extensions: [{service}], pipelines: {{ metrics: {{ receivers: [otlp]
     assert!(bad(&bearer("")).contains("there is no token"));
     let tls = |keys: &str| text(basic, "basicauth/x").replace("insecure: true", keys);
     let half = tls("cert_file: a.pem");
-    assert!(bad(&half).contains("a client's certificate is half there"), "{}", bad(&half));
+    assert!(bad(&half).contains("a certificate is half there"), "{}", bad(&half));
     let old = tls("max_version: '1.1'");
     assert!(bad(&old).contains("these versions leave none that Phoenix speaks"), "{}", bad(&old));
+}
+
+#[test]
+fn tls_says_what_is_wrong_with_its_place_and_never_what_may_be_a_secret() {
+    let exporter = |tls: &str| {
+        format!(
+            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}
+exporters: {{ otlp: {{ endpoint: 'a:1', tls: {{ {tls} }} }} }}
+service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlp] }} }} }}
+"
+        )
+    };
+    let receiver = |tls: &str| {
+        let text = exporter("insecure: true");
+        text.replace("grpc: }", &format!("grpc: {{ tls: {{ {tls} }} }} }}"))
+    };
+    let encrypts = |tls: &str| match good(&exporter(tls)).exporters.remove(0).kind {
+        ExporterKind::Otlp { endpoint, .. } => endpoint.tls.is_some(),
+        other => panic!("{other:?}"),
+    };
+    assert!(!encrypts("insecure: true"));
+    // As in the Collector.
+    assert!(encrypts(
+        "insecure: true, ca_file: ca.pem, include_system_ca_certs_pool: true, reload_interval: 1h"
+    ));
+    let pair = "cert_pem: hush, key_pem: hush";
+    let with = |more: &str| format!("{pair}, {more}");
+    for (text, said) in [
+        (exporter("ca_file: a, ca_pem: hush"), ":2:66: ca_file says the same as ca_pem"),
+        (exporter("key_pem: hush"), "a certificate is half there"),
+        (exporter("reload_interval: hush"), ":2:"),
+        (exporter("cipher_suites: [X]"), "does not support \"cipher_suites\""),
+        (receiver("client_ca_file: a"), "a receiver in TLS needs a certificate"),
+        (receiver(&with("ca_file: a")), "ca_file has no effect on a receiver"),
+        (receiver(&with("reload_interval: hush")), ":1:"),
+        (receiver(&with("min_version: hush")), ":1:"),
+    ] {
+        let found = bad(&text);
+        assert!(found.contains(said) && !found.contains("hush"), "{said}: {found}");
+    }
+    let socket =
+        |grpc: &str| exporter("insecure: true").replace("grpc: }", &format!("grpc: {{ {grpc} }} }}"));
+    good(&socket("transport: unix, endpoint: /run/otlp.sock"));
+    assert!(bad(&socket("transport: unix")).contains("there is no path to listen at"));
+    assert!(bad(&socket("transport: udp")).contains("unknown transport"));
 }
