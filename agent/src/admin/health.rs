@@ -1,5 +1,7 @@
 //! The JSON of `/health`: the condition, and what became of the points.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Audience;
@@ -11,6 +13,8 @@ struct Report<'a> {
     status: &'static str,
     #[serde(flatten)]
     condition: &'a Condition,
+    /// Exporters whose last attempt failed, each with the reason.
+    failing_exporters: BTreeMap<String, String>,
     account: &'a str,
     points: Points,
 }
@@ -43,15 +47,22 @@ fn hide(condition: &mut Condition) {
 }
 
 /// The JSON of `/health`.
-pub fn report(health: &Health, ledger: &DeliveryLedger, audience: Audience) -> String {
+pub fn report(
+    health: &Health,
+    ledger: &DeliveryLedger,
+    mut failing_exporters: BTreeMap<String, String>,
+    audience: Audience,
+) -> String {
     let mut condition = health.condition();
     if audience == Audience::Anybody {
         hide(&mut condition);
+        failing_exporters.values_mut().for_each(|reason| *reason = HIDDEN.to_owned());
     }
     let unkept = condition.data_dir.is_some() || ledger.storage() == Storage::Failing;
     let degraded = unkept
         || condition.config_error.is_some()
         || condition.candidate_cut.is_some()
+        || !failing_exporters.is_empty()
         || !condition.quarantined.is_empty();
     let status = match condition.phase {
         Phase::Running if degraded => "degraded",
@@ -73,6 +84,7 @@ pub fn report(health: &Health, ledger: &DeliveryLedger, audience: Audience) -> S
     serde_json::to_string(&Report {
         status,
         condition: &condition,
+        failing_exporters,
         account: ledger.storage().as_ref(),
         points,
     })

@@ -169,14 +169,16 @@ impl Admin {
         matches!(path, "/" | "/health") || self.health_path.as_deref() == Some(path)
     }
 
+    fn condition(&self, audience: Audience) -> String {
+        health::report(&self.health, &self.delivery_ledger, self.destinations.failing(), audience)
+    }
+
     fn answer(&self, request: &Request<Incoming>, audience: Audience) -> Response<Full<Bytes>> {
         if request.method() != Method::GET {
             return respond(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "expected GET\n".into());
         }
         match request.uri().path() {
-            path if self.is_health(path) => {
-                respond(StatusCode::OK, JSON, health::report(&self.health, &self.delivery_ledger, audience))
-            }
+            path if self.is_health(path) => respond(StatusCode::OK, JSON, self.condition(audience)),
             "/ready" if self.health.is_ready() => respond(StatusCode::OK, JSON, r#"{"ready":true}"#.into()),
             "/ready" => respond(StatusCode::SERVICE_UNAVAILABLE, JSON, r#"{"ready":false}"#.into()),
             "/metrics" => respond(StatusCode::OK, TEXT, self.metrics.render(&self.gauge_values())),

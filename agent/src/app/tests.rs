@@ -7,6 +7,7 @@ mod batching;
 pub mod beside;
 mod delivery;
 pub mod experiment;
+mod files;
 pub mod harness;
 pub mod held;
 mod held_cut;

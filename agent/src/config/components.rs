@@ -10,7 +10,7 @@ use super::authenticator;
 /// Types of receivers.
 pub const RECEIVERS: [&str; 1] = ["otlp"];
 /// Types of exporters; those of one kind stand beside each other.
-pub const EXPORTERS: [&str; 6] = ["otlp", "otlp_grpc", "otlp_http", "otlphttp", "nop", "debug"];
+pub const EXPORTERS: [&str; 7] = ["otlp", "otlp_grpc", "otlp_http", "otlphttp", "file", "nop", "debug"];
 /// Places that a config is read from.
 const PROVIDERS: [&str; 3] = ["env", "file", "yaml"];
 

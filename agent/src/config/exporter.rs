@@ -1,4 +1,4 @@
-//! Exporters: `otlp`, `otlp_http`, `debug` and `nop`, with the Collector's keys and defaults.
+//! Exporters: `otlp`, `otlp_http`, `file`, `debug` and `nop`, with the Collector's keys and defaults.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use pipelines::yaml::{Location, Node, Problem, keep};
 
 use super::authenticator::{self, Authenticator};
 use super::components::EXPORTERS;
-use super::exporter_http;
 use super::proxy::{self, Proxies};
 use super::receiver::refuse;
 use super::sending_queue::queue;
 use super::tls::{self, Tls};
+use super::{exporter_file, exporter_http};
 use crate::deliver::{ExporterKind, ExporterSettings, OtlpSettings, QueueSettings};
 use crate::net::{Endpoint, RetrySettings};
 use crate::request::Encoding;
@@ -48,6 +48,7 @@ pub fn decode(
     match component.id.kind() {
         "otlp" | "otlp_grpc" => otlp(&component.config, id, around, problems),
         "otlp_http" | "otlphttp" => exporter_http::decode(&component.config, id, around, problems),
+        "file" => exporter_file::decode(&component.config, id, problems),
         "nop" => {
             keep(component.config.map(), problems)?.finish(problems);
             Some(simple(ExporterKind::Nop))

@@ -11,6 +11,7 @@ pub mod components;
 mod control_plane;
 mod experiment;
 mod exporter;
+mod exporter_file;
 mod exporter_http;
 mod load;
 mod observation;

@@ -9,6 +9,7 @@ use pipelines::yaml::{Location, Problem, nearest};
 
 use super::components::RECEIVERS;
 use super::exporter::Surroundings;
+use super::exporter_file::check_paths;
 use super::phoenix::Phoenix;
 use super::proxy::Proxies;
 use super::{Routes, exporter, receiver};
@@ -188,6 +189,7 @@ impl<'a> SelectedPipelines<'a> {
             routes.shadow = decoded.is_some().then_some(exporters.len());
             exporters.extend(decoded);
         }
+        check_paths(file, &exporters, problems);
         (exporters, routes)
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use super::batcher::{BatchRules, Batcher, Parcel};
-use super::exporter::{Exporter, OtlpClient};
+use super::exporter::{Client, Exporter};
 use super::otlp::Attempt;
 use super::queued::{Outcome, OwedItems, OwedPayload, Part, Place, SendOutcome};
 use super::settings::{ExporterSettings, QueueSettings, Sizer};
@@ -36,6 +36,7 @@ pub struct Destination {
     rules: Arc<ArcSwap<BatchRules>>,
     ledger: Arc<DeliveryLedger>,
     metrics: ExporterMetrics,
+    failing: Mutex<Option<String>>,
 }
 
 impl Destination {
@@ -63,6 +64,7 @@ impl Destination {
             rules,
             ledger,
             metrics,
+            failing: Mutex::default(),
         }
     }
 
@@ -194,7 +196,7 @@ impl Destination {
         let Some(payload) = merged(parcel) else { return taken() };
         let mut delivery = Delivery::default();
         let outcome = match &self.exporter {
-            Exporter::Otlp(otlp) => self.send(otlp, &payload, &mut delivery).await,
+            Exporter::Client(client) => self.send(client, &payload, &mut delivery).await,
             Exporter::Nop => taken(),
             Exporter::Debug => {
                 let (signal, items) = (payload.signal.name(), payload.items);
@@ -222,8 +224,8 @@ impl Destination {
     }
 
     /// Tries until the payload is settled; counts the attempts into `delivery`.
-    async fn send(&self, otlp: &OtlpClient, payload: &Payload, delivery: &mut Delivery) -> SendOutcome {
-        let encoded = match otlp.encode(payload) {
+    async fn send(&self, client: &Client, payload: &Payload, delivery: &mut Delivery) -> SendOutcome {
+        let encoded = match client.encode(payload) {
             Ok(encoded) => encoded,
             Err(error) => return SendOutcome::Refused(format!("cannot be encoded: {error}")),
         };
@@ -231,7 +233,9 @@ impl Destination {
         let mut backoff = Backoff::new(self.retry);
         loop {
             delivery.wire_bytes += encoded.len() as u64;
-            let (reason, after) = match otlp.attempt(payload, encoded.clone()).await {
+            let attempt = client.attempt(payload, encoded.clone()).await;
+            self.note(&attempt);
+            let (reason, after) = match attempt {
                 Attempt::Delivered { rejected, message } => {
                     return SendOutcome::Delivered { rejected, message };
                 }
@@ -252,6 +256,19 @@ impl Destination {
             delivery.retries += 1;
             tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
         }
+    }
+
+    /// Failure of the last attempt, if it failed.
+    pub fn failing(&self) -> Option<String> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, attempt: &Attempt) {
+        let failure = match attempt {
+            Attempt::Delivered { .. } => None,
+            Attempt::Refused(reason) | Attempt::Retry { reason, .. } => Some(reason.clone()),
+        };
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     /// Settles the parts of a request. Items that the destination refused of it are told of the first parts: it does not say

@@ -3,6 +3,7 @@
 //! An exporter whose settings did not change keeps its destination, queue and connection. One that is
 //! gone or changed delivers what it has queued and is forgotten then.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -67,6 +68,13 @@ impl Destinations {
         lists.leaving.retain(|leaving| !leaving.is_empty() || Arc::strong_count(leaving) > 1);
         let live = lists.live.iter().map(|(_, live)| live);
         live.chain(&lists.leaving).cloned().collect()
+    }
+
+    /// Those in force whose last attempt failed, each with the reason.
+    pub fn failing(&self) -> BTreeMap<String, String> {
+        let lists = self.lists();
+        let live = lists.live.iter().map(|(_, live)| live);
+        live.filter_map(|live| Some((live.name().to_owned(), live.failing()?))).collect()
     }
 
     /// Waits until every queue is empty, or `deadline`.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::channel::Channel;
+use super::file::FileClient;
 use super::otlp::{Attempt, Otlp};
 use super::otlp_http::{HttpChannel, OtlpHttp};
 use super::settings::{ExporterKind, HttpTarget};
@@ -18,6 +19,9 @@ pub enum ExporterError {
     /// A certificate cannot be read, or the host is no legal TLS name.
     #[error(transparent)]
     Tls(#[from] io::Error),
+    /// The file cannot be opened.
+    #[error("{0}")]
+    File(#[source] io::Error),
     /// The endpoint is no legal authority.
     #[error(transparent)]
     Authority(#[from] http::Error),
@@ -26,24 +30,26 @@ pub enum ExporterError {
 /// Exporter of queued payloads.
 #[derive(Debug)]
 pub enum Exporter {
-    /// To an OTLP server.
-    Otlp(Box<OtlpClient>),
+    /// To where it may have to be tried again.
+    Client(Box<Client>),
     /// To the log, a line a request.
     Debug,
     /// Nowhere.
     Nop,
 }
 
-/// Client of an OTLP server.
+/// Client of a destination.
 #[derive(Debug)]
-pub enum OtlpClient {
-    /// Over gRPC.
+pub enum Client {
+    /// OTLP over gRPC.
     Grpc(Otlp),
-    /// Over HTTP.
+    /// OTLP over HTTP.
     Http(OtlpHttp),
+    /// A file.
+    File(FileClient),
 }
 
-impl OtlpClient {
+impl Client {
     /// The bytes to send for `payload`; made once, for every attempt.
     ///
     /// # Errors
@@ -52,6 +58,7 @@ impl OtlpClient {
         match self {
             Self::Grpc(otlp) => otlp.encode(payload),
             Self::Http(otlp) => otlp.encode(payload),
+            Self::File(file) => file.encode(payload),
         }
     }
 
@@ -60,6 +67,7 @@ impl OtlpClient {
         match self {
             Self::Grpc(otlp) => otlp.attempt(payload, encoded).await,
             Self::Http(otlp) => otlp.attempt(payload, encoded).await,
+            Self::File(file) => file.attempt(encoded).await,
         }
     }
 }
@@ -77,16 +85,20 @@ impl Exporter {
         Ok(match kind {
             ExporterKind::Nop => Self::Nop,
             ExporterKind::Debug => Self::Debug,
+            ExporterKind::File(file) => {
+                let file = FileClient::new(file).map_err(ExporterError::File)?;
+                Self::Client(Box::new(Client::File(file)))
+            }
             ExporterKind::Otlp { endpoint, otlp } => {
                 let channel = Channel::new(Connector::new(endpoint.clone(), "h2")?)?;
-                Self::Otlp(Box::new(OtlpClient::Grpc(Otlp::new(channel, (**otlp).clone()))))
+                Self::Client(Box::new(Client::Grpc(Otlp::new(channel, (**otlp).clone()))))
             }
             ExporterKind::OtlpHttp { targets, media, otlp } => {
                 let mut channels = [None, None, None];
                 for (channel, target) in channels.iter_mut().zip(targets.iter()) {
                     *channel = target.as_ref().map(http_channel).transpose()?;
                 }
-                Self::Otlp(Box::new(OtlpClient::Http(OtlpHttp::new(channels, *media, (**otlp).clone()))))
+                Self::Client(Box::new(Client::Http(OtlpHttp::new(channels, *media, (**otlp).clone()))))
             }
         })
     }

@@ -11,10 +11,12 @@ mod channel;
 mod destination;
 mod destinations;
 mod exporter;
+mod file;
 mod otlp;
 mod otlp_http;
 mod queued;
 mod retry;
+mod rolling_file;
 mod settings;
 
 pub use batcher::{BatchRule, BatchRules, MOST_BYTES};
@@ -22,6 +24,7 @@ pub use destination::Destination;
 pub use destinations::Destinations;
 pub use exporter::{Exporter, ExporterError};
 pub use queued::Outcome;
+pub use rolling_file::{FileSettings, Rotation};
 pub use settings::{
     ExporterKind, ExporterSettings, HttpTarget, MOST_REQUESTS, OtlpSettings, QueueSettings, Sizer, TokenFile,
 };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::batcher::BatchRule;
+use super::rolling_file::FileSettings;
 use crate::net::{Endpoint, RetrySettings};
 use crate::request::{Encoding, Media};
 use crate::signal::Signal;
@@ -30,6 +31,8 @@ pub enum ExporterKind {
         /// Settings of the connections.
         otlp: Box<OtlpSettings>,
     },
+    /// A file.
+    File(Box<FileSettings>),
     /// A log line a request.
     Debug,
     /// Nothing.
@@ -42,7 +45,7 @@ impl ExporterKind {
     pub fn carries(&self, signal: Signal) -> bool {
         match self {
             Self::OtlpHttp { targets, .. } => targets[signal.index()].is_some(),
-            Self::Otlp { .. } | Self::Debug | Self::Nop => true,
+            Self::Otlp { .. } | Self::File(_) | Self::Debug | Self::Nop => true,
         }
     }
 }

@@ -56,7 +56,7 @@ impl Whole<'_> {
 }
 
 /// Kinds of exporters that the agent runs.
-const EXPORTERS: [&str; 6] = ["otlp", "otlp_grpc", "otlp_http", "otlphttp", "debug", "nop"];
+const EXPORTERS: [&str; 7] = ["otlp", "otlp_grpc", "otlp_http", "otlphttp", "file", "debug", "nop"];
 
 /// Kinds of extensions that the agent runs.
 const EXTENSIONS: [&str; 3] = ["health_check", "basicauth", "bearertokenauth"];

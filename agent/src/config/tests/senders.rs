@@ -3,6 +3,7 @@
 use super::{bad, good};
 use crate::deliver::ExporterKind;
 use crate::net::Endpoint;
+use crate::request::Media;
 
 #[test]
 fn an_exporter_over_http_has_the_urls_that_its_keys_say() {
@@ -125,4 +126,47 @@ service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlp] }} }}
     good(&socket("transport: unix, endpoint: /run/otlp.sock"));
     assert!(bad(&socket("transport: unix")).contains("there is no path to listen at"));
     assert!(bad(&socket("transport: udp")).contains("unknown transport"));
+}
+
+#[test]
+fn a_file_has_the_collectors_keys_and_what_it_lacks_is_refused_by_name() {
+    let text = |keys: &str| {
+        format!(
+            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}
+exporters: {{ file: {{ {keys} }}, file/2: {{ path: /b }} }}
+service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [file, file/2] }} }} }}
+"
+        )
+    };
+    let file = |keys: &str| match good(&text(keys)).exporters.remove(0).kind {
+        ExporterKind::File(file) => *file,
+        other => panic!("{other:?}"),
+    };
+    let plain = file("path: /a");
+    assert_eq!((plain.media, plain.zstd, plain.append, plain.rotation), (Media::Json, false, false, None));
+    let rotation = file("path: /a, rotation: { max_days: 2, localtime: true }").rotation.expect("a rotation");
+    assert_eq!((rotation.most_bytes, rotation.backups, rotation.local), (100 << 20, Some(100), true));
+    assert_eq!(rotation.keep, Some(std::time::Duration::from_secs(172_800)));
+    let made = file(
+        "path: /a/b, format: proto, compression: zstd, flush_interval: 5s, create_directory: true, \
+         directory_permissions: '0700', rotation: { max_megabytes: 1, max_backups: 0 }",
+    );
+    assert_eq!((made.media, made.zstd, made.directory), (Media::Protobuf, true, Some(0o700)));
+    assert_eq!(made.rotation.map(|rotation| (rotation.most_bytes, rotation.backups)), Some((1 << 20, None)));
+    for (keys, said) in [
+        ("", "path"),
+        ("path: ''", "path is empty"),
+        ("path: /b", "file/2 writes the same file as file"),
+        ("path: /a, group_by: { enabled: true }", "does not support \"group_by\""),
+        ("path: /a, encoding: otlp_encoding", "does not support \"encoding\""),
+        ("path: /a, append: true, rotation: {}", "append goes with no rotation"),
+        ("path: /a, append: true, compression: zstd", "append goes with no compression"),
+        ("path: /a, compression: gzip", "unknown compression"),
+        ("path: /a, flush_interval: soon", "flush_interval"),
+        ("path: /a, create_directory: true, directory_permissions: '0999'", "are no permissions"),
+        ("path: /a, sending_queue: {}", "sending_queue"),
+    ] {
+        let found = bad(&text(keys));
+        assert!(found.contains(said), "{keys}: {found}");
+    }
 }
