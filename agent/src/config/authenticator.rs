@@ -1,29 +1,32 @@
-//! Authenticators of exporters: the extensions `basicauth` and `bearertokenauth`, with the Collector's keys.
+//! Authenticators of exporters: the extensions `basicauth`, `bearertokenauth` and `oauth2client`, with the Collector's keys.
 
 use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
-use pipelines::config::{CollectorFile, Component, Section};
+use pipelines::config::{Component, Section};
 use pipelines::yaml::{Node, Problem, keep, nearest};
 
-use crate::deliver::TokenFile;
+use super::exporter::Surroundings;
+use super::oauth2;
+use crate::deliver::{TokenFile, TokenSource};
 
 /// Kinds of extensions that are authenticators.
-pub const KINDS: [&str; 2] = ["basicauth", "bearertokenauth"];
+pub const KINDS: [&str; 3] = ["basicauth", "bearertokenauth", "oauth2client"];
 
 /// Header by which a request says who sends it.
 #[derive(Debug)]
 pub enum Authenticator {
     /// The same for every request.
     Fixed(HeaderName, HeaderValue),
-    /// With a token that a file holds.
-    File(TokenFile),
+    /// With a token that changes.
+    Token(TokenSource),
 }
 
 /// The authenticator that an exporter's `auth` names.
-pub fn decode(node: &Node, file: &CollectorFile, problems: &mut Vec<Problem>) -> Option<Authenticator> {
+pub fn decode(node: &Node, around: Surroundings<'_>, problems: &mut Vec<Problem>) -> Option<Authenticator> {
+    let file = around.file;
     let mut fields = keep(node.map(), problems)?;
     let named = keep(fields.required("authenticator"), problems);
     fields.finish(problems);
@@ -40,9 +43,13 @@ pub fn decode(node: &Node, file: &CollectorFile, problems: &mut Vec<Problem>) ->
     match component.id.kind() {
         "basicauth" => basic(component, problems),
         "bearertokenauth" => bearer(component, problems),
+        "oauth2client" => {
+            let settings = oauth2::decode(component, around, problems)?;
+            Some(Authenticator::Token(TokenSource::OAuth2(Box::new(settings))))
+        }
         kind => {
             let problem = Problem::new(named.location, format!("Phoenix authenticates nobody by {kind:?}"));
-            problems.push(problem.expected("basicauth or bearertokenauth"));
+            problems.push(problem.expected("basicauth, bearertokenauth or oauth2client"));
             None
         }
     }
@@ -59,8 +66,12 @@ fn basic(component: &Component, problems: &mut Vec<Problem>) -> Option<Authentic
     let password = keep(client.required("password").and_then(Node::text), problems);
     client.finish(problems);
     let pair = STANDARD.encode(format!("{}:{}", username?, password?));
-    let mut value = HeaderValue::from_str(&format!("Basic {pair}")).ok()?;
-    value.set_sensitive(true);
+    let Some(value) = TokenFile::value("Basic", &pair) else {
+        let problem =
+            Problem::new(component.location, "username and password are no legal value of a header");
+        problems.push(problem.expected("others"));
+        return None;
+    };
     Some(Authenticator::Fixed(http::header::AUTHORIZATION, value))
 }
 
@@ -79,7 +90,7 @@ fn bearer(component: &Component, problems: &mut Vec<Problem>) -> Option<Authenti
         // As in the Collector, the file counts where both are there.
         (_, Some(path)) => {
             let (scheme, path) = (scheme.to_owned(), PathBuf::from(path));
-            Some(Authenticator::File(TokenFile { header, scheme, path }))
+            Some(Authenticator::Token(TokenSource::File(TokenFile { header, scheme, path })))
         }
         (Some(token), None) => {
             let Some(value) = TokenFile::value(scheme, token) else {

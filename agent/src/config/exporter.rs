@@ -98,7 +98,7 @@ fn otlp(
     let timeout = fields.take("timeout").and_then(|node| keep(node.duration(), problems));
     let timeout = timeout.unwrap_or(Duration::from_secs(5));
     let headers = fields.take("headers").map(|node| headers(node, problems)).unwrap_or_default();
-    let auth = fields.take("auth").and_then(|node| authenticator::decode(node, around.file, problems));
+    let auth = fields.take("auth").and_then(|node| authenticator::decode(node, around, problems));
     let retry = fields.take("retry_on_failure").and_then(|node| retry(node, problems)).unwrap_or_default();
     let queue = fields.take("sending_queue").and_then(|node| queue(node, problems)).unwrap_or_default();
     for key in TUNING {
@@ -126,7 +126,7 @@ pub fn authenticated(mut otlp: Box<OtlpSettings>, auth: Option<Authenticator>) -
         Some(Authenticator::Fixed(name, value)) => {
             otlp.headers.insert(name, value);
         }
-        Some(Authenticator::File(token)) => otlp.token = Some(token),
+        Some(Authenticator::Token(source)) => otlp.token = Some(source),
         None => {}
     }
     otlp

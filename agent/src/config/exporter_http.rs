@@ -82,7 +82,7 @@ pub fn decode(
     let timeout = fields.take("timeout").and_then(|node| keep(node.duration(), problems));
     let timeout = timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(Duration::from_secs(30));
     let headers = fields.take("headers").map(|node| headers(node, problems)).unwrap_or_default();
-    let auth = fields.take("auth").and_then(|node| authenticator::decode(node, around.file, problems));
+    let auth = fields.take("auth").and_then(|node| authenticator::decode(node, around, problems));
     let retry = fields.take("retry_on_failure").and_then(|node| retry(node, problems)).unwrap_or_default();
     let queue = fields.take("sending_queue").and_then(|node| queue(node, problems)).unwrap_or_default();
     for key in TUNING {
@@ -116,7 +116,8 @@ fn proxy_url(node: &Node, tls: &Tls) -> Result<Proxy, Problem> {
     Ok(proxy)
 }
 
-fn target(node: &Node, tls: &Tls) -> Result<HttpTarget, Problem> {
+/// Decodes the URL of a server.
+pub fn target(node: &Node, tls: &Tls) -> Result<HttpTarget, Problem> {
     let text = node.text()?;
     let problem = || {
         Problem::new(node.location, format!("{} is no URL", node.quoted()))

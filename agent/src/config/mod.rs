@@ -14,6 +14,7 @@ mod exporter;
 mod exporter_file;
 mod exporter_http;
 mod load;
+mod oauth2;
 mod observation;
 mod phoenix;
 mod proxy;

@@ -5,11 +5,12 @@ use std::io;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::authorization::Authorization;
 use super::channel::Channel;
 use super::file::FileClient;
 use super::otlp::{Attempt, Otlp};
 use super::otlp_http::{HttpChannel, OtlpHttp};
-use super::settings::{ExporterKind, HttpTarget};
+use super::settings::{ExporterKind, HttpTarget, OtlpSettings};
 use crate::net::Connector;
 use crate::request::Payload;
 
@@ -22,6 +23,9 @@ pub enum ExporterError {
     /// The file cannot be opened.
     #[error("{0}")]
     File(#[source] io::Error),
+    /// There can be no token.
+    #[error("auth: {0}")]
+    Token(String),
     /// The endpoint is no legal authority.
     #[error(transparent)]
     Authority(#[from] http::Error),
@@ -31,7 +35,7 @@ pub enum ExporterError {
 #[derive(Debug)]
 pub enum Exporter {
     /// To where it may have to be tried again.
-    Client(Box<Client>),
+    Client(Client),
     /// To the log, a line a request.
     Debug,
     /// Nowhere.
@@ -42,9 +46,9 @@ pub enum Exporter {
 #[derive(Debug)]
 pub enum Client {
     /// OTLP over gRPC.
-    Grpc(Otlp),
+    Grpc(Box<Otlp>),
     /// OTLP over HTTP.
-    Http(OtlpHttp),
+    Http(Box<OtlpHttp>),
     /// A file.
     File(FileClient),
 }
@@ -76,6 +80,10 @@ fn http_channel(target: &HttpTarget) -> io::Result<HttpChannel> {
     Ok(HttpChannel::new(Connector::new(target.endpoint.clone(), "http/1.1")?, target.path.clone()))
 }
 
+fn authorization(otlp: &OtlpSettings) -> Result<Authorization, ExporterError> {
+    Authorization::new(otlp.token.as_ref()).map_err(ExporterError::Token)
+}
+
 impl Exporter {
     /// An exporter that is not connected yet.
     ///
@@ -87,18 +95,20 @@ impl Exporter {
             ExporterKind::Debug => Self::Debug,
             ExporterKind::File(file) => {
                 let file = FileClient::new(file).map_err(ExporterError::File)?;
-                Self::Client(Box::new(Client::File(file)))
+                Self::Client(Client::File(file))
             }
             ExporterKind::Otlp { endpoint, otlp } => {
                 let channel = Channel::new(Connector::new(endpoint.clone(), "h2")?)?;
-                Self::Client(Box::new(Client::Grpc(Otlp::new(channel, (**otlp).clone()))))
+                let client = Otlp::new(channel, (**otlp).clone(), authorization(otlp)?);
+                Self::Client(Client::Grpc(Box::new(client)))
             }
             ExporterKind::OtlpHttp { targets, media, otlp } => {
                 let mut channels = [None, None, None];
                 for (channel, target) in channels.iter_mut().zip(targets.iter()) {
                     *channel = target.as_ref().map(http_channel).transpose()?;
                 }
-                Self::Client(Box::new(Client::Http(OtlpHttp::new(channels, *media, (**otlp).clone()))))
+                let client = OtlpHttp::new(channels, *media, (**otlp).clone(), authorization(otlp)?);
+                Self::Client(Client::Http(Box::new(client)))
             }
         })
     }

@@ -6,25 +6,31 @@
 //! nobody but itself; bytes are shared, never copied per destination. Where `batch` says so, payloads wait for company and
 //! large ones are cut, and each is settled once all of its parts are.
 
+mod authorization;
 mod batcher;
 mod channel;
 mod destination;
 mod destinations;
 mod exporter;
 mod file;
+mod oauth2;
 mod otlp;
 mod otlp_http;
 mod queued;
 mod retry;
 mod rolling_file;
+mod secret;
 mod settings;
 
+pub use authorization::{TokenFile, TokenSource};
 pub use batcher::{BatchRule, BatchRules, MOST_BYTES};
 pub use destination::Destination;
 pub use destinations::Destinations;
 pub use exporter::{Exporter, ExporterError};
+pub use oauth2::OAuth2Settings;
 pub use queued::Outcome;
 pub use rolling_file::{FileSettings, Rotation};
+pub use secret::Secret;
 pub use settings::{
-    ExporterKind, ExporterSettings, HttpTarget, MOST_REQUESTS, OtlpSettings, QueueSettings, Sizer, TokenFile,
+    ExporterKind, ExporterSettings, HttpTarget, MOST_REQUESTS, OtlpSettings, QueueSettings, Sizer,
 };

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
 use tokio::time::Instant;
 
+use super::authorization::Authorization;
 use super::channel::{CallError, Channel, Reply};
 use super::retry::{is_ambiguous, is_retryable};
 use super::settings::OtlpSettings;
@@ -14,6 +15,8 @@ use crate::net::compress;
 use crate::request::{Encoding, Payload};
 
 const VARIANT: HeaderName = HeaderName::from_static("x-phoenix-variant");
+/// The code by which a server tells that it does not know who asks.
+const UNAUTHENTICATED: &str = "16";
 const GENERATION: HeaderName = HeaderName::from_static("x-phoenix-generation");
 
 /// Outcome of one attempt.
@@ -44,12 +47,13 @@ pub enum Attempt {
 pub struct Otlp {
     channel: Channel,
     settings: OtlpSettings,
+    authorization: Authorization,
     headers: HeaderMap,
 }
 
 impl Otlp {
     /// A client that connects with its first payload.
-    pub fn new(channel: Channel, settings: OtlpSettings) -> Self {
+    pub fn new(channel: Channel, settings: OtlpSettings, authorization: Authorization) -> Self {
         let mut headers = settings.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -62,7 +66,7 @@ impl Otlp {
         if let Ok(timeout) = HeaderValue::from_str(&format!("{millis}m")) {
             headers.insert("grpc-timeout", timeout);
         }
-        Self { channel, settings, headers }
+        Self { channel, settings, authorization, headers }
     }
 
     /// The bytes to send for `payload`; made once, for every attempt.
@@ -75,18 +79,21 @@ impl Otlp {
 
     /// Sends `encoded`, which [`Self::encode`] made of `payload`.
     pub async fn attempt(&self, payload: &Payload, encoded: Bytes) -> Attempt {
-        let deadline = Instant::now() + self.settings.timeout;
         let not_sent = |reason: String| Attempt::Retry { reason, after: None, ambiguous: false };
+        let mut headers = self.headers.clone();
+        if self.settings.variant_headers {
+            name_variant(&mut headers, payload);
+        }
+        if let Err(reason) = self.authorization.add_to(&mut headers).await {
+            return not_sent(reason);
+        }
+        let deadline = Instant::now() + self.settings.timeout;
         let sender = match tokio::time::timeout_at(deadline, self.channel.open()).await {
             Err(_) => return not_sent("no connection in time".into()),
             Ok(Err(error)) => return not_sent(error.to_string()),
             Ok(Ok(sender)) => sender,
         };
         let compressed = self.settings.compression.is_some();
-        let headers = match self.headers(payload) {
-            Ok(headers) => headers,
-            Err(reason) => return not_sent(reason),
-        };
         let call = self.channel.call(sender, payload.signal, headers, compressed, encoded);
         match tokio::time::timeout_at(deadline, call).await {
             Err(_) => {
@@ -95,17 +102,13 @@ impl Otlp {
             }
             Ok(Err(CallError::NotSent(reason))) => not_sent(reason),
             Ok(Err(CallError::Unanswered(reason))) => Attempt::Retry { reason, after: None, ambiguous: true },
-            Ok(Ok(reply)) => judge(&reply),
+            Ok(Ok(reply)) => {
+                if reply.trailers.get("grpc-status").is_some_and(|code| code == UNAUTHENTICATED) {
+                    self.authorization.refused().await;
+                }
+                judge(&reply)
+            }
         }
-    }
-
-    fn headers(&self, payload: &Payload) -> Result<HeaderMap, String> {
-        let mut headers = self.headers.clone();
-        if self.settings.variant_headers {
-            name_variant(&mut headers, payload);
-        }
-        self.settings.token.as_ref().map(|token| token.add_to(&mut headers)).transpose()?;
-        Ok(headers)
     }
 }
 

@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use pipelines::json;
 use tokio::time::Instant;
 
+use super::authorization::Authorization;
 use super::channel::CallError;
 use super::otlp::{Attempt, encode, name_variant};
 use super::settings::OtlpSettings;
@@ -132,12 +133,18 @@ pub struct OtlpHttp {
     channels: [Option<HttpChannel>; 3],
     media: Media,
     settings: OtlpSettings,
+    authorization: Authorization,
     headers: HeaderMap,
 }
 
 impl OtlpHttp {
     /// A client that connects with its first payload.
-    pub fn new(channels: [Option<HttpChannel>; 3], media: Media, settings: OtlpSettings) -> Self {
+    pub fn new(
+        channels: [Option<HttpChannel>; 3],
+        media: Media,
+        settings: OtlpSettings,
+        authorization: Authorization,
+    ) -> Self {
         let mut headers = settings.headers.clone();
         headers.insert(CONTENT_TYPE, media.header());
         let agent = concat!("phoenix-agent/", env!("CARGO_PKG_VERSION"));
@@ -145,7 +152,7 @@ impl OtlpHttp {
         if let Some(encoding) = settings.compression {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
         }
-        Self { channels, media, settings, headers }
+        Self { channels, media, settings, authorization, headers }
     }
 
     /// The bytes to send for `payload`; made once, for every attempt.
@@ -173,17 +180,22 @@ impl OtlpHttp {
         if self.settings.variant_headers {
             name_variant(&mut headers, payload);
         }
-        let deadline = Instant::now() + self.settings.timeout;
         let retry = |reason, ambiguous| Attempt::Retry { reason, after: None, ambiguous };
-        if let Some(Err(reason)) = self.settings.token.as_ref().map(|token| token.add_to(&mut headers)) {
+        if let Err(reason) = self.authorization.add_to(&mut headers).await {
             return retry(reason, false);
         }
+        let deadline = Instant::now() + self.settings.timeout;
         match tokio::time::timeout_at(deadline, channel.call(headers, encoded)).await {
             // Whether it was sent by then is not known.
             Err(_) => retry("no answer in time".into(), true),
             Ok(Err(CallError::NotSent(reason))) => retry(reason, false),
             Ok(Err(CallError::Unanswered(reason))) => retry(reason, true),
-            Ok(Ok((status, headers, body))) => judge(status, &headers, &body),
+            Ok(Ok((status, headers, body))) => {
+                if status == StatusCode::UNAUTHORIZED {
+                    self.authorization.refused().await;
+                }
+                judge(status, &headers, &body)
+            }
         }
     }
 }

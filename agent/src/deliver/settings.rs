@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use std::path::PathBuf;
+use http::HeaderMap;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-
+use super::authorization::TokenSource;
 use super::batcher::BatchRule;
 use super::rolling_file::FileSettings;
 use crate::net::{Endpoint, RetrySettings};
@@ -81,44 +80,10 @@ pub struct OtlpSettings {
     pub timeout: Duration,
     /// The user's own metadata; may hold secrets.
     pub headers: HeaderMap,
-    /// Token that is sent with each request, as its file holds it then.
-    pub token: Option<TokenFile>,
+    /// Source of a token that is sent with each request, as it is then.
+    pub token: Option<TokenSource>,
     /// True if requests say which variant and generation they are.
     pub variant_headers: bool,
-}
-
-/// File of a token that may change while the agent runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenFile {
-    /// Header that carries it.
-    pub header: HeaderName,
-    /// Word before it, such as `Bearer`; may be empty.
-    pub scheme: String,
-    /// File.
-    pub path: PathBuf,
-}
-
-impl TokenFile {
-    /// Value of a header with a token; nothing where that is no legal one.
-    pub fn value(scheme: &str, token: &str) -> Option<HeaderValue> {
-        let token = token.trim();
-        let text = if scheme.is_empty() { token.to_owned() } else { format!("{scheme} {token}") };
-        let mut value = HeaderValue::from_str(&text).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    }
-
-    /// Adds the header.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or holds no token; says which file.
-    pub fn add_to(&self, headers: &mut HeaderMap) -> Result<(), String> {
-        let why = |error: &dyn std::fmt::Display| format!("the token file {}: {error}", self.path.display());
-        let token = std::fs::read_to_string(&self.path).map_err(|error| why(&error))?;
-        let value = Self::value(&self.scheme, &token).ok_or_else(|| why(&"it holds no token"))?;
-        headers.insert(self.header.clone(), value);
-        Ok(())
-    }
 }
 
 /// `sending_queue`.

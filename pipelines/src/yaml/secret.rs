@@ -6,8 +6,18 @@
 use std::cell::OnceCell;
 
 /// Parts of the names of such keys.
-const NAMES: [&str; 9] =
-    ["headers", "auth", "tls", "token", "password", "secret", "credential", "api_key", "proxy_url"];
+const NAMES: [&str; 10] = [
+    "headers",
+    "auth",
+    "tls",
+    "token",
+    "password",
+    "secret",
+    "credential",
+    "api_key",
+    "proxy_url",
+    "endpoint_params",
+];
 
 /// Tells whether what stands beneath this key may be a secret.
 pub(super) fn is_secret(key: &str) -> bool {

@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
@@ -44,35 +43,51 @@ pub fn acceptor(
     TlsAcceptor::from(Arc::new(tls))
 }
 
+/// Requests that a server took, each with its header `authorization`.
+#[derive(Clone, Default)]
+pub struct Taken(Arc<Mutex<Vec<Option<String>>>>);
+
+impl Taken {
+    pub fn requests(&self) -> usize {
+        self.0.lock().expect("lock").len()
+    }
+
+    pub fn authorizations(&self) -> Vec<String> {
+        self.0.lock().expect("lock").iter().flatten().cloned().collect()
+    }
+}
+
 /// A gRPC server behind TLS that takes everything; how many requests it took, and where it is.
-async fn server(certificate: CertifiedKey<rcgen::KeyPair>) -> (Arc<AtomicUsize>, SocketAddr) {
+pub async fn server(certificate: CertifiedKey<rcgen::KeyPair>) -> (Taken, SocketAddr) {
     serve(acceptor(&certificate, None, "h2")).await
 }
 
-async fn serve(acceptor: TlsAcceptor) -> (Arc<AtomicUsize>, SocketAddr) {
+async fn serve(acceptor: TlsAcceptor) -> (Taken, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
-    let taken = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&taken);
+    let taken = Taken::default();
+    let counter = taken.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(connection(acceptor.clone(), stream, Arc::clone(&counter)));
+            tokio::spawn(connection(acceptor.clone(), stream, counter.clone()));
         }
     });
     (taken, address)
 }
 
-async fn connection(acceptor: TlsAcceptor, stream: TcpStream, taken: Arc<AtomicUsize>) {
+async fn connection(acceptor: TlsAcceptor, stream: TcpStream, taken: Taken) {
     let Ok(stream) = acceptor.accept(stream).await else { return };
     take(stream, "https", taken).await;
 }
 
 /// Takes every request of a connection.
-pub async fn take(stream: impl Stream, scheme: &str, taken: Arc<AtomicUsize>) {
+pub async fn take(stream: impl Stream, scheme: &str, taken: Taken) {
     let mut connection = h2::server::handshake(stream).await.expect("handshake");
     while let Some(Ok((request, mut respond))) = connection.accept().await {
         assert_eq!(request.uri().scheme_str(), Some(scheme));
-        taken.fetch_add(1, Ordering::Relaxed);
+        let said =
+            request.headers().get("authorization").map(|value| value.to_str().expect("text").to_owned());
+        taken.0.lock().expect("lock").push(said);
         let mut body = respond.send_response(Response::new(()), false).expect("response");
         body.send_data(Bytes::from_static(&[0; 5]), false).expect("message");
         let mut trailers = HeaderMap::new();
@@ -99,7 +114,7 @@ async fn delivers_over_tls_to_a_server_its_authority_vouches_for() {
     let (taken, address) = server(certificate).await;
     let agent = Agent::start(&load(&secure(address, file.path()))).await;
     agent.client().await.export(export(3, 3)).await.expect("accepted");
-    eventually("it is taken", async || taken.load(Ordering::Relaxed) == 1).await;
+    eventually("it is taken", async || taken.requests() == 1).await;
     eventually("and confirmed", async || agent.health().await["points"]["delivered"] == 9).await;
 }
 
@@ -114,7 +129,7 @@ async fn sends_nothing_to_a_server_that_another_authority_vouches_for() {
     let retried =
         r#"phoenix_exporter_retried_requests_total{exporter="otlp",signal="metrics",variant="baseline"}"#;
     eventually("it tries", async || agent.metric(retried).await >= Some(2.0)).await;
-    assert_eq!(taken.load(Ordering::Relaxed), 0);
+    assert_eq!(taken.requests(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,9 +164,9 @@ async fn a_client_shows_its_certificate_to_a_server_of_another_name_and_a_renewe
     let retried =
         r#"phoenix_exporter_retried_requests_total{exporter="otlp",signal="metrics",variant="baseline"}"#;
     eventually("it is not let in", async || agent.metric(retried).await >= Some(2.0)).await;
-    assert_eq!(taken.load(Ordering::Relaxed), 0);
+    assert_eq!(taken.requests(), 0);
     put("key.pem", renewed.signing_key.serialize_pem());
     put("cert.pem", renewed.cert.pem());
-    eventually("it is taken", async || taken.load(Ordering::Relaxed) == 1).await;
+    eventually("it is taken", async || taken.requests() == 1).await;
     eventually("and confirmed", async || agent.health().await["points"]["delivered"] == 9).await;
 }

@@ -53,7 +53,7 @@ fn an_authenticator_is_an_extension_of_the_service_that_says_how() {
     let text = |extensions: &str, service: &str| {
         format!(
             "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}
-exporters: {{ otlp: {{ endpoint: 'a:1', tls: {{ insecure: true }}, auth: {{ authenticator: basicauth/x }} }} }}
+exporters: {{ otlp: {{ endpoint: 'a:1', tls: {{ }}, auth: {{ authenticator: basicauth/x }} }} }}
 extensions: {{ {extensions} }}
 service: {{ extensions: [{service}], pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlp] }} }} }}
 "
@@ -76,7 +76,27 @@ service: {{ extensions: [{service}], pipelines: {{ metrics: {{ receivers: [otlp]
     good(&bearer("token: t, scheme: Api-Key, header: x-key"));
     good(&bearer("filename: /run/token"));
     assert!(bad(&bearer("")).contains("there is no token"));
-    let tls = |keys: &str| text(basic, "basicauth/x").replace("insecure: true", keys);
+    let oauth2 = |keys: &str| {
+        let text = text(&format!("oauth2client: {{ {keys} }}"), "oauth2client");
+        text.replace("authenticator: basicauth/x", "authenticator: oauth2client")
+    };
+    let client = "client_id: hush, client_secret: hush, token_url: 'https://a/t'";
+    good(&oauth2(&format!(
+        "{client}, scopes: [s], endpoint_params: {{ a: b }}, timeout: 2s, tls: {{ ca_file: a }}"
+    )));
+    good(&oauth2(&format!("{client}, grant_type: client_credentials, expiry_buffer: 1m")));
+    for (keys, said) in [
+        ("client_id: hush, token_url: 'https://a/t'".to_owned(), "there is no client_secret"),
+        ("client_id: hush, client_secret: hush".to_owned(), "token_url"),
+        (client.replace("https://a/t", "hush"), "is no URL"),
+        (format!("{client}, grant_type: hush"), "grant_type"),
+        (format!("{client}, iss: hush"), "does not support \"iss\""),
+        (format!("{client}, timeout: hush"), "a duration such as"),
+    ] {
+        let found = bad(&oauth2(&keys));
+        assert!(found.contains(said) && !found.contains("hush"), "{found}");
+    }
+    let tls = |keys: &str| text(basic, "basicauth/x").replace("tls: { }", &format!("tls: {{ {keys} }}"));
     let half = tls("cert_file: a.pem");
     assert!(bad(&half).contains("a certificate is half there"), "{}", bad(&half));
     let old = tls("max_version: '1.1'");
