@@ -98,7 +98,14 @@ fn otlp(
     let timeout = fields.take("timeout").and_then(|node| keep(node.duration(), problems));
     let timeout = timeout.unwrap_or(Duration::from_secs(5));
     let headers = fields.take("headers").map(|node| headers(node, problems)).unwrap_or_default();
-    let auth = fields.take("auth").and_then(|node| authenticator::decode(node, around, problems));
+    let auth = fields.take("auth").and_then(|node| {
+        if endpoint.as_ref().is_some_and(|endpoint| endpoint.tls.is_none()) {
+            let problem =
+                Problem::new(node.location, "a secret would go unencrypted, which gRPC does not do");
+            problems.push(problem.expected("TLS to the endpoint: neither http:// nor tls.insecure"));
+        }
+        authenticator::decode(node, around, problems)
+    });
     let retry = fields.take("retry_on_failure").and_then(|node| retry(node, problems)).unwrap_or_default();
     let queue = fields.take("sending_queue").and_then(|node| queue(node, problems)).unwrap_or_default();
     for key in TUNING {

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use tokio::net::UnixListener;
 
-use super::harness::{Agent, config, eventually, export, load};
+use super::harness::{Agent, config, eventually, export, load, source};
 use super::recorder::Recorder;
-use super::tls::{Taken, take};
+use super::tls::{Taken, certificate, server, take};
 
 /// A config whose exporter sends over HTTP and authenticates by an extension with these keys.
 pub fn by(extension: &str, keys: &str, sink: SocketAddr) -> String {
@@ -29,6 +29,28 @@ async fn a_user_and_a_password_go_with_each_request_and_stand_in_no_message() {
     agent.client().await.export(export(1, 1)).await.expect("accepted");
     eventually("it arrives", async || sink.len() == 1).await;
     assert_eq!(sink.values("authorization"), ["Basic dTpwOnc="]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_grpc_a_secret_goes_in_tls_alone() {
+    let over_grpc = |text: &str| text.replace("otlp_http", "otlp");
+    let keys = "client_auth: { username: u, password: p }";
+    let certificate = certificate();
+    let file = tempfile::NamedTempFile::new().expect("file");
+    std::fs::write(file.path(), certificate.cert.pem()).expect("write");
+    let (taken, address) = server(certificate).await;
+    let plain = over_grpc(&by("basicauth", keys, address));
+    let refused = crate::config::load(&source(&plain), &|_| None).expect_err("plain").to_string();
+    assert!(
+        refused.contains("a secret would go unencrypted") && refused.contains("test.yaml:6:"),
+        "{refused}"
+    );
+    let tls =
+        format!("https://localhost:{}\n    tls: {{ ca_file: '{}' }}", address.port(), file.path().display());
+    let agent = Agent::start(&load(&plain.replace(&format!("http://{address}"), &tls))).await;
+    agent.client().await.export(export(1, 1)).await.expect("accepted");
+    eventually("it is taken", async || taken.requests() == 1).await;
+    assert_eq!(taken.authorizations(), ["Basic dTpw"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -96,6 +96,8 @@ service: {{ extensions: [{service}], pipelines: {{ metrics: {{ receivers: [otlp]
         let found = bad(&oauth2(&keys));
         assert!(found.contains(said) && !found.contains("hush"), "{found}");
     }
+    let plain = bad(&text(basic, "basicauth/x").replace("tls: { }", "tls: { insecure: true }"));
+    assert!(plain.contains("agent.yaml:2:") && plain.contains("a secret would go unencrypted"), "{plain}");
     let tls = |keys: &str| text(basic, "basicauth/x").replace("tls: { }", &format!("tls: {{ {keys} }}"));
     let half = tls("cert_file: a.pem");
     assert!(bad(&half).contains("a certificate is half there"), "{}", bad(&half));
