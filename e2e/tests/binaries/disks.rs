@@ -170,7 +170,7 @@ async fn whatever_is_torn_in_its_directory_an_agent_starts_and_delivers() -> Res
 }
 
 /// A namespace of its own has its loopback down.
-fn lo_up() -> Result<()> {
+pub fn lo_up() -> Result<()> {
     let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status()?;
     anyhow::ensure!(up.success(), "ip link set lo up");
     Ok(())

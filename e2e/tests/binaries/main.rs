@@ -6,6 +6,7 @@ mod adopt;
 mod attacks;
 mod bad_input;
 mod bad_reports;
+mod captures;
 mod command_line;
 mod config_cost;
 mod crash;
