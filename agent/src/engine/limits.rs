@@ -29,6 +29,7 @@ impl CandidateLimits {
     /// Its share of the CPU, for a person.
     pub fn share(&self) -> String {
         let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        format!("{:.0} % of {all} cores", self.cpu * 100.0)
+        let percent = (self.cpu * 100_000.0).round() / 1_000.0;
+        format!("{percent} % of {all} cores")
     }
 }

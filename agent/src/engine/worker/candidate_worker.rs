@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use pipelines::Batch;
 
 use super::job::Job;
+use super::load::Overload;
 use super::pace::{Pace, thread_time};
 use super::run::Running;
 use super::share::{OpenShare, PendingShare};
@@ -43,8 +44,8 @@ pub struct CandidateWorker {
     claimed: Mutex<u64>,
     /// True while it rests because it has taken its share of the CPU.
     rests: AtomicBool,
-    /// Batches that found no room while it rested, since this was last asked.
-    too_slow: AtomicU64,
+    /// Batches that ran, and those that found no room while it rested, since this was last asked.
+    load: [AtomicU64; 2],
     levels: Mutex<Vec<(String, String)>>,
     /// Points that waited in the candidate's stages after the last job, if its units leave by it.
     held: AtomicU64,
@@ -57,6 +58,8 @@ struct Queue {
     jobs: VecDeque<Job>,
     batches: usize,
     ticks: usize,
+    /// Finding for which the candidate is to be cut out, before all other jobs.
+    overload: Option<Overload>,
     /// True while a job runs.
     busy: bool,
     phase: Phase,
@@ -102,7 +105,7 @@ impl CandidateWorker {
             apart: AtomicBool::new(state.candidate.pipeline().is_none()),
             claimed: Mutex::new(before),
             rests: AtomicBool::new(false),
-            too_slow: AtomicU64::new(0),
+            load: Default::default(),
             levels: Mutex::default(),
             held: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
@@ -115,7 +118,7 @@ impl CandidateWorker {
             if !splits && let Err(error) = rustix::process::setpriority_process(None, LOW) {
                 tracing::warn!(%error, "the candidate's worker keeps the priority of the others");
             }
-            own.work(Running { worker: &own, engine: &engine, state, limits, load: Default::default() });
+            own.work(Running { worker: &own, engine: &engine, state, limits });
         })?;
         Ok(worker)
     }
@@ -146,10 +149,12 @@ impl CandidateWorker {
             if queue.phase == Phase::Abandoned {
                 return None;
             }
-            if let Some(job) = queue.jobs.pop_front() {
+            let cut_out = queue.overload.take().map(Job::CutOut);
+            if let Some(job) = cut_out.or_else(|| queue.jobs.pop_front()) {
                 match job {
                     Job::Batch(_) | Job::Flush(_) => queue.batches -= 1,
                     Job::Tick(_) => queue.ticks -= 1,
+                    Job::CutOut(_) => {}
                 }
                 queue.busy = true;
                 return Some(job);
@@ -161,7 +166,7 @@ impl CandidateWorker {
         }
     }
 
-    /// Rests so long, or until it is to end.
+    /// Rests so long, or until it is to end or to cut the candidate out.
     fn rest(&self, time: Duration) {
         if time.is_zero() {
             return;
@@ -169,7 +174,7 @@ impl CandidateWorker {
         self.rests.store(true, Ordering::Relaxed);
         let end = Instant::now() + time;
         let mut queue = self.queue();
-        while queue.phase == Phase::Running {
+        while queue.phase == Phase::Running && queue.overload.is_none() {
             let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
                 break;
             };
@@ -187,13 +192,28 @@ impl CandidateWorker {
     /// Counts a batch that found no room.
     pub fn leave_out(&self) {
         if self.rests.load(Ordering::Relaxed) {
-            self.too_slow.fetch_add(1, Ordering::Relaxed);
+            let [_, left_out] = &self.load;
+            left_out.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Batches that found no room while it rested, since this was last asked.
-    pub(super) fn take_too_slow(&self) -> u64 {
-        self.too_slow.swap(0, Ordering::Relaxed)
+    /// Counts a batch that runs.
+    pub(super) fn ran(&self) {
+        let [ran, _] = &self.load;
+        ran.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Batches that ran, and those that found no room while it rested, since this was last asked.
+    pub(super) fn take_load(&self) -> (u64, u64) {
+        let [ran, left_out] = self.load.each_ref().map(|count| count.swap(0, Ordering::Relaxed));
+        (ran, left_out)
+    }
+
+    /// Has the candidate cut out for this, before anything else is done; its units leave by the baseline at once.
+    pub(super) fn cut_out(&self, overload: Overload) {
+        self.keep_apart();
+        self.queue().overload = Some(overload);
+        self.changed.notify_all();
     }
 
     /// Tells whether a tick waits still: then there is no need of another.
@@ -207,6 +227,7 @@ impl CandidateWorker {
         match job {
             Job::Batch(_) | Job::Flush(_) => queue.batches += 1,
             Job::Tick(_) => queue.ticks += 1,
+            Job::CutOut(_) => {}
         }
         queue.jobs.push_back(job);
         self.changed.notify_all();

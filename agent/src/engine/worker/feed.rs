@@ -11,6 +11,7 @@ use pipelines::processors::{Flush, HeldPoints, RuleStats};
 
 use super::candidate_worker::CandidateWorker;
 use super::job::{BaselineRun, BatchJob, Job, Tick};
+use super::load::Load;
 use super::pace::thread_time;
 use super::{BatchOutput, RunError};
 use crate::admission::{Budget, Permit};
@@ -30,6 +31,8 @@ pub struct CandidateFeed {
     window: u64,
     /// Batches that found no room, since this was last said.
     left_out: u64,
+    /// Batches of the last seconds, by which the candidate's worker is judged.
+    load: Load,
     /// Budget of the agent and that of the candidate.
     budgets: [Budget; 2],
     max_added_latency: Duration,
@@ -55,6 +58,7 @@ impl CandidateFeed {
             window_nanos,
             window: 0,
             left_out: 0,
+            load: Load::default(),
             budgets,
             max_added_latency,
             followed: false,
@@ -208,8 +212,13 @@ impl CandidateFeed {
         self.split.as_mut().map_or(held.points(), |split| split.count(Variant::Baseline, held, delivers))
     }
 
-    /// Tells the candidate's worker that time has passed until `now`; `flushes` tells whether its stages may send.
+    /// Tells the candidate's worker that time has passed until `now`; `flushes` tells whether its stages may send. Has the
+    /// candidate cut out if it needs more than its share of the CPU.
     pub fn tick(&mut self, baseline: &mut VariantPipeline, now: u64, flushes: bool) {
+        let (ran, left_out) = self.worker.take_load();
+        if let Some(overload) = self.load.tick(now, ran, left_out) {
+            self.worker.cut_out(overload);
+        }
         if self.worker.has_tick() {
             return;
         }

@@ -7,6 +7,7 @@ use pipelines::Batch;
 use pipelines::batch::Encoded;
 use pipelines::processors::{Flush, RuleStats};
 
+use super::load::Overload;
 use super::share::PendingShare;
 use crate::admission::Permit;
 
@@ -19,6 +20,8 @@ pub enum Job {
     Flush(Box<(Flush, Encoded)>),
     /// Time that has passed.
     Tick(Tick),
+    /// Finding that the candidate needs more than its share of the CPU, for which it is cut out.
+    CutOut(Overload),
 }
 
 /// A batch that the baseline has run.

@@ -6,6 +6,7 @@
 mod candidate_worker;
 mod feed;
 mod job;
+mod load;
 mod pace;
 mod run;
 mod share;

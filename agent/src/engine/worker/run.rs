@@ -1,6 +1,5 @@
 //! A job's way through the candidate and the observer, on the candidate's worker.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use observe::Variant;
@@ -10,17 +9,15 @@ use pipelines::processors::{Flush, HeldPoints, RuleStats, StateSize};
 
 use super::candidate_worker::CandidateWorker;
 use super::job::{BaselineRun, BatchJob, Job, Tick};
+use super::load::Overload;
 use super::share::PendingShare;
-use crate::engine::Engine;
 use crate::engine::candidate::CandidateOutcome;
 use crate::engine::deadline::Deadline;
 use crate::engine::experiment::{ExperimentState, LostHeld};
 use crate::engine::flush::FlushOutput;
 use crate::engine::limits::CandidateLimits;
 use crate::engine::variant::VariantPipeline;
-
-/// Ticks over which it is judged whether the candidate needs more than its share of the CPU.
-const JUDGED: usize = 10;
+use crate::engine::{Engine, now};
 
 /// State of the worker while it runs.
 #[derive(Debug)]
@@ -29,14 +26,6 @@ pub struct Running<'a> {
     pub engine: &'a Arc<Engine>,
     pub state: ExperimentState,
     pub limits: CandidateLimits,
-    pub load: Load,
-}
-
-/// Batches that ran and that were left out because the worker rested, by tick.
-#[derive(Debug, Default)]
-pub struct Load {
-    ran: u64,
-    ticks: VecDeque<(u64, u64)>,
 }
 
 /// Outputs that left of a batch, by variant.
@@ -49,6 +38,7 @@ impl<'a> Running<'a> {
             Job::Batch(job) => self.batch(*job),
             Job::Flush(job) => self.baseline_flush(*job),
             Job::Tick(tick) => self.tick(tick),
+            Job::CutOut(overload) => self.cut_out(overload),
         }
     }
 
@@ -57,7 +47,7 @@ impl<'a> Running<'a> {
             job;
         self.roll(now, rules.unwrap_or_default(), left_out);
         self.follow(now);
-        self.load.ran += 1;
+        self.worker.ran();
         let (mut output, spent) = match baseline {
             BaselineRun::Done(output, spent) => (output, spent),
             BaselineRun::Failed => return self.state.observer.baseline_failed(),
@@ -147,7 +137,6 @@ impl<'a> Running<'a> {
         if flushes {
             self.flush_candidate(now);
         }
-        self.judge(now);
         if self.worker.is_abandoned() {
             return;
         }
@@ -234,24 +223,18 @@ impl<'a> Running<'a> {
         self.release(None, 0, false);
     }
 
-    /// Cuts the candidate out if it needs more than its share of the CPU: if more batches were left out because the worker
-    /// rested than ran.
-    fn judge(&mut self, now: u64) {
-        let Load { ran, ticks } = &mut self.load;
-        ticks.push_back((std::mem::take(ran), self.worker.take_too_slow()));
-        if ticks.len() > JUDGED {
-            ticks.pop_front();
+    /// Cuts the candidate out, which needs more than its share of the CPU.
+    fn cut_out(&mut self, overload: Overload) {
+        if self.state.candidate.pipeline().is_none() {
+            return;
         }
-        let (ran, slow) = ticks.iter().fold((0, 0), |(ran, slow), tick| (ran + tick.0, slow + tick.1));
-        if ticks.len() == JUDGED && slow > ran && self.state.candidate.pipeline().is_some() {
-            self.cut(&format!(
-                "it needs more than {} of the CPU: of {} batches in {JUDGED} s, {slow} were left out",
-                self.limits.share(),
-                ran + slow
-            ));
-            let pipeline = self.state.cut_candidate();
-            self.release(pipeline, now, false);
-        }
+        let Overload { batches, left_out, seconds } = overload;
+        self.cut(&format!(
+            "it needs more than {} of the CPU: of {batches} batches in {seconds} s, {left_out} were left out",
+            self.limits.share()
+        ));
+        let pipeline = self.state.cut_candidate();
+        self.release(pipeline, now(), false);
     }
 
     /// Says that the candidate is cut out. Its units leave by the baseline from now on.
