@@ -177,6 +177,12 @@ impl DeliveryLedger {
         self.change(|totals| totals.queued += points);
     }
 
+    /// Records that of points that are queued for a variant so many leave: more or fewer than by the other, for which they
+    /// were counted.
+    pub fn requeued(&self, before: u64, points: u64) {
+        self.change(|totals| totals.queued = totals.queued.saturating_sub(before).saturating_add(points));
+    }
+
     /// Records what became of points queued before.
     pub fn settled(&self, settled: Settlement) {
         self.change(|totals| {

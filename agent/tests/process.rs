@@ -10,9 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
 };
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 use serde_json::Value;
 
@@ -54,7 +56,11 @@ impl Agent {
         let gauge = Gauge { data_points: vec![NumberDataPoint::default(); points] };
         let metric = Metric { name: "m".into(), data: Some(Data::Gauge(gauge)), ..Default::default() };
         let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..Default::default() }];
-        let resource_metrics = vec![ResourceMetrics { scope_metrics, ..Default::default() }];
+        self.post(vec![ResourceMetrics { scope_metrics, ..Default::default() }])
+    }
+
+    /// Sends a request over HTTP; the status.
+    fn post(&self, resource_metrics: Vec<ResourceMetrics>) -> u16 {
         let body = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec();
         let head = "content-type: application/x-protobuf";
         http(self.address("otlp_http"), "POST /v1/metrics", head, &body).0
@@ -187,6 +193,52 @@ fn killed_it_knows_at_the_next_start_exactly_what_it_owed() {
     let third = Agent::start(&path);
     assert_eq!(third.health()["points"]["lost_to_the_last_crash"], 0);
     assert_eq!(third.health()["points"]["lost_to_crashes"], 42, "written off once, and remembered");
+}
+
+/// A point of each of so many processes.
+fn processes(number: i64) -> Vec<ResourceMetrics> {
+    let process = |pid: i64| {
+        let value = Some(AnyValue { value: Some(any_value::Value::IntValue(pid)) });
+        let attributes = vec![KeyValue { key: "process.pid".into(), value, ..Default::default() }];
+        let point = NumberDataPoint { time_unix_nano: 1_700_000_000_000_000_000, ..Default::default() };
+        let gauge = Gauge { data_points: vec![point] };
+        let name = "process.memory.usage".into();
+        let metric = Metric { name, unit: "By".into(), data: Some(Data::Gauge(gauge)), ..Default::default() };
+        ResourceMetrics {
+            resource: Some(Resource { attributes, ..Default::default() }),
+            scope_metrics: vec![ScopeMetrics { metrics: vec![metric], ..Default::default() }],
+            ..Default::default()
+        }
+    };
+    (0..number).map(process).collect()
+}
+
+#[test]
+fn killed_while_units_of_a_split_wait_it_knows_at_the_next_start_that_it_owed_them() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (_sink, address) = mute();
+    let path = config(dir.path(), address, "");
+    let statements = (0..600).map(|at| format!("'replace_pattern(metric.name, \"^(x|y|z)+{at}$\", \"w\")'"));
+    let statements = statements.collect::<Vec<_>>().join(", ");
+    let slow = format!(
+        "processors: {{ transform/slow: {{ metric_statements: [ {{ context: datapoint, statements: [{statements}] }} ] }} }}
+service:"
+    );
+    let text = std::fs::read_to_string(&path).expect("read").replacen("service:", &slow, 1);
+    let text = text.replace(
+        "pipelines: { metrics: { receivers: [otlp], exporters: [otlp] } }",
+        "pipelines: { metrics: { receivers: [otlp], exporters: [otlp] }, \
+         metrics/slow: { receivers: [otlp], processors: [transform/slow], exporters: [otlp] } }",
+    );
+    let experiment = "max_added_latency: 1m, \
+        experiment: { baseline: metrics, candidate: metrics/slow, unit: process, weight: 50% }, admin:";
+    std::fs::write(&path, text.replace("admin:", experiment)).expect("write");
+    let mut agent = Agent::start(&path);
+    assert_eq!(agent.post(processes(2_000)), 200, "acknowledged");
+    assert_eq!(agent.health()["points"]["owed"], 2_000);
+    agent.signal("-KILL");
+    agent.wait();
+    assert_eq!(Agent::start(&path).health()["points"]["lost_to_the_last_crash"], 2_000);
 }
 
 #[test]

@@ -107,7 +107,12 @@ impl Destination {
     /// Counts a payload as lost, for which there was no place when the agent ended.
     pub fn lose(&self, payload: &Payload) {
         tracing::error!(exporter = self.name, items = payload.items, "no place until the end, lost");
-        drop(OwedItems::new(&self.ledger, payload.items));
+        drop(self.owe(payload.items));
+    }
+
+    /// Puts items on the ledger that are accepted, and that are queued later.
+    pub fn owe(&self, items: u64) -> OwedItems {
+        OwedItems::new(&self.ledger, items)
     }
 
     /// Queues `payload` in a reserved place. From here on it is owed, until it is settled.
@@ -117,13 +122,25 @@ impl Destination {
         slot: OwnedSemaphorePermit,
         done: Option<oneshot::Sender<Outcome>>,
     ) {
+        let owed = self.owe(payload.items);
+        self.enqueue_owed(payload, owed, slot, done);
+    }
+
+    /// Queues `payload`, which is owed already, in a reserved place.
+    pub fn enqueue_owed(
+        self: &Arc<Self>,
+        payload: Payload,
+        owed: OwedItems,
+        slot: OwnedSemaphorePermit,
+        done: Option<oneshot::Sender<Outcome>>,
+    ) {
         let size = match self.queue.sizer {
             Sizer::Requests => 0,
             Sizer::Items => payload.items,
             Sizer::Bytes => payload.message.len() as u64,
         };
         let place = Place::new(slot, &self.load, size);
-        let owed = Arc::new(OwedPayload::new(OwedItems::new(&self.ledger, payload.items), place, done));
+        let owed = Arc::new(OwedPayload::new(owed, place, done));
         let rule = self.queue.batch.or_else(|| self.rules.load().of(payload.signal, payload.variant));
         let part = Part { payload, owed };
         let Some(rule) = rule else { return self.dispatch(vec![part]) };

@@ -28,7 +28,7 @@ pub use destination::Destination;
 pub use destinations::Destinations;
 pub use exporter::{Exporter, ExporterError};
 pub use oauth2::OAuth2Settings;
-pub use queued::Outcome;
+pub use queued::{Outcome, OwedItems};
 pub use rolling_file::{FileSettings, Rotation};
 pub use secret::Secret;
 pub use settings::{

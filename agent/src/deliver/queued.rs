@@ -184,6 +184,13 @@ impl OwedItems {
         Self { ledger: Arc::clone(ledger), items }
     }
 
+    /// Puts as many payloads of `items` in its place, in one change of the ledger.
+    pub fn exchange(mut self, items: u64, payloads: usize) -> Vec<Self> {
+        let before = std::mem::take(&mut self.items);
+        self.ledger.requeued(before, items.saturating_mul(payloads as u64));
+        (0..payloads).map(|_| Self { ledger: Arc::clone(&self.ledger), items }).collect()
+    }
+
     fn settle(&mut self, settlement: Settlement) {
         let Settlement { delivered, rejected, dropped, lost_shutdown } = settlement;
         self.items = self.items.saturating_sub(delivered + rejected + dropped + lost_shutdown);

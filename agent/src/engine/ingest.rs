@@ -188,7 +188,11 @@ impl Engine {
             send(payload, slots, *acknowledge, &mut pending);
         }
         if let (Some(fallback), Some(job)) = (fallback, &mut job) {
+            let [first, ..] = &share;
+            let owed = fallback.points * first.len() as u64;
+            let owed = first.first().map(|slot| slot.destination.owe(owed));
             let open = OpenShare {
+                owed,
                 engine: Arc::clone(self),
                 slots: share,
                 generation: Arc::clone(generation),

@@ -1,6 +1,7 @@
 //! The candidate's share of a batch: units that leave by the candidate if it is done in time, else by the baseline.
 //!
-//! What always holds: a share leaves once. Whoever claims it first sends it; the other finds it taken.
+//! What always holds: a share leaves once. Whoever claims it first sends it; the other finds it taken. It is owed from when it
+//! is accepted, as the baseline made it, so that the next start knows of it if the process is killed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +10,7 @@ use pipelines::batch::Encoded;
 use tokio::sync::oneshot;
 
 use crate::admission::Permit;
+use crate::deliver::OwedItems;
 use crate::engine::Engine;
 use crate::engine::acknowledge::{AcknowledgeMode, PendingOutcomes};
 use crate::engine::generation::Generation;
@@ -39,6 +41,8 @@ pub struct OpenShare {
     pub outcomes: Option<oneshot::Sender<PendingOutcomes>>,
     /// Budget for the bytes.
     pub permit: Arc<Permit>,
+    /// Points that are owed until it is sent; nothing where they go nowhere.
+    pub owed: Option<OwedItems>,
 }
 
 impl PendingShare {
@@ -70,8 +74,13 @@ impl PendingShare {
 impl OpenShare {
     /// Sends what a variant made of the units; nothing to send settles it.
     pub fn send(self, variant: Variant, encoded: Encoded) {
-        let Self { slots, generation, acknowledge, outcomes, permit, .. } = self;
+        let Self { slots, generation, acknowledge, outcomes, permit, owed, .. } = self;
         let mut pending = PendingOutcomes::default();
+        let [baseline, candidate] = slots;
+        let slots = if variant == Variant::Baseline { baseline } else { candidate };
+        let payloads = if encoded.points > 0 { slots.len() } else { 0 };
+        let mut owed =
+            owed.map(|owed| owed.exchange(encoded.points, payloads)).unwrap_or_default().into_iter();
         if encoded.points > 0 {
             let payload = Payload {
                 signal: Signal::Metrics,
@@ -83,10 +92,9 @@ impl OpenShare {
                 meter: generation.meter.clone(),
                 permit,
             };
-            let [baseline, candidate] = slots;
-            let slots = if variant == Variant::Baseline { baseline } else { candidate };
             for QueueSlot { destination, slot } in slots {
-                destination.enqueue(payload.clone(), slot, pending.add(acknowledge));
+                let owed = owed.next().unwrap_or_else(|| destination.owe(encoded.points));
+                destination.enqueue_owed(payload.clone(), owed, slot, pending.add(acknowledge));
             }
         }
         if let Some(outcomes) = outcomes {
