@@ -241,6 +241,51 @@ service:"
     assert_eq!(Agent::start(&path).health()["points"]["lost_to_the_last_crash"], 2_000);
 }
 
+/// Processes of a host with seven metrics each.
+fn host(host: i64) -> Vec<ResourceMetrics> {
+    let mut all = processes(300);
+    for (pid, resource) in all.iter_mut().enumerate() {
+        let of = resource.resource.as_mut().expect("a resource").attributes.first_mut().expect("its pid");
+        of.value = Some(AnyValue {
+            value: Some(any_value::Value::IntValue(host * 1_000 + pid.cast_signed() as i64)),
+        });
+        let metrics = &mut resource.scope_metrics.first_mut().expect("a scope").metrics;
+        let one = metrics.first().expect("a metric").clone();
+        let named = |at: usize| Metric { name: format!("process.metric.{at}"), ..one.clone() };
+        metrics.extend((1..7).map(named));
+    }
+    all
+}
+
+#[test]
+fn with_two_hundred_thousand_series_and_a_candidate_it_stays_under_the_memory_limit() {
+    const HOSTS: i64 = 96;
+    let dir = tempfile::tempdir().expect("dir");
+    let path = config(dir.path(), "127.0.0.1:1".parse().expect("address"), "");
+    let text = std::fs::read_to_string(&path).expect("read");
+    let text = text.replace(
+        "metrics: { receivers: [otlp], exporters: [otlp] }",
+        "metrics: { receivers: [otlp], exporters: [nop] }, metrics/same: { receivers: [otlp], exporters: [nop] }",
+    );
+    let experiment = "memory_limit: 128MiB, window: 1s, budget: { cpu: 100% }, \
+        experiment: { baseline: metrics, candidate: metrics/same, unit: process, weight: 0% }, admin:";
+    std::fs::write(&path, text.replace("admin:", experiment)).expect("write");
+    let agent = Agent::start(&path);
+    let mut most = 0;
+    eventually("nearly all series are known of", || {
+        for at in 0..HOSTS {
+            assert_eq!(agent.post(host(at)), 200);
+            most = most.max(status_bytes(&agent.child, "RssAnon:"));
+        }
+        let report = http(agent.address("admin"), "GET /experiment", "accept: */*", b"").1;
+        let report: Value = serde_json::from_slice(&report).expect("json");
+        let found = &report["generation"];
+        found["input_series"]["value"].as_u64() > Some(180_000)
+            && found["sample"]["one_in"].as_u64() > Some(1)
+    });
+    assert!(most < 128 << 20, "{most} bytes");
+}
+
 #[test]
 fn the_same_config_keeps_its_generation_over_restarts_and_sighup_makes_the_next() {
     let dir = tempfile::tempdir().expect("dir");

@@ -63,7 +63,8 @@ phoenix:
   experiment: { baseline: metrics/baseline, candidate: metrics/candidate, unit: process, weight: 0% }
 "#;
 
-fn config(work: &str, sink: SocketAddr) -> String {
+/// A config of an agent that does this work and delivers to `sink`.
+pub fn config(work: &str, sink: SocketAddr) -> String {
     format!(
         "receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: 127.0.0.1:0 }} }} }} }}\n\
          exporters: {{ otlp: {{ endpoint: 'http://{sink}', compression: none, tls: {{ insecure: true }} }} }}\n\

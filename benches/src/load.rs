@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
+use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
@@ -23,6 +24,54 @@ pub struct Sent {
     pub refused: AtomicU64,
 }
 
+/// A connection to an agent.
+#[derive(Clone)]
+pub struct Client {
+    agent: SocketAddr,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+/// A request behind gRPC's five bytes.
+pub fn framed(payload: &Bytes) -> anyhow::Result<Bytes> {
+    let mut framed = BytesMut::with_capacity(payload.len() + 5);
+    framed.put_u8(0);
+    framed.put_u32(u32::try_from(payload.len())?);
+    framed.extend_from_slice(payload);
+    Ok(framed.freeze())
+}
+
+impl Client {
+    /// Connects to `agent`.
+    pub async fn connect(agent: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(agent).await.context("connecting to the agent")?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(4 << 20)
+            .initial_connection_window_size(16 << 20)
+            .max_frame_size(1 << 20)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        tokio::spawn(connection);
+        Ok(Self { agent, sender })
+    }
+
+    /// Sends a framed request; true if it was accepted.
+    pub async fn export(&mut self, framed: Bytes) -> anyhow::Result<bool> {
+        self.sender.ready().await?;
+        let request = Request::post(format!("http://{}{PATH}", self.agent))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(Full::new(framed))?;
+        let (head, body) = self.sender.send_request(request).await?.into_parts();
+        let body = body.collect().await?;
+        let status = body.trailers().and_then(|t| t.get("grpc-status")).or(head.headers.get("grpc-status"));
+        match status.map(hyper::http::HeaderValue::as_bytes) {
+            Some(status) => Ok(status == b"0"),
+            None => bail!("an answer without a gRPC status"),
+        }
+    }
+}
+
 /// Keeps `in_flight` requests under way to `agent` until `stop`.
 pub async fn run(
     agent: SocketAddr,
@@ -31,41 +80,17 @@ pub async fn run(
     stop: Arc<AtomicBool>,
     sent: Arc<Sent>,
 ) -> anyhow::Result<()> {
-    let mut framed = BytesMut::with_capacity(payload.len() + 5);
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(payload.len())?);
-    framed.extend_from_slice(payload);
-    let framed = framed.freeze();
-    let stream = TcpStream::connect(agent).await.context("connecting to the agent")?;
-    stream.set_nodelay(true)?;
-    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-        .initial_stream_window_size(4 << 20)
-        .initial_connection_window_size(16 << 20)
-        .max_frame_size(1 << 20)
-        .handshake(TokioIo::new(stream))
-        .await?;
-    tokio::spawn(connection);
+    let framed = framed(payload)?;
+    let client = Client::connect(agent).await?;
     let senders = (0..in_flight).map(|_| {
-        let (mut sender, framed, stop, sent) = (sender.clone(), framed.clone(), stop.clone(), sent.clone());
+        let (mut client, framed, stop, sent) = (client.clone(), framed.clone(), stop.clone(), sent.clone());
         tokio::spawn(async move {
             while !stop.load(Ordering::Relaxed) {
-                sender.ready().await?;
-                let request = Request::post(format!("http://{agent}{PATH}"))
-                    .header("content-type", "application/grpc")
-                    .header("te", "trailers")
-                    .body(Full::new(framed.clone()))?;
-                let (head, body) = sender.send_request(request).await?.into_parts();
-                let body = body.collect().await?;
-                let status =
-                    body.trailers().and_then(|t| t.get("grpc-status")).or(head.headers.get("grpc-status"));
-                let counter = match status.map(hyper::http::HeaderValue::as_bytes) {
-                    Some(b"0") => &sent.accepted,
-                    Some(_) => &sent.refused,
-                    None => bail!("an answer without a gRPC status"),
-                };
+                let accepted = client.export(framed.clone()).await?;
+                let counter = if accepted { &sent.accepted } else { &sent.refused };
                 counter.fetch_add(1, Ordering::Relaxed);
             }
-            Ok(())
+            anyhow::Ok(())
         })
     });
     for sender in senders.collect::<Vec<_>>() {

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 mod agent;
+mod beside;
 mod collector;
 mod end_to_end;
 mod instructions;
@@ -36,6 +37,8 @@ enum What {
     Pipelines(pipelines::Args),
     /// Points per CPU-second of a real agent between a load generator and a sink.
     EndToEnd(end_to_end::Args),
+    /// Measure what the baseline notices of an expensive candidate: latency, throughput, memory.
+    Beside(beside::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -45,12 +48,14 @@ fn main() -> anyhow::Result<()> {
         Some(What::Observing) => observing::run(),
         Some(What::Pipelines(args)) => pipelines::run(&args),
         Some(What::EndToEnd(args)) => end_to_end::run(&args),
+        Some(What::Beside(args)) => beside::run(&args),
         None => {
             micro::run(&micro::Args::default())?;
             instructions::run()?;
             observing::run()?;
             pipelines::run(&pipelines::Args { instructions: true, ..pipelines::Args::default() })?;
-            end_to_end::run(&end_to_end::Args::default())
+            end_to_end::run(&end_to_end::Args::default())?;
+            beside::run(&beside::Args::default())
         }
     }
 }

@@ -40,6 +40,19 @@ pub fn scrapes(count: u64) -> Vec<Payload> {
     (0..count).map(scrape).collect()
 }
 
+/// A scrape of each of so many hosts of 300 processes with 7 points each, at the same time.
+pub fn fleet(hosts: u64) -> Vec<Payload> {
+    let scrape = |seed: u64| {
+        let name = format!("bench-{seed}");
+        let mut host = Host::new(Profile::Realistic, Role::Web, &name, PROCESSES, seed);
+        host.scrape(NOW - SCRAPE_NANOS);
+        host.step(std::time::Duration::from_nanos(SCRAPE_NANOS));
+        let request = host.scrape(NOW);
+        Payload { points: simulator::point_count(&request) as usize, bytes: request.encode_to_vec().into() }
+    };
+    (0..hosts).map(scrape).collect()
+}
+
 /// One scrape of 300 processes with 7 or 21 points each.
 pub fn scrape(points_a_process: usize) -> Payload {
     let set = if points_a_process == 7 { MetricSet::Default } else { MetricSet::All };

@@ -118,6 +118,12 @@ fn union(parts: &[ThetaSketchView<'_>]) -> CompactThetaSketch {
 }
 
 impl SeriesSet {
+    /// A set that is never exact, and so takes as much memory as a sketch: for what is counted beside others that are known.
+    #[must_use]
+    pub fn estimated() -> Self {
+        Self(Inner::Sketch(Box::new(Sketch::of([]))))
+    }
+
     /// Adds a series.
     pub fn insert(&mut self, identity: u128) {
         match &mut self.0 {

@@ -72,10 +72,16 @@ pub(crate) struct Fates {
 }
 
 /// Series past the bound: which there were, and which each variant kept something of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Beyond {
     input: SeriesSet,
     kept: [SeriesSet; 2],
+}
+
+impl Default for Beyond {
+    fn default() -> Self {
+        Self { input: SeriesSet::estimated(), kept: [SeriesSet::estimated(), SeriesSet::estimated()] }
+    }
 }
 
 impl Fates {

@@ -62,7 +62,7 @@ pub use lens::{
 pub use observer::Observer;
 pub use rules::RuleReport;
 pub use sample::Sample;
-pub use settings::Settings;
+pub use settings::{SERIES_BYTES, Settings};
 pub use slice::{MAX_SLICES, Meeting, Slice, SliceEntry, SliceName, Slices, Slicing, turn_nanos};
 pub use summary::{Repeats, Summary, Volume};
 

@@ -2,6 +2,10 @@
 
 use crate::{Critical, Lens, Price};
 
+/// Bytes of memory that a series which is followed in both variants is counted with: its rows in the tables of an observer and
+/// in the summaries of its evidence. A host's take 1,080 on average.
+pub const SERIES_BYTES: usize = 1_280;
+
 /// Parameters of an [`Observer`](crate::Observer) and its [`Evidence`](crate::Evidence).
 #[derive(Clone, Debug)]
 pub struct Settings {

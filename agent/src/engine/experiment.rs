@@ -46,10 +46,11 @@ pub struct ExperimentState {
 }
 
 impl ExperimentState {
-    /// State of an experiment that has seen no batch, from `now` on, Unix nanoseconds.
-    pub fn build(experiment: &Experiment, agent_uid: &str, now: u64) -> Self {
-        let observation =
-            observe::Settings { agent_uid: agent_uid.to_owned(), ..(*experiment.observation).clone() };
+    /// State of an experiment that has seen no batch, from `now` on, Unix nanoseconds; so many series are followed one by one.
+    pub fn build(experiment: &Experiment, agent_uid: &str, series: usize, now: u64) -> Self {
+        let settings = (*experiment.observation).clone();
+        let bound = settings.bound.min(series);
+        let observation = observe::Settings { agent_uid: agent_uid.to_owned(), bound, ..settings };
         // A file's own experiment has no other agents.
         let slicing = (experiment.id != LOCAL).then(|| Slicing::new(&experiment.id, agent_uid));
         Self {

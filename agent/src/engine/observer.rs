@@ -53,6 +53,11 @@ impl ExperimentObserver {
         self.settings.window_nanos
     }
 
+    /// Bytes of memory that what is kept of series is counted with.
+    pub fn kept_bytes(&self) -> usize {
+        self.observer.kept_bytes()
+    }
+
     /// Meter that destinations tell what becomes of the points.
     pub fn meter(&self) -> &Arc<Meter> {
         &self.meter
@@ -78,6 +83,7 @@ impl ExperimentObserver {
             && a.lenses == b.lenses
             && a.critical == b.critical
             && a.price == b.price
+            && a.bound == b.bound
             && self.slicing == other.slicing
     }
 

@@ -64,6 +64,7 @@ impl Engine {
         let old = self.current.load_full();
         let NextGeneration { number, intent, routes, acknowledge, agent_uid, limits } = next;
         let (intent, agent_uid) = (&intent, agent_uid.as_str());
+        let limits = limits.within(self.budget.limit());
         let shadow = routes.shadow.is_some();
         if old.generation.number == number {
             let generation = Arc::clone(&old.generation);
@@ -73,7 +74,7 @@ impl Engine {
             self.current.store(Arc::new(ServingState { generation, routes, acknowledge }));
             return;
         }
-        let mut state = state(intent, agent_uid, now);
+        let mut state = state(intent, agent_uid, &limits, now);
         let goes_on = self.goes_on(intent);
         let ending = candidate_worker(&old.generation);
         let delivers = old.generation.splits && ending.as_ref().is_some_and(|worker| !worker.is_apart());
@@ -146,8 +147,7 @@ impl Engine {
         let window_nanos = experiment.observer.window_nanos();
         let before = baseline.last_batch().unwrap_or_default();
         let started = CandidateWorker::start(Arc::clone(self), experiment, limits, split.is_some(), before);
-        let feed = started
-            .map(|worker| CandidateFeed::new(worker, split, window_nanos, self.budget.clone(), limits));
+        let feed = started.map(|worker| CandidateFeed::new(worker, split, window_nanos, limits));
         let feed = feed.inspect_err(|error| {
             tracing::error!(%error, "there is no thread for the candidate: nothing is compared");
         });
@@ -201,10 +201,10 @@ fn candidate_worker(generation: &Generation) -> Option<Arc<CandidateWorker>> {
 }
 
 /// State of `intent` as it begins, or nothing if metrics pass through untouched and unobserved.
-fn state(intent: &Intent, agent_uid: &str, now: u64) -> Option<GenerationState> {
+fn state(intent: &Intent, agent_uid: &str, limits: &CandidateLimits, now: u64) -> Option<GenerationState> {
     let baseline = intent.baseline.as_ref()?;
-    let experiment =
-        intent.experiment.as_ref().map(|experiment| ExperimentState::build(experiment, agent_uid, now));
+    let build = |experiment| ExperimentState::build(experiment, agent_uid, limits.series(), now);
+    let experiment = intent.experiment.as_ref().map(build);
     let idle = baseline.stages().is_empty() && experiment.is_none();
     (!idle).then(|| GenerationState {
         baseline: VariantPipeline::build(baseline, now),

@@ -1,6 +1,7 @@
 //! Following fewer entities, once there are more series than are followed one by one.
 
 use super::Observer;
+use crate::SERIES_BYTES;
 use crate::label::Process;
 use crate::marks::Marks;
 use crate::rows::Said as _;
@@ -24,9 +25,18 @@ impl Observer {
         rows < bound || (rows < bound + bound / 8 && is_critical())
     }
 
+    /// Bytes of memory that what is kept of series is counted with: tables, and the summaries made of them.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.most_rows() * SERIES_BYTES
+    }
+
+    fn most_rows(&self) -> usize {
+        self.series.rows.len().max(self.outputs[0].rows.len()).max(self.outputs[1].rows.len())
+    }
+
     fn is_crowded(&self) -> bool {
-        let rows = [self.series.rows.len(), self.outputs[0].rows.len(), self.outputs[1].rows.len()];
-        rows.into_iter().any(|rows| rows >= self.settings.bound)
+        self.most_rows() >= self.settings.bound
     }
 
     /// Follows half of the entities, and half of that, until there is room again. To be called between batches.

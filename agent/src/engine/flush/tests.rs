@@ -18,7 +18,7 @@ pub fn holding(delivers: bool) -> (GenerationState, u64) {
     let settings = load(&candidate_holds("127.0.0.1:9".parse().expect("an address"), "50%", "1h"));
     let baseline = VariantPipeline::build(settings.intent.baseline.as_ref().expect("a baseline"), NOW);
     let experiment = settings.intent.experiment.as_ref().expect("an experiment");
-    let mut experiment = ExperimentState::build(experiment, "an-agent", NOW);
+    let mut experiment = ExperimentState::build(experiment, "an-agent", 1_000, NOW);
     experiment.delivers = delivers;
     let mut input = Batch::parse(export(200, 1).encode_to_vec().into()).expect("a request");
     input.identify();

@@ -21,7 +21,7 @@ fn audit(losing: Option<Variant>) -> (observe::Missing, Option<usize>) {
     let mut baseline = VariantPipeline::build(settings.intent.baseline.as_ref().expect("a baseline"), NOW);
     let experiment = settings.intent.experiment.as_ref().expect("an experiment");
     let ExperimentState { mut candidate, mut split, mut observer, .. } =
-        ExperimentState::build(experiment, "an-agent", NOW);
+        ExperimentState::build(experiment, "an-agent", 1_000, NOW);
     let mut input = Batch::parse(export(UNITS, 2).encode_to_vec().into()).expect("a request");
     input.identify();
 

@@ -17,6 +17,7 @@ use super::load::Overload;
 use super::pace::{Pace, thread_time};
 use super::run::Running;
 use super::share::{OpenShare, PendingShare};
+use crate::admission::Budget;
 use crate::engine::Engine;
 use crate::engine::experiment::ExperimentState;
 use crate::engine::limits::CandidateLimits;
@@ -35,6 +36,8 @@ pub struct CandidateWorker {
     queue: Mutex<Queue>,
     changed: Condvar,
     spare: Mutex<Vec<Batch>>,
+    /// Budget of the agent and that of the candidate.
+    budgets: [Budget; 2],
     /// True if all of the candidate's output is wanted besides.
     shadow: AtomicBool,
     /// True from when its units leave by the baseline, whatever the weight.
@@ -101,6 +104,7 @@ impl CandidateWorker {
             queue: Mutex::default(),
             changed: Condvar::new(),
             spare: Mutex::default(),
+            budgets: [engine.budget.clone(), Budget::new(limits.memory)],
             shadow: AtomicBool::new(false),
             apart: AtomicBool::new(state.candidate.pipeline().is_none()),
             claimed: Mutex::new(before),
@@ -118,7 +122,8 @@ impl CandidateWorker {
             if !splits && let Err(error) = rustix::process::setpriority_process(None, LOW) {
                 tracing::warn!(%error, "the candidate's worker keeps the priority of the others");
             }
-            own.work(Running { worker: &own, engine: &engine, state, limits });
+            let kept = own.budgets.each_ref().map(|budget| budget.hold(0));
+            own.work(Running { worker: &own, engine: &engine, state, limits, kept });
         })?;
         Ok(worker)
     }
@@ -320,6 +325,11 @@ impl CandidateWorker {
         let levels = state.candidate.pipeline().into_iter().flat_map(VariantPipeline::levels);
         let levels = levels.map(|(stage, level)| (stage.to_string(), level.to_owned())).collect();
         *self.levels.lock().unwrap_or_else(PoisonError::into_inner) = levels;
+    }
+
+    /// Budget of the agent and that of the candidate, for what waits and for what is kept.
+    pub fn budgets(&self) -> &[Budget; 2] {
+        &self.budgets
     }
 
     /// Memory for a batch.

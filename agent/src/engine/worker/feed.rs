@@ -14,7 +14,7 @@ use super::job::{BaselineRun, BatchJob, Job, Tick};
 use super::load::Load;
 use super::pace::thread_time;
 use super::{BatchOutput, RunError};
-use crate::admission::{Budget, Permit};
+use crate::admission::Permit;
 use crate::engine::experiment::ExperimentState;
 use crate::engine::limits::CandidateLimits;
 use crate::engine::split::Split;
@@ -33,8 +33,6 @@ pub struct CandidateFeed {
     left_out: u64,
     /// Batches of the last seconds, by which the candidate's worker is judged.
     load: Load,
-    /// Budget of the agent and that of the candidate.
-    budgets: [Budget; 2],
     max_added_latency: Duration,
     /// True once the baseline's stages have sent what they held when the candidate was cut out of delivery.
     followed: bool,
@@ -46,10 +44,8 @@ impl CandidateFeed {
         worker: Arc<CandidateWorker>,
         split: Option<Split>,
         window_nanos: u64,
-        agent: Budget,
         limits: CandidateLimits,
     ) -> Self {
-        let budgets = [agent, Budget::new(limits.memory)];
         let CandidateLimits { max_added_latency, .. } = limits;
         let window_nanos = window_nanos.max(1);
         Self {
@@ -59,7 +55,6 @@ impl CandidateFeed {
             window: 0,
             left_out: 0,
             load: Load::default(),
-            budgets,
             max_added_latency,
             followed: false,
         }
@@ -162,7 +157,7 @@ impl CandidateFeed {
     fn room(&self, input: &Batch, output: &Batch) -> Option<[Permit; 2]> {
         // As much again for what the candidate makes of it.
         let bytes = input.held_bytes() + 2 * output.held_bytes();
-        let [agent, own] = &self.budgets;
+        let [agent, own] = self.worker.budgets();
         if !self.worker.has_room() {
             return None;
         }

@@ -11,6 +11,7 @@ use super::candidate_worker::CandidateWorker;
 use super::job::{BaselineRun, BatchJob, Job, Tick};
 use super::load::Overload;
 use super::share::PendingShare;
+use crate::admission::Permit;
 use crate::engine::candidate::CandidateOutcome;
 use crate::engine::deadline::Deadline;
 use crate::engine::experiment::{ExperimentState, LostHeld};
@@ -26,6 +27,8 @@ pub struct Running<'a> {
     pub engine: &'a Arc<Engine>,
     pub state: ExperimentState,
     pub limits: CandidateLimits,
+    /// Budgets of what is kept of series.
+    pub kept: [Permit; 2],
 }
 
 /// Outputs that left of a batch, by variant.
@@ -78,6 +81,8 @@ impl<'a> Running<'a> {
         let assigned = split.assign(&input, made, candidate.pipeline(), by_candidate);
         let unassigned = observation.finish(assigned, &left);
         self.engine.metrics.unassigned(unassigned);
+        let bytes = observer.kept_bytes();
+        self.kept.iter_mut().for_each(|permit| permit.hold(bytes));
         let failed = self.state.candidate.take_failed();
         if failed.is_some() || fell_back || self.worker.is_apart() {
             self.release(failed, now, !by_candidate);
