@@ -39,6 +39,11 @@ impl VariantPipeline {
         guarded(run)
     }
 
+    /// Tells whether points may wait in its stages.
+    pub fn holds(&self) -> bool {
+        !self.plan.hold().is_zero()
+    }
+
     /// Tells whether it runs the same plan.
     pub fn runs_the_plan_of(&self, other: &Self) -> bool {
         self.plan.digest() == other.plan.digest()

@@ -150,6 +150,27 @@ async fn batches_that_find_no_room_are_left_out_of_both_variants_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn batches_that_find_no_room_leave_as_the_baseline_makes_all() {
+    let (sink, address) = Sink::start().await;
+    let more = format!("  budget: {{ cpu: 100%, memory: 2MiB }}\n{}", experiment("0%"));
+    let filter = "processors:
+  filter/few: { metrics: { datapoint: ['resource.attributes[\"process.executable.name\"] == \"app-0\"'] } }";
+    let text = slow(address, 600, &more).replacen("processors:", filter, 1);
+    let text =
+        text.replace("today: { receivers: [otlp]", "today: { receivers: [otlp], processors: [filter/few]");
+    let agent = Agent::start(&load(&text)).await;
+    let mut client = agent.client().await;
+    for _ in 0..40 {
+        client.export(export(500, 1)).await.expect("accepted");
+    }
+    eventually("all arrive", async || sink.received() == 40).await;
+    assert!(agent.metric("phoenix_left_out_batches_total").await > Some(0.0));
+    let arrivals = arrivals(&sink);
+    assert!(arrivals.iter().all(|(pid, times)| pid % 5 != 0 && *times == 40), "{arrivals:?}");
+    assert_eq!(arrivals.len(), 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_candidate_makes_leaves_in_order_where_one_consumer_sends_it() {
     let ((_sink, address), (shadow, shadow_address)) = (Sink::start().await, Sink::start().await);
     let more = experiment("0%").replace(" }", ", shadow: otlp/shadow }");

@@ -194,6 +194,13 @@ impl CandidateWorker {
         self.queue().batches < QUEUE
     }
 
+    /// Tells whether there is none for a batch that takes so many bytes. Nothing is too large for an empty queue.
+    pub fn is_full(&self, bytes: usize) -> bool {
+        let [_, own] = &self.budgets;
+        let batches = self.queue().batches;
+        batches >= QUEUE || (batches > 0 && own.used().saturating_add(bytes) > own.limit())
+    }
+
     /// Counts a batch that found no room.
     pub fn leave_out(&self) {
         if self.rests.load(Ordering::Relaxed) {
@@ -338,7 +345,7 @@ impl CandidateWorker {
     }
 
     /// Takes the memory of a batch back.
-    pub(super) fn give_back(&self, batch: Batch) {
+    pub fn give_back(&self, batch: Batch) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE && batch.held_bytes() < super::KEEP_BELOW {
             spare.push(batch);

@@ -15,10 +15,12 @@ use super::load::Load;
 use super::pace::thread_time;
 use super::{BatchOutput, RunError};
 use crate::admission::Permit;
+use crate::count;
 use crate::engine::experiment::ExperimentState;
 use crate::engine::limits::CandidateLimits;
 use crate::engine::split::Split;
 use crate::engine::variant::VariantPipeline;
+use crate::signal::Signal;
 
 /// See the module.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct CandidateFeed {
     window: u64,
     /// Batches that found no room, since this was last said.
     left_out: u64,
+    /// Bytes that a batch takes for each of its request, by the last one.
+    growth: usize,
     /// Batches of the last seconds, by which the candidate's worker is judged.
     load: Load,
     max_added_latency: Duration,
@@ -54,6 +58,7 @@ impl CandidateFeed {
             window_nanos,
             window: 0,
             left_out: 0,
+            growth: 1,
             load: Load::default(),
             max_added_latency,
             followed: false,
@@ -80,6 +85,10 @@ impl CandidateFeed {
         now: u64,
         baseline: &mut VariantPipeline,
     ) -> Result<BatchOutput, RunError> {
+        if self.is_crowded(message.len(), baseline) {
+            return self.run_alone(message, now, baseline);
+        }
+        let received = message.len().max(1);
         let mut input = self.worker.spare();
         input.reparse(message)?;
         let rules = self.rules(baseline, now);
@@ -91,7 +100,10 @@ impl CandidateFeed {
         let outcome = baseline.process(&input, now);
         let spent = thread_time().saturating_sub(started);
         let mut output = BatchOutput { points: input.point_count() as u64, ..BatchOutput::default() };
-        let permits = self.room(&input, baseline.output(&input));
+        // As much again for what the candidate makes of it.
+        let bytes = input.held_bytes() + 2 * baseline.output(&input).held_bytes();
+        self.growth = bytes.div_ceil(received);
+        let permits = self.room(bytes);
         let (run, failure) = match outcome {
             Err(failure) => (BaselineRun::Failed, Some(failure)),
             Ok(()) => {
@@ -115,8 +127,7 @@ impl CandidateFeed {
                 permits,
             }));
         } else {
-            self.left_out += 1;
-            self.worker.leave_out();
+            self.leave_out(input);
         }
         match failure {
             None => Ok(output),
@@ -125,6 +136,45 @@ impl CandidateFeed {
                 Err(RunError::Baseline(failure))
             }
         }
+    }
+
+    /// Tells whether a request of so many bytes finds no room, as far as that is known before it is read. In a split, and where
+    /// stages of the baseline hold points, it is read in any case: units wait, and what is held is told by series.
+    fn is_crowded(&self, bytes: usize, baseline: &VariantPipeline) -> bool {
+        let waits = self.split.is_some() && !self.worker.is_apart();
+        !waits && !baseline.holds() && self.worker.is_full(bytes.saturating_mul(self.growth))
+    }
+
+    /// Runs the baseline on a request that is left out, for the price of one that nobody observes.
+    fn run_alone(
+        &mut self,
+        message: Bytes,
+        now: u64,
+        baseline: &mut VariantPipeline,
+    ) -> Result<BatchOutput, RunError> {
+        let mut input = self.worker.spare();
+        if !baseline.has_stages()
+            && let Ok(points) = count::items(Signal::Metrics, &message)
+        {
+            self.leave_out(input);
+            let leaving = (points > 0).then_some(Encoded { bytes: message, points });
+            return Ok(BatchOutput { points, leaving, untouched: true, ..BatchOutput::default() });
+        }
+        let (points, outcome) = baseline.process_alone(message, now, &mut input)?;
+        let output = outcome.map_err(RunError::Baseline).map(|()| {
+            let mut output = BatchOutput { points, ..BatchOutput::default() };
+            output.leave(baseline.output(&input), Keep::All);
+            output
+        });
+        self.leave_out(input);
+        output
+    }
+
+    /// Counts a batch that is left out, and keeps its memory for the next one.
+    fn leave_out(&mut self, input: Batch) {
+        self.left_out += 1;
+        self.worker.leave_out();
+        self.worker.give_back(input);
     }
 
     /// Queues what the candidate's worker is to do with a batch.
@@ -153,10 +203,8 @@ impl CandidateFeed {
         output.fallback = Some(made.encode(Keep::Homes(shares.homes(Variant::Candidate))));
     }
 
-    /// Budget for a batch that waits, if there is room.
-    fn room(&self, input: &Batch, output: &Batch) -> Option<[Permit; 2]> {
-        // As much again for what the candidate makes of it.
-        let bytes = input.held_bytes() + 2 * output.held_bytes();
+    /// Budget for a batch that waits, if there is room for so many bytes.
+    fn room(&self, bytes: usize) -> Option<[Permit; 2]> {
         let [agent, own] = self.worker.budgets();
         if !self.worker.has_room() {
             return None;
