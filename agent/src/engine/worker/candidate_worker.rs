@@ -5,7 +5,7 @@
 //! split units wait for it, and it has that of the others.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,6 +34,8 @@ const LOW: i32 = 10;
 #[derive(Debug)]
 pub struct CandidateWorker {
     queue: Mutex<Queue>,
+    /// Batches that wait: read without the queue's lock, so that the data path seldom waits for a thread of low priority.
+    batches: AtomicUsize,
     changed: Condvar,
     spare: Mutex<Vec<Batch>>,
     /// Budget of the agent and that of the candidate.
@@ -59,12 +61,13 @@ pub struct CandidateWorker {
 #[derive(Debug, Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    batches: usize,
     ticks: usize,
     /// Finding for which the candidate is to be cut out, before all other jobs.
     overload: Option<Overload>,
     /// True while a job runs.
     busy: bool,
+    /// True while it waits for a job: one that rests is not to be woken by each.
+    waits: bool,
     phase: Phase,
     ended: Option<ExperimentState>,
 }
@@ -102,6 +105,7 @@ impl CandidateWorker {
     ) -> std::io::Result<Arc<Self>> {
         let worker = Arc::new(Self {
             queue: Mutex::default(),
+            batches: AtomicUsize::new(0),
             changed: Condvar::new(),
             spare: Mutex::default(),
             budgets: [engine.budget.clone(), Budget::new(limits.memory)],
@@ -157,7 +161,7 @@ impl CandidateWorker {
             let cut_out = queue.overload.take().map(Job::CutOut);
             if let Some(job) = cut_out.or_else(|| queue.jobs.pop_front()) {
                 match job {
-                    Job::Batch(_) | Job::Flush(_) => queue.batches -= 1,
+                    Job::Batch(_) | Job::Flush(_) => _ = self.batches.fetch_sub(1, Ordering::Relaxed),
                     Job::Tick(_) => queue.ticks -= 1,
                     Job::CutOut(_) => {}
                 }
@@ -167,7 +171,9 @@ impl CandidateWorker {
             if queue.phase == Phase::Closing {
                 return None;
             }
+            queue.waits = true;
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.waits = false;
         }
     }
 
@@ -191,13 +197,13 @@ impl CandidateWorker {
 
     /// Tells whether there is room for another batch.
     pub fn has_room(&self) -> bool {
-        self.queue().batches < QUEUE
+        self.batches.load(Ordering::Relaxed) < QUEUE
     }
 
     /// Tells whether there is none for a batch that takes so many bytes. Nothing is too large for an empty queue.
     pub fn is_full(&self, bytes: usize) -> bool {
         let [_, own] = &self.budgets;
-        let batches = self.queue().batches;
+        let batches = self.batches.load(Ordering::Relaxed);
         batches >= QUEUE || (batches > 0 && own.used().saturating_add(bytes) > own.limit())
     }
 
@@ -237,12 +243,16 @@ impl CandidateWorker {
     pub fn push(&self, job: Job) {
         let mut queue = self.queue();
         match job {
-            Job::Batch(_) | Job::Flush(_) => queue.batches += 1,
+            Job::Batch(_) | Job::Flush(_) => _ = self.batches.fetch_add(1, Ordering::Relaxed),
             Job::Tick(_) => queue.ticks += 1,
             Job::CutOut(_) => {}
         }
         queue.jobs.push_back(job);
-        self.changed.notify_all();
+        let waits = queue.waits;
+        drop(queue);
+        if waits {
+            self.changed.notify_all();
+        }
     }
 
     /// Waits until it has nothing to do, so long at most.
