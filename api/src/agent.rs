@@ -12,10 +12,18 @@ use crate::Timestamp;
 /// An agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Agent {
-    /// Its own name for itself.
+    /// Id of its record, which stays while the agents on its node are replaced.
     pub uid: Uuid,
+    /// The present agent's own name for itself.
+    pub instance_uid: Uuid,
+    /// Identity of its node, as it says; `key=value#uid` where it is there beside another agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// Labels that selectors choose it by.
     pub labels: BTreeMap<String, String>,
+    /// Attributes of its surroundings, as it says; selectors choose it by these, too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
     /// Name of its host, as it says.
     pub host: String,
     /// Its version, as it says.
@@ -46,6 +54,16 @@ pub struct Agent {
     /// True if its own config says `phoenix.experiments: refuse`: nothing is pushed to it, it is in no experiment, and it
     /// runs its own file.
     pub refuses_configs: bool,
+    /// Time at which another agent of its node last took the place of the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_at: Option<Timestamp>,
+    /// The last time at which an agent came back that was replaced, while both are in conflict: nothing that they report
+    /// counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_conflict_at: Option<Timestamp>,
+    /// Time at which it was archived, because nothing was heard of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<Timestamp>,
 }
 
 /// Agent that wants to enroll. What a newer agent says besides is not looked at.
@@ -61,6 +79,10 @@ pub struct Enroll {
     pub host: String,
     /// Its version.
     pub version: String,
+    /// Identity of its node, `key=value`: a new agent on a node takes the place of the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "host.id=4c4c4544-0046")]
+    pub node: Option<String>,
 }
 
 /// The agent's credential.

@@ -30,6 +30,7 @@ use crate::http::Limits;
 use crate::http::Listener;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
+use crate::node::NodeTimes;
 use crate::plans::PlanDigests;
 use crate::store::{Store, StoreError, sessions, users};
 use crate::{fleet, grpc, reconcile, rest};
@@ -116,6 +117,11 @@ impl App {
         tx.commit().await?;
         let auth = auth(config, &store, &clock, &entropy).await?;
         let (stop, stopping) = watch::channel(false);
+        let nodes = NodeTimes {
+            take_over: config.take_over_after,
+            archive: config.archive_after,
+            started: clock.now(),
+        };
         let state = AppState::new(Shared {
             store,
             clock,
@@ -124,6 +130,7 @@ impl App {
             checks: Checks::default(),
             plans: PlanDigests::default(),
             trial: config.trial,
+            nodes,
             hub: Hub::default(),
             metrics,
             stopping,

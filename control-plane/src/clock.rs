@@ -19,6 +19,12 @@ impl UnixMillis {
         Self(self.0.saturating_add(i64::try_from(later.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// The instant so long before.
+    #[must_use]
+    pub fn before(self, time: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// The time from here to `later`; none if that has passed.
     #[must_use]
     pub fn until(self, later: Self) -> Duration {

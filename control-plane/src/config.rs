@@ -41,6 +41,13 @@ pub struct Serve {
     /// begins once the agents of the one before have run it for this long.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = trial)]
     pub trial: Duration,
+    /// An agent that enrolls anew on a node (a new data directory) takes the place of the one before once nothing was heard
+    /// of that for this long.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = trial)]
+    pub take_over_after: Duration,
+    /// Agents of which nothing was heard for this long are archived: lists leave them out.
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = humantime::parse_duration)]
+    pub archive_after: Duration,
     /// A file with the token for the first user's setup; without it, one is made and printed.
     #[arg(long, value_name = "FILE")]
     pub setup_token_file: Option<PathBuf>,

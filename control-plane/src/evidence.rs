@@ -10,6 +10,7 @@ use crate::clock::UnixMillis;
 use crate::experiment::wave;
 use crate::experiment::{AgentEvidence, Evidence, Measured, RefusedReports, Run, Step, Stretch};
 use crate::id::AgentUid;
+use crate::state::AppState;
 use crate::store::experiments::Experiment;
 use crate::store::generations::{self, Status};
 use crate::store::sessions::{self, Member};
@@ -19,8 +20,25 @@ use crate::store::{Connection, StoreError, refusals, slices, trials, windows};
 const MONDAY_TO_EPOCH: i64 = 72;
 const HOURS_OF_A_WEEK: i64 = 168;
 
-/// Findings of the agents of a step; with `since`, only those after it. `trial` is the time that
-/// each wave takes.
+/// Time at which evidence is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Time that each wave takes.
+    pub trial: Duration,
+    /// Start of this process.
+    pub started: UnixMillis,
+    /// Now.
+    pub now: UnixMillis,
+}
+
+impl Moment {
+    /// The present one.
+    pub fn now(state: &AppState) -> Self {
+        Self { trial: state.trial, started: state.nodes.started, now: state.clock.now() }
+    }
+}
+
+/// Findings of the agents of a step; with `since`, only those after it.
 ///
 /// # Errors
 /// The store's.
@@ -29,8 +47,9 @@ pub async fn evidence(
     experiment: &Experiment,
     run: &Run,
     since: Option<UnixMillis>,
-    (trial, now): (Duration, UnixMillis),
+    moment: Moment,
 ) -> Result<Evidence, StoreError> {
+    let Moment { trial, started, now } = moment;
     let members = sessions::of_tenant(reader, experiment.tenant_id).await?;
     let waves: HashMap<AgentUid, u8> =
         trials::waves(reader, experiment.tenant_id).await?.into_iter().collect();
@@ -52,12 +71,11 @@ pub async fn evidence(
                 .await?;
         let refused = refused.remove(uid).unwrap_or_default();
         let last_seen = found.last_seen.max(refused.last_at);
-        agents.push(AgentEvidence {
-            totals: totals.remove(uid).unwrap_or_default(),
-            refused,
-            last_seen,
-            ..found
-        });
+        // Before its start this process could hear nobody.
+        let heard = found.heard.max(started).max(refused.last_at.unwrap_or(started));
+        let totals = totals.remove(uid).unwrap_or_default();
+        let whole = AgentEvidence { totals, refused, last_seen, heard, ..found };
+        agents.push(if whole.in_conflict { whole.without_findings() } else { whole });
     }
     let stretch =
         windows::stretch(reader, (experiment.tenant_id, experiment.id), run.step == Step::Aa).await?;
@@ -164,6 +182,9 @@ async fn agent(
             .map(|latest| latest.error.clone().unwrap_or_else(|| "it does not say why".to_owned())),
         cut: current.and_then(|(member, _)| member.candidate_cut.clone()),
         last_seen: Some(found.received_at.unwrap_or(run.since).max(counted.unwrap_or(run.since))),
+        heard: member.map_or(run.since, |member| member.heard).max(found.received_at.unwrap_or(run.began)),
+        replaced: member.is_some_and(|member| member.replaced_at.is_some_and(|at| at >= run.began)),
+        in_conflict: member.is_some_and(|member| member.in_conflict),
         known: member.is_some_and(|member| !member.refuses_configs),
         horizons,
         count: count.saturating_sub(voided),

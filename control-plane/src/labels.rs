@@ -1,4 +1,4 @@
-//! Labels of agents.
+//! Labels of agents, which people give them, and attributes, which say what surrounds them.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 const MOST: usize = 32;
+const MOST_ATTRIBUTES: usize = 64;
 const LONGEST_KEY: usize = 63;
 const LONGEST_VALUE: usize = 128;
 
@@ -83,6 +84,29 @@ impl TryFrom<BTreeMap<String, String>> for Labels {
 impl From<Labels> for BTreeMap<String, String> {
     fn from(labels: Labels) -> Self {
         labels.0
+    }
+}
+
+/// Attributes of an agent's surroundings, as OpenTelemetry names them: what the agent itself says. At most 64.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attributes(BTreeMap<String, String>);
+
+impl Attributes {
+    /// Those of these that a selector can name, the first 64 of them.
+    pub fn of(all: impl IntoIterator<Item = (String, String)>) -> Self {
+        let named = all.into_iter().filter(|(key, value)| check(key, value).is_ok());
+        Self(named.take(MOST_ATTRIBUTES).collect())
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl From<Attributes> for BTreeMap<String, String> {
+    fn from(attributes: Attributes) -> Self {
+        attributes.0
     }
 }
 

@@ -21,6 +21,7 @@ pub mod hub;
 pub mod id;
 pub mod labels;
 pub mod metrics;
+pub mod node;
 pub mod plans;
 pub mod process;
 pub mod reconcile;

@@ -1,4 +1,4 @@
-//! Selectors: the agents that are meant, by their labels, as Kubernetes writes label selectors.
+//! Selectors: the agents that are meant, by their labels and attributes, as Kubernetes writes label selectors.
 //!
 //! ```text
 //! env=prod,k8s.cluster.name in (a,b),!canary
@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::labels::{LabelError, Labels, check, shown};
+use crate::labels::{Attributes, LabelError, Labels, check, shown};
 
 /// The most requirements, and the most values of one.
 const MOST: usize = 32;
@@ -38,9 +38,10 @@ enum Holds {
 }
 
 impl Selector {
-    /// Tells whether an agent of these labels is meant.
-    pub fn matches(&self, labels: &Labels) -> bool {
-        self.0.iter().all(|requirement| requirement.holds(labels))
+    /// Tells whether an agent of these labels and attributes is meant. A label comes before an attribute of its name.
+    pub fn matches(&self, labels: &Labels, attributes: &Attributes) -> bool {
+        let value = |key: &str| labels.get(key).or_else(|| attributes.get(key));
+        self.0.iter().all(|requirement| requirement.holds(value(&requirement.key)))
     }
 
     /// Tells whether every agent is meant.
@@ -50,8 +51,7 @@ impl Selector {
 }
 
 impl Requirement {
-    fn holds(&self, labels: &Labels) -> bool {
-        let value = labels.get(&self.key);
+    fn holds(&self, value: Option<&str>) -> bool {
         match &self.holds {
             Holds::In(values) => value.is_some_and(|value| values.contains(value)),
             Holds::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
@@ -198,6 +198,8 @@ mod tests {
 
     #[test]
     fn a_selector_means_agents_of_which_all_of_it_holds() {
+        let around = [("k8s.cluster.name", "a"), ("env", "of the surroundings")];
+        let around = Attributes::of(around.map(|(name, value)| (name.to_owned(), value.to_owned())));
         for (selector, meant) in [
             ("", true),
             ("env=prod", true),
@@ -225,8 +227,14 @@ mod tests {
             ("!env", false),
             ("env=prod,region in (eu,us),!canary", true),
             ("env!=a(b,region=eu", true),
+            ("env=prod,k8s.cluster.name in (a,b),!canary", true),
+            ("k8s.cluster.name=b", false),
         ] {
-            assert_eq!(selector.parse::<Selector>().map(|s| s.matches(&agent())), Ok(meant), "{selector:?}");
+            assert_eq!(
+                selector.parse::<Selector>().map(|s| s.matches(&agent(), &around)),
+                Ok(meant),
+                "{selector:?}"
+            );
         }
     }
 

@@ -11,6 +11,7 @@ use crate::checks::Checks;
 use crate::clock::{Clock, Entropy};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
+use crate::node::NodeTimes;
 use crate::plans::PlanDigests;
 use crate::store::Store;
 
@@ -31,6 +32,8 @@ pub struct Shared {
     pub plans: PlanDigests,
     /// Time for which the agents of a wave run a new content before the next wave is offered it.
     pub trial: Duration,
+    /// Times of nodes and their agents.
+    pub nodes: NodeTimes,
     /// Connected agents, and those who wait to be woken.
     pub hub: Hub,
     /// Counters.

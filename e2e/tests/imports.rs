@@ -226,6 +226,7 @@ const CONTROL_PLANE: &[&str] = &[
     "hash",
     "id",
     "labels",
+    "node",
     "selector",
     "metrics",
     "refusal",

@@ -5,6 +5,7 @@
 //! panics; numbers only ever get added to a message, never reused.
 
 pub mod generation;
+pub mod node_conflict;
 pub mod quarantine;
 mod report;
 pub mod unknown;

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::BootError;
 use super::apply::Controller;
-use super::host;
+use super::host::{MACHINE_IDS, Surroundings};
 use crate::config::{Forbidden, Settings};
 use crate::engine;
 use crate::fleet::{ActiveGeneration, Identity, Request};
@@ -95,11 +95,14 @@ impl Controller {
 
     /// Identity of this agent, in its process `boot_id`.
     pub fn identity(&self, boot_id: String, labels: BTreeMap<String, String>) -> Identity {
-        let host = host::name(
-            std::env::var("OTEL_RESOURCE_ATTRIBUTES").ok().as_deref(),
-            &std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
+        let read = |path: &str| std::fs::read_to_string(path).ok();
+        let Surroundings { host, node, attributes } = Surroundings::of(
+            |name| std::env::var(name).ok(),
+            &read("/proc/sys/kernel/hostname").unwrap_or_default(),
+            || MACHINE_IDS.into_iter().find_map(|path| read(path).filter(|id| !id.trim().is_empty())),
         );
-        Identity { uid: self.ledger.entry().agent_uid.clone(), boot_id, started: engine::now(), labels, host }
+        let uid = self.ledger.entry().agent_uid.clone();
+        Identity { uid, boot_id, started: engine::now(), labels, host, node, attributes }
     }
 
     /// Generation in force, as it changes.

@@ -34,6 +34,14 @@ pub enum EnrollError {
     Disk(#[from] io::Error),
 }
 
+/// The most characters of a refusal that are shown.
+const LONGEST_REASON: usize = 600;
+
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+}
+
 #[derive(Deserialize)]
 struct Answer {
     token: String,
@@ -49,6 +57,8 @@ pub async fn enroll(fleet: &Fleet) -> Result<Credential, EnrollError> {
     let body = serde_json::json!({
         "uid": identity.uid,
         "labels": identity.labels,
+        "host": identity.host,
+        "node": identity.node,
         "version": env!("CARGO_PKG_VERSION"),
     });
     let request = Post {
@@ -61,12 +71,19 @@ pub async fn enroll(fleet: &Fleet) -> Result<Credential, EnrollError> {
     let unreachable = |why: String| EnrollError::Unreachable(fleet.control_plane.endpoint.host.clone(), why);
     let answer = post(fleet, request).await.map_err(|error| unreachable(error.to_string()))?;
     if answer.status() != StatusCode::OK && answer.status() != StatusCode::CREATED {
-        let text = String::from_utf8_lossy(answer.body()).chars().take(300).collect();
+        let text = detail(answer.body());
         return Err(EnrollError::Refused(answer.status(), text));
     }
     let answer: Result<Answer, _> = serde_json::from_slice(answer.body());
     let token = answer.map_err(|_| unreachable("its answer is none of a control plane's".into()))?.token;
     Credential::new(&token).ok_or_else(|| unreachable("its answer is no token".into()))
+}
+
+/// Sentence of a problem document; the text itself where it is none.
+fn detail(body: &[u8]) -> String {
+    let sentence = serde_json::from_slice::<Problem>(body).map(|problem| problem.detail);
+    let text = sentence.unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned());
+    text.chars().take(LONGEST_REASON).collect()
 }
 
 fn token(fleet: &Fleet) -> Result<Credential, EnrollError> {

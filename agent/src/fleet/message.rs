@@ -183,6 +183,10 @@ fn description(identity: &Identity, in_force: &ActiveGeneration) -> AgentDescrip
         ("phoenix.baseline.digest", in_force.baseline.clone()),
         ("phoenix.experiments", if in_force.refuses { "refuse" } else { "allow" }.to_owned()),
     ];
+    // The agent's own names are not anybody else's to give.
+    let own = |name: &str| name.starts_with("phoenix.") || described.iter().any(|(known, _)| *known == name);
+    let surroundings: Vec<_> = identity.attributes.iter().filter(|(name, _)| !own(name)).collect();
+    let node = identity.node.iter().map(|node| ("phoenix.node".to_owned(), node.clone()));
     AgentDescription {
         identifying_attributes: vec![
             attribute("service.name".into(), "io.phoenix.agent".into()),
@@ -190,9 +194,11 @@ fn description(identity: &Identity, in_force: &ActiveGeneration) -> AgentDescrip
             attribute("service.instance.id".into(), identity.uid.clone()),
         ],
         non_identifying_attributes: described
-            .map(|(name, value)| (name.to_owned(), value))
-            .into_iter()
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .chain(labels)
+            .chain(node)
+            .chain(surroundings.into_iter().map(|(name, value)| (name.clone(), value.clone())))
             .map(|(name, value)| attribute(name, value))
             .collect(),
     }

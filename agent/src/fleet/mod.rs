@@ -64,6 +64,10 @@ pub struct Identity {
     pub labels: BTreeMap<String, String>,
     /// Name of its host.
     pub host: String,
+    /// Identity of its node, `key=value`, if there is any.
+    pub node: Option<String>,
+    /// Attributes of its surroundings, by name.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// Generation that the agent runs, for the control plane to know.

@@ -16,7 +16,8 @@ use proto::opamp::{
     AgentRemoteConfig, RemoteConfigStatus, RemoteConfigStatuses, ServerErrorResponseType, ServerToAgent,
     ServerToAgentFlags, server_error_response::Details,
 };
-use proto::quarantine;
+use proto::{node_conflict, quarantine};
+use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -40,6 +41,17 @@ const SILENCE: Duration = Duration::from_secs(75);
 /// The most bytes of a message: a body and its wrapping.
 const MAX_MESSAGE: usize = MAX_BODY + (64 << 10);
 
+/// The most characters of a reason that are shown.
+const LONGEST_REASON: usize = 600;
+
+/// A problem document.
+#[derive(Deserialize)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    detail: String,
+}
+
 type Socket = WebSocketStream<Box<dyn Stream>>;
 
 /// Reason for which there is no session, or no more.
@@ -52,6 +64,8 @@ enum SessionEnd {
          kept. Look for a proxy on the way, or for another control plane at this address"
     )]
     TurnedAway(StatusCode),
+    #[error("{0}")]
+    NodeConflict(String),
     #[error("the control plane does not know this agent's credential")]
     Unknown,
     #[error("the agent stops")]
@@ -67,10 +81,19 @@ enum SessionEnd {
 impl From<WsError> for SessionEnd {
     fn from(error: WsError) -> Self {
         match error {
-            WsError::Http(answer) if !answer.status().is_server_error() => Self::TurnedAway(answer.status()),
+            WsError::Http(answer) if !answer.status().is_server_error() => {
+                node_conflict(&answer).unwrap_or(Self::TurnedAway(answer.status()))
+            }
             error => Self::Broken(error.to_string()),
         }
     }
+}
+
+/// Words of an answer that another agent of the same node is in this one's place, if they are that.
+fn node_conflict(answer: &http::Response<Option<Vec<u8>>>) -> Option<SessionEnd> {
+    let problem: Problem = serde_json::from_slice(answer.body().as_deref()?).ok()?;
+    let is_one = answer.status() == StatusCode::CONFLICT && problem.kind == node_conflict::PROBLEM;
+    is_one.then(|| SessionEnd::NodeConflict(problem.detail.chars().take(LONGEST_REASON).collect()))
 }
 
 /// Keeps a session open; returns when the agent stops.

@@ -62,7 +62,11 @@ fn state(in_force: &ActiveGeneration, applied: &str) -> State {
         boot_id: String::new(),
         started: 0,
         labels: std::collections::BTreeMap::new(),
-        host: String::new(),
+        host: "pod-7".to_owned(),
+        node: Some("host.id=4c4c".to_owned()),
+        attributes: [("k8s.cluster.name", "a"), ("host.name", "theirs"), ("phoenix.boot_id", "forged")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
     };
     let hash = config_hash(applied.as_bytes()).to_vec();
     let last = message::status(hash, RemoteConfigStatuses::Applied, None);
@@ -81,6 +85,23 @@ fn an_agent_whose_owner_wants_nothing_pushed_says_so_and_does_not_claim_to_take_
     let ((takes, allowed), (refuses, refused)) = (says(false), says(true));
     assert!(takes && allowed.contains("\"allow\""), "{allowed}");
     assert!(!refuses && refused.contains("\"refuse\""), "{refused}");
+}
+
+#[test]
+fn an_agent_tells_its_node_and_surroundings_beside_its_own_names_which_nobody_else_gives() {
+    let state = state(&ActiveGeneration::default(), "body");
+    let message = read(&StateEncoder::new("").changes(&state).expect("everything"));
+    let described = message.agent_description.expect("a description").non_identifying_attributes;
+    let values = |name: &str| -> Vec<String> {
+        let named = described.iter().filter(|attribute| attribute.key == name);
+        named.map(|attribute| format!("{:?}", attribute.value)).collect()
+    };
+    for (name, value) in [("phoenix.node", "host.id=4c4c"), ("k8s.cluster.name", "a"), ("host.name", "pod-7")]
+    {
+        let found = values(name);
+        assert!(found.len() == 1 && found[0].contains(&format!("{value:?}")), "{name}: {found:?}");
+    }
+    assert!(!values("phoenix.boot_id").iter().any(|value| value.contains("forged")));
 }
 
 #[test]

@@ -41,6 +41,11 @@ pub struct Policy {
     pub min_hosts: u32,
     /// The share of the step's agents whose evidence may be missing; more holds the step.
     pub max_missing: f64,
+    /// Time without a word of an agent, after which it is gone: nobody waits for it.
+    #[schema(example = "15m")]
+    pub gone_after: String,
+    /// The share of the step's agents that may be gone, 0.2 by default; more holds the step.
+    pub max_gone: f64,
     /// After so long a step that has not advanced is given up, and the experiment rolled back; nothing to hold for
     /// ever.
     #[schema(example = "2h")]
@@ -86,6 +91,8 @@ impl Default for Policy {
             min_horizons: 3,
             min_hosts: 1,
             max_missing: 0.0,
+            gone_after: "15m".to_owned(),
+            max_gone: 0.2,
             max_step_duration: None,
             max_duration: None,
             at_max_duration: AtEnd::Hold,

@@ -91,8 +91,17 @@ pub struct Basis {
     pub idle: Vec<String>,
     /// Agents that were not heard of for longer than two horizons.
     pub missing: Vec<String>,
-    /// Agents that are enrolled no more, or take no pushed config any more.
+    /// Agents of which nothing was heard for the policy's `gone_after`: nobody waits for them.
     pub gone: Vec<String>,
+    /// Agents that are enrolled no more, or take no pushed config any more.
+    #[serde(default)]
+    pub left: Vec<String>,
+    /// Agents that took the place of another one on their node since the experiment began.
+    #[serde(default)]
+    pub replaced: Vec<String>,
+    /// Agents whose node is claimed by another one, too: nothing that they report counts.
+    #[serde(default)]
+    pub in_conflict: Vec<String>,
     /// Agents that began anew since the experiment began: their counts of distinct things are upper bounds.
     pub restarted: Vec<String>,
     /// Agents whose clock is more than a window ahead or behind.

@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use super::show::{Column, Show, cell, fields, labels, line};
 
-const COLUMNS: [Column<Agent>; 7] = [
+const COLUMNS: [Column<Agent>; 8] = [
     ("uid", |agent| agent.uid.to_string()),
     ("host", |agent| agent.host.clone()),
     ("labels", |agent| labels(&agent.labels)),
-    ("status", |agent| agent.status.clone()),
+    ("node", |agent| agent.node.clone().unwrap_or_default()),
+    ("status", status),
     ("version", |agent| agent.version.clone()),
     ("pushed configs", |agent| if agent.refuses_configs { "refused" } else { "taken" }.to_owned()),
     ("last seen", |agent| cell(agent.last_seen.as_ref())),
@@ -23,9 +24,12 @@ const COLUMNS: [Column<Agent>; 7] = [
 pub enum Command {
     /// List agents, all or those with some labels
     List {
-        /// Selector, such as `env=prod,region in (eu,us),!canary`
+        /// Selector, such as `env=prod,k8s.cluster.name in (a,b),!canary`
         #[arg(long)]
         labels: Option<String>,
+        /// List those that are archived instead, because nothing was heard of them for a day
+        #[arg(long)]
+        archived: bool,
     },
     /// Show an agent
     Get {
@@ -44,18 +48,40 @@ pub enum Command {
     },
 }
 
+/// Sentence about a node that two agents claim.
+const CONFLICT: &str = "conflict    the agent that was replaced is there still: nothing that either reports counts. Stop one of them, or \
+                        give each a host.id of its own in OTEL_RESOURCE_ATTRIBUTES";
+
+fn status(agent: &Agent) -> String {
+    match (&agent.archived_at, &agent.node_conflict_at) {
+        (Some(_), _) => "archived".to_owned(),
+        (None, Some(_)) => "node conflict".to_owned(),
+        (None, None) => agent.status.clone(),
+    }
+}
+
 fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
     let Some(agent) = show.read::<Agent>(answer)? else { return Ok(()) };
     fields(&agent, &COLUMNS)?;
+    if !agent.attributes.is_empty() {
+        line(&format!("attributes  {}", labels(&agent.attributes)))?;
+    }
+    if let Some(at) = &agent.replaced_at {
+        line(&format!("replaced    {}: another agent of its node took the place of the one before", at.0))?;
+    }
+    if agent.node_conflict_at.is_some() {
+        line(CONFLICT)?;
+    }
     agent.quarantined.values().try_for_each(|words| line(&format!("quarantine  {words}")))
 }
 
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
     match command {
-        Command::List { labels } => {
+        Command::List { labels, archived } => {
             let escaped = |labels: String| utf8_percent_encode(&labels, NON_ALPHANUMERIC).to_string();
-            let labels = labels.map(|labels| format!("?labels={}", escaped(labels))).unwrap_or_default();
-            show.list(&client.list(&format!("/agents{labels}")).await?, &COLUMNS)
+            let labels = labels.map(|labels| format!("&labels={}", escaped(labels))).unwrap_or_default();
+            let agents = client.list(&format!("/agents?archived={archived}{labels}")).await?;
+            show.list(&agents, &COLUMNS)
         }
         Command::Get { uid } => one(&client.get(&format!("/agents/{uid}")).await?, show),
         Command::Lift { uid } => {

@@ -4,22 +4,27 @@
 //! lost, so the same token may ask again for the same uid, without a use being counted, **until the credential has been
 //! presented once**: from then on the agent has it, and a second enrollment of that uid is refused whatever token comes
 //! with it. So nobody who holds a token (a whole DaemonSet shares one) takes over an agent that is at work; an agent
-//! that lost its data directory has lost its uid as well and comes in as a new one. An operator who wants a uid back
-//! deletes the agent first.
+//! that lost its data directory has lost its uid as well and comes in as a new one, in the place of the one before if that was
+//! on the same node (`nodes`). An operator who wants a uid back deletes the agent first.
+
+use std::fmt;
+use std::time::Duration;
 
 use serde_json::json;
 use thiserror::Error;
 
+use super::nodes::{self, Claim};
 use crate::audit::{self, By};
 use crate::auth::secret::{self, Presented, Purpose};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
-use crate::labels::{LabelError, Labels};
+use crate::labels::{Attributes, LabelError, Labels};
+use crate::node::{Node, NodeTimes};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::agents::{self, Agent, Credential};
 use crate::store::enrollment_tokens::{self, EnrollmentToken};
-use crate::store::{StoreError, Tx};
+use crate::store::{self, StoreError, Tx};
 
 /// Agent that wants to enroll.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +37,40 @@ pub struct Enrollment {
     pub host: String,
     /// Its version.
     pub version: String,
+    /// Identity of its node.
+    pub node: Option<Node>,
+}
+
+/// A node that has an agent already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeTaken {
+    /// The node.
+    pub node: String,
+    /// The record that stands for it.
+    pub agent: AgentUid,
+    /// Time without a word of that one, after which this one takes its place.
+    pub take_over: Duration,
+    /// Time after which this one joins as a node of its own.
+    pub joins_in: Duration,
+}
+
+impl fmt::Display for NodeTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { node, agent, take_over, joins_in } = self;
+        let (take_over, joins_in) = (seconds(*take_over), seconds(*joins_in));
+        write!(
+            f,
+            "node {node} has another agent, {agent}, which is connected or was only just heard of. If that one is being \
+             replaced, stop it: this one comes in {take_over} after the last word of it at the earliest. If both are to run, \
+             give each a host.id of its own in OTEL_RESOURCE_ATTRIBUTES; else this one joins as a node of its own in \
+             {joins_in}"
+        )
+    }
+}
+
+/// Whole seconds, and one at least, as people write them.
+fn seconds(time: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(time.as_secs().max(1)))
 }
 
 /// Identity of an agent.
@@ -39,8 +78,10 @@ pub struct Enrollment {
 pub struct AgentIdentity {
     /// Its tenant.
     pub tenant_id: TenantId,
-    /// Its uid.
+    /// Id of its record.
     pub uid: AgentUid,
+    /// Its name for itself, as OpAMP carries it.
+    pub instance_uid: AgentUid,
     /// Labels that selectors choose it by.
     pub labels: Labels,
     /// Name of its host.
@@ -62,6 +103,21 @@ pub enum EnrollError {
     /// Somebody else has that name.
     #[error("agent {0} is enrolled; to enroll it anew, delete it first")]
     Enrolled(AgentUid),
+    /// Its node has an agent.
+    #[error("{0}")]
+    NodeTaken(NodeTaken),
+    /// Another agent of its node has taken its place.
+    #[error(
+        "another agent of node {node} has taken the place of this one as agent {agent}, and both are there: nothing that \
+         they report counts. Stop one of them. If both are to run, give each a host.id of its own in \
+         OTEL_RESOURCE_ATTRIBUTES"
+    )]
+    Replaced {
+        /// The node.
+        node: String,
+        /// The record.
+        agent: AgentUid,
+    },
     /// Its labels and the token's together are too many.
     #[error(transparent)]
     Labels(#[from] LabelError),
@@ -76,7 +132,9 @@ impl From<EnrollError> for Refusal {
         match error {
             EnrollError::Refused | EnrollError::Unknown => Self::unauthenticated(),
             EnrollError::UsedUp => Self::forbidden(said),
-            EnrollError::Enrolled(_) => Self::conflict(said),
+            EnrollError::Enrolled(_) | EnrollError::NodeTaken(_) | EnrollError::Replaced { .. } => {
+                Self::conflict(said)
+            }
             EnrollError::Labels(_) => Self::invalid_field("labels", said, "fewer labels"),
             EnrollError::Store(error) => error.into(),
         }
@@ -98,21 +156,48 @@ pub async fn enroll(state: &AppState, bearer: &str, request: Enrollment) -> Resu
     }
     let minted = secret::mint(&state.entropy, Purpose::Agent);
     let credential = Credential { id: &minted.id, hash: &minted.hash };
-    admit(&mut tx, &token, request, credential, now).await?;
+    let admitted = admit(state, &mut tx, &token, (request, credential), now).await?;
+    // A claim that waits is kept, too.
     tx.commit().await?;
-    Ok(minted.text)
+    match admitted {
+        Admitted::In => Ok(minted.text),
+        Admitted::InPlaceOf(record) => {
+            state.hub.dismiss(token.tenant_id, record);
+            state.hub.analyze.notify_one();
+            Ok(minted.text)
+        }
+        Admitted::Waits(taken) => Err(EnrollError::NodeTaken(taken)),
+    }
+}
+
+/// Outcome of an enrollment.
+enum Admitted {
+    In,
+    InPlaceOf(AgentUid),
+    Waits(NodeTaken),
 }
 
 async fn admit(
+    state: &AppState,
     tx: &mut Tx,
     token: &EnrollmentToken,
-    request: Enrollment,
-    credential: Credential<'_>,
+    (request, credential): (Enrollment, Credential<'_>),
     now: UnixMillis,
-) -> Result<(), EnrollError> {
+) -> Result<Admitted, EnrollError> {
     let (tenant, uid) = (token.tenant_id, request.uid);
+    let before = agents::of_instance(tx, tenant, uid).await?;
+    let claim = match &before {
+        Some(_) => Claim::Joins(None),
+        None => nodes::claim(state, tx, token, &request, now).await?,
+    };
     let agent = Agent {
         uid,
+        instance_uid: uid,
+        node: None,
+        attributes: Attributes::default(),
+        replaced_at: None,
+        conflict_at: None,
+        archived_at: None,
         labels: request.labels.overlaid(&token.labels)?,
         host: request.host,
         version: request.version,
@@ -126,32 +211,44 @@ async fn admit(
         effective_hash: None,
         refuses_configs: false,
     };
-    let before = agents::get(tx, tenant, uid).await?;
-    let repeated = before.is_some();
-    match before {
-        Some(before) if before.enrolled_by == token.id && before.credential_used_at.is_none() => {
+    let (record, verb, admitted) = match (before, claim) {
+        (Some(before), _) if before.enrolled_by == token.id && before.credential_used_at.is_none() => {
+            let agent = Agent { uid: before.uid, ..agent.clone() };
             agents::replace_credential(tx, tenant, &agent, credential).await?;
+            (agent.uid, "agent.enroll", Admitted::In)
         }
-        Some(_) => return Err(EnrollError::Enrolled(uid)),
-        None if token.has_uses_left() => {
+        (Some(_), _) => return Err(EnrollError::Enrolled(uid)),
+        (None, Claim::Taken(taken)) => return Ok(Admitted::Waits(taken)),
+        (None, Claim::TakesOver(holder)) => {
+            let agent = Agent { uid: holder.uid, ..agent.clone() };
+            let times = (now, now.plus(NodeTimes::FORMER));
+            store::nodes::take_over(tx, tenant, (&agent, uid), credential, times).await?;
+            (agent.uid, "agent.take_over", Admitted::InPlaceOf(agent.uid))
+        }
+        (None, Claim::Joins(node)) if token.has_uses_left() => {
+            // An agent whose place was taken has left its uid to the record.
+            let taken = agents::get(tx, tenant, uid).await?.is_some();
+            let record = if taken { AgentUid::try_from(state.entropy.uuid(now)).unwrap_or(uid) } else { uid };
+            let node = node.map(|node| node.to_string());
             enrollment_tokens::used(tx, token).await?;
-            agents::insert(tx, tenant, &agent, credential).await?;
+            agents::insert(tx, tenant, &Agent { uid: record, node, ..agent.clone() }, credential).await?;
+            (record, "agent.enroll", Admitted::In)
         }
-        None => return Err(EnrollError::UsedUp),
-    }
-    let detail = json!({ "enrollment_token": token.id, "labels": agent.labels, "repeated": repeated });
-    audit::record(tx, now, tenant, By::Agent(uid), "agent.enroll", &format!("agent/{uid}"), &detail).await?;
-    Ok(())
+        (None, Claim::Joins(_)) => return Err(EnrollError::UsedUp),
+    };
+    let detail = json!({ "enrollment_token": token.id, "labels": agent.labels, "instance_uid": uid });
+    audit::record(tx, now, tenant, By::Agent(uid), verb, &format!("agent/{record}"), &detail).await?;
+    Ok(admitted)
 }
 
 /// Holder of this credential. One indexed look-up; the first time, also one row written.
 ///
 /// # Errors
-/// [`EnrollError::Refused`], [`EnrollError::Unknown`] and the store's.
+/// [`EnrollError::Refused`], [`EnrollError::Unknown`], [`EnrollError::Replaced`] and the store's.
 pub async fn authenticate(state: &AppState, bearer: &str) -> Result<AgentIdentity, EnrollError> {
     let presented = Presented::parse(bearer, Purpose::Agent).ok_or(EnrollError::Refused)?;
     let known = agents::by_credential(&mut *state.store.read().await?, &presented.id).await?;
-    let (tenant_id, agent, hash) = known.ok_or(EnrollError::Unknown)?;
+    let Some((tenant_id, agent, hash)) = known else { return Err(nodes::replaced(state, &presented).await) };
     if !presented.is(&hash) {
         return Err(EnrollError::Refused);
     }
@@ -160,5 +257,6 @@ pub async fn authenticate(state: &AppState, bearer: &str) -> Result<AgentIdentit
         agents::credential_used(&mut tx, tenant_id, &presented.id, state.clock.now()).await?;
         tx.commit().await?;
     }
-    Ok(AgentIdentity { tenant_id, uid: agent.uid, labels: agent.labels, host: agent.host })
+    let (uid, instance_uid) = (agent.uid, agent.instance_uid);
+    Ok(AgentIdentity { tenant_id, uid, instance_uid, labels: agent.labels, host: agent.host })
 }

@@ -13,7 +13,8 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::deployments::{self, Deployment, DeploymentId};
 use crate::store::experiments::{self, Experiment};
-use crate::store::{StoreError, Tx, sessions};
+use crate::store::sessions::{self, Member};
+use crate::store::{StoreError, Tx};
 
 /// Reason for which it was not done.
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +26,14 @@ pub enum Failed {
     #[error("the experiment has changed meanwhile; read it again")]
     Stale,
     /// Nobody to run it on.
-    #[error("{}", no_agents(.selector, *.refusing))]
+    #[error("{}", no_agents(.selector, *.refusing, *.gone))]
     NoAgents {
         /// The selector.
         selector: String,
         /// Number of agents that match it and whose owners want nothing that is pushed.
         refusing: usize,
+        /// Number of those that match it and are gone.
+        gone: usize,
     },
     /// Another experiment runs on some of the agents.
     #[error("{agents} of its agents are in the experiment {other}, which is under way")]
@@ -59,7 +62,13 @@ pub enum Failed {
     Store(#[from] StoreError),
 }
 
-fn no_agents(selector: &str, refusing: usize) -> String {
+fn no_agents(selector: &str, refusing: usize, gone: usize) -> String {
+    if gone > 0 {
+        return format!(
+            "no agent that matches {selector:?} is there: nothing was heard of {gone} for longer than the policy's \
+             gone_after; bring one back, or choose others"
+        );
+    }
     if refusing > 0 {
         let which = if refusing == 1 { "the only agent" } else { "each of the agents" };
         return format!(
@@ -147,9 +156,9 @@ pub async fn delete(state: &AppState, experiment: &Experiment, by: By) -> Result
 /// [`Failed`].
 pub async fn start(state: &AppState, experiment: Experiment, by: By) -> Result<Experiment, Failed> {
     let mut tx = state.store.begin().await?;
-    let Matching { agents, refusing } = matching(&mut tx, &experiment).await?;
+    let Matching { agents, refusing, gone } = matching(state, &mut tx, &experiment).await?;
     if agents.is_empty() {
-        return Err(Failed::NoAgents { selector: experiment.spec.selector.to_string(), refusing });
+        return Err(Failed::NoAgents { selector: experiment.spec.selector.to_string(), refusing, gone });
     }
     for other in experiments::under_way(&mut tx).await?.iter().filter(|other| other.id != experiment.id) {
         let Some(run) = other.state.run().filter(|_| other.tenant_id == experiment.tenant_id) else {
@@ -192,7 +201,7 @@ pub async fn act(
 /// [`Failed`].
 pub async fn advance(state: &AppState, experiment: Experiment, by: By) -> Result<Experiment, Failed> {
     let mut tx = state.store.begin().await?;
-    let Matching { agents, .. } = matching(&mut tx, &experiment).await?;
+    let Matching { agents, .. } = matching(state, &mut tx, &experiment).await?;
     step(state, tx, experiment, Action::Advance(agents), by).await
 }
 
@@ -225,14 +234,25 @@ struct Matching {
     agents: Vec<AgentUid>,
     /// Number of those that are left out, because their owners want nothing that is pushed.
     refusing: usize,
+    /// Number of those that are left out, because nothing was heard of them for long.
+    gone: usize,
 }
 
-async fn matching(tx: &mut Tx, experiment: &Experiment) -> Result<Matching, StoreError> {
+/// Agents of the next step. One that went in an earlier step is one of them still, so that all that go in an experiment are
+/// counted; one that was gone before is not.
+async fn matching(state: &AppState, tx: &mut Tx, experiment: &Experiment) -> Result<Matching, StoreError> {
     let members = sessions::of_tenant(tx, experiment.tenant_id).await?;
     let selector = &experiment.spec.selector;
-    let matching = members.into_iter().filter(|member| selector.matches(&member.labels));
+    let present = members.into_iter().filter(|member| !member.archived);
+    let matching = present.filter(|member| selector.matches(&member.labels, &member.attributes));
     let (refusing, taking): (Vec<_>, Vec<_>) = matching.partition(|member| member.refuses_configs);
-    Ok(Matching { agents: taking.into_iter().map(|member| member.uid).collect(), refusing: refusing.len() })
+    let before = experiment.state.run().map(|run| run.agents.as_slice()).unwrap_or_default();
+    let (now, gone_after) = (state.clock.now(), experiment.spec.policy.gone_after);
+    let is_gone = |member: &Member| state.nodes.heard(member.heard).plus(gone_after) < now;
+    let (gone, there): (Vec<_>, Vec<_>) =
+        taking.into_iter().partition(|member| !before.contains(&member.uid) && is_gone(member));
+    let agents = there.into_iter().map(|member| member.uid).collect();
+    Ok(Matching { agents, refusing: refusing.len(), gone: gone.len() })
 }
 
 async fn step(

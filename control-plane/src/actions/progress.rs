@@ -1,7 +1,7 @@
 //! Progress of an experiment: the agents of its step, and the last horizon of each.
 
 use crate::clock::UnixMillis;
-use crate::evidence::evidence;
+use crate::evidence::{Moment, evidence};
 use crate::experiment::{AgentEvidence, Figures, State};
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -26,8 +26,7 @@ pub async fn progress(state: &AppState, experiment: &Experiment) -> Result<Progr
     let run = experiment.state.run();
     let agents = match run {
         Some(run) => {
-            let time = (state.trial, state.clock.now());
-            evidence(&mut *state.store.read().await?, experiment, run, None, time).await?.agents
+            evidence(&mut *state.store.read().await?, experiment, run, None, Moment::now(state)).await?.agents
         }
         None => Vec::new(),
     };

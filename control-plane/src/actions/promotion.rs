@@ -3,7 +3,7 @@
 //! The criteria are asked anew, of the evidence as it is now: the last verdict may be that of another step.
 
 use crate::auth::Actor;
-use crate::evidence::evidence;
+use crate::evidence::{Moment, evidence};
 use crate::experiment::{Criterion, Reason, State, Unmet, decide};
 use crate::refusal::Refusal;
 use crate::role::Role;
@@ -88,8 +88,8 @@ async fn unmet(state: &AppState, experiment: &Experiment) -> Result<Vec<Criterio
         State::Analyzing { goal, since, .. } => (Some(*goal), Some(*since)),
         _ => (None, None),
     };
-    let time = (state.trial, state.clock.now());
-    let evidence = evidence(&mut *state.store.read().await?, experiment, run, since, time).await?;
-    let verdict = decide(&evidence, &experiment.spec, run, goal, time.1);
+    let moment = Moment::now(state);
+    let evidence = evidence(&mut *state.store.read().await?, experiment, run, since, moment).await?;
+    let verdict = decide(&evidence, &experiment.spec, run, goal, moment.now);
     Ok(verdict.unmet(run.step))
 }

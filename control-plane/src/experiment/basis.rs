@@ -18,8 +18,14 @@ pub struct Basis {
     pub idle: Vec<String>,
     /// Agents that were not heard of for longer than two horizons.
     pub missing: Vec<String>,
-    /// Agents that are enrolled no more, or take no pushed config any more.
+    /// Agents of which nothing was heard for the policy's `gone_after`: nobody waits for them.
     pub gone: Vec<String>,
+    /// Agents that are enrolled no more, or take no pushed config any more.
+    pub left: Vec<String>,
+    /// Agents that took the place of another one on their node since the experiment began.
+    pub replaced: Vec<String>,
+    /// Agents whose node is claimed by another one, too: nothing that they report counts.
+    pub in_conflict: Vec<String>,
     /// Agents that began anew since the experiment began: their counts of distinct things are upper bounds.
     pub restarted: Vec<String>,
     /// True if some series come through several agents: counts of distinct series over agents are upper bounds.
@@ -48,6 +54,16 @@ pub fn is_missing(agent: &AgentEvidence, spec: &Spec, now: UnixMillis) -> bool {
     !agent.waits() && agent.last_seen.is_none_or(|seen| seen.plus(patience(spec)) < now)
 }
 
+/// Tells whether nothing was heard of an agent for longer than [`patience`], on the control channel either.
+pub fn is_silent(agent: &AgentEvidence, spec: &Spec, now: UnixMillis) -> bool {
+    agent.heard.plus(patience(spec)) < now
+}
+
+/// Tells whether nothing was heard of an agent for so long that nobody waits for it.
+pub fn is_gone(agent: &AgentEvidence, spec: &Spec, now: UnixMillis) -> bool {
+    agent.known && agent.heard.plus(spec.policy.gone_after) < now
+}
+
 fn refused(agent: &AgentEvidence) -> Option<String> {
     let RefusedReports { reports, .. } = &agent.refused;
     (*reports > 0).then(|| {
@@ -67,8 +83,11 @@ impl Basis {
         Self {
             counted: those(&|agent| agent.count > 0),
             idle: those(&AgentEvidence::is_idle),
-            missing: those(&|agent| agent.known && is_missing(agent, spec, now)),
-            gone: those(&|agent| !agent.known),
+            missing: those(&|agent| agent.is_waited_for(spec, now) && is_missing(agent, spec, now)),
+            gone: those(&|agent| is_gone(agent, spec, now)),
+            left: those(&|agent| !agent.known),
+            replaced: those(&|agent| agent.replaced),
+            in_conflict: those(&|agent| agent.in_conflict),
             restarted: those(&|agent| agent.totals.len() > 1),
             skewed: those(&|agent| agent.clock_ahead.is_some_and(|ahead| ahead.abs() > window)),
             refused: evidence.agents.iter().filter_map(refused).collect(),
@@ -91,7 +110,10 @@ impl Basis {
         let lists = [
             ("Idle, because nothing came in", &self.idle),
             ("Not heard of", &self.missing),
-            ("Enrolled no more, or taking no pushed config", &self.gone),
+            ("Gone, so that nobody waits for them", &self.gone),
+            ("Enrolled no more, or taking no pushed config", &self.left),
+            ("Replaced by another agent on the same node since it began", &self.replaced),
+            ("Claimed by two agents at once, so that their reports count for nothing", &self.in_conflict),
             ("Restarted, so that counts of distinct series are upper bounds", &self.restarted),
             ("Clock more than a window off; its windows are placed by ours", &self.skewed),
             ("Reports that were refused and count for nothing", &self.refused),

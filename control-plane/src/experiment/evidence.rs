@@ -9,7 +9,9 @@ use proto::quarantine::QUARANTINED;
 
 use serde::{Deserialize, Serialize};
 
+use super::Spec;
 use super::across::AcrossAgents;
+use super::basis::is_gone;
 use super::guardrail::Quantity;
 use super::wave::WAITING;
 use crate::clock::UnixMillis;
@@ -32,6 +34,12 @@ pub struct AgentEvidence {
     pub cut: Option<String>,
     /// Time at which it was last heard of.
     pub last_seen: Option<UnixMillis>,
+    /// Time at which anything was last heard of it, on either channel, or could have been first.
+    pub heard: UnixMillis,
+    /// True if it took the place of another agent on its node since the experiment began.
+    pub replaced: bool,
+    /// True if another agent claims its node, too: it has no findings here.
+    pub in_conflict: bool,
     /// True if the agent is enrolled still, and its owner lets configs be pushed to it.
     pub known: bool,
     /// Its findings in the horizons of this step, oldest first; the last ones, if there are many. They end by our clock.
@@ -112,10 +120,23 @@ impl AgentEvidence {
         self.failed.as_deref()?.strip_prefix(QUARANTINED)
     }
 
+    /// Tells whether evidence is expected of it: it is enrolled, not gone, and the only one that claims its node.
+    #[must_use]
+    pub fn is_waited_for(&self, spec: &Spec, now: UnixMillis) -> bool {
+        self.known && !self.in_conflict && !is_gone(self, spec, now)
+    }
+
     /// The latest horizon.
     #[must_use]
     pub fn last(&self) -> Option<&Findings> {
         self.horizons.last()
+    }
+
+    /// The same agent without what it has measured: it counts for nothing.
+    #[must_use]
+    pub fn without_findings(self) -> Self {
+        let (horizons, totals, measured, void) = Default::default();
+        Self { horizons, totals, measured, void, count: 0, idle: 0, voided: 0, ..self }
     }
 
     /// Everything in which harm may show: each horizon of the step, and what each process has measured in all, for what
@@ -176,8 +197,19 @@ impl Evidence {
     }
 
     /// Agents from which evidence is expected and fewer than `horizons` horizons of this step count: neither an idle agent
-    /// nor one that was deleted is one of them.
-    pub fn behind(&self, horizons: u32) -> impl Iterator<Item = &AgentEvidence> {
-        self.agents.iter().filter(move |agent| agent.known && agent.count < horizons && !agent.is_idle())
+    /// nor one that nobody waits for is one of them.
+    pub fn behind(
+        &self,
+        horizons: u32,
+        spec: &Spec,
+        now: UnixMillis,
+    ) -> impl Iterator<Item = &AgentEvidence> {
+        let waited_for = self.agents.iter().filter(move |agent| agent.is_waited_for(spec, now));
+        waited_for.filter(move |agent| agent.count < horizons && !agent.is_idle())
+    }
+
+    /// Agents that are not there any more: those that are gone, and those whose node two agents claim.
+    pub fn absent(&self, spec: &Spec, now: UnixMillis) -> impl Iterator<Item = &AgentEvidence> {
+        self.agents.iter().filter(move |agent| agent.known && !agent.is_waited_for(spec, now))
     }
 }

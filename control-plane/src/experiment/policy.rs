@@ -49,6 +49,11 @@ pub struct Policy {
     pub min_hosts: u32,
     /// The share of the step's agents whose evidence may be missing; more holds the step.
     pub max_missing: f64,
+    /// Time without a word of an agent, after which it is gone: nobody waits for it.
+    #[serde(with = "crate::duration")]
+    pub gone_after: Duration,
+    /// The share of the step's agents that may be gone; more holds the step.
+    pub max_gone: f64,
     /// After so long a step that has not advanced is given up, and the experiment rolled back; nothing to hold for
     /// ever.
     #[serde(with = "crate::duration::option")]
@@ -94,6 +99,8 @@ impl Default for Policy {
             min_horizons: 3,
             min_hosts: 1,
             max_missing: 0.0,
+            gone_after: Duration::from_secs(900),
+            max_gone: 0.2,
             max_step_duration: None,
             max_duration: None,
             at_max_duration: AtEnd::Hold,
@@ -130,6 +137,7 @@ impl Policy {
             ("policy.max_series_loss", self.max_series_loss),
             ("policy.max_error_rate", self.max_error_rate),
             ("policy.max_missing", Some(self.max_missing)),
+            ("policy.max_gone", Some(self.max_gone)),
         ];
         for (name, share) in shares {
             if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {

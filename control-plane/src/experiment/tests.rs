@@ -454,6 +454,7 @@ proptest! {
 mod answers;
 mod arrivals;
 mod asked;
+mod gone;
 mod guarded;
 mod observed;
 mod promoted;

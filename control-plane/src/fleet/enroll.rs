@@ -3,11 +3,13 @@
 use api::{Enroll, Enrolled, Problem};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use proto::node_conflict;
 
-use crate::actions::enroll::{self, Enrollment};
-use crate::http::{Access, Json, Routes, bearer};
+use crate::actions::enroll::{self, EnrollError, Enrollment};
+use crate::http::{Access, Json, ProblemResponse, Routes, bearer};
 use crate::id::AgentUid;
 use crate::labels::Labels;
+use crate::node::{Node, NotANode};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 
@@ -25,7 +27,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         (status = 201, body = Enrolled),
         (status = 401, description = "The token is unknown, revoked or expired", body = Problem),
         (status = 403, description = "The token has no uses left", body = Problem),
-        (status = 409, description = "An agent of this uid is at work", body = Problem),
+        (status = 409, description = "An agent of this uid, or of this node, is at work", body = Problem),
         (status = 422, body = Problem),
     )
 )]
@@ -33,13 +35,26 @@ async fn enroll(
     State(state): State<AppState>,
     headers: HeaderMap,
     Json(body): Json<Enroll>,
-) -> Result<(StatusCode, Json<Enrolled>), Refusal> {
+) -> Result<(StatusCode, Json<Enrolled>), ProblemResponse> {
     let bearer = bearer(&headers).ok_or_else(Refusal::unauthenticated)?;
-    let token = enroll::enroll(&state, bearer, enrollment(body)?).await?;
+    let token = enroll::enroll(&state, bearer, enrollment(body)?).await.map_err(turned_away)?;
     Ok((StatusCode::CREATED, Json(Enrolled { token })))
 }
 
-fn enrollment(Enroll { uid, labels, host, version }: Enroll) -> Result<Enrollment, Refusal> {
+/// Answer to an agent that stays outside. One whose node is another's is told so in a way that it can show.
+pub(super) fn turned_away(error: EnrollError) -> ProblemResponse {
+    match error {
+        EnrollError::NodeTaken(_) | EnrollError::Replaced { .. } => ProblemResponse::new(
+            StatusCode::CONFLICT,
+            node_conflict::KIND,
+            "The node has an agent",
+            error.to_string(),
+        ),
+        error => Refusal::from(error).into(),
+    }
+}
+
+fn enrollment(Enroll { uid, labels, host, version, node }: Enroll) -> Result<Enrollment, Refusal> {
     for (field, text) in [("version", &version), ("host", &host)] {
         if text.len() > LONGEST {
             return Err(Refusal::invalid_field(field, "too long", "at most 255 bytes"));
@@ -50,5 +65,11 @@ fn enrollment(Enroll { uid, labels, host, version }: Enroll) -> Result<Enrollmen
     let labels = Labels::try_from(labels).map_err(|error| {
         Refusal::invalid_field("labels", error.to_string(), "for example {\"env\": \"prod\"}")
     })?;
-    Ok(Enrollment { uid, labels, host, version })
+    let node = node.map(|node| {
+        let wrong = |error: NotANode| {
+            Refusal::invalid_field("node", error.to_string(), "for example host.id=4c4c4544")
+        };
+        node.parse::<Node>().map_err(wrong)
+    });
+    Ok(Enrollment { uid, labels, host, version, node: node.transpose()? })
 }

@@ -7,13 +7,14 @@ use prost::Message as _;
 use proto::generation::{KEY, MEDIA_TYPE};
 use proto::opamp::{
     AgentCapabilities, AgentConfigFile, AgentConfigMap, AgentDescription, AgentRemoteConfig, AgentToServer,
-    ComponentHealth, CustomMessage, RemoteConfigStatuses, ServerCapabilities, ServerErrorResponse,
+    ComponentHealth, CustomMessage, KeyValue, RemoteConfigStatuses, ServerCapabilities, ServerErrorResponse,
     ServerErrorResponseType, ServerToAgent, ServerToAgentFlags, any_value::Value,
 };
 use proto::quarantine;
 
 use crate::actions::agents::{self, ConfigStatus, Health, StatusUpdate};
 use crate::actions::enroll::AgentIdentity;
+use crate::labels::Attributes;
 use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::agents as stored;
@@ -25,6 +26,10 @@ const CAPABILITIES: u64 = ServerCapabilities::AcceptsStatus as u64
     | ServerCapabilities::AcceptsEffectiveConfig as u64;
 /// The sub-component that a candidate is, in an agent's health.
 const CANDIDATE: &str = "candidate";
+/// Attribute of an agent's description that has its node.
+const NODE: &str = "phoenix.node";
+/// Begin of the names of attributes that are Phoenix's own.
+const OURS: &str = "phoenix.";
 /// The most contents in quarantine that are kept of an agent.
 const MAX_QUARANTINED: usize = 64;
 /// The most that is kept of what an agent says in words.
@@ -61,7 +66,7 @@ impl Malformed {
             details: None,
         };
         ServerToAgent {
-            instance_uid: agent.uid.as_bytes().to_vec(),
+            instance_uid: agent.instance_uid.as_bytes().to_vec(),
             error_response: Some(error),
             ..ServerToAgent::default()
         }
@@ -74,7 +79,7 @@ impl Malformed {
 /// [`Malformed`].
 pub fn read(bytes: &[u8], agent: &AgentIdentity) -> Result<AgentToServer, Malformed> {
     let message = AgentToServer::decode(bytes).map_err(|error| Malformed::Encoding(error.to_string()))?;
-    if message.instance_uid.as_slice() == agent.uid.as_bytes() {
+    if message.instance_uid.as_slice() == agent.instance_uid.as_bytes() {
         Ok(message)
     } else {
         Err(Malformed::AnotherAgent)
@@ -128,7 +133,7 @@ impl Conversation {
         let capabilities = if self.greeted { 0 } else { CAPABILITIES };
         self.greeted = true;
         ServerToAgent {
-            instance_uid: agent.uid.as_bytes().to_vec(),
+            instance_uid: agent.instance_uid.as_bytes().to_vec(),
             capabilities,
             ..ServerToAgent::default()
         }
@@ -173,13 +178,16 @@ fn status_update(message: &AgentToServer) -> StatusUpdate {
     let mut update = StatusUpdate::default();
     if let Some(description) = &message.agent_description {
         let attribute = |name| attribute(description, name);
-        update.version = attribute("service.version");
+        update.version = identifying(description, "service.version");
         update.described = Some(Described {
             host: attribute("host.name"),
             boot_id: attribute("phoenix.boot_id"),
             generation: attribute("phoenix.generation").and_then(|text| text.parse().ok()),
             baseline_digest: attribute("phoenix.baseline.digest"),
             refuses_configs: attribute("phoenix.experiments").as_deref() == Some("refuse"),
+            // One that names no node is none to compare with.
+            node: attribute(NODE).and_then(|text| text.parse().ok()),
+            attributes: surroundings(description),
         });
     }
     update.health = message.health.as_ref().map(|health| {
@@ -195,12 +203,30 @@ fn status_update(message: &AgentToServer) -> StatusUpdate {
 }
 
 fn attribute(description: &AgentDescription, name: &str) -> Option<String> {
-    let all = description.non_identifying_attributes.iter().chain(&description.identifying_attributes);
-    let mut named = all.filter(|attribute| attribute.key == name);
-    match named.find_map(|attribute| attribute.value.as_ref()?.value.as_ref())? {
+    named(&description.non_identifying_attributes, name)
+}
+
+/// One of the attributes by which the agent itself is named.
+fn identifying(description: &AgentDescription, name: &str) -> Option<String> {
+    named(&description.identifying_attributes, name)
+}
+
+fn named(all: &[KeyValue], name: &str) -> Option<String> {
+    all.iter().filter(|attribute| attribute.key == name).find_map(text)
+}
+
+fn text(attribute: &KeyValue) -> Option<String> {
+    match attribute.value.as_ref()?.value.as_ref()? {
         Value::StringValue(text) => Some(clipped(text)),
         _ => None,
     }
+}
+
+/// Attributes of what surrounds the agent: all but those that Phoenix has its own names for.
+fn surroundings(description: &AgentDescription) -> Attributes {
+    let all = description.non_identifying_attributes.iter();
+    let theirs = all.filter(|attribute| !attribute.key.starts_with(OURS));
+    Attributes::of(theirs.filter_map(|attribute| Some((attribute.key.clone(), text(attribute)?))))
 }
 
 fn shown(health: &ComponentHealth) -> serde_json::Value {

@@ -80,7 +80,9 @@ async fn enrolled(state: &AppState, bearer: &str) -> Status {
     loop {
         // The hub lives as long as the state.
         let _woken_or_time = tokio::time::timeout(PERIOD, departures.changed()).await;
-        if let Err(EnrollError::Unknown | EnrollError::Refused) = enroll::authenticate(state, bearer).await {
+        if let Err(EnrollError::Unknown | EnrollError::Refused | EnrollError::Replaced { .. }) =
+            enroll::authenticate(state, bearer).await
+        {
             return Status::unauthenticated("the agent is enrolled no more");
         }
     }

@@ -12,6 +12,7 @@ use proto::opamp::ServerToAgent;
 use proto::unknown::{KIND, MAX_NONCE, MEDIA_TYPE, NONCE};
 use tokio::time::Instant;
 
+use super::enroll::turned_away;
 use super::opamp::{self, Conversation};
 use crate::actions::agents;
 use crate::actions::enroll::{self, AgentIdentity, EnrollError};
@@ -90,7 +91,7 @@ async fn authenticated(state: &AppState, headers: &HeaderMap) -> Result<AgentIde
     let bearer = bearer(headers).ok_or_else(Refusal::unauthenticated)?;
     enroll::authenticate(state, bearer).await.map_err(|error| match error {
         EnrollError::Unknown => unknown(headers),
-        error => Refusal::from(error).into(),
+        error => turned_away(error),
     })
 }
 

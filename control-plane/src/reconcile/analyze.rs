@@ -6,7 +6,7 @@ use super::PERIOD;
 use crate::actions::lifecycle::{self, Failed};
 use crate::audit::By;
 use crate::clock::UnixMillis;
-use crate::evidence::evidence;
+use crate::evidence::{Moment, evidence};
 use crate::experiment::{
     Action, Evidence, Goal, Outcome, Reason, Run, State, Verb, Verdict, decide, decide_start,
 };
@@ -28,8 +28,8 @@ pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
             State::Analyzing { since, goal: Goal::Promote | Goal::Stop, .. } => Some(*since),
             _ => None,
         };
-        let time = (state.trial, state.clock.now());
-        let evidence = evidence(&mut reader, &experiment, &run, since, time).await?;
+        let moment = Moment::now(state);
+        let evidence = evidence(&mut reader, &experiment, &run, since, moment).await?;
         look(state, experiment, &run, &evidence).await?;
     }
     Ok(PERIOD)

@@ -4,6 +4,7 @@
 //! at any line is repaired by the next run. They are the only ones who act on evidence.
 
 pub mod analyze;
+pub mod archive;
 pub mod push;
 
 use std::time::Duration;
@@ -16,11 +17,13 @@ use crate::store::StoreError;
 /// Without a signal, each looks this often.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Runs both until the process ends.
+/// Runs all until the process ends.
 pub async fn run(state: AppState) {
+    let nobody = Notify::new();
     tokio::select! {
         () = keep("push", &state.hub.push, || push::once(&state)) => {}
         () = keep("analyze", &state.hub.analyze, || analyze::once(&state)) => {}
+        () = keep("archive", &nobody, || archive::once(&state)) => {}
         () = state.stopped() => {}
     }
 }

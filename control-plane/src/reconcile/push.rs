@@ -141,9 +141,11 @@ fn wanted(
     contents: &Contents,
 ) -> Option<Wanted> {
     let matches = |experiment: &&Experiment| {
-        experiment.tenant_id == member.tenant_id && experiment.spec.selector.matches(&member.labels)
+        experiment.tenant_id == member.tenant_id
+            && experiment.spec.selector.matches(&member.labels, &member.attributes)
     };
-    let mut deployed = deployments.iter().rev().filter(|(one, _)| one.selector.matches(&member.labels));
+    let mut deployed =
+        deployments.iter().rev().filter(|(one, _)| one.selector.matches(&member.labels, &member.attributes));
     let deployed = deployed.find_map(|(one, digest)| Some((Fragment::new(one.config.as_ref()?), digest)));
     let in_charge = deployed.as_ref().map(|(_, digest)| digest.as_str());
     let otherwise = deployed.map_or(Baseline::Current, |(config, _)| Baseline::Given(config));

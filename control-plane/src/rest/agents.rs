@@ -33,7 +33,10 @@ impl From<agents::Agent> for Agent {
         Self {
             quarantined: quarantined.and_then(|all| serde_json::from_value(all).ok()).unwrap_or_default(),
             uid: agent.uid.into(),
+            instance_uid: agent.instance_uid.into(),
+            node: agent.node,
             labels: agent.labels.into(),
+            attributes: agent.attributes.into(),
             host: agent.host,
             version: agent.version,
             enrolled_by: agent.enrolled_by,
@@ -44,6 +47,9 @@ impl From<agents::Agent> for Agent {
             offered_hash: agent.offered_hash,
             effective_hash: agent.effective_hash,
             refuses_configs: agent.refuses_configs,
+            replaced_at: agent.replaced_at.map(Into::into),
+            node_conflict_at: agent.conflict_at.map(Into::into),
+            archived_at: agent.archived_at.map(Into::into),
         }
     }
 }
@@ -54,6 +60,9 @@ impl From<agents::Agent> for Agent {
 struct Which {
     /// Those that a selector means: `env=prod,region in (eu,us),!canary`.
     labels: Option<String>,
+    /// True for those that are archived instead.
+    #[serde(default)]
+    archived: bool,
     /// The `next` of the page before.
     after: Option<String>,
     /// Number of items at most; 50 if not given.
@@ -61,7 +70,7 @@ struct Which {
     limit: Option<u32>,
 }
 
-/// The agents of one's own tenant, by uid.
+/// The agents of one's own tenant that are not archived, by uid.
 #[utoipa::path(
     get, path = "/api/v1/agents", tag = "agents", params(Which),
     responses((status = 200, body = Page<Agent>), (status = 422, body = Problem))
@@ -69,7 +78,7 @@ struct Which {
 async fn list(
     State(state): State<AppState>,
     actor: Actor,
-    Query(Which { labels, after, limit }): Query<Which>,
+    Query(Which { labels, archived, after, limit }): Query<Which>,
 ) -> Result<Json<Page<Agent>>, Refusal> {
     let asked = PageQuery { after, limit };
     let selector: Selector = labels.as_deref().unwrap_or_default().parse().map_err(|error| {
@@ -77,7 +86,8 @@ async fn list(
     })?;
     let (after, limit) = (asked.after()?, asked.limit()?);
     let mut reader = state.store.read().await?;
-    let found = agents::list(&mut reader, actor.tenant_id, &selector, after, limit as usize + 1).await?;
+    let found =
+        agents::list(&mut reader, actor.tenant_id, (&selector, archived), after, limit as usize + 1).await?;
     Ok(Json(page(found, limit, |agent| agent.uid.to_string())))
 }
 

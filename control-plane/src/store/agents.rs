@@ -7,7 +7,8 @@ use sqlx::Row as _;
 use super::{Connection, Row, StoreError, Tx};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
-use crate::labels::Labels;
+use crate::labels::{Attributes, Labels};
+use crate::node::Node;
 use crate::selector::Selector;
 use crate::store::sessions::quarantined;
 
@@ -18,10 +19,16 @@ const CHUNK: u32 = 500;
 /// An agent, without its credential.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agent {
-    /// Its own name for itself.
+    /// Id of its record; that of the first agent on its node, unless it was taken.
     pub uid: AgentUid,
+    /// Name of the present agent for itself.
+    pub instance_uid: AgentUid,
+    /// Identity of its node, as it says; with its uid behind it, where it is there beside another one.
+    pub node: Option<String>,
     /// Labels that selectors choose it by.
     pub labels: Labels,
+    /// Attributes of its surroundings, as it says; selectors choose it by these, too.
+    pub attributes: Attributes,
     /// Name of its host, as it says.
     pub host: String,
     /// Its version, as it says.
@@ -44,6 +51,22 @@ pub struct Agent {
     pub effective_hash: Option<String>,
     /// True if its owner wants nothing that is pushed.
     pub refuses_configs: bool,
+    /// Time at which another agent of its node last took this one's place.
+    pub replaced_at: Option<UnixMillis>,
+    /// The last time at which an agent came back that was replaced, while both are in conflict.
+    pub conflict_at: Option<UnixMillis>,
+    /// Time at which it was archived, because nothing was heard of it.
+    pub archived_at: Option<UnixMillis>,
+}
+
+impl Agent {
+    /// The last time at which anything was heard of it.
+    #[must_use]
+    pub fn heard(&self) -> UnixMillis {
+        self.enrolled_at
+            .max(self.last_seen.unwrap_or(self.enrolled_at))
+            .max(self.replaced_at.unwrap_or(self.enrolled_at))
+    }
 }
 
 /// Stored part of a credential.
@@ -80,8 +103,8 @@ pub async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO agents (tenant_id, uid, labels, host, version, enrolled_by, enrolled_at, credential_id,
-                             credential_hash, status)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                             credential_hash, status, instance_uid, node)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(tenant)
     .bind(agent.uid)
@@ -93,6 +116,8 @@ pub async fn insert(
     .bind(credential.id)
     .bind(credential.hash)
     .bind(&agent.status)
+    .bind(agent.instance_uid)
+    .bind(&agent.node)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -175,31 +200,60 @@ pub async fn get(
     row.fetch_optional(connection).await?.as_ref().map(agent).transpose()
 }
 
-/// Up to `limit` of the agents that `selector` means, behind `after`, by uid.
+/// Record of the agent that calls itself so.
+///
+/// # Errors
+/// The store's.
+pub async fn of_instance(
+    connection: &mut Connection,
+    tenant: TenantId,
+    instance: AgentUid,
+) -> Result<Option<Agent>, StoreError> {
+    let row = sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 AND instance_uid = $2");
+    row.bind(tenant).bind(instance).fetch_optional(connection).await?.as_ref().map(agent).transpose()
+}
+
+/// Record that stands for a node.
+///
+/// # Errors
+/// The store's.
+pub async fn of_node(
+    connection: &mut Connection,
+    tenant: TenantId,
+    node: &Node,
+) -> Result<Option<Agent>, StoreError> {
+    let row = sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 AND node = $2");
+    row.bind(tenant).bind(node.as_str()).fetch_optional(connection).await?.as_ref().map(agent).transpose()
+}
+
+/// Up to `limit` of the agents that `selector` means, behind `after`, by uid: those that are archived, or the others.
 ///
 /// # Errors
 /// The store's.
 pub async fn list(
     connection: &mut Connection,
     tenant: TenantId,
-    selector: &Selector,
+    (selector, archived): (&Selector, bool),
     after: Option<AgentUid>,
     limit: usize,
 ) -> Result<Vec<Agent>, StoreError> {
     let (mut found, mut after) = (Vec::new(), after.map(|uid| uid.to_string()).unwrap_or_default());
     while found.len() < limit {
-        let rows =
-            sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 AND uid > $2 ORDER BY uid LIMIT $3")
-                .bind(tenant)
-                .bind(&after)
-                .bind(CHUNK)
-                .fetch_all(&mut *connection)
-                .await?;
+        let rows = sqlx::query(
+            "SELECT * FROM agents WHERE tenant_id = $1 AND uid > $2 AND (archived_at IS NOT NULL) = $3
+                 ORDER BY uid LIMIT $4",
+        )
+        .bind(tenant)
+        .bind(&after)
+        .bind(archived)
+        .bind(CHUNK)
+        .fetch_all(&mut *connection)
+        .await?;
         let Some(last) = rows.last() else { break };
         after = last.try_get("uid")?;
         for row in &rows {
             let agent = agent(row)?;
-            if selector.matches(&agent.labels) && found.len() < limit {
+            if selector.matches(&agent.labels, &agent.attributes) && found.len() < limit {
                 found.push(agent);
             }
         }
@@ -207,7 +261,7 @@ pub async fn list(
     Ok(found)
 }
 
-/// All agents that `selector` means, by uid.
+/// All agents that `selector` means and that are not archived, by uid.
 ///
 /// # Errors
 /// The store's.
@@ -216,7 +270,7 @@ pub async fn matching(
     tenant: TenantId,
     selector: &Selector,
 ) -> Result<Vec<Agent>, StoreError> {
-    list(connection, tenant, selector, None, usize::MAX).await
+    list(connection, tenant, (selector, false), None, usize::MAX).await
 }
 
 /// Keeps what was heard of an agent; says whether there is one.
@@ -231,7 +285,7 @@ pub async fn seen(
     seen: &Seen<'_>,
 ) -> Result<bool, StoreError> {
     let changed = sqlx::query(
-        "UPDATE agents SET last_seen = $3, status = coalesce($4, status), version = coalesce($5, version),
+        "UPDATE agents SET last_seen = $3, archived_at = NULL, status = coalesce($4, status), version = coalesce($5, version),
                 health = coalesce($6, health), effective_hash = coalesce($7, effective_hash)
          WHERE tenant_id = $1 AND uid = $2",
     )
@@ -316,11 +370,18 @@ fn json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::row(TABLE, error))
 }
 
-fn agent(row: &Row) -> Result<Agent, StoreError> {
+pub(super) fn agent(row: &Row) -> Result<Agent, StoreError> {
     let strange = |error: serde_json::Error| StoreError::row(TABLE, error);
     let health: Option<&str> = row.try_get("health")?;
+    let attributes: Option<&str> = row.try_get("attributes")?;
     Ok(Agent {
         uid: row.try_get("uid")?,
+        instance_uid: row.try_get("instance_uid")?,
+        node: row.try_get("node")?,
+        attributes: attributes.map(serde_json::from_str).transpose().map_err(strange)?.unwrap_or_default(),
+        replaced_at: row.try_get("replaced_at")?,
+        conflict_at: row.try_get("conflict_at")?,
+        archived_at: row.try_get("archived_at")?,
         labels: serde_json::from_str(row.try_get("labels")?).map_err(strange)?,
         host: row.try_get("host")?,
         version: row.try_get("version")?,

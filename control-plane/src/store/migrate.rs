@@ -26,7 +26,7 @@ macro_rules! migrations {
 }
 
 /// Version, name, up, down. A new migration goes to the end.
-const ALL: [(i64, &str, &str, &str); 11] = migrations! {
+const ALL: [(i64, &str, &str, &str); 12] = migrations! {
     1 "identity" "0001_identity",
     2 "audit" "0002_audit",
     3 "fleet" "0003_fleet",
@@ -38,6 +38,7 @@ const ALL: [(i64, &str, &str, &str); 11] = migrations! {
     9 "slices" "0009_slices",
     10 "trials" "0010_trials",
     11 "refusing_agents" "0011_refusing_agents",
+    12 "nodes" "0012_nodes",
 };
 
 /// One migration and whether the database has it.

@@ -12,6 +12,7 @@ pub mod enrollment_tokens;
 pub mod experiments;
 pub mod generations;
 mod migrate;
+pub mod nodes;
 pub mod refusals;
 pub mod sessions;
 pub mod slices;

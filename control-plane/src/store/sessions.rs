@@ -2,10 +2,11 @@
 
 use sqlx::Row as _;
 
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, agents, nodes};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
-use crate::labels::Labels;
+use crate::labels::{Attributes, Labels};
+use crate::node::Node;
 
 /// The field of an agent's health, as it is shown, that has the contents in quarantine by their ids.
 pub const QUARANTINED: &str = "quarantined";
@@ -26,6 +27,10 @@ pub struct Described {
     pub baseline_digest: Option<String>,
     /// True if its owner wants nothing that is pushed.
     pub refuses_configs: bool,
+    /// Identity of its node.
+    pub node: Option<Node>,
+    /// Attributes of its surroundings.
+    pub attributes: Attributes,
 }
 
 /// An agent, as the reconcilers need it.
@@ -43,6 +48,16 @@ pub struct Member {
     pub connected: Option<UnixMillis>,
     /// Its labels.
     pub labels: Labels,
+    /// Attributes of its surroundings.
+    pub attributes: Attributes,
+    /// The last time at which anything was heard of it on the control channel, or it enrolled.
+    pub heard: UnixMillis,
+    /// Time at which another agent of its node last took this one's place.
+    pub replaced_at: Option<UnixMillis>,
+    /// True if an agent came back that was replaced: both claim one node.
+    pub in_conflict: bool,
+    /// True if it is archived.
+    pub archived: bool,
     /// Name of its host; its uid where it has not said so.
     pub host: String,
     /// The generation in force, as it said last.
@@ -75,7 +90,13 @@ fn read(row: &Row) -> Result<Member, StoreError> {
     let labels: String = row.try_get("labels")?;
     let host: Option<String> = row.try_get("host")?;
     let generation: Option<i64> = row.try_get("generation")?;
+    let agent = agents::agent(row)?;
     Ok(Member {
+        heard: agent.heard(),
+        attributes: agent.attributes,
+        replaced_at: agent.replaced_at,
+        in_conflict: agent.conflict_at.is_some(),
+        archived: agent.archived_at.is_some(),
         tenant_id: row.try_get("tenant_id")?,
         uid,
         version: row.try_get("version")?,
@@ -91,36 +112,30 @@ fn read(row: &Row) -> Result<Member, StoreError> {
     })
 }
 
-/// Every enrolled agent of every tenant: the reconcilers look after all.
+/// Every enrolled agent of every tenant that is not archived: the reconcilers look after all.
 ///
 /// # Errors
 /// The store's.
 pub async fn everybody(connection: &mut Connection) -> Result<Vec<Member>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT tenant_id, uid, version, boot_id, status, last_seen, labels, host, generation, baseline_digest, candidate_cut, health, refuses_configs FROM agents
-         ORDER BY tenant_id, uid",
-    )
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query("SELECT * FROM agents WHERE archived_at IS NULL ORDER BY tenant_id, uid")
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(read).collect()
 }
 
-/// A tenant's agents.
+/// A tenant's agents, with those that are archived.
 ///
 /// # Errors
 /// The store's.
 pub async fn of_tenant(connection: &mut Connection, tenant: TenantId) -> Result<Vec<Member>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT tenant_id, uid, version, boot_id, status, last_seen, labels, host, generation, baseline_digest, candidate_cut, health, refuses_configs FROM agents
-         WHERE tenant_id = $1 ORDER BY uid",
-    )
-    .bind(tenant)
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 ORDER BY uid")
+        .bind(tenant)
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(read).collect()
 }
 
-/// Notes what an agent says it is; tells whether it has begun or ceased to refuse configs.
+/// Notes what an agent says it is; tells whether it has begun or ceased to refuse configs, or has other attributes.
 ///
 /// # Errors
 /// The store's.
@@ -138,6 +153,18 @@ pub async fn described(
     .bind(agent)
     .execute(&mut **tx)
     .await?;
+    if let Some(node) = &described.node {
+        nodes::said(tx, tenant, agent, node).await?;
+    }
+    let attributes = serde_json::to_string(&described.attributes);
+    let moved = sqlx::query(
+        "UPDATE agents SET attributes = $1 WHERE tenant_id = $2 AND uid = $3 AND COALESCE(attributes, '{}') <> $1",
+    )
+    .bind(attributes.map_err(|error| StoreError::row("agents", error))?)
+    .bind(tenant)
+    .bind(agent)
+    .execute(&mut **tx)
+    .await?;
     sqlx::query(
         "UPDATE agents SET host = COALESCE($1, host), boot_id = $2, generation = $3, baseline_digest = $4
          WHERE tenant_id = $5 AND uid = $6",
@@ -150,7 +177,7 @@ pub async fn described(
     .bind(agent)
     .execute(&mut **tx)
     .await?;
-    Ok(turned.rows_affected() > 0)
+    Ok(turned.rows_affected() + moved.rows_affected() > 0)
 }
 
 /// Notes why an agent has cut the candidate out, or that it has not; tells whether that is news.

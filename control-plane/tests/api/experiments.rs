@@ -143,6 +143,7 @@ async fn all_that_can_be_asked_is_shown_as_it_was_asked() {
             "max_groups_lost": 2,
             "allow": ["renamed", { "changed": { "metric": ["process.cpu.time"] } }],
             "max_collisions": 3, "alpha": 0.01, "min_horizons": 2, "min_hosts": 4, "max_missing": 0.6,
+            "gone_after": "20m", "max_gone": 0.3,
             "max_step_duration": "4h 30m", "max_duration": "7days", "at_max_duration": "roll_back",
             "require_approval": true,
             "guardrails": [{

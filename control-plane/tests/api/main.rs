@@ -8,6 +8,7 @@ mod experiments;
 mod grpc;
 mod limits;
 mod migrations;
+mod nodes;
 mod offers;
 mod process;
 mod server;

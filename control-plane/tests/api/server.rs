@@ -47,7 +47,12 @@ impl Server {
     }
 
     pub async fn start_in(dir: TempDir) -> Self {
-        let now = Arc::new(AtomicI64::new(1_800_000_000_000));
+        Self::start_again(dir, UnixMillis(1_800_000_000_000)).await
+    }
+
+    /// On data that is there, at this time.
+    pub async fn start_again(dir: TempDir, at: UnixMillis) -> Self {
+        let now = Arc::new(AtomicI64::new(at.0));
         let hand = Arc::clone(&now);
         let clock = Clock::from_fn(move || UnixMillis(hand.fetch_add(1, Ordering::SeqCst)));
         let app = App::build(&config(dir.path()), clock, Entropy::system()).await.unwrap();
@@ -127,7 +132,17 @@ fn config(dir: &Path) -> Serve {
     let (any, token) = ("127.0.0.1:0".parse().unwrap(), dir.join("setup-token"));
     std::fs::write(&token, SETUP).unwrap();
     let (data_dir, trial) = (dir.join("data"), Duration::from_secs(2));
-    Serve { data_dir, listen: any, fleet_listen: any, trial, setup_token_file: Some(token) }
+    let (take_over_after, archive_after) = (Duration::from_secs(30), Duration::from_secs(86_400));
+    let setup_token_file = Some(token);
+    Serve {
+        data_dir,
+        listen: any,
+        fleet_listen: any,
+        trial,
+        take_over_after,
+        archive_after,
+        setup_token_file,
+    }
 }
 
 pub async fn send(to: SocketAddr, method: Method, path: &str, token: &str, body: Option<String>) -> Answer {

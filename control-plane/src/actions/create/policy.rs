@@ -26,6 +26,8 @@ impl TryFrom<api::Policy> for Policy {
             min_horizons: asked.min_horizons,
             min_hosts: asked.min_hosts,
             max_missing: asked.max_missing,
+            gone_after: duration("policy.gone_after", Some(asked.gone_after))?.unwrap_or_default(),
+            max_gone: asked.max_gone,
             max_step_duration: duration("policy.max_step_duration", asked.max_step_duration)?,
             max_duration: duration("policy.max_duration", asked.max_duration)?,
             at_max_duration: match asked.at_max_duration {

@@ -39,8 +39,9 @@ pub fn criterion(looked: &Subject<'_>) -> Criterion {
         return not_measured(looked, Reason::new("L0", QUANTITY, sentence).about(silent, Vec::new()));
     }
     let missing = (looked.policy().max_missing * looked.evidence.agents.len() as f64).floor() as usize;
-    // Turns that so many agents have told are compared.
-    let told = agents.len().saturating_sub(missing).max(2);
+    // Turns that so many agents have told are compared. One that is gone tells no more of them.
+    let present = agents.iter().filter(|agent| agent.is_waited_for(looked.spec, looked.now)).count();
+    let told = present.saturating_sub(missing).max(2);
     let cover = across.cover(told);
     let of = counted(agents.len() as u64, "agent");
     let of = if told < agents.len() { format!("at least {told} of {of}") } else { of };

@@ -1,18 +1,22 @@
 //! Evidence of the step: whether there is enough, what is still to come, and what will not come.
 
 use super::{Subject, Verb};
-use crate::experiment::basis::is_missing;
-use crate::experiment::words::{count, counted, listed};
+use crate::experiment::basis::{is_missing, is_silent};
+use crate::experiment::words::{count, counted, listed, percent};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
 
 /// The criterion that enough of the step's agents have enough horizons in which something came in, and the verb that
 /// follows where they have not: wait, or hold where waiting alone does not help.
 pub fn criterion(looked: &Subject<'_>) -> (Criterion, Option<Verb>) {
-    let behind: Vec<&AgentEvidence> = looked.evidence.behind(looked.needed).collect();
+    let behind: Vec<&AgentEvidence> =
+        looked.evidence.behind(looked.needed, looked.spec, looked.now).collect();
     let all = looked.evidence.agents.len();
-    let allowed = (looked.policy().max_missing * all as f64).floor() as usize;
+    let allowed = share_of(looked.policy().max_missing, all);
     let counted = looked.evidence.counted().filter(|agent| agent.count >= looked.needed).count();
     let enough = counted >= (looked.policy().min_hosts as usize).max(1);
+    if let Some(gone) = too_many_gone(looked) {
+        return (Criterion::asked_for(Answer::NotMeasured, Effect::Hold, gone), Some(Verb::Hold));
+    }
     if behind.len() <= allowed && enough {
         return (Criterion::asked_for(Answer::Met, Effect::Hold, complete(looked, &behind)), None);
     }
@@ -25,8 +29,36 @@ pub fn criterion(looked: &Subject<'_>) -> (Criterion, Option<Verb>) {
     (Criterion::asked_for(Answer::NotMeasured, Effect::Hold, finding), Some(verb))
 }
 
+/// So many of `all` as a share of them is, rounded down.
+pub fn share_of(share: f64, all: usize) -> usize {
+    (share * all as f64).floor() as usize
+}
+
 fn hosts(agents: &[&AgentEvidence]) -> Vec<String> {
     agents.iter().map(|agent| agent.host.clone()).collect()
+}
+
+/// More agents than the policy lets go are not there any more.
+fn too_many_gone(looked: &Subject<'_>) -> Option<Reason> {
+    let absent: Vec<&AgentEvidence> = looked.evidence.absent(looked.spec, looked.now).collect();
+    let all = looked.evidence.agents.len();
+    let (max_gone, after) = (looked.policy().max_gone, looked.policy().gone_after);
+    if absent.len() <= share_of(max_gone, all) {
+        return None;
+    }
+    let sentence = format!(
+        "{} of {} {} gone (not heard of for {}, or of a node that two agents claim), and the policy lets {} of them be: {}. \
+         Bring them back, or delete those that never come back.",
+        count(absent.len() as u64),
+        counted(all as u64, "agent"),
+        if absent.len() == 1 { "is" } else { "are" },
+        humantime::format_duration(after),
+        percent(max_gone),
+        listed(&hosts(&absent)),
+    );
+    let finding = Reason::new("audit", "gone_agents", sentence);
+    let share = absent.len() as f64 / all.max(1) as f64;
+    Some(looked.measured(finding, share, max_gone).about(hosts(&absent), Vec::new()))
 }
 
 fn complete(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Reason {
@@ -52,6 +84,11 @@ fn complete(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Reason {
     let gone: Vec<&AgentEvidence> = fewer.into_iter().filter(|agent| !agent.known).collect();
     if !gone.is_empty() {
         sentence += &format!("; of {}, enrolled no more, nothing more is expected", listed(&hosts(&gone)));
+    }
+    let absent = looked.evidence.absent(looked.spec, looked.now).filter(|agent| agent.count < looked.needed);
+    let absent: Vec<&AgentEvidence> = absent.collect();
+    if !absent.is_empty() {
+        sentence += &format!("; nobody waits for {}, which the policy lets go", listed(&hosts(&absent)));
     }
     sentence.push('.');
     let needed = f64::from(looked.needed);
@@ -91,7 +128,17 @@ fn missing(looked: &Subject<'_>, behind: &[&AgentEvidence], allowed: usize) -> O
     let missing: Vec<&AgentEvidence> =
         behind.iter().copied().filter(|agent| is_missing(agent, looked.spec, looked.now)).collect();
     let share = missing.len() as f64 / looked.evidence.agents.len().max(1) as f64;
-    let sentence = format!("Evidence is incomplete: nothing is heard of {}.", listed(&hosts(&missing)));
+    let mut sentence = format!("Evidence is incomplete: nothing is heard of {}.", listed(&hosts(&missing)));
+    // One that is connected and does not report will not be gone.
+    let silent = missing.iter().filter(|agent| is_silent(agent, looked.spec, looked.now)).count();
+    if silent == missing.len() {
+        let (after, share) = (looked.policy().gone_after, looked.policy().max_gone);
+        sentence += &format!(
+            " After {} it is gone, and nobody waits for it, if no more than {} of the agents are.",
+            humantime::format_duration(after),
+            percent(share)
+        );
+    }
     (missing.len() > allowed).then(|| {
         let finding = Reason::new("audit", "missing_agents", sentence);
         looked.measured(finding, share, looked.policy().max_missing).about(hosts(&missing), Vec::new())

@@ -3,11 +3,12 @@
 //! What hurts an agent (it cut the candidate out, or has it in quarantine) ends the experiment on the first one that tries
 //! it, and no wave follows. What is measured is judged once all run it.
 //!
-//! An agent that was deleted, or whose owner wants nothing pushed any more, is nobody to wait for. Others may refuse it or be
-//! away, as many as `max_missing` lets be
+//! An agent that was deleted, or whose owner wants nothing pushed any more, is nobody to wait for, and one that is gone
+//! neither, as long as no more are than `max_gone` says. Others may refuse it or be away, as many as `max_missing` lets be
 //! missing; one that was only just told is waited for, as long as an agent that reports would be.
 
 use super::approval::out_of_time;
+use super::pending::share_of;
 use super::{Subject, Verb, Verdict, figures, give_up, harm, observed, overdue};
 use crate::clock::UnixMillis;
 use crate::experiment::basis::is_missing;
@@ -30,12 +31,17 @@ pub fn decide_start(evidence: &Evidence, spec: &Spec, run: &Run, now: UnixMillis
             if observes { observed::harmed(run.step, reasons) } else { Verdict::of(Verb::RollBack, reasons) };
         return Verdict { criteria: harm, ..verdict };
     }
-    let members: Vec<&AgentEvidence> = evidence.agents.iter().filter(|agent| agent.known).collect();
+    let enrolled: Vec<&AgentEvidence> = evidence.agents.iter().filter(|agent| agent.known).collect();
+    let absent: Vec<&AgentEvidence> = evidence.absent(spec, now).collect();
+    // Too many that are gone are waited for, until they come back or time is up.
+    let may_go = absent.len() <= share_of(spec.policy.max_gone, evidence.agents.len());
+    let members: Vec<&AgentEvidence> =
+        enrolled.into_iter().filter(|agent| !may_go || agent.is_waited_for(spec, now)).collect();
     if members.is_empty() {
-        let sentence = "None of its agents is enrolled any more, or takes pushed configs.";
-        return Verdict::of(Verb::RollBack, vec![Reason::new("audit", "not_applied", sentence.to_owned())]);
+        return Verdict::of(Verb::RollBack, vec![nobody_left(&absent)]);
     }
-    let allowed = (spec.policy.max_missing * members.len() as f64).floor() as usize;
+    let gone = if may_go { absent } else { Vec::new() };
+    let allowed = share_of(spec.policy.max_missing, members.len());
     let with = |which: &dyn Fn(&AgentEvidence) -> bool| -> Vec<&AgentEvidence> {
         members.iter().copied().filter(|agent| which(agent)).collect()
     };
@@ -49,7 +55,7 @@ pub fn decide_start(evidence: &Evidence, spec: &Spec, run: &Run, now: UnixMillis
     let away = open.iter().filter(|agent| is_missing(agent, spec, now)).count();
     if away == open.len() && failed.len() + open.len() <= allowed && applied >= needed {
         let without: Vec<&AgentEvidence> = failed.iter().chain(&open).copied().collect();
-        return Verdict::of(Verb::Advance, vec![begun(members.len(), &without)]);
+        return Verdict::of(Verb::Advance, vec![begun(members.len(), &without, &gone)]);
     }
     let waiting = vec![to_come(applied, &members, &open)];
     if spec.is_observe_only() {
@@ -77,8 +83,21 @@ fn not_applied(failed: &[&AgentEvidence]) -> Reason {
     Reason::new("audit", "not_applied", sentence).about(hosts(failed), why)
 }
 
-fn begun(all: usize, without: &[&AgentEvidence]) -> Reason {
-    let sentence = if without.is_empty() && all == 1 {
+fn nobody_left(absent: &[&AgentEvidence]) -> Reason {
+    let sentence = match absent {
+        [] => "None of its agents is enrolled any more, or takes pushed configs.".to_owned(),
+        gone => {
+            format!(
+                "None of its agents counts any more: {}: gone, or of a node that two agents claim.",
+                listed(&hosts(gone))
+            )
+        }
+    };
+    Reason::new("audit", "not_applied", sentence).about(hosts(absent), Vec::new())
+}
+
+fn begun(all: usize, without: &[&AgentEvidence], gone: &[&AgentEvidence]) -> Reason {
+    let mut sentence = if without.is_empty() && all == 1 {
         "The only agent runs it.".to_owned()
     } else if without.is_empty() {
         format!("All {all} agents run it.")
@@ -86,6 +105,9 @@ fn begun(all: usize, without: &[&AgentEvidence]) -> Reason {
         let run = all - without.len();
         format!("{run} of {all} agents run it; the policy lets {} be missing.", listed(&hosts(without)))
     };
+    if !gone.is_empty() {
+        sentence += &format!(" Nobody waits for {}, which the policy lets go.", listed(&hosts(gone)));
+    }
     Reason::new("audit", "applied", sentence).about(hosts(without), Vec::new())
 }
 

@@ -29,6 +29,8 @@ pub(super) fn read_policy(from: v1::Policy) -> Result<api::Policy, Refusal> {
         min_horizons: from.min_horizons.unwrap_or(default.min_horizons),
         min_hosts: from.min_hosts.unwrap_or(default.min_hosts),
         max_missing: from.max_missing.unwrap_or(default.max_missing),
+        gone_after: from.gone_after_ms.map_or(default.gone_after, duration),
+        max_gone: from.max_gone.unwrap_or(default.max_gone),
         max_step_duration: from.max_step_duration_ms.map(duration),
         max_duration: from.max_duration_ms.map(duration),
         at_max_duration: known(
@@ -94,6 +96,8 @@ pub(super) fn policy(from: &Policy) -> v1::Policy {
         min_horizons: Some(from.min_horizons),
         min_hosts: Some(from.min_hosts),
         max_missing: Some(from.max_missing),
+        gone_after_ms: Some(millis(from.gone_after)),
+        max_gone: Some(from.max_gone),
         max_step_duration_ms: from.max_step_duration.map(millis),
         max_duration_ms: from.max_duration.map(millis),
         at_max_duration: number(&from.at_max_duration, "AT_END_", v1::AtEnd::from_str_name),

@@ -1,6 +1,6 @@
 //! Agents, what they tell, and what they are offered.
 
-use control_plane::labels::Labels;
+use control_plane::labels::{Attributes, Labels};
 use control_plane::selector::Selector;
 use control_plane::store::agents::{self, Agent, Credential, Seen};
 use control_plane::store::generations::{self, Offered, Status};
@@ -22,6 +22,12 @@ on_every_engine!(
 fn agent(number: u8, env: &str) -> Agent {
     Agent {
         uid: uid(number),
+        instance_uid: uid(number),
+        node: None,
+        attributes: Attributes::default(),
+        replaced_at: None,
+        conflict_at: None,
+        archived_at: None,
         labels: serde_json::from_value::<Labels>(json!({ "env": env })).unwrap(),
         host: format!("host-{number}"),
         version: "1.0".to_owned(),
@@ -69,8 +75,11 @@ async fn agents_are_chosen_by_label_within_their_tenant(store: &Store) {
     let uids = |found: Vec<Agent>| found.into_iter().map(|agent| agent.uid).collect::<Vec<_>>();
     let (prod, all): (Selector, Selector) = ("env=prod".parse().unwrap(), Selector::default());
     assert_eq!(uids(agents::matching(&mut tx, ONE, &prod).await.unwrap()), [uid(2), uid(4)]);
-    assert_eq!(uids(agents::list(&mut tx, ONE, &prod, Some(uid(2)), 5).await.unwrap()), [uid(4)]);
-    assert_eq!(uids(agents::list(&mut tx, ONE, &all, Some(uid(1)), 2).await.unwrap()), [uid(2), uid(3)]);
+    assert_eq!(uids(agents::list(&mut tx, ONE, (&prod, false), Some(uid(2)), 5).await.unwrap()), [uid(4)]);
+    assert_eq!(
+        uids(agents::list(&mut tx, ONE, (&all, false), Some(uid(1)), 2).await.unwrap()),
+        [uid(2), uid(3)]
+    );
     assert!(agents::matching(&mut tx, OTHER, &all).await.unwrap().is_empty());
     assert_eq!(sessions::of_tenant(&mut tx, ONE).await.unwrap().len(), 4);
     assert_eq!(sessions::everybody(&mut tx).await.unwrap().len(), 4);

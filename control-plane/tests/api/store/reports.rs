@@ -1,7 +1,7 @@
 //! Reports: each counts once, whatever is sent again.
 
 use control_plane::experiment::ExperimentId;
-use control_plane::labels::Labels;
+use control_plane::labels::{Attributes, Labels};
 use control_plane::store::agents::{self, Agent, Credential};
 use control_plane::store::windows::{self, Body, Content, Filed, Key};
 use control_plane::store::{Store, Tx, experiments, refusals};
@@ -28,6 +28,12 @@ async fn under_way(store: &Store) -> (Tx, ExperimentId) {
     for number in [1, 2] {
         let agent = Agent {
             uid: uid(number),
+            instance_uid: uid(number),
+            node: None,
+            attributes: Attributes::default(),
+            replaced_at: None,
+            conflict_at: None,
+            archived_at: None,
             labels: Labels::default(),
             host: String::new(),
             version: String::new(),

@@ -1,0 +1,168 @@
+//! Nodes: who may take the place of a node's agent, what a conflict is, and which agents are archived.
+//!
+//! The name of a node is only claimed, and a whole DaemonSet shares one token. So the place of an agent is taken only with
+//! the token that let it in, and once nothing was heard of it for a while. If it comes back, both are in conflict: what
+//! they report counts for nothing, and what they run stays.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::enroll::{EnrollError, Enrollment, NodeTaken};
+use crate::audit::{self, By};
+use crate::auth::secret::Presented;
+use crate::clock::UnixMillis;
+use crate::id::TenantId;
+use crate::node::{Node, NodeTimes};
+use crate::state::AppState;
+use crate::store::agents::{self, Agent};
+use crate::store::enrollment_tokens::EnrollmentToken;
+use crate::store::nodes::{self, Former};
+use crate::store::{StoreError, Tx};
+
+/// Time that an agent may let pass between two claims, besides what it waits for anyway.
+const STALE: Duration = Duration::from_secs(60);
+/// The most agents that are archived in one transaction.
+const AT_ONCE: u32 = 200;
+
+/// Answer to an agent's claim to a node.
+#[derive(Debug)]
+pub(super) enum Claim {
+    /// It joins, as the agent of this node, if it named one.
+    Joins(Option<Node>),
+    /// It takes the place of this one.
+    TakesOver(Box<Agent>),
+    /// The node has an agent.
+    Taken(NodeTaken),
+}
+
+/// Answers a claim.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn claim(
+    state: &AppState,
+    tx: &mut Tx,
+    token: &EnrollmentToken,
+    request: &Enrollment,
+    now: UnixMillis,
+) -> Result<Claim, StoreError> {
+    let (tenant, times) = (token.tenant_id, state.nodes);
+    let Some(node) = request.node.clone() else { return Ok(Claim::Joins(None)) };
+    let Some(holder) = agents::of_node(tx, tenant, &node).await? else { return Ok(Claim::Joins(Some(node))) };
+    if is_there(state, tenant, &holder, now) {
+        return waits(tx, (tenant, node, times), request, &holder, now).await;
+    }
+    if holder.enrolled_by == token.id {
+        return Ok(Claim::TakesOver(Box::new(holder)));
+    }
+    // The name passes on, and with it nothing of the record that another token let in.
+    nodes::rename(tx, tenant, holder.uid, &node.of_its_own(holder.uid)).await?;
+    Ok(Claim::Joins(Some(node)))
+}
+
+/// Tells whether a node's agent is connected, or may come back yet.
+fn is_there(state: &AppState, tenant: TenantId, holder: &Agent, now: UnixMillis) -> bool {
+    let last = state.nodes.heard(holder.heard());
+    state.hub.is_connected(tenant, holder.uid) || last.plus(state.nodes.take_over) > now
+}
+
+/// An agent whose node has one waits, and joins as a node of its own if that stays.
+async fn waits(
+    tx: &mut Tx,
+    (tenant, node, times): (TenantId, Node, NodeTimes),
+    request: &Enrollment,
+    holder: &Agent,
+    now: UnixMillis,
+) -> Result<Claim, StoreError> {
+    let stale = now.before(times.patience() + STALE);
+    let since = nodes::claim(tx, (tenant, &node, request.uid), now, stale).await?;
+    let joins_at = since.unwrap_or(now).plus(times.patience());
+    if joins_at <= now {
+        return Ok(Claim::Joins(Some(node.of_its_own(request.uid))));
+    }
+    if since == Some(now) {
+        let (object, detail) = (format!("agent/{}", holder.uid), json!({ "node": node.as_str() }));
+        audit::record(tx, now, tenant, By::Agent(request.uid), "agent.node_claim", &object, &detail).await?;
+    }
+    Ok(Claim::Taken(NodeTaken {
+        node: node.to_string(),
+        agent: holder.uid,
+        take_over: times.take_over,
+        joins_in: now.until(joins_at),
+    }))
+}
+
+/// Turns away an agent whose place was taken, and notes that both are there. If the other one is not, it is unknown, and
+/// may enroll to take its place back.
+///
+/// # Errors
+/// [`EnrollError::Replaced`] if it is one, [`EnrollError::Unknown`] if not; and the store's.
+pub(super) async fn replaced(state: &AppState, presented: &Presented) -> EnrollError {
+    match note(state, presented).await {
+        Ok(Some(former)) => EnrollError::Replaced { node: former.node, agent: former.agent },
+        Ok(None) => EnrollError::Unknown,
+        Err(error) => error.into(),
+    }
+}
+
+async fn note(state: &AppState, presented: &Presented) -> Result<Option<Former>, StoreError> {
+    let now = state.clock.now();
+    let mut reader = state.store.read().await?;
+    let known = nodes::former(&mut reader, &presented.id, now).await?;
+    let Some(former) = known.filter(|former| presented.is(&former.hash)) else { return Ok(None) };
+    let holder = agents::get(&mut reader, former.tenant_id, former.agent).await?;
+    drop(reader);
+    if !holder.is_some_and(|holder| is_there(state, former.tenant_id, &holder, now)) {
+        return Ok(None);
+    }
+    // It asks every few seconds; that is written down less often.
+    if former.conflict_at.is_some_and(|at| at.plus(NodeTimes::CONFLICT / 4) > now) {
+        return Ok(Some(former));
+    }
+    let (tenant, uid) = (former.tenant_id, former.agent);
+    let mut tx = state.store.begin().await?;
+    nodes::conflict(&mut tx, tenant, uid, now).await?;
+    if former.conflict_at.is_none() {
+        let (object, detail) =
+            (format!("agent/{uid}"), json!({ "node": former.node, "replaced_at": former.replaced_at }));
+        audit::record(&mut tx, now, tenant, By::Agent(uid), "agent.node_conflict", &object, &detail).await?;
+    }
+    tx.commit().await?;
+    state.hub.analyze.notify_one();
+    Ok(Some(former))
+}
+
+/// Archives the agents of which nothing was heard for long, ends conflicts that are over.
+///
+/// # Errors
+/// The store's.
+pub async fn sweep(state: &AppState) -> Result<(), StoreError> {
+    let (now, times) = (state.clock.now(), state.nodes);
+    let mut reader = state.store.read().await?;
+    let settled = nodes::old_conflicts(&mut reader, now.before(NodeTimes::CONFLICT)).await?;
+    // After a start agents have time to come back.
+    let waits = times.started.plus(times.archive.min(NodeTimes::FORMER)) > now;
+    let unseen = if waits {
+        Vec::new()
+    } else {
+        nodes::unseen(&mut reader, now.before(times.archive), AT_ONCE).await?
+    };
+    drop(reader);
+    if settled.is_empty() && unseen.is_empty() {
+        return Ok(());
+    }
+    let mut tx = state.store.begin().await?;
+    for (tenant, agent) in &settled {
+        nodes::settle(&mut tx, *tenant, *agent).await?;
+    }
+    for (tenant, agent) in &unseen {
+        nodes::archive(&mut tx, *tenant, *agent, now).await?;
+        let (object, detail) = (format!("agent/{agent}"), json!({}));
+        audit::record(&mut tx, now, *tenant, By::ControlPlane, "agent.archive", &object, &detail).await?;
+    }
+    tx.commit().await?;
+    state.hub.analyze.notify_one();
+    state.hub.push.notify_one();
+    Ok(())
+}

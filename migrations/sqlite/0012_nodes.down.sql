@@ -1,0 +1,10 @@
+DROP TABLE node_claims;
+DROP TABLE former_credentials;
+DROP INDEX agents_by_node;
+DROP INDEX agents_by_instance;
+ALTER TABLE agents DROP COLUMN archived_at;
+ALTER TABLE agents DROP COLUMN conflict_at;
+ALTER TABLE agents DROP COLUMN replaced_at;
+ALTER TABLE agents DROP COLUMN attributes;
+ALTER TABLE agents DROP COLUMN node;
+ALTER TABLE agents DROP COLUMN instance_uid;
