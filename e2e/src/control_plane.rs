@@ -50,6 +50,14 @@ impl ControlPlane {
         Self::start_at(dir, Ipv4Addr::LOCALHOST.into()).await
     }
 
+    /// The same, where the place of a node's agent may be taken so long after the last word of it.
+    pub async fn start_replacing(dir: &Path, take_over_after: &str) -> Result<Self> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let at = Listening { rest: any, fleet: any };
+        let more = ["--take-over-after", take_over_after];
+        Self::set_up(Self::run_with(dir, at, "info,sqlx=warn", &more).await?).await
+    }
+
     /// The same, with agents coming in at this address.
     pub async fn start_at(dir: &Path, fleet: IpAddr) -> Result<Self> {
         let rest = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -79,6 +87,10 @@ impl ControlPlane {
     }
 
     async fn run_logging(dir: &Path, at: Listening, filter: &str) -> Result<Self> {
+        Self::run_with(dir, at, filter, &[]).await
+    }
+
+    async fn run_with(dir: &Path, at: Listening, filter: &str, more: &[&str]) -> Result<Self> {
         let token_file = dir.join("setup-token");
         std::fs::write(&token_file, SETUP_TOKEN)?;
         let log = std::fs::File::options().create(true).append(true).open(dir.join("control-plane.log"))?;
@@ -92,6 +104,7 @@ impl ControlPlane {
             .arg("--fleet-listen")
             .arg(at.fleet.to_string())
             .args(["--trial", TRIAL])
+            .args(more)
             .arg("--setup-token-file")
             .arg(&token_file)
             .stdout(Stdio::piped())

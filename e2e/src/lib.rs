@@ -18,6 +18,7 @@ pub mod proxy;
 pub mod reporter;
 pub mod served;
 pub mod services;
+pub mod simulated;
 pub mod store;
 pub mod traffic;
 pub mod trial;

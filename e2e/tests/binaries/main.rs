@@ -17,6 +17,7 @@ mod disks;
 mod entities;
 mod fleet_protocol;
 mod initializing;
+mod nodes;
 mod observe_only;
 mod patch;
 mod quarantine;
