@@ -68,10 +68,21 @@ impl Loop {
         Self::alone_in(tempfile::tempdir()?, fleet, sink).await
     }
 
+    /// The same, where the place of a node's agent may be taken so long after the last word of it.
+    pub async fn replacing(take_over_after: &str) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let control_plane = ControlPlane::start_replacing(dir.path(), take_over_after).await?;
+        Self::before(dir, control_plane, Ipv4Addr::LOCALHOST.into()).await
+    }
+
     /// The same, with its files in `dir`.
     pub async fn alone_in(dir: tempfile::TempDir, fleet: IpAddr, sink: IpAddr) -> Result<Self> {
-        let sink = Sink::bind(SocketAddr::new(sink, 0)).await?;
         let control_plane = ControlPlane::start_at(dir.path(), fleet).await?;
+        Self::before(dir, control_plane, sink).await
+    }
+
+    async fn before(dir: tempfile::TempDir, control_plane: ControlPlane, sink: IpAddr) -> Result<Self> {
+        let sink = Sink::bind(SocketAddr::new(sink, 0)).await?;
         let (nodes, agents, sources) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Self { dir, sink, control_plane, nodes, agents, sources })
     }
