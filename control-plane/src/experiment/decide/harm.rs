@@ -128,7 +128,8 @@ fn sampled_collisions(looked: &Subject<'_>, quantity: &str, limit: u64) -> Optio
         },
         count(most),
         if most > limit {
-            "A `max_collisions` of so many accepts that.".to_owned()
+            "A `max_collisions` of so many accepts that; agents with a larger `phoenix.budget.memory` look at more."
+                .to_owned()
         } else {
             format!("{} are allowed.", count(limit))
         }
