@@ -30,7 +30,12 @@ impl BatchSettings {
         let size = count("send_batch_size").unwrap_or(8192);
         let max = count("send_batch_max_size").unwrap_or(0);
         let cardinality = count("metadata_cardinality_limit").unwrap_or(1000);
-        let keys = fields.take("metadata_keys").map(|node| node.texts(problems)).unwrap_or_default();
+        let keys = fields.take("metadata_keys").map(|node| node.texts_or_null(problems)).unwrap_or_default();
+        let lower: Vec<String> = keys.iter().map(|key| key.to_lowercase()).collect();
+        if let Some((_, twice)) = lower.iter().enumerate().find(|(at, key)| lower[..*at].contains(key)) {
+            let message = format!("{twice:?} stands twice in metadata_keys");
+            problems.push(Problem::new(config.location, message).expected("each once, in any case"));
+        }
         fields.finish(problems);
         if max > 0 && max < size {
             let message = format!("send_batch_max_size is {max} and send_batch_size {size}");

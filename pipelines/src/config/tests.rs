@@ -294,3 +294,52 @@ service: { pipelines: { metrics: { receivers: [otlp], processors: [filter], expo
     let many: String = (0..30).map(|at| format!("  otlp/{at}: {{ a: '${{env:V{at}}}' }}\n")).collect();
     assert_eq!(parse(&format!("receivers:\n{many}")).unwrap().unset_notes().len(), 20, "bounded");
 }
+
+#[test]
+fn null_and_what_is_empty_are_taken_where_the_collector_takes_them() {
+    for (processor, kind) in [
+        ("filter: {metrics: {include: {}}}", "filter"),
+        ("filter: {metrics: {include: {match_type: strict, metric_names: []}, exclude: {}}}", "filter"),
+        ("filter: {metrics: {exclude: {match_type: strict, metric_names: null}}}", "filter"),
+        ("filter: {metrics: {exclude: {match_type: regexp, metric_names: [null]}}}", "filter"),
+        (
+            "attributes: {include: {match_type: strict, metric_names: [null]}, actions: [{key: a, value: 1, action: insert}]}",
+            "attributes",
+        ),
+        ("groupbyattrs: {keys: [null, '']}", "groupbyattrs"),
+        ("cumulativetodelta: {include: {match_type: strict, metrics: [null]}}", "cumulativetodelta"),
+        ("deltatorate: {metrics: [null]}", "deltatorate"),
+        ("batch: {metadata_keys: [null]}", "batch"),
+    ] {
+        let found = plan(&format!("  {processor}"), kind);
+        assert!(found.is_ok(), "{processor}: {}", found.unwrap_err());
+    }
+    for (processor, message) in [
+        ("filter: {error_mode: null, metrics: {metric: ['true']}}", "error_mode is null"),
+        ("transform: {metric_statements: null}", "metric_statements is null"),
+        ("transform: {trace_statements: null, metric_statements: []}", "trace_statements is null"),
+        ("transform: {metric_statements: [{context: null, statements: []}]}", "context is null"),
+        (
+            "transform: {metric_statements: ['set(instrumentation_scope.name, \"x\")']}",
+            "is no path where the context is the scope",
+        ),
+        ("interval: {interval: null}", "interval is null"),
+        ("batch: {metadata_keys: [a, A]}", "\"a\" stands twice"),
+        (
+            "attributes: {include: {match_type: strict, metric_names: []}, actions: [{key: a, value: 1, action: insert}]}",
+            "selects nothing",
+        ),
+        (
+            "metricstransform: {transforms: [{include: g, action: combine, new_name: h}]}",
+            "\"aggregation_type\" is missing",
+        ),
+        (
+            "metricstransform: {transforms: [{include: g, action: combine, aggregation_type: sum}]}",
+            "\"new_name\" is missing",
+        ),
+    ] {
+        let kind = processor.split(':').next().unwrap();
+        let shown = refused(&format!("  {processor}"), kind);
+        assert!(shown.contains(message), "{processor}: {shown}");
+    }
+}

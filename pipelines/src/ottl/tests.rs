@@ -201,12 +201,13 @@ fn paths_begin_with_a_context_where_they_must() {
         ("metric.name == \"a\"", Context::DataPoint, Style::Either),
         ("metric.name == \"a\"", Context::Metric, Style::Named),
         ("metric.name == name", Context::Metric, Style::Either),
-        ("instrumentation_scope.name == \"a\"", Context::Scope, Style::Named),
+        ("instrumentation_scope.name == \"a\"", Context::Metric, Style::Named),
     ] {
         assert!(compile(text, context, style).is_ok(), "{text}");
     }
     for (text, context, style, message) in [
         ("name == \"a\"", Context::Metric, Style::Named, "does not begin with the name of a context"),
+        ("instrumentation_scope.name == \"a\"", Context::Scope, Style::Named, "is no path where the context"),
         ("datapoint.value_int == 0", Context::Metric, Style::Either, "no datapoint is seen"),
         ("HasAttrKeyOnDatapoint(\"a\")", Context::DataPoint, Style::Either, "no function of a datapoint"),
         ("flags == FLAG_NONE", Context::Metric, Style::Either, "unknown path"),

@@ -72,15 +72,12 @@ fn selection(node: &Node, problems: &mut Inspection) -> Option<Names> {
     let resources = fields.take("resources").map(|node| check_pairs(node, problems));
     fields.finish(problems);
     let match_type = keep(match_type, problems)?;
-    match names {
-        Some(names) => Some(Names::decode(names, match_type, problems)).filter(|names| !names.is_empty()),
-        None => {
-            if resources.is_none() {
-                problems.push(Problem::new(node.location, "it selects nothing").expected("metric_names"));
-            }
-            None
-        }
+    let names =
+        names.map(|names| Names::decode(names, match_type, problems)).filter(|names| !names.is_empty());
+    if names.is_none() && resources.is_none() {
+        problems.push(Problem::new(node.location, "it selects nothing").expected("metric_names"));
     }
+    names
 }
 
 fn check_pairs(node: &Node, problems: &mut Inspection) {

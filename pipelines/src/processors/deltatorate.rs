@@ -19,7 +19,7 @@ pub struct DeltaToRate {
 impl DeltaToRate {
     pub(super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
-        let metrics = fields.take("metrics").map(|node| node.texts(problems)).unwrap_or_default();
+        let metrics = fields.take("metrics").map(|node| node.texts_or_null(problems)).unwrap_or_default();
         if metrics.is_empty() {
             let problem = Problem::new(config.location, "\"metrics\" is missing");
             problems.push(problem.expected("the names of the delta sums to convert"));

@@ -4,7 +4,7 @@ use crate::Batch;
 use crate::cost::Inspection;
 use crate::ottl::Context;
 use crate::stage::{Effect, Tallies};
-use crate::yaml::{Node, Problem, keep};
+use crate::yaml::{Node, keep};
 
 /// The config of a `groupbyattrs` processor. Without keys it only merges, which is called compaction.
 #[derive(Debug, Clone)]
@@ -17,13 +17,11 @@ pub struct GroupByAttrs {
 impl GroupByAttrs {
     pub(super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
-        let written = fields.take("keys").map(|node| node.texts(problems)).unwrap_or_default();
+        let written = fields.take("keys").map(|node| node.texts_or_null(problems)).unwrap_or_default();
         fields.finish(problems);
         let mut keys = Vec::<String>::new();
         for key in written {
-            if key.is_empty() {
-                problems.push(Problem::new(config.location, "an empty key"));
-            } else if !keys.contains(&key) {
+            if !keys.contains(&key) {
                 keys.push(key);
             }
         }

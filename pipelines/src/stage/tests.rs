@@ -326,7 +326,8 @@ fn mistakes_of_a_filter_are_reported_where_they_stand() {
             "cannot stand on both sides",
         ),
         ("metrics: {exclude: {match_type: regexp, metric_names: ['a(']}}", "3:61", "no regular expression"),
-        ("metrics: {exclude: {match_type: strict}}", "3:24", "selects nothing"),
+        ("error_mode: null", "3:17", "error_mode is null"),
+        ("metric_conditions: null", "3:24", "metric_conditions is null"),
     ] {
         let text = format!(
             "processors:\n  filter:\n    {config}\nservice: {{pipelines: {{metrics: {{processors: [filter]}}}}}}\n"

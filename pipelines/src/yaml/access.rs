@@ -76,6 +76,18 @@ impl Node {
         texts
     }
 
+    /// The same, where null is an empty text, as in the Collector's lists of names.
+    pub fn texts_or_null(&self, problems: &mut impl Extend<Problem>) -> Vec<String> {
+        let mut texts = Vec::new();
+        for item in keep(self.list(), problems).unwrap_or_default() {
+            match item.is_null() {
+                true => texts.push(String::new()),
+                false => texts.extend(keep(item.text(), problems).map(str::to_owned)),
+            }
+        }
+        texts
+    }
+
     /// A boolean.
     ///
     /// # Errors

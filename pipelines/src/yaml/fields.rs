@@ -29,6 +29,19 @@ impl<'a> Fields<'a> {
         entry.map(|entry| &entry.value).filter(|value| !value.is_null())
     }
 
+    /// The place of a key's value that is null, where leaving it out means something else.
+    pub fn null(&self, key: &str) -> Option<Location> {
+        let entry = self.entries.iter().find(|entry| entry.key.text == key);
+        entry.map(|entry| &entry.value).filter(|value| value.is_null()).map(|value| value.location)
+    }
+
+    /// Reports the keys of these whose value is null, which the Collector refuses here.
+    pub fn refuse_null(&self, keys: &[&str], problems: &mut impl Extend<Problem>) {
+        for (key, at) in keys.iter().filter_map(|key| Some((key, self.null(key)?))) {
+            problems.extend([Problem::new(at, format!("{key} is null")).expected("a value, or no such key")]);
+        }
+    }
+
     /// The value of a key that must be there.
     ///
     /// # Errors

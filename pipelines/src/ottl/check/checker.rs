@@ -134,6 +134,12 @@ impl Checker<'_> {
         let rest = path.segments.get(1..).unwrap_or_default();
         let own = self.context.name();
         match named {
+            Some(Context::Scope) if self.context == Context::Scope && first.name != "scope" => {
+                let message = format!("{:?} is no path where the context is the scope", first.name);
+                let problem = Problem::new(self.text.at(first.offset), message).expected("scope");
+                self.problems.push(problem);
+                None
+            }
             Some(context) if context > self.context => {
                 let message = format!("from a {own} no {} is seen", context.name());
                 self.problem(first.offset, message)

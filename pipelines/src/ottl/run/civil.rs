@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::value::Moment;
+
 /// Nanoseconds from the year 1 to 1970.
 pub(crate) const YEAR_1: i128 = 62_135_596_800 * 1_000_000_000;
 
@@ -70,10 +72,17 @@ fn fraction(nanosecond: u32) -> String {
     format!(".{}", digits.trim_end_matches('0'))
 }
 
-/// `2026-01-01T00:00:00.5Z`
-pub(crate) fn rfc3339(time: i128) -> String {
-    let Civil { year, month, day, hour, minute, second, nanosecond, .. } = civil(time);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{}Z", fraction(nanosecond))
+/// `2026-01-01T00:00:00.5Z`, or with the offset of its zone `2026-01-01T02:00:00.5+02:00`
+pub(crate) fn rfc3339(time: Moment) -> String {
+    let Civil { year, month, day, hour, minute, second, nanosecond, .. } = civil(time.local());
+    let zone = match time.offset {
+        0 => "Z".to_owned(),
+        seconds => {
+            let (sign, size) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
+            format!("{sign}{:02}:{:02}", size / 3600, size / 60 % 60)
+        }
+    };
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{}{zone}", fraction(nanosecond))
 }
 
 /// `2026-01-01 00:00:00.5 +0000 UTC`

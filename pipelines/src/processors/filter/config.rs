@@ -17,6 +17,7 @@ impl Filter {
     pub(in crate::processors) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let mode = ErrorMode::decode(&mut fields, problems).unwrap_or(ErrorMode::Ignore);
+        fields.refuse_null(&["metric_conditions"], problems);
         let (lists, groups) = (fields.take("metrics"), fields.take("metric_conditions"));
         for key in OTHER_SIGNALS {
             fields.take(key);

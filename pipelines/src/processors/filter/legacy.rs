@@ -118,6 +118,9 @@ pub(super) fn passes(include: Option<&Node>, exclude: Option<&Node>, problems: &
 }
 
 fn side(node: &Node, problems: &mut Inspection) -> Option<Selection> {
+    if node.entries().is_ok_and(<[_]>::is_empty) {
+        return None;
+    }
     let mut fields = keep(node.map(), problems)?;
     let match_type = keep(fields.required("match_type"), problems);
     regexp_options(&mut fields, problems);
@@ -125,10 +128,6 @@ fn side(node: &Node, problems: &mut Inspection) -> Option<Selection> {
     let expressions = fields.take("expressions");
     fields.finish(problems);
     let match_type = match_type?;
-    if names.or(attributes).or(expressions).is_none() {
-        let problem = Problem::new(node.location, "it selects nothing");
-        problems.push(problem.expected("metric_names, resource_attributes or expressions"));
-    }
     let mut side = Selection::default();
     if match_type.text() == Ok("expr") {
         if let Some(attributes) = attributes {

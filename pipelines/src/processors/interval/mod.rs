@@ -38,6 +38,7 @@ pub struct Interval {
 impl Interval {
     pub(super) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
+        fields.refuse_null(&["interval"], problems);
         let mut interval = Duration::from_secs(60);
         if let Some(node) = fields.take("interval")
             && let Some(duration) = keep(node.duration(), problems)

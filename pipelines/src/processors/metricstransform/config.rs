@@ -188,7 +188,15 @@ fn transform(node: &Node, problems: &mut Inspection) -> Option<Transform> {
             Action::Insert
         }
         Verb::Update => Action::Update,
-        Verb::Combine => Action::Combine { aggregation, case },
+        Verb::Combine => {
+            if new_name.is_empty() {
+                missing("new_name", "combine");
+            }
+            if aggregation.is_none() {
+                missing("aggregation_type", "combine");
+            }
+            Action::Combine { aggregation: aggregation.unwrap_or(Aggregation::First), case }
+        }
         Verb::Group => {
             if group.is_none() {
                 missing("group_resource_labels", "group");
@@ -239,10 +247,10 @@ fn text(fields: &mut Fields<'_>, key: &'static str, problems: &mut Inspection) -
 }
 
 /// Aggregation of a group; without one it is its first point.
-fn aggregation(fields: &mut Fields<'_>, problems: &mut Inspection) -> Aggregation {
-    let node = fields.take("aggregation_type").filter(|node| node.text().ok() != Some(""));
-    let found = node.and_then(|node| keep(node.one_of("aggregation_type", &AGGREGATIONS), problems));
-    found.unwrap_or(Aggregation::First)
+/// The aggregation; nothing where none is said.
+fn aggregation(fields: &mut Fields<'_>, problems: &mut Inspection) -> Option<Aggregation> {
+    let node = fields.take("aggregation_type").filter(|node| node.text().ok() != Some(""))?;
+    Some(keep(node.one_of("aggregation_type", &AGGREGATIONS), problems).unwrap_or(Aggregation::First))
 }
 
 fn operation(node: &Node, problems: &mut Inspection) -> Option<Operation> {
@@ -255,7 +263,7 @@ fn operation(node: &Node, problems: &mut Inspection) -> Option<Operation> {
     let mut texts = |key| fields.take(key).map(|node| node.texts(problems)).unwrap_or_default();
     let (keep_labels, aggregated) = (texts("label_set"), texts("aggregated_values"));
     let scale = fields.take("experimental_scale").and_then(|node| keep(node.float(), problems));
-    let by = aggregation(&mut fields, problems);
+    let by = aggregation(&mut fields, problems).unwrap_or(Aggregation::First);
     let values = fields.take("value_actions").map(|node| value_actions(node, problems)).unwrap_or_default();
     fields.finish(problems);
     let kind = kind?;

@@ -14,6 +14,8 @@ impl Transform {
     pub(in crate::processors) fn decode(config: &Node, problems: &mut Inspection) -> Option<Self> {
         let mut fields = keep(config.map(), problems)?;
         let mode = ErrorMode::decode(&mut fields, problems).unwrap_or(ErrorMode::Ignore);
+        fields.refuse_null(&["metric_statements"], problems);
+        fields.refuse_null(&OTHER_SIGNALS, problems);
         let written = fields.take("metric_statements");
         for key in OTHER_SIGNALS {
             fields.take(key);
@@ -53,6 +55,7 @@ fn groups(node: &Node, mode: ErrorMode, problems: &mut Inspection) -> Vec<Group>
 fn explicit(item: &Node, mode: ErrorMode, problems: &mut Inspection) -> Option<Group> {
     let mut fields = keep(item.map(), problems)?;
     let mode = ErrorMode::decode(&mut fields, problems).unwrap_or(mode);
+    fields.refuse_null(&["context"], problems);
     let context = fields.take("context").map(|node| context(node, problems));
     let conditions = fields.take("conditions").map(|node| texts(node, problems)).unwrap_or_default();
     let statements = fields.take("statements").map(|node| texts(node, problems)).unwrap_or_default();

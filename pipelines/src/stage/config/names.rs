@@ -2,7 +2,7 @@
 
 use crate::cost::Inspection;
 use crate::ottl::Pattern;
-use crate::yaml::{Fields, Node, Problem, keep};
+use crate::yaml::{Fields, Located, Node, Problem, keep};
 
 /// Way in which names are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +38,12 @@ impl Names {
     /// Reads a list of names.
     pub(crate) fn decode(node: &Node, match_type: MatchType, problems: &mut Inspection) -> Self {
         if match_type == MatchType::Strict {
-            return Self::Strict(node.texts(problems));
+            return Self::Strict(node.texts_or_null(problems));
         }
         let mut patterns = Vec::new();
         for item in keep(node.list(), problems).unwrap_or_default() {
-            let text = keep(item.located_text(), problems);
+            let null = || Located::new("", item.location);
+            let text = if item.is_null() { Some(null()) } else { keep(item.located_text(), problems) };
             patterns.extend(text.and_then(|text| problems.pattern(&text)));
         }
         Self::Regexp(patterns)

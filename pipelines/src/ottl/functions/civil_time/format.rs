@@ -12,6 +12,8 @@ pub(super) enum Piece {
     Literal(String),
     /// A directive, by its letter.
     Field(char),
+    /// The date of `%D` and `%x`: written with four digits of the year, read with four or two, as the Collector does.
+    Date,
     /// A decimal sign and this many digits of a second at most.
     Fraction(char, usize),
 }
@@ -24,9 +26,7 @@ pub(in crate::ottl) struct Format {
 }
 
 /// Directives that stand for several.
-const COMPOSED: [(char, &str); 8] = [
-    ('D', "%m/%d/%Y"),
-    ('x', "%m/%d/%Y"),
+const COMPOSED: [(char, &str); 6] = [
     ('F', "%Y-%m-%d"),
     ('T', "%H:%M:%S"),
     ('X', "%H:%M:%S"),
@@ -85,6 +85,9 @@ impl Format {
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
+                Piece::Date => {
+                    out.push_str(&format!("{:02}/{:02}/{:04}", fields.month, fields.day, fields.year));
+                }
                 Piece::Fraction(sign, digits) => {
                     let fraction = format!("{:09}", fields.nanosecond);
                     let fraction = fraction[..*digits].trim_end_matches('0');
@@ -133,6 +136,7 @@ fn put(format: &str, pieces: &mut Vec<Piece>) -> Result<(), String> {
             '%' => literal(pieces, '%'),
             'n' => literal(pieces, '\n'),
             't' => literal(pieces, '\t'),
+            'D' | 'x' => pieces.push(Piece::Date),
             'L' | 'f' | 's' => {
                 let sign = match pieces.last_mut() {
                     Some(Piece::Literal(text)) if text.ends_with(['.', ',']) => text.pop(),

@@ -29,6 +29,14 @@ pub(super) fn scan(format: &Format, text: &str, now: u64) -> Option<Moment> {
         rest = match piece {
             Piece::Literal(literal) => skip(rest, literal)?,
             Piece::Fraction(..) => scanned.fraction(rest),
+            Piece::Date => {
+                let day = scanned.field('m', rest)?.strip_prefix('/')?;
+                let year = scanned.field('d', day)?.strip_prefix('/')?;
+                match scanned.field('Y', year) {
+                    Some(rest) => rest,
+                    None => scanned.field('y', year)?,
+                }
+            }
             Piece::Field(letter) => {
                 let rest = scanned.field(*letter, rest)?;
                 // Seconds may have a fraction that the format does not say.
