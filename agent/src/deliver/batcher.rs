@@ -207,7 +207,12 @@ struct Packer {
 impl Packer {
     fn add(&mut self, part: Part) {
         let payload = &part.payload;
-        if payload.items <= self.room.items && payload.message.len() <= self.room.bytes {
+        let fits = |room: Room| payload.items <= room.items && payload.message.len() <= room.bytes;
+        // A parcel is filled up by its items. One that is full, or lacks bytes alone, is no reason to cut what fits the next.
+        if !fits(self.room) && fits(self.most) && (self.room.items == 0 || payload.items <= self.room.items) {
+            self.close();
+        }
+        if fits(self.room) {
             return self.put(part);
         }
         let of = if payload.signal == Signal::Metrics { Items::Points } else { Items::Records };

@@ -45,7 +45,7 @@ struct Patience {
 
 impl Patience {
     /// Units of a split wait for the worker, and what its stages hold was accepted. Else evidence is at stake, and most
-    /// where the experiment goes on. Nothing waits for a shorter time than units do, `max_added_latency`.
+    /// where the experiment goes on. Both times are at least `max_added_latency`.
     fn of(delivers: bool, goes_on: bool, max_added_latency: Duration) -> Self {
         let [before, within] = match (delivers, goes_on) {
             (true, _) => [5_000, 1_000],

@@ -29,8 +29,8 @@ impl<'a> Fields<'a> {
         entry.map(|entry| &entry.value).filter(|value| !value.is_null())
     }
 
-    /// The place of a key's value that is null, where leaving it out means something else.
-    pub fn null(&self, key: &str) -> Option<Location> {
+    /// The place of a key's value that is null.
+    fn null(&self, key: &str) -> Option<Location> {
         let entry = self.entries.iter().find(|entry| entry.key.text == key);
         entry.map(|entry| &entry.value).filter(|value| value.is_null()).map(|value| value.location)
     }

@@ -92,6 +92,20 @@ async fn small_requests_leave_together_and_what_waits_leaves_at_a_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payload_that_fits_a_request_of_its_own_is_not_cut_to_fill_another_by_bytes() {
+    let (sink, address) = Sink::start().await;
+    let text = batching(address, "send_batch_size: 1000000, timeout: 500ms", "");
+    let agent = Agent::start(&load(&text)).await;
+    let body = export(2_000, 70).encode_to_vec();
+    assert!((2 << 20..4 << 20).contains(&body.len()), "{}", body.len());
+    for _ in 0..2 {
+        assert_eq!(post(&agent, "/v1/metrics", body.clone()).await, 200);
+    }
+    eventually("both arrive", async || sink.points().len() == 280_000).await;
+    assert_eq!(sizes(&sink), [140_000; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_leaves_after_its_time_and_the_sender_hears_of_it() {
     let (sink, address) = Sink::start().await;
     let agent = Agent::start(&load(&batching(address, "timeout: 50ms", ON_DELIVERY))).await;
