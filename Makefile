@@ -3,7 +3,9 @@ CARGO ?= cargo
 # Tests of the binaries mostly wait, so that more of them than there are cores run side by side.
 TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 6 ? cores : 6)))
 
-.PHONY: demo test lint fmt bench bench-collector fuzz deny dist
+PEERS ?= $(CURDIR)/target/peers
+
+.PHONY: demo test test-peers peers lint fmt bench bench-collector fuzz deny dist
 
 demo: ## Build and run the main job on this machine's real processes.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
@@ -12,6 +14,17 @@ demo: ## Build and run the main job on this machine's real processes.
 test: ## Every test, the end-to-end ones with the real binaries included.
 	$(CARGO) build --locked --workspace --bins
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --workspace --all-targets
+
+peers: ## A Collector, Prometheus and SDKs for `test-peers`; needs Go, Python 3, Node.js and npm; a quarter of an hour at first.
+	cd e2e/peers/collector && go build -trimpath -ldflags='-s -w' -o $(PEERS)/collector .
+	cd e2e/peers/prometheus && go build -trimpath -ldflags='-s -w' -o $(PEERS)/prometheus github.com/prometheus/prometheus/cmd/prometheus
+	python3 -m venv $(PEERS)/python && $(PEERS)/python/bin/pip install -q -r e2e/peers/python/requirements.txt
+	mkdir -p $(PEERS)/javascript && cp e2e/peers/javascript/* $(PEERS)/javascript
+	cd $(PEERS)/javascript && npm install --no-package-lock --no-audit --no-fund --silent
+
+test-peers: peers ## Tests with real Collectors, Prometheus and SDKs of other languages.
+	$(CARGO) build --locked --workspace --bins
+	PHOENIX_PEERS=$(PEERS) $(CARGO) test --locked -p e2e --test peers -- --ignored
 
 lint: ## What a change must pass besides the tests.
 	$(CARGO) fmt --all --check

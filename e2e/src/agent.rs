@@ -67,14 +67,25 @@ impl Agent {
     pub async fn start_as(dir: &Path, config: &str, enter: &[String], host: &str) -> Result<Self> {
         let path = dir.join("agent.yaml");
         std::fs::write(&path, config)?;
-        let log = std::fs::File::options().create(true).append(true).open(dir.join("agent.log"))?;
         let program = binary("phoenix-agent").into_os_string();
         let mut words = enter.iter().map(OsString::from).chain([program]);
-        let mut child = Command::new(words.next().unwrap_or_default())
-            .args(words)
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).env("OTEL_RESOURCE_ATTRIBUTES", format!("host.name={host}"));
+        Self::launch(dir, command, path).await
+    }
+
+    /// Starts an agent on a file that lies in `dir`, with more words of the command line.
+    pub async fn start_on(dir: &Path, file: &Path, words: &[&str]) -> Result<Self> {
+        let mut command = Command::new(binary("phoenix-agent"));
+        command.args(words).current_dir(dir);
+        Self::launch(dir, command, file.to_owned()).await
+    }
+
+    async fn launch(dir: &Path, mut command: Command, config: PathBuf) -> Result<Self> {
+        let log = std::fs::File::options().create(true).append(true).open(dir.join("agent.log"))?;
+        let mut child = command
             .arg("--config")
-            .arg(&path)
-            .env("OTEL_RESOURCE_ATTRIBUTES", format!("host.name={host}"))
+            .arg(&config)
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true)
@@ -87,7 +98,7 @@ impl Agent {
         let Ok(said) = serde_json::from_str::<Value>(&line) else {
             bail!("the agent did not start: {}", std::fs::read_to_string(dir.join("agent.log"))?);
         };
-        Ok(Self { child, config: path, listening: serde_json::from_value(said["listening"].clone())? })
+        Ok(Self { child, config, listening: serde_json::from_value(said["listening"].clone())? })
     }
 
     /// The gRPC receiver's URL.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
+use percent_encoding::percent_decode;
 use tokio::time::Instant;
 
 use super::authorization::Authorization;
@@ -143,7 +144,7 @@ fn judge(reply: &Reply) -> Attempt {
         let partial = PartialSuccess::from_response(&reply.message).unwrap_or_default();
         return Attempt::Delivered { rejected: partial.rejected.max(0) as u64, message: partial.message };
     }
-    let message = String::from_utf8_lossy(trailer("grpc-message").unwrap_or_default()).into_owned();
+    let message = percent_decode(trailer("grpc-message").unwrap_or_default()).decode_utf8_lossy();
     let reason = format!("gRPC status {code}: {message}");
     let after =
         trailer("grpc-status-details-bin").and_then(Status::from_trailer).and_then(|s| s.retry_delay());
@@ -178,6 +179,17 @@ mod tests {
             panic!("expected a retry");
         };
         assert_eq!((asked, ambiguous), (Some(after), false));
+    }
+
+    #[test]
+    fn a_reason_is_told_as_it_was_said_before_it_was_escaped_for_the_wire() {
+        let mut refused = reply(&Status::new(Code::Unimplemented, ""));
+        for (escaped, said) in
+            [("caf%C3%A9%20is%20shut", "café is shut"), ("100%", "100%"), ("%FF!", "\u{fffd}!")]
+        {
+            refused.trailers.insert("grpc-message", HeaderValue::from_static(escaped));
+            assert_eq!(judge(&refused), Attempt::Refused(format!("gRPC status 12: {said}")));
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
+use tonic::codec::CompressionEncoding;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
@@ -30,7 +31,9 @@ impl Intake {
     pub async fn start() -> Result<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let intake = Self { addr: listener.local_addr()?, arrivals: Arc::default() };
-        let service = MetricsServiceServer::new(intake.clone()).max_decoding_message_size(64 << 20);
+        let service = MetricsServiceServer::new(intake.clone())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(64 << 20);
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         tokio::spawn(tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming));
         Ok(intake)

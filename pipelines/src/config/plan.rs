@@ -88,7 +88,13 @@ impl Plan {
 
     /// The widest scope of any stage.
     pub fn scope(&self) -> Scope {
-        self.stages.iter().map(|stage| stage.processor.scope()).max().unwrap_or(Scope::Point)
+        self.widest().map_or(Scope::Point, |(_, scope)| scope)
+    }
+
+    /// Id and scope of the stage whose scope is the widest, if there is a stage.
+    pub fn widest(&self) -> Option<(&str, Scope)> {
+        let scopes = self.stages.iter().map(|stage| (stage.id.as_str(), stage.processor.scope()));
+        scopes.max_by_key(|(_, scope)| *scope)
     }
 
     /// Digest of the stages with their ids and order, and of what is asked of the agent.

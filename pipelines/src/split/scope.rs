@@ -19,14 +19,15 @@ impl Split {
     /// # Errors
     /// A weight strictly between nothing and all, with a unit finer than the plans' scope.
     pub fn check_scope(&self, plans: [&Plan; 2]) -> Result<(), CutsThrough> {
-        let scope = plans.map(Plan::scope).into_iter().max().unwrap_or(Scope::Point);
+        let widest = plans.into_iter().filter_map(Plan::widest).max_by_key(|(_, scope)| *scope);
+        let Some((stage, scope)) = widest else { return Ok(()) };
         if !self.weight.is_partial() || self.unit.keeps_whole(scope) {
             return Ok(());
         }
         let needs = if scope == Scope::Host { "host" } else { "process" };
         let unit = &self.unit;
         let message = format!(
-            "a stage has to see a whole {needs}, and a share of the units {unit} would cut through it"
+            "{stage} has to see a whole {needs}, and a share of the units {unit} would cut through it"
         );
         Err(CutsThrough { message, expected: format!("0%, 100%, or unit: {needs}") })
     }

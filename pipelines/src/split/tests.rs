@@ -168,7 +168,8 @@ fn a_split_never_cuts_through_what_a_stage_has_to_see_whole() {
                 let checked = split.check_scope([&plan, &plan]);
                 assert_eq!(checked.is_ok(), allowed || !partial, "{stage}, {unit}, {weight:?}");
                 if let Err(refused) = checked {
-                    assert!(refused.to_string().contains("0%, 100%, or unit"), "{refused}");
+                    let said = refused.to_string();
+                    assert!(said.contains("0%, 100%, or unit") && said.starts_with(kind), "{said}");
                 }
             }
         }

@@ -1,0 +1,113 @@
+//! A real Prometheus as a backend, by its OTLP receiver.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use e2e::agent::Agent;
+use e2e::{eventually, http};
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use super::points::Numbered;
+use super::{PATIENCE, free, peer};
+
+/// A Prometheus that runs; killed when dropped.
+struct Prometheus {
+    at: SocketAddr,
+    #[expect(dead_code, reason = "held, so that it is killed when dropped")]
+    child: Child,
+}
+
+impl Prometheus {
+    async fn start(dir: &Path) -> Result<Self> {
+        let (at, file) = (free()?, dir.join("prometheus.yml"));
+        std::fs::write(&file, "otlp: { promote_resource_attributes: [service.name] }\n")?;
+        let child = Command::new(peer("prometheus"))
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", dir.join("tsdb").display()))
+            .arg(format!("--web.listen-address={at}"))
+            .arg("--web.enable-otlp-receiver")
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(dir.join("prometheus.log"))?)
+            .kill_on_drop(true)
+            .spawn()?;
+        eventually("Prometheus is ready", PATIENCE, || async {
+            let (status, _) = http::get(at, "/-/ready").await.ok()?;
+            (status == 200).then_some(())
+        })
+        .await;
+        Ok(Self { at, child })
+    }
+
+    /// The single value of an instant query.
+    async fn value(&self, query: &str) -> Option<f64> {
+        let (_, body) = http::get(self.at, &format!("/api/v1/query?query={query}")).await.ok()?;
+        let body: Value = serde_json::from_str(&body).ok()?;
+        body["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    }
+}
+
+/// An agent that delivers to it, half of the points by each of two equal variants.
+fn config(prometheus: SocketAddr, compression: &str, dir: &Path) -> String {
+    format!(
+        "receivers:
+  otlp: {{ protocols: {{ grpc: {{ endpoint: '127.0.0.1:0' }} }} }}
+exporters:
+  otlphttp: {{ endpoint: 'http://{prometheus}/api/v1/otlp', compression: {compression}, tls: {{ insecure: true }} }}
+extensions:
+  health_check: {{ endpoint: '127.0.0.1:0' }}
+service:
+  extensions: [health_check]
+  pipelines:
+    metrics: {{ receivers: [otlp], exporters: [otlphttp] }}
+    metrics/same: {{ receivers: [otlp], exporters: [otlphttp] }}
+phoenix:
+  data_dir: {}
+  admin: '127.0.0.1:0'
+  experiment: {{ baseline: metrics, candidate: metrics/same, salt: same, weight: 50%, unit: [number] }}
+",
+        dir.display()
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real Prometheus: make test-peers"]
+async fn prometheus_has_every_point_that_was_sent() -> Result<()> {
+    for compression in ["none", "gzip"] {
+        let dir = tempfile::tempdir()?;
+        let prometheus = Prometheus::start(dir.path()).await?;
+        let agent = Agent::start(dir.path(), &config(prometheus.at, compression, dir.path())).await?;
+        let mut numbered = Numbered::to(agent.endpoint()).await?;
+        numbered.send(30).await?;
+        let expected = numbered.sent as f64;
+        eventually("all series at Prometheus", PATIENCE, || async {
+            prometheus.value("count(test_numbered)").await.filter(|count| *count >= expected)
+        })
+        .await;
+        let sum = prometheus.value("sum(test_numbered)").await.context("no sum")?;
+        ensure!(sum == expected * (expected - 1.0) / 2.0, "{compression}: the sum of all values is {sum}");
+        let named = prometheus.value("count(test_numbered{service_name=\"numbered\"})").await;
+        ensure!(named == Some(expected), "{compression}: {named:?} carry their resource's name");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real Prometheus: make test-peers"]
+async fn what_prometheus_cannot_read_is_counted_as_failed_with_its_reason() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let prometheus = Prometheus::start(dir.path()).await?;
+    let agent = Agent::start(dir.path(), &config(prometheus.at, "snappy", dir.path())).await?;
+    let mut numbered = Numbered::to(agent.endpoint()).await?;
+    numbered.send(3).await?;
+    let (failed, expected) = ("otelcol_exporter_send_failed_metric_points", numbered.sent as f64);
+    eventually("all points counted as failed", PATIENCE, || async {
+        agent.metric(failed, "otlphttp").await.ok().filter(|count| *count == expected)
+    })
+    .await;
+    let log = std::fs::read_to_string(dir.path().join("agent.log"))?;
+    ensure!(log.contains("unsupported compression: snappy"), "{log}");
+    Ok(())
+}
