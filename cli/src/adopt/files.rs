@@ -43,6 +43,9 @@ impl Source {
         }
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
         let text = String::from_utf8(bytes).with_context(|| format!("{shown} is not UTF-8"))?;
+        if let (None, [place, ..]) = (at, Embedded::places(&text).as_slice()) {
+            anyhow::bail!("{shown} is no Collector file, but has one at {place}; say --at {place}");
+        }
         let embedded = at.map(|at| Embedded::find(&shown.to_string(), &text, at)).transpose()?;
         let name = at.map_or_else(|| shown.to_string(), |at| format!("{shown} at {at}"));
         Ok(Self { name, path: path.to_owned(), text, embedded })

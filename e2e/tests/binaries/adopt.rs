@@ -99,12 +99,20 @@ async fn what_is_no_collector_file_is_refused_with_its_place_and_nothing_is_writ
     }
     let path = CONFIG.replace("filter/a", "../../etc/passwd");
     let traces = CONFIG.replace("    metrics:\n      receivers", "    traces:\n      receivers");
-    let cases: [(&str, &[&str], &str); 7] = [
+    let values: String = CONFIG.lines().map(|line| format!("    {line}\n")).collect();
+    let values = format!("mode: daemonset\nagent:\n  config:\n{values}");
+    let cases: [(&str, &[&str], &str); 9] = [
         (&large, &[], "at most 1048576 bytes"),
         (&bomb, &[], "once aliases are resolved"),
         (&path, &[], "is no id of a component"),
         ("a: [", &[], "not valid YAML"),
         (CONFIG, &["--at", "config"], "has nothing at config; expected the config there"),
+        (&values, &[], "is no Collector file, but has one at agent.config; say --at agent.config"),
+        (
+            &values,
+            &["--at", "config"],
+            "has nothing at config; expected the config there, as agent.config is",
+        ),
         (&traces, &[], "no pipeline of metrics"),
         (CONFIG, &["--pipeline", "metrics/x"], "it has metrics"),
     ];

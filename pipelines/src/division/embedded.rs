@@ -1,8 +1,15 @@
 //! A Collector config inside another document: a Helm values file, a ConfigMap, an OpenTelemetryCollector resource.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::yaml::{Form, Problems, Site, read_written, sites};
+
+/// The most keys of a path at which a config is looked for.
+const DEEPEST: usize = 8;
+
+/// Keys of which a config has some.
+const SECTIONS: [&str; 4] = ["receivers", "processors", "exporters", "service"];
 
 /// Reason why no config is found at a path.
 #[derive(Debug, thiserror::Error)]
@@ -11,14 +18,14 @@ pub enum EmbeddedError {
     #[error("{0}")]
     Problems(#[from] Problems),
     /// Nothing stands there.
-    #[error(
-        "{file} has nothing at {path}; expected the config there, as config, data.relay or spec.config is"
-    )]
+    #[error("{file} has nothing at {path}; expected the config there, as {} is", Places(places))]
     Nothing {
         /// The file.
         file: String,
         /// The path that was asked for.
         path: String,
+        /// The paths at which it has a config.
+        places: Vec<String>,
     },
     /// It is written in a way in which it cannot be put back.
     #[error(
@@ -30,6 +37,19 @@ pub enum EmbeddedError {
         /// The path.
         path: String,
     },
+}
+
+/// Paths in a sentence; those of common documents where there is none.
+struct Places<'a>(&'a [String]);
+
+impl fmt::Display for Places<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            f.write_str("config, data.relay or spec.config")
+        } else {
+            f.write_str(&self.0.join(" or "))
+        }
+    }
 }
 
 /// A config that was found, and the document around it.
@@ -52,9 +72,18 @@ impl Embedded {
         let site = root.as_ref().and_then(|root| at(root, path));
         let (file, path) = (file.to_owned(), path.to_owned());
         let Some(site) = site.filter(|site| !site.is_null()) else {
-            return Err(EmbeddedError::Nothing { file, path });
+            let places = root.as_ref().map(places).unwrap_or_default();
+            return Err(EmbeddedError::Nothing { file, path, places });
         };
         Self::of(document, site).ok_or(EmbeddedError::Style { file, path })
+    }
+
+    /// The paths at which a document has a whole config; nothing of one that is itself a config, or cannot be read.
+    #[must_use]
+    pub fn places(document: &str) -> Vec<String> {
+        let root = read_written("", document, &[]).ok().and_then(|_| sites(document));
+        let is_config = |root: &Site| SECTIONS.iter().any(|section| at(root, section).is_some());
+        root.as_ref().filter(|root| !is_config(root)).map(places).unwrap_or_default()
     }
 
     fn of(document: &str, site: &Site) -> Option<Self> {
@@ -89,6 +118,34 @@ impl Embedded {
         let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("{indent}{line}\n") };
         let lines: String = config.trim_end().lines().map(line).collect();
         format!("{}{}{}", self.before, lines.trim_end_matches('\n'), self.after)
+    }
+}
+
+/// Paths below a place at which pipelines of a service stand, or a text that has some.
+fn places(root: &Site) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![(String::new(), root, DEEPEST)];
+    while let Some((path, site, below)) = open.pop() {
+        if !path.is_empty() && has_pipelines(site) {
+            found.push(path);
+        } else if let (Form::Map { entries, .. }, Some(below)) = (&site.form, below.checked_sub(1)) {
+            let dot = if path.is_empty() { "" } else { "." };
+            let inner = entries.iter().rev();
+            open.extend(inner.map(|entry| (format!("{path}{dot}{}", entry.key), &entry.value, below)));
+        }
+    }
+    found
+}
+
+fn has_pipelines(site: &Site) -> bool {
+    match &site.form {
+        Form::Map { .. } => {
+            at(site, "service.pipelines").is_some_and(|pipelines| matches!(pipelines.form, Form::Map { .. }))
+        }
+        Form::Scalar { text, plain: false } if text.contains("pipelines:") => {
+            sites(text).is_some_and(|inner| matches!(inner.form, Form::Map { .. }) && has_pipelines(&inner))
+        }
+        Form::Scalar { .. } | Form::List { .. } | Form::Alias => false,
     }
 }
 
@@ -151,6 +208,27 @@ mod tests {
             let edited = found.with(&CONFIG.replace("otlp:", "otlp: {}"));
             assert_eq!(edited, document.replace("otlp:", "otlp: {}"));
         }
+    }
+
+    #[test]
+    fn the_paths_of_configs_are_told_where_they_stand_as_keys_or_as_text() {
+        let config = "service:\n  pipelines:\n    metrics: {}\n";
+        let within =
+            |indent: &str| config.lines().map(|line| format!("{indent}{line}\n")).collect::<String>();
+        let values =
+            format!("mode: x\na:\n  config:\n{}b:\n  relay.yaml: |\n{}", within("    "), within("    "));
+        assert_eq!(Embedded::places(&values), ["a.config", "b.relay.yaml"]);
+        for none in [
+            config,
+            "a: 1\n",
+            "a: { service: {} }\nb: { service: { pipelines: 7 } }\n",
+            "a: \"pipelines: [\"\n",
+            "[\n",
+        ] {
+            assert!(Embedded::places(none).is_empty(), "{none}");
+        }
+        let said = Embedded::find("f", &values, "config").unwrap_err().to_string();
+        assert!(said.ends_with("expected the config there, as a.config or b.relay.yaml is"), "{said}");
     }
 
     #[test]
