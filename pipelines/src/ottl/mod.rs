@@ -24,9 +24,11 @@ pub use syntax::SyntaxError;
 
 pub(crate) use editors::Work;
 pub(crate) use editors::scale::{exemplars as scale_exemplars, histogram as scale_histogram};
+pub(crate) use run::compare::compare;
 pub(crate) use run::eval::NO_CACHE;
 pub(crate) use run::json::{double_text, text_of as json_text};
 pub(crate) use run::value::{Map, Val, cut};
+pub(crate) use syntax::ast::CompareOp;
 
 #[cfg(test)]
 mod tests;

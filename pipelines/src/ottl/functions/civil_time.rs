@@ -32,7 +32,7 @@ pub(super) const TABLE: &[Signature] = &[
         "FormatTime",
         &[required("time", ParamType::Time), required("format", ParamType::FixedText)],
         |args| match &args.call.prepared {
-            Preparation::Times(format) => Ok(Val::text(format.write(args.time(0)?))),
+            Preparation::Times(format) => Ok(Val::text(format.write(&args.time(0)?))),
             _ => Err(Failure("a format is missing")),
         },
     )
@@ -46,10 +46,10 @@ pub(super) const TABLE: &[Signature] = &[
         |args| {
             let nanoseconds = if args.has(1) { args.integer(1)? } else { 0 };
             let at = i128::from(args.integer(0)?) * 1_000_000_000 + i128::from(nanoseconds);
-            Ok(Val::Time(Moment { at, offset: 0 }))
+            Ok(Val::Time(Moment::utc(at)))
         },
     ),
-    converter("Now", &[], |args| Ok(Val::Time(Moment { at: args.row.now.into(), offset: 0 }))).by_the_clock(),
+    converter("Now", &[], |args| Ok(Val::Time(Moment::utc(args.row.now.into())))).by_the_clock(),
     converter("UnixSeconds", TIME, |args| since_1970(args, 1_000_000_000)),
     converter("UnixMilli", TIME, |args| since_1970(args, 1_000_000)),
     converter("UnixMicro", TIME, |args| since_1970(args, 1_000)),

@@ -131,7 +131,7 @@ impl Verb {
             (_, Val::Bytes(bytes)) => self.list(letter, bytes.iter().map(|byte| Val::Int((*byte).into())))?,
             ('v' | 's', Val::Duration(nanoseconds)) => civil::duration(*nanoseconds),
             (_, Val::Duration(nanoseconds)) => return self.value(letter, &Val::Int(*nanoseconds)),
-            ('v' | 's', Val::Time(time)) => civil::shown(time.at),
+            ('v' | 's', Val::Time(time)) => civil::shown(time),
             (_, Val::List(list)) => self.list(letter, list.items().into_iter())?,
             (_, Val::Texts(texts)) => self.list(letter, texts.iter().cloned().map(Val::Text))?,
             (_, Val::Doubles(numbers)) => self.list(letter, numbers.iter().copied().map(Val::Double))?,

@@ -73,9 +73,9 @@ fn fraction(nanosecond: u32) -> String {
 }
 
 /// `2026-01-01T00:00:00.5Z`, or with the offset of its zone `2026-01-01T02:00:00.5+02:00`
-pub(crate) fn rfc3339(time: Moment) -> String {
+pub(crate) fn rfc3339(time: &Moment) -> String {
     let Civil { year, month, day, hour, minute, second, nanosecond, .. } = civil(time.local());
-    let zone = match time.offset {
+    let zone = match time.offset() {
         0 => "Z".to_owned(),
         seconds => {
             let (sign, size) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
@@ -86,10 +86,13 @@ pub(crate) fn rfc3339(time: Moment) -> String {
 }
 
 /// `2026-01-01 00:00:00.5 +0000 UTC`
-pub(crate) fn shown(time: i128) -> String {
-    let Civil { year, month, day, hour, minute, second, nanosecond, .. } = civil(time);
-    let fraction = fraction(nanosecond);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{fraction} +0000 UTC")
+pub(crate) fn shown(time: &Moment) -> String {
+    let Civil { year, month, day, hour, minute, second, nanosecond, .. } = civil(time.local());
+    let (fraction, seconds) = (fraction(nanosecond), time.offset());
+    let (sign, size) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
+    let offset = format!("{sign}{:02}{:02}", size / 3600, size / 60 % 60);
+    let zone = time.zone_name().unwrap_or_else(|| offset.clone());
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{fraction} {offset} {zone}")
 }
 
 /// `1h2m3.5s`

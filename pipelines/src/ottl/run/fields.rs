@@ -139,7 +139,7 @@ impl Field {
 }
 
 fn moment<'a>(time: u64) -> Val<'a> {
-    Val::Time(Moment { at: (time as i64).into(), offset: 0 })
+    Val::Time(Moment::utc((time as i64).into()))
 }
 
 /// An id of fixed length; a missing one is all zeros.

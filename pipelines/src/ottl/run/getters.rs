@@ -41,7 +41,7 @@ pub(crate) fn boolean(value: &Val<'_>) -> Evaluated<bool> {
 /// A time.
 pub(crate) fn time(value: &Val<'_>) -> Evaluated<Moment> {
     match value {
-        Val::Time(time) => Ok(*time),
+        Val::Time(time) => Ok(time.clone()),
         _ => Err(Failure("a time was expected")),
     }
 }

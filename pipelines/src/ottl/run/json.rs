@@ -102,7 +102,7 @@ fn put(value: &Val<'_>, style: Exponent, out: &mut String) -> Option<()> {
             join(out, '[', ']', numbers.clone(), |number, out| put(&Val::Double(*number), style, out))?;
         }
         Val::Duration(nanoseconds) => write!(out, "{nanoseconds}").ok()?,
-        Val::Time(time) => write!(out, "\"{}\"", crate::ottl::run::civil::rfc3339(*time)).ok()?,
+        Val::Time(time) => write!(out, "\"{}\"", crate::ottl::run::civil::rfc3339(time)).ok()?,
         Val::Id(id) => write!(out, "\"{}\"", hex::encode(id)).ok()?,
         Val::Part(..) => return None,
     }

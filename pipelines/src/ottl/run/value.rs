@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use jiff::tz::TimeZone;
+
 use crate::batch::{Batch, Rows, Value, nested};
 
 /// The entries of a map that is kept between statements.
@@ -43,19 +45,47 @@ pub(crate) enum Val<'a> {
 }
 
 /// A time and the zone it is shown in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Moment {
     /// Nanoseconds since 1970.
     pub at: i128,
-    /// Offset of the zone from UTC, in seconds; positive ahead of it.
-    pub offset: i32,
+    /// Zone; one of a fixed offset has no name.
+    pub zone: TimeZone,
 }
 
 impl Moment {
-    /// Nanoseconds since 1970 in the zone's own time.
-    pub(crate) fn local(self) -> i128 {
-        self.at + i128::from(self.offset) * 1_000_000_000
+    /// A time of UTC.
+    pub(crate) fn utc(at: i128) -> Self {
+        Self { at, zone: TimeZone::UTC }
     }
+
+    /// Offset of the zone from UTC at this time, in seconds; positive ahead of it.
+    pub(crate) fn offset(&self) -> i32 {
+        offset_of(&self.zone, self.at)
+    }
+
+    /// Name of the zone at this time, such as CEST; nothing where it has none.
+    pub(crate) fn zone_name(&self) -> Option<String> {
+        if self.zone.to_fixed_offset().is_ok() {
+            return (self.offset() == 0).then(|| "UTC".to_owned());
+        }
+        instant(self.at).map(|at| self.zone.to_offset_info(at).abbreviation().to_owned())
+    }
+
+    /// Nanoseconds since 1970 in the zone's own time.
+    pub(crate) fn local(&self) -> i128 {
+        self.at + i128::from(self.offset()) * 1_000_000_000
+    }
+}
+
+/// The calendar's instant of a time in nanoseconds since 1970, if it reaches there.
+fn instant(at: i128) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_second(i64::try_from(at.div_euclid(1_000_000_000)).ok()?).ok()
+}
+
+/// Offset of a zone from UTC at a time in nanoseconds since 1970, in seconds; 0 where no calendar reaches.
+pub(crate) fn offset_of(zone: &TimeZone, at: i128) -> i32 {
+    instant(at).map_or(0, |at| zone.to_offset(at).seconds())
 }
 
 /// See [`Val::Part`].

@@ -2,7 +2,7 @@
 
 use crate::batch::Value;
 use crate::cost::Inspection;
-use crate::ottl::{Context, Failure, Level, Pattern, Row};
+use crate::ottl::{CompareOp, Context, Failure, Level, Pattern, Row, compare};
 use crate::stage::config::{Constant, ErrorMode, MatchType, Names, regexp_options};
 use crate::yaml::{Located, Node, Problem, keep};
 
@@ -73,6 +73,8 @@ impl ValueMatch {
             (Self::Equal(Constant::Bool(a)), Value::Bool(b)) => *a == b,
             (Self::Equal(Constant::Int(a)), Value::Int(b)) => *a == b,
             (Self::Equal(Constant::Double(a)), Value::Double(b)) => *a == b,
+            (Self::Equal(Constant::List(a)), Value::List(_)) => same(Value::List(a), value),
+            (Self::Equal(Constant::Map(a)), Value::Map(_)) => same(Value::Map(a), value),
             (Self::Equal(_), _) => false,
             (Self::Matched(pattern), Value::Text(text)) => pattern.is_match(text),
             (Self::Matched(pattern), Value::Bool(bit)) => pattern.is_match(bit.to_string().as_bytes()),
@@ -83,6 +85,11 @@ impl ValueMatch {
             (Self::Matched(_), _) => false,
         }
     }
+}
+
+/// Tells whether lists or maps have the same content, in which kinds count and the order of a map's keys does not.
+fn same(left: Value<'_>, right: Value<'_>) -> bool {
+    compare(&left.into(), CompareOp::Eq, &right.into())
 }
 
 /// Choice of metrics by one `include` or `exclude`.
@@ -163,15 +170,7 @@ fn attribute(item: &Node, match_type: MatchType, problems: &mut Inspection) -> O
             let text: Located = keep(value.located_text(), problems)?;
             ValueMatch::Matched(problems.pattern(&text)?)
         }
-        (Some(value), MatchType::Strict) => match Constant::decode(value, problems) {
-            Constant::List(_) | Constant::Map(_) => {
-                let message = "a list or map is not compared here";
-                problems
-                    .push(Problem::new(value.location, message).expected("the same in an OTTL condition"));
-                return None;
-            }
-            constant => ValueMatch::Equal(constant),
-        },
+        (Some(value), MatchType::Strict) => ValueMatch::Equal(Constant::decode(value, problems)),
     };
     Some((key?, wanted))
 }

@@ -76,7 +76,7 @@ impl Format {
     }
 
     /// A time in this format.
-    pub(super) fn write(&self, time: Moment) -> String {
+    pub(super) fn write(&self, time: &Moment) -> String {
         let fields = civil(time.local());
         let mut out = String::new();
         let month = MONTHS[(fields.month as usize).saturating_sub(1) % 12];
@@ -117,7 +117,8 @@ impl Format {
                     'P' => if fields.hour < 12 { "am" } else { "pm" }.to_owned(),
                     'M' => format!("{:02}", fields.minute),
                     'S' => format!("{:02}", fields.second),
-                    letter => offset(*letter, time.offset),
+                    'Z' => time.zone_name().unwrap_or_else(|| offset('z', time.offset())),
+                    letter => offset(*letter, time.offset()),
                 }),
             }
         }
@@ -169,14 +170,13 @@ fn literal(pieces: &mut Vec<Piece>, c: char) {
     }
 }
 
-/// A zone's offset, or its name where it is UTC.
+/// A zone's offset.
 fn offset(letter: char, seconds: i32) -> String {
     let (sign, size) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
     let (hours, minutes, seconds_left) = (size / 3600, size / 60 % 60, size % 60);
     match letter {
-        'Z' if seconds == 0 => "UTC".to_owned(),
         'z' if seconds == 0 => "Z".to_owned(),
-        'Z' | 'z' => format!("{sign}{hours:02}{minutes:02}"),
+        'z' => format!("{sign}{hours:02}{minutes:02}"),
         'w' => format!("{sign}{hours:02}{minutes:02}{seconds_left:02}"),
         'i' => format!("{sign}{hours:02}"),
         'k' => format!("{sign}{hours:02}:{minutes:02}:{seconds_left:02}"),

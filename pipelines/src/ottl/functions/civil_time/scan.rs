@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 
 use crate::ottl::run::civil::{civil, days, nanoseconds};
-use crate::ottl::run::value::Moment;
+use crate::ottl::run::value::{Moment, offset_of};
 
 use super::format::{Format, MONTHS, Piece, WEEKDAYS, zone};
 
@@ -194,8 +194,13 @@ impl ScannedTime {
         let own = self.zone.clone();
         let at = |year| {
             let local = nanoseconds(days(year, month, day), seconds, self.nanosecond);
-            let offset = self.offset.unwrap_or_else(|| offset_at(own.as_ref().or(zone), local));
-            Moment { at: local - i128::from(offset) * 1_000_000_000, offset }
+            let zone = own.as_ref().or(zone).cloned().unwrap_or(TimeZone::UTC);
+            let of_zone =
+                |offset: i32| Moment { at: local - i128::from(offset) * 1_000_000_000, zone: zone.clone() };
+            let Some(offset) = self.offset else { return of_zone(offset_at(&zone, local)) };
+            let moment = of_zone(offset);
+            // An offset that is the zone's own is the zone.
+            if moment.offset() == offset { moment } else { Moment { zone: fixed(offset), ..moment } }
         };
         let Some(year) = year else {
             let this = civil(now.into()).year;
@@ -224,14 +229,14 @@ fn offset<'t>(text: &'t str, shape: &[usize]) -> Option<(i32, &'t str)> {
     ends.then_some((seconds, rest))
 }
 
+/// A zone without a name; UTC past a day.
+fn fixed(offset: i32) -> TimeZone {
+    jiff::tz::Offset::from_seconds(offset).map_or(TimeZone::UTC, TimeZone::fixed)
+}
+
 /// Returns how far a zone is ahead of UTC at a local time, in seconds.
-fn offset_at(zone: Option<&TimeZone>, local: i128) -> i32 {
-    let Some(zone) = zone else { return 0 };
-    let guess = |at: i128| {
-        let second = i64::try_from(at.div_euclid(1_000_000_000)).unwrap_or(0);
-        jiff::Timestamp::from_second(second).map_or(0, |at| zone.to_offset(at).seconds())
-    };
+fn offset_at(zone: &TimeZone, local: i128) -> i32 {
     // The offset at the time that a first guess leads to; the second is right outside of changes of the clock.
-    let first = guess(local);
-    guess(local - i128::from(first) * 1_000_000_000)
+    let first = offset_of(zone, local);
+    offset_of(zone, local - i128::from(first) * 1_000_000_000)
 }
