@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::admin::{Admin, AdminListener, Audience};
+use crate::admin::{Admin, AdminListener, AdminSettings, Audience};
 use crate::admission::Budget;
 use crate::config::Settings;
 use crate::deliver::{Destinations, ExporterError};
@@ -145,8 +145,8 @@ impl App {
             metrics,
         });
         let admins = [
-            admin("health", settings.health, &shared, Audience::Anybody).await?,
-            admin("admin", settings.admin, &shared, Audience::Owner).await?,
+            admin("health", settings.health.clone(), &shared, Audience::Anybody).await?,
+            admin("admin", settings.admin.clone(), &shared, Audience::Owner).await?,
         ];
         let mut control = Controller::new(Arc::clone(&shared), ledger);
         let (sender, requests) = mpsc::channel(1);
@@ -253,12 +253,13 @@ async fn tick(engine: Arc<Engine>) {
 
 async fn admin(
     purpose: &'static str,
-    address: SocketAddr,
+    settings: AdminSettings,
     shared: &Arc<Admin>,
     audience: Audience,
 ) -> Result<AdminListener, BootError> {
-    let listener = AdminListener::bind(address, Arc::clone(shared), audience).await;
-    listener.map_err(|source| BootError::Bind { purpose, address: address.to_string(), source })
+    let address = settings.address.to_string();
+    let listener = AdminListener::bind(settings, Arc::clone(shared), audience).await;
+    listener.map_err(|source| BootError::Bind { purpose, address, source })
 }
 
 fn report(ledger: &DeliveryLedger) {

@@ -27,6 +27,7 @@ use crate::admission::Budget;
 use crate::deliver::Destinations;
 use crate::delivery_ledger::DeliveryLedger;
 use crate::engine::Engine;
+use crate::net::{ServerTls, ServerTlsSettings, Stream};
 use crate::outbox::Outbox;
 use crate::telemetry::{CONNECTED, ConnectionMetrics, GaugeValues, Health, Metrics};
 
@@ -58,6 +59,15 @@ pub struct Admin {
     pub destinations: Arc<Destinations>,
 }
 
+/// Place of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// Address to listen on.
+    pub address: SocketAddr,
+    /// TLS, where it is spoken.
+    pub tls: Option<ServerTlsSettings>,
+}
+
 /// Readers of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
@@ -71,6 +81,7 @@ pub enum Audience {
 #[derive(Debug)]
 pub struct AdminListener {
     socket: TcpListener,
+    tls: Option<Arc<ServerTls>>,
     admin: Arc<Admin>,
     audience: Audience,
     metrics: ConnectionMetrics,
@@ -79,18 +90,19 @@ pub struct AdminListener {
 }
 
 impl AdminListener {
-    /// Binds `address`.
+    /// Reads the certificates and binds the address.
     ///
     /// # Errors
-    /// The system's.
-    pub async fn bind(address: SocketAddr, admin: Arc<Admin>, audience: Audience) -> io::Result<Self> {
+    /// The system's, and [`ServerTls::new`]'s.
+    pub async fn bind(settings: AdminSettings, admin: Arc<Admin>, audience: Audience) -> io::Result<Self> {
         let name = match audience {
             Audience::Anybody => "health",
             Audience::Owner => "admin",
         };
         let metrics = admin.metrics.connections(name);
-        let (socket, reports) = (TcpListener::bind(address).await?, Gate::new(MAX_REPORTS));
-        Ok(Self { socket, admin, audience, metrics, reports })
+        let tls = settings.tls.map(|tls| ServerTls::new(tls, &["http/1.1"])).transpose()?.map(Arc::new);
+        let (socket, reports) = (TcpListener::bind(settings.address).await?, Gate::new(MAX_REPORTS));
+        Ok(Self { socket, tls, admin, audience, metrics, reports })
     }
 
     /// Its address.
@@ -127,7 +139,19 @@ impl AdminListener {
         }
     }
 
+    /// The connection in TLS, where that is asked for; nothing where the handshake fails or takes too long.
+    async fn secured(&self, stream: TcpStream) -> Option<Box<dyn Stream>> {
+        let Some(tls) = &self.tls else { return Some(Box::new(stream)) };
+        let handshake = async { tls.acceptor().await.accept(stream).await };
+        if let Ok(Ok(secured)) = tokio::time::timeout(QUIET.head, handshake).await {
+            return Some(Box::new(secured));
+        }
+        self.metrics.refused("tls");
+        None
+    }
+
     async fn connection(self: &Arc<Self>, stream: TcpStream, peer: Peer, stop: watch::Receiver<bool>) {
+        let Some(stream) = self.secured(stream).await else { return };
         let life = Life::default();
         let (listener, requests) = (Arc::clone(self), life.clone());
         let handler = service_fn(move |request: Request<Incoming>| {

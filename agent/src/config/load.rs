@@ -14,7 +14,8 @@ use sha2::{Digest as _, Sha256};
 use super::phoenix::{self, Phoenix};
 use super::proxy::Proxies;
 use super::routes::SelectedPipelines;
-use super::{Settings, address, authenticator, components};
+use super::{Settings, address, authenticator, components, tls};
+use crate::admin::AdminSettings;
 use crate::deliver::{BatchRule, ExporterKind, ExporterSettings};
 use crate::engine::AcknowledgeMode;
 use crate::generation::{Digests, Experiment, Intent, LOCAL};
@@ -197,10 +198,11 @@ fn diagnostic(file: &CollectorFile) -> Vec<String> {
     those.map(|reference| note(reference.id.as_str())).collect()
 }
 
-/// Address of `/health`, and the path that it has besides.
-fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> (SocketAddr, Option<String>) {
+/// Place of `/health`, and the path that it has besides.
+fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> (AdminSettings, Option<String>) {
     let mut path = None;
-    let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, HEALTH_PORT));
+    let mut place =
+        AdminSettings { address: SocketAddr::from((Ipv4Addr::LOCALHOST, HEALTH_PORT)), tls: None };
     for reference in file.extensions() {
         let id = &reference.id;
         if DIAGNOSTIC_EXTENSIONS.contains(&id.kind()) || authenticator::KINDS.contains(&id.kind()) {
@@ -218,14 +220,17 @@ fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> (SocketAdd
         let Some(component) = file.component(Section::Extensions, id.as_str()) else { continue };
         let Some(mut fields) = keep(component.config.map(), problems) else { continue };
         if let Some(node) = fields.take("endpoint") {
-            address = keep(address::listen(node), problems).unwrap_or(address);
+            place.address = keep(address::listen(node), problems).unwrap_or(place.address);
+        }
+        if let Some(node) = fields.take("tls").filter(|node| !node.is_null()) {
+            place.tls = tls::server(node, problems);
         }
         if let Some(node) = fields.take("path") {
             path = keep(health_path(node), problems);
         }
         fields.finish(problems);
     }
-    (address, path)
+    (place, path)
 }
 
 fn health_path(node: &Node) -> Result<String, Problem> {
@@ -240,10 +245,11 @@ fn health_path(node: &Node) -> Result<String, Problem> {
 }
 
 /// `phoenix.admin`, else the address at which the Collector would serve its own metrics.
-fn admin(file: &CollectorFile, phoenix: &Phoenix, problems: &mut Vec<Problem>) -> SocketAddr {
+fn admin(file: &CollectorFile, phoenix: &Phoenix, problems: &mut Vec<Problem>) -> AdminSettings {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT));
     let telemetry = file.telemetry().and_then(|node| telemetry(node, problems));
-    phoenix.admin.or(telemetry).unwrap_or(default)
+    let place = phoenix.admin.clone();
+    place.unwrap_or_else(|| AdminSettings { address: telemetry.unwrap_or(default), tls: None })
 }
 
 /// `service.telemetry.metrics`: the address, or the one Prometheus reader's host and port. Levels,

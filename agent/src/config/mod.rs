@@ -28,10 +28,10 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::admin::AdminSettings;
 use crate::deliver::{BatchRule, ExporterSettings};
 use crate::engine::{AcknowledgeMode, CandidateLimits};
 use crate::fleet::ControlPlane;
@@ -73,12 +73,12 @@ pub struct Settings {
     pub passing: [Option<BatchRule>; 2],
     /// Moment at which senders are answered, and the reason for it.
     pub acknowledge: (AcknowledgeMode, String),
-    /// Address of `/health`.
-    pub health: SocketAddr,
+    /// Place of `/health`.
+    pub health: AdminSettings,
     /// Path that `/health` has besides, as `health_check` says.
     pub health_path: Option<String>,
-    /// Address of `/metrics`.
-    pub admin: SocketAddr,
+    /// Place of `/metrics`.
+    pub admin: AdminSettings,
     /// Control plane that may change the metrics pipeline, if there is one.
     pub control_plane: Option<ControlPlane>,
     /// Processors that it may push.

@@ -1,6 +1,5 @@
 //! `phoenix`: the agent's own section, which can be absent.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +7,8 @@ use pipelines::config::CollectorFile;
 use pipelines::yaml::{Fields, Location, Node, Problem, keep};
 
 use super::remote_config::{self, RemoteConfig};
-use super::{address, control_plane, experiment, observation};
+use super::{address, control_plane, experiment, observation, tls};
+use crate::admin::AdminSettings;
 use crate::engine::{AcknowledgeMode, CandidateLimits};
 use crate::fleet::ControlPlane;
 
@@ -32,7 +32,7 @@ pub struct Phoenix {
     /// Moment at which senders are answered.
     pub acknowledge: Option<AcknowledgeMode>,
     /// Address of `/metrics`.
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<AdminSettings>,
     /// Settings of the measurement.
     pub observation: observe::Settings,
     /// Control plane that may change the metrics pipeline.
@@ -80,7 +80,7 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
         }
         fields.finish(problems);
     }
-    phoenix.admin = fields.take("admin").and_then(|node| keep(address::listen(node), problems));
+    phoenix.admin = fields.take("admin").and_then(|node| admin(node, problems));
     phoenix.observation = observation::decode(&mut fields, problems);
     phoenix.experiment = fields.take("experiment").and_then(|node| experiment::decode(node, file, problems));
     let experiments = fields.take("experiments").map(|node| {
@@ -103,6 +103,18 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
         problems.push(Problem::new(node.location, "memory_limit is 0").expected("a size such as 128MiB"));
     }
     phoenix
+}
+
+/// `admin`: an address, or `endpoint` and `tls`.
+fn admin(node: &Node, problems: &mut Vec<Problem>) -> Option<AdminSettings> {
+    if node.entries().is_err() {
+        return Some(AdminSettings { address: keep(address::listen(node), problems)?, tls: None });
+    }
+    let mut fields = keep(node.map(), problems)?;
+    let address = keep(fields.required("endpoint").and_then(address::listen), problems);
+    let tls = fields.take("tls").filter(|node| !node.is_null()).map(|node| tls::server(node, problems));
+    fields.finish(problems);
+    Some(AdminSettings { address: address?, tls: tls? })
 }
 
 /// A time from a second to a day.

@@ -55,8 +55,8 @@ fn a_plain_collector_file_has_the_collectors_defaults() {
     let [grpc, http] = settings.receivers.as_slice() else { panic!("{:?}", settings.receivers) };
     assert_eq!(grpc.address.to_string(), "127.0.0.1:4317");
     assert_eq!((http.address.to_string().as_str(), http.limits.max_bytes), ("127.0.0.1:4318", 64 << 20));
-    assert_eq!(settings.health.to_string(), "127.0.0.1:13133");
-    assert_eq!(settings.admin.to_string(), "127.0.0.1:8888");
+    assert_eq!(settings.health.address.to_string(), "127.0.0.1:13133");
+    assert_eq!(settings.admin.address.to_string(), "127.0.0.1:8888");
     assert_eq!(settings.memory_limit, 128 << 20);
     assert_eq!(settings.acknowledge.0, AcknowledgeMode::OnAccept);
     assert!(settings.routes.traces.is_none() && settings.intent.experiment.is_none());
@@ -174,7 +174,7 @@ phoenix:
     assert!(otlp.headers["authorization"].is_sensitive(), "a secret must not be logged");
     assert_eq!((settings.exporters[0].queue.size, settings.exporters[0].queue.consumers), (7, 2));
     assert_eq!(settings.memory_limit, 240 << 20, "three quarters of the soft limit");
-    assert_eq!(settings.admin.to_string(), "127.0.0.1:9999");
+    assert_eq!(settings.admin.address.to_string(), "127.0.0.1:9999");
     assert_eq!(settings.acknowledge.0, AcknowledgeMode::OnDelivery);
     assert_eq!(settings.labels, [("env".to_owned(), "prod".to_owned())]);
     assert!(settings.data_dir.is_some());

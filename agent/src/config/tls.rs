@@ -52,13 +52,13 @@ pub fn client(node: &Node, problems: &mut Vec<Problem>) -> Tls {
     tls
 }
 
-/// Decodes `tls` of a receiver; nothing where it is wrong.
+/// Decodes `tls` of a listener; nothing where it is wrong.
 pub fn server(node: &Node, problems: &mut Vec<Problem>) -> Option<ServerTlsSettings> {
     let mut fields = keep(node.map(), problems)?;
     let before = problems.len();
     let identity = identity(&mut fields, node.location, problems);
     if identity.is_none() && problems.len() == before {
-        let problem = Problem::new(node.location, "a receiver in TLS needs a certificate");
+        let problem = Problem::new(node.location, "a listener in TLS needs a certificate");
         problems.push(problem.expected("cert_file and key_file, or cert_pem and key_pem"));
     }
     let clients = fields.take("client_ca_file").and_then(|node| keep(node.text(), problems));
@@ -69,7 +69,7 @@ pub fn server(node: &Node, problems: &mut Vec<Problem>) -> Option<ServerTlsSetti
     let reload = reload.or_else(|| watched.unwrap_or(false).then_some(WATCHED));
     for key in ["ca_file", "ca_pem", "include_system_ca_certs_pool"] {
         if let Some(node) = fields.take(key) {
-            let problem = Problem::new(node.location, format!("{key} has no effect on a receiver"));
+            let problem = Problem::new(node.location, format!("{key} has no effect on a listener"));
             problems.push(problem.expected("client_ca_file, to let in clients with a certificate alone"));
         }
     }

@@ -1,9 +1,10 @@
-//! Receivers in TLS: who is let in, and certificates that change.
+//! Listeners in TLS: who is let in, and certificates that change.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use rcgen::{CertifiedKey, KeyPair};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -11,7 +12,7 @@ use super::harness::{ANY, Agent, config, eventually, export, load};
 use super::otlp_http::over_http;
 use super::sink::Sink;
 use super::tls::certificate;
-use crate::net::{Pem, TlsSettings};
+use crate::net::{Pem, TlsIdentity, TlsSettings};
 
 /// A config whose receivers speak TLS with these keys.
 fn secured(sink: SocketAddr, tls: &str) -> String {
@@ -64,7 +65,7 @@ async fn both_protocols_speak_tls_and_a_plain_connection_is_counted_and_closed()
     sender.client().await.export(export(3, 3)).await.expect("accepted");
     eventually("it arrives over HTTP", async || sink.received() == 2).await;
     let mut plain = TcpStream::connect(http).await.expect("connect");
-    tokio::io::AsyncWriteExt::write_all(&mut plain, b"GET / HTTP/1.1\r\n\r\n").await.expect("write");
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("write");
     let refused = r#"phoenix_refused_connections_total{listener="http",reason="tls"}"#;
     eventually("it is counted", async || agent.metric(refused).await == Some(1.0)).await;
 }
@@ -154,4 +155,53 @@ async fn a_missing_certificate_is_an_error_at_boot_that_names_the_receiver() {
         load(&secured("127.0.0.1:1".parse().expect("an address"), "cert_file: no.pem, key_file: no.pem"));
     let error = crate::app::App::build(settings).await.expect_err("no such file").to_string();
     assert!(error.starts_with("receiver otlp: tls: cert_file no.pem"), "{error}");
+}
+
+/// What is answered over TLS to one request for a path; nothing where there is no handshake.
+async fn asked(to: SocketAddr, settings: &TlsSettings, path: &str) -> Option<String> {
+    let (connector, _) = settings.connector("localhost", "http/1.1").expect("a connector");
+    let stream = TcpStream::connect(to).await.expect("connect");
+    let mut stream =
+        connector.connect(ServerName::try_from("localhost").expect("a name"), stream).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    // A client that is not let in learns so once the server has seen its certificate.
+    let _how_it_was_closed = stream.read_to_end(&mut answer).await;
+    (!answer.is_empty()).then(|| String::from_utf8(answer).expect("text"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_and_admin_speak_tls_and_let_in_whom_they_are_told_to() {
+    let (_sink, address) = Sink::start().await;
+    let (folder, own, client) = (tempfile::tempdir().expect("a folder"), certificate(), certificate());
+    let (keys, clients) =
+        (in_files(folder.path(), &own), put(folder.path(), "clients.pem", client.cert.pem()));
+    let text = config(address, "").replace(
+        &format!("health_check: {{ endpoint: {ANY} }}"),
+        &format!("health_check: {{ endpoint: {ANY}, tls: {{ {keys} }} }}"),
+    );
+    let phoenix = format!(
+        "phoenix: {{ admin: {{ endpoint: {ANY}, tls: {{ {keys}, client_ca_file: '{clients}' }} }} }}\n"
+    );
+    let agent = Agent::start(&load(&format!("{phoenix}{text}"))).await;
+    let (health, admin) = (agent.listening.health, agent.listening.admin);
+    let mut settings = TlsSettings { authorities: Some(Pem::Text(own.cert.pem())), ..TlsSettings::default() };
+    let answer = asked(health, &settings, "/health").await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(asked(admin, &settings, "/metrics").await, None, "a client without a certificate");
+    let (cert, key) = (Pem::Text(client.cert.pem()), Pem::Text(client.signing_key.serialize_pem()));
+    settings.identity = Some(TlsIdentity { cert, key });
+    let mut plain = TcpStream::connect(admin).await.expect("connect");
+    plain.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("write");
+    let mut nothing = Vec::new();
+    let _how_it_was_closed = plain.read_to_end(&mut nothing).await;
+    assert!(!nothing.starts_with(b"HTTP"), "{nothing:?}");
+    let refused = r#"phoenix_refused_connections_total{listener="admin",reason="tls"} "#;
+    eventually("both are counted", async || {
+        let answer = asked(admin, &settings, "/metrics").await.expect("an answer");
+        let count = answer.lines().find_map(|line| line.strip_prefix(refused)).expect("the count");
+        count.parse::<u32>().expect("a number") >= 2
+    })
+    .await;
 }

@@ -135,8 +135,8 @@ service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlp] }} }}
         (exporter("key_pem: hush"), "a certificate is half there"),
         (exporter("reload_interval: hush"), ":2:"),
         (exporter("cipher_suites: [X]"), "does not support \"cipher_suites\""),
-        (receiver("client_ca_file: a"), "a receiver in TLS needs a certificate"),
-        (receiver(&with("ca_file: a")), "ca_file has no effect on a receiver"),
+        (receiver("client_ca_file: a"), "a listener in TLS needs a certificate"),
+        (receiver(&with("ca_file: a")), "ca_file has no effect on a listener"),
         (receiver(&with("reload_interval: hush")), ":1:"),
         (receiver(&with("min_version: hush")), ":1:"),
     ] {
