@@ -1,5 +1,6 @@
 //! Files of an adoption: the one that is read, and the two that are written.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -22,6 +23,8 @@ pub struct Source {
     path: PathBuf,
     text: String,
     embedded: Option<Embedded>,
+    /// True if its lines end as on Windows; the text has plain ends.
+    crlf: bool,
 }
 
 /// Paths of the halves.
@@ -43,12 +46,14 @@ impl Source {
         }
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
         let text = String::from_utf8(bytes).with_context(|| format!("{shown} is not UTF-8"))?;
+        let crlf = text.contains("\r\n") && text.matches('\n').count() == text.matches("\r\n").count();
+        let text = if crlf { text.replace("\r\n", "\n") } else { text };
         if let (None, [place, ..]) = (at, Embedded::places(&text).as_slice()) {
             anyhow::bail!("{shown} is no Collector file, but has one at {place}; say --at {place}");
         }
         let embedded = at.map(|at| Embedded::find(&shown.to_string(), &text, at)).transpose()?;
         let name = at.map_or_else(|| shown.to_string(), |at| format!("{shown} at {at}"));
-        Ok(Self { name, path: path.to_owned(), text, embedded })
+        Ok(Self { name, path: path.to_owned(), text, embedded, crlf })
     }
 
     /// Text of the config.
@@ -74,7 +79,8 @@ impl Source {
 
     /// The document with another config in it.
     pub fn with(&self, config: &str) -> String {
-        self.embedded.as_ref().map_or_else(|| config.to_owned(), |embedded| embedded.with(config))
+        let document = self.embedded.as_ref().map(|embedded| embedded.with(config));
+        self.ended(document.as_deref().unwrap_or(config)).into_owned()
     }
 
     /// Writes a text to a file, unless that is the one that was read.
@@ -90,8 +96,14 @@ impl Source {
         if self.is_at(&path) {
             anyhow::bail!("{} is the file that is divided: say --out with another folder", path.display());
         }
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(&path, self.ended(text).as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
+    }
+
+    /// A text whose lines end as those of the file that was read.
+    fn ended<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.crlf { text.replace('\n', "\r\n").into() } else { text.into() }
     }
 
     fn is_at(&self, path: &Path) -> bool {

@@ -89,6 +89,22 @@ async fn a_config_within_helm_values_is_divided_there_and_the_rest_of_the_docume
 }
 
 #[tokio::test]
+async fn a_file_whose_lines_end_as_on_windows_is_divided_into_two_that_do() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (plain, windows) = (dir.path().join("plain.yaml"), dir.path().join("windows.yaml"));
+    std::fs::write(&plain, CONFIG)?;
+    std::fs::write(&windows, CONFIG.replace('\n', "\r\n"))?;
+    let (ours, theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
+    adopted(&plain, &ours, &[]).await?;
+    adopted(&windows, &theirs, &[]).await?;
+    for half in ["collector.yaml", "phoenix-agent.yaml"] {
+        let plain = std::fs::read_to_string(ours.join(half))?.replace("plain", "windows");
+        assert_eq!(std::fs::read_to_string(theirs.join(half))?, plain.replace('\n', "\r\n"), "{half}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_no_collector_file_is_refused_with_its_place_and_nothing_is_written() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let large = format!("{CONFIG}# {}\n", "x".repeat(10 << 20));

@@ -139,6 +139,14 @@ async fn the_winner_goes_into_the_file_that_was_adopted_and_all_else_of_it_stays
         format!("mode: daemonset # all nodes\nconfig:\n{indented}").trim_end()
     );
 
+    // A file whose lines end as on Windows.
+    std::fs::write(dir.join("windows.yaml"), original.replace('\n', "\r\n"))?;
+    let windows =
+        ["experiment", "patch", "winner", "--file", "windows.yaml", "--out", "patched-windows.yaml"];
+    person.ok(&windows).await?;
+    let written = std::fs::read_to_string(dir.join("patched-windows.yaml"))?;
+    assert_eq!(written, patched.replace('\n', "\r\n"));
+
     // Another file than the one that was adopted.
     let refused = person.refused(&[&patch[..], &["--out", "otelcol.yaml"]].concat()).await?;
     assert!(refused.contains("is the file that was read"), "{refused}");
