@@ -35,7 +35,7 @@ pub struct Login {
     pub password: String,
 }
 
-/// Access token that lets them in from now on.
+/// Access token that lets them in from now on, and what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccessToken {
     /// To be sent as `Authorization: Bearer …`.
@@ -44,8 +44,30 @@ pub struct AccessToken {
     pub token_type: String,
     /// Seconds until it is over.
     pub expires_in: u64,
+    /// To be exchanged for the next two tokens; good once.
+    pub refresh_token: String,
+    /// Seconds until that is over.
+    pub refresh_expires_in: u64,
     /// Role of its holder.
     pub role: Role,
+}
+
+/// Refresh token to be exchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    /// The one that came last.
+    pub refresh_token: String,
+}
+
+/// Another password of one's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    /// The password so far.
+    pub current: String,
+    /// The password from now on: 12 to 256 characters.
+    pub new: String,
 }
 
 /// Identity of the caller.

@@ -20,7 +20,7 @@ mod words;
 
 pub use agent::{Agent, Enroll, Enrolled};
 pub use audit::{AuditEntry, ChainState};
-pub use auth::{AccessToken, Login, Me, Setup};
+pub use auth::{AccessToken, ChangePassword, Login, Me, Refresh, Setup};
 pub use enrollment_token::{CreateToken, CreatedToken, EnrollmentToken, MaxUses, Word};
 pub use experiment::{
     AgentResults, AgentStatus, Allow, AllowedMetrics, AllowedParts, Answer, AskedStep, AtEnd, Basis,
@@ -35,4 +35,4 @@ pub use template::{
     CreateTemplate, CreateVersion, RenderRequest, RenderedTemplate, TemplateDetail, TemplateSummary,
 };
 pub use timestamp::Timestamp;
-pub use user::{CreateTenant, CreateUser, CreatedUser, Role, User};
+pub use user::{ChangeUser, CreateTenant, CreateUser, CreatedUser, Role, User};

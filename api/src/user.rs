@@ -49,6 +49,14 @@ pub struct CreateUser {
     pub password: Option<String>,
 }
 
+/// Changes of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeUser {
+    /// Their role from now on.
+    pub role: Role,
+}
+
 /// A tenant to be made, with its admin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

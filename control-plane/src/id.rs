@@ -56,6 +56,11 @@ id! {
     UserId, "user id"
 }
 
+id! {
+    /// A login, from a password to its end.
+    LoginId, "login id"
+}
+
 /// Reason for which a text is no id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a valid {kind} (expected a UUID)")]

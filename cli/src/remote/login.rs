@@ -41,7 +41,7 @@ const COLUMNS: [Column<Opened>; 4] = [
     ("server", |opened| opened.server.clone()),
     ("email", |opened| opened.email.clone()),
     ("role", |opened| opened.role.to_string()),
-    ("seconds left", |opened| opened.expires_in.to_string()),
+    ("seconds left without use", |opened| opened.expires_in.to_string()),
 ];
 
 pub async fn login(args: Args) -> anyhow::Result<()> {
@@ -54,9 +54,13 @@ pub async fn login(args: Args) -> anyhow::Result<()> {
     let password = password.trim_end_matches(['\r', '\n']);
     let (_, answer) = Client::new(&args.server)?.login(&args.email, password).await?;
     let token = AccessToken::deserialize(&answer).context("the answer is not as expected")?;
-    Session { server: args.server.clone(), token: token.access_token }.store()?;
-    let opened =
-        Opened { email: args.email, expires_in: token.expires_in, role: token.role, server: args.server };
+    let opened = Opened {
+        email: args.email,
+        expires_in: token.refresh_expires_in,
+        role: token.role,
+        server: args.server.clone(),
+    };
+    Session::of(args.server, token).store()?;
     match args.options.show().0 {
         Format::Json => output::say(&opened),
         Format::Text => fields(&opened, &COLUMNS),
@@ -64,9 +68,12 @@ pub async fn login(args: Args) -> anyhow::Result<()> {
 }
 
 pub async fn logout() -> anyhow::Result<()> {
-    let ended = session::client()?.call(Method::POST, "/auth/logout", None).await;
+    let ended = match session::client().await {
+        Ok(client) => client.call(Method::POST, "/auth/logout", None).await.map(drop).map_err(Into::into),
+        Err(error) => Err(error),
+    };
     Session::forget()?;
-    Ok(ended.map(drop)?)
+    ended
 }
 
 fn from_stdin() -> anyhow::Result<String> {

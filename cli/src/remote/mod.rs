@@ -70,16 +70,16 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Login(args) => login::login(args).await,
         Command::Logout => login::logout().await,
         Command::Experiment(With { command, options }) => {
-            experiment::run(command, &session::client()?, options.show()).await
+            experiment::run(command, &session::client().await?, options.show()).await
         }
         Command::Template(With { command, options }) => {
-            template::run(command, &session::client()?, options.show()).await
+            template::run(command, &session::client().await?, options.show()).await
         }
         Command::Agent(With { command, options }) => {
-            agent::run(command, &session::client()?, options.show()).await
+            agent::run(command, &session::client().await?, options.show()).await
         }
         Command::Token(With { command, options }) => {
-            token::run(command, &session::client()?, options.show()).await
+            token::run(command, &session::client().await?, options.show()).await
         }
     }
 }

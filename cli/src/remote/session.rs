@@ -1,21 +1,34 @@
 //! The kept session: a file in the user's configuration that only its owner can read.
+//!
+//! Its access token is renewed when it is nearly over. A refresh token is good once, so that of several commands at the
+//! same time one renews, under a lock, and the others read what it has written.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
-use client::Client;
+use api::AccessToken;
+use client::{Client, Error};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-/// Server and access token of a login.
+/// Seconds before its end from which on an access token is renewed: longer than a call.
+const EARLY: u64 = 60;
+
+/// Server and tokens of a login.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Session {
     /// The control plane's address, such as `http://127.0.0.1:8080`.
     pub server: String,
     /// The access token.
     pub token: String,
+    /// Time of its end, seconds since 1970.
+    pub expires_at: u64,
+    /// The refresh token.
+    pub refresh_token: String,
 }
 
 fn path() -> anyhow::Result<PathBuf> {
@@ -28,16 +41,59 @@ fn path() -> anyhow::Result<PathBuf> {
     Ok(config.join("phoenix").join("session.json"))
 }
 
-/// Client of the kept session.
+/// Client of the kept session, which is renewed first where it is nearly over.
 ///
 /// # Errors
-/// When nobody is logged in.
-pub fn client() -> anyhow::Result<Client> {
-    let session = Session::load()?;
+/// When nobody is logged in, or the session cannot be renewed.
+pub async fn client() -> anyhow::Result<Client> {
+    let mut session = Session::load()?;
+    if session.is_over() {
+        let _held = lock()?;
+        session = Session::load()?;
+        if session.is_over() {
+            session = session.renewed().await?;
+            session.store()?;
+        }
+    }
     Ok(Client::new(&session.server)?.with_token(&session.token))
 }
 
+/// Lock of the session's file, held until it is dropped.
+fn lock() -> anyhow::Result<File> {
+    let path = path()?.with_extension("lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(file)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 impl Session {
+    /// Session of the tokens that a server has just given.
+    pub fn of(server: String, tokens: AccessToken) -> Self {
+        let AccessToken { access_token, expires_in, refresh_token, .. } = tokens;
+        Self { server, token: access_token, expires_at: now().saturating_add(expires_in), refresh_token }
+    }
+
+    fn is_over(&self) -> bool {
+        now().saturating_add(EARLY) >= self.expires_at
+    }
+
+    async fn renewed(self) -> anyhow::Result<Self> {
+        let body = json!({ "refresh_token": self.refresh_token });
+        let answer = match Client::new(&self.server)?.post("/auth/refresh", &body).await {
+            Err(Error::Refused { status: 401, .. }) => {
+                bail!("the session at {} has ended: run `phoenix login` again", self.server)
+            }
+            answer => answer?,
+        };
+        let tokens = AccessToken::deserialize(&answer).context("the answer is not as expected")?;
+        Ok(Self::of(self.server, tokens))
+    }
+
     /// The kept session.
     ///
     /// # Errors
@@ -58,8 +114,10 @@ impl Session {
         if let Some(dir) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         }
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-        file.write_all(&serde_json::to_vec(self)?).with_context(|| format!("cannot write {}", path.display()))
+        // Whole or not at all: half a session is none.
+        let whole = path.with_extension("new");
+        let written = write(&whole, &serde_json::to_vec(self)?).and_then(|()| fs::rename(&whole, &path));
+        written.with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Forgets it.
@@ -70,4 +128,9 @@ impl Session {
         let path = path()?;
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
     }
+}
+
+fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text)
 }

@@ -14,6 +14,7 @@ mod events;
 mod findings;
 pub mod generations;
 pub mod lifecycle;
+pub mod logins;
 pub mod nodes;
 mod progress;
 mod promotion;

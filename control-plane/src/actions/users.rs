@@ -1,4 +1,4 @@
-//! Users and tenants: how they are made, let in, and sent out.
+//! Users and tenants: how they are made, changed, and sent out.
 
 use std::net::IpAddr;
 
@@ -6,16 +6,15 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::audit::{self, By};
-use crate::auth::password::{Compared, PasswordError};
-use crate::auth::token::{self, Claims};
-use crate::auth::{Actor, Session, secret};
+use crate::auth::password::PasswordError;
+use crate::auth::{Actor, secret};
 use crate::hash::sha256;
 use crate::id::{TenantId, UserId, is_name};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 use crate::store::users::{self, User};
-use crate::store::{StoreError, Tx, tenants};
+use crate::store::{StoreError, Tx, logins, tenants};
 
 /// Reason for which somebody was not let in or made.
 #[derive(Debug, Error)]
@@ -77,41 +76,6 @@ pub struct NewUser {
     pub password: String,
     /// Their role.
     pub role: Role,
-}
-
-/// Lets somebody in: their access token and who they are.
-///
-/// # Errors
-/// [`AccountError`].
-pub async fn login(
-    state: &AppState,
-    email: &str,
-    password: String,
-    from: IpAddr,
-) -> Result<(String, User), AccountError> {
-    let now = state.clock.now();
-    let attempt = state.auth.attempts.attempt(email, from, now);
-    let attempt = attempt.map_err(|wait| AccountError::TooMany(wait.as_secs() + 1))?;
-    let known = users::by_email(&mut *state.store.read().await?, &email.to_lowercase()).await?;
-    let kept = known.as_ref().map(|(_, hash)| hash.clone());
-    let compared = state.auth.passwords.compare(password, kept, from.into()).await?;
-    let (Some((user, _)), Compared::Same { rehashed }) = (known, compared) else {
-        return Err(AccountError::Wrong);
-    };
-    if user.disabled_at.is_some() {
-        return Err(AccountError::Wrong);
-    }
-    state.auth.attempts.succeeded(attempt);
-    let claims = Claims::new(user.tenant_id, user.id, state.entropy.uuid(now), now);
-    let token = token::sign(&state.auth.keys, &claims).map_err(AccountError::Sign)?;
-    let mut tx = state.store.begin().await?;
-    if let Some(hash) = rehashed {
-        users::rehash(&mut tx, &user, &hash).await?;
-    }
-    let (object, detail) = (format!("user/{}", user.id), json!({ "address": from }));
-    audit::record(&mut tx, now, user.tenant_id, By::User(user.id), "auth.login", &object, &detail).await?;
-    tx.commit().await?;
-    Ok((token, user))
 }
 
 /// Makes the first tenant and its admin. Works once: with the setup's token, while there is nobody.
@@ -186,6 +150,7 @@ pub async fn disable(state: &AppState, actor: &Actor, id: UserId) -> Result<User
     let mut tx = state.store.begin().await?;
     let user = users::disable(&mut tx, actor.tenant_id, id, now).await?;
     let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
+    logins::end_others(&mut tx, (actor.tenant_id, id), None, now).await?;
     let object = format!("user/{id}");
     audit::record(&mut tx, now, actor.tenant_id, actor, "user.disable", &object, &json!({})).await?;
     tx.commit().await?;
@@ -193,19 +158,37 @@ pub async fn disable(state: &AppState, actor: &Actor, id: UserId) -> Result<User
     Ok(user)
 }
 
-/// Ends an access token, at once.
+/// Lets somebody do things again who was disabled; they log in anew.
 ///
 /// # Errors
-/// The store's.
-pub async fn logout(state: &AppState, actor: &Actor, session: Session) -> Result<(), StoreError> {
+/// Not found for somebody who is not of the tenant; and the store's.
+pub async fn enable(state: &AppState, actor: &Actor, id: UserId) -> Result<User, Refusal> {
     let now = state.clock.now();
     let mut tx = state.store.begin().await?;
-    users::revoke(&mut tx, (actor.tenant_id, actor.user_id), session.jti, session.expires_at, now).await?;
-    let object = format!("user/{}", actor.user_id);
-    audit::record(&mut tx, now, actor.tenant_id, actor, "auth.logout", &object, &json!({})).await?;
+    let user = users::enable(&mut tx, actor.tenant_id, id).await?;
+    let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
+    let object = format!("user/{id}");
+    audit::record(&mut tx, now, actor.tenant_id, actor, "user.enable", &object, &json!({})).await?;
     tx.commit().await?;
-    state.hub.departed();
-    Ok(())
+    Ok(user)
+}
+
+/// Gives somebody another role, which is in force with their next request. Not oneself: then there might be no admin left.
+///
+/// # Errors
+/// A conflict for oneself; not found for somebody who is not of the tenant; and the store's.
+pub async fn set_role(state: &AppState, actor: &Actor, id: UserId, role: Role) -> Result<User, Refusal> {
+    if id == actor.user_id {
+        return Err(Refusal::conflict("nobody changes their own role"));
+    }
+    let now = state.clock.now();
+    let mut tx = state.store.begin().await?;
+    let user = users::set_role(&mut tx, actor.tenant_id, id, role).await?;
+    let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
+    let (object, detail) = (format!("user/{id}"), json!({ "role": role }));
+    audit::record(&mut tx, now, actor.tenant_id, actor, "user.role", &object, &detail).await?;
+    tx.commit().await?;
+    Ok(user)
 }
 
 async fn hash(state: &AppState, new: &NewUser) -> Result<String, AccountError> {

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::audit::By;
 use crate::clock::UnixMillis;
-use crate::id::{TenantId, UserId};
+use crate::id::{LoginId, TenantId, UserId};
 use crate::refusal::Refusal;
 use crate::role::Role;
 
@@ -41,6 +41,8 @@ impl Actor {
 pub struct Session {
     /// Its name.
     pub jti: Uuid,
+    /// Login that it is of.
+    pub login: LoginId,
     /// Time of its end.
     pub expires_at: UnixMillis,
 }

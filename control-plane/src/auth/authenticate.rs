@@ -19,9 +19,10 @@ pub async fn authenticate(
 ) -> Result<(Actor, Session), Refusal> {
     let claims = token::verify(keys, token, now).ok_or_else(Refusal::unauthenticated)?;
     let mut reader = store.read().await?;
-    let user = users::holder(&mut reader, claims.tenant, claims.sub, claims.jti).await?;
+    let user = users::holder(&mut reader, (claims.tenant, claims.sub), claims.sid, claims.jti).await?;
     let User { id, tenant_id, email, role, .. } = user.ok_or_else(Refusal::unauthenticated)?;
-    let session = Session { jti: claims.jti, expires_at: UnixMillis(claims.exp.saturating_mul(1000)) };
+    let expires_at = UnixMillis(claims.exp.saturating_mul(1000));
+    let session = Session { jti: claims.jti, login: claims.sid, expires_at };
     Ok((Actor { tenant_id, user_id: id, email, role, session }, session))
 }
 
@@ -35,6 +36,7 @@ pub async fn still(store: &Store, now: UnixMillis, actor: &Actor) -> Result<(), 
         return Err(ended());
     }
     let mut reader = store.read().await?;
-    let user = users::holder(&mut reader, actor.tenant_id, actor.user_id, actor.session.jti).await?;
+    let Session { jti, login, .. } = actor.session;
+    let user = users::holder(&mut reader, (actor.tenant_id, actor.user_id), login, jti).await?;
     user.map(drop).ok_or_else(ended)
 }

@@ -24,6 +24,8 @@ pub enum Purpose {
     Agent,
     /// Making the first user.
     Setup,
+    /// Going on with a login.
+    Refresh,
 }
 
 impl Purpose {
@@ -32,6 +34,7 @@ impl Purpose {
             Self::Enrollment => 'e',
             Self::Agent => 'a',
             Self::Setup => 's',
+            Self::Refresh => 'r',
         }
     }
 }

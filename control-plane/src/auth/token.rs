@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::keys::Keys;
 use crate::clock::UnixMillis;
-use crate::id::{TenantId, UserId};
+use crate::id::{LoginId, TenantId, UserId};
+use crate::store::logins::Login;
 
 const ISSUER: &str = "phoenix-control-plane";
 const AUDIENCE: &str = "phoenix-api";
@@ -32,16 +33,19 @@ pub struct Claims {
     pub tenant: TenantId,
     /// The token's own name, by which it is revoked.
     pub jti: Uuid,
+    /// Login that it is of, with which it ends.
+    pub sid: LoginId,
     iat: i64,
     /// Until when, in seconds since the epoch.
     pub exp: i64,
 }
 
 impl Claims {
-    /// A new token's.
-    pub fn new(tenant: TenantId, user: UserId, jti: Uuid, now: UnixMillis) -> Self {
-        let (iat, exp) = (now.seconds(), now.plus(LIFETIME).seconds());
-        Self { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub: user, tenant, jti, iat, exp }
+    /// Those of a new token of a login, which it does not outlive.
+    pub fn new(login: &Login, jti: Uuid, now: UnixMillis) -> Self {
+        let (iat, exp) = (now.seconds(), now.plus(LIFETIME).min(login.ends_at).seconds());
+        let Login { id: sid, tenant_id: tenant, user_id: sub, .. } = *login;
+        Self { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub, tenant, jti, sid, iat, exp }
     }
 }
 

@@ -1,12 +1,13 @@
 //! `/api/v1/auth`: coming in, going out, and who one is.
 
-use api::{AccessToken, Login, Me, Problem, Setup, User};
+use api::{AccessToken, ChangePassword, Login, Me, Problem, Refresh, Setup, User};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use crate::actions::logins::{self, Tokens};
 use crate::actions::users::{self, NewUser};
-use crate::auth::{Actor, Session, token};
+use crate::auth::{Actor, Session};
 use crate::http::{Access, Json, Peer, Routes};
 use crate::refusal::Refusal;
 use crate::role::Role;
@@ -16,8 +17,10 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .add(Access::Public, __path_setup, setup)
         .add(Access::Public, __path_login, login)
+        .add(Access::Public, __path_refresh, refresh)
         .add(Access::AtLeast(Role::Viewer), __path_me, me)
         .add(Access::AtLeast(Role::Viewer), __path_logout, logout)
+        .add(Access::AtLeast(Role::Viewer), __path_change_password, change_password)
 }
 
 /// Makes the first tenant and its admin. Works once.
@@ -41,7 +44,20 @@ async fn setup(
     Ok((StatusCode::CREATED, Json(user.into())))
 }
 
-/// An access token for an address and its password.
+impl From<Tokens> for AccessToken {
+    fn from(tokens: Tokens) -> Self {
+        Self {
+            access_token: tokens.access,
+            token_type: "Bearer".to_owned(),
+            expires_in: tokens.expires_in.as_secs(),
+            refresh_token: tokens.refresh,
+            refresh_expires_in: tokens.refresh_expires_in.as_secs(),
+            role: tokens.user.role.into(),
+        }
+    }
+}
+
+/// Tokens for an address and its password.
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tag = "auth", request_body = Login,
     responses(
@@ -55,9 +71,44 @@ async fn login(
     Extension(Peer(peer)): Extension<Peer>,
     Json(body): Json<Login>,
 ) -> Result<Json<AccessToken>, Refusal> {
-    let (access_token, user) = users::login(&state, &body.email, body.password, peer.ip()).await?;
-    let (token_type, expires_in) = ("Bearer".to_owned(), token::LIFETIME.as_secs());
-    Ok(Json(AccessToken { access_token, token_type, expires_in, role: user.role.into() }))
+    Ok(Json(logins::login(&state, &body.email, body.password, peer.ip()).await?.into()))
+}
+
+/// The next tokens for a refresh token, which is good once. One that comes again ends its login for everybody.
+#[utoipa::path(
+    post, path = "/api/v1/auth/refresh", tag = "auth", request_body = Refresh,
+    responses(
+        (status = 200, body = AccessToken),
+        (status = 401, description = "It is unknown, over, or was used before", body = Problem),
+    )
+)]
+async fn refresh(
+    State(state): State<AppState>,
+    Extension(Peer(peer)): Extension<Peer>,
+    Json(body): Json<Refresh>,
+) -> Result<Json<AccessToken>, Refusal> {
+    Ok(Json(logins::refresh(&state, &body.refresh_token, peer.ip()).await?.into()))
+}
+
+/// Changes one's own password. All of one's other logins end.
+#[utoipa::path(
+    post, path = "/api/v1/auth/password", tag = "auth", request_body = ChangePassword,
+    responses(
+        (status = 204),
+        (status = 401, description = "The current password is wrong", body = Problem),
+        (status = 422, body = Problem),
+        (status = 429, body = Problem),
+    )
+)]
+async fn change_password(
+    State(state): State<AppState>,
+    Extension(Peer(peer)): Extension<Peer>,
+    actor: Actor,
+    session: Session,
+    Json(ChangePassword { current, new }): Json<ChangePassword>,
+) -> Result<StatusCode, Refusal> {
+    logins::change_password(&state, &actor, session, (current, new), peer.ip()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Identity of the caller.
@@ -66,13 +117,13 @@ async fn me(Actor { tenant_id, user_id, email, role, .. }: Actor) -> Json<Me> {
     Json(Me { tenant_id: tenant_id.0, user_id: user_id.0, email, role: role.into() })
 }
 
-/// Ends the token that is sent with it, at once.
+/// Ends the login of the token that is sent with it, and all of its tokens, at once.
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", responses((status = 204)))]
 async fn logout(
     State(state): State<AppState>,
     actor: Actor,
     session: Session,
 ) -> Result<StatusCode, Refusal> {
-    users::logout(&state, &actor, session).await?;
+    logins::logout(&state, &actor, session).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/users` and `/api/v1/tenants`: who may come in.
 
-use api::{CreateTenant, CreateUser, CreatedUser, Page, Problem, User};
+use api::{ChangeUser, CreateTenant, CreateUser, CreatedUser, Page, Problem, User};
 use axum::extract::State;
 use axum::http::StatusCode;
 
@@ -17,7 +17,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .add(Access::AtLeast(Role::Admin), __path_create, create)
         .add(Access::AtLeast(Role::Admin), __path_list, list)
+        .add(Access::AtLeast(Role::Admin), __path_change, change)
         .add(Access::AtLeast(Role::Admin), __path_disable, disable)
+        .add(Access::AtLeast(Role::Admin), __path_enable, enable)
         .add(Access::AtLeast(Role::Admin), __path_add_tenant, add_tenant)
 }
 
@@ -88,6 +90,36 @@ async fn disable(
     Path(id): Path<UserId>,
 ) -> Result<Json<User>, Refusal> {
     Ok(Json(actions::disable(&state, &actor, id).await?.into()))
+}
+
+/// Lets a person do things again who was disabled. They log in anew.
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/enable", tag = "users", params(("id" = uuid::Uuid, Path)),
+    responses((status = 200, body = User), (status = 404, body = Problem))
+)]
+async fn enable(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<UserId>,
+) -> Result<Json<User>, Refusal> {
+    Ok(Json(actions::enable(&state, &actor, id).await?.into()))
+}
+
+/// Gives a person another role, which is in force with their next request. Not oneself.
+#[utoipa::path(
+    patch, path = "/api/v1/users/{id}", tag = "users", params(("id" = uuid::Uuid, Path)), request_body = ChangeUser,
+    responses(
+        (status = 200, body = User), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem),
+    )
+)]
+async fn change(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<UserId>,
+    Json(ChangeUser { role }): Json<ChangeUser>,
+) -> Result<Json<User>, Refusal> {
+    Ok(Json(actions::set_role(&state, &actor, id, role.into()).await?.into()))
 }
 
 /// Makes a tenant and its admin. Only admins of the first tenant do that.

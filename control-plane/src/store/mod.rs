@@ -11,6 +11,7 @@ pub mod deployments;
 pub mod enrollment_tokens;
 pub mod experiments;
 pub mod generations;
+pub mod logins;
 mod migrate;
 pub mod nodes;
 pub mod refusals;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Connection, Row, StoreError, Tx};
 use crate::clock::UnixMillis;
-use crate::id::{TenantId, UserId};
+use crate::id::{LoginId, TenantId, UserId};
 use crate::role::Role;
 
 /// A person.
@@ -66,6 +66,23 @@ pub async fn by_email(
     found.await?.map(|row| Ok((user(&row)?, row.try_get("password_hash")?))).transpose()
 }
 
+/// A person of the tenant.
+///
+/// # Errors
+/// The store's.
+pub async fn by_id(
+    connection: &mut Connection,
+    tenant: TenantId,
+    id: UserId,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query("SELECT * FROM users WHERE tenant_id = $1 AND id = $2")
+        .bind(tenant)
+        .bind(id)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(user).transpose()
+}
+
 /// Up to `limit` people behind `after`.
 ///
 /// # Errors
@@ -106,36 +123,74 @@ pub async fn disable(
     row.as_ref().map(user).transpose()
 }
 
-/// Keeps a better hash of the same password.
+/// Lets somebody do things again. Nothing if there is no such person.
 ///
 /// # Errors
 /// The store's.
-pub async fn rehash(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(), StoreError> {
+pub async fn enable(tx: &mut Tx, tenant: TenantId, id: UserId) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query("UPDATE users SET disabled_at = NULL WHERE tenant_id = $1 AND id = $2 RETURNING *")
+        .bind(tenant)
+        .bind(id)
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// Gives somebody another role. Nothing if there is no such person.
+///
+/// # Errors
+/// The store's.
+pub async fn set_role(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: UserId,
+    role: Role,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query("UPDATE users SET role = $3 WHERE tenant_id = $1 AND id = $2 RETURNING *")
+        .bind(tenant)
+        .bind(id)
+        .bind(role)
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// Keeps another hash of somebody's password: of a new one, or a better one of the same.
+///
+/// # Errors
+/// The store's.
+pub async fn set_password(
+    tx: &mut Tx,
+    (tenant, id): (TenantId, UserId),
+    password_hash: &str,
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE users SET password_hash = $3 WHERE tenant_id = $1 AND id = $2")
-        .bind(user.tenant_id)
-        .bind(user.id)
+        .bind(tenant)
+        .bind(id)
         .bind(password_hash)
         .execute(&mut **tx)
         .await?;
     Ok(())
 }
 
-/// Holder of the token `jti`, if they may still do anything and it was not revoked.
+/// Holder of the token `jti` of a login, if they may still do anything, the login goes on, and the token was not revoked.
 ///
 /// # Errors
 /// The store's.
 pub async fn holder(
     connection: &mut Connection,
-    tenant: TenantId,
-    id: UserId,
+    (tenant, id): (TenantId, UserId),
+    login: LoginId,
     jti: Uuid,
 ) -> Result<Option<User>, StoreError> {
     let row = sqlx::query(
         "SELECT * FROM users WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL
-         AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $3)",
+         AND EXISTS (SELECT 1 FROM logins WHERE tenant_id = $1 AND id = $3 AND user_id = $2 AND ended_at IS NULL)
+         AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $4)",
     )
     .bind(tenant)
     .bind(id)
+    .bind(login)
     .bind(jti.to_string())
     .fetch_optional(connection)
     .await?;

@@ -25,7 +25,7 @@ pub fn filled(path: &str) -> String {
 }
 
 fn with_body(method: &Method) -> Option<String> {
-    (method == Method::POST).then(|| json!({}).to_string())
+    matches!(*method, Method::POST | Method::PATCH).then(|| json!({}).to_string())
 }
 
 #[tokio::test]
@@ -72,6 +72,7 @@ async fn what_is_public_is_on_this_list() {
             "GET /openapi.json",
             "GET /ready",
             "POST /api/v1/auth/login",
+            "POST /api/v1/auth/refresh",
             "POST /api/v1/auth/setup",
         ])
     );

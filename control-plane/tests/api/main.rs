@@ -7,6 +7,7 @@ mod enrollment;
 mod experiments;
 mod grpc;
 mod limits;
+mod logins;
 mod migrations;
 mod nodes;
 mod offers;

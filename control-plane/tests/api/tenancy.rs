@@ -37,6 +37,7 @@ async fn furnish(server: &Server, admin: &str) -> Vec<(&'static str, String)> {
 fn body(path: &str) -> Option<String> {
     let body = match path {
         "/api/v1/templates/{name}/versions" => json!({ "text": text("mine") }),
+        "/api/v1/users/{id}" => json!({ "role": "viewer" }),
         _ => json!({}),
     };
     Some(body.to_string())

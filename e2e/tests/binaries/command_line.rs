@@ -3,6 +3,7 @@
 use anyhow::Result;
 use e2e::control_plane::ControlPlane;
 use e2e::person::Person;
+use serde_json::Value;
 
 const TEMPLATE: &str = r#"name: floor
 description: Drops what is small.
@@ -69,5 +70,40 @@ async fn a_person_does_the_whole_story_from_the_command_line() -> Result<()> {
     );
     person.ok(&["logout"]).await?;
     assert!(person.refused(&["agent", "list"]).await?.contains("phoenix login"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_is_renewed_by_itself_once_by_several_commands_until_it_has_ended() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start(dir.path()).await?;
+    let person = Person { dir: dir.path() };
+    person.logs_in(&control_plane).await?;
+    let file = dir.path().join("session/session.json");
+    let kept = || -> Result<Value> { Ok(serde_json::from_str(&std::fs::read_to_string(&file)?)?) };
+    let first = kept()?;
+    person.ok(&["experiment", "list"]).await?;
+    assert_eq!(kept()?, first, "a token that is good is not renewed");
+
+    let mut over = first.clone();
+    over["expires_at"] = 0.into();
+    std::fs::write(&file, over.to_string())?;
+    let list = ["experiment", "list"];
+    tokio::try_join!(person.ok(&list), person.ok(&list), person.ok(&list), person.ok(&list))?;
+    let second = kept()?;
+    assert_ne!(second["refresh_token"], first["refresh_token"]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file)?.permissions());
+    assert_eq!(mode & 0o777, 0o600);
+
+    // What an earlier renewal has put aside is good for nobody.
+    std::fs::write(&file, over.to_string())?;
+    let mut once_more = second.clone();
+    once_more["expires_at"] = 0.into();
+    person.ok(&list).await?;
+    std::fs::write(&file, once_more.to_string())?;
+    let refused = person.refused(&list).await?;
+    assert!(refused.contains("has ended: run `phoenix login` again"), "{refused}");
+    person.logs_in(&control_plane).await?;
+    person.ok(&list).await?;
     Ok(())
 }

@@ -14,8 +14,14 @@ fn keys(dir: &std::path::Path) -> Keys {
     Keys::open(dir, &Clock::from_fn(|| T0), &Entropy::system()).unwrap()
 }
 
+fn login() -> Login {
+    let (tenant_id, user_id) = (TenantId(Uuid::nil()), UserId(Uuid::max()));
+    let ends_at = T0.plus(10 * LIFETIME);
+    Login { id: LoginId(Uuid::nil()), tenant_id, user_id, created_at: T0, ends_at, ended_at: None }
+}
+
 fn claims() -> Claims {
-    Claims::new(TenantId(Uuid::nil()), UserId(Uuid::max()), Uuid::nil(), T0)
+    Claims::new(&login(), Uuid::nil(), T0)
 }
 
 /// The same token with a header of its own.
@@ -34,6 +40,16 @@ fn a_token_is_good_until_its_last_second() {
     assert_eq!(verify(&keys, &token, T0), Some(claims()));
     assert_eq!(verify(&keys, &token, UnixMillis(T0.0 + 899_999)), Some(claims()));
     assert_eq!(verify(&keys, &token, T0.plus(LIFETIME)), None);
+}
+
+#[test]
+fn a_token_does_not_outlive_its_login() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = keys(dir.path());
+    let ends_at = UnixMillis(T0.0 + 60_000);
+    let token = sign(&keys, &Claims::new(&Login { ends_at, ..login() }, Uuid::nil(), T0)).unwrap();
+    assert!(verify(&keys, &token, UnixMillis(T0.0 + 59_999)).is_some());
+    assert_eq!(verify(&keys, &token, ends_at), None);
 }
 
 #[test]
