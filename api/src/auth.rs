@@ -79,6 +79,9 @@ pub struct Me {
     pub user_id: Uuid,
     /// Their address.
     pub email: String,
-    /// Their role.
+    /// The role that they act in.
     pub role: Role,
+    /// The API key by which a program of theirs asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
 }

@@ -6,6 +6,7 @@
 //! UUIDs, times are RFC 3339, durations are texts such as `10s`, closed sets of words are enums.
 
 mod agent;
+mod api_key;
 mod audit;
 mod auth;
 mod enrollment_token;
@@ -19,6 +20,7 @@ mod user;
 mod words;
 
 pub use agent::{Agent, Enroll, Enrolled};
+pub use api_key::{ApiKey, CreateApiKey, CreatedApiKey};
 pub use audit::{AuditEntry, ChainState};
 pub use auth::{AccessToken, ChangePassword, Login, Me, Refresh, Setup};
 pub use enrollment_token::{CreateToken, CreatedToken, EnrollmentToken, MaxUses, Word};

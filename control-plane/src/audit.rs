@@ -10,7 +10,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::UnixMillis;
-use crate::id::{AgentUid, TenantId, UserId};
+use crate::id::{AgentUid, KeyId, TenantId, UserId};
 use crate::store::audit::{self as rows, Entry};
 use crate::store::{Connection, StoreError, Tx};
 
@@ -19,6 +19,8 @@ use crate::store::{Connection, StoreError, Tx};
 pub enum By {
     /// A person.
     User(UserId),
+    /// A program, by its API key.
+    ApiKey(KeyId),
     /// An agent, of itself.
     Agent(AgentUid),
     /// The control plane's own decision.
@@ -29,6 +31,7 @@ impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(id) => write!(f, "user/{id}"),
+            Self::ApiKey(id) => write!(f, "api-key/{id}"),
             Self::Agent(uid) => write!(f, "agent/{uid}"),
             Self::ControlPlane => f.write_str("control-plane"),
         }

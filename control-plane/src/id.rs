@@ -61,6 +61,33 @@ id! {
     LoginId, "login id"
 }
 
+/// The public part of an API key: `k` and sixteen hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(u64);
+
+/// Reason for which a text is no id of an API key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a valid id of an API key (expected k and 16 hexadecimal digits)")]
+pub struct NotAKeyId(String);
+
+impl FromStr for KeyId {
+    type Err = NotAKeyId;
+
+    fn from_str(text: &str) -> Result<Self, NotAKeyId> {
+        let digits = text.strip_prefix('k').filter(|digits| digits.len() == 16);
+        let id = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()).map(Self);
+        // One id has one spelling.
+        let id = id.filter(|id| id.to_string() == text);
+        id.ok_or_else(|| NotAKeyId(text.chars().take(64).collect()))
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "k{:016x}", self.0)
+    }
+}
+
 /// Reason for which a text is no id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a valid {kind} (expected a UUID)")]

@@ -1,6 +1,7 @@
 //! The control plane from the command line: the same REST that everybody uses, as tables or as JSON.
 
 mod agent;
+mod api_key;
 mod create;
 mod experiment;
 mod explain;
@@ -59,6 +60,8 @@ pub enum Command {
     Agent(With<agent::Command>),
     /// Create, list and revoke enrollment tokens, which let agents in
     Token(With<token::Command>),
+    /// Create, list and revoke API keys, with which programs come in
+    ApiKey(With<api_key::Command>),
 }
 
 /// Runs one.
@@ -80,6 +83,9 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Token(With { command, options }) => {
             token::run(command, &session::client().await?, options.show()).await
+        }
+        Command::ApiKey(With { command, options }) => {
+            api_key::run(command, &session::client().await?, options.show()).await
         }
     }
 }

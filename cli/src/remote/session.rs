@@ -15,6 +15,10 @@ use client::{Client, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+/// The variable with an API key, which goes before a session.
+const KEY: &str = "PHOENIX_API_KEY";
+/// The variable with the address of the key's control plane.
+const SERVER: &str = "PHOENIX_URL";
 /// Seconds before its end from which on an access token is renewed: longer than a call.
 const EARLY: u64 = 60;
 
@@ -41,11 +45,16 @@ fn path() -> anyhow::Result<PathBuf> {
     Ok(config.join("phoenix").join("session.json"))
 }
 
-/// Client of the kept session, which is renewed first where it is nearly over.
+/// Client of the API key in the environment, else of the kept session, which is renewed first where it is nearly over.
 ///
 /// # Errors
-/// When nobody is logged in, or the session cannot be renewed.
+/// When there is neither, only one of the two variables, or the session cannot be renewed.
 pub async fn client() -> anyhow::Result<Client> {
+    match (said(KEY)?, said(SERVER)?) {
+        (Some(key), Some(server)) => return Ok(Client::new(&server)?.with_token(&key)),
+        (Some(_), None) => bail!("{KEY} is set, and {SERVER} is not: set it to the control plane's address"),
+        (None, _) => {}
+    }
     let mut session = Session::load()?;
     if session.is_over() {
         let _held = lock()?;
@@ -56,6 +65,14 @@ pub async fn client() -> anyhow::Result<Client> {
         }
     }
     Ok(Client::new(&session.server)?.with_token(&session.token))
+}
+
+/// Value of a variable; nothing where it is empty.
+fn said(name: &str) -> anyhow::Result<Option<String>> {
+    let Some(value) = std::env::var_os(name) else { return Ok(None) };
+    // The value is not told: it may be a key.
+    let value = value.into_string().map_err(|_| anyhow::anyhow!("{name} is not UTF-8"))?;
+    Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()))
 }
 
 /// Lock of the session's file, held until it is dropped.
@@ -100,7 +117,9 @@ impl Session {
     /// When there is none.
     pub fn load() -> anyhow::Result<Self> {
         let path = path()?;
-        let Ok(text) = fs::read_to_string(&path) else { bail!("not logged in: run `phoenix login` first") };
+        let Ok(text) = fs::read_to_string(&path) else {
+            bail!("not logged in: run `phoenix login` first, or set {KEY} and {SERVER}")
+        };
         serde_json::from_str(&text)
             .with_context(|| format!("{} holds no session; log in again", path.display()))
     }

@@ -1,42 +1,77 @@
-//! Authentication of an access token: what it says of somebody is read anew from the store for every request.
+//! Authentication of access tokens and API keys: what they say of somebody is read anew from the store for every request.
 
+use super::actor::{Credential, Key};
 use super::keys::Keys;
+use super::secret::{Presented, Purpose};
 use super::{Actor, Session, token};
 use crate::clock::UnixMillis;
 use crate::refusal::Refusal;
 use crate::store::Store;
+use crate::store::api_keys::{self, ApiKey};
 use crate::store::users::{self, User};
 
-/// Holder and session of this access token.
+/// Holder of this access token or API key.
 ///
 /// # Errors
-/// 401 for a token that is not ours, over or revoked, and for a holder who is disabled; and the store's.
+/// 401 for one that is not ours, over or revoked, and for a holder who is disabled; and the store's.
 pub async fn authenticate(
     store: &Store,
     keys: &Keys,
     now: UnixMillis,
     token: &str,
-) -> Result<(Actor, Session), Refusal> {
+) -> Result<Actor, Refusal> {
+    if Presented::is_of(token, Purpose::ApiKey) {
+        return program(store, now, token).await;
+    }
     let claims = token::verify(keys, token, now).ok_or_else(Refusal::unauthenticated)?;
     let mut reader = store.read().await?;
     let user = users::holder(&mut reader, (claims.tenant, claims.sub), claims.sid, claims.jti).await?;
     let User { id, tenant_id, email, role, .. } = user.ok_or_else(Refusal::unauthenticated)?;
     let expires_at = UnixMillis(claims.exp.saturating_mul(1000));
     let session = Session { jti: claims.jti, login: claims.sid, expires_at };
-    Ok((Actor { tenant_id, user_id: id, email, role, session }, session))
+    Ok(Actor { tenant_id, user_id: id, email, role, credential: Credential::Session(session) })
 }
 
-/// Tells whether the session of somebody who was let in goes on: it is not over or revoked, and they are not disabled.
+async fn program(store: &Store, now: UnixMillis, text: &str) -> Result<Actor, Refusal> {
+    let presented = Presented::parse(text, Purpose::ApiKey).ok_or_else(Refusal::unauthenticated)?;
+    let id = presented.id.parse().map_err(|_| Refusal::unauthenticated())?;
+    let mut reader = store.read().await?;
+    let found = api_keys::presented(&mut reader, id).await?.filter(|(_, hash)| presented.is(hash));
+    let (key, _) = found.ok_or_else(Refusal::unauthenticated)?;
+    if !key.is_good(now) {
+        return Err(over(&key));
+    }
+    let ApiKey { tenant_id, owner_id, role, kind, last_used_at, .. } = key;
+    let owner = users::by_id(&mut reader, tenant_id, owner_id).await?;
+    let owner = owner.filter(|owner| owner.disabled_at.is_none()).ok_or_else(Refusal::unauthenticated)?;
+    let credential = Credential::Key(Key { id, kind, last_used_at });
+    Ok(Actor { tenant_id, user_id: owner_id, email: owner.email, role: role.min(owner.role), credential })
+}
+
+fn over(key: &ApiKey) -> Refusal {
+    let why = if key.revoked_at.is_some() { "was revoked" } else { "has expired" };
+    Refusal::Unauthenticated(format!("the API key {} {why}; ask its owner for another", key.id))
+}
+
+/// Tells whether what somebody was let in with goes on: it is not over or revoked, and they are not disabled.
 ///
 /// # Errors
 /// 401 if it has ended; and the store's.
 pub async fn still(store: &Store, now: UnixMillis, actor: &Actor) -> Result<(), Refusal> {
     let ended = || Refusal::Unauthenticated("the session has ended; log in again".to_owned());
-    if now >= actor.session.expires_at {
-        return Err(ended());
-    }
     let mut reader = store.read().await?;
-    let Session { jti, login, .. } = actor.session;
-    let user = users::holder(&mut reader, (actor.tenant_id, actor.user_id), login, jti).await?;
-    user.map(drop).ok_or_else(ended)
+    match &actor.credential {
+        Credential::Session(Session { expires_at, .. }) if now >= *expires_at => Err(ended()),
+        Credential::Session(Session { jti, login, .. }) => {
+            let user = users::holder(&mut reader, (actor.tenant_id, actor.user_id), *login, *jti).await?;
+            user.map(drop).ok_or_else(ended)
+        }
+        Credential::Key(Key { id, .. }) => {
+            let key = api_keys::presented(&mut reader, *id).await?.map(|(key, _)| key);
+            let key = key.ok_or_else(Refusal::unauthenticated)?;
+            let owner = users::by_id(&mut reader, actor.tenant_id, actor.user_id).await?;
+            let may = owner.is_some_and(|owner| owner.disabled_at.is_none());
+            if key.is_good(now) && may { Ok(()) } else { Err(over(&key)) }
+        }
+    }
 }

@@ -10,7 +10,7 @@ pub mod secret;
 pub mod setup;
 pub mod token;
 
-pub use actor::{Actor, Session};
+pub use actor::{Actor, Credential, Key, Session};
 pub use authenticate::{authenticate, still};
 
 use keys::Keys;

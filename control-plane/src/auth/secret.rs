@@ -26,6 +26,8 @@ pub enum Purpose {
     Setup,
     /// Going on with a login.
     Refresh,
+    /// Being a program.
+    ApiKey,
 }
 
 impl Purpose {
@@ -35,6 +37,7 @@ impl Purpose {
             Self::Agent => 'a',
             Self::Setup => 's',
             Self::Refresh => 'r',
+            Self::ApiKey => 'k',
         }
     }
 }
@@ -67,6 +70,11 @@ pub fn mint(entropy: &Entropy, purpose: Purpose) -> Minted {
 }
 
 impl Presented {
+    /// Tells whether a text begins as a token of one purpose does.
+    pub fn is_of(text: &str, purpose: Purpose) -> bool {
+        text.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with(purpose.letter()))
+    }
+
     /// Reads a token of one purpose. Nothing if it is no such token, or not a whole one.
     pub fn parse(text: &str, purpose: Purpose) -> Option<Self> {
         if text.len() > LONGEST || !text.is_ascii() {

@@ -6,6 +6,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tonic::Status;
 
+use crate::actions::api_keys;
 use crate::auth::{self, Actor};
 use crate::http::bearer;
 use crate::refusal::Refusal;
@@ -48,8 +49,16 @@ async fn allowed(state: &AppState, path: &str, headers: &HeaderMap) -> Result<Ac
     let known = METHODS.iter().find(|(method, _)| *method == path);
     let (_, role) = known.ok_or_else(|| Status::unimplemented("there is no such method"))?;
     let token = bearer(headers).ok_or_else(Refusal::unauthenticated)?;
-    let (actor, _) = auth::authenticate(&state.store, &state.auth.keys, state.clock.now(), token).await?;
-    Ok(actor.at_least(*role)?)
+    let now = state.clock.now();
+    let actor = auth::authenticate(&state.store, &state.auth.keys, now, token).await?;
+    let actor = actor.at_least(*role)?.reaching(kind(path))?;
+    api_keys::note_use(state, &actor, now).await;
+    Ok(actor)
+}
+
+/// Kind of thing that a method is about: that of the REST routes that do the same.
+fn kind(path: &str) -> &'static str {
+    if path.starts_with("/phoenix.v1.GeneratorService/") { "templates" } else { "experiments" }
 }
 
 /// Caller, and the message.

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
 use super::ProblemResponse;
-use crate::auth::{Actor, Session};
+use crate::auth::Actor;
 use crate::refusal::Refusal;
 
 /// A body of JSON, in and out.
@@ -106,13 +106,5 @@ impl<S: Sync> FromRequestParts<S> for Actor {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         parts.extensions.get().cloned().ok_or_else(Refusal::unauthenticated)
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Session {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        parts.extensions.get().copied().ok_or_else(Refusal::unauthenticated)
     }
 }

@@ -18,6 +18,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Components, OpenApi, Paths, RefOr, Schema};
 
 use super::{bearer, whole};
+use crate::actions::api_keys;
 use crate::auth;
 use crate::refusal::Refusal;
 use crate::role::Role;
@@ -31,8 +32,10 @@ pub const BEARER: &str = "bearer";
 pub enum Access {
     /// Anybody; what it needs, its handler checks.
     Public,
-    /// People of this role or a higher one.
+    /// People of this role or a higher one, and programs of theirs with an API key.
     AtLeast(Role),
+    /// People of this role or a higher one, who have logged in.
+    Person(Role),
 }
 
 /// A route that is served.
@@ -78,11 +81,17 @@ impl Routes {
         let tag = tags.first().copied().unwrap_or_default();
         operation.operation_id = operation.operation_id.map(|name| format!("{tag}_{name}").replace('-', "_"));
         operation.tags = Some(tags.into_iter().map(str::to_owned).collect());
-        if let Access::AtLeast(role) = access {
-            let needs = Guard { state: self.state.clone(), role };
+        let needed = match access {
+            Access::Public => None,
+            Access::AtLeast(role) => Some((role, Some(tag))),
+            Access::Person(role) => Some((role, None)),
+        };
+        if let Some((role, kind)) = needed {
+            let needs = Guard { state: self.state.clone(), role, kind };
             route = route.layer(middleware::from_fn_with_state(needs, guard));
             operation.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
-            let role = format!("Role: {role}.");
+            let people = if kind.is_none() { ", logged in" } else { "" };
+            let role = format!("Role: {role}{people}.");
             operation.description =
                 Some(operation.description.map_or(role.clone(), |text| format!("{text}\n\n{role}")));
         }
@@ -133,18 +142,27 @@ fn served(method: &HttpMethod) -> (MethodFilter, Method) {
 struct Guard {
     state: AppState,
     role: Role,
+    /// Kind of thing of an API key; nothing where none is let in.
+    kind: Option<&'static str>,
 }
 
+/// Kind of what tells somebody who they are, which every API key reaches.
+const SELF: &str = "auth";
+
 async fn guard(
-    State(Guard { state, role }): State<Guard>,
+    State(Guard { state, role, kind }): State<Guard>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
     let token = bearer(request.headers()).ok_or_else(Refusal::unauthenticated)?;
-    let (actor, session) =
-        auth::authenticate(&state.store, &state.auth.keys, state.clock.now(), token).await?;
-    let actor = actor.at_least(role)?;
-    request.extensions_mut().insert(session);
+    let now = state.clock.now();
+    let actor = auth::authenticate(&state.store, &state.auth.keys, now, token).await?.at_least(role)?;
+    let actor = match kind {
+        None => actor.session().map(|_| actor)?,
+        Some(SELF) => actor,
+        Some(kind) => actor.reaching(kind)?,
+    };
+    api_keys::note_use(&state, &actor, now).await;
     request.extensions_mut().insert(actor);
     Ok(next.run(request).await)
 }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 
 use crate::actions::logins::{self, Tokens};
 use crate::actions::users::{self, NewUser};
-use crate::auth::{Actor, Session};
+use crate::auth::{Actor, Credential};
 use crate::http::{Access, Json, Peer, Routes};
 use crate::refusal::Refusal;
 use crate::role::Role;
@@ -19,8 +19,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Access::Public, __path_login, login)
         .add(Access::Public, __path_refresh, refresh)
         .add(Access::AtLeast(Role::Viewer), __path_me, me)
-        .add(Access::AtLeast(Role::Viewer), __path_logout, logout)
-        .add(Access::AtLeast(Role::Viewer), __path_change_password, change_password)
+        .add(Access::Person(Role::Viewer), __path_logout, logout)
+        .add(Access::Person(Role::Viewer), __path_change_password, change_password)
 }
 
 /// Makes the first tenant and its admin. Works once.
@@ -104,26 +104,27 @@ async fn change_password(
     State(state): State<AppState>,
     Extension(Peer(peer)): Extension<Peer>,
     actor: Actor,
-    session: Session,
     Json(ChangePassword { current, new }): Json<ChangePassword>,
 ) -> Result<StatusCode, Refusal> {
+    let session = actor.session()?;
     logins::change_password(&state, &actor, session, (current, new), peer.ip()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Identity of the caller.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", responses((status = 200, body = Me)))]
-async fn me(Actor { tenant_id, user_id, email, role, .. }: Actor) -> Json<Me> {
-    Json(Me { tenant_id: tenant_id.0, user_id: user_id.0, email, role: role.into() })
+async fn me(Actor { tenant_id, user_id, email, role, credential }: Actor) -> Json<Me> {
+    let api_key = match credential {
+        Credential::Key(key) => Some(key.id.to_string()),
+        Credential::Session(_) => None,
+    };
+    Json(Me { tenant_id: tenant_id.0, user_id: user_id.0, email, role: role.into(), api_key })
 }
 
 /// Ends the login of the token that is sent with it, and all of its tokens, at once.
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", responses((status = 204)))]
-async fn logout(
-    State(state): State<AppState>,
-    actor: Actor,
-    session: Session,
-) -> Result<StatusCode, Refusal> {
+async fn logout(State(state): State<AppState>, actor: Actor) -> Result<StatusCode, Refusal> {
+    let session = actor.session()?;
     logins::logout(&state, &actor, session).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,6 +3,7 @@
 //! Handlers read and write desired state and call the same functions everybody calls; none of them talks to an agent.
 
 mod agents;
+mod api_keys;
 mod audit;
 mod auth;
 mod enrollment_tokens;
@@ -25,6 +26,7 @@ pub fn routes(state: AppState) -> Routes {
         .with(openapi::routes)
         .with(auth::routes)
         .with(users::routes)
+        .with(api_keys::routes)
         .with(audit::routes)
         .with(enrollment_tokens::routes)
         .with(agents::routes)

@@ -15,12 +15,12 @@ use crate::store::users;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
-        .add(Access::AtLeast(Role::Admin), __path_create, create)
-        .add(Access::AtLeast(Role::Admin), __path_list, list)
-        .add(Access::AtLeast(Role::Admin), __path_change, change)
-        .add(Access::AtLeast(Role::Admin), __path_disable, disable)
-        .add(Access::AtLeast(Role::Admin), __path_enable, enable)
-        .add(Access::AtLeast(Role::Admin), __path_add_tenant, add_tenant)
+        .add(Access::Person(Role::Admin), __path_create, create)
+        .add(Access::Person(Role::Admin), __path_list, list)
+        .add(Access::Person(Role::Admin), __path_change, change)
+        .add(Access::Person(Role::Admin), __path_disable, disable)
+        .add(Access::Person(Role::Admin), __path_enable, enable)
+        .add(Access::Person(Role::Admin), __path_add_tenant, add_tenant)
 }
 
 impl From<users::User> for User {

@@ -8,7 +8,7 @@ use sqlx::{Decode, Encode, Sqlite, Type};
 use super::deployments::DeploymentId;
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
-use crate::id::{AgentUid, LoginId, TenantId, UserId};
+use crate::id::{AgentUid, KeyId, LoginId, TenantId, UserId};
 use crate::role::Role;
 use crate::selector::Selector;
 
@@ -58,6 +58,7 @@ macro_rules! text_column {
 }
 
 text_column!(AgentUid);
+text_column!(KeyId);
 text_column!(LoginId);
 text_column!(DeploymentId);
 text_column!(ExperimentId);

@@ -5,6 +5,7 @@
 //! plain SQL with `$1` parameters, which PostgreSQL understands as well, and every one of them takes a tenant.
 
 pub mod agents;
+pub mod api_keys;
 pub mod audit;
 mod column;
 pub mod deployments;

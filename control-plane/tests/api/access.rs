@@ -41,7 +41,7 @@ async fn nobody_gets_in_without_a_token_and_nobody_with_too_low_a_role() {
     };
     let mut guarded = 0;
     for Route { method, path, access } in rest::routes(server.state.clone()).table() {
-        let Access::AtLeast(needed) = *access else { continue };
+        let (Access::AtLeast(needed) | Access::Person(needed)) = *access else { continue };
         guarded += 1;
         let at = filled(path);
         for token in ["", "x.y.z", &format!("{viewer}x")] {

@@ -3,6 +3,7 @@
 
 mod access;
 mod accounts;
+mod api_keys;
 mod enrollment;
 mod experiments;
 mod grpc;

@@ -22,11 +22,13 @@ async fn furnish(server: &Server, admin: &str) -> Vec<(&'static str, String)> {
     let experiment = server.post("/api/v1/experiments", admin, experiment).await;
     assert_eq!(experiment.status, StatusCode::CREATED, "{experiment:?}");
     let experiment = experiment.body;
+    let key = server.post("/api/v1/api-keys", admin, json!({ "name": "ci" })).await.body;
     let me = server.get("/api/v1/auth/me", admin).await.body;
     let id = |value: &Value| value.as_str().unwrap().to_owned();
     vec![
         ("/api/v1/enrollment-tokens/{id}", id(&token["id"])),
         ("/api/v1/users/{id}", id(&me["user_id"])),
+        ("/api/v1/api-keys/{id}", id(&key["id"])),
         ("/api/v1/agents/{uid}", UID.to_owned()),
         ("/api/v1/templates/{name}", "mine".to_owned()),
         ("/api/v1/experiments/{id}", id(&experiment["id"])),

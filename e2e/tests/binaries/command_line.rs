@@ -107,3 +107,40 @@ async fn a_session_is_renewed_by_itself_once_by_several_commands_until_it_has_en
     person.ok(&list).await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_with_an_api_key_needs_no_login_and_is_told_what_it_may_not() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start(dir.path()).await?;
+    let person = Person { dir: dir.path() };
+    person.logs_in(&control_plane).await?;
+    let words =
+        ["api-key", "create", "ci", "--role", "operator", "--kind", "experiments", "--expires-in", "2h"];
+    let key = person.ok(&words).await?.trim().to_owned();
+    assert!(key.starts_with("phx_k"), "a script can take it as it is: {key}");
+    let listed = person.json(&["api-key", "list"]).await?;
+    let id = listed["items"][0]["id"].as_str().expect("an id").to_owned();
+
+    let server = format!("http://{}", control_plane.listening.rest);
+    let script = async |words: &[&str], server: &str| -> Result<(bool, String)> {
+        let mut command = tokio::process::Command::new(e2e::agent::binary("phoenix"));
+        command.args(words).env("PHOENIX_API_KEY", &key).env("PHOENIX_URL", server);
+        let output = command.env("PHOENIX_SESSION", dir.path().join("none/at/all")).output().await?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8(said)?))
+    };
+    let (done, said) = script(&["experiment", "list"], &server).await?;
+    assert!(done, "{said}");
+    for (words, server, expected) in [
+        (["agent", "list"], server.as_str(), "this API key reaches experiments alone, not agents"),
+        (["api-key", "list"], server.as_str(), "this is for people who log in, not for API keys"),
+        (["experiment", "list"], "", "PHOENIX_API_KEY is set, and PHOENIX_URL is not"),
+    ] {
+        let (done, said) = script(&words, server).await?;
+        assert!(!done && said.contains(expected) && !said.contains(&key), "{words:?}: {said}");
+    }
+    person.ok(&["api-key", "revoke", &id]).await?;
+    let (done, said) = script(&["experiment", "list"], &server).await?;
+    assert!(!done && said.contains(&format!("the API key {id} was revoked")), "{said}");
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! `/api/v1/api-keys`: what programs come with.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{Role, Timestamp};
+
+/// A key to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateApiKey {
+    /// What it is for: a-z, 0-9, `.`, `_`, `-`.
+    pub name: String,
+    /// The highest role that it acts in, at most one's own, which it is without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// The one kind of thing that it reaches, such as `experiments`; without it, all that programs reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Time for which it is valid, such as `30d`; `90d` without it, `366d` at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<String>,
+}
+
+/// A key, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApiKey {
+    /// Its public part, with which it begins.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    /// The highest role that it acts in; never more than its owner's at the time.
+    pub role: Role,
+    /// The one kind of thing that it reaches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Person who made it. It ends with their access.
+    pub owner_id: Uuid,
+    /// Time.
+    pub created_at: Timestamp,
+    /// From when on it lets nobody in.
+    pub expires_at: Timestamp,
+    /// Time of its last use, to about a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+    /// Time at which somebody ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A key just made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedApiKey {
+    /// Facts about the key.
+    #[serde(flatten)]
+    pub about: ApiKey,
+    /// The whole key, to be sent as `Authorization: Bearer …`. It is shown this once.
+    pub key: String,
+}
