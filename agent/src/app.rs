@@ -27,7 +27,7 @@ use crate::admission::Budget;
 use crate::config::Settings;
 use crate::deliver::{Destinations, ExporterError};
 use crate::delivery_ledger::{DeliveryLedger, DeliveryLedgerError};
-use crate::engine::{self, Engine, Reporter};
+use crate::engine::{self, EngineParts, Engines, Reporter};
 use crate::fleet::{Fleet, Request};
 use crate::ledger::{Ledger, LedgerError, Run};
 use crate::outbox::Outbox;
@@ -134,9 +134,15 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let health = Arc::new(Health::new(Condition::starting()));
         let budget = Budget::new(settings.memory_limit);
+        let parts = EngineParts {
+            health: Arc::clone(&health),
+            metrics: Arc::clone(&metrics),
+            budget: budget.clone(),
+            reporter,
+        };
         let shared = Arc::new(Admin {
             outbox: Arc::clone(&outbox),
-            engine: Arc::new(Engine::new(Arc::clone(&health), metrics.engine(), budget.clone(), reporter)),
+            engines: Arc::new(Engines::new(parts, &settings.pipeline)),
             budget,
             destinations: Arc::new(Destinations::default()),
             delivery_ledger: Arc::new(delivery_ledger),
@@ -196,7 +202,7 @@ impl App {
         for listener in self.admins {
             background.spawn(listener.serve());
         }
-        background.spawn(tick(Arc::clone(&self.shared.engine)));
+        background.spawn(tick(Arc::clone(&self.shared.engines)));
         if let Some(fleet) = self.fleet.take() {
             background.spawn(fleet.run());
         }
@@ -236,18 +242,22 @@ async fn drain(control: &mut Controller, shared: &Admin) {
     if tokio::time::timeout_at(deadline, control.listeners.close()).await.is_err() {
         tracing::warn!("connections are still open at the shutdown's deadline");
     }
-    shared.engine.stop();
-    shared.engine.finish(engine::now(), deadline).await;
+    let engines = Arc::clone(&shared.engines);
+    let finish = move || engines.finish(engine::now(), deadline);
+    let _a_panic_is_logged = tokio::task::spawn_blocking(finish).await;
+    // What one pipeline still waits for must not keep what another has sent.
+    shared.destinations.hurry();
+    shared.engines.place_pending(deadline).await;
     shared.destinations.drain(deadline).await;
 }
 
-async fn tick(engine: Arc<Engine>) {
+async fn tick(engines: Arc<Engines>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
-        let engine = Arc::clone(&engine);
-        let _a_panic_is_logged = tokio::task::spawn_blocking(move || engine.tick(engine::now())).await;
+        let engines = Arc::clone(&engines);
+        let _a_panic_is_logged = tokio::task::spawn_blocking(move || engines.tick(engine::now())).await;
     }
 }
 

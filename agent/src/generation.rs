@@ -35,6 +35,14 @@ pub struct Intent {
     pub digests: Digests,
 }
 
+impl Intent {
+    /// That of a pipeline that no experiment touches.
+    pub fn passing(plan: &Plan) -> Self {
+        let digests = Digests { baseline: Some(plan.digest()), candidate: None, split: String::new() };
+        Self { baseline: Some(plan.clone()), experiment: None, digests }
+    }
+}
+
 /// Digests of an intent's parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digests {

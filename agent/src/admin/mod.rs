@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use crate::admission::Budget;
 use crate::deliver::Destinations;
 use crate::delivery_ledger::DeliveryLedger;
-use crate::engine::Engine;
+use crate::engine::Engines;
 use crate::net::{ServerTls, ServerTlsSettings, Stream};
 use crate::outbox::Outbox;
 use crate::telemetry::{CONNECTED, ConnectionMetrics, GaugeValues, Health, Metrics};
@@ -51,8 +51,8 @@ pub struct Admin {
     pub budget: Budget,
     /// Points owed.
     pub delivery_ledger: Arc<DeliveryLedger>,
-    /// The generation and what was measured.
-    pub engine: Arc<Engine>,
+    /// Pipelines with their generation and what was measured.
+    pub engines: Arc<Engines>,
     /// Reports that wait to be sent.
     pub outbox: Arc<Outbox>,
     /// The queues.
@@ -206,7 +206,7 @@ impl Admin {
             "/ready" if self.health.is_ready() => respond(StatusCode::OK, JSON, r#"{"ready":true}"#.into()),
             "/ready" => respond(StatusCode::SERVICE_UNAVAILABLE, JSON, r#"{"ready":false}"#.into()),
             "/metrics" => respond(StatusCode::OK, TEXT, self.metrics.render(&self.gauge_values())),
-            "/experiment" => match self.engine.report() {
+            "/experiment" => match self.engines.leading().report() {
                 Some(report) => {
                     respond(StatusCode::OK, JSON, serde_json::to_string(&report).unwrap_or_default())
                 }
@@ -228,7 +228,7 @@ impl Admin {
         GaugeValues {
             queues: queues.collect(),
             budget: (self.budget.used(), self.budget.limit()),
-            generation: self.engine.generation(),
+            generation: self.engines.leading().generation(),
             connected: self.health.condition().control_plane.as_deref() == Some(CONNECTED),
             reports: self.outbox.counts(),
             lost: (totals.lost_crash, totals.lost_shutdown),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use pipelines::config::Plan;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 
 use super::attempt::Trial;
 use super::listeners::Listeners;
@@ -15,10 +16,11 @@ use crate::admin::Admin;
 use crate::config::Settings;
 use crate::deliver::{BatchRule, BatchRules, Destination, Exporter, ExporterSettings};
 use crate::delivery_ledger::DeliveryLedger;
-use crate::engine::{self, NextGeneration, Routes};
+use crate::engine::{self, EngineSet, NextGeneration, Routes};
 use crate::fleet::ActiveGeneration;
 use crate::generation::Intent;
 use crate::ledger::{Content, Ledger};
+use crate::telemetry::PipelineSummary;
 
 /// Parts of the agent to which settings are applied.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct Controller {
     pub(super) trial: Option<Trial>,
     pub(super) settings: Option<Arc<Settings>>,
     pub(super) routes: Routes,
+    /// Routes of the pipelines that pass, in the order of the settings.
+    pub(super) passing: Vec<Routes>,
     pub(super) in_force: watch::Sender<ActiveGeneration>,
 }
 
@@ -44,6 +48,7 @@ impl Controller {
             trial: None,
             settings: None,
             routes: Routes::default(),
+            passing: Vec::new(),
             in_force,
         }
     }
@@ -87,14 +92,28 @@ impl Controller {
             traces: settings.routes.traces.as_ref().map(pick),
             logs: settings.routes.logs.as_ref().map(pick),
             shadow: settings.routes.shadow.map(|i| Arc::clone(&prepared[i].1)),
+            rules: BatchRules::default(),
         };
+        // A pipeline that led until now may still be asked for traces and logs.
+        let passing = |indices| Routes {
+            metrics: Some(pick(indices)),
+            traces: routes.traces.clone(),
+            logs: routes.logs.clone(),
+            ..Routes::default()
+        };
+        self.passing = settings.routes.passing.iter().map(passing).collect();
         self.routes = routes;
-        self.install(number, intent, &settings).await;
+        let passing = settings.passing.iter().map(|pipeline| pipeline.id.as_str());
+        let engines = shared.engines.prepare(&settings.pipeline, passing);
+        self.install((number, intent), &settings, engines.clone()).await;
+        self.shared.engines.adopt(&engines);
         self.begin_trial(&settings);
         let shared = &self.shared;
         shared.destinations.adopt(prepared);
         shared.budget.set_limit(settings.memory_limit);
         self.listeners.adopt(sockets, &settings);
+        let engines = Arc::clone(&shared.engines);
+        unless_panicked(tokio::task::spawn_blocking(move || engines.retire(engine::now())).await);
         self.report(&settings);
         self.settings = Some(settings);
         Ok(())
@@ -109,31 +128,40 @@ impl Controller {
         (!self.ledger.is_quarantined(&Content::of(&intent.digests))).then_some((number, intent))
     }
 
-    /// Puts a generation in charge that the ledger holds.
-    pub(super) async fn install(&self, number: u64, intent: Intent, settings: &Settings) {
+    /// Puts a generation in charge that the ledger holds, and what passes beside it.
+    pub(super) async fn install(
+        &self,
+        (number, intent): (u64, Intent),
+        settings: &Settings,
+        engines: EngineSet,
+    ) {
         let entry = self.ledger.entry();
         let baseline = intent.digests.baseline.map(|digest| digest.to_string()).unwrap_or_default();
-        let next = NextGeneration {
+        let next = |intent: Intent, leads, routes: &Routes| NextGeneration {
             number,
+            leads,
+            routes: Routes { rules: rules(&intent, settings), ..routes.clone() },
             intent,
-            routes: self.routes.clone(),
             acknowledge: settings.acknowledge.0,
             agent_uid: entry.agent_uid.clone(),
             limits: settings.limits,
         };
-        self.shared.destinations.rules().store(Arc::new(rules(&next.intent, settings)));
+        let passing = settings.passing.iter().zip(&self.passing);
+        let passing = passing.map(|(pipeline, routes)| next(Intent::passing(&pipeline.plan), false, routes));
+        let passing: Vec<_> = engines.passing.into_iter().zip(passing).collect();
+        let leading = (engines.leading, next(intent, true, &self.routes));
         // It waits for the candidate's worker: not on a thread that serves.
-        let engine = Arc::clone(&self.shared.engine);
-        let installed = tokio::task::spawn_blocking(move || engine.install(next, engine::now())).await;
-        if let Err(error) = installed
-            && let Ok(panic) = error.try_into_panic()
-        {
-            std::panic::resume_unwind(panic);
-        }
+        let install = move || {
+            for (engine, next) in passing.into_iter().chain([leading]) {
+                engine.install(next, engine::now());
+            }
+        };
+        unless_panicked(tokio::task::spawn_blocking(install).await);
         self.in_force.send_replace(ActiveGeneration {
             generation: number,
             body: entry.pushed.clone(),
             baseline,
+            pipeline: settings.experiments_on().map(str::to_owned),
             refuses: remote::refuses(settings),
         });
         let trouble = self.ledger.trouble().map(str::to_owned);
@@ -153,8 +181,12 @@ impl Controller {
             restart.extend(changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name));
         }
         let (mode, why) = &settings.acknowledge;
-        let generation = self.shared.engine.generation();
+        let generation = self.shared.engines.leading().generation();
         tracing::info!(generation, acknowledge = mode.name(), why, config = settings.digest, "in force");
+        for (pipeline, PipelineSummary { role, receivers, exporters }) in &settings.pipelines {
+            let (receivers, exporters) = (receivers.join(", "), exporters.join(", "));
+            tracing::info!(pipeline, role = role.name(), receivers, exporters, "pipeline");
+        }
         for note in &settings.notes {
             tracing::warn!("{note}");
         }
@@ -165,6 +197,7 @@ impl Controller {
             condition.restart_needed_for = restart;
             condition.acknowledge = mode.name();
             condition.acknowledge_why.clone_from(why);
+            condition.pipelines.clone_from(&settings.pipelines);
             condition.labels = settings.labels.iter().cloned().collect();
         });
     }
@@ -179,16 +212,24 @@ impl Controller {
             Arc::clone(&self.shared.delivery_ledger)
         };
         let metrics = self.shared.metrics.exporter(&settings.id);
-        let rules = Arc::clone(self.shared.destinations.rules());
-        Ok(Destination::new(settings, exporter, rules, ledger, metrics))
+        Ok(Destination::new(settings, exporter, ledger, metrics))
     }
 }
 
-/// Rules by which what leaves becomes requests, of each pipeline that runs.
+/// Goes on with the panic of what ran aside.
+fn unless_panicked(outcome: Result<(), JoinError>) {
+    if let Err(error) = outcome
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Rules by which what leaves of a pipeline becomes requests, and what passes beside it.
 fn rules(intent: &Intent, settings: &Settings) -> BatchRules {
     let rule = |plan: &Plan| plan.batch().map(BatchRule::from);
     let candidate = intent.experiment.as_ref().map(|experiment| &experiment.candidate);
-    let [traces, logs] = settings.passing;
+    let [traces, logs] = settings.rules;
     BatchRules {
         metrics: [intent.baseline.as_ref(), candidate].map(|plan| plan.and_then(rule)),
         traces,

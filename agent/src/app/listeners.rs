@@ -110,7 +110,7 @@ async fn bind(settings: &ReceiverSettings, shared: &Admin) -> Result<(OpenListen
         Protocol::Http => ("http", "otlp_http"),
     };
     let service = Arc::new(Service {
-        engine: Arc::clone(&shared.engine),
+        engines: Arc::clone(&shared.engines),
         budget: shared.budget.clone(),
         requests: Gate::new(MAX_REQUESTS),
         settings: ArcSwap::from_pointee(settings.clone()),

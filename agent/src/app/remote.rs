@@ -87,7 +87,8 @@ impl Controller {
         } else {
             self.attempt((number, &intent), &body, &settings).await?;
         }
-        self.install(number, intent, &settings).await;
+        let engines = self.shared.engines.running();
+        self.install((number, intent), &settings, engines).await;
         self.begin_trial(&settings);
         tracing::info!(generation = number, "a pushed generation is in force");
         Ok(())

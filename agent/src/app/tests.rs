@@ -22,6 +22,7 @@ mod receiver_tls;
 mod receivers;
 mod recorder;
 mod reload;
+mod several;
 mod sink;
 mod tls;
 mod unix_receiver;

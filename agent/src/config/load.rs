@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::phoenix::{self, Phoenix};
 use super::proxy::Proxies;
-use super::routes::SelectedPipelines;
-use super::{Settings, address, authenticator, components, tls};
+use super::selected::SelectedPipelines;
+use super::{PassingPipeline, Settings, address, authenticator, components, tls};
 use crate::admin::AdminSettings;
 use crate::deliver::{BatchRule, ExporterKind, ExporterSettings};
 use crate::engine::AcknowledgeMode;
@@ -38,15 +38,22 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
     let running = SelectedPipelines::pick(&file, &phoenix, &mut problems);
     let receivers = running.receivers(&file, &mut problems);
     let (exporters, routes) = running.exporters(&file, &phoenix, &Proxies::read(lookup), &mut problems);
-    let plans = Plans::check(&file, &running, &mut problems);
+    let mut plans = Plans::check(&file, &running, &mut problems);
     let health = health_check(&file, &mut problems);
     let diagnostic = diagnostic(&file);
     let admin = admin(&file, &phoenix, &mut problems);
     let memory_limit = phoenix.memory_limit.or_else(|| plans.memory_limit()).unwrap_or(DEFAULT_MEMORY);
     // The shadow comes last, and no sender waits for it.
     let acknowledge = acknowledge(&phoenix, &exporters[..routes.shadow.unwrap_or(exporters.len())]);
-    let notes = plans.notes().into_iter().chain(diagnostic).chain(file.unset_notes()).collect();
-    let passing = [&plans.traces, &plans.logs].map(|plan| plan.as_ref()?.batch().map(BatchRule::from));
+    let notes = plans
+        .notes()
+        .into_iter()
+        .chain(running.notes())
+        .chain(diagnostic)
+        .chain(file.unset_notes())
+        .collect();
+    let rules = [&plans.traces, &plans.logs].map(|plan| plan.as_ref()?.batch().map(BatchRule::from));
+    let passing = std::mem::take(&mut plans.passing);
     let intent = plans.into_intent(&mut phoenix, &mut problems);
     if !problems.is_empty() {
         return Err(file.problems(problems).beside(file.unset().to_vec()));
@@ -55,8 +62,11 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
         receivers,
         exporters,
         routes,
+        pipeline: running.metrics.map_or_else(String::new, |entry| entry.id.clone()),
         intent,
         passing,
+        pipelines: running.summaries(),
+        rules,
         acknowledge,
         health: health.0,
         health_path: health.1,
@@ -78,6 +88,7 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
 struct Plans {
     baseline: Option<Plan>,
     candidate: Option<Plan>,
+    passing: Vec<PassingPipeline>,
     traces: Option<Plan>,
     logs: Option<Plan>,
 }
@@ -89,13 +100,19 @@ impl Plans {
         Self {
             baseline: of(running.metrics),
             candidate: of(running.candidate),
+            passing: running
+                .passing
+                .iter()
+                .filter_map(|entry| Some(PassingPipeline { id: entry.id.clone(), plan: of(Some(entry))? }))
+                .collect(),
             traces: of(running.traces),
             logs: of(running.logs),
         }
     }
 
     fn all(&self) -> impl Iterator<Item = &Plan> {
-        [&self.baseline, &self.candidate, &self.traces, &self.logs].into_iter().flatten()
+        let passing = self.passing.iter().map(|pipeline| &pipeline.plan);
+        [&self.baseline, &self.candidate, &self.traces, &self.logs].into_iter().flatten().chain(passing)
     }
 
     /// The smallest limit that any of them sets: it is the process's, not the pipeline's.

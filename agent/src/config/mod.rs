@@ -21,6 +21,7 @@ mod proxy;
 mod receiver;
 mod remote_config;
 mod routes;
+mod selected;
 mod sending_queue;
 mod sources;
 mod tls;
@@ -28,8 +29,11 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use pipelines::config::Plan;
 
 use crate::admin::AdminSettings;
 use crate::deliver::{BatchRule, ExporterSettings};
@@ -37,6 +41,7 @@ use crate::engine::{AcknowledgeMode, CandidateLimits};
 use crate::fleet::ControlPlane;
 use crate::generation::Intent;
 use crate::receive::ReceiverSettings;
+use crate::telemetry::{PipelineRole, PipelineSummary};
 
 pub use load::load;
 pub use remote_config::{Forbidden, RemoteConfig};
@@ -46,7 +51,7 @@ pub use sources::{ConfigSources, SourceError};
 /// signal without a pipeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routes {
-    /// Metrics of the baseline.
+    /// Metrics of the leading pipeline, or of its baseline.
     pub metrics: Option<Vec<usize>>,
     /// Metrics of the candidate; the baseline's unless its pipeline names its own.
     pub candidate: Vec<usize>,
@@ -54,8 +59,19 @@ pub struct Routes {
     pub traces: Option<Vec<usize>>,
     /// Logs.
     pub logs: Option<Vec<usize>>,
+    /// Metrics of each pipeline that passes, in the order of [`Settings::passing`].
+    pub passing: Vec<Vec<usize>>,
     /// All of the candidate's output besides, whatever the weight.
     pub shadow: Option<usize>,
+}
+
+/// Pipeline of metrics that runs beside the one of experiments, and that no experiment touches.
+#[derive(Clone, Debug)]
+pub struct PassingPipeline {
+    /// Its id, such as `metrics/host`.
+    pub id: String,
+    /// Its processors.
+    pub plan: Plan,
 }
 
 /// Everything the agent needs to know to run.
@@ -67,10 +83,16 @@ pub struct Settings {
     pub exporters: Vec<ExporterSettings>,
     /// Exporters of each signal.
     pub routes: Routes,
-    /// Pipelines and experiment of the metrics.
+    /// Id of the leading pipeline of metrics: the one of experiments, or the first where none is.
+    pub pipeline: String,
+    /// Processors of the leading pipeline, and the experiment on it.
     pub intent: Intent,
+    /// Pipelines of metrics beside it.
+    pub passing: Vec<PassingPipeline>,
+    /// All pipelines that run, for a person.
+    pub pipelines: BTreeMap<String, PipelineSummary>,
     /// Rules by which traces and logs become requests, in this order.
-    pub passing: [Option<BatchRule>; 2],
+    pub rules: [Option<BatchRule>; 2],
     /// Moment at which senders are answered, and the reason for it.
     pub acknowledge: (AcknowledgeMode, String),
     /// Place of `/health`.
@@ -97,4 +119,12 @@ pub struct Settings {
     pub labels: Vec<(String, String)>,
     /// SHA-256 of the config text, in hexadecimal.
     pub digest: String,
+}
+
+impl Settings {
+    /// Id of the pipeline of metrics that experiments are about; nothing where there is none, or none is named.
+    pub fn experiments_on(&self) -> Option<&str> {
+        let leading = self.pipelines.get(&self.pipeline)?;
+        (leading.role == PipelineRole::Experiments).then_some(&self.pipeline)
+    }
 }

@@ -25,7 +25,7 @@ pub struct Phoenix {
     pub limits: CandidateLimits,
     /// Time that a pushed content is in charge before it is committed.
     pub trial: Option<Duration>,
-    /// Name of the metrics pipeline to run, and its place in the file.
+    /// Name of the metrics pipeline that experiments are about, and its place in the file.
     pub pipeline: Option<(String, Location)>,
     /// True if requests say which variant and generation they are.
     pub variant_headers: Option<bool>,
@@ -39,7 +39,9 @@ pub struct Phoenix {
     pub control_plane: Option<ControlPlane>,
     /// Processors that it may push.
     pub remote_config: RemoteConfig,
-    /// The local experiment.
+    /// True if the file asks for a local experiment.
+    pub has_experiment: bool,
+    /// The local experiment, if it can be used.
     pub experiment: Option<experiment::Section>,
 }
 
@@ -82,7 +84,9 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
     }
     phoenix.admin = fields.take("admin").and_then(|node| admin(node, problems));
     phoenix.observation = observation::decode(&mut fields, problems);
-    phoenix.experiment = fields.take("experiment").and_then(|node| experiment::decode(node, file, problems));
+    let experiment = fields.take("experiment");
+    phoenix.has_experiment = experiment.is_some();
+    phoenix.experiment = experiment.and_then(|node| experiment::decode(node, file, problems));
     let experiments = fields.take("experiments").map(|node| {
         keep(node.one_of("experiments", &[("allow", true), ("refuse", false)]), problems).unwrap_or_default()
     });

@@ -77,7 +77,16 @@ fn grpc(
     metadata(&mut fields, problems);
     fields.finish(problems);
     let (id, protocol) = (id.to_owned(), Protocol::Grpc);
-    Some(ReceiverSettings { id, protocol, address: address?, tls, limits, signals, cors: None })
+    Some(ReceiverSettings {
+        id,
+        protocol,
+        address: address?,
+        tls,
+        limits,
+        signals,
+        pipeline: None,
+        cors: None,
+    })
 }
 
 fn http(
@@ -116,7 +125,7 @@ fn http(
     metadata(&mut fields, problems);
     fields.finish(problems);
     let (id, protocol) = (id.to_owned(), Protocol::Http);
-    Some(ReceiverSettings { id, protocol, address: address?, tls, limits, signals, cors })
+    Some(ReceiverSettings { id, protocol, address: address?, tls, limits, signals, pipeline: None, cors })
 }
 
 /// Decodes `cors`; without an origin nobody is allowed, as in the Collector.

@@ -1,6 +1,7 @@
 //! Tests of what a file may say, and of the message for one that may not.
 
 mod senders;
+mod several;
 
 use std::time::Duration;
 
@@ -284,7 +285,7 @@ fn what_cannot_run_is_refused_by_name_and_place() {
             PLAIN,
             "metrics: {",
             "metrics/a: { receivers: [otlp], exporters: [otlp] }, metrics/b: {",
-            "second pipeline of metrics",
+            "receiver otlp is in metrics/a and in metrics/b",
         ),
         (PLAIN, "metrics: {", "profiles: {", "does not carry profiles"),
         (PLAIN, "service:", "phoenix: { memory_limit: lots }\nservice:", "a size such as 128MiB"),

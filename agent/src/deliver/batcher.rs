@@ -1,9 +1,10 @@
 //! Requests of the size that a destination is to get: payloads wait for company, and large ones are cut.
 //!
-//! What always holds: only payloads of one signal, variant and generation leave in one request; every part is a request by
-//! itself, so that those of a request that is refused can be sent alone; order is kept.
+//! What always holds: only payloads of one signal, pipeline, variant and generation leave in one request; every part is a
+//! request by itself, so that those of a request that is refused can be sent alone; order is kept.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use observe::Variant;
@@ -11,6 +12,7 @@ use pipelines::batch::cut::{Items, Piece, Room, cut};
 use pipelines::config::BatchSettings;
 
 use super::queued::Part;
+use crate::request::Payload;
 use crate::signal::Signal;
 
 /// Bytes of a request, uncompressed, that every OTLP server takes: gRPC's own limit.
@@ -47,7 +49,7 @@ impl From<&BatchSettings> for BatchRule {
     }
 }
 
-/// Rules of the pipelines.
+/// Rules of a pipeline of metrics and of what passes beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchRules {
     /// That of metrics, by variant.
@@ -73,15 +75,16 @@ impl BatchRules {
 pub type Parcel = Vec<Part>;
 
 /// Payloads that may leave together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GroupKey {
     signal: Signal,
+    pipeline: Arc<str>,
     variant: Variant,
     generation: u64,
 }
 
 /// Time at which what waits in a group is due.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Due {
     /// The group.
     pub key: GroupKey,
@@ -112,9 +115,8 @@ struct Group {
 impl Batcher {
     /// Adds a payload. Returns what is to be sent at once, and when what waits is due if that has not been said yet.
     pub fn add(&mut self, part: Part, rule: BatchRule) -> (Vec<Parcel>, Option<Due>) {
-        let payload = &part.payload;
-        let key =
-            GroupKey { signal: payload.signal, variant: payload.variant, generation: payload.generation };
+        let &Payload { signal, ref pipeline, variant, generation, .. } = &part.payload;
+        let key = GroupKey { signal, pipeline: Arc::clone(pipeline), variant, generation };
         let waits = rule.merges && !rule.wait.is_zero() && rule.least.items > 0 && rule.least.bytes > 0;
         if self.closing || !waits {
             let before = rule.merges.then(|| self.groups.remove(&key)).flatten();
@@ -123,7 +125,7 @@ impl Batcher {
             return (group.parcels(rule, NONE), None);
         }
         let wait = if part.owed.is_awaited() { rule.wait.min(AWAITED) } else { rule.wait };
-        let group = self.groups.entry(key).or_default();
+        let group = self.groups.entry(key.clone()).or_default();
         group.rule = Some(rule);
         let mut is_new = group.parts.is_empty();
         group.push(part);

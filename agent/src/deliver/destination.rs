@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use observe::Delivery;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
-use super::batcher::{BatchRules, Batcher, Parcel};
+use super::batcher::{BatchRule, Batcher, Parcel};
 use super::exporter::{Client, Exporter};
 use super::otlp::Attempt;
 use super::queued::{Outcome, OwedItems, OwedPayload, Part, Place, SendOutcome};
@@ -32,19 +31,16 @@ pub struct Destination {
     consumers: Arc<Semaphore>,
     retry: RetrySettings,
     batcher: Mutex<Batcher>,
-    /// Rules of the pipelines; that of the queue goes before them.
-    rules: Arc<ArcSwap<BatchRules>>,
     ledger: Arc<DeliveryLedger>,
     metrics: ExporterMetrics,
     failing: Mutex<Option<String>>,
 }
 
 impl Destination {
-    /// An empty queue before `exporter`, by its `settings`; what it gets is put together and cut by `rules`.
+    /// An empty queue before `exporter`, by its `settings`.
     pub fn new(
         settings: &ExporterSettings,
         exporter: Exporter,
-        rules: Arc<ArcSwap<BatchRules>>,
         ledger: Arc<DeliveryLedger>,
         metrics: ExporterMetrics,
     ) -> Self {
@@ -61,7 +57,6 @@ impl Destination {
             consumers,
             retry,
             batcher,
-            rules,
             ledger,
             metrics,
             failing: Mutex::default(),
@@ -115,21 +110,22 @@ impl Destination {
         OwedItems::new(&self.ledger, items)
     }
 
-    /// Queues `payload` in a reserved place. From here on it is owed, until it is settled.
+    /// Queues `payload` in a reserved place. From here on it is owed, until it is settled. It is put together and cut by the
+    /// `rule` of its pipeline, or that of the queue if there is one.
     pub fn enqueue(
         self: &Arc<Self>,
-        payload: Payload,
+        (payload, rule): (Payload, Option<BatchRule>),
         slot: OwnedSemaphorePermit,
         done: Option<oneshot::Sender<Outcome>>,
     ) {
         let owed = self.owe(payload.items);
-        self.enqueue_owed(payload, owed, slot, done);
+        self.enqueue_owed((payload, rule), owed, slot, done);
     }
 
     /// Queues `payload`, which is owed already, in a reserved place.
     pub fn enqueue_owed(
         self: &Arc<Self>,
-        payload: Payload,
+        (payload, rule): (Payload, Option<BatchRule>),
         owed: OwedItems,
         slot: OwnedSemaphorePermit,
         done: Option<oneshot::Sender<Outcome>>,
@@ -141,7 +137,7 @@ impl Destination {
         };
         let place = Place::new(slot, &self.load, size);
         let owed = Arc::new(OwedPayload::new(owed, place, done));
-        let rule = self.queue.batch.or_else(|| self.rules.load().of(payload.signal, payload.variant));
+        let rule = self.queue.batch.or(rule);
         let part = Part { payload, owed };
         let Some(rule) = rule else { return self.dispatch(vec![part]) };
         let mut batcher = self.batcher();
@@ -183,9 +179,13 @@ impl Destination {
         }
     }
 
-    /// Waits until the queue is empty, or `deadline`. Nothing can be reserved afterward, and nothing waits for company.
-    pub async fn drain(self: &Arc<Self>, deadline: Instant) {
+    /// Sends what waits for company. Nothing waits for it afterward.
+    pub fn hurry(self: &Arc<Self>) {
         self.batcher().close().into_iter().for_each(|parcel| self.dispatch(parcel));
+    }
+
+    /// Waits until the queue is empty, or `deadline`. Nothing can be reserved afterward.
+    pub async fn drain(&self, deadline: Instant) {
         let all = self.slots.acquire_many(self.queue.requests() as u32);
         if let Ok(Ok(all)) = tokio::time::timeout_at(deadline, all).await {
             all.forget();

@@ -6,16 +6,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::{BatchRules, Destination, ExporterSettings};
+use super::{Destination, ExporterSettings};
 
 /// The destinations in force, and those that only finish what they have.
 #[derive(Debug, Default)]
 pub struct Destinations {
     lists: Mutex<DestinationLists>,
-    rules: Arc<ArcSwap<BatchRules>>,
 }
 
 #[derive(Debug, Default)]
@@ -47,11 +46,6 @@ impl Destinations {
         exporters.iter().map(prepare).collect()
     }
 
-    /// Rules by which payloads become requests, whatever destination they go to.
-    pub fn rules(&self) -> &Arc<ArcSwap<BatchRules>> {
-        &self.rules
-    }
-
     /// Puts prepared destinations in the place of those there were.
     pub fn adopt(&self, prepared: Vec<(ExporterSettings, Arc<Destination>)>) {
         let mut lists = self.lists();
@@ -77,11 +71,15 @@ impl Destinations {
         live.filter_map(|live| Some((live.name().to_owned(), live.failing()?))).collect()
     }
 
-    /// Waits until every queue is empty, or `deadline`.
+    /// Sends what waits for company in any of them. Nothing waits for it afterward.
+    pub fn hurry(&self) {
+        self.all().iter().for_each(Destination::hurry);
+    }
+
+    /// Waits until every queue is empty, or `deadline`: none of them for another.
     pub async fn drain(&self, deadline: Instant) {
-        for destination in self.all() {
-            destination.drain(deadline).await;
-        }
+        let all = self.all();
+        join_all(all.iter().map(|destination| destination.drain(deadline))).await;
     }
 
     fn lists(&self) -> MutexGuard<'_, DestinationLists> {

@@ -17,17 +17,15 @@ use super::Engine;
 use super::experiment::{ExperimentState, LostHeld};
 use super::generation::{Generation, ServingState};
 use super::worker::{CandidateFeed, GenerationState, Worker};
-use crate::deliver::Destination;
+use crate::deliver::{BatchRule, Destination};
 use crate::request::Payload;
 use crate::signal::Signal;
-
-/// The longest that the end waits for the candidate's worker.
-const CATCH_UP: Duration = Duration::from_secs(5);
 
 /// A share of a flush on its way to one destination.
 #[derive(Debug)]
 pub struct PendingPayload {
     payload: Payload,
+    rule: Option<BatchRule>,
     destination: Arc<Destination>,
 }
 
@@ -195,6 +193,7 @@ impl Engine {
             };
             pending.extend(destinations.iter().map(|destination| PendingPayload {
                 payload: payload.clone(),
+                rule: current.routes.rules.of(Signal::Metrics, variant),
                 destination: Arc::clone(destination),
             }));
         }
@@ -236,6 +235,7 @@ impl Engine {
             message: encoded.bytes,
             wire: None,
             items: encoded.points,
+            pipeline: Arc::clone(&self.pipeline),
             variant,
             generation: generation.number,
             meter: generation.meter.clone(),
@@ -243,11 +243,11 @@ impl Engine {
     }
 
     /// Queues what waits, as far as there is room. Returns true if nothing waits any more.
-    fn send_pending(&self) -> bool {
+    pub(super) fn send_pending(&self) -> bool {
         let mut pending = self.pending();
-        pending.retain(|PendingPayload { payload, destination }| match destination.reserve() {
+        pending.retain(|PendingPayload { payload, rule, destination }| match destination.reserve() {
             Some(slot) => {
-                destination.enqueue(payload.clone(), slot, None);
+                destination.enqueue((payload.clone(), *rule), slot, None);
                 false
             }
             None => true,
@@ -259,20 +259,26 @@ impl Engine {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends all that stages hold, because the agent ends: to be called when no request comes any more. What finds no
-    /// room until `deadline` is counted as lost.
-    pub async fn finish(&self, now: u64, deadline: Instant) {
+    /// Takes nothing any more and sends all that stages hold, because the pipeline or the agent ends. A request that has not
+    /// run by then is refused. What finds no room waits.
+    /// The candidate's worker is waited for until `patience` is over.
+    pub fn finish(&self, now: u64, patience: Duration) {
+        self.stop();
         let current = self.current.load_full();
         let worker = current.generation.worker().as_mut().and_then(|worker| worker.take());
         if let Some(worker) = worker {
-            let patience = deadline.saturating_duration_since(Instant::now()).min(CATCH_UP);
             let mut state = worker.stop(patience);
             self.dispatch(&current, state.shutdown(now));
+            self.close(&mut state, now);
         }
+    }
+
+    /// Waits for room for what waits; what finds none until `deadline` is counted as lost.
+    pub async fn place_pending(&self, deadline: Instant) {
         let pending = std::mem::take(&mut *self.pending());
-        for PendingPayload { payload, destination } in pending {
+        for PendingPayload { payload, rule, destination } in pending {
             match tokio::time::timeout_at(deadline, destination.place()).await {
-                Ok(Some(slot)) => destination.enqueue(payload, slot, None),
+                Ok(Some(slot)) => destination.enqueue((payload, rule), slot, None),
                 Ok(None) | Err(_) => destination.lose(&payload),
             }
         }

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pipelines::config::Digest;
+
 use super::AcknowledgeMode;
 use super::worker::Worker;
-use crate::deliver::Destination;
+use crate::deliver::{BatchRules, Destination};
 use crate::meter::Meter;
 
 /// One immutable set {baseline, candidate, split, experiment}; its state is in the worker.
@@ -12,6 +14,10 @@ use crate::meter::Meter;
 pub struct Generation {
     /// Its number; never used for another content.
     pub number: u64,
+    /// Digest of its baseline; nothing where there are no metrics.
+    pub plan: Option<Digest>,
+    /// True if it is of the leading pipeline.
+    pub leads: bool,
     /// True if a share of the units is the candidate's.
     pub splits: bool,
     /// Meter of its points at their destinations, where it is watched.
@@ -22,9 +28,25 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// A generation that runs in `worker`, with the meter of its points where it is watched.
-    pub fn new(number: u64, splits: bool, meter: Option<Arc<Meter>>, worker: Option<Worker>) -> Self {
-        Self { number, splits, meter, worker: worker.map(Some).map(Mutex::new) }
+    /// A generation that only passes on what comes, until it is told where it runs.
+    pub fn new(number: u64, plan: Option<Digest>, leads: bool) -> Self {
+        Self { number, plan, leads, splits: false, meter: None, worker: None }
+    }
+
+    /// Tells whether `next` is this one: a pipeline that passes has its number from the one that leads.
+    pub fn is_same(&self, next: &Self) -> bool {
+        let same_plan = next.leads || self.plan == next.plan;
+        (self.number, self.leads) == (next.number, next.leads) && same_plan
+    }
+
+    /// Tells whether nothing changes in `next`, which has no experiment, but its number.
+    pub fn passes_as(&self, next: &Self) -> bool {
+        self.meter.is_none() && self.plan == next.plan
+    }
+
+    /// The same, run in `worker`.
+    pub fn run_in(self, worker: Option<Worker>) -> Self {
+        Self { worker: worker.map(Some).map(Mutex::new), ..self }
     }
 
     /// The worker, for as long as the guard lives; an empty one belongs to a retired generation.
@@ -47,6 +69,8 @@ pub struct Routes {
     pub logs: Option<Vec<Arc<Destination>>>,
     /// All of the candidate's output besides, whatever the weight.
     pub shadow: Option<Arc<Destination>>,
+    /// Rules by which what leaves becomes requests.
+    pub rules: BatchRules,
 }
 
 /// State that a request is served by, swapped as a whole.

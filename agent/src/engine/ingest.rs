@@ -2,7 +2,6 @@
 //! on, and sent to its destinations.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +14,7 @@ use super::generation::ServingState;
 use super::worker::{BatchOutput, CandidateFeed, OpenShare, PendingShare, RunError};
 use super::{Engine, now};
 use crate::count;
-use crate::deliver::Destination;
+use crate::deliver::{BatchRule, Destination};
 use crate::request::{Answer, Payload, ReceivedRequest, Refusal};
 use crate::signal::Signal;
 use crate::telemetry::ReceiverMetrics;
@@ -45,7 +44,7 @@ impl Engine {
     /// # Errors
     /// [`Refusal::NoPipeline`], [`Refusal::Queue`] or [`Refusal::Stopping`].
     pub fn admit(&self, signal: Signal) -> Result<AdmittedRequest, Refusal> {
-        if self.stopping.load(Ordering::Relaxed) {
+        if self.is_stopped() {
             return Err(Refusal::Stopping);
         }
         let current = self.current.load_full();
@@ -98,13 +97,15 @@ impl Engine {
                 message: received.message,
                 wire: received.wire,
                 items,
+                pipeline: Arc::clone(&self.pipeline),
                 variant: Variant::Baseline,
                 generation: admitted.current.generation.number,
                 // Nobody watches what passes through.
                 meter: None,
                 permit: Arc::new(received.permit),
             };
-            send(payload, admitted.slots, admitted.current.acknowledge, &mut pending);
+            let rule = admitted.current.routes.rules.of(admitted.signal, Variant::Baseline);
+            send((payload, rule), admitted.slots, admitted.current.acknowledge, &mut pending);
         }
         Ok(pending)
     }
@@ -165,7 +166,7 @@ impl Engine {
     ) -> PendingOutcomes {
         let BatchOutput { leaving, untouched, fallback, mut job, .. } = output;
         let AdmittedRequest { current, slots, share, .. } = admitted;
-        let ServingState { generation, acknowledge, .. } = &*current;
+        let ServingState { generation, acknowledge, routes } = &*current;
         let size = |encoded: Option<&Encoded>| encoded.map_or(0, |encoded| encoded.bytes.len());
         let whole = received.message.len() + received.wire.as_ref().map_or(0, |wire| wire.1.len());
         let made = if untouched { whole } else { size(leaving.as_ref()) };
@@ -180,12 +181,14 @@ impl Engine {
                 message: encoded.bytes,
                 wire: received.wire.filter(|_| untouched),
                 items: encoded.points,
+                pipeline: Arc::clone(&self.pipeline),
                 variant: Variant::Baseline,
                 generation: generation.number,
                 meter: generation.meter.clone(),
                 permit: Arc::clone(&permit),
             };
-            send(payload, slots, *acknowledge, &mut pending);
+            let rule = routes.rules.of(Signal::Metrics, Variant::Baseline);
+            send((payload, rule), slots, *acknowledge, &mut pending);
         }
         if let (Some(fallback), Some(job)) = (fallback, &mut job) {
             let [first, ..] = &share;
@@ -196,6 +199,7 @@ impl Engine {
                 engine: Arc::clone(self),
                 slots: share,
                 generation: Arc::clone(generation),
+                rules: routes.rules.metrics,
                 acknowledge: *acknowledge,
                 outcomes: pending.add_share(*acknowledge),
                 permit,
@@ -249,12 +253,12 @@ fn reserve(destinations: &[Arc<Destination>]) -> Result<Vec<QueueSlot>, Refusal>
 }
 
 fn send(
-    payload: Payload,
+    (payload, rule): (Payload, Option<BatchRule>),
     slots: Vec<QueueSlot>,
     acknowledge: AcknowledgeMode,
     pending: &mut PendingOutcomes,
 ) {
     for QueueSlot { destination, slot } in slots {
-        destination.enqueue(payload.clone(), slot, pending.add(acknowledge));
+        destination.enqueue((payload.clone(), rule), slot, pending.add(acknowledge));
     }
 }

@@ -9,6 +9,7 @@ mod acknowledge;
 mod candidate;
 mod clock;
 mod deadline;
+mod engines;
 mod experiment;
 mod flush;
 mod generation;
@@ -33,6 +34,7 @@ use observe::Evidence;
 
 pub use acknowledge::AcknowledgeMode;
 pub use clock::now;
+pub use engines::{EngineParts, EngineSet, Engines};
 pub use generation::Routes;
 pub use limits::CandidateLimits;
 pub use swap::NextGeneration;
@@ -46,9 +48,11 @@ use flush::PendingPayload;
 use generation::{Generation, ServingState};
 use repair::RepairLog;
 
-/// Engine that receivers hand batches to.
+/// Engine of one pipeline of metrics; that of the leading one passes traces and logs as well.
 #[derive(Debug)]
 pub struct Engine {
+    /// Name of its pipeline.
+    pipeline: Arc<str>,
     current: ArcSwap<ServingState>,
     stopping: AtomicBool,
     evidence: Mutex<Option<Evidence>>,
@@ -65,7 +69,7 @@ pub struct Engine {
 }
 
 /// Outbox of findings, and the process that they are reported by.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reporter {
     /// Queue in which reports wait to be sent.
     pub outbox: Arc<Outbox>,
@@ -75,28 +79,39 @@ pub struct Reporter {
 
 impl Engine {
     /// An engine that takes nothing until something is installed.
-    pub fn new(health: Arc<Health>, metrics: EngineMetrics, budget: Budget, reporter: Reporter) -> Self {
-        let generation = Arc::new(Generation::new(0, false, None, None));
+    pub fn new(pipeline: &str, parts: &EngineParts) -> Self {
+        let generation = Arc::new(Generation::new(0, None, false));
         let nothing =
             ServingState { generation, routes: Routes::default(), acknowledge: AcknowledgeMode::OnAccept };
         Self {
+            pipeline: pipeline.into(),
             current: ArcSwap::from_pointee(nothing),
             stopping: AtomicBool::new(false),
             evidence: Mutex::new(None),
-            reporter,
+            reporter: parts.reporter.clone(),
             pending: Mutex::new(Vec::new()),
             orphaned: Mutex::new(Vec::new()),
-            budget,
+            budget: parts.budget.clone(),
             shadow_budget: Budget::new(shadow::BUDGET),
-            health,
-            metrics,
+            health: Arc::clone(&parts.health),
+            metrics: parts.metrics.engine(pipeline),
             repairs: RepairLog::default(),
         }
+    }
+
+    /// Name of its pipeline.
+    pub fn pipeline(&self) -> &str {
+        &self.pipeline
     }
 
     /// Refuses everything from now on.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether it refuses everything.
+    pub fn is_stopped(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// The number of the generation in charge.

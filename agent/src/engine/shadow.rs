@@ -34,11 +34,12 @@ impl Engine {
             message: encoded.bytes,
             wire: None,
             items: encoded.points,
+            pipeline: Arc::clone(&self.pipeline),
             variant: Variant::Candidate,
             generation: current.generation.number,
             // It is no delivery of the candidate's: a shadow that refuses says nothing of the destination.
             meter: None,
         };
-        destination.enqueue(payload, slot, None);
+        destination.enqueue((payload, current.routes.rules.metrics[1]), slot, None);
     }
 }

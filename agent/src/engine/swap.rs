@@ -24,6 +24,8 @@ pub struct NextGeneration {
     pub number: u64,
     /// Its parts.
     pub intent: Intent,
+    /// True if it is of the leading pipeline.
+    pub leads: bool,
     /// Destinations of all signals.
     pub routes: Routes,
     /// Moment at which senders are answered.
@@ -62,16 +64,25 @@ impl Engine {
     /// other destinations keeps its worker as it is.
     pub fn install(self: &Arc<Self>, next: NextGeneration, now: u64) {
         let old = self.current.load_full();
-        let NextGeneration { number, intent, routes, acknowledge, agent_uid, limits } = next;
+        let NextGeneration { number, intent, leads, routes, acknowledge, agent_uid, limits } = next;
         let (intent, agent_uid) = (&intent, agent_uid.as_str());
         let limits = limits.within(self.budget.limit());
         let shadow = routes.shadow.is_some();
-        if old.generation.number == number {
+        let mut generation = Generation::new(number, intent.digests.baseline, leads);
+        if old.generation.is_same(&generation) {
             let generation = Arc::clone(&old.generation);
             if let Some(worker) = candidate_worker(&generation) {
                 worker.want_shadow(shadow);
             }
             self.current.store(Arc::new(ServingState { generation, routes, acknowledge }));
+            return;
+        }
+        if old.generation.passes_as(&generation) && intent.experiment.is_none() {
+            // Held until the new generation is in place, so that no batch finds neither.
+            let mut retiring = old.generation.worker();
+            let worker = retiring.as_mut().and_then(|worker| worker.take());
+            self.succeed(number, intent);
+            self.put_in_charge(generation.run_in(worker), routes, acknowledge);
             return;
         }
         let mut state = state(intent, agent_uid, &limits, now);
@@ -103,8 +114,9 @@ impl Engine {
             experiment.observer.settle_lenses();
         }
         self.succeed(number, intent);
-        let meter =
-            state.as_ref().and_then(|state| Some(Arc::clone(state.experiment.as_ref()?.observer.meter())));
+        let meter = state.as_ref().and_then(|state| state.experiment.as_ref());
+        generation.meter = meter.map(|experiment| Arc::clone(experiment.observer.meter()));
+        generation.splits = split.is_some();
         let worker = state.map(|state| {
             let split = split.map(|split| Split::new(split, agent_uid));
             self.worker(state, split, limits)
@@ -113,13 +125,19 @@ impl Engine {
             feed.worker().want_shadow(shadow);
         }
         self.show_levels(worker.as_ref());
-        let generation = Arc::new(Generation::new(number, split.is_some(), meter, worker));
+        self.put_in_charge(generation.run_in(worker), routes, acknowledge);
+    }
+
+    fn put_in_charge(&self, generation: Generation, routes: Routes, acknowledge: AcknowledgeMode) {
+        let (number, leads) = (generation.number, generation.leads);
+        let generation = Arc::new(generation);
         self.current.store(Arc::new(ServingState { generation, routes, acknowledge }));
-        drop(retiring);
-        self.health.update(|condition| {
-            condition.generation = number;
-            condition.candidate_cut = None;
-        });
+        if leads {
+            self.health.update(|condition| {
+                condition.generation = number;
+                condition.candidate_cut = None;
+            });
+        }
     }
 
     /// Tells whether the experiment under way goes on in `intent`, with the same plans.

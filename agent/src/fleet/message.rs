@@ -186,6 +186,7 @@ fn description(identity: &Identity, in_force: &ActiveGeneration) -> AgentDescrip
     // The agent's own names are not anybody else's to give.
     let own = |name: &str| name.starts_with("phoenix.") || described.iter().any(|(known, _)| *known == name);
     let surroundings: Vec<_> = identity.attributes.iter().filter(|(name, _)| !own(name)).collect();
+    let pipeline = in_force.pipeline.iter().map(|name| ("phoenix.pipeline".to_owned(), name.clone()));
     let node = identity.node.iter().map(|node| ("phoenix.node".to_owned(), node.clone()));
     AgentDescription {
         identifying_attributes: vec![
@@ -197,6 +198,7 @@ fn description(identity: &Identity, in_force: &ActiveGeneration) -> AgentDescrip
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .chain(labels)
+            .chain(pipeline)
             .chain(node)
             .chain(surroundings.into_iter().map(|(name, value)| (name.clone(), value.clone())))
             .map(|(name, value)| attribute(name, value))

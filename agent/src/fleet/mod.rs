@@ -79,6 +79,8 @@ pub struct ActiveGeneration {
     pub body: Option<String>,
     /// Digest of the plan in charge, in hexadecimal.
     pub baseline: String,
+    /// Id of the pipeline of metrics that experiments are about, if there is one.
+    pub pipeline: Option<String>,
     /// True if the node's owner wants nothing that is pushed: `phoenix.experiments` is `refuse`.
     pub refuses: bool,
 }

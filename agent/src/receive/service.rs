@@ -9,7 +9,7 @@ use gate::{Gate, Pace, Peer, Quiet};
 use super::body::Bounds;
 use super::settings::ReceiverSettings;
 use crate::admission::Budget;
-use crate::engine::Engine;
+use crate::engine::{Engine, Engines};
 use crate::net::ServerTls;
 use crate::request::{Answer, ReceivedRequest, Refusal};
 use crate::signal::Signal;
@@ -18,8 +18,8 @@ use crate::telemetry::ReceiverMetrics;
 /// Shared state of a listener's connections.
 #[derive(Debug)]
 pub struct Service {
-    /// Destination of requests.
-    pub engine: Arc<Engine>,
+    /// Engines, of which one takes what it receives.
+    pub engines: Arc<Engines>,
     /// Budget of their bytes.
     pub budget: Budget,
     /// Places of its requests in progress.
@@ -33,6 +33,11 @@ pub struct Service {
 }
 
 impl Service {
+    /// The engine that takes requests of `signal` now.
+    fn engine(&self, signal: Signal) -> Arc<Engine> {
+        self.engines.of(signal, self.settings.load().pipeline.as_deref())
+    }
+
     pub(super) fn bounds(&self, peer: Peer) -> Bounds<'_> {
         let limits = self.settings.load().limits;
         Bounds { budget: &self.budget, peer, max_bytes: limits.max_bytes, pace: Pace::of(limits.body) }
@@ -58,10 +63,11 @@ impl Service {
             if !self.settings.load().signals[signal.index()] {
                 return Err(Refusal::NoPipeline(signal));
             }
-            drop(self.engine.admit(signal)?);
+            drop(self.engine(signal).admit(signal)?);
             let received = received.await?;
-            let ticket = self.engine.admit(signal)?;
-            self.engine.ingest(ticket, received, deadline, &self.metrics).await
+            let engine = self.engine(signal);
+            let ticket = engine.admit(signal)?;
+            engine.ingest(ticket, received, deadline, &self.metrics).await
         }
         .await;
         if let Err(refusal) = &outcome {

@@ -43,6 +43,8 @@ pub struct ReceiverSettings {
     pub limits: Limits,
     /// Signals whose pipelines name the receiver, by [`crate::signal::Signal::index`].
     pub signals: [bool; 3],
+    /// Id of the pipeline of metrics that names the receiver, if one does.
+    pub pipeline: Option<String>,
     /// Pages of other origins that a browser lets send here; nothing where it lets none.
     pub cors: Option<Arc<Cors>>,
 }

@@ -37,7 +37,7 @@ pub struct Answer {
     pub message: String,
 }
 
-/// A whole OTLP request that leaves: one variant's, of one generation, never a mixture.
+/// A whole OTLP request that leaves: one variant's, of one pipeline and generation, never a mixture.
 #[derive(Clone, Debug)]
 pub struct Payload {
     /// Service that it is for.
@@ -48,6 +48,8 @@ pub struct Payload {
     pub wire: Option<(Encoding, Bytes)>,
     /// Points, spans or records in it.
     pub items: u64,
+    /// Name of the pipeline of metrics whose output it is; for traces and logs that of the leading one.
+    pub pipeline: Arc<str>,
     /// Variant whose output it is.
     pub variant: Variant,
     /// The generation that made it.

@@ -11,8 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::labels::{
-    ConnectionLabels, ExporterSignalLabels, LevelLabels, PlainCounter, RefusalLabels, RuleLabels,
-    VariantLabel,
+    ConnectionLabels, ExporterSignalLabels, LevelLabels, PipelineLabel, PlainCounter, RefusalLabels,
+    RuleLabels, VariantLabels,
 };
 use crate::request::Payload;
 use crate::signal::Signal;
@@ -137,22 +137,23 @@ impl Levels {
     }
 }
 
-/// The engine's counters.
+/// Counters of the engine of a pipeline.
 #[derive(Clone, Debug, Default)]
 pub struct EngineMetrics {
-    input: Counter,
+    pipeline: Arc<str>,
+    input: Family<PipelineLabel, Counter>,
     unassigned: Counter,
     fell_back: Counter,
     left_out: Counter,
-    leaving: Family<VariantLabel, Counter>,
-    failures: Family<VariantLabel, Counter>,
+    leaving: Family<VariantLabels, Counter>,
+    failures: Family<VariantLabels, Counter>,
     dropped: Family<RuleLabels, Counter>,
-    flushed: Family<VariantLabel, Counter>,
+    flushed: Family<VariantLabels, Counter>,
     shadow_dropped: Counter,
-    held: Family<VariantLabel, Gauge>,
-    lost_held: Family<VariantLabel, Counter>,
-    series: Family<VariantLabel, Gauge>,
-    evicted: Family<VariantLabel, Gauge>,
+    held: Family<VariantLabels, Gauge>,
+    lost_held: Family<VariantLabels, Counter>,
+    series: Family<VariantLabels, Gauge>,
+    evicted: Family<VariantLabels, Gauge>,
     levels: Levels,
 }
 
@@ -187,16 +188,36 @@ impl EngineMetrics {
         registry.register("phoenix_pipeline_level", help, self.levels.shown.clone());
     }
 
+    /// The same, for a pipeline of its own.
+    pub(super) fn of_pipeline(&self, pipeline: &str) -> Self {
+        let levels = Levels { shown: self.levels.shown.clone(), ..Levels::default() };
+        Self { pipeline: pipeline.into(), levels, ..self.clone() }
+    }
+
+    fn of(&self, variant: Variant) -> VariantLabels {
+        VariantLabels { pipeline: Arc::clone(&self.pipeline), variant: variant.name() }
+    }
+
+    /// Shows nothing any more of what the stages of a pipeline keep: it is gone.
+    pub fn forget(&self) {
+        for variant in Variant::BOTH {
+            for gauge in [&self.held, &self.series, &self.evicted] {
+                gauge.remove(&self.of(variant));
+            }
+        }
+        self.levels.set(HashSet::new());
+    }
+
     /// Counts a batch: its points, and those that left by the baseline at once.
     pub fn batch(&self, points: u64, left: u64) {
-        self.input.inc_by(points);
+        self.input.get_or_create(&PipelineLabel { pipeline: Arc::clone(&self.pipeline) }).inc_by(points);
         self.left(Variant::Baseline, left);
     }
 
     /// Counts points that left by a variant.
     pub fn left(&self, variant: Variant, points: u64) {
         if points > 0 {
-            self.leaving.get_or_create(&VariantLabel { variant: variant.name() }).inc_by(points);
+            self.leaving.get_or_create(&self.of(variant)).inc_by(points);
         }
     }
 
@@ -223,19 +244,19 @@ impl EngineMetrics {
 
     /// Counts points that left by a variant without a batch.
     pub fn flushed(&self, variant: Variant, points: u64) {
-        let label = VariantLabel { variant: variant.name() };
+        let label = self.of(variant);
         self.leaving.get_or_create(&label).inc_by(points);
         self.flushed.get_or_create(&label).inc_by(points);
     }
 
     /// Counts points that a variant's stages held for its units and that nothing sends any more.
     pub fn lost_held(&self, variant: Variant, points: u64) {
-        self.lost_held.get_or_create(&VariantLabel { variant: variant.name() }).inc_by(points);
+        self.lost_held.get_or_create(&self.of(variant)).inc_by(points);
     }
 
     /// Shows what a variant's stages keep.
     pub fn kept(&self, variant: Variant, kept: StateSize) {
-        let label = VariantLabel { variant: variant.name() };
+        let label = self.of(variant);
         self.held.get_or_create(&label).set(kept.held as i64);
         self.series.get_or_create(&label).set(kept.series as i64);
         self.evicted.get_or_create(&label).set(kept.evicted as i64);
@@ -246,6 +267,7 @@ impl EngineMetrics {
         self.levels.set(
             in_force
                 .map(|(variant, (processor, level))| LevelLabels {
+                    pipeline: Arc::clone(&self.pipeline),
                     variant: variant.name(),
                     processor,
                     level,
@@ -256,13 +278,14 @@ impl EngineMetrics {
 
     /// Counts a batch on which a variant failed.
     pub fn failed(&self, variant: Variant) {
-        self.failures.get_or_create(&VariantLabel { variant: variant.name() }).inc();
+        self.failures.get_or_create(&self.of(variant)).inc();
     }
 
     /// Counts points that a variant's rules dropped since the last time.
     pub fn rules(&self, variant: Variant, counts: Vec<RuleCount>) {
         for RuleCount { stage, rule, points } in counts {
-            let labels = RuleLabels { variant: variant.name(), processor: stage.to_string(), rule };
+            let (pipeline, processor) = (Arc::clone(&self.pipeline), stage.to_string());
+            let labels = RuleLabels { pipeline, variant: variant.name(), processor, rule };
             self.dropped.get_or_create(&labels).inc_by(points);
         }
     }

@@ -21,6 +21,40 @@ pub enum Phase {
 /// Text by which [`Condition::control_plane`] says that all is well.
 pub const CONNECTED: &str = "connected";
 
+/// Part of a pipeline in experiments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PipelineRole {
+    /// Experiments are about it.
+    Experiments,
+    /// On trial in the experiment of the agent's own file.
+    Candidate,
+    /// No experiment touches it.
+    Passes,
+}
+
+impl PipelineRole {
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Experiments => "experiments",
+            Self::Candidate => "candidate",
+            Self::Passes => "passes",
+        }
+    }
+}
+
+/// Pipeline that runs, for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PipelineSummary {
+    /// Its part in experiments.
+    pub role: PipelineRole,
+    /// Ids of its receivers.
+    pub receivers: Vec<String>,
+    /// Ids of its exporters.
+    pub exporters: Vec<String>,
+}
+
 /// State that can change while the agent runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Condition {
@@ -53,6 +87,8 @@ pub struct Condition {
     /// True if the file's pipelines changed while a pushed generation is in force.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub local_override_pending: bool,
+    /// Pipelines of the agent's file, by their ids.
+    pub pipelines: BTreeMap<String, PipelineSummary>,
     /// Name of the node.
     pub labels: BTreeMap<String, String>,
     /// Moment at which senders are answered.
@@ -77,6 +113,7 @@ impl Condition {
             restart_needed_for: Vec::new(),
             control_plane: None,
             local_override_pending: false,
+            pipelines: BTreeMap::new(),
             labels: BTreeMap::new(),
             acknowledge: "",
             acknowledge_why: String::new(),

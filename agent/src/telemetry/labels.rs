@@ -73,15 +73,23 @@ pub struct ExporterSignalLabels {
     pub variant: &'static str,
 }
 
-/// Variant alone.
+/// Pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct VariantLabel {
+pub struct PipelineLabel {
+    pub pipeline: Arc<str>,
+}
+
+/// Variant and its pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct VariantLabels {
+    pub pipeline: Arc<str>,
     pub variant: &'static str,
 }
 
 /// Rule and the variant of its pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RuleLabels {
+    pub pipeline: Arc<str>,
     pub variant: &'static str,
     pub processor: String,
     pub rule: String,
@@ -90,6 +98,7 @@ pub struct RuleLabels {
 /// Level, stage, and the variant of its pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LevelLabels {
+    pub pipeline: Arc<str>,
     pub variant: &'static str,
     pub processor: String,
     pub level: String,

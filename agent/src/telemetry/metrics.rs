@@ -159,9 +159,9 @@ impl Metrics {
         }
     }
 
-    /// Counters of the engine.
-    pub fn engine(&self) -> EngineMetrics {
-        self.engine.clone()
+    /// Counters of the engine of `pipeline`.
+    pub fn engine(&self, pipeline: &str) -> EngineMetrics {
+        self.engine.of_pipeline(pipeline)
     }
 
     /// Counter of the attempts to reach the control plane that were turned away.

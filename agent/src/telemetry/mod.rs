@@ -6,5 +6,5 @@ mod labels;
 mod metrics;
 
 pub use counters::{ConnectionMetrics, EngineMetrics, ExporterMetrics, ReceiverMetrics};
-pub use health::{CONNECTED, Condition, Health, Phase};
+pub use health::{CONNECTED, Condition, Health, Phase, PipelineRole, PipelineSummary};
 pub use metrics::{GaugeValues, Metrics};

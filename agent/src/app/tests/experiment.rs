@@ -89,7 +89,7 @@ async fn a_mirror_delivers_the_received_request_and_measures_the_candidate() {
     assert_eq!(generation["baseline"]["units_delivered"]["value"], 100);
     assert!(generation["candidate"]["nanos_per_point"].as_f64().expect("measured") > 0.0);
     let rule = concat!(
-        r#"phoenix_rule_dropped_points_total{variant="candidate",processor="filter/odd","#,
+        r#"phoenix_rule_dropped_points_total{pipeline="metrics/today",variant="candidate",processor="filter/odd","#,
         r#"rule="value_int == 1 or value_int == 3"}"#
     );
     eventually("the rule's count is told", async || agent.metric(rule).await == Some(200.0)).await;
@@ -114,7 +114,10 @@ async fn a_candidate_that_fails_is_cut_out_and_its_units_get_the_baselines_outpu
     let health = agent.health().await;
     assert_eq!(health["status"], "degraded");
     assert!(health["candidate_cut"].as_str().expect("a reason").contains("filter/odd"));
-    assert_eq!(agent.metric(r#"phoenix_failed_batches_total{variant="candidate"}"#).await, Some(1.0));
+    assert_eq!(
+        agent.metric(r#"phoenix_failed_batches_total{pipeline="metrics/today",variant="candidate"}"#).await,
+        Some(1.0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

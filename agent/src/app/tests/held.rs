@@ -38,7 +38,7 @@ phoenix:
     )
 }
 
-const HELD: &str = r#"phoenix_held_points{variant="baseline"}"#;
+const HELD: &str = r#"phoenix_held_points{pipeline="metrics",variant="baseline"}"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_interval_holds_leaves_when_it_ends_and_is_in_the_ledger() {
@@ -48,7 +48,7 @@ async fn what_an_interval_holds_leaves_when_it_ends_and_is_in_the_ledger() {
     client.export(export(10, 1)).await.expect("accepted");
     eventually("it leaves", async || sink.points().len() == 10).await;
     eventually("nothing waits any more", async || agent.metric(HELD).await == Some(0.0)).await;
-    let flushed = r#"phoenix_flushed_points_total{variant="baseline"}"#;
+    let flushed = r#"phoenix_flushed_points_total{pipeline="metrics",variant="baseline"}"#;
     assert_eq!(agent.metric(flushed).await, Some(10.0));
     let shared = agent.shared.clone();
     agent.stop().await;

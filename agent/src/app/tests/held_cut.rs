@@ -11,7 +11,7 @@ use super::harness::{Agent, config, eventually, export, load};
 use super::held::candidate_holds;
 use super::sink::Sink;
 
-const LOST: &str = r#"phoenix_lost_held_points_total{variant="candidate"}"#;
+const LOST: &str = r#"phoenix_lost_held_points_total{pipeline="metrics/today",variant="candidate"}"#;
 
 /// A request of processes with a later point of the value 1.
 fn later(processes: usize) -> ExportMetricsServiceRequest {
@@ -52,7 +52,8 @@ async fn what_is_held_leaves_once_by_the_candidate_when_a_batch_is_late() {
     let mut client = agent.client().await;
     client.export(export(20, 1)).await.expect("accepted");
     eventually("the first batch is held", async || {
-        agent.metric(r#"phoenix_held_points{variant="candidate"}"#).await == Some(20.0)
+        agent.metric(r#"phoenix_held_points{pipeline="metrics/today",variant="candidate"}"#).await
+            == Some(20.0)
     })
     .await;
     client.export(later(8_000)).await.expect("accepted");
@@ -176,7 +177,8 @@ async fn what_an_abandoned_worker_holds_is_counted_when_it_ends() {
     let mut client = agent.client().await;
     client.export(export(20, 1)).await.expect("accepted");
     eventually("the first batch is held", async || {
-        agent.metric(r#"phoenix_held_points{variant="candidate"}"#).await == Some(20.0)
+        agent.metric(r#"phoenix_held_points{pipeline="metrics/today",variant="candidate"}"#).await
+            == Some(20.0)
     })
     .await;
     client.export(later(15_000)).await.expect("accepted");

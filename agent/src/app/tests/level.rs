@@ -12,7 +12,9 @@ service:
     metrics: { receivers: [otlp], processors: [adaptive], exporters: [otlp] }";
 
 fn shown(level: &str) -> String {
-    format!(r#"phoenix_pipeline_level{{variant="baseline",processor="adaptive",level="{level}"}}"#)
+    format!(
+        r#"phoenix_pipeline_level{{pipeline="metrics",variant="baseline",processor="adaptive",level="{level}"}}"#
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

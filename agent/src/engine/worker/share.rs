@@ -10,7 +10,7 @@ use pipelines::batch::Encoded;
 use tokio::sync::oneshot;
 
 use crate::admission::Permit;
-use crate::deliver::OwedItems;
+use crate::deliver::{BatchRule, OwedItems};
 use crate::engine::Engine;
 use crate::engine::acknowledge::{AcknowledgeMode, PendingOutcomes};
 use crate::engine::generation::Generation;
@@ -35,6 +35,8 @@ pub struct OpenShare {
     pub slots: [Vec<QueueSlot>; 2],
     /// Generation of the batch.
     pub generation: Arc<Generation>,
+    /// Rules by which what leaves becomes requests, by variant.
+    pub rules: [Option<BatchRule>; 2],
     /// Moment at which the sender is answered.
     pub acknowledge: AcknowledgeMode,
     /// Channel of the outcomes, where the sender waits for them.
@@ -74,7 +76,7 @@ impl PendingShare {
 impl OpenShare {
     /// Sends what a variant made of the units; nothing to send settles it.
     pub fn send(self, variant: Variant, encoded: Encoded) {
-        let Self { slots, generation, acknowledge, outcomes, permit, owed, .. } = self;
+        let Self { engine, slots, generation, rules, acknowledge, outcomes, permit, owed } = self;
         let mut pending = PendingOutcomes::default();
         let [baseline, candidate] = slots;
         let slots = if variant == Variant::Baseline { baseline } else { candidate };
@@ -87,14 +89,16 @@ impl OpenShare {
                 message: encoded.bytes,
                 wire: None,
                 items: encoded.points,
+                pipeline: Arc::clone(&engine.pipeline),
                 variant,
                 generation: generation.number,
                 meter: generation.meter.clone(),
                 permit,
             };
             for QueueSlot { destination, slot } in slots {
+                let queued = (payload.clone(), rules[variant.index()]);
                 let owed = owed.next().unwrap_or_else(|| destination.owe(encoded.points));
-                destination.enqueue_owed(payload.clone(), owed, slot, pending.add(acknowledge));
+                destination.enqueue_owed(queued, owed, slot, pending.add(acknowledge));
             }
         }
         if let Some(outcomes) = outcomes {

@@ -2,17 +2,18 @@
 
 use super::*;
 use crate::admission::Budget;
-use crate::engine::Reporter;
 use crate::engine::flush::tests::{NOW, holding};
 use crate::engine::worker::job::Tick;
+use crate::engine::{EngineParts, Reporter};
 use crate::telemetry::{Condition, GaugeValues, Health, Metrics};
 
 #[test]
 fn what_a_worker_holds_that_is_abandoned_between_two_jobs_is_counted_and_told_by_the_next() {
-    let metrics = Metrics::new();
+    let metrics = Arc::new(Metrics::new());
     let reporter = Reporter { outbox: Arc::default(), boot_id: String::new() };
     let health = Arc::new(Health::new(Condition::starting()));
-    let engine = Arc::new(Engine::new(health, metrics.engine(), Budget::new(1 << 20), reporter));
+    let parts = EngineParts { health, metrics: Arc::clone(&metrics), budget: Budget::new(1 << 20), reporter };
+    let engine = Arc::new(Engine::new("metrics", &parts));
     let lost_by_one = || {
         let (state, of_it) = holding(true);
         let state = state.experiment.expect("an experiment");
@@ -22,7 +23,8 @@ fn what_a_worker_holds_that_is_abandoned_between_two_jobs_is_counted_and_told_by
         worker.close(Duration::ZERO).is_none().then_some(of_it)
     };
     let lost = (0..1_000).find_map(|_| lost_by_one()).expect("one of them is not fast enough");
-    let line = format!("phoenix_lost_held_points_total{{variant=\"candidate\"}} {lost}\n");
+    let line =
+        format!("phoenix_lost_held_points_total{{pipeline=\"metrics\",variant=\"candidate\"}} {lost}\n");
     let end = Instant::now() + Duration::from_secs(60);
     while !metrics.render(&GaugeValues::default()).contains(&line) {
         assert!(Instant::now() < end, "not within a minute: {line}");
