@@ -30,7 +30,8 @@ pub struct Args {
     /// The path of the config in the document: config in Helm values, data.relay in a ConfigMap, spec.config in a resource
     #[arg(long, value_name = "PATH")]
     at: Option<String>,
-    /// The pipeline of metrics; without it `metrics`, or the first of metrics
+    /// The pipeline of metrics; without it `metrics`, or the first of metrics. With --placement instead the one that experiments
+    /// are about
     #[arg(long, value_name = "ID")]
     pipeline: Option<String>,
     /// The folder to write to
@@ -84,7 +85,7 @@ struct Adoption<'a> {
     /// Name for the experiment and the agents' label: that of the file.
     name: String,
     pipeline: String,
-    /// Other pipelines of metrics, which stay as they were.
+    /// Other pipelines of metrics, which stay as they were, or pass.
     others: Vec<String>,
     division: Division,
     written: files::Written,

@@ -17,10 +17,16 @@ pub fn text(adoption: &Adoption<'_>) -> anyhow::Result<()> {
     output::line(&table::render(&caption, &["component", "runs in", "why"], 3, rows.collect()))?;
     output::line(&format!("\n  {}", baseline(adoption)))?;
     if !adoption.others.is_empty() {
-        output::line(&format!(
-            "  Not touched: {}. Say --pipeline to divide one of them.",
-            adoption.others.join(", ")
-        ))?;
+        let others = adoption.others.join(", ");
+        output::line(&match adoption.placement {
+            Placement::Instead => format!(
+                "  Experiments are about {}; {others} passes. Say --pipeline to have them on another one.",
+                adoption.pipeline
+            ),
+            Placement::Observe | Placement::Loop => {
+                format!("  Not touched: {others}. Say --pipeline to divide one of them.")
+            }
+        })?;
     }
     if !adoption.division.variables.is_empty() {
         let names = adoption.division.variables.join(", ");

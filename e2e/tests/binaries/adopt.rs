@@ -146,3 +146,42 @@ async fn what_is_no_collector_file_is_refused_with_its_place_and_nothing_is_writ
     ensure!(std::fs::read_to_string(&into)? == CONFIG, "it was not written over");
     Ok(())
 }
+
+const SEVERAL: &str = "receivers:
+  otlp: { protocols: { grpc: {} } }
+  otlp/host: { protocols: { grpc: { endpoint: '127.0.0.1:14399' } } }
+processors:
+  filter/a: { metrics: { metric: ['name == \"a\"'] } }
+  interval: { interval: 30s }
+exporters:
+  otlp: { endpoint: 'backend:4317' }
+service:
+  pipelines:
+    metrics: { receivers: [otlp], processors: [filter/a], exporters: [otlp] }
+    metrics/host: { receivers: [otlp/host], processors: [interval], exporters: [otlp] }
+";
+
+#[tokio::test]
+async fn an_agent_in_the_collectors_place_takes_all_pipelines_and_is_told_which_has_experiments() -> Result<()>
+{
+    let dir = tempfile::tempdir()?;
+    let (file, out) = (dir.path().join("otelcol.yaml"), dir.path().join("out"));
+    std::fs::write(&file, SEVERAL)?;
+    for (words, pipeline, other) in
+        [(&[][..], "metrics", "metrics/host"), (&["--pipeline", "metrics/host"], "metrics/host", "metrics")]
+    {
+        let document = adopted(&file, &out, &[&["--placement", "instead"], words].concat()).await?;
+        ensure!(document["checks"][0]["outcome"] == "taken", "{document:#}");
+        ensure!(document["pipeline"] == pipeline && document["other_pipelines"][0] == other, "{document:#}");
+        let written = std::fs::read_to_string(out.join("phoenix-agent.yaml"))?;
+        ensure!(written.contains(&format!("phoenix:\n  pipeline: {pipeline}\n")), "{written}");
+        let (path, folder) = (file.to_string_lossy(), out.to_string_lossy());
+        let told = [&[path.as_ref(), "--out", folder.as_ref(), "--placement", "instead"], words].concat();
+        let told = String::from_utf8(adopt(&told).await?.stdout)?;
+        ensure!(told.contains(&format!("Experiments are about {pipeline}; {other} passes.")), "{told}");
+    }
+    let shared = SEVERAL.replace("[otlp/host], processors", "[otlp], processors");
+    let said = refused(dir.path(), &shared, &["--placement", "instead"]).await?;
+    ensure!(said.contains("receiver otlp is in both"), "{said}");
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! What of a file cannot go through Phoenix and back, and what the agent cannot run alone.
 
-use crate::config::{Component, DIAGNOSTIC_EXTENSIONS, Reference, Role, Section};
+use crate::config::{Component, DIAGNOSTIC_EXTENSIONS, Reference, Role, Section, Signal};
 use crate::yaml::{Kind, Node};
 
 use super::{DivisionError, Whole};
@@ -35,7 +35,8 @@ impl Whole<'_> {
                 note(Section::Receivers, id.as_str());
             }
             for (id, role) in &self.file.cut(entry).roles {
-                if matches!(role, Role::Upstream(_)) || (*role == Role::Ours && entry.id != self.pipeline.id)
+                if matches!(role, Role::Upstream(_))
+                    || (*role == Role::Ours && entry.signal != Signal::Metrics)
                 {
                     note(Section::Processors, id.as_str());
                 }

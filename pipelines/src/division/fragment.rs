@@ -19,8 +19,16 @@ pub struct Fragment {
 #[derive(Debug, thiserror::Error)]
 pub enum FragmentError {
     /// Which pipeline is meant cannot be told.
-    #[error("a whole Collector file with {}; expected one of them to be called metrics, or a fragment", .0)]
-    Pipelines(String),
+    #[error(
+        "a whole Collector file with {there}; expected one of them to be called {}, or a fragment",
+        .asked.as_deref().unwrap_or("metrics")
+    )]
+    Pipelines {
+        /// Those that there are.
+        there: String,
+        /// The one that was asked for.
+        asked: Option<String>,
+    },
     /// Phoenix runs none of its processors.
     #[error(
         "a whole Collector file whose pipeline {pipeline} has nothing that Phoenix runs behind {behind}; expected a processor of \
@@ -45,19 +53,20 @@ impl CollectorFile {
         sections.into_iter().any(|section| !self.components(section).is_empty())
     }
 
-    /// The processors that Phoenix runs of its pipeline `metrics`, or of its only one of metrics.
+    /// The processors that Phoenix runs of its pipeline of metrics that is asked for, or `metrics`; of its only one, whatever it
+    /// is called.
     ///
     /// # Errors
     /// [`FragmentError`].
-    pub fn fragment(&self) -> Result<Fragment, FragmentError> {
+    pub fn fragment(&self, asked: Option<&str>) -> Result<Fragment, FragmentError> {
         let metrics = self.pipelines().iter().filter(|entry| entry.signal == Signal::Metrics);
         let metrics: Vec<_> = metrics.collect();
-        let usual = metrics.iter().find(|entry| entry.id == "metrics");
+        let usual = metrics.iter().find(|entry| entry.id == asked.unwrap_or("metrics"));
         let only = metrics.first().filter(|_| metrics.len() == 1);
         let Some(pipeline) = usual.or(only) else {
             let ids: Vec<&str> = metrics.iter().map(|entry| entry.id.as_str()).collect();
             let said = if ids.is_empty() { "no pipeline of metrics".to_owned() } else { ids.join(", ") };
-            return Err(FragmentError::Pipelines(said));
+            return Err(FragmentError::Pipelines { there: said, asked: asked.map(str::to_owned) });
         };
         let cut = self.cut(pipeline);
         let ours: Vec<&str> = cut.ours().map(ComponentId::as_str).collect();

@@ -5,6 +5,7 @@
 //! anew. Where the division lies is told by [`crate::config::Cut`].
 
 mod agent;
+mod alone;
 mod collector;
 mod context;
 mod embedded;
@@ -110,6 +111,18 @@ pub enum DivisionError {
     /// The agent cannot run all of the file.
     #[error("the agent cannot run {} instead of the Collector; use the placement observe or loop, which leave them to it", .0.join(", "))]
     NotOurs(Vec<String>),
+    /// Two pipelines of metrics take from one receiver, which the agent does not do.
+    #[error(
+        "the agent cannot run {} and {} instead of the Collector: receiver {receiver} is in both, and the agent gives the \
+         metrics of a receiver to one pipeline; give each a receiver of its own, or use the placement observe or loop",
+        .pipelines[0], .pipelines[1]
+    )]
+    SharedReceiver {
+        /// Id of the receiver.
+        receiver: String,
+        /// Ids of the pipelines.
+        pipelines: [String; 2],
+    },
     /// A half is wrong: a mistake of Phoenix's own, with what is wrong.
     #[error("{0}")]
     Problems(#[from] Problems),
@@ -141,7 +154,7 @@ impl CollectorFile {
         let whole = Whole { file: self, pipeline: entry, cut: self.cut(entry), addresses, lookup };
         whole.check(placement)?;
         let agent = match placement {
-            Placement::Instead => self.text().to_owned(),
+            Placement::Instead => whole.alone()?,
             Placement::Observe | Placement::Loop => whole.agents_half(placement)?,
         };
         let collector = match placement {
@@ -172,7 +185,11 @@ impl Whole<'_> {
             Placement::Loop => self.keeps_context(),
             Placement::Instead => {
                 let foreign = self.not_ours();
-                if foreign.is_empty() { Ok(()) } else { Err(DivisionError::NotOurs(foreign)) }
+                if foreign.is_empty() {
+                    self.shares_no_receiver()
+                } else {
+                    Err(DivisionError::NotOurs(foreign))
+                }
             }
         }
     }

@@ -45,7 +45,13 @@ impl Whole<'_> {
     pub(super) fn rows(&self, placement: Placement) -> Vec<Row> {
         let mut rows = Vec::new();
         if placement == Placement::Instead {
-            self.others(Home::Agent, "the agent runs all of this file", &mut rows);
+            let all = "the agent runs all of this file";
+            self.note(self.pipeline, Home::Agent, all, &mut rows);
+            for entry in self.passing() {
+                let why = format!("the agent runs it; {} passes, and no experiment touches it", entry.id);
+                self.note(entry, Home::Agent, &why, &mut rows);
+            }
+            self.others(Home::Agent, all, &mut rows);
             return rows;
         }
         let own = self.pipeline;
@@ -97,21 +103,26 @@ impl Whole<'_> {
 
     /// All components in use that have no row yet.
     fn others(&self, home: Home, why: &str, rows: &mut Vec<Row>) {
-        let mut note = |section: Section, id: &ComponentId| {
-            let known =
-                rows.iter().any(|row| row.section == section.singular() && row.component == id.as_str());
-            if !known {
-                push(rows, section, id, home, why.to_owned());
-            }
-        };
         for entry in self.file.pipelines() {
-            for (section, id) in used(entry) {
-                note(self.section(section, id), id);
-            }
+            self.note(entry, home, why, rows);
         }
         for Reference { id, .. } in self.file.extensions() {
-            note(Section::Extensions, id);
+            push_new(rows, Section::Extensions, id, home, why);
         }
+    }
+
+    /// The components of a pipeline that have no row yet.
+    fn note(&self, entry: &PipelineEntry, home: Home, why: &str, rows: &mut Vec<Row>) {
+        for (section, id) in used(entry) {
+            push_new(rows, self.section(section, id), id, home, why);
+        }
+    }
+}
+
+fn push_new(rows: &mut Vec<Row>, section: Section, id: &ComponentId, home: Home, why: &str) {
+    let known = rows.iter().any(|row| row.section == section.singular() && row.component == id.as_str());
+    if !known {
+        push(rows, section, id, home, why.to_owned());
     }
 }
 

@@ -158,7 +158,7 @@ fn variables_of_the_agents_half_are_told() {
 fn a_whole_file_is_a_fragment_of_what_phoenix_runs_of_it_and_names_the_rest() {
     let file = parse(FILE);
     assert!(file.is_whole());
-    let fragment = file.fragment().unwrap();
+    let fragment = file.fragment(None).unwrap();
     assert_eq!(
         fragment.carried,
         [
@@ -172,7 +172,7 @@ fn a_whole_file_is_a_fragment_of_what_phoenix_runs_of_it_and_names_the_rest() {
     );
     let read = parse(&fragment.text);
     assert!(!read.is_whole());
-    assert_eq!(read.fragment().unwrap().carried, [""; 0]);
+    assert_eq!(read.fragment(None).unwrap().carried, [""; 0]);
     let stages = |file: &CollectorFile| file.check("metrics").map(|plan| plan.stages().len());
     assert_eq!(stages(&read).unwrap(), 1);
     for (from, to, said) in [
@@ -188,11 +188,96 @@ fn a_whole_file_is_a_fragment_of_what_phoenix_runs_of_it_and_names_the_rest() {
             "no pipeline of metrics",
         ),
     ] {
-        match parse(&FILE.replace(from, to)).fragment() {
+        match parse(&FILE.replace(from, to)).fragment(None) {
             Ok(fragment) => assert!(said.is_empty(), "{}", fragment.text),
             Err(error) => assert!(!said.is_empty() && error.to_string().contains(said), "{error}"),
         }
     }
+}
+
+const SEVERAL: &str = "# ours
+receivers: { otlp: { protocols: { grpc: } }, otlp/host: { protocols: { http: } } }
+processors:
+  filter/a: { metrics: { metric: ['name == \"a$$\"'] } }
+  interval: # thirty
+    interval: 30s
+exporters: { otlp: { endpoint: 'b:1' }, otlp/host: { endpoint: 'c:1' } }
+service:
+  pipelines:
+    metrics: { receivers: [otlp], processors: [filter/a], exporters: [otlp] }
+    metrics/host: { receivers: [otlp/host], processors: [interval], exporters: [otlp, otlp/host] }
+    traces: { receivers: [otlp, otlp/host], exporters: [otlp] }
+";
+
+#[test]
+fn an_agent_in_the_collectors_place_runs_all_pipelines_and_is_told_which_has_experiments() {
+    for named in ["metrics", "metrics/host"] {
+        let division = divide(SEVERAL, named, Placement::Instead).unwrap();
+        let phoenix = format!("phoenix:\n  pipeline: {named}\n");
+        assert!(division.agent.contains(&phoenix), "{}", division.agent);
+        assert_eq!(division.agent.replace(&phoenix, ""), SEVERAL, "and nothing else is");
+        let again = divide(&division.agent, named, Placement::Instead).unwrap();
+        assert_eq!(again.agent, division.agent);
+        let why = |id: &str| division.rows.iter().find(|row| row.component == id).unwrap().why.clone();
+        let passes = format!("{} passes", if named == "metrics" { "metrics/host" } else { "metrics" });
+        let [own, other] =
+            if named == "metrics" { ["filter/a", "interval"] } else { ["interval", "filter/a"] };
+        assert!(why(other).contains(&passes) && !why(own).contains("passes"), "{:?}", division.rows);
+    }
+    let other = SEVERAL.replace("# ours\n", "# ours\nphoenix:\n  data_dir: x\n  pipeline: metrics\n");
+    let division = divide(&other, "metrics/host", Placement::Instead).unwrap();
+    assert!(
+        division.agent.contains("phoenix:\n  data_dir: x\n  pipeline: metrics/host\n"),
+        "{}",
+        division.agent
+    );
+    let flow = SEVERAL.replace("# ours\n", "phoenix: { data_dir: x }\n");
+    let division = divide(&flow, "metrics", Placement::Instead).unwrap();
+    assert_eq!(named_in(&division.agent), "metrics");
+    let only = SEVERAL.replace("    metrics/host: { receivers: [otlp/host], processors: [interval], exporters: [otlp, otlp/host] }\n", "");
+    assert_eq!(divide(&only, "metrics", Placement::Instead).unwrap().agent, only);
+}
+
+fn named_in(text: &str) -> String {
+    let file = parse(text);
+    let mut fields = file.phoenix().unwrap().map().unwrap();
+    fields.take("pipeline").unwrap().text().unwrap().to_owned()
+}
+
+#[test]
+fn what_an_agent_in_the_collectors_place_cannot_run_of_several_pipelines_is_told() {
+    for (from, to, said) in [
+        ("[otlp/host], processors", "[otlp], processors", "receiver otlp is in both"),
+        ("processors: [interval]", "processors: [redaction, interval]", "processor redaction"),
+        (
+            "receivers: [otlp, otlp/host], exporters",
+            "receivers: [otlp], processors: [filter/a], exporters",
+            "processor filter/a",
+        ),
+    ] {
+        let text = SEVERAL.replace(from, to).replace("processors:\n", "processors:\n  redaction:\n");
+        let error = divide(&text, "metrics", Placement::Instead).unwrap_err().to_string();
+        assert!(error.contains(said) && error.contains("observe or loop"), "{error}");
+    }
+}
+
+#[test]
+fn a_whole_file_of_several_pipelines_is_a_fragment_of_the_one_that_is_asked_for() {
+    let other = "    metrics/host: { receivers: [otlp], processors: [filter/host], exporters: [otlphttp] }\n";
+    let host = "  filter/host: { metrics: { metric: ['name == \"b\"'] } }\n";
+    let text = FILE.replacen("processors:\n", &format!("processors:\n{host}"), 1);
+    let text = text.replacen("  pipelines:\n", &format!("  pipelines:\n{other}"), 1);
+    let file = parse(&text);
+    let has =
+        |asked: Option<&str>, id: &str| file.fragment(asked).unwrap().text.contains(&format!("  {id}:"));
+    assert!(has(None, "filter/old") && has(Some("metrics"), "filter/old"));
+    assert!(has(Some("metrics/host"), "filter/host") && !has(Some("metrics/host"), "filter/old"));
+    let said = file.fragment(Some("metrics/x")).unwrap_err().to_string();
+    assert!(
+        said.contains("metrics/host") && said.contains("expected one of them to be called metrics/x"),
+        "{said}"
+    );
+    assert!(parse(FILE).fragment(Some("metrics/x")).is_ok(), "its only one");
 }
 
 #[test]

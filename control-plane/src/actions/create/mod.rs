@@ -45,7 +45,7 @@ fn of_whole(field: &str, text: String) -> Result<String, Refusal> {
     let file = CollectorFile::parse(field, &text, &|_| Some("1".to_owned()));
     match file.ok().filter(CollectorFile::is_whole) {
         None => Ok(text),
-        Some(file) => match file.fragment() {
+        Some(file) => match file.fragment(None) {
             Ok(fragment) => Ok(fragment.text),
             Err(error) => {
                 let expected = "a fragment: processors and service.pipelines.metrics.processors";
