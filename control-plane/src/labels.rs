@@ -87,6 +87,9 @@ impl From<Labels> for BTreeMap<String, String> {
     }
 }
 
+/// Attribute by which an agent says which of its pipelines of metrics experiments are about.
+pub const PIPELINE: &str = "phoenix.pipeline";
+
 /// Attributes of an agent's surroundings, as OpenTelemetry names them: what the agent itself says. At most 64.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes(BTreeMap<String, String>);

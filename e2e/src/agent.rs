@@ -1,5 +1,6 @@
 //! A `phoenix-agent` process.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,12 +19,14 @@ use crate::{eventually, http};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Addresses of an agent.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Listening {
     /// OTLP/gRPC.
     pub otlp_grpc: Option<SocketAddr>,
     /// OTLP/HTTP.
     pub otlp_http: Option<SocketAddr>,
+    /// Every receiver's, by id and protocol, such as `otlp/2 http`.
+    pub receivers: BTreeMap<String, String>,
     /// `/health` and `/ready`.
     pub health: SocketAddr,
     /// `/metrics` and `/experiment`.
@@ -104,6 +107,12 @@ impl Agent {
     /// The gRPC receiver's URL.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.listening.otlp_grpc.map(|addr| addr.to_string()).unwrap_or_default())
+    }
+
+    /// The gRPC URL of a receiver by its id.
+    pub fn endpoint_of(&self, receiver: &str) -> String {
+        let address = self.listening.receivers.get(&format!("{receiver} grpc"));
+        format!("http://{}", address.map(String::as_str).unwrap_or_default())
     }
 
     /// Writes another config and sends SIGHUP; does not wait.

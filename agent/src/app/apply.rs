@@ -76,7 +76,12 @@ impl Controller {
             }
         }
         let (number, intent) = match pushed {
-            Some(generation) => generation,
+            Some(generation) => {
+                if generation.0 != self.ledger.entry().generation {
+                    self.ledger.give_up_attempt();
+                }
+                generation
+            }
             None => {
                 let digests = &settings.intent.digests;
                 let number = self.ledger.number(digests);

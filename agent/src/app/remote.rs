@@ -1,6 +1,7 @@
 //! Generations that a control plane pushes: put into force, or refused.
 //!
-//! The refusals, in order: anything where the owner wants nothing pushed, what cannot be read, a pipeline that does not
+//! The refusals, in order: anything where the owner wants nothing pushed, what cannot be read or is about another pipeline,
+//! a pipeline that does not
 //! build or brings a processor that the owner lets nobody push, a split that cuts through what a stage has to see whole, a
 //! number that is outdated or taken, a content in quarantine, an attempt that cannot be recorded. Whatever is refused
 //! leaves what was in force as it was. The ledger is written before the new generation serves.
@@ -47,6 +48,19 @@ pub enum RemoteGenerationError {
     /// A pipeline panics before it is in charge.
     #[error("it panics on a request of one point, before it is in charge: {0}")]
     Panic(String),
+    /// It is about a pipeline of metrics that experiments are not about here.
+    #[error(
+        "it is about the pipeline {wanted}, and experiments on this agent are about {}; name that one in the experiment or \
+         leave the name out, select agents by phoenix.pipeline={wanted}, or have the owner of this one set \
+         phoenix.pipeline",
+        .own.as_deref().unwrap_or("none")
+    )]
+    OtherPipeline {
+        /// The pipeline that it names.
+        wanted: String,
+        /// The one of this agent, if there is one.
+        own: Option<String>,
+    },
     /// There is nothing to compare with.
     #[error("this agent has no pipeline of metrics to be the baseline")]
     NoBaseline,
@@ -129,7 +143,11 @@ pub fn intent(body: &str, settings: &Settings) -> Result<(u64, Intent), RemoteGe
     if refuses(settings) {
         return Err(RemoteGenerationError::Refused);
     }
-    let Generation { number, baseline, experiment } = Generation::read(body)?;
+    let Generation { number, pipeline, baseline, experiment } = Generation::read(body)?;
+    let own = settings.experiments_on();
+    if let Some(wanted) = pipeline.filter(|wanted| Some(wanted.as_str()) != own) {
+        return Err(RemoteGenerationError::OtherPipeline { wanted, own: own.map(str::to_owned) });
+    }
     let baseline = match baseline {
         Baseline::Current => settings.intent.baseline.clone(),
         Baseline::Given(fragment) => Some(bounded("baseline", fragment.plan("baseline")?, settings)?),

@@ -89,15 +89,21 @@ fn an_agent_whose_owner_wants_nothing_pushed_says_so_and_does_not_claim_to_take_
 
 #[test]
 fn an_agent_tells_its_node_and_surroundings_beside_its_own_names_which_nobody_else_gives() {
-    let state = state(&ActiveGeneration::default(), "body");
+    let in_force =
+        ActiveGeneration { pipeline: Some("metrics/host".to_owned()), ..ActiveGeneration::default() };
+    let state = state(&in_force, "body");
     let message = read(&StateEncoder::new("").changes(&state).expect("everything"));
     let described = message.agent_description.expect("a description").non_identifying_attributes;
     let values = |name: &str| -> Vec<String> {
         let named = described.iter().filter(|attribute| attribute.key == name);
         named.map(|attribute| format!("{:?}", attribute.value)).collect()
     };
-    for (name, value) in [("phoenix.node", "host.id=4c4c"), ("k8s.cluster.name", "a"), ("host.name", "pod-7")]
-    {
+    for (name, value) in [
+        ("phoenix.node", "host.id=4c4c"),
+        ("phoenix.pipeline", "metrics/host"),
+        ("k8s.cluster.name", "a"),
+        ("host.name", "pod-7"),
+    ] {
         let found = values(name);
         assert!(found.len() == 1 && found[0].contains(&format!("{value:?}")), "{name}: {found:?}");
     }

@@ -340,6 +340,11 @@ impl Ledger {
         }
     }
 
+    /// Ends an attempt that cannot run any more, with what the file says now: the committed generation is in charge.
+    pub fn give_up_attempt(&mut self) {
+        self.withdraw(Standing::Settled);
+    }
+
     /// What is in charge besides the committed generation.
     pub fn standing(&self) -> Standing {
         self.trials.standing.clone()

@@ -19,6 +19,11 @@ pub struct CreateExperiment {
     pub selector: String,
     /// The pipeline that is tried.
     pub candidate: Candidate,
+    /// Id of the pipeline of metrics that it is about, where agents' files have several; without it, the one that each agent's
+    /// file says. An agent whose experiments are about another one refuses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "metrics/host")]
+    pub pipeline: Option<String>,
     /// The pipeline in charge, a Collector fragment; without it, what each agent runs when the experiment starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,

@@ -22,6 +22,9 @@ pub struct Args {
     /// The agents it runs on, by label, in place of the selector in FILE
     #[arg(long, value_name = "LABELS")]
     selector: Option<String>,
+    /// The pipeline of metrics that it is about, where agents' files have several, in place of the pipeline in FILE
+    #[arg(long, value_name = "ID")]
+    pipeline: Option<String>,
     /// Observe only: run mirror alone, deliver nothing of the candidate, and end with what would have been decided
     #[arg(long)]
     observe_only: bool,
@@ -55,7 +58,9 @@ impl Args {
         let stem = self.candidate.as_deref().and_then(Path::file_stem);
         let unnamed =
             stem.filter(|_| !body.contains_key("name")).map(|stem| stem.to_string_lossy().into_owned());
-        for (field, value) in [("name", self.name.or(unnamed)), ("selector", self.selector)] {
+        for (field, value) in
+            [("name", self.name.or(unnamed)), ("selector", self.selector), ("pipeline", self.pipeline)]
+        {
             if let Some(value) = value {
                 body.insert(field.to_owned(), value.into());
             }
@@ -97,7 +102,15 @@ mod tests {
     use super::*;
 
     fn args() -> Args {
-        Args { file: None, candidate: None, name: None, selector: None, observe_only: true, start: false }
+        Args {
+            file: None,
+            candidate: None,
+            name: None,
+            selector: None,
+            pipeline: None,
+            observe_only: true,
+            start: false,
+        }
     }
 
     fn observing(body: Value) -> anyhow::Result<Value> {

@@ -307,6 +307,7 @@ async fn deploy(
             id: DeploymentId(state.entropy.uuid(now)),
             version: 1,
             selector: experiment.spec.selector.clone(),
+            pipeline: experiment.spec.pipeline.clone(),
             config: Some(experiment.spec.candidate.clone()),
             experiment_id: Some(experiment.id),
             created_at: now,

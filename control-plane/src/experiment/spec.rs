@@ -6,7 +6,7 @@ use observe::{Critical, Lens, Price};
 use pipelines::config::Plan;
 use pipelines::split::{Split, Unit, Weight};
 use pipelines::yaml::Problems;
-use proto::generation::{Baseline, Candidate, Experiment, Fragment, Generation, Guardrails};
+use proto::generation::{Baseline, Candidate, Experiment, Fragment, Generation, Guardrails, is_pipeline};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -25,6 +25,9 @@ pub struct Spec {
     pub name: String,
     /// The agents it runs on.
     pub selector: Selector,
+    /// Id of the pipeline of metrics that it is about; nothing for the one that each agent's file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<String>,
     /// The pipeline in charge: a Collector fragment; nothing for what each agent runs when it starts.
     pub baseline: Option<String>,
     /// The pipeline that is tried: a Collector fragment.
@@ -113,6 +116,14 @@ impl Spec {
     pub fn check(self) -> Result<Self, Invalid> {
         if self.name.trim().is_empty() || self.name.chars().count() > 200 {
             return Err(field("name", "it is empty or too long", "1 to 200 characters"));
+        }
+        if let Some(pipeline) = self.pipeline.as_ref().filter(|pipeline| !is_pipeline(pipeline)) {
+            let message = format!("{pipeline:?} is no pipeline of metrics");
+            return Err(field(
+                "pipeline",
+                message,
+                "metrics, or metrics/ with a name, as agents' files have it",
+            ));
         }
         let candidate = Fragment::new(&self.candidate).plan("candidate")?;
         let baseline = self.baseline.as_ref().map(|text| Fragment::new(text).plan("baseline")).transpose()?;
@@ -306,7 +317,8 @@ impl Spec {
             price: self.price.clone(),
             guardrails: Guardrails { max_batch_latency: self.max_batch_latency },
         };
-        Generation { number: 0, baseline: baseline.clone(), experiment: Some(experiment) }
+        let (pipeline, baseline) = (self.pipeline.clone(), baseline.clone());
+        Generation { number: 0, pipeline, baseline, experiment: Some(experiment) }
     }
 }
 

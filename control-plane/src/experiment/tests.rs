@@ -31,6 +31,7 @@ pub fn spec() -> Spec {
     Spec {
         name: "cheaper".into(),
         selector: Default::default(),
+        pipeline: None,
         baseline: None,
         candidate: CANDIDATE.into(),
         traits: None,

@@ -14,7 +14,7 @@ use proto::quarantine;
 
 use crate::actions::agents::{self, ConfigStatus, Health, StatusUpdate};
 use crate::actions::enroll::AgentIdentity;
-use crate::labels::Attributes;
+use crate::labels::{Attributes, PIPELINE};
 use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::agents as stored;
@@ -222,10 +222,10 @@ fn text(attribute: &KeyValue) -> Option<String> {
     }
 }
 
-/// Attributes of what surrounds the agent: all but those that Phoenix has its own names for.
+/// Attributes of what surrounds the agent: all but those that Phoenix has its own names for, and its pipeline of experiments.
 fn surroundings(description: &AgentDescription) -> Attributes {
     let all = description.non_identifying_attributes.iter();
-    let theirs = all.filter(|attribute| !attribute.key.starts_with(OURS));
+    let theirs = all.filter(|attribute| !attribute.key.starts_with(OURS) || attribute.key == PIPELINE);
     Attributes::of(theirs.filter_map(|attribute| Some((attribute.key.clone(), text(attribute)?))))
 }
 

@@ -21,6 +21,7 @@ use crate::actions::{self, generations::Changes};
 use crate::experiment::wave::Content;
 use crate::experiment::{ExperimentId, Run};
 use crate::id::{AgentUid, TenantId};
+use crate::labels::PIPELINE;
 use crate::state::AppState;
 use crate::store::deployments::{self, Deployment};
 use crate::store::experiments::{self, Experiment};
@@ -45,8 +46,8 @@ struct Wanted {
     of: Option<(ExperimentId, String)>,
     /// Its plans; nothing where they are the file's own, which is nobody else's to try.
     content: Option<Content>,
-    /// What the agent is in charge of without the experiment.
-    otherwise: Baseline,
+    /// What it runs without the experiment.
+    otherwise: Generation,
 }
 
 /// An agent, what it was told last and what it is to run.
@@ -99,7 +100,7 @@ fn differs(member: &Member, latest: Option<Offered>, goal: Goal) -> Option<Offer
     let (generation, of) = match (goal, &latest) {
         // Never told anything, and to run what its own file says: it does.
         (Goal::Kept, _) | (Goal::Own, None) => return None,
-        (Goal::Own, Some(_)) => (plain(Baseline::Current), None),
+        (Goal::Own, Some(_)) => (plain(None, Baseline::Current), None),
         (Goal::Run(wanted), _) => {
             let Wanted { generation, of, .. } = *wanted;
             (generation, of)
@@ -144,28 +145,41 @@ fn wanted(
         experiment.tenant_id == member.tenant_id
             && experiment.spec.selector.matches(&member.labels, &member.attributes)
     };
-    let mut deployed =
-        deployments.iter().rev().filter(|(one, _)| one.selector.matches(&member.labels, &member.attributes));
-    let deployed = deployed.find_map(|(one, digest)| Some((Fragment::new(one.config.as_ref()?), digest)));
-    let in_charge = deployed.as_ref().map(|(_, digest)| digest.as_str());
-    let otherwise = deployed.map_or(Baseline::Current, |(config, _)| Baseline::Given(config));
+    let is_for = |one: &Deployment| {
+        let (own, wanted) = (member.attributes.get(PIPELINE), one.pipeline.as_deref());
+        let other = own.zip(wanted).is_some_and(|(own, wanted)| own != wanted);
+        !other && one.selector.matches(&member.labels, &member.attributes)
+    };
+    let mut deployed = deployments.iter().rev().filter(|(one, _)| is_for(one));
+    let deployed = deployed
+        .find_map(|(one, digest)| Some((Fragment::new(one.config.as_ref()?), one.pipeline.clone(), digest)));
+    let in_charge = deployed.as_ref().map(|(.., digest)| digest.as_str());
+    let otherwise = deployed.map_or_else(
+        || plain(None, Baseline::Current),
+        |(config, pipeline, _)| plain(pipeline, Baseline::Given(config)),
+    );
     let Some((experiment, run)) = under_way.iter().filter(matches).find_map(|e| Some((e, e.state.run()?)))
     else {
         let content = in_charge.map(|digest| contents::alone(member, digest))?;
-        let generation = plain(otherwise.clone());
+        let generation = otherwise.clone();
         return Some(Wanted { generation, of: None, content: Some(content), otherwise });
     };
     let spec = &experiment.spec;
     let baseline = spec.baseline.as_ref().map(|config| Baseline::Given(Fragment::new(config)));
     let id = experiment.id.to_string();
     let weight = weight(spec.unit(), &id, run, member.uid);
-    let generation = spec.generation(&id, baseline.as_ref().unwrap_or(&otherwise), run.step, weight);
+    let in_place = baseline.as_ref().unwrap_or(&otherwise.baseline);
+    let mut generation = spec.generation(&id, in_place, run.step, weight);
+    if baseline.is_none() {
+        // What was promoted on a pipeline is no baseline of another.
+        generation.pipeline = generation.pipeline.or_else(|| otherwise.pipeline.clone());
+    }
     let content = contents.of_experiment(member, experiment.id, in_charge, run.step);
     Some(Wanted { generation, of: Some((experiment.id, run.step.to_string())), content, otherwise })
 }
 
-fn plain(baseline: Baseline) -> Generation {
-    Generation { number: 0, baseline, experiment: None }
+fn plain(pipeline: Option<String>, baseline: Baseline) -> Generation {
+    Generation { number: 0, pipeline, baseline, experiment: None }
 }
 
 /// A unit finer than a host is shared out by each agent. Hosts are shared out here: in the order of their hashes, the

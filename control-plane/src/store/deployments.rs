@@ -22,6 +22,8 @@ pub struct Deployment {
     pub version: i64,
     /// The agents.
     pub selector: Selector,
+    /// Id of the pipeline of metrics that it is about; nothing for the one that each agent's file says.
+    pub pipeline: Option<String>,
     /// The fragment they run; nothing for their own files.
     pub config: Option<String>,
     /// The experiment that it came from.
@@ -36,6 +38,7 @@ fn read(row: &Row) -> Result<Deployment, StoreError> {
         id: row.try_get("id")?,
         version: row.try_get("version")?,
         selector: selector.parse().map_err(|error| StoreError::row("deployments", error))?,
+        pipeline: row.try_get("pipeline")?,
         config: row.try_get("config")?,
         experiment_id: row.try_get("experiment_id")?,
         created_at: row.try_get("created_at")?,
@@ -53,13 +56,15 @@ pub async fn insert(
     created_by: &str,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO deployments (tenant_id, id, version, selector, config, experiment_id, created_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO deployments
+             (tenant_id, id, version, selector, pipeline, config, experiment_id, created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(tenant)
     .bind(deployment.id)
     .bind(deployment.version)
     .bind(deployment.selector.to_string())
+    .bind(&deployment.pipeline)
     .bind(&deployment.config)
     .bind(deployment.experiment_id)
     .bind(created_by)

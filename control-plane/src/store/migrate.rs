@@ -26,7 +26,7 @@ macro_rules! migrations {
 }
 
 /// Version, name, up, down. A new migration goes to the end.
-const ALL: [(i64, &str, &str, &str); 14] = migrations! {
+const ALL: [(i64, &str, &str, &str); 15] = migrations! {
     1 "identity" "0001_identity",
     2 "audit" "0002_audit",
     3 "fleet" "0003_fleet",
@@ -41,6 +41,7 @@ const ALL: [(i64, &str, &str, &str); 14] = migrations! {
     12 "nodes" "0012_nodes",
     13 "logins" "0013_logins",
     14 "api_keys" "0014_api_keys",
+    15 "pipelines" "0015_pipelines",
 };
 
 /// One migration and whether the database has it.

@@ -114,6 +114,7 @@ async fn what_is_wrong_is_told_with_its_place_and_what_was_expected() {
             "policy.guardrails[0].quantity: ",
             "expected one of `lens_total`",
         ),
+        (json!({ "pipeline": "traces" }), "pipeline: ", "metrics, or metrics/ with a name"),
         (guarded(json!({ "margin": -1 })), "policy.guardrails.margin: ", "0 or more"),
     ] {
         let answer = server.post("/api/v1/experiments", &admin, asked(more)).await;
@@ -130,7 +131,7 @@ async fn all_that_can_be_asked_is_shown_as_it_was_asked() {
     let (name, selector, unit) = ("all", "env=prod,region=eu", "host");
     let rest = json!({
         "aa": true, "weights_bp": [100, 10_000], "window": "2s", "report_every": "4s 500ms",
-        "max_batch_latency": "250ms",
+        "max_batch_latency": "250ms", "pipeline": "metrics/host",
         "lenses": [{ "name": "m", "metric": "process.memory.usage", "group_by": "host.name", "function": "max",
                      "lookback": "60s", "max_error": 0.02 }],
         "critical": [{ "executables": ["sshd"], "metrics": ["process.cpu.time"], "granularity": "executable" }],

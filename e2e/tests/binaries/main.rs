@@ -20,6 +20,7 @@ mod initializing;
 mod nodes;
 mod observe_only;
 mod patch;
+mod pipelines;
 mod quarantine;
 mod results_shown;
 mod scenarios;

@@ -10,7 +10,9 @@ mod write;
 use std::time::Duration;
 
 use observe::{Critical, Lens, Price};
+use pipelines::config::ComponentId;
 use pipelines::split::Split;
+use pipelines::yaml::Location;
 use sha2::{Digest as _, Sha256};
 
 /// The key in OpAMP's config map.
@@ -25,6 +27,8 @@ pub const MAX_BODY: usize = 1 << 20;
 pub struct Generation {
     /// Its number: monotone for each agent, never used for another content.
     pub number: u64,
+    /// Id of the pipeline of metrics that it is about; nothing for the one that the agent's file says.
+    pub pipeline: Option<String>,
     /// The pipeline in charge.
     pub baseline: Baseline,
     /// Experiment beside it.
@@ -105,6 +109,12 @@ impl Generation {
     pub fn content(&self) -> String {
         hex::encode(Sha256::digest(Self { number: 0, ..self.clone() }.write()))
     }
+}
+
+/// Tells whether a text can be the id of a pipeline of metrics.
+#[must_use]
+pub fn is_pipeline(text: &str) -> bool {
+    ComponentId::parse(text, Location::START).is_ok_and(|id| id.kind() == "metrics" && id.as_str() == text)
 }
 
 /// SHA-256 of a body: OpAMP's `config_hash`.

@@ -7,7 +7,7 @@ use pipelines::config::{CollectorFile, Plan, Section};
 use pipelines::split::{Split, Unit, Weight};
 use pipelines::yaml::{self, Fields, Location, Node, Problem, Problems, keep};
 
-use super::{Baseline, Candidate, Experiment, Fragment, Generation, Guardrails, KEY, MAX_BODY};
+use super::{Baseline, Candidate, Experiment, Fragment, Generation, Guardrails, KEY, MAX_BODY, is_pipeline};
 
 const MAX_NAMES: usize = 64;
 
@@ -35,12 +35,24 @@ impl Generation {
 fn generation(root: &Node, problems: &mut Vec<Problem>) -> Option<Generation> {
     let mut fields = keep(root.map(), problems)?;
     let number = keep(fields.required("generation").and_then(Node::unsigned), problems);
+    let pipeline = fields.take("pipeline").map(|node| keep(pipeline(node), problems));
     let baseline = keep(fields.required("baseline"), problems).and_then(|node| baseline(node, problems));
     let experiment = fields.take("experiment").map(|id| experiment(id, &mut fields, problems));
     fields.finish(problems);
     // Without an experiment there is none; with one that cannot be read there is no generation.
     let experiment = experiment.map_or(Some(None), |read| read.map(Some))?;
-    Some(Generation { number: number?, baseline: baseline?, experiment })
+    let pipeline = pipeline.map_or(Some(None), |read| read.map(Some))?;
+    Some(Generation { number: number?, pipeline, baseline: baseline?, experiment })
+}
+
+/// The id of a pipeline of metrics.
+fn pipeline(node: &Node) -> Result<String, Problem> {
+    let text = node.text()?;
+    if is_pipeline(text) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{} is no pipeline of metrics", node.quoted());
+    Err(Problem::new(node.location, message).expected("metrics, or metrics/ with a name"))
 }
 
 fn baseline(node: &Node, problems: &mut Vec<Problem>) -> Option<Baseline> {

@@ -30,6 +30,7 @@ fn lenses() -> Vec<Lens> {
 fn generation(config: &str, salt: &str, unit: Unit) -> Generation {
     Generation {
         number: 7,
+        pipeline: None,
         baseline: Baseline::Given(Fragment::new(FRAGMENT)),
         experiment: Some(Experiment {
             id: "0193".into(),
@@ -47,13 +48,30 @@ fn generation(config: &str, salt: &str, unit: Unit) -> Generation {
 
 #[test]
 fn a_plain_baseline_reads_back() {
-    let plain = Generation { number: 1, baseline: Baseline::Current, experiment: None };
+    let plain = Generation { number: 1, pipeline: None, baseline: Baseline::Current, experiment: None };
     assert_eq!(Generation::read(&plain.write()).expect("reads"), plain);
     let mut aa = generation(FRAGMENT, "s", Unit::Process);
     if let Some(experiment) = &mut aa.experiment {
         experiment.candidate = Candidate::Baseline;
     }
     assert_eq!(Generation::read(&aa.write()).expect("reads"), aa);
+}
+
+#[test]
+fn a_pipeline_that_is_named_is_in_the_body_and_one_that_is_not_leaves_it_as_it_was() {
+    let unnamed = generation(FRAGMENT, "s", Unit::Process);
+    assert!(!unnamed.write().contains("\"pipeline\""));
+    let named = Generation { pipeline: Some("metrics/host".into()), ..unnamed.clone() };
+    assert_eq!(Generation::read(&named.write()).expect("reads"), named);
+    assert_ne!(named.content(), unnamed.content());
+    for wrong in ["traces", "metrics/", "", "metrics /a"] {
+        let body = named.write().replace("metrics/host", wrong);
+        let refused = Generation::read(&body).map(|read| read.pipeline).expect_err(wrong).to_string();
+        assert!(
+            refused.contains("is no pipeline of metrics") && refused.contains("phoenix.yaml:"),
+            "{refused}"
+        );
+    }
 }
 
 #[test]

@@ -10,6 +10,10 @@ impl Generation {
     #[must_use]
     pub fn write(&self) -> String {
         let mut body = json!({ "generation": self.number, "baseline": baseline(&self.baseline) });
+        // Agents that run one pipeline of metrics refuse the field, and with it what may be about another.
+        if let (Some(pipeline), Some(fields)) = (&self.pipeline, body.as_object_mut()) {
+            fields.insert("pipeline".to_owned(), json!(pipeline));
+        }
         if let (Some(experiment), Some(fields)) = (&self.experiment, body.as_object_mut()) {
             write(experiment, fields);
         }

@@ -38,11 +38,16 @@ fn trial(candidate: &[&str]) -> Generation {
         price: Price::default(),
         guardrails: Guardrails::default(),
     };
-    Generation { number: 2, baseline: Baseline::Current, experiment: Some(experiment) }
+    Generation { number: 2, pipeline: None, baseline: Baseline::Current, experiment: Some(experiment) }
 }
 
 fn deployment(processors: &[&str]) -> Generation {
-    Generation { number: 2, baseline: Baseline::Given(fragment(processors)), experiment: None }
+    Generation {
+        number: 2,
+        pipeline: None,
+        baseline: Baseline::Given(fragment(processors)),
+        experiment: None,
+    }
 }
 
 /// A node whose own pipeline is a filter, and whose section `phoenix` has these lines.
@@ -64,11 +69,33 @@ fn outcome(phoenix: &str, generation: &Generation) -> Result<u64, String> {
 
 #[test]
 fn a_node_that_refuses_takes_neither_an_experiment_nor_a_deployment_nor_its_end() {
-    let plain = Generation { number: 2, baseline: Baseline::Current, experiment: None };
+    let plain = Generation { number: 2, pipeline: None, baseline: Baseline::Current, experiment: None };
     for generation in [trial(&[FILTER]), deployment(&[FILTER]), plain] {
         let why = outcome("experiments: refuse", &generation).expect_err("refused");
         assert!(why.contains("phoenix.experiments is `refuse`"), "{why}");
         assert_eq!(outcome("experiments: allow", &generation), Ok(2));
+    }
+}
+
+#[test]
+fn what_is_about_another_pipeline_is_refused_with_both_names_and_what_to_do() {
+    let generations = || [trial(&[FILTER]), deployment(&[FILTER])];
+    for (pipeline, taken) in [(None, true), (Some("metrics"), true), (Some("metrics/host"), false)] {
+        for generation in generations() {
+            let generation = Generation { pipeline: pipeline.map(str::to_owned), ..generation };
+            match outcome("experiments: allow", &generation) {
+                Ok(number) => assert!(taken && number == 2),
+                Err(why) => {
+                    assert!(!taken, "{why}");
+                    for said in [
+                        "about the pipeline metrics/host, and experiments on this agent are about metrics;",
+                        "select agents by phoenix.pipeline=metrics/host",
+                    ] {
+                        assert!(why.contains(said), "{why}");
+                    }
+                }
+            }
+        }
     }
 }
 

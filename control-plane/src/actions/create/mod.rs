@@ -32,20 +32,21 @@ pub async fn create(state: &AppState, actor: &Actor, asked: CreateExperiment) ->
 /// Checks a specification off the threads that answer: its pipelines are somebody's programs.
 async fn check(state: &AppState, actor: &Actor, spec: Spec) -> Result<Spec, Refusal> {
     let checked = state.checks.run(actor.user_id, move || {
-        let candidate = of_whole("candidate.config", spec.candidate)?;
-        let baseline = spec.baseline.map(|text| of_whole("baseline", text)).transpose()?;
+        let pipeline = spec.pipeline.as_deref();
+        let candidate = of_whole("candidate.config", spec.candidate, pipeline)?;
+        let baseline = spec.baseline.map(|text| of_whole("baseline", text, pipeline)).transpose()?;
         Ok(Spec { candidate, baseline, ..spec }.check()?)
     });
     checked.await?
 }
 
-/// The fragment that a whole Collector file holds; any other text as it is.
-fn of_whole(field: &str, text: String) -> Result<String, Refusal> {
+/// The fragment that a whole Collector file holds, of the pipeline that is named if it has several; any other text as it is.
+fn of_whole(field: &str, text: String, pipeline: Option<&str>) -> Result<String, Refusal> {
     // Variables are of what is carried along; those of the fragment are refused when it is checked.
     let file = CollectorFile::parse(field, &text, &|_| Some("1".to_owned()));
     match file.ok().filter(CollectorFile::is_whole) {
         None => Ok(text),
-        Some(file) => match file.fragment(None) {
+        Some(file) => match file.fragment(pipeline) {
             Ok(fragment) => Ok(fragment.text),
             Err(error) => {
                 let expected = "a fragment: processors and service.pipelines.metrics.processors";
@@ -84,6 +85,7 @@ fn spec(asked: CreateExperiment, candidate: String, template: Option<TemplateUse
     Ok(Spec {
         name: asked.name,
         selector,
+        pipeline: asked.pipeline,
         baseline: asked.baseline,
         candidate,
         traits: None,

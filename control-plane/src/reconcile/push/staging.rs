@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proto::generation::Baseline;
 
-use super::{Goal, Told, Wanted, plain};
+use super::{Goal, Told, Wanted};
 use crate::actions::generations::{Begun, Changes, TrialChange};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
@@ -129,11 +129,11 @@ fn wait(told: &mut Told) {
     let experiment = of.map(|(id, _)| id);
     let before = told.latest.as_ref().and_then(|latest| latest.experiment_id);
     if experiment.is_some() && before.is_some() && before != experiment {
-        told.goal = match otherwise {
+        told.goal = match otherwise.baseline {
             Baseline::Current => Goal::Own,
-            given @ Baseline::Given(_) => {
-                let generation = plain(given.clone());
-                Goal::Run(Box::new(Wanted { generation, of: None, content: None, otherwise: given }))
+            Baseline::Given(_) => {
+                let generation = otherwise.clone();
+                Goal::Run(Box::new(Wanted { generation, of: None, content: None, otherwise }))
             }
         };
     }

@@ -284,6 +284,7 @@ async fn what_is_shown_of_a_specification_makes_the_same_again() {
             promotes: true,
         }),
         max_batch_latency_ms: Some(250),
+        pipeline: Some("metrics/host".to_owned()),
         policy: Some(Policy {
             max_lens_error: Some(0.01),
             max_step_duration_ms: Some(7_200_000),

@@ -24,6 +24,7 @@ pub fn experiment(tenant_id: TenantId, number: u128) -> Experiment {
     let spec = Spec {
         name: format!("experiment-{number}"),
         selector: "env=prod".parse().unwrap(),
+        pipeline: Some("metrics/host".to_owned()),
         baseline: None,
         candidate: "processors: {}".to_owned(),
         traits: Some(Traits { hold: Duration::from_secs(60), merges: vec!["sum".to_owned()] }),
@@ -112,6 +113,7 @@ async fn events_have_numbers_without_gaps(store: &Store) {
 async fn the_latest_version_of_a_deployment_is_in_force(store: &Store) {
     let mut tx = store.begin().await.unwrap();
     let deployment = |id: u128, version, config: Option<&str>| Deployment {
+        pipeline: config.map(|_| "metrics/host".to_owned()),
         id: DeploymentId(Uuid::from_u128(id)),
         version,
         selector: "env=prod".parse().unwrap(),
@@ -123,7 +125,10 @@ async fn the_latest_version_of_a_deployment_is_in_force(store: &Store) {
         deployments::insert(&mut tx, ONE, &made, "user/1").await.unwrap();
     }
     let found = deployments::latest(&mut tx, ONE).await.unwrap();
-    let found: Vec<_> = found.iter().map(|d| (d.id.0.as_u128(), d.version, d.config.as_deref())).collect();
-    assert_eq!(found, [(2, 2, None), (1, 1, Some("a"))]);
+    let found: Vec<_> = found
+        .iter()
+        .map(|d| (d.id.0.as_u128(), d.version, d.pipeline.as_deref(), d.config.as_deref()))
+        .collect();
+    assert_eq!(found, [(2, 2, None, None), (1, 1, Some("metrics/host"), Some("a"))]);
     assert!(deployments::latest(&mut tx, OTHER).await.unwrap().is_empty());
 }
