@@ -73,12 +73,14 @@ impl Engines {
         Arc::clone(&self.set.load().leading)
     }
 
-    /// The engine for what a receiver takes of `signal`, which the pipeline of metrics `pipeline` names.
-    pub fn of(&self, signal: Signal, pipeline: Option<&str>) -> Arc<Engine> {
+    /// The engine for what a receiver takes of `signal`, which the pipeline of metrics `pipeline` names; nothing where that is
+    /// gone, so that nothing of it goes through another.
+    pub fn of(&self, signal: Signal, pipeline: Option<&str>) -> Option<Arc<Engine>> {
         let set = self.set.load();
-        let named = pipeline.filter(|_| signal == Signal::Metrics);
-        let found = named.and_then(|name| set.all().find(|engine| engine.pipeline() == name));
-        Arc::clone(found.unwrap_or(&set.leading))
+        match pipeline.filter(|_| signal == Signal::Metrics) {
+            Some(name) => set.all().find(|engine| engine.pipeline() == name).cloned(),
+            None => Some(Arc::clone(&set.leading)),
+        }
     }
 
     /// The engines of the pipelines that run.
@@ -117,7 +119,7 @@ impl Engines {
     pub fn tick(&self, now: u64) {
         let set = self.set.load_full();
         set.running().for_each(|engine| engine.tick(now));
-        let done = |engine: &Arc<Engine>| engine.is_stopped() && engine.send_pending();
+        let done = |engine: &Arc<Engine>| engine.is_finished() && engine.send_pending();
         let left: Vec<_> = set.leaving.iter().filter(|engine| done(engine)).collect();
         if !left.is_empty() {
             self.set.rcu(|set| {

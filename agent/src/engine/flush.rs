@@ -5,6 +5,7 @@
 //! leaves by the destinations of its own generation. It was acknowledged long ago, so it is not lost to a full queue:
 //! it waits, and until it has left no further flush is asked for.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -271,6 +272,7 @@ impl Engine {
             self.dispatch(&current, state.shutdown(now));
             self.close(&mut state, now);
         }
+        self.finished.store(true, Ordering::Release);
     }
 
     /// Waits for room for what waits; what finds none until `deadline` is counted as lost.

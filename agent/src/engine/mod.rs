@@ -55,6 +55,8 @@ pub struct Engine {
     pipeline: Arc<str>,
     current: ArcSwap<ServingState>,
     stopping: AtomicBool,
+    /// True once all that stages held is on its way, or waits for room.
+    finished: AtomicBool,
     evidence: Mutex<Option<Evidence>>,
     reporter: Reporter,
     /// Payloads without a request that wait for room in a queue.
@@ -87,6 +89,7 @@ impl Engine {
             pipeline: pipeline.into(),
             current: ArcSwap::from_pointee(nothing),
             stopping: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
             evidence: Mutex::new(None),
             reporter: parts.reporter.clone(),
             pending: Mutex::new(Vec::new()),
@@ -112,6 +115,11 @@ impl Engine {
     /// Tells whether it refuses everything.
     pub fn is_stopped(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether all that stages held is on its way, or waits for room.
+    fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
     }
 
     /// The number of the generation in charge.

@@ -34,8 +34,8 @@ pub struct Service {
 
 impl Service {
     /// The engine that takes requests of `signal` now.
-    fn engine(&self, signal: Signal) -> Arc<Engine> {
-        self.engines.of(signal, self.settings.load().pipeline.as_deref())
+    fn engine(&self, signal: Signal) -> Result<Arc<Engine>, Refusal> {
+        self.engines.of(signal, self.settings.load().pipeline.as_deref()).ok_or(Refusal::Stopping)
     }
 
     pub(super) fn bounds(&self, peer: Peer) -> Bounds<'_> {
@@ -63,9 +63,9 @@ impl Service {
             if !self.settings.load().signals[signal.index()] {
                 return Err(Refusal::NoPipeline(signal));
             }
-            drop(self.engine(signal).admit(signal)?);
+            drop(self.engine(signal)?.admit(signal)?);
             let received = received.await?;
-            let engine = self.engine(signal);
+            let engine = self.engine(signal)?;
             let ticket = engine.admit(signal)?;
             engine.ingest(ticket, received, deadline, &self.metrics).await
         }

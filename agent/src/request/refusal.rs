@@ -52,8 +52,8 @@ pub enum Refusal {
     /// The queue of a destination is full.
     #[error("the queue of exporter '{0}' is full; retry later")]
     Queue(String),
-    /// The agent is draining.
-    #[error("the agent is shutting down; retry later")]
+    /// The agent is draining, or the pipeline that was to take it is gone from its file.
+    #[error("the agent, or this pipeline of it, is shutting down; retry later")]
     Stopping,
     /// The body came too slowly.
     #[error("the request's body came too slowly: {bytes} bytes in {time:?}; retry later")]

@@ -12,6 +12,8 @@ use tonic::transport::Channel;
 use super::harness::{ANY, Agent, eventually, export, load};
 use super::sink::{Script, Sink};
 use crate::receive::ListenAddress;
+use crate::request::{ReceivedRequest, Refusal};
+use crate::signal::Signal;
 
 const HOST_HELD: &str = r#"phoenix_held_points{pipeline="metrics/host",variant="baseline"}"#;
 
@@ -168,7 +170,7 @@ async fn an_experiment_on_one_pipeline_is_not_felt_by_another() {
     agent.stop().await;
     let points = host.points();
     assert_eq!(points.len(), 10, "the end flushes what passes as well");
-    assert!(points.iter().all(|(variant, ..)| variant == "baseline"));
+    assert!(points.iter().all(|(variant, generation, ..)| variant == "baseline" && *generation == 3));
     assert_eq!(app.points().len(), 60, "40 before the candidate was cut out, 20 of it afterward");
     let totals = shared.delivery_ledger.totals();
     assert_eq!((totals.queued, totals.delivered, totals.owed()), (70, 70, 0));
@@ -249,6 +251,33 @@ async fn a_pipeline_that_is_gone_sends_what_it_held_by_its_own_exporters_and_is_
     sender(&agent, "otlp/host").await.export(export(3, 1)).await.expect("it is back");
     agent.stop().await;
     assert_eq!((app.received(), host.points().len()), (0, 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_on_its_way_when_its_pipeline_goes_is_refused_and_goes_through_no_other() {
+    let ([app, host], at) = sinks().await;
+    let agent = Agent::start(&load(&file(at, &[APP, HOST], ""))).await;
+    let engines = &agent.shared.engines;
+    assert_eq!(
+        engines.of(Signal::Metrics, Some("metrics/host")).expect("it runs").pipeline(),
+        "metrics/host"
+    );
+    assert_eq!(engines.of(Signal::Logs, Some("metrics/host")).expect("one leads").pipeline(), "metrics");
+    let gone = engines.of(Signal::Metrics, Some("metrics/host")).expect("it runs");
+    let admitted = gone.admit(Signal::Metrics).expect("there is room");
+    reread(&agent, &file(at, &[APP], "")).await;
+    let message = bytes::Bytes::from(prost::Message::encode_to_vec(&export(3, 1)));
+    let permit = agent.shared.budget.take(message.len()).expect("there is room");
+    let received = ReceivedRequest { message, wire: None, permit };
+    let metrics = agent.shared.metrics.receiver("grpc");
+    let refused = gone.ingest(admitted, received, None, &metrics).await.expect_err("it is gone");
+    assert!(matches!(refused, Refusal::Stopping), "to be sent again: {refused}");
+    eventually("what is gone is forgotten", async || {
+        engines.of(Signal::Metrics, Some("metrics/host")).is_none()
+    })
+    .await;
+    agent.stop().await;
+    assert_eq!((app.received(), host.received()), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

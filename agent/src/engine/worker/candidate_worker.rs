@@ -147,6 +147,8 @@ impl CandidateWorker {
             running.abandon();
             return;
         }
+        // Before anybody goes on who may look at the budgets.
+        running.kept.iter_mut().for_each(|permit| permit.hold(0));
         queue.ended = Some(running.state);
         self.changed.notify_all();
     }
