@@ -63,6 +63,8 @@ pub struct Batch {
     groups: Vec<Rows>,
     /// True if anything differs from `source`.
     changed: bool,
+    /// True if resources were left out, see [`Batch::narrow`].
+    narrowed: bool,
     buffer: Vec<u8>,
     sets: Vec<u128>,
     layout: read::ScopeLayout,
@@ -130,6 +132,7 @@ impl Batch {
         self.group_members.clear();
         self.groups.clear();
         self.changed = false;
+        self.narrowed = false;
     }
 
     /// Makes this batch an untouched copy of `input`, reusing memory. The received bytes are shared.
@@ -137,6 +140,9 @@ impl Batch {
         self.source = input.source.clone();
         self.scratch.clone_from(&input.scratch);
         self.resources.clone_from(&input.resources);
+        if input.narrowed {
+            self.resources.retain(|row| row.home != rows::LEFT_OUT);
+        }
         self.scopes.clone_from(&input.scopes);
         self.metrics.clone_from(&input.metrics);
         self.points.clone_from(&input.points);
@@ -144,6 +150,7 @@ impl Batch {
         self.group_members.clone_from(&input.group_members);
         self.groups.clone_from(&input.groups);
         self.changed = input.changed;
+        self.narrowed = false;
     }
 
     /// Computes the identities that are missing; afterward [`Batch::identity`] holds for every point.

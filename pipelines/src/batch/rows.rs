@@ -8,6 +8,9 @@ use super::span::{Rows, Span};
 /// The home of rows that were gathered from several input resources.
 pub const MIXED: u32 = u32::MAX;
 
+/// The home of resources that were left out, see [`Batch::narrow`](super::Batch::narrow).
+pub(crate) const LEFT_OUT: u32 = u32::MAX - 1;
+
 /// Marks of a row: the parts that no longer equal its received encoding, and the form in which it was received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks(u8);

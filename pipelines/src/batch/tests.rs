@@ -412,3 +412,47 @@ fn identities_are_those_of_the_golden_vectors() {
         assert_eq!(found, case["identity"], "{}", case["name"]);
     }
 }
+
+#[test]
+fn a_narrowed_batch_is_that_of_the_resources_that_are_kept_and_homes_still_count_in_it() {
+    let all = ExportMetricsServiceRequest {
+        resource_metrics: (0..6).map(|pid| process(pid, if pid % 2 == 0 { "even" } else { "odd" })).collect(),
+    };
+    let keeps = [false, true, false, false, true, true];
+    let few = all.resource_metrics.iter().zip(keeps).filter(|(_, kept)| *kept).map(|(one, _)| one.clone());
+    let few = ExportMetricsServiceRequest { resource_metrics: few.collect() }.encode_to_vec();
+    for identified in [false, true] {
+        let mut input = Batch::parse(all.encode_to_vec().into()).expect("a request");
+        let mut alone = Batch::parse(few.clone().into()).expect("a request");
+        alone.identify();
+        if identified {
+            input.identify();
+        }
+        let mut whole_output = Batch::default();
+        whole_output.copy_from(&input);
+        for batch in [&mut input, &mut whole_output] {
+            batch.narrow(&keeps);
+            batch.identify();
+        }
+        let mut copy = Batch::default();
+        copy.copy_from(&input);
+        assert_eq!((input.resources().len(), copy.resources().len()), (6, 3));
+        for batch in [&input, &whole_output, &copy] {
+            assert_eq!(batch.encode(Keep::All).bytes, few, "identified before: {identified}");
+            assert_eq!((batch.encoded_len(), batch.point_count()), (few.len(), alone.point_count()));
+            let owned = |batch: &Batch| -> Vec<PointRow> {
+                let scopes = batch.resources().iter().flat_map(|resource| batch.scopes(resource));
+                let metrics = scopes.flat_map(|scope| batch.metrics(scope));
+                metrics.flat_map(|metric| batch.points(metric)).copied().collect()
+            };
+            let of = |points: &[PointRow]| points.iter().map(|point| point.identity).collect::<Vec<_>>();
+            let points = owned(batch);
+            assert_eq!(of(&points), of(&owned(&alone)));
+            for point in points {
+                let Inputs::One(from) = batch.inputs(&point) else { panic!("one input") };
+                assert_eq!(input.all_points()[from as usize].identity, point.identity);
+                assert!(keeps[point.home as usize]);
+            }
+        }
+    }
+}

@@ -6,6 +6,7 @@ mod attribute_list;
 mod attributes;
 mod gather;
 mod insert;
+mod narrow;
 mod origin;
 mod regroup;
 mod retain;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::Batch;
 use super::data::write;
-use super::rows::{AttrRow, Cell, MIXED, MetricKind, PointRow, ResourceRow, ScopeRow};
+use super::rows::{AttrRow, Cell, LEFT_OUT, MIXED, MetricKind, PointRow, ResourceRow, ScopeRow};
 use super::span::Span;
 use super::wire::varint_len;
 
@@ -30,7 +30,7 @@ pub enum Keep<'a> {
 impl Keep<'_> {
     fn keeps(self, home: u32) -> bool {
         match self {
-            Self::All => true,
+            Self::All => home != LEFT_OUT,
             Self::Homes(homes) => homes.get(home as usize).copied().unwrap_or(false),
         }
     }
