@@ -101,9 +101,10 @@ pub struct VariantReport {
     pub units: Count,
     /// Units of which something left by it.
     pub units_delivered: Count,
-    /// Time in its pipeline for each input point, nanoseconds; none before any was measured.
+    /// Time in its pipeline for each input point, nanoseconds; none before any was measured, and of a candidate that got a part
+    /// of a batch.
     pub nanos_per_point: Option<f64>,
-    /// Time that each batch waited for its pipeline.
+    /// Time that each batch waited for its pipeline; none of a candidate that got a part of a batch.
     pub latency: LatencySummary,
     /// Batches it failed on.
     pub failures: u64,
@@ -183,7 +184,7 @@ impl Comparison {
     pub fn of(summary: &Summary, settings: &Settings) -> Self {
         let baseline = VariantReport::of(summary, settings, Variant::Baseline);
         let candidate = VariantReport::of(summary, settings, Variant::Candidate);
-        let input_series = summary.fates.input();
+        let input_series = summary.input_series();
         let own = summary.collisions[1].count_own();
         let lenses = lenses(summary, settings);
         Self {
@@ -294,6 +295,8 @@ impl VariantReport {
         let output = summary.outputs[at];
         let cost = &summary.cost[at];
         let active_series = summary.active.outputs[at];
+        // Of a part of each batch its time says nothing about that of the whole.
+        let in_part = variant == Variant::Candidate && summary.sampling.is_by_cpu();
         let seconds = summary.nanos as f64 / 1e9;
         let bytes_per_second = if seconds > 0.0 { output.bytes as f64 / seconds } else { 0.0 };
         Self {
@@ -302,17 +305,17 @@ impl VariantReport {
             series: summary.output_series(variant),
             active_series,
             monthly_usd: settings.price.monthly(active_series, bytes_per_second),
-            lost: summary.fates.lost(variant),
+            lost: summary.lost_by(variant),
             collisions: summary.colliding(variant),
             repeats: summary.repeats[at],
             assigned_points: summary.assigned_points[at],
             units: summary.units[at].count(),
             units_delivered: summary.units_delivered[at].count(),
-            nanos_per_point: (cost.points > 0).then(|| cost.nanos as f64 / cost.points as f64),
-            latency: cost.latency.summary(),
+            nanos_per_point: (cost.points > 0 && !in_part).then(|| cost.nanos as f64 / cost.points as f64),
+            latency: if in_part { LatencySummary::default() } else { cost.latency.summary() },
             failures: cost.failures,
             delivery: summary.delivery[at].report(),
-            rules: summary.rules[at].report(),
+            rules: summary.rules[at].report(in_part),
         }
     }
 

@@ -60,6 +60,8 @@ pub struct WindowRow {
     pub series_in: u64,
     /// Distinct output series, baseline and candidate.
     pub series_out: [u64; 2],
+    /// One of so many entities was followed: all of them, if 1.
+    pub followed_one_in: u64,
     /// Points that left by each variant.
     pub delivered: [u64; 2],
     /// Share of the baseline's series that the candidate saves.
@@ -226,6 +228,7 @@ impl Evidence {
             bytes_per_second: rate(window.input.bytes),
             series_in: window.input_series().value,
             series_out,
+            followed_one_in: window.sampling.one_in(),
             delivered: Variant::BOTH.map(|variant| window.delivered[variant.index()].points),
             saving: saved(series_out[0], series_out[1]),
             lost: window.lost_by_candidate().value,

@@ -113,6 +113,11 @@ impl Fates {
         self.records.values().filter(|record| record.came())
     }
 
+    /// Labels of the series that came in and that such records are kept of.
+    pub fn came_where(&self, which: impl Fn(&Record) -> bool) -> impl Iterator<Item = &Label> {
+        self.records.iter_where(move |record| record.came() && which(record)).map(|(_, label, _)| label)
+    }
+
     /// Distinct input series.
     pub fn input(&self) -> Count {
         self.exactly(self.came().count(), |beyond| beyond.input.count())

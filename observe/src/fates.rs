@@ -13,7 +13,7 @@ use drift::Count;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::Summary;
+use crate::{Summary, Variant};
 use crate::label::Label;
 use crate::marks::{Fate, Marks};
 
@@ -155,7 +155,7 @@ impl SeriesFates {
         } else {
             of_sample(summary, |_| true).for_each(|(_, marks)| all.add(marks));
         }
-        let of = baseline.count();
+        let of = summary.output_series(Variant::Baseline);
         let known = all.as_it_is + all.moved();
         Self {
             of,

@@ -59,9 +59,17 @@ pub(crate) fn process_number(batch: &Batch, resource: Rows) -> u64 {
 
 /// [`Process::parts`] of the process that a resource names.
 fn parts_of(batch: &Batch, resource: Rows) -> [String; 3] {
-    let text = |key: &str| batch.attribute(resource, key.as_bytes()).map(value_text).unwrap_or_default();
-    let host = HOST.iter().map(|key| text(key)).find(|host| !host.is_empty());
-    [host.unwrap_or_default(), text("process.executable.name"), text("process.pid")]
+    let host = HOST.iter().map(|key| text_of(batch, resource, key)).find(|host| !host.is_empty());
+    [host.unwrap_or_default(), executable_of(batch, resource), text_of(batch, resource, "process.pid")]
+}
+
+/// Executable that a resource names; empty if it names none.
+pub(crate) fn executable_of(batch: &Batch, resource: Rows) -> String {
+    text_of(batch, resource, "process.executable.name")
+}
+
+fn text_of(batch: &Batch, resource: Rows, key: &str) -> String {
+    batch.attribute(resource, key.as_bytes()).map(value_text).unwrap_or_default()
 }
 
 fn number_of(parts: &[String; 3]) -> u64 {

@@ -65,7 +65,8 @@ impl Rules {
         }
     }
 
-    pub fn report(&self) -> Vec<RuleReport> {
+    /// Reads them. `in_part` tells that not all points came to them.
+    pub fn report(&self, in_part: bool) -> Vec<RuleReport> {
         let report = |((_, stage, rule), did): (&(usize, String, String), &Did)| {
             let (value, exact) = did.series.count();
             RuleReport {
@@ -73,7 +74,7 @@ impl Rules {
                 rule: rule.clone(),
                 dropped: did.dropped,
                 changed: did.changed,
-                series: Count { value, exact },
+                series: Count { value, exact: exact && !in_part },
                 samples: did.samples.clone(),
             }
         };

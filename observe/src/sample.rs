@@ -3,12 +3,18 @@
 //! All series of a followed entity are followed, and those of critical entities always. An output identity is followed,
 //! too, if a hash of its own says so, with all that write it: of two entities that write over each other one would be
 //! followed and the other not. What is not followed is counted in sketches.
+//!
+//! Where the candidate's share of the CPU is spent, a sample of the same kind is all that it gets, see
+//! [`Observer::takes_part_of`](crate::Observer::takes_part_of). Nothing is known of the rest then: counts are those of the
+//! sample times its share, and collisions are not found.
 
+use drift::Count;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Summary;
 use crate::fate::Record;
+use crate::label::Label;
 use crate::rows::Said as _;
 
 /// The most entities for each one that is followed.
@@ -21,11 +27,13 @@ pub(crate) struct Sampling {
     one_in: u32,
     /// True if critical entities alone were too many.
     critical_cut: bool,
+    /// True if nothing else was seen, because the candidate's share of the CPU was spent.
+    by_cpu: bool,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { one_in: 1, critical_cut: false }
+        Self { one_in: 1, critical_cut: false, by_cpu: false }
     }
 }
 
@@ -51,6 +59,22 @@ impl Sampling {
         self.one_in >= MOST
     }
 
+    /// Nothing but the sample is seen.
+    pub fn sees_no_more(&mut self) {
+        self.by_cpu = true;
+    }
+
+    /// Tells whether nothing but the sample was seen.
+    pub fn is_by_cpu(self) -> bool {
+        self.by_cpu
+    }
+
+    /// Estimate of a number of all, of which these labels are those that were seen.
+    pub fn count_all<'a>(self, seen: impl Iterator<Item = &'a Label>) -> Count {
+        let of_sample = seen.filter(|label| self.follows_entity(label.process.entity)).count() as u64;
+        Count { value: of_sample * self.one_in(), exact: false }
+    }
+
     pub fn cuts_critical(&mut self) {
         self.critical_cut = true;
     }
@@ -67,6 +91,7 @@ impl Sampling {
     pub fn join(&mut self, other: Self) {
         self.one_in = self.one_in.max(other.one_in);
         self.critical_cut |= other.critical_cut;
+        self.by_cpu |= other.by_cpu;
     }
 }
 
@@ -81,24 +106,29 @@ pub struct Sample {
     pub entities: f64,
     /// True if critical entities alone were more than are followed: of them nothing can be said.
     pub critical_cut: bool,
+    /// True if no more was given to the candidate, because its share of the CPU was spent: collisions were not looked for,
+    /// its time cannot be compared with the baseline's, and what its rules did is told of the sample alone.
+    pub by_cpu: bool,
 }
 
 impl Sample {
     /// Sample of a summary; nothing where all was followed.
     #[must_use]
     pub(crate) fn of(summary: &Summary) -> Option<Self> {
-        let Sampling { one_in, critical_cut } = summary.sampling;
+        let Sampling { one_in, critical_cut, by_cpu } = summary.sampling;
         if summary.sampling.is_of_all() {
             return None;
         }
         let mut series: HashMap<u64, f64> = HashMap::new();
-        for (_, label, _) in summary.fates.records.iter_where(Record::is_there) {
-            *series.entry(label.process.entity).or_default() += 1.0;
+        // Critical entities are followed whether they are in the sample or not.
+        let all = summary.fates.records.iter_where(Record::is_there).map(|(_, label, _)| label.process.entity);
+        for entity in all.filter(|entity| summary.sampling.follows_entity(*entity)) {
+            *series.entry(entity).or_default() += 1.0;
         }
         let (sum, squares) =
             series.values().fold((0.0, 0.0), |(sum, squares), of| (sum + of, squares + of * of));
         let entities = if squares > 0.0 { sum * sum / squares } else { 0.0 };
-        Some(Self { one_in, entities, critical_cut })
+        Some(Self { one_in, entities, critical_cut, by_cpu })
     }
 
     /// How far a share of the series may be from what the sample shows, at 95 %: 1.96 standard errors of the share that
@@ -130,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_a_sample_does_not_show_may_still_be_there() {
-        let sample = Sample { one_in: 8, entities: 300.0, critical_cut: false };
+        let sample = Sample { one_in: 8, entities: 300.0, ..Sample::default() };
         assert_eq!([0, 1, 10].map(|found| sample.most_collisions(found)), [24, 38, 136]);
         assert!((sample.margin() - 0.0566).abs() < 1e-3, "{}", sample.margin());
         assert!((sample.most_of_none() - 0.00994).abs() < 1e-4, "{}", sample.most_of_none());

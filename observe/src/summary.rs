@@ -15,10 +15,10 @@ use crate::cost::Cost;
 use crate::critical::{self, CriticalTable};
 use crate::delivery::Delivery;
 use crate::distribution::Sketches;
-use crate::fate::Fates;
+use crate::fate::{Fates, Record};
 use crate::lens::LensTable;
 use crate::made::MarkedSeries;
-use crate::marks::Fate;
+use crate::marks::{Fate, Marks};
 use crate::rules::Rules;
 use crate::sample::Sampling;
 use crate::slice::Slices;
@@ -173,19 +173,40 @@ impl Summary {
     /// Distinct input series.
     #[must_use]
     pub fn input_series(&self) -> Count {
+        if self.sampling.is_by_cpu() {
+            return self.sampling.count_all(self.fates.came_where(|_| true));
+        }
         self.fates.input()
+    }
+
+    /// Input series of which a variant kept nothing.
+    #[must_use]
+    pub fn lost_by(&self, variant: Variant) -> Count {
+        if self.sampling.is_by_cpu() {
+            let is_lost = move |record: &Record| record.kept[variant.index()].is_lost();
+            return self.sampling.count_all(self.fates.came_where(is_lost));
+        }
+        self.fates.lost(variant)
     }
 
     /// Distinct series that a variant put out.
     #[must_use]
     pub fn output_series(&self, variant: Variant) -> Count {
-        self.made[variant.index()].count()
+        let made = &self.made[variant.index()];
+        if self.sampling.is_by_cpu() {
+            return self.sampling.count_all(made.seen_where(|_| true).map(|(label, _)| label));
+        }
+        made.count()
     }
 
     /// Series of the baseline of which the candidate keeps nothing.
     #[must_use]
     pub fn lost_by_candidate(&self) -> Count {
-        let named = self.made[0].marks().filter(|marks| marks.fate() == Fate::Lost).count();
+        let is_lost = |marks: Marks| marks.fate() == Fate::Lost;
+        if self.sampling.is_by_cpu() {
+            return self.sampling.count_all(self.made[0].seen_where(is_lost).map(|(label, _)| label));
+        }
+        let named = self.made[0].marks().filter(|marks| is_lost(*marks)).count();
         self.fates.lost_by_candidate(named)
     }
 

@@ -77,6 +77,14 @@ impl Entity {
         let kind = put_key(batch, resource, agent_uid, &mut bytes);
         Self { kind, key: xxh3_64(&bytes), name: name::of(batch, resource, kind) }
     }
+
+    /// Key alone of what [`Self::of`] returns; `buffer` lends its memory.
+    #[must_use]
+    pub fn key_of(batch: &Batch, resource: Rows, agent_uid: &str, buffer: &mut Vec<u8>) -> u64 {
+        buffer.clear();
+        put_key(batch, resource, agent_uid, buffer);
+        xxh3_64(buffer)
+    }
 }
 
 /// Appends the bytes of an entity's key, see the module; returns its kind.

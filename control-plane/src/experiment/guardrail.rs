@@ -187,6 +187,8 @@ impl Quantity {
                 let points = found.input.points as f64;
                 Part::Pair([b.nanos_per_point? * points, c.nanos_per_point? * points])
             }
+            // Of a part of a batch its time says nothing about that of the whole.
+            Self::LatencyP99 if found.sample.is_some_and(|sample| sample.by_cpu) => return None,
             Self::LatencyP99 => {
                 let [baseline, candidate] = [b, c].map(|side| side.latency.p99 as f64);
                 Part::Worst(relative_error_beyond(baseline, candidate, MIN_LATENCY_INCREASE)?)

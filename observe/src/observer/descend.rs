@@ -51,6 +51,7 @@ impl Observer {
             }
         }
         self.tell_several();
+        let (points, bytes) = self.of_all(output, points, bytes);
         self.open.outputs[at].add(points, bytes);
     }
 

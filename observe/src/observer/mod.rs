@@ -22,7 +22,7 @@ use pipelines::processors::RuleStats;
 use crate::critical::CriticalTrack;
 use crate::delivery::Delivery;
 use crate::fate::{FateMarks, Record};
-use crate::label::{Label, Labels, Process};
+use crate::label::{Label, Labels, Process, executable_of};
 use crate::lens::{Groups, Panels};
 use crate::made::RemovedAttributes;
 use crate::outputs::OutputTable;
@@ -35,6 +35,7 @@ use crate::summary::Summary;
 use crate::{Settings, Variant};
 use fates::{Several, Splits};
 use intervals::Intervals;
+use sampling::Part;
 use values::Counterparts;
 
 /// Facts about a resource of the input that its new series share.
@@ -82,6 +83,8 @@ pub struct Observer {
     slicing: Option<(Slicing, u32)>,
     /// Share of the entities that are followed.
     sampling: Sampling,
+    /// Part of the batch at hand that is seen, where not all of it is.
+    part: Option<Part>,
 }
 
 impl Observer {
@@ -113,6 +116,7 @@ impl Observer {
             removed: RemovedAttributes::default(),
             slicing: None,
             sampling: Sampling::default(),
+            part: None,
         };
         observer.epoch = observer.epoch_at(now);
         observer
@@ -167,7 +171,8 @@ impl Observer {
     /// A batch was admitted at `now`; its identities must be computed.
     pub fn input(&mut self, batch: &Batch, now: u64) {
         self.now = self.now.max(now);
-        self.open.input.add(batch.point_count() as u64, batch.source().len() as u64);
+        let points = self.part.as_ref().map_or_else(|| batch.point_count() as u64, |part| part.came);
+        self.open.input.add(points, batch.source().len() as u64);
         self.places.clear();
         self.counterparts.clear();
         self.thin_out();
@@ -176,6 +181,8 @@ impl Observer {
             let mut source = Source::default();
             for scope in batch.scopes(resource) {
                 for metric in batch.metrics(scope) {
+                    // Points that were left out before it keep their places.
+                    self.places.resize(metric.points.range().start, UNTRACKED);
                     for point in batch.points(metric) {
                         let place = self.seen(batch, (resource, &mut source), metric, point);
                         self.places.push(place);
@@ -187,6 +194,7 @@ impl Observer {
                 }
             }
         }
+        self.places.resize(batch.all_points().len(), UNTRACKED);
     }
 
     #[inline]
@@ -270,7 +278,7 @@ impl Observer {
         point: &PointRow,
     ) -> u32 {
         if !self.has_room(self.series.rows.len(), || {
-            self.is_critical(&Process::of(batch, resource.attrs, &self.settings.agent_uid))
+            self.is_critical(&executable_of(batch, resource.attrs))
         }) {
             return UNTRACKED;
         }

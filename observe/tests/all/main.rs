@@ -12,4 +12,5 @@ mod fleet;
 mod lenses;
 mod observation;
 mod offline;
+mod part;
 mod processors;

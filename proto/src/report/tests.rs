@@ -70,7 +70,7 @@ fn full() -> Comparison {
         windows: 6,
         seconds: 60.0,
         exact: true,
-        sample: Some(Sample { one_in: 8, entities: 312.5, critical_cut: true }),
+        sample: Some(Sample { one_in: 8, entities: 312.5, critical_cut: true, by_cpu: true }),
         input: Volume { requests: 6, points: 12_600, bytes: 1_700_000 },
         input_series: Count { value: 6_300, exact: true },
         unassigned_points: 4,
@@ -413,7 +413,7 @@ fn figures_that_contradict_each_other_are_refused() {
     refused(|c| c.changed.get_or_insert_default().by_metric[0].largest_relative = Some(-1.0));
     refused(|c| c.candidate_only_collisions = Some(v1::Count { value: 4, exact: true }));
     refused(|c| c.sample = Some(v1::Sample { one_in: 1, ..v1::Sample::default() }));
-    refused(|c| c.sample = Some(v1::Sample { one_in: 8, entities: f64::NAN, critical_cut: false }));
+    refused(|c| c.sample = Some(v1::Sample { one_in: 8, entities: f64::NAN, ..v1::Sample::default() }));
     refused(|c| c.distributions[0].baseline_quantiles = vec![1.0; 4]);
     refused(|c| c.lenses[0].worst[0].baseline = f64::NAN);
     refused(|c| c.lenses[1].worst_rows.get_or_insert_default().baseline[0] = f64::NAN);

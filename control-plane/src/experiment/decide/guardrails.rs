@@ -2,7 +2,7 @@
 
 use drift::Judgement;
 
-use super::{Subject, beyond_mirror};
+use super::{Subject, beyond_mirror, sampled};
 use crate::experiment::guardrail::{Direction, Guardrail, GuardrailFinding, OfHost, Quantity, Severity};
 use crate::experiment::sequential::{self, Gathered, Sequential};
 use crate::experiment::words::listed;
@@ -10,8 +10,13 @@ use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// A criterion for each guardrail of the policy.
 pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
-    let over_time = if looked.spec.is_observe_only() { Vec::new() } else { over_time(looked) };
-    counted(looked).into_iter().chain(over_time).collect()
+    let mut over_time = if looked.spec.is_observe_only() { Vec::new() } else { over_time(looked) };
+    sampled::say_of_time(looked, &mut over_time);
+    let mut counted = counted(looked);
+    if sampled::by_cpu(looked).is_some() {
+        sampled::say(looked, &mut counted);
+    }
+    counted.into_iter().chain(over_time).collect()
 }
 
 pub(super) fn effect(severity: Severity) -> Effect {
@@ -33,7 +38,12 @@ fn counted(looked: &Subject<'_>) -> Vec<Criterion> {
             (guardrail.severity == Severity::Fatal).then(|| past_on_a_horizon(looked, guardrail));
         let found = on_a_horizon.flatten().or_else(|| guardrail.look(&totals));
         let Some(found) = found else { return nothing(looked, guardrail) };
-        let answer = if found.past { Answer::Violated } else { Answer::Met };
+        let unknown = guardrail.quantity == Quantity::Collisions && sampled::by_cpu(looked).is_some();
+        let answer = match (found.past, unknown) {
+            (true, _) => Answer::Violated,
+            (false, true) => Answer::NotMeasured,
+            (false, false) => Answer::Met,
+        };
         let finding = of_count(guardrail, &found, looked.evidence.counted().count());
         Criterion::asked_for(answer, effect(guardrail.severity), finding)
     };

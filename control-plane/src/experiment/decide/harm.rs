@@ -2,7 +2,7 @@
 
 use observe::Comparison;
 
-use super::Subject;
+use super::{Subject, sampled};
 use crate::experiment::words::{count, listed, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Evidence, Reason};
 
@@ -160,6 +160,11 @@ fn collisions(looked: &Subject<'_>) -> Criterion {
         );
         let finding = Reason::new("L0", QUANTITY, sentence).about(untold, Vec::new());
         return Criterion::of(asked.is_some(), Answer::NotMeasured, Effect::RollBackAtOnce, finding);
+    }
+    if colliding.is_empty()
+        && let Some(criterion) = sampled::no_collisions(looked, QUANTITY, asked.is_some())
+    {
+        return criterion;
     }
     if colliding.is_empty()
         && let Some((answer, finding)) = sampled_collisions(looked, QUANTITY, limit)

@@ -1,10 +1,11 @@
-//! Samples: what is said besides where an agent follows a share of its entities, because it has too many series.
+//! Samples: what is said besides where an agent follows a share of its entities, because it has too many series, or because
+//! the candidate's share of the CPU is spent.
 
 use observe::Sample;
 
 use super::Subject;
 use crate::experiment::words::{count, listed, percent, unique};
-use crate::experiment::{AgentEvidence, Criterion};
+use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
 
 /// Samples of the agents that have one, each with its host.
 pub fn samples<'a>(looked: &'a Subject<'_>) -> impl Iterator<Item = (&'a AgentEvidence, Sample)> {
@@ -17,7 +18,7 @@ pub fn say(looked: &Subject<'_>, criteria: &mut [Criterion]) {
     let hosts = unique(samples(looked).map(|(agent, _)| agent.host.clone()));
     let Some(one_in) = samples(looked).map(|(_, sample)| sample.one_in).max() else { return };
     let largest = |of: fn(&Sample) -> f64| samples(looked).map(|(_, sample)| of(&sample)).fold(0.0, f64::max);
-    let sentence = format!(
+    let mut sentence = format!(
         " On {} this rests on 1 in {} entities, and on all that are critical: shares of the series may be off by {} \
          of them all, and up to {} of them may be what none of these is (95 %).",
         listed(&hosts),
@@ -25,5 +26,63 @@ pub fn say(looked: &Subject<'_>, criteria: &mut [Criterion]) {
         percent(largest(Sample::margin)),
         percent(largest(Sample::most_of_none)),
     );
+    if let Some((hosts, one_in)) = by_cpu(looked) {
+        sentence += &format!(
+            " On {} the candidate gets no more than 1 in {}: its share of the CPU is spent.",
+            listed(&hosts),
+            count(one_in.into())
+        );
+    }
     criteria.iter_mut().for_each(|criterion| criterion.finding.sentence.push_str(&sentence));
+}
+
+/// Hosts on which the candidate got a sample because its share of the CPU was spent, and the smallest share: 1 in so many.
+pub fn by_cpu(looked: &Subject<'_>) -> Option<(Vec<String>, u32)> {
+    let of = || samples(looked).filter(|(_, sample)| sample.by_cpu);
+    let one_in = of().map(|(_, sample)| sample.one_in).max()?;
+    Some((unique(of().map(|(agent, _)| agent.host.clone())), one_in))
+}
+
+/// The furthest that a share of the series may be from what is shown: nothing where all are followed. `of_none` tells that
+/// the sample shows none.
+pub fn margin(looked: &Subject<'_>, of_none: bool) -> Option<f64> {
+    let of = |(_, sample): (&AgentEvidence, Sample)| {
+        if of_none { sample.most_of_none() } else { sample.margin() }
+    };
+    samples(looked).map(of).reduce(f64::max)
+}
+
+/// Criteria on the candidate's time: of a part of a batch it tells nothing about that of the whole.
+pub fn say_of_time(looked: &Subject<'_>, criteria: &mut [Criterion]) {
+    let horizons = looked.evidence.agents.iter().flat_map(|agent| {
+        agent.horizons.iter().map(move |found| (agent, found.horizon.sample.filter(|sample| sample.by_cpu)))
+    });
+    let hosts = unique(horizons.filter_map(|(agent, sample)| sample.map(|_| agent.host.clone())));
+    if hosts.is_empty() {
+        return;
+    }
+    let sentence = format!(
+        " On {} the candidate got a part of each batch, because its share of the CPU was spent: its time there is not told.",
+        listed(&hosts)
+    );
+    for criterion in criteria.iter_mut().filter(|criterion| criterion.answer != Answer::Violated) {
+        if criterion.answer == Answer::Met {
+            criterion.answer = Answer::NotMeasured;
+        }
+        criterion.finding.sentence.push_str(&sentence);
+    }
+}
+
+/// Criterion on collisions where they were not looked for, because the candidate got a sample of what came in; nothing where it
+/// got all of it.
+pub fn no_collisions(looked: &Subject<'_>, quantity: &str, asked: bool) -> Option<Criterion> {
+    let (hosts, one_in) = by_cpu(looked)?;
+    let sentence = format!(
+        "Collisions were not looked for on {}: the candidate got 1 in {} entities there, because its share of the CPU was \
+         spent. One that needs less gets all, and so does one with a larger `phoenix.budget.cpu`, in an experiment of its own.",
+        listed(&hosts),
+        count(one_in.into())
+    );
+    let finding = Reason::new("L0", quantity, sentence).about(hosts, Vec::new());
+    Some(Criterion::of(asked, Answer::NotMeasured, Effect::RollBackAtOnce, finding))
 }

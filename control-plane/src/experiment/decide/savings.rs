@@ -1,6 +1,6 @@
 //! Savings that the policy asks for, in the backend's own terms, and those that nobody asked for, told.
 
-use super::Subject;
+use super::{Subject, sampled};
 use crate::experiment::words::{change, count, percent};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
@@ -45,7 +45,12 @@ impl Saving {
             return Criterion::of(limit.is_some(), Answer::NotApplicable, effect(limit), finding);
         };
         let changed = change(-saved, ["more", "less"]);
+        let margin = sampled::margin(looked, false).unwrap_or(0.0);
+        let is_open = |limit: f64| (saved - limit).abs() < margin;
         let asked = match limit {
+            Some(limit) if is_open(limit) => {
+                format!("; at least {} less is asked for, which this sample cannot tell", percent(limit))
+            }
             Some(limit) if saved < limit => format!("; at least {} less is asked for", percent(limit)),
             _ => String::new(),
         };
@@ -53,7 +58,11 @@ impl Saving {
             "Of {what} the candidate has {candidate} where the baseline has {baseline}: {changed}{asked}."
         );
         let finding = looked.measured(Reason::new("L0", quantity, sentence), saved, limit.unwrap_or(0.0));
-        let answer = if limit.is_some_and(|limit| saved < limit) { Answer::Violated } else { Answer::Met };
+        let answer = match limit {
+            Some(limit) if is_open(limit) => Answer::NotMeasured,
+            Some(limit) if saved < limit => Answer::Violated,
+            _ => Answer::Met,
+        };
         Criterion::of(limit.is_some(), answer, effect(limit), Reason { limit, ..finding })
     }
 }

@@ -151,7 +151,7 @@ fn of_a_sample(found: u64, sample: observe::Sample) -> Evidence {
     evidence(vec![agent(1, &[horizon.clone(), horizon])])
 }
 
-const SAMPLE: observe::Sample = observe::Sample { one_in: 8, entities: 300.0, critical_cut: false };
+const SAMPLE: observe::Sample = observe::Sample { one_in: 8, entities: 300.0, critical_cut: false, by_cpu: false };
 
 #[test]
 fn none_of_a_sample_is_not_none_of_all_and_holds_until_so_many_are_allowed() {

@@ -169,7 +169,7 @@ fn a_wave_of_two_is_told_as_two() {
 fn a_sample_on_one_agent_without_collisions_does_not_speak_for_another_with_some() {
     let sample = |one_in, own| {
         let mut found = good();
-        found.sample = Some(Sample { one_in, entities: 1_000.0, critical_cut: false });
+        found.sample = Some(Sample { one_in, entities: 1_000.0, ..Sample::default() });
         found.exact = false;
         found.candidate.collisions = Count { value: own, exact: false };
         found.candidate_only_collisions = Count { value: own, exact: false };
