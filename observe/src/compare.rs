@@ -296,7 +296,7 @@ impl VariantReport {
         let cost = &summary.cost[at];
         let active_series = summary.active.outputs[at];
         // Of a part of each batch its time says nothing about that of the whole.
-        let in_part = variant == Variant::Candidate && summary.sampling.is_by_cpu();
+        let in_part = variant == Variant::Candidate && summary.sampling.is_overloaded();
         let seconds = summary.nanos as f64 / 1e9;
         let bytes_per_second = if seconds > 0.0 { output.bytes as f64 / seconds } else { 0.0 };
         Self {

@@ -13,9 +13,9 @@ use drift::Count;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{Summary, Variant};
 use crate::label::Label;
 use crate::marks::{Fate, Marks};
+use crate::{Summary, Variant};
 
 /// Rows of a list.
 const MAX_ROWS: usize = 50;

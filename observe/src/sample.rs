@@ -4,7 +4,7 @@
 //! too, if a hash of its own says so, with all that write it: of two entities that write over each other one would be
 //! followed and the other not. What is not followed is counted in sketches.
 //!
-//! Where the candidate's share of the CPU is spent, a sample of the same kind is all that it gets, see
+//! Where the candidate does not keep up with what comes in, a sample of the same kind is all that it gets, see
 //! [`Observer::takes_part_of`](crate::Observer::takes_part_of). Nothing is known of the rest then: counts are those of the
 //! sample times its share, and collisions are not found.
 
@@ -27,13 +27,13 @@ pub(crate) struct Sampling {
     one_in: u32,
     /// True if critical entities alone were too many.
     critical_cut: bool,
-    /// True if nothing else was seen, because the candidate's share of the CPU was spent.
-    by_cpu: bool,
+    /// True if nothing else was seen, because the candidate did not keep up.
+    overloaded: bool,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { one_in: 1, critical_cut: false, by_cpu: false }
+        Self { one_in: 1, critical_cut: false, overloaded: false }
     }
 }
 
@@ -61,12 +61,12 @@ impl Sampling {
 
     /// Nothing but the sample is seen.
     pub fn sees_no_more(&mut self) {
-        self.by_cpu = true;
+        self.overloaded = true;
     }
 
     /// Tells whether nothing but the sample was seen.
-    pub fn is_by_cpu(self) -> bool {
-        self.by_cpu
+    pub fn is_overloaded(self) -> bool {
+        self.overloaded
     }
 
     /// Estimate of a number of all, of which these labels are those that were seen.
@@ -91,7 +91,7 @@ impl Sampling {
     pub fn join(&mut self, other: Self) {
         self.one_in = self.one_in.max(other.one_in);
         self.critical_cut |= other.critical_cut;
-        self.by_cpu |= other.by_cpu;
+        self.overloaded |= other.overloaded;
     }
 }
 
@@ -106,29 +106,30 @@ pub struct Sample {
     pub entities: f64,
     /// True if critical entities alone were more than are followed: of them nothing can be said.
     pub critical_cut: bool,
-    /// True if no more was given to the candidate, because its share of the CPU was spent: collisions were not looked for,
+    /// True if no more was given to the candidate, because it did not keep up: collisions were not looked for,
     /// its time cannot be compared with the baseline's, and what its rules did is told of the sample alone.
-    pub by_cpu: bool,
+    pub overloaded: bool,
 }
 
 impl Sample {
     /// Sample of a summary; nothing where all was followed.
     #[must_use]
     pub(crate) fn of(summary: &Summary) -> Option<Self> {
-        let Sampling { one_in, critical_cut, by_cpu } = summary.sampling;
+        let Sampling { one_in, critical_cut, overloaded } = summary.sampling;
         if summary.sampling.is_of_all() {
             return None;
         }
         let mut series: HashMap<u64, f64> = HashMap::new();
         // Critical entities are followed whether they are in the sample or not.
-        let all = summary.fates.records.iter_where(Record::is_there).map(|(_, label, _)| label.process.entity);
+        let all =
+            summary.fates.records.iter_where(Record::is_there).map(|(_, label, _)| label.process.entity);
         for entity in all.filter(|entity| summary.sampling.follows_entity(*entity)) {
             *series.entry(entity).or_default() += 1.0;
         }
         let (sum, squares) =
             series.values().fold((0.0, 0.0), |(sum, squares), of| (sum + of, squares + of * of));
         let entities = if squares > 0.0 { sum * sum / squares } else { 0.0 };
-        Some(Self { one_in, entities, critical_cut, by_cpu })
+        Some(Self { one_in, entities, critical_cut, overloaded })
     }
 
     /// How far a share of the series may be from what the sample shows, at 95 %: 1.96 standard errors of the share that

@@ -173,7 +173,7 @@ impl Summary {
     /// Distinct input series.
     #[must_use]
     pub fn input_series(&self) -> Count {
-        if self.sampling.is_by_cpu() {
+        if self.sampling.is_overloaded() {
             return self.sampling.count_all(self.fates.came_where(|_| true));
         }
         self.fates.input()
@@ -182,7 +182,7 @@ impl Summary {
     /// Input series of which a variant kept nothing.
     #[must_use]
     pub fn lost_by(&self, variant: Variant) -> Count {
-        if self.sampling.is_by_cpu() {
+        if self.sampling.is_overloaded() {
             let is_lost = move |record: &Record| record.kept[variant.index()].is_lost();
             return self.sampling.count_all(self.fates.came_where(is_lost));
         }
@@ -193,7 +193,7 @@ impl Summary {
     #[must_use]
     pub fn output_series(&self, variant: Variant) -> Count {
         let made = &self.made[variant.index()];
-        if self.sampling.is_by_cpu() {
+        if self.sampling.is_overloaded() {
             return self.sampling.count_all(made.seen_where(|_| true).map(|(label, _)| label));
         }
         made.count()
@@ -203,7 +203,7 @@ impl Summary {
     #[must_use]
     pub fn lost_by_candidate(&self) -> Count {
         let is_lost = |marks: Marks| marks.fate() == Fate::Lost;
-        if self.sampling.is_by_cpu() {
+        if self.sampling.is_overloaded() {
             return self.sampling.count_all(self.made[0].seen_where(is_lost).map(|(label, _)| label));
         }
         let named = self.made[0].marks().filter(|marks| is_lost(*marks)).count();

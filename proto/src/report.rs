@@ -300,16 +300,16 @@ fn read_sample(from: v1::SeriesSample) -> SeriesSample {
 }
 
 fn sampled(from: Sample) -> v1::Sample {
-    let Sample { one_in, entities, critical_cut, by_cpu } = from;
-    v1::Sample { one_in, entities, critical_cut, by_cpu }
+    let Sample { one_in, entities, critical_cut, overloaded } = from;
+    v1::Sample { one_in, entities, critical_cut, overloaded }
 }
 
 fn read_sampled(from: v1::Sample) -> Result<Sample, Invalid> {
-    let v1::Sample { one_in, entities, critical_cut, by_cpu } = from;
+    let v1::Sample { one_in, entities, critical_cut, overloaded } = from;
     if !one_in.is_power_of_two() || one_in < 2 || !entities.is_finite() || entities < 0.0 {
         return Err(Invalid::Value("a sample is one in a power of two, of 0 or more entities"));
     }
-    Ok(Sample { one_in, entities, critical_cut, by_cpu })
+    Ok(Sample { one_in, entities, critical_cut, overloaded })
 }
 
 fn collision(from: &Collision) -> v1::Collision {

@@ -65,6 +65,7 @@ impl ExperimentState {
     /// Observes what the candidate held back and sends now, and returns the part that is delivered: nothing of it while its
     /// units leave by the baseline.
     pub fn flush(&mut self, mut flush: Flush) -> Encoded {
+        self.observer.narrow(&mut flush);
         let Flush { input, output, .. } = &mut flush;
         output.identify();
         let observation = self.observer.flush(Variant::Candidate, input, output);

@@ -138,12 +138,14 @@ impl FlushOutput {
 
     /// Takes in what the baseline sent, of which an experiment observes and delivers its share.
     fn take_baseline(&mut self, mut flush: Flush, experiment: Option<&mut ExperimentState>, delivers: bool) {
-        let Flush { input, output, .. } = &mut flush;
         let encoded = match experiment {
-            None => output.encode(Keep::All),
+            None => flush.output.encode(Keep::All),
             Some(experiment) => {
+                let encoded =
+                    experiment.split.encode(Variant::Baseline, &flush.input, &flush.output, delivers);
+                experiment.observer.narrow(&mut flush);
+                let Flush { input, output, .. } = &mut flush;
                 output.identify();
-                let encoded = experiment.split.encode(Variant::Baseline, input, output, delivers);
                 experiment.observer.flush(Variant::Baseline, input, output).finish(&encoded);
                 encoded
             }

@@ -16,7 +16,8 @@ use super::split::AssignedBatch;
 pub struct InputObservation<'a> {
     observer: &'a mut Observer,
     input: &'a Batch,
-    points: u64,
+    /// Points that came in, seen or not.
+    came: u64,
 }
 
 /// Batch whose baseline output is observed; the candidate's is next.
@@ -30,21 +31,23 @@ pub struct BaselineObservation<'a>(InputObservation<'a>);
 pub struct OutputObservation<'a>(InputObservation<'a>);
 
 impl<'a> InputObservation<'a> {
-    /// Observes `input`, whose identities are computed, admitted at `now`, Unix nanoseconds.
-    pub(super) fn new(observer: &'a mut Observer, input: &'a Batch, now: u64) -> Self {
+    /// Observes `input`, whose identities are computed, admitted at `now`, Unix nanoseconds, with so many points.
+    pub(super) fn new(observer: &'a mut Observer, input: &'a Batch, now: u64, came: u64) -> Self {
         observer.input(input, now);
-        Self { observer, input, points: input.point_count() as u64 }
+        Self { observer, input, came }
     }
 
     /// Observes the baseline's output, whose identities are computed, and which took it `spent`.
     pub fn baseline(mut self, output: &Batch, spent: Duration) -> BaselineObservation<'a> {
-        self.observe(Variant::Baseline, output, spent);
+        let points = self.came;
+        self.observe(Variant::Baseline, output, (spent, points));
         BaselineObservation(self)
     }
 
-    fn observe(&mut self, variant: Variant, output: &Batch, spent: Duration) {
+    /// Observes an output of so many input points, which took so long.
+    fn observe(&mut self, variant: Variant, output: &Batch, (spent, points): (Duration, u64)) {
         let nanos = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
-        self.observer.spent(variant, nanos, self.points);
+        self.observer.spent(variant, nanos, points);
         self.observer.output(variant, self.input, output, output.encoded_len() as u64);
     }
 }
@@ -59,7 +62,8 @@ impl<'a> BaselineObservation<'a> {
         match (outcome, candidate.pipeline_mut()) {
             (CandidateOutcome::Done(spent), Some(pipeline)) => {
                 pipeline.identify();
-                self.0.observe(Variant::Candidate, pipeline.output(self.0.input), *spent);
+                let points = self.0.input.point_count() as u64;
+                self.0.observe(Variant::Candidate, pipeline.output(self.0.input), (*spent, points));
             }
             (CandidateOutcome::Failed(_), _) => self.0.observer.failed(Variant::Candidate),
             (CandidateOutcome::Done(_) | CandidateOutcome::Absent, _) => {}
@@ -69,29 +73,40 @@ impl<'a> BaselineObservation<'a> {
 }
 
 impl OutputObservation<'_> {
-    /// Accounts for every unit of the batch, audits what leaves by each variant, and counts it. A unit of which a
-    /// variant made more than leaves makes the window void, by name. Returns the number of points without a unit.
-    pub fn finish(self, mut assigned: AssignedBatch<'_>, leaving: &[Vec<Encoded>; 2]) -> u64 {
-        let Self(InputObservation { observer, .. }) = self;
-        let mut unassigned = 0;
-        for share in assigned.units() {
-            match share.unit {
-                None => unassigned += share.points,
-                Some(unit) => observer.assigned(share.variant, unit, share.points, share.delivered),
-            }
-        }
-        observer.unassigned(unassigned);
-        for variant in Variant::BOTH {
-            let left = &leaving[variant.index()];
-            for name in assigned.missing(variant, left) {
-                observer.lost_unit(name);
-            }
-            for Encoded { bytes, points } in left {
-                observer.delivered(variant, *points, bytes.len() as u64);
-            }
-        }
-        unassigned
+    /// Accounts for what leaves of the batch, see [`audit`].
+    pub fn finish(self, assigned: AssignedBatch<'_>, leaving: &[Vec<Encoded>; 2]) -> u64 {
+        audit(self.0.observer, assigned, leaving)
     }
+
+    /// Ends the observation of a part of a batch, of which the whole was accounted for.
+    pub fn finish_part(self) {}
+}
+
+/// Accounts for every unit of a batch, audits what leaves by each variant, and counts it. A unit of which a variant made more
+/// than leaves makes the window void, by name. Returns the number of points without a unit.
+pub(super) fn audit(
+    observer: &mut Observer,
+    mut assigned: AssignedBatch<'_>,
+    leaving: &[Vec<Encoded>; 2],
+) -> u64 {
+    let mut unassigned = 0;
+    for share in assigned.units() {
+        match share.unit {
+            None => unassigned += share.points,
+            Some(unit) => observer.assigned(share.variant, unit, share.points, share.delivered),
+        }
+    }
+    observer.unassigned(unassigned);
+    for variant in Variant::BOTH {
+        let left = &leaving[variant.index()];
+        for name in assigned.missing(variant, left) {
+            observer.lost_unit(name);
+        }
+        for Encoded { bytes, points } in left {
+            observer.delivered(variant, *points, bytes.len() as u64);
+        }
+    }
+    unassigned
 }
 
 /// Flush of a variant that is observed; what leaves of it is next.

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use observe::{Delivery, Observer, Settings, SliceName, Slicing, Summary, Variant};
 use pipelines::Batch;
-use pipelines::processors::RuleStats;
+use pipelines::batch::Encoded;
+use pipelines::processors::{Flush, RuleStats};
 
-use super::observation::{FlushObservation, InputObservation};
+use super::observation::{self, FlushObservation, InputObservation};
+use super::split::AssignedBatch;
 use super::variant::VariantPipeline;
 use crate::meter::Meter;
 
@@ -23,6 +25,8 @@ pub struct ExperimentObserver {
     closed: Vec<ClosedWindow>,
     /// True if batches of the open window were left out.
     lacks: bool,
+    /// The candidate gets one in so many entities, because it does not keep up: all of them, if 1.
+    one_in: u32,
 }
 
 impl ExperimentObserver {
@@ -40,6 +44,7 @@ impl ExperimentObserver {
             meter: Arc::default(),
             closed: Vec::new(),
             lacks: false,
+            one_in: 1,
         }
     }
 
@@ -73,10 +78,12 @@ impl ExperimentObserver {
         self.observer.names(keys)
     }
 
-    /// Tells whether the other measures the same, so that this one can go on in its place.
+    /// Tells whether the other measures the same, so that this one can go on in its place. A share of the entities never rises
+    /// again in an observer, and the next generation's candidate gets all of them.
     pub fn measures_as(&self, other: &Self) -> bool {
         let (a, b) = (&self.settings, &other.settings);
-        a.window_nanos == b.window_nanos
+        self.one_in == other.one_in
+            && a.window_nanos == b.window_nanos
             && a.report_nanos == b.report_nanos
             && a.hold_nanos == b.hold_nanos
             && a.warm_up_scrapes == b.warm_up_scrapes
@@ -88,9 +95,39 @@ impl ExperimentObserver {
     }
 
     /// Begins to observe a batch that was admitted at `now`; its identities are computed, and the window that had ended by
-    /// then is closed.
-    pub fn batch<'a>(&'a mut self, input: &'a Batch, now: u64) -> InputObservation<'a> {
-        InputObservation::new(&mut self.observer, input, now)
+    /// then is closed. So many points came in, of which the candidate gets those of `input`.
+    pub fn batch<'a>(&'a mut self, input: &'a Batch, now: u64, came: u64) -> InputObservation<'a> {
+        InputObservation::new(&mut self.observer, input, now, came)
+    }
+
+    /// Follows one in so many entities from here on, because the candidate gets no more. The open window counts for nothing.
+    pub fn sample(&mut self, one_in: u32) {
+        self.one_in = one_in;
+        self.observer.follow_one_in(one_in);
+        let name = format!("(entities that are compared no more: the candidate keeps up with 1 in {one_in})");
+        self.observer.lost_unit(name);
+    }
+
+    /// Resources of a batch, or of what was held back of it, that the candidate gets, by index; nothing where it gets all.
+    pub fn part(&mut self, input: &Batch) -> Option<Vec<bool>> {
+        if self.one_in == 1 {
+            self.observer.takes_all();
+            return None;
+        }
+        Some(self.observer.takes_part_of(input))
+    }
+
+    /// Leaves out of a flush what the candidate does not get, or would not get any more.
+    pub fn narrow(&mut self, flush: &mut Flush) {
+        if let Some(followed) = self.part(&flush.input) {
+            flush.input.narrow(&followed);
+            flush.output.narrow(&followed);
+        }
+    }
+
+    /// Accounts for what leaves of a whole batch of which the candidate gets a part. Returns the number of points without a unit.
+    pub fn audit(&mut self, assigned: AssignedBatch<'_>, leaving: &[Vec<Encoded>; 2]) -> u64 {
+        observation::audit(&mut self.observer, assigned, leaving)
     }
 
     /// Begins to observe what a variant held back of `input` and sends now; identities of `output` are computed.

@@ -124,6 +124,8 @@ impl Engine {
         if let Some(feed) = worker.as_ref().and_then(|worker| worker.feed.as_ref()) {
             feed.worker().want_shadow(shadow);
         }
+        let has_candidate = worker.as_ref().is_some_and(|worker| worker.feed.is_some());
+        self.metrics.candidate_gets(has_candidate.into());
         self.show_levels(worker.as_ref());
         self.put_in_charge(generation.run_in(worker), routes, acknowledge);
     }
@@ -163,9 +165,11 @@ impl Engine {
         let Some(mut experiment) = experiment else { return Worker::new(baseline, None) };
         experiment.delivers = split.is_some() && experiment.candidate.pipeline().is_some();
         let window_nanos = experiment.observer.window_nanos();
+        let by_point = baseline.looks_at_points()
+            && experiment.candidate.pipeline().is_some_and(VariantPipeline::looks_at_points);
         let before = baseline.last_batch().unwrap_or_default();
         let started = CandidateWorker::start(Arc::clone(self), experiment, limits, split.is_some(), before);
-        let feed = started.map(|worker| CandidateFeed::new(worker, split, window_nanos, limits));
+        let feed = started.map(|worker| CandidateFeed::new(worker, split, window_nanos, limits, by_point));
         let feed = feed.inspect_err(|error| {
             tracing::error!(%error, "there is no thread for the candidate: nothing is compared");
         });

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use pipelines::Batch;
 use pipelines::batch::Malformed;
-use pipelines::config::{ComponentId, Plan};
+use pipelines::config::{ComponentId, Plan, Scope};
 use pipelines::processors::{Flush, HeldPoints, Pipeline, Refusal, RuleCount, RuleStats, StateSize};
 
 /// A pipeline with its state and its output, whose memory is reused from batch to batch. A plan
@@ -42,6 +42,11 @@ impl VariantPipeline {
     /// Tells whether points may wait in its stages.
     pub fn holds(&self) -> bool {
         !self.plan.hold().is_zero()
+    }
+
+    /// Tells whether no stage looks at several entities together.
+    pub fn looks_at_points(&self) -> bool {
+        self.plan.scope() == Scope::Point
     }
 
     /// Tells whether it runs the same plan.

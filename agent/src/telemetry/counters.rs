@@ -145,6 +145,7 @@ pub struct EngineMetrics {
     unassigned: Counter,
     fell_back: Counter,
     left_out: Counter,
+    candidate_one_in: Gauge,
     leaving: Family<VariantLabels, Counter>,
     failures: Family<VariantLabels, Counter>,
     dropped: Family<RuleLabels, Counter>,
@@ -167,6 +168,8 @@ impl EngineMetrics {
         registry.register("phoenix_fell_back_points", help, self.fell_back.clone());
         let help = "Batches that found no room beside the candidate and were left out of the comparison";
         registry.register("phoenix_left_out_batches", help, self.left_out.clone());
+        let help = "The candidate gets one in so many entities: 1 if all, more where it does not keep up, 0 without one";
+        registry.register("phoenix_candidate_one_in", help, self.candidate_one_in.clone());
         registry.register("phoenix_leaving_points", "Points that left by a variant", self.leaving.clone());
         registry.register("phoenix_failed_batches", "Batches a variant failed on", self.failures.clone());
         let help = "Points dropped by a rule of a variant's pipeline, delivered or not";
@@ -235,6 +238,11 @@ impl EngineMetrics {
     /// Counts a batch that was left out of both variants.
     pub fn left_out(&self) {
         self.left_out.inc();
+    }
+
+    /// Shows that the candidate gets one in so many entities.
+    pub fn candidate_gets(&self, one_in: u32) {
+        self.candidate_one_in.set(one_in.into());
     }
 
     /// Counts points that the shadow's queue had no room for.

@@ -188,7 +188,7 @@ impl Quantity {
                 Part::Pair([b.nanos_per_point? * points, c.nanos_per_point? * points])
             }
             // Of a part of a batch its time says nothing about that of the whole.
-            Self::LatencyP99 if found.sample.is_some_and(|sample| sample.by_cpu) => return None,
+            Self::LatencyP99 if found.sample.is_some_and(|sample| sample.overloaded) => return None,
             Self::LatencyP99 => {
                 let [baseline, candidate] = [b, c].map(|side| side.latency.p99 as f64);
                 Part::Worst(relative_error_beyond(baseline, candidate, MIN_LATENCY_INCREASE)?)

@@ -38,7 +38,7 @@ impl Observer {
         };
         let looked = self.outputs.each_mut().map(|table| &mut table.lenses);
         summary.lenses = self.panels.evaluate(&mut self.groups, looked, window);
-        summary.lenses.truncated |= summary.sampling.is_by_cpu();
+        summary.lenses.truncated |= summary.sampling.is_overloaded();
         summary.values = self.panels.sketches();
         self.choose_lenses(end);
         summary.lenses.unwatched = self.groups.unwatched();

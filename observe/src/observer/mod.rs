@@ -277,9 +277,8 @@ impl Observer {
         metric: &MetricRow,
         point: &PointRow,
     ) -> u32 {
-        if !self.has_room(self.series.rows.len(), || {
-            self.is_critical(&executable_of(batch, resource.attrs))
-        }) {
+        if !self.has_room(self.series.rows.len(), || self.is_critical(&executable_of(batch, resource.attrs)))
+        {
             return UNTRACKED;
         }
         let named = || self.labels.process(Process::of(batch, resource.attrs, &self.settings.agent_uid));

@@ -1,4 +1,4 @@
-//! A part of each batch is all that both variants are compared on, because the candidate's share of the CPU is spent.
+//! A part of each batch is all that both variants are compared on, because the candidate does not keep up.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
@@ -39,7 +39,7 @@ fn process(fleet: u64, at: u64, time: u64) -> ResourceMetrics {
     let executable = if at % 100 == 7 { "postgres".to_owned() } else { format!("app-{}", at % 10) };
     let metric = |name: &str| {
         let point = NumberDataPoint {
-            attributes: if at % 3 == 0 { vec![attribute("quiet", "yes".to_owned())] } else { Vec::new() },
+            attributes: if at.is_multiple_of(3) { vec![attribute("quiet", "yes".to_owned())] } else { Vec::new() },
             time_unix_nano: time,
             value: Some(Value::AsInt(at.cast_signed())),
             ..NumberDataPoint::default()
@@ -163,7 +163,7 @@ fn an_equal_candidate_that_gets_a_part_of_each_batch_differs_by_nothing_and_all_
             let found = Beside::new(1, stages, stages).sampled(one_in).compared();
             assert!(found.differs_by_nothing(), "{stages:?} 1 in {one_in}: {found:?}");
             let sample = found.sample.expect("a sample");
-            assert!(sample.by_cpu && sample.one_in == one_in, "{sample:?}");
+            assert!(sample.overloaded && sample.one_in == one_in, "{sample:?}");
             assert!(!found.exact && !found.input_series.exact && !found.baseline.series.exact);
             assert!(!found.candidate_only_collisions.exact && !found.candidate.collisions.exact);
             assert_eq!(found.input, truth.input, "what came in is counted whole");
@@ -237,7 +237,7 @@ fn what_was_seen_whole_and_what_was_seen_in_part_add_up_to_a_sample_of_the_small
     }
     let found = Comparison::of(&all, &settings());
     let sample = found.sample.expect("a sample");
-    assert!(sample.one_in == 16 && sample.by_cpu, "{sample:?}");
+    assert!(sample.one_in == 16 && sample.overloaded, "{sample:?}");
     assert!((60.0..200.0).contains(&sample.entities), "{sample:?}");
     assert!(near(found.input_series.value, 3 * PROCESSES, 0.4), "{:?}", found.input_series);
     let truth = whole(&[], &[HALF], 5).saving.series.expect("a share");

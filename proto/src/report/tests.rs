@@ -70,7 +70,7 @@ fn full() -> Comparison {
         windows: 6,
         seconds: 60.0,
         exact: true,
-        sample: Some(Sample { one_in: 8, entities: 312.5, critical_cut: true, by_cpu: true }),
+        sample: Some(Sample { one_in: 8, entities: 312.5, critical_cut: true, overloaded: true }),
         input: Volume { requests: 6, points: 12_600, bytes: 1_700_000 },
         input_series: Count { value: 6_300, exact: true },
         unassigned_points: 4,

@@ -212,5 +212,78 @@ async fn a_candidate_that_needs_more_than_its_share_of_the_cpu_is_cut_out_and_th
     .await;
     let why = agent.health().await["candidate_cut"].as_str().unwrap_or_default().to_owned();
     assert!(why.contains("it needs more than 0.01 % of"), "{why}");
+    assert!(why.contains("for 1 in 64 entities"), "not before it got as few as can be: {why}");
     eventually("every batch arrives", async || sink.received() == sent).await;
+}
+
+/// Sends batches of [`MANY`] processes, four a second, until something has come true. Returns the number of them.
+async fn sending(
+    agent: &Agent,
+    what: &str,
+    mut come_true: impl AsyncFnMut(&serde_json::Value) -> bool,
+) -> usize {
+    let (mut client, mut sent) = (agent.client().await, 0);
+    eventually(what, async || {
+        client.export(export(MANY, 1)).await.expect("accepted");
+        sent += 1;
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        let response = request(agent.listening.admin, "GET", "/experiment", &[], Vec::new()).await;
+        come_true(&serde_json::from_slice(&response.body).expect("json")).await
+    })
+    .await;
+    sent
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_that_does_not_keep_up_gets_fewer_entities_and_is_compared_on_those() {
+    let (sink, address) = Sink::start().await;
+    let more = format!("  budget: {{ cpu: 20%, memory: 8MiB }}\n{}", experiment("0%"));
+    let agent = Agent::start(&load(&slow(address, 200, &more))).await;
+    let mut void = false;
+    let sent = sending(&agent, "a horizon of a sample counts", async |report| {
+        void |=
+            report["generation"]["missing"]["names"].to_string().contains("the candidate keeps up with 1 in");
+        let last = &report["last_horizon"];
+        last["sample"]["overloaded"] == true && last["missing"]["count"] == 0
+    })
+    .await;
+    assert!(void, "the window in which it got less counts for nothing");
+    assert_eq!(agent.health().await["candidate_cut"], serde_json::Value::Null);
+    let response = request(agent.listening.admin, "GET", "/experiment", &[], Vec::new()).await;
+    let report: serde_json::Value = serde_json::from_slice(&response.body).expect("json");
+    let found = &report["last_horizon"];
+    let one_in = found["sample"]["one_in"].as_f64().expect("a share");
+    assert_eq!(agent.metric("phoenix_candidate_one_in").await, Some(one_in));
+    assert_eq!(
+        report["windows"].as_array().and_then(|rows| rows.last()).expect("a row")["followed_one_in"],
+        one_in
+    );
+    // The candidate makes what the baseline makes.
+    assert_eq!(found["baseline"]["output"], found["candidate"]["output"]);
+    assert_eq!((&found["lost_by_candidate"]["value"], &found["exact"]), (&0.into(), &false.into()));
+    let all = found["input"]["points"].as_f64().expect("points");
+    let told = found["baseline"]["output"]["points"].as_f64().expect("points");
+    assert!((told / all - 1.0).abs() < 4.0 * (one_in / MANY as f64).sqrt(), "{told} of {all}, 1 in {one_in}");
+    eventually("every batch arrives", async || sink.received() == sent).await;
+    assert!(arrivals(&sink).values().all(|times| *times == sent), "whole, each once");
+    // What comes next begins with all.
+    agent.reread(&slow(address, 1, &experiment("0%"))).await;
+    eventually("another candidate gets all", async || {
+        agent.metric("phoenix_candidate_one_in").await == Some(1.0)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_with_a_stage_that_looks_at_a_whole_host_gets_all_until_it_is_cut_out_and_it_is_said() {
+    let (_sink, address) = Sink::start().await;
+    let more = format!("  budget: {{ cpu: 0.01%, memory: 4MiB }}\n{}", experiment("0%"));
+    let group = "processors:\n  groupbyattrs/g: { keys: [host.name] }";
+    let text = slow(address, 50, &more).replacen("processors:", group, 1);
+    let text = text.replace("processors: [transform/slow]", "processors: [transform/slow, groupbyattrs/g]");
+    let agent = Agent::start(&load(&text)).await;
+    sending(&agent, "it is cut out", async |_| !agent.health().await["candidate_cut"].is_null()).await;
+    let why = agent.health().await["candidate_cut"].as_str().unwrap_or_default().to_owned();
+    assert!(why.contains("it cannot get fewer entities, because a stage looks at several together"), "{why}");
+    assert_eq!(agent.metric("phoenix_candidate_one_in").await, Some(1.0));
 }

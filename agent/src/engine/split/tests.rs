@@ -25,7 +25,7 @@ fn audit(losing: Option<Variant>) -> (observe::Missing, Option<usize>) {
     let mut input = Batch::parse(export(UNITS, 2).encode_to_vec().into()).expect("a request");
     input.identify();
 
-    let observation = observer.batch(&input, NOW);
+    let observation = observer.batch(&input, NOW, input.point_count() as u64);
     baseline.process(&input, NOW).expect("the baseline works");
     let abandoned = std::sync::atomic::AtomicBool::new(false);
     let outcome = candidate.process(&input, NOW, Deadline { abandoned: &abandoned, wait: None });

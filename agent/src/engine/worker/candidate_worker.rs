@@ -5,7 +5,7 @@
 //! split units wait for it, and it has that of the others.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use pipelines::Batch;
 
 use super::job::Job;
-use super::load::Overload;
+use super::load::Batches;
 use super::pace::{Pace, thread_time};
 use super::run::Running;
 use super::share::{OpenShare, PendingShare};
@@ -49,8 +49,10 @@ pub struct CandidateWorker {
     claimed: Mutex<u64>,
     /// True while it rests because it has taken its share of the CPU.
     rests: AtomicBool,
-    /// Batches that ran, and those that found no room while it rested, since this was last asked.
-    load: [AtomicU64; 2],
+    /// Batches that ran, that found no room, and that did so while it rested, since this was last asked.
+    load: [AtomicU64; 3],
+    /// The candidate gets one in so many entities.
+    one_in: AtomicU32,
     levels: Mutex<Vec<(String, String)>>,
     /// Points that waited in the candidate's stages after the last job, if its units leave by it.
     held: AtomicU64,
@@ -62,8 +64,10 @@ pub struct CandidateWorker {
 struct Queue {
     jobs: VecDeque<Job>,
     ticks: usize,
-    /// Finding for which the candidate is to be cut out, before all other jobs.
-    overload: Option<Overload>,
+    /// Reason for which the candidate is to be cut out, before all other jobs.
+    overload: Option<String>,
+    /// True if the candidate gets fewer entities than when it began to rest.
+    eased: bool,
     /// True while a job runs.
     busy: bool,
     /// True while it waits for a job: one that rests is not to be woken by each.
@@ -114,6 +118,7 @@ impl CandidateWorker {
             claimed: Mutex::new(before),
             rests: AtomicBool::new(false),
             load: Default::default(),
+            one_in: AtomicU32::new(1),
             levels: Mutex::default(),
             held: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
@@ -127,7 +132,7 @@ impl CandidateWorker {
                 tracing::warn!(%error, "the candidate's worker keeps the priority of the others");
             }
             let kept = own.budgets.each_ref().map(|budget| budget.hold(0));
-            own.work(Running { worker: &own, engine: &engine, state, limits, kept });
+            own.work(Running { worker: &own, engine: &engine, state, limits, kept, one_in: 1 });
         })?;
         Ok(worker)
     }
@@ -139,7 +144,9 @@ impl CandidateWorker {
             let owed = running.state.candidate.pipeline().filter(|_| running.state.delivers);
             let held = owed.map_or(0, |pipeline| pipeline.kept().held);
             self.held.store(held, Ordering::Relaxed);
-            self.rest(pace.rest(Instant::now(), thread_time()));
+            if self.rest(pace.rest(Instant::now(), thread_time())) {
+                pace.forgive();
+            }
         }
         let mut queue = self.queue();
         if queue.phase == Phase::Abandoned {
@@ -179,22 +186,24 @@ impl CandidateWorker {
         }
     }
 
-    /// Rests so long, or until it is to end or to cut the candidate out.
-    fn rest(&self, time: Duration) {
+    /// Rests so long, or until it is to end, to cut the candidate out or to give it less; returns true if to give it less.
+    fn rest(&self, time: Duration) -> bool {
         if time.is_zero() {
-            return;
+            return false;
         }
         self.rests.store(true, Ordering::Relaxed);
         let end = Instant::now() + time;
         let mut queue = self.queue();
-        while queue.phase == Phase::Running && queue.overload.is_none() {
+        while queue.phase == Phase::Running && queue.overload.is_none() && !queue.eased {
             let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
                 break;
             };
             queue = self.changed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        let eased = std::mem::take(&mut queue.eased);
         drop(queue);
         self.rests.store(false, Ordering::Relaxed);
+        eased
     }
 
     /// Tells whether there is room for another batch.
@@ -211,29 +220,43 @@ impl CandidateWorker {
 
     /// Counts a batch that found no room.
     pub fn leave_out(&self) {
+        let [_, left_out, at_rest] = &self.load;
+        left_out.fetch_add(1, Ordering::Relaxed);
         if self.rests.load(Ordering::Relaxed) {
-            let [_, left_out] = &self.load;
-            left_out.fetch_add(1, Ordering::Relaxed);
+            at_rest.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Counts a batch that runs.
     pub(super) fn ran(&self) {
-        let [ran, _] = &self.load;
+        let [ran, ..] = &self.load;
         ran.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Batches that ran, and those that found no room while it rested, since this was last asked.
-    pub(super) fn take_load(&self) -> (u64, u64) {
-        let [ran, left_out] = self.load.each_ref().map(|count| count.swap(0, Ordering::Relaxed));
-        (ran, left_out)
+    /// What became of batches since this was last asked.
+    pub(super) fn take_load(&self) -> Batches {
+        let [ran, left_out, at_rest] = self.load.each_ref().map(|count| count.swap(0, Ordering::Relaxed));
+        Batches { ran, left_out, at_rest }
     }
 
-    /// Has the candidate cut out for this, before anything else is done; its units leave by the baseline at once.
-    pub(super) fn cut_out(&self, overload: Overload) {
+    /// Has the candidate cut out for this reason, before anything else is done; its units leave by the baseline at once.
+    pub(super) fn cut_out(&self, why: String) {
         self.keep_apart();
-        self.queue().overload = Some(overload);
+        self.queue().overload = Some(why);
         self.changed.notify_all();
+    }
+
+    /// Has the candidate get one in so many entities from here on, of the batches that wait, too. What it has taken of the CPU
+    /// is forgiven: it was of more.
+    pub(super) fn sample(&self, one_in: u32) {
+        self.one_in.store(one_in, Ordering::Relaxed);
+        self.queue().eased = true;
+        self.changed.notify_all();
+    }
+
+    /// The candidate gets one in so many entities.
+    pub(super) fn one_in(&self) -> u32 {
+        self.one_in.load(Ordering::Relaxed)
     }
 
     /// Tells whether a tick waits still: then there is no need of another.

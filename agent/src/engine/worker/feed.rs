@@ -11,7 +11,7 @@ use pipelines::processors::{Flush, HeldPoints, RuleStats};
 
 use super::candidate_worker::CandidateWorker;
 use super::job::{BaselineRun, BatchJob, Job, Tick};
-use super::load::Load;
+use super::load::{Excess, Load, Overload};
 use super::pace::thread_time;
 use super::{BatchOutput, RunError};
 use crate::admission::Permit;
@@ -37,20 +37,23 @@ pub struct CandidateFeed {
     growth: usize,
     /// Batches of the last seconds, by which the candidate's worker is judged.
     load: Load,
-    max_added_latency: Duration,
+    may_sample: bool,
+    limits: CandidateLimits,
     /// True once the baseline's stages have sent what they held when the candidate was cut out of delivery.
     followed: bool,
 }
 
 impl CandidateFeed {
-    /// A feed of `worker`, with the split where the candidate has a share.
+    /// A feed of `worker`, with the split where the candidate has a share. `by_point` tells whether both variants look at each
+    /// point by itself, so that the candidate may get fewer entities where nothing of it is delivered.
     pub fn new(
         worker: Arc<CandidateWorker>,
         split: Option<Split>,
         window_nanos: u64,
         limits: CandidateLimits,
+        by_point: bool,
     ) -> Self {
-        let CandidateLimits { max_added_latency, .. } = limits;
+        let may_sample = by_point && split.is_none();
         let window_nanos = window_nanos.max(1);
         Self {
             worker,
@@ -59,15 +62,16 @@ impl CandidateFeed {
             window: 0,
             left_out: 0,
             growth: 1,
-            load: Load::default(),
-            max_added_latency,
+            load: Load::new(may_sample),
+            may_sample,
+            limits,
             followed: false,
         }
     }
 
     /// Time for which units of a split wait for the candidate.
     pub fn max_added_latency(&self) -> Duration {
-        self.max_added_latency
+        self.limits.max_added_latency
     }
 
     /// The candidate's worker.
@@ -255,12 +259,29 @@ impl CandidateFeed {
         self.split.as_mut().map_or(held.points(), |split| split.count(Variant::Baseline, held, delivers))
     }
 
+    /// Reason for which a candidate that needs more than its share of the CPU is cut out.
+    fn why(&self, overload: Overload) -> String {
+        let Overload { batches, left_out, seconds, one_in } = overload;
+        let of = match (one_in, self.may_sample, &self.split) {
+            (1, false, None) => {
+                " (it cannot get fewer entities, because a stage looks at several together)".to_owned()
+            }
+            (1, ..) => String::new(),
+            _ => format!(" for 1 in {one_in} entities"),
+        };
+        format!(
+            "it needs more than {} of the CPU{of}: of {batches} batches in {seconds} s, {left_out} were left out",
+            self.limits.share()
+        )
+    }
+
     /// Tells the candidate's worker that time has passed until `now`; `flushes` tells whether its stages may send. Has the
-    /// candidate cut out if it needs more than its share of the CPU.
+    /// candidate get less, or be cut out, if it needs more than its share of the CPU.
     pub fn tick(&mut self, baseline: &mut VariantPipeline, now: u64, flushes: bool) {
-        let (ran, left_out) = self.worker.take_load();
-        if let Some(overload) = self.load.tick(now, ran, left_out) {
-            self.worker.cut_out(overload);
+        match self.load.tick(now, self.worker.take_load()) {
+            None => {}
+            Some(Excess::Sample(one_in)) => self.worker.sample(one_in),
+            Some(Excess::CutOut(overload)) => self.worker.cut_out(self.why(overload)),
         }
         if self.worker.has_tick() {
             return;

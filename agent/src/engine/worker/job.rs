@@ -7,7 +7,6 @@ use pipelines::Batch;
 use pipelines::batch::Encoded;
 use pipelines::processors::{Flush, RuleStats};
 
-use super::load::Overload;
 use super::share::PendingShare;
 use crate::admission::Permit;
 
@@ -20,8 +19,8 @@ pub enum Job {
     Flush(Box<(Flush, Encoded)>),
     /// Time that has passed.
     Tick(Tick),
-    /// Finding that the candidate needs more than its share of the CPU, for which it is cut out.
-    CutOut(Overload),
+    /// Reason for which the candidate is cut out: it needs more than its share of the CPU.
+    CutOut(String),
 }
 
 /// A batch that the baseline has run.

@@ -40,6 +40,11 @@ impl Pace {
         (self.at, self.taken) = (at, taken);
         if self.credit < 0.0 { Duration::from_secs_f64(-self.credit / self.cores) } else { Duration::ZERO }
     }
+
+    /// Forgives what was taken beyond the share.
+    pub fn forgive(&mut self) {
+        self.credit = self.credit.max(0.0);
+    }
 }
 
 #[cfg(test)]
@@ -66,5 +71,8 @@ mod tests {
         let hour = start + Duration::from_secs(3_600);
         assert_eq!(pace.rest(hour, Duration::from_millis(400)), Duration::ZERO);
         assert_eq!(pace.rest(hour, Duration::from_millis(1_100)), Duration::from_millis(1_200));
+        pace.forgive();
+        assert_eq!(pace.rest(hour, Duration::from_millis(1_100)), Duration::ZERO);
+        assert_eq!(pace.rest(hour, Duration::from_millis(1_200)), Duration::from_millis(200));
     }
 }

@@ -9,7 +9,6 @@ use pipelines::processors::{Flush, HeldPoints, RuleStats, StateSize};
 
 use super::candidate_worker::CandidateWorker;
 use super::job::{BaselineRun, BatchJob, Job, Tick};
-use super::load::Overload;
 use super::share::PendingShare;
 use crate::admission::Permit;
 use crate::engine::candidate::CandidateOutcome;
@@ -29,6 +28,8 @@ pub struct Running<'a> {
     pub limits: CandidateLimits,
     /// Budgets of what is kept of series.
     pub kept: [Permit; 2],
+    /// The candidate gets one in so many entities.
+    pub one_in: u32,
 }
 
 /// Outputs that left of a batch, by variant.
@@ -41,7 +42,7 @@ impl<'a> Running<'a> {
             Job::Batch(job) => self.batch(*job),
             Job::Flush(job) => self.baseline_flush(*job),
             Job::Tick(tick) => self.tick(tick),
-            Job::CutOut(overload) => self.cut_out(overload),
+            Job::CutOut(why) => self.cut_out(&why),
         }
     }
 
@@ -55,6 +56,8 @@ impl<'a> Running<'a> {
             BaselineRun::Done(output, spent) => (output, spent),
             BaselineRun::Failed => return self.state.observer.baseline_failed(),
         };
+        let came = input.point_count() as u64;
+        let is_part = self.narrow(&mut input, output.as_deref_mut(), left.as_ref());
         if !input.is_identified() {
             // No stage asks for a series' identity; only what observes does.
             input.identify();
@@ -75,12 +78,16 @@ impl<'a> Running<'a> {
             output.identify();
         }
         let made = output.as_deref().unwrap_or(&input);
-        let observation = observer.batch(&input, now).baseline(made, spent).candidate(candidate, &outcome);
+        let observation =
+            observer.batch(&input, now, came).baseline(made, spent).candidate(candidate, &outcome);
         let by_candidate = !left[Variant::Candidate.index()].is_empty();
         let fell_back = share.is_some() && !by_candidate;
-        let assigned = split.assign(&input, made, candidate.pipeline(), by_candidate);
-        let unassigned = observation.finish(assigned, &left);
-        self.engine.metrics.unassigned(unassigned);
+        if is_part {
+            observation.finish_part();
+        } else {
+            let assigned = split.assign(&input, made, candidate.pipeline(), by_candidate);
+            self.engine.metrics.unassigned(observation.finish(assigned, &left));
+        }
         let bytes = observer.kept_bytes();
         self.kept.iter_mut().for_each(|permit| permit.hold(bytes));
         let failed = self.state.candidate.take_failed();
@@ -89,6 +96,36 @@ impl<'a> Running<'a> {
         }
         self.worker.give_back(input);
         output.into_iter().for_each(|output| self.worker.give_back(*output));
+    }
+
+    /// Leaves out of a batch what the candidate does not get, once the whole of what has left by the baseline is accounted for.
+    /// Returns true if it gets a part.
+    fn narrow(&mut self, input: &mut Batch, output: Option<&mut Batch>, left: Option<&Encoded>) -> bool {
+        let ExperimentState { split, observer, .. } = &mut self.state;
+        let Some(followed) = observer.part(input) else { return false };
+        let left = [left.cloned().into_iter().collect(), Vec::new()];
+        let assigned = split.assign(input, output.as_deref().unwrap_or(input), None, false);
+        self.engine.metrics.unassigned(observer.audit(assigned, &left));
+        input.narrow(&followed);
+        output.into_iter().for_each(|output| output.narrow(&followed));
+        true
+    }
+
+    /// Follows the data path, which has found that the candidate does not keep up.
+    fn ease(&mut self) {
+        let one_in = self.worker.one_in();
+        if one_in == self.one_in {
+            return;
+        }
+        self.one_in = one_in;
+        self.state.observer.sample(one_in);
+        self.engine.metrics.candidate_gets(one_in);
+        let cpu = self.limits.share();
+        tracing::warn!(
+            one_in,
+            cpu,
+            "the candidate does not keep up with what comes in: it gets one in so many entities"
+        );
     }
 
     /// Deadline of a batch, of which some units wait for the candidate or none do.
@@ -124,9 +161,11 @@ impl<'a> Running<'a> {
         observer.account(rules);
         observer.left_out(left_out);
         observer.roll(candidate.pipeline_mut(), now);
+        self.ease();
     }
 
     fn baseline_flush(&mut self, (mut flush, left): (Flush, Encoded)) {
+        self.state.observer.narrow(&mut flush);
         let Flush { input, output, .. } = &mut flush;
         output.identify();
         self.state.observer.flush(Variant::Baseline, input, output).finish(&left);
@@ -229,15 +268,11 @@ impl<'a> Running<'a> {
     }
 
     /// Cuts the candidate out, which needs more than its share of the CPU.
-    fn cut_out(&mut self, overload: Overload) {
+    fn cut_out(&mut self, why: &str) {
         if self.state.candidate.pipeline().is_none() {
             return;
         }
-        let Overload { batches, left_out, seconds } = overload;
-        self.cut(&format!(
-            "it needs more than {} of the CPU: of {batches} batches in {seconds} s, {left_out} were left out",
-            self.limits.share()
-        ));
+        self.cut(why);
         let pipeline = self.state.cut_candidate();
         self.release(pipeline, now(), false);
     }

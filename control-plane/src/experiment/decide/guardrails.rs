@@ -13,7 +13,7 @@ pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     let mut over_time = if looked.spec.is_observe_only() { Vec::new() } else { over_time(looked) };
     sampled::say_of_time(looked, &mut over_time);
     let mut counted = counted(looked);
-    if sampled::by_cpu(looked).is_some() {
+    if sampled::overloaded(looked).is_some() {
         sampled::say(looked, &mut counted);
     }
     counted.into_iter().chain(over_time).collect()
@@ -38,7 +38,7 @@ fn counted(looked: &Subject<'_>) -> Vec<Criterion> {
             (guardrail.severity == Severity::Fatal).then(|| past_on_a_horizon(looked, guardrail));
         let found = on_a_horizon.flatten().or_else(|| guardrail.look(&totals));
         let Some(found) = found else { return nothing(looked, guardrail) };
-        let unknown = guardrail.quantity == Quantity::Collisions && sampled::by_cpu(looked).is_some();
+        let unknown = guardrail.quantity == Quantity::Collisions && sampled::overloaded(looked).is_some();
         let answer = match (found.past, unknown) {
             (true, _) => Answer::Violated,
             (false, true) => Answer::NotMeasured,

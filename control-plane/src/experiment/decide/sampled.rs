@@ -1,5 +1,5 @@
 //! Samples: what is said besides where an agent follows a share of its entities, because it has too many series, or because
-//! the candidate's share of the CPU is spent.
+//! the candidate does not keep up.
 
 use observe::Sample;
 
@@ -26,9 +26,9 @@ pub fn say(looked: &Subject<'_>, criteria: &mut [Criterion]) {
         percent(largest(Sample::margin)),
         percent(largest(Sample::most_of_none)),
     );
-    if let Some((hosts, one_in)) = by_cpu(looked) {
+    if let Some((hosts, one_in)) = overloaded(looked) {
         sentence += &format!(
-            " On {} the candidate gets no more than 1 in {}: its share of the CPU is spent.",
+            " On {} the candidate gets no more than 1 in {}: it does not keep up.",
             listed(&hosts),
             count(one_in.into())
         );
@@ -36,9 +36,9 @@ pub fn say(looked: &Subject<'_>, criteria: &mut [Criterion]) {
     criteria.iter_mut().for_each(|criterion| criterion.finding.sentence.push_str(&sentence));
 }
 
-/// Hosts on which the candidate got a sample because its share of the CPU was spent, and the smallest share: 1 in so many.
-pub fn by_cpu(looked: &Subject<'_>) -> Option<(Vec<String>, u32)> {
-    let of = || samples(looked).filter(|(_, sample)| sample.by_cpu);
+/// Hosts on which the candidate got a sample because it did not keep up, and the smallest share: 1 in so many.
+pub fn overloaded(looked: &Subject<'_>) -> Option<(Vec<String>, u32)> {
+    let of = || samples(looked).filter(|(_, sample)| sample.overloaded);
     let one_in = of().map(|(_, sample)| sample.one_in).max()?;
     Some((unique(of().map(|(agent, _)| agent.host.clone())), one_in))
 }
@@ -55,14 +55,17 @@ pub fn margin(looked: &Subject<'_>, of_none: bool) -> Option<f64> {
 /// Criteria on the candidate's time: of a part of a batch it tells nothing about that of the whole.
 pub fn say_of_time(looked: &Subject<'_>, criteria: &mut [Criterion]) {
     let horizons = looked.evidence.agents.iter().flat_map(|agent| {
-        agent.horizons.iter().map(move |found| (agent, found.horizon.sample.filter(|sample| sample.by_cpu)))
+        agent
+            .horizons
+            .iter()
+            .map(move |found| (agent, found.horizon.sample.filter(|sample| sample.overloaded)))
     });
     let hosts = unique(horizons.filter_map(|(agent, sample)| sample.map(|_| agent.host.clone())));
     if hosts.is_empty() {
         return;
     }
     let sentence = format!(
-        " On {} the candidate got a part of each batch, because its share of the CPU was spent: its time there is not told.",
+        " On {} the candidate got a part of each batch, because it did not keep up: its time there is not told.",
         listed(&hosts)
     );
     for criterion in criteria.iter_mut().filter(|criterion| criterion.answer != Answer::Violated) {
@@ -76,10 +79,11 @@ pub fn say_of_time(looked: &Subject<'_>, criteria: &mut [Criterion]) {
 /// Criterion on collisions where they were not looked for, because the candidate got a sample of what came in; nothing where it
 /// got all of it.
 pub fn no_collisions(looked: &Subject<'_>, quantity: &str, asked: bool) -> Option<Criterion> {
-    let (hosts, one_in) = by_cpu(looked)?;
+    let (hosts, one_in) = overloaded(looked)?;
     let sentence = format!(
-        "Collisions were not looked for on {}: the candidate got 1 in {} entities there, because its share of the CPU was \
-         spent. One that needs less gets all, and so does one with a larger `phoenix.budget.cpu`, in an experiment of its own.",
+        "Collisions were not looked for on {}: the candidate got 1 in {} entities there, because it did not keep up \
+         with more. One that takes less time gets all, and so may one with a larger `phoenix.budget`, in an experiment of \
+         its own.",
         listed(&hosts),
         count(one_in.into())
     );

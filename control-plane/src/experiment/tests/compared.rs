@@ -151,7 +151,8 @@ fn of_a_sample(found: u64, sample: observe::Sample) -> Evidence {
     evidence(vec![agent(1, &[horizon.clone(), horizon])])
 }
 
-const SAMPLE: observe::Sample = observe::Sample { one_in: 8, entities: 300.0, critical_cut: false, by_cpu: false };
+const SAMPLE: observe::Sample =
+    observe::Sample { one_in: 8, entities: 300.0, critical_cut: false, overloaded: false };
 
 #[test]
 fn none_of_a_sample_is_not_none_of_all_and_holds_until_so_many_are_allowed() {
@@ -193,4 +194,79 @@ fn where_critical_processes_alone_are_too_many_nothing_is_said_of_them_but_what_
     hiding.agents[0].horizons[0].horizon.coverage.candidate = 4;
     let verdict = decide(&hiding, &spec(), &run(Step::Mirror), None, NOW);
     assert_eq!(criterion(&verdict, "critical_process_coverage").answer, Answer::Violated);
+}
+
+/// Evidence of two agents whose candidate gets one in so many entities.
+fn of_overloaded(shares: [u32; 2], of: impl Fn(&mut Comparison)) -> Evidence {
+    let horizon = |one_in: u32| {
+        let mut found = good();
+        let entities = 4_000.0 / f64::from(one_in);
+        found.sample = Some(observe::Sample { one_in, entities, overloaded: true, ..SAMPLE });
+        let inexact = |count: Count| Count { exact: false, ..count };
+        found.candidate.collisions = inexact(found.candidate.collisions);
+        found.candidate_only_collisions = inexact(found.candidate_only_collisions);
+        (found.input_series, found.exact) = (inexact(found.input_series), false);
+        of(&mut found);
+        found
+    };
+    let agents = (1..).zip(shares).map(|(at, one_in)| agent(at, &[horizon(one_in), horizon(one_in)]));
+    evidence(agents.collect())
+}
+
+#[test]
+fn of_a_candidate_that_gets_a_part_collisions_are_not_measured_and_it_is_never_advanced() {
+    let evidence = of_overloaded([4, 16], |_| {});
+    let lenient = asking(|policy| policy.max_collisions = Some(1_000_000));
+    for spec in [spec(), lenient] {
+        for goal in [None, Some(Goal::Promote)] {
+            let verdict = decide(&evidence, &spec, &run(Step::Mirror), goal, NOW);
+            let found = criterion(&verdict, "collisions");
+            assert_eq!((verdict.verb, found.answer), (Verb::Hold, Answer::NotMeasured), "{found:?}");
+            let said = &found.finding.sentence;
+            assert!(said.starts_with("Collisions were not looked for on host-1, host-2"), "{said}");
+            assert!(said.contains("the candidate got 1 in 16 entities there"), "the smaller share: {said}");
+        }
+    }
+    // What a part shows is there.
+    let colliding = of_overloaded([4, 16], |found| found.candidate_only_collisions.value = 1);
+    let verdict = decide(&colliding, &spec(), &run(Step::Mirror), None, NOW);
+    assert_eq!((verdict.verb, criterion(&verdict, "collisions").answer), (Verb::RollBack, Answer::Violated));
+    let hiding = of_overloaded([4, 16], |found| found.coverage.candidate = 4);
+    let verdict = decide(&hiding, &spec(), &run(Step::Mirror), None, NOW);
+    assert_eq!(criterion(&verdict, "critical_process_coverage").answer, Answer::Violated);
+}
+
+#[test]
+fn figures_of_a_part_say_its_share_and_are_met_only_where_their_interval_is() {
+    let evidence = of_overloaded([4, 16], |_| {});
+    let verdict = decide(&evidence, &spec(), &run(Step::Mirror), None, NOW);
+    let said = criterion(&verdict, "fates").finding.sentence;
+    assert!(said.contains("On host-1, host-2 this rests on 1 in 16 entities"), "{said}");
+    assert!(
+        said.contains("On host-1, host-2 the candidate gets no more than 1 in 16: it does not keep up."),
+        "{said}"
+    );
+    let saved = criterion(&verdict, "min_cardinality_reduction").finding.observed.expect("a share");
+    // 250 entities tell a share to 6.2 %.
+    let asked = |limit: f64| {
+        let spec = asking(|policy| policy.min_cardinality_reduction = Some(limit));
+        criterion(&decide(&evidence, &spec, &run(Step::Mirror), None, NOW), "min_cardinality_reduction")
+            .answer
+    };
+    assert_eq!(
+        [saved - 0.07, saved - 0.05, saved + 0.05, saved + 0.07].map(asked),
+        [Answer::Met, Answer::NotMeasured, Answer::NotMeasured, Answer::Violated]
+    );
+    let loses = |lost: u64, limit: f64| {
+        let evidence = of_overloaded([4, 16], |found| {
+            found.baseline.series.value = 1_000;
+            found.lost_by_candidate = Count { value: lost, exact: false };
+        });
+        let spec = asking(|policy| policy.max_series_loss = Some(limit));
+        criterion(&decide(&evidence, &spec, &run(Step::Mirror), None, NOW), "max_series_loss").answer
+    };
+    assert_eq!(
+        [(0, 0.0), (0, 0.02), (300, 0.31), (300, 0.4), (300, 0.2)].map(|(lost, limit)| loses(lost, limit)),
+        [Answer::NotMeasured, Answer::Met, Answer::NotMeasured, Answer::Met, Answer::Violated]
+    );
 }

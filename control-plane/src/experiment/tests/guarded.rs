@@ -159,3 +159,31 @@ fn either_side_is_met_only_if_both_are() {
     let either = answer(&at_the_lower_margin, on_time(Direction::Either, Scope::Fleet));
     assert!(matches!(either.judgement, Judgement::NotMeasured { .. }), "{either:?}");
 }
+
+#[test]
+fn what_a_part_of_each_batch_cannot_tell_is_no_guardrail_that_holds() {
+    let part = |quantity, margin| {
+        let mut found = good();
+        let count = Count { value: 0, exact: false };
+        found.sample = Some(observe::Sample {
+            one_in: 8,
+            entities: 300.0,
+            overloaded: true,
+            ..observe::Sample::default()
+        });
+        (found.candidate_only_collisions, found.candidate.collisions) = (count, count);
+        (found.candidate.nanos_per_point, found.candidate.latency.p99) = (None, 0);
+        let spec = guarded(guardrail(quantity, margin, Severity::Blocking));
+        decide(&evidence(vec![agent(1, &[found.clone(), found])]), &spec, &run(Step::Mirror), None, NOW)
+    };
+    let verdict = part(Quantity::Collisions, 5.0);
+    let found = verdict.criteria.iter().find(|one| one.finding.quantity == "the guardrail").expect("it");
+    assert_eq!((verdict.verb, found.answer), (Verb::Hold, Answer::NotMeasured));
+    assert!(found.finding.sentence.contains("this rests on 1 in 8 entities"), "{found:?}");
+    for quantity in [Quantity::NanosPerPoint, Quantity::LatencyP99] {
+        let verdict = part(quantity, 0.2);
+        let found = verdict.criteria.iter().find(|one| one.finding.quantity == "the guardrail").expect("it");
+        assert_eq!((verdict.verb, found.answer), (Verb::Hold, Answer::NotMeasured));
+        assert!(found.finding.sentence.contains("its time there is not told"), "{found:?}");
+    }
+}
