@@ -17,7 +17,9 @@ use tokio::time::Instant;
 use super::Engine;
 use super::experiment::{ExperimentState, LostHeld};
 use super::generation::{Generation, ServingState};
-use super::worker::{CandidateFeed, GenerationState, Worker};
+use super::split::Split;
+use super::variant::VariantPipeline;
+use super::worker::{CandidateFeed, DeliveryCut, GenerationState, Worker};
 use crate::deliver::{BatchRule, Destination};
 use crate::request::Payload;
 use crate::signal::Signal;
@@ -90,31 +92,23 @@ impl GenerationState {
     }
 
     fn flush(&mut self, now: u64, mut ask: impl FnMut(&mut Pipeline, Variant) -> Vec<Flush>) -> FlushOutput {
-        let Self { baseline, experiment, first_apart } = self;
+        let Self { baseline, experiment, cut } = self;
         let mut output = FlushOutput::default();
         if let Some(experiment) = experiment {
             experiment.observer.account(baseline.take_rule_stats());
             experiment.observer.roll(experiment.candidate.pipeline_mut(), now);
         }
-        let first = first_apart.take();
-        let held = first.map(|first| (baseline.release(now, Some(first)), true));
-        let delivers = first.is_none() && experiment.as_ref().is_some_and(|experiment| experiment.delivers);
-        let all = baseline.flush(now, |pipeline| ask(pipeline, Variant::Baseline));
-        for (flushes, delivers) in held.into_iter().chain([(all, delivers)]) {
-            match flushes {
-                Ok(flushes) => {
-                    flushes
-                        .into_iter()
-                        .for_each(|flush| output.take_baseline(flush, experiment.as_mut(), delivers));
-                }
-                Err(failure) => output.failures.push((Variant::Baseline, failure)),
-            }
+        let delivers = cut.is_none() && experiment.as_ref().is_some_and(|experiment| experiment.delivers);
+        if let Some(DeliveryCut { first, mut split }) = cut.take() {
+            let flushes = baseline.release(now, Some(first));
+            output.take_baseline_flushes(flushes, experiment.as_mut(), Some(&mut split));
+            output.lose(baseline, experiment.as_mut(), Some(&mut split));
         }
-        let lost = baseline.take_lost();
-        output.lost = match experiment {
-            Some(experiment) => experiment.lose(Variant::Baseline, lost),
-            None => lost.iter().map(LostHeld::of_baseline).collect(),
-        };
+        let flushes = baseline.flush(now, |pipeline| ask(pipeline, Variant::Baseline));
+        let mut delivering =
+            experiment.as_ref().filter(|_| delivers).map(|experiment| experiment.split.clone());
+        output.take_baseline_flushes(flushes, experiment.as_mut(), delivering.as_mut());
+        output.lose(baseline, experiment.as_mut(), delivering.as_mut());
         let Some(experiment) = experiment else { return output };
         let Some(candidate) = experiment.candidate.pipeline_mut() else { return output };
         let flushes = candidate.flush(now, |pipeline| ask(pipeline, Variant::Candidate));
@@ -136,21 +130,52 @@ impl FlushOutput {
         }
     }
 
-    /// Takes in what the baseline sent, of which an experiment observes and delivers its share.
-    fn take_baseline(&mut self, mut flush: Flush, experiment: Option<&mut ExperimentState>, delivers: bool) {
-        let encoded = match experiment {
-            None => flush.output.encode(Keep::All),
-            Some(experiment) => {
-                let encoded =
-                    experiment.split.encode(Variant::Baseline, &flush.input, &flush.output, delivers);
+    /// Takes in what the baseline sent, or its failure. An experiment observes it. Under a split it delivers its own units.
+    fn take_baseline_flushes(
+        &mut self,
+        flushes: Result<Vec<Flush>, String>,
+        mut experiment: Option<&mut ExperimentState>,
+        mut split: Option<&mut Split>,
+    ) {
+        let flushes = flushes.unwrap_or_else(|failure| {
+            self.failures.push((Variant::Baseline, failure));
+            Vec::new()
+        });
+        for mut flush in flushes {
+            let encoded = match &mut split {
+                None => flush.output.encode(Keep::All),
+                Some(split) => split.encode(Variant::Baseline, &flush.input, &flush.output, true),
+            };
+            if let Some(experiment) = &mut experiment {
                 experiment.observer.narrow(&mut flush);
                 let Flush { input, output, .. } = &mut flush;
                 output.identify();
                 experiment.observer.flush(Variant::Baseline, input, output).finish(&encoded);
-                encoded
             }
-        };
-        self.leave(Variant::Baseline, encoded);
+            self.leave(Variant::Baseline, encoded);
+        }
+    }
+
+    /// Counts points that the baseline's stages have lost since they were last asked: under a split, those of its own units.
+    fn lose(
+        &mut self,
+        baseline: &mut VariantPipeline,
+        mut experiment: Option<&mut ExperimentState>,
+        mut split: Option<&mut Split>,
+    ) {
+        for held in baseline.take_lost() {
+            let points = match &mut split {
+                None => held.points(),
+                Some(split) => split.count(Variant::Baseline, &held, true),
+            };
+            let lost = LostHeld { points, ..LostHeld::of_baseline(&held) };
+            if points > 0 {
+                if let Some(experiment) = &mut experiment {
+                    experiment.observer.lost_held(lost.variant, &lost.stage, points);
+                }
+                self.lost.push(lost);
+            }
+        }
     }
 
     /// Takes in what the candidate sent, which is observed, and of which its share is delivered.

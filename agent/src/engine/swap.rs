@@ -231,7 +231,7 @@ fn state(intent: &Intent, agent_uid: &str, limits: &CandidateLimits, now: u64) -
     (!idle).then(|| GenerationState {
         baseline: VariantPipeline::build(baseline, now),
         experiment,
-        first_apart: None,
+        cut: None,
     })
 }
 

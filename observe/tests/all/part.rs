@@ -39,7 +39,11 @@ fn process(fleet: u64, at: u64, time: u64) -> ResourceMetrics {
     let executable = if at % 100 == 7 { "postgres".to_owned() } else { format!("app-{}", at % 10) };
     let metric = |name: &str| {
         let point = NumberDataPoint {
-            attributes: if at.is_multiple_of(3) { vec![attribute("quiet", "yes".to_owned())] } else { Vec::new() },
+            attributes: if at.is_multiple_of(3) {
+                vec![attribute("quiet", "yes".to_owned())]
+            } else {
+                Vec::new()
+            },
             time_unix_nano: time,
             value: Some(Value::AsInt(at.cast_signed())),
             ..NumberDataPoint::default()

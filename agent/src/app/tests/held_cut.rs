@@ -219,3 +219,54 @@ async fn what_is_held_leaves_once_when_units_move_from_one_variant_to_the_other_
     );
     assert_eq!(sink.points().len(), 40);
 }
+
+/// A baseline that holds its points beside a split whose worker is abandoned at a swap to `next`.
+async fn baseline_holds_beside_an_abandoned_worker(next: impl Fn(SocketAddr) -> String) {
+    let (sink, address) = Sink::start().await;
+    let experiment = "  max_added_latency: 1m\n  budget: { cpu: 100%, memory: 256MiB }\n  experiment: { baseline: metrics/today, \
+         candidate: metrics/slow, unit: process, weight: 50% }";
+    let text = slow(address, 600, experiment)
+        .replace("processors:\n", "processors:\n  interval: { interval: 1h }\n")
+        .replace(
+            "metrics/today: { receivers: [otlp],",
+            "metrics/today: { receivers: [otlp], processors: [interval],",
+        );
+    let agent = Agent::start(&load(&text)).await;
+    let mut client = agent.client().await;
+    client.export(export(40, 1)).await.expect("accepted");
+    eventually("the candidate sends its share of the first batch", async || !sink.points().is_empty()).await;
+    // Others, so that what is held of the first ones is not replaced.
+    let mut others = later(15_000);
+    others.resource_metrics.drain(..40);
+    client.export(others).await.expect("accepted");
+    agent.reread(&next(address)).await;
+    eventually("the swap", async || agent.metric("phoenix_generation").await == Some(2.0)).await;
+    agent.stop().await;
+    let (baseline, candidate) = (processes(&sink, "baseline", 0), processes(&sink, "candidate", 0));
+    assert!(!candidate.is_empty() && baseline.is_disjoint(&candidate), "none by both");
+    assert_eq!(baseline.len() + candidate.len(), 40);
+    assert_eq!(
+        processes(&sink, "baseline", 1).len(),
+        14_960,
+        "the batch at hand left by the baseline, whole"
+    );
+    assert_eq!(sink.points().len(), 15_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_baseline_holds_beside_an_abandoned_worker_leaves_once_when_its_stage_goes() {
+    baseline_holds_beside_an_abandoned_worker(|sink| config(sink, "")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_baseline_holds_beside_an_abandoned_worker_leaves_once_when_its_stage_stays() {
+    let holding = |sink: SocketAddr| {
+        let pipelines = "processors:
+  interval: { interval: 1h }
+service:
+  pipelines:
+    metrics/today: { receivers: [otlp], processors: [interval], exporters: [otlp] }";
+        config(sink, pipelines)
+    };
+    baseline_holds_beside_an_abandoned_worker(holding).await;
+}

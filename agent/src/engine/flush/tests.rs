@@ -28,7 +28,7 @@ pub fn holding(delivers: bool) -> (GenerationState, u64) {
     let of_it =
         experiment.split.divide(&input).homes(Variant::Candidate).iter().filter(|home| **home).count();
     assert!((60..140).contains(&of_it), "about half of 200, got {of_it}");
-    (GenerationState { baseline, experiment: Some(experiment), first_apart: None }, of_it as u64)
+    (GenerationState { baseline, experiment: Some(experiment), cut: None }, of_it as u64)
 }
 
 /// Lets the candidate panic after its stages have sent what they held. Returns the points that were counted as lost.

@@ -14,7 +14,7 @@ use super::variant::VariantPipeline;
 pub use assignment::Assignment;
 
 /// Split of a generation; its memory is reused from batch to batch.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Split {
     splitter: Splitter,
     assignment: Assignment,

@@ -300,6 +300,8 @@ impl CandidateWorker {
         let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if queue.ended.is_none() {
             queue.phase = Phase::Abandoned;
+            // What it has not sent by now it never sends.
+            self.keep_apart();
             self.abandoned.store(true, Ordering::Relaxed);
             queue.jobs.drain(..).for_each(fall_back);
             let held = self.held.load(Ordering::Relaxed);

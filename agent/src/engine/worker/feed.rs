@@ -13,7 +13,7 @@ use super::candidate_worker::CandidateWorker;
 use super::job::{BaselineRun, BatchJob, Job, Tick};
 use super::load::{Excess, Load, Overload};
 use super::pace::thread_time;
-use super::{BatchOutput, RunError};
+use super::{BatchOutput, DeliveryCut, RunError};
 use crate::admission::Permit;
 use crate::count;
 use crate::engine::experiment::ExperimentState;
@@ -291,16 +291,19 @@ impl CandidateFeed {
         self.worker.push(Job::Tick(Tick { now, rules, flushes, left_out }));
     }
 
-    /// Ends the candidate's worker, and returns its state, unless it is not done within `patience`; and what
-    /// [`Self::take_first_apart`] returns then.
+    /// Ends the candidate's worker, and returns its state, unless it is not done within `patience`; and the cut that the
+    /// baseline's stages have not followed yet. A worker that is abandoned is cut out of delivery by that.
     pub fn stop(
         mut self,
         baseline: &mut VariantPipeline,
         patience: Duration,
-    ) -> (Option<ExperimentState>, Option<u64>) {
-        let Some(mut state) = self.worker.close(patience) else { return (None, None) };
-        state.observer.account(baseline.take_rule_stats());
-        state.observer.left_out(self.left_out);
-        (Some(state), self.take_first_apart())
+    ) -> (Option<ExperimentState>, Option<DeliveryCut>) {
+        let mut state = self.worker.close(patience);
+        if let Some(state) = &mut state {
+            state.observer.account(baseline.take_rule_stats());
+            state.observer.left_out(self.left_out);
+        }
+        let first = self.take_first_apart();
+        (state, first.zip(self.split).map(|(first, split)| DeliveryCut { first, split }))
     }
 }

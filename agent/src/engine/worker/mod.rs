@@ -25,6 +25,7 @@ pub use pace::thread_time;
 pub use share::{OpenShare, PendingShare};
 
 use super::experiment::{ExperimentState, LostHeld};
+use super::split::Split;
 use super::variant::VariantPipeline;
 
 /// Size of a batch in bytes, from which its memory is not kept for the next one.
@@ -75,8 +76,18 @@ pub struct GenerationState {
     pub baseline: VariantPipeline,
     /// The candidate and what compares it, where there is an experiment.
     pub experiment: Option<ExperimentState>,
-    /// Number of the first batch whose units all left by the baseline, if its stages hold what came before under the split.
-    pub first_apart: Option<u64>,
+    /// Cut of the candidate out of delivery that the baseline's stages have not followed yet.
+    pub cut: Option<DeliveryCut>,
+}
+
+/// Cut of the candidate out of delivery: what the baseline's stages hold of batches before it leaves under the split still,
+/// because the candidate has sent its share of them.
+#[derive(Debug)]
+pub struct DeliveryCut {
+    /// Number of the first batch whose units all leave by the baseline.
+    pub first: u64,
+    /// The split until then.
+    pub split: Split,
 }
 
 impl Worker {
@@ -89,8 +100,8 @@ impl Worker {
     pub fn stop(self, patience: Duration) -> GenerationState {
         let Self { mut baseline, feed, .. } = self;
         let stopped = feed.map(|feed| feed.stop(&mut baseline, patience));
-        let (experiment, first_apart) = stopped.unwrap_or_default();
-        GenerationState { baseline, experiment, first_apart }
+        let (experiment, cut) = stopped.unwrap_or_default();
+        GenerationState { baseline, experiment, cut }
     }
 
     /// Points that the baseline's stages held, that it would have delivered, and that nothing sends any more, since this was
