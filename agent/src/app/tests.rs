@@ -16,6 +16,7 @@ mod level;
 mod oauth2;
 mod otlp_http;
 mod overload;
+mod panics;
 mod proxies;
 mod pushed;
 mod receiver_tls;

@@ -13,7 +13,7 @@ use super::variant::VariantPipeline;
 use crate::generation::{Experiment, LOCAL};
 
 /// Points that a stage held, that a variant would have delivered, and that nothing sends any more.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LostHeld {
     /// The variant.
     pub variant: Variant,

@@ -66,7 +66,10 @@ impl Worker {
                         output.leave(Variant::Baseline, encoded);
                     }
                 }
-                Err(failure) => output.failures.push((Variant::Baseline, failure)),
+                Err(failure) => {
+                    feed.iter_mut().for_each(CandidateFeed::baseline_failed);
+                    output.failures.push((Variant::Baseline, failure));
+                }
             }
         }
         output.lost = self.take_lost();

@@ -7,9 +7,11 @@ use pipelines::Batch;
 use pipelines::batch::Encoded;
 use pipelines::processors::{Flush, RuleStats};
 
+use super::experiment::LostHeld;
 use super::observation::{self, FlushObservation, InputObservation};
 use super::split::AssignedBatch;
 use super::variant::VariantPipeline;
+use super::worker::Gaps;
 use crate::meter::Meter;
 
 /// Summary of a window that closed, and the scrape interval observed by then, nanoseconds.
@@ -152,9 +154,19 @@ impl ExperimentObserver {
         self.observer.failed(Variant::Candidate);
     }
 
+    /// Takes what happened on the data path into the open window.
+    pub fn take_gaps(&mut self, gaps: Gaps) {
+        let Gaps { left_out, failures, lost } = gaps;
+        self.left_out(left_out);
+        (0..failures).for_each(|_| self.baseline_failed());
+        for LostHeld { variant, stage, points } in lost {
+            self.lost_held(variant, &stage, points);
+        }
+    }
+
     /// Makes the open window and the next one count for nothing, because batches were left out of both variants: of what
     /// stages remember, the candidate's lack them.
-    pub fn left_out(&mut self, batches: u64) {
+    fn left_out(&mut self, batches: u64) {
         if batches > 0 {
             self.observer.lost_unit(format!("({batches} batches that found no room beside the candidate)"));
             self.lacks = true;

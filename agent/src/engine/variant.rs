@@ -74,7 +74,12 @@ impl VariantPipeline {
     /// As [`Self::process`]; and it was stopped.
     pub fn process_until(&mut self, input: &Batch, now: u64, stop: &dyn Fn() -> bool) -> Result<(), String> {
         let Self { pipeline: Some(pipeline), output, .. } = self else { return Ok(()) };
-        let outcome = guarded(|| pipeline.process_until(input, now, output, stop));
+        let outcome = guarded(|| {
+            let outcome = pipeline.process_until(input, now, output, stop);
+            #[cfg(test)]
+            tests::panic_on_poison(&self.plan, input);
+            outcome
+        });
         outcome.map_or_else(|panic| Err(self.begin_anew(panic, now)), told)
     }
 
@@ -164,7 +169,12 @@ impl VariantPipeline {
         ask: impl FnOnce(&mut Pipeline) -> Vec<Flush>,
     ) -> Result<Vec<Flush>, String> {
         let Self { pipeline: Some(pipeline), lost, .. } = self else { return Ok(Vec::new()) };
-        let flushes = guarded(|| ask(pipeline));
+        let flushes = guarded(|| {
+            let flushes = ask(pipeline);
+            #[cfg(test)]
+            tests::panic_behind(&self.plan, flushes.len());
+            flushes
+        });
         lost.extend(pipeline.take_refused());
         if flushes.is_err() {
             lost.extend(held);
@@ -258,12 +268,33 @@ mod tests {
     use prost::Message as _;
 
     use pipelines::Batch;
+    use pipelines::config::Plan;
 
     use super::{VariantPipeline, guarded};
     use crate::app::tests::harness::{export, load};
     use crate::app::tests::held::candidate_holds;
 
     const NOW: u64 = 1_700_000_000_000_000_000;
+
+    fn has(plan: &Plan, stage: &str) -> bool {
+        plan.stages().iter().any(|known| known.id.as_str() == stage)
+    }
+
+    /// Panics in a pipeline with a stage of this name once its stages have seen a batch with a metric `poison`: no processor
+    /// of ours does.
+    pub fn panic_on_poison(plan: &Plan, input: &Batch) {
+        let scopes = input.resources().iter().flat_map(|resource| input.scopes(resource));
+        let mut metrics = scopes.flat_map(|scope| input.metrics(scope));
+        assert!(
+            !has(plan, "resource/panics") || !metrics.any(|metric| input.text(metric.name) == "poison"),
+            "poison"
+        );
+    }
+
+    /// Panics in a pipeline with a stage of this name once its stages have sent something without a batch.
+    pub fn panic_behind(plan: &Plan, flushes: usize) {
+        assert!(!has(plan, "resource/panics_in_flush") || flushes == 0, "behind a flush");
+    }
 
     #[test]
     fn a_panic_loses_what_stages_held_but_not_what_the_batch_at_hand_brought() {

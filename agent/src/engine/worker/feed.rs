@@ -10,13 +10,13 @@ use pipelines::batch::{Encoded, Keep};
 use pipelines::processors::{Flush, HeldPoints, RuleStats};
 
 use super::candidate_worker::CandidateWorker;
-use super::job::{BaselineRun, BatchJob, Job, Tick};
+use super::job::{BaselineRun, BatchJob, Gaps, Job, Tick};
 use super::load::{Excess, Load, Overload};
 use super::pace::thread_time;
 use super::{BatchOutput, DeliveryCut, RunError};
 use crate::admission::Permit;
 use crate::count;
-use crate::engine::experiment::ExperimentState;
+use crate::engine::experiment::{ExperimentState, LostHeld};
 use crate::engine::limits::CandidateLimits;
 use crate::engine::split::Split;
 use crate::engine::variant::VariantPipeline;
@@ -31,8 +31,8 @@ pub struct CandidateFeed {
     window_nanos: u64,
     /// Number of the window of the last batch: time over its length.
     window: u64,
-    /// Batches that found no room, since this was last said.
-    left_out: u64,
+    /// What has happened since the last job.
+    gaps: Gaps,
     /// Bytes that a batch takes for each of its request, by the last one.
     growth: usize,
     /// Batches of the last seconds, by which the candidate's worker is judged.
@@ -60,7 +60,7 @@ impl CandidateFeed {
             split,
             window_nanos,
             window: 0,
-            left_out: 0,
+            gaps: Gaps::default(),
             growth: 1,
             load: Load::new(may_sample),
             may_sample,
@@ -117,7 +117,7 @@ impl CandidateFeed {
             }
         };
         if let Some(permits) = permits {
-            let left_out = std::mem::take(&mut self.left_out);
+            let gaps = std::mem::take(&mut self.gaps);
             let left = output.leaving.clone();
             output.job = Some(Box::new(BatchJob {
                 now,
@@ -127,10 +127,11 @@ impl CandidateFeed {
                 left,
                 share: None,
                 rules,
-                left_out,
+                gaps,
                 permits,
             }));
         } else {
+            self.gaps.failures += u64::from(failure.is_some());
             self.leave_out(input);
         }
         match failure {
@@ -165,6 +166,7 @@ impl CandidateFeed {
             return Ok(BatchOutput { points, leaving, untouched: true, ..BatchOutput::default() });
         }
         let (points, outcome) = baseline.process_alone(message, now, &mut input)?;
+        self.gaps.failures += u64::from(outcome.is_err());
         let output = outcome.map_err(RunError::Baseline).map(|()| {
             let mut output = BatchOutput { points, ..BatchOutput::default() };
             output.leave(baseline.output(&input), Keep::All);
@@ -176,7 +178,7 @@ impl CandidateFeed {
 
     /// Counts a batch that is left out, and keeps its memory for the next one.
     fn leave_out(&mut self, input: Batch) {
-        self.left_out += 1;
+        self.gaps.left_out += 1;
         self.worker.leave_out();
         self.worker.give_back(input);
     }
@@ -248,15 +250,24 @@ impl CandidateFeed {
         if self.worker.has_room() {
             self.worker.push(Job::Flush(Box::new((flush, encoded.clone()))));
         } else {
-            self.left_out += 1;
+            self.gaps.left_out += 1;
         }
         encoded
     }
 
-    /// Points of those that wait in a stage of the baseline that it would deliver.
-    pub fn count(&mut self, held: &HeldPoints) -> u64 {
+    /// Counts points that a stage of the baseline held and that nothing sends any more: those that it would have delivered.
+    pub fn lose(&mut self, held: &HeldPoints) -> LostHeld {
         let delivers = self.delivers();
-        self.split.as_mut().map_or(held.points(), |split| split.count(Variant::Baseline, held, delivers))
+        let points =
+            self.split.as_mut().map_or(held.points(), |split| split.count(Variant::Baseline, held, delivers));
+        let lost = LostHeld { points, ..LostHeld::of_baseline(held) };
+        self.gaps.lose(&lost);
+        lost
+    }
+
+    /// Counts a failure of the baseline between batches.
+    pub fn baseline_failed(&mut self) {
+        self.gaps.failures += 1;
     }
 
     /// Reason for which a candidate that needs more than its share of the CPU is cut out.
@@ -286,9 +297,9 @@ impl CandidateFeed {
         if self.worker.has_tick() {
             return;
         }
-        let (rules, left_out) = (baseline.take_rule_stats(), std::mem::take(&mut self.left_out));
+        let (rules, gaps) = (baseline.take_rule_stats(), std::mem::take(&mut self.gaps));
         self.window = self.window.max(now / self.window_nanos);
-        self.worker.push(Job::Tick(Tick { now, rules, flushes, left_out }));
+        self.worker.push(Job::Tick(Tick { now, rules, flushes, gaps }));
     }
 
     /// Ends the candidate's worker, and returns its state, unless it is not done within `patience`; and the cut that the
@@ -301,7 +312,7 @@ impl CandidateFeed {
         let mut state = self.worker.close(patience);
         if let Some(state) = &mut state {
             state.observer.account(baseline.take_rule_stats());
-            state.observer.left_out(self.left_out);
+            state.observer.take_gaps(std::mem::take(&mut self.gaps));
         }
         let first = self.take_first_apart();
         (state, first.zip(self.split).map(|(first, split)| DeliveryCut { first, split }))

@@ -9,6 +9,7 @@ use pipelines::processors::{Flush, RuleStats};
 
 use super::share::PendingShare;
 use crate::admission::Permit;
+use crate::engine::experiment::LostHeld;
 
 /// One job.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ pub struct BatchJob {
     pub share: Option<Arc<PendingShare>>,
     /// What the baseline's rules did before, where a window has ended since they were last asked.
     pub rules: Option<Vec<RuleStats>>,
-    /// Batches before it that found no room.
-    pub left_out: u64,
+    /// What happened before it.
+    pub gaps: Gaps,
     /// Budgets of its bytes.
     pub permits: [Permit; 2],
 }
@@ -64,6 +65,27 @@ pub struct Tick {
     pub rules: Vec<RuleStats>,
     /// True if stages may send what is due: nothing waits for room in a queue.
     pub flushes: bool,
-    /// Batches before it that found no room.
+    /// What happened before it.
+    pub gaps: Gaps,
+}
+
+/// What has happened on the data path since the job before, and is told by no job of its own.
+#[derive(Debug, Default)]
+pub struct Gaps {
+    /// Batches that found no room.
     pub left_out: u64,
+    /// Failures of the baseline between batches, or on those.
+    pub failures: u64,
+    /// Points that the baseline's stages held and that nothing sends any more.
+    pub lost: Vec<LostHeld>,
+}
+
+impl Gaps {
+    /// Adds points that a stage of the baseline held.
+    pub fn lose(&mut self, lost: &LostHeld) {
+        match self.lost.iter_mut().find(|known| known.stage == lost.stage) {
+            Some(known) => known.points += lost.points,
+            None => self.lost.push(lost.clone()),
+        }
+    }
 }

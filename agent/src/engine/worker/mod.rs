@@ -20,7 +20,7 @@ use thiserror::Error;
 
 pub use candidate_worker::CandidateWorker;
 pub use feed::CandidateFeed;
-pub use job::BatchJob;
+pub use job::{BatchJob, Gaps};
 pub use pace::thread_time;
 pub use share::{OpenShare, PendingShare};
 
@@ -108,13 +108,11 @@ impl Worker {
     /// last asked.
     pub fn take_lost(&mut self) -> Vec<LostHeld> {
         let Self { baseline, feed, .. } = self;
-        let mut lost = Vec::new();
-        for held in baseline.take_lost() {
-            let all = LostHeld::of_baseline(&held);
-            let points = feed.as_mut().map_or(all.points, |feed| feed.count(&held));
-            lost.push(LostHeld { points, ..all });
-        }
-        lost
+        let lost = baseline.take_lost().into_iter().map(|held| match feed {
+            Some(feed) => feed.lose(&held),
+            None => LostHeld::of_baseline(&held),
+        });
+        lost.filter(|lost| lost.points > 0).collect()
     }
 
     /// Runs one request, admitted at `now`, Unix nanoseconds.

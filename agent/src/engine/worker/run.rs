@@ -8,7 +8,7 @@ use pipelines::batch::{Encoded, Keep};
 use pipelines::processors::{Flush, HeldPoints, RuleStats, StateSize};
 
 use super::candidate_worker::CandidateWorker;
-use super::job::{BaselineRun, BatchJob, Job, Tick};
+use super::job::{BaselineRun, BatchJob, Gaps, Job, Tick};
 use super::share::PendingShare;
 use crate::admission::Permit;
 use crate::engine::candidate::CandidateOutcome;
@@ -47,9 +47,9 @@ impl<'a> Running<'a> {
     }
 
     fn batch(&mut self, job: BatchJob) {
-        let BatchJob { now, number, mut input, baseline, left, share, rules, left_out, permits: _until_here } =
+        let BatchJob { now, number, mut input, baseline, left, share, rules, gaps, permits: _until_here } =
             job;
-        self.roll(now, rules.unwrap_or_default(), left_out);
+        self.roll(now, rules.unwrap_or_default(), gaps);
         self.follow(now);
         self.worker.ran();
         let (mut output, spent) = match baseline {
@@ -154,12 +154,12 @@ impl<'a> Running<'a> {
         all
     }
 
-    /// Closes the window that has ended by `now`. Batches that were left out make this window and the next one count for
+    /// Closes the window that has ended by `now`, after what happened before. Batches that were left out make this window and the next one count for
     /// nothing: of what stages remember, the candidate's lack them.
-    fn roll(&mut self, now: u64, rules: Vec<RuleStats>, left_out: u64) {
+    fn roll(&mut self, now: u64, rules: Vec<RuleStats>, gaps: Gaps) {
         let ExperimentState { candidate, observer, .. } = &mut self.state;
         observer.account(rules);
-        observer.left_out(left_out);
+        observer.take_gaps(gaps);
         observer.roll(candidate.pipeline_mut(), now);
         self.ease();
     }
@@ -172,8 +172,8 @@ impl<'a> Running<'a> {
     }
 
     fn tick(&mut self, tick: Tick) {
-        let Tick { now, rules, flushes, left_out } = tick;
-        self.roll(now, rules, left_out);
+        let Tick { now, rules, flushes, gaps } = tick;
+        self.roll(now, rules, gaps);
         for LostHeld { variant, stage, points } in self.engine.take_orphaned(&self.state.id) {
             self.state.observer.lost_held(variant, &stage, points);
         }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::admission::Budget;
 use crate::engine::flush::tests::{NOW, holding};
-use crate::engine::worker::job::Tick;
+use crate::engine::worker::job::{Gaps, Tick};
 use crate::engine::{EngineParts, Reporter};
 use crate::telemetry::{Condition, GaugeValues, Health, Metrics};
 
@@ -37,7 +37,7 @@ fn what_a_worker_holds_that_is_abandoned_between_two_jobs_is_counted_and_told_by
     let state = holding(false).0.experiment.expect("an experiment");
     let next = CandidateWorker::start(Arc::clone(&engine), state, CandidateLimits::default(), false, 0);
     let next = next.expect("a thread");
-    next.push(Job::Tick(Tick { now: NOW, rules: Vec::new(), flushes: true, left_out: 0 }));
+    next.push(Job::Tick(Tick { now: NOW, rules: Vec::new(), flushes: true, gaps: Gaps::default() }));
     let mut state = next.close(Duration::from_secs(60)).expect("it ends");
     state.end(NOW + 1);
     let (summary, _) = state.observer.take_closed().pop().expect("a window");
