@@ -50,28 +50,38 @@ impl Worker {
     fn advance(&mut self, now: u64) -> FlushOutput {
         let Self { baseline, feed, .. } = self;
         let mut output = FlushOutput::default();
-        let first = feed.as_mut().and_then(CandidateFeed::take_first_apart);
-        let held = first.map(|first| baseline.release(now, Some(first)));
-        let delivers = feed.as_ref().is_some_and(CandidateFeed::delivers);
-        for (flushes, delivers) in
-            held.map(|held| (held, true)).into_iter().chain([(baseline.advance(now), delivers)])
-        {
-            match flushes {
-                Ok(flushes) => {
-                    for flush in flushes {
-                        let encoded = match feed {
-                            Some(feed) => feed.flush(flush, delivers),
-                            None => flush.output.encode(Keep::All),
-                        };
-                        output.leave(Variant::Baseline, encoded);
-                    }
-                }
-                Err(failure) => {
-                    feed.iter_mut().for_each(CandidateFeed::baseline_failed);
-                    output.failures.push((Variant::Baseline, failure));
-                }
-            }
+        let Some(feed) = feed else {
+            output.take_baseline_flushes(baseline.advance(now), None, None);
+            output.lost = self.take_lost();
+            return output;
+        };
+        for late in feed.take_late() {
+            output.leave(Variant::Baseline, late);
         }
+        if let Some(first) = feed.take_first_apart() {
+            let held = baseline.release(now, Some(first));
+            output.take_flushes(feed, held, |feed, flush| feed.flush(flush, true));
+        }
+        let last = baseline.last_batch().unwrap_or_default();
+        let waiting = feed.claimed().filter(|_| baseline.is_due(now)).map(|claimed| claimed + 1..=last);
+        for (at, batch) in waiting.into_iter().flatten().enumerate() {
+            // First what came before all that wait, then of one after the other.
+            let flushes = baseline.release_due(now, batch);
+            output.take_flushes(feed, flushes, |feed, flush| {
+                if at > 0 {
+                    feed.put_aside(&flush, batch - 1);
+                }
+                feed.flush(flush, true)
+            });
+        }
+        let delivers = feed.claimed();
+        let flushes = baseline.advance(now);
+        output.take_flushes(feed, flushes, |feed, flush| {
+            if delivers.is_some_and(|claimed| last > claimed) {
+                feed.put_aside(&flush, last);
+            }
+            feed.flush(flush, delivers.is_some())
+        });
         output.lost = self.take_lost();
         output
     }
@@ -102,7 +112,8 @@ impl GenerationState {
             experiment.observer.roll(experiment.candidate.pipeline_mut(), now);
         }
         let delivers = cut.is_none() && experiment.as_ref().is_some_and(|experiment| experiment.delivers);
-        if let Some(DeliveryCut { first, mut split }) = cut.take() {
+        if let Some(DeliveryCut { first, mut split, late }) = cut.take() {
+            late.into_iter().for_each(|late| output.leave(Variant::Baseline, late));
             let flushes = baseline.release(now, Some(first));
             output.take_baseline_flushes(flushes, experiment.as_mut(), Some(&mut split));
             output.lose(baseline, experiment.as_mut(), Some(&mut split));
@@ -130,6 +141,27 @@ impl FlushOutput {
     fn leave(&mut self, variant: Variant, encoded: Encoded) {
         if encoded.points > 0 {
             self.leaving.push((variant, encoded));
+        }
+    }
+
+    /// Takes in what the baseline in charge sent, or its failure: of each flush, what `share` says leaves by it.
+    fn take_flushes(
+        &mut self,
+        feed: &mut CandidateFeed,
+        flushes: Result<Vec<Flush>, String>,
+        mut share: impl FnMut(&mut CandidateFeed, Flush) -> Encoded,
+    ) {
+        match flushes {
+            Ok(flushes) => {
+                for flush in flushes {
+                    let encoded = share(feed, flush);
+                    self.leave(Variant::Baseline, encoded);
+                }
+            }
+            Err(failure) => {
+                feed.baseline_failed();
+                self.failures.push((Variant::Baseline, failure));
+            }
         }
     }
 

@@ -156,11 +156,14 @@ impl ExperimentObserver {
 
     /// Takes what happened on the data path into the open window.
     pub fn take_gaps(&mut self, gaps: Gaps) {
-        let Gaps { left_out, failures, lost } = gaps;
+        let Gaps { left_out, failures, lost, late } = gaps;
         self.left_out(left_out);
         (0..failures).for_each(|_| self.baseline_failed());
         for LostHeld { variant, stage, points } in lost {
             self.lost_held(variant, &stage, points);
+        }
+        for (points, bytes) in late {
+            self.observer.delivered(Variant::Baseline, points, bytes);
         }
     }
 

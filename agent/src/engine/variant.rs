@@ -128,11 +128,23 @@ impl VariantPipeline {
     /// # Errors
     /// As [`Self::flush`].
     pub fn advance(&mut self, now: u64) -> Result<Vec<Flush>, String> {
-        let due = self.pipeline.as_ref().and_then(Pipeline::due);
-        if due.is_none_or(|due| due > now) {
+        if !self.is_due(now) {
             return Ok(Vec::new());
         }
         self.flush(now, |pipeline| pipeline.advance(now))
+    }
+
+    /// Tells whether something is due at `now`, Unix nanoseconds.
+    pub fn is_due(&self, now: u64) -> bool {
+        self.pipeline.as_ref().and_then(Pipeline::due).is_some_and(|due| due <= now)
+    }
+
+    /// Returns what is due at `now` and came by batches before the one of the number `from`.
+    ///
+    /// # Errors
+    /// As [`Self::flush`].
+    pub fn release_due(&mut self, now: u64, from: u64) -> Result<Vec<Flush>, String> {
+        self.flush(now, |pipeline| pipeline.release_due(now, from))
     }
 
     /// Returns what waits in stages at `now`: all of it, or what came by batches before the one of the number `from`.

@@ -235,6 +235,15 @@ impl Pipeline {
         self.flush_stages(now, from, |_| true)
     }
 
+    /// Sends, as [`Self::release`] does, what came by batches before the one of the number `from` and is due at `now`: the rest
+    /// of it is [`Self::advance`]'s.
+    pub fn release_due(&mut self, now: u64, from: u64) -> Vec<Flush> {
+        let is_due = |stage: &RunningStage| {
+            stage.state.as_ref().and_then(|state| state.due()).is_some_and(|due| due <= now)
+        };
+        self.flush_stages(now, Some(from), is_due)
+    }
+
     fn flush_stages(
         &mut self,
         now: u64,

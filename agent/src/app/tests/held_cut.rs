@@ -270,3 +270,43 @@ service:
     };
     baseline_holds_beside_an_abandoned_worker(holding).await;
 }
+
+/// A baseline that holds its points for a second, and a candidate that takes seconds for a batch, of which units wait so long.
+async fn interval_ends_while_units_wait(processes: usize, latency: &str) -> (BTreeSet<i64>, BTreeSet<i64>) {
+    let (sink, address) = Sink::start().await;
+    let experiment = format!(
+        "  max_added_latency: {latency}\n  budget: {{ cpu: 100%, memory: 256MiB }}\n  experiment: {{ baseline: metrics/today, \
+         candidate: metrics/slow, unit: process, weight: 50% }}"
+    );
+    let text = slow(address, 600, &experiment)
+        .replace("processors:\n", "processors:\n  interval: { interval: 1s }\n")
+        .replace(
+            "metrics/today: { receivers: [otlp],",
+            "metrics/today: { receivers: [otlp], processors: [interval],",
+        );
+    let agent = Agent::start(&load(&text)).await;
+    agent.client().await.export(export(processes, 1)).await.expect("accepted");
+    eventually("the interval ends before the candidate is done", async || !sink.points().is_empty()).await;
+    assert!(sink.points().len() < processes && sink.points().iter().all(|point| point.0 == "baseline"));
+    eventually("every point arrives", async || sink.points().len() == processes).await;
+    let shared = agent.shared.clone();
+    agent.stop().await;
+    let (baseline, candidate) =
+        (self::processes(&sink, "baseline", 0), self::processes(&sink, "candidate", 0));
+    assert!(baseline.is_disjoint(&candidate), "none by both");
+    assert_eq!((baseline.len() + candidate.len(), sink.points().len()), (processes, processes));
+    assert_eq!(shared.budget.used(), 0);
+    (baseline, candidate)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_baseline_held_of_units_that_wait_leaves_by_it_when_the_candidate_is_late() {
+    let (baseline, candidate) = interval_ends_while_units_wait(15_000, "4s").await;
+    assert!(candidate.is_empty() && baseline.len() == 15_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_baseline_held_of_units_that_wait_is_given_up_when_the_candidate_sends_them() {
+    let (_, candidate) = interval_ends_while_units_wait(8_000, "1m").await;
+    assert!(candidate.len() > 3_000, "{}", candidate.len());
+}

@@ -346,6 +346,11 @@ impl CandidateWorker {
         self.is_apart().then_some(*claimed + 1)
     }
 
+    /// Number in the baseline's pipeline of the last batch whose share the candidate has sent.
+    pub fn claimed(&self) -> u64 {
+        *self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Tells whether its units leave by the baseline.
     pub fn is_apart(&self) -> bool {
         self.apart.load(Ordering::Acquire)

@@ -11,6 +11,7 @@ use pipelines::processors::{Flush, HeldPoints, RuleStats};
 
 use super::candidate_worker::CandidateWorker;
 use super::job::{BaselineRun, BatchJob, Gaps, Job, Tick};
+use super::late::LateFlushes;
 use super::load::{Excess, Load, Overload};
 use super::pace::thread_time;
 use super::{BatchOutput, DeliveryCut, RunError};
@@ -33,6 +34,8 @@ pub struct CandidateFeed {
     window: u64,
     /// What has happened since the last job.
     gaps: Gaps,
+    /// What the baseline held of units that still waited.
+    late: LateFlushes,
     /// Bytes that a batch takes for each of its request, by the last one.
     growth: usize,
     /// Batches of the last seconds, by which the candidate's worker is judged.
@@ -61,6 +64,7 @@ impl CandidateFeed {
             window_nanos,
             window: 0,
             gaps: Gaps::default(),
+            late: LateFlushes::default(),
             growth: 1,
             load: Load::new(may_sample),
             may_sample,
@@ -239,6 +243,29 @@ impl CandidateFeed {
         Some(first)
     }
 
+    /// Number of the last batch whose share the candidate has sent, where it delivers: shares of later ones may wait.
+    pub fn claimed(&self) -> Option<u64> {
+        self.delivers().then(|| self.worker.claimed())
+    }
+
+    /// Takes what the baseline has held of units that left by it since, see [`LateFlushes`].
+    pub fn take_late(&mut self) -> Vec<Encoded> {
+        let leaving = self.late.take(self.worker.first_apart(), self.worker.claimed());
+        self.gaps.late.extend(leaving.iter().map(|encoded| (encoded.points, encoded.bytes.len() as u64)));
+        leaving
+    }
+
+    /// Puts aside what is the candidate's of a flush of the baseline that came by a batch whose share may wait.
+    pub fn put_aside(&mut self, flush: &Flush, batch: u64) {
+        let Some(split) = &mut self.split else { return };
+        let encoded = split.encode(Variant::Candidate, &flush.input, &flush.output, true);
+        if encoded.points > 0 {
+            let [agent, _] = self.worker.budgets();
+            let permit = agent.hold(encoded.bytes.len());
+            self.late.add(batch, encoded, permit);
+        }
+    }
+
     /// Share that leaves by the baseline of a flush of its own, of which the candidate's worker is told. `delivers` tells
     /// whether the candidate sends its share of it.
     pub fn flush(&mut self, flush: Flush, delivers: bool) -> Encoded {
@@ -312,9 +339,12 @@ impl CandidateFeed {
         let mut state = self.worker.close(patience);
         if let Some(state) = &mut state {
             state.observer.account(baseline.take_rule_stats());
+        }
+        let late = self.take_late();
+        let first = self.take_first_apart();
+        if let Some(state) = &mut state {
             state.observer.take_gaps(std::mem::take(&mut self.gaps));
         }
-        let first = self.take_first_apart();
-        (state, first.zip(self.split).map(|(first, split)| DeliveryCut { first, split }))
+        (state, first.zip(self.split).map(|(first, split)| DeliveryCut { first, split, late }))
     }
 }

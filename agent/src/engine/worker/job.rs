@@ -78,6 +78,8 @@ pub struct Gaps {
     pub failures: u64,
     /// Points that the baseline's stages held and that nothing sends any more.
     pub lost: Vec<LostHeld>,
+    /// Points and bytes that the baseline's stages had held and that left by it when a share was found not to be sent.
+    pub late: Vec<(u64, u64)>,
 }
 
 impl Gaps {

@@ -6,6 +6,7 @@
 mod candidate_worker;
 mod feed;
 mod job;
+mod late;
 mod load;
 mod pace;
 mod run;
@@ -88,6 +89,8 @@ pub struct DeliveryCut {
     pub first: u64,
     /// The split until then.
     pub split: Split,
+    /// What the baseline held of the candidate's units of batches from then on, and has given up since.
+    pub late: Vec<Encoded>,
 }
 
 impl Worker {
