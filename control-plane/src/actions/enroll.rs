@@ -2,10 +2,12 @@
 //!
 //! An enrollment token names a tenant and labels; it yields a credential bound to the uid that asked. A reply may be
 //! lost, so the same token may ask again for the same uid, without a use being counted, **until the credential has been
-//! presented once**: from then on the agent has it, and a second enrollment of that uid is refused whatever token comes
-//! with it. So nobody who holds a token (a whole DaemonSet shares one) takes over an agent that is at work; an agent
-//! that lost its data directory has lost its uid as well and comes in as a new one, in the place of the one before if that was
-//! on the same node (`nodes`). An operator who wants a uid back deletes the agent first.
+//! presented once**: from then on the agent has it, and a second enrollment of that uid is refused while the agent is there,
+//! whatever token comes with it. So nobody who holds a token (a whole DaemonSet shares one) takes over an agent that is at
+//! work. One that lost its credential alone takes its own record over, as another agent of its node would: with the token that
+//! let it in, and once nothing was heard of it for a while. One that lost its data directory has lost its uid as well and comes
+//! in as a new one, in the place of the one before if that was on the same node (`nodes`). Else an operator who wants a uid
+//! back deletes the agent first.
 
 use std::fmt;
 use std::time::Duration;
@@ -103,6 +105,18 @@ pub enum EnrollError {
     /// Somebody else has that name.
     #[error("agent {0} is enrolled; to enroll it anew, delete it first")]
     Enrolled(AgentUid),
+    /// An agent of that name, let in by the same token, is there.
+    #[error(
+        "agent {uid} is enrolled, and is connected or was only just heard of. If this is the same one and it has lost its \
+         credential, it comes in {} after the last word of it; if another one runs under this name, stop one of them and \
+         delete its agent_uid", seconds(*.take_over)
+    )]
+    StillThere {
+        /// The name.
+        uid: AgentUid,
+        /// Time without a word of it, after which it is let in.
+        take_over: Duration,
+    },
     /// Its node has an agent.
     #[error("{0}")]
     NodeTaken(NodeTaken),
@@ -132,9 +146,10 @@ impl From<EnrollError> for Refusal {
         match error {
             EnrollError::Refused | EnrollError::Unknown => Self::unauthenticated(),
             EnrollError::UsedUp => Self::forbidden(said),
-            EnrollError::Enrolled(_) | EnrollError::NodeTaken(_) | EnrollError::Replaced { .. } => {
-                Self::conflict(said)
-            }
+            EnrollError::Enrolled(_)
+            | EnrollError::StillThere { .. }
+            | EnrollError::NodeTaken(_)
+            | EnrollError::Replaced { .. } => Self::conflict(said),
             EnrollError::Labels(_) => Self::invalid_field("labels", said, "fewer labels"),
             EnrollError::Store(error) => error.into(),
         }
@@ -190,6 +205,7 @@ async fn admit(
         Some(_) => Claim::Joins(None),
         None => nodes::claim(state, tx, token, &request, now).await?,
     };
+    let comes_back = before.as_ref().is_some_and(|before| nodes::comes_back(before, token, &request));
     let agent = Agent {
         uid,
         instance_uid: uid,
@@ -217,13 +233,16 @@ async fn admit(
             agents::replace_credential(tx, tenant, &agent, credential).await?;
             (agent.uid, "agent.enroll", Admitted::In)
         }
+        (Some(before), _) if comes_back => {
+            if nodes::is_there(state, tenant, &before, now) {
+                return Err(EnrollError::StillThere { uid, take_over: state.nodes.take_over });
+            }
+            take_over(tx, token, (&agent, before.uid), credential, now).await?
+        }
         (Some(_), _) => return Err(EnrollError::Enrolled(uid)),
         (None, Claim::Taken(taken)) => return Ok(Admitted::Waits(taken)),
         (None, Claim::TakesOver(holder)) => {
-            let agent = Agent { uid: holder.uid, ..agent.clone() };
-            let times = (now, now.plus(NodeTimes::FORMER));
-            store::nodes::take_over(tx, tenant, (&agent, uid), credential, times).await?;
-            (agent.uid, "agent.take_over", Admitted::InPlaceOf(agent.uid))
+            take_over(tx, token, (&agent, holder.uid), credential, now).await?
         }
         (None, Claim::Joins(node)) if token.has_uses_left() => {
             // An agent whose place was taken has left its uid to the record.
@@ -239,6 +258,20 @@ async fn admit(
     let detail = json!({ "enrollment_token": token.id, "labels": agent.labels, "instance_uid": uid });
     audit::record(tx, now, tenant, By::Agent(uid), verb, &format!("agent/{record}"), &detail).await?;
     Ok(admitted)
+}
+
+/// Gives an agent the record of the one before it.
+async fn take_over(
+    tx: &mut Tx,
+    token: &EnrollmentToken,
+    (agent, record): (&Agent, AgentUid),
+    credential: Credential<'_>,
+    now: UnixMillis,
+) -> Result<(AgentUid, &'static str, Admitted), StoreError> {
+    let of_record = Agent { uid: record, ..agent.clone() };
+    let times = (now, now.plus(NodeTimes::FORMER));
+    store::nodes::take_over(tx, token.tenant_id, (&of_record, agent.uid), credential, times).await?;
+    Ok((record, "agent.take_over", Admitted::InPlaceOf(record)))
 }
 
 /// Holder of this credential. One indexed look-up; the first time, also one row written.

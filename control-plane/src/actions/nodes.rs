@@ -61,8 +61,18 @@ pub(super) async fn claim(
     Ok(Claim::Joins(Some(node)))
 }
 
+/// Tells whether an agent of a name that is enrolled may be the same one, without its credential: the token let it in, and
+/// it is on the node that it was on, as far as that is known.
+pub(super) fn comes_back(before: &Agent, token: &EnrollmentToken, request: &Enrollment) -> bool {
+    let is_of_node = |node: &Node| {
+        let own = node.of_its_own(before.uid);
+        before.node.as_deref().is_none_or(|known| known == node.as_str() || known == own.as_str())
+    };
+    before.enrolled_by == token.id && request.node.as_ref().map_or(before.node.is_none(), is_of_node)
+}
+
 /// Tells whether a node's agent is connected, or may come back yet.
-fn is_there(state: &AppState, tenant: TenantId, holder: &Agent, now: UnixMillis) -> bool {
+pub(super) fn is_there(state: &AppState, tenant: TenantId, holder: &Agent, now: UnixMillis) -> bool {
     let last = state.nodes.heard(holder.heard());
     state.hub.is_connected(tenant, holder.uid) || last.plus(state.nodes.take_over) > now
 }

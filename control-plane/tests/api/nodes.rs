@@ -344,3 +344,52 @@ async fn what_an_agent_says_of_its_surroundings_is_shown_selects_it_and_names_it
         "the first one has it"
     );
 }
+
+#[tokio::test]
+async fn an_agent_that_lost_only_its_credential_takes_its_own_record_over_once_it_was_unseen() {
+    let fleet = Fleet::start().await;
+    let (lost, first) = fleet.joins(1).await;
+    fleet.heard(&first, "connected").await;
+    let refused = fleet.enroll(1).await;
+    assert_eq!(refused.refusal(), 409);
+    let said = refused.body["detail"].as_str().unwrap();
+    for words in [&uid(1), "lost its credential", "30s after the last word"] {
+        assert!(said.contains(words), "{words:?}: {said}");
+    }
+    fleet.heard(&first, "disconnected").await;
+    fleet.server.pass(29);
+    assert_eq!(fleet.enroll(1).await.refusal(), 409, "no sooner");
+    fleet.server.pass(2);
+    let other = token(&fleet.server, &fleet.again().await).await;
+    let refused = fleet.enroll_with(&other, 1, NODE).await;
+    assert_eq!(refused.refusal(), 409, "with the token that let it in alone");
+    assert!(refused.body["detail"].as_str().unwrap().contains("delete it first"), "{refused:?}");
+    let elsewhere = fleet.enroll_with(&fleet.token, 1, "host.id=another").await;
+    assert_eq!(elsewhere.refusal(), 409, "a copy on another node is another agent");
+    let (now, again) = fleet.joins(1).await;
+    assert_eq!((again.uid, again.instance_uid), (first.uid, first.instance_uid));
+    let state = &fleet.server.state;
+    enroll::authenticate(state, &now).await.unwrap();
+    let refused = enroll::authenticate(state, &lost).await.unwrap_err();
+    assert!(matches!(refused, EnrollError::Replaced { .. }), "whoever found the lost one: {refused}");
+    let listed = fleet.agents("").await;
+    assert_eq!((listed.len(), &listed[0]["uid"]), (1, &json!(uid(1))), "{listed:#?}");
+    assert_eq!(fleet.audited("agent.take_over").await, 1);
+    let tokens = fleet.server.get("/api/v1/enrollment-tokens", &fleet.again().await).await.body;
+    let uses: Vec<&Value> = tokens["items"].as_array().unwrap().iter().map(|token| &token["uses"]).collect();
+    assert!(uses.contains(&&json!(1)) && !uses.contains(&&json!(2)), "{tokens}");
+}
+
+#[tokio::test]
+async fn an_agent_without_a_node_that_lost_only_its_credential_comes_back_as_well() {
+    let fleet = Fleet::start().await;
+    let enroll = async || {
+        let body = json!({ "uid": uid(1), "host": "pod-1", "version": "1" });
+        fleet.server.fleet("/v1/enroll", &fleet.token, body).await
+    };
+    let first = enroll().await;
+    enroll::authenticate(&fleet.server.state, first.body["token"].as_str().unwrap()).await.unwrap();
+    assert_eq!(enroll().await.refusal(), 409);
+    fleet.server.pass(31);
+    assert_eq!(enroll().await.status, StatusCode::CREATED);
+}
