@@ -12,6 +12,7 @@ mod pace;
 mod peer;
 mod places;
 mod serve;
+mod unread;
 
 pub use admission::{CROWDED, Crowd, Load};
 pub use files::connections;
@@ -20,3 +21,4 @@ pub use pace::{Pace, Progress};
 pub use peer::Peer;
 pub use places::{Gate, Place, Tally};
 pub use serve::{End, serve};
+pub use unread::{Unread, Watched, WatchedStream};

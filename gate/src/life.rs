@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::unread::Answers;
+
 /// Longest silences of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quiet {
@@ -20,6 +22,8 @@ pub enum Silence {
     Head,
     /// No further request came.
     Idle,
+    /// An answer was not read.
+    Unread,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,9 +32,12 @@ struct Requests {
     any: bool,
 }
 
-/// Requests of a connection.
+/// Requests of a connection, and answers that it has not read.
 #[derive(Clone, Debug, Default)]
-pub struct Life(watch::Sender<Requests>);
+pub struct Life {
+    requests: watch::Sender<Requests>,
+    pub(crate) answers: Answers,
+}
 
 /// A request in progress, until it is dropped.
 #[derive(Debug)]
@@ -40,13 +47,13 @@ impl Life {
     /// A request has begun.
     #[must_use]
     pub fn begin(&self) -> InProgress {
-        self.0.send_modify(|requests| *requests = Requests { open: requests.open + 1, any: true });
-        InProgress(self.0.clone())
+        self.requests.send_modify(|requests| *requests = Requests { open: requests.open + 1, any: true });
+        InProgress(self.requests.clone())
     }
 
     /// Returns when there has been no request for too long.
     pub async fn silent(&self, quiet: Quiet) -> Silence {
-        let mut requests = self.0.subscribe();
+        let mut requests = self.requests.subscribe();
         loop {
             // This end holds a sender, so that there is always one.
             let Ok(Requests { any, .. }) =

@@ -37,12 +37,13 @@ impl End {
             Self::Closed | Self::Broken(_) => None,
             Self::Silent(Silence::Head) => Some("head"),
             Self::Silent(Silence::Idle) => Some("idle"),
+            Self::Silent(Silence::Unread) => Some("unread"),
         }
     }
 }
 
-/// Serves a connection until it ends, is silent for too long, or `stop` becomes true; then its requests in progress are
-/// answered still. `service` marks each of its requests in `life`.
+/// Serves a connection until it ends, is silent or leaves an answer unread for too long, or `stop` becomes true; then its
+/// requests in progress are answered still. `service` marks each of its requests in `life`, and each answer.
 pub async fn serve<S, F, E, B>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     builder: &Builder<TokioExecutor>,
@@ -64,6 +65,7 @@ where
     let silence = tokio::select! {
         ended = serving.as_mut() => return closed(ended),
         silence = life.silent(quiet) => Some(silence),
+        () = life.unread() => Some(Silence::Unread),
         _ = stop.wait_for(|stop| *stop) => None,
     };
     serving.as_mut().graceful_shutdown();

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gate::{Gate, Life, Peer, Place};
+use gate::{Gate, Life, Peer, Place, Watched};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -165,11 +165,12 @@ impl Connection {
         }
     }
 
-    async fn answer(self, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<Watched<Reply>>, Infallible> {
         let _until_it_is_answered = self.life.begin();
-        Ok(match self.protocol {
+        let response = match self.protocol {
             Protocol::Grpc => grpc::serve(&self.service, self.peer, request).await,
             Protocol::Http => otlp_http::serve(&self.service, self.peer, request).await,
-        })
+        };
+        Ok(response.map(|reply| Watched::new(reply, &self.life)))
     }
 }

@@ -15,7 +15,7 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::header::ALLOW;
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse as _;
-use gate::{Gate, InProgress, Life, Quiet};
+use gate::{Gate, InProgress, Life, Quiet, Watched, WatchedStream};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -122,8 +122,8 @@ async fn connection(
     let requests = life.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        let (router, in_progress) = (router.clone(), requests.begin());
-        async move { Ok::<_, Infallible>(until_sent(answer(router, request).await?, in_progress)) }
+        let (router, in_progress, life) = (router.clone(), requests.begin(), requests.clone());
+        async move { Ok::<_, Infallible>(until_sent(answer(router, request).await?, in_progress, &life)) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     // The time for a head is that of the connection's silence.
@@ -142,14 +142,14 @@ async fn connection(
     end.reason()
 }
 
-/// A stream is a request in progress until its end. What has a length is on its way to the socket, and whoever does not
-/// read it is silent.
-fn until_sent(response: Response<Body>, in_progress: InProgress) -> Response<Body> {
+/// Body of an answer, which the peer is to read. A stream is a request in progress until its end, and each of its frames is
+/// to be read.
+fn until_sent(response: Response<Body>, in_progress: InProgress, life: &Life) -> Response<Body> {
     if response.body().size_hint().exact().is_some() {
-        return response;
+        return response.map(|body| Body::new(Watched::new(body, life)));
     }
     response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
+        Body::new(WatchedStream::start(body, life).map_frame(move |frame| {
             let _until_it_is_dropped = &in_progress;
             frame
         }))

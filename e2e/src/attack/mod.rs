@@ -6,11 +6,13 @@ mod drip;
 mod honest;
 mod silent;
 mod streams;
+mod unread;
 
 pub use drip::Drips;
 pub use honest::Honest;
 pub use silent::Silent;
 pub use streams::Withheld;
+pub use unread::{Asked, Unread};
 
 use std::io;
 use std::net::SocketAddr;

@@ -4,13 +4,16 @@
 use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
+use bytes::Bytes;
 use e2e::agent::Agent;
-use e2e::attack::{Honest, Silent, Withheld};
+use e2e::attack::{Asked, Honest, Silent, Unread, Withheld};
 use e2e::configs::{Experiment, MARKED};
-use e2e::{http, traffic};
+use e2e::{eventually, http, traffic};
 use simulator::profile::{Host, Profile, Role};
 use simulator::sink::Sink;
 use tempfile::TempDir;
+
+use super::ENDED;
 
 /// An agent that passes metrics through to a sink.
 struct Target {
@@ -99,5 +102,36 @@ async fn a_hundred_silent_connections_to_health_keep_no_probe_from_it() -> Resul
     .await;
     eprintln!("100 silent connections to /health: {honest}");
     assert!(honest.is_served(), "{honest}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_hundred_answers_that_nobody_reads_are_given_up_and_keep_nobody_out() -> Result<()> {
+    let target = target().await?;
+    let to = target.grpc;
+    // An export of nothing, whole.
+    let export = || Asked {
+        head: ::http::Request::post(format!(
+            "http://{to}/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+        ))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers"),
+        body: Bytes::from_static(&[0; 5]),
+        open: false,
+    };
+    let mut closed = Unread::begin(to, 0, 4, 100, export).await;
+    // Room for one byte of five.
+    let mut ajar = Unread::begin(to, 1, 4, 100, export).await;
+    assert_eq!((closed.alive(), ajar.alive()), (4, 4), "the attack stands");
+    let honest = exports(&target, 108, false).await?.and(exports(&target, 100, true).await?);
+    eprintln!("8 connections x 100 answers that nobody reads: {honest}");
+    assert!(honest.is_served(), "{honest}");
+    eventually("they are ended", ENDED, || async {
+        let ended =
+            target.agent.metric("phoenix_refused_connections_total", r#"reason="unread""#).await.ok()?;
+        (ended >= 8.0).then_some(())
+    })
+    .await;
+    assert_eq!((closed.alive(), ajar.alive()), (0, 0));
     Ok(())
 }
