@@ -113,7 +113,7 @@ async fn a_baseline_that_panics_on_a_batch_is_told_to_the_comparison_with_what_i
                 .contains("(200 points that interval of the baseline held)")
     })
     .await;
-    let lost = r#"phoenix_lost_held_points_total{variant="baseline"}"#;
+    let lost = r#"phoenix_lost_held_points_total{pipeline="metrics/today",variant="baseline"}"#;
     assert_eq!(agent.metric(lost).await, Some(PROCESSES as f64));
     agent.stop().await;
     assert_eq!(sink.received(), 0, "all that was held is lost, and counted");
