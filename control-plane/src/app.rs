@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gate::{Pem, ServerTls, ServerTlsSettings, TlsIdentity};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::watch;
@@ -26,8 +27,7 @@ use crate::auth::setup::SetupToken;
 use crate::checks::Checks;
 use crate::clock::{Clock, Entropy};
 use crate::config::Serve;
-use crate::http::Limits;
-use crate::http::Listener;
+use crate::http::{Limits, Listener, PROTOCOLS};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::node::NodeTimes;
@@ -35,6 +35,8 @@ use crate::plans::PlanDigests;
 use crate::store::{Store, StoreError, sessions, users};
 use crate::{fleet, grpc, reconcile, rest};
 
+/// Time after which certificates are read again.
+const RELOAD: Duration = Duration::from_secs(60);
 /// Connections of the agents' listener.
 const AGENTS: usize = 24_000;
 /// Time that a shutdown waits for requests in flight.
@@ -63,6 +65,9 @@ pub enum BootError {
         /// Error of the system.
         source: io::Error,
     },
+    /// A certificate cannot be used.
+    #[error("TLS cannot be spoken: {0}")]
+    Tls(io::Error),
     /// Passwords cannot be hashed.
     #[error(transparent)]
     Passwords(#[from] PasswordError),
@@ -106,10 +111,11 @@ impl App {
     pub async fn build(config: &Serve, clock: Clock, entropy: Entropy) -> Result<Self, BootError> {
         data_dir(&config.data_dir)?;
         let metrics = Arc::new(Metrics::default());
-        let rest = bind("rest", config.listen, Limits::default(), &metrics).await?;
+        let tls = tls(config)?;
+        let rest = bind("rest", config.listen, tls.as_ref(), Limits::default(), &metrics).await?;
         // Each agent holds a connection for its reports; its session has a place of its own.
         let limits = Limits { connections: AGENTS, ..Limits::default() };
-        let fleet = bind("fleet", config.fleet_listen, limits, &metrics).await?;
+        let fleet = bind("fleet", config.fleet_listen, tls.as_ref(), limits, &metrics).await?;
         let store = Store::open(&config.data_dir).await?;
         store.migrate_up().await?;
         let mut tx = store.begin().await?;
@@ -208,12 +214,24 @@ async fn rotate(state: AppState) {
     }
 }
 
+/// TLS of the listeners, if there is a certificate.
+fn tls(config: &Serve) -> Result<Option<Arc<ServerTls>>, BootError> {
+    let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else { return Ok(None) };
+    let identity = TlsIdentity { cert: Pem::File(cert.clone()), key: Pem::File(key.clone()) };
+    let settings = ServerTlsSettings { identity, clients: None, only: None, reload: Some(RELOAD) };
+    Ok(Some(Arc::new(ServerTls::new(settings, PROTOCOLS).map_err(BootError::Tls)?)))
+}
+
 async fn bind(
     purpose: &'static str,
     address: SocketAddr,
+    tls: Option<&Arc<ServerTls>>,
     limits: Limits,
     metrics: &Arc<Metrics>,
 ) -> Result<Listener, BootError> {
-    let bound = Listener::bind(purpose, address, limits, Arc::clone(metrics)).await;
+    if tls.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "{purpose} listens without TLS: passwords and tokens can be read on the way; give --tls-cert and --tls-key, or put a proxy with TLS before it");
+    }
+    let bound = Listener::bind(purpose, address, tls.cloned(), limits, Arc::clone(metrics)).await;
     bound.map_err(|source| BootError::Bind { purpose, address, source })
 }

@@ -48,6 +48,13 @@ pub struct Serve {
     /// Agents of which nothing was heard for this long are archived: lists leave them out.
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = humantime::parse_duration)]
     pub archive_after: Duration,
+    /// A file with the certificate of both listeners, and those that vouch for it, in PEM: TLS alone is spoken then. It is
+    /// read again every minute.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// A file with the certificate's key, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// A file with the token for the first user's setup; without it, one is made and printed.
     #[arg(long, value_name = "FILE")]
     pub setup_token_file: Option<PathBuf>,

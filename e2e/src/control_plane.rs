@@ -75,6 +75,14 @@ impl ControlPlane {
         Self::set_up(Self::run_logging(dir, Listening { rest: any, fleet: any }, "trace").await?).await
     }
 
+    /// The same at any addresses, in TLS with a certificate and its key; nobody is set up.
+    pub async fn start_secured(dir: &Path, [cert, key]: [&Path; 2]) -> Result<Self> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let [cert, key] = [cert, key].map(|path| path.display().to_string());
+        let more = ["--tls-cert", &cert, "--tls-key", &key];
+        Self::run_with(dir, Listening { rest: any, fleet: any }, "info,sqlx=warn", &more).await
+    }
+
     async fn set_up(mut started: Self) -> Result<Self> {
         let setup = json!({ "token": SETUP_TOKEN, "email": EMAIL, "password": PASSWORD });
         started.expect("POST", "/api/v1/auth/setup", Some(&setup), 201).await?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gate::{Gate, Life, Peer, Quiet};
+use gate::{Gate, Life, Peer, Quiet, ServerTls, ServerTlsSettings};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -27,7 +27,7 @@ use crate::admission::Budget;
 use crate::deliver::Destinations;
 use crate::delivery_ledger::DeliveryLedger;
 use crate::engine::Engines;
-use crate::net::{ServerTls, ServerTlsSettings, Stream};
+use crate::net::Stream;
 use crate::outbox::Outbox;
 use crate::telemetry::{CONNECTED, ConnectionMetrics, GaugeValues, Health, Metrics};
 

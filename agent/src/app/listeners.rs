@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use gate::Gate;
+use gate::{Gate, ServerTls};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::BootError;
 use crate::admin::Admin;
 use crate::config::Settings;
-use crate::net::ServerTls;
 use crate::receive::{ListenAddress, Listener, MAX_REQUESTS, Protocol, ReceiverSettings, Service};
 
 /// A socket and what serves it.

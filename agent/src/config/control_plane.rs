@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use gate::Pem;
 use pipelines::yaml::{Node, Problem, keep};
 
 use crate::fleet::{ControlPlane, Token};
-use crate::net::{Endpoint, Pem, TlsSettings};
+use crate::net::{Endpoint, TlsSettings};
 
 /// Reads the section; nothing if a part of it cannot be used.
 pub fn decode(node: &Node, experiments: bool, problems: &mut Vec<Problem>) -> Option<ControlPlane> {

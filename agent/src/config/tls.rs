@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gate::{Pem, ServerTlsSettings, TlsIdentity, TlsVersion};
 use pipelines::yaml::{Fields, Location, Node, Problem, keep};
 
 use super::receiver::refuse;
-use crate::net::{Pem, ServerTlsSettings, TlsIdentity, TlsSettings, TlsVersion};
+use crate::net::TlsSettings;
 
 /// Keys of the Collector's that are refused by name.
 const UNSUPPORTED: [&str; 3] = ["cipher_suites", "curve_preferences", "tpm"];

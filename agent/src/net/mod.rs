@@ -3,15 +3,11 @@
 mod backoff;
 mod compression;
 mod connect;
-mod pem;
 mod proxy;
 mod tls;
-mod tls_server;
 
 pub use backoff::{Backoff, RetrySettings};
 pub use compression::{compress, decompress};
 pub use connect::{Connector, Endpoint, Stream};
-pub use pem::{Pem, TlsIdentity};
 pub use proxy::Proxy;
-pub use tls::{TlsSettings, TlsVersion};
-pub use tls_server::{ServerTls, ServerTlsSettings};
+pub use tls::TlsSettings;

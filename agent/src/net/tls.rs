@@ -3,12 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
+use gate::{Pem, TlsIdentity, TlsVersion};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::ring};
-
-use super::pem::{Pem, TlsIdentity};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 /// Settings of TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,29 +21,6 @@ pub struct TlsSettings {
     pub server_name: Option<String>,
     /// The version that alone is spoken; both 1.2 and 1.3 where there is none.
     pub only: Option<TlsVersion>,
-}
-
-/// Version of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsVersion {
-    /// 1.2.
-    V1_2,
-    /// 1.3.
-    V1_3,
-}
-
-impl TlsVersion {
-    /// Versions that are spoken where only this one is asked for, or any.
-    pub fn spoken(only: Option<Self>) -> &'static [&'static SupportedProtocolVersion] {
-        static OLDER: [&SupportedProtocolVersion; 1] = [&TLS12];
-        static NEWER: [&SupportedProtocolVersion; 1] = [&TLS13];
-        static BOTH: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
-        match only {
-            Some(Self::V1_2) => &OLDER,
-            Some(Self::V1_3) => &NEWER,
-            None => &BOTH,
-        }
-    }
 }
 
 impl TlsSettings {

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use gate::{Gate, Pace, Peer, Quiet};
+use gate::{Gate, Pace, Peer, Quiet, ServerTls};
 
 use super::body::Bounds;
 use super::settings::ReceiverSettings;
 use crate::admission::Budget;
 use crate::engine::{Engine, Engines};
-use crate::net::ServerTls;
 use crate::request::{Answer, ReceivedRequest, Refusal};
 use crate::signal::Signal;
 use crate::telemetry::ReceiverMetrics;

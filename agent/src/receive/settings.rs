@@ -4,9 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gate::{ServerTls, ServerTlsSettings};
+
 use super::cors::Cors;
 use super::socket::ListenAddress;
-use crate::net::{ServerTls, ServerTlsSettings};
 
 /// Protocol of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

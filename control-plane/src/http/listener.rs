@@ -1,7 +1,7 @@
 //! A listening socket: bound at boot, served with bounds, drained at the end.
 //!
-//! HTTP/1.1 and HTTP/2 without TLS on one port, so that REST, WebSocket and gRPC share it. A connection past the bound
-//! is closed at once. Upgraded connections leave this module's hands: who upgrades watches
+//! HTTP/1.1 and HTTP/2 on one port, with TLS or without, so that REST, WebSocket and gRPC share it. A connection past the
+//! bound is closed at once. Upgraded connections leave this module's hands: who upgrades watches
 //! [`AppState::stopping`](crate::state::AppState::stopping) and bounds them.
 
 use std::convert::Infallible;
@@ -15,13 +15,14 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::header::ALLOW;
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse as _;
-use gate::{Gate, InProgress, Life, Quiet, Watched, WatchedStream};
+use gate::{Gate, InProgress, Life, Quiet, ServerTls, Watched, WatchedStream};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -43,22 +44,27 @@ pub struct Peer(pub SocketAddr);
 pub struct Listener {
     name: &'static str,
     tcp: TcpListener,
+    tls: Option<Arc<ServerTls>>,
     limits: Limits,
     metrics: Arc<Metrics>,
 }
 
+/// Protocols that are spoken in TLS, ALPN names.
+pub const PROTOCOLS: &[&str] = &["h2", "http/1.1"];
+
 impl Listener {
-    /// Binds it.
+    /// Binds it. With `tls` nothing else is spoken.
     ///
     /// # Errors
     /// The system's.
     pub async fn bind(
         name: &'static str,
         address: SocketAddr,
+        tls: Option<Arc<ServerTls>>,
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
-        Ok(Self { name, tcp: TcpListener::bind(address).await?, limits, metrics })
+        Ok(Self { name, tcp: TcpListener::bind(address).await?, tls, limits, metrics })
     }
 
     /// Its address.
@@ -96,10 +102,16 @@ impl Listener {
                     continue;
                 }
             };
-            let served = connection(stream, peer, router.clone(), limits, stopping.clone());
+            // A connection that is broken already fails when it is read.
+            let _ = stream.set_nodelay(true);
+            let (router, stopping, tls) = (router.clone(), stopping.clone(), self.tls.clone());
             let metrics = Arc::clone(&self.metrics);
             connections.spawn(async move {
-                if let Some(reason) = served.await {
+                let ended = match tls {
+                    None => connection(stream, peer, router, limits, stopping).await,
+                    Some(tls) => secured(&tls, stream, peer, router, limits, stopping).await,
+                };
+                if let Some(reason) = ended {
                     metrics.refused_connection(name, reason);
                 }
                 drop(place);
@@ -110,9 +122,29 @@ impl Listener {
     }
 }
 
+/// The same as [`connection`] in TLS, after a handshake that must not take longer than a head.
+async fn secured(
+    tls: &Arc<ServerTls>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    mut stopping: watch::Receiver<bool>,
+) -> Option<&'static str> {
+    let handshake = async { tls.acceptor().await.accept(stream).await };
+    let stream = tokio::select! {
+        stream = tokio::time::timeout(limits.head, handshake) => stream,
+        _ = stopping.wait_for(|stop| *stop) => return None,
+    };
+    match stream {
+        Ok(Ok(stream)) => connection(stream, peer, router, limits, stopping).await,
+        Ok(Err(_)) | Err(_) => Some("tls"),
+    }
+}
+
 /// Serves a connection to its end; the reason for which it was ended, if it was.
 async fn connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     peer: SocketAddr,
     router: Router,
     limits: Limits,
@@ -133,8 +165,6 @@ async fn connection(
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS)
         .keep_alive_interval(limits.answer);
-    // A connection that is broken already fails when it is read.
-    let _ = stream.set_nodelay(true);
     let end = gate::serve(stream, &builder, service, (&life, quiet), stopping).await;
     if let gate::End::Broken(error) = &end {
         tracing::debug!(%peer, "a connection ended: {error}");

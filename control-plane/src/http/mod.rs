@@ -11,7 +11,7 @@ mod whole;
 
 pub use extract::{Json, Path, Query, bearer};
 pub use limit::{Limits, limited, stream};
-pub use listener::{Listener, Peer};
+pub use listener::{Listener, PROTOCOLS, Peer};
 pub use page::{PageQuery, page};
 pub use problem::ProblemResponse;
 pub use route::{Access, BEARER, Route, Routes};

@@ -141,6 +141,8 @@ fn config(dir: &Path) -> Serve {
         trial,
         take_over_after,
         archive_after,
+        tls_cert: None,
+        tls_key: None,
         setup_token_file,
     }
 }

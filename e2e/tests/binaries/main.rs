@@ -30,5 +30,6 @@ mod served_loop;
 mod shadow;
 mod survival;
 mod swaps;
+mod tls;
 mod verdicts;
 mod waves;

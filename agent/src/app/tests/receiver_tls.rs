@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use gate::{Pem, TlsIdentity};
 use rcgen::{CertifiedKey, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -12,7 +13,7 @@ use super::harness::{ANY, Agent, config, eventually, export, load};
 use super::otlp_http::over_http;
 use super::sink::Sink;
 use super::tls::certificate;
-use crate::net::{Pem, TlsIdentity, TlsSettings};
+use crate::net::TlsSettings;
 
 /// A config whose receivers speak TLS with these keys.
 fn secured(sink: SocketAddr, tls: &str) -> String {

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::ring};
 
 use super::pem::{Pem, TlsIdentity};
-use super::tls::TlsVersion;
+use super::version::TlsVersion;
 
 /// Settings of TLS on a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,9 @@
+//! TLS: certificates and keys in PEM, and what a listener does with them.
+
+mod pem;
+mod server;
+mod version;
+
+pub use pem::{Pem, TlsIdentity};
+pub use server::{ServerTls, ServerTlsSettings};
+pub use version::TlsVersion;
