@@ -72,6 +72,10 @@ fn the_shells_do_not_see_each_other_and_only_e2e_sees_all() {
         ("control-plane", &["agent", "calibration", "cli", "simulator"]),
         ("simulator", &["agent", "pipelines", "observe", "drift", "cli"]),
         ("gate", &["agent", "api", "cli", "control-plane", "observe", "pipelines", "proto", "simulator"]),
+        (
+            "segments",
+            &["agent", "api", "cli", "control-plane", "gate", "observe", "pipelines", "proto", "simulator"],
+        ),
         ("observe", &["agent", "cli", "simulator", "proto"]),
         ("proto", &["agent", "cli", "control-plane", "simulator"]),
     ] {

@@ -1,0 +1,113 @@
+//! The start of a log: its directory is locked, and each of its files is read once.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use super::{Log, LogSettings, OpenError};
+use crate::frame::Mark;
+use crate::read::{Found, Reader, Record};
+use crate::segment::Segment;
+
+/// Smallest file, whatever the bound of all of them.
+const LEAST_SEGMENT: u64 = 64 << 10;
+
+impl Log {
+    /// Opens the log, and shows each of its records that are not settled. Records are added to new files only.
+    ///
+    /// A disk on which nothing can be added is no failure: see [`Self::trouble`].
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(mut settings: LogSettings, mut see: impl FnMut(Record<'_>)) -> Result<Self, OpenError> {
+        settings.segment_bytes = settings.segment_bytes.min(settings.most_bytes / 4).max(LEAST_SEGMENT);
+        let lock = lock(&settings.directory)?;
+        let mut log = Self {
+            lock,
+            segments: Default::default(),
+            current: None,
+            spare: None,
+            next_number: 0,
+            syncs: false,
+            has_new_file: false,
+            cursor: (0, 0),
+            trouble: None,
+            damage: Vec::new(),
+            settings,
+        };
+        let directory = log.settings.directory.clone();
+        let failed = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::System { what, path, source }
+        };
+        for entry in std::fs::read_dir(&directory).map_err(failed("list", &directory))? {
+            let entry = entry.map_err(failed("list", &directory))?;
+            let Some((number, salt)) = Segment::of(&entry.file_name()) else { continue };
+            let path = entry.path();
+            log.scan(number, salt, &path, &mut see).map_err(failed("read", &path))?;
+            log.next_number = log.next_number.max(number + 1);
+        }
+        let _told_by_the_trouble = log.prepare();
+        Ok(log)
+    }
+
+    /// Tells whether a directory is that of a log with something in it, whoever has it.
+    pub fn has_records(directory: &Path) -> bool {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let mut segments = entries.filter(|entry| Segment::of(&entry.file_name()).is_some());
+        segments.any(|entry| entry.metadata().is_ok_and(|file| file.len() > 0))
+    }
+
+    fn scan(
+        &mut self,
+        number: u64,
+        salt: u64,
+        path: &Path,
+        see: &mut impl FnMut(Record<'_>),
+    ) -> io::Result<()> {
+        let bytes = std::fs::read(path)?;
+        let mut segment = Segment {
+            path: path.to_owned(),
+            salt,
+            length: bytes.len() as u64,
+            waiting: 0,
+            taken: 0,
+            damage: Vec::new(),
+            file: None,
+        };
+        for found in Reader::new(&bytes, salt, 0) {
+            match found {
+                Found::Record(record) if record.mark == Some(Mark::Settled) => {}
+                Found::Record(record) => {
+                    segment.waiting += 1;
+                    see(record);
+                }
+                Found::Damage(damage) => segment.damage.push(damage),
+            }
+        }
+        self.damage.extend(segment.damage.iter().map(|damage| (path.to_owned(), *damage)));
+        self.segments.insert(number, segment);
+        // One that cannot be removed is read as settled at the next start as well.
+        let _tried_again_then = self.remove_settled(number);
+        Ok(())
+    }
+}
+
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let failed = |what, path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::System { what, path, source }
+    };
+    if !directory.is_dir() {
+        DirBuilder::new().mode(0o700).create(directory).map_err(failed("make the directory", directory))?;
+    }
+    let path = directory.join("lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(failed("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(directory.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed("lock", &path)(source)),
+    }
+}
