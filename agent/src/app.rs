@@ -124,7 +124,6 @@ impl App {
             Some(dir) => DeliveryLedger::open(dir)?,
             None => DeliveryLedger::in_memory(),
         };
-        report(&delivery_ledger);
         let outbox = Arc::new(Outbox::default());
         let boot_id = uuid::Uuid::now_v7().to_string();
         let run = Run::on_this_host(&boot_id);
@@ -159,6 +158,9 @@ impl App {
         let fleet = settings.control_plane.clone().zip(settings.data_dir.clone());
         let labels = settings.labels.iter().cloned().collect();
         control.apply(settings).await?;
+        // What no queue on disk has told of by now is lost.
+        shared.delivery_ledger.write_off();
+        report(&shared.delivery_ledger);
         let fleet = fleet.map(|(control_plane, data_dir)| Fleet {
             control_plane,
             identity: control.identity(boot_id, labels),

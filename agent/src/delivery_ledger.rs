@@ -3,7 +3,8 @@
 //! A few counters in one small file, written with plain `write(2)` at a fixed offset: before the
 //! answer goes out the points count as queued, after a destination settled them as delivered,
 //! rejected, dropped or lost. The page cache survives `kill -9`, so the next boot knows exactly how
-//! many points were owed when the process died and says so; they are lost, but never silently.
+//! many points were owed when the process died and says so; they are lost, but for those that a queue on disk still has, and
+//! never silently.
 //! Without a data directory there is no ledger on disk and a crash cannot be measured; boot says that too.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -52,6 +53,13 @@ impl Totals {
         self.queued.saturating_sub(settled)
     }
 
+    fn settle(&mut self, settled: Settlement) {
+        self.delivered += settled.delivered;
+        self.rejected += settled.rejected;
+        self.dropped += settled.dropped;
+        self.lost_shutdown += settled.lost_shutdown;
+    }
+
     fn words(&self) -> [u64; WORDS - 2] {
         [self.queued, self.delivered, self.rejected, self.dropped, self.lost_shutdown, self.lost_crash]
     }
@@ -82,6 +90,13 @@ impl Totals {
             lost_shutdown: word(5),
             lost_crash: word(6),
         })
+    }
+}
+
+impl Settlement {
+    /// Points that are settled by it.
+    pub fn items(&self) -> u64 {
+        self.delivered + self.rejected + self.dropped + self.lost_shutdown
     }
 }
 
@@ -123,7 +138,6 @@ impl AsRef<str> for Storage {
 #[derive(Debug)]
 pub struct DeliveryLedger {
     state: Mutex<State>,
-    found_lost: u64,
 }
 
 #[derive(Debug, Default)]
@@ -131,16 +145,22 @@ struct State {
     totals: Totals,
     file: Option<File>,
     failing: bool,
+    /// Points that a process which died owed, and of which nothing is known yet.
+    found: u64,
+    /// Those of them that are lost.
+    found_lost: u64,
+    /// Points that are owed and on disk.
+    on_disk: u64,
 }
 
 impl DeliveryLedger {
     /// A ledger that dies with the process.
     pub fn in_memory() -> Self {
-        Self { state: Mutex::default(), found_lost: 0 }
+        Self { state: Mutex::default() }
     }
 
-    /// Opens `dir/account`, and writes off as lost what a process that died still owed. Where the disk cannot be used
-    /// the ledger is in memory, and says so: telemetry goes on.
+    /// Opens `dir/account`. What a process that died still owed is lost unless a queue on disk has it: see
+    /// [`Self::write_off`]. Where the disk cannot be used the ledger is in memory, and says so: telemetry goes on.
     ///
     /// # Errors
     /// [`DeliveryLedgerError`] if the file belongs to a running agent. A file whose checksum does not hold starts a new
@@ -152,7 +172,7 @@ impl DeliveryLedger {
             Err(error) => {
                 tracing::error!(path = %path.display(), %error, "the account cannot be opened: {UNMEASURED}");
                 let state = State { failing: true, ..State::default() };
-                return Ok(Self { state: Mutex::new(state), found_lost: 0 });
+                return Ok(Self { state: Mutex::new(state) });
             }
         };
         if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
@@ -163,34 +183,82 @@ impl DeliveryLedger {
         if totals.is_none() && file.metadata().is_ok_and(|file| file.len() > 0) {
             tracing::error!(path = %path.display(), "the account is torn: what the last process owed is not known");
         }
-        let mut totals = totals.unwrap_or_default();
-        let found_lost = totals.owed();
-        totals.lost_crash += found_lost;
-        let ledger =
-            Self { state: Mutex::new(State { totals, file: Some(file), failing: false }), found_lost };
+        let totals = totals.unwrap_or_default();
+        let state = State { totals, file: Some(file), found: totals.owed(), ..State::default() };
+        let ledger = Self { state: Mutex::new(state) };
         ledger.change(|_| {});
         Ok(ledger)
     }
 
+    /// Records that a queue on disk has `points` of those that were owed. What it has beyond them was settled, and its record
+    /// was not marked any more: it is owed again.
+    pub fn recovered(&self, points: u64) {
+        self.change(|state| {
+            let known = points.min(state.found);
+            state.found -= known;
+            state.totals.queued += points - known;
+            state.on_disk += points;
+        });
+    }
+
+    /// Writes off as lost what a process that died owed and no queue on disk has. To be called once all queues are open.
+    pub fn write_off(&self) {
+        self.change(|state| {
+            state.found_lost += state.found;
+            state.totals.lost_crash += std::mem::take(&mut state.found);
+        });
+    }
+
+    /// Records that `points` that are owed are on disk.
+    pub fn kept(&self, points: u64) {
+        self.change(|state| state.on_disk += points);
+    }
+
+    /// Records that `points`, which are on disk, are about to be acknowledged.
+    pub fn queued_on_disk(&self, points: u64) {
+        self.change(|state| {
+            state.totals.queued += points;
+            state.on_disk += points;
+        });
+    }
+
+    /// Records what became of points on disk.
+    pub fn settled_on_disk(&self, settled: Settlement) {
+        self.change(|state| {
+            state.on_disk = state.on_disk.saturating_sub(settled.items());
+            state.totals.settle(settled);
+        });
+    }
+
+    /// Records that points which were on disk cannot be read any more.
+    pub fn damaged(&self, points: u64) {
+        self.change(|state| {
+            state.on_disk = state.on_disk.saturating_sub(points);
+            state.totals.lost_crash += points;
+        });
+    }
+
+    /// Points that are owed and on disk.
+    pub fn on_disk(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).on_disk
+    }
+
     /// Records that `points` are about to be acknowledged.
     pub fn queued(&self, points: u64) {
-        self.change(|totals| totals.queued += points);
+        self.change(|state| state.totals.queued += points);
     }
 
     /// Records that of points that are queued for a variant so many leave: more or fewer than by the other, for which they
     /// were counted.
     pub fn requeued(&self, before: u64, points: u64) {
-        self.change(|totals| totals.queued = totals.queued.saturating_sub(before).saturating_add(points));
+        self.change(|State { totals, .. }| {
+            totals.queued = totals.queued.saturating_sub(before).saturating_add(points);
+        });
     }
 
     /// Records what became of points queued before.
     pub fn settled(&self, settled: Settlement) {
-        self.change(|totals| {
-            totals.delivered += settled.delivered;
-            totals.rejected += settled.rejected;
-            totals.dropped += settled.dropped;
-            totals.lost_shutdown += settled.lost_shutdown;
-        });
+        self.change(|state| state.totals.settle(settled));
     }
 
     /// The counters now.
@@ -198,9 +266,9 @@ impl DeliveryLedger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).totals
     }
 
-    /// Points the previous process owed when it died; zero after a clean stop.
+    /// Points the previous process owed when it died and that are lost; zero after a clean stop.
     pub fn found_lost(&self) -> u64 {
-        self.found_lost
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).found_lost
     }
 
     /// Kind of storage: whether the ledger survives this process.
@@ -214,9 +282,9 @@ impl DeliveryLedger {
 
     /// Changes the totals and writes them. A full disk must not stop telemetry: the ledger goes on in memory, and says
     /// so once.
-    fn change(&self, change: impl FnOnce(&mut Totals)) {
+    fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut state.totals);
+        change(&mut state);
         let record = state.totals.encode();
         let Some(file) = &state.file else { return };
         let written = file.write_all_at(&record, 0);
@@ -246,12 +314,36 @@ mod tests {
         ledger.settled(Settlement { delivered: 60, rejected: 5, ..Settlement::default() });
         drop(ledger); // As a kill would: nothing is written on the way out.
         let next = DeliveryLedger::open(dir.path()).expect("open");
+        next.write_off();
         assert_eq!(next.found_lost(), 35);
         assert_eq!(next.totals().owed(), 0);
         drop(next);
         let third = DeliveryLedger::open(dir.path()).expect("open");
+        third.write_off();
         assert_eq!(third.found_lost(), 0, "written off once");
         assert_eq!(third.totals().lost_crash, 35);
+    }
+
+    #[test]
+    fn what_a_queue_on_disk_has_is_not_lost_and_the_account_balances_whatever_was_marked() {
+        // Points that the disk has: fewer than were owed, as many, and more because their settlement was not marked any more.
+        for (on_disk, lost, queued) in [(20, 15, 100), (35, 0, 100), (40, 0, 105)] {
+            let dir = tempfile::tempdir().expect("dir");
+            let ledger = DeliveryLedger::open(dir.path()).expect("open");
+            ledger.queued_on_disk(100);
+            ledger.settled_on_disk(Settlement { delivered: 60, rejected: 5, ..Settlement::default() });
+            assert_eq!(ledger.on_disk(), 35);
+            drop(ledger);
+            let next = DeliveryLedger::open(dir.path()).expect("open");
+            next.recovered(on_disk);
+            next.write_off();
+            assert_eq!((next.found_lost(), next.totals().queued), (lost, queued), "{on_disk}");
+            assert_eq!((next.totals().owed(), next.on_disk()), (on_disk, on_disk));
+            next.settled_on_disk(Settlement { delivered: on_disk - 3, ..Settlement::default() });
+            next.damaged(3);
+            let totals = next.totals();
+            assert_eq!((totals.owed(), next.on_disk(), totals.lost_crash), (0, 0, lost + 3));
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipelines::config::{Digest, Plan};
-use pipelines::split::Split;
+use pipelines::split::{Split, Weight};
 
 /// The id of an experiment that the agent's own file defines.
 pub const LOCAL: &str = "local";
@@ -41,6 +41,21 @@ impl Intent {
         let digests = Digests { baseline: Some(plan.digest()), candidate: None, split: String::new() };
         Self { baseline: Some(plan.clone()), experiment: None, digests }
     }
+
+    /// Stages in which points wait that leave, each with the time: what waits there is on no disk.
+    pub fn held(&self) -> Vec<String> {
+        let candidate = self.experiment.as_ref().filter(|experiment| experiment.split.weight > Weight::NONE);
+        let candidate = candidate.map(|experiment| ("the candidate", &experiment.candidate));
+        let plans = self.baseline.iter().map(|plan| ("the baseline", plan)).chain(candidate);
+        plans.filter_map(|(whose, plan)| held(plan, whose)).collect()
+    }
+}
+
+/// Stages of a plan in which points wait, with the time.
+pub fn held(plan: &Plan, whose: &str) -> Option<String> {
+    let (stages, hold) = (plan.holding().join(", "), humantime::format_duration(plan.hold()));
+    let text = || format!("{stages} of {whose} holds points for up to {hold}; a crash loses what it holds");
+    (!plan.hold().is_zero()).then(text)
 }
 
 /// Digests of an intent's parts.

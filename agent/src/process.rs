@@ -178,8 +178,12 @@ fn announce(listening: &BoundAddresses) -> io::Result<()> {
 
 /// Drops what is still queued, which puts it on the delivery ledger as lost, and says so.
 fn end(runtime: Runtime, ledger: &DeliveryLedger) {
-    let lost = ledger.totals().owed();
+    let on_disk = ledger.on_disk();
+    let lost = ledger.totals().owed().saturating_sub(on_disk);
     runtime.shutdown_timeout(LAST_MOMENT);
+    if on_disk > 0 {
+        tracing::info!(points = on_disk, "what is on disk is delivered by the next start");
+    }
     if lost > 0 {
         tracing::error!(lost, "points were still queued at the shutdown's deadline");
     } else {

@@ -113,7 +113,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn start(work: &Work) -> anyhow::Result<Agent> {
-    let sink = sink::serve(Arc::new(Arrived::default())).await?;
+    let sink = sink::serve(Arc::new(Arrived::default()), false).await?;
     Agent::start(&work.config(sink))
 }
 

@@ -4,6 +4,7 @@
 //! system time. One request is one scrape of 300 processes, over gRPC without compression.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -63,6 +64,25 @@ phoenix:
   experiment: { baseline: metrics/baseline, candidate: metrics/candidate, unit: process, weight: 0% }
 "#;
 
+/// Queue of an agent.
+#[derive(Clone, Copy, Debug)]
+pub enum Queue<'a> {
+    /// In memory.
+    Memory,
+    /// On disk, in a directory; synced or not.
+    Disk(&'a Path, bool),
+}
+
+/// A config of an agent that passes everything through to `sink`.
+pub fn passing(sink: SocketAddr, queue: Queue<'_>) -> String {
+    let text = config(PASS_THROUGH, sink);
+    let Queue::Disk(directory, fsync) = queue else { return text };
+    let storage = format!("file_storage: {{ directory: '{}', fsync: {fsync} }}", directory.display());
+    text.replace("compression: none,", "compression: none, sending_queue: { storage: file_storage },")
+        .replace("extensions: { health_check:", &format!("extensions: {{ {storage}, health_check:"))
+        .replace("[health_check]", "[health_check, file_storage]")
+}
+
 /// A config of an agent that does this work and delivers to `sink`.
 pub fn config(work: &str, sink: SocketAddr) -> String {
     format!(
@@ -82,16 +102,26 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     for points in [7, 21] {
         let payload = scrape(points);
         for (name, work) in WORK {
-            runtime.block_on(row(args, name, work, &payload))?;
+            runtime.block_on(row(args, name, &|sink| config(work, sink), &payload))?;
+        }
+        for (name, fsync) in [("queue on disk", false), ("the same, synced", true)] {
+            let directory = tempfile::tempdir()?;
+            let config = |sink| passing(sink, Queue::Disk(directory.path(), fsync));
+            runtime.block_on(row(args, name, &config, &payload))?;
         }
     }
     Ok(())
 }
 
-async fn row(args: &Args, name: &str, work: &str, payload: &Payload) -> anyhow::Result<()> {
+async fn row(
+    args: &Args,
+    name: &str,
+    config: &dyn Fn(SocketAddr) -> String,
+    payload: &Payload,
+) -> anyhow::Result<()> {
     let arrived = Arc::new(Arrived::default());
-    let sink = sink::serve(arrived.clone()).await?;
-    let agent = Agent::start(&config(work, sink))?;
+    let sink = sink::serve(arrived.clone(), false).await?;
+    let agent = Agent::start(&config(sink))?;
     let (idle, _) = agent.memory_mib()?;
     let (sent, stop) = (Arc::new(Sent::default()), Arc::new(AtomicBool::new(false)));
     let load = {

@@ -15,6 +15,7 @@ mod payload;
 mod pipelines;
 mod rows;
 mod sink;
+mod stalled;
 
 use clap::{Parser, Subcommand};
 
@@ -39,6 +40,8 @@ enum What {
     EndToEnd(end_to_end::Args),
     /// Measure what the baseline notices of an expensive candidate: latency, throughput, memory.
     Beside(beside::Args),
+    /// Measure memory and CPU of an agent whose destination answers nothing.
+    Stalled(stalled::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -49,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         Some(What::Pipelines(args)) => pipelines::run(&args),
         Some(What::EndToEnd(args)) => end_to_end::run(&args),
         Some(What::Beside(args)) => beside::run(&args),
+        Some(What::Stalled(args)) => stalled::run(&args),
         None => {
             micro::run(&micro::Args::default())?;
             instructions::run()?;

@@ -22,8 +22,8 @@ pub struct Arrived {
     pub bytes: AtomicU64,
 }
 
-/// Serves on a free port until the runtime ends.
-pub async fn serve(arrived: Arc<Arrived>) -> anyhow::Result<SocketAddr> {
+/// Serves on a free port until the runtime ends; one that is `stalled` takes every request and answers none.
+pub async fn serve(arrived: Arc<Arrived>, stalled: bool) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;
     tokio::spawn(async move {
@@ -31,7 +31,7 @@ pub async fn serve(arrived: Arc<Arrived>) -> anyhow::Result<SocketAddr> {
             let arrived = arrived.clone();
             let _ = stream.set_nodelay(true);
             tokio::spawn(async move {
-                let service = service_fn(|request| answer(request, arrived.clone()));
+                let service = service_fn(|request| answer(request, arrived.clone(), stalled));
                 let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
                     .initial_stream_window_size(4 << 20)
                     .initial_connection_window_size(16 << 20)
@@ -49,11 +49,18 @@ type Body = http_body_util::combinators::WithTrailers<
     std::future::Ready<Option<Result<HeaderMap, Infallible>>>,
 >;
 
-async fn answer(request: Request<Incoming>, arrived: Arc<Arrived>) -> anyhow::Result<Response<Body>> {
+async fn answer(
+    request: Request<Incoming>,
+    arrived: Arc<Arrived>,
+    stalled: bool,
+) -> anyhow::Result<Response<Body>> {
     let mut body = request.into_body();
     let mut bytes = 0;
     while let Some(frame) = body.frame().await {
         bytes += frame?.data_ref().map_or(0, Bytes::len) as u64;
+    }
+    if stalled {
+        return std::future::pending().await;
     }
     arrived.requests.fetch_add(1, Ordering::Relaxed);
     arrived.bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -67,3 +67,49 @@ phoenix:
         )
     }
 }
+
+/// An agent without processors whose queue is on disk.
+#[derive(Clone, Debug)]
+pub struct Stored<'a> {
+    /// Address of the destination.
+    pub sink: String,
+    /// Folder in which the queue and the account lie.
+    pub dir: &'a std::path::Path,
+    /// More keys of `sending_queue`, each with a comma before it.
+    pub queue: &'a str,
+    /// More lines of `phoenix:`.
+    pub phoenix: &'a str,
+}
+
+impl Stored<'_> {
+    /// The config's text.
+    pub fn text(&self) -> String {
+        let (sink, dir) = (&self.sink, self.dir.display());
+        format!(
+            "receivers:
+  otlp:
+    protocols:
+      grpc: {{ endpoint: 127.0.0.1:0, max_recv_msg_size_mib: 64 }}
+exporters:
+  otlp:
+    endpoint: '{sink}'
+    compression: none
+    tls: {{ insecure: true }}
+    timeout: 2s
+    retry_on_failure: {{ initial_interval: 50ms, max_interval: 200ms }}
+    sending_queue: {{ storage: file_storage{} }}
+extensions:
+  health_check: {{ endpoint: 127.0.0.1:0 }}
+  file_storage: {{ directory: '{dir}/queue', create_directory: true }}
+service:
+  extensions: [health_check, file_storage]
+  pipelines:
+    metrics: {{ receivers: [otlp], exporters: [otlp] }}
+phoenix:
+  admin: 127.0.0.1:0
+  data_dir: '{dir}/data'
+{}",
+            self.queue, self.phoenix
+        )
+    }
+}

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod assignment;
 pub mod attack;
+pub mod bulk;
 pub mod configs;
 pub mod control_plane;
 pub mod disk;

@@ -55,6 +55,23 @@ pub async fn flood(
     Ok(accepted)
 }
 
+/// Sends scrapes of a simulated host as fast as they are accepted, until the agent is gone. Returns what was accepted.
+pub async fn until_gone(endpoint: String, host: u64) -> Result<Accepted> {
+    let mut client = client(&endpoint).await?;
+    let mut source = Host::new(Profile::HighChurn, Role::Web, &format!("host-{host}"), 20, host);
+    let mut accepted = Accepted::new();
+    let mut now = 1_767_225_600_000_000_000;
+    loop {
+        now += 1_000_000_000;
+        source.step(std::time::Duration::from_secs(1));
+        let request = source.scrape(now);
+        if client.export(request.clone()).await.is_err() {
+            return Ok(accepted);
+        }
+        remember(&request, &mut accepted);
+    }
+}
+
 /// Adds a request's points.
 pub fn remember(request: &ExportMetricsServiceRequest, accepted: &mut Accepted) {
     let mut marked = request.clone();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Audience;
+use crate::deliver::StorageStatus;
 use crate::delivery_ledger::{DeliveryLedger, Storage};
 use crate::telemetry::{CONNECTED, Condition, Health, Phase};
 
@@ -15,6 +16,9 @@ struct Report<'a> {
     condition: &'a Condition,
     /// Exporters whose last attempt failed, each with the reason.
     failing_exporters: BTreeMap<String, String>,
+    /// Queues on disk, by exporter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    storage: BTreeMap<String, StorageStatus>,
     account: &'a str,
     points: Points,
 }
@@ -26,6 +30,7 @@ struct Points {
     rejected: u64,
     dropped: u64,
     owed: u64,
+    owed_on_disk: u64,
     lost_to_shutdowns: u64,
     lost_to_crashes: u64,
     lost_to_the_last_crash: u64,
@@ -51,18 +56,22 @@ pub fn report(
     health: &Health,
     ledger: &DeliveryLedger,
     mut failing_exporters: BTreeMap<String, String>,
+    mut storage: BTreeMap<String, StorageStatus>,
     audience: Audience,
 ) -> String {
     let mut condition = health.condition();
     if audience == Audience::Anybody {
         hide(&mut condition);
         failing_exporters.values_mut().for_each(|reason| *reason = HIDDEN.to_owned());
+        let troubles = storage.values_mut().filter_map(|queue| queue.trouble.as_mut());
+        troubles.for_each(|trouble| HIDDEN.clone_into(trouble));
     }
     let unkept = condition.data_dir.is_some() || ledger.storage() == Storage::Failing;
     let degraded = unkept
         || condition.config_error.is_some()
         || condition.candidate_cut.is_some()
         || !failing_exporters.is_empty()
+        || storage.values().any(|queue| queue.trouble.is_some())
         || !condition.quarantined.is_empty();
     let status = match condition.phase {
         Phase::Running if degraded => "degraded",
@@ -77,6 +86,7 @@ pub fn report(
         rejected: totals.rejected,
         dropped: totals.dropped,
         owed: totals.owed(),
+        owed_on_disk: ledger.on_disk(),
         lost_to_shutdowns: totals.lost_shutdown,
         lost_to_crashes: totals.lost_crash,
         lost_to_the_last_crash: ledger.found_lost(),
@@ -85,6 +95,7 @@ pub fn report(
         status,
         condition: &condition,
         failing_exporters,
+        storage,
         account: ledger.storage().as_ref(),
         points,
     })

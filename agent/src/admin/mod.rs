@@ -24,12 +24,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::admission::Budget;
-use crate::deliver::Destinations;
+use crate::deliver::{Destinations, StorageStatus};
 use crate::delivery_ledger::DeliveryLedger;
 use crate::engine::Engines;
 use crate::net::Stream;
 use crate::outbox::Outbox;
-use crate::telemetry::{CONNECTED, ConnectionMetrics, GaugeValues, Health, Metrics};
+use crate::telemetry::{CONNECTED, ConnectionMetrics, GaugeValues, Health, Metrics, StorageValues};
 
 const MAX_CONNECTIONS: usize = 64;
 /// Answers of more work than a condition that are made at once.
@@ -194,7 +194,8 @@ impl Admin {
     }
 
     fn condition(&self, audience: Audience) -> String {
-        health::report(&self.health, &self.delivery_ledger, self.destinations.failing(), audience)
+        let (failing, storage) = (self.destinations.failing(), self.destinations.storage());
+        health::report(&self.health, &self.delivery_ledger, failing, storage, audience)
     }
 
     fn answer(&self, request: &Request<Incoming>, audience: Audience) -> Response<Full<Bytes>> {
@@ -232,8 +233,14 @@ impl Admin {
             connected: self.health.condition().control_plane.as_deref() == Some(CONNECTED),
             reports: self.outbox.counts(),
             lost: (totals.lost_crash, totals.lost_shutdown),
+            storage: self.destinations.storage().into_iter().map(storage_values).collect(),
         }
     }
+}
+
+fn storage_values((exporter, status): (String, StorageStatus)) -> StorageValues {
+    let StorageStatus { disk_bytes, trouble, damaged_bytes, unwritten_items, .. } = status;
+    StorageValues { exporter, disk_bytes, is_failing: trouble.is_some(), damaged_bytes, unwritten_items }
 }
 
 fn busy(text: &str) -> Response<Full<Bytes>> {

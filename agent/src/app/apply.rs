@@ -14,11 +14,11 @@ use super::listeners::Listeners;
 use super::{BootError, remote};
 use crate::admin::Admin;
 use crate::config::Settings;
-use crate::deliver::{BatchRule, BatchRules, Destination, Exporter, ExporterSettings};
+use crate::deliver::{BatchRule, BatchRules, Destination, Exporter, ExporterError, ExporterSettings};
 use crate::delivery_ledger::DeliveryLedger;
-use crate::engine::{self, EngineSet, NextGeneration, Routes};
+use crate::engine::{self, AcknowledgeMode, EngineSet, NextGeneration, Routes};
 use crate::fleet::ActiveGeneration;
-use crate::generation::Intent;
+use crate::generation::{Intent, held};
 use crate::ledger::{Content, Ledger};
 use crate::telemetry::PipelineSummary;
 
@@ -154,6 +154,7 @@ impl Controller {
         let passing = settings.passing.iter().zip(&self.passing);
         let passing = passing.map(|(pipeline, routes)| next(Intent::passing(&pipeline.plan), false, routes));
         let passing: Vec<_> = engines.passing.into_iter().zip(passing).collect();
+        let not_persisted = not_persisted(&intent, settings);
         let leading = (engines.leading, next(intent, true, &self.routes));
         // It waits for the candidate's worker: not on a thread that serves.
         let install = move || {
@@ -169,6 +170,8 @@ impl Controller {
             pipeline: settings.experiments_on().map(str::to_owned),
             refuses: remote::refuses(settings),
         });
+        not_persisted.iter().for_each(|what| tracing::warn!("answered for, and on no disk: {what}"));
+        self.shared.health.update(|condition| condition.not_persisted = not_persisted);
         let trouble = self.ledger.trouble().map(str::to_owned);
         self.shared.health.update(|condition| condition.data_dir = trouble);
         let overridden = entry.pushed.is_some() && entry.config != settings.digest;
@@ -195,6 +198,10 @@ impl Controller {
         for note in &settings.notes {
             tracing::warn!("{note}");
         }
+        for directory in self.shared.destinations.abandoned(&settings.exporters) {
+            let directory = directory.display();
+            tracing::warn!(%directory, "a queue on disk has no exporter: what it has waits for one of its name");
+        }
         self.shared.health.update(|condition| {
             condition.config_notes.clone_from(&settings.notes);
             condition.config_digest.clone_from(&settings.digest);
@@ -217,7 +224,11 @@ impl Controller {
             Arc::clone(&self.shared.delivery_ledger)
         };
         let metrics = self.shared.metrics.exporter(&settings.id);
-        Ok(Destination::new(settings, exporter, ledger, metrics))
+        let (destinations, budget) = (&self.shared.destinations, &self.shared.budget);
+        let open = |storage| destinations.queue(&settings.id, storage, budget, &ledger);
+        let disk = settings.storage.as_ref().map(open).transpose();
+        let disk = disk.map_err(|why| failed(ExporterError::Storage(why)))?;
+        Ok(Destination::new(settings, exporter, ledger, metrics, disk))
     }
 }
 
@@ -228,6 +239,15 @@ fn unless_panicked(outcome: Result<(), JoinError>) {
     {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// What is answered for and on no disk, of all pipelines, where senders are told that their data is on disk.
+fn not_persisted(intent: &Intent, settings: &Settings) -> Vec<String> {
+    if settings.acknowledge.0 != AcknowledgeMode::OnPersist {
+        return Vec::new();
+    }
+    let passing = settings.passing.iter().filter_map(|pipeline| held(&pipeline.plan, &pipeline.id));
+    intent.held().into_iter().chain(passing).collect()
 }
 
 /// Rules by which what leaves of a pipeline becomes requests, and what passes beside it.

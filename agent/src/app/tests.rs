@@ -25,5 +25,6 @@ mod recorder;
 mod reload;
 mod several;
 mod sink;
+mod storage;
 mod tls;
 mod unix_receiver;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use pipelines::config::{DIAGNOSTIC_EXTENSIONS, MACHINERY};
 use pipelines::processors::SUPPORTED;
 
-use super::authenticator;
+use super::{authenticator, storage};
 
 /// Types of receivers.
 pub const RECEIVERS: [&str; 1] = ["otlp"];
@@ -16,7 +16,7 @@ const PROVIDERS: [&str; 3] = ["env", "file", "yaml"];
 
 /// Types of extensions, those that are taken and not run included.
 pub fn extensions() -> impl Iterator<Item = &'static str> {
-    ["health_check"].into_iter().chain(authenticator::KINDS).chain(DIAGNOSTIC_EXTENSIONS)
+    ["health_check", storage::KIND].into_iter().chain(authenticator::KINDS).chain(DIAGNOSTIC_EXTENSIONS)
 }
 
 /// The list, as YAML of the form that the Collector's `components` prints.

@@ -43,6 +43,7 @@ pub fn decode(
         id: id.clone(),
         kind,
         queue: QueueSettings::default(),
+        storage: None,
         retry: RetrySettings::default(),
     };
     match component.id.kind() {
@@ -107,7 +108,8 @@ fn otlp(
         authenticator::decode(node, around, problems)
     });
     let retry = fields.take("retry_on_failure").and_then(|node| retry(node, problems)).unwrap_or_default();
-    let queue = fields.take("sending_queue").and_then(|node| queue(node, problems)).unwrap_or_default();
+    let queue = fields.take("sending_queue").and_then(|node| queue(node, around.file, problems));
+    let (queue, storage) = queue.unwrap_or_default();
     for key in TUNING {
         fields.take(key);
     }
@@ -119,7 +121,8 @@ fn otlp(
     let variant_headers = around.variant_headers;
     let otlp = Box::new(OtlpSettings { compression, timeout, headers, token: None, variant_headers });
     let otlp = authenticated(otlp, auth);
-    Some(ExporterSettings { id, kind: ExporterKind::Otlp { endpoint: endpoint?, otlp }, queue, retry })
+    let kind = ExporterKind::Otlp { endpoint: endpoint?, otlp };
+    Some(ExporterSettings { id, kind, queue, storage, retry })
 }
 
 /// A variable of the environment that names no proxy, where an exporter needs it.

@@ -7,6 +7,7 @@ use pipelines::config::{CollectorFile, Section};
 use pipelines::yaml::{Node, Problem, keep};
 
 use super::receiver::refuse;
+use super::storage::permissions;
 use crate::deliver::{ExporterKind, ExporterSettings, FileSettings, QueueSettings, Rotation};
 use crate::net::RetrySettings;
 use crate::request::Media;
@@ -65,7 +66,7 @@ pub fn decode(node: &Node, id: String, problems: &mut Vec<Problem>) -> Option<Ex
         max_elapsed_time: Duration::ZERO,
         ..RetrySettings::default()
     };
-    Some(ExporterSettings { id, kind: ExporterKind::File(Box::new(file)), queue, retry })
+    Some(ExporterSettings { id, kind: ExporterKind::File(Box::new(file)), queue, storage: None, retry })
 }
 
 /// Reports files that two exporters write: each would cut the other's off.
@@ -96,13 +97,5 @@ fn rotation(node: &Node, problems: &mut Vec<Problem>) -> Option<Rotation> {
         keep: days.map(|days| Duration::from_secs(days.saturating_mul(DAY))),
         backups: usize::try_from(backups).ok().filter(|backups| *backups > 0),
         local,
-    })
-}
-
-fn permissions(node: &Node) -> Result<u32, Problem> {
-    let mode = u32::from_str_radix(node.text()?, 8).ok().filter(|mode| *mode <= 0o777);
-    mode.ok_or_else(|| {
-        Problem::new(node.location, format!("{} are no permissions", node.quoted()))
-            .expected("such as '0755'")
     })
 }

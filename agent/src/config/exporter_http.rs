@@ -84,7 +84,8 @@ pub fn decode(
     let headers = fields.take("headers").map(|node| headers(node, problems)).unwrap_or_default();
     let auth = fields.take("auth").and_then(|node| authenticator::decode(node, around, problems));
     let retry = fields.take("retry_on_failure").and_then(|node| retry(node, problems)).unwrap_or_default();
-    let queue = fields.take("sending_queue").and_then(|node| queue(node, problems)).unwrap_or_default();
+    let queue = fields.take("sending_queue").and_then(|node| queue(node, around.file, problems));
+    let (queue, storage) = queue.unwrap_or_default();
     for key in TUNING {
         fields.take(key);
     }
@@ -96,7 +97,7 @@ pub fn decode(
     let otlp = authenticated(otlp, auth);
     let media = encoding.unwrap_or(Media::Protobuf);
     let kind = ExporterKind::OtlpHttp { targets: Box::new(targets), media, otlp };
-    Some(ExporterSettings { id, kind, queue, retry })
+    Some(ExporterSettings { id, kind, queue, storage, retry })
 }
 
 /// The URL of a signal below an endpoint, as the Collector makes it.

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::phoenix::{self, Phoenix};
 use super::proxy::Proxies;
 use super::selected::SelectedPipelines;
-use super::{PassingPipeline, Settings, address, authenticator, components, tls};
+use super::{PassingPipeline, Settings, address, authenticator, components, storage, tls};
 use crate::admin::AdminSettings;
 use crate::deliver::{BatchRule, ExporterKind, ExporterSettings};
 use crate::engine::AcknowledgeMode;
@@ -44,7 +44,8 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
     let admin = admin(&file, &phoenix, &mut problems);
     let memory_limit = phoenix.memory_limit.or_else(|| plans.memory_limit()).unwrap_or(DEFAULT_MEMORY);
     // The shadow comes last, and no sender waits for it.
-    let acknowledge = acknowledge(&phoenix, &exporters[..routes.shadow.unwrap_or(exporters.len())]);
+    let awaited = &exporters[..routes.shadow.unwrap_or(exporters.len())];
+    let acknowledge = acknowledge(&phoenix, awaited, &mut problems);
     let notes = plans
         .notes()
         .into_iter()
@@ -189,15 +190,40 @@ fn memory_there_is() -> u64 {
     group.or_else(machine).unwrap_or(DEFAULT_MEMORY as u64)
 }
 
-fn acknowledge(phoenix: &Phoenix, exporters: &[ExporterSettings]) -> (AcknowledgeMode, String) {
-    if let Some(mode) = phoenix.acknowledge {
-        return (mode, "phoenix.acknowledge.otlp says so".into());
+/// Moment at which senders are answered, and the reason for it.
+fn acknowledge(
+    phoenix: &Phoenix,
+    exporters: &[ExporterSettings],
+    problems: &mut Vec<Problem>,
+) -> (AcknowledgeMode, String) {
+    let sends =
+        |exporter: &&ExporterSettings| !matches!(exporter.kind, ExporterKind::Nop | ExporterKind::Debug);
+    let ids = |stored: bool| {
+        let those = exporters.iter().filter(sends).filter(|exporter| exporter.storage.is_some() == stored);
+        those.map(|exporter| exporter.id.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let [in_memory, on_disk] = [ids(false), ids(true)];
+    let queues = if in_memory.is_empty() {
+        "the sending queues are on disk".to_owned()
+    } else {
+        format!(
+            "the queue of {on_disk} is on disk; that of {in_memory} is in memory, and a crash loses what is in it"
+        )
+    };
+    if let Some((mode, location)) = phoenix.acknowledge {
+        if mode == AcknowledgeMode::OnPersist && on_disk.is_empty() {
+            let problem = Problem::new(location, "on_persist, and no exporter has a queue on disk");
+            problems.push(problem.expected("sending_queue: { storage: file_storage } of an exporter"));
+        }
+        let more = if mode == AcknowledgeMode::OnPersist { format!("; {queues}") } else { String::new() };
+        return (mode, format!("phoenix.acknowledge.otlp says so{more}"));
     }
     match exporters.iter().find(|exporter| !exporter.queue.enabled) {
         Some(exporter) => (
             AcknowledgeMode::OnDelivery,
             format!("{} has no sending_queue, or waits for its result", exporter.id),
         ),
+        None if !on_disk.is_empty() => (AcknowledgeMode::OnPersist, queues),
         None if exporters.iter().all(|exporter| matches!(exporter.kind, ExporterKind::Nop)) => {
             (AcknowledgeMode::OnAccept, "nothing is sent anywhere".into())
         }
@@ -223,6 +249,11 @@ fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> (AdminSett
     for reference in file.extensions() {
         let id = &reference.id;
         if DIAGNOSTIC_EXTENSIONS.contains(&id.kind()) || authenticator::KINDS.contains(&id.kind()) {
+            continue;
+        }
+        if id.kind() == storage::KIND {
+            file.component(Section::Extensions, id.as_str())
+                .map(|component| storage::decode(component, problems));
             continue;
         }
         if id.kind() != "health_check" {

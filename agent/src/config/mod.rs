@@ -24,6 +24,7 @@ mod routes;
 mod selected;
 mod sending_queue;
 mod sources;
+mod storage;
 mod tls;
 
 #[cfg(test)]

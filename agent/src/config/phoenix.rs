@@ -30,7 +30,7 @@ pub struct Phoenix {
     /// True if requests say which variant and generation they are.
     pub variant_headers: Option<bool>,
     /// Moment at which senders are answered.
-    pub acknowledge: Option<AcknowledgeMode>,
+    pub acknowledge: Option<(AcknowledgeMode, Location)>,
     /// Address of `/metrics`.
     pub admin: Option<AdminSettings>,
     /// Settings of the measurement.
@@ -71,14 +71,12 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
     {
         if let Some(node) = fields.take("otlp") {
             let words = [
-                ("on_accept", Some(AcknowledgeMode::OnAccept)),
-                ("on_delivery", Some(AcknowledgeMode::OnDelivery)),
-                ("on_persist", None),
+                ("on_accept", AcknowledgeMode::OnAccept),
+                ("on_persist", AcknowledgeMode::OnPersist),
+                ("on_delivery", AcknowledgeMode::OnDelivery),
             ];
-            phoenix.acknowledge = keep(node.one_of("mode", &words), problems).flatten();
-            if node.text() == Ok("on_persist") {
-                problems.push(Problem::new(node.location, "this version of Phoenix has no queue on disk"));
-            }
+            let mode = keep(node.one_of("mode", &words), problems);
+            phoenix.acknowledge = mode.map(|mode| (mode, node.location));
         }
         fields.finish(problems);
     }

@@ -75,6 +75,13 @@ impl<'a> SelectedPipelines<'a> {
             && let Some(component) = shadow_of(file, &used, (id, *location), problems)
         {
             let decoded = exporter::decode(component, around, problems);
+            if decoded.as_ref().is_some_and(|shadow| shadow.storage.is_some()) {
+                let problem = Problem::new(
+                    *location,
+                    format!("{id} has a queue on disk, and nothing waits for a shadow"),
+                );
+                problems.push(problem.expected("an exporter without sending_queue.storage"));
+            }
             routes.shadow = decoded.is_some().then_some(exporters.len());
             exporters.extend(decoded);
         }

@@ -3,24 +3,28 @@
 use std::time::Duration;
 
 use pipelines::batch::cut::Room;
+use pipelines::config::CollectorFile;
 use pipelines::yaml::{Location, Node, Problem, keep};
 
 use super::receiver::refuse;
-use crate::deliver::{BatchRule, MOST_BYTES, MOST_REQUESTS, QueueSettings, Sizer};
+use super::storage;
+use crate::deliver::{BatchRule, MOST_BYTES, MOST_REQUESTS, QueueSettings, Sizer, StorageSettings};
 
 /// The most items or bytes of a queue that counts them.
 const MOST_COUNTED: u64 = 1 << 40;
 
-/// Decodes `sending_queue`.
-pub fn queue(node: &Node, problems: &mut Vec<Problem>) -> Option<QueueSettings> {
+/// Decodes `sending_queue`, with where it is on disk if it is.
+pub fn queue(
+    node: &Node,
+    file: &CollectorFile,
+    problems: &mut Vec<Problem>,
+) -> Option<(QueueSettings, Option<StorageSettings>)> {
     let mut queue = QueueSettings::default();
     let mut fields = keep(node.map(), problems)?;
     if let Some(node) = fields.take("enabled") {
         queue.enabled = keep(node.bool(), problems).unwrap_or(true);
     }
-    if let Some(node) = fields.take("wait_for_result") {
-        queue.enabled &= keep(node.bool(), problems) != Some(true);
-    }
+    let waits = fields.take("wait_for_result").and_then(|node| keep(node.bool(), problems)) == Some(true);
     if let Some(node) = fields.take("sizer") {
         queue.sizer = keep(node.one_of("sizer", &SIZERS), problems).unwrap_or(Sizer::Requests);
     }
@@ -49,10 +53,17 @@ pub fn queue(node: &Node, problems: &mut Vec<Problem>) -> Option<QueueSettings> 
         problems
             .push(Problem::new(node.location, "Phoenix refuses retryably on overflow, it does not block"));
     }
-    if let Some(node) = fields.take("storage") {
-        let problem = Problem::new(node.location, "this version of Phoenix has no queue on disk");
-        problems.push(problem.expected("no storage: what a crash loses is counted and reported"));
+    let mut storage = None;
+    if let Some(node) = fields.take("storage").filter(|node| !node.is_null() && queue.enabled) {
+        storage = storage::named(node, file, &queue, problems);
+        if waits {
+            let problem = Problem::new(node.location, "wait_for_result goes with no storage");
+            problems.push(
+                problem.expected("phoenix: { acknowledge: { otlp: on_delivery } }, which goes with it"),
+            );
+        }
     }
+    queue.enabled &= !waits;
     if let Some(node) = fields.take("batch").filter(|node| !node.is_null()) {
         queue.batch = batch(node, queue.sizer, problems);
     }
@@ -61,7 +72,7 @@ pub fn queue(node: &Node, problems: &mut Vec<Problem>) -> Option<QueueSettings> 
         // Without a queue every sender waits for its own request; there is nothing to take turns for.
         queue.consumers = queue.requests();
     }
-    Some(queue)
+    Some((queue, storage))
 }
 
 const SIZERS: [(&str, Sizer); 3] =

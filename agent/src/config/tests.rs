@@ -2,6 +2,7 @@
 
 mod senders;
 mod several;
+mod storage;
 
 use std::time::Duration;
 
@@ -275,7 +276,7 @@ fn what_cannot_run_is_refused_by_name_and_place() {
         (PLAIN, "otlp: { endpoint", "otlp: { compresion: gzip, endpoint", "did you mean \"compression\""),
         (PLAIN, "endpoint: http://127.0.0.1:14317", "timeout: 1s", "\"endpoint\" is missing"),
         (PLAIN, "http://127.0.0.1:14317", "ftp://127.0.0.1:14317", "is no endpoint"),
-        (PLAIN, "14317 }", "14317, sending_queue: { storage: file_storage } }", "no queue on disk"),
+        (PLAIN, "14317 }", "14317, sending_queue: { storage: file_storage } }", "in service.extensions"),
         (PLAIN, "14317 }", "14317, tls: { insecure_skip_verify: true } }", "cannot verify"),
         (PLAIN, "14317 }", "14317, headers: { a: '${file:/none}' } }", "the file cannot be read here"),
         (PLAIN, "14317 }", "14317, headers: { a: '${http://x}' } }", "${file:PATH} or ${yaml:VALUE}"),
@@ -289,12 +290,17 @@ fn what_cannot_run_is_refused_by_name_and_place() {
         ),
         (PLAIN, "metrics: {", "profiles: {", "does not carry profiles"),
         (PLAIN, "service:", "phoenix: { memory_limit: lots }\nservice:", "a size such as 128MiB"),
-        (PLAIN, "service:", "phoenix: { acknowledge: { otlp: on_persist } }\nservice:", "no queue on disk"),
+        (
+            PLAIN,
+            "service:",
+            "phoenix: { acknowledge: { otlp: on_persist } }\nservice:",
+            "no exporter has a queue on disk",
+        ),
         (PLAIN, "service:", "phoenix: { data_dri: x }\nservice:", "did you mean \"data_dir\""),
         (
             PLAIN,
             "service: {",
-            "extensions: { file_storage: }\nservice: { extensions: [file_storage],",
+            "extensions: { db_storage: }\nservice: { extensions: [db_storage],",
             "does not run the Collector's extension",
         ),
         (EXPERIMENT, "weight: 25%", "weight: 25", "a share such as 25%"),

@@ -1,18 +1,22 @@
 //! An exporter with its queue: payloads wait for their turn, are tried until they are settled, and are owed until then.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod drain;
+mod on_disk;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use observe::Delivery;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
 use super::batcher::{BatchRule, Batcher, Parcel};
+use super::disk_queue::{DiskQueue, Incoming, Message};
 use super::exporter::{Client, Exporter};
 use super::otlp::Attempt;
-use super::queued::{Outcome, OwedItems, OwedPayload, Part, Place, SendOutcome};
+use super::queued::{Awaited, Kept, Outcome, OwedItems, OwedPayload, Part, Place, SendOutcome};
 use super::settings::{ExporterSettings, QueueSettings, Sizer};
 use crate::delivery_ledger::DeliveryLedger;
 use crate::net::{Backoff, RetrySettings};
@@ -34,6 +38,20 @@ pub struct Destination {
     ledger: Arc<DeliveryLedger>,
     metrics: ExporterMetrics,
     failing: Mutex<Option<String>>,
+    disk: Option<DiskQueue>,
+    /// True from when another destination goes on with the queue on disk.
+    is_followed: AtomicBool,
+    /// True from when no attempt is repeated whose payload is on disk: at the end, and where another destination goes on.
+    closing: watch::Sender<bool>,
+}
+
+/// Reason for which there is no place in a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoPlace {
+    /// It is full.
+    Full,
+    /// It is on a disk that takes nothing more.
+    Disk(String),
 }
 
 impl Destination {
@@ -43,6 +61,7 @@ impl Destination {
         exporter: Exporter,
         ledger: Arc<DeliveryLedger>,
         metrics: ExporterMetrics,
+        disk: Option<DiskQueue>,
     ) -> Self {
         let &ExporterSettings { ref id, queue, retry, .. } = settings;
         let slots = Arc::new(Semaphore::new(queue.requests()));
@@ -60,6 +79,9 @@ impl Destination {
             ledger,
             metrics,
             failing: Mutex::default(),
+            disk,
+            is_followed: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
         }
     }
 
@@ -70,28 +92,34 @@ impl Destination {
 
     /// Places taken, and places in all: requests, items or bytes.
     pub fn load(&self) -> (usize, usize) {
-        let taken = match self.queue.sizer {
-            Sizer::Requests => self.queue.requests() - self.slots.available_permits(),
-            Sizer::Items | Sizer::Bytes => {
-                usize::try_from(self.load.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
-            }
+        let in_memory = match self.queue.sizer {
+            Sizer::Requests => (self.queue.requests() - self.slots.available_permits()) as u64,
+            Sizer::Items | Sizer::Bytes => self.load.load(Ordering::Relaxed),
         };
-        (taken, self.queue.size)
+        let taken = in_memory.saturating_add(self.load_on_disk());
+        (usize::try_from(taken).unwrap_or(usize::MAX), self.queue.size)
     }
 
-    /// Tells whether nothing is in it.
+    /// Tells whether nothing is in it that this destination has to send.
     pub fn is_empty(&self) -> bool {
-        self.slots.available_permits() == self.queue.requests()
+        let on_disk = if self.is_followed.load(Ordering::Relaxed) { 0 } else { self.requests_on_disk() };
+        self.slots.available_permits() == self.queue.requests() && on_disk == 0
     }
 
-    /// A place in the queue, or nothing if it is full. One that counts items or bytes is full once it holds as many: the
-    /// size of a request is not known when its place is taken.
-    pub fn reserve(&self) -> Option<OwnedSemaphorePermit> {
-        let counts = self.queue.sizer != Sizer::Requests;
-        if counts && self.load.load(Ordering::Relaxed) >= self.queue.size as u64 {
-            return None;
+    /// A place in the queue for a request of so many bytes, as far as they are known. One that counts items or bytes is full once it holds as many: the size of a request is not known
+    /// when its place is taken. Nor is that of a queue on disk known to the last request.
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, NoPlace> {
+        if let Some(why) = self.disk.as_ref().and_then(|disk| disk.counters().refusal(bytes as u64)) {
+            return Err(NoPlace::Disk(why));
         }
-        Arc::clone(&self.slots).try_acquire_owned().ok()
+        let (taken, size) = self.load();
+        if taken >= size {
+            return Err(NoPlace::Full);
+        }
+        Arc::clone(&self.slots).try_acquire_owned().map_err(|_| NoPlace::Full)
     }
 
     /// A place in the queue, once there is one; nothing if the queue is closed.
@@ -114,16 +142,45 @@ impl Destination {
     /// `rule` of its pipeline, or that of the queue if there is one.
     pub fn enqueue(
         self: &Arc<Self>,
-        (payload, rule): (Payload, Option<BatchRule>),
+        leaving: (Payload, Option<BatchRule>),
         slot: OwnedSemaphorePermit,
-        done: Option<oneshot::Sender<Outcome>>,
+        awaited: Awaited,
     ) {
-        let owed = self.owe(payload.items);
-        self.enqueue_owed((payload, rule), owed, slot, done);
+        // Who waits is not answered before it is written: until then nothing is owed of it.
+        let is_owed = self.disk.is_none() || awaited.kept.is_none();
+        let owed = is_owed.then(|| self.owe(leaving.0.items));
+        self.queue_up(leaving, owed, slot, awaited);
     }
 
     /// Queues `payload`, which is owed already, in a reserved place.
     pub fn enqueue_owed(
+        self: &Arc<Self>,
+        leaving: (Payload, Option<BatchRule>),
+        owed: OwedItems,
+        slot: OwnedSemaphorePermit,
+        awaited: Awaited,
+    ) {
+        self.queue_up(leaving, Some(owed), slot, awaited);
+    }
+
+    fn queue_up(
+        self: &Arc<Self>,
+        (payload, rule): (Payload, Option<BatchRule>),
+        owed: Option<OwedItems>,
+        slot: OwnedSemaphorePermit,
+        mut awaited: Awaited,
+    ) {
+        if let Some(disk) = &self.disk {
+            let incoming = Incoming { destination: Arc::clone(self), payload, rule, owed, slot, awaited };
+            return disk.link().send(Message::Append(Box::new(incoming)));
+        }
+        awaited.tell_kept(Kept::InMemory);
+        let owed = owed.unwrap_or_else(|| self.owe(payload.items));
+        self.enqueue_in_memory((payload, rule), owed, slot, awaited.settled);
+    }
+
+    /// Queues a payload in memory.
+    pub(super) fn enqueue_in_memory(
         self: &Arc<Self>,
         (payload, rule): (Payload, Option<BatchRule>),
         owed: OwedItems,
@@ -136,7 +193,12 @@ impl Destination {
             Sizer::Bytes => payload.message.len() as u64,
         };
         let place = Place::new(slot, &self.load, size);
-        let owed = Arc::new(OwedPayload::new(owed, place, done));
+        self.batch((payload, rule), OwedPayload::new(owed, place, done));
+    }
+
+    /// Makes requests of a payload, and has them sent.
+    fn batch(self: &Arc<Self>, (payload, rule): (Payload, Option<BatchRule>), owed: OwedPayload) {
+        let owed = Arc::new(owed);
         let rule = self.queue.batch.or(rule);
         let part = Part { payload, owed };
         let Some(rule) = rule else { return self.dispatch(vec![part]) };
@@ -184,36 +246,29 @@ impl Destination {
         self.batcher().close().into_iter().for_each(|parcel| self.dispatch(parcel));
     }
 
-    /// Waits until the queue is empty, or `deadline`. Nothing can be reserved afterward.
-    pub async fn drain(&self, deadline: Instant) {
-        let all = self.slots.acquire_many(self.queue.requests() as u32);
-        if let Ok(Ok(all)) = tokio::time::timeout_at(deadline, all).await {
-            all.forget();
-        }
-        self.slots.close();
-    }
-
     async fn deliver(self: Arc<Self>, parcel: Parcel, turn: Option<OwnedSemaphorePermit>) {
         let Some(_until_settled) = turn else { return };
-        let outcome = self.export(&parcel).await;
+        // What is on disk and is not tried any more stays there.
+        let Some(outcome) = self.export(&parcel).await else { return };
         if is_tried_apart(&outcome, &parcel) {
             tracing::warn!(exporter = self.name, payloads = parcel.len(), ?outcome, "each is sent alone now");
             for part in parcel {
                 let alone = vec![part];
-                let outcome = self.export(&alone).await;
-                self.settle(alone, &outcome);
+                if let Some(outcome) = self.export(&alone).await {
+                    self.settle(alone, &outcome);
+                }
             }
             return;
         }
         self.settle(parcel, &outcome);
     }
 
-    /// Sends the parts as one request, and tells the meter of their generation.
-    async fn export(&self, parcel: &[Part]) -> SendOutcome {
-        let Some(payload) = merged(parcel) else { return taken() };
+    /// Sends the parts as one request, and tells the meter of their generation. Returns nothing if they are left on disk.
+    async fn export(&self, parcel: &[Part]) -> Option<SendOutcome> {
+        let Some(payload) = merged(parcel) else { return Some(taken()) };
         let mut delivery = Delivery::default();
         let outcome = match &self.exporter {
-            Exporter::Client(client) => self.send(client, &payload, &mut delivery).await,
+            Exporter::Client(client) => self.send(client, &payload, parcel, &mut delivery).await?,
             Exporter::Nop => taken(),
             Exporter::Debug => {
                 let (signal, items) = (payload.signal.name(), payload.items);
@@ -237,27 +292,39 @@ impl Destination {
             }
             meter.add(payload.variant, &delivery);
         }
-        outcome
+        Some(outcome)
     }
 
-    /// Tries until the payload is settled; counts the attempts into `delivery`.
-    async fn send(&self, client: &Client, payload: &Payload, delivery: &mut Delivery) -> SendOutcome {
+    /// Tries until the payload, which is that of `parcel`, is settled; counts the attempts into `delivery`. Returns nothing if
+    /// it is left on disk.
+    async fn send(
+        &self,
+        client: &Client,
+        payload: &Payload,
+        parcel: &[Part],
+        delivery: &mut Delivery,
+    ) -> Option<SendOutcome> {
         let encoded = match client.encode(payload) {
             Ok(encoded) => encoded,
-            Err(error) => return SendOutcome::Refused(format!("cannot be encoded: {error}")),
+            Err(error) => return Some(SendOutcome::Refused(format!("cannot be encoded: {error}"))),
         };
         let started = Instant::now();
         let mut backoff = Backoff::new(self.retry);
         loop {
+            if self.is_left(parcel) {
+                return None;
+            }
+            self.begins(parcel);
             delivery.wire_bytes += encoded.len() as u64;
             let attempt = client.attempt(payload, encoded.clone()).await;
             self.note(&attempt);
             let (reason, after) = match attempt {
                 Attempt::Delivered { rejected, message } => {
-                    return SendOutcome::Delivered { rejected, message };
+                    return Some(SendOutcome::Delivered { rejected, message });
                 }
-                Attempt::Refused(reason) => return SendOutcome::Refused(reason),
+                Attempt::Refused(reason) => return Some(SendOutcome::Refused(reason)),
                 Attempt::Retry { reason, after, ambiguous } => {
+                    parcel.iter().for_each(|part| part.owed.failed(ambiguous));
                     if ambiguous {
                         self.metrics.maybe_doubled(payload);
                         delivery.doubtful += payload.items;
@@ -266,12 +333,12 @@ impl Destination {
                 }
             };
             let Some(wait) = backoff.next(started.elapsed(), after, rand::random()) else {
-                return SendOutcome::GaveUp(reason);
+                return Some(SendOutcome::GaveUp(reason));
             };
             tracing::debug!(exporter = self.name, reason, ?wait, "will try again");
             self.metrics.retried(payload);
             delivery.retries += 1;
-            tokio::time::sleep(wait.max(Duration::from_millis(1))).await;
+            self.rest(wait.max(Duration::from_millis(1)), parcel).await;
         }
     }
 

@@ -3,18 +3,23 @@
 //! An exporter whose settings did not change keeps its destination, queue and connection. One that is
 //! gone or changed delivers what it has queued and is forgotten then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::{Destination, ExporterSettings};
+use super::{Destination, DiskQueue, ExporterSettings, StorageSettings, StorageStatus};
+use crate::admission::Budget;
+use crate::delivery_ledger::DeliveryLedger;
 
 /// The destinations in force, and those that only finish what they have.
 #[derive(Debug, Default)]
 pub struct Destinations {
     lists: Mutex<DestinationLists>,
+    /// Queues on disk by directory, each open until the process ends: a destination may go on with that of another.
+    queues: Mutex<BTreeMap<PathBuf, DiskQueue>>,
 }
 
 #[derive(Debug, Default)]
@@ -46,12 +51,52 @@ impl Destinations {
         exporters.iter().map(prepare).collect()
     }
 
+    /// The queue on disk of an exporter, opened if it is not. What it has is told to the ledger then.
+    ///
+    /// # Errors
+    /// Says what is wrong with which file.
+    pub fn queue(
+        &self,
+        exporter: &str,
+        settings: &StorageSettings,
+        budget: &Budget,
+        ledger: &DeliveryLedger,
+    ) -> Result<DiskQueue, String> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = settings.queue_of(exporter);
+        if let Some(open) = queues.get(&directory) {
+            return Ok(open.clone());
+        }
+        let (queue, items) = DiskQueue::open(exporter, settings, budget)?;
+        ledger.recovered(items);
+        queues.insert(directory, queue.clone());
+        Ok(queue)
+    }
+
+    /// Directories of queues whose exporters there are no more: what they have is not delivered.
+    pub fn abandoned(&self, exporters: &[ExporterSettings]) -> BTreeSet<PathBuf> {
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let storages = exporters.iter().filter_map(|exporter| exporter.storage.as_ref());
+        storages.flat_map(|storage| storage.abandoned(|path| queues.contains_key(path))).collect()
+    }
+
+    /// State of the queues on disk that are in force, by exporter.
+    pub fn storage(&self) -> BTreeMap<String, StorageStatus> {
+        let lists = self.lists();
+        let live = lists.live.iter().map(|(_, live)| live);
+        live.filter_map(|live| Some((live.name().to_owned(), live.storage()?))).collect()
+    }
+
     /// Puts prepared destinations in the place of those there were.
     pub fn adopt(&self, prepared: Vec<(ExporterSettings, Arc<Destination>)>) {
         let mut lists = self.lists();
         let old = std::mem::replace(&mut lists.live, prepared);
         let stays = |gone: &Arc<Destination>| lists.live.iter().any(|(_, live)| Arc::ptr_eq(live, gone));
         let gone: Vec<_> = old.into_iter().map(|(_, gone)| gone).filter(|gone| !stays(gone)).collect();
+        for (settings, live) in &lists.live {
+            gone.iter().for_each(|gone| gone.followed_by(live));
+            live.lead(settings.storage.as_ref().is_some_and(|storage| storage.fsync));
+        }
         lists.leaving.extend(gone);
     }
 

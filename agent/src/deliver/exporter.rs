@@ -26,6 +26,9 @@ pub enum ExporterError {
     /// There can be no token.
     #[error("auth: {0}")]
     Token(String),
+    /// Its queue on disk cannot be used.
+    #[error("sending_queue: storage: {0}")]
+    Storage(String),
     /// The endpoint is no legal authority.
     #[error(transparent)]
     Authority(#[from] http::Error),

@@ -4,31 +4,36 @@
 //! queued. A queued payload is a task waiting its turn at a fair semaphore: when nothing is in its
 //! way it is sent from the thread that received it, without a hand-over. A slow destination holds up
 //! nobody but itself; bytes are shared, never copied per destination. Where `batch` says so, payloads wait for company and
-//! large ones are cut, and each is settled once all of its parts are.
+//! large ones are cut, and each is settled once all of its parts are. A queue may be on disk (`disk_queue`): what it has survives
+//! the process.
 
 mod authorization;
 mod batcher;
 mod channel;
 mod destination;
 mod destinations;
+mod disk_queue;
 mod exporter;
 mod file;
 mod oauth2;
 mod otlp;
 mod otlp_http;
 mod queued;
+mod record;
 mod retry;
 mod rolling_file;
 mod secret;
 mod settings;
+mod stored;
 
 pub use authorization::{TokenFile, TokenSource};
 pub use batcher::{BatchRule, BatchRules, MOST_BYTES};
-pub use destination::Destination;
+pub use destination::{Destination, NoPlace};
 pub use destinations::Destinations;
+pub use disk_queue::{DiskQueue, StorageSettings, StorageStatus};
 pub use exporter::{Exporter, ExporterError};
 pub use oauth2::OAuth2Settings;
-pub use queued::{Outcome, OwedItems};
+pub use queued::{Awaited, Kept, Outcome, OwedItems};
 pub use rolling_file::{FileSettings, Rotation};
 pub use secret::Secret;
 pub use settings::{

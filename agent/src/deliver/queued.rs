@@ -7,6 +7,7 @@ use observe::Delivery;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
+use super::stored::StoredPayload;
 use crate::delivery_ledger::{DeliveryLedger, Settlement};
 use crate::request::Payload;
 
@@ -40,6 +41,35 @@ pub enum SendOutcome {
     GaveUp(String),
 }
 
+/// Where a payload is that was queued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// On disk: it survives this process.
+    OnDisk,
+    /// In memory, as its destination keeps nothing on disk.
+    InMemory,
+    /// In memory, because the disk could not be written.
+    Unwritten(String),
+}
+
+/// Channels on which whoever waits for a payload is told of it.
+#[derive(Debug, Default)]
+pub struct Awaited {
+    /// Told where it is kept.
+    pub kept: Option<oneshot::Sender<Kept>>,
+    /// Told its outcome.
+    pub settled: Option<oneshot::Sender<Outcome>>,
+}
+
+impl Awaited {
+    /// Tells where the payload is kept.
+    pub fn tell_kept(&mut self, kept: Kept) {
+        if let Some(waits) = self.kept.take() {
+            let _nobody_waits_any_more = waits.send(kept);
+        }
+    }
+}
+
 /// Part of a payload that leaves with one request, often all of it.
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -57,6 +87,7 @@ pub struct OwedPayload {
     pub queued: Instant,
     place: Option<Place>,
     settling: Mutex<Settling>,
+    is_stored: bool,
 }
 
 #[derive(Debug)]
@@ -64,13 +95,42 @@ struct Settling {
     owed: OwedItems,
     outcome: Option<Outcome>,
     done: Option<oneshot::Sender<Outcome>>,
+    stored: Option<StoredPayload>,
 }
 
 impl OwedPayload {
     /// A payload that has a place; `done` is told its outcome.
     pub fn new(owed: OwedItems, place: Place, done: Option<oneshot::Sender<Outcome>>) -> Self {
-        let settling = Mutex::new(Settling { owed, outcome: None, done });
-        Self { queued: Instant::now(), place: Some(place), settling }
+        let settling = Mutex::new(Settling { owed, outcome: None, done, stored: None });
+        Self { queued: Instant::now(), place: Some(place), settling, is_stored: false }
+    }
+
+    /// A payload of which there is a record, queued at a time.
+    pub fn stored(
+        owed: OwedItems,
+        stored: StoredPayload,
+        queued: Instant,
+        done: Option<oneshot::Sender<Outcome>>,
+    ) -> Self {
+        let settling = Mutex::new(Settling { owed, outcome: None, done, stored: Some(stored) });
+        Self { queued, place: None, settling, is_stored: true }
+    }
+
+    /// Tells whether it is on disk.
+    pub fn is_stored(&self) -> bool {
+        self.is_stored
+    }
+
+    /// Notes that an attempt to send some of it begins. Returns false if it is on disk and the disk does not take that.
+    pub fn begins(&self) -> bool {
+        self.settling().stored.as_mut().is_none_or(StoredPayload::begin)
+    }
+
+    /// Notes that an attempt failed after which there is another one.
+    pub fn failed(&self, ambiguous: bool) {
+        if let Some(stored) = &mut self.settling().stored {
+            stored.failed(ambiguous);
+        }
     }
 
     /// Tells whether somebody waits for its outcome.
@@ -82,6 +142,11 @@ impl OwedPayload {
     pub fn settle(&self, items: u64, outcome: &SendOutcome) {
         let mut settling = self.settling();
         settling.owed.settle(outcome.of(items));
+        if settling.owed.items > 0
+            && let Some(stored) = &mut settling.stored
+        {
+            stored.settled_in_part();
+        }
         let before = settling.outcome.take();
         settling.outcome = Some(together(before, outcome));
     }
@@ -95,6 +160,11 @@ impl Drop for OwedPayload {
     fn drop(&mut self) {
         self.place = None;
         let settling = self.settling.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if settling.owed.items == 0
+            && let Some(stored) = settling.stored.take()
+        {
+            stored.settle();
+        }
         if settling.owed.items == 0
             && let (Some(done), Some(outcome)) = (settling.done.take(), settling.outcome.take())
         {
@@ -169,38 +239,53 @@ impl SendOutcome {
     }
 }
 
-/// Items the ledger counts as queued. Dropped unsettled, they are counted as lost: that is what
+/// Items the ledger counts as queued. Dropped unsettled, they are counted as lost, unless they are on disk: that is what
 /// happens to whatever a shutdown's deadline leaves behind.
 #[derive(Debug)]
 pub struct OwedItems {
     ledger: Arc<DeliveryLedger>,
     items: u64,
+    is_on_disk: bool,
 }
 
 impl OwedItems {
     /// Puts `items` on the ledger.
     pub fn new(ledger: &Arc<DeliveryLedger>, items: u64) -> Self {
         ledger.queued(items);
-        Self { ledger: Arc::clone(ledger), items }
+        Self { ledger: Arc::clone(ledger), items, is_on_disk: false }
+    }
+
+    /// Items of a record, which the ledger knows.
+    pub fn on_disk(ledger: &Arc<DeliveryLedger>, items: u64) -> Self {
+        Self { ledger: Arc::clone(ledger), items, is_on_disk: true }
+    }
+
+    /// Leaves them to a record that holds them now.
+    pub fn leave_on_disk(mut self) {
+        self.ledger.kept(std::mem::take(&mut self.items));
     }
 
     /// Puts as many payloads of `items` in its place, in one change of the ledger.
     pub fn exchange(mut self, items: u64, payloads: usize) -> Vec<Self> {
         let before = std::mem::take(&mut self.items);
         self.ledger.requeued(before, items.saturating_mul(payloads as u64));
-        (0..payloads).map(|_| Self { ledger: Arc::clone(&self.ledger), items }).collect()
+        (0..payloads).map(|_| Self { ledger: Arc::clone(&self.ledger), items, is_on_disk: false }).collect()
     }
 
     fn settle(&mut self, settlement: Settlement) {
-        let Settlement { delivered, rejected, dropped, lost_shutdown } = settlement;
-        self.items = self.items.saturating_sub(delivered + rejected + dropped + lost_shutdown);
-        self.ledger.settled(settlement);
+        let settled = settlement.items().min(self.items);
+        self.items -= settled;
+        if self.is_on_disk {
+            self.ledger.settled_on_disk(settlement);
+        } else {
+            self.ledger.settled(settlement);
+        }
     }
 }
 
 impl Drop for OwedItems {
     fn drop(&mut self) {
-        if self.items > 0 {
+        if self.items > 0 && !self.is_on_disk {
             self.settle(Settlement { lost_shutdown: self.items, ..Settlement::default() });
         }
     }

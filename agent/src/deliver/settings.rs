@@ -6,6 +6,7 @@ use http::HeaderMap;
 
 use super::authorization::TokenSource;
 use super::batcher::BatchRule;
+use super::disk_queue::StorageSettings;
 use super::rolling_file::FileSettings;
 use crate::net::{Endpoint, RetrySettings};
 use crate::request::{Encoding, Media};
@@ -67,6 +68,8 @@ pub struct ExporterSettings {
     pub kind: ExporterKind,
     /// Its queue.
     pub queue: QueueSettings,
+    /// Where its queue is on disk, if it is.
+    pub storage: Option<StorageSettings>,
     /// Its retries.
     pub retry: RetrySettings,
 }

@@ -20,7 +20,7 @@ use super::generation::{Generation, ServingState};
 use super::split::Split;
 use super::variant::VariantPipeline;
 use super::worker::{CandidateFeed, DeliveryCut, GenerationState, Worker};
-use crate::deliver::{BatchRule, Destination};
+use crate::deliver::{Awaited, BatchRule, Destination};
 use crate::request::Payload;
 use crate::signal::Signal;
 
@@ -308,12 +308,14 @@ impl Engine {
     /// Queues what waits, as far as there is room. Returns true if nothing waits any more.
     pub(super) fn send_pending(&self) -> bool {
         let mut pending = self.pending();
-        pending.retain(|PendingPayload { payload, rule, destination }| match destination.reserve() {
-            Some(slot) => {
-                destination.enqueue((payload.clone(), *rule), slot, None);
-                false
+        pending.retain(|PendingPayload { payload, rule, destination }| {
+            match destination.reserve(payload.message.len()) {
+                Ok(slot) => {
+                    destination.enqueue((payload.clone(), *rule), slot, Awaited::default());
+                    false
+                }
+                Err(_) => true,
             }
-            None => true,
         });
         pending.is_empty()
     }
@@ -342,7 +344,7 @@ impl Engine {
         let pending = std::mem::take(&mut *self.pending());
         for PendingPayload { payload, rule, destination } in pending {
             match tokio::time::timeout_at(deadline, destination.place()).await {
-                Ok(Some(slot)) => destination.enqueue((payload, rule), slot, None),
+                Ok(Some(slot)) => destination.enqueue((payload, rule), slot, Awaited::default()),
                 Ok(None) | Err(_) => destination.lose(&payload),
             }
         }

@@ -14,7 +14,7 @@ use super::generation::ServingState;
 use super::worker::{BatchOutput, CandidateFeed, OpenShare, PendingShare, RunError};
 use super::{Engine, now};
 use crate::count;
-use crate::deliver::{BatchRule, Destination};
+use crate::deliver::{BatchRule, Destination, NoPlace};
 use crate::request::{Answer, Payload, ReceivedRequest, Refusal};
 use crate::signal::Signal;
 use crate::telemetry::ReceiverMetrics;
@@ -39,11 +39,11 @@ pub struct AdmittedRequest {
 }
 
 impl Engine {
-    /// Reserves a slot with every destination that a request of `signal` can go to.
+    /// Reserves a slot with every destination that a request of `signal` can go to. It has so many bytes, as far as is known.
     ///
     /// # Errors
-    /// [`Refusal::NoPipeline`], [`Refusal::Queue`] or [`Refusal::Stopping`].
-    pub fn admit(&self, signal: Signal) -> Result<AdmittedRequest, Refusal> {
+    /// [`Refusal::NoPipeline`], [`Refusal::Queue`], [`Refusal::Disk`] or [`Refusal::Stopping`].
+    pub fn admit(&self, signal: Signal, bytes: usize) -> Result<AdmittedRequest, Refusal> {
         if self.is_stopped() {
             return Err(Refusal::Stopping);
         }
@@ -55,11 +55,14 @@ impl Engine {
             Signal::Logs => &routes.logs,
         };
         let baseline = baseline.as_ref().ok_or(Refusal::NoPipeline(signal))?;
-        let slots = reserve(baseline)?;
+        let slots = reserve(baseline, bytes)?;
         let splits = signal == Signal::Metrics && current.generation.splits;
         // Whichever variant sends the candidate's units has its place.
-        let share =
-            if splits { [reserve(baseline)?, reserve(&routes.candidate)?] } else { Default::default() };
+        let share = if splits {
+            [reserve(baseline, bytes)?, reserve(&routes.candidate, bytes)?]
+        } else {
+            Default::default()
+        };
         Ok(AdmittedRequest { signal, current, slots, share })
     }
 
@@ -125,7 +128,7 @@ impl Engine {
             };
             let Some(worker) = worker.as_mut() else {
                 // Retired before this request ran: nothing has seen it, so it can still be refused.
-                admitted = self.admit(admitted.signal)?;
+                admitted = self.admit(admitted.signal, received.message.len())?;
                 continue;
             };
             let output = match worker.run(received.message.clone(), now()) {
@@ -244,9 +247,13 @@ impl Engine {
     }
 }
 
-fn reserve(destinations: &[Arc<Destination>]) -> Result<Vec<QueueSlot>, Refusal> {
+fn reserve(destinations: &[Arc<Destination>], bytes: usize) -> Result<Vec<QueueSlot>, Refusal> {
     let place = |destination: &Arc<Destination>| {
-        let slot = destination.reserve().ok_or_else(|| Refusal::Queue(destination.name().to_owned()))?;
+        let exporter = || destination.name().to_owned();
+        let slot = destination.reserve(bytes).map_err(|none| match none {
+            NoPlace::Full => Refusal::Queue(exporter()),
+            NoPlace::Disk(why) => Refusal::Disk { exporter: exporter(), why },
+        })?;
         Ok(QueueSlot { destination: Arc::clone(destination), slot })
     };
     destinations.iter().map(place).collect()

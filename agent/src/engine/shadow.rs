@@ -9,6 +9,7 @@ use observe::Variant;
 use pipelines::batch::Encoded;
 
 use super::Engine;
+use crate::deliver::Awaited;
 use crate::request::Payload;
 use crate::signal::Signal;
 
@@ -23,7 +24,8 @@ impl Engine {
         if encoded.points == 0 {
             return;
         }
-        let room = destination.reserve().zip(self.shadow_budget.take(encoded.bytes.len()));
+        let room =
+            destination.reserve(encoded.bytes.len()).ok().zip(self.shadow_budget.take(encoded.bytes.len()));
         let Some((slot, permit)) = room else {
             self.metrics.shadow_dropped(encoded.points);
             return;
@@ -40,6 +42,6 @@ impl Engine {
             // It is no delivery of the candidate's: a shadow that refuses says nothing of the destination.
             meter: None,
         };
-        destination.enqueue((payload, current.routes.rules.metrics[1]), slot, None);
+        destination.enqueue((payload, current.routes.rules.metrics[1]), slot, Awaited::default());
     }
 }

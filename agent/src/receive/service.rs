@@ -62,10 +62,10 @@ impl Service {
             if !self.settings.load().signals[signal.index()] {
                 return Err(Refusal::NoPipeline(signal));
             }
-            drop(self.engine(signal)?.admit(signal)?);
+            drop(self.engine(signal)?.admit(signal, 0)?);
             let received = received.await?;
             let engine = self.engine(signal)?;
-            let ticket = engine.admit(signal)?;
+            let ticket = engine.admit(signal, received.message.len())?;
             engine.ingest(ticket, received, deadline, &self.metrics).await
         }
         .await;

@@ -52,6 +52,14 @@ pub enum Refusal {
     /// The queue of a destination is full.
     #[error("the queue of exporter '{0}' is full; retry later")]
     Queue(String),
+    /// The queue of a destination is on a disk that takes nothing more.
+    #[error("the queue of exporter '{exporter}' takes nothing now: {why}; retry later")]
+    Disk {
+        /// The exporter.
+        exporter: String,
+        /// Reason.
+        why: String,
+    },
     /// The agent is draining, or the pipeline that was to take it is gone from its file.
     #[error("the agent, or this pipeline of it, is shutting down; retry later")]
     Stopping,
@@ -75,6 +83,9 @@ pub enum Refusal {
     /// Accepted, then not delivered; a retry would repeat state already advanced.
     #[error("the request was not delivered: {0}")]
     Undelivered(String),
+    /// Accepted, then not written to disk, or not safely; it is queued all the same, and a retry would repeat state already advanced.
+    #[error("the request could not be written to disk: {0}; it is queued all the same, do not retry")]
+    Unwritten(String),
 }
 
 impl Refusal {
@@ -104,12 +115,14 @@ impl Refusal {
             Self::Requests => "requests",
             Self::Peer => "peer",
             Self::Queue(_) => "queue_full",
+            Self::Disk { .. } => "disk",
             Self::Stopping => "stopping",
             Self::Slow { .. } => "slow",
             Self::CutOff(_) => "cut_off",
             Self::NoPipeline(_) => "no_pipeline",
             Self::Unknown(_) => "unknown",
             Self::Undelivered(_) => "undelivered",
+            Self::Unwritten(_) => "unwritten",
         }
     }
 
@@ -122,7 +135,13 @@ impl Refusal {
     fn passes(&self) -> bool {
         matches!(
             self,
-            Self::Memory | Self::Requests | Self::Peer | Self::Queue(_) | Self::Stopping | Self::Slow { .. }
+            Self::Memory
+                | Self::Requests
+                | Self::Peer
+                | Self::Queue(_)
+                | Self::Disk { .. }
+                | Self::Stopping
+                | Self::Slow { .. }
         )
     }
 
@@ -138,10 +157,11 @@ impl Refusal {
             | Self::Requests
             | Self::Peer
             | Self::Queue(_)
+            | Self::Disk { .. }
             | Self::Stopping
             | Self::Slow { .. } => Code::Unavailable,
             Self::CutOff(_) => Code::Canceled,
-            Self::Undelivered(_) => Code::Internal,
+            Self::Undelivered(_) | Self::Unwritten(_) => Code::Internal,
         }
     }
 
@@ -152,11 +172,14 @@ impl Refusal {
             Self::Malformed(_) | Self::Invalid(_) | Self::CutOff(_) => StatusCode::BAD_REQUEST,
             Self::Compression { .. } | Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Peer => StatusCode::TOO_MANY_REQUESTS,
-            Self::Memory | Self::Requests | Self::Queue(_) | Self::Stopping | Self::Slow { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Memory
+            | Self::Requests
+            | Self::Queue(_)
+            | Self::Disk { .. }
+            | Self::Stopping
+            | Self::Slow { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoPipeline(_) | Self::Unknown(_) => StatusCode::NOT_FOUND,
-            Self::Undelivered(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Undelivered(_) | Self::Unwritten(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 

@@ -95,6 +95,9 @@ pub struct Condition {
     pub acknowledge: &'static str,
     /// Reason for it.
     pub acknowledge_why: String,
+    /// What is answered for and on no disk, where senders are answered once a request is on disk.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_persisted: Vec<String>,
 }
 
 impl Condition {
@@ -117,6 +120,7 @@ impl Condition {
             labels: BTreeMap::new(),
             acknowledge: "",
             acknowledge_why: String::new(),
+            not_persisted: Vec::new(),
         }
     }
 }

@@ -37,6 +37,10 @@ pub struct Metrics {
     queue_size: Family<QueueLabels, Gauge>,
     queue_capacity: Family<QueueLabels, Gauge>,
     lost: Family<ReasonLabel, PlainCounter>,
+    storage_bytes: Family<QueueLabels, Gauge>,
+    storage_failing: Family<QueueLabels, Gauge>,
+    storage_damaged: Family<QueueLabels, PlainCounter>,
+    storage_unwritten: Family<QueueLabels, PlainCounter>,
     budget_used: Gauge,
     budget_limit: Gauge,
     generation: Gauge,
@@ -64,6 +68,23 @@ pub struct GaugeValues {
     pub reports: (usize, u64, u64),
     /// Points lost to crashes and to shutdowns, over the life of the data directory.
     pub lost: (u64, u64),
+    /// Queues on disk.
+    pub storage: Vec<StorageValues>,
+}
+
+/// Values of a queue on disk.
+#[derive(Debug)]
+pub struct StorageValues {
+    /// Its exporter.
+    pub exporter: String,
+    /// Bytes of its files.
+    pub disk_bytes: u64,
+    /// True if it takes nothing now.
+    pub is_failing: bool,
+    /// Bytes that could not be read, since the start.
+    pub damaged_bytes: u64,
+    /// Items that were accepted and could not be written, since the start.
+    pub unwritten_items: u64,
 }
 
 impl Metrics {
@@ -106,6 +127,7 @@ impl Metrics {
         );
         let help = "Acknowledged items never confirmed, over the life of the data directory";
         r.register("phoenix_points_lost_total", help, m.lost.clone());
+        m.register_storage(r);
         r.register("phoenix_budget_used_bytes", "Bytes held", m.budget_used.clone());
         r.register("phoenix_budget_limit_bytes", "Bytes that may be held", m.budget_limit.clone());
         r.register("phoenix_generation", "The generation in charge", m.generation.clone());
@@ -123,6 +145,17 @@ impl Metrics {
         r.register("otelcol_process_cpu_seconds", "CPU time, user and system", m.cpu.clone());
         metrics.registry = registry;
         metrics
+    }
+
+    fn register_storage(&self, r: &mut Registry) {
+        let help = "Bytes of a queue's files on disk, those set aside for it included";
+        r.register("phoenix_storage_bytes", help, self.storage_bytes.clone());
+        let help = "Whether a queue on disk takes nothing now";
+        r.register("phoenix_storage_failing", help, self.storage_failing.clone());
+        let help = "Bytes of a queue's files that could not be read";
+        r.register("phoenix_storage_damaged_bytes", help, self.storage_damaged.clone());
+        let help = "Items that were accepted and could not be written to disk";
+        r.register("phoenix_storage_unwritten_items", help, self.storage_unwritten.clone());
     }
 
     /// Counters of a receiver on `transport`.
@@ -175,6 +208,13 @@ impl Metrics {
             let labels = QueueLabels { exporter: exporter.clone() };
             self.queue_size.get_or_create(&labels).set(*size as i64);
             self.queue_capacity.get_or_create(&labels).set(*capacity as i64);
+        }
+        for queue in &values.storage {
+            let labels = QueueLabels { exporter: queue.exporter.clone() };
+            self.storage_bytes.get_or_create(&labels).set(queue.disk_bytes as i64);
+            self.storage_failing.get_or_create(&labels).set(i64::from(queue.is_failing));
+            self.storage_damaged.get_or_create(&labels).set(queue.damaged_bytes);
+            self.storage_unwritten.get_or_create(&labels).set(queue.unwritten_items);
         }
         for (reason, lost) in [("crash", values.lost.0), ("shutdown", values.lost.1)] {
             self.lost.get_or_create(&ReasonLabel { reason }).set(lost);

@@ -7,4 +7,4 @@ mod metrics;
 
 pub use counters::{ConnectionMetrics, EngineMetrics, ExporterMetrics, ReceiverMetrics};
 pub use health::{CONNECTED, Condition, Health, Phase, PipelineRole, PipelineSummary};
-pub use metrics::{GaugeValues, Metrics};
+pub use metrics::{GaugeValues, Metrics, StorageValues};

@@ -1,12 +1,19 @@
 //! Disks that are full, read-only or torn: telemetry flows, what cannot be kept is told, and it heals by itself.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use anyhow::Result;
+use e2e::agent::{Agent, refused};
+use e2e::configs::Stored;
 use e2e::disk::Disk;
 use e2e::fleet::{Node, connected};
 use e2e::network::inside;
 use e2e::served::{GOOD, Loop, PATIENCE, experiment};
-use e2e::{eventually, http};
+use e2e::{bulk, eventually, http, traffic};
 use serde_json::{Value, json};
+use simulator::sink::{Failure, Sink, When};
+use tonic::Code;
 
 async fn flows(fleet: &Loop) {
     let before = fleet.sink.counts().points;
@@ -168,5 +175,118 @@ async fn whatever_is_torn_in_its_directory_an_agent_starts_and_delivers() -> Res
 pub fn lo_up() -> Result<()> {
     let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status()?;
     anyhow::ensure!(up.success(), "ip link set lo up");
+    Ok(())
+}
+
+/// Counts of requests that were turned away for a reason.
+async fn refused_for(agent: &Agent, reason: &str) -> Result<u64> {
+    let label = format!("reason=\"{reason}\"");
+    Ok(agent.metric("phoenix_receiver_refused_requests_total", &label).await? as u64)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_on_a_full_disk_refuses_retryably_before_the_first_stage_and_takes_requests_again_by_itself()
+-> Result<()> {
+    if !inside(
+        "disks::a_queue_on_a_full_disk_refuses_retryably_before_the_first_stage_and_takes_requests_again_by_itself",
+    )? {
+        return Ok(());
+    }
+    lo_up()?;
+    const MIB: usize = 1 << 20;
+    let dir = tempfile::tempdir()?;
+    let sink = Sink::bind("127.0.0.1:0".parse()?).await?;
+    let busy = Failure::ResourceExhausted { retry_after: Some(Duration::from_millis(50)) };
+    sink.inject(busy, When::Fraction(1.0));
+    // One file of the queue fits, and not another one.
+    let disk = Disk::mount(&dir.path().join("queue"), 20 * MIB)?;
+    let config = Stored { sink: sink.endpoint(), dir: dir.path(), queue: "", phoenix: "" }.text();
+    let agent = Agent::start(dir.path(), &config).await?;
+    disk.fill()?;
+    let mut client = traffic::client(&agent.endpoint()).await?;
+    client.export(bulk::request(1, 5 * MIB)).await?;
+
+    // It was admitted, and needs more than is set aside: it goes on from memory, and the sender is told not to send it again.
+    let unwritten = client.export(bulk::request(2, 12 * MIB)).await.expect_err("not written");
+    assert_eq!(unwritten.code(), Code::Internal, "{unwritten}");
+    assert!(unwritten.message().contains("queued all the same, do not retry"), "{unwritten}");
+    assert_eq!(refused_for(&agent, "unwritten").await?, 1);
+    assert_eq!(agent.metric("phoenix_storage_unwritten_items", "otlp").await?, 1.0);
+
+    // From now on the disk is known to be full.
+    let refused = client.export(bulk::request(3, 100)).await.expect_err("refused");
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert!(refused.message().contains("takes nothing now: the disk cannot be written"), "{refused}");
+    assert!(refused_for(&agent, "disk").await? >= 1);
+    assert_eq!(agent.metric("phoenix_storage_failing", "otlp").await?, 1.0);
+    let health = agent.health().await?;
+    assert_eq!(health["status"], "degraded", "{health:#}");
+    assert!(
+        health["storage"]["otlp"]["trouble"].as_str().is_some_and(|why| why.contains("No space")),
+        "{health:#}"
+    );
+
+    disk.free()?;
+    let (agent, sent) = (&agent, AtomicU64::new(4));
+    eventually("requests are taken again", PATIENCE, || async {
+        let n = sent.fetch_add(1, Ordering::Relaxed);
+        traffic::client(&agent.endpoint()).await.ok()?.export(bulk::request(n, 100)).await.ok()
+    })
+    .await;
+    // There is room again, and not for everything: that is known before the first stage, too.
+    let refused = client.export(bulk::request(3, 15 * MIB)).await.expect_err("refused");
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert!(refused.message().contains("the disk has room for a request of"), "{refused}");
+    sink.heal();
+    let accepted = 2 + 1;
+    eventually("all that was accepted is delivered", PATIENCE, || async {
+        let points = agent.health().await.ok()?["points"].clone();
+        (points["delivered"] == accepted && points["owed"] == 0 && points["lost_to_crashes"] == 0)
+            .then_some(())
+    })
+    .await;
+    let counts = sink.counts();
+    assert_eq!((counts.points, counts.duplicate_points), (accepted, 0));
+    assert_eq!(agent.metric("phoenix_storage_failing", "otlp").await?, 0.0);
+    eventually("health", PATIENCE, || async { (agent.health().await.ok()?["status"] == "ok").then_some(()) })
+        .await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_delivers_what_its_queue_has_on_a_full_disk_and_does_not_start_on_one_it_cannot_write()
+-> Result<()> {
+    if !inside(
+        "disks::an_agent_delivers_what_its_queue_has_on_a_full_disk_and_does_not_start_on_one_it_cannot_write",
+    )? {
+        return Ok(());
+    }
+    lo_up()?;
+    let dir = tempfile::tempdir()?;
+    let sink = Sink::bind("127.0.0.1:0".parse()?).await?;
+    sink.inject(Failure::Unavailable, When::Fraction(1.0));
+    let disk = Disk::mount(&dir.path().join("queue"), 20 << 20)?;
+    let config = Stored { sink: sink.endpoint(), dir: dir.path(), queue: "", phoenix: "" }.text();
+    let agent = Agent::start(dir.path(), &config).await?;
+    let mut client = traffic::client(&agent.endpoint()).await?;
+    for n in 0..10 {
+        client.export(bulk::request(n, 1 << 20)).await?;
+    }
+    agent.kill().await?;
+    disk.fill()?;
+    sink.heal();
+    let agent = Agent::start(dir.path(), &config).await?;
+    eventually("delivered", PATIENCE, || async { (sink.counts().distinct_points == 10).then_some(()) }).await;
+    // What it settled makes room for the next, as far as nobody else takes it.
+    disk.free()?;
+    eventually("written", PATIENCE, || async {
+        traffic::client(&agent.endpoint()).await.ok()?.export(bulk::request(11, 100)).await.ok()
+    })
+    .await;
+    assert!(agent.terminate().await?.success());
+    disk.protect()?;
+    let (code, said) = refused(dir.path(), &config).await?;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("exporter otlp: sending_queue: storage") && said.contains("Read-only"), "{said}");
     Ok(())
 }

@@ -14,6 +14,7 @@ mod credentials;
 mod critical;
 mod demo;
 mod disks;
+mod durable;
 mod entities;
 mod fleet_protocol;
 mod initializing;

@@ -60,7 +60,8 @@ impl Whole<'_> {
 const EXPORTERS: [&str; 7] = ["otlp", "otlp_grpc", "otlp_http", "otlphttp", "file", "debug", "nop"];
 
 /// Kinds of extensions that the agent runs.
-const EXTENSIONS: [&str; 4] = ["health_check", "basicauth", "bearertokenauth", "oauth2client"];
+const EXTENSIONS: [&str; 5] =
+    ["health_check", "basicauth", "bearertokenauth", "oauth2client", "file_storage"];
 
 /// The key by which a component asks for the context of the client's request, if it does.
 fn asks_for_context(component: &Component) -> Option<&'static str> {

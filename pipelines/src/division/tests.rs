@@ -135,6 +135,12 @@ fn what_cannot_be_divided_is_refused_with_the_reason_and_a_way_out() {
     for id in ["receiver hostmetrics", "processor resourcedetection", "exporter awsemf", "observe or loop"] {
         assert!(alone.contains(id), "{alone}");
     }
+    // A queue on disk is the agent's as well; one in another store is not.
+    let extension = |kind: &str| format!("extensions: {{ {kind}: }}\nservice:\n  extensions: [{kind}]\n");
+    for (kind, foreign) in [("file_storage", false), ("redis_storage", true)] {
+        let alone = said(&FILE.replace("service:\n", &extension(kind)), "metrics", Placement::Instead);
+        assert_eq!(alone.contains(&format!("extension {kind}")), foreign, "{alone}");
+    }
 }
 
 #[test]

@@ -264,7 +264,7 @@ async fn a_request_that_is_on_its_way_when_its_pipeline_goes_is_refused_and_goes
     );
     assert_eq!(engines.of(Signal::Logs, Some("metrics/host")).expect("one leads").pipeline(), "metrics");
     let gone = engines.of(Signal::Metrics, Some("metrics/host")).expect("it runs");
-    let admitted = gone.admit(Signal::Metrics).expect("there is room");
+    let admitted = gone.admit(Signal::Metrics, 0).expect("there is room");
     reread(&agent, &file(at, &[APP], "")).await;
     let message = bytes::Bytes::from(prost::Message::encode_to_vec(&export(3, 1)));
     let permit = agent.shared.budget.take(message.len()).expect("there is room");

@@ -1,0 +1,64 @@
+//! The end of a destination: it delivers what it has, and leaves on disk what it cannot.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Destination;
+use crate::deliver::disk_queue::DiskQueue;
+use crate::deliver::queued::Part;
+
+/// Time between two looks at a queue on disk that empties.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Destination {
+    /// Waits until the queue is empty, or `deadline`. Nothing can be reserved afterward. What is on disk stays there as soon as
+    /// an attempt fails.
+    pub async fn drain(&self, deadline: Instant) {
+        self.closing.send_replace(true);
+        if let Some(disk) = &self.disk {
+            let _what_is_left_stays = tokio::time::timeout_at(deadline, self.emptied(disk)).await;
+            disk.counters().pause();
+        }
+        let all = self.slots.acquire_many(self.queue.requests() as u32);
+        if let Ok(Ok(all)) = tokio::time::timeout_at(deadline, all).await {
+            all.forget();
+        }
+        self.slots.close();
+    }
+
+    /// Returns once nothing of the queue is in memory any more, and nothing on disk or the destination fails.
+    async fn emptied(&self, disk: &DiskQueue) {
+        loop {
+            if self.failing().is_some() {
+                disk.counters().pause();
+            }
+            let all_written = self.slots.available_permits() == self.queue.requests();
+            let rests = disk.counters().load().0 == 0 || disk.counters().is_paused();
+            if all_written && rests && disk.counters().in_memory() == 0 {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Tells whether these are not tried any more: the agent ends or another destination goes on, an attempt has failed, and the
+    /// disk has them.
+    pub(super) fn is_left(&self, parcel: &[Part]) -> bool {
+        let is_closing = *self.closing.borrow();
+        is_closing && self.failing().is_some() && parcel.iter().all(|part| part.owed.is_stored())
+    }
+
+    /// Waits before the next attempt; not as long where the agent ends and the disk has these.
+    pub(super) async fn rest(&self, wait: Duration, parcel: &[Part]) {
+        let sleep = tokio::time::sleep(wait);
+        if !parcel.iter().all(|part| part.owed.is_stored()) {
+            return sleep.await;
+        }
+        let mut closing = self.closing.subscribe();
+        tokio::select! {
+            () = sleep => {}
+            _ = closing.wait_for(|closing| *closing) => {}
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! A destination whose queue is on disk.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Destination;
+use crate::deliver::batcher::BatchRule;
+use crate::deliver::disk_queue::StorageStatus;
+use crate::deliver::queued::{Outcome, OwedItems, OwedPayload, Part};
+use crate::deliver::settings::Sizer;
+use crate::deliver::stored::{Size, StoredPayload};
+use crate::request::Payload;
+
+impl Destination {
+    /// Goes on with the queue on disk, if it has one; `fsync` says whether a power loss is to cost nothing either.
+    pub fn lead(self: &Arc<Self>, fsync: bool) {
+        if let Some(disk) = &self.disk {
+            self.is_followed.store(false, Ordering::Relaxed);
+            disk.attach(self, fsync);
+        }
+    }
+
+    /// Notes that `next` goes on with the queue, if it has the same one. What this one does not deliver is `next`'s to send.
+    pub fn followed_by(&self, next: &Self) {
+        let same = self.disk.as_ref().zip(next.disk.as_ref());
+        if same.is_some_and(|(one, other)| Arc::ptr_eq(one.link(), other.link())) {
+            self.is_followed.store(true, Ordering::Relaxed);
+            self.closing.send_replace(true);
+        }
+    }
+
+    /// State of its queue on disk, if it has one.
+    pub fn storage(&self) -> Option<StorageStatus> {
+        Some(self.disk.as_ref()?.counters().status())
+    }
+
+    pub(super) fn requests_on_disk(&self) -> u64 {
+        self.disk.as_ref().map_or(0, |disk| disk.counters().load().0)
+    }
+
+    /// What the queue on disk has of what its size counts.
+    pub(super) fn load_on_disk(&self) -> u64 {
+        let Some(disk) = &self.disk else { return 0 };
+        let (requests, Size { items, bytes }) = disk.counters().load();
+        match self.queue.sizer {
+            Sizer::Requests => requests,
+            Sizer::Items => items,
+            Sizer::Bytes => bytes,
+        }
+    }
+
+    /// Sends a payload whose record has been written or read, and that was queued at a time.
+    pub(in crate::deliver) fn hand_over(
+        self: &Arc<Self>,
+        (payload, rule): (Payload, Option<BatchRule>),
+        stored: StoredPayload,
+        queued: Instant,
+        done: Option<oneshot::Sender<Outcome>>,
+    ) {
+        let owed = OwedItems::on_disk(&self.ledger, payload.items);
+        self.batch((payload, rule), OwedPayload::stored(owed, stored, queued, done));
+    }
+
+    /// Puts items on the ledger that have been written.
+    pub(in crate::deliver) fn owe_on_disk(&self, items: u64) {
+        self.ledger.queued_on_disk(items);
+    }
+
+    /// Counts items that were written and cannot be read any more.
+    pub(in crate::deliver) fn lose_on_disk(&self, items: u64) {
+        self.ledger.damaged(items);
+    }
+
+    /// Counts a payload of which a process before may have delivered some.
+    pub(in crate::deliver) fn may_double(&self, payload: &Payload) {
+        self.metrics.maybe_doubled(payload);
+    }
+
+    /// Notes that an attempt to send these begins. Where the disk does not take that, a kill would leave a doubt that nobody
+    /// knows of: it is counted now.
+    pub(super) fn begins(&self, parcel: &[Part]) {
+        for part in parcel.iter().filter(|part| !part.owed.begins()) {
+            self.metrics.maybe_doubled(&part.payload);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Settings of queues on disk, and the opening of one.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, mpsc};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use segments::{Log, LogSettings};
+
+use super::keeper::Keeper;
+use super::{DiskQueue, QueueCounters, QueueLink};
+use crate::admission::Budget;
+use crate::deliver::record::Head;
+use crate::deliver::stored::Size;
+
+/// Bytes of a file.
+const SEGMENT_BYTES: u64 = 16 << 20;
+/// Beginning of the names of queues' directories.
+const PREFIX: &str = "phoenix_";
+/// Characters of an exporter's id that stand in the name of its directory as they are.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-').remove(b'.');
+
+/// Settings of a queue on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageSettings {
+    /// The extension's directory, in which each queue has one of its own.
+    pub directory: PathBuf,
+    /// Permissions with which it is made if it is not there; nothing if it must be there.
+    pub create: Option<u32>,
+    /// True if what is written is to survive a power loss, too.
+    pub fsync: bool,
+    /// Bytes of its files from which on nothing more is taken.
+    pub most_bytes: u64,
+}
+
+impl StorageSettings {
+    /// Directory of an exporter's queue.
+    pub fn queue_of(&self, exporter: &str) -> PathBuf {
+        self.directory.join(format!("{PREFIX}{}", utf8_percent_encode(exporter, PLAIN)))
+    }
+
+    /// Directories beside those of its queues that hold a queue of an exporter which there is no more.
+    pub fn abandoned(&self, is_open: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+        let names_queue = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX)) && !is_open(path)
+        };
+        entries(&self.directory).filter(names_queue).filter(|path| Log::has_records(path)).collect()
+    }
+
+    fn check_directory(&self) -> Result<(), String> {
+        let failed = |error: &io::Error| format!("{}: {error}", self.directory.display());
+        match (std::fs::metadata(&self.directory), self.create) {
+            (Ok(there), _) if there.is_dir() => Ok(()),
+            (Ok(_), _) => Err(format!("{} is no directory", self.directory.display())),
+            (Err(_), Some(mode)) => {
+                let made = DirBuilder::new().recursive(true).mode(mode).create(&self.directory);
+                made.map_err(|error| failed(&error))
+            }
+            (Err(error), None) => Err(format!(
+                "{}; the directory must be there, or be made with create_directory: true",
+                failed(&error)
+            )),
+        }
+    }
+}
+
+impl DiskQueue {
+    /// Opens the queue of an exporter. Returns it with the items that it has; nothing is handed out before
+    /// [`Self::attach`].
+    ///
+    /// # Errors
+    /// Says what is wrong with which file.
+    pub fn open(exporter: &str, settings: &StorageSettings, budget: &Budget) -> Result<(Self, u64), String> {
+        settings.check_directory()?;
+        let (messages, orders) = mpsc::channel();
+        let counters = Arc::new(QueueCounters {
+            requests: 0.into(),
+            items: 0.into(),
+            bytes: 0.into(),
+            in_memory: Default::default(),
+            disk_bytes: 0.into(),
+            is_full: false.into(),
+            room: u64::MAX.into(),
+            is_paused: false.into(),
+            trouble: Mutex::default(),
+            damaged_bytes: 0.into(),
+            unwritten_items: 0.into(),
+            budget: budget.clone(),
+        });
+        let directory = settings.queue_of(exporter);
+        let log_settings = LogSettings {
+            directory: directory.clone(),
+            segment_bytes: SEGMENT_BYTES,
+            most_bytes: settings.most_bytes,
+        };
+        let log = Log::open(log_settings, |record| {
+            let (items, head) =
+                Head::decode(record.payload).map_or((0, 0), |(head, bytes)| (head.items, bytes));
+            counters.stored(Size { items, bytes: (record.payload.len() - head) as u64 });
+        });
+        let log = log.map_err(|error| error.to_string())?;
+        let items = counters.items.load(Ordering::Relaxed);
+        report(exporter, &directory, &counters);
+        let link = Arc::new(QueueLink { messages, counters });
+        let started = Keeper::start(exporter, log, orders, &link);
+        started.map_err(|error| format!("there is no thread for its queue: {error}"))?;
+        Ok((Self { link }, items))
+    }
+}
+
+/// Paths in a directory; none where it cannot be listed.
+fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    std::fs::read_dir(directory).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()))
+}
+
+fn report(exporter: &str, directory: &Path, counters: &QueueCounters) {
+    let (requests, Size { items, bytes }) = counters.load();
+    let directory = directory.display();
+    if requests > 0 {
+        tracing::info!(exporter, requests, items, bytes, %directory, "the queue on disk has what was not delivered");
+    } else {
+        tracing::info!(exporter, %directory, "the queue is on disk");
+    }
+}
