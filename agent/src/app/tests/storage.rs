@@ -132,6 +132,44 @@ async fn on_delivery_tells_the_outcome_of_what_waited_on_disk_and_at_the_deadlin
     eventually("it is", async || sink.received() == 3).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_of_which_a_part_was_delivered_leaves_again_whole_by_its_rule_and_is_counted_as_doubtful() {
+    let dir = tempfile::tempdir().expect("dir");
+    let batching = |address| {
+        stored(address, dir.path(), "")
+            .replace(
+                "service:",
+                "processors: { batch: { send_batch_size: 4, send_batch_max_size: 4 } }\nservice:",
+            )
+            .replace(
+                "metrics: { receivers: [otlp], exporters",
+                "metrics: { receivers: [otlp], processors: [batch], exporters",
+            )
+    };
+    let (half, address) = Sink::start().await;
+    let busy = || Script::Fail(tonic::Status::unavailable("for now"));
+    half.script(std::iter::once(Script::Reject(0)).chain((0..100_000).map(|_| busy())));
+    let agent = Agent::start(&load(&batching(address))).await;
+    agent.client().await.export(export(1, 10)).await.expect("written");
+    eventually("one part is delivered and others are not", async || {
+        half.received() == 1 && half.attempts() > 5
+    })
+    .await;
+    let delivered = half.points().len() as u64;
+    stop(agent, dir.path()).await;
+
+    // The rule is that of the pipeline by which it came, whatever the file says now.
+    let (sink, address) = Sink::start().await;
+    let agent = Agent::start(&load(&stored(address, dir.path(), ""))).await;
+    eventually("all is settled", async || agent.shared.delivery_ledger.totals().owed() == 0).await;
+    assert_eq!((sink.received(), sink.points().len()), (3, 10));
+    let doubtful =
+        r#"phoenix_exporter_maybe_doubled_points_total{exporter="otlp",signal="metrics",variant="baseline"}"#;
+    assert_eq!(agent.metric(doubtful).await, Some(10.0));
+    let totals = agent.shared.delivery_ledger.totals();
+    assert_eq!((totals.queued, totals.delivered, totals.lost_crash), (10 + delivered, 10 + delivered, 0));
+}
+
 fn segments(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir.join("phoenix_otlp")).expect("the queue");
     let paths = entries.map(|entry| entry.expect("an entry").path());
