@@ -184,7 +184,7 @@ fn integrity(counters: &Counters) -> Vec<Equation> {
                 Case::new("requests without variant", &[nameless], &[0]),
                 Case::new("points refused", &[refused], &[0]),
                 Case::new("points of doubtful attempts", &[doubtful], &[0]),
-                Case::new("points that stages held and lost", &[lost_held], &[0]),
+                Case::new("points held and lost", &[lost_held], &[0]),
             ],
         },
         one(
