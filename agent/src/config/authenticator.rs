@@ -27,7 +27,7 @@ pub enum Authenticator {
 /// The authenticator that an exporter's `auth` names.
 pub fn decode(node: &Node, around: Surroundings<'_>, problems: &mut Vec<Problem>) -> Option<Authenticator> {
     let file = around.file;
-    let mut fields = keep(node.map(), problems)?;
+    let mut fields = node.optional_map(problems)?;
     let named = keep(fields.required("authenticator"), problems);
     fields.finish(problems);
     let named = named?;

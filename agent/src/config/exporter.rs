@@ -100,7 +100,7 @@ fn otlp(
     let timeout = timeout.unwrap_or(Duration::from_secs(5));
     let headers = fields.take("headers").map(|node| headers(node, problems)).unwrap_or_default();
     let auth = fields.take("auth").and_then(|node| {
-        if endpoint.as_ref().is_some_and(|endpoint| endpoint.tls.is_none()) {
+        if !node.is_switched_off() && endpoint.as_ref().is_some_and(|endpoint| endpoint.tls.is_none()) {
             let problem =
                 Problem::new(node.location, "a secret would go unencrypted, which gRPC does not do");
             problems.push(problem.expected("TLS to the endpoint: neither http:// nor tls.insecure"));
@@ -233,5 +233,15 @@ pub fn retry(node: &Node, problems: &mut Vec<Problem>) -> Option<RetrySettings> 
     ratio("multiplier", 1.0, 100.0, &mut retry.multiplier);
     ratio("randomization_factor", 0.0, 1.0, &mut retry.randomization_factor);
     fields.finish(problems);
+    for (key, interval) in
+        [("initial_interval", retry.initial_interval), ("max_interval", retry.max_interval)]
+    {
+        let most = retry.max_elapsed_time;
+        if !most.is_zero() && most < interval {
+            let problem =
+                Problem::new(node.location, format!("max_elapsed_time is {most:?} and {key} {interval:?}"));
+            problems.push(problem.expected("max_elapsed_time not below it, or 0 for no end"));
+        }
+    }
     Some(retry)
 }

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::phoenix::{self, Phoenix};
 use super::proxy::Proxies;
+use super::receiver::refuse;
 use super::selected::SelectedPipelines;
 use super::{PassingPipeline, Settings, address, authenticator, components, storage, tls};
 use crate::admin::AdminSettings;
@@ -26,6 +27,31 @@ const DEFAULT_MEMORY: usize = 128 << 20;
 const TRIAL: Duration = Duration::from_secs(30 * 60);
 const HEALTH_PORT: u16 = 13_133;
 const ADMIN_PORT: u16 = 8_888;
+/// Keys of `health_check` that tune the Collector's own server and mean nothing to this one.
+const HEALTH_TUNING: [&str; 7] = [
+    "idle_timeout",
+    "include_metadata",
+    "keep_alives_enabled",
+    "max_request_body_size",
+    "read_header_timeout",
+    "read_timeout",
+    "write_timeout",
+];
+/// Keys of `health_check` that are refused by name.
+const HEALTH_LACKING: [&str; 12] = [
+    "auth",
+    "check_collector_pipeline",
+    "component_health",
+    "compression_algorithms",
+    "cors",
+    "grpc",
+    "http",
+    "middlewares",
+    "response_body",
+    "response_headers",
+    "transport",
+    "use_v2",
+];
 
 /// Reads the texts that make the config. `lookup` finds variables of the environment.
 ///
@@ -276,6 +302,10 @@ fn health_check(file: &CollectorFile, problems: &mut Vec<Problem>) -> (AdminSett
         if let Some(node) = fields.take("path") {
             path = keep(health_path(node), problems);
         }
+        for key in HEALTH_TUNING {
+            fields.take(key);
+        }
+        refuse(&mut fields, &HEALTH_LACKING, problems);
         fields.finish(problems);
     }
     (place, path)

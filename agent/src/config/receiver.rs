@@ -15,6 +15,9 @@ use crate::receive::{Cors, Limits, ListenAddress, Protocol, ReceiverSettings};
 /// Keys that tune the Collector's own server and mean nothing to this one.
 const GRPC_TUNING: [&str; 2] = ["read_buffer_size", "write_buffer_size"];
 const HTTP_TUNING: [&str; 2] = ["keep_alives_enabled", "write_timeout"];
+/// Keys of the Collector's that are refused by name.
+const HTTP_LACKING: [&str; 5] =
+    ["auth", "compression_algorithms", "middlewares", "response_headers", "transport"];
 /// Longest time for which a gRPC connection may be without a call: exporters that send once a minute keep theirs.
 const GRPC_IDLE: Duration = Duration::from_secs(300);
 
@@ -25,6 +28,7 @@ pub fn decode(
     problems: &mut Vec<Problem>,
 ) -> Vec<ReceiverSettings> {
     let mut found = Vec::new();
+    let before = problems.len();
     let id = component.id.as_str();
     let Some(mut fields) = keep(component.config.map(), problems) else { return found };
     let Some(protocols) = keep(fields.required("protocols"), problems) else { return found };
@@ -40,7 +44,7 @@ pub fn decode(
             }
         }
     }
-    if entries.is_empty() {
+    if found.is_empty() && problems.len() == before {
         problems.push(Problem::new(protocols.location, "no protocol").expected("grpc, http or both"));
     }
     found
@@ -51,7 +55,7 @@ fn grpc(
     (id, signals): (&str, [bool; 3]),
     problems: &mut Vec<Problem>,
 ) -> Option<ReceiverSettings> {
-    let mut fields = keep(node.map(), problems)?;
+    let mut fields = node.optional_map(problems)?;
     let mut limits = Limits { idle: GRPC_IDLE, ..Limits::default() };
     let transport = fields.take("transport").and_then(|node| {
         // Of the network, addresses of either family are listened to.
@@ -94,7 +98,7 @@ fn http(
     (id, signals): (&str, [bool; 3]),
     problems: &mut Vec<Problem>,
 ) -> Option<ReceiverSettings> {
-    let mut fields = keep(node.map(), problems)?;
+    let mut fields = node.optional_map(problems)?;
     let mut limits = Limits::default();
     let address = endpoint(&mut fields, 4318, problems);
     let tls = fields.take("tls").and_then(|node| tls::server(node, problems));
@@ -121,7 +125,7 @@ fn http(
         }
     }
     let cors = fields.take("cors").and_then(|node| cors(node, problems)).map(Arc::new);
-    refuse(&mut fields, &["auth", "response_headers", "middlewares"], problems);
+    refuse(&mut fields, &HTTP_LACKING, problems);
     metadata(&mut fields, problems);
     fields.finish(problems);
     let (id, protocol) = (id.to_owned(), Protocol::Http);
@@ -130,11 +134,9 @@ fn http(
 
 /// Decodes `cors`; without an origin nobody is allowed, as in the Collector.
 fn cors(node: &Node, problems: &mut Vec<Problem>) -> Option<Cors> {
-    let mut fields = keep(node.map(), problems)?;
-    let mut texts = |key| -> Vec<String> {
-        let items = fields.take(key).and_then(|node| keep(node.list(), problems)).unwrap_or_default();
-        items.iter().filter_map(|item| keep(item.text(), problems).map(str::to_owned)).collect()
-    };
+    let mut fields = node.optional_map(problems)?;
+    let mut texts =
+        |key| -> Vec<String> { fields.take(key).map(|node| node.texts(problems)).unwrap_or_default() };
     let allowed_origins = texts("allowed_origins");
     let (allowed_headers, exposed_headers) = (texts("allowed_headers"), texts("exposed_headers"));
     let max_age = fields.take("max_age").and_then(|node| keep(node.unsigned(), problems));
@@ -170,10 +172,10 @@ fn socket(fields: &mut Fields<'_>, at: Location, problems: &mut Vec<Problem>) ->
 /// Decodes `keepalive.server_parameters.max_connection_idle`. The rest of it tunes the Collector's own server.
 fn keepalive(fields: &mut Fields<'_>, limits: &mut Limits, problems: &mut Vec<Problem>) {
     let Some(node) = fields.take("keepalive") else { return };
-    let Some(mut fields) = keep(node.map(), problems) else { return };
+    let Some(mut fields) = node.optional_map(problems) else { return };
     let parts = ["server_parameters", "enforcement_policy"].map(|key| fields.take(key));
     fields.finish(problems);
-    let [server, enforcement] = parts.map(|node| keep(node?.map(), problems));
+    let [server, enforcement] = parts.map(|node| node?.optional_map(problems));
     if let Some(mut fields) = server {
         time(&mut fields, "max_connection_idle", &mut limits.idle, problems);
         for key in ["max_connection_age", "max_connection_age_grace", "time", "timeout"] {
@@ -202,10 +204,10 @@ fn count(fields: &mut Fields<'_>, key: &'static str, problems: &mut Vec<Problem>
     fields.take(key).and_then(|node| keep(node.unsigned(), problems)).filter(|&count| count > 0)
 }
 
-/// Reports keys that the Collector has and this agent does not: to ignore them would be worse.
+/// Reports keys that the Collector has and this agent does not, but for sections that are off: to ignore them would be worse.
 pub fn refuse(fields: &mut Fields<'_>, keys: &[&'static str], problems: &mut Vec<Problem>) {
     for key in keys {
-        if let Some(node) = fields.take(key) {
+        if let Some(node) = fields.take(key).filter(|node| !node.is_switched_off()) {
             problems.push(Problem::new(node.location, format!("Phoenix does not support {key:?} here")));
         }
     }

@@ -65,7 +65,7 @@ pub fn queue(
     }
     queue.enabled &= !waits;
     if let Some(node) = fields.take("batch").filter(|node| !node.is_null()) {
-        queue.batch = batch(node, queue.sizer, problems);
+        queue.batch = batch(node, &queue, problems);
     }
     fields.finish(problems);
     if !queue.enabled {
@@ -80,16 +80,22 @@ const SIZERS: [(&str, Sizer); 3] =
 
 /// Decodes `sending_queue.batch`. Its sizer is that of the queue where it has none and the queue counts items or bytes, else
 /// items.
-fn batch(node: &Node, of_queue: Sizer, problems: &mut Vec<Problem>) -> Option<BatchRule> {
-    let mut fields = keep(node.map(), problems)?;
+fn batch(node: &Node, of: &QueueSettings, problems: &mut Vec<Problem>) -> Option<BatchRule> {
+    let mut fields = node.optional_map(problems)?;
     let wait = fields.take("flush_timeout").and_then(|node| keep(node.duration(), problems));
     let sizer = fields.take("sizer").and_then(|node| keep(node.one_of("sizer", &SIZERS[1..]), problems));
-    let sizer = sizer.unwrap_or(of_queue);
+    let sizer = sizer.unwrap_or(of.sizer);
     let mut count = |key| fields.take(key).and_then(|node| keep(node.unsigned(), problems));
     let (least, most) = (count("min_size").unwrap_or(8_192), count("max_size").unwrap_or(0));
     refuse(&mut fields, &["partition"], problems);
     fields.finish(problems);
     check(node.location, wait, [least, most], problems);
+    if sizer == of.sizer && usize::try_from(least).is_ok_and(|least| least > of.size) {
+        let message = format!("min_size is {least} and queue_size {}", of.size);
+        problems.push(
+            Problem::new(node.location, message).expected("queue_size not below it: no batch would be full"),
+        );
+    }
     let most = if most == 0 { u64::MAX } else { most };
     let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     let [least, most] = match sizer {

@@ -55,7 +55,7 @@ pub fn client(node: &Node, problems: &mut Vec<Problem>) -> Tls {
 
 /// Decodes `tls` of a listener; nothing where it is wrong.
 pub fn server(node: &Node, problems: &mut Vec<Problem>) -> Option<ServerTlsSettings> {
-    let mut fields = keep(node.map(), problems)?;
+    let mut fields = node.optional_map(problems)?;
     let before = problems.len();
     let identity = identity(&mut fields, node.location, problems);
     if identity.is_none() && problems.len() == before {

@@ -1,5 +1,6 @@
 //! Typed access: each says what stands there if it is something else.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{Entry, Fields, Kind, Located, Node, Problem, keep, parse_duration};
@@ -15,6 +16,19 @@ impl Node {
     /// Anything but a map or null.
     pub fn map(&self) -> Result<Fields<'_>, Problem> {
         Ok(Fields::new(self.location, self.entries()?))
+    }
+
+    /// The entries of a section that can be switched off: nothing where it says `enabled: false`, as in the Collector.
+    pub fn optional_map(&self, problems: &mut impl Extend<Problem>) -> Option<Fields<'_>> {
+        let mut fields = keep(self.map(), problems)?;
+        let enabled = fields.take("enabled").map(|node| keep(node.bool(), problems));
+        (enabled != Some(Some(false))).then_some(fields)
+    }
+
+    /// Returns whether the section says nothing: `enabled: false`, or an empty list.
+    pub fn is_switched_off(&self) -> bool {
+        let enabled = || self.map().ok()?.take("enabled")?.bool().ok();
+        matches!(&self.kind, Kind::List(items) if items.is_empty()) || enabled() == Some(false)
     }
 
     /// The entries of a map whose keys are names that the user chose. Null is an empty map.
@@ -39,6 +53,17 @@ impl Node {
             Kind::Null => Ok(&[]),
             _ => Err(self.mismatch("a list")),
         }
+    }
+
+    /// The items of a list of texts. One text stands for what commas divide in it, as in the Collector; null is an empty list.
+    ///
+    /// # Errors
+    /// Anything but a list, a text or null.
+    pub fn items(&self) -> Result<Cow<'_, [Self]>, Problem> {
+        let Kind::Text(text) = &self.kind else { return self.list().map(Cow::Borrowed) };
+        let item =
+            |part: Located| Self { expanded: self.expanded, ..Self::new(part.start(), Kind::Text(part)) };
+        Ok(text.between_commas().into_iter().map(item).collect())
     }
 
     /// A text. A number or boolean is none, unless a variable brought it.
@@ -67,10 +92,10 @@ impl Node {
         }
     }
 
-    /// The texts of a list; what is no text, or no list, is reported.
+    /// The texts of a list of texts; what is none is reported.
     pub fn texts(&self, problems: &mut impl Extend<Problem>) -> Vec<String> {
         let mut texts = Vec::new();
-        for item in keep(self.list(), problems).unwrap_or_default() {
+        for item in keep(self.items(), problems).unwrap_or_default().iter() {
             texts.extend(keep(item.text(), problems).map(str::to_owned));
         }
         texts
@@ -79,7 +104,7 @@ impl Node {
     /// The same, where null is an empty text, as in the Collector's lists of names.
     pub fn texts_or_null(&self, problems: &mut impl Extend<Problem>) -> Vec<String> {
         let mut texts = Vec::new();
-        for item in keep(self.list(), problems).unwrap_or_default() {
+        for item in keep(self.items(), problems).unwrap_or_default().iter() {
             match item.is_null() {
                 true => texts.push(String::new()),
                 false => texts.extend(keep(item.text(), problems).map(str::to_owned)),

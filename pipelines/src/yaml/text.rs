@@ -60,6 +60,21 @@ impl Located {
         advance(run.at, self.text.get(run.offset..offset.min(self.text.len())).unwrap_or_default())
     }
 
+    /// What stands between commas, each part with its places; an empty text has none.
+    pub(super) fn between_commas(&self) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut offset = 0;
+        for text in self.text.split(',').filter(|_| !self.text.is_empty()) {
+            let end = offset + text.len();
+            let within = self.runs.iter().filter(|run| run.offset > offset && run.offset < end);
+            let mut runs = vec![Run { offset: 0, at: self.at(offset) }];
+            runs.extend(within.map(|run| Run { offset: run.offset - offset, at: run.at }));
+            parts.push(Self { text: text.to_owned(), runs });
+            offset = end + 1;
+        }
+        parts
+    }
+
     /// Place at which the text begins.
     pub fn start(&self) -> Location {
         self.at(0)

@@ -49,6 +49,53 @@ service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlphttp/eu
 }
 
 #[test]
+fn a_section_that_is_off_is_not_there_and_a_key_that_is_lacking_is_told_from_an_unknown_one() {
+    let text = |grpc: &str, http: &str, exporter: &str, health: &str| {
+        format!(
+            "receivers: {{ otlp: {{ protocols: {{ grpc: {{ {grpc} }}, http: {{ {http} }} }} }} }}
+exporters: {{ otlp: {{ endpoint: 'a:1', tls: {{ insecure: true }}, {exporter} }} }}
+extensions: {{ health_check: {{ {health} }} }}
+service: {{ extensions: [health_check], pipelines: {{ metrics: {{ receivers: [otlp], exporters: [otlp] }} }} }}
+"
+        )
+    };
+    let settings = good(&text(
+        "enabled: true, auth: { enabled: false }, middlewares: [], keepalive: { enabled: false }",
+        "enabled: false",
+        "auth: { enabled: false }, sending_queue: { batch: { enabled: false } }",
+        "check_collector_pipeline: { enabled: false }, read_timeout: 1s",
+    ));
+    assert_eq!(settings.receivers.len(), 1, "{:?}", settings.receivers);
+    assert!(settings.exporters[0].queue.batch.is_none());
+    let cors = "cors: { enabled: false, allowed_origins: ['*'] }, tls: { enabled: false, cert_file: a }";
+    let without = good(&text("enabled: false", cors, "", ""));
+    let http = without.receivers.first().expect("a receiver");
+    assert!(http.cors.is_none() && http.tls.is_none(), "{http:?}");
+    for (config, said) in [
+        (text("enabled: false", "enabled: false", "", ""), "no protocol"),
+        (text("enabled: maybe", "", "", ""), "true or false"),
+        (text("", "compression_algorithms: [gzip]", "", ""), "does not support \"compression_algorithms\""),
+        (text("", "transport: unix", "", ""), "does not support \"transport\""),
+        (text("", "", "", "response_body: { healthy: ok }"), "does not support \"response_body\""),
+        (text("", "", "", "check_collector_pipeline: { enabled: true }"), "\"check_collector_pipeline\""),
+        (text("", "", "", "pth: /a"), "did you mean \"path\""),
+        (
+            text("", "", "sending_queue: { sizer: items, queue_size: 10, batch: { min_size: 11 } }", ""),
+            "min_size is 11 and queue_size 10",
+        ),
+        (text("", "", "retry_on_failure: { max_elapsed_time: 10s }", ""), "max_interval 30s"),
+        (
+            text("", "", "retry_on_failure: { max_interval: 1s, max_elapsed_time: 4s }", ""),
+            "max_elapsed_time is 4s and initial_interval 5s",
+        ),
+    ] {
+        let found = bad(&config);
+        assert!(found.contains(said), "{said}: {found}");
+    }
+    good(&text("", "", "retry_on_failure: { max_elapsed_time: 0 }", ""));
+}
+
+#[test]
 fn an_authenticator_is_an_extension_of_the_service_that_says_how() {
     let text = |extensions: &str, service: &str| {
         format!(

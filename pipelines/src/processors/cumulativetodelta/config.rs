@@ -96,7 +96,7 @@ impl Match {
 
 fn names(fields: &mut Fields<'_>, at: &Node, problems: &mut Inspection) -> Option<Names> {
     let match_type = fields.take("match_type");
-    let metrics = fields.take("metrics").filter(|node| node.list().map_or(true, |list| !list.is_empty()));
+    let metrics = fields.take("metrics").filter(|node| node.items().map_or(true, |list| !list.is_empty()));
     regexp_options(fields, problems);
     match (match_type, metrics) {
         (Some(match_type), Some(metrics)) => {
@@ -115,7 +115,7 @@ fn names(fields: &mut Fields<'_>, at: &Node, problems: &mut Inspection) -> Optio
 
 fn kinds(node: &Node, problems: &mut Inspection) -> Vec<MetricKind> {
     let mut kinds = Vec::new();
-    for item in keep(node.list(), problems).unwrap_or_default() {
+    for item in keep(node.items(), problems).unwrap_or_default().iter() {
         let Some(text) = keep(item.text(), problems) else { continue };
         let lower = text.to_lowercase();
         match KINDS.iter().find(|(name, _)| *name == lower) {

@@ -142,7 +142,7 @@ fn side(node: &Node, problems: &mut Inspection) -> Option<Selection> {
                 "Phoenix compares resource_attributes strictly or by regexp, not with match_type expr";
             problems.push(Problem::new(attributes.location, message));
         }
-        for item in expressions.and_then(|node| keep(node.list(), problems)).unwrap_or_default() {
+        for item in expressions.and_then(|node| keep(node.items(), problems)).unwrap_or_default().iter() {
             let text = keep(item.located_text(), problems);
             side.expressions.extend(
                 text.and_then(|text| keep(Expression::compile(&text, &mut problems.allowance), problems)),

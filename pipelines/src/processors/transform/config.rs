@@ -113,6 +113,6 @@ fn group(
 }
 
 fn texts(node: &Node, problems: &mut Inspection) -> Vec<Located> {
-    let items = keep(node.list(), problems).unwrap_or_default();
+    let items = keep(node.items(), problems).unwrap_or_default();
     items.iter().filter_map(|item| keep(item.located_text(), problems)).collect()
 }

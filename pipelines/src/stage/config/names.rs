@@ -41,7 +41,7 @@ impl Names {
             return Self::Strict(node.texts_or_null(problems));
         }
         let mut patterns = Vec::new();
-        for item in keep(node.list(), problems).unwrap_or_default() {
+        for item in keep(node.items(), problems).unwrap_or_default().iter() {
             let null = || Located::new("", item.location);
             let text = if item.is_null() { Some(null()) } else { keep(item.located_text(), problems) };
             patterns.extend(text.and_then(|text| problems.pattern(&text)));
