@@ -1,7 +1,8 @@
 //! Protobuf in, JSON out.
 //!
 //! Fields of a message may come in any order and lists in pieces; JSON has each key once. So a message's fields
-//! are gathered first, one entry a field, and written in the order of the table.
+//! are gathered first, one entry a field, and written in the order of the table. A message that may occur once and occurs
+//! again is merged, and of fields of which one counts the last is written, as protobuf has it.
 
 use std::fmt::Write as _;
 
@@ -19,7 +20,7 @@ pub(super) fn request(message: &'static Message, protobuf: &[u8]) -> Result<Stri
         return Err(Malformed { offset: 0, what: "a request of 2 GiB or more" });
     }
     let mut encoder = Encoder { protobuf, out: String::with_capacity(2 * protobuf.len()) };
-    encoder.message(message, Span::received(0, protobuf.len()), 0)?;
+    encoder.message(message, &[Span::received(0, protobuf.len())], 0)?;
     Ok(encoder.out)
 }
 
@@ -29,16 +30,23 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    fn message(&mut self, message: &Message, span: Span, depth: usize) -> Result<(), Malformed> {
+    /// Writes a message, which may lie in several pieces.
+    fn message(&mut self, message: &Message, pieces: &[Span], depth: usize) -> Result<(), Malformed> {
+        let offset = pieces.first().map_or(0, |span| span.start());
         if depth > MAX_DEPTH {
-            return Err(Malformed { offset: span.start(), what: "a value nested too deeply" });
+            return Err(Malformed { offset, what: "a value nested too deeply" });
         }
         let mut found: Vec<(usize, WireField)> = Vec::new();
-        let mut reader = Reader::new(self.protobuf, span);
-        while let Some(field) = reader.next()? {
-            let index = message.fields.iter().position(|known| known.number == field.number);
-            found.extend(index.map(|index| (index, field)));
+        for span in pieces {
+            let mut reader = Reader::new(self.protobuf, *span);
+            while let Some(field) = reader.next()? {
+                let index = message.fields.iter().position(|known| known.number == field.number);
+                found.extend(index.map(|index| (index, field)));
+            }
         }
+        let is_one = |index: usize| message.fields[index].presence == Presence::OneOf;
+        let chosen = found.iter().rev().map(|(index, _)| *index).find(|index| is_one(*index));
+        found.retain(|(index, _)| !is_one(*index) || Some(*index) == chosen);
         found.sort_by_key(|(index, _)| *index);
         self.out.push('{');
         let mut first = true;
@@ -67,7 +75,14 @@ impl Encoder<'_> {
             if implicit && is_default(last.value) {
                 return Ok(false);
             }
-            self.value(field, *last, depth)?;
+            match field.kind {
+                Kind::Message(message) if field.presence == Presence::Explicit => {
+                    let pieces: Result<Vec<Span>, Malformed> =
+                        run.iter().map(|(_, one)| one.message()).collect();
+                    self.message(message, &pieces?, depth + 1)?;
+                }
+                _ => self.value(field, *last, depth)?,
+            }
             return Ok(true);
         }
         self.out.push('[');
@@ -114,7 +129,7 @@ impl Encoder<'_> {
 
     fn value(&mut self, field: &Field, found: WireField, depth: usize) -> Result<(), Malformed> {
         match field.kind {
-            Kind::Message(message) => return self.message(message, found.message()?, depth + 1),
+            Kind::Message(message) => return self.message(message, &[found.message()?], depth + 1),
             Kind::Text => {
                 let text = found.message()?;
                 scalar::write_text(&self.protobuf[text.start()..text.end()], &mut self.out);

@@ -59,16 +59,12 @@ pub(super) fn double(json: &mut Json<'_>) -> Result<f64, NotOtlp> {
         NextValue::Text => json.text()?,
         _ => return Err(fail("expected a number".to_owned())),
     };
-    match &*text {
-        "NaN" => Ok(f64::NAN),
-        "Infinity" => Ok(f64::INFINITY),
-        "-Infinity" => Ok(f64::NEG_INFINITY),
-        number if number.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => number
-            .parse::<f64>()
-            .ok()
-            .filter(|value| value.is_finite())
-            .ok_or_else(|| fail(format!("{number:?} is no number that a double holds"))),
-        other => Err(fail(format!("{other:?} is no number; NaN, Infinity and -Infinity are written so"))),
+    // Infinities and NaN have words, in capitals or not; digits have to fit.
+    let has_digits = text.contains(|c: char| c.is_ascii_digit());
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() || !has_digits => Ok(value),
+        Ok(_) => Err(fail(format!("{text:?} is no number that a double holds"))),
+        Err(_) => Err(fail(format!("{text:?} is no number; NaN, Infinity and -Infinity are written so"))),
     }
 }
 

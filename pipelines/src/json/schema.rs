@@ -42,6 +42,8 @@ pub(crate) enum Presence {
     Implicit,
     /// Left out says that there is none, which is not the default.
     Explicit,
+    /// The same, and no other field of the message that is one of these: the last of them counts.
+    OneOf,
     /// Any number of times.
     Repeated,
 }
@@ -113,6 +115,10 @@ const fn maybe(number: u32, name: &'static str, kind: Kind) -> Field {
     Field { number, name, kind, presence: Presence::Explicit }
 }
 
+const fn either(number: u32, name: &'static str, kind: Kind) -> Field {
+    Field { number, name, kind, presence: Presence::OneOf }
+}
+
 const fn many(number: u32, name: &'static str, kind: Kind) -> Field {
     Field { number, name, kind, presence: Presence::Repeated }
 }
@@ -131,13 +137,13 @@ static LOGS_REQUEST: Message = Message { fields: &[list(1, "resourceLogs", &RESO
 
 static ANY_VALUE: Message = Message {
     fields: &[
-        maybe(1, "stringValue", Kind::Text),
-        maybe(2, "boolValue", Kind::Bool),
-        maybe(3, "intValue", Kind::Int64),
-        maybe(4, "doubleValue", Kind::Double),
-        inner(5, "arrayValue", &ARRAY_VALUE),
-        inner(6, "kvlistValue", &KEY_VALUE_LIST),
-        maybe(7, "bytesValue", Kind::Bytes),
+        either(1, "stringValue", Kind::Text),
+        either(2, "boolValue", Kind::Bool),
+        either(3, "intValue", Kind::Int64),
+        either(4, "doubleValue", Kind::Double),
+        either(5, "arrayValue", Kind::Message(&ARRAY_VALUE)),
+        either(6, "kvlistValue", Kind::Message(&KEY_VALUE_LIST)),
+        either(7, "bytesValue", Kind::Bytes),
     ],
 };
 static ARRAY_VALUE: Message = Message { fields: &[list(1, "values", &ANY_VALUE)] };
@@ -183,11 +189,11 @@ static METRIC: Message = Message {
         one(1, "name", Kind::Text),
         one(2, "description", Kind::Text),
         one(3, "unit", Kind::Text),
-        inner(5, "gauge", &GAUGE),
-        inner(7, "sum", &SUM),
-        inner(9, "histogram", &HISTOGRAM),
-        inner(10, "exponentialHistogram", &EXPONENTIAL_HISTOGRAM),
-        inner(11, "summary", &SUMMARY),
+        either(5, "gauge", Kind::Message(&GAUGE)),
+        either(7, "sum", Kind::Message(&SUM)),
+        either(9, "histogram", Kind::Message(&HISTOGRAM)),
+        either(10, "exponentialHistogram", Kind::Message(&EXPONENTIAL_HISTOGRAM)),
+        either(11, "summary", Kind::Message(&SUMMARY)),
         list(12, "metadata", &KEY_VALUE),
     ],
 };
@@ -217,8 +223,8 @@ static NUMBER_POINT: Message = Message {
         list(7, "attributes", &KEY_VALUE),
         one(2, "startTimeUnixNano", Kind::Fixed64),
         one(3, "timeUnixNano", Kind::Fixed64),
-        maybe(4, "asDouble", Kind::Double),
-        maybe(6, "asInt", Kind::Sfixed64),
+        either(4, "asDouble", Kind::Double),
+        either(6, "asInt", Kind::Sfixed64),
         list(5, "exemplars", &EXEMPLAR),
         one(8, "flags", Kind::Uint32),
     ],
@@ -275,8 +281,8 @@ static EXEMPLAR: Message = Message {
     fields: &[
         list(7, "filteredAttributes", &KEY_VALUE),
         one(2, "timeUnixNano", Kind::Fixed64),
-        maybe(3, "asDouble", Kind::Double),
-        maybe(6, "asInt", Kind::Sfixed64),
+        either(3, "asDouble", Kind::Double),
+        either(6, "asInt", Kind::Sfixed64),
         one(4, "spanId", Kind::Id(8)),
         one(5, "traceId", Kind::Id(16)),
     ],

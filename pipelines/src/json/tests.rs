@@ -70,7 +70,8 @@ fn numbers_are_read_from_numbers_and_text_and_a_missing_value_is_none() {
     use number_data_point::Value::{AsDouble, AsInt};
     let read = values(
         r#"{"asInt":"-5"}, {"asInt":5}, {"asInt":5e0}, {"asInt":0}, {"asDouble":0}, {"asDouble":"1.5"},
-        {"asDouble":1e21}, {"asDouble":5e-324}, {"asDouble":"-Infinity"}, {}, {"asInt":null}"#,
+        {"asDouble":1e21}, {"asDouble":5e-324}, {"asDouble":"-Infinity"}, {}, {"asInt":null},
+        {"asDouble":"+inf"}, {"asInt":"1","asDouble":"2"}"#,
     );
     let expected = [
         Some(AsInt(-5)),
@@ -84,6 +85,8 @@ fn numbers_are_read_from_numbers_and_text_and_a_missing_value_is_none() {
         Some(AsDouble(f64::NEG_INFINITY)),
         None,
         None,
+        Some(AsDouble(f64::INFINITY)),
+        Some(AsDouble(2.0)),
     ];
     assert_eq!(read, expected);
     let written =
@@ -101,6 +104,26 @@ fn what_is_not_known_is_ignored_and_what_is_null_is_left_out() {
         "{\"resourceMetrics\":[{\"schemaUrl\":\"é😀/\"}]}"
     );
     assert!(decoded(Request::Metrics, "{}").is_empty());
+}
+
+#[test]
+fn of_fields_of_which_one_counts_the_last_is_written_and_a_message_in_pieces_is_merged() {
+    for (json, expected) in [
+        (points(r#"{"asInt":"1","asDouble":2}"#), points(r#"{"asDouble":2}"#)),
+        (
+            points(r#"{"attributes":[{"key":"k","value":{"intValue":"1","stringValue":"x"}}]}"#),
+            points(r#"{"attributes":[{"key":"k","value":{"stringValue":"x"}}]}"#),
+        ),
+        (
+            r#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"a"}],"droppedAttributesCount":1},
+                "resource":{"attributes":[{"key":"b"}],"droppedAttributesCount":2}}]}"#
+                .to_owned(),
+            r#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"a"},{"key":"b"}],"droppedAttributesCount":2}}]}"#
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(encode(Request::Metrics, &decoded(Request::Metrics, &json)).unwrap(), expected);
+    }
 }
 
 /// As the Collector reads it.
@@ -173,7 +196,8 @@ fn what_is_wrong_is_said_with_its_offset() {
         r#"{"asInt":9223372036854775808}"#,
         r#"{"asInt":"x"}"#,
         r#"{"timeUnixNano":-1}"#,
-        r#"{"asDouble":"nan"}"#,
+        r#"{"asDouble":"1e999"}"#,
+        r#"{"asDouble":""}"#,
         r#"{"asDouble":1e999}"#,
         r#"{"flags":4294967296}"#,
         r#"{"exemplars":[{"traceId":"zz"}]}"#,
