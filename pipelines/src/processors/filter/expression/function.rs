@@ -1,5 +1,7 @@
 //! Functions of expressions.
 
+use std::cmp::Ordering;
+
 use super::Evaluated;
 use super::value::{Kind, Value};
 use crate::ottl::Failure;
@@ -27,12 +29,20 @@ pub(in crate::processors::filter) enum Function {
     HasSuffix,
     TrimPrefix,
     TrimSuffix,
+    /// A text with another in each place of a part of it.
+    Replace,
     Abs,
+    Floor,
+    Ceil,
+    /// The nearest whole number; a half goes away from zero.
+    Round,
+    Min,
+    Max,
 }
 
 impl Function {
     /// Functions with their names and numbers of arguments.
-    pub(super) const ALL: [(&'static str, Self, usize); 13] = [
+    pub(super) const ALL: [(&'static str, Self, usize); 19] = [
         ("len", Self::Len, 1),
         ("int", Self::Int, 1),
         ("float", Self::Float, 1),
@@ -45,26 +55,56 @@ impl Function {
         ("hasSuffix", Self::HasSuffix, 2),
         ("trimPrefix", Self::TrimPrefix, 2),
         ("trimSuffix", Self::TrimSuffix, 2),
+        ("replace", Self::Replace, 3),
         ("abs", Self::Abs, 1),
+        ("floor", Self::Floor, 1),
+        ("ceil", Self::Ceil, 1),
+        ("round", Self::Round, 1),
+        ("min", Self::Min, 2),
+        ("max", Self::Max, 2),
     ];
+
+    /// Returns whether it takes numbers alone.
+    pub(super) fn is_of_numbers(self) -> bool {
+        matches!(self, Self::Abs | Self::Floor | Self::Ceil | Self::Round | Self::Min | Self::Max)
+    }
+
+    /// Returns whether it takes any number of arguments from one on.
+    pub(super) fn takes_more(self) -> bool {
+        matches!(self, Self::Min | Self::Max)
+    }
 
     /// Kind of what it gives, where its arguments do not decide that.
     pub(super) fn kind(self) -> Option<Kind> {
         match self {
             Self::Len | Self::Int | Self::IndexOf => Some(Kind::Int),
-            Self::Float => Some(Kind::Float),
+            Self::Float | Self::Floor | Self::Ceil | Self::Round => Some(Kind::Float),
             Self::HasPrefix | Self::HasSuffix => Some(Kind::Bool),
-            Self::Text | Self::Trim | Self::Upper | Self::Lower | Self::TrimPrefix | Self::TrimSuffix => {
-                Some(Kind::Text)
-            }
-            Self::Abs => None,
+            Self::Text
+            | Self::Trim
+            | Self::Upper
+            | Self::Lower
+            | Self::TrimPrefix
+            | Self::TrimSuffix
+            | Self::Replace => Some(Kind::Text),
+            Self::Abs | Self::Min | Self::Max => None,
         }
     }
 
     pub(super) fn call<'a>(self, arguments: &[Value<'a>]) -> Evaluated<Value<'a>> {
-        let (first, second) = match arguments {
-            [first] => (first, &Value::Nil),
-            [first, second] => (first, second),
+        match self {
+            Self::Min => chosen(arguments, Ordering::Less),
+            Self::Max => chosen(arguments, Ordering::Greater),
+            _ => self.call_fixed(arguments),
+        }
+    }
+
+    /// Calls one that takes a fixed number of arguments.
+    fn call_fixed<'a>(self, arguments: &[Value<'a>]) -> Evaluated<Value<'a>> {
+        let (first, second, third) = match arguments {
+            [first] => (first, &Value::Nil, &Value::Nil),
+            [first, second] => (first, second, &Value::Nil),
+            [first, second, third] => (first, second, third),
             _ => return Err(Failure("a function with too few or too many arguments")),
         };
         Ok(match self {
@@ -93,12 +133,32 @@ impl Function {
                 let (whole, part) = (first.text()?, second.text()?);
                 Value::Text(whole.strip_suffix(&*part).unwrap_or(&whole).to_vec().into())
             }
+            Self::Replace => {
+                let [part, with] = [second.text()?, third.text()?];
+                let [part, with] = [&part, &with].map(|text| String::from_utf8_lossy(text));
+                changed(first, |text| text.replace(&*part, &with))?
+            }
+            Self::Floor => Value::Float(first.number()?.floor()),
+            Self::Ceil => Value::Float(first.number()?.ceil()),
+            Self::Round => Value::Float(first.number()?.round()),
+            Self::Min | Self::Max => return Err(Failure("a function with too few or too many arguments")),
             Self::Abs => match first {
                 Value::Int(number) => Value::Int(number.wrapping_abs()),
                 _ => Value::Float(first.number()?.abs()),
             },
         })
     }
+}
+
+/// The least of these numbers, or the greatest.
+fn chosen<'a>(numbers: &[Value<'a>], wanted: Ordering) -> Evaluated<Value<'a>> {
+    let mut chosen: Option<&Value<'a>> = None;
+    for number in numbers {
+        number.number()?;
+        let is_it = chosen.is_none_or(|chosen| number.compare(chosen) == Ok(Some(wanted)));
+        chosen = if is_it { Some(number) } else { chosen };
+    }
+    chosen.cloned().ok_or(Failure("a function without an argument"))
 }
 
 fn length(value: &Value<'_>) -> Evaluated<i64> {

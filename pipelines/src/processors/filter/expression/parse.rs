@@ -306,9 +306,21 @@ impl Parser<'_> {
         };
         self.needs("(")?;
         let arguments = self.arguments(")")?;
-        if arguments.len() != count {
+        let is_right = match function.takes_more() {
+            true => !arguments.is_empty(),
+            false => arguments.len() == count,
+        };
+        if !is_right {
             let message = format!("{name} takes {count}, and {} stand here", arguments.len());
             return Err(problem(self.text, at, &message));
+        }
+        let is_nil = |argument: &Expression| matches!(argument, Expression::Literal(Literal::Nil));
+        if function != Function::Text && arguments.iter().any(is_nil) {
+            return Err(problem(self.text, at, &format!("{name} of nil")).expected("a value"));
+        }
+        let is_none = |argument: &Expression| matches!(argument.kind(), Some(Kind::Text | Kind::Bool));
+        if function.is_of_numbers() && arguments.iter().any(is_none) {
+            return Err(problem(self.text, at, &format!("{name} of what is no number")).expected("a number"));
         }
         Ok(Expression::Call(function, arguments))
     }

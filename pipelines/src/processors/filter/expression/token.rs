@@ -24,10 +24,11 @@ pub(super) fn tokens(text: &Located) -> Result<Vec<(usize, Token)>, Problem> {
     let (mut tokens, mut at) = (Vec::new(), 0);
     while let Some(first) = whole[at..].chars().next() {
         let rest = &whole[at..];
-        let (token, length) = if first.is_whitespace() {
-            at += first.len_utf8();
+        if let Some(length) = blank(rest, first) {
+            at += length.ok_or_else(|| problem(text, at, "a comment that does not end"))?;
             continue;
-        } else if matches!(first, '"' | '\'' | '`') {
+        }
+        let (token, length) = if matches!(first, '"' | '\'' | '`') {
             literal(rest, first)
                 .ok_or_else(|| problem(text, at, "a text that does not end, or an escape unknown here"))?
         } else if first.is_ascii_digit() {
@@ -46,6 +47,17 @@ pub(super) fn tokens(text: &Located) -> Result<Vec<(usize, Token)>, Problem> {
     }
     tokens.push((at, Token::End));
     Ok(tokens)
+}
+
+/// Length of a blank or a comment that begins here, which is none where the comment does not end.
+fn blank(rest: &str, first: char) -> Option<Option<usize>> {
+    if rest.starts_with("//") {
+        return Some(Some(rest.find('\n').unwrap_or(rest.len())));
+    }
+    if let Some(comment) = rest.strip_prefix("/*") {
+        return Some(comment.find("*/").map(|end| end + 4));
+    }
+    first.is_whitespace().then_some(Some(first.len_utf8()))
 }
 
 /// A number and the length of what it is written with. Underscores between digits do not count.
