@@ -13,11 +13,14 @@ use super::show::{Column, fields};
 use super::{Format, Options};
 use crate::output;
 
+/// Address of a control plane on this machine, as it listens by default.
+const LOCAL: &str = "http://127.0.0.1:8080";
+
 #[derive(clap::Args)]
 pub struct Args {
-    /// The control plane's address
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    server: String,
+    /// The control plane's address; without it that of PHOENIX_URL, else http://127.0.0.1:8080
+    #[arg(long)]
+    server: Option<String>,
     /// E-mail address of the account
     #[arg(long)]
     email: String,
@@ -52,15 +55,19 @@ pub async fn login(args: Args) -> anyhow::Result<()> {
         None => from_stdin()?,
     };
     let password = password.trim_end_matches(['\r', '\n']);
-    let (_, answer) = Client::new(&args.server)?.login(&args.email, password).await?;
+    let server = match args.server {
+        Some(server) => server,
+        None => session::server()?.unwrap_or_else(|| LOCAL.to_owned()),
+    };
+    let (_, answer) = Client::new(&server)?.login(&args.email, password).await?;
     let token = AccessToken::deserialize(&answer).context("the answer is not as expected")?;
     let opened = Opened {
         email: args.email,
         expires_in: token.refresh_expires_in,
         role: token.role,
-        server: args.server.clone(),
+        server: server.clone(),
     };
-    Session::of(args.server, token).store()?;
+    Session::of(server, token).store()?;
     match args.options.show().0 {
         Format::Json => output::say(&opened),
         Format::Text => fields(&opened, &COLUMNS),

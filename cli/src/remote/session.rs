@@ -48,14 +48,25 @@ fn path() -> anyhow::Result<PathBuf> {
 /// Client of the API key in the environment, else of the kept session, which is renewed first where it is nearly over.
 ///
 /// # Errors
-/// When there is neither, only one of the two variables, or the session cannot be renewed.
+/// When there is neither, a key without an address, a session at another address than the one that is set, or one that cannot
+/// be renewed.
 pub async fn client() -> anyhow::Result<Client> {
-    match (said(KEY)?, said(SERVER)?) {
-        (Some(key), Some(server)) => return Ok(Client::new(&server)?.with_token(&key)),
+    let named = server()?;
+    match (said(KEY)?, &named) {
+        (Some(key), Some(server)) => return Ok(Client::new(server)?.with_token(&key)),
         (Some(_), None) => bail!("{KEY} is set, and {SERVER} is not: set it to the control plane's address"),
         (None, _) => {}
     }
     let mut session = Session::load()?;
+    if let Some(server) =
+        named.filter(|server| server.trim_end_matches('/') != session.server.trim_end_matches('/'))
+    {
+        let kept = &session.server;
+        bail!(
+            "{SERVER} is {server}, and the session is of {kept}: run `phoenix login` for the former, or unset {SERVER} to go on \
+             with the latter"
+        )
+    }
     if session.is_over() {
         let _held = lock()?;
         session = Session::load()?;
@@ -65,6 +76,14 @@ pub async fn client() -> anyhow::Result<Client> {
         }
     }
     Ok(Client::new(&session.server)?.with_token(&session.token))
+}
+
+/// Address of the control plane that the environment names.
+///
+/// # Errors
+/// When it is no text.
+pub fn server() -> anyhow::Result<Option<String>> {
+    said(SERVER)
 }
 
 /// Value of a variable; nothing where it is empty.

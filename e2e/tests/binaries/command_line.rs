@@ -139,6 +139,22 @@ async fn a_script_with_an_api_key_needs_no_login_and_is_told_what_it_may_not() -
         let (done, said) = script(&words, server).await?;
         assert!(!done && said.contains(expected) && !said.contains(&key), "{words:?}: {said}");
     }
+    // Without a key, the address is that of a login, and a session of another one is not used for it.
+    let named = async |words: &[&str], server: &str| -> Result<(bool, String)> {
+        let mut command = tokio::process::Command::new(e2e::agent::binary("phoenix"));
+        command.args(words).current_dir(dir.path()).env("PHOENIX_URL", server);
+        let output = command.env("PHOENIX_SESSION", dir.path().join("named/session.json")).output().await?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8(said)?))
+    };
+    let login = ["login", "--email", e2e::control_plane::EMAIL, "--password-file", "password"];
+    let (done, said) = named(&login, &server).await?;
+    assert!(done && said.contains(&server), "{said}");
+    for (url, expected) in [(format!("{server}/"), None), ("http://elsewhere:1".to_owned(), Some(&server))] {
+        let (done, said) = named(&["experiment", "list"], &url).await?;
+        let tells = |kept: &String| said.contains(&format!("{url}, and the session is of {kept}"));
+        assert!(expected.map_or(done, |kept| !done && tells(kept)), "{url}: {said}");
+    }
     person.ok(&["api-key", "revoke", &id]).await?;
     let (done, said) = script(&["experiment", "list"], &server).await?;
     assert!(!done && said.contains(&format!("the API key {id} was revoked")), "{said}");
