@@ -64,7 +64,9 @@ impl Checks {
 
 /// Asks a program whether it takes a config, with values in place of these variables where they are not set.
 pub fn validate(program: &Path, config: &Path, variables: &[String]) -> anyhow::Result<Check> {
-    let stands_in = variables.iter().filter_map(|name| Some((name, files::variable(name)?)));
+    let text = std::fs::read_to_string(config).unwrap_or_default();
+    let variable = files::variables(&text);
+    let stands_in = variables.iter().filter_map(|name| Some((name, variable(name)?)));
     let output = Command::new(program)
         .arg("validate")
         .arg("--config")

@@ -11,9 +11,13 @@ const MOST: u64 = 16 << 20;
 /// Value of a variable that is not set here: read as a number or as text. The files keep the variable itself.
 const STAND_IN: &str = "1";
 
-/// A variable of this process, or something in its place: the file is divided where it will not run.
-pub fn variable(name: &str) -> Option<String> {
-    Some(std::env::var(name).unwrap_or_else(|_| STAND_IN.to_owned()))
+/// Variables of this process. One that is not set has the default that the config says, or else something stands in its place:
+/// the file is divided where it will not run.
+pub fn variables(config: &str) -> impl Fn(&str) -> Option<String> {
+    move |name| {
+        let has_default = || config.contains(&format!("${{env:{name}:-"));
+        std::env::var(name).ok().or_else(|| (!has_default()).then(|| STAND_IN.to_owned()))
+    }
 }
 
 /// A document and the config in it.

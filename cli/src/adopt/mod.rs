@@ -12,7 +12,7 @@ use pipelines::config::{CollectorFile, Signal};
 use pipelines::division::{Addresses, Division, Placement};
 
 pub use checks::{Check, validate};
-pub use files::{Source, variable};
+pub use files::{Source, variables};
 
 use checks::Checks;
 
@@ -97,7 +97,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let source = Source::read(&args.file, args.at.as_deref())?;
     // What stands in Helm values is merged with the chart's own.
     let parse = if args.at.is_some() { CollectorFile::parse_part } else { CollectorFile::parse };
-    let file = parse(&source.name, source.config(), &variable)?;
+    let file = parse(&source.name, source.config(), &variables(source.config()))?;
     let (pipeline, others) = choose(&file, args.pipeline.as_deref())?;
     let addresses = Addresses {
         agent: args.endpoint.clone(),
@@ -112,7 +112,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
              phoenix.control_plane into it"
         );
     }
-    let division = file.divide(&pipeline, placement, &addresses, &variable)?;
+    let division = file.divide(&pipeline, placement, &addresses, &variables(source.config()))?;
     let written = source.write(&args.out, &division)?;
     let checks = Checks::run(&written, args.validate_with.as_deref(), &division)?;
     let is_right = checks.are_met();

@@ -1,5 +1,6 @@
 //! Steps after an adoption, with commands that work as they are printed.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use pipelines::division::Placement;
@@ -10,7 +11,7 @@ use super::checks::Check;
 /// One step.
 pub struct Step {
     /// What it is for.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// The command; empty where there is none.
     pub command: String,
 }
@@ -21,10 +22,13 @@ pub fn next(adoption: &Adoption<'_>) -> Vec<Step> {
     let agent = quoted(&adoption.written.agent);
     let name = &adoption.name;
     if let Some(Check::NotRun { remedy }) = &adoption.checks.collector {
-        steps.push(Step { what: "check the Collector's half with your Collector", command: remedy.clone() });
+        steps.push(Step {
+            what: "check the Collector's half with your Collector".into(),
+            command: remedy.clone(),
+        });
     }
     if let Check::NotRun { remedy } = &adoption.checks.agent {
-        steps.push(Step { what: "check the agent's half", command: remedy.clone() });
+        steps.push(Step { what: "check the agent's half".into(), command: remedy.clone() });
     }
     if adoption.placement == Placement::Observe {
         steps.extend(joining(adoption));
@@ -34,7 +38,8 @@ pub fn next(adoption: &Adoption<'_>) -> Vec<Step> {
             Placement::Observe => "start the agent; it gets a copy and delivers nothing",
             Placement::Loop => "start the agent before the Collector: what passes goes through it",
             Placement::Instead => "stop the Collector and start the agent in its place",
-        },
+        }
+        .into(),
         command: format!("phoenix-agent --config {agent}"),
     });
     if let Some(collector) = &adoption.written.collector {
@@ -45,16 +50,16 @@ pub fn next(adoption: &Adoption<'_>) -> Vec<Step> {
             }
             None => format!("otelcol --config={path}"),
         };
-        steps.push(Step { what: "restart the Collector with its half", command });
+        steps.push(Step { what: "restart the Collector with its half".into(), command });
     }
     steps.push(Step {
-        what: "see that data arrives",
+        what: "see that data arrives".into(),
         command: "curl -s http://127.0.0.1:18888/metrics | grep otelcol_receiver_accepted_metric_points"
             .to_owned(),
     });
     if adoption.placement != Placement::Observe {
         steps.push(Step {
-            what: "list the pipelines that Phoenix can try, then write a candidate",
+            what: "list the pipelines that Phoenix can try, then write a candidate".into(),
             command: "phoenix pipeline template list".to_owned(),
         });
         return steps;
@@ -63,24 +68,37 @@ pub fn next(adoption: &Adoption<'_>) -> Vec<Step> {
     let candidate = out.join("candidate.yaml");
     let candidate = quoted(&candidate);
     steps.push(Step {
-        what: "write a candidate, here one of the templates (phoenix pipeline template list shows all)",
+        what: writing(&adoption.division.baseline),
         command: format!("phoenix pipeline template render priority-filter > {candidate}"),
     });
     steps.push(Step {
-        what: "compare it with what runs, on the copy: nothing of it is delivered",
+        what: "compare it with what runs, on the copy: nothing of it is delivered".into(),
         command: format!(
             "phoenix experiment create --name {name} --selector adopted={name} --candidate {candidate} --observe-only --start"
         ),
     });
     steps.push(Step {
-        what: "see what was measured, and whether it would be promoted",
+        what: "see what was measured, and whether it would be promoted".into(),
         command: format!("phoenix experiment explain {name}"),
     });
     steps.push(Step {
-        what: "once it ended as would_promote, write the candidate into the file that you had",
+        what: "once it ended as would_promote, write the candidate into the file that you had".into(),
         command: patch(adoption, out),
     });
     steps
+}
+
+/// The step that writes a candidate, which takes the place of all of the baseline.
+fn writing(baseline: &[String]) -> Cow<'static, str> {
+    let what = "write a candidate, here one of the templates (phoenix pipeline template list shows all)";
+    if baseline.is_empty() {
+        return what.into();
+    }
+    let stages = baseline.join(", ");
+    format!(
+        "{what}; it takes the place of all of the baseline: put those of {stages} before it that are to stay"
+    )
+    .into()
 }
 
 /// The command that writes the winner back.
@@ -100,11 +118,12 @@ fn patch(adoption: &Adoption<'_>, out: &Path) -> String {
 fn joining(adoption: &Adoption<'_>) -> Vec<Step> {
     let settings = Step {
         what: "name your control plane in the agent's half: take the # from its line and write the address, or adopt again \
-               with --control-plane",
+               with --control-plane"
+            .into(),
         command: String::new(),
     };
     let token = Step {
-        what: "make the token that lets the agent in, where it reads it (after phoenix login)",
+        what: "make the token that lets the agent in, where it reads it (after phoenix login)".into(),
         command: format!(
             "phoenix token create --label adopted={} --max-uses unlimited > token",
             adoption.name
@@ -124,6 +143,13 @@ pub(super) fn quoted(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_candidate_is_said_to_take_the_place_of_the_stages_that_there_are() {
+        assert!(!writing(&[]).contains("the place of"));
+        let said = writing(&["filter/a".to_owned(), "resource".to_owned()]);
+        assert!(said.ends_with("put those of filter/a, resource before it that are to stay"), "{said}");
+    }
 
     #[test]
     fn a_path_is_quoted_where_a_shell_would_take_it_apart() {

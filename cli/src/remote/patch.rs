@@ -58,7 +58,7 @@ pub async fn run(args: &Args, client: &Client, show: Show) -> anyhow::Result<()>
     let results = Results::deserialize(&answer).context("the answer is not as expected")?;
     let source = Source::read(&args.file, args.at.as_deref())?;
     let parse = if args.at.is_some() { CollectorFile::parse_part } else { CollectorFile::parse };
-    let file = parse(&source.name, source.config(), &adopt::variable)?;
+    let file = parse(&source.name, source.config(), &adopt::variables(source.config()))?;
     let (id, _) = adopt::choose(&file, args.pipeline.as_deref())?;
     let adopted = Adopted { file: &file, pipeline: &id, experiment: &experiment };
     adopted.check(&results.agents)?;
@@ -123,7 +123,8 @@ impl Adopted<'_> {
     fn patched(&self) -> anyhow::Result<String> {
         let fragment = self.candidate()?;
         let (from, _) = adopt::choose(&fragment, None)?;
-        let patched = self.file.with_processors(self.pipeline, &fragment, &from, &adopt::variable);
+        let patched =
+            self.file.with_processors(self.pipeline, &fragment, &from, &adopt::variables(self.file.text()));
         patched.context("the candidate cannot stand in this file")
     }
 
@@ -169,8 +170,10 @@ impl Adopted<'_> {
         }
         let ids: Vec<&str> = stages.iter().map(|(id, _)| id.as_str()).collect();
         let ids = if ids.is_empty() { "nothing".to_owned() } else { ids.join(", ") };
-        let halves =
-            self.file.divide(pipeline, Placement::Observe, &Addresses::default(), &adopt::variable).ok();
+        let halves = self
+            .file
+            .divide(pipeline, Placement::Observe, &Addresses::default(), &adopt::variables(self.file.text()))
+            .ok();
         let variables = halves.map(|halves| halves.variables).unwrap_or_default();
         let variables = if variables.is_empty() {
             String::new()

@@ -147,6 +147,27 @@ async fn what_is_no_collector_file_is_refused_with_its_place_and_nothing_is_writ
     Ok(())
 }
 
+#[tokio::test]
+async fn a_variable_that_is_set_nowhere_is_its_default_where_it_has_one() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (file, out) = (dir.path().join("otelcol.yaml"), dir.path().join("out"));
+    let text = "receivers: { otlp: { protocols: { grpc: {} } } }
+processors:
+  interval: { interval: '${env:SET_NOWHERE:-60s}' }
+  filter/a: { error_mode: '${env:SET_NOWHERE_EITHER:-ignore}', metrics: { metric: ['name == \"a\"'] } }
+  resource: { attributes: [{ key: a, value: '${env:SET_NOWHERE_AT_ALL}', action: upsert }] }
+exporters: { otlp: { endpoint: 'backend:4317' } }
+service: { pipelines: { metrics: { receivers: [otlp], processors: [interval, filter/a, resource], exporters: [otlp] } } }
+";
+    std::fs::write(&file, text)?;
+    let document = adopted(&file, &out, &[]).await?;
+    ensure!(document["baseline"] == serde_json::json!(["interval", "filter/a", "resource"]), "{document:#}");
+    let (path, folder) = (file.to_string_lossy(), out.to_string_lossy());
+    let told = String::from_utf8(adopt(&[path.as_ref(), "--out", folder.as_ref()]).await?.stdout)?;
+    ensure!(told.contains("takes the place of all of the baseline"), "{told}");
+    Ok(())
+}
+
 const SEVERAL: &str = "receivers:
   otlp: { protocols: { grpc: {} } }
   otlp/host: { protocols: { grpc: { endpoint: '127.0.0.1:14399' } } }

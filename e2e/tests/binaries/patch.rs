@@ -170,6 +170,14 @@ async fn the_winner_goes_into_the_file_that_was_adopted_and_all_else_of_it_stays
         let refused = person.refused(&["experiment", "patch", "winner", "--file", "other.yaml"]).await?;
         assert!(refused.contains(expected), "{expected} is not in {refused}");
     }
+    // A variable that is set nowhere is its default, for the agent and here.
+    std::fs::write(
+        dir.join("default.yaml"),
+        original.replace("value: prod", "value: '${env:SET_NOWHERE:-prod}'"),
+    )?;
+    person
+        .ok(&["experiment", "patch", "winner", "--file", "default.yaml", "--out", "of-default.yaml"])
+        .await?;
     let refused = person.refused(&["experiment", "patch", "winner", "--file", "patched.yaml"]).await?;
     assert!(refused.contains("has the candidate's processors already"), "{refused}");
     let refused = person.refused(&[&patch[..], &["--pipeline", "metrics/a"]].concat()).await?;
