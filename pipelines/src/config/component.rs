@@ -34,6 +34,11 @@ impl Section {
     }
 }
 
+/// Tells whether the Collector has a character in names: neither blanks nor control characters nor symbols of ASCII.
+fn may_name(character: char) -> bool {
+    !character.is_whitespace() && !character.is_control() && !"$+<=>^`|~".contains(character)
+}
+
 /// `type` or `type/name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ComponentId {
@@ -54,7 +59,7 @@ impl ComponentId {
         let valid = kind.starts_with(|c: char| c.is_ascii_alphabetic())
             && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && kind.len() <= 63
-            && name.is_none_or(|name| !name.is_empty() && name.len() <= 1024);
+            && name.is_none_or(|name| !name.is_empty() && name.len() <= 1024 && name.chars().all(may_name));
         if !valid {
             let problem = Problem::new(at, format!("{text:?} is no id of a component"));
             return Err(problem.expected("type or type/name, such as filter or filter/small"));

@@ -221,6 +221,9 @@ impl<'s> Reader<'s, '_> {
         let kind = match (!forced_text).then(|| plain(&text)).flatten() {
             Some(Plain::Null) => Kind::Null,
             Some(Plain::Bool(value)) => Kind::Bool(value),
+            Some(Plain::Int(value)) if tag.is_some_and(|tag| tag.core_suffix() == Some("float")) => {
+                Kind::Float(value as f64)
+            }
             Some(Plain::Int(value)) => Kind::Int(value),
             Some(Plain::Float(value)) => Kind::Float(value),
             Some(Plain::TooLarge) => {

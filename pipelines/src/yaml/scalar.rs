@@ -14,7 +14,7 @@ pub(super) enum Plain {
     Int(i64),
     /// A double.
     Float(f64),
-    /// A whole number that 64 bits with a sign do not hold.
+    /// A whole number that 64 bits hold without a sign alone; what is larger still is a double.
     TooLarge,
 }
 
@@ -75,7 +75,9 @@ fn number(text: &str) -> Option<Plain> {
         return None;
     }
     let bare = text.replace('_', "");
-    integer(&bare).or_else(|| is_decimal(&bare).then(|| bare.parse().map(Plain::Float).ok()).flatten())
+    // What a double does not hold is text.
+    let double = || bare.parse().ok().filter(|value: &f64| value.is_finite()).map(Plain::Float);
+    integer(&bare).or_else(|| is_decimal(&bare).then(double).flatten())
 }
 
 fn integer(bare: &str) -> Option<Plain> {
@@ -100,7 +102,12 @@ fn integer(bare: &str) -> Option<Plain> {
         return None;
     }
     let signed = if negative { format!("-{digits}") } else { digits.to_owned() };
-    Some(i64::from_str_radix(&signed, radix).map_or(Plain::TooLarge, Plain::Int))
+    if let Ok(value) = i64::from_str_radix(&signed, radix) {
+        return Some(Plain::Int(value));
+    }
+    let is_unsigned = !negative && u64::from_str_radix(digits, radix).is_ok();
+    // In other digits than ten it is no number of any kind.
+    (is_unsigned || radix != 10).then_some(Plain::TooLarge)
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`

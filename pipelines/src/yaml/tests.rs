@@ -49,6 +49,7 @@ fn plain_scalars_have_the_kinds_that_the_collector_gives_them() {
         assert!(matches!(get(&node, "a").kind, Kind::Text(_)), "{text}");
     }
     assert!(read_err("a: 9223372036854775808").to_string().contains("64-bit"));
+    assert!(read_err("a: 0xffffffffffffffffff").to_string().contains("64-bit"));
 }
 
 #[test]
