@@ -18,8 +18,7 @@ use crate::net::{Endpoint, RetrySettings};
 use crate::request::Encoding;
 
 /// Keys that tune the Collector's own client and mean nothing to this one.
-const TUNING: [&str; 5] =
-    ["balancer_name", "keepalive", "read_buffer_size", "wait_for_ready", "write_buffer_size"];
+const TUNING: [&str; 4] = ["keepalive", "read_buffer_size", "wait_for_ready", "write_buffer_size"];
 
 /// What an exporter depends on that its own section does not say.
 #[derive(Clone, Copy)]
@@ -57,7 +56,11 @@ pub fn decode(
         "debug" => {
             let mut fields = keep(component.config.map(), problems)?;
             // How much it says in the Collector; here it is a line a request.
-            for key in ["verbosity", "sampling_initial", "sampling_thereafter", "use_internal_logger"] {
+            if let Some(node) = fields.take("verbosity") {
+                let words = [("basic", ()), ("normal", ()), ("detailed", ())];
+                keep(node.one_of_any_case("verbosity", &words), problems);
+            }
+            for key in ["sampling_initial", "sampling_thereafter", "use_internal_logger"] {
                 fields.take(key);
             }
             fields.finish(problems);
@@ -112,6 +115,11 @@ fn otlp(
     let (queue, storage) = queue.unwrap_or_default();
     for key in TUNING {
         fields.take(key);
+    }
+    // One connection goes to one of the addresses, whatever it is.
+    if let Some(node) = fields.take("balancer_name") {
+        let words = [("round_robin", ()), ("pick_first", ()), ("", ())];
+        keep(node.one_of("balancer_name", &words), problems);
     }
     refuse(&mut fields, &["authority", "batcher", "middlewares"], problems);
     fields.finish(problems);

@@ -52,7 +52,12 @@ pub fn decode(node: &Node, id: String, problems: &mut Vec<Problem>) -> Option<Ex
         keep(node.duration(), problems);
     }
     let makes = fields.take("create_directory").and_then(|node| keep(node.bool(), problems));
-    let mode = fields.take("directory_permissions").and_then(|node| keep(permissions(node), problems));
+    let mode_node = fields.take("directory_permissions");
+    if let Some(node) = mode_node.filter(|_| makes != Some(true)) {
+        let problem = Problem::new(node.location, "directory_permissions of a directory that is not made");
+        problems.push(problem.expected("create_directory: true beside it"));
+    }
+    let mode = mode_node.and_then(|node| keep(permissions(node), problems));
     let directory = makes.unwrap_or(false).then_some(mode.unwrap_or(0o755));
     refuse(&mut fields, &["encoding", "group_by"], problems);
     fields.finish(problems);

@@ -8,7 +8,7 @@ use pipelines::config::{
     CollectorFile, DIAGNOSTIC_EXTENSIONS, MemoryLimiter, PipelineEntry, Plan, Section, unknown_component,
 };
 use pipelines::split::Weight;
-use pipelines::yaml::{Lookup, Node, Problem, Problems, Source, keep};
+use pipelines::yaml::{Fields, Lookup, Node, Problem, Problems, Source, keep};
 use sha2::{Digest as _, Sha256};
 
 use super::phoenix::{self, Phoenix};
@@ -330,10 +330,23 @@ fn admin(file: &CollectorFile, phoenix: &Phoenix, problems: &mut Vec<Problem>) -
     place.unwrap_or_else(|| AdminSettings { address: telemetry.unwrap_or(default), tls: None })
 }
 
+/// Reports levels that there are not: of the Collector's own logs and metrics, which are not this process's.
+fn levels(telemetry: &mut Fields<'_>, problems: &mut Vec<Problem>) {
+    let of_logs = ["debug", "info", "warn", "error", "dpanic", "panic", "fatal", ""].map(|word| (word, ()));
+    let of_metrics = ["none", "basic", "normal", "detailed"].map(|word| (word, ()));
+    for (key, words) in [("logs", &of_logs[..]), ("metrics", &of_metrics[..])] {
+        let section = telemetry.take(key).and_then(|node| node.map().ok());
+        if let Some(node) = section.and_then(|mut section| section.take("level")) {
+            keep(node.one_of_any_case("level", words), problems);
+        }
+    }
+}
+
 /// `service.telemetry.metrics`: the address, or the one Prometheus reader's host and port. Levels,
 /// logs, traces and resource attributes concern the Collector's own process.
 fn telemetry(node: &Node, problems: &mut Vec<Problem>) -> Option<SocketAddr> {
     let mut fields = keep(node.map(), problems)?;
+    levels(&mut fields, problems);
     let mut metrics = keep(fields.take("metrics")?.map(), problems)?;
     if let Some(node) = metrics.take("address") {
         return keep(address::listen(node), problems);

@@ -142,6 +142,12 @@ service:
     assert!(notes.contains("pprof: "), "{notes}");
     assert!(bad(&text("/metrics")).contains("\"/metrics\" has something else to tell"));
     assert!(bad(&text("status")).contains("\"status\" is no path"));
+    let levels = |telemetry: &str| {
+        text("/a").replace("service:\n", &format!("service:\n  telemetry: {{ {telemetry} }}\n"))
+    };
+    good(&levels("logs: { level: WARN }, metrics: { level: Detailed }"));
+    assert!(bad(&levels("logs: { level: loud }")).contains("unknown level \"loud\""));
+    assert!(bad(&levels("metrics: { level: all }")).contains("expected: one of none, basic"));
 }
 
 #[test]

@@ -83,6 +83,16 @@ service: {{ extensions: [health_check], pipelines: {{ metrics: {{ receivers: [ot
             text("", "", "sending_queue: { sizer: items, queue_size: 10, batch: { min_size: 11 } }", ""),
             "min_size is 11 and queue_size 10",
         ),
+        (text("", "", "balancer_name: best", ""), "expected: one of round_robin, pick_first"),
+        (
+            text("", "", "", "")
+                .replace(
+                    "otlp: { endpoint: 'a:1', tls: { insecure: true },  }",
+                    "debug: { verbosity: loud }, otlp: { endpoint: 'a:1' }",
+                )
+                .replace("exporters: [otlp]", "exporters: [debug]"),
+            "unknown verbosity",
+        ),
         (text("", "", "retry_on_failure: { max_elapsed_time: 10s }", ""), "max_interval 30s"),
         (
             text("", "", "retry_on_failure: { max_interval: 1s, max_elapsed_time: 4s }", ""),
@@ -233,6 +243,7 @@ service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [file, file/
         ("path: /a, compression: gzip", "unknown compression"),
         ("path: /a, flush_interval: soon", "flush_interval"),
         ("path: /a, create_directory: true, directory_permissions: '0999'", "are no permissions"),
+        ("path: /a, directory_permissions: '0700'", "of a directory that is not made"),
         ("path: /a, sending_queue: {}", "sending_queue"),
     ] {
         let found = bad(&text(keys));
