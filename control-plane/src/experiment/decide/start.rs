@@ -122,7 +122,7 @@ fn to_come(applied: usize, members: &[&AgentEvidence], open: &[&AgentEvidence]) 
         format!(
             "It is new to agents of their version: {} to try it first, and {} {} for that.",
             match tries.as_slice() {
-                [] => "nobody is there yet".to_owned(),
+                [] => "none that is connected was asked yet".to_owned(),
                 [one] => format!("{} is", one.host),
                 several => format!("{} are", listed(&hosts(several))),
             },

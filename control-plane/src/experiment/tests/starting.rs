@@ -108,6 +108,10 @@ fn an_agent_that_waits_for_its_wave_is_neither_missing_nor_does_its_wait_count_a
         said,
         "applied: It is new to agents of their version: host-1 is to try it first, and host-2 waits for that."
     );
+    let mut nobody = waiting.clone();
+    nobody.agents[0].wave = Some(0);
+    let (_, said) = decided(&nobody, lenient, &new());
+    assert!(said.contains("none that is connected was asked yet to try it first"), "{said}");
     let limit = Some(Duration::from_secs(1_000));
     let late = Run { since: UnixMillis(NOW.0 - 2_000_000), ..new() };
     let step = |policy: &mut Policy| policy.max_step_duration = limit;
