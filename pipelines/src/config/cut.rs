@@ -6,6 +6,7 @@
 
 use crate::cost::Inspection;
 use crate::processors;
+use crate::yaml::Node;
 
 use super::check::{MACHINERY, processor};
 use super::{CollectorFile, Component, ComponentId, PipelineEntry, Section};
@@ -79,6 +80,11 @@ impl CollectorFile {
             return Role::Upstream(Upstream::NotSo("it is not defined in this file".to_owned()));
         };
         match Self::problem_of(kind, component, inspection) {
+            None if reads_context(component) => {
+                let message =
+                    "from_context reads what a client's request brings, which does not come along to Phoenix";
+                Role::Upstream(Upstream::NotSo(message.to_owned()))
+            }
             None => Role::Ours,
             Some(message) => Role::Upstream(Upstream::NotSo(message)),
         }
@@ -101,4 +107,15 @@ impl CollectorFile {
         }
         tried.into_problems().into_iter().next().map(|problem| problem.message)
     }
+}
+
+/// Tells whether an action of a component reads the context of the client's request.
+fn reads_context(component: &Component) -> bool {
+    let reads = |key| {
+        let actions = component.config.map().ok()?.take(key)?.list().ok()?;
+        let named =
+            |action: &Node| action.map().ok().and_then(|mut fields| fields.take("from_context")).is_some();
+        Some(actions.iter().any(named))
+    };
+    ["actions", "attributes"].into_iter().any(|key| reads(key) == Some(true))
 }

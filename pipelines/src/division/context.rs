@@ -69,9 +69,6 @@ fn asks_for_context(component: &Component) -> Option<&'static str> {
     if has(config, &|key, value| key == "metadata_keys" && !is_empty(value)) {
         return Some("metadata_keys");
     }
-    if has(config, &|key, _| key == "from_context") {
-        return Some("from_context");
-    }
     let forwards = |key: &str, value: &Node| {
         key == "authenticator" && value.text().is_ok_and(|id| id.split('/').next() == Some("headers_setter"))
     };

@@ -155,6 +155,26 @@ fn what_phoenix_has_and_does_not_run_as_it_is_configured_stays_in_the_collector_
 }
 
 #[test]
+fn what_reads_the_clients_context_stays_in_the_collector_where_the_context_is() {
+    let action = "{ key: tenant, from_context: metadata.x-tenant, action: upsert }";
+    for processor in [
+        format!("attributes/ctx: {{ actions: [{action}] }}"),
+        format!("resource/ctx: {{ attributes: [{{ key: a, action: delete }}, {action}] }}"),
+    ] {
+        let id = processor.split(':').next().unwrap();
+        let text = FILE
+            .replace("  batch: {", &format!("  {processor}\n  batch: {{"))
+            .replace("resourcedetection, filter/old", &format!("resourcedetection, {id}, filter/old"));
+        for placement in [Placement::Observe, Placement::Loop] {
+            let division = divide(&text, "metrics", placement).unwrap();
+            assert_eq!(division.baseline, ["filter/old"], "{text}");
+            let row = division.rows.iter().find(|row| row.component == id).unwrap();
+            assert!(row.why.contains("from_context reads what a client's request brings"), "{}", row.why);
+        }
+    }
+}
+
+#[test]
 fn variables_of_the_agents_half_are_told() {
     let text = FILE.replace("a$$", "${env:NAME}${OTHER}$${NOT}");
     assert_eq!(observed(&text).1.variables, ["NAME", "OTHER"]);
