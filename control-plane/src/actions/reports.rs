@@ -78,7 +78,7 @@ pub fn rejected<T>(why: &'static str, reason: &str) -> Result<T, FilingError> {
 /// Figures that vary by chance, as relative errors: time for a point, and what 99 of 100 batches wait.
 fn varying(horizon: &Comparison) -> [Option<f64>; 2] {
     [Quantity::NanosPerPoint, Quantity::LatencyP99]
-        .map(|quantity| quantity.of(None, horizon).filter(|error| error.is_finite()))
+        .map(|quantity| quantity.of(horizon).filter(|error| error.is_finite()))
 }
 
 /// Counts a report that was refused for good as such, so that a verdict can say why nothing is heard of its agent. One of an

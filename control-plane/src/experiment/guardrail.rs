@@ -5,7 +5,7 @@
 //! be looked at any time (L3: [`super::sequential`]).
 
 use drift::{HarmDirection, relative_error_beyond};
-use observe::{Comparison, LensError};
+use observe::{Comparison, LensError, LensReport};
 use serde::{Deserialize, Serialize};
 
 use super::spec::{Invalid, field};
@@ -114,6 +114,8 @@ pub struct GuardrailFinding {
     pub observed: f64,
     /// True if it is past the margin.
     pub past: bool,
+    /// True if something was left out of the reports that may be past it.
+    pub is_incomplete: bool,
     /// The hosts that it is about; empty for all.
     pub hosts: Vec<String>,
     /// The groups that it is about.
@@ -132,6 +134,8 @@ enum Part {
     Share([f64; 2]),
     /// A number of things.
     Count(f64),
+    /// Baseline and candidate of a lens, likewise.
+    Lens([f64; 2]),
     /// Maximum: it does not add up, the worst counts.
     Worst(f64),
 }
@@ -147,23 +151,19 @@ impl Quantity {
         matches!(self, Self::LensTotal | Self::LensGroup)
     }
 
-    /// The figure of one host; nothing where there is nothing to compare with.
+    /// The figure of one host; nothing where there is nothing to compare with. Not of a lens.
     #[must_use]
-    pub fn of(self, lens: Option<&str>, found: &Comparison) -> Option<f64> {
-        self.part(lens, found)?.figure()
+    pub fn of(self, found: &Comparison) -> Option<f64> {
+        self.part(found)?.figure()
     }
 
-    fn part(self, lens: Option<&str>, found: &Comparison) -> Option<Part> {
+    fn part(self, found: &Comparison) -> Option<Part> {
         let (b, c) = (&found.baseline, &found.candidate);
         let pair = |b: u64, c: u64| Part::Pair([b as f64, c as f64]);
-        let of_lens = || found.lenses.iter().find(|one| Some(one.name.as_str()) == lens);
+        // Of a host to which nothing came none is no finding.
+        let some = |number: u64| (number > 0 || found.input.points > 0).then_some(Part::Count(number as f64));
         Some(match self {
-            Self::LensTotal => {
-                let lens = of_lens()?;
-                let pair = [lens.total.baseline, lens.total.candidate];
-                if lens.function.adds_up() { Part::Pair(pair) } else { Part::Worst(relative(pair)?) }
-            }
-            Self::LensGroup => Part::Worst(worst_group(&of_lens()?.worst)?.relative_error?),
+            Self::LensTotal | Self::LensGroup => return None,
             Self::Series => pair(b.series.value, c.series.value),
             Self::Points => pair(b.output.points, c.output.points),
             Self::Bytes => pair(b.output.bytes, c.output.bytes),
@@ -173,8 +173,8 @@ impl Quantity {
                 let hidden = coverage.baseline.saturating_sub(coverage.candidate);
                 Part::Share([coverage.baseline as f64, hidden as f64])
             }
-            Self::Collisions => Part::Count(found.candidate_only_collisions.value as f64),
-            Self::Failures => Part::Count(c.failures as f64),
+            Self::Collisions => some(found.candidate_only_collisions.value)?,
+            Self::Failures => some(c.failures)?,
             Self::Undelivered => Part::Share(c.delivery.settled_and_lost().map(|points| points as f64)),
             Self::WireBytesPerPoint => {
                 let of = |side: &observe::VariantReport| {
@@ -197,13 +197,15 @@ impl Quantity {
     }
 }
 
-fn worst_group(groups: &[LensError]) -> Option<&LensError> {
-    let size = |group: &LensError| group.relative_error.map_or(0.0, f64::abs);
-    groups.iter().max_by(|a, b| size(a).total_cmp(&size(b)))
-}
-
 fn relative([baseline, candidate]: [f64; 2]) -> Option<f64> {
     (baseline != 0.0).then(|| (candidate - baseline) / baseline.abs())
+}
+
+/// The same of a lens: none where both have nothing, and endless where the baseline alone has.
+fn relative_of_lens(figures: [f64; 2]) -> f64 {
+    let [_, candidate] = figures;
+    let of_nothing = if candidate == 0.0 { 0.0 } else { f64::INFINITY.copysign(candidate) };
+    relative(figures).unwrap_or(of_nothing)
 }
 
 impl Part {
@@ -211,6 +213,7 @@ impl Part {
     fn figure(self) -> Option<f64> {
         match self {
             Self::Pair(pair) => relative(pair),
+            Self::Lens(pair) => Some(relative_of_lens(pair)),
             Self::Share([all, part]) => (all > 0.0).then(|| part / all),
             Self::Count(number) | Self::Worst(number) => Some(number),
         }
@@ -243,7 +246,7 @@ impl Guardrail {
     }
 
     /// A difference, turned so that positive is harm.
-    fn harm(&self, difference: f64) -> f64 {
+    pub(super) fn harm(&self, difference: f64) -> f64 {
         match self.direction {
             Direction::Higher => difference,
             Direction::Lower => -difference,
@@ -264,14 +267,13 @@ impl Guardrail {
     /// Finding in the findings of the hosts; nothing where none has anything to say.
     #[must_use]
     pub fn look(&self, hosts: &[OfHost<'_>]) -> Option<GuardrailFinding> {
-        let each: Vec<(&str, f64)> = hosts
-            .iter()
-            .filter_map(|(host, found)| Some((*host, self.quantity.of(self.lens.as_deref(), found)?)))
-            .collect();
+        let parts: Vec<(&str, Part)> =
+            hosts.iter().filter_map(|(host, found)| Some((*host, self.part(found)?))).collect();
+        let each: Vec<(&str, f64)> =
+            parts.iter().filter_map(|(host, part)| Some((*host, part.figure()?))).collect();
         let worst = each.iter().copied().max_by(|a, b| self.harm(a.1).total_cmp(&self.harm(b.1)))?;
-        let parts: Vec<Part> =
-            hosts.iter().filter_map(|(_, found)| self.quantity.part(self.lens.as_deref(), found)).collect();
-        let of_fleet = if self.scope == Scope::Host { None } else { added(&parts).and_then(Part::figure) };
+        let of_fleet = || added(parts.iter().map(|(_, part)| *part)).and_then(Part::figure);
+        let of_fleet = if self.scope == Scope::Host { None } else { of_fleet() };
         let observed = of_fleet.unwrap_or(worst.1);
         let past = |figure: f64| self.harm(figure) > self.margin;
         let about: Vec<String> =
@@ -279,27 +281,71 @@ impl Guardrail {
         Some(GuardrailFinding {
             observed,
             past: past(observed),
+            is_incomplete: hosts
+                .iter()
+                .any(|(_, found)| self.lens_of(found).is_some_and(|lens| self.leaves_out(lens))),
             hosts: about,
             groups: self.groups(hosts, past),
         })
     }
 
+    /// Report of its lens, if that was measured.
+    fn lens_of<'a>(&self, found: &'a Comparison) -> Option<&'a LensReport> {
+        found.lenses.iter().find(|one| self.lens.as_ref() == Some(&one.name) && one.measured.is_measured())
+    }
+
+    fn part(&self, found: &Comparison) -> Option<Part> {
+        match self.quantity {
+            Quantity::LensTotal => {
+                let lens = self.lens_of(found)?;
+                let pair = [lens.total.baseline, lens.total.candidate];
+                let adds_up = lens.function.adds_up();
+                Some(if adds_up { Part::Lens(pair) } else { Part::Worst(relative_of_lens(pair)) })
+            }
+            Quantity::LensGroup => self.worst_group(self.lens_of(found)?).map(Part::Worst),
+            quantity => quantity.part(found),
+        }
+    }
+
+    /// Error of the group that is furthest on the side of harm, of those that a report names, and of lost ones that it does
+    /// not; nothing where it has no group.
+    fn worst_group(&self, lens: &LensReport) -> Option<f64> {
+        let unnamed = &lens.unnamed;
+        let lost = (unnamed.lost > 0).then_some(-1.0);
+        let alike = (unnamed.groups > unnamed.lost).then_some(0.0);
+        let all = lens.named().map(error_of).chain(lost).chain(alike);
+        all.max_by(|a, b| self.harm(*a).total_cmp(&self.harm(*b)))
+    }
+
+    /// Tells whether a report leaves something out that may be past the margin. What it names is what differs most in the
+    /// metric's unit; of a smaller group less is a larger share.
+    fn leaves_out(&self, lens: &LensReport) -> bool {
+        let is_of_groups = self.quantity == Quantity::LensGroup;
+        let unnamed = is_of_groups && lens.unnamed.most_difference > 0.0;
+        unnamed || (lens.truncated && (is_of_groups || !lens.bucketed))
+    }
+
     fn groups(&self, hosts: &[OfHost<'_>], past: impl Fn(f64) -> bool) -> Vec<String> {
-        let lenses = hosts.iter().flat_map(|(_, found)| &found.lenses);
-        let lenses = lenses.filter(|lens| Some(lens.name.as_str()) == self.lens.as_deref());
-        let groups = lenses.flat_map(|lens| &lens.worst);
-        let beyond = groups.filter(|group| group.relative_error.is_some_and(&past));
+        let groups = hosts.iter().filter_map(|(_, found)| self.lens_of(found)).flat_map(|lens| &lens.worst);
+        let beyond = groups.filter(|group| past(error_of(group)));
         let names: std::collections::BTreeSet<String> = beyond.map(|group| group.group.clone()).collect();
         names.into_iter().collect()
     }
 }
 
+/// Relative error of a group; of a lost one all of it, even where it came to nothing.
+fn error_of(group: &LensError) -> f64 {
+    let error = relative_of_lens([group.baseline, group.candidate]);
+    if group.is_lost() && error == 0.0 { -1.0 } else { error }
+}
+
 /// Parts of one kind, added up; nothing where they do not add up.
-fn added(parts: &[Part]) -> Option<Part> {
+fn added(parts: impl Iterator<Item = Part>) -> Option<Part> {
     let sum = |a: [f64; 2], b: [f64; 2]| [a[0] + b[0], a[1] + b[1]];
-    parts.iter().copied().map(Some).reduce(|all, more| {
+    parts.map(Some).reduce(|all, more| {
         Some(match (all?, more?) {
             (Part::Pair(a), Part::Pair(b)) => Part::Pair(sum(a, b)),
+            (Part::Lens(a), Part::Lens(b)) => Part::Lens(sum(a, b)),
             (Part::Share(a), Part::Share(b)) => Part::Share(sum(a, b)),
             (Part::Count(a), Part::Count(b)) => Part::Count(a + b),
             _ => return None,

@@ -5,18 +5,14 @@ use drift::Judgement;
 use super::{Subject, beyond_mirror, sampled};
 use crate::experiment::guardrail::{Direction, Guardrail, GuardrailFinding, OfHost, Quantity, Severity};
 use crate::experiment::sequential::{self, Gathered, Sequential};
-use crate::experiment::words::listed;
+use crate::experiment::words::{count, listed};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// A criterion for each guardrail of the policy.
 pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     let mut over_time = if looked.spec.is_observe_only() { Vec::new() } else { over_time(looked) };
     sampled::say_of_time(looked, &mut over_time);
-    let mut counted = counted(looked);
-    if sampled::overloaded(looked).is_some() {
-        sampled::say(looked, &mut counted);
-    }
-    counted.into_iter().chain(over_time).collect()
+    counted(looked).into_iter().chain(over_time).collect()
 }
 
 pub(super) fn effect(severity: Severity) -> Effect {
@@ -38,16 +34,63 @@ fn counted(looked: &Subject<'_>) -> Vec<Criterion> {
             (guardrail.severity == Severity::Fatal).then(|| past_on_a_horizon(looked, guardrail));
         let found = on_a_horizon.flatten().or_else(|| guardrail.look(&totals));
         let Some(found) = found else { return nothing(looked, guardrail) };
-        let unknown = guardrail.quantity == Quantity::Collisions && sampled::overloaded(looked).is_some();
-        let answer = match (found.past, unknown) {
-            (true, _) => Answer::Violated,
-            (false, true) => Answer::NotMeasured,
-            (false, false) => Answer::Met,
+        let open = open(looked, guardrail, &found);
+        let answer = match (&open, found.past) {
+            (Some(_), _) => Answer::NotMeasured,
+            (None, true) => Answer::Violated,
+            (None, false) => Answer::Met,
         };
-        let finding = of_count(guardrail, &found, looked.evidence.counted().count());
-        Criterion::asked_for(answer, effect(guardrail.severity), finding)
+        let mut finding = of_count(guardrail, &found, looked.evidence.counted().count());
+        finding.sentence.extend(open);
+        let mut criterion = Criterion::asked_for(answer, effect(guardrail.severity), finding);
+        if rests_on_sample(looked, guardrail.quantity) {
+            sampled::say(looked, std::slice::from_mut(&mut criterion));
+        }
+        criterion
     };
     guardrails.map(criterion).collect()
+}
+
+/// Tells whether a quantity is known of a sample alone, where there is one: points and lenses are of all that the candidate
+/// got.
+fn rests_on_sample(looked: &Subject<'_>, quantity: Quantity) -> bool {
+    match quantity {
+        Quantity::Series | Quantity::SeriesLost | Quantity::Collisions => true,
+        Quantity::CriticalHidden
+        | Quantity::Failures
+        | Quantity::Undelivered
+        | Quantity::WireBytesPerPoint => false,
+        _ => sampled::overloaded(looked).is_some(),
+    }
+}
+
+/// Reason, as a sentence, for which it cannot be said whether a guardrail is passed, though there is a figure.
+fn open(looked: &Subject<'_>, guardrail: &Guardrail, found: &GuardrailFinding) -> Option<String> {
+    let Guardrail { quantity, margin, .. } = guardrail;
+    let is_overloaded = sampled::overloaded(looked).is_some();
+    match quantity {
+        Quantity::LensTotal | Quantity::LensGroup => (found.is_incomplete && !found.past).then(|| {
+            " Reports do not show all series and groups of it, so that one of the others may be past the limit."
+                .to_owned()
+        }),
+        Quantity::Collisions if found.past => None,
+        Quantity::Collisions if is_overloaded => Some(" They were not looked for everywhere.".to_owned()),
+        Quantity::Collisions => {
+            let most = sampled::most_collisions(looked).filter(|most| *most as f64 > *margin)?;
+            Some(format!(" Of all, {} may collide (95 %).", count(most)))
+        }
+        Quantity::CriticalHidden => {
+            let is_cut = sampled::samples(looked).any(|(_, sample)| sample.critical_cut);
+            (is_cut && !found.past)
+                .then(|| " More critical processes came in than an agent can follow.".to_owned())
+        }
+        quantity if rests_on_sample(looked, *quantity) => {
+            let wide = sampled::margin(looked, found.observed == 0.0)?;
+            let is_near = (guardrail.harm(found.observed) - margin).abs() < wide;
+            is_near.then(|| " This sample cannot tell whether it is past the limit.".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// Finding of a time in which a guardrail is passed, over the horizons of all agents of that time.
@@ -179,6 +222,7 @@ fn limit_of(guardrail: &Guardrail) -> String {
 
 fn shown(quantity: Quantity, figure: f64) -> String {
     match quantity {
+        _ if figure.is_infinite() => "that of something where the baseline has nothing".to_owned(),
         Quantity::Collisions | Quantity::Failures => format!("{figure}"),
         Quantity::SeriesLost | Quantity::CriticalHidden | Quantity::Undelivered => {
             format!("{:.2} %", 100.0 * figure)

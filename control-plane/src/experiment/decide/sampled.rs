@@ -52,6 +52,14 @@ pub fn margin(looked: &Subject<'_>, of_none: bool) -> Option<f64> {
     samples(looked).map(of).reduce(f64::max)
 }
 
+/// Number of output identities that collide at most on any agent, at 95 %; nothing where all are looked at.
+pub fn most_collisions(looked: &Subject<'_>) -> Option<u64> {
+    let stretches = looked.evidence.agents.iter().flat_map(AgentEvidence::stretches);
+    let most = stretches
+        .filter_map(|found| Some(found.sample?.most_collisions(found.candidate_only_collisions.value)));
+    most.max()
+}
+
 /// Criteria on the candidate's time: of a part of a batch it tells nothing about that of the whole.
 pub fn say_of_time(looked: &Subject<'_>, criteria: &mut [Criterion]) {
     let horizons = looked.evidence.agents.iter().flat_map(|agent| {

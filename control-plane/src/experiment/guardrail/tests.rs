@@ -1,6 +1,6 @@
 //! Each quantity over hosts made by hand: what adds up, and what is the worst.
 
-use observe::{Count, Coverage, LatencySummary, LensReport, VariantReport, Volume};
+use observe::{Count, Coverage, LatencySummary, LensReport, Unnamed, VariantReport, Volume};
 
 use super::*;
 
@@ -86,13 +86,56 @@ fn a_lens_names_the_groups_past_the_margin() {
     assert!((group.past, group.observed, group.groups) == (true, -0.2, vec!["java".to_owned()]));
 }
 
+/// Finding of a guardrail on the worst group of a lens that names these groups, and leaves these out.
+fn of_groups(direction: Direction, named: &[(f64, f64)], unnamed: Unnamed) -> GuardrailFinding {
+    let mut found = host(100, 1.0);
+    let errors = named.iter().zip('a'..);
+    found.lenses[0].worst = errors
+        .map(|((baseline, candidate), name)| LensError::of(name.into(), *baseline, *candidate))
+        .collect();
+    found.lenses[0].unnamed = unnamed;
+    let guardrail = Guardrail { direction, ..guardrail(Quantity::LensGroup, 0.05) };
+    guardrail.look(&[("host", &found)]).expect("a figure")
+}
+
+#[test]
+fn a_small_group_that_reports_do_not_name_is_never_within_the_margin_unseen() {
+    let look = |unnamed| of_groups(Direction::Either, &[(1e9, 1.005e9)], unnamed);
+    let lost = look(Unnamed { groups: 3, lost: 3, baseline: 15.0, difference: 15.0, ..Unnamed::default() });
+    assert_eq!((lost.past, lost.observed), (true, -1.0));
+    let differs = look(Unnamed { groups: 3, most_difference: 4.0, ..Unnamed::default() });
+    assert_eq!((differs.past, differs.is_incomplete), (false, true));
+    let alike = look(Unnamed { groups: 3, baseline: 15.0, ..Unnamed::default() });
+    assert_eq!((alike.past, alike.is_incomplete), (false, false));
+    let all_alike = of_groups(Direction::Either, &[], Unnamed { groups: 3, ..Unnamed::default() });
+    assert_eq!((all_alike.past, all_alike.observed, all_alike.is_incomplete), (false, 0.0, false));
+}
+
+#[test]
+fn the_worst_group_is_the_one_furthest_on_the_side_of_harm() {
+    let look = |direction| of_groups(direction, &[(100.0, 200.0), (100.0, 90.0)], Unnamed::default());
+    assert_eq!((look(Direction::Lower).past, look(Direction::Lower).observed), (true, -0.1));
+    assert_eq!(look(Direction::Higher).observed, 1.0);
+}
+
+#[test]
+fn a_group_that_comes_to_nothing_in_the_baseline_alone_is_past_every_margin() {
+    let grown = of_groups(Direction::Either, &[(0.0, 50.0), (100.0, 101.0)], Unnamed::default());
+    assert_eq!((grown.past, grown.observed, grown.groups), (true, f64::INFINITY, vec!["a".to_owned()]));
+    assert!(!of_groups(Direction::Lower, &[(0.0, 50.0), (100.0, 101.0)], Unnamed::default()).past);
+    let mut found = host(100, 1.0);
+    found.lenses[0].total = LensError::of(String::new(), 0.0, 3.0);
+    let total = guardrail(Quantity::LensTotal, 0.05).look(&[("host", &found)]).expect("a figure");
+    assert!(total.past, "{total:?}");
+}
+
 #[test]
 fn a_latency_counts_only_where_it_rises_by_more_than_a_millisecond() {
     let error = |baseline: u64, candidate: u64| {
         let mut found = host(1, 1.0);
         found.baseline.latency.p99 = baseline;
         found.candidate.latency.p99 = candidate;
-        Quantity::LatencyP99.of(None, &found)
+        Quantity::LatencyP99.of(&found)
     };
     assert_eq!(error(1_000, 3_000), Some(0.0), "1 to 3 µs");
     assert_eq!(error(1_000, 2_000_000), Some(1999.0), "1 µs to 2 ms");
@@ -104,6 +147,9 @@ fn without_anything_to_compare_with_it_says_nothing() {
     let empty = Comparison::default();
     assert_eq!(guardrail(Quantity::Series, 0.1).look(&[("idle", &empty)]), None);
     assert_eq!(guardrail(Quantity::LensTotal, 0.1).look(&[("idle", &empty)]), None);
+    for quantity in [Quantity::Collisions, Quantity::Failures] {
+        assert_eq!(guardrail(quantity, 1.0).look(&[("idle", &empty)]), None, "{quantity:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 
 use drift::Judgement;
+use observe::Sample;
 
 use super::*;
 use crate::experiment::{Direction, Guardrail, Measured, Quantity, Scope, Severity, sequential};
@@ -54,6 +55,47 @@ fn a_fatal_one_acts_on_the_first_horizon_before_others_are_heard_of() {
     let one = evidence(vec![agent(1, &[good()]), agent(2, &[])]);
     assert_eq!(verb(&one, &guarded(guardrail(Quantity::Bytes, 0.4, Severity::Fatal))).0, Verb::RollBack);
     assert_eq!(verb(&one, &guarded(guardrail(Quantity::Bytes, 0.4, Severity::Blocking))).0, Verb::Continue);
+}
+
+/// A horizon of which one in eight entities was followed; with `overloaded` they are all that the candidate got.
+fn sampled(overloaded: bool) -> Comparison {
+    let sample = Sample { one_in: 8, entities: 100.0, critical_cut: false, overloaded };
+    let mut found = Comparison { sample: Some(sample), exact: false, ..good() };
+    found.lenses.iter_mut().for_each(|lens| lens.truncated = overloaded);
+    found
+}
+
+#[test]
+fn what_a_sample_cannot_tell_no_guardrail_is_met_by() {
+    let look = |overloaded, quantity, margin| {
+        let both = evidence(vec![
+            agent(1, &[sampled(overloaded), sampled(overloaded)]),
+            agent(2, &[good(), good()]),
+        ]);
+        let verdict = decide(
+            &both,
+            &guarded(guardrail(quantity, margin, Severity::Blocking)),
+            &run(Step::Mirror),
+            None,
+            NOW,
+        );
+        let criterion = verdict.criteria.into_iter().find(|one| one.finding.quantity == "the guardrail");
+        criterion.map(|one| (one.answer, one.finding.sentence)).expect("a criterion")
+    };
+    let lost = good().lost_by_candidate.value as f64 / good().baseline.series.value as f64;
+    for overloaded in [false, true] {
+        let (answer, sentence) = look(overloaded, Quantity::SeriesLost, lost + 0.01);
+        assert_eq!(answer, Answer::NotMeasured, "{sentence}");
+        assert!(sentence.contains("1 in 8 entities"), "{sentence}");
+        assert_eq!(look(overloaded, Quantity::SeriesLost, 1.0).0, Answer::Met);
+        // None of one in eight: 24 of all may.
+        assert_eq!(look(overloaded, Quantity::Collisions, 5.0).0, Answer::NotMeasured);
+    }
+    assert_eq!(look(false, Quantity::Collisions, 30.0).0, Answer::Met);
+    assert_eq!(look(true, Quantity::Collisions, 30.0).0, Answer::NotMeasured);
+    assert_eq!(look(false, Quantity::LensTotal, 0.1).0, Answer::Met);
+    assert_eq!(look(true, Quantity::LensTotal, 0.1).0, Answer::NotMeasured);
+    assert_eq!(look(false, Quantity::Points, 0.6).0, Answer::Met, "all points were counted");
 }
 
 /// A relative error a horizon on each of two hosts: noise in mirror, then shifted noise.
@@ -165,11 +207,11 @@ fn what_a_part_of_each_batch_cannot_tell_is_no_guardrail_that_holds() {
     let part = |quantity, margin| {
         let mut found = good();
         let count = Count { value: 0, exact: false };
-        found.sample = Some(observe::Sample {
+        found.sample = Some(Sample {
             one_in: 8,
             entities: 300.0,
             overloaded: true,
-            ..observe::Sample::default()
+            ..Sample::default()
         });
         (found.candidate_only_collisions, found.candidate.collisions) = (count, count);
         (found.candidate.nanos_per_point, found.candidate.latency.p99) = (None, 0);
