@@ -66,14 +66,14 @@ impl fmt::Display for Missing {
             Self::MirrorTooShort { windows, needed } => {
                 write!(
                     to,
-                    "the mirror step has {windows} windows, and needs about {needed} to tell the scale"
+                    "the mirror step has {windows} horizons, and needs about {needed} to tell the scale"
                 )
             }
             Self::NoScale => write!(to, "nothing varied in the mirror step, and the margin is 0"),
             Self::TooFewBlocks => write!(to, "there are too few blocks"),
             Self::MoreClipped { mirror, since } => write!(
                 to,
-                "{:.1} % of windows lie so far past the margin that they are clipped, {:.1} % in the mirror step",
+                "{:.1} % of horizons lie so far past the margin that they are clipped, {:.1} % in the mirror step",
                 100.0 * since,
                 100.0 * mirror
             ),

@@ -135,7 +135,7 @@ fn what_varies_is_judged_over_time_and_says_so_while_there_is_too_little() {
     // Horizons of a minute: a block is half an hour, and mirror needs eight of them.
     let (found, early) = in_step(&over_time(10, 0, 0.0), Severity::Fatal, Step::Mirror);
     assert_eq!((found, early.layer.as_str()), (Verb::Hold, "L3"));
-    assert!(early.sentence.contains("not measured: the mirror step has 10 windows"), "{}", early.sentence);
+    assert!(early.sentence.contains("not measured: the mirror step has 10 horizons"), "{}", early.sentence);
     let (found, some) = look(&over_time(300, 90, 0.5));
     assert_eq!(found, Verb::Hold);
     let expected = ["too few blocks (3 blocks of 30m;", "7 blocks are needed at least to show"];
@@ -207,12 +207,7 @@ fn what_a_part_of_each_batch_cannot_tell_is_no_guardrail_that_holds() {
     let part = |quantity, margin| {
         let mut found = good();
         let count = Count { value: 0, exact: false };
-        found.sample = Some(Sample {
-            one_in: 8,
-            entities: 300.0,
-            overloaded: true,
-            ..Sample::default()
-        });
+        found.sample = Some(Sample { one_in: 8, entities: 300.0, overloaded: true, ..Sample::default() });
         (found.candidate_only_collisions, found.candidate.collisions) = (count, count);
         (found.candidate.nanos_per_point, found.candidate.latency.p99) = (None, 0);
         let spec = guarded(guardrail(quantity, margin, Severity::Blocking));
