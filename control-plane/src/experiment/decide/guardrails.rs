@@ -129,8 +129,9 @@ fn over_time(looked: &Subject<'_>) -> Vec<Criterion> {
 
 fn of_count(guardrail: &Guardrail, found: &GuardrailFinding, n: usize) -> Reason {
     let Guardrail { name, quantity, margin, .. } = guardrail;
-    let figure = shown(*quantity, found.observed);
-    let limit = limit_of(guardrail);
+    let decimals = decimals([found.observed, *margin]);
+    let figure = shown(*quantity, found.observed, decimals);
+    let limit = limit_of(guardrail, decimals);
     let mut sentence = format!("{name}: {} is {figure}; {limit} is the limit.", about(guardrail));
     if found.past && !found.hosts.is_empty() {
         sentence =
@@ -144,13 +145,13 @@ fn of_count(guardrail: &Guardrail, found: &GuardrailFinding, n: usize) -> Reason
 
 fn of_time(one: &Sequential, n: usize) -> Reason {
     let Guardrail { name, quantity, margin, .. } = &one.guardrail;
-    let limit = limit_of(&one.guardrail);
     let Some(gathered) = &one.gathered else {
         let Judgement::NotMeasured { reason, .. } = one.judgement else { return Reason::default() };
         return Reason::new("L3", name, format!("{name}: not measured: {reason}."));
     };
-    let (figure, rests) = (shown(*quantity, gathered.mean), rests(gathered));
-    let about = about(&one.guardrail);
+    let decimals = decimals([gathered.mean, *margin]);
+    let (figure, rests) = (shown(*quantity, gathered.mean, decimals), rests(gathered));
+    let (about, limit) = (about(&one.guardrail), limit_of(&one.guardrail, decimals));
     let sentence = match one.judgement {
         Judgement::Violated { .. } => {
             format!("{name}: {about} is past {limit} for a time; {figure} on average ({rests}).")
@@ -211,8 +212,8 @@ fn about(guardrail: &Guardrail) -> String {
 }
 
 /// The limit in words, on the sides on which it is one.
-fn limit_of(guardrail: &Guardrail) -> String {
-    let figure = shown(guardrail.quantity, guardrail.margin);
+fn limit_of(guardrail: &Guardrail, decimals: usize) -> String {
+    let figure = shown(guardrail.quantity, guardrail.margin, decimals);
     match (figure.strip_prefix('+'), guardrail.direction) {
         (Some(figure), Direction::Either) => format!("±{figure}"),
         (Some(figure), Direction::Lower) => format!("−{figure}"),
@@ -220,13 +221,39 @@ fn limit_of(guardrail: &Guardrail) -> String {
     }
 }
 
-fn shown(quantity: Quantity, figure: f64) -> String {
+fn shown(quantity: Quantity, figure: f64, decimals: usize) -> String {
     match quantity {
         _ if figure.is_infinite() => "that of something where the baseline has nothing".to_owned(),
         Quantity::Collisions | Quantity::Failures => format!("{figure}"),
         Quantity::SeriesLost | Quantity::CriticalHidden | Quantity::Undelivered => {
-            format!("{:.2} %", 100.0 * figure)
+            format!("{:.decimals$} %", 100.0 * figure)
         }
-        _ => format!("{:+.2} %", 100.0 * figure),
+        _ => format!("{:+.decimals$} %", 100.0 * figure),
+    }
+}
+
+/// Decimals of percent by which shares are shown: none that is not zero as zero, and none that differ as equal.
+fn decimals(shares: [f64; 2]) -> usize {
+    let is_told = |decimals: &usize| {
+        let texts = shares.map(|share| format!("{:.*}", *decimals, 100.0 * share.abs()));
+        let is_zero = |text: &String| text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+        let zeros = texts.each_ref().map(is_zero);
+        zeros == shares.map(|share| share == 0.0)
+            && (texts[0] != texts[1] || shares[0].abs() == shares[1].abs())
+    };
+    (2..=12).find(is_told).unwrap_or(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_never_shown_as_its_limit_nor_as_nothing_where_it_is_not() {
+        let said = |shares: [f64; 2]| shares.map(|share| shown(Quantity::Series, share, decimals(shares)));
+        assert_eq!(said([-0.5, 0.4]), ["-50.00 %", "+40.00 %"]);
+        assert_eq!(said([0.000_001, 0.0]), ["+0.0001 %", "+0.0000 %"]);
+        assert_eq!(said([0.020_000_1, 0.02]), ["+2.00001 %", "+2.00000 %"]);
+        assert_eq!(said([0.0, 0.0]), ["+0.00 %", "+0.00 %"]);
     }
 }
