@@ -103,8 +103,9 @@ impl Basis {
     /// It in sentences, each about one thing; what there is none of is left out.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
+        let counts = if self.void_horizons > 0 { " that counts" } else { "" };
         let mut said = vec![self.stretch.as_ref().map_or_else(
-            || "Nothing came in on any agent.".to_owned(),
+            || format!("Nothing{counts} came in on any agent."),
             |stretch| stretch.sentence(self.counted.len()),
         )];
         let lists = [
@@ -125,7 +126,10 @@ impl Basis {
         }
         if self.units != [0, 0] {
             let [baseline, candidate] = self.units.map(count);
-            said.push(format!("Units assigned: {baseline} to the baseline, {candidate} to the candidate."));
+            let both = if self.units.contains(&0) { "" } else { "; one that moved counts for both" };
+            said.push(format!(
+                "Units assigned since it began: {baseline} to the baseline, {candidate} to the candidate{both}."
+            ));
         }
         if let Some(share) = self.unassigned.filter(|share| *share > 0.0) {
             said.push(format!(
@@ -230,5 +234,7 @@ mod tests {
     #[test]
     fn of_nothing_it_says_that_nothing_came_in() {
         assert_eq!(Basis::default().sentences(), ["Nothing came in on any agent."]);
+        let void = Basis { void_horizons: 2, ..Basis::default() }.sentences();
+        assert_eq!(void.first().map(String::as_str), Some("Nothing that counts came in on any agent."));
     }
 }

@@ -455,6 +455,7 @@ proptest! {
 mod answers;
 mod arrivals;
 mod asked;
+mod claims;
 mod gone;
 mod guarded;
 mod observed;

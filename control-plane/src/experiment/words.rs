@@ -19,6 +19,16 @@ pub fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// The verb of a number of things: "1 is", "2 are".
+pub fn are(number: u64) -> &'static str {
+    if number == 1 { "is" } else { "are" }
+}
+
+/// The same of what they have: "1 has", "2 have".
+pub fn have(number: u64) -> &'static str {
+    if number == 1 { "has" } else { "have" }
+}
+
 /// A share in percent, without a sign. What is not zero is never shown as zero, and what is not all never as all.
 pub fn percent(share: f64) -> String {
     let share = share.abs();
@@ -41,6 +51,15 @@ pub fn apart(shares: [f64; 2]) -> [String; 2] {
         return plain;
     }
     (2..=12).map(with).find(|texts| texts[0] != texts[1]).unwrap_or(plain)
+}
+
+/// Amounts of money, with as many decimals as it takes to show each, and to tell them apart where they are not equal.
+pub fn dollars(amounts: [f64; 2]) -> [String; 2] {
+    let least = amounts.into_iter().map(f64::abs).filter(|amount| *amount > 0.0).fold(1.0, f64::min);
+    let shown = (1.0 - least.log10().floor()).clamp(2.0, 12.0) as usize;
+    let with = |decimals: usize| amounts.map(|amount| format!("{amount:.decimals$} USD"));
+    let is_told = |texts: &[String; 2]| texts[0] != texts[1] || amounts[0] == amounts[1];
+    (shown..=12).map(with).find(is_told).unwrap_or_else(|| with(shown))
 }
 
 /// A change in words: "3.20 % more", "1.00 % less", "unchanged".
@@ -113,6 +132,15 @@ mod tests {
         assert_eq!(apart([0.2, 0.1]), ["20.0 %", "10.0 %"]);
         assert_eq!(apart([0.100_04, 0.1]), ["10.004 %", "10.000 %"]);
         assert_eq!(apart([0.000_01, 0.000_02]), ["0.001 %", "0.002 %"]);
+    }
+
+    #[test]
+    fn money_is_never_said_to_be_none_nor_alike_where_it_is_not() {
+        assert_eq!(dollars([0.8, 0.64]), ["0.80 USD", "0.64 USD"]);
+        assert_eq!(dollars([0.0, 12.5]), ["0.00 USD", "12.50 USD"]);
+        assert_eq!(dollars([0.04, 0.032]), ["0.040 USD", "0.032 USD"], "20 % less, not 25");
+        assert_eq!(dollars([0.0045, 0.0037]), ["0.0045 USD", "0.0037 USD"]);
+        assert_eq!(dollars([1000.001, 1000.002]), ["1000.001 USD", "1000.002 USD"]);
     }
 
     #[test]

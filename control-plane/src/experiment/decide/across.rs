@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Subject;
 use crate::experiment::across::{FleetCollision, MAX_COLLISIONS};
-use crate::experiment::words::{count, counted, listed, percent, unique};
+use crate::experiment::words::{are, count, counted, listed, percent, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
 use crate::id::AgentUid;
 
@@ -49,7 +49,7 @@ pub fn criterion(looked: &Subject<'_>) -> Criterion {
         let so_far = match across.collisions {
             _ if cover == 0.0 => String::new(),
             0 => ", and none of them is written over by another agent".to_owned(),
-            some => format!(", and {} are written over by another agent", series(some)),
+            some => format!(", and {} {} written over by another agent", series(some), are(some)),
         };
         let sentence = format!(
             "{} of the series of {of} were compared across agents, a share a minute{so_far}; the rest was not looked at yet.",
@@ -62,7 +62,13 @@ pub fn criterion(looked: &Subject<'_>) -> Criterion {
         0 => format!(
             "Of all series of {of} none is written over by another agent that the baseline keeps apart."
         ),
-        some => format!("{} are written over by another agent; {} are allowed.", series(some), count(limit)),
+        some => format!(
+            "{} {} written over by another agent; {} {} allowed.",
+            series(some),
+            are(some),
+            count(limit),
+            are(limit)
+        ),
     };
     let finding =
         looked.measured(Reason::new("L0", QUANTITY, sentence), across.collisions as f64, limit as f64);
@@ -103,8 +109,9 @@ fn violated(looked: &Subject<'_>, limit: u64) -> Criterion {
     let asked = looked.policy().max_collisions.is_some();
     let due = across.since.is_none_or(|since| since.plus(NAMING) < looked.now);
     let sentence = format!(
-        "{} are written by several agents for different writers, of which a destination that they share keeps one: {}.",
+        "{} {} written by several agents for different writers, of which a destination that they share keeps one: {}.",
         series(across.collisions),
+        are(across.collisions),
         listed(&hosts)
     );
     let (answer, sentence) = if names.is_empty() && !due {

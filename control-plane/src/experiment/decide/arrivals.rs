@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use observe::{FleetGroup, FleetLens, Lens, LensReport};
+use observe::{FleetGroup, FleetLens, Lens, LensReport, UnwatchedMetrics};
 
 use super::Subject;
 use super::shown::described_with_groups;
 use crate::experiment::words::{counted, listed, unique};
-use crate::experiment::{Answer, Criterion, Effect, Reason};
+use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
 
 /// The most of them that a sentence names.
 const MAX_NAMED: usize = 8;
@@ -36,12 +36,13 @@ pub(super) fn lenses(reports: &Reports<'_>) -> Vec<Lens> {
 
 /// A criterion that tells of all of them, and holds nothing.
 pub(super) fn criterion(looked: &Subject<'_>, name: &str, reports: &Reports<'_>) -> Criterion {
-    let fleets = reports.values().map(|found| FleetLens::of(found.iter().copied()));
+    let fleets = reports.values().map(|found| fleet(looked, found));
     let (measured, others): (Vec<FleetLens>, Vec<FleetLens>) = fleets.partition(|fleet| fleet.hosts > 0);
     let mut differ: Vec<&FleetLens> = measured.iter().filter(|fleet| differs(fleet)).collect();
     let size = |fleet: &FleetLens| fleet.total.relative_error.map_or(f64::INFINITY, f64::abs);
     differ.sort_by(|a, b| size(b).total_cmp(&size(a)).then_with(|| a.name.cmp(&b.name)));
-    let (sentence, unwatched) = (sentence(&measured, &differ, others.len()), unwatched(looked));
+    let (sentence, unwatched) =
+        (sentence(&measured, &differ, others.len(), looked.that_counts()), unwatched(looked));
     let answer = match (measured.is_empty(), &unwatched) {
         (false, _) => Answer::Met,
         (true, Some(_)) => Answer::NotMeasured,
@@ -54,6 +55,23 @@ pub(super) fn criterion(looked: &Subject<'_>, name: &str, reports: &Reports<'_>)
     };
     let finding = Reason::new("L0", "other_metrics", sentence).about(Vec::new(), vec![name.to_owned()]);
     Criterion::of(false, answer, Effect::Tell, finding)
+}
+
+/// One of them over the fleet. On an agent on which some metrics are in no lens, this one may be among them.
+fn fleet(looked: &Subject<'_>, reports: &[(&str, &LensReport)]) -> FleetLens {
+    let fleet = FleetLens::of(reports.iter().copied());
+    let metric = reports.first().map(|(_, report)| report.metric.as_str()).unwrap_or_default();
+    let is_unwatched = |agent: &&AgentEvidence| {
+        let has_report = reports.iter().any(|(host, _)| *host == agent.host);
+        let found = agent.last().map(|last| &last.horizon.unwatched);
+        let may_be_one = |found: &UnwatchedMetrics| {
+            let all_named = found.count == found.names.len() as u64 && !found.at_least;
+            found.count > 0 && (!all_named || found.names.iter().any(|name| name == metric))
+        };
+        !has_report && found.is_some_and(may_be_one)
+    };
+    let unwatched = looked.evidence.agents.iter().filter(is_unwatched).count() as u64;
+    FleetLens { hosts_not_measured: fleet.hosts_not_measured + unwatched, ..fleet }
 }
 
 /// Metrics that came in and that no lens looks at, in a sentence, by the last horizon of each agent.
@@ -85,31 +103,47 @@ fn unwatched(looked: &Subject<'_>) -> Option<String> {
 
 fn differs(fleet: &FleetLens) -> bool {
     let of_some_variant = |group: &FleetGroup| group.figures.is_lost() || group.figures.is_new();
-    total_differs(fleet) || fleet.groups.iter().any(of_some_variant)
+    let of_a_group = |group: &FleetGroup| of_some_variant(group) || group.figures.differs();
+    let unnamed = fleet.unnamed.lost > 0 || fleet.unnamed.difference > 0.0;
+    total_differs(fleet) || unnamed || fleet.groups.iter().any(of_a_group)
 }
 
 fn total_differs(fleet: &FleetLens) -> bool {
     fleet.total.baseline != fleet.total.candidate
 }
 
-fn sentence(measured: &[FleetLens], differ: &[&FleetLens], others: usize) -> String {
+fn sentence(measured: &[FleetLens], differ: &[&FleetLens], others: usize, that_counts: &str) -> String {
     let not = match others {
         0 => String::new(),
         some => format!(" {some} more came in and cannot be measured so."),
     };
     if measured.is_empty() {
-        return format!("No metric came in that no other lens looks at and that has a total.{not}");
+        return format!(
+            "No metric{that_counts} came in that no other lens looks at and that has a total.{not}"
+        );
     }
     let metrics = counted(measured.len() as u64, "other metric");
-    let same = measured.iter().filter(|fleet| !total_differs(fleet)).count();
+    let same = match measured.iter().filter(|fleet| !total_differs(fleet)).count() {
+        0 => "none is".to_owned(),
+        some => format!("those of {some} are"),
+    };
+    let over = if measured.iter().all(|fleet| fleet.hosts_not_measured == 0) {
+        "over the fleet"
+    } else {
+        "over the agents that measured them"
+    };
+    if measured.len() == 1 && !differ.is_empty() {
+        return format!("{}{not}", described_with_groups(&measured[0]).1);
+    }
     if differ.is_empty() && measured.len() == 1 {
         return format!(
-            "The total of the only other metric, {}, is the same over the fleet.{not}",
-            measured[0].name
+            "The total of the only other metric, {}, is the same {}.{not}",
+            measured[0].name,
+            over.replace("them", "it")
         );
     }
     if differ.is_empty() {
-        return format!("The totals of {metrics} are the same over the fleet.{not}");
+        return format!("The totals of {metrics} are the same {over}.{not}");
     }
     let named: Vec<String> =
         differ.iter().take(MAX_NAMED).map(|fleet| described_with_groups(fleet).1).collect();
@@ -118,8 +152,5 @@ fn sentence(measured: &[FleetLens], differ: &[&FleetLens], others: usize) -> Str
         1 => " 1 more differs, by no larger share.".to_owned(),
         more => format!(" {more} more differ, none by a larger share."),
     };
-    format!(
-        "Of the totals of {metrics}, those of {same} are the same over the fleet. {}{more}{not}",
-        named.join(" ")
-    )
+    format!("Of the totals of {metrics}, {same} the same {over}. {}{more}{not}", named.join(" "))
 }

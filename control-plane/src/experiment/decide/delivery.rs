@@ -52,7 +52,10 @@ fn arrived(looked: &Subject<'_>) -> Option<Criterion> {
     } else if of.came_in == 0 {
         (
             Answer::NotMeasured,
-            format!("Nothing came in during the step {step}, so that nothing of it could be delivered."),
+            format!(
+                "Nothing{} came in during the step {step}, so that nothing of it could be delivered.",
+                looked.that_counts()
+            ),
         )
     } else if of.assigned == 0 && !all {
         (

@@ -3,7 +3,7 @@
 use observe::Comparison;
 
 use super::{Subject, sampled};
-use crate::experiment::words::{count, listed, unique};
+use crate::experiment::words::{are, count, have, listed, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Evidence, Reason};
 
 /// The criteria on harm.
@@ -77,7 +77,10 @@ fn zero_output(looked: &Subject<'_>) -> Criterion {
         agent.horizons.iter().any(|findings| findings.horizon.baseline.output.points > 0)
     };
     if silent.is_empty() && !looked.evidence.agents.iter().any(puts_out) {
-        let sentence = "The baseline put out nothing in any horizon, so that nothing can be missing.";
+        let sentence = format!(
+            "The baseline put out nothing in any horizon{}, so that nothing can be missing.",
+            looked.that_counts()
+        );
         let finding = Reason::new("instant", "zero_output", sentence);
         return Criterion::default_of(Answer::NotApplicable, Effect::RollBackAtOnce, finding);
     }
@@ -124,14 +127,14 @@ fn sampled_collisions(looked: &Subject<'_>, quantity: &str, limit: u64) -> Optio
         listed(&hosts),
         match own {
             0 => "none has".to_owned(),
-            some => format!("up to {} on one agent have", count(some)),
+            some => format!("up to {} on one agent {}", count(some), have(some)),
         },
         count(most),
         if most > limit {
             "A `max_collisions` of so many accepts that; agents with a larger `phoenix.budget.memory` look at more."
                 .to_owned()
         } else {
-            format!("{} are allowed.", count(limit))
+            format!("{} {} allowed.", count(limit), are(limit))
         }
     );
     let answer = if most > limit { Answer::NotMeasured } else { Answer::Met };
@@ -167,31 +170,36 @@ fn collisions(looked: &Subject<'_>) -> Criterion {
         return criterion;
     }
     if colliding.is_empty()
+        && looked.came_in()
         && let Some((answer, finding)) = sampled_collisions(looked, QUANTITY, limit)
     {
         return Criterion::of(asked.is_some(), answer, Effect::RollBackAtOnce, finding);
     }
     let sentence = if !colliding.is_empty() {
         format!(
-            "{} series of the candidate on one agent have several writers, of which a backend keeps one: {}.",
+            "{} series of the candidate on one agent {} several writers, of which a backend keeps one: {}.",
             count(most),
+            have(most),
             listed(&colliding)
         )
     } else if most > 0 {
         format!(
-            "{} series of the candidate have several writers on one agent; {} are allowed.",
+            "{} series of the candidate {} several writers on one agent; {} {} allowed.",
             count(most),
-            count(limit)
+            have(most),
+            count(limit),
+            are(limit)
         )
     } else if looked.came_in() {
         "On no agent do several writers write one series of the candidate that the baseline keeps apart."
             .to_owned()
     } else {
-        "Nothing came in that could collide.".to_owned()
+        format!("Nothing{} came in that could collide.", looked.that_counts())
     };
     let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), most as f64, limit as f64);
-    let criterion = at_once(looked, !colliding.is_empty(), finding.about(colliding, names));
-    Criterion { asked: asked.is_some(), ..criterion }
+    let Criterion { answer, effect, finding, .. } =
+        at_once(looked, !colliding.is_empty(), finding.about(colliding, names));
+    Criterion::of(asked.is_some(), answer, effect, finding)
 }
 
 /// Coverage of what the baseline shows: what it hides too, the candidate did not take away.
@@ -205,7 +213,10 @@ fn critical(looked: &Subject<'_>) -> Criterion {
     };
     let worst = |agent: &AgentEvidence| {
         let found = agent.stretches().filter_map(|found| Some((share(found)?, found.coverage.clone())));
-        found.min_by(|one, other| one.0.total_cmp(&other.0))
+        // Of stretches with the same share the one that shows most.
+        found.min_by(|one, other| {
+            one.0.total_cmp(&other.0).then_with(|| other.1.baseline.cmp(&one.1.baseline))
+        })
     };
     let all: Vec<(&AgentEvidence, f64, observe::Coverage)> = looked
         .evidence
@@ -231,9 +242,9 @@ fn critical(looked: &Subject<'_>) -> Criterion {
             .flat_map(AgentEvidence::stretches)
             .any(|found| found.coverage.critical > 0);
         let sentence = if came {
-            "Critical processes came in, and the baseline shows none of them whole either."
+            "Critical processes came in, and the baseline shows none of them whole either.".to_owned()
         } else {
-            "Nothing critical came in, so that nothing can be said of it."
+            format!("Nothing critical{} came in, so that nothing can be said of it.", looked.that_counts())
         };
         let finding = Reason { limit: Some(limit), ..Reason::new("L0", quantity, sentence) };
         return Criterion::of(asked, Answer::NotApplicable, Effect::RollBackAtOnce, finding);
@@ -247,12 +258,15 @@ fn critical(looked: &Subject<'_>) -> Criterion {
     let sentence = if hiding.is_empty() {
         let [shown, kept] =
             all.iter().fold([0, 0], |[shown, kept], (_, _, of)| [shown + of.baseline, kept + of.candidate]);
-        format!(
-            "{} of {} critical processes that the baseline shows stay visible{}.",
-            count(kept),
-            count(shown),
-            if all.len() > 1 { ", counted on each agent" } else { "" }
-        )
+        match (kept, shown) {
+            (1, 1) => "The only critical process that the baseline shows stays visible.".to_owned(),
+            _ => format!(
+                "{} of {} critical processes that the baseline shows stay visible{}.",
+                count(kept),
+                count(shown),
+                if all.len() > 1 { ", counted on each agent" } else { "" }
+            ),
+        }
     } else {
         format!(
             "The candidate hides critical processes on {}: on the worst agent it shows {} of {}; {} named.",

@@ -30,7 +30,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::guardrail::OfHost;
-use super::{Answer, Basis, Criterion, Effect, Evidence, Figures, Goal, Policy, Reason, Run, Spec, Step};
+use super::{
+    AgentEvidence, Answer, Basis, Criterion, Effect, Evidence, Figures, Goal, Policy, Reason, Run, Spec, Step,
+};
 use crate::clock::UnixMillis;
 
 /// Kind of a decision.
@@ -113,6 +115,12 @@ impl Subject<'_> {
     /// Tells whether anything came in on any agent.
     fn came_in(&self) -> bool {
         self.figures.points_in > 0
+    }
+
+    /// Words after what there is none of: of horizons that are void, something may have come in.
+    fn that_counts(&self) -> &'static str {
+        let is_void = |agent: &AgentEvidence| agent.voided > 0 || !agent.void.is_empty();
+        if self.evidence.agents.iter().any(is_void) { " that counts" } else { "" }
     }
 
     /// Adds a figure, its limit, and the number of agents that have traffic.

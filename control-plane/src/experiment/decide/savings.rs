@@ -1,7 +1,7 @@
 //! Savings that the policy asks for, in the backend's own terms, and those that nobody asked for, told.
 
 use super::{Subject, sampled};
-use crate::experiment::words::{change, count, percent};
+use crate::experiment::words::{change, count, dollars, percent};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// The criteria on savings.
@@ -15,13 +15,12 @@ pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
         saved: figures.saving_active,
         amounts: [count(baseline), count(candidate)],
     };
-    let dollars = |amount: f64| format!("{amount:.2} USD");
     let cost = Saving {
         quantity: "min_cost_reduction",
         what: "the monthly cost",
         limit: looked.policy().min_cost_reduction,
         saved: figures.saving_cost,
-        amounts: figures.monthly_usd.map(dollars),
+        amounts: dollars(figures.monthly_usd),
     };
     vec![series.criterion(looked), cost.criterion(looked)]
 }
@@ -39,8 +38,10 @@ impl Saving {
     fn criterion(self, looked: &Subject<'_>) -> Criterion {
         let Self { quantity, what, limit, saved, amounts: [baseline, candidate] } = self;
         let Some(saved) = saved else {
-            let sentence =
-                format!("The baseline has nothing of {what}, so that no share of it can be saved.");
+            let sentence = format!(
+                "The baseline has nothing{} of {what}, so that no share of it can be saved.",
+                looked.that_counts()
+            );
             let finding = Reason { limit, ..Reason::new("L0", quantity, sentence) };
             return Criterion::of(limit.is_some(), Answer::NotApplicable, effect(limit), finding);
         };
@@ -54,8 +55,9 @@ impl Saving {
             Some(limit) if saved < limit => format!("; at least {} less is asked for", percent(limit)),
             _ => String::new(),
         };
+        let about = if sampled::samples(looked).next().is_some() { "about " } else { "" };
         let sentence = format!(
-            "Of {what} the candidate has {candidate} where the baseline has {baseline}: {changed}{asked}."
+            "Of {what} the candidate has {about}{candidate} where the baseline has {about}{baseline}: {changed}{asked}."
         );
         let finding = looked.measured(Reason::new("L0", quantity, sentence), saved, limit.unwrap_or(0.0));
         let answer = match limit {

@@ -48,24 +48,29 @@ fn fates(looked: &Subject<'_>) -> Criterion {
     }
     let all = sum(looked, |fates| fates.of.value);
     if all == 0 {
-        let finding = Reason::new("L0", QUANTITY, "The baseline put out no series.");
+        let sentence = format!("The baseline put out no series{}.", looked.that_counts());
+        let finding = Reason::new("L0", QUANTITY, sentence);
         return Criterion::default_of(Answer::NotApplicable, Effect::Tell, finding);
     }
     let merged = sum(looked, |fates| fates.merged);
     let into = count(sum(looked, |fates| fates.merged_into));
+    let merges = format!("become {into} together{}", by(looked));
+    // Words of several, and of one.
     let parts = [
-        (sum(looked, |fates| fates.as_it_is), "stay as they are".to_owned()),
-        (sum(looked, |fates| fates.fewer_attributes), "have fewer attributes".to_owned()),
-        (sum(looked, |fates| fates.renamed), "become others".to_owned()),
-        (merged, format!("become {into} together{}", by(looked))),
-        (sum(looked, |fates| fates.split), "become several".to_owned()),
-        (sum(looked, |fates| fates.lost), "are lost".to_owned()),
-        (sum(looked, |fates| fates.not_followed), "cannot be told".to_owned()),
+        (sum(looked, |fates| fates.as_it_is), "stay as they are", "stays as it is"),
+        (sum(looked, |fates| fates.fewer_attributes), "have fewer attributes", "has fewer attributes"),
+        (sum(looked, |fates| fates.renamed), "become others", "becomes another"),
+        (merged, merges.as_str(), merges.as_str()),
+        (sum(looked, |fates| fates.split), "become several", "becomes several"),
+        (sum(looked, |fates| fates.lost), "are lost", "is lost"),
+        (sum(looked, |fates| fates.not_followed), "cannot be told", "cannot be told"),
     ];
     let parts: Vec<String> = parts
         .iter()
-        .filter(|(series, _)| *series > 0)
-        .map(|(series, fate)| format!("{} {fate}", count(*series)))
+        .filter(|(series, ..)| *series > 0)
+        .map(|(series, several, one)| {
+            format!("{} {}", count(*series), if *series == 1 { one } else { several })
+        })
         .collect();
     let exact = looked.totals().all(|(_, found)| found.fates.of.exact || found.fates.of.value == 0);
     let how = match (looked.figures.at_most, exact) {
@@ -142,7 +147,7 @@ fn renamed(looked: &Subject<'_>) -> Criterion {
     } else if looked.came_in() {
         (Answer::Met, "No metric gets another name, unit or type that the policy does not allow.".to_owned())
     } else {
-        (Answer::NotApplicable, "Nothing came in that could be renamed.".to_owned())
+        (Answer::NotApplicable, format!("Nothing{} came in that could be renamed.", looked.that_counts()))
     };
     let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), series as f64, 0.0);
     Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))
@@ -206,7 +211,7 @@ fn changed(looked: &Subject<'_>) -> Criterion {
     {
         held
     } else if !looked.came_in() {
-        (Answer::NotApplicable, "Nothing came in whose value could change.".to_owned())
+        (Answer::NotApplicable, format!("Nothing{} came in whose value could change.", looked.that_counts()))
     } else if alone == 0 {
         (Answer::NotApplicable, "No series comes through alone, so that no values are compared.".to_owned())
     } else if let Some((series, sentence)) = &left_out
@@ -253,7 +258,8 @@ fn loss(looked: &Subject<'_>) -> Option<Criterion> {
     let worst = horizons.iter().max_by(|one, other| share(one).total_cmp(&share(other)));
     let worst = worst.filter(|worst| worst.loss() > figures.loss());
     let Some(loss) = worst.unwrap_or(figures).loss() else {
-        let sentence = "The baseline has no series, so that none can be lost.";
+        let sentence =
+            format!("The baseline has no series{}, so that none can be lost.", looked.that_counts());
         let finding = Reason { limit: Some(limit), ..Reason::new("L0", "max_series_loss", sentence) };
         return Some(Criterion::asked_for(Answer::NotMeasured, Effect::RollBack, finding));
     };
@@ -266,8 +272,11 @@ fn loss(looked: &Subject<'_>) -> Option<Criterion> {
             format!(" in horizons that ended within {length} of each other")
         }
     };
-    let at_most = match (figures.exact, figures.at_most && worst.is_none()) {
-        (_, true) => "at most ",
+    let is_counted =
+        looked.totals().all(|(_, found)| found.lost_by_candidate.exact || found.baseline.series.value == 0);
+    let at_most = match (is_counted, figures.at_most && worst.is_none()) {
+        (true, true) => "at most ",
+        (false, true) => "at most about ",
         (false, false) => "about ",
         (true, false) => "",
     };

@@ -80,6 +80,7 @@ fn described(fleet: &FleetLens) -> String {
         all if all == fleet.hosts => "over the fleet".to_owned(),
         all => format!("over the {} of {} that measured it", fleet.hosts, counted(all, "agent")),
     };
+    let over = if fleet.truncated { over + ", of the series that are followed" } else { over };
     match fleet.total.relative_error {
         Some(0.0) if fleet.total.baseline == 0.0 => format!("The total of {name} is 0 for both {over}."),
         Some(0.0) => format!("The total of {name} is the same {over}."),
@@ -103,6 +104,11 @@ pub(super) fn described_with_groups(fleet: &FleetLens) -> (Answer, String, Vec<S
         if !names.is_empty() {
             said.push(format!("{what}: {} ({}).", listed(names), counted(names.len() as u64, "group")));
         }
+    }
+    if fleet.unnamed.lost > 0 {
+        said.push(
+            "Groups that reports have no room to name are lost, too, for a horizon at least.".to_owned(),
+        );
     }
     if said.len() == 1 {
         said.push(furthest(fleet));
@@ -266,7 +272,7 @@ fn grouped(looked: &Subject<'_>, lenses: &[Lens]) -> Criterion {
         };
         (Answer::Met, sentence)
     } else {
-        (Answer::NotApplicable, "Nothing came in that a lens groups by.".to_owned())
+        (Answer::NotApplicable, format!("Nothing{} came in that a lens groups by.", looked.that_counts()))
     };
     let finding = looked.measured(Reason::new("L0", "attributes_used", sentence), taken.len() as f64, 0.0);
     Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))
