@@ -25,8 +25,10 @@ pub fn distributions(hosts: &[Measured<'_>]) -> String {
     if all.is_empty() {
         return String::new();
     }
-    let apart =
-        |report: &DistributionReport| report.distances.map_or(0.0, |distances| distances.kolmogorov_smirnov);
+    // A metric that only one of them has is as far apart as can be.
+    let apart = |report: &DistributionReport| {
+        report.distances.map_or(f64::INFINITY, |distances| distances.kolmogorov_smirnov)
+    };
     all.sort_by(|(_, a), (_, b)| apart(b).total_cmp(&apart(a)));
     let more = all.len().saturating_sub(SHOWN);
     all.truncate(SHOWN);

@@ -28,10 +28,11 @@ fn scaled(number: f64, units: [&str; 4]) -> String {
     // What rounds up to 1,000 belongs to the next unit.
     let at = steps.iter().position(|step| number.abs() >= step * 0.9995).unwrap_or(3);
     let (value, unit) = (number / steps[at], units[at]);
-    if at == 3 {
+    if at == 3 && value.fract() == 0.0 {
         return format!("{value:.0}{unit}");
     }
     let decimals = match value.abs() {
+        ..0.9995 => significant(value),
         ..9.995 => 2,
         ..99.95 => 1,
         _ => 0,
@@ -39,14 +40,25 @@ fn scaled(number: f64, units: [&str; 4]) -> String {
     format!("{value:.decimals$}{unit}")
 }
 
+/// Decimals that show three digits of a number below 1.
+fn significant(number: f64) -> usize {
+    if number == 0.0 { 0 } else { (2.0 - number.abs().log10().floor()).clamp(2.0, 12.0) as usize }
+}
+
 /// Share of the first that the second saves.
 pub fn saved([baseline, candidate]: [f64; 2]) -> Option<f64> {
     (baseline > 0.0).then(|| 1.0 - candidate / baseline)
 }
 
-/// A share in percent: 43.1 %; a dash where there is none.
+/// A share in percent: 43.1 %; a dash where there is none. What is not none or all is not shown so.
 pub fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0))
+    let Some(share) = share else { return "–".to_owned() };
+    match share {
+        0.999_5.. if share < 1.0 => "> 99.9 %".to_owned(),
+        _ if share > 0.0 && share < 0.000_5 => "< 0.1 %".to_owned(),
+        _ if share < 0.0 && share > -0.000_5 => "> −0.1 %".to_owned(),
+        _ => format!("{:.1} %", share * 100.0),
+    }
 }
 
 /// A relative error: `none` only where there is not the least difference.
@@ -63,7 +75,11 @@ pub fn error(relative: Option<f64>) -> String {
 
 /// US dollars.
 pub fn dollars(usd: f64) -> String {
-    if usd.abs() < 1_000.0 { format!("{usd:.2}") } else { short(usd) }
+    match usd.abs() {
+        ..0.1 => format!("{usd:.*}", significant(usd).saturating_sub(1).max(2)),
+        ..1_000.0 => format!("{usd:.2}"),
+        _ => short(usd),
+    }
 }
 
 /// A duration in nanoseconds.
@@ -92,5 +108,16 @@ mod tests {
         let errors = [Some(0.0), Some(-1e-9), Some(-0.0012), Some(0.5), None].map(error);
         assert_eq!(errors, ["none", "< 0.001 %", "-0.120 %", "+50.0 %", "–"]);
         assert_eq!([Some(0.431), None].map(percent), ["43.1 %", "–"]);
+    }
+
+    #[test]
+    fn what_is_not_nothing_is_never_shown_as_nothing_nor_what_is_not_all_as_all() {
+        assert_eq!([0.0, 7.0, 0.25, 2.5, 0.001_234].map(short), ["0", "7", "0.250", "2.50", "0.00123"]);
+        assert_eq!(
+            [0.0, 0.8, 0.032, 0.0045, 12.0].map(dollars),
+            ["0.00", "0.80", "0.032", "0.0045", "12.00"]
+        );
+        let shares = [0.0, 0.000_1, -0.000_1, 0.2, 0.999_9, 1.0].map(|share| percent(Some(share)));
+        assert_eq!(shares, ["0.0 %", "< 0.1 %", "> −0.1 %", "20.0 %", "> 99.9 %", "100.0 %"]);
     }
 }

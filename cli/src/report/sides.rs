@@ -60,7 +60,7 @@ pub fn lenses(hosts: &[Measured<'_>]) -> String {
         rows.extend(found.into_iter().map(|(host, lens)| lens_row(host, lens)));
     }
     let header = ["total", "agent", "baseline", "candidate", "error", "differ", "worst"];
-    let caption = "What people look at: totals over all processes seen, the ended ones included";
+    let caption = "What people look at: of values the mean over the instants, of counters the increase";
     render(caption, &header, 2, rows)
 }
 
@@ -73,6 +73,10 @@ fn lens_row(agent: &str, lens: &LensReport) -> Vec<String> {
     };
     let worst = lens.worst.first();
     let worst = worst.map(|worst| format!("{} {}", clip(&worst.group), error(worst.relative_error)));
+    if !lens.measured.is_measured() {
+        let nothing = ["–", "–", "not measured", "–", "–"].map(str::to_owned);
+        return [lens.name.clone(), agent.to_owned()].into_iter().chain(nothing).collect();
+    }
     vec![
         lens.name.clone(),
         agent.to_owned(),

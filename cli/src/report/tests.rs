@@ -76,6 +76,8 @@ fn distributions_that_lie_apart_come_first_and_what_is_not_there_is_a_dash() {
         ..Comparison::default()
     };
     let text = distributions(&[Measured::of("web-1", &comparison)]);
+    let place = |metric: &str| text.find(&format!("{metric} ")).expect(metric);
+    assert!(place("gone") < place("far") && place("far") < place("near"), "{text}");
     assert_eq!(row(&text, "far"), "far web-1 2 3 4 9 1 0.250 0.300");
     assert_eq!(row(&text, "gone"), "gone web-1 2 – 4 – – – –");
     assert!(
@@ -113,4 +115,16 @@ fn of_many_hosts_a_total_shows_the_one_that_is_off_most() {
     assert!(
         !sides::side_by_side(&hosts).contains("on a") && sides::side_by_side(&hosts[..3]).contains("on a")
     );
+}
+
+#[test]
+fn a_lens_that_nothing_entered_is_not_said_to_have_no_error() {
+    let lens =
+        |name: &str, measured| observe::LensReport { name: name.to_owned(), measured, ..Default::default() };
+    let absent = observe::Measured::MetricAbsent { near: Vec::new() };
+    let lenses_of = vec![lens("disk by host", absent), lens("memory by host", observe::Measured::Measured)];
+    let comparison = Comparison { lenses: lenses_of, ..Comparison::default() };
+    let text = sides::lenses(&[Measured::of("web-1", &comparison)]);
+    assert_eq!(row(&text, "disk"), "disk by host web-1 – – not measured – –");
+    assert!(row(&text, "memory").starts_with("memory by host web-1 0 0"), "{text}");
 }
