@@ -70,15 +70,13 @@ pub struct LensReport {
     pub truncated: bool,
 }
 
-/// State of a lens's measurement.
+/// State of a lens's measurement; of several stretches that were not measured the last in this order is true of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum Measured {
     /// Series entered it, and instants count.
     #[default]
     Measured,
-    /// Series have entered it, and no instant of this stretch counts: nothing was shown, or all had just come up.
-    NoInstant,
     /// The metric did not come in.
     MetricAbsent {
         /// Names like it that did, the nearest first.
@@ -96,6 +94,8 @@ pub enum Measured {
         /// Kind of the series: values, counters or distributions.
         kind: String,
     },
+    /// Series have entered it, and no instant of this stretch counts: nothing was shown, or all had just come up.
+    NoInstant,
 }
 
 /// One group of a lens.

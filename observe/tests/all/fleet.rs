@@ -54,6 +54,19 @@ fn sums_of_hosts_add_up_by_name_and_what_one_host_loses_another_may_keep() {
 }
 
 #[test]
+fn a_metric_that_came_in_for_a_while_is_not_said_to_be_absent() {
+    let absent = Measured::MetricAbsent { near: vec!["other".to_owned()] };
+    let reports = [(0, absent), (1, Measured::NoInstant)].map(|(at, measured)| LensReport {
+        start: at,
+        end: at + 1,
+        measured,
+        ..report(&Vec::new(), ALL)
+    });
+    let fleet = FleetLens::of([("a", &reports[0]), ("a", &reports[1])]);
+    assert_eq!(fleet.not_measured, Some(Measured::NoInstant));
+}
+
+#[test]
 fn means_go_by_sum_and_count_and_largest_and_least_are_a_hosts() {
     let of = |function, figures: [(f64, u64); 2]| {
         let reports = figures.map(|(sum, series)| {
