@@ -11,7 +11,7 @@ use observe::{
 };
 
 use super::{Subject, arrivals};
-use crate::experiment::words::{counted, listed, percent, signed};
+use crate::experiment::words::{are, counted, listed, percent, signed};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
 /// A criterion for each lens, and that no attribute went that a lens groups by.
@@ -205,13 +205,14 @@ fn passed(counts: &FleetCounts, limit: &LensLimit) -> String {
         said.push(format!("the total is past {most}"));
     }
     if !counts.beyond.is_empty() {
-        said.push(format!("past {most} are {}", listed(&counts.beyond)));
+        said.push(format!("past {most} {} {}", are(counts.beyond.len() as u64), listed(&counts.beyond)));
     }
     if counts.small_beyond == Some(true) {
         said.push(format!("the smaller groups together are past {most}"));
     }
     if counts.lost.len() as u64 > limit.max_groups_lost {
-        said.push(format!("lost are {}, {} may be", listed(&counts.lost), limit.max_groups_lost));
+        let verb = are(counts.lost.len() as u64);
+        said.push(format!("lost {verb} {}, {} may be", listed(&counts.lost), limit.max_groups_lost));
     }
     let text = said.join("; ");
     let mut letters = text.chars();

@@ -50,6 +50,20 @@ fn of_one_thing_words_are_those_of_one() {
 }
 
 #[test]
+fn one_group_past_a_limit_is_said_to_be_one() {
+    let asked = asking(|policy| policy.max_lens_error = Some(0.01));
+    let with = |names: &[&str]| {
+        let mut found = good();
+        found.lenses[0].worst =
+            names.iter().map(|name| LensError::of((*name).into(), 100.0, 200.0)).collect();
+        let verdict = decided(vec![agent(1, &[found.clone(), found])], &asked, Step::Mirror);
+        said(&verdict, "max_lens_error")
+    };
+    assert!(with(&["cron"]).ends_with("Past 1.00 % is cron."), "{}", with(&["cron"]));
+    assert!(with(&["cron", "java"]).ends_with("Past 1.00 % are cron, java."), "{}", with(&["cron", "java"]));
+}
+
+#[test]
 fn critical_processes_are_counted_where_most_of_them_are_shown_if_none_is_hidden() {
     let with = |shown: u64| {
         let coverage = Coverage { critical: shown, baseline: shown, candidate: shown, ..Coverage::default() };
