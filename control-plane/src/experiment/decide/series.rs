@@ -115,6 +115,25 @@ fn metrics<'a>(found: impl Iterator<Item = (&'a str, u64)>, allowed: &Allowed) -
     metrics
 }
 
+/// Changes that the policy allows, in a sentence: they are counted all the same. `unnamed` are those of metrics that reports
+/// have no room to name.
+fn allowed_too<'a>(
+    found: impl Iterator<Item = (&'a str, u64)>,
+    unnamed: u64,
+    allowed: &Allowed,
+    noun: &str,
+) -> String {
+    let mut all = if matches!(allowed, Allowed::All) { unnamed } else { 0 };
+    let mut names = Vec::new();
+    for (metric, number) in found.filter(|(metric, number)| *number > 0 && allowed.covers(metric)) {
+        all += number;
+        names.push(metric.to_owned());
+    }
+    let named = unique(names.into_iter());
+    let named = if named.is_empty() { "metrics that reports do not name".to_owned() } else { listed(&named) };
+    if all == 0 { String::new() } else { format!(" Changes of {} {noun} are allowed: {named}.", count(all)) }
+}
+
 /// The line by which a policy accepts a change of these metrics.
 fn line(kind: &str, metrics: &BTreeMap<&str, u64>) -> String {
     let names: Vec<String> = metrics.keys().map(|metric| format!("{metric:?}")).collect();
@@ -126,9 +145,11 @@ fn renamed(looked: &Subject<'_>) -> Criterion {
     if let Some(criterion) = not_told(looked, QUANTITY) {
         return criterion;
     }
-    let rows = looked.totals().flat_map(|(_, found)| &found.fates.by_metric);
-    let rows = rows.map(|row| (row.metric.as_str(), row.parts.name.max(row.parts.unit).max(row.parts.kind)));
-    let metrics = metrics(rows, &looked.policy().allow.renamed);
+    let rows = || {
+        let rows = looked.totals().flat_map(|(_, found)| &found.fates.by_metric);
+        rows.map(|row| (row.metric.as_str(), row.parts.name.max(row.parts.unit).max(row.parts.kind)))
+    };
+    let metrics = metrics(rows(), &looked.policy().allow.renamed);
     let series: u64 = metrics.values().sum();
     let names: Vec<String> = metrics.keys().map(|metric| (*metric).to_owned()).collect();
     let unnamed = looked.totals().map(|(_, found)| unnamed_parts(&found.fates)).sum();
@@ -145,7 +166,9 @@ fn renamed(looked: &Subject<'_>) -> Criterion {
     {
         held
     } else if looked.came_in() {
-        (Answer::Met, "No metric gets another name, unit or type that the policy does not allow.".to_owned())
+        let none = "No metric gets another name, unit or type that the policy does not allow.";
+        let allowed = allowed_too(rows(), unnamed, &looked.policy().allow.renamed, "series");
+        (Answer::Met, format!("{none}{allowed}"))
     } else {
         (Answer::NotApplicable, format!("Nothing{} came in that could be renamed.", looked.that_counts()))
     };
@@ -221,7 +244,9 @@ fn changed(looked: &Subject<'_>) -> Criterion {
     } else {
         let compared = "No value changes that the policy does not allow, of points that come through alone.";
         let but = left_out.map(|(_, sentence)| format!(" {sentence}")).unwrap_or_default();
-        (Answer::Met, format!("{compared}{but}"))
+        let found = rows().map(|row| (row.metric.as_str(), row.points));
+        let allowed = allowed_too(found, unnamed, &looked.policy().allow.changed, "points");
+        (Answer::Met, format!("{compared}{allowed}{but}"))
     };
     let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), points as f64, 0.0);
     Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))

@@ -64,6 +64,24 @@ fn one_group_past_a_limit_is_said_to_be_one() {
 }
 
 #[test]
+fn what_the_policy_allows_is_counted_all_the_same() {
+    let mut asked = spec();
+    asked.policy.allow =
+        serde_json::from_str(r#"["renamed", { "changed": { "metric": ["load"] } }]"#).expect("right");
+    let mut found = good();
+    let changed = observe::ChangedMetric { metric: "load".into(), points: 44, ..Default::default() };
+    (found.changed.points, found.changed.by_metric) = (44, vec![changed]);
+    found.fates.parts.name = 7;
+    let verdict = decided(vec![agent(1, &[found.clone(), found])], &asked, Step::Mirror);
+    let values = said(&verdict, "changed");
+    assert!(values.contains("Changes of 44 points are allowed: load."), "{values}");
+    let names = said(&verdict, "renamed");
+    assert!(names.contains("Changes of 7 series are allowed: metrics that reports do not name."), "{names}");
+    let none = said(&alone(|_| ()), "changed");
+    assert!(!none.contains("are allowed:"), "{none}");
+}
+
+#[test]
 fn critical_processes_are_counted_where_most_of_them_are_shown_if_none_is_hidden() {
     let with = |shown: u64| {
         let coverage = Coverage { critical: shown, baseline: shown, candidate: shown, ..Coverage::default() };
