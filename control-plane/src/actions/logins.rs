@@ -55,7 +55,7 @@ pub async fn login(
     password: String,
     from: IpAddr,
 ) -> Result<Tokens, AccountError> {
-    let (user, rehashed) = proven(state, email, password, from).await?;
+    let Proven { user, hash, rehashed } = proven(state, email, password, from).await?;
     let now = state.clock.now();
     let (tenant, id) = (user.tenant_id, LoginId(state.entropy.uuid(now)));
     let login = Login {
@@ -67,6 +67,7 @@ pub async fn login(
         ended_at: None,
     };
     let mut tx = state.store.begin().await?;
+    stands(&mut tx, &user, &hash).await?;
     if let Some(hash) = rehashed {
         users::set_password(&mut tx, (tenant, user.id), &hash).await?;
     }
@@ -79,26 +80,43 @@ pub async fn login(
     Ok(tokens)
 }
 
-/// Person of this address and password, and a better hash of the password where there is one.
+/// Person who has proven their password.
+struct Proven {
+    user: User,
+    /// The hash that the password was compared with.
+    hash: String,
+    /// A better one, where there is one.
+    rehashed: Option<String>,
+}
+
+/// Person of this address and password.
 async fn proven(
     state: &AppState,
     email: &str,
     password: String,
     from: IpAddr,
-) -> Result<(User, Option<String>), AccountError> {
+) -> Result<Proven, AccountError> {
     let attempt = state.auth.attempts.attempt(email, from, state.clock.now());
     let attempt = attempt.map_err(|wait| AccountError::TooMany(wait.as_secs() + 1))?;
     let known = users::by_email(&mut *state.store.read().await?, &email.to_lowercase()).await?;
     let kept = known.as_ref().map(|(_, hash)| hash.clone());
     let compared = state.auth.passwords.compare(password, kept, from.into()).await?;
-    let (Some((user, _)), Compared::Same { rehashed }) = (known, compared) else {
+    let (Some((user, hash)), Compared::Same { rehashed }) = (known, compared) else {
         return Err(AccountError::Wrong);
     };
     if user.disabled_at.is_some() {
         return Err(AccountError::Wrong);
     }
     state.auth.attempts.succeeded(attempt);
-    Ok((user, rehashed))
+    Ok(Proven { user, hash, rehashed })
+}
+
+/// Refuses what was proven with a hash that is not theirs any more: a comparison takes so long that a password may change or
+/// a person be disabled meanwhile.
+async fn stands(tx: &mut Tx, user: &User, hash: &str) -> Result<(), AccountError> {
+    let now = users::by_email(tx, &user.email).await?;
+    let same = now.is_some_and(|(now, kept)| now.id == user.id && now.disabled_at.is_none() && kept == hash);
+    if same { Ok(()) } else { Err(AccountError::Wrong) }
 }
 
 /// Exchanges a refresh token for new tokens.
@@ -201,19 +219,21 @@ pub async fn logout(state: &AppState, actor: &Actor, session: Session) -> Result
 /// Changes one's own password, and ends one's other logins.
 ///
 /// # Errors
-/// [`AccountError`].
+/// [`AccountError`]'s, and 401 for a session that has ended meanwhile.
 pub async fn change_password(
     state: &AppState,
     actor: &Actor,
     session: Session,
     (current, new): (String, String),
     from: IpAddr,
-) -> Result<(), AccountError> {
-    proven(state, &actor.email, current, from).await?;
-    let hash = state.auth.passwords.hash(new).await?;
+) -> Result<(), Refusal> {
+    let Proven { user, hash, .. } = proven(state, &actor.email, current, from).await?;
+    let new = state.auth.passwords.hash(new).await.map_err(AccountError::from)?;
     let (now, who) = (state.clock.now(), (actor.tenant_id, actor.user_id));
     let mut tx = state.store.begin().await?;
-    users::set_password(&mut tx, who, &hash).await?;
+    stands(&mut tx, &user, &hash).await?;
+    users::holder(&mut tx, who, session.login, session.jti).await?.ok_or_else(Refusal::unauthenticated)?;
+    users::set_password(&mut tx, who, &new).await?;
     logins::end_others(&mut tx, who, Some(session.login), now).await?;
     let object = format!("user/{}", actor.user_id);
     audit::record(&mut tx, now, actor.tenant_id, actor, "user.password", &object, &json!({})).await?;

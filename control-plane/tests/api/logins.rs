@@ -1,5 +1,14 @@
 //! Logins that go on by refresh tokens, and how they end.
 
+use std::future::{Future, poll_fn};
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use control_plane::actions::logins;
+use control_plane::auth;
+use control_plane::store::users;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -186,4 +195,60 @@ async fn another_role_is_in_force_with_the_next_request_and_nobody_changes_their
     assert_eq!(change(&id(&viewer).await, &admin, "king").await.refusal(), 422);
     let other = server.other_tenant(&admin).await;
     assert_eq!(change(&id(&viewer).await, &other, "viewer").await.refusal(), 404);
+}
+
+const FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// Polls what proves a password of admin@one.io, until it has.
+async fn until_proven(server: &Server, mut proving: Pin<&mut impl Future>) {
+    let now = server.state.clock.now();
+    let attempt = || server.state.auth.attempts.attempt("admin@one.io", FROM, now);
+    // The tenth wrong one costs a second, which does not pass.
+    for _ in 0..9 {
+        attempt().unwrap();
+    }
+    loop {
+        let over = poll_fn(|context| Poll::Ready(proving.as_mut().poll(context).is_ready())).await;
+        assert!(!over, "it waits for the store");
+        if attempt().is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_while_it_is_compared_lets_nobody_in() {
+    let server = Server::start().await;
+    let token = server.set_up().await;
+    let state = &server.state;
+    let actor = auth::authenticate(&state.store, &state.auth.keys, state.clock.now(), &token).await.unwrap();
+    let session = actor.session().unwrap();
+    let who = (actor.tenant_id, actor.user_id);
+    let another = state.auth.passwords.hash("quite another password".to_owned()).await.unwrap();
+
+    let mut tx = state.store.begin().await.unwrap();
+    let mut change = pin!(logins::change_password(
+        state,
+        &actor,
+        session,
+        (PASSWORD.to_owned(), "a thief's password".to_owned()),
+        FROM
+    ));
+    until_proven(&server, change.as_mut()).await;
+    users::set_password(&mut tx, who, &another).await.unwrap();
+    tx.commit().await.unwrap();
+    change.await.unwrap_err();
+
+    let first = state.auth.passwords.hash(PASSWORD.to_owned()).await.unwrap();
+    let mut tx = state.store.begin().await.unwrap();
+    users::set_password(&mut tx, who, &first).await.unwrap();
+    tx.commit().await.unwrap();
+    server.pass(3601);
+    let mut tx = state.store.begin().await.unwrap();
+    let mut login = pin!(logins::login(state, "admin@one.io", PASSWORD.to_owned(), FROM));
+    until_proven(&server, login.as_mut()).await;
+    users::set_password(&mut tx, who, &another).await.unwrap();
+    tx.commit().await.unwrap();
+    login.await.unwrap_err();
 }
