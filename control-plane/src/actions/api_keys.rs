@@ -117,7 +117,7 @@ pub async fn revoke(state: &AppState, actor: &Actor, id: KeyId) -> Result<(), Re
 /// cannot be noted.
 pub async fn note_use(state: &AppState, actor: &Actor, now: UnixMillis) {
     let Credential::Key(Key { id, last_used_at, .. }) = &actor.credential else { return };
-    if last_used_at.is_some_and(|last| now < last.plus(NOTED)) {
+    if last_used_at.is_some_and(|last| last <= now && now < last.plus(NOTED)) {
         return;
     }
     let noted: Result<(), StoreError> = async {

@@ -168,7 +168,8 @@ async fn may_be_exchanged(
 ) -> Result<bool, StoreError> {
     match (token.exchanged_at, &token.successor) {
         (None, _) => Ok(true),
-        (Some(at), Some(successor)) if now < at.plus(GRACE) => {
+        // Either way: a clock that goes back gives nobody more time.
+        (Some(at), Some(successor)) if now < at.plus(GRACE) && at < now.plus(GRACE) => {
             Ok(!logins::is_exchanged(tx, login.tenant_id, successor).await?)
         }
         (Some(_), _) => Ok(false),

@@ -74,9 +74,13 @@ impl LoginLimit {
         let address = self.cell(&[b"i", from.as_bytes()]);
         let pair = self.cell(&[b"a", from.as_bytes(), b" ", account.to_lowercase().as_bytes()]);
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = cells.guesses[pair];
+        let before = cells.guesses[pair].seen(now);
+        cells.guesses[pair] = before;
         let wait = before.until - now.0;
-        let whole_again = cells.whole_again[address].max(now.0) + millis(EVERY);
+        let whole_again = cells.whole_again[address];
+        // Further ahead than a burst is what a clock left that has gone back since.
+        let ahead = whole_again - now.0 > millis(EVERY * BURST);
+        let whole_again = if ahead { now.0 } else { whole_again.max(now.0) } + millis(EVERY);
         let over = whole_again - now.0 - millis(EVERY * BURST);
         if wait > 0 || over > 0 {
             return Err(Duration::from_millis(wait.max(over).unsigned_abs()));
@@ -101,6 +105,13 @@ impl LoginLimit {
 }
 
 impl Guesses {
+    /// The same at a time that may be before the last attempt, where the clock has gone back since: nobody waits for longer
+    /// than after that attempt.
+    fn seen(self, now: UnixMillis) -> Self {
+        let back = (self.last - now.0).max(0);
+        Self { last: self.last - back, until: self.until - back, ..self }
+    }
+
     fn and_another(self, now: UnixMillis) -> Self {
         let forgotten = now.0 - self.last > millis(FORGOTTEN);
         let wrong = if forgotten { 1 } else { self.wrong.saturating_add(1) };
@@ -176,6 +187,20 @@ mod tests {
             limit.attempt("a@x.io", address(last), T0).unwrap();
         }
         limit.attempt("a@x.io", address(99), T0).unwrap_err();
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_keeps_nobody_out_and_forgets_no_guesses() {
+        let limit = limit();
+        let ahead = T0.plus(Duration::from_secs(24 * 3600));
+        limit.succeeded(limit.attempt("a@x.io", HERE, ahead).unwrap());
+        for _ in 0..FREE {
+            limit.attempt("b@x.io", HERE, ahead).unwrap();
+        }
+        limit.attempt("a@x.io", HERE, T0).expect("another account");
+        let wait = limit.attempt("b@x.io", HERE, T0).unwrap_err();
+        assert_eq!(wait, DELAY);
+        limit.attempt("b@x.io", HERE, T0.plus(wait)).unwrap();
     }
 
     #[test]

@@ -252,3 +252,21 @@ async fn a_password_that_is_changed_while_it_is_compared_lets_nobody_in() {
     tx.commit().await.unwrap();
     login.await.unwrap_err();
 }
+
+#[tokio::test]
+async fn a_clock_that_goes_forward_and_back_keeps_nobody_out_and_gives_no_grace() {
+    let server = Server::start().await;
+    server.set_up().await;
+    let (_, before) = login(&server, "admin@one.io").await;
+    server.pass(DAY);
+    let (_, ahead) = login(&server, "admin@one.io").await;
+    tokens(&refresh(&server, &ahead).await);
+    server.pass(-DAY);
+    let (access, _) = tokens(&refresh(&server, &before).await);
+    assert!(is_in(&server, &access).await);
+    let (again, _) = login(&server, "admin@one.io").await;
+    assert!(is_in(&server, &again).await);
+    let key = server.post("/api/v1/api-keys", &again, json!({ "name": "ci" })).await.body["key"].clone();
+    assert!(is_in(&server, key.as_str().unwrap()).await);
+    assert_eq!(refresh(&server, &ahead).await.refusal(), 401, "its grace is not a day and 30 s");
+}
