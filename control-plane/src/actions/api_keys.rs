@@ -19,7 +19,7 @@ use crate::store::api_keys::{self, ApiKey};
 pub const KINDS: [&str; 5] = ["agents", "audit", "enrollment-tokens", "experiments", "templates"];
 
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
-/// The most keys of a person that are neither over nor ended.
+/// The most keys of a person that are neither over nor ended, and the most of the others that are remembered.
 const MOST: i64 = 100;
 /// Time after which a use is noted again.
 const NOTED: Duration = Duration::from_secs(60);
@@ -63,6 +63,7 @@ pub async fn create(state: &AppState, actor: &Actor, new: NewKey) -> Result<(Api
     if api_keys::count(&mut tx, (tenant_id, owner_id), now).await? >= MOST {
         return Err(Refusal::conflict(format!("you have {MOST} API keys; revoke one that nobody uses")));
     }
+    api_keys::trim(&mut tx, (tenant_id, owner_id), now, MOST).await?;
     api_keys::insert(&mut tx, &key, &minted.hash).await?;
     let object = format!("api-key/{}", key.id);
     let detail =

@@ -30,6 +30,12 @@ const LONGEST: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Time in which a token may come again because the answer was lost.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// Most logins of a person besides the newest; the oldest ends when there is another.
+const MOST: u32 = 99;
+/// Exchanged tokens of a login that are known when they come again. Somebody who renews when a token is nearly over
+/// exchanges fewer in the time for which one is valid.
+const KNOWN_AGAIN: u32 = 1000;
+
 /// Tokens of a login, and whose they are.
 #[derive(Debug)]
 pub struct Tokens {
@@ -73,10 +79,14 @@ pub async fn login(
     }
     logins::forget(&mut tx, now).await?;
     logins::insert(&mut tx, &login).await?;
+    let trimmed = logins::trim(&mut tx, &login, MOST).await?;
     let (tokens, _) = issue(state, &mut tx, &login, user, now).await?;
     let (object, detail) = (format!("user/{}", login.user_id), json!({ "address": from }));
     audit::record(&mut tx, now, tenant, By::User(login.user_id), "auth.login", &object, &detail).await?;
     tx.commit().await?;
+    if trimmed {
+        state.hub.departed();
+    }
     Ok(tokens)
 }
 
@@ -154,6 +164,7 @@ pub async fn refresh(state: &AppState, text: &str, from: IpAddr) -> Result<Token
     }
     let (tokens, successor) = issue(state, &mut tx, &login, user, now).await?;
     logins::exchanged(&mut tx, login.tenant_id, &kept.id, Some(&successor), now).await?;
+    logins::trim_tokens(&mut tx, &login, KNOWN_AGAIN).await?;
     logins::forget(&mut tx, now).await?;
     tx.commit().await?;
     Ok(tokens)

@@ -98,6 +98,25 @@ pub async fn count(
     Ok(row.try_get("keys")?)
 }
 
+/// Forgets a person's keys that are over or ended, but the `most` that were good longest.
+///
+/// # Errors
+/// The store's.
+pub async fn trim(
+    tx: &mut Tx,
+    (tenant, owner): (TenantId, UserId),
+    now: UnixMillis,
+    most: i64,
+) -> Result<(), StoreError> {
+    let statement = "DELETE FROM api_keys
+         WHERE tenant_id = $1 AND owner_id = $2 AND (revoked_at IS NOT NULL OR expires_at <= $3) AND id NOT IN (
+           SELECT id FROM api_keys
+           WHERE tenant_id = $1 AND owner_id = $2 AND (revoked_at IS NOT NULL OR expires_at <= $3)
+           ORDER BY coalesce(revoked_at, expires_at) DESC, id LIMIT $4)";
+    sqlx::query(statement).bind(tenant).bind(owner).bind(now).bind(most).execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// Up to `limit` keys behind `after`: of a person, or of all.
 ///
 /// # Errors

@@ -182,6 +182,42 @@ pub async fn end_others(
     Ok(())
 }
 
+/// Forgets all logins of a person but `login` and the `most` latest others, of which those that have ended go first; says
+/// whether there were more.
+///
+/// # Errors
+/// The store's.
+pub async fn trim(tx: &mut Tx, login: &Login, most: u32) -> Result<bool, StoreError> {
+    let mut changed = 0;
+    for statement in [
+        "DELETE FROM refresh_tokens WHERE login_id IN (
+           SELECT id FROM logins WHERE tenant_id = $1 AND user_id = $2 AND id <> $3 AND id NOT IN (
+             SELECT id FROM logins WHERE tenant_id = $1 AND user_id = $2 AND id <> $3
+             ORDER BY ended_at IS NULL DESC, created_at DESC, id LIMIT $4))",
+        "DELETE FROM logins WHERE tenant_id = $1 AND user_id = $2 AND id <> $3 AND id NOT IN (
+           SELECT id FROM logins WHERE tenant_id = $1 AND user_id = $2 AND id <> $3
+           ORDER BY ended_at IS NULL DESC, created_at DESC, id LIMIT $4)",
+    ] {
+        let trimmed =
+            sqlx::query(statement).bind(login.tenant_id).bind(login.user_id).bind(login.id).bind(most);
+        changed = trimmed.execute(&mut **tx).await?.rows_affected();
+    }
+    Ok(changed > 0)
+}
+
+/// Forgets all exchanged tokens of a login but the `most` latest.
+///
+/// # Errors
+/// The store's.
+pub async fn trim_tokens(tx: &mut Tx, login: &Login, most: u32) -> Result<(), StoreError> {
+    let statement = "DELETE FROM refresh_tokens
+         WHERE tenant_id = $1 AND login_id = $2 AND exchanged_at IS NOT NULL AND id NOT IN (
+           SELECT id FROM refresh_tokens WHERE tenant_id = $1 AND login_id = $2 AND exchanged_at IS NOT NULL
+           ORDER BY created_at DESC, id LIMIT $3)";
+    sqlx::query(statement).bind(login.tenant_id).bind(login.id).bind(most).execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// Forgets the logins and the tokens of all tenants whose time has come.
 ///
 /// # Errors

@@ -172,3 +172,20 @@ async fn what_a_key_cannot_be_is_refused_by_name_and_there_are_a_hundred_at_most
     assert_eq!(answer.refusal(), 409);
     assert!(answer.body["detail"].as_str().unwrap().contains("revoke one"), "{answer:?}");
 }
+
+#[tokio::test]
+async fn a_hundred_ended_keys_are_remembered() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut last = (String::new(), String::new());
+    for number in 0..110 {
+        last = key(&server, &admin, json!({ "name": format!("x-{number}") })).await;
+        let revoked = server.delete(&format!("{KEYS}/{}", last.0), &admin).await;
+        assert_eq!(revoked.status, StatusCode::NO_CONTENT);
+    }
+    key(&server, &admin, json!({ "name": "good" })).await;
+    let listed = server.get(&format!("{KEYS}?limit=200"), &admin).await.body;
+    assert_eq!(listed["items"].as_array().unwrap().len(), 101);
+    let detail = server.get(ME, &last.1).await.body["detail"].clone();
+    assert!(detail.as_str().unwrap().contains("was revoked"), "{detail}");
+}

@@ -11,6 +11,7 @@ use control_plane::auth;
 use control_plane::store::users;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::server::{Answer, PASSWORD, Server};
 
@@ -195,6 +196,57 @@ async fn another_role_is_in_force_with_the_next_request_and_nobody_changes_their
     assert_eq!(change(&id(&viewer).await, &admin, "king").await.refusal(), 422);
     let other = server.other_tenant(&admin).await;
     assert_eq!(change(&id(&viewer).await, &other, "viewer").await.refusal(), 404);
+}
+
+/// Number of the rows of a table.
+async fn rows(server: &Server, table: &str) -> i64 {
+    let mut reader = server.state.store.read().await.unwrap();
+    let statement = AssertSqlSafe(format!("SELECT count(*) AS rows FROM {table}"));
+    sqlx::query(statement).fetch_one(&mut *reader).await.unwrap().get("rows")
+}
+
+#[tokio::test]
+async fn however_often_somebody_logs_in_they_have_a_hundred_logins_and_the_newest_goes_on() {
+    let server = Server::start().await;
+    server.set_up().await;
+    server.pass(60);
+    let (second, two) = login(&server, "admin@one.io").await;
+    let mut newest = String::new();
+    for _ in 0..99 {
+        newest = login(&server, "admin@one.io").await.0;
+    }
+    assert_eq!((rows(&server, "logins").await, rows(&server, "refresh_tokens").await), (100, 100));
+    assert!(is_in(&server, &second).await && is_in(&server, &newest).await);
+    let out = server.call(Method::POST, "/api/v1/auth/logout", &newest, None).await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT);
+    login(&server, "admin@one.io").await;
+    assert!(is_in(&server, &second).await, "what has ended goes first");
+    server.pass(-7200);
+    let (newest, _) = login(&server, "admin@one.io").await;
+    assert_eq!(rows(&server, "logins").await, 100);
+    assert!(is_in(&server, &newest).await, "whatever the clock did");
+    assert!(!is_in(&server, &second).await);
+    assert_eq!(refresh(&server, &two).await.refusal(), 401);
+}
+
+#[tokio::test]
+async fn however_often_a_login_goes_on_its_tokens_are_bounded() {
+    let server = Server::start().await;
+    server.set_up().await;
+    let (_, mut token) = login(&server, "admin@one.io").await;
+    let mut hundredth = String::new();
+    for number in 0..1010 {
+        (_, token) = tokens(&refresh(&server, &token).await);
+        if number == 100 {
+            hundredth.clone_from(&token);
+        }
+    }
+    assert_eq!(rows(&server, "refresh_tokens").await, 1002, "those of two logins");
+    server.pass(60);
+    let (access, token) = tokens(&refresh(&server, &token).await);
+    assert_eq!(refresh(&server, &hundredth).await.refusal(), 401);
+    assert!(!is_in(&server, &access).await, "an old one is known");
+    assert_eq!(refresh(&server, &token).await.refusal(), 401);
 }
 
 const FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
