@@ -150,6 +150,7 @@ pub async fn disable(state: &AppState, actor: &Actor, id: UserId) -> Result<User
     let mut tx = state.store.begin().await?;
     let user = users::disable(&mut tx, actor.tenant_id, id, now).await?;
     let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
+    keeps_an_admin(&mut tx, actor).await?;
     logins::end_others(&mut tx, (actor.tenant_id, id), None, now).await?;
     let object = format!("user/{id}");
     audit::record(&mut tx, now, actor.tenant_id, actor, "user.disable", &object, &json!({})).await?;
@@ -185,10 +186,19 @@ pub async fn set_role(state: &AppState, actor: &Actor, id: UserId, role: Role) -
     let mut tx = state.store.begin().await?;
     let user = users::set_role(&mut tx, actor.tenant_id, id, role).await?;
     let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
+    keeps_an_admin(&mut tx, actor).await?;
     let (object, detail) = (format!("user/{id}"), json!({ "role": role }));
     audit::record(&mut tx, now, actor.tenant_id, actor, "user.role", &object, &detail).await?;
     tx.commit().await?;
     Ok(user)
+}
+
+/// Refuses a change after which a tenant has no admin: two may send each other out at the same time.
+async fn keeps_an_admin(tx: &mut Tx, actor: &Actor) -> Result<(), Refusal> {
+    if users::has_admin(tx, actor.tenant_id).await? {
+        return Ok(());
+    }
+    Err(Refusal::conflict("nobody would be left who is an admin; make somebody else one before"))
 }
 
 async fn hash(state: &AppState, new: &NewUser) -> Result<String, AccountError> {

@@ -155,6 +155,16 @@ pub async fn set_role(
     row.as_ref().map(user).transpose()
 }
 
+/// Tells whether a tenant has an admin who may do things.
+///
+/// # Errors
+/// The store's.
+pub async fn has_admin(connection: &mut Connection, tenant: TenantId) -> Result<bool, StoreError> {
+    let statement = "SELECT 1 FROM users WHERE tenant_id = $1 AND role = $2 AND disabled_at IS NULL LIMIT 1";
+    let found = sqlx::query(statement).bind(tenant).bind(Role::Admin).fetch_optional(connection).await?;
+    Ok(found.is_some())
+}
+
 /// Keeps another hash of somebody's password: of a new one, or a better one of the same.
 ///
 /// # Errors

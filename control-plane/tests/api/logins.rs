@@ -6,8 +6,10 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use control_plane::actions::logins;
+use control_plane::actions::{logins, users as accounts};
 use control_plane::auth;
+use control_plane::refusal::Refusal;
+use control_plane::role::Role;
 use control_plane::store::users;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -247,6 +249,27 @@ async fn however_often_a_login_goes_on_its_tokens_are_bounded() {
     assert_eq!(refresh(&server, &hundredth).await.refusal(), 401);
     assert!(!is_in(&server, &access).await, "an old one is known");
     assert_eq!(refresh(&server, &token).await.refusal(), 401);
+}
+
+#[tokio::test]
+async fn two_admins_who_send_each_other_out_at_the_same_time_are_not_both_gone() {
+    let server = Server::start().await;
+    let first = server.set_up().await;
+    let body = json!({ "email": "second@one.io", "role": "admin", "password": PASSWORD });
+    server.post("/api/v1/users", &first, body).await;
+    let second = server.login("second@one.io").await;
+    let state = &server.state;
+    // Both are let in before either has done anything.
+    let actor = async |token: &str| {
+        auth::authenticate(&state.store, &state.auth.keys, state.clock.now(), token).await.unwrap()
+    };
+    let (one, other) = (actor(&first).await, actor(&second).await);
+    accounts::set_role(state, &one, other.user_id, Role::Viewer).await.unwrap();
+    let refused = accounts::set_role(state, &other, one.user_id, Role::Viewer).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Conflict(_)), "{refused:?}");
+    let refused = accounts::disable(state, &other, one.user_id).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Conflict(_)), "{refused:?}");
+    assert_eq!(server.get("/api/v1/users", &first).await.status, StatusCode::OK);
 }
 
 const FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
