@@ -69,9 +69,12 @@ pub async fn still(store: &Store, now: UnixMillis, actor: &Actor) -> Result<(), 
         Credential::Key(Key { id, .. }) => {
             let key = api_keys::presented(&mut reader, *id).await?.map(|(key, _)| key);
             let key = key.ok_or_else(Refusal::unauthenticated)?;
+            if !key.is_good(now) {
+                return Err(over(&key));
+            }
             let owner = users::by_id(&mut reader, actor.tenant_id, actor.user_id).await?;
             let may = owner.is_some_and(|owner| owner.disabled_at.is_none());
-            if key.is_good(now) && may { Ok(()) } else { Err(over(&key)) }
+            if may { Ok(()) } else { Err(Refusal::unauthenticated()) }
         }
     }
 }

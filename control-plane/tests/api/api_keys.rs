@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use control_plane::actions::api_keys::KINDS;
+use control_plane::auth;
 use control_plane::http::{Access, Route};
 use control_plane::rest;
 use hyper::{Method, StatusCode};
@@ -188,4 +189,24 @@ async fn a_hundred_ended_keys_are_remembered() {
     assert_eq!(listed["items"].as_array().unwrap().len(), 101);
     let detail = server.get(ME, &last.1).await.body["detail"].clone();
     assert!(detail.as_str().unwrap().contains("was revoked"), "{detail}");
+}
+
+#[tokio::test]
+async fn what_goes_on_by_a_key_ends_with_its_owner_and_says_nothing_false_of_the_key() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let operator = server.user(&admin, "operator").await;
+    let (id, text) = key(&server, &operator, json!({ "name": "ci" })).await;
+    let state = &server.state;
+    let actor = auth::authenticate(&state.store, &state.auth.keys, state.clock.now(), &text).await.unwrap();
+    let still = async || auth::still(&state.store, state.clock.now(), &actor).await;
+    still().await.unwrap();
+    let owner = format!("/api/v1/users/{}", actor.user_id);
+    server.call(Method::POST, &format!("{owner}/disable"), &admin, None).await;
+    let ended = format!("{:?}", still().await.unwrap_err());
+    assert!(!ended.contains("expired") && !ended.contains("revoked"), "{ended}");
+    server.call(Method::POST, &format!("{owner}/enable"), &admin, None).await;
+    still().await.unwrap();
+    server.delete(&format!("{KEYS}/{id}"), &admin).await;
+    assert!(format!("{:?}", still().await.unwrap_err()).contains("was revoked"));
 }
