@@ -1,6 +1,7 @@
 //! `/api/v1/agents`: who is there; and `POST /v1/enroll`, by which they come in.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -86,8 +87,15 @@ pub struct Enroll {
 }
 
 /// The agent's credential.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Enrolled {
     /// To be sent as `Authorization: Bearer …` from now on. It is shown this once.
     pub token: String,
+}
+
+/// Without what is secret.
+impl fmt::Debug for Enrolled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enrolled").finish_non_exhaustive()
+    }
 }

@@ -1,5 +1,7 @@
 //! `/api/v1/api-keys`: what programs come with.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -50,11 +52,18 @@ pub struct ApiKey {
 }
 
 /// A key just made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedApiKey {
     /// Facts about the key.
     #[serde(flatten)]
     pub about: ApiKey,
     /// The whole key, to be sent as `Authorization: Bearer …`. It is shown this once.
     pub key: String,
+}
+
+/// Without what is secret.
+impl fmt::Debug for CreatedApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreatedApiKey").field("about", &self.about).finish_non_exhaustive()
+    }
 }

@@ -1,5 +1,7 @@
 //! `/api/v1/auth`: coming in, and who one is.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use crate::Role;
 
 /// The first user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Setup {
     /// The setup token: from the log of the first boot, or the owner's own.
@@ -21,12 +23,22 @@ pub struct Setup {
     pub password: String,
 }
 
+/// Without what is secret.
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup")
+            .field("tenant", &self.tenant)
+            .field("email", &self.email)
+            .finish_non_exhaustive()
+    }
+}
+
 fn default_tenant() -> String {
     "default".to_owned()
 }
 
 /// Person who wants to log in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
     /// Their address.
@@ -35,8 +47,15 @@ pub struct Login {
     pub password: String,
 }
 
+/// Without what is secret.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("email", &self.email).finish_non_exhaustive()
+    }
+}
+
 /// Access token that lets them in from now on, and what comes after it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccessToken {
     /// To be sent as `Authorization: Bearer …`.
     pub access_token: String,
@@ -52,22 +71,47 @@ pub struct AccessToken {
     pub role: Role,
 }
 
+/// Without what is secret.
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("expires_in", &self.expires_in)
+            .field("refresh_expires_in", &self.refresh_expires_in)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Refresh token to be exchanged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
     /// The one that came last.
     pub refresh_token: String,
 }
 
+/// Without what is secret.
+impl fmt::Debug for Refresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refresh").finish_non_exhaustive()
+    }
+}
+
 /// Another password of one's own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
     /// The password so far.
     pub current: String,
     /// The password from now on: 12 to 256 characters.
     pub new: String,
+}
+
+/// Without what is secret.
+impl fmt::Debug for ChangePassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChangePassword").finish_non_exhaustive()
+    }
 }
 
 /// Identity of the caller.

@@ -1,6 +1,7 @@
 //! `/api/v1/enrollment-tokens`: what lets agents in.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
@@ -84,13 +85,20 @@ pub struct EnrollmentToken {
 }
 
 /// A token just made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedToken {
     /// Facts about the token.
     #[serde(flatten)]
     pub about: EnrollmentToken,
     /// The whole token, for the agent's `token_file`. It is shown this once.
     pub token: String,
+}
+
+/// Without what is secret.
+impl fmt::Debug for CreatedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreatedToken").field("about", &self.about).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `/api/v1/users` and `/api/v1/tenants`: people, and what they may do.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -37,7 +39,7 @@ pub struct User {
 }
 
 /// A person to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
     /// Their address.
@@ -49,6 +51,16 @@ pub struct CreateUser {
     pub password: Option<String>,
 }
 
+/// Without what is secret.
+impl fmt::Debug for CreateUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateUser")
+            .field("email", &self.email)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Changes of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +70,7 @@ pub struct ChangeUser {
 }
 
 /// A tenant to be made, with its admin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateTenant {
     /// Its name: a-z, 0-9, `.`, `_`, `-`.
@@ -70,8 +82,18 @@ pub struct CreateTenant {
     pub password: Option<String>,
 }
 
+/// Without what is secret.
+impl fmt::Debug for CreateTenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateTenant")
+            .field("name", &self.name)
+            .field("email", &self.email)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Somebody just made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedUser {
     /// Facts about the user.
     #[serde(flatten)]
@@ -79,4 +101,11 @@ pub struct CreatedUser {
     /// The password that was made. It is shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+}
+
+/// Without what is secret.
+impl fmt::Debug for CreatedUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreatedUser").field("user", &self.user).finish_non_exhaustive()
+    }
 }

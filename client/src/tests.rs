@@ -128,3 +128,9 @@ fn a_loopback_address_is_known_in_every_form() {
         assert!(!is_loopback(host), "{host}");
     }
 }
+
+#[test]
+fn a_client_does_not_show_its_token() {
+    let client = Client::new("http://127.0.0.1:1").unwrap().with_token("hush");
+    assert!(!format!("{client:?}").contains("hush"));
+}

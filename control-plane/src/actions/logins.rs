@@ -4,6 +4,7 @@
 //! [`GRACE`] and while nobody has used what it was exchanged for, it is exchanged again and that one is put aside; after
 //! that, its login ends with all of its tokens.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -37,7 +38,6 @@ const MOST: u32 = 99;
 const KNOWN_AGAIN: u32 = 1000;
 
 /// Tokens of a login, and whose they are.
-#[derive(Debug)]
 pub struct Tokens {
     /// The access token.
     pub access: String,
@@ -49,6 +49,17 @@ pub struct Tokens {
     pub refresh_expires_in: Duration,
     /// Their holder.
     pub user: User,
+}
+
+/// Without what is secret.
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens")
+            .field("expires_in", &self.expires_in)
+            .field("refresh_expires_in", &self.refresh_expires_in)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Lets somebody in.

@@ -1,5 +1,6 @@
 //! Users and tenants: how they are made, changed, and sent out.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde_json::json;
@@ -68,7 +69,6 @@ impl From<AccountError> for Refusal {
 }
 
 /// A person to be made.
-#[derive(Debug)]
 pub struct NewUser {
     /// Their address.
     pub email: String,
@@ -76,6 +76,16 @@ pub struct NewUser {
     pub password: String,
     /// Their role.
     pub role: Role,
+}
+
+/// Without what is secret.
+impl fmt::Debug for NewUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewUser")
+            .field("email", &self.email)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Makes the first tenant and its admin. Works once: with the setup's token, while there is nobody.

@@ -200,6 +200,18 @@ async fn another_role_is_in_force_with_the_next_request_and_nobody_changes_their
     assert_eq!(change(&id(&viewer).await, &other, "viewer").await.refusal(), 404);
 }
 
+#[tokio::test]
+async fn what_holds_a_secret_does_not_show_it_to_a_log() {
+    let server = Server::start().await;
+    server.set_up().await;
+    let tokens = logins::login(&server.state, "admin@one.io", PASSWORD.to_owned(), FROM).await.unwrap();
+    let shown = format!("{tokens:?}");
+    assert!(!shown.contains(&tokens.access) && !shown.contains(&tokens.refresh), "{shown}");
+    let new =
+        accounts::NewUser { email: "a@b".to_owned(), password: PASSWORD.to_owned(), role: Role::Viewer };
+    assert!(!format!("{new:?}").contains(PASSWORD));
+}
+
 /// Number of the rows of a table.
 async fn rows(server: &Server, table: &str) -> i64 {
     let mut reader = server.state.store.read().await.unwrap();

@@ -1,11 +1,11 @@
 //! Secrets stay out of logs, of messages, and of what anybody may read.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use e2e::agent::refused;
-use e2e::control_plane::{ControlPlane, PASSWORD, SETUP_TOKEN};
+use e2e::control_plane::{ControlPlane, EMAIL, PASSWORD, SETUP_TOKEN};
 use e2e::served::{GOOD, Loop, PATIENCE, experiment};
 use e2e::{eventually, http};
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::sink::Sink;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -21,6 +21,7 @@ async fn not_even_logs_at_trace_have_a_token_a_password_or_a_credential() -> Res
     let id = fleet.control_plane.experiment(&experiment("traced", GOOD)).await?;
     // By then reports went over the stream, too.
     fleet.until(&id, "a horizon", |status| status["verdict"]["basis"]["counted"][0].is_string()).await;
+    let renewed = goes_on(&fleet.control_plane).await?;
     let node = &fleet.nodes[0];
     let credential = std::fs::read_to_string(node.dir.join("data/credential"))?;
     let secrets = [
@@ -30,15 +31,53 @@ async fn not_even_logs_at_trace_have_a_token_a_password_or_a_credential() -> Res
         ("the setup token", SETUP_TOKEN),
         ("the access token", fleet.control_plane.token()),
     ];
+    let secrets = secrets.into_iter().chain(renewed.iter().map(|(what, secret)| (*what, secret.as_str())));
+    let secrets: Vec<_> = secrets.collect();
     for log in [fleet.dir.path().join("control-plane.log"), node.dir.join("agent.log")] {
         let text = String::from_utf8_lossy(&std::fs::read(&log)?).into_owned();
         assert!(text.contains("TRACE"), "{}", log.display());
-        for (what, secret) in secrets {
+        for (what, secret) in &secrets {
             let line = text.lines().find(|line| line.contains(secret));
             assert_eq!(line, None, "{what} is in {}", log.display());
         }
     }
     Ok(())
+}
+
+/// Goes on by a refresh token, presents it again until its login ends, comes by an API key, and changes the password: the
+/// secrets of all that.
+async fn goes_on(control_plane: &ControlPlane) -> Result<Vec<(&'static str, String)>> {
+    let text = |answer: &Value, name: &str| answer[name].as_str().map(str::to_owned).context(name.to_owned());
+    let login = json!({ "email": EMAIL, "password": PASSWORD });
+    let first = control_plane.expect("POST", "/api/v1/auth/login", Some(&login), 200).await?;
+    let first = text(&first, "refresh_token")?;
+    let refresh = async |token: &str, status| {
+        let body = json!({ "refresh_token": token });
+        control_plane.expect("POST", "/api/v1/auth/refresh", Some(&body), status).await
+    };
+    let second = refresh(&first, 200).await?;
+    let (access, second) = (text(&second, "access_token")?, text(&second, "refresh_token")?);
+    let third = text(&refresh(&second, 200).await?, "refresh_token")?;
+    refresh(&first, 401).await?;
+    let key = control_plane.expect("POST", "/api/v1/api-keys", Some(&json!({ "name": "ci" })), 201).await?;
+    let key = text(&key, "key")?;
+    let rest = control_plane.listening.rest;
+    let (status, _) = http::call(rest, "GET", "/api/v1/experiments", &key, None).await?;
+    ensure!(status == 200, "{status}");
+    let (status, _) = http::call(rest, "POST", "/api/v1/auth/logout", &key, None).await?;
+    ensure!(status == 403, "{status}");
+    let another = "quite another password".to_owned();
+    let change = json!({ "current": PASSWORD, "new": another });
+    control_plane.expect("POST", "/api/v1/auth/password", Some(&change), 204).await?;
+    let secret = |token: &str| token.rsplit('_').next().unwrap_or_default().to_owned();
+    Ok(vec![
+        ("a refresh token", secret(&first)),
+        ("the next refresh token", secret(&second)),
+        ("the last refresh token", secret(&third)),
+        ("the renewed access token", access),
+        ("the API key", secret(&key)),
+        ("the other password", another),
+    ])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
