@@ -75,7 +75,7 @@ pub async fn login(args: Args) -> anyhow::Result<()> {
 }
 
 pub async fn logout() -> anyhow::Result<()> {
-    let ended = match session::client().await {
+    let ended = match session::kept().await {
         Ok(client) => client.call(Method::POST, "/auth/logout", None).await.map(drop).map_err(Into::into),
         Err(error) => Err(error),
     };

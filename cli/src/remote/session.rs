@@ -57,22 +57,38 @@ pub async fn client() -> anyhow::Result<Client> {
         (Some(_), None) => bail!("{KEY} is set, and {SERVER} is not: set it to the control plane's address"),
         (None, _) => {}
     }
-    let mut session = Session::load()?;
-    if let Some(server) =
-        named.filter(|server| server.trim_end_matches('/') != session.server.trim_end_matches('/'))
-    {
-        let kept = &session.server;
-        bail!(
-            "{SERVER} is {server}, and the session is of {kept}: run `phoenix login` for the former, or unset {SERVER} to go on \
-             with the latter"
-        )
+    if let Some(server) = named {
+        refuse_another(&server)?;
     }
+    kept().await
+}
+
+/// Refuses a session of another server than the one that is named.
+fn refuse_another(server: &str) -> anyhow::Result<()> {
+    let kept = Session::load()?.server;
+    if server.trim_end_matches('/') == kept.trim_end_matches('/') {
+        return Ok(());
+    }
+    bail!(
+        "{SERVER} is {server}, and the session is of {kept}: run `phoenix login` for the former, or unset {SERVER} to go on \
+         with the latter"
+    )
+}
+
+/// Client of the kept session, whatever the environment says.
+///
+/// # Errors
+/// When there is none, or it cannot be renewed.
+pub async fn kept() -> anyhow::Result<Client> {
+    let mut session = Session::load()?;
     if session.is_over() {
-        let _held = lock()?;
+        let held = Held::take()?;
         session = Session::load()?;
         if session.is_over() {
+            // The old token is good once: what follows it needs its place before.
+            held.write(&session)?;
             session = session.renewed().await?;
-            session.store()?;
+            held.store(&session)?;
         }
     }
     Ok(Client::new(&session.server)?.with_token(&session.token))
@@ -94,13 +110,39 @@ fn said(name: &str) -> anyhow::Result<Option<String>> {
     Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()))
 }
 
-/// Lock of the session's file, held until it is dropped.
-fn lock() -> anyhow::Result<File> {
-    let path = path()?.with_extension("lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-    Ok(file)
+/// The session's file under a lock, which is held until it is dropped: nobody else changes it meanwhile.
+struct Held {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Held {
+    fn take() -> anyhow::Result<Self> {
+        let path = path()?;
+        if let Some(dir) = path.parent() {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+            made.with_context(|| format!("cannot make {}", dir.display()))?;
+        }
+        let beside = path.with_extension("lock");
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&beside);
+        let lock = lock.with_context(|| format!("cannot open {}", beside.display()))?;
+        lock.lock().with_context(|| format!("cannot lock {}", beside.display()))?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Puts a session beside the file.
+    fn write(&self, session: &Session) -> anyhow::Result<PathBuf> {
+        let beside = self.path.with_extension("new");
+        write(&beside, &serde_json::to_vec(session)?)
+            .with_context(|| format!("cannot write {}", beside.display()))?;
+        Ok(beside)
+    }
+
+    /// Puts a session in the place of the file, whole or not at all: half a session is none.
+    fn store(&self, session: &Session) -> anyhow::Result<()> {
+        let beside = self.write(session)?;
+        fs::rename(beside, &self.path).with_context(|| format!("cannot write {}", self.path.display()))
+    }
 }
 
 fn now() -> u64 {
@@ -148,14 +190,7 @@ impl Session {
     /// # Errors
     /// The system's.
     pub fn store(&self) -> anyhow::Result<()> {
-        let path = path()?;
-        if let Some(dir) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        }
-        // Whole or not at all: half a session is none.
-        let whole = path.with_extension("new");
-        let written = write(&whole, &serde_json::to_vec(self)?).and_then(|()| fs::rename(&whole, &path));
-        written.with_context(|| format!("cannot write {}", path.display()))
+        Held::take()?.store(self)
     }
 
     /// Forgets it.
@@ -163,7 +198,9 @@ impl Session {
     /// # Errors
     /// The system's.
     pub fn forget() -> anyhow::Result<()> {
-        let path = path()?;
+        let Held { path, _lock } = Held::take()?;
+        // Of a renewal that failed, if there was one.
+        let _beside = fs::remove_file(path.with_extension("new"));
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
     }
 }
