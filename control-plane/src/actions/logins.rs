@@ -122,14 +122,37 @@ async fn proven(
     let known = users::by_email(&mut *state.store.read().await?, &email.to_lowercase()).await?;
     let kept = known.as_ref().map(|(_, hash)| hash.clone());
     let compared = state.auth.passwords.compare(password, kept, from.into()).await?;
-    let (Some((user, hash)), Compared::Same { rehashed }) = (known, compared) else {
-        return Err(AccountError::Wrong);
-    };
+    let Some((user, hash)) = known else { return Err(AccountError::Wrong) };
+    let Compared::Same { rehashed } = compared else { return Err(failed(state, user, from)) };
     if user.disabled_at.is_some() {
-        return Err(AccountError::Wrong);
+        return Err(failed(state, user, from));
     }
     state.auth.attempts.succeeded(attempt);
     Ok(Proven { user, hash, rehashed })
+}
+
+/// Notes in the audit log that somebody was not let in as this person. Who asks does not wait for it: how long it takes would
+/// tell that there is such a person.
+fn failed(state: &AppState, user: User, from: IpAddr) -> AccountError {
+    let now = state.clock.now();
+    if let Some(unnoted) = state.auth.attempts.failed(&user.email, now) {
+        let state = state.clone();
+        tokio::spawn(async move {
+            let noted: Result<(), StoreError> = async {
+                let mut tx = state.store.begin().await?;
+                let (object, detail) =
+                    (format!("user/{}", user.id), json!({ "address": from, "unnoted_before": unnoted }));
+                let by = By::ControlPlane;
+                audit::record(&mut tx, now, user.tenant_id, by, "auth.failed", &object, &detail).await?;
+                tx.commit().await
+            }
+            .await;
+            if let Err(error) = noted {
+                tracing::warn!(user = %user.id, %error, "a failed login is not noted");
+            }
+        });
+    }
+    AccountError::Wrong
 }
 
 /// Refuses what was proven with a hash that is not theirs any more: a comparison takes so long that a password may change or
@@ -162,7 +185,7 @@ pub async fn refresh(state: &AppState, text: &str, from: IpAddr) -> Result<Token
     if !may_be_exchanged(&mut tx, &login, &kept, now).await? {
         logins::end(&mut tx, login.tenant_id, login.id, now).await?;
         let (object, detail) = (format!("user/{}", user.id), json!({ "address": from, "login": login.id }));
-        audit::record(&mut tx, now, login.tenant_id, By::User(user.id), "auth.reuse", &object, &detail)
+        audit::record(&mut tx, now, login.tenant_id, By::ControlPlane, "auth.reuse", &object, &detail)
             .await?;
         tx.commit().await?;
         state.hub.departed();

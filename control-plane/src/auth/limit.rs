@@ -23,6 +23,8 @@ const DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
 /// Time without an attempt after which wrong passwords are forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(60 * 60);
+/// Time after which a failed login of an account is noted again.
+const NOTED: Duration = Duration::from_secs(60);
 /// Attempts of one address, whatever the accounts: so many at once, and one more every so often.
 const BURST: u32 = 60;
 const EVERY: Duration = Duration::from_secs(2);
@@ -36,9 +38,19 @@ struct Guesses {
     until: i64,
 }
 
+/// Failed logins of an account, wherever from.
+#[derive(Debug, Clone, Copy, Default)]
+struct Failures {
+    /// In milliseconds since the epoch.
+    noted: i64,
+    /// Those since then.
+    since: u32,
+}
+
 #[derive(Debug)]
 struct Cells {
     guesses: Vec<Guesses>,
+    failures: Vec<Failures>,
     /// By address, in milliseconds since the epoch: when its burst is whole again (GCRA, the leaky bucket of ATM Forum
     /// TM 4.0).
     whole_again: Vec<i64>,
@@ -61,7 +73,8 @@ pub struct Attempt {
 impl LoginLimit {
     /// An empty table.
     pub fn new(entropy: &Entropy) -> Self {
-        let cells = Cells { guesses: vec![Guesses::default(); CELLS], whole_again: vec![0; CELLS] };
+        let (guesses, failures) = (vec![Guesses::default(); CELLS], vec![Failures::default(); CELLS]);
+        let cells = Cells { guesses, failures, whole_again: vec![0; CELLS] };
         Self { key: entropy.bytes(), cells: Mutex::new(cells) }
     }
 
@@ -95,6 +108,21 @@ impl LoginLimit {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         cells.whole_again[address] -= millis(EVERY);
         cells.guesses[pair] = Guesses::default();
+    }
+
+    /// Counts a failed login of an account. Where it is to be noted, tells how many went unnoted before; that is once a
+    /// minute, so that who guesses from many addresses fills no log.
+    pub fn failed(&self, account: &str, now: UnixMillis) -> Option<u32> {
+        let cell = self.cell(&[b"f", account.to_lowercase().as_bytes()]);
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let Failures { noted, since } = cells.failures[cell];
+        let due = now.0 < noted || now.0 - noted >= millis(NOTED);
+        cells.failures[cell] = if due {
+            Failures { noted: now.0, since: 0 }
+        } else {
+            Failures { noted, since: since.saturating_add(1) }
+        };
+        due.then_some(since)
     }
 
     fn cell(&self, name: &[&[u8]]) -> usize {

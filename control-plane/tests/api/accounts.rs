@@ -1,5 +1,7 @@
 //! People: the first one, coming in, going out, and being kept out.
 
+use std::time::Duration;
+
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
@@ -135,4 +137,49 @@ async fn only_the_first_tenants_admins_make_tenants_and_every_change_is_on_the_c
     assert_eq!(server.get("/api/v1/audit/chain", &admin).await.body, json!({ "intact": true, "entries": 2 }));
     let theirs = server.get("/api/v1/audit", &other).await.body;
     assert_eq!(theirs["items"][0]["detail"]["email"], "admin@two.io");
+}
+
+#[tokio::test]
+async fn failed_logins_stand_in_the_audit_log_once_a_minute_with_how_many_there_were() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let noted = async |entries: usize| {
+        loop {
+            let audit = server.get("/api/v1/audit?limit=200", &admin).await.body;
+            let all = audit["items"].as_array().unwrap().clone();
+            let failed: Vec<_> = all.into_iter().filter(|entry| entry["action"] == "auth.failed").collect();
+            if failed.len() >= entries {
+                return failed;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let guess = async |email: &str| {
+        let body = json!({ "email": email, "password": "a wrong password" });
+        assert_eq!(server.post(LOGIN, "", body).await.refusal(), 401);
+    };
+    guess("nobody@one.io").await;
+    for _ in 0..3 {
+        guess("ADMIN@one.io").await;
+    }
+    noted(1).await;
+    server.pass(60);
+    guess("admin@one.io").await;
+    let failed = noted(2).await;
+    let unnoted: Vec<_> = failed.iter().map(|entry| &entry["detail"]["unnoted_before"]).collect();
+    assert_eq!(unnoted, [&json!(0), &json!(2)]);
+    let me = server.get(ME, &admin).await.body["user_id"].as_str().unwrap().to_owned();
+    let first = &failed[0];
+    assert_eq!((&first["actor"], &first["object"]), (&json!("control-plane"), &json!(format!("user/{me}"))));
+    assert_eq!(first["detail"]["address"], "127.0.0.1");
+    assert!(!json!(failed).to_string().contains("a wrong password"));
+
+    // The right password of somebody who is disabled fails, too.
+    let viewer = server.user(&admin, "viewer").await;
+    let id = server.get(ME, &viewer).await.body["user_id"].as_str().unwrap().to_owned();
+    server.call(Method::POST, &format!("/api/v1/users/{id}/disable"), &admin, None).await;
+    let right = json!({ "email": "viewer@one.io", "password": PASSWORD });
+    assert_eq!(server.post(LOGIN, "", right).await.refusal(), 401);
+    assert_eq!(noted(3).await[2]["object"], json!(format!("user/{id}")));
+    assert_eq!(server.get("/api/v1/audit/chain", &admin).await.body["intact"], true);
 }
