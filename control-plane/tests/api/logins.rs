@@ -212,6 +212,37 @@ async fn what_holds_a_secret_does_not_show_it_to_a_log() {
     assert!(!format!("{new:?}").contains(PASSWORD));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_is_renewed_while_its_login_ends_is_over() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let viewer = server.user(&admin, "viewer").await;
+    let id = server.get(ME, &viewer).await.body["user_id"].as_str().unwrap().to_owned();
+    for round in 0..12 {
+        let (access, token) = login(&server, "viewer@one.io").await;
+        let end = async {
+            if round % 2 == 0 {
+                server.call(Method::POST, "/api/v1/auth/logout", &access, None).await
+            } else {
+                server.call(Method::POST, &format!("/api/v1/users/{id}/disable"), &admin, None).await
+            }
+        };
+        let renew = || refresh(&server, &token);
+        let (one, two, ended, three) = tokio::join!(renew(), renew(), end, renew());
+        assert!(ended.status.is_success(), "{ended:?}");
+        for answer in [one, two, three] {
+            if answer.status == StatusCode::OK {
+                let (access, token) = tokens(&answer);
+                assert!(!is_in(&server, &access).await);
+                assert_eq!(refresh(&server, &token).await.refusal(), 401);
+            } else {
+                assert_eq!(answer.refusal(), 401);
+            }
+        }
+        server.call(Method::POST, &format!("/api/v1/users/{id}/enable"), &admin, None).await;
+    }
+}
+
 /// Number of the rows of a table.
 async fn rows(server: &Server, table: &str) -> i64 {
     let mut reader = server.state.store.read().await.unwrap();

@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 use control_plane::store::Store;
 use sqlx::Row as _;
 
+use super::server::Server;
+
 fn migrate(dir: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-control-plane"));
     command.arg("migrate").args(arguments).arg("--data-dir").arg(dir).output().unwrap()
@@ -52,6 +54,18 @@ async fn every_table_names_its_tenant() {
         let named = table.contains("tenant_id") || table.starts_with("CREATE TABLE tenants");
         assert!(named, "{table}");
     }
+}
+
+#[tokio::test]
+async fn who_logged_in_before_there_were_logins_logs_in_anew() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let dir = server.stop().await;
+    lines(&migrate(&dir.path().join("data"), &["down", "--to", "12"]));
+    let server = Server::start_in(dir).await;
+    assert_eq!(server.get("/api/v1/auth/me", &admin).await.refusal(), 401);
+    let admin = server.login("admin@one.io").await;
+    assert_eq!(server.get("/api/v1/users", &admin).await.status, 200);
 }
 
 #[test]
