@@ -84,7 +84,8 @@ fn batch(node: &Node, of: &QueueSettings, problems: &mut Vec<Problem>) -> Option
     let mut fields = node.optional_map(problems)?;
     let wait = fields.take("flush_timeout").and_then(|node| keep(node.duration(), problems));
     let sizer = fields.take("sizer").and_then(|node| keep(node.one_of("sizer", &SIZERS[1..]), problems));
-    let sizer = sizer.unwrap_or(of.sizer);
+    let by_default = if of.sizer == Sizer::Requests { Sizer::Items } else { of.sizer };
+    let sizer = sizer.unwrap_or(by_default);
     let mut count = |key| fields.take(key).and_then(|node| keep(node.unsigned(), problems));
     let (least, most) = (count("min_size").unwrap_or(8_192), count("max_size").unwrap_or(0));
     refuse(&mut fields, &["partition"], problems);

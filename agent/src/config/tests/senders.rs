@@ -103,6 +103,11 @@ service: {{ extensions: [health_check], pipelines: {{ metrics: {{ receivers: [ot
         assert!(found.contains(said), "{said}: {found}");
     }
     good(&text("", "", "retry_on_failure: { max_elapsed_time: 0 }", ""));
+    // A queue counts requests and a batch items, so that their sizes are not compared.
+    for batch in ["{}", "{ flush_timeout: 1s }", "{ min_size: 5000 }"] {
+        let settings = good(&text("", "", &format!("sending_queue: {{ batch: {batch} }}"), ""));
+        assert!(settings.exporters[0].queue.batch.is_some(), "{batch}");
+    }
 }
 
 #[test]
