@@ -36,7 +36,7 @@ pub struct Intent {
 }
 
 impl Intent {
-    /// That of a pipeline that no experiment touches.
+    /// Intent of a pipeline that no experiment touches.
     pub fn passing(plan: &Plan) -> Self {
         let digests = Digests { baseline: Some(plan.digest()), candidate: None, split: String::new() };
         Self { baseline: Some(plan.clone()), experiment: None, digests }

@@ -12,7 +12,7 @@ use crate::{Role, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateApiKey {
-    /// What it is for: a-z, 0-9, `.`, `_`, `-`.
+    /// Its purpose: a-z, 0-9, `.`, `_`, `-`.
     pub name: String,
     /// The highest role that it acts in, at most one's own, which it is without one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +30,7 @@ pub struct CreateApiKey {
 pub struct ApiKey {
     /// Its public part, with which it begins.
     pub id: String,
-    /// What it is for.
+    /// Its purpose.
     pub name: String,
     /// The highest role that it acts in; never more than its owner's at the time.
     pub role: Role,

@@ -9,6 +9,7 @@ CREATE TABLE logins (
 );
 CREATE INDEX logins_by_user ON logins (tenant_id, user_id);
 CREATE INDEX logins_by_end ON logins (ends_at);
+CREATE INDEX logins_by_early_end ON logins (ended_at);
 
 -- Each is good once. An exchanged one names its successor; one without was put aside for another.
 CREATE TABLE refresh_tokens (

@@ -35,7 +35,7 @@ pub enum OpenError {
     /// The system's.
     #[error("cannot {what} {path}: {source}")]
     System {
-        /// What could not be done.
+        /// Operation that failed, such as `lock`.
         what: &'static str,
         /// With which file.
         path: PathBuf,

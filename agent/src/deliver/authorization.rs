@@ -55,9 +55,9 @@ impl TokenFile {
 pub enum Authorization {
     /// None that changes.
     Nothing,
-    /// That of a file.
+    /// Secret of a file.
     File(Arc<KnownToken>),
-    /// That of a server of tokens.
+    /// Secret of a server of tokens.
     OAuth2(Box<OAuth2>),
 }
 

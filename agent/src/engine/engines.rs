@@ -27,7 +27,7 @@ pub struct EngineParts {
     pub metrics: Arc<Metrics>,
     /// Memory that it may hold.
     pub budget: Budget,
-    /// What reports findings.
+    /// Reporter of findings.
     pub reporter: Reporter,
 }
 

@@ -10,7 +10,7 @@ use super::checks::Check;
 
 /// One step.
 pub struct Step {
-    /// What it is for.
+    /// Purpose.
     pub what: Cow<'static, str>,
     /// The command; empty where there is none.
     pub command: String,

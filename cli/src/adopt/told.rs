@@ -20,8 +20,9 @@ pub fn text(adoption: &Adoption<'_>) -> anyhow::Result<()> {
         let others = adoption.others.join(", ");
         output::line(&match adoption.placement {
             Placement::Instead => format!(
-                "  Experiments are about {}; {others} passes. Say --pipeline to have them on another one.",
-                adoption.pipeline
+                "  Experiments are about {}; {others} {}. Say --pipeline to have them on another one.",
+                adoption.pipeline,
+                if adoption.others.len() == 1 { "passes" } else { "pass" }
             ),
             Placement::Observe | Placement::Loop => {
                 format!("  Not touched: {others}. Say --pipeline to divide one of them.")

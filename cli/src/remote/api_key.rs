@@ -21,7 +21,7 @@ const COLUMNS: [Column<ApiKey>; 7] = [
 pub enum Command {
     /// Create an API key, for a program in your place; it is shown this once, alone on its line
     Create {
-        /// What it is for, such as ci
+        /// Its purpose, such as ci
         name: String,
         /// The highest role that it acts in: viewer, operator or admin; your own without it
         #[arg(long)]

@@ -1,7 +1,7 @@
 //! `phoenix experiment explain`: the last verdict, criterion by criterion, and what it rests on.
 
 use anyhow::Context as _;
-use api::{Criterion, Status, Verdict};
+use api::{Criterion, Outcome, Status, Verb, Verdict};
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -28,10 +28,18 @@ pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
         "phase    {}",
         place.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     ))?;
+    if is_by_hand(status.outcome, verdict.verb) {
+        line("         A person promoted it; the verdict is what the evidence said last.")?;
+    }
     for sentence in &verdict.basis.sentences {
         line(&format!("         {sentence}"))?;
     }
     criteria(verdict, status.observe_only)
+}
+
+/// Tells whether somebody promoted it, and not the evidence.
+fn is_by_hand(outcome: Option<Outcome>, verb: Verb) -> bool {
+    outcome == Some(Outcome::Promoted) && verb != Verb::Promote
 }
 
 fn criteria(verdict: &Verdict, observe_only: bool) -> anyhow::Result<()> {
@@ -46,4 +54,17 @@ fn criteria(verdict: &Verdict, observe_only: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promotion_against_the_verdict_is_told_as_a_persons() {
+        assert!(is_by_hand(Some(Outcome::Promoted), Verb::Continue));
+        assert!(is_by_hand(Some(Outcome::Promoted), Verb::Hold));
+        assert!(!is_by_hand(Some(Outcome::Promoted), Verb::Promote));
+        assert!(!is_by_hand(Some(Outcome::RolledBack), Verb::Continue) && !is_by_hand(None, Verb::Hold));
+    }
 }

@@ -27,7 +27,7 @@ const NOTED: Duration = Duration::from_secs(60);
 /// A key to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKey {
-    /// What it is for.
+    /// Purpose, such as `ci`.
     pub name: String,
     /// The highest role that it acts in.
     pub role: Role,

@@ -19,11 +19,11 @@ pub struct Actor {
     pub email: String,
     /// The role that they act in.
     pub role: Role,
-    /// What they came with.
+    /// Credential that they came with.
     pub credential: Credential,
 }
 
-/// What somebody comes with.
+/// Credential of somebody who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// An access token: a person.

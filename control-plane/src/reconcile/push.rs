@@ -46,7 +46,7 @@ struct Wanted {
     of: Option<(ExperimentId, String)>,
     /// Its plans; nothing where they are the file's own, which is nobody else's to try.
     content: Option<Content>,
-    /// What it runs without the experiment.
+    /// Generation that it runs without the experiment.
     otherwise: Generation,
 }
 

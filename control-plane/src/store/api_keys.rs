@@ -16,7 +16,7 @@ pub struct ApiKey {
     pub tenant_id: TenantId,
     /// Person who made it, and whose rights it has at most.
     pub owner_id: UserId,
-    /// What it is for.
+    /// Purpose, such as `ci`.
     pub name: String,
     /// The highest role that it acts in.
     pub role: Role,

@@ -41,7 +41,7 @@ impl Destination {
         self.disk.as_ref().map_or(0, |disk| disk.counters().load().0)
     }
 
-    /// What the queue on disk has of what its size counts.
+    /// Load of the queue on disk, in what its size counts.
     pub(super) fn load_on_disk(&self) -> u64 {
         let Some(disk) = &self.disk else { return 0 };
         let (requests, Size { items, bytes }) = disk.counters().load();

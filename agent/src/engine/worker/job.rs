@@ -41,7 +41,7 @@ pub struct BatchJob {
     pub share: Option<Arc<PendingShare>>,
     /// What the baseline's rules did before, where a window has ended since they were last asked.
     pub rules: Option<Vec<RuleStats>>,
-    /// What happened before it.
+    /// Events before it.
     pub gaps: Gaps,
     /// Budgets of its bytes.
     pub permits: [Permit; 2],
@@ -65,7 +65,7 @@ pub struct Tick {
     pub rules: Vec<RuleStats>,
     /// True if stages may send what is due: nothing waits for room in a queue.
     pub flushes: bool,
-    /// What happened before it.
+    /// Events before it.
     pub gaps: Gaps,
 }
 
