@@ -132,14 +132,14 @@ async fn batches_that_find_no_room_are_left_out_of_both_variants_and_counted() {
     let more = format!("  budget: {{ cpu: 100%, memory: 4MiB }}\n{}", experiment("0%"));
     let agent = Agent::start(&load(&slow(address, 30, &more))).await;
     let mut client = agent.client().await;
-    for _ in 0..8 {
+    for _ in 0..80 {
         client.export(export(1_000, 1)).await.expect("accepted");
     }
-    eventually("all arrive", async || sink.received() == 8).await;
+    eventually("all arrive", async || sink.received() == 80).await;
     let left_out = agent.metric("phoenix_left_out_batches_total").await.expect("a count");
-    assert!((1.0..8.0).contains(&left_out), "{left_out}");
+    assert!((1.0..80.0).contains(&left_out), "{left_out}");
     eventually("the rest is compared", async || {
-        seen_by_candidate(&agent).await as f64 == (8.0 - left_out) * 1_000.0
+        seen_by_candidate(&agent).await as f64 == (80.0 - left_out) * 1_000.0
     })
     .await;
     let response = request(agent.listening.admin, "GET", "/experiment", &[], Vec::new()).await;

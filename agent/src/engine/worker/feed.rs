@@ -10,6 +10,7 @@ use pipelines::batch::{Encoded, Keep};
 use pipelines::processors::{Flush, HeldPoints, RuleStats};
 
 use super::candidate_worker::CandidateWorker;
+use super::input::BatchInput;
 use super::job::{BaselineRun, BatchJob, Gaps, Job, Tick};
 use super::late::LateFlushes;
 use super::load::{Excess, Load, Overload};
@@ -32,12 +33,12 @@ pub struct CandidateFeed {
     window_nanos: u64,
     /// Number of the window of the last batch: time over its length.
     window: u64,
+    /// Bytes that a batch takes for each of its request, by the last one that was read here.
+    growth: usize,
     /// What has happened since the last job.
     gaps: Gaps,
     /// What the baseline held of units that still waited.
     late: LateFlushes,
-    /// Bytes that a batch takes for each of its request, by the last one.
-    growth: usize,
     /// Batches of the last seconds, by which the candidate's worker is judged.
     load: Load,
     may_sample: bool,
@@ -63,9 +64,9 @@ impl CandidateFeed {
             split,
             window_nanos,
             window: 0,
+            growth: 1,
             gaps: Gaps::default(),
             late: LateFlushes::default(),
-            growth: 1,
             load: Load::new(may_sample),
             may_sample,
             limits,
@@ -93,6 +94,12 @@ impl CandidateFeed {
         now: u64,
         baseline: &mut VariantPipeline,
     ) -> Result<BatchOutput, RunError> {
+        if !self.waits()
+            && !baseline.has_stages()
+            && let Ok(points) = count::items(Signal::Metrics, &message)
+        {
+            return Ok(self.pass(message, points, now));
+        }
         if self.is_crowded(message.len(), baseline) {
             return self.run_alone(message, now, baseline);
         }
@@ -126,7 +133,7 @@ impl CandidateFeed {
             output.job = Some(Box::new(BatchJob {
                 now,
                 number: baseline.last_batch().unwrap_or_default(),
-                input,
+                input: BatchInput::Read(Box::new(input)),
                 baseline: run,
                 left,
                 share: None,
@@ -136,7 +143,8 @@ impl CandidateFeed {
             }));
         } else {
             self.gaps.failures += u64::from(failure.is_some());
-            self.leave_out(input);
+            self.leave_out();
+            self.worker.give_back(input);
         }
         match failure {
             None => Ok(output),
@@ -147,11 +155,39 @@ impl CandidateFeed {
         }
     }
 
+    /// Tells whether units wait for the candidate.
+    fn waits(&self) -> bool {
+        self.split.is_some() && !self.worker.is_apart()
+    }
+
     /// Tells whether a request of so many bytes finds no room, as far as that is known before it is read. In a split, and where
     /// stages of the baseline hold points, it is read in any case: units wait, and what is held is told by series.
     fn is_crowded(&self, bytes: usize, baseline: &VariantPipeline) -> bool {
-        let waits = self.split.is_some() && !self.worker.is_apart();
-        !waits && !baseline.holds() && self.worker.is_full(bytes.saturating_mul(self.growth))
+        !self.waits() && !baseline.holds() && self.worker.is_full(bytes.saturating_mul(self.growth))
+    }
+
+    /// Passes on a request of a baseline without stages, for the price of one that nobody observes: the candidate's worker reads
+    /// it, and until then it takes no more than the request.
+    fn pass(&mut self, message: Bytes, points: u64, now: u64) -> BatchOutput {
+        let leaving = (points > 0).then(|| Encoded { bytes: message.clone(), points });
+        let mut output = BatchOutput { points, leaving, untouched: true, ..BatchOutput::default() };
+        let room = if self.worker.is_full(message.len()) { None } else { self.room(message.len()) };
+        let Some(permits) = room else {
+            self.leave_out();
+            return output;
+        };
+        output.job = Some(Box::new(BatchJob {
+            now,
+            number: 0,
+            input: BatchInput::Unread(message),
+            baseline: BaselineRun::Done(None, Duration::ZERO),
+            left: output.leaving.clone(),
+            share: None,
+            rules: None,
+            gaps: std::mem::take(&mut self.gaps),
+            permits,
+        }));
+        output
     }
 
     /// Runs the baseline on a request that is left out, for the price of one that nobody observes.
@@ -162,13 +198,6 @@ impl CandidateFeed {
         baseline: &mut VariantPipeline,
     ) -> Result<BatchOutput, RunError> {
         let mut input = self.worker.spare();
-        if !baseline.has_stages()
-            && let Ok(points) = count::items(Signal::Metrics, &message)
-        {
-            self.leave_out(input);
-            let leaving = (points > 0).then_some(Encoded { bytes: message, points });
-            return Ok(BatchOutput { points, leaving, untouched: true, ..BatchOutput::default() });
-        }
         let (points, outcome) = baseline.process_alone(message, now, &mut input)?;
         self.gaps.failures += u64::from(outcome.is_err());
         let output = outcome.map_err(RunError::Baseline).map(|()| {
@@ -176,15 +205,15 @@ impl CandidateFeed {
             output.leave(baseline.output(&input), Keep::All);
             output
         });
-        self.leave_out(input);
+        self.leave_out();
+        self.worker.give_back(input);
         output
     }
 
-    /// Counts a batch that is left out, and keeps its memory for the next one.
-    fn leave_out(&mut self, input: Batch) {
+    /// Counts a batch that is left out.
+    fn leave_out(&mut self) {
         self.gaps.left_out += 1;
         self.worker.leave_out();
-        self.worker.give_back(input);
     }
 
     /// Queues what the candidate's worker is to do with a batch.

@@ -7,6 +7,7 @@ use pipelines::Batch;
 use pipelines::batch::Encoded;
 use pipelines::processors::{Flush, RuleStats};
 
+use super::input::BatchInput;
 use super::share::PendingShare;
 use crate::admission::Permit;
 use crate::engine::experiment::LostHeld;
@@ -32,7 +33,7 @@ pub struct BatchJob {
     /// Number of the batch in the baseline's pipeline.
     pub number: u64,
     /// The request.
-    pub input: Batch,
+    pub input: BatchInput,
     /// What the baseline made of it.
     pub baseline: BaselineRun,
     /// What left of it by the baseline at once.

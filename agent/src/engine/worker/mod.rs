@@ -5,6 +5,7 @@
 
 mod candidate_worker;
 mod feed;
+mod input;
 mod job;
 mod late;
 mod load;

@@ -8,6 +8,7 @@ use pipelines::batch::{Encoded, Keep};
 use pipelines::processors::{Flush, HeldPoints, RuleStats, StateSize};
 
 use super::candidate_worker::CandidateWorker;
+use super::input::BatchInput;
 use super::job::{BaselineRun, BatchJob, Gaps, Job, Tick};
 use super::share::PendingShare;
 use crate::admission::Permit;
@@ -47,10 +48,10 @@ impl<'a> Running<'a> {
     }
 
     fn batch(&mut self, job: BatchJob) {
-        let BatchJob { now, number, mut input, baseline, left, share, rules, gaps, permits: _until_here } =
-            job;
+        let BatchJob { now, number, input, baseline, left, share, rules, gaps, mut permits } = job;
         self.roll(now, rules.unwrap_or_default(), gaps);
         self.follow(now);
+        let Some(mut input) = self.read(input, &mut permits) else { return };
         self.worker.ran();
         let (mut output, spent) = match baseline {
             BaselineRun::Done(output, spent) => (output, spent),
@@ -96,6 +97,26 @@ impl<'a> Running<'a> {
         }
         self.worker.give_back(input);
         output.into_iter().for_each(|output| self.worker.give_back(*output));
+    }
+
+    /// Reads a request that the baseline has passed on, and holds what it takes. One that cannot be read is left out for both
+    /// variants.
+    fn read(&mut self, input: BatchInput, permits: &mut [Permit; 2]) -> Option<Batch> {
+        if let BatchInput::Read(batch) = input {
+            return Some(*batch);
+        }
+        match input.read(|| self.worker.spare()) {
+            Ok(batch) => {
+                // As much again for what the candidate makes of it.
+                permits.iter_mut().for_each(|permit| permit.hold(2 * batch.held_bytes()));
+                Some(batch)
+            }
+            Err(malformed) => {
+                tracing::warn!(%malformed, "a request passed that the candidate cannot read: it is compared for neither variant");
+                self.state.observer.take_gaps(Gaps { left_out: 1, ..Gaps::default() });
+                None
+            }
+        }
     }
 
     /// Leaves out of a batch what the candidate does not get, once the whole of what has left by the baseline is accounted for.
