@@ -48,11 +48,11 @@ fn main() -> ExitCode {
         Command::Adopt(args) => adopt::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Compare(args) => compare::run(&args),
-        Command::Demo(args) => serve(demo::run(args)),
+        Command::Demo(args) => serve(done(demo::run(args))),
         Command::Pipeline(command) => pipeline::run(command),
         Command::Plan(args) => plan::run(&args),
-        Command::Simulate(args) => serve(simulate::run(args)),
-        Command::Sink(args) => serve(sink::run(args)),
+        Command::Simulate(args) => serve(done(simulate::run(args))),
+        Command::Sink(args) => serve(done(sink::run(args))),
         Command::Remote(command) => serve(remote::run(command)),
     };
     outcome.unwrap_or_else(|error| {
@@ -61,7 +61,11 @@ fn main() -> ExitCode {
     })
 }
 
-fn serve(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Runtime::new()?.block_on(command)?;
-    Ok(ExitCode::SUCCESS)
+fn serve(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Runtime::new()?.block_on(command)
+}
+
+/// A command that is done once it returns.
+async fn done(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    command.await.map(|()| ExitCode::SUCCESS)
 }

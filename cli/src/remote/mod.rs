@@ -2,6 +2,8 @@
 
 mod agent;
 mod api_key;
+mod apply;
+mod ci;
 mod create;
 mod experiment;
 mod explain;
@@ -13,6 +15,8 @@ mod show;
 mod template;
 mod token;
 mod which;
+
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -52,6 +56,15 @@ pub enum Command {
     Login(login::Args),
     /// End the session
     Logout,
+    /// Have the control plane hold the templates and experiments of files, again and again
+    Apply {
+        #[command(flatten)]
+        args: apply::Args,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Apply and start the experiment of a file, wait for its verdict, and print it as Markdown
+    Ci(ci::Args),
     /// Create, follow and steer experiments
     Experiment(With<experiment::Command>),
     /// Create, show and render templates: pipelines with parameters
@@ -64,14 +77,18 @@ pub enum Command {
     ApiKey(With<api_key::Command>),
 }
 
-/// Runs one.
+/// Runs one, and returns its exit code.
 ///
 /// # Errors
 /// What the control plane refuses, in its words; what cannot be reached or read.
-pub async fn run(command: Command) -> anyhow::Result<()> {
+pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Ci(args) => return Ok(ci::run(&args).await),
         Command::Login(args) => login::login(args).await,
         Command::Logout => login::logout().await,
+        Command::Apply { args, options } => {
+            apply::run(&args, &session::client().await?, options.show()).await
+        }
         Command::Experiment(With { command, options }) => {
             experiment::run(command, &session::client().await?, options.show()).await
         }
@@ -87,7 +104,8 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::ApiKey(With { command, options }) => {
             api_key::run(command, &session::client().await?, options.show()).await
         }
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Options {

@@ -20,6 +20,11 @@ pub type Column<T> = (&'static str, fn(&T) -> String);
 pub struct Show(pub Format);
 
 impl Show {
+    /// Tells whether a program reads it.
+    pub fn is_json(self) -> bool {
+        matches!(self.0, Format::Json)
+    }
+
     /// Prints an answer as JSON, or reads it for a person.
     ///
     /// # Errors

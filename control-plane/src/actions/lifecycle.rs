@@ -57,6 +57,16 @@ pub enum Failed {
         /// The phase it is in.
         phase: Phase,
     },
+    /// It is not pending any more.
+    #[error(
+        "cannot replace the specification of experiment {name}: it is {phase}; create one of another name"
+    )]
+    Begun {
+        /// Name of the experiment.
+        name: String,
+        /// The phase it is in.
+        phase: Phase,
+    },
     /// The store's.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -103,17 +113,8 @@ pub async fn create(
     spec: Spec,
 ) -> Result<Experiment, Failed> {
     let now = state.clock.now();
-    let experiment = Experiment {
-        tenant_id: tenant,
-        id: ExperimentId(state.entropy.uuid(now)),
-        spec,
-        state: State::Pending,
-        verdict: None,
-        version: 1,
-        created_by: author.to_owned(),
-        created_at: now,
-        updated_at: now,
-    };
+    let id = ExperimentId(state.entropy.uuid(now));
+    let experiment = pending(tenant, id, spec, author, now);
     let mut tx = state.store.begin().await?;
     experiments::insert(&mut tx, &experiment).await?;
     let detail = json!({ "name": experiment.spec.name, "selector": experiment.spec.selector.to_string() });
@@ -121,6 +122,56 @@ pub async fn create(
     tx.commit().await?;
     state.hub.happened();
     Ok(experiment)
+}
+
+/// A pending experiment that `author` has specified at `now`.
+pub fn pending(
+    tenant_id: TenantId,
+    id: ExperimentId,
+    spec: Spec,
+    author: &str,
+    now: UnixMillis,
+) -> Experiment {
+    Experiment {
+        tenant_id,
+        id,
+        spec,
+        state: State::Pending,
+        verdict: None,
+        version: 1,
+        created_by: author.to_owned(),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// Gives a pending experiment another specification, which was checked. Whoever does so is its author from then on: somebody
+/// else has to approve it.
+///
+/// # Errors
+/// [`Failed::Begun`], [`Failed::Stale`], and the store's.
+pub async fn replace(
+    state: &AppState,
+    experiment: Experiment,
+    spec: Spec,
+    (by, author): (By, &str),
+) -> Result<Experiment, Failed> {
+    let Experiment { tenant_id, id, version, created_at, .. } = experiment;
+    if !matches!(experiment.state, State::Pending) {
+        return Err(Failed::Begun { name: experiment.spec.name, phase: experiment.state.phase() });
+    }
+    let now = state.clock.now();
+    let next = pending(tenant_id, id, spec, author, now);
+    let mut tx = state.store.begin().await?;
+    if !experiments::replace(&mut tx, version, &next).await? {
+        return Err(Failed::Stale);
+    }
+    let next = Experiment { version: version + 1, created_at, ..next };
+    let detail = json!({ "name": next.spec.name, "selector": next.spec.selector.to_string() });
+    note(&mut tx, &next, by, now, ("replace", detail)).await?;
+    tx.commit().await?;
+    state.hub.happened();
+    Ok(next)
 }
 
 /// Deletes one that is not under way.

@@ -26,7 +26,7 @@ pub mod users;
 mod watch;
 
 pub use command::{Command, command};
-pub use create::create;
+pub use create::{create, preview, replace};
 pub use events::events;
 pub use findings::{AGENTS_AT_ONCE, AgentFindings, Drift, drift, found, total};
 pub use progress::{Progress, progress};

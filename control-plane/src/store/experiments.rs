@@ -161,6 +161,27 @@ pub async fn transition(
     Ok(done.rows_affected() == 1)
 }
 
+/// Gives one another specification and author if it is still at `version`; tells whether it was.
+///
+/// # Errors
+/// The store's.
+pub async fn replace(tx: &mut Tx, version: i64, experiment: &Experiment) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE experiments SET name = $1, spec = $2, created_by = $3, updated_at = $4, version = version + 1
+         WHERE tenant_id = $5 AND id = $6 AND version = $7",
+    )
+    .bind(&experiment.spec.name)
+    .bind(versioned::write(TABLE, &experiment.spec)?)
+    .bind(&experiment.created_by)
+    .bind(experiment.updated_at)
+    .bind(experiment.tenant_id)
+    .bind(experiment.id)
+    .bind(version)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Notes what was decided.
 ///
 /// # Errors

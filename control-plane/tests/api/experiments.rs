@@ -245,3 +245,48 @@ async fn what_only_observes_says_beforehand_what_it_never_measures_and_can_be_ca
     let deleted = server.delete(&path, &admin).await;
     assert_eq!(deleted.status, 204, "{deleted:?}");
 }
+
+#[tokio::test]
+async fn a_dry_run_tells_what_would_be_written_down_and_writes_nothing() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let dry = server.post("/api/v1/experiments?dry_run=true", &admin, asked(json!({ "window": "5s" }))).await;
+    assert_eq!(dry.status, 200, "{:#}", dry.body);
+    assert_eq!(dry.body["id"], "00000000-0000-0000-0000-000000000000");
+    let listed = server.get("/api/v1/experiments", &admin).await;
+    assert_eq!(listed.body["items"], json!([]));
+
+    let made = server.post("/api/v1/experiments", &admin, asked(json!({ "window": "5s" }))).await;
+    for field in ["name", "selector", "candidate", "baseline", "spec", "needs", "phase", "created_by"] {
+        assert_eq!(dry.body[field], made.body[field], "{field}");
+    }
+    let refused =
+        server.post("/api/v1/experiments?dry_run=true", &admin, asked(json!({ "unit": "pod" }))).await;
+    assert_eq!(refused.refusal(), 422);
+}
+
+#[tokio::test]
+async fn a_pending_experiment_takes_another_specification_and_its_author_is_whoever_gave_it() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let operator = server.user(&admin, "operator").await;
+    let made = server.post("/api/v1/experiments", &admin, asked(json!({}))).await;
+    let path = format!("/api/v1/experiments/{}", made.body["id"].as_str().unwrap());
+    let other = asked(json!({ "window": "5s", "policy": { "require_approval": true } }));
+    let replaced = server.put(&path, &operator, other).await;
+    assert_eq!(replaced.status, 200, "{:#}", replaced.body);
+    assert_eq!((&replaced.body["spec"]["window"], &replaced.body["id"]), (&json!("5s"), &made.body["id"]));
+    assert_eq!(replaced.body["created_by"], "operator@one.io");
+    assert_eq!(server.get(&path, &admin).await.body["spec"], replaced.body["spec"]);
+    let audited = server.get("/api/v1/audit", &admin).await;
+    let actions: Vec<&str> =
+        audited.body["items"].as_array().unwrap().iter().filter_map(|item| item["action"].as_str()).collect();
+    assert!(actions.contains(&"experiment.replace"), "{actions:?}");
+
+    assert_eq!(server.post(&format!("{path}/cancel"), &admin, json!({})).await.status, 200);
+    let late = server.put(&path, &admin, asked(json!({}))).await;
+    assert_eq!(late.refusal(), 409);
+    assert!(late.body["detail"].as_str().unwrap().contains("it is cancelled"), "{:#}", late.body);
+    let viewer = server.user(&admin, "viewer").await;
+    assert_eq!(server.put(&path, &viewer, asked(json!({}))).await.refusal(), 403);
+}

@@ -118,6 +118,10 @@ impl Server {
         self.call(Method::POST, path, token, Some(body.to_string())).await
     }
 
+    pub async fn put(&self, path: &str, token: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, token, Some(body.to_string())).await
+    }
+
     pub async fn call(&self, method: Method, path: &str, token: &str, body: Option<String>) -> Answer {
         send(self.at.rest, method, path, token, body).await
     }

@@ -40,6 +40,7 @@ fn body(path: &str) -> Option<String> {
     let body = match path {
         "/api/v1/templates/{name}/versions" => json!({ "text": text("mine") }),
         "/api/v1/users/{id}" => json!({ "role": "viewer" }),
+        "/api/v1/experiments/{id}" => json!({ "name": "e", "candidate": { "template": { "name": "mine" } } }),
         _ => json!({}),
     };
     Some(body.to_string())

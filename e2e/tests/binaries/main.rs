@@ -3,6 +3,7 @@
 mod aa;
 mod across_agents;
 mod adopt;
+mod applied;
 mod attacks;
 mod bad_input;
 mod bad_reports;

@@ -13,7 +13,7 @@ use crate::actions::lifecycle;
 use crate::actions::templates;
 use crate::audit::By;
 use crate::auth::Actor;
-use crate::experiment::{Spec, TemplateUse};
+use crate::experiment::{ExperimentId, Spec, TemplateUse};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
@@ -23,10 +23,44 @@ use crate::store::experiments::Experiment;
 /// # Errors
 /// 404 for a template that is not there, 422 for what is wrong with it, and the store's.
 pub async fn create(state: &AppState, actor: &Actor, asked: CreateExperiment) -> Result<Experiment, Refusal> {
+    let spec = specify(state, actor, asked).await?;
+    Ok(lifecycle::create(state, actor.tenant_id, By::from(actor), &actor.email, spec).await?)
+}
+
+/// The experiment that [`create`] would write down: checked as that is, without an id of its own, and nowhere written.
+///
+/// # Errors
+/// As [`create`].
+pub async fn preview(
+    state: &AppState,
+    actor: &Actor,
+    asked: CreateExperiment,
+) -> Result<Experiment, Refusal> {
+    let spec = specify(state, actor, asked).await?;
+    let id = ExperimentId(uuid::Uuid::nil());
+    Ok(lifecycle::pending(actor.tenant_id, id, spec, &actor.email, state.clock.now()))
+}
+
+/// Gives a pending experiment another specification, checked as that of a new one.
+///
+/// # Errors
+/// As [`create`]; 404 for one that is not there, and 409 for one that has begun.
+pub async fn replace(
+    state: &AppState,
+    actor: &Actor,
+    id: ExperimentId,
+    asked: CreateExperiment,
+) -> Result<Experiment, Refusal> {
+    let experiment = super::find(state, actor, id).await?;
+    let spec = specify(state, actor, asked).await?;
+    Ok(lifecycle::replace(state, experiment, spec, (By::from(actor), &actor.email)).await?)
+}
+
+/// The specification of what is asked for.
+async fn specify(state: &AppState, actor: &Actor, asked: CreateExperiment) -> Result<Spec, Refusal> {
     let (candidate, template) = candidate(state, actor, asked.candidate.clone()).await?;
     let spec = spec(asked, candidate, template)?;
-    let spec = check(state, actor, spec).await?;
-    Ok(lifecycle::create(state, actor.tenant_id, By::from(actor), &actor.email, spec).await?)
+    check(state, actor, spec).await
 }
 
 /// Checks a specification off the threads that answer: its pipelines are somebody's programs.

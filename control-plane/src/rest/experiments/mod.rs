@@ -8,6 +8,7 @@ mod show;
 use api::{CreateExperiment, Experiment, Page, Problem, Results, Status};
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde::Deserialize;
 
 use crate::actions;
 use crate::auth::Actor;
@@ -24,6 +25,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(change, __path_create, create)
         .add(see, __path_list, list)
         .add(see, __path_get, get)
+        .add(change, __path_replace, replace)
         .add(change, __path_delete, delete)
         .add(see, __path_status, status)
         .add(see, __path_results, results)
@@ -31,18 +33,55 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .with(act::routes)
 }
 
+/// Query of what is to be written down.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Writing {
+    /// True to check it only, and to answer with what would be written down.
+    #[serde(default)]
+    dry_run: bool,
+}
+
 /// Writes an experiment down. Its pipelines are checked with the code that agents check with.
+///
+/// With `dry_run` nothing is written: the answer is 200 with what would be, under an id of zeros.
 #[utoipa::path(
-    post, path = "/api/v1/experiments", tag = "experiments", request_body = CreateExperiment,
-    responses((status = 201, body = Experiment), (status = 404, body = Problem), (status = 422, body = Problem))
+    post, path = "/api/v1/experiments", tag = "experiments", params(Writing), request_body = CreateExperiment,
+    responses(
+        (status = 200, body = Experiment), (status = 201, body = Experiment), (status = 404, body = Problem),
+        (status = 422, body = Problem)
+    )
 )]
 async fn create(
     State(state): State<AppState>,
     actor: Actor,
+    Query(Writing { dry_run }): Query<Writing>,
     Json(body): Json<CreateExperiment>,
 ) -> Result<(StatusCode, Json<Experiment>), Refusal> {
+    if dry_run {
+        return Ok((StatusCode::OK, Json(actions::preview(&state, &actor, body).await?.into())));
+    }
     let created = actions::create(&state, &actor, body).await?;
     Ok((StatusCode::CREATED, Json(created.into())))
+}
+
+/// Gives a pending experiment another specification, checked as that of a new one. Whoever does so is its author.
+#[utoipa::path(
+    put, path = "/api/v1/experiments/{id}", tag = "experiments", params(("id" = uuid::Uuid, Path)),
+    request_body = CreateExperiment,
+    responses(
+        (status = 200, body = Experiment), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)
+    )
+)]
+async fn replace(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<ExperimentId>,
+    Json(body): Json<CreateExperiment>,
+) -> Result<Json<Experiment>, Refusal> {
+    Ok(Json(actions::replace(&state, &actor, id, body).await?.into()))
 }
 
 /// The tenant's experiments, newest first.

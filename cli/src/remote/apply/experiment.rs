@@ -1,0 +1,114 @@
+//! An experiment that is to be there as it is written.
+
+use anyhow::{Context as _, bail};
+use api::{Experiment, Page, Phase};
+use client::{Client, Error, Method};
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use super::documents::{Document, Kind};
+use super::{Applied, Change, difference};
+
+/// Fields that say what an experiment is; the others say what became of it.
+const SPECIFIED: [&str; 6] = ["selector", "candidate", "baseline", "observe_only", "template", "spec"];
+
+/// Creates it, replaces the specification of one that is pending, or leaves it alone.
+///
+/// # Errors
+/// Another specification than that of one that has begun or is over, and the control plane's refusals.
+pub async fn apply(
+    document: &Document,
+    all: &[Document],
+    client: &Client,
+    dry_run: bool,
+) -> anyhow::Result<Applied> {
+    let name = &document.name;
+    let body = Value::Object(document.body.clone());
+    let written = match client.post("/experiments?dry_run=true", &body).await {
+        Ok(written) => written,
+        Err(Error::Refused { status: 404, .. }) if dry_run && awaits(document, all) => {
+            let state = "checked only once its template is there".to_owned();
+            return Ok(applied(name, Change::Created, state, Vec::new()));
+        }
+        Err(error) => return Err(error).with_context(|| format!("experiment {name}")),
+    };
+    let Some((known, experiment)) = known(name, client).await? else {
+        if dry_run {
+            return Ok(applied(name, Change::Created, "pending".to_owned(), Vec::new()));
+        }
+        let made = read(&client.post("/experiments", &body).await?)?;
+        return Ok(Applied { id: Some(made.id), ..applied(name, Change::Created, state(&made), Vec::new()) });
+    };
+    let difference = difference::of_fields(&known, &written, &SPECIFIED);
+    let of = |change, state| Applied { id: Some(experiment.id), ..applied(name, change, state, Vec::new()) };
+    if difference.is_empty() {
+        return Ok(of(Change::Unchanged, state(&experiment)));
+    }
+    if experiment.phase != Phase::Pending {
+        bail!(
+            "experiment {name} is {} with another specification, which cannot be changed any more; write the new one under \
+             another name:\n    {}",
+            state(&experiment),
+            difference.join("\n    ")
+        );
+    }
+    if !dry_run {
+        let path = format!("/experiments/{}", experiment.id);
+        client.call(Method::PUT, &path, Some(&body)).await?;
+    }
+    Ok(Applied { difference, ..of(Change::Replaced, state(&experiment)) })
+}
+
+/// Starts the experiment of a document if it is pending.
+///
+/// # Errors
+/// The control plane's refusals.
+pub async fn start(applied: &mut Applied, client: &Client) -> anyhow::Result<()> {
+    let id = applied.id.context("the experiment has no id")?;
+    let path = format!("/experiments/{id}");
+    if read(&client.get(&path).await?)?.phase != Phase::Pending {
+        return Ok(());
+    }
+    let started = client.call(Method::POST, &format!("{path}/start"), None).await;
+    let started = started.with_context(|| format!("experiment {}", applied.name))?;
+    applied.state = state(&read(&started)?);
+    Ok(())
+}
+
+/// Tells whether its template is one of the documents: in a dry run it is not there yet.
+fn awaits(document: &Document, all: &[Document]) -> bool {
+    let template =
+        document.body.get("candidate").and_then(|candidate| candidate["template"]["name"].as_str());
+    all.iter().any(|other| other.kind == Kind::Template && Some(other.name.as_str()) == template)
+}
+
+/// The experiment of this name: the one that is pending or under way, else the newest.
+async fn known(name: &str, client: &Client) -> anyhow::Result<Option<(Value, Experiment)>> {
+    let answer = client.list("/experiments").await?;
+    let mut page = Page::<Value>::deserialize(&answer).context("the answer is not as expected")?;
+    page.items.retain(|item| item["name"] == name);
+    let mut found = page.items.into_iter().map(|item| read(&item).map(|read| (item, read)));
+    let Some(newest) = found.next().transpose()? else { return Ok(None) };
+    for other in found {
+        let other = other?;
+        if newest.1.phase.is_over() && !other.1.phase.is_over() {
+            return Ok(Some(other));
+        }
+    }
+    Ok(Some(newest))
+}
+
+fn read(answer: &Value) -> anyhow::Result<Experiment> {
+    Experiment::deserialize(answer).context("the answer is not as expected")
+}
+
+fn applied(name: &str, change: Change, state: String, difference: Vec<String>) -> Applied {
+    Applied { kind: Kind::Experiment, name: name.to_owned(), change, id: None, state, difference }
+}
+
+fn state(experiment: &Experiment) -> String {
+    match experiment.outcome {
+        Some(outcome) => format!("{}, {outcome}", experiment.phase),
+        None => experiment.phase.to_string(),
+    }
+}

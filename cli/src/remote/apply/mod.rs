@@ -1,0 +1,136 @@
+//! `phoenix apply`: has the control plane hold what files say, templates first, then experiments.
+//!
+//! What always holds: what is there as it is written is left alone, so that the same files can be applied again and again; what is
+//! under way or over is never changed.
+
+mod difference;
+mod documents;
+mod experiment;
+mod template;
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use client::Client;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use documents::{Document, Kind, read};
+
+use super::show::{Show, line};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// File of YAML or JSON with one document or several, or `-` for standard input; may be given several times
+    ///
+    /// A document has a `kind` (`experiment` or `template`; `experiment` if not given) and the fields of the REST resource. In an
+    /// experiment `candidate: { file: PATH }`, and in a template `file: PATH`, stand for the text of a file beside it.
+    #[arg(short, long = "file", value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Have everything checked, show what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Start the experiments that are pending then
+    #[arg(long, conflicts_with = "dry_run")]
+    start: bool,
+}
+
+/// Change that a document makes, or would make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It is there as it is written.
+    Unchanged,
+    /// It was not there.
+    Created,
+    /// A pending experiment has another specification now.
+    Replaced,
+    /// A template has another version now.
+    NewVersion,
+}
+
+/// Outcome of a document.
+#[derive(Debug, Serialize)]
+pub struct Applied {
+    /// Kind of the document.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// Its change.
+    pub change: Change,
+    /// Id of an experiment, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
+    /// More of it for a person, such as the phase of an experiment.
+    pub state: String,
+    /// Lines that tell what is another than before.
+    pub difference: Vec<String>,
+}
+
+/// Applies files, and prints what became of each document.
+///
+/// # Errors
+/// Files that cannot be read, documents that say no such thing, and the control plane's refusals.
+pub async fn run(args: &Args, client: &Client, show: Show) -> anyhow::Result<()> {
+    let documents = read(&args.files)?;
+    let mut applied = Vec::new();
+    for document in &documents {
+        // Each is shown once it is done: a later one may be refused.
+        let mut done = apply(document, &documents, client, args.dry_run).await?;
+        if args.start && document.kind == Kind::Experiment {
+            start(&mut done, client).await?;
+        }
+        if !show.is_json() {
+            tell(&done, args.dry_run)?;
+        }
+        applied.push(done);
+    }
+    if show.is_json() { crate::output::say(&serde_json::json!({ "items": applied })) } else { Ok(()) }
+}
+
+/// Applies one document of several.
+///
+/// # Errors
+/// The control plane's refusals.
+pub async fn apply(
+    document: &Document,
+    all: &[Document],
+    client: &Client,
+    dry_run: bool,
+) -> anyhow::Result<Applied> {
+    match document.kind {
+        Kind::Template => template::apply(document, client, dry_run).await,
+        Kind::Experiment => experiment::apply(document, all, client, dry_run).await,
+    }
+}
+
+/// Starts the experiment of a document if it is pending.
+///
+/// # Errors
+/// The control plane's refusals.
+pub async fn start(applied: &mut Applied, client: &Client) -> anyhow::Result<()> {
+    experiment::start(applied, client).await
+}
+
+fn tell(applied: &Applied, dry_run: bool) -> anyhow::Result<()> {
+    let change = match (applied.change, dry_run) {
+        (Change::Unchanged, _) => "unchanged",
+        (Change::Created, false) => "created",
+        (Change::Created, true) => "would be created",
+        (Change::Replaced, false) => "replaced",
+        (Change::Replaced, true) => "would be replaced",
+        (Change::NewVersion, false) => "has a new version",
+        (Change::NewVersion, true) => "would have a new version",
+    };
+    line(&format!("{} {}: {change}; {}", applied.kind, applied.name, applied.state))?;
+    applied.difference.iter().try_for_each(|different| line(&format!("    {different}")))
+}
+
+/// Text of a field of an answer.
+fn text<'a>(answer: &'a Value, field: &str) -> anyhow::Result<&'a str> {
+    let Some(text) = answer[field].as_str() else {
+        bail!("the answer is not as expected: it has no {field}")
+    };
+    Ok(text)
+}

@@ -1,0 +1,259 @@
+//! `phoenix ci`: applies and starts an experiment, waits until it is decided, and tells the verdict as Markdown.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use api::{Criterion, Outcome, Phase, Status};
+use client::{Client, Error};
+use serde::Deserialize as _;
+
+use super::apply::{self, Kind};
+use crate::output;
+use crate::report::criteria::in_order;
+
+/// Time between two looks.
+const BETWEEN: Duration = Duration::from_secs(2);
+/// Time for which the control plane may not be reached.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Exit codes: 0 in favor of the candidate, 1 against it, 2 for anything else.
+#[derive(clap::Args)]
+#[command(after_help = "Exit codes:
+  0  the candidate was promoted, or would be (an experiment that only observes)
+  1  the candidate was rolled back, or would not be promoted
+  2  nothing was found out: it ended inconclusive or not measured, it could not be applied, it was cancelled, it is not decided
+     within --timeout, or the command itself failed")]
+pub struct Args {
+    /// File of YAML or JSON, as for `phoenix apply`, with one experiment; may be given several times
+    #[arg(short, long = "file", value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Time after which it stops waiting; the experiment goes on
+    #[arg(long, value_name = "DURATION", default_value = "6h", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// File for the Markdown, in place of standard output
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
+/// Runs it, and returns the exit code. What goes wrong is told on standard error.
+pub async fn run(args: &Args) -> ExitCode {
+    let outcome = async {
+        let client = super::session::client().await?;
+        decide(args, &client).await
+    };
+    match outcome.await {
+        Ok(Decision::Favor) => ExitCode::SUCCESS,
+        Ok(Decision::Against) => ExitCode::from(1),
+        Ok(Decision::None) => ExitCode::from(2),
+        Err(error) => {
+            eprintln!("phoenix: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Decision about a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    Favor,
+    Against,
+    None,
+}
+
+impl Decision {
+    fn of(status: &Status) -> Self {
+        match status.outcome {
+            Some(Outcome::Promoted | Outcome::WouldPromote) => Self::Favor,
+            Some(Outcome::RolledBack | Outcome::WouldNot) => Self::Against,
+            Some(Outcome::Inconclusive | Outcome::NotMeasured) | None => Self::None,
+        }
+    }
+}
+
+async fn decide(args: &Args, client: &Client) -> anyhow::Result<Decision> {
+    let documents = apply::read(&args.files)?;
+    let experiments = documents.iter().filter(|document| document.kind == Kind::Experiment).count();
+    if experiments != 1 {
+        bail!("the files hold {experiments} experiments; `phoenix ci` waits for one");
+    }
+    let mut last = None;
+    for document in &documents {
+        let mut applied = apply::apply(document, &documents, client, false).await?;
+        if document.kind == Kind::Experiment {
+            apply::start(&mut applied, client).await?;
+        }
+        output::note(&format!("{} {}: {}", applied.kind, applied.name, applied.state))?;
+        last = Some(applied);
+    }
+    let applied = last.context("the files hold no document")?;
+    let id = applied.id.context("the experiment has no id")?;
+    let status = wait(&format!("/experiments/{id}/status"), args.timeout, client).await?;
+    let text = markdown(&applied.name, &status);
+    match &args.markdown {
+        Some(path) => {
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        None => output::text(&text)?,
+    }
+    Ok(Decision::of(&status))
+}
+
+/// Waits until an experiment is over, so long at most. Tells on standard error where it is.
+async fn wait(path: &str, timeout: Duration, client: &Client) -> anyhow::Result<Status> {
+    let began = Instant::now();
+    let (mut heard, mut place) = (began, None);
+    loop {
+        match client.get(path).await {
+            Ok(answer) => {
+                heard = Instant::now();
+                let status = Status::deserialize(&answer).context("the answer is not as expected")?;
+                if status.phase.is_over() || began.elapsed() >= timeout {
+                    return Ok(status);
+                }
+                let now = (status.phase, status.step);
+                if place.as_ref() != Some(&now) {
+                    let (phase, step) = &now;
+                    output::note(&format!("{phase} {}", step.as_deref().unwrap_or_default()))?;
+                    place = Some(now);
+                }
+            }
+            // A key that was revoked never comes back; a control plane that restarts does.
+            Err(error @ Error::Refused { status: 400..=499, .. }) => return Err(error.into()),
+            Err(error) if heard.elapsed() >= PATIENCE => return Err(error.into()),
+            Err(_) => {}
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+}
+
+/// Headline of a status.
+fn headline(status: &Status) -> String {
+    match (status.outcome, status.phase) {
+        (Some(Outcome::Promoted), _) => "the candidate was promoted".to_owned(),
+        (Some(Outcome::RolledBack), _) => "the candidate was rolled back".to_owned(),
+        (Some(Outcome::Inconclusive), _) => "nothing was found out; the baseline stays".to_owned(),
+        (Some(Outcome::WouldPromote), _) => {
+            "the candidate would be promoted; it was only observed".to_owned()
+        }
+        (Some(Outcome::WouldNot), _) => {
+            "the candidate would not be promoted; it was only observed".to_owned()
+        }
+        (Some(Outcome::NotMeasured), _) => {
+            "not everything that was asked for was measured; the candidate was only observed".to_owned()
+        }
+        (None, Phase::Failed) => "the experiment could not be applied".to_owned(),
+        (None, Phase::Cancelled) => "the experiment was cancelled".to_owned(),
+        (None, phase) => format!("not decided yet: the experiment is {phase}"),
+    }
+}
+
+/// A comment about a status.
+fn markdown(name: &str, status: &Status) -> String {
+    let mut text = format!("### Phoenix: {} — {}\n\n", escaped(name), headline(status));
+    for reason in &status.reasons {
+        text.push_str(&format!("{}\n\n", escaped(&reason.sentence)));
+    }
+    let Some(verdict) = &status.verdict else {
+        text.push_str("There is no verdict: nothing was looked at.\n");
+        return text;
+    };
+    text.push_str("| answer | criterion | because |\n|---|---|---|\n");
+    for (word, Criterion { finding, .. }) in in_order(&verdict.criteria) {
+        let (quantity, sentence) = (escaped(&finding.quantity), escaped(&finding.sentence));
+        text.push_str(&format!("| {word} | {quantity} | {sentence} |\n"));
+    }
+    if !verdict.basis.sentences.is_empty() {
+        text.push_str("\n<details><summary>What it rests on</summary>\n\n");
+        for sentence in &verdict.basis.sentences {
+            text.push_str(&format!("- {}\n", escaped(sentence)));
+        }
+        text.push_str("\n</details>\n");
+    }
+    text
+}
+
+/// Text in Markdown, on one line. Names in it come from telemetry: none of it is markup, a link or a mention.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for one in text.chars() {
+        match one {
+            '@' => escaped.push_str("@\u{200b}"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '&' | '!' | '$' => {
+                escaped.extend(['\\', one]);
+            }
+            one if one.is_control() => escaped.push(' '),
+            one => escaped.push(one),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use api::{Answer, Basis, Effect, Reason, Verb, Verdict};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn status(phase: Phase, outcome: Option<Outcome>) -> Status {
+        Status {
+            id: Uuid::nil(),
+            phase,
+            outcome,
+            observe_only: false,
+            step: None,
+            weight_bp: None,
+            since: None,
+            agents: Vec::new(),
+            horizon: None,
+            verdict: None,
+            reasons: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_ended_is_a_decision() {
+        let of = |outcome| Decision::of(&status(Phase::Completed, Some(outcome)));
+        assert_eq!((of(Outcome::Promoted), of(Outcome::WouldPromote)), (Decision::Favor, Decision::Favor));
+        assert_eq!((of(Outcome::RolledBack), of(Outcome::WouldNot)), (Decision::Against, Decision::Against));
+        assert_eq!((of(Outcome::Inconclusive), of(Outcome::NotMeasured)), (Decision::None, Decision::None));
+        for phase in [Phase::Running, Phase::Failed, Phase::Cancelled, Phase::Pending] {
+            assert_eq!(Decision::of(&status(phase, None)), Decision::None);
+        }
+        assert!(
+            headline(&status(Phase::Running, None)).contains("not decided yet: the experiment is running")
+        );
+    }
+
+    #[test]
+    fn each_criterion_is_a_row_and_no_name_is_markup() {
+        let finding = |quantity: &str, sentence: &str| Reason {
+            quantity: quantity.to_owned(),
+            sentence: sentence.to_owned(),
+            ..Reason::default()
+        };
+        let one = |answer, quantity, sentence| Criterion {
+            answer,
+            effect: Effect::Hold,
+            asked: true,
+            finding: finding(quantity, sentence),
+        };
+        let verdict = Verdict {
+            verb: Verb::RollBack,
+            reasons: Vec::new(),
+            criteria: vec![
+                one(Answer::Met, "series", "It keeps all."),
+                one(Answer::Violated, "lens memory", "a|b <img src=x> @ops\n# `x`"),
+            ],
+            basis: Basis { sentences: vec!["2 agents".to_owned()], ..Basis::default() },
+        };
+        let status = Status { verdict: Some(verdict), ..status(Phase::Completed, Some(Outcome::RolledBack)) };
+        let text = markdown("e", &status);
+        let expected = "### Phoenix: e — the candidate was rolled back\n\n| answer | criterion | because |\n|---|---|---|\n| \
+                        violated | lens memory | a\\|b \\<img src=x\\> @\u{200b}ops \\# \\`x\\` |\n| met | series | It keeps \
+                        all. |\n\n<details><summary>What it rests on</summary>\n\n- 2 agents\n\n</details>\n";
+        assert_eq!(text, expected);
+    }
+}
