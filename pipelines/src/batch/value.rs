@@ -78,11 +78,18 @@ impl Batch {
     /// Number that differs where two points of a series show different values: the bits of a number as a double, and of
     /// other kinds a hash of the point as it was received; 0 of a point of those kinds that was made here.
     #[must_use]
+    #[inline]
     pub fn value_digest(&self, point: &PointRow) -> u64 {
-        match (point.value.as_f64(), self.bytes(point.raw)) {
-            (Some(value), _) => value.to_bits(),
-            (None, []) => 0,
-            (None, received) => xxh3_64(received),
+        match point.value.as_f64() {
+            Some(value) => value.to_bits(),
+            None => self.received_digest(point),
+        }
+    }
+
+    fn received_digest(&self, point: &PointRow) -> u64 {
+        match self.bytes(point.raw) {
+            [] => 0,
+            received => xxh3_64(received),
         }
     }
 }

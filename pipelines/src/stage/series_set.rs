@@ -24,16 +24,22 @@ impl SeriesSet {
     /// Returns whether the series is new, as far as can be told.
     pub(super) fn insert(&mut self, hash: u64) -> bool {
         let new = hash <= self.limit && self.kept.insert(hash);
-        // Whatever the order, the limit ends as the greatest power of two at which the bound holds.
-        while self.kept.len() > BOUND {
-            self.shrink(self.limit / 2);
-        }
+        self.bound();
         new
     }
 
+    /// Whatever the order, the limit ends as the greatest power of two at which the bound holds.
+    fn bound(&mut self) {
+        while self.kept.len() > BOUND {
+            self.shrink(self.limit / 2);
+        }
+    }
+
     fn shrink(&mut self, limit: u64) {
-        self.limit = self.limit.min(limit);
-        self.kept.retain(|hash| *hash <= limit);
+        if limit < self.limit {
+            self.limit = limit;
+            self.kept.retain(|hash| *hash <= limit);
+        }
     }
 
     /// Adds what another set has seen.
@@ -43,9 +49,10 @@ impl SeriesSet {
             return;
         }
         self.shrink(other.limit);
-        for hash in &other.kept {
-            self.insert(*hash);
-        }
+        let limit = self.limit;
+        // Both are bounded, and so is what they are together until it is cut.
+        self.kept.extend(other.kept.iter().filter(|hash| **hash <= limit));
+        self.bound();
     }
 
     /// Number of series, and whether each was told.
