@@ -20,6 +20,7 @@ impl Counter {
     /// The increase since the last observation. `start` and `time` are Unix nanoseconds, `since` is when
     /// watching began: a series first seen counts from zero if it started no earlier, else from its first
     /// value. A point that is not newer than the last one, or has no finite value, increases nothing.
+    #[inline]
     pub fn observe(&mut self, start: u64, time: u64, value: f64, since: u64) -> f64 {
         if !value.is_finite() {
             return 0.0;

@@ -21,6 +21,9 @@ use crate::{Price, Repeats, RuleReport, Sample, Settings, Summary, Variant, Volu
 /// The most colliding identities that are named.
 const MAX_COLLISIONS: usize = 20;
 
+/// The most lost series that are shown.
+const MAX_SAMPLES: usize = 10;
+
 /// Comparison of what both variants made of the same input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -364,10 +367,20 @@ pub(crate) fn count_by_name<'a>(
 }
 
 fn samples(summary: &Summary) -> Vec<SeriesSample> {
-    let mut samples: Vec<_> = lost(summary).map(SeriesSample::of).collect();
-    samples.sort_unstable();
-    samples.truncate(10);
-    samples
+    let mut samples: Vec<&Label> = lost(summary).collect();
+    // Of many few are shown.
+    let by_name = |a: &&Label, b: &&Label| name_of(a).cmp(&name_of(b));
+    if samples.len() > MAX_SAMPLES {
+        samples.select_nth_unstable_by(MAX_SAMPLES, by_name);
+        samples.truncate(MAX_SAMPLES);
+    }
+    samples.sort_unstable_by(by_name);
+    samples.into_iter().map(SeriesSample::of).collect()
+}
+
+/// The parts of a [`SeriesSample`], in their order.
+fn name_of(label: &Label) -> (&str, &str, &str) {
+    (&label.metric, &label.process.name, &label.attributes)
 }
 
 fn lenses(summary: &Summary, settings: &Settings) -> Vec<LensReport> {

@@ -9,37 +9,40 @@ use serde::{Deserialize, Serialize};
 /// The shares of values below which a report says what lies.
 pub const QUANTILES: [f64; 5] = [0.1, 0.5, 0.9, 0.99, 1.0];
 
-/// One metric's values, baseline and candidate, a series and window each; see [`drift::Values`].
+/// One metric's values in both variants, a series and window each; see [`drift::Values`].
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sketches(pub [Values; 2]);
+pub(crate) struct Sketches {
+    baseline: Values,
+    /// Those of the candidate; nothing as long as they are the baseline's.
+    candidate: Option<Values>,
+}
 
 impl Sketches {
     /// Of the values of both variants.
     pub fn of([baseline, candidate]: &[Vec<f64>; 2]) -> Self {
-        let of_baseline = sketch(baseline);
         // A candidate that leaves the metric alone has the same values, in the same order.
         let bits = f64::to_bits;
         let same = baseline.iter().copied().map(bits).eq(candidate.iter().copied().map(bits));
-        let of_candidate = if same { of_baseline.clone() } else { sketch(candidate) };
-        Self([of_baseline, of_candidate])
+        Self { baseline: sketch(baseline), candidate: (!same).then(|| sketch(candidate)) }
     }
 
     pub fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
-            let _ = mine.merge(theirs);
+        if self.candidate.is_some() || other.candidate.is_some() {
+            let mine = self.candidate.get_or_insert_with(|| self.baseline.clone());
+            let _ = mine.merge(other.candidate.as_ref().unwrap_or(&other.baseline));
         }
+        let _ = self.baseline.merge(&other.baseline);
     }
 
     pub fn report(&self, metric: &str) -> DistributionReport {
-        let [baseline, candidate] = &self.0;
-        let quantiles =
-            [baseline, candidate].map(|values| QUANTILES.map(|q| values.quantile(q).unwrap_or(0.0)));
-        let both = Distribution::try_from(baseline).ok().zip(Distribution::try_from(candidate).ok());
-        let distances = both.map(|(b, c)| {
-            let deciles = Deciles::new(&b, &c);
+        let baseline = Read::of(&self.baseline);
+        let candidate = self.candidate.as_ref().map(Read::of);
+        let candidate = candidate.as_ref().unwrap_or(&baseline);
+        let distances = baseline.shape.as_ref().zip(candidate.shape.as_ref()).map(|(b, c)| {
+            let deciles = Deciles::new(b, c);
             Distances {
-                wasserstein: wasserstein(&b, &c),
-                kolmogorov_smirnov: kolmogorov_smirnov(&b, &c),
+                wasserstein: wasserstein(b, c),
+                kolmogorov_smirnov: kolmogorov_smirnov(b, c),
                 jensen_shannon: deciles.jensen_shannon(),
                 psi: deciles.psi(),
                 psi_of_equals: deciles.psi_null_95(),
@@ -47,9 +50,27 @@ impl Sketches {
         });
         DistributionReport {
             metric: metric.to_owned(),
-            count: [baseline.count(), candidate.count()],
-            quantiles,
+            count: [baseline.count, candidate.count],
+            quantiles: [baseline.quantiles, candidate.quantiles],
             distances: distances.filter(|distances| distances.wasserstein.is_finite()),
+        }
+    }
+}
+
+/// What a report tells of one variant's values.
+struct Read {
+    count: u64,
+    quantiles: [f64; 5],
+    /// Nothing of no values.
+    shape: Option<Distribution>,
+}
+
+impl Read {
+    fn of(values: &Values) -> Self {
+        Self {
+            count: values.count(),
+            quantiles: QUANTILES.map(|q| values.quantile(q).unwrap_or(0.0)),
+            shape: Distribution::try_from(values).ok(),
         }
     }
 }
@@ -99,7 +120,7 @@ mod tests {
 
     /// Reports of two variants' values, of which each goes into its own sketch.
     fn apart(both: &[Vec<f64>; 2]) -> DistributionReport {
-        Sketches(both.each_ref().map(|values| sketch(values))).report("m")
+        Sketches { baseline: sketch(&both[0]), candidate: Some(sketch(&both[1])) }.report("m")
     }
 
     #[test]
@@ -109,6 +130,22 @@ mod tests {
         for candidate in others.into_iter().chain([values.clone()]) {
             let both = [values.clone(), candidate];
             assert_eq!(Sketches::of(&both).report("m"), apart(&both));
+        }
+    }
+
+    #[test]
+    fn stretches_with_the_same_values_and_with_others_merge_in_any_order_to_those_of_each_variant() {
+        let parts = [
+            [vec![1.0, 2.0], vec![1.0, 2.0]],
+            [vec![5.0], vec![50.0, 3.0]],
+            [vec![8.0], vec![8.0]],
+            [vec![], vec![4.0]],
+        ];
+        let all = [0, 1].map(|at| parts.iter().flat_map(|part| part[at].clone()).collect());
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2], [2, 0, 1, 3]] {
+            let mut merged = Sketches::default();
+            order.into_iter().for_each(|part: usize| merged.merge(&Sketches::of(&parts[part])));
+            assert_eq!(merged.report("m"), apart(&all), "{order:?}");
         }
     }
 

@@ -109,7 +109,7 @@ pub struct AttributeFates {
 }
 
 impl PartCounts {
-    fn add(&mut self, marks: Marks) {
+    fn add(&mut self, marks: Marks, series: u64) {
         let parts = [
             (&mut self.name, Marks::NAME),
             (&mut self.unit, Marks::UNIT),
@@ -119,12 +119,13 @@ impl PartCounts {
             (&mut self.attributes, Marks::ATTRIBUTES),
             (&mut self.unknown, Marks::UNKNOWN),
         ];
-        parts.into_iter().for_each(|(count, mark)| *count += u64::from(marks.has(mark)));
+        parts.into_iter().filter(|(_, mark)| marks.has(*mark)).for_each(|(count, _)| *count += series);
     }
 }
 
 impl MetricFates {
-    fn add(&mut self, marks: Marks) {
+    /// Adds so many series with these marks.
+    fn add(&mut self, marks: Marks, series: u64) {
         let fate = marks.fate();
         *match fate {
             Fate::AsItIs => &mut self.as_it_is,
@@ -134,9 +135,9 @@ impl MetricFates {
             Fate::Split => &mut self.split,
             Fate::Lost => &mut self.lost,
             Fate::NotFollowed => &mut self.not_followed,
-        } += 1;
+        } += series;
         if matches!(fate, Fate::Renamed | Fate::Merged | Fate::Split) {
-            self.parts.add(marks);
+            self.parts.add(marks, series);
         }
     }
 
@@ -151,12 +152,14 @@ impl SeriesFates {
         let [baseline, candidate] = &summary.made;
         let mut all = MetricFates::default();
         if summary.sampling.is_of_all() {
-            baseline.marks().for_each(|marks| all.add(marks));
+            baseline.marks().for_each(|marks| all.add(marks, 1));
         } else {
-            of_sample(summary, |_| true).for_each(|(_, marks)| all.add(marks));
+            of_sample(summary).for_each(|(_, marks)| all.add(marks, 1));
         }
         let of = summary.output_series(Variant::Baseline);
         let known = all.as_it_is + all.moved();
+        // Where all stay as they are, no name is fetched.
+        let tally = if all.moved() > 0 { tally(summary) } else { Tally::default() };
         Self {
             of,
             as_it_is: all.as_it_is,
@@ -168,75 +171,51 @@ impl SeriesFates {
             lost: all.lost,
             not_followed: all.not_followed + of.value.saturating_sub(known),
             parts: all.parts,
-            by_metric: by_metric(summary),
-            by_attribute: by_attribute(summary),
+            by_metric: by_metric(&tally),
+            by_attribute: by_attribute(summary, &tally),
         }
     }
 }
 
-/// Series of the baseline whose entities are in the sample, with such marks: critical ones are followed whether they are or
-/// not, and would weigh too much.
-fn of_sample(summary: &Summary, which: impl Fn(Marks) -> bool) -> impl Iterator<Item = (&Label, Marks)> {
+/// Series of the baseline whose entities are in the sample: critical ones are followed whether they are or not, and would
+/// weigh too much.
+fn of_sample(summary: &Summary) -> impl Iterator<Item = (&Label, Marks)> {
     let sampling = summary.sampling;
-    let rows = summary.made[0].seen_where(which);
+    let rows = summary.made[0].seen_where(|_| true);
     rows.filter(move |(label, _)| sampling.is_of_all() || sampling.follows_entity(label.process.entity))
 }
 
-fn by_metric(summary: &Summary) -> Vec<MetricFates> {
-    // Where most stay as they are, the names of few are fetched.
-    let moved = |marks: Marks| marks.fate() != Fate::AsItIs;
-    let mut metrics = ByMetric::default();
-    for (label, marks) in of_sample(summary, moved) {
-        metrics.row(&label.metric).add(marks);
+/// Number of series by metric and marks. Names are shared: where they lie tells them apart faster than what they say.
+type Tally<'a> = HashMap<(*const u8, Marks), (&'a Arc<str>, u64)>;
+
+fn tally(summary: &Summary) -> Tally<'_> {
+    let mut tally = Tally::default();
+    for (label, marks) in of_sample(summary) {
+        tally.entry((label.metric.as_ptr(), marks)).or_insert((&label.metric, 0)).1 += 1;
     }
-    if !metrics.rows.is_empty() {
-        for (label, marks) in of_sample(summary, |marks| !moved(marks)) {
-            metrics.known_row(&label.metric).into_iter().for_each(|row| row.add(marks));
-        }
+    tally
+}
+
+fn by_metric(tally: &Tally<'_>) -> Vec<MetricFates> {
+    let mut metrics: BTreeMap<&str, MetricFates> = BTreeMap::new();
+    for ((_, marks), (metric, series)) in tally {
+        metrics.entry(metric).or_default().add(*marks, *series);
     }
-    let mut rows = metrics.rows;
+    let named = |(metric, row): (&str, MetricFates)| MetricFates { metric: metric.to_owned(), ..row };
+    let mut rows: Vec<MetricFates> =
+        metrics.into_iter().filter(|(_, row)| row.moved() > 0).map(named).collect();
     rows.sort_unstable_by(|a, b| (b.moved(), &a.metric).cmp(&(a.moved(), &b.metric)));
     rows.truncate(MAX_ROWS);
     rows
 }
 
-/// Rows of metrics. Names are shared: where they lie tells them apart faster than what they say.
-#[derive(Default)]
-struct ByMetric<'a> {
-    rows: Vec<MetricFates>,
-    /// Place of a row by the address of its name; of a name of which there is none, nothing.
-    shared: HashMap<*const u8, Option<usize>>,
-    names: HashMap<&'a str, usize>,
-}
-
-impl<'a> ByMetric<'a> {
-    fn row(&mut self, metric: &'a Arc<str>) -> &mut MetricFates {
-        let Self { rows, shared, names } = self;
-        let find = || {
-            *names.entry(metric).or_insert_with(|| {
-                rows.push(MetricFates { metric: metric.to_string(), ..MetricFates::default() });
-                rows.len() - 1
-            })
-        };
-        let place = *shared.entry(metric.as_ptr()).or_insert(None).get_or_insert_with(find);
-        &mut rows[place]
-    }
-
-    /// Row of a metric that has one.
-    fn known_row(&mut self, metric: &'a Arc<str>) -> Option<&mut MetricFates> {
-        let Self { rows, shared, names } = self;
-        let find = || names.get(&**metric).copied();
-        rows.get_mut((*shared.entry(metric.as_ptr()).or_insert_with(find))?)
-    }
-}
-
-fn by_attribute(summary: &Summary) -> Vec<AttributeFates> {
+fn by_attribute(summary: &Summary, tally: &Tally<'_>) -> Vec<AttributeFates> {
     let baseline = &summary.made[0];
     // Few sets of attributes go, each from many series.
     let mut sets: HashMap<u32, [u64; 2]> = HashMap::new();
-    for (_, marks) in of_sample(summary, |marks| marks.removed != 0) {
+    for ((_, marks), (_, series)) in tally.iter().filter(|((_, marks), _)| marks.removed != 0) {
         let others = marks.fate() != Fate::FewerAttributes;
-        sets.entry(marks.removed).or_default()[usize::from(others)] += 1;
+        sets.entry(marks.removed).or_default()[usize::from(others)] += series;
     }
     let mut rows: BTreeMap<&str, AttributeFates> = BTreeMap::new();
     for (set, [fewer, others]) in sets {

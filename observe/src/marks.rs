@@ -6,7 +6,7 @@
 use crate::rows::Said;
 
 /// See the module.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Marks {
     bits: u32,
     /// Attributes that it has no more, as bits that [`crate::made::RemovedAttributes`] names.

@@ -248,7 +248,7 @@ impl OutputTable {
 
     /// Keeps of those under lenses the ones that a row leads to.
     fn retain_lenses(&mut self) {
-        let mut kept = vec![false; self.lenses.series.len()];
+        let mut kept = vec![false; self.lenses.len()];
         for row in &self.rows {
             if let Some(kept) = kept.get_mut(row.lens as usize) {
                 *kept = true;

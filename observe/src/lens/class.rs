@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use super::LensFunction;
 use super::groups::{LensGroups, Part};
 use super::sum::Sum;
-use super::track::SeriesTrack;
+use super::track::Look;
 
 /// Beyond this, series are in classes of their own.
 const MAX_SHARED: usize = 65_536;
@@ -34,18 +34,21 @@ pub(crate) struct Class {
     /// Time for which its series are shown after their last points, nanoseconds.
     pub lookback: u64,
     pub ways: Box<[Way]>,
+    /// Ways into lenses that count processes: the place of each lens, and that of the group in it.
+    pub counts: Box<[(u16, u16)]>,
+    /// Place of the first lens that its series enter, in this class or in another.
+    pub first: u16,
     values: bool,
     increases: bool,
-    /// True if a lens counts the processes of its series.
-    pub counts: bool,
 }
 
 impl Class {
-    fn of(lookback: u64, ways: Box<[Way]>, lenses: &[LensGroups]) -> Self {
+    fn of(lookback: u64, ways: Box<[Way]>, lenses: &[LensGroups], first: u16) -> Self {
         let has = |part: Part| ways.iter().any(|way| way.2 == part);
-        let counts = |way: &Way| lenses[usize::from(way.0)].lens.function == LensFunction::Count;
+        let counts = |way: &&Way| lenses[usize::from(way.0)].lens.function == LensFunction::Count;
         let (values, increases) = (has(Part::Value), has(Part::Increase) || has(Part::SumIncrease));
-        Self { lookback, values, increases, counts: ways.iter().any(counts), ways }
+        let counts = ways.iter().filter(counts).map(|(lens, group, _)| (*lens, *group)).collect();
+        Self { lookback, counts, first, values, increases, ways }
     }
 }
 
@@ -64,11 +67,12 @@ impl Classes {
         }
         let lookback = |way: &Way| lenses[usize::from(way.0)].lookback;
         let first = self.all.len();
+        let first_lens = ways.first().map_or(u16::MAX, |way| way.0);
         let mut rest = ways.clone();
         while let Some(shown_for) = rest.first().map(lookback) {
             let (these, others) = rest.into_iter().partition(|way| lookback(way) == shown_for);
             let these: Vec<Way> = these;
-            self.all.push(Class::of(shown_for, these.into(), lenses));
+            self.all.push(Class::of(shown_for, these.into(), lenses, first_lens));
             rest = others;
         }
         let range = ClassRange { first: first as u32, count: (self.all.len() - first) as u16 };
@@ -117,24 +121,38 @@ pub(crate) struct ClassSum {
 impl ClassSum {
     /// Adds a series of the class, whose increases in the window are these; tells whether it is shown at `end`.
     #[inline]
-    pub fn add(&mut self, class: &Class, series: &SeriesTrack, increases: [f64; 2], end: u64) -> bool {
+    pub fn add(&mut self, class: &Class, series: &Look, increases: [f64; 2], end: u64) -> bool {
         self.any = true;
         if class.increases {
-            for (at, increase) in increases.into_iter().enumerate().filter(|(_, increase)| *increase != 0.0) {
+            self.rise(increases);
+        }
+        let shown = series.is_shown(end, class.lookback);
+        if shown {
+            self.shown += 1;
+            if class.values {
+                self.show(series.number());
+            }
+        }
+        shown
+    }
+
+    #[inline]
+    fn rise(&mut self, increases: [f64; 2]) {
+        for (at, increase) in increases.into_iter().enumerate() {
+            if increase != 0.0 {
                 self.increases[at].add(increase);
                 self.increase_sizes[at] += increase.abs();
             }
         }
-        let shown = series.admitted > 0 && series.admitted.saturating_add(class.lookback) > end;
-        if shown && class.values {
-            let value = series.value;
-            let first = self.shown == 0;
-            self.least = if first { value } else { self.least.min(value) };
-            self.most = if first { value } else { self.most.max(value) };
-            self.values.add(value);
-            self.size += value.abs();
-        }
-        self.shown += u64::from(shown);
-        shown
+    }
+
+    /// Adds the value of a series that was counted.
+    #[inline]
+    fn show(&mut self, value: f64) {
+        let first = self.shown == 1;
+        self.least = if first || value < self.least { value } else { self.least };
+        self.most = if first || value > self.most { value } else { self.most };
+        self.values.add(value);
+        self.size += value.abs();
     }
 }

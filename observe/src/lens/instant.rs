@@ -13,7 +13,7 @@ use super::group_rows::GroupRows;
 use super::groups::{Groups, LensGroups, Part};
 use super::sum::Sum;
 use super::table::{Figures, Group, LensTable, Side};
-use super::track::{LensSeries, SeriesTrack};
+use super::track::LensSeries;
 use super::{LensFunction, LensInstant};
 use crate::distribution::Sketches;
 
@@ -26,8 +26,9 @@ pub(crate) struct Panels {
     /// By lens and group.
     lives: Vec<Vec<Life>>,
     cells: Vec<Vec<[Cell; 2]>>,
-    /// By class of series.
-    sums: Vec<[ClassSum; 2]>,
+    /// By class of series, of the baseline and of the candidate.
+    sums: [Vec<ClassSum>; 2],
+    counted: Counted,
     /// By lens: true if series with an increase have entered it, baseline and candidate.
     increases: Vec<[bool; 2]>,
     /// By place of the first lens on a metric: the numbers that describe its series in the window, baseline and candidate.
@@ -81,17 +82,20 @@ impl Panels {
             cells.clear();
             cells.resize(known.names.len(), Default::default());
         }
-        self.sums.clear();
-        self.sums.resize(groups.classes.all.len(), Default::default());
+        for sums in &mut self.sums {
+            sums.clear();
+            sums.resize(groups.classes.all.len(), ClassSum::default());
+        }
+        self.counted.clear();
         self.described.resize_with(groups.asked, Default::default);
         self.described.iter_mut().flatten().for_each(Vec::clear);
-        let mut counted = Counted::default();
         let mut no_value = [Vec::new(), Vec::new()];
         for (at, looked) in looked.into_iter().enumerate() {
-            self.gather(at, looked, groups, window.end, &mut counted);
+            self.gather(at, looked, groups, window.end);
+            self.enter(at, groups);
             no_value[at] = looked.take_no_values(groups);
         }
-        counted.settle(&mut self.cells);
+        self.counted.settle(&mut self.cells);
         let grace = Grace::of(groups, window);
         let mut table = LensTable {
             start: window.start,
@@ -104,7 +108,7 @@ impl Panels {
             lives.resize_with(known.names.len(), Life::default);
             let mut folded = Folded::of(known, cells, lives, grace);
             if known.lens.function == LensFunction::Count {
-                folded.set_processes(|at, counting| counted.total(place, at, counting));
+                folded.set_processes(|at, counting| self.counted.total(place, at, counting));
             }
             let mut figures = folded.figures(known.lens.function, window.end);
             let count = |of: &Vec<u64>| of.get(place).copied().unwrap_or_default();
@@ -119,45 +123,36 @@ impl Panels {
         table
     }
 
-    /// Adds a variant's series up by class, and then the classes by lens and group.
-    fn gather(
-        &mut self,
-        at: usize,
-        looked: &mut LensSeries,
-        groups: &Groups,
-        end: u64,
-        counted: &mut Counted,
-    ) {
-        let classes = &groups.classes.all;
-        for (under, tracked) in looked.under.iter().zip(&mut looked.series) {
-            if std::mem::take(&mut tracked.came) {
-                self.describe(at, &classes[under.classes.places().start], tracked);
+    /// Adds a variant's series up by class.
+    #[inline(never)]
+    fn gather(&mut self, at: usize, looked: &mut LensSeries, groups: &Groups, end: u64) {
+        let (classes, sums) = (groups.classes.all.as_slice(), self.sums[at].as_mut_slice());
+        let LensSeries { under, looks, pasts, .. } = looked;
+        for ((under, look), past) in under.iter().zip(looks).zip(pasts) {
+            let places = under.classes.places();
+            if look.take_came()
+                && let Some(numbers) = self.described.get_mut(usize::from(classes[places.start].first))
+            {
+                numbers[at].push(look.number());
             }
-            let increases = tracked.take_increases();
-            for place in under.classes.places() {
-                let class = &classes[place];
-                let shown = self.sums[place][at].add(class, tracked, increases, end);
-                if shown && class.counts {
-                    counted.add(at, class, under.process, groups);
+            let increases = look.take_increases(past);
+            for (class, sum) in classes[places.clone()].iter().zip(&mut sums[places]) {
+                let shown = sum.add(class, look, increases, end);
+                if shown && !class.counts.is_empty() {
+                    self.counted.add(at, class, under.process);
                 }
-            }
-        }
-        for (class, sums) in classes.iter().zip(&self.sums) {
-            for (lens, group, part) in &class.ways {
-                let (lens, group) = (usize::from(*lens), usize::from(*group));
-                self.increases[lens][at] |=
-                    sums[at].any && matches!(part, Part::Increase | Part::SumIncrease);
-                self.cells[lens][group][at].take(&sums[at], *part, groups.lenses[lens].lens.function);
             }
         }
     }
 
-    /// Notes the number that describes a series of which a point came in the window.
-    fn describe(&mut self, at: usize, class: &Class, tracked: &SeriesTrack) {
-        if let Some((first, ..)) = class.ways.first()
-            && let Some(numbers) = self.described.get_mut(usize::from(*first))
-        {
-            numbers[at].push(tracked.described());
+    /// Adds a variant's classes up by lens and group.
+    fn enter(&mut self, at: usize, groups: &Groups) {
+        for (class, sum) in groups.classes.all.iter().zip(&self.sums[at]) {
+            for (lens, group, part) in &class.ways {
+                let (lens, group) = (usize::from(*lens), usize::from(*group));
+                self.increases[lens][at] |= sum.any && matches!(part, Part::Increase | Part::SumIncrease);
+                self.cells[lens][group][at].take(sum, *part, groups.lenses[lens].lens.function);
+            }
         }
     }
 
@@ -202,24 +197,30 @@ impl Cell {
 /// Processes that are shown, by lens, variant and group: each counts once in a group, and once in the total.
 #[derive(Debug, Default)]
 struct Counted {
-    shown: Vec<(u16, u8, u16, u64)>,
+    shown: HashSet<Shown>,
+    last: Option<Shown>,
 }
 
+/// Lens, variant, group and process.
+type Shown = (u16, u8, u16, u64);
+
 impl Counted {
+    fn clear(&mut self) {
+        self.shown.clear();
+        self.last = None;
+    }
+
     /// Adds a series of this process. Those of one process mostly come one after the other.
-    fn add(&mut self, at: usize, class: &Class, process: u64, groups: &Groups) {
-        for (lens, group, _) in &class.ways {
+    fn add(&mut self, at: usize, class: &Class, process: u64) {
+        for (lens, group) in &class.counts {
             let shown = (*lens, at as u8, *group, process);
-            let counts = groups.lenses[usize::from(*lens)].lens.function == LensFunction::Count;
-            if counts && self.shown.last() != Some(&shown) {
-                self.shown.push(shown);
+            if self.last.replace(shown) != Some(shown) {
+                self.shown.insert(shown);
             }
         }
     }
 
-    fn settle(&mut self, cells: &mut [Vec<[Cell; 2]>]) {
-        self.shown.sort_unstable();
-        self.shown.dedup();
+    fn settle(&self, cells: &mut [Vec<[Cell; 2]>]) {
         for (lens, at, group, _) in &self.shown {
             cells[usize::from(*lens)][usize::from(*group)][usize::from(*at)].peak += 1.0;
         }

@@ -13,7 +13,8 @@ impl Sum {
     pub fn add(&mut self, term: f64) {
         let (high, rest) = two_sum(self.high, term);
         let (high, low) = two_sum(high, rest + self.low);
-        if high.is_finite() && low.is_finite() {
+        // One of them is none where the sum of both is none.
+        if (high + low).is_finite() {
             (self.high, self.low) = (high, low);
         } else {
             (self.high, self.low) = (f64::MAX.copysign(self.high + term), 0.0);

@@ -20,20 +20,39 @@ const NO_RECORDED_VALUE: u32 = 1;
 /// Number of a delta series' points that are remembered, to know them again.
 const RECENT: usize = 8;
 
-/// One series.
+/// One series: what an instant needs of it, and what only its points do, which lie apart where there are many.
 #[derive(Clone, Debug)]
 pub(crate) struct SeriesTrack {
-    form: Form,
+    look: Look,
+    past: Past,
+}
+
+/// What a series shows at an instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
     /// Time at which its newest point was admitted; 0 where it is not shown.
-    pub admitted: u64,
+    admitted: u64,
+    /// Its value, of a series that has one at an instant; of others the increase in the open window: of a histogram or a
+    /// summary that of the number of its observations.
+    number: f64,
+    kind: Kind,
+    /// True if it had a value in the open window.
+    came: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Value,
+    Rising,
+    Distribution,
+}
+
+/// What the next point of a series is held against.
+#[derive(Clone, Debug)]
+pub(crate) struct Past {
+    form: Form,
     /// The newest point's own time.
     time: u64,
-    /// Its value, of a series that has one at an instant.
-    pub value: f64,
-    /// Increase in the open window: of a histogram or a summary that of the number of its observations.
-    pub increase: f64,
-    /// True if it had a value in the open window.
-    pub came: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -64,72 +83,119 @@ struct Distribution {
 
 impl SeriesTrack {
     pub fn new(metric: &MetricRow) -> Self {
-        let form = match metric.kind {
-            MetricKind::Gauge | MetricKind::Sum if !increases(metric) => Form::Value,
-            MetricKind::Sum => Form::Rising(Rising::new(metric)),
-            _ => Form::Distribution(Box::new(Distribution {
-                kind: metric.kind,
-                count: Rising::new(metric),
-                sum: Rising::new(metric),
-                increase: 0.0,
-            })),
+        let (kind, form) = match metric.kind {
+            MetricKind::Gauge | MetricKind::Sum if !increases(metric) => (Kind::Value, Form::Value),
+            MetricKind::Sum => (Kind::Rising, Form::Rising(Rising::new(metric))),
+            _ => {
+                let of = Distribution {
+                    kind: metric.kind,
+                    count: Rising::new(metric),
+                    sum: Rising::new(metric),
+                    increase: 0.0,
+                };
+                (Kind::Distribution, Form::Distribution(Box::new(of)))
+            }
         };
-        Self { form, admitted: 0, time: 0, value: 0.0, increase: 0.0, came: false }
+        let look = Look { admitted: 0, number: 0.0, kind, came: false };
+        Self { look, past: Past { form, time: 0 } }
     }
 
-    /// Takes a point in that was admitted at `now`; watching began at `since`, Unix nanoseconds. Returns the part of which
-    /// its value is no number, if there is one.
-    #[inline]
-    pub fn observe(&mut self, batch: &Batch, point: &PointRow, [now, since]: [u64; 2]) -> Option<Part> {
-        let time = if point.time == 0 { now } else { point.time };
-        let newest = time > self.time;
-        if point.flags & NO_RECORDED_VALUE != 0 {
-            if time >= self.time {
-                (self.admitted, self.time) = (0, time);
-            }
-            return None;
-        }
-        let mut no_number = None;
-        let value = point.value.as_f64();
-        match (&mut self.form, value.filter(|value| value.is_finite())) {
-            (Form::Distribution(of), _) => {
-                let Observations { count, sum } = batch.observations(of.kind, point);
-                self.increase += of.count.observe((point.start, time), count as f64, since);
-                match sum.filter(|sum| sum.is_finite()) {
-                    Some(sum) => of.increase += of.sum.observe((point.start, time), sum, since),
-                    None => no_number = Some(Part::SumIncrease),
-                }
-            }
-            (_, None) => return value.map(|_| Part::Value),
-            (Form::Value, Some(value)) if newest => self.value = value,
-            (Form::Value, Some(_)) => {}
-            (Form::Rising(of), Some(value)) => {
-                self.increase += of.observe((point.start, time), value, since);
-            }
-        }
-        if newest {
-            (self.admitted, self.time, self.came) = (now, time, true);
-        }
-        no_number
+    /// See [`Look::observe`].
+    pub fn observe(&mut self, batch: &Batch, point: &PointRow, times: [u64; 2]) -> Option<Part> {
+        self.look.observe(&mut self.past, (batch, point), times)
     }
 
     /// Tells whether it is a counter, cumulative or of deltas.
     pub fn counts(&self) -> bool {
-        matches!(self.form, Form::Rising(_))
+        self.look.kind == Kind::Rising
     }
 
-    /// The number that describes it in the open window.
-    pub fn described(&self) -> f64 {
-        if matches!(self.form, Form::Value) { self.value } else { self.increase }
+    /// See [`Look::number`].
+    pub fn number(&self) -> f64 {
+        self.look.number
+    }
+}
+
+impl Look {
+    /// Takes a point in that was admitted at `now`; watching began at `since`, Unix nanoseconds. Returns the part of which
+    /// its value is no number, if there is one.
+    #[inline]
+    fn observe(
+        &mut self,
+        past: &mut Past,
+        (batch, point): (&Batch, &PointRow),
+        [now, since]: [u64; 2],
+    ) -> Option<Part> {
+        let time = if point.time == 0 { now } else { point.time };
+        if point.flags & NO_RECORDED_VALUE != 0 {
+            if time >= past.time {
+                (self.admitted, past.time) = (0, time);
+            }
+            return None;
+        }
+        let newest = time > past.time;
+        let mut no_number = None;
+        if let Form::Distribution(of) = &mut past.form {
+            let increase;
+            (increase, no_number) = of.observe(batch, (point, time), since);
+            self.number += increase;
+        } else {
+            let value = point.value.as_f64();
+            let Some(finite) = value.filter(|value| value.is_finite()) else {
+                return value.map(|_| Part::Value);
+            };
+            match &mut past.form {
+                Form::Rising(of) => self.number += of.observe((point.start, time), finite, since),
+                _ if newest => self.number = finite,
+                _ => {}
+            }
+        }
+        if newest {
+            past.time = time;
+            (self.admitted, self.came) = (now, true);
+        }
+        no_number
+    }
+
+    /// Tells whether it is shown at an instant, for so long after its last point.
+    #[inline]
+    pub fn is_shown(&self, instant: u64, lookback: u64) -> bool {
+        self.admitted > instant.saturating_sub(lookback)
+    }
+
+    /// The number that describes it in the open window: its value, of a series that has one at an instant, else its increase.
+    pub fn number(&self) -> f64 {
+        self.number
+    }
+
+    /// Tells whether it had a value in the open window, which ends.
+    #[inline]
+    pub fn take_came(&mut self) -> bool {
+        std::mem::take(&mut self.came)
     }
 
     /// Takes the increases in the open window, of the value or the observations and of their sum.
-    pub fn take_increases(&mut self) -> [f64; 2] {
-        let of_sum = match &mut self.form {
-            Form::Distribution(of) => std::mem::take(&mut of.increase),
-            Form::Value | Form::Rising(_) => 0.0,
-        };
-        [std::mem::take(&mut self.increase), of_sum]
+    #[inline]
+    pub fn take_increases(&mut self, past: &mut Past) -> [f64; 2] {
+        match (self.kind, &mut past.form) {
+            (Kind::Value, _) => [0.0; 2],
+            (Kind::Distribution, Form::Distribution(of)) => {
+                [&mut self.number, &mut of.increase].map(std::mem::take)
+            }
+            _ => [std::mem::take(&mut self.number), 0.0],
+        }
+    }
+}
+
+impl Distribution {
+    /// Takes a point of this time in. Returns the increase of the number of its observations, and the part of which it has no
+    /// number.
+    fn observe(&mut self, batch: &Batch, (point, time): (&PointRow, u64), since: u64) -> (f64, Option<Part>) {
+        let Observations { count, sum } = batch.observations(self.kind, point);
+        let increase = self.count.observe((point.start, time), count as f64, since);
+        let sum = sum.filter(|sum| sum.is_finite());
+        self.increase += sum.map_or(0.0, |sum| self.sum.observe((point.start, time), sum, since));
+        (increase, sum.is_none().then_some(Part::SumIncrease))
     }
 }
 
@@ -139,6 +205,7 @@ impl Rising {
     }
 
     /// Increase by a value of this start and time, nanoseconds.
+    #[inline]
     fn observe(&mut self, (start, time): (u64, u64), value: f64, since: u64) -> f64 {
         match self {
             Self::Cumulative(counter) => counter.observe(start, time, value, since),
@@ -171,7 +238,8 @@ fn is_new(recent: &mut Vec<(u64, u64)>, delta: (u64, u64)) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct LensSeries {
     pub under: Vec<Under>,
-    pub series: Vec<SeriesTrack>,
+    pub looks: Vec<Look>,
+    pub pasts: Vec<Past>,
     /// Values that were no number in the open window, by the classes of the series and the part.
     pub no_numbers: HashMap<(ClassRange, Part), u64>,
 }
@@ -179,24 +247,37 @@ pub(crate) struct LensSeries {
 impl LensSeries {
     pub fn insert(&mut self, under: Under, tracked: SeriesTrack) -> u32 {
         self.under.push(under);
-        self.series.push(tracked);
-        self.series.len() as u32 - 1
+        self.looks.push(tracked.look);
+        self.pasts.push(tracked.past);
+        self.looks.len() as u32 - 1
+    }
+
+    /// Number of them.
+    pub fn len(&self) -> usize {
+        self.looks.len()
     }
 
     /// Takes a point of the one at a place in, if there is one.
     #[inline]
     pub fn observe(&mut self, place: u32, batch: &Batch, point: &PointRow, times: [u64; 2]) {
-        if let Some(tracked) = self.series.get_mut(place as usize)
-            && let Some(part) = tracked.observe(batch, point, times)
+        if let Some(look) = self.looks.get_mut(place as usize)
+            && let Some(past) = self.pasts.get_mut(place as usize)
+            && let Some(part) = look.observe(past, (batch, point), times)
         {
-            *self.no_numbers.entry((self.under[place as usize].classes, part)).or_default() += 1;
+            self.had_no_number(place, part);
         }
+    }
+
+    #[cold]
+    fn had_no_number(&mut self, place: u32, part: Part) {
+        *self.no_numbers.entry((self.under[place as usize].classes, part)).or_default() += 1;
     }
 
     /// Keeps the rows for which `kept` says so.
     pub fn keep(&mut self, kept: &[bool]) {
         keep_rows(&mut self.under, kept);
-        keep_rows(&mut self.series, kept);
+        keep_rows(&mut self.looks, kept);
+        keep_rows(&mut self.pasts, kept);
     }
 
     /// Takes the number of values that were none in the open window, by lens: for all lenses, but where only the sum of a

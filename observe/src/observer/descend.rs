@@ -6,7 +6,7 @@ use pipelines::Batch;
 use pipelines::batch::{Inputs, MetricRow, PointRow, ResourceRow, ScopeRow};
 use pipelines::entity::Entity;
 
-use super::Observer;
+use super::{Observer, OfResource};
 use crate::Variant;
 use crate::collision::Collision;
 use crate::fate::FateMarks;
@@ -36,15 +36,17 @@ impl Observer {
         self.counterparts.begin(variant, &self.places, output);
         let mut points = 0;
         for resource in output.resources() {
-            self.of_resource = None;
+            self.of_resource = OfResource::default();
             for scope in output.scopes(resource) {
                 for metric in output.metrics(scope) {
                     points += metric.points.len() as u64;
                     for point in output.points(metric) {
-                        let descendant = Descendant { output, resource, scope, metric, point, variant };
+                        let descendant = || Descendant { output, resource, scope, metric, point, variant };
                         match output.inputs(point) {
-                            Inputs::One(of) => self.descends(input, &descendant, of),
-                            Inputs::Many(members) => self.aggregates(input, &descendant, members),
+                            Inputs::One(of) => {
+                                self.descends(input, (output, variant), (of, point), descendant);
+                            }
+                            Inputs::Many(members) => self.aggregates(input, &descendant(), members),
                         }
                     }
                 }
@@ -56,15 +58,24 @@ impl Observer {
     }
 
     #[inline]
-    fn descends(&mut self, input: &Batch, descendant: &Descendant<'_>, of: u32) {
-        if !self.descends_as_before(descendant, of) {
-            self.descends_anew(input, descendant, of);
+    fn descends<'a>(
+        &mut self,
+        input: &Batch,
+        (output, variant): (&Batch, Variant),
+        (of, point): (u32, &PointRow),
+        descendant: impl Fn() -> Descendant<'a>,
+    ) {
+        if !self.descends_as_before((output, variant.index()), (of, point)) {
+            self.descends_anew(input, &descendant(), of);
         }
-        let Descendant { output, metric, point, variant, .. } = *descendant;
         match variant {
-            Variant::Baseline => self.counterparts.note(of, output, metric, point),
+            Variant::Baseline if point.is_touched() => {
+                let Descendant { metric, .. } = descendant();
+                self.counterparts.note_touched(of, output, metric, point);
+            }
+            Variant::Baseline => self.counterparts.note_plain(of),
             Variant::Candidate if self.counterparts.may_differ(of, point) => {
-                self.compare(input, descendant, of);
+                self.compare(input, &descendant(), of);
             }
             Variant::Candidate => {}
         }
@@ -73,9 +84,7 @@ impl Observer {
     /// Notes a point as nearly every one is: the only descendant of one input point, of the series that the input series
     /// became last time, written by nobody else. Returns false where it is anything more, and then nothing was noted.
     #[inline]
-    fn descends_as_before(&mut self, descendant: &Descendant<'_>, of: u32) -> bool {
-        let Descendant { output, point, variant, .. } = *descendant;
-        let at = variant.index();
+    fn descends_as_before(&mut self, (output, at): (&Batch, usize), (of, point): (u32, &PointRow)) -> bool {
         let Self { series, outputs, places, counterparts, .. } = self;
         let table = &mut outputs[at];
         let (Some(writer), true) =
@@ -99,9 +108,8 @@ impl Observer {
         }
         open.kept[at].add(FateMarks::PENDING);
         *seen = seen.and(Marks::SEEN);
-        if becomes.lens != NONE {
-            table.lenses.observe(becomes.lens, output, point, [self.now, self.since]);
-        }
+        // Most are under a lens; of none there is none at that place.
+        table.lenses.observe(becomes.lens, output, point, [self.now, self.since]);
         true
     }
 
@@ -335,8 +343,8 @@ impl Observer {
             ),
             attributes: self.labels.attributes(output, point.attrs),
         };
-        let shape =
-            self.shapes.of(&mut self.labels, output, (resource, scope, metric), point, &mut self.of_resource);
+        let attributes = &mut self.of_resource.attributes;
+        let shape = self.shapes.of(&mut self.labels, output, (resource, scope, metric), point, attributes);
         let billed = self.settings.price.billed(output, resource.attrs, metric, point);
         let known = OutputFacts { label, shape, names, billed };
         let last = Last::new(LastWrite { writer, time: point.time, value: output.value_digest(point) });
@@ -352,7 +360,8 @@ impl Observer {
     /// The lenses that a series enters.
     fn lenses_of(&mut self, descendant: &Descendant<'_>) -> Option<(Under, SeriesTrack)> {
         let Descendant { output, resource, metric, point, .. } = *descendant;
-        let shown = || process_number(output, resource.attrs);
+        let process = &mut self.of_resource.process;
+        let shown = || *process.get_or_insert_with(|| process_number(output, resource.attrs));
         let under = self.groups.of(&mut self.labels, (output, resource.attrs), metric, point, shown);
         under.map(|under| (under, SeriesTrack::new(metric)))
     }

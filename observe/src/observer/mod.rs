@@ -45,6 +45,15 @@ struct Source {
     is_followed: Option<bool>,
 }
 
+/// Facts about a resource of an output that its new series share.
+#[derive(Debug, Default)]
+struct OfResource {
+    /// Place of its attributes in the shapes.
+    attributes: Option<u32>,
+    /// Number of the process that it names.
+    process: Option<u64>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Observer {
@@ -75,8 +84,8 @@ pub struct Observer {
     /// Input series of which the baseline makes several series.
     splits: Splits,
     shapes: Shapes,
-    /// Place in them of the attributes of the output resource at hand, once a new series of it was met.
-    of_resource: Option<u32>,
+    /// The output resource at hand, once a new series of it was met.
+    of_resource: OfResource,
     /// Attributes that were found to be removed from series.
     removed: RemovedAttributes,
     /// Rule by which slices are taken, and the number of them so far; nothing where no other agent is compared with.
@@ -112,7 +121,7 @@ impl Observer {
             several: Vec::new(),
             splits: Splits::default(),
             shapes: Shapes::default(),
-            of_resource: None,
+            of_resource: OfResource::default(),
             removed: RemovedAttributes::default(),
             slicing: None,
             sampling: Sampling::default(),

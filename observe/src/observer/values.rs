@@ -100,14 +100,17 @@ impl Counterparts {
         self.states.get(of as usize).is_some_and(|state| state & SEVERAL != 0)
     }
 
-    /// Notes the baseline's point.
+    /// Notes that the baseline's point is as it came.
     #[inline]
-    pub fn note(&mut self, of: u32, output: &Batch, metric: &MetricRow, point: &PointRow) {
-        let Some(state) = self.states.get_mut(of as usize) else { return };
-        if !point.is_touched() {
+    pub fn note_plain(&mut self, of: u32) {
+        if let Some(state) = self.states.get_mut(of as usize) {
             *state |= PLAIN;
-            return;
         }
+    }
+
+    /// Notes the baseline's point, which a stage has touched.
+    pub fn note_touched(&mut self, of: u32, output: &Batch, metric: &MetricRow, point: &PointRow) {
+        let Some(state) = self.states.get_mut(of as usize) else { return };
         *state |= TOUCHED;
         self.slots.resize(self.states.len(), 0);
         self.slots[of as usize] = self.measured.len() as u32;

@@ -74,7 +74,7 @@ impl ValueDiff {
     /// Compares a counter with one of another temporality, by their increases within the captures.
     pub(super) fn compare_increases(&mut self, baseline: &CapturedSeries, candidate: &CapturedSeries) {
         self.compared_as_increases += 1;
-        let [mine, theirs] = [baseline, candidate].map(|seen| seen.tracked.increase);
+        let [mine, theirs] = [baseline, candidate].map(|seen| seen.tracked.number());
         if (mine - theirs).abs() > ROUNDING * mine.abs().max(theirs.abs()) {
             self.changed += 1;
             self.show(baseline, baseline.points.last().map_or(0, |last| last.time), [mine, theirs]);
