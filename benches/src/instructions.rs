@@ -33,8 +33,18 @@ pub fn run() -> anyhow::Result<()> {
 
 /// Number of instructions that this program takes with these arguments.
 pub fn count(args: &[&str]) -> anyhow::Result<u64> {
+    collect(&[], args)
+}
+
+/// Number of those that it takes within functions of such a name, and what they call.
+pub fn count_within(name: &str, args: &[&str]) -> anyhow::Result<u64> {
+    collect(&[&format!("--toggle-collect={name}")], args)
+}
+
+fn collect(options: &[&str], args: &[&str]) -> anyhow::Result<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(options)
         .arg(std::env::current_exe()?)
         .args(args)
         .output()

@@ -33,7 +33,7 @@ enum What {
     /// Instructions a point of the same pieces, by callgrind (needs valgrind).
     Instructions,
     /// Measure the price of observing both variants of one host: time, memory, a report.
-    Observing,
+    Observing(observing::Args),
     /// Whole pipelines, bytes in to bytes out, beside the Collector's own processors.
     Pipelines(pipelines::Args),
     /// Points per CPU-second of a real agent between a load generator and a sink.
@@ -48,7 +48,7 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().what {
         Some(What::Micro(args)) => micro::run(&args),
         Some(What::Instructions) => instructions::run(),
-        Some(What::Observing) => observing::run(),
+        Some(What::Observing(args)) => observing::run(&args),
         Some(What::Pipelines(args)) => pipelines::run(&args),
         Some(What::EndToEnd(args)) => end_to_end::run(&args),
         Some(What::Beside(args)) => beside::run(&args),
@@ -56,7 +56,8 @@ fn main() -> anyhow::Result<()> {
         None => {
             micro::run(&micro::Args::default())?;
             instructions::run()?;
-            observing::run()?;
+            observing::run(&observing::Args::default())?;
+            observing::run(&observing::Args { instructions: true, scrapes: None })?;
             pipelines::run(&pipelines::Args { instructions: true, ..pipelines::Args::default() })?;
             end_to_end::run(&end_to_end::Args::default())?;
             beside::run(&beside::Args::default())

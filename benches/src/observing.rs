@@ -14,6 +14,7 @@ use ::pipelines::processors::Pipeline;
 use observe::{Evidence, Experiment, Horizon, Observer, Settings, Variant};
 use proto::Findings;
 
+use crate::instructions::count_within;
 use crate::micro::{CANARY, pipeline};
 use crate::payload::{NOW, Payload, SCRAPE_NANOS, scrapes};
 
@@ -43,7 +44,11 @@ impl Watch {
         Self { observer: Observer::new(settings, NOW), evidence }
     }
 
+    /// Names of [`Self::scrape`] in a program, as callgrind matches them.
+    const SCRAPE: &str = "*observing*Watch*scrape*";
+
     /// One scrape: the window before it closes, then it passes.
+    #[inline(never)]
     fn scrape(&mut self, [input, output]: [&Batch; 2], rules: &mut Pipeline, now: u64) -> (Spent, Vec<u8>) {
         let closing = Instant::now();
         self.observer.account(Variant::Candidate, rules.take_rule_stats());
@@ -96,8 +101,48 @@ impl Watch {
     }
 }
 
+/// Part of the price to show.
+#[derive(clap::Args, Default)]
+pub struct Args {
+    /// Count instructions by callgrind (needs valgrind).
+    #[arg(long)]
+    pub instructions: bool,
+    /// Watch so many scrapes, and print nothing.
+    #[arg(long)]
+    pub scrapes: Option<u64>,
+}
+
 /// Prints the price.
-pub fn run() -> anyhow::Result<()> {
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    match args.scrapes {
+        Some(count) => watch(count),
+        None if args.instructions => instructions(),
+        None => price(),
+    }
+}
+
+/// Watches so many scrapes, for callgrind.
+fn watch(count: u64) -> anyhow::Result<()> {
+    let mut rules = pipeline(CANARY)?;
+    let mut watch = Watch::new();
+    for (place, payload) in scrapes(count).iter().enumerate() {
+        let (input, output) = both(payload, &mut rules, place)?;
+        watch.scrape([&input, &output], &mut rules, at(place));
+    }
+    Ok(())
+}
+
+/// Prints instructions a point, once every table is full.
+fn instructions() -> anyhow::Result<()> {
+    let of = |scrapes: u64| count_within(Watch::SCRAPE, &["observing", "--scrapes", &scrapes.to_string()]);
+    let few = WARM_UP as u64;
+    let points: usize = scrapes(SCRAPES)[WARM_UP..].iter().map(|payload| payload.points).sum();
+    let each = (of(SCRAPES)? - of(few)?) as f64 / points as f64;
+    println!("observing, both variants: {each:.0} instructions a point");
+    Ok(())
+}
+
+fn price() -> anyhow::Result<()> {
     let scrapes = scrapes(SCRAPES);
     let mut rules = pipeline(CANARY)?;
     let mut spent: Vec<Spent> = Vec::new();
@@ -115,10 +160,19 @@ pub fn run() -> anyhow::Result<()> {
     let points = scrapes.last().map_or(0, |payload| payload.points);
     let minutes = spent[WARM_UP..].chunks(MINUTE);
     let count = minutes.len();
-    println!("observing {points} points a scrape, both variants, ns a point (median of {count} minutes)");
+    println!(
+        "observing {points} points a scrape, both variants, ns a point: median and least of {count} minutes"
+    );
+    let show = |what: &str, of: &dyn Fn(&[Spent]) -> u64| {
+        let mut all: Vec<u64> = minutes.clone().map(of).collect();
+        all.sort_unstable();
+        let [median, least] = [all.len() / 2, 0].map(|at| all[at] as f64 / 10.0);
+        println!("  {what:<24} {median:>8.1} {least:>8.1}");
+    };
     for (place, part) in ["as it passes", "as its window closes", "merged, and reported"].iter().enumerate() {
-        println!("  {part:<24} {:>8.1}", median(minutes.clone().map(|minute| mean(minute, place))) / 10.0);
+        show(part, &|minute| mean(minute, place));
     }
+    show("all of it", &|minute| (0..3).map(|place| mean(minute, place)).sum());
     println!("  {:<24} {:>8.1}", "rules' account", account(&scrapes)?);
     let compressed = zstd::encode_all(report.as_slice(), 3)?.len();
     println!("  a report: {} bytes, {compressed} compressed", report.len());
