@@ -91,7 +91,7 @@ pub enum Measured {
     },
     /// The function has no meaning for the metric's series.
     FunctionUnfit {
-        /// Kind of the series: values, counters or distributions.
+        /// Kinds of the series: values, counters or distributions.
         kind: String,
     },
     /// Series have entered it, and no instant of this stretch counts: nothing was shown, or all had just come up.
@@ -387,9 +387,7 @@ impl Measured {
                 Self::MetricAbsent { near }
             }
             Entry { kinds: 0, .. } => Self::NotPutOut,
-            Entry { kinds, .. } if kinds & fits == 0 => {
-                Self::FunctionUnfit { kind: kind_name(*kinds).to_owned() }
-            }
+            Entry { kinds, .. } if kinds & fits == 0 => Self::FunctionUnfit { kind: kind_names(*kinds) },
             Entry { named: false, attributes, .. } => Self::AttributeAbsent {
                 attributes: attributes.iter().take(8).map(ToString::to_string).collect(),
             },
@@ -439,10 +437,27 @@ fn fitting(function: LensFunction) -> u8 {
     }
 }
 
-fn kind_name(kinds: u8) -> &'static str {
-    match kinds {
-        KIND_VALUE => "values",
-        KIND_INCREASE => "counters",
-        _ => "distributions",
+/// Words for kinds of series.
+fn kind_names(kinds: u8) -> String {
+    let words = [(KIND_INCREASE, "counters"), (KIND_DISTRIBUTION, "distributions"), (KIND_VALUE, "values")];
+    let words = words.into_iter().filter(|(kind, _)| kinds & kind != 0);
+    words.map(|(_, word)| word).collect::<Vec<_>>().join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_that_fits_none_of_two_kinds_is_said_of_both() {
+        let lens = Lens::new("most", "x", "host.name", LensFunction::Max);
+        let entry = Entry { kinds: KIND_DISTRIBUTION | KIND_INCREASE, came: true, ..Entry::default() };
+        let measured = Measured::of(&lens, &entry, 0);
+        assert_eq!(measured, Measured::FunctionUnfit { kind: "counters and distributions".to_owned() });
+        let entry = Entry { kinds: KIND_DISTRIBUTION, ..entry };
+        assert_eq!(
+            Measured::of(&lens, &entry, 0),
+            Measured::FunctionUnfit { kind: "distributions".to_owned() }
+        );
     }
 }
