@@ -25,6 +25,12 @@ impl Agreement {
         self.note(path, same, store, agent);
     }
 
+    /// Compares a number that may be off by a share of itself.
+    pub fn about(&mut self, path: &str, store: f64, agent: &Value, share: f64) {
+        let off = agent.as_f64().map_or(f64::INFINITY, |number| (number - store).abs());
+        self.note(path, off <= (share + 1e-9) * store.abs() + 1e-9, store, agent);
+    }
+
     /// Compares a number that may be missing.
     pub fn perhaps(&mut self, path: &str, store: Option<f64>, agent: &Value) {
         match store {

@@ -161,7 +161,8 @@ impl Panel {
 }
 
 /// Tells whether a function has a meaning for series of a kind.
-fn fits(function: Function, kind: Kind) -> bool {
+#[must_use]
+pub fn fits(function: Function, kind: Kind) -> bool {
     match function {
         Function::Count => true,
         Function::Sum | Function::Avg => kind.has_value() || kind.increases(),

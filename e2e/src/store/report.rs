@@ -1,6 +1,7 @@
 //! Comparison of an agent's `/experiment` with what the store says of the same windows.
 
 mod collisions;
+mod described;
 mod lenses;
 
 use std::collections::BTreeSet;
@@ -76,6 +77,7 @@ fn stretch(all: &mut Agreement, said: &Value, (history, plan): (&History, &Plan)
         coverage(all, &said["coverage"], &Coverage::of(&part, plan));
     }
     lenses::compare(all, said, (history, plan), windows);
+    described::compare(all, &said["distributions"], (history, plan), windows);
 }
 
 fn distinct<'a>(points: impl Iterator<Item = &'a Point>) -> u64 {

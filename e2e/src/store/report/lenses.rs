@@ -1,5 +1,7 @@
 //! Lenses: every figure that a report has of them, which of them there are, and the metrics that none looks at.
 
+mod reasons;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -28,6 +30,7 @@ pub fn compare(all: &mut Agreement, said: &Value, (history, plan): (&History, &P
     all.count("lenses", (plan.lenses.len() + chosen.len()) as u64, &super::length(&said["lenses"]));
     for (place, lens) in plan.lenses.iter().enumerate() {
         panel(all, &said["lenses"][place], lens, &Panel::of(history, lens, plan, windows));
+        reasons::compare(all, &said["lenses"][place]["measured"], lens, (history, windows));
     }
     for (place, (metric, since)) in chosen.iter().enumerate() {
         let name = format!("{metric} by owner");

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use e2e::store::panel::Panel;
+use e2e::store::report;
 use e2e::trial::{self, Outcome};
+use serde_json::json;
 
 use super::candidates::{PLAN, TRIALS};
 use super::lenses::LENSES;
@@ -66,6 +68,31 @@ macro_rules! trials {
     };
 }
 
+/// Names, attributes, kinds and quantiles are compared: of a report in which one of each is another, these differ.
+#[test]
+fn what_would_help_and_what_describes_is_compared() {
+    let outcome = agreed("the_same", 1_500);
+    let mut wrong = outcome.report.clone();
+    let others = [
+        ("/generation/lenses/21/measured/near/0", json!("process.threads"), json!("process.cpu.time")),
+        ("/generation/lenses/20/measured/attributes/0", json!("host.name"), json!("team")),
+        ("/generation/lenses/22/measured/kind", json!("values"), json!("counters")),
+    ];
+    for (place, right, other) in others {
+        let said = wrong.pointer_mut(place).expect(place);
+        assert_eq!(*said, right, "{place}");
+        *said = other;
+    }
+    for (place, factor) in [("quantiles/0/1", 1.03), ("quantiles/1/4", 1.001)] {
+        let said = wrong.pointer_mut(&format!("/generation/distributions/0/{place}")).expect(place);
+        *said = json!(said.as_f64().expect(place) * factor);
+    }
+    *wrong.pointer_mut("/generation/distributions/0/distances/psi").expect("an index") = json!(0.01);
+    let differ = report::compare(&wrong, &outcome.history, &PLAN).differ;
+    // A quantile is held against its bin and against the numbers.
+    assert_eq!(differ.len(), 3 + 2 * 2 + 1, "{}", differ.join("\n"));
+}
+
 #[test]
 fn of_random_candidates_nothing_is_met_beside_a_group_past_its_limit() {
     let mut answers = [0_u32; 2];
@@ -84,7 +111,7 @@ fn of_random_candidates_nothing_is_met_beside_a_group_past_its_limit() {
 }
 
 trials! {
-    the_same: "/fates/as_it_is" some, "/fates/lost" none, "/changed/points" none, "/saving/series" none;
+    the_same: "/distributions/0/count/1" some, "/distributions/0/distances/wasserstein" none, "/fates/as_it_is" some, "/fates/lost" none, "/changed/points" none, "/saving/series" none;
     no_command_line: "/fates/fewer_attributes" some, "/fates/lost" none, "/candidate/collisions/value" none;
     no_command_line_billed: "/saving/series" some, "/saving/billed_series" none;
     drop_by_name: "/fates/lost" some, "/lenses/7/groups_lost" some, "/lenses/0/groups_that_differ" none;
@@ -93,7 +120,7 @@ trials! {
     drop_all: "/fates/as_it_is" none, "/lenses/0/total/candidate" none, "/lenses/0/groups_lost" some;
     rename_metric: "/fates/parts/name" some, "/lenses/0/groups_lost" some, "/fates/lost" none;
     copy_metric: "/fates/renamed" none, "/fates/split" none, "/saving/series" some;
-    scale_values: "/changed/points" some, "/lenses/3/limit/beyond" some, "/fates/renamed" none;
+    scale_values: "/distributions/1/distances/wasserstein" some, "/changed/points" some, "/lenses/3/limit/beyond" some, "/fates/renamed" none;
     values_zero: "/changed/points" some, "/lenses/0/total/candidate" none;
     round_values: "/changed/points" some, "/fates/renamed" none;
     change_unit: "/fates/parts/unit" some, "/changed/points" none, "/changed/not_compared/0/series" some;
