@@ -27,8 +27,8 @@ use crate::engine::variant::VariantPipeline;
 const QUEUE: usize = 64;
 /// Batches whose memory is kept for the next ones.
 const SPARE: usize = 4;
-/// Priority of the thread in mirror, as a nice value: the lowest, 15 parts of time where others get 1,024.
-const LOW: i32 = 19;
+/// Priority of the thread in mirror, as a nice value: a tenth of what others get.
+const LOW: i32 = 10;
 
 /// See the module.
 #[derive(Debug)]
