@@ -151,6 +151,8 @@ struct State {
     found_lost: u64,
     /// Points that are owed and on disk.
     on_disk: u64,
+    /// Points that the processes before had ever queued; nothing if that is not known.
+    queued_before: Option<u64>,
 }
 
 impl DeliveryLedger {
@@ -183,8 +185,10 @@ impl DeliveryLedger {
         if totals.is_none() && file.metadata().is_ok_and(|file| file.len() > 0) {
             tracing::error!(path = %path.display(), "the account is torn: what the last process owed is not known");
         }
+        let queued_before = totals.map(|totals| totals.queued);
         let totals = totals.unwrap_or_default();
-        let state = State { totals, file: Some(file), found: totals.owed(), ..State::default() };
+        let state =
+            State { totals, file: Some(file), found: totals.owed(), queued_before, ..State::default() };
         let ledger = Self { state: Mutex::new(state) };
         ledger.change(|_| {});
         Ok(ledger)
@@ -264,6 +268,11 @@ impl DeliveryLedger {
     /// The counters now.
     pub fn totals(&self) -> Totals {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).totals
+    }
+
+    /// Points that the processes before had ever queued; nothing if the account does not say.
+    pub fn queued_before(&self) -> Option<u64> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).queued_before
     }
 
     /// Points the previous process owed when it died and that are lost; zero after a clean stop.

@@ -10,5 +10,5 @@ mod read;
 mod segment;
 
 pub use frame::{HEADER, Mark, frame};
-pub use log::{Entry, Log, LogSettings, OpenError, Stored};
+pub use log::{Entry, Log, LogSettings, OpenError, Seen, Stored};
 pub use read::{Damage, Found, Reader, Record};

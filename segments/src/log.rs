@@ -1,6 +1,7 @@
 //! The log: files that are written one after the other, read in order, and removed once they are settled.
 
 mod open;
+mod scan;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,6 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
+
+pub use open::Seen;
 
 use crate::frame::{HEADER, MARK_AT, Mark};
 use crate::read::Damage;
@@ -322,6 +325,16 @@ impl Log {
             let entry = Entry { file, segment: found, offset };
             return Some(Stored { entry, mark, kind, payload });
         }
+    }
+
+    /// Takes the record at a place out of those that wait, and reads it; nothing if no record waits there that can be read.
+    pub fn take(&mut self, (number, offset): (u64, u64)) -> Option<Stored> {
+        let segment = self.segments.get_mut(&number)?;
+        let Read { record, damage, .. } = segment.read(offset);
+        self.damage.extend(damage.into_iter().map(|damage| (segment.path.clone(), damage)));
+        let ReadRecord { file, mark, kind, payload } = record?;
+        (segment.waiting, segment.taken) = (segment.waiting.saturating_sub(1), segment.taken + 1);
+        Some(Stored { entry: Entry { file, segment: number, offset }, mark, kind, payload })
     }
 
     /// Reads a record once more that was read or claimed and is not settled; nothing if it cannot be read any more.

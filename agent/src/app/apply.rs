@@ -3,6 +3,7 @@
 //! Whatever can fail is done first, so that settings that cannot be used leave everything as it was;
 //! the ledger is committed last of that, before the new generation serves.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pipelines::config::Plan;
@@ -14,7 +15,9 @@ use super::listeners::Listeners;
 use super::{BootError, remote};
 use crate::admin::Admin;
 use crate::config::Settings;
-use crate::deliver::{BatchRule, BatchRules, Destination, Exporter, ExporterError, ExporterSettings};
+use crate::deliver::{
+    BatchRule, BatchRules, Destination, Exporter, ExporterError, ExporterSettings, VariantStates,
+};
 use crate::delivery_ledger::DeliveryLedger;
 use crate::engine::{self, AcknowledgeMode, EngineSet, NextGeneration, Routes};
 use crate::fleet::ActiveGeneration;
@@ -142,7 +145,9 @@ impl Controller {
     ) {
         let entry = self.ledger.entry();
         let baseline = intent.digests.baseline.map(|digest| digest.to_string()).unwrap_or_default();
-        let next = |intent: Intent, leads, routes: &Routes| NextGeneration {
+        let mut saved = self.take_saved();
+        let mut next = |pipeline: &str, intent: Intent, leads, routes: &Routes| NextGeneration {
+            saved: saved.remove(pipeline).unwrap_or_default(),
             number,
             leads,
             routes: Routes { rules: rules(&intent, settings), ..routes.clone() },
@@ -152,10 +157,11 @@ impl Controller {
             limits: settings.limits,
         };
         let passing = settings.passing.iter().zip(&self.passing);
-        let passing = passing.map(|(pipeline, routes)| next(Intent::passing(&pipeline.plan), false, routes));
+        let passing = passing
+            .map(|(pipeline, routes)| next(&pipeline.id, Intent::passing(&pipeline.plan), false, routes));
         let passing: Vec<_> = engines.passing.into_iter().zip(passing).collect();
         let not_persisted = not_persisted(&intent, settings);
-        let leading = (engines.leading, next(intent, true, &self.routes));
+        let leading = (engines.leading, next(&settings.pipeline, intent, true, &self.routes));
         // It waits for the candidate's worker: not on a thread that serves.
         let install = move || {
             for (engine, next) in passing.into_iter().chain([leading]) {
@@ -176,6 +182,29 @@ impl Controller {
         self.shared.health.update(|condition| condition.data_dir = trouble);
         let overridden = entry.pushed.is_some() && entry.config != settings.digest;
         self.shared.health.update(|condition| condition.local_override_pending = overridden);
+    }
+
+    /// States of stages that a process before left on disk, by pipeline. They are good for the first generation of a process:
+    /// afterward stages have their own.
+    fn take_saved(&self) -> BTreeMap<String, VariantStates> {
+        let is_start = self.settings.is_none();
+        let accepted = self.shared.delivery_ledger.queued_before();
+        let mut states = BTreeMap::new();
+        for saved in self.shared.destinations.take_saved() {
+            let pipeline = saved.pipeline().to_owned();
+            let taken = saved.take(accepted);
+            let used =
+                taken.and_then(|taken| if is_start { Ok(taken) } else { Err("stages run already".into()) });
+            match used {
+                Ok(taken) => drop(states.insert(pipeline, taken)),
+                Err(why) => tracing::warn!(
+                    pipeline,
+                    why,
+                    "the state of its stages is not used: they begin without any"
+                ),
+            }
+        }
+        states
     }
 
     fn report(&self, settings: &Settings) {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::{Destination, DiskQueue, ExporterSettings, StorageSettings, StorageStatus};
+use super::{Destination, DiskQueue, ExporterSettings, SavedStages, StorageSettings, StorageStatus};
 use crate::admission::Budget;
 use crate::delivery_ledger::DeliveryLedger;
 
@@ -20,6 +20,8 @@ pub struct Destinations {
     lists: Mutex<DestinationLists>,
     /// Queues on disk by directory, each open until the process ends: a destination may go on with that of another.
     queues: Mutex<BTreeMap<PathBuf, DiskQueue>>,
+    /// States of stages that were found in them and that nobody has asked for.
+    saved: Mutex<Vec<SavedStages>>,
 }
 
 #[derive(Debug, Default)]
@@ -67,10 +69,16 @@ impl Destinations {
         if let Some(open) = queues.get(&directory) {
             return Ok(open.clone());
         }
-        let (queue, items) = DiskQueue::open(exporter, settings, budget)?;
+        let (queue, items, saved) = DiskQueue::open(exporter, settings, budget)?;
         ledger.recovered(items);
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner).extend(saved);
         queues.insert(directory, queue.clone());
         Ok(queue)
+    }
+
+    /// States of stages that queues on disk had when they were opened, since this was last asked.
+    pub fn take_saved(&self) -> Vec<SavedStages> {
+        std::mem::take(&mut *self.saved.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Directories of queues whose exporters there are no more: what they have is not delivered.

@@ -22,6 +22,7 @@ mod queued;
 mod record;
 mod retry;
 mod rolling_file;
+mod saved_stages;
 mod secret;
 mod settings;
 mod stored;
@@ -35,6 +36,7 @@ pub use exporter::{Exporter, ExporterError};
 pub use oauth2::OAuth2Settings;
 pub use queued::{Awaited, Kept, Outcome, OwedItems};
 pub use rolling_file::{FileSettings, Rotation};
+pub use saved_stages::{SavedStages, StageStates, VariantStates};
 pub use secret::Secret;
 pub use settings::{
     ExporterKind, ExporterSettings, HttpTarget, MOST_REQUESTS, OtlpSettings, QueueSettings, Sizer,

@@ -1,12 +1,13 @@
 //! A payload as a record of a log: a head, and the request, uncompressed.
 //!
 //! ```text
-//! version 1 · signal 1 · variant 1 · metered 1 · batching 1 · generation 8 · items 8 · time of queueing 8 · process 8
-//! wait 8 · least items 8 · least bytes 8 · most items 8 · most bytes 8 · length of the pipeline's id 2 · the id · the request
+//! version 2 · signal 1 · variant 1 · metered 1 · batching 1 · generation 8 · items 8 · time of queueing 8 · process 8
+//! wait 8 · least items 8 · least bytes 8 · most items 8 · most bytes 8 · length of the pipeline's id 2 · the id · sum of the
+//! head 8 · the request
 //! ```
 //!
-//! Numbers are little endian, times nanoseconds. Without a rule of batching its numbers are zero. The kind of the record is
-//! [`KIND`].
+//! Numbers are little endian, times nanoseconds. Without a rule of batching its numbers are zero. The sum lets a start count what
+//! there is by the heads alone; in version 1 there was none. The kind of the record is [`KIND`].
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use observe::Variant;
 use pipelines::batch::cut::Room;
 use tokio::time::Instant;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::batcher::BatchRule;
 use crate::request::Payload;
@@ -22,9 +24,13 @@ use crate::signal::Signal;
 /// Kind of the records that hold a payload.
 pub const KIND: u8 = 1;
 /// The most bytes of a head.
-pub const MOST_HEAD: usize = FIXED + 2 + MOST_ID;
+pub const MOST_HEAD: usize = FIXED + 2 + MOST_ID + SUM;
 /// Version of the head.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Version before there was a sum.
+const WITHOUT_SUM: u8 = 1;
+/// Bytes of the head's sum.
+const SUM: usize = 8;
 /// Bytes of the head before the pipeline's id and its length.
 const FIXED: usize = 5 + 9 * 8;
 /// The most bytes of a pipeline's id that are kept.
@@ -76,6 +82,7 @@ impl Head {
         let id = self.pipeline.get(..MOST_ID.min(self.pipeline.len())).unwrap_or_default();
         bytes.extend((id.len() as u16).to_le_bytes());
         bytes.extend(id.as_bytes());
+        bytes.extend(xxh3_64(&bytes).to_le_bytes());
         bytes
     }
 
@@ -97,7 +104,17 @@ impl Head {
             merges: fixed[4] == 2,
         };
         let (length, rest) = rest.split_first_chunk::<2>()?;
-        let id = rest.get(..usize::from(u16::from_le_bytes(*length)))?;
+        let (id, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
+        let mut bytes = FIXED + 2 + id.len();
+        let holds = match fixed[0] {
+            VERSION => {
+                rest.first_chunk().is_some_and(|sum| u64::from_le_bytes(*sum) == xxh3_64(&record[..bytes]))
+            }
+            version => version == WITHOUT_SUM,
+        };
+        if fixed[0] == VERSION {
+            bytes += SUM;
+        }
         let head = Self {
             signal,
             pipeline: Arc::from(std::str::from_utf8(id).ok()?),
@@ -109,7 +126,7 @@ impl Head {
             queued: number(2),
             process: number(3),
         };
-        (fixed[0] == VERSION && fixed[4] < 3).then(|| (head, FIXED + 2 + id.len()))
+        (holds && fixed[4] < 3).then_some((head, bytes))
     }
 
     /// Time of queueing by this process's clock; its start at the earliest that the clock knows.
@@ -150,12 +167,21 @@ mod tests {
                 process: 4,
             };
             let bytes = head.encode();
-            assert_eq!(Head::decode(&[&bytes[..], b"request"].concat()), Some((head, bytes.len())));
+            assert_eq!(Head::decode(&[&bytes[..], b"request"].concat()), Some((head.clone(), bytes.len())));
             assert!((0..bytes.len()).all(|end| Head::decode(&bytes[..end]).is_none()));
-            for (at, other) in [(0, 2), (1, 3), (2, 2), (4, 3), (bytes.len() - 1, 0xff)] {
+            for at in 0..bytes.len() {
                 let mut bytes = bytes.clone();
-                bytes[at] = other;
+                bytes[at] ^= 4;
                 assert_eq!(Head::decode(&bytes), None, "{at}");
+            }
+            // As a release before this one has written it.
+            let mut before = bytes[..bytes.len() - SUM].to_vec();
+            before[0] = WITHOUT_SUM;
+            assert_eq!(Head::decode(&before), Some((head, before.len())));
+            for (at, other) in [(0, 3), (1, 3), (2, 2), (4, 3), (before.len() - 1, 0xff)] {
+                let mut before = before.clone();
+                before[at] = other;
+                assert_eq!(Head::decode(&before), None, "{at}");
             }
         }
     }

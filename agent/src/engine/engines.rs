@@ -51,7 +51,7 @@ pub struct EngineSet {
 
 impl EngineSet {
     /// Those of the pipelines that run, the leading one first.
-    fn running(&self) -> impl Iterator<Item = &Arc<Engine>> {
+    pub(super) fn running(&self) -> impl Iterator<Item = &Arc<Engine>> {
         std::iter::once(&self.leading).chain(&self.passing)
     }
 

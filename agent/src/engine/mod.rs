@@ -18,6 +18,7 @@ mod limits;
 mod observation;
 mod observer;
 mod repair;
+mod saved;
 mod shadow;
 mod split;
 mod swap;
@@ -41,6 +42,7 @@ pub use swap::NextGeneration;
 pub use warm::warm;
 
 use crate::admission::Budget;
+use crate::deliver::VariantStates;
 use crate::outbox::Outbox;
 use crate::telemetry::{EngineMetrics, Health};
 use experiment::LostHeld;
@@ -63,6 +65,8 @@ pub struct Engine {
     pending: Mutex<Vec<PendingPayload>>,
     /// Points that workers held which nobody waits for, with the id of their experiment, until its next worker tells of them.
     orphaned: Mutex<Vec<(String, LostHeld)>>,
+    /// State of stages once it is finished, until it is asked for.
+    saved: Mutex<VariantStates>,
     budget: Budget,
     shadow_budget: Budget,
     health: Arc<Health>,
@@ -94,6 +98,7 @@ impl Engine {
             reporter: parts.reporter.clone(),
             pending: Mutex::new(Vec::new()),
             orphaned: Mutex::new(Vec::new()),
+            saved: Mutex::default(),
             budget: parts.budget.clone(),
             shadow_budget: Budget::new(shadow::BUDGET),
             health: Arc::clone(&parts.health),

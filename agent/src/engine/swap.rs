@@ -15,6 +15,7 @@ use super::split::Split;
 use super::variant::VariantPipeline;
 use super::worker::{CandidateFeed, CandidateWorker, GenerationState, Worker};
 use super::{AcknowledgeMode, Engine};
+use crate::deliver::VariantStates;
 use crate::generation::Intent;
 
 /// Generation to install.
@@ -34,6 +35,8 @@ pub struct NextGeneration {
     pub agent_uid: String,
     /// Limits of the candidate.
     pub limits: CandidateLimits,
+    /// State that its stages go on with, of a process before.
+    pub saved: VariantStates,
 }
 
 /// The longest that a swap waits for the candidate's worker.
@@ -64,7 +67,7 @@ impl Engine {
     /// other destinations keeps its worker as it is.
     pub fn install(self: &Arc<Self>, next: NextGeneration, now: u64) {
         let old = self.current.load_full();
-        let NextGeneration { number, intent, leads, routes, acknowledge, agent_uid, limits } = next;
+        let NextGeneration { number, intent, leads, routes, acknowledge, agent_uid, limits, saved } = next;
         let (intent, agent_uid) = (&intent, agent_uid.as_str());
         let limits = limits.within(self.budget.limit());
         let shadow = routes.shadow.is_some();
@@ -86,6 +89,9 @@ impl Engine {
             return;
         }
         let mut state = state(intent, agent_uid, &limits, now);
+        if let Some(state) = &mut state {
+            state.restore(saved, now);
+        }
         let goes_on = self.goes_on(intent);
         let ending = candidate_worker(&old.generation);
         let delivers = old.generation.splits && ending.as_ref().is_some_and(|worker| !worker.is_apart());

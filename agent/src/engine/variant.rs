@@ -218,6 +218,18 @@ impl VariantPipeline {
         })
     }
 
+    /// State of its stages as bytes, with which [`Self::restore`] goes on; nothing without any.
+    pub fn save(&self) -> Option<Vec<u8>> {
+        let pipeline = self.pipeline.as_ref()?;
+        // A panic may have left it half done.
+        guarded(|| pipeline.save()).ok().flatten()
+    }
+
+    /// Takes over saved state at `now`, Unix nanoseconds. Returns the stages that go on with theirs.
+    pub fn restore(&mut self, saved: &[u8], now: u64) -> Vec<ComponentId> {
+        self.pipeline.as_mut().map(|pipeline| pipeline.restore(saved, now)).unwrap_or_default()
+    }
+
     /// The level in force of each stage that has levels.
     pub fn levels(&self) -> impl Iterator<Item = (&ComponentId, &str)> {
         self.pipeline.iter().flat_map(Pipeline::levels)

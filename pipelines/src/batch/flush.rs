@@ -89,19 +89,22 @@ impl Batch {
 }
 
 impl PointRow {
+    /// A point that says nothing.
+    pub(crate) const NOTHING: Self = Self {
+        raw: Span::NONE,
+        touched: Marks::NOTHING,
+        origin: Origin(0),
+        identity: 0,
+        attrs: Rows { start: 0, end: 0 },
+        time: 0,
+        start: 0,
+        value: Number::None,
+        flags: 0,
+        home: 0,
+    };
+
     fn remembered(source: InputSeries, index: u32) -> Self {
-        Self {
-            raw: Span::NONE,
-            touched: Marks::default(),
-            origin: Origin(index),
-            identity: source.identity,
-            attrs: Rows::default(),
-            time: 0,
-            start: 0,
-            value: Number::None,
-            flags: 0,
-            home: source.home,
-        }
+        Self { origin: Origin(index), identity: source.identity, home: source.home, ..Self::NOTHING }
     }
 }
 

@@ -10,6 +10,8 @@ mod error;
 mod hand_over;
 mod pipeline;
 mod rule_stats;
+mod saved;
+mod saving;
 mod series_label;
 mod series_set;
 mod state;
@@ -29,6 +31,7 @@ pub use state::{Flush, HeldPoints, StateSize};
 
 pub(crate) use error::StageError;
 pub(crate) use rule_stats::{Effect, Tallies, Tally};
+pub(crate) use saved::Saved;
 pub(crate) use state::{StageBatch, State, by_resource};
 pub(crate) use stop::{PATTERN, Stop};
 pub(crate) use table::{Aged, Table};

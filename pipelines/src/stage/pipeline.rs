@@ -87,8 +87,18 @@ impl RunningStage {
         })
     }
 
-    fn key(&self) -> (&ComponentId, Digest) {
+    pub(super) fn key(&self) -> (&ComponentId, Digest) {
         (&self.id, self.digest)
+    }
+
+    /// Takes over saved state. Returns false if that cannot be read or is not all of it: then the state is as at `start`.
+    pub(super) fn restore(&mut self, bytes: &mut &[u8], start: u64) -> bool {
+        let Some(state) = &mut self.state else { return false };
+        let restored = state.restore(bytes).is_some() && bytes.is_empty();
+        if !restored {
+            self.state = self.processor.start(start);
+        }
+        restored
     }
 }
 
@@ -363,6 +373,15 @@ impl Pipeline {
     pub(crate) fn copy_stage(&self, place: usize) -> StageState {
         let stage = &self.stages[place];
         (stage.state.as_ref().map(|state| state.copy()), vec![Tally::default(); stage.tallies.len()])
+    }
+
+    /// Stages that have a state, each with its id and config digest.
+    pub(super) fn states(&self) -> impl Iterator<Item = (&ComponentId, Digest, &dyn State)> {
+        self.stages.iter().filter_map(|stage| Some((&stage.id, stage.digest, stage.state.as_deref()?)))
+    }
+
+    pub(super) fn stages_mut(&mut self) -> impl Iterator<Item = &mut RunningStage> {
+        self.stages.iter_mut()
     }
 
     pub(crate) fn put_stage(&mut self, place: usize, (state, tallies): StageState) {

@@ -128,4 +128,12 @@ pub(crate) trait State: Debug + Send {
 
     /// The same state once more, for the other variant.
     fn copy(&self) -> Box<dyn State>;
+
+    /// Appends what a later process goes on with. What waits to be sent is no part of it: that was sent before.
+    fn save(&self, _out: &mut Vec<u8>) {}
+
+    /// Takes over what was saved. Returns nothing, and is of no use any more, if the bytes do not begin with such a state.
+    fn restore(&mut self, _from: &mut &[u8]) -> Option<()> {
+        Some(())
+    }
 }

@@ -6,6 +6,8 @@
 
 use hashbrown::HashTable;
 
+use super::saved::Saved;
+
 /// Age of a row, by which it is forgotten.
 pub(crate) trait Aged {
     /// Time at which it was last seen; only compared with others of its table.
@@ -137,6 +139,29 @@ impl<T: Aged> Table<T> {
         for (place, row) in rows.iter().enumerate() {
             self.places.insert_unique(hash(row.key), place as u32, |place| hash(rows[*place as usize].key));
         }
+    }
+}
+
+impl<T: Aged + Saved> Table<T> {
+    /// Appends its rows.
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        (self.rows.len() as u64).save(out);
+        for Row { key, value } in &self.rows {
+            key.save(out);
+            value.save(out);
+        }
+    }
+
+    /// Takes over rows that were saved, in a table without any; nothing if the bytes do not begin with such rows.
+    pub(crate) fn restore(&mut self, from: &mut &[u8]) -> Option<()> {
+        for _ in 0..u64::restore(from)? {
+            let (key, value) = Saved::restore(from)?;
+            if self.is_full() || self.find(key).is_some() {
+                return None;
+            }
+            self.insert(key, value);
+        }
+        Some(())
     }
 }
 

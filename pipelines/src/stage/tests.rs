@@ -18,6 +18,7 @@ mod alone;
 mod brought;
 mod release;
 mod rule_stats;
+mod saving;
 mod stop;
 
 pub(crate) fn text(key: &str, value: &str) -> KeyValue {

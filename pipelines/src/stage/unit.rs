@@ -3,6 +3,8 @@
 use crate::Batch;
 use crate::batch::MetricRow;
 
+use super::saved::Saved;
+
 /// The resource attributes that tell processes apart.
 pub(crate) const PROCESS: [&str; 2] = ["process.pid", "process.executable.name"];
 
@@ -46,5 +48,16 @@ impl UnitLoad {
             (true, 1) => a_second(sum, start),
             _ => sum,
         };
+    }
+}
+
+impl Saved for UnitLoad {
+    fn save(&self, out: &mut Vec<u8>) {
+        (self.value, self.counter).save(out);
+    }
+
+    fn restore(from: &mut &[u8]) -> Option<Self> {
+        let (value, counter) = Saved::restore(from)?;
+        Some(Self { value, counter })
     }
 }

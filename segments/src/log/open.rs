@@ -1,26 +1,50 @@
-//! The start of a log: its directory is locked, and each of its files is read once.
+//! The start of a log: its directory is locked, and the frames of its files are read.
+//!
+//! Payloads are not read but for their beginnings, so that a start takes as long as there are records, however large they
+//! are: what is damaged in one is found once it is its turn. Where a frame does not hold, the rest of its file is read.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use super::scan::Scan;
 use super::{Log, LogSettings, OpenError};
 use crate::frame::Mark;
-use crate::read::{Found, Reader, Record};
+use crate::read::Found;
 use crate::segment::Segment;
 
 /// Smallest file, whatever the bound of all of them.
 const LEAST_SEGMENT: u64 = 64 << 10;
 
+/// A record that a start has found, by its frame and the beginning of its payload. Whether the payload holds is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen<'a> {
+    /// Place by which the record is told apart from all others.
+    pub place: (u64, u64),
+    /// Its state; nothing if the mark is damaged.
+    pub mark: Option<Mark>,
+    /// Its kind.
+    pub kind: u8,
+    /// Bytes of its payload.
+    pub length: u64,
+    /// The first of them, as many as were asked for.
+    pub head: &'a [u8],
+}
+
 impl Log {
-    /// Opens the log, and shows each of its records that are not settled. Records are added to new files only.
+    /// Opens the log, and shows each of its records, the settled ones too, with the first `head` bytes of its payload, in the
+    /// order in which they were written. Records are added to new files only.
     ///
     /// A disk on which nothing can be added is no failure: see [`Self::trouble`].
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(mut settings: LogSettings, mut see: impl FnMut(Record<'_>)) -> Result<Self, OpenError> {
+    pub fn open(
+        mut settings: LogSettings,
+        head: usize,
+        mut see: impl FnMut(Seen<'_>),
+    ) -> Result<Self, OpenError> {
         settings.segment_bytes = settings.segment_bytes.min(settings.most_bytes / 4).max(LEAST_SEGMENT);
         let lock = lock(&settings.directory)?;
         let mut log = Self {
@@ -41,11 +65,14 @@ impl Log {
             let path = path.to_owned();
             move |source| OpenError::System { what, path, source }
         };
+        let mut files = Vec::new();
         for entry in std::fs::read_dir(&directory).map_err(failed("list", &directory))? {
             let entry = entry.map_err(failed("list", &directory))?;
-            let Some((number, salt)) = Segment::of(&entry.file_name()) else { continue };
-            let path = entry.path();
-            log.scan(number, salt, &path, &mut see).map_err(failed("read", &path))?;
+            files.extend(Segment::of(&entry.file_name()).map(|named| (named, entry.path())));
+        }
+        files.sort_unstable();
+        for ((number, salt), path) in files {
+            log.scan((number, salt), &path, head, &mut see).map_err(failed("read", &path))?;
             log.next_number = log.next_number.max(number + 1);
         }
         let _told_by_the_trouble = log.prepare();
@@ -61,27 +88,27 @@ impl Log {
 
     fn scan(
         &mut self,
-        number: u64,
-        salt: u64,
+        (number, salt): (u64, u64),
         path: &Path,
-        see: &mut impl FnMut(Record<'_>),
+        head: usize,
+        see: &mut impl FnMut(Seen<'_>),
     ) -> io::Result<()> {
-        let bytes = std::fs::read(path)?;
+        let mut scan = Scan::open(path, salt, head)?;
         let mut segment = Segment {
             path: path.to_owned(),
             salt,
-            length: bytes.len() as u64,
+            length: scan.length(),
             waiting: 0,
             taken: 0,
             damage: Vec::new(),
             file: None,
         };
-        for found in Reader::new(&bytes, salt, 0) {
+        while let Some((found, length)) = scan.advance()? {
             match found {
-                Found::Record(record) if record.mark == Some(Mark::Settled) => {}
                 Found::Record(record) => {
-                    segment.waiting += 1;
-                    see(record);
+                    segment.waiting += u64::from(record.mark != Some(Mark::Settled));
+                    let (place, head) = ((number, record.offset), record.payload);
+                    see(Seen { place, mark: record.mark, kind: record.kind, length, head });
                 }
                 Found::Damage(damage) => segment.damage.push(damage),
             }

@@ -11,7 +11,12 @@ fn settings(directory: &Path) -> LogSettings {
 
 fn open(directory: &Path) -> (Log, Vec<Vec<u8>>) {
     let mut found = Vec::new();
-    let log = Log::open(settings(directory), |record| found.push(record.payload.to_vec())).expect("open");
+    let log = Log::open(settings(directory), usize::MAX >> 1, |seen| {
+        if seen.mark != Some(Mark::Settled) {
+            found.push(seen.head.to_vec());
+        }
+    });
+    let log = log.expect("open");
     (log, found)
 }
 
@@ -174,9 +179,10 @@ fn a_file_of_which_damage_leaves_nothing_goes_as_well() {
 fn a_directory_has_one_owner_and_must_be_there() {
     let directory = tempfile::tempdir().expect("a directory");
     let (_log, _) = open(directory.path());
-    let second = Log::open(settings(directory.path()), |_| {}).expect_err("locked");
+    let second = Log::open(settings(directory.path()), 0, |_| {}).expect_err("locked");
     assert!(second.to_string().contains("another agent keeps its queue there"), "{second}");
-    let nowhere = Log::open(settings(&directory.path().join("no/such")), |_| {}).expect_err("no directory");
+    let nowhere =
+        Log::open(settings(&directory.path().join("no/such")), 0, |_| {}).expect_err("no directory");
     assert!(nowhere.to_string().contains("cannot make the directory"), "{nowhere}");
 }
 
@@ -190,4 +196,74 @@ fn files_of_others_are_left_alone() {
     let (mut log, found) = open(directory.path());
     assert_eq!((found.len(), log.take_damage().len()), (0, 0));
     assert!(directory.path().join("log/exporter_otlp_metrics").exists());
+}
+
+#[test]
+fn a_start_reads_frames_and_the_beginnings_of_payloads_whatever_their_sizes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut log, _) = open(directory.path());
+    let sizes = [0, 1, 3, 20_000, 8 << 10, (8 << 10) - HEADER, 5, 60 << 10, 2, 200_000, 9];
+    for (n, size) in sizes.into_iter().enumerate() {
+        log.append(n as u8, &[&vec![n as u8; size]]).expect("append");
+    }
+    let settled = log.next_waiting().expect("the first");
+    settled.entry.mark(Mark::Settled).expect("mark");
+    drop(log);
+    let mut seen = Vec::new();
+    let see = |record: Seen<'_>| {
+        assert!(record.head.iter().all(|byte| *byte == record.kind));
+        seen.push((record.mark, record.kind, record.length, record.head.len(), record.place));
+    };
+    let mut log = Log::open(settings(directory.path()), 4, see).expect("open");
+    let told: Vec<_> =
+        seen.iter().map(|(mark, kind, length, head, _)| (*mark, *kind, *length, *head)).collect();
+    let expected = sizes.iter().enumerate().map(|(n, size)| {
+        let mark = if n == 0 { Mark::Settled } else { Mark::Waiting };
+        (Some(mark), n as u8, *size as u64, (*size).min(4))
+    });
+    assert_eq!(told, expected.collect::<Vec<_>>());
+    assert!(seen.is_sorted_by_key(|(.., place)| *place));
+    // One of them is taken out of turn, and is not read in its turn.
+    let third = log.take(seen[2].4).expect("it waits");
+    assert_eq!(third.payload, [2; 3]);
+    third.entry.mark(Mark::Settled).expect("mark");
+    log.settled(&third.entry).expect("settled");
+    assert!(log.take(seen[2].4).is_none() && log.take((77, 0)).is_none());
+    let rest: Vec<u8> = std::iter::from_fn(|| log.next_waiting()).map(|stored| stored.kind).collect();
+    assert_eq!(rest, [1, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(log.waiting(), 0);
+}
+
+#[test]
+fn a_start_finds_what_lies_behind_a_frame_that_does_not_hold() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut log, _) = open(directory.path());
+    for n in 0..4_u8 {
+        log.append(n, &[&[n; 9_000]]).expect("append");
+    }
+    drop(log);
+    let [file] = files(directory.path()).try_into().expect("one file");
+    let whole = fs::read(&file).expect("read");
+    for at in 0..HEADER {
+        let mut damaged = whole.clone();
+        damaged[9_020 + at] ^= 1;
+        fs::write(&file, damaged).expect("damage");
+        let mut kinds = Vec::new();
+        let see = |seen: Seen<'_>| kinds.push((seen.kind, seen.mark));
+        let mut log = Log::open(settings(directory.path()), 4, see).expect("open");
+        let waits = |n: u8| (n, Some(Mark::Waiting));
+        if at as u64 == MARK_AT {
+            assert_eq!(kinds, [waits(0), (1, None), waits(2), waits(3)]);
+        } else {
+            assert_eq!(kinds, [waits(0), waits(2), waits(3)], "byte {at}");
+            let damage = Damage { offset: 9_020, bytes: 9_020, is_torn_end: false };
+            assert_eq!(log.take_damage(), [(file.clone(), damage)], "byte {at}");
+            assert_eq!(rest(&mut log).len(), 3, "byte {at}");
+        }
+        drop(log);
+        files(directory.path())
+            .iter()
+            .filter(|path| **path != file)
+            .for_each(|path| fs::remove_file(path).expect("clean"));
+    }
 }

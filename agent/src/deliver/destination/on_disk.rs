@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::Destination;
 use crate::deliver::batcher::BatchRule;
-use crate::deliver::disk_queue::StorageStatus;
+use crate::deliver::disk_queue::{Message, StorageStatus};
 use crate::deliver::queued::{Outcome, OwedItems, OwedPayload, Part};
+use crate::deliver::saved_stages::StageStates;
 use crate::deliver::settings::Sizer;
 use crate::deliver::stored::{Size, StoredPayload};
 use crate::request::Payload;
@@ -35,6 +36,19 @@ impl Destination {
     /// State of its queue on disk, if it has one.
     pub fn storage(&self) -> Option<StorageStatus> {
         Some(self.disk.as_ref()?.counters().status())
+    }
+
+    /// Writes states of stages to the queue on disk, behind all that was queued before; false if it has none.
+    ///
+    /// # Errors
+    /// Says why they could not be written.
+    pub async fn save(&self, states: &StageStates) -> Result<bool, String> {
+        let Some(disk) = &self.disk else { return Ok(false) };
+        let states = states.encode().ok_or("there are too many series")?;
+        let (done, written) = oneshot::channel();
+        disk.link().send(Message::Save(states, done));
+        let written = written.await.map_err(|_| "its thread is gone".to_owned())?;
+        written.map(|()| true).map_err(|error| error.to_string())
     }
 
     pub(super) fn requests_on_disk(&self) -> u64 {

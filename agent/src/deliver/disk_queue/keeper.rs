@@ -18,6 +18,7 @@ use super::{Incoming, Message, QueueCounters, QueueLink};
 use crate::deliver::destination::Destination;
 use crate::deliver::queued::{Awaited, Kept, Outcome};
 use crate::deliver::record::{Head, KIND, MOST_HEAD};
+use crate::deliver::saved_stages::KIND as STATE;
 use crate::deliver::stored::{Size, StoredPayload};
 use crate::meter::Meter;
 use crate::request::Payload;
@@ -136,6 +137,14 @@ impl Keeper {
             Message::Again(entry) => self.again.push_back(entry),
             Message::Wake => {}
             Message::Trouble(why) => self.log.note_trouble(why),
+            Message::Gone(entry) => {
+                // A file that cannot be removed is found settled by the next start.
+                let _left_until_then = self.log.settled(&entry);
+            }
+            Message::Save(states, done) => {
+                let written = self.log.append(STATE, &[&states]).and_then(|_| self.log.sync());
+                let _nobody_waits_any_more = done.send(written);
+            }
         }
     }
 
@@ -221,6 +230,10 @@ impl Keeper {
 
     fn hand_over(&mut self, destination: &Arc<Destination>, link: &Arc<QueueLink>, stored: Stored) {
         let Stored { entry, mark, kind, payload } = stored;
+        if kind == STATE {
+            // It is the next start's.
+            return;
+        }
         let place = entry.place();
         let Some((head, bytes)) = Head::decode(&payload).filter(|_| kind == KIND) else {
             return self.pass_over(&entry);

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 
 use segments::Entry;
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::batcher::BatchRule;
 use super::destination::Destination;
@@ -62,6 +62,10 @@ pub enum Message {
     Wake,
     /// Note that a record could not be marked.
     Trouble(String),
+    /// Forget a state of stages that is marked as settled.
+    Gone(Entry),
+    /// Write a state of stages, and say how that went.
+    Save(Vec<u8>, oneshot::Sender<io::Result<()>>),
 }
 
 /// Way to a queue's keeper, and its counters. The keeper ends with the last of them.

@@ -8,13 +8,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use segments::{Log, LogSettings};
+use segments::{Log, LogSettings, Mark};
 
 use super::keeper::Keeper;
 use super::{DiskQueue, QueueCounters, QueueLink};
 use crate::admission::Budget;
-use crate::deliver::record::Head;
+use crate::deliver::record::{Head, MOST_HEAD};
+use crate::deliver::saved_stages::{FoundStates, KIND as STATE, SavedStages};
 use crate::deliver::stored::Size;
+use crate::signal::Signal;
 
 /// Bytes of a file.
 const SEGMENT_BYTES: u64 = 16 << 20;
@@ -68,12 +70,16 @@ impl StorageSettings {
 }
 
 impl DiskQueue {
-    /// Opens the queue of an exporter. Returns it with the items that it has; nothing is handed out before
-    /// [`Self::attach`].
+    /// Opens the queue of an exporter. Returns it with the items that it has and the states of stages in it; nothing is handed
+    /// out before [`Self::attach`].
     ///
     /// # Errors
     /// Says what is wrong with which file.
-    pub fn open(exporter: &str, settings: &StorageSettings, budget: &Budget) -> Result<(Self, u64), String> {
+    pub fn open(
+        exporter: &str,
+        settings: &StorageSettings,
+        budget: &Budget,
+    ) -> Result<(Self, u64, Vec<SavedStages>), String> {
         settings.check_directory()?;
         let (messages, orders) = mpsc::channel();
         let counters = Arc::new(QueueCounters {
@@ -96,18 +102,29 @@ impl DiskQueue {
             segment_bytes: SEGMENT_BYTES,
             most_bytes: settings.most_bytes,
         };
-        let log = Log::open(log_settings, |record| {
-            let (items, head) =
-                Head::decode(record.payload).map_or((0, 0), |(head, bytes)| (head.items, bytes));
-            counters.stored(Size { items, bytes: (record.payload.len() - head) as u64 });
+        let mut states = FoundStates::default();
+        let log = Log::open(log_settings, MOST_HEAD, |seen| {
+            if seen.kind == STATE {
+                return states.found(&seen);
+            }
+            // What cannot be read of a head is known once it is its turn.
+            let (head, bytes) = Head::decode(seen.head).unzip();
+            if let Some(head) = head.as_ref().filter(|head| head.signal == Signal::Metrics) {
+                states.followed_by(&head.pipeline);
+            }
+            if seen.mark != Some(Mark::Settled) {
+                let items = head.map_or(0, |head| head.items);
+                counters.stored(Size { items, bytes: seen.length - bytes.unwrap_or_default() as u64 });
+            }
         });
-        let log = log.map_err(|error| error.to_string())?;
+        let mut log = log.map_err(|error| error.to_string())?;
         let items = counters.items.load(Ordering::Relaxed);
         report(exporter, &directory, &counters);
         let link = Arc::new(QueueLink { messages, counters });
+        let states = states.read(&mut log, &link);
         let started = Keeper::start(exporter, log, orders, &link);
         started.map_err(|error| format!("there is no thread for its queue: {error}"))?;
-        Ok((Self { link }, items))
+        Ok((Self { link }, items, states))
     }
 }
 

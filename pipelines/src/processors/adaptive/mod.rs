@@ -11,7 +11,7 @@
 //!
 //! **Scope**: a process. **State**: the window's load; with series, one row each. **Bound**: [`MAX_SERIES`] series;
 //! past it the quarter seen longest ago is forgotten and counted, and the load reads lower. **Hold**: none.
-//! **Warm-up**: two scrapes. **Restart**: at the first level.
+//! **Warm-up**: two scrapes. **Restart**: with saved state it goes on, else at the first level.
 
 mod config;
 
@@ -19,7 +19,7 @@ use crate::Batch;
 use crate::batch::{AttrRow, Cell, Owner, Path};
 use crate::ottl::Context;
 use crate::stage::unit::unit_key;
-use crate::stage::{Aged, Effect, StageBatch, StageError, State, StateSize, Table};
+use crate::stage::{Aged, Effect, Saved, StageBatch, StageError, State, StateSize, Table};
 
 pub use config::Adaptive;
 
@@ -46,6 +46,16 @@ struct LastSeen(u64);
 impl Aged for LastSeen {
     fn seen(&self) -> u64 {
         self.0
+    }
+}
+
+impl Saved for LastSeen {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.0.save(out);
+    }
+
+    fn restore(from: &mut &[u8]) -> Option<Self> {
+        Saved::restore(from).map(Self)
     }
 }
 
@@ -145,6 +155,18 @@ impl State for AdaptiveState {
 
     fn copy(&self) -> Box<dyn State> {
         Box::new(self.clone())
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        ((self.window, self.points), (self.level as u64, self.since)).save(out);
+        self.series.save(out);
+    }
+
+    fn restore(&mut self, from: &mut &[u8]) -> Option<()> {
+        let level: u64;
+        ((self.window, self.points), (level, self.since)) = Saved::restore(from)?;
+        self.level = usize::try_from(level).ok().filter(|level| *level < self.config.levels.len())?;
+        self.series.restore(from)
     }
 }
 

@@ -4,6 +4,7 @@
 //! the later one tells.
 
 use crate::batch::data::{Buckets, Exponential};
+use crate::stage::Saved;
 
 use super::Conversion;
 
@@ -41,6 +42,25 @@ impl Value {
         point.zero_count = self.zero_count;
         (point.positive, point.negative) = (self.positive, self.negative);
         (point.min, point.max) = (None, None);
+    }
+}
+
+impl Saved for Value {
+    fn save(&self, out: &mut Vec<u8>) {
+        ((self.count, self.sum), (self.zero_count, self.zero_threshold)).save(out);
+        self.scale.save(out);
+        for Buckets { offset, counts } in [&self.positive, &self.negative] {
+            offset.save(out);
+            counts.save(out);
+        }
+    }
+
+    fn restore(from: &mut &[u8]) -> Option<Self> {
+        let ((count, sum), (zero_count, zero_threshold)) = Saved::restore(from)?;
+        let scale = Saved::restore(from)?;
+        let mut buckets = || Saved::restore(from).map(|(offset, counts)| Buckets { offset, counts });
+        let (positive, negative) = (buckets()?, buckets()?);
+        Some(Self { count, sum, zero_count, zero_threshold, scale, positive, negative })
     }
 }
 

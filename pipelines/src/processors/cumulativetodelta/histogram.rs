@@ -1,6 +1,7 @@
 //! Histograms with explicit bounds.
 
 use crate::batch::data::Histogram;
+use crate::stage::Saved;
 
 use super::Conversion;
 
@@ -28,6 +29,19 @@ impl Value {
         }
         point.counts = self.counts;
         (point.min, point.max) = (None, None);
+    }
+}
+
+impl Saved for Value {
+    fn save(&self, out: &mut Vec<u8>) {
+        (self.count, self.sum).save(out);
+        self.bounds.save(out);
+        self.counts.save(out);
+    }
+
+    fn restore(from: &mut &[u8]) -> Option<Self> {
+        let ((count, sum), (bounds, counts)) = Saved::restore(from)?;
+        Some(Self { count, sum, bounds, counts })
     }
 }
 

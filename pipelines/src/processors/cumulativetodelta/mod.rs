@@ -3,8 +3,8 @@
 //! **Scope**: a data point. **State**: the last point of each series, which is its resource, scope without
 //! attributes, metric, point attributes, start time and kind of number. **Bound**: [`MAX_SERIES`] sums in about
 //! 45 bytes each and [`MAX_HISTOGRAMS`] histograms of either kind; past it the quarter seen longest ago is forgotten
-//! and counted, and its next points are first points. **Hold**: none. **Warm-up**: one scrape. **Restart**: every
-//! series begins anew, as `initial_value` says.
+//! and counted, and its next points are first points. **Hold**: none. **Warm-up**: one scrape. **Restart**: with saved
+//! state every series goes on, but for stale ones; else each begins anew, as `initial_value` says.
 
 mod config;
 mod exponential;
@@ -13,7 +13,9 @@ mod histogram;
 use crate::Batch;
 use crate::batch::{MetricKind, Number, Path, PointRow};
 use crate::ottl::Context;
-use crate::stage::{Aged, Effect, Flush, StageBatch, StageError, State, StateSize, Table, Tallies, Ticks};
+use crate::stage::{
+    Aged, Effect, Flush, Saved, StageBatch, StageError, State, StateSize, Table, Tallies, Ticks,
+};
 
 pub use config::CumulativeToDelta;
 
@@ -54,6 +56,18 @@ impl<T> Aged for LastPoint<T> {
     }
 }
 
+impl<T: Saved> Saved for LastPoint<T> {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.time.save(out);
+        self.value.save(out);
+    }
+
+    fn restore(from: &mut &[u8]) -> Option<Self> {
+        let (time, value) = Saved::restore(from)?;
+        Some(Self { time, value })
+    }
+}
+
 /// Treatment of a point's value.
 enum Conversion<T> {
     /// Sent with this value instead.
@@ -70,6 +84,14 @@ impl DeltaState {
         let (histograms, exponentials) = (Table::new(MAX_HISTOGRAMS), Table::new(MAX_HISTOGRAMS));
         let sums = Table::new(MAX_SERIES);
         Self { config, start, sweeps, sums, histograms, exponentials, emptied: Vec::new() }
+    }
+
+    /// Forgets series that are stale at the last look.
+    fn forget(&mut self, sweeps: Ticks) {
+        let before = sweeps.last().saturating_sub(sweeps.period());
+        self.sums.retain(|last| last.time >= before);
+        self.histograms.retain(|last| last.time >= before);
+        self.exponentials.retain(|last| last.time >= before);
     }
 
     /// The start time with which a first point is sent, if it is.
@@ -245,10 +267,8 @@ impl State for DeltaState {
     fn fire(&mut self, _at: u64, until: u64) -> Option<Flush> {
         let sweeps = self.sweeps.as_mut()?;
         sweeps.pass(until);
-        let before = sweeps.last().saturating_sub(sweeps.period());
-        self.sums.retain(|last| last.time >= before);
-        self.histograms.retain(|last| last.time >= before);
-        self.exponentials.retain(|last| last.time >= before);
+        let sweeps = *sweeps;
+        self.forget(sweeps);
         None
     }
 
@@ -260,6 +280,25 @@ impl State for DeltaState {
 
     fn copy(&self) -> Box<dyn State> {
         Box::new(self.clone())
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        self.start.save(out);
+        self.sums.save(out);
+        self.histograms.save(out);
+        self.exponentials.save(out);
+    }
+
+    fn restore(&mut self, from: &mut &[u8]) -> Option<()> {
+        // A series that began while no process ran is new to this one as well, and counts from its start.
+        self.start = Saved::restore(from)?;
+        self.sums.restore(from)?;
+        self.histograms.restore(from)?;
+        self.exponentials.restore(from)?;
+        if let Some(sweeps) = self.sweeps {
+            self.forget(sweeps);
+        }
+        Some(())
     }
 }
 

@@ -5,7 +5,8 @@
 //!
 //! **Scope**: a process. **State**: with thresholds, the last readings and the class of each process. **Bound**:
 //! [`MAX_UNITS`] processes; past it the quarter seen longest ago is forgotten and counted. **Hold**: none.
-//! **Warm-up**: two scrapes with thresholds, none without. **Restart**: readings begin anew.
+//! **Warm-up**: two scrapes with thresholds, none without. **Restart**: with saved state
+//! readings go on, else they begin anew.
 
 mod config;
 
@@ -13,7 +14,7 @@ use crate::Batch;
 use crate::batch::{AttrRow, Cell, Owner, Path, Value};
 use crate::ottl::Context;
 use crate::stage::unit::{UnitLoad, unit_key};
-use crate::stage::{Aged, Effect, StageBatch, StageError, State, StateSize, Table};
+use crate::stage::{Aged, Effect, Saved, StageBatch, StageError, State, StateSize, Table};
 
 pub use config::Priority;
 
@@ -40,6 +41,18 @@ struct Unit {
 impl Aged for Unit {
     fn seen(&self) -> u64 {
         self.seen
+    }
+}
+
+impl Saved for Unit {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.seen.save(out);
+        (self.busy, self.reached).save(out);
+    }
+
+    fn restore(from: &mut &[u8]) -> Option<Self> {
+        let (seen, (busy, reached)) = Saved::restore(from)?;
+        Some(Self { seen, busy, reached })
     }
 }
 
@@ -127,6 +140,14 @@ impl State for PriorityState {
 
     fn copy(&self) -> Box<dyn State> {
         Box::new(self.clone())
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        self.units.save(out);
+    }
+
+    fn restore(&mut self, from: &mut &[u8]) -> Option<()> {
+        self.units.restore(from)
     }
 }
 

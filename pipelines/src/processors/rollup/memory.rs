@@ -1,7 +1,7 @@
 //! Members and the series that they are rolled up into.
 
 use crate::batch::{Number, Path, PointRow};
-use crate::stage::Aged;
+use crate::stage::{Aged, Saved};
 
 /// No place in a table.
 pub(super) const NONE: u32 = u32::MAX;
@@ -28,6 +28,20 @@ impl Aged for Member {
     }
 }
 
+/// Without the next member, which is known once all are there.
+impl Saved for Member {
+    fn save(&self, out: &mut Vec<u8>) {
+        ((self.value, self.given), (self.start, self.seen)).save(out);
+        (self.counts, self.group).save(out);
+    }
+
+    fn restore(from: &mut &[u8]) -> Option<Self> {
+        let ((value, given), (start, seen)) = Saved::restore(from)?;
+        let (counts, group) = Saved::restore(from)?;
+        Some(Self { value, given, start, seen, counts, group, next: NONE })
+    }
+}
+
 /// One output series.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
@@ -51,6 +65,30 @@ pub(super) struct Group {
 impl Aged for Group {
     fn seen(&self) -> u64 {
         self.seen
+    }
+}
+
+/// Without its members, and as no batch has touched it yet.
+impl Saved for Group {
+    fn save(&self, out: &mut Vec<u8>) {
+        (self.order.0, (self.order.1, self.order.2)).save(out);
+        (self.total, (self.start, self.seen)).save(out);
+    }
+
+    fn restore(from: &mut &[u8]) -> Option<Self> {
+        let (first, (second, third)) = Saved::restore(from)?;
+        let (total, (start, seen)) = Saved::restore(from)?;
+        Some(Self {
+            order: (first, second, third),
+            total,
+            start,
+            seen,
+            head: NONE,
+            round: 0,
+            point: PointRow::NOTHING,
+            at: Path::default(),
+            inputs: Vec::new(),
+        })
     }
 }
 

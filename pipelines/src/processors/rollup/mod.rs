@@ -17,7 +17,8 @@
 //! **Scope**: a host. **State**: the last value of each member, the total of each series. **Bound**: [`MAX_MEMBERS`]
 //! members in about 110 bytes each and [`MAX_GROUPS`] series; a series past it passes as it came, and is counted as
 //! evicted. Members that have not come for `forget_after` are forgotten. **Hold**: none. **Warm-up**: two scrapes, for
-//! a counter to be seen to rise. **Restart**: totals begin anew with a new start time, which is a reset.
+//! a counter to be seen to rise. **Restart**: with saved state totals go on; else they begin anew with a new start time,
+//! which is a reset.
 
 mod config;
 mod emit;
@@ -31,7 +32,7 @@ use crate::Batch;
 use crate::batch::identity::set_digest;
 use crate::batch::{Number, Path, PointRow};
 use crate::ottl::Context;
-use crate::stage::{Effect, Flush, StageBatch, StageError, State, StateSize, Table, Tallies, Ticks};
+use crate::stage::{Effect, Flush, Saved, StageBatch, StageError, State, StateSize, Table, Tallies, Ticks};
 
 pub use config::Rollup;
 
@@ -263,13 +264,19 @@ impl RollupState {
             let member = self.members.at_mut(place);
             member.group = moved.get(member.group as usize).copied().unwrap_or(NONE);
             if member.group != NONE {
-                let head = &mut self.groups.at_mut(member.group as usize).head;
-                member.next = std::mem::replace(head, place as u32);
+                self.link(place);
             }
         }
         if self.groups.len() == 0 {
             self.orders.clear();
         }
+    }
+
+    /// Puts a member before those of its group.
+    fn link(&mut self, place: usize) {
+        let member = self.members.at_mut(place);
+        let head = &mut self.groups.at_mut(member.group as usize).head;
+        member.next = std::mem::replace(head, place as u32);
     }
 }
 
@@ -359,6 +366,33 @@ impl State for RollupState {
 
     fn copy(&self) -> Box<dyn State> {
         Box::new(self.clone())
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        self.since.save(out);
+        self.members.save(out);
+        self.groups.save(out);
+        let mut orders: Vec<_> = self.orders.iter().map(|(key, order)| (*key, *order)).collect();
+        orders.sort_unstable_by_key(|(_, order)| *order);
+        orders.save(out);
+    }
+
+    fn restore(&mut self, from: &mut &[u8]) -> Option<()> {
+        // Totals go on, and so does the time from which they count.
+        self.since = Saved::restore(from)?;
+        self.members.restore(from)?;
+        self.groups.restore(from)?;
+        self.orders = <Vec<_> as Saved>::restore(from)?.into_iter().collect();
+        for place in 0..self.members.len() {
+            if self.members.at(place).group as usize >= self.groups.len() {
+                return None;
+            }
+            self.link(place);
+        }
+        if let Some(sweeps) = self.sweeps {
+            self.forget(sweeps.last().saturating_sub(sweeps.period()));
+        }
+        Some(())
     }
 }
 

@@ -13,7 +13,8 @@
 //!
 //! **Scope**: a host. **State**: the last values of each unit, with `other` also those of each series. **Bound**:
 //! [`MAX_UNITS`] units in about 180 bytes each, and `rollup`'s; past it the quarter seen longest ago is forgotten and
-//! counted. **Hold**: none. **Warm-up**: two scrapes, for rates. **Restart**: rates begin anew, `_other_` too.
+//! counted. **Hold**: none. **Warm-up**: two scrapes, for rates. **Restart**: with saved
+//! state all goes on; else rates begin anew, `_other_` too.
 
 mod config;
 mod rank;
@@ -135,6 +136,18 @@ impl State for TopKState {
 
     fn copy(&self) -> Box<dyn State> {
         Box::new(self.clone())
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        self.units.save(out);
+        if let Some(rest) = &self.rest {
+            rest.save(out);
+        }
+    }
+
+    fn restore(&mut self, from: &mut &[u8]) -> Option<()> {
+        self.units.restore(from)?;
+        self.rest.as_mut().map_or(Some(()), |rest| rest.restore(from))
     }
 }
 

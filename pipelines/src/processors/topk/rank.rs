@@ -2,8 +2,8 @@
 
 use crate::Batch;
 use crate::batch::MetricRow;
-use crate::stage::Aged;
 use crate::stage::unit::UnitLoad;
+use crate::stage::{Aged, Saved};
 
 use super::config::MAX_METRICS;
 use super::{TopKState, nanos};
@@ -22,6 +22,17 @@ pub(super) struct Unit {
 impl Aged for Unit {
     fn seen(&self) -> u64 {
         self.seen
+    }
+}
+
+impl Saved for Unit {
+    fn save(&self, out: &mut Vec<u8>) {
+        ((self.seen, self.member), (self.since, self.busy)).save(out);
+    }
+
+    fn restore(from: &mut &[u8]) -> Option<Self> {
+        let ((seen, member), (since, busy)) = Saved::restore(from)?;
+        Some(Self { seen, member, since, busy })
     }
 }
 

@@ -1,0 +1,82 @@
+//! State of stages over a stop: saved once all that they held is on its way, and gone on with by the next start.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use observe::Variant;
+
+use super::worker::GenerationState;
+use super::{Engine, Engines};
+use crate::deliver::{Destination, StageStates, VariantStates};
+
+impl GenerationState {
+    /// State of the stages of both pipelines; nothing of a candidate that is cut out.
+    pub fn save(&self) -> VariantStates {
+        let candidate = self.experiment.as_ref().filter(|_| self.cut.is_none());
+        let candidate = candidate.and_then(|experiment| experiment.candidate.pipeline());
+        [self.baseline.save(), candidate.and_then(|candidate| candidate.save())]
+    }
+
+    /// Goes on with saved state at `now`, Unix nanoseconds, and says with whose.
+    pub fn restore(&mut self, saved: VariantStates, now: u64) {
+        let Self { baseline, experiment, .. } = self;
+        let candidate = experiment.as_mut().and_then(|experiment| experiment.candidate.pipeline_mut());
+        let pipelines = [Some(baseline), candidate].into_iter().zip(saved).zip(Variant::BOTH);
+        for ((pipeline, saved), variant) in pipelines {
+            let (Some(pipeline), Some(saved)) = (pipeline, saved) else { continue };
+            let stages = pipeline.restore(&saved, now);
+            let stages: Vec<&str> = stages.iter().map(|stage| stage.as_str()).collect();
+            if !stages.is_empty() {
+                let stages = stages.join(", ");
+                tracing::info!(
+                    variant = variant.name(),
+                    stages,
+                    "go on with the state that the last process left"
+                );
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Keeps the state of its stages until it is asked for.
+    pub(super) fn keep_saved(&self, states: VariantStates) {
+        *self.saved() = states;
+    }
+
+    fn saved(&self) -> MutexGuard<'_, VariantStates> {
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// State of its stages, and the destinations of the baseline, of which one may keep it.
+    fn take_saved(&self, accepted: u64) -> Option<(StageStates, Vec<Arc<Destination>>)> {
+        let variants = std::mem::take(&mut *self.saved());
+        let routes = self.current.load().routes.metrics.clone()?;
+        let has_any = variants.iter().any(Option::is_some);
+        has_any.then(|| (StageStates { pipeline: Arc::clone(&self.pipeline), accepted, variants }, routes))
+    }
+}
+
+impl Engines {
+    /// Writes the state of all stages to queues on disk, where there are any; `accepted` is the number of items that the account
+    /// has ever accepted. To be called once all that they held is queued.
+    pub async fn save(&self, accepted: u64) {
+        for engine in self.running().running() {
+            let Some((states, destinations)) = engine.take_saved(accepted) else { continue };
+            for destination in destinations {
+                match destination.save(&states).await {
+                    Ok(false) => continue,
+                    Ok(true) => {}
+                    Err(why) => {
+                        let pipeline = engine.pipeline();
+                        tracing::error!(
+                            pipeline,
+                            why,
+                            "the state of its stages is not kept: they begin without any"
+                        );
+                    }
+                }
+                break;
+            }
+        }
+    }
+}
