@@ -1,6 +1,8 @@
 //! The byte budget: how much the agent may hold at once.
 //!
-//! Bytes are taken as they come, never as they are announced: an [`Arrival`] grows with its request, and counts for its
+//! One limit is that of the process. Half of it is for data: requests on their way and in queues. The rest is for the process
+//! itself, indexes, what is observed, and the allocator. What the process really has is looked at as data comes: past a soft
+//! limit, seven eighths, nothing more is taken while there is something to drain. Bytes are taken as they come, never as they are announced: an [`Arrival`] grows with its request, and counts for its
 //! sender too. Once the request is whole its [`Permit`] travels with the data until every destination has settled it.
 //! Nothing is ever held without one, so a stalled backend makes the agent refuse instead of growing.
 
@@ -8,6 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gate::{Crowd, Load, Peer, Tally};
+
+/// Share of the process's limit that is for data.
+const DATA: usize = 2;
+/// Share of the limit for data, past which the process must not be past its soft limit.
+const DRAINED: usize = 4;
+/// Smallest limit of a process that is held against what it has: a smaller one is a limit for data alone.
+const LEAST_PROCESS: usize = 48 << 20;
+/// Share of the limit for data, after which the process's memory is looked at again.
+const LOOK_AFTER: usize = 32;
 
 /// Bytes that may be in the agent at once, shared by every receiver.
 #[derive(Clone, Debug)]
@@ -17,6 +28,13 @@ pub struct Budget(Arc<Pool>);
 struct Pool {
     used: AtomicUsize,
     limit: AtomicUsize,
+    /// Limit of the process, and the way to know what it has; none where only data counts.
+    process: AtomicUsize,
+    look: fn() -> Option<usize>,
+    /// Bytes taken since the process's memory was looked at.
+    since_look: AtomicUsize,
+    /// Bytes that the process had then.
+    resident: AtomicUsize,
     /// Bytes of requests on their way, by who sends them.
     arriving: Tally<Peer>,
 }
@@ -24,8 +42,24 @@ struct Pool {
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        let (used, limit) = (AtomicUsize::new(0), AtomicUsize::new(limit));
-        Self(Arc::new(Pool { used, limit, arriving: Tally::default() }))
+        Self::looking(limit, usize::MAX, || None)
+    }
+
+    /// A budget of what is for data where the process may have `limit` bytes; `look` tells how many it has.
+    pub fn of_process(limit: usize, look: fn() -> Option<usize>) -> Self {
+        Self::looking(limit / DATA, limit, look)
+    }
+
+    fn looking(limit: usize, process: usize, look: fn() -> Option<usize>) -> Self {
+        Self(Arc::new(Pool {
+            used: 0.into(),
+            limit: limit.into(),
+            process: process.into(),
+            look,
+            since_look: 0.into(),
+            resident: 0.into(),
+            arriving: Tally::default(),
+        }))
     }
 
     /// A permit for `bytes`, or nothing if that would go over the limit.
@@ -56,10 +90,51 @@ impl Budget {
         self.0.limit.load(Ordering::Relaxed)
     }
 
-    /// Changes the limit; what is held already stays held.
-    pub fn set_limit(&self, limit: usize) {
-        self.0.limit.store(limit, Ordering::Relaxed);
+    /// Bytes that the process may have.
+    pub fn process_limit(&self) -> usize {
+        self.0.process.load(Ordering::Relaxed)
     }
+
+    /// Changes the limit of the process; what is held already stays held.
+    pub fn set_process_limit(&self, limit: usize) {
+        self.0.process.store(limit, Ordering::Relaxed);
+        self.0.limit.store(limit / DATA, Ordering::Relaxed);
+    }
+}
+
+impl Pool {
+    /// Takes `more` bytes. False, and none taken, if there is no room.
+    fn take(&self, more: usize) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if self.is_tight(more, limit) {
+            return false;
+        }
+        let fits = |used: usize| used.checked_add(more).filter(|&sum| sum <= limit);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+    }
+
+    /// Tells whether the process has so much that nothing may be added before something has left. What it has is looked at
+    /// again after every thirty-second part of the limit, so that an idle process does nothing.
+    fn is_tight(&self, more: usize, limit: usize) -> bool {
+        let process = self.process.load(Ordering::Relaxed);
+        if process == usize::MAX {
+            return false;
+        }
+        if self.since_look.fetch_add(more, Ordering::Relaxed) >= limit / LOOK_AFTER {
+            self.since_look.store(0, Ordering::Relaxed);
+            // Where it cannot be told the limit for data holds alone.
+            self.resident.store((self.look)().unwrap_or_default(), Ordering::Relaxed);
+        }
+        let resident = self.resident.load(Ordering::Relaxed);
+        is_tight(resident, self.used.load(Ordering::Relaxed), [process, limit])
+    }
+}
+
+/// Tells whether a process with so many resident bytes, of which so many are data, takes nothing more. A quarter of the limit for
+/// data is always taken: what the process has besides may never leave, and what is on disk needs some to pass through.
+fn is_tight(resident: usize, used: usize, [process, limit]: [usize; 2]) -> bool {
+    let process = process.max(LEAST_PROCESS);
+    resident > process - process / 8 && used > limit / DRAINED
 }
 
 /// Bytes held; given back when dropped.
@@ -74,9 +149,7 @@ impl Permit {
     #[must_use]
     pub fn grow_to(&mut self, bytes: usize) -> bool {
         let Some(more) = bytes.checked_sub(self.bytes) else { return true };
-        let limit = self.pool.limit.load(Ordering::Relaxed);
-        let fits = |used: usize| used.checked_add(more).filter(|&sum| sum <= limit);
-        let taken = self.pool.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
+        let taken = self.pool.take(more);
         if taken {
             self.bytes = bytes;
         }
@@ -190,6 +263,31 @@ mod tests {
         request.grow_to(40, false).expect("there is some room");
         request.grow_to(60, true).expect("it is more than half here");
         assert_eq!(budget.used(), 910);
+    }
+
+    #[test]
+    fn a_process_past_its_soft_limit_takes_nothing_while_there_is_something_to_drain() {
+        const MIB: usize = 1 << 20;
+        let limits = [128 * MIB, 64 * MIB];
+        for (resident, used, tight) in
+            [(112, 64, false), (113, 17, true), (113, 16, false), (1_000, 16, false)]
+        {
+            assert_eq!(
+                is_tight(resident * MIB, used * MIB, limits),
+                tight,
+                "{resident} MiB with {used} of data"
+            );
+        }
+        assert!(!is_tight(42 * MIB, MIB, [MIB, MIB / 2]) && is_tight(43 * MIB, MIB, [MIB, MIB / 2]));
+        let budget = Budget::of_process(128 * MIB, || Some(120 * MIB));
+        let first = budget.take(17 * MIB).expect("nothing is there yet");
+        assert!(budget.take(1).is_none(), "and nothing more while it is");
+        drop(first);
+        assert!(budget.take(MIB).is_some());
+        budget.set_process_limit(1_000 * MIB);
+        let _some =
+            [budget.take(100 * MIB).expect("there is room"), budget.take(100 * MIB).expect("and more")];
+        assert_eq!((budget.limit(), budget.process_limit()), (500 * MIB, 1_000 * MIB));
     }
 
     #[test]

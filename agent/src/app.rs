@@ -30,6 +30,7 @@ use crate::delivery_ledger::{DeliveryLedger, DeliveryLedgerError};
 use crate::engine::{self, EngineParts, Engines, Reporter};
 use crate::fleet::{Fleet, Request};
 use crate::ledger::{Ledger, LedgerError, Run};
+use crate::memory;
 use crate::outbox::Outbox;
 use crate::receive::{ListenAddress, Protocol};
 use crate::telemetry::{Condition, Health, Metrics, Phase};
@@ -132,7 +133,9 @@ impl App {
         let reporter = Reporter { outbox: Arc::clone(&outbox), boot_id: boot_id.clone() };
         let metrics = Arc::new(Metrics::new());
         let health = Arc::new(Health::new(Condition::starting()));
-        let budget = Budget::new(settings.memory_limit);
+        // Agents of tests share a process, which has more than any of them.
+        let look = if cfg!(test) { || None } else { memory::resident };
+        let budget = Budget::of_process(settings.memory_limit, look);
         let parts = EngineParts {
             health: Arc::clone(&health),
             metrics: Arc::clone(&metrics),

@@ -12,6 +12,7 @@ mod fleet;
 mod generation;
 mod grpc_status;
 mod ledger;
+mod memory;
 mod meter;
 mod net;
 mod outbox;

@@ -134,6 +134,15 @@ impl Agent {
         .await)
     }
 
+    /// Most memory that the process has had, in MiB.
+    pub fn peak_mib(&self) -> Result<f64> {
+        let pid = self.child.id().context("it is gone")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kib / 1_024.0)
+    }
+
     /// `/health`, as its owner sees it.
     pub async fn health(&self) -> Result<Value> {
         Ok(serde_json::from_str(&http::get(self.listening.admin, "/health").await?.1)?)

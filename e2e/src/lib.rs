@@ -9,6 +9,7 @@ pub mod attack;
 pub mod bulk;
 pub mod configs;
 pub mod control_plane;
+pub mod counting;
 pub mod disk;
 pub mod fleet;
 pub mod http;

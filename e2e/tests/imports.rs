@@ -205,6 +205,7 @@ const AGENT: &[&str] = &[
     "signal",
     "grpc_status",
     "count",
+    "memory",
     "admission",
     "meter",
     "delivery_ledger",

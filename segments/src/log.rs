@@ -112,7 +112,15 @@ impl Log {
     /// The system's. Nothing of the record is ever read then, and [`Self::trouble`] says why until the disk can be written
     /// again.
     pub fn append(&mut self, kind: u8, parts: &[&[u8]]) -> io::Result<Entry> {
-        let outcome = self.write(kind, parts);
+        self.append_marked(kind, Mark::Waiting, parts)
+    }
+
+    /// Adds a record with a mark, such as one that is attempted at once.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn append_marked(&mut self, kind: u8, mark: Mark, parts: &[&[u8]]) -> io::Result<Entry> {
+        let outcome = self.write(kind, mark, parts);
         match &outcome {
             Ok(_) => {
                 // What is written is written; whether more can be is told by the trouble.
@@ -123,7 +131,7 @@ impl Log {
         outcome
     }
 
-    fn write(&mut self, kind: u8, parts: &[&[u8]]) -> io::Result<Entry> {
+    fn write(&mut self, kind: u8, mark: Mark, parts: &[&[u8]]) -> io::Result<Entry> {
         let payload: u64 = parts.iter().map(|part| part.len() as u64).sum();
         if payload > u64::from(u32::MAX) {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a record of 4 GiB or more"));
@@ -134,7 +142,7 @@ impl Log {
         }
         let Some((number, writing)) = &mut self.current else { return Err(io::ErrorKind::NotFound.into()) };
         let (number, length) = (*number, writing.length);
-        let offset = match writing.append(kind, parts) {
+        let offset = match writing.append(kind, mark, parts) {
             Ok(offset) => offset,
             Err(error) => {
                 // With the half of a record goes what was set aside: nothing more is written to it, whether that can be or not.
@@ -350,6 +358,20 @@ impl Log {
             return None;
         };
         Some(Stored { entry, mark, kind, payload })
+    }
+
+    /// Marks a record, also one that was read while its file could not be written.
+    ///
+    /// # Errors
+    /// The system's; the mark is the one before then.
+    pub fn mark(&mut self, entry: &Entry, mark: Mark) -> io::Result<()> {
+        if entry.mark(mark).is_ok() {
+            return Ok(());
+        }
+        // Without its segment nobody reads it any more.
+        let Some(segment) = self.segments.get_mut(&entry.segment) else { return Ok(()) };
+        let file = segment.open_to_mark()?;
+        Entry { file, ..entry.clone() }.mark(mark)
     }
 
     /// Notes that a record, read or claimed before, is marked as settled. A file of which all are is removed.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use crate::frame::{self, Frame, HEADER, Mark};
+use crate::frame::{self, Frame, HEADER, MARK_AT, Mark};
 use crate::read::{Damage, Found, Reader};
 
 /// End of the files' names.
@@ -128,11 +128,22 @@ impl Segment {
         Read { next: self.length, record: None, damage: vec![Damage { offset, bytes, is_torn_end: false }] }
     }
 
-    /// The file, opened if it is not.
+    /// The file, opened if it is not. On a disk that is read-only for now it can be read all the same; it is opened again when it
+    /// is to be marked.
     fn open(&mut self) -> io::Result<Arc<File>> {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
+        match self.open_to_mark() {
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                Ok(Arc::new(File::open(&self.path)?))
+            }
+            opened => opened,
+        }
+    }
+
+    /// The file, opened anew, such that its records can be marked.
+    pub fn open_to_mark(&mut self) -> io::Result<Arc<File>> {
         let file = Arc::new(OpenOptions::new().read(true).write(true).open(&self.path)?);
         self.file = Some(Arc::clone(&file));
         Ok(file)
@@ -153,10 +164,11 @@ impl Writing {
         Ok(Self { file: Arc::new(file), path, salt, length: 0, room })
     }
 
-    /// Adds a record; returns its place.
-    pub fn append(&mut self, kind: u8, parts: &[&[u8]]) -> io::Result<u64> {
+    /// Adds a record with a mark; returns its place.
+    pub fn append(&mut self, kind: u8, mark: Mark, parts: &[&[u8]]) -> io::Result<u64> {
         let offset = self.length;
-        let header = frame::frame(kind, parts, self.salt, offset);
+        let mut header = frame::frame(kind, parts, self.salt, offset);
+        header[MARK_AT as usize] = mark as u8;
         let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(parts.len() + 1);
         slices.push(IoSlice::new(&header));
         slices.extend(parts.iter().map(|part| IoSlice::new(part)));

@@ -239,8 +239,9 @@ impl Admin {
 }
 
 fn storage_values((exporter, status): (String, StorageStatus)) -> StorageValues {
-    let StorageStatus { disk_bytes, trouble, damaged_bytes, unwritten_items, .. } = status;
-    StorageValues { exporter, disk_bytes, is_failing: trouble.is_some(), damaged_bytes, unwritten_items }
+    let StorageStatus { disk_bytes, trouble, damaged_bytes, unwritten_items, expired_items, .. } = status;
+    let is_failing = trouble.is_some();
+    StorageValues { exporter, disk_bytes, is_failing, damaged_bytes, unwritten_items, expired_items }
 }
 
 fn busy(text: &str) -> Response<Full<Bytes>> {

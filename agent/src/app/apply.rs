@@ -118,7 +118,7 @@ impl Controller {
         self.begin_trial(&settings);
         let shared = &self.shared;
         shared.destinations.adopt(prepared);
-        shared.budget.set_limit(settings.memory_limit);
+        shared.budget.set_process_limit(settings.memory_limit);
         self.listeners.adopt(sockets, &settings);
         let engines = Arc::clone(&shared.engines);
         unless_panicked(tokio::task::spawn_blocking(move || engines.retire(engine::now())).await);

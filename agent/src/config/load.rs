@@ -20,8 +20,9 @@ use crate::admin::AdminSettings;
 use crate::deliver::{BatchRule, ExporterKind, ExporterSettings};
 use crate::engine::AcknowledgeMode;
 use crate::generation::{Digests, Experiment, Intent, LOCAL};
+use crate::memory;
 
-/// Bytes that the agent may hold where the file does not say.
+/// Bytes of memory that the process may have where the file does not say and its control group leaves it more.
 const DEFAULT_MEMORY: usize = 128 << 20;
 /// Time that a pushed content is in charge before it is committed, where the file does not say.
 const TRIAL: Duration = Duration::from_secs(30 * 60);
@@ -63,12 +64,13 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
     let mut phoenix = phoenix::decode(&file, &mut problems);
     let running = SelectedPipelines::pick(&file, &phoenix, &mut problems);
     let receivers = running.receivers(&file, &mut problems);
-    let (exporters, routes) = running.exporters(&file, &phoenix, &Proxies::read(lookup), &mut problems);
+    let (mut exporters, routes) = running.exporters(&file, &phoenix, &Proxies::read(lookup), &mut problems);
     let mut plans = Plans::check(&file, &running, &mut problems);
     let health = health_check(&file, &mut problems);
     let diagnostic = diagnostic(&file);
     let admin = admin(&file, &phoenix, &mut problems);
-    let memory_limit = phoenix.memory_limit.or_else(|| plans.memory_limit()).unwrap_or(DEFAULT_MEMORY);
+    let memory_limit = phoenix.memory_limit.or_else(|| plans.memory_limit()).unwrap_or_else(default_memory);
+    bound_age(&phoenix, &mut exporters, &mut problems);
     // The shadow comes last, and no sender waits for it.
     let awaited = &exporters[..routes.shadow.unwrap_or(exporters.len())];
     let acknowledge = acknowledge(&phoenix, awaited, &mut problems);
@@ -193,8 +195,7 @@ impl Plans {
     }
 }
 
-/// Bytes that a `memory_limiter` leaves for data: three quarters of its soft limit. The rest is for the
-/// process itself, indexes, compression and the allocator.
+/// Bytes that a `memory_limiter` leaves the process: its soft limit.
 fn budget(limiter: &MemoryLimiter) -> usize {
     let soft = if limiter.limit_mib > 0 {
         (limiter.limit_mib - limiter.spike_limit_mib.min(limiter.limit_mib)) << 20
@@ -202,18 +203,36 @@ fn budget(limiter: &MemoryLimiter) -> usize {
         let percent = limiter.limit_percentage.saturating_sub(limiter.spike_limit_percentage);
         memory_there_is() / 100 * percent
     };
-    usize::try_from(soft / 4 * 3).unwrap_or(usize::MAX)
+    usize::try_from(soft).unwrap_or(usize::MAX)
+}
+
+/// Three quarters of what the control group leaves the process: the rest is for what the kernel counts besides, such as pages of
+/// files and sockets. No more than the default.
+fn default_memory() -> usize {
+    let group = memory::group_limit().and_then(|limit| usize::try_from(limit / 4 * 3).ok());
+    group.unwrap_or(DEFAULT_MEMORY).min(DEFAULT_MEMORY)
 }
 
 /// The memory of the control group, or else of the machine.
 fn memory_there_is() -> u64 {
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max");
-    let group = group.ok().and_then(|text| text.trim().parse().ok());
     let machine = || {
         use procfs::Current as _;
         procfs::Meminfo::current().map(|memory| memory.mem_total).ok()
     };
-    group.or_else(machine).unwrap_or(DEFAULT_MEMORY as u64)
+    memory::group_limit().or_else(machine).unwrap_or(DEFAULT_MEMORY as u64)
+}
+
+/// Bounds the age of what waits on disk, where the file says so.
+fn bound_age(phoenix: &Phoenix, exporters: &mut [ExporterSettings], problems: &mut Vec<Problem>) {
+    let Some((age, location)) = phoenix.max_queue_age else { return };
+    let mut on_disk = exporters.iter_mut().filter_map(|exporter| exporter.storage.as_mut()).peekable();
+    if on_disk.peek().is_none() {
+        let problem = Problem::new(location, "max_queue_age, and no exporter has a queue on disk");
+        problems.push(
+            problem.expected("sending_queue: { storage: file_storage } of an exporter, or no max_queue_age"),
+        );
+    }
+    on_disk.for_each(|storage| storage.most_age = Some(age));
 }
 
 /// Moment at which senders are answered, and the reason for it.

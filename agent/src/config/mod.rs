@@ -106,7 +106,7 @@ pub struct Settings {
     pub control_plane: Option<ControlPlane>,
     /// Processors that it may push.
     pub remote_config: RemoteConfig,
-    /// Bytes the agent may hold.
+    /// Bytes of memory that the process may have.
     pub memory_limit: usize,
     /// Limits of the candidate and its observation.
     pub limits: CandidateLimits,

@@ -19,8 +19,10 @@ pub struct Phoenix {
     pub data_dir: Option<PathBuf>,
     /// Name of the node.
     pub labels: Vec<(String, String)>,
-    /// Bytes the agent may hold.
+    /// Bytes of memory that the process may have.
     pub memory_limit: Option<usize>,
+    /// Age from which on what waits in a queue on disk is dropped, and its place in the file.
+    pub max_queue_age: Option<(Duration, Location)>,
     /// Limits of the candidate and its observation.
     pub limits: CandidateLimits,
     /// Time that a pushed content is in charge before it is committed.
@@ -60,6 +62,8 @@ pub fn decode(file: &CollectorFile, problems: &mut Vec<Problem>) -> Phoenix {
         }
     }
     phoenix.memory_limit = fields.take("memory_limit").and_then(|node| keep(address::size(node), problems));
+    phoenix.max_queue_age =
+        fields.take("max_queue_age").and_then(|node| Some((keep(queue_age(node), problems)?, node.location)));
     phoenix.limits = limits(&mut fields, problems);
     phoenix.trial = fields.take("trial").and_then(|node| keep(trial(node), problems));
     phoenix.pipeline = fields
@@ -117,6 +121,13 @@ fn admin(node: &Node, problems: &mut Vec<Problem>) -> Option<AdminSettings> {
     let tls = fields.take("tls").filter(|node| !node.is_null()).map(|node| tls::server(node, problems));
     fields.finish(problems);
     Some(AdminSettings { address: address?, tls: tls? })
+}
+
+/// A time of at least a second.
+fn queue_age(node: &Node) -> Result<Duration, Problem> {
+    let age = node.duration()?;
+    let problem = || Problem::new(node.location, format!("max_queue_age is {age:?}")).expected("1s or more");
+    if age < Duration::from_secs(1) { Err(problem()) } else { Ok(age) }
 }
 
 /// A time from a second to a day.

@@ -85,7 +85,8 @@ pub fn decode(component: &Component, problems: &mut Vec<Problem>) -> Option<Stor
     }
     fields.finish(problems);
     let create = makes.unwrap_or(false).then_some(mode.unwrap_or(PERMISSIONS));
-    Some(StorageSettings { directory: PathBuf::from(directory), create, fsync, most_bytes: MOST_BYTES })
+    let directory = PathBuf::from(directory);
+    Some(StorageSettings { directory, create, fsync, most_bytes: MOST_BYTES, most_age: None })
 }
 
 /// Permissions in octal, as text.

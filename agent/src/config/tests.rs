@@ -59,7 +59,7 @@ fn a_plain_collector_file_has_the_collectors_defaults() {
     assert_eq!((http.address.to_string().as_str(), http.limits.max_bytes), ("127.0.0.1:4318", 64 << 20));
     assert_eq!(settings.health.address.to_string(), "127.0.0.1:13133");
     assert_eq!(settings.admin.address.to_string(), "127.0.0.1:8888");
-    assert_eq!(settings.memory_limit, 128 << 20);
+    assert!((1..=128 << 20).contains(&settings.memory_limit), "less in a small control group");
     assert_eq!(settings.acknowledge.0, AcknowledgeMode::OnAccept);
     assert!(settings.routes.traces.is_none() && settings.intent.experiment.is_none());
     let exporter = &settings.exporters[0];
@@ -181,7 +181,7 @@ phoenix:
     assert_eq!((otlp.compression, otlp.timeout), (Some(Encoding::Zstd), Duration::from_secs(2)));
     assert!(otlp.headers["authorization"].is_sensitive(), "a secret must not be logged");
     assert_eq!((settings.exporters[0].queue.size, settings.exporters[0].queue.consumers), (7, 2));
-    assert_eq!(settings.memory_limit, 240 << 20, "three quarters of the soft limit");
+    assert_eq!(settings.memory_limit, 320 << 20, "the soft limit");
     assert_eq!(settings.admin.address.to_string(), "127.0.0.1:9999");
     assert_eq!(settings.acknowledge.0, AcknowledgeMode::OnDelivery);
     assert_eq!(settings.labels, [("env".to_owned(), "prod".to_owned())]);

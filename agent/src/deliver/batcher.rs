@@ -83,6 +83,14 @@ pub struct GroupKey {
     generation: u64,
 }
 
+impl GroupKey {
+    /// Key of a payload's group.
+    pub fn of(payload: &Payload) -> Self {
+        let &Payload { signal, ref pipeline, variant, generation, .. } = payload;
+        Self { signal, pipeline: Arc::clone(pipeline), variant, generation }
+    }
+}
+
 /// Time at which what waits in a group is due.
 #[derive(Clone, Debug)]
 pub struct Due {
@@ -115,8 +123,7 @@ struct Group {
 impl Batcher {
     /// Adds a payload. Returns what is to be sent at once, and when what waits is due if that has not been said yet.
     pub fn add(&mut self, part: Part, rule: BatchRule) -> (Vec<Parcel>, Option<Due>) {
-        let &Payload { signal, ref pipeline, variant, generation, .. } = &part.payload;
-        let key = GroupKey { signal, pipeline: Arc::clone(pipeline), variant, generation };
+        let key = GroupKey::of(&part.payload);
         let waits = rule.merges && !rule.wait.is_zero() && rule.least.items > 0 && rule.least.bytes > 0;
         if self.closing || !waits {
             let before = rule.merges.then(|| self.groups.remove(&key)).flatten();

@@ -1,7 +1,9 @@
 //! An exporter with its queue: payloads wait for their turn, are tried until they are settled, and are owed until then.
 
+mod company;
 mod drain;
 mod on_disk;
+mod recovery;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +24,8 @@ use crate::delivery_ledger::DeliveryLedger;
 use crate::net::{Backoff, RetrySettings};
 use crate::request::Payload;
 use crate::telemetry::ExporterMetrics;
+use company::WaitingParcel;
+use recovery::Recovery;
 
 /// An exporter with its queue.
 #[derive(Debug)]
@@ -39,6 +43,11 @@ pub struct Destination {
     metrics: ExporterMetrics,
     failing: Mutex<Option<String>>,
     disk: Option<DiskQueue>,
+    /// Age from which on what is on disk is dropped.
+    most_age: Option<Duration>,
+    /// Small parcel that waits for its turn last, for company.
+    last_waiting: Mutex<Option<WaitingParcel>>,
+    recovery: Recovery,
     /// True from when another destination goes on with the queue on disk.
     is_followed: AtomicBool,
     /// True from when no attempt is repeated whose payload is on disk: at the end, and where another destination goes on.
@@ -80,6 +89,9 @@ impl Destination {
             metrics,
             failing: Mutex::default(),
             disk,
+            most_age: settings.storage.as_ref().and_then(|storage| storage.most_age),
+            last_waiting: Mutex::default(),
+            recovery: Recovery::default(),
             is_followed: AtomicBool::new(false),
             closing: watch::Sender::new(false),
         }
@@ -201,7 +213,7 @@ impl Destination {
         let owed = Arc::new(owed);
         let rule = self.queue.batch.or(rule);
         let part = Part { payload, owed };
-        let Some(rule) = rule else { return self.dispatch(vec![part]) };
+        let Some(rule) = rule else { return self.dispatch_in_company(part) };
         let mut batcher = self.batcher();
         let (parcels, due) = batcher.add(part, rule);
         // Before another payload is added, so that they leave in order.
@@ -310,12 +322,17 @@ impl Destination {
         };
         let started = Instant::now();
         let mut backoff = Backoff::new(self.retry);
+        let mut probe = None;
         loop {
             if self.is_left(parcel) {
                 return None;
             }
-            self.begins(parcel);
+            if let Some(age) = self.most_age.filter(|age| self.is_older(parcel, *age)) {
+                return Some(self.expire(parcel, age));
+            }
+            self.begins(parcel).await;
             delivery.wire_bytes += encoded.len() as u64;
+            let began = Instant::now();
             let attempt = client.attempt(payload, encoded.clone()).await;
             self.note(&attempt);
             let (reason, after) = match attempt {
@@ -338,7 +355,13 @@ impl Destination {
             tracing::debug!(exporter = self.name, reason, ?wait, "will try again");
             self.metrics.retried(payload);
             delivery.retries += 1;
-            self.rest(wait.max(Duration::from_millis(1)), parcel).await;
+            probe = probe.or_else(|| self.recovery.probe());
+            let wait = if probe.is_some() {
+                self.retry.probes_after(began.elapsed(), after).min(wait)
+            } else {
+                wait
+            };
+            self.rest(wait.max(Duration::from_millis(1)), after.unwrap_or_default(), parcel).await;
         }
     }
 
@@ -352,6 +375,9 @@ impl Destination {
             Attempt::Delivered { .. } => None,
             Attempt::Refused(reason) | Attempt::Retry { reason, .. } => Some(reason.clone()),
         };
+        if failure.is_none() {
+            self.recovery.tell();
+        }
         *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 

@@ -121,9 +121,17 @@ impl OwedPayload {
         self.is_stored
     }
 
-    /// Notes that an attempt to send some of it begins. Returns false if it is on disk and the disk does not take that.
-    pub fn begins(&self) -> bool {
-        self.settling().stored.as_mut().is_none_or(StoredPayload::begin)
+    /// Notes that an attempt to send some of it begins. Returns what is to be waited for before it does, if it is on disk and its
+    /// record does not say so yet: whether the disk has taken that.
+    pub fn begins(&self) -> Option<oneshot::Receiver<bool>> {
+        self.settling().stored.as_mut()?.begin()
+    }
+
+    /// Notes that its record does not say that an attempt has begun.
+    pub fn is_unmarked(&self) {
+        if let Some(stored) = &mut self.settling().stored {
+            stored.is_unmarked();
+        }
     }
 
     /// Notes that an attempt failed after which there is another one.

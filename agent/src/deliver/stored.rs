@@ -1,11 +1,12 @@
 //! A payload whose record is on disk, while it is in memory to be sent.
 //!
-//! What always holds: before an attempt to send it begins, its record says so. So a process that dies in the midst of one
+//! What always holds: before an attempt to send it begins, its record says so, or the disk has not taken that for a second. So a process that dies in the midst of one
 //! leaves a record of which the next start knows that it may be delivered twice.
 
 use std::sync::Arc;
 
 use segments::{Entry, Mark};
+use tokio::sync::oneshot;
 
 use super::disk_queue::{Message, QueueLink};
 
@@ -34,27 +35,47 @@ pub struct StoredPayload {
 }
 
 impl StoredPayload {
-    /// A record that is handed to a sender; `is_doubtful` says that an attempt before may have got through.
-    pub fn new(entry: Entry, size: Size, link: Arc<QueueLink>, is_doubtful: bool) -> Self {
+    /// A record that is handed to a sender; `is_doubtful` says that an attempt before may have got through, and `is_marked` that it
+    /// says already that one has begun.
+    pub fn new(entry: Entry, size: Size, link: Arc<QueueLink>, [is_doubtful, is_marked]: [bool; 2]) -> Self {
         link.took(size);
-        Self { entry: Some(entry), size, link, under_way: 0, is_doubtful, is_marked: is_doubtful }
+        Self {
+            entry: Some(entry),
+            size,
+            link,
+            under_way: 0,
+            is_doubtful,
+            is_marked: is_marked || is_doubtful,
+        }
     }
 
-    /// Notes that an attempt begins. Returns false if the disk does not take that, so that a kill would leave it unknown.
-    pub fn begin(&mut self) -> bool {
+    /// Notes that an attempt begins. Returns what is to be waited for before it does, if the record does not say so yet: whether
+    /// the disk has taken that.
+    pub fn begin(&mut self) -> Option<oneshot::Receiver<bool>> {
         self.under_way += 1;
-        if !self.is_marked {
-            self.is_marked = self.mark(Mark::Attempted);
-        }
-        self.is_marked
+        let entry = self.entry.clone().filter(|_| !self.is_marked)?;
+        self.is_marked = true;
+        let (done, marked) = oneshot::channel();
+        self.link.send(Message::Mark(entry, Mark::Attempted, Some(done)));
+        Some(marked)
+    }
+
+    /// Notes that the record does not say that an attempt has begun.
+    pub fn is_unmarked(&mut self) {
+        self.is_marked = false;
     }
 
     /// Notes that an attempt failed; `ambiguous` says that the destination may have the data all the same.
     pub fn failed(&mut self, ambiguous: bool) {
         self.under_way = self.under_way.saturating_sub(1);
         self.is_doubtful |= ambiguous;
-        if self.under_way == 0 && !self.is_doubtful && self.is_marked {
-            self.is_marked = !self.mark(Mark::Waiting);
+        if self.under_way == 0
+            && !self.is_doubtful
+            && self.is_marked
+            && let Some(entry) = self.entry.clone()
+        {
+            self.is_marked = false;
+            self.link.send(Message::Mark(entry, Mark::Waiting, None));
         }
     }
 
@@ -65,15 +86,9 @@ impl StoredPayload {
 
     /// Settles it.
     pub fn settle(mut self) {
-        self.mark(Mark::Settled);
         if let Some(entry) = self.entry.take() {
             self.link.send(Message::Settled(entry, self.size));
         }
-    }
-
-    fn mark(&self, mark: Mark) -> bool {
-        let marked = self.entry.as_ref().map_or(Ok(()), |entry| entry.mark(mark));
-        marked.inspect_err(|error| self.link.cannot_write(error)).is_ok()
     }
 }
 

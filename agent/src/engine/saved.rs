@@ -3,7 +3,9 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use observe::Variant;
+use pipelines::config::ComponentId;
 
+use super::variant::VariantPipeline;
 use super::worker::GenerationState;
 use super::{Engine, Engines};
 use crate::deliver::{Destination, StageStates, VariantStates};
@@ -13,7 +15,7 @@ impl GenerationState {
     pub fn save(&self) -> VariantStates {
         let candidate = self.experiment.as_ref().filter(|_| self.cut.is_none());
         let candidate = candidate.and_then(|experiment| experiment.candidate.pipeline());
-        [self.baseline.save(), candidate.and_then(|candidate| candidate.save())]
+        [self.baseline.save(), candidate.and_then(VariantPipeline::save)]
     }
 
     /// Goes on with saved state at `now`, Unix nanoseconds, and says with whose.
@@ -24,7 +26,7 @@ impl GenerationState {
         for ((pipeline, saved), variant) in pipelines {
             let (Some(pipeline), Some(saved)) = (pipeline, saved) else { continue };
             let stages = pipeline.restore(&saved, now);
-            let stages: Vec<&str> = stages.iter().map(|stage| stage.as_str()).collect();
+            let stages: Vec<&str> = stages.iter().map(ComponentId::as_str).collect();
             if !stages.is_empty() {
                 let stages = stages.join(", ");
                 tracing::info!(

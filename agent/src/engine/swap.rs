@@ -69,7 +69,7 @@ impl Engine {
         let old = self.current.load_full();
         let NextGeneration { number, intent, leads, routes, acknowledge, agent_uid, limits, saved } = next;
         let (intent, agent_uid) = (&intent, agent_uid.as_str());
-        let limits = limits.within(self.budget.limit());
+        let limits = limits.within(self.budget.process_limit());
         let shadow = routes.shadow.is_some();
         let mut generation = Generation::new(number, intent.digests.baseline, leads);
         if old.generation.is_same(&generation) {

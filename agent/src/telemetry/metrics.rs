@@ -41,6 +41,7 @@ pub struct Metrics {
     storage_failing: Family<QueueLabels, Gauge>,
     storage_damaged: Family<QueueLabels, PlainCounter>,
     storage_unwritten: Family<QueueLabels, PlainCounter>,
+    storage_expired: Family<QueueLabels, PlainCounter>,
     budget_used: Gauge,
     budget_limit: Gauge,
     generation: Gauge,
@@ -85,6 +86,8 @@ pub struct StorageValues {
     pub damaged_bytes: u64,
     /// Items that were accepted and could not be written, since the start.
     pub unwritten_items: u64,
+    /// Items that were dropped because they were too old, since the start.
+    pub expired_items: u64,
 }
 
 impl Metrics {
@@ -156,6 +159,8 @@ impl Metrics {
         r.register("phoenix_storage_damaged_bytes", help, self.storage_damaged.clone());
         let help = "Items that were accepted and could not be written to disk";
         r.register("phoenix_storage_unwritten_items", help, self.storage_unwritten.clone());
+        let help = "Items that were dropped because they had waited on disk for longer than max_queue_age";
+        r.register("phoenix_storage_expired_items", help, self.storage_expired.clone());
     }
 
     /// Counters of a receiver on `transport`.
@@ -215,6 +220,7 @@ impl Metrics {
             self.storage_failing.get_or_create(&labels).set(i64::from(queue.is_failing));
             self.storage_damaged.get_or_create(&labels).set(queue.damaged_bytes);
             self.storage_unwritten.get_or_create(&labels).set(queue.unwritten_items);
+            self.storage_expired.get_or_create(&labels).set(queue.expired_items);
         }
         for (reason, lost) in [("crash", values.lost.0), ("shutdown", values.lost.1)] {
             self.lost.get_or_create(&ReasonLabel { reason }).set(lost);

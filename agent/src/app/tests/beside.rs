@@ -184,15 +184,19 @@ async fn what_the_candidate_makes_leaves_in_order_where_one_consumer_sends_it() 
     for processes in 1..=50 {
         client.export(export(processes, 1)).await.expect("accepted");
     }
-    eventually("all of it arrives", async || shadow.received() == 50).await;
-    let sizes = shadow
-        .metrics
-        .lock()
-        .expect("lock")
-        .iter()
-        .map(|(_, sent)| sent.resource_metrics.len())
-        .collect::<Vec<_>>();
-    assert_eq!(sizes, (1..=50).collect::<Vec<_>>());
+    // Those that waited leave together, in the order in which they came: the resources of one after those of the other.
+    let pids = || {
+        let sent = shadow.metrics.lock().expect("lock");
+        let resources = sent.iter().flat_map(|(_, sent)| sent.resource_metrics.clone());
+        let pid =
+            resources.map(|resource| resource.resource.expect("a resource").attributes[0].value.clone());
+        pid.collect::<Vec<_>>()
+    };
+    eventually("all of it arrives", async || pids().len() == (1..=50).sum::<usize>()).await;
+    let expected = (1..=50).flat_map(|processes| export(processes, 1).resource_metrics);
+    let expected =
+        expected.map(|resource| resource.resource.expect("a resource").attributes[0].value.clone());
+    assert_eq!(pids(), expected.collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,7 +41,8 @@ async fn a_spent_budget_refuses_on_the_header_and_frees_itself() {
     let (sink, address) = Sink::start().await;
     let body = prost::Message::encode_to_vec(&export(100, 10));
     let mut settings = settings(address);
-    settings.memory_limit = body.len() + body.len() / 2;
+    // Of which half is for data.
+    settings.memory_limit = 2 * (body.len() + body.len() / 2);
     let agent = Agent::start(&settings).await;
     let held = agent.shared.budget.take(body.len()).expect("fits");
     let refused = agent.client().await.export(export(100, 10)).await.expect_err("no budget");

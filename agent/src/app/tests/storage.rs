@@ -111,7 +111,7 @@ async fn on_delivery_tells_the_outcome_of_what_waited_on_disk_and_at_the_deadlin
     let dir = tempfile::tempdir().expect("dir");
     let (sink, address) = Sink::start().await;
     // So little memory that the second request waits on disk for the first.
-    let text = stored(address, dir.path(), "memory_limit: 120KiB, acknowledge: { otlp: on_delivery }");
+    let text = stored(address, dir.path(), "memory_limit: 240KiB, acknowledge: { otlp: on_delivery }");
     let agent = Agent::start(&load(&text)).await;
     let large = || export(300, 1);
     assert!((31_000..60_000).contains(&large().encoded_len()), "{}", large().encoded_len());

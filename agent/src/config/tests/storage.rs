@@ -31,7 +31,8 @@ fn storage(queue: &str, extension: &str) -> StorageSettings {
 #[test]
 fn the_extension_has_the_collectors_keys_and_defaults() {
     let directory = PathBuf::from("/var/lib/otelcol/file_storage");
-    let plain = StorageSettings { directory, create: None, fsync: false, most_bytes: 8 << 30 };
+    let plain =
+        StorageSettings { directory, create: None, fsync: false, most_bytes: 8 << 30, most_age: None };
     assert_eq!(storage(STORED, ""), plain);
     let all = "directory: /q, create_directory: true, directory_permissions: '0700', fsync: true, timeout: 1s, recreate: true, \
                compaction: { on_start: true, directory: /tmp, max_transaction_size: 1 }";
@@ -94,4 +95,17 @@ fn a_shadow_has_no_queue_on_disk() {
         .replace("exporters: [otlp, otlp_http/b, debug] }", "exporters: [otlp] }, metrics/new: { receivers: [otlp], exporters: [] }");
     let said = bad(&text);
     assert!(said.contains("otlp_http/b has a queue on disk, and nothing waits for a shadow"), "{said}");
+}
+
+#[test]
+fn what_waits_on_disk_has_an_age_that_the_file_bounds() {
+    let aged =
+        |queue: &str, age: &str| text([queue, ""], "", &format!("phoenix: {{ max_queue_age: {age} }}\n"));
+    let settings = good(&aged(STORED, "36h"));
+    let age = settings.exporters[0].storage.as_ref().and_then(|storage| storage.most_age);
+    assert_eq!(age, Some(std::time::Duration::from_secs(36 * 3_600)));
+    let short = bad(&aged(STORED, "10ms"));
+    assert!(short.contains("max_queue_age is 10ms") && short.contains("1s or more"), "{short}");
+    let none = bad(&aged("", "1h"));
+    assert!(none.contains("max_queue_age, and no exporter has a queue on disk"), "{none}");
 }

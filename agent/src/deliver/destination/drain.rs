@@ -49,15 +49,25 @@ impl Destination {
         is_closing && self.failing().is_some() && parcel.iter().all(|part| part.owed.is_stored())
     }
 
-    /// Waits before the next attempt; not as long where the agent ends and the disk has these.
-    pub(super) async fn rest(&self, wait: Duration, parcel: &[Part]) {
-        let sleep = tokio::time::sleep(wait);
+    /// Time until these are too old; without end where nothing on disk is.
+    fn time_left(&self, parcel: &[Part]) -> Duration {
+        let Some(age) = self.most_age.filter(|_| parcel.iter().all(|part| part.owed.is_stored())) else {
+            return Duration::MAX;
+        };
+        let left = parcel.iter().map(|part| age.saturating_sub(part.owed.queued.elapsed())).max();
+        // Past it, and not at it.
+        left.unwrap_or_default() + Duration::from_millis(1)
+    }
+
+    /// Waits before the next attempt; not as long where the agent ends and the disk has these, or where they are too old before.
+    pub(super) async fn rest(&self, wait: Duration, least: Duration, parcel: &[Part]) {
+        let rest = self.recovery.rest(wait.min(self.time_left(parcel)), least);
         if !parcel.iter().all(|part| part.owed.is_stored()) {
-            return sleep.await;
+            return rest.await;
         }
         let mut closing = self.closing.subscribe();
         tokio::select! {
-            () = sleep => {}
+            () = rest => {}
             _ = closing.wait_for(|closing| *closing) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -9,11 +10,14 @@ use tokio::time::Instant;
 use super::Destination;
 use crate::deliver::batcher::BatchRule;
 use crate::deliver::disk_queue::{Message, StorageStatus};
-use crate::deliver::queued::{Outcome, OwedItems, OwedPayload, Part};
+use crate::deliver::queued::{Outcome, OwedItems, OwedPayload, Part, SendOutcome};
 use crate::deliver::saved_stages::StageStates;
 use crate::deliver::settings::Sizer;
 use crate::deliver::stored::{Size, StoredPayload};
 use crate::request::Payload;
+
+/// The longest that an attempt waits for a disk.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Destination {
     /// Goes on with the queue on disk, if it has one; `fsync` says whether a power loss is to cost nothing either.
@@ -93,11 +97,38 @@ impl Destination {
         self.metrics.maybe_doubled(payload);
     }
 
-    /// Notes that an attempt to send these begins. Where the disk does not take that, a kill would leave a doubt that nobody
-    /// knows of: it is counted now.
-    pub(super) fn begins(&self, parcel: &[Part]) {
-        for part in parcel.iter().filter(|part| !part.owed.begins()) {
+    /// Tells whether all of these are on disk and older than `age`.
+    pub(super) fn is_older(&self, parcel: &[Part], age: Duration) -> bool {
+        parcel.iter().all(|part| part.owed.is_stored() && part.owed.queued.elapsed() > age)
+    }
+
+    /// Drops what is too old.
+    pub(super) fn expire(&self, parcel: &[Part], age: Duration) -> SendOutcome {
+        if let Some(disk) = &self.disk {
+            disk.counters().expired(parcel.iter().map(|part| part.payload.items).sum());
+        }
+        let age = humantime::format_duration(age);
+        SendOutcome::GaveUp(format!("it waited on disk for longer than max_queue_age, which is {age}"))
+    }
+
+    /// Notes that an attempt to send these begins. Where the disk does not take that, or not in time, a kill would leave a doubt
+    /// that nobody knows of: it is counted now, and the attempt does not wait for the disk.
+    pub(super) async fn begins(&self, parcel: &[Part]) {
+        for part in parcel {
+            let Some(marked) = part.owed.begins() else { continue };
+            let marked = tokio::time::timeout(PATIENCE, marked).await;
+            if marked == Ok(Ok(true)) {
+                continue;
+            }
+            if marked == Ok(Ok(false)) {
+                part.owed.is_unmarked();
+            }
             self.metrics.maybe_doubled(&part.payload);
         }
+    }
+
+    /// Tells whether a payload that is handed over now is attempted at once.
+    pub(in crate::deliver) fn has_turn(&self) -> bool {
+        self.queue.batch.is_none() && self.consumers.available_permits() > 0
     }
 }

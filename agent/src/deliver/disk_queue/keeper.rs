@@ -44,6 +44,8 @@ pub struct Keeper {
     /// Those who wait for the outcome of what is on disk and not in memory.
     waiting: HashMap<(u64, u64), oneshot::Sender<Outcome>>,
     meters: VecDeque<(u64, Arc<Meter>)>,
+    /// Records that are settled and could not be marked as such.
+    unmarked: Vec<Entry>,
     /// Records that were handed out and not settled.
     again: VecDeque<Entry>,
     /// Those who wait until what was written is safe.
@@ -71,6 +73,7 @@ impl Keeper {
             process: rand::random(),
             waiting: HashMap::new(),
             meters: VecDeque::new(),
+            unmarked: Vec::new(),
             again: VecDeque::new(),
             unsafe_yet: Vec::new(),
             had_trouble: false,
@@ -116,8 +119,27 @@ impl Keeper {
     /// Tries from time to time whether a disk that could not be written can be, whatever is delivered meanwhile.
     fn probe(&mut self) {
         if self.log.trouble().is_some() && self.probed.elapsed() >= PROBE {
-            let _told_by_the_trouble = self.log.prepare();
+            let prepared = self.log.prepare();
             self.probed = Instant::now();
+            if prepared.is_ok() {
+                std::mem::take(&mut self.unmarked).into_iter().for_each(|entry| self.settle(entry));
+            }
+        }
+    }
+
+    /// Marks a record, and says whether the disk has taken that.
+    fn mark(&mut self, entry: &Entry, mark: Mark) -> bool {
+        let marked = self.log.mark(entry, mark);
+        marked.inspect_err(|error| self.log.note_trouble(error.to_string())).is_ok()
+    }
+
+    /// Marks a record as settled, or does so once the disk can be written again: else the next start would send it once more.
+    fn settle(&mut self, entry: Entry) {
+        if !self.mark(&entry, Mark::Settled) {
+            return self.unmarked.push(entry);
+        }
+        if let Err(error) = self.log.settled(&entry) {
+            tracing::warn!(exporter = self.exporter, %error, "a settled file of the queue cannot be removed");
         }
     }
 
@@ -126,9 +148,11 @@ impl Keeper {
             Message::Append(incoming) => self.append(*incoming),
             Message::Settled(entry, size) => {
                 self.counters.forget(size);
-                if let Err(error) = self.log.settled(&entry) {
-                    tracing::warn!(exporter = self.exporter, %error, "a settled file of the queue cannot be removed");
-                }
+                self.settle(entry);
+            }
+            Message::Mark(entry, mark, done) => {
+                let marked = self.mark(&entry, mark);
+                let _nobody_waits_any_more = done.map(|done| done.send(marked));
             }
             Message::Attach(destination, fsync) => {
                 self.destination = destination;
@@ -136,7 +160,6 @@ impl Keeper {
             }
             Message::Again(entry) => self.again.push_back(entry),
             Message::Wake => {}
-            Message::Trouble(why) => self.log.note_trouble(why),
             Message::Gone(entry) => {
                 // A file that cannot be removed is found settled by the next start.
                 let _left_until_then = self.log.settled(&entry);
@@ -151,7 +174,10 @@ impl Keeper {
     fn append(&mut self, incoming: Incoming) {
         let Incoming { destination, payload, rule, owed, slot, mut awaited } = incoming;
         let head = Head::of(&payload, rule, self.process).encode();
-        let entry = match self.log.append(KIND, &[&head, &payload.message]) {
+        // What leaves at once says so from the beginning, which saves another write.
+        let leaves = rule.is_none() && self.is_next() && destination.has_turn();
+        let mark = if leaves { Mark::Attempted } else { Mark::Waiting };
+        let entry = match self.log.append_marked(KIND, mark, &[&head, &payload.message]) {
             Ok(entry) => entry,
             Err(error) => {
                 self.counters.unwritten_items.fetch_add(payload.items, Ordering::Relaxed);
@@ -173,12 +199,17 @@ impl Keeper {
         self.unsafe_yet.push((awaited, payload.items));
         let link = self.link.upgrade().filter(|_| !self.counters.is_paused());
         if let Some(link) = link.filter(|_| self.counters.has_room() && self.log.claim(&entry)) {
-            let stored = StoredPayload::new(entry, size, link, false);
+            let stored = StoredPayload::new(entry, size, link, [false, leaves]);
             destination.hand_over((payload, rule), stored, Instant::now(), done);
         } else if let Some(done) = done {
             self.waiting.retain(|_, waits| !waits.is_closed());
             self.waiting.insert(entry.place(), done);
         }
+    }
+
+    /// Tells whether the next record is handed out as soon as it is written.
+    fn is_next(&self) -> bool {
+        self.log.waiting() == 0 && self.counters.has_room() && !self.counters.is_paused()
     }
 
     /// Remembers the meter of a payload's generation, for when it is read again.
@@ -257,7 +288,7 @@ impl Keeper {
         if is_doubtful {
             destination.may_double(&payload);
         }
-        let stored = StoredPayload::new(entry, size, Arc::clone(link), is_doubtful);
+        let stored = StoredPayload::new(entry, size, Arc::clone(link), [is_doubtful, false]);
         let done = self.waiting.remove(&place);
         destination.hand_over((payload, head.rule), stored, head.queued_at(), done);
     }

@@ -1,7 +1,6 @@
 //! A queue on disk: payloads are records of a log until they are settled.
 //!
-//! One thread for each queue, its keeper, writes, reads and removes, so that no disk holds up a thread that serves, but for
-//! marks of one byte. What always holds: a payload whose record is written is in memory only while it is its turn to be sent, and payloads are handed
+//! One thread for each queue, its keeper, writes, marks, reads and removes, so that no disk holds up a thread that serves. What always holds: a payload whose record is written is in memory only while it is its turn to be sent, and payloads are handed
 //! to senders in the order of their records. The queue outlives its destination: where a config changes the exporter, the
 //! next destination goes on with it.
 
@@ -12,7 +11,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 
-use segments::Entry;
+use segments::{Entry, Mark};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -25,7 +24,7 @@ use crate::request::Payload;
 
 pub use settings::StorageSettings;
 
-/// Bytes of payloads in memory from which on no other is taken to be sent; nor from a quarter of the memory there is for data.
+/// Bytes of payloads in memory from which on no other is taken to be sent; nor from an eighth of the memory there is for data.
 const MOST_IN_MEMORY: u64 = 16 << 20;
 /// Number of payloads that are in memory to be sent.
 const MOST_PAYLOADS: u64 = 4_096;
@@ -52,16 +51,16 @@ pub struct Incoming {
 pub enum Message {
     /// Write a payload.
     Append(Box<Incoming>),
-    /// Forget a record that is marked as settled.
+    /// Mark a record as settled, and forget it.
     Settled(Entry, Size),
+    /// Mark a record, and say whether the disk has taken that.
+    Mark(Entry, Mark, Option<oneshot::Sender<bool>>),
     /// Hand a record out once more that was not settled.
     Again(Entry),
     /// Hand what waits to this destination from now on.
     Attach(Weak<Destination>, bool),
     /// See whether there is room to read more.
     Wake,
-    /// Note that a record could not be marked.
-    Trouble(String),
     /// Forget a state of stages that is marked as settled.
     Gone(Entry),
     /// Write a state of stages, and say how that went.
@@ -91,6 +90,7 @@ pub struct QueueCounters {
     trouble: Mutex<Option<String>>,
     damaged_bytes: AtomicU64,
     unwritten_items: AtomicU64,
+    expired_items: AtomicU64,
     budget: Budget,
 }
 
@@ -110,6 +110,8 @@ pub struct StorageStatus {
     pub damaged_bytes: u64,
     /// Items that were accepted and could not be written, since the start.
     pub unwritten_items: u64,
+    /// Items that were dropped because they were too old, since the start.
+    pub expired_items: u64,
 }
 
 impl QueueLink {
@@ -121,11 +123,6 @@ impl QueueLink {
     /// Counters.
     pub fn counters(&self) -> &QueueCounters {
         &self.counters
-    }
-
-    /// Notes that the disk could not be written.
-    pub fn cannot_write(&self, error: &io::Error) {
-        self.send(Message::Trouble(error.to_string()));
     }
 
     /// Counts a payload that is in memory to be sent.
@@ -153,6 +150,11 @@ impl QueueCounters {
     /// Payloads in memory.
     pub fn in_memory(&self) -> u64 {
         self.in_memory[1].load(Ordering::Relaxed)
+    }
+
+    /// Counts items that are dropped because they are too old.
+    pub fn expired(&self, items: u64) {
+        self.expired_items.fetch_add(items, Ordering::Relaxed);
     }
 
     /// Hands nothing out any more: what is on disk stays there.
@@ -196,13 +198,14 @@ impl QueueCounters {
             trouble: self.refusal(0),
             damaged_bytes: self.damaged_bytes.load(Ordering::Relaxed),
             unwritten_items: self.unwritten_items.load(Ordering::Relaxed),
+            expired_items: self.expired_items.load(Ordering::Relaxed),
         }
     }
 
     /// Tells whether another payload may be in memory to be sent: whatever its size, as that is known once it is read.
     fn has_room(&self) -> bool {
         let [held, payloads] = [0, 1].map(|at: usize| self.in_memory[at].load(Ordering::Relaxed));
-        let most = MOST_IN_MEMORY.min(self.budget.limit() as u64 / 4);
+        let most = MOST_IN_MEMORY.min(self.budget.limit() as u64 / 8);
         payloads == 0 || (payloads < MOST_PAYLOADS && held < most)
     }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use segments::{Log, LogSettings, Mark};
@@ -36,6 +37,8 @@ pub struct StorageSettings {
     pub fsync: bool,
     /// Bytes of its files from which on nothing more is taken.
     pub most_bytes: u64,
+    /// Age from which on what it has is dropped instead of sent.
+    pub most_age: Option<Duration>,
 }
 
 impl StorageSettings {
@@ -94,6 +97,7 @@ impl DiskQueue {
             trouble: Mutex::default(),
             damaged_bytes: 0.into(),
             unwritten_items: 0.into(),
+            expired_items: 0.into(),
             budget: budget.clone(),
         });
         let directory = settings.queue_of(exporter);

@@ -1,0 +1,265 @@
+//! One limit of memory: whatever comes, the process stays below it, senders are told to wait, and what was taken is delivered.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use e2e::agent::Agent;
+use e2e::configs::Stored;
+use e2e::counting::counters;
+use e2e::{bulk, eventually, traffic};
+use simulator::profile::{Host, Profile, Role};
+use simulator::sink::{Failure, Sink, SinkOptions, When};
+use tonic::Code;
+use tonic::codec::CompressionEncoding;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const MIB: usize = 1 << 20;
+
+fn in_memory(sink: &Sink, dir: &Path, phoenix: &str) -> String {
+    Stored { sink: sink.endpoint(), dir, queue: "", phoenix }
+        .text()
+        .replace("    sending_queue: { storage: file_storage }\n", "")
+}
+
+async fn sink() -> Result<Sink> {
+    let options = SinkOptions { max_recorded: 0, ..SinkOptions::default() };
+    Ok(Sink::bind_with("127.0.0.1:0".parse()?, options).await?)
+}
+
+async fn delivered(agent: &Agent) -> Result<u64> {
+    eventually("all is delivered", PATIENCE, || async {
+        (agent.health().await.ok()?["points"]["owed"] == 0).then_some(())
+    })
+    .await;
+    let points = agent.health().await?["points"].clone();
+    assert_eq!(points["queued"], points["delivered"], "{points:#}");
+    Ok(points["delivered"].as_u64().unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stalled_destination_fills_a_share_of_the_memory_and_senders_are_told_to_wait() -> Result<()> {
+    const SENDERS: u64 = 50;
+    let dir = tempfile::tempdir()?;
+    let sink = sink().await?;
+    sink.inject(Failure::Stall, When::Fraction(1.0));
+    let config = in_memory(&sink, dir.path(), "").replace("timeout: 2s", "timeout: 10s");
+    let agent = Agent::start(dir.path(), &config).await?;
+    let (stop, taken, refused) =
+        (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let mut senders = Vec::new();
+    for sender in 0..SENDERS {
+        let mut client = traffic::client(&agent.endpoint()).await?;
+        let (stop, taken, refused) = (stop.clone(), taken.clone(), refused.clone());
+        senders.push(tokio::spawn(async move {
+            let mut n = sender << 32;
+            while !stop.load(Ordering::Relaxed) {
+                n += 1;
+                match client.export(bulk::request(n, 300_000)).await {
+                    Ok(_) => taken.fetch_add(1, Ordering::Relaxed),
+                    Err(refusal) => {
+                        assert_eq!(refusal.code(), Code::Unavailable, "{refusal}");
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        refused.fetch_add(1, Ordering::Relaxed)
+                    }
+                };
+            }
+        }));
+    }
+    eventually("many are refused", PATIENCE, || async {
+        (refused.load(Ordering::Relaxed) > 5_000).then_some(())
+    })
+    .await;
+    stop.store(true, Ordering::Relaxed);
+    for sender in senders {
+        sender.await?;
+    }
+    let taken = taken.load(Ordering::Relaxed);
+    assert!(taken > 100, "{taken} of 300 kB are taken");
+    let peak = agent.peak_mib()?;
+    eprintln!("a stalled destination: {peak:.1} MiB at most, {taken} taken");
+    assert!(peak <= 100.0, "{peak} MiB");
+    sink.heal();
+    assert_eq!(delivered(&agent).await?, taken);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_bombs_at_once_are_refused_within_the_limit() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let sink = sink().await?;
+    let agent = Agent::start(dir.path(), &in_memory(&sink, dir.path(), "")).await?;
+    let mut bombs = Vec::new();
+    for n in 0..8 {
+        let client = traffic::client(&agent.endpoint()).await?;
+        let mut client =
+            client.send_compressed(CompressionEncoding::Gzip).max_encoding_message_size(100 * MIB);
+        bombs.push(tokio::spawn(async move { client.export(bulk::request(n, 63 * MIB)).await.is_ok() }));
+    }
+    let mut taken = 0;
+    for bomb in bombs {
+        taken += u64::from(bomb.await?);
+    }
+    let peak = agent.peak_mib()?;
+    eprintln!("eight bombs: {peak:.1} MiB at most, {taken} taken");
+    assert!(peak <= 128.0, "{peak} MiB");
+    // It goes on as if nothing had been.
+    traffic::client(&agent.endpoint()).await?.export(bulk::request(9, 100)).await?;
+    assert_eq!(delivered(&agent).await?, taken + 1);
+    Ok(())
+}
+
+/// Baseline and candidate with state, all compared.
+const CANARY: &str = "processors:
+  cumulativetodelta: {}
+  resource/strip: { attributes: [ { key: process.command_line, action: delete } ] }
+service:
+  extensions: [health_check, file_storage]
+  pipelines:
+    metrics: { receivers: [otlp], processors: [cumulativetodelta], exporters: [otlp] }
+    metrics/new: { receivers: [otlp], processors: [cumulativetodelta, resource/strip], exporters: [otlp] }
+";
+
+fn canary(sink: &Sink, dir: &Path) -> String {
+    let text = in_memory(
+        sink,
+        dir,
+        "  window: 1s\n  experiment: { baseline: metrics, candidate: metrics/new, unit: process, weight: 0% }\n",
+    );
+    let (before, after) = text.split_once("service:").unwrap_or_default();
+    let after = after.split_once("phoenix:").unwrap_or_default().1;
+    format!("{before}{CANARY}phoenix:{after}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scrape_of_two_hundred_thousand_series_with_a_canary_stays_below_the_limit() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let sink = sink().await?;
+    let agent = Agent::start(dir.path(), &canary(&sink, dir.path())).await?;
+    let mut client = traffic::client(&agent.endpoint()).await?;
+    let hosts = (0..96).map(|n| Host::new(Profile::Realistic, Role::Web, &format!("host-{n}"), 300, n));
+    let mut hosts: Vec<Host> = hosts.collect();
+    let (mut points, mut now) = (0, 1_767_225_600_000_000_000);
+    for _ in 0..3 {
+        now += 10_000_000_000;
+        for host in &mut hosts {
+            host.step(Duration::from_secs(10));
+            let request = host.scrape(now);
+            points += simulator::point_count(&request);
+            while let Err(refusal) = client.export(request.clone()).await {
+                assert_eq!(refusal.code(), Code::Unavailable, "{refusal}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    assert!(points > 3 * 190_000, "{points}");
+    let peak = agent.peak_mib()?;
+    eprintln!("200,000 series a scrape with a canary: {peak:.1} MiB at most");
+    assert!(peak <= 128.0, "{peak} MiB");
+    assert!(delivered(&agent).await? > 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_thousand_new_series_a_second_stay_below_the_limit() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let sink = sink().await?;
+    let agent = Agent::start(dir.path(), &canary(&sink, dir.path())).await?;
+    let mut client = traffic::client(&agent.endpoint()).await?;
+    // Half a minute of it, as fast as it is taken.
+    for second in 0..30_u64 {
+        for part in 0..10 {
+            let mut request = counters(2_000, second, second);
+            let of = format!("{second}-{part}");
+            for resource in &mut request.resource_metrics {
+                let attributes = &mut resource.resource.get_or_insert_default().attributes;
+                let mut birth = attributes[0].clone();
+                birth.key = "birth".into();
+                if let Some(value) = &mut birth.value {
+                    value.value = Some(
+                        opentelemetry_proto::tonic::common::v1::any_value::Value::StringValue(of.clone()),
+                    );
+                }
+                attributes.push(birth);
+            }
+            while let Err(refusal) = client.export(request.clone()).await {
+                assert_eq!(refusal.code(), Code::Unavailable, "{refusal}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    let peak = agent.peak_mib()?;
+    eprintln!("600,000 new series: {peak:.1} MiB at most");
+    assert!(peak <= 128.0, "{peak} MiB");
+    Ok(())
+}
+
+/// A control group of memory of this test's own; nothing where this user may make none. Set `PHOENIX_TEST_CGROUP` to let that be a failure.
+struct Group(PathBuf);
+
+impl Group {
+    fn make(bytes: usize) -> Option<Self> {
+        let name = format!("phoenix-test-{}", std::process::id());
+        let first = Path::new("/sys/fs/cgroup/memory").join(&name);
+        let second = Path::new("/sys/fs/cgroup").join(&name);
+        let made = [(first, "memory.limit_in_bytes"), (second, "memory.max")].into_iter().find_map(
+            |(group, file)| {
+                std::fs::create_dir(&group).ok()?;
+                let group = Self(group);
+                std::fs::write(group.0.join(file), bytes.to_string()).ok()?;
+                Some(group)
+            },
+        );
+        let must = std::env::var_os("PHOENIX_TEST_CGROUP").is_some();
+        assert!(made.is_some() || !must, "no control group of memory can be made");
+        made
+    }
+
+    /// Words before the command line of what is to run in it.
+    fn enter(&self) -> Vec<String> {
+        let enter = format!("echo $$ > '{}/cgroup.procs' && exec \"$0\" \"$@\"", self.0.display());
+        ["sh", "-c", &enter].map(str::to_owned).to_vec()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _it_is_empty_by_now = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_control_group_of_64_mib_it_takes_what_it_has_room_for_and_is_not_killed() -> Result<()> {
+    let Some(group) = Group::make(64 * MIB) else { return Ok(()) };
+    let dir = tempfile::tempdir()?;
+    let sink = sink().await?;
+    sink.inject(Failure::Stall, When::Fraction(1.0));
+    let config = in_memory(&sink, dir.path(), "").replace("timeout: 2s", "timeout: 10s");
+    let agent = Agent::start_as(dir.path(), &config, &group.enter(), "a-host").await?;
+    let limit = agent.metric("phoenix_budget_limit_bytes", "").await?;
+    assert_eq!(limit, (24 * MIB) as f64, "half of three quarters");
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(traffic::client(&agent.endpoint()).await?);
+    }
+    let (mut taken, mut refused) = (0, 0);
+    for n in 0..2_000_u64 {
+        let client = &mut clients[n as usize % 20];
+        match client.export(bulk::request(n, 300_000)).await {
+            Ok(_) => taken += 1,
+            Err(refusal) => {
+                assert_eq!(refusal.code(), Code::Unavailable, "{refusal}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(taken > 40 && refused > 1_000, "{taken} taken, {refused} refused");
+    let peak = agent.peak_mib()?;
+    eprintln!("in 64 MiB: {peak:.1} MiB at most, {taken} taken");
+    assert!(peak <= 48.0, "{peak} MiB");
+    sink.heal();
+    assert_eq!(delivered(&agent).await?, taken);
+    Ok(())
+}
