@@ -134,6 +134,14 @@ impl Agent {
         .await)
     }
 
+    /// Bytes that the process has read, from files and sockets.
+    pub fn bytes_read(&self) -> Result<u64> {
+        let pid = self.child.id().context("it is gone")?;
+        let io = std::fs::read_to_string(format!("/proc/{pid}/io"))?;
+        let read = io.lines().find_map(|line| line.strip_prefix("rchar:")).context("no rchar")?;
+        Ok(read.trim().parse()?)
+    }
+
     /// Most memory that the process has had, in MiB.
     pub fn peak_mib(&self) -> Result<f64> {
         let pid = self.child.id().context("it is gone")?;

@@ -152,8 +152,32 @@ async fn an_agent_that_is_stopped_while_its_destination_stalls_leaves_the_rest_o
     let agent = Agent::start(dir.path(), &stored(&sink, dir.path())).await?;
     drained(&agent).await?;
     arrived(&sink, &accepted);
-    assert_eq!(sink.counts().duplicate_points, 0);
+    assert_eq!((sink.counts().points, sink.counts().duplicate_points), (accepted.len() as u64, 0));
+    assert_eq!(agent.health().await?["points"]["queued"], accepted.len());
     assert!(maybe_doubled(&agent).await? > 0, "the destination may have had what it did not answer");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clean_stop_leaves_nothing_that_was_delivered_to_be_sent_again() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let sink = sink().await?;
+    let mut accepted = Accepted::new();
+    for round in 0..5 {
+        let agent = Agent::start(dir.path(), &stored(&sink, dir.path())).await?;
+        accepted.extend(send(&agent, 1 + round, 30).await?);
+        // One of them fails while it ends, so that it leaves the rest.
+        if round % 2 == 1 {
+            sink.inject(BUSY, When::Next(1));
+        }
+        assert!(agent.terminate().await?.success());
+        sink.heal();
+    }
+    let agent = Agent::start(dir.path(), &stored(&sink, dir.path())).await?;
+    drained(&agent).await?;
+    arrived(&sink, &accepted);
+    assert_eq!((sink.counts().points, sink.counts().duplicate_points), (accepted.len() as u64, 0));
+    assert_eq!(maybe_doubled(&agent).await?, 0);
     Ok(())
 }
 

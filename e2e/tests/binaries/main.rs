@@ -19,6 +19,7 @@ mod durable;
 mod entities;
 mod fleet_protocol;
 mod initializing;
+mod large_queue;
 mod memory;
 mod nodes;
 mod observe_only;

@@ -19,6 +19,8 @@ impl Destination {
         if let Some(disk) = &self.disk {
             let _what_is_left_stays = tokio::time::timeout_at(deadline, self.emptied(disk)).await;
             disk.counters().pause();
+            // What is settled is marked, so that the next start does not send it again.
+            let _counted_as_doubtful_else = tokio::time::timeout_at(deadline, disk.caught_up()).await;
         }
         let all = self.slots.acquire_many(self.queue.requests() as u32);
         if let Ok(Ok(all)) = tokio::time::timeout_at(deadline, all).await {

@@ -114,9 +114,10 @@ impl Destination {
     /// Notes that an attempt to send these begins. Where the disk does not take that, or not in time, a kill would leave a doubt
     /// that nobody knows of: it is counted now, and the attempt does not wait for the disk.
     pub(super) async fn begins(&self, parcel: &[Part]) {
-        for part in parcel {
-            let Some(marked) = part.owed.begins() else { continue };
-            let marked = tokio::time::timeout(PATIENCE, marked).await;
+        let end = Instant::now() + PATIENCE;
+        let waits = parcel.iter().filter_map(|part| Some((part, part.owed.begins()?)));
+        for (part, marked) in waits.collect::<Vec<_>>() {
+            let marked = tokio::time::timeout_at(end, marked).await;
             if marked == Ok(Ok(true)) {
                 continue;
             }

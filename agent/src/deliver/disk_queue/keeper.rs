@@ -147,8 +147,8 @@ impl Keeper {
         match order {
             Message::Append(incoming) => self.append(*incoming),
             Message::Settled(entry, size) => {
-                self.counters.forget(size);
                 self.settle(entry);
+                self.counters.forget(size);
             }
             Message::Mark(entry, mark, done) => {
                 let marked = self.mark(&entry, mark);
@@ -160,6 +160,9 @@ impl Keeper {
             }
             Message::Again(entry) => self.again.push_back(entry),
             Message::Wake => {}
+            Message::Caught(up) => {
+                let _nobody_waits_any_more = up.send(());
+            }
             Message::Gone(entry) => {
                 // A file that cannot be removed is found settled by the next start.
                 let _left_until_then = self.log.settled(&entry);

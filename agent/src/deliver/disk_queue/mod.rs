@@ -61,6 +61,8 @@ pub enum Message {
     Attach(Weak<Destination>, bool),
     /// See whether there is room to read more.
     Wake,
+    /// Say that all orders before this one have been followed.
+    Caught(oneshot::Sender<()>),
     /// Forget a state of stages that is marked as settled.
     Gone(Entry),
     /// Write a state of stages, and say how that went.
@@ -237,6 +239,13 @@ impl DiskQueue {
     /// Way to the keeper.
     pub fn link(&self) -> &Arc<QueueLink> {
         &self.link
+    }
+
+    /// Returns once all orders have been followed that were given before.
+    pub async fn caught_up(&self) {
+        let (done, caught) = oneshot::channel();
+        self.link.send(Message::Caught(done));
+        let _an_error_is_the_end_of_it = caught.await;
     }
 
     /// Hands what waits to `destination` from now on; `fsync` says whether a power loss is to cost nothing either.
