@@ -33,9 +33,10 @@ impl Default for Args {
 
 /// The work of a row: its name and what its config says besides receivers and exporters.
 const WORK: [(&str, &str); 3] =
-    [("pass-through", PASS_THROUGH), ("filter", FILTER), ("canary, weight 0", EXPERIMENT)];
+    [("pass-through", PASS_THROUGH), ("filter", FILTER), ("canary, weight 0", CANARY)];
 
-const PASS_THROUGH: &str = r#"
+/// Passes everything on.
+pub const PASS_THROUGH: &str = r#"
 service: { extensions: [health_check], pipelines: { metrics: { receivers: [otlp], exporters: [otlp] } } }
 phoenix: { admin: 127.0.0.1:0 }
 "#;
@@ -50,7 +51,8 @@ service:
 phoenix: { admin: 127.0.0.1:0 }
 "#;
 
-const EXPERIMENT: &str = r#"
+/// Compares a candidate that filters by metric and strips two attributes.
+pub const CANARY: &str = r#"
 processors:
   filter/small: { metrics: { datapoint: ['metric.name == "process.memory.virtual"'] } }
   resource/strip: { attributes: [ { key: process.command_line, action: delete }, { key: process.command, action: delete } ] }

@@ -10,6 +10,7 @@ mod end_to_end;
 mod instructions;
 mod load;
 mod micro;
+mod node;
 mod observing;
 mod payload;
 mod pipelines;
@@ -40,6 +41,8 @@ enum What {
     EndToEnd(end_to_end::Args),
     /// Measure what the baseline notices of an expensive candidate: latency, throughput, memory.
     Beside(beside::Args),
+    /// Measure memory and CPU of an agent on a node of 300 processes: ten minutes.
+    Node(node::Args),
     /// Measure memory and CPU of an agent whose destination answers nothing.
     Stalled(stalled::Args),
 }
@@ -52,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         Some(What::Pipelines(args)) => pipelines::run(&args),
         Some(What::EndToEnd(args)) => end_to_end::run(&args),
         Some(What::Beside(args)) => beside::run(&args),
+        Some(What::Node(args)) => node::run(&args),
         Some(What::Stalled(args)) => stalled::run(&args),
         None => {
             micro::run(&micro::Args::default())?;
