@@ -261,5 +261,8 @@ async fn in_a_control_group_of_64_mib_it_takes_what_it_has_room_for_and_is_not_k
     assert!(peak <= 48.0, "{peak} MiB");
     sink.heal();
     assert_eq!(delivered(&agent).await?, taken);
+    // Nothing may be in the group when it goes.
+    agent.kill().await?;
+    drop(group);
     Ok(())
 }
