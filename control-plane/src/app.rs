@@ -32,7 +32,7 @@ use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::node::NodeTimes;
 use crate::plans::PlanDigests;
-use crate::store::{Store, StoreError, sessions, users};
+use crate::store::{Across, Address, NotAnAddress, Store, StoreError, sessions, users};
 use crate::{fleet, grpc, reconcile, rest};
 
 /// Time after which certificates are read again.
@@ -74,6 +74,20 @@ pub enum BootError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store has no address.
+    #[error("--database or DATABASE_URL: {0}")]
+    Address(#[from] NotAnAddress),
+    /// The login of the tables' owner has no address.
+    #[error("--database-owner or DATABASE_OWNER_URL: {0}")]
+    Owner(NotAnAddress),
+    /// The store cannot be opened.
+    #[error("{address}: {source}")]
+    Open {
+        /// Address of the database.
+        address: Address,
+        /// Error of the store.
+        source: StoreError,
+    },
 }
 
 /// Every bound address, as printed at boot.
@@ -116,9 +130,11 @@ impl App {
         // Each agent holds a connection for its reports; its session has a place of its own.
         let limits = Limits { connections: AGENTS, ..Limits::default() };
         let fleet = bind("fleet", config.fleet_listen, tls.as_ref(), limits, &metrics).await?;
-        let store = Store::open(&config.data_dir).await?;
-        store.migrate_up().await?;
-        let mut tx = store.begin().await?;
+        let address = config.database.or_in(&config.data_dir)?;
+        let owner = config.owner.clone().transpose().map_err(BootError::Owner)?;
+        let opened = Store::prepare(&address, owner.as_ref()).await;
+        let store = opened.map_err(|source| BootError::Open { address, source })?;
+        let mut tx = store.begin(Across::Boot).await?;
         sessions::all_left(&mut tx).await?;
         tx.commit().await?;
         let auth = auth(config, &store, &clock, &entropy).await?;
@@ -186,7 +202,7 @@ async fn auth(config: &Serve, store: &Store, clock: &Clock, entropy: &Entropy) -
     let passwords = Passwords::new(entropy.clone())?;
     let attempts = LoginLimit::new(entropy);
     let mut setup = None;
-    if !users::any(&mut *store.read().await?).await? {
+    if !users::any(&mut *store.read(Across::Setup).await?).await? {
         let given = config.setup_token_file.as_deref();
         let token = SetupToken::choose(given, entropy).map_err(file(given.unwrap_or(&config.data_dir)))?;
         if let Some(made) = token.made {

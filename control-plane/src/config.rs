@@ -1,10 +1,13 @@
 //! The command line: what the process is told at its start.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::store::{Address, NotAnAddress};
 
 /// The control plane: plans, pushes, collects, decides.
 #[derive(Debug, Parser)]
@@ -18,7 +21,7 @@ pub struct Cli {
 /// Commands of the process.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve until a signal ends it. Pending migrations are applied first.
+    /// Serve until a signal ends it. Pending migrations are applied first, by who may.
     Serve(Serve),
     /// Move the schema of the database, or show where it is.
     #[command(subcommand)]
@@ -28,9 +31,16 @@ pub enum Command {
 /// Options of serving.
 #[derive(Debug, Clone, Args)]
 pub struct Serve {
-    /// Folder of the database and the signing keys; made if missing.
+    /// Folder of the signing keys, and of the database where no other is named; made if missing.
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
+    /// Database.
+    #[command(flatten)]
+    pub database: Named,
+    /// Login that owns the tables, where the database is on a server: pending migrations are applied by it, and the login of
+    /// --database is let in. It is used for nothing else. Without it, migrate before.
+    #[arg(long = "database-owner", value_name = "URL", env = "DATABASE_OWNER_URL", hide_env_values = true, value_parser = address)]
+    pub owner: Option<Result<Address, NotAnAddress>>,
     /// REST and gRPC, for people.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
@@ -66,28 +76,63 @@ fn trial(text: &str) -> Result<Duration, String> {
     if time > Duration::from_secs(3_600) { Err("expected 1h at most".to_owned()) } else { Ok(time) }
 }
 
+/// Name of a database.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Named {
+    /// Database: postgres://USER:PASSWORD@HOST/NAME, with ?sslmode=verify-full for TLS, or sqlite:FILE. Without it, the file
+    /// phoenix.db in the data directory.
+    #[arg(long = "database", value_name = "URL", env = "DATABASE_URL", hide_env_values = true, value_parser = address)]
+    pub address: Option<Result<Address, NotAnAddress>>,
+}
+
+impl Named {
+    /// Address that is named; else the one of the data directory.
+    ///
+    /// # Errors
+    /// It is no address.
+    pub fn or_in(&self, data_dir: &Path) -> Result<Address, NotAnAddress> {
+        self.address.clone().unwrap_or_else(|| Ok(Address::of_data_dir(data_dir)))
+    }
+}
+
+/// An address, or why it is none: told later, because what is refused here is shown, with the password in it.
+#[expect(clippy::unnecessary_wraps, reason = "the form of a parser")]
+fn address(text: &str) -> Result<Result<Address, NotAnAddress>, Infallible> {
+    Ok(text.parse())
+}
+
 /// Migration of the schema.
 #[derive(Debug, Subcommand)]
 pub enum Migrate {
-    /// Apply everything that is pending.
-    Up(DataDir),
+    /// Apply everything that is pending. A server's database is named by the login that is to own the tables.
+    Up {
+        /// Place of the database.
+        #[command(flatten)]
+        at: Place,
+        /// Login of the server that the service is to have: it is let in.
+        #[arg(long, value_name = "LOGIN")]
+        admit: Option<String>,
+    },
     /// Take back the last migration, or all above a number.
     Down {
-        /// Folder of the database.
+        /// Place of the database.
         #[command(flatten)]
-        at: DataDir,
+        at: Place,
         /// The last migration to keep; 0 keeps none.
         #[arg(long, value_name = "VERSION")]
         to: Option<i64>,
     },
     /// Show each migration and whether it is applied.
-    Status(DataDir),
+    Status(Place),
 }
 
-/// Folder of a database.
+/// Place of a database: one of both.
 #[derive(Debug, Clone, Args)]
-pub struct DataDir {
-    /// Folder of the database.
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: PathBuf,
+pub struct Place {
+    /// Folder of the database phoenix.db; made if missing.
+    #[arg(long, value_name = "DIR", required_unless_present = "address")]
+    pub data_dir: Option<PathBuf>,
+    /// Database.
+    #[command(flatten)]
+    pub database: Named,
 }

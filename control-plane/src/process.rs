@@ -2,14 +2,14 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{self, App, Listening};
 use crate::clock::{Clock, Entropy};
-use crate::config::{Migrate, Serve};
-use crate::store::Store;
+use crate::config::{Migrate, Place, Serve};
+use crate::store::Schema;
 
 /// Logs to stderr, from `info` unless `RUST_LOG` says otherwise.
 pub fn log_to_stderr() {
@@ -35,26 +35,39 @@ pub async fn serve(config: &Serve) -> Result<()> {
 /// # Errors
 /// The store's.
 pub async fn migrate(command: &Migrate) -> Result<()> {
-    let (Migrate::Up(at) | Migrate::Down { at, .. } | Migrate::Status(at)) = command;
-    app::data_dir(&at.data_dir)?;
-    let store = Store::open(&at.data_dir).await?;
+    let (Migrate::Up { at, .. } | Migrate::Down { at, .. } | Migrate::Status(at)) = command;
+    let schema = open(at).await?;
     match command {
-        Migrate::Up(_) => store.migrate_up().await?,
+        Migrate::Up { admit, .. } => {
+            schema.up().await?;
+            if let Some(login) = admit {
+                schema.admit(login).await?;
+            }
+        }
         Migrate::Status(_) => {}
         Migrate::Down { to, .. } => {
-            let status = store.migration_status().await?;
+            let status = schema.status().await?;
             let applied: Vec<i64> = status.iter().filter(|one| one.applied).map(|one| one.version).collect();
             let before_last = applied.iter().rev().nth(1).copied().unwrap_or(0);
-            store.migrate_down(to.unwrap_or(before_last)).await?;
+            schema.down(to.unwrap_or(before_last)).await?;
         }
     }
     let mut stdout = io::stdout().lock();
-    for one in store.migration_status().await? {
+    for one in schema.status().await? {
         let state = if one.applied { "applied" } else { "pending" };
         writeln!(stdout, "{:04}  {state}  {}", one.version, one.name)?;
     }
-    store.close().await;
+    schema.close().await;
     Ok(())
+}
+
+async fn open(at: &Place) -> Result<Schema> {
+    let data_dir = at.data_dir.clone().unwrap_or_default();
+    let address = at.database.or_in(&data_dir).context("--database or DATABASE_URL")?;
+    if at.data_dir.is_some() {
+        app::data_dir(&data_dir)?;
+    }
+    Schema::open(&address).await.with_context(|| address.to_string())
 }
 
 async fn ended(mut terminate: Signal) {

@@ -53,7 +53,7 @@ pub struct ConfigStatus {
 /// Not found for one that is not of the tenant; and the store's.
 pub async fn delete(state: &AppState, actor: &Actor, uid: AgentUid) -> Result<(), Refusal> {
     let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     if !agents::delete(&mut tx, actor.tenant_id, uid).await? {
         return Err(Refusal::not_found("agent", uid));
     }
@@ -72,7 +72,7 @@ pub async fn delete(state: &AppState, actor: &Actor, uid: AgentUid) -> Result<()
 /// Not found for one that is not of the tenant; a conflict if nothing is in quarantine; and the store's.
 pub async fn lift(state: &AppState, actor: &Actor, uid: AgentUid) -> Result<agents::Agent, Refusal> {
     let (now, tenant) = (state.clock.now(), actor.tenant_id);
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(tenant).await?;
     let agent = agents::get(&mut tx, tenant, uid).await?;
     let agent = agent.ok_or_else(|| Refusal::not_found("agent", uid))?;
     let ids = sessions::quarantined(agent.health.as_ref().map(Value::to_string).as_deref())?;
@@ -96,7 +96,7 @@ pub async fn lift(state: &AppState, actor: &Actor, uid: AgentUid) -> Result<agen
 pub async fn update(state: &AppState, agent: &AgentIdentity, news: &StatusUpdate) -> Result<(), StoreError> {
     let now = state.clock.now();
     let (tenant, uid) = (agent.tenant_id, agent.uid);
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(tenant).await?;
     let mut changed = false;
     if let Some(described) = &news.described {
         changed |= sessions::described(&mut tx, tenant, uid, described).await?;
@@ -129,7 +129,7 @@ pub async fn update(state: &AppState, agent: &AgentIdentity, news: &StatusUpdate
 /// # Errors
 /// The store's.
 pub async fn disconnected(state: &AppState, agent: &AgentIdentity) -> Result<(), StoreError> {
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(agent.tenant_id).await?;
     sessions::left(&mut tx, agent.tenant_id, agent.uid).await?;
     tx.commit().await
 }

@@ -59,7 +59,7 @@ pub async fn create(state: &AppState, actor: &Actor, new: NewKey) -> Result<(Api
         last_used_at: None,
         revoked_at: None,
     };
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     if api_keys::count(&mut tx, (tenant_id, owner_id), now).await? >= MOST {
         return Err(Refusal::conflict(format!("you have {MOST} API keys; revoke one that nobody uses")));
     }
@@ -103,7 +103,7 @@ fn check(actor: &Actor, new: &NewKey) -> Result<(), Refusal> {
 pub async fn revoke(state: &AppState, actor: &Actor, id: KeyId) -> Result<(), Refusal> {
     let now = state.clock.now();
     let owner = (actor.role < Role::Admin).then_some(actor.user_id);
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     if !api_keys::revoke(&mut tx, actor.tenant_id, owner, id, now).await? {
         return Err(Refusal::not_found("API key", id));
     }
@@ -122,7 +122,7 @@ pub async fn note_use(state: &AppState, actor: &Actor, now: UnixMillis) {
         return;
     }
     let noted: Result<(), StoreError> = async {
-        let mut tx = state.store.begin().await?;
+        let mut tx = state.store.begin(actor.tenant_id).await?;
         api_keys::used(&mut tx, actor.tenant_id, *id, now).await?;
         tx.commit().await
     }

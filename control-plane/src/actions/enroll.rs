@@ -26,7 +26,7 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::agents::{self, Agent, Credential};
 use crate::store::enrollment_tokens::{self, EnrollmentToken};
-use crate::store::{self, StoreError, Tx};
+use crate::store::{self, Across, StoreError, Tx};
 
 /// Agent that wants to enroll.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +163,12 @@ impl From<EnrollError> for Refusal {
 pub async fn enroll(state: &AppState, bearer: &str, request: Enrollment) -> Result<String, EnrollError> {
     let presented = Presented::parse(bearer, Purpose::Enrollment).ok_or(EnrollError::Refused)?;
     let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
+    // Whose it is, before anybody waits for the lock.
+    let known =
+        enrollment_tokens::presented(&mut *state.store.read(Across::Credential).await?, &presented.id)
+            .await?;
+    let (known, _) = known.filter(|(_, hash)| presented.is(hash)).ok_or(EnrollError::Refused)?;
+    let mut tx = state.store.begin(known.tenant_id).await?;
     let known = enrollment_tokens::presented(&mut tx, &presented.id).await?;
     let (token, hash) = known.ok_or(EnrollError::Refused)?;
     if !presented.is(&hash) || !token.is_good(now) {
@@ -280,13 +285,14 @@ async fn take_over(
 /// [`EnrollError::Refused`], [`EnrollError::Unknown`], [`EnrollError::Replaced`] and the store's.
 pub async fn authenticate(state: &AppState, bearer: &str) -> Result<AgentIdentity, EnrollError> {
     let presented = Presented::parse(bearer, Purpose::Agent).ok_or(EnrollError::Refused)?;
-    let known = agents::by_credential(&mut *state.store.read().await?, &presented.id).await?;
+    let known =
+        agents::by_credential(&mut *state.store.read(Across::Credential).await?, &presented.id).await?;
     let Some((tenant_id, agent, hash)) = known else { return Err(nodes::replaced(state, &presented).await) };
     if !presented.is(&hash) {
         return Err(EnrollError::Refused);
     }
     if agent.credential_used_at.is_none() {
-        let mut tx = state.store.begin().await?;
+        let mut tx = state.store.begin(tenant_id).await?;
         agents::credential_used(&mut tx, tenant_id, &presented.id, state.clock.now()).await?;
         tx.commit().await?;
     }

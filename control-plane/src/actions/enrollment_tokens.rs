@@ -52,7 +52,7 @@ pub async fn create(
         expires_at: now.plus(expires_in),
         revoked_at: None,
     };
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     enrollment_tokens::insert(&mut tx, &token, &minted.hash).await?;
     let object = format!("enrollment-token/{}", token.id);
     let max_uses = token.max_uses.map_or(Value::from("unlimited"), Value::from);
@@ -68,7 +68,7 @@ pub async fn create(
 /// Not found for one that is not of the tenant or has ended; and the store's.
 pub async fn revoke(state: &AppState, actor: &Actor, id: &str) -> Result<(), Refusal> {
     let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     if !enrollment_tokens::revoke(&mut tx, actor.tenant_id, id, now).await? {
         return Err(Refusal::not_found("enrollment token", id));
     }

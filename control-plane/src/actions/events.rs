@@ -40,7 +40,7 @@ async fn follow(
     watcher: &mut Watcher<Event>,
 ) -> Result<(), Refusal> {
     loop {
-        let mut reader = state.store.read().await?;
+        let mut reader = state.store.read(tenant).await?;
         let known = experiments::get(&mut reader, tenant, id).await?;
         let found = experiments::events(&mut reader, tenant, id, (after, BATCH)).await?;
         drop(reader);

@@ -55,7 +55,7 @@ pub struct Drift {
 /// # Errors
 /// The store's.
 pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<AgentFindings>, Refusal> {
-    let mut reader = state.store.read().await?;
+    let mut reader = state.store.read(experiment.tenant_id).await?;
     let members = sessions::of_tenant(&mut reader, experiment.tenant_id).await?;
     let bodies = windows::last_of_each(&mut reader, experiment.tenant_id, experiment.id).await?;
     let mut totals = totals(&mut reader, experiment, false).await?;
@@ -124,7 +124,7 @@ async fn follow(
     let mut sent = HashMap::new();
     let mut before = None;
     loop {
-        let known = experiments::get(&mut *state.store.read().await?, tenant, id).await?;
+        let known = experiments::get(&mut *state.store.read(tenant).await?, tenant, id).await?;
         let Some(experiment) = known else { return Ok(()) };
         let over = experiment.state.end().is_some();
         let mut agents = found(state, &experiment).await?;

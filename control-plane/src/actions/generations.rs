@@ -9,7 +9,7 @@ use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
 use crate::store::generations::{self, Offered};
 use crate::store::trials::{self, AgentTrial};
-use crate::store::{Connection, StoreError, Tx, agents, experiments};
+use crate::store::{Across, Connection, StoreError, Tx, agents, experiments};
 
 /// What is to be written down.
 #[derive(Debug, Default)]
@@ -70,14 +70,14 @@ pub async fn offer(
     changed: impl AsyncFn(&AppState, &mut Connection) -> Result<Changes, StoreError>,
 ) -> Result<Option<UnixMillis>, StoreError> {
     // Mostly nothing changes, and nobody has to wait for the lock.
-    let mut reader = state.store.read().await?;
+    let mut reader = state.store.read(Across::Reconcile).await?;
     let first = changed(state, &mut reader).await?;
     drop(reader);
     if first.is_empty() {
         return Ok(first.due);
     }
     let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(Across::Reconcile).await?;
     let changed = changed(state, &mut tx).await?;
     for change in &changed.trials {
         write(&mut tx, change, now).await?;

@@ -115,7 +115,7 @@ pub async fn create(
     let now = state.clock.now();
     let id = ExperimentId(state.entropy.uuid(now));
     let experiment = pending(tenant, id, spec, author, now);
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(tenant).await?;
     experiments::insert(&mut tx, &experiment).await?;
     let detail = json!({ "name": experiment.spec.name, "selector": experiment.spec.selector.to_string() });
     note(&mut tx, &experiment, by, now, ("create", detail)).await?;
@@ -162,7 +162,7 @@ pub async fn replace(
     }
     let now = state.clock.now();
     let next = pending(tenant_id, id, spec, author, now);
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(tenant_id).await?;
     if !experiments::replace(&mut tx, version, &next).await? {
         return Err(Failed::Stale);
     }
@@ -183,7 +183,7 @@ pub async fn delete(state: &AppState, experiment: &Experiment, by: By) -> Result
     if experiment.state.run().is_some() {
         return Err(Failed::UnderWay { name: experiment.spec.name.clone(), phase });
     }
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(experiment.tenant_id).await?;
     experiments::delete(&mut tx, experiment.tenant_id, experiment.id).await?;
     let object = format!("experiment/{}", experiment.id);
     let detail = json!({ "name": experiment.spec.name, "phase": phase });
@@ -206,7 +206,7 @@ pub async fn delete(state: &AppState, experiment: &Experiment, by: By) -> Result
 /// # Errors
 /// [`Failed`].
 pub async fn start(state: &AppState, experiment: Experiment, by: By) -> Result<Experiment, Failed> {
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(experiment.tenant_id).await?;
     let Matching { agents, refusing, gone } = matching(state, &mut tx, &experiment).await?;
     if agents.is_empty() {
         return Err(Failed::NoAgents { selector: experiment.spec.selector.to_string(), refusing, gone });
@@ -242,7 +242,7 @@ pub async fn act(
         }
         _ => {}
     }
-    let tx = state.store.begin().await?;
+    let tx = state.store.begin(experiment.tenant_id).await?;
     step(state, tx, experiment, action, by).await
 }
 
@@ -251,7 +251,7 @@ pub async fn act(
 /// # Errors
 /// [`Failed`].
 pub async fn advance(state: &AppState, experiment: Experiment, by: By) -> Result<Experiment, Failed> {
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(experiment.tenant_id).await?;
     let Matching { agents, .. } = matching(state, &mut tx, &experiment).await?;
     step(state, tx, experiment, Action::Advance(agents), by).await
 }
@@ -268,9 +268,12 @@ pub async fn decided(
 ) -> Result<(), StoreError> {
     let verb = |verdict: &Verdict| verdict.verb;
     let turned = experiment.verdict.as_ref().map(verb) != Some(verdict.verb);
-    let Experiment { tenant_id, id, .. } = experiment;
-    let mut tx = state.store.begin().await?;
-    experiments::decided(&mut tx, *tenant_id, *id, verdict).await?;
+    let Experiment { tenant_id, id, version, .. } = experiment;
+    let mut tx = state.store.begin(*tenant_id).await?;
+    // Somebody may have acted meanwhile, and ended it: this is the verdict on what it was.
+    if !experiments::decided(&mut tx, (*tenant_id, *id, *version), verdict).await? {
+        return Ok(());
+    }
     if turned {
         let detail = json!({ "verb": verdict.verb, "reasons": verdict.reasons });
         experiments::happened(&mut tx, *tenant_id, *id, (now, "verdict", &detail)).await?;

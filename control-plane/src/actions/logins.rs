@@ -22,7 +22,7 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::logins::{self, Login, RefreshToken};
 use crate::store::users::{self, User};
-use crate::store::{StoreError, Tx};
+use crate::store::{Across, StoreError, Tx};
 
 /// Time for which a refresh token is valid.
 pub const REFRESH: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -83,12 +83,12 @@ pub async fn login(
         ends_at: now.plus(LONGEST),
         ended_at: None,
     };
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(tenant).await?;
     stands(&mut tx, &user, &hash).await?;
     if let Some(hash) = rehashed {
         users::set_password(&mut tx, (tenant, user.id), &hash).await?;
     }
-    logins::forget(&mut tx, now).await?;
+    logins::forget(&mut tx, tenant, now).await?;
     logins::insert(&mut tx, &login).await?;
     let trimmed = logins::trim(&mut tx, &login, MOST).await?;
     let (tokens, _) = issue(state, &mut tx, &login, user, now).await?;
@@ -119,7 +119,7 @@ async fn proven(
 ) -> Result<Proven, AccountError> {
     let attempt = state.auth.attempts.attempt(email, from, state.clock.now());
     let attempt = attempt.map_err(|wait| AccountError::TooMany(wait.as_secs() + 1))?;
-    let known = users::by_email(&mut *state.store.read().await?, &email.to_lowercase()).await?;
+    let known = users::by_email(&mut *state.store.read(Across::Login).await?, &email.to_lowercase()).await?;
     let kept = known.as_ref().map(|(_, hash)| hash.clone());
     let compared = state.auth.passwords.compare(password, kept, from.into()).await?;
     let Some((user, hash)) = known else { return Err(AccountError::Wrong) };
@@ -139,7 +139,7 @@ fn failed(state: &AppState, user: User, from: IpAddr) -> AccountError {
         let state = state.clone();
         tokio::spawn(async move {
             let noted: Result<(), StoreError> = async {
-                let mut tx = state.store.begin().await?;
+                let mut tx = state.store.begin(user.tenant_id).await?;
                 let (object, detail) =
                     (format!("user/{}", user.id), json!({ "address": from, "unnoted_before": unnoted }));
                 let by = By::ControlPlane;
@@ -173,9 +173,10 @@ pub async fn refresh(state: &AppState, text: &str, from: IpAddr) -> Result<Token
     let now = state.clock.now();
     let presented = Presented::parse(text, Purpose::Refresh).ok_or_else(over)?;
     // Who has no such token does not get as far as the write lock.
-    let known = logins::presented(&mut *state.store.read().await?, &presented.id).await?;
-    known.filter(|(_, hash, _)| presented.is(hash)).ok_or_else(over)?;
-    let mut tx = state.store.begin().await?;
+    let known = logins::presented(&mut *state.store.read(Across::Credential).await?, &presented.id).await?;
+    let (.., login) = known.filter(|(_, hash, _)| presented.is(hash)).ok_or_else(over)?;
+    let tenant = login.tenant_id;
+    let mut tx = state.store.begin(tenant).await?;
     let (kept, _, login) = logins::presented(&mut tx, &presented.id).await?.ok_or_else(over)?;
     let user = users::by_id(&mut tx, login.tenant_id, login.user_id).await?;
     let user = user.filter(|user| user.disabled_at.is_none()).ok_or_else(over)?;
@@ -199,7 +200,7 @@ pub async fn refresh(state: &AppState, text: &str, from: IpAddr) -> Result<Token
     let (tokens, successor) = issue(state, &mut tx, &login, user, now).await?;
     logins::exchanged(&mut tx, login.tenant_id, &kept.id, Some(&successor), now).await?;
     logins::trim_tokens(&mut tx, &login, KNOWN_AGAIN).await?;
-    logins::forget(&mut tx, now).await?;
+    logins::forget(&mut tx, tenant, now).await?;
     tx.commit().await?;
     Ok(tokens)
 }
@@ -252,7 +253,7 @@ async fn issue(
 /// The store's.
 pub async fn logout(state: &AppState, actor: &Actor, session: Session) -> Result<(), StoreError> {
     let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     users::revoke(&mut tx, (actor.tenant_id, actor.user_id), session.jti, session.expires_at, now).await?;
     logins::end(&mut tx, actor.tenant_id, session.login, now).await?;
     let object = format!("user/{}", actor.user_id);
@@ -276,7 +277,7 @@ pub async fn change_password(
     let Proven { user, hash, .. } = proven(state, &actor.email, current, from).await?;
     let new = state.auth.passwords.hash(new).await.map_err(AccountError::from)?;
     let (now, who) = (state.clock.now(), (actor.tenant_id, actor.user_id));
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     stands(&mut tx, &user, &hash).await?;
     users::holder(&mut tx, who, session.login, session.jti).await?.ok_or_else(Refusal::unauthenticated)?;
     users::set_password(&mut tx, who, &new).await?;

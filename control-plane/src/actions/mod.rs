@@ -45,7 +45,7 @@ use crate::store::experiments::{self, Experiment};
 /// # Errors
 /// 404, and the store's.
 pub async fn find(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<Experiment, Refusal> {
-    let found = experiments::get(&mut *state.store.read().await?, actor.tenant_id, id).await?;
+    let found = experiments::get(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, id).await?;
     found.ok_or_else(|| Refusal::not_found("experiment", id))
 }
 

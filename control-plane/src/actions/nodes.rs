@@ -18,7 +18,7 @@ use crate::state::AppState;
 use crate::store::agents::{self, Agent};
 use crate::store::enrollment_tokens::EnrollmentToken;
 use crate::store::nodes::{self, Former};
-use crate::store::{StoreError, Tx};
+use crate::store::{Across, StoreError, Tx};
 
 /// Time that an agent may let pass between two claims, besides what it waits for anyway.
 const STALE: Duration = Duration::from_secs(60);
@@ -118,9 +118,9 @@ pub(super) async fn replaced(state: &AppState, presented: &Presented) -> EnrollE
 
 async fn note(state: &AppState, presented: &Presented) -> Result<Option<Former>, StoreError> {
     let now = state.clock.now();
-    let mut reader = state.store.read().await?;
-    let known = nodes::former(&mut reader, &presented.id, now).await?;
+    let known = nodes::former(&mut *state.store.read(Across::Credential).await?, &presented.id, now).await?;
     let Some(former) = known.filter(|former| presented.is(&former.hash)) else { return Ok(None) };
+    let mut reader = state.store.read(former.tenant_id).await?;
     let holder = agents::get(&mut reader, former.tenant_id, former.agent).await?;
     drop(reader);
     if !holder.is_some_and(|holder| is_there(state, former.tenant_id, &holder, now)) {
@@ -131,7 +131,7 @@ async fn note(state: &AppState, presented: &Presented) -> Result<Option<Former>,
         return Ok(Some(former));
     }
     let (tenant, uid) = (former.tenant_id, former.agent);
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(tenant).await?;
     nodes::conflict(&mut tx, tenant, uid, now).await?;
     if former.conflict_at.is_none() {
         let (object, detail) =
@@ -149,7 +149,7 @@ async fn note(state: &AppState, presented: &Presented) -> Result<Option<Former>,
 /// The store's.
 pub async fn sweep(state: &AppState) -> Result<(), StoreError> {
     let (now, times) = (state.clock.now(), state.nodes);
-    let mut reader = state.store.read().await?;
+    let mut reader = state.store.read(Across::Reconcile).await?;
     let settled = nodes::old_conflicts(&mut reader, now.before(NodeTimes::CONFLICT)).await?;
     // After a start agents have time to come back.
     let waits = times.started.plus(times.archive.min(NodeTimes::FORMER)) > now;
@@ -162,7 +162,7 @@ pub async fn sweep(state: &AppState) -> Result<(), StoreError> {
     if settled.is_empty() && unseen.is_empty() {
         return Ok(());
     }
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(Across::Reconcile).await?;
     for (tenant, agent) in &settled {
         nodes::settle(&mut tx, *tenant, *agent).await?;
     }

@@ -26,7 +26,15 @@ pub async fn progress(state: &AppState, experiment: &Experiment) -> Result<Progr
     let run = experiment.state.run();
     let agents = match run {
         Some(run) => {
-            evidence(&mut *state.store.read().await?, experiment, run, None, Moment::now(state)).await?.agents
+            evidence(
+                &mut *state.store.read(experiment.tenant_id).await?,
+                experiment,
+                run,
+                None,
+                Moment::now(state),
+            )
+            .await?
+            .agents
         }
         None => Vec::new(),
     };

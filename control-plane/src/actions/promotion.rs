@@ -89,7 +89,8 @@ async fn unmet(state: &AppState, experiment: &Experiment) -> Result<Vec<Criterio
         _ => (None, None),
     };
     let moment = Moment::now(state);
-    let evidence = evidence(&mut *state.store.read().await?, experiment, run, since, moment).await?;
+    let evidence =
+        evidence(&mut *state.store.read(experiment.tenant_id).await?, experiment, run, since, moment).await?;
     let verdict = decide(&evidence, &experiment.spec, run, goal, moment.now);
     Ok(verdict.unmet(run.step))
 }

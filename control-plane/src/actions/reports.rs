@@ -92,7 +92,7 @@ pub async fn refused(
     experiment: ExperimentId,
     (cause, reason): (&'static str, &str),
 ) -> Result<(), StoreError> {
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(agent.tenant_id).await?;
     if experiments::get(&mut tx, agent.tenant_id, experiment).await?.is_none() {
         return Ok(());
     }
@@ -124,7 +124,7 @@ fn slices_lie_within(report: &Report, turn_nanos: u64) -> bool {
 pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Result<Vec<u64>, FilingError> {
     let now = state.clock.now();
     let (id, (start, end)) = (report.experiment, report.window);
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(agent.tenant_id).await?;
     let Some(experiment) = experiments::get(&mut tx, agent.tenant_id, id).await? else {
         return rejected("experiment", "there is no such experiment");
     };

@@ -106,7 +106,7 @@ pub async fn name(
     names: Vec<SliceName>,
 ) -> Result<(), StoreError> {
     let of = (agent.tenant_id, experiment);
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(agent.tenant_id).await?;
     for SliceName { key, metric, series, writer } in names {
         slices::name(&mut tx, of, agent.uid, key, &CollisionName { metric, series, writer }).await?;
     }

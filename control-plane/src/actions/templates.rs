@@ -176,7 +176,7 @@ async fn keep(
     }
     let (name, text) = aside(state, actor, move || check(&name, &text).map(|_| (name, text))).await?;
     let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     let head = templates::head(&mut tx, actor.tenant_id, &name).await?;
     match head {
         Some(head) if !head.deleted && !known => return Err(TemplateError::Exists(name)),
@@ -206,7 +206,7 @@ async fn keep(
 /// [`TemplateError::Unknown`] and the store's.
 pub async fn delete(state: &AppState, actor: &Actor, name: &str) -> Result<(), TemplateError> {
     let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     if !templates::delete(&mut tx, actor.tenant_id, name, now).await? {
         return Err(TemplateError::Unknown(name.to_owned()));
     }
@@ -226,7 +226,8 @@ pub async fn get(
     name: &str,
     version: Option<u32>,
 ) -> Result<TemplateVersion, TemplateError> {
-    let kept = templates::get(&mut *state.store.read().await?, actor.tenant_id, name, version).await?;
+    let kept = templates::get(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, name, version)
+        .await?;
     kept.ok_or_else(|| TemplateError::Unknown(name.to_owned()))
 }
 

@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 use crate::store::users::{self, User};
-use crate::store::{StoreError, Tx, logins, tenants};
+use crate::store::{Across, StoreError, Tx, logins, tenants};
 
 /// Reason for which somebody was not let in or made.
 #[derive(Debug, Error)]
@@ -107,7 +107,7 @@ pub async fn setup(
         return Err(AccountError::Wrong);
     }
     let hash = hash(state, &admin).await?;
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(Across::Setup).await?;
     if users::any(&mut tx).await? {
         return Err(AccountError::SetUp);
     }
@@ -126,11 +126,11 @@ pub async fn add_tenant(
     name: &str,
     admin: NewUser,
 ) -> Result<User, Refusal> {
-    if tenants::first(&mut *state.store.read().await?).await? != Some(actor.tenant_id) {
+    if tenants::first(&mut *state.store.read(Across::Tenants).await?).await? != Some(actor.tenant_id) {
         return Err(Refusal::forbidden("only the first tenant's admins make others"));
     }
     let hash = hash(state, &admin).await?;
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(Across::Tenants).await?;
     let user = found(state, &mut tx, name, admin, &hash, Some(By::from(actor))).await?;
     tx.commit().await?;
     Ok(user)
@@ -142,7 +142,7 @@ pub async fn add_tenant(
 /// [`AccountError`].
 pub async fn add_user(state: &AppState, actor: &Actor, new: NewUser) -> Result<User, AccountError> {
     let hash = hash(state, &new).await?;
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     let user = insert(state, &mut tx, actor.tenant_id, new, &hash, Some(By::from(actor))).await?;
     tx.commit().await?;
     Ok(user)
@@ -157,7 +157,7 @@ pub async fn disable(state: &AppState, actor: &Actor, id: UserId) -> Result<User
         return Err(Refusal::conflict("nobody ends their own access"));
     }
     let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     let user = users::disable(&mut tx, actor.tenant_id, id, now).await?;
     let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
     keeps_an_admin(&mut tx, actor).await?;
@@ -175,7 +175,7 @@ pub async fn disable(state: &AppState, actor: &Actor, id: UserId) -> Result<User
 /// Not found for somebody who is not of the tenant; and the store's.
 pub async fn enable(state: &AppState, actor: &Actor, id: UserId) -> Result<User, Refusal> {
     let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     let user = users::enable(&mut tx, actor.tenant_id, id).await?;
     let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
     let object = format!("user/{id}");
@@ -193,7 +193,7 @@ pub async fn set_role(state: &AppState, actor: &Actor, id: UserId, role: Role) -
         return Err(Refusal::conflict("nobody changes their own role"));
     }
     let now = state.clock.now();
-    let mut tx = state.store.begin().await?;
+    let mut tx = state.store.begin(actor.tenant_id).await?;
     let user = users::set_role(&mut tx, actor.tenant_id, id, role).await?;
     let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
     keeps_an_admin(&mut tx, actor).await?;

@@ -1,15 +1,14 @@
 use serde_json::json;
 
 use super::*;
-use crate::store::{Store, tenants};
+use crate::store::{Address, Store, query, tenants};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
 async fn store(dir: &std::path::Path) -> (Store, TenantId) {
-    let store = Store::open(dir).await.unwrap();
-    store.migrate_up().await.unwrap();
+    let store = Store::prepare(&Address::of_data_dir(dir), None).await.unwrap();
     let tenant = TenantId(uuid::Uuid::nil());
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(tenant).await.unwrap();
     tenants::insert(&mut tx, tenant, "one", NOW).await.unwrap();
     tx.commit().await.unwrap();
     (store, tenant)
@@ -17,7 +16,7 @@ async fn store(dir: &std::path::Path) -> (Store, TenantId) {
 
 async fn write(store: &Store, tenant: TenantId, rows: usize) {
     for n in 0..rows {
-        let mut tx = store.begin().await.unwrap();
+        let mut tx = store.begin(tenant).await.unwrap();
         let detail = json!({ "n": n });
         record(&mut tx, NOW, tenant, By::ControlPlane, "thing.do", "thing/1", &detail).await.unwrap();
         tx.commit().await.unwrap();
@@ -25,7 +24,7 @@ async fn write(store: &Store, tenant: TenantId, rows: usize) {
 }
 
 async fn verified(store: &Store, tenant: TenantId) -> Chain {
-    verify(&mut store.read().await.unwrap(), tenant).await.unwrap()
+    verify(&mut store.read(tenant).await.unwrap(), tenant).await.unwrap()
 }
 
 #[tokio::test]
@@ -33,7 +32,7 @@ async fn a_change_that_is_taken_back_leaves_no_row() {
     let dir = tempfile::tempdir().unwrap();
     let (store, tenant) = store(dir.path()).await;
     write(&store, tenant, 2).await;
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(tenant).await.unwrap();
     record(&mut tx, NOW, tenant, By::ControlPlane, "thing.undo", "thing/1", &json!({})).await.unwrap();
     drop(tx);
     assert_eq!(verified(&store, tenant).await, Chain::Intact { rows: 2 });
@@ -63,8 +62,8 @@ async fn the_table_takes_no_update_and_no_delete() {
     let (store, tenant) = store(dir.path()).await;
     write(&store, tenant, 1).await;
     for change in ["UPDATE audit_logs SET actor = 'nobody'", "DELETE FROM audit_logs"] {
-        let mut tx = store.begin().await.unwrap();
-        let refused = sqlx::query(change).execute(&mut *tx).await.unwrap_err().to_string();
+        let mut tx = store.begin(tenant).await.unwrap();
+        let refused = query(change).execute(&mut tx).await.unwrap_err().to_string();
         assert!(refused.contains("append-only"), "{refused}");
     }
 }
@@ -83,12 +82,12 @@ async fn tampering_by_someone_with_the_file_in_hand_is_found() {
         let dir = tempfile::tempdir().unwrap();
         let (store, tenant) = store(dir.path()).await;
         write(&store, tenant, 4).await;
-        let mut tx = store.begin().await.unwrap();
+        let mut tx = store.begin(tenant).await.unwrap();
         for trigger in ["DROP TRIGGER audit_logs_are_not_updated", "DROP TRIGGER audit_logs_are_not_deleted"]
         {
-            sqlx::query(trigger).execute(&mut *tx).await.unwrap();
+            query(trigger).execute(&mut tx).await.unwrap();
         }
-        sqlx::query(change).execute(&mut *tx).await.unwrap();
+        query(change).execute(&mut tx).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(verified(&store, tenant).await, Chain::Broken { seq: at }, "{change}");
     }

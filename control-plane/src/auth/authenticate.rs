@@ -6,9 +6,9 @@ use super::secret::{Presented, Purpose};
 use super::{Actor, Session, token};
 use crate::clock::UnixMillis;
 use crate::refusal::Refusal;
-use crate::store::Store;
 use crate::store::api_keys::{self, ApiKey};
 use crate::store::users::{self, User};
+use crate::store::{Across, Store};
 
 /// Holder of this access token or API key.
 ///
@@ -24,7 +24,7 @@ pub async fn authenticate(
         return program(store, now, token).await;
     }
     let claims = token::verify(keys, token, now).ok_or_else(Refusal::unauthenticated)?;
-    let mut reader = store.read().await?;
+    let mut reader = store.read(claims.tenant).await?;
     let user = users::holder(&mut reader, (claims.tenant, claims.sub), claims.sid, claims.jti).await?;
     let User { id, tenant_id, email, role, .. } = user.ok_or_else(Refusal::unauthenticated)?;
     let expires_at = UnixMillis(claims.exp.saturating_mul(1000));
@@ -35,14 +35,14 @@ pub async fn authenticate(
 async fn program(store: &Store, now: UnixMillis, text: &str) -> Result<Actor, Refusal> {
     let presented = Presented::parse(text, Purpose::ApiKey).ok_or_else(Refusal::unauthenticated)?;
     let id = presented.id.parse().map_err(|_| Refusal::unauthenticated())?;
-    let mut reader = store.read().await?;
-    let found = api_keys::presented(&mut reader, id).await?.filter(|(_, hash)| presented.is(hash));
+    let found = api_keys::presented(&mut *store.read(Across::Credential).await?, id).await?;
+    let found = found.filter(|(_, hash)| presented.is(hash));
     let (key, _) = found.ok_or_else(Refusal::unauthenticated)?;
     if !key.is_good(now) {
         return Err(over(&key));
     }
     let ApiKey { tenant_id, owner_id, role, kind, last_used_at, .. } = key;
-    let owner = users::by_id(&mut reader, tenant_id, owner_id).await?;
+    let owner = users::by_id(&mut *store.read(tenant_id).await?, tenant_id, owner_id).await?;
     let owner = owner.filter(|owner| owner.disabled_at.is_none()).ok_or_else(Refusal::unauthenticated)?;
     let credential = Credential::Key(Key { id, kind, last_used_at });
     Ok(Actor { tenant_id, user_id: owner_id, email: owner.email, role: role.min(owner.role), credential })
@@ -59,7 +59,7 @@ fn over(key: &ApiKey) -> Refusal {
 /// 401 if it has ended; and the store's.
 pub async fn still(store: &Store, now: UnixMillis, actor: &Actor) -> Result<(), Refusal> {
     let ended = || Refusal::Unauthenticated("the session has ended; log in again".to_owned());
-    let mut reader = store.read().await?;
+    let mut reader = store.read(actor.tenant_id).await?;
     match &actor.credential {
         Credential::Session(Session { expires_at, .. }) if now >= *expires_at => Err(ended()),
         Credential::Session(Session { jti, login, .. }) => {

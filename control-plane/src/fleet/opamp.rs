@@ -145,7 +145,7 @@ impl Conversation {
         agent: &AgentIdentity,
     ) -> Result<Option<AgentRemoteConfig>, StoreError> {
         let Some(reported) = self.reported.clone().filter(|_| self.takes_config) else { return Ok(None) };
-        let mut reader = state.store.read().await?;
+        let mut reader = state.store.read(agent.tenant_id).await?;
         let latest = generations::latest(&mut reader, agent.tenant_id, agent.uid).await?;
         let Some(latest) =
             latest.filter(|latest| latest.config_hash != reported && latest.status != Status::Failed)
@@ -160,7 +160,7 @@ impl Conversation {
 
 /// What somebody has lifted and the agent still has in quarantine: told with every message until it has not.
 async fn lift(state: &AppState, agent: &AgentIdentity) -> Result<Option<CustomMessage>, StoreError> {
-    let mut reader = state.store.read().await?;
+    let mut reader = state.store.read(agent.tenant_id).await?;
     let lifting = stored::lifting(&mut reader, agent.tenant_id, agent.uid).await?;
     Ok((!lifting.is_empty()).then(|| quarantine::lift(&lifting)))
 }

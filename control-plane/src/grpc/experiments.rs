@@ -54,7 +54,7 @@ impl ExperimentService for Experiments {
     ) -> Result<Response<ListExperimentsResponse>, Status> {
         let (actor, request) = taken(request)?;
         let (size, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
-        let mut reader = self.state.store.read().await.map_err(Refusal::from)?;
+        let mut reader = self.state.store.read(actor.tenant_id).await.map_err(Refusal::from)?;
         let found = experiments::list(&mut reader, actor.tenant_id, after, size + 1).await;
         let found = found.map_err(Refusal::from)?;
         let (found, next_page_token) = page::cut(found, size, |experiment| experiment.id.to_string());

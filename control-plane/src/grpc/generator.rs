@@ -73,7 +73,7 @@ impl GeneratorService for Generator {
     ) -> Result<Response<ListTemplatesResponse>, Status> {
         let (actor, request) = taken(request)?;
         let size = page::size(request.page_size)?;
-        let mut reader = self.state.store.read().await.map_err(Refusal::from)?;
+        let mut reader = self.state.store.read(actor.tenant_id).await.map_err(Refusal::from)?;
         let found = store::templates::list(&mut reader, actor.tenant_id, &request.page_token, size + 1).await;
         let found = found.map_err(Refusal::from)?;
         let (found, next_page_token) = page::cut(found, size, |template| template.name.clone());

@@ -11,16 +11,15 @@ use crate::experiment::{
     Action, Evidence, Goal, Outcome, Reason, Run, State, Verb, Verdict, decide, decide_start,
 };
 use crate::state::AppState;
-use crate::store::StoreError;
 use crate::store::experiments::{self, Experiment};
+use crate::store::{Across, StoreError};
 
 /// Looks at every experiment under way once.
 ///
 /// # Errors
 /// The store's.
 pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
-    let mut reader = state.store.read().await?;
-    let under_way = experiments::under_way(&mut reader).await?;
+    let under_way = experiments::under_way(&mut *state.store.read(Across::Reconcile).await?).await?;
     for experiment in under_way {
         let Some(run) = experiment.state.run().cloned() else { continue };
         let since = match &experiment.state {
@@ -29,7 +28,9 @@ pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
             _ => None,
         };
         let moment = Moment::now(state);
+        let mut reader = state.store.read(experiment.tenant_id).await?;
         let evidence = evidence(&mut reader, &experiment, &run, since, moment).await?;
+        drop(reader);
         look(state, experiment, &run, &evidence).await?;
     }
     Ok(PERIOD)

@@ -85,7 +85,7 @@ async fn list(
         Refusal::invalid_field("labels", format!("{error}"), "for example env=prod,region in (eu,us),!canary")
     })?;
     let (after, limit) = (asked.after()?, asked.limit()?);
-    let mut reader = state.store.read().await?;
+    let mut reader = state.store.read(actor.tenant_id).await?;
     let found =
         agents::list(&mut reader, actor.tenant_id, (&selector, archived), after, limit as usize + 1).await?;
     Ok(Json(page(found, limit, |agent| agent.uid.to_string())))
@@ -101,7 +101,7 @@ async fn get(
     actor: Actor,
     Path(uid): Path<AgentUid>,
 ) -> Result<Json<Agent>, Refusal> {
-    let found = agents::get(&mut *state.store.read().await?, actor.tenant_id, uid).await?;
+    let found = agents::get(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, uid).await?;
     Ok(Json(found.ok_or_else(|| Refusal::not_found("agent", uid))?.into()))
 }
 

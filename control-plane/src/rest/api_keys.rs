@@ -72,7 +72,7 @@ async fn list(
 ) -> Result<Json<Page<ApiKey>>, Refusal> {
     let (after, limit) = (asked.after.clone().unwrap_or_default(), asked.limit()?);
     let owner = (actor.role < Role::Admin).then_some(actor.user_id);
-    let mut reader = state.store.read().await?;
+    let mut reader = state.store.read(actor.tenant_id).await?;
     let found = api_keys::list(&mut reader, actor.tenant_id, owner, (&after, limit + 1)).await?;
     Ok(Json(page(found, limit, |key| key.id.to_string())))
 }

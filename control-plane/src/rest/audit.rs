@@ -39,7 +39,8 @@ async fn list(
     Query(asked): Query<PageQuery>,
 ) -> Result<Json<Page<AuditEntry>>, Refusal> {
     let (after, limit) = (asked.after()?.unwrap_or(0), asked.limit()?);
-    let found = rows::list(&mut *state.store.read().await?, actor.tenant_id, after, limit + 1).await?;
+    let found =
+        rows::list(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, after, limit + 1).await?;
     Ok(Json(page(found, limit, |entry| entry.seq.to_string())))
 }
 
@@ -48,7 +49,7 @@ async fn list(
     get, path = "/api/v1/audit/chain", tag = "audit", responses((status = 200, body = ChainState))
 )]
 async fn verify(State(state): State<AppState>, actor: Actor) -> Result<Json<ChainState>, Refusal> {
-    Ok(Json(match audit::verify(&mut *state.store.read().await?, actor.tenant_id).await? {
+    Ok(Json(match audit::verify(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id).await? {
         Chain::Intact { rows } => ChainState { intact: true, entries: Some(rows), broken_at: None },
         Chain::Broken { seq } => ChainState { intact: false, entries: None, broken_at: Some(seq) },
     }))

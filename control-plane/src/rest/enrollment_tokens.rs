@@ -79,7 +79,7 @@ async fn list(
     Query(asked): Query<PageQuery>,
 ) -> Result<Json<Page<EnrollmentToken>>, Refusal> {
     let (after, limit) = (asked.after.clone().unwrap_or_default(), asked.limit()?);
-    let mut reader = state.store.read().await?;
+    let mut reader = state.store.read(actor.tenant_id).await?;
     let found = enrollment_tokens::list(&mut reader, actor.tenant_id, &after, limit + 1).await?;
     Ok(Json(page(found, limit, |token| token.id.clone())))
 }

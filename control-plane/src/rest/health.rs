@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use crate::http::{Access, Json, Routes};
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::store::tenants;
+use crate::store::{Across, tenants};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::Public, __path_health, health).add(Access::Public, __path_ready, ready).add(
@@ -37,7 +37,7 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Condition>, Refusal
     if *state.stopping().borrow() {
         return Err(Refusal::unavailable("it is stopping"));
     }
-    tenants::first(&mut *state.store.read().await?).await?;
+    tenants::first(&mut *state.store.read(Across::Ready).await?).await?;
     let unwritable = |why| Refusal::unavailable(format!("the store cannot be written: {why}"));
     state.store.check_writing().await.map_err(unwritable)?;
     Ok(ok())

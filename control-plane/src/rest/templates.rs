@@ -70,8 +70,13 @@ async fn list(
     Query(asked): Query<PageQuery>,
 ) -> Result<Json<Page<TemplateSummary>>, Refusal> {
     let (after, limit) = (asked.after.clone().unwrap_or_default(), asked.limit()?);
-    let found =
-        store::templates::list(&mut *state.store.read().await?, actor.tenant_id, &after, limit + 1).await?;
+    let found = store::templates::list(
+        &mut *state.store.read(actor.tenant_id).await?,
+        actor.tenant_id,
+        &after,
+        limit + 1,
+    )
+    .await?;
     Ok(Json(page(found, limit, |template| template.name.clone())))
 }
 

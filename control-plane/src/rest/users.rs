@@ -75,7 +75,9 @@ async fn list(
     Query(asked): Query<PageQuery>,
 ) -> Result<Json<Page<User>>, Refusal> {
     let (after, limit) = (asked.after()?, asked.limit()?);
-    let found = users::list(&mut *state.store.read().await?, actor.tenant_id, after, limit + 1).await?;
+    let found =
+        users::list(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, after, limit + 1)
+            .await?;
     Ok(Json(page(found, limit, |user| user.id.to_string())))
 }
 

@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::Row as _;
 
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
 use crate::labels::{Attributes, Labels};
@@ -101,7 +100,7 @@ pub async fn insert(
     agent: &Agent,
     credential: Credential<'_>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO agents (tenant_id, uid, labels, host, version, enrolled_by, enrolled_at, credential_id,
                              credential_hash, status, instance_uid, node)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
@@ -118,7 +117,7 @@ pub async fn insert(
     .bind(&agent.status)
     .bind(agent.instance_uid)
     .bind(&agent.node)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -133,7 +132,7 @@ pub async fn replace_credential(
     agent: &Agent,
     credential: Credential<'_>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE agents SET labels = $3, host = $4, version = $5, enrolled_at = $6, credential_id = $7,
                 credential_hash = $8
          WHERE tenant_id = $1 AND uid = $2",
@@ -146,7 +145,7 @@ pub async fn replace_credential(
     .bind(agent.enrolled_at)
     .bind(credential.id)
     .bind(credential.hash)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -159,7 +158,7 @@ pub async fn by_credential(
     connection: &mut Connection,
     credential_id: &str,
 ) -> Result<Option<(TenantId, Agent, String)>, StoreError> {
-    let row = sqlx::query("SELECT * FROM agents WHERE credential_id = $1").bind(credential_id);
+    let row = query("SELECT * FROM agents WHERE credential_id = $1").bind(credential_id);
     let row = row.fetch_optional(connection).await?;
     let parts = |row: Row| Ok((row.try_get("tenant_id")?, agent(&row)?, row.try_get("credential_hash")?));
     row.map(parts).transpose()
@@ -175,14 +174,14 @@ pub async fn credential_used(
     credential_id: &str,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE agents SET credential_used_at = coalesce(credential_used_at, $3)
          WHERE tenant_id = $1 AND credential_id = $2",
     )
     .bind(tenant)
     .bind(credential_id)
     .bind(now)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -196,7 +195,7 @@ pub async fn get(
     tenant: TenantId,
     uid: AgentUid,
 ) -> Result<Option<Agent>, StoreError> {
-    let row = sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 AND uid = $2").bind(tenant).bind(uid);
+    let row = query("SELECT * FROM agents WHERE tenant_id = $1 AND uid = $2").bind(tenant).bind(uid);
     row.fetch_optional(connection).await?.as_ref().map(agent).transpose()
 }
 
@@ -209,7 +208,7 @@ pub async fn of_instance(
     tenant: TenantId,
     instance: AgentUid,
 ) -> Result<Option<Agent>, StoreError> {
-    let row = sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 AND instance_uid = $2");
+    let row = query("SELECT * FROM agents WHERE tenant_id = $1 AND instance_uid = $2");
     row.bind(tenant).bind(instance).fetch_optional(connection).await?.as_ref().map(agent).transpose()
 }
 
@@ -222,7 +221,7 @@ pub async fn of_node(
     tenant: TenantId,
     node: &Node,
 ) -> Result<Option<Agent>, StoreError> {
-    let row = sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 AND node = $2");
+    let row = query("SELECT * FROM agents WHERE tenant_id = $1 AND node = $2");
     row.bind(tenant).bind(node.as_str()).fetch_optional(connection).await?.as_ref().map(agent).transpose()
 }
 
@@ -239,7 +238,7 @@ pub async fn list(
 ) -> Result<Vec<Agent>, StoreError> {
     let (mut found, mut after) = (Vec::new(), after.map(|uid| uid.to_string()).unwrap_or_default());
     while found.len() < limit {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT * FROM agents WHERE tenant_id = $1 AND uid > $2 AND (archived_at IS NOT NULL) = $3
                  ORDER BY uid LIMIT $4",
         )
@@ -284,7 +283,7 @@ pub async fn seen(
     now: UnixMillis,
     seen: &Seen<'_>,
 ) -> Result<bool, StoreError> {
-    let changed = sqlx::query(
+    let changed = query(
         "UPDATE agents SET last_seen = $3, archived_at = NULL, status = coalesce($4, status), version = coalesce($5, version),
                 health = coalesce($6, health), effective_hash = coalesce($7, effective_hash)
          WHERE tenant_id = $1 AND uid = $2",
@@ -296,7 +295,7 @@ pub async fn seen(
     .bind(seen.version)
     .bind(seen.health.map(Value::to_string))
     .bind(seen.effective_hash)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(changed.rows_affected() > 0)
 }
@@ -306,11 +305,11 @@ pub async fn seen(
 /// # Errors
 /// The store's.
 pub async fn offered(tx: &mut Tx, tenant: TenantId, uid: AgentUid, hash: &str) -> Result<bool, StoreError> {
-    let changed = sqlx::query("UPDATE agents SET offered_hash = $3 WHERE tenant_id = $1 AND uid = $2")
+    let changed = query("UPDATE agents SET offered_hash = $3 WHERE tenant_id = $1 AND uid = $2")
         .bind(tenant)
         .bind(uid)
         .bind(hash)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(changed.rows_affected() > 0)
 }
@@ -324,13 +323,12 @@ pub async fn lifting(
     tenant: TenantId,
     uid: AgentUid,
 ) -> Result<Vec<String>, StoreError> {
-    let row = sqlx::query(
-        "SELECT lifting, health FROM agents WHERE tenant_id = $1 AND uid = $2 AND lifting IS NOT NULL",
-    )
-    .bind(tenant)
-    .bind(uid)
-    .fetch_optional(connection)
-    .await?;
+    let row =
+        query("SELECT lifting, health FROM agents WHERE tenant_id = $1 AND uid = $2 AND lifting IS NOT NULL")
+            .bind(tenant)
+            .bind(uid)
+            .fetch_optional(connection)
+            .await?;
     let Some(row) = row else { return Ok(Vec::new()) };
     let lifted: Vec<String> =
         serde_json::from_str(row.try_get("lifting")?).map_err(|error| StoreError::row(TABLE, error))?;
@@ -344,11 +342,11 @@ pub async fn lifting(
 /// # Errors
 /// The store's.
 pub async fn lift(tx: &mut Tx, tenant: TenantId, uid: AgentUid, ids: &[String]) -> Result<(), StoreError> {
-    sqlx::query("UPDATE agents SET lifting = $3 WHERE tenant_id = $1 AND uid = $2")
+    query("UPDATE agents SET lifting = $3 WHERE tenant_id = $1 AND uid = $2")
         .bind(tenant)
         .bind(uid)
         .bind(json(&ids)?)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -358,10 +356,10 @@ pub async fn lift(tx: &mut Tx, tenant: TenantId, uid: AgentUid, ids: &[String]) 
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, tenant: TenantId, uid: AgentUid) -> Result<bool, StoreError> {
-    let gone = sqlx::query("DELETE FROM agents WHERE tenant_id = $1 AND uid = $2")
+    let gone = query("DELETE FROM agents WHERE tenant_id = $1 AND uid = $2")
         .bind(tenant)
         .bind(uid)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(gone.rows_affected() > 0)
 }

@@ -1,8 +1,6 @@
 //! API keys: what programs come with.
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id::{KeyId, TenantId, UserId};
 use crate::role::Role;
@@ -44,7 +42,7 @@ impl ApiKey {
 /// # Errors
 /// The store's.
 pub async fn insert(tx: &mut Tx, key: &ApiKey, secret_hash: &str) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO api_keys
          (id, tenant_id, owner_id, name, secret_hash, role, kind, created_at, expires_at, last_used_at, revoked_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -60,7 +58,7 @@ pub async fn insert(tx: &mut Tx, key: &ApiKey, secret_hash: &str) -> Result<(), 
     .bind(key.expires_at)
     .bind(key.last_used_at)
     .bind(key.revoked_at)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -73,7 +71,7 @@ pub async fn presented(
     connection: &mut Connection,
     id: KeyId,
 ) -> Result<Option<(ApiKey, String)>, StoreError> {
-    let row = sqlx::query("SELECT * FROM api_keys WHERE id = $1").bind(id).fetch_optional(connection).await?;
+    let row = query("SELECT * FROM api_keys WHERE id = $1").bind(id).fetch_optional(connection).await?;
     row.map(|row| Ok((key(&row)?, row.try_get("secret_hash")?))).transpose()
 }
 
@@ -86,16 +84,16 @@ pub async fn count(
     (tenant, owner): (TenantId, UserId),
     now: UnixMillis,
 ) -> Result<i64, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT count(*) AS keys FROM api_keys
          WHERE tenant_id = $1 AND owner_id = $2 AND revoked_at IS NULL AND expires_at > $3",
     )
     .bind(tenant)
     .bind(owner)
     .bind(now)
-    .fetch_one(&mut **tx)
+    .fetch_one(tx)
     .await?;
-    Ok(row.try_get("keys")?)
+    row.try_get("keys")
 }
 
 /// Forgets a person's keys that are over or ended, but the `most` that were good longest.
@@ -113,7 +111,7 @@ pub async fn trim(
            SELECT id FROM api_keys
            WHERE tenant_id = $1 AND owner_id = $2 AND (revoked_at IS NOT NULL OR expires_at <= $3)
            ORDER BY coalesce(revoked_at, expires_at) DESC, id LIMIT $4)";
-    sqlx::query(statement).bind(tenant).bind(owner).bind(now).bind(most).execute(&mut **tx).await?;
+    query(statement).bind(tenant).bind(owner).bind(now).bind(most).execute(tx).await?;
     Ok(())
 }
 
@@ -127,7 +125,7 @@ pub async fn list(
     owner: Option<UserId>,
     (after, limit): (&str, u32),
 ) -> Result<Vec<ApiKey>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT * FROM api_keys WHERE tenant_id = $1 AND id > $2 AND ($3 IS NULL OR owner_id = $3)
          ORDER BY id LIMIT $4",
     )
@@ -145,11 +143,11 @@ pub async fn list(
 /// # Errors
 /// The store's.
 pub async fn used(tx: &mut Tx, tenant: TenantId, id: KeyId, now: UnixMillis) -> Result<(), StoreError> {
-    sqlx::query("UPDATE api_keys SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2")
+    query("UPDATE api_keys SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2")
         .bind(tenant)
         .bind(id)
         .bind(now)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -165,7 +163,7 @@ pub async fn revoke(
     id: KeyId,
     now: UnixMillis,
 ) -> Result<bool, StoreError> {
-    let changed = sqlx::query(
+    let changed = query(
         "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $4)
          WHERE tenant_id = $1 AND id = $2 AND ($3 IS NULL OR owner_id = $3)",
     )
@@ -173,7 +171,7 @@ pub async fn revoke(
     .bind(id)
     .bind(owner)
     .bind(now)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(changed.rows_affected() > 0)
 }

@@ -1,8 +1,6 @@
 //! Audit rows: one chain per tenant, and the end of each chain in a row of its own.
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id::TenantId;
 
@@ -35,14 +33,14 @@ pub struct Entry {
 /// # Errors
 /// The store's.
 pub async fn lock_head(tx: &mut Tx, tenant: TenantId) -> Result<(i64, String), StoreError> {
-    sqlx::query("INSERT INTO audit_heads (tenant_id, seq, hash) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING")
+    query("INSERT INTO audit_heads (tenant_id, seq, hash) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING")
         .bind(tenant)
         .bind(GENESIS)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
-    let row = sqlx::query("UPDATE audit_heads SET seq = seq + 1 WHERE tenant_id = $1 RETURNING seq, hash")
+    let row = query("UPDATE audit_heads SET seq = seq + 1 WHERE tenant_id = $1 RETURNING seq, hash")
         .bind(tenant)
-        .fetch_one(&mut **tx)
+        .fetch_one(tx)
         .await?;
     Ok((row.try_get("seq")?, row.try_get("hash")?))
 }
@@ -52,7 +50,7 @@ pub async fn lock_head(tx: &mut Tx, tenant: TenantId) -> Result<(i64, String), S
 /// # Errors
 /// The store's.
 pub async fn append(tx: &mut Tx, tenant: TenantId, entry: &Entry) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO audit_logs (tenant_id, seq, at, actor, action, object, detail, previous_hash, hash)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
@@ -65,12 +63,12 @@ pub async fn append(tx: &mut Tx, tenant: TenantId, entry: &Entry) -> Result<(), 
     .bind(&entry.detail)
     .bind(&entry.previous_hash)
     .bind(&entry.hash)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
-    sqlx::query("UPDATE audit_heads SET hash = $2 WHERE tenant_id = $1")
+    query("UPDATE audit_heads SET hash = $2 WHERE tenant_id = $1")
         .bind(tenant)
         .bind(&entry.hash)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -85,13 +83,12 @@ pub async fn list(
     after: i64,
     limit: u32,
 ) -> Result<Vec<Entry>, StoreError> {
-    let rows =
-        sqlx::query("SELECT * FROM audit_logs WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3")
-            .bind(tenant)
-            .bind(after)
-            .bind(limit)
-            .fetch_all(connection)
-            .await?;
+    let rows = query("SELECT * FROM audit_logs WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3")
+        .bind(tenant)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(entry).collect()
 }
 
@@ -100,7 +97,7 @@ pub async fn list(
 /// # Errors
 /// The store's.
 pub async fn head(connection: &mut Connection, tenant: TenantId) -> Result<(i64, String), StoreError> {
-    let head = sqlx::query("SELECT seq, hash FROM audit_heads WHERE tenant_id = $1")
+    let head = query("SELECT seq, hash FROM audit_heads WHERE tenant_id = $1")
         .bind(tenant)
         .fetch_optional(connection)
         .await?;

@@ -1,68 +1,44 @@
 //! Form of our own types in a column: the text or the number that they are made of.
 
-use sqlx::encode::IsNull;
-use sqlx::error::BoxDynError;
-use sqlx::sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
-use sqlx::{Decode, Encode, Sqlite, Type};
-
 use super::deployments::DeploymentId;
+use super::query::{Bind, Value};
+use super::row::{Column, Row, undecodable};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::id::{AgentUid, KeyId, LoginId, TenantId, UserId};
 use crate::role::Role;
-use crate::selector::Selector;
 
-impl Type<Sqlite> for UnixMillis {
-    fn type_info() -> SqliteTypeInfo {
-        <i64 as Type<Sqlite>>::type_info()
+impl Bind for UnixMillis {
+    const NULL: Value = Value::Integer(None);
+
+    fn value(self) -> Value {
+        Value::Integer(Some(self.0))
     }
 }
 
-impl Encode<'_, Sqlite> for UnixMillis {
-    fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
-        self.0.encode_by_ref(buffer)
-    }
-}
-
-impl Decode<'_, Sqlite> for UnixMillis {
-    fn decode(value: SqliteValueRef<'_>) -> Result<Self, BoxDynError> {
-        <i64 as Decode<Sqlite>>::decode(value).map(Self)
+impl<'r> Column<'r> for UnixMillis {
+    fn read(row: &'r Row, name: &str) -> Result<Self, sqlx::Error> {
+        i64::read(row, name).map(Self)
     }
 }
 
 /// A type whose column is its `Display` text, read back by `FromStr`.
 macro_rules! text_column {
-    ($type:ty) => {
-        impl Type<Sqlite> for $type {
-            fn type_info() -> SqliteTypeInfo {
-                <String as Type<Sqlite>>::type_info()
-            }
+    ($($type:ty),+ $(,)?) => {
+        $(impl Bind for $type {
+            const NULL: Value = Value::Text(None);
 
-            fn compatible(info: &SqliteTypeInfo) -> bool {
-                <String as Type<Sqlite>>::compatible(info)
+            fn value(self) -> Value {
+                Value::Text(Some(self.to_string()))
             }
         }
 
-        impl<'q> Encode<'q, Sqlite> for $type {
-            fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
-                <String as Encode<'q, Sqlite>>::encode(self.to_string(), buffer)
+        impl<'r> Column<'r> for $type {
+            fn read(row: &'r Row, name: &str) -> Result<Self, sqlx::Error> {
+                <&str>::read(row, name)?.parse().map_err(|error| undecodable(name, error))
             }
-        }
-
-        impl<'r> Decode<'r, Sqlite> for $type {
-            fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
-                Ok(<&str as Decode<Sqlite>>::decode(value)?.parse()?)
-            }
-        }
+        })+
     };
 }
 
-text_column!(AgentUid);
-text_column!(KeyId);
-text_column!(LoginId);
-text_column!(DeploymentId);
-text_column!(ExperimentId);
-text_column!(Role);
-text_column!(Selector);
-text_column!(TenantId);
-text_column!(UserId);
+text_column!(AgentUid, KeyId, LoginId, DeploymentId, ExperimentId, Role, TenantId, UserId);

@@ -1,8 +1,6 @@
 //! Pipeline that a selector of agents runs outside experiments.
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::id::TenantId;
@@ -55,7 +53,7 @@ pub async fn insert(
     deployment: &Deployment,
     created_by: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO deployments
              (tenant_id, id, version, selector, pipeline, config, experiment_id, created_by, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -69,7 +67,7 @@ pub async fn insert(
     .bind(deployment.experiment_id)
     .bind(created_by)
     .bind(deployment.created_at)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -79,7 +77,7 @@ pub async fn insert(
 /// # Errors
 /// The store's.
 pub async fn latest(connection: &mut Connection, tenant: TenantId) -> Result<Vec<Deployment>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT d.* FROM deployments AS d
          WHERE d.tenant_id = $1 AND d.version =
              (SELECT MAX(version) FROM deployments AS l WHERE l.tenant_id = d.tenant_id AND l.id = d.id)

@@ -1,9 +1,8 @@
 //! Tokens that let agents in.
 
 use serde_json::to_string;
-use sqlx::Row as _;
 
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id::{TenantId, UserId};
 use crate::labels::Labels;
@@ -51,7 +50,7 @@ impl EnrollmentToken {
 /// The store's.
 pub async fn insert(tx: &mut Tx, token: &EnrollmentToken, secret_hash: &str) -> Result<(), StoreError> {
     let labels = to_string(&token.labels).map_err(|error| StoreError::row(TABLE, error))?;
-    sqlx::query(
+    query(
         "INSERT INTO enrollment_tokens
          (id, tenant_id, secret_hash, labels, max_uses, uses, created_by, created_at, expires_at, revoked_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -66,7 +65,7 @@ pub async fn insert(tx: &mut Tx, token: &EnrollmentToken, secret_hash: &str) -> 
     .bind(token.created_at)
     .bind(token.expires_at)
     .bind(token.revoked_at)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -75,9 +74,12 @@ pub async fn insert(tx: &mut Tx, token: &EnrollmentToken, secret_hash: &str) -> 
 ///
 /// # Errors
 /// The store's.
-pub async fn presented(tx: &mut Tx, id: &str) -> Result<Option<(EnrollmentToken, String)>, StoreError> {
-    let row = sqlx::query("SELECT * FROM enrollment_tokens WHERE id = $1").bind(id);
-    let row = row.fetch_optional(&mut **tx).await?;
+pub async fn presented(
+    connection: &mut Connection,
+    id: &str,
+) -> Result<Option<(EnrollmentToken, String)>, StoreError> {
+    let row = query("SELECT * FROM enrollment_tokens WHERE id = $1").bind(id);
+    let row = row.fetch_optional(connection).await?;
     row.map(|row| Ok((token(&row)?, row.try_get("secret_hash")?))).transpose()
 }
 
@@ -91,13 +93,12 @@ pub async fn list(
     after: &str,
     limit: u32,
 ) -> Result<Vec<EnrollmentToken>, StoreError> {
-    let rows =
-        sqlx::query("SELECT * FROM enrollment_tokens WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3")
-            .bind(tenant)
-            .bind(after)
-            .bind(limit)
-            .fetch_all(connection)
-            .await?;
+    let rows = query("SELECT * FROM enrollment_tokens WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3")
+        .bind(tenant)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(token).collect()
 }
 
@@ -106,10 +107,10 @@ pub async fn list(
 /// # Errors
 /// The store's.
 pub async fn used(tx: &mut Tx, token: &EnrollmentToken) -> Result<(), StoreError> {
-    sqlx::query("UPDATE enrollment_tokens SET uses = uses + 1 WHERE tenant_id = $1 AND id = $2")
+    query("UPDATE enrollment_tokens SET uses = uses + 1 WHERE tenant_id = $1 AND id = $2")
         .bind(token.tenant_id)
         .bind(&token.id)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -119,13 +120,13 @@ pub async fn used(tx: &mut Tx, token: &EnrollmentToken) -> Result<(), StoreError
 /// # Errors
 /// The store's.
 pub async fn revoke(tx: &mut Tx, tenant: TenantId, id: &str, now: UnixMillis) -> Result<bool, StoreError> {
-    let changed = sqlx::query(
+    let changed = query(
         "UPDATE enrollment_tokens SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2",
     )
     .bind(tenant)
     .bind(id)
     .bind(now)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(changed.rows_affected() > 0)
 }

@@ -1,8 +1,6 @@
 //! Experiments and what happened to them.
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx, versioned};
+use super::{Connection, Row, StoreError, Tx, query, versioned};
 use crate::clock::UnixMillis;
 use crate::experiment::{ExperimentId, Spec, State, Verdict};
 use crate::id::TenantId;
@@ -45,8 +43,6 @@ pub struct Event {
     pub detail: serde_json::Value,
 }
 
-const COLUMNS: &str = "tenant_id, id, spec, state, verdict, version, created_by, created_at, updated_at";
-
 fn read(row: &Row) -> Result<Experiment, StoreError> {
     let verdict: Option<&str> = row.try_get("verdict")?;
     Ok(Experiment {
@@ -67,7 +63,7 @@ fn read(row: &Row) -> Result<Experiment, StoreError> {
 /// # Errors
 /// The store's.
 pub async fn insert(tx: &mut Tx, experiment: &Experiment) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO experiments
              (tenant_id, id, name, spec, phase, state, version, created_by, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
@@ -81,7 +77,7 @@ pub async fn insert(tx: &mut Tx, experiment: &Experiment) -> Result<(), StoreErr
     .bind(experiment.version)
     .bind(&experiment.created_by)
     .bind(experiment.created_at)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -95,8 +91,8 @@ pub async fn get(
     tenant: TenantId,
     id: ExperimentId,
 ) -> Result<Option<Experiment>, StoreError> {
-    let sql = select(&["SELECT ", COLUMNS, " FROM experiments WHERE tenant_id = $1 AND id = $2"]);
-    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(id).fetch_optional(connection).await?;
+    let row = query("SELECT * FROM experiments WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id);
+    let row = row.fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -110,12 +106,10 @@ pub async fn list(
     after: Option<ExperimentId>,
     limit: u32,
 ) -> Result<Vec<Experiment>, StoreError> {
-    let sql = select(&[
-        "SELECT ",
-        COLUMNS,
-        " FROM experiments WHERE tenant_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
-    ]);
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tenant).bind(after).bind(limit);
+    let query = query(
+        "SELECT * FROM experiments WHERE tenant_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+    );
+    let query = query.bind(tenant).bind(after).bind(limit);
     query.fetch_all(connection).await?.iter().map(read).collect()
 }
 
@@ -124,16 +118,10 @@ pub async fn list(
 /// # Errors
 /// The store's.
 pub async fn under_way(connection: &mut Connection) -> Result<Vec<Experiment>, StoreError> {
-    let sql = select(&[
-        "SELECT ",
-        COLUMNS,
-        " FROM experiments WHERE phase IN ('initializing', 'running', 'paused', 'analyzing') ORDER BY id",
-    ]);
-    sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(connection).await?.iter().map(read).collect()
-}
-
-fn select(parts: &[&str]) -> String {
-    parts.concat()
+    let rows = query(
+        "SELECT * FROM experiments WHERE phase IN ('initializing', 'running', 'paused', 'analyzing') ORDER BY id",
+    );
+    rows.fetch_all(connection).await?.iter().map(read).collect()
 }
 
 /// Moves one to `state` if it is still at `version`; tells whether it was.
@@ -146,7 +134,7 @@ pub async fn transition(
     state: &State,
     now: UnixMillis,
 ) -> Result<bool, StoreError> {
-    let done = sqlx::query(
+    let done = query(
         "UPDATE experiments SET state = $1, phase = $2, version = version + 1, updated_at = $3
          WHERE tenant_id = $4 AND id = $5 AND version = $6",
     )
@@ -156,7 +144,7 @@ pub async fn transition(
     .bind(tenant)
     .bind(id)
     .bind(version)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(done.rows_affected() == 1)
 }
@@ -166,7 +154,7 @@ pub async fn transition(
 /// # Errors
 /// The store's.
 pub async fn replace(tx: &mut Tx, version: i64, experiment: &Experiment) -> Result<bool, StoreError> {
-    let done = sqlx::query(
+    let done = query(
         "UPDATE experiments SET name = $1, spec = $2, created_by = $3, updated_at = $4, version = version + 1
          WHERE tenant_id = $5 AND id = $6 AND version = $7",
     )
@@ -177,28 +165,28 @@ pub async fn replace(tx: &mut Tx, version: i64, experiment: &Experiment) -> Resu
     .bind(experiment.tenant_id)
     .bind(experiment.id)
     .bind(version)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// Notes what was decided.
+/// Notes what was decided of one, if it is still at `version`; tells whether it was.
 ///
 /// # Errors
 /// The store's.
 pub async fn decided(
     tx: &mut Tx,
-    tenant: TenantId,
-    id: ExperimentId,
+    (tenant, id, version): (TenantId, ExperimentId, i64),
     verdict: &Verdict,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE experiments SET verdict = $1 WHERE tenant_id = $2 AND id = $3")
+) -> Result<bool, StoreError> {
+    let done = query("UPDATE experiments SET verdict = $1 WHERE tenant_id = $2 AND id = $3 AND version = $4")
         .bind(versioned::write(TABLE, verdict)?)
         .bind(tenant)
         .bind(id)
-        .execute(&mut **tx)
+        .bind(version)
+        .execute(tx)
         .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Deletes one that is not under way, with all that was found.
@@ -206,10 +194,10 @@ pub async fn decided(
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, tenant: TenantId, id: ExperimentId) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM experiments WHERE tenant_id = $1 AND id = $2")
+    query("DELETE FROM experiments WHERE tenant_id = $1 AND id = $2")
         .bind(tenant)
         .bind(id)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -224,7 +212,7 @@ pub async fn happened(
     id: ExperimentId,
     (at, kind, detail): (UnixMillis, &str, &serde_json::Value),
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO experiment_events (tenant_id, experiment_id, seq, at, kind, detail)
          SELECT $1, $2, COALESCE(MAX(seq), 0) + 1, $3, $4, $5
          FROM experiment_events WHERE tenant_id = $1 AND experiment_id = $2",
@@ -234,7 +222,7 @@ pub async fn happened(
     .bind(at)
     .bind(kind)
     .bind(detail.to_string())
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -249,7 +237,7 @@ pub async fn events(
     id: ExperimentId,
     (after, limit): (i64, u32),
 ) -> Result<Vec<Event>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT seq, at, kind, detail FROM experiment_events
          WHERE tenant_id = $1 AND experiment_id = $2 AND seq > $3 ORDER BY seq LIMIT $4",
     )

@@ -1,8 +1,6 @@
 //! Generations that each agent was told to run, and their outcomes.
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::id::{AgentUid, TenantId};
@@ -80,7 +78,7 @@ pub async fn latest(
     tenant: TenantId,
     agent: AgentUid,
 ) -> Result<Option<Offered>, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT * FROM agent_generations WHERE tenant_id = $1 AND agent_uid = $2
          ORDER BY generation DESC LIMIT 1",
     )
@@ -101,14 +99,13 @@ pub async fn get(
     agent: AgentUid,
     generation: i64,
 ) -> Result<Option<Offered>, StoreError> {
-    let row = sqlx::query(
-        "SELECT * FROM agent_generations WHERE tenant_id = $1 AND agent_uid = $2 AND generation = $3",
-    )
-    .bind(tenant)
-    .bind(agent)
-    .bind(generation)
-    .fetch_optional(connection)
-    .await?;
+    let row =
+        query("SELECT * FROM agent_generations WHERE tenant_id = $1 AND agent_uid = $2 AND generation = $3")
+            .bind(tenant)
+            .bind(agent)
+            .bind(generation)
+            .fetch_optional(connection)
+            .await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -121,7 +118,7 @@ pub async fn offers(
     (tenant, experiment): (TenantId, ExperimentId),
     step: &str,
 ) -> Result<Option<[UnixMillis; 2]>, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT MIN(told) AS first, MAX(told) AS last FROM (
              SELECT MIN(created_at) AS told FROM agent_generations
              WHERE tenant_id = $1 AND experiment_id = $2 AND step = $3 GROUP BY agent_uid) AS offers",
@@ -145,7 +142,7 @@ pub async fn has_applied(
     (tenant, agent): (TenantId, AgentUid),
     content: &str,
 ) -> Result<bool, StoreError> {
-    let found = sqlx::query(
+    let found = query(
         "SELECT 1 FROM agent_generations
          WHERE tenant_id = $1 AND agent_uid = $2 AND content = $3 AND applied_at IS NOT NULL LIMIT 1",
     )
@@ -168,7 +165,7 @@ pub async fn insert(
     offered: &Offered,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO agent_generations (tenant_id, agent_uid, generation, content, config_hash, body,
              experiment_id, step, status, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -183,7 +180,7 @@ pub async fn insert(
     .bind(&offered.step)
     .bind(offered.status.name())
     .bind(now)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -199,7 +196,7 @@ pub async fn became(
     (status, error): (Status, Option<&str>),
     now: UnixMillis,
 ) -> Result<bool, StoreError> {
-    let done = sqlx::query(
+    let done = query(
         "UPDATE agent_generations SET status = $1, error = $2,
              applied_at = CASE WHEN $1 = 'applied' THEN COALESCE(applied_at, $3) ELSE applied_at END
          WHERE tenant_id = $4 AND agent_uid = $5 AND config_hash = $6
@@ -211,7 +208,7 @@ pub async fn became(
     .bind(tenant)
     .bind(agent)
     .bind(config_hash)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(done.rows_affected() > 0)
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id::{LoginId, TenantId, UserId};
 
@@ -48,7 +46,7 @@ pub struct RefreshToken {
 /// # Errors
 /// The store's.
 pub async fn insert(tx: &mut Tx, login: &Login) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO logins (id, tenant_id, user_id, created_at, ends_at, ended_at) VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(login.id)
@@ -57,7 +55,7 @@ pub async fn insert(tx: &mut Tx, login: &Login) -> Result<(), StoreError> {
     .bind(login.created_at)
     .bind(login.ends_at)
     .bind(login.ended_at)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -72,7 +70,7 @@ pub async fn insert_token(
     token: &RefreshToken,
     secret_hash: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO refresh_tokens
          (id, tenant_id, login_id, secret_hash, created_at, expires_at, exchanged_at, successor)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -85,7 +83,7 @@ pub async fn insert_token(
     .bind(token.expires_at)
     .bind(token.exchanged_at)
     .bind(&token.successor)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -98,10 +96,10 @@ pub async fn presented(
     connection: &mut Connection,
     id: &str,
 ) -> Result<Option<(RefreshToken, String, Login)>, StoreError> {
-    let row = sqlx::query("SELECT * FROM refresh_tokens WHERE id = $1").bind(id);
+    let row = query("SELECT * FROM refresh_tokens WHERE id = $1").bind(id);
     let Some(row) = row.fetch_optional(&mut *connection).await? else { return Ok(None) };
     let (tenant, login): (TenantId, LoginId) = (row.try_get("tenant_id")?, row.try_get("login_id")?);
-    let of = sqlx::query("SELECT * FROM logins WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(login);
+    let of = query("SELECT * FROM logins WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(login);
     let Some(of) = of.fetch_optional(&mut *connection).await? else { return Ok(None) };
     Ok(Some((token(&row)?, row.try_get("secret_hash")?, self::login(&of)?)))
 }
@@ -111,13 +109,12 @@ pub async fn presented(
 /// # Errors
 /// The store's.
 pub async fn is_exchanged(tx: &mut Tx, tenant: TenantId, id: &str) -> Result<bool, StoreError> {
-    let row = sqlx::query(
-        "SELECT 1 FROM refresh_tokens WHERE tenant_id = $1 AND id = $2 AND exchanged_at IS NOT NULL",
-    )
-    .bind(tenant)
-    .bind(id)
-    .fetch_optional(&mut **tx)
-    .await?;
+    let row =
+        query("SELECT 1 FROM refresh_tokens WHERE tenant_id = $1 AND id = $2 AND exchanged_at IS NOT NULL")
+            .bind(tenant)
+            .bind(id)
+            .fetch_optional(tx)
+            .await?;
     Ok(row.is_some())
 }
 
@@ -132,7 +129,7 @@ pub async fn exchanged(
     successor: Option<&str>,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE refresh_tokens SET exchanged_at = coalesce(exchanged_at, $3), successor = $4
          WHERE tenant_id = $1 AND id = $2",
     )
@@ -140,7 +137,7 @@ pub async fn exchanged(
     .bind(id)
     .bind(now)
     .bind(successor)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -150,11 +147,11 @@ pub async fn exchanged(
 /// # Errors
 /// The store's.
 pub async fn end(tx: &mut Tx, tenant: TenantId, id: LoginId, now: UnixMillis) -> Result<(), StoreError> {
-    sqlx::query("UPDATE logins SET ended_at = coalesce(ended_at, $3) WHERE tenant_id = $1 AND id = $2")
+    query("UPDATE logins SET ended_at = coalesce(ended_at, $3) WHERE tenant_id = $1 AND id = $2")
         .bind(tenant)
         .bind(id)
         .bind(now)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -169,7 +166,7 @@ pub async fn end_others(
     but: Option<LoginId>,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE logins SET ended_at = $4
          WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND id <> coalesce($3, '')",
     )
@@ -177,7 +174,7 @@ pub async fn end_others(
     .bind(user)
     .bind(but)
     .bind(now)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -190,7 +187,7 @@ pub async fn end_others(
 pub async fn trim(tx: &mut Tx, login: &Login, most: u32) -> Result<bool, StoreError> {
     let mut changed = 0;
     for statement in [
-        "DELETE FROM refresh_tokens WHERE login_id IN (
+        "DELETE FROM refresh_tokens WHERE tenant_id = $1 AND login_id IN (
            SELECT id FROM logins WHERE tenant_id = $1 AND user_id = $2 AND id <> $3 AND id NOT IN (
              SELECT id FROM logins WHERE tenant_id = $1 AND user_id = $2 AND id <> $3
              ORDER BY ended_at IS NULL DESC, created_at DESC, id LIMIT $4))",
@@ -198,9 +195,8 @@ pub async fn trim(tx: &mut Tx, login: &Login, most: u32) -> Result<bool, StoreEr
            SELECT id FROM logins WHERE tenant_id = $1 AND user_id = $2 AND id <> $3
            ORDER BY ended_at IS NULL DESC, created_at DESC, id LIMIT $4)",
     ] {
-        let trimmed =
-            sqlx::query(statement).bind(login.tenant_id).bind(login.user_id).bind(login.id).bind(most);
-        changed = trimmed.execute(&mut **tx).await?.rows_affected();
+        let trimmed = query(statement).bind(login.tenant_id).bind(login.user_id).bind(login.id).bind(most);
+        changed = trimmed.execute(tx).await?.rows_affected();
     }
     Ok(changed > 0)
 }
@@ -214,21 +210,22 @@ pub async fn trim_tokens(tx: &mut Tx, login: &Login, most: u32) -> Result<(), St
          WHERE tenant_id = $1 AND login_id = $2 AND exchanged_at IS NOT NULL AND id NOT IN (
            SELECT id FROM refresh_tokens WHERE tenant_id = $1 AND login_id = $2 AND exchanged_at IS NOT NULL
            ORDER BY created_at DESC, id LIMIT $3)";
-    sqlx::query(statement).bind(login.tenant_id).bind(login.id).bind(most).execute(&mut **tx).await?;
+    query(statement).bind(login.tenant_id).bind(login.id).bind(most).execute(tx).await?;
     Ok(())
 }
 
-/// Forgets the logins and the tokens of all tenants whose time has come.
+/// Forgets the logins and the tokens of a tenant whose time has come.
 ///
 /// # Errors
 /// The store's.
-pub async fn forget(tx: &mut Tx, now: UnixMillis) -> Result<(), StoreError> {
+pub async fn forget(tx: &mut Tx, tenant: TenantId, now: UnixMillis) -> Result<(), StoreError> {
     for statement in [
-        "DELETE FROM refresh_tokens WHERE expires_at <= $1
-         OR login_id IN (SELECT id FROM logins WHERE ends_at <= $1 OR ended_at <= $2)",
-        "DELETE FROM logins WHERE ends_at <= $1 OR ended_at <= $2",
+        "DELETE FROM refresh_tokens WHERE tenant_id = $1 AND (expires_at <= $2 OR login_id IN (
+           SELECT id FROM logins WHERE tenant_id = $1 AND (ends_at <= $2 OR ended_at <= $3)))",
+        "DELETE FROM logins WHERE tenant_id = $1 AND (ends_at <= $2 OR ended_at <= $3)",
     ] {
-        sqlx::query(statement).bind(now).bind(now.before(REMEMBERED)).execute(&mut **tx).await?;
+        let forgotten = query(statement).bind(tenant).bind(now).bind(now.before(REMEMBERED));
+        forgotten.execute(tx).await?;
     }
     Ok(())
 }

@@ -1,32 +1,47 @@
 //! The schema's history: numbered, reversible, inside the binary.
 //!
-//! The texts lie in `migrations/sqlite` at the root of the repository. A text that was applied is never changed: its
-//! checksum is in the database, and a mismatch is an error at boot.
+//! The texts lie in `migrations` at the root of the repository, in a folder for each engine. A text that was applied is never
+//! changed: its checksum is in the database, and a mismatch is an error at boot. Of several processes that start at once one
+//! applies what is pending, and the others wait: on PostgreSQL for sqlx's advisory lock, on SQLite for the lock of a file beside
+//! the database.
 
 use std::borrow::Cow;
+use std::fs::File;
 
 use serde::Serialize;
-use sqlx::migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{SqlSafeStr as _, SqlitePool};
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{Database, PgPool, Pool, SqlSafeStr as _, SqlitePool};
 
-use super::StoreError;
+use super::{Address, StoreError, postgres, sqlite};
 
 /// The table in which sqlx keeps what was applied.
 const TABLE: &str = "_sqlx_migrations";
 
 macro_rules! migrations {
-    ($($version:literal $name:literal $file:literal,)*) => {
-        [$((
-            $version,
-            $name,
-            include_str!(concat!("../../../migrations/sqlite/", $file, ".up.sql")),
-            include_str!(concat!("../../../migrations/sqlite/", $file, ".down.sql")),
-        ),)*]
+    ($engine:literal $($version:literal $name:literal $file:literal,)*) => {
+        &[$(Text {
+            version: $version,
+            name: $name,
+            up: include_str!(concat!("../../../migrations/", $engine, "/", $file, ".up.sql")),
+            down: include_str!(concat!("../../../migrations/", $engine, "/", $file, ".down.sql")),
+        },)*]
     };
 }
 
-/// Version, name, up, down. A new migration goes to the end.
-const ALL: [(i64, &str, &str, &str); 15] = migrations! {
+/// A migration, in the SQL of one engine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text {
+    version: i64,
+    name: &'static str,
+    up: &'static str,
+    down: &'static str,
+}
+
+/// Migrations of an engine, in order. A new one goes to the end.
+pub(super) type History = &'static [Text];
+
+/// SQLite's.
+const SQLITE: History = migrations! { "sqlite"
     1 "identity" "0001_identity",
     2 "audit" "0002_audit",
     3 "fleet" "0003_fleet",
@@ -44,6 +59,12 @@ const ALL: [(i64, &str, &str, &str); 15] = migrations! {
     15 "pipelines" "0015_pipelines",
 };
 
+/// PostgreSQL's. Its first has all that SQLite's first fifteen have.
+pub(super) const POSTGRES: History = migrations! { "postgres"
+    15 "schema" "0015_schema",
+    16 "walls" "0016_walls",
+};
+
 /// One migration and whether the database has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct MigrationStatus {
@@ -55,46 +76,118 @@ pub struct MigrationStatus {
     pub applied: bool,
 }
 
-fn migrator() -> Migrator {
-    let one = |version, name, kind, sql: &'static str| {
-        Migration::new(version, Cow::Borrowed(name), kind, sql.into_sql_str(), false)
+fn migrator(history: History) -> Migrator {
+    let both = |text: &Text| {
+        [(MigrationType::ReversibleUp, text.up), (MigrationType::ReversibleDown, text.down)].map(
+            |(kind, sql)| {
+                Migration::new(text.version, Cow::Borrowed(text.name), kind, sql.into_sql_str(), false)
+            },
+        )
     };
-    let both = |(version, name, up, down)| {
-        [
-            one(version, name, MigrationType::ReversibleUp, up),
-            one(version, name, MigrationType::ReversibleDown, down),
-        ]
-    };
-    Migrator::with_migrations(ALL.into_iter().flat_map(both).collect())
+    Migrator::with_migrations(history.iter().flat_map(both).collect())
 }
 
-/// Applies everything that is pending.
-///
-/// # Errors
-/// A text that changed since it was applied, a database newer than this binary, and the engine's errors.
-pub(super) async fn up(pool: &SqlitePool) -> Result<(), StoreError> {
-    Ok(migrator().run(pool).await?)
-}
-
-/// Takes back every migration above `target`; 0 takes back all.
-///
-/// # Errors
-/// As [`up`].
-pub(super) async fn down(pool: &SqlitePool, target: i64) -> Result<(), StoreError> {
-    if target != 0 && !ALL.iter().any(|(version, ..)| *version == target) {
-        return Err(StoreError::Migration(MigrateError::VersionNotPresent(target)));
+/// Refuses a history of which something is pending, or that goes on after this binary's.
+pub(super) fn is_up(history: History, applied: &[i64]) -> Result<(), StoreError> {
+    if let Some(later) = applied.iter().find(|version| history.iter().all(|text| text.version != **version)) {
+        return Err(StoreError::Migration(MigrateError::VersionMissing(*later)));
     }
-    Ok(migrator().undo(pool, target).await?)
+    let pending = history.iter().filter(|text| !applied.contains(&text.version)).count();
+    if pending > 0 { Err(StoreError::Behind(pending)) } else { Ok(()) }
 }
 
-/// Every migration this binary knows, in order.
-///
-/// # Errors
-/// The engine's.
-pub(super) async fn status(pool: &SqlitePool) -> Result<Vec<MigrationStatus>, StoreError> {
+/// The schema of a database, opened by who may change it.
+#[derive(Debug)]
+pub struct Schema(Opened);
+
+#[derive(Debug)]
+enum Opened {
+    /// With the lock that other processes wait for.
+    Sqlite(SqlitePool, File),
+    Postgres(PgPool),
+}
+
+impl Schema {
+    /// Opens a database; a file is made if it is missing.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn open(address: &Address) -> Result<Self, StoreError> {
+        Ok(Self(match address {
+            Address::Sqlite(file) => {
+                let (pool, lock) = sqlite::migrating(file).await?;
+                Opened::Sqlite(pool, lock)
+            }
+            Address::Postgres(options) => Opened::Postgres(postgres::migrating(options).await?),
+        }))
+    }
+
+    /// Applies everything that is pending.
+    ///
+    /// # Errors
+    /// A text that changed since it was applied, a database newer than this binary, and the engine's errors.
+    pub async fn up(&self) -> Result<(), StoreError> {
+        match &self.0 {
+            Opened::Sqlite(pool, _) => migrator(SQLITE).run(pool).await?,
+            Opened::Postgres(pool) => migrator(POSTGRES).run(pool).await?,
+        }
+        Ok(())
+    }
+
+    /// Takes back every migration above `target`; 0 takes back all.
+    ///
+    /// # Errors
+    /// As [`Self::up`], and a target that there is not.
+    pub async fn down(&self, target: i64) -> Result<(), StoreError> {
+        let known = |history: History| target == 0 || history.iter().any(|text| text.version == target);
+        match &self.0 {
+            Opened::Sqlite(pool, _) if known(SQLITE) => migrator(SQLITE).undo(pool, target).await?,
+            Opened::Postgres(pool) if known(POSTGRES) => migrator(POSTGRES).undo(pool, target).await?,
+            _ => return Err(StoreError::Migration(MigrateError::VersionNotPresent(target))),
+        }
+        Ok(())
+    }
+
+    /// Every migration this binary knows for the engine, in order.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn status(&self) -> Result<Vec<MigrationStatus>, StoreError> {
+        match &self.0 {
+            Opened::Sqlite(pool, _) => status(pool, SQLITE).await,
+            Opened::Postgres(pool) => status(pool, POSTGRES).await,
+        }
+    }
+
+    /// Lets a login of PostgreSQL serve from the database. A file has no logins.
+    ///
+    /// # Errors
+    /// The engine's; who opened it may not grant that.
+    pub async fn admit(&self, login: &str) -> Result<(), StoreError> {
+        match &self.0 {
+            Opened::Sqlite(..) => Ok(()),
+            Opened::Postgres(pool) => postgres::admit(pool, login).await,
+        }
+    }
+
+    /// Closes the database, and lets others at its schema.
+    pub async fn close(self) {
+        match self.0 {
+            Opened::Sqlite(pool, _lock) => pool.close().await,
+            Opened::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn status<D: Database>(pool: &Pool<D>, history: History) -> Result<Vec<MigrationStatus>, StoreError>
+where
+    D::Connection: Migrate,
+{
     let mut connection = pool.acquire().await?;
     connection.ensure_migrations_table(TABLE).await?;
     let applied = connection.list_applied_migrations(TABLE).await?;
     let has = |version| applied.iter().any(|migration| migration.version == version);
-    Ok(ALL.map(|(version, name, ..)| MigrationStatus { version, name, applied: has(version) }).into())
+    let status =
+        |text: &Text| MigrationStatus { version: text.version, name: text.name, applied: has(text.version) };
+    Ok(history.iter().map(status).collect())
 }

@@ -1,23 +1,32 @@
-//! Store of all state: SQLite in the data directory.
+//! Store of all state: SQLite in the data directory, or a server of PostgreSQL.
 //!
-//! There is one writer and there are many readers. A change happens in a [`Tx`], which holds the write lock from its
-//! beginning, so that what it reads stays true until it commits; a `Tx` that is dropped leaves no trace. Statements are
-//! plain SQL with `$1` parameters, which PostgreSQL understands as well, and every one of them takes a tenant.
+//! A change happens in a [`Tx`], which holds the write lock from its beginning, so that what it reads stays true until it
+//! commits; a `Tx` that is dropped leaves no trace. Statements are plain SQL that both engines take, with `$1` parameters,
+//! and every one of them takes a tenant. On PostgreSQL a transaction sees nothing but what is of its [`Scope`]. Nothing
+//! outside of this room names an engine.
 
+mod address;
 pub mod agents;
 pub mod api_keys;
 pub mod audit;
 mod column;
+mod connection;
 pub mod deployments;
 pub mod enrollment_tokens;
+mod error;
 pub mod experiments;
 pub mod generations;
 pub mod logins;
 mod migrate;
 pub mod nodes;
+mod postgres;
+mod query;
 pub mod refusals;
+mod row;
+mod scope;
 pub mod sessions;
 pub mod slices;
+mod sqlite;
 pub mod templates;
 pub mod tenants;
 pub mod trials;
@@ -27,171 +36,103 @@ pub mod windows;
 mod writing;
 
 use std::ops::{Deref, DerefMut};
-use std::path::Path;
 use std::time::Duration;
 
-use sqlx::migrate::MigrateError;
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
-use thiserror::Error;
-
-use crate::refusal::Refusal;
-
-pub use migrate::MigrationStatus;
+pub use address::{Address, NotAnAddress};
+pub use connection::Connection;
+pub use error::StoreError;
+pub use migrate::{MigrationStatus, Schema};
+pub use query::{Query, query};
+pub use row::Row;
+pub use scope::{Across, Scope};
 use writing::LastCheck;
 
-/// The database's file in the data directory.
-const FILE: &str = "phoenix.db";
-const READERS: u32 = 4;
 /// Time that a statement waits for a lock of another process, and a caller for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Connection that statements run on: a [`Tx`] or a [`Reader`] derefs to it.
-pub type Connection = sqlx::SqliteConnection;
-/// A connection that only reads.
-pub type Reader = PoolConnection<Sqlite>;
-/// One row of an answer.
-pub type Row = sqlx::sqlite::SqliteRow;
-
-/// Reason for which the store did not do it.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// The engine's word.
-    #[error("the store failed: {0}")]
-    Engine(#[from] sqlx::Error),
-    /// The schema cannot be brought to where it should be.
-    #[error("the schema cannot be migrated: {0}")]
-    Migration(#[from] MigrateError),
-    /// A row says what this binary never writes.
-    #[error("a row of {table} is not understood: {reason}")]
-    Row {
-        /// Table of the row.
-        table: &'static str,
-        /// Mistake in it.
-        reason: String,
-    },
-}
-
-impl StoreError {
-    /// A row that is not understood.
-    pub fn row(table: &'static str, reason: impl ToString) -> Self {
-        Self::Row { table, reason: reason.to_string() }
-    }
-
-    /// Tells whether a row was refused because another one has its key.
-    pub fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Engine(sqlx::Error::Database(error)) if error.is_unique_violation())
-    }
-
-    /// The engine's word, if the file cannot be written: no room, no permission, an error of the disk.
-    pub fn unwritable(&self) -> Option<&str> {
-        match self {
-            Self::Engine(sqlx::Error::Database(error)) => {
-                writing::is_of_the_disk(error.code()?.as_ref()).then(|| error.message())
-            }
-            _ => None,
-        }
-    }
-
-    /// Tells whether it may go well in a moment: no connection came free in time, or another process holds the lock.
-    pub fn is_busy(&self) -> bool {
-        match self {
-            Self::Engine(sqlx::Error::PoolTimedOut) => true,
-            Self::Engine(sqlx::Error::Database(error)) => error.message().contains("locked"),
-            _ => false,
-        }
-    }
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        if let Some(why) = error.unwritable() {
-            tracing::error!(%error, "the store cannot be written");
-            return Self::unavailable(format!("the store cannot be written: {why}"));
-        }
-        if error.is_busy() { Self::unavailable("the store is busy") } else { Self::internal(error) }
-    }
-}
 
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    engine: Engine,
     last_check: LastCheck,
+}
+
+#[derive(Debug, Clone)]
+enum Engine {
+    Sqlite(sqlite::Pools),
+    Postgres(postgres::Pools),
 }
 
 /// A change: all of it or nothing. Dropping it takes everything back.
 #[derive(Debug)]
-pub struct Tx(Transaction<'static, Sqlite>);
+pub struct Tx(Connection);
+
+/// A connection that only reads.
+#[derive(Debug)]
+pub struct Reader(Connection);
 
 impl Store {
-    /// Opens the database in `data_dir`, or makes it. The schema is left as it is.
+    /// Opens a database to serve from, with the schema of this binary. A file is migrated by whoever has it. On a server the
+    /// owner of the tables does that and lets the service's login in; without one, all has to be done before.
     ///
     /// # Errors
-    /// The engine's.
-    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(data_dir.join(FILE))
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // An audit row that was answered for must survive a power cut.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(PATIENCE);
-        let pool = |connections| {
-            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).idle_timeout(None)
+    /// [`Self::open`]'s and [`Schema`]'s; [`StoreError::Behind`] if something is pending and there is no owner.
+    pub async fn prepare(address: &Address, owner: Option<&Address>) -> Result<Self, StoreError> {
+        let by = match address {
+            Address::Sqlite(_) => Some(address),
+            Address::Postgres(_) => owner,
         };
-        let writer = writing::closing_what_is_stuck(pool(1)).connect_with(options.clone()).await?;
-        let readers = pool(READERS).connect_lazy_with(options.pragma("query_only", "on"));
-        Ok(Self { writer, readers, last_check: LastCheck::default() })
+        if let Some(by) = by {
+            let schema = Schema::open(by).await?;
+            schema.up().await?;
+            if let Address::Postgres(options) = address {
+                schema.admit(options.get_username()).await?;
+            }
+            schema.close().await;
+        }
+        Self::open(address).await
     }
 
-    /// Brings the schema up to this binary.
+    /// Opens a database to serve from. The schema is left as it is.
     ///
     /// # Errors
-    /// A text that changed since it was applied, a database newer than this binary, and the engine's errors.
-    pub async fn migrate_up(&self) -> Result<(), StoreError> {
-        migrate::up(&self.writer).await
+    /// The engine's; of PostgreSQL, a login that the service may not have.
+    pub async fn open(address: &Address) -> Result<Self, StoreError> {
+        let engine = match address {
+            Address::Sqlite(file) => Engine::Sqlite(sqlite::Pools::open(file).await?),
+            Address::Postgres(options) => Engine::Postgres(postgres::Pools::open(options).await?),
+        };
+        Ok(Self { engine, last_check: LastCheck::default() })
     }
 
-    /// Takes back every migration above `target`; 0 takes back all.
-    ///
-    /// # Errors
-    /// As [`Self::migrate_up`], and a target that there is not.
-    pub async fn migrate_down(&self, target: i64) -> Result<(), StoreError> {
-        migrate::down(&self.writer, target).await
-    }
-
-    /// Every migration this binary knows, in order.
-    ///
-    /// # Errors
-    /// The engine's.
-    pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, StoreError> {
-        migrate::status(&self.writer).await
-    }
-
-    /// Begins a change, once every other one has ended.
+    /// Begins a change, once every other one of this tenant has ended; one across tenants, once all have.
     ///
     /// # Errors
     /// The engine's; [`StoreError::is_busy`] when the others took too long.
-    pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(Tx(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+    pub async fn begin(&self, scope: impl Into<Scope>) -> Result<Tx, StoreError> {
+        Ok(Tx(match &self.engine {
+            Engine::Sqlite(pools) => pools.begin().await?,
+            Engine::Postgres(pools) => pools.begin(scope.into()).await?,
+        }))
     }
 
     /// A connection that sees what is committed and cannot write.
     ///
     /// # Errors
     /// The engine's; [`StoreError::is_busy`] when none came free in time.
-    pub async fn read(&self) -> Result<Reader, StoreError> {
-        Ok(self.readers.acquire().await?)
+    pub async fn read(&self, scope: impl Into<Scope>) -> Result<Reader, StoreError> {
+        Ok(Reader(match &self.engine {
+            Engine::Sqlite(pools) => pools.read().await?,
+            Engine::Postgres(pools) => pools.read(scope.into()).await?,
+        }))
     }
 
-    /// Waits for what is running and closes the file.
+    /// Waits for what is running and closes the database.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        match &self.engine {
+            Engine::Sqlite(pools) => pools.close().await,
+            Engine::Postgres(pools) => pools.close().await,
+        }
     }
 }
 
@@ -214,6 +155,20 @@ impl Deref for Tx {
 }
 
 impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.0
+    }
+}
+
+impl Deref for Reader {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl DerefMut for Reader {
     fn deref_mut(&mut self) -> &mut Connection {
         &mut self.0
     }

@@ -1,10 +1,8 @@
 //! Nodes: which agent's record stands for each, who wants one that is taken, and whose place was taken.
 
-use sqlx::Row as _;
-
 use super::agents::{Agent, Credential};
 use super::sessions::CONNECTED;
-use super::{Connection, StoreError, Tx};
+use super::{Connection, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
 use crate::node::Node;
@@ -42,20 +40,21 @@ pub async fn take_over(
     (now, valid_until): (UnixMillis, UnixMillis),
 ) -> Result<(), StoreError> {
     // Those whose time is up are forgotten where others are added.
-    sqlx::query("DELETE FROM former_credentials WHERE valid_until <= $1")
+    query("DELETE FROM former_credentials WHERE tenant_id = $1 AND valid_until <= $2")
+        .bind(tenant)
         .bind(now)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
-    sqlx::query(
+    query(
         "INSERT INTO former_credentials (tenant_id, agent_uid, credential_id, credential_hash, valid_until)
          SELECT tenant_id, uid, credential_id, credential_hash, $3 FROM agents WHERE tenant_id = $1 AND uid = $2",
     )
     .bind(tenant)
     .bind(agent.uid)
     .bind(valid_until)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
-    sqlx::query(
+    query(
         "UPDATE agents SET instance_uid = $3, labels = $4, host = $5, version = $6, credential_id = $7,
                 credential_hash = $8, replaced_at = $9, status = 'enrolled', credential_used_at = NULL,
                 archived_at = NULL, conflict_at = NULL, generation = NULL, candidate_cut = NULL, health = NULL,
@@ -71,16 +70,16 @@ pub async fn take_over(
     .bind(credential.id)
     .bind(credential.hash)
     .bind(now)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
-    sqlx::query(
+    query(
         "UPDATE agent_generations SET status = 'pending' WHERE tenant_id = $1 AND agent_uid = $2
              AND status IN ('applied', 'applying') AND generation = (
                  SELECT MAX(generation) FROM agent_generations WHERE tenant_id = $1 AND agent_uid = $2)",
     )
     .bind(tenant)
     .bind(agent.uid)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -90,11 +89,11 @@ pub async fn take_over(
 /// # Errors
 /// The store's.
 pub async fn rename(tx: &mut Tx, tenant: TenantId, agent: AgentUid, node: &Node) -> Result<(), StoreError> {
-    sqlx::query("UPDATE agents SET node = $3 WHERE tenant_id = $1 AND uid = $2")
+    query("UPDATE agents SET node = $3 WHERE tenant_id = $1 AND uid = $2")
         .bind(tenant)
         .bind(agent)
         .bind(node.as_str())
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -104,7 +103,7 @@ pub async fn rename(tx: &mut Tx, tenant: TenantId, agent: AgentUid, node: &Node)
 /// # Errors
 /// The store's.
 pub async fn said(tx: &mut Tx, tenant: TenantId, agent: AgentUid, node: &Node) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE agents SET node = $3 WHERE tenant_id = $1 AND uid = $2 AND COALESCE(node, '') NOT IN ($3, $4)
              AND NOT EXISTS (SELECT 1 FROM agents WHERE tenant_id = $1 AND node = $3)",
     )
@@ -112,7 +111,7 @@ pub async fn said(tx: &mut Tx, tenant: TenantId, agent: AgentUid, node: &Node) -
     .bind(agent)
     .bind(node.as_str())
     .bind(node.of_its_own(agent).as_str())
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -128,8 +127,12 @@ pub async fn claim(
     now: UnixMillis,
     stale: UnixMillis,
 ) -> Result<Option<UnixMillis>, StoreError> {
-    sqlx::query("DELETE FROM node_claims WHERE last_at < $1").bind(stale).execute(&mut **tx).await?;
-    sqlx::query(
+    query("DELETE FROM node_claims WHERE tenant_id = $1 AND last_at < $2")
+        .bind(tenant)
+        .bind(stale)
+        .execute(tx)
+        .await?;
+    query(
         "INSERT INTO node_claims (tenant_id, node, instance_uid, since, last_at)
          SELECT $1, $2, $3, $4, $4
          WHERE (SELECT COUNT(*) FROM node_claims WHERE tenant_id = $1 AND node = $2) < $5
@@ -141,16 +144,15 @@ pub async fn claim(
     .bind(instance)
     .bind(now)
     .bind(MOST_CLAIMS)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
-    let row =
-        sqlx::query("SELECT since FROM node_claims WHERE tenant_id = $1 AND node = $2 AND instance_uid = $3")
-            .bind(tenant)
-            .bind(node.as_str())
-            .bind(instance)
-            .fetch_optional(&mut **tx)
-            .await?;
-    Ok(row.map(|row| row.try_get("since")).transpose()?)
+    let row = query("SELECT since FROM node_claims WHERE tenant_id = $1 AND node = $2 AND instance_uid = $3")
+        .bind(tenant)
+        .bind(node.as_str())
+        .bind(instance)
+        .fetch_optional(tx)
+        .await?;
+    row.map(|row| row.try_get("since")).transpose()
 }
 
 /// Agent whose place was taken, by its credential. Names no tenant: it finds it.
@@ -162,7 +164,7 @@ pub async fn former(
     credential_id: &str,
     now: UnixMillis,
 ) -> Result<Option<Former>, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT former.tenant_id, former.agent_uid, former.credential_hash, agents.node, agents.replaced_at,
                 agents.conflict_at
          FROM former_credentials AS former
@@ -195,11 +197,11 @@ pub async fn conflict(
     agent: AgentUid,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE agents SET conflict_at = $3 WHERE tenant_id = $1 AND uid = $2")
+    query("UPDATE agents SET conflict_at = $3 WHERE tenant_id = $1 AND uid = $2")
         .bind(tenant)
         .bind(agent)
         .bind(now)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -212,7 +214,7 @@ pub async fn old_conflicts(
     connection: &mut Connection,
     before: UnixMillis,
 ) -> Result<Vec<(TenantId, AgentUid)>, StoreError> {
-    let rows = sqlx::query("SELECT tenant_id, uid FROM agents WHERE conflict_at < $1").bind(before);
+    let rows = query("SELECT tenant_id, uid FROM agents WHERE conflict_at < $1").bind(before);
     let rows = rows.fetch_all(connection).await?;
     rows.iter().map(|row| Ok((row.try_get("tenant_id")?, row.try_get("uid")?))).collect()
 }
@@ -222,10 +224,10 @@ pub async fn old_conflicts(
 /// # Errors
 /// The store's.
 pub async fn settle(tx: &mut Tx, tenant: TenantId, agent: AgentUid) -> Result<(), StoreError> {
-    sqlx::query("UPDATE agents SET conflict_at = NULL WHERE tenant_id = $1 AND uid = $2")
+    query("UPDATE agents SET conflict_at = NULL WHERE tenant_id = $1 AND uid = $2")
         .bind(tenant)
         .bind(agent)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -239,7 +241,7 @@ pub async fn unseen(
     before: UnixMillis,
     limit: u32,
 ) -> Result<Vec<(TenantId, AgentUid)>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT tenant_id, uid FROM agents WHERE archived_at IS NULL AND status <> $1 AND enrolled_at < $2
              AND COALESCE(last_seen, 0) < $2 AND COALESCE(replaced_at, 0) < $2
          ORDER BY tenant_id, uid LIMIT $3",
@@ -262,11 +264,11 @@ pub async fn archive(
     agent: AgentUid,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE agents SET archived_at = $3 WHERE tenant_id = $1 AND uid = $2")
+    query("UPDATE agents SET archived_at = $3 WHERE tenant_id = $1 AND uid = $2")
         .bind(tenant)
         .bind(agent)
         .bind(now)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }

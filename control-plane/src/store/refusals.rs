@@ -1,8 +1,6 @@
 //! Reports that were refused for good: by agent and cause, the last reason and how many.
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::id::{AgentUid, TenantId};
@@ -32,7 +30,7 @@ pub async fn count(
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     let (tenant, experiment, agent) = key;
-    sqlx::query(
+    query(
         "INSERT INTO experiment_refusals (tenant_id, experiment_id, agent_uid, cause, reason, reports, last_at)
          VALUES ($1, $2, $3, $4, $5, 1, $6)
          ON CONFLICT (tenant_id, experiment_id, agent_uid, cause)
@@ -44,7 +42,7 @@ pub async fn count(
     .bind(cause)
     .bind(reason)
     .bind(now)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -57,7 +55,7 @@ pub async fn of(
     connection: &mut Connection,
     (tenant, experiment): (TenantId, ExperimentId),
 ) -> Result<Vec<Refusals>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT agent_uid, reason, reports, last_at FROM experiment_refusals
          WHERE tenant_id = $1 AND experiment_id = $2 ORDER BY agent_uid, cause",
     )

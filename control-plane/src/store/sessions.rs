@@ -1,8 +1,6 @@
 //! State that agents tell over the control channel, and the agents that the reconcilers look after.
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx, agents, nodes};
+use super::{Connection, Row, StoreError, Tx, agents, nodes, query};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
 use crate::labels::{Attributes, Labels};
@@ -117,7 +115,7 @@ fn read(row: &Row) -> Result<Member, StoreError> {
 /// # Errors
 /// The store's.
 pub async fn everybody(connection: &mut Connection) -> Result<Vec<Member>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM agents WHERE archived_at IS NULL ORDER BY tenant_id, uid")
+    let rows = query("SELECT * FROM agents WHERE archived_at IS NULL ORDER BY tenant_id, uid")
         .fetch_all(connection)
         .await?;
     rows.iter().map(read).collect()
@@ -128,7 +126,7 @@ pub async fn everybody(connection: &mut Connection) -> Result<Vec<Member>, Store
 /// # Errors
 /// The store's.
 pub async fn of_tenant(connection: &mut Connection, tenant: TenantId) -> Result<Vec<Member>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM agents WHERE tenant_id = $1 ORDER BY uid")
+    let rows = query("SELECT * FROM agents WHERE tenant_id = $1 ORDER BY uid")
         .bind(tenant)
         .fetch_all(connection)
         .await?;
@@ -145,27 +143,27 @@ pub async fn described(
     agent: AgentUid,
     described: &Described,
 ) -> Result<bool, StoreError> {
-    let turned = sqlx::query(
+    let turned = query(
         "UPDATE agents SET refuses_configs = $1 WHERE tenant_id = $2 AND uid = $3 AND refuses_configs <> $1",
     )
     .bind(described.refuses_configs)
     .bind(tenant)
     .bind(agent)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     if let Some(node) = &described.node {
         nodes::said(tx, tenant, agent, node).await?;
     }
     let attributes = serde_json::to_string(&described.attributes);
-    let moved = sqlx::query(
+    let moved = query(
         "UPDATE agents SET attributes = $1 WHERE tenant_id = $2 AND uid = $3 AND COALESCE(attributes, '{}') <> $1",
     )
     .bind(attributes.map_err(|error| StoreError::row("agents", error))?)
     .bind(tenant)
     .bind(agent)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
-    sqlx::query(
+    query(
         "UPDATE agents SET host = COALESCE($1, host), boot_id = $2, generation = $3, baseline_digest = $4
          WHERE tenant_id = $5 AND uid = $6",
     )
@@ -175,7 +173,7 @@ pub async fn described(
     .bind(&described.baseline_digest)
     .bind(tenant)
     .bind(agent)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(turned.rows_affected() + moved.rows_affected() > 0)
 }
@@ -190,14 +188,14 @@ pub async fn candidate_cut(
     agent: AgentUid,
     why: Option<&str>,
 ) -> Result<bool, StoreError> {
-    let news = sqlx::query(
+    let news = query(
         "UPDATE agents SET candidate_cut = $1
          WHERE tenant_id = $2 AND uid = $3 AND COALESCE(candidate_cut, '') <> COALESCE($1, '')",
     )
     .bind(why)
     .bind(tenant)
     .bind(agent)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(news.rows_affected() > 0)
 }
@@ -207,10 +205,10 @@ pub async fn candidate_cut(
 /// # Errors
 /// The store's.
 pub async fn left(tx: &mut Tx, tenant: TenantId, agent: AgentUid) -> Result<(), StoreError> {
-    sqlx::query("UPDATE agents SET status = 'disconnected' WHERE tenant_id = $1 AND uid = $2")
+    query("UPDATE agents SET status = 'disconnected' WHERE tenant_id = $1 AND uid = $2")
         .bind(tenant)
         .bind(agent)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -220,7 +218,7 @@ pub async fn left(tx: &mut Tx, tenant: TenantId, agent: AgentUid) -> Result<(), 
 /// # Errors
 /// The store's.
 pub async fn all_left(tx: &mut Tx) -> Result<(), StoreError> {
-    let left = sqlx::query("UPDATE agents SET status = 'disconnected' WHERE status = $1");
-    left.bind(CONNECTED).execute(&mut **tx).await?;
+    let left = query("UPDATE agents SET status = 'disconnected' WHERE status = $1");
+    left.bind(CONNECTED).execute(tx).await?;
     Ok(())
 }

@@ -1,8 +1,6 @@
 //! Slices that agents tell, turn by turn, and what was found by comparing them.
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::experiment::across::{AcrossAgents, CollisionName, FleetCollision, MAX_COLLISIONS, Turn};
@@ -43,13 +41,12 @@ pub struct AgentsCollision {
 /// # Errors
 /// The store's.
 pub async fn is_past(connection: &mut Connection, of: Of, turn: i64) -> Result<bool, StoreError> {
-    let row: Row = sqlx::query(
-        "SELECT MAX(turn) AS latest FROM experiment_turns WHERE tenant_id = $1 AND experiment_id = $2",
-    )
-    .bind(of.0)
-    .bind(of.1)
-    .fetch_one(connection)
-    .await?;
+    let row: Row =
+        query("SELECT MAX(turn) AS latest FROM experiment_turns WHERE tenant_id = $1 AND experiment_id = $2")
+            .bind(of.0)
+            .bind(of.1)
+            .fetch_one(connection)
+            .await?;
     let latest: Option<i64> = row.try_get("latest")?;
     Ok(latest.is_some_and(|latest| turn <= latest.saturating_sub(KEPT_TURNS)))
 }
@@ -63,7 +60,7 @@ pub async fn of_turn(
     of: Of,
     turn: i64,
 ) -> Result<Vec<(AgentUid, Vec<u8>)>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT agent_uid, body FROM experiment_slices
          WHERE tenant_id = $1 AND experiment_id = $2 AND turn = $3 ORDER BY agent_uid",
     )
@@ -87,7 +84,7 @@ pub async fn keep(
     (turn, overlaps): (i64, bool),
     told: Told<'_>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO experiment_slices (tenant_id, experiment_id, turn, agent_uid, slices, truncated, body)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (tenant_id, experiment_id, turn, agent_uid)
@@ -100,30 +97,31 @@ pub async fn keep(
     .bind(i64::from(told.slices))
     .bind(i64::from(told.truncated))
     .bind(told.body)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
-    sqlx::query(
-        "INSERT INTO experiment_turns (tenant_id, experiment_id, turn, slices, agents, overlaps)
-         SELECT tenant_id, experiment_id, turn, MAX(slices), SUM(1 - truncated), $4 FROM experiment_slices
+    // A word of PostgreSQL's own, if it is not quoted.
+    query(
+        "INSERT INTO experiment_turns (tenant_id, experiment_id, turn, slices, agents, \"overlaps\")
+         SELECT tenant_id, experiment_id, turn, MAX(slices), CAST(SUM(1 - truncated) AS BIGINT), $4 FROM experiment_slices
          WHERE tenant_id = $1 AND experiment_id = $2 AND turn = $3 GROUP BY tenant_id, experiment_id, turn
          ON CONFLICT (tenant_id, experiment_id, turn)
          DO UPDATE SET slices = excluded.slices, agents = excluded.agents,
-             overlaps = CASE WHEN excluded.overlaps > 0 THEN 1 ELSE experiment_turns.overlaps END",
+             \"overlaps\" = CASE WHEN excluded.\"overlaps\" > 0 THEN 1 ELSE experiment_turns.\"overlaps\" END",
     )
     .bind(of.0)
     .bind(of.1)
     .bind(turn)
     .bind(i64::from(overlaps))
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
-    sqlx::query(
+    query(
         "DELETE FROM experiment_slices WHERE tenant_id = $1 AND experiment_id = $2 AND turn <=
              (SELECT MAX(turn) FROM experiment_turns WHERE tenant_id = $1 AND experiment_id = $2) - $3",
     )
     .bind(of.0)
     .bind(of.1)
     .bind(KEPT_TURNS)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -139,7 +137,7 @@ pub async fn collides(
     found: AgentsCollision,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO experiment_collisions
              (tenant_id, experiment_id, series_key, shared, one_agent, other_agent, found_at)
          SELECT $1, $2, $3, $4, $5, $6, $7
@@ -163,7 +161,7 @@ pub async fn collides(
     .bind(found.agents[1])
     .bind(now)
     .bind(MAX_COLLISIONS.cast_signed())
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -178,7 +176,7 @@ pub async fn unnamed(
     agent: AgentUid,
     most: i64,
 ) -> Result<Vec<u64>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT series_key FROM experiment_collisions
          WHERE tenant_id = $1 AND experiment_id = $2 AND metric IS NULL AND shared = 0
              AND (one_agent = $3 OR other_agent = $3)
@@ -190,7 +188,7 @@ pub async fn unnamed(
     .bind(most)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok(row.try_get::<i64, _>("series_key")?.cast_unsigned())).collect()
+    rows.iter().map(|row| Ok(row.try_get::<i64>("series_key")?.cast_unsigned())).collect()
 }
 
 /// Names a collision of this agent, if it has no names yet.
@@ -204,7 +202,7 @@ pub async fn name(
     key: u64,
     name: &CollisionName,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE experiment_collisions SET metric = $5, series = $6, writer = $7
          WHERE tenant_id = $1 AND experiment_id = $2 AND series_key = $3 AND metric IS NULL
              AND (one_agent = $4 OR other_agent = $4)",
@@ -216,7 +214,7 @@ pub async fn name(
     .bind(&name.metric)
     .bind(&name.series)
     .bind(&name.writer)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -226,15 +224,15 @@ pub async fn name(
 /// # Errors
 /// The store's.
 pub async fn across(connection: &mut Connection, of: Of) -> Result<AcrossAgents, StoreError> {
-    let turns = sqlx::query(
-        "SELECT turn, slices, agents, overlaps FROM experiment_turns
+    let turns = query(
+        "SELECT turn, slices, agents, \"overlaps\" FROM experiment_turns
          WHERE tenant_id = $1 AND experiment_id = $2 ORDER BY turn",
     )
     .bind(of.0)
     .bind(of.1)
     .fetch_all(&mut *connection)
     .await?;
-    let own: Row = sqlx::query(
+    let own: Row = query(
         "SELECT COUNT(*) AS number, MIN(found_at) AS since FROM experiment_collisions
          WHERE tenant_id = $1 AND experiment_id = $2 AND shared = 0",
     )
@@ -242,7 +240,7 @@ pub async fn across(connection: &mut Connection, of: Of) -> Result<AcrossAgents,
     .bind(of.1)
     .fetch_one(&mut *connection)
     .await?;
-    let found = sqlx::query(
+    let found = query(
         "SELECT one_agent, other_agent, metric, series, writer FROM experiment_collisions
          WHERE tenant_id = $1 AND experiment_id = $2 AND shared = 0
          ORDER BY CASE WHEN metric IS NULL THEN 1 ELSE 0 END, metric, series, series_key LIMIT $3",
@@ -254,7 +252,7 @@ pub async fn across(connection: &mut Connection, of: Of) -> Result<AcrossAgents,
     .await?;
     Ok(AcrossAgents {
         turns: turns.iter().map(read_turn).collect::<Result<_, _>>()?,
-        collisions: own.try_get::<i64, _>("number")?.cast_unsigned(),
+        collisions: own.try_get::<i64>("number")?.cast_unsigned(),
         since: own.try_get("since")?,
         found: found.iter().map(read_collision).collect::<Result<_, _>>()?,
     })
@@ -262,10 +260,10 @@ pub async fn across(connection: &mut Connection, of: Of) -> Result<AcrossAgents,
 
 fn read_turn(row: &Row) -> Result<Turn, StoreError> {
     let number = |column| -> Result<u32, StoreError> {
-        Ok(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(u32::MAX))
+        Ok(u32::try_from(row.try_get::<i64>(column)?).unwrap_or(u32::MAX))
     };
     Ok(Turn {
-        turn: row.try_get::<i64, _>("turn")?.cast_unsigned(),
+        turn: row.try_get::<i64>("turn")?.cast_unsigned(),
         slices: number("slices")?,
         agents: number("agents")?,
         overlaps: number("overlaps")? > 0,
@@ -273,7 +271,7 @@ fn read_turn(row: &Row) -> Result<Turn, StoreError> {
 }
 
 fn read_collision(row: &Row) -> Result<FleetCollision, StoreError> {
-    let text = |column| row.try_get::<Option<String>, _>(column);
+    let text = |column| row.try_get::<Option<String>>(column);
     let named = match (text("metric")?, text("series")?, text("writer")?) {
         (Some(metric), Some(series), Some(writer)) => Some(CollisionName { metric, series, writer }),
         _ => None,

@@ -1,8 +1,6 @@
 //! Templates and their versions.
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id::{TenantId, UserId};
 
@@ -41,13 +39,12 @@ pub async fn head(
     tenant: TenantId,
     name: &str,
 ) -> Result<Option<Head>, StoreError> {
-    let row = sqlx::query(
-        "SELECT latest_version, deleted_at FROM config_templates WHERE tenant_id = $1 AND name = $2",
-    )
-    .bind(tenant)
-    .bind(name)
-    .fetch_optional(connection)
-    .await?;
+    let row =
+        query("SELECT latest_version, deleted_at FROM config_templates WHERE tenant_id = $1 AND name = $2")
+            .bind(tenant)
+            .bind(name)
+            .fetch_optional(connection)
+            .await?;
     let head = |row: Row| {
         let deleted: Option<UnixMillis> = row.try_get("deleted_at")?;
         Ok(Head { latest_version: row.try_get("latest_version")?, deleted: deleted.is_some() })
@@ -60,16 +57,16 @@ pub async fn head(
 /// # Errors
 /// The store's; [`StoreError::is_duplicate`] if there is one of this number.
 pub async fn insert(tx: &mut Tx, tenant: TenantId, version: &TemplateVersion) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO config_templates (tenant_id, name, latest_version, deleted_at) VALUES ($1, $2, $3, NULL)
          ON CONFLICT (tenant_id, name) DO UPDATE SET latest_version = $3, deleted_at = NULL",
     )
     .bind(tenant)
     .bind(&version.name)
     .bind(version.version)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
-    sqlx::query(
+    query(
         "INSERT INTO config_template_versions (tenant_id, name, version, text, digest, created_by, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -80,7 +77,7 @@ pub async fn insert(tx: &mut Tx, tenant: TenantId, version: &TemplateVersion) ->
     .bind(&version.digest)
     .bind(version.created_by)
     .bind(version.created_at)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -95,7 +92,7 @@ pub async fn get(
     name: &str,
     version: Option<u32>,
 ) -> Result<Option<TemplateVersion>, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT v.* FROM config_template_versions v
          JOIN config_templates t ON t.tenant_id = v.tenant_id AND t.name = v.name
          WHERE t.tenant_id = $1 AND t.name = $2 AND t.deleted_at IS NULL
@@ -119,7 +116,7 @@ pub async fn list(
     after: &str,
     limit: u32,
 ) -> Result<Vec<TemplateVersion>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT v.* FROM config_templates t
          JOIN config_template_versions v
            ON v.tenant_id = t.tenant_id AND v.name = t.name AND v.version = t.latest_version
@@ -138,14 +135,14 @@ pub async fn list(
 /// # Errors
 /// The store's.
 pub async fn delete(tx: &mut Tx, tenant: TenantId, name: &str, now: UnixMillis) -> Result<bool, StoreError> {
-    let changed = sqlx::query(
+    let changed = query(
         "UPDATE config_templates SET deleted_at = $3
          WHERE tenant_id = $1 AND name = $2 AND deleted_at IS NULL",
     )
     .bind(tenant)
     .bind(name)
     .bind(now)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(changed.rows_affected() > 0)
 }

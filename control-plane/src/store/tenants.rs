@@ -1,8 +1,6 @@
 //! Tenants. The first one runs the installation: its admins make the others.
 
-use sqlx::Row as _;
-
-use super::{Connection, StoreError, Tx};
+use super::{Connection, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id::TenantId;
 
@@ -11,11 +9,11 @@ use crate::id::TenantId;
 /// # Errors
 /// The store's; [`StoreError::is_duplicate`] if the name is taken.
 pub async fn insert(tx: &mut Tx, id: TenantId, name: &str, now: UnixMillis) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO tenants (id, name, created_at) VALUES ($1, $2, $3)")
+    query("INSERT INTO tenants (id, name, created_at) VALUES ($1, $2, $3)")
         .bind(id)
         .bind(name)
         .bind(now)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -25,7 +23,7 @@ pub async fn insert(tx: &mut Tx, id: TenantId, name: &str, now: UnixMillis) -> R
 /// # Errors
 /// The store's.
 pub async fn first(connection: &mut Connection) -> Result<Option<TenantId>, StoreError> {
-    let row = sqlx::query("SELECT id FROM tenants ORDER BY created_at, id LIMIT 1");
+    let row = query("SELECT id FROM tenants ORDER BY created_at, id LIMIT 1");
     let row = row.fetch_optional(connection).await?;
-    Ok(row.map(|row| row.try_get("id")).transpose()?)
+    row.map(|row| row.try_get("id")).transpose()
 }

@@ -1,8 +1,6 @@
 //! Trials: contents that agents of a version have lived with, and the agents that are trying one.
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::experiment::wave::{Content, Trial};
 use crate::id::{AgentUid, TenantId};
@@ -48,7 +46,7 @@ fn read(row: &Row) -> Result<AgentTrial, StoreError> {
 /// # Errors
 /// The store's.
 pub async fn under_way(connection: &mut Connection) -> Result<Vec<AgentTrial>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM content_trials ORDER BY tenant_id, agent_uid");
+    let rows = query("SELECT * FROM content_trials ORDER BY tenant_id, agent_uid");
     rows.fetch_all(connection).await?.iter().map(read).collect()
 }
 
@@ -57,7 +55,7 @@ pub async fn under_way(connection: &mut Connection) -> Result<Vec<AgentTrial>, S
 /// # Errors
 /// The store's.
 pub async fn waves(connection: &mut Connection, tenant: TenantId) -> Result<Vec<(AgentUid, u8)>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM content_trials WHERE tenant_id = $1").bind(tenant);
+    let rows = query("SELECT * FROM content_trials WHERE tenant_id = $1").bind(tenant);
     let rows = rows.fetch_all(connection).await?;
     rows.iter().map(|row| read(row).map(|of| (of.agent, of.trial.wave))).collect()
 }
@@ -68,7 +66,7 @@ pub async fn waves(connection: &mut Connection, tenant: TenantId) -> Result<Vec<
 /// The store's.
 pub async fn put(tx: &mut Tx, of: &AgentTrial) -> Result<(), StoreError> {
     let AgentTrial { tenant_id, agent, content, trial } = of;
-    sqlx::query(
+    query(
         "INSERT INTO content_trials
              (tenant_id, agent_uid, version, baseline, candidate, wave, offered_at, boot_id, alive_since)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -76,8 +74,8 @@ pub async fn put(tx: &mut Tx, of: &AgentTrial) -> Result<(), StoreError> {
              baseline = excluded.baseline, candidate = excluded.candidate, wave = excluded.wave,
              offered_at = excluded.offered_at, boot_id = excluded.boot_id, alive_since = excluded.alive_since",
     )
-    .bind(tenant_id)
-    .bind(agent)
+    .bind(*tenant_id)
+    .bind(*agent)
     .bind(&content.version)
     .bind(&content.baseline)
     .bind(&content.candidate)
@@ -85,7 +83,7 @@ pub async fn put(tx: &mut Tx, of: &AgentTrial) -> Result<(), StoreError> {
     .bind(trial.offered_at)
     .bind(&trial.process)
     .bind(trial.alive_since)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -95,10 +93,10 @@ pub async fn put(tx: &mut Tx, of: &AgentTrial) -> Result<(), StoreError> {
 /// # Errors
 /// The store's.
 pub async fn end(tx: &mut Tx, tenant: TenantId, agent: AgentUid) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM content_trials WHERE tenant_id = $1 AND agent_uid = $2")
+    query("DELETE FROM content_trials WHERE tenant_id = $1 AND agent_uid = $2")
         .bind(tenant)
         .bind(agent)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -108,7 +106,7 @@ pub async fn end(tx: &mut Tx, tenant: TenantId, agent: AgentUid) -> Result<(), S
 /// # Errors
 /// The store's.
 pub async fn known(connection: &mut Connection) -> Result<Vec<(TenantId, Content)>, StoreError> {
-    let rows = sqlx::query("SELECT tenant_id, version, baseline, candidate FROM known_contents");
+    let rows = query("SELECT tenant_id, version, baseline, candidate FROM known_contents");
     let rows = rows.fetch_all(connection).await?;
     rows.iter().map(|row| Ok((row.try_get("tenant_id")?, content(row)?))).collect()
 }
@@ -126,7 +124,7 @@ pub async fn know(
     content: &Content,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO known_contents (tenant_id, version, baseline, candidate, known_at)
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
     )
@@ -135,16 +133,16 @@ pub async fn know(
     .bind(&content.baseline)
     .bind(&content.candidate)
     .bind(now)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
-    sqlx::query(
+    query(
         "DELETE FROM known_contents WHERE tenant_id = $1 AND known_at <
              (SELECT known_at FROM known_contents WHERE tenant_id = $1
               ORDER BY known_at DESC LIMIT 1 OFFSET $2)",
     )
     .bind(tenant)
     .bind(MAX_KNOWN - 1)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }

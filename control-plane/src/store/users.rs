@@ -1,9 +1,8 @@
 //! People, and the access tokens of theirs that are no longer good.
 
-use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id::{LoginId, TenantId, UserId};
 use crate::role::Role;
@@ -30,7 +29,7 @@ pub struct User {
 /// # Errors
 /// The store's; [`StoreError::is_duplicate`] if the address is taken.
 pub async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO users (id, tenant_id, email, password_hash, role, created_at, disabled_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -41,7 +40,7 @@ pub async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(),
     .bind(user.role)
     .bind(user.created_at)
     .bind(user.disabled_at)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -51,7 +50,7 @@ pub async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(),
 /// # Errors
 /// The store's.
 pub async fn any(connection: &mut Connection) -> Result<bool, StoreError> {
-    Ok(sqlx::query("SELECT 1 FROM users LIMIT 1").fetch_optional(connection).await?.is_some())
+    Ok(query("SELECT 1 FROM users LIMIT 1").fetch_optional(connection).await?.is_some())
 }
 
 /// User with this address, and their password's hash. The one question that names no tenant: it finds it.
@@ -62,7 +61,7 @@ pub async fn by_email(
     connection: &mut Connection,
     email: &str,
 ) -> Result<Option<(User, String)>, StoreError> {
-    let found = sqlx::query("SELECT * FROM users WHERE email = $1").bind(email).fetch_optional(connection);
+    let found = query("SELECT * FROM users WHERE email = $1").bind(email).fetch_optional(connection);
     found.await?.map(|row| Ok((user(&row)?, row.try_get("password_hash")?))).transpose()
 }
 
@@ -75,7 +74,7 @@ pub async fn by_id(
     tenant: TenantId,
     id: UserId,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query("SELECT * FROM users WHERE tenant_id = $1 AND id = $2")
+    let row = query("SELECT * FROM users WHERE tenant_id = $1 AND id = $2")
         .bind(tenant)
         .bind(id)
         .fetch_optional(connection)
@@ -93,7 +92,7 @@ pub async fn list(
     after: Option<UserId>,
     limit: u32,
 ) -> Result<Vec<User>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM users WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3")
+    let rows = query("SELECT * FROM users WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3")
         .bind(tenant)
         .bind(after.unwrap_or(UserId(Uuid::nil())))
         .bind(limit)
@@ -112,13 +111,13 @@ pub async fn disable(
     id: UserId,
     now: UnixMillis,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "UPDATE users SET disabled_at = coalesce(disabled_at, $3) WHERE tenant_id = $1 AND id = $2 RETURNING *",
     )
     .bind(tenant)
     .bind(id)
     .bind(now)
-    .fetch_optional(&mut **tx)
+    .fetch_optional(tx)
     .await?;
     row.as_ref().map(user).transpose()
 }
@@ -128,10 +127,10 @@ pub async fn disable(
 /// # Errors
 /// The store's.
 pub async fn enable(tx: &mut Tx, tenant: TenantId, id: UserId) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query("UPDATE users SET disabled_at = NULL WHERE tenant_id = $1 AND id = $2 RETURNING *")
+    let row = query("UPDATE users SET disabled_at = NULL WHERE tenant_id = $1 AND id = $2 RETURNING *")
         .bind(tenant)
         .bind(id)
-        .fetch_optional(&mut **tx)
+        .fetch_optional(tx)
         .await?;
     row.as_ref().map(user).transpose()
 }
@@ -146,11 +145,11 @@ pub async fn set_role(
     id: UserId,
     role: Role,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query("UPDATE users SET role = $3 WHERE tenant_id = $1 AND id = $2 RETURNING *")
+    let row = query("UPDATE users SET role = $3 WHERE tenant_id = $1 AND id = $2 RETURNING *")
         .bind(tenant)
         .bind(id)
         .bind(role)
-        .fetch_optional(&mut **tx)
+        .fetch_optional(tx)
         .await?;
     row.as_ref().map(user).transpose()
 }
@@ -161,7 +160,7 @@ pub async fn set_role(
 /// The store's.
 pub async fn has_admin(connection: &mut Connection, tenant: TenantId) -> Result<bool, StoreError> {
     let statement = "SELECT 1 FROM users WHERE tenant_id = $1 AND role = $2 AND disabled_at IS NULL LIMIT 1";
-    let found = sqlx::query(statement).bind(tenant).bind(Role::Admin).fetch_optional(connection).await?;
+    let found = query(statement).bind(tenant).bind(Role::Admin).fetch_optional(connection).await?;
     Ok(found.is_some())
 }
 
@@ -174,11 +173,11 @@ pub async fn set_password(
     (tenant, id): (TenantId, UserId),
     password_hash: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE users SET password_hash = $3 WHERE tenant_id = $1 AND id = $2")
+    query("UPDATE users SET password_hash = $3 WHERE tenant_id = $1 AND id = $2")
         .bind(tenant)
         .bind(id)
         .bind(password_hash)
-        .execute(&mut **tx)
+        .execute(tx)
         .await?;
     Ok(())
 }
@@ -193,10 +192,10 @@ pub async fn holder(
     login: LoginId,
     jti: Uuid,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT * FROM users WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL
          AND EXISTS (SELECT 1 FROM logins WHERE tenant_id = $1 AND id = $3 AND user_id = $2 AND ended_at IS NULL)
-         AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $4)",
+         AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE tenant_id = $1 AND jti = $4)",
     )
     .bind(tenant)
     .bind(id)
@@ -218,8 +217,12 @@ pub async fn revoke(
     expires_at: UnixMillis,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM revoked_tokens WHERE expires_at <= $1").bind(now).execute(&mut **tx).await?;
-    sqlx::query(
+    query("DELETE FROM revoked_tokens WHERE tenant_id = $1 AND expires_at <= $2")
+        .bind(tenant)
+        .bind(now)
+        .execute(tx)
+        .await?;
+    query(
         "INSERT INTO revoked_tokens (jti, tenant_id, user_id, expires_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT DO NOTHING",
     )
@@ -227,7 +230,7 @@ pub async fn revoke(
     .bind(tenant)
     .bind(user)
     .bind(expires_at)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }

@@ -1,8 +1,6 @@
 //! Findings of agents: a whole horizon a row, each once, by the report key.
 
-use sqlx::Row as _;
-
-use super::{Connection, Row, StoreError, Tx};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::id::{AgentUid, TenantId};
@@ -75,7 +73,7 @@ pub async fn insert(
     content: &Content<'_>,
     now: UnixMillis,
 ) -> Result<Filed, StoreError> {
-    let known: Option<Row> = sqlx::query(
+    let known: Option<Row> = query(
         "SELECT digest FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
              AND boot_id = $4 AND generation = $5 AND window_start = $6",
     )
@@ -85,7 +83,7 @@ pub async fn insert(
     .bind(key.boot_id)
     .bind(key.generation)
     .bind(key.window_start)
-    .fetch_optional(&mut **tx)
+    .fetch_optional(tx)
     .await?;
     if let Some(row) = known {
         let kept: String = row.try_get("digest")?;
@@ -94,7 +92,7 @@ pub async fn insert(
     if overlaps(tx, key, content.window_end).await? {
         return Ok(Filed::Overlaps);
     }
-    sqlx::query(
+    query(
         "INSERT INTO experiment_windows (tenant_id, experiment_id, agent_uid, boot_id, generation, window_start,
              window_end, step, digest, received_at, body, nanos_per_point, latency_p99, points_in, plans,
              clock_offset, clock_measured)
@@ -117,7 +115,7 @@ pub async fn insert(
     .bind(content.plans)
     .bind(content.clock_offset)
     .bind(content.clock_ahead)
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     forget(tx, key, content).await?;
     Ok(Filed::New)
@@ -129,7 +127,7 @@ pub async fn insert(
 /// # Errors
 /// The store's.
 pub async fn frozen_offset(tx: &mut Tx, key: &Key<'_>) -> Result<Option<i64>, StoreError> {
-    let row: Option<Row> = sqlx::query(
+    let row: Option<Row> = query(
         "SELECT clock_offset FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
              AND boot_id = $4 AND generation = $5 LIMIT 1",
     )
@@ -138,16 +136,16 @@ pub async fn frozen_offset(tx: &mut Tx, key: &Key<'_>) -> Result<Option<i64>, St
     .bind(key.agent)
     .bind(key.boot_id)
     .bind(key.generation)
-    .fetch_optional(&mut **tx)
+    .fetch_optional(tx)
     .await?;
-    Ok(row.map(|row| row.try_get("clock_offset")).transpose()?)
+    row.map(|row| row.try_get("clock_offset")).transpose()
 }
 
 /// Tells whether the same process of an agent has told of a part of this stretch already, under the same generation. Another
 /// process, or another generation, may share a window with it: each tells its own part. What is kept of one does not
 /// overlap, so the last that begins before this one ends is the only one that can.
 async fn overlaps(tx: &mut Tx, key: &Key<'_>, window_end: i64) -> Result<bool, StoreError> {
-    let last: Option<Row> = sqlx::query(
+    let last: Option<Row> = query(
         "SELECT window_end FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
              AND boot_id = $4 AND generation = $5 AND window_start < $6 ORDER BY window_start DESC LIMIT 1",
     )
@@ -157,7 +155,7 @@ async fn overlaps(tx: &mut Tx, key: &Key<'_>, window_end: i64) -> Result<bool, S
     .bind(key.boot_id)
     .bind(key.generation)
     .bind(window_end)
-    .fetch_optional(&mut **tx)
+    .fetch_optional(tx)
     .await?;
     let end: Option<i64> = last.map(|row| row.try_get("window_end")).transpose()?;
     Ok(end.is_some_and(|end| end > key.window_start))
@@ -166,8 +164,8 @@ async fn overlaps(tx: &mut Tx, key: &Key<'_>, window_end: i64) -> Result<bool, S
 /// Drops the bodies of horizons that nobody will look at again; their rows stay, so that each counts once. The last of
 /// each process stays, because its total has all that the process measured.
 async fn forget(tx: &mut Tx, key: &Key<'_>, content: &Content<'_>) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE experiment_windows SET body = x''
+    query(
+        "UPDATE experiment_windows SET body = $6
          WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4 AND length(body) > 0
              AND window_start < (SELECT MIN(window_start) FROM (
                  SELECT window_start FROM experiment_windows
@@ -182,7 +180,8 @@ async fn forget(tx: &mut Tx, key: &Key<'_>, content: &Content<'_>) -> Result<(),
     .bind(key.agent)
     .bind(content.step)
     .bind(KEPT)
-    .execute(&mut **tx)
+    .bind(Vec::new())
+    .execute(tx)
     .await?;
     Ok(())
 }
@@ -225,7 +224,7 @@ pub async fn of_step(
     step: &str,
     since: i64,
 ) -> Result<OfStep, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT w.body, w.received_at, w.points_in, w.clock_measured, w.clock_offset,
              w.window_start = (SELECT MIN(own.window_start) FROM experiment_windows AS own
                  WHERE own.tenant_id = $1 AND own.experiment_id = $2 AND own.agent_uid = $3
@@ -275,7 +274,7 @@ pub async fn last_of_processes(
     (tenant, experiment): (TenantId, ExperimentId),
     aa: bool,
 ) -> Result<Vec<(AgentUid, Vec<u8>)>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT w.agent_uid, w.boot_id, w.plans, w.body FROM experiment_windows AS w
          JOIN (SELECT agent_uid, boot_id, plans, MAX(window_start) AS latest FROM experiment_windows
                WHERE tenant_id = $1 AND experiment_id = $2 AND (step = 'aa') = $3
@@ -325,7 +324,7 @@ pub async fn stretch(
     (tenant, experiment): (TenantId, ExperimentId),
     aa: bool,
 ) -> Result<Option<Stretch>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT ((window_start - clock_offset) / $4) % 168 AS hour, MIN(window_start - clock_offset) AS first,
              MAX(window_end - clock_offset) AS last
          FROM experiment_windows
@@ -370,7 +369,7 @@ pub async fn varied(
     (tenant, experiment): (TenantId, ExperimentId),
     agent: AgentUid,
 ) -> Result<Vec<Varied>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT window_start - clock_offset AS start, step, nanos_per_point, latency_p99 FROM experiment_windows
          WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step <> 'aa' ORDER BY start",
     )
@@ -401,7 +400,7 @@ pub async fn last_of_each(
     tenant: TenantId,
     experiment: ExperimentId,
 ) -> Result<Vec<(AgentUid, Vec<u8>)>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT w.agent_uid, w.body FROM experiment_windows AS w
          JOIN (SELECT agent_uid, MAX(window_start) AS latest FROM experiment_windows
                WHERE tenant_id = $1 AND experiment_id = $2 GROUP BY agent_uid) AS l

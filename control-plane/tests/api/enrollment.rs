@@ -1,6 +1,7 @@
 //! Tests of how agents come in, stay in, and are kept out.
 
 use control_plane::actions::enroll;
+use control_plane::store::Across;
 use control_plane::store::agents::{self, Seen};
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -167,7 +168,7 @@ async fn what_was_heard_of_an_agent_is_shown_and_what_was_not_stays() {
         Seen { status: Some("connected"), health: Some(&health), ..Seen::default() },
         Seen { effective_hash: Some("abc"), ..Seen::default() },
     ] {
-        let mut tx = server.state.store.begin().await.unwrap();
+        let mut tx = server.state.store.begin(Across::Reconcile).await.unwrap();
         let now = server.state.clock.now();
         assert!(agents::seen(&mut tx, agent.tenant_id, agent.uid, now, &seen).await.unwrap());
         assert!(agents::offered(&mut tx, agent.tenant_id, agent.uid, "def").await.unwrap());

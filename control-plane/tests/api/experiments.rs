@@ -1,5 +1,6 @@
 //! Experiments over REST: what is asked wrongly is told by its place, with what was expected.
 
+use control_plane::store::{Across, query};
 use serde_json::{Value, json};
 
 use crate::server::Server;
@@ -55,11 +56,12 @@ async fn what_an_earlier_release_wrote_down_is_asked_again_for_what_it_holds_whe
     assert!(allowed.body["detail"].as_str().unwrap().contains("no agent is enrolled"), "{:#}", allowed.body);
 
     // As if the release that wrote it down had asked for no word of it.
-    let mut tx = server.state.store.begin().await.unwrap();
-    let spec: String = sqlx::query_scalar("SELECT spec FROM experiments").fetch_one(&mut *tx).await.unwrap();
+    let mut tx = server.state.store.begin(Across::Reconcile).await.unwrap();
+    let row = query("SELECT spec FROM experiments").fetch_one(&mut tx).await.unwrap();
+    let spec: String = row.try_get("spec").unwrap();
     let earlier = spec.replace(r#"["held"]"#, "[]");
     assert_ne!(spec, earlier);
-    sqlx::query("UPDATE experiments SET spec = $1").bind(earlier).execute(&mut *tx).await.unwrap();
+    query("UPDATE experiments SET spec = $1").bind(earlier).execute(&mut tx).await.unwrap();
     tx.commit().await.unwrap();
     let refused = server.post(&start, &admin, json!({})).await;
     assert_eq!(refused.refusal(), 409);

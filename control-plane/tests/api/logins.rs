@@ -10,10 +10,10 @@ use control_plane::actions::{logins, users as accounts};
 use control_plane::auth;
 use control_plane::refusal::Refusal;
 use control_plane::role::Role;
-use control_plane::store::users;
+use control_plane::store::{Across, query, users};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::AssertSqlSafe;
 
 use super::server::{Answer, PASSWORD, Server};
 
@@ -245,9 +245,9 @@ async fn whatever_is_renewed_while_its_login_ends_is_over() {
 
 /// Number of the rows of a table.
 async fn rows(server: &Server, table: &str) -> i64 {
-    let mut reader = server.state.store.read().await.unwrap();
+    let mut reader = server.state.store.read(Across::Reconcile).await.unwrap();
     let statement = AssertSqlSafe(format!("SELECT count(*) AS rows FROM {table}"));
-    sqlx::query(statement).fetch_one(&mut *reader).await.unwrap().get("rows")
+    query(statement).fetch_one(&mut reader).await.unwrap().try_get("rows").unwrap()
 }
 
 #[tokio::test]
@@ -345,7 +345,7 @@ async fn a_password_that_is_changed_while_it_is_compared_lets_nobody_in() {
     let who = (actor.tenant_id, actor.user_id);
     let another = state.auth.passwords.hash("quite another password".to_owned()).await.unwrap();
 
-    let mut tx = state.store.begin().await.unwrap();
+    let mut tx = state.store.begin(Across::Reconcile).await.unwrap();
     let mut change = pin!(logins::change_password(
         state,
         &actor,
@@ -359,11 +359,11 @@ async fn a_password_that_is_changed_while_it_is_compared_lets_nobody_in() {
     change.await.unwrap_err();
 
     let first = state.auth.passwords.hash(PASSWORD.to_owned()).await.unwrap();
-    let mut tx = state.store.begin().await.unwrap();
+    let mut tx = state.store.begin(Across::Reconcile).await.unwrap();
     users::set_password(&mut tx, who, &first).await.unwrap();
     tx.commit().await.unwrap();
     server.pass(3601);
-    let mut tx = state.store.begin().await.unwrap();
+    let mut tx = state.store.begin(Across::Reconcile).await.unwrap();
     let mut login = pin!(logins::login(state, "admin@one.io", PASSWORD.to_owned(), FROM));
     until_proven(&server, login.as_mut()).await;
     users::set_password(&mut tx, who, &another).await.unwrap();

@@ -4,6 +4,7 @@
 mod access;
 mod accounts;
 mod api_keys;
+mod away;
 mod enrollment;
 mod experiments;
 mod grpc;
@@ -12,6 +13,8 @@ mod logins;
 mod migrations;
 mod nodes;
 mod offers;
+mod postgres;
+mod postgres_server;
 mod process;
 mod server;
 mod store;

@@ -1,16 +1,21 @@
 //! The schema goes up and down by the real binary, and comes out the same.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-use control_plane::store::Store;
-use sqlx::Row as _;
+use control_plane::store::{Across, Address, Store, query};
+use sqlx::{Connection as _, PgConnection};
 
+use super::postgres::{SERVICE, database};
 use super::server::Server;
 
 fn migrate(dir: &Path, arguments: &[&str]) -> Output {
+    migrate_at(&["--data-dir", dir.to_str().unwrap()], arguments)
+}
+
+fn migrate_at(place: &[&str], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-control-plane"));
-    command.arg("migrate").args(arguments).arg("--data-dir").arg(dir).output().unwrap()
+    command.arg("migrate").args(arguments).args(place).output().unwrap()
 }
 
 fn lines(output: &Output) -> String {
@@ -20,11 +25,11 @@ fn lines(output: &Output) -> String {
 
 /// Every table, index and trigger there is, as text.
 async fn schema(dir: &Path) -> Vec<String> {
-    let store = Store::open(dir).await.unwrap();
+    let store = Store::open(&Address::of_data_dir(dir)).await.unwrap();
     let ours = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE '_sqlx%' ORDER BY sql";
-    let rows = sqlx::query(ours).fetch_all(&mut *store.read().await.unwrap()).await.unwrap();
+    let rows = query(ours).fetch_all(&mut store.read(Across::Ready).await.unwrap()).await.unwrap();
     store.close().await;
-    rows.iter().map(|row| row.get("sql")).collect()
+    rows.iter().map(|row| row.try_get("sql").unwrap()).collect()
 }
 
 #[tokio::test]
@@ -75,4 +80,66 @@ fn a_version_that_there_is_not_is_refused() {
     let refused = migrate(dir.path(), &["down", "--to", "77"]);
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("77"));
+}
+
+/// Every column, index, policy, right and trigger of a database of PostgreSQL.
+async fn schema_of_server(owner: &str) -> Vec<String> {
+    let mut session = PgConnection::connect_with(&owner.parse().unwrap()).await.unwrap();
+    let all = "SELECT concat_ws(' ', table_name, column_name, domain_name, data_type, is_nullable, column_default)
+                   FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'
+               UNION ALL SELECT indexdef FROM pg_indexes
+                   WHERE schemaname = 'public' AND tablename <> '_sqlx_migrations'
+               UNION ALL SELECT concat_ws(' ', tablename, policyname, roles, qual) FROM pg_policies
+               UNION ALL SELECT concat_ws(' ', grantee, table_name, privilege_type)
+                   FROM information_schema.role_table_grants WHERE grantee LIKE 'phoenix_%' AND grantee <> grantor
+               UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+               UNION ALL SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint
+                   WHERE connamespace = 'public'::regnamespace AND conrelid <> coalesce(to_regclass('_sqlx_migrations'), 0)
+               ORDER BY 1";
+    sqlx::query_scalar(all).fetch_all(&mut session).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_schema_goes_up_and_down_on_a_server() {
+    let database = database().await;
+    let at = ["--database", database.owner.as_str()];
+    let before = lines(&migrate_at(&at, &["status"]));
+    assert!(before.lines().count() >= 2 && !before.contains("applied"), "{before}");
+    let up = lines(&migrate_at(&at, &["up"]));
+    assert_eq!(up, before.replace("pending", "applied"));
+    let first = schema_of_server(&database.owner).await;
+    assert!(first.len() > 400, "{}", first.len());
+    let one_down = lines(&migrate_at(&at, &["down"]));
+    assert_eq!(one_down.matches("pending").count(), 1, "{one_down}");
+    assert_eq!(lines(&migrate_at(&at, &["down", "--to", "0"])), before);
+    assert_eq!(schema_of_server(&database.owner).await, Vec::<String>::new());
+    lines(&migrate_at(&at, &["up"]));
+    assert_eq!(schema_of_server(&database.owner).await, first);
+    let refused = migrate_at(&at, &["down", "--to", "77"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("77"));
+}
+
+#[tokio::test]
+async fn several_that_start_at_once_migrate_once() {
+    let (database, dir) = (database().await, tempfile::tempdir().unwrap());
+    let server = ["--database", database.owner.as_str(), "--admit", SERVICE];
+    for place in [&server[..], &["--data-dir", dir.path().to_str().unwrap()]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-control-plane"));
+        command.args(["migrate", "up"]).args(place).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let started: Vec<_> = (0..4).map(|_| command.spawn().unwrap()).collect();
+        for one in started {
+            assert!(!lines(&one.wait_with_output().unwrap()).contains("pending"));
+        }
+    }
+    Store::open(&database.service.parse().unwrap()).await.unwrap().close().await;
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_without_its_password() {
+    for address in ["mysql://phoenix:s3cret@db/phoenix", "postgres://phoenix:s3cret@db:port/phoenix"] {
+        let refused = migrate_at(&["--database", address], &["status"]);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && !said.contains("s3cret"), "{said}");
+        assert!(said.contains("--database or DATABASE_URL") && said.contains("postgres://USER"), "{said}");
+    }
 }

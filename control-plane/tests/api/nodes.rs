@@ -4,6 +4,7 @@ use control_plane::actions::agents::StatusUpdate;
 use control_plane::actions::enroll::{self, AgentIdentity, EnrollError};
 use control_plane::actions::nodes;
 use control_plane::labels::Attributes;
+use control_plane::store::Across;
 use control_plane::store::agents::{self, Seen};
 use control_plane::store::generations::{self, Offered, Status};
 use control_plane::store::sessions::Described;
@@ -59,7 +60,7 @@ impl Fleet {
     }
 
     async fn heard(&self, agent: &AgentIdentity, status: &str) {
-        let mut tx = self.server.state.store.begin().await.unwrap();
+        let mut tx = self.server.state.store.begin(Across::Reconcile).await.unwrap();
         let (now, seen) = (self.server.state.clock.now(), Seen { status: Some(status), ..Seen::default() });
         agents::seen(&mut tx, agent.tenant_id, agent.uid, now, &seen).await.unwrap();
         tx.commit().await.unwrap();
@@ -87,7 +88,7 @@ async fn a_new_agent_of_a_node_takes_the_place_of_the_one_before_and_the_record_
     let fleet = Fleet::start().await;
     let (before, first) = fleet.joins(1).await;
     let state = &fleet.server.state;
-    let mut tx = state.store.begin().await.unwrap();
+    let mut tx = state.store.begin(Across::Reconcile).await.unwrap();
     let offered = Offered {
         generation: 7,
         content: "c".to_owned(),
@@ -109,7 +110,7 @@ async fn a_new_agent_of_a_node_takes_the_place_of_the_one_before_and_the_record_
     assert_eq!((&listed[0]["uid"], &listed[0]["host"]), (&json!(uid(1)), &json!("pod-2")));
     assert!(listed[0]["replaced_at"].is_string() && listed[0]["node"] == NODE, "{listed:#?}");
     // What the one before ran is to be run by this one, which does not yet.
-    let mut reader = state.store.read().await.unwrap();
+    let mut reader = state.store.read(Across::Reconcile).await.unwrap();
     let latest = generations::latest(&mut reader, first.tenant_id, first.uid).await.unwrap().unwrap();
     assert_eq!((latest.generation, latest.status), (7, Status::Pending));
     drop(reader);

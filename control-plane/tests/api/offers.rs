@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use control_plane::actions::{enroll, generations as actions};
+use control_plane::store::Across;
 use control_plane::store::generations::{self, Offered, Status};
 use serde_json::json;
 
@@ -40,7 +41,7 @@ async fn what_changes_between_the_look_and_the_lock_is_what_is_offered() {
             Ok(actions::Changes { offers: offers.into_iter().collect(), ..Default::default() })
         };
         actions::offer(&server.state, look).await.unwrap();
-        let mut reader = server.state.store.read().await.unwrap();
+        let mut reader = server.state.store.read(Across::Reconcile).await.unwrap();
         let latest = generations::latest(&mut reader, agent.tenant_id, agent.uid).await.unwrap();
         latest.map(|latest| latest.content)
     };

@@ -8,9 +8,14 @@ use hyper::{Method, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use super::postgres::database;
 use super::server::{PASSWORD, send};
 
 fn serve(dir: &Path, listen: &str) -> Child {
+    command(dir, listen).spawn().unwrap()
+}
+
+fn command(dir: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-control-plane"));
     command.arg("serve").arg("--data-dir").arg(dir).args([
         "--listen",
@@ -18,7 +23,8 @@ fn serve(dir: &Path, listen: &str) -> Child {
         "--fleet-listen",
         "127.0.0.1:0",
     ]);
-    command.env("RUST_LOG", "info").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    command.env("RUST_LOG", "info").stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 fn first_line(child: &mut Child) -> Value {
@@ -67,4 +73,18 @@ fn a_port_that_is_taken_is_an_error_at_boot() {
     let ended = serve(dir.path(), &address).wait_with_output().unwrap();
     assert!(!ended.status.success() && ended.stdout.is_empty());
     assert!(String::from_utf8_lossy(&ended.stderr).contains(&format!("cannot listen on {address} for rest")));
+}
+
+#[tokio::test]
+async fn it_serves_from_the_server_that_its_environment_names() {
+    let (database, dir) = (database().await, tempfile::tempdir().unwrap());
+    let mut command = command(dir.path(), "127.0.0.1:0");
+    command.env("DATABASE_URL", &database.service).env("DATABASE_OWNER_URL", &database.owner);
+    for _ in 0..2 {
+        let mut child = command.spawn().unwrap();
+        let rest = first_line(&mut child)["listening"]["rest"].as_str().unwrap().parse().unwrap();
+        assert_eq!(send(rest, Method::GET, "/ready", "", None).await.status, StatusCode::OK);
+        assert!(!dir.path().join("phoenix.db").exists());
+        end(child);
+    }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use control_plane::app::{App, Listening};
 use control_plane::clock::{Clock, Entropy, UnixMillis};
-use control_plane::config::Serve;
+use control_plane::config::{Named, Serve};
 use control_plane::state::AppState;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
+use hyper::http::response::Parts;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -19,6 +20,8 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use super::postgres::{self, Database};
 
 pub const PASSWORD: &str = "correct horse battery";
 const SETUP: &str = "a token of the owner's own";
@@ -38,6 +41,7 @@ pub struct Server {
 pub struct Answer {
     pub status: StatusCode,
     pub kind: String,
+    pub retry_after: Option<String>,
     pub body: Value,
 }
 
@@ -52,10 +56,20 @@ impl Server {
 
     /// On data that is there, at this time.
     pub async fn start_again(dir: TempDir, at: UnixMillis) -> Self {
+        let config = config(dir.path());
+        let config = match database(dir.path()).await {
+            Some(Database { owner, service }) => on_server(config, &owner, &service),
+            None => config,
+        };
+        Self::start_by(dir, &config, at).await
+    }
+
+    /// By this configuration, whose files are in this folder.
+    pub async fn start_by(dir: TempDir, config: &Serve, at: UnixMillis) -> Self {
         let now = Arc::new(AtomicI64::new(at.0));
         let hand = Arc::clone(&now);
         let clock = Clock::from_fn(move || UnixMillis(hand.fetch_add(1, Ordering::SeqCst)));
-        let app = App::build(&config(dir.path()), clock, Entropy::system()).await.unwrap();
+        let app = App::build(config, clock, Entropy::system()).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let (state, at) = (app.state(), app.listening().unwrap());
         let running = tokio::spawn(app.run(async { drop(stopped.await) }));
@@ -132,7 +146,24 @@ impl Server {
     }
 }
 
-fn config(dir: &Path) -> Serve {
+/// Database on a server of the data in this folder.
+async fn database(dir: &Path) -> Option<Database> {
+    std::env::var_os(postgres::ON_POSTGRES)?;
+    let files = [dir.join("owner"), dir.join("service")];
+    if !files[0].exists() {
+        let Database { owner, service } = postgres::database().await;
+        files.iter().zip([owner, service]).for_each(|(file, text)| std::fs::write(file, text).unwrap());
+    }
+    let [owner, service] = files.map(|file| std::fs::read_to_string(file).unwrap());
+    Some(Database { owner, service })
+}
+
+/// The configuration with a database on a server.
+pub fn on_server(config: Serve, owner: &str, service: &str) -> Serve {
+    Serve { database: Named { address: Some(service.parse()) }, owner: Some(owner.parse()), ..config }
+}
+
+pub fn config(dir: &Path) -> Serve {
     let (any, token) = ("127.0.0.1:0".parse().unwrap(), dir.join("setup-token"));
     std::fs::write(&token, SETUP).unwrap();
     let (data_dir, trial) = (dir.join("data"), Duration::from_secs(2));
@@ -140,6 +171,8 @@ fn config(dir: &Path) -> Serve {
     let setup_token_file = Some(token);
     Serve {
         data_dir,
+        database: Named::default(),
+        owner: None,
         listen: any,
         fleet_listen: any,
         trial,
@@ -160,23 +193,28 @@ pub async fn send(to: SocketAddr, method: Method, path: &str, token: &str, body:
         request = request.header("content-type", "application/json");
     }
     let request = request.body(Full::new(Bytes::from(body.unwrap_or_default()))).unwrap();
-    let (status, kind, bytes) = exchange(to, request).await;
+    let (head, bytes) = exchange(to, request).await;
+    let header = |name| head.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     let body = serde_json::from_slice(&bytes)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-    Answer { status, kind, body }
+    Answer {
+        status: head.status,
+        kind: header("content-type").unwrap_or_default(),
+        retry_after: header("retry-after"),
+        body,
+    }
 }
 
-/// A request and its answer over a connection of their own: status, content type, body.
-pub async fn exchange(to: SocketAddr, request: Request<Full<Bytes>>) -> (StatusCode, String, Bytes) {
+/// A request and its answer over a connection of their own.
+pub async fn exchange(to: SocketAddr, request: Request<Full<Bytes>>) -> (Parts, Bytes) {
     let stream = TcpStream::connect(to).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
     let response = sender.send_request(request).await.unwrap();
-    let status = response.status();
-    let kind = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let (head, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
     connection.abort();
-    (status, kind.unwrap_or_default(), bytes)
+    (head, bytes)
 }
 
 impl Answer {

@@ -95,7 +95,9 @@ async fn list(
     Query(asked): Query<PageQuery>,
 ) -> Result<Json<Page<Experiment>>, Refusal> {
     let (after, limit) = (asked.after()?, asked.limit()?);
-    let found = experiments::list(&mut *state.store.read().await?, actor.tenant_id, after, limit + 1).await?;
+    let found =
+        experiments::list(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, after, limit + 1)
+            .await?;
     Ok(Json(page(found, limit, |experiment| experiment.id.to_string())))
 }
 

@@ -70,8 +70,8 @@ impl<'a> Agent<'a> {
             .header("authorization", format!("Bearer {}", self.credential))
             .header("content-type", "application/x-protobuf");
         let body = Full::new(Bytes::from(message.encode_to_vec()));
-        let (status, _, bytes) = exchange(self.server.at.fleet, request.body(body).unwrap()).await;
-        assert_eq!(status, StatusCode::OK);
+        let (head, bytes) = exchange(self.server.at.fleet, request.body(body).unwrap()).await;
+        assert_eq!(head.status, StatusCode::OK);
         ServerToAgent::decode(bytes).unwrap().remote_config
     }
 

@@ -10,7 +10,7 @@ use control_plane::store::{Store, Tx};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{LATER, NOW, ONE, OTHER, on_every_engine, uid};
+use super::{EVERYBODY, LATER, NOW, ONE, OTHER, on_every_engine, uid};
 
 on_every_engine!(
     an_experiment_is_read_as_it_was_written,
@@ -55,7 +55,7 @@ pub fn experiment(tenant_id: TenantId, number: u128) -> Experiment {
 
 async fn written(store: &Store, tenant: TenantId, number: u128) -> (Tx, Experiment) {
     let experiment = experiment(tenant, number);
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     experiments::insert(&mut tx, &experiment).await.unwrap();
     (tx, experiment)
 }
@@ -63,7 +63,12 @@ async fn written(store: &Store, tenant: TenantId, number: u128) -> (Tx, Experime
 async fn an_experiment_is_read_as_it_was_written(store: &Store) {
     let (mut tx, written) = written(store, ONE, 1).await;
     let verdict = Verdict::of(Verb::Hold, Vec::new());
-    experiments::decided(&mut tx, ONE, written.id, &verdict).await.unwrap();
+    assert!(
+        !experiments::decided(&mut tx, (ONE, written.id, 2), &verdict).await.unwrap(),
+        "what is not so any more"
+    );
+    assert!(!experiments::decided(&mut tx, (OTHER, written.id, 1), &verdict).await.unwrap());
+    assert!(experiments::decided(&mut tx, (ONE, written.id, 1), &verdict).await.unwrap());
     let found = experiments::get(&mut tx, ONE, written.id).await.unwrap().unwrap();
     assert_eq!((found.spec, found.state, found.verdict), (written.spec, written.state, Some(verdict)));
     assert_eq!((found.version, found.created_at, found.updated_at), (1, NOW, NOW));
@@ -84,7 +89,7 @@ async fn a_transition_holds_for_the_version_that_was_read_and_no_other(store: &S
 }
 
 async fn experiments_are_listed_newest_first_within_their_tenant(store: &Store) {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     for (tenant, number) in [(ONE, 1), (ONE, 3), (OTHER, 2), (ONE, 4)] {
         experiments::insert(&mut tx, &experiment(tenant, number)).await.unwrap();
     }
@@ -111,7 +116,7 @@ async fn events_have_numbers_without_gaps(store: &Store) {
 }
 
 async fn the_latest_version_of_a_deployment_is_in_force(store: &Store) {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     let deployment = |id: u128, version, config: Option<&str>| Deployment {
         pipeline: config.map(|_| "metrics/host".to_owned()),
         id: DeploymentId(Uuid::from_u128(id)),

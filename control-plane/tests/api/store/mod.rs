@@ -8,6 +8,7 @@ mod reports;
 mod slices;
 mod transactions;
 mod trials;
+mod walls;
 
 use control_plane::clock::UnixMillis;
 use control_plane::id::{AgentUid, TenantId, UserId};
@@ -15,13 +16,15 @@ use control_plane::labels::Labels;
 use control_plane::role::Role;
 use control_plane::store::enrollment_tokens::{self, EnrollmentToken};
 use control_plane::store::users::User;
-use control_plane::store::{Store, Tx, tenants, users};
+use control_plane::store::{Across, Address, Store, Tx, tenants, users};
 use uuid::Uuid;
 
 pub const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 pub const LATER: UnixMillis = UnixMillis(1_800_000_060_000);
 /// Two tenants with the same things in them: what is one's is never the other's.
 pub const ONE: TenantId = TenantId(Uuid::from_u128(1));
+/// Behaviors are about both, without the wall between them: a query is to name its tenant even where nothing else does.
+pub const EVERYBODY: Across = Across::Reconcile;
 pub const OTHER: TenantId = TenantId(Uuid::from_u128(2));
 
 /// Tests of these behaviors, one for each engine.
@@ -38,20 +41,39 @@ macro_rules! on_every_engine {
                 }
             )+
         }
+
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $behavior() {
+                    let store = crate::store::postgres().await;
+                    super::$behavior(&store).await;
+                    store.close().await;
+                }
+            )+
+        }
     };
 }
 pub(crate) use on_every_engine;
 
 /// A store in a file of its own, with both tenants and a person in each.
 pub async fn sqlite(dir: &std::path::Path) -> Store {
-    let store = Store::open(dir).await.unwrap();
-    store.migrate_up().await.unwrap();
+    let store = Store::prepare(&Address::of_data_dir(dir), None).await.unwrap();
+    furnish(&store).await;
+    store
+}
+
+/// A store in a database of its own of the tests' server, with the same.
+pub async fn postgres() -> Store {
+    let database = crate::postgres::database().await;
+    let (service, owner) = (database.service.parse().unwrap(), database.owner.parse().unwrap());
+    let store = Store::prepare(&service, Some(&owner)).await.unwrap();
     furnish(&store).await;
     store
 }
 
 async fn furnish(store: &Store) {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     for (tenant, name) in [(ONE, "one"), (OTHER, "other")] {
         tenants::insert(&mut tx, tenant, name, NOW).await.unwrap();
         users::insert(&mut tx, &person(tenant), "hash").await.unwrap();
@@ -93,7 +115,7 @@ pub fn token(id: &str) -> EnrollmentToken {
 
 /// A change with the token in it that agents are enrolled by.
 pub async fn with_token(store: &Store) -> Tx {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     enrollment_tokens::insert(&mut tx, &token("token"), "hash").await.unwrap();
     tx
 }

@@ -8,7 +8,7 @@ use control_plane::store::templates::{self, TemplateVersion};
 use control_plane::store::{Store, Tx, users};
 use uuid::Uuid;
 
-use super::{LATER, NOW, ONE, OTHER, on_every_engine, person, token};
+use super::{EVERYBODY, LATER, NOW, ONE, OTHER, on_every_engine, person, token};
 
 on_every_engine!(
     a_person_is_found_by_address_in_any_tenant_and_by_id_in_their_own,
@@ -20,7 +20,7 @@ on_every_engine!(
 );
 
 async fn a_person_is_found_by_address_in_any_tenant_and_by_id_in_their_own(store: &Store) {
-    let mut reader = store.read().await.unwrap();
+    let mut reader = store.read(EVERYBODY).await.unwrap();
     for tenant in [ONE, OTHER] {
         let (found, hash) = users::by_email(&mut reader, &person(tenant).email).await.unwrap().unwrap();
         assert_eq!((found, hash.as_str()), (person(tenant), "hash"));
@@ -35,27 +35,27 @@ async fn a_person_is_found_by_address_in_any_tenant_and_by_id_in_their_own(store
 async fn a_token_that_was_revoked_has_no_holder_and_is_forgotten_at_its_end(store: &Store) {
     let (whose, jti) = ((ONE, person(ONE).id), Uuid::from_u128(7));
     let holds = async || {
-        let mut reader = store.read().await.unwrap();
+        let mut reader = store.read(EVERYBODY).await.unwrap();
         users::holder(&mut reader, whose, login(1).id, jti).await.unwrap().is_some()
     };
     assert!(!holds().await, "there is no such login");
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     logins::insert(&mut tx, &login(1)).await.unwrap();
     tx.commit().await.unwrap();
     assert!(holds().await);
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     users::revoke(&mut tx, whose, jti, LATER, NOW).await.unwrap();
     users::revoke(&mut tx, whose, jti, LATER, NOW).await.unwrap();
     tx.commit().await.unwrap();
     assert!(!holds().await);
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     users::revoke(&mut tx, whose, Uuid::from_u128(8), UnixMillis(LATER.0 + 1), LATER).await.unwrap();
     tx.commit().await.unwrap();
     assert!(holds().await, "the row was kept only as long as the token itself would have lived");
 }
 
 async fn a_person_stays_disabled_until_they_are_enabled(store: &Store) {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     for now in [NOW, LATER] {
         let user = users::disable(&mut tx, ONE, person(ONE).id, now).await.unwrap().unwrap();
         assert_eq!(user.disabled_at, Some(NOW));
@@ -93,7 +93,7 @@ fn refresh_token(id: &str) -> RefreshToken {
 }
 
 async fn a_login_ends_with_its_tokens_alone_and_is_forgotten_after_its_end(store: &Store) {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     for number in [1, 2, 3] {
         logins::insert(&mut tx, &login(number)).await.unwrap();
         let token = refresh_token(&format!("r{number}"));
@@ -120,14 +120,14 @@ async fn a_login_ends_with_its_tokens_alone_and_is_forgotten_after_its_end(store
     let all = [ended(&mut tx, 1).await, ended(&mut tx, 2).await, ended(&mut tx, 3).await];
     assert_eq!(all, [Some(true), Some(false), Some(true)]);
     // Access tokens of an ended login may still come for a while.
-    logins::forget(&mut tx, UnixMillis(NOW.0 + 1)).await.unwrap();
+    logins::forget(&mut tx, ONE, UnixMillis(NOW.0 + 1)).await.unwrap();
     assert_eq!(ended(&mut tx, 1).await, Some(true));
-    logins::forget(&mut tx, LATER).await.unwrap();
+    logins::forget(&mut tx, ONE, LATER).await.unwrap();
     assert_eq!(ended(&mut tx, 2).await, None);
 }
 
 async fn an_enrollment_token_counts_its_uses_and_ends_once(store: &Store) {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     enrollment_tokens::insert(&mut tx, &token("a"), "hash-a").await.unwrap();
     enrollment_tokens::insert(&mut tx, &token("b"), "hash-b").await.unwrap();
     let (found, hash) = enrollment_tokens::presented(&mut tx, "a").await.unwrap().unwrap();
@@ -153,7 +153,7 @@ fn version(name: &str, version: u32) -> TemplateVersion {
 }
 
 async fn a_deleted_template_goes_on_counting_its_versions(store: &Store) {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     for (name, number) in [("a", 1), ("a", 2), ("b", 1)] {
         templates::insert(&mut tx, ONE, &version(name, number)).await.unwrap();
     }

@@ -6,7 +6,7 @@ use control_plane::store::slices::{self, AgentsCollision, Told};
 use control_plane::store::{Store, Tx, experiments};
 
 use super::experiments::experiment;
-use super::{LATER, NOW, ONE, OTHER, on_every_engine, uid};
+use super::{EVERYBODY, LATER, NOW, ONE, OTHER, on_every_engine, uid};
 
 on_every_engine!(
     a_turn_covers_what_all_its_agents_have_told_whole,
@@ -17,7 +17,7 @@ on_every_engine!(
 );
 
 async fn under_way(store: &Store) -> (Tx, ExperimentId) {
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin(EVERYBODY).await.unwrap();
     let experiment = experiment(ONE, 1);
     experiments::insert(&mut tx, &experiment).await.unwrap();
     (tx, experiment.id)
