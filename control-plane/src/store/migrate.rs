@@ -57,12 +57,14 @@ const SQLITE: History = migrations! { "sqlite"
     13 "logins" "0013_logins",
     14 "api_keys" "0014_api_keys",
     15 "pipelines" "0015_pipelines",
+    16 "indices" "0016_indices",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
 pub(super) const POSTGRES: History = migrations! { "postgres"
     15 "schema" "0015_schema",
     16 "walls" "0016_walls",
+    17 "indices" "0017_indices",
 };
 
 /// One migration and whether the database has it.

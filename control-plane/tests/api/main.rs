@@ -13,6 +13,7 @@ mod logins;
 mod migrations;
 mod nodes;
 mod offers;
+mod plans;
 mod postgres;
 mod postgres_server;
 mod process;
