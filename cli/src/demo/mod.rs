@@ -46,6 +46,19 @@ pub struct Args {
     /// Print the final report as one JSON document on standard output; the live view goes to standard error
     #[arg(long)]
     json: bool,
+    /// Keep the control plane's state in this empty database (postgres://...), by the login of the service
+    #[arg(long, value_name = "URL", requires = "database_owner")]
+    database: Option<String>,
+    /// The same database, by the login that is to own the tables
+    #[arg(long, value_name = "URL", requires = "database")]
+    database_owner: Option<String>,
+}
+
+impl Args {
+    /// Database of the control plane, by both logins, where it is not a file of the demo's own.
+    fn database(&self) -> Option<[&str; 2]> {
+        self.database.as_deref().zip(self.database_owner.as_deref()).map(|(service, owner)| [service, owner])
+    }
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
@@ -72,7 +85,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 /// Everything, from no process to the counters' proof. All processes still run at the end.
 async fn play(args: &Args, folder: &Path) -> anyhow::Result<Processes> {
-    let mut processes = Processes::set(folder).await?;
+    let mut processes = Processes::set(folder, args.database()).await?;
     let mut rollout = Rollout::new(View::new(args.json), processes.agents.len());
     rollout.view.say(&introduction(&processes, folder))?;
     match acts(args, &mut processes, &mut rollout).await {

@@ -71,14 +71,14 @@ impl Processes {
     ///
     /// # Errors
     /// When a binary is missing or does not start, or an agent does not come in.
-    pub async fn set(folder: &Path) -> anyhow::Result<Self> {
+    pub async fn set(folder: &Path, database: Option<[&str; 2]>) -> anyhow::Result<Self> {
         let phoenix = std::env::current_exe().context("cannot tell where this program lies")?;
         let agent_program = sibling("phoenix-agent")?;
         let args = words(&["sink", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         let (sink, listening) = Process::start("the sink", &phoenix, &args, &[], folder).await?;
         let sink_listening: SinkListening = addresses(&sink, listening)?;
         let setup_token = secret(32);
-        let (control_plane, control) = control_plane(folder, &setup_token).await?;
+        let (control_plane, control) = control_plane(folder, &setup_token, database).await?;
         let operator = Operator::set_up(&format!("http://{}", control.rest), &setup_token).await?;
         let token_file = secret_file(folder, "enrollment-token", &operator.enrollment_token().await?)?;
         let mut agents = Vec::new();
@@ -215,7 +215,11 @@ impl Processes {
     }
 }
 
-async fn control_plane(folder: &Path, setup_token: &str) -> anyhow::Result<(Process, ControlListening)> {
+async fn control_plane(
+    folder: &Path,
+    setup_token: &str,
+    database: Option<[&str; 2]>,
+) -> anyhow::Result<(Process, ControlListening)> {
     let token_file = secret_file(folder, "setup-token", setup_token)?;
     let mut args = words(&["serve", "--listen", "127.0.0.1:0", "--fleet-listen", "127.0.0.1:0"]);
     args.extend(words(&["--trial", "2s"]));
@@ -223,7 +227,11 @@ async fn control_plane(folder: &Path, setup_token: &str) -> anyhow::Result<(Proc
         args.extend([flag.to_owned(), path.display().to_string()]);
     }
     let program = sibling("phoenix-control-plane")?;
-    let (process, listening) = Process::start("the control plane", &program, &args, &[], folder).await?;
+    // Not on the command line, which everybody can read: there may be a password in it. Nothing is named by chance, either.
+    let file = format!("sqlite:{}", folder.join("control-plane/phoenix.db").display());
+    let [service, owner] = database.unwrap_or([&file, &file]);
+    let env = [("DATABASE_URL", service), ("DATABASE_OWNER_URL", owner)];
+    let (process, listening) = Process::start("the control plane", &program, &args, &env, folder).await?;
     let listening = addresses(&process, listening)?;
     Ok((process, listening))
 }

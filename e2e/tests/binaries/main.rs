@@ -25,6 +25,14 @@ mod nodes;
 mod observe_only;
 mod patch;
 mod pipelines;
+#[path = "../../../control-plane/tests/api/postgres_server.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking; the control plane's own tests kill the server, too"
+)]
+mod postgres_server;
 mod quarantine;
 mod queue_age;
 mod recovery;
