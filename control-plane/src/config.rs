@@ -26,6 +26,33 @@ pub enum Command {
     /// Move the schema of the database, or show where it is.
     #[command(subcommand)]
     Migrate(Migrate),
+    /// Write the database of a data directory into a new file, while it is served. The signing keys are not in it.
+    Backup {
+        /// Folder of the database phoenix.db.
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+        /// The new file.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Make the database of a data directory of a backup. Refused where there is one already.
+    Restore {
+        /// The backup.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// Folder of the new database phoenix.db; made if missing.
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+    },
+    /// Move all that is in a file into an empty database on a server. Stop the service before.
+    Move {
+        /// The file, as sqlite:FILE.
+        #[arg(long, value_name = "URL", value_parser = address)]
+        from: Result<Address, NotAnAddress>,
+        /// The database, as postgres://OWNER:PASSWORD@HOST/NAME, by the login that is to own the tables. It is migrated first.
+        #[arg(long, value_name = "URL", env = "DATABASE_OWNER_URL", hide_env_values = true, value_parser = address)]
+        to: Result<Address, NotAnAddress>,
+    },
 }
 
 /// Options of serving.

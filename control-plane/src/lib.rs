@@ -10,6 +10,7 @@ pub mod auth;
 pub mod checks;
 pub mod clock;
 pub mod config;
+pub mod copying;
 pub mod duration;
 pub mod evidence;
 pub mod experiment;

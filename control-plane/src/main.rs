@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 use control_plane::config::{Cli, Command};
-use control_plane::process;
+use control_plane::{copying, process};
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
@@ -26,6 +26,9 @@ fn run(cli: &Cli) -> Result<()> {
         match &cli.command {
             Command::Serve(config) => process::serve(config).await,
             Command::Migrate(command) => process::migrate(command).await,
+            Command::Backup { data_dir, to } => copying::backup(data_dir, to).await,
+            Command::Restore { from, data_dir } => copying::restore(from, data_dir).await,
+            Command::Move { from, to } => copying::move_to_server(from, to).await,
         }
     })
 }

@@ -253,6 +253,7 @@ const CONTROL_PLANE: &[&str] = &[
     "grpc",
     "config",
     "app",
+    "copying",
     "process",
 ];
 

@@ -41,7 +41,7 @@ pub(super) struct Text {
 pub(super) type History = &'static [Text];
 
 /// SQLite's.
-const SQLITE: History = migrations! { "sqlite"
+pub(super) const SQLITE: History = migrations! { "sqlite"
     1 "identity" "0001_identity",
     2 "audit" "0002_audit",
     3 "fleet" "0003_fleet",

@@ -11,6 +11,7 @@ pub mod api_keys;
 pub mod audit;
 mod column;
 mod connection;
+pub mod copies;
 pub mod deployments;
 pub mod enrollment_tokens;
 mod error;

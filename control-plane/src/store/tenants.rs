@@ -18,6 +18,15 @@ pub async fn insert(tx: &mut Tx, id: TenantId, name: &str, now: UnixMillis) -> R
     Ok(())
 }
 
+/// All tenants.
+///
+/// # Errors
+/// The store's.
+pub async fn all(connection: &mut Connection) -> Result<Vec<TenantId>, StoreError> {
+    let rows = query("SELECT id FROM tenants ORDER BY id").fetch_all(connection).await?;
+    rows.iter().map(|row| row.try_get("id")).collect()
+}
+
 /// The tenant that was there first.
 ///
 /// # Errors

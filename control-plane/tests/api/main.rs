@@ -5,6 +5,7 @@ mod access;
 mod accounts;
 mod api_keys;
 mod away;
+mod copies;
 mod enrollment;
 mod experiments;
 mod grpc;

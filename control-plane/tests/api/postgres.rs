@@ -41,7 +41,7 @@ pub const ON_POSTGRES: &str = "PHOENIX_TEST_ON_POSTGRES";
 #[test]
 fn the_surfaces_are_the_same_on_postgresql() {
     let mut again = Command::new(std::env::current_exe().unwrap());
-    for elsewhere in ["store::", "plans::", "migrations::", "process::", "postgres::", "away::"] {
+    for elsewhere in ["store::", "plans::", "copies::", "migrations::", "process::", "postgres::", "away::"] {
         again.args(["--skip", elsewhere]);
     }
     let done = again.env(ON_POSTGRES, "yes").output().unwrap();

@@ -64,6 +64,12 @@ impl Server {
         Self::start_by(dir, &config, at).await
     }
 
+    /// On a file, whatever the others are on.
+    pub async fn start_here(dir: TempDir, at: UnixMillis) -> Self {
+        let config = config(dir.path());
+        Self::start_by(dir, &config, at).await
+    }
+
     /// By this configuration, whose files are in this folder.
     pub async fn start_by(dir: TempDir, config: &Serve, at: UnixMillis) -> Self {
         let now = Arc::new(AtomicI64::new(at.0));

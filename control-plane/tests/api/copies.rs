@@ -1,0 +1,117 @@
+//! Copies of a database by the real binary: a backup while it is served, and a move to a server.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use control_plane::clock::UnixMillis;
+use control_plane::store::{Across, Address, Store, query};
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+
+use super::postgres::database;
+use super::server::{Server, config, on_server};
+const AT: UnixMillis = UnixMillis(1_800_000_000_000);
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_phoenix-control-plane")).args(arguments).output().unwrap()
+}
+
+fn succeeds(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn fails(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A server with people, an agent and an experiment in it.
+async fn furnished() -> (Server, String) {
+    let server = Server::start_here(tempfile::tempdir().unwrap(), AT).await;
+    let admin = server.set_up().await;
+    server.user(&admin, "viewer").await;
+    server.other_tenant(&admin).await;
+    let token = server.post("/api/v1/enrollment-tokens", &admin, json!({ "max_uses": 2 })).await.body;
+    let uid = "018f4f9e-0000-7000-8000-000000000001";
+    let agent =
+        server.fleet("/v1/enroll", token["token"].as_str().unwrap(), json!({ "uid": uid, "version": "1" }));
+    assert_eq!(agent.await.status, 201);
+    (server, admin)
+}
+
+#[tokio::test]
+async fn a_backup_is_taken_while_it_is_served_and_restored_elsewhere() {
+    let (server, admin) = furnished().await;
+    let (data, dir) = (server.dir.path().join("data"), tempfile::tempdir().unwrap());
+    let (file, elsewhere) = (dir.path().join("backup.db"), dir.path().join("elsewhere"));
+    let said = succeeds(&["backup", "--data-dir", text(&data), "--to", text(&file)]);
+    assert!(said.contains("intact"), "{said}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let again = fails(&["backup", "--data-dir", text(&data), "--to", text(&file)]);
+    assert!(again.contains("exists"), "{again}");
+    // What comes later is not in it.
+    server.user(&admin, "operator").await;
+    let restored = ["restore", "--from", text(&file), "--data-dir", text(&elsewhere)];
+    succeeds(&restored);
+    let refused = fails(&restored);
+    assert!(refused.contains("without a database"), "{refused}");
+    server.stop().await;
+    let store = Store::prepare(&Address::of_data_dir(&elsewhere), None).await.unwrap();
+    let row = query("SELECT count(*) AS people FROM users");
+    let row = row.fetch_one(&mut store.read(Across::Reconcile).await.unwrap()).await.unwrap();
+    assert_eq!(row.try_get::<i64>("people").unwrap(), 3);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_was_tampered_with_is_not_backed_up() {
+    let (server, _) = furnished().await;
+    let (data, dir) = (server.dir.path().join("data"), tempfile::tempdir().unwrap());
+    let mut tx = server.state.store.begin(Across::Reconcile).await.unwrap();
+    query("DROP TRIGGER audit_logs_are_not_updated").execute(&mut tx).await.unwrap();
+    query("UPDATE audit_logs SET actor = 'nobody' WHERE seq = 1").execute(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let file = dir.path().join("backup.db");
+    let said = fails(&["backup", "--data-dir", text(&data), "--to", text(&file)]);
+    assert!(said.contains("broken at entry 1") && !file.exists(), "{said}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_is_moved_to_a_server_with_all_that_is_in_it() {
+    let (server, admin) = furnished().await;
+    let agents = server.get("/api/v1/agents", &admin).await.body;
+    let audit = server.get("/api/v1/audit?limit=200", &admin).await.body;
+    let dir = server.stop().await;
+    let database = database().await;
+    let from = format!("sqlite:{}", text(&dir.path().join("data/phoenix.db")));
+    let mover = ["move", "--from", &from, "--to", &database.owner];
+    let said = succeeds(&mover);
+    assert!(said.contains("intact") && !said.contains("sqlite"), "{said}");
+    let refused = fails(&mover);
+    assert!(refused.contains("not empty"), "{refused}");
+    let refused = fails(&["move", "--from", &database.owner, "--to", &from]);
+    assert!(refused.contains("in no other direction"), "{refused}");
+    // The walls are up again.
+    let mut owner = PgConnection::connect_with(&database.owner.parse().unwrap()).await.unwrap();
+    let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&mut owner).await.unwrap();
+    assert_eq!(seen, 0);
+    let config = on_server(config(dir.path()), &database.owner, &database.service);
+    let server = Server::start_by(dir, &config, AT).await;
+    let admin = server.login("admin@one.io").await;
+    assert_eq!(server.get("/api/v1/agents", &admin).await.body, agents);
+    let moved = server.get("/api/v1/audit?limit=200", &admin).await.body;
+    let before = audit["items"].as_array().unwrap();
+    assert!(before.len() > 4, "{audit}");
+    assert_eq!(&moved["items"].as_array().unwrap()[..before.len()], before);
+    assert_eq!(server.get("/api/v1/audit/chain", &admin).await.body["intact"], true);
+    server.stop().await;
+}
