@@ -1,8 +1,9 @@
 //! The byte budget: how much the agent may hold at once.
 //!
 //! One limit is that of the process. Half of it is for data: requests on their way and in queues. The rest is for the process
-//! itself, indexes, what is observed, and the allocator. What the process really has is looked at as data comes: past a soft
-//! limit, seven eighths, nothing more is taken while there is something to drain. Bytes are taken as they come, never as they are announced: an [`Arrival`] grows with its request, and counts for its
+//! itself, indexes, what is observed, and the allocator. What the process really has is looked at as data comes. Past a soft
+//! limit, seven eighths, what runs beside the data takes nothing more, and the data itself nothing while there is something to
+//! drain. Bytes are taken as they come, never as they are announced: an [`Arrival`] grows with its request, and counts for its
 //! sender too. Once the request is whole its [`Permit`] travels with the data until every destination has settled it.
 //! Nothing is ever held without one, so a stalled backend makes the agent refuse instead of growing.
 
@@ -37,6 +38,8 @@ struct Pool {
     resident: AtomicUsize,
     /// Bytes of requests on their way, by who sends them.
     arriving: Tally<Peer>,
+    /// The pool of the data, of a pool of what runs beside it.
+    data: Option<Arc<Pool>>,
 }
 
 impl Budget {
@@ -59,6 +62,23 @@ impl Budget {
             since_look: 0.into(),
             resident: 0.into(),
             arriving: Tally::default(),
+            data: None,
+        }))
+    }
+
+    /// A budget of what runs beside the data, such as a candidate: it takes nothing from the data's, and nothing at all while the
+    /// process is past its soft limit, so that data is never refused on its account as long as the process has room.
+    pub fn beside(&self) -> Self {
+        let Self(data) = self;
+        Self(Arc::new(Pool {
+            used: 0.into(),
+            limit: usize::MAX.into(),
+            process: usize::MAX.into(),
+            look: data.look,
+            since_look: 0.into(),
+            resident: 0.into(),
+            arriving: Tally::default(),
+            data: Some(Arc::clone(data)),
         }))
     }
 
@@ -106,11 +126,17 @@ impl Pool {
     /// Takes `more` bytes. False, and none taken, if there is no room.
     fn take(&self, more: usize) -> bool {
         let limit = self.limit.load(Ordering::Relaxed);
-        if self.is_tight(more, limit) {
+        if self.is_tight(more, limit) || self.data.as_ref().is_some_and(|data| data.is_past_soft_limit()) {
             return false;
         }
         let fits = |used: usize| used.checked_add(more).filter(|&sum| sum <= limit);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+    }
+
+    /// Tells whether the process was past its soft limit when it was last looked at.
+    fn is_past_soft_limit(&self) -> bool {
+        let process = self.process.load(Ordering::Relaxed);
+        process != usize::MAX && is_past(self.resident.load(Ordering::Relaxed), process)
     }
 
     /// Tells whether the process has so much that nothing may be added before something has left. What it has is looked at
@@ -133,8 +159,13 @@ impl Pool {
 /// Tells whether a process with so many resident bytes, of which so many are data, takes nothing more. A quarter of the limit for
 /// data is always taken: what the process has besides may never leave, and what is on disk needs some to pass through.
 fn is_tight(resident: usize, used: usize, [process, limit]: [usize; 2]) -> bool {
+    is_past(resident, process) && used > limit / DRAINED
+}
+
+/// Tells whether so many resident bytes are past the soft limit of a process.
+fn is_past(resident: usize, process: usize) -> bool {
     let process = process.max(LEAST_PROCESS);
-    resident > process - process / 8 && used > limit / DRAINED
+    resident > process - process / 8
 }
 
 /// Bytes held; given back when dropped.
@@ -288,6 +319,22 @@ mod tests {
         let _some =
             [budget.take(100 * MIB).expect("there is room"), budget.take(100 * MIB).expect("and more")];
         assert_eq!((budget.limit(), budget.process_limit()), (500 * MIB, 1_000 * MIB));
+    }
+
+    #[test]
+    fn what_runs_beside_the_data_takes_none_of_its_room_and_yields_first() {
+        const MIB: usize = 1 << 20;
+        let budget = Budget::of_process(128 * MIB, || Some(120 * MIB));
+        let beside = budget.beside();
+        let mut kept = beside.take(60 * MIB).expect("nothing was looked at yet");
+        let first = budget.take(59 * MIB).expect("none of the data's room is taken");
+        let _looked_at = budget.take(1).is_none();
+        assert!(beside.take(1).is_none(), "the process is past its soft limit");
+        kept.hold(64 * MIB);
+        assert!(budget.take(MIB).is_none(), "there is data to drain");
+        drop(first);
+        assert!(budget.take(16 * MIB).is_some(), "and then some is taken, whatever is kept beside");
+        assert_eq!((budget.used(), beside.used()), (0, 64 * MIB));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct CandidateWorker {
     batches: AtomicUsize,
     changed: Condvar,
     spare: Mutex<Vec<Batch>>,
-    /// Budget of the agent and that of the candidate.
+    /// Budget beside the agent's data and that of the candidate.
     budgets: [Budget; 2],
     /// True if all of the candidate's output is wanted besides.
     shadow: AtomicBool,
@@ -112,7 +112,7 @@ impl CandidateWorker {
             batches: AtomicUsize::new(0),
             changed: Condvar::new(),
             spare: Mutex::default(),
-            budgets: [engine.budget.clone(), Budget::new(limits.memory)],
+            budgets: [engine.budget.beside(), Budget::new(limits.memory)],
             shadow: AtomicBool::new(false),
             apart: AtomicBool::new(state.candidate.pipeline().is_none()),
             claimed: Mutex::new(before),
@@ -376,7 +376,7 @@ impl CandidateWorker {
         *self.levels.lock().unwrap_or_else(PoisonError::into_inner) = levels;
     }
 
-    /// Budget of the agent and that of the candidate, for what waits and for what is kept.
+    /// Budget beside the agent's data and that of the candidate, for what waits and for what is kept.
     pub fn budgets(&self) -> &[Budget; 2] {
         &self.budgets
     }
