@@ -5,7 +5,7 @@ TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 6 ? cores : 6)))
 
 PEERS ?= $(CURDIR)/target/peers
 
-.PHONY: demo test test-peers peers lint fmt bench bench-collector fuzz deny dist
+.PHONY: demo test test-peers peers test-deploy lint fmt bench bench-collector fuzz deny dist
 
 demo: ## Build and run the main job on this machine's real processes.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
@@ -25,6 +25,11 @@ peers: ## A Collector, Prometheus and SDKs for `test-peers`; needs Go, Python 3,
 test-peers: peers ## Tests with real Collectors, Prometheus and SDKs of other languages.
 	$(CARGO) build --locked --workspace --bins
 	PHOENIX_PEERS=$(PEERS) $(CARGO) test --locked -p e2e --test peers -- --ignored
+
+test-deploy: ## What deploy/ has, by the tools that will read it; needs systemd's `systemd-analyze` besides.
+	for test in deploy/tests/systemd; do \
+	  echo "== $$test"; $$test || exit 1; \
+	done
 
 lint: ## What a change must pass besides the tests.
 	$(CARGO) fmt --all --check

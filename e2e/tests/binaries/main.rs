@@ -14,6 +14,7 @@ mod crash;
 mod credentials;
 mod critical;
 mod demo;
+mod deploy;
 mod disks;
 mod durable;
 mod entities;
