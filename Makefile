@@ -5,7 +5,7 @@ TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 6 ? cores : 6)))
 
 PEERS ?= $(CURDIR)/target/peers
 
-.PHONY: demo test test-peers peers test-deploy lint fmt bench bench-collector fuzz deny dist
+.PHONY: demo test test-peers peers test-deploy deploy-tools lint fmt bench bench-collector fuzz deny dist
 
 demo: ## Build and run the main job on this machine's real processes.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
@@ -26,9 +26,17 @@ test-peers: peers ## Tests with real Collectors, Prometheus and SDKs of other la
 	$(CARGO) build --locked --workspace --bins
 	PHOENIX_PEERS=$(PEERS) $(CARGO) test --locked -p e2e --test peers -- --ignored
 
-test-deploy: ## What deploy/ has, by the tools that will read it; needs systemd's `systemd-analyze` besides.
-	for test in deploy/tests/systemd; do \
-	  echo "== $$test"; $$test || exit 1; \
+DEPLOY_TOOLS ?= $(CURDIR)/target/deploy
+
+deploy-tools: ## Helm, and what knows Kubernetes' types, for `test-deploy`; needs Go; minutes at first.
+	mkdir -p $(DEPLOY_TOOLS)
+	GOBIN=$(DEPLOY_TOOLS) go install -trimpath -ldflags='-s -w' helm.sh/helm/v3/cmd/helm@v3.22.0
+	cd deploy/tests/objects && go build -trimpath -ldflags='-s -w' -o $(DEPLOY_TOOLS)/objects .
+
+test-deploy: deploy-tools ## What deploy/ has, by the tools that will read it; needs systemd's `systemd-analyze` besides.
+	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
+	for test in deploy/tests/systemd deploy/tests/helm; do \
+	  echo "== $$test"; PATH=$(DEPLOY_TOOLS):$$PATH $$test || exit 1; \
 	done
 
 lint: ## What a change must pass besides the tests.
