@@ -5,7 +5,7 @@ TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 6 ? cores : 6)))
 
 PEERS ?= $(CURDIR)/target/peers
 
-.PHONY: demo test test-peers peers test-deploy deploy-tools lint fmt bench bench-collector fuzz deny dist
+.PHONY: demo test test-peers peers test-deploy deploy-tools lint fmt bench bench-collector fuzz deny dist image
 
 demo: ## Build and run the main job on this machine's real processes.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
@@ -58,6 +58,23 @@ dist: ## Binaries for a release in target/dist: optimized over crates, stripped,
 	  objcopy --strip-all --add-gnu-debuglink=target/dist/$$binary.debug target/release/$$binary target/dist/$$binary || exit 1; \
 	done
 	ls -l target/dist
+
+MUSL = x86_64-unknown-linux-musl
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+
+image: ## Images of agent, control plane and CLI, of static binaries; needs buildah, musl-tools, binutils and root.
+	rustup target add $(MUSL)
+	$(CARGO) build --release --locked --target $(MUSL) $(DIST:%=--bin %)
+	rm -rf target/$(MUSL)/dist && mkdir -p target/$(MUSL)/dist/data
+	cp /etc/ssl/certs/ca-certificates.crt target/$(MUSL)/dist
+	for binary in $(DIST); do \
+	  objcopy --strip-all target/$(MUSL)/release/$$binary target/$(MUSL)/dist/$$binary || exit 1; \
+	done
+	for image in cli:phoenix agent:phoenix-agent control-plane:phoenix-control-plane; do \
+	  buildah --storage-driver vfs bud --isolation chroot --quiet --label org.opencontainers.image.version=$(VERSION) \
+	    --file deploy/docker/$${image%%:*}.Dockerfile --tag $${image##*:}:$(VERSION) target/$(MUSL)/dist || exit 1; \
+	done
+	deploy/tests/images $(VERSION)
 
 deny: ## Licenses and banned crates; needs cargo-deny.
 	cargo deny --locked check bans licenses
