@@ -9,6 +9,8 @@ use e2e::person::Person;
 use e2e::served::{CARELESS, GOOD, Loop, experiment};
 use serde_json::{Value, json};
 
+use crate::command_line::TEMPLATE;
+
 const FILES: &str = "kind: experiment
 name: smaller
 selector: env=prod
@@ -18,24 +20,6 @@ kind: template
 name: floor
 file: floor.yaml
 ";
-
-const TEMPLATE: &str = r#"name: floor
-description: Drops what is small.
-for: whoever has many small processes
-parameters:
-  floor: { type: integer, min: 0, max: 1000000, default: 100, description: Bytes below which memory is dropped. }
-samples:
-  - { name: default }
-config:
-  processors:
-    filter/small:
-      metrics:
-        datapoint:
-          - metric.name == "process.memory.usage" and value_int < {{ floor }}
-  service:
-    pipelines:
-      metrics: { processors: [filter/small] }
-"#;
 
 /// Kind, name and change of each item of an answer.
 fn changes(answer: &Value) -> Vec<[&str; 3]> {

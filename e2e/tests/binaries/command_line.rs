@@ -5,7 +5,8 @@ use e2e::control_plane::ControlPlane;
 use e2e::person::Person;
 use serde_json::Value;
 
-const TEMPLATE: &str = r#"name: floor
+/// A template with a parameter.
+pub const TEMPLATE: &str = r#"name: floor
 description: Drops what is small.
 for: whoever has many small processes
 parameters:

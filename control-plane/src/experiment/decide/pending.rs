@@ -174,11 +174,32 @@ fn to_come(looked: &Subject<'_>, behind: &[&AgentEvidence]) -> Reason {
         format!("{needed} with traffic must report; so many are not in the step.")
     } else {
         format!(
-            "{so_many} of {} with traffic are in; waiting for {}.",
+            "{so_many} of {} with traffic are in; waiting for {}.{}",
             counted(needed.into(), "horizon"),
-            listed(&waiting)
+            listed(&waiting),
+            fallen_silent(behind)
         )
     };
     let finding = Reason::new("audit", "horizons", sentence);
     looked.measured(finding, f64::from(least), f64::from(needed)).about(waiting, Vec::new())
+}
+
+/// Words about agents to which something came in during this step, and nothing in their last two horizons or more: waiting alone
+/// does not help.
+fn fallen_silent(behind: &[&AgentEvidence]) -> String {
+    let has_none = |agent: &&AgentEvidence| {
+        let last = agent.horizons.iter().rev().take(2);
+        agent.count > 0
+            && last.clone().count() == 2
+            && last.into_iter().all(|found| found.horizon.input.points == 0)
+    };
+    let silent: Vec<&AgentEvidence> = behind.iter().copied().filter(has_none).collect();
+    if silent.is_empty() {
+        return String::new();
+    }
+    let (them, their) = if silent.len() == 1 { ("it", "its") } else { ("them", "their") };
+    format!(
+        " Nothing came in on {} in {their} last two horizons: see to it that metrics reach {them}, or select other agents.",
+        listed(&hosts(&silent))
+    )
 }

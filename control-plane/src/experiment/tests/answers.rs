@@ -57,11 +57,29 @@ fn an_idle_agent_changes_no_answer_and_is_named() {
 
 #[test]
 fn horizons_without_traffic_count_for_nothing() {
+    let quiet = |horizons: &[Comparison]| {
+        let mut quiet = agent(2, horizons);
+        quiet.totals = vec![good()];
+        decided(vec![agent(1, &[good(), good()]), quiet], &spec(), Step::Mirror)
+    };
+    let waits = "1 of 2 horizons with traffic are in; waiting for host-2.";
+    let verdict = quiet(&[good(), nothing()]);
+    assert_eq!((verdict.verb, verdict.reasons[0].sentence.as_str()), (Verb::Continue, waits));
+    let verdict = quiet(&[nothing(), nothing(), good()]);
+    assert_eq!((verdict.verb, verdict.reasons[0].sentence.as_str()), (Verb::Continue, waits), "it came back");
+}
+
+#[test]
+fn an_agent_whose_traffic_has_stopped_is_not_waited_for_without_a_word() {
     let mut quiet = agent(2, &[good(), nothing(), nothing()]);
     quiet.totals = vec![good()];
     let verdict = decided(vec![agent(1, &[good(), good()]), quiet], &spec(), Step::Mirror);
     assert_eq!(verdict.verb, Verb::Continue);
-    assert_eq!(verdict.reasons[0].sentence, "1 of 2 horizons with traffic are in; waiting for host-2.");
+    assert_eq!(
+        verdict.reasons[0].sentence,
+        "1 of 2 horizons with traffic are in; waiting for host-2. Nothing came in on host-2 in its last two horizons: see to it \
+         that metrics reach it, or select other agents."
+    );
 }
 
 #[test]
