@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::Subject;
+use super::sampled::overloaded;
 use crate::experiment::across::{FleetCollision, MAX_COLLISIONS};
 use crate::experiment::words::{are, count, counted, listed, percent, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
@@ -52,8 +53,9 @@ pub fn criterion(looked: &Subject<'_>) -> Criterion {
             some => format!(", and {} {} written over by another agent", series(some), are(some)),
         };
         let sentence = format!(
-            "{} of the series of {of} were compared across agents, a share a minute{so_far}; the rest was not looked at yet.",
-            percent(cover)
+            "{} of the series of {of} were compared across agents, a share a minute{so_far}; {}.",
+            percent(cover),
+            rest(looked)
         );
         let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), cover, 1.0);
         return not_measured(looked, finding);
@@ -74,6 +76,17 @@ pub fn criterion(looked: &Subject<'_>) -> Criterion {
         looked.measured(Reason::new("L0", QUANTITY, sentence), across.collisions as f64, limit as f64);
     let asked = looked.policy().max_collisions.is_some();
     Criterion::of(asked, Answer::Met, Effect::RollBackAtOnce, finding)
+}
+
+/// Words about what was not compared. Where a candidate gets a part of the entities, what it makes of the others is never told.
+fn rest(looked: &Subject<'_>) -> String {
+    match overloaded(looked) {
+        None => "the rest was not looked at yet".to_owned(),
+        Some((hosts, _)) => format!(
+            "on {} the candidate gets a part of the entities, and as long as it does not all that it would make can be compared",
+            listed(&hosts)
+        ),
+    }
 }
 
 /// Tells whether an agent that had traffic does not tell its slices: it is of a release before this one.

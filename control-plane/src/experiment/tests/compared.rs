@@ -214,6 +214,19 @@ fn of_overloaded(shares: [u32; 2], of: impl Fn(&mut Comparison)) -> Evidence {
 }
 
 #[test]
+fn of_a_candidate_that_gets_a_part_the_rest_is_not_said_to_be_looked_at_later() {
+    let said = |evidence: &Evidence| {
+        let verdict = decide(evidence, &spec(), &run(Step::Mirror), None, NOW);
+        criterion(&verdict, QUANTITY).finding.sentence.clone()
+    };
+    let of_part = said(&of_overloaded([4, 1], |_| {}));
+    assert!(of_part.contains("on host-1, host-2 the candidate gets a part of the entities"), "{of_part}");
+    assert!(!of_part.contains("yet"), "{of_part}");
+    let whole = said(&evidence(vec![agent(1, &[good(), good()]), agent(2, &[good(), good()])]));
+    assert!(whole.contains("the rest was not looked at yet"), "{whole}");
+}
+
+#[test]
 fn of_a_candidate_that_gets_a_part_collisions_are_not_measured_and_it_is_never_advanced() {
     let evidence = of_overloaded([4, 16], |_| {});
     let lenient = asking(|policy| policy.max_collisions = Some(1_000_000));
