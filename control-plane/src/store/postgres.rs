@@ -131,10 +131,16 @@ async fn take_on(tx: &mut Transaction<'static, Postgres>, scope: Scope) -> Resul
 /// Refuses a login that could pass the policies by, and one that may not do what it has to.
 async fn may_serve(connection: &mut PgConnection) -> Result<(), StoreError> {
     let row = sqlx::query(
-        "SELECT current_user::TEXT AS login, login.rolsuper OR login.rolbypassrls AS passes_by,
-             EXISTS (SELECT 1 FROM pg_class AS t JOIN pg_namespace AS n ON n.oid = t.relnamespace
-                 WHERE n.nspname = current_schema() AND t.relkind = 'r'
-                     AND pg_has_role(login.oid, t.relowner, 'MEMBER')) AS owns,
+        "SELECT current_user::TEXT AS login,
+             EXISTS (SELECT 1 FROM pg_roles AS r WHERE (r.rolsuper OR r.rolbypassrls)
+                 AND pg_has_role(login.oid, r.oid, 'MEMBER')) AS passes_by,
+             EXISTS (SELECT 1 FROM pg_namespace AS n JOIN pg_database AS d ON d.datname = current_database()
+                 LEFT JOIN pg_class AS t ON t.relnamespace = n.oid AND t.relkind = 'r'
+                 WHERE n.nspname = current_schema() AND (pg_has_role(login.oid, n.nspowner, 'MEMBER')
+                     OR pg_has_role(login.oid, d.datdba, 'MEMBER')
+                     OR pg_has_role(login.oid, t.relowner, 'MEMBER'))) AS owns,
+             EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolcreaterole
+                 AND pg_has_role(login.oid, r.oid, 'MEMBER')) AS makes_roles,
              coalesce((SELECT bool_and(pg_has_role(login.oid, r.oid, 'MEMBER')) AND count(*) = 2
                  FROM pg_roles AS r WHERE r.rolname IN ($1, $2)), FALSE) AS takes_on,
              EXISTS (SELECT 1 FROM pg_roles AS r WHERE r.rolname IN ($1, $2)
@@ -147,9 +153,11 @@ async fn may_serve(connection: &mut PgConnection) -> Result<(), StoreError> {
     .await?;
     let login: String = row.try_get("login")?;
     let why = if row.try_get("passes_by")? {
-        "is a superuser or has BYPASSRLS, so that no policy holds for it"
+        "is a superuser or has BYPASSRLS, or is a member of a role of that kind, so that no policy holds for it"
     } else if row.try_get("owns")? {
-        "owns the tables, or is a member of who does, so that it could lift their policies"
+        "owns the tables, their schema or their database, or is a member of who does, so that it could lift their policies"
+    } else if row.try_get("makes_roles")? {
+        "has CREATEROLE, or is a member of a role that has, so that it could make itself a member of the tables' owner"
     } else if !row.try_get::<bool, _>("takes_on")? {
         "may not take on the roles phoenix_tenant and phoenix_across"
     } else if row.try_get("inherits")? {

@@ -130,6 +130,48 @@ async fn a_login_that_could_pass_the_walls_does_not_serve() {
 }
 
 #[tokio::test]
+async fn a_login_that_could_become_one_that_passes_the_walls_does_not_serve() {
+    let postgres = Postgres::start();
+    let [service, owner] = [SERVICE, OWNER].map(|login| postgres.address(login, "postgres").parse().unwrap());
+    Store::prepare(&service, Some(&owner)).await.unwrap().close().await;
+    let mut admin = session(&postgres.address("admin", "postgres")).await;
+    sqlx::raw_sql("CREATE ROLE past BYPASSRLS; CREATE ROLE maker CREATEROLE")
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    for (give, take, why) in [
+        (
+            "GRANT admin TO phoenix_service",
+            "REVOKE admin FROM phoenix_service",
+            "a member of a role of that kind",
+        ),
+        ("GRANT past TO phoenix_service", "REVOKE past FROM phoenix_service", "has BYPASSRLS"),
+        ("GRANT maker TO phoenix_service", "REVOKE maker FROM phoenix_service", "has CREATEROLE"),
+        (
+            "ALTER ROLE phoenix_service CREATEROLE",
+            "ALTER ROLE phoenix_service NOCREATEROLE",
+            "has CREATEROLE",
+        ),
+        (
+            "ALTER DATABASE postgres OWNER TO phoenix_service",
+            "ALTER DATABASE postgres OWNER TO phoenix_owner",
+            "or their database",
+        ),
+        (
+            "ALTER SCHEMA public OWNER TO phoenix_service",
+            "ALTER SCHEMA public OWNER TO pg_database_owner",
+            "their schema",
+        ),
+    ] {
+        sqlx::raw_sql(give).execute(&mut admin).await.unwrap();
+        let refused = Store::open(&service).await.expect_err(give).to_string();
+        assert!(refused.contains(why), "{give}: {refused}");
+        sqlx::raw_sql(take).execute(&mut admin).await.unwrap();
+        Store::open(&service).await.unwrap().close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_login_that_was_not_let_in_and_a_schema_that_is_behind_are_told() {
     let postgres = Postgres::start();
     let [service, owner] = [SERVICE, OWNER].map(|login| postgres.address(login, "postgres").parse().unwrap());
@@ -185,12 +227,14 @@ async fn transactions_that_race_are_to_come_again() {
     for (session, own) in sessions.iter_mut().zip([1_i64, 2]) {
         sqlx::query("SELECT pg_advisory_lock($1)").bind(own).execute(session).await.unwrap();
     }
-    let [first, second] = &mut sessions;
-    let (first, second) = tokio::join!(sqlx::query("SELECT pg_advisory_lock(2)").execute(first), async {
-        let got = sqlx::query("SELECT pg_advisory_lock(1)").execute(&mut *second).await;
-        sqlx::query("SELECT pg_advisory_unlock_all()").execute(second).await.unwrap();
+    // Whichever of them is chosen to give up, the other one goes on once its lock is free.
+    let wants = async |session: &mut PgConnection, lock: i64| {
+        let got = sqlx::query("SELECT pg_advisory_lock($1)").bind(lock).execute(&mut *session).await;
+        sqlx::query("SELECT pg_advisory_unlock_all()").execute(session).await.unwrap();
         got
-    });
+    };
+    let [first, second] = &mut sessions;
+    let (first, second) = tokio::join!(wants(first, 2), wants(second, 1));
     let deadlock = StoreError::from(first.err().or(second.err()).unwrap());
     assert!(deadlock.is_busy() && deadlock.to_string().contains("deadlock"), "{deadlock}");
 
