@@ -46,6 +46,13 @@ impl FromStr for Address {
             return if path.is_empty() { Err(NotAnAddress::Engine) } else { Ok(Self::Sqlite(path.into())) };
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            // A password that ends where the address does not: what is left of it would be shown as a host or a name.
+            let authority_ends = text.splitn(3, '/').nth(2).and_then(|rest| rest.split_once(['/', '?', '#']));
+            if text.contains('#') || authority_ends.is_some_and(|(_, rest)| rest.contains('@')) {
+                return Err(NotAnAddress::Postgres(
+                    "a '/', '?', '#' or '@' stands where none may; in a password they are %2F, %3F, %23 and %40".to_owned(),
+                ));
+            }
             let options: Result<PgConnectOptions, _> = text.parse();
             let options = options.map_err(|error| NotAnAddress::Postgres(error.to_string()))?;
             return Ok(Self::Postgres(Box::new(options)));
@@ -93,6 +100,19 @@ mod tests {
         assert_eq!(shown("sqlite:/var/lib/phoenix/phoenix.db"), "sqlite:/var/lib/phoenix/phoenix.db");
         assert_eq!(shown("sqlite:///var/lib/phoenix/phoenix.db"), "sqlite:/var/lib/phoenix/phoenix.db");
         assert_eq!(shown("sqlite:phoenix.db"), "sqlite:phoenix.db");
+    }
+
+    #[test]
+    fn a_password_whose_characters_are_not_escaped_is_not_shown_as_a_host() {
+        for password in ["s3@cret/p:x", "12?cret", "s3#cret", "5/cret", "s3@cret#"] {
+            let refused = format!("postgres://u:{password}@db/canary").parse::<Address>().unwrap_err();
+            assert!(
+                refused.to_string().contains("%40") && !refused.to_string().contains("cret"),
+                "{refused}"
+            );
+        }
+        assert_eq!(shown("postgres://u:s3%2Fcr%40t%23@db/canary"), "postgres://u@db:5432/canary");
+        assert_eq!(shown("postgres://u@%2Ftmp%2Fpg/canary"), "postgres://u@/tmp/pg/canary");
     }
 
     #[test]
