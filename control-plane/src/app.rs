@@ -80,6 +80,12 @@ pub enum BootError {
     /// The login of the tables' owner has no address.
     #[error("--database-owner or DATABASE_OWNER_URL: {0}")]
     Owner(NotAnAddress),
+    /// A login of the owner for what is no database of a server, or that is none of a server.
+    #[error(
+        "--database-owner or DATABASE_OWNER_URL is given, and the state is in {0}; both name a server of PostgreSQL \
+         (the service's login is --database or DATABASE_URL), or the owner is left out"
+    )]
+    OwnerOfFile(Address),
     /// The store cannot be opened.
     #[error("{address}: {source}")]
     Open {
@@ -132,6 +138,13 @@ impl App {
         let fleet = bind("fleet", config.fleet_listen, tls.as_ref(), limits, &metrics).await?;
         let address = config.database.or_in(&config.data_dir)?;
         let owner = config.owner.clone().transpose().map_err(BootError::Owner)?;
+        if let Some(owner) = &owner {
+            for one in [&address, owner] {
+                if matches!(one, Address::Sqlite(_)) {
+                    return Err(BootError::OwnerOfFile(one.clone()));
+                }
+            }
+        }
         let opened = Store::prepare(&address, owner.as_ref()).await;
         let store = opened.map_err(|source| BootError::Open { address, source })?;
         let mut tx = store.begin(Across::Boot).await?;

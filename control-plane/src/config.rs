@@ -26,16 +26,20 @@ pub enum Command {
     /// Move the schema of the database, or show where it is.
     #[command(subcommand)]
     Migrate(Migrate),
-    /// Write the database of a data directory into a new file, while it is served. The signing keys are not in it.
+    /// Write the database of a data directory into a new file, while it is served. The signing keys are not in it. Refused
+    /// where the state is on a server.
     Backup {
-        /// Folder of the database phoenix.db.
+        /// Folder of the database phoenix.db, where no other is named.
         #[arg(long, value_name = "DIR")]
         data_dir: PathBuf,
+        /// Database.
+        #[command(flatten)]
+        database: Named,
         /// The new file.
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
-    /// Make the database of a data directory of a backup. Refused where there is one already.
+    /// Make the database of a data directory of a backup, which may be of an earlier release. Refused where there is one already.
     Restore {
         /// The backup.
         #[arg(long, value_name = "FILE")]

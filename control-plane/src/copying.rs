@@ -10,16 +10,19 @@ use crate::app;
 use crate::audit::{self, Chain};
 use crate::store::{Address, Connection, NotAnAddress, Schema, copies, tenants};
 
-/// Writes the database of a data directory into a new file.
+/// Writes the database that is served into a new file.
 ///
 /// # Errors
-/// It cannot be read or written, or its copy is not sound.
-pub async fn backup(data_dir: &Path, to: &Path) -> Result<()> {
-    let Address::Sqlite(file) = Address::of_data_dir(data_dir) else { bail!("a data directory has a file") };
-    copy(&file, to).await
+/// It is on a server; it cannot be read or written, or its copy is not sound.
+pub async fn backup(served: &Result<Address, NotAnAddress>, to: &Path) -> Result<()> {
+    let served = served.clone().context("--database or DATABASE_URL")?;
+    let Address::Sqlite(file) = &served else {
+        bail!("the state is in {served}, and no file of a data directory is a backup of it; use pg_dump");
+    };
+    copy(file, to, false).await
 }
 
-/// Makes the database of a data directory of a backup.
+/// Makes the database of a data directory of a backup, which may be of an earlier release.
 ///
 /// # Errors
 /// There is one; the backup is not sound; and the system's.
@@ -29,25 +32,40 @@ pub async fn restore(from: &Path, data_dir: &Path) -> Result<()> {
     if file.exists() {
         bail!("{} is there; a backup is restored into a data directory without a database", file.display());
     }
-    copy(from, &file).await
+    copy(from, &file, true).await
 }
 
-/// Copies a file; what turns out not to be sound is removed.
-async fn copy(from: &Path, to: &Path) -> Result<()> {
-    copies::of_file(from, to).await.with_context(|| format!("cannot copy {}", from.display()))?;
-    let looked_at = async {
-        let mut copy = copies::look_at(to).await?;
-        chains(&mut copy).await
-    };
-    match looked_at.await {
-        Ok(rows) => {
-            say(&format!("{} is written; its audit chains are intact ({rows} entries)", to.display()))
-        }
-        Err(error) => {
-            fs::remove_file(to).with_context(|| format!("cannot remove {}", to.display()))?;
-            Err(error.context(format!("{} is not sound, and no copy of it is kept", from.display())))
-        }
+/// Copies a file, by one beside it that gets the name once it is sound: nobody ever finds a part under that.
+async fn copy(from: &Path, to: &Path, migrated: bool) -> Result<()> {
+    if to.exists() {
+        bail!("{} exists, and is left as it is; name a new file", to.display());
     }
+    let part = to.with_added_extension("part");
+    copies::of_file(from, &part).await.with_context(|| format!("cannot copy {}", from.display()))?;
+    let looked_at = look_at(&part, migrated).await.with_context(|| {
+        format!("{} is not sound, or not of this release, and no copy of it is kept", from.display())
+    });
+    // A link never takes the place of a file that somebody else has made meanwhile.
+    let named = looked_at.and_then(|rows| {
+        fs::hard_link(&part, to).with_context(|| format!("cannot write {}", to.display()))?;
+        Ok(rows)
+    });
+    fs::remove_file(&part).with_context(|| format!("cannot remove {}", part.display()))?;
+    let rows = named?;
+    say(&format!("{} is written; its audit chains are intact ({rows} entries)", to.display()))
+}
+
+/// Number of entries of the audit chains of a copy, with the schema of this binary if it is to have that.
+async fn look_at(part: &Path, migrated: bool) -> Result<i64> {
+    if migrated {
+        let schema = Schema::open(&Address::Sqlite(part.to_owned())).await?;
+        let up = schema.up().await;
+        schema.close().await;
+        let lock = part.with_added_extension("migrating");
+        fs::remove_file(&lock).with_context(|| format!("cannot remove {}", lock.display()))?;
+        up?;
+    }
+    chains(&mut copies::look_at_copy(part).await?).await
 }
 
 /// Moves a file into a server.

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("phoenix-control-plane: {failure:#}");
+            eprintln!("phoenix-control-plane: {}", process::told(&failure));
             ExitCode::FAILURE
         }
     }
@@ -26,7 +26,9 @@ fn run(cli: &Cli) -> Result<()> {
         match &cli.command {
             Command::Serve(config) => process::serve(config).await,
             Command::Migrate(command) => process::migrate(command).await,
-            Command::Backup { data_dir, to } => copying::backup(data_dir, to).await,
+            Command::Backup { data_dir, database, to } => {
+                copying::backup(&database.or_in(data_dir), to).await
+            }
             Command::Restore { from, data_dir } => copying::restore(from, data_dir).await,
             Command::Move { from, to } => copying::move_to_server(from, to).await,
         }

@@ -18,6 +18,17 @@ pub fn log_to_stderr() {
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
 }
 
+/// A failure and its causes, each once: many say what caused them by themselves.
+pub fn told(failure: &anyhow::Error) -> String {
+    let mut told = failure.to_string();
+    for cause in failure.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
 /// Serves until a signal.
 ///
 /// # Errors

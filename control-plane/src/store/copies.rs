@@ -32,8 +32,13 @@ pub async fn of_file(from: &Path, to: &Path) -> Result<(), StoreError> {
         sqlx::Error::Io(io::Error::new(error.kind(), format!("{}: {error}", to.display())))
     })?);
     let text = to.to_string_lossy().into_owned();
-    sqlx::query("VACUUM INTO $1").bind(text).execute(&mut connection).await?;
-    Ok(connection.close().await?)
+    let copied = sqlx::query("VACUUM INTO $1").bind(text).execute(&mut connection).await;
+    connection.close().await?;
+    if let Err(error) = copied {
+        std::fs::remove_file(to).map_err(sqlx::Error::Io)?;
+        return Err(error.into());
+    }
+    Ok(())
 }
 
 /// A connection to a file that only reads, and changes nothing about it.
@@ -41,7 +46,19 @@ pub async fn of_file(from: &Path, to: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// There is no such database, or it is damaged.
 pub async fn look_at(file: &Path) -> Result<Connection, StoreError> {
+    look(SqliteConnectOptions::new().filename(file).create_if_missing(false).read_only(true)).await
+}
+
+/// A connection to a copy that nobody else has: it leaves no file beside it.
+///
+/// # Errors
+/// As [`look_at`]'s.
+pub async fn look_at_copy(file: &Path) -> Result<Connection, StoreError> {
     let options = SqliteConnectOptions::new().filename(file).create_if_missing(false).read_only(true);
+    look(options.immutable(true)).await
+}
+
+async fn look(options: SqliteConnectOptions) -> Result<Connection, StoreError> {
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
     let mut connection: Connection = Held::SqliteReader(pool.acquire().await?).into();
     let sound: String =
@@ -98,10 +115,7 @@ pub async fn into_server(from: &mut Connection, to: &PgConnectOptions) -> Result
     }
     let some: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tenants)").fetch_one(&mut *tx).await?;
     if some {
-        return Err(StoreError::row(
-            "tenants",
-            "the database is not empty; name one into which nothing was written",
-        ));
+        return Err(StoreError::NotEmpty);
     }
     let mut kinds = Vec::with_capacity(tables.len());
     for table in &tables {

@@ -39,9 +39,13 @@ pub enum StoreError {
     },
     /// The schema is not the one that this binary was made for.
     #[error(
-        "the schema lacks {0} migrations; give the login of the tables' owner as --database-owner, or to `migrate up` before"
+        "the schema lacks {0} migrations; run `migrate up` before (on a server by the login of the tables' owner, or give that \
+         to `serve` as --database-owner)"
     )]
     Behind(usize),
+    /// Something is in a database into which all of a file is to be moved.
+    #[error("the database is not empty; name one into which nothing was written")]
+    NotEmpty,
     /// A text to be looked for or kept has a NUL in it.
     #[error("a text has the character U+0000, which the store does not keep; leave it out")]
     Nul,

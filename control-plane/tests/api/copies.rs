@@ -71,6 +71,53 @@ async fn a_backup_is_taken_while_it_is_served_and_restored_elsewhere() {
     store.close().await;
 }
 
+#[test]
+fn what_cannot_be_copied_leaves_nothing_and_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (garbage, data) = (dir.path().join("garbage.db"), dir.path().join("data"));
+    std::fs::write(&garbage, "this is no database").unwrap();
+    let said = fails(&["restore", "--from", text(&garbage), "--data-dir", text(&data)]);
+    assert_eq!(said.matches("not a database").count(), 1, "{said}");
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0);
+}
+
+#[test]
+fn a_backup_of_an_earlier_release_is_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let (earlier, data) = (dir.path().join("earlier.db"), dir.path().join("data"));
+    let at = format!("sqlite:{}", text(&earlier));
+    succeeds(&["migrate", "up", "--database", &at]);
+    succeeds(&["migrate", "down", "--database", &at]);
+    succeeds(&["restore", "--from", text(&earlier), "--data-dir", text(&data)]);
+    let left: Vec<_> = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["phoenix.db"]);
+    assert!(!succeeds(&["migrate", "status", "--data-dir", text(&data)]).contains("pending"));
+}
+
+#[test]
+fn a_file_that_is_left_from_before_a_move_is_not_backed_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file) = (dir.path().join("data"), dir.path().join("backup.db"));
+    succeeds(&["migrate", "up", "--data-dir", text(&data)]);
+    let server = "postgres://phoenix:s3cret@db/phoenix";
+    let said = fails(&["backup", "--data-dir", text(&data), "--database", server, "--to", text(&file)]);
+    assert!(said.contains("pg_dump") && !said.contains("s3cret") && !file.exists(), "{said}");
+}
+
+#[test]
+fn an_owner_of_tables_that_are_on_no_server_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let serve =
+        ["serve", "--listen", "127.0.0.1:0", "--fleet-listen", "127.0.0.1:0", "--data-dir", text(&data)];
+    let (owner, file) = ("postgres://phoenix_owner:s3cret@db/phoenix", "sqlite:other.db");
+    for named in [&["--database-owner", owner][..], &["--database", owner, "--database-owner", file]] {
+        let said = fails(&[&serve, named].concat());
+        assert!(said.contains("both name a server") && !said.contains("s3cret"), "{said}");
+    }
+    assert!(!data.join("phoenix.db").exists());
+}
+
 #[tokio::test]
 async fn what_was_tampered_with_is_not_backed_up() {
     let (server, _) = furnished().await;
