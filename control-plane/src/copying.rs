@@ -85,7 +85,7 @@ pub async fn move_to_server(
     let mut file = copies::look_at(file).await.with_context(|| from.to_string())?;
     let before = chains(&mut file).await.with_context(|| from.to_string())?;
     let schema = Schema::open(&to).await.with_context(|| to.to_string())?;
-    schema.up().await?;
+    schema.up().await.with_context(|| to.to_string())?;
     schema.close().await;
     let mut moved = copies::into_server(&mut file, options).await.with_context(|| to.to_string())?;
     let after = chains(moved.connection()).await.with_context(|| to.to_string())?;

@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{self, App, Listening};
 use crate::clock::{Clock, Entropy};
-use crate::config::{Migrate, Place, Serve};
-use crate::store::Schema;
+use crate::config::{Migrate, Serve};
+use crate::store::{MigrationStatus, Schema, StoreError};
 
 /// Logs to stderr, from `info` unless `RUST_LOG` says otherwise.
 pub fn log_to_stderr() {
@@ -47,7 +47,23 @@ pub async fn serve(config: &Serve) -> Result<()> {
 /// The store's.
 pub async fn migrate(command: &Migrate) -> Result<()> {
     let (Migrate::Up { at, .. } | Migrate::Down { at, .. } | Migrate::Status(at)) = command;
-    let schema = open(at).await?;
+    let data_dir = at.data_dir.clone().unwrap_or_default();
+    let address = at.database.or_in(&data_dir).context("--database or DATABASE_URL")?;
+    if at.data_dir.is_some() {
+        app::data_dir(&data_dir)?;
+    }
+    let schema = Schema::open(&address).await.with_context(|| address.to_string())?;
+    let moved = move_schema(&schema, command).await.with_context(|| address.to_string());
+    schema.close().await;
+    let mut stdout = io::stdout().lock();
+    for one in moved? {
+        let state = if one.applied { "applied" } else { "pending" };
+        writeln!(stdout, "{:04}  {state}  {}", one.version, one.name)?;
+    }
+    Ok(())
+}
+
+async fn move_schema(schema: &Schema, command: &Migrate) -> Result<Vec<MigrationStatus>, StoreError> {
     match command {
         Migrate::Up { admit, .. } => {
             schema.up().await?;
@@ -63,22 +79,7 @@ pub async fn migrate(command: &Migrate) -> Result<()> {
             schema.down(to.unwrap_or(before_last)).await?;
         }
     }
-    let mut stdout = io::stdout().lock();
-    for one in schema.status().await? {
-        let state = if one.applied { "applied" } else { "pending" };
-        writeln!(stdout, "{:04}  {state}  {}", one.version, one.name)?;
-    }
-    schema.close().await;
-    Ok(())
-}
-
-async fn open(at: &Place) -> Result<Schema> {
-    let data_dir = at.data_dir.clone().unwrap_or_default();
-    let address = at.database.or_in(&data_dir).context("--database or DATABASE_URL")?;
-    if at.data_dir.is_some() {
-        app::data_dir(&data_dir)?;
-    }
-    Schema::open(&address).await.with_context(|| address.to_string())
+    schema.status().await
 }
 
 async fn ended(mut terminate: Signal) {

@@ -184,6 +184,8 @@ async fn is_up(connection: &mut PgConnection) -> Result<(), StoreError> {
 
 /// One session for migrations: they may take as long as they take, and wait as long for another process's.
 pub(super) async fn migrating(options: &PgConnectOptions) -> Result<PgPool, StoreError> {
+    // A pool would try for half a minute to reach a server that is not there, and say that no connection came free.
+    PgConnection::connect_with(&named(options)).await?.close().await?;
     Ok(PgPoolOptions::new().max_connections(1).connect_with(named(options)).await?)
 }
 

@@ -134,6 +134,19 @@ async fn several_that_start_at_once_migrate_once() {
     Store::open(&database.service.parse().unwrap()).await.unwrap().close().await;
 }
 
+#[tokio::test]
+async fn a_login_that_may_not_migrate_and_a_server_that_is_not_there_are_named() {
+    let database = database().await;
+    let refused = migrate_at(&["--database", &database.service], &["up"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains(&format!("postgres://{SERVICE}@")), "{said}");
+    assert_eq!(said.matches("permission denied").count(), 1, "{said}");
+    // Port 1 of this machine: nobody is there.
+    let refused = migrate_at(&["--database", "postgres://phoenix:s3cret@127.0.0.1:1/phoenix"], &["up"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("phoenix@127.0.0.1:1") && said.contains("refused"), "{said}");
+}
+
 #[test]
 fn an_address_that_is_none_is_refused_without_its_password() {
     for address in ["mysql://phoenix:s3cret@db/phoenix", "postgres://phoenix:s3cret@db:port/phoenix"] {
