@@ -96,14 +96,20 @@ fn document(value: Value, dir: &Path) -> anyhow::Result<Document> {
     Ok(Document { kind, name, body })
 }
 
-/// Puts the text of the file that `file` names, if it is there, in the place of `field`.
+/// Puts the text of the file that `file` names, if it is there, in the place of `field`. What is not below the document's
+/// folder is not read: who writes a document for somebody else's CI would get at keys of that machine.
 fn include(body: &mut Map<String, Value>, field: &str, dir: &Path) -> anyhow::Result<()> {
     let Some(path) = body.remove("file") else { return Ok(()) };
     let Some(path) = path.as_str() else { bail!("file: {path} (expected the path of a file)") };
     if body.contains_key(field) {
         bail!("it has both file and {field}; leave one of them out");
     }
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     let path = dir.join(path);
+    let real = |path: &Path| path.canonicalize().with_context(|| format!("cannot read {}", path.display()));
+    if !real(&path)?.starts_with(real(dir)?) {
+        bail!("file: {} is not in the folder of the document, and is not read; put it there", path.display());
+    }
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     body.insert(field.to_owned(), text.into());
     Ok(())
@@ -154,6 +160,24 @@ mod tests {
             "name": "e", "selector": "env=prod", "candidate": { "config": "processors: {}\n" },
         });
         assert_eq!(Value::Object(all[1].body.clone()), experiment);
+    }
+
+    #[test]
+    fn a_file_that_is_elsewhere_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, secret) = (dir.path().join("inside"), dir.path().join("secret.yaml"));
+        std::fs::create_dir_all(inside.join("below")).unwrap();
+        std::fs::write(&secret, "a key").unwrap();
+        std::fs::write(inside.join("below/one.yaml"), "processors: {}\n").unwrap();
+        std::os::unix::fs::symlink(&secret, inside.join("link.yaml")).unwrap();
+        let path = inside.join("all.yaml");
+        for file in ["../secret.yaml", secret.to_str().unwrap(), "link.yaml", "below/../../secret.yaml"] {
+            std::fs::write(&path, format!("name: e\ncandidate: {{ file: {file} }}\n")).unwrap();
+            let refused = format!("{:#}", read(std::slice::from_ref(&path)).unwrap_err());
+            assert!(refused.contains("is not in the folder of the document"), "{file}: {refused}");
+        }
+        std::fs::write(&path, "name: e\ncandidate: { file: below/one.yaml }\n").unwrap();
+        assert_eq!(read(&[path]).unwrap()[0].body["candidate"]["config"], "processors: {}\n");
     }
 
     #[test]
