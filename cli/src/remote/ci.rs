@@ -81,10 +81,10 @@ async fn decide(args: &Args, client: &Client) -> anyhow::Result<Decision> {
     let mut last = None;
     for document in &documents {
         let mut applied = apply::apply(document, &documents, client, false).await?;
+        output::note(&format!("{} {}: {}", applied.kind, applied.name, applied.state))?;
         if document.kind == Kind::Experiment {
             apply::start(&mut applied, client).await?;
         }
-        output::note(&format!("{} {}: {}", applied.kind, applied.name, applied.state))?;
         last = Some(applied);
     }
     let applied = last.context("the files hold no document")?;

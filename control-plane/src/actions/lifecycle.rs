@@ -323,7 +323,10 @@ async fn step(
     if !experiments::transition(&mut tx, (tenant_id, id, version), &next, now).await? {
         return Err(Failed::Stale);
     }
-    let experiment = Experiment { state: next, version: version + 1, updated_at: now, ..experiment };
+    // With the verdict of now: one may have been written down since this was read, and that is no transition.
+    let Some(experiment) = experiments::get(&mut tx, tenant_id, id).await? else {
+        return Err(Failed::Stale);
+    };
     if let Some(outcome) = experiment.state.outcome() {
         deploy(state, &mut tx, &experiment, &from, outcome, &by.to_string()).await?;
     }

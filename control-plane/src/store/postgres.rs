@@ -189,10 +189,25 @@ pub(super) async fn migrating(options: &PgConnectOptions) -> Result<PgPool, Stor
     Ok(PgPoolOptions::new().max_connections(1).connect_with(named(options)).await?)
 }
 
+/// Times that a login is let in anew, when processes of other databases change the same roles at that moment.
+const ADMISSIONS: usize = 10;
+
 /// Lets a login serve: it may take on both roles, and has nothing of theirs before it does.
 pub(super) async fn admit(owner: &PgPool, login: &str) -> Result<(), StoreError> {
+    for _ in 1..ADMISSIONS {
+        match admit_once(owner, login).await {
+            // No lock of this database keeps those of others from it.
+            Err(StoreError::Engine(sqlx::Error::Database(error)))
+                if error.is_unique_violation() || error.message() == "tuple concurrently updated" => {}
+            done => return done,
+        }
+    }
+    admit_once(owner, login).await
+}
+
+async fn admit_once(owner: &PgPool, login: &str) -> Result<(), StoreError> {
     let mut tx = owner.begin().await?;
-    // Several processes may start at once, and roles are of all databases.
+    // Several processes may start at once.
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(CHANGES).execute(&mut *tx).await?;
     let row = sqlx::query(
         "SELECT coalesce((SELECT bool_and(pg_has_role(login.oid, r.oid, 'MEMBER')

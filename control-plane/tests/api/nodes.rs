@@ -112,7 +112,9 @@ async fn a_new_agent_of_a_node_takes_the_place_of_the_one_before_and_the_record_
     // What the one before ran is to be run by this one, which does not yet.
     let mut reader = state.store.read(Across::Reconcile).await.unwrap();
     let latest = generations::latest(&mut reader, first.tenant_id, first.uid).await.unwrap().unwrap();
-    assert_eq!((latest.generation, latest.status), (7, Status::Pending));
+    assert_eq!(latest.status, Status::Pending);
+    // The reconciler may have pushed it once more meanwhile.
+    assert!((7..=8).contains(&latest.generation), "{latest:?}");
     drop(reader);
     let refused = enroll::authenticate(state, &before).await.unwrap_err();
     assert!(matches!(refused, EnrollError::Replaced { .. }), "its credential is good no more: {refused}");

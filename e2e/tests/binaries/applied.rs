@@ -77,6 +77,19 @@ async fn files_are_applied_again_and_again_and_only_what_differs_changes() -> Re
     let expected = [["template", "floor", "new_version"], ["experiment", "smaller", "replaced"]];
     assert_eq!(changes(&newer), expected, "the experiment takes the latest version");
 
+    let output = person.types(&["apply", "-f", "all.yaml", "--start"]).await?;
+    let [told, refused] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        told.contains("experiment smaller: unchanged; pending"),
+        "it is told before it does not start: {told}"
+    );
+    assert!(
+        refused.contains("experiment smaller: ") && refused.contains("no enrolled agent matches"),
+        "{refused}"
+    );
+
     person.ok(&["experiment", "cancel", "smaller"]).await?;
     assert_eq!(changes(&person.json(&apply).await?)[1], ["experiment", "smaller", "unchanged"]);
     std::fs::write(dir.path().join("all.yaml"), FILES)?;

@@ -78,12 +78,15 @@ pub async fn run(args: &Args, client: &Client, show: Show) -> anyhow::Result<()>
     for document in &documents {
         // Each is shown once it is done: a later one may be refused.
         let mut done = apply(document, &documents, client, args.dry_run).await?;
-        if args.start && document.kind == Kind::Experiment {
-            start(&mut done, client).await?;
-        }
+        let started = match (args.start, document.kind) {
+            (true, Kind::Experiment) => start(&mut done, client).await,
+            _ => Ok(()),
+        };
         if !show.is_json() {
             tell(&done, args.dry_run)?;
         }
+        // What was written down stays, whether it starts or not.
+        started?;
         applied.push(done);
     }
     if show.is_json() { crate::output::say(&serde_json::json!({ "items": applied })) } else { Ok(()) }
