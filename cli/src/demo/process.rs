@@ -70,6 +70,9 @@ impl Process {
             .args(args)
             // Its log is a file.
             .env("NO_COLOR", "1")
+            // Nothing is named by chance: databases of others' are none of the demo's.
+            .env_remove("DATABASE_URL")
+            .env_remove("DATABASE_OWNER_URL")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -227,10 +227,11 @@ async fn control_plane(
         args.extend([flag.to_owned(), path.display().to_string()]);
     }
     let program = sibling("phoenix-control-plane")?;
-    // Not on the command line, which everybody can read: there may be a password in it. Nothing is named by chance, either.
-    let file = format!("sqlite:{}", folder.join("control-plane/phoenix.db").display());
-    let [service, owner] = database.unwrap_or([&file, &file]);
-    let env = [("DATABASE_URL", service), ("DATABASE_OWNER_URL", owner)];
+    // Not on the command line, which everybody can read: there may be a password in it. Without one it is the data directory's file.
+    let env: Vec<(&str, &str)> = match database {
+        Some([service, owner]) => vec![("DATABASE_URL", service), ("DATABASE_OWNER_URL", owner)],
+        None => Vec::new(),
+    };
     let (process, listening) = Process::start("the control plane", &program, &args, &env, folder).await?;
     let listening = addresses(&process, listening)?;
     Ok((process, listening))
