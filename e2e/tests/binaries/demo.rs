@@ -24,6 +24,7 @@ fn phoenix() -> PathBuf {
 }
 
 #[test]
+#[ignore = "takes all of a machine for a minute: make test-heavy"]
 fn the_demo_ends_well_on_postgresql() {
     let (postgres, temporary) = (Postgres::start(), tempfile::tempdir().unwrap());
     let [service, owner] = [SERVICE, OWNER].map(|login| postgres.address(login, "postgres"));

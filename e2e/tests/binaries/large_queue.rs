@@ -17,6 +17,7 @@ fn mib() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes all of a machine for a minute: make test-heavy"]
 async fn a_start_reads_the_frames_of_a_large_queue_and_not_its_bytes() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let options = SinkOptions { max_recorded: 0, ..SinkOptions::default() };

@@ -134,6 +134,7 @@ fn canary(sink: &Sink, dir: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes all of a machine for a minute: make test-heavy"]
 async fn a_scrape_of_two_hundred_thousand_series_with_a_canary_stays_below_the_limit() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;
@@ -163,6 +164,7 @@ async fn a_scrape_of_two_hundred_thousand_series_with_a_canary_stays_below_the_l
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes all of a machine for a minute: make test-heavy"]
 async fn twenty_thousand_new_series_a_second_stay_below_the_limit() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;

@@ -43,6 +43,7 @@ async fn send(agent: &Agent, requests: u64) -> Result<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes all of a machine for a minute: make test-heavy"]
 async fn a_hundred_thousand_tiny_requests_are_taken_and_each_point_arrives_once() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let options = SinkOptions { max_recorded: 0, ..SinkOptions::default() };
