@@ -5,7 +5,7 @@ TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 6 ? cores : 6)))
 
 PEERS ?= $(CURDIR)/target/peers
 
-.PHONY: demo test test-heavy test-peers peers test-deploy deploy-tools lint fmt bench bench-collector fuzz deny dist image
+.PHONY: demo test test-peers peers test-deploy deploy-tools lint fmt bench bench-collector fuzz deny dist image
 
 demo: ## Build and run the main job on this machine's real processes.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
@@ -14,10 +14,6 @@ demo: ## Build and run the main job on this machine's real processes.
 test: ## Every test, the end-to-end ones with the real binaries included.
 	$(CARGO) build --locked --workspace --bins
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --workspace --all-targets
-
-test-heavy: ## Tests that take all of a machine for minutes: large queues, much memory, the demo on PostgreSQL.
-	$(CARGO) build --locked --workspace --bins
-	$(CARGO) test --locked -p e2e --test binaries -- --ignored --test-threads=1
 
 peers: ## A Collector, Prometheus and SDKs for `test-peers`; needs Go, Python 3, Node.js and npm; a quarter of an hour at first.
 	cd e2e/peers/collector && go build -trimpath -ldflags='-s -w' -o $(PEERS)/collector .

@@ -10,8 +10,6 @@ use e2e::agent::binary;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::postgres_server::{OWNER, Postgres, SERVICE};
-
 fn demo(program: &Path, temporary: &Path, args: &[&str]) -> Output {
     Command::new(program).arg("demo").args(args).env("TMPDIR", temporary).output().unwrap()
 }
@@ -21,25 +19,6 @@ fn phoenix() -> PathBuf {
         let _exists = binary(other);
     }
     binary("phoenix")
-}
-
-#[test]
-#[ignore = "takes all of a machine for a minute: make test-heavy"]
-fn the_demo_ends_well_on_postgresql() {
-    let (postgres, temporary) = (Postgres::start(), tempfile::tempdir().unwrap());
-    let [service, owner] = [SERVICE, OWNER].map(|login| postgres.address(login, "postgres"));
-    let args = ["--json", "--database", &service, "--database-owner", &owner];
-    let done = demo(&phoenix(), temporary.path(), &args);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
-    assert!(report.is_object(), "{report}");
-    // It was this database that it ran on.
-    let schema = Command::new(binary("phoenix-control-plane"))
-        .args(["migrate", "status", "--database", &owner])
-        .output()
-        .unwrap();
-    let schema = String::from_utf8(schema.stdout).unwrap();
-    assert!(schema.contains("applied") && !schema.contains("pending"), "{schema}");
 }
 
 /// Pids of processes that have a file of this folder on their command line.

@@ -20,20 +20,10 @@ mod durable;
 mod entities;
 mod fleet_protocol;
 mod initializing;
-mod large_queue;
-mod memory;
 mod nodes;
 mod observe_only;
 mod patch;
 mod pipelines;
-#[path = "../../../control-plane/tests/api/postgres_server.rs"]
-#[expect(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking; the control plane's own tests kill the server, too"
-)]
-mod postgres_server;
 mod quarantine;
 mod queue_age;
 mod recovery;
@@ -44,7 +34,6 @@ mod secrets;
 mod served_loop;
 mod shadow;
 mod slow_disks;
-mod small_requests;
 mod stage_state;
 mod survival;
 mod swaps;

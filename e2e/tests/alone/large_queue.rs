@@ -8,6 +8,8 @@ use e2e::configs::Stored;
 use e2e::{bulk, eventually, traffic};
 use simulator::sink::{Failure, Sink, SinkOptions, When};
 
+use crate::ALONE;
+
 const PATIENCE: Duration = Duration::from_secs(300);
 const BUSY: Failure = Failure::ResourceExhausted { retry_after: Some(Duration::from_millis(50)) };
 
@@ -17,8 +19,8 @@ fn mib() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes all of a machine for a minute: make test-heavy"]
 async fn a_start_reads_the_frames_of_a_large_queue_and_not_its_bytes() -> Result<()> {
+    let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir()?;
     let options = SinkOptions { max_recorded: 0, ..SinkOptions::default() };
     let sink = Sink::bind_with("127.0.0.1:0".parse()?, options).await?;

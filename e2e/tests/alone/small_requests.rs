@@ -10,6 +10,8 @@ use e2e::configs::Stored;
 use e2e::{bulk, eventually, traffic};
 use simulator::sink::{Failure, Sink, SinkOptions, When};
 
+use crate::ALONE;
+
 const PATIENCE: Duration = Duration::from_secs(120);
 const REQUESTS: u64 = 100_000;
 const CONNECTIONS: u64 = 8;
@@ -43,8 +45,8 @@ async fn send(agent: &Agent, requests: u64) -> Result<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes all of a machine for a minute: make test-heavy"]
 async fn a_hundred_thousand_tiny_requests_are_taken_and_each_point_arrives_once() -> Result<()> {
+    let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir()?;
     let options = SinkOptions { max_recorded: 0, ..SinkOptions::default() };
     let sink = Sink::bind_with("127.0.0.1:0".parse()?, options).await?;

@@ -15,6 +15,8 @@ use simulator::sink::{Failure, Sink, SinkOptions, When};
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
 
+use crate::ALONE;
+
 const PATIENCE: Duration = Duration::from_secs(120);
 const MIB: usize = 1 << 20;
 
@@ -41,6 +43,7 @@ async fn delivered(agent: &Agent) -> Result<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stalled_destination_fills_a_share_of_the_memory_and_senders_are_told_to_wait() -> Result<()> {
+    let _alone = ALONE.lock().await;
     const SENDERS: u64 = 50;
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;
@@ -88,6 +91,7 @@ async fn a_stalled_destination_fills_a_share_of_the_memory_and_senders_are_told_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_bombs_at_once_are_refused_within_the_limit() -> Result<()> {
+    let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;
     let agent = Agent::start(dir.path(), &in_memory(&sink, dir.path(), "")).await?;
@@ -134,8 +138,8 @@ fn canary(sink: &Sink, dir: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes all of a machine for a minute: make test-heavy"]
 async fn a_scrape_of_two_hundred_thousand_series_with_a_canary_stays_below_the_limit() -> Result<()> {
+    let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;
     let agent = Agent::start(dir.path(), &canary(&sink, dir.path())).await?;
@@ -164,8 +168,8 @@ async fn a_scrape_of_two_hundred_thousand_series_with_a_canary_stays_below_the_l
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes all of a machine for a minute: make test-heavy"]
 async fn twenty_thousand_new_series_a_second_stay_below_the_limit() -> Result<()> {
+    let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;
     let agent = Agent::start(dir.path(), &canary(&sink, dir.path())).await?;
@@ -239,6 +243,7 @@ impl Drop for Group {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_control_group_of_64_mib_it_takes_what_it_has_room_for_and_is_not_killed() -> Result<()> {
+    let _alone = ALONE.lock().await;
     let Some(group) = Group::make(64 * MIB) else { return Ok(()) };
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;
