@@ -135,8 +135,7 @@ impl Pool {
 
     /// Tells whether the process was past its soft limit when it was last looked at.
     fn is_past_soft_limit(&self) -> bool {
-        let process = self.process.load(Ordering::Relaxed);
-        process != usize::MAX && is_past(self.resident.load(Ordering::Relaxed), process)
+        is_past(self.resident.load(Ordering::Relaxed), self.process.load(Ordering::Relaxed))
     }
 
     /// Tells whether the process has so much that nothing may be added before something has left. What it has is looked at

@@ -1,7 +1,8 @@
 //! A payload whose record is on disk, while it is in memory to be sent.
 //!
-//! What always holds: before an attempt to send it begins, its record says so, or the disk has not taken that for a second. So a process that dies in the midst of one
-//! leaves a record of which the next start knows that it may be delivered twice.
+//! What always holds: before an attempt to send it begins, its record says so, or the disk has not taken that for a second and the
+//! doubt is counted at once. So a process that dies in the midst of one leaves a record of which the next start knows that it may
+//! be delivered twice.
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@
 //! holds: nothing waits for company, a request is of one signal, pipeline, variant and generation, payloads leave in order, and
 //! those of which a sender waits for the outcome leave alone, so that each hears of its own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Destination;
 use crate::deliver::batcher::{GroupKey, Parcel};
@@ -14,8 +14,8 @@ use crate::deliver::queued::Part;
 /// Bytes of a request that is put together.
 const MOST_BYTES: usize = 64 << 10;
 
-/// Parcel that waits for its turn; nothing once it has it.
-pub type WaitingParcel = Arc<Mutex<Option<Parcel>>>;
+/// Parcel that waits for its turn, with the bytes of its requests; nothing once it has it.
+pub type WaitingParcel = Arc<Mutex<Option<(Parcel, usize)>>>;
 
 impl Destination {
     /// Has a payload sent once it is its turn, with the one before it if that waits still and both are small.
@@ -24,21 +24,24 @@ impl Destination {
             *self.last_waiting() = None;
             return self.dispatch(vec![part]);
         }
+        let length = part.payload.message.len();
         let mut last = self.last_waiting();
         if let Some(waiting) = &*last
-            && let Some(parcel) = &mut *lock(waiting)
-            && has_room(parcel, &part)
+            && let Some((parcel, bytes)) = &mut *lock(waiting)
+            && *bytes + length <= MOST_BYTES
+            && has_key_of(parcel, &part)
         {
+            *bytes += length;
             return parcel.push(part);
         }
-        let waiting = Arc::new(Mutex::new(Some(vec![part])));
+        let waiting = Arc::new(Mutex::new(Some((vec![part], length))));
         *last = Some(Arc::clone(&waiting));
         let turn = self.turn();
         let destination = Arc::clone(self);
         tokio::spawn(async move {
             let turn = turn.await;
-            let parcel = lock(&waiting).take();
-            destination.deliver(parcel.unwrap_or_default(), turn).await;
+            let (parcel, _) = lock(&waiting).take().unwrap_or_default();
+            destination.deliver(parcel, turn).await;
         });
     }
 
@@ -49,18 +52,16 @@ impl Destination {
         leaves_as_it_is && waits && part.payload.message.len() <= MOST_BYTES / 4 && !part.owed.is_awaited()
     }
 
-    fn last_waiting(&self) -> std::sync::MutexGuard<'_, Option<WaitingParcel>> {
+    fn last_waiting(&self) -> MutexGuard<'_, Option<WaitingParcel>> {
         self.last_waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn lock(waiting: &WaitingParcel) -> std::sync::MutexGuard<'_, Option<Parcel>> {
+fn lock(waiting: &WaitingParcel) -> MutexGuard<'_, Option<(Parcel, usize)>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn has_room(parcel: &Parcel, part: &Part) -> bool {
-    let bytes: usize = parcel.iter().map(|part| part.payload.message.len()).sum();
-    let same_key =
-        parcel.first().is_some_and(|first| GroupKey::of(&first.payload) == GroupKey::of(&part.payload));
-    same_key && bytes + part.payload.message.len() <= MOST_BYTES
+/// Tells whether a payload is of the signal, pipeline, variant and generation of a parcel.
+fn has_key_of(parcel: &Parcel, part: &Part) -> bool {
+    parcel.first().is_some_and(|first| GroupKey::of(&first.payload) == GroupKey::of(&part.payload))
 }

@@ -1,6 +1,7 @@
 //! A queue on disk: payloads are records of a log until they are settled.
 //!
-//! One thread for each queue, its keeper, writes, marks, reads and removes, so that no disk holds up a thread that serves. What always holds: a payload whose record is written is in memory only while it is its turn to be sent, and payloads are handed
+//! One thread for each queue, its keeper, writes, marks, reads and removes, so that no disk holds up a thread that serves. What
+//! always holds: a payload whose record is written is in memory only while it is its turn to be sent, and payloads are handed
 //! to senders in the order of their records. The queue outlives its destination: where a config changes the exporter, the
 //! next destination goes on with it.
 
