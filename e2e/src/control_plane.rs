@@ -104,6 +104,9 @@ impl ControlPlane {
         let log = std::fs::File::options().create(true).append(true).open(dir.join("control-plane.log"))?;
         let mut child = Command::new(binary("phoenix-control-plane"))
             .env("RUST_LOG", filter)
+            // Nothing is named by chance: its state is in its folder.
+            .env_remove("DATABASE_URL")
+            .env_remove("DATABASE_OWNER_URL")
             .arg("serve")
             .arg("--data-dir")
             .arg(dir.join("control-plane"))
