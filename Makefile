@@ -90,4 +90,4 @@ bench-collector: ## The Collector's own processors, for `bench` to compare with;
 	cd benches/collector && go build -trimpath -ldflags='-s -w' -o ../../target/release/phoenix-bench-collector .
 
 fuzz: ## Each target for a minute; needs cargo-fuzz.
-	for target in batch config ottl json differential report cost segments; do RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done
+	for target in batch config ottl json differential report cost segments state; do RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done
