@@ -14,8 +14,10 @@ use gate::{Crowd, Load, Peer, Tally};
 
 /// Share of the process's limit that is for data.
 const DATA: usize = 2;
-/// Share of the limit for data, past which the process must not be past its soft limit.
-const DRAINED: usize = 4;
+/// Part of the process's limit that is left at its soft limit.
+const SOFT: usize = 8;
+/// Share of the limit for data that is taken while the process is past its soft limit, and past the middle between that and its limit.
+const DRAINED: [usize; 2] = [4, 8];
 /// Smallest limit of a process that is held against what it has: a smaller one is a limit for data alone.
 const LEAST_PROCESS: usize = 48 << 20;
 /// Share of the limit for data, after which the process's memory is looked at again.
@@ -135,7 +137,7 @@ impl Pool {
 
     /// Tells whether the process was past its soft limit when it was last looked at.
     fn is_past_soft_limit(&self) -> bool {
-        is_past(self.resident.load(Ordering::Relaxed), self.process.load(Ordering::Relaxed))
+        is_past(self.resident.load(Ordering::Relaxed), self.process.load(Ordering::Relaxed), SOFT)
     }
 
     /// Tells whether the process has so much that nothing may be added before something has left. What it has is looked at
@@ -155,16 +157,19 @@ impl Pool {
     }
 }
 
-/// Tells whether a process with so many resident bytes, of which so many are data, takes nothing more. A quarter of the limit for
-/// data is always taken: what the process has besides may never leave, and what is on disk needs some to pass through.
+/// Tells whether a process with so many resident bytes, of which so many are data, takes nothing more. A part of the limit for
+/// data is always taken: what the process has besides may never leave, and what is on disk needs some to pass through. The part
+/// is smaller close to the process's limit, so that taking it does not pass that.
 fn is_tight(resident: usize, used: usize, [process, limit]: [usize; 2]) -> bool {
-    is_past(resident, process) && used > limit / DRAINED
+    let [far, close] = DRAINED;
+    let share = if is_past(resident, process, 2 * SOFT) { close } else { far };
+    is_past(resident, process, SOFT) && used > limit / share
 }
 
-/// Tells whether so many resident bytes are past the soft limit of a process.
-fn is_past(resident: usize, process: usize) -> bool {
+/// Tells whether of the limit of a process less than this part is left beside so many resident bytes.
+fn is_past(resident: usize, process: usize, part: usize) -> bool {
     let process = process.max(LEAST_PROCESS);
-    resident > process - process / 8
+    resident > process - process / part
 }
 
 /// Bytes held; given back when dropped.
@@ -300,7 +305,7 @@ mod tests {
         const MIB: usize = 1 << 20;
         let limits = [128 * MIB, 64 * MIB];
         for (resident, used, tight) in
-            [(112, 64, false), (113, 17, true), (113, 16, false), (1_000, 16, false)]
+            [(112, 64, false), (113, 17, true), (113, 16, false), (121, 9, true), (1_000, 8, false)]
         {
             assert_eq!(
                 is_tight(resident * MIB, used * MIB, limits),

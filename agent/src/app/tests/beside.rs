@@ -129,17 +129,17 @@ async fn a_swap_waits_for_a_candidate_as_long_as_units_may_and_all_that_left_is_
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_that_find_no_room_are_left_out_of_both_variants_and_counted() {
     let (sink, address) = Sink::start().await;
-    let more = format!("  budget: {{ cpu: 100%, memory: 4MiB }}\n{}", experiment("0%"));
-    let agent = Agent::start(&load(&slow(address, 30, &more))).await;
+    let more = format!("  budget: {{ cpu: 100%, memory: 300KiB }}\n{}", experiment("0%"));
+    let agent = Agent::start(&load(&slow(address, 300, &more))).await;
     let mut client = agent.client().await;
     for _ in 0..80 {
-        client.export(export(1_000, 1)).await.expect("accepted");
+        client.export(export(100, 1)).await.expect("accepted");
     }
     eventually("all arrive", async || sink.received() == 80).await;
     let left_out = agent.metric("phoenix_left_out_batches_total").await.expect("a count");
     assert!((1.0..80.0).contains(&left_out), "{left_out}");
     eventually("the rest is compared", async || {
-        seen_by_candidate(&agent).await as f64 == (80.0 - left_out) * 1_000.0
+        seen_by_candidate(&agent).await as f64 == (80.0 - left_out) * 100.0
     })
     .await;
     let response = request(agent.listening.admin, "GET", "/experiment", &[], Vec::new()).await;
@@ -241,7 +241,7 @@ async fn sending(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_candidate_that_does_not_keep_up_gets_fewer_entities_and_is_compared_on_those() {
     let (sink, address) = Sink::start().await;
-    let more = format!("  budget: {{ cpu: 20%, memory: 8MiB }}\n{}", experiment("0%"));
+    let more = format!("  budget: {{ cpu: 60%, memory: 8MiB }}\n{}", experiment("0%"));
     let agent = Agent::start(&load(&slow(address, 200, &more))).await;
     let mut void = false;
     let sent = sending(&agent, "a horizon of a sample counts", async |report| {
