@@ -4,6 +4,7 @@ mod admin;
 mod admission;
 mod app;
 mod config;
+mod config_reader;
 mod count;
 mod deliver;
 mod delivery_ledger;
@@ -33,13 +34,16 @@ use config::ConfigSources;
 struct Args {
     #[command(flatten)]
     run: Option<Config>,
+    /// Read the config again on SIGHUP alone, and not when its files have changed
+    #[arg(long, requires = "config")]
+    no_watch: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Debug, clap::Args)]
 struct Config {
-    /// The config: a file, `file:PATH`, `env:NAME` or `yaml:TEXT`. Of several each goes over those before it. Reread on SIGHUP.
+    /// The config: a file, `file:PATH`, `env:NAME` or `yaml:TEXT`. Of several each goes over those before it.
     #[arg(long, value_name = "FILE", required = true)]
     config: Vec<String>,
     /// One property over all of those, for example `processors.batch.timeout=2s`.
@@ -65,9 +69,9 @@ fn main() -> ExitCode {
     let args = Args::parse();
     process::log_to_stderr();
     let done = match (args.command, args.run) {
-        (Some(Command::Validate(config)), _) => process::validate(&config.into()),
+        (Some(Command::Validate(config)), _) => process::validate(config.into()),
         (Some(Command::Components), _) => process::components(),
-        (None, Some(config)) => process::run(&config.into()),
+        (None, Some(config)) => process::run(config.into(), !args.no_watch),
         (None, None) => {
             let missing = clap::error::ErrorKind::MissingRequiredArgument;
             Args::command().error(missing, "say --config FILE, or a command").exit()

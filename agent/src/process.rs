@@ -2,36 +2,36 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pipelines::yaml::Problems;
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, BootError, BoundAddresses, Event};
-use crate::config::{self, ConfigSources, Settings, SourceError};
+use crate::config::{self, ConfigSources, Settings};
+use crate::config_reader::{ConfigReader, ReadError};
 use crate::delivery_ledger::DeliveryLedger;
 use crate::ledger::last_words;
 
 /// Worker threads: two are enough for a node's telemetry, and idle ones cost memory.
 const WORKERS: usize = 2;
 const STACK: usize = 1 << 20;
+/// Time between two looks at the files of the config.
+const LOOK: Duration = Duration::from_secs(1);
 /// Time for tasks to notice that the runtime ends.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// Reason for which the process ends in failure.
 #[derive(Debug, Error)]
 pub enum Failure {
-    /// The config cannot be read.
+    /// The config cannot be read, or is wrong.
     #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The config is wrong.
-    #[error("{0}")]
-    Config(#[from] Problems),
+    Config(#[from] ReadError),
     /// The config cannot be put into force.
     #[error(transparent)]
     Boot(#[from] BootError),
@@ -44,7 +44,7 @@ impl Failure {
     /// Exit code: 2 for a config that cannot be used, 1 for the rest.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Source(_) | Self::Config(_) => ExitCode::from(2),
+            Self::Config(_) => ExitCode::from(2),
             Self::Boot(_) | Self::System(_) => ExitCode::FAILURE,
         }
     }
@@ -63,19 +63,20 @@ pub fn log_to_stderr() {
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colors).with_writer(io::stderr).init();
 }
 
-/// Runs the agent on a config until a signal ends it.
+/// Runs the agent on a config until a signal ends it. Where it is `watching`, files that change are read without a signal.
 ///
 /// # Errors
 /// [`Failure`], all of them before it serves.
-pub fn run(config: &ConfigSources) -> Result<(), Failure> {
-    let settings = read(config)?;
+pub fn run(config: ConfigSources, watching: bool) -> Result<(), Failure> {
+    let mut reader = ConfigReader::new(config);
+    let settings = reader.read()?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_stack_size(STACK)
         .thread_name("phoenix")
         .enable_all()
         .build()?;
-    let ledger = runtime.block_on(serve(config, settings))?;
+    let ledger = runtime.block_on(serve(reader, settings, watching))?;
     end(runtime, &ledger);
     Ok(())
 }
@@ -83,14 +84,15 @@ pub fn run(config: &ConfigSources) -> Result<(), Failure> {
 /// Checks a config as [`run`] would, and says on standard output that it can be used.
 ///
 /// # Errors
-/// [`Failure::Source`] and [`Failure::Config`].
-pub fn validate(config: &ConfigSources) -> Result<(), Failure> {
-    let settings = read(config)?;
+/// [`Failure::Config`], or a system that takes no output.
+pub fn validate(config: ConfigSources) -> Result<(), Failure> {
+    let mut reader = ConfigReader::new(config);
+    let settings = reader.read()?;
     let mut stdout = io::stdout().lock();
     for note in &settings.notes {
-        writeln!(stdout, "{}: {note}", config.names())?;
+        writeln!(stdout, "{}: {note}", reader.names())?;
     }
-    Ok(writeln!(stdout, "{} can be used", config.names())?)
+    Ok(writeln!(stdout, "{} can be used", reader.names())?)
 }
 
 /// Prints the components that the agent has.
@@ -101,10 +103,16 @@ pub fn components() -> Result<(), Failure> {
     Ok(io::stdout().lock().write_all(config::components::list().as_bytes())?)
 }
 
-async fn serve(config: &ConfigSources, settings: Settings) -> Result<Arc<DeliveryLedger>, Failure> {
-    let mut signals = Signals {
+async fn serve(
+    reader: ConfigReader,
+    settings: Settings,
+    watching: bool,
+) -> Result<Arc<DeliveryLedger>, Failure> {
+    let mut events = Events {
         hangup: signal(SignalKind::hangup())?,
         terminate: signal(SignalKind::terminate())?,
+        look: watching.then(look),
+        reader: Arc::new(Mutex::new(reader)),
         reading: None,
     };
     if let Some(dir) = &settings.data_dir {
@@ -113,58 +121,74 @@ async fn serve(config: &ConfigSources, settings: Settings) -> Result<Arc<Deliver
     let app = App::build(settings).await?;
     announce(&app.listening()?)?;
     let ledger = Arc::clone(&app.shared().delivery_ledger);
-    app.run(async || signals.next(config).await).await;
+    app.run(async || events.next().await).await;
     Ok(ledger)
 }
 
-/// Reading of the config on a thread that may block.
-type Reading = JoinHandle<Result<Settings, String>>;
+/// Reading of the config on a thread that may block; nothing of a config that has not changed.
+type Reading = JoinHandle<Option<Result<Settings, ReadError>>>;
 
-struct Signals {
+/// Sources of what the app is told.
+struct Events {
     hangup: Signal,
     terminate: Signal,
+    /// Clock of the looks at the files; nothing where they are read on a signal alone.
+    look: Option<Interval>,
+    reader: Arc<Mutex<ConfigReader>>,
     /// Reading of the config that is under way.
     reading: Option<Reading>,
 }
 
-impl Signals {
-    /// The next event. The file is read on a thread that may block; a reading that was begun goes on if this is dropped, and
+impl Events {
+    /// The next event. Files are read on a thread that may block; a reading that was begun goes on if this is dropped, and
     /// the next call returns it. A signal to end does not wait for it.
-    async fn next(&mut self, config: &ConfigSources) -> Event {
+    async fn next(&mut self) -> Event {
         loop {
+            // One reading at a time; a signal meanwhile is not forgotten, and has the files read again.
+            let is_free = self.reading.is_none();
             tokio::select! {
                 _ = self.terminate.recv() => return Event::Stop,
                 _ = tokio::signal::ctrl_c() => return Event::Stop,
-                // One reading at a time; a signal meanwhile is not forgotten, and has the file read again.
-                _ = self.hangup.recv(), if self.reading.is_none() => {
-                    let config = config.clone();
-                    let read = move || read(&config).map_err(|failure| failure.to_string());
-                    self.reading = Some(tokio::task::spawn_blocking(read));
+                _ = self.hangup.recv(), if is_free => self.begin(|reader| Some(reader.read())),
+                () = due(&mut self.look), if is_free => self.begin(ConfigReader::read_changed),
+                read = finished(&mut self.reading) => {
+                    if let Some(settings) = read {
+                        return Event::Reread(Box::new(settings));
+                    }
                 }
-                settings = finished(&mut self.reading) => return Event::Reread(Box::new(settings)),
             }
         }
+    }
+
+    fn begin(&mut self, read: fn(&mut ConfigReader) -> Option<Result<Settings, ReadError>>) {
+        let reader = Arc::clone(&self.reader);
+        let read = move || read(&mut reader.lock().unwrap_or_else(PoisonError::into_inner));
+        self.reading = Some(tokio::task::spawn_blocking(read));
+    }
+}
+
+fn look() -> Interval {
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    look
+}
+
+/// Returns when the files are to be looked at; never where they are not.
+async fn due(look: &mut Option<Interval>) {
+    match look {
+        Some(look) => drop(look.tick().await),
+        None => std::future::pending().await,
     }
 }
 
 /// Outcome of a reading; never where none is under way.
-async fn finished(reading: &mut Option<Reading>) -> Result<Settings, String> {
+async fn finished(reading: &mut Option<Reading>) -> Option<Result<Settings, String>> {
     let Some(task) = reading else { return std::future::pending().await };
     let outcome = task.await;
     *reading = None;
-    outcome.unwrap_or_else(|error| Err(format!("the reading of the config did not come to an end: {error}")))
-}
-
-fn read(config: &ConfigSources) -> Result<Settings, Failure> {
-    let sources = config.read(|name| std::env::var(name).ok())?;
-    Ok(config::load(&sources, &variable)?)
-}
-
-/// A variable of the environment, or the text of a file without the end of its last line.
-fn variable(name: &str) -> Option<String> {
-    match name.strip_prefix("file:") {
-        Some(path) => std::fs::read_to_string(path).ok().map(|text| text.trim_end_matches('\n').to_owned()),
-        None => std::env::var(name).ok(),
+    match outcome {
+        Ok(read) => read.map(|settings| settings.map_err(|error| error.to_string())),
+        Err(error) => Some(Err(format!("the reading of the config did not come to an end: {error}"))),
     }
 }
 
@@ -196,27 +220,29 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::config::SourceError;
 
     #[tokio::test]
     async fn a_reading_under_way_is_not_lost_with_the_wait_for_it() {
         let (done, until) = mpsc::channel::<()>();
         let read = move || {
             let _closed = until.recv();
-            Err("read".to_owned())
+            Some(Err(ReadError::Source(SourceError::Named("read".to_owned()))))
         };
-        let mut signals = Signals {
+        let mut events = Events {
             hangup: signal(SignalKind::hangup()).expect("a signal"),
             terminate: signal(SignalKind::terminate()).expect("a signal"),
+            look: None,
+            reader: Arc::new(Mutex::new(ConfigReader::new(ConfigSources::default()))),
             reading: Some(tokio::task::spawn_blocking(read)),
         };
-        let config = ConfigSources::default();
         for _ in 0..2 {
-            let waited = tokio::time::timeout(Duration::from_millis(1), signals.next(&config)).await;
+            let waited = tokio::time::timeout(Duration::from_millis(1), events.next()).await;
             assert!(waited.is_err(), "something else came first");
         }
         drop(done);
-        let Event::Reread(settings) = signals.next(&config).await else { panic!("expected what was read") };
+        let Event::Reread(settings) = events.next().await else { panic!("expected what was read") };
         assert_eq!(settings.expect_err("its outcome"), "read");
-        assert!(signals.reading.is_none(), "told once");
+        assert!(events.reading.is_none(), "told once");
     }
 }

@@ -221,6 +221,7 @@ const AGENT: &[&str] = &[
     "receive",
     "admin",
     "config",
+    "config_reader",
     "app",
     "process",
 ];

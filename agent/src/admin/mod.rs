@@ -222,6 +222,7 @@ impl Admin {
 
     fn gauge_values(&self) -> GaugeValues {
         let totals = self.delivery_ledger.totals();
+        let condition = self.health.condition();
         let queues = self.destinations.all().into_iter().map(|destination| {
             let (size, capacity) = destination.load();
             (destination.name().to_owned(), size, capacity)
@@ -230,10 +231,11 @@ impl Admin {
             queues: queues.collect(),
             budget: (self.budget.used(), self.budget.limit()),
             generation: self.engines.leading().generation(),
-            connected: self.health.condition().control_plane.as_deref() == Some(CONNECTED),
+            connected: condition.control_plane.as_deref() == Some(CONNECTED),
             reports: self.outbox.counts(),
             lost: (totals.lost_crash, totals.lost_shutdown),
             storage: self.destinations.storage().into_iter().map(storage_values).collect(),
+            config_refused: condition.config_error.is_some(),
         }
     }
 }

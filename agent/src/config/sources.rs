@@ -43,6 +43,14 @@ impl ConfigSources {
         config.chain(self.set.iter().map(|set| property(set))).collect()
     }
 
+    /// Paths of those that are files.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.config.iter().filter_map(|named| match scheme(named) {
+            None => Some(named.as_str()),
+            Some((scheme, path)) => (scheme == "file").then_some(path),
+        })
+    }
+
     /// Their names, for a person.
     pub fn names(&self) -> String {
         let set = self.set.iter().map(|set| format!("--set {}", set.split('=').next().unwrap_or_default()));

@@ -45,6 +45,7 @@ pub struct Metrics {
     budget_used: Gauge,
     budget_limit: Gauge,
     generation: Gauge,
+    config_taken: Gauge,
     fleet_connected: Gauge,
     fleet_turned_away: Counter,
     reports_waiting: Gauge,
@@ -71,6 +72,8 @@ pub struct GaugeValues {
     pub lost: (u64, u64),
     /// Queues on disk.
     pub storage: Vec<StorageValues>,
+    /// True if the config that was read last was not taken.
+    pub config_refused: bool,
 }
 
 /// Values of a queue on disk.
@@ -134,6 +137,8 @@ impl Metrics {
         r.register("phoenix_budget_used_bytes", "Bytes held", m.budget_used.clone());
         r.register("phoenix_budget_limit_bytes", "Bytes that may be held", m.budget_limit.clone());
         r.register("phoenix_generation", "The generation in charge", m.generation.clone());
+        let help = "Whether the config that was read last was taken; else the one before is in force";
+        r.register("phoenix_config_last_reload_successful", help, m.config_taken.clone());
         let help = "Whether there is a session with the control plane";
         r.register("phoenix_fleet_connected", help, m.fleet_connected.clone());
         let help = "Attempts to reach the control plane that something turned away without its proof";
@@ -228,6 +233,7 @@ impl Metrics {
         self.budget_used.set(values.budget.0 as i64);
         self.budget_limit.set(values.budget.1 as i64);
         self.generation.set(values.generation as i64);
+        self.config_taken.set(i64::from(!values.config_refused));
         self.fleet_connected.set(i64::from(values.connected));
         let (waiting, dropped, rejected) = values.reports;
         self.reports_waiting.set(waiting as i64);

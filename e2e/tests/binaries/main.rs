@@ -10,6 +10,7 @@ mod bad_reports;
 mod captures;
 mod command_line;
 mod config_cost;
+mod config_files;
 mod crash;
 mod credentials;
 mod critical;
