@@ -131,7 +131,7 @@ impl App {
         let ledger = Ledger::open(settings.data_dir.as_deref(), run, engine::now() / 1_000_000_000);
         let refused = ledger.refused_at_start();
         let reporter = Reporter { outbox: Arc::clone(&outbox), boot_id: boot_id.clone() };
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(settings.names));
         let health = Arc::new(Health::new(Condition::starting()));
         // Agents of tests share a process, which has more than any of them.
         let look = if cfg!(test) { || None } else { memory::resident };

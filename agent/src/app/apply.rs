@@ -213,6 +213,7 @@ impl Controller {
             let changed = [
                 ("phoenix.data_dir", now.data_dir != settings.data_dir),
                 ("phoenix.admin", now.admin != settings.admin),
+                ("service.telemetry.metrics.readers", now.names != settings.names),
                 ("health_check.endpoint", now.health != settings.health),
             ];
             restart.extend(changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name));

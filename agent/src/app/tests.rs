@@ -16,6 +16,7 @@ mod level;
 mod oauth2;
 mod otlp_http;
 mod overload;
+mod own_metrics;
 mod panics;
 mod proxies;
 mod pushed;

@@ -8,14 +8,14 @@ use pipelines::config::{
     CollectorFile, DIAGNOSTIC_EXTENSIONS, MemoryLimiter, PipelineEntry, Plan, Section, unknown_component,
 };
 use pipelines::split::Weight;
-use pipelines::yaml::{Fields, Lookup, Node, Problem, Problems, Source, keep};
+use pipelines::yaml::{Lookup, Node, Problem, Problems, Source, keep};
 use sha2::{Digest as _, Sha256};
 
 use super::phoenix::{self, Phoenix};
 use super::proxy::Proxies;
 use super::receiver::refuse;
 use super::selected::SelectedPipelines;
-use super::{PassingPipeline, Settings, address, authenticator, components, storage, tls};
+use super::{PassingPipeline, Settings, address, authenticator, components, own_metrics, storage, tls};
 use crate::admin::AdminSettings;
 use crate::deliver::{BatchRule, ExporterKind, ExporterSettings};
 use crate::engine::AcknowledgeMode;
@@ -28,6 +28,7 @@ const DEFAULT_MEMORY: usize = 128 << 20;
 const TRIAL: Duration = Duration::from_secs(30 * 60);
 const HEALTH_PORT: u16 = 13_133;
 const ADMIN_PORT: u16 = 8_888;
+const OWN_PUSHED: &str = "service.telemetry.metrics: a periodic reader sends the Collector's own metrics; this agent's are at /metrics alone";
 /// Keys of `health_check` that tune the Collector's own server and mean nothing to this one.
 const HEALTH_TUNING: [&str; 7] = [
     "idle_timeout",
@@ -68,7 +69,12 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
     let mut plans = Plans::check(&file, &running, &mut problems);
     let health = health_check(&file, &mut problems);
     let diagnostic = diagnostic(&file);
-    let admin = admin(&file, &phoenix, &mut problems);
+    let own = file.telemetry().map(|node| own_metrics::decode(node, &mut problems)).unwrap_or_default();
+    let pushed = own.is_pushed.then(|| OWN_PUSHED.to_owned());
+    let admin = phoenix.admin.clone().unwrap_or_else(|| AdminSettings {
+        address: own.address.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT))),
+        tls: None,
+    });
     let memory_limit = phoenix.memory_limit.or_else(|| plans.memory_limit()).unwrap_or_else(default_memory);
     bound_age(&phoenix, &mut exporters, &mut problems);
     // The shadow comes last, and no sender waits for it.
@@ -79,6 +85,7 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
         .into_iter()
         .chain(running.notes())
         .chain(diagnostic)
+        .chain(pushed)
         .chain(file.unset_notes())
         .collect();
     let rules = [&plans.traces, &plans.logs].map(|plan| plan.as_ref()?.batch().map(BatchRule::from));
@@ -100,6 +107,7 @@ pub fn load(sources: &[Source], lookup: Lookup<'_>) -> Result<Settings, Problems
         health: health.0,
         health_path: health.1,
         admin,
+        names: own.names,
         control_plane: phoenix.control_plane,
         remote_config: phoenix.remote_config,
         memory_limit,
@@ -339,45 +347,4 @@ fn health_path(node: &Node) -> Result<String, Problem> {
         return Err(problem.expected("a path such as /health/status"));
     }
     Ok(text.to_owned())
-}
-
-/// `phoenix.admin`, else the address at which the Collector would serve its own metrics.
-fn admin(file: &CollectorFile, phoenix: &Phoenix, problems: &mut Vec<Problem>) -> AdminSettings {
-    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN_PORT));
-    let telemetry = file.telemetry().and_then(|node| telemetry(node, problems));
-    let place = phoenix.admin.clone();
-    place.unwrap_or_else(|| AdminSettings { address: telemetry.unwrap_or(default), tls: None })
-}
-
-/// Reports levels that there are not: of the Collector's own logs and metrics, which are not this process's.
-fn levels(telemetry: &mut Fields<'_>, problems: &mut Vec<Problem>) {
-    let of_logs = ["debug", "info", "warn", "error", "dpanic", "panic", "fatal", ""].map(|word| (word, ()));
-    let of_metrics = ["none", "basic", "normal", "detailed"].map(|word| (word, ()));
-    for (key, words) in [("logs", &of_logs[..]), ("metrics", &of_metrics[..])] {
-        let section = telemetry.take(key).and_then(|node| node.map().ok());
-        if let Some(node) = section.and_then(|mut section| section.take("level")) {
-            keep(node.one_of_any_case("level", words), problems);
-        }
-    }
-}
-
-/// `service.telemetry.metrics`: the address, or the one Prometheus reader's host and port. Levels,
-/// logs, traces and resource attributes concern the Collector's own process.
-fn telemetry(node: &Node, problems: &mut Vec<Problem>) -> Option<SocketAddr> {
-    let mut fields = keep(node.map(), problems)?;
-    levels(&mut fields, problems);
-    let mut metrics = keep(fields.take("metrics")?.map(), problems)?;
-    if let Some(node) = metrics.take("address") {
-        return keep(address::listen(node), problems);
-    }
-    let readers = keep(metrics.take("readers")?.list(), problems)?;
-    readers.iter().find_map(|reader| {
-        let pull = reader.map().ok()?.take("pull")?;
-        let exporter = pull.map().ok()?.take("exporter")?;
-        let mut prometheus = exporter.map().ok()?.take("prometheus")?.map().ok()?;
-        let host = prometheus.take("host").and_then(|node| node.text().ok()).unwrap_or("localhost");
-        let port = prometheus.take("port").and_then(|node| node.unsigned().ok())?;
-        let host = if host == "localhost" { "127.0.0.1" } else { host };
-        Some(SocketAddr::new(host.parse().ok()?, u16::try_from(port).ok()?))
-    })
 }

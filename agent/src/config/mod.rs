@@ -16,6 +16,7 @@ mod exporter_http;
 mod load;
 mod oauth2;
 mod observation;
+mod own_metrics;
 mod phoenix;
 mod proxy;
 mod receiver;
@@ -42,7 +43,7 @@ use crate::engine::{AcknowledgeMode, CandidateLimits};
 use crate::fleet::ControlPlane;
 use crate::generation::Intent;
 use crate::receive::ReceiverSettings;
-use crate::telemetry::{PipelineRole, PipelineSummary};
+use crate::telemetry::{NameStyle, PipelineRole, PipelineSummary};
 
 pub use load::load;
 pub use remote_config::{Forbidden, RemoteConfig};
@@ -102,6 +103,8 @@ pub struct Settings {
     pub health_path: Option<String>,
     /// Place of `/metrics`.
     pub admin: AdminSettings,
+    /// Ends of the names that `/metrics` has from the Collector.
+    pub names: NameStyle,
     /// Control plane that may change the metrics pipeline, if there is one.
     pub control_plane: Option<ControlPlane>,
     /// Processors that it may push.

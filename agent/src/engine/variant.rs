@@ -6,7 +6,9 @@ use bytes::Bytes;
 use pipelines::Batch;
 use pipelines::batch::Malformed;
 use pipelines::config::{ComponentId, Plan, Scope};
-use pipelines::processors::{Flush, HeldPoints, Pipeline, Refusal, RuleCount, RuleStats, StateSize};
+use pipelines::processors::{
+    Flush, HeldPoints, Pipeline, Refusal, RuleCount, RuleStats, StageCount, StateSize,
+};
 
 /// A pipeline with its state and its output, whose memory is reused from batch to batch. A plan
 /// without stages has no pipeline: its output is the input itself.
@@ -238,6 +240,11 @@ impl VariantPipeline {
     /// Points that each rule has dropped since this was last asked.
     pub fn take_rule_counts(&mut self) -> Vec<RuleCount> {
         self.pipeline.as_mut().map(Pipeline::take_rule_counts).unwrap_or_default()
+    }
+
+    /// Points that came to each stage and left it since this was last asked.
+    pub fn take_stage_counts(&mut self) -> Vec<StageCount> {
+        self.pipeline.as_mut().map(Pipeline::take_stage_counts).unwrap_or_default()
     }
 
     /// Counts of each rule since this was last asked.

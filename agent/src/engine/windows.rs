@@ -43,6 +43,7 @@ impl Engine {
     /// Counts what a pipeline's rules dropped, and shows what its stages keep.
     pub(super) fn count_rules(&self, variant: Variant, pipeline: &mut VariantPipeline) {
         self.metrics.rules(variant, pipeline.take_rule_counts());
+        self.metrics.stages(variant, pipeline.take_stage_counts());
         self.metrics.kept(variant, pipeline.kept());
     }
 

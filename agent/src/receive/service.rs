@@ -12,7 +12,7 @@ use crate::admission::Budget;
 use crate::engine::{Engine, Engines};
 use crate::request::{Answer, ReceivedRequest, Refusal};
 use crate::signal::Signal;
-use crate::telemetry::ReceiverMetrics;
+use crate::telemetry::{ReceiverMetrics, ReceiverOutcome};
 
 /// Shared state of a listener's connections.
 #[derive(Debug)]
@@ -69,10 +69,23 @@ impl Service {
             engine.ingest(ticket, received, deadline, &self.metrics).await
         }
         .await;
-        if let Err(refusal) = &outcome {
-            self.metrics.refused(Some(signal), refusal.reason());
-            tracing::debug!(signal = signal.name(), %refusal, "request refused");
+        match &outcome {
+            Ok(_) => self.metrics.ended(ReceiverOutcome::Success),
+            Err(refusal) => {
+                self.count(signal, refusal);
+                tracing::debug!(signal = signal.name(), %refusal, "request refused");
+            }
         }
         outcome
+    }
+
+    fn count(&self, signal: Signal, refusal: &Refusal) {
+        if let Refusal::Undelivered(_) | Refusal::Unwritten(_) = refusal {
+            return self.metrics.failed(signal, refusal.reason());
+        }
+        self.metrics.refused(Some(signal), refusal.reason());
+        if let Refusal::Queue(exporter) | Refusal::Disk { exporter, .. } = refusal {
+            self.metrics.not_queued(signal, exporter);
+        }
     }
 }

@@ -4,27 +4,61 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use observe::Variant;
-use pipelines::processors::{RuleCount, StateSize};
+use pipelines::processors::{RuleCount, StageCount, StateSize};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::labels::{
-    ConnectionLabels, ExporterSignalLabels, LevelLabels, PipelineLabel, PlainCounter, RefusalLabels,
-    RuleLabels, VariantLabels,
+    ConnectionLabels, ExporterSignalLabels, LevelLabels, PipelineLabel, PlainCounter, ProcessorLabels,
+    QueueLabels, RefusalLabels, RuleLabels, VariantLabels,
 };
+use super::name_style::NameStyle;
 use crate::request::Payload;
 use crate::signal::Signal;
+
+/// Id that receivers have in labels.
+pub(super) const RECEIVER: &str = "otlp";
+
+/// End of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiverOutcome {
+    /// Taken.
+    Success,
+    /// Turned away.
+    Refused,
+    /// Taken, and not delivered.
+    Failure,
+}
+
+impl ReceiverOutcome {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Success, Self::Refused, Self::Failure];
+
+    /// The Collector's word.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Refused => "refused",
+            Self::Failure => "failure",
+        }
+    }
+}
 
 /// A receiver's counters.
 #[derive(Clone, Debug)]
 pub struct ReceiverMetrics {
-    transport: &'static str,
-    accepted: [PlainCounter; 3],
-    refused: Family<RefusalLabels, Counter>,
-    repaired: PlainCounter,
-    connections: ConnectionMetrics,
+    pub(super) transport: &'static str,
+    pub(super) accepted: [PlainCounter; 3],
+    /// Items of requests that were turned away, and of those whose answer told that they are not delivered.
+    pub(super) not_taken: [[PlainCounter; 3]; 2],
+    /// Requests by [`ReceiverOutcome`], in the order of [`ReceiverOutcome::ALL`].
+    pub(super) outcomes: [PlainCounter; 3],
+    pub(super) enqueue_failed: [Family<QueueLabels, PlainCounter>; 3],
+    pub(super) refused: Family<RefusalLabels, Counter>,
+    pub(super) repaired: PlainCounter,
+    pub(super) connections: ConnectionMetrics,
 }
 
 /// Counters of a listener's connections.
@@ -42,17 +76,6 @@ impl ConnectionMetrics {
 }
 
 impl ReceiverMetrics {
-    /// Counters of a receiver on `transport`.
-    pub(super) fn new(
-        transport: &'static str,
-        accepted: [PlainCounter; 3],
-        refused: Family<RefusalLabels, Counter>,
-        repaired: PlainCounter,
-        connections: ConnectionMetrics,
-    ) -> Self {
-        Self { transport, accepted, refused, repaired, connections }
-    }
-
     /// Counts texts and messages of requests that were repaired.
     pub fn repaired(&self, repairs: u64) {
         self.repaired.add(repairs);
@@ -68,10 +91,34 @@ impl ReceiverMetrics {
         self.connections.refused(reason);
     }
 
-    /// Counts a request that was turned away; a request for nothing we know has no signal.
+    /// Counts a request by how it ended.
+    pub fn ended(&self, outcome: ReceiverOutcome) {
+        self.outcomes[outcome as usize].add(1);
+    }
+
+    /// Counts a request that was turned away; a request for nothing we know has no signal. It counts as one item, because it was
+    /// turned away before anyone could count more.
     pub fn refused(&self, signal: Option<Signal>, reason: &'static str) {
+        if let Some(signal) = signal {
+            self.not_taken[0][signal.index()].add(1);
+        }
+        self.ended(ReceiverOutcome::Refused);
         let signal = signal.map_or("unknown", Signal::name);
         self.refused.get_or_create(&RefusalLabels { transport: self.transport, signal, reason }).inc();
+    }
+
+    /// Counts a request that was taken and whose sender was told that it is not delivered.
+    pub fn failed(&self, signal: Signal, reason: &'static str) {
+        self.not_taken[1][signal.index()].add(1);
+        self.ended(ReceiverOutcome::Failure);
+        let signal = signal.name();
+        self.refused.get_or_create(&RefusalLabels { transport: self.transport, signal, reason }).inc();
+    }
+
+    /// Counts a request that was turned away because the queue of `exporter` had no place for it.
+    pub fn not_queued(&self, signal: Signal, exporter: &str) {
+        let labels = QueueLabels { exporter: exporter.to_owned() };
+        self.enqueue_failed[signal.index()].get_or_create(&labels).add(1);
     }
 }
 
@@ -156,11 +203,22 @@ pub struct EngineMetrics {
     series: Family<VariantLabels, Gauge>,
     evicted: Family<VariantLabels, Gauge>,
     levels: Levels,
+    /// Points that came to processors and left them.
+    passed: [Family<ProcessorLabels, PlainCounter>; 2],
 }
 
 impl EngineMetrics {
     /// Registers them under their names.
-    pub(super) fn register(&self, registry: &mut Registry) {
+    pub(super) fn register(&self, registry: &mut Registry, names: NameStyle) {
+        let [incoming, outgoing] = &self.passed;
+        let name = names.counter("otelcol_processor_incoming_items");
+        registry.register(name, "Points that came to a processor of a variant", incoming.clone());
+        let name = names.counter("otelcol_processor_outgoing_items");
+        registry.register(
+            name,
+            "Points that left a processor of a variant, delivered or not",
+            outgoing.clone(),
+        );
         registry.register("phoenix_input_points", "Points that pipelines got", self.input.clone());
         let help = "Points whose resource names no unit of the split; the baseline keeps them";
         registry.register("phoenix_unassigned_points", help, self.unassigned.clone());
@@ -287,6 +345,22 @@ impl EngineMetrics {
     /// Counts a batch on which a variant failed.
     pub fn failed(&self, variant: Variant) {
         self.failures.get_or_create(&self.of(variant)).inc();
+    }
+
+    /// Counts points that came to a variant's stages and left them since the last time.
+    pub fn stages(&self, variant: Variant, counts: Vec<StageCount>) {
+        for StageCount { stage, incoming, outgoing } in counts {
+            let (pipeline, processor) = (Arc::clone(&self.pipeline), stage.to_string());
+            let labels = ProcessorLabels {
+                pipeline,
+                variant: variant.name(),
+                processor,
+                otel_signal: Signal::Metrics.name(),
+            };
+            for (family, points) in self.passed.iter().zip([incoming, outgoing]) {
+                family.get_or_create(&labels).add(points);
+            }
+        }
     }
 
     /// Counts points that a variant's rules dropped since the last time.

@@ -43,6 +43,14 @@ pub struct ReceiverLabels {
     pub transport: &'static str,
 }
 
+/// Receiver, and the end of requests.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutcomeLabels {
+    pub receiver: &'static str,
+    pub transport: &'static str,
+    pub outcome: &'static str,
+}
+
 /// Receiver and reason of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RefusalLabels {
@@ -82,6 +90,15 @@ pub struct PipelineLabel {
 /// Variant and its pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct VariantLabels {
+    pub pipeline: Arc<str>,
+    pub variant: &'static str,
+}
+
+/// Processor of a variant, as the Collector names it, and the variant of its pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ProcessorLabels {
+    pub processor: String,
+    pub otel_signal: &'static str,
     pub pipeline: Arc<str>,
     pub variant: &'static str,
 }

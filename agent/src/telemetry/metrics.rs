@@ -1,23 +1,27 @@
 //! The agent's own metrics, in Prometheus' text format.
 //!
-//! Names the Collector has are the Collector's, to the letter (so they carry no `_total`), and mean
-//! the same; ours begin with `phoenix_`. Refused requests are counted in requests: they are turned
-//! away on their headers, before anyone could count points in them.
+//! Names the Collector has are the Collector's, to the letter, with the ends that its reader is told to give them, and mean the
+//! same; ours begin with `phoenix_`. A request that is turned away counts as one item: that happens on its headers, before anyone
+//! could count what is in it.
 
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicU64;
 
 use observe::Variant;
+use procfs::Current as _;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::counters::{ConnectionMetrics, EngineMetrics, ExporterMetrics, ReceiverMetrics};
-use super::labels::{
-    ConnectionLabels, ExporterLabels, ExporterSignalLabels, PlainCounter, QueueLabels, ReasonLabel,
-    ReceiverLabels, RefusalLabels,
+use super::counters::{
+    ConnectionMetrics, EngineMetrics, ExporterMetrics, RECEIVER, ReceiverMetrics, ReceiverOutcome,
 };
+use super::labels::{
+    ConnectionLabels, ExporterLabels, ExporterSignalLabels, OutcomeLabels, PlainCounter, QueueLabels,
+    ReasonLabel, ReceiverLabels, RefusalLabels,
+};
+use super::name_style::NameStyle;
 use crate::signal::Signal;
 
 /// Every family there is; handles for the hot paths are made from it once.
@@ -25,6 +29,9 @@ use crate::signal::Signal;
 pub struct Metrics {
     registry: Registry,
     accepted: [Family<ReceiverLabels, PlainCounter>; 3],
+    not_taken: [[Family<ReceiverLabels, PlainCounter>; 3]; 2],
+    outcomes: Family<OutcomeLabels, PlainCounter>,
+    enqueue_failed: [Family<QueueLabels, PlainCounter>; 3],
     refused: Family<RefusalLabels, Counter>,
     repaired: Family<ReceiverLabels, PlainCounter>,
     refused_connections: Family<ConnectionLabels, Counter>,
@@ -53,6 +60,7 @@ pub struct Metrics {
     reports_rejected: PlainCounter,
     rss: Gauge,
     cpu: Gauge<f64, AtomicU64>,
+    uptime: Gauge<f64, AtomicU64>,
 }
 
 /// Values of the gauges, read when someone asks.
@@ -94,20 +102,11 @@ pub struct StorageValues {
 }
 
 impl Metrics {
-    /// All families, registered.
-    pub fn new() -> Self {
+    /// All families, registered; those of the Collector under names of this style.
+    pub fn new(names: NameStyle) -> Self {
         let mut metrics = Self::default();
         let mut registry = Registry::default();
-        for signal in Signal::ALL {
-            let (i, item) = (signal.index(), signal.item());
-            let help = format!("{item} taken from senders");
-            registry.register(format!("otelcol_receiver_accepted_{item}"), help, metrics.accepted[i].clone());
-            let help = format!("{item} a destination confirmed");
-            registry.register(format!("otelcol_exporter_sent_{item}"), help, metrics.sent[i].clone());
-            let help = format!("{item} a destination refused for good, or given up after retries");
-            let failed = metrics.send_failed[i].clone();
-            registry.register(format!("otelcol_exporter_send_failed_{item}"), help, failed);
-        }
+        metrics.register_items(&mut registry, names);
         let m = &metrics;
         let r = &mut registry;
         r.register("phoenix_receiver_refused_requests", "Requests turned away", m.refused.clone());
@@ -120,7 +119,7 @@ impl Metrics {
         let help = "Items of attempts whose end is unknown: delivered once or twice";
         r.register("phoenix_exporter_maybe_doubled_points", help, m.maybe_doubled.clone());
         r.register("phoenix_exporter_retried_requests", "Attempts after the first", m.retried.clone());
-        m.engine.register(r);
+        m.engine.register(r, names);
         r.register(
             "otelcol_exporter_queue_size",
             "Requests, or what the queue counts, in it",
@@ -149,10 +148,55 @@ impl Metrics {
         r.register("phoenix_fleet_reports_dropped_total", help, m.reports_dropped.clone());
         let help = "Reports that the control plane will never take";
         r.register("phoenix_fleet_reports_rejected_total", help, m.reports_rejected.clone());
-        r.register("otelcol_process_memory_rss", "Resident memory in bytes", m.rss.clone());
-        r.register("otelcol_process_cpu_seconds", "CPU time, user and system", m.cpu.clone());
+        let rss = names.gauge_in("otelcol_process_memory_rss", "bytes");
+        r.register(rss, "Resident memory in bytes", m.rss.clone());
+        let cpu = names.counter_in("otelcol_process_cpu_seconds", "seconds");
+        r.register(cpu, "CPU time, user and system", m.cpu.clone());
+        let uptime = names.counter_in("otelcol_process_uptime", "seconds");
+        r.register(uptime, "Time since the start in seconds", m.uptime.clone());
         metrics.registry = registry;
         metrics
+    }
+
+    /// Registers what is counted in items, by signal, and the ends of requests.
+    fn register_items(&self, r: &mut Registry, names: NameStyle) {
+        for signal in Signal::ALL {
+            let (i, item) = (signal.index(), signal.item());
+            let [refused, failed] = &self.not_taken;
+            let of_receiver = [
+                ("accepted", format!("{item} taken from senders"), &self.accepted[i]),
+                (
+                    "refused",
+                    format!("{item} turned away, one for each request: they are not counted before"),
+                    &refused[i],
+                ),
+                (
+                    "failed",
+                    format!(
+                        "{item} taken whose sender was told that they are not delivered, one for each request"
+                    ),
+                    &failed[i],
+                ),
+            ];
+            for (what, help, family) in of_receiver {
+                r.register(names.counter(&format!("otelcol_receiver_{what}_{item}")), help, family.clone());
+            }
+            let help = format!("{item} a destination confirmed");
+            r.register(names.counter(&format!("otelcol_exporter_sent_{item}")), help, self.sent[i].clone());
+            let help = format!("{item} a destination refused for good, or given up after retries");
+            let failed = self.send_failed[i].clone();
+            r.register(names.counter(&format!("otelcol_exporter_send_failed_{item}")), help, failed);
+            let help = format!(
+                "{item} that found the queue full, one for each request: they are not counted before"
+            );
+            let failed = self.enqueue_failed[i].clone();
+            r.register(names.counter(&format!("otelcol_exporter_enqueue_failed_{item}")), help, failed);
+        }
+        r.register(
+            names.counter("otelcol_receiver_requests"),
+            "Requests by how they ended",
+            self.outcomes.clone(),
+        );
     }
 
     fn register_storage(&self, r: &mut Registry) {
@@ -170,11 +214,23 @@ impl Metrics {
 
     /// Counters of a receiver on `transport`.
     pub fn receiver(&self, transport: &'static str) -> ReceiverMetrics {
-        let labels = ReceiverLabels { receiver: "otlp", transport };
-        let accepted = std::array::from_fn(|i| self.accepted[i].get_or_create_owned(&labels));
-        let repaired = self.repaired.get_or_create_owned(&labels);
-        let connections = self.connections(transport);
-        ReceiverMetrics::new(transport, accepted, self.refused.clone(), repaired, connections)
+        let labels = ReceiverLabels { receiver: RECEIVER, transport };
+        let of = |families: &[Family<ReceiverLabels, PlainCounter>; 3]| {
+            std::array::from_fn(|i| families[i].get_or_create_owned(&labels))
+        };
+        ReceiverMetrics {
+            transport,
+            accepted: of(&self.accepted),
+            not_taken: [of(&self.not_taken[0]), of(&self.not_taken[1])],
+            outcomes: ReceiverOutcome::ALL.map(|outcome| {
+                let labels = OutcomeLabels { receiver: RECEIVER, transport, outcome: outcome.name() };
+                self.outcomes.get_or_create_owned(&labels)
+            }),
+            enqueue_failed: self.enqueue_failed.clone(),
+            refused: self.refused.clone(),
+            repaired: self.repaired.get_or_create_owned(&labels),
+            connections: self.connections(transport),
+        }
     }
 
     /// Counters of the connections of `listener`.
@@ -184,6 +240,9 @@ impl Metrics {
 
     /// Counters of `exporter`.
     pub fn exporter(&self, exporter: &str) -> ExporterMetrics {
+        for family in &self.enqueue_failed {
+            drop(family.get_or_create(&QueueLabels { exporter: exporter.to_owned() }));
+        }
         let per_variant = |families: &[Family<ExporterLabels, PlainCounter>; 3]| {
             std::array::from_fn(|signal| {
                 Variant::BOTH.map(|variant| {
@@ -242,6 +301,8 @@ impl Metrics {
         if let Ok(stat) = procfs::process::Process::myself().and_then(|process| process.stat()) {
             self.rss.set((stat.rss * procfs::page_size()) as i64);
             self.cpu.set((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64);
+            let now = procfs::Uptime::current().map(|uptime| uptime.uptime).unwrap_or_default();
+            self.uptime.set(now - stat.starttime as f64 / procfs::ticks_per_second() as f64);
         }
         let mut text = String::new();
         if prometheus_client::encoding::text::encode(&mut text, &self.registry).is_err() {

@@ -4,7 +4,9 @@ mod counters;
 mod health;
 mod labels;
 mod metrics;
+mod name_style;
 
-pub use counters::{ConnectionMetrics, EngineMetrics, ExporterMetrics, ReceiverMetrics};
+pub use counters::{ConnectionMetrics, EngineMetrics, ExporterMetrics, ReceiverMetrics, ReceiverOutcome};
 pub use health::{CONNECTED, Condition, Health, Phase, PipelineRole, PipelineSummary};
 pub use metrics::{GaugeValues, Metrics, StorageValues};
+pub use name_style::NameStyle;

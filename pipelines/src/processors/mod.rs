@@ -41,7 +41,8 @@ pub use topk::TopK;
 pub use transform::Transform;
 
 pub use crate::stage::{
-    Flush, HeldPoints, Pipeline, Refusal, RuleCount, RuleStats, SeriesSet, StateSize, Variants, hand_over,
+    Flush, HeldPoints, Pipeline, Refusal, RuleCount, RuleStats, SeriesSet, StageCount, StateSize, Variants,
+    hand_over,
 };
 
 pub(crate) use filter::{CachedFilter, DecisionCache};

@@ -24,7 +24,7 @@ pub(crate) mod unit;
 pub(crate) mod tests;
 
 pub use hand_over::{Variants, hand_over};
-pub use pipeline::{Pipeline, Refusal, RuleCount};
+pub use pipeline::{Pipeline, Refusal, RuleCount, StageCount};
 pub use rule_stats::RuleStats;
 pub use series_set::SeriesSet;
 pub use state::{Flush, HeldPoints, StateSize};

@@ -40,6 +40,8 @@ pub(crate) struct RunningStage {
     state: Option<Box<dyn State>>,
     /// Counts of each of the processor's rules.
     tallies: Vec<Tally>,
+    /// Points that came and left.
+    passed: [u64; 2],
 }
 
 /// Reason why a batch was refused: a condition failed in a stage that propagates errors, or the stage cannot work on
@@ -66,6 +68,17 @@ pub struct RuleCount {
     pub rule: String,
     /// The points that it dropped. One that several rules would drop counts for the first.
     pub points: u64,
+}
+
+/// Points that came to a stage and left it since this was last asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageCount {
+    /// The stage.
+    pub stage: ComponentId,
+    /// Points that came to it.
+    pub incoming: u64,
+    /// Points that left it, those that it had held included.
+    pub outgoing: u64,
 }
 
 impl RunningStage {
@@ -110,6 +123,7 @@ impl Pipeline {
             id: stage.id.clone(),
             digest: stage.digest,
             tallies: vec![Tally::default(); stage.processor.rules().len()],
+            passed: [0; 2],
             state: stage.processor.start(start),
             processor: stage.processor.clone(),
         });
@@ -149,16 +163,19 @@ impl Pipeline {
     }
 
     fn read(&mut self, source: Bytes, now: u64, input: &mut Batch) -> Result<u64, Malformed> {
-        let first = self.stages.first_mut().map(|first| (&first.processor, &mut first.tallies));
-        let Some((filter, tallies)) =
-            first.and_then(|(processor, tallies)| Some((processor.resource_filter()?, tallies)))
+        let first =
+            self.stages.first_mut().map(|first| (&first.processor, &mut first.tallies, &mut first.passed));
+        let Some((filter, tallies, [came, _])) = first
+            .and_then(|(processor, tallies, passed)| Some((processor.resource_filter()?, tallies, passed)))
         else {
             input.reparse(source)?;
             return Ok(input.point_count() as u64);
         };
         let mut filter = CachedFilter::new(filter, &mut self.decisions, now);
         input.reparse_filtered(source, &mut filter)?;
-        Ok(input.point_count() as u64 + filter.settle(tallies))
+        let dropped = filter.settle(tallies);
+        *came += dropped;
+        Ok(input.point_count() as u64 + dropped)
     }
 
     /// Processes a batch: `out` becomes what leaves the last stage. `now` is the time in nanoseconds since
@@ -276,6 +293,7 @@ impl Pipeline {
         let (sender, behind) = self.stages[from..].split_first_mut()?;
         let (by_resource, mixed) = flush.points_by_resource();
         let Flush { at, input, output } = &mut flush;
+        sender.passed[1] += output.point_count() as u64;
         let outcome = run(behind, &Turn { input, now: *at, number: 0, stop: &Stop::new(&never) }, output);
         if outcome.is_err_and(|refused| !refused.passed_on) {
             let (stage, input) = (sender.id.clone(), flush.input);
@@ -330,6 +348,15 @@ impl Pipeline {
             }
         }
         counts
+    }
+
+    /// Points that came to each stage and left it since this was last asked.
+    pub fn take_stage_counts(&mut self) -> Vec<StageCount> {
+        let count = |stage: &mut RunningStage| {
+            let [incoming, outgoing] = std::mem::take(&mut stage.passed);
+            StageCount { stage: stage.id.clone(), incoming, outgoing }
+        };
+        self.stages.iter_mut().map(count).collect()
     }
 
     /// Counts of each rule since this was last asked. Series are told where the input was identified.
@@ -402,11 +429,15 @@ fn never() -> bool {
 
 fn run(stages: &mut [RunningStage], turn: &Turn<'_>, batch: &mut Batch) -> Result<(), Refusal> {
     let mut first = Ok(());
+    let mut points = if stages.is_empty() { 0 } else { batch.point_count() as u64 };
     for stage in stages {
+        stage.passed[0] += points;
         match stage.run(turn, batch) {
             Err(refused) if !refused.passed_on => return Err(refused),
             outcome => first = first.and(outcome),
         }
+        points = batch.point_count() as u64;
+        stage.passed[1] += points;
     }
     first
 }

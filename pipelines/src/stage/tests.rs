@@ -145,6 +145,35 @@ fn a_filter_counts_what_each_rule_dropped_for_the_first_that_did() {
 }
 
 #[test]
+fn points_are_counted_as_they_come_to_each_stage_and_leave_it() {
+    let mut pipeline = pipeline(
+        "  filter/few: {metric_conditions: ['metric.name == \"memory\"']}
+  interval: {interval: 1m}
+  filter/fewer: {metric_conditions: ['resource.attributes[\"process.pid\"] == \"1\"']}",
+        "filter/few, interval, filter/fewer",
+    );
+    let taken = |pipeline: &mut Pipeline| {
+        let counts = pipeline.take_stage_counts().into_iter();
+        counts.map(|count| (count.stage.to_string(), count.incoming, count.outgoing)).collect::<Vec<_>>()
+    };
+    let count = |stage: &str, incoming, outgoing| (stage.to_owned(), incoming, outgoing);
+    let mut out = Batch::default();
+    let mut all = Vec::new();
+    pipeline.process(&processes(), 0, &mut out).unwrap();
+    all.push(taken(&mut pipeline));
+    // Of each series of gauges the last point is kept until the minute is over.
+    assert_eq!(pipeline.advance(60_000_000_000).len(), 1);
+    all.push(taken(&mut pipeline));
+    assert_eq!(
+        all,
+        [
+            vec![count("filter/few", 9, 6), count("interval", 6, 0), count("filter/fewer", 0, 0)],
+            vec![count("filter/few", 0, 0), count("interval", 0, 3), count("filter/fewer", 3, 2)],
+        ]
+    );
+}
+
+#[test]
 fn rule_stats_tell_series_and_samples_and_are_taken_by_the_window() {
     let mut pipeline = pipeline(
         "  filter:

@@ -64,6 +64,8 @@ impl Alone {
         assert!(alone.as_deref() == left, "alone it becomes\n{alone:#?}\nand not\n{left:#?}");
         let counts = [whole.take_rule_counts(), self.pipeline.take_rule_counts()];
         assert!(!passed || counts[0] == counts[1], "{counts:?}");
+        let counts = [whole.take_stage_counts(), self.pipeline.take_stage_counts()];
+        assert!(!passed || counts[0] == counts[1], "{counts:?}");
     }
 }
 

@@ -34,6 +34,17 @@ async fn a_full_queue_refuses_and_what_it_accepted_is_still_delivered() {
         r#"{transport="grpc",signal="metrics",reason="queue_full"}"#
     );
     assert_eq!(agent.metric(counted).await, Some(1.0));
+    // As the Collector's alerts ask for it: an item for the request, which nobody has looked into.
+    for (line, value) in [
+        (r#"otelcol_receiver_refused_metric_points{receiver="otlp",transport="grpc"}"#, 1.0),
+        (r#"otelcol_receiver_failed_metric_points{receiver="otlp",transport="grpc"}"#, 0.0),
+        (r#"otelcol_exporter_enqueue_failed_metric_points{exporter="otlp"}"#, 1.0),
+        (r#"otelcol_exporter_enqueue_failed_spans{exporter="otlp"}"#, 0.0),
+        (r#"otelcol_receiver_requests{receiver="otlp",transport="grpc",outcome="refused"}"#, 1.0),
+        (r#"otelcol_receiver_requests{receiver="otlp",transport="grpc",outcome="success"}"#, 3.0),
+    ] {
+        assert_eq!(agent.metric(line).await, Some(value), "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

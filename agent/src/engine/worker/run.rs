@@ -263,6 +263,7 @@ impl<'a> Running<'a> {
         self.state.delivers = false;
         if let Some(mut pipeline) = failed.filter(|_| !self.worker.is_abandoned()) {
             self.engine.metrics.rules(Variant::Candidate, pipeline.take_rule_counts());
+            self.engine.metrics.stages(Variant::Candidate, pipeline.take_stage_counts());
             self.engine.metrics.kept(Variant::Candidate, StateSize::default());
         }
     }

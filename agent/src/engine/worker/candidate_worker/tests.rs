@@ -5,11 +5,11 @@ use crate::admission::Budget;
 use crate::engine::flush::tests::{NOW, holding};
 use crate::engine::worker::job::{Gaps, Tick};
 use crate::engine::{EngineParts, Reporter};
-use crate::telemetry::{Condition, GaugeValues, Health, Metrics};
+use crate::telemetry::{Condition, GaugeValues, Health, Metrics, NameStyle};
 
 #[test]
 fn what_a_worker_holds_that_is_abandoned_between_two_jobs_is_counted_and_told_by_the_next() {
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::new(NameStyle::default()));
     let reporter = Reporter { outbox: Arc::default(), boot_id: String::new() };
     let health = Arc::new(Health::new(Condition::starting()));
     let parts = EngineParts { health, metrics: Arc::clone(&metrics), budget: Budget::new(1 << 20), reporter };
