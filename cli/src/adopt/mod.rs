@@ -37,7 +37,8 @@ pub struct Args {
     /// The folder to write to
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
-    /// The address at which the agent listens and the Collector sends
+    /// The address at which the agent listens and the Collector sends; to a name, such as that of a Service, the Collector sends, and the
+    /// agent listens at every address
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:14317")]
     endpoint: String,
     /// The address at which the Collector takes back what the agent delivers, with --placement loop

@@ -6,7 +6,7 @@ use crate::config::{CollectorFile, ComponentId, Section};
 use crate::template::emit;
 use crate::yaml::{self, Kind, Location, Node, Problems, entry};
 
-use super::{Placement, Whole};
+use super::{Placement, Whole, listening};
 
 impl Whole<'_> {
     /// The agent's file. It reads as a Collector file does, and is checked as one.
@@ -33,7 +33,7 @@ impl Whole<'_> {
         let _ = write!(
             text,
             "receivers:\n  otlp: {{ protocols: {{ grpc: {{ endpoint: \"{}\" }} }} }}\n",
-            addresses.agent
+            listening(&addresses.agent)
         );
         text.push_str(&defined(self.file, &ours)?);
         let _ = write!(

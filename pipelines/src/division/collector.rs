@@ -9,7 +9,7 @@ use crate::config::{CollectorFile, ComponentId, PipelineEntry, Reference, Role, 
 use crate::processors;
 use crate::yaml::{Draft, Entry, Form, Kind, Located, Location, Node, Site, entry, read_written};
 
-use super::{DivisionError, Placement, Whole};
+use super::{DivisionError, Placement, Whole, listening};
 
 /// Types of components that have had this spelling only since the Collector deprecated the older ones.
 const NEW_SPELLINGS: [&str; 7] = [
@@ -104,7 +104,10 @@ impl Whole<'_> {
             );
             draft.add(&["exporters"], parsed(&format!("{{ {}: {exporter} }}", ids.exporter))?);
         } else {
-            let back = format!("{{ protocols: {{ grpc: {{ endpoint: \"{}\" }} }} }}", self.addresses.back);
+            let back = format!(
+                "{{ protocols: {{ grpc: {{ endpoint: \"{}\" }} }} }}",
+                listening(&self.addresses.back)
+            );
             draft.add(&["receivers"], parsed(&format!("{{ {}: {back} }}", ids.back))?);
             let exporter = format!(
                 "{{ endpoint: \"{agent}\", tls: {{ insecure: true }}, sending_queue: {{ sizer: bytes, queue_size: 67108864 }} }}"

@@ -12,6 +12,9 @@ mod embedded;
 mod fragment;
 mod row;
 
+use core::net::IpAddr;
+use std::borrow::Cow;
+
 use crate::config::{CollectorFile, ComponentId, Cut, PipelineEntry, Section, Signal};
 use crate::yaml::{Lookup, Problems};
 
@@ -43,6 +46,14 @@ pub struct Addresses {
     pub health: String,
     /// Address at which a control plane takes agents, if there is one.
     pub control_plane: Option<String>,
+}
+
+/// Address to listen at, of one that is sent to. A name, such as that of a Kubernetes Service, leads to this process from elsewhere
+/// and cannot be listened at: then it is every address.
+pub(super) fn listening(address: &str) -> Cow<'_, str> {
+    let Some((host, port)) = address.rsplit_once(':') else { return address.into() };
+    let is_own = host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    if is_own { address.into() } else { format!("0.0.0.0:{port}").into() }
 }
 
 impl Default for Addresses {

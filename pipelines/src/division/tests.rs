@@ -91,6 +91,30 @@ fn in_a_loop_what_phoenix_runs_leaves_the_collector_and_nothing_behind_it_limits
 }
 
 #[test]
+fn a_name_is_sent_to_and_what_it_leads_to_listens_at_every_address() {
+    let of = |agent: &str, back: &str| Addresses {
+        agent: agent.to_owned(),
+        back: back.to_owned(),
+        ..Addresses::default()
+    };
+    let services = of("phoenix-agent.monitoring:14317", "collector.monitoring:14318");
+    let variable = |_: &str| Some("1".to_owned());
+    let division = parse(FILE).divide("metrics", Placement::Loop, &services, &variable).unwrap();
+    let collector = division.collector.unwrap();
+    assert!(division.agent.contains("grpc: { endpoint: \"0.0.0.0:14317\" }"), "{}", division.agent);
+    assert!(division.agent.contains("{ endpoint: \"collector.monitoring:14318\","), "{}", division.agent);
+    assert!(collector.contains("phoenix-agent.monitoring:14317"), "{collector}");
+    assert!(
+        collector.contains("0.0.0.0:14318") && !collector.contains("collector.monitoring"),
+        "{collector}"
+    );
+    for own in ["10.1.2.3:14317", "[::1]:14317", "localhost:14317"] {
+        let division = parse(FILE).divide("metrics", Placement::Loop, &of(own, own), &variable).unwrap();
+        assert!(division.agent.contains(&format!("grpc: {{ endpoint: \"{own}\" }}")), "{}", division.agent);
+    }
+}
+
+#[test]
 fn every_layout_of_a_pipeline_is_divided() {
     let head = "receivers: { otlp: {}, a: {} }\nexporters: { otlp: { endpoint: x }, debug: }\nprocessors: { filter/a: , unknown: , batch: }\n";
     let flow = "{ receivers: [otlp], processors: [unknown, filter/a, batch], exporters: [otlp] }";
