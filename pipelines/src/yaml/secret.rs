@@ -6,7 +6,7 @@
 use std::cell::OnceCell;
 
 /// Parts of the names of such keys.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 16] = [
     "headers",
     "auth",
     "tls",
@@ -15,6 +15,12 @@ const NAMES: [&str; 10] = [
     "secret",
     "credential",
     "api_key",
+    "api-key",
+    "apikey",
+    "private_key",
+    "access_key",
+    "passphrase",
+    "connection_string",
     "proxy_url",
     "endpoint_params",
 ];
@@ -67,7 +73,7 @@ impl<'a> PrintedLines<'a> {
     }
 }
 
-fn indent(line: &str) -> usize {
+pub(super) fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
@@ -84,7 +90,7 @@ fn closes(line: &str) -> bool {
 }
 
 /// The end of the first key in a line whose value may be a secret, behind its colon.
-fn cut(line: &str) -> Option<usize> {
+pub(super) fn cut(line: &str) -> Option<usize> {
     let mut start = 0;
     for (at, _) in line.match_indices(':') {
         let before = line.get(start..at)?;
