@@ -29,7 +29,7 @@ pub struct Agent {
     pub host: String,
     /// Its version, as it says.
     pub version: String,
-    /// The id of the enrollment token that let it in.
+    /// The id of the enrollment token, or of the API key, that let it in.
     pub enrolled_by: String,
     /// Time.
     pub enrolled_at: Timestamp,
@@ -52,9 +52,20 @@ pub struct Agent {
     /// The hash of the config it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_hash: Option<String>,
-    /// True if its own config says `phoenix.experiments: refuse`: nothing is pushed to it, it is in no experiment, and it
-    /// runs its own file.
+    /// True if nothing is pushed to it and it is in no experiment: its own config says `phoenix.experiments: refuse`, it cannot
+    /// run a generation, or it has no credential of its own.
     pub refuses_configs: bool,
+    /// False of an agent that came by a token over OpAMP and has not used a credential of its own yet: it is heard, and nothing
+    /// is offered to it but such a credential.
+    #[serde(default = "yes")]
+    pub own_credential: bool,
+    /// What became of the connection settings that it was offered, with a credential of its own in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_settings: Option<ConnectionSettings>,
+    /// What it says that it runs, files by name, where that is not what it was pushed; values that may be secrets are left out.
+    /// Of one agent alone; lists are without it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub effective_config: BTreeMap<String, String>,
     /// Time at which another agent of its node last took the place of the one before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced_at: Option<Timestamp>,
@@ -65,6 +76,21 @@ pub struct Agent {
     /// Time at which it was archived, because nothing was heard of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archived_at: Option<Timestamp>,
+}
+
+/// What became of connection settings that an agent was offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConnectionSettings {
+    /// State, in a word: `offered`, then what it says: `applying`, `applied` or `failed`. Failed ones are not offered again.
+    pub status: String,
+    /// Reason for which it could not use them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// True, for answers of a release that knew no agent without a credential of its own.
+fn yes() -> bool {
+    true
 }
 
 /// Agent that wants to enroll. What a newer agent says besides is not looked at.

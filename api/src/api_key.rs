@@ -17,7 +17,8 @@ pub struct CreateApiKey {
     /// The highest role that it acts in, at most one's own, which it is without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// The one kind of thing that it reaches, such as `experiments`; without it, all that programs reach.
+    /// The one kind of thing that it reaches, such as `experiments`; without it, all that programs reach. `agents:connect` lets
+    /// agents in over OpAMP, and reaches nothing else; no other key does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Time for which it is valid, such as `30d`; `90d` without it, `366d` at most.

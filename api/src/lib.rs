@@ -19,7 +19,7 @@ mod timestamp;
 mod user;
 mod words;
 
-pub use agent::{Agent, Enroll, Enrolled};
+pub use agent::{Agent, ConnectionSettings, Enroll, Enrolled};
 pub use api_key::{ApiKey, CreateApiKey, CreatedApiKey};
 pub use audit::{AuditEntry, ChainState};
 pub use auth::{AccessToken, ChangePassword, Login, Me, Refresh, Setup};

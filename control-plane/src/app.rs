@@ -134,7 +134,7 @@ impl App {
         let tls = tls(config)?;
         let rest = bind("rest", config.listen, tls.as_ref(), Limits::default(), &metrics).await?;
         // Each agent holds a connection for its reports; its session has a place of its own.
-        let limits = Limits { connections: AGENTS, ..Limits::default() };
+        let limits = Limits { connections: AGENTS, body: fleet::MAX_MESSAGE, ..Limits::default() };
         let fleet = bind("fleet", config.fleet_listen, tls.as_ref(), limits, &metrics).await?;
         let address = config.database.or_in(&config.data_dir)?;
         let owner = config.owner.clone().transpose().map_err(BootError::Owner)?;
@@ -192,7 +192,8 @@ impl App {
         let mut serving = JoinSet::new();
         let people = rest::router(state.clone()).merge(grpc::router(state.clone()));
         serving.spawn(rest.serve(people, state.stopping()));
-        serving.spawn(fleet.serve(fleet::router(state.clone()), state.stopping()));
+        let agents = fleet::router(state.clone(), fleet.plain_port());
+        serving.spawn(fleet.serve(agents, state.stopping()));
         serving.spawn(rotate(state.clone()));
         serving.spawn(reconcile::run(state.clone()));
         end.await;

@@ -5,10 +5,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gate::Gate;
 use tokio::sync::{Notify, watch};
 
+use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId, UserId};
 
 /// Number of streams to people that may be open at once.
@@ -43,7 +45,7 @@ impl Default for Hub {
     }
 }
 
-/// An agent's connection.
+/// An agent's connection, or the time between its polls.
 #[derive(Debug, Default)]
 pub struct Session {
     /// Wakes it: there may be another generation.
@@ -52,6 +54,20 @@ pub struct Session {
     pub superseded: Notify,
     /// Ends it: the agent is enrolled no more.
     pub dismissed: Notify,
+    /// Asks its agent for a sign of life.
+    pub probe: Notify,
+    /// Time of the last sign of life that came over a connection, if any has.
+    pub alive: watch::Sender<Option<UnixMillis>>,
+}
+
+impl Session {
+    /// Tells whether its agent gives a sign of life within this time. One that polls cannot be asked, and gives none.
+    pub async fn answers(&self, within: Duration) -> bool {
+        let mut alive = self.alive.subscribe();
+        alive.mark_unchanged();
+        self.probe.notify_one();
+        tokio::time::timeout(within, alive.changed()).await.is_ok_and(|changed| changed.is_ok())
+    }
 }
 
 impl Hub {
@@ -59,7 +75,8 @@ impl Hub {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An agent has connected. Its credential proves who it is, so an earlier connection is its own, and dead.
+    /// An agent has connected. Its credential proves who it is, or nothing was heard of the one before when it was asked: an
+    /// earlier connection is its own, and dead.
     pub fn connected(&self, tenant: TenantId, agent: AgentUid) -> Arc<Session> {
         let session = Arc::new(Session::default());
         if let Some(earlier) = self.sessions().insert((tenant, agent), Arc::clone(&session)) {
@@ -89,6 +106,11 @@ impl Hub {
         if let Some(session) = self.sessions().remove(&(tenant, agent)) {
             session.dismissed.notify_one();
         }
+    }
+
+    /// The session of an agent.
+    pub fn session(&self, tenant: TenantId, agent: AgentUid) -> Option<Arc<Session>> {
+        self.sessions().get(&(tenant, agent)).map(Arc::clone)
     }
 
     /// Tells whether an agent is connected.

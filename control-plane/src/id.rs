@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Defines the id of one kind of thing.
@@ -103,57 +102,21 @@ impl NotAnId {
     }
 }
 
-/// An agent's own name for itself, which it made: a UUIDv7 (OpAMP's `instance_uid`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "Uuid")]
-pub struct AgentUid(Uuid);
-
-/// Reason for which a text is no agent's uid.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a valid agent uid (expected a UUID of version 7)")]
-pub struct NotAUid(String);
+id! {
+    /// An agent's own name for itself: 16 bytes (OpAMP's `instance_uid`). Those that Phoenix's agents and the control plane
+    /// make are UUIDs of version 7; others' may be anything.
+    AgentUid, "agent uid"
+}
 
 impl AgentUid {
     /// Its sixteen bytes, as OpAMP carries them.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
-}
 
-impl TryFrom<Uuid> for AgentUid {
-    type Error = NotAUid;
-
-    fn try_from(uuid: Uuid) -> Result<Self, NotAUid> {
-        if uuid.get_version_num() == 7 { Ok(Self(uuid)) } else { Err(NotAUid(uuid.to_string())) }
-    }
-}
-
-impl TryFrom<String> for AgentUid {
-    type Error = NotAUid;
-
-    fn try_from(text: String) -> Result<Self, NotAUid> {
-        text.parse()
-    }
-}
-
-impl From<AgentUid> for Uuid {
-    fn from(uid: AgentUid) -> Self {
-        uid.0
-    }
-}
-
-impl FromStr for AgentUid {
-    type Err = NotAUid;
-
-    fn from_str(text: &str) -> Result<Self, NotAUid> {
-        let uuid: Uuid = text.parse().map_err(|_| NotAUid(text.chars().take(64).collect()))?;
-        Self::try_from(uuid)
-    }
-}
-
-impl fmt::Display for AgentUid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+    /// The uid of these bytes; nothing if they are not sixteen.
+    pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        Uuid::from_slice(bytes).ok().map(Self)
     }
 }
 

@@ -38,6 +38,12 @@ struct Rejected {
     reason: &'static str,
 }
 
+/// Mistake in a message of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Mistake {
+    mistake: &'static str,
+}
+
 /// Every family there is.
 #[derive(Debug)]
 pub struct Metrics {
@@ -47,6 +53,7 @@ pub struct Metrics {
     refused_requests: Family<At, Counter>,
     reports: Family<Report, Counter>,
     rejected: Family<Rejected, Counter>,
+    malformed: Family<Mistake, Counter>,
 }
 
 impl Default for Metrics {
@@ -58,6 +65,7 @@ impl Default for Metrics {
             refused_requests: Family::default(),
             reports: Family::default(),
             rejected: Family::default(),
+            malformed: Family::default(),
         };
         metrics.register("phoenix_http_requests", "Requests answered", metrics.answers.clone());
         let help = "Connections turned away, or ended because they were silent for too long";
@@ -68,6 +76,8 @@ impl Default for Metrics {
         metrics.register("phoenix_reports", help, metrics.reports.clone());
         let help = "Reports of agents that are not evidence, by what is wrong with them";
         metrics.register("phoenix_reports_rejected", help, metrics.rejected.clone());
+        let help = "OpAMP messages that were refused, by what is wrong with them";
+        metrics.register("phoenix_opamp_malformed", help, metrics.malformed.clone());
         metrics
     }
 }
@@ -110,6 +120,11 @@ impl Metrics {
     /// Counts a report that is not taken; `reason` is one of a few words.
     pub fn rejected_report(&self, reason: &'static str) {
         self.rejected.get_or_create(&Rejected { reason }).inc();
+    }
+
+    /// Counts an OpAMP message that was refused; `mistake` is one of a few words.
+    pub fn malformed_message(&self, mistake: &'static str) {
+        self.malformed.get_or_create(&Mistake { mistake }).inc();
     }
 
     /// All of it as text.

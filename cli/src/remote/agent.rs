@@ -1,6 +1,6 @@
 //! `phoenix agent …`.
 
-use api::Agent;
+use api::{Agent, ConnectionSettings};
 use clap::Subcommand;
 use client::{Client, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -52,6 +52,10 @@ pub enum Command {
 const CONFLICT: &str = "conflict    the agent that was replaced is there still: nothing that either reports counts. Stop one of them, or \
                         give each a host.id of its own in OTEL_RESOURCE_ATTRIBUTES";
 
+/// Sentence about an agent without a credential of its own.
+const VISITOR: &str =
+    "credential  none of its own: it came by a token over OpAMP, is heard, and nothing is pushed to it";
+
 fn status(agent: &Agent) -> String {
     match (&agent.archived_at, &agent.node_conflict_at) {
         (Some(_), _) => "archived".to_owned(),
@@ -71,6 +75,17 @@ fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
     }
     if agent.node_conflict_at.is_some() {
         line(CONFLICT)?;
+    }
+    if !agent.own_credential {
+        line(VISITOR)?;
+    }
+    if let Some(ConnectionSettings { status, error }) = &agent.connection_settings {
+        let why = error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        line(&format!("settings    offered with a credential of its own: {status}{why}"))?;
+    }
+    for (name, text) in &agent.effective_config {
+        let name = if name.is_empty() { "its config" } else { name };
+        line(&format!("runs        {name}:\n{}", text.trim_end()))?;
     }
     agent.quarantined.values().try_for_each(|words| line(&format!("quarantine  {words}")))
 }

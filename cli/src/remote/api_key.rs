@@ -26,7 +26,7 @@ pub enum Command {
         /// The highest role that it acts in: viewer, operator or admin; your own without it
         #[arg(long)]
         role: Option<String>,
-        /// The one kind of thing that it reaches, such as experiments
+        /// The one kind of thing that it reaches, such as experiments; agents:connect lets agents in over OpAMP and no more
         #[arg(long)]
         kind: Option<String>,
         /// Time for which it is valid, as `24h`, `30d`

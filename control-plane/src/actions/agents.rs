@@ -9,6 +9,7 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::agents::{self, Seen};
+use crate::store::arrivals;
 use crate::store::generations::{self, Status};
 use crate::store::sessions::{self, Described};
 
@@ -25,6 +26,23 @@ pub struct StatusUpdate {
     pub health: Option<Health>,
     /// State of the config that it was last offered.
     pub config: Option<ConfigStatus>,
+    /// True if it can run a generation.
+    pub takes_generations: Option<bool>,
+    /// What it runs, if it is not what it was pushed: files by name, JSON.
+    pub files: Option<String>,
+    /// What became of the connection settings that it was offered last.
+    pub settings: Option<SettingsStatus>,
+}
+
+/// What became of connection settings that an agent was offered.
+#[derive(Debug)]
+pub struct SettingsStatus {
+    /// Hash of the settings, in hexadecimal.
+    pub hash: String,
+    /// State, in a word.
+    pub status: &'static str,
+    /// Reason for which they could not be used.
+    pub error: Option<String>,
 }
 
 /// Health of an agent.
@@ -107,6 +125,15 @@ pub async fn update(state: &AppState, agent: &AgentIdentity, news: &StatusUpdate
     if let Some(ConfigStatus { hash, status, error }) = &news.config {
         changed |=
             generations::became(&mut tx, (tenant, uid), hash, (*status, error.as_deref()), now).await?;
+    }
+    if let Some(takes) = news.takes_generations {
+        changed |= arrivals::takes_generations(&mut tx, tenant, uid, takes).await?;
+    }
+    if let Some(files) = &news.files {
+        arrivals::runs(&mut tx, tenant, uid, files).await?;
+    }
+    if let Some(SettingsStatus { hash, status, error }) = &news.settings {
+        arrivals::became(&mut tx, tenant, uid, hash, (status, error.as_deref())).await?;
     }
     let applied = news.config.as_ref().filter(|config| config.status == Status::Applied);
     let seen = Seen {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::audit;
 use crate::auth::secret::{self, Purpose};
-use crate::auth::{Actor, Credential, Key};
+use crate::auth::{Actor, CONNECT, Credential, Key};
 use crate::clock::UnixMillis;
 use crate::id::{KeyId, is_name};
 use crate::refusal::Refusal;
@@ -86,9 +86,14 @@ fn check(actor: &Actor, new: &NewKey) -> Result<(), Refusal> {
         let said = format!("a key of {} has at most that role, not {}", actor.role, new.role);
         return Err(Refusal::invalid_field("role", said, format!("at most {}", actor.role)));
     }
-    if let Some(kind) = new.kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
+    if let Some(kind) = new.kind.as_deref().filter(|kind| *kind != CONNECT && !KINDS.contains(kind)) {
         let said = format!("there are no {:?}", kind.chars().take(64).collect::<String>());
-        return Err(Refusal::invalid_field("kind", said, format!("one of {}", KINDS.join(", "))));
+        let expected = format!("one of {}, {CONNECT}", KINDS.join(", "));
+        return Err(Refusal::invalid_field("kind", said, expected));
+    }
+    if new.kind.as_deref() == Some(CONNECT) && actor.role < Role::Operator {
+        let said = format!("a key of the kind {CONNECT} lets agents in; that needs an operator");
+        return Err(Refusal::forbidden(said));
     }
     if new.expires_in.is_zero() || new.expires_in > LONGEST {
         return Err(Refusal::invalid_field("expires_in", "out of bounds", "for example 90d; 366d at most"));

@@ -88,6 +88,16 @@ pub struct AgentIdentity {
     pub labels: Labels,
     /// Name of its host.
     pub host: String,
+    /// False while it has none but the token that it came by over OpAMP: it is heard, and offered nothing to run.
+    pub own_credential: bool,
+}
+
+impl AgentIdentity {
+    /// Identity of the agent of a record.
+    pub(super) fn of(tenant_id: TenantId, agent: Agent, own_credential: bool) -> Self {
+        let (uid, instance_uid) = (agent.uid, agent.instance_uid);
+        Self { tenant_id, uid, instance_uid, labels: agent.labels, host: agent.host, own_credential }
+    }
 }
 
 /// Reason for which an agent stays outside.
@@ -132,6 +142,9 @@ pub enum EnrollError {
         /// The record.
         agent: AgentUid,
     },
+    /// An API key that lets no agent in.
+    #[error("{}", .0.detail())]
+    Key(Refusal),
     /// Its labels and the token's together are too many.
     #[error(transparent)]
     Labels(#[from] LabelError),
@@ -150,6 +163,7 @@ impl From<EnrollError> for Refusal {
             | EnrollError::StillThere { .. }
             | EnrollError::NodeTaken(_)
             | EnrollError::Replaced { .. } => Self::conflict(said),
+            EnrollError::Key(refusal) => refusal,
             EnrollError::Labels(_) => Self::invalid_field("labels", said, "fewer labels"),
             EnrollError::Store(error) => error.into(),
         }
@@ -231,6 +245,9 @@ async fn admit(
         offered_hash: None,
         effective_hash: None,
         refuses_configs: false,
+        own_credential: true,
+        settings_status: None,
+        settings_error: None,
     };
     let (record, verb, admitted) = match (before, claim) {
         (Some(before), _) if before.enrolled_by == token.id && before.credential_used_at.is_none() => {
@@ -252,7 +269,7 @@ async fn admit(
         (None, Claim::Joins(node)) if token.has_uses_left() => {
             // An agent whose place was taken has left its uid to the record.
             let taken = agents::get(tx, tenant, uid).await?.is_some();
-            let record = if taken { AgentUid::try_from(state.entropy.uuid(now)).unwrap_or(uid) } else { uid };
+            let record = if taken { AgentUid(state.entropy.uuid(now)) } else { uid };
             let node = node.map(|node| node.to_string());
             enrollment_tokens::used(tx, token).await?;
             agents::insert(tx, tenant, &Agent { uid: record, node, ..agent.clone() }, credential).await?;
@@ -292,10 +309,18 @@ pub async fn authenticate(state: &AppState, bearer: &str) -> Result<AgentIdentit
         return Err(EnrollError::Refused);
     }
     if agent.credential_used_at.is_none() {
+        let (now, uid) = (state.clock.now(), agent.uid);
         let mut tx = state.store.begin(tenant_id).await?;
-        agents::credential_used(&mut tx, tenant_id, &presented.id, state.clock.now()).await?;
+        agents::credential_used(&mut tx, tenant_id, &presented.id, now).await?;
+        if !agent.own_credential {
+            let (by, object) = (By::Agent(agent.instance_uid), format!("agent/{uid}"));
+            audit::record(&mut tx, now, tenant_id, by, "agent.own_credential", &object, &json!({})).await?;
+        }
         tx.commit().await?;
+        if !agent.own_credential {
+            // It may be offered something from now on.
+            state.hub.push.notify_one();
+        }
     }
-    let (uid, instance_uid) = (agent.uid, agent.instance_uid);
-    Ok(AgentIdentity { tenant_id, uid, instance_uid, labels: agent.labels, host: agent.host })
+    Ok(AgentIdentity::of(tenant_id, agent, true))
 }

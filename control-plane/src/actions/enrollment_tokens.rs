@@ -62,7 +62,7 @@ pub async fn create(
     Ok((token, minted.text))
 }
 
-/// Ends a token. Agents that it has let in stay.
+/// Ends a token. Agents that it has let in stay, but for those over OpAMP that have no credential of their own.
 ///
 /// # Errors
 /// Not found for one that is not of the tenant or has ended; and the store's.
@@ -75,5 +75,8 @@ pub async fn revoke(state: &AppState, actor: &Actor, id: &str) -> Result<(), Ref
     let object = format!("enrollment-token/{id}");
     let nothing = json!({});
     audit::record(&mut tx, now, actor.tenant_id, actor, "enrollment-token.revoke", &object, &nothing).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    // Who came by it and has no credential of its own goes.
+    state.hub.departed();
+    Ok(())
 }

@@ -30,7 +30,7 @@ pub enum Failed {
     NoAgents {
         /// The selector.
         selector: String,
-        /// Number of agents that match it and whose owners want nothing that is pushed.
+        /// Number of agents that match it and take nothing that is pushed.
         refusing: usize,
         /// Number of those that match it and are gone.
         gone: usize,
@@ -82,8 +82,9 @@ fn no_agents(selector: &str, refusing: usize, gone: usize) -> String {
     if refusing > 0 {
         let which = if refusing == 1 { "the only agent" } else { "each of the agents" };
         return format!(
-            "{which} that matches {selector:?} takes nothing that is pushed; set phoenix.experiments to `allow` in its \
-             config, or choose others"
+            "{which} that matches {selector:?} takes nothing that is pushed: set phoenix.experiments to `allow` in its \
+             config, or choose others. An agent that came over OpAMP by a token alone, or that is no agent of Phoenix's, is \
+             only heard"
         );
     }
     if selector.is_empty() {
@@ -286,7 +287,7 @@ pub async fn decided(
 /// Agents that an experiment's selector matches.
 struct Matching {
     agents: Vec<AgentUid>,
-    /// Number of those that are left out, because their owners want nothing that is pushed.
+    /// Number of those that are left out, because they take nothing that is pushed.
     refusing: usize,
     /// Number of those that are left out, because nothing was heard of them for long.
     gone: usize,

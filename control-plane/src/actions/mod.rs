@@ -14,6 +14,7 @@ pub mod enrollment_tokens;
 mod events;
 mod findings;
 pub mod generations;
+pub mod join;
 pub mod lifecycle;
 pub mod logins;
 pub mod nodes;

@@ -6,9 +6,13 @@ use super::secret::{Presented, Purpose};
 use super::{Actor, Session, token};
 use crate::clock::UnixMillis;
 use crate::refusal::Refusal;
+use crate::role::Role;
 use crate::store::api_keys::{self, ApiKey};
 use crate::store::users::{self, User};
 use crate::store::{Across, Store};
+
+/// Kind of an API key that lets agents in over OpAMP and reaches nothing else. No role has it, and no key without a kind.
+pub const CONNECT: &str = "agents:connect";
 
 /// Holder of this access token or API key.
 ///
@@ -33,6 +37,14 @@ pub async fn authenticate(
 }
 
 async fn program(store: &Store, now: UnixMillis, text: &str) -> Result<Actor, Refusal> {
+    let (key, owner) = good(store, now, text).await?;
+    let ApiKey { id, tenant_id, owner_id, role, kind, last_used_at, .. } = key;
+    let credential = Credential::Key(Key { id, kind, last_used_at });
+    Ok(Actor { tenant_id, user_id: owner_id, email: owner.email, role: role.min(owner.role), credential })
+}
+
+/// A key that is good, and its owner.
+async fn good(store: &Store, now: UnixMillis, text: &str) -> Result<(ApiKey, User), Refusal> {
     let presented = Presented::parse(text, Purpose::ApiKey).ok_or_else(Refusal::unauthenticated)?;
     let id = presented.id.parse().map_err(|_| Refusal::unauthenticated())?;
     let found = api_keys::presented(&mut *store.read(Across::Credential).await?, id).await?;
@@ -41,11 +53,26 @@ async fn program(store: &Store, now: UnixMillis, text: &str) -> Result<Actor, Re
     if !key.is_good(now) {
         return Err(over(&key));
     }
-    let ApiKey { tenant_id, owner_id, role, kind, last_used_at, .. } = key;
-    let owner = users::by_id(&mut *store.read(tenant_id).await?, tenant_id, owner_id).await?;
+    let owner = users::by_id(&mut *store.read(key.tenant_id).await?, key.tenant_id, key.owner_id).await?;
     let owner = owner.filter(|owner| owner.disabled_at.is_none()).ok_or_else(Refusal::unauthenticated)?;
-    let credential = Credential::Key(Key { id, kind, last_used_at });
-    Ok(Actor { tenant_id, user_id: owner_id, email: owner.email, role: role.min(owner.role), credential })
+    Ok((key, owner))
+}
+
+/// The API key that lets agents in: one of this kind alone, whose owner may let agents in.
+///
+/// # Errors
+/// 401 as for [`authenticate`]; forbidden for a key of another kind, and for an owner who may not; and the store's.
+pub async fn connecting(store: &Store, now: UnixMillis, text: &str) -> Result<ApiKey, Refusal> {
+    let (key, owner) = good(store, now, text).await?;
+    if key.kind.as_deref() != Some(CONNECT) {
+        let said = format!("the API key {} lets no agent in; make one of the kind {CONNECT}", key.id);
+        return Err(Refusal::forbidden(said));
+    }
+    if owner.role < Role::Operator {
+        let said = format!("the owner of the API key {} may let no agent in: that needs an operator", key.id);
+        return Err(Refusal::forbidden(said));
+    }
+    Ok(key)
 }
 
 fn over(key: &ApiKey) -> Refusal {

@@ -11,7 +11,7 @@ pub mod setup;
 pub mod token;
 
 pub use actor::{Actor, Credential, Key, Session};
-pub use authenticate::{authenticate, still};
+pub use authenticate::{CONNECT, authenticate, connecting, still};
 
 use keys::Keys;
 use limit::LoginLimit;

@@ -60,8 +60,10 @@ fn enrollment(Enroll { uid, labels, host, version, node }: Enroll) -> Result<Enr
             return Err(Refusal::invalid_field(field, "too long", "at most 255 bytes"));
         }
     }
-    let uid = AgentUid::try_from(uid)
-        .map_err(|error| Refusal::invalid_field("uid", error.to_string(), "a UUID of version 7"))?;
+    if uid.get_version_num() != 7 {
+        let said = format!("{uid} is not a UUID of version 7");
+        return Err(Refusal::invalid_field("uid", said, "a UUID of version 7"));
+    }
     let labels = Labels::try_from(labels).map_err(|error| {
         Refusal::invalid_field("labels", error.to_string(), "for example {\"env\": \"prod\"}")
     })?;
@@ -71,5 +73,5 @@ fn enrollment(Enroll { uid, labels, host, version, node }: Enroll) -> Result<Enr
         };
         node.parse::<Node>().map_err(wrong)
     });
-    Ok(Enrollment { uid, labels, host, version, node: node.transpose()? })
+    Ok(Enrollment { uid: AgentUid(uid), labels, host, version, node: node.transpose()? })
 }

@@ -1,199 +1,287 @@
-//! OpAMP's two transports: a WebSocket, and plain HTTP for who polls.
+//! OpAMP over a WebSocket.
 
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{FromRequest as _, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
 use prost::Message as _;
-use proto::opamp::ServerToAgent;
-use proto::unknown::{KIND, MAX_NONCE, MEDIA_TYPE, NONCE};
+use proto::opamp::{AgentToServer, ServerToAgent};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::enroll::turned_away;
-use super::opamp::{self, Conversation};
+use super::Fleet;
+use super::comer::{Comer, Visitor, arrive, comer, url};
+use super::opamp::{Malformed, Transport, framed};
+use super::talk::{Read, Talk, failed};
 use crate::actions::agents;
-use crate::actions::enroll::{self, AgentIdentity, EnrollError};
-use crate::http::{ProblemResponse, bearer, collect};
+use crate::actions::enroll::EnrollError;
+use crate::http::ProblemResponse;
+use crate::hub::Session;
+use crate::id::AgentUid;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::store::StoreError;
 
 /// The most bytes of a message; an agent's largest, an effective config, is far below.
 pub const MAX_MESSAGE: usize = 4 << 20;
-/// The most connections of agents at once.
-const MAX_SESSIONS: usize = 20_000;
-/// Nothing heard for this long: the connection is dead. Agents send a heartbeat every 30 s.
-const SILENCE: Duration = Duration::from_secs(100);
+/// The most agents that are there at once.
+pub const MAX_SESSIONS: usize = 20_000;
+/// Nothing heard for this long: the agent is gone.
+pub const SILENCE: Duration = Duration::from_secs(100);
+/// Nothing heard for this long: it is asked for a sign of life. Many send no heartbeats.
+const QUIET: Duration = Duration::from_secs(40);
+/// Time for which a visitor may be silent before its first message.
+const FIRST: Duration = Duration::from_secs(15);
+/// Time for the other side to end a connection.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// Time between two looks at whether a visitor's token is good still, where nothing wakes it.
+const PERIOD: Duration = Duration::from_secs(60);
 
-/// `GET /v1/opamp`: a WebSocket, for an agent with a credential.
+/// `GET /v1/opamp`: a WebSocket, for an agent with a credential or a visitor with a token.
 ///
 /// # Errors
-/// 401 before the upgrade; 503 when there are too many.
+/// 401 before the upgrade; what is wrong with a request that is no upgrade; 503 when there are too many.
 pub async fn upgrade(
-    State(state): State<AppState>,
+    State(fleet): State<Fleet>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    uri: Uri,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ProblemResponse> {
-    let agent = authenticated(&state, &headers).await?;
-    if state.hub.count() >= MAX_SESSIONS {
+    let comer = comer(&fleet.state, &headers).await?;
+    let upgrade = upgrade.map_err(|wrong| {
+        let (status, said) = (wrong.status(), wrong.body_text());
+        ProblemResponse::new(status, "no-upgrade", "Not a WebSocket", said)
+    })?;
+    if fleet.state.hub.count() >= MAX_SESSIONS {
         return Err(Refusal::unavailable("too many agents are connected").into());
     }
-    // A little more than is taken, so that what is too large is seen, and told by its own close code.
+    let place = match &comer {
+        Comer::Agent(_) => None,
+        Comer::Visitor(_) => Some(fleet.arriving().map_err(ProblemResponse::from)?),
+    };
+    let url = url(&headers, &uri, "ws", fleet.own_port);
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
-    Ok(upgrade.on_upgrade(move |socket| converse(state, agent, socket)))
+    Ok(upgrade.on_upgrade(move |socket| converse(fleet.state, comer, (url, place), socket)))
 }
 
-/// `POST /v1/opamp`: one message and its answer. Nothing of it is read before its sender is known.
-pub async fn poll(State(state): State<AppState>, request: Request) -> Response {
-    let agent = match authenticated(&state, request.headers()).await {
-        Ok(agent) => agent,
-        Err(problem) => return problem.into_response(),
-    };
-    match collect(request).await {
-        Ok(Some(whole)) => {
-            heard(&state, &agent, whole.request).await.unwrap_or_else(IntoResponse::into_response)
+/// End of a conversation.
+enum End {
+    /// The other side closes, or is gone.
+    Theirs,
+    /// We close, with this.
+    Ours(CloseFrame),
+}
+
+async fn converse(
+    state: AppState,
+    comer: Comer,
+    (url, place): (Option<String>, Option<OwnedSemaphorePermit>),
+    mut socket: WebSocket,
+) {
+    let (mut talk, first, visitor) = match comer {
+        Comer::Agent(agent) => {
+            let came = agent.instance_uid;
+            (Talk::new(agent, came, Transport::Socket, url), None, None)
         }
-        Ok(None) => Refusal::internal("a request came through no listener").into_response(),
-        Err(response) => response,
-    }
-}
-
-/// The answer to one message.
-///
-/// # Errors
-/// 415 for what is no protobuf; 503 when the store is busy.
-async fn heard(
-    state: &AppState,
-    agent: &AgentIdentity,
-    request: Request,
-) -> Result<Response, ProblemResponse> {
-    let media_type = request.headers().get(header::CONTENT_TYPE);
-    let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if media_type.split(';').next().map(str::trim) != Some(MEDIA_TYPE) {
-        let detail = format!("the body is of type {media_type:?}, expected {MEDIA_TYPE}");
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(ProblemResponse::new(status, "media-type", "Not protobuf", detail));
-    }
-    let body = Bytes::from_request(request, &())
-        .await
-        .map_err(|error| ProblemResponse::malformed(error.body_text()))?;
-    let answer = match opamp::read(&body, agent) {
-        Ok(message) => Conversation::default().heard(state, agent, message).await.map_err(Refusal::from)?,
-        Err(malformed) => malformed.answer(agent),
+        Comer::Visitor(visitor) => match introduced(&state, &visitor, url, &mut socket).await {
+            Ok((talk, first)) => (talk, Some(Ok(first)), Some(visitor)),
+            Err(end) => return close(&mut socket, end).await,
+        },
     };
-    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], answer.encode_to_vec()).into_response())
-}
-
-async fn authenticated(state: &AppState, headers: &HeaderMap) -> Result<AgentIdentity, ProblemResponse> {
-    let bearer = bearer(headers).ok_or_else(Refusal::unauthenticated)?;
-    enroll::authenticate(state, bearer).await.map_err(|error| match error {
-        EnrollError::Unknown => unknown(headers),
-        error => turned_away(error),
-    })
-}
-
-/// The only answer on which an agent may give up its credential: it brings the agent's own nonce back, so that it cannot
-/// be anybody else's, or an old one.
-fn unknown(headers: &HeaderMap) -> ProblemResponse {
-    let detail = EnrollError::Unknown.to_string();
-    let problem =
-        ProblemResponse::new(StatusCode::UNAUTHORIZED, KIND, "Not an agent of this control plane", detail);
-    let nonce = headers.get(NONCE).filter(|nonce| nonce.len() <= MAX_NONCE).cloned();
-    ProblemResponse { nonce, ..problem }
-}
-
-async fn converse(state: AppState, agent: AgentIdentity, mut socket: WebSocket) {
-    let session = state.hub.connected(agent.tenant_id, agent.uid);
-    tracing::info!(agent = %agent.uid, "an agent is connected");
-    let ended = talk(&state, &agent, &mut socket, &session).await;
-    if let Some(frame) = ended {
-        let _it_may_be_gone = socket.send(Message::Close(Some(frame))).await;
-    }
-    if state.hub.disconnected(agent.tenant_id, agent.uid, &session)
-        && let Err(error) = agents::disconnected(&state, &agent).await
+    drop(place);
+    let (tenant, uid) = (talk.agent.tenant_id, talk.agent.uid);
+    let session = state.hub.connected(tenant, uid);
+    tracing::info!(agent = %uid, "an agent is connected");
+    let end = match greeted(&state, &mut talk, first, &mut socket).await {
+        Ok(left) => hear_out(&state, &mut talk, visitor.as_ref(), (&mut socket, left), &session).await,
+        Err(end) => end,
+    };
+    if state.hub.disconnected(tenant, uid, &session)
+        && let Err(error) = agents::disconnected(&state, &talk.agent).await
     {
         tracing::warn!(%error, "cannot note that an agent has left");
     }
-    tracing::info!(agent = %agent.uid, "an agent has left");
+    tracing::info!(agent = %uid, "an agent has left");
+    close(&mut socket, end).await;
 }
 
-/// Until it ends; what to close it with, if the other side is still there.
-async fn talk(
+/// Closes a connection, and waits for the other side to do so, too.
+async fn close(socket: &mut WebSocket, end: End) {
+    if let End::Ours(frame) = end {
+        let _it_may_be_gone = socket.send(Message::Close(Some(frame))).await;
+    }
+    let the_rest = async { while let Some(Ok(_)) = socket.recv().await {} };
+    let _it_may_never = tokio::time::timeout(GOODBYE, the_rest).await;
+}
+
+/// A visitor's first message that says who it is.
+async fn introduced(
     state: &AppState,
-    agent: &AgentIdentity,
+    visitor: &Visitor,
+    url: Option<String>,
     socket: &mut WebSocket,
-    session: &crate::hub::Session,
-) -> Option<CloseFrame> {
-    let mut conversation = Conversation::default();
-    let mut heard = Instant::now();
+) -> Result<(Talk, (AgentUid, AgentToServer)), End> {
+    let due = Instant::now() + FIRST;
     loop {
-        let answer = tokio::select! {
-            message = socket.recv() => {
-                heard = Instant::now();
-                match message? {
-                    Ok(Message::Binary(frame)) => answer(state, agent, &mut conversation, &frame).await,
-                    Ok(Message::Close(_)) => return None,
-                    Ok(Message::Text(_)) => return Some(close(close_code::UNSUPPORTED, "binary messages only")),
-                    Ok(Message::Ping(_) | Message::Pong(_)) => continue,
-                    Err(error) => return too_large(&error),
-                }
-            }
-            () = session.offer.notified() => match conversation.unasked(state, agent).await {
-                Ok(Some(offer)) => Ok(offer),
-                Ok(None) => continue,
-                Err(error) => Err(error),
+        let read = match tokio::time::timeout_at(due, socket.recv()).await {
+            Ok(message) => match frame_of(message)? {
+                Some(read) => read,
+                None => continue,
             },
-            () = session.superseded.notified() => return Some(close(close_code::POLICY, "connected elsewhere")),
-            () = session.dismissed.notified() => return Some(close(close_code::POLICY, "enrolled no more")),
-            () = state.stopped() => return Some(close(close_code::RESTART, "restarting")),
-            () = tokio::time::sleep_until(heard + SILENCE) => return Some(close(close_code::AWAY, "nothing heard")),
+            Err(_) => return Err(ours(close_code::POLICY, "nothing was said")),
         };
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::error!(%error, "an agent's message could not be taken in");
-                return Some(close(close_code::AGAIN, "try again"));
+        let (uid, message) = match read {
+            Ok(read) => read,
+            Err(malformed) => {
+                send(socket, &malformed.answer(&state.metrics, None)).await?;
+                continue;
             }
         };
-        if socket.send(Message::binary(frame(&answer))).await.is_err() {
-            return None;
+        match arrive(state, &visitor.pass, (uid, &message)).await {
+            Ok(agent) => return Ok((Talk::new(agent, uid, Transport::Socket, url), (uid, message))),
+            Err(EnrollError::Store(error)) => send(socket, &failed(uid, &error)).await?,
+            Err(error) => {
+                let refused = Malformed::NotLetIn(error.to_string(), uid);
+                send(socket, &refused.answer(&state.metrics, None)).await?;
+                return Err(ours(close_code::POLICY, "not let in"));
+            }
         }
     }
 }
 
-async fn answer(
+/// Answers the message by which a visitor was let in; tells whether it leaves with that.
+async fn greeted(
     state: &AppState,
-    agent: &AgentIdentity,
-    conversation: &mut Conversation,
-    frame: &[u8],
-) -> Result<ServerToAgent, StoreError> {
-    let message = match frame.strip_prefix(&[0]) {
-        Some(message) => opamp::read(message, agent),
-        None => Err(opamp::Malformed::Encoding("it does not begin with the header 0".into())),
-    };
+    talk: &mut Talk,
+    first: Option<Read>,
+    socket: &mut WebSocket,
+) -> Result<bool, End> {
+    let Some(first) = first else { return Ok(false) };
+    let leaves = is_goodbye(&first);
+    send(socket, &talk.hear(state, first).await).await?;
+    Ok(leaves)
+}
+
+/// Until it ends.
+async fn hear_out(
+    state: &AppState,
+    talk: &mut Talk,
+    visitor: Option<&Visitor>,
+    (socket, mut leaves): (&mut WebSocket, bool),
+    session: &Session,
+) -> End {
+    let (mut heard, mut asked) = (Instant::now(), false);
+    session.alive.send_replace(Some(state.clock.now()));
+    let mut departures = state.hub.departures.subscribe();
+    let mut looked = Instant::now();
+    loop {
+        let due = match (leaves, asked) {
+            (true, _) => heard + GOODBYE,
+            (false, true) => heard + SILENCE,
+            (false, false) => heard + QUIET,
+        };
+        let answer = tokio::select! {
+            message = socket.recv() => {
+                (heard, asked) = (Instant::now(), false);
+                session.alive.send_replace(Some(state.clock.now()));
+                match frame_of(message) {
+                    Ok(Some(read)) => {
+                        leaves |= is_goodbye(&read);
+                        talk.hear(state, read).await
+                    }
+                    Ok(None) => continue,
+                    Err(end) => return end,
+                }
+            }
+            () = session.offer.notified() => match talk.conversation.unasked(state, &talk.agent).await {
+                Ok(Some(offer)) => offer,
+                Ok(None) => continue,
+                Err(error) => failed(talk.agent.instance_uid, &error),
+            },
+            () = session.probe.notified() => {
+                if socket.send(Message::Ping(Vec::new().into())).await.is_err() {
+                    return End::Theirs;
+                }
+                continue;
+            }
+            changed = departures.changed(), if visitor.is_some() => {
+                if changed.is_ok() && !may_stay(state, visitor).await {
+                    return ours(close_code::POLICY, "the token is good no more");
+                }
+                continue;
+            }
+            () = session.superseded.notified() => return ours(close_code::POLICY, "connected elsewhere"),
+            () = session.dismissed.notified() => return ours(close_code::POLICY, "enrolled no more"),
+            () = state.stopped() => return ours(close_code::RESTART, "restarting"),
+            () = tokio::time::sleep_until(due) => {
+                if leaves {
+                    return ours(close_code::NORMAL, "goodbye");
+                }
+                if asked || socket.send(Message::Ping(Vec::new().into())).await.is_err() {
+                    return ours(close_code::AWAY, "nothing heard");
+                }
+                asked = true;
+                continue;
+            }
+        };
+        if let Err(end) = send(socket, &answer).await {
+            return end;
+        }
+        if looked.elapsed() >= PERIOD {
+            looked = Instant::now();
+            if !may_stay(state, visitor).await {
+                return ours(close_code::POLICY, "the token is good no more");
+            }
+        }
+    }
+}
+
+async fn may_stay(state: &AppState, visitor: Option<&Visitor>) -> bool {
+    match visitor {
+        Some(visitor) => visitor.may_stay(state).await,
+        None => true,
+    }
+}
+
+fn is_goodbye(read: &Read) -> bool {
+    read.as_ref().is_ok_and(|(_, message)| message.agent_disconnect.is_some())
+}
+
+/// What a WebSocket message has for us; nothing if it is one of the transport's own.
+fn frame_of(message: Option<Result<Message, axum::Error>>) -> Result<Option<Read>, End> {
     match message {
-        Ok(message) => conversation.heard(state, agent, message).await,
-        Err(malformed) => Ok(malformed.answer(agent)),
+        Some(Ok(Message::Binary(frame))) => Ok(Some(framed(&frame))),
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+        Some(Ok(Message::Text(_))) => Err(ours(close_code::UNSUPPORTED, "binary messages only")),
+        Some(Err(error)) => Err(broken(&error)),
+        Some(Ok(Message::Close(_))) | None => Err(End::Theirs),
     }
 }
 
 /// A header that is always 0, then the protobuf.
-fn frame(message: &ServerToAgent) -> Vec<u8> {
+async fn send(socket: &mut WebSocket, message: &ServerToAgent) -> Result<(), End> {
     let mut frame = vec![0];
     frame.extend(message.encode_to_vec());
-    frame
+    socket.send(Message::binary(frame)).await.map_err(|_| End::Theirs)
 }
 
-fn close(code: u16, reason: &'static str) -> CloseFrame {
-    CloseFrame { code, reason: reason.into() }
+fn ours(code: u16, reason: &'static str) -> End {
+    End::Ours(CloseFrame { code, reason: reason.into() })
 }
 
-/// A message past the bound is told by 1009; whatever else broke, the other side is gone.
-fn too_large(error: &axum::Error) -> Option<CloseFrame> {
+/// A message past the bound is told by 1009, and one that is no WebSocket's by 1002 or 1007; else the other side is gone.
+fn broken(error: &axum::Error) -> End {
     let words = error.to_string().to_lowercase();
-    (words.contains("too long") || words.contains("too large") || words.contains("too big"))
-        .then(|| close(close_code::SIZE, "the message is too large"))
+    let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
+    if says(&["too long", "too large", "too big"]) {
+        ours(close_code::SIZE, "the message is too large")
+    } else if says(&["utf-8", "utf8"]) {
+        ours(close_code::INVALID, "a text is no UTF-8")
+    } else if says(&["protocol error"]) && !says(&["reset without"]) {
+        ours(close_code::PROTOCOL, "no WebSocket frame")
+    } else {
+        End::Theirs
+    }
 }

@@ -75,6 +75,12 @@ impl Listener {
         self.tcp.local_addr()
     }
 
+    /// Its port, if it is without TLS.
+    pub fn plain_port(&self) -> Option<u16> {
+        let address = self.tcp.local_addr().ok().filter(|_| self.tls.is_none());
+        address.map(|address| address.port())
+    }
+
     /// Serves until `stopping`, then until every request in flight is answered.
     pub async fn serve(self, router: Router, mut stopping: watch::Receiver<bool>) {
         let (name, limits) = (self.name, self.limits);

@@ -1,6 +1,8 @@
 //! `/api/v1/agents`: who is there, and what was last heard of them.
 
-use api::{Agent, Page, Problem};
+use std::collections::BTreeMap;
+
+use api::{Agent, ConnectionSettings, Page, Problem};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -15,6 +17,7 @@ use crate::role::Role;
 use crate::selector::Selector;
 use crate::state::AppState;
 use crate::store::agents;
+use crate::store::arrivals;
 use crate::store::sessions::QUARANTINED;
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -47,6 +50,11 @@ impl From<agents::Agent> for Agent {
             offered_hash: agent.offered_hash,
             effective_hash: agent.effective_hash,
             refuses_configs: agent.refuses_configs,
+            own_credential: agent.own_credential,
+            connection_settings: agent
+                .settings_status
+                .map(|status| ConnectionSettings { status, error: agent.settings_error }),
+            effective_config: BTreeMap::new(),
             replaced_at: agent.replaced_at.map(Into::into),
             node_conflict_at: agent.conflict_at.map(Into::into),
             archived_at: agent.archived_at.map(Into::into),
@@ -91,7 +99,7 @@ async fn list(
     Ok(Json(page(found, limit, |agent| agent.uid.to_string())))
 }
 
-/// One agent.
+/// One agent, with what it says that it runs.
 #[utoipa::path(
     get, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = uuid::Uuid, Path)),
     responses((status = 200, body = Agent), (status = 404, body = Problem))
@@ -101,8 +109,12 @@ async fn get(
     actor: Actor,
     Path(uid): Path<AgentUid>,
 ) -> Result<Json<Agent>, Refusal> {
-    let found = agents::get(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, uid).await?;
-    Ok(Json(found.ok_or_else(|| Refusal::not_found("agent", uid))?.into()))
+    let mut reader = state.store.read(actor.tenant_id).await?;
+    let found = agents::get(&mut reader, actor.tenant_id, uid).await?;
+    let agent: Agent = found.ok_or_else(|| Refusal::not_found("agent", uid))?.into();
+    let files = arrivals::files(&mut reader, actor.tenant_id, uid).await?;
+    let effective_config = files.and_then(|files| serde_json::from_str(&files).ok()).unwrap_or_default();
+    Ok(Json(Agent { effective_config, ..agent }))
 }
 
 /// Forgets an agent and ends its credential. It may come in again with an enrollment token that is still good.

@@ -32,7 +32,7 @@ pub struct Agent {
     pub host: String,
     /// Its version, as it says.
     pub version: String,
-    /// The enrollment token that let it in.
+    /// The enrollment token, or the API key, that let it in.
     pub enrolled_by: String,
     /// Time.
     pub enrolled_at: UnixMillis,
@@ -48,8 +48,14 @@ pub struct Agent {
     pub offered_hash: Option<String>,
     /// The hash of the config it runs.
     pub effective_hash: Option<String>,
-    /// True if its owner wants nothing that is pushed.
+    /// True if nothing is pushed to it: its owner wants nothing, it takes no generations, or it has no credential of its own.
     pub refuses_configs: bool,
+    /// False if it came by a token over OpAMP and has not used a credential of its own yet.
+    pub own_credential: bool,
+    /// What became of the connection settings that it was offered last, in a word.
+    pub settings_status: Option<String>,
+    /// Reason for which it could not use them.
+    pub settings_error: Option<String>,
     /// Time at which another agent of its node last took this one's place.
     pub replaced_at: Option<UnixMillis>,
     /// The last time at which an agent came back that was replaced, while both are in conflict.
@@ -175,7 +181,7 @@ pub async fn credential_used(
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     query(
-        "UPDATE agents SET credential_used_at = coalesce(credential_used_at, $3)
+        "UPDATE agents SET credential_used_at = coalesce(credential_used_at, $3), own_credential = TRUE
          WHERE tenant_id = $1 AND credential_id = $2",
     )
     .bind(tenant)
@@ -391,6 +397,15 @@ pub(super) fn agent(row: &Row) -> Result<Agent, StoreError> {
         health: health.map(serde_json::from_str).transpose().map_err(strange)?,
         offered_hash: row.try_get("offered_hash")?,
         effective_hash: row.try_get("effective_hash")?,
-        refuses_configs: row.try_get("refuses_configs")?,
+        refuses_configs: takes_nothing(row)?,
+        own_credential: row.try_get("own_credential")?,
+        settings_status: row.try_get("settings_status")?,
+        settings_error: row.try_get("settings_error")?,
     })
+}
+
+/// Tells whether nothing is pushed to an agent.
+fn takes_nothing(row: &Row) -> Result<bool, StoreError> {
+    let (refuses, own): (bool, bool) = (row.try_get("refuses_configs")?, row.try_get("own_credential")?);
+    Ok(refuses || !own || !row.try_get::<bool>("takes_generations")?)
 }

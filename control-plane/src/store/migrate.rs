@@ -58,6 +58,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     14 "api_keys" "0014_api_keys",
     15 "pipelines" "0015_pipelines",
     16 "indices" "0016_indices",
+    17 "own_credentials" "0017_own_credentials",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -65,6 +66,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     15 "schema" "0015_schema",
     16 "walls" "0016_walls",
     17 "indices" "0017_indices",
+    18 "own_credentials" "0018_own_credentials",
 };
 
 /// One migration and whether the database has it.

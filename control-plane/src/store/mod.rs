@@ -8,6 +8,7 @@
 mod address;
 pub mod agents;
 pub mod api_keys;
+pub mod arrivals;
 pub mod audit;
 mod column;
 mod connection;

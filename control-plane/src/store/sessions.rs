@@ -64,7 +64,7 @@ pub struct Member {
     pub baseline_digest: Option<String>,
     /// Reason for which it cut the candidate out, if it has.
     pub candidate_cut: Option<String>,
-    /// True if its owner wants nothing that is pushed: it is in no experiment and no deployment.
+    /// True if nothing is pushed to it: it is in no experiment and no deployment.
     pub refuses_configs: bool,
     /// Ids of the contents that it has in quarantine.
     pub quarantined: Vec<String>,
@@ -105,7 +105,7 @@ fn read(row: &Row) -> Result<Member, StoreError> {
         generation: generation.unwrap_or(0),
         baseline_digest: row.try_get("baseline_digest")?,
         candidate_cut: row.try_get("candidate_cut")?,
-        refuses_configs: row.try_get("refuses_configs")?,
+        refuses_configs: agent.refuses_configs,
         quarantined: quarantined(row.try_get("health")?)?,
     })
 }

@@ -14,6 +14,7 @@ mod logins;
 mod migrations;
 mod nodes;
 mod offers;
+mod opamp;
 mod plans;
 mod postgres;
 mod postgres_server;

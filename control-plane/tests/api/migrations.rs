@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use control_plane::actions::enroll;
 use control_plane::store::{Across, Address, Store, query};
+use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
+use super::opamp::Client;
 use super::postgres::{SERVICE, database};
 use super::server::Server;
 
@@ -71,6 +74,31 @@ async fn who_logged_in_before_there_were_logins_logs_in_anew() {
     assert_eq!(server.get("/api/v1/auth/me", &admin).await.refusal(), 401);
     let admin = server.login("admin@one.io").await;
     assert_eq!(server.get("/api/v1/users", &admin).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_agent_of_before_keeps_its_credential_and_one_that_nobody_knew_before_goes() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let token = server.post("/api/v1/enrollment-tokens", &admin, json!({ "max_uses": 9 })).await.body;
+    let token = token["token"].as_str().unwrap();
+    let uid = "018f4f9e-0000-7000-8000-000000000001";
+    let enrolled = server.fleet("/v1/enroll", token, json!({ "uid": uid, "version": "1" })).await.body;
+    let credential = enrolled["token"].as_str().unwrap();
+    let stranger = uuid::Uuid::from_bytes([9; 16]);
+    Client::greeted(&server, token, stranger).await.0.leave().await;
+    let dir = server.stop().await;
+    lines(&migrate(&dir.path().join("data"), &["down", "--to", "16"]));
+    let server = Server::start_in(dir).await;
+    enroll::authenticate(&server.state, credential).await.unwrap();
+    let admin = server.login("admin@one.io").await;
+    let agents = server.get("/api/v1/agents", &admin).await.body;
+    let agents = agents["items"].as_array().unwrap();
+    assert_eq!(
+        (agents.len(), &agents[0]["uid"], &agents[0]["own_credential"]),
+        (1, &json!(uid), &json!(true))
+    );
+    assert_eq!(agents[0]["enrolled_by"], token.split('_').nth(1).unwrap());
 }
 
 #[test]

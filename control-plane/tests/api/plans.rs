@@ -52,7 +52,7 @@ fn statements() -> Vec<String> {
 fn value(table: &str, column: &str, kind: &str, nullable: bool) -> String {
     match (table, column) {
         ("tenants", "id") | ("audit_heads", "tenant_id") => "CAST(n AS TEXT)".to_owned(),
-        ("content_trials", "agent_uid") => "CAST(n AS TEXT)".to_owned(),
+        ("content_trials" | "agent_configs", "agent_uid") => "CAST(n AS TEXT)".to_owned(),
         (_, "tenant_id") => "CAST(n % 100 AS TEXT)".to_owned(),
         (_, "experiment_id" | "agent_uid" | "user_id" | "owner_id" | "login_id") => {
             "CAST(n % 1000 AS TEXT)".to_owned()

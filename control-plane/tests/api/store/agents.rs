@@ -40,6 +40,9 @@ fn agent(number: u8, env: &str) -> Agent {
         offered_hash: None,
         effective_hash: None,
         refuses_configs: false,
+        own_credential: true,
+        settings_status: None,
+        settings_error: None,
     }
 }
 

@@ -46,6 +46,9 @@ async fn under_way(store: &Store) -> (Tx, ExperimentId) {
             offered_hash: None,
             effective_hash: None,
             refuses_configs: false,
+            own_credential: true,
+            settings_status: None,
+            settings_error: None,
         };
         let id = number.to_string();
         agents::insert(&mut tx, ONE, &agent, Credential { id: &id, hash: "h" }).await.unwrap();
