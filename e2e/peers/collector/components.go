@@ -5,6 +5,7 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/opampextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/cumulativetodeltaprocessor"
@@ -65,7 +66,7 @@ func factories() (otelcol.Factories, error) {
 		return all, err
 	}
 	all.Extensions, err = otelcol.MakeFactoryMap(together[extension.Factory](named.extensions,
-		filestorage.NewFactory(), healthcheckextension.NewFactory())...)
+		filestorage.NewFactory(), healthcheckextension.NewFactory(), opampextension.NewFactory())...)
 	if err != nil {
 		return all, err
 	}

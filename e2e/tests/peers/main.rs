@@ -4,6 +4,7 @@
 
 mod adopted;
 mod collector;
+mod opamp;
 mod points;
 mod prometheus;
 mod senders;
