@@ -17,6 +17,7 @@ mod report;
 mod sum;
 mod table;
 mod track;
+mod unnamed;
 mod unwatched;
 
 use std::time::Duration;
@@ -30,9 +31,10 @@ pub use fleet::{FleetCounts, FleetGroup, FleetLens, LensAnswer};
 pub(crate) use groups::{Groups, Under, increases};
 pub(crate) use instant::{Panels, Window};
 pub use limit::{LensCounts, LensLimit};
-pub use report::{LensError, LensInstant, LensReport, Measured, Unnamed};
+pub use report::{LensError, LensInstant, LensReport, Measured};
 pub(crate) use table::{Figures, LensTable};
 pub(crate) use track::{LensSeries, SeriesTrack};
+pub use unnamed::Unnamed;
 pub use unwatched::UnwatchedMetrics;
 pub(crate) use unwatched::UnwatchedNames;
 

@@ -89,7 +89,7 @@ fn lenses(report: &OfflineReport) -> String {
     let shown = report.comparison.lenses.iter().filter(|lens| lens.groups > 0);
     let rows = shown.map(|lens| {
         let found = report.groups.iter().find(|found| found.lens == lens.name);
-        let more = if lens.truncated { ", and more that are not kept apart" } else { "" };
+        let more = if lens.truncated || lens.bucketed { ", and more that are not kept apart" } else { "" };
         vec![
             lens.name.clone(),
             percent(lens.total.relative_error),

@@ -9,6 +9,7 @@ use observe::{Comparison, LensError, LensReport};
 use serde::{Deserialize, Serialize};
 
 use super::spec::{Invalid, field};
+use super::words::unique;
 
 /// Difference of a latency, nanoseconds, that counts as none however large a share it is.
 pub const MIN_LATENCY_INCREASE: f64 = 1e6;
@@ -114,12 +115,31 @@ pub struct GuardrailFinding {
     pub observed: f64,
     /// True if it is past the margin.
     pub past: bool,
-    /// True if something was left out of the reports that may be past it.
-    pub is_incomplete: bool,
+    /// Hosts on which something that was left out may be past it.
+    pub left_out: LeftOut,
     /// The hosts that it is about; empty for all.
     pub hosts: Vec<String>,
     /// The groups that it is about.
     pub groups: Vec<String>,
+}
+
+/// Hosts of whose lens something is not looked at, by the reason for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Some of the series did not fit, or are not followed.
+    pub series: Vec<String>,
+    /// Several groups share one row.
+    pub groups: Vec<String>,
+    /// The agent is of a release that does not tell the errors of groups that its report has no room to name.
+    pub errors: Vec<String>,
+}
+
+impl LeftOut {
+    /// Tells whether all was looked at.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A host and what it found.
@@ -134,8 +154,8 @@ enum Part {
     Share([f64; 2]),
     /// A number of things.
     Count(f64),
-    /// Baseline and candidate of a lens, likewise.
-    Lens([f64; 2]),
+    /// Baseline and candidate of a lens, likewise, and the difference that stages explain which hold points.
+    Lens([f64; 3]),
     /// Maximum: it does not add up, the worst counts.
     Worst(f64),
 }
@@ -201,19 +221,14 @@ fn relative([baseline, candidate]: [f64; 2]) -> Option<f64> {
     (baseline != 0.0).then(|| (candidate - baseline) / baseline.abs())
 }
 
-/// The same of a lens: none where both have nothing, and endless where the baseline alone has.
-fn relative_of_lens(figures: [f64; 2]) -> f64 {
-    let [_, candidate] = figures;
-    let of_nothing = if candidate == 0.0 { 0.0 } else { f64::INFINITY.copysign(candidate) };
-    relative(figures).unwrap_or(of_nothing)
-}
-
 impl Part {
     /// The figure; nothing where there is nothing to compare with.
     fn figure(self) -> Option<f64> {
         match self {
             Self::Pair(pair) => relative(pair),
-            Self::Lens(pair) => Some(relative_of_lens(pair)),
+            Self::Lens([baseline, candidate, tolerance]) => {
+                Some(LensError { tolerance, ..LensError::of(String::new(), baseline, candidate) }.error())
+            }
             Self::Share([all, part]) => (all > 0.0).then(|| part / all),
             Self::Count(number) | Self::Worst(number) => Some(number),
         }
@@ -281,9 +296,7 @@ impl Guardrail {
         Some(GuardrailFinding {
             observed,
             past: past(observed),
-            is_incomplete: hosts
-                .iter()
-                .any(|(_, found)| self.lens_of(found).is_some_and(|lens| self.leaves_out(lens))),
+            left_out: self.left_out(hosts),
             hosts: about,
             groups: self.groups(hosts, past),
         })
@@ -298,45 +311,51 @@ impl Guardrail {
         match self.quantity {
             Quantity::LensTotal => {
                 let lens = self.lens_of(found)?;
-                let pair = [lens.total.baseline, lens.total.candidate];
+                let LensError { baseline, candidate, tolerance, .. } = lens.total;
                 let adds_up = lens.function.adds_up();
-                Some(if adds_up { Part::Lens(pair) } else { Part::Worst(relative_of_lens(pair)) })
+                let parts = Part::Lens([baseline, candidate, tolerance]);
+                Some(if adds_up { parts } else { Part::Worst(lens.total.error()) })
             }
             Quantity::LensGroup => self.worst_group(self.lens_of(found)?).map(Part::Worst),
             quantity => quantity.part(found),
         }
     }
 
-    /// Error of the group that is furthest on the side of harm, of those that a report names, and of lost ones that it does
-    /// not; nothing where it has no group.
+    /// Error of the group that is furthest on the side of harm, named or not; nothing where it has no group.
     fn worst_group(&self, lens: &LensReport) -> Option<f64> {
         let unnamed = &lens.unnamed;
+        let endless =
+            |error: f64| if error.abs() == f64::MAX { f64::INFINITY.copysign(error) } else { error };
+        let errors = unnamed.errors.into_iter().flatten().map(endless);
+        // What is known of those of an agent that does not tell their errors.
         let lost = (unnamed.lost > 0).then_some(-1.0);
-        let alike = (unnamed.groups > unnamed.lost).then_some(0.0);
-        let all = lens.named().map(error_of).chain(lost).chain(alike);
+        let alike = (unnamed.groups > unnamed.lost && unnamed.errors.is_none()).then_some(0.0);
+        let all = lens.named().map(LensError::error).chain(errors).chain(lost).chain(alike);
         all.max_by(|a, b| self.harm(*a).total_cmp(&self.harm(*b)))
     }
 
-    /// Tells whether a report leaves something out that may be past the margin. What it names is what differs most in the
-    /// metric's unit; of a smaller group less is a larger share.
-    fn leaves_out(&self, lens: &LensReport) -> bool {
+    /// Hosts whose reports leave something out that may be past the margin.
+    fn left_out(&self, hosts: &[OfHost<'_>]) -> LeftOut {
         let is_of_groups = self.quantity == Quantity::LensGroup;
-        let unnamed = is_of_groups && lens.unnamed.most_difference > 0.0;
-        unnamed || (lens.truncated && (is_of_groups || !lens.bucketed))
+        let where_ = |which: &dyn Fn(&Comparison, &LensReport) -> bool| {
+            let which = |found: &Comparison| self.lens_of(found).is_some_and(|lens| which(found, lens));
+            unique(hosts.iter().filter(|(_, found)| which(found)).map(|(host, _)| (*host).to_owned()))
+        };
+        LeftOut {
+            series: where_(&|found, lens| lens.truncated || found.sample.is_some()),
+            groups: where_(&|_, lens| is_of_groups && lens.bucketed),
+            errors: where_(&|_, LensReport { unnamed, .. }| {
+                is_of_groups && unnamed.errors.is_none() && unnamed.most_difference > 0.0
+            }),
+        }
     }
 
     fn groups(&self, hosts: &[OfHost<'_>], past: impl Fn(f64) -> bool) -> Vec<String> {
         let groups = hosts.iter().filter_map(|(_, found)| self.lens_of(found)).flat_map(|lens| &lens.worst);
-        let beyond = groups.filter(|group| past(error_of(group)));
+        let beyond = groups.filter(|group| past(group.error()));
         let names: std::collections::BTreeSet<String> = beyond.map(|group| group.group.clone()).collect();
         names.into_iter().collect()
     }
-}
-
-/// Relative error of a group; of a lost one all of it, even where it came to nothing.
-fn error_of(group: &LensError) -> f64 {
-    let error = relative_of_lens([group.baseline, group.candidate]);
-    if group.is_lost() && error == 0.0 { -1.0 } else { error }
 }
 
 /// Parts of one kind, added up; nothing where they do not add up.
@@ -345,7 +364,7 @@ fn added(parts: impl Iterator<Item = Part>) -> Option<Part> {
     parts.map(Some).reduce(|all, more| {
         Some(match (all?, more?) {
             (Part::Pair(a), Part::Pair(b)) => Part::Pair(sum(a, b)),
-            (Part::Lens(a), Part::Lens(b)) => Part::Lens(sum(a, b)),
+            (Part::Lens(a), Part::Lens(b)) => Part::Lens([a[0] + b[0], a[1] + b[1], a[2] + b[2]]),
             (Part::Share(a), Part::Share(b)) => Part::Share(sum(a, b)),
             (Part::Count(a), Part::Count(b)) => Part::Count(a + b),
             _ => return None,

@@ -123,6 +123,18 @@ impl Group {
         self.sides.map(|side| if increases { side.increase } else { side.values })
     }
 
+    /// Share of the baseline's figure by which the candidate's is off, beyond what stages explain.
+    #[must_use]
+    pub fn error(&self, increases: bool) -> f64 {
+        let [one, other] = self.figures;
+        let apart = (other - one).abs() - self.tolerance;
+        let sign = if other < one { -1.0 } else { 1.0 };
+        if apart <= 0.0 || !self.differs(increases) {
+            return if self.is_lost() { -1.0 } else { 0.0 };
+        }
+        if one == 0.0 { sign * f64::INFINITY } else { sign * apart / one.abs() }
+    }
+
     /// Tells whether the baseline shows it and the candidate never does.
     #[must_use]
     pub fn is_lost(&self) -> bool {

@@ -81,7 +81,7 @@ impl FleetLens {
             increases: measured().any(|report| report.increases),
             hosts: hosts.values().filter(|host| host.measured).count() as u64,
             hosts_not_measured: hosts.values().filter(|host| !host.measured).count() as u64,
-            truncated: reports.iter().any(|(_, report)| report.truncated && !report.bucketed),
+            truncated: reports.iter().any(|(_, report)| report.truncated),
             ..Self::default()
         };
         if fleet.hosts == 0 {
@@ -135,7 +135,7 @@ impl<'a> Host<'a> {
 fn unnamed(reports: &[&LensReport]) -> Unnamed {
     let mut all = Unnamed::default();
     for report in reports {
-        all.join(&report.unnamed);
+        all.beside(&report.unnamed);
     }
     all
 }

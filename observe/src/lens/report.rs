@@ -11,7 +11,7 @@ use super::arrival::{OWNER, OWNERS};
 use super::groups::WITHOUT;
 use super::near::nearest;
 use super::table::{Entry, Figures, Group, KIND_DISTRIBUTION, KIND_INCREASE, KIND_VALUE, LensTable, Side};
-use super::{Lens, LensCounts, LensFunction};
+use super::{Lens, LensCounts, LensFunction, Unnamed};
 
 /// The most groups that a report names, of those that differ and of the largest others.
 const MAX_NAMED: usize = 100;
@@ -66,7 +66,7 @@ pub struct LensReport {
     pub no_value: [u64; 2],
     /// True if some groups share buckets.
     pub bucketed: bool,
-    /// True if some series did not fit, or some groups share buckets.
+    /// True if some series did not fit, so that it is not of all of them. Earlier releases say so of shared buckets as well.
     pub truncated: bool,
 }
 
@@ -137,24 +137,6 @@ pub struct LensInstant {
     pub time: u64,
     /// Baseline and candidate; 0 where it shows nothing.
     pub figures: [f64; 2],
-}
-
-/// Groups that a report has no room to name. Their figures are weighted like those of shares: over instants.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Unnamed {
-    /// Number of them.
-    pub groups: u64,
-    /// Those that are lost.
-    pub lost: u64,
-    /// Sum of |baseline|.
-    pub baseline: f64,
-    /// Sum of |candidate − baseline|.
-    pub difference: f64,
-    /// The largest |baseline|.
-    pub most_baseline: f64,
-    /// The largest |candidate − baseline|.
-    pub most_difference: f64,
 }
 
 /// Function, kind and length in seconds of what figures are made of.
@@ -249,6 +231,19 @@ impl LensError {
         (self.candidate - self.baseline).abs()
     }
 
+    /// Relative error beyond the difference that stages explain which hold points: (candidate − baseline) / |baseline|, endless
+    /// where the baseline has nothing. Of a lost group all of it, even where it came to nothing.
+    #[must_use]
+    pub fn error(&self) -> f64 {
+        let beyond = (self.difference() - self.tolerance).max(0.0).copysign(self.candidate - self.baseline);
+        match beyond {
+            0.0 if self.is_lost() => -1.0,
+            0.0 => 0.0,
+            _ if self.baseline == 0.0 => f64::INFINITY.copysign(beyond),
+            _ => beyond / self.baseline.abs(),
+        }
+    }
+
     /// Tells whether the baseline shows it and the candidate never does.
     #[must_use]
     pub fn is_lost(&self) -> bool {
@@ -285,28 +280,6 @@ impl LensError {
     }
 }
 
-impl Unnamed {
-    pub(crate) fn join(&mut self, other: &Self) {
-        self.groups += other.groups;
-        self.lost += other.lost;
-        self.baseline += other.baseline;
-        self.difference += other.difference;
-        self.most_baseline += other.most_baseline;
-        self.most_difference += other.most_difference;
-    }
-
-    fn add(&mut self, group: &LensError, increases: bool) {
-        let (baseline, difference) =
-            (group.weight(increases), group.weight_of(group.difference(), increases));
-        self.groups += 1;
-        self.lost += u64::from(group.is_lost());
-        self.baseline += baseline;
-        self.difference += difference;
-        self.most_baseline = self.most_baseline.max(baseline);
-        self.most_difference = self.most_difference.max(difference);
-    }
-}
-
 impl LensReport {
     pub(crate) fn read(lens: &Lens, table: &LensTable, figures: &Figures, seconds: f64) -> Self {
         let increases = figures.are_increases();
@@ -332,7 +305,7 @@ impl LensReport {
             limit,
             no_value: figures.no_value,
             bucketed: figures.entry.bucketed,
-            truncated: table.truncated || figures.entry.bucketed,
+            truncated: table.truncated,
             total,
             ..Self::default()
         };

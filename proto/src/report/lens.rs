@@ -269,18 +269,35 @@ fn read_lens_error(from: v1::LensError) -> Result<LensError, Invalid> {
 }
 
 fn unnamed(from: &Unnamed) -> v1::LensUnnamed {
-    let Unnamed { groups, lost, baseline, difference, most_baseline, most_difference } = *from;
-    v1::LensUnnamed { groups, lost, baseline, difference, most_baseline, most_difference }
+    let Unnamed { groups, lost, baseline, difference, most_baseline, most_difference, errors } = *from;
+    let [least_error, most_error] = [0, 1].map(|at| errors.map(|errors| errors[at]));
+    v1::LensUnnamed {
+        groups,
+        lost,
+        baseline,
+        difference,
+        most_baseline,
+        most_difference,
+        least_error,
+        most_error,
+    }
 }
 
 fn read_unnamed(from: v1::LensUnnamed) -> Result<Unnamed, Invalid> {
-    let v1::LensUnnamed { groups, lost, baseline, difference, most_baseline, most_difference } = from;
+    let v1::LensUnnamed { groups, lost, baseline, difference, most_baseline, most_difference, .. } = from;
     let sums = [baseline, difference, most_baseline, most_difference];
     if lost > groups || sums.iter().any(|sum| !sum.is_finite() || *sum < 0.0) {
         return Err(Invalid::Value("what a lens does not name comes to sums of 0 or more"));
     }
+    let errors = match (from.least_error, from.most_error) {
+        (None, None) => None,
+        (Some(least), Some(most)) if least <= most && least.is_finite() && most.is_finite() => {
+            Some([least, most])
+        }
+        _ => return Err(Invalid::Value("what a lens does not name has a least and a largest error")),
+    };
     let groups = number(groups)?;
-    Ok(Unnamed { groups, lost, baseline, difference, most_baseline, most_difference })
+    Ok(Unnamed { groups, lost, baseline, difference, most_baseline, most_difference, errors })
 }
 
 fn counts(from: &LensCounts) -> v1::LensCounts {

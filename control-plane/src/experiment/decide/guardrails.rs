@@ -3,7 +3,9 @@
 use drift::Judgement;
 
 use super::{Subject, beyond_mirror, sampled};
-use crate::experiment::guardrail::{Direction, Guardrail, GuardrailFinding, OfHost, Quantity, Severity};
+use crate::experiment::guardrail::{
+    Direction, Guardrail, GuardrailFinding, LeftOut, OfHost, Quantity, Severity,
+};
 use crate::experiment::sequential::{self, Gathered, Sequential};
 use crate::experiment::words::{count, listed};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
@@ -51,11 +53,14 @@ fn counted(looked: &Subject<'_>) -> Vec<Criterion> {
     guardrails.map(criterion).collect()
 }
 
-/// Tells whether a quantity is known of a sample alone, where there is one: points and lenses are of all that the candidate
-/// got.
+/// Tells whether a quantity is known of a sample alone, where there is one: points are of all that the candidate got.
 fn rests_on_sample(looked: &Subject<'_>, quantity: Quantity) -> bool {
     match quantity {
-        Quantity::Series | Quantity::SeriesLost | Quantity::Collisions => true,
+        Quantity::Series
+        | Quantity::SeriesLost
+        | Quantity::Collisions
+        | Quantity::LensTotal
+        | Quantity::LensGroup => true,
         Quantity::CriticalHidden
         | Quantity::Failures
         | Quantity::Undelivered
@@ -69,10 +74,7 @@ fn open(looked: &Subject<'_>, guardrail: &Guardrail, found: &GuardrailFinding) -
     let Guardrail { quantity, margin, .. } = guardrail;
     let is_overloaded = sampled::overloaded(looked).is_some();
     match quantity {
-        Quantity::LensTotal | Quantity::LensGroup => (found.is_incomplete && !found.past).then(|| {
-            " Reports do not show all series and groups of it, so that one of the others may be past the limit."
-                .to_owned()
-        }),
+        Quantity::LensTotal | Quantity::LensGroup => not_looked_at(found),
         Quantity::Collisions if found.past => None,
         Quantity::Collisions if is_overloaded => Some(" They were not looked for everywhere.".to_owned()),
         Quantity::Collisions => {
@@ -91,6 +93,36 @@ fn open(looked: &Subject<'_>, guardrail: &Guardrail, found: &GuardrailFinding) -
         }
         _ => None,
     }
+}
+
+/// The same of a lens. A figure of a part of the series is no figure of all; groups that are not told apart change nothing
+/// where another one is past the limit.
+fn not_looked_at(found: &GuardrailFinding) -> Option<String> {
+    let LeftOut { series, groups, errors } = &found.left_out;
+    if !series.is_empty() {
+        return Some(format!(
+            " On {} it is of a part of the series, so that it may be another one of all: an agent follows all of at most \
+             131,072, where its `phoenix.budget.memory` is large enough for them.",
+            listed(series)
+        ));
+    }
+    if found.past {
+        return None;
+    }
+    if !groups.is_empty() {
+        return Some(format!(
+            " On {} several groups share a row, so that one of them may be past the limit: a lens by an attribute of at \
+             most 1,024 values tells each.",
+            listed(groups)
+        ));
+    }
+    (!errors.is_empty()).then(|| {
+        format!(
+            " The agents on {} are of a release that does not tell how far off the groups are that its reports do not \
+             name: upgrade them.",
+            listed(errors)
+        )
+    })
 }
 
 /// Finding of a time in which a guardrail is passed, over the horizons of all agents of that time.
@@ -132,10 +164,13 @@ fn of_count(guardrail: &Guardrail, found: &GuardrailFinding, n: usize) -> Reason
     let decimals = decimals([found.observed, *margin]);
     let figure = shown(*quantity, found.observed, decimals);
     let limit = limit_of(guardrail, decimals);
-    let mut sentence = format!("{name}: {} is {figure}; {limit} is the limit.", about(guardrail));
+    let mut about = about(guardrail);
+    if !found.left_out.series.is_empty() {
+        about += ", of the series that are followed,";
+    }
+    let mut sentence = format!("{name}: {about} is {figure}; {limit} is the limit.");
     if found.past && !found.hosts.is_empty() {
-        sentence =
-            format!("{name}: {} is {figure}, past {limit}, on {}.", about(guardrail), listed(&found.hosts));
+        sentence = format!("{name}: {about} is {figure}, past {limit}, on {}.", listed(&found.hosts));
     }
     Reason::new("L0", name, sentence)
         .measured(found.observed, *margin, n)

@@ -101,14 +101,61 @@ fn of_groups(direction: Direction, named: &[(f64, f64)], unnamed: Unnamed) -> Gu
 #[test]
 fn a_small_group_that_reports_do_not_name_is_never_within_the_margin_unseen() {
     let look = |unnamed| of_groups(Direction::Either, &[(1e9, 1.005e9)], unnamed);
+    let older = |found: &GuardrailFinding| found.left_out.errors == ["host"];
     let lost = look(Unnamed { groups: 3, lost: 3, baseline: 15.0, difference: 15.0, ..Unnamed::default() });
     assert_eq!((lost.past, lost.observed), (true, -1.0));
     let differs = look(Unnamed { groups: 3, most_difference: 4.0, ..Unnamed::default() });
-    assert_eq!((differs.past, differs.is_incomplete), (false, true));
+    assert_eq!((differs.past, older(&differs)), (false, true));
     let alike = look(Unnamed { groups: 3, baseline: 15.0, ..Unnamed::default() });
-    assert_eq!((alike.past, alike.is_incomplete), (false, false));
+    assert_eq!((alike.past, alike.left_out.is_nothing()), (false, true));
     let all_alike = of_groups(Direction::Either, &[], Unnamed { groups: 3, ..Unnamed::default() });
-    assert_eq!((all_alike.past, all_alike.observed, all_alike.is_incomplete), (false, 0.0, false));
+    assert_eq!((all_alike.past, all_alike.observed, all_alike.left_out.is_nothing()), (false, 0.0, true));
+}
+
+#[test]
+fn groups_that_no_report_names_are_judged_by_the_errors_that_are_furthest_on_each_side() {
+    let unnamed =
+        |errors| Unnamed { groups: 3, most_difference: 4.0, errors: Some(errors), ..Unnamed::default() };
+    let look = |direction, errors| of_groups(direction, &[(1e9, 1.005e9)], unnamed(errors));
+    let within = look(Direction::Either, [-0.04, 0.03]);
+    assert_eq!((within.past, within.observed, within.left_out.is_nothing()), (false, -0.04, true));
+    let beyond = look(Direction::Either, [-0.04, 0.06]);
+    assert_eq!((beyond.past, beyond.observed), (true, 0.06));
+    assert!(beyond.groups.is_empty(), "nobody knows its name");
+    assert!(!look(Direction::Lower, [-0.04, 0.06]).past);
+    assert_eq!(look(Direction::Lower, [-0.06, 0.0]).observed, -0.06);
+    assert_eq!(look(Direction::Higher, [-0.06, f64::MAX]).observed, f64::INFINITY);
+}
+
+#[test]
+fn what_a_stage_that_holds_points_explains_is_no_error() {
+    let held = LensError { tolerance: 9.0, ..LensError::of("a".into(), 100.0, 90.0) };
+    let mut found = host(100, 1.0);
+    found.lenses[0].worst = vec![held.clone()];
+    found.lenses[0].total = LensError { group: String::new(), ..held };
+    for quantity in [Quantity::LensGroup, Quantity::LensTotal] {
+        let told = guardrail(quantity, 0.05).look(&[("host", &found)]).expect("a figure");
+        assert_eq!((told.past, told.observed), (false, -0.01), "{quantity:?}");
+    }
+}
+
+#[test]
+fn a_lens_of_a_part_of_the_series_or_whose_groups_share_rows_is_not_that_of_all() {
+    let with = |change: fn(&mut Comparison), quantity| {
+        let mut found = host(100, 1.0);
+        change(&mut found);
+        guardrail(quantity, 0.9).look(&[("host", &found)]).expect("a figure").left_out
+    };
+    let sampled = |found: &mut Comparison| {
+        found.sample = Some(observe::Sample { one_in: 2, entities: 9.0, ..observe::Sample::default() });
+    };
+    for quantity in [Quantity::LensGroup, Quantity::LensTotal] {
+        assert_eq!(with(sampled, quantity).series, ["host"]);
+        assert_eq!(with(|found| found.lenses[0].truncated = true, quantity).series, ["host"]);
+    }
+    let bucketed = |found: &mut Comparison| found.lenses[0].bucketed = true;
+    assert_eq!(with(bucketed, Quantity::LensGroup).groups, ["host"]);
+    assert!(with(bucketed, Quantity::LensTotal).is_nothing(), "the total is whole");
 }
 
 #[test]

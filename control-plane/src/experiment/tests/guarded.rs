@@ -93,7 +93,8 @@ fn what_a_sample_cannot_tell_no_guardrail_is_met_by() {
     }
     assert_eq!(look(false, Quantity::Collisions, 30.0).0, Answer::Met);
     assert_eq!(look(true, Quantity::Collisions, 30.0).0, Answer::NotMeasured);
-    assert_eq!(look(false, Quantity::LensTotal, 0.1).0, Answer::Met);
+    // Lenses are of the entities that are followed.
+    assert_eq!(look(false, Quantity::LensTotal, 0.1).0, Answer::NotMeasured);
     assert_eq!(look(true, Quantity::LensTotal, 0.1).0, Answer::NotMeasured);
     assert_eq!(look(false, Quantity::Points, 0.6).0, Answer::Met, "all points were counted");
 }

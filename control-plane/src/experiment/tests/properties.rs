@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use observe::LensError;
+use observe::{LensError, Unnamed};
 
 use super::*;
+use crate::experiment::{Direction, Guardrail, Quantity, Scope, Severity};
+
+const WORST_GROUP: &str = "the worst group";
+const MARGIN: f64 = 0.2;
 
 /// What one horizon may have found.
 #[derive(Clone, Copy, Debug)]
@@ -14,27 +18,30 @@ struct Trouble {
     collisions: u64,
     hidden: u64,
     off: f64,
+    /// Error of a group that the report has no room to name.
+    unnamed: f64,
     failures: u64,
 }
 
 fn trouble() -> impl Strategy<Value = Trouble> {
     // Mostly none, so that promotions are among the verdicts.
     let rarely = |most: u64| prop_oneof![4 => Just(0), 1 => 1..=most];
-    let off = prop_oneof![4 => Just(0.0), 1 => -0.5..0.5_f64];
-    (rarely(400), rarely(40), rarely(3), rarely(5), off, rarely(2)).prop_map(
-        |(lost, renamed, collisions, hidden, off, failures)| Trouble {
+    let off = || prop_oneof![4 => Just(0.0), 1 => -0.5..0.5_f64];
+    (rarely(400), rarely(40), rarely(3), rarely(5), off(), off(), rarely(2)).prop_map(
+        |(lost, renamed, collisions, hidden, off, unnamed, failures)| Trouble {
             lost,
             renamed,
             collisions,
             hidden,
             off,
+            unnamed,
             failures,
         },
     )
 }
 
 fn found(trouble: Trouble) -> Comparison {
-    let Trouble { lost, renamed, collisions, hidden, off, failures } = trouble;
+    let Trouble { lost, renamed, collisions, hidden, off, unnamed, failures } = trouble;
     let mut found = good();
     found.lost_by_candidate = count(lost);
     let kept = 1_000 - lost - renamed;
@@ -45,6 +52,15 @@ fn found(trouble: Trouble) -> Comparison {
     found.coverage.candidate = 5 - hidden;
     found.candidate.failures = failures;
     found.lenses[0].total = LensError::of(String::new(), 100.0, 100.0 * (1.0 + off));
+    found.lenses[0].unnamed = Unnamed {
+        groups: 2,
+        baseline: 2.0,
+        most_baseline: 1.0,
+        difference: unnamed.abs(),
+        most_difference: unnamed.abs(),
+        errors: Some([unnamed.min(0.0), unnamed.max(0.0)]),
+        ..Unnamed::default()
+    };
     found
 }
 
@@ -53,6 +69,15 @@ fn asked() -> Spec {
         policy.max_series_loss = Some(0.2);
         policy.max_lens_error = Some(0.1);
         policy.min_hosts = 2;
+        policy.guardrails = vec![Guardrail {
+            name: WORST_GROUP.into(),
+            quantity: Quantity::LensGroup,
+            lens: Some(good().lenses[0].name.clone()),
+            scope: Scope::Host,
+            direction: Direction::Either,
+            margin: MARGIN,
+            severity: Severity::Fatal,
+        }];
     })
 }
 
@@ -118,6 +143,16 @@ proptest! {
         more.push(agent(9, &vec![nothing(); horizons]));
         expected.basis.idle.push("host-9".to_owned());
         prop_assert_eq!(decided(more), expected);
+    }
+
+    #[test]
+    fn the_worst_group_is_within_its_margin_only_where_every_group_is(
+        found_by in proptest::collection::vec(proptest::collection::vec(trouble(), 2..4), 2..4),
+    ) {
+        let verdict = decide(&evidence(agents(&found_by)), &asked(), &run(Step::Mirror), None, NOW);
+        let beyond = found_by.iter().flatten().any(|one| one.unnamed.abs() > MARGIN);
+        let expected = if beyond { Answer::Violated } else { Answer::Met };
+        prop_assert_eq!(criterion(&verdict, WORST_GROUP).answer, expected);
     }
 
     #[test]

@@ -121,6 +121,13 @@ fn named(all: &mut Agreement, lens: &Lens<'_>, panel: &Panel, said: &Value) {
     all.number(&path("unnamed.difference"), sum(&off), &said["difference"]);
     all.number(&path("unnamed.most_baseline"), most(&size), &said["most_baseline"]);
     all.number(&path("unnamed.most_difference"), most(&off), &said["most_difference"]);
+    let errors = || left.iter().map(|group| group.error(panel.increases).clamp(f64::MIN, f64::MAX));
+    for (place, error) in [errors().reduce(f64::min), errors().reduce(f64::max)].into_iter().enumerate() {
+        match error {
+            Some(error) => all.number(&path("unnamed.errors"), error, &said["errors"][place]),
+            None => all.value(&path("unnamed.errors"), &Value::Null, &said["errors"]),
+        }
+    }
 }
 
 fn limit(all: &mut Agreement, path: &str, limit: &Limit, said: &Value) {

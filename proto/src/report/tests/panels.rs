@@ -73,6 +73,10 @@ fn five_lenses_of_sixty_groups_are_named_in_full_within_8_kilobytes() {
     }
     let total = &read.total.lenses[0];
     assert_eq!((total.named().count() as u64, total.unnamed.groups), (3, 57), "what is not named is counted");
+    let whole = &sent.total.lenses[0];
+    let [least, most] = total.unnamed.errors.expect("what is not named is furthest off by so much");
+    assert!(whole.named().all(|group| total.named().any(|named| named.group == group.group)
+        || (least..=most).contains(&group.error())));
     assert!(compressed <= 8_000, "{compressed} bytes of {}", body.len());
 }
 
