@@ -66,8 +66,16 @@ fn of_fleet(at: u64, metrics: u64) -> ResourceMetrics {
 
 /// One window of so many processes of so many gauges each, some hundreds a request, sent so many times.
 fn watched(settings: &Arc<Settings>, processes: u64, metrics: u64, times: usize) -> Summary {
+    watched_beside(CANDIDATE, settings, (processes, metrics, times))
+}
+
+fn watched_beside(
+    candidate: &str,
+    settings: &Arc<Settings>,
+    (processes, metrics, times): (u64, u64, usize),
+) -> Summary {
     let mut observer = Observer::new(Arc::clone(settings), START);
-    let (mut candidate, mut output) = (pipeline(&[CANDIDATE], 0), Batch::default());
+    let (mut candidate, mut output) = (pipeline(&[candidate], 0), Batch::default());
     for _ in 0..times {
         for first in (0..processes).step_by(200) {
             let all = (first..processes.min(first + 200)).map(|at| of_fleet(at, metrics));
@@ -158,4 +166,28 @@ fn where_critical_entities_alone_pass_the_bound_nothing_is_said_of_them() {
     let settings = Arc::new(settings);
     let found = Comparison::of(&watched(&settings, 600, 2, 3), &settings);
     assert!(found.sample.expect("a sample").critical_cut);
+}
+
+#[test]
+fn a_change_in_one_entity_outside_of_the_sample_shows_nowhere_and_is_within_what_the_sample_leaves_open() {
+    let settings = settings(400);
+    let (processes, mut unseen, mut seen) = (300, 0, 0);
+    for pid in 210..240 {
+        let candidate = format!(
+            "transform/t: {{ metric_statements: [ {{ context: datapoint, statements: ['set(value_int, value_int + 1) where \
+             resource.attributes[\"process.pid\"] == \"{pid}\"'] }} ] }}"
+        );
+        // The second scrape finds the sample that the first one made.
+        let found = Comparison::of(&watched_beside(&candidate, &settings, (processes, 10, 2)), &settings);
+        let sample = found.sample.expect("a sample");
+        if found.changed.points > 0 {
+            seen += 1;
+            continue;
+        }
+        unseen += 1;
+        assert_eq!(found.changed.series, 0);
+        let share = 1.0 / processes as f64;
+        assert!(sample.most_of_none() >= share, "{sample:?}");
+    }
+    assert!(unseen > 10 && seen > 0, "{unseen} of them are not in the sample, {seen} are");
 }

@@ -110,7 +110,7 @@ impl Basis {
         )];
         let lists = [
             ("Idle, because nothing came in", &self.idle),
-            ("Not heard of", &self.missing),
+            ("Without a report for longer than two horizons", &self.missing),
             ("Gone, so that nobody waits for them", &self.gone),
             ("Enrolled no more, or taking no pushed config", &self.left),
             ("Replaced by another agent on the same node since it began", &self.replaced),
@@ -127,8 +127,11 @@ impl Basis {
         if self.units != [0, 0] {
             let [baseline, candidate] = self.units.map(count);
             let both = if self.units.contains(&0) { "" } else { "; one that moved counts for both" };
+            // Each process of an agent counts its own, and each agent.
+            let counts_twice = !self.restarted.is_empty() || self.overlaps;
+            let at_most = if counts_twice { "at most " } else { "" };
             said.push(format!(
-                "Units assigned since it began: {baseline} to the baseline, {candidate} to the candidate{both}."
+                "Units assigned since it began: {at_most}{baseline} to the baseline, {at_most}{candidate} to the candidate{both}."
             ));
         }
         if let Some(share) = self.unassigned.filter(|share| *share > 0.0) {

@@ -37,6 +37,9 @@ pub struct Policy {
     pub max_latency_increase: Option<f64>,
     /// The most output identities that several series may write, 0 by default; more rolls back, at once.
     pub max_collisions: Option<u64>,
+    /// The largest share of the series that may be renamed, or have other values, on an agent that follows a sample of its
+    /// entities without one of them being in it, at 95 %; more holds the step. None is accepted if not given.
+    pub max_unseen: Option<f64>,
     /// Changes that are accepted besides what is safe by default: renamed, changed.
     pub allow: Allow,
     /// Guardrails that it is held to besides.
@@ -93,6 +96,7 @@ impl Default for Policy {
             max_error_rate: None,
             max_latency_increase: None,
             max_collisions: None,
+            max_unseen: None,
             allow: Allow::default(),
             guardrails: Vec::new(),
             alpha: 0.05,
@@ -136,6 +140,7 @@ impl Policy {
             ("policy.critical_process_coverage", self.critical_process_coverage),
             ("policy.max_series_loss", self.max_series_loss),
             ("policy.max_error_rate", self.max_error_rate),
+            ("policy.max_unseen", self.max_unseen),
             ("policy.max_missing", Some(self.max_missing)),
             ("policy.max_gone", Some(self.max_gone)),
         ];

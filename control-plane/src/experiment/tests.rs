@@ -412,6 +412,12 @@ fn what_is_not_right_in_a_specification_is_told_by_field() {
     assert!(wrong(|s| s.window = Duration::ZERO).contains("window"));
     assert!(wrong(|s| s.report_every = Duration::from_secs(9)).contains("report_every"));
     assert!(wrong(|s| s.policy.max_series_loss = Some(1.1)).contains("max_series_loss"));
+    assert!(wrong(|s| s.policy.max_unseen = Some(-0.1)).contains("policy.max_unseen"));
+    let none = wrong(|s| s.lenses[0].lookback = Duration::ZERO);
+    let week = wrong(|s| s.lenses[0].lookback = Duration::from_secs(7 * 86_400));
+    for said in [none, week] {
+        assert!(said.contains("lookback") && said.contains("above 0 and at most 24h"), "{said}");
+    }
     assert!(wrong(|s| s.policy.min_horizons = 0).contains("min_horizons"));
     assert!(wrong(|s| s.candidate = s.candidate.replace("filter", "filtre")).contains("candidate:"));
     let host = "processors: { groupbyattrs: { keys: [a] } }\nservice: { pipelines: { metrics: { processors: [groupbyattrs] } } }\n";
@@ -460,6 +466,7 @@ mod gone;
 mod guarded;
 mod observed;
 mod promoted;
+mod sampled;
 mod sentences;
 mod silences;
 mod starting;

@@ -145,7 +145,7 @@ async fn all_that_can_be_asked_is_shown_as_it_was_asked() {
             "max_series_loss": 0.3, "max_lens_error": 0.4, "max_error_rate": 0.1, "max_latency_increase": 0.5,
             "max_groups_lost": 2,
             "allow": ["renamed", { "changed": { "metric": ["process.cpu.time"] } }],
-            "max_collisions": 3, "alpha": 0.01, "min_horizons": 2, "min_hosts": 4, "max_missing": 0.6,
+            "max_collisions": 3, "max_unseen": 0.05, "alpha": 0.01, "min_horizons": 2, "min_hosts": 4, "max_missing": 0.6,
             "gone_after": "20m", "max_gone": 0.3,
             "max_step_duration": "4h 30m", "max_duration": "7days", "at_max_duration": "roll_back",
             "require_approval": true,

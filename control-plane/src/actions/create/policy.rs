@@ -20,6 +20,7 @@ impl TryFrom<api::Policy> for Policy {
             max_error_rate: asked.max_error_rate,
             max_latency_increase: asked.max_latency_increase,
             max_collisions: asked.max_collisions,
+            max_unseen: asked.max_unseen,
             allow: allow(asked.allow),
             guardrails: asked.guardrails.into_iter().map(Into::into).collect(),
             alpha: asked.alpha,

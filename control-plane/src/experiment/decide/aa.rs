@@ -1,6 +1,6 @@
 //! A pipeline compared with itself: it must differ by exactly nothing, or nothing else can be believed.
 
-use super::Subject;
+use super::{Subject, sampled};
 use crate::experiment::words::{listed, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
 
@@ -15,7 +15,8 @@ pub fn criterion(looked: &Subject<'_>) -> Criterion {
             format!("Baseline and baseline differ on {}: nothing else can be believed.", listed(&hosts));
         (Answer::Violated, sentence)
     } else if looked.came_in() {
-        (Answer::Met, "Baseline and baseline differ by nothing at all.".to_owned())
+        let in_all = || (Answer::Met, "Baseline and baseline differ by nothing at all.".to_owned());
+        sampled::none_of_sample(looked, "none differs between baseline and baseline").unwrap_or_else(in_all)
     } else {
         (Answer::NotMeasured, "Nothing came in to compare the baseline with itself.".to_owned())
     };

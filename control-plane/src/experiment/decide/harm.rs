@@ -3,7 +3,7 @@
 use observe::Comparison;
 
 use super::{Subject, sampled};
-use crate::experiment::words::{are, count, have, listed, unique};
+use crate::experiment::words::{are, count, counted, have, listed, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Evidence, Reason};
 
 /// The criteria on harm.
@@ -73,10 +73,9 @@ fn zero_output(looked: &Subject<'_>) -> Criterion {
         |horizon: &Comparison| horizon.baseline.output.points > 0 && horizon.candidate.output.points == 0;
     let silent =
         hosts(looked.evidence, |agent| agent.horizons.iter().any(|findings| nothing(&findings.horizon)));
-    let puts_out = |agent: &AgentEvidence| {
-        agent.horizons.iter().any(|findings| findings.horizon.baseline.output.points > 0)
-    };
-    if silent.is_empty() && !looked.evidence.agents.iter().any(puts_out) {
+    let horizons = looked.evidence.agents.iter().flat_map(|agent| &agent.horizons);
+    let asked = horizons.filter(|findings| findings.horizon.baseline.output.points > 0).count();
+    if asked == 0 {
         let sentence = format!(
             "The baseline put out nothing in any horizon{}, so that nothing can be missing.",
             looked.that_counts()
@@ -85,7 +84,11 @@ fn zero_output(looked: &Subject<'_>) -> Criterion {
         return Criterion::default_of(Answer::NotApplicable, Effect::RollBackAtOnce, finding);
     }
     let sentence = if silent.is_empty() {
-        "The candidate put out points in every horizon in which the baseline did.".to_owned()
+        // Of a long step the last horizons are kept.
+        format!(
+            "In {} of the step in which the baseline put out points, the candidate did, too.",
+            counted(asked as u64, "horizon")
+        )
     } else {
         format!(
             "The candidate put out nothing for a whole horizon in which the baseline did, on {}.",
@@ -131,7 +134,8 @@ fn sampled_collisions(looked: &Subject<'_>, quantity: &str, limit: u64) -> Optio
         },
         count(most),
         if most > limit {
-            "A `max_collisions` of so many accepts that; agents with a larger `phoenix.budget.memory` look at more."
+            "A `max_collisions` of so many accepts that; up to 131,072 series, an agent with a larger \
+             `phoenix.budget.memory` looks at more."
                 .to_owned()
         } else {
             format!("{} {} allowed.", count(limit), are(limit))

@@ -128,10 +128,15 @@ fn missing(looked: &Subject<'_>, behind: &[&AgentEvidence], allowed: usize) -> O
     let missing: Vec<&AgentEvidence> =
         behind.iter().copied().filter(|agent| is_missing(agent, looked.spec, looked.now)).collect();
     let share = missing.len() as f64 / looked.evidence.agents.len().max(1) as f64;
-    let mut sentence = format!("Evidence is incomplete: nothing is heard of {}.", listed(&hosts(&missing)));
     // One that is connected and does not report will not be gone.
-    let silent = missing.iter().filter(|agent| is_silent(agent, looked.spec, looked.now)).count();
-    if silent == missing.len() {
+    let (silent, connected): (Vec<&AgentEvidence>, Vec<&AgentEvidence>) =
+        missing.iter().copied().partition(|agent| is_silent(agent, looked.spec, looked.now));
+    let told =
+        [(&silent, "nothing is heard of"), (&connected, "no report comes, though they are connected, from")];
+    let told = told.into_iter().filter(|(agents, _)| !agents.is_empty());
+    let told: Vec<String> = told.map(|(agents, what)| format!("{what} {}", listed(&hosts(agents)))).collect();
+    let mut sentence = format!("Evidence is incomplete: {}.", told.join("; "));
+    if connected.is_empty() {
         let (after, share) = (looked.policy().gone_after, looked.policy().max_gone);
         sentence += &format!(
             " After {} it is gone, and nobody waits for it, if no more than {} of the agents are.",

@@ -4,7 +4,7 @@
 use observe::Sample;
 
 use super::Subject;
-use crate::experiment::words::{count, listed, percent, unique};
+use crate::experiment::words::{apart, count, listed, percent, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
 
 /// Samples of the agents that have one, each with its host.
@@ -50,6 +50,34 @@ pub fn margin(looked: &Subject<'_>, of_none: bool) -> Option<f64> {
         if of_none { sample.most_of_none() } else { sample.margin() }
     };
     samples(looked).map(of).reduce(f64::max)
+}
+
+/// Tells whether the sample of an agent has nobody in it.
+pub fn shows_nothing(looked: &Subject<'_>) -> bool {
+    samples(looked).any(|(_, sample)| sample.entities == 0.0)
+}
+
+/// Answer, and its sentence, where none of a sample has something that would hold the step; nothing where all are followed.
+/// None of the sample is not none of all, so the policy has to accept what the sample leaves open. `none` says what none of
+/// the entities does.
+pub fn none_of_sample(looked: &Subject<'_>, none: &str) -> Option<(Answer, String)> {
+    let most = margin(looked, true)?;
+    let limit = looked.policy().max_unseen;
+    let is_accepted = limit.is_some_and(|limit| most <= limit);
+    let [most_text, limit_text] = apart([most, limit.unwrap_or(0.0)]);
+    let rest = match limit {
+        Some(_) if is_accepted => format!("`max_unseen` accepts {limit_text}"),
+        Some(_) => {
+            format!("`max_unseen` accepts no more than {limit_text}, and this sample cannot tell less")
+        }
+        None => {
+            "this sample cannot tell less, and a `max_unseen` of so much in the policy accepts it".to_owned()
+        }
+    };
+    let sentence = format!(
+        "Of the entities that are followed {none}. Of all series up to {most_text} may (95 %): {rest}."
+    );
+    Some((if is_accepted { Answer::Met } else { Answer::NotMeasured }, sentence))
 }
 
 /// Number of output identities that collide at most on any agent, at 95 %; nothing where all are looked at.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use observe::{Comparison, NamedCount, PartCounts, SeriesFates};
+use observe::{Comparison, MetricFates, NamedCount, PartCounts, SeriesFates};
 
 use super::{Subject, sampled};
 use crate::experiment::allow::Allowed;
@@ -145,11 +145,20 @@ fn renamed(looked: &Subject<'_>) -> Criterion {
     if let Some(criterion) = not_told(looked, QUANTITY) {
         return criterion;
     }
+    let of_parts = |row: &MetricFates| row.parts.name.max(row.parts.unit).max(row.parts.kind);
     let rows = || {
         let rows = looked.totals().flat_map(|(_, found)| &found.fates.by_metric);
-        rows.map(|row| (row.metric.as_str(), row.parts.name.max(row.parts.unit).max(row.parts.kind)))
+        rows.map(|row| (row.metric.as_str(), of_parts(row)))
     };
-    let metrics = metrics(rows(), &looked.policy().allow.renamed);
+    let mut metrics = metrics(rows(), &looked.policy().allow.renamed);
+    // Of more series than are kept by name some are in no total, and in horizons alone.
+    let horizons = looked.evidence.agents.iter().flat_map(|agent| &agent.horizons);
+    for row in horizons.flat_map(|found| &found.horizon.fates.by_metric) {
+        let (metric, series) = (row.metric.as_str(), of_parts(row));
+        if series > 0 && !looked.policy().allow.renamed.covers(metric) {
+            metrics.entry(metric).and_modify(|most: &mut u64| *most = series.max(*most)).or_insert(series);
+        }
+    }
     let series: u64 = metrics.values().sum();
     let names: Vec<String> = metrics.keys().map(|metric| (*metric).to_owned()).collect();
     let unnamed = looked.totals().map(|(_, found)| unnamed_parts(&found.fates)).sum();
@@ -166,9 +175,15 @@ fn renamed(looked: &Subject<'_>) -> Criterion {
     {
         held
     } else if looked.came_in() {
-        let none = "No metric gets another name, unit or type that the policy does not allow.";
-        let allowed = allowed_too(rows(), unnamed, &looked.policy().allow.renamed, "series");
-        (Answer::Met, format!("{none}{allowed}"))
+        let allowed = &looked.policy().allow.renamed;
+        let none =
+            "none has a metric that gets another name, unit or type and that the policy does not allow to";
+        let (answer, none) =
+            sampled::none_of_sample(looked, none).filter(|_| *allowed != Allowed::All).unwrap_or((
+                Answer::Met,
+                "No metric gets another name, unit or type that the policy does not allow.".to_owned(),
+            ));
+        (answer, format!("{none}{}", allowed_too(rows(), unnamed, allowed, "series")))
     } else {
         (Answer::NotApplicable, format!("Nothing{} came in that could be renamed.", looked.that_counts()))
     };
@@ -235,18 +250,25 @@ fn changed(looked: &Subject<'_>) -> Criterion {
         held
     } else if !looked.came_in() {
         (Answer::NotApplicable, format!("Nothing{} came in whose value could change.", looked.that_counts()))
-    } else if alone == 0 {
+    } else if alone == 0 && !sampled::shows_nothing(looked) {
         (Answer::NotApplicable, "No series comes through alone, so that no values are compared.".to_owned())
     } else if let Some((series, sentence)) = &left_out
         && *series >= alone
+        && alone > 0
     {
         (Answer::NotApplicable, format!("No values are compared. {sentence}"))
     } else {
-        let compared = "No value changes that the policy does not allow, of points that come through alone.";
+        let allowed = &looked.policy().allow.changed;
+        let none = "none has a value that changes and that the policy does not allow to, of points that come through alone";
+        let (answer, compared) =
+            sampled::none_of_sample(looked, none).filter(|_| *allowed != Allowed::All).unwrap_or((
+                Answer::Met,
+                "No value changes that the policy does not allow, of points that come through alone."
+                    .to_owned(),
+            ));
         let but = left_out.map(|(_, sentence)| format!(" {sentence}")).unwrap_or_default();
         let found = rows().map(|row| (row.metric.as_str(), row.points));
-        let allowed = allowed_too(found, unnamed, &looked.policy().allow.changed, "points");
-        (Answer::Met, format!("{compared}{allowed}{but}"))
+        (answer, format!("{compared}{}{but}", allowed_too(found, unnamed, allowed, "points")))
     };
     let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), points as f64, 0.0);
     Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))

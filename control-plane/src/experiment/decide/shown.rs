@@ -10,7 +10,7 @@ use observe::{
     FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensLimit, LensReport, Measured, OWNER, OWNERS,
 };
 
-use super::{Subject, arrivals};
+use super::{Subject, arrivals, sampled};
 use crate::experiment::words::{are, counted, listed, percent, signed};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
@@ -264,14 +264,22 @@ fn grouped(looked: &Subject<'_>, lenses: &[Lens]) -> Criterion {
         let partly = crate::experiment::words::unique(
             without.flat_map(|lens| lacking(looked, lens)).map(str::to_owned),
         );
-        let sentence = match partly.as_slice() {
-            [] => "No attribute went that a lens groups by and the policy does not allow to go.".to_owned(),
-            some => format!(
-                "Some series lose {}, by which lenses group; no lens lost a group by it.",
-                listed(some)
+        let all_allowed = lenses.iter().all(|lens| allowed.covers(&lens.metric));
+        let (in_all, in_sample) = match partly.as_slice() {
+            [] => (
+                "No attribute went that a lens groups by and the policy does not allow to go.".to_owned(),
+                "none lost an attribute that a lens groups by and the policy does not allow to go".to_owned(),
+            ),
+            some => (
+                format!(
+                    "Some series lose {}, by which lenses group; no lens lost a group by it.",
+                    listed(some)
+                ),
+                format!("some lose {}, by which lenses group, and no lens lost a group by it", listed(some)),
             ),
         };
-        (Answer::Met, sentence)
+        let of_sample = sampled::none_of_sample(looked, &in_sample).filter(|_| !all_allowed);
+        of_sample.unwrap_or((Answer::Met, in_all))
     } else {
         (Answer::NotApplicable, format!("Nothing{} came in that a lens groups by.", looked.that_counts()))
     };
