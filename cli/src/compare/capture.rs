@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use pipelines::Batch;
+use pipelines::batch::Malformed;
 use pipelines::json::{self, Request};
 use serde::de::IgnoredAny;
 
@@ -48,6 +49,32 @@ fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// How a frame of zstd begins.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
+/// How files begin that are compressed in ways that are not read.
+const OTHERS: [(&[u8], &str); 6] = [
+    (b"\x1f\x8b", "gzip"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\xff\x06\0\0sNaPpY", "snappy"),
+    (b"PK\x03\x04", "zip"),
+];
+
+/// How a text begins that some editors save.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reason for which bytes are no requests; `malformed` is what is wrong with them as protobuf.
+fn no_requests(bytes: &[u8], malformed: &Malformed) -> anyhow::Error {
+    if let Some((_, name)) = OTHERS.iter().find(|(begin, _)| bytes.starts_with(begin)) {
+        return anyhow!("compressed by {name}; expected it as it was, or compressed by zstd");
+    }
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return anyhow!(
+            "a JSON array; expected JSON documents one after the other, without brackets around them"
+        );
+    }
+    anyhow!("not OTLP: not JSON, and in protobuf {malformed}")
+}
+
 /// What stands in zstd, or the bytes themselves.
 fn inflated(bytes: &[u8]) -> anyhow::Result<Cow<'_, [u8]>> {
     if !bytes.starts_with(&ZSTD) {
@@ -65,6 +92,7 @@ fn inflated(bytes: &[u8]) -> anyhow::Result<Cow<'_, [u8]>> {
 
 fn requests(bytes: &[u8], take: &mut impl FnMut(Batch)) -> anyhow::Result<()> {
     let bytes = &*inflated(bytes)?;
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
         // A request in protobuf begins with a line's end, and the length after it may be a brace.
         if let (Some(b'\n'), Ok(batch)) = (bytes.first(), Batch::parse(bytes.to_vec().into())) {
@@ -78,9 +106,7 @@ fn requests(bytes: &[u8], take: &mut impl FnMut(Batch)) -> anyhow::Result<()> {
             take(batch);
             Ok(())
         }
-        Err(malformed) => {
-            framed(bytes, take).map_err(|_| anyhow!("not OTLP: not JSON, and in protobuf {malformed}"))
-        }
+        Err(malformed) => framed(bytes, take).map_err(|_| no_requests(bytes, &malformed)),
     }
 }
 
@@ -146,5 +172,18 @@ mod tests {
             let damaged = &packed[..packed.len() - 3];
             assert!(read(damaged).unwrap_err().to_string().contains("compressed by zstd, and damaged"));
         }
+    }
+
+    #[test]
+    fn what_other_programs_make_of_a_capture_is_read_or_named() {
+        assert_eq!(read(&[BYTE_ORDER_MARK, JSON, b"\r\n", JSON, b"\r\n"].concat()).unwrap(), 2);
+        let wrong = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
+        for (begin, name) in OTHERS {
+            let said = wrong(&[begin, b"\0\0\0\0\0\0\0\xff"].concat());
+            assert!(said.starts_with(&format!("compressed by {name}; expected")), "{said}");
+        }
+        let said = wrong(&[b" [", JSON, b",", JSON, b"]"].concat());
+        assert!(said.contains("without brackets around them"), "{said}");
+        assert!(wrong(b"\xff\xff").starts_with("not OTLP"));
     }
 }

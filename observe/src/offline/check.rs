@@ -54,6 +54,10 @@ impl OfflinePolicy {
         let series = comparison.baseline.series.value;
         let lost = comparison.lost_by_candidate.value;
         let mut checks = Checks::default();
+        let [all, points] = [&comparison.baseline, &comparison.candidate].map(|side| side.output.points);
+        let sentence =
+            format!("The candidate has {points} points where the baseline has {all}; none at all is harm.");
+        checks.push("zero_output", Answer::of(points > 0 || all == 0), (Some(points as f64), 1.0), sentence);
         checks.least(
             "min_cardinality_reduction",
             "billed series saved",
@@ -180,7 +184,12 @@ impl OfflinePolicy {
                 (Answer::Violated, sentence)
             }
             LensAnswer::NotMeasured => {
-                (Answer::NotMeasured, format!("{} has more groups than can be told apart.", lens.name))
+                let why = if fleet.truncated {
+                    "is not of all series: more came than are kept one by one"
+                } else {
+                    "has more groups than can be told apart"
+                };
+                (Answer::NotMeasured, format!("{} {why}.", lens.name))
             }
         };
         checks.push(&format!("max_lens_error: {}", lens.name), answer, (total, most), sentence);

@@ -138,6 +138,18 @@ fn a_capture_compared_with_itself_is_identical_whatever_it_holds() {
 }
 
 #[test]
+fn a_candidate_without_a_point_does_not_pass_whatever_it_saves() {
+    let captured = awkward();
+    let (report, checks) = compared(&policy("min_cardinality_reduction: 50%\n"), [&captured, &[]]);
+    assert_eq!(report.comparison.saving.points, Some(1.0));
+    assert_eq!(answer(&checks, "min_cardinality_reduction").answer, Answer::Met);
+    let zero = answer(&checks, "zero_output");
+    assert_eq!((zero.answer, zero.passed), (Answer::Violated, false), "{zero:?}");
+    let (_, checks) = compared(&policy(""), [&captured, &captured]);
+    assert_eq!(answer(&checks, "zero_output").answer, Answer::Met);
+}
+
+#[test]
 fn a_counter_weighs_by_its_increase_within_the_capture() {
     let policy = policy("max_lens_error: 5%\n");
     let scrape = |second: u64, with_old: bool| {
