@@ -1,7 +1,5 @@
 //! Latencies, in nanoseconds, with three significant digits.
 
-use std::borrow::Cow;
-
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +13,8 @@ pub struct Latency {
 
 /// The most durations that are kept as they are.
 const FEW: usize = 64;
+/// Binary digits after the first that a histogram of three decimal ones tells apart.
+const DIGITS: u32 = 10;
 const HOUR_NANOS: u64 = 3_600_000_000_000;
 
 /// A distribution in a few numbers, nanoseconds.
@@ -48,8 +48,10 @@ impl Latency {
 
     /// Adds everything that `other` holds.
     pub fn merge(&mut self, other: &Self) {
-        if let Some(theirs) = &other.many {
-            let _ = self.many().add(&**theirs);
+        match &other.many {
+            Some(_) if self.few.is_empty() && self.many.is_none() => self.clone_from(other),
+            Some(theirs) => drop(self.many().add(&**theirs)),
+            None => {}
         }
         other.few.iter().for_each(|nanos| self.record(*nanos));
     }
@@ -57,20 +59,28 @@ impl Latency {
     /// The distribution in numbers; all zero where nothing was recorded.
     #[must_use]
     pub fn summary(&self) -> LatencySummary {
-        let all = self.histogram();
-        LatencySummary {
-            count: all.len(),
-            p50: all.value_at_quantile(0.5),
-            p99: all.value_at_quantile(0.99),
-            max: all.max(),
+        if let Some(many) = &self.many {
+            let [p50, p99] = [0.5, 0.99].map(|quantile| many.value_at_quantile(quantile));
+            return LatencySummary { count: many.len(), p50, p99, max: many.max() };
         }
+        let few = self.sorted();
+        let [p50, p99, max] = [0.5, 0.99, 1.0].map(|quantile| at_quantile(&few, quantile));
+        LatencySummary { count: few.len() as u64, p50, p99, max }
     }
 
     /// Median in nanoseconds; nothing where nothing was recorded.
     #[must_use]
     pub fn median(&self) -> Option<u64> {
-        let all = self.histogram();
-        (!all.is_empty()).then(|| all.value_at_quantile(0.5))
+        match &self.many {
+            Some(many) => Some(many.value_at_quantile(0.5)),
+            None => (!self.few.is_empty()).then(|| at_quantile(&self.sorted(), 0.5)),
+        }
+    }
+
+    fn sorted(&self) -> Vec<u64> {
+        let mut few = self.few.clone();
+        few.sort_unstable();
+        few
     }
 
     /// The histogram, which from now on takes in all.
@@ -78,10 +88,14 @@ impl Latency {
         let few = std::mem::take(&mut self.few);
         self.many.get_or_insert_with(|| Box::new(histogram(&few)))
     }
+}
 
-    fn histogram(&self) -> Cow<'_, Histogram<u64>> {
-        self.many.as_ref().map_or_else(|| Cow::Owned(histogram(&self.few)), |many| Cow::Borrowed(&**many))
-    }
+/// The quantile of a few durations, as a histogram of them tells it: the largest one with the same three digits.
+fn at_quantile(sorted: &[u64], quantile: f64) -> u64 {
+    let at = (quantile * sorted.len() as f64).ceil() as usize;
+    let Some(nanos) = sorted.get(at.saturating_sub(1)) else { return 0 };
+    let beyond_digits = nanos.checked_ilog2().unwrap_or(0).saturating_sub(DIGITS);
+    nanos | ((1 << beyond_digits) - 1)
 }
 
 fn histogram(durations: &[u64]) -> Histogram<u64> {
@@ -94,9 +108,12 @@ fn histogram(durations: &[u64]) -> Histogram<u64> {
     histogram
 }
 
+/// As histograms, which few durations and many can be told in.
 impl PartialEq for Latency {
     fn eq(&self, other: &Self) -> bool {
-        self.histogram() == other.histogram()
+        let [mine, theirs] =
+            [self, other].map(|of| of.many.as_deref().cloned().unwrap_or_else(|| histogram(&of.few)));
+        mine == theirs
     }
 }
 
@@ -122,6 +139,20 @@ mod tests {
             prop_assert_eq!(ab.summary(), whole.summary());
             prop_assert_eq!(ba.summary(), whole.summary());
             prop_assert_eq!(ab, ba);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn few_durations_are_told_as_a_histogram_of_them_tells_them(
+            few in proptest::collection::vec((0_u64..=HOUR_NANOS, 0_u32..42), 0..FEW),
+        ) {
+            let few: Vec<u64> = few.into_iter().map(|(nanos, shift)| nanos >> shift).collect();
+            let (latency, all) = (of(&few), histogram(&few));
+            let [p50, p99] = [0.5, 0.99].map(|quantile| all.value_at_quantile(quantile));
+            prop_assert!(latency.many.is_none());
+            prop_assert_eq!(latency.summary(), LatencySummary { count: all.len(), p50, p99, max: all.max() });
+            prop_assert_eq!(latency.median(), (!few.is_empty()).then_some(p50));
         }
     }
 

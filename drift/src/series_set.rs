@@ -124,6 +124,13 @@ impl SeriesSet {
         Self(Inner::Sketch(Box::new(Sketch::of([]))))
     }
 
+    /// An empty set with room for as many series as another has.
+    #[must_use]
+    pub fn with_room_of(other: &Self) -> Self {
+        let room = if let Inner::Exact(exact) = &other.0 { exact.len() } else { 0 };
+        Self(Inner::Exact(Exact::with_capacity_and_hasher(room, BuildHasherDefault::default())))
+    }
+
     /// Adds a series.
     pub fn insert(&mut self, identity: u128) {
         match &mut self.0 {
@@ -142,6 +149,9 @@ impl SeriesSet {
     pub fn merge(&mut self, other: &Self) {
         match (&mut self.0, &other.0) {
             (Inner::Exact(mine), Inner::Exact(theirs)) if mine.is_empty() => mine.clone_from(theirs),
+            (Inner::Exact(mine), Inner::Exact(theirs)) if mine.len() + theirs.len() <= BOUND => {
+                mine.extend(theirs);
+            }
             (_, Inner::Exact(exact)) => exact.iter().for_each(|identity| self.insert(*identity)),
             (Inner::Exact(mine), Inner::Sketch(theirs)) => {
                 let mut sketch = theirs.clone();

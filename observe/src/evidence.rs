@@ -4,6 +4,7 @@
 //! observed scrape interval and twice what a stage may hold a point back. Windows in which stages still gather
 //! state (warm-up) are shown and never judged.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -260,8 +261,10 @@ impl Evidence {
     }
 }
 
-fn merged<const N: usize>(parts: [&Summary; N]) -> Summary {
-    let mut all = Summary::default();
-    parts.into_iter().for_each(|part| all.merge(part));
+/// All parts together; no copy where one of them is all that there is.
+fn merged<const N: usize>(parts: [&Summary; N]) -> Cow<'_, Summary> {
+    let mut filled = parts.into_iter().filter(|part| part.windows > 0);
+    let mut all = filled.next().map_or_else(Cow::default, Cow::Borrowed);
+    filled.for_each(|part| all.to_mut().merge(part));
     all
 }

@@ -132,12 +132,13 @@ impl Labels {
     }
 
     pub fn attributes(&mut self, batch: &Batch, rows: Rows) -> Arc<str> {
-        let pairs: Vec<String> = batch
-            .attributes(rows)
-            .iter()
-            .map(|attr| format!("{}={}", batch.text(attr.key), value_text(batch.value(attr.value))))
-            .collect();
-        self.text(&pairs.join(","))
+        let mut pairs = String::new();
+        for attr in batch.attributes(rows) {
+            let comma = if pairs.is_empty() { "" } else { "," };
+            let value = value_text(batch.value(attr.value));
+            pairs.extend([comma, batch.text(attr.key), "=", &value]);
+        }
+        self.text(&pairs)
     }
 }
 

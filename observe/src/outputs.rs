@@ -7,7 +7,7 @@ use drift::IdentityHasher;
 use hashbrown::{HashMap, HashSet};
 
 use pipelines::Batch;
-use pipelines::batch::Rows as Attributes;
+use pipelines::batch::{Rows as Attributes, Value};
 
 use crate::collision::Collision;
 use crate::label::{Label, Process, value_text};
@@ -30,7 +30,10 @@ impl Names {
         let Some(process) = process else { return Self::default() };
         let shows = |key: &str, value: &str| {
             let found = [point, resource].into_iter().find_map(|rows| output.attribute(rows, key.as_bytes()));
-            !value.is_empty() && found.is_some_and(|found| value_text(found) == value)
+            let is_same = |found: Value<'_>| {
+                matches!(found, Value::Text(text) if text == value.as_bytes()) || value_text(found) == value
+            };
+            !value.is_empty() && found.is_some_and(is_same)
         };
         Self {
             executable: shows("process.executable.name", &process.executable),

@@ -165,7 +165,9 @@ impl<K: Clone, T: Said> Rows<K, T> {
     /// Adds what `other` says. At most `bound` series are there afterward, those that were there before first; `beyond` is
     /// told of each that finds no room.
     pub fn merge(&mut self, other: &Self, bound: usize, beyond: impl FnMut(u128, &T)) {
-        if self.keys.len().max(other.keys.len()) <= bound && self.keys.goes_like(&other.keys) {
+        if self.keys.len() == 0 && other.keys.len() <= bound {
+            self.clone_from(other);
+        } else if self.keys.len().max(other.keys.len()) <= bound && self.keys.goes_like(&other.keys) {
             self.side_by_side(other);
         } else {
             self.by_identity(other, bound, beyond);

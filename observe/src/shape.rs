@@ -1,8 +1,10 @@
 //! Shape of a series: the parts that name it, each kept once, so that any two series are compared part by part.
 
-use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use drift::IdentityHasher;
+use hashbrown::HashMap;
 use pipelines::Batch;
 use pipelines::batch::{MetricKind, MetricRow, PointRow, ResourceRow, Rows, ScopeRow, Value};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
@@ -57,12 +59,12 @@ struct Parts<T> {
     all: Vec<Option<T>>,
     /// Places of those.
     free: Vec<u32>,
-    places: HashMap<u128, u32>,
+    places: HashMap<u128, u32, BuildHasherDefault<IdentityHasher>>,
 }
 
 impl<T> Default for Parts<T> {
     fn default() -> Self {
-        Self { all: Vec::new(), free: Vec::new(), places: HashMap::new() }
+        Self { all: Vec::new(), free: Vec::new(), places: HashMap::default() }
     }
 }
 

@@ -61,6 +61,8 @@ pub(crate) struct Groups {
     pub gathers: bool,
     /// Number of lenses that the settings name; those of what arrives follow them.
     pub asked: usize,
+    /// Places of the lenses on each metric.
+    by_metric: HashMap<String, Vec<u16>>,
     arrivals: Arrivals,
     names: BTreeSet<Arc<str>>,
     /// True if there were more names than are remembered.
@@ -86,8 +88,9 @@ pub(crate) struct LensGroups {
 
 impl Groups {
     pub fn new(settings: &Settings) -> Self {
-        Self {
-            lenses: settings.lenses.iter().map(LensGroups::new).collect(),
+        let mut groups = Self {
+            lenses: Vec::new(),
+            by_metric: HashMap::new(),
             asked: settings.lenses.len(),
             arrivals: Arrivals::new(&settings.lenses),
             hold_nanos: settings.hold_nanos,
@@ -96,7 +99,14 @@ impl Groups {
             names_cut: false,
             classes: Classes::default(),
             truncated: false,
-        }
+        };
+        settings.lenses.iter().for_each(|lens| groups.look_at(LensGroups::new(lens)));
+        groups
+    }
+
+    fn look_at(&mut self, lens: LensGroups) {
+        self.by_metric.entry_ref(lens.lens.metric.as_str()).or_default().push(self.lenses.len() as u16);
+        self.lenses.push(lens);
     }
 
     /// A series of this metric came in.
@@ -107,13 +117,13 @@ impl Groups {
                 self.names.insert(metric.clone());
             }
         }
-        let mut looked_at = false;
-        for known in self.lenses.iter_mut().filter(|known| *known.lens.metric == **metric) {
-            known.entry.came = true;
-            looked_at = true;
-        }
-        if !looked_at {
-            self.arrivals.came_in(metric);
+        match self.by_metric.get(&**metric) {
+            Some(places) => {
+                for place in places {
+                    self.lenses[usize::from(*place)].entry.came = true;
+                }
+            }
+            None => self.arrivals.came_in(metric),
         }
     }
 
@@ -123,7 +133,7 @@ impl Groups {
         for lens in self.arrivals.choose() {
             let mut known = LensGroups::new(&lens);
             known.entry.came = true;
-            self.lenses.push(known);
+            self.look_at(known);
         }
         (self.lenses.len() > first).then_some(first)
     }
@@ -145,7 +155,7 @@ impl Groups {
 
     /// A series of this metric found no room.
     pub fn left_out(&mut self, metric: &str) {
-        self.truncated = self.truncated || self.lenses.iter().any(|known| known.lens.metric == metric);
+        self.truncated = self.truncated || self.by_metric.contains_key(metric);
     }
 
     /// Part of a series in the lenses, if it enters any.
@@ -157,17 +167,15 @@ impl Groups {
         point: &PointRow,
         process: impl FnOnce() -> u64,
     ) -> Option<Under> {
-        let name = batch.text(metric.name);
-        let mut entered = Vec::new();
-        for (place, known) in self.lenses.iter_mut().enumerate() {
-            if known.lens.metric != name {
-                continue;
-            }
+        let places = self.by_metric.get(batch.text(metric.name))?;
+        let mut entered = Vec::with_capacity(places.len());
+        for place in places {
+            let known = &mut self.lenses[usize::from(*place)];
             known.entry.kinds |= kind(metric);
             let Some(part) = part(&known.lens, metric) else { continue };
             let text = known.group_of(labels, batch, [point.attrs, resource]);
             let group = known.place(labels, &text);
-            entered.push((place as u16, group, part));
+            entered.push((*place, group, part));
         }
         (!entered.is_empty())
             .then(|| Under { classes: self.classes.of(entered, &self.lenses), process: process() })
@@ -186,8 +194,7 @@ impl Groups {
     /// Forgets the classes that no series is in any more.
     pub fn sweep(&mut self, mut looked: [&mut LensSeries; 2]) {
         let mut noted = looked.each_mut().map(|looked| looked.no_numbers.drain().collect::<Vec<_>>());
-        let of_series =
-            looked.iter_mut().flat_map(|looked| &mut looked.under).map(|under| &mut under.classes);
+        let of_series = looked.iter_mut().flat_map(|looked| &mut looked.classes);
         let of_values = noted.iter_mut().flatten().map(|((classes, _), _)| classes);
         self.classes.sweep(of_series.chain(of_values));
         for (looked, noted) in looked.into_iter().zip(noted) {

@@ -127,19 +127,20 @@ impl Panels {
     #[inline(never)]
     fn gather(&mut self, at: usize, looked: &mut LensSeries, groups: &Groups, end: u64) {
         let (classes, sums) = (groups.classes.all.as_slice(), self.sums[at].as_mut_slice());
-        let LensSeries { under, looks, pasts, .. } = looked;
-        for ((under, look), past) in under.iter().zip(looks).zip(pasts) {
-            let places = under.classes.places();
-            if look.take_came()
-                && let Some(numbers) = self.described.get_mut(usize::from(classes[places.start].first))
-            {
-                numbers[at].push(look.number());
+        let LensSeries { classes: entered, processes, looks, pasts, .. } = looked;
+        // Plain indices: nearly every series is in one class, and slices of one cost more than the sum.
+        for (series, (entered, look)) in entered.iter().zip(looks).enumerate() {
+            let places = entered.places();
+            let came = look.take_came();
+            let (number, increases) = (look.number(), look.take_increases(|| &mut pasts[series]));
+            if came && let Some(numbers) = self.described.get_mut(usize::from(classes[places.start].first)) {
+                numbers[at].push(number);
             }
-            let increases = look.take_increases(past);
-            for (class, sum) in classes[places.clone()].iter().zip(&mut sums[places]) {
-                let shown = sum.add(class, look, increases, end);
+            for place in places {
+                let class = &classes[place];
+                let shown = sums[place].add(class, look, increases, end);
                 if shown && !class.counts.is_empty() {
-                    self.counted.add(at, class, under.process);
+                    self.counted.add(at, class, processes[series]);
                 }
             }
         }

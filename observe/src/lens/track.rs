@@ -127,34 +127,63 @@ impl Look {
         [now, since]: [u64; 2],
     ) -> Option<Part> {
         let time = if point.time == 0 { now } else { point.time };
+        let value = point.value.as_f64().filter(|value| value.is_finite());
+        match (&mut past.form, value) {
+            (_, Some(_)) if point.flags & NO_RECORDED_VALUE != 0 => {}
+            (Form::Value, Some(value)) => {
+                self.number = if time > past.time { value } else { self.number };
+                self.takes(past, time, now);
+                return None;
+            }
+            (Form::Rising(Rising::Cumulative(counter)), Some(value)) => {
+                self.number += counter.observe(point.start, time, value, since);
+                self.takes(past, time, now);
+                return None;
+            }
+            _ => {}
+        }
+        self.observe_other(past, (batch, point), time, [now, since])
+    }
+
+    /// The same of all but a number of a gauge or of a cumulative counter, which nearly every point is: apart from those, so
+    /// that their way is short.
+    #[inline(never)]
+    fn observe_other(
+        &mut self,
+        past: &mut Past,
+        (batch, point): (&Batch, &PointRow),
+        time: u64,
+        [now, since]: [u64; 2],
+    ) -> Option<Part> {
         if point.flags & NO_RECORDED_VALUE != 0 {
             if time >= past.time {
                 (self.admitted, past.time) = (0, time);
             }
             return None;
         }
-        let newest = time > past.time;
         let mut no_number = None;
-        if let Form::Distribution(of) = &mut past.form {
-            let increase;
-            (increase, no_number) = of.observe(batch, (point, time), since);
-            self.number += increase;
-        } else {
-            let value = point.value.as_f64();
-            let Some(finite) = value.filter(|value| value.is_finite()) else {
-                return value.map(|_| Part::Value);
-            };
-            match &mut past.form {
-                Form::Rising(of) => self.number += of.observe((point.start, time), finite, since),
-                _ if newest => self.number = finite,
-                _ => {}
+        match (&mut past.form, point.value.as_f64()) {
+            (Form::Distribution(of), _) => {
+                let increase;
+                (increase, no_number) = of.observe(batch, (point, time), since);
+                self.number += increase;
             }
+            (Form::Rising(deltas), Some(value)) if value.is_finite() => {
+                self.number += deltas.observe((point.start, time), value, since);
+            }
+            (_, value) => return value.map(|_| Part::Value),
         }
-        if newest {
+        self.takes(past, time, now);
+        no_number
+    }
+
+    /// Takes note of a point that was admitted at `now`, if none came of its time or of a later one.
+    #[inline]
+    fn takes(&mut self, past: &mut Past, time: u64, now: u64) {
+        if time > past.time {
             past.time = time;
             (self.admitted, self.came) = (now, true);
         }
-        no_number
     }
 
     /// Tells whether it is shown at an instant, for so long after its last point.
@@ -176,13 +205,17 @@ impl Look {
 
     /// Takes the increases in the open window, of the value or the observations and of their sum.
     #[inline]
-    pub fn take_increases(&mut self, past: &mut Past) -> [f64; 2] {
-        match (self.kind, &mut past.form) {
-            (Kind::Value, _) => [0.0; 2],
-            (Kind::Distribution, Form::Distribution(of)) => {
-                [&mut self.number, &mut of.increase].map(std::mem::take)
+    pub fn take_increases<'a>(&mut self, past: impl FnOnce() -> &'a mut Past) -> [f64; 2] {
+        match self.kind {
+            Kind::Value => [0.0; 2],
+            Kind::Rising => [std::mem::take(&mut self.number), 0.0],
+            Kind::Distribution => {
+                let sum = match &mut past().form {
+                    Form::Distribution(of) => std::mem::take(&mut of.increase),
+                    _ => 0.0,
+                };
+                [std::mem::take(&mut self.number), sum]
             }
-            _ => [std::mem::take(&mut self.number), 0.0],
         }
     }
 }
@@ -205,7 +238,6 @@ impl Rising {
     }
 
     /// Increase by a value of this start and time, nanoseconds.
-    #[inline]
     fn observe(&mut self, (start, time): (u64, u64), value: f64, since: u64) -> f64 {
         match self {
             Self::Cumulative(counter) => counter.observe(start, time, value, since),
@@ -237,7 +269,9 @@ fn is_new(recent: &mut Vec<(u64, u64)>, delta: (u64, u64)) -> bool {
 /// The output series of one variant that enter lenses.
 #[derive(Debug, Default)]
 pub(crate) struct LensSeries {
-    pub under: Vec<Under>,
+    pub classes: Vec<ClassRange>,
+    /// The process of each, as its output names it.
+    pub processes: Vec<u64>,
     pub looks: Vec<Look>,
     pub pasts: Vec<Past>,
     /// Values that were no number in the open window, by the classes of the series and the part.
@@ -246,7 +280,8 @@ pub(crate) struct LensSeries {
 
 impl LensSeries {
     pub fn insert(&mut self, under: Under, tracked: SeriesTrack) -> u32 {
-        self.under.push(under);
+        self.classes.push(under.classes);
+        self.processes.push(under.process);
         self.looks.push(tracked.look);
         self.pasts.push(tracked.past);
         self.looks.len() as u32 - 1
@@ -270,12 +305,13 @@ impl LensSeries {
 
     #[cold]
     fn had_no_number(&mut self, place: u32, part: Part) {
-        *self.no_numbers.entry((self.under[place as usize].classes, part)).or_default() += 1;
+        *self.no_numbers.entry((self.classes[place as usize], part)).or_default() += 1;
     }
 
     /// Keeps the rows for which `kept` says so.
     pub fn keep(&mut self, kept: &[bool]) {
-        keep_rows(&mut self.under, kept);
+        keep_rows(&mut self.classes, kept);
+        keep_rows(&mut self.processes, kept);
         keep_rows(&mut self.looks, kept);
         keep_rows(&mut self.pasts, kept);
     }

@@ -1,5 +1,7 @@
 //! Closing a window: its summary is taken from the rows that were seen in it.
 
+use drift::SeriesSet;
+
 use super::Observer;
 use crate::Variant;
 use crate::collision::RankedCollision;
@@ -15,6 +17,9 @@ const ACTIVE_NANOS: u64 = 20 * 60 * 1_000_000_000;
 impl Observer {
     pub(super) fn close(&mut self, end: u64) -> Summary {
         let mut summary = std::mem::take(&mut self.open);
+        // The next window has about as many units.
+        self.open.units = summary.units.each_ref().map(SeriesSet::with_room_of);
+        self.open.units_delivered = summary.units_delivered.each_ref().map(SeriesSet::with_room_of);
         summary.windows = 1;
         (summary.start, summary.end) = (self.opened, end);
         summary.nanos = end.saturating_sub(self.opened);

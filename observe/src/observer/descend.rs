@@ -335,13 +335,18 @@ impl Observer {
         let strange = writes.is_none().then(|| entity_of(input, of, &self.settings.agent_uid));
         let names =
             Names::of(output, resource.attrs, point.attrs, writes.as_ref().map(|label| &*label.process));
-        let label = Label {
-            metric: self.labels.text(output.text(metric.name)),
-            process: writes.map_or_else(
-                || self.labels.process(Process::of(output, resource.attrs, &self.settings.agent_uid)),
-                |label| label.process,
-            ),
-            attributes: self.labels.attributes(output, point.attrs),
+        let of_input = self.series.rows.get(writer as usize).map(|row| row.identity);
+        let label = match writes {
+            // One that is as it came has the names of its input.
+            Some(label) if of_input == Some(output.identity(point)) => label,
+            _ => Label {
+                metric: self.labels.text(output.text(metric.name)),
+                process: writes.map_or_else(
+                    || self.labels.process(Process::of(output, resource.attrs, &self.settings.agent_uid)),
+                    |label| label.process,
+                ),
+                attributes: self.labels.attributes(output, point.attrs),
+            },
         };
         let attributes = &mut self.of_resource.attributes;
         let shape = self.shapes.of(&mut self.labels, output, (resource, scope, metric), point, attributes);

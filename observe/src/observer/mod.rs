@@ -191,7 +191,9 @@ impl Observer {
             for scope in batch.scopes(resource) {
                 for metric in batch.metrics(scope) {
                     // Points that were left out before it keep their places.
-                    self.places.resize(metric.points.range().start, UNTRACKED);
+                    if self.places.len() != metric.points.range().start {
+                        self.places.resize(metric.points.range().start, UNTRACKED);
+                    }
                     for point in batch.points(metric) {
                         let place = self.seen(batch, (resource, &mut source), metric, point);
                         self.places.push(place);
