@@ -1,5 +1,6 @@
 //! History of one trial: what was sent, what each variant made of it, and the windows in which that happened.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -96,10 +97,11 @@ impl History {
             let held = if at == 1 { plan.held } else { |_: &Series| false };
             let mut origins = Origins::of(&batches, plan.ancestry[at], held);
             for (arrived, request) in arrivals {
-                let all = origins.follow(arrived, points(&request))?;
-                let time = all.first().map_or(arrived, |made| made.admitted);
-                outputs[at].push((time, request.encoded_len() as u64));
-                made[at].extend(all);
+                for (all, bytes) in origins.follow(arrived, request)? {
+                    let time = all.first().map_or(arrived, |made| made.admitted);
+                    outputs[at].push((time, bytes));
+                    made[at].extend(all);
+                }
             }
         }
         let since = windows.first().map_or(0, |window| window.start);
@@ -169,17 +171,51 @@ impl<'a> Origins<'a> {
         }
     }
 
-    /// Output points with their input points. A batch's output arrives as a whole, and so does a flush.
-    fn follow(&mut self, arrived: u64, output: Vec<Point>) -> Result<Vec<Made>> {
-        if output.iter().any(|point| (self.held)(&point.series)) {
-            return output.into_iter().map(|point| self.flushed(arrived, point)).collect();
+    /// Output points with their input points, and the bytes that they took, by what they were made of. A batch's output arrives
+    /// as a whole, and so does a flush, but several that waited arrive together: the resources of one after those of the other.
+    fn follow(
+        &mut self,
+        arrived: u64,
+        request: ExportMetricsServiceRequest,
+    ) -> Result<Vec<(Vec<Made>, u64)>> {
+        let alone = |resource| ExportMetricsServiceRequest { resource_metrics: vec![resource] };
+        let alone = request.resource_metrics.into_iter().map(alone);
+        let resources: Vec<_> = alone.map(|of| (points(&of), of.encoded_len() as u64)).collect();
+        let (mut rest, mut all) = (&resources[..], Vec::new());
+        while !rest.is_empty() {
+            let (run, made) = self.first_run(arrived, rest)?;
+            let (run, behind) = rest.split_at(run);
+            all.push((made, run.iter().map(|(_, bytes)| bytes).sum()));
+            rest = behind;
         }
-        let fits = |batch: &usize| output.iter().all(|point| self.place(*batch, point).is_some());
+        Ok(all)
+    }
+
+    /// Number of resources at the begin that were made of one batch, or of a flush, and their points.
+    fn first_run(&mut self, arrived: u64, rest: &[(Vec<Point>, u64)]) -> Result<(usize, Vec<Made>)> {
+        let flushes =
+            |(points, _): &&(Vec<Point>, u64)| points.iter().any(|point| (self.held)(&point.series));
+        let flushed = rest.iter().take_while(flushes).count();
+        let output = |run| rest[..run].iter().flat_map(|(points, _)| points.iter().cloned());
+        if flushed > 0 {
+            return Ok((
+                flushed,
+                output(flushed).map(|point| self.flushed(arrived, point)).collect::<Result<_>>()?,
+            ));
+        }
+        let fit = |batch: usize| {
+            let fits = |(points, _): &&(Vec<Point>, u64)| {
+                points.iter().all(|point| self.place(batch, point).is_some())
+            };
+            rest.iter().take_while(fits).count()
+        };
         let open = (0..self.batches.len()).filter(|batch| !self.taken.contains(batch));
-        let mut early = open.filter(|batch| self.batches[*batch].between[0] <= arrived);
-        let batch = early.find(fits);
-        ensure!(batch.is_some(), "an output of which no batch is known: {output:?}");
-        let batch = batch.unwrap_or_default();
+        let early = open.filter(|batch| self.batches[*batch].between[0] <= arrived);
+        // Of those that fit alike the first.
+        let most = early.map(|batch| (fit(batch), batch)).max_by_key(|(run, batch)| (*run, Reverse(*batch)));
+        let Some((run, batch)) = most.filter(|(run, _)| *run > 0) else {
+            bail!("an output of which no batch is known: {:?}", rest.first())
+        };
         self.taken.insert(batch);
         let admitted = self.batches[batch].between[0];
         let made = |point: Point| {
@@ -187,7 +223,7 @@ impl<'a> Origins<'a> {
             let merged = matches!(self.ancestry, Ancestry::Merged(_)) && of.len() > 1;
             Made { point, admitted, batch: Some(batch), of, merged }
         };
-        Ok(output.into_iter().map(made).collect())
+        Ok((run, output(run).map(made).collect()))
     }
 
     /// A point that was held back until now, which has the number of its input point.
