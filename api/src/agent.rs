@@ -125,3 +125,28 @@ impl fmt::Debug for Enrolled {
         f.debug_struct("Enrolled").finish_non_exhaustive()
     }
 }
+
+/// Generation that an agent was told to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AgentGeneration {
+    /// Its number.
+    pub generation: i64,
+    /// The experiment that it is of.
+    pub experiment_id: Option<Uuid>,
+    /// The step of the experiment.
+    pub step: Option<String>,
+    /// Outcome: pending, applying, applied or failed.
+    pub status: String,
+    /// Reason for which the agent refused it.
+    pub error: Option<String>,
+    /// OpAMP's hash of the body, in hexadecimal.
+    pub config_hash: String,
+    /// The body, as it was pushed: both pipelines, the split and what is observed. Nothing of the file of the agent is in it.
+    pub body: String,
+    /// True if the agent says that it runs it now.
+    pub in_force: bool,
+    /// Time at which it was written down for the agent.
+    pub told_at: Timestamp,
+    /// Time at which the agent ran it.
+    pub applied_at: Option<Timestamp>,
+}

@@ -21,6 +21,9 @@ pub struct CreateApiKey {
     /// agents in over OpAMP, and reaches nothing else; no other key does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// The service account that it is of; without it, one's own. Takes the role admin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_id: Option<Uuid>,
     /// Time for which it is valid, such as `30d`; `90d` without it, `366d` at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<String>,

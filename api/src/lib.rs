@@ -9,32 +9,41 @@ mod agent;
 mod api_key;
 mod audit;
 mod auth;
+mod deployment;
 mod enrollment_token;
 mod experiment;
+mod freeze;
+mod invitation;
 mod page;
 mod problem;
 mod process;
 mod template;
+mod tenant;
 mod timestamp;
 mod user;
 mod words;
 
-pub use agent::{Agent, ConnectionSettings, Enroll, Enrolled};
+pub use agent::{Agent, AgentGeneration, ConnectionSettings, Enroll, Enrolled};
 pub use api_key::{ApiKey, CreateApiKey, CreatedApiKey};
 pub use audit::{AuditEntry, ChainState};
 pub use auth::{AccessToken, ChangePassword, Login, Me, Refresh, Setup};
+pub use deployment::{CreateDeployment, Deployment, DeploymentSummary, RollBackDeployment};
 pub use enrollment_token::{CreateToken, CreatedToken, EnrollmentToken, MaxUses, Word};
 pub use experiment::{
     AgentResults, AgentStatus, Allow, AllowedMetrics, AllowedParts, Answer, AskedStep, AtEnd, Basis,
-    Candidate, Change, ChangeWindow, CreateExperiment, Criterion, Day, Direction, Effect, Entity, Event,
-    EventDetail, Experiment, Figures, Guardrail, LensFigure, NamedStep, Outcome, Phase, Policy, Promote,
-    Quantity, Reason, Results, Scope, Severity, Status, TemplateUse, Unit, Verb, Verdict,
+    Candidate, Change, ChangeWindow, CloneExperiment, CreateExperiment, Criteria, Criterion, Day, Direction,
+    Effect, Entity, Event, EventDetail, Experiment, Figures, Guardrail, LensFigure, NamedStep, Outcome,
+    Phase, Policy, Promote, Quantity, Reason, Results, Scope, SendSignal, Severity, Signal, SignalKind,
+    Start, Status, TemplateUse, Unit, Verb, Verdict,
 };
+pub use freeze::{CreateFreeze, Freeze, FreezeState};
+pub use invitation::{AcceptInvitation, CreateInvitation, CreatedInvitation, Invitation};
 pub use page::Page;
 pub use problem::{Mistake, Problem};
 pub use process::Condition;
 pub use template::{
     CreateTemplate, CreateVersion, RenderRequest, RenderedTemplate, TemplateDetail, TemplateSummary,
 };
+pub use tenant::Tenant;
 pub use timestamp::Timestamp;
 pub use user::{ChangeUser, CreateTenant, CreateUser, CreatedUser, Role, User};

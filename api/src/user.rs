@@ -36,6 +36,9 @@ pub struct User {
     /// Since when they may no longer do anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_at: Option<Timestamp>,
+    /// True for a service account: a program's own, with which nobody logs in.
+    #[serde(default)]
+    pub service: bool,
 }
 
 /// A person to be made.
@@ -49,6 +52,9 @@ pub struct CreateUser {
     /// Their password, 12 to 256 characters; without it, one is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+    /// True for a service account, with which nobody logs in; it has no password.
+    #[serde(default)]
+    pub service: bool,
 }
 
 /// Without what is secret.

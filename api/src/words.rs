@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize as _;
 
-use crate::{MaxUses, Outcome, Phase, Role, Verb};
+use crate::{MaxUses, Outcome, Phase, Role, SignalKind, Verb};
 
 macro_rules! shown_as_in_json {
     ($($word:ty),*) => {
@@ -16,7 +16,7 @@ macro_rules! shown_as_in_json {
     };
 }
 
-shown_as_in_json!(MaxUses, Outcome, Phase, Role, Verb);
+shown_as_in_json!(MaxUses, Outcome, Phase, Role, SignalKind, Verb);
 
 #[cfg(test)]
 mod tests {

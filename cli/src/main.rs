@@ -3,6 +3,7 @@
 mod adopt;
 mod calibrate;
 mod compare;
+mod completions;
 mod counts_endpoint;
 mod demo;
 mod output;
@@ -18,7 +19,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Canary releases for telemetry pipelines.
 #[derive(Parser)]
@@ -33,6 +34,7 @@ enum Command {
     Adopt(adopt::Args),
     Calibrate(calibrate::Args),
     Compare(compare::Args),
+    Completions(completions::Args),
     Demo(demo::Args),
     #[command(subcommand)]
     Pipeline(pipeline::Command),
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Adopt(args) => adopt::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Completions(args) => completions::run(&args, &mut Cli::command()),
         Command::Demo(args) => serve(done(demo::run(args))),
         Command::Pipeline(command) => pipeline::run(command),
         Command::Plan(args) => plan::run(&args),

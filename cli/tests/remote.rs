@@ -92,3 +92,137 @@ fn logging_out_ends_the_session_whatever_key_there_is() {
     assert!(head.contains("the-session's") && head.starts_with("POST /api/v1/auth/logout"), "{head}");
     assert!(!dir.path().join("session.json").exists());
 }
+
+/// What a server that gives these answers, one after the other, was asked, and what a command said that asked it.
+fn answered(answers: &'static [(u16, &'static str)], words: &[&str]) -> (Vec<String>, Output) {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", server.local_addr().unwrap());
+    let asked = thread::spawn(move || {
+        let mut asked = Vec::new();
+        for (status, body) in answers {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut line, mut length) = (String::new(), 0);
+            reader.read_line(&mut line).unwrap();
+            loop {
+                let mut header = String::new();
+                reader.read_line(&mut header).unwrap();
+                if header.trim().is_empty() {
+                    break;
+                }
+                if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+            }
+            let mut sent = vec![0; length];
+            std::io::Read::read_exact(&mut reader, &mut sent).unwrap();
+            asked.push(format!("{} {}", line.trim_end(), String::from_utf8(sent).unwrap()));
+            let head =
+                format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+        asked
+    });
+    let output = Command::new(env!("CARGO_BIN_EXE_phoenix"))
+        .args(words)
+        .env("PHOENIX_API_KEY", "key")
+        .env("PHOENIX_URL", &address)
+        .output()
+        .unwrap();
+    (asked.join().unwrap(), output)
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+const FREEZE: &str = r#"{"since":"2026-11-28T12:00:00Z","by":"a@b","reason":"sales week"}"#;
+
+#[test]
+fn a_freeze_is_made_shown_and_lifted() {
+    let (asked, output) = answered(&[(200, FREEZE)], &["freeze", "--reason", "sales week"]);
+    assert_eq!(asked, [r#"PUT /api/v1/freeze HTTP/1.1 {"reason":"sales week"}"#]);
+    assert_eq!(said(&output), "frozen by a@b since 2026-11-28T12:00:00Z: sales week\n");
+    let (asked, output) = answered(&[(200, r#"{"frozen":null}"#)], &["freeze"]);
+    assert_eq!(asked, ["GET /api/v1/freeze HTTP/1.1 "]);
+    assert!(said(&output).starts_with("not frozen"));
+    let (asked, output) = answered(&[(204, "")], &["unfreeze"]);
+    assert_eq!(
+        (asked, said(&output)),
+        (vec!["DELETE /api/v1/freeze HTTP/1.1 ".into()], "the freeze is lifted\n".into())
+    );
+}
+
+#[test]
+fn things_are_listed_by_their_names_alone_for_scripts() {
+    const PAGE: &str = r#"{"items":[{"id":"1","name":"a"},{"id":"2","name":"b c"}]}"#;
+    let words = ["experiment", "list", "-o", "name", "--phase", "running", "--search", "a b"];
+    let (asked, output) = answered(&[(200, PAGE)], &words);
+    assert_eq!(
+        asked,
+        ["GET /api/v1/experiments?oldest_first=false&phase=running&search=a%20b&limit=200 HTTP/1.1 "]
+    );
+    assert_eq!(said(&output), "a\nb c\n");
+    let (_, output) =
+        answered(&[(200, r#"{"items":[{"uid":"u-1","host":"h"}]}"#)], &["agent", "list", "-o", "name"]);
+    assert_eq!(said(&output), "u-1\n");
+}
+
+#[test]
+fn a_name_is_asked_for_as_it_is_and_a_start_may_have_a_time() {
+    const REFUSED: &str = r#"{"type":"x","title":"x","status":404,"detail":"there is no experiment a/b"}"#;
+    let words = ["experiment", "start", "a/b", "--at", "2026-11-28T22:00:00Z"];
+    let (asked, output) = answered(&[(404, REFUSED)], &words);
+    assert_eq!(asked, [r#"POST /api/v1/experiments/a%2Fb/start HTTP/1.1 {"at":"2026-11-28T22:00:00Z"}"#]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("there is no experiment a/b"), "{told}");
+}
+
+#[test]
+fn a_chain_that_is_not_as_it_was_written_is_a_failure() {
+    let (asked, output) = answered(&[(200, r#"{"intact":true,"entries":7}"#)], &["audit", "verify"]);
+    assert_eq!(asked, ["GET /api/v1/audit/chain HTTP/1.1 "]);
+    assert_eq!(said(&output), "the chain is as it was written: 7 entries\n");
+    let (_, output) = answered(&[(200, r#"{"intact":false,"broken_at":3}"#)], &["audit", "verify"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("from entry 3 on"));
+}
+
+#[test]
+fn somebody_is_found_by_their_address() {
+    const LIST: &str = r#"{"items":[{"id":"u1","email":"a@b"}]}"#;
+    const USER: &str = r#"{"id":"018f4f9e-0000-7000-8000-000000000000","tenant_id":"018f4f9e-0000-7000-8000-000000000001","email":"a@b","role":"operator","created_at":"2026-11-28T12:00:00Z"}"#;
+    let (asked, output) = answered(&[(200, LIST), (200, USER)], &["user", "role", "A@b", "operator"]);
+    assert_eq!(asked[1], r#"PATCH /api/v1/users/u1 HTTP/1.1 {"role":"operator"}"#);
+    assert!(said(&output).contains("operator"));
+    let (_, output) = answered(&[(200, LIST)], &["user", "disable", "c@d"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no user c@d"));
+}
+
+#[test]
+fn a_deployment_is_rolled_back_to_a_version_and_its_config_is_shown() {
+    const VERSION: &str = r#"{"id":"018f4f9e-0000-7000-8000-000000000000","version":3,"selector":"env=prod","pipeline":null,"config":"processors: {}\n","experiment_id":null,"created_by":"user/1","created_at":"2026-11-28T12:00:00Z"}"#;
+    let (asked, output) = answered(&[(200, VERSION)], &["deployment", "rollback", "d1", "--to", "1"]);
+    assert_eq!(asked, [r#"POST /api/v1/deployments/d1/rollback HTTP/1.1 {"to":1}"#]);
+    assert!(said(&output).contains("env=prod"));
+    let (_, output) = answered(&[(200, VERSION)], &["deployment", "get", "d1"]);
+    assert!(said(&output).ends_with("\n\nprocessors: {}\n"));
+}
+
+#[test]
+fn a_tenant_is_deleted_by_who_says_that_it_is_meant() {
+    let (asked, output) = answered(&[(204, "")], &["tenant", "delete", "t1", "--yes"]);
+    assert_eq!((asked, said(&output)), (vec!["DELETE /api/v1/tenants/t1 HTTP/1.1 ".into()], String::new()));
+    let (_, output) = answered(&[], &["tenant", "delete", "t1"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--yes"));
+}
+
+#[test]
+fn each_shell_is_told_the_commands() {
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let (_, output) = answered(&[], &["completions", shell]);
+        let script = said(&output);
+        assert!(script.contains("phoenix") && script.contains("unfreeze"), "{shell}: {script}");
+    }
+}

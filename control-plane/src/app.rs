@@ -27,7 +27,7 @@ use crate::auth::setup::SetupToken;
 use crate::checks::Checks;
 use crate::clock::{Clock, Entropy};
 use crate::config::Serve;
-use crate::http::{Limits, Listener, PROTOCOLS};
+use crate::http::{Limits, Listener, Origins, PROTOCOLS};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::node::NodeTimes;
@@ -133,6 +133,7 @@ impl App {
         let metrics = Arc::new(Metrics::default());
         let tls = tls(config)?;
         let rest = bind("rest", config.listen, tls.as_ref(), Limits::default(), &metrics).await?;
+        let rest = rest.with_origins(Origins(config.cors_origin.clone()));
         // Each agent holds a connection for its reports; its session has a place of its own.
         let limits = Limits { connections: AGENTS, body: fleet::MAX_MESSAGE, ..Limits::default() };
         let fleet = bind("fleet", config.fleet_listen, tls.as_ref(), limits, &metrics).await?;
@@ -165,6 +166,7 @@ impl App {
             checks: Checks::default(),
             plans: PlanDigests::default(),
             trial: config.trial,
+            max_running: config.max_running,
             nodes,
             hub: Hub::default(),
             metrics,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::{HeaderValue, Uri};
 use clap::{Args, Parser, Subcommand};
 
 use crate::store::{Address, NotAnAddress};
@@ -22,7 +23,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve until a signal ends it. Pending migrations are applied first, by who may.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Move the schema of the database, or show where it is.
     #[command(subcommand)]
     Migrate(Migrate),
@@ -89,6 +90,13 @@ pub struct Serve {
     /// Agents of which nothing was heard for this long are archived: lists leave them out.
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = humantime::parse_duration)]
     pub archive_after: Duration,
+    /// An origin whose pages may read answers of REST in a browser, such as https://console.example.org; may be given several
+    /// times. Without any, none may.
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    pub cors_origin: Vec<HeaderValue>,
+    /// The most experiments of a tenant that may be under way at once.
+    #[arg(long, value_name = "NUMBER", default_value = "50")]
+    pub max_running: usize,
     /// A file with the certificate of both listeners, and those that vouch for it, in PEM: TLS alone is spoken then. It is
     /// read again every minute.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -99,6 +107,18 @@ pub struct Serve {
     /// A file with the token for the first user's setup; without it, one is made and printed.
     #[arg(long, value_name = "FILE")]
     pub setup_token_file: Option<PathBuf>,
+}
+
+/// An origin: a scheme, a host and perhaps a port, and nothing behind it.
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let expected = || "expected an origin such as https://console.example.org, without a path".to_owned();
+    let uri: Uri = text.parse().map_err(|_| expected())?;
+    let whole = uri.scheme_str().zip(uri.authority());
+    let whole = whole.map(|(scheme, authority)| format!("{scheme}://{authority}"));
+    if whole.as_deref() != Some(text) || !text.starts_with("http") {
+        return Err(expected());
+    }
+    HeaderValue::from_str(text).map_err(|_| expected())
 }
 
 /// A time of an hour at most.

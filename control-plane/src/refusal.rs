@@ -35,6 +35,8 @@ pub enum Refusal {
     Conflict(String),
     /// There is one of this name.
     Exists(String),
+    /// Not the one any more that who asks has read.
+    Changed(String),
     /// Understood, and wrong.
     Invalid {
         /// All of it in a sentence.
@@ -120,6 +122,7 @@ impl Refusal {
             | Self::NotFound(detail)
             | Self::Conflict(detail)
             | Self::Exists(detail)
+            | Self::Changed(detail)
             | Self::Invalid { detail, .. }
             | Self::TooMany { detail, .. }
             | Self::Unavailable(detail) => detail,

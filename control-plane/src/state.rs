@@ -32,6 +32,8 @@ pub struct Shared {
     pub plans: PlanDigests,
     /// Time for which the agents of a wave run a new content before the next wave is offered it.
     pub trial: Duration,
+    /// The most experiments of a tenant that are under way.
+    pub max_running: usize,
     /// Times of nodes and their agents.
     pub nodes: NodeTimes,
     /// Connected agents, and those who wait to be woken.

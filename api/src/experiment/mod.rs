@@ -10,6 +10,7 @@ mod phase;
 mod policy;
 mod promote;
 mod results;
+mod signal;
 mod status;
 mod verdict;
 
@@ -18,7 +19,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Timestamp;
+use crate::{Freeze, Timestamp};
 
 pub use allow::{Allow, AllowedMetrics, AllowedParts, Change};
 pub use change_window::{ChangeWindow, Day};
@@ -30,7 +31,8 @@ pub use phase::{Outcome, Phase};
 pub use policy::{AtEnd, Policy};
 pub use promote::Promote;
 pub use results::{AgentResults, Results};
-pub use status::{AgentStatus, Status};
+pub use signal::{CloneExperiment, SendSignal, Signal, SignalKind, Start};
+pub use status::{AgentStatus, Criteria, Status};
 pub use verdict::{Answer, Basis, Criterion, Effect, Reason, Verb, Verdict};
 
 /// An experiment.
@@ -74,6 +76,12 @@ pub struct Experiment {
     pub reasons: Vec<Reason>,
     /// Last verdict.
     pub verdict: Option<Verdict>,
+    /// Time at which it is to start by itself, while it is pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Timestamp>,
+    /// Freeze of its tenant: it does not go forward until that is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Freeze>,
 }
 
 /// A template at a version with parameters.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Figures, Outcome, Phase, Reason, Verdict};
-use crate::Timestamp;
+use super::{Basis, Criterion, Figures, Outcome, Phase, Reason, Verb, Verdict};
+use crate::{Freeze, Timestamp};
 
 /// Status of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -33,6 +33,26 @@ pub struct Status {
     pub verdict: Option<Verdict>,
     /// Reason for which it ended.
     pub reasons: Vec<Reason>,
+    /// Freeze of its tenant: it does not go forward until that is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Freeze>,
+}
+
+/// Criteria of an experiment, as its last verdict answers them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Criteria {
+    /// Its id.
+    pub id: Uuid,
+    /// Its phase.
+    pub phase: Phase,
+    /// The step under way.
+    pub step: Option<String>,
+    /// Kind of the last decision; nothing before the first.
+    pub verb: Option<Verb>,
+    /// Every criterion with its answer.
+    pub criteria: Vec<Criterion>,
+    /// Agents, units and stretch that the answers rest on.
+    pub basis: Option<Basis>,
 }
 
 /// One agent of a step.

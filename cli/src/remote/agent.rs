@@ -1,6 +1,6 @@
 //! `phoenix agent …`.
 
-use api::{Agent, ConnectionSettings};
+use api::{Agent, AgentGeneration, ConnectionSettings};
 use clap::Subcommand;
 use client::{Client, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -36,6 +36,11 @@ pub enum Command {
         /// Its uid
         uid: String,
     },
+    /// List what an agent was told to run, the newest first, and what became of it
+    History {
+        /// Its uid
+        uid: String,
+    },
     /// Lift the quarantine of everything that an agent has in it, so that it may be tried there again
     Lift {
         /// Its uid
@@ -47,6 +52,16 @@ pub enum Command {
         uid: String,
     },
 }
+
+const HISTORY: [Column<AgentGeneration>; 7] = [
+    ("generation", |one| one.generation.to_string()),
+    ("in force", |one| one.in_force.to_string()),
+    ("status", |one| one.status.clone()),
+    ("experiment", |one| cell(one.experiment_id)),
+    ("step", |one| cell(one.step.as_ref())),
+    ("told", |one| one.told_at.to_string()),
+    ("error", |one| cell(one.error.as_ref())),
+];
 
 /// Sentence about a node that two agents claim.
 const CONFLICT: &str = "conflict    the agent that was replaced is there still: nothing that either reports counts. Stop one of them, or \
@@ -99,6 +114,9 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             show.list(&agents, &COLUMNS)
         }
         Command::Get { uid } => one(&client.get(&format!("/agents/{uid}")).await?, show),
+        Command::History { uid } => {
+            show.list(&client.list(&format!("/agents/{uid}/generations")).await?, &HISTORY)
+        }
         Command::Lift { uid } => {
             one(&client.call(Method::POST, &format!("/agents/{uid}/lift"), None).await?, show)
         }

@@ -32,6 +32,9 @@ pub enum Command {
         /// Time for which it is valid, as `24h`, `30d`
         #[arg(long, default_value = "90d")]
         expires_in: String,
+        /// Id of the service account that it is of, in place of your own; takes the role admin
+        #[arg(long, value_name = "ID")]
+        owner: Option<String>,
     },
     /// List API keys: your own, and for an admin everybody's
     List,
@@ -44,9 +47,9 @@ pub enum Command {
 
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
     match command {
-        Command::Create { name, role, kind, expires_in } => {
+        Command::Create { name, role, kind, expires_in, owner } => {
             let mut body = json!({ "name": name, "expires_in": expires_in });
-            for (key, value) in [("role", role), ("kind", kind)] {
+            for (key, value) in [("role", role), ("kind", kind), ("owner_id", owner)] {
                 if let Some(value) = value {
                     body[key] = Value::from(value);
                 }

@@ -210,6 +210,7 @@ mod tests {
             horizon: None,
             verdict: None,
             reasons: Vec::new(),
+            frozen: None,
         }
     }
 

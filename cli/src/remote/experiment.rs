@@ -1,14 +1,15 @@
 //! `phoenix experiment …`.
 
 use anyhow::Context as _;
-use api::{AgentStatus, Event, Experiment, Promote, Status};
+use api::{AgentStatus, Event, Experiment, Freeze, Page, Promote, Signal, Status};
 use clap::Subcommand;
 use client::{Client, Method};
-use serde_json::Value;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
 
 use super::show::{Column, Show, cell, fields, line, reasons, table};
 use super::which::Which;
-use super::{create, explain, patch, results};
+use super::{create, explain, freeze, patch, results};
 
 const COLUMNS: [Column<Experiment>; 7] = [
     ("id", |experiment| experiment.id.to_string()),
@@ -18,6 +19,15 @@ const COLUMNS: [Column<Experiment>; 7] = [
     ("step", |experiment| cell(experiment.step.as_ref())),
     ("outcome", |experiment| cell(experiment.outcome)),
     ("updated", |experiment| experiment.updated_at.to_string()),
+];
+
+const SCHEDULE: [Column<Experiment>; 1] = [("starts", |experiment| cell(experiment.starts_at.as_ref()))];
+
+const SIGNALS: [Column<Signal>; 4] = [
+    ("at", |signal| signal.at.to_string()),
+    ("signal", |signal| signal.signal.to_string()),
+    ("by", |signal| signal.by.clone()),
+    ("phase", |signal| cell(signal.to)),
 ];
 
 const STATUS: [Column<Status>; 6] = [
@@ -49,7 +59,17 @@ pub enum Command {
     /// Create an experiment from a file of JSON, from standard input (`-`), or from a candidate alone
     Create(create::Args),
     /// List experiments, the newest first
-    List,
+    List {
+        /// Those in this phase, such as running
+        #[arg(long)]
+        phase: Option<String>,
+        /// Those whose name has this text in it
+        #[arg(long)]
+        search: Option<String>,
+        /// List the oldest first
+        #[arg(long)]
+        oldest_first: bool,
+    },
     /// Show an experiment
     Get(Which),
     /// Show the phase, the step, the agents, the last horizon and the last verdict of an experiment
@@ -65,8 +85,25 @@ pub enum Command {
     Patch(patch::Args),
     /// Follow the events of an experiment until it is over
     Watch(Which),
-    /// Start an experiment
-    Start(Which),
+    /// Show what people and programs asked of an experiment, and who
+    Signals(Which),
+    /// Create an experiment like another one
+    Clone {
+        #[command(flatten)]
+        which: Which,
+        /// Name of the new one
+        name: String,
+    },
+    /// Start an experiment, now or at a time
+    Start {
+        #[command(flatten)]
+        which: Which,
+        /// Time at which it starts by itself, such as 2026-11-28T22:00:00Z
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
+    /// Take back the time at which an experiment was to start
+    Unschedule(Which),
     /// Pause an experiment in its step
     Pause(Which),
     /// Resume a paused experiment
@@ -101,29 +138,49 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
     let (which, verb) = match command {
         Command::Create(args) => return one(&create::create(args, client).await?, show),
         Command::Patch(args) => return patch::run(&args, client, show).await,
-        Command::List => return show.list(&client.list("/experiments").await?, &COLUMNS),
-        Command::Get(which) => return one(&client.get(&which.path(client, "").await?).await?, show),
+        Command::List { phase, search, oldest_first } => {
+            let mut path = format!("/experiments?oldest_first={oldest_first}");
+            for (name, value) in [("phase", phase), ("search", search)] {
+                if let Some(value) = value {
+                    path.push_str(&format!("&{name}={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)));
+                }
+            }
+            return list(&client.list(&path).await?, show);
+        }
+        Command::Signals(which) => {
+            return show.list(&client.list(&which.path("/signals")).await?, &SIGNALS);
+        }
+        Command::Clone { which, name } => {
+            return one(&client.post(&which.path("/clone"), &json!({ "name": name })).await?, show);
+        }
+        Command::Start { which, at: Some(at) } => {
+            return one(&client.post(&which.path("/start"), &json!({ "at": at })).await?, show);
+        }
+        Command::Unschedule(which) => {
+            return one(&client.call(Method::DELETE, &which.path("/start"), None).await?, show);
+        }
+        Command::Get(which) => return one(&client.get(&which.path("")).await?, show),
         Command::Status(which) => {
-            return status(&client.get(&which.path(client, "/status").await?).await?, show);
+            return status(&client.get(&which.path("/status")).await?, show);
         }
         Command::Explain(which) => {
-            return explain::show(&client.get(&which.path(client, "/status").await?).await?, show);
+            return explain::show(&client.get(&which.path("/status")).await?, show);
         }
         Command::Results(which) => {
-            return results::show(&client.get(&which.path(client, "/results").await?).await?, show);
+            return results::show(&client.get(&which.path("/results")).await?, show);
         }
         Command::Watch(which) => {
-            return client.events(&which.path(client, "/events").await?, |event| happened(event, show)).await;
+            return client.events(&which.path("/events"), |event| happened(event, show)).await;
         }
         Command::Delete(which) => {
-            client.call(Method::DELETE, &which.path(client, "").await?, None).await?;
+            client.call(Method::DELETE, &which.path(""), None).await?;
             return Ok(());
         }
         Command::Promote(Promotion { which, force, reason }) => {
             let asked = serde_json::to_value(Promote { force, reason })?;
-            return one(&client.post(&which.path(client, "/promote").await?, &asked).await?, show);
+            return one(&client.post(&which.path("/promote"), &asked).await?, show);
         }
-        Command::Start(which) => (which, "/start"),
+        Command::Start { which, at: None } => (which, "/start"),
         Command::Pause(which) => (which, "/pause"),
         Command::Resume(which) => (which, "/resume"),
         Command::Stop(which) => (which, "/stop"),
@@ -131,12 +188,25 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         Command::Cancel(which) => (which, "/cancel"),
         Command::Approve(which) => (which, "/approve"),
     };
-    one(&client.call(Method::POST, &which.path(client, verb).await?, None).await?, show)
+    one(&client.call(Method::POST, &which.path(verb), None).await?, show)
+}
+
+fn list(answer: &Value, show: Show) -> anyhow::Result<()> {
+    let Some(page) = show.read::<Page<Experiment>>(answer)? else { return Ok(()) };
+    table(&page.items, &COLUMNS)?;
+    // A tenant's is that of all its experiments.
+    frozen(page.items.first().and_then(|first| first.frozen.as_ref()))
+}
+
+fn frozen(freeze: Option<&Freeze>) -> anyhow::Result<()> {
+    freeze.map_or(Ok(()), |freeze| line(&freeze::told(freeze)))
 }
 
 fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
     let Some(experiment) = show.read::<Experiment>(answer)? else { return Ok(()) };
     fields(&experiment, &COLUMNS)?;
+    fields(&experiment, &SCHEDULE)?;
+    frozen(experiment.frozen.as_ref())?;
     for (at, need) in experiment.needs.iter().enumerate() {
         line(&format!("{:8}  {need}", if at == 0 { "needs" } else { "" }))?;
     }
@@ -146,6 +216,7 @@ fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
 fn status(answer: &Value, show: Show) -> anyhow::Result<()> {
     let Some(status) = show.read(answer)? else { return Ok(()) };
     fields(&status, &STATUS)?;
+    frozen(status.frozen.as_ref())?;
     if let Some(verdict) = &status.verdict {
         reasons(&verdict.reasons)?;
     }

@@ -15,8 +15,11 @@ use crate::report::criteria::{consequence, in_order};
 /// # Errors
 /// An answer of another shape; standard output is gone.
 pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
-    if matches!(show.0, Format::Json) {
-        return output::say(&answer["verdict"]);
+    if show.is_for_programs() {
+        return match show.0 {
+            Format::Name => show.say(answer),
+            _ => output::say(&answer["verdict"]),
+        };
     }
     let status = Status::deserialize(answer).context("the answer is not as expected")?;
     let Some(verdict) = &status.verdict else {

@@ -8,10 +8,9 @@ use api::{AccessToken, Role};
 use client::{Client, Method};
 use serde::{Deserialize as _, Serialize};
 
+use super::Options;
 use super::session::{self, Session};
 use super::show::{Column, fields};
-use super::{Format, Options};
-use crate::output;
 
 /// Address of a control plane on this machine, as it listens by default.
 const LOCAL: &str = "http://127.0.0.1:8080";
@@ -68,10 +67,8 @@ pub async fn login(args: Args) -> anyhow::Result<()> {
         server: server.clone(),
     };
     Session::of(server, token).store()?;
-    match args.options.show().0 {
-        Format::Json => output::say(&opened),
-        Format::Text => fields(&opened, &COLUMNS),
-    }
+    let show = args.options.show();
+    if show.is_for_programs() { show.say(&serde_json::to_value(&opened)?) } else { fields(&opened, &COLUMNS) }
 }
 
 pub async fn logout() -> anyhow::Result<()> {

@@ -3,17 +3,22 @@
 mod agent;
 mod api_key;
 mod apply;
+mod audit;
 mod ci;
 mod create;
+mod deployment;
 mod experiment;
 mod explain;
+mod freeze;
 mod login;
 mod patch;
 mod results;
 mod session;
 mod show;
 mod template;
+mod tenant;
 mod token;
+mod user;
 mod which;
 
 use std::process::ExitCode;
@@ -27,9 +32,12 @@ use show::Show;
 pub enum Format {
     /// Tables, for people.
     #[default]
-    Text,
+    #[value(alias = "text")]
+    Table,
     /// The control plane's own answer.
     Json,
+    /// The name of each thing, or its id where it has none, a line each.
+    Name,
 }
 
 /// Options of every command.
@@ -67,6 +75,18 @@ pub enum Command {
     Ci(ci::Args),
     /// Create, follow and steer experiments
     Experiment(With<experiment::Command>),
+    /// Freeze the tenant: nothing starts, advances or is promoted until it is lifted; a rollback is possible
+    Freeze {
+        #[command(flatten)]
+        args: freeze::Args,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Lift the freeze of the tenant; takes the role admin
+    Unfreeze {
+        #[command(flatten)]
+        options: Options,
+    },
     /// Create, show and render templates: pipelines with parameters
     Template(With<template::Command>),
     /// List, show and delete enrolled agents
@@ -75,6 +95,14 @@ pub enum Command {
     Token(With<token::Command>),
     /// Create, list and revoke API keys, with which programs come in
     ApiKey(With<api_key::Command>),
+    /// List deployments, make them by hand, and roll them back: what agents run outside of experiments
+    Deployment(With<deployment::Command>),
+    /// Invite, create, list and disable people and service accounts, and change their roles
+    User(With<user::Command>),
+    /// Create, list and delete tenants
+    Tenant(With<tenant::Command>),
+    /// List, export and verify who changed what
+    Audit(With<audit::Command>),
 }
 
 /// Runs one, and returns its exit code.
@@ -92,6 +120,10 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Experiment(With { command, options }) => {
             experiment::run(command, &session::client().await?, options.show()).await
         }
+        Command::Freeze { args, options } => {
+            freeze::freeze(args, &session::client().await?, options.show()).await
+        }
+        Command::Unfreeze { options } => freeze::unfreeze(&session::client().await?, options.show()).await,
         Command::Template(With { command, options }) => {
             template::run(command, &session::client().await?, options.show()).await
         }
@@ -103,6 +135,16 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::ApiKey(With { command, options }) => {
             api_key::run(command, &session::client().await?, options.show()).await
+        }
+        Command::Deployment(With { command, options }) => {
+            deployment::run(command, &session::client().await?, options.show()).await
+        }
+        Command::User(With { command, options }) => user::run(command, options.show()).await,
+        Command::Tenant(With { command, options }) => {
+            tenant::run(command, &session::client().await?, options.show()).await
+        }
+        Command::Audit(With { command, options }) => {
+            audit::run(command, &session::client().await?, options.show()).await
         }
     }?;
     Ok(ExitCode::SUCCESS)

@@ -13,7 +13,6 @@ use pipelines::division::{Addresses, Placement};
 use serde::Deserialize as _;
 use serde_json::json;
 
-use super::Format;
 use super::show::Show;
 use super::which::Which;
 use crate::adopt::{self, Check, Source};
@@ -49,12 +48,12 @@ pub struct Args {
 /// An experiment that did not end in favor, another file than the one that was adopted, a candidate that a stock Collector
 /// cannot run, and what cannot be read or written.
 pub async fn run(args: &Args, client: &Client, show: Show) -> anyhow::Result<()> {
-    let answer = client.get(&args.which.path(client, "").await?).await?;
+    let answer = client.get(&args.which.path("")).await?;
     let experiment = Experiment::deserialize(&answer).context("the answer is not as expected")?;
     if !args.anyway {
         in_favor(&experiment)?;
     }
-    let answer = client.get(&args.which.path(client, "/results").await?).await?;
+    let answer = client.get(&args.which.path("/results")).await?;
     let results = Results::deserialize(&answer).context("the answer is not as expected")?;
     let source = Source::read(&args.file, args.at.as_deref())?;
     let parse = if args.at.is_some() { CollectorFile::parse_part } else { CollectorFile::parse };
@@ -69,21 +68,17 @@ pub async fn run(args: &Args, client: &Client, show: Show) -> anyhow::Result<()>
     let document = source.with(&patched);
     match &args.out {
         Some(out) => source.put_at(out, &document)?,
-        None if matches!(show.0, Format::Text) => return output::text(&document),
+        None if !show.is_for_programs() => return output::text(&document),
         None => {}
     }
     let out = args.out.as_ref().map(|out| out.display().to_string());
-    match show.0 {
-        Format::Json => output::say(&json!({
-            "experiment": experiment.id, "outcome": experiment.outcome, "pipeline": id, "out": out,
+    if show.is_for_programs() {
+        return show.say(&json!({
+            "experiment": experiment.id, "name": experiment.name, "outcome": experiment.outcome, "pipeline": id, "out": out,
             "text": out.is_none().then_some(document),
-        })),
-        Format::Text => output::line(&format!(
-            "Wrote the candidate of {} into {}.",
-            experiment.name,
-            out.unwrap_or_default()
-        )),
+        }));
     }
+    output::line(&format!("Wrote the candidate of {} into {}.", experiment.name, out.unwrap_or_default()))
 }
 
 /// Refuses an experiment that says nothing in favor of its candidate.

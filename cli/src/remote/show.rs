@@ -21,19 +21,30 @@ pub struct Show(pub Format);
 
 impl Show {
     /// Tells whether a program reads it.
-    pub fn is_json(self) -> bool {
-        matches!(self.0, Format::Json)
+    pub fn is_for_programs(self) -> bool {
+        !matches!(self.0, Format::Table)
     }
 
-    /// Prints an answer as JSON, or reads it for a person.
+    /// Prints an answer for a program.
+    ///
+    /// # Errors
+    /// When standard output is gone.
+    pub fn say(self, answer: &Value) -> anyhow::Result<()> {
+        match self.0 {
+            Format::Name => names(answer).iter().try_for_each(|name| line(name)),
+            Format::Json | Format::Table => output::say(answer),
+        }
+    }
+
+    /// Prints an answer for a program, or reads it for a person.
     ///
     /// # Errors
     /// An answer of another shape; standard output is gone.
     pub fn read<T: DeserializeOwned>(self, answer: &Value) -> anyhow::Result<Option<T>> {
-        match self.0 {
-            Format::Json => output::say(answer).map(|()| None),
-            Format::Text => T::deserialize(answer).map(Some).context("the answer is not as expected"),
+        if self.is_for_programs() {
+            return self.say(answer).map(|()| None);
         }
+        T::deserialize(answer).map(Some).context("the answer is not as expected")
     }
 
     /// A list, by these columns.
@@ -57,6 +68,21 @@ impl Show {
             None => Ok(()),
         }
     }
+}
+
+/// Names of what is in an answer, or what each thing is called by where it has none.
+fn names(answer: &Value) -> Vec<String> {
+    let one = std::slice::from_ref(answer);
+    let all = answer["items"].as_array().map_or(one, Vec::as_slice);
+    let name = |item: &Value| {
+        let known = ["name", "email", "uid", "id", "seq"].into_iter().map(|key| &item[key]);
+        known.into_iter().find_map(|value| match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+    };
+    all.iter().filter_map(name).collect()
 }
 
 /// A table, a row for each item.
@@ -137,6 +163,14 @@ pub fn line(text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn things_are_called_by_their_names_or_by_what_else_they_are_known_by() {
+        let all =
+            serde_json::json!({ "items": [{ "id": "1", "name": "a" }, { "uid": "u" }, { "seq": 7 }, {}] });
+        assert_eq!(names(&all), ["a", "u", "7"]);
+        assert_eq!(names(&serde_json::json!({ "id": "1", "email": "a@b" })), ["a@b"]);
+    }
 
     #[test]
     fn a_reason_says_what_it_is_about() {

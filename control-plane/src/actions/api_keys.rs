@@ -8,15 +8,16 @@ use crate::audit;
 use crate::auth::secret::{self, Purpose};
 use crate::auth::{Actor, CONNECT, Credential, Key};
 use crate::clock::UnixMillis;
-use crate::id::{KeyId, is_name};
+use crate::id::{KeyId, UserId, is_name};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
-use crate::store::StoreError;
 use crate::store::api_keys::{self, ApiKey};
+use crate::store::{StoreError, Tx, users};
 
 /// Kinds of things that a key can be bound to: the tags of the routes that programs may use.
-pub const KINDS: [&str; 5] = ["agents", "audit", "enrollment-tokens", "experiments", "templates"];
+pub const KINDS: [&str; 7] =
+    ["agents", "audit", "deployments", "enrollment-tokens", "experiments", "freeze", "templates"];
 
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The most keys of a person that are neither over nor ended, and the most of the others that are remembered.
@@ -29,12 +30,30 @@ const NOTED: Duration = Duration::from_secs(60);
 pub struct NewKey {
     /// Purpose, such as `ci`.
     pub name: String,
-    /// The highest role that it acts in.
-    pub role: Role,
+    /// The highest role that it acts in; its owner's if nothing.
+    pub role: Option<Role>,
     /// The one kind of thing that it reaches; all if nothing.
     pub kind: Option<String>,
     /// Time for which it is valid.
     pub expires_in: Duration,
+    /// The service account that it is of; the actor if nothing.
+    pub owner: Option<UserId>,
+}
+
+/// Owner of a key to be made, and their role: the actor, or for an admin a service account of their tenant.
+async fn owner(tx: &mut Tx, actor: &Actor, asked: Option<UserId>) -> Result<(UserId, Role), Refusal> {
+    let Some(id) = asked.filter(|id| *id != actor.user_id) else { return Ok((actor.user_id, actor.role)) };
+    if actor.role < Role::Admin {
+        let why = format!("to make a key of a service account takes the role admin; yours is {}", actor.role);
+        return Err(Refusal::forbidden(why));
+    }
+    let found = users::by_id(tx, actor.tenant_id, id).await?;
+    let found = found.ok_or_else(|| Refusal::not_found("service account", id))?;
+    if !found.service {
+        let why = format!("{} is a person, who makes their own keys", found.email);
+        return Err(Refusal::invalid_field("owner_id", why, "the id of a service account, or none"));
+    }
+    Ok((found.id, found.role))
 }
 
 /// Makes a key. Returns it, and its whole text, which is shown this once.
@@ -43,10 +62,13 @@ pub struct NewKey {
 /// Invalid for a name that is none, a role above the actor's own, a kind that there is not, and a lifetime of nothing or of more
 /// than a year; a conflict past a hundred keys; and the store's.
 pub async fn create(state: &AppState, actor: &Actor, new: NewKey) -> Result<(ApiKey, String), Refusal> {
-    check(actor, &new)?;
-    let NewKey { name, role, kind, expires_in } = new;
+    let (now, tenant_id) = (state.clock.now(), actor.tenant_id);
+    let mut tx = state.store.begin(tenant_id).await?;
+    let (owner_id, highest) = owner(&mut tx, actor, new.owner).await?;
+    check(highest, &new)?;
+    let NewKey { name, role, kind, expires_in, .. } = new;
+    let role = role.unwrap_or(highest);
     let minted = secret::mint(&state.entropy, Purpose::ApiKey);
-    let (now, tenant_id, owner_id) = (state.clock.now(), actor.tenant_id, actor.user_id);
     let key = ApiKey {
         id: minted.id.parse().map_err(Refusal::internal)?,
         tenant_id,
@@ -59,21 +81,21 @@ pub async fn create(state: &AppState, actor: &Actor, new: NewKey) -> Result<(Api
         last_used_at: None,
         revoked_at: None,
     };
-    let mut tx = state.store.begin(actor.tenant_id).await?;
     if api_keys::count(&mut tx, (tenant_id, owner_id), now).await? >= MOST {
-        return Err(Refusal::conflict(format!("you have {MOST} API keys; revoke one that nobody uses")));
+        return Err(Refusal::conflict(format!(
+            "there are {MOST} API keys of this owner; revoke one that nobody uses"
+        )));
     }
     api_keys::trim(&mut tx, (tenant_id, owner_id), now, MOST).await?;
     api_keys::insert(&mut tx, &key, &minted.hash).await?;
     let object = format!("api-key/{}", key.id);
-    let detail =
-        json!({ "name": key.name, "role": key.role, "kind": key.kind, "expires_at": key.expires_at });
+    let detail = json!({ "name": key.name, "owner": owner_id, "role": key.role, "kind": key.kind, "expires_at": key.expires_at });
     audit::record(&mut tx, now, tenant_id, actor, "api-key.create", &object, &detail).await?;
     tx.commit().await?;
     Ok((key, minted.text))
 }
 
-fn check(actor: &Actor, new: &NewKey) -> Result<(), Refusal> {
+fn check(highest: Role, new: &NewKey) -> Result<(), Refusal> {
     if !is_name(&new.name) {
         let said = format!("{:?} is no name", new.name.chars().take(64).collect::<String>());
         return Err(Refusal::invalid_field(
@@ -82,16 +104,16 @@ fn check(actor: &Actor, new: &NewKey) -> Result<(), Refusal> {
             "1 to 64 characters out of a-z, 0-9, '.', '_' and '-'",
         ));
     }
-    if new.role > actor.role {
-        let said = format!("a key of {} has at most that role, not {}", actor.role, new.role);
-        return Err(Refusal::invalid_field("role", said, format!("at most {}", actor.role)));
+    if let Some(role) = new.role.filter(|role| *role > highest) {
+        let said = format!("a key of {highest} has at most that role, not {role}");
+        return Err(Refusal::invalid_field("role", said, format!("at most {highest}")));
     }
     if let Some(kind) = new.kind.as_deref().filter(|kind| *kind != CONNECT && !KINDS.contains(kind)) {
         let said = format!("there are no {:?}", kind.chars().take(64).collect::<String>());
         let expected = format!("one of {}, {CONNECT}", KINDS.join(", "));
         return Err(Refusal::invalid_field("kind", said, expected));
     }
-    if new.kind.as_deref() == Some(CONNECT) && actor.role < Role::Operator {
+    if new.kind.as_deref() == Some(CONNECT) && highest < Role::Operator {
         let said = format!("a key of the kind {CONNECT} lets agents in; that needs an operator");
         return Err(Refusal::forbidden(said));
     }

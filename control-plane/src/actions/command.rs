@@ -1,11 +1,12 @@
 //! Command that a person can give to an experiment.
 
-use super::find;
 use super::promotion::{self, Forced};
+use super::{Named, find};
 use crate::actions::lifecycle;
 use crate::audit::By;
 use crate::auth::Actor;
-use crate::experiment::{Action, ExperimentId, Reason};
+use crate::experiment::{Action, Reason};
+use crate::id::UserId;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
@@ -32,9 +33,14 @@ pub enum Command {
 }
 
 /// Checks an experiment that is to begin as it was written down, which may have been by an earlier release.
-async fn check_stored(state: &AppState, actor: &Actor, experiment: &Experiment) -> Result<(), Refusal> {
+/// `place` says whose it is.
+pub(super) async fn check_stored(
+    state: &AppState,
+    place: UserId,
+    experiment: &Experiment,
+) -> Result<(), Refusal> {
     let spec = experiment.spec.clone();
-    let checked = state.checks.run(actor.user_id, move || spec.check_stored()).await?;
+    let checked = state.checks.run(place, move || spec.check_stored()).await?;
     checked.map_err(|mistake| {
         let name = &experiment.spec.name;
         Refusal::conflict(format!(
@@ -51,13 +57,13 @@ async fn check_stored(state: &AppState, actor: &Actor, experiment: &Experiment) 
 pub async fn command(
     state: &AppState,
     actor: &Actor,
-    id: ExperimentId,
+    named: &Named,
     command: Command,
 ) -> Result<Experiment, Refusal> {
-    let experiment = find(state, actor, id).await?;
+    let experiment = find(state, actor, named).await?;
     let action = match command {
         Command::Start => {
-            check_stored(state, actor, &experiment).await?;
+            check_stored(state, actor.user_id, &experiment).await?;
             return Ok(lifecycle::start(state, experiment, By::from(actor)).await?);
         }
         Command::Pause => Action::Pause,

@@ -1,7 +1,7 @@
 //! Events of an experiment, as they happen.
 
-use super::find;
 use super::watch::{Stream, Watcher};
+use super::{Named, find};
 use crate::auth::Actor;
 use crate::experiment::ExperimentId;
 use crate::id::TenantId;
@@ -19,10 +19,10 @@ const BATCH: u32 = 100;
 pub async fn events(
     state: &AppState,
     actor: &Actor,
-    id: ExperimentId,
+    named: &Named,
     after: i64,
 ) -> Result<Stream<Event>, Refusal> {
-    find(state, actor, id).await?;
+    let id = find(state, actor, named).await?.id;
     let (mut watcher, stream) = Watcher::open(state, actor)?;
     let (state, tenant) = (state.clone(), actor.tenant_id);
     tokio::spawn(async move {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use observe::Comparison;
 use proto::Findings;
 
-use super::find;
 use super::watch::{Stream, Watcher};
+use super::{Named, find};
 use crate::auth::Actor;
 use crate::evidence::totals;
 use crate::experiment::{ExperimentId, Figures};
@@ -104,8 +104,8 @@ impl AgentFindings {
 ///
 /// # Errors
 /// 404, 503 for too many streams, and the store's.
-pub async fn drift(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<Stream<Drift>, Refusal> {
-    find(state, actor, id).await?;
+pub async fn drift(state: &AppState, actor: &Actor, named: &Named) -> Result<Stream<Drift>, Refusal> {
+    let id = find(state, actor, named).await?.id;
     let (mut watcher, stream) = Watcher::open(state, actor)?;
     let (state, tenant) = (state.clone(), actor.tenant_id);
     tokio::spawn(async move {

@@ -13,6 +13,7 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::deployments::{self, Deployment, DeploymentId};
 use crate::store::experiments::{self, Experiment};
+use crate::store::freezes::{self, Freeze};
 use crate::store::sessions::{self, Member};
 use crate::store::{StoreError, Tx};
 
@@ -67,9 +68,33 @@ pub enum Failed {
         /// The phase it is in.
         phase: Phase,
     },
+    /// The tenant is frozen.
+    #[error("cannot {} experiment {name}: {}", .action, .freeze.sentence())]
+    Frozen {
+        /// Name of the experiment.
+        name: String,
+        /// Action that was asked for.
+        action: &'static str,
+        /// The freeze.
+        freeze: Freeze,
+    },
+    /// The tenant has as many under way as it may.
+    #[error(
+        "{0} experiments of this tenant are under way, which is the most that this control plane lets a tenant have \
+         (--max-running); wait until one has ended, or stop one"
+    )]
+    Crowded(usize),
+    /// Another one has its name.
+    #[error("an experiment of the name {0} exists; choose another name, or delete that one")]
+    Named(String),
     /// The store's.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Name that another experiment has, where that is the reason for which one was not written.
+fn named(error: StoreError, spec: &Spec) -> Failed {
+    if error.is_duplicate() { Failed::Named(spec.name.clone()) } else { error.into() }
 }
 
 fn no_agents(selector: &str, refusing: usize, gone: usize) -> String {
@@ -97,6 +122,7 @@ impl From<Failed> for Refusal {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Store(error) => error.into(),
+            Failed::Named(_) => Self::exists(failed.to_string()),
             refused => Self::conflict(refused.to_string()),
         }
     }
@@ -105,7 +131,7 @@ impl From<Failed> for Refusal {
 /// Writes an experiment down. `spec` was checked.
 ///
 /// # Errors
-/// The store's.
+/// [`Failed::Named`], and the store's.
 pub async fn create(
     state: &AppState,
     tenant: TenantId,
@@ -115,9 +141,10 @@ pub async fn create(
 ) -> Result<Experiment, Failed> {
     let now = state.clock.now();
     let id = ExperimentId(state.entropy.uuid(now));
-    let experiment = pending(tenant, id, spec, author, now);
     let mut tx = state.store.begin(tenant).await?;
-    experiments::insert(&mut tx, &experiment).await?;
+    let frozen = freezes::get(&mut tx, tenant).await?;
+    let experiment = Experiment { frozen, ..pending(tenant, id, spec, author, now) };
+    experiments::insert(&mut tx, &experiment).await.map_err(|error| named(error, &experiment.spec))?;
     let detail = json!({ "name": experiment.spec.name, "selector": experiment.spec.selector.to_string() });
     note(&mut tx, &experiment, by, now, ("create", detail)).await?;
     tx.commit().await?;
@@ -143,6 +170,8 @@ pub fn pending(
         created_by: author.to_owned(),
         created_at: now,
         updated_at: now,
+        start_at: None,
+        frozen: None,
     }
 }
 
@@ -150,24 +179,26 @@ pub fn pending(
 /// else has to approve it.
 ///
 /// # Errors
-/// [`Failed::Begun`], [`Failed::Stale`], and the store's.
+/// [`Failed::Begun`], [`Failed::Named`], [`Failed::Stale`], and the store's.
 pub async fn replace(
     state: &AppState,
     experiment: Experiment,
     spec: Spec,
     (by, author): (By, &str),
 ) -> Result<Experiment, Failed> {
-    let Experiment { tenant_id, id, version, created_at, .. } = experiment;
+    let Experiment { tenant_id, id, version, created_at, start_at, .. } = experiment;
     if !matches!(experiment.state, State::Pending) {
         return Err(Failed::Begun { name: experiment.spec.name, phase: experiment.state.phase() });
     }
     let now = state.clock.now();
     let next = pending(tenant_id, id, spec, author, now);
     let mut tx = state.store.begin(tenant_id).await?;
-    if !experiments::replace(&mut tx, version, &next).await? {
+    let replaced = experiments::replace(&mut tx, version, &next).await;
+    if !replaced.map_err(|error| named(error, &next.spec))? {
         return Err(Failed::Stale);
     }
-    let next = Experiment { version: version + 1, created_at, ..next };
+    let frozen = experiment.frozen;
+    let next = Experiment { version: version + 1, created_at, start_at, frozen, ..next };
     let detail = json!({ "name": next.spec.name, "selector": next.spec.selector.to_string() });
     note(&mut tx, &next, by, now, ("replace", detail)).await?;
     tx.commit().await?;
@@ -180,11 +211,16 @@ pub async fn replace(
 /// # Errors
 /// [`Failed::UnderWay`], and the store's.
 pub async fn delete(state: &AppState, experiment: &Experiment, by: By) -> Result<(), Failed> {
+    let mut tx = state.store.begin(experiment.tenant_id).await?;
+    // Somebody may have started it since it was read.
+    let now = experiments::get(&mut tx, experiment.tenant_id, experiment.id).await?;
+    let Some(experiment) = now.filter(|now| now.version == experiment.version) else {
+        return Err(Failed::Stale);
+    };
     let phase = experiment.state.phase();
     if experiment.state.run().is_some() {
-        return Err(Failed::UnderWay { name: experiment.spec.name.clone(), phase });
+        return Err(Failed::UnderWay { name: experiment.spec.name, phase });
     }
-    let mut tx = state.store.begin(experiment.tenant_id).await?;
     experiments::delete(&mut tx, experiment.tenant_id, experiment.id).await?;
     let object = format!("experiment/{}", experiment.id);
     let detail = json!({ "name": experiment.spec.name, "phase": phase });
@@ -208,14 +244,19 @@ pub async fn delete(state: &AppState, experiment: &Experiment, by: By) -> Result
 /// [`Failed`].
 pub async fn start(state: &AppState, experiment: Experiment, by: By) -> Result<Experiment, Failed> {
     let mut tx = state.store.begin(experiment.tenant_id).await?;
+    experiment.state.clone().after(Action::Start(Vec::new()), &experiment.spec, state.clock.now())?;
+    refuse_frozen(&mut tx, &experiment, "start").await?;
     let Matching { agents, refusing, gone } = matching(state, &mut tx, &experiment).await?;
     if agents.is_empty() {
         return Err(Failed::NoAgents { selector: experiment.spec.selector.to_string(), refusing, gone });
     }
-    for other in experiments::under_way(&mut tx).await?.iter().filter(|other| other.id != experiment.id) {
-        let Some(run) = other.state.run().filter(|_| other.tenant_id == experiment.tenant_id) else {
-            continue;
-        };
+    let mut others = experiments::under_way(&mut tx).await?;
+    others.retain(|other| other.id != experiment.id && other.tenant_id == experiment.tenant_id);
+    if others.len() >= state.max_running {
+        return Err(Failed::Crowded(others.len()));
+    }
+    for other in &others {
+        let Some(run) = other.state.run() else { continue };
         let shared = agents.iter().filter(|agent| run.agents.contains(agent)).count();
         if shared > 0 {
             return Err(Failed::Busy { agents: shared, other: other.id });
@@ -310,6 +351,14 @@ async fn matching(state: &AppState, tx: &mut Tx, experiment: &Experiment) -> Res
     Ok(Matching { agents, refusing: refusing.len(), gone: gone.len() })
 }
 
+/// Refuses what goes forward in a tenant that is frozen.
+async fn refuse_frozen(tx: &mut Tx, experiment: &Experiment, action: &'static str) -> Result<(), Failed> {
+    match freezes::get(tx, experiment.tenant_id).await? {
+        Some(freeze) => Err(Failed::Frozen { name: experiment.spec.name.clone(), action, freeze }),
+        None => Ok(()),
+    }
+}
+
 async fn step(
     state: &AppState,
     mut tx: Tx,
@@ -320,7 +369,11 @@ async fn step(
     let now = state.clock.now();
     let Experiment { tenant_id, id, version, .. } = experiment;
     let (from, name) = (experiment.state.clone(), action.name());
-    let next = experiment.state.after(action, &experiment.spec, now)?;
+    let forward = matches!(action, Action::Start(_) | Action::Advance(_) | Action::Promote(_));
+    let next = experiment.state.clone().after(action, &experiment.spec, now)?;
+    if forward {
+        refuse_frozen(&mut tx, &experiment, name).await?;
+    }
     if !experiments::transition(&mut tx, (tenant_id, id, version), &next, now).await? {
         return Err(Failed::Stale);
     }
@@ -369,16 +422,22 @@ async fn deploy(
             config: Some(experiment.spec.candidate.clone()),
             experiment_id: Some(experiment.id),
             created_at: now,
+            created_by: by.to_owned(),
         },
         (Outcome::RolledBack, Some(known)) if from.outcome() == Some(Outcome::Promoted) => {
-            Deployment { version: known.version + 1, config: None, created_at: now, ..known }
+            let created_by = by.to_owned();
+            Deployment { version: known.version + 1, config: None, created_at: now, created_by, ..known }
         }
         _ => return Ok(()),
     };
-    deployments::insert(tx, experiment.tenant_id, &next, by).await
+    deployments::insert(tx, experiment.tenant_id, &next).await
 }
 
-async fn note(
+/// Notes what was done to an experiment, as an event and in the audit.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn note(
     tx: &mut Tx,
     experiment: &Experiment,
     by: By,

@@ -9,52 +9,50 @@ pub mod agents;
 pub mod api_keys;
 mod command;
 mod create;
+pub mod deployments;
 pub mod enroll;
 pub mod enrollment_tokens;
 mod events;
 mod findings;
+pub mod freezes;
 pub mod generations;
+pub mod invitations;
 pub mod join;
 pub mod lifecycle;
 pub mod logins;
+mod named;
 pub mod nodes;
 mod progress;
 mod promotion;
 pub mod reports;
+pub mod schedule;
+mod signals;
 pub mod slices;
 pub mod templates;
+pub mod tenants;
 pub mod users;
 mod watch;
 
 pub use command::{Command, command};
-pub use create::{create, preview, replace};
+pub use create::{create, duplicate, preview, replace};
 pub use events::events;
 pub use findings::{AGENTS_AT_ONCE, AgentFindings, Drift, drift, found, total};
+pub use named::{Named, find};
 pub use progress::{Progress, progress};
 pub use promotion::Forced;
+pub use signals::signals;
 pub use watch::Stream;
 
 use crate::audit::By;
 use crate::auth::Actor;
-use crate::experiment::ExperimentId;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::store::experiments::{self, Experiment};
-
-/// One of the actor's tenant; a foreign one is not there.
-///
-/// # Errors
-/// 404, and the store's.
-pub async fn find(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<Experiment, Refusal> {
-    let found = experiments::get(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, id).await?;
-    found.ok_or_else(|| Refusal::not_found("experiment", id))
-}
 
 /// Deletes one that is not under way, with all that was found.
 ///
 /// # Errors
 /// 404, 409, and the store's.
-pub async fn delete(state: &AppState, actor: &Actor, id: ExperimentId) -> Result<(), Refusal> {
-    let experiment = find(state, actor, id).await?;
+pub async fn delete(state: &AppState, actor: &Actor, named: &Named) -> Result<(), Refusal> {
+    let experiment = find(state, actor, named).await?;
     Ok(lifecycle::delete(state, &experiment, By::from(actor)).await?)
 }

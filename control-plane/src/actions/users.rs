@@ -76,6 +76,8 @@ pub struct NewUser {
     pub password: String,
     /// Their role.
     pub role: Role,
+    /// True for a service account, whose password nobody is told.
+    pub service: bool,
 }
 
 /// Without what is secret.
@@ -232,8 +234,11 @@ async fn found(
     insert(state, tx, tenant, admin, hash, by).await
 }
 
-/// Without `by`, they made themselves.
-async fn insert(
+/// Adds a person. Without `by`, they made themselves.
+///
+/// # Errors
+/// [`AccountError`].
+pub(super) async fn insert(
     state: &AppState,
     tx: &mut Tx,
     tenant_id: TenantId,
@@ -241,21 +246,29 @@ async fn insert(
     hash: &str,
     by: Option<By>,
 ) -> Result<User, AccountError> {
-    let email = new.email.to_lowercase();
-    if !is_email(&email) {
-        return Err(AccountError::Email(email.chars().take(64).collect()));
-    }
+    let email = address(&new.email)?;
     let now = state.clock.now();
     let id = UserId(state.entropy.uuid(now));
-    let user = User { id, tenant_id, email, role: new.role, created_at: now, disabled_at: None };
+    let NewUser { role, service, .. } = new;
+    let user = User { id, tenant_id, email, role, created_at: now, disabled_at: None, service };
     users::insert(tx, &user, hash).await.map_err(|error| taken(error, &user.email))?;
-    let (object, detail) = (format!("user/{id}"), json!({ "email": user.email, "role": user.role }));
+    let object = format!("user/{id}");
+    let detail = json!({ "email": user.email, "role": user.role, "service": user.service });
     audit::record(tx, now, tenant_id, by.unwrap_or(By::User(id)), "user.create", &object, &detail).await?;
     Ok(user)
 }
 
 fn taken(error: StoreError, name: &str) -> AccountError {
     if error.is_duplicate() { AccountError::Taken(name.to_owned()) } else { error.into() }
+}
+
+/// An email address, as it is kept.
+///
+/// # Errors
+/// [`AccountError::Email`] for what is none.
+pub(super) fn address(text: &str) -> Result<String, AccountError> {
+    let email = text.to_lowercase();
+    if is_email(&email) { Ok(email) } else { Err(AccountError::Email(email.chars().take(64).collect())) }
 }
 
 fn is_email(text: &str) -> bool {

@@ -28,6 +28,8 @@ pub enum Purpose {
     Refresh,
     /// Being a program.
     ApiKey,
+    /// Becoming a person.
+    Invitation,
 }
 
 impl Purpose {
@@ -38,6 +40,7 @@ impl Purpose {
             Self::Setup => 's',
             Self::Refresh => 'r',
             Self::ApiKey => 'k',
+            Self::Invitation => 'i',
         }
     }
 }

@@ -107,6 +107,11 @@ pub fn field(field: &'static str, message: impl Into<String>, expected: &'static
     Invalid::Field { field, message: message.into(), expected }
 }
 
+fn not_a_pipeline(pipeline: &str) -> Invalid {
+    let message = format!("{pipeline:?} is no pipeline of metrics");
+    field("pipeline", message, "metrics, or metrics/ with a name, as agents' files have it")
+}
+
 impl Spec {
     /// Checks it with the code that an agent checks with: what passes here builds there. Returns it with the candidate's
     /// traits.
@@ -118,12 +123,7 @@ impl Spec {
             return Err(field("name", "it is empty or too long", "1 to 200 characters"));
         }
         if let Some(pipeline) = self.pipeline.as_ref().filter(|pipeline| !is_pipeline(pipeline)) {
-            let message = format!("{pipeline:?} is no pipeline of metrics");
-            return Err(field(
-                "pipeline",
-                message,
-                "metrics, or metrics/ with a name, as agents' files have it",
-            ));
+            return Err(not_a_pipeline(pipeline));
         }
         let candidate = Fragment::new(&self.candidate).plan("candidate")?;
         let baseline = self.baseline.as_ref().map(|text| Fragment::new(text).plan("baseline")).transpose()?;
@@ -145,6 +145,18 @@ impl Spec {
         spec.check_measurable()?;
         spec.check_needs()?;
         Ok(spec)
+    }
+
+    /// Checks a pipeline that agents are to run outside of experiments.
+    ///
+    /// # Errors
+    /// What is wrong with it; a pipeline that is none of metrics.
+    pub fn check_deployed(pipeline: Option<&str>, config: &str) -> Result<(), Invalid> {
+        if let Some(pipeline) = pipeline.filter(|pipeline| !is_pipeline(pipeline)) {
+            return Err(not_a_pipeline(pipeline));
+        }
+        Fragment::new(config).plan("config")?;
+        Ok(())
     }
 
     /// Checks again, when it begins, what a release before this one did not ask of what it wrote down.

@@ -9,7 +9,7 @@ use proto::v1::{
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status};
 
-use super::convert::{self, experiment_id};
+use super::convert;
 use super::guard::taken;
 use super::page;
 use crate::actions::{self, Drift};
@@ -32,8 +32,9 @@ impl ControllerService for Controller {
         request: Request<ApplyControlSignalRequest>,
     ) -> Result<Response<Experiment>, Status> {
         let (actor, request) = taken(request)?;
-        let (id, command) = (experiment_id(&request.experiment_id)?, convert::command(&actor, &request)?);
-        Ok(Response::new(actions::command(&self.state, &actor, id, command).await?.into()))
+        let command = convert::command(&actor, &request)?;
+        let named = request.experiment_id.into();
+        Ok(Response::new(actions::command(&self.state, &actor, &named, command).await?.into()))
     }
 
     async fn get_drift_report(
@@ -42,7 +43,7 @@ impl ControllerService for Controller {
     ) -> Result<Response<DriftReport>, Status> {
         let (actor, request) = taken(request)?;
         let (size, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
-        let experiment = actions::find(&self.state, &actor, experiment_id(&request.experiment_id)?).await?;
+        let experiment = actions::find(&self.state, &actor, &request.experiment_id.clone().into()).await?;
         let mut agents = actions::found(&self.state, &experiment).await?;
         let total = actions::total(&agents);
         agents.retain(|agent| after.is_none_or(|after| agent.uid > after));
@@ -56,7 +57,7 @@ impl ControllerService for Controller {
         request: Request<StreamDriftEventsRequest>,
     ) -> Result<Response<Reports>, Status> {
         let (actor, request) = taken(request)?;
-        let reports = actions::drift(&self.state, &actor, experiment_id(&request.experiment_id)?).await?;
+        let reports = actions::drift(&self.state, &actor, &request.experiment_id.clone().into()).await?;
         let reports = reports.map(|drift| drift.map(DriftReport::from).map_err(Status::from));
         Ok(Response::new(Box::pin(reports)))
     }

@@ -11,13 +11,13 @@ use proto::v1::{
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status};
 
-use super::convert::{event, experiment_id, figures, verdict};
+use super::convert::{event, figures, verdict};
 use super::guard::taken;
 use super::{convert, page};
 use crate::actions::{self, Progress};
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::store::experiments::{self, Experiment as Stored};
+use crate::store::experiments::{self, Experiment as Stored, Filter};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl ExperimentService for Experiments {
         request: Request<GetExperimentRequest>,
     ) -> Result<Response<Experiment>, Status> {
         let (actor, request) = taken(request)?;
-        Ok(Response::new(actions::find(&self.state, &actor, experiment_id(&request.id)?).await?.into()))
+        Ok(Response::new(actions::find(&self.state, &actor, &request.id.clone().into()).await?.into()))
     }
 
     async fn list_experiments(
@@ -55,7 +55,8 @@ impl ExperimentService for Experiments {
         let (actor, request) = taken(request)?;
         let (size, after) = (page::size(request.page_size)?, page::after(&request.page_token)?);
         let mut reader = self.state.store.read(actor.tenant_id).await.map_err(Refusal::from)?;
-        let found = experiments::list(&mut reader, actor.tenant_id, after, size + 1).await;
+        let found =
+            experiments::list(&mut reader, actor.tenant_id, &Filter::default(), (after, size + 1)).await;
         let found = found.map_err(Refusal::from)?;
         let (found, next_page_token) = page::cut(found, size, |experiment| experiment.id.to_string());
         let experiments = found.into_iter().map(Experiment::from).collect();
@@ -67,7 +68,7 @@ impl ExperimentService for Experiments {
         request: Request<DeleteExperimentRequest>,
     ) -> Result<Response<DeleteExperimentResponse>, Status> {
         let (actor, request) = taken(request)?;
-        actions::delete(&self.state, &actor, experiment_id(&request.id)?).await?;
+        actions::delete(&self.state, &actor, &request.id.clone().into()).await?;
         Ok(Response::new(DeleteExperimentResponse {}))
     }
 
@@ -76,7 +77,7 @@ impl ExperimentService for Experiments {
         request: Request<GetExperimentStatusRequest>,
     ) -> Result<Response<ExperimentStatus>, Status> {
         let (actor, request) = taken(request)?;
-        let experiment = actions::find(&self.state, &actor, experiment_id(&request.id)?).await?;
+        let experiment = actions::find(&self.state, &actor, &request.id.clone().into()).await?;
         let progress = actions::progress(&self.state, &experiment).await?;
         Ok(Response::new(status(experiment, progress, &request)?))
     }
@@ -87,7 +88,7 @@ impl ExperimentService for Experiments {
     ) -> Result<Response<Events>, Status> {
         let (actor, request) = taken(request)?;
         let after = i64::try_from(request.after).unwrap_or(i64::MAX);
-        let events = actions::events(&self.state, &actor, experiment_id(&request.id)?, after).await?;
+        let events = actions::events(&self.state, &actor, &request.id.clone().into(), after).await?;
         let events = events.map(|happened| happened.and_then(event).map_err(Status::from));
         Ok(Response::new(Box::pin(events)))
     }

@@ -29,6 +29,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Forbidden(_) => Code::PermissionDenied,
         Refusal::NotFound(_) => Code::NotFound,
         Refusal::Exists(_) => Code::AlreadyExists,
+        Refusal::Changed(_) => Code::Aborted,
         Refusal::Conflict(_) => Code::FailedPrecondition,
         Refusal::TooMany { .. } => Code::ResourceExhausted,
         Refusal::Unavailable(_) => Code::Unavailable,

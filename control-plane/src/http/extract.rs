@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use serde::de::DeserializeOwned;
 
-use super::ProblemResponse;
+use super::{ProblemResponse, unreadable};
 use crate::auth::Actor;
 use crate::refusal::Refusal;
 
@@ -55,7 +55,11 @@ impl<T: serde::Serialize> IntoResponse for Json<T> {
 impl From<JsonRejection> for ProblemResponse {
     fn from(rejection: JsonRejection) -> Self {
         match rejection.status() {
-            StatusCode::UNPROCESSABLE_ENTITY => Refusal::invalid(rejection.body_text()).into(),
+            StatusCode::UNPROCESSABLE_ENTITY => {
+                let detail = rejection.body_text();
+                let mistakes = unreadable::mistake(&detail).into_iter().collect();
+                Refusal::Invalid { detail, mistakes }.into()
+            }
             StatusCode::BAD_REQUEST => Self::malformed(rejection.body_text()),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", rejection.body_text())

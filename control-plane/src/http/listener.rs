@@ -27,7 +27,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
+use tracing::Instrument as _;
 
+use super::dress::{Dress, Origins};
 use super::{Limits, ProblemResponse, limited};
 use crate::metrics::Metrics;
 
@@ -47,6 +49,15 @@ pub struct Listener {
     tls: Option<Arc<ServerTls>>,
     limits: Limits,
     metrics: Arc<Metrics>,
+    origins: Arc<Origins>,
+}
+
+/// Manner in which a listener answers: whose pages may read it, and whether it speaks TLS.
+#[derive(Debug, Clone)]
+struct Manner {
+    router: Router,
+    origins: Arc<Origins>,
+    tls: bool,
 }
 
 /// Protocols that are spoken in TLS, ALPN names.
@@ -64,7 +75,14 @@ impl Listener {
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
-        Ok(Self { name, tcp: TcpListener::bind(address).await?, tls, limits, metrics })
+        let origins = Arc::default();
+        Ok(Self { name, tcp: TcpListener::bind(address).await?, tls, limits, metrics, origins })
+    }
+
+    /// The same, with leave for pages of these origins to read its answers.
+    #[must_use]
+    pub fn with_origins(self, origins: Origins) -> Self {
+        Self { origins: Arc::new(origins), ..self }
     }
 
     /// Its address.
@@ -85,6 +103,7 @@ impl Listener {
     pub async fn serve(self, router: Router, mut stopping: watch::Receiver<bool>) {
         let (name, limits) = (self.name, self.limits);
         let router = limited(router, name, limits, Arc::clone(&self.metrics));
+        let manner = Manner { router, origins: self.origins, tls: self.tls.is_some() };
         let places = Gate::new(gate::connections(limits.connections));
         let mut connections = JoinSet::new();
         loop {
@@ -110,12 +129,12 @@ impl Listener {
             };
             // A connection that is broken already fails when it is read.
             let _ = stream.set_nodelay(true);
-            let (router, stopping, tls) = (router.clone(), stopping.clone(), self.tls.clone());
+            let (manner, stopping, tls) = (manner.clone(), stopping.clone(), self.tls.clone());
             let metrics = Arc::clone(&self.metrics);
             connections.spawn(async move {
                 let ended = match tls {
-                    None => connection(stream, peer, router, limits, stopping).await,
-                    Some(tls) => secured(&tls, stream, peer, router, limits, stopping).await,
+                    None => connection(stream, peer, manner, limits, stopping).await,
+                    Some(tls) => secured(&tls, stream, peer, manner, limits, stopping).await,
                 };
                 if let Some(reason) = ended {
                     metrics.refused_connection(name, reason);
@@ -133,7 +152,7 @@ async fn secured(
     tls: &Arc<ServerTls>,
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    manner: Manner,
     limits: Limits,
     mut stopping: watch::Receiver<bool>,
 ) -> Option<&'static str> {
@@ -143,7 +162,7 @@ async fn secured(
         _ = stopping.wait_for(|stop| *stop) => return None,
     };
     match stream {
-        Ok(Ok(stream)) => connection(stream, peer, router, limits, stopping).await,
+        Ok(Ok(stream)) => connection(stream, peer, manner, limits, stopping).await,
         Ok(Err(_)) | Err(_) => Some("tls"),
     }
 }
@@ -152,7 +171,7 @@ async fn secured(
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     peer: SocketAddr,
-    router: Router,
+    manner: Manner,
     limits: Limits,
     stopping: watch::Receiver<bool>,
 ) -> Option<&'static str> {
@@ -160,8 +179,8 @@ async fn connection(
     let requests = life.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        let (router, in_progress, life) = (router.clone(), requests.begin(), requests.clone());
-        async move { Ok::<_, Infallible>(until_sent(answer(router, request).await?, in_progress, &life)) }
+        let (manner, in_progress, life) = (manner.clone(), requests.begin(), requests.clone());
+        async move { Ok::<_, Infallible>(until_sent(answer(manner, request).await?, in_progress, &life)) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     // The time for a head is that of the connection's silence.
@@ -192,13 +211,20 @@ fn until_sent(response: Response<Body>, in_progress: InProgress, life: &Life) ->
     })
 }
 
-async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(manner: Manner, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let Manner { router, origins, tls } = manner;
+    let dress = Dress::of(&request, &origins, tls);
+    if let Some(response) = dress.preflight(&request) {
+        return Ok(dress.put(response));
+    }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = router.oneshot(request.map(Body::new)).await?;
-    Ok(match response.status() {
+    // What fails within is logged with the id that the answer has.
+    let within = tracing::error_span!("request", id = dress.id.to_str().unwrap_or_default());
+    let response = router.oneshot(request.map(Body::new)).instrument(within).await?;
+    Ok(dress.put(match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => method_not_allowed(&method, &path, response),
         _ => response,
-    })
+    }))
 }
 
 /// A problem in place of the router's own answer, whose `Allow` header it keeps and says.

@@ -1,14 +1,17 @@
 //! HTTP kit of every listener: sockets with bounds, routes with roles, what a handler takes from a request, pages, and
 //! the form of a refusal. The surfaces are built of it.
 
+mod dress;
 mod extract;
 mod limit;
 mod listener;
 mod page;
 mod problem;
 mod route;
+mod unreadable;
 mod whole;
 
+pub use dress::{Origins, REQUEST_ID};
 pub use extract::{Json, Path, Query, bearer};
 pub use limit::{Limits, limited, stream};
 pub use listener::{Listener, PROTOCOLS, Peer};

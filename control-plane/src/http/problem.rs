@@ -53,6 +53,7 @@ impl From<Refusal> for ProblemResponse {
             Refusal::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Refusal::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Not possible now"),
             Refusal::Exists(_) => (StatusCode::CONFLICT, "exists", "Exists already"),
+            Refusal::Changed(_) => (StatusCode::PRECONDITION_FAILED, "changed", "Changed meanwhile"),
             Refusal::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Not valid"),
             Refusal::TooMany { .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")

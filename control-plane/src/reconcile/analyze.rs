@@ -48,6 +48,7 @@ async fn look(
         State::Analyzing { goal, .. } => decide(evidence, &experiment.spec, run, Some(*goal), now),
         _ => decide(evidence, &experiment.spec, run, None, now),
     };
+    let verdict = held(&experiment, verdict);
     if experiment.verdict.as_ref() != Some(&verdict) {
         lifecycle::decided(state, &experiment, &verdict, now).await?;
     }
@@ -65,13 +66,32 @@ async fn look(
             Ok(())
         }
         // Somebody acted meanwhile: the next run sees what they did.
-        Err(Failed::Stale | Failed::Refused(_)) => Ok(()),
+        Err(Failed::Stale | Failed::Refused(_) | Failed::Frozen { .. }) => Ok(()),
         Err(Failed::Store(error)) => Err(error),
         Err(error) => {
             tracing::warn!(%error, experiment = %id, "a verdict could not be followed");
             Ok(())
         }
     }
+}
+
+/// The verdict of an experiment whose tenant is frozen: nothing goes forward, and what ends or goes back does.
+fn held(experiment: &Experiment, verdict: Verdict) -> Verdict {
+    let Some(freeze) = &experiment.frozen else { return verdict };
+    let forward = match (&experiment.state, verdict.verb) {
+        (State::Analyzing { goal: Goal::Stop | Goal::Judge, .. }, _) => false,
+        (_, Verb::Continue | Verb::Hold | Verb::Advance | Verb::Promote) => true,
+        // That it could not be applied: agents that wait may not be told while it is frozen.
+        (State::Initializing(_), Verb::RollBack) => !verdict.is_harm(),
+        _ => false,
+    };
+    if !forward {
+        return verdict;
+    }
+    let verb = if verdict.verb == Verb::Continue { Verb::Continue } else { Verb::Hold };
+    let mut reasons = vec![Reason::new("person", "freeze", freeze.sentence())];
+    reasons.extend(verdict.reasons);
+    Verdict { verb, reasons, ..verdict }
 }
 
 /// Action that a verdict asks for in this phase.

@@ -6,6 +6,7 @@
 pub mod analyze;
 pub mod archive;
 pub mod push;
+pub mod start;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub async fn run(state: AppState) {
     tokio::select! {
         () = keep("push", &state.hub.push, || push::once(&state)) => {}
         () = keep("analyze", &state.hub.analyze, || analyze::once(&state)) => {}
+        () = keep("start", &nobody, || start::once(&state)) => {}
         () = keep("archive", &nobody, || archive::once(&state)) => {}
         () = state.stopped() => {}
     }

@@ -5,9 +5,11 @@
 //! over. A content that an agent has refused is not written down again; a number that it could not take is, and what it had
 //! in quarantine until that was lifted.
 //!
-//! Content that is new to agents of its version comes in waves ([`staging`]).
+//! Content that is new to agents of its version comes in waves ([`staging`]). In a tenant that is frozen no agent is offered
+//! anything new ([`freeze`]).
 
 mod contents;
+mod freeze;
 mod staging;
 
 use std::time::Duration;
@@ -18,6 +20,7 @@ use proto::quarantine::QUARANTINED;
 
 use super::PERIOD;
 use crate::actions::{self, generations::Changes};
+use crate::clock::UnixMillis;
 use crate::experiment::wave::Content;
 use crate::experiment::{ExperimentId, Run};
 use crate::id::{AgentUid, TenantId};
@@ -25,6 +28,7 @@ use crate::labels::PIPELINE;
 use crate::state::AppState;
 use crate::store::deployments::{self, Deployment};
 use crate::store::experiments::{self, Experiment};
+use crate::store::freezes;
 use crate::store::generations::{self, Offered, Status};
 use crate::store::sessions::{self, Member};
 use crate::store::{Connection, StoreError};
@@ -55,6 +59,8 @@ struct Told {
     member: Member,
     latest: Option<Offered>,
     goal: Goal,
+    /// True if a deployment was changed for it since its tenant was frozen, which only a rollback does.
+    restored: bool,
 }
 
 /// Looks at every agent once; the time until there may be something to do by itself.
@@ -70,6 +76,7 @@ pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
 /// Agents that are to run something else than they were told last.
 async fn changed(state: &AppState, reader: &mut Connection) -> Result<Changes, StoreError> {
     let under_way = experiments::under_way(reader).await?;
+    let frozen = freezes::all(reader).await?;
     let contents = Contents::of(&state.plans, &under_way).await;
     let mut deployed: Option<(TenantId, Vec<(Deployment, String)>)> = None;
     let mut told = Vec::new();
@@ -84,10 +91,16 @@ async fn changed(state: &AppState, reader: &mut Connection) -> Result<Changes, S
         let goal = wanted(&member, &under_way, deployments, &contents)
             .map_or(Goal::Own, |wanted| Goal::Run(Box::new(wanted)));
         let latest = generations::latest(reader, tenant, member.uid).await?;
-        told.push(Told { member, latest, goal });
+        let since = frozen.get(&tenant);
+        let restored = |since: &UnixMillis| {
+            deployments.iter().any(|(one, _)| one.created_at >= *since && is_for(&member, one))
+        };
+        let restored = since.is_some_and(restored);
+        told.push(Told { member, latest, goal, restored });
     }
-    let mut changes = staging::hold_back(state, reader, &mut told).await?;
-    for Told { member, latest, goal } in told {
+    let mut changes = staging::hold_back(state, reader, &mut told, &frozen).await?;
+    freeze::hold(reader, &mut told, &frozen).await?;
+    for Told { member, latest, goal, .. } in told {
         if let Some(next) = differs(&member, latest, goal) {
             changes.offers.push((member.tenant_id, member.uid, next));
         }
@@ -145,12 +158,7 @@ fn wanted(
         experiment.tenant_id == member.tenant_id
             && experiment.spec.selector.matches(&member.labels, &member.attributes)
     };
-    let is_for = |one: &Deployment| {
-        let (own, wanted) = (member.attributes.get(PIPELINE), one.pipeline.as_deref());
-        let other = own.zip(wanted).is_some_and(|(own, wanted)| own != wanted);
-        !other && one.selector.matches(&member.labels, &member.attributes)
-    };
-    let mut deployed = deployments.iter().rev().filter(|(one, _)| is_for(one));
+    let mut deployed = deployments.iter().rev().filter(|(one, _)| is_for(member, one));
     let deployed = deployed
         .find_map(|(one, digest)| Some((Fragment::new(one.config.as_ref()?), one.pipeline.clone(), digest)));
     let in_charge = deployed.as_ref().map(|(.., digest)| digest.as_str());
@@ -176,6 +184,13 @@ fn wanted(
     }
     let content = contents.of_experiment(member, experiment.id, in_charge, run.step);
     Some(Wanted { generation, of: Some((experiment.id, run.step.to_string())), content, otherwise })
+}
+
+/// Tells whether a deployment is for an agent.
+fn is_for(member: &Member, one: &Deployment) -> bool {
+    let (own, wanted) = (member.attributes.get(PIPELINE), one.pipeline.as_deref());
+    let other = own.zip(wanted).is_some_and(|(own, wanted)| own != wanted);
+    !other && one.selector.matches(&member.labels, &member.attributes)
 }
 
 fn plain(pipeline: Option<String>, baseline: Baseline) -> Generation {

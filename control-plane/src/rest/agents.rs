@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{Agent, ConnectionSettings, Page, Problem};
+use api::{Agent, AgentGeneration, ConnectionSettings, Page, Problem};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -18,12 +18,14 @@ use crate::selector::Selector;
 use crate::state::AppState;
 use crate::store::agents;
 use crate::store::arrivals;
+use crate::store::generations::{self as told, Told};
 use crate::store::sessions::QUARANTINED;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .add(Access::AtLeast(Role::Viewer), __path_list, list)
         .add(Access::AtLeast(Role::Viewer), __path_get, get)
+        .add(Access::AtLeast(Role::Viewer), __path_generations, generations)
         .add(Access::AtLeast(Role::Operator), __path_delete, delete)
         .add(Access::AtLeast(Role::Operator), __path_lift, lift)
 }
@@ -115,6 +117,40 @@ async fn get(
     let files = arrivals::files(&mut reader, actor.tenant_id, uid).await?;
     let effective_config = files.and_then(|files| serde_json::from_str(&files).ok()).unwrap_or_default();
     Ok(Json(Agent { effective_config, ..agent }))
+}
+
+/// Generations that an agent was told to run, the newest first: each with what was pushed, what became of it, and whether it is
+/// what the agent runs.
+#[utoipa::path(
+    get, path = "/api/v1/agents/{uid}/generations", tag = "agents", params(("uid" = uuid::Uuid, Path), PageQuery),
+    responses(
+        (status = 200, body = Page<AgentGeneration>), (status = 404, body = Problem), (status = 422, body = Problem)
+    )
+)]
+async fn generations(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(uid): Path<AgentUid>,
+    Query(asked): Query<PageQuery>,
+) -> Result<Json<Page<AgentGeneration>>, Refusal> {
+    let (before, limit) = (asked.after()?.unwrap_or(i64::MAX), asked.limit()?);
+    let mut reader = state.store.read(actor.tenant_id).await?;
+    let agent = agents::get(&mut reader, actor.tenant_id, uid).await?;
+    let agent = agent.ok_or_else(|| Refusal::not_found("agent", uid))?;
+    let found = told::history(&mut reader, (actor.tenant_id, uid), before, limit + 1).await?;
+    let shown = found.into_iter().map(|Told { offered, told_at, applied_at }| AgentGeneration {
+        generation: offered.generation,
+        experiment_id: offered.experiment_id.map(Into::into),
+        step: offered.step,
+        status: offered.status.name().to_owned(),
+        error: offered.error,
+        in_force: agent.effective_hash.as_ref() == Some(&offered.config_hash),
+        config_hash: offered.config_hash,
+        body: offered.body,
+        told_at: told_at.into(),
+        applied_at: applied_at.map(Into::into),
+    });
+    Ok(Json(page(shown.collect(), limit, |one: &AgentGeneration| one.generation.to_string())))
 }
 
 /// Forgets an agent and ends its credential. It may come in again with an enrollment token that is still good.

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use crate::actions::api_keys::{self as actions, NewKey};
 use crate::auth::Actor;
 use crate::http::{Access, Json, PageQuery, Path, Query, Routes, page};
-use crate::id::KeyId;
+use crate::id::{KeyId, UserId};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
@@ -40,10 +40,11 @@ impl From<api_keys::ApiKey> for ApiKey {
     }
 }
 
-/// Makes a key of one's own, which is never let in further than oneself.
+/// Makes a key of one's own, which is never let in further than oneself; for an admin, also one of a service account.
 #[utoipa::path(
     post, path = "/api/v1/api-keys", tag = "api-keys", request_body = CreateApiKey,
-    responses((status = 201, body = CreatedApiKey), (status = 409, body = Problem), (status = 422, body = Problem))
+    responses(
+        (status = 201, body = CreatedApiKey), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem))
 )]
 async fn create(
     State(state): State<AppState>,
@@ -54,8 +55,8 @@ async fn create(
     let expires_in = expires_in.map_err(|error| {
         Refusal::invalid_field("expires_in", error.to_string(), "for example 90d; 366d at most")
     })?;
-    let role = body.role.map_or(actor.role, Into::into);
-    let new = NewKey { name: body.name, role, kind: body.kind, expires_in };
+    let (role, owner) = (body.role.map(Into::into), body.owner_id.map(UserId));
+    let new = NewKey { name: body.name, role, kind: body.kind, expires_in, owner };
     let (key, text) = actions::create(&state, &actor, new).await?;
     Ok((StatusCode::CREATED, Json(CreatedApiKey { about: key.into(), key: text })))
 }

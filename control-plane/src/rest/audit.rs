@@ -1,16 +1,18 @@
 //! `/api/v1/audit`: who changed what.
 
-use api::{AuditEntry, ChainState, Page, Problem};
+use api::{AuditEntry, ChainState, Page, Problem, Timestamp};
 use axum::extract::State;
+use serde::Deserialize;
 use serde_json::Value;
 
+use super::shapes::time;
 use crate::audit::{self, Chain};
 use crate::auth::Actor;
 use crate::http::{Access, Json, PageQuery, Query, Routes, page};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
-use crate::store::audit::{self as rows, Entry};
+use crate::store::audit::{self as rows, Entry, Filter};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::AtLeast(Role::Admin), __path_list, list).add(
@@ -28,19 +30,45 @@ impl From<Entry> for AuditEntry {
     }
 }
 
+/// Query of changes.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// Those of this author, such as `user/018f4f9e-0000-7000-8000-000000000000` or `control-plane`.
+    actor: Option<String>,
+    /// Those of this action, such as `experiment.promote`.
+    action: Option<String>,
+    /// Those of this thing, such as `experiment/018f4f9e-0000-7000-8000-000000000000`.
+    object: Option<String>,
+    /// Those not before this time, in RFC 3339.
+    from: Option<Timestamp>,
+    /// Those before this time, in RFC 3339.
+    to: Option<Timestamp>,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// Number of items at most; 50 if not given.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+}
+
 /// The changes of one's own tenant, oldest first.
 #[utoipa::path(
-    get, path = "/api/v1/audit", tag = "audit", params(PageQuery),
+    get, path = "/api/v1/audit", tag = "audit", params(Which),
     responses((status = 200, body = Page<AuditEntry>), (status = 422, body = Problem))
 )]
 async fn list(
     State(state): State<AppState>,
     actor: Actor,
-    Query(asked): Query<PageQuery>,
+    Query(which): Query<Which>,
 ) -> Result<Json<Page<AuditEntry>>, Refusal> {
+    let Which { actor: author, action, object, from, to, after, limit } = which;
+    let asked = PageQuery { after, limit };
     let (after, limit) = (asked.after()?.unwrap_or(0), asked.limit()?);
-    let found =
-        rows::list(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, after, limit + 1).await?;
+    let from = from.map(|at| time("from", &at)).transpose()?;
+    let to = to.map(|at| time("to", &at)).transpose()?;
+    let filter = Filter { actor: author, action, object, from, to };
+    let mut reader = state.store.read(actor.tenant_id).await?;
+    let found = rows::filtered(&mut reader, actor.tenant_id, &filter, (after, limit + 1)).await?;
     Ok(Json(page(found, limit, |entry| entry.seq.to_string())))
 }
 

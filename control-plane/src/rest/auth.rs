@@ -1,10 +1,11 @@
 //! `/api/v1/auth`: coming in, going out, and who one is.
 
-use api::{AccessToken, ChangePassword, Login, Me, Problem, Refresh, Setup, User};
+use api::{AcceptInvitation, AccessToken, ChangePassword, Login, Me, Problem, Refresh, Setup, User};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use crate::actions::invitations;
 use crate::actions::logins::{self, Tokens};
 use crate::actions::users::{self, NewUser};
 use crate::auth::{Actor, Credential};
@@ -18,6 +19,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Access::Public, __path_setup, setup)
         .add(Access::Public, __path_login, login)
         .add(Access::Public, __path_refresh, refresh)
+        .add(Access::Public, __path_accept, accept)
         .add(Access::AtLeast(Role::Viewer), __path_me, me)
         .add(Access::Person(Role::Viewer), __path_logout, logout)
         .add(Access::Person(Role::Viewer), __path_change_password, change_password)
@@ -39,7 +41,7 @@ async fn setup(
     Extension(Peer(peer)): Extension<Peer>,
     Json(body): Json<Setup>,
 ) -> Result<(StatusCode, Json<User>), Refusal> {
-    let admin = NewUser { email: body.email, password: body.password, role: Role::Admin };
+    let admin = NewUser { email: body.email, password: body.password, role: Role::Admin, service: false };
     let user = users::setup(&state, &body.token, &body.tenant, admin, peer.ip()).await?;
     Ok((StatusCode::CREATED, Json(user.into())))
 }
@@ -72,6 +74,26 @@ async fn login(
     Json(body): Json<Login>,
 ) -> Result<Json<AccessToken>, Refusal> {
     Ok(Json(logins::login(&state, &body.email, body.password, peer.ip()).await?.into()))
+}
+
+/// Makes the person who was invited, with a password of their own. They log in with it.
+#[utoipa::path(
+    post, path = "/api/v1/auth/accept", tag = "auth", request_body = AcceptInvitation,
+    responses(
+        (status = 201, body = User),
+        (status = 401, description = "The invitation is unknown, over, accepted or revoked", body = Problem),
+        (status = 409, description = "The address is taken", body = Problem),
+        (status = 422, body = Problem),
+        (status = 429, body = Problem),
+    )
+)]
+async fn accept(
+    State(state): State<AppState>,
+    Extension(Peer(peer)): Extension<Peer>,
+    Json(AcceptInvitation { token, password }): Json<AcceptInvitation>,
+) -> Result<(StatusCode, Json<User>), Refusal> {
+    let user = invitations::accept(&state, &token, password, peer.ip()).await?;
+    Ok((StatusCode::CREATED, Json(user.into())))
 }
 
 /// The next tokens for a refresh token, which is good once. One that comes again ends its login for everybody.

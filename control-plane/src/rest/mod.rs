@@ -6,12 +6,16 @@ mod agents;
 mod api_keys;
 mod audit;
 mod auth;
+mod deployments;
 mod enrollment_tokens;
 mod experiments;
+mod freeze;
 mod health;
+mod invitations;
 pub mod openapi;
 mod shapes;
 mod templates;
+mod tenants;
 mod users;
 
 use axum::Router;
@@ -26,11 +30,15 @@ pub fn routes(state: AppState) -> Routes {
         .with(openapi::routes)
         .with(auth::routes)
         .with(users::routes)
+        .with(invitations::routes)
+        .with(tenants::routes)
         .with(api_keys::routes)
         .with(audit::routes)
         .with(enrollment_tokens::routes)
         .with(agents::routes)
         .with(experiments::routes)
+        .with(freeze::routes)
+        .with(deployments::routes)
         .with(templates::routes)
 }
 

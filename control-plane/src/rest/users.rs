@@ -1,6 +1,6 @@
-//! `/api/v1/users` and `/api/v1/tenants`: who may come in.
+//! `/api/v1/users`: who may come in.
 
-use api::{ChangeUser, CreateTenant, CreateUser, CreatedUser, Page, Problem, User};
+use api::{ChangeUser, CreateUser, CreatedUser, Page, Problem, User};
 use axum::extract::State;
 use axum::http::StatusCode;
 
@@ -20,12 +20,11 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Access::Person(Role::Admin), __path_change, change)
         .add(Access::Person(Role::Admin), __path_disable, disable)
         .add(Access::Person(Role::Admin), __path_enable, enable)
-        .add(Access::Person(Role::Admin), __path_add_tenant, add_tenant)
 }
 
 impl From<users::User> for User {
     fn from(user: users::User) -> Self {
-        let users::User { id, tenant_id, email, role, created_at, disabled_at } = user;
+        let users::User { id, tenant_id, email, role, created_at, disabled_at, service } = user;
         Self {
             id: id.0,
             tenant_id: tenant_id.0,
@@ -33,12 +32,13 @@ impl From<users::User> for User {
             role: role.into(),
             created_at: created_at.into(),
             disabled_at: disabled_at.map(Into::into),
+            service,
         }
     }
 }
 
 /// The given password, or one that is made and then shown.
-fn password(state: &AppState, given: Option<String>) -> (String, Option<String>) {
+pub(super) fn password(state: &AppState, given: Option<String>) -> (String, Option<String>) {
     match given {
         Some(given) => (given, None),
         None => {
@@ -48,7 +48,8 @@ fn password(state: &AppState, given: Option<String>) -> (String, Option<String>)
     }
 }
 
-/// Makes a person in one's own tenant.
+/// Makes a person in one's own tenant, or with `service` an account of no person: nobody logs in with it, and an admin makes
+/// API keys for it.
 #[utoipa::path(
     post, path = "/api/v1/users", tag = "users", request_body = CreateUser,
     responses((status = 201, body = CreatedUser), (status = 409, body = Problem), (status = 422, body = Problem))
@@ -58,8 +59,13 @@ async fn create(
     actor: Actor,
     Json(body): Json<CreateUser>,
 ) -> Result<(StatusCode, Json<CreatedUser>), Refusal> {
+    if body.service && body.password.is_some() {
+        let why = "nobody logs in with a service account";
+        return Err(Refusal::invalid_field("password", why, "none, or a person"));
+    }
     let (password, shown) = password(&state, body.password);
-    let new = NewUser { email: body.email, password, role: body.role.into() };
+    let shown = shown.filter(|_| !body.service);
+    let new = NewUser { email: body.email, password, role: body.role.into(), service: body.service };
     let user = actions::add_user(&state, &actor, new).await?;
     Ok((StatusCode::CREATED, Json(CreatedUser { user: user.into(), password: shown })))
 }
@@ -122,23 +128,4 @@ async fn change(
     Json(ChangeUser { role }): Json<ChangeUser>,
 ) -> Result<Json<User>, Refusal> {
     Ok(Json(actions::set_role(&state, &actor, id, role.into()).await?.into()))
-}
-
-/// Makes a tenant and its admin. Only admins of the first tenant do that.
-#[utoipa::path(
-    post, path = "/api/v1/tenants", tag = "users", request_body = CreateTenant,
-    responses(
-        (status = 201, description = "Its admin", body = CreatedUser),
-        (status = 409, body = Problem), (status = 422, body = Problem),
-    )
-)]
-async fn add_tenant(
-    State(state): State<AppState>,
-    actor: Actor,
-    Json(body): Json<CreateTenant>,
-) -> Result<(StatusCode, Json<CreatedUser>), Refusal> {
-    let (password, shown) = password(&state, body.password);
-    let admin = NewUser { email: body.email, password, role: Role::Admin };
-    let user = actions::add_tenant(&state, &actor, &body.name, admin).await?;
-    Ok((StatusCode::CREATED, Json(CreatedUser { user: user.into(), password: shown })))
 }

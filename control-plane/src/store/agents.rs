@@ -96,6 +96,16 @@ pub struct Seen<'a> {
     pub effective_hash: Option<&'a str>,
 }
 
+/// Uids of all agents of a tenant.
+///
+/// # Errors
+/// The store's.
+pub async fn uids(connection: &mut Connection, tenant: TenantId) -> Result<Vec<AgentUid>, StoreError> {
+    let rows =
+        query("SELECT uid FROM agents WHERE tenant_id = $1").bind(tenant).fetch_all(connection).await?;
+    rows.iter().map(|row| row.try_get("uid")).collect()
+}
+
 /// Adds an agent, with the status `enrolled`.
 ///
 /// # Errors

@@ -92,6 +92,76 @@ pub async fn list(
     rows.iter().map(entry).collect()
 }
 
+/// Filter of rows: nothing lets all through.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// The one author.
+    pub actor: Option<String>,
+    /// The one action.
+    pub action: Option<String>,
+    /// The one thing.
+    pub object: Option<String>,
+    /// Not before this time.
+    pub from: Option<UnixMillis>,
+    /// Before this time.
+    pub to: Option<UnixMillis>,
+}
+
+/// Up to `limit` rows behind `after` that a filter lets through, in order.
+///
+/// # Errors
+/// The store's.
+pub async fn filtered(
+    connection: &mut Connection,
+    tenant: TenantId,
+    filter: &Filter,
+    (after, limit): (i64, u32),
+) -> Result<Vec<Entry>, StoreError> {
+    let rows = query(
+        "SELECT * FROM audit_logs
+         WHERE tenant_id = $1 AND seq > $2 AND ($3 IS NULL OR actor = $3) AND ($4 IS NULL OR action = $4)
+             AND ($5 IS NULL OR object = $5) AND at >= $6 AND at < $7
+         ORDER BY seq LIMIT $8",
+    )
+    .bind(tenant)
+    .bind(after)
+    .bind(&filter.actor)
+    .bind(&filter.action)
+    .bind(&filter.object)
+    .bind(filter.from.unwrap_or(UnixMillis(i64::MIN)))
+    .bind(filter.to.unwrap_or(UnixMillis(i64::MAX)))
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(entry).collect()
+}
+
+/// Up to `limit` rows behind `after` of what people and programs asked of an experiment, in order.
+///
+/// # Errors
+/// The store's.
+pub async fn signals(
+    connection: &mut Connection,
+    tenant: TenantId,
+    object: &str,
+    (after, limit): (i64, u32),
+) -> Result<Vec<Entry>, StoreError> {
+    let rows = query(
+        "SELECT * FROM audit_logs
+         WHERE tenant_id = $1 AND object = $2 AND seq > $3 AND actor <> 'control-plane' AND action IN
+             ('experiment.start', 'experiment.pause', 'experiment.resume', 'experiment.stop', 'experiment.promote',
+              'experiment.rollback', 'experiment.cancel', 'experiment.approve')
+         ORDER BY seq LIMIT $4",
+    )
+    .bind(tenant)
+    .bind(object)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(entry).collect()
+}
+
 /// The chain's end: the place and the hash of its last row; 0 and an empty text for a chain without rows.
 ///
 /// # Errors

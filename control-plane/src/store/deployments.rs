@@ -11,7 +11,7 @@ crate::id! {
     DeploymentId, "deployment id"
 }
 
-/// The latest version of a deployment.
+/// A version of a deployment.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     /// Its id.
@@ -28,6 +28,8 @@ pub struct Deployment {
     pub experiment_id: Option<ExperimentId>,
     /// Since when.
     pub created_at: UnixMillis,
+    /// Author of the version, as `user/id`, `api-key/id` or `control-plane`.
+    pub created_by: String,
 }
 
 fn read(row: &Row) -> Result<Deployment, StoreError> {
@@ -40,6 +42,7 @@ fn read(row: &Row) -> Result<Deployment, StoreError> {
         config: row.try_get("config")?,
         experiment_id: row.try_get("experiment_id")?,
         created_at: row.try_get("created_at")?,
+        created_by: row.try_get("created_by")?,
     })
 }
 
@@ -47,12 +50,7 @@ fn read(row: &Row) -> Result<Deployment, StoreError> {
 ///
 /// # Errors
 /// The store's.
-pub async fn insert(
-    tx: &mut Tx,
-    tenant: TenantId,
-    deployment: &Deployment,
-    created_by: &str,
-) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, tenant: TenantId, deployment: &Deployment) -> Result<(), StoreError> {
     query(
         "INSERT INTO deployments
              (tenant_id, id, version, selector, pipeline, config, experiment_id, created_by, created_at)
@@ -65,7 +63,7 @@ pub async fn insert(
     .bind(&deployment.pipeline)
     .bind(&deployment.config)
     .bind(deployment.experiment_id)
-    .bind(created_by)
+    .bind(&deployment.created_by)
     .bind(deployment.created_at)
     .execute(tx)
     .await?;
@@ -86,5 +84,23 @@ pub async fn latest(connection: &mut Connection, tenant: TenantId) -> Result<Vec
     .bind(tenant)
     .fetch_all(connection)
     .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Up to `limit` versions of one of a tenant's before `before`, the newest first.
+///
+/// # Errors
+/// The store's.
+pub async fn versions(
+    connection: &mut Connection,
+    (tenant, id): (TenantId, DeploymentId),
+    before: i64,
+    limit: u32,
+) -> Result<Vec<Deployment>, StoreError> {
+    let rows = query(
+        "SELECT * FROM deployments WHERE tenant_id = $1 AND id = $2 AND version < $3
+         ORDER BY version DESC LIMIT $4",
+    );
+    let rows = rows.bind(tenant).bind(id).bind(before).bind(limit).fetch_all(connection).await?;
     rows.iter().map(read).collect()
 }

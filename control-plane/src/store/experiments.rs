@@ -1,5 +1,6 @@
 //! Experiments and what happened to them.
 
+use super::freezes::Freeze;
 use super::{Connection, Row, StoreError, Tx, query, versioned};
 use crate::clock::UnixMillis;
 use crate::experiment::{ExperimentId, Spec, State, Verdict};
@@ -28,6 +29,10 @@ pub struct Experiment {
     pub created_at: UnixMillis,
     /// Time of its last change.
     pub updated_at: UnixMillis,
+    /// Time at which it is to start by itself, while it is pending.
+    pub start_at: Option<UnixMillis>,
+    /// Freeze of its tenant.
+    pub frozen: Option<Freeze>,
 }
 
 /// Something that happened to one.
@@ -45,23 +50,27 @@ pub struct Event {
 
 fn read(row: &Row) -> Result<Experiment, StoreError> {
     let verdict: Option<&str> = row.try_get("verdict")?;
+    let spec: Spec = versioned::read(TABLE, row.try_get("spec")?)?;
     Ok(Experiment {
         tenant_id: row.try_get("tenant_id")?,
         id: row.try_get("id")?,
-        spec: versioned::read(TABLE, row.try_get("spec")?)?,
+        // The column's: a migration may have told two of one name apart.
+        spec: Spec { name: row.try_get("name")?, ..spec },
         state: versioned::read(TABLE, row.try_get("state")?)?,
         verdict: verdict.map(|text| versioned::read(TABLE, text)).transpose()?,
         version: row.try_get("version")?,
         created_by: row.try_get("created_by")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
+        start_at: row.try_get("start_at")?,
+        frozen: Freeze::of_row(row, "since")?,
     })
 }
 
 /// Writes a new one down.
 ///
 /// # Errors
-/// The store's.
+/// The store's; [`StoreError::is_duplicate`] if the name is taken.
 pub async fn insert(tx: &mut Tx, experiment: &Experiment) -> Result<(), StoreError> {
     query(
         "INSERT INTO experiments
@@ -91,25 +100,64 @@ pub async fn get(
     tenant: TenantId,
     id: ExperimentId,
 ) -> Result<Option<Experiment>, StoreError> {
-    let row = query("SELECT * FROM experiments WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id);
-    let row = row.fetch_optional(connection).await?;
+    let row = query(
+        "SELECT e.*, f.since, f.author, f.reason FROM experiments AS e LEFT JOIN freezes AS f ON f.tenant_id = e.tenant_id
+         WHERE e.tenant_id = $1 AND e.id = $2",
+    );
+    let row = row.bind(tenant).bind(id).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
 }
 
-/// A tenant's, newest first, from before `after` on.
+/// The one of a tenant's that has this name.
+///
+/// # Errors
+/// The store's.
+pub async fn named(
+    connection: &mut Connection,
+    tenant: TenantId,
+    name: &str,
+) -> Result<Option<Experiment>, StoreError> {
+    let row = query(
+        "SELECT e.*, f.since, f.author, f.reason FROM experiments AS e LEFT JOIN freezes AS f ON f.tenant_id = e.tenant_id
+         WHERE e.tenant_id = $1 AND e.name = $2",
+    );
+    let row = row.bind(tenant).bind(name).fetch_optional(connection).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Filter and order of a list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Name of the one phase.
+    pub phase: Option<String>,
+    /// Text that is in the name.
+    pub search: Option<String>,
+    /// True for the oldest first.
+    pub oldest_first: bool,
+}
+
+/// Up to `limit` of a tenant's behind `after`, in the order of the filter.
 ///
 /// # Errors
 /// The store's.
 pub async fn list(
     connection: &mut Connection,
     tenant: TenantId,
-    after: Option<ExperimentId>,
-    limit: u32,
+    filter: &Filter,
+    (after, limit): (Option<ExperimentId>, u32),
 ) -> Result<Vec<Experiment>, StoreError> {
-    let query = query(
-        "SELECT * FROM experiments WHERE tenant_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
-    );
-    let query = query.bind(tenant).bind(after).bind(limit);
+    let newest = "SELECT e.*, f.since, f.author, f.reason FROM experiments AS e LEFT JOIN freezes AS f ON f.tenant_id = e.tenant_id
+         WHERE e.tenant_id = $1 AND ($2 IS NULL OR e.id < $2) AND ($3 IS NULL OR e.phase = $3)
+             AND ($4 IS NULL OR replace(e.name, $4, '') <> e.name)
+         ORDER BY e.id DESC LIMIT $5";
+    let oldest = "SELECT e.*, f.since, f.author, f.reason FROM experiments AS e LEFT JOIN freezes AS f ON f.tenant_id = e.tenant_id
+         WHERE e.tenant_id = $1 AND ($2 IS NULL OR e.id > $2) AND ($3 IS NULL OR e.phase = $3)
+             AND ($4 IS NULL OR replace(e.name, $4, '') <> e.name)
+         ORDER BY e.id LIMIT $5";
+    let query = query(if filter.oldest_first { oldest } else { newest });
+    let query = query.bind(tenant).bind(after).bind(&filter.phase);
+    let search = filter.search.as_deref().filter(|search| !search.is_empty());
+    let query = query.bind(search).bind(limit);
     query.fetch_all(connection).await?.iter().map(read).collect()
 }
 
@@ -119,9 +167,44 @@ pub async fn list(
 /// The store's.
 pub async fn under_way(connection: &mut Connection) -> Result<Vec<Experiment>, StoreError> {
     let rows = query(
-        "SELECT * FROM experiments WHERE phase IN ('initializing', 'running', 'paused', 'analyzing') ORDER BY id",
+        "SELECT e.*, f.since, f.author, f.reason FROM experiments AS e LEFT JOIN freezes AS f ON f.tenant_id = e.tenant_id
+         WHERE e.phase IN ('initializing', 'running', 'paused', 'analyzing') ORDER BY e.id",
     );
     rows.fetch_all(connection).await?.iter().map(read).collect()
+}
+
+/// Every tenant's that are pending and whose time to start has come, the longest due first.
+///
+/// # Errors
+/// The store's.
+pub async fn due(connection: &mut Connection, now: UnixMillis) -> Result<Vec<Experiment>, StoreError> {
+    let rows = query(
+        "SELECT e.*, f.since, f.author, f.reason FROM experiments AS e LEFT JOIN freezes AS f ON f.tenant_id = e.tenant_id
+         WHERE e.start_at <= $1 AND e.phase = 'pending' ORDER BY e.start_at, e.id",
+    );
+    rows.bind(now).fetch_all(connection).await?.iter().map(read).collect()
+}
+
+/// Gives one that is still at `version` a time to start by itself, or takes it; tells whether it was.
+///
+/// # Errors
+/// The store's.
+pub async fn schedule(
+    tx: &mut Tx,
+    (tenant, id, version): (TenantId, ExperimentId, i64),
+    at: Option<UnixMillis>,
+) -> Result<bool, StoreError> {
+    let done = query(
+        "UPDATE experiments SET start_at = $1, version = version + 1
+         WHERE tenant_id = $2 AND id = $3 AND version = $4",
+    )
+    .bind(at)
+    .bind(tenant)
+    .bind(id)
+    .bind(version)
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Moves one to `state` if it is still at `version`; tells whether it was.
@@ -135,7 +218,7 @@ pub async fn transition(
     now: UnixMillis,
 ) -> Result<bool, StoreError> {
     let done = query(
-        "UPDATE experiments SET state = $1, phase = $2, version = version + 1, updated_at = $3
+        "UPDATE experiments SET state = $1, phase = $2, version = version + 1, updated_at = $3, start_at = NULL
          WHERE tenant_id = $4 AND id = $5 AND version = $6",
     )
     .bind(versioned::write(TABLE, state)?)
@@ -152,7 +235,7 @@ pub async fn transition(
 /// Gives one another specification and author if it is still at `version`; tells whether it was.
 ///
 /// # Errors
-/// The store's.
+/// The store's; [`StoreError::is_duplicate`] if its name is taken.
 pub async fn replace(tx: &mut Tx, version: i64, experiment: &Experiment) -> Result<bool, StoreError> {
     let done = query(
         "UPDATE experiments SET name = $1, spec = $2, created_by = $3, updated_at = $4, version = version + 1

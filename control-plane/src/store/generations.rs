@@ -26,6 +26,17 @@ pub struct Offered {
     pub error: Option<String>,
 }
 
+/// Generation that an agent was told to run, and when.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The generation.
+    pub offered: Offered,
+    /// Time at which it was written down for the agent.
+    pub told_at: UnixMillis,
+    /// Time at which the agent ran it.
+    pub applied_at: Option<UnixMillis>,
+}
+
 /// Outcome of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -40,7 +51,9 @@ pub enum Status {
 }
 
 impl Status {
-    fn name(self) -> &'static str {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Applying => "applying",
@@ -87,6 +100,28 @@ pub async fn latest(
     .fetch_optional(connection)
     .await?;
     row.as_ref().map(read).transpose()
+}
+
+/// Up to `limit` generations of an agent before number `before`, the newest first.
+///
+/// # Errors
+/// The store's.
+pub async fn history(
+    connection: &mut Connection,
+    (tenant, agent): (TenantId, AgentUid),
+    before: i64,
+    limit: u32,
+) -> Result<Vec<Told>, StoreError> {
+    let rows = query(
+        "SELECT * FROM agent_generations WHERE tenant_id = $1 AND agent_uid = $2 AND generation < $3
+         ORDER BY generation DESC LIMIT $4",
+    );
+    let rows = rows.bind(tenant).bind(agent).bind(before).bind(limit).fetch_all(connection).await?;
+    let told = |row: &Row| {
+        let (told_at, applied_at) = (row.try_get("created_at")?, row.try_get("applied_at")?);
+        Ok(Told { offered: read(row)?, told_at, applied_at })
+    };
+    rows.iter().map(told).collect()
 }
 
 /// A generation of an agent by its number.

@@ -59,6 +59,10 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     15 "pipelines" "0015_pipelines",
     16 "indices" "0016_indices",
     17 "own_credentials" "0017_own_credentials",
+    20 "names" "0020_names",
+    21 "freezes" "0021_freezes",
+    22 "starts" "0022_starts",
+    23 "people" "0023_people",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -67,6 +71,10 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     16 "walls" "0016_walls",
     17 "indices" "0017_indices",
     18 "own_credentials" "0018_own_credentials",
+    20 "names" "0020_names",
+    21 "freezes" "0021_freezes",
+    22 "starts" "0022_starts",
+    23 "people" "0023_people",
 };
 
 /// One migration and whether the database has it.

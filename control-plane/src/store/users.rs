@@ -22,6 +22,8 @@ pub struct User {
     pub created_at: UnixMillis,
     /// Since when they may no longer do anything.
     pub disabled_at: Option<UnixMillis>,
+    /// True for a service account: a program's own, with which nobody logs in.
+    pub service: bool,
 }
 
 /// Adds a person.
@@ -30,8 +32,8 @@ pub struct User {
 /// The store's; [`StoreError::is_duplicate`] if the address is taken.
 pub async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(), StoreError> {
     query(
-        "INSERT INTO users (id, tenant_id, email, password_hash, role, created_at, disabled_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO users (id, tenant_id, email, password_hash, role, created_at, disabled_at, service)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(user.id)
     .bind(user.tenant_id)
@@ -40,6 +42,7 @@ pub async fn insert(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(),
     .bind(user.role)
     .bind(user.created_at)
     .bind(user.disabled_at)
+    .bind(user.service)
     .execute(tx)
     .await?;
     Ok(())
@@ -154,13 +157,16 @@ pub async fn set_role(
     row.as_ref().map(user).transpose()
 }
 
-/// Tells whether a tenant has an admin who may do things.
+/// Tells whether a tenant has a person who is an admin and may do things.
 ///
 /// # Errors
 /// The store's.
 pub async fn has_admin(connection: &mut Connection, tenant: TenantId) -> Result<bool, StoreError> {
-    let statement = "SELECT 1 FROM users WHERE tenant_id = $1 AND role = $2 AND disabled_at IS NULL LIMIT 1";
-    let found = query(statement).bind(tenant).bind(Role::Admin).fetch_optional(connection).await?;
+    let found = query(
+        "SELECT 1 FROM users
+         WHERE tenant_id = $1 AND role = $2 AND disabled_at IS NULL AND service = FALSE LIMIT 1",
+    );
+    let found = found.bind(tenant).bind(Role::Admin).fetch_optional(connection).await?;
     Ok(found.is_some())
 }
 
@@ -243,5 +249,6 @@ fn user(row: &Row) -> Result<User, StoreError> {
         role: row.try_get("role")?,
         created_at: row.try_get("created_at")?,
         disabled_at: row.try_get("disabled_at")?,
+        service: row.try_get("service")?,
     })
 }

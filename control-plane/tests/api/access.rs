@@ -71,6 +71,7 @@ async fn what_is_public_is_on_this_list() {
             "GET /metrics",
             "GET /openapi.json",
             "GET /ready",
+            "POST /api/v1/auth/accept",
             "POST /api/v1/auth/login",
             "POST /api/v1/auth/refresh",
             "POST /api/v1/auth/setup",

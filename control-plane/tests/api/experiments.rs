@@ -1,5 +1,7 @@
 //! Experiments over REST: what is asked wrongly is told by its place, with what was expected.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use control_plane::store::{Across, query};
 use serde_json::{Value, json};
 
@@ -11,9 +13,11 @@ const FRAGMENT: &str = "processors:
 service: { pipelines: { metrics: { processors: [filter/v] } } }
 ";
 
-/// The least that can be asked, and these fields.
-fn asked(more: Value) -> Value {
-    let mut body = json!({ "name": "e", "candidate": { "config": FRAGMENT } });
+/// The least that can be asked under a name of its own, and these fields.
+pub fn asked(more: Value) -> Value {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let name = format!("e{}", MADE.fetch_add(1, Ordering::Relaxed));
+    let mut body = json!({ "name": name, "candidate": { "config": FRAGMENT } });
     for (field, value) in more.as_object().unwrap() {
         body[field] = value.clone();
     }
@@ -252,13 +256,14 @@ async fn what_only_observes_says_beforehand_what_it_never_measures_and_can_be_ca
 async fn a_dry_run_tells_what_would_be_written_down_and_writes_nothing() {
     let server = Server::start().await;
     let admin = server.set_up().await;
-    let dry = server.post("/api/v1/experiments?dry_run=true", &admin, asked(json!({ "window": "5s" }))).await;
+    let asked_for = asked(json!({ "window": "5s" }));
+    let dry = server.post("/api/v1/experiments?dry_run=true", &admin, asked_for.clone()).await;
     assert_eq!(dry.status, 200, "{:#}", dry.body);
     assert_eq!(dry.body["id"], "00000000-0000-0000-0000-000000000000");
     let listed = server.get("/api/v1/experiments", &admin).await;
     assert_eq!(listed.body["items"], json!([]));
 
-    let made = server.post("/api/v1/experiments", &admin, asked(json!({ "window": "5s" }))).await;
+    let made = server.post("/api/v1/experiments", &admin, asked_for).await;
     for field in ["name", "selector", "candidate", "baseline", "spec", "needs", "phase", "created_by"] {
         assert_eq!(dry.body[field], made.body[field], "{field}");
     }

@@ -207,8 +207,12 @@ async fn what_holds_a_secret_does_not_show_it_to_a_log() {
     let tokens = logins::login(&server.state, "admin@one.io", PASSWORD.to_owned(), FROM).await.unwrap();
     let shown = format!("{tokens:?}");
     assert!(!shown.contains(&tokens.access) && !shown.contains(&tokens.refresh), "{shown}");
-    let new =
-        accounts::NewUser { email: "a@b".to_owned(), password: PASSWORD.to_owned(), role: Role::Viewer };
+    let new = accounts::NewUser {
+        email: "a@b".to_owned(),
+        password: PASSWORD.to_owned(),
+        role: Role::Viewer,
+        service: false,
+    };
     assert!(!format!("{new:?}").contains(PASSWORD));
 }
 

@@ -12,16 +12,16 @@ use super::opamp::Client;
 use super::postgres::{SERVICE, database};
 use super::server::Server;
 
-fn migrate(dir: &Path, arguments: &[&str]) -> Output {
+pub fn migrate(dir: &Path, arguments: &[&str]) -> Output {
     migrate_at(&["--data-dir", dir.to_str().unwrap()], arguments)
 }
 
-fn migrate_at(place: &[&str], arguments: &[&str]) -> Output {
+pub fn migrate_at(place: &[&str], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-control-plane"));
     command.arg("migrate").args(arguments).args(place).output().unwrap()
 }
 
-fn lines(output: &Output) -> String {
+pub fn lines(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }

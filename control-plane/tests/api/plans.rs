@@ -14,11 +14,12 @@ use super::postgres::{database, shared};
 const ROWS: u32 = 100_000;
 
 /// Beginnings of the statements that look at all that there is, for reconcilers and at a start.
-const OF_ALL: [&str; 7] = [
+const OF_ALL: [&str; 8] = [
     "SELECT * FROM agents WHERE archived_at IS NULL ORDER BY tenant_id, uid",
     "SELECT * FROM content_trials ORDER BY",
     "SELECT 1 FROM users LIMIT 1",
     "SELECT id FROM tenants ORDER BY",
+    "SELECT tenant_id, since FROM freezes",
     "SELECT tenant_id, uid FROM agents WHERE archived_at IS NULL AND status <>",
     "SELECT tenant_id, version, baseline, candidate FROM known_contents",
     "UPDATE agents SET status = 'disconnected' WHERE status =",
@@ -51,7 +52,7 @@ fn statements() -> Vec<String> {
 /// Text that makes the value of a column of row `n`, in the SQL of both engines.
 fn value(table: &str, column: &str, kind: &str, nullable: bool) -> String {
     match (table, column) {
-        ("tenants", "id") | ("audit_heads", "tenant_id") => "CAST(n AS TEXT)".to_owned(),
+        ("tenants", "id") | ("audit_heads" | "freezes", "tenant_id") => "CAST(n AS TEXT)".to_owned(),
         ("content_trials" | "agent_configs", "agent_uid") => "CAST(n AS TEXT)".to_owned(),
         (_, "tenant_id") => "CAST(n % 100 AS TEXT)".to_owned(),
         (_, "experiment_id" | "agent_uid" | "user_id" | "owner_id" | "login_id") => {
@@ -148,7 +149,8 @@ async fn no_statement_reads_a_whole_table_of_postgresql() {
     let mut scans = Vec::new();
     for statement in statements() {
         // What is inserted of parameters has the types that the code gives them, which nothing here can tell.
-        if statement.starts_with("INSERT") {
+        // A tenant's own row is changed by those who are about all tenants.
+        if statement.starts_with("INSERT") || statement.starts_with("UPDATE tenants") {
             continue;
         }
         let parameters: Vec<_> =

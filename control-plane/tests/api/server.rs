@@ -184,6 +184,8 @@ pub fn config(dir: &Path) -> Serve {
         trial,
         take_over_after,
         archive_after,
+        cors_origin: vec![hyper::header::HeaderValue::from_static("https://console.example.org")],
+        max_running: 2,
         tls_cert: None,
         tls_key: None,
         setup_token_file,

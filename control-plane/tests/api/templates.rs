@@ -54,7 +54,7 @@ async fn a_template_is_kept_in_versions_that_never_change() {
     assert_eq!(odd.body["detail"], "\"one\" is not valid at its place in the path (expected a whole number)");
     let odd = server.get("/api/v1/experiments/abc", &admin).await;
     assert_eq!(odd.refusal(), 404);
-    assert_eq!(odd.body["detail"], "\"abc\" is not a valid experiment id (expected a UUID)");
+    assert_eq!(odd.body["detail"], "there is no experiment abc");
     let listed = server.get(PATH, &admin).await.body;
     assert_eq!((&listed["items"][0]["version"], &listed["items"][1]), (&json!(2), &Value::Null));
     assert_eq!(server.delete(&format!("{PATH}/small"), &admin).await.status, StatusCode::NO_CONTENT);

@@ -22,13 +22,20 @@ async fn furnish(server: &Server, admin: &str) -> Vec<(&'static str, String)> {
     let experiment = server.post("/api/v1/experiments", admin, experiment).await;
     assert_eq!(experiment.status, StatusCode::CREATED, "{experiment:?}");
     let experiment = experiment.body;
+    let deployment = json!({ "selector": "number=9", "config": experiment["candidate"] });
+    let deployment = server.post("/api/v1/deployments", admin, deployment).await.body;
     let key = server.post("/api/v1/api-keys", admin, json!({ "name": "ci" })).await.body;
     let me = server.get("/api/v1/auth/me", admin).await.body;
+    let asked = json!({ "email": format!("{}@x.io", me["tenant_id"].as_str().unwrap()), "role": "viewer" });
+    let invitation = server.post("/api/v1/invitations", admin, asked).await.body;
     let id = |value: &Value| value.as_str().unwrap().to_owned();
     vec![
         ("/api/v1/enrollment-tokens/{id}", id(&token["id"])),
         ("/api/v1/users/{id}", id(&me["user_id"])),
+        ("/api/v1/invitations/{id}", id(&invitation["id"])),
+        ("/api/v1/tenants/{id}", id(&me["tenant_id"])),
         ("/api/v1/api-keys/{id}", id(&key["id"])),
+        ("/api/v1/deployments/{id}", id(&deployment["id"])),
         ("/api/v1/agents/{uid}", UID.to_owned()),
         ("/api/v1/templates/{name}", "mine".to_owned()),
         ("/api/v1/experiments/{id}", id(&experiment["id"])),
@@ -39,7 +46,10 @@ async fn furnish(server: &Server, admin: &str) -> Vec<(&'static str, String)> {
 fn body(path: &str) -> Option<String> {
     let body = match path {
         "/api/v1/templates/{name}/versions" => json!({ "text": text("mine") }),
+        "/api/v1/deployments/{id}/rollback" => json!({ "to": 1 }),
         "/api/v1/users/{id}" => json!({ "role": "viewer" }),
+        "/api/v1/experiments/{id}/clone" => json!({ "name": "e" }),
+        "/api/v1/experiments/{id}/signals" => json!({ "signal": "start" }),
         "/api/v1/experiments/{id}" => json!({ "name": "e", "candidate": { "template": { "name": "mine" } } }),
         _ => json!({}),
     };

@@ -81,7 +81,7 @@ async fn taken_back(fleet: &Loop, id: &str) -> Result<Duration> {
 async fn candidates_that_hide_or_collide_are_rolled_back_in_mirror_by_name_and_send_nothing() -> Result<()> {
     let fleet = Loop::start().await?;
     for (candidate, quantity) in [(CARELESS, "critical_process_coverage"), (COLLIDING, "collisions")] {
-        let id = fleet.control_plane.experiment(&experiment("bad", candidate)).await?;
+        let id = fleet.control_plane.experiment(&experiment(quantity, candidate)).await?;
         let status = fleet.until(&id, "rolled back", |s| s["outcome"] == "rolled_back").await;
         let reason = reasons(&status, quantity);
         assert!(reason["names"].as_array().is_some_and(|names| !names.is_empty()), "{reason:#}");

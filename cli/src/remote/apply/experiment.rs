@@ -1,13 +1,14 @@
 //! An experiment that is to be there as it is written.
 
 use anyhow::{Context as _, bail};
-use api::{Experiment, Page, Phase};
+use api::{Experiment, Phase};
 use client::{Client, Error, Method};
 use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::documents::{Document, Kind};
 use super::{Applied, Change, difference};
+use crate::remote::which;
 
 /// Fields that say what an experiment is; the others say what became of it.
 const SPECIFIED: [&str; 6] = ["selector", "candidate", "baseline", "observe_only", "template", "spec"];
@@ -82,20 +83,13 @@ fn awaits(document: &Document, all: &[Document]) -> bool {
     all.iter().any(|other| other.kind == Kind::Template && Some(other.name.as_str()) == template)
 }
 
-/// The experiment of this name: the one that is pending or under way, else the newest.
+/// The experiment of this name.
 async fn known(name: &str, client: &Client) -> anyhow::Result<Option<(Value, Experiment)>> {
-    let answer = client.list("/experiments").await?;
-    let mut page = Page::<Value>::deserialize(&answer).context("the answer is not as expected")?;
-    page.items.retain(|item| item["name"] == name);
-    let mut found = page.items.into_iter().map(|item| read(&item).map(|read| (item, read)));
-    let Some(newest) = found.next().transpose()? else { return Ok(None) };
-    for other in found {
-        let other = other?;
-        if newest.1.phase.is_over() && !other.1.phase.is_over() {
-            return Ok(Some(other));
-        }
+    match client.get(&which::path(name, "")).await {
+        Ok(answer) => Ok(Some((answer.clone(), read(&answer)?))),
+        Err(Error::Refused { status: 404, .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    Ok(Some(newest))
 }
 
 fn read(answer: &Value) -> anyhow::Result<Experiment> {

@@ -82,14 +82,14 @@ pub async fn run(args: &Args, client: &Client, show: Show) -> anyhow::Result<()>
             (true, Kind::Experiment) => start(&mut done, client).await,
             _ => Ok(()),
         };
-        if !show.is_json() {
+        if !show.is_for_programs() {
             tell(&done, args.dry_run)?;
         }
         // What was written down stays, whether it starts or not.
         started?;
         applied.push(done);
     }
-    if show.is_json() { crate::output::say(&serde_json::json!({ "items": applied })) } else { Ok(()) }
+    if show.is_for_programs() { show.say(&serde_json::json!({ "items": applied })) } else { Ok(()) }
 }
 
 /// Applies one document of several.

@@ -10,6 +10,7 @@ use observe::{Critical, Lens};
 use pipelines::config::CollectorFile;
 
 use crate::actions::lifecycle;
+use crate::actions::named::{Named, check_name};
 use crate::actions::templates;
 use crate::audit::By;
 use crate::auth::Actor;
@@ -21,7 +22,7 @@ use crate::store::experiments::Experiment;
 /// Writes an experiment down. Its pipelines are checked with the code that agents check with.
 ///
 /// # Errors
-/// 404 for a template that is not there, 422 for what is wrong with it, and the store's.
+/// 404 for a template that is not there, 409 for a name that is taken, 422 for what is wrong with it, and the store's.
 pub async fn create(state: &AppState, actor: &Actor, asked: CreateExperiment) -> Result<Experiment, Refusal> {
     let spec = specify(state, actor, asked).await?;
     Ok(lifecycle::create(state, actor.tenant_id, By::from(actor), &actor.email, spec).await?)
@@ -30,7 +31,7 @@ pub async fn create(state: &AppState, actor: &Actor, asked: CreateExperiment) ->
 /// The experiment that [`create`] would write down: checked as that is, without an id of its own, and nowhere written.
 ///
 /// # Errors
-/// As [`create`].
+/// As [`create`], but for a name that is taken: whoever applies a file asks with the name of what is there.
 pub async fn preview(
     state: &AppState,
     actor: &Actor,
@@ -48,16 +49,33 @@ pub async fn preview(
 pub async fn replace(
     state: &AppState,
     actor: &Actor,
-    id: ExperimentId,
+    named: &Named,
     asked: CreateExperiment,
 ) -> Result<Experiment, Refusal> {
-    let experiment = super::find(state, actor, id).await?;
+    let experiment = super::find(state, actor, named).await?;
     let spec = specify(state, actor, asked).await?;
     Ok(lifecycle::replace(state, experiment, spec, (By::from(actor), &actor.email)).await?)
 }
 
+/// Writes down an experiment like another one under a name of its own, checked as that of a new one.
+///
+/// # Errors
+/// As [`create`]; 404 for one that is not there.
+pub async fn duplicate(
+    state: &AppState,
+    actor: &Actor,
+    named: &Named,
+    name: String,
+) -> Result<Experiment, Refusal> {
+    check_name(&name)?;
+    let like = super::find(state, actor, named).await?;
+    let spec = check(state, actor, Spec { name, ..like.spec }).await?;
+    Ok(lifecycle::create(state, actor.tenant_id, By::from(actor), &actor.email, spec).await?)
+}
+
 /// The specification of what is asked for.
 async fn specify(state: &AppState, actor: &Actor, asked: CreateExperiment) -> Result<Spec, Refusal> {
+    check_name(&asked.name)?;
     let (candidate, template) = candidate(state, actor, asked.candidate.clone()).await?;
     let spec = spec(asked, candidate, template)?;
     check(state, actor, spec).await
@@ -75,7 +93,7 @@ async fn check(state: &AppState, actor: &Actor, spec: Spec) -> Result<Spec, Refu
 }
 
 /// The fragment that a whole Collector file holds, of the pipeline that is named if it has several; any other text as it is.
-fn of_whole(field: &str, text: String, pipeline: Option<&str>) -> Result<String, Refusal> {
+pub(super) fn of_whole(field: &str, text: String, pipeline: Option<&str>) -> Result<String, Refusal> {
     // Variables are of what is carried along; those of the fragment are refused when it is checked.
     let file = CollectorFile::parse(field, &text, &|_| Some("1".to_owned()));
     match file.ok().filter(CollectorFile::is_whole) {

@@ -25,6 +25,12 @@ impl From<Experiment> for v1::Experiment {
             created_at_ms: stored.created_at.0,
             updated_at_ms: stored.updated_at.0,
             verdict: stored.verdict.map(verdict),
+            starts_at_ms: stored.start_at.map(|at| at.0),
+            frozen: stored.frozen.map(|freeze| v1::Freeze {
+                since_ms: freeze.since.0,
+                by: freeze.author,
+                reason: freeze.reason,
+            }),
         }
     }
 }

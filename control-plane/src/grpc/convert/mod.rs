@@ -10,22 +10,12 @@ use proto::v1;
 
 use crate::actions::{Command, Forced};
 use crate::auth::Actor;
-use crate::experiment::ExperimentId;
-use crate::id::NotAnId;
 use crate::refusal::Refusal;
 
 pub(super) use experiment::{event, verdict};
 pub(super) use found::{agent, figures};
 pub(super) use spec::asked;
 pub(super) use template::{parameters, problem, template};
-
-/// An id. A text that has no such shape names nothing.
-///
-/// # Errors
-/// 404.
-pub(super) fn experiment_id(text: &str) -> Result<ExperimentId, Refusal> {
-    text.parse().map_err(|wrong: NotAnId| Refusal::NotFound(wrong.to_string()))
-}
 
 /// Command of a person to an experiment.
 ///

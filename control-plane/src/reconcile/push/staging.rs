@@ -30,12 +30,18 @@ pub async fn hold_back(
     state: &AppState,
     reader: &mut Connection,
     told: &mut [Told],
+    frozen: &HashMap<TenantId, UnixMillis>,
 ) -> Result<Changes, StoreError> {
     let known = Known::of(trials::known(reader).await?);
     let mut before: HashMap<(TenantId, AgentUid), AgentTrial> =
         trials::under_way(reader).await?.into_iter().map(|of| ((of.tenant_id, of.agent), of)).collect();
+    // Where it is frozen, no wave begins, and each agent stays in the one that it is in.
+    before.retain(|(tenant, _), _| !frozen.contains_key(tenant));
     let (mut changes, now) = (Changes::default(), state.clock.now());
     for ((tenant, content), agents) in on_trial(reader, told, &known).await? {
+        if frozen.contains_key(&tenant) {
+            continue;
+        }
         let assigned = agents.iter().map(|&at| {
             let trial = before.get(&(tenant, told[at].member.uid)).filter(|of| of.content == content);
             assigned(&told[at], trial, now)
@@ -105,7 +111,11 @@ async fn on_trial(reader: &mut Connection, told: &[Told], known: &Known) -> Resu
     Ok(of)
 }
 
-fn assigned(Told { member, latest, goal }: &Told, trial: Option<&AgentTrial>, now: UnixMillis) -> Assigned {
+fn assigned(
+    Told { member, latest, goal, .. }: &Told,
+    trial: Option<&AgentTrial>,
+    now: UnixMillis,
+) -> Assigned {
     let content = match goal {
         Goal::Run(wanted) => wanted.generation.content(),
         Goal::Kept | Goal::Own => String::new(),

@@ -9,7 +9,7 @@ use axum::response::sse::{Event as Sse, KeepAlive, KeepAliveStream, Sse as Strea
 use serde::Deserialize;
 use tokio_stream::{Stream as Items, StreamExt as _};
 
-use super::{Access, Actor, AppState, ExperimentId, Path, Query, Refusal, Role, Routes};
+use super::{Access, Actor, AppState, Named, Path, Query, Refusal, Role, Routes};
 use crate::actions;
 use crate::http::ProblemResponse;
 use crate::store::experiments::Event as Happened;
@@ -28,7 +28,7 @@ struct Since {
 /// Events so far and those to come, until it is over, the client leaves or the session ends; that is an event `problem`.
 #[utoipa::path(
     get, path = "/api/v1/experiments/{id}/events", tag = "experiments",
-    params(("id" = uuid::Uuid, Path), ("after" = Option<i64>, Query, description = "The last event known")),
+    params(("id" = String, Path, description = "Id or name"), ("after" = Option<i64>, Query, description = "The last event known")),
     responses(
         (status = 200, body = Event, content_type = "text/event-stream"),
         (status = 404, body = Problem),
@@ -37,12 +37,12 @@ struct Since {
 async fn events(
     State(state): State<AppState>,
     actor: Actor,
-    Path(id): Path<ExperimentId>,
+    Path(id): Path<Named>,
     Query(from): Query<Since>,
     headers: HeaderMap,
 ) -> Result<Stream<KeepAliveStream<impl Items<Item = Result<Sse, Infallible>>>>, Refusal> {
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
-    let events = actions::events(&state, &actor, id, from.after.or(resumed).unwrap_or(0)).await?;
+    let events = actions::events(&state, &actor, &id, from.after.or(resumed).unwrap_or(0)).await?;
     let events = events.map(|event| Ok(event.map_or_else(ended, sent)));
     Ok(Stream::new(events).keep_alive(KeepAlive::default()))
 }

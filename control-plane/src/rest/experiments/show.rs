@@ -1,6 +1,6 @@
 //! Experiments, statuses and results as they are shown.
 
-use api::{AgentResults, AgentStatus, Experiment, Results, Status};
+use api::{AgentResults, AgentStatus, Criteria, Experiment, Results, Status};
 
 use super::{AppState, Refusal, Stored};
 use crate::actions::{self, AgentFindings, Progress};
@@ -35,6 +35,8 @@ impl From<Stored> for Experiment {
             created_at: stored.created_at.into(),
             updated_at: stored.updated_at.into(),
             verdict: stored.verdict.map(Into::into),
+            starts_at: stored.start_at.map(Into::into),
+            frozen: stored.frozen.map(Into::into),
         }
     }
 }
@@ -64,7 +66,24 @@ pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Ref
         agents: agents.into_iter().map(agent).collect(),
         verdict: experiment.verdict.clone().map(Into::into),
         reasons: reasons(experiment),
+        frozen: experiment.frozen.clone().map(Into::into),
     })
+}
+
+/// The criteria of an experiment.
+pub fn criteria(experiment: Stored) -> Criteria {
+    let (verb, criteria, basis) = match experiment.verdict {
+        Some(verdict) => (Some(verdict.verb.into()), verdict.criteria, Some(verdict.basis.into())),
+        None => (None, Vec::new(), None),
+    };
+    Criteria {
+        id: experiment.id.0,
+        phase: experiment.state.phase().into(),
+        step: experiment.state.run().map(|run| run.step.to_string()),
+        verb,
+        criteria: criteria.into_iter().map(Into::into).collect(),
+        basis,
+    }
 }
 
 /// An agent of the step, and whether it is connected.

@@ -32,9 +32,16 @@ pub struct Agent<'a> {
 
 impl<'a> Agent<'a> {
     pub async fn enroll(server: &'a Server, admin: &str) -> Self {
-        let token = server.post("/api/v1/enrollment-tokens", admin, json!({})).await.body;
-        let uid: Uuid = "018f4f9e-0000-7000-8000-000000000001".parse().unwrap();
-        let body = json!({ "uid": uid, "labels": {}, "host": "h1", "version": "1" });
+        Self::enroll_as(server, admin, 1).await
+    }
+
+    /// The one of this number, as its label `number` says. It is of a version of its own, so that it is in no other one's waves.
+    pub async fn enroll_as(server: &'a Server, admin: &str, number: u8) -> Self {
+        let labels = json!({ "labels": { "number": number.to_string() } });
+        let token = server.post("/api/v1/enrollment-tokens", admin, labels).await.body;
+        let uid: Uuid = format!("018f4f9e-0000-7000-8000-0000000000{number:02x}").parse().unwrap();
+        let body =
+            json!({ "uid": uid, "labels": {}, "host": format!("h{number}"), "version": number.to_string() });
         let enrolled = server.fleet("/v1/enroll", token["token"].as_str().unwrap(), body).await;
         assert_eq!(enrolled.status, StatusCode::CREATED, "{enrolled:?}");
         let credential = enrolled.body["token"].as_str().unwrap().to_owned();
@@ -50,6 +57,17 @@ impl<'a> Agent<'a> {
             }
         }
         self.say(RemoteConfigStatuses::Applied).await;
+    }
+
+    /// What it was offered last.
+    pub fn body(&self) -> String {
+        let offered = self.offered.as_ref().unwrap().config.as_ref().unwrap();
+        String::from_utf8(offered.config_map[KEY].body.clone()).unwrap()
+    }
+
+    /// Asks once what to run; tells whether it is offered something.
+    pub async fn is_offered(&self) -> bool {
+        self.say(RemoteConfigStatuses::Unset).await.is_some()
     }
 
     async fn say(&self, status: RemoteConfigStatuses) -> Option<AgentRemoteConfig> {
@@ -88,9 +106,7 @@ impl<'a> Agent<'a> {
 
     /// Reports a horizon of the generation it runs.
     pub async fn report(&self, experiment: &str) {
-        let offered = self.offered.as_ref().unwrap().config.as_ref().unwrap();
-        let body = String::from_utf8(offered.config_map[KEY].body.clone()).unwrap();
-        let generation = Generation::read(&body).unwrap().number;
+        let generation = Generation::read(&self.body()).unwrap().number;
         let end = u64::try_from(self.server.state.clock.now().0).unwrap() * 1_000_000;
         let key = ReportKey {
             boot_id: Uuid::nil().to_string(),

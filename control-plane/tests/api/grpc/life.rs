@@ -294,11 +294,15 @@ async fn what_is_shown_of_a_specification_makes_the_same_again() {
     };
     let none = ExperimentSpec { lenses: Some(Lenses::default()), ..plain(FRAGMENT) };
     let observing = ExperimentSpec { observe_only: true, ..plain(FRAGMENT) };
-    for spec in [all.clone(), none, observing, plain(FRAGMENT)] {
+    for (at, spec) in [all.clone(), none, observing, plain(FRAGMENT)].into_iter().enumerate() {
+        let spec = ExperimentSpec { name: format!("plain {at}"), ..spec };
         let first = person.create(spec).await.unwrap();
         same(&server, &admin, &first).await;
-        let again = person.create(first.spec.clone().unwrap()).await.unwrap();
-        assert_eq!(again.spec, first.spec);
+        // A name is one experiment's: the same again is under another.
+        let written = first.spec.clone().unwrap();
+        let another = ExperimentSpec { name: format!("{} again", first.id), ..written.clone() };
+        let again = person.create(another).await.unwrap();
+        assert_eq!(ExperimentSpec { name: written.name.clone(), ..again.spec.unwrap() }, written);
     }
     let mut listed = Vec::new();
     let mut page_token = String::new();

@@ -1,7 +1,7 @@
 //! gRPC for people, by tonic's own clients over real sockets.
 
 mod access;
-mod agent;
+pub mod agent;
 mod life;
 mod refusals;
 mod streams;
@@ -31,7 +31,7 @@ service: { pipelines: { metrics: { processors: [filter/v] } } }
 
 /// Puts a token on every call.
 #[derive(Clone)]
-struct Bearer(String);
+pub struct Bearer(String);
 
 impl tonic::service::Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -41,11 +41,11 @@ impl tonic::service::Interceptor for Bearer {
     }
 }
 
-type Authorized = InterceptedService<Channel, Bearer>;
+pub type Authorized = InterceptedService<Channel, Bearer>;
 
 /// Somebody with a token.
-struct Person {
-    experiments: ExperimentServiceClient<Authorized>,
+pub struct Person {
+    pub experiments: ExperimentServiceClient<Authorized>,
     generator: GeneratorServiceClient<Authorized>,
     controller: ControllerServiceClient<Authorized>,
 }
@@ -55,7 +55,7 @@ async fn channel(server: &Server) -> Channel {
 }
 
 impl Person {
-    async fn new(server: &Server, token: &str) -> Self {
+    pub async fn new(server: &Server, token: &str) -> Self {
         let (channel, bearer) = (channel(server).await, Bearer(token.to_owned()));
         Self {
             experiments: ExperimentServiceClient::with_interceptor(channel.clone(), bearer.clone()),
@@ -80,7 +80,7 @@ fn plain(candidate: &str) -> ExperimentSpec {
 }
 
 /// Waits for what is to come, but not for ever.
-async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
+pub async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
     match tokio::time::timeout(DEADLINE, coming).await {
         Ok(came) => came,
         Err(_) => panic!("waited {DEADLINE:?} for {what}"),

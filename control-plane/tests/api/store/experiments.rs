@@ -5,7 +5,7 @@ use std::time::Duration;
 use control_plane::experiment::{ExperimentId, Policy, Run, Spec, State, Step, Traits, Verb, Verdict};
 use control_plane::id::TenantId;
 use control_plane::store::deployments::{self, Deployment, DeploymentId};
-use control_plane::store::experiments::{self, Experiment};
+use control_plane::store::experiments::{self, Experiment, Filter};
 use control_plane::store::{Store, Tx};
 use serde_json::json;
 use uuid::Uuid;
@@ -50,6 +50,8 @@ pub fn experiment(tenant_id: TenantId, number: u128) -> Experiment {
         created_by: "1@example.org".to_owned(),
         created_at: NOW,
         updated_at: NOW,
+        start_at: None,
+        frozen: None,
     }
 }
 
@@ -94,13 +96,13 @@ async fn experiments_are_listed_newest_first_within_their_tenant(store: &Store) 
         experiments::insert(&mut tx, &experiment(tenant, number)).await.unwrap();
     }
     let ids = |found: Vec<Experiment>| found.iter().map(|one| one.id.0.as_u128()).collect::<Vec<_>>();
-    assert_eq!(ids(experiments::list(&mut tx, ONE, None, 2).await.unwrap()), [4, 3]);
+    assert_eq!(ids(experiments::list(&mut tx, ONE, &Filter::default(), (None, 2)).await.unwrap()), [4, 3]);
     let after = Some(ExperimentId(Uuid::from_u128(3)));
-    assert_eq!(ids(experiments::list(&mut tx, ONE, after, 2).await.unwrap()), [1]);
+    assert_eq!(ids(experiments::list(&mut tx, ONE, &Filter::default(), (after, 2)).await.unwrap()), [1]);
     assert!(experiments::under_way(&mut tx).await.unwrap().is_empty());
     experiments::delete(&mut tx, OTHER, ExperimentId(Uuid::from_u128(4))).await.unwrap();
     experiments::delete(&mut tx, ONE, ExperimentId(Uuid::from_u128(3))).await.unwrap();
-    assert_eq!(ids(experiments::list(&mut tx, ONE, None, 9).await.unwrap()), [4, 1]);
+    assert_eq!(ids(experiments::list(&mut tx, ONE, &Filter::default(), (None, 9)).await.unwrap()), [4, 1]);
 }
 
 async fn events_have_numbers_without_gaps(store: &Store) {
@@ -125,9 +127,10 @@ async fn the_latest_version_of_a_deployment_is_in_force(store: &Store) {
         config: config.map(str::to_owned),
         experiment_id: None,
         created_at: if id == 1 { LATER } else { NOW },
+        created_by: "user/1".to_owned(),
     };
     for made in [deployment(1, 1, Some("a")), deployment(2, 1, Some("b")), deployment(2, 2, None)] {
-        deployments::insert(&mut tx, ONE, &made, "user/1").await.unwrap();
+        deployments::insert(&mut tx, ONE, &made).await.unwrap();
     }
     let found = deployments::latest(&mut tx, ONE).await.unwrap();
     let found: Vec<_> = found

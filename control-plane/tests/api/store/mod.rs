@@ -90,6 +90,7 @@ pub fn person(tenant: TenantId) -> User {
         role: Role::Admin,
         created_at: NOW,
         disabled_at: None,
+        service: false,
     }
 }
 

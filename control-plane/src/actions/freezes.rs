@@ -1,0 +1,94 @@
+//! Freezes: a tenant in which nothing goes forward until somebody lifts it. What puts something back goes through.
+
+use serde_json::json;
+
+use crate::audit;
+use crate::auth::Actor;
+use crate::clock::UnixMillis;
+use crate::experiment::Reason;
+use crate::refusal::Refusal;
+use crate::state::AppState;
+use crate::store::freezes::{self, Freeze};
+use crate::store::{StoreError, Tx, experiments};
+
+/// The most characters of a reason.
+const MAX_REASON: usize = 1_000;
+
+/// Freeze of the actor's tenant, if there is one.
+///
+/// # Errors
+/// The store's.
+pub async fn get(state: &AppState, actor: &Actor) -> Result<Option<Freeze>, Refusal> {
+    Ok(freezes::get(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id).await?)
+}
+
+/// Freezes the actor's tenant. One that is frozen already stays as it is, and says since when and why.
+///
+/// # Errors
+/// Invalid without a reason; and the store's.
+pub async fn freeze(state: &AppState, actor: &Actor, reason: &str) -> Result<Freeze, Refusal> {
+    let reason = reason.trim().trim_end_matches('.');
+    let length = reason.chars().count();
+    if !(1..=MAX_REASON).contains(&length) {
+        let expected = format!("the reason of the freeze, of 1 to {MAX_REASON} characters");
+        return Err(Refusal::invalid_field("reason", format!("a reason of {length} characters"), expected));
+    }
+    let now = state.clock.now();
+    let mut tx = state.store.begin(actor.tenant_id).await?;
+    if let Some(known) = freezes::get(&mut tx, actor.tenant_id).await? {
+        return Ok(known);
+    }
+    let freeze = Freeze { since: now, author: actor.email.clone(), reason: reason.to_owned() };
+    freezes::insert(&mut tx, actor.tenant_id, &freeze).await?;
+    note(&mut tx, actor, now, ("freeze", freeze.sentence())).await?;
+    let detail = json!({ "reason": freeze.reason });
+    audit::record(&mut tx, now, actor.tenant_id, actor, "tenant.freeze", &object(actor), &detail).await?;
+    tx.commit().await?;
+    woken(state);
+    Ok(freeze)
+}
+
+/// Lifts the freeze of the actor's tenant.
+///
+/// # Errors
+/// Not found where there is none; and the store's.
+pub async fn unfreeze(state: &AppState, actor: &Actor) -> Result<(), Refusal> {
+    let now = state.clock.now();
+    let mut tx = state.store.begin(actor.tenant_id).await?;
+    let Some(known) = freezes::get(&mut tx, actor.tenant_id).await? else {
+        return Err(Refusal::NotFound("the tenant is not frozen".to_owned()));
+    };
+    freezes::delete(&mut tx, actor.tenant_id).await?;
+    let sentence = format!("{} lifted the freeze of {}.", actor.email, known.author);
+    note(&mut tx, actor, now, ("unfreeze", sentence)).await?;
+    let detail = json!({ "since": known.since, "by": known.author, "reason": known.reason });
+    audit::record(&mut tx, now, actor.tenant_id, actor, "tenant.unfreeze", &object(actor), &detail).await?;
+    tx.commit().await?;
+    woken(state);
+    Ok(())
+}
+
+fn object(actor: &Actor) -> String {
+    format!("tenant/{}", actor.tenant_id)
+}
+
+/// Tells those who watch the experiments that are under way.
+async fn note(
+    tx: &mut Tx,
+    actor: &Actor,
+    now: UnixMillis,
+    (kind, sentence): (&str, String),
+) -> Result<(), StoreError> {
+    let detail = json!({ "reasons": [Reason::new("person", "freeze", sentence)] });
+    let all = experiments::under_way(tx).await?;
+    for experiment in all.iter().filter(|one| one.tenant_id == actor.tenant_id) {
+        experiments::happened(tx, actor.tenant_id, experiment.id, (now, kind, &detail)).await?;
+    }
+    Ok(())
+}
+
+fn woken(state: &AppState) {
+    state.hub.push.notify_one();
+    state.hub.analyze.notify_one();
+    state.hub.happened();
+}

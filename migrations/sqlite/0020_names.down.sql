@@ -1,0 +1,1 @@
+DROP INDEX experiments_by_name;
