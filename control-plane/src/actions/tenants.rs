@@ -12,6 +12,9 @@ use crate::state::AppState;
 use crate::store::tenants::{self, Tenant};
 use crate::store::{Across, Connection, StoreError, agents, audit as rows, experiments};
 
+/// Times that a deletion is tried that the database ends.
+const ATTEMPTS: u32 = 5;
+
 /// Up to `limit` tenants behind `after`: all for an admin of the first one, else one's own.
 ///
 /// # Errors
@@ -41,6 +44,18 @@ async fn runs_the_installation(reader: &mut Connection, actor: &Actor) -> Result
 /// 404 for anybody else, and for a tenant that is not there; 409 for the first one, and while experiments of it are under
 /// way; and the store's.
 pub async fn delete(state: &AppState, actor: &Actor, id: TenantId) -> Result<(), Refusal> {
+    // Its agents and what is decided of it go on being written meanwhile, and of two that wait for each other the database ends
+    // one, of which nothing has happened then.
+    for _ in 1..ATTEMPTS {
+        match attempt(state, actor, id).await {
+            Err(Refusal::Unavailable(_)) => {}
+            done => return done,
+        }
+    }
+    attempt(state, actor, id).await
+}
+
+async fn attempt(state: &AppState, actor: &Actor, id: TenantId) -> Result<(), Refusal> {
     let now = state.clock.now();
     let mut tx = state.store.begin(Across::Tenants).await?;
     let found = tenants::get(&mut tx, id).await?.filter(|found| found.deleted_at.is_none());

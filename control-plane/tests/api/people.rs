@@ -185,7 +185,10 @@ async fn of_a_tenant_that_is_deleted_its_chain_is_left_and_its_last_row_is_told(
         "{refused:?}"
     );
     assert_eq!(server.delete(&format!("{TENANTS}/{}", own.as_str().unwrap()), &admin).await.refusal(), 409);
-    server.post("/api/v1/experiments/e/rollback", &theirs, json!({})).await;
+    assert_eq!(
+        server.post("/api/v1/experiments/e/rollback", &theirs, json!({})).await.status,
+        StatusCode::OK
+    );
     assert!(rows(&server, tenant).await.len() > 8);
     let names = async |token: &str| {
         let listed = server.get(TENANTS, token).await.body;
@@ -197,7 +200,8 @@ async fn of_a_tenant_that_is_deleted_its_chain_is_left_and_its_last_row_is_told(
         (vec!["one".into(), "two".into()], vec!["two".into()])
     );
 
-    assert_eq!(server.delete(&path, &admin).await.status, StatusCode::NO_CONTENT);
+    let deleted = server.delete(&path, &admin).await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT, "{deleted:?}");
     let left: Vec<String> = rows(&server, tenant).await.into_iter().map(|(table, _)| table).collect();
     assert_eq!(left, ["audit_heads", "audit_logs"]);
     for token in [theirs.as_str(), key.as_str().unwrap()] {
