@@ -17,6 +17,8 @@ use tokio::process::{Child, Command};
 use crate::{eventually, http};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest time of a swap on a machine that has other tests to run.
+const SWAP: Duration = Duration::from_secs(120);
 
 /// Addresses of an agent.
 #[derive(Clone, Debug, Deserialize)]
@@ -128,7 +130,7 @@ impl Agent {
     pub async fn swap(&self, config: &str) -> Result<u64> {
         let before = self.generation().await?;
         self.reload(config)?;
-        Ok(eventually("a new generation", PATIENCE, || async {
+        Ok(eventually("a new generation", SWAP, || async {
             self.generation().await.ok().filter(|generation| *generation > before)
         })
         .await)
