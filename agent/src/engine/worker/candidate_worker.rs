@@ -280,11 +280,13 @@ impl CandidateWorker {
         }
     }
 
-    /// Waits until it has nothing to do, so long at most.
+    /// Waits until it has nothing to do, so long at most. Where batches find no room, more comes than it does, and there is no such
+    /// moment to wait for.
     pub fn catch_up(&self, patience: Duration) {
         let end = Instant::now() + patience;
         let has_work = |queue: MutexGuard<'_, Queue>| queue.busy || !queue.jobs.is_empty();
-        while has_work(self.queue()) && Instant::now() < end {
+        let [_, left_out, _] = &self.load;
+        while has_work(self.queue()) && left_out.load(Ordering::Relaxed) == 0 && Instant::now() < end {
             thread::sleep(Duration::from_millis(1));
         }
     }
