@@ -16,7 +16,8 @@ use gate::{Crowd, Load, Peer, Tally};
 const DATA: usize = 2;
 /// Part of the process's limit that is left at its soft limit.
 const SOFT: usize = 8;
-/// Share of the limit for data that is taken while the process is past its soft limit, and past the middle between that and its limit.
+/// Share of the limit for data that is taken while the process is past its soft limit, and past the middle between that and its
+/// limit.
 const DRAINED: [usize; 2] = [4, 8];
 /// Smallest limit of a process that is held against what it has: a smaller one is a limit for data alone.
 const LEAST_PROCESS: usize = 48 << 20;

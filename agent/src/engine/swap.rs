@@ -97,7 +97,7 @@ impl Engine {
         let delivers = old.generation.splits && ending.as_ref().is_some_and(|worker| !worker.is_apart());
         let patience = Patience::of(delivers, goes_on, limits.max_added_latency);
         if let Some(worker) = ending {
-            worker.catch_up(patience.before);
+            worker.catch_up(patience.before, !delivers);
         }
         // Held until the new generation is in place, so that no batch finds neither.
         let mut retiring = old.generation.worker();

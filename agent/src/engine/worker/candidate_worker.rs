@@ -27,6 +27,8 @@ use crate::engine::variant::VariantPipeline;
 const QUEUE: usize = 64;
 /// Batches whose memory is kept for the next ones.
 const SPARE: usize = 4;
+/// Time for which a swap waits for a worker to which more comes than it does: what comes may be a burst.
+const HOPE: Duration = Duration::from_secs(1);
 /// Priority of the thread in mirror, as a nice value: a tenth of what others get.
 const LOW: i32 = 10;
 
@@ -280,14 +282,20 @@ impl CandidateWorker {
         }
     }
 
-    /// Waits until it has nothing to do, so long at most. Where batches find no room, more comes than it does, and there is no such
-    /// moment to wait for.
-    pub fn catch_up(&self, patience: Duration) {
-        let end = Instant::now() + patience;
+    /// Waits until it has nothing to do, so long at most. Where only evidence is at stake, it is given up after [`HOPE`] as soon as a
+    /// batch finds no room: more comes than it does, and there is no such moment to wait for.
+    pub fn catch_up(&self, patience: Duration, only_evidence: bool) {
+        let begin = Instant::now();
         let has_work = |queue: MutexGuard<'_, Queue>| queue.busy || !queue.jobs.is_empty();
         let [_, left_out, _] = &self.load;
-        while has_work(self.queue()) && left_out.load(Ordering::Relaxed) == 0 && Instant::now() < end {
+        let mut known = left_out.load(Ordering::Relaxed);
+        while has_work(self.queue()) && begin.elapsed() < patience {
             thread::sleep(Duration::from_millis(1));
+            // Each tick counts from 0 again.
+            let before = std::mem::replace(&mut known, left_out.load(Ordering::Relaxed));
+            if only_evidence && known > before && begin.elapsed() >= HOPE {
+                break;
+            }
         }
     }
 

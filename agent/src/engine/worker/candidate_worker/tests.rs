@@ -1,4 +1,4 @@
-//! Tests that a worker that nobody waits for any more counts what it holds.
+//! Tests of the end of a worker: what it holds is counted if nobody waits for it any more, and how long a swap waits.
 
 use super::*;
 use crate::admission::Budget;
@@ -7,13 +7,47 @@ use crate::engine::worker::job::{Gaps, Tick};
 use crate::engine::{EngineParts, Reporter};
 use crate::telemetry::{Condition, GaugeValues, Health, Metrics, NameStyle};
 
+fn engine(metrics: &Arc<Metrics>) -> Arc<Engine> {
+    let reporter = Reporter { outbox: Arc::default(), boot_id: String::new() };
+    let health = Arc::new(Health::new(Condition::starting()));
+    let parts = EngineParts { health, metrics: Arc::clone(metrics), budget: Budget::new(1 << 20), reporter };
+    Arc::new(Engine::new("metrics", &parts))
+}
+
+#[test]
+fn a_swap_gives_up_waiting_for_a_worker_that_leaves_batches_out_unless_points_are_at_stake() {
+    let engine = engine(&Arc::new(Metrics::new(NameStyle::default())));
+    let state = holding(false).0.experiment.expect("an experiment");
+    let worker =
+        CandidateWorker::start(engine, state, CandidateLimits::default(), false, 0).expect("a thread");
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // It never has nothing to do, and what comes finds no room.
+            while !over.load(Ordering::Relaxed) {
+                worker.queue().busy = true;
+                worker.leave_out();
+                thread::sleep(Duration::from_micros(100));
+            }
+        });
+        while !worker.queue().busy {
+            thread::yield_now();
+        }
+        let hour = Duration::from_secs(3_600);
+        worker.catch_up(hour, true);
+        let (begin, patience) = (Instant::now(), HOPE * 2);
+        worker.catch_up(patience, false);
+        assert!(begin.elapsed() >= patience, "points wait in it");
+        over.store(true, Ordering::Relaxed);
+    });
+    worker.queue().busy = false;
+    assert!(worker.close(Duration::from_secs(60)).is_some());
+}
+
 #[test]
 fn what_a_worker_holds_that_is_abandoned_between_two_jobs_is_counted_and_told_by_the_next() {
     let metrics = Arc::new(Metrics::new(NameStyle::default()));
-    let reporter = Reporter { outbox: Arc::default(), boot_id: String::new() };
-    let health = Arc::new(Health::new(Condition::starting()));
-    let parts = EngineParts { health, metrics: Arc::clone(&metrics), budget: Budget::new(1 << 20), reporter };
-    let engine = Arc::new(Engine::new("metrics", &parts));
+    let engine = engine(&metrics);
     let lost_by_one = || {
         let (state, of_it) = holding(true);
         let state = state.experiment.expect("an experiment");
