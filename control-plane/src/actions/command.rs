@@ -2,7 +2,7 @@
 
 use super::promotion::{self, Forced};
 use super::{Named, find};
-use crate::actions::lifecycle;
+use crate::actions::lifecycle::{self, Failed};
 use crate::audit::By;
 use crate::auth::Actor;
 use crate::experiment::{Action, Reason};
@@ -49,22 +49,42 @@ pub(super) async fn check_stored(
     })
 }
 
-/// Moves an experiment of the actor's tenant.
+/// Times that a command is tried of which the experiment moves on while it is given.
+const ATTEMPTS: u32 = 16;
+
+/// Moves an experiment of the actor's tenant. One that moves on by itself meanwhile is read again: whoever rolls back has not
+/// to care which step it is at. With a version in `named` it is left alone then.
 ///
 /// # Errors
 /// 404, 409 for a transition that there is not, for a start of what is not created any more and for a promotion without met
-/// criteria, 429 where too much is being checked, and the store's.
+/// criteria, 412 for another version than the named one, 429 where too much is being checked, and the store's.
 pub async fn command(
     state: &AppState,
     actor: &Actor,
     named: &Named,
     command: Command,
 ) -> Result<Experiment, Refusal> {
-    let experiment = find(state, actor, named).await?;
+    let mut attempts = 1..=ATTEMPTS;
+    loop {
+        let experiment = find(state, actor, named).await?;
+        let last = attempts.next() == Some(ATTEMPTS);
+        match attempt(state, actor, experiment, &command).await? {
+            Err(Failed::Stale) if !last => {}
+            done => return Ok(done?),
+        }
+    }
+}
+
+async fn attempt(
+    state: &AppState,
+    actor: &Actor,
+    experiment: Experiment,
+    command: &Command,
+) -> Result<Result<Experiment, Failed>, Refusal> {
     let action = match command {
         Command::Start => {
             check_stored(state, actor.user_id, &experiment).await?;
-            return Ok(lifecycle::start(state, experiment, By::from(actor)).await?);
+            return Ok(lifecycle::start(state, experiment, By::from(actor)).await);
         }
         Command::Pause => Action::Pause,
         Command::Resume => Action::Resume,
@@ -80,5 +100,5 @@ pub async fn command(
         Command::Cancel => Action::Cancel,
         Command::Approve => Action::Approve(actor.email.clone()),
     };
-    Ok(lifecycle::act(state, experiment, action, By::from(actor)).await?)
+    Ok(lifecycle::act(state, experiment, action, By::from(actor)).await)
 }

@@ -185,10 +185,8 @@ async fn of_a_tenant_that_is_deleted_its_chain_is_left_and_its_last_row_is_told(
         "{refused:?}"
     );
     assert_eq!(server.delete(&format!("{TENANTS}/{}", own.as_str().unwrap()), &admin).await.refusal(), 409);
-    assert_eq!(
-        server.post("/api/v1/experiments/e/rollback", &theirs, json!({})).await.status,
-        StatusCode::OK
-    );
+    let stopped = server.post("/api/v1/experiments/e/rollback", &theirs, json!({})).await;
+    assert_eq!(stopped.status, StatusCode::OK, "{stopped:?}");
     assert!(rows(&server, tenant).await.len() > 8);
     let names = async |token: &str| {
         let listed = server.get(TENANTS, token).await.body;

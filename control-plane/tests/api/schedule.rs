@@ -208,3 +208,23 @@ async fn criteria_and_findings_are_shown_apart() {
     assert_eq!((&looked["phase"], &looked["step"]), (&json!("running"), &json!("mirror")));
     assert!(looked["criteria"][0]["answer"].is_string(), "{looked}");
 }
+
+#[tokio::test]
+async fn a_command_is_not_refused_because_the_experiment_moves_on_meanwhile() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut agent = Agent::enroll(&server, &admin).await;
+    made(&server, &admin, "e", "").await;
+    server.post(&format!("{PATH}/e/start"), &admin, json!({})).await;
+    agent.apply().await;
+    let moves = async |commands: [&str; 2]| {
+        for command in commands.into_iter().cycle().take(20) {
+            let moved = server.post(&format!("{PATH}/e/{command}"), &admin, json!({})).await;
+            assert!(!moved.body.to_string().contains("meanwhile"), "{command}: {moved:?}");
+        }
+    };
+    let (first, second) = (["pause", "resume"], ["resume", "pause"]);
+    tokio::join!(moves(first), moves(second), moves(first), moves(second));
+    let rolled_back = server.post(&format!("{PATH}/e/rollback"), &admin, json!({})).await;
+    assert_eq!(rolled_back.status, StatusCode::OK, "{rolled_back:?}");
+}
