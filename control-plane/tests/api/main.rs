@@ -3,6 +3,7 @@
 
 mod access;
 mod accounts;
+mod all_on_postgresql;
 mod api_keys;
 mod away;
 mod conventions;

@@ -157,7 +157,7 @@ async fn database(dir: &Path) -> Option<Database> {
     std::env::var_os(postgres::ON_POSTGRES)?;
     let files = [dir.join("owner"), dir.join("service")];
     if !files[0].exists() {
-        let Database { owner, service } = postgres::database().await;
+        let Database { owner, service } = postgres::migrated().await;
         files.iter().zip([owner, service]).for_each(|(file, text)| std::fs::write(file, text).unwrap());
     }
     let [owner, service] = files.map(|file| std::fs::read_to_string(file).unwrap());

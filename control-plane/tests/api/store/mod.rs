@@ -65,7 +65,7 @@ pub async fn sqlite(dir: &std::path::Path) -> Store {
 
 /// A store in a database of its own of the tests' server, with the same.
 pub async fn postgres() -> Store {
-    let database = crate::postgres::database().await;
+    let database = crate::postgres::migrated().await;
     let (service, owner) = (database.service.parse().unwrap(), database.owner.parse().unwrap());
     let store = Store::prepare(&service, Some(&owner)).await.unwrap();
     furnish(&store).await;
