@@ -2,12 +2,13 @@
 //! the rest of its generation.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pipelines::Batch;
 
 use super::deadline::{Deadline, Stopwatch};
 use super::variant::VariantPipeline;
+use super::worker::Turns;
 use crate::generation::Experiment;
 
 /// Outcome of a batch in the candidate's pipeline.
@@ -28,13 +29,15 @@ pub struct Candidate {
     /// Pipeline that failed in the last batch, with what its stages hold.
     failed: Option<VariantPipeline>,
     max_batch_latency: Option<Duration>,
+    turns: Turns,
 }
 
 impl Candidate {
     /// A pipeline without any state yet, from `now` on, Unix nanoseconds.
     pub fn build(experiment: &Experiment, now: u64) -> Self {
         let pipeline = Some(VariantPipeline::build(&experiment.candidate, now));
-        Self { pipeline, failed: None, max_batch_latency: experiment.max_batch_latency }
+        let turns = Turns::new(Instant::now());
+        Self { pipeline, failed: None, max_batch_latency: experiment.max_batch_latency, turns }
     }
 
     /// Its pipeline; nothing once it was cut out.
@@ -48,12 +51,14 @@ impl Candidate {
     }
 
     /// Runs the pipeline over `input` at `now`, Unix nanoseconds, until `deadline`, and cuts it out if it fails or takes too
-    /// long.
+    /// long. Where nothing waits for it, it gives way to whatever else is to run.
     pub fn process(&mut self, input: &Batch, now: u64, deadline: Deadline<'_>) -> CandidateOutcome {
         let Some(pipeline) = &mut self.pipeline else { return CandidateOutcome::Absent };
         let (taken, latency) = (Stopwatch::start(), self.max_batch_latency);
         let overrun = Cell::new(None);
+        let turns = deadline.wait.is_none().then_some(&self.turns);
         let stop = || {
+            turns.iter().for_each(|turns| turns.give_way());
             overrun.set(deadline.passed(&taken, latency));
             overrun.get().is_some()
         };

@@ -1,7 +1,9 @@
-//! Pace of the candidate's worker: its share of the CPU, kept by resting.
+//! Pace of the candidate's worker: its share of the CPU, kept by resting, and the turns in which it gives way to others.
 //!
-//! It is measured as the CPU time of the worker's thread, so that a machine that has no time for it is not held against it.
+//! The share is measured as the CPU time of the worker's thread, so that a machine that has no time for it is not held against
+//! it.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -47,9 +49,62 @@ impl Pace {
     }
 }
 
+/// Shortest turn.
+const TURN: Duration = Duration::from_micros(100);
+/// A turn takes at least this part of the time for which others ran before it.
+const PART: u32 = 10;
+
+/// Turns of a thread of low priority. A scheduler lets one that has a core hold it for milliseconds past the moment at which
+/// another one wakes up; this one asks after each turn whether there is another one.
+#[derive(Debug)]
+pub struct Turns {
+    began: Cell<Instant>,
+    /// Time that the present one takes: more where others keep the cores busy, so that a part of the time is left to it.
+    takes: Cell<Duration>,
+}
+
+impl Turns {
+    /// Turns of which the first begins at `at`.
+    pub fn new(at: Instant) -> Self {
+        Self { began: Cell::new(at), takes: Cell::new(TURN) }
+    }
+
+    /// Gives way to others if the turn is over.
+    pub fn give_way(&self) {
+        let now = Instant::now();
+        if self.is_over(now) {
+            std::thread::yield_now();
+            self.begin(now, Instant::now());
+        }
+    }
+
+    fn is_over(&self, at: Instant) -> bool {
+        at.saturating_duration_since(self.began.get()) >= self.takes.get()
+    }
+
+    /// Begins another turn at `at`, after others could run since `over`.
+    fn begin(&self, over: Instant, at: Instant) {
+        self.began.set(at);
+        self.takes.set(TURN.max(at.saturating_duration_since(over) / PART));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_turn_is_short_where_nobody_waits_and_a_tenth_of_what_others_take_elsewhere() {
+        let (start, micros) = (Instant::now(), Duration::from_micros);
+        let turns = Turns::new(start);
+        assert!(!turns.is_over(start + micros(99)) && turns.is_over(start + micros(100)));
+        let back = start + micros(102);
+        turns.begin(start + micros(100), back);
+        assert!(!turns.is_over(back + micros(99)) && turns.is_over(back + micros(100)));
+        let late = back + micros(30_000);
+        turns.begin(back, late);
+        assert!(!turns.is_over(late + micros(2_999)) && turns.is_over(late + micros(3_000)));
+    }
 
     #[test]
     fn a_thread_that_works_all_the_time_rests_for_the_rest_of_its_share() {
