@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let broken: Vec<&Row> = rows.iter().filter(|row| row.keeps_its_promise() == Some(false)).collect();
     for row in &broken {
-        eprintln!("phoenix: {} breaks what is promised", row.scenario);
+        output::tell(&format!("{} breaks what is promised", row.scenario));
     }
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

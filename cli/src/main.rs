@@ -58,10 +58,7 @@ fn main() -> ExitCode {
         Command::Sink(args) => serve(done(sink::run(args))),
         Command::Remote(command) => serve(remote::run(command)),
     };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("phoenix: {error:#}");
-        ExitCode::FAILURE
-    })
+    outcome.unwrap_or_else(|error| output::failed(&error, ExitCode::FAILURE))
 }
 
 fn serve(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {

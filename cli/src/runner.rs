@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use calibration::{Error, Outcome, Scenario, run};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output;
+
 /// Shows how far a number of runs has got: a bar where somebody watches, else a line a scenario.
 pub struct Progress {
     bar: ProgressBar,
@@ -28,7 +30,7 @@ impl Progress {
     pub fn begin(&self, scenario: &str) {
         self.bar.set_message(scenario.to_owned());
         if !self.watched {
-            eprintln!("phoenix: running {scenario}");
+            output::tell(&format!("running {scenario}"));
         }
     }
 

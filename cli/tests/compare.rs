@@ -141,3 +141,23 @@ fn what_the_collectors_file_exporter_writes_is_read() {
     assert_eq!(answer["report"]["comparison"]["candidate"]["output"]["points"], 2);
     assert_eq!(answer["report"]["values"]["compared"], 2);
 }
+
+#[test]
+fn whoever_stops_reading_is_no_failure_of_the_comparison() {
+    let dir = tempfile::tempdir().unwrap();
+    let (baseline, candidate) = (dir.path().join("baseline"), dir.path().join("candidate"));
+    captured(&baseline, |_, _| false);
+    captured(&candidate, |_, _| false);
+    for errors_too in [false, true] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix"));
+        command.arg("compare").args([&baseline, &candidate]).stdout(writer.try_clone().unwrap());
+        if errors_too {
+            command.stderr(writer);
+        }
+        drop(reader);
+        let done = command.output().unwrap();
+        assert_eq!(done.status.code(), Some(141), "{done:?}");
+        assert!(done.stderr.is_empty(), "{done:?}");
+    }
+}

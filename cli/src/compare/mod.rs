@@ -46,10 +46,7 @@ struct Answer {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let answer = match compare(args) {
         Ok(answer) => answer,
-        Err(error) => {
-            eprintln!("phoenix: {error:#}");
-            return Ok(ExitCode::from(BAD_INPUT));
-        }
+        Err(error) => return Ok(output::failed(&error, ExitCode::from(BAD_INPUT))),
     };
     if args.json {
         output::say(&answer)?;

@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         all.extend(bytes);
     }
     if args.explain {
-        eprintln!("{}", explain::render(&stand.pipeline.take_rule_stats()));
+        output::note(&explain::render(&stand.pipeline.take_rule_stats()))?;
     }
     if let Some(path) = &args.output {
         std::fs::write(path, all).with_context(|| format!("cannot write {}", path.display()))?;

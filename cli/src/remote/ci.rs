@@ -47,10 +47,7 @@ pub async fn run(args: &Args) -> ExitCode {
         Ok(Decision::Favor) => ExitCode::SUCCESS,
         Ok(Decision::Against) => ExitCode::from(1),
         Ok(Decision::None) => ExitCode::from(2),
-        Err(error) => {
-            eprintln!("phoenix: {error:#}");
-            ExitCode::from(2)
-        }
+        Err(error) => output::failed(&error, ExitCode::from(2)),
     }
 }
 
