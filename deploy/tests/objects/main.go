@@ -10,9 +10,12 @@ import (
 	"os"
 
 	apps "k8s.io/api/apps/v1"
+	autoscaling "k8s.io/api/autoscaling/v2"
+	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
+	rbac "k8s.io/api/rbac/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
@@ -40,11 +43,21 @@ func known(kind string) any {
 		return &apps.Deployment{}
 	case "apps/v1 StatefulSet":
 		return &apps.StatefulSet{}
+	case "autoscaling/v2 HorizontalPodAutoscaler":
+		return &autoscaling.HorizontalPodAutoscaler{}
+	case "batch/v1 Job":
+		return &batch.Job{}
+	case "rbac.authorization.k8s.io/v1 Role":
+		return &rbac.Role{}
+	case "rbac.authorization.k8s.io/v1 RoleBinding":
+		return &rbac.RoleBinding{}
+	case "v1 Pod":
+		return &core.Pod{}
 	case "networking.k8s.io/v1 NetworkPolicy":
 		return &networking.NetworkPolicy{}
 	case "policy/v1 PodDisruptionBudget":
 		return &policy.PodDisruptionBudget{}
-	case "monitoring.coreos.com/v1 PodMonitor", "monitoring.coreos.com/v1 ServiceMonitor":
+	case "monitoring.coreos.com/v1 PodMonitor", "monitoring.coreos.com/v1 PrometheusRule", "monitoring.coreos.com/v1 ServiceMonitor":
 		return &untyped{}
 	}
 	return nil
