@@ -5,7 +5,7 @@ TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 6 ? cores : 6)))
 
 PEERS ?= $(CURDIR)/target/peers
 
-.PHONY: demo test test-peers peers test-deploy deploy-tools lint fmt bench bench-collector fuzz deny dist image
+.PHONY: demo test test-peers peers test-docs reference test-deploy deploy-tools lint fmt bench bench-collector fuzz deny dist static image packages archives release
 
 demo: ## Build and run the main job on this machine's real processes.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
@@ -28,21 +28,43 @@ test-peers: peers ## Tests with real Collectors, Prometheus and SDKs of other la
 
 DEPLOY_TOOLS ?= $(CURDIR)/target/deploy
 
-deploy-tools: ## Helm, promtool, and what knows Kubernetes' types, for `test-deploy`; needs Go; minutes at first.
+CRDS = podmonitors servicemonitors prometheusrules
+# What the API server says of itself, as Kubernetes' own build sets it.
+KUBERNETES = gitVersion=v1.36.3 gitMajor=1 gitMinor=36
+
+deploy-tools: ## Helm, Prometheus, Kubernetes with etcd, and what else `test-deploy` needs; needs Go; half an hour at first.
 	mkdir -p $(DEPLOY_TOOLS)
 	GOBIN=$(DEPLOY_TOOLS) go install -trimpath -ldflags='-s -w' helm.sh/helm/v3/cmd/helm@v3.22.0
-	cd deploy/tests/objects && go build -trimpath -ldflags='-s -w' -o $(DEPLOY_TOOLS)/objects .
-	rm -rf $(DEPLOY_TOOLS)/prometheus && cd e2e/peers/prometheus && go mod download github.com/prometheus/prometheus && \
-	  cp -r --no-preserve=mode $$(go list -m -f '{{.Dir}}' github.com/prometheus/prometheus) $(DEPLOY_TOOLS)/prometheus
-	# Rules need no service discovery, whose clients of every cloud are nine tenths of the build.
-	rm $(DEPLOY_TOOLS)/prometheus/plugins/*.go && echo 'package plugins' >$(DEPLOY_TOOLS)/prometheus/plugins/plugins.go
-	cd $(DEPLOY_TOOLS)/prometheus && GOFLAGS=-mod=mod go build -trimpath -ldflags='-s -w' -o $(DEPLOY_TOOLS)/promtool ./cmd/promtool
-
-test-deploy: deploy-tools ## What deploy/ has, by the tools that will read it; needs systemd's `systemd-analyze` besides.
-	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
-	for test in deploy/tests/systemd deploy/tests/helm deploy/tests/prometheus; do \
-	  echo "== $$test"; PATH=$(DEPLOY_TOOLS):$$PATH $$test || exit 1; \
+	GOBIN=$(DEPLOY_TOOLS) go install -trimpath -ldflags='-s -w' github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
+	for tool in objects composed cluster/etcd cluster/kubernetes; do \
+	  (cd deploy/tests/$$tool && go build -trimpath -ldflags='-s -w $(KUBERNETES:%=-X k8s.io/component-base/version.%)' -o $(DEPLOY_TOOLS)/$${tool##*/} .) || exit 1; \
 	done
+	cd deploy/tests/cluster/kwok && go build -trimpath -ldflags='-s -w' -o $(DEPLOY_TOOLS)/kwok sigs.k8s.io/kwok/cmd/kwok
+	rm -rf $(DEPLOY_TOOLS)/crds && mkdir $(DEPLOY_TOOLS)/crds && cd deploy/tests/cluster/crds && \
+	  go mod download github.com/prometheus-operator/prometheus-operator && for kind in $(CRDS); do \
+	  cp --no-preserve=mode $$(go list -m -f '{{.Dir}}' github.com/prometheus-operator/prometheus-operator)/example/prometheus-operator-crd/monitoring.coreos.com_$$kind.yaml \
+	    $(DEPLOY_TOOLS)/crds || exit 1; done
+	rm -rf $(DEPLOY_TOOLS)/prometheus-source && cd e2e/peers/prometheus && go mod download github.com/prometheus/prometheus && \
+	  cp -r --no-preserve=mode $$(go list -m -f '{{.Dir}}' github.com/prometheus/prometheus) $(DEPLOY_TOOLS)/prometheus-source
+	# Neither rules nor these tests need service discovery, whose clients of every cloud are nine tenths of the build.
+	rm $(DEPLOY_TOOLS)/prometheus-source/plugins/*.go && echo 'package plugins' >$(DEPLOY_TOOLS)/prometheus-source/plugins/plugins.go
+	cd $(DEPLOY_TOOLS)/prometheus-source && GOFLAGS=-mod=mod go build -trimpath -ldflags='-s -w' -o $(DEPLOY_TOOLS)/ ./cmd/promtool ./cmd/prometheus
+
+DEPLOY_TESTS = systemd helm prometheus dashboards compose workflows release packages kubernetes
+
+test-deploy: deploy-tools ## What deploy/ has, by the tools that will read it; each test says in its head what it needs besides.
+	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
+	deploy/grafana/generate --check
+	for test in $(DEPLOY_TESTS); do echo "== $$test"; PATH=$(DEPLOY_TOOLS):$$PATH deploy/tests/$$test || exit 1; done
+
+reference: ## Pages of the book that are made of the code.
+	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
+	docs/generate
+
+test-docs: ## Every command of the book, run, and the reference held against the code; minutes.
+	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
+	docs/generate --check
+	docs/tests/run
 
 lint: ## What a change must pass besides the tests.
 	$(CARGO) fmt --all --check
@@ -62,7 +84,7 @@ dist: ## Binaries for a release in target/dist: optimized over crates, stripped,
 MUSL = x86_64-unknown-linux-musl
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
-image: ## Images of agent, control plane and CLI, of static binaries; needs buildah, musl-tools, binutils and root.
+static: ## Static binaries, and what else is in the images; needs musl-tools and binutils.
 	rustup target add $(MUSL)
 	$(CARGO) build --release --locked --target $(MUSL) $(DIST:%=--bin %)
 	rm -rf target/$(MUSL)/dist && mkdir -p target/$(MUSL)/dist/data
@@ -70,11 +92,42 @@ image: ## Images of agent, control plane and CLI, of static binaries; needs buil
 	for binary in $(DIST); do \
 	  objcopy --strip-all target/$(MUSL)/release/$$binary target/$(MUSL)/dist/$$binary || exit 1; \
 	done
+
+image: static ## Images of agent, control plane and CLI, of static binaries; needs buildah and root besides.
 	for image in cli:phoenix agent:phoenix-agent control-plane:phoenix-control-plane; do \
 	  buildah --storage-driver vfs bud --isolation chroot --quiet --label org.opencontainers.image.version=$(VERSION) \
 	    --file deploy/docker/$${image%%:*}.Dockerfile --tag $${image##*:}:$(VERSION) target/$(MUSL)/dist || exit 1; \
 	done
 	deploy/tests/images $(VERSION)
+
+PACKAGES ?= $(CURDIR)/target/packages
+PROFILE ?= release
+TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
+
+packages: ## Debian packages and RPMs of binaries that are built; needs cargo-deb and cargo-generate-rpm.
+	mkdir -p $(PACKAGES)
+	for crate in agent control-plane cli; do \
+	  cargo deb --locked --no-build --package $$crate --profile $(PROFILE) --output $(PACKAGES)/ $(if $(filter dev,$(PROFILE)),--no-strip --fast) && \
+	  cargo generate-rpm --package $$crate --profile $(PROFILE) --target-dir $(TARGET_DIR) --output $(PACKAGES)/ $(if $(filter dev,$(PROFILE)),--payload-compress none) || exit 1; \
+	done
+
+RELEASE ?= $(CURDIR)/target/release-files
+BINARIES ?= $(CURDIR)/target/dist
+NAME = phoenix-$(VERSION)-x86_64-linux
+
+archives: ## The archive, the chart, the bill of materials and the checksums of a release, of binaries in BINARIES; needs helm and Python 3.
+	mkdir -p $(RELEASE)
+	rm -rf $(RELEASE)/$(NAME) && mkdir $(RELEASE)/$(NAME) && cp $(DIST:%=$(BINARIES)/%) LICENSE README.md CHANGELOG.md $(RELEASE)/$(NAME)
+	cp -r deploy/systemd $(RELEASE)/$(NAME)/systemd
+	cd $(RELEASE) && tar --create --gzip --owner 0 --group 0 --sort name --file $(NAME).tar.gz $(NAME) && rm -r $(NAME)
+	helm package --destination $(RELEASE) deploy/helm/phoenix
+	.ci/sbom >$(RELEASE)/phoenix-$(VERSION).cdx.json
+	cd $(RELEASE) && rm -f SHA256SUMS && sha256sum * >SHA256SUMS
+
+release: dist ## All files of a release, in target/release-files.
+	rm -rf $(RELEASE)
+	$(MAKE) packages PACKAGES=$(RELEASE)
+	$(MAKE) archives
 
 deny: ## Licenses and banned crates; needs cargo-deny.
 	cargo deny --locked check bans licenses
