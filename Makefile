@@ -32,13 +32,14 @@ CRDS = podmonitors servicemonitors prometheusrules
 # What the API server says of itself, as Kubernetes' own build sets it.
 KUBERNETES = gitVersion=v1.36.3 gitMajor=1 gitMinor=36
 
-deploy-tools: ## Helm, Prometheus, Kubernetes with etcd, and what else `test-deploy` needs; needs Go; half an hour at first.
+deploy-tools: ## Helm, Prometheus, a Collector, Kubernetes with etcd, and what else `test-deploy` needs; needs Go; half an hour at first.
 	mkdir -p $(DEPLOY_TOOLS)
 	GOBIN=$(DEPLOY_TOOLS) go install -trimpath -ldflags='-s -w' helm.sh/helm/v3/cmd/helm@v3.22.0
 	GOBIN=$(DEPLOY_TOOLS) go install -trimpath -ldflags='-s -w' github.com/rhysd/actionlint/cmd/actionlint@v1.7.8
 	for tool in objects composed cluster/etcd cluster/kubernetes; do \
 	  (cd deploy/tests/$$tool && go build -trimpath -ldflags='-s -w $(KUBERNETES:%=-X k8s.io/component-base/version.%)' -o $(DEPLOY_TOOLS)/$${tool##*/} .) || exit 1; \
 	done
+	cd e2e/peers/collector && go build -trimpath -ldflags='-s -w' -o $(DEPLOY_TOOLS)/collector .
 	cd deploy/tests/cluster/kwok && go build -trimpath -ldflags='-s -w' -o $(DEPLOY_TOOLS)/kwok sigs.k8s.io/kwok/cmd/kwok
 	rm -rf $(DEPLOY_TOOLS)/crds && mkdir $(DEPLOY_TOOLS)/crds && cd deploy/tests/cluster/crds && \
 	  go mod download github.com/prometheus-operator/prometheus-operator && for kind in $(CRDS); do \
