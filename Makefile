@@ -102,18 +102,19 @@ image: static ## Images of agent, control plane and CLI, of static binaries; nee
 	deploy/tests/images $(VERSION)
 
 PACKAGES ?= $(CURDIR)/target/packages
-PROFILE ?= release
-TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
+BINARIES ?= $(CURDIR)/target/dist
+# cargo's tools look for binaries where cargo puts them.
+STAGE = $(PACKAGES)/stage
 
-packages: ## Debian packages and RPMs of binaries that are built; needs cargo-deb and cargo-generate-rpm.
-	mkdir -p $(PACKAGES)
+packages: ## Debian packages and RPMs of the binaries in BINARIES; needs cargo-deb and cargo-generate-rpm.
+	mkdir -p $(STAGE)/release && cp $(DIST:%=$(BINARIES)/%) $(STAGE)/release
 	for crate in agent control-plane cli; do \
-	  cargo deb --locked --no-build --package $$crate --profile $(PROFILE) --output $(PACKAGES)/ $(if $(filter dev,$(PROFILE)),--no-strip --fast) && \
-	  cargo generate-rpm --package $$crate --profile $(PROFILE) --target-dir $(TARGET_DIR) --output $(PACKAGES)/ $(if $(filter dev,$(PROFILE)),--payload-compress none) || exit 1; \
+	  CARGO_TARGET_DIR=$(STAGE) cargo deb --locked --no-build --no-strip --package $$crate --output $(PACKAGES)/ $(DEB_OPTIONS) && \
+	  cargo generate-rpm --package $$crate --target-dir $(STAGE) --output $(PACKAGES)/ $(RPM_OPTIONS) || exit 1; \
 	done
+	rm -r $(STAGE)
 
 RELEASE ?= $(CURDIR)/target/release-files
-BINARIES ?= $(CURDIR)/target/dist
 NAME = phoenix-$(VERSION)-x86_64-linux
 
 archives: ## The archive, the chart, the bill of materials and the checksums of a release, of binaries in BINARIES; needs helm and Python 3.
