@@ -5,7 +5,7 @@ TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 6 ? cores : 6)))
 
 PEERS ?= $(CURDIR)/target/peers
 
-.PHONY: demo test test-peers peers test-docs reference test-deploy deploy-tools lint fmt bench bench-collector fuzz deny dist static image packages archives release
+.PHONY: demo test test-peers peers test-docs reference book test-deploy deploy-tools lint fmt bench bench-collector fuzz deny dist static image packages archives release
 
 demo: ## Build and run the main job on this machine's real processes.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
@@ -61,6 +61,9 @@ test-deploy: deploy-tools ## What deploy/ has, by the tools that will read it; e
 reference: ## Pages of the book that are made of the code.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
 	docs/generate
+
+book: ## The book as pages for a browser, in target/book; needs mdbook.
+	mdbook build docs --dest-dir $(CURDIR)/target/book
 
 test-docs: ## Every command of the book, run, and the reference held against the code; minutes.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
