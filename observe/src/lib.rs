@@ -57,7 +57,8 @@ pub use evidence::{Evidence, Experiment, Horizon, Report, WindowRow};
 pub use fates::{AttributeFates, MetricFates, PartCounts, SeriesFates};
 pub use lens::{
     EVERY, FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensCounts, LensError, LensFunction,
-    LensInstant, LensLimit, LensReport, LensValue, Measured, OWNER, OWNERS, Unnamed, UnwatchedMetrics,
+    LensInstant, LensLimit, LensReport, LensValue, Measured, OWNER, OWNERS, Reach, Sampled, Unnamed,
+    UnwatchedMetrics,
 };
 pub use observer::Observer;
 pub use rules::RuleReport;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::Summary;
 use crate::fate::Record;
 use crate::label::Label;
+use crate::lens::Share;
 use crate::rows::Said as _;
 
 /// The most entities for each one that is followed.
@@ -41,6 +42,11 @@ impl Sampling {
     /// Entities for each one that is followed.
     pub fn one_in(self) -> u64 {
         u64::from(self.one_in)
+    }
+
+    /// Share that lenses are of; nothing where all is followed.
+    pub fn share(self) -> Option<Share> {
+        (!self.is_of_all()).then_some(Share { one_in: self.one_in })
     }
 
     pub fn is_of_all(self) -> bool {
@@ -142,7 +148,17 @@ impl Sample {
     /// Share of the series that may have what none in the sample has, at 95 %.
     #[must_use]
     pub fn most_of_none(&self) -> f64 {
-        if self.entities > 0.0 { 1.0 - 0.05_f64.powf(1.0 / self.entities) } else { 1.0 }
+        self.unseen(0.05)
+    }
+
+    /// The same beside an interval of a figure ([`Sampled::interval`](crate::Sampled::interval)): both hold together at 95 %.
+    #[must_use]
+    pub fn most_beside(&self) -> f64 {
+        self.unseen(0.025)
+    }
+
+    fn unseen(&self, missed: f64) -> f64 {
+        if self.entities > 0.0 { 1.0 - missed.powf(1.0 / self.entities) } else { 1.0 }
     }
 
     /// Number of identities that collide at most, at 95 %, where so many were found: by a Poisson count (Wilson and

@@ -191,3 +191,37 @@ fn a_change_in_one_entity_outside_of_the_sample_shows_nowhere_and_is_within_what
     }
     assert!(unseen > 10 && seen > 0, "{unseen} of them are not in the sample, {seen} are");
 }
+
+/// The window in which the bound is reached has series that found no room; from the next scrape on the sample is whole.
+#[test]
+fn lenses_past_the_bound_have_an_interval_from_the_first_scrape_on_in_which_the_sample_is_whole() {
+    let lenses = observe::Lens::defaults().into_iter().take(1).collect();
+    let settings = Arc::new(Settings { lenses, ..(*settings(4_000)).clone() });
+    let mut observer = Observer::new(Arc::clone(&settings), START);
+    let mut scrape = |window: u64| {
+        for first in (0..3_000).step_by(200) {
+            let all = (first..first + 200).map(|at| of_fleet(at, 10));
+            let request = ExportMetricsServiceRequest { resource_metrics: all.collect() };
+            let mut input = Batch::parse(request.encode_to_vec().into()).expect("a request");
+            input.identify();
+            let now = START + (1 + 10 * window) * SECOND;
+            observer.input(&input, now);
+            observer.output(Variant::Baseline, &input, &input, 0);
+            observer.output(Variant::Candidate, &input, &input, 0);
+        }
+        observer.cut(START + 10 * (window + 1) * SECOND)
+    };
+    let windows: Vec<Summary> = (0..5).map(&mut scrape).collect();
+    let told = |of: &Summary| {
+        let lens = &Comparison::of(of, &settings).lenses[0];
+        (lens.total.interval(1), lens.total.sampled.map(|sampled| sampled.sums[0]))
+    };
+    assert_eq!(told(&windows[0]), (None, None), "some of the sample found no room");
+    let (interval, sum) = told(&windows[4]);
+    assert_eq!(interval, Some([0.0; 2]));
+    let truth: f64 = (0..3_000).map(f64::from).sum();
+    assert!((sum.expect("a sum") / truth - 1.0).abs() < 0.3, "{sum:?} of {truth}");
+    let mut all = windows[0].clone();
+    windows[1..].iter().for_each(|window| all.merge(window));
+    assert_eq!(told(&all).0, Some([0.0; 2]));
+}

@@ -29,8 +29,9 @@ pub struct Policy {
     pub max_latency_increase: Option<f64>,
     /// The most output identities that several series may write, 0 by default; more rolls back, at once.
     pub max_collisions: Option<u64>,
-    /// The largest share of the series that may be renamed, or have other values, on an agent that follows a sample of its
-    /// entities without one of them being in it, at 95 %; more holds the step. None is accepted if not given.
+    /// The largest share of the series that may be renamed, have other values, or be off in a lens with a guardrail, on an
+    /// agent that follows a sample of its entities without one of them being in it, at 95 %; more holds the step. None is
+    /// accepted if not given.
     pub max_unseen: Option<f64>,
     /// Changes that are accepted besides what is safe by default: renamed, changed.
     pub allow: Vec<Allow>,

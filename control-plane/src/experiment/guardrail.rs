@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::spec::{Invalid, field};
 use super::words::unique;
 
+mod of_sample;
+
+pub use of_sample::OfSample;
+
 /// Difference of a latency, nanoseconds, that counts as none however large a share it is.
 pub const MIN_LATENCY_INCREASE: f64 = 1e6;
 
@@ -117,6 +121,8 @@ pub struct GuardrailFinding {
     pub past: bool,
     /// Hosts on which something that was left out may be past it.
     pub left_out: LeftOut,
+    /// What a sample tells of it, where some host follows one.
+    pub of_sample: Option<OfSample>,
     /// The hosts that it is about; empty for all.
     pub hosts: Vec<String>,
     /// The groups that it is about.
@@ -126,7 +132,7 @@ pub struct GuardrailFinding {
 /// Hosts of whose lens something is not looked at, by the reason for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Some of the series did not fit, or are not followed.
+    /// Some of the series did not fit, or are not followed, and how far all are off cannot be told of the rest.
     pub series: Vec<String>,
     /// Several groups share one row.
     pub groups: Vec<String>,
@@ -165,6 +171,12 @@ impl Quantity {
     #[must_use]
     pub fn varies(self) -> bool {
         matches!(self, Self::NanosPerPoint | Self::LatencyP99)
+    }
+
+    /// Tells whether it counts distinct things, which two processes of an agent may both have found.
+    #[must_use]
+    pub fn is_of_distinct(self) -> bool {
+        matches!(self, Self::Series | Self::SeriesLost | Self::CriticalHidden | Self::Collisions)
     }
 
     fn is_of_a_lens(self) -> bool {
@@ -282,6 +294,12 @@ impl Guardrail {
     /// Finding in the findings of the hosts; nothing where none has anything to say.
     #[must_use]
     pub fn look(&self, hosts: &[OfHost<'_>]) -> Option<GuardrailFinding> {
+        self.look_often(hosts, 1)
+    }
+
+    /// The same where it is looked at so often: of a sample, one of many looks may show by chance what is not so.
+    #[must_use]
+    pub fn look_often(&self, hosts: &[OfHost<'_>], looks: u64) -> Option<GuardrailFinding> {
         let parts: Vec<(&str, Part)> =
             hosts.iter().filter_map(|(host, found)| Some((*host, self.part(found)?))).collect();
         let each: Vec<(&str, f64)> =
@@ -293,13 +311,22 @@ impl Guardrail {
         let past = |figure: f64| self.harm(figure) > self.margin;
         let about: Vec<String> =
             each.iter().filter(|(_, figure)| past(*figure)).map(|(host, _)| (*host).to_owned()).collect();
-        Some(GuardrailFinding {
-            observed,
-            past: past(observed),
-            left_out: self.left_out(hosts),
-            hosts: about,
-            groups: self.groups(hosts, past),
-        })
+        let left_out = self.left_out(hosts);
+        if let Some(of) = self.of_sample(hosts, looks) {
+            let (about, groups) = (of.hosts.clone(), of.groups.clone());
+            let (observed, past) = (of.error, of.past);
+            return Some(GuardrailFinding {
+                observed,
+                past,
+                left_out,
+                of_sample: Some(of),
+                hosts: about,
+                groups,
+            });
+        }
+        let groups = self.groups(hosts, past);
+        let past = past(observed);
+        Some(GuardrailFinding { observed, past, left_out, of_sample: None, hosts: about, groups })
     }
 
     /// Report of its lens, if that was measured.
@@ -342,7 +369,10 @@ impl Guardrail {
             unique(hosts.iter().filter(|(_, found)| which(found)).map(|(host, _)| (*host).to_owned()))
         };
         LeftOut {
-            series: where_(&|found, lens| lens.truncated || found.sample.is_some()),
+            series: where_(&|found, lens| match found.sample {
+                Some(_) => lens.total.sampled.is_none(),
+                None => lens.truncated,
+            }),
             groups: where_(&|_, lens| is_of_groups && lens.bucketed),
             errors: where_(&|_, LensReport { unnamed, .. }| {
                 is_of_groups && unnamed.errors.is_none() && unnamed.most_difference > 0.0

@@ -461,11 +461,14 @@ proptest! {
 mod answers;
 mod arrivals;
 mod asked;
+mod boots;
 mod claims;
 mod gone;
 mod guarded;
+mod intervals;
 mod observed;
 mod promoted;
+mod said;
 mod sampled;
 mod sentences;
 mod silences;

@@ -64,17 +64,18 @@ struct Host<'a> {
 }
 
 impl FleetLens {
-    /// Puts reports of one lens together, each with the name of its host; those of one host are of different stretches.
-    pub fn of<'a>(reports: impl IntoIterator<Item = (&'a str, &'a LensReport)>) -> Self {
-        let mut reports: Vec<(&str, &LensReport)> = reports.into_iter().collect();
-        reports.sort_by(|a, b| (a.0, a.1.start, a.1.end).cmp(&(b.0, b.1.start, b.1.end)));
+    /// Puts reports of one lens together, each with what tells its host from others; those of one host are of different
+    /// stretches.
+    pub fn of<'a, K: Ord + Copy>(reports: impl IntoIterator<Item = (K, &'a LensReport)>) -> Self {
+        let mut reports: Vec<(K, &LensReport)> = reports.into_iter().collect();
+        reports.sort_by_key(|(host, report)| (*host, report.start, report.end));
         let Some((_, first)) = reports.first() else { return Self::default() };
         let measured =
             || reports.iter().map(|(_, report)| *report).filter(|report| report.measured.is_measured());
         let kind = measured().next().unwrap_or(first);
-        let mut hosts: BTreeMap<&str, Host<'a>> = BTreeMap::new();
+        let mut hosts: BTreeMap<K, Host<'a>> = BTreeMap::new();
         for (host, report) in &reports {
-            hosts.entry(host).or_default().add(report);
+            hosts.entry(*host).or_default().add(report);
         }
         let mut fleet = Self {
             name: kind.name.clone(),

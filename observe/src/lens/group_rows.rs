@@ -27,6 +27,11 @@ impl GroupRows {
         self.rows.iter().map(|(name, group)| (name, group))
     }
 
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Arc<str>, &mut Group)> {
+        self.rows.iter_mut().map(|(name, group)| (&*name, group))
+    }
+
     /// The group of this name, which is made if it is not there. At most `bound` are there afterward; `beyond` names the one
     /// that another falls into, and is told so. Returns true with it if it was.
     pub fn entry(

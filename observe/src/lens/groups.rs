@@ -49,6 +49,8 @@ pub(crate) struct Under {
     pub classes: ClassRange,
     /// The process that it is of, as its output names it.
     pub process: u64,
+    /// The lower half of the key of the entity that it is of, as the input names it.
+    pub entity: u32,
 }
 
 /// See the module.
@@ -70,6 +72,8 @@ pub(crate) struct Groups {
     pub classes: Classes,
     /// True if a series did not fit.
     pub truncated: bool,
+    /// True if one that is followed found no room since the last instant.
+    pub left_out: bool,
 }
 
 /// A lens and its groups so far.
@@ -99,6 +103,7 @@ impl Groups {
             names_cut: false,
             classes: Classes::default(),
             truncated: false,
+            left_out: false,
         };
         settings.lenses.iter().for_each(|lens| groups.look_at(LensGroups::new(lens)));
         groups
@@ -165,7 +170,7 @@ impl Groups {
         (batch, resource): (&Batch, Rows),
         metric: &MetricRow,
         point: &PointRow,
-        process: impl FnOnce() -> u64,
+        (process, entity): (impl FnOnce() -> u64, u32),
     ) -> Option<Under> {
         let places = self.by_metric.get(batch.text(metric.name))?;
         let mut entered = Vec::with_capacity(places.len());
@@ -177,8 +182,10 @@ impl Groups {
             let group = known.place(labels, &text);
             entered.push((*place, group, part));
         }
-        (!entered.is_empty())
-            .then(|| Under { classes: self.classes.of(entered, &self.lenses), process: process() })
+        (!entered.is_empty()).then(|| {
+            let classes = self.classes.of(entered, &self.lenses);
+            Under { classes, process: process(), entity }
+        })
     }
 
     /// Looks for the names most like those of metrics that did not come in.

@@ -11,6 +11,8 @@ use hashbrown::HashSet;
 use super::class::{Class, ClassSum};
 use super::group_rows::GroupRows;
 use super::groups::{Groups, LensGroups, Part};
+use super::shares::{OfLens, Share, Shares};
+use super::spread::Spread;
 use super::sum::Sum;
 use super::table::{Figures, Group, LensTable, Side};
 use super::track::LensSeries;
@@ -33,6 +35,10 @@ pub(crate) struct Panels {
     increases: Vec<[bool; 2]>,
     /// By place of the first lens on a metric: the numbers that describe its series in the window, baseline and candidate.
     described: Vec<[Vec<f64>; 2]>,
+    /// What single entities have in the window, where a sample is followed.
+    shares: Option<Shares>,
+    /// Time up to which some entity of the sample may not be there whole, because a series of it found no room.
+    unsteady: u64,
 }
 
 /// Life of a group.
@@ -64,6 +70,8 @@ pub(crate) struct Window {
     pub start: u64,
     pub end: u64,
     pub interval: u64,
+    /// Sample that was followed; nothing where all was.
+    pub share: Option<Share>,
 }
 
 impl Panels {
@@ -89,6 +97,11 @@ impl Panels {
         self.counted.clear();
         self.described.resize_with(groups.asked, Default::default);
         self.described.iter_mut().flatten().for_each(Vec::clear);
+        self.shares = window.share.map(Shares::new);
+        if std::mem::take(&mut groups.left_out) {
+            // What found none comes again with the next scrape.
+            self.unsteady = window.end.saturating_add(window.interval);
+        }
         let mut no_value = [Vec::new(), Vec::new()];
         for (at, looked) in looked.into_iter().enumerate() {
             self.gather(at, looked, groups, window.end);
@@ -103,6 +116,7 @@ impl Panels {
             truncated: groups.truncated,
             ..LensTable::default()
         };
+        let mut all_folded = Vec::with_capacity(groups.lenses.len());
         for (place, known) in groups.lenses.iter().enumerate() {
             let (cells, lives) = (&self.cells[place], &mut self.lives[place]);
             lives.resize_with(known.names.len(), Life::default);
@@ -110,10 +124,21 @@ impl Panels {
             if known.lens.function == LensFunction::Count {
                 folded.set_processes(|at, counting| self.counted.total(place, at, counting));
             }
+            all_folded.push(folded);
+        }
+        let mut spreads = self.shares.take().map(|shares| {
+            let counting = |lens: u16, group: u16| all_folded[usize::from(lens)].counting[usize::from(group)];
+            let is_steady = window.start >= self.unsteady;
+            if is_steady { shares.spreads(&groups.lenses, counting) } else { BTreeMap::new() }
+        });
+        for ((place, known), folded) in groups.lenses.iter().enumerate().zip(all_folded) {
             let mut figures = folded.figures(known.lens.function, window.end);
             let count = |of: &Vec<u64>| of.get(place).copied().unwrap_or_default();
             figures.no_value = no_value.each_ref().map(count);
             figures.increases = self.increases[place];
+            if let Some(spreads) = spreads.as_mut().filter(|_| place < groups.asked) {
+                set_spreads(&mut figures, known, spreads.remove(&(place as u16)).unwrap_or_default());
+            }
             if place < groups.asked {
                 table.lenses.push(figures);
             } else {
@@ -127,7 +152,7 @@ impl Panels {
     #[inline(never)]
     fn gather(&mut self, at: usize, looked: &mut LensSeries, groups: &Groups, end: u64) {
         let (classes, sums) = (groups.classes.all.as_slice(), self.sums[at].as_mut_slice());
-        let LensSeries { classes: entered, processes, looks, pasts, .. } = looked;
+        let LensSeries { classes: entered, processes, entities, looks, pasts, .. } = looked;
         // Plain indices: nearly every series is in one class, and slices of one cost more than the sum.
         for (series, (entered, look)) in entered.iter().zip(looks).enumerate() {
             let places = entered.places();
@@ -139,6 +164,9 @@ impl Panels {
             for place in places {
                 let class = &classes[place];
                 let shown = sums[place].add(class, look, increases, end);
+                if let Some(shares) = &mut self.shares {
+                    shares.add(at, class, entities[series], shown.then_some(number), increases);
+                }
                 if shown && !class.counts.is_empty() {
                     self.counted.add(at, class, processes[series]);
                 }
@@ -163,6 +191,17 @@ impl Panels {
             (0..).zip(&self.described).filter(|(_, numbers)| numbers.iter().any(|of| !of.is_empty()));
         metrics.map(|(first, numbers)| (first, Sketches::of(numbers))).collect()
     }
+}
+
+/// Puts the spreads of a lens to its groups and to their total.
+fn set_spreads(figures: &mut Figures, known: &LensGroups, mut of: OfLens) {
+    let boxed = |spread: Option<[Spread; 2]>| Some(Box::new(spread.unwrap_or_default()));
+    let places = known.by_name.iter().map(|place| (known.names[usize::from(*place)].clone(), *place));
+    let places: BTreeMap<_, u16> = places.collect();
+    for (name, group) in figures.groups.iter_mut() {
+        group.spread = boxed(places.get(name).and_then(|place| of.groups.remove(place)));
+    }
+    figures.total.spread = boxed(Some(of.total));
 }
 
 impl Cell {

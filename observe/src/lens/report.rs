@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::arrival::{OWNER, OWNERS};
 use super::groups::WITHOUT;
 use super::near::nearest;
+use super::spread::Sampled;
 use super::table::{Entry, Figures, Group, KIND_DISTRIBUTION, KIND_INCREASE, KIND_VALUE, LensTable, Side};
 use super::{Lens, LensCounts, LensFunction, Unnamed};
 
@@ -128,6 +129,9 @@ pub struct LensError {
     pub newborn: f64,
     /// Difference that stages which hold points explain, in the figure's unit: of `edges` and `newborn`.
     pub tolerance: f64,
+    /// What it comes to of all entities, where the other figures are of a sample; none of figures that are no sums.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<Sampled>,
 }
 
 /// Figures of both variants at one instant.
@@ -173,7 +177,9 @@ impl LensError {
         .with_figures(LensFunction::Sum, false, 0.0)
     }
 
-    fn read(name: &str, group: &Group, (function, increases, seconds): Basis) -> Self {
+    fn read(name: &str, group: &Group, (function, increases, seconds): Basis, of_sample: bool) -> Self {
+        let adds_up = matches!(function, LensFunction::Sum | LensFunction::Rate);
+        let sampled = (of_sample && adds_up).then(|| group.spread()[usize::from(increases)].read());
         let of = |side: &Side| if increases { side.increase.value() } else { side.values.value() };
         let sides = &group.sides;
         let mut read = Self {
@@ -186,6 +192,7 @@ impl LensError {
             worst: group.worst.filter(|_| !increases),
             edges: group.edges,
             newborn: group.newborn.value(),
+            sampled: sampled.flatten(),
             ..Self::default()
         };
         // Sums over many terms round differently in different orders; that is no difference of the candidate's.
@@ -244,6 +251,25 @@ impl LensError {
         }
     }
 
+    /// Interval in which the relative error lies of all entities that are like some of those followed, at 95 % for so many figures
+    /// together; nothing where that cannot be told.
+    #[must_use]
+    pub fn interval(&self, figures: u64) -> Option<[f64; 2]> {
+        let sampled = self.sampled.as_ref()?;
+        if self.is_lost() && sampled.sums == [0.0; 2] {
+            return Some([-1.0, 0.0]);
+        }
+        Some(sampled.interval(figures))
+    }
+
+    /// The same of all entities ([`Sampled::surely`]), less the difference that stages explain which hold points.
+    #[must_use]
+    pub fn surely(&self, figures: u64) -> Option<[f64; 2]> {
+        let [least, most] = self.sampled.as_ref()?.surely(figures);
+        let explained = if self.tolerance == 0.0 { 0.0 } else { self.tolerance / self.baseline.abs() };
+        Some([least - explained, most + explained])
+    }
+
     /// Tells whether the baseline shows it and the candidate never does.
     #[must_use]
     pub fn is_lost(&self) -> bool {
@@ -283,7 +309,8 @@ impl LensError {
 impl LensReport {
     pub(crate) fn read(lens: &Lens, table: &LensTable, figures: &Figures, seconds: f64) -> Self {
         let increases = figures.are_increases();
-        let total = LensError::read("", &figures.total, (lens.function, increases, seconds));
+        let of_sample = figures.total.spread.is_some();
+        let total = LensError::read("", &figures.total, (lens.function, increases, seconds), of_sample);
         let mut groups = Self::groups(lens, figures, seconds);
         let limit = lens.limit().map(|limit| limit.count(&total, &groups, increases));
         let count = |what: fn(&LensError) -> bool| groups.iter().filter(|group| what(group)).count() as u64;
@@ -322,7 +349,8 @@ impl LensReport {
     /// All groups, by name.
     pub(crate) fn groups(lens: &Lens, figures: &Figures, seconds: f64) -> Vec<LensError> {
         let basis = (lens.function, figures.are_increases(), seconds);
-        let all = figures.groups.iter().map(|(name, group)| LensError::read(name, group, basis));
+        let of_sample = figures.total.spread.is_some();
+        let all = figures.groups.iter().map(|(name, group)| LensError::read(name, group, basis, of_sample));
         // What was on its way at an edge is told, too: it explains what the next stretch has of the group.
         let rises = |group: &LensError| basis.1 && (group.sums != [0.0; 2] || group.edges != [0.0; 2]);
         all.filter(|group| group.instants > 0 || rises(group)).collect()
@@ -331,11 +359,30 @@ impl LensReport {
     /// The same with at most so many of the groups that differ named, and of the largest others.
     #[must_use]
     pub fn naming(mut self, [worst, largest]: [usize; 2]) -> Self {
+        let of = (self.increases, self.groups);
         let left = self.worst.drain(worst.min(self.worst.len())..);
-        left.for_each(|group| self.unnamed.add(&group, self.increases));
+        left.for_each(|group| self.unnamed.add(&group, of));
         let left = self.largest.drain(largest.min(self.largest.len())..);
-        left.for_each(|group| self.unnamed.add(&group, self.increases));
+        left.for_each(|group| self.unnamed.add(&group, of));
         self
+    }
+
+    /// Its total, with what it comes to of all entities in the figure's unit; of one that follows all, that is what it shows.
+    /// Totals of hosts add up so. Nothing where a sample has no such figure.
+    #[must_use]
+    pub fn total_of_all(&self, of_sample: bool) -> Option<LensError> {
+        let total = &self.total;
+        let per = match (self.increases, self.function) {
+            (_, LensFunction::Rate) => self.seconds,
+            (true, _) => 1.0,
+            (false, _) => total.instants.max(1) as f64,
+        };
+        let sampled = match total.sampled {
+            Some(sampled) => sampled.per(per),
+            None if of_sample => return None,
+            None => Sampled::exact(total.baseline, total.candidate),
+        };
+        Some(LensError { sampled: Some(sampled), ..total.clone() })
     }
 
     /// Tells whether it groups by this attribute; a lens by owner does by each that names one.

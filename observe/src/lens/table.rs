@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::LensInstant;
 use super::group_rows::GroupRows;
 use super::groups::bucket;
+use super::spread::Spread;
 use super::sum::Sum;
 use super::unwatched::UnwatchedNames;
 
@@ -82,6 +83,8 @@ pub(crate) struct Group {
     pub edges: [f64; 2],
     /// The baseline's increase while the group was young.
     pub newborn: Sum,
+    /// Spread over entities, of values and of increases, where a sample of them was followed.
+    pub spread: Option<Box<[Spread; 2]>>,
 }
 
 /// A variant's part in a group.
@@ -190,6 +193,7 @@ impl Entry {
 
 impl Group {
     fn merge(&mut self, other: &Self, edges: [bool; 2]) {
+        self.merge_spread(other);
         for (mine, theirs) in self.sides.iter_mut().zip(&other.sides) {
             mine.merge(theirs);
         }
@@ -199,6 +203,26 @@ impl Group {
         self.newborn.merge(other.newborn);
         self.worst = LensInstant::worse(self.worst, other.worst);
         self.take_edges(other.edges, edges);
+    }
+
+    fn merge_spread(&mut self, other: &Self) {
+        if self.spread.is_none() && other.spread.is_none() {
+            return;
+        }
+        let mut mine = self.spread();
+        mine.iter_mut().zip(&other.spread()).for_each(|(mine, theirs)| mine.merge(theirs));
+        self.spread = Some(Box::new(mine));
+    }
+
+    /// Its spread, of values and of increases: what was followed whole has its sums and no more.
+    pub fn spread(&self) -> [Spread; 2] {
+        let whole = || {
+            let sides = &self.sides;
+            let is_there = self.instants > 0 || sides.iter().any(|side| side.increase.value() != 0.0);
+            let sums = [sides.map(|side| side.values), sides.map(|side| side.increase)];
+            sums.map(|sums| if is_there { Spread::of_all(sums) } else { Spread::default() })
+        };
+        self.spread.as_deref().copied().unwrap_or_else(whole)
     }
 
     fn take_edges(&mut self, theirs: [f64; 2], outer: [bool; 2]) {

@@ -272,6 +272,8 @@ pub(crate) struct LensSeries {
     pub classes: Vec<ClassRange>,
     /// The process of each, as its output names it.
     pub processes: Vec<u64>,
+    /// The entity of each, as the input names it: the lower half of its key.
+    pub entities: Vec<u32>,
     pub looks: Vec<Look>,
     pub pasts: Vec<Past>,
     /// Values that were no number in the open window, by the classes of the series and the part.
@@ -282,6 +284,7 @@ impl LensSeries {
     pub fn insert(&mut self, under: Under, tracked: SeriesTrack) -> u32 {
         self.classes.push(under.classes);
         self.processes.push(under.process);
+        self.entities.push(under.entity);
         self.looks.push(tracked.look);
         self.pasts.push(tracked.past);
         self.looks.len() as u32 - 1
@@ -312,6 +315,7 @@ impl LensSeries {
     pub fn keep(&mut self, kept: &[bool]) {
         keep_rows(&mut self.classes, kept);
         keep_rows(&mut self.processes, kept);
+        keep_rows(&mut self.entities, kept);
         keep_rows(&mut self.looks, kept);
         keep_rows(&mut self.pasts, kept);
     }

@@ -25,10 +25,14 @@ pub struct Unnamed {
     /// The least and the largest [`LensError::error`] of them; an endless one as the largest number there is. None where
     /// there is no group, and of agents of a release that does not tell it.
     pub errors: Option<[f64; 2]>,
+    /// The least and the largest bound of their intervals ([`LensError::interval`]), each of all groups of the lens together;
+    /// an endless one as the largest number there is. None where some group has no interval.
+    pub within: Option<[f64; 2]>,
 }
 
 impl Unnamed {
-    pub(crate) fn add(&mut self, group: &LensError, increases: bool) {
+    /// Adds a group of a lens that has so many.
+    pub(crate) fn add(&mut self, group: &LensError, (increases, groups): (bool, u64)) {
         let (baseline, difference) =
             (group.weight(increases), group.weight_of(group.difference(), increases));
         let error = group.error().clamp(f64::MIN, f64::MAX);
@@ -41,6 +45,7 @@ impl Unnamed {
                 most_baseline: baseline,
                 most_difference: difference,
                 errors: Some([error; 2]),
+                within: group.interval(groups).map(|of| of.map(|end| end.clamp(f64::MIN, f64::MAX))),
             },
             f64::max,
         );
@@ -52,21 +57,24 @@ impl Unnamed {
     }
 
     fn join(&mut self, other: &Self, most: impl Fn(f64, f64) -> f64) {
-        self.errors = match (self.groups, other.groups) {
-            (_, 0) => self.errors,
-            (0, _) => other.errors,
-            // What one of them does not tell is not known of both.
-            _ => self
-                .errors
-                .zip(other.errors)
-                .map(|(mine, theirs)| [mine[0].min(theirs[0]), mine[1].max(theirs[1])]),
-        };
+        let groups = [self.groups, other.groups];
+        self.errors = outer([self.errors, other.errors], groups);
+        self.within = outer([self.within, other.within], groups);
         self.groups += other.groups;
         self.lost += other.lost;
         self.baseline += other.baseline;
         self.difference += other.difference;
         self.most_baseline = most(self.most_baseline, other.most_baseline);
         self.most_difference = most(self.most_difference, other.most_difference);
+    }
+}
+
+/// The least and the largest of both, which have so many groups: what one of them does not tell is not known of both.
+fn outer([mine, theirs]: [Option<[f64; 2]>; 2], groups: [u64; 2]) -> Option<[f64; 2]> {
+    match groups {
+        [_, 0] => mine,
+        [0, _] => theirs,
+        _ => mine.zip(theirs).map(|(mine, theirs)| [mine[0].min(theirs[0]), mine[1].max(theirs[1])]),
     }
 }
 
@@ -82,7 +90,7 @@ mod tests {
 
     fn of(groups: &[(f64, f64, f64)]) -> Unnamed {
         let mut all = Unnamed::default();
-        groups.iter().for_each(|one| all.add(&group(*one), false));
+        groups.iter().for_each(|one| all.add(&group(*one), (false, 1)));
         all
     }
 

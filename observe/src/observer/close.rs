@@ -40,6 +40,7 @@ impl Observer {
             start: summary.start,
             end,
             interval: self.interval_nanos().unwrap_or(self.settings.window_nanos),
+            share: summary.sampling.share(),
         };
         let looked = self.outputs.each_mut().map(|table| &mut table.lenses);
         summary.lenses = self.panels.evaluate(&mut self.groups, looked, window);

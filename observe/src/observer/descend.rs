@@ -327,11 +327,13 @@ impl Observer {
         let Descendant { output, resource, scope, metric, point, variant } = *descendant;
         let is_critical = || self.series.rows.get(writer as usize).is_some_and(|row| row.critical != NONE);
         if !self.has_room(self.outputs[variant.index()].rows.len(), is_critical) {
+            self.groups.left_out = true;
             return UNTRACKED;
         }
         let writes = self.series.label(writer).cloned();
         // Lenses are of the entities that are followed.
-        let lens = self.lenses_of(descendant).filter(|_| writes.is_some());
+        let entity = writes.as_ref().map(|label| label.process.entity);
+        let lens = entity.and_then(|entity| self.lenses_of(descendant, entity));
         let strange = writes.is_none().then(|| entity_of(input, of, &self.settings.agent_uid));
         let names =
             Names::of(output, resource.attrs, point.attrs, writes.as_ref().map(|label| &*label.process));
@@ -363,18 +365,21 @@ impl Observer {
 
 impl Observer {
     /// The lenses that a series enters.
-    fn lenses_of(&mut self, descendant: &Descendant<'_>) -> Option<(Under, SeriesTrack)> {
+    fn lenses_of(&mut self, descendant: &Descendant<'_>, entity: u64) -> Option<(Under, SeriesTrack)> {
         let Descendant { output, resource, metric, point, .. } = *descendant;
         let process = &mut self.of_resource.process;
         let shown = || *process.get_or_insert_with(|| process_number(output, resource.attrs));
-        let under = self.groups.of(&mut self.labels, (output, resource.attrs), metric, point, shown);
+        let about = (shown, entity as u32);
+        let under = self.groups.of(&mut self.labels, (output, resource.attrs), metric, point, about);
         under.map(|under| (under, SeriesTrack::new(metric)))
     }
 
     /// A known series enters lenses that were chosen since.
     #[cold]
     fn enters_lenses(&mut self, descendant: &Descendant<'_>, place: u32) {
-        let lens = self.lenses_of(descendant);
+        let writer = self.outputs[descendant.variant.index()].rows[place as usize].last.writer();
+        let entity = self.series.label(writer).map(|label| label.process.entity);
+        let lens = self.lenses_of(descendant, entity.unwrap_or_default());
         let table = &mut self.outputs[descendant.variant.index()];
         // Lenses are of the entities that are followed.
         let lens = lens.filter(|_| table.asides[place as usize].stranger == 0);

@@ -290,6 +290,7 @@ impl Observer {
     ) -> u32 {
         if !self.has_room(self.series.rows.len(), || self.is_critical(&executable_of(batch, resource.attrs)))
         {
+            self.groups.left_out = true;
             return UNTRACKED;
         }
         let named = || self.labels.process(Process::of(batch, resource.attrs, &self.settings.agent_uid));

@@ -127,7 +127,8 @@ impl CapturedSeries {
         groups.came_in(&labels.text(batch.text(metric.name)));
         // A capture is read once: the first metrics get lenses, those of the baseline before those of the candidate.
         groups.choose();
-        let lens = groups.of(labels, (batch, resource.attrs), metric, point, || process.number());
+        let about = (|| process.number(), process.entity as u32);
+        let lens = groups.of(labels, (batch, resource.attrs), metric, point, about);
         Self {
             label: Label {
                 metric: labels.text(batch.text(metric.name)),

@@ -151,7 +151,7 @@ impl Offline {
         });
         let mut groups = self.names.groups.clone();
         groups.truncated = self.captures.iter().any(|capture| !capture.beyond.is_empty());
-        let window = Window { start, end, interval: 0 };
+        let window = Window { start, end, interval: 0, share: None };
         let table = Panels::default().evaluate(&mut groups, looked.each_mut(), window);
         LensTable { unwatched: groups.unwatched(), ..table }
     }

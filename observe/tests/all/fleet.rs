@@ -112,7 +112,7 @@ fn where_no_host_measured_it_there_is_no_answer_but_a_reason() {
     let report = LensReport { measured: absent.clone(), ..LensReport::default() };
     let counts = FleetLens::of([("a", &report), ("b", &report)]).judge(&limit());
     assert_eq!((counts.answer, counts.not_measured), (LensAnswer::NotMeasured, Some(absent)));
-    let none = FleetLens::of(std::iter::empty()).judge(&limit());
+    let none = FleetLens::of(std::iter::empty::<(&str, &LensReport)>()).judge(&limit());
     assert_eq!(none.answer, LensAnswer::NotMeasured);
 }
 

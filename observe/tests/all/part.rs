@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use observe::{Comparison, Observer, Settings, Summary, Variant};
+use observe::{Comparison, LensError, LensReport, Observer, Settings, Summary, Variant};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -210,6 +210,64 @@ fn savings_and_losses_of_a_part_cover_the_true_ones_in_18_of_20_fleets() {
     }
     // Of 95 % intervals one in twenty misses on average.
     assert!(covered.iter().flatten().all(|covered| *covered >= 18), "{covered:?}");
+}
+
+/// A lens's total, and each of its groups, lie in their intervals; what is lost whole in a sample is past a limit for sure.
+#[test]
+fn lenses_of_a_part_have_intervals_in_which_those_of_all_lie_in_19_of_20_fleets() {
+    let once = |fleet: u64, stages: &[&str], one_in: u32| {
+        let mut beside = Beside::new(fleet, &[], stages).sampled(one_in);
+        let mut all = beside.window(0);
+        all.merge(&beside.window(1));
+        let found = Comparison::of(&all, &settings());
+        found.lenses.into_iter().find(|lens| lens.name == "memory by executable").expect("the lens")
+    };
+    let (mut covered, mut groups) = (0, [0_u32; 2]);
+    for fleet in 0..20 {
+        let (truth, found) = (once(fleet, &[HALF], 1), once(fleet, &[HALF], 4));
+        assert!(truth.total.sampled.is_none() && truth.total.interval(1).is_none());
+        let covers = |of: &LensError, truth: &LensError, figures| {
+            let [least, most] = of.interval(figures).expect("an interval");
+            (least..=most).contains(&truth.error())
+        };
+        covered += u32::from(covers(&found.total, &truth.total, 1));
+        let [least, most] = found.total.interval(1).expect("an interval");
+        assert!(least > -0.8 && most < -0.2, "half are lost, and 500 entities tell it: {least} to {most}");
+        for of in found.named() {
+            let truth = truth.named().find(|one| one.group == of.group).expect("the group");
+            groups[usize::from(covers(of, truth, found.groups))] += 1;
+            if of.is_lost() {
+                assert_eq!(of.interval(1).map(|interval| interval[0]), Some(-1.0), "{of:?}");
+            }
+        }
+        if fleet > 2 {
+            continue;
+        }
+        let equal = once(fleet, &[], 4);
+        assert_eq!(equal.total.interval(1), Some([0.0; 2]));
+        assert!(equal.named().all(|group| group.interval(1) == Some([0.0; 2])), "{equal:?}");
+        assert_eq!(equal.unnamed.within, (equal.unnamed.groups > 0).then_some([0.0; 2]));
+    }
+    assert!(covered >= 19 && groups[1] >= 100 && groups[0] * 20 <= groups[1], "{covered} {groups:?}");
+}
+
+#[test]
+fn a_part_after_all_adds_up_to_figures_of_all_that_are_as_wide_as_the_part_leaves_open() {
+    let mut beside = Beside::new(9, &[], &[HALF]);
+    let whole = beside.window(0);
+    let exact = Comparison::of(&whole, &settings()).lenses[0].clone();
+    beside.one_in = 8;
+    let part = beside.window(1);
+    let alone = Comparison::of(&part, &settings()).lenses[0].clone();
+    let (mut one, mut other) = (whole.clone(), part.clone());
+    one.merge(&part);
+    other.merge(&whole);
+    let [one, other] = [one, other].map(|of| Comparison::of(&of, &settings()).lenses[0].clone());
+    assert_eq!(one.total.sampled, other.total.sampled);
+    let sums = |lens: &LensReport| lens.total.sampled.expect("a sample").sums;
+    assert!((sums(&one)[0] - exact.total.sums[0] - sums(&alone)[0]).abs() < 1e-3);
+    let width = |lens: &LensReport| lens.total.interval(1).map(|[least, most]| most - least);
+    assert!(width(&one) < width(&alone), "{one:?}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! new is left out.
 
 use observe::{
-    LensCounts, LensError, LensFunction, LensInstant, LensReport, Measured, Unnamed, UnwatchedMetrics,
+    LensCounts, LensError, LensFunction, LensInstant, LensReport, Measured, Reach, Sampled, Unnamed,
+    UnwatchedMetrics,
 };
 
 use super::{Invalid, MAX_READ_ROWS, number, rows};
@@ -28,13 +29,15 @@ pub(super) struct LensRoom {
     groups: usize,
     /// The most of one.
     most: usize,
+    /// True if what they come to of all entities has room, where they are of a sample.
+    spreads: bool,
 }
 
 impl LensRoom {
     /// Horizons are what is added up: at most 200 groups of a lens, half of them the worst.
-    pub const OF_A_HORIZON: Self = Self { groups: 300, most: 200 };
+    pub const OF_A_HORIZON: Self = Self { groups: 300, most: 200, spreads: false };
     /// The total is looked at, and its horizons were sent.
-    pub const OF_A_TOTAL: Self = Self { groups: 15, most: 3 };
+    pub const OF_A_TOTAL: Self = Self { groups: 15, most: 3, spreads: true };
 
     pub fn lenses(self, from: &[LensReport]) -> Vec<v1::LensReport> {
         let from = &from[..from.len().min(MAX_LENSES)];
@@ -47,14 +50,15 @@ impl LensRoom {
         let of = |from: &LensReport| {
             let worst = from.worst.len().min(each).min(self.most.div_ceil(2));
             let room = if from.limit.is_some() { [worst, each - worst] } else { [described, 0] };
-            lens(&from.clone().naming(room))
+            lens(&from.clone().naming(room), self.spreads)
         };
         from.iter().map(of).collect()
     }
 }
 
-fn lens(from: &LensReport) -> v1::LensReport {
-    let columns = |rows: &[LensError]| Some(columns(rows, from)).filter(|rows| !rows.groups.is_empty());
+fn lens(from: &LensReport, spreads: bool) -> v1::LensReport {
+    let columns =
+        |rows: &[LensError]| Some(columns(rows, from, spreads)).filter(|rows| !rows.groups.is_empty());
     v1::LensReport {
         name: from.name.clone(),
         metric: from.metric.clone(),
@@ -145,7 +149,7 @@ pub(super) fn read_lens(from: v1::LensReport) -> Result<LensReport, Invalid> {
     Ok(read)
 }
 
-fn columns(rows: &[LensError], of: &LensReport) -> v1::LensRows {
+fn columns(rows: &[LensError], of: &LensReport, spreads: bool) -> v1::LensRows {
     let is_total = rows.first().is_some_and(|row| row.group.is_empty());
     let instants = if is_total { 0 } else { of.total.instants };
     let members = is_total || of.function == LensFunction::Avg;
@@ -169,7 +173,40 @@ fn columns(rows: &[LensError], of: &LensReport) -> v1::LensRows {
         worst_time: if told { worst().map(|worst| worst.time).collect() } else { Vec::new() },
         worst_baseline: instant(|worst| worst.figures[0]),
         worst_candidate: instant(|worst| worst.figures[1]),
+        spreads: if (spreads || is_total) && rows.iter().any(|row| row.sampled.is_some()) {
+            rows.iter().map(|row| spread(row.sampled)).collect()
+        } else {
+            Vec::new()
+        },
     }
+}
+
+fn spread(from: Option<Sampled>) -> v1::LensSpread {
+    let Sampled { sums, difference, baseline, candidate } = from.unwrap_or_default();
+    v1::LensSpread {
+        told: from.is_some(),
+        baseline: sums[0],
+        candidate: sums[1],
+        difference_norm: difference.norm,
+        difference_most: difference.most,
+        baseline_norm: baseline.norm,
+        baseline_most: baseline.most,
+        candidate_norm: candidate.norm,
+        candidate_most: candidate.most,
+    }
+}
+
+fn read_spread(from: &v1::LensSpread) -> Result<Option<Sampled>, Invalid> {
+    let difference = Reach { norm: from.difference_norm, most: from.difference_most };
+    let baseline = Reach { norm: from.baseline_norm, most: from.baseline_most };
+    let sums = [from.baseline, from.candidate];
+    let candidate = Reach { norm: from.candidate_norm, most: from.candidate_most };
+    let reaches = [difference, baseline, candidate].into_iter().flat_map(|reach| [reach.norm, reach.most]);
+    let impossible = reaches.into_iter().any(|reach| !reach.is_finite() || reach < 0.0);
+    if impossible || sums.iter().any(|sum| !sum.is_finite()) {
+        return Err(Invalid::Value("a lens of a sample has finite sums, and spreads of 0 or more"));
+    }
+    Ok(from.told.then_some(Sampled { sums, difference, baseline, candidate }))
 }
 
 /// One value a row; nothing where each is what a reader takes it for anyway.
@@ -204,6 +241,7 @@ fn read_columns(from: v1::LensRows, of: &LensReport) -> Result<Vec<LensError>, I
         from.before.len(),
         from.after.len(),
         from.newborn.len(),
+        from.spreads.len(),
     ];
     let told = from.worst_time.len();
     let whole = lengths.into_iter().all(|length| length == 0 || length == count)
@@ -249,6 +287,7 @@ fn read_row(from: &v1::LensRows, place: usize, of: &LensReport) -> Result<LensEr
         worst: (time > 0).then(|| figures(time)),
         edges: [at(&from.before, place, 0.0), at(&from.after, place, 0.0)],
         newborn: at(&from.newborn, place, 0.0),
+        sampled: from.spreads.get(place).map(read_spread).transpose()?.flatten(),
         ..LensError::default()
     };
     let row = row.with_figures(of.function, of.increases, of.seconds);
@@ -269,8 +308,10 @@ fn read_lens_error(from: v1::LensError) -> Result<LensError, Invalid> {
 }
 
 fn unnamed(from: &Unnamed) -> v1::LensUnnamed {
-    let Unnamed { groups, lost, baseline, difference, most_baseline, most_difference, errors } = *from;
-    let [least_error, most_error] = [0, 1].map(|at| errors.map(|errors| errors[at]));
+    let Unnamed { groups, lost, baseline, difference, most_baseline, most_difference, errors, within } =
+        *from;
+    let [least_error, most_error] = ends(errors);
+    let [least_within, most_within] = ends(within);
     v1::LensUnnamed {
         groups,
         lost,
@@ -280,6 +321,22 @@ fn unnamed(from: &Unnamed) -> v1::LensUnnamed {
         most_difference,
         least_error,
         most_error,
+        least_within,
+        most_within,
+    }
+}
+
+fn ends(of: Option<[f64; 2]>) -> [Option<f64>; 2] {
+    [0, 1].map(|at| of.map(|ends| ends[at]))
+}
+
+fn read_ends(ends: [Option<f64>; 2]) -> Result<Option<[f64; 2]>, Invalid> {
+    match ends {
+        [None, None] => Ok(None),
+        [Some(least), Some(most)] if least <= most && least.is_finite() && most.is_finite() => {
+            Ok(Some([least, most]))
+        }
+        _ => Err(Invalid::Value("what a lens does not name has a least and a largest error")),
     }
 }
 
@@ -289,15 +346,10 @@ fn read_unnamed(from: v1::LensUnnamed) -> Result<Unnamed, Invalid> {
     if lost > groups || sums.iter().any(|sum| !sum.is_finite() || *sum < 0.0) {
         return Err(Invalid::Value("what a lens does not name comes to sums of 0 or more"));
     }
-    let errors = match (from.least_error, from.most_error) {
-        (None, None) => None,
-        (Some(least), Some(most)) if least <= most && least.is_finite() && most.is_finite() => {
-            Some([least, most])
-        }
-        _ => return Err(Invalid::Value("what a lens does not name has a least and a largest error")),
-    };
+    let errors = read_ends([from.least_error, from.most_error])?;
+    let within = read_ends([from.least_within, from.most_within])?;
     let groups = number(groups)?;
-    Ok(Unnamed { groups, lost, baseline, difference, most_baseline, most_difference, errors })
+    Ok(Unnamed { groups, lost, baseline, difference, most_baseline, most_difference, errors, within })
 }
 
 fn counts(from: &LensCounts) -> v1::LensCounts {

@@ -3,8 +3,8 @@
 use observe::{
     AttributeFates, ChangedFields, ChangedMetric, Collision, Comparison, Count, Coverage, DeliveryReport,
     Distances, DistributionReport, LensCounts, LensError, LensFunction, LensInstant, LensReport, Measured,
-    MetricFates, Missing, NamedCount, PartCounts, Price, Repeats, RuleReport, Sample, SeriesFates,
-    SeriesSample, Slice, SliceEntry, Slices, ValueChanges, Vanished, VariantReport, Volume,
+    MetricFates, Missing, NamedCount, PartCounts, Price, Reach, Repeats, RuleReport, Sample, Sampled,
+    SeriesFates, SeriesSample, Slice, SliceEntry, Slices, ValueChanges, Vanished, VariantReport, Volume,
 };
 
 use prost::Message as _;

@@ -8,12 +8,13 @@ use super::Subject;
 use super::shown::described_with_groups;
 use crate::experiment::words::{counted, listed, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
+use crate::id::AgentUid;
 
 /// The most of them that a sentence names.
 const MAX_NAMED: usize = 8;
 
-/// Reports of each by host, by name: those of the horizons of the step.
-pub(super) type Reports<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a LensReport)>>;
+/// Reports of each by agent, by name: those of the horizons of the step.
+pub(super) type Reports<'a> = BTreeMap<&'a str, Vec<(AgentUid, &'a LensReport)>>;
 
 /// Reports of the lenses that are none of these.
 pub(super) fn reports<'a>(looked: &'a Subject<'_>, asked: &[Lens]) -> Reports<'a> {
@@ -21,7 +22,7 @@ pub(super) fn reports<'a>(looked: &'a Subject<'_>, asked: &[Lens]) -> Reports<'a
     for agent in &looked.evidence.agents {
         for lens in agent.horizons.iter().flat_map(|found| &found.horizon.lenses) {
             if asked.iter().all(|one| one.name != lens.name) {
-                reports.entry(&lens.name).or_default().push((&agent.host, lens));
+                reports.entry(&lens.name).or_default().push((agent.uid, lens));
             }
         }
     }
@@ -58,11 +59,11 @@ pub(super) fn criterion(looked: &Subject<'_>, name: &str, reports: &Reports<'_>)
 }
 
 /// One of them over the fleet. On an agent on which some metrics are in no lens, this one may be among them.
-fn fleet(looked: &Subject<'_>, reports: &[(&str, &LensReport)]) -> FleetLens {
+fn fleet(looked: &Subject<'_>, reports: &[(AgentUid, &LensReport)]) -> FleetLens {
     let fleet = FleetLens::of(reports.iter().copied());
     let metric = reports.first().map(|(_, report)| report.metric.as_str()).unwrap_or_default();
     let is_unwatched = |agent: &&AgentEvidence| {
-        let has_report = reports.iter().any(|(host, _)| *host == agent.host);
+        let has_report = reports.iter().any(|(uid, _)| *uid == agent.uid);
         let found = agent.last().map(|last| &last.horizon.unwatched);
         let may_be_one = |found: &UnwatchedMetrics| {
             let all_named = found.count == found.names.len() as u64 && !found.at_least;

@@ -1,14 +1,15 @@
 //! Guardrails, as criteria. What a guardrail could not look at is not measured.
 
 use drift::Judgement;
+use observe::Sample;
 
 use super::{Subject, beyond_mirror, sampled};
 use crate::experiment::guardrail::{
-    Direction, Guardrail, GuardrailFinding, LeftOut, OfHost, Quantity, Severity,
+    Direction, Guardrail, GuardrailFinding, LeftOut, OfHost, OfSample, Quantity, Severity,
 };
 use crate::experiment::sequential::{self, Gathered, Sequential};
 use crate::experiment::words::{count, listed};
-use crate::experiment::{Answer, Criterion, Effect, Reason};
+use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
 
 /// A criterion for each guardrail of the policy.
 pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
@@ -27,14 +28,13 @@ pub(super) fn effect(severity: Severity) -> Effect {
 
 /// Guardrails on what is counted: over all that each agent has measured, and a fatal one on every horizon as well.
 fn counted(looked: &Subject<'_>) -> Vec<Criterion> {
-    let totals: Vec<OfHost<'_>> = looked.totals().collect();
     let elsewhere = |one: &Guardrail| looked.spec.is_observe_only() && beyond_mirror::why(one).is_some();
     let counted = looked.policy().guardrails.iter().filter(|guardrail| !guardrail.quantity.varies());
     let guardrails = counted.filter(|guardrail| !elsewhere(guardrail));
     let criterion = |guardrail: &Guardrail| {
         let on_a_horizon =
             (guardrail.severity == Severity::Fatal).then(|| past_on_a_horizon(looked, guardrail));
-        let found = on_a_horizon.flatten().or_else(|| guardrail.look(&totals));
+        let found = on_a_horizon.flatten().or_else(|| guardrail.look(&totals(looked, guardrail)));
         let Some(found) = found else { return nothing(looked, guardrail) };
         let open = open(looked, guardrail, &found);
         let answer = match (&open, found.past) {
@@ -44,13 +44,32 @@ fn counted(looked: &Subject<'_>) -> Vec<Criterion> {
         };
         let mut finding = of_count(guardrail, &found, looked.evidence.counted().count());
         finding.sentence.extend(open);
+        if answer == Answer::Met && found.of_sample.is_some() {
+            finding.sentence.extend(unseen(looked).map(|(_, said)| said));
+        }
         let mut criterion = Criterion::asked_for(answer, effect(guardrail.severity), finding);
-        if rests_on_sample(looked, guardrail.quantity) {
+        if found.of_sample.is_some() && found.left_out.series.is_empty() {
+            criterion.finding.sentence.extend(sampled::rests(looked));
+        } else if rests_on_sample(looked, guardrail.quantity) {
             sampled::say(looked, std::slice::from_mut(&mut criterion));
         }
         criterion
     };
     guardrails.map(criterion).collect()
+}
+
+/// All that each process of each agent has measured; where distinct things are counted, that of the process of each agent that
+/// has most harm: what two of them have found may be the same, and one that found none hides nothing of another.
+fn totals<'a>(looked: &'a Subject<'_>, guardrail: &Guardrail) -> Vec<OfHost<'a>> {
+    if !guardrail.quantity.is_of_distinct() {
+        return looked.totals().collect();
+    }
+    let worst = |agent: &'a AgentEvidence| {
+        let all = agent.totals.iter().filter_map(|total| Some((guardrail.quantity.of(total)?, total)));
+        let worst = all.max_by(|a, b| guardrail.harm(a.0).total_cmp(&guardrail.harm(b.0)))?;
+        Some((agent.host.as_str(), worst.1))
+    };
+    looked.evidence.agents.iter().filter_map(worst).collect()
 }
 
 /// Tells whether a quantity is known of a sample alone, where there is one: points are of all that the candidate got.
@@ -74,11 +93,12 @@ fn open(looked: &Subject<'_>, guardrail: &Guardrail, found: &GuardrailFinding) -
     let Guardrail { quantity, margin, .. } = guardrail;
     let is_overloaded = sampled::overloaded(looked).is_some();
     match quantity {
-        Quantity::LensTotal | Quantity::LensGroup => not_looked_at(found),
+        Quantity::LensTotal | Quantity::LensGroup => not_looked_at(looked, found),
         Quantity::Collisions if found.past => None,
         Quantity::Collisions if is_overloaded => Some(" They were not looked for everywhere.".to_owned()),
         Quantity::Collisions => {
-            let most = sampled::most_collisions(looked).filter(|most| *most as f64 > *margin)?;
+            let most =
+                sampled::most_collisions(looked, guardrail.scope).filter(|most| *most as f64 > *margin)?;
             Some(format!(" Of all, {} may collide (95 %).", count(most)))
         }
         Quantity::CriticalHidden => {
@@ -95,19 +115,25 @@ fn open(looked: &Subject<'_>, guardrail: &Guardrail, found: &GuardrailFinding) -
     }
 }
 
-/// The same of a lens. A figure of a part of the series is no figure of all; groups that are not told apart change nothing
-/// where another one is past the limit.
-fn not_looked_at(found: &GuardrailFinding) -> Option<String> {
+/// The same of a lens. A figure of a part of the series is no figure of all, but where a sample has an interval of it; groups
+/// that are not told apart change nothing where another one is past the limit, nor does what is not followed where a sample is.
+fn not_looked_at(looked: &Subject<'_>, found: &GuardrailFinding) -> Option<String> {
     let LeftOut { series, groups, errors } = &found.left_out;
+    if found.past && found.of_sample.is_some() {
+        return None;
+    }
     if !series.is_empty() {
         return Some(format!(
-            " On {} it is of a part of the series, so that it may be another one of all: an agent follows all of at most \
-             131,072, where its `phoenix.budget.memory` is large enough for them.",
+            " On {} it is of a part of the series, and what it tells of all is known of sums and rates alone, and from agents \
+             of this release: {FOLLOWS_ALL}.",
             listed(series)
         ));
     }
     if found.past {
         return None;
+    }
+    if found.of_sample.as_ref().is_some_and(|of| !of.within) {
+        return Some(format!(" This sample cannot tell whether it is past the limit: {FOLLOWS_ALL}."));
     }
     if !groups.is_empty() {
         return Some(format!(
@@ -116,18 +142,38 @@ fn not_looked_at(found: &GuardrailFinding) -> Option<String> {
             listed(groups)
         ));
     }
-    (!errors.is_empty()).then(|| {
-        format!(
+    if !errors.is_empty() {
+        return Some(format!(
             " The agents on {} are of a release that does not tell how far off the groups are that its reports do not \
              name: upgrade them.",
             listed(errors)
-        )
-    })
+        ));
+    }
+    found
+        .of_sample
+        .as_ref()
+        .and_then(|_| unseen(looked))
+        .filter(|(is_accepted, _)| !is_accepted)
+        .map(|(_, said)| said)
+}
+
+/// How all series are looked at.
+const FOLLOWS_ALL: &str =
+    "an agent follows all of at most 131,072 series, where its `phoenix.budget` is large enough for them";
+
+/// What no entity of a sample has, and others may: whether the policy accepts it, and a sentence.
+fn unseen(looked: &Subject<'_>) -> Option<(bool, String)> {
+    let (is_accepted, most, rest) = sampled::unseen(looked, Sample::most_beside)?;
+    Some((
+        is_accepted,
+        format!(" What none of those followed is, up to {most} of all series may be (95 %): {rest}."),
+    ))
 }
 
 /// Finding of a time in which a guardrail is passed, over the horizons of all agents of that time.
 fn past_on_a_horizon(looked: &Subject<'_>, guardrail: &Guardrail) -> Option<GuardrailFinding> {
-    looked.horizons().filter_map(|of_a_time| guardrail.look(&of_a_time)).find(|found| found.past)
+    let times = looked.horizons().count() as u64;
+    looked.horizons().filter_map(|of_a_time| guardrail.look_often(&of_a_time, times)).find(|found| found.past)
 }
 
 fn nothing(looked: &Subject<'_>, guardrail: &Guardrail) -> Criterion {
@@ -167,15 +213,36 @@ fn of_count(guardrail: &Guardrail, found: &GuardrailFinding, n: usize) -> Reason
     let mut about = about(guardrail);
     if !found.left_out.series.is_empty() {
         about += ", of the series that are followed,";
+    } else if found.of_sample.is_some() {
+        about += ", of the sample,";
     }
-    let mut sentence = format!("{name}: {about} is {figure}; {limit} is the limit.");
+    let of_all = found.of_sample.as_ref().map_or_else(String::new, |of| of_all(*quantity, of));
+    let mut sentence = format!("{name}: {about} is {figure}{of_all}; {limit} is the limit.");
     if found.past && !found.hosts.is_empty() {
-        sentence = format!("{name}: {about} is {figure}, past {limit}, on {}.", listed(&found.hosts));
+        sentence = format!("{name}: {about} is {figure}{of_all}, past {limit}, on {}.", listed(&found.hosts));
     }
     Reason::new("L0", name, sentence)
         .measured(found.observed, *margin, n)
         .about(found.hosts.clone(), Vec::new())
         .of_groups(found.groups.clone())
+}
+
+/// Interval in which what a sample was taken of lies, in words.
+fn of_all(quantity: Quantity, of: &OfSample) -> String {
+    let [least, most] = of.interval;
+    if least.is_infinite() || most.is_infinite() {
+        return " (the sample has too few to tell that of all)".to_owned();
+    }
+    let (all, they) = match (of.past, quantity == Quantity::LensGroup) {
+        (true, true) => ("of all entities", "those past the limit lie"),
+        (true, false) => ("of all entities", "it lies"),
+        (false, true) => ("of all entities like those", "the groups' lie"),
+        (false, false) => ("of all entities like those", "it lies"),
+    };
+    let decimals = decimals([least, most]);
+    let [least, most] = [least, most].map(|end| shown(quantity, end, decimals));
+    let on_each = if quantity == Quantity::LensGroup && of.samples > 1 { " on each host" } else { "" };
+    format!(" ({all} {they} between {least} and {most}, at 95 %{on_each})")
 }
 
 fn of_time(one: &Sequential, n: usize) -> Reason {

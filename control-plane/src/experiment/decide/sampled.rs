@@ -1,11 +1,11 @@
 //! Samples: what is said besides where an agent follows a share of its entities, because it has too many series, or because
 //! the candidate does not keep up.
 
-use observe::Sample;
+use observe::{Comparison, Sample};
 
 use super::Subject;
 use crate::experiment::words::{apart, count, listed, percent, unique};
-use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
+use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason, Scope};
 
 /// Samples of the agents that have one, each with its host.
 pub fn samples<'a>(looked: &'a Subject<'_>) -> impl Iterator<Item = (&'a AgentEvidence, Sample)> {
@@ -17,23 +17,33 @@ pub fn samples<'a>(looked: &'a Subject<'_>) -> impl Iterator<Item = (&'a AgentEv
 pub fn say(looked: &Subject<'_>, criteria: &mut [Criterion]) {
     let hosts = unique(samples(looked).map(|(agent, _)| agent.host.clone()));
     let Some(one_in) = samples(looked).map(|(_, sample)| sample.one_in).max() else { return };
-    let largest = |of: fn(&Sample) -> f64| samples(looked).map(|(_, sample)| of(&sample)).fold(0.0, f64::max);
     let mut sentence = format!(
         " On {} this rests on 1 in {} entities, and on all that are critical: shares of the series may be off by {} \
          of them all, and up to {} of them may be what none of these is (95 %).",
         listed(&hosts),
         count(one_in.into()),
-        percent(largest(Sample::margin)),
-        percent(largest(Sample::most_of_none)),
+        percent(margin(looked, false).unwrap_or_default()),
+        percent(margin(looked, true).unwrap_or_default()),
     );
-    if let Some((hosts, one_in)) = overloaded(looked) {
-        sentence += &format!(
-            " On {} the candidate gets no more than 1 in {}: it does not keep up.",
-            listed(&hosts),
-            count(one_in.into())
-        );
-    }
+    sentence += &gets(looked).unwrap_or_default();
     criteria.iter_mut().for_each(|criterion| criterion.finding.sentence.push_str(&sentence));
+}
+
+/// Sample that the figures of a lens rest on, whose interval says how far off they may be.
+pub fn rests(looked: &Subject<'_>) -> Option<String> {
+    let hosts = unique(samples(looked).map(|(agent, _)| agent.host.clone()));
+    let one_in = samples(looked).map(|(_, sample)| sample.one_in).max()?;
+    let rests = format!(" On {} the sample is 1 in {} entities.", listed(&hosts), count(one_in.into()));
+    Some(rests + &gets(looked).unwrap_or_default())
+}
+
+fn gets(looked: &Subject<'_>) -> Option<String> {
+    let (hosts, one_in) = overloaded(looked)?;
+    Some(format!(
+        " On {} the candidate gets no more than 1 in {}: it does not keep up.",
+        listed(&hosts),
+        count(one_in.into())
+    ))
 }
 
 /// Hosts on which the candidate got a sample because it did not keep up, and the smallest share: 1 in so many.
@@ -46,10 +56,11 @@ pub fn overloaded(looked: &Subject<'_>) -> Option<(Vec<String>, u32)> {
 /// The furthest that a share of the series may be from what is shown: nothing where all are followed. `of_none` tells that
 /// the sample shows none.
 pub fn margin(looked: &Subject<'_>, of_none: bool) -> Option<f64> {
-    let of = |(_, sample): (&AgentEvidence, Sample)| {
-        if of_none { sample.most_of_none() } else { sample.margin() }
-    };
-    samples(looked).map(of).reduce(f64::max)
+    largest(looked, if of_none { Sample::most_of_none } else { Sample::margin })
+}
+
+fn largest(looked: &Subject<'_>, of: fn(&Sample) -> f64) -> Option<f64> {
+    samples(looked).map(|(_, sample)| of(&sample)).reduce(f64::max)
 }
 
 /// Tells whether the sample of an agent has nobody in it.
@@ -61,7 +72,16 @@ pub fn shows_nothing(looked: &Subject<'_>) -> bool {
 /// None of the sample is not none of all, so the policy has to accept what the sample leaves open. `none` says what none of
 /// the entities does.
 pub fn none_of_sample(looked: &Subject<'_>, none: &str) -> Option<(Answer, String)> {
-    let most = margin(looked, true)?;
+    let (is_accepted, most, rest) = unseen(looked, Sample::most_of_none)?;
+    let sentence =
+        format!("Of the entities that are followed {none}. Of all series up to {most} may (95 %): {rest}.");
+    Some((if is_accepted { Answer::Met } else { Answer::NotMeasured }, sentence))
+}
+
+/// Share of the series that may have what none of a sample has, in words: whether the policy accepts it, the share, and why or
+/// what would. Nothing where all are followed.
+pub fn unseen(looked: &Subject<'_>, of: fn(&Sample) -> f64) -> Option<(bool, String, String)> {
+    let most = largest(looked, of)?;
     let limit = looked.policy().max_unseen;
     let is_accepted = limit.is_some_and(|limit| most <= limit);
     let [most_text, limit_text] = apart([most, limit.unwrap_or(0.0)]);
@@ -74,18 +94,22 @@ pub fn none_of_sample(looked: &Subject<'_>, none: &str) -> Option<(Answer, Strin
             "this sample cannot tell less, and a `max_unseen` of so much in the policy accepts it".to_owned()
         }
     };
-    let sentence = format!(
-        "Of the entities that are followed {none}. Of all series up to {most_text} may (95 %): {rest}."
-    );
-    Some((if is_accepted { Answer::Met } else { Answer::NotMeasured }, sentence))
+    Some((is_accepted, most_text, rest))
 }
 
-/// Number of output identities that collide at most on any agent, at 95 %; nothing where all are looked at.
-pub fn most_collisions(looked: &Subject<'_>) -> Option<u64> {
-    let stretches = looked.evidence.agents.iter().flat_map(AgentEvidence::stretches);
-    let most = stretches
-        .filter_map(|found| Some(found.sample?.most_collisions(found.candidate_only_collisions.value)));
-    most.max()
+/// Number of output identities that collide at most, at 95 %: on the agent with most, or on all of them together; nothing where
+/// all are looked at.
+pub fn most_collisions(looked: &Subject<'_>, scope: Scope) -> Option<u64> {
+    samples(looked).next()?;
+    let of = |found: &Comparison| {
+        let own = found.candidate_only_collisions.value;
+        found.sample.map_or(own, |sample| sample.most_collisions(own))
+    };
+    let each = looked.evidence.agents.iter().filter_map(|agent| agent.stretches().map(of).max());
+    match scope {
+        Scope::Host => each.max(),
+        Scope::Fleet => Some(each.sum()),
+    }
 }
 
 /// Criteria on the candidate's time: of a part of a batch it tells nothing about that of the whole.

@@ -301,27 +301,34 @@ fn loss(looked: &Subject<'_>) -> Option<Criterion> {
         .horizons()
         .map(|of_a_time| Figures::of(of_a_time.into_iter().map(|(_, found)| found)))
         .collect();
-    let share = |figures: &&Figures| figures.loss().unwrap_or(0.0);
-    let worst = horizons.iter().max_by(|one, other| share(one).total_cmp(&share(other)));
-    let worst = worst.filter(|worst| worst.loss() > figures.loss());
-    let Some(loss) = worst.unwrap_or(figures).loss() else {
+    // A process that lost nothing does not make good what the one before it lost.
+    let of_process = looked.evidence.agents.iter().filter_map(|agent| {
+        let loss = |total: &&Comparison| Figures::of([*total]).loss().unwrap_or(0.0);
+        agent.totals.iter().max_by(|one, other| loss(one).total_cmp(&loss(other)))
+    });
+    let of_process = Figures::of(of_process);
+    let share = |figures: &Figures| figures.loss().unwrap_or(0.0);
+    let of_horizon = horizons.iter().max_by(|one, other| share(one).total_cmp(&share(other)));
+    let length = humantime::format_duration(looked.spec.report_every);
+    let when = match looked.evidence.counted().count() {
+        ..=1 => " in one horizon".to_owned(),
+        _ => format!(" in horizons that ended within {length} of each other"),
+    };
+    let processes = " as long as one process ran on each agent".to_owned();
+    let parts = [Some((&of_process, processes)), of_horizon.map(|of| (of, when))];
+    let worst = parts.into_iter().flatten().filter(|(of, _)| of.loss() > figures.loss());
+    let worst = worst.max_by(|one, other| share(one.0).total_cmp(&share(other.0)));
+    let (of, when) = worst.unwrap_or((figures, String::new()));
+    let Some(loss) = of.loss() else {
         let sentence =
             format!("The baseline has no series{}, so that none can be lost.", looked.that_counts());
         let finding = Reason { limit: Some(limit), ..Reason::new("L0", "max_series_loss", sentence) };
         return Some(Criterion::asked_for(Answer::NotMeasured, Effect::RollBack, finding));
     };
-    let of = worst.unwrap_or(figures);
-    let when = match (worst, looked.evidence.counted().count()) {
-        (None, _) => String::new(),
-        (Some(_), ..=1) => " in one horizon".to_owned(),
-        (Some(_), _) => {
-            let length = humantime::format_duration(looked.spec.report_every);
-            format!(" in horizons that ended within {length} of each other")
-        }
-    };
     let is_counted =
         looked.totals().all(|(_, found)| found.lost_by_candidate.exact || found.baseline.series.value == 0);
-    let at_most = match (is_counted, figures.at_most && worst.is_none()) {
+    let of_a_horizon = when.starts_with(" in ");
+    let at_most = match (is_counted, figures.at_most && !of_a_horizon) {
         (true, true) => "at most ",
         (false, true) => "at most about ",
         (false, false) => "about ",

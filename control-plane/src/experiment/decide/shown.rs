@@ -13,6 +13,7 @@ use observe::{
 use super::{Subject, arrivals, sampled};
 use crate::experiment::words::{are, counted, listed, percent, signed};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
+use crate::id::AgentUid;
 
 /// A criterion for each lens, and that no attribute went that a lens groups by.
 pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
@@ -30,24 +31,54 @@ pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     criteria
 }
 
-/// Reports of a lens by host: those of the horizons of the step.
-fn reports<'a>(looked: &'a Subject<'_>, name: &'a str) -> impl Iterator<Item = (&'a str, &'a LensReport)> {
+/// Reports of a lens by agent, of which several may have one host's name: those of the horizons of the step.
+fn reports<'a>(looked: &'a Subject<'_>, name: &'a str) -> impl Iterator<Item = (AgentUid, &'a LensReport)> {
     let agents = looked.evidence.agents.iter();
-    let horizons =
-        agents.flat_map(|agent| agent.horizons.iter().map(|found| (agent.host.as_str(), &found.horizon)));
-    horizons.flat_map(move |(host, found)| {
-        found.lenses.iter().filter(move |lens| lens.name == name).map(move |lens| (host, lens))
+    let horizons = agents.flat_map(|agent| agent.horizons.iter().map(|found| (agent.uid, &found.horizon)));
+    horizons.flat_map(move |(uid, found)| {
+        found.lenses.iter().filter(move |lens| lens.name == name).map(move |lens| (uid, lens))
     })
+}
+
+/// Groups of a lens that are lost in the last horizon of the agents, and not in the step as a whole: they went since.
+fn lost_since(looked: &Subject<'_>, name: &str, fleet: &FleetLens) -> Vec<String> {
+    let last = looked.evidence.agents.iter().filter_map(|agent| {
+        let lenses = &agent.last()?.horizon.lenses;
+        Some((agent.uid, lenses.iter().find(|lens| lens.name == name)?))
+    });
+    let is_lost = |one: &FleetGroup| one.figures.is_lost() && !one.incomplete;
+    let known: Vec<&str> = fleet.groups.iter().filter(|one| is_lost(one)).map(group_name).collect();
+    let last = FleetLens::of(last);
+    let now = last.groups.iter().filter(|one| is_lost(one)).map(group_name);
+    now.filter(|name| !known.contains(name)).map(str::to_owned).collect()
+}
+
+fn group_name(group: &FleetGroup) -> &str {
+    &group.figures.group
 }
 
 fn criterion(looked: &Subject<'_>, lens: &Lens, hold: Duration) -> Criterion {
     let fleet = FleetLens::of(reports(looked, &lens.name));
     let limit = lens.limit();
+    let since = lost_since(looked, &lens.name, &fleet);
     let effect = if limit.is_some() { Effect::RollBack } else { Effect::Tell };
     let (answer, sentence, groups) = match &limit {
         _ if fleet.hosts == 0 => (Answer::NotApplicable, nothing(looked, lens, &fleet), Vec::new()),
         None => described_with_groups(&fleet),
-        Some(limit) => judged(looked, looked.spec.until_lens_is_met(lens.lookback, hold), &fleet, limit),
+        Some(limit) => {
+            let needed = looked.spec.until_lens_is_met(lens.lookback, hold);
+            judged(looked, needed, (&fleet, since.len() as u64), limit)
+        }
+    };
+    let (sentence, groups) = match since.as_slice() {
+        [] => (sentence, groups),
+        some => {
+            let lost = counted(some.len() as u64, "group");
+            (
+                format!("{sentence} Lost in the last horizon: {} ({lost}).", listed(some)),
+                [groups, since].concat(),
+            )
+        }
     };
     // A default lens of which nothing came in was asked for by nobody; one that no instant of counts was entered.
     let entered = fleet.hosts > 0 || fleet.not_measured == Some(Measured::NoInstant);
@@ -133,17 +164,25 @@ fn furthest(fleet: &FleetLens) -> String {
     }
 }
 
-/// Answer to a limit, its sentence, and the groups that it is about; it can be met after `needed`.
+/// Answer to a limit, its sentence, and the groups that it is about; it can be met after `needed`. With the lens comes the number
+/// of groups that are lost in the last horizon alone.
 fn judged(
     looked: &Subject<'_>,
     needed: Duration,
-    fleet: &FleetLens,
+    (fleet, since): (&FleetLens, u64),
     limit: &LensLimit,
 ) -> (Answer, String, Vec<String>) {
     let counts = fleet.judge(limit);
     let seen = seen(looked);
     let sentence = described(fleet);
     match counts.answer {
+        // What they came to before lies in the mean of the step, and hides them there.
+        LensAnswer::Met | LensAnswer::NotMeasured
+            if counts.lost.len() as u64 + since > limit.max_groups_lost && since > 0 =>
+        {
+            let allowed = format!("Of lost groups {} may be.", limit.max_groups_lost);
+            (Answer::Violated, format!("{sentence} {allowed}"), counts.lost)
+        }
         LensAnswer::Violated => {
             let groups = counts.beyond.iter().chain(&counts.lost).cloned().collect();
             (Answer::Violated, format!("{sentence} {}", passed(&counts, limit)), groups)

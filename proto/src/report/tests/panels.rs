@@ -155,3 +155,42 @@ fn metrics_that_no_lens_looks_at_travel_with_some_names_and_never_more_names_tha
     let (body, digest) = sent.encode();
     assert!(Findings::decode(&body, &digest).is_err(), "20 names of 19 metrics");
 }
+
+#[test]
+fn figures_of_all_travel_with_a_total_and_with_the_groups_of_the_whole_and_are_refused_where_they_cannot_be()
+{
+    let reach = |norm: f64| Reach { norm, most: norm / 3.0 };
+    let sampled = |scale: f64| Sampled {
+        sums: [100.0 * scale, 90.0 * scale],
+        difference: reach(scale),
+        baseline: reach(9.0 * scale),
+        candidate: reach(8.0 * scale),
+    };
+    let mut sent = findings();
+    for comparison in [&mut sent.horizon, &mut sent.total] {
+        comparison.lenses = panels();
+        for lens in &mut comparison.lenses {
+            lens.total.sampled = Some(sampled(60.0));
+            for (scale, row) in (1..).zip(lens.worst.iter_mut().chain(&mut lens.largest)) {
+                row.sampled = (scale % 5 > 0).then(|| sampled(f64::from(scale)));
+            }
+        }
+    }
+    let (body, digest) = sent.encode();
+    let read = Findings::decode(&body, &digest).expect("reads");
+    let (lens, whole) = (&read.total.lenses[1], &sent.total.lenses[1]);
+    assert_eq!(lens.total.sampled, whole.total.sampled);
+    for row in lens.named() {
+        let of = whole.named().find(|one| one.group == row.group).expect("the group");
+        assert_eq!(row.sampled, of.sampled);
+    }
+    assert_eq!(lens.unnamed.within, None, "of one in five it is not known");
+    assert_eq!(read.horizon.lenses[1].total.sampled, sent.horizon.lenses[1].total.sampled);
+    assert!(
+        read.horizon.lenses[1].named().all(|row| row.sampled.is_none()),
+        "a horizon has no room for them"
+    );
+    sent.total.lenses[1].total.sampled = Some(Sampled { difference: reach(-1.0), ..sampled(1.0) });
+    let (body, digest) = sent.encode();
+    assert!(Findings::decode(&body, &digest).is_err(), "a root is no less than 0");
+}
