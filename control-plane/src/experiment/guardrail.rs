@@ -281,6 +281,12 @@ impl Guardrail {
         }
     }
 
+    /// Tells whether it is about all hosts together, and not about the worst of them.
+    #[must_use]
+    pub fn is_of_the_fleet(&self) -> bool {
+        self.scope == Scope::Fleet && self.quantity != Quantity::LensGroup
+    }
+
     /// The sides on which harm lies.
     #[must_use]
     pub fn sides(&self) -> &'static [HarmDirection] {

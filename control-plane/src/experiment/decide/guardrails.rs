@@ -172,8 +172,9 @@ fn unseen(looked: &Subject<'_>) -> Option<(bool, String)> {
 
 /// Finding of a time in which a guardrail is passed, over the horizons of all agents of that time.
 fn past_on_a_horizon(looked: &Subject<'_>, guardrail: &Guardrail) -> Option<GuardrailFinding> {
-    let times = looked.horizons().count() as u64;
-    looked.horizons().filter_map(|of_a_time| guardrail.look_often(&of_a_time, times)).find(|found| found.past)
+    let horizons = looked.horizons(guardrail.is_of_the_fleet());
+    let times = horizons.len() as u64;
+    horizons.iter().filter_map(|of_a_time| guardrail.look_often(of_a_time, times)).find(|found| found.past)
 }
 
 fn nothing(looked: &Subject<'_>, guardrail: &Guardrail) -> Criterion {

@@ -27,8 +27,10 @@ pub use start::decide_start;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use proto::Findings;
 use serde::{Deserialize, Serialize};
 
+use super::basis::is_missing;
 use super::guardrail::OfHost;
 use super::{
     AgentEvidence, Answer, Basis, Criterion, Effect, Evidence, Figures, Goal, Policy, Reason, Run, Spec, Step,
@@ -128,18 +130,44 @@ impl Subject<'_> {
         finding.measured(observed, limit, self.evidence.counted().count())
     }
 
-    /// Horizons of the step, the latest first: each time the comparisons, by host, of those that ended within one
-    /// `report_every` by our clock. A horizon is at least so long, so that an agent has one of a time, or none.
-    fn horizons(&self) -> impl Iterator<Item = Vec<OfHost<'_>>> {
+    /// Horizons of the step by time, the latest first: the comparisons, by host, of those that ended within one `report_every` by
+    /// our clock, and of each other agent the horizon that covers this time, if it has one. Of the `fleet` together, a time of
+    /// which an agent with traffic is still to tell is left out: without it, the others are not the fleet.
+    fn horizons(&self, fleet: bool) -> Vec<Vec<OfHost<'_>>> {
         let length = u64::try_from(self.spec.report_every.as_nanos()).unwrap_or(u64::MAX).max(1);
-        let mut of_a_time: BTreeMap<u64, Vec<OfHost<'_>>> = BTreeMap::new();
-        for agent in &self.evidence.agents {
-            for found in &agent.horizons {
-                let of_its_time = of_a_time.entry(found.window_end / length).or_default();
-                of_its_time.push((agent.host.as_str(), &found.horizon));
-            }
+        let agents = || self.evidence.agents.iter().filter(|agent| !agent.horizons.is_empty());
+        let ends = agents().flat_map(|agent| agent.horizons.iter().map(|found| found.window_end));
+        let mut times: BTreeMap<u64, [u64; 2]> = BTreeMap::new();
+        for end in ends {
+            let of_its_time = times.entry(end / length).or_insert([end; 2]);
+            *of_its_time = [of_its_time[0].min(end), of_its_time[1].max(end)];
         }
-        of_a_time.into_values().rev()
+        let at = |(slot, time): (&u64, &[u64; 2])| {
+            let mut all = Vec::new();
+            for agent in agents() {
+                let host = agent.host.as_str();
+                let before = all.len();
+                let own = agent.horizons.iter().filter(|found| found.window_end / length == *slot);
+                all.extend(own.map(|found| (host, &found.horizon)));
+                if all.len() > before {
+                    continue;
+                }
+                match covering(&agent.horizons, *time, length) {
+                    Some(found) => all.push((host, &found.horizon)),
+                    None if fleet && self.is_to_tell(agent, time[0]) => return None,
+                    None => {}
+                }
+            }
+            Some(all)
+        };
+        times.iter().rev().filter_map(at).collect()
+    }
+
+    /// Tells whether an agent that was there will tell of this time.
+    fn is_to_tell(&self, agent: &AgentEvidence, time: u64) -> bool {
+        let is_over = agent.last().is_some_and(|last| last.window_end < time);
+        let comes = agent.is_waited_for(self.spec, self.now) && !is_missing(agent, self.spec, self.now);
+        is_over && comes && !agent.is_idle()
     }
 
     /// Comparisons of all agents, by host: all that each of their processes has measured.
@@ -147,6 +175,21 @@ impl Subject<'_> {
         let agents = self.evidence.agents.iter();
         agents.flat_map(|agent| agent.totals.iter().map(|total| (agent.host.as_str(), total)))
     }
+}
+
+/// The horizon that is nearest to a stretch of ends, of those that end less than `length` from it or reach over it.
+fn covering(horizons: &[Findings], [from, to]: [u64; 2], length: u64) -> Option<&Findings> {
+    let apart = |found: &&Findings| {
+        let end = found.window_end;
+        from.saturating_sub(end).max(end.saturating_sub(to))
+    };
+    let nearest = horizons.iter().min_by_key(apart)?;
+    let reaches = |found: &&Findings| {
+        let seconds = found.horizon.seconds.max(0.0);
+        let begin = found.window_end.saturating_sub((seconds * 1e9) as u64);
+        begin < to && found.window_end > from
+    };
+    if apart(&nearest) < length { Some(nearest) } else { horizons.iter().find(reaches) }
 }
 
 /// Looks at the evidence of a step under way. `goal` is set once the last horizon is being collected.

@@ -298,7 +298,8 @@ fn loss(looked: &Subject<'_>) -> Option<Criterion> {
     let limit = looked.policy().max_series_loss?;
     let figures = &looked.figures;
     let horizons: Vec<Figures> = looked
-        .horizons()
+        .horizons(true)
+        .into_iter()
         .map(|of_a_time| Figures::of(of_a_time.into_iter().map(|(_, found)| found)))
         .collect();
     // A process that lost nothing does not make good what the one before it lost.

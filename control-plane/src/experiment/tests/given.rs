@@ -56,7 +56,7 @@ pub fn agent(at: u8, horizons: &[Comparison]) -> AgentEvidence {
     let minute = |at: usize| Duration::from_secs(60 * (at as u64 + 1)).as_nanos() as u64;
     let findings = |(at, c): (usize, &Comparison)| Findings {
         window_end: minute(at),
-        horizon: c.clone(),
+        horizon: Comparison { seconds: 60.0, ..c.clone() },
         total: c.clone(),
         slices: slices(),
         ..Findings::default()

@@ -47,3 +47,39 @@ fn horizons_of_agents_are_added_up_by_their_time_and_not_by_their_place() {
     assert_eq!(verdict.verb, Verb::RollBack);
     assert!(verdict.reasons[0].sentence.contains("loses 400 of the baseline's 1,000 series"), "{verdict:?}");
 }
+
+/// Two agents whose horizons end half a minute, or a minute and a half, apart from each other: of the fleet together neither loses
+/// too much.
+#[test]
+fn one_agent_is_not_the_fleet_at_a_time_of_which_another_ones_horizon_ends_a_little_later() {
+    let kept = || Comparison { lost_by_candidate: count(0), ..good() };
+    let strict = asking(|policy| policy.max_series_loss = Some(0.3));
+    let with = |seconds: u64, long: f64| {
+        let mut later = agent(2, &[kept(), kept(), kept()]);
+        for found in &mut later.horizons {
+            found.window_end += seconds * 1_000_000_000;
+            found.horizon.seconds = long;
+        }
+        decided(vec![agent(1, &[good(), good(), good()]), later], &strict, Step::Mirror)
+    };
+    for (seconds, long) in [(0, 60.0), (30, 60.0), (90, 150.0)] {
+        let told = criterion(&with(seconds, long), "max_series_loss");
+        assert_eq!(told.answer, Answer::Met, "{seconds}: {}", told.finding.sentence);
+    }
+}
+
+#[test]
+fn a_time_of_which_an_agent_is_still_to_tell_is_not_judged_without_it_unless_it_is_missing() {
+    let kept = || Comparison { lost_by_candidate: count(0), ..good() };
+    let strict = asking(|policy| (policy.max_series_loss, policy.min_horizons) = (Some(0.3), 1));
+    let with = |silent_for: i64| {
+        let mut lossy = agent(1, &[kept(), kept(), good()]);
+        lossy.totals = vec![kept()];
+        let mut other = agent(2, &[kept()]);
+        let last = UnixMillis(NOW.0 - silent_for);
+        (other.last_seen, other.heard) = (Some(last), last);
+        criterion(&decided(vec![lossy, other], &strict, Step::Mirror), "max_series_loss").answer
+    };
+    assert_eq!(with(1_000), Answer::Met, "its horizon may make up for it");
+    assert_eq!(with(600_000), Answer::Violated, "nobody waits for its word to act on harm");
+}
