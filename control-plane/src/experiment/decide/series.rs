@@ -310,10 +310,9 @@ fn loss(looked: &Subject<'_>) -> Option<Criterion> {
     let of_process = Figures::of(of_process);
     let share = |figures: &Figures| figures.loss().unwrap_or(0.0);
     let of_horizon = horizons.iter().max_by(|one, other| share(one).total_cmp(&share(other)));
-    let length = humantime::format_duration(looked.spec.report_every);
     let when = match looked.evidence.counted().count() {
         ..=1 => " in one horizon".to_owned(),
-        _ => format!(" in horizons that ended within {length} of each other"),
+        _ => " in horizons that cover one time".to_owned(),
     };
     let processes = " as long as one process ran on each agent".to_owned();
     let parts = [Some((&of_process, processes)), of_horizon.map(|of| (of, when))];

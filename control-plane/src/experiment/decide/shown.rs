@@ -49,6 +49,10 @@ fn lost_since(looked: &Subject<'_>, name: &str, fleet: &FleetLens) -> Vec<String
     let is_lost = |one: &FleetGroup| one.figures.is_lost() && !one.incomplete;
     let known: Vec<&str> = fleet.groups.iter().filter(|one| is_lost(one)).map(group_name).collect();
     let last = FleetLens::of(last);
+    if last.truncated || sampled::samples(looked).next().is_some() {
+        // What is not followed may still be there.
+        return Vec::new();
+    }
     let now = last.groups.iter().filter(|one| is_lost(one)).map(group_name);
     now.filter(|name| !known.contains(name)).map(str::to_owned).collect()
 }

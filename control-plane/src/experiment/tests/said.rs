@@ -332,6 +332,12 @@ fn a_group_that_is_gone_in_the_last_horizon_alone_is_not_said_to_be_kept() {
     let allowed = told(0.0, 1, "max_lens_error");
     assert_eq!(allowed.answer, Answer::Met, "{allowed:?}");
     assert!(allowed.finding.sentence.ends_with("Lost in the last horizon: cron (1 group)."), "{allowed:?}");
+    let sample = observe::Sample { one_in: 8, entities: 300.0, ..observe::Sample::default() };
+    let sampled = |found: Comparison| Comparison { sample: Some(sample), ..found };
+    let horizons = [horizon(2.0), horizon(0.0)].map(sampled);
+    let asked = asking(|policy| policy.max_lens_error = Some(0.9));
+    let of_sample = criterion(&decided(vec![agent(1, &horizons)], &asked, Step::Mirror), "max_lens_error");
+    assert!(!of_sample.finding.sentence.contains("Lost in the last horizon"), "{of_sample:?}");
     let described = told(0.0, 0, "lens");
     assert_eq!(described.answer, Answer::Met);
     assert!(

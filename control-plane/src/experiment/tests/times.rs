@@ -16,9 +16,7 @@ fn a_loss_in_one_horizon_is_not_made_good_by_the_horizons_before_it() {
     assert_eq!(verdict.verb, Verb::RollBack);
     let sentence = &verdict.reasons[0].sentence;
     assert!(
-        sentence.contains(
-            "loses 400 of the baseline's 2,000 series in horizons that ended within 1m of each other, 20.0 %"
-        ),
+        sentence.contains("loses 400 of the baseline's 2,000 series in horizons that cover one time, 20.0 %"),
         "{sentence}"
     );
     assert_eq!(
