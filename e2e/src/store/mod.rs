@@ -18,6 +18,7 @@ pub mod described;
 pub mod entity;
 pub mod fates;
 pub mod group;
+pub mod guarded;
 pub mod history;
 pub mod intake;
 pub mod life;

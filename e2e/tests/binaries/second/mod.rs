@@ -3,6 +3,7 @@
 
 mod candidates;
 mod dirty;
+mod guarded;
 mod lenses;
 mod processes;
 mod random;

@@ -28,7 +28,7 @@ fn all() -> &'static All {
 }
 
 /// Outcome of a trial, in which the store and the agent agree on all figures, and at least `floor` were compared.
-fn agreed(name: &str, floor: u64) -> &'static Outcome {
+pub fn agreed(name: &str, floor: u64) -> &'static Outcome {
     let all = all().as_ref().unwrap_or_else(|error| panic!("{error}"));
     let outcome = match all.get(name).expect("a trial of this name") {
         Ok(outcome) => outcome,
