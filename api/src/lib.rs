@@ -21,6 +21,7 @@ mod template;
 mod tenant;
 mod timestamp;
 mod user;
+mod webhook;
 mod words;
 
 pub use agent::{Agent, AgentGeneration, ConnectionSettings, Enroll, Enrolled};
@@ -47,3 +48,6 @@ pub use template::{
 pub use tenant::Tenant;
 pub use timestamp::Timestamp;
 pub use user::{ChangeUser, CreateTenant, CreateUser, CreatedUser, Role, User};
+pub use webhook::{
+    ChangeWebhook, CreateWebhook, DeliveryState, SecretWebhook, Webhook, WebhookDelivery, WebhookFormat,
+};

@@ -4,8 +4,8 @@
 use std::fmt::Debug;
 
 use api::{
-    AccessToken, ChangePassword, CreateTenant, CreateUser, CreatedApiKey, CreatedToken, CreatedUser,
-    Enrolled, Login, Refresh, Setup,
+    AccessToken, ChangePassword, ChangeWebhook, CreateTenant, CreateUser, CreateWebhook, CreatedApiKey,
+    CreatedToken, CreatedUser, Enrolled, Login, Refresh, SecretWebhook, Setup,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -27,6 +27,9 @@ fn no_secret_is_shown() {
         "token": "hush" });
     let user = json!({ "id": id, "tenant_id": id, "email": "a@b", "role": "viewer", "created_at": at,
         "password": "hush" });
+    let webhook = json!({ "id": id, "name": "a", "place": "https://a.org/…", "events": [], "format": "json",
+        "enabled": true, "waiting": 0, "dropped": 0, "version": 1, "created_by": "a", "created_at": at, "updated_at": at,
+        "secret": "hush" });
     for shown in [
         shown::<Setup>(json!({ "token": "hush", "email": "a@b", "password": "hush" })),
         shown::<Login>(json!({ "email": "a@b", "password": "hush" })),
@@ -39,6 +42,9 @@ fn no_secret_is_shown() {
         shown::<CreateTenant>(json!({ "name": "b", "email": "a@b", "password": "hush" })),
         shown::<CreatedUser>(user),
         shown::<Enrolled>(json!({ "token": "hush" })),
+        shown::<CreateWebhook>(json!({ "name": "a", "url": "https://a.org/hush", "events": [] })),
+        shown::<ChangeWebhook>(json!({ "url": "https://a.org/hush" })),
+        shown::<SecretWebhook>(webhook),
     ] {
         assert!(!shown.contains("hush"), "{shown}");
     }

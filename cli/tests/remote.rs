@@ -226,3 +226,22 @@ fn each_shell_is_told_the_commands() {
         assert!(script.contains("phoenix") && script.contains("unfreeze"), "{shell}: {script}");
     }
 }
+
+const WEBHOOK: &str = r#"{"id":"018f4f9e-0000-7000-8000-000000000000","name":"a","place":"https://a.org/…","events":["*"],"format":"json","enabled":true,"waiting":0,"dropped":0,"version":1,"created_by":"a@b","created_at":"2026-11-28T12:00:00Z","updated_at":"2026-11-28T12:00:00Z","secret":"whsec_x"}"#;
+
+#[test]
+fn a_webhook_is_made_with_its_secret_alone_on_the_line_and_followed() {
+    let words =
+        ["webhook", "create", "a", "https://a.org/x", "--event", "tenant.freeze", "--format", "slack"];
+    let (asked, output) = answered(&[(201, WEBHOOK)], &words);
+    let body = r#"{"events":["tenant.freeze"],"format":"slack","name":"a","url":"https://a.org/x"}"#;
+    assert_eq!(asked, [format!("POST /api/v1/webhooks HTTP/1.1 {body}")]);
+    assert_eq!(said(&output), "whsec_x\n");
+    let (asked, output) = answered(&[(200, WEBHOOK)], &["webhook", "change", "a", "--enabled", "false"]);
+    assert_eq!(asked, [r#"PATCH /api/v1/webhooks/a HTTP/1.1 {"enabled":false}"#]);
+    assert!(said(&output).contains("https://a.org/…"));
+    const LOG: &str = r#"{"items":[{"seq":3,"message_id":"w_3","event":"tenant.freeze","at":"2026-11-28T12:00:00Z","state":"waiting","attempts":2,"last_status":302,"last_error":"redirects are not followed"}]}"#;
+    let (asked, output) = answered(&[(200, LOG)], &["webhook", "log", "a", "--state", "waiting"]);
+    assert_eq!(asked, ["GET /api/v1/webhooks/a/deliveries?state=waiting&limit=200 HTTP/1.1 "]);
+    assert!(said(&output).contains("302: redirects are not followed"));
+}

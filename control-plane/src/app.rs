@@ -31,8 +31,10 @@ use crate::http::{Limits, Listener, Origins, PROTOCOLS};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::node::NodeTimes;
+use crate::outgoing::{Outgoing, Rules};
 use crate::plans::PlanDigests;
-use crate::store::{Across, Address, NotAnAddress, Store, StoreError, sessions, users};
+use crate::seal::Seal;
+use crate::store::{Across, Address, NotAnAddress, Store, StoreError, deliveries, sessions, users};
 use crate::{fleet, grpc, reconcile, rest};
 
 /// Time after which certificates are read again.
@@ -150,8 +152,12 @@ impl App {
         let store = opened.map_err(|source| BootError::Open { address, source })?;
         let mut tx = store.begin(Across::Boot).await?;
         sessions::all_left(&mut tx).await?;
+        deliveries::all_due(&mut tx, clock.now()).await?;
         tx.commit().await?;
         let auth = auth(config, &store, &clock, &entropy).await?;
+        let seal = Seal::open_in(&config.data_dir, &entropy)
+            .map_err(|source| BootError::File { path: config.data_dir.clone(), source })?;
+        let rules = Rules { plain: config.webhooks_allow_http, trusted: config.trusted_host.clone() };
         let (stop, stopping) = watch::channel(false);
         let nodes = NodeTimes {
             take_over: config.take_over_after,
@@ -163,6 +169,8 @@ impl App {
             clock,
             entropy,
             auth,
+            seal,
+            outgoing: Outgoing::new(rules),
             checks: Checks::default(),
             plans: PlanDigests::default(),
             trial: config.trial,

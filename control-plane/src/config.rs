@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::http::{HeaderValue, Uri};
 use clap::{Args, Parser, Subcommand};
 
+use crate::outgoing::TrustedHost;
 use crate::store::{Address, NotAnAddress};
 
 /// The control plane: plans, pushes, collects, decides.
@@ -94,6 +95,13 @@ pub struct Serve {
     /// times. Without any, none may.
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub cors_origin: Vec<HeaderValue>,
+    /// Let webhooks be addresses without TLS. Who is between reads what is sent.
+    #[arg(long)]
+    pub webhooks_allow_http: bool,
+    /// A host that webhooks may reach although it is not of the public internet, or is asked without TLS; may be given several
+    /// times.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub trusted_host: Vec<TrustedHost>,
     /// The most experiments of a tenant that may be under way at once.
     #[arg(long, value_name = "NUMBER", default_value = "50")]
     pub max_running: usize,

@@ -44,6 +44,12 @@ struct Mistake {
     mistake: &'static str,
 }
 
+/// Outcome of an attempt to tell a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Told {
+    outcome: &'static str,
+}
+
 /// Every family there is.
 #[derive(Debug)]
 pub struct Metrics {
@@ -54,6 +60,7 @@ pub struct Metrics {
     reports: Family<Report, Counter>,
     rejected: Family<Rejected, Counter>,
     malformed: Family<Mistake, Counter>,
+    told: Family<Told, Counter>,
 }
 
 impl Default for Metrics {
@@ -66,6 +73,7 @@ impl Default for Metrics {
             reports: Family::default(),
             rejected: Family::default(),
             malformed: Family::default(),
+            told: Family::default(),
         };
         metrics.register("phoenix_http_requests", "Requests answered", metrics.answers.clone());
         let help = "Connections turned away, or ended because they were silent for too long";
@@ -78,6 +86,8 @@ impl Default for Metrics {
         metrics.register("phoenix_reports_rejected", help, metrics.rejected.clone());
         let help = "OpAMP messages that were refused, by what is wrong with them";
         metrics.register("phoenix_opamp_malformed", help, metrics.malformed.clone());
+        let help = "Attempts to tell a webhook, by the state of the message after it";
+        metrics.register("phoenix_webhook_attempts", help, metrics.told.clone());
         metrics
     }
 }
@@ -125,6 +135,11 @@ impl Metrics {
     /// Counts an OpAMP message that was refused; `mistake` is one of a few words.
     pub fn malformed_message(&self, mistake: &'static str) {
         self.malformed.get_or_create(&Mistake { mistake }).inc();
+    }
+
+    /// Counts an attempt to tell a webhook; `outcome` is one of a few words.
+    pub fn delivered(&self, outcome: &'static str) {
+        self.told.get_or_create(&Told { outcome }).inc();
     }
 
     /// All of it as text.

@@ -12,7 +12,9 @@ use crate::clock::{Clock, Entropy};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::node::NodeTimes;
+use crate::outgoing::Outgoing;
 use crate::plans::PlanDigests;
+use crate::seal::Seal;
 use crate::store::Store;
 
 /// One per process.
@@ -26,6 +28,10 @@ pub struct Shared {
     pub entropy: Entropy,
     /// Authentication.
     pub auth: Auth,
+    /// Key that seals what must be read again.
+    pub seal: Seal,
+    /// Maker of calls to servers that people name.
+    pub outgoing: Outgoing,
     /// Checks of what people bring, a few at once.
     pub checks: Checks,
     /// Digests of the plans that agents are to run.

@@ -19,6 +19,7 @@ mod template;
 mod tenant;
 mod token;
 mod user;
+mod webhook;
 mod which;
 
 use std::process::ExitCode;
@@ -101,6 +102,8 @@ pub enum Command {
     User(With<user::Command>),
     /// Create, list and delete tenants
     Tenant(With<tenant::Command>),
+    /// Create, try and follow webhooks: addresses that are told what happens
+    Webhook(With<webhook::Command>),
     /// List, export and verify who changed what
     Audit(With<audit::Command>),
 }
@@ -142,6 +145,9 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::User(With { command, options }) => user::run(command, options.show()).await,
         Command::Tenant(With { command, options }) => {
             tenant::run(command, &session::client().await?, options.show()).await
+        }
+        Command::Webhook(With { command, options }) => {
+            webhook::run(command, &session::client().await?, options.show()).await
         }
         Command::Audit(With { command, options }) => {
             audit::run(command, &session::client().await?, options.show()).await

@@ -16,8 +16,8 @@ use crate::store::api_keys::{self, ApiKey};
 use crate::store::{StoreError, Tx, users};
 
 /// Kinds of things that a key can be bound to: the tags of the routes that programs may use.
-pub const KINDS: [&str; 7] =
-    ["agents", "audit", "deployments", "enrollment-tokens", "experiments", "freeze", "templates"];
+pub const KINDS: [&str; 8] =
+    ["agents", "audit", "deployments", "enrollment-tokens", "experiments", "freeze", "templates", "webhooks"];
 
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The most keys of a person that are neither over nor ended, and the most of the others that are remembered.

@@ -8,6 +8,7 @@ use crate::clock::UnixMillis;
 use crate::experiment::Reason;
 use crate::refusal::Refusal;
 use crate::state::AppState;
+use crate::store::deliveries::{self, News};
 use crate::store::freezes::{self, Freeze};
 use crate::store::{StoreError, Tx, experiments};
 
@@ -42,6 +43,8 @@ pub async fn freeze(state: &AppState, actor: &Actor, reason: &str) -> Result<Fre
     freezes::insert(&mut tx, actor.tenant_id, &freeze).await?;
     note(&mut tx, actor, now, ("freeze", freeze.sentence())).await?;
     let detail = json!({ "reason": freeze.reason });
+    let told = json!({ "by": freeze.author, "reason": freeze.reason, "sentence": freeze.sentence() });
+    tell(&mut tx, actor, (now, "tenant.freeze", &told)).await?;
     audit::record(&mut tx, now, actor.tenant_id, actor, "tenant.freeze", &object(actor), &detail).await?;
     tx.commit().await?;
     woken(state);
@@ -60,6 +63,8 @@ pub async fn unfreeze(state: &AppState, actor: &Actor) -> Result<(), Refusal> {
     };
     freezes::delete(&mut tx, actor.tenant_id).await?;
     let sentence = format!("{} lifted the freeze of {}.", actor.email, known.author);
+    let told = json!({ "by": actor.email, "reason": known.reason, "sentence": sentence });
+    tell(&mut tx, actor, (now, "tenant.unfreeze", &told)).await?;
     note(&mut tx, actor, now, ("unfreeze", sentence)).await?;
     let detail = json!({ "since": known.since, "by": known.author, "reason": known.reason });
     audit::record(&mut tx, now, actor.tenant_id, actor, "tenant.unfreeze", &object(actor), &detail).await?;
@@ -85,6 +90,15 @@ async fn note(
         experiments::happened(tx, actor.tenant_id, experiment.id, (now, kind, &detail)).await?;
     }
     Ok(())
+}
+
+/// Tells the tenant's webhooks.
+async fn tell(
+    tx: &mut Tx,
+    actor: &Actor,
+    (at, event, detail): (UnixMillis, &str, &serde_json::Value),
+) -> Result<(), StoreError> {
+    deliveries::tell(tx, actor.tenant_id, News { event, at, about: &json!({}), detail }).await
 }
 
 fn woken(state: &AppState) {

@@ -9,6 +9,7 @@ pub mod agents;
 pub mod api_keys;
 mod command;
 mod create;
+pub mod deliveries;
 pub mod deployments;
 pub mod enroll;
 pub mod enrollment_tokens;
@@ -32,6 +33,7 @@ pub mod templates;
 pub mod tenants;
 pub mod users;
 mod watch;
+pub mod webhooks;
 
 pub use command::{Command, command};
 pub use create::{create, duplicate, preview, replace};

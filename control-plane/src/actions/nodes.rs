@@ -16,6 +16,7 @@ use crate::id::TenantId;
 use crate::node::{Node, NodeTimes};
 use crate::state::AppState;
 use crate::store::agents::{self, Agent};
+use crate::store::deliveries::{self, News};
 use crate::store::enrollment_tokens::EnrollmentToken;
 use crate::store::nodes::{self, Former};
 use crate::store::{Across, StoreError, Tx};
@@ -169,6 +170,10 @@ pub async fn sweep(state: &AppState) -> Result<(), StoreError> {
     for (tenant, agent) in &unseen {
         nodes::archive(&mut tx, *tenant, *agent, now).await?;
         let (object, detail) = (format!("agent/{agent}"), json!({}));
+        let host = agents::get(&mut tx, *tenant, *agent).await?.map(|known| known.host);
+        let about = json!({ "agent": { "uid": agent, "host": host } });
+        let news = News { event: "agent.archive", at: now, about: &about, detail: &detail };
+        deliveries::tell(&mut tx, *tenant, news).await?;
         audit::record(&mut tx, now, *tenant, By::ControlPlane, "agent.archive", &object, &detail).await?;
     }
     tx.commit().await?;

@@ -3,9 +3,7 @@
 //! Two are live: the newest signs, both verify. A key is replaced long after its predecessor's last token has expired,
 //! so a rotation logs nobody out.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ed25519;
 use crate::clock::{Clock, Entropy, UnixMillis};
+use crate::key_file;
 
 const FILE: &str = "signing-keys.json";
 const LIVE: usize = 2;
@@ -93,7 +92,7 @@ impl Keys {
         let old = self.live.load();
         let kept: Vec<Kept> =
             std::iter::once(new).chain(old.iter().map(|key| key.kept.clone())).take(LIVE).collect();
-        write(&self.path, &serde_json::to_vec(&kept)?)?;
+        key_file::replace(&self.path, &serde_json::to_vec(&kept)?)?;
         let live = kept.into_iter().map(Live::new).collect::<io::Result<Vec<_>>>()?;
         self.live.store(Arc::new(live));
         Ok(())
@@ -119,19 +118,4 @@ impl Live {
         let encoding = EncodingKey::from_ed_der(&[&PKCS8[..], &seed].concat());
         Ok(Self { kept, encoding, decoding: DecodingKey::from_ed_der(&public) })
     }
-}
-
-/// Replaces the file as a whole: a crash leaves the old one or the new one.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    if let Err(error) = std::fs::remove_file(&new)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }

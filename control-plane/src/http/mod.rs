@@ -8,6 +8,7 @@ mod listener;
 mod page;
 mod problem;
 mod route;
+mod tag;
 mod unreadable;
 mod whole;
 
@@ -18,4 +19,5 @@ pub use listener::{Listener, PROTOCOLS, Peer};
 pub use page::{PageQuery, page};
 pub use problem::ProblemResponse;
 pub use route::{Access, BEARER, Route, Routes};
+pub use tag::{IfMatch, Tagged};
 pub use whole::{collect, whole};

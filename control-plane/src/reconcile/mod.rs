@@ -7,6 +7,7 @@ pub mod analyze;
 pub mod archive;
 pub mod push;
 pub mod start;
+mod tell;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub async fn run(state: AppState) {
         () = keep("analyze", &state.hub.analyze, || analyze::once(&state)) => {}
         () = keep("start", &nobody, || start::once(&state)) => {}
         () = keep("archive", &nobody, || archive::once(&state)) => {}
+        () = tell::run(&state) => {}
         () = state.stopped() => {}
     }
 }

@@ -17,6 +17,7 @@ mod shapes;
 mod templates;
 mod tenants;
 mod users;
+mod webhooks;
 
 use axum::Router;
 
@@ -40,6 +41,7 @@ pub fn routes(state: AppState) -> Routes {
         .with(freeze::routes)
         .with(deployments::routes)
         .with(templates::routes)
+        .with(webhooks::routes)
 }
 
 /// Service of the REST listener.

@@ -3,6 +3,7 @@
 use super::deployments::DeploymentId;
 use super::query::{Bind, Value};
 use super::row::{Column, Row, undecodable};
+use super::webhooks::WebhookId;
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::id::{AgentUid, KeyId, LoginId, TenantId, UserId};
@@ -41,4 +42,4 @@ macro_rules! text_column {
     };
 }
 
-text_column!(AgentUid, KeyId, LoginId, DeploymentId, ExperimentId, Role, TenantId, UserId);
+text_column!(AgentUid, KeyId, LoginId, DeploymentId, ExperimentId, Role, TenantId, UserId, WebhookId);

@@ -1,10 +1,14 @@
 //! Experiments and what happened to them.
 
+use serde_json::json;
+
+use super::deliveries::{self, News};
 use super::freezes::Freeze;
 use super::{Connection, Row, StoreError, Tx, query, versioned};
 use crate::clock::UnixMillis;
 use crate::experiment::{ExperimentId, Spec, State, Verdict};
 use crate::id::TenantId;
+use crate::webhook::{self, OF_EXPERIMENT};
 
 const TABLE: &str = "experiments";
 
@@ -285,7 +289,7 @@ pub async fn delete(tx: &mut Tx, tenant: TenantId, id: ExperimentId) -> Result<(
     Ok(())
 }
 
-/// Notes that something happened.
+/// Notes that something happened, and queues it for the webhooks that are told of it.
 ///
 /// # Errors
 /// The store's.
@@ -307,7 +311,15 @@ pub async fn happened(
     .bind(detail.to_string())
     .execute(tx)
     .await?;
-    Ok(())
+    let event = format!("{OF_EXPERIMENT}{kind}");
+    // What happens to the tenant is told once, and not of each of its experiments.
+    if !webhook::EVENTS.contains(&event.as_str()) {
+        return Ok(());
+    }
+    let row = query("SELECT name FROM experiments WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id);
+    let name: String = row.fetch_one(tx).await?.try_get("name")?;
+    let about = json!({ "experiment": { "id": id, "name": name } });
+    deliveries::tell(tx, tenant, News { event: &event, at, about: &about, detail }).await
 }
 
 /// Events after event `after`, oldest first, at most `limit`.

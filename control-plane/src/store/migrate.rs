@@ -63,6 +63,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     21 "freezes" "0021_freezes",
     22 "starts" "0022_starts",
     23 "people" "0023_people",
+    24 "webhooks" "0024_webhooks",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -75,6 +76,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     21 "freezes" "0021_freezes",
     22 "starts" "0022_starts",
     23 "people" "0023_people",
+    24 "webhooks" "0024_webhooks",
 };
 
 /// One migration and whether the database has it.

@@ -13,6 +13,7 @@ pub mod audit;
 mod column;
 mod connection;
 pub mod copies;
+pub mod deliveries;
 pub mod deployments;
 pub mod enrollment_tokens;
 mod error;
@@ -36,6 +37,7 @@ pub mod tenants;
 pub mod trials;
 pub mod users;
 mod versioned;
+pub mod webhooks;
 pub mod windows;
 mod writing;
 

@@ -18,6 +18,7 @@ pub fn filled(path: &str) -> String {
         ("{uid}", "018f4f9e-0000-7000-8000-000000000001"),
         ("{name}", "unknown"),
         ("{version}", "1"),
+        ("{seq}", "1"),
     ];
     let path = known.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
     assert!(!path.contains('{'), "{path} has a parameter that this test does not know");

@@ -30,3 +30,4 @@ mod server;
 mod store;
 mod templates;
 mod tenancy;
+mod webhooks;

@@ -55,11 +55,13 @@ fn value(table: &str, column: &str, kind: &str, nullable: bool) -> String {
         ("tenants", "id") | ("audit_heads" | "freezes", "tenant_id") => "CAST(n AS TEXT)".to_owned(),
         ("content_trials" | "agent_configs", "agent_uid") => "CAST(n AS TEXT)".to_owned(),
         (_, "tenant_id") => "CAST(n % 100 AS TEXT)".to_owned(),
-        (_, "experiment_id" | "agent_uid" | "user_id" | "owner_id" | "login_id") => {
+        (_, "experiment_id" | "agent_uid" | "user_id" | "owner_id" | "login_id" | "webhook_id") => {
             "CAST(n % 1000 AS TEXT)".to_owned()
         }
         (_, "role") => "CASE n % 3 WHEN 0 THEN 'admin' WHEN 1 THEN 'operator' ELSE 'viewer' END".to_owned(),
         ("agent_generations", "status") => "'applied'".to_owned(),
+        ("webhooks", "format") => "'json'".to_owned(),
+        ("webhook_deliveries", "state") => "'waiting'".to_owned(),
         (_, "phase") => "CASE WHEN n % 1000 = 0 THEN 'running' ELSE 'completed' END".to_owned(),
         (_, "node" | "instance_uid") => "CAST(n AS TEXT)".to_owned(),
         _ if nullable => "NULL".to_owned(),
@@ -112,7 +114,7 @@ async fn no_statement_reads_a_whole_table_of_sqlite() {
             let step: String = step.get("detail");
             let scanned = step.strip_prefix("SCAN ").unwrap_or("CONSTANT");
             // What is read of a list that the statement itself made is no table.
-            let made = ["CONSTANT", "kept", "l", "offers"].contains(&scanned.split(' ').next().unwrap());
+            let made = ["CONSTANT", "due", "kept", "l", "offers"].contains(&scanned.split(' ').next().unwrap());
             if !made && !scanned.contains("(subquery") {
                 scans.push(format!("{step}\n{statement}"));
             }

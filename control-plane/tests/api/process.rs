@@ -15,7 +15,7 @@ fn serve(dir: &Path, listen: &str) -> Child {
     command(dir, listen).spawn().unwrap()
 }
 
-fn command(dir: &Path, listen: &str) -> Command {
+pub fn command(dir: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-control-plane"));
     command.arg("serve").arg("--data-dir").arg(dir).args([
         "--listen",
@@ -27,7 +27,7 @@ fn command(dir: &Path, listen: &str) -> Command {
     command
 }
 
-fn first_line(child: &mut Child) -> Value {
+pub fn first_line(child: &mut Child) -> Value {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))

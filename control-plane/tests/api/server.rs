@@ -185,6 +185,8 @@ pub fn config(dir: &Path) -> Serve {
         take_over_after,
         archive_after,
         cors_origin: vec![hyper::header::HeaderValue::from_static("https://console.example.org")],
+        webhooks_allow_http: false,
+        trusted_host: vec!["127.0.0.1".parse().unwrap()],
         max_running: 2,
         tls_cert: None,
         tls_key: None,

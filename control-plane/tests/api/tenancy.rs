@@ -24,6 +24,8 @@ async fn furnish(server: &Server, admin: &str) -> Vec<(&'static str, String)> {
     let experiment = experiment.body;
     let deployment = json!({ "selector": "number=9", "config": experiment["candidate"] });
     let deployment = server.post("/api/v1/deployments", admin, deployment).await.body;
+    let webhook = json!({ "name": "mine", "url": "https://hooks.example.org/", "events": ["agent.archive"] });
+    assert_eq!(server.post("/api/v1/webhooks", admin, webhook).await.status, StatusCode::CREATED);
     let key = server.post("/api/v1/api-keys", admin, json!({ "name": "ci" })).await.body;
     let me = server.get("/api/v1/auth/me", admin).await.body;
     let asked = json!({ "email": format!("{}@x.io", me["tenant_id"].as_str().unwrap()), "role": "viewer" });
@@ -38,6 +40,7 @@ async fn furnish(server: &Server, admin: &str) -> Vec<(&'static str, String)> {
         ("/api/v1/deployments/{id}", id(&deployment["id"])),
         ("/api/v1/agents/{uid}", UID.to_owned()),
         ("/api/v1/templates/{name}", "mine".to_owned()),
+        ("/api/v1/webhooks/{name}", "mine".to_owned()),
         ("/api/v1/experiments/{id}", id(&experiment["id"])),
     ]
 }
@@ -69,7 +72,7 @@ async fn what_is_another_tenants_is_not_there() {
         }
         if let Some((prefix, id)) = things.iter().find(|(prefix, _)| path.starts_with(prefix)) {
             let at = path.replace(prefix, &prefix.replace(&prefix[prefix.find('{').unwrap()..], id));
-            let at = at.replace("{version}", "1");
+            let at = at.replace("{version}", "1").replace("{seq}", "1");
             let answer = server.call(method.clone(), &at, &stranger, body(path)).await;
             assert_eq!(answer.refusal(), 404, "{method} {path}");
             walked += 1;

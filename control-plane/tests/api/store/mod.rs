@@ -3,6 +3,7 @@
 
 mod agents;
 mod experiments;
+mod messages;
 mod people;
 mod reports;
 mod slices;
