@@ -10,6 +10,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 
 use crate::clock::Entropy;
 use crate::key_file;
@@ -18,7 +19,10 @@ const FILE: &str = "sealing-key";
 const KEY: usize = 32;
 
 /// The key that seals.
-pub struct Seal(LessSafeKey);
+pub struct Seal {
+    key: LessSafeKey,
+    digests: hmac::Key,
+}
 
 /// Without the key.
 impl fmt::Debug for Seal {
@@ -48,7 +52,15 @@ impl Seal {
             io::Error::new(io::ErrorKind::InvalidData, expected)
         };
         let key = hex::decode(text.trim()).map_err(|_| invalid())?;
-        Ok(Self(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).map_err(|_| invalid())?)))
+        // Digests have a key of their own, made of that one.
+        let made = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), b"digests");
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).map_err(|_| invalid())?);
+        Ok(Self { key, digests: hmac::Key::new(hmac::HMAC_SHA256, made.as_ref()) })
+    }
+
+    /// Digest of bytes that may be easy to guess: without the key nobody tries whether a guess is right.
+    pub fn digest(&self, bytes: &[u8]) -> String {
+        hex::encode(hmac::sign(&self.digests, bytes))
     }
 
     /// Seals a text about a thing.
@@ -59,7 +71,7 @@ impl Seal {
         let nonce = entropy.bytes::<NONCE_LEN>();
         let mut bytes = text.as_bytes().to_vec();
         let (nonce_once, about) = (Nonce::assume_unique_for_key(nonce), Aad::from(about));
-        let sealed = self.0.seal_in_place_append_tag(nonce_once, about, &mut bytes);
+        let sealed = self.key.seal_in_place_append_tag(nonce_once, about, &mut bytes);
         sealed.map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a text cannot be sealed"))?;
         Ok(STANDARD_NO_PAD.encode([&nonce[..], &bytes].concat()))
     }
@@ -70,7 +82,7 @@ impl Seal {
         let (nonce, rest) = bytes.split_first_chunk::<NONCE_LEN>()?;
         let mut rest = rest.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let text = self.0.open_in_place(nonce, Aad::from(about), &mut rest).ok()?;
+        let text = self.key.open_in_place(nonce, Aad::from(about), &mut rest).ok()?;
         String::from_utf8(text.to_vec()).ok()
     }
 }
@@ -93,8 +105,11 @@ mod tests {
             "the same text is not told by its seal"
         );
         assert_eq!(seal.open("other", &sealed), None);
+        assert_eq!(seal.digest(b"a"), Seal::open_in(dir.path(), &entropy).unwrap().digest(b"a"));
         let other = tempfile::tempdir().unwrap();
-        assert_eq!(Seal::open_in(other.path(), &entropy).unwrap().open("one", &sealed), None);
+        let other = Seal::open_in(other.path(), &entropy).unwrap();
+        assert_eq!(other.open("one", &sealed), None);
+        assert_ne!(other.digest(b"a"), seal.digest(b"a"));
         for at in 0..sealed.len() {
             let mut changed = sealed.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };

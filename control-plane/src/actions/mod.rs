@@ -17,6 +17,7 @@ mod events;
 mod findings;
 pub mod freezes;
 pub mod generations;
+pub mod idempotency;
 pub mod invitations;
 pub mod join;
 pub mod lifecycle;

@@ -59,7 +59,7 @@ impl Dress {
         let headers = response.headers_mut();
         let methods = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-        let asked = "authorization, content-type, if-match, last-event-id, x-request-id";
+        let asked = "authorization, content-type, idempotency-key, if-match, last-event-id, x-request-id";
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(asked));
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         Some(response)
@@ -81,7 +81,7 @@ impl Dress {
         }
         if let Some(origin) = self.origin {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            let shown = HeaderValue::from_static("etag, retry-after, x-request-id");
+            let shown = HeaderValue::from_static("etag, idempotency-replayed, retry-after, x-request-id");
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, shown);
         }
         response

@@ -3,6 +3,7 @@
 
 mod dress;
 mod extract;
+mod idempotent;
 mod limit;
 mod listener;
 mod page;

@@ -1,7 +1,8 @@
 //! Routes that cannot be registered without saying who may use them and what they do.
 //!
 //! A route is its entry in the OpenAPI document: method and path are read from there, so that nothing is served that
-//! is not described. Its guard runs before anything of the request's body is read, and its handler once all of it is.
+//! is not described. Its guard runs before anything of the request's body is read, and its handler once all of it is. What is
+//! asked by POST is done once for each `Idempotency-Key` of a caller.
 
 use std::mem;
 
@@ -13,10 +14,12 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use utoipa::__dev::{SchemaReferences, Tags};
-use utoipa::openapi::path::HttpMethod;
+use utoipa::openapi::path::{HttpMethod, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{Components, OpenApi, Paths, RefOr, Schema};
+use utoipa::openapi::{Components, OpenApi, Paths, RefOr, Required, Schema};
 
+use super::idempotent::once;
 use super::{bearer, whole};
 use crate::actions::api_keys;
 use crate::auth;
@@ -74,8 +77,13 @@ impl Routes {
     {
         let (path, method) = (D::path(), D::methods().pop().unwrap_or(HttpMethod::Get));
         let (filter, name) = served(&method);
-        let mut route = on(filter, handler).layer(middleware::from_fn(whole));
         let mut operation = D::operation();
+        let mut route = on(filter, handler);
+        if name == Method::POST && access != Access::Public {
+            route = route.layer(middleware::from_fn_with_state(self.state.clone(), once));
+            operation.parameters.get_or_insert_default().push(RefOr::T(key()));
+        }
+        let mut route = route.layer(middleware::from_fn(whole));
         // Handlers are called `list` in every module; whoever generates a client needs one name each.
         let tags = D::tags();
         let tag = tags.first().copied().unwrap_or_default();
@@ -124,6 +132,19 @@ impl Routes {
     pub fn into_router(self) -> Router {
         self.router.with_state(self.state)
     }
+}
+
+/// Header of a request that is not to be done twice, as the document has it.
+fn key() -> Parameter {
+    let about = "Key by which the request is done once in 24 hours, however often it is sent: 1 to 255 visible characters, such as a \
+                 UUID. Another request with the key is 422.";
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(about))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
 }
 
 fn served(method: &HttpMethod) -> (MethodFilter, Method) {

@@ -64,6 +64,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     22 "starts" "0022_starts",
     23 "people" "0023_people",
     24 "webhooks" "0024_webhooks",
+    25 "idempotency" "0025_idempotency",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -77,6 +78,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     22 "starts" "0022_starts",
     23 "people" "0023_people",
     24 "webhooks" "0024_webhooks",
+    25 "idempotency" "0025_idempotency",
 };
 
 /// One migration and whether the database has it.

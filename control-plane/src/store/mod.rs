@@ -20,6 +20,7 @@ mod error;
 pub mod experiments;
 pub mod freezes;
 pub mod generations;
+pub mod idempotency;
 pub mod invitations;
 pub mod logins;
 mod migrate;

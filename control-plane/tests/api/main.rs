@@ -13,6 +13,7 @@ mod enrollment;
 mod experiments;
 mod freeze;
 mod grpc;
+mod idempotency;
 mod limits;
 mod logins;
 mod migrations;
