@@ -129,3 +129,46 @@ pub struct Me {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<String>,
 }
+
+/// A login at the identity provider to be begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginSso {
+    /// Address at which the person's own machine listens, such as `http://127.0.0.1:50123/callback`.
+    pub redirect_uri: String,
+}
+
+/// A login at the identity provider that was begun.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BegunSso {
+    /// Address for the person's browser.
+    pub authorization_url: String,
+    /// The flow, which alone ends it. Nobody else is to have it.
+    pub flow: String,
+}
+
+/// A login at the identity provider to be ended.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FinishSso {
+    /// The flow that was begun.
+    pub flow: String,
+    /// The `state` that came back.
+    pub state: String,
+    /// The `code` that came back.
+    pub code: String,
+}
+
+/// Without what is secret.
+impl fmt::Debug for BegunSso {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BegunSso").finish_non_exhaustive()
+    }
+}
+
+/// Without what is secret.
+impl fmt::Debug for FinishSso {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FinishSso").finish_non_exhaustive()
+    }
+}

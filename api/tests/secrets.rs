@@ -4,8 +4,8 @@
 use std::fmt::Debug;
 
 use api::{
-    AccessToken, ChangePassword, ChangeWebhook, CreateTenant, CreateUser, CreateWebhook, CreatedApiKey,
-    CreatedToken, CreatedUser, Enrolled, Login, Refresh, SecretWebhook, Setup,
+    AccessToken, BegunSso, ChangePassword, ChangeWebhook, CreateTenant, CreateUser, CreateWebhook,
+    CreatedApiKey, CreatedToken, CreatedUser, Enrolled, FinishSso, Login, Refresh, SecretWebhook, Setup,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -42,6 +42,8 @@ fn no_secret_is_shown() {
         shown::<CreateTenant>(json!({ "name": "b", "email": "a@b", "password": "hush" })),
         shown::<CreatedUser>(user),
         shown::<Enrolled>(json!({ "token": "hush" })),
+        shown::<BegunSso>(json!({ "authorization_url": "hush", "flow": "hush" })),
+        shown::<FinishSso>(json!({ "flow": "hush", "state": "hush", "code": "hush" })),
         shown::<CreateWebhook>(json!({ "name": "a", "url": "https://a.org/hush", "events": [] })),
         shown::<ChangeWebhook>(json!({ "url": "https://a.org/hush" })),
         shown::<SecretWebhook>(webhook),

@@ -31,9 +31,10 @@ use crate::http::{Limits, Listener, Origins, PROTOCOLS};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::node::NodeTimes;
-use crate::outgoing::{Outgoing, Rules};
+use crate::outgoing::{NotATarget, Outgoing, Rules};
 use crate::plans::PlanDigests;
 use crate::seal::Seal;
+use crate::sso::{Settings, Sso};
 use crate::store::{Across, Address, NotAnAddress, Store, StoreError, deliveries, sessions, users};
 use crate::{fleet, grpc, reconcile, rest};
 
@@ -67,6 +68,9 @@ pub enum BootError {
         /// Error of the system.
         source: io::Error,
     },
+    /// The identity provider's issuer is no address that can be asked.
+    #[error("--oidc-issuer: {0}")]
+    Issuer(NotATarget),
     /// A certificate cannot be used.
     #[error("TLS cannot be spoken: {0}")]
     Tls(io::Error),
@@ -158,6 +162,7 @@ impl App {
         let seal = Seal::open_in(&config.data_dir, &entropy)
             .map_err(|source| BootError::File { path: config.data_dir.clone(), source })?;
         let rules = Rules { plain: config.webhooks_allow_http, trusted: config.trusted_host.clone() };
+        let sso = sso(config, &rules)?;
         let (stop, stopping) = watch::channel(false);
         let nodes = NodeTimes {
             take_over: config.take_over_after,
@@ -171,6 +176,7 @@ impl App {
             auth,
             seal,
             outgoing: Outgoing::new(rules),
+            sso,
             checks: Checks::default(),
             plans: PlanDigests::default(),
             trial: config.trial,
@@ -234,7 +240,30 @@ async fn auth(config: &Serve, store: &Store, clock: &Clock, entropy: &Entropy) -
         }
         setup = Some(token.hash);
     }
-    Ok(Auth { keys, passwords, attempts, setup })
+    Ok(Auth { keys, passwords, attempts, no_passwords: config.sso.no_local_logins, setup })
+}
+
+/// The identity provider, if there is one.
+fn sso(config: &Serve, rules: &Rules) -> Result<Option<Sso>, BootError> {
+    let options = &config.sso;
+    let (Some(issuer), Some(client_id)) = (&options.oidc_issuer, &options.oidc_client_id) else {
+        return Ok(None);
+    };
+    let secret = options.oidc_client_secret_file.as_ref().map(|path| {
+        let read = std::fs::read_to_string(path);
+        read.map(|text| text.trim().to_owned())
+            .map_err(|source| BootError::File { path: path.clone(), source })
+    });
+    let settings = Settings {
+        issuer: issuer.clone(),
+        client_id: client_id.clone(),
+        client_secret: secret.transpose()?,
+        tenant: options.oidc_tenant.clone(),
+        claim: options.oidc_groups_claim.clone(),
+        roles: options.oidc_role.clone(),
+        session: options.oidc_session,
+    };
+    Sso::new(settings, rules).map(Some).map_err(BootError::Issuer)
 }
 
 /// Keeps the signing key young.

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, Uri};
 use clap::{Args, Parser, Subcommand};
 
 use crate::outgoing::TrustedHost;
+use crate::sso::GroupRole;
 use crate::store::{Address, NotAnAddress};
 
 /// The control plane: plans, pushes, collects, decides.
@@ -95,10 +96,13 @@ pub struct Serve {
     /// times. Without any, none may.
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub cors_origin: Vec<HeaderValue>,
+    /// Single sign-on.
+    #[command(flatten)]
+    pub sso: SsoOptions,
     /// Let webhooks be addresses without TLS. Who is between reads what is sent.
     #[arg(long)]
     pub webhooks_allow_http: bool,
-    /// A host that webhooks may reach although it is not of the public internet, or is asked without TLS; may be given several
+    /// A host that webhooks and the identity provider's addresses may be at although it is not of the public internet, or is asked without TLS; may be given several
     /// times.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub trusted_host: Vec<TrustedHost>,
@@ -158,6 +162,36 @@ impl Named {
 #[expect(clippy::unnecessary_wraps, reason = "the form of a parser")]
 fn address(text: &str) -> Result<Result<Address, NotAnAddress>, Infallible> {
     Ok(text.parse())
+}
+
+/// Options of single sign-on.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SsoOptions {
+    /// Issuer of an identity provider (OpenID Connect), such as https://login.example.org/realms/one: people log in there, by
+    /// `phoenix login --sso`.
+    #[arg(long, value_name = "URL", requires = "oidc_client_id")]
+    pub oidc_issuer: Option<String>,
+    /// Name of this control plane at the provider. Its clients come back to http://127.0.0.1, at any port.
+    #[arg(long, value_name = "ID", requires = "oidc_issuer")]
+    pub oidc_client_id: Option<String>,
+    /// A file with its secret at the provider; none of a public client.
+    #[arg(long, value_name = "FILE", requires = "oidc_issuer")]
+    pub oidc_client_secret_file: Option<PathBuf>,
+    /// Name of the tenant that the provider's people come into; the first one without it.
+    #[arg(long, value_name = "NAME", requires = "oidc_issuer")]
+    pub oidc_tenant: Option<String>,
+    /// Claim of an ID token with the person's groups.
+    #[arg(long, value_name = "CLAIM", default_value = "groups")]
+    pub oidc_groups_claim: String,
+    /// Role of a group; may be given several times, and the highest one counts. Who has none does not come in.
+    #[arg(long, value_name = "GROUP=ROLE", requires = "oidc_issuer")]
+    pub oidc_role: Vec<GroupRole>,
+    /// Time from such a login to the next: a group that was removed counts no longer than this.
+    #[arg(long, value_name = "TIME", default_value = "12h", value_parser = humantime::parse_duration)]
+    pub oidc_session: Duration,
+    /// Let nobody log in with a password. The setup and API keys go on.
+    #[arg(long, requires = "oidc_issuer")]
+    pub no_local_logins: bool,
 }
 
 /// Migration of the schema.

@@ -33,6 +33,7 @@ pub mod rest;
 pub mod role;
 pub mod seal;
 pub mod selector;
+pub mod sso;
 pub mod state;
 pub mod store;
 pub mod webhook;

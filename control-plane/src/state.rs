@@ -15,6 +15,7 @@ use crate::node::NodeTimes;
 use crate::outgoing::Outgoing;
 use crate::plans::PlanDigests;
 use crate::seal::Seal;
+use crate::sso::Sso;
 use crate::store::Store;
 
 /// One per process.
@@ -32,6 +33,8 @@ pub struct Shared {
     pub seal: Seal,
     /// Maker of calls to servers that people name.
     pub outgoing: Outgoing,
+    /// The identity provider, if there is one.
+    pub sso: Option<Sso>,
     /// Checks of what people bring, a few at once.
     pub checks: Checks,
     /// Digests of the plans that agents are to run.

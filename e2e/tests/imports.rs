@@ -241,6 +241,7 @@ const CONTROL_PLANE: &[&str] = &[
     "metrics",
     "refusal",
     "role",
+    "sso",
     "hub",
     "checks",
     "plans",

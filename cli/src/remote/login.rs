@@ -4,13 +4,15 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use api::{AccessToken, Role};
+use api::{AccessToken, Me, Role};
 use client::{Client, Method};
 use serde::{Deserialize as _, Serialize};
+use serde_json::Value;
 
 use super::Options;
 use super::session::{self, Session};
 use super::show::{Column, fields};
+use super::sso;
 
 /// Address of a control plane on this machine, as it listens by default.
 const LOCAL: &str = "http://127.0.0.1:8080";
@@ -21,11 +23,20 @@ pub struct Args {
     #[arg(long)]
     server: Option<String>,
     /// E-mail address of the account
-    #[arg(long)]
-    email: String,
+    #[arg(long, required_unless_present = "sso")]
+    email: Option<String>,
     /// A file with the password; without it, it is read from standard input
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// Log in with a browser on this machine, at the control plane's identity provider
+    #[arg(long, conflicts_with_all = ["email", "password_file"])]
+    sso: bool,
+    /// Port of this machine that the browser comes back to; any that is free without it
+    #[arg(long, value_name = "PORT", default_value = "0", requires = "sso")]
+    sso_port: u16,
+    /// Print the address for the browser, and open none
+    #[arg(long, requires = "sso")]
+    no_browser: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -47,21 +58,18 @@ const COLUMNS: [Column<Opened>; 4] = [
 ];
 
 pub async fn login(args: Args) -> anyhow::Result<()> {
-    let password = match &args.password_file {
-        Some(path) => {
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
-        }
-        None => from_stdin()?,
-    };
-    let password = password.trim_end_matches(['\r', '\n']);
-    let server = match args.server {
-        Some(server) => server,
+    let server = match &args.server {
+        Some(server) => server.clone(),
         None => session::server()?.unwrap_or_else(|| LOCAL.to_owned()),
     };
-    let (_, answer) = Client::new(&server)?.login(&args.email, password).await?;
+    let client = Client::new(&server)?;
+    let (email, answer) = match &args.email {
+        Some(email) => (email.clone(), client.login(email, &password(&args)?).await?.1),
+        None => by_browser(client, &args).await?,
+    };
     let token = AccessToken::deserialize(&answer).context("the answer is not as expected")?;
     let opened = Opened {
-        email: args.email,
+        email,
         expires_in: token.refresh_expires_in,
         role: token.role,
         server: server.clone(),
@@ -69,6 +77,25 @@ pub async fn login(args: Args) -> anyhow::Result<()> {
     Session::of(server, token).store()?;
     let show = args.options.show();
     if show.is_for_programs() { show.say(&serde_json::to_value(&opened)?) } else { fields(&opened, &COLUMNS) }
+}
+
+/// Address of somebody who logs in with a browser, and the answer.
+async fn by_browser(client: Client, args: &Args) -> anyhow::Result<(String, Value)> {
+    let answer = sso::login(&client, args.sso_port, !args.no_browser).await?;
+    let token = AccessToken::deserialize(&answer).context("the answer is not as expected")?;
+    let me = client.with_token(&token.access_token).get("/auth/me").await?;
+    Ok((Me::deserialize(&me).context("the answer is not as expected")?.email, answer))
+}
+
+/// The password of a file, or of standard input, without its line's end.
+fn password(args: &Args) -> anyhow::Result<String> {
+    let password = match &args.password_file {
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+        }
+        None => from_stdin()?,
+    };
+    Ok(password.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 pub async fn logout() -> anyhow::Result<()> {

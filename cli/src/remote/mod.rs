@@ -15,6 +15,7 @@ mod patch;
 mod results;
 mod session;
 mod show;
+mod sso;
 mod template;
 mod tenant;
 mod token;

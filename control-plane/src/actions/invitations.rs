@@ -65,6 +65,7 @@ pub async fn accept(state: &AppState, text: &str, password: String, from: IpAddr
     let over = || {
         Refusal::Unauthenticated("the invitation is not valid any more; ask an admin for another".to_owned())
     };
+    super::logins::passwords(state)?;
     let attempt = state.auth.attempts.attempt("invitation", from, state.clock.now());
     attempt.map_err(|wait| AccountError::TooMany(wait.as_secs() + 1))?;
     let presented = Presented::parse(text, Purpose::Invitation).ok_or_else(over)?;

@@ -74,31 +74,42 @@ pub async fn login(
 ) -> Result<Tokens, AccountError> {
     let Proven { user, hash, rehashed } = proven(state, email, password, from).await?;
     let now = state.clock.now();
-    let (tenant, id) = (user.tenant_id, LoginId(state.entropy.uuid(now)));
-    let login = Login {
-        id,
-        tenant_id: tenant,
-        user_id: user.id,
-        created_at: now,
-        ends_at: now.plus(LONGEST),
-        ended_at: None,
-    };
+    let tenant = user.tenant_id;
     let mut tx = state.store.begin(tenant).await?;
     stands(&mut tx, &user, &hash).await?;
     if let Some(hash) = rehashed {
         users::set_password(&mut tx, (tenant, user.id), &hash).await?;
     }
-    logins::forget(&mut tx, tenant, now).await?;
-    logins::insert(&mut tx, &login).await?;
-    let trimmed = logins::trim(&mut tx, &login, MOST).await?;
-    let (tokens, _) = issue(state, &mut tx, &login, user, now).await?;
-    let (object, detail) = (format!("user/{}", login.user_id), json!({ "address": from }));
-    audit::record(&mut tx, now, tenant, By::User(login.user_id), "auth.login", &object, &detail).await?;
+    let (tokens, trimmed) = open(state, &mut tx, user, (now, now.plus(LONGEST)), (from, "password")).await?;
     tx.commit().await?;
     if trimmed {
         state.hub.departed();
     }
     Ok(tokens)
+}
+
+/// Opens a login of somebody who has proven who they are, in some way. Returns its tokens, and whether it ended an older one.
+pub(super) async fn open(
+    state: &AppState,
+    tx: &mut Tx,
+    user: User,
+    (now, ends_at): (UnixMillis, UnixMillis),
+    (from, way): (IpAddr, &str),
+) -> Result<(Tokens, bool), AccountError> {
+    let (tenant_id, id) = (user.tenant_id, LoginId(state.entropy.uuid(now)));
+    let login = Login { id, tenant_id, user_id: user.id, created_at: now, ends_at, ended_at: None };
+    logins::forget(tx, tenant_id, now).await?;
+    logins::insert(tx, &login).await?;
+    let trimmed = logins::trim(tx, &login, MOST).await?;
+    let (tokens, _) = issue(state, tx, &login, user, now).await?;
+    let (object, detail) = (format!("user/{}", login.user_id), json!({ "address": from, "by": way }));
+    audit::record(tx, now, tenant_id, By::User(login.user_id), "auth.login", &object, &detail).await?;
+    Ok((tokens, trimmed))
+}
+
+/// Refuses where nobody logs in with a password.
+pub(super) fn passwords(state: &AppState) -> Result<(), AccountError> {
+    if state.auth.no_passwords { Err(AccountError::NoPasswords) } else { Ok(()) }
 }
 
 /// Person who has proven their password.
@@ -117,6 +128,7 @@ async fn proven(
     password: String,
     from: IpAddr,
 ) -> Result<Proven, AccountError> {
+    passwords(state)?;
     let attempt = state.auth.attempts.attempt(email, from, state.clock.now());
     let attempt = attempt.map_err(|wait| AccountError::TooMany(wait.as_secs() + 1))?;
     let known = users::by_email(&mut *state.store.read(Across::Login).await?, &email.to_lowercase()).await?;

@@ -30,6 +30,7 @@ pub mod reports;
 pub mod schedule;
 mod signals;
 pub mod slices;
+pub mod sso;
 pub mod templates;
 pub mod tenants;
 pub mod users;

@@ -26,6 +26,9 @@ pub enum AccountError {
     /// Too many attempts.
     #[error("too many attempts; try again in {0} s")]
     TooMany(u64),
+    /// Nobody logs in with a password.
+    #[error("nobody logs in with a password here; log in by `phoenix login --sso`")]
+    NoPasswords,
     /// Not an email address.
     #[error("an email address has an @ between two parts and at most 254 characters, not {0:?}")]
     Email(String),
@@ -54,6 +57,7 @@ impl From<AccountError> for Refusal {
         let said = error.to_string();
         match error {
             AccountError::Wrong => Self::Unauthenticated(said),
+            AccountError::NoPasswords => Self::forbidden(said),
             AccountError::TooMany(seconds) => Self::too_many(said, seconds),
             AccountError::Email(_) => Self::invalid_field("email", said, "name@host"),
             AccountError::Name(_) => Self::invalid_field("name", said, "for example team-1"),

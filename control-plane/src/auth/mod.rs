@@ -26,6 +26,8 @@ pub struct Auth {
     pub passwords: Passwords,
     /// Limit of attempts.
     pub attempts: LoginLimit,
+    /// True if nobody logs in with a password.
+    pub no_passwords: bool,
     /// SHA-256 of the token that makes the first user, if nobody was there at boot.
     pub setup: Option<String>,
 }

@@ -17,9 +17,9 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use axum::http::{HeaderValue, Method, StatusCode};
-use http_body_util::Full;
-use hyper::Request;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -64,6 +64,12 @@ pub enum CallError {
     /// No answer, or none that is understood.
     #[error("no answer: {0}")]
     Answer(#[from] hyper::Error),
+    /// An answer that is too large, or breaks off.
+    #[error("the answer cannot be read: {0}")]
+    Body(Box<dyn std::error::Error + Send + Sync>),
+    /// An address that is no target.
+    #[error(transparent)]
+    Target(#[from] NotATarget),
     /// A request that cannot be written.
     #[error("the request cannot be written: {0}")]
     Request(#[from] axum::http::Error),
@@ -106,17 +112,45 @@ impl Outgoing {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let request = request.body(Full::new(Bytes::from(body)))?;
+        let answer = self.send(target, request.body(body)?, 0).await?;
+        Ok(answer.status())
+    }
+
+    /// Makes a call to a target, of which the request's own address is taken. Returns the answer, of `most` bytes at most.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call(
+        &self,
+        target: &Target,
+        mut request: Request<Vec<u8>>,
+        most: usize,
+    ) -> Result<Response<Vec<u8>>, CallError> {
+        *request.uri_mut() = target.path().parse().map_err(axum::http::Error::from)?;
+        let length = HeaderValue::from(request.body().len());
+        let authority = HeaderValue::try_from(target.authority()).map_err(axum::http::Error::from)?;
+        request.headers_mut().insert(HOST, authority);
+        request.headers_mut().insert(CONTENT_LENGTH, length);
+        self.send(target, request, most).await
+    }
+
+    async fn send(
+        &self,
+        target: &Target,
+        request: Request<Vec<u8>>,
+        most: usize,
+    ) -> Result<Response<Vec<u8>>, CallError> {
+        let request = request.map(|body| Full::new(Bytes::from(body)));
         let call = async {
             let stream = connected(target, look_up).await?;
             if !target.is_secure() {
-                return exchange(stream, request).await;
+                return exchange(stream, request, most).await;
             }
             let (host, _) = target.host_and_port();
             let name = ServerName::try_from(host).map_err(|error| CallError::Tls(io::Error::other(error)))?;
             let tls = TlsConnector::from(Arc::clone(self.tls().await?));
             let stream = tls.connect(name, stream).await.map_err(CallError::Tls)?;
-            exchange(stream, request).await
+            exchange(stream, request, most).await
         };
         tokio::time::timeout(DEADLINE, call).await.map_err(|_| CallError::Late)?
     }
@@ -165,7 +199,8 @@ async fn connected<F: Future<Output = io::Result<Vec<SocketAddr>>>>(
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     request: Request<Full<Bytes>>,
-) -> Result<StatusCode, CallError> {
+    most: usize,
+) -> Result<Response<Vec<u8>>, CallError> {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD);
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
@@ -174,8 +209,16 @@ async fn exchange(
         let _ended = connection.await;
         pending::<Infallible>().await
     };
+    let answered = async {
+        let (parts, body) = sender.send_request(request).await?.into_parts();
+        if most == 0 {
+            return Ok(Response::from_parts(parts, Vec::new()));
+        }
+        let body = Limited::new(body, most).collect().await.map_err(CallError::Body)?;
+        Ok(Response::from_parts(parts, body.to_bytes().to_vec()))
+    };
     tokio::select! {
-        answer = sender.send_request(request) => Ok(answer?.status()),
+        answer = answered => answer,
         never = driven => match never {},
     }
 }

@@ -123,6 +123,16 @@ impl Target {
         Ok(Self { url, trusted })
     }
 
+    /// The host and port of an address, as one that is vouched for.
+    ///
+    /// # Errors
+    /// [`NotATarget::Address`].
+    pub fn host_of(text: &str) -> Result<TrustedHost, NotATarget> {
+        let url: Url = text.parse().map_err(|_| NotATarget::Address)?;
+        let host = url.host().ok_or(NotATarget::Address)?.to_owned();
+        Ok(TrustedHost { host, port: url.port_or_known_default() })
+    }
+
     /// The whole address.
     pub fn as_str(&self) -> &str {
         self.url.as_str()

@@ -1,17 +1,22 @@
 //! `/api/v1/auth`: coming in, going out, and who one is.
 
-use api::{AcceptInvitation, AccessToken, ChangePassword, Login, Me, Problem, Refresh, Setup, User};
+use api::{
+    AcceptInvitation, AccessToken, BeginSso, BegunSso, ChangePassword, FinishSso, Login, Me, Problem,
+    Refresh, Setup, User,
+};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 
 use crate::actions::invitations;
 use crate::actions::logins::{self, Tokens};
+use crate::actions::sso as single;
 use crate::actions::users::{self, NewUser};
 use crate::auth::{Actor, Credential};
 use crate::http::{Access, Json, Peer, Routes};
 use crate::refusal::Refusal;
 use crate::role::Role;
+use crate::sso::{Begun, Ending};
 use crate::state::AppState;
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -20,6 +25,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .add(Access::Public, __path_login, login)
         .add(Access::Public, __path_refresh, refresh)
         .add(Access::Public, __path_accept, accept)
+        .add(Access::Public, __path_begin_sso, begin_sso)
+        .add(Access::Public, __path_finish_sso, finish_sso)
         .add(Access::AtLeast(Role::Viewer), __path_me, me)
         .add(Access::Person(Role::Viewer), __path_logout, logout)
         .add(Access::Person(Role::Viewer), __path_change_password, change_password)
@@ -74,6 +81,49 @@ async fn login(
     Json(body): Json<Login>,
 ) -> Result<Json<AccessToken>, Refusal> {
     Ok(Json(logins::login(&state, &body.email, body.password, peer.ip()).await?.into()))
+}
+
+/// Begins a login at the identity provider, of somebody who listens on their own machine. Their browser goes to the address in
+/// the answer.
+#[utoipa::path(
+    post, path = "/api/v1/auth/sso", tag = "auth", request_body = BeginSso,
+    responses(
+        (status = 200, body = BegunSso),
+        (status = 404, description = "There is no identity provider", body = Problem),
+        (status = 422, body = Problem),
+        (status = 429, body = Problem),
+        (status = 503, description = "The identity provider cannot be asked", body = Problem),
+    )
+)]
+async fn begin_sso(
+    State(state): State<AppState>,
+    Extension(Peer(peer)): Extension<Peer>,
+    Json(BeginSso { redirect_uri }): Json<BeginSso>,
+) -> Result<Json<BegunSso>, Refusal> {
+    let Begun { authorization_url, flow } = single::begin(&state, &redirect_uri, peer.ip()).await?;
+    Ok(Json(BegunSso { authorization_url, flow }))
+}
+
+/// Ends a login at the identity provider: tokens for the flow that was begun, and the code and state that came back.
+#[utoipa::path(
+    post, path = "/api/v1/auth/sso/finish", tag = "auth", request_body = FinishSso,
+    responses(
+        (status = 200, body = AccessToken),
+        (status = 401, description = "The flow is none or over, or the provider's answer does not count", body = Problem),
+        (status = 403, description = "None of the person's groups has a role, or they are disabled", body = Problem),
+        (status = 404, description = "There is no identity provider", body = Problem),
+        (status = 409, description = "The address is somebody else's, or there is no tenant", body = Problem),
+        (status = 429, body = Problem),
+        (status = 503, description = "The identity provider cannot be asked", body = Problem),
+    )
+)]
+async fn finish_sso(
+    State(state): State<AppState>,
+    Extension(Peer(peer)): Extension<Peer>,
+    Json(FinishSso { flow, state: said, code }): Json<FinishSso>,
+) -> Result<Json<AccessToken>, Refusal> {
+    let ending = Ending { flow: &flow, state: &said, code };
+    Ok(Json(single::finish(&state, ending, peer.ip()).await?.into()))
 }
 
 /// Makes the person who was invited, with a password of their own. They log in with it.

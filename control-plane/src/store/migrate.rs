@@ -65,6 +65,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     23 "people" "0023_people",
     24 "webhooks" "0024_webhooks",
     25 "idempotency" "0025_idempotency",
+    26 "subjects" "0026_subjects",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -79,6 +80,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     23 "people" "0023_people",
     24 "webhooks" "0024_webhooks",
     25 "idempotency" "0025_idempotency",
+    26 "subjects" "0026_subjects",
 };
 
 /// One migration and whether the database has it.

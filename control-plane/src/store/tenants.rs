@@ -50,6 +50,15 @@ pub async fn first(connection: &mut Connection) -> Result<Option<TenantId>, Stor
     row.map(|row| row.try_get("id")).transpose()
 }
 
+/// The tenant of a name.
+///
+/// # Errors
+/// The store's.
+pub async fn named(connection: &mut Connection, name: &str) -> Result<Option<TenantId>, StoreError> {
+    let row = query("SELECT id FROM tenants WHERE name = $1 AND deleted_at IS NULL").bind(name);
+    row.fetch_optional(connection).await?.map(|row| row.try_get("id")).transpose()
+}
+
 /// One tenant.
 ///
 /// # Errors

@@ -157,6 +157,33 @@ pub async fn set_role(
     row.as_ref().map(user).transpose()
 }
 
+/// The person whom an identity provider knows as this.
+///
+/// # Errors
+/// The store's.
+pub async fn by_subject(
+    connection: &mut Connection,
+    tenant: TenantId,
+    subject: &str,
+) -> Result<Option<User>, StoreError> {
+    let row = query("SELECT * FROM users WHERE tenant_id = $1 AND subject = $2").bind(tenant).bind(subject);
+    row.fetch_optional(connection).await?.as_ref().map(user).transpose()
+}
+
+/// Notes whom an identity provider knows somebody as; tells whether they were known as nobody before.
+///
+/// # Errors
+/// The store's.
+pub async fn set_subject(
+    tx: &mut Tx,
+    (tenant, id): (TenantId, UserId),
+    subject: &str,
+) -> Result<bool, StoreError> {
+    let done = query("UPDATE users SET subject = $3 WHERE tenant_id = $1 AND id = $2 AND subject IS NULL");
+    let done = done.bind(tenant).bind(id).bind(subject).execute(tx).await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Tells whether a tenant has a person who is an admin and may do things.
 ///
 /// # Errors

@@ -76,6 +76,8 @@ async fn what_is_public_is_on_this_list() {
             "POST /api/v1/auth/login",
             "POST /api/v1/auth/refresh",
             "POST /api/v1/auth/setup",
+            "POST /api/v1/auth/sso",
+            "POST /api/v1/auth/sso/finish",
         ])
     );
     assert_eq!(public(&fleet::routes(server.state.clone())), known(&["POST /v1/enroll"]));

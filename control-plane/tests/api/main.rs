@@ -28,6 +28,7 @@ mod postgres_server;
 mod process;
 mod schedule;
 mod server;
+mod sso;
 mod store;
 mod templates;
 mod tenancy;

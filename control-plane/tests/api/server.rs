@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use control_plane::app::{App, Listening};
 use control_plane::clock::{Clock, Entropy, UnixMillis};
-use control_plane::config::{Named, Serve};
+use control_plane::config::{Named, Serve, SsoOptions};
 use control_plane::state::AppState;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
@@ -56,11 +56,7 @@ impl Server {
 
     /// On data that is there, at this time.
     pub async fn start_again(dir: TempDir, at: UnixMillis) -> Self {
-        let config = config(dir.path());
-        let config = match database(dir.path()).await {
-            Some(Database { owner, service }) => on_server(config, &owner, &service),
-            None => config,
-        };
+        let config = anywhere(dir.path()).await;
         Self::start_by(dir, &config, at).await
     }
 
@@ -152,6 +148,15 @@ impl Server {
     }
 }
 
+/// The configuration on whatever the tests are on.
+pub async fn anywhere(dir: &Path) -> Serve {
+    let config = config(dir);
+    match database(dir).await {
+        Some(Database { owner, service }) => on_server(config, &owner, &service),
+        None => config,
+    }
+}
+
 /// Database on a server of the data in this folder.
 async fn database(dir: &Path) -> Option<Database> {
     std::env::var_os(postgres::ON_POSTGRES)?;
@@ -185,6 +190,11 @@ pub fn config(dir: &Path) -> Serve {
         take_over_after,
         archive_after,
         cors_origin: vec![hyper::header::HeaderValue::from_static("https://console.example.org")],
+        sso: SsoOptions {
+            oidc_groups_claim: "groups".to_owned(),
+            oidc_session: Duration::from_secs(12 * 3600),
+            ..SsoOptions::default()
+        },
         webhooks_allow_http: false,
         trusted_host: vec!["127.0.0.1".parse().unwrap()],
         max_running: 2,
