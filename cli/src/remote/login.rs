@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use api::{AccessToken, Me, Role};
 use client::{Client, Method};
 use serde::{Deserialize as _, Serialize};
@@ -19,7 +19,7 @@ const LOCAL: &str = "http://127.0.0.1:8080";
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The control plane's address; without it that of PHOENIX_URL, else http://127.0.0.1:8080
+    /// The control plane's address; without it that of PHOENIX_URL or of the context in use, else http://127.0.0.1:8080
     #[arg(long)]
     server: Option<String>,
     /// E-mail address of the account
@@ -58,9 +58,19 @@ const COLUMNS: [Column<Opened>; 4] = [
 ];
 
 pub async fn login(args: Args) -> anyhow::Result<()> {
-    let server = match &args.server {
-        Some(server) => server.clone(),
-        None => session::server()?.unwrap_or_else(|| LOCAL.to_owned()),
+    let (named, context) =
+        (args.server.clone().map_or_else(session::server, |server| Ok(Some(server)))?, session::in_use()?);
+    let server = match (named, context) {
+        (Some(server), Some((name, of))) if !session::is_same(&server, &of.server) => bail!(
+            "the context {name} is of {}, not of {server}: make one for that (`phoenix context set`), and use it",
+            of.server
+        ),
+        (_, Some((name, of))) if of.api_key.is_some() => {
+            bail!("the context {name} comes in by an API key; there is nothing to log in to")
+        }
+        (Some(server), _) => server,
+        (None, Some((_, of))) => of.server,
+        (None, None) => LOCAL.to_owned(),
     };
     let client = Client::new(&server)?;
     let (email, answer) = match &args.email {
@@ -68,12 +78,8 @@ pub async fn login(args: Args) -> anyhow::Result<()> {
         None => by_browser(client, &args).await?,
     };
     let token = AccessToken::deserialize(&answer).context("the answer is not as expected")?;
-    let opened = Opened {
-        email,
-        expires_in: token.refresh_expires_in,
-        role: token.role,
-        server: server.clone(),
-    };
+    let opened =
+        Opened { email, expires_in: token.refresh_expires_in, role: token.role, server: server.clone() };
     Session::of(server, token).store()?;
     let show = args.options.show();
     if show.is_for_programs() { show.say(&serde_json::to_value(&opened)?) } else { fields(&opened, &COLUMNS) }

@@ -5,6 +5,7 @@ mod api_key;
 mod apply;
 mod audit;
 mod ci;
+mod context;
 mod create;
 mod deployment;
 mod experiment;
@@ -66,6 +67,8 @@ pub enum Command {
     Login(login::Args),
     /// End the session
     Logout,
+    /// Keep the control planes that you work with by names of your own, and choose the one in use
+    Context(With<context::Command>),
     /// Have the control plane hold the templates and experiments of files, again and again
     Apply {
         #[command(flatten)]
@@ -118,6 +121,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ci(args) => return Ok(ci::run(&args).await),
         Command::Login(args) => login::login(args).await,
         Command::Logout => login::logout().await,
+        Command::Context(With { command, options }) => context::run(command, options.show()),
         Command::Apply { args, options } => {
             apply::run(&args, &session::client().await?, options.show()).await
         }

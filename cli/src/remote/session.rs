@@ -15,6 +15,8 @@ use client::{Client, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::context::{self, Context};
+
 /// The variable with an API key, which goes before a session.
 const KEY: &str = "PHOENIX_API_KEY";
 /// The variable with the address of the key's control plane.
@@ -35,14 +37,36 @@ pub struct Session {
     pub refresh_token: String,
 }
 
+/// The variable with the path of the session, which goes before that of a context.
+const PATH: &str = "PHOENIX_SESSION";
+
 fn path() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("PHOENIX_SESSION") {
+    if let Some(path) = std::env::var_os(PATH) {
         return Ok(path.into());
     }
+    match context::current()? {
+        Some((name, _)) => context::session(&name),
+        None => Ok(folder()?.join("session.json")),
+    }
+}
+
+/// The context that counts; none where the environment says where the session is.
+///
+/// # Errors
+/// [`context::current`]'s.
+pub fn in_use() -> anyhow::Result<Option<(String, Context)>> {
+    if std::env::var_os(PATH).is_some() { Ok(None) } else { context::current() }
+}
+
+/// Folder of all that is kept.
+///
+/// # Errors
+/// When nothing says where that is.
+pub fn folder() -> anyhow::Result<PathBuf> {
     let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
     let config = config.or_else(home).context("neither PHOENIX_SESSION nor HOME is set")?;
-    Ok(config.join("phoenix").join("session.json"))
+    Ok(config.join("phoenix"))
 }
 
 /// Client of the API key in the environment, else of the kept session, which is renewed first where it is nearly over.
@@ -57,16 +81,29 @@ pub async fn client() -> anyhow::Result<Client> {
         (Some(_), None) => bail!("{KEY} is set, and {SERVER} is not: set it to the control plane's address"),
         (None, _) => {}
     }
+    if let Some((name, Context { server, api_key: Some(key) })) = in_use()? {
+        if let Some(named) = named.filter(|named| !is_same(named, &server)) {
+            bail!(
+                "{SERVER} is {named}, and the context {name} is of {server}: choose another, or unset {SERVER}"
+            );
+        }
+        return Ok(Client::new(&server)?.with_token(&key));
+    }
     if let Some(server) = named {
         refuse_another(&server)?;
     }
     kept().await
 }
 
+/// Tells whether two addresses are one.
+pub fn is_same(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
 /// Refuses a session of another server than the one that is named.
 fn refuse_another(server: &str) -> anyhow::Result<()> {
     let kept = Session::load()?.server;
-    if server.trim_end_matches('/') == kept.trim_end_matches('/') {
+    if is_same(server, &kept) {
         return Ok(());
     }
     bail!(
@@ -82,7 +119,7 @@ fn refuse_another(server: &str) -> anyhow::Result<()> {
 pub async fn kept() -> anyhow::Result<Client> {
     let mut session = Session::load()?;
     if session.is_over() {
-        let held = Held::take()?;
+        let held = Held::take(path()?)?;
         session = Session::load()?;
         if session.is_over() {
             // The old token is good once: what follows it needs its place before.
@@ -103,22 +140,28 @@ pub fn server() -> anyhow::Result<Option<String>> {
 }
 
 /// Value of a variable; nothing where it is empty.
-fn said(name: &str) -> anyhow::Result<Option<String>> {
+///
+/// # Errors
+/// When it is no text.
+pub fn said(name: &str) -> anyhow::Result<Option<String>> {
     let Some(value) = std::env::var_os(name) else { return Ok(None) };
     // The value is not told: it may be a key.
     let value = value.into_string().map_err(|_| anyhow::anyhow!("{name} is not UTF-8"))?;
     Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()))
 }
 
-/// The session's file under a lock, which is held until it is dropped: nobody else changes it meanwhile.
-struct Held {
+/// A file of ours under a lock, which is held until it is dropped: nobody else changes it meanwhile.
+pub struct Held {
     path: PathBuf,
     _lock: File,
 }
 
 impl Held {
-    fn take() -> anyhow::Result<Self> {
-        let path = path()?;
+    /// Takes the lock of a file; the folder is made if it is missing.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn take(path: PathBuf) -> anyhow::Result<Self> {
         if let Some(dir) = path.parent() {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
             made.with_context(|| format!("cannot make {}", dir.display()))?;
@@ -130,17 +173,20 @@ impl Held {
         Ok(Self { path, _lock: lock })
     }
 
-    /// Puts a session beside the file.
-    fn write(&self, session: &Session) -> anyhow::Result<PathBuf> {
+    /// Puts a document beside the file.
+    fn write(&self, document: &impl Serialize) -> anyhow::Result<PathBuf> {
         let beside = self.path.with_extension("new");
-        write(&beside, &serde_json::to_vec(session)?)
+        write(&beside, &serde_json::to_vec(document)?)
             .with_context(|| format!("cannot write {}", beside.display()))?;
         Ok(beside)
     }
 
-    /// Puts a session in the place of the file, whole or not at all: half a session is none.
-    fn store(&self, session: &Session) -> anyhow::Result<()> {
-        let beside = self.write(session)?;
+    /// Puts a document in the place of the file, whole or not at all: half of it is none.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn store(&self, document: &impl Serialize) -> anyhow::Result<()> {
+        let beside = self.write(document)?;
         fs::rename(beside, &self.path).with_context(|| format!("cannot write {}", self.path.display()))
     }
 }
@@ -178,11 +224,22 @@ impl Session {
     /// When there is none.
     pub fn load() -> anyhow::Result<Self> {
         let path = path()?;
+        let context = in_use()?;
         let Ok(text) = fs::read_to_string(&path) else {
-            bail!("not logged in: run `phoenix login` first, or set {KEY} and {SERVER}")
+            let at =
+                context.map(|(name, of)| format!(" to {} (context {name})", of.server)).unwrap_or_default();
+            bail!("not logged in{at}: run `phoenix login` first, or set {KEY} and {SERVER}")
         };
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} holds no session; log in again", path.display()))
+        let session: Self = serde_json::from_str(&text)
+            .with_context(|| format!("{} holds no session; log in again", path.display()))?;
+        match context.filter(|(_, of)| !is_same(&of.server, &session.server)) {
+            Some((name, of)) => bail!(
+                "the context {name} is of {}, and its session of {}: run `phoenix login` again",
+                of.server,
+                session.server
+            ),
+            None => Ok(session),
+        }
     }
 
     /// Keeps it.
@@ -190,7 +247,7 @@ impl Session {
     /// # Errors
     /// The system's.
     pub fn store(&self) -> anyhow::Result<()> {
-        Held::take()?.store(self)
+        Held::take(path()?)?.store(self)
     }
 
     /// Forgets it.
@@ -198,7 +255,7 @@ impl Session {
     /// # Errors
     /// The system's.
     pub fn forget() -> anyhow::Result<()> {
-        let Held { path, _lock } = Held::take()?;
+        let Held { path, _lock } = Held::take(path()?)?;
         // Of a renewal that failed, if there was one.
         let _beside = fs::remove_file(path.with_extension("new"));
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
