@@ -83,6 +83,19 @@ impl Refusal {
         Self::Exists(detail.into())
     }
 
+    /// Lets a change through that is about the version that there is, or about any.
+    ///
+    /// # Errors
+    /// Changed, for another version.
+    pub fn unless_at(what: impl fmt::Display, version: i64, asked: Option<i64>) -> Result<(), Self> {
+        match asked.filter(|asked| *asked != version) {
+            None => Ok(()),
+            Some(asked) => {
+                Err(Self::Changed(format!("{what} is at version {version}, not {asked}; read it again")))
+            }
+        }
+    }
+
     /// Understood, and wrong.
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::Invalid { detail: detail.into(), mistakes: Vec::new() }

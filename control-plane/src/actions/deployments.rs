@@ -60,11 +60,12 @@ pub async fn create(state: &AppState, actor: &Actor, new: NewDeployment) -> Resu
 pub async fn roll_back(
     state: &AppState,
     actor: &Actor,
-    id: DeploymentId,
+    (id, asked): (DeploymentId, Option<i64>),
     to: i64,
 ) -> Result<Deployment, Refusal> {
     let mut tx = state.store.begin(actor.tenant_id).await?;
     let latest = latest(&mut tx, actor, id).await?;
+    Refusal::unless_at(format_args!("deployment {id}"), latest.version, asked)?;
     if to == latest.version {
         return Err(Refusal::conflict(format!("version {to} of deployment {id} is in force")));
     }
@@ -80,9 +81,14 @@ pub async fn roll_back(
 ///
 /// # Errors
 /// 404; 409 for one that has ended, and as [`create`] for an experiment; and the store's.
-pub async fn end(state: &AppState, actor: &Actor, id: DeploymentId) -> Result<Deployment, Refusal> {
+pub async fn end(
+    state: &AppState,
+    actor: &Actor,
+    (id, asked): (DeploymentId, Option<i64>),
+) -> Result<Deployment, Refusal> {
     let mut tx = state.store.begin(actor.tenant_id).await?;
     let latest = latest(&mut tx, actor, id).await?;
+    Refusal::unless_at(format_args!("deployment {id}"), latest.version, asked)?;
     if latest.config.is_none() {
         return Err(Refusal::conflict(format!("deployment {id} has ended with version {}", latest.version)));
     }

@@ -54,13 +54,14 @@ pub async fn freeze(state: &AppState, actor: &Actor, reason: &str) -> Result<Fre
 /// Lifts the freeze of the actor's tenant.
 ///
 /// # Errors
-/// Not found where there is none; and the store's.
-pub async fn unfreeze(state: &AppState, actor: &Actor) -> Result<(), Refusal> {
+/// Not found where there is none; changed for one that began at another time than was asked, in milliseconds; and the store's.
+pub async fn unfreeze(state: &AppState, actor: &Actor, asked: Option<i64>) -> Result<(), Refusal> {
     let now = state.clock.now();
     let mut tx = state.store.begin(actor.tenant_id).await?;
     let Some(known) = freezes::get(&mut tx, actor.tenant_id).await? else {
         return Err(Refusal::NotFound("the tenant is not frozen".to_owned()));
     };
+    Refusal::unless_at("the freeze", known.since.0, asked)?;
     freezes::delete(&mut tx, actor.tenant_id).await?;
     let sentence = format!("{} lifted the freeze of {}.", actor.email, known.author);
     let told = json!({ "by": actor.email, "reason": known.reason, "sentence": sentence });

@@ -276,13 +276,8 @@ async fn at_version(
     version: Option<i64>,
 ) -> Result<Webhook, Refusal> {
     let webhook = find(tx, actor, name).await?;
-    match version.filter(|version| *version != webhook.version) {
-        None => Ok(webhook),
-        Some(version) => Err(Refusal::Changed(format!(
-            "webhook {name} is at version {}, not {version}; read it again",
-            webhook.version
-        ))),
-    }
+    Refusal::unless_at(format_args!("webhook {name}"), webhook.version, version)?;
+    Ok(webhook)
 }
 
 async fn note(

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 
 use crate::actions::deployments::{self as actions, NewDeployment};
 use crate::auth::Actor;
-use crate::http::{Access, Json, PageQuery, Path, Query, Routes, page};
+use crate::http::{Access, IfMatch, Json, PageQuery, Path, Query, Routes, Tagged, page};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
@@ -36,6 +36,10 @@ impl From<deployments::Deployment> for Deployment {
             created_at: version.created_at.into(),
         }
     }
+}
+
+fn tagged(version: deployments::Deployment) -> Tagged<Deployment> {
+    Tagged { version: version.version, document: version.into() }
 }
 
 /// The version in force of each deployment, in the order of precedence: an agent runs the first one with a config whose selector
@@ -68,9 +72,9 @@ async fn get(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<DeploymentId>,
-) -> Result<Json<Deployment>, Refusal> {
+) -> Result<Tagged<Deployment>, Refusal> {
     let mut reader = state.store.read(actor.tenant_id).await?;
-    Ok(Json(actions::latest(&mut reader, &actor, id).await?.into()))
+    Ok(tagged(actions::latest(&mut reader, &actor, id).await?))
 }
 
 /// All versions of a deployment, the newest first.
@@ -103,7 +107,7 @@ async fn create(
     State(state): State<AppState>,
     actor: Actor,
     Json(CreateDeployment { selector, pipeline, config }): Json<CreateDeployment>,
-) -> Result<(StatusCode, Json<Deployment>), Refusal> {
+) -> Result<(StatusCode, Tagged<Deployment>), Refusal> {
     let selector = selector.parse().map_err(|error| {
         Refusal::invalid_field(
             "selector",
@@ -112,7 +116,7 @@ async fn create(
         )
     })?;
     let made = actions::create(&state, &actor, NewDeployment { selector, pipeline, config }).await?;
-    Ok((StatusCode::CREATED, Json(made.into())))
+    Ok((StatusCode::CREATED, tagged(made)))
 }
 
 /// Puts an earlier version in force again, as the next one. Possible while the tenant is frozen.
@@ -121,27 +125,32 @@ async fn create(
     request_body = RollBackDeployment,
     responses(
         (status = 200, body = Deployment), (status = 404, body = Problem), (status = 409, body = Problem),
-        (status = 422, body = Problem)
+        (status = 412, body = Problem), (status = 422, body = Problem)
     )
 )]
 async fn roll_back(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<DeploymentId>,
+    IfMatch(version): IfMatch,
     Json(RollBackDeployment { to }): Json<RollBackDeployment>,
-) -> Result<Json<Deployment>, Refusal> {
-    Ok(Json(actions::roll_back(&state, &actor, id, to).await?.into()))
+) -> Result<Tagged<Deployment>, Refusal> {
+    Ok(tagged(actions::roll_back(&state, &actor, (id, version), to).await?))
 }
 
 /// Ends a deployment: its agents go back to what they run without it. Its versions stay, and may be put in force again.
 #[utoipa::path(
     delete, path = "/api/v1/deployments/{id}", tag = "deployments", params(("id" = uuid::Uuid, Path)),
-    responses((status = 200, body = Deployment), (status = 404, body = Problem), (status = 409, body = Problem))
+    responses(
+        (status = 200, body = Deployment), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 412, body = Problem)
+    )
 )]
 async fn end(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<DeploymentId>,
-) -> Result<Json<Deployment>, Refusal> {
-    Ok(Json(actions::end(&state, &actor, id).await?.into()))
+    IfMatch(version): IfMatch,
+) -> Result<Tagged<Deployment>, Refusal> {
+    Ok(tagged(actions::end(&state, &actor, (id, version)).await?))
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 
 use crate::actions::freezes as actions;
 use crate::auth::Actor;
-use crate::http::{Access, Json, Routes};
+use crate::http::{Access, IfMatch, Json, Routes, Tagged};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
@@ -27,8 +27,11 @@ impl From<freezes::Freeze> for Freeze {
 
 /// The freeze of one's own tenant, if there is one.
 #[utoipa::path(get, path = "/api/v1/freeze", tag = "freeze", responses((status = 200, body = FreezeState)))]
-async fn get(State(state): State<AppState>, actor: Actor) -> Result<Json<FreezeState>, Refusal> {
-    Ok(Json(FreezeState { frozen: actions::get(&state, &actor).await?.map(Into::into) }))
+async fn get(State(state): State<AppState>, actor: Actor) -> Result<Tagged<FreezeState>, Refusal> {
+    let frozen = actions::get(&state, &actor).await?;
+    // Its version is its begin; where there is none, 0.
+    let version = frozen.as_ref().map_or(0, |freeze| freeze.since.0);
+    Ok(Tagged { version, document: FreezeState { frozen: frozen.map(Into::into) } })
 }
 
 /// Freezes one's own tenant: nothing starts, advances or is promoted, and no agent is offered anything new. A rollback is
@@ -41,16 +44,24 @@ async fn put(
     State(state): State<AppState>,
     actor: Actor,
     Json(CreateFreeze { reason }): Json<CreateFreeze>,
-) -> Result<Json<Freeze>, Refusal> {
-    Ok(Json(actions::freeze(&state, &actor, &reason).await?.into()))
+) -> Result<Tagged<Freeze>, Refusal> {
+    let freeze = actions::freeze(&state, &actor, &reason).await?;
+    Ok(Tagged { version: freeze.since.0, document: freeze.into() })
 }
 
 /// Lifts the freeze of one's own tenant.
 #[utoipa::path(
     delete, path = "/api/v1/freeze", tag = "freeze",
-    responses((status = 204), (status = 404, description = "It is not frozen", body = Problem))
+    responses(
+        (status = 204), (status = 404, description = "It is not frozen", body = Problem),
+        (status = 412, description = "It is another freeze", body = Problem)
+    )
 )]
-async fn delete(State(state): State<AppState>, actor: Actor) -> Result<StatusCode, Refusal> {
-    actions::unfreeze(&state, &actor).await?;
+async fn delete(
+    State(state): State<AppState>,
+    actor: Actor,
+    IfMatch(version): IfMatch,
+) -> Result<StatusCode, Refusal> {
+    actions::unfreeze(&state, &actor, version).await?;
     Ok(StatusCode::NO_CONTENT)
 }

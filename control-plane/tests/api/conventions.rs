@@ -196,3 +196,49 @@ async fn the_audit_is_filtered_by_author_action_thing_and_time() {
     assert_eq!(found(&format!("{object}&to={between}")).await, ["experiment.create"]);
     assert_eq!(server.get("/api/v1/audit?from=now", &admin).await.refusal(), 422);
 }
+
+#[tokio::test]
+async fn a_deployment_and_a_freeze_are_changed_at_the_version_that_was_read() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let bearer = format!("Bearer {admin}");
+    let own = |tag: &'static str| [("authorization", bearer.clone()), ("if-match", tag.to_owned())];
+    let asked = async |method: &str, path: &str, tag: &'static str, body: &str| {
+        let headers = own(tag);
+        let mut headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        headers.push(("content-type", "application/json"));
+        ask(&server, (method, path), &headers, body).await
+    };
+    let config = asked_config();
+    let (made, body) = asked(
+        "POST",
+        "/api/v1/deployments",
+        "*",
+        &json!({ "selector": "a=b", "config": config }).to_string(),
+    )
+    .await;
+    assert_eq!((made.status, header(&made, "etag")), (StatusCode::CREATED, "\"1\"".to_owned()), "{body}");
+    let path = format!("/api/v1/deployments/{}", body["id"].as_str().unwrap());
+    assert_eq!(asked("DELETE", &path, "\"7\"", "").await.0.status, StatusCode::PRECONDITION_FAILED);
+    let (ended, _) = asked("DELETE", &path, "\"1\"", "").await;
+    assert_eq!((ended.status, header(&ended, "etag")), (StatusCode::OK, "\"2\"".to_owned()));
+    let back = format!("{path}/rollback");
+    let (stale, _) = asked("POST", &back, "\"1\"", r#"{"to":1}"#).await;
+    assert_eq!(stale.status, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(asked("POST", &back, "\"2\"", r#"{"to":1}"#).await.0.status, StatusCode::OK);
+
+    let freeze = "/api/v1/freeze";
+    assert_eq!(header(&asked("GET", freeze, "*", "").await.0, "etag"), "\"0\"");
+    let (frozen, _) = asked("PUT", freeze, "*", r#"{"reason":"r"}"#).await;
+    let tag = header(&frozen, "etag");
+    assert_eq!(header(&asked("GET", freeze, "*", "").await.0, "etag"), tag);
+    assert_eq!(asked("DELETE", freeze, "\"1\"", "").await.0.status, StatusCode::PRECONDITION_FAILED);
+    let headers = [("authorization", bearer.as_str()), ("if-match", tag.as_str())];
+    assert_eq!(ask(&server, ("DELETE", freeze), &headers, "").await.0.status, StatusCode::NO_CONTENT);
+}
+
+/// A candidate's config.
+fn asked_config() -> Value {
+    asked(json!({}))["candidate"]["config"].clone()
+}
