@@ -305,3 +305,66 @@ fn contexts_choose_the_server_and_the_credential_and_the_environment_goes_before
     said(&run(&["context", "delete", "test"], &[]));
     assert!(refused(&run(&list, &[])).contains("not logged in: run"));
 }
+
+/// Takes a request, and answers it with this document. Returns its first line and its body.
+fn exchanged(server: &TcpListener, body: &str) -> (String, serde_json::Value) {
+    let (mut stream, _) = server.accept().unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let (mut line, mut length) = (String::new(), 0);
+    reader.read_line(&mut line).unwrap();
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).unwrap();
+        if header.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut sent = vec![0; length];
+    std::io::Read::read_exact(&mut reader, &mut sent).unwrap();
+    let sent = serde_json::from_slice(&sent).unwrap_or_default();
+    let head = format!("HTTP/1.1 200 X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    (line.trim_end().to_owned(), sent)
+}
+
+#[test]
+fn a_login_by_a_browser_hands_on_the_code_that_comes_back_with_its_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", server.local_addr().unwrap());
+    let asked = thread::spawn(move || {
+        let begun = r#"{"authorization_url":"https://idp.example.org/authorize?state=s%2F1&nonce=n","flow":"sealed"}"#;
+        let (line, sent) = exchanged(&server, begun);
+        assert_eq!(line, "POST /api/v1/auth/sso HTTP/1.1");
+        let back = sent["redirect_uri"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned();
+        let (at, path) = back.split_once('/').unwrap();
+        for (query, status) in [("code=evil&state=other", "404"), ("code=c-1&state=s%2F1", "200")] {
+            let mut browser = std::net::TcpStream::connect(at).unwrap();
+            browser.write_all(format!("GET /{path}?{query} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).unwrap();
+            let mut said = String::new();
+            std::io::Read::read_to_string(&mut browser, &mut said).unwrap();
+            assert!(said.starts_with(&format!("HTTP/1.1 {status}")), "{query}: {said}");
+        }
+        let tokens = r#"{"access_token":"t","token_type":"Bearer","expires_in":900,"refresh_token":"r","refresh_expires_in":9,"role":"operator"}"#;
+        let (line, sent) = exchanged(&server, tokens);
+        assert_eq!(line, "POST /api/v1/auth/sso/finish HTTP/1.1");
+        assert_eq!(sent, serde_json::json!({ "flow": "sealed", "state": "s/1", "code": "c-1" }));
+        let me = r#"{"tenant_id":"018f4f9e-0000-7000-8000-000000000000","user_id":"018f4f9e-0000-7000-8000-000000000001","email":"ann@one.io","role":"operator"}"#;
+        assert_eq!(exchanged(&server, me).0, "GET /api/v1/auth/me HTTP/1.1");
+    });
+    let output = Command::new(env!("CARGO_BIN_EXE_phoenix"))
+        .args(["login", "--sso", "--no-browser", "--server", &address])
+        .env("PHOENIX_SESSION", dir.path().join("session.json"))
+        .output()
+        .unwrap();
+    assert!(said(&output).contains("ann@one.io"));
+    asked.join().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("https://idp.example.org/authorize?state="), "{told}");
+    assert!(
+        std::fs::read_to_string(dir.path().join("session.json")).unwrap().contains(r#""refresh_token":"r""#)
+    );
+}
