@@ -18,7 +18,7 @@ const REPLACED: usize = 30;
 const VANISHED: usize = 10;
 const NEW: usize = 5;
 /// Time for all of a large fleet to do something on a busy machine.
-const LONG: Duration = Duration::from_secs(300);
+const LONG: Duration = Duration::from_secs(600);
 
 fn name(at: usize) -> String {
     format!("node-{at:03}")

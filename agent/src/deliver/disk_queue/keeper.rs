@@ -116,14 +116,15 @@ impl Keeper {
         true
     }
 
-    /// Tries from time to time whether a disk that could not be written can be, whatever is delivered meanwhile.
+    /// Tries from time to time whether a disk that could not be written can be, whatever is delivered meanwhile. Once it can, by
+    /// this or because a request was written, what was delivered is marked.
     fn probe(&mut self) {
         if self.log.trouble().is_some() && self.probed.elapsed() >= PROBE {
-            let prepared = self.log.prepare();
+            let _told_by_the_trouble = self.log.prepare();
             self.probed = Instant::now();
-            if prepared.is_ok() {
-                std::mem::take(&mut self.unmarked).into_iter().for_each(|entry| self.settle(entry));
-            }
+        }
+        if self.log.trouble().is_none() {
+            std::mem::take(&mut self.unmarked).into_iter().for_each(|entry| self.settle(entry));
         }
     }
 
