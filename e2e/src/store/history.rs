@@ -203,18 +203,22 @@ impl<'a> Origins<'a> {
                 output(flushed).map(|point| self.flushed(arrived, point)).collect::<Result<_>>()?,
             ));
         }
-        let fit = |batch: usize| {
-            let fits = |(points, _): &&(Vec<Point>, u64)| {
-                points.iter().all(|point| self.place(batch, point).is_some())
-            };
-            rest.iter().take_while(fits).count()
-        };
+        let fits =
+            |batch: usize, points: &[Point]| points.iter().all(|point| self.place(batch, point).is_some());
+        let fit = |batch: usize| rest.iter().take_while(|(points, _)| fits(batch, points)).count();
         let open = (0..self.batches.len()).filter(|batch| !self.taken.contains(batch));
         let early = open.filter(|batch| self.batches[*batch].between[0] <= arrived);
         // Of those that fit alike the first.
-        let most = early.map(|batch| (fit(batch), batch)).max_by_key(|(run, batch)| (*run, Reverse(*batch)));
+        let most =
+            early.clone().map(|batch| (fit(batch), batch)).max_by_key(|(run, batch)| (*run, Reverse(*batch)));
         let Some((run, batch)) = most.filter(|(run, _)| *run > 0) else {
             bail!("an output of which no batch is known: {:?}", rest.first())
+        };
+        // Behind the output of a request may stand that of the same request, sent again.
+        let mut again = early.filter(|other| *other != batch);
+        let run = match self.first_met_again(&rest[..run]) {
+            Some(at) if again.any(|other| fits(other, &rest[at].0)) => at,
+            _ => run,
         };
         self.taken.insert(batch);
         let admitted = self.batches[batch].between[0];
@@ -224,6 +228,21 @@ impl<'a> Origins<'a> {
             Made { point, admitted, batch: Some(batch), of, merged }
         };
         Ok((run, output(run).map(made).collect()))
+    }
+
+    /// The first resource with a point that stands in one before it: by its number, or an aggregate by its series and time.
+    fn first_met_again(&self, resources: &[(Vec<Point>, u64)]) -> Option<usize> {
+        let key = |point: &'_ Point| match self.ancestry {
+            Ancestry::Same => point.id.map(|id| (id, None)),
+            Ancestry::Merged(_) => Some((point.time, Some(Arc::clone(&point.series)))),
+        };
+        let mut met = BTreeSet::new();
+        resources.iter().position(|(points, _)| {
+            let keys: BTreeSet<_> = points.iter().filter_map(key).collect();
+            let again = !keys.is_disjoint(&met);
+            met.extend(keys);
+            again
+        })
     }
 
     /// A point that was held back until now, which has the number of its input point.

@@ -4,6 +4,7 @@
 mod candidates;
 mod dirty;
 mod guarded;
+mod joined;
 mod lenses;
 mod processes;
 mod random;
