@@ -58,7 +58,8 @@ pub async fn begin(state: &AppState, redirect_uri: &str, from: IpAddr) -> Result
 ///
 /// # Errors
 /// As [`begin`]; unauthenticated for a flow or an answer that does not count; forbidden for somebody of whose groups none has a
-/// role, or who is disabled; a conflict for an address that is somebody else's here; and the store's.
+/// role, or who is disabled; a conflict for an address that is somebody else's here, and for the last admin whose groups give
+/// another role; and the store's.
 pub async fn finish(state: &AppState, ending: Ending<'_>, from: IpAddr) -> Result<Tokens, Refusal> {
     let (sso, now) = (sso(state)?, state.clock.now());
     let attempt = state.auth.attempts.attempt("sso", from, now);
@@ -175,6 +176,13 @@ async fn in_role(tx: &mut Tx, user: User, role: Role, now: UnixMillis) -> Result
         return Ok(user);
     }
     users::set_role(tx, user.tenant_id, user.id, role).await?;
+    if !users::has_admin(tx, user.tenant_id).await? {
+        let who = &user.email;
+        return Err(Refusal::conflict(format!(
+            "by their groups {who} would be {role}, and nobody would be left who is an admin; give one of their groups that role \
+             (serve --oidc-role GROUP=admin), or make somebody else an admin before"
+        )));
+    }
     let (object, detail) = (format!("user/{}", user.id), json!({ "role": role, "by": "groups" }));
     audit::record(tx, now, user.tenant_id, By::ControlPlane, "user.role", &object, &detail).await?;
     Ok(User { role, ..user })

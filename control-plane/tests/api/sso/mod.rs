@@ -168,6 +168,10 @@ async fn an_address_is_taken_over_if_it_is_verified_and_of_no_other_tenant_or_pe
     let server = start(&provider).await;
     let admin = server.set_up().await;
     server.other_tenant(&admin).await;
+    let refused = come(&server, &provider, json!({ "email": "admin@one.io", "groups": ["telemetry"] })).await;
+    assert_eq!(refused.refusal(), 409);
+    assert!(refused.body["detail"].as_str().unwrap().contains("nobody would be left who is an admin"));
+    assert_eq!(server.get("/api/v1/auth/me", &admin).await.body["role"], "admin");
     let own = json!({ "email": "admin@one.io", "groups": ["cn=ops,dc=one"] });
     let linked = come(&server, &provider, own.clone()).await;
     assert_eq!(linked.status, StatusCode::OK, "{linked:?}");
