@@ -13,6 +13,7 @@ pub mod counting;
 pub mod disk;
 pub mod fleet;
 pub mod http;
+pub mod intake;
 pub mod network;
 pub mod opamp;
 pub mod person;
@@ -21,7 +22,6 @@ pub mod reporter;
 pub mod served;
 pub mod services;
 pub mod simulated;
-pub mod store;
 pub mod traffic;
 pub mod trial;
 

@@ -1,7 +1,7 @@
 //! The served loop on a small scale: a control plane, agents under it, a simulated host for each.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -9,7 +9,6 @@ use simulator::sink::Sink;
 
 use crate::agent::Agent;
 use crate::control_plane::ControlPlane;
-use crate::eventually;
 use crate::fleet::{Node, Source, connected};
 
 /// Time that anything may take to be seen.
@@ -114,18 +113,20 @@ impl Loop {
         self.control_plane.show(id, "/status").await.ok()
     }
 
-    /// Waits until the status is as `wanted`; that status.
+    /// Waits until the status is as `wanted`; that status. Panics with the last status after `PATIENCE`.
     pub async fn until(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let status = eventually(what, PATIENCE, || async {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            let status = self.status(id).await?;
+        let began = Instant::now();
+        loop {
+            let status = self.status(id).await.unwrap_or_default();
+            if wanted(&status) {
+                return status;
+            }
             // An end that was not asked for never becomes what is.
             let over = status["outcome"] != Value::Null || status["phase"] == "failed";
-            (wanted(&status) || over).then_some(status)
-        });
-        let status = status.await;
-        assert!(wanted(&status), "{what}: it is over, and not so: {status:#}");
-        status
+            assert!(!over, "{what}: it is over, and not so: {status:#}");
+            assert!(began.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}, but {status:#}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits for a step.

@@ -1,5 +1,5 @@
 //! Trials: many agents side by side, each with a candidate at weight 0 % whose whole output goes to a destination of its
-//! own, on the same requests. What each says is compared with a second implementation ([`crate::store`]).
+//! own, on the same requests. What each says is compared with a second implementation (crate `recount`).
 //!
 //! No placement depends on luck: every request is sent in the middle of a window, and a trial in which one was not
 //! admitted within its window says so.
@@ -13,11 +13,11 @@ use serde_json::Value;
 
 use crate::agent::Agent;
 use crate::http;
+use crate::intake::Intake;
 use crate::reporter::{SECOND, now};
-use crate::store::intake::Intake;
-use crate::store::plan::{Lens, Plan};
-use crate::store::{Agreement, Batch, History, Made, report};
 use crate::traffic;
+use recount::plan::{Lens, Plan};
+use recount::{Agreement, Batch, History, Made, report};
 
 /// Length of a window, nanoseconds: long enough that a busy machine admits a request in the window in which it is sent.
 pub const WINDOW: u64 = 3 * SECOND;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use e2e::agent::Agent;
 use e2e::eventually;
-use e2e::store::intake::Intake;
+use e2e::intake::Intake;
 use serde_json::Value;
 
 use super::collector::Collector;

@@ -5,9 +5,6 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use e2e::reporter::now;
-use e2e::store::intake::Arrival;
-use e2e::store::point::points;
-use e2e::store::series::Series;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
@@ -15,6 +12,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use recount::Arrival;
+use recount::point::points;
+use recount::series::Series;
 use tonic::transport::Channel;
 
 /// The metric of the numbered points.

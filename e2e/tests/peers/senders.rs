@@ -6,8 +6,8 @@ use std::process::Output;
 use anyhow::{Context, Result, ensure};
 use e2e::agent::Agent;
 use e2e::eventually;
-use e2e::store::intake::Intake;
-use e2e::store::point::{Measure, Point, points};
+use e2e::intake::Intake;
+use recount::point::{Measure, Point, points};
 use tokio::process::Command;
 
 use super::{PATIENCE, peer};

@@ -1,8 +1,8 @@
 //! Candidates and what their configs state.
 
-use e2e::store::plan::{Ancestry, Plan};
-use e2e::store::series::{Form, Series};
 use e2e::trial::{Trial, WINDOW};
+use recount::plan::{Ancestry, Plan};
+use recount::series::{Form, Series};
 
 use super::lenses::{DEFAULTS, LENSES};
 

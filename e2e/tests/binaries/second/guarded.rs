@@ -10,13 +10,13 @@ use control_plane::experiment::{
     AgentEvidence, Answer, Criterion, Direction, Evidence, Guardrail, Policy, Quantity, RefusedReports, Run,
     Scope, Severity, Spec, Step, decide,
 };
-use e2e::store::guarded::{Facts, relative};
 use e2e::trial::Outcome;
 use observe::{Comparison, Lens, LensFunction};
 use proto::Findings;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
+use recount::guarded::{Facts, relative};
 
 use super::candidates::PLAN;
 use super::lenses::LENSES;
@@ -64,9 +64,9 @@ impl Host {
         let findings = Findings::decode(&body, &digest).expect("a report that can be read");
         let judged: Vec<_> = outcome.history.judged().copied().collect();
         let lens = &sent.horizon.lenses[0];
-        let within = |window: &e2e::store::Window| lens.start <= window.start && window.end <= lens.end;
+        let within = |window: &recount::Window| lens.start <= window.start && window.end <= lens.end;
         let last: Vec<_> = judged.iter().copied().filter(within).collect();
-        let facts = |windows: &[e2e::store::Window]| Facts::of(&outcome.history, &PLAN, windows);
+        let facts = |windows: &[recount::Window]| Facts::of(&outcome.history, &PLAN, windows);
         Self { findings, total: facts(&judged), horizon: facts(&last) }
     }
 
@@ -105,7 +105,7 @@ fn hosts() -> &'static [Host] {
 const NOW: UnixMillis = UnixMillis(1_010_000);
 
 fn spec(policy: Policy) -> Spec {
-    let lens = |of: &e2e::store::Lens<'_>| Lens::new(of.name, of.metric, of.group_by, LensFunction::Sum);
+    let lens = |of: &recount::Lens<'_>| Lens::new(of.name, of.metric, of.group_by, LensFunction::Sum);
     Spec {
         name: "random".into(),
         selector: Default::default(),

@@ -1,7 +1,7 @@
 //! Outputs that waited and arrive in one request are told apart, also where one is of a request that was sent twice.
 
-use e2e::store::{Batch, History, Window};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use recount::{Batch, History, Window};
 
 use super::candidates::PLAN;
 use super::dirty;

@@ -1,8 +1,8 @@
 //! Panels that every trial is asked for: all functions over all types, and some that cannot be measured.
 
 use e2e::reporter::SECOND;
-use e2e::store::plan::{Figure, Function, Lens};
 use e2e::trial::WINDOW;
+use recount::plan::{Figure, Function, Lens};
 
 type Name = &'static str;
 

@@ -1,11 +1,11 @@
 //! Processes of three hosts, as a scraper sees them.
 
 use e2e::reporter::SECOND;
-use e2e::store::point::NO_RECORDED_VALUE;
 use e2e::trial::WINDOW;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, ResourceMetrics};
+use recount::point::NO_RECORDED_VALUE;
 
 use super::scrape::{attribute, gauge, int, point, resource, sum, text};
 

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use e2e::store::panel::Panel;
-use e2e::store::report;
 use e2e::trial::{self, Outcome};
+use recount::panel::Panel;
+use recount::report;
 use serde_json::json;
 
 use super::candidates::{PLAN, TRIALS};

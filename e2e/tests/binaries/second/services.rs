@@ -1,7 +1,6 @@
 //! Metrics without processes: of hosts, and of services in all five types.
 
 use e2e::reporter::SECOND;
-use e2e::store::point::exemplar;
 use e2e::trial::WINDOW;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -11,6 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogram, ExponentialHistogramDataPoint, Histogram, HistogramDataPoint, Metric,
     NumberDataPoint, ResourceMetrics, Summary, SummaryDataPoint,
 };
+use recount::point::exemplar;
 
 use super::scrape::{attribute, gauge, metric, number, point, resource, sum, text};
 

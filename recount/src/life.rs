@@ -18,10 +18,14 @@ impl Grace {
     #[must_use]
     pub fn of(history: &History, plan: &Plan, instant: u64) -> Self {
         let gathers = plan.hold > 0 || plan.warm_up > 0;
-        let scrape = || interval(history, instant).unwrap_or(crate::trial::WINDOW);
+        let scrape = || interval(history, instant).unwrap_or_else(|| longest_window(history));
         let length = if gathers { plan.hold + scrape() } else { 0 };
         Self { hold: plan.hold, length }
     }
+}
+
+fn longest_window(history: &History) -> u64 {
+    history.windows.iter().map(|window| window.end - window.start).max().unwrap_or_default()
 }
 
 /// Median time between two points of a resource until an instant, once one came twice.

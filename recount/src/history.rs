@@ -8,10 +8,12 @@ use anyhow::{Result, bail, ensure};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message as _;
 
-use super::intake::Arrival;
 use super::plan::{Ancestry, Plan};
 use super::point::{Point, points};
 use super::series::Series;
+
+/// A request and the time at which it arrived, Unix nanoseconds.
+pub type Arrival = (u64, ExportMetricsServiceRequest);
 
 /// A window that the agent has closed.
 #[derive(Clone, Copy, Debug)]

@@ -10,14 +10,12 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
+use recount::Arrival;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 use crate::reporter::now;
-
-/// A request and the time at which it arrived, Unix nanoseconds.
-pub type Arrival = (u64, ExportMetricsServiceRequest);
 
 /// See the module.
 #[derive(Clone, Debug)]

@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
-use crate::store::agreement::Agreement;
-use crate::store::described::{Bins, described, distances, quantile};
-use crate::store::history::{History, Window};
-use crate::store::plan::Plan;
+use crate::agreement::Agreement;
+use crate::described::{Bins, described, distances, quantile};
+use crate::history::{History, Window};
+use crate::plan::Plan;
 
 /// Shares of which a report tells the value.
 const SHARES: [f64; 5] = [0.1, 0.5, 0.9, 0.99, 1.0];

@@ -20,7 +20,6 @@ pub mod fates;
 pub mod group;
 pub mod guarded;
 pub mod history;
-pub mod intake;
 pub mod life;
 pub mod limit;
 pub mod near;
@@ -34,7 +33,7 @@ pub mod track;
 pub mod writers;
 
 pub use agreement::Agreement;
-pub use history::{Batch, History, Made, Window};
+pub use history::{Arrival, Batch, History, Made, Window};
 pub use plan::{Ancestry, Function, Lens, Plan};
 pub use point::{Measure, Point};
 pub use series::Series;

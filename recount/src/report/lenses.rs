@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::store::agreement::Agreement;
-use crate::store::arrivals::{Chosen, chosen, unwatched};
-use crate::store::group::Group;
-use crate::store::history::{History, Window};
-use crate::store::limit::Limit;
-use crate::store::owner::OWNER;
-use crate::store::panel::Panel;
-use crate::store::plan::{Figure, Function, Lens, Plan};
+use crate::agreement::Agreement;
+use crate::arrivals::{Chosen, chosen, unwatched};
+use crate::group::Group;
+use crate::history::{History, Window};
+use crate::limit::Limit;
+use crate::owner::OWNER;
+use crate::panel::Panel;
+use crate::plan::{Figure, Function, Lens, Plan};
 
 /// Groups that are named: those that differ most, and the largest of the others.
 const WITH_A_LIMIT: [usize; 2] = [100, 100];

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::store::agreement::Agreement;
-use crate::store::history::{History, Window};
-use crate::store::near::near;
-use crate::store::plan::Lens;
-use crate::store::series::Series;
+use crate::agreement::Agreement;
+use crate::history::{History, Window};
+use crate::near::near;
+use crate::plan::Lens;
+use crate::series::Series;
 
 /// The most attributes that are named.
 const ATTRIBUTES: usize = 8;
@@ -59,7 +59,7 @@ fn named(series: &Series) -> impl Iterator<Item = &str> {
 fn kind(series: &Series) -> &'static str {
     match (series.kind.has_value(), series.kind.form) {
         (true, _) => "values",
-        (false, crate::store::series::Form::Sum) => "counters",
+        (false, crate::series::Form::Sum) => "counters",
         _ => "distributions",
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::store::agreement::Agreement;
-use crate::store::entity;
-use crate::store::history::History;
-use crate::store::series::Series;
-use crate::store::writers::Writers;
+use crate::agreement::Agreement;
+use crate::entity;
+use crate::history::History;
+use crate::series::Series;
+use crate::writers::Writers;
 
 /// The most that are named.
 const MOST: usize = 20;
