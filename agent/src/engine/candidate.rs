@@ -56,9 +56,10 @@ impl Candidate {
         let Some(pipeline) = &mut self.pipeline else { return CandidateOutcome::Absent };
         let (taken, latency) = (Stopwatch::start(), self.max_batch_latency);
         let overrun = Cell::new(None);
-        let turns = deadline.wait.is_none().then_some(&self.turns);
         let stop = || {
-            turns.iter().for_each(|turns| turns.give_way());
+            if !deadline.is_awaited() {
+                self.turns.give_way();
+            }
             overrun.set(deadline.passed(&taken, latency));
             overrun.get().is_some()
         };

@@ -15,6 +15,8 @@ const CAP: Duration = Duration::from_secs(10);
 pub struct Deadline<'a> {
     /// True from when nobody wants what the worker makes.
     pub abandoned: &'a AtomicBool,
+    /// True from when a swap waits for the worker.
+    pub awaited: &'a AtomicBool,
     /// Time for which units of the batch wait, where some do.
     pub wait: Option<Duration>,
 }
@@ -56,7 +58,21 @@ impl Stopwatch {
     }
 }
 
+#[cfg(test)]
+impl Deadline<'static> {
+    /// A deadline that never passes, of a batch for which nothing waits.
+    pub fn never() -> Self {
+        static NO: AtomicBool = AtomicBool::new(false);
+        Self { abandoned: &NO, awaited: &NO, wait: None }
+    }
+}
+
 impl Deadline<'_> {
+    /// Tells whether anything waits for the batch: a unit or a swap.
+    pub fn is_awaited(&self) -> bool {
+        self.wait.is_some() || self.awaited.load(Ordering::Relaxed)
+    }
+
     /// Reason to stop a batch that has taken this time, where the experiment allows `latency`.
     pub fn passed(&self, taken: &Stopwatch, latency: Option<Duration>) -> Option<Overrun> {
         if self.abandoned.load(Ordering::Relaxed) {
@@ -109,7 +125,7 @@ mod tests {
             Candidate::build(settings.intent.experiment.as_ref().expect("an experiment"), NOW);
         let input = Batch::parse(export(2_000, 1).encode_to_vec().into()).expect("a request");
         let taken = Stopwatch::start();
-        let outcome = candidate.process(&input, NOW, Deadline { abandoned, wait });
+        let outcome = candidate.process(&input, NOW, Deadline { abandoned, wait, ..Deadline::never() });
         assert!(candidate.pipeline().is_none(), "it is in no state to go on");
         (outcome, taken.cpu())
     }

@@ -49,16 +49,16 @@ struct Patience {
 }
 
 impl Patience {
-    /// Units of a split wait for the worker, and what its stages hold was accepted. Else evidence is at stake, and most
-    /// where the experiment goes on. Both times are at least `max_added_latency`.
+    /// Units of a split wait for the worker, for `max_added_latency` at least, and what its stages hold was accepted. Else
+    /// evidence is at stake, and most where the experiment goes on.
     fn of(delivers: bool, goes_on: bool, max_added_latency: Duration) -> Self {
+        let millis = |before, within| [before, within].map(Duration::from_millis);
         let [before, within] = match (delivers, goes_on) {
-            (true, _) => [5_000, 1_000],
-            (false, true) => [10_000, 100],
-            (false, false) => [200, 100],
+            (true, _) => millis(5_000, 1_000).map(|time| time.max(max_added_latency)),
+            (false, true) => millis(10_000, 100),
+            (false, false) => millis(200, 100),
         };
-        let at_least = |millis| Duration::from_millis(millis).max(max_added_latency);
-        Self { before: at_least(before), within: at_least(within) }
+        Self { before, within }
     }
 }
 
@@ -174,7 +174,7 @@ impl Engine {
         let by_point = baseline.looks_at_points()
             && experiment.candidate.pipeline().is_some_and(VariantPipeline::looks_at_points);
         let before = baseline.last_batch().unwrap_or_default();
-        let started = CandidateWorker::start(Arc::clone(self), experiment, limits, split.is_some(), before);
+        let started = CandidateWorker::start(Arc::clone(self), experiment, limits, before);
         let feed = started.map(|worker| CandidateFeed::new(worker, split, window_nanos, limits, by_point));
         let feed = feed.inspect_err(|error| {
             tracing::error!(%error, "there is no thread for the candidate: nothing is compared");
@@ -267,4 +267,19 @@ fn run_the_same_plans(a: &GenerationState, b: &GenerationState) -> bool {
 pub fn variants(worker: &mut GenerationState) -> Variants<'_> {
     let candidate = worker.experiment.as_mut().and_then(|experiment| experiment.candidate.pipeline_mut());
     [worker.baseline.pipeline(), candidate.and_then(VariantPipeline::pipeline)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swap_waits_as_long_as_units_may_only_where_units_wait() {
+        let minute = Duration::from_secs(60);
+        let split = Patience::of(true, false, minute);
+        assert_eq!([split.before, split.within], [minute; 2]);
+        let mirror = [true, false].map(|goes_on| Patience::of(false, goes_on, minute));
+        assert_eq!(mirror.map(|it| it.before), [Duration::from_secs(10), Duration::from_millis(200)]);
+        assert_eq!(mirror.map(|it| it.within), [Duration::from_millis(100); 2]);
+    }
 }

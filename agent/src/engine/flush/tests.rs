@@ -22,8 +22,7 @@ pub fn holding(delivers: bool) -> (GenerationState, u64) {
     experiment.delivers = delivers;
     let mut input = Batch::parse(export(200, 1).encode_to_vec().into()).expect("a request");
     input.identify();
-    let abandoned = std::sync::atomic::AtomicBool::new(false);
-    let outcome = experiment.candidate.process(&input, NOW, Deadline { abandoned: &abandoned, wait: None });
+    let outcome = experiment.candidate.process(&input, NOW, Deadline::never());
     assert!(matches!(outcome, CandidateOutcome::Done(_)), "{outcome:?}");
     let of_it =
         experiment.split.divide(&input).homes(Variant::Candidate).iter().filter(|home| **home).count();

@@ -27,8 +27,7 @@ fn audit(losing: Option<Variant>) -> (observe::Missing, Option<usize>) {
 
     let observation = observer.batch(&input, NOW, input.point_count() as u64);
     baseline.process(&input, NOW).expect("the baseline works");
-    let abandoned = std::sync::atomic::AtomicBool::new(false);
-    let outcome = candidate.process(&input, NOW, Deadline { abandoned: &abandoned, wait: None });
+    let outcome = candidate.process(&input, NOW, Deadline::never());
     assert!(matches!(outcome, CandidateOutcome::Done(_)), "{outcome:?}");
     baseline.identify();
     let made = baseline.output(&input);

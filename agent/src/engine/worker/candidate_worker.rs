@@ -1,8 +1,8 @@
 //! The candidate's worker: the candidate and all observation run on a thread of their own, behind a bounded queue.
 //!
 //! What always holds: nothing of the baseline waits for it. Jobs run in the order of the data path. A batch that finds no
-//! room is left out for both variants, and its window counts for nothing. In mirror the thread has a low priority; in a
-//! split units wait for it, and it has that of the others.
+//! room is left out for both variants, and its window counts for nothing. In mirror the thread gives way to others
+//! in the midst of a batch; in a split units wait for it, and before a swap the swap does: then it takes its turns as they do.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -19,6 +19,7 @@ use super::run::Running;
 use super::share::{OpenShare, PendingShare};
 use crate::admission::Budget;
 use crate::engine::Engine;
+use crate::engine::deadline::Deadline;
 use crate::engine::experiment::ExperimentState;
 use crate::engine::limits::CandidateLimits;
 use crate::engine::variant::VariantPipeline;
@@ -29,8 +30,6 @@ const QUEUE: usize = 64;
 const SPARE: usize = 4;
 /// Time for which a swap waits for a worker to which more comes than it does: what comes may be a burst.
 const HOPE: Duration = Duration::from_secs(1);
-/// Priority of the thread in mirror, as a nice value: a tenth of what others get.
-const LOW: i32 = 10;
 
 /// See the module.
 #[derive(Debug)]
@@ -58,6 +57,8 @@ pub struct CandidateWorker {
     levels: Mutex<Vec<(String, String)>>,
     /// Points that waited in the candidate's stages after the last job, if its units leave by it.
     held: AtomicU64,
+    /// True from when a swap waits for it.
+    awaited: AtomicBool,
     /// True from when nobody waits for it any more: it stops in the midst of a batch.
     abandoned: AtomicBool,
 }
@@ -106,7 +107,6 @@ impl CandidateWorker {
         engine: Arc<Engine>,
         state: ExperimentState,
         limits: CandidateLimits,
-        splits: bool,
         before: u64,
     ) -> std::io::Result<Arc<Self>> {
         let worker = Arc::new(Self {
@@ -123,6 +123,7 @@ impl CandidateWorker {
             one_in: AtomicU32::new(1),
             levels: Mutex::default(),
             held: AtomicU64::new(0),
+            awaited: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
         });
         worker.show_levels(&state);
@@ -130,9 +131,6 @@ impl CandidateWorker {
         let own = Arc::clone(&worker);
         thread::Builder::new().name("candidate".to_owned()).spawn(move || {
             let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
-            if !splits && let Err(error) = rustix::process::setpriority_process(None, LOW) {
-                tracing::warn!(%error, "the candidate's worker keeps the priority of the others");
-            }
             let kept = own.budgets.each_ref().map(|budget| budget.hold(0));
             own.work(Running { worker: &own, engine: &engine, state, limits, kept, one_in: 1 });
         })?;
@@ -285,6 +283,7 @@ impl CandidateWorker {
     /// Waits until it has nothing to do, so long at most. Where only evidence is at stake, it is given up after [`HOPE`] as soon as a
     /// batch finds no room: more comes than it does, and there is no such moment to wait for.
     pub fn catch_up(&self, patience: Duration, only_evidence: bool) {
+        self.awaited.store(true, Ordering::Relaxed);
         let begin = Instant::now();
         let has_work = |queue: MutexGuard<'_, Queue>| queue.busy || !queue.jobs.is_empty();
         let [_, left_out, _] = &self.load;
@@ -302,6 +301,7 @@ impl CandidateWorker {
     /// Ends it once its queue is empty, and returns its state. Past `patience` it is abandoned: its state is lost, and what
     /// it still makes goes nowhere; what its stages hold for the candidate's units is counted as lost once it ends.
     pub fn close(&self, patience: Duration) -> Option<ExperimentState> {
+        self.awaited.store(true, Ordering::Relaxed);
         let mut queue = self.queue();
         queue.phase = Phase::Closing;
         self.changed.notify_all();
@@ -328,9 +328,9 @@ impl CandidateWorker {
         self.queue().phase == Phase::Abandoned
     }
 
-    /// Flag that is true from when nobody waits for it any more.
-    pub(super) fn abandoned(&self) -> &AtomicBool {
-        &self.abandoned
+    /// Deadline of a batch for which units wait so long, if any do.
+    pub(super) fn deadline(&self, wait: Option<Duration>) -> Deadline<'_> {
+        Deadline { abandoned: &self.abandoned, awaited: &self.awaited, wait }
     }
 
     /// Lets its units leave by the baseline from now on. Returns true for the first time.

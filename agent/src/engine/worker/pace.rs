@@ -54,7 +54,7 @@ const TURN: Duration = Duration::from_micros(100);
 /// A turn takes at least this part of the time for which others ran before it.
 const PART: u32 = 10;
 
-/// Turns of a thread of low priority. A scheduler lets one that has a core hold it for milliseconds past the moment at which
+/// Turns of a thread for which nothing waits. A scheduler lets one that has a core hold it for milliseconds past the moment at which
 /// another one wakes up; this one asks after each turn whether there is another one.
 #[derive(Debug)]
 pub struct Turns {

@@ -152,7 +152,7 @@ impl<'a> Running<'a> {
     /// Deadline of a batch, of which some units wait for the candidate or none do.
     fn deadline(&self, waits: bool) -> Deadline<'a> {
         let waits = waits && !self.worker.is_apart();
-        Deadline { abandoned: self.worker.abandoned(), wait: waits.then_some(self.limits.max_added_latency) }
+        self.worker.deadline(waits.then_some(self.limits.max_added_latency))
     }
 
     /// Sends the candidate's share of a batch, unless that was done when it was late. Returns all that has left.

@@ -18,8 +18,7 @@ fn engine(metrics: &Arc<Metrics>) -> Arc<Engine> {
 fn a_swap_gives_up_waiting_for_a_worker_that_leaves_batches_out_unless_points_are_at_stake() {
     let engine = engine(&Arc::new(Metrics::new(NameStyle::default())));
     let state = holding(false).0.experiment.expect("an experiment");
-    let worker =
-        CandidateWorker::start(engine, state, CandidateLimits::default(), false, 0).expect("a thread");
+    let worker = CandidateWorker::start(engine, state, CandidateLimits::default(), 0).expect("a thread");
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -33,8 +32,10 @@ fn a_swap_gives_up_waiting_for_a_worker_that_leaves_batches_out_unless_points_ar
         while !worker.queue().busy {
             thread::yield_now();
         }
+        assert!(!worker.deadline(None).is_awaited(), "it gives way to others");
         let hour = Duration::from_secs(3_600);
         worker.catch_up(hour, true);
+        assert!(worker.deadline(None).is_awaited(), "it gives way to nobody while a swap waits");
         let (begin, patience) = (Instant::now(), HOPE * 2);
         worker.catch_up(patience, false);
         assert!(begin.elapsed() >= patience, "points wait in it");
@@ -52,7 +53,7 @@ fn what_a_worker_holds_that_is_abandoned_between_two_jobs_is_counted_and_told_by
         let (state, of_it) = holding(true);
         let state = state.experiment.expect("an experiment");
         let limits = CandidateLimits::default();
-        let worker = CandidateWorker::start(Arc::clone(&engine), state, limits, true, 0).expect("a thread");
+        let worker = CandidateWorker::start(Arc::clone(&engine), state, limits, 0).expect("a thread");
         // It may be faster than the wait for it; then its state is whole.
         worker.close(Duration::ZERO).is_none().then_some(of_it)
     };
@@ -69,7 +70,7 @@ fn what_a_worker_holds_that_is_abandoned_between_two_jobs_is_counted_and_told_by
         thread::sleep(Duration::from_millis(2));
     }
     let state = holding(false).0.experiment.expect("an experiment");
-    let next = CandidateWorker::start(Arc::clone(&engine), state, CandidateLimits::default(), false, 0);
+    let next = CandidateWorker::start(Arc::clone(&engine), state, CandidateLimits::default(), 0);
     let next = next.expect("a thread");
     next.push(Job::Tick(Tick { now: NOW, rules: Vec::new(), flushes: true, gaps: Gaps::default() }));
     let mut state = next.close(Duration::from_secs(60)).expect("it ends");
