@@ -11,7 +11,7 @@ use proto::Findings;
 use proto::generation::{Generation, KEY};
 use proto::opamp::{
     AgentDescription, AgentRemoteConfig, AgentToServer, AnyValue, KeyValue, RemoteConfigStatus,
-    RemoteConfigStatuses, any_value::Value as Any,
+    RemoteConfigStatuses, ServerToAgentFlags, any_value::Value as Any,
 };
 use proto::v1::report_service_client::ReportServiceClient;
 use proto::v1::{ReportKey, ReportRequest};
@@ -115,10 +115,18 @@ impl State {
         loop {
             tokio::select! {
                 message = answer(&mut socket) => {
-                    if let Some(offer) = message?.remote_config {
+                    let message = message?;
+                    if let Some(error) = message.error_response {
+                        bail!("{}", error.error_message);
+                    }
+                    let asked = message.flags & ServerToAgentFlags::ReportFullState as u64 != 0;
+                    let offered = message.remote_config.is_some();
+                    if let Some(offer) = message.remote_config {
                         self.take(offer)?;
                         // What an earlier generation measured is no evidence of this one.
                         began = now();
+                    }
+                    if asked || offered {
                         self.tell(&mut socket).await?;
                     }
                 }

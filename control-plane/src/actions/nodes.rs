@@ -150,15 +150,12 @@ async fn note(state: &AppState, presented: &Presented) -> Result<Option<Former>,
 /// The store's.
 pub async fn sweep(state: &AppState) -> Result<(), StoreError> {
     let (now, times) = (state.clock.now(), state.nodes);
+    let silent_since = now.before(times.archive);
     let mut reader = state.store.read(Across::Reconcile).await?;
     let settled = nodes::old_conflicts(&mut reader, now.before(NodeTimes::CONFLICT)).await?;
     // After a start agents have time to come back.
     let waits = times.started.plus(times.archive.min(NodeTimes::FORMER)) > now;
-    let unseen = if waits {
-        Vec::new()
-    } else {
-        nodes::unseen(&mut reader, now.before(times.archive), AT_ONCE).await?
-    };
+    let unseen = if waits { Vec::new() } else { nodes::unseen(&mut reader, silent_since, AT_ONCE).await? };
     drop(reader);
     if settled.is_empty() && unseen.is_empty() {
         return Ok(());
@@ -168,7 +165,9 @@ pub async fn sweep(state: &AppState) -> Result<(), StoreError> {
         nodes::settle(&mut tx, *tenant, *agent).await?;
     }
     for (tenant, agent) in &unseen {
-        nodes::archive(&mut tx, *tenant, *agent, now).await?;
+        if !nodes::archive(&mut tx, (*tenant, *agent), silent_since, now).await? {
+            continue;
+        }
         let (object, detail) = (format!("agent/{agent}"), json!({}));
         let host = agents::get(&mut tx, *tenant, *agent).await?.map(|known| known.host);
         let about = json!({ "agent": { "uid": agent, "host": host } });

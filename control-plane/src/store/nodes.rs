@@ -254,21 +254,26 @@ pub async fn unseen(
     rows.iter().map(|row| Ok((row.try_get("tenant_id")?, row.try_get("uid")?))).collect()
 }
 
-/// Archives a record.
+/// Archives a record of which still nothing was heard since `before`; false if it was heard of, or archived meanwhile.
 ///
 /// # Errors
 /// The store's.
 pub async fn archive(
     tx: &mut Tx,
-    tenant: TenantId,
-    agent: AgentUid,
+    (tenant, agent): (TenantId, AgentUid),
+    before: UnixMillis,
     now: UnixMillis,
-) -> Result<(), StoreError> {
-    query("UPDATE agents SET archived_at = $3 WHERE tenant_id = $1 AND uid = $2")
-        .bind(tenant)
-        .bind(agent)
-        .bind(now)
-        .execute(tx)
-        .await?;
-    Ok(())
+) -> Result<bool, StoreError> {
+    let done = query(
+        "UPDATE agents SET archived_at = $5 WHERE tenant_id = $1 AND uid = $2 AND archived_at IS NULL AND status <> $3
+             AND COALESCE(last_seen, 0) < $4 AND COALESCE(replaced_at, 0) < $4",
+    )
+    .bind(tenant)
+    .bind(agent)
+    .bind(CONNECTED)
+    .bind(before)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
