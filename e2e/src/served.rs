@@ -12,7 +12,7 @@ use crate::control_plane::ControlPlane;
 use crate::fleet::{Node, Source, connected};
 
 /// Time that anything may take to be seen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Drops what nobody looks at; the rest stays.
 pub const GOOD: &str = "processors:
