@@ -170,6 +170,21 @@ fn things_are_listed_by_their_names_alone_for_scripts() {
 }
 
 #[test]
+fn things_are_listed_with_every_field_and_as_yaml() {
+    const PAGE: &str =
+        r#"{"items":[{"id":"1","name":"a","made_by":"x"},{"id":"2","name":"b","of":[1]}],"next":null}"#;
+    let wide = said(&answered(&[(200, PAGE)], &["experiment", "list", "-o", "wide"]).1);
+    let rows: Vec<Vec<&str>> = wide.lines().map(|row| row.split_whitespace().collect()).collect();
+    assert_eq!(rows, [vec!["id", "made", "by", "name", "of"], vec!["1", "x", "a"], vec!["2", "b", "[1]"]]);
+    let yaml = said(&answered(&[(200, PAGE)], &["experiment", "list", "-o", "yaml"]).1);
+    let read: serde_json::Value = serde_saphyr::from_str(&yaml).expect("YAML");
+    assert_eq!(read, serde_json::from_str::<serde_json::Value>(PAGE).expect("JSON"));
+    const ONE: &str = r#"{"id":"1","name":"a: b","phase":"pending","last_seen":null}"#;
+    let one = said(&answered(&[(200, ONE)], &["experiment", "get", "a", "-o", "wide"]).1);
+    assert_eq!(one, "id     1\nname   a: b\nphase  pending\n");
+}
+
+#[test]
 fn a_name_is_asked_for_as_it_is_and_a_start_may_have_a_time() {
     const REFUSED: &str = r#"{"type":"x","title":"x","status":404,"detail":"there is no experiment a/b"}"#;
     let words = ["experiment", "start", "a/b", "--at", "2026-11-28T22:00:00Z"];

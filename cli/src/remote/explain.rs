@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::Format;
 use super::show::{Show, cell, details, line};
-use crate::output;
 use crate::report::criteria::{consequence, in_order};
 
 /// Prints the verdict of a status, or says that there is none yet.
@@ -18,7 +17,7 @@ pub fn show(answer: &Value, show: Show) -> anyhow::Result<()> {
     if show.is_for_programs() {
         return match show.0 {
             Format::Name => show.say(answer),
-            _ => output::say(&answer["verdict"]),
+            _ => show.say(&answer["verdict"]),
         };
     }
     let status = Status::deserialize(answer).context("the answer is not as expected")?;

@@ -1,4 +1,4 @@
-//! The control plane from the command line: the same REST that everybody uses, as tables or as JSON.
+//! The control plane from the command line: the same REST that everybody uses, as tables, JSON or YAML.
 
 mod agent;
 mod api_key;
@@ -37,8 +37,12 @@ pub enum Format {
     #[default]
     #[value(alias = "text")]
     Table,
+    /// Tables with every field that an answer has.
+    Wide,
     /// The control plane's own answer.
     Json,
+    /// The same as YAML.
+    Yaml,
     /// The name of each thing, or its id where it has none, a line each.
     Name,
 }

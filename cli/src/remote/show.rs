@@ -1,5 +1,6 @@
 //! Answers on the terminal: JSON as it came, or a table of the columns that a person looks at.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::Write as _;
 
@@ -7,7 +8,7 @@ use anyhow::Context as _;
 use api::{Page, Reason};
 use comfy_table::{Table, TableStyle};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Format;
 use crate::output;
@@ -22,7 +23,7 @@ pub struct Show(pub Format);
 impl Show {
     /// Tells whether a program reads it.
     pub fn is_for_programs(self) -> bool {
-        !matches!(self.0, Format::Table)
+        !matches!(self.0, Format::Table | Format::Wide)
     }
 
     /// Prints an answer for a program.
@@ -32,15 +33,22 @@ impl Show {
     pub fn say(self, answer: &Value) -> anyhow::Result<()> {
         match self.0 {
             Format::Name => names(answer).iter().try_for_each(|name| line(name)),
-            Format::Json | Format::Table => output::say(answer),
+            Format::Yaml => {
+                let text = serde_saphyr::to_string(answer).context("the answer cannot be written as YAML")?;
+                line(text.trim_end())
+            }
+            Format::Json | Format::Table | Format::Wide => output::say(answer),
         }
     }
 
-    /// Prints an answer for a program, or reads it for a person.
+    /// Prints an answer for a program, or with every field, or reads it for a person.
     ///
     /// # Errors
     /// An answer of another shape; standard output is gone.
     pub fn read<T: DeserializeOwned>(self, answer: &Value) -> anyhow::Result<Option<T>> {
+        if self.0 == Format::Wide {
+            return wide(answer).map(|()| None);
+        }
         if self.is_for_programs() {
             return self.say(answer).map(|()| None);
         }
@@ -83,6 +91,37 @@ fn names(answer: &Value) -> Vec<String> {
         })
     };
     all.iter().filter_map(name).collect()
+}
+
+/// A list as a table of every field that one of its items has, one thing as a line for each field.
+fn wide(answer: &Value) -> anyhow::Result<()> {
+    let Some(items) = answer["items"].as_array() else {
+        let fields = answer.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        let width = fields.clone().map(|(key, _)| key.len()).max().unwrap_or(0);
+        return fields
+            .into_iter()
+            .try_for_each(|(key, value)| line(&format!("{:width$}  {}", header(key), plain(value))));
+    };
+    let keys: BTreeSet<&String> = items.iter().filter_map(Value::as_object).flat_map(Map::keys).collect();
+    let mut table = Table::new();
+    table.load_style(TableStyle::new()).set_header(keys.iter().map(|key| header(key)));
+    for item in items {
+        table.add_row(keys.iter().map(|key| plain(&item[key.as_str()])));
+    }
+    line(&table.to_string())
+}
+
+fn header(key: &str) -> String {
+    key.replace('_', " ")
+}
+
+/// A field as text: nothing for none, and JSON for what has parts.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// A table, a row for each item.
@@ -170,6 +209,14 @@ mod tests {
             serde_json::json!({ "items": [{ "id": "1", "name": "a" }, { "uid": "u" }, { "seq": 7 }, {}] });
         assert_eq!(names(&all), ["a", "u", "7"]);
         assert_eq!(names(&serde_json::json!({ "id": "1", "email": "a@b" })), ["a@b"]);
+    }
+
+    #[test]
+    fn a_field_is_shown_as_it_is_and_what_has_parts_as_json() {
+        let values = serde_json::json!([null, "a", 7, { "env": "test" }, ["x"]]);
+        let shown: Vec<String> = values.as_array().expect("values").iter().map(plain).collect();
+        assert_eq!(shown, ["", "a", "7", r#"{"env":"test"}"#, r#"["x"]"#]);
+        assert_eq!(header("last_seen"), "last seen");
     }
 
     #[test]
