@@ -94,7 +94,9 @@ fn logging_out_ends_the_session_whatever_key_there_is() {
 }
 
 /// What a server that gives these answers, one after the other, was asked, and what a command said that asked it.
-fn answered(answers: &'static [(u16, &'static str)], words: &[&str]) -> (Vec<String>, Output) {
+fn answered(answers: &[(u16, &str)], words: &[&str]) -> (Vec<String>, Output) {
+    let answers: Vec<(u16, String)> =
+        answers.iter().map(|(status, body)| (*status, (*body).to_owned())).collect();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", server.local_addr().unwrap());
     let asked = thread::spawn(move || {
@@ -182,6 +184,42 @@ fn things_are_listed_with_every_field_and_as_yaml() {
     const ONE: &str = r#"{"id":"1","name":"a: b","phase":"pending","last_seen":null}"#;
     let one = said(&answered(&[(200, ONE)], &["experiment", "get", "a", "-o", "wide"]).1);
     assert_eq!(one, "id     1\nname   a: b\nphase  pending\n");
+}
+
+/// Generations of an agent, the newest first: the number, whether it is in force, and the candidate's text.
+fn told(all: &[(i64, bool, &str)]) -> String {
+    let one = |(generation, in_force, candidate): &(i64, bool, &str)| {
+        let body = serde_json::json!({ "generation": generation, "candidate": { "config": candidate } });
+        serde_json::json!({
+            "generation": generation, "experiment_id": null, "step": null, "status": "pending", "error": null,
+            "config_hash": "", "body": body.to_string(), "in_force": in_force, "told_at": "2026-11-28T22:00:00Z",
+            "applied_at": null,
+        })
+    };
+    serde_json::json!({ "items": all.iter().map(one).collect::<Vec<_>>(), "next": null }).to_string()
+}
+
+#[test]
+fn what_an_agent_runs_is_compared_with_what_it_was_last_told() {
+    let page = told(&[(5, false, "a\nc\n"), (3, true, "a\nb\n"), (2, false, "a\n")]);
+    let (asked, output) = answered(&[(200, &page)], &["agent", "diff", "u-1"]);
+    assert_eq!(asked, ["GET /api/v1/agents/u-1/generations?limit=200 HTTP/1.1 "]);
+    assert_eq!(said(&output), "generation 3 (in force) → 5 (pending)\ncandidate.config:\n- b\n+ c\n");
+    let (_, output) =
+        answered(&[(200, &page)], &["agent", "diff", "u-1", "--from", "2", "--to", "3", "-o", "json"]);
+    assert_eq!(said(&output), "{\"changes\":[\"candidate.config:\",\"+ b\"],\"from\":2,\"to\":3}\n");
+    let same = told(&[(5, true, "a\n")]);
+    let (_, output) = answered(&[(200, &same)], &["agent", "diff", "u-1"]);
+    assert_eq!(said(&output), "generation 5 (in force) is compared with itself: nothing differs\n");
+    for (page, words, expected) in [
+        (told(&[]), vec!["agent", "diff", "u-1"], "was told nothing: it runs its own file"),
+        (told(&[(5, false, "a\n")]), vec!["agent", "diff", "u-1"], "runs none of what it was told"),
+        (page, vec!["agent", "diff", "u-1", "--from", "4"], "was told no generation 4"),
+    ] {
+        let (_, output) = answered(&[(200, &page)], &words);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains(expected), "{told}");
+    }
 }
 
 #[test]

@@ -1,12 +1,17 @@
 //! `phoenix agent …`.
 
-use api::{Agent, AgentGeneration, ConnectionSettings};
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use api::{Agent, AgentGeneration, ConnectionSettings, Page};
 use clap::Subcommand;
 use client::{Client, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use serde_json::Value;
+use serde::Deserialize as _;
+use serde_json::{Map, Value, json};
 
+use super::difference::of_fields;
 use super::show::{Column, Show, cell, fields, labels, line};
 
 const COLUMNS: [Column<Agent>; 8] = [
@@ -40,6 +45,17 @@ pub enum Command {
     History {
         /// Its uid
         uid: String,
+    },
+    /// Compare two generations of an agent: what it runs and what it was last told, unless others are named
+    Diff {
+        /// Its uid
+        uid: String,
+        /// Number of the earlier generation
+        #[arg(long)]
+        from: Option<i64>,
+        /// Number of the later generation
+        #[arg(long)]
+        to: Option<i64>,
     },
     /// Lift the quarantine of everything that an agent has in it, so that it may be tried there again
     Lift {
@@ -105,6 +121,54 @@ fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
     agent.quarantined.values().try_for_each(|words| line(&format!("quarantine  {words}")))
 }
 
+/// Prints what is another in one generation of an agent than in another one.
+fn diff(answer: &Value, uid: &str, (from, to): (Option<i64>, Option<i64>), show: Show) -> anyhow::Result<()> {
+    let page = Page::<AgentGeneration>::deserialize(answer).context("the answer is not as expected")?;
+    let told = page.items;
+    let number = |number: i64| {
+        let found = told.iter().find(|one| one.generation == number);
+        found.with_context(|| {
+            format!("agent {uid} was told no generation {number}; `phoenix agent history {uid}` lists them")
+        })
+    };
+    let last = told.first().with_context(|| format!("agent {uid} was told nothing: it runs its own file"))?;
+    let in_force = || {
+        told.iter().find(|one| one.in_force).with_context(|| {
+            format!(
+                "agent {uid} runs none of what it was told: choose two with --from and --to; \
+                 `phoenix agent history {uid}` lists them"
+            )
+        })
+    };
+    let before = from.map_or_else(in_force, number)?;
+    let after = to.map_or(Ok(last), number)?;
+    let lines = lines(&before.body, &after.body)?;
+    if show.is_for_programs() {
+        return show.say(&json!({ "from": before.generation, "to": after.generation, "changes": lines }));
+    }
+    let state = |one: &AgentGeneration| {
+        let state = if one.in_force { "in force" } else { one.status.as_str() };
+        format!("{} ({state})", one.generation)
+    };
+    if before.generation == after.generation {
+        return line(&format!("generation {} is compared with itself: nothing differs", state(before)));
+    }
+    line(&format!("generation {} → {}", state(before), state(after)))?;
+    lines.iter().try_for_each(|text| line(text))
+}
+
+/// What is another in the body of a generation than in that of another one, the number besides.
+fn lines(before: &str, after: &str) -> anyhow::Result<Vec<String>> {
+    let read = |body: &str| {
+        serde_json::from_str::<Map<String, Value>>(body).context("a generation is not as expected")
+    };
+    let (before, after) = (read(before)?, read(after)?);
+    let fields: BTreeSet<&str> = before.keys().chain(after.keys()).map(String::as_str).collect();
+    let fields: Vec<&str> = fields.into_iter().filter(|field| *field != "generation").collect();
+    let [before, after] = [before.clone(), after.clone()].map(Value::Object);
+    Ok(of_fields(&before, &after, &fields))
+}
+
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
     match command {
         Command::List { labels, archived } => {
@@ -116,6 +180,10 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         Command::Get { uid } => one(&client.get(&format!("/agents/{uid}")).await?, show),
         Command::History { uid } => {
             show.list(&client.list(&format!("/agents/{uid}/generations")).await?, &HISTORY)
+        }
+        Command::Diff { uid, from, to } => {
+            let told = client.list(&format!("/agents/{uid}/generations")).await?;
+            diff(&told, &uid, (from, to), show)
         }
         Command::Lift { uid } => {
             one(&client.call(Method::POST, &format!("/agents/{uid}/lift"), None).await?, show)

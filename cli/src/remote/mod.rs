@@ -8,6 +8,7 @@ mod ci;
 mod context;
 mod create;
 mod deployment;
+mod difference;
 mod experiment;
 mod explain;
 mod freeze;

@@ -7,7 +7,8 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::documents::{Document, Kind};
-use super::{Applied, Change, difference};
+use super::{Applied, Change};
+use crate::remote::difference::of_fields;
 use crate::remote::which;
 
 /// Fields that say what an experiment is; the others say what became of it.
@@ -40,7 +41,7 @@ pub async fn apply(
         let made = read(&client.post("/experiments", &body).await?)?;
         return Ok(Applied { id: Some(made.id), ..applied(name, Change::Created, state(&made), Vec::new()) });
     };
-    let difference = difference::of_fields(&known, &written, &SPECIFIED);
+    let difference = of_fields(&known, &written, &SPECIFIED);
     let of = |change, state| Applied { id: Some(experiment.id), ..applied(name, change, state, Vec::new()) };
     if difference.is_empty() {
         return Ok(of(Change::Unchanged, state(&experiment)));

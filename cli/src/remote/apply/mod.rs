@@ -3,7 +3,6 @@
 //! What always holds: what is there as it is written is left alone, so that the same files can be applied again and again; what is
 //! under way or over is never changed.
 
-mod difference;
 mod documents;
 mod experiment;
 mod template;

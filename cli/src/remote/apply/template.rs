@@ -6,7 +6,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::documents::{Document, Kind};
-use super::{Applied, Change, difference, text};
+use super::{Applied, Change, text};
+use crate::remote::difference::of_fields;
 
 /// Creates it, adds a version whose text is another, or leaves it alone.
 ///
@@ -42,7 +43,7 @@ pub async fn apply(document: &Document, client: &Client, dry_run: bool) -> anyho
     if document.body["text"] == text(&known, "text")? {
         return Ok(applied(Change::Unchanged, version(&known), Vec::new()));
     }
-    let difference = difference::of_fields(&known, &Value::Object(document.body.clone()), &["text"]);
+    let difference = of_fields(&known, &Value::Object(document.body.clone()), &["text"]);
     if dry_run {
         return Ok(applied(Change::NewVersion, format!("after {}", version(&known)), difference));
     }
