@@ -53,12 +53,27 @@ impl FromStr for Address {
                     "a '/', '?', '#' or '@' stands where none may; in a password they are %2F, %3F, %23 and %40".to_owned(),
                 ));
             }
+            files(text)?;
             let options: Result<PgConnectOptions, _> = text.parse();
             let options = options.map_err(|error| NotAnAddress::Postgres(error.to_string()))?;
             return Ok(Self::Postgres(Box::new(options)));
         }
         Err(NotAnAddress::Engine)
     }
+}
+
+/// Checks the files that an address names: the engine would say that one is missing, and not which.
+fn files(address: &str) -> Result<(), NotAnAddress> {
+    let Some((_, query)) = address.split_once('?') else { return Ok(()) };
+    for (key, file) in url::form_urlencoded::parse(query.as_bytes()) {
+        if ["sslrootcert", "sslcert", "sslkey", "ssl-root-cert", "ssl-ca", "ssl-cert", "ssl-key"]
+            .contains(&&*key)
+            && let Err(error) = std::fs::File::open(&*file)
+        {
+            return Err(NotAnAddress::Postgres(format!("{key}: {file} cannot be read: {error}")));
+        }
+    }
+    Ok(())
 }
 
 /// The address without what is secret in it.

@@ -9,6 +9,7 @@ mod away;
 mod conventions;
 mod copies;
 mod deployments;
+mod encrypted;
 mod enrollment;
 mod experiments;
 mod freeze;

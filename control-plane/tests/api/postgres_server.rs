@@ -18,14 +18,15 @@ const RUN: &str = r#"
 set -e
 cd "$DIR"
 "$BIN/initdb" -D data -U admin -A trust -E UTF8 --locale=C --no-sync >initdb.log 2>&1 || { cat initdb.log; exit 1; }
+echo "listen_addresses = ''" >>data/postgresql.conf
 printf '%s\n' "$ROLES" | "$BIN/postgres" --single -D data -c fsync=off postgres >roles.log 2>&1
 serve() {
-  "$BIN/postgres" -D data -k "$DIR" -c listen_addresses= -c fsync=off -c full_page_writes=off \
+  "$BIN/postgres" -D data -k "$DIR" -c fsync=off -c full_page_writes=off \
     -c max_connections=400 -c shared_buffers=64MB -c max_locks_per_transaction=256 >>log 2>&1 &
   server=$!
 }
 end() { kill "-$1" "$server" 2>/dev/null || true; wait "$server" || true; }
-up() { tries=0; until [ -S .s.PGSQL.5432 ] && tail -n 3 log | grep -q 'ready to accept'; do
+up() { tries=0; until tail -n 3 log | grep -q 'ready to accept'; do
   tries=$((tries + 1)); [ $tries -lt 600 ] || { cat log; exit 1; }; sleep 0.05; done; }
 serve; up; echo up
 while read -r order; do
