@@ -66,9 +66,7 @@ impl Encrypted {
 
     async fn serve(&self, host: &str, tls: &str) -> Result<Store, StoreError> {
         let address = |login: &str| {
-            format!("postgres://{login}:s3cret@{host}:{}/postgres?{tls}", self.port)
-                .parse()
-                .expect("an address")
+            format!("postgres://{login}:s3cret@{host}:{}/postgres?{tls}", self.port).parse().unwrap()
         };
         Store::prepare(&address(SERVICE), Some(&address(OWNER))).await
     }
@@ -92,7 +90,7 @@ async fn a_database_is_reached_over_tls_and_only_one_that_is_vouched_for_where_t
     let encrypted = Encrypted::start().await;
     let ours = format!("sslmode=verify-full&sslrootcert={}", encrypted.authority.display());
     let store = encrypted.serve("localhost", &ours).await.unwrap();
-    store.read(Across::Reconcile).await.expect("it is used");
+    store.read(Across::Reconcile).await.unwrap();
     let options: PgConnectOptions = encrypted.server.address("admin", "postgres").parse().unwrap();
     let mut admin = PgConnection::connect_with(&options.port(encrypted.port)).await.unwrap();
     let asked = "SELECT count(*) FILTER (WHERE ssl), count(*) FILTER (WHERE NOT ssl)
