@@ -6,6 +6,7 @@
 
 mod apply;
 mod attempt;
+mod held;
 mod host;
 mod listeners;
 mod remote;

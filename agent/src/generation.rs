@@ -42,7 +42,7 @@ impl Intent {
         Self { baseline: Some(plan.clone()), experiment: None, digests }
     }
 
-    /// Stages in which points wait that leave, each with the time: what waits there is on no disk.
+    /// Stages in which points wait that leave, each with the time.
     pub fn held(&self) -> Vec<String> {
         let candidate = self.experiment.as_ref().filter(|experiment| experiment.split.weight > Weight::NONE);
         let candidate = candidate.map(|experiment| ("the candidate", &experiment.candidate));

@@ -19,9 +19,9 @@ use crate::deliver::{
     BatchRule, BatchRules, Destination, Exporter, ExporterError, ExporterSettings, VariantStates,
 };
 use crate::delivery_ledger::DeliveryLedger;
-use crate::engine::{self, AcknowledgeMode, EngineSet, NextGeneration, Routes};
+use crate::engine::{self, EngineSet, NextGeneration, Routes};
 use crate::fleet::ActiveGeneration;
-use crate::generation::{Intent, held};
+use crate::generation::Intent;
 use crate::ledger::{Content, Ledger};
 use crate::telemetry::PipelineSummary;
 
@@ -146,7 +146,9 @@ impl Controller {
         let entry = self.ledger.entry();
         let baseline = intent.digests.baseline.map(|digest| digest.to_string()).unwrap_or_default();
         let mut saved = self.take_saved();
+        let mut not_persisted = Vec::new();
         let mut next = |pipeline: &str, intent: Intent, leads, routes: &Routes| NextGeneration {
+            held: self.held_inputs(pipeline, &intent, (leads, routes), settings, &mut not_persisted),
             saved: saved.remove(pipeline).unwrap_or_default(),
             number,
             leads,
@@ -160,7 +162,6 @@ impl Controller {
         let passing = passing
             .map(|(pipeline, routes)| next(&pipeline.id, Intent::passing(&pipeline.plan), false, routes));
         let passing: Vec<_> = engines.passing.into_iter().zip(passing).collect();
-        let not_persisted = not_persisted(&intent, settings);
         let leading = (engines.leading, next(&settings.pipeline, intent, true, &self.routes));
         // It waits for the candidate's worker: not on a thread that serves.
         let install = move || {
@@ -228,6 +229,10 @@ impl Controller {
         for note in &settings.notes {
             tracing::warn!("{note}");
         }
+        for directory in self.shared.destinations.abandoned_held(&settings.exporters) {
+            let directory = directory.display();
+            tracing::warn!(%directory, "what a stage held when an agent died is not played: its pipeline holds nothing now");
+        }
         for directory in self.shared.destinations.abandoned(&settings.exporters) {
             let directory = directory.display();
             tracing::warn!(%directory, "a queue on disk has no exporter: what it has waits for one of its name");
@@ -269,15 +274,6 @@ fn unless_panicked(outcome: Result<(), JoinError>) {
     {
         std::panic::resume_unwind(panic);
     }
-}
-
-/// What is answered for and on no disk, of all pipelines, where senders are told that their data is on disk.
-fn not_persisted(intent: &Intent, settings: &Settings) -> Vec<String> {
-    if settings.acknowledge.0 != AcknowledgeMode::OnPersist {
-        return Vec::new();
-    }
-    let passing = settings.passing.iter().filter_map(|pipeline| held(&pipeline.plan, &pipeline.id));
-    intent.held().into_iter().chain(passing).collect()
 }
 
 /// Rules by which what leaves of a pipeline becomes requests, and what passes beside it.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::{Destination, DiskQueue, ExporterSettings, SavedStages, StorageSettings, StorageStatus};
+use super::{Destination, DiskQueue, ExporterSettings, HeldLog, SavedStages, StorageSettings, StorageStatus};
 use crate::admission::Budget;
 use crate::delivery_ledger::DeliveryLedger;
 
@@ -22,6 +22,8 @@ pub struct Destinations {
     queues: Mutex<BTreeMap<PathBuf, DiskQueue>>,
     /// States of stages that were found in them and that nobody has asked for.
     saved: Mutex<Vec<SavedStages>>,
+    /// Logs of what stages hold by directory, each open until the process ends.
+    held: Mutex<BTreeMap<PathBuf, Arc<HeldLog>>>,
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +78,30 @@ impl Destinations {
         Ok(queue)
     }
 
+    /// The log of what a stage of a pipeline holds, opened if it is not.
+    ///
+    /// # Errors
+    /// Says what is wrong with which file.
+    pub fn held_log(
+        &self,
+        pipeline: &str,
+        settings: &StorageSettings,
+        budget: &Budget,
+    ) -> Result<Arc<HeldLog>, String> {
+        let mut logs = self.held_logs();
+        let directory = settings.held_of(pipeline);
+        if let Some(open) = logs.get(&directory) {
+            return Ok(Arc::clone(open));
+        }
+        let log = Arc::new(HeldLog::open(pipeline, directory.clone(), settings, budget)?);
+        logs.insert(directory, Arc::clone(&log));
+        Ok(log)
+    }
+
+    fn held_logs(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<HeldLog>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// States of stages that queues on disk had when they were opened, since this was last asked.
     pub fn take_saved(&self) -> Vec<SavedStages> {
         std::mem::take(&mut *self.saved.lock().unwrap_or_else(PoisonError::into_inner))
@@ -86,6 +112,13 @@ impl Destinations {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let storages = exporters.iter().filter_map(|exporter| exporter.storage.as_ref());
         storages.flat_map(|storage| storage.abandoned(|path| queues.contains_key(path))).collect()
+    }
+
+    /// Directories of what stages held in pipelines that hold nothing now: it is not played.
+    pub fn abandoned_held(&self, exporters: &[ExporterSettings]) -> BTreeSet<PathBuf> {
+        let logs = self.held_logs();
+        let storages = exporters.iter().filter_map(|exporter| exporter.storage.as_ref());
+        storages.flat_map(|storage| storage.abandoned_held(|path| logs.contains_key(path))).collect()
     }
 
     /// State of the queues on disk that are in force, by exporter.
@@ -133,6 +166,10 @@ impl Destinations {
     pub async fn drain(&self, deadline: Instant) {
         let all = self.all();
         join_all(all.iter().map(|destination| destination.drain(deadline))).await;
+        let held: Vec<_> = self.held_logs().values().cloned().collect();
+        let caught_up = join_all(held.iter().map(|log| log.caught_up()));
+        // What is not settled is played by the next start, and counted as doubtful.
+        let _counted_then = tokio::time::timeout_at(deadline, caught_up).await;
     }
 
     fn lists(&self) -> MutexGuard<'_, DestinationLists> {

@@ -55,6 +55,11 @@ impl PendingOutcomes {
         }
     }
 
+    /// Adds something else to wait for that is written.
+    pub fn add_kept(&mut self, kept: Option<oneshot::Receiver<Kept>>) {
+        self.kept.extend(kept);
+    }
+
     /// Adds the outcomes of a share that is sent later, if the mode waits, and returns their channel.
     pub fn add_share(&mut self, mode: AcknowledgeMode) -> Option<oneshot::Sender<Self>> {
         (mode != AcknowledgeMode::OnAccept).then(|| {

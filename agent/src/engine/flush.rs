@@ -20,9 +20,12 @@ use super::generation::{Generation, ServingState};
 use super::split::Split;
 use super::variant::VariantPipeline;
 use super::worker::{CandidateFeed, DeliveryCut, GenerationState, Worker};
-use crate::deliver::{Awaited, BatchRule, Destination};
+use crate::deliver::{BatchRule, Destination, Leaving};
 use crate::request::Payload;
 use crate::signal::Signal;
+
+/// The longest that the end waits until inputs on disk say that a flush leaves.
+const HELD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A share of a flush on its way to one destination.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct PendingPayload {
     payload: Payload,
     rule: Option<BatchRule>,
     destination: Arc<Destination>,
+    /// Flush whose inputs are on disk until it is queued.
+    of: Option<Arc<Leaving>>,
 }
 
 /// Points that pipelines sent without a batch.
@@ -43,6 +48,10 @@ pub struct FlushOutput {
     pub failures: Vec<(Variant, String)>,
     /// Points that stages held and that nothing sends any more.
     pub lost: Vec<LostHeld>,
+    /// True if nothing waits any more in the baseline's stages.
+    pub has_all: bool,
+    /// True if a process before may have sent some of it.
+    pub is_doubtful: bool,
 }
 
 impl Worker {
@@ -52,6 +61,7 @@ impl Worker {
         let mut output = FlushOutput::default();
         let Some(feed) = feed else {
             output.take_baseline_flushes(baseline.advance(now), None, None);
+            output.has_all = baseline.kept().held == 0;
             output.lost = self.take_lost();
             return output;
         };
@@ -82,6 +92,7 @@ impl Worker {
             }
             feed.flush(flush, delivers.is_some())
         });
+        output.has_all = baseline.kept().held == 0;
         output.lost = self.take_lost();
         output
     }
@@ -123,6 +134,7 @@ impl GenerationState {
             experiment.as_ref().filter(|_| delivers).map(|experiment| experiment.split.clone());
         output.take_baseline_flushes(flushes, experiment.as_mut(), delivering.as_mut());
         output.lose(baseline, experiment.as_mut(), delivering.as_mut());
+        output.has_all = baseline.kept().held == 0;
         let Some(experiment) = experiment else { return output };
         let Some(candidate) = experiment.candidate.pipeline_mut() else { return output };
         let flushes = candidate.flush(now, |pipeline| ask(pipeline, Variant::Candidate));
@@ -166,7 +178,7 @@ impl FlushOutput {
     }
 
     /// Takes in what the baseline sent, or its failure. An experiment observes it. Under a split it delivers its own units.
-    fn take_baseline_flushes(
+    pub fn take_baseline_flushes(
         &mut self,
         flushes: Result<Vec<Flush>, String>,
         mut experiment: Option<&mut ExperimentState>,
@@ -246,6 +258,7 @@ impl Engine {
         for encoded in output.shadow {
             self.shadow(Some(encoded));
         }
+        let leaving = if output.has_all { self.held_leaves() } else { None };
         let mut pending = self.pending();
         for (variant, encoded) in output.leaving {
             self.metrics.flushed(variant, encoded.points);
@@ -254,13 +267,21 @@ impl Engine {
                 Variant::Baseline => current.routes.metrics.as_deref().unwrap_or_default(),
                 Variant::Candidate => &current.routes.candidate,
             };
-            pending.extend(destinations.iter().map(|destination| PendingPayload {
-                payload: payload.clone(),
-                rule: current.routes.rules.of(Signal::Metrics, variant),
-                destination: Arc::clone(destination),
-            }));
+            let of_baseline = leaving.as_ref().filter(|_| variant == Variant::Baseline);
+            for destination in destinations {
+                if output.is_doubtful {
+                    destination.may_double(&payload);
+                }
+                pending.push(PendingPayload {
+                    payload: payload.clone(),
+                    rule: current.routes.rules.of(Signal::Metrics, variant),
+                    destination: Arc::clone(destination),
+                    of: of_baseline.cloned(),
+                });
+            }
         }
         drop(pending);
+        drop(leaving);
         self.send_pending();
     }
 
@@ -308,10 +329,14 @@ impl Engine {
     /// Queues what waits, as far as there is room. Returns true if nothing waits any more.
     pub(super) fn send_pending(&self) -> bool {
         let mut pending = self.pending();
-        pending.retain(|PendingPayload { payload, rule, destination }| {
+        pending.retain_mut(|PendingPayload { payload, rule, destination, of }| {
+            if of.as_ref().is_some_and(|of| !of.is_marked()) {
+                return true;
+            }
             match destination.reserve(payload.message.len()) {
                 Ok(slot) => {
-                    destination.enqueue((payload.clone(), *rule), slot, Awaited::default());
+                    let awaited = of.take().map(|of| of.awaits(destination, payload)).unwrap_or_default();
+                    destination.enqueue((payload.clone(), *rule), slot, awaited);
                     false
                 }
                 Err(_) => true,
@@ -343,9 +368,16 @@ impl Engine {
     /// Waits for room for what waits; what finds none until `deadline` is counted as lost.
     pub async fn place_pending(&self, deadline: Instant) {
         let pending = std::mem::take(&mut *self.pending());
-        for PendingPayload { payload, rule, destination } in pending {
+        for PendingPayload { payload, rule, destination, of } in pending {
+            if let Some(of) = &of {
+                // An attempt waits no longer for a disk, either.
+                let _doubtful_then = tokio::time::timeout(HELD_PATIENCE, of.marked()).await;
+            }
             match tokio::time::timeout_at(deadline, destination.place()).await {
-                Ok(Some(slot)) => destination.enqueue((payload, rule), slot, Awaited::default()),
+                Ok(Some(slot)) => {
+                    let awaited = of.map(|of| of.awaits(&destination, &payload)).unwrap_or_default();
+                    destination.enqueue((payload, rule), slot, awaited);
+                }
                 Ok(None) | Err(_) => destination.lose(&payload),
             }
         }

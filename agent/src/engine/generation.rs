@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pipelines::config::Digest;
+use pipelines::config::{Digest, Stage};
 
 use super::AcknowledgeMode;
 use super::worker::Worker;
-use crate::deliver::{BatchRules, Destination};
+use crate::deliver::{BatchRules, Destination, HeldLog};
 use crate::meter::Meter;
 
 /// One immutable set {baseline, candidate, split, experiment}; its state is in the worker.
@@ -82,4 +82,15 @@ pub struct ServingState {
     pub routes: Routes,
     /// Moment at which senders are answered.
     pub acknowledge: AcknowledgeMode,
+    /// Log of what the baseline's stage holds, where there is one.
+    pub held: Option<HeldInputs>,
+}
+
+/// Log of what a stage of the baseline holds.
+#[derive(Clone, Debug)]
+pub struct HeldInputs {
+    /// The stage.
+    pub stage: Stage,
+    /// The log.
+    pub log: Arc<HeldLog>,
 }

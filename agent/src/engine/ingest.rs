@@ -55,6 +55,10 @@ impl Engine {
             Signal::Logs => &routes.logs,
         };
         let baseline = baseline.as_ref().ok_or(Refusal::NoPipeline(signal))?;
+        let held = current.held.as_ref().filter(|_| signal == Signal::Metrics);
+        if let Some(why) = held.and_then(|held| held.log.refusal()) {
+            return Err(Refusal::Held(why));
+        }
         let slots = reserve(baseline, bytes)?;
         let splits = signal == Signal::Metrics && current.generation.splits;
         // Whichever variant sends the candidate's units has its place.
@@ -154,7 +158,10 @@ impl Engine {
                 self.cut(why);
             }
             // Before another batch runs, so that the candidate gets them in order.
-            return Ok(self.leave(output, admitted, received, worker.feed.as_ref()));
+            let held = self.log_held(&mut worker.baseline);
+            let mut pending = self.leave(output, admitted, received, worker.feed.as_ref());
+            pending.add_kept(held);
+            return Ok(pending);
         }
     }
 
@@ -169,7 +176,7 @@ impl Engine {
     ) -> PendingOutcomes {
         let BatchOutput { leaving, untouched, fallback, mut job, .. } = output;
         let AdmittedRequest { current, slots, share, .. } = admitted;
-        let ServingState { generation, acknowledge, routes } = &*current;
+        let ServingState { generation, acknowledge, routes, .. } = &*current;
         let size = |encoded: Option<&Encoded>| encoded.map_or(0, |encoded| encoded.bytes.len());
         let whole = received.message.len() + received.wire.as_ref().map_or(0, |wire| wire.1.len());
         let made = if untouched { whole } else { size(leaving.as_ref()) };

@@ -13,6 +13,7 @@ mod engines;
 mod experiment;
 mod flush;
 mod generation;
+mod held;
 mod ingest;
 mod limits;
 mod observation;
@@ -36,7 +37,7 @@ use observe::Evidence;
 pub use acknowledge::AcknowledgeMode;
 pub use clock::now;
 pub use engines::{EngineParts, EngineSet, Engines};
-pub use generation::Routes;
+pub use generation::{HeldInputs, Routes};
 pub use limits::CandidateLimits;
 pub use swap::NextGeneration;
 pub use warm::warm;
@@ -87,8 +88,12 @@ impl Engine {
     /// An engine that takes nothing until something is installed.
     pub fn new(pipeline: &str, parts: &EngineParts) -> Self {
         let generation = Arc::new(Generation::new(0, None, false));
-        let nothing =
-            ServingState { generation, routes: Routes::default(), acknowledge: AcknowledgeMode::OnAccept };
+        let nothing = ServingState {
+            generation,
+            routes: Routes::default(),
+            acknowledge: AcknowledgeMode::OnAccept,
+            held: None,
+        };
         Self {
             pipeline: pipeline.into(),
             current: ArcSwap::from_pointee(nothing),

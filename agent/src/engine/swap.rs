@@ -9,7 +9,7 @@ use pipelines::processors::{Variants, hand_over};
 use pipelines::split::Weight;
 
 use super::experiment::ExperimentState;
-use super::generation::{Generation, Routes, ServingState};
+use super::generation::{Generation, HeldInputs, Routes, ServingState};
 use super::limits::CandidateLimits;
 use super::split::Split;
 use super::variant::VariantPipeline;
@@ -37,6 +37,8 @@ pub struct NextGeneration {
     pub limits: CandidateLimits,
     /// State that its stages go on with, of a process before.
     pub saved: VariantStates,
+    /// Log of what the baseline's stage holds, where there is one.
+    pub held: Option<HeldInputs>,
 }
 
 /// The longest that a swap waits for the candidate's worker.
@@ -67,7 +69,8 @@ impl Engine {
     /// other destinations keeps its worker as it is.
     pub fn install(self: &Arc<Self>, next: NextGeneration, now: u64) {
         let old = self.current.load_full();
-        let NextGeneration { number, intent, leads, routes, acknowledge, agent_uid, limits, saved } = next;
+        let NextGeneration { number, intent, leads, routes, acknowledge, agent_uid, limits, saved, held } =
+            next;
         let (intent, agent_uid) = (&intent, agent_uid.as_str());
         let limits = limits.within(self.budget.process_limit());
         let shadow = routes.shadow.is_some();
@@ -77,7 +80,7 @@ impl Engine {
             if let Some(worker) = candidate_worker(&generation) {
                 worker.want_shadow(shadow);
             }
-            self.current.store(Arc::new(ServingState { generation, routes, acknowledge }));
+            self.serve(ServingState { generation, routes, acknowledge, held }, now);
             return;
         }
         if old.generation.passes_as(&generation) && intent.experiment.is_none() {
@@ -85,7 +88,8 @@ impl Engine {
             let mut retiring = old.generation.worker();
             let worker = retiring.as_mut().and_then(|worker| worker.take());
             self.succeed(number, intent);
-            self.put_in_charge(generation.run_in(worker), routes, acknowledge);
+            let generation = Arc::new(generation.run_in(worker));
+            self.put_in_charge(ServingState { generation, routes, acknowledge, held }, now);
             return;
         }
         let mut state = state(intent, agent_uid, &limits, now);
@@ -133,13 +137,13 @@ impl Engine {
         let has_candidate = worker.as_ref().is_some_and(|worker| worker.feed.is_some());
         self.metrics.candidate_gets(has_candidate.into());
         self.show_levels(worker.as_ref());
-        self.put_in_charge(generation.run_in(worker), routes, acknowledge);
+        let generation = Arc::new(generation.run_in(worker));
+        self.put_in_charge(ServingState { generation, routes, acknowledge, held }, now);
     }
 
-    fn put_in_charge(&self, generation: Generation, routes: Routes, acknowledge: AcknowledgeMode) {
-        let (number, leads) = (generation.number, generation.leads);
-        let generation = Arc::new(generation);
-        self.current.store(Arc::new(ServingState { generation, routes, acknowledge }));
+    fn put_in_charge(&self, state: ServingState, now: u64) {
+        let (number, leads) = (state.generation.number, state.generation.leads);
+        self.serve(state, now);
         if leads {
             self.health.update(|condition| {
                 condition.generation = number;

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use pipelines::Batch;
-use pipelines::batch::Malformed;
+use pipelines::batch::{Encoded, Malformed};
 use pipelines::config::{ComponentId, Plan, Scope};
 use pipelines::processors::{
     Flush, HeldPoints, Pipeline, Refusal, RuleCount, RuleStats, StageCount, StateSize,
@@ -19,13 +19,15 @@ pub struct VariantPipeline {
     output: Batch,
     /// Points that its stages held and that nothing sends any more, since this was last asked.
     lost: Vec<HeldPoints>,
+    /// True if inputs of the stage that holds points are kept until they are asked for.
+    keeps_inputs: bool,
 }
 
 impl VariantPipeline {
     /// A pipeline without any state yet, from `now` on, Unix nanoseconds.
     pub fn build(plan: &Plan, now: u64) -> Self {
         let pipeline = (!plan.stages().is_empty()).then(|| Pipeline::build(plan, now));
-        Self { plan: plan.clone(), pipeline, output: Batch::default(), lost: Vec::new() }
+        Self { plan: plan.clone(), pipeline, output: Batch::default(), lost: Vec::new(), keeps_inputs: false }
     }
 
     /// Builds a pipeline of its own and runs it over `input` at `now`, Unix nanoseconds.
@@ -122,6 +124,7 @@ impl VariantPipeline {
     fn build_anew(&mut self, now: u64) {
         let mut pipeline = Pipeline::build(&self.plan, now);
         pipeline.number_from(self.last_batch().unwrap_or_default());
+        pipeline.keep_inputs(self.keeps_inputs);
         self.pipeline = Some(pipeline);
     }
 
@@ -218,6 +221,34 @@ impl VariantPipeline {
             held: sum.held + kept.held,
             evicted: sum.evicted + kept.evicted,
         })
+    }
+
+    /// Says whether inputs of the stage that holds points are kept until they are asked for.
+    pub fn keep_inputs(&mut self, keeps: bool) {
+        self.keeps_inputs = keeps;
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.keep_inputs(keeps);
+        }
+    }
+
+    /// Inputs of which the stage that holds points has taken some since this was last asked.
+    pub fn take_inputs(&mut self) -> Vec<Encoded> {
+        self.pipeline.as_mut().map(Pipeline::take_inputs).unwrap_or_default()
+    }
+
+    /// All that the stage that holds points has, as one input of it.
+    pub fn held_as_input(&self) -> Option<Encoded> {
+        self.pipeline.as_ref()?.held_as_input()
+    }
+
+    /// Has the stage that holds points take an input once more, at `now`, Unix nanoseconds.
+    ///
+    /// # Errors
+    /// As [`Self::process`].
+    pub fn play(&mut self, input: Bytes, now: u64) -> Result<(), String> {
+        let Some(pipeline) = &mut self.pipeline else { return Ok(()) };
+        let played = guarded(|| pipeline.play(input, now));
+        played.map_err(|panic| self.begin_anew(panic, now))?.map_err(|malformed| malformed.to_string())
     }
 
     /// State of its stages as bytes, with which [`Self::restore`] goes on; nothing without any.

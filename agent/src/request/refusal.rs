@@ -60,6 +60,9 @@ pub enum Refusal {
         /// Reason.
         why: String,
     },
+    /// What a stage holds goes to a disk that takes nothing more.
+    #[error("what stages of this pipeline hold cannot be kept on disk now: {0}; retry later")]
+    Held(String),
     /// The agent is draining, or the pipeline that was to take it is gone from its file.
     #[error("the agent, or this pipeline of it, is shutting down; retry later")]
     Stopping,
@@ -115,7 +118,7 @@ impl Refusal {
             Self::Requests => "requests",
             Self::Peer => "peer",
             Self::Queue(_) => "queue_full",
-            Self::Disk { .. } => "disk",
+            Self::Disk { .. } | Self::Held(_) => "disk",
             Self::Stopping => "stopping",
             Self::Slow { .. } => "slow",
             Self::CutOff(_) => "cut_off",
@@ -140,6 +143,7 @@ impl Refusal {
                 | Self::Peer
                 | Self::Queue(_)
                 | Self::Disk { .. }
+                | Self::Held(_)
                 | Self::Stopping
                 | Self::Slow { .. }
         )
@@ -158,6 +162,7 @@ impl Refusal {
             | Self::Peer
             | Self::Queue(_)
             | Self::Disk { .. }
+            | Self::Held(_)
             | Self::Stopping
             | Self::Slow { .. } => Code::Unavailable,
             Self::CutOff(_) => Code::Canceled,
@@ -176,6 +181,7 @@ impl Refusal {
             | Self::Requests
             | Self::Queue(_)
             | Self::Disk { .. }
+            | Self::Held(_)
             | Self::Stopping
             | Self::Slow { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoPipeline(_) | Self::Unknown(_) => StatusCode::NOT_FOUND,

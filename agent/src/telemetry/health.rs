@@ -95,7 +95,7 @@ pub struct Condition {
     pub acknowledge: &'static str,
     /// Reason for it.
     pub acknowledge_why: String,
-    /// What is answered for and on no disk, where senders are answered once a request is on disk.
+    /// What is answered for and on no disk, where senders are answered once a request is on disk or delivered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_persisted: Vec<String>,
 }

@@ -182,13 +182,20 @@ async fn a_clean_stop_leaves_nothing_that_was_delivered_to_be_sent_again() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_stage_holds_is_lost_to_a_kill_as_health_says_and_kept_by_a_clean_stop() -> Result<()> {
+async fn what_a_stage_holds_is_named_where_it_is_on_no_disk_and_a_kill_loses_that_alone() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;
     sink.inject(BUSY, When::Fraction(1.0));
+    // Of two stages that hold points, nothing is on disk.
     let config = stored(&sink, dir.path())
-        .replace("service:", "processors: { interval: { interval: 1h } }\nservice:")
-        .replace("receivers: [otlp], exporters", "receivers: [otlp], processors: [interval], exporters");
+        .replace(
+            "service:",
+            "processors: { interval: { interval: 1h }, interval/2: { interval: 30m } }\nservice:",
+        )
+        .replace(
+            "receivers: [otlp], exporters",
+            "receivers: [otlp], processors: [interval, interval/2], exporters",
+        );
     let send = async |agent: &Agent, numbers: std::ops::Range<u64>| -> Result<()> {
         let mut client = traffic::client(&agent.endpoint()).await?;
         for n in numbers {
@@ -200,7 +207,9 @@ async fn what_a_stage_holds_is_lost_to_a_kill_as_health_says_and_kept_by_a_clean
     let said = agent.health().await?["not_persisted"][0].as_str().map(str::to_owned);
     assert_eq!(
         said.as_deref(),
-        Some("interval of the baseline holds points for up to 1h; a crash loses what it holds")
+        Some(
+            "interval, interval/2 of the baseline holds points for up to 1h 30m; a crash loses what it holds"
+        )
     );
     send(&agent, 0..10).await?;
     agent.kill().await?;

@@ -20,6 +20,7 @@ mod disks;
 mod durable;
 mod entities;
 mod fleet_protocol;
+mod held_inputs;
 mod initializing;
 mod nodes;
 mod observe_only;

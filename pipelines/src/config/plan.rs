@@ -76,6 +76,12 @@ impl Plan {
         self.stages.iter().filter(holds).map(|stage| stage.id.as_str()).collect()
     }
 
+    /// The stage in which points may wait, if there is one alone.
+    pub fn only_holding(&self) -> Option<&Stage> {
+        let mut holding = self.stages.iter().filter(|stage| !stage.processor.hold().is_zero());
+        holding.next().filter(|_| holding.next().is_none())
+    }
+
     /// Names of the functions by which its stages merge points, such as `sum`.
     pub fn merge_functions(&self) -> BTreeSet<&'static str> {
         self.stages.iter().flat_map(|stage| stage.processor.merge_functions()).collect()

@@ -8,6 +8,7 @@ pub(crate) mod actions;
 pub(crate) mod config;
 mod error;
 mod hand_over;
+mod held_inputs;
 mod pipeline;
 mod rule_stats;
 mod saved;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::Batch;
-use crate::batch::Malformed;
+use crate::batch::{Encoded, Keep, Malformed};
 use crate::config::{ComponentId, Digest, Plan};
 use crate::ottl::Failure;
 use crate::processors::{CachedFilter, DecisionCache, Processor};
@@ -13,21 +13,21 @@ use super::{Flush, HeldPoints, RuleStats, StageBatch, StageError, State, StateSi
 /// A pipeline that processes batches, one at a time, and lets time pass between them.
 #[derive(Debug)]
 pub struct Pipeline {
-    stages: Vec<RunningStage>,
+    pub(super) stages: Vec<RunningStage>,
     /// Decisions of the first stage about resources, where it is asked about them alone.
     decisions: DecisionCache,
     /// Number of the last batch, by which stages that hold points know what it brought.
-    batches: u64,
+    pub(super) batches: u64,
     /// Points that stages held and sent, and that one behind them refused, since this was last asked.
     refused: Vec<HeldPoints>,
 }
 
 /// One turn of a pipeline's stages.
-struct Turn<'a> {
-    input: &'a Batch,
-    now: u64,
-    number: u64,
-    stop: &'a Stop<'a>,
+pub(super) struct Turn<'a> {
+    pub(super) input: &'a Batch,
+    pub(super) now: u64,
+    pub(super) number: u64,
+    pub(super) stop: &'a Stop<'a>,
 }
 
 /// Stage with its state and counts.
@@ -37,11 +37,13 @@ pub(crate) struct RunningStage {
     digest: Digest,
     processor: Processor,
     /// Its state between batches, if it has one.
-    state: Option<Box<dyn State>>,
+    pub(super) state: Option<Box<dyn State>>,
     /// Counts of each of the processor's rules.
     tallies: Vec<Tally>,
     /// Points that came and left.
     passed: [u64; 2],
+    /// What came to it and was not all passed on, where that is kept.
+    pub(super) inputs: Option<Vec<Encoded>>,
 }
 
 /// Reason why a batch was refused: a condition failed in a stage that propagates errors, or the stage cannot work on
@@ -84,13 +86,18 @@ pub struct StageCount {
 impl RunningStage {
     fn run(&mut self, turn: &Turn<'_>, batch: &mut Batch) -> Result<(), Refusal> {
         let Turn { input, now, number, stop } = *turn;
+        let came = self.inputs.is_some().then(|| batch.encode(Keep::All));
         let tallies = Tallies::new(input, &mut self.tallies);
-        let turn = StageBatch { input, batch, now, number, tallies, stop };
+        let turn = StageBatch { input, batch: &mut *batch, now, number, tallies, stop };
         let outcome = match &mut self.state {
             _ if stop.ask() => Err(StageError::stopped()),
             Some(state) => state.run(turn),
             None => self.processor.run(turn),
         };
+        let came = came.filter(|came| came.points > batch.point_count() as u64);
+        if let (Some(inputs), Some(came)) = (&mut self.inputs, came) {
+            inputs.push(came);
+        }
         let outcome = if stop.is_over() { Err(StageError::stopped()) } else { outcome };
         outcome.map_err(|failed| Refusal {
             stage: self.id.clone(),
@@ -102,6 +109,11 @@ impl RunningStage {
 
     pub(super) fn key(&self) -> (&ComponentId, Digest) {
         (&self.id, self.digest)
+    }
+
+    /// Tells whether points may wait in it.
+    pub(super) fn holds(&self) -> bool {
+        !self.processor.hold().is_zero()
     }
 
     /// Takes over saved state. Returns false if that cannot be read or is not all of it: then the state is as at `start`.
@@ -124,6 +136,7 @@ impl Pipeline {
             digest: stage.digest,
             tallies: vec![Tally::default(); stage.processor.rules().len()],
             passed: [0; 2],
+            inputs: None,
             state: stage.processor.start(start),
             processor: stage.processor.clone(),
         });
@@ -423,11 +436,11 @@ impl Pipeline {
 pub(crate) type StageState = (Option<Box<dyn State>>, Vec<Tally>);
 
 /// Stop of whoever wants all of a batch.
-fn never() -> bool {
+pub(super) fn never() -> bool {
     false
 }
 
-fn run(stages: &mut [RunningStage], turn: &Turn<'_>, batch: &mut Batch) -> Result<(), Refusal> {
+pub(super) fn run(stages: &mut [RunningStage], turn: &Turn<'_>, batch: &mut Batch) -> Result<(), Refusal> {
     let mut first = Ok(());
     let mut points = if stages.is_empty() { 0 } else { batch.point_count() as u64 };
     for stage in stages {

@@ -16,6 +16,7 @@ use super::*;
 
 mod alone;
 mod brought;
+mod held_inputs;
 mod release;
 mod rule_stats;
 mod saving;

@@ -234,20 +234,26 @@ async fn a_queue_on_disk_is_bounded_by_its_size_over_starts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stages_hold_is_named_where_senders_are_told_that_their_data_is_on_disk() {
+async fn what_stages_hold_is_named_where_it_is_on_no_disk_and_senders_are_told_more_than_that_it_was_accepted()
+ {
     let dir = tempfile::tempdir().expect("dir");
-    let held = stored(nobody(), dir.path(), "")
-        .replace("service:", "processors: { interval: { interval: 30s } }\nservice:")
-        .replace(
-            "metrics: { receivers: [otlp], exporters",
-            "metrics: { receivers: [otlp], processors: [interval], exporters",
-        );
-    let agent = Agent::start(&load(&held)).await;
-    let health = agent.health().await;
-    assert_eq!(
-        health["not_persisted"][0],
-        "interval of the baseline holds points for up to 30s; a crash loses what it holds"
-    );
-    agent.reread(&stored(nobody(), dir.path(), "")).await;
-    eventually("nothing is held", async || agent.health().await.get("not_persisted").is_none()).await;
+    let held = |phoenix: &str| {
+        stored(nobody(), dir.path(), phoenix)
+            .replace("service:", "processors: { interval: { interval: 30s } }\nservice:")
+            .replace(
+                "metrics: { receivers: [otlp], exporters",
+                "metrics: { receivers: [otlp], processors: [interval], exporters",
+            )
+    };
+    let agent = Agent::start(&load(&held(""))).await;
+    assert_eq!(agent.health().await.get("not_persisted"), None, "it is on disk");
+    let in_memory = |mode: &str| {
+        let text = held(&format!("acknowledge: {{ otlp: {mode} }}"));
+        text.replace("sending_queue: { storage: file_storage }", "sending_queue: { enabled: true }")
+    };
+    agent.reread(&in_memory("on_delivery")).await;
+    let named = "interval of the baseline holds points for up to 30s; a crash loses what it holds";
+    eventually("it is named", async || agent.health().await["not_persisted"][0] == named).await;
+    agent.reread(&in_memory("on_accept")).await;
+    eventually("nothing is promised", async || agent.health().await.get("not_persisted").is_none()).await;
 }

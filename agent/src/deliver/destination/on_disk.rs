@@ -93,7 +93,7 @@ impl Destination {
     }
 
     /// Counts a payload of which a process before may have delivered some.
-    pub(in crate::deliver) fn may_double(&self, payload: &Payload) {
+    pub fn may_double(&self, payload: &Payload) {
         self.metrics.maybe_doubled(payload);
     }
 

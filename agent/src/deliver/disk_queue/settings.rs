@@ -23,6 +23,8 @@ use crate::signal::Signal;
 const SEGMENT_BYTES: u64 = 16 << 20;
 /// Beginning of the names of queues' directories.
 const PREFIX: &str = "phoenix_";
+/// Beginning of the names of directories of what stages hold.
+const HELD: &str = "held_";
 /// Characters of an exporter's id that stand in the name of its directory as they are.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-').remove(b'.');
 
@@ -47,15 +49,29 @@ impl StorageSettings {
         self.directory.join(format!("{PREFIX}{}", utf8_percent_encode(exporter, PLAIN)))
     }
 
-    /// Directories beside those of its queues that hold a queue of an exporter which there is no more.
-    pub fn abandoned(&self, is_open: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
-        let names_queue = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX)) && !is_open(path)
-        };
-        entries(&self.directory).filter(names_queue).filter(|path| Log::has_records(path)).collect()
+    /// Directory of the log of what a stage of a pipeline holds.
+    pub fn held_of(&self, pipeline: &str) -> PathBuf {
+        self.directory.join(format!("{HELD}{}", utf8_percent_encode(pipeline, PLAIN)))
     }
 
-    fn check_directory(&self) -> Result<(), String> {
+    /// Directories beside those of its queues that hold a queue of an exporter which there is no more.
+    pub fn abandoned(&self, is_open: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+        self.left(PREFIX, is_open)
+    }
+
+    /// Directories of what stages held in pipelines of which none is open now.
+    pub fn abandoned_held(&self, is_open: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+        self.left(HELD, is_open)
+    }
+
+    fn left(&self, prefix: &str, is_open: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+        let is_one = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix)) && !is_open(path)
+        };
+        entries(&self.directory).filter(is_one).filter(|path| Log::has_records(path)).collect()
+    }
+
+    pub(in crate::deliver) fn check_directory(&self) -> Result<(), String> {
         let failed = |error: &io::Error| format!("{}: {error}", self.directory.display());
         match (std::fs::metadata(&self.directory), self.create) {
             (Ok(there), _) if there.is_dir() => Ok(()),

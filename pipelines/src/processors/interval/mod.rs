@@ -4,7 +4,7 @@
 //! **Scope**: a data point. **State**: the latest point of each series, encoded, until the interval ends. **Bound**:
 //! [`MAX_POINTS`] points and [`MAX_BYTES`] bytes of them; past it a point of a new series passes at once, counted as
 //! evicted. **Hold**: the interval. **Warm-up**: none. **Restart**: what is held is sent on shutdown; a crash loses
-//! it, as it does in the Collector.
+//! it, as it does in the Collector, unless its inputs were kept and are played again.
 
 mod buffer;
 mod homes;

@@ -1,0 +1,69 @@
+//! Inputs of a stage that holds points: played to another pipeline, they have it send what this one would have sent.
+
+use super::*;
+
+const SECOND: u64 = 1_000_000_000;
+const CONFIG: &str = "  filter: { metrics: { metric: ['name == \"noise\"'] } }
+  interval: { interval: 60s, pass_through: { gauge: true } }
+  cumulativetodelta: { initial_value: keep }";
+const NAMES: &str = "filter, interval, cumulativetodelta";
+
+/// A scrape of three processes, with points that the stage holds, passes on and never sees.
+fn scrape(second: u64) -> Vec<ResourceMetrics> {
+    let one = |pid: u64| {
+        let sum = |name| sum(name, true, (1, second * SECOND, (pid * second) as i64));
+        process("any", pid as u32, vec![sum("cpu"), sum("noise"), gauge("memory", &[(7, &[])])])
+    };
+    (1..=3).map(one).collect()
+}
+
+fn flushed(pipeline: &mut Pipeline) -> Vec<(String, String, String, u64, u64, f64)> {
+    let flushes = pipeline.release(100 * SECOND, None);
+    flushes.iter().flat_map(|flush| told(&flush.output)).collect()
+}
+
+fn played(inputs: &[crate::batch::Encoded]) -> Pipeline {
+    let mut next = pipeline(CONFIG, NAMES);
+    for input in inputs {
+        next.play(input.bytes.clone(), 90 * SECOND).expect("an input");
+    }
+    next
+}
+
+#[test]
+fn inputs_that_are_played_are_held_again_once_however_often_and_what_was_passed_on_is_not_sent_again() {
+    let mut first = pipeline(CONFIG, NAMES);
+    first.keep_inputs(true);
+    let mut inputs = Vec::new();
+    for second in [10, 20, 30] {
+        sent(&mut first, second * SECOND, scrape(second));
+        let taken = first.take_inputs();
+        assert_eq!(taken.iter().map(|input| input.points).collect::<Vec<_>>(), [6], "without the noise");
+        inputs.extend(taken);
+    }
+    // One of which nothing is held.
+    sent(&mut first, 31 * SECOND, vec![process("any", 1, vec![gauge("memory", &[(7, &[])])])]);
+    assert!(first.take_inputs().is_empty());
+    let all = first.held_as_input().expect("it holds points");
+    assert_eq!(all.points, 3);
+    let held = flushed(&mut first);
+    assert_eq!(held.iter().map(|point| point.5).collect::<Vec<_>>(), [30.0, 60.0, 90.0]);
+    assert!(first.take_inputs().is_empty() && first.held_as_input().is_none());
+    assert_eq!(flushed(&mut played(&inputs)), held);
+    let twice = [&inputs[..], &inputs[..1]].concat();
+    assert_eq!(flushed(&mut played(&twice)), held);
+    assert_eq!(flushed(&mut played(&[inputs[0].clone(), all, inputs[1].clone()])), held);
+}
+
+#[test]
+fn nothing_is_kept_unless_it_is_asked_for_nor_where_several_stages_hold_points() {
+    let mut first = pipeline(CONFIG, NAMES);
+    sent(&mut first, 10 * SECOND, scrape(10));
+    assert!(first.take_inputs().is_empty());
+    let mut several = pipeline("  interval: {}\n  interval/2: {}", "interval, interval/2");
+    several.keep_inputs(true);
+    sent(&mut several, 10 * SECOND, scrape(10));
+    assert!(several.take_inputs().is_empty() && several.held_as_input().is_none());
+    assert!(several.play(b"no request".to_vec().into(), SECOND).is_ok(), "it has no stage to play to");
+    assert!(first.play(b"no request".to_vec().into(), SECOND).is_err());
+}
