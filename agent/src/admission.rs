@@ -11,11 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gate::{Crowd, Load, Peer, Tally};
+use pipelines::processors::Pressure;
 
 /// Share of the process's limit that is for data.
 const DATA: usize = 2;
 /// Part of the process's limit that is left at its soft limit.
 const SOFT: usize = 8;
+/// Part of the process's limit that is left where what takes as much again once it is sent grows no more.
+const HALF: usize = 2;
 /// Share of the limit for data that is taken while the process is past its soft limit, and past the middle between that and its
 /// limit.
 const DRAINED: [usize; 2] = [4, 8];
@@ -111,6 +114,25 @@ impl Budget {
     /// Bytes that may be held.
     pub fn limit(&self) -> usize {
         self.0.limit.load(Ordering::Relaxed)
+    }
+
+    /// Shortness of memory for what stages remember: nothing of that grows past the soft limit.
+    pub fn pressure(&self) -> Pressure {
+        let Self(pool) = self;
+        let limit = pool.process.load(Ordering::Relaxed);
+        let is_past =
+            |part| limit < usize::MAX && is_past(pool.resident.load(Ordering::Relaxed), limit, part);
+        match (is_past(SOFT), is_past(HALF)) {
+            (true, _) => Pressure::Full,
+            (_, true) => Pressure::Half,
+            _ => Pressure::None,
+        }
+    }
+
+    /// Bytes that the process may have besides those that it has now.
+    pub fn room(&self) -> usize {
+        let Self(pool) = self;
+        self.process_limit().max(LEAST_PROCESS).saturating_sub((pool.look)().unwrap_or_default())
     }
 
     /// Bytes that the process may have.
@@ -324,6 +346,25 @@ mod tests {
         let _some =
             [budget.take(100 * MIB).expect("there is room"), budget.take(100 * MIB).expect("and more")];
         assert_eq!((budget.limit(), budget.process_limit()), (500 * MIB, 1_000 * MIB));
+    }
+
+    #[test]
+    fn what_stages_remember_is_pressed_by_what_the_process_has() {
+        const MIB: usize = 1 << 20;
+        for (look, pressure) in [
+            ((|| Some(64 * MIB)) as fn() -> _, Pressure::None),
+            (|| Some(65 * MIB), Pressure::Half),
+            (|| Some(112 * MIB), Pressure::Half),
+            (|| Some(113 * MIB), Pressure::Full),
+            (|| None, Pressure::None),
+        ] {
+            let budget = Budget::of_process(128 * MIB, look);
+            assert_eq!(budget.pressure(), Pressure::None, "nothing was looked at yet");
+            // The second looks, because enough has come since.
+            let _looked_at = [budget.take(4 * MIB), budget.take(MIB)];
+            assert_eq!(budget.pressure(), pressure);
+        }
+        assert_eq!(Budget::new(MIB).pressure(), Pressure::None);
     }
 
     #[test]

@@ -359,7 +359,7 @@ impl Engine {
         if let Some(worker) = worker {
             let mut state = worker.stop(patience);
             self.dispatch(&current, state.shutdown(now));
-            self.keep_saved(state.save());
+            self.save_state(&current, &state);
             self.close(&mut state, now);
         }
         self.finished.store(true, Ordering::Release);

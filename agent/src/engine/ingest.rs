@@ -135,6 +135,7 @@ impl Engine {
                 admitted = self.admit(admitted.signal, received.message.len())?;
                 continue;
             };
+            worker.baseline.press(self.budget.pressure());
             let output = match worker.run(received.message.clone(), now()) {
                 Ok(output) => output,
                 Err(RunError::Malformed(malformed)) if was_repaired => {

@@ -5,12 +5,19 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use observe::Variant;
 use pipelines::config::ComponentId;
 
+use super::generation::ServingState;
 use super::variant::VariantPipeline;
 use super::worker::GenerationState;
 use super::{Engine, Engines};
 use crate::deliver::{Destination, StageStates, VariantStates};
 
 impl GenerationState {
+    /// Series in the stages of both pipelines.
+    fn series(&self) -> u64 {
+        let candidate = self.experiment.as_ref().and_then(|experiment| experiment.candidate.pipeline());
+        [Some(&self.baseline), candidate].into_iter().flatten().map(|pipeline| pipeline.kept().series).sum()
+    }
+
     /// State of the stages of both pipelines; nothing of a candidate that is cut out.
     pub fn save(&self) -> VariantStates {
         let candidate = self.experiment.as_ref().filter(|_| self.cut.is_none());
@@ -39,10 +46,26 @@ impl GenerationState {
     }
 }
 
+/// Bytes that are set aside for each series of a state that is saved: it grows as it is written, and is copied for the queue.
+const SERIES_BYTES: usize = 160;
+
 impl Engine {
-    /// Keeps the state of its stages until it is asked for.
-    pub(super) fn keep_saved(&self, states: VariantStates) {
-        *self.saved() = states;
+    /// Keeps the state of its stages until it is asked for, where a queue on disk will have it and there is memory for it.
+    pub(super) fn save_state(&self, current: &ServingState, state: &GenerationState) {
+        let mut destinations = current.routes.metrics.iter().flatten();
+        if !destinations.any(|destination| destination.storage().is_some()) {
+            return;
+        }
+        let bytes = usize::try_from(state.series()).unwrap_or(usize::MAX).saturating_mul(SERIES_BYTES);
+        if bytes > self.budget.room() {
+            let pipeline = self.pipeline();
+            tracing::error!(
+                pipeline,
+                "there is no memory to save the state of its stages: they begin without any"
+            );
+            return;
+        }
+        *self.saved() = state.save();
     }
 
     fn saved(&self) -> MutexGuard<'_, VariantStates> {

@@ -7,7 +7,7 @@ use pipelines::Batch;
 use pipelines::batch::{Encoded, Malformed};
 use pipelines::config::{ComponentId, Plan, Scope};
 use pipelines::processors::{
-    Flush, HeldPoints, Pipeline, Refusal, RuleCount, RuleStats, StageCount, StateSize,
+    Flush, HeldPoints, Pipeline, Pressure, Refusal, RuleCount, RuleStats, StageCount, StateSize,
 };
 
 /// A pipeline with its state and its output, whose memory is reused from batch to batch. A plan
@@ -21,13 +21,22 @@ pub struct VariantPipeline {
     lost: Vec<HeldPoints>,
     /// True if inputs of the stage that holds points are kept until they are asked for.
     keeps_inputs: bool,
+    /// Series that were forgotten when that was last told.
+    told_evicted: u64,
 }
 
 impl VariantPipeline {
     /// A pipeline without any state yet, from `now` on, Unix nanoseconds.
     pub fn build(plan: &Plan, now: u64) -> Self {
         let pipeline = (!plan.stages().is_empty()).then(|| Pipeline::build(plan, now));
-        Self { plan: plan.clone(), pipeline, output: Batch::default(), lost: Vec::new(), keeps_inputs: false }
+        Self {
+            plan: plan.clone(),
+            pipeline,
+            output: Batch::default(),
+            lost: Vec::new(),
+            keeps_inputs: false,
+            told_evicted: 0,
+        }
     }
 
     /// Builds a pipeline of its own and runs it over `input` at `now`, Unix nanoseconds.
@@ -249,6 +258,28 @@ impl VariantPipeline {
         let Some(pipeline) = &mut self.pipeline else { return Ok(()) };
         let played = guarded(|| pipeline.play(input, now));
         played.map_err(|panic| self.begin_anew(panic, now))?.map_err(|malformed| malformed.to_string())
+    }
+
+    /// Tells its stages how short memory is.
+    pub fn press(&mut self, pressure: Pressure) {
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.press(pressure);
+        }
+    }
+
+    /// Stages that have forgotten, or not taken, twice as many series as when this last told of it, each with their number.
+    pub fn newly_evicted(&mut self) -> Vec<(String, u64)> {
+        let kept = self.pipeline.iter().flat_map(Pipeline::kept);
+        let evicted: Vec<_> = kept
+            .filter(|(_, kept)| kept.evicted > 0)
+            .map(|(id, kept)| (id.to_string(), kept.evicted))
+            .collect();
+        let all = evicted.iter().map(|(_, evicted)| evicted).sum();
+        if all < (2 * self.told_evicted).max(1) {
+            return Vec::new();
+        }
+        self.told_evicted = all;
+        evicted
     }
 
     /// State of its stages as bytes, with which [`Self::restore`] goes on; nothing without any.

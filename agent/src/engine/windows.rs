@@ -45,6 +45,15 @@ impl Engine {
         self.metrics.rules(variant, pipeline.take_rule_counts());
         self.metrics.stages(variant, pipeline.take_stage_counts());
         self.metrics.kept(variant, pipeline.kept());
+        for (stage, series) in pipeline.newly_evicted() {
+            let variant = variant.name();
+            tracing::warn!(
+                variant,
+                stage,
+                series,
+                "a stage has no room for more series, by its bound or by memory_limit: it forgot, or did not take, so many"
+            );
+        }
     }
 
     pub(super) fn show_levels(&self, worker: Option<&Worker>) {

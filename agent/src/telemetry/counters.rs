@@ -242,8 +242,7 @@ impl EngineMetrics {
         registry.register("phoenix_lost_held_points", help, self.lost_held.clone());
         let help = "Series that a variant's stages remember";
         registry.register("phoenix_kept_series", help, self.series.clone());
-        let help =
-            "Series that a variant's stages forgot, or did not take, because they were more than their bound";
+        let help = "Series that a variant's stages forgot, or did not take, because they were more than their bound or than there was memory for";
         registry.register("phoenix_evicted_series", help, self.evicted.clone());
         let help = "The level in force of a stage of a variant that has levels, always 1";
         registry.register("phoenix_pipeline_level", help, self.levels.shown.clone());

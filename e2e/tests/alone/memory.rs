@@ -10,6 +10,9 @@ use e2e::agent::Agent;
 use e2e::configs::Stored;
 use e2e::counting::counters;
 use e2e::{bulk, eventually, traffic};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::AnyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use simulator::profile::{Host, Profile, Role};
 use simulator::sink::{Failure, Sink, SinkOptions, When};
 use tonic::Code;
@@ -177,19 +180,7 @@ async fn twenty_thousand_new_series_a_second_stay_below_the_limit() -> Result<()
     // Half a minute of it, as fast as it is taken.
     for second in 0..30_u64 {
         for part in 0..10 {
-            let mut request = counters(2_000, second, second);
-            let of = format!("{second}-{part}");
-            for resource in &mut request.resource_metrics {
-                let attributes = &mut resource.resource.get_or_insert_default().attributes;
-                let mut birth = attributes[0].clone();
-                birth.key = "birth".into();
-                if let Some(value) = &mut birth.value {
-                    value.value = Some(
-                        opentelemetry_proto::tonic::common::v1::any_value::Value::StringValue(of.clone()),
-                    );
-                }
-                attributes.push(birth);
-            }
+            let request = newcomers(2_000, 10 * second + part);
             let began = std::time::Instant::now();
             while let Err(refusal) = client.export(request.clone()).await {
                 assert_eq!(refusal.code(), Code::Unavailable, "{refusal}");
@@ -204,6 +195,67 @@ async fn twenty_thousand_new_series_a_second_stay_below_the_limit() -> Result<()
     let peak = agent.peak_mib()?;
     eprintln!("600,000 new series: {peak:.1} MiB at most");
     assert!(peak <= 128.0, "{peak} MiB");
+    Ok(())
+}
+
+/// A scrape of `processes` processes that nobody has seen before.
+fn newcomers(processes: u64, scrape: u64) -> ExportMetricsServiceRequest {
+    let mut request = counters(processes, scrape, scrape);
+    for resource in &mut request.resource_metrics {
+        let attributes = &mut resource.resource.get_or_insert_default().attributes;
+        let mut birth = attributes[0].clone();
+        birth.key = "birth".into();
+        birth.value = Some(AnyValue { value: Some(Value::StringValue(scrape.to_string())) });
+        attributes.push(birth);
+    }
+    request
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_series_than_there_is_memory_for_are_forgotten_or_not_taken_and_the_stage_is_named() -> Result<()>
+{
+    let _alone = ALONE.lock().await;
+    for (stage, config, limit, scrapes) in [
+        ("interval", "interval: { interval: 1h }", 128, 200),
+        ("cumulativetodelta", "cumulativetodelta: {}", 64, 600),
+        ("rollup", "rollup: {}", 48, 200),
+    ] {
+        let group = Group::make(limit * MIB);
+        let dir = tempfile::tempdir()?;
+        let sink = sink().await?;
+        let text = in_memory(&sink, dir.path(), &format!("  memory_limit: {limit}MiB\n"))
+            .replace("service:", &format!("processors: {{ {config} }}\nservice:"))
+            .replace(
+                "receivers: [otlp], exporters",
+                &format!("receivers: [otlp], processors: [{stage}], exporters"),
+            );
+        let enter = group.as_ref().map(Group::enter).unwrap_or_default();
+        let agent = Agent::start_as(dir.path(), &text, &enter, "a-host").await?;
+        let mut client = traffic::client(&agent.endpoint()).await?;
+        // Up to 1.2 million series, as fast as they are taken.
+        for scrape in 0..scrapes {
+            let request = newcomers(2_000, scrape);
+            while let Err(refusal) = client.export(request.clone()).await {
+                assert_eq!(refusal.code(), Code::Unavailable, "{refusal}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        eventually("the stage is named", PATIENCE, || async {
+            let log = std::fs::read_to_string(dir.path().join("agent.log")).ok()?;
+            log.lines()
+                .find(|line| line.contains("no room for more series") && line.contains(stage))
+                .map(drop)
+        })
+        .await;
+        let evicted = agent.metric("phoenix_evicted_series", "baseline").await?;
+        delivered(&agent).await?;
+        let peak = agent.peak_mib()?;
+        let series = scrapes * 2_000;
+        eprintln!("{series} series through {stage}: {peak:.1} of {limit} MiB at most, {evicted} forgotten");
+        assert!(peak <= limit as f64 && evicted > 0.0, "{stage}: {peak} MiB, {evicted} forgotten");
+        assert!(agent.terminate().await?.success(), "{stage}");
+        drop(group);
+    }
     Ok(())
 }
 

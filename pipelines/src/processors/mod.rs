@@ -41,8 +41,8 @@ pub use topk::TopK;
 pub use transform::Transform;
 
 pub use crate::stage::{
-    Flush, HeldPoints, Pipeline, Refusal, RuleCount, RuleStats, SeriesSet, StageCount, StateSize, Variants,
-    hand_over,
+    Flush, HeldPoints, Pipeline, Pressure, Refusal, RuleCount, RuleStats, SeriesSet, StageCount, StateSize,
+    Variants, hand_over,
 };
 
 pub(crate) use filter::{CachedFilter, DecisionCache};

@@ -28,7 +28,7 @@ pub use hand_over::{Variants, hand_over};
 pub use pipeline::{Pipeline, Refusal, RuleCount, StageCount};
 pub use rule_stats::RuleStats;
 pub use series_set::SeriesSet;
-pub use state::{Flush, HeldPoints, StateSize};
+pub use state::{Flush, HeldPoints, Pressure, StateSize};
 
 pub(crate) use error::StageError;
 pub(crate) use rule_stats::{Effect, Tallies, Tally};

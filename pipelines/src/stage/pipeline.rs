@@ -8,7 +8,9 @@ use crate::config::{ComponentId, Digest, Plan};
 use crate::ottl::Failure;
 use crate::processors::{CachedFilter, DecisionCache, Processor};
 
-use super::{Flush, HeldPoints, RuleStats, StageBatch, StageError, State, StateSize, Stop, Tallies, Tally};
+use super::{
+    Flush, HeldPoints, Pressure, RuleStats, StageBatch, StageError, State, StateSize, Stop, Tallies, Tally,
+};
 
 /// A pipeline that processes batches, one at a time, and lets time pass between them.
 #[derive(Debug)]
@@ -334,6 +336,14 @@ impl Pipeline {
     pub fn held_unknown(&self) -> Vec<HeldPoints> {
         let waiting = self.kept().filter(|(_, kept)| kept.held > 0);
         waiting.map(|(stage, kept)| HeldPoints::of_unknown(stage.clone(), kept.held)).collect()
+    }
+
+    /// Tells its stages how short memory is, until it is told otherwise.
+    pub fn press(&mut self, pressure: Pressure) {
+        self.stages
+            .iter_mut()
+            .filter_map(|stage| stage.state.as_mut())
+            .for_each(|state| state.press(pressure));
     }
 
     /// State of each stage that has one.

@@ -55,6 +55,18 @@ pub(crate) fn by_resource(resources: usize, homes: impl Iterator<Item = u32>) ->
     (points, mixed)
 }
 
+/// Shortness of memory, as far as stages have to do with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pressure {
+    /// There is room.
+    #[default]
+    None,
+    /// About half is taken: what takes as much again once it is sent grows no more.
+    Half,
+    /// Nothing grows any more.
+    Full,
+}
+
 /// Series that a stage keeps, and what its bound cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StateSize {
@@ -117,6 +129,9 @@ pub(crate) trait State: Debug + Send {
     fn held(&self, _from: Option<u64>) -> Option<(Batch, Vec<u64>, u64)> {
         None
     }
+
+    /// Takes note of how short memory is. Where it may not grow, it treats a new series as it does past its bound.
+    fn press(&mut self, _pressure: Pressure) {}
 
     /// Size of the state.
     fn kept(&self) -> StateSize;

@@ -1,12 +1,17 @@
 //! Dense table of what is remembered of each series.
 //!
 //! Scrapes repeat their order, so the row after the last one found is tried before the index is asked. A row takes
-//! its own size and about five bytes of index. The table is bounded: when it is full, the quarter of the rows that
-//! was seen longest ago is forgotten and counted.
+//! its own size and about five bytes of index. The table is bounded: when it is full, or may not grow because memory is short, the
+//! quarter of the rows that was seen longest ago is forgotten and counted. It grows by a quarter, because while it does the rows may
+//! stand in memory twice.
 
 use hashbrown::HashTable;
 
+use super::Pressure;
 use super::saved::Saved;
+
+/// Rows that it may have however short memory is.
+const LEAST: usize = 1_024;
 
 /// Age of a row, by which it is forgotten.
 pub(crate) trait Aged {
@@ -22,6 +27,8 @@ pub(crate) struct Table<T> {
     next: usize,
     bound: usize,
     evicted: u64,
+    /// True if it may not grow.
+    is_pressed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -39,7 +46,19 @@ fn hash(key: u128) -> u64 {
 impl<T: Aged> Table<T> {
     /// A table of at most so many rows.
     pub(crate) fn new(bound: usize) -> Self {
-        Self { rows: Vec::new(), places: HashTable::new(), next: 0, bound: bound.max(4), evicted: 0 }
+        Self {
+            rows: Vec::new(),
+            places: HashTable::new(),
+            next: 0,
+            bound: bound.max(4),
+            evicted: 0,
+            is_pressed: false,
+        }
+    }
+
+    /// Takes note of how short memory is.
+    pub(crate) fn press(&mut self, pressure: Pressure) {
+        self.is_pressed = pressure == Pressure::Full;
     }
 
     /// Number of rows.
@@ -54,7 +73,9 @@ impl<T: Aged> Table<T> {
 
     /// Returns whether it has as many rows as it may.
     pub(crate) fn is_full(&self) -> bool {
-        self.rows.len() >= self.bound
+        let rows = self.rows.len();
+        let grows = rows == self.rows.capacity() || rows == self.places.capacity();
+        rows >= self.bound || self.is_pressed && grows && rows >= LEAST
     }
 
     /// The place of a series' row. Places hold until rows are forgotten.
@@ -102,8 +123,11 @@ impl<T: Aged> Table<T> {
 
     #[cold]
     fn insert(&mut self, key: u128, value: T) -> usize {
-        if self.rows.len() >= self.bound {
+        if self.is_full() {
             self.evict();
+        }
+        if self.rows.len() == self.rows.capacity() {
+            self.rows.reserve_exact((self.rows.len() / 4).max(64));
         }
         let place = self.rows.len();
         self.rows.push(Row { key, value });
@@ -196,5 +220,30 @@ mod tests {
             assert_eq!(table.entry(key, || 0), (&mut (100 - key as u64), false), "those seen later stay");
         }
         assert!(table.entry(8, || 2_000).1, "forgotten");
+    }
+
+    #[test]
+    fn where_memory_is_short_it_forgets_instead_of_growing_and_grows_again_afterward() {
+        let mut table = Table::new(1 << 20);
+        table.press(Pressure::Full);
+        for key in 1..=LEAST as u64 {
+            table.entry(u128::from(key), || key);
+        }
+        assert_eq!((table.len(), table.evicted()), (LEAST, 0), "some are kept in any case");
+        let most = |table: &mut Table<u64>, keys: std::ops::Range<u64>| {
+            keys.map(|key| {
+                table.entry(u128::from(key), || key);
+                table.bytes()
+            })
+            .max()
+        };
+        most(&mut table, 2_000..3_000);
+        let bytes = table.bytes();
+        assert_eq!(most(&mut table, 3_000..20_000), Some(bytes));
+        assert_eq!(table.evicted() + table.len() as u64, LEAST as u64 + 18_000);
+        table.press(Pressure::Half);
+        let evicted = table.evicted();
+        most(&mut table, 20_000..30_000);
+        assert_eq!((table.evicted(), table.len() > 10_000), (evicted, true));
     }
 }

@@ -64,6 +64,9 @@ impl<'a> Running<'a> {
             input.identify();
         }
         let deadline = self.deadline(share.is_some());
+        if let Some(candidate) = self.state.candidate.pipeline_mut() {
+            candidate.press(self.engine.budget.pressure());
+        }
         let outcome = self.state.candidate.process(&input, now, deadline);
         if let CandidateOutcome::Failed(why) = &outcome {
             self.cut(why);

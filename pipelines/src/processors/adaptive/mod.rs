@@ -19,7 +19,7 @@ use crate::Batch;
 use crate::batch::{AttrRow, Cell, Owner, Path};
 use crate::ottl::Context;
 use crate::stage::unit::unit_key;
-use crate::stage::{Aged, Effect, Saved, StageBatch, StageError, State, StateSize, Table};
+use crate::stage::{Aged, Effect, Pressure, Saved, StageBatch, StageError, State, StateSize, Table};
 
 pub use config::Adaptive;
 
@@ -143,6 +143,10 @@ impl State for AdaptiveState {
             }
         }
         Ok(())
+    }
+
+    fn press(&mut self, pressure: Pressure) {
+        self.series.press(pressure);
     }
 
     fn kept(&self) -> StateSize {

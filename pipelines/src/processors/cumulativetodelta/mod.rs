@@ -2,8 +2,8 @@
 //!
 //! **Scope**: a data point. **State**: the last point of each series, which is its resource, scope without
 //! attributes, metric, point attributes, start time and kind of number. **Bound**: [`MAX_SERIES`] sums in about
-//! 45 bytes each and [`MAX_HISTOGRAMS`] histograms of either kind; past it the quarter seen longest ago is forgotten
-//! and counted, and its next points are first points. **Hold**: none. **Warm-up**: one scrape. **Restart**: with saved
+//! 45 bytes each and [`MAX_HISTOGRAMS`] histograms of either kind; past it, and where memory is short, the quarter seen longest ago
+//! is forgotten and counted, and its next points are first points. **Hold**: none. **Warm-up**: one scrape. **Restart**: with saved
 //! state every series goes on, but for stale ones; else each begins anew, as `initial_value` says.
 
 mod config;
@@ -14,7 +14,7 @@ use crate::Batch;
 use crate::batch::{MetricKind, Number, Path, PointRow};
 use crate::ottl::Context;
 use crate::stage::{
-    Aged, Effect, Flush, Saved, StageBatch, StageError, State, StateSize, Table, Tallies, Ticks,
+    Aged, Effect, Flush, Pressure, Saved, StageBatch, StageError, State, StateSize, Table, Tallies, Ticks,
 };
 
 pub use config::CumulativeToDelta;
@@ -270,6 +270,12 @@ impl State for DeltaState {
         let sweeps = *sweeps;
         self.forget(sweeps);
         None
+    }
+
+    fn press(&mut self, pressure: Pressure) {
+        self.sums.press(pressure);
+        self.histograms.press(pressure);
+        self.exponentials.press(pressure);
     }
 
     fn kept(&self) -> StateSize {

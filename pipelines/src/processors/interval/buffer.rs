@@ -36,6 +36,8 @@ pub(super) struct IntervalBuffer {
     waiting: usize,
     bytes: usize,
     homes: Homes,
+    /// True if rows of new series are not taken.
+    is_pressed: bool,
 }
 
 const RESOURCES: usize = 0;
@@ -116,8 +118,17 @@ impl IntervalBuffer {
         self.met.is_empty()
     }
 
-    /// The place of a metric, which is there afterward.
-    pub(super) fn metric(&mut self, batch: &Batch, at: Path) -> u32 {
+    /// Says whether rows of new series may be taken, as far as the bounds allow.
+    pub(super) fn may_grow(&mut self, may: bool) {
+        self.is_pressed = !may;
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting >= MAX_POINTS || self.bytes >= MAX_BYTES
+    }
+
+    /// The place of a metric, which is there afterward; nothing if it is new and there is no room.
+    pub(super) fn metric(&mut self, batch: &Batch, at: Path) -> Option<u32> {
         let digest = batch.metric_at(at.metric).digest;
         let resource = batch.resource_at(at.resource).digest;
         let scope = below(resource, batch.scope_at(at.scope).digest);
@@ -126,6 +137,7 @@ impl IntervalBuffer {
             Some(metric) if metric.key == key => self.next.0 as u32,
             _ => match self.places[METRICS].get(&key) {
                 Some(place) => *place,
+                None if self.is_pressed || self.is_full() => return None,
                 None => self.new_metric(key, resource, scope),
             },
         };
@@ -133,7 +145,7 @@ impl IntervalBuffer {
         if self.metrics[place as usize].round != self.round {
             self.meet(batch, at, place);
         }
-        place
+        Some(place)
     }
 
     #[cold]
@@ -202,7 +214,7 @@ impl IntervalBuffer {
     ) -> Admission {
         let known = self.find(batch.identity(point));
         let first = known.is_none_or(|place| self.points[place].round != self.round);
-        if first && (self.waiting >= MAX_POINTS || self.bytes >= MAX_BYTES) {
+        if first && (self.is_full() || self.is_pressed && known.is_none()) {
             return Admission::NoRoom;
         }
         let place = known.unwrap_or_else(|| self.new_point(batch.identity(point)));
@@ -252,7 +264,7 @@ impl IntervalBuffer {
         }
         let flush = self.sent(at);
         if self.waiting * 2 < self.points.len() {
-            *self = Self::default();
+            *self = Self { is_pressed: self.is_pressed, ..Self::default() };
             return flush;
         }
         self.round = self.round.wrapping_add(1).max(1);

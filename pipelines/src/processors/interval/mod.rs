@@ -2,8 +2,8 @@
 //! the interval ends.
 //!
 //! **Scope**: a data point. **State**: the latest point of each series, encoded, until the interval ends. **Bound**:
-//! [`MAX_POINTS`] points and [`MAX_BYTES`] bytes of them; past it a point of a new series passes at once, counted as
-//! evicted. **Hold**: the interval. **Warm-up**: none. **Restart**: what is held is sent on shutdown; a crash loses
+//! [`MAX_POINTS`] points and [`MAX_BYTES`] bytes of them, and half of the memory there is; past it a point of a new series passes at
+//! once, counted as evicted. **Hold**: the interval. **Warm-up**: none. **Restart**: what is held is sent on shutdown; a crash loses
 //! it, as it does in the Collector, unless its inputs were kept and are played again.
 
 mod buffer;
@@ -15,7 +15,7 @@ use crate::Batch;
 use crate::batch::{MetricKind, MetricRow, Path};
 use crate::cost::Inspection;
 use crate::ottl::{Context, Failure};
-use crate::stage::{Effect, Flush, StageBatch, StageError, State, StateSize, Tallies, Ticks};
+use crate::stage::{Effect, Flush, Pressure, StageBatch, StageError, State, StateSize, Tallies, Ticks};
 use crate::yaml::{Node, Problem, keep};
 
 use buffer::{Admission, IntervalBuffer};
@@ -100,7 +100,10 @@ impl IntervalState {
     }
 
     fn metric(&mut self, input: &Batch, batch: &mut Batch, at: Path, tallies: &mut Tallies<'_>) {
-        let metric = self.held.metric(batch, at);
+        let Some(metric) = self.held.metric(batch, at) else {
+            self.passed += batch.metric_at(at.metric).points.len() as u64;
+            return;
+        };
         let (kind, before) = (batch.metric_at(at.metric).kind, batch.metric_at(at.metric).points.len());
         batch.rework_points(at, |batch, index, point| {
             let effect = match self.held.point(input, batch, metric, kind, &point) {
@@ -177,6 +180,11 @@ impl State for IntervalState {
 
     fn held(&self, from: Option<u64>) -> Option<(Batch, Vec<u64>, u64)> {
         self.held.by_resource(from)
+    }
+
+    fn press(&mut self, pressure: Pressure) {
+        // What is sent of it stands beside it for a while.
+        self.held.may_grow(pressure < Pressure::Half);
     }
 
     fn kept(&self) -> StateSize {

@@ -14,7 +14,7 @@ use crate::Batch;
 use crate::batch::{AttrRow, Cell, Owner, Path, Value};
 use crate::ottl::Context;
 use crate::stage::unit::{UnitLoad, unit_key};
-use crate::stage::{Aged, Effect, Saved, StageBatch, StageError, State, StateSize, Table};
+use crate::stage::{Aged, Effect, Pressure, Saved, StageBatch, StageError, State, StateSize, Table};
 
 pub use config::Priority;
 
@@ -132,6 +132,10 @@ impl State for PriorityState {
             }
         }
         Ok(())
+    }
+
+    fn press(&mut self, pressure: Pressure) {
+        self.units.press(pressure);
     }
 
     fn kept(&self) -> StateSize {

@@ -32,7 +32,9 @@ use crate::Batch;
 use crate::batch::identity::set_digest;
 use crate::batch::{Number, Path, PointRow};
 use crate::ottl::Context;
-use crate::stage::{Effect, Flush, Saved, StageBatch, StageError, State, StateSize, Table, Tallies, Ticks};
+use crate::stage::{
+    Effect, Flush, Pressure, Saved, StageBatch, StageError, State, StateSize, Table, Tallies, Ticks,
+};
 
 pub use config::Rollup;
 
@@ -358,6 +360,11 @@ impl State for RollupState {
         let before = sweeps.last().saturating_sub(sweeps.period());
         self.forget(before);
         None
+    }
+
+    fn press(&mut self, pressure: Pressure) {
+        self.members.press(pressure);
+        self.groups.press(pressure);
     }
 
     fn kept(&self) -> StateSize {

@@ -25,7 +25,7 @@ use crate::Batch;
 use crate::batch::Path;
 use crate::ottl::Context;
 use crate::stage::unit::unit_key;
-use crate::stage::{Effect, Flush, StageBatch, StageError, State, StateSize, Table};
+use crate::stage::{Effect, Flush, Pressure, StageBatch, StageError, State, StateSize, Table};
 
 use super::rollup::{Choice, Rollup, RollupState};
 
@@ -126,6 +126,13 @@ impl State for TopKState {
 
     fn fire(&mut self, at: u64, until: u64) -> Option<Flush> {
         self.rest.as_mut().and_then(|rest| rest.fire(at, until))
+    }
+
+    fn press(&mut self, pressure: Pressure) {
+        self.units.press(pressure);
+        if let Some(rest) = &mut self.rest {
+            rest.press(pressure);
+        }
     }
 
     fn kept(&self) -> StateSize {
