@@ -35,11 +35,13 @@ async fn what_is_too_old_is_dropped_and_counted_whether_it_waits_or_a_start_find
     }
     eventually("all are too old", PATIENCE, || async {
         let health = agent.health().await.ok()?;
-        (health["points"]["dropped"] == 30 && health["points"]["owed"] == 0).then_some(())
+        // The account knows before the queue's thread does.
+        let settled = health["points"]["owed"] == 0 && health["storage"]["otlp"]["requests"] == 0;
+        (health["points"]["dropped"] == 30 && settled).then_some(())
     })
     .await;
     let storage = agent.health().await?["storage"]["otlp"].clone();
-    assert_eq!((&storage["requests"], &storage["expired_items"]), (&0.into(), &30.into()), "{storage:#}");
+    assert_eq!(storage["expired_items"], 30, "{storage:#}");
     assert_eq!(agent.metric("phoenix_storage_expired_items", "otlp").await?, 30.0);
     let log = std::fs::read_to_string(dir.path().join("agent.log"))?;
     assert!(
