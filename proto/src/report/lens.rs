@@ -141,6 +141,8 @@ pub(super) fn read_lens(from: v1::LensReport) -> Result<LensReport, Invalid> {
     read.total = read_lens_error(from.total.unwrap_or_default())?;
     read.worst = rows(from.worst, read_lens_error)?;
     if let Some(total) = from.total_row {
+        // Columns leave out what follows from a total without instants.
+        read.total = LensError::default();
         let total = read_columns(total, &read)?.pop();
         read.total = total.ok_or(Invalid::Value("the total of a lens is one row"))?;
         read.worst = read_columns(from.worst_rows.unwrap_or_default(), &read)?;

@@ -194,3 +194,17 @@ fn figures_of_all_travel_with_a_total_and_with_the_groups_of_the_whole_and_are_r
     let (body, digest) = sent.encode();
     assert!(Findings::decode(&body, &digest).is_err(), "a root is no less than 0");
 }
+
+#[test]
+fn a_total_of_which_no_instant_counts_has_none_after_the_way_either() {
+    let mut sent = findings();
+    sent.horizon.lenses = panels();
+    for lens in &mut sent.horizon.lenses {
+        (lens.total, lens.measured) = (LensError::default(), Measured::NoInstant);
+    }
+    let (body, digest) = sent.encode();
+    let read = Findings::decode(&body, &digest).expect("reads");
+    for lens in &read.horizon.lenses {
+        assert_eq!((lens.total.instants, lens.total.shown), (0, [0; 2]), "{}", lens.name);
+    }
+}
