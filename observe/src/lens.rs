@@ -7,6 +7,7 @@
 
 mod arrival;
 mod class;
+mod estimate;
 mod fleet;
 mod group_rows;
 mod groups;
@@ -16,6 +17,7 @@ mod near;
 mod report;
 mod shares;
 mod spread;
+mod spreads;
 mod sum;
 mod table;
 mod track;
@@ -147,6 +149,12 @@ impl LensFunction {
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::WORDS.iter().find(|(_, function)| *function == self).map_or("sum", |(word, _)| word)
+    }
+
+    /// Tells whether one series decides the figure.
+    #[must_use]
+    pub fn is_of_one(self) -> bool {
+        matches!(self, Self::Max | Self::Min)
     }
 
     /// Tells whether figures of different hosts add up.

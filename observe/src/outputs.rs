@@ -61,6 +61,8 @@ pub(crate) struct Aside {
     pub collision: Option<Collides>,
     /// True once a point of it was made of several.
     pub aggregate: bool,
+    /// True once that was of several resources.
+    pub mixed: bool,
     /// Key of the entity that last wrote it, where that has no row.
     pub stranger: u64,
 }
@@ -169,7 +171,14 @@ impl OutputTable {
         let place = self.rows.len() as u32;
         let lens = lens.map_or(NONE, |(under, tracked)| self.lenses.insert(under, tracked));
         self.rows.push(OutputSeries { identity, lens, last });
-        self.asides.push(Aside { names, past: None, collision: None, aggregate: false, stranger: 0 });
+        self.asides.push(Aside {
+            names,
+            past: None,
+            collision: None,
+            aggregate: false,
+            mixed: false,
+            stranger: 0,
+        });
         self.open.push(Marks::default());
         self.shapes.push(shape);
         self.becomes.push(NONE);

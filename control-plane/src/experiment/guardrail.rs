@@ -376,7 +376,7 @@ impl Guardrail {
         };
         LeftOut {
             series: where_(&|found, lens| match found.sample {
-                Some(_) => lens.total.sampled.is_none(),
+                Some(_) => !lens.total.tells_of_all(),
                 None => lens.truncated,
             }),
             groups: where_(&|_, lens| is_of_groups && lens.bucketed),

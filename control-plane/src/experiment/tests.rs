@@ -466,6 +466,7 @@ mod claims;
 mod gone;
 mod guarded;
 mod intervals;
+mod limits_of_sample;
 mod observed;
 mod promoted;
 mod said;

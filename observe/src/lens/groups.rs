@@ -11,13 +11,13 @@ use pipelines::Batch;
 use pipelines::batch::{MetricKind, MetricRow, PointRow, Rows};
 
 use super::arrival::{Arrivals, OWNER, owner};
-use super::class::{ClassRange, Classes};
+use super::class::{ClassRange, Classes, Way};
 use super::near::nearest;
 use super::table::{Entry, KIND_DISTRIBUTION, KIND_INCREASE, KIND_VALUE};
-use super::track::LensSeries;
+use super::track::{LensSeries, Member};
 use super::{Lens, LensFunction, LensValue, UnwatchedNames};
 use crate::Settings;
-use crate::label::{Labels, value_text};
+use crate::label::{Labels, Process, value_text};
 
 /// Groups that a lens keeps apart.
 const MAX_GROUPS: usize = 1_024;
@@ -49,8 +49,8 @@ pub(crate) struct Under {
     pub classes: ClassRange,
     /// The process that it is of, as its output names it.
     pub process: u64,
-    /// The lower half of the key of the entity that it is of, as the input names it.
-    pub entity: u32,
+    /// The entity that it is of.
+    pub member: Member,
 }
 
 /// See the module.
@@ -86,6 +86,8 @@ pub(crate) struct LensGroups {
     pub by_name: Vec<u16>,
     places: HashMap<Arc<str>, u16>,
     pub entry: Entry,
+    /// True if a series of it was made of several entities together.
+    pub mixed: bool,
     /// Number of names when the nearest were looked for.
     looked: usize,
 }
@@ -163,6 +165,13 @@ impl Groups {
         self.truncated = self.truncated || self.by_metric.contains_key(metric);
     }
 
+    /// Several entities make a series of this metric together.
+    pub fn mixes(&mut self, metric: &str) {
+        for place in self.by_metric.get(metric).into_iter().flatten() {
+            self.lenses[usize::from(*place)].mixed = true;
+        }
+    }
+
     /// Part of a series in the lenses, if it enters any.
     pub fn of(
         &mut self,
@@ -170,7 +179,7 @@ impl Groups {
         (batch, resource): (&Batch, Rows),
         metric: &MetricRow,
         point: &PointRow,
-        (process, entity): (impl FnOnce() -> u64, u32),
+        (process, of): (impl FnOnce() -> u64, &Process),
     ) -> Option<Under> {
         let places = self.by_metric.get(batch.text(metric.name))?;
         let mut entered = Vec::with_capacity(places.len());
@@ -183,8 +192,13 @@ impl Groups {
             entered.push((*place, group, part));
         }
         (!entered.is_empty()).then(|| {
-            let classes = self.classes.of(entered, &self.lenses);
-            Under { classes, process: process(), entity }
+            let counts =
+                |(lens, ..): &Way| self.lenses[usize::from(*lens)].lens.function == LensFunction::Count;
+            let (is_counted, process) = (entered.iter().any(counts), process());
+            // Nobody else asks whether it is.
+            let is_itself = is_counted && !of.pid.is_empty() && of.number() == process;
+            let member = Member { entity: of.entity as u32, is_itself };
+            Under { classes: self.classes.of(entered, &self.lenses), process, member }
         })
     }
 
@@ -219,6 +233,7 @@ impl LensGroups {
             by_name: Vec::new(),
             places: HashMap::new(),
             entry: Entry::default(),
+            mixed: false,
             looked: 0,
         }
     }

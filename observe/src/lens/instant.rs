@@ -11,8 +11,8 @@ use hashbrown::HashSet;
 use super::class::{Class, ClassSum};
 use super::group_rows::GroupRows;
 use super::groups::{Groups, LensGroups, Part};
-use super::shares::{OfLens, Share, Shares};
-use super::spread::Spread;
+use super::shares::{OfLens, Share, Shares, Shown as SeriesShown};
+use super::spreads::Spreads;
 use super::sum::Sum;
 use super::table::{Figures, Group, LensTable, Side};
 use super::track::LensSeries;
@@ -97,7 +97,7 @@ impl Panels {
         self.counted.clear();
         self.described.resize_with(groups.asked, Default::default);
         self.described.iter_mut().flatten().for_each(Vec::clear);
-        self.shares = window.share.map(Shares::new);
+        self.shares = window.share.map(|share| Shares::new(share, &groups.lenses));
         if std::mem::take(&mut groups.left_out) {
             // What found none comes again with the next scrape.
             self.unsteady = window.end.saturating_add(window.interval);
@@ -129,7 +129,7 @@ impl Panels {
         let mut spreads = self.shares.take().map(|shares| {
             let counting = |lens: u16, group: u16| all_folded[usize::from(lens)].counting[usize::from(group)];
             let is_steady = window.start >= self.unsteady;
-            if is_steady { shares.spreads(&groups.lenses, counting) } else { BTreeMap::new() }
+            if is_steady { shares.spreads(counting) } else { BTreeMap::new() }
         });
         for ((place, known), folded) in groups.lenses.iter().enumerate().zip(all_folded) {
             let mut figures = folded.figures(known.lens.function, window.end);
@@ -152,7 +152,7 @@ impl Panels {
     #[inline(never)]
     fn gather(&mut self, at: usize, looked: &mut LensSeries, groups: &Groups, end: u64) {
         let (classes, sums) = (groups.classes.all.as_slice(), self.sums[at].as_mut_slice());
-        let LensSeries { classes: entered, processes, entities, looks, pasts, .. } = looked;
+        let LensSeries { classes: entered, processes, members, looks, pasts, .. } = looked;
         // Plain indices: nearly every series is in one class, and slices of one cost more than the sum.
         for (series, (entered, look)) in entered.iter().zip(looks).enumerate() {
             let places = entered.places();
@@ -165,7 +165,8 @@ impl Panels {
                 let class = &classes[place];
                 let shown = sums[place].add(class, look, increases, end);
                 if let Some(shares) = &mut self.shares {
-                    shares.add(at, class, entities[series], shown.then_some(number), increases);
+                    let value = shown.then_some(number);
+                    shares.add(at, class, members[series], SeriesShown { value, increases });
                 }
                 if shown && !class.counts.is_empty() {
                     self.counted.add(at, class, processes[series]);
@@ -195,13 +196,14 @@ impl Panels {
 
 /// Puts the spreads of a lens to its groups and to their total.
 fn set_spreads(figures: &mut Figures, known: &LensGroups, mut of: OfLens) {
-    let boxed = |spread: Option<[Spread; 2]>| Some(Box::new(spread.unwrap_or_default()));
+    let mixed = of.total.mixed;
+    let boxed = |of: Option<Spreads>| Some(Box::new(of.unwrap_or(Spreads { mixed, ..Spreads::default() })));
     let places = known.by_name.iter().map(|place| (known.names[usize::from(*place)].clone(), *place));
     let places: BTreeMap<_, u16> = places.collect();
     for (name, group) in figures.groups.iter_mut() {
-        group.spread = boxed(places.get(name).and_then(|place| of.groups.remove(place)));
+        group.spreads = boxed(places.get(name).and_then(|place| of.groups.remove(place)));
     }
-    figures.total.spread = boxed(Some(of.total));
+    figures.total.spreads = boxed(Some(of.total));
 }
 
 impl Cell {

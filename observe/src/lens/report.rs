@@ -129,9 +129,15 @@ pub struct LensError {
     pub newborn: f64,
     /// Difference that stages which hold points explain, in the figure's unit: of `edges` and `newborn`.
     pub tolerance: f64,
-    /// What it comes to of all entities, where the other figures are of a sample; none of figures that are no sums.
+    /// What it comes to of all entities, where the other figures are of a sample: a sum, or that of which it is a mean.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampled: Option<Sampled>,
+    /// Number of series by which that is divided, of a mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub divisor: Option<Sampled>,
+    /// The least and the largest of candidate over baseline of the entities that are followed, of a maximum or a minimum.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratios: Option<[f64; 2]>,
 }
 
 /// Figures of both variants at one instant.
@@ -178,8 +184,9 @@ impl LensError {
     }
 
     fn read(name: &str, group: &Group, (function, increases, seconds): Basis, of_sample: bool) -> Self {
-        let adds_up = matches!(function, LensFunction::Sum | LensFunction::Rate);
-        let sampled = (of_sample && adds_up).then(|| group.spread()[usize::from(increases)].read());
+        let spreads = of_sample.then(|| group.spreads());
+        let sampled = spreads.as_ref().and_then(|of| of.read(function, increases));
+        let is_extreme = function.is_of_one();
         let of = |side: &Side| if increases { side.increase.value() } else { side.values.value() };
         let sides = &group.sides;
         let mut read = Self {
@@ -192,9 +199,14 @@ impl LensError {
             worst: group.worst.filter(|_| !increases),
             edges: group.edges,
             newborn: group.newborn.value(),
-            sampled: sampled.flatten(),
             ..Self::default()
         };
+        // Of a mean over instants at which one variant does not show the group, those of all cannot be told.
+        let is_there = read.shown == [read.instants; 2] || read.is_lost();
+        if function != LensFunction::Avg || is_there {
+            (read.sampled, read.divisor) = (sampled.map(|of| of.0), sampled.and_then(|of| of.1));
+        }
+        read.ratios = spreads.filter(|_| is_extreme).and_then(|of| of.read_ratios());
         // Sums over many terms round differently in different orders; that is no difference of the candidate's.
         let size = sides.iter().map(|side| side.size.value()).fold(0.0, f64::max);
         let same_basis = function != LensFunction::Avg || read.members[0] == read.members[1];
@@ -251,25 +263,6 @@ impl LensError {
         }
     }
 
-    /// Interval in which the relative error lies of all entities that are like some of those followed, at 95 % for so many figures
-    /// together; nothing where that cannot be told.
-    #[must_use]
-    pub fn interval(&self, figures: u64) -> Option<[f64; 2]> {
-        let sampled = self.sampled.as_ref()?;
-        if self.is_lost() && sampled.sums == [0.0; 2] {
-            return Some([-1.0, 0.0]);
-        }
-        Some(sampled.interval(figures))
-    }
-
-    /// The same of all entities ([`Sampled::surely`]), less the difference that stages explain which hold points.
-    #[must_use]
-    pub fn surely(&self, figures: u64) -> Option<[f64; 2]> {
-        let [least, most] = self.sampled.as_ref()?.surely(figures);
-        let explained = if self.tolerance == 0.0 { 0.0 } else { self.tolerance / self.baseline.abs() };
-        Some([least - explained, most + explained])
-    }
-
     /// Tells whether the baseline shows it and the candidate never does.
     #[must_use]
     pub fn is_lost(&self) -> bool {
@@ -309,7 +302,7 @@ impl LensError {
 impl LensReport {
     pub(crate) fn read(lens: &Lens, table: &LensTable, figures: &Figures, seconds: f64) -> Self {
         let increases = figures.are_increases();
-        let of_sample = figures.total.spread.is_some();
+        let of_sample = figures.total.spreads.is_some();
         let total = LensError::read("", &figures.total, (lens.function, increases, seconds), of_sample);
         let mut groups = Self::groups(lens, figures, seconds);
         let limit = lens.limit().map(|limit| limit.count(&total, &groups, increases));
@@ -349,7 +342,7 @@ impl LensReport {
     /// All groups, by name.
     pub(crate) fn groups(lens: &Lens, figures: &Figures, seconds: f64) -> Vec<LensError> {
         let basis = (lens.function, figures.are_increases(), seconds);
-        let of_sample = figures.total.spread.is_some();
+        let of_sample = figures.total.spreads.is_some();
         let all = figures.groups.iter().map(|(name, group)| LensError::read(name, group, basis, of_sample));
         // What was on its way at an edge is told, too: it explains what the next stretch has of the group.
         let rises = |group: &LensError| basis.1 && (group.sums != [0.0; 2] || group.edges != [0.0; 2]);

@@ -45,7 +45,7 @@ pub struct Sampled {
     pub candidate: Reach,
 }
 
-/// What a group keeps of a stretch in which a sample was followed.
+/// One sum over entities, of a stretch in which a sample was followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Spread {
     sums: [Sum; 2],
@@ -147,6 +147,30 @@ impl Sampled {
         }
     }
 
+    /// Interval of the error of a mean, of those of its sum and of the number by which that is divided.
+    #[must_use]
+    pub fn error_of_mean(&self, sum: [f64; 2], number: [f64; 2]) -> [f64; 2] {
+        let sign = if self.sums[0] == 0.0 { 0.0 } else { self.sums[0].signum() };
+        let ends = [sum, number].concat();
+        if ends.iter().any(|end| end.is_infinite()) || number[0] <= -1.0 {
+            return [f64::NEG_INFINITY, f64::INFINITY];
+        }
+        let errors =
+            sum.into_iter().flat_map(|sum| number.map(|number| (sign + sum) / (1.0 + number) - sign));
+        errors.fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], error| {
+            [least.min(error), most.max(error)]
+        })
+    }
+
+    /// Share of another figure's baseline that this one's has at least, with what no entity followed is like.
+    #[must_use]
+    pub fn least_share_of(&self, whole: &Self, figures: u64) -> f64 {
+        let log = missed(figures);
+        let [part, all] = [self, whole].map(|of| (of.sums[0].abs(), of.baseline.off(log)));
+        let [least, most] = [(part.0 - part.1).max(0.0), all.0 + all.1];
+        if most > 0.0 { least / most * (1.0 - whole.unseen(figures)) } else { 0.0 }
+    }
+
     /// Interval in which the relative error lies of all entities that are like some of those followed, at 95 % for so many
     /// figures together.
     #[must_use]
@@ -174,13 +198,20 @@ impl Sampled {
     #[must_use]
     pub fn surely(&self, figures: u64) -> [f64; 2] {
         let [least, most] = self.interval(figures);
-        let entities = (self.sums[0] / self.baseline.norm).powi(2);
-        if self.baseline.norm == 0.0 || least == f64::NEG_INFINITY {
+        if least == f64::NEG_INFINITY {
             return [least, most];
         }
-        let unseen = 1.0 - (-missed(figures) / entities).exp();
-        let apart = unseen * (1.0 + self.error().abs());
+        let apart = self.unseen(figures) * (1.0 + self.error().abs());
         [least - apart, most + apart]
+    }
+
+    /// Share of the baseline that entities may have which none of those followed is like.
+    fn unseen(&self, figures: u64) -> f64 {
+        if self.baseline.norm == 0.0 {
+            return 0.0;
+        }
+        let entities = (self.sums[0] / self.baseline.norm).powi(2);
+        1.0 - (-missed(figures) / entities).exp()
     }
 }
 

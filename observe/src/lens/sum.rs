@@ -36,6 +36,12 @@ impl Sum {
     }
 }
 
+impl From<f64> for Sum {
+    fn from(term: f64) -> Self {
+        Self { high: term, low: 0.0 }
+    }
+}
+
 /// Sum of two doubles, and by how much it is off (Knuth).
 #[inline]
 fn two_sum(a: f64, b: f64) -> (f64, f64) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::LensInstant;
 use super::group_rows::GroupRows;
 use super::groups::bucket;
-use super::spread::Spread;
+use super::spreads::Spreads;
 use super::sum::Sum;
 use super::unwatched::UnwatchedNames;
 
@@ -83,8 +83,8 @@ pub(crate) struct Group {
     pub edges: [f64; 2],
     /// The baseline's increase while the group was young.
     pub newborn: Sum,
-    /// Spread over entities, of values and of increases, where a sample of them was followed.
-    pub spread: Option<Box<[Spread; 2]>>,
+    /// Spreads over entities, where a sample of them was followed.
+    pub spreads: Option<Box<Spreads>>,
 }
 
 /// A variant's part in a group.
@@ -193,7 +193,7 @@ impl Entry {
 
 impl Group {
     fn merge(&mut self, other: &Self, edges: [bool; 2]) {
-        self.merge_spread(other);
+        self.merge_spreads(other);
         for (mine, theirs) in self.sides.iter_mut().zip(&other.sides) {
             mine.merge(theirs);
         }
@@ -205,24 +205,18 @@ impl Group {
         self.take_edges(other.edges, edges);
     }
 
-    fn merge_spread(&mut self, other: &Self) {
-        if self.spread.is_none() && other.spread.is_none() {
+    fn merge_spreads(&mut self, other: &Self) {
+        if self.spreads.is_none() && other.spreads.is_none() {
             return;
         }
-        let mut mine = self.spread();
-        mine.iter_mut().zip(&other.spread()).for_each(|(mine, theirs)| mine.merge(theirs));
-        self.spread = Some(Box::new(mine));
+        let mut mine = self.spreads();
+        mine.merge(&other.spreads());
+        self.spreads = Some(Box::new(mine));
     }
 
-    /// Its spread, of values and of increases: what was followed whole has its sums and no more.
-    pub fn spread(&self) -> [Spread; 2] {
-        let whole = || {
-            let sides = &self.sides;
-            let is_there = self.instants > 0 || sides.iter().any(|side| side.increase.value() != 0.0);
-            let sums = [sides.map(|side| side.values), sides.map(|side| side.increase)];
-            sums.map(|sums| if is_there { Spread::of_all(sums) } else { Spread::default() })
-        };
-        self.spread.as_deref().copied().unwrap_or_else(whole)
+    /// Its spreads: what was followed whole has its sums and no more.
+    pub fn spreads(&self) -> Spreads {
+        self.spreads.as_deref().copied().unwrap_or_else(|| Spreads::of_all(self))
     }
 
     fn take_edges(&mut self, theirs: [f64; 2], outer: [bool; 2]) {

@@ -266,14 +266,23 @@ fn is_new(recent: &mut Vec<(u64, u64)>, delta: (u64, u64)) -> bool {
     true
 }
 
+/// Entity that a series is of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Member {
+    /// The lower half of its key, as the input names it.
+    pub entity: u32,
+    /// True of a process whose output names it as its input does.
+    pub is_itself: bool,
+}
+
 /// The output series of one variant that enter lenses.
 #[derive(Debug, Default)]
 pub(crate) struct LensSeries {
     pub classes: Vec<ClassRange>,
     /// The process of each, as its output names it.
     pub processes: Vec<u64>,
-    /// The entity of each, as the input names it: the lower half of its key.
-    pub entities: Vec<u32>,
+    /// The entity of each.
+    pub members: Vec<Member>,
     pub looks: Vec<Look>,
     pub pasts: Vec<Past>,
     /// Values that were no number in the open window, by the classes of the series and the part.
@@ -284,7 +293,7 @@ impl LensSeries {
     pub fn insert(&mut self, under: Under, tracked: SeriesTrack) -> u32 {
         self.classes.push(under.classes);
         self.processes.push(under.process);
-        self.entities.push(under.entity);
+        self.members.push(under.member);
         self.looks.push(tracked.look);
         self.pasts.push(tracked.past);
         self.looks.len() as u32 - 1
@@ -315,7 +324,7 @@ impl LensSeries {
     pub fn keep(&mut self, kept: &[bool]) {
         keep_rows(&mut self.classes, kept);
         keep_rows(&mut self.processes, kept);
-        keep_rows(&mut self.entities, kept);
+        keep_rows(&mut self.members, kept);
         keep_rows(&mut self.looks, kept);
         keep_rows(&mut self.pasts, kept);
     }

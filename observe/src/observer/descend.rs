@@ -137,8 +137,14 @@ impl Observer {
             let Some(place) = self.places.get(*member as usize).copied() else { continue };
             self.keeps(input, descendant.variant, (*member, place));
         }
-        let Some(output) = self.emits(input, descendant, (stands, writer)) else { return };
         let at = descendant.variant.index();
+        let emitted = self.emits(input, descendant, (stands, writer));
+        let known = emitted.map(|output| &mut self.outputs[at].asides[output as usize].mixed);
+        if known.as_deref() != Some(&true) && are_of_several(input, members) {
+            known.into_iter().for_each(|known| *known = true);
+            self.groups.mixes(descendant.output.text(descendant.metric.name));
+        }
+        let Some(output) = emitted else { return };
         self.outputs[at].asides[output as usize].aggregate |= members.len() > 1;
         for member in members {
             let Some(place) = self.places.get(*member as usize).copied() else { continue };
@@ -278,6 +284,8 @@ impl Observer {
                 return;
             }
         }
+        // Of two entities it is neither's alone.
+        self.groups.mixes(descendant.output.text(descendant.metric.name));
         let named = Arc::new(self.named(writers, descendant));
         let OutputTable { asides, colliding, .. } = &mut self.outputs[at];
         asides[place as usize].collision = Some(Collides { epoch, writers, shared, named });
@@ -332,8 +340,7 @@ impl Observer {
         }
         let writes = self.series.label(writer).cloned();
         // Lenses are of the entities that are followed.
-        let entity = writes.as_ref().map(|label| label.process.entity);
-        let lens = entity.and_then(|entity| self.lenses_of(descendant, entity));
+        let lens = writes.as_ref().and_then(|label| self.lenses_of(descendant, &label.process));
         let strange = writes.is_none().then(|| entity_of(input, of, &self.settings.agent_uid));
         let names =
             Names::of(output, resource.attrs, point.attrs, writes.as_ref().map(|label| &*label.process));
@@ -365,12 +372,11 @@ impl Observer {
 
 impl Observer {
     /// The lenses that a series enters.
-    fn lenses_of(&mut self, descendant: &Descendant<'_>, entity: u64) -> Option<(Under, SeriesTrack)> {
+    fn lenses_of(&mut self, descendant: &Descendant<'_>, of: &Process) -> Option<(Under, SeriesTrack)> {
         let Descendant { output, resource, metric, point, .. } = *descendant;
         let process = &mut self.of_resource.process;
         let shown = || *process.get_or_insert_with(|| process_number(output, resource.attrs));
-        let about = (shown, entity as u32);
-        let under = self.groups.of(&mut self.labels, (output, resource.attrs), metric, point, about);
+        let under = self.groups.of(&mut self.labels, (output, resource.attrs), metric, point, (shown, of));
         under.map(|under| (under, SeriesTrack::new(metric)))
     }
 
@@ -378,8 +384,8 @@ impl Observer {
     #[cold]
     fn enters_lenses(&mut self, descendant: &Descendant<'_>, place: u32) {
         let writer = self.outputs[descendant.variant.index()].rows[place as usize].last.writer();
-        let entity = self.series.label(writer).map(|label| label.process.entity);
-        let lens = self.lenses_of(descendant, entity.unwrap_or_default());
+        let of = self.series.label(writer).map(|label| label.process.clone()).unwrap_or_default();
+        let lens = self.lenses_of(descendant, &of);
         let table = &mut self.outputs[descendant.variant.index()];
         // Lenses are of the entities that are followed.
         let lens = lens.filter(|_| table.asides[place as usize].stranger == 0);
@@ -396,6 +402,12 @@ impl Observer {
 /// A writer that has no row: the input series of a point.
 fn stranger_of(input: &Batch, point: u32) -> u32 {
     input.all_points().get(point as usize).map_or(UNTRACKED, |point| stranger(input.identity(point)))
+}
+
+/// Tells whether points are of several input resources.
+fn are_of_several(input: &Batch, members: &[u32]) -> bool {
+    let home = |member: &u32| input.all_points().get(*member as usize).map(|point| point.home);
+    members.split_first().is_some_and(|(first, rest)| rest.iter().any(|other| home(other) != home(first)))
 }
 
 /// The entity of the input resource of a point.

@@ -127,7 +127,7 @@ impl CapturedSeries {
         groups.came_in(&labels.text(batch.text(metric.name)));
         // A capture is read once: the first metrics get lenses, those of the baseline before those of the candidate.
         groups.choose();
-        let about = (|| process.number(), process.entity as u32);
+        let about = (|| process.number(), &process);
         let lens = groups.of(labels, (batch, resource.attrs), metric, point, about);
         Self {
             label: Label {

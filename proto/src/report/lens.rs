@@ -175,12 +175,20 @@ fn columns(rows: &[LensError], of: &LensReport, spreads: bool) -> v1::LensRows {
         worst_time: if told { worst().map(|worst| worst.time).collect() } else { Vec::new() },
         worst_baseline: instant(|worst| worst.figures[0]),
         worst_candidate: instant(|worst| worst.figures[1]),
-        spreads: if (spreads || is_total) && rows.iter().any(|row| row.sampled.is_some()) {
-            rows.iter().map(|row| spread(row.sampled)).collect()
+        spreads: if (spreads || is_total) && rows.iter().any(LensError::tells_of_all) {
+            rows.iter().map(spread_of).collect()
         } else {
             Vec::new()
         },
     }
+}
+
+fn spread_of(row: &LensError) -> v1::LensSpread {
+    let ratios = row.ratios.map(|ratios| ratios.to_vec()).unwrap_or_default();
+    let Some(divisor) = row.divisor else { return v1::LensSpread { ratios, ..spread(row.sampled) } };
+    // An earlier release takes what it knows for a sum.
+    let part = |of| Some(Box::new(spread(of)));
+    v1::LensSpread { ratios, dividend: part(row.sampled), divisor: part(Some(divisor)), ..spread(None) }
 }
 
 fn spread(from: Option<Sampled>) -> v1::LensSpread {
@@ -195,6 +203,7 @@ fn spread(from: Option<Sampled>) -> v1::LensSpread {
         baseline_most: baseline.most,
         candidate_norm: candidate.norm,
         candidate_most: candidate.most,
+        ..v1::LensSpread::default()
     }
 }
 
@@ -209,6 +218,17 @@ fn read_spread(from: &v1::LensSpread) -> Result<Option<Sampled>, Invalid> {
         return Err(Invalid::Value("a lens of a sample has finite sums, and spreads of 0 or more"));
     }
     Ok(from.told.then_some(Sampled { sums, difference, baseline, candidate }))
+}
+
+/// The least and the largest ratio of a spread, if it has them.
+fn read_ratios(from: &v1::LensSpread) -> Result<Option<[f64; 2]>, Invalid> {
+    match from.ratios.as_slice() {
+        [] => Ok(None),
+        [least, most] if least.is_finite() && most.is_finite() && 0.0 <= *least && least <= most => {
+            Ok(Some([*least, *most]))
+        }
+        _ => Err(Invalid::Value("a lens of a sample has a least ratio of 0 or more, and a largest")),
+    }
 }
 
 /// One value a row; nothing where each is what a reader takes it for anyway.
@@ -276,6 +296,9 @@ fn read_row(from: &v1::LensRows, place: usize, of: &LensReport) -> Result<LensEr
         figures: [at(&from.worst_baseline, place, 0.0), at(&from.worst_candidate, place, 0.0)],
     };
     let time = at(&from.worst_time, place, 0);
+    let spread = from.spreads.get(place);
+    let divisor = spread.and_then(|spread| spread.divisor.as_deref());
+    let sum = spread.map(|spread| spread.dividend.as_deref().filter(|_| divisor.is_some()).unwrap_or(spread));
     let row = LensError {
         group: from.groups[place].clone(),
         sums: [baseline, at(&from.candidate, place, baseline)],
@@ -289,7 +312,9 @@ fn read_row(from: &v1::LensRows, place: usize, of: &LensReport) -> Result<LensEr
         worst: (time > 0).then(|| figures(time)),
         edges: [at(&from.before, place, 0.0), at(&from.after, place, 0.0)],
         newborn: at(&from.newborn, place, 0.0),
-        sampled: from.spreads.get(place).map(read_spread).transpose()?.flatten(),
+        sampled: sum.map(read_spread).transpose()?.flatten(),
+        divisor: divisor.map(read_spread).transpose()?.flatten(),
+        ratios: spread.map(read_ratios).transpose()?.flatten(),
         ..LensError::default()
     };
     let row = row.with_figures(of.function, of.increases, of.seconds);

@@ -44,8 +44,9 @@ fn counted(looked: &Subject<'_>) -> Vec<Criterion> {
         };
         let mut finding = of_count(guardrail, &found, looked.evidence.counted().count());
         finding.sentence.extend(open);
-        if answer == Answer::Met && found.of_sample.is_some() {
+        if let Some(of) = found.of_sample.as_ref().filter(|_| answer == Answer::Met) {
             finding.sentence.extend(unseen(looked).map(|(_, said)| said));
+            finding.sentence.push_str(if of.is_of_one { ONE_DECIDES } else { "" });
         }
         let mut criterion = Criterion::asked_for(answer, effect(guardrail.severity), finding);
         if found.of_sample.is_some() && found.left_out.series.is_empty() {
@@ -117,20 +118,27 @@ fn open(looked: &Subject<'_>, guardrail: &Guardrail, found: &GuardrailFinding) -
 
 /// The same of a lens. A figure of a part of the series is no figure of all, but where a sample has an interval of it; groups
 /// that are not told apart change nothing where another one is past the limit, nor does what is not followed where a sample is.
-fn not_looked_at(looked: &Subject<'_>, found: &GuardrailFinding) -> Option<String> {
+pub(super) fn not_looked_at(looked: &Subject<'_>, found: &GuardrailFinding) -> Option<String> {
     let LeftOut { series, groups, errors } = &found.left_out;
     if found.past && found.of_sample.is_some() {
         return None;
     }
     if !series.is_empty() {
         return Some(format!(
-            " On {} it is of a part of the series, and what it tells of all is known of sums and rates alone, and from agents \
-             of this release: {FOLLOWS_ALL}.",
+            " On {} it is of a part of the series, which does not tell that of all: several entities may be \
+             put together or not told apart, a mean may be of what one variant does not show all the time, the largest or the \
+             least may be of an entity that one variant alone shows, or the agent is of an earlier release: {FOLLOWS_ALL}.",
             listed(series)
         ));
     }
     if found.past {
         return None;
+    }
+    if found.of_sample.as_ref().is_some_and(|of| !of.within && of.is_of_one) {
+        return Some(format!(
+            " One entity decides it, which need not be one of those followed, so that a sample never shows that it is past \
+             the limit: {FOLLOWS_ALL}."
+        ));
     }
     if found.of_sample.as_ref().is_some_and(|of| !of.within) {
         return Some(format!(" This sample cannot tell whether it is past the limit: {FOLLOWS_ALL}."));
@@ -157,12 +165,15 @@ fn not_looked_at(looked: &Subject<'_>, found: &GuardrailFinding) -> Option<Strin
         .map(|(_, said)| said)
 }
 
+/// Words for what acceptance means where one series decides.
+const ONE_DECIDES: &str = " One of those is enough to decide this figure.";
+
 /// How all series are looked at.
 const FOLLOWS_ALL: &str =
     "an agent follows all of at most 131,072 series, where its `phoenix.budget` is large enough for them";
 
 /// What no entity of a sample has, and others may: whether the policy accepts it, and a sentence.
-fn unseen(looked: &Subject<'_>) -> Option<(bool, String)> {
+pub(super) fn unseen(looked: &Subject<'_>) -> Option<(bool, String)> {
     let (is_accepted, most, rest) = sampled::unseen(looked, Sample::most_beside)?;
     Some((
         is_accepted,

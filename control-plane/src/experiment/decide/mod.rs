@@ -20,6 +20,7 @@ mod sampled;
 mod savings;
 mod series;
 mod shown;
+mod shown_in_sample;
 mod start;
 
 pub use start::decide_start;

@@ -10,7 +10,7 @@ use observe::{
     FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensLimit, LensReport, Measured, OWNER, OWNERS,
 };
 
-use super::{Subject, arrivals, sampled};
+use super::{Subject, arrivals, sampled, shown_in_sample};
 use crate::experiment::words::{are, counted, listed, percent, signed};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 use crate::id::AgentUid;
@@ -71,7 +71,10 @@ fn criterion(looked: &Subject<'_>, lens: &Lens, hold: Duration) -> Criterion {
         None => described_with_groups(&fleet),
         Some(limit) => {
             let needed = looked.spec.until_lens_is_met(lens.lookback, hold);
-            judged(looked, needed, (&fleet, since.len() as u64), limit)
+            match shown_in_sample::judged(looked, lens, limit) {
+                Some(found) => in_sample(looked, needed, &fleet, found),
+                None => judged(looked, needed, (&fleet, since.len() as u64), limit),
+            }
         }
     };
     let (sentence, groups) = match since.as_slice() {
@@ -177,7 +180,6 @@ fn judged(
     limit: &LensLimit,
 ) -> (Answer, String, Vec<String>) {
     let counts = fleet.judge(limit);
-    let seen = seen(looked);
     let sentence = described(fleet);
     match counts.answer {
         // What they came to before lies in the mean of the step, and hides them there.
@@ -191,13 +193,7 @@ fn judged(
             let groups = counts.beyond.iter().chain(&counts.lost).cloned().collect();
             (Answer::Violated, format!("{sentence} {}", passed(&counts, limit)), groups)
         }
-        // Until then a panel still shows series that ended before both variants were observed.
-        LensAnswer::Met if seen < needed => {
-            let [seen, needed] = [seen, needed].map(|time| humantime::format_duration(time).to_string());
-            let why =
-                format!("It is judged after its look-back and a horizon, {needed}; {seen} were measured.");
-            (Answer::NotMeasured, format!("{sentence} {why}"), Vec::new())
-        }
+        LensAnswer::Met if seen(looked) < needed => too_early(looked, needed, &sentence),
         LensAnswer::Met => (Answer::Met, format!("{sentence} {}", kept(&counts, limit)), Vec::new()),
         LensAnswer::NotMeasured => {
             let why = if fleet.truncated {
@@ -208,6 +204,27 @@ fn judged(
             (Answer::NotMeasured, format!("{sentence} {why}"), counts.undecided)
         }
     }
+}
+
+/// What a sample tells of a limit, with the lens's description before it.
+fn in_sample(
+    looked: &Subject<'_>,
+    needed: Duration,
+    fleet: &FleetLens,
+    (answer, said, groups): (Answer, String, Vec<String>),
+) -> (Answer, String, Vec<String>) {
+    let sentence = format!("{} {said}", described(fleet));
+    match answer {
+        Answer::Met if seen(looked) < needed => too_early(looked, needed, &sentence),
+        _ => (answer, sentence, groups),
+    }
+}
+
+/// Until then a panel still shows series that ended before both variants were observed.
+fn too_early(looked: &Subject<'_>, needed: Duration, sentence: &str) -> (Answer, String, Vec<String>) {
+    let [seen, needed] = [seen(looked), needed].map(|time| humantime::format_duration(time).to_string());
+    let why = format!("It is judged after its look-back and a horizon, {needed}; {seen} were measured.");
+    (Answer::NotMeasured, format!("{sentence} {why}"), Vec::new())
 }
 
 /// Time that an agent has measured both variants, the longest; whole seconds.

@@ -27,6 +27,8 @@ pub struct OfSample {
     pub groups: Vec<String>,
     /// Number of hosts that follow a sample.
     pub samples: usize,
+    /// True of a maximum or a minimum, which one entity decides.
+    pub is_of_one: bool,
 }
 
 /// One error: its host, its group, its estimate, and its intervals if they are known: of entities like those followed, and of all.
@@ -45,7 +47,7 @@ impl<'a> Found<'a> {
     }
 
     fn of_sample(host: &'a str, of: &'a LensError, figures: u64) -> Self {
-        let error = of.sampled.map_or_else(|| of.error(), |sampled| sampled.error());
+        let error = of.estimate();
         Self { host, group: &of.group, error, interval: of.interval(figures), surely: of.surely(figures) }
     }
 }
@@ -79,7 +81,8 @@ impl Guardrail {
                     .collect()
             }
         };
-        (!found.is_empty()).then(|| OfSample { samples, ..self.held_against(&found) })
+        let is_of_one = reports.iter().any(|(.., lens)| lens.function.is_of_one());
+        (!found.is_empty()).then(|| OfSample { samples, is_of_one, ..self.held_against(&found) })
     }
 
     fn held_against(&self, found: &[Found<'_>]) -> OfSample {
@@ -101,7 +104,7 @@ impl Guardrail {
             past: !all_past.is_empty(),
             hosts: unique(all_past.iter().map(|one| one.host.to_owned()).filter(|host| !host.is_empty())),
             groups: unique(all_past.iter().map(|one| one.group.to_owned()).filter(|group| !group.is_empty())),
-            samples: 0,
+            ..OfSample::default()
         }
     }
 

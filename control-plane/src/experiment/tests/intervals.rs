@@ -8,7 +8,7 @@ use super::*;
 use crate::experiment::{Direction, Guardrail, Quantity, Scope, Severity};
 
 /// Error of a sample: what the candidate has of the baseline's 100, and how far one entity may have it off.
-fn error(group: &str, candidate: f64, norm: f64) -> LensError {
+pub fn error(group: &str, candidate: f64, norm: f64) -> LensError {
     let spread = Reach { norm, most: norm / 10.0 };
     let candidate_reach = Reach { norm: 1e9, most: 1e9 };
     let sampled = Sampled {
@@ -21,7 +21,7 @@ fn error(group: &str, candidate: f64, norm: f64) -> LensError {
 }
 
 /// Findings of an agent that follows 300 entities.
-fn of(change: impl Fn(&mut LensReport)) -> Comparison {
+pub fn of(change: impl Fn(&mut LensReport)) -> Comparison {
     let sample = Some(Sample { one_in: 8, entities: 300.0, ..Sample::default() });
     let mut found = Comparison { exact: false, sample, ..good() };
     found.lenses[0].total = error("", 100.0, 0.0);
@@ -191,12 +191,62 @@ fn a_fatal_one_acts_on_a_horizon_only_where_no_look_of_so_many_shows_it_by_chanc
 }
 
 #[test]
-fn a_mean_of_a_sample_is_not_told_and_the_sentence_says_of_what_it_is() {
+fn what_a_sample_does_not_tell_of_all_is_not_measured_and_the_sentence_says_why_and_what_helps() {
     let found = of(|lens| {
         lens.function = observe::LensFunction::Avg;
         lens.total = LensError::of(String::new(), 100.0, 100.0);
     });
     let told = judged(Quantity::LensTotal, Some(0.0125), two(|| found.clone()));
     assert_eq!(told.answer, Answer::NotMeasured);
-    assert!(told.finding.sentence.contains("known of sums and rates alone"), "{told:?}");
+    let said = &told.finding.sentence;
+    assert!(said.contains("which does not tell that of all: several entities may be put together"), "{said}");
+    assert!(said.contains("an agent follows all of at most 131,072 series"), "{said}");
+}
+
+#[test]
+fn a_mean_is_held_to_its_limit_by_the_interval_of_its_sum_over_that_of_the_number_of_series() {
+    let told = |candidate: f64, series: f64, norm: f64| {
+        let found = of(|lens| {
+            lens.function = observe::LensFunction::Avg;
+            let divisor = error("", series, norm).sampled;
+            lens.total = LensError { divisor, ..error("", candidate, norm) };
+        });
+        judged(Quantity::LensTotal, Some(0.0125), vec![agent(1, &[found.clone(), found])])
+    };
+    let answers = [
+        // A sum and a number that fall alike are a mean that stays.
+        (50.0, 50.0, 0.1, Answer::Met),
+        (98.0, 100.0, 0.1, Answer::Met),
+        (50.0, 50.0, 5.0, Answer::NotMeasured),
+        (90.0, 100.0, 0.1, Answer::Violated),
+        (100.0, 90.0, 0.1, Answer::Violated),
+    ];
+    for (candidate, series, norm, answer) in answers {
+        let told = told(candidate, series, norm);
+        assert_eq!(told.answer, answer, "{candidate} of {series}: {}", told.finding.sentence);
+    }
+}
+
+#[test]
+fn an_extreme_is_met_by_what_every_entity_followed_keeps_and_never_violated_by_a_sample() {
+    let told = |ratios: [f64; 2], max_unseen| {
+        let found = of(|lens| {
+            lens.function = observe::LensFunction::Max;
+            lens.total =
+                LensError { ratios: Some(ratios), ..LensError::of(String::new(), 100.0, 100.0 * ratios[0]) };
+        });
+        judged(Quantity::LensTotal, max_unseen, two(|| found.clone()))
+    };
+    let met = told([0.96, 1.04], Some(0.0125));
+    assert_eq!(met.answer, Answer::Met, "{met:?}");
+    let said = &met.finding.sentence;
+    assert!(
+        said.contains("`max_unseen` accepts 1.25 %. One of those is enough to decide this figure."),
+        "{said}"
+    );
+    assert_eq!(told([0.96, 1.04], None).answer, Answer::NotMeasured, "nobody accepts what is unseen");
+    let open = told([0.4, 0.5], Some(0.0125));
+    assert_eq!(open.answer, Answer::NotMeasured);
+    let said = &open.finding.sentence;
+    assert!(said.contains("One entity decides it, which need not be one of those followed"), "{said}");
 }

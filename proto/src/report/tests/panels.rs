@@ -175,6 +175,12 @@ fn figures_of_all_travel_with_a_total_and_with_the_groups_of_the_whole_and_are_r
                 row.sampled = (scale % 5 > 0).then(|| sampled(f64::from(scale)));
             }
         }
+        let [mean, most] = [2, 3].map(|at| comparison.lenses[at].clone());
+        comparison.lenses[2] = LensReport { function: LensFunction::Avg, ..mean };
+        comparison.lenses[2].total.divisor = Some(sampled(6.0));
+        comparison.lenses[3] = LensReport { function: LensFunction::Max, ..most };
+        comparison.lenses[3].total.sampled = None;
+        comparison.lenses[3].total.ratios = Some([0.5, 1.25]);
     }
     let (body, digest) = sent.encode();
     let read = Findings::decode(&body, &digest).expect("reads");
@@ -190,6 +196,17 @@ fn figures_of_all_travel_with_a_total_and_with_the_groups_of_the_whole_and_are_r
         read.horizon.lenses[1].named().all(|row| row.sampled.is_none()),
         "a horizon has no room for them"
     );
+    let told = |of: &LensReport| (of.total.sampled, of.total.divisor, of.total.ratios);
+    for at in [2, 3] {
+        assert_eq!(told(&read.total.lenses[at]), told(&sent.total.lenses[at]));
+        assert_eq!(told(&read.horizon.lenses[at]), told(&sent.horizon.lenses[at]));
+    }
+    for ratios in [[1.0, 0.5], [-1.0, 0.5], [0.0, f64::INFINITY]] {
+        let mut wrong = sent.clone();
+        wrong.total.lenses[3].total.ratios = Some(ratios);
+        let (body, digest) = wrong.encode();
+        assert!(Findings::decode(&body, &digest).is_err(), "{ratios:?}");
+    }
     sent.total.lenses[1].total.sampled = Some(Sampled { difference: reach(-1.0), ..sampled(1.0) });
     let (body, digest) = sent.encode();
     assert!(Findings::decode(&body, &digest).is_err(), "a root is no less than 0");

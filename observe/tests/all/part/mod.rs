@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use observe::{Comparison, LensError, LensReport, Observer, Settings, Summary, Variant};
+use observe::{Comparison, Lens, LensError, LensReport, Observer, Settings, Summary, Variant};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -16,6 +16,8 @@ use pipelines::processors::Pipeline;
 use prost::Message as _;
 
 use super::processors::pipeline;
+
+mod functions;
 
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_767_225_600 * SECOND;
@@ -73,6 +75,7 @@ fn settings() -> Arc<Settings> {
 
 /// Both variants beside each other, and the observer of both.
 struct Beside {
+    settings: Arc<Settings>,
     observer: Observer,
     variants: [Pipeline; 2],
     fleet: u64,
@@ -82,7 +85,14 @@ struct Beside {
 impl Beside {
     fn new(fleet: u64, baseline: &[&str], candidate: &[&str]) -> Self {
         let variants = [baseline, candidate].map(|stages| pipeline(stages, START));
-        Self { observer: Observer::new(settings(), START), variants, fleet, one_in: 1 }
+        let settings = settings();
+        Self { observer: Observer::new(Arc::clone(&settings), START), settings, variants, fleet, one_in: 1 }
+    }
+
+    /// With these lenses.
+    fn looking(self, lenses: Vec<Lens>) -> Self {
+        let settings = Arc::new(Settings { lenses, ..(*settings()).clone() });
+        Self { observer: Observer::new(Arc::clone(&settings), START), settings, ..self }
     }
 
     fn sampled(self, one_in: u32) -> Self {
@@ -147,7 +157,7 @@ impl Beside {
     fn compared(mut self) -> Comparison {
         let mut all = self.window(0);
         all.merge(&self.window(1));
-        Comparison::of(&all, &settings())
+        Comparison::of(&all, &self.settings)
     }
 }
 
