@@ -23,7 +23,7 @@ use recount::{Agreement, Batch, History, Made, report};
 pub const WINDOW: u64 = 3 * SECOND;
 /// Parts of a window at which requests are sent, in turns: two intervals of three are longer than a window, so that their
 /// median is, and no instant lies at the edge of what depends on it.
-const MIDDLE: [u64; 3] = [WINDOW / 20, WINDOW * 3 / 10, WINDOW * 11 / 20];
+pub const MIDDLE: [u64; 3] = [WINDOW / 20, WINDOW * 3 / 10, WINDOW * 11 / 20];
 /// Windows after the last request.
 const AFTER: u64 = 1;
 

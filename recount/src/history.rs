@@ -131,6 +131,18 @@ impl History {
         part
     }
 
+    /// The same as it stood at an instant: what came later is not there.
+    #[must_use]
+    pub fn until(&self, instant: u64) -> Self {
+        let mut part = self.clone();
+        part.windows.retain(|window| window.end <= instant);
+        part.made.iter_mut().for_each(|made| made.retain(|one| one.admitted < instant));
+        part.outputs.iter_mut().for_each(|outputs| outputs.retain(|(time, _)| *time < instant));
+        let came = part.batches.iter().filter(|batch| batch.between[0] < instant).cloned();
+        part.batches = came.collect();
+        part
+    }
+
     /// Requests that were admitted in its windows.
     pub fn came(&self) -> impl Iterator<Item = &Batch> {
         self.batches.iter().filter(|batch| is_within(&self.windows, batch.between[0]))

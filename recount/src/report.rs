@@ -3,6 +3,7 @@
 mod collisions;
 mod described;
 mod lenses;
+mod served;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +19,8 @@ use super::plan::Plan;
 use super::point::Point;
 use super::series::Series;
 use super::writers::Writers;
+
+pub use served::served;
 
 /// Fates by their keys in a report.
 const FATES: [(Fate, &str); 6] = [

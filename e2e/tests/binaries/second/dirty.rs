@@ -29,7 +29,7 @@ pub fn script(begin: u64) -> Script {
     (0..WINDOWS).map(|window| hosts().iter().flat_map(|host| sent(host, begin, window)).collect()).collect()
 }
 
-fn sent(host: &Host, begin: u64, window: u64) -> Vec<ExportMetricsServiceRequest> {
+pub fn sent(host: &Host, begin: u64, window: u64) -> Vec<ExportMetricsServiceRequest> {
     let scrape = |of: u64| {
         let time = begin + of * WINDOW;
         let mut resources = host.scrape(begin, of);

@@ -6,6 +6,7 @@ mod dirty;
 mod guarded;
 mod joined;
 mod lenses;
+mod life;
 mod processes;
 mod random;
 mod run;
