@@ -61,7 +61,13 @@ fn main() -> anyhow::Result<()> {
             micro::run(&micro::Args::default())?;
             instructions::run()?;
             observing::run(&observing::Args::default())?;
-            observing::run(&observing::Args { instructions: true, scrapes: None })?;
+            for one_in in [None, Some(8)] {
+                observing::run(&observing::Args {
+                    instructions: true,
+                    one_in,
+                    ..observing::Args::default()
+                })?;
+            }
             pipelines::run(&pipelines::Args { instructions: true, ..pipelines::Args::default() })?;
             end_to_end::run(&end_to_end::Args::default())?;
             beside::run(&beside::Args::default())

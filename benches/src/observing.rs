@@ -38,10 +38,13 @@ struct Watch {
 type Spent = [u64; 3];
 
 impl Watch {
-    fn new() -> Self {
+    /// One that follows one entity in so many.
+    fn of(one_in: u32) -> Self {
         let settings = Arc::new(Settings { report_nanos: REPORT_NANOS, ..Settings::default() });
         let evidence = Evidence::new(Arc::clone(&settings), Experiment::default());
-        Self { observer: Observer::new(settings, NOW), evidence }
+        let mut observer = Observer::new(settings, NOW);
+        observer.follow_one_in(one_in);
+        Self { observer, evidence }
     }
 
     /// Names of [`Self::scrape`] in a program, as callgrind matches them.
@@ -110,21 +113,25 @@ pub struct Args {
     /// Watch so many scrapes, and print nothing.
     #[arg(long)]
     pub scrapes: Option<u64>,
+    /// Follow one entity in so many: what lenses come to of all entities is worked out, too.
+    #[arg(long)]
+    pub one_in: Option<u32>,
 }
 
 /// Prints the price.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    let one_in = args.one_in.unwrap_or(1);
     match args.scrapes {
-        Some(count) => watch(count),
-        None if args.instructions => instructions(),
-        None => price(),
+        Some(count) => watch(count, one_in),
+        None if args.instructions => instructions(one_in),
+        None => price(one_in),
     }
 }
 
 /// Watches so many scrapes, for callgrind.
-fn watch(count: u64) -> anyhow::Result<()> {
+fn watch(count: u64, one_in: u32) -> anyhow::Result<()> {
     let mut rules = pipeline(CANARY)?;
-    let mut watch = Watch::new();
+    let mut watch = Watch::of(one_in);
     for (place, payload) in scrapes(count).iter().enumerate() {
         let (input, output) = both(payload, &mut rules, place)?;
         watch.scrape([&input, &output], &mut rules, at(place));
@@ -133,20 +140,23 @@ fn watch(count: u64) -> anyhow::Result<()> {
 }
 
 /// Prints instructions a point, once every table is full.
-fn instructions() -> anyhow::Result<()> {
-    let of = |scrapes: u64| count_within(Watch::SCRAPE, &["observing", "--scrapes", &scrapes.to_string()]);
+fn instructions(one_in: u32) -> anyhow::Result<()> {
+    let of = |scrapes: u64| {
+        let [scrapes, one_in] = [scrapes, one_in.into()].map(|number| number.to_string());
+        count_within(Watch::SCRAPE, &["observing", "--scrapes", &scrapes, "--one-in", &one_in])
+    };
     let few = WARM_UP as u64;
     let points: usize = scrapes(SCRAPES)[WARM_UP..].iter().map(|payload| payload.points).sum();
     let each = (of(SCRAPES)? - of(few)?) as f64 / points as f64;
-    println!("observing, both variants: {each:.0} instructions a point");
+    println!("observing 1 in {one_in} entities, both variants: {each:.0} instructions a point");
     Ok(())
 }
 
-fn price() -> anyhow::Result<()> {
+fn price(one_in: u32) -> anyhow::Result<()> {
     let scrapes = scrapes(SCRAPES);
     let mut rules = pipeline(CANARY)?;
     let mut spent: Vec<Spent> = Vec::new();
-    let mut watch = Watch::new();
+    let mut watch = Watch::of(one_in);
     let mut report = Vec::new();
     for (place, payload) in scrapes.iter().enumerate() {
         let (input, output) = both(payload, &mut rules, place)?;
@@ -161,7 +171,7 @@ fn price() -> anyhow::Result<()> {
     let minutes = spent[WARM_UP..].chunks(MINUTE);
     let count = minutes.len();
     println!(
-        "observing {points} points a scrape, both variants, ns a point: median and least of {count} minutes"
+        "observing {points} points a scrape, 1 in {one_in} entities followed, both variants, ns a point: median and least of {count} minutes"
     );
     let show = |what: &str, of: &dyn Fn(&[Spent]) -> u64| {
         let mut all: Vec<u64> = minutes.clone().map(of).collect();
@@ -241,7 +251,7 @@ fn memory(scrapes: &[Payload]) -> anyhow::Result<()> {
 }
 
 fn fed(batches: &[(Batch, Batch)], rules: &mut Pipeline) -> Watch {
-    let mut watch = Watch::new();
+    let mut watch = Watch::of(1);
     for (place, (input, output)) in batches.iter().enumerate() {
         watch.scrape([input, output], rules, at(place));
     }
