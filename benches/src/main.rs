@@ -7,6 +7,7 @@ mod agent;
 mod beside;
 mod collector;
 mod end_to_end;
+mod fleet;
 mod instructions;
 mod load;
 mod micro;
@@ -15,6 +16,7 @@ mod observing;
 mod payload;
 mod pipelines;
 mod rows;
+mod server;
 mod sink;
 mod stalled;
 
@@ -45,6 +47,8 @@ enum What {
     Node(node::Args),
     /// Measure memory and CPU of an agent whose destination answers nothing.
     Stalled(stalled::Args),
+    /// Measure a control plane with a fleet: connecting, a step to all, a rollback, rest, and coming back.
+    Fleet(fleet::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -57,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Some(What::Beside(args)) => beside::run(&args),
         Some(What::Node(args)) => node::run(&args),
         Some(What::Stalled(args)) => stalled::run(&args),
+        Some(What::Fleet(args)) => fleet::run(&args),
         None => {
             micro::run(&micro::Args::default())?;
             instructions::run()?;

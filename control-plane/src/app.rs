@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::state::{AppState, Shared};
 
+use crate::actions::statuses;
 use crate::auth::Auth;
 use crate::auth::keys::Keys;
 use crate::auth::limit::LoginLimit;
@@ -27,15 +28,18 @@ use crate::auth::setup::SetupToken;
 use crate::checks::Checks;
 use crate::clock::{Clock, Entropy};
 use crate::config::Serve;
+use crate::gather::{Gather, Gathered};
 use crate::http::{Limits, Listener, Origins, PROTOCOLS};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::node::NodeTimes;
 use crate::outgoing::{NotATarget, Outgoing, Rules};
 use crate::plans::PlanDigests;
+use crate::replica::Replica;
 use crate::seal::Seal;
 use crate::sso::{Settings, Sso};
-use crate::store::{Across, Address, NotAnAddress, Store, StoreError, deliveries, sessions, users};
+use crate::store::statuses::{Heard, Known};
+use crate::store::{Across, Address, NotAnAddress, Store, StoreError, deliveries, users};
 use crate::{fleet, grpc, reconcile, rest};
 
 /// Time after which certificates are read again.
@@ -115,6 +119,7 @@ pub struct Listening {
 #[derive(Debug)]
 pub struct App {
     state: AppState,
+    told: Gathered<Heard, Result<Known, StoreError>>,
     stop: watch::Sender<bool>,
     rest: Listener,
     fleet: Listener,
@@ -155,8 +160,16 @@ impl App {
         let opened = Store::prepare(&address, owner.as_ref()).await;
         let store = opened.map_err(|source| BootError::Open { address, source })?;
         let mut tx = store.begin(Across::Boot).await?;
-        sessions::all_left(&mut tx).await?;
-        deliveries::all_due(&mut tx, clock.now()).await?;
+        store.nobody_is_left_connected(&mut tx).await?;
+        let id = entropy.uuid(clock.now()).to_string();
+        let replica = match store.replicas() {
+            Some(_) => Replica::of_several(id),
+            None => {
+                // Of several, another one may be about to tell it.
+                deliveries::all_due(&mut tx, clock.now()).await?;
+                Replica::alone(id)
+            }
+        };
         tx.commit().await?;
         let auth = auth(config, &store, &clock, &entropy).await?;
         let seal = Seal::open_in(&config.data_dir, &entropy)
@@ -169,6 +182,7 @@ impl App {
             archive: config.archive_after,
             started: clock.now(),
         };
+        let (brought, told) = Gather::new();
         let state = AppState::new(Shared {
             store,
             clock,
@@ -182,11 +196,13 @@ impl App {
             trial: config.trial,
             max_running: config.max_running,
             nodes,
-            hub: Hub::default(),
+            statuses: brought,
+            hub: Hub::new(replica.alone),
+            replica,
             metrics,
             stopping,
         });
-        Ok(Self { state, stop, rest, fleet })
+        Ok(Self { state, told, stop, rest, fleet })
     }
 
     /// Bound addresses of both listeners.
@@ -204,7 +220,7 @@ impl App {
 
     /// Serves until `end`, then drains.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let Self { state, stop, rest, fleet } = self;
+        let Self { state, told, stop, rest, fleet } = self;
         let mut serving = JoinSet::new();
         let people = rest::router(state.clone()).merge(grpc::router(state.clone()));
         serving.spawn(rest.serve(people, state.stopping()));
@@ -212,6 +228,7 @@ impl App {
         serving.spawn(fleet.serve(agents, state.stopping()));
         serving.spawn(rotate(state.clone()));
         serving.spawn(reconcile::run(state.clone()));
+        serving.spawn(statuses::run(state.clone(), told));
         end.await;
         tracing::info!("draining");
         stop.send_replace(true);

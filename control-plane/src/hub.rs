@@ -1,9 +1,12 @@
 //! Connections of agents, and the waiters that are woken when something changed.
 //!
 //! In memory only: everything it knows can be found again in the store, so losing it loses nothing. A wake-up says
-//! that there may be something new, never what.
+//! that there may be something new, never what. Where several processes serve from one database, what wakes somebody here is
+//! kept as news for the others, whose hubs hear it as if it had happened there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +23,8 @@ pub const MAX_WATCHERS: usize = 512;
 #[derive(Debug)]
 pub struct Hub {
     sessions: Mutex<HashMap<(TenantId, AgentUid), Arc<Session>>>,
+    /// Agents of which something was heard that is not written down yet, and when.
+    heard: Mutex<HashMap<(TenantId, AgentUid), UnixMillis>>,
     /// Wakes the reconciler that writes what agents are to run.
     pub push: Notify,
     /// Wakes the reconciler that looks at evidence.
@@ -30,19 +35,81 @@ pub struct Hub {
     pub departures: watch::Sender<u64>,
     /// Places for streams to people, by user.
     pub watchers: Gate<UserId>,
+    /// News that other processes have not been told yet; nothing where there are none.
+    untold: Option<Untold>,
 }
 
-impl Default for Hub {
-    fn default() -> Self {
-        Self {
-            sessions: Mutex::default(),
-            push: Notify::default(),
-            analyze: Notify::default(),
-            events: watch::Sender::default(),
-            departures: watch::Sender::default(),
-            watchers: Gate::new(MAX_WATCHERS),
+#[derive(Debug, Default)]
+struct Untold {
+    /// Each once, so that there is no more of it than agents.
+    news: Mutex<BTreeSet<News>>,
+    more: Notify,
+}
+
+/// Wake-up that other processes hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum News {
+    /// There may be something else for agents to run.
+    Push,
+    /// There may be something new to decide.
+    Analyze,
+    /// Something happened to an experiment.
+    Happened,
+    /// A session or a credential has ended.
+    Departed,
+    /// There may be something new for an agent.
+    Offer(TenantId, AgentUid),
+    /// An agent is enrolled no more.
+    Dismissed(TenantId, AgentUid),
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Push => f.write_str("push"),
+            Self::Analyze => f.write_str("analyze"),
+            Self::Happened => f.write_str("happened"),
+            Self::Departed => f.write_str("departed"),
+            Self::Offer(tenant, agent) => write!(f, "offer {tenant} {agent}"),
+            Self::Dismissed(tenant, agent) => write!(f, "dismissed {tenant} {agent}"),
         }
     }
+}
+
+/// Text that is no news that this release knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoNews;
+
+impl FromStr for News {
+    type Err = NoNews;
+
+    fn from_str(text: &str) -> Result<Self, NoNews> {
+        let mut words = text.split(' ');
+        let word = words.next();
+        let mut agent = || {
+            let tenant = words.next().and_then(|word| word.parse().ok()).ok_or(NoNews)?;
+            let agent = words.next().and_then(|word| word.parse().ok()).ok_or(NoNews)?;
+            Ok((tenant, agent))
+        };
+        match word {
+            Some("push") => Ok(Self::Push),
+            Some("analyze") => Ok(Self::Analyze),
+            Some("happened") => Ok(Self::Happened),
+            Some("departed") => Ok(Self::Departed),
+            Some("offer") => agent().map(|(tenant, agent)| Self::Offer(tenant, agent)),
+            Some("dismissed") => agent().map(|(tenant, agent)| Self::Dismissed(tenant, agent)),
+            _ => Err(NoNews),
+        }
+    }
+}
+
+/// Generation that an agent is to run, as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// OpAMP's hash of the body, in hexadecimal.
+    pub config_hash: String,
+    /// The body.
+    pub body: String,
 }
 
 /// An agent's connection, or the time between its polls.
@@ -50,6 +117,8 @@ impl Default for Hub {
 pub struct Session {
     /// Wakes it: there may be another generation.
     pub offer: Notify,
+    /// The generation that it was woken for, where whoever woke it had it at hand; else it is in the store.
+    at_hand: Mutex<Option<Offer>>,
     /// Ends it: the same agent has connected again.
     pub superseded: Notify,
     /// Ends it: the agent is enrolled no more.
@@ -61,6 +130,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Takes the generation that it was woken for, if it is at hand.
+    pub fn take_offer(&self) -> Option<Offer> {
+        self.at_hand.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Tells whether its agent gives a sign of life within this time. One that polls cannot be asked, and gives none.
     pub async fn answers(&self, within: Duration) -> bool {
         let mut alive = self.alive.subscribe();
@@ -71,6 +145,68 @@ impl Session {
 }
 
 impl Hub {
+    /// That of a process that is alone, or of one of several.
+    #[must_use]
+    pub fn new(alone: bool) -> Self {
+        Self {
+            sessions: Mutex::default(),
+            heard: Mutex::default(),
+            push: Notify::default(),
+            analyze: Notify::default(),
+            events: watch::Sender::default(),
+            departures: watch::Sender::default(),
+            watchers: Gate::new(MAX_WATCHERS),
+            untold: (!alone).then(Untold::default),
+        }
+    }
+
+    /// Takes in what has happened here: whoever waits for it is woken, here and elsewhere.
+    fn news(&self, news: News) {
+        self.hear(news);
+        if let Some(untold) = &self.untold {
+            untold.news.lock().unwrap_or_else(PoisonError::into_inner).insert(news);
+            untold.more.notify_one();
+        }
+    }
+
+    /// Takes in what has happened, here or elsewhere.
+    pub fn hear(&self, news: News) {
+        match news {
+            News::Push => self.push.notify_one(),
+            News::Analyze => self.analyze.notify_one(),
+            News::Happened => self.events.send_modify(|count| *count += 1),
+            News::Departed => self.departures.send_modify(|count| *count += 1),
+            News::Offer(tenant, agent) => {
+                if let Some(session) = self.sessions().get(&(tenant, agent)) {
+                    session.offer.notify_one();
+                }
+            }
+            News::Dismissed(tenant, agent) => {
+                if let Some(session) = self.sessions().remove(&(tenant, agent)) {
+                    session.dismissed.notify_one();
+                }
+            }
+        }
+    }
+
+    /// News that other processes have not been told yet, once there is some.
+    pub async fn untold(&self) -> BTreeSet<News> {
+        let Some(untold) = &self.untold else { return std::future::pending().await };
+        loop {
+            let news = self.take_untold();
+            if !news.is_empty() {
+                return news;
+            }
+            untold.more.notified().await;
+        }
+    }
+
+    /// The same as it is now.
+    pub fn take_untold(&self) -> BTreeSet<News> {
+        let Some(untold) = &self.untold else { return BTreeSet::new() };
+        std::mem::take(&mut *untold.news.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn sessions(&self) -> MutexGuard<'_, HashMap<(TenantId, AgentUid), Arc<Session>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,17 +231,25 @@ impl Hub {
         last
     }
 
+    /// What agents are to run may have changed.
+    pub fn wake_push(&self) {
+        self.news(News::Push);
+    }
+
+    /// There may be something new to decide.
+    pub fn wake_analyze(&self) {
+        self.news(News::Analyze);
+    }
+
     /// A session of somebody has ended: their streams do, too.
     pub fn departed(&self) {
-        self.departures.send_modify(|count| *count += 1);
+        self.news(News::Departed);
     }
 
     /// An agent is enrolled no more.
     pub fn dismiss(&self, tenant: TenantId, agent: AgentUid) {
         self.departed();
-        if let Some(session) = self.sessions().remove(&(tenant, agent)) {
-            session.dismissed.notify_one();
-        }
+        self.news(News::Dismissed(tenant, agent));
     }
 
     /// The session of an agent.
@@ -123,15 +267,35 @@ impl Hub {
         self.sessions().len()
     }
 
-    /// There is another generation for an agent.
-    pub fn offer(&self, tenant: TenantId, agent: AgentUid) {
+    /// There may be something new for an agent; `at_hand` is the generation that it is to run, if it is that.
+    pub fn offer(&self, tenant: TenantId, agent: AgentUid, at_hand: Option<Offer>) {
         if let Some(session) = self.sessions().get(&(tenant, agent)) {
-            session.offer.notify_one();
+            *session.at_hand.lock().unwrap_or_else(PoisonError::into_inner) = at_hand;
         }
+        self.news(News::Offer(tenant, agent));
+    }
+
+    /// Something was heard of an agent that says nothing but that it is there.
+    pub fn heard(&self, tenant: TenantId, agent: AgentUid, now: UnixMillis) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert((tenant, agent), now);
+    }
+
+    /// The same of all that are connected.
+    pub fn heard_of_all(&self, now: UnixMillis) {
+        let all: Vec<(TenantId, AgentUid)> = self.sessions().keys().copied().collect();
+        self.heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(all.into_iter().map(|one| (one, now)));
+    }
+
+    /// Agents of which something was heard since the last time that this was asked, and when.
+    pub fn take_heard(&self) -> HashMap<(TenantId, AgentUid), UnixMillis> {
+        std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Something happened to an experiment.
     pub fn happened(&self) {
-        self.events.send_modify(|count| *count += 1);
+        self.news(News::Happened);
     }
 }

@@ -8,6 +8,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
 /// Labels that an answer is counted by.
@@ -61,6 +62,7 @@ pub struct Metrics {
     rejected: Family<Rejected, Counter>,
     malformed: Family<Mistake, Counter>,
     told: Family<Told, Counter>,
+    decides: Gauge,
 }
 
 impl Default for Metrics {
@@ -74,6 +76,7 @@ impl Default for Metrics {
             rejected: Family::default(),
             malformed: Family::default(),
             told: Family::default(),
+            decides: Gauge::default(),
         };
         metrics.register("phoenix_http_requests", "Requests answered", metrics.answers.clone());
         let help = "Connections turned away, or ended because they were silent for too long";
@@ -88,6 +91,8 @@ impl Default for Metrics {
         metrics.register("phoenix_opamp_malformed", help, metrics.malformed.clone());
         let help = "Attempts to tell a webhook, by the state of the message after it";
         metrics.register("phoenix_webhook_attempts", help, metrics.told.clone());
+        let help = "1 of the replica that decides, 0 of the others";
+        metrics.register("phoenix_decides", help, metrics.decides.clone());
         metrics
     }
 }
@@ -140,6 +145,11 @@ impl Metrics {
     /// Counts an attempt to tell a webhook; `outcome` is one of a few words.
     pub fn delivered(&self, outcome: &'static str) {
         self.told.get_or_create(&Told { outcome }).inc();
+    }
+
+    /// Notes whether this replica decides.
+    pub fn decides(&self, decides: bool) {
+        self.decides.set(i64::from(decides));
     }
 
     /// All of it as text.

@@ -9,14 +9,17 @@ use tokio::sync::watch;
 use crate::auth::Auth;
 use crate::checks::Checks;
 use crate::clock::{Clock, Entropy};
+use crate::gather::Gather;
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::node::NodeTimes;
 use crate::outgoing::Outgoing;
 use crate::plans::PlanDigests;
+use crate::replica::Replica;
 use crate::seal::Seal;
 use crate::sso::Sso;
-use crate::store::Store;
+use crate::store::statuses::{Heard, Known};
+use crate::store::{Store, StoreError, Tx, replicas};
 
 /// One per process.
 #[derive(Debug)]
@@ -45,6 +48,10 @@ pub struct Shared {
     pub max_running: usize,
     /// Times of nodes and their agents.
     pub nodes: NodeTimes,
+    /// What agents tell of themselves, to be stored.
+    pub statuses: Gather<Heard, Result<Known, StoreError>>,
+    /// This process among those that serve from the store.
+    pub replica: Replica,
     /// Connected agents, and those who wait to be woken.
     pub hub: Hub,
     /// Counters.
@@ -72,6 +79,21 @@ impl AppState {
     pub async fn stopped(&self) {
         // An error is the sender's end, and that is the process's.
         let _ended = self.stopping().wait_for(|stop| *stop).await.is_ok();
+    }
+}
+
+impl AppState {
+    /// Tells whether this process decides, as the transaction sees it. Whoever decides asks before it commits: then nothing is
+    /// decided by one that was late and has been replaced.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn decides(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        match self.replica.epoch() {
+            Some(_) if self.replica.alone => Ok(true),
+            Some(epoch) => replicas::decides(tx, &self.replica.id, epoch).await,
+            None => Ok(false),
+        }
     }
 }
 

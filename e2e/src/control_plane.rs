@@ -83,6 +83,22 @@ impl ControlPlane {
         Self::run_with(dir, Listening { rest: any, fleet: any }, "info,sqlx=warn", &more).await
     }
 
+    /// The same at any addresses, with these options besides.
+    pub async fn start_with(dir: &Path, more: &[&str]) -> Result<Self> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let at = Listening { rest: any, fleet: any };
+        Self::set_up(Self::run_with(dir, at, "info,sqlx=warn", more).await?).await
+    }
+
+    /// Another one on a database in which there is an admin, at these addresses, or any.
+    pub async fn start_beside(dir: &Path, at: Option<Listening>, more: &[&str]) -> Result<Self> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let at = at.unwrap_or(Listening { rest: any, fleet: any });
+        let mut started = Self::run_with(dir, at, "info,sqlx=warn", more).await?;
+        started.login().await?;
+        Ok(started)
+    }
+
     async fn set_up(mut started: Self) -> Result<Self> {
         let setup = json!({ "token": SETUP_TOKEN, "email": EMAIL, "password": PASSWORD });
         started.expect("POST", "/api/v1/auth/setup", Some(&setup), 201).await?;

@@ -17,7 +17,7 @@ use proto::v1::report_service_client::ReportServiceClient;
 use proto::v1::{ReportKey, ReportRequest};
 use serde_json::json;
 use tokio::task::JoinHandle;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 
 use crate::http;
@@ -31,15 +31,23 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Series of the baseline.
 const SERIES: u64 = 100;
 
-/// Where agents come in.
+/// Where agents come in: at one replica, and at the next one whenever a connection ends.
 #[derive(Clone, Debug)]
 pub struct Door {
-    /// The fleet's listener.
-    pub fleet: SocketAddr,
+    /// The fleets' listeners, each with the connection for the reports of all agents there.
+    replicas: Vec<(SocketAddr, Channel)>,
     /// The enrollment token.
-    pub token: String,
-    /// Connection for the reports of all of them.
-    pub reports: Channel,
+    token: String,
+}
+
+impl Door {
+    /// One with these listeners, for who has this token.
+    pub fn new(fleets: &[SocketAddr], token: &str) -> Result<Self> {
+        let replica = |fleet: &SocketAddr| -> Result<_> {
+            Ok((*fleet, Endpoint::from_shared(format!("http://{fleet}"))?.connect_lazy()))
+        };
+        Ok(Self { replicas: fleets.iter().map(replica).collect::<Result<_>>()?, token: token.to_owned() })
+    }
 }
 
 /// A running agent. It ends without a word when it is dropped, as one whose node loses its power.
@@ -69,6 +77,7 @@ impl Simulated {
             status: RemoteConfigStatus::default(),
             running: None,
             horizons: 0,
+            at: usize::from(uid.as_bytes()[15]),
         };
         Self { uid, task: tokio::spawn(agent.live()) }
     }
@@ -84,9 +93,15 @@ struct State {
     /// Number and experiment of the generation in force.
     running: Option<(u64, Option<String>)>,
     horizons: u32,
+    /// Number of the replica that it comes to, over and over.
+    at: usize,
 }
 
 impl State {
+    fn replica(&self) -> &(SocketAddr, Channel) {
+        &self.door.replicas[self.at % self.door.replicas.len()]
+    }
+
     /// Enrolls once, and comes back whenever its session ends.
     async fn live(mut self) {
         let credential = loop {
@@ -94,19 +109,21 @@ impl State {
                 Ok(credential) => break credential,
                 Err(error) => eprintln!("{} does not enroll: {error:#}", self.node),
             }
+            self.at += 1;
             tokio::time::sleep(RETRY).await;
         };
         loop {
             if let Err(error) = self.session(&credential).await {
                 eprintln!("a session of {} has ended: {error:#}", self.node);
             }
+            self.at += 1;
             // Not all of a fleet at once.
             tokio::time::sleep(RETRY + RETRY * u32::from(self.uid.as_bytes()[15] % 8)).await;
         }
     }
 
     async fn session(&mut self, credential: &str) -> Result<()> {
-        let mut socket = connect(self.door.fleet, credential).await?;
+        let mut socket = connect(self.replica().0, credential).await?;
         self.sequence = 0;
         self.tell(&mut socket).await?;
         let mut began = now();
@@ -149,7 +166,7 @@ impl State {
         let body = json!({ "uid": self.uid, "host": self.node, "version": "simulated", "node": node });
         loop {
             let (status, body) =
-                http::call(self.door.fleet, "POST", "/v1/enroll", &self.door.token, Some(&body)).await?;
+                http::call(self.replica().0, "POST", "/v1/enroll", &self.door.token, Some(&body)).await?;
             match status {
                 201 => return Ok(body["token"].as_str().context("no token")?.to_owned()),
                 409 | 429 | 503 => tokio::time::sleep(RETRY).await,
@@ -224,8 +241,7 @@ impl State {
         };
         let mut request = tonic::Request::new(tokio_stream::once(report));
         request.metadata_mut().insert("authorization", format!("Bearer {credential}").parse()?);
-        let mut acks =
-            ReportServiceClient::new(self.door.reports.clone()).report(request).await?.into_inner();
+        let mut acks = ReportServiceClient::new(self.replica().1.clone()).report(request).await?.into_inner();
         while acks.message().await?.is_some() {}
         Ok(())
     }

@@ -224,6 +224,7 @@ const AGENT: &[&str] = &[
 const CONTROL_PLANE: &[&str] = &[
     "clock",
     "duration",
+    "gather",
     "hash",
     "id",
     "labels",
@@ -238,6 +239,7 @@ const CONTROL_PLANE: &[&str] = &[
     "role",
     "sso",
     "hub",
+    "replica",
     "checks",
     "plans",
     "experiment",

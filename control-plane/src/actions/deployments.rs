@@ -132,7 +132,7 @@ async fn write(
     let action = format!("deployment.{action}");
     audit::record(&mut tx, version.created_at, actor.tenant_id, actor, &action, &object, &detail).await?;
     tx.commit().await?;
-    state.hub.push.notify_one();
+    state.hub.wake_push();
     Ok(version)
 }
 

@@ -197,7 +197,7 @@ pub async fn enroll(state: &AppState, bearer: &str, request: Enrollment) -> Resu
         Admitted::In => Ok(minted.text),
         Admitted::InPlaceOf(record) => {
             state.hub.dismiss(token.tenant_id, record);
-            state.hub.analyze.notify_one();
+            state.hub.wake_analyze();
             Ok(minted.text)
         }
         Admitted::Waits(taken) => Err(EnrollError::NodeTaken(taken)),
@@ -241,6 +241,7 @@ async fn admit(
         credential_used_at: None,
         last_seen: None,
         status: "enrolled".to_owned(),
+        replica: None,
         health: None,
         offered_hash: None,
         effective_hash: None,
@@ -319,7 +320,7 @@ pub async fn authenticate(state: &AppState, bearer: &str) -> Result<AgentIdentit
         tx.commit().await?;
         if !agent.own_credential {
             // It may be offered something from now on.
-            state.hub.push.notify_one();
+            state.hub.wake_push();
         }
     }
     Ok(AgentIdentity::of(tenant_id, agent, true))

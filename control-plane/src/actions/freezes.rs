@@ -103,7 +103,7 @@ async fn tell(
 }
 
 fn woken(state: &AppState) {
-    state.hub.push.notify_one();
-    state.hub.analyze.notify_one();
+    state.hub.wake_push();
+    state.hub.wake_analyze();
     state.hub.happened();
 }

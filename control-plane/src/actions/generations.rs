@@ -5,11 +5,12 @@ use serde_json::json;
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::experiment::wave::Content;
+use crate::hub::Offer;
 use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
 use crate::store::generations::{self, Offered};
 use crate::store::trials::{self, AgentTrial};
-use crate::store::{Across, Connection, StoreError, Tx, agents, experiments};
+use crate::store::{Across, Connection, StoreError, Tx, experiments};
 
 /// What is to be written down.
 #[derive(Debug, Default)]
@@ -79,6 +80,9 @@ pub async fn offer(
     let now = state.clock.now();
     let mut tx = state.store.begin(Across::Reconcile).await?;
     let changed = changed(state, &mut tx).await?;
+    if !state.decides(&mut tx).await? {
+        return Ok(None);
+    }
     for change in &changed.trials {
         write(&mut tx, change, now).await?;
     }
@@ -87,14 +91,15 @@ pub async fn offer(
         let detail = json!({ "wave": wave, "agents": hosts.len(), "of": of, "hosts": named });
         experiments::happened(&mut tx, *tenant_id, *experiment_id, (now, "wave", &detail)).await?;
     }
-    for (tenant, agent, next) in &changed.offers {
-        generations::insert(&mut tx, *tenant, *agent, next, now).await?;
-        agents::offered(&mut tx, *tenant, *agent, &next.config_hash).await?;
-    }
+    generations::insert(&mut tx, &changed.offers, now).await?;
     tx.commit().await?;
+    if !changed.offers.is_empty() {
+        tracing::info!(agents = changed.offers.len(), "agents are to run other generations");
+    }
     for (tenant, agent, next) in changed.offers {
-        tracing::info!(%agent, generation = next.generation, step = next.step, "an agent is to run another generation");
-        state.hub.offer(tenant, agent);
+        tracing::debug!(%agent, generation = next.generation, step = next.step, "an agent is to run another generation");
+        let Offered { config_hash, body, .. } = next;
+        state.hub.offer(tenant, agent, Some(Offer { config_hash, body }));
     }
     if !changed.begun.is_empty() {
         state.hub.happened();

@@ -8,6 +8,7 @@
 use serde_json::json;
 
 use super::enroll::{AgentIdentity, EnrollError};
+use super::nodes::is_connected;
 use crate::audit::{self, By};
 use crate::auth;
 use crate::auth::secret::{self, Presented, Purpose};
@@ -155,7 +156,7 @@ async fn spare(
     claimed: AgentUid,
 ) -> Result<Option<Agent>, StoreError> {
     let known = arrivals::spare(reader, pass.tenant_id, &pass.id, claimed).await?;
-    Ok(known.into_iter().find(|agent| !state.hub.is_connected(pass.tenant_id, agent.uid)))
+    Ok(known.into_iter().find(|agent| !is_connected(state, pass.tenant_id, agent)))
 }
 
 /// Labels that a pass gives, if it gives any; the pass is good still.
@@ -208,6 +209,7 @@ fn agent(
         credential_used_at: None,
         last_seen: None,
         status: "enrolled".to_owned(),
+        replica: None,
         health: None,
         offered_hash: None,
         effective_hash: None,

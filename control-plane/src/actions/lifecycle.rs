@@ -312,6 +312,9 @@ pub async fn decided(
     let turned = experiment.verdict.as_ref().map(verb) != Some(verdict.verb);
     let Experiment { tenant_id, id, version, .. } = experiment;
     let mut tx = state.store.begin(*tenant_id).await?;
+    if !state.decides(&mut tx).await? {
+        return Ok(());
+    }
     // Somebody may have acted meanwhile, and ended it: this is the verdict on what it was.
     if !experiments::decided(&mut tx, (*tenant_id, *id, *version), verdict).await? {
         return Ok(());
@@ -371,6 +374,9 @@ async fn step(
     let (from, name) = (experiment.state.clone(), action.name());
     let forward = matches!(action, Action::Start(_) | Action::Advance(_) | Action::Promote(_));
     let next = experiment.state.clone().after(action, &experiment.spec, now)?;
+    if matches!(by, By::ControlPlane) && !state.decides(&mut tx).await? {
+        return Err(Failed::Stale);
+    }
     if forward {
         refuse_frozen(&mut tx, &experiment, name).await?;
     }
@@ -395,8 +401,8 @@ async fn step(
     });
     note(&mut tx, &experiment, by, now, (name, detail)).await?;
     tx.commit().await?;
-    state.hub.push.notify_one();
-    state.hub.analyze.notify_one();
+    state.hub.wake_push();
+    state.hub.wake_analyze();
     state.hub.happened();
     Ok(experiment)
 }

@@ -75,7 +75,13 @@ pub(super) fn comes_back(before: &Agent, token: &EnrollmentToken, request: &Enro
 /// Tells whether a node's agent is connected, or may come back yet.
 pub(super) fn is_there(state: &AppState, tenant: TenantId, holder: &Agent, now: UnixMillis) -> bool {
     let last = state.nodes.heard(holder.heard());
-    state.hub.is_connected(tenant, holder.uid) || last.plus(state.nodes.take_over) > now
+    is_connected(state, tenant, holder) || last.plus(state.nodes.take_over) > now
+}
+
+/// Tells whether an agent is connected, here or to another replica.
+pub(super) fn is_connected(state: &AppState, tenant: TenantId, agent: &Agent) -> bool {
+    let elsewhere = agent.replica.as_ref().is_some_and(|replica| *replica != state.replica.id);
+    elsewhere || state.hub.is_connected(tenant, agent.uid)
 }
 
 /// An agent whose node has one waits, and joins as a node of its own if that stays.
@@ -140,7 +146,7 @@ async fn note(state: &AppState, presented: &Presented) -> Result<Option<Former>,
         audit::record(&mut tx, now, tenant, By::Agent(uid), "agent.node_conflict", &object, &detail).await?;
     }
     tx.commit().await?;
-    state.hub.analyze.notify_one();
+    state.hub.wake_analyze();
     Ok(Some(former))
 }
 
@@ -161,6 +167,9 @@ pub async fn sweep(state: &AppState) -> Result<(), StoreError> {
         return Ok(());
     }
     let mut tx = state.store.begin(Across::Reconcile).await?;
+    if !state.decides(&mut tx).await? {
+        return Ok(());
+    }
     for (tenant, agent) in &settled {
         nodes::settle(&mut tx, *tenant, *agent).await?;
     }
@@ -176,7 +185,7 @@ pub async fn sweep(state: &AppState) -> Result<(), StoreError> {
         audit::record(&mut tx, now, *tenant, By::ControlPlane, "agent.archive", &object, &detail).await?;
     }
     tx.commit().await?;
-    state.hub.analyze.notify_one();
-    state.hub.push.notify_one();
+    state.hub.wake_analyze();
+    state.hub.wake_push();
     Ok(())
 }

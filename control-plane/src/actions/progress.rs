@@ -6,6 +6,7 @@ use crate::experiment::{AgentEvidence, Figures, State};
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
+use crate::store::sessions;
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -45,7 +46,10 @@ pub async fn progress(state: &AppState, experiment: &Experiment) -> Result<Progr
         State::Analyzing { since, .. } => Some(*since),
         _ => run.map(|run| run.since),
     };
-    let connected = |agent: &AgentEvidence| state.hub.is_connected(experiment.tenant_id, agent.uid);
+    let connected =
+        sessions::connected(&mut *state.store.read(experiment.tenant_id).await?, experiment.tenant_id)
+            .await?;
+    let connected = |agent: &AgentEvidence| connected.contains(&agent.uid);
     let agents = agents.into_iter().map(|agent| (connected(&agent), agent)).map(|(on, agent)| (agent, on));
     Ok(Progress { agents: agents.collect(), horizon, since })
 }

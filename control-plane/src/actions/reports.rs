@@ -99,7 +99,7 @@ pub async fn refused(
     let key = (agent.tenant_id, experiment, agent.uid);
     refusals::count(&mut tx, key, cause, reason, state.clock.now()).await?;
     tx.commit().await?;
-    state.hub.analyze.notify_one();
+    state.hub.wake_analyze();
     Ok(())
 }
 
@@ -172,7 +172,7 @@ pub async fn file(state: &AppState, agent: &AgentIdentity, report: Report) -> Re
             let told = slices::Told { slices: told, clock_offset };
             let unnamed = slices::file(&mut tx, agent, &experiment, told, now).await?;
             tx.commit().await?;
-            state.hub.analyze.notify_one();
+            state.hub.wake_analyze();
             state.hub.happened();
             Ok(unnamed)
         }

@@ -111,6 +111,6 @@ pub async fn name(
         slices::name(&mut tx, of, agent.uid, key, &CollisionName { metric, series, writer }).await?;
     }
     tx.commit().await?;
-    state.hub.analyze.notify_one();
+    state.hub.wake_analyze();
     Ok(())
 }

@@ -26,6 +26,8 @@ use crate::state::AppState;
 
 /// The most bytes of a message; an agent's largest, an effective config, is far below.
 pub const MAX_MESSAGE: usize = 4 << 20;
+/// Bytes that are read at once. Each connection has a buffer of so many, whatever it says; what is longer takes more of them.
+const BUFFER: usize = 2 << 10;
 /// The most agents that are there at once.
 pub const MAX_SESSIONS: usize = 20_000;
 /// Nothing heard for this long: the agent is gone.
@@ -63,6 +65,7 @@ pub async fn upgrade(
     };
     let url = url(&headers, &uri, "ws", fleet.own_port);
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+    let upgrade = upgrade.read_buffer_size(BUFFER).write_buffer_size(0);
     Ok(upgrade.on_upgrade(move |socket| converse(fleet.state, comer, (url, place), socket)))
 }
 
@@ -195,7 +198,7 @@ async fn hear_out(
                     Err(end) => return end,
                 }
             }
-            () = session.offer.notified() => match talk.conversation.unasked(state, &talk.agent).await {
+            () = session.offer.notified() => match talk.conversation.unasked(state, &talk.agent, session.take_offer()).await {
                 Ok(Some(offer)) => offer,
                 Ok(None) => continue,
                 Err(error) => failed(talk.agent.instance_uid, &error),

@@ -1,34 +1,73 @@
 //! Reconcilers: what is wanted and what is so, brought together.
 //!
 //! Each takes no input, is woken by a signal and by a timer, and can be run at any time, any number of times: a crash
-//! at any line is repaired by the next run. They are the only ones who act on evidence.
+//! at any line is repaired by the next run. They are the only ones who act on evidence. Of several replicas one runs them, by
+//! its lease, which each of their changes asks for once more before it is committed.
 
 pub mod analyze;
 pub mod archive;
 pub mod push;
+mod replicas;
 pub mod start;
 mod tell;
 
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use crate::actions::statuses;
 use crate::state::AppState;
 use crate::store::StoreError;
 
+/// The longest time between two looks that take long: a tenth of the time they may take.
+const LONGEST: Duration = Duration::from_secs(10);
+/// Time between two writings of which agents are there.
+const PRESENCE: Duration = Duration::from_secs(5);
 /// Without a signal, each looks this often.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Runs all until the process ends.
+/// Runs all until the process ends, whenever this replica is the one that decides.
 pub async fn run(state: AppState) {
+    let deciding = async {
+        loop {
+            let lease = state.replica.decides().await;
+            state.metrics.decides(true);
+            tokio::select! {
+                () = all(&state) => {}
+                () = state.replica.lost(lease) => {}
+            }
+            state.metrics.decides(false);
+        }
+    };
     let nobody = Notify::new();
     tokio::select! {
-        () = keep("push", &state.hub.push, || push::once(&state)) => {}
-        () = keep("analyze", &state.hub.analyze, || analyze::once(&state)) => {}
-        () = keep("start", &nobody, || start::once(&state)) => {}
-        () = keep("archive", &nobody, || archive::once(&state)) => {}
-        () = tell::run(&state) => {}
+        () = deciding => {}
+        () = replicas::run(&state) => {}
+        () = keep("presence", &nobody, || presence(&state)) => {}
         () = state.stopped() => {}
+    }
+    if let Some(replicas) = state.store.replicas()
+        && let Err(error) = replicas.release(&state.replica.id).await
+    {
+        tracing::warn!(%error, "another replica decides a moment later than it could");
+    }
+}
+
+/// Writes down of which agents something was heard.
+async fn presence(state: &AppState) -> Result<Duration, StoreError> {
+    statuses::note_heard(state).await?;
+    Ok(PRESENCE)
+}
+
+async fn all(state: &AppState) {
+    let nobody = Notify::new();
+    tokio::select! {
+        () = keep("push", &state.hub.push, || push::once(state)) => {}
+        () = keep("analyze", &state.hub.analyze, || analyze::once(state)) => {}
+        () = keep("start", &nobody, || start::once(state)) => {}
+        () = keep("archive", &nobody, || archive::once(state)) => {}
+        () = tell::run(state) => {}
     }
 }
 
@@ -39,8 +78,13 @@ async fn keep<F: Future<Output = Result<Duration, StoreError>>>(
     once: impl Fn() -> F,
 ) {
     loop {
+        let began = Instant::now();
         match once().await {
             Ok(pause) => {
+                let took = began.elapsed();
+                // What comes in a crowd is looked at together, and a look at many is not taken all the time.
+                tokio::time::sleep(took).await;
+                let pause = pause.max((took * 9).min(LONGEST));
                 let _either = tokio::time::timeout(pause, signal.notified()).await;
             }
             Err(error) => {

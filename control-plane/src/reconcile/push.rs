@@ -10,29 +10,28 @@
 
 mod contents;
 mod freeze;
+mod plan;
 mod staging;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pipelines::split::{Split, Splitter, Unit, Weight};
-use proto::generation::{Baseline, Fragment, Generation, config_hash};
+use proto::generation::{Baseline, Generation, config_hash};
 use proto::quarantine::QUARANTINED;
 
 use super::PERIOD;
 use crate::actions::{self, generations::Changes};
 use crate::clock::UnixMillis;
-use crate::experiment::wave::Content;
-use crate::experiment::{ExperimentId, Run};
-use crate::id::{AgentUid, TenantId};
-use crate::labels::PIPELINE;
+use crate::id::TenantId;
 use crate::state::AppState;
 use crate::store::deployments::{self, Deployment};
-use crate::store::experiments::{self, Experiment};
+use crate::store::experiments;
 use crate::store::freezes;
 use crate::store::generations::{self, Offered, Status};
 use crate::store::sessions::{self, Member};
 use crate::store::{Connection, StoreError};
 use contents::Contents;
+use plan::{Plan, Plans, Wanted, is_for, plain};
 
 /// What an agent is to run.
 enum Goal {
@@ -41,17 +40,7 @@ enum Goal {
     /// What its own file says.
     Own,
     /// A generation.
-    Run(Box<Wanted>),
-}
-
-/// Generation that an agent is to run, but for its number.
-struct Wanted {
-    generation: Generation,
-    of: Option<(ExperimentId, String)>,
-    /// Its plans; nothing where they are the file's own, which is nobody else's to try.
-    content: Option<Content>,
-    /// Generation that it runs without the experiment.
-    otherwise: Generation,
+    Run(Wanted),
 }
 
 /// An agent, what it was told last and what it is to run.
@@ -81,6 +70,8 @@ async fn changed(state: &AppState, reader: &mut Connection) -> Result<Changes, S
     let mut deployed: Option<(TenantId, Vec<(Deployment, String)>)> = None;
     let mut told = Vec::new();
     let members = sessions::everybody(reader).await?;
+    let mut latest = generations::latest_of_all(reader).await?;
+    let mut plans = Plans::new(&under_way);
     for member in members.into_iter().filter(|member| !member.refuses_configs) {
         let tenant = member.tenant_id;
         if deployed.as_ref().is_none_or(|(of, _)| *of != tenant) {
@@ -88,9 +79,8 @@ async fn changed(state: &AppState, reader: &mut Connection) -> Result<Changes, S
             deployed = Some((tenant, contents::digested(&state.plans, latest).await));
         }
         let deployments = deployed.as_ref().map(|(_, all)| all.as_slice()).unwrap_or_default();
-        let goal = wanted(&member, &under_way, deployments, &contents)
-            .map_or(Goal::Own, |wanted| Goal::Run(Box::new(wanted)));
-        let latest = generations::latest(reader, tenant, member.uid).await?;
+        let goal = plans.wanted(&member, deployments, &contents).map_or(Goal::Own, Goal::Run);
+        let latest = latest.remove(&(tenant, member.uid));
         let since = frozen.get(&tenant);
         let restored = |since: &UnixMillis| {
             deployments.iter().any(|(one, _)| one.created_at >= *since && is_for(&member, one))
@@ -110,29 +100,26 @@ async fn changed(state: &AppState, reader: &mut Connection) -> Result<Changes, S
 
 /// The generation to write down, if what the agent was told last is not what is wanted.
 fn differs(member: &Member, latest: Option<Offered>, goal: Goal) -> Option<Offered> {
-    let (generation, of) = match (goal, &latest) {
+    let (plan, of) = match (goal, &latest) {
         // Never told anything, and to run what its own file says: it does.
         (Goal::Kept, _) | (Goal::Own, None) => return None,
-        (Goal::Own, Some(_)) => (plain(None, Baseline::Current), None),
-        (Goal::Run(wanted), _) => {
-            let Wanted { generation, of, .. } = *wanted;
-            (generation, of)
-        }
+        (Goal::Own, Some(_)) => (Arc::new(Plan::of(plain(None, Baseline::Current))), None),
+        (Goal::Run(Wanted { plan, of, .. }), _) => (plan, of),
     };
-    let content = generation.content();
+    let Plan { generation, content } = &*plan;
     let (experiment_id, step) = of.unzip();
     if let Some(latest) = &latest {
-        let same = latest.content == content && latest.experiment_id == experiment_id && latest.step == step;
+        let same = latest.content == *content && latest.experiment_id == experiment_id && latest.step == step;
         let number_taken = latest.status == Status::Failed && member.generation >= latest.generation;
         if same && !number_taken && !is_lifted(member, latest) {
             return None;
         }
     }
     let number = latest.map_or(0, |latest| latest.generation).max(member.generation) + 1;
-    let body = Generation { number: number.unsigned_abs(), ..generation }.write();
+    let body = Generation { number: number.unsigned_abs(), ..generation.clone() }.write();
     Some(Offered {
         generation: number,
-        content,
+        content: content.clone(),
         config_hash: hex::encode(config_hash(body.as_bytes())),
         body,
         experiment_id,
@@ -146,72 +133,6 @@ fn differs(member: &Member, latest: Option<Offered>, goal: Goal) -> Option<Offer
 fn is_lifted(member: &Member, latest: &Offered) -> bool {
     let quarantined = latest.error.as_deref().is_some_and(|error| error.starts_with(QUARANTINED));
     latest.status == Status::Failed && quarantined && member.quarantined.is_empty()
-}
-
-fn wanted(
-    member: &Member,
-    under_way: &[Experiment],
-    deployments: &[(Deployment, String)],
-    contents: &Contents,
-) -> Option<Wanted> {
-    let matches = |experiment: &&Experiment| {
-        experiment.tenant_id == member.tenant_id
-            && experiment.spec.selector.matches(&member.labels, &member.attributes)
-    };
-    let mut deployed = deployments.iter().rev().filter(|(one, _)| is_for(member, one));
-    let deployed = deployed
-        .find_map(|(one, digest)| Some((Fragment::new(one.config.as_ref()?), one.pipeline.clone(), digest)));
-    let in_charge = deployed.as_ref().map(|(.., digest)| digest.as_str());
-    let otherwise = deployed.map_or_else(
-        || plain(None, Baseline::Current),
-        |(config, pipeline, _)| plain(pipeline, Baseline::Given(config)),
-    );
-    let Some((experiment, run)) = under_way.iter().filter(matches).find_map(|e| Some((e, e.state.run()?)))
-    else {
-        let content = in_charge.map(|digest| contents::alone(member, digest))?;
-        let generation = otherwise.clone();
-        return Some(Wanted { generation, of: None, content: Some(content), otherwise });
-    };
-    let spec = &experiment.spec;
-    let baseline = spec.baseline.as_ref().map(|config| Baseline::Given(Fragment::new(config)));
-    let id = experiment.id.to_string();
-    let weight = weight(spec.unit(), &id, run, member.uid);
-    let in_place = baseline.as_ref().unwrap_or(&otherwise.baseline);
-    let mut generation = spec.generation(&id, in_place, run.step, weight);
-    if baseline.is_none() {
-        // What was promoted on a pipeline is no baseline of another.
-        generation.pipeline = generation.pipeline.or_else(|| otherwise.pipeline.clone());
-    }
-    let content = contents.of_experiment(member, experiment.id, in_charge, run.step);
-    Some(Wanted { generation, of: Some((experiment.id, run.step.to_string())), content, otherwise })
-}
-
-/// Tells whether a deployment is for an agent.
-fn is_for(member: &Member, one: &Deployment) -> bool {
-    let (own, wanted) = (member.attributes.get(PIPELINE), one.pipeline.as_deref());
-    let other = own.zip(wanted).is_some_and(|(own, wanted)| own != wanted);
-    !other && one.selector.matches(&member.labels, &member.attributes)
-}
-
-fn plain(pipeline: Option<String>, baseline: Baseline) -> Generation {
-    Generation { number: 0, pipeline, baseline, experiment: None }
-}
-
-/// A unit finer than a host is shared out by each agent. Hosts are shared out here: in the order of their hashes, the
-/// first ⌈w · n⌉ of the step's agents are the candidate's, so that 5 % of 20 hosts is one host, not perhaps none.
-fn weight(unit: Unit, salt: &str, run: &Run, agent: AgentUid) -> u16 {
-    let weight = run.step.weight_bp();
-    if unit != Unit::Host {
-        return weight;
-    }
-    let hash = |uid: &AgentUid| {
-        let split = Split { unit: Unit::Host, weight: Weight::NONE, salt: salt.to_owned() };
-        Splitter::new(split, &uid.to_string()).agent()
-    };
-    let mut ranked: Vec<(u64, AgentUid)> = run.agents.iter().map(|uid| (hash(uid), *uid)).collect();
-    ranked.sort_unstable();
-    let taken = (u64::from(weight) * ranked.len() as u64).div_ceil(10_000) as usize;
-    if ranked.iter().take(taken).any(|(_, uid)| *uid == agent) { Weight::ALL.bp() } else { Weight::NONE.bp() }
 }
 
 #[cfg(test)]

@@ -42,6 +42,8 @@ pub struct Agent {
     pub last_seen: Option<UnixMillis>,
     /// State, in a word.
     pub status: String,
+    /// The replica of the control plane that it is connected to.
+    pub replica: Option<String>,
     /// Its health, as it says.
     pub health: Option<Value>,
     /// The hash of the config it is offered.
@@ -81,19 +83,6 @@ pub struct Credential<'a> {
     pub id: &'a str,
     /// SHA-256 of its secret.
     pub hash: &'a str,
-}
-
-/// News of an agent. What is `None` stays as it is.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Seen<'a> {
-    /// State, in a word.
-    pub status: Option<&'a str>,
-    /// Its version.
-    pub version: Option<&'a str>,
-    /// Its health.
-    pub health: Option<&'a Value>,
-    /// The hash of the config it runs.
-    pub effective_hash: Option<&'a str>,
 }
 
 /// Uids of all agents of a tenant.
@@ -288,48 +277,6 @@ pub async fn matching(
     list(connection, tenant, (selector, false), None, usize::MAX).await
 }
 
-/// Keeps what was heard of an agent; says whether there is one.
-///
-/// # Errors
-/// The store's.
-pub async fn seen(
-    tx: &mut Tx,
-    tenant: TenantId,
-    uid: AgentUid,
-    now: UnixMillis,
-    seen: &Seen<'_>,
-) -> Result<bool, StoreError> {
-    let changed = query(
-        "UPDATE agents SET last_seen = $3, archived_at = NULL, status = coalesce($4, status), version = coalesce($5, version),
-                health = coalesce($6, health), effective_hash = coalesce($7, effective_hash)
-         WHERE tenant_id = $1 AND uid = $2",
-    )
-    .bind(tenant)
-    .bind(uid)
-    .bind(now)
-    .bind(seen.status)
-    .bind(seen.version)
-    .bind(seen.health.map(Value::to_string))
-    .bind(seen.effective_hash)
-    .execute(tx)
-    .await?;
-    Ok(changed.rows_affected() > 0)
-}
-
-/// Keeps the hash of the config that an agent is offered; says whether there is one.
-///
-/// # Errors
-/// The store's.
-pub async fn offered(tx: &mut Tx, tenant: TenantId, uid: AgentUid, hash: &str) -> Result<bool, StoreError> {
-    let changed = query("UPDATE agents SET offered_hash = $3 WHERE tenant_id = $1 AND uid = $2")
-        .bind(tenant)
-        .bind(uid)
-        .bind(hash)
-        .execute(tx)
-        .await?;
-    Ok(changed.rows_affected() > 0)
-}
-
 /// Ids of the contents that somebody has lifted from an agent's quarantine and that it still has there.
 ///
 /// # Errors
@@ -404,6 +351,7 @@ pub(super) fn agent(row: &Row) -> Result<Agent, StoreError> {
         credential_used_at: row.try_get("credential_used_at")?,
         last_seen: row.try_get("last_seen")?,
         status: row.try_get("status")?,
+        replica: row.try_get("replica")?,
         health: health.map(serde_json::from_str).transpose().map_err(strange)?,
         offered_hash: row.try_get("offered_hash")?,
         effective_hash: row.try_get("effective_hash")?,

@@ -116,28 +116,6 @@ pub async fn rename(tx: &mut Tx, tenant: TenantId, uid: AgentUid, to: AgentUid) 
     Ok(())
 }
 
-/// Notes whether an agent can run a generation; tells whether that is news.
-///
-/// # Errors
-/// The store's.
-pub async fn takes_generations(
-    tx: &mut Tx,
-    tenant: TenantId,
-    uid: AgentUid,
-    takes: bool,
-) -> Result<bool, StoreError> {
-    let news = query(
-        "UPDATE agents SET takes_generations = $3
-         WHERE tenant_id = $1 AND uid = $2 AND takes_generations <> $3",
-    )
-    .bind(tenant)
-    .bind(uid)
-    .bind(takes)
-    .execute(tx)
-    .await?;
-    Ok(news.rows_affected() > 0)
-}
-
 /// Gives an agent that has none of its own the credential that it is offered; tells whether it did. It does not where the last
 /// one could not be used.
 ///

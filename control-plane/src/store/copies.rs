@@ -138,11 +138,11 @@ pub async fn into_server(from: &mut Connection, to: &PgConnectOptions) -> Result
     Ok(moved)
 }
 
-/// Tables, each after those that its rows refer to.
+/// Tables, each after those that its rows refer to. A file has no leases, and nobody serves from what is copied into.
 async fn tables(tx: &mut Transaction<'static, Postgres>) -> Result<Vec<String>, StoreError> {
     let sql = "WITH RECURSIVE depth (oid, level) AS (
                    SELECT oid, 0 FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
-                       AND relname <> '_sqlx_migrations'
+                       AND relname NOT IN ('_sqlx_migrations', 'leases')
                    UNION SELECT c.conrelid, d.level + 1 FROM depth AS d
                        JOIN pg_constraint AS c ON c.confrelid = d.oid AND c.contype = 'f' AND c.conrelid <> d.oid)
                SELECT oid::regclass::TEXT FROM depth GROUP BY oid ORDER BY max(level), oid";

@@ -1,5 +1,7 @@
 //! Reasons for which the store did not do it, whichever engine said so.
 
+use std::sync::Arc;
+
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
@@ -14,6 +16,12 @@ pub enum StoreError {
     /// The engine's word.
     #[error("the store failed: {0}")]
     Engine(#[from] sqlx::Error),
+    /// The word on a transaction that several shared.
+    #[error(transparent)]
+    Together(Arc<Self>),
+    /// The process ends, and nothing is written any more.
+    #[error("the store is closed")]
+    Ended,
     /// The schema cannot be brought to where it should be.
     #[error("the schema cannot be migrated: {0}")]
     Migration(#[from] MigrateError),
@@ -94,6 +102,7 @@ impl StoreError {
     fn database(&self) -> Option<&dyn DatabaseError> {
         match self {
             Self::Engine(sqlx::Error::Database(error)) => Some(error.as_ref()),
+            Self::Together(error) => error.database(),
             Self::Migration(MigrateError::Execute(sqlx::Error::Database(error))) => Some(error.as_ref()),
             _ => None,
         }
@@ -108,6 +117,8 @@ impl StoreError {
             };
         }
         match self {
+            Self::Together(error) => error.condition(),
+            Self::Ended => Condition::Away,
             Self::Engine(sqlx::Error::PoolTimedOut) => Condition::Busy,
             Self::Engine(
                 sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed,

@@ -1,5 +1,10 @@
 //! Generations that each agent was told to run, and their outcomes.
 
+use std::collections::HashMap;
+
+use sqlx::AssertSqlSafe;
+
+use super::many::{parts, values};
 use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
@@ -102,6 +107,26 @@ pub async fn latest(
     row.as_ref().map(read).transpose()
 }
 
+/// The latest generation of every agent of every tenant that is not archived, without its body: what the reconcilers compare
+/// with what is wanted.
+///
+/// # Errors
+/// The store's.
+pub async fn latest_of_all(
+    connection: &mut Connection,
+) -> Result<HashMap<(TenantId, AgentUid), Offered>, StoreError> {
+    let rows = query(
+        "SELECT told.tenant_id, told.agent_uid, told.generation, told.content, told.config_hash, '' AS body,
+             told.experiment_id, told.step, told.status, told.error
+         FROM agents JOIN agent_generations AS told ON told.tenant_id = agents.tenant_id AND told.agent_uid = agents.uid
+             AND told.generation = (SELECT MAX(generation) FROM agent_generations AS last
+                 WHERE last.tenant_id = agents.tenant_id AND last.agent_uid = agents.uid)
+         WHERE agents.archived_at IS NULL",
+    );
+    let rows = rows.fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(((row.try_get("tenant_id")?, row.try_get("agent_uid")?), read(row)?))).collect()
+}
+
 /// Up to `limit` generations of an agent before number `before`, the newest first.
 ///
 /// # Errors
@@ -142,6 +167,21 @@ pub async fn get(
             .fetch_optional(connection)
             .await?;
     row.as_ref().map(read).transpose()
+}
+
+/// Agents of every tenant that were told something and have not answered yet.
+///
+/// # Errors
+/// The store's.
+pub async fn unanswered(connection: &mut Connection) -> Result<Vec<(TenantId, AgentUid)>, StoreError> {
+    let rows = query(
+        "SELECT told.tenant_id, told.agent_uid FROM agent_generations AS told
+         JOIN agents ON agents.tenant_id = told.tenant_id AND agents.uid = told.agent_uid
+             AND agents.offered_hash = told.config_hash
+         WHERE told.status = 'pending'",
+    );
+    let rows = rows.fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get("tenant_id")?, row.try_get("agent_uid")?))).collect()
 }
 
 /// Times at which the first and the last of a step's agents was first told to run it; nothing before any was.
@@ -189,61 +229,47 @@ pub async fn has_applied(
     Ok(found.is_some())
 }
 
-/// Writes down what an agent is to run from now on.
+/// Writes down what agents are to run from now on, and that each is offered it.
 ///
 /// # Errors
 /// The store's.
 pub async fn insert(
     tx: &mut Tx,
-    tenant: TenantId,
-    agent: AgentUid,
-    offered: &Offered,
+    all: &[(TenantId, AgentUid, Offered)],
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    query(
-        "INSERT INTO agent_generations (tenant_id, agent_uid, generation, content, config_hash, body,
-             experiment_id, step, status, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(tenant)
-    .bind(agent)
-    .bind(offered.generation)
-    .bind(&offered.content)
-    .bind(&offered.config_hash)
-    .bind(&offered.body)
-    .bind(offered.experiment_id)
-    .bind(&offered.step)
-    .bind(offered.status.name())
-    .bind(now)
-    .execute(tx)
-    .await?;
+    for part in parts(all) {
+        let sql = format!(
+            "INSERT INTO agent_generations (tenant_id, agent_uid, generation, content, config_hash, body, experiment_id, step,
+                 status, created_at)
+             VALUES {}",
+            values(part.len(), 10, 1)
+        );
+        let mut inserting = query(AssertSqlSafe(sql));
+        for (tenant, agent, offered) in part {
+            inserting = inserting
+                .bind(*tenant)
+                .bind(*agent)
+                .bind(offered.generation)
+                .bind(&offered.content)
+                .bind(&offered.config_hash)
+                .bind(&offered.body)
+                .bind(offered.experiment_id)
+                .bind(&offered.step)
+                .bind(offered.status.name())
+                .bind(now);
+        }
+        inserting.execute(tx).await?;
+        let sql = format!(
+            "UPDATE agents SET offered_hash = told.column3 FROM (VALUES {}) AS told
+             WHERE agents.tenant_id = told.column1 AND agents.uid = told.column2",
+            values(part.len(), 3, 1)
+        );
+        let mut offering = query(AssertSqlSafe(sql));
+        for (tenant, agent, offered) in part {
+            offering = offering.bind(*tenant).bind(*agent).bind(&offered.config_hash);
+        }
+        offering.execute(tx).await?;
+    }
     Ok(())
-}
-
-/// Records the outcome of the generation with this hash; a hash that was never offered changes nothing.
-///
-/// # Errors
-/// The store's.
-pub async fn became(
-    tx: &mut Tx,
-    (tenant, agent): (TenantId, AgentUid),
-    config_hash: &str,
-    (status, error): (Status, Option<&str>),
-    now: UnixMillis,
-) -> Result<bool, StoreError> {
-    let done = query(
-        "UPDATE agent_generations SET status = $1, error = $2,
-             applied_at = CASE WHEN $1 = 'applied' THEN COALESCE(applied_at, $3) ELSE applied_at END
-         WHERE tenant_id = $4 AND agent_uid = $5 AND config_hash = $6
-             AND (status <> $1 OR COALESCE(error, '') <> COALESCE($2, ''))",
-    )
-    .bind(status.name())
-    .bind(error)
-    .bind(now)
-    .bind(tenant)
-    .bind(agent)
-    .bind(config_hash)
-    .execute(tx)
-    .await?;
-    Ok(done.rows_affected() > 0)
 }

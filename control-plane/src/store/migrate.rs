@@ -66,6 +66,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     24 "webhooks" "0024_webhooks",
     25 "idempotency" "0025_idempotency",
     26 "subjects" "0026_subjects",
+    27 "replicas" "0027_replicas",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -81,6 +82,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     24 "webhooks" "0024_webhooks",
     25 "idempotency" "0025_idempotency",
     26 "subjects" "0026_subjects",
+    27 "replicas" "0027_replicas",
 };
 
 /// One migration and whether the database has it.

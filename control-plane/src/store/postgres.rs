@@ -5,6 +5,7 @@
 //! beginning and has it until its end, so that what it reads stays true until it commits. A change across tenants waits for
 //! all. With these locks there is no order in which two changes wait for each other, and none that has to be begun again.
 
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Row as _, Transaction};
 
@@ -13,9 +14,11 @@ use super::error::Condition;
 use super::scope::Scope;
 use super::{PATIENCE, StoreError, migrate};
 
-/// Connections of a process: those that change something, and those that read.
+/// Connections of a process: those that change something, those that read, and those of leases and notifications: one that
+/// renews, one that tells, one that hears.
 const WRITERS: u32 = 6;
 const READERS: u32 = 10;
+const APART: u32 = 3;
 /// Role of what is of one tenant, which is also the role of a session in which no transaction has taken on one.
 const OF_TENANT: &str = "phoenix_tenant";
 /// Role of what is across tenants.
@@ -26,11 +29,24 @@ const CHANGES: i64 = 0x70_686f_656e_6978;
 const LIMITS: [(&str, &str); 3] =
     [("lock_timeout", "5s"), ("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "60s")];
 
+/// Code of a statement that was prepared before a column was added to what it reads: another release migrates meanwhile.
+const ANOTHER_SHAPE: &str = "0A000";
+
+/// Error that a statement ended with. If its table has another shape than when it was prepared, all are prepared anew.
+pub(super) async fn ended(connection: &mut PgConnection, error: sqlx::Error) -> sqlx::Error {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    if code.as_deref() != Some(ANOTHER_SHAPE) {
+        return error;
+    }
+    connection.clear_cached_statements().await.err().unwrap_or(error)
+}
+
 /// Class of a code of PostgreSQL's appendix A.
 pub(super) fn condition(code: &str) -> Condition {
     match code {
-        // A lock that did not come free, a statement that took too long, two that waited for each other, too many sessions.
-        "55P03" | "57014" | "40001" | "40P01" | "53300" | "25P03" => Condition::Busy,
+        // A lock that did not come free, a statement that took too long, two that waited for each other, too many sessions,
+        // a statement that has to be prepared anew.
+        "55P03" | "57014" | "40001" | "40P01" | "53300" | "25P03" | ANOTHER_SHAPE => Condition::Busy,
         // About to stop or to start; a session that was ended.
         "57P01" | "57P02" | "57P03" | "57P05" => Condition::Away,
         // No room, an error of the disk, a server that only reads.
@@ -45,6 +61,8 @@ pub(super) fn condition(code: &str) -> Condition {
 pub(super) struct Pools {
     writers: PgPool,
     readers: PgPool,
+    /// For what must not wait for either: leases and notifications.
+    apart: PgPool,
 }
 
 impl Pools {
@@ -55,13 +73,12 @@ impl Pools {
         may_serve(&mut connection).await?;
         is_up(&mut connection).await?;
         connection.close().await?;
-        let pool = |connections| {
+        let pool = |connections, role: &'static str| {
             let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
-            // What runs outside of a transaction of ours sees nothing.
-            let pool = pool.after_connect(|connection, _| {
+            let pool = pool.after_connect(move |connection, _| {
                 Box::pin(async move {
                     sqlx::query("SELECT set_config('role', $1, FALSE)")
-                        .bind(OF_TENANT)
+                        .bind(role)
                         .execute(connection)
                         .await?;
                     Ok(())
@@ -69,7 +86,16 @@ impl Pools {
             });
             pool.connect_lazy_with(options.clone())
         };
-        Ok(Self { writers: pool(WRITERS), readers: pool(READERS) })
+        // What runs outside of a transaction of ours sees nothing; leases are no tenant's.
+        Ok(Self {
+            writers: pool(WRITERS, OF_TENANT),
+            readers: pool(READERS, OF_TENANT),
+            apart: pool(APART, ACROSS),
+        })
+    }
+
+    pub(super) fn apart(&self) -> &PgPool {
+        &self.apart
     }
 
     pub(super) async fn begin(&self, scope: Scope) -> Result<Connection, StoreError> {
@@ -105,6 +131,7 @@ impl Pools {
     }
 
     pub(super) async fn close(&self) {
+        self.apart.close().await;
         self.readers.close().await;
         self.writers.close().await;
     }

@@ -7,7 +7,7 @@ use sqlx::SqlSafeStr;
 use sqlx::SqlStr;
 
 use super::connection::Link;
-use super::{Connection, Row, StoreError};
+use super::{Connection, Row, StoreError, postgres};
 
 /// Value of a parameter; `None` is NULL.
 #[derive(Debug)]
@@ -116,7 +116,10 @@ macro_rules! run {
         $query.check()?;
         match $connection.link() {
             Link::Sqlite(link) => native!($query).$run(link).await.map(Into::into),
-            Link::Postgres(link) => native!($query).$run(link).await.map(Into::into),
+            Link::Postgres(link) => match native!($query).$run(&mut *link).await {
+                Ok(done) => Ok(done.into()),
+                Err(error) => Err(postgres::ended(link, error).await),
+            },
         }
     }};
 }
@@ -159,7 +162,10 @@ impl Query {
         self.check()?;
         Ok(match connection.link() {
             Link::Sqlite(link) => native!(self).fetch_optional(link).await?.map(Row::Sqlite),
-            Link::Postgres(link) => native!(self).fetch_optional(link).await?.map(Row::Postgres),
+            Link::Postgres(link) => match native!(self).fetch_optional(&mut *link).await {
+                Ok(row) => row.map(Row::Postgres),
+                Err(error) => return Err(postgres::ended(link, error).await.into()),
+            },
         })
     }
 
@@ -171,7 +177,10 @@ impl Query {
         self.check()?;
         Ok(match connection.link() {
             Link::Sqlite(link) => rows(native!(self).fetch_all(link).await?, Row::Sqlite),
-            Link::Postgres(link) => rows(native!(self).fetch_all(link).await?, Row::Postgres),
+            Link::Postgres(link) => match native!(self).fetch_all(&mut *link).await {
+                Ok(all) => rows(all, Row::Postgres),
+                Err(error) => return Err(postgres::ended(link, error).await.into()),
+            },
         })
     }
 }

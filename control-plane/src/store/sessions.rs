@@ -1,6 +1,8 @@
 //! State that agents tell over the control channel, and the agents that the reconcilers look after.
 
-use super::{Connection, Row, StoreError, Tx, agents, nodes, query};
+use std::collections::HashSet;
+
+use super::{Connection, Row, StoreError, Tx, agents, query};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
 use crate::labels::{Attributes, Labels};
@@ -133,92 +135,32 @@ pub async fn of_tenant(connection: &mut Connection, tenant: TenantId) -> Result<
     rows.iter().map(read).collect()
 }
 
-/// Notes what an agent says it is; tells whether it has begun or ceased to refuse configs, or has other attributes.
+/// Notes that an agent's connection to a replica has ended. One that has come to another replica since stays connected.
 ///
 /// # Errors
 /// The store's.
-pub async fn described(
-    tx: &mut Tx,
-    tenant: TenantId,
-    agent: AgentUid,
-    described: &Described,
-) -> Result<bool, StoreError> {
-    let turned = query(
-        "UPDATE agents SET refuses_configs = $1 WHERE tenant_id = $2 AND uid = $3 AND refuses_configs <> $1",
-    )
-    .bind(described.refuses_configs)
-    .bind(tenant)
-    .bind(agent)
-    .execute(tx)
-    .await?;
-    if let Some(node) = &described.node {
-        nodes::said(tx, tenant, agent, node).await?;
-    }
-    let attributes = serde_json::to_string(&described.attributes);
-    let moved = query(
-        "UPDATE agents SET attributes = $1 WHERE tenant_id = $2 AND uid = $3 AND COALESCE(attributes, '{}') <> $1",
-    )
-    .bind(attributes.map_err(|error| StoreError::row("agents", error))?)
-    .bind(tenant)
-    .bind(agent)
-    .execute(tx)
-    .await?;
+pub async fn left(tx: &mut Tx, tenant: TenantId, agent: AgentUid, replica: &str) -> Result<(), StoreError> {
     query(
-        "UPDATE agents SET host = COALESCE($1, host), boot_id = $2, generation = $3, baseline_digest = $4
-         WHERE tenant_id = $5 AND uid = $6",
+        "UPDATE agents SET status = 'disconnected', replica = NULL
+         WHERE tenant_id = $1 AND uid = $2 AND COALESCE(replica, $3) = $3",
     )
-    .bind(&described.host)
-    .bind(&described.boot_id)
-    .bind(described.generation)
-    .bind(&described.baseline_digest)
     .bind(tenant)
     .bind(agent)
+    .bind(replica)
     .execute(tx)
     .await?;
-    Ok(turned.rows_affected() + moved.rows_affected() > 0)
+    Ok(())
 }
 
-/// Notes why an agent has cut the candidate out, or that it has not; tells whether that is news.
+/// Agents of a tenant that are connected, to whichever replica.
 ///
 /// # Errors
 /// The store's.
-pub async fn candidate_cut(
-    tx: &mut Tx,
+pub async fn connected(
+    connection: &mut Connection,
     tenant: TenantId,
-    agent: AgentUid,
-    why: Option<&str>,
-) -> Result<bool, StoreError> {
-    let news = query(
-        "UPDATE agents SET candidate_cut = $1
-         WHERE tenant_id = $2 AND uid = $3 AND COALESCE(candidate_cut, '') <> COALESCE($1, '')",
-    )
-    .bind(why)
-    .bind(tenant)
-    .bind(agent)
-    .execute(tx)
-    .await?;
-    Ok(news.rows_affected() > 0)
-}
-
-/// Notes that an agent's connection has ended.
-///
-/// # Errors
-/// The store's.
-pub async fn left(tx: &mut Tx, tenant: TenantId, agent: AgentUid) -> Result<(), StoreError> {
-    query("UPDATE agents SET status = 'disconnected' WHERE tenant_id = $1 AND uid = $2")
-        .bind(tenant)
-        .bind(agent)
-        .execute(tx)
-        .await?;
-    Ok(())
-}
-
-/// Notes that no agent has a connection: none outlives the process that holds it.
-///
-/// # Errors
-/// The store's.
-pub async fn all_left(tx: &mut Tx) -> Result<(), StoreError> {
-    let left = query("UPDATE agents SET status = 'disconnected' WHERE status = $1");
-    left.bind(CONNECTED).execute(tx).await?;
-    Ok(())
+) -> Result<HashSet<AgentUid>, StoreError> {
+    let rows = query("SELECT uid FROM agents WHERE tenant_id = $1 AND status = $2");
+    let rows = rows.bind(tenant).bind(CONNECTED).fetch_all(connection).await?;
+    rows.iter().map(|row| row.try_get("uid")).collect()
 }

@@ -8,9 +8,16 @@ use super::postgres::ON_POSTGRES;
 #[test]
 fn each_surface_is_the_same() {
     let mut again = Command::new(std::env::current_exe().unwrap());
-    for elsewhere in
-        ["store::", "plans::", "copies::", "migrations::", "process::", "all_on_postgresql::", "away::"]
-    {
+    for elsewhere in [
+        "store::",
+        "plans::",
+        "copies::",
+        "migrations::",
+        "process::",
+        "all_on_postgresql::",
+        "away::",
+        "replicas::",
+    ] {
         again.args(["--skip", elsewhere]);
     }
     let done = again.env(ON_POSTGRES, "yes").output().unwrap();

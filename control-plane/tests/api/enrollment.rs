@@ -1,8 +1,8 @@
 //! Tests of how agents come in, stay in, and are kept out.
 
-use control_plane::actions::enroll;
-use control_plane::store::Across;
-use control_plane::store::agents::{self, Seen};
+use control_plane::actions::{enroll, statuses};
+use control_plane::store::generations::Status;
+use control_plane::store::statuses::{ConfigStatus, Health, StatusUpdate};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -164,18 +164,16 @@ async fn what_was_heard_of_an_agent_is_shown_and_what_was_not_stays() {
     let credential = credential(&server, &token, UID).await;
     let agent = enroll::authenticate(&server.state, &credential).await.unwrap();
     let health = json!({ "healthy": true });
-    for seen in [
-        Seen { status: Some("connected"), health: Some(&health), ..Seen::default() },
-        Seen { effective_hash: Some("abc"), ..Seen::default() },
+    let shown = Health { shown: health.clone(), candidate_cut: None };
+    let applied = ConfigStatus { hash: "abc".to_owned(), status: Status::Applied, error: None };
+    for update in [
+        StatusUpdate { health: Some(shown), ..StatusUpdate::default() },
+        StatusUpdate { config: Some(applied), ..StatusUpdate::default() },
     ] {
-        let mut tx = server.state.store.begin(Across::Reconcile).await.unwrap();
-        let now = server.state.clock.now();
-        assert!(agents::seen(&mut tx, agent.tenant_id, agent.uid, now, &seen).await.unwrap());
-        assert!(agents::offered(&mut tx, agent.tenant_id, agent.uid, "def").await.unwrap());
-        tx.commit().await.unwrap();
+        statuses::store(&server.state, (agent.tenant_id, agent.uid), update).await.unwrap();
     }
     let shown = server.get(&format!("/api/v1/agents/{UID}"), &admin).await.body;
     assert_eq!((&shown["status"], &shown["health"]), (&json!("connected"), &health));
-    assert_eq!((&shown["effective_hash"], &shown["offered_hash"]), (&json!("abc"), &json!("def")));
+    assert_eq!((&shown["effective_hash"], &shown["version"]), (&json!("abc"), &json!("0.1.0")));
     assert!(shown["last_seen"].is_string());
 }

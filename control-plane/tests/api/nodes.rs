@@ -1,13 +1,12 @@
 //! Tests of nodes: who takes whose place, what two agents of one node are told, and who is archived.
 
-use control_plane::actions::agents::StatusUpdate;
 use control_plane::actions::enroll::{self, AgentIdentity, EnrollError};
 use control_plane::actions::nodes;
 use control_plane::labels::Attributes;
 use control_plane::store::Across;
-use control_plane::store::agents::{self, Seen};
 use control_plane::store::generations::{self, Offered, Status};
-use control_plane::store::sessions::Described;
+use control_plane::store::sessions::{self, Described};
+use control_plane::store::statuses::{self, StatusUpdate};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -61,8 +60,11 @@ impl Fleet {
 
     async fn heard(&self, agent: &AgentIdentity, status: &str) {
         let mut tx = self.server.state.store.begin(Across::Reconcile).await.unwrap();
-        let (now, seen) = (self.server.state.clock.now(), Seen { status: Some(status), ..Seen::default() });
-        agents::seen(&mut tx, agent.tenant_id, agent.uid, now, &seen).await.unwrap();
+        let (now, replica) = (self.server.state.clock.now(), &self.server.state.replica.id);
+        statuses::heard(&mut tx, (agent.tenant_id, replica), &[(agent.uid, now)]).await.unwrap();
+        if status == "disconnected" {
+            sessions::left(&mut tx, agent.tenant_id, agent.uid, replica).await.unwrap();
+        }
         tx.commit().await.unwrap();
     }
 
@@ -99,7 +101,8 @@ async fn a_new_agent_of_a_node_takes_the_place_of_the_one_before_and_the_record_
         status: Status::Applied,
         error: None,
     };
-    generations::insert(&mut tx, first.tenant_id, first.uid, &offered, state.clock.now()).await.unwrap();
+    let all = [(first.tenant_id, first.uid, offered)];
+    generations::insert(&mut tx, &all, state.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
     fleet.heard(&first, "disconnected").await;
     fleet.server.pass(31);
@@ -339,7 +342,8 @@ async fn what_an_agent_says_of_its_surroundings_is_shown_selects_it_and_names_it
             ..Described::default()
         };
         let update = StatusUpdate { described: Some(described), ..StatusUpdate::default() };
-        control_plane::actions::agents::update(state, agent, &update).await.unwrap();
+        let of = (agent.tenant_id, agent.uid);
+        control_plane::actions::statuses::store(state, of, update).await.unwrap();
     }
     let chosen = fleet.agents("?labels=k8s.cluster.name%20in%20(pod-1,b)").await;
     assert_eq!(chosen.len(), 1, "{chosen:?}");

@@ -22,7 +22,8 @@ const OF_ALL: [&str; 8] = [
     "SELECT tenant_id, since FROM freezes",
     "SELECT tenant_id, uid FROM agents WHERE archived_at IS NULL AND status <>",
     "SELECT tenant_id, version, baseline, candidate FROM known_contents",
-    "UPDATE agents SET status = 'disconnected' WHERE status =",
+    // The latest generation of each agent, and all that are not answered, by an index that has nothing else.
+    "SELECT told.tenant_id, told.agent_uid",
 ];
 
 /// Every statement in the code of the store.
@@ -32,7 +33,7 @@ fn statements() -> Vec<String> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        if ["sqlite.rs", "postgres.rs", "migrate.rs", "copies.rs"].contains(&name) {
+        if ["sqlite.rs", "postgres.rs", "migrate.rs", "copies.rs", "replicas.rs"].contains(&name) {
             continue;
         }
         let code = std::fs::read_to_string(&path).unwrap();
@@ -46,7 +47,18 @@ fn statements() -> Vec<String> {
         }
     }
     assert!(found.len() > 70, "{}", found.len());
-    found.into_iter().filter(|sql| !OF_ALL.iter().any(|of_all| sql.starts_with(of_all))).collect()
+    let of_rows = |sql: &String| !OF_ALL.iter().any(|of_all| sql.starts_with(of_all));
+    found.into_iter().filter(of_rows).map(|sql| of_two_rows(&sql)).collect()
+}
+
+/// A statement about many rows, as it is for two.
+fn of_two_rows(sql: &str) -> String {
+    let column = |number: &usize| sql.contains(&format!("column{number}"));
+    let joined = (1..20).take_while(column).count();
+    let inserted = sql.split(['(', ')']).nth(1).map_or(1, |names| names.split(',').count());
+    let columns = if sql.starts_with("INSERT") { inserted } else { joined };
+    let row = format!("({})", vec!["NULL"; columns].join(", "));
+    sql.replace("IN {}", "IN ($2, $3)").replace("{}", &format!("{row}, {row}"))
 }
 
 /// Text that makes the value of a column of row `n`, in the SQL of both engines.
@@ -114,8 +126,8 @@ async fn no_statement_reads_a_whole_table_of_sqlite() {
             let step: String = step.get("detail");
             let scanned = step.strip_prefix("SCAN ").unwrap_or("CONSTANT");
             // What is read of a list that the statement itself made is no table.
-            let made =
-                ["CONSTANT", "due", "kept", "l", "offers"].contains(&scanned.split(' ').next().unwrap());
+            let made = ["CONSTANT", "2-ROW", "due", "kept", "l", "offers"]
+                .contains(&scanned.split(' ').next().unwrap());
             if !made && !scanned.contains("(subquery") {
                 scans.push(format!("{step}\n{statement}"));
             }
@@ -151,9 +163,12 @@ async fn no_statement_reads_a_whole_table_of_postgresql() {
     sqlx::raw_sql(of_tenant).execute(&mut connection).await.unwrap();
     let mut scans = Vec::new();
     for statement in statements() {
-        // What is inserted of parameters has the types that the code gives them, which nothing here can tell.
+        // What is inserted of parameters, or joined with them, has the types that the code gives, which nothing here can tell.
         // A tenant's own row is changed by those who are about all tenants.
-        if statement.starts_with("INSERT") || statement.starts_with("UPDATE tenants") {
+        if statement.starts_with("INSERT")
+            || statement.starts_with("UPDATE tenants")
+            || statement.contains("(VALUES")
+        {
             continue;
         }
         let parameters: Vec<_> =

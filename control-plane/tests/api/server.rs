@@ -75,6 +75,8 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let (state, at) = (app.state(), app.listening().unwrap());
         let running = tokio::spawn(app.run(async { drop(stopped.await) }));
+        // A first one decides in a moment; another one waits for its end.
+        let _or_another = tokio::time::timeout(Duration::from_secs(2), state.replica.decides()).await;
         Self { state, at, dir, now, stop: Some(stop), running }
     }
 

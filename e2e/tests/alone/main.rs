@@ -12,6 +12,7 @@ mod memory;
     reason = "a test fails by panicking; the control plane's own tests kill the server, too"
 )]
 mod postgres_server;
+mod replicas;
 mod small_requests;
 
 /// Held by the test that runs.

@@ -11,7 +11,6 @@ use e2e::person::Person;
 use e2e::simulated::{Door, Simulated};
 use serde_json::{Value, json};
 use simulator::sink::Sink;
-use tonic::transport::Endpoint;
 
 const NODES: usize = 300;
 const REPLACED: usize = 30;
@@ -64,8 +63,7 @@ async fn a_fleet_of_which_a_tenth_is_replaced_during_a_rollout_is_promoted_on_wh
     let control_plane = ControlPlane::start_replacing(dir.path(), "5s").await?;
     let fleet = control_plane.listening.fleet;
     let token = control_plane.enrollment_token(json!({ "env": "test" })).await?;
-    let reports = Endpoint::from_shared(format!("http://{fleet}"))?.connect().await?;
-    let door = Door { fleet, token, reports };
+    let door = Door::new(&[fleet], &token)?;
     let mut agents: Vec<Simulated> =
         names(0..NODES).iter().map(|node| Simulated::start(&door, node)).collect();
     eventually("all connect", LONG, || async {

@@ -21,14 +21,16 @@ pub use news::host_and_version;
 pub use read::{Malformed, framed, message_of};
 use settings::Settings;
 
-use crate::actions::agents;
 use crate::actions::enroll::AgentIdentity;
+use crate::actions::statuses;
 use crate::hash::sha256_of;
+use crate::hub::Offer;
 use crate::id::AgentUid;
 use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::agents as stored;
 use crate::store::generations::{self, Offered, Status};
+use crate::store::statuses::{Known, StatusUpdate};
 
 const CAPABILITIES: u64 = ServerCapabilities::AcceptsStatus as u64
     | ServerCapabilities::OffersRemoteConfig as u64
@@ -62,6 +64,8 @@ pub struct Conversation {
     /// True until the agent was told the name that it got in the place of its own.
     to_tell: bool,
     settings: Settings,
+    /// True once it was written down that the agent is connected.
+    noted: bool,
     /// Digest of what the agent said last that it runs.
     runs: Option<[u8; 32]>,
     takes_generations: Option<bool>,
@@ -90,6 +94,7 @@ impl Conversation {
             greeted: false,
             to_tell: true,
             settings: Settings::new(url),
+            noted: false,
             runs: None,
             takes_generations: None,
         }
@@ -109,6 +114,7 @@ impl Conversation {
         let answer = self.answered(state, agent, uid, message).await;
         if answer.is_err() {
             self.sequence = None;
+            self.noted = false;
             self.runs = None;
             self.takes_generations = None;
         }
@@ -140,7 +146,7 @@ impl Conversation {
         news.files = runs.and_then(|(_, config)| effective::files(config));
         // One that runs generations, and has none, runs its own file, and does not tell it.
         news.files = news.files.filter(|files| files != effective::NONE || takes != Some(true));
-        agents::update(state, agent, &news).await?;
+        let known = self.keep(state, agent, news).await?;
         self.takes_generations = takes.or(self.takes_generations);
         self.runs = runs.map(|(digest, _)| digest).or(self.runs);
         if message.connection_settings_request.as_ref().is_some_and(|request| request.opamp.is_some()) {
@@ -160,13 +166,37 @@ impl Conversation {
             answer.connection_settings = self.settings.offer(state, agent, self.capabilities, again).await?;
         }
         if place != Place::Gap {
-            answer.custom_message = lift(state, agent).await?;
-            answer.remote_config = self.offer(state, agent).await?;
+            if known.as_ref().is_none_or(|known| known.lifting) {
+                answer.custom_message = lift(state, agent).await?;
+            }
+            let offered = known.as_ref().map(|known| &known.offered_hash);
+            if offered.is_none_or(|offered| offered.is_some() && *offered != self.reported) {
+                answer.remote_config = self.offer(state, agent, None).await?;
+            }
         }
         Ok(answer)
     }
 
-    /// A message that nobody asked for, if there is something to offer.
+    /// Stores what a message says. Where it says only that its agent is there, nobody waits for that, and over a connection
+    /// there is nothing new for it: what is wakes the connection. Where it polls, nothing is known then.
+    async fn keep(
+        &mut self,
+        state: &AppState,
+        agent: &AgentIdentity,
+        news: StatusUpdate,
+    ) -> Result<Option<Known>, StoreError> {
+        if self.noted && news.is_silent() {
+            state.hub.heard(agent.tenant_id, agent.uid, state.clock.now());
+            let nothing = Known { offered_hash: None, lifting: false };
+            return Ok((self.transport == Transport::Socket).then_some(nothing));
+        }
+        let known = statuses::store(state, (agent.tenant_id, agent.uid), news).await?;
+        self.noted = true;
+        Ok(Some(known))
+    }
+
+    /// A message that nobody asked for, if there is something to offer. `at_hand` is the latest generation, where it need not be
+    /// read.
     ///
     /// # Errors
     /// The store's.
@@ -174,9 +204,10 @@ impl Conversation {
         &mut self,
         state: &AppState,
         agent: &AgentIdentity,
+        at_hand: Option<Offer>,
     ) -> Result<Option<ServerToAgent>, StoreError> {
-        let custom_message = lift(state, agent).await?;
-        let remote_config = self.offer(state, agent).await?;
+        let custom_message = if at_hand.is_none() { lift(state, agent).await? } else { None };
+        let remote_config = self.offer(state, agent, at_hand).await?;
         let something = remote_config.is_some() || custom_message.is_some();
         let answer = something.then(|| self.answer(agent.instance_uid));
         Ok(answer.map(|answer| ServerToAgent { remote_config, custom_message, ..answer }))
@@ -225,23 +256,27 @@ impl Conversation {
         &mut self,
         state: &AppState,
         agent: &AgentIdentity,
+        at_hand: Option<Offer>,
     ) -> Result<Option<AgentRemoteConfig>, StoreError> {
         if !agent.own_credential || !news::takes_generations(self.capabilities) {
             return Ok(None);
         }
         let Some(reported) = self.reported.clone() else { return Ok(None) };
-        let mut reader = state.store.read(agent.tenant_id).await?;
-        let latest = generations::latest(&mut reader, agent.tenant_id, agent.uid).await?;
-        let Some(latest) =
-            latest.filter(|latest| latest.config_hash != reported && latest.status != Status::Failed)
-        else {
-            return Ok(None);
+        let latest = match at_hand {
+            Some(offer) => Some(offer),
+            None => {
+                let mut reader = state.store.read(agent.tenant_id).await?;
+                let latest = generations::latest(&mut reader, agent.tenant_id, agent.uid).await?;
+                let latest = latest.filter(|latest| latest.status != Status::Failed);
+                latest.map(|Offered { config_hash, body, .. }| Offer { config_hash, body })
+            }
         };
+        let Some(latest) = latest.filter(|latest| latest.config_hash != reported) else { return Ok(None) };
         if self.transport == Transport::Socket {
             // Until it says otherwise, what it was last offered is this.
             self.reported = Some(latest.config_hash.clone());
         }
-        Ok(Some(config(&latest)))
+        Ok(Some(config(latest)))
     }
 }
 
@@ -282,8 +317,8 @@ async fn lift(state: &AppState, agent: &AgentIdentity) -> Result<Option<CustomMe
     Ok((!lifting.is_empty()).then(|| quarantine::lift(&lifting)))
 }
 
-fn config(offered: &Offered) -> AgentRemoteConfig {
-    let body = offered.body.clone().into_bytes();
+fn config(offer: Offer) -> AgentRemoteConfig {
+    let body = offer.body.into_bytes();
     let config_hash = proto::generation::config_hash(&body).to_vec();
     let file = AgentConfigFile { body, content_type: MEDIA_TYPE.to_owned() };
     let config_map = [(KEY.to_owned(), file)].into_iter().collect();

@@ -6,11 +6,11 @@ use proto::opamp::{
 };
 use proto::quarantine;
 
-use crate::actions::agents::{ConfigStatus, Health, SettingsStatus, StatusUpdate};
 use crate::labels::{Attributes, PIPELINE};
 use crate::store::arrivals::FAILED;
 use crate::store::generations::Status;
 use crate::store::sessions::{Described, QUARANTINED};
+use crate::store::statuses::{ConfigStatus, Health, SettingsStatus, StatusUpdate};
 
 /// The sub-component that a candidate is, in an agent's health.
 const CANDIDATE: &str = "candidate";

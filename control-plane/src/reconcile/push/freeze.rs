@@ -35,8 +35,8 @@ async fn goes_back(
         Goal::Run(wanted) if wanted.of.is_some() => return Ok(false),
         Goal::Run(wanted) => wanted,
     };
-    let (tenant, content) = (member.tenant_id, wanted.generation.content());
-    if *restored || generations::has_applied(reader, (tenant, member.uid), &content).await? {
+    let tenant = member.tenant_id;
+    if *restored || generations::has_applied(reader, (tenant, member.uid), &wanted.plan.content).await? {
         return Ok(true);
     }
     let Some(id) = latest.as_ref().and_then(|latest| latest.experiment_id) else { return Ok(false) };

@@ -4,6 +4,7 @@
 //! has applied before is never held back from it: a rollback comes to all at once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::generation::Baseline;
@@ -103,7 +104,7 @@ async fn on_trial(reader: &mut Connection, told: &[Told], known: &Known) -> Resu
             continue;
         };
         let again = wanted.of.is_none()
-            && generations::has_applied(reader, (tenant, member.uid), &wanted.generation.content()).await?;
+            && generations::has_applied(reader, (tenant, member.uid), &wanted.plan.content).await?;
         if !again {
             of.entry((tenant, content.clone())).or_default().push(at);
         }
@@ -117,8 +118,8 @@ fn assigned(
     now: UnixMillis,
 ) -> Assigned {
     let content = match goal {
-        Goal::Run(wanted) => wanted.generation.content(),
-        Goal::Kept | Goal::Own => String::new(),
+        Goal::Run(wanted) => wanted.plan.content.as_str(),
+        Goal::Kept | Goal::Own => "",
     };
     let latest = latest.as_ref().filter(|latest| latest.content == content);
     let runs =
@@ -135,15 +136,15 @@ fn assigned(
 /// An agent that waits stays where it is, unless that is in an experiment that is over.
 fn wait(told: &mut Told) {
     let Goal::Run(wanted) = std::mem::replace(&mut told.goal, Goal::Kept) else { return };
-    let Wanted { of, otherwise, .. } = *wanted;
+    let Wanted { of, otherwise, .. } = wanted;
     let experiment = of.map(|(id, _)| id);
     let before = told.latest.as_ref().and_then(|latest| latest.experiment_id);
     if experiment.is_some() && before.is_some() && before != experiment {
-        told.goal = match otherwise.baseline {
+        told.goal = match otherwise.generation.baseline {
             Baseline::Current => Goal::Own,
             Baseline::Given(_) => {
-                let generation = otherwise.clone();
-                Goal::Run(Box::new(Wanted { generation, of: None, content: None, otherwise }))
+                let plan = Arc::clone(&otherwise);
+                Goal::Run(Wanted { plan, of: None, content: None, otherwise })
             }
         };
     }

@@ -1,8 +1,6 @@
 //! Assignment in which hosts are the candidate's.
 
-use pipelines::split::Unit;
-
-use super::weight;
+use super::plan;
 use crate::clock::UnixMillis;
 use crate::experiment::{Run, Step};
 use crate::id::AgentUid;
@@ -14,9 +12,7 @@ fn run(step: Step, hosts: u8) -> Run {
 }
 
 fn taken(step: Step, hosts: u8) -> Vec<AgentUid> {
-    let run = run(step, hosts);
-    let all = run.agents.iter().copied();
-    all.filter(|uid| weight(Unit::Host, "salt", &run, *uid) == 10_000).collect()
+    plan::taken("salt", &run(step, hosts)).into_iter().collect()
 }
 
 #[test]
@@ -32,9 +28,7 @@ fn five_percent_of_twenty_hosts_is_one_host_and_more_weight_keeps_it() {
 }
 
 #[test]
-fn finer_units_are_shared_out_by_each_agent_and_a_late_host_waits_for_the_next_step() {
-    let run = run(Step::Split(2_500), 4);
-    assert_eq!(weight(Unit::Process, "salt", &run, run.agents[0]), 2_500);
-    let late = "0193a0c0-0000-7000-8000-0000000000ff".parse().expect("a uid");
-    assert_eq!(weight(Unit::Host, "salt", &run, late), 0);
+fn a_late_host_waits_for_the_next_step() {
+    let late: AgentUid = "0193a0c0-0000-7000-8000-0000000000ff".parse().expect("a uid");
+    assert!(!taken(Step::Split(10_000), 4).contains(&late));
 }

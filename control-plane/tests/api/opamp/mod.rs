@@ -1,10 +1,10 @@
 //! OpAMP as stock clients speak it. `duties.md` beside this has each duty of a server and the test that holds it.
 
-mod client;
+pub mod client;
 mod joining;
 mod messages;
 mod names;
-mod offers;
+pub mod offers;
 mod passes;
 mod settings;
 mod transport;

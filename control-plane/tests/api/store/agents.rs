@@ -2,9 +2,10 @@
 
 use control_plane::labels::{Attributes, Labels};
 use control_plane::selector::Selector;
-use control_plane::store::agents::{self, Agent, Credential, Seen};
+use control_plane::store::agents::{self, Agent, Credential};
 use control_plane::store::generations::{self, Offered, Status};
 use control_plane::store::sessions::{self, Described};
+use control_plane::store::statuses::{self, Became, Said};
 use control_plane::store::{Store, Tx};
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use super::{LATER, NOW, ONE, OTHER, on_every_engine, uid, with_token};
 on_every_engine!(
     an_agent_is_found_by_its_credential_until_it_has_another_one,
     agents_are_chosen_by_label_within_their_tenant,
-    what_an_agent_does_not_say_stays_what_it_was,
+    what_an_agent_says_is_kept_with_what_others_say,
     a_candidate_that_was_cut_is_news_once,
     an_agent_that_begins_or_ceases_to_refuse_configs_is_news_once,
     the_latest_generation_is_what_an_agent_is_to_run,
@@ -36,6 +37,7 @@ fn agent(number: u8, env: &str) -> Agent {
         credential_used_at: None,
         last_seen: None,
         status: "enrolled".to_owned(),
+        replica: None,
         health: None,
         offered_hash: None,
         effective_hash: None,
@@ -88,34 +90,45 @@ async fn agents_are_chosen_by_label_within_their_tenant(store: &Store) {
     assert_eq!(sessions::everybody(&mut tx).await.unwrap().len(), 4);
 }
 
-async fn what_an_agent_does_not_say_stays_what_it_was(store: &Store) {
+/// What an agent has said so far.
+async fn said(tx: &mut Tx, number: u8) -> Said {
+    statuses::of(tx, ONE, &[uid(number), uid(99)]).await.unwrap().remove(&uid(number)).unwrap()
+}
+
+async fn what_an_agent_says_is_kept_with_what_others_say(store: &Store) {
     let mut tx = fleet(store).await;
     let health = json!({ "healthy": true });
-    let all = Seen {
-        status: Some("connected"),
-        version: Some("2.0"),
-        health: Some(&health),
-        effective_hash: Some("hash"),
-    };
-    assert!(agents::seen(&mut tx, ONE, uid(1), NOW, &all).await.unwrap());
-    let nothing = Seen { status: None, version: None, health: None, effective_hash: None };
-    assert!(agents::seen(&mut tx, ONE, uid(1), LATER, &nothing).await.unwrap());
-    assert!(!agents::seen(&mut tx, OTHER, uid(1), LATER, &nothing).await.unwrap());
-    assert!(agents::offered(&mut tx, ONE, uid(1), "offer").await.unwrap());
-    let found = agents::get(&mut tx, ONE, uid(1)).await.unwrap().unwrap();
-    let expected = Agent {
-        last_seen: Some(LATER),
-        status: "connected".to_owned(),
-        version: "2.0".to_owned(),
-        health: Some(health),
-        effective_hash: Some("hash".to_owned()),
-        offered_hash: Some("offer".to_owned()),
-        ..agent(1, "test")
-    };
-    assert_eq!(found, expected);
-    let described = Described { generation: Some(7), ..Described::default() };
-    sessions::described(&mut tx, ONE, uid(1), &described).await.unwrap();
-    sessions::left(&mut tx, ONE, uid(1)).await.unwrap();
+    let mut all = Vec::new();
+    for number in 1..=3 {
+        let mut said = said(&mut tx, number).await;
+        assert_eq!((said.version.as_str(), said.host.as_str()), ("1.0", format!("host-{number}").as_str()));
+        said.version = format!("{number}.0");
+        said.effective_hash = Some("hash".to_owned());
+        said.health(&health);
+        said.generation = Some(6 + i64::from(number));
+        all.push(said);
+    }
+    let kept: Vec<_> = all.iter().enumerate().map(|(at, said)| (uid(at as u8 + 1), NOW, said)).collect();
+    statuses::keep(&mut tx, (OTHER, "one"), &kept).await.unwrap();
+    assert_eq!(agents::get(&mut tx, ONE, uid(1)).await.unwrap().unwrap(), agent(1, "test"));
+    statuses::keep(&mut tx, (ONE, "one"), &kept).await.unwrap();
+    statuses::heard(&mut tx, (ONE, "one"), &[(uid(1), LATER), (uid(99), LATER)]).await.unwrap();
+    for (number, heard) in [(1, LATER), (2, NOW), (3, NOW)] {
+        let expected = Agent {
+            last_seen: Some(heard),
+            status: "connected".to_owned(),
+            replica: Some("one".to_owned()),
+            version: format!("{number}.0"),
+            health: Some(health.clone()),
+            effective_hash: Some("hash".to_owned()),
+            ..agent(number, if number == 2 { "prod" } else { "test" })
+        };
+        assert_eq!(agents::get(&mut tx, ONE, uid(number)).await.unwrap().unwrap(), expected);
+    }
+    sessions::left(&mut tx, ONE, uid(1), "other").await.unwrap();
+    assert!(sessions::connected(&mut tx, ONE).await.unwrap().contains(&uid(1)), "it is at another replica");
+    sessions::left(&mut tx, ONE, uid(1), "one").await.unwrap();
+    assert_eq!(sessions::connected(&mut tx, ONE).await.unwrap(), [uid(2), uid(3)].into());
     let member = sessions::of_tenant(&mut tx, ONE).await.unwrap().remove(0);
     assert_eq!((member.host.as_str(), member.generation), ("host-1", 7));
     assert_eq!(agents::get(&mut tx, ONE, uid(1)).await.unwrap().unwrap().status, "disconnected");
@@ -124,9 +137,11 @@ async fn what_an_agent_does_not_say_stays_what_it_was(store: &Store) {
 async fn an_agent_that_begins_or_ceases_to_refuse_configs_is_news_once(store: &Store) {
     let mut tx = fleet(store).await;
     for (refuses_configs, news) in [(false, false), (true, true), (true, false), (false, true)] {
+        let mut said = said(&mut tx, 1).await;
         let described = Described { refuses_configs, ..Described::default() };
-        let told = sessions::described(&mut tx, ONE, uid(1), &described).await.unwrap();
-        assert_eq!(told, news, "{refuses_configs}");
+        assert_eq!(said.describe(&described).unwrap(), news, "{refuses_configs}");
+        assert_eq!(said.host, "host-1");
+        statuses::keep(&mut tx, (ONE, "one"), &[(uid(1), NOW, &said)]).await.unwrap();
         let member = sessions::of_tenant(&mut tx, ONE).await.unwrap().remove(0);
         let agent = agents::get(&mut tx, ONE, uid(1)).await.unwrap().unwrap();
         assert_eq!([member.refuses_configs, agent.refuses_configs], [refuses_configs; 2]);
@@ -136,8 +151,9 @@ async fn an_agent_that_begins_or_ceases_to_refuse_configs_is_news_once(store: &S
 async fn a_candidate_that_was_cut_is_news_once(store: &Store) {
     let mut tx = fleet(store).await;
     for (why, news) in [(None, false), (Some("slow"), true), (Some("slow"), false), (None, true)] {
-        let told = sessions::candidate_cut(&mut tx, ONE, uid(1), why).await.unwrap();
-        assert_eq!(told, news, "{why:?}");
+        let mut said = said(&mut tx, 1).await;
+        assert_eq!(said.cut(why.map(str::to_owned)), news, "{why:?}");
+        statuses::keep(&mut tx, (ONE, "one"), &[(uid(1), NOW, &said)]).await.unwrap();
         let member = sessions::of_tenant(&mut tx, ONE).await.unwrap().remove(0);
         assert_eq!(member.candidate_cut.as_deref(), why);
     }
@@ -158,9 +174,12 @@ fn offered(generation: i64) -> Offered {
 
 async fn the_latest_generation_is_what_an_agent_is_to_run(store: &Store) {
     let mut tx = fleet(store).await;
-    for generation in [1, 3, 2] {
-        generations::insert(&mut tx, ONE, uid(1), &offered(generation), NOW).await.unwrap();
-    }
+    let all = [1, 3, 2].map(|generation| (ONE, uid(1), offered(generation)));
+    generations::insert(&mut tx, &all, NOW).await.unwrap();
+    let of_all = generations::latest_of_all(&mut tx).await.unwrap();
+    assert_eq!((of_all.len(), of_all[&(ONE, uid(1))].generation), (1, 3));
+    let unanswered = generations::unanswered(&mut tx).await.unwrap();
+    assert_eq!(unanswered, [(ONE, uid(1))]);
     let latest = generations::latest(&mut tx, ONE, uid(1)).await.unwrap().unwrap();
     assert_eq!((latest.generation, latest.status), (3, Status::Pending));
     assert!(generations::latest(&mut tx, ONE, uid(2)).await.unwrap().is_none());
@@ -171,7 +190,11 @@ async fn the_latest_generation_is_what_an_agent_is_to_run(store: &Store) {
         ("hash 3", (Status::Failed, Some("why")), true),
         ("hash 9", (Status::Failed, Some("why")), false),
     ] {
-        assert_eq!(generations::became(&mut tx, (ONE, uid(1)), hash, outcome, NOW).await.unwrap(), news);
+        let (status, error) = (outcome.0, outcome.1.map(str::to_owned));
+        let other = Became { agent: uid(2), hash: hash.to_owned(), status, error: error.clone() };
+        let became = [other, Became { agent: uid(1), hash: hash.to_owned(), status, error }];
+        let changed = statuses::became(&mut tx, ONE, &became, NOW).await.unwrap();
+        assert_eq!(changed, if news { vec![uid(1)] } else { vec![] });
     }
     let third = generations::get(&mut tx, ONE, uid(1), 3).await.unwrap().unwrap();
     assert_eq!((third.status, third.error.as_deref()), (Status::Failed, Some("why")));

@@ -42,6 +42,7 @@ async fn under_way(store: &Store) -> (Tx, ExperimentId) {
             credential_used_at: None,
             last_seen: None,
             status: "enrolled".to_owned(),
+            replica: None,
             health: None,
             offered_hash: None,
             effective_hash: None,

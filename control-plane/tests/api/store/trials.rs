@@ -1,9 +1,8 @@
 //! Trials of new contents, and quarantines that are lifted.
 
 use control_plane::experiment::wave::{Content, Trial};
-use control_plane::store::agents::Seen;
 use control_plane::store::trials::{self, AgentTrial, MAX_KNOWN};
-use control_plane::store::{Store, agents, sessions};
+use control_plane::store::{Store, agents, sessions, statuses};
 use serde_json::json;
 
 use super::agents::fleet;
@@ -55,8 +54,9 @@ async fn what_is_lifted_is_told_until_the_agent_has_it_no_more(store: &Store) {
         [(json!({ "a": "words", "b": "words" }), vec!["a"]), (json!({ "b": "words" }), vec![])]
     {
         let health = json!({ "healthy": true, "quarantined": kept });
-        let seen = Seen { health: Some(&health), ..Seen::default() };
-        agents::seen(&mut tx, ONE, uid(1), NOW, &seen).await.unwrap();
+        let mut said = statuses::of(&mut tx, ONE, &[uid(1)]).await.unwrap().remove(&uid(1)).unwrap();
+        said.health(&health);
+        statuses::keep(&mut tx, (ONE, "one"), &[(uid(1), NOW, &said)]).await.unwrap();
         agents::lift(&mut tx, ONE, uid(1), &["a".to_owned(), "gone".to_owned()]).await.unwrap();
         assert_eq!(agents::lifting(&mut tx, ONE, uid(1)).await.unwrap(), told);
     }
@@ -66,10 +66,9 @@ async fn what_is_lifted_is_told_until_the_agent_has_it_no_more(store: &Store) {
 
 async fn no_connection_outlives_the_process_that_holds_it(store: &Store) {
     let mut tx = fleet(store).await;
-    let seen = Seen { status: Some(sessions::CONNECTED), ..Seen::default() };
-    agents::seen(&mut tx, ONE, uid(1), NOW, &seen).await.unwrap();
+    statuses::heard(&mut tx, (ONE, "one"), &[(uid(1), NOW)]).await.unwrap();
     let members = sessions::of_tenant(&mut tx, ONE).await.unwrap();
     assert_eq!((members[0].connected, members[1].connected), (Some(NOW), None));
-    sessions::all_left(&mut tx).await.unwrap();
+    store.nobody_is_left_connected(&mut tx).await.unwrap();
     assert_eq!(sessions::of_tenant(&mut tx, ONE).await.unwrap()[0].connected, None);
 }

@@ -254,7 +254,7 @@ async fn transactions_that_race_are_to_come_again() {
 
 /// Places of the code that are about all tenants. A new one is reviewed here: whose request can get there, and what of other
 /// tenants does it see?
-const REVIEWED: [&str; 19] = [
+const REVIEWED: [&str; 21] = [
     "actions/deliveries.rs Reconcile 1",
     "actions/enroll.rs Credential 2",
     "actions/generations.rs Reconcile 2",
@@ -264,6 +264,7 @@ const REVIEWED: [&str; 19] = [
     "actions/logins.rs Login 1",
     "actions/nodes.rs Credential 1",
     "actions/nodes.rs Reconcile 2",
+    "actions/replicas.rs Reconcile 2",
     "actions/sso.rs Login 1",
     "actions/tenants.rs Tenants 2",
     "actions/users.rs Setup 1",
@@ -272,6 +273,7 @@ const REVIEWED: [&str; 19] = [
     "app.rs Setup 1",
     "auth/authenticate.rs Credential 1",
     "reconcile/analyze.rs Reconcile 1",
+    "reconcile/replicas.rs Reconcile 1",
     "reconcile/start.rs Reconcile 1",
     "rest/health.rs Ready 1",
 ];

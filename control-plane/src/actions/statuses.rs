@@ -1,0 +1,157 @@
+//! Statuses: what agents tell of themselves, gathered while the store is busy and written together.
+//!
+//! Whoever brings one waits until it is stored, so that its agent is answered after that. A transaction has all that came while
+//! the one before ran: with few agents each has its own, with many its price is shared. What says nothing but that its agent is
+//! there is kept in the hub, and written down for all at once every few seconds.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::clock::UnixMillis;
+use crate::gather::{Brought, Gathered};
+use crate::id::{AgentUid, TenantId};
+use crate::state::AppState;
+use crate::store::generations::Status;
+use crate::store::statuses::{self, Became, ConfigStatus, Heard, Known, Said, SettingsStatus, StatusUpdate};
+use crate::store::{StoreError, Tx, arrivals, nodes};
+
+/// The most that are written together.
+const TOGETHER: usize = 512;
+
+type Stored = Result<Known, StoreError>;
+
+/// Stores what an agent tells of itself, and wakes the reconcilers if it changes what they know.
+///
+/// # Errors
+/// The store's.
+pub async fn store(state: &AppState, agent: (TenantId, AgentUid), news: StatusUpdate) -> Stored {
+    let heard = (agent.0, agent.1, state.clock.now(), news);
+    state.statuses.bring(heard).await.unwrap_or(Err(StoreError::Ended))
+}
+
+/// Writes what was brought, until the process ends.
+pub async fn run(state: AppState, mut gathered: Gathered<Heard, Stored>) {
+    loop {
+        let all = tokio::select! {
+            all = gathered.take(TOGETHER) => all,
+            () = state.stopped() => return,
+        };
+        let mut tenants: BTreeMap<TenantId, Vec<Brought<Heard, Stored>>> = BTreeMap::new();
+        for one in all {
+            tenants.entry(one.0.0).or_default().push(one);
+        }
+        for (tenant, all) in tenants {
+            let (all, waiting): (Vec<Heard>, Vec<_>) = all.into_iter().unzip();
+            let outcome = write(&state, tenant, &all).await.map_err(Arc::new);
+            for (one, waiting) in all.iter().zip(waiting) {
+                let own = match &outcome {
+                    Ok(known) => Ok(known.get(&one.1).cloned().unwrap_or_default()),
+                    Err(error) if error.is_busy() || error.is_away() || all.len() == 1 => {
+                        Err(StoreError::Together(Arc::clone(error)))
+                    }
+                    // What is wrong may be wrong with one of them.
+                    Err(_) => write(&state, tenant, std::slice::from_ref(one))
+                        .await
+                        .map(|mut known| known.remove(&one.1).unwrap_or_default()),
+                };
+                // Its connection may have ended.
+                let _nobody_waits = waiting.send(own);
+            }
+        }
+    }
+}
+
+/// Writes the statuses of a tenant's agents in one transaction.
+async fn write(
+    state: &AppState,
+    tenant: TenantId,
+    all: &[Heard],
+) -> Result<HashMap<AgentUid, Known>, StoreError> {
+    let now = state.clock.now();
+    let mut tx = state.store.begin(tenant).await?;
+    let uids: HashSet<AgentUid> = all.iter().map(|(_, uid, ..)| *uid).collect();
+    let uids: Vec<AgentUid> = uids.into_iter().collect();
+    let mut said = statuses::of(&mut tx, tenant, &uids).await?;
+    let (mut heard, mut became, mut changed) = (HashMap::new(), BTreeMap::new(), false);
+    for (_, uid, at, news) in all {
+        let Some(said) = said.get_mut(uid) else { continue };
+        heard.insert(*uid, *at);
+        changed |= take_in(&mut tx, (tenant, *uid), said, news).await?;
+        if let Some(ConfigStatus { hash, status, error }) = &news.config {
+            let one = Became { agent: *uid, hash: hash.clone(), status: *status, error: error.clone() };
+            became.insert((*uid, hash.clone()), one);
+        }
+    }
+    let became: Vec<Became> = became.into_values().collect();
+    changed |= !statuses::became(&mut tx, tenant, &became, now).await?.is_empty();
+    let kept: Vec<_> = said.iter().map(|(uid, said)| (*uid, heard[uid], said)).collect();
+    statuses::keep(&mut tx, (tenant, &state.replica.id), &kept).await?;
+    tx.commit().await?;
+    if changed {
+        state.hub.wake_analyze();
+        state.hub.wake_push();
+    }
+    for gone in uids.iter().filter(|uid| !said.contains_key(uid)) {
+        // It was deleted, and this replica has not heard of it.
+        state.hub.dismiss(tenant, *gone);
+    }
+    let known = |Said { offered_hash, lifting, .. }: Said| Known { offered_hash, lifting };
+    Ok(said.into_iter().map(|(uid, said)| (uid, known(said))).collect())
+}
+
+/// Takes in what one message says; tells whether it changes what the reconcilers know.
+async fn take_in(
+    tx: &mut Tx,
+    (tenant, uid): (TenantId, AgentUid),
+    said: &mut Said,
+    news: &StatusUpdate,
+) -> Result<bool, StoreError> {
+    let mut changed = false;
+    if let Some(described) = &news.described {
+        changed |= said.describe(described)?;
+        if let Some(node) = described.node.as_ref().filter(|node| said.node.as_deref() != Some(node.as_str()))
+        {
+            nodes::said(tx, tenant, uid, node).await?;
+        }
+    }
+    if let Some(health) = &news.health {
+        changed |= said.cut(health.candidate_cut.clone());
+        said.health(&health.shown);
+    }
+    if let Some(takes) = news.takes_generations {
+        changed |= said.takes_generations != takes;
+        said.takes_generations = takes;
+    }
+    if let Some(version) = &news.version {
+        said.version.clone_from(version);
+    }
+    if let Some(applied) = news.config.as_ref().filter(|config| config.status == Status::Applied) {
+        said.effective_hash = Some(applied.hash.clone());
+    }
+    if let Some(files) = &news.files {
+        arrivals::runs(tx, tenant, uid, files).await?;
+    }
+    if let Some(SettingsStatus { hash, status, error }) = &news.settings {
+        arrivals::became(tx, tenant, uid, hash, (status, error.as_deref())).await?;
+    }
+    Ok(changed)
+}
+
+/// Writes down of which agents something was heard since the last time.
+///
+/// # Errors
+/// The store's; then it is tried again with the next.
+pub async fn note_heard(state: &AppState) -> Result<(), StoreError> {
+    let mut tenants: BTreeMap<TenantId, Vec<(AgentUid, UnixMillis)>> = BTreeMap::new();
+    for ((tenant, agent), at) in state.hub.take_heard() {
+        tenants.entry(tenant).or_default().push((agent, at));
+    }
+    for (tenant, mut heard) in tenants {
+        let mut tx = state.store.begin(tenant).await?;
+        // One whose connection ends after this look is written down as such after this transaction.
+        heard.retain(|(agent, _)| state.hub.is_connected(tenant, *agent));
+        statuses::heard(&mut tx, (tenant, &state.replica.id), &heard).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}

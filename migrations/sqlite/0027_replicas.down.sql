@@ -1,0 +1,2 @@
+DROP INDEX agent_generations_pending;
+ALTER TABLE agents DROP COLUMN replica;
