@@ -17,8 +17,9 @@ use pipelines::processors::Pressure;
 const DATA: usize = 2;
 /// Part of the process's limit that is left at its soft limit.
 const SOFT: usize = 8;
-/// Part of the process's limit that is left where what takes as much again once it is sent grows no more.
-const HALF: usize = 2;
+/// Parts of the process's limit that are left where no stage grows any more, because what is on its way needs some, and where what
+/// takes as much again once it is sent does not.
+const STAGES: [usize; 2] = [4, 2];
 /// Share of the limit for data that is taken while the process is past its soft limit, and past the middle between that and its
 /// limit.
 const DRAINED: [usize; 2] = [4, 8];
@@ -116,13 +117,13 @@ impl Budget {
         self.0.limit.load(Ordering::Relaxed)
     }
 
-    /// Shortness of memory for what stages remember: nothing of that grows past the soft limit.
+    /// Shortness of memory for what stages remember: nothing of that grows past three quarters of the process's limit.
     pub fn pressure(&self) -> Pressure {
         let Self(pool) = self;
         let limit = pool.process.load(Ordering::Relaxed);
         let is_past =
             |part| limit < usize::MAX && is_past(pool.resident.load(Ordering::Relaxed), limit, part);
-        match (is_past(SOFT), is_past(HALF)) {
+        match STAGES.map(is_past).into() {
             (true, _) => Pressure::Full,
             (_, true) => Pressure::Half,
             _ => Pressure::None,
@@ -354,8 +355,8 @@ mod tests {
         for (look, pressure) in [
             ((|| Some(64 * MIB)) as fn() -> _, Pressure::None),
             (|| Some(65 * MIB), Pressure::Half),
-            (|| Some(112 * MIB), Pressure::Half),
-            (|| Some(113 * MIB), Pressure::Full),
+            (|| Some(96 * MIB), Pressure::Half),
+            (|| Some(97 * MIB), Pressure::Full),
             (|| None, Pressure::None),
         ] {
             let budget = Budget::of_process(128 * MIB, look);

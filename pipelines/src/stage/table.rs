@@ -3,7 +3,8 @@
 //! Scrapes repeat their order, so the row after the last one found is tried before the index is asked. A row takes
 //! its own size and about five bytes of index. The table is bounded: when it is full, or may not grow because memory is short, the
 //! quarter of the rows that was seen longest ago is forgotten and counted. It grows by a quarter, because while it does the rows may
-//! stand in memory twice.
+//! stand in memory twice, and by a thirty-second part where memory is not far from short: what it has room for then comes without
+//! another look at that.
 
 use hashbrown::HashTable;
 
@@ -12,6 +13,8 @@ use super::saved::Saved;
 
 /// Rows that it may have however short memory is.
 const LEAST: usize = 1_024;
+/// Bytes of an index that does not grow where memory is not far from short: it would take thrice as much for a moment.
+const LARGE: usize = 4 << 20;
 
 /// Age of a row, by which it is forgotten.
 pub(crate) trait Aged {
@@ -27,8 +30,7 @@ pub(crate) struct Table<T> {
     next: usize,
     bound: usize,
     evicted: u64,
-    /// True if it may not grow.
-    is_pressed: bool,
+    pressure: Pressure,
 }
 
 #[derive(Debug, Clone)]
@@ -52,13 +54,13 @@ impl<T: Aged> Table<T> {
             next: 0,
             bound: bound.max(4),
             evicted: 0,
-            is_pressed: false,
+            pressure: Pressure::None,
         }
     }
 
     /// Takes note of how short memory is.
     pub(crate) fn press(&mut self, pressure: Pressure) {
-        self.is_pressed = pressure == Pressure::Full;
+        self.pressure = pressure;
     }
 
     /// Number of rows.
@@ -74,8 +76,13 @@ impl<T: Aged> Table<T> {
     /// Returns whether it has as many rows as it may.
     pub(crate) fn is_full(&self) -> bool {
         let rows = self.rows.len();
-        let grows = rows == self.rows.capacity() || rows == self.places.capacity();
-        rows >= self.bound || self.is_pressed && grows && rows >= LEAST
+        let index_grows = rows == self.places.capacity();
+        let grows = match self.pressure {
+            Pressure::None => false,
+            Pressure::Half => index_grows && self.places.allocation_size() > LARGE,
+            Pressure::Full => index_grows || rows == self.rows.capacity(),
+        };
+        rows >= self.bound || grows && rows >= LEAST
     }
 
     /// The place of a series' row. Places hold until rows are forgotten.
@@ -127,7 +134,8 @@ impl<T: Aged> Table<T> {
             self.evict();
         }
         if self.rows.len() == self.rows.capacity() {
-            self.rows.reserve_exact((self.rows.len() / 4).max(64));
+            let part = if self.pressure == Pressure::None { 4 } else { 32 };
+            self.rows.reserve_exact((self.rows.len() / part).max(64));
         }
         let place = self.rows.len();
         self.rows.push(Row { key, value });
@@ -224,7 +232,7 @@ mod tests {
 
     #[test]
     fn where_memory_is_short_it_forgets_instead_of_growing_and_grows_again_afterward() {
-        let mut table = Table::new(1 << 20);
+        let mut table = Table::new(1 << 22);
         table.press(Pressure::Full);
         for key in 1..=LEAST as u64 {
             table.entry(u128::from(key), || key);
@@ -245,5 +253,13 @@ mod tests {
         let evicted = table.evicted();
         most(&mut table, 20_000..30_000);
         assert_eq!((table.evicted(), table.len() > 10_000), (evicted, true));
+        let spare = |table: &Table<u64>| table.rows.capacity() - table.len();
+        assert!(spare(&table) <= table.len() / 32, "it takes room for few more: {}", spare(&table));
+        most(&mut table, 30_000..1_000_000);
+        let evicted_then = table.evicted() - evicted;
+        assert!(evicted_then > 0, "its index grows to {} bytes and no more", table.places.allocation_size());
+        table.press(Pressure::None);
+        most(&mut table, 1_000_000..1_200_000);
+        assert_eq!(table.evicted() - evicted, evicted_then);
     }
 }
