@@ -141,12 +141,12 @@ fn limit(all: &mut Agreement, path: &str, limit: &Limit, said: &Value) {
     all.value(&path("violated"), &json!(limit.violated()), &said["violated"]);
 }
 
-fn group(all: &mut Agreement, path: &str, group: &Group, said: &Value, increases: bool) {
+/// Compares the figures of a group and the instants at which it counts.
+pub(super) fn figures(all: &mut Agreement, path: &str, group: &Group, said: &Value, increases: bool) {
     let path = |key: &str| format!("{path}.{key}");
     // What rounds differently is no difference of the candidate's.
-    let differs = group.differs(increases);
-    let rounded = |[one, other]: [f64; 2]| [one, if differs { other } else { one }];
-    let [one, candidate] = rounded(group.figures);
+    let [one, other] = group.figures;
+    let candidate = if group.differs(increases) { other } else { one };
     all.number(&path("baseline"), one, &said["baseline"]);
     all.number(&path("candidate"), candidate, &said["candidate"]);
     let error =
@@ -154,6 +154,11 @@ fn group(all: &mut Agreement, path: &str, group: &Group, said: &Value, increases
     all.perhaps(&path("relative_error"), error, &said["relative_error"]);
     all.count(&path("instants"), group.instants, &said["instants"]);
     all.count(&path("gaps"), group.gaps, &said["gaps"]);
+}
+
+fn group(all: &mut Agreement, path: &str, group: &Group, said: &Value, increases: bool) {
+    figures(all, path, group, said, increases);
+    let path = |key: &str| format!("{path}.{key}");
     let sums = group.sums(increases);
     let size = group.sides[0].size.max(group.sides[1].size);
     let alike = (sums[1] - sums[0]).abs() <= 1e-9 * size;

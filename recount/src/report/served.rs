@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::lenses::figures;
 use super::{active, volumes};
 use crate::agreement::Agreement;
 use crate::changed::Changed;
@@ -104,18 +105,8 @@ fn panel(all: &mut Agreement, said: &Value, lens: &Lens<'_>, panel: &Panel) {
 }
 
 fn row(all: &mut Agreement, path: &str, group: &Group, said: &Value, increases: bool) {
+    figures(all, path, group, said, increases);
     let path = |key: &str| format!("{path}.{key}");
-    // What rounds differently is no difference of the candidate's.
-    let differs = group.differs(increases);
-    let [one, other] = group.figures;
-    let candidate = if differs { other } else { one };
-    all.number(&path("baseline"), one, &said["baseline"]);
-    all.number(&path("candidate"), candidate, &said["candidate"]);
-    let error =
-        if one == candidate { Some(0.0) } else { (one != 0.0).then(|| (candidate - one) / one.abs()) };
-    all.perhaps(&path("relative_error"), error, &said["relative_error"]);
-    all.count(&path("instants"), group.instants, &said["instants"]);
-    all.count(&path("gaps"), group.gaps, &said["gaps"]);
     for at in [0, 1] {
         all.count(&path("shown"), group.sides[at].shown, &said["shown"][at]);
     }
