@@ -254,7 +254,7 @@ async fn drain(control: &mut Controller, shared: &Admin) {
     // What one pipeline still waits for must not keep what another has sent.
     shared.destinations.hurry();
     shared.engines.place_pending(deadline).await;
-    let saved = shared.engines.save(shared.delivery_ledger.totals().queued);
+    let saved = shared.engines.save(|| shared.delivery_ledger.totals().queued);
     if tokio::time::timeout_at(deadline, saved).await.is_err() {
         tracing::error!(
             "the state of stages is not on disk at the shutdown's deadline: they begin without any"

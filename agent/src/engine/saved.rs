@@ -72,6 +72,14 @@ impl Engine {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns once what a log of it let go is written by the queues.
+    async fn held_is_written(&self) {
+        let current = self.current.load_full();
+        if let Some(held) = &current.held {
+            held.log.all_left().await;
+        }
+    }
+
     /// State of its stages, and the destinations of the baseline, of which one may keep it.
     fn take_saved(&self, accepted: u64) -> Option<(StageStates, Vec<Arc<Destination>>)> {
         let variants = std::mem::take(&mut *self.saved());
@@ -82,10 +90,16 @@ impl Engine {
 }
 
 impl Engines {
-    /// Writes the state of all stages to queues on disk, where there are any; `accepted` is the number of items that the account
-    /// has ever accepted. To be called once all that they held is queued.
-    pub async fn save(&self, accepted: u64) {
-        for engine in self.running().running() {
+    /// Writes the state of all stages to queues on disk, where there are any; `accepted` tells the number of items that the
+    /// account has ever accepted, asked once what they held is written: before that the account does not have it. To be called
+    /// once all that they held is queued.
+    pub async fn save(&self, accepted: impl Fn() -> u64) {
+        let running = self.running();
+        for engine in running.running() {
+            engine.held_is_written().await;
+        }
+        let accepted = accepted();
+        for engine in running.running() {
             let Some((states, destinations)) = engine.take_saved(accepted) else { continue };
             for destination in destinations {
                 match destination.save(&states).await {

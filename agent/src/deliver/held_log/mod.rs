@@ -253,8 +253,8 @@ impl HeldLog {
         });
     }
 
-    /// Returns once no flush waits to be queued.
-    async fn all_left(&self) {
+    /// Returns once no flush waits to be queued, and all that did is where its queue keeps it.
+    pub async fn all_left(&self) {
         while self.shared.leaving.load(Ordering::Acquire) > 0 {
             tokio::time::sleep(LOOK).await;
         }
