@@ -17,7 +17,7 @@ use super::generation::{HeldInputs, ServingState};
 use super::variant::VariantPipeline;
 use crate::deliver::{HeldLog, Kept, Leaving};
 
-/// The longest that a start waits until what it has played is queued: it goes on later, too.
+/// The longest that a start waits until what it has played is queued, and the account has it: it goes on later, too.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Time between two looks whether it is.
 const LOOK: Duration = Duration::from_millis(5);
@@ -54,7 +54,8 @@ impl Engine {
         self.dispatch(&next, played);
         drop(guard);
         let began = Instant::now();
-        while !self.send_pending() && began.elapsed() < PATIENCE {
+        let has_left = || next.held.as_ref().is_none_or(|held| held.log.has_left());
+        while !(self.send_pending() && has_left()) && began.elapsed() < PATIENCE {
             std::thread::sleep(LOOK);
         }
     }

@@ -243,7 +243,7 @@ impl HeldLog {
     /// Forgets its inputs, once what leaves of them is queued: what else they brought is in another log, or is to be on no disk.
     pub fn forget(self: &Arc<Self>) {
         let settle = Order::Settle(self.last.load(Ordering::Relaxed));
-        if self.shared.leaving.load(Ordering::Acquire) == 0 {
+        if self.has_left() {
             return self.send(settle);
         }
         let log = Arc::clone(self);
@@ -255,9 +255,14 @@ impl HeldLog {
 
     /// Returns once no flush waits to be queued, and all that did is where its queue keeps it.
     pub async fn all_left(&self) {
-        while self.shared.leaving.load(Ordering::Acquire) > 0 {
+        while !self.has_left() {
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Tells whether no flush waits to be queued, and all that did is where its queue keeps it: the account has it then.
+    pub fn has_left(&self) -> bool {
+        self.shared.leaving.load(Ordering::Acquire) == 0
     }
 
     /// Reason for which a request of so many bytes is not taken, if that is so.
