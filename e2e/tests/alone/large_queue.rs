@@ -20,7 +20,7 @@ fn mib() -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_reads_the_frames_of_a_large_queue_and_not_its_bytes() -> Result<()> {
-    let _alone = ALONE.lock().await;
+    let _alone = ALONE.write().await;
     let dir = tempfile::tempdir()?;
     let options = SinkOptions { max_recorded: 0, ..SinkOptions::default() };
     let sink = Sink::bind_with("127.0.0.1:0".parse()?, options).await?;

@@ -46,7 +46,7 @@ async fn delivered(agent: &Agent) -> Result<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stalled_destination_fills_a_share_of_the_memory_and_senders_are_told_to_wait() -> Result<()> {
-    let _alone = ALONE.lock().await;
+    let _alone = ALONE.write().await;
     const SENDERS: u64 = 50;
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;
@@ -94,7 +94,7 @@ async fn a_stalled_destination_fills_a_share_of_the_memory_and_senders_are_told_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_bombs_at_once_are_refused_within_the_limit() -> Result<()> {
-    let _alone = ALONE.lock().await;
+    let _alone = ALONE.write().await;
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;
     let agent = Agent::start(dir.path(), &in_memory(&sink, dir.path(), "")).await?;
@@ -142,7 +142,7 @@ fn canary(sink: &Sink, dir: &Path) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scrape_of_two_hundred_thousand_series_with_a_canary_stays_below_the_limit() -> Result<()> {
-    let _alone = ALONE.lock().await;
+    let _alone = ALONE.write().await;
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;
     let agent = Agent::start(dir.path(), &canary(&sink, dir.path())).await?;
@@ -172,7 +172,7 @@ async fn a_scrape_of_two_hundred_thousand_series_with_a_canary_stays_below_the_l
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_thousand_new_series_a_second_stay_below_the_limit() -> Result<()> {
-    let _alone = ALONE.lock().await;
+    let _alone = ALONE.write().await;
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;
     let agent = Agent::start(dir.path(), &canary(&sink, dir.path())).await?;
@@ -214,7 +214,7 @@ fn newcomers(processes: u64, scrape: u64) -> ExportMetricsServiceRequest {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_series_than_there_is_memory_for_are_forgotten_or_not_taken_and_the_stage_is_named() -> Result<()>
 {
-    let _alone = ALONE.lock().await;
+    let _alone = ALONE.write().await;
     for (stage, config, limit, scrapes) in [
         ("interval", "interval: { interval: 1h }", 128, 200),
         ("cumulativetodelta", "cumulativetodelta: {}", 64, 600),
@@ -295,7 +295,7 @@ impl Drop for Group {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_control_group_of_64_mib_it_takes_what_it_has_room_for_and_is_not_killed() -> Result<()> {
-    let _alone = ALONE.lock().await;
+    let _alone = ALONE.write().await;
     let Some(group) = Group::make(64 * MIB) else { return Ok(()) };
     let dir = tempfile::tempdir()?;
     let sink = sink().await?;

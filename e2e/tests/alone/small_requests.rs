@@ -46,7 +46,7 @@ async fn send(agent: &Agent, requests: u64) -> Result<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_thousand_tiny_requests_are_taken_and_each_point_arrives_once() -> Result<()> {
-    let _alone = ALONE.lock().await;
+    let _alone = ALONE.write().await;
     let dir = tempfile::tempdir()?;
     let options = SinkOptions { max_recorded: 0, ..SinkOptions::default() };
     let sink = Sink::bind_with("127.0.0.1:0".parse()?, options).await?;

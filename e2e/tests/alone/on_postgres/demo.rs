@@ -11,7 +11,7 @@ use crate::postgres_server::{OWNER, Postgres, SERVICE};
 
 #[test]
 fn the_demo_ends_well_on_postgresql() -> Result<()> {
-    let _alone = ALONE.blocking_lock();
+    let _beside_none_that_measures = ALONE.blocking_read();
     let (postgres, temporary) = (Postgres::start(), tempfile::tempdir()?);
     let [service, owner] = [SERVICE, OWNER].map(|login| postgres.address(login, "postgres"));
     // They are found beside the demo, which does not say where.

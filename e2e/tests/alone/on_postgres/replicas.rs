@@ -96,7 +96,7 @@ async fn connected(at: &ControlPlane) -> Result<usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rollout_ends_as_it_should_whichever_replica_is_killed_meanwhile() -> Result<()> {
-    let _alone = ALONE.lock().await;
+    let _beside_none_that_measures = ALONE.read().await;
     let (postgres, dir) = (tokio::task::block_in_place(Postgres::start), tempfile::tempdir()?);
     let mut replicas = Replicas::start(dir.path(), &postgres).await?;
     let token = replicas.any()?.enrollment_token(json!({ "env": "test" })).await?;
