@@ -12,7 +12,8 @@ pub struct Allow {
     pub renamed: Allowed,
     /// Other values.
     pub changed: Allowed,
-    /// Points that a stage holds back, in steps with a weight: what is held when the candidate is cut out may be lost.
+    /// Points that a stage holds back: their values are not compared, and in steps with a weight what is held when the candidate
+    /// is cut out may be lost.
     pub held: bool,
 }
 

@@ -252,7 +252,14 @@ fn changed(looked: &Subject<'_>) -> Criterion {
         (Answer::NotApplicable, format!("Nothing{} came in whose value could change.", looked.that_counts()))
     } else if alone == 0 && !sampled::shows_nothing(looked) {
         (Answer::NotApplicable, "No series comes through alone, so that no values are compared.".to_owned())
-    } else if let Some((series, sentence)) = &left_out
+    } else if let Some((_, sentence, to_accept)) = left_out.as_ref().filter(|(.., accept)| !accept.is_empty())
+    {
+        // A value that changes there is in none of the figures.
+        (
+            Answer::NotMeasured,
+            format!("{sentence} Whether their values change is not known. To accept it: {to_accept}."),
+        )
+    } else if let Some((series, sentence, _)) = &left_out
         && *series >= alone
         && alone > 0
     {
@@ -266,7 +273,7 @@ fn changed(looked: &Subject<'_>) -> Criterion {
                 "No value changes that the policy does not allow, of points that come through alone."
                     .to_owned(),
             ));
-        let but = left_out.map(|(_, sentence)| format!(" {sentence}")).unwrap_or_default();
+        let but = left_out.map(|(_, sentence, _)| format!(" {sentence}")).unwrap_or_default();
         let found = rows().map(|row| (row.metric.as_str(), row.points));
         (answer, format!("{compared}{}{but}", allowed_too(found, unnamed, allowed, "points")))
     };
@@ -274,8 +281,10 @@ fn changed(looked: &Subject<'_>) -> Criterion {
     Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))
 }
 
-/// Series of which points are not compared, because a stage holds them back or their type is another; in a sentence.
-fn left_out(looked: &Subject<'_>) -> Option<(u64, String)> {
+/// Series of which points are not compared, because a stage holds them back or their type is another; in a sentence, with the
+/// lines of a policy that accept it: none where it does.
+fn left_out(looked: &Subject<'_>) -> Option<(u64, String, String)> {
+    let allow = &looked.policy().allow;
     let rows = |of: fn(&Comparison) -> &[NamedCount]| -> Vec<&NamedCount> {
         looked.totals().flat_map(|(_, found)| of(found)).collect()
     };
@@ -284,14 +293,22 @@ fn left_out(looked: &Subject<'_>) -> Option<(u64, String)> {
         ("unit, type or temporality is another", rows(|found| &found.changed.not_compared)),
     ];
     let mut series = 0;
-    let mut said = Vec::new();
-    for (why, rows) in kinds.iter().filter(|(_, rows)| !rows.is_empty()) {
+    let (mut said, mut to_accept) = (Vec::new(), Vec::new());
+    for (at, (why, rows)) in kinds.iter().enumerate().filter(|(_, (_, rows))| !rows.is_empty()) {
         let of: u64 = rows.iter().map(|row| row.series).sum();
         let names = unique(rows.iter().map(|row| row.metric.clone()));
+        let open = metrics(rows.iter().map(|row| (row.metric.as_str(), row.series)), &allow.changed);
+        match at {
+            0 if allow.held || open.is_empty() => {}
+            0 => to_accept.push("`allow: [held]`".to_owned()),
+            _ if open.is_empty() => {}
+            _ => to_accept.push(line("changed", &open)),
+        }
         said.push(format!("those of {} series, of which {why} ({})", count(of), listed(&names)));
         series += of;
     }
-    (series > 0).then(|| (series, format!("Not compared are {}.", said.join(" and "))))
+    (series > 0)
+        .then(|| (series, format!("Not compared are {}.", said.join(" and ")), to_accept.join(" and ")))
 }
 
 fn loss(looked: &Subject<'_>) -> Option<Criterion> {

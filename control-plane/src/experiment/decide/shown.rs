@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use observe::{
-    FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensLimit, LensReport, Measured, OWNER, OWNERS,
+    FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensError, LensLimit, LensReport, Measured, OWNER,
+    OWNERS,
 };
 
 use super::{Subject, arrivals, sampled, shown_in_sample};
@@ -154,10 +155,14 @@ pub(super) fn described_with_groups(fleet: &FleetLens) -> (Answer, String, Vec<S
     (Answer::Met, said.join(" "), [lost, lost_somewhere].concat())
 }
 
-/// The group whose figures are furthest apart, in the metric's unit.
+/// The group whose figures are furthest apart, as a share of the baseline's; of equal ones the one of the larger difference.
 fn furthest(fleet: &FleetLens) -> String {
     let groups = fleet.groups.iter().map(|one| &one.figures).filter(|one| one.differs());
-    match groups.max_by(|a, b| a.difference().abs().total_cmp(&b.difference().abs())) {
+    let share = |one: &LensError| one.relative_error.map_or(f64::INFINITY, f64::abs);
+    let apart = |a: &LensError, b: &LensError| {
+        share(a).total_cmp(&share(b)).then(a.difference().total_cmp(&b.difference()))
+    };
+    match groups.max_by(|a, b| apart(a, b)) {
         Some(group) => {
             let by = group
                 .relative_error
@@ -195,6 +200,9 @@ fn judged(
         }
         LensAnswer::Met if seen(looked) < needed => too_early(looked, needed, &sentence),
         LensAnswer::Met => (Answer::Met, format!("{sentence} {}", kept(&counts, limit)), Vec::new()),
+        LensAnswer::NotMeasured if counts.held_back => {
+            (Answer::NotMeasured, format!("{sentence} {}", may_hide(looked, fleet, limit)), counts.undecided)
+        }
         LensAnswer::NotMeasured => {
             let why = if fleet.truncated {
                 "Some series or groups found no room of their own, so that it cannot be said whether each keeps the limit."
@@ -203,6 +211,24 @@ fn judged(
             };
             (Answer::NotMeasured, format!("{sentence} {why}"), counts.undecided)
         }
+    }
+}
+
+/// Reason for which what stages hold back leaves a limit open, and what ends that.
+fn may_hide(looked: &Subject<'_>, fleet: &FleetLens, limit: &LensLimit) -> String {
+    let most = limit.max_error.unwrap_or_default();
+    let share = fleet.held_share();
+    let said = format!(
+        "Points that stages hold back may explain or hide up to {}: whether each group is within {} cannot be said.",
+        percent(share),
+        percent(most)
+    );
+    let needed = seen(looked).as_secs_f64() * share / most;
+    match Duration::try_from_secs_f64(needed.ceil()) {
+        Ok(needed) if share > 0.0 => {
+            format!("{said} That takes {} in all, or more.", humantime::format_duration(needed))
+        }
+        _ => format!("{said} The longer it is measured, the less that is."),
     }
 }
 

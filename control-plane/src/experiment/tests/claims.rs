@@ -201,6 +201,6 @@ fn a_total_that_stays_the_same_does_not_hide_groups_that_change_places() {
     let told = said(&verdict, "other_metrics");
     assert_eq!(
         told,
-        "The total of queue by owner is the same over the fleet. Furthest off is b, by −50.0 %."
+        "The total of queue by owner is the same over the fleet. Furthest off is a, by +100.0 %."
     );
 }

@@ -5,7 +5,9 @@ use observe::{NamedCount, Sample, Unnamed};
 use super::answers::{decided, two};
 use super::*;
 use crate::experiment::across::{AcrossAgents, Turn};
-use crate::experiment::{ChangeWindow, Day, Direction, Effect, Guardrail, Quantity, Scope, Severity};
+use crate::experiment::{
+    Allow, Allowed, ChangeWindow, Day, Direction, Effect, Guardrail, Quantity, Scope, Severity,
+};
 
 fn sentence(verdict: &Verdict, quantity: &str) -> String {
     criterion(verdict, quantity).finding.sentence
@@ -225,22 +227,31 @@ fn values_that_were_not_compared_are_not_said_to_stay() {
     let rows =
         |series| vec![NamedCount { metric: "process.cpu.time".into(), executable: String::new(), series }];
     let some = with(move |found| found.changed.held = rows(100));
-    let verdict = mirrored(two(some));
-    let changed = criterion(&verdict, "changed");
-    assert_eq!(changed.answer, Answer::Met);
-    assert!(
-        changed.finding.sentence.ends_with(
-            "Not compared are those of 200 series, of which a stage holds points back (process.cpu.time)."
-        ),
-        "{changed:?}"
-    );
+    let changed = |agents: Vec<AgentEvidence>, allow: Allow| {
+        let asked = Spec { policy: Policy { allow, ..spec().policy }, ..spec() };
+        let verdict = decided(agents, &asked, Step::Mirror);
+        criterion(&verdict, "changed")
+    };
+    let not_compared =
+        "Not compared are those of 200 series, of which a stage holds points back (process.cpu.time).";
+    let open = changed(two(&some), Allow::default());
+    assert!(open.answer == Answer::NotMeasured && open.holds(), "{open:?}");
+    let said = "Whether their values change is not known. To accept it: `allow: [held]`.";
+    assert_eq!(open.finding.sentence, format!("{not_compared} {said}"));
+    let held = Allow { held: true, ..Allow::default() };
+    let accepted = changed(two(&some), held.clone());
+    assert_eq!(accepted.answer, Answer::Met);
+    assert!(accepted.finding.sentence.ends_with(not_compared), "{accepted:?}");
     let all = with(move |found| {
         found.changed.held = rows(400);
         found.changed.not_compared = rows(200);
     });
-    let changed = criterion(&mirrored(two(all)), "changed");
-    assert_eq!(changed.answer, Answer::NotApplicable);
-    assert!(changed.finding.sentence.starts_with("No values are compared."), "{changed:?}");
+    let open = changed(two(&all), held);
+    assert_eq!(open.answer, Answer::NotMeasured, "of another type it accepts nothing");
+    let any = Allow { changed: Allowed::All, ..Allow::default() };
+    let accepted = changed(two(&all), any);
+    assert_eq!(accepted.answer, Answer::NotApplicable);
+    assert!(accepted.finding.sentence.starts_with("No values are compared."), "{accepted:?}");
 }
 
 #[test]
@@ -316,6 +327,34 @@ fn groups_without_room_are_not_said_to_be_unnamed_nor_those_that_may_be_lost_to_
     });
     assert_eq!(unnamed.answer, Answer::Met, "{unnamed:?}");
     assert!(unnamed.finding.sentence.contains("0 to 8 are lost"), "{unnamed:?}");
+}
+
+#[test]
+fn a_difference_that_stages_may_hide_is_not_said_to_be_within_a_limit() {
+    let limited = |candidate: f64, held: f64| {
+        let found = with(move |found| {
+            let lens = &mut found.lenses[0];
+            let group =
+                LensError { instants: 6, shown: [6, 6], ..LensError::of("java".into(), 100.0, candidate) };
+            let group = LensError { edges: [0.0, held], ..group }.with_figures(lens.function, true, 60.0);
+            (lens.increases, lens.groups, lens.groups_that_differ, lens.seconds) = (true, 1, 1, 60.0);
+            lens.total = LensError { group: String::new(), ..group.clone() };
+            lens.worst = vec![group];
+            (lens.largest, lens.unnamed) = (Vec::new(), Unnamed::default());
+        });
+        let asked = asking(|policy| policy.max_lens_error = Some(0.1));
+        criterion(&decided(two(found), &asked, Step::Mirror), "max_lens_error")
+    };
+    // Of what is held 30 % may be all that differs, or hide that 45 % do.
+    let open = limited(85.0, 60.0);
+    assert_eq!(open.answer, Answer::NotMeasured, "{open:?}");
+    let said = "Points that stages hold back may explain or hide up to 30.0 %: whether each group is within 10.0 % cannot be \
+                said. That takes 30m in all, or more.";
+    assert!(open.finding.sentence.contains(said), "{open:?}");
+    assert_eq!(limited(85.0, 0.0).answer, Answer::Violated);
+    assert_eq!(limited(55.0, 60.0).answer, Answer::Violated, "whatever is held");
+    assert_eq!(limited(100.0, 10.0).answer, Answer::Met);
+    assert_eq!(limited(94.0, 10.0).answer, Answer::NotMeasured);
 }
 
 #[test]

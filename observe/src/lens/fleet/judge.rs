@@ -1,7 +1,7 @@
 //! Answer of a limit over the fleet: given only where nothing that a report left out could change it.
 
 use super::{FleetGroup, FleetLens};
-use crate::lens::{LensLimit, Measured};
+use crate::lens::{LensError, LensLimit, Measured};
 
 /// Answer to a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct FleetCounts {
     pub small_beyond: Option<bool>,
     /// True if the total is.
     pub total_beyond: bool,
+    /// True if nothing but what stages hold back keeps the answer open: it explains a difference, and may hide one.
+    pub held_back: bool,
     /// State of the lens, where no host measured it.
     pub not_measured: Option<Measured>,
 }
@@ -83,12 +85,12 @@ impl FleetLens {
         counts.maybe_lost += self.unnamed.lost;
         counts.small = [small.difference[0], small.baseline[0]];
         counts.small_beyond = small.is_beyond(limit);
-        counts.answer = self.answer(limit, &counts, share, small.sound);
+        counts.answer = self.answer(limit, &mut counts, share, small.sound);
         counts
     }
 
     /// `sound` tells whether shares are known: if groups were left out, whether all figures have one sign.
-    fn answer(&self, limit: &LensLimit, counts: &FleetCounts, share: f64, sound: bool) -> LensAnswer {
+    fn answer(&self, limit: &LensLimit, counts: &mut FleetCounts, share: f64, sound: bool) -> LensAnswer {
         let lost = counts.lost.len() as u64;
         let by_share = !counts.beyond.is_empty() || counts.small_beyond == Some(true);
         let violated = counts.total_beyond || lost > limit.max_groups_lost || (by_share && sound);
@@ -108,7 +110,29 @@ impl FleetLens {
             && !hidden
             && (sound || !differs)
             && !self.truncated;
-        if sure { LensAnswer::Met } else { LensAnswer::NotMeasured }
+        counts.held_back = sure && self.may_hide(limit, share);
+        if sure && !counts.held_back { LensAnswer::Met } else { LensAnswer::NotMeasured }
+    }
+}
+
+impl FleetLens {
+    /// Tells whether the total, or a group that is judged by itself, may be beyond the limit behind what stages hold back: that
+    /// explains a difference which the candidate does not make, and as well hides one which it makes.
+    fn may_hide(&self, limit: &LensLimit, share: f64) -> bool {
+        let may = |figures: &LensError| {
+            figures.tolerance > 0.0
+                && limit.is_passed(figures.difference(), figures.baseline, -figures.tolerance)
+        };
+        let mut alone =
+            self.groups.iter().filter(|group| !matches!(group.size(share, self.increases), Size::Small));
+        may(&self.total) || alone.any(|group| may(&group.figures))
+    }
+
+    /// Share of the total that stages which hold points back may explain or hide.
+    #[must_use]
+    pub fn held_share(&self) -> f64 {
+        let LensError { tolerance, baseline, .. } = &self.total;
+        if *tolerance == 0.0 { 0.0 } else { tolerance / baseline.abs() }
     }
 }
 
