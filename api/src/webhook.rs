@@ -28,7 +28,8 @@ pub struct CreateWebhook {
     /// Address, such as `https://hooks.example.org/phoenix`. It is kept sealed and not shown again, because many let in whoever
     /// knows them.
     pub url: String,
-    /// Events that it is told, such as `experiment.verdict` or `tenant.freeze`; `*` for all.
+    /// Events that it is told, such as `experiment.verdict` or `tenant.freeze`; `*` for all but `audit.anchor`, which has to be
+    /// named: it brings the end of the audit chain, every time it has moved on.
     pub events: Vec<String>,
     /// Form of what is sent; `json` without it.
     #[serde(default)]

@@ -234,12 +234,74 @@ fn a_name_is_asked_for_as_it_is_and_a_start_may_have_a_time() {
 
 #[test]
 fn a_chain_that_is_not_as_it_was_written_is_a_failure() {
-    let (asked, output) = answered(&[(200, r#"{"intact":true,"entries":7}"#)], &["audit", "verify"]);
-    assert_eq!(asked, ["GET /api/v1/audit/chain HTTP/1.1 "]);
-    assert_eq!(said(&output), "the chain is as it was written: 7 entries\n");
-    let (_, output) = answered(&[(200, r#"{"intact":false,"broken_at":3}"#)], &["audit", "verify"]);
+    let verify = |state: &str| {
+        let state = format!(r#"{{"tenant_id":"{TENANT}",{state}}}"#);
+        let (asked, output) = answered(&[(200, &state)], &["audit", "verify"]);
+        assert_eq!(asked, ["GET /api/v1/audit/chain HTTP/1.1 "]);
+        output
+    };
+    let alone = said(&verify(r#""intact":true,"entries":7"#));
+    assert!(alone.starts_with("7 entries fit each other\nthere were no anchors"), "{alone}");
+    let held = verify(r#""intact":true,"entries":7,"anchors":{"compared":2,"last_seq":7,"unreadable":0}"#);
+    assert_eq!(
+        said(&held),
+        "7 entries fit each other\n2 anchors of the chain fit it, the last one at entry 7\n"
+    );
+    let held = verify(r#""intact":true,"entries":7,"anchors":{"compared":2,"last_seq":5,"unreadable":1}"#);
+    assert!(said(&held).ends_with("at entry 5; those behind it, the chain alone holds\n"));
+    assert!(String::from_utf8_lossy(&held.stderr).contains("that are no anchors: 1"));
+    let broken = verify(r#""intact":false,"broken_at":3"#);
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&broken.stderr).contains("from entry 3 on"));
+    let misfit = r#""intact":false,"entries":7,"anchors":{"compared":1,"unreadable":0,"misfit":{"line":4,"anchor":ANCHOR}}"#;
+    let misfit = verify(&misfit.replace("ANCHOR", &anchor(8, "ab")));
+    let told = String::from_utf8_lossy(&misfit.stderr).into_owned();
+    assert_eq!(
+        (misfit.status.code(), String::from_utf8_lossy(&misfit.stdout).into_owned()),
+        (Some(1), "7 entries fit each other\n".to_owned())
+    );
+    assert!(
+        told.contains("by line 4")
+            && told.contains("entry 8 and the hash ab, and that entry is not there now"),
+        "{told}"
+    );
+}
+
+const TENANT: &str = "018f4f9e-0000-7000-8000-000000000001";
+
+fn anchor(seq: i64, hash: &str) -> String {
+    format!(r#"{{"tenant_id":"{TENANT}","seq":{seq},"hash":"{hash}","at":"2026-11-28T12:00:00Z"}}"#)
+}
+
+#[test]
+fn anchors_of_ones_own_are_compared_with_the_entries_in_their_places() {
+    const STATE: &str = r#"{"tenant_id":"018f4f9e-0000-7000-8000-000000000001","intact":true,"entries":9}"#;
+    let entry = |seq: i64, hash: &str| {
+        format!(
+            r#"{{"seq":{seq},"at":"2026-11-28T12:00:00Z","actor":"a","action":"b","object":"c","detail":{{}},"previous_hash":"","hash":"{hash}"}}"#
+        )
+    };
+    let page = format!(r#"{{"items":[{},{}]}}"#, entry(2, "two"), entry(5, "five"));
+    let message = format!(
+        r#"{{"type":"audit.anchor","timestamp":"2026-11-28T12:00:00Z","data":{{"tenant_id":"{TENANT}","detail":{{"seq":5,"hash":"five"}}}}}}"#
+    );
+    let foreign = anchor(1, "one").replace("8000-000000000001", "8000-000000000002");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("anchors");
+    let verify = |lines: &[&str]| {
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let words = ["audit", "verify", "--anchors", file.to_str().unwrap()];
+        answered(&[(200, STATE), (200, &page)], &words)
+    };
+    let (asked, output) = verify(&[&message, &foreign, &anchor(2, "two")]);
+    assert_eq!(asked[1], "GET /api/v1/audit?limit=200&after=1 HTTP/1.1 ");
+    let held =
+        "2 anchors of the chain fit it, the last one at entry 5; those behind it, the chain alone holds";
+    assert_eq!(said(&output), format!("9 entries fit each other\n{held}\n"));
+    let (_, output) = verify(&[&foreign, &message.replace("five", "V"), &anchor(2, "II")]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("from entry 3 on"));
+    assert!(told.contains("by line 2 of the file") && told.contains("has the hash five now"), "{told}");
 }
 
 #[test]

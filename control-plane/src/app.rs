@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 
 use crate::state::{AppState, Shared};
 
-use crate::actions::statuses;
+use crate::actions::{anchors, statuses};
+use crate::anchor::Anchors;
 use crate::auth::Auth;
 use crate::auth::keys::Keys;
 use crate::auth::limit::LoginLimit;
@@ -172,6 +173,11 @@ impl App {
         };
         tx.commit().await?;
         let auth = auth(config, &store, &clock, &entropy).await?;
+        let file = config.audit_anchors.as_deref();
+        let anchors = Anchors::open(file, config.audit_anchors_every).map_err(|source| BootError::File {
+            path: file.unwrap_or(&config.data_dir).to_owned(),
+            source,
+        })?;
         let seal = Seal::open_in(&config.data_dir, &entropy)
             .map_err(|source| BootError::File { path: config.data_dir.clone(), source })?;
         let rules = Rules { plain: config.webhooks_allow_http, trusted: config.trusted_host.clone() };
@@ -187,6 +193,7 @@ impl App {
             store,
             clock,
             entropy,
+            anchors,
             auth,
             seal,
             outgoing: Outgoing::new(rules),
@@ -235,6 +242,8 @@ impl App {
         if tokio::time::timeout(DRAIN, serving.join_all()).await.is_err() {
             tracing::warn!("connections are still open at the shutdown's deadline");
         }
+        // What was done in the last moment is anchored as well.
+        anchors::at_the_end(&state).await;
         state.store.close().await;
     }
 }

@@ -14,6 +14,9 @@ use crate::id::{AgentUid, KeyId, TenantId, UserId};
 use crate::store::audit::{self as rows, Entry};
 use crate::store::{Connection, StoreError, Tx};
 
+/// Rows that are walked over at once.
+const AT_ONCE: u32 = 1000;
+
 /// Author of the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -88,10 +91,12 @@ pub async fn record(
 /// # Errors
 /// The store's.
 pub async fn verify(connection: &mut Connection, tenant: TenantId) -> Result<Chain, StoreError> {
-    const AT_ONCE: u32 = 1000;
+    // Rows that come meanwhile are behind this end.
+    let (end, end_hash) = rows::head(connection, tenant).await?;
     let (mut seq, mut previous) = (0, String::new());
-    loop {
-        let entries = rows::list(connection, tenant, seq, AT_ONCE).await?;
+    while seq < end {
+        let left = u32::try_from(end - seq).unwrap_or(AT_ONCE).min(AT_ONCE);
+        let entries = rows::list(connection, tenant, seq, left).await?;
         for entry in &entries {
             seq += 1;
             if entry.seq != seq || entry.previous_hash != previous || entry.hash != hash(tenant, entry) {
@@ -100,11 +105,17 @@ pub async fn verify(connection: &mut Connection, tenant: TenantId) -> Result<Cha
             previous.clone_from(&entry.hash);
         }
         if entries.is_empty() {
-            break;
+            return Ok(Chain::Broken { seq: seq + 1 });
         }
     }
-    let head = rows::head(connection, tenant).await?;
-    Ok(if head == (seq, previous) { Chain::Intact { rows: seq } } else { Chain::Broken { seq: seq + 1 } })
+    let behind = !rows::list(connection, tenant, end, 1).await?.is_empty();
+    // A row comes with its end.
+    let left_behind = behind && rows::head(connection, tenant).await?.0 <= end;
+    Ok(if previous == end_hash && !left_behind {
+        Chain::Intact { rows: end }
+    } else {
+        Chain::Broken { seq: end + 1 }
+    })
 }
 
 /// Every field with its length before it, so that no two rows are the same bytes.

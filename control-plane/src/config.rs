@@ -116,6 +116,14 @@ pub struct Serve {
     /// A file with the certificate's key, in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// A file, outside the database and best on another machine, to which the end of each tenant's audit chain is appended
+    /// whenever it has moved on. `phoenix audit verify` then finds a chain that was written anew or cut short.
+    #[arg(long, value_name = "FILE")]
+    pub audit_anchors: Option<PathBuf>,
+    /// Time between two looks at the ends of the audit chains. Each one that has moved on goes into the log, to webhooks
+    /// that are told of audit.anchor, and into the file of --audit-anchors; so it does when the process ends.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = trial)]
+    pub audit_anchors_every: Duration,
     /// A file with the token for the first user's setup; without it, one is made and printed.
     #[arg(long, value_name = "FILE")]
     pub setup_token_file: Option<PathBuf>,

@@ -4,6 +4,7 @@
 //! where agents come in. Every row belongs to a tenant and every query names one.
 
 pub mod actions;
+pub mod anchor;
 pub mod app;
 pub mod audit;
 pub mod auth;

@@ -51,6 +51,12 @@ struct Told {
     outcome: &'static str,
 }
 
+/// What became of an anchor of an audit chain.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Anchored {
+    outcome: &'static str,
+}
+
 /// Every family there is.
 #[derive(Debug)]
 pub struct Metrics {
@@ -62,6 +68,7 @@ pub struct Metrics {
     rejected: Family<Rejected, Counter>,
     malformed: Family<Mistake, Counter>,
     told: Family<Told, Counter>,
+    anchors: Family<Anchored, Counter>,
     decides: Gauge,
 }
 
@@ -76,6 +83,7 @@ impl Default for Metrics {
             rejected: Family::default(),
             malformed: Family::default(),
             told: Family::default(),
+            anchors: Family::default(),
             decides: Gauge::default(),
         };
         metrics.register("phoenix_http_requests", "Requests answered", metrics.answers.clone());
@@ -91,6 +99,8 @@ impl Default for Metrics {
         metrics.register("phoenix_opamp_malformed", help, metrics.malformed.clone());
         let help = "Attempts to tell a webhook, by the state of the message after it";
         metrics.register("phoenix_webhook_attempts", help, metrics.told.clone());
+        let help = "Anchors of audit chains: kept in the file, failed to be, or unfit, where the chain is not the one of the anchor before";
+        metrics.register("phoenix_audit_anchors", help, metrics.anchors.clone());
         let help = "1 of the replica that decides, 0 of the others";
         metrics.register("phoenix_decides", help, metrics.decides.clone());
         metrics
@@ -145,6 +155,11 @@ impl Metrics {
     /// Counts an attempt to tell a webhook; `outcome` is one of a few words.
     pub fn delivered(&self, outcome: &'static str) {
         self.told.get_or_create(&Told { outcome }).inc();
+    }
+
+    /// Counts an anchor of an audit chain; `outcome` is one of a few words.
+    pub fn anchored(&self, outcome: &'static str) {
+        self.anchors.get_or_create(&Anchored { outcome }).inc();
     }
 
     /// Notes whether this replica decides.

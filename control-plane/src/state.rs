@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::anchor::Anchors;
 use crate::auth::Auth;
 use crate::checks::Checks;
 use crate::clock::{Clock, Entropy};
@@ -30,6 +31,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Source of secrets and ids.
     pub entropy: Entropy,
+    /// Anchors of the audit chains.
+    pub anchors: Anchors,
     /// Authentication.
     pub auth: Auth,
     /// Key that seals what must be read again.

@@ -15,11 +15,14 @@ use crate::clock::{Entropy, UnixMillis};
 pub const OF_EXPERIMENT: &str = "experiment.";
 /// Event by which somebody tries a webhook, which every one of them is told.
 pub const PING: &str = "webhook.ping";
-/// All events.
+/// Event by which a webhook is told the end of the audit chain, so that it is kept outside the database. It comes as often as
+/// things change, and only to who names it.
+pub const ANCHOR: &str = "audit.anchor";
+/// All events but that one.
 pub const ALL: &str = "*";
 
 /// Events that a webhook may be told.
-pub const EVENTS: [&str; 23] = [
+pub const EVENTS: [&str; 24] = [
     "experiment.create",
     "experiment.replace",
     "experiment.schedule",
@@ -43,6 +46,7 @@ pub const EVENTS: [&str; 23] = [
     "tenant.freeze",
     "tenant.unfreeze",
     "agent.archive",
+    ANCHOR,
 ];
 
 /// The most bytes of a message's data; past it, its detail is left out.

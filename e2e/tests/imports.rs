@@ -234,6 +234,7 @@ const CONTROL_PLANE: &[&str] = &[
     "seal",
     "selector",
     "webhook",
+    "anchor",
     "metrics",
     "refusal",
     "role",

@@ -6,6 +6,7 @@
 //! [`Forced`] takes, it checks itself.
 
 pub mod agents;
+pub mod anchors;
 pub mod api_keys;
 mod command;
 mod create;

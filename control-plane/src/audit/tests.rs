@@ -57,6 +57,24 @@ async fn changes_at_once_are_rows_one_after_the_other() {
 }
 
 #[tokio::test]
+async fn a_chain_that_goes_on_while_it_is_walked_over_is_intact() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, tenant) = store(dir.path()).await;
+    let writer = tokio::spawn({
+        let store = store.clone();
+        async move { write(&store, tenant, 200).await }
+    });
+    let mut walks = 0;
+    while !writer.is_finished() {
+        let chain = verified(&store, tenant).await;
+        assert!(matches!(chain, Chain::Intact { .. }), "walk {walks}: {chain:?}");
+        walks += 1;
+    }
+    writer.await.unwrap();
+    assert!(walks > 1);
+}
+
+#[tokio::test]
 async fn the_table_takes_no_update_and_no_delete() {
     let dir = tempfile::tempdir().unwrap();
     let (store, tenant) = store(dir.path()).await;
@@ -78,6 +96,8 @@ async fn tampering_by_someone_with_the_file_in_hand_is_found() {
         ("DELETE FROM audit_logs WHERE seq = 4", 4),
         ("DELETE FROM audit_logs", 1),
         ("UPDATE audit_logs SET previous_hash = hash WHERE seq = 1", 1),
+        ("UPDATE audit_heads SET seq = 3, hash = (SELECT hash FROM audit_logs WHERE seq = 3)", 4),
+        ("UPDATE audit_heads SET hash = 'another'", 5),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let (store, tenant) = store(dir.path()).await;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::actions::statuses;
+use crate::actions::{anchors, statuses};
 use crate::state::AppState;
 use crate::store::StoreError;
 
@@ -44,6 +44,7 @@ pub async fn run(state: AppState) {
     tokio::select! {
         () = deciding => {}
         () = replicas::run(&state) => {}
+        () = keep("anchors", &nobody, || anchors::once(&state)) => {}
         () = keep("presence", &nobody, || presence(&state)) => {}
         () = state.stopped() => {}
     }

@@ -1,11 +1,13 @@
 //! `/api/v1/audit`: who changed what.
 
-use api::{AuditEntry, ChainState, Page, Problem, Timestamp};
+use api::{AnchorMisfit, AnchorState, AuditAnchor, AuditEntry, ChainState, Page, Problem, Timestamp};
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::shapes::time;
+use crate::actions::anchors::{self, Compared, Misfit};
+use crate::anchor::Anchor;
 use crate::audit::{self, Chain};
 use crate::auth::Actor;
 use crate::http::{Access, Json, PageQuery, Query, Routes, page};
@@ -72,13 +74,37 @@ async fn list(
     Ok(Json(page(found, limit, |entry| entry.seq.to_string())))
 }
 
-/// Checks that the chain of one's own tenant is as it was written.
+impl From<Compared> for AnchorState {
+    fn from(Compared { anchors, last_seq, unreadable, misfit }: Compared) -> Self {
+        Self { compared: anchors, last_seq, unreadable, misfit: misfit.map(Into::into) }
+    }
+}
+
+impl From<Misfit> for AnchorMisfit {
+    fn from(Misfit { line, anchor, found }: Misfit) -> Self {
+        let Anchor { tenant_id, seq, hash, at } = anchor;
+        Self { line, anchor: AuditAnchor { tenant_id: tenant_id.0, seq, hash, at: at.into() }, found }
+    }
+}
+
+/// Checks that the chain of one's own tenant is as it was written: by its hashes, and by the anchors of it that lie outside the
+/// database, if the process that is asked keeps some.
 #[utoipa::path(
     get, path = "/api/v1/audit/chain", tag = "audit", responses((status = 200, body = ChainState))
 )]
 async fn verify(State(state): State<AppState>, actor: Actor) -> Result<Json<ChainState>, Refusal> {
-    Ok(Json(match audit::verify(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id).await? {
-        Chain::Intact { rows } => ChainState { intact: true, entries: Some(rows), broken_at: None },
-        Chain::Broken { seq } => ChainState { intact: false, entries: None, broken_at: Some(seq) },
-    }))
+    let tenant = actor.tenant_id;
+    let kept = anchors::beginning(&state).await?;
+    let mut reader = state.store.read(tenant).await?;
+    let (entries, broken_at) = match audit::verify(&mut reader, tenant).await? {
+        Chain::Intact { rows } => (Some(rows), None),
+        Chain::Broken { seq } => (None, Some(seq)),
+    };
+    let anchors: Option<AnchorState> = match kept {
+        Some(kept) => Some(anchors::compare(&mut reader, tenant, kept).await?.into()),
+        None => None,
+    };
+    let fits = anchors.as_ref().is_none_or(|anchors| anchors.misfit.is_none());
+    let intact = broken_at.is_none() && fits;
+    Ok(Json(ChainState { tenant_id: tenant.0, intact, entries, broken_at, anchors }))
 }

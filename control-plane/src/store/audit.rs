@@ -1,5 +1,10 @@
 //! Audit rows: one chain per tenant, and the end of each chain in a row of its own.
 
+use std::collections::HashMap;
+
+use sqlx::AssertSqlSafe;
+
+use super::many::{parts, values};
 use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id::TenantId;
@@ -175,6 +180,51 @@ pub async fn head(connection: &mut Connection, tenant: TenantId) -> Result<(i64,
         Some(row) => Ok((row.try_get("seq")?, row.try_get("hash")?)),
         None => Ok((0, GENESIS.to_owned())),
     }
+}
+
+/// Up to `limit` ends of chains of the tenants behind `after`: tenant, place and hash of the last row.
+///
+/// # Errors
+/// The store's.
+pub async fn heads(
+    connection: &mut Connection,
+    after: Option<TenantId>,
+    limit: u32,
+) -> Result<Vec<(TenantId, i64, String)>, StoreError> {
+    let rows = query(
+        "SELECT tenant_id, seq, hash FROM audit_heads WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2",
+    );
+    let rows = rows.bind(after.unwrap_or(TenantId(uuid::Uuid::nil()))).bind(limit);
+    let rows = rows.fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("tenant_id")?, row.try_get("seq")?, row.try_get("hash")?)))
+        .collect()
+}
+
+/// Hashes of the rows at these places, of those that there are.
+///
+/// # Errors
+/// The store's.
+pub async fn hashes(
+    connection: &mut Connection,
+    tenant: TenantId,
+    seqs: &[i64],
+) -> Result<HashMap<i64, String>, StoreError> {
+    let mut all = HashMap::with_capacity(seqs.len());
+    for part in parts(seqs) {
+        let sql = format!(
+            "SELECT seq, hash FROM audit_logs WHERE tenant_id = $1 AND seq IN {}",
+            values(1, part.len(), 2)
+        );
+        let mut asked = query(AssertSqlSafe(sql)).bind(tenant);
+        for seq in part {
+            asked = asked.bind(*seq);
+        }
+        for row in asked.fetch_all(connection).await? {
+            all.insert(row.try_get("seq")?, row.try_get("hash")?);
+        }
+    }
+    Ok(all)
 }
 
 fn entry(row: &Row) -> Result<Entry, StoreError> {

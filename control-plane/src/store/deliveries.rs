@@ -105,10 +105,7 @@ pub struct News<'a> {
 /// The store's.
 pub async fn tell(tx: &mut Tx, tenant: TenantId, news: News<'_>) -> Result<(), StoreError> {
     let all = webhooks::list(tx, tenant, ("", MOST)).await?;
-    let told = |webhook: &&Webhook| {
-        webhook.enabled && webhook.events.iter().any(|event| event == news.event || event == webhook::ALL)
-    };
-    for webhook in all.iter().filter(told) {
+    for webhook in all.iter().filter(|webhook| webhook.is_told(news.event)) {
         queue(tx, webhook, news).await?;
     }
     Ok(())

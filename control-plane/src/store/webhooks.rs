@@ -4,6 +4,7 @@ use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id;
 use crate::id::TenantId;
+use crate::webhook::{ALL, ANCHOR};
 
 const TABLE: &str = "webhooks";
 
@@ -63,6 +64,14 @@ pub struct Webhook {
     pub created_at: UnixMillis,
     /// Time of the last change.
     pub updated_at: UnixMillis,
+}
+
+impl Webhook {
+    /// Tells whether it is told of an event now.
+    #[must_use]
+    pub fn is_told(&self, event: &str) -> bool {
+        self.enabled && self.events.iter().any(|told| told == event || (told == ALL && event != ANCHOR))
+    }
 }
 
 /// Adds a webhook.

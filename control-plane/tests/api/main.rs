@@ -4,6 +4,7 @@
 mod access;
 mod accounts;
 mod all_on_postgresql;
+mod anchors;
 mod api_keys;
 mod away;
 mod conventions;

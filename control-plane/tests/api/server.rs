@@ -200,6 +200,8 @@ pub fn config(dir: &Path) -> Serve {
         webhooks_allow_http: false,
         trusted_host: vec!["127.0.0.1".parse().unwrap()],
         max_running: 2,
+        audit_anchors: None,
+        audit_anchors_every: Duration::from_secs(10),
         tls_cert: None,
         tls_key: None,
         setup_token_file,

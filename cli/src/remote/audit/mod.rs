@@ -1,12 +1,15 @@
 //! `phoenix audit …`.
 
-use anyhow::{Context as _, bail};
-use api::{AuditEntry, ChainState};
+mod verify;
+
+use std::path::PathBuf;
+
+use api::AuditEntry;
 use clap::Subcommand;
 use client::Client;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::show::{Column, Show, line};
+use super::show::{Column, Show};
 use crate::output;
 
 const COLUMNS: [Column<AuditEntry>; 5] = [
@@ -44,7 +47,12 @@ pub enum Command {
     /// Export entries with their hashes, a line of JSON each
     Export(Filter),
     /// Check that the chain is as it was written; exit code 1 if it is not
-    Verify,
+    Verify {
+        /// A file with anchors of your own, to be compared besides those that the control plane keeps: lines as in its file of
+        /// --audit-anchors, or messages of the event audit.anchor as a webhook got them, one a line
+        #[arg(long, value_name = "FILE")]
+        anchors: Option<PathBuf>,
+    },
 }
 
 impl Filter {
@@ -71,20 +79,7 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             let all = client.list(&filter.path()).await?;
             all["items"].as_array().into_iter().flatten().try_for_each(output::say)
         }
-        Command::Verify => {
-            let answer = client.get("/audit/chain").await?;
-            let state: ChainState =
-                serde_json::from_value(answer.clone()).context("the answer is not as expected")?;
-            if show.is_for_programs() {
-                show.say(&answer)?;
-            } else if let Some(entries) = state.entries {
-                line(&format!("the chain is as it was written: {entries} entries"))?;
-            }
-            match state.broken_at {
-                Some(seq) => bail!("the chain is not as it was written, from entry {seq} on"),
-                None => Ok(()),
-            }
-        }
+        Command::Verify { anchors } => verify::run(anchors.as_deref(), client, show).await,
     }
 }
 
