@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize as _;
 
-use crate::{DeliveryState, MaxUses, Outcome, Phase, Role, SignalKind, Verb, WebhookFormat};
+use crate::{DeliveryState, MaxUses, Outcome, Phase, ResultsBy, Role, SignalKind, Verb, WebhookFormat};
 
 macro_rules! shown_as_in_json {
     ($($word:ty),*) => {
@@ -16,7 +16,7 @@ macro_rules! shown_as_in_json {
     };
 }
 
-shown_as_in_json!(DeliveryState, MaxUses, Outcome, Phase, Role, SignalKind, Verb, WebhookFormat);
+shown_as_in_json!(DeliveryState, MaxUses, Outcome, Phase, ResultsBy, Role, SignalKind, Verb, WebhookFormat);
 
 #[cfg(test)]
 mod tests {

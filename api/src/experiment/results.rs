@@ -24,6 +24,49 @@ pub struct Results {
     pub outcome: Option<Outcome>,
     /// Reasons of the outcome.
     pub reasons: Vec<Reason>,
+    /// Rows by what was asked for; left out where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Vec<ResultsRow>>,
+}
+
+/// Thing that a row of results is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ResultsBy {
+    /// A step.
+    Step,
+    /// Horizons that ended together, of one step; the latest 64.
+    Horizon,
+    /// An agent.
+    Agent,
+}
+
+/// Row of results. Of a step or a horizon, it rests on nothing but the reports of that stretch: points, bytes and what was
+/// settled are added up, series, units, costs and lenses are those of each agent's last horizon in it, of lost series and
+/// collisions the most of any horizon counts, and of critical processes the horizon that shows fewest. Of an agent, it is all
+/// that the agent has measured since the experiment began, `aa` apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ResultsRow {
+    /// The step, of a row that is of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// Id of the agent, of a row that is of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Uuid>,
+    /// Name of its host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Begin of the first horizon, by the control plane's clock.
+    pub from: Timestamp,
+    /// End of the last one.
+    pub to: Timestamp,
+    /// Number of horizons that were reported, over all agents.
+    pub horizons: u32,
+    /// Number of those that the figures rest on. Of each agent the last 64 of a step are kept in full; those that are void, because
+    /// the split lost a unit or batches were left out, count for nothing. An agent's own total rests on all.
+    pub kept: u32,
+    /// Figures.
+    pub figures: Figures,
 }
 
 /// Findings of one agent.

@@ -77,7 +77,13 @@ pub enum Command {
     /// Explain the last verdict of an experiment: every criterion with its answer, and what it rests on
     Explain(Which),
     /// Show the results of an experiment
-    Results(Which),
+    Results {
+        #[command(flatten)]
+        which: Which,
+        /// Show a row for each step, horizon or agent in place of what all have measured; of horizons, the latest 64
+        #[arg(long, value_name = "step|horizon|agent")]
+        by: Option<String>,
+    },
     /// Write the candidate of an experiment that ended in its favor into the Collector file that was adopted
     ///
     /// The processors that Phoenix ran of the pipeline are replaced in their places; all else stays as it was written. Refused
@@ -166,7 +172,11 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
         Command::Explain(which) => {
             return explain::show(&client.get(&which.path("/status")).await?, show);
         }
-        Command::Results(which) => {
+        Command::Results { which, by: Some(by) } => {
+            let by = utf8_percent_encode(&by, NON_ALPHANUMERIC);
+            return results::rows(&client.get(&which.path(&format!("/results?by={by}"))).await?, show);
+        }
+        Command::Results { which, by: None } => {
             return results::show(&client.get(&which.path("/results")).await?, show);
         }
         Command::Watch(which) => {

@@ -1,9 +1,9 @@
 //! `phoenix experiment results`: what was found, as the control plane has it.
 
-use api::Results;
+use api::{Results, ResultsRow};
 use serde_json::Value;
 
-use super::show::{Column, Show, cell, fields, line, reasons};
+use super::show::{Column, Show, cell, fields, line, reasons, table};
 use crate::report::{self, Measured};
 
 const COLUMNS: [Column<Results>; 9] = [
@@ -19,6 +19,42 @@ const COLUMNS: [Column<Results>; 9] = [
         results.total.critical.map(|processes| processes.to_string()).join(", ")
     }),
 ];
+
+const ROWS: [Column<ResultsRow>; 14] = [
+    ("step", |row| cell(row.step.as_ref())),
+    ("agent", |row| cell(row.host.as_ref())),
+    ("from", |row| row.from.to_string()),
+    ("to", |row| row.to.to_string()),
+    ("horizons", |row| match row.kept {
+        kept if kept == row.horizons => kept.to_string(),
+        kept => format!("{kept} of {}", row.horizons),
+    }),
+    ("exact", |row| row.figures.exact.to_string()),
+    ("points in", |row| row.figures.points_in.to_string()),
+    ("series, baseline", |row| row.figures.series[0].to_string()),
+    ("series, candidate", |row| row.figures.series[1].to_string()),
+    ("active saved", |row| share(row.figures.saving_active)),
+    ("bytes saved", |row| share(row.figures.saving_bytes)),
+    ("lost", |row| row.figures.lost.to_string()),
+    ("collisions", |row| row.figures.collisions.to_string()),
+    ("undelivered, candidate", |row| format!("{} of {}", row.figures.undelivered[1], row.figures.settled[1])),
+];
+
+fn share(share: Option<f64>) -> String {
+    cell(share.map(|share| format!("{:.1} %", share * 100.0)))
+}
+
+/// Rows by what was asked for.
+///
+/// # Errors
+/// An answer of another shape; standard output is gone.
+pub fn rows(answer: &Value, show: Show) -> anyhow::Result<()> {
+    let Some(results) = show.read::<Results>(answer)? else { return Ok(()) };
+    match results.rows.unwrap_or_default().as_slice() {
+        [] => line("No agent has reported anything yet."),
+        rows => table(rows, &ROWS),
+    }
+}
 
 /// The sums and the reasons, then tables of what the agents have measured since the experiment began.
 ///

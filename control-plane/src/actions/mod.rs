@@ -29,6 +29,7 @@ mod progress;
 mod promotion;
 pub mod replicas;
 pub mod reports;
+pub mod rows;
 pub mod schedule;
 mod signals;
 pub mod slices;

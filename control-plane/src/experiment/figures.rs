@@ -181,6 +181,6 @@ impl LensFigure {
     }
 }
 
-fn saved(baseline: f64, candidate: f64) -> Option<f64> {
+pub(super) fn saved(baseline: f64, candidate: f64) -> Option<f64> {
     (baseline > 0.0).then(|| 1.0 - candidate / baseline)
 }

@@ -347,6 +347,49 @@ pub async fn stretch(
     Ok(all)
 }
 
+/// Stretch that an agent's reports of a step cover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// The step.
+    pub step: String,
+    /// The agent.
+    pub agent: AgentUid,
+    /// Number of reports.
+    pub horizons: u32,
+    /// Begin of the first one, Unix nanoseconds by our clock.
+    pub from: i64,
+    /// End of the last one.
+    pub to: i64,
+}
+
+/// Stretches that the reports of an experiment cover, one for each step and agent.
+///
+/// # Errors
+/// The store's.
+pub async fn covered(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+) -> Result<Vec<Covered>, StoreError> {
+    let rows = query(
+        "SELECT step, agent_uid, COUNT(*) AS horizons, MIN(window_start - clock_offset) AS first,
+             MAX(window_end - clock_offset) AS last
+         FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2
+         GROUP BY step, agent_uid ORDER BY step, agent_uid",
+    );
+    let rows = rows.bind(tenant).bind(experiment).fetch_all(connection).await?;
+    let read = |row: &Row| {
+        let horizons: i64 = row.try_get("horizons")?;
+        Ok(Covered {
+            step: row.try_get("step")?,
+            agent: row.try_get("agent_uid")?,
+            horizons: u32::try_from(horizons).unwrap_or(u32::MAX),
+            from: row.try_get("first")?,
+            to: row.try_get("last")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
 /// Figures that varied by chance in one horizon.
 #[derive(Clone, Copy, Debug)]
 pub struct Varied {

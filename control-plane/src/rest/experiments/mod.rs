@@ -8,7 +8,7 @@ mod show;
 mod signals;
 mod tag;
 
-use api::{CloneExperiment, CreateExperiment, Experiment, Page, Problem, Results, Status};
+use api::{CloneExperiment, CreateExperiment, Experiment, Page, Problem, Results, ResultsBy, Status};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -187,16 +187,27 @@ async fn status(
     Ok(Json(show::status(&state, &experiment).await?))
 }
 
-/// Results: the fleet's figures, and each agent's comparison in full.
+/// Query of results.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Rows {
+    /// Thing that rows are wanted of, besides the sums.
+    #[param(inline)]
+    by: Option<ResultsBy>,
+}
+
+/// Results: the fleet's figures, each agent's comparison in full, and rows by step, horizon or agent if they are asked for.
 #[utoipa::path(
-    get, path = "/api/v1/experiments/{id}/results", tag = "experiments", params(("id" = String, Path, description = "Id or name")),
-    responses((status = 200, body = Results), (status = 404, body = Problem))
+    get, path = "/api/v1/experiments/{id}/results", tag = "experiments",
+    params(("id" = String, Path, description = "Id or name"), Rows),
+    responses((status = 200, body = Results), (status = 400, body = Problem), (status = 404, body = Problem))
 )]
 async fn results(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<Named>,
+    Query(Rows { by }): Query<Rows>,
 ) -> Result<Json<Results>, Refusal> {
     let experiment = actions::find(&state, &actor, &id).await?;
-    Ok(Json(show::results(&state, &experiment).await?))
+    Ok(Json(show::results(&state, &experiment, by).await?))
 }

@@ -1,8 +1,9 @@
 //! Experiments, statuses and results as they are shown.
 
-use api::{AgentResults, AgentStatus, Criteria, Experiment, Results, Status};
+use api::{AgentResults, AgentStatus, Criteria, Experiment, Results, ResultsBy, ResultsRow, Status};
 
 use super::{AppState, Refusal, Stored};
+use crate::actions::rows::{self, By};
 use crate::actions::{self, AgentFindings, Progress};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures};
@@ -103,11 +104,19 @@ fn agent((agent, connected): (AgentEvidence, bool)) -> AgentStatus {
     }
 }
 
-/// The results of an experiment.
+/// The results of an experiment, with rows of them if they are asked for.
 ///
 /// # Errors
 /// The store's.
-pub async fn results(state: &AppState, experiment: &Stored) -> Result<Results, Refusal> {
+pub async fn results(
+    state: &AppState,
+    experiment: &Stored,
+    by: Option<ResultsBy>,
+) -> Result<Results, Refusal> {
+    let rows = match by {
+        Some(by) => Some(rows::rows(state, experiment, by.into()).await?),
+        None => None,
+    };
     let found = actions::found(state, experiment).await?;
     let total = actions::total(&found);
     Ok(Results {
@@ -117,7 +126,26 @@ pub async fn results(state: &AppState, experiment: &Stored) -> Result<Results, R
         verdict: experiment.verdict.clone().map(Into::into),
         outcome: experiment.state.outcome().map(Into::into),
         reasons: reasons(experiment),
+        rows: rows.map(|rows| rows.into_iter().map(Into::into).collect()),
     })
+}
+
+impl From<ResultsBy> for By {
+    fn from(by: ResultsBy) -> Self {
+        match by {
+            ResultsBy::Step => Self::Step,
+            ResultsBy::Horizon => Self::Horizon,
+            ResultsBy::Agent => Self::Agent,
+        }
+    }
+}
+
+impl From<rows::ResultsRow> for ResultsRow {
+    fn from(rows::ResultsRow { step, agent, stretch, horizons, kept, figures }: rows::ResultsRow) -> Self {
+        let (agent, host) = agent.unzip();
+        let [from, to] = stretch.map(Into::into);
+        Self { step, agent: agent.map(Into::into), host, from, to, horizons, kept, figures: figures.into() }
+    }
 }
 
 impl From<AgentFindings> for AgentResults {

@@ -1,0 +1,197 @@
+//! Rows of an experiment's results: by step, by horizon, or by agent.
+//!
+//! What is of a step or of a horizon rests on the reports of its own stretch alone. What is of an agent is all that it has
+//! measured, of all its processes, as the experiment's total is.
+
+use std::collections::{BTreeMap, HashMap};
+
+use observe::Measured;
+use proto::Findings;
+
+use super::findings;
+use crate::clock::UnixMillis;
+use crate::experiment::{Figures, Horizons};
+use crate::id::AgentUid;
+use crate::refusal::Refusal;
+use crate::state::AppState;
+use crate::store::experiments::Experiment;
+use crate::store::windows::{self, Body, Covered};
+use crate::store::{Connection, StoreError};
+
+/// Horizons that are told one by one: the latest ones.
+const LATEST: i64 = 64;
+/// Nanoseconds of a millisecond.
+const MILLI: i64 = 1_000_000;
+
+/// Thing that a row is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// A step.
+    Step,
+    /// Horizons that ended together, of one step.
+    Horizon,
+    /// An agent.
+    Agent,
+}
+
+/// A row.
+#[derive(Clone, Debug, Default)]
+pub struct ResultsRow {
+    /// Step, if it is of one.
+    pub step: Option<String>,
+    /// Agent and its host, if it is of one.
+    pub agent: Option<(AgentUid, String)>,
+    /// Begin and end of what it covers, by our clock.
+    pub stretch: [UnixMillis; 2],
+    /// Reports of horizons in it, over all agents.
+    pub horizons: u32,
+    /// Those of them that the figures rest on.
+    pub kept: u32,
+    /// Figures.
+    pub figures: Figures,
+}
+
+/// Rows of the results, the earliest first; those of agents by uid.
+///
+/// # Errors
+/// The store's.
+pub async fn rows(state: &AppState, experiment: &Experiment, by: By) -> Result<Vec<ResultsRow>, Refusal> {
+    let mut reader = state.store.read(experiment.tenant_id).await?;
+    let covered = windows::covered(&mut reader, (experiment.tenant_id, experiment.id)).await?;
+    Ok(match by {
+        By::Step => steps(&mut reader, experiment, &covered).await?,
+        By::Horizon => horizons(&mut reader, experiment, &covered).await?,
+        By::Agent => {
+            drop(reader);
+            agents(state, experiment, &covered).await?
+        }
+    })
+}
+
+/// Adds what an agent covers to a row.
+fn cover(row: &mut ResultsRow, covered: &Covered) {
+    let [from, to] = [covered.from, covered.to].map(|at| UnixMillis(at.div_euclid(MILLI)));
+    let first = row.horizons == 0;
+    row.stretch = match row.stretch {
+        [_, _] if first => [from, to],
+        [begun, ended] => [begun.min(from), ended.max(to)],
+    };
+    row.horizons += covered.horizons;
+}
+
+async fn steps(
+    reader: &mut Connection,
+    experiment: &Experiment,
+    covered: &[Covered],
+) -> Result<Vec<ResultsRow>, StoreError> {
+    let mut steps: BTreeMap<&str, (ResultsRow, Vec<Horizons>)> = BTreeMap::new();
+    for one in covered {
+        let (row, agents) = steps.entry(&one.step).or_default();
+        cover(row, one);
+        let mut own = Horizons::default();
+        for (_, findings) in bodies(reader, experiment, one, i64::MIN).await? {
+            row.kept += own.adds(findings);
+        }
+        agents.push(own);
+    }
+    let whole = |(step, (row, agents)): (&str, (ResultsRow, Vec<Horizons>))| ResultsRow {
+        step: Some(step.to_owned()),
+        figures: Figures::over_horizons(&agents),
+        ..row
+    };
+    let mut rows: Vec<ResultsRow> = steps.into_iter().map(whole).collect();
+    rows.sort_by_key(|row| row.stretch);
+    Ok(rows)
+}
+
+/// Horizons that ended together.
+#[derive(Default)]
+struct Together {
+    row: ResultsRow,
+    agents: BTreeMap<AgentUid, Horizons>,
+}
+
+async fn horizons(
+    reader: &mut Connection,
+    experiment: &Experiment,
+    covered: &[Covered],
+) -> Result<Vec<ResultsRow>, StoreError> {
+    let length = i64::try_from(experiment.spec.report_every.as_nanos()).unwrap_or(i64::MAX).max(1);
+    // Clocks differ by less than half a horizon, or a verdict says so.
+    let number = |end: i64| end.saturating_sub(length / 2).div_euclid(length);
+    let last = covered.iter().map(|one| number(one.to)).max().unwrap_or(0);
+    let since = (last - LATEST).saturating_mul(length).saturating_add(length / 2);
+    let mut rows: BTreeMap<(i64, &str), Together> = BTreeMap::new();
+    for one in covered.iter().filter(|one| one.to > since) {
+        for (end, findings) in bodies(reader, experiment, one, since).await? {
+            if number(end) <= last - LATEST {
+                continue;
+            }
+            let Together { row, agents } = rows.entry((number(end), &one.step)).or_default();
+            let span = (findings.horizon.seconds * 1e9) as i64;
+            cover(row, &Covered { from: end.saturating_sub(span), to: end, horizons: 1, ..one.clone() });
+            row.kept += agents.entry(one.agent).or_default().adds(findings);
+        }
+    }
+    let whole = |((_, step), Together { row, agents }): ((i64, &str), Together)| ResultsRow {
+        step: Some(step.to_owned()),
+        figures: Figures::over_horizons(agents.values()),
+        ..row
+    };
+    Ok(rows.into_iter().map(whole).collect())
+}
+
+impl Horizons {
+    /// Adds a horizon, unless it is void: the split lost a unit in it, or batches were left out of it. Returns the number added.
+    fn adds(&mut self, findings: Findings) -> u32 {
+        let counts = findings.horizon.missing.count == 0;
+        if counts {
+            self.add(findings.horizon);
+        }
+        u32::from(counts)
+    }
+}
+
+/// Findings of an agent in a step that ended after `since`, each with its end by our clock, oldest first.
+async fn bodies(
+    reader: &mut Connection,
+    experiment: &Experiment,
+    Covered { step, agent, .. }: &Covered,
+    since: i64,
+) -> Result<Vec<(i64, Findings)>, StoreError> {
+    let of = (experiment.tenant_id, experiment.id);
+    let found = windows::of_step(reader, of, *agent, step, since).await?;
+    let read = |Body { bytes, after_restart, clock_offset }: Body| {
+        let mut findings = Findings::decode(&bytes, &proto::generation::config_hash(&bytes)).ok()?;
+        if after_restart {
+            // A panel still shows what this process has not seen.
+            let lenses = findings.horizon.lenses.iter_mut();
+            lenses
+                .filter(|lens| lens.measured.is_measured())
+                .for_each(|lens| lens.measured = Measured::NoInstant);
+        }
+        let end = i64::try_from(findings.window_end).unwrap_or(i64::MAX).saturating_sub(clock_offset);
+        Some((end, findings))
+    };
+    Ok(found.bodies.into_iter().filter_map(read).collect())
+}
+
+async fn agents(
+    state: &AppState,
+    experiment: &Experiment,
+    covered: &[Covered],
+) -> Result<Vec<ResultsRow>, Refusal> {
+    let mut rows: HashMap<AgentUid, ResultsRow> = HashMap::new();
+    // What is measured where a pipeline is compared with itself is no part of the total.
+    for one in covered.iter().filter(|one| one.step != "aa") {
+        cover(rows.entry(one.agent).or_default(), one);
+    }
+    let found = findings::found(state, experiment).await?;
+    let whole = |found: &findings::AgentFindings| {
+        let row = rows.remove(&found.uid)?;
+        let agent = Some((found.uid, found.host.clone()));
+        let figures = findings::total(std::slice::from_ref(found));
+        Some(ResultsRow { agent, kept: row.horizons, figures, ..row })
+    };
+    Ok(found.iter().filter_map(whole).collect())
+}
