@@ -39,6 +39,9 @@ pub struct User {
     /// True for a service account: a program's own, with which nobody logs in.
     #[serde(default)]
     pub service: bool,
+    /// One more with each change of the role, and each time that they are sent out or let in again.
+    #[serde(default)]
+    pub version: i64,
 }
 
 /// A person to be made.

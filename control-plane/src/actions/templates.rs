@@ -44,6 +44,16 @@ pub enum TemplateError {
     /// The name is taken.
     #[error("template {0} exists; add a version to it")]
     Exists(String),
+    /// Not the one any more that who asks has read.
+    #[error("template {name} is at version {version}, not {asked}; read it again")]
+    Changed {
+        /// Its name.
+        name: String,
+        /// Its latest version.
+        version: u32,
+        /// The version that was asked for.
+        asked: i64,
+    },
     /// There is no such template, or no such version of it.
     #[error("there is no template {0}")]
     Unknown(String),
@@ -72,6 +82,7 @@ impl From<TemplateError> for Refusal {
                 Self::Invalid { detail, mistakes: refusal.mistakes().to_vec() }
             }
             TemplateError::Exists(_) => Self::exists(said),
+            TemplateError::Changed { .. } => Self::Changed(said),
             TemplateError::Unknown(name) => Self::not_found("template", name),
             TemplateError::Lost(_) => Self::internal(said),
             TemplateError::Refused(refusal) => refusal,
@@ -148,26 +159,33 @@ pub async fn create(
     name: String,
     text: String,
 ) -> Result<TemplateVersion, TemplateError> {
-    keep(state, actor, name, text, false).await
+    keep(state, actor, (name, None), text, false).await
 }
 
-/// Keeps a new version of a template.
+/// Keeps a new version of a template, whose latest one has to be `version` if that is given.
 ///
 /// # Errors
 /// [`TemplateError`].
 pub async fn add_version(
     state: &AppState,
     actor: &Actor,
-    name: String,
+    (name, version): (String, Option<i64>),
     text: String,
 ) -> Result<TemplateVersion, TemplateError> {
-    keep(state, actor, name, text, true).await
+    keep(state, actor, (name, version), text, true).await
+}
+
+fn unless_at(name: &str, version: u32, asked: Option<i64>) -> Result<(), TemplateError> {
+    match asked.filter(|asked| *asked != i64::from(version)) {
+        None => Ok(()),
+        Some(asked) => Err(TemplateError::Changed { name: name.to_owned(), version, asked }),
+    }
 }
 
 async fn keep(
     state: &AppState,
     actor: &Actor,
-    name: String,
+    (name, at): (String, Option<i64>),
     text: String,
     known: bool,
 ) -> Result<TemplateVersion, TemplateError> {
@@ -180,7 +198,7 @@ async fn keep(
     let head = templates::head(&mut tx, actor.tenant_id, &name).await?;
     match head {
         Some(head) if !head.deleted && !known => return Err(TemplateError::Exists(name)),
-        Some(head) if !head.deleted => {}
+        Some(head) if !head.deleted => unless_at(&name, head.latest_version, at)?,
         _ if known => return Err(TemplateError::Unknown(name)),
         _ => {}
     }
@@ -200,13 +218,22 @@ async fn keep(
     Ok(version)
 }
 
-/// Takes a template out of use, with all its versions.
+/// Takes a template out of use, with all its versions; the latest one has to be `version` if that is given.
 ///
 /// # Errors
-/// [`TemplateError::Unknown`] and the store's.
-pub async fn delete(state: &AppState, actor: &Actor, name: &str) -> Result<(), TemplateError> {
+/// [`TemplateError::Unknown`], [`TemplateError::Changed`] and the store's.
+pub async fn delete(
+    state: &AppState,
+    actor: &Actor,
+    (name, version): (&str, Option<i64>),
+) -> Result<(), TemplateError> {
     let now = state.clock.now();
     let mut tx = state.store.begin(actor.tenant_id).await?;
+    if let Some(head) = templates::head(&mut tx, actor.tenant_id, name).await?
+        && !head.deleted
+    {
+        unless_at(name, head.latest_version, version)?;
+    }
     if !templates::delete(&mut tx, actor.tenant_id, name, now).await? {
         return Err(TemplateError::Unknown(name.to_owned()));
     }

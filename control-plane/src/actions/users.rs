@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
 use crate::store::users::{self, User};
-use crate::store::{Across, StoreError, Tx, logins, tenants};
+use crate::store::{Across, Connection, StoreError, Tx, logins, tenants};
 
 /// Reason for which somebody was not let in or made.
 #[derive(Debug, Error)]
@@ -154,16 +154,36 @@ pub async fn add_user(state: &AppState, actor: &Actor, new: NewUser) -> Result<U
     Ok(user)
 }
 
+/// Somebody of the actor's tenant.
+///
+/// # Errors
+/// Not found for somebody who is not of the tenant; and the store's.
+pub async fn get(connection: &mut Connection, actor: &Actor, id: UserId) -> Result<User, Refusal> {
+    let user = users::by_id(connection, actor.tenant_id, id).await?;
+    user.ok_or_else(|| Refusal::not_found("user", id))
+}
+
+/// Refuses a change of somebody who is not of the tenant, or is at another version than the one that is asked for.
+async fn is_at(tx: &mut Tx, actor: &Actor, id: UserId, asked: Option<i64>) -> Result<(), Refusal> {
+    let user = get(tx, actor, id).await?;
+    Refusal::unless_at(format_args!("user {}", user.email), user.version, asked)
+}
+
 /// Ends a person's access, at once. Not one's own: then there might be no admin left.
 ///
 /// # Errors
-/// A conflict for oneself; not found for somebody who is not of the tenant; and the store's.
-pub async fn disable(state: &AppState, actor: &Actor, id: UserId) -> Result<User, Refusal> {
+/// A conflict for oneself; not found for somebody who is not of the tenant; changed for another version; and the store's.
+pub async fn disable(
+    state: &AppState,
+    actor: &Actor,
+    (id, version): (UserId, Option<i64>),
+) -> Result<User, Refusal> {
     if id == actor.user_id {
         return Err(Refusal::conflict("nobody ends their own access"));
     }
     let now = state.clock.now();
     let mut tx = state.store.begin(actor.tenant_id).await?;
+    is_at(&mut tx, actor, id, version).await?;
     let user = users::disable(&mut tx, actor.tenant_id, id, now).await?;
     let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
     keeps_an_admin(&mut tx, actor).await?;
@@ -178,10 +198,15 @@ pub async fn disable(state: &AppState, actor: &Actor, id: UserId) -> Result<User
 /// Lets somebody do things again who was disabled; they log in anew.
 ///
 /// # Errors
-/// Not found for somebody who is not of the tenant; and the store's.
-pub async fn enable(state: &AppState, actor: &Actor, id: UserId) -> Result<User, Refusal> {
+/// Not found for somebody who is not of the tenant; changed for another version; and the store's.
+pub async fn enable(
+    state: &AppState,
+    actor: &Actor,
+    (id, version): (UserId, Option<i64>),
+) -> Result<User, Refusal> {
     let now = state.clock.now();
     let mut tx = state.store.begin(actor.tenant_id).await?;
+    is_at(&mut tx, actor, id, version).await?;
     let user = users::enable(&mut tx, actor.tenant_id, id).await?;
     let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
     let object = format!("user/{id}");
@@ -193,13 +218,19 @@ pub async fn enable(state: &AppState, actor: &Actor, id: UserId) -> Result<User,
 /// Gives somebody another role, which is in force with their next request. Not oneself: then there might be no admin left.
 ///
 /// # Errors
-/// A conflict for oneself; not found for somebody who is not of the tenant; and the store's.
-pub async fn set_role(state: &AppState, actor: &Actor, id: UserId, role: Role) -> Result<User, Refusal> {
+/// A conflict for oneself; not found for somebody who is not of the tenant; changed for another version; and the store's.
+pub async fn set_role(
+    state: &AppState,
+    actor: &Actor,
+    (id, version): (UserId, Option<i64>),
+    role: Role,
+) -> Result<User, Refusal> {
     if id == actor.user_id {
         return Err(Refusal::conflict("nobody changes their own role"));
     }
     let now = state.clock.now();
     let mut tx = state.store.begin(actor.tenant_id).await?;
+    is_at(&mut tx, actor, id, version).await?;
     let user = users::set_role(&mut tx, actor.tenant_id, id, role).await?;
     let user = user.ok_or_else(|| Refusal::not_found("user", id))?;
     keeps_an_admin(&mut tx, actor).await?;
@@ -254,7 +285,7 @@ pub(super) async fn insert(
     let now = state.clock.now();
     let id = UserId(state.entropy.uuid(now));
     let NewUser { role, service, .. } = new;
-    let user = User { id, tenant_id, email, role, created_at: now, disabled_at: None, service };
+    let user = User { id, tenant_id, email, role, created_at: now, disabled_at: None, service, version: 1 };
     users::insert(tx, &user, hash).await.map_err(|error| taken(error, &user.email))?;
     let object = format!("user/{id}");
     let detail = json!({ "email": user.email, "role": user.role, "service": user.service });

@@ -95,7 +95,8 @@ impl GeneratorService for Generator {
         request: Request<AddTemplateVersionRequest>,
     ) -> Result<Response<Template>, Status> {
         let (actor, AddTemplateVersionRequest { name, text }) = taken(request)?;
-        let kept = templates::add_version(&self.state, &actor, name, text).await.map_err(Refusal::from)?;
+        let kept =
+            templates::add_version(&self.state, &actor, (name, None), text).await.map_err(Refusal::from)?;
         self.template(&actor, kept).await
     }
 
@@ -104,7 +105,7 @@ impl GeneratorService for Generator {
         request: Request<DeleteTemplateRequest>,
     ) -> Result<Response<DeleteTemplateResponse>, Status> {
         let (actor, DeleteTemplateRequest { name }) = taken(request)?;
-        templates::delete(&self.state, &actor, &name).await.map_err(Refusal::from)?;
+        templates::delete(&self.state, &actor, (&name, None)).await.map_err(Refusal::from)?;
         Ok(Response::new(DeleteTemplateResponse {}))
     }
 }

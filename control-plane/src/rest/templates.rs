@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 
 use crate::actions::templates;
 use crate::auth::Actor;
-use crate::http::{Access, Json, PageQuery, Path, Query, Routes, page};
+use crate::http::{Access, IfMatch, Json, PageQuery, Path, Query, Routes, Tagged, page};
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::state::AppState;
@@ -34,15 +34,21 @@ impl From<TemplateVersion> for TemplateSummary {
     }
 }
 
-async fn detail(state: &AppState, actor: &Actor, kept: TemplateVersion) -> Result<TemplateDetail, Refusal> {
+/// A version, tagged with its number: of the latest, that is the template's own.
+async fn detail(
+    state: &AppState,
+    actor: &Actor,
+    kept: TemplateVersion,
+) -> Result<Tagged<TemplateDetail>, Refusal> {
     let (kept, template) = templates::parsed(state, actor, kept).await?;
     let parameters = template.parameters().iter().map(serde_json::to_value).collect::<Result<_, _>>();
-    Ok(TemplateDetail {
+    let document = TemplateDetail {
         description: template.description().to_owned(),
         parameters: parameters.map_err(Refusal::internal)?,
         text: kept.text.clone(),
         summary: kept.into(),
-    })
+    };
+    Ok(Tagged { version: i64::from(document.summary.version), document })
 }
 
 /// Keeps a new template, if it renders and builds with each of its samples.
@@ -54,9 +60,9 @@ async fn create(
     State(state): State<AppState>,
     actor: Actor,
     Json(body): Json<CreateTemplate>,
-) -> Result<(StatusCode, Json<TemplateDetail>), Refusal> {
+) -> Result<(StatusCode, Tagged<TemplateDetail>), Refusal> {
     let kept = templates::create(&state, &actor, body.name, body.text).await?;
-    Ok((StatusCode::CREATED, Json(detail(&state, &actor, kept).await?)))
+    Ok((StatusCode::CREATED, detail(&state, &actor, kept).await?))
 }
 
 /// The templates of one's own tenant, the latest version of each, by name.
@@ -89,7 +95,7 @@ async fn get(
     State(state): State<AppState>,
     actor: Actor,
     Path(name): Path<String>,
-) -> Result<Json<TemplateDetail>, Refusal> {
+) -> Result<Tagged<TemplateDetail>, Refusal> {
     one(&state, &actor, name, None).await
 }
 
@@ -103,7 +109,7 @@ async fn get_version(
     State(state): State<AppState>,
     actor: Actor,
     Path((name, version)): Path<(String, u32)>,
-) -> Result<Json<TemplateDetail>, Refusal> {
+) -> Result<Tagged<TemplateDetail>, Refusal> {
     one(&state, &actor, name, Some(version)).await
 }
 
@@ -112,22 +118,25 @@ async fn one(
     actor: &Actor,
     name: String,
     version: Option<u32>,
-) -> Result<Json<TemplateDetail>, Refusal> {
+) -> Result<Tagged<TemplateDetail>, Refusal> {
     let kept = templates::get(state, actor, &name, version).await?;
-    Ok(Json(detail(state, actor, kept).await?))
+    detail(state, actor, kept).await
 }
 
 /// Takes a template out of use. What was made of it stays; a later template of its name goes on counting.
 #[utoipa::path(
     delete, path = "/api/v1/templates/{name}", tag = "templates", params(("name" = String, Path)),
-    responses((status = 204), (status = 404, body = Problem))
+    responses(
+        (status = 204), (status = 404, body = Problem), (status = 412, body = Problem), (status = 422, body = Problem)
+    )
 )]
 async fn delete(
     State(state): State<AppState>,
     actor: Actor,
     Path(name): Path<String>,
+    IfMatch(version): IfMatch,
 ) -> Result<StatusCode, Refusal> {
-    templates::delete(&state, &actor, &name).await?;
+    templates::delete(&state, &actor, (&name, version)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -135,16 +144,20 @@ async fn delete(
 #[utoipa::path(
     post, path = "/api/v1/templates/{name}/versions", tag = "templates", request_body = CreateVersion,
     params(("name" = String, Path)),
-    responses((status = 201, body = TemplateDetail), (status = 404, body = Problem), (status = 422, body = Problem))
+    responses(
+        (status = 201, body = TemplateDetail), (status = 404, body = Problem), (status = 412, body = Problem),
+        (status = 422, body = Problem)
+    )
 )]
 async fn add_version(
     State(state): State<AppState>,
     actor: Actor,
     Path(name): Path<String>,
+    IfMatch(version): IfMatch,
     Json(body): Json<CreateVersion>,
-) -> Result<(StatusCode, Json<TemplateDetail>), Refusal> {
-    let kept = templates::add_version(&state, &actor, name, body.text).await?;
-    Ok((StatusCode::CREATED, Json(detail(&state, &actor, kept).await?)))
+) -> Result<(StatusCode, Tagged<TemplateDetail>), Refusal> {
+    let kept = templates::add_version(&state, &actor, (name, version), body.text).await?;
+    Ok((StatusCode::CREATED, detail(&state, &actor, kept).await?))
 }
 
 /// Renders a template with these values. Nothing is kept.

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 
 use crate::actions::users::{self as actions, NewUser};
 use crate::auth::Actor;
-use crate::http::{Access, Json, PageQuery, Path, Query, Routes, page};
+use crate::http::{Access, IfMatch, Json, PageQuery, Path, Query, Routes, Tagged, page};
 use crate::id::UserId;
 use crate::refusal::Refusal;
 use crate::role::Role;
@@ -17,6 +17,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .add(Access::Person(Role::Admin), __path_create, create)
         .add(Access::Person(Role::Admin), __path_list, list)
+        .add(Access::Person(Role::Admin), __path_get, get)
         .add(Access::Person(Role::Admin), __path_change, change)
         .add(Access::Person(Role::Admin), __path_disable, disable)
         .add(Access::Person(Role::Admin), __path_enable, enable)
@@ -24,7 +25,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 
 impl From<users::User> for User {
     fn from(user: users::User) -> Self {
-        let users::User { id, tenant_id, email, role, created_at, disabled_at, service } = user;
+        let users::User { id, tenant_id, email, role, created_at, disabled_at, service, version } = user;
         Self {
             id: id.0,
             tenant_id: tenant_id.0,
@@ -33,8 +34,13 @@ impl From<users::User> for User {
             created_at: created_at.into(),
             disabled_at: disabled_at.map(Into::into),
             service,
+            version,
         }
     }
+}
+
+fn tagged(user: users::User) -> Tagged<User> {
+    Tagged { version: user.version, document: user.into() }
 }
 
 /// The given password, or one that is made and then shown.
@@ -58,7 +64,7 @@ async fn create(
     State(state): State<AppState>,
     actor: Actor,
     Json(body): Json<CreateUser>,
-) -> Result<(StatusCode, Json<CreatedUser>), Refusal> {
+) -> Result<(StatusCode, Tagged<CreatedUser>), Refusal> {
     if body.service && body.password.is_some() {
         let why = "nobody logs in with a service account";
         return Err(Refusal::invalid_field("password", why, "none, or a person"));
@@ -67,7 +73,8 @@ async fn create(
     let shown = shown.filter(|_| !body.service);
     let new = NewUser { email: body.email, password, role: body.role.into(), service: body.service };
     let user = actions::add_user(&state, &actor, new).await?;
-    Ok((StatusCode::CREATED, Json(CreatedUser { user: user.into(), password: shown })))
+    let (version, user) = (user.version, user.into());
+    Ok((StatusCode::CREATED, Tagged { version, document: CreatedUser { user, password: shown } }))
 }
 
 /// The people of one's own tenant.
@@ -87,30 +94,51 @@ async fn list(
     Ok(Json(page(found, limit, |user| user.id.to_string())))
 }
 
+/// Somebody of one's own tenant.
+#[utoipa::path(
+    get, path = "/api/v1/users/{id}", tag = "users", params(("id" = uuid::Uuid, Path)),
+    responses((status = 200, body = User), (status = 404, body = Problem))
+)]
+async fn get(
+    State(state): State<AppState>,
+    actor: Actor,
+    Path(id): Path<UserId>,
+) -> Result<Tagged<User>, Refusal> {
+    Ok(tagged(actions::get(&mut *state.store.read(actor.tenant_id).await?, &actor, id).await?))
+}
+
 /// Ends a person's access, at once. Not one's own: then there might be no admin left.
 #[utoipa::path(
     post, path = "/api/v1/users/{id}/disable", tag = "users", params(("id" = uuid::Uuid, Path)),
-    responses((status = 200, body = User), (status = 404, body = Problem), (status = 409, body = Problem))
+    responses(
+        (status = 200, body = User), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 412, body = Problem), (status = 422, body = Problem)
+    )
 )]
 async fn disable(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<UserId>,
-) -> Result<Json<User>, Refusal> {
-    Ok(Json(actions::disable(&state, &actor, id).await?.into()))
+    IfMatch(version): IfMatch,
+) -> Result<Tagged<User>, Refusal> {
+    Ok(tagged(actions::disable(&state, &actor, (id, version)).await?))
 }
 
 /// Lets a person do things again who was disabled. They log in anew.
 #[utoipa::path(
     post, path = "/api/v1/users/{id}/enable", tag = "users", params(("id" = uuid::Uuid, Path)),
-    responses((status = 200, body = User), (status = 404, body = Problem))
+    responses(
+        (status = 200, body = User), (status = 404, body = Problem), (status = 412, body = Problem),
+        (status = 422, body = Problem)
+    )
 )]
 async fn enable(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<UserId>,
-) -> Result<Json<User>, Refusal> {
-    Ok(Json(actions::enable(&state, &actor, id).await?.into()))
+    IfMatch(version): IfMatch,
+) -> Result<Tagged<User>, Refusal> {
+    Ok(tagged(actions::enable(&state, &actor, (id, version)).await?))
 }
 
 /// Gives a person another role, which is in force with their next request. Not oneself.
@@ -118,14 +146,15 @@ async fn enable(
     patch, path = "/api/v1/users/{id}", tag = "users", params(("id" = uuid::Uuid, Path)), request_body = ChangeUser,
     responses(
         (status = 200, body = User), (status = 404, body = Problem), (status = 409, body = Problem),
-        (status = 422, body = Problem),
+        (status = 412, body = Problem), (status = 422, body = Problem),
     )
 )]
 async fn change(
     State(state): State<AppState>,
     actor: Actor,
     Path(id): Path<UserId>,
+    IfMatch(version): IfMatch,
     Json(ChangeUser { role }): Json<ChangeUser>,
-) -> Result<Json<User>, Refusal> {
-    Ok(Json(actions::set_role(&state, &actor, id, role.into()).await?.into()))
+) -> Result<Tagged<User>, Refusal> {
+    Ok(tagged(actions::set_role(&state, &actor, (id, version), role.into()).await?))
 }

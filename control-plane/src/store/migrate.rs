@@ -67,6 +67,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     25 "idempotency" "0025_idempotency",
     26 "subjects" "0026_subjects",
     27 "replicas" "0027_replicas",
+    28 "user_versions" "0028_user_versions",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -83,6 +84,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     25 "idempotency" "0025_idempotency",
     26 "subjects" "0026_subjects",
     27 "replicas" "0027_replicas",
+    28 "user_versions" "0028_user_versions",
 };
 
 /// One migration and whether the database has it.

@@ -24,6 +24,8 @@ pub struct User {
     pub disabled_at: Option<UnixMillis>,
     /// True for a service account: a program's own, with which nobody logs in.
     pub service: bool,
+    /// One more with each change of the role, and each time that they are sent out or let in again.
+    pub version: i64,
 }
 
 /// Adds a person.
@@ -115,7 +117,8 @@ pub async fn disable(
     now: UnixMillis,
 ) -> Result<Option<User>, StoreError> {
     let row = query(
-        "UPDATE users SET disabled_at = coalesce(disabled_at, $3) WHERE tenant_id = $1 AND id = $2 RETURNING *",
+        "UPDATE users SET disabled_at = coalesce(disabled_at, $3), version = version + 1
+         WHERE tenant_id = $1 AND id = $2 RETURNING *",
     )
     .bind(tenant)
     .bind(id)
@@ -130,11 +133,10 @@ pub async fn disable(
 /// # Errors
 /// The store's.
 pub async fn enable(tx: &mut Tx, tenant: TenantId, id: UserId) -> Result<Option<User>, StoreError> {
-    let row = query("UPDATE users SET disabled_at = NULL WHERE tenant_id = $1 AND id = $2 RETURNING *")
-        .bind(tenant)
-        .bind(id)
-        .fetch_optional(tx)
-        .await?;
+    let row = query(
+        "UPDATE users SET disabled_at = NULL, version = version + 1 WHERE tenant_id = $1 AND id = $2 RETURNING *",
+    );
+    let row = row.bind(tenant).bind(id).fetch_optional(tx).await?;
     row.as_ref().map(user).transpose()
 }
 
@@ -148,12 +150,10 @@ pub async fn set_role(
     id: UserId,
     role: Role,
 ) -> Result<Option<User>, StoreError> {
-    let row = query("UPDATE users SET role = $3 WHERE tenant_id = $1 AND id = $2 RETURNING *")
-        .bind(tenant)
-        .bind(id)
-        .bind(role)
-        .fetch_optional(tx)
-        .await?;
+    let row = query(
+        "UPDATE users SET role = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2 RETURNING *",
+    );
+    let row = row.bind(tenant).bind(id).bind(role).fetch_optional(tx).await?;
     row.as_ref().map(user).transpose()
 }
 
@@ -277,5 +277,6 @@ fn user(row: &Row) -> Result<User, StoreError> {
         created_at: row.try_get("created_at")?,
         disabled_at: row.try_get("disabled_at")?,
         service: row.try_get("service")?,
+        version: row.try_get("version")?,
     })
 }

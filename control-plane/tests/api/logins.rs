@@ -311,10 +311,10 @@ async fn two_admins_who_send_each_other_out_at_the_same_time_are_not_both_gone()
         auth::authenticate(&state.store, &state.auth.keys, state.clock.now(), token).await.unwrap()
     };
     let (one, other) = (actor(&first).await, actor(&second).await);
-    accounts::set_role(state, &one, other.user_id, Role::Viewer).await.unwrap();
-    let refused = accounts::set_role(state, &other, one.user_id, Role::Viewer).await.unwrap_err();
+    accounts::set_role(state, &one, (other.user_id, None), Role::Viewer).await.unwrap();
+    let refused = accounts::set_role(state, &other, (one.user_id, None), Role::Viewer).await.unwrap_err();
     assert!(matches!(refused, Refusal::Conflict(_)), "{refused:?}");
-    let refused = accounts::disable(state, &other, one.user_id).await.unwrap_err();
+    let refused = accounts::disable(state, &other, (one.user_id, None)).await.unwrap_err();
     assert!(matches!(refused, Refusal::Conflict(_)), "{refused:?}");
     assert_eq!(server.get("/api/v1/users", &first).await.status, StatusCode::OK);
 }

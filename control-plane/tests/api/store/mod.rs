@@ -92,6 +92,7 @@ pub fn person(tenant: TenantId) -> User {
         created_at: NOW,
         disabled_at: None,
         service: false,
+        version: 1,
     }
 }
 

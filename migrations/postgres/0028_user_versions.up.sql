@@ -1,0 +1,2 @@
+-- One more with each change of a person, by which a change names the one that it is about.
+ALTER TABLE users ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
