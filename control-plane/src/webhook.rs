@@ -22,7 +22,7 @@ pub const ANCHOR: &str = "audit.anchor";
 pub const ALL: &str = "*";
 
 /// Events that a webhook may be told.
-pub const EVENTS: [&str; 24] = [
+pub const EVENTS: [&str; 26] = [
     "experiment.create",
     "experiment.replace",
     "experiment.schedule",
@@ -45,6 +45,8 @@ pub const EVENTS: [&str; 24] = [
     "experiment.cancel",
     "tenant.freeze",
     "tenant.unfreeze",
+    "agent.missing",
+    "agent.back",
     "agent.archive",
     ANCHOR,
 ];

@@ -7,10 +7,11 @@ use serde_json::json;
 
 use crate::audit::{self, By};
 use crate::clock::UnixMillis;
-use crate::experiment::{Action, ExperimentId, Outcome, Phase, Refused, Spec, State, Verdict};
+use crate::experiment::{Absence, Action, ExperimentId, Outcome, Phase, Refused, Spec, State, Verdict};
 use crate::id::{AgentUid, TenantId};
 use crate::refusal::Refusal;
 use crate::state::AppState;
+use crate::store::deliveries::{self, News};
 use crate::store::deployments::{self, Deployment, DeploymentId};
 use crate::store::experiments::{self, Experiment};
 use crate::store::freezes::{self, Freeze};
@@ -298,7 +299,8 @@ pub async fn advance(state: &AppState, experiment: Experiment, by: By) -> Result
     step(state, tx, experiment, Action::Advance(agents), by).await
 }
 
-/// Writes down the verdict on an experiment's step, and as an event if its verb is another than before.
+/// Writes down the verdict on an experiment's step, and as an event if its verb is another than before. Webhooks are told of the
+/// agents that have gone missing since the one before, and of those that are back.
 ///
 /// # Errors
 /// The store's.
@@ -306,10 +308,11 @@ pub async fn decided(
     state: &AppState,
     experiment: &Experiment,
     verdict: &Verdict,
+    turned: &[Absence],
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     let verb = |verdict: &Verdict| verdict.verb;
-    let turned = experiment.verdict.as_ref().map(verb) != Some(verdict.verb);
+    let other = experiment.verdict.as_ref().map(verb) != Some(verdict.verb);
     let Experiment { tenant_id, id, version, .. } = experiment;
     let mut tx = state.store.begin(*tenant_id).await?;
     if !state.decides(&mut tx).await? {
@@ -319,9 +322,19 @@ pub async fn decided(
     if !experiments::decided(&mut tx, (*tenant_id, *id, *version), verdict).await? {
         return Ok(());
     }
-    if turned {
+    if other {
         let detail = json!({ "verb": verdict.verb, "reasons": verdict.reasons });
         experiments::happened(&mut tx, *tenant_id, *id, (now, "verdict", &detail)).await?;
+    }
+    for agent in turned {
+        let about = json!({
+            "experiment": { "id": id, "name": experiment.spec.name },
+            "agent": { "uid": agent.uid, "host": agent.host },
+        });
+        let event = if agent.absent { "agent.missing" } else { "agent.back" };
+        let detail = json!({ "sentence": agent.sentence() });
+        deliveries::tell(&mut tx, *tenant_id, News { event, at: now, about: &about, detail: &detail })
+            .await?;
     }
     tx.commit().await?;
     state.hub.happened();

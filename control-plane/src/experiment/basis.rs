@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::absence::is_absent;
 use super::words::{count, counted, listed, percent};
 use super::{AgentEvidence, Evidence, Figures, RefusedReports, Spec, Stretch};
 use crate::clock::UnixMillis;
+use crate::id::AgentUid;
 
 /// See the module. Agents are named by their hosts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,8 @@ pub struct Basis {
     pub missing: Vec<String>,
     /// Agents of which nothing was heard for the policy's `gone_after`: nobody waits for them.
     pub gone: Vec<String>,
+    /// Ids of those that are missing or gone.
+    pub absent: Vec<AgentUid>,
     /// Agents that are enrolled no more, or take no pushed config any more.
     pub left: Vec<String>,
     /// Agents that took the place of another one on their node since the experiment began.
@@ -85,6 +89,12 @@ impl Basis {
             idle: those(&AgentEvidence::is_idle),
             missing: those(&|agent| agent.is_waited_for(spec, now) && is_missing(agent, spec, now)),
             gone: those(&|agent| is_gone(agent, spec, now)),
+            absent: evidence
+                .agents
+                .iter()
+                .filter(|agent| is_absent(agent, spec, now))
+                .map(|agent| agent.uid)
+                .collect(),
             left: those(&|agent| !agent.known),
             replaced: those(&|agent| agent.replaced),
             in_conflict: those(&|agent| agent.in_conflict),

@@ -3,6 +3,7 @@
 //! What always holds: a phase is left only by a transition of [`State`], which consumes it; [`decide`] looks at
 //! evidence, policy and step, and at nothing else; advancing rests on exact counts and on instant limits.
 
+mod absence;
 pub mod across;
 mod allow;
 mod basis;
@@ -24,6 +25,7 @@ mod unmet;
 pub mod wave;
 mod words;
 
+pub use absence::{Absence, turned};
 pub use allow::{Allow, Allowed};
 pub use basis::Basis;
 pub use change_window::{ChangeWindow, Day};

@@ -458,6 +458,7 @@ proptest! {
     }
 }
 
+mod absences;
 mod answers;
 mod arrivals;
 mod asked;

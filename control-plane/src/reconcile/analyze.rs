@@ -8,7 +8,7 @@ use crate::audit::By;
 use crate::clock::UnixMillis;
 use crate::evidence::{Moment, evidence};
 use crate::experiment::{
-    Action, Evidence, Goal, Outcome, Reason, Run, State, Verb, Verdict, decide, decide_start,
+    Action, Evidence, Goal, Outcome, Reason, Run, State, Verb, Verdict, decide, decide_start, turned,
 };
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
@@ -50,7 +50,9 @@ async fn look(
     };
     let verdict = held(&experiment, verdict);
     if experiment.verdict.as_ref() != Some(&verdict) {
-        lifecycle::decided(state, &experiment, &verdict, now).await?;
+        let before = experiment.verdict.as_ref().map(|verdict| &verdict.basis);
+        let turned = turned(before, &verdict.basis, evidence);
+        lifecycle::decided(state, &experiment, &verdict, &turned, now).await?;
     }
     let action = next(&experiment, run, &verdict, now);
     let Some(action) = action else { return Ok(()) };

@@ -238,6 +238,59 @@ async fn a_deployment_and_a_freeze_are_changed_at_the_version_that_was_read() {
     assert_eq!(ask(&server, ("DELETE", freeze), &headers, "").await.0.status, StatusCode::NO_CONTENT);
 }
 
+#[tokio::test]
+async fn a_user_and_a_template_are_changed_at_the_version_that_was_read() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let bearer = format!("Bearer {admin}");
+    let send = async |method: &str, path: &str, tag: &str, body: Value| {
+        let mut headers = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
+        if !tag.is_empty() {
+            headers.push(("if-match", tag));
+        }
+        let (head, body) = ask(&server, (method, path), &headers, &body.to_string()).await;
+        (head.status.as_u16(), header(&head, "etag"), body)
+    };
+    let new = json!({ "email": "b@one.io", "role": "viewer" });
+    let (status, first, user) = send("POST", "/api/v1/users", "", new).await;
+    assert_eq!((status, first.as_str(), &user["version"]), (201, "\"1\"", &json!(1)));
+    let path = &format!("/api/v1/users/{}", user["id"].as_str().unwrap());
+    assert_eq!(send("GET", path, "", json!(null)).await.1, first);
+    let role = json!({ "role": "operator" });
+    let (status, second, changed) = send("PATCH", path, &first, role.clone()).await;
+    assert_eq!((status, second.as_str(), &changed["role"]), (200, "\"2\"", &json!("operator")));
+    for (method, at) in [("PATCH", ""), ("POST", "/disable"), ("POST", "/enable")] {
+        let (status, _, refused) = send(method, &format!("{path}{at}"), &first, role.clone()).await;
+        assert_eq!((status, &refused["type"]), (412, &json!("/problems/changed")), "{method} {at}");
+        assert!(refused["detail"].as_str().unwrap().contains("version 2, not 1"), "{refused}");
+    }
+    assert_eq!(send("GET", path, "", json!(null)).await.2["version"], 2, "nothing was done");
+    assert_eq!(send("PATCH", path, "2", role.clone()).await.0, 422);
+    assert_eq!(send("POST", &format!("{path}/disable"), &second, json!({})).await.1, "\"3\"");
+    assert_eq!(send("POST", &format!("{path}/enable"), "\"3\"", json!({})).await.1, "\"4\"");
+    assert_eq!(send("PATCH", path, "", role).await.0, 200, "any will do");
+    let unknown = "/api/v1/users/018f4f9e-0000-7000-8000-000000000009";
+    assert_eq!(send("GET", unknown, "", json!(null)).await.0, 404);
+
+    let text = |floor: u32| json!({ "name": "small", "text": super::templates::text("small").replace("100,", &format!("{floor},")) });
+    let (status, first, _) = send("POST", "/api/v1/templates", "", text(1)).await;
+    assert_eq!((status, first.as_str()), (201, "\"1\""));
+    let (path, versions) = ("/api/v1/templates/small", "/api/v1/templates/small/versions");
+    let version = |floor| json!({ "text": text(floor)["text"] });
+    let (status, second, _) = send("POST", versions, &first, version(2)).await;
+    assert_eq!((status, second.as_str()), (201, "\"2\""));
+    assert_eq!(send("GET", path, "", json!(null)).await.1, second);
+    assert_eq!(send("GET", &format!("{versions}/1"), "", json!(null)).await.1, first);
+    for (method, at, body) in [("POST", versions, version(3)), ("DELETE", path, json!(null))] {
+        let (status, _, refused) = send(method, at, &first, body).await;
+        assert_eq!((status, &refused["type"]), (412, &json!("/problems/changed")), "{method} {at}");
+        assert!(refused["detail"].as_str().unwrap().contains("version 2, not 1"), "{refused}");
+    }
+    assert_eq!(send("GET", path, "", json!(null)).await.1, second, "nothing was done");
+    assert_eq!(send("DELETE", path, &second, json!(null)).await.0, 204);
+    assert_eq!(send("DELETE", path, &second, json!(null)).await.0, 404);
+}
+
 /// A candidate's config.
 fn asked_config() -> Value {
     asked(json!({}))["candidate"]["config"].clone()

@@ -11,6 +11,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::experiments::asked;
+use super::grpc::agent::Agent;
 use super::grpc::soon;
 use super::server::{Answer, Server};
 use receiver::{Call, Manner, Receiver};
@@ -135,6 +136,46 @@ async fn an_experiments_own_events_and_none_of_the_tenant_come_for_each_experime
     assert_eq!(server.post("/api/v1/experiments/a/start", &admin, json!({})).await.refusal(), 409);
     ping(&server, &admin, "all").await;
     assert_eq!(receiver.call().await.json()["type"], "webhook.ping");
+}
+
+#[tokio::test]
+async fn an_agent_that_has_gone_missing_is_told_once_and_so_is_its_return() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let mut agent = Agent::enroll(&server, &admin).await;
+    let mut receiver = Receiver::start().await;
+    made(&server, &admin, "a", &receiver.url(), json!(["agent.missing", "agent.back"])).await;
+    let made = server.post("/api/v1/experiments", &admin, asked(json!({ "name": "a" }))).await.body;
+    let id = made["id"].as_str().unwrap();
+    let started = server.post("/api/v1/experiments/a/start", &admin, json!({})).await;
+    assert_eq!(started.status, StatusCode::OK, "{started:?}");
+    soon("an offer", agent.apply()).await;
+    let looked = async |what: &str, is: &dyn Fn(&Value) -> bool| {
+        soon(what, async {
+            while !is(&server.get("/api/v1/experiments/a", &admin).await.body) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    };
+    looked("the first step", &|shown| shown["phase"] == "running").await;
+    agent.report(id).await;
+    looked("its report", &|shown| shown["verdict"]["basis"]["counted"] == json!(["h1"])).await;
+    assert!(receiver.come().is_none(), "it is not overdue");
+
+    server.pass(150);
+    let told = receiver.call().await.json();
+    let about = json!({ "uid": agent.uid, "host": "h1" });
+    assert_eq!((&told["type"], &told["data"]["agent"]), (&json!("agent.missing"), &about));
+    assert_eq!(told["data"]["experiment"], json!({ "id": id, "name": "a" }));
+    let sentence = told["data"]["detail"]["sentence"].as_str().unwrap();
+    assert!(sentence.starts_with("Agent h1 is missing"), "{sentence}");
+    // Another verdict of the same is no news.
+    server.pass(150);
+    agent.report(id).await;
+    assert_eq!(receiver.call().await.json()["type"], "agent.back");
+    looked("its return", &|shown| shown["verdict"]["basis"]["missing"] == json!([])).await;
+    assert!(receiver.come().is_none());
 }
 
 #[tokio::test]
