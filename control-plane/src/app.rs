@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::state::{AppState, Shared};
 
-use crate::actions::{anchors, statuses};
+use crate::actions::{anchors, reports, statuses};
 use crate::anchor::Anchors;
 use crate::auth::Auth;
 use crate::auth::keys::Keys;
@@ -39,6 +39,7 @@ use crate::plans::PlanDigests;
 use crate::replica::Replica;
 use crate::seal::Seal;
 use crate::sso::{Settings, Sso};
+use crate::store::reports::{Come, Outcome};
 use crate::store::statuses::{Heard, Known};
 use crate::store::{Across, Address, NotAnAddress, Store, StoreError, deliveries, users};
 use crate::{fleet, grpc, reconcile, rest};
@@ -121,6 +122,7 @@ pub struct Listening {
 pub struct App {
     state: AppState,
     told: Gathered<Heard, Result<Known, StoreError>>,
+    found: Gathered<Come, Outcome>,
     stop: watch::Sender<bool>,
     rest: Listener,
     fleet: Listener,
@@ -188,7 +190,8 @@ impl App {
             archive: config.archive_after,
             started: clock.now(),
         };
-        let (brought, told) = Gather::new();
+        let (statuses, told) = Gather::new(statuses::WAITING);
+        let (reports, found) = Gather::new(reports::WAITING);
         let state = AppState::new(Shared {
             store,
             clock,
@@ -203,13 +206,14 @@ impl App {
             trial: config.trial,
             max_running: config.max_running,
             nodes,
-            statuses: brought,
+            statuses,
+            reports,
             hub: Hub::new(replica.alone),
             replica,
             metrics,
             stopping,
         });
-        Ok(Self { state, told, stop, rest, fleet })
+        Ok(Self { state, told, found, stop, rest, fleet })
     }
 
     /// Bound addresses of both listeners.
@@ -227,7 +231,7 @@ impl App {
 
     /// Serves until `end`, then drains.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let Self { state, told, stop, rest, fleet } = self;
+        let Self { state, told, found, stop, rest, fleet } = self;
         let mut serving = JoinSet::new();
         let people = rest::router(state.clone()).merge(grpc::router(state.clone()));
         serving.spawn(rest.serve(people, state.stopping()));
@@ -236,6 +240,7 @@ impl App {
         serving.spawn(rotate(state.clone()));
         serving.spawn(reconcile::run(state.clone()));
         serving.spawn(statuses::run(state.clone(), told));
+        serving.spawn(reports::run(state.clone(), found));
         end.await;
         tracing::info!("draining");
         stop.send_replace(true);

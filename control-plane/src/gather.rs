@@ -1,34 +1,75 @@
 //! Gathering: what many bring at once is handled together, and each waits for its own outcome.
 
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
 
-/// Those that wait to be taken in; more wait to be let in.
-const WAITING: usize = 1_024;
+use thiserror::Error;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-/// One that was brought, and where its outcome goes.
-pub type Brought<I, O> = (I, oneshot::Sender<O>);
+/// The most bytes of those that are brought by their size.
+pub const BYTES: usize = 64 << 20;
+
+/// One that was brought, and the end at which its outcome is told.
+pub type Brought<I, O> = (I, Waiting<O>);
+
+/// End at which an outcome is told, with the room that is taken until then.
+#[derive(Debug)]
+pub struct Waiting<O> {
+    outcome: oneshot::Sender<O>,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Reason for which one is not handled now. It may be brought again.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Unhandled {
+    /// As many, or as large ones, wait as may.
+    #[error("too many wait")]
+    Full,
+    /// Nobody handles any more.
+    #[error("nobody handles any more")]
+    Ended,
+}
 
 /// The end at which things are brought.
 #[derive(Debug)]
-pub struct Gather<I, O>(mpsc::Sender<Brought<I, O>>);
+pub struct Gather<I, O> {
+    sender: mpsc::Sender<Brought<I, O>>,
+    room: Arc<Semaphore>,
+}
 
 /// The end at which they are handled.
 #[derive(Debug)]
 pub struct Gathered<I, O>(mpsc::Receiver<Brought<I, O>>);
 
 impl<I, O> Gather<I, O> {
-    /// Both ends.
+    /// Both ends; so many may wait to be taken in.
     #[must_use]
-    pub fn new() -> (Self, Gathered<I, O>) {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        (Self(sender), Gathered(receiver))
+    pub fn new(waiting: usize) -> (Self, Gathered<I, O>) {
+        let (sender, receiver) = mpsc::channel(waiting);
+        (Self { sender, room: Arc::new(Semaphore::new(BYTES)) }, Gathered(receiver))
     }
 
-    /// The outcome of one; nothing if nobody handles any more.
+    /// The outcome of one, which waits to be let in if too many wait already; nothing if nobody handles any more.
     pub async fn bring(&self, one: I) -> Option<O> {
         let (sender, outcome) = oneshot::channel();
-        self.0.send((one, sender)).await.ok()?;
+        self.sender.send((one, Waiting { outcome: sender, _room: None })).await.ok()?;
         outcome.await.ok()
+    }
+
+    /// The outcome of one of so many bytes, if there is room for it.
+    ///
+    /// # Errors
+    /// [`Unhandled`].
+    pub async fn try_bring(&self, one: I, bytes: usize) -> Result<O, Unhandled> {
+        let bytes = u32::try_from(bytes).map_err(|_| Unhandled::Full)?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_| Unhandled::Full)?;
+        let (sender, outcome) = oneshot::channel();
+        let waiting = Waiting { outcome: sender, _room: Some(room) };
+        self.sender.try_send((one, waiting)).map_err(|error| match error {
+            TrySendError::Full(_) => Unhandled::Full,
+            TrySendError::Closed(_) => Unhandled::Ended,
+        })?;
+        outcome.await.map_err(|_| Unhandled::Ended)
     }
 }
 
@@ -38,5 +79,46 @@ impl<I, O> Gathered<I, O> {
         let mut all = Vec::new();
         self.0.recv_many(&mut all, most).await;
         all
+    }
+}
+
+impl<O> Waiting<O> {
+    /// Tells the outcome, if anybody waits for it still.
+    pub fn tell(self, outcome: O) {
+        let _nobody_waits = self.outcome.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn past_the_number_and_past_the_bytes_one_is_sent_away_and_let_in_once_another_is_done() {
+        let (gather, mut gathered) = Gather::<u8, u8>::new(2);
+        let handling = async {
+            // Both wait by then, and nobody else was let in.
+            let all = gathered.take(8).await;
+            assert_eq!(all.iter().map(|(one, _)| *one).collect::<Vec<_>>(), [1, 2]);
+            all.into_iter().for_each(|(one, waiting)| waiting.tell(one * 10));
+        };
+        let first = async {
+            tokio::join!(
+                gather.try_bring(1, BYTES - 1),
+                gather.try_bring(2, 1),
+                gather.try_bring(3, 1),
+                gather.try_bring(4, 0)
+            )
+        };
+        let (outcomes, ()) = tokio::join!(first, handling);
+        assert_eq!(outcomes, (Ok(10), Ok(20), Err(Unhandled::Full), Err(Unhandled::Full)));
+        let next = async {
+            let all = gathered.take(8).await;
+            all.into_iter().for_each(|(one, waiting)| waiting.tell(one));
+        };
+        let (outcome, ()) = tokio::join!(gather.try_bring(5, BYTES), next);
+        assert_eq!(outcome, Ok(5));
+        drop(gathered);
+        assert_eq!(gather.try_bring(6, 1).await, Err(Unhandled::Ended));
     }
 }

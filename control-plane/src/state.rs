@@ -19,6 +19,7 @@ use crate::plans::PlanDigests;
 use crate::replica::Replica;
 use crate::seal::Seal;
 use crate::sso::Sso;
+use crate::store::reports::{Come, Outcome};
 use crate::store::statuses::{Heard, Known};
 use crate::store::{Store, StoreError, Tx, replicas};
 
@@ -53,6 +54,8 @@ pub struct Shared {
     pub nodes: NodeTimes,
     /// What agents tell of themselves, to be stored.
     pub statuses: Gather<Heard, Result<Known, StoreError>>,
+    /// Reports of agents, to be filed.
+    pub reports: Gather<Come, Outcome>,
     /// This process among those that serve from the store.
     pub replica: Replica,
     /// Connected agents, and those who wait to be woken.

@@ -1,6 +1,6 @@
 //! Slices of agents: compared with those of all others as they come in, in whatever order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use observe::{Meeting, Slice, SliceName, Slices};
 use prost::Message as _;
@@ -13,54 +13,96 @@ use crate::experiment::across::CollisionName;
 use crate::id::AgentUid;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
-use crate::store::slices::{self, AgentsCollision};
-use crate::store::{StoreError, Tx};
+use crate::store::slices::{self, AgentsCollision, Of};
+use crate::store::{Connection, StoreError, Tx};
 
 /// The most names that an agent is asked for at once.
-const MAX_NAMES: i64 = 12;
+const MAX_NAMES: usize = 12;
 
 /// Slices of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
+    /// The agent of the report.
+    pub agent: AgentUid,
     /// By turn.
     pub slices: &'a Slices,
     /// Time by which the agent's clock is ahead of ours, nanoseconds.
     pub clock_offset: i64,
 }
 
-/// Files the slices of a report and compares them; the keys of identities that the agent is to name.
+/// Slices of all agents of one turn.
+#[derive(Debug, Default)]
+struct Turn {
+    slices: BTreeMap<AgentUid, Slice>,
+    /// Agents that have an entry of a key, so that a slice is compared only with those that it may meet.
+    by_key: HashMap<u64, Vec<AgentUid>>,
+}
+
+/// Outcome of comparing slices of a turn: one collision of each identity, and whether a series comes through several.
+#[derive(Debug, Default)]
+struct Found {
+    collisions: BTreeMap<u64, AgentsCollision>,
+    overlaps: bool,
+}
+
+/// Files the slices of reports, at most one report of an agent, and compares them.
 ///
 /// # Errors
 /// The store's.
 pub async fn file(
     tx: &mut Tx,
-    agent: &AgentIdentity,
     experiment: &Experiment,
-    told: Told<'_>,
+    all: &[Told<'_>],
     now: UnixMillis,
-) -> Result<Vec<u64>, StoreError> {
-    let of = (agent.tenant_id, experiment.id);
+) -> Result<(), StoreError> {
+    let of = (experiment.tenant_id, experiment.id);
     let window = experiment.spec.window.as_secs().max(1);
-    for (turn, slice) in &told.slices.0 {
-        let number = i64::try_from(*turn).unwrap_or(i64::MAX);
+    let mut turns: BTreeMap<u64, Vec<(&Told<'_>, &Slice)>> = BTreeMap::new();
+    for told in all {
+        for (turn, slice) in &told.slices.0 {
+            turns.entry(*turn).or_default().push((told, slice));
+        }
+    }
+    for (turn, all) in turns {
+        let number = i64::try_from(turn).unwrap_or(i64::MAX);
         if slices::is_past(tx, of, number).await? {
             continue;
         }
-        let mut slice = slice.by_a_clock_ahead(told.clock_offset / 1_000_000_000);
-        let mut others = Vec::new();
+        let (mut known, mut found) = (Turn::default(), Found::default());
         for (uid, body) in slices::of_turn(tx, of, number).await? {
-            let known = read(&body)?;
-            if uid == agent.uid { slice.merge(*turn, &known) } else { others.push((uid, known)) }
+            known.put(uid, read(&body)?);
         }
-        let (found, overlaps) = compare(agent.uid, &slice, &others, window);
-        let body = v1::Slice::from((*turn, &slice)).encode_to_vec();
-        let kept = slices::Told { slices: slice.slices, truncated: slice.truncated, body: &body };
-        slices::keep(tx, of, agent.uid, (number, overlaps), kept).await?;
-        for found in found {
-            slices::collides(tx, of, found, now).await?;
+        for (told, slice) in &all {
+            let mut slice = slice.by_a_clock_ahead(told.clock_offset / 1_000_000_000);
+            if let Some(before) = known.slices.get(&told.agent) {
+                slice.merge(turn, before);
+            }
+            known.compare(told.agent, &slice, window, &mut found);
+            known.put(told.agent, slice);
+        }
+        known.keep(tx, of, (turn, found.overlaps), all.iter().map(|(told, _)| told.agent)).await?;
+        for collision in found.collisions.into_values() {
+            slices::collides(tx, of, collision, now).await?;
         }
     }
-    slices::unnamed(tx, of, agent.uid, MAX_NAMES).await
+    Ok(())
+}
+
+/// Keys of collisions that each agent is to name, so many at most.
+///
+/// # Errors
+/// The store's.
+pub async fn unnamed(connection: &mut Connection, of: Of) -> Result<HashMap<AgentUid, Vec<u64>>, StoreError> {
+    let mut wanted: HashMap<AgentUid, Vec<u64>> = HashMap::new();
+    for (key, agents) in slices::unnamed(connection, of).await? {
+        for agent in agents {
+            let keys = wanted.entry(agent).or_default();
+            if keys.len() < MAX_NAMES {
+                keys.push(key);
+            }
+        }
+    }
+    Ok(wanted)
 }
 
 fn read(body: &[u8]) -> Result<Slice, StoreError> {
@@ -68,31 +110,60 @@ fn read(body: &[u8]) -> Result<Slice, StoreError> {
     Slice::try_from(read).map_err(|error| StoreError::row("experiment_slices", error))
 }
 
-/// Collisions of an agent with others in one turn, one of each identity, and whether a series comes through several.
-fn compare(
-    agent: AgentUid,
-    slice: &Slice,
-    others: &[(AgentUid, Slice)],
-    window: u64,
-) -> (Vec<AgentsCollision>, bool) {
-    let mut found: BTreeMap<u64, AgentsCollision> = BTreeMap::new();
-    let mut overlaps = false;
-    for (uid, other) in others {
-        let agents = if agent < *uid { [agent, *uid] } else { [*uid, agent] };
-        for (key, meeting) in slice.meets(other, window) {
-            match meeting {
-                Meeting::OneSeries => overlaps = true,
-                Meeting::Collision { shared } => {
-                    let next = AgentsCollision { key, shared, agents };
-                    let known = found.entry(key).or_insert(next);
-                    if (shared, agents) < (known.shared, known.agents) {
-                        *known = next;
+impl Turn {
+    /// Takes in what an agent tells, in the place of what it told before.
+    fn put(&mut self, agent: AgentUid, slice: Slice) {
+        let keys: BTreeSet<u64> = slice.entries.keys().map(|(key, _)| *key).collect();
+        for key in keys {
+            let agents = self.by_key.entry(key).or_default();
+            if !agents.contains(&agent) {
+                agents.push(agent);
+            }
+        }
+        self.slices.insert(agent, slice);
+    }
+
+    /// Adds what an agent's slice and those of others make of each other.
+    fn compare(&self, agent: AgentUid, slice: &Slice, window: u64, found: &mut Found) {
+        let there = slice.entries.keys().filter_map(|(key, _)| self.by_key.get(key)).flatten();
+        let others: BTreeSet<AgentUid> = there.copied().filter(|other| *other != agent).collect();
+        for uid in others {
+            let agents = if agent < uid { [agent, uid] } else { [uid, agent] };
+            for (key, meeting) in slice.meets(&self.slices[&uid], window) {
+                match meeting {
+                    Meeting::OneSeries => found.overlaps = true,
+                    Meeting::Collision { shared } => {
+                        let next = AgentsCollision { key, shared, agents };
+                        let known = found.collisions.entry(key).or_insert(next);
+                        if (shared, agents) < (known.shared, known.agents) {
+                            *known = next;
+                        }
                     }
                 }
             }
         }
     }
-    (found.into_values().collect(), overlaps)
+
+    /// Keeps the slices of these agents.
+    async fn keep(
+        &self,
+        tx: &mut Tx,
+        of: Of,
+        (turn, overlaps): (u64, bool),
+        agents: impl Iterator<Item = AgentUid>,
+    ) -> Result<(), StoreError> {
+        let encoded = |agent: AgentUid| {
+            let slice = &self.slices[&agent];
+            (agent, slice, v1::Slice::from((turn, slice)).encode_to_vec())
+        };
+        let encoded: Vec<(AgentUid, &Slice, Vec<u8>)> = agents.map(encoded).collect();
+        let mut all = Vec::with_capacity(encoded.len());
+        for (agent, slice, body) in &encoded {
+            let told = slices::Told { slices: slice.slices, truncated: slice.truncated, body };
+            all.push((*agent, told));
+        }
+        slices::keep(tx, of, (i64::try_from(turn).unwrap_or(i64::MAX), overlaps), &all).await
+    }
 }
 
 /// Names collisions of an agent, and wakes whoever looks at evidence.

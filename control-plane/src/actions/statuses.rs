@@ -15,6 +15,8 @@ use crate::store::generations::Status;
 use crate::store::statuses::{self, Became, ConfigStatus, Heard, Known, Said, SettingsStatus, StatusUpdate};
 use crate::store::{StoreError, Tx, arrivals, nodes};
 
+/// Those that wait to be written; more wait to be let in.
+pub const WAITING: usize = 1_024;
 /// The most that are written together.
 const TOGETHER: usize = 512;
 
@@ -54,8 +56,7 @@ pub async fn run(state: AppState, mut gathered: Gathered<Heard, Stored>) {
                         .await
                         .map(|mut known| known.remove(&one.1).unwrap_or_default()),
                 };
-                // Its connection may have ended.
-                let _nobody_waits = waiting.send(own);
+                waiting.tell(own);
             }
         }
     }

@@ -12,11 +12,12 @@ use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::actions::enroll::{self, AgentIdentity, EnrollError};
-use crate::actions::reports::{self, FilingError, Report, rejected};
+use crate::actions::reports::{self, rejected};
 use crate::actions::slices;
 use crate::experiment::ExperimentId;
 use crate::http::stream;
 use crate::state::AppState;
+use crate::store::reports::{FilingError, Report};
 
 /// Acknowledgements that wait to be read.
 const ACKS: usize = 16;
@@ -129,6 +130,9 @@ async fn take(
                 refuse(&state, &agent, key.as_ref(), (why, &reason)).await;
                 (ReportStatus::Rejected, reason)
             }
+            Err(FilingError::Full) => {
+                (ReportStatus::Retry, "too many reports wait to be stored; send it again".to_owned())
+            }
             Err(FilingError::Store(error)) => {
                 tracing::error!(%error, "a report could not be filed");
                 (ReportStatus::Retry, "the store failed".to_owned())
@@ -191,7 +195,7 @@ fn read(report: ReportRequest) -> Result<Report, FilingError> {
     let Ok(experiment) = experiment.parse::<ExperimentId>() else {
         return rejected("key", "the experiment is no UUID");
     };
-    if boot_id.is_empty() || boot_id.len() > BOOT_ID {
+    if boot_id.is_empty() || boot_id.len() > BOOT_ID || boot_id.contains('\0') {
         return rejected("key", "boot_id is no UUID");
     }
     let (Ok(generation), Ok(start), Ok(end)) =
@@ -203,17 +207,39 @@ fn read(report: ReportRequest) -> Result<Report, FilingError> {
     let plans = format!("{} {}", findings.baseline_digest, findings.candidate_digest);
     // A name of bounded length, whatever was sent.
     let plans = hex::encode(&proto::generation::config_hash(plans.as_bytes())[..16]);
-    let (horizon, slices) = (findings.horizon, findings.slices);
+    let points_in = i64::try_from(findings.horizon.input.points).unwrap_or(i64::MAX);
+    let varied = reports::varying(&findings.horizon);
     Ok(Report {
         boot_id,
         experiment,
         generation,
         sent_at,
         window: (start, end),
-        horizon,
-        slices,
+        points_in,
+        varied,
+        slices: findings.slices,
         plans,
         digest,
         body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_id_that_no_database_keeps_is_refused_for_good() {
+        let (body, digest) = Findings::default().encode();
+        let of = |boot_id: &str| {
+            let experiment = uuid::Uuid::nil().to_string();
+            let key = ReportKey { boot_id: boot_id.to_owned(), experiment, generation: 1, window_start: 1 };
+            let (body, digest) = (body.clone(), digest.to_vec());
+            read(ReportRequest { key: Some(key), digest, body, ..ReportRequest::default() })
+        };
+        assert!(of("boot").is_ok());
+        for boot_id in ["", "with a \0", &"long".repeat(BOOT_ID)] {
+            assert!(matches!(of(boot_id), Err(FilingError::Rejected("key", _))), "{boot_id:?}");
+        }
+    }
 }

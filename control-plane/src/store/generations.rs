@@ -149,24 +149,34 @@ pub async fn history(
     rows.iter().map(told).collect()
 }
 
-/// A generation of an agent by its number.
+/// Steps of generations that were offered as part of an experiment, by agent and number. Others are not in it.
 ///
 /// # Errors
 /// The store's.
-pub async fn get(
+pub async fn steps(
     connection: &mut Connection,
     tenant: TenantId,
-    agent: AgentUid,
-    generation: i64,
-) -> Result<Option<Offered>, StoreError> {
-    let row =
-        query("SELECT * FROM agent_generations WHERE tenant_id = $1 AND agent_uid = $2 AND generation = $3")
-            .bind(tenant)
-            .bind(agent)
-            .bind(generation)
-            .fetch_optional(connection)
-            .await?;
-    row.as_ref().map(read).transpose()
+    all: &[(AgentUid, i64)],
+) -> Result<HashMap<(AgentUid, i64), (ExperimentId, String)>, StoreError> {
+    let mut steps = HashMap::with_capacity(all.len());
+    for part in parts(all) {
+        let sql = format!(
+            "SELECT told.agent_uid, told.generation, told.experiment_id, told.step FROM (VALUES {}) AS asked
+             JOIN agent_generations AS told ON told.tenant_id = $1 AND told.agent_uid = asked.column1
+                 AND told.generation = asked.column2
+             WHERE told.experiment_id IS NOT NULL AND told.step IS NOT NULL",
+            values(part.len(), 2, 2)
+        );
+        let mut asking = query(AssertSqlSafe(sql)).bind(tenant);
+        for (agent, generation) in part {
+            asking = asking.bind(*agent).bind(*generation);
+        }
+        for row in asking.fetch_all(connection).await? {
+            let key = (row.try_get("agent_uid")?, row.try_get("generation")?);
+            steps.insert(key, (row.try_get("experiment_id")?, row.try_get("step")?));
+        }
+    }
+    Ok(steps)
 }
 
 /// Agents of every tenant that were told something and have not answered yet.

@@ -68,6 +68,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     26 "subjects" "0026_subjects",
     27 "replicas" "0027_replicas",
     28 "user_versions" "0028_user_versions",
+    29 "bodies" "0029_bodies",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -85,6 +86,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     26 "subjects" "0026_subjects",
     27 "replicas" "0027_replicas",
     28 "user_versions" "0028_user_versions",
+    29 "bodies" "0029_bodies",
 };
 
 /// One migration and whether the database has it.

@@ -30,6 +30,7 @@ mod postgres;
 mod query;
 pub mod refusals;
 pub mod replicas;
+pub mod reports;
 mod row;
 mod scope;
 pub mod sessions;

@@ -1,5 +1,8 @@
 //! Slices that agents tell, turn by turn, and what was found by comparing them.
 
+use sqlx::AssertSqlSafe;
+
+use super::many::{parts, values};
 use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
@@ -72,33 +75,37 @@ pub async fn of_turn(
     rows.iter().map(|row| Ok((row.try_get("agent_uid")?, row.try_get("body")?))).collect()
 }
 
-/// Keeps what an agent has told of a turn, in the place of what it told before, and what the turn covers by now. Old turns
-/// are forgotten, but for what they cover.
+/// Keeps what agents have told of a turn, each once, in the place of what it told before, and what the turn covers by now. Old
+/// turns are forgotten, but for what they cover.
 ///
 /// # Errors
 /// The store's.
 pub async fn keep(
     tx: &mut Tx,
     of: Of,
-    agent: AgentUid,
     (turn, overlaps): (i64, bool),
-    told: Told<'_>,
+    all: &[(AgentUid, Told<'_>)],
 ) -> Result<(), StoreError> {
-    query(
-        "INSERT INTO experiment_slices (tenant_id, experiment_id, turn, agent_uid, slices, truncated, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (tenant_id, experiment_id, turn, agent_uid)
-         DO UPDATE SET slices = excluded.slices, truncated = excluded.truncated, body = excluded.body",
-    )
-    .bind(of.0)
-    .bind(of.1)
-    .bind(turn)
-    .bind(agent)
-    .bind(i64::from(told.slices))
-    .bind(i64::from(told.truncated))
-    .bind(told.body)
-    .execute(tx)
-    .await?;
+    for part in parts(all) {
+        let sql = format!(
+            "INSERT INTO experiment_slices (tenant_id, experiment_id, turn, agent_uid, slices, truncated, body) VALUES {}
+             ON CONFLICT (tenant_id, experiment_id, turn, agent_uid)
+             DO UPDATE SET slices = excluded.slices, truncated = excluded.truncated, body = excluded.body",
+            values(part.len(), 7, 1)
+        );
+        let mut keeping = query(AssertSqlSafe(sql));
+        for (agent, told) in part {
+            keeping = keeping
+                .bind(of.0)
+                .bind(of.1)
+                .bind(turn)
+                .bind(*agent)
+                .bind(i64::from(told.slices))
+                .bind(i64::from(told.truncated))
+                .bind(told.body);
+        }
+        keeping.execute(tx).await?;
+    }
     // A word of PostgreSQL's own, if it is not quoted.
     query(
         "INSERT INTO experiment_turns (tenant_id, experiment_id, turn, slices, agents, \"overlaps\")
@@ -166,29 +173,24 @@ pub async fn collides(
     Ok(())
 }
 
-/// Keys of collisions of an agent that have no names, the candidate's own first; at most so many.
+/// Keys of the candidate's own collisions that have no names, each with its agents.
 ///
 /// # Errors
 /// The store's.
-pub async fn unnamed(
-    connection: &mut Connection,
-    of: Of,
-    agent: AgentUid,
-    most: i64,
-) -> Result<Vec<u64>, StoreError> {
+pub async fn unnamed(connection: &mut Connection, of: Of) -> Result<Vec<(u64, [AgentUid; 2])>, StoreError> {
     let rows = query(
-        "SELECT series_key FROM experiment_collisions
-         WHERE tenant_id = $1 AND experiment_id = $2 AND metric IS NULL AND shared = 0
-             AND (one_agent = $3 OR other_agent = $3)
-         ORDER BY series_key LIMIT $4",
+        "SELECT series_key, one_agent, other_agent FROM experiment_collisions
+         WHERE tenant_id = $1 AND experiment_id = $2 AND metric IS NULL AND shared = 0 ORDER BY series_key",
     )
     .bind(of.0)
     .bind(of.1)
-    .bind(agent)
-    .bind(most)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok(row.try_get::<i64>("series_key")?.cast_unsigned())).collect()
+    let read = |row: &Row| {
+        let agents = [row.try_get("one_agent")?, row.try_get("other_agent")?];
+        Ok((row.try_get::<i64>("series_key")?.cast_unsigned(), agents))
+    };
+    rows.iter().map(read).collect()
 }
 
 /// Names a collision of this agent, if it has no names yet.

@@ -1,190 +1,9 @@
-//! Findings of agents: a whole horizon a row, each once, by the report key.
+//! Findings of agents, as evidence is made of them. The rows are those of `reports`.
 
-use super::{Connection, Row, StoreError, Tx, query};
+use super::{Connection, Row, StoreError, query};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::id::{AgentUid, TenantId};
-
-/// Horizons that are kept of an agent in a step; the older ones are forgotten, their count is not.
-pub const KEPT: u32 = 64;
-
-/// Owner and subject of a report. Times are Unix nanoseconds by the agent's clock.
-#[derive(Clone, Debug)]
-pub struct Key<'a> {
-    /// Tenant of the experiment.
-    pub tenant_id: TenantId,
-    /// Id of the experiment.
-    pub experiment_id: ExperimentId,
-    /// Agent of the report.
-    pub agent: AgentUid,
-    /// Process of the agent.
-    pub boot_id: &'a str,
-    /// Number of the generation.
-    pub generation: i64,
-    /// Start of the first window.
-    pub window_start: i64,
-}
-
-/// Outcome of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filed {
-    /// It is kept.
-    New,
-    /// It was kept already.
-    Again,
-    /// Another content is kept under its key.
-    Other,
-    /// Another horizon of this process and generation is kept that has a part of this one in it: points would count
-    /// twice.
-    Overlaps,
-}
-
-/// Content of a report, and what is looked at without reading its body.
-#[derive(Clone, Copy, Debug)]
-pub struct Content<'a> {
-    /// End of the last window, Unix nanoseconds by the agent's clock.
-    pub window_end: i64,
-    /// Step of the generation.
-    pub step: &'a str,
-    /// Digest of the body, in hexadecimal.
-    pub digest: &'a str,
-    /// The body as it came.
-    pub body: &'a [u8],
-    /// Time by which the agent's clock is ahead of ours, or behind (negative), when it sent this, milliseconds; nothing if it
-    /// does not say it.
-    pub clock_ahead: Option<i64>,
-    /// The same as it counts for all reports of this process and generation, nanoseconds.
-    pub clock_offset: i64,
-    /// Points that came in.
-    pub points_in: i64,
-    /// Name of the two plans that are compared: horizons of other plans are never added to these.
-    pub plans: &'a str,
-    /// Relative errors of the time for a point, and of what 99 of 100 batches wait.
-    pub varied: [Option<f64>; 2],
-}
-
-/// Keeps a report.
-///
-/// # Errors
-/// The store's.
-pub async fn insert(
-    tx: &mut Tx,
-    key: &Key<'_>,
-    content: &Content<'_>,
-    now: UnixMillis,
-) -> Result<Filed, StoreError> {
-    let known: Option<Row> = query(
-        "SELECT digest FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
-             AND boot_id = $4 AND generation = $5 AND window_start = $6",
-    )
-    .bind(key.tenant_id)
-    .bind(key.experiment_id)
-    .bind(key.agent)
-    .bind(key.boot_id)
-    .bind(key.generation)
-    .bind(key.window_start)
-    .fetch_optional(tx)
-    .await?;
-    if let Some(row) = known {
-        let kept: String = row.try_get("digest")?;
-        return Ok(if kept == content.digest { Filed::Again } else { Filed::Other });
-    }
-    if overlaps(tx, key, content.window_end).await? {
-        return Ok(Filed::Overlaps);
-    }
-    query(
-        "INSERT INTO experiment_windows (tenant_id, experiment_id, agent_uid, boot_id, generation, window_start,
-             window_end, step, digest, received_at, body, nanos_per_point, latency_p99, points_in, plans,
-             clock_offset, clock_measured)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-    )
-    .bind(key.tenant_id)
-    .bind(key.experiment_id)
-    .bind(key.agent)
-    .bind(key.boot_id)
-    .bind(key.generation)
-    .bind(key.window_start)
-    .bind(content.window_end)
-    .bind(content.step)
-    .bind(content.digest)
-    .bind(now)
-    .bind(content.body)
-    .bind(content.varied[0])
-    .bind(content.varied[1])
-    .bind(content.points_in)
-    .bind(content.plans)
-    .bind(content.clock_offset)
-    .bind(content.clock_ahead)
-    .execute(tx)
-    .await?;
-    forget(tx, key, content).await?;
-    Ok(Filed::New)
-}
-
-/// Time by which an agent's clock is ahead of ours, nanoseconds, as it was frozen by the first report of this process and
-/// generation; nothing before that. Windows of one process and generation so never overlap in our time.
-///
-/// # Errors
-/// The store's.
-pub async fn frozen_offset(tx: &mut Tx, key: &Key<'_>) -> Result<Option<i64>, StoreError> {
-    let row: Option<Row> = query(
-        "SELECT clock_offset FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
-             AND boot_id = $4 AND generation = $5 LIMIT 1",
-    )
-    .bind(key.tenant_id)
-    .bind(key.experiment_id)
-    .bind(key.agent)
-    .bind(key.boot_id)
-    .bind(key.generation)
-    .fetch_optional(tx)
-    .await?;
-    row.map(|row| row.try_get("clock_offset")).transpose()
-}
-
-/// Tells whether the same process of an agent has told of a part of this stretch already, under the same generation. Another
-/// process, or another generation, may share a window with it: each tells its own part. What is kept of one does not
-/// overlap, so the last that begins before this one ends is the only one that can.
-async fn overlaps(tx: &mut Tx, key: &Key<'_>, window_end: i64) -> Result<bool, StoreError> {
-    let last: Option<Row> = query(
-        "SELECT window_end FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3
-             AND boot_id = $4 AND generation = $5 AND window_start < $6 ORDER BY window_start DESC LIMIT 1",
-    )
-    .bind(key.tenant_id)
-    .bind(key.experiment_id)
-    .bind(key.agent)
-    .bind(key.boot_id)
-    .bind(key.generation)
-    .bind(window_end)
-    .fetch_optional(tx)
-    .await?;
-    let end: Option<i64> = last.map(|row| row.try_get("window_end")).transpose()?;
-    Ok(end.is_some_and(|end| end > key.window_start))
-}
-
-/// Drops the bodies of horizons that nobody will look at again; their rows stay, so that each counts once. The last of
-/// each process stays, because its total has all that the process measured.
-async fn forget(tx: &mut Tx, key: &Key<'_>, content: &Content<'_>) -> Result<(), StoreError> {
-    query(
-        "UPDATE experiment_windows SET body = $6
-         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4 AND length(body) > 0
-             AND window_start < (SELECT MIN(window_start) FROM (
-                 SELECT window_start FROM experiment_windows
-                 WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4
-                 ORDER BY window_start DESC LIMIT $5) AS kept)
-             AND window_start < (SELECT MAX(last.window_start) FROM experiment_windows AS last
-                 WHERE last.tenant_id = $1 AND last.experiment_id = $2 AND last.agent_uid = $3
-                     AND last.boot_id = experiment_windows.boot_id AND last.plans = experiment_windows.plans)",
-    )
-    .bind(key.tenant_id)
-    .bind(key.experiment_id)
-    .bind(key.agent)
-    .bind(content.step)
-    .bind(KEPT)
-    .bind(Vec::new())
-    .execute(tx)
-    .await?;
-    Ok(())
-}
 
 /// Body of a kept report.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -277,11 +96,11 @@ pub async fn last_of_processes(
     let rows = query(
         "SELECT w.agent_uid, w.boot_id, w.plans, w.body FROM experiment_windows AS w
          JOIN (SELECT agent_uid, boot_id, plans, MAX(window_start) AS latest FROM experiment_windows
-               WHERE tenant_id = $1 AND experiment_id = $2 AND (step = 'aa') = $3
+               WHERE tenant_id = $1 AND experiment_id = $2 AND (step = 'aa') = $3 AND length(body) > 0
                GROUP BY agent_uid, boot_id, plans) AS l
              ON l.agent_uid = w.agent_uid AND l.boot_id = w.boot_id AND l.plans = w.plans
                  AND l.latest = w.window_start
-         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND (w.step = 'aa') = $3
+         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND (w.step = 'aa') = $3 AND length(w.body) > 0
          ORDER BY w.agent_uid, w.window_start, w.boot_id, w.plans, w.generation DESC",
     )
     .bind(tenant)
@@ -446,9 +265,9 @@ pub async fn last_of_each(
     let rows = query(
         "SELECT w.agent_uid, w.body FROM experiment_windows AS w
          JOIN (SELECT agent_uid, MAX(window_start) AS latest FROM experiment_windows
-               WHERE tenant_id = $1 AND experiment_id = $2 GROUP BY agent_uid) AS l
+               WHERE tenant_id = $1 AND experiment_id = $2 AND length(body) > 0 GROUP BY agent_uid) AS l
              ON l.agent_uid = w.agent_uid AND l.latest = w.window_start
-         WHERE w.tenant_id = $1 AND w.experiment_id = $2
+         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND length(w.body) > 0
          ORDER BY w.agent_uid, w.generation DESC, w.received_at DESC, w.boot_id",
     )
     .bind(tenant)

@@ -29,6 +29,7 @@ mod postgres;
 mod postgres_server;
 mod process;
 mod replicas;
+mod reports;
 mod results;
 mod schedule;
 mod server;

@@ -2,7 +2,7 @@
 
 use control_plane::experiment::ExperimentId;
 use control_plane::id::{AgentUid, TenantId};
-use control_plane::store::windows::{self, Content, Filed, Key};
+use control_plane::store::reports::{self, Content, Filed, Key};
 use hyper::StatusCode;
 use observe::{Comparison, Count, Missing, Volume};
 use proto::Findings;
@@ -86,14 +86,16 @@ impl Reported {
             ..Findings::default()
         };
         let (body, digest) = findings.encode();
+        let digest = hex::encode(digest);
         let generation = if step == "mirror" { 1 } else { 2 };
-        let (tenant_id, experiment_id, agent) = (self.tenant, self.id, self.agents[agent]);
-        let key = Key { tenant_id, experiment_id, agent, boot_id, generation, window_start: start };
+        let (experiment_id, agent) = (self.id, self.agents[agent]);
+        let key = Key { experiment_id, agent, boot_id, generation, window_start: start };
         let content = Content {
             window_end: start + HORIZON,
             step,
-            digest: &hex::encode(digest),
+            digest: &digest,
             body: &body,
+            received_at: self.server.state.clock.now(),
             clock_ahead: None,
             clock_offset: 0,
             points_in: i64::try_from(found.points).unwrap(),
@@ -101,8 +103,9 @@ impl Reported {
             varied: [None, None],
         };
         let mut tx = self.server.state.store.begin(self.tenant).await.unwrap();
-        let filed = windows::insert(&mut tx, &key, &content, self.server.state.clock.now()).await.unwrap();
-        assert_eq!(filed, Filed::New);
+        let kept = reports::kept(&mut tx, self.tenant, &[(key.clone(), start + HORIZON)]).await.unwrap();
+        assert_eq!(kept[0].filed(start, &digest), Filed::New);
+        reports::insert(&mut tx, self.tenant, &[(key, content)]).await.unwrap();
         tx.commit().await.unwrap();
     }
 

@@ -196,7 +196,7 @@ async fn the_latest_generation_is_what_an_agent_is_to_run(store: &Store) {
         let changed = statuses::became(&mut tx, ONE, &became, NOW).await.unwrap();
         assert_eq!(changed, if news { vec![uid(1)] } else { vec![] });
     }
-    let third = generations::get(&mut tx, ONE, uid(1), 3).await.unwrap().unwrap();
-    assert_eq!((third.status, third.error.as_deref()), (Status::Failed, Some("why")));
-    assert_eq!(generations::get(&mut tx, ONE, uid(1), 2).await.unwrap().unwrap().status, Status::Pending);
+    let told = generations::history(&mut tx, (ONE, uid(1)), 4, 2).await.unwrap();
+    let told: Vec<_> = told.iter().map(|told| (told.offered.status, told.offered.error.as_deref())).collect();
+    assert_eq!(told, [(Status::Failed, Some("why")), (Status::Pending, None)]);
 }

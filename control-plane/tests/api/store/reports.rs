@@ -3,11 +3,12 @@
 use control_plane::experiment::ExperimentId;
 use control_plane::labels::{Attributes, Labels};
 use control_plane::store::agents::{self, Agent, Credential};
-use control_plane::store::windows::{self, Body, Content, Filed, Key};
-use control_plane::store::{Store, Tx, experiments, refusals};
+use control_plane::store::reports::{self, Content, Filed, KEPT, Key};
+use control_plane::store::windows::{self, Body};
+use control_plane::store::{Store, Tx, experiments, query, refusals};
 
 use super::experiments::experiment;
-use super::{LATER, NOW, ONE, OTHER, on_every_engine, uid, with_token};
+use super::{EVERYBODY, LATER, NOW, ONE, OTHER, on_every_engine, uid, with_token};
 
 on_every_engine!(
     a_report_is_filed_once_by_its_key,
@@ -58,11 +59,26 @@ async fn under_way(store: &Store) -> (Tx, ExperimentId) {
 }
 
 fn key(experiment_id: ExperimentId, number: u8, generation: i64, window_start: i64) -> Key<'static> {
-    Key { tenant_id: ONE, experiment_id, agent: uid(number), boot_id: "boot", generation, window_start }
+    Key { experiment_id, agent: uid(number), boot_id: "boot", generation, window_start }
 }
 
 async fn file(tx: &mut Tx, key: &Key<'_>, end: i64, digest: &str) -> Filed {
-    windows::insert(tx, key, &content(end, digest), NOW).await.unwrap()
+    filed(tx, key, content(end, digest)).await
+}
+
+/// Looks for a report, and keeps it if it is new.
+async fn filed(tx: &mut Tx, key: &Key<'_>, content: Content<'_>) -> Filed {
+    let asked = [(key.clone(), content.window_end)];
+    let found = reports::kept(tx, ONE, &asked).await.unwrap()[0].filed(key.window_start, content.digest);
+    if found == Filed::New {
+        reports::insert(tx, ONE, &[(key.clone(), content)]).await.unwrap();
+    }
+    found
+}
+
+/// The offset that is frozen for the process and the generation of a report.
+async fn frozen(tx: &mut Tx, key: &Key<'_>) -> Option<i64> {
+    reports::kept(tx, ONE, &[(key.clone(), key.window_start + 1)]).await.unwrap()[0].clock_offset
 }
 
 fn content(window_end: i64, digest: &str) -> Content<'_> {
@@ -72,6 +88,7 @@ fn content(window_end: i64, digest: &str) -> Content<'_> {
         step: "mirror",
         digest,
         body,
+        received_at: NOW,
         points_in: 7,
         plans: "plans",
         varied,
@@ -111,13 +128,13 @@ async fn stretches_of_one_process_and_generation_do_not_overlap(store: &Store) {
 
 async fn old_bodies_are_forgotten_and_go_on_counting(store: &Store) {
     let (mut tx, id) = under_way(store).await;
-    let all = windows::KEPT + 3;
+    let all = KEPT + 3;
     for at in 0..i64::from(all) {
         assert_eq!(file(&mut tx, &key(id, 1, 1, at), at + 1, &format!("{at}")).await, Filed::New);
     }
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
     assert_eq!(found.counted, all);
-    assert_eq!(found.bodies.len(), windows::KEPT as usize);
+    assert_eq!(found.bodies.len(), KEPT as usize);
     assert_eq!(found.bodies[0], body(b"3", false), "the oldest are gone, the order is that of time");
 }
 
@@ -125,7 +142,7 @@ async fn the_last_report_of_each_agent_is_one(store: &Store) {
     let (mut tx, id) = under_way(store).await;
     file(&mut tx, &key(id, 1, 1, 0), 10, "old").await;
     file(&mut tx, &key(id, 1, 1, 10), 20, "new").await;
-    windows::insert(&mut tx, &key(id, 1, 2, 10), &content(20, "newer"), LATER).await.unwrap();
+    filed(&mut tx, &key(id, 1, 2, 10), Content { received_at: LATER, ..content(20, "newer") }).await;
     file(&mut tx, &key(id, 2, 1, 5), 15, "other").await;
     let last = windows::last_of_each(&mut tx, ONE, id).await.unwrap();
     assert_eq!(last, [(uid(1), b"newer".to_vec()), (uid(2), b"other".to_vec())]);
@@ -135,7 +152,7 @@ async fn horizons_without_points_are_counted_apart_and_cover_no_stretch(store: &
     const HOUR: i64 = 3_600_000_000_000;
     let (mut tx, id) = under_way(store).await;
     let empty = Content { points_in: 0, ..content(5 * HOUR, "empty") };
-    windows::insert(&mut tx, &key(id, 1, 1, 4 * HOUR), &empty, NOW).await.unwrap();
+    filed(&mut tx, &key(id, 1, 1, 4 * HOUR), empty).await;
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
     assert_eq!((found.counted, found.idle), (0, 1));
     assert_eq!(windows::stretch(&mut tx, (ONE, id), false).await.unwrap(), None);
@@ -158,11 +175,11 @@ async fn windows_are_placed_by_our_clock_and_the_furthest_offset_is_told(store: 
         ..content(end, digest)
     };
     let one = key(id, 1, 1, 0);
-    assert_eq!(windows::frozen_offset(&mut tx, &one).await.unwrap(), None);
-    windows::insert(&mut tx, &one, &behind(10, "a", -36_000_000), NOW).await.unwrap();
-    assert_eq!(windows::frozen_offset(&mut tx, &one).await.unwrap(), Some(-10 * HOUR));
-    assert_eq!(windows::frozen_offset(&mut tx, &key(id, 1, 2, 0)).await.unwrap(), None, "of each generation");
-    windows::insert(&mut tx, &key(id, 1, 1, 10), &behind(20, "b", -36_000_007), NOW).await.unwrap();
+    assert_eq!(frozen(&mut tx, &one).await, None);
+    filed(&mut tx, &one, behind(10, "a", -36_000_000)).await;
+    assert_eq!(frozen(&mut tx, &one).await, Some(-10 * HOUR));
+    assert_eq!(frozen(&mut tx, &key(id, 1, 2, 0)).await, None, "of each generation");
+    filed(&mut tx, &key(id, 1, 1, 10), behind(20, "b", -36_000_007)).await;
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 10 * HOUR).await.unwrap();
     assert_eq!(
         (found.counted, found.clock_ahead),
@@ -173,6 +190,34 @@ async fn windows_are_placed_by_our_clock_and_the_furthest_offset_is_told(store: 
     let stretch = windows::stretch(&mut tx, (ONE, id), false).await.unwrap().unwrap();
     assert_eq!((stretch.from, stretch.to, stretch.hours), (10 * HOUR, 10 * HOUR + 20, vec![10]));
     assert_eq!(windows::varied(&mut tx, (ONE, id), uid(1)).await.unwrap()[1].start, 10 * HOUR + 10);
+}
+
+/// Rows of horizons that a change has read so far.
+async fn rows_read(tx: &mut Tx) -> i64 {
+    let read = query(
+        "SELECT COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0) AS read FROM pg_stat_xact_user_tables
+         WHERE relname = 'experiment_windows'",
+    );
+    read.fetch_one(tx).await.unwrap().try_get("read").unwrap()
+}
+
+#[tokio::test]
+async fn on_a_server_a_report_reads_as_many_rows_after_a_thousand_horizons_as_after_a_hundred() {
+    let store = super::postgres().await;
+    let (mut tx, id) = under_way(&store).await;
+    let mut read = Vec::new();
+    for at in 0..1_000 {
+        if at % 50 == 0 {
+            tx.commit().await.unwrap();
+            tx = store.begin(EVERYBODY).await.unwrap();
+        }
+        let before = rows_read(&mut tx).await;
+        assert_eq!(file(&mut tx, &key(id, 1, 1, at), at + 1, &at.to_string()).await, Filed::New);
+        read.push(rows_read(&mut tx).await - before);
+    }
+    assert!(read[999] <= read[99] && read[99] < 3 * i64::from(KEPT), "{read:?}");
+    drop(tx);
+    store.close().await;
 }
 
 fn body(bytes: &[u8], after_restart: bool) -> Body {
@@ -220,13 +265,13 @@ async fn the_last_body_of_each_process_and_pair_of_plans_is_kept(store: &Store) 
     let before = Key { boot_id: "before", ..key(id, 1, 1, 0) };
     file(&mut tx, &before, 1, "of the first process").await;
     let other = Content { plans: "others", ..content(2, "of other plans") };
-    windows::insert(&mut tx, &key(id, 1, 1, 1), &other, NOW).await.unwrap();
+    filed(&mut tx, &key(id, 1, 1, 1), other).await;
     // So many that the bodies of both would be forgotten, if they were not the last of theirs.
-    for at in 2..i64::from(windows::KEPT) + 9 {
+    for at in 2..i64::from(KEPT) + 9 {
         file(&mut tx, &key(id, 1, 2, at), at + 1, &at.to_string()).await;
     }
     let bodies = windows::last_of_processes(&mut tx, (ONE, id), false).await.unwrap();
-    let last = (windows::KEPT + 8).to_string();
+    let last = (KEPT + 8).to_string();
     let bodies: Vec<_> = bodies.into_iter().map(|(agent, body)| (agent == uid(1), body)).collect();
     let expected = [b"of the first process".to_vec(), b"of other plans".to_vec(), last.into_bytes()];
     assert_eq!(bodies, expected.map(|body| (true, body)));

@@ -25,7 +25,7 @@ async fn under_way(store: &Store) -> (Tx, ExperimentId) {
 
 async fn told(tx: &mut Tx, id: ExperimentId, agent: u8, turn: (i64, bool), slices: u32, truncated: bool) {
     let told = Told { slices, truncated, body: b"slice" };
-    slices::keep(tx, (ONE, id), uid(agent), turn, told).await.unwrap();
+    slices::keep(tx, (ONE, id), turn, &[(uid(agent), told)]).await.unwrap();
 }
 
 async fn a_turn_covers_what_all_its_agents_have_told_whole(store: &Store) {
@@ -65,15 +65,15 @@ async fn a_collision_is_named_once_and_by_an_agent_that_has_it(store: &Store) {
     let of = (ONE, id);
     slices::collides(&mut tx, of, found(7, false, [1, 2]), NOW).await.unwrap();
     slices::collides(&mut tx, of, found(8, true, [1, 2]), NOW).await.unwrap();
-    assert_eq!(slices::unnamed(&mut tx, of, uid(2), 9).await.unwrap(), [7]);
-    assert!(slices::unnamed(&mut tx, of, uid(3), 9).await.unwrap().is_empty());
+    assert_eq!(slices::unnamed(&mut tx, of).await.unwrap(), [(7, [uid(1), uid(2)])]);
+    assert!(slices::unnamed(&mut tx, (OTHER, id)).await.unwrap().is_empty());
     let name = |metric: &str| CollisionName { metric: metric.to_owned(), ..CollisionName::default() };
     slices::name(&mut tx, of, uid(3), 7, &name("foreign")).await.unwrap();
     slices::name(&mut tx, of, uid(2), 7, &name("first")).await.unwrap();
     slices::name(&mut tx, of, uid(1), 7, &name("second")).await.unwrap();
     let across = slices::across(&mut tx, of).await.unwrap();
     assert_eq!(across.found[0].named, Some(name("first")));
-    assert!(slices::unnamed(&mut tx, of, uid(2), 9).await.unwrap().is_empty());
+    assert!(slices::unnamed(&mut tx, of).await.unwrap().is_empty());
 }
 
 async fn old_turns_are_forgotten_and_cover_what_they_did(store: &Store) {

@@ -1,0 +1,2 @@
+DROP INDEX experiment_bodies_by_process;
+DROP INDEX experiment_bodies_by_step;
