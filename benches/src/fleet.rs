@@ -1,10 +1,11 @@
 //! A fleet under a real control plane: how long its agents take to connect, to be offered a step and to go back, and what that
 //! costs. Agents are connections of this process, which share the machine with the control plane. No TLS.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -12,9 +13,10 @@ use client::{Client, Method};
 use futures_util::SinkExt as _;
 use futures_util::stream::StreamExt as _;
 use prost::Message as _;
+use proto::generation::{Generation, KEY};
 use proto::opamp::{
-    AgentDescription, AgentToServer, AnyValue, KeyValue, RemoteConfigStatus, RemoteConfigStatuses,
-    ServerToAgent, any_value::Value as Any,
+    AgentConfigMap, AgentDescription, AgentToServer, AnyValue, KeyValue, RemoteConfigStatus,
+    RemoteConfigStatuses, ServerToAgent, any_value::Value as Any,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -25,6 +27,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use uuid::Uuid;
 
+use crate::reporting;
 use crate::server::Server;
 
 const CAPABILITIES: u64 = 0x3807;
@@ -46,6 +49,9 @@ pub struct Args {
     /// Agents that come in a second.
     #[arg(long, default_value_t = 1_000)]
     pub rate: usize,
+    /// Reports of 8 kB that each agent sends in turn.
+    #[arg(long, default_value_t = 3)]
+    pub reports: u64,
     /// Seconds for which the fleet is at rest while the CPU's time is measured.
     #[arg(long, default_value_t = 60)]
     pub rest: u64,
@@ -66,9 +72,27 @@ struct Heard {
     greeted: AtomicUsize,
     offered: AtomicUsize,
     ended: AtomicUsize,
+    /// Number and experiment of the generation that each runs.
+    running: Mutex<HashMap<Uuid, (u64, Option<String>)>>,
 }
 
 impl Heard {
+    /// Numbers of generations, once so many agents run one of this experiment.
+    async fn all_run(&self, id: &str, number: usize) -> Result<HashMap<Uuid, u64>> {
+        let began = Instant::now();
+        loop {
+            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let of = |(_, experiment): &(u64, Option<String>)| experiment.as_deref() == Some(id);
+            let running = running.into_iter().filter(|(_, running)| of(running));
+            let running: HashMap<Uuid, u64> = running.map(|(uid, (number, _))| (uid, number)).collect();
+            if running.len() >= number {
+                return Ok(running);
+            }
+            ensure!(began.elapsed() < PATIENCE, "{} of {number} run the experiment", running.len());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     async fn all(&self, what: &str, count: impl Fn(&Self) -> &AtomicUsize, number: usize) -> Result<()> {
         let began = Instant::now();
         while count(self).load(Ordering::Relaxed) < number {
@@ -126,6 +150,11 @@ async fn phases(args: &Args) -> Result<()> {
     admin.call(Method::POST, &format!("/experiments/{id}/start"), Some(&json!({}))).await?;
     heard.all("offered", |heard| &heard.offered, 3 * args.agents).await?;
     said("a step to all", began, &server, cpu)?;
+    let first = reporting::now() - 60 * args.reports;
+    for round in 1..=args.reports {
+        let running = heard.all_run(&id, args.agents).await?;
+        reporting::round(&server, (&agents, &running), &id, first + 60 * round).await?;
+    }
     rolled_back(&admin, &id, &heard, &server, args.agents, 4).await?;
 
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -273,6 +302,7 @@ impl Agent {
                 self.heard.greeted.fetch_add(1, Ordering::Relaxed);
             }
             if let Some(offer) = answer.remote_config {
+                self.runs(offer.config.unwrap_or_default())?;
                 self.heard.offered.fetch_add(1, Ordering::Relaxed);
                 self.generation += 1;
                 self.status = RemoteConfigStatus {
@@ -283,6 +313,16 @@ impl Agent {
                 self.tell(&mut socket).await?;
             }
         }
+    }
+
+    /// Notes what it runs from now on.
+    fn runs(&self, config: AgentConfigMap) -> Result<()> {
+        let body = config.config_map.get(KEY).context("no generation")?;
+        let generation = Generation::read(std::str::from_utf8(&body.body)?).map_err(anyhow::Error::msg)?;
+        let Generation { number, experiment, .. } = generation;
+        let mut running = self.heard.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.insert(self.uid, (number, experiment.map(|experiment| experiment.id)));
+        Ok(())
     }
 
     async fn tell(&mut self, socket: &mut WebSocketStream<TcpStream>) -> Result<()> {

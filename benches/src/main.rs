@@ -15,6 +15,7 @@ mod node;
 mod observing;
 mod payload;
 mod pipelines;
+mod reporting;
 mod rows;
 mod server;
 mod sink;
@@ -47,7 +48,7 @@ enum What {
     Node(node::Args),
     /// Measure memory and CPU of an agent whose destination answers nothing.
     Stalled(stalled::Args),
-    /// Measure a control plane with a fleet: connecting, a step to all, a rollback, rest, and coming back.
+    /// Measure a control plane with a fleet: connecting, a step to all, reports, a rollback, rest, and coming back.
     Fleet(fleet::Args),
 }
 
