@@ -28,6 +28,8 @@ pub const WAITING: usize = 8_192;
 const TOGETHER: usize = 256;
 /// Time by which a report may end later than we know, besides a window: its agent's clock is measured by what it sends.
 const AHEAD: Duration = Duration::from_secs(5);
+/// The longest time that a report is on its way, nanoseconds: a clock that is further ahead than that and the one before has jumped.
+const ON_ITS_WAY: i64 = 120_000 * NANOS;
 /// Nanoseconds of a millisecond.
 const NANOS: i64 = 1_000_000;
 /// Name of the step in which the baseline is compared with itself.
@@ -223,7 +225,10 @@ fn fresh<'a>(
     let clock_ahead = report.sent_at.map(|sent| (sent / NANOS).saturating_sub(come.at.0));
     let clock_offset = kept.clock_offset.unwrap_or(clock_ahead.unwrap_or(0).saturating_mul(NANOS));
     let latest = come.at.plus(experiment.spec.window + AHEAD).0.saturating_mul(NANOS);
-    if end <= start || end.saturating_sub(clock_offset) > latest {
+    // An offset that was measured by a report which was long on its way is too low by that time; one that was not tells.
+    let most = clock_offset.saturating_add(ON_ITS_WAY);
+    let measured = clock_ahead.unwrap_or(0).saturating_mul(NANOS).min(most).max(clock_offset);
+    if end <= start || end.saturating_sub(measured) > latest {
         return rejected("time", "the window lies in the future, or ends before it begins");
     }
     if !slices_lie_within(report, turn_nanos(experiment.spec.report_every)) {

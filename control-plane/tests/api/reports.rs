@@ -268,3 +268,19 @@ async fn agents_that_write_over_each_other_are_found_in_one_group_as_one_after_t
         assert_eq!((&names[1], &names[2]), (&vec![7], &vec![]), "{together}");
     }
 }
+
+#[tokio::test]
+async fn a_report_that_was_long_on_its_way_makes_none_of_the_future_of_later_ones() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let (experiment, agents) = under_way(&server, &admin, 1).await;
+    let file = async |report: Report| reports::file(&server.state, &agents[0], report).await;
+    let sent = |seconds: i64, report: Report| Report { sent_at: Some(START + seconds * SECOND), ..report };
+    // It came a minute after it was sent, as if the agent's clock were a minute behind.
+    file(sent(60, report(experiment, 50))).await.unwrap();
+    file(sent(120, report(experiment, 110))).await.unwrap();
+    // A clock that has jumped by an hour tells of a time that nobody else is at.
+    let jumped = file(sent(3_720, report(experiment, 3_710))).await;
+    assert!(matches!(jumped, Err(FilingError::Rejected("time", _))), "{jumped:?}");
+    assert_eq!(stored(&server).await, 2);
+}
