@@ -231,7 +231,7 @@ impl Controller {
         }
         for directory in self.shared.destinations.abandoned_held(&settings.exporters) {
             let directory = directory.display();
-            tracing::warn!(%directory, "what a stage held when an agent died is not played: its pipeline holds nothing now");
+            tracing::warn!(%directory, "what a stage held when an agent died stays here and is not played: nothing that its pipeline holds is on disk under this config");
         }
         for directory in self.shared.destinations.abandoned(&settings.exporters) {
             let directory = directory.display();

@@ -114,7 +114,7 @@ impl Destinations {
         storages.flat_map(|storage| storage.abandoned(|path| queues.contains_key(path))).collect()
     }
 
-    /// Directories of what stages held in pipelines that hold nothing now: it is not played.
+    /// Directories of what stages held in pipelines of which nothing that is held is on disk now: it is not played.
     pub fn abandoned_held(&self, exporters: &[ExporterSettings]) -> BTreeSet<PathBuf> {
         let logs = self.held_logs();
         let storages = exporters.iter().filter_map(|exporter| exporter.storage.as_ref());

@@ -86,12 +86,16 @@ impl Engine {
 /// Plays what a process before has left in a log, and has it leave.
 fn take_up(stage: &Stage, log: &HeldLog, baseline: &mut VariantPipeline, now: u64) -> Option<FlushOutput> {
     let mut output = FlushOutput::default();
-    let (mut inputs, mut points) = (0, 0);
+    let (mut inputs, mut points, mut is_other) = (0, 0, false);
     let is_doubtful = log.begin(|input| {
-        let played = if input.is_of(stage) {
+        is_other |= !input.is_of(stage);
+        let played = if input.fits(&stage.id) {
             baseline.play(input.request.clone(), now)
         } else {
-            Err(format!("{} is not in the pipeline any more, or has another config", input.stage))
+            Err(format!(
+                "the stage of the pipeline that holds points is {}, which is of another type",
+                stage.id
+            ))
         };
         match played {
             Ok(()) => (inputs, points) = (inputs + 1, points + input.points),
@@ -107,7 +111,8 @@ fn take_up(stage: &Stage, log: &HeldLog, baseline: &mut VariantPipeline, now: u6
             }
         }
     })?;
-    tracing::info!(stage = %stage.id, inputs, points, "what it held when the last process died leaves now");
+    let said = if is_other { "by another config than it came in by" } else { "as it came in" };
+    tracing::info!(stage = %stage.id, inputs, points, said, "what it held when the last process died leaves now");
     let flushes = baseline.release(now, None);
     output.take_baseline_flushes(flushes, None, None);
     output.lost.extend(baseline.take_lost().iter().map(LostHeld::of_baseline));

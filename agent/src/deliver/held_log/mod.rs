@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pipelines::batch::Encoded;
-use pipelines::config::Stage;
+use pipelines::config::{ComponentId, Stage};
 use segments::{Entry, Log, LogSettings, Mark};
 use tokio::sync::oneshot;
 
@@ -114,7 +114,13 @@ pub struct FoundInput<'a> {
 }
 
 impl FoundInput<'_> {
-    /// Tells whether it is one of `stage`.
+    /// Tells whether `stage` takes it: one of the same type, whatever its name and its config now are. A later input would
+    /// come to that one, too.
+    pub fn fits(&self, stage: &ComponentId) -> bool {
+        self.stage.split('/').next() == Some(stage.kind())
+    }
+
+    /// Tells whether it is one of `stage` as it is configured now.
     pub fn is_of(&self, stage: &Stage) -> bool {
         self.stage == stage.id.as_str() && self.digest == stage.digest.as_bytes()
     }
@@ -362,4 +368,22 @@ fn decode(record: &Bytes) -> Option<FoundInput<'_>> {
 struct Written {
     number: u64,
     entry: Entry,
+}
+
+#[cfg(test)]
+mod tests {
+    use pipelines::yaml::Location;
+
+    use super::*;
+
+    #[test]
+    fn an_input_fits_a_stage_of_its_type_and_no_other() {
+        let input = FoundInput { points: 1, stage: "interval/slow", digest: &[], request: Bytes::new() };
+        let at = Location { line: 1, column: 1 };
+        let fits = |id: &str| input.fits(&ComponentId::parse(id, at).expect("an id"));
+        assert_eq!(
+            ["interval", "interval/fast", "intervals", "rollup/slow"].map(fits),
+            [true, true, false, false]
+        );
+    }
 }
