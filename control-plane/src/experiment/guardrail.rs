@@ -138,6 +138,8 @@ pub struct LeftOut {
     pub groups: Vec<String>,
     /// The agent is of a release that does not tell the errors of groups that its report has no room to name.
     pub errors: Vec<String>,
+    /// Stages hold so many points back that they may hide more than the margin.
+    pub held: Vec<String>,
 }
 
 impl LeftOut {
@@ -383,6 +385,21 @@ impl Guardrail {
             errors: where_(&|_, LensReport { unnamed, .. }| {
                 is_of_groups && unnamed.errors.is_none() && unnamed.most_difference > 0.0
             }),
+            held: where_(&|_, lens| self.may_hide(lens)),
+        }
+    }
+
+    /// Tells whether what stages hold back may hide that it is past the margin.
+    fn may_hide(&self, lens: &LensReport) -> bool {
+        let may = |one: &LensError| {
+            let share = |figure: f64| figure / one.baseline.abs();
+            let ends = [-one.tolerance, one.tolerance].map(|held| share(one.candidate - one.baseline + held));
+            one.tolerance > 0.0 && ends.iter().any(|error| self.harm(*error) > self.margin)
+        };
+        match self.quantity {
+            Quantity::LensTotal => may(&lens.total),
+            Quantity::LensGroup => lens.named().any(may),
+            _ => false,
         }
     }
 

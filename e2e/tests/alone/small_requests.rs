@@ -58,9 +58,12 @@ async fn a_hundred_thousand_tiny_requests_are_taken_and_each_point_arrives_once(
     let agent = Agent::start(dir.path(), &config).await?;
     assert_eq!(agent.health().await?["acknowledge"], "on_accept");
     assert_eq!(send(&agent, REQUESTS).await?, 0, "refused");
-    eventually("all are delivered", PATIENCE, || async { (sink.counts().points >= REQUESTS).then_some(()) })
-        .await;
-    let points = agent.health().await?["points"].clone();
+    // The last answers are on their way when the last point has come.
+    let points = eventually("all are settled", PATIENCE, || async {
+        let points = agent.health().await.ok()?["points"].clone();
+        (sink.counts().points >= REQUESTS && points["owed"] == 0).then_some(points)
+    })
+    .await;
     assert_eq!((&points["delivered"], &points["owed"]), (&REQUESTS.into(), &0.into()), "{points:#}");
     let counts = sink.counts();
     assert_eq!((counts.distinct_points, counts.duplicate_points), (REQUESTS, 0));

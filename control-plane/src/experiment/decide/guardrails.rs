@@ -119,7 +119,7 @@ fn open(looked: &Subject<'_>, guardrail: &Guardrail, found: &GuardrailFinding) -
 /// The same of a lens. A figure of a part of the series is no figure of all, but where a sample has an interval of it; groups
 /// that are not told apart change nothing where another one is past the limit, nor does what is not followed where a sample is.
 pub(super) fn not_looked_at(looked: &Subject<'_>, found: &GuardrailFinding) -> Option<String> {
-    let LeftOut { series, groups, errors } = &found.left_out;
+    let LeftOut { series, groups, errors, held } = &found.left_out;
     if found.past && found.of_sample.is_some() {
         return None;
     }
@@ -142,6 +142,13 @@ pub(super) fn not_looked_at(looked: &Subject<'_>, found: &GuardrailFinding) -> O
     }
     if found.of_sample.as_ref().is_some_and(|of| !of.within) {
         return Some(format!(" This sample cannot tell whether it is past the limit: {FOLLOWS_ALL}."));
+    }
+    if !held.is_empty() {
+        return Some(format!(
+            " On {} stages hold points back, which may explain a difference or hide one past the limit: the longer it is \
+             measured, the less that is.",
+            listed(held)
+        ));
     }
     if !groups.is_empty() {
         return Some(format!(
@@ -227,6 +234,9 @@ fn of_count(guardrail: &Guardrail, found: &GuardrailFinding, n: usize) -> Reason
         about += ", of the series that are followed,";
     } else if found.of_sample.is_some() {
         about += ", of the sample,";
+    }
+    if !found.left_out.held.is_empty() {
+        about += ", beyond what stages hold back,";
     }
     let of_all = found.of_sample.as_ref().map_or_else(String::new, |of| of_all(*quantity, of));
     let mut sentence = format!("{name}: {about} is {figure}{of_all}; {limit} is the limit.");

@@ -388,6 +388,36 @@ fn on_series(direction: Direction, margin: f64) -> Spec {
 }
 
 #[test]
+fn what_stages_hold_back_is_not_said_to_keep_a_guardrail() {
+    let looked_at = |quantity: Quantity, candidate: f64, held: f64| {
+        let found = with(move |found| {
+            let lens = &mut found.lenses[0];
+            let group =
+                LensError { instants: 6, shown: [6, 6], ..LensError::of("java".into(), 100.0, candidate) };
+            let group = LensError { edges: [0.0, held], ..group }.with_figures(lens.function, true, 60.0);
+            (lens.increases, lens.seconds) = (true, 60.0);
+            (lens.total, lens.worst) = (LensError { group: String::new(), ..group.clone() }, vec![group]);
+            (lens.largest, lens.unnamed) =
+                (Vec::new(), Unnamed { errors: Some([0.0; 2]), ..Unnamed::default() });
+        });
+        let lens = Some(found().lenses[0].name.clone());
+        let asked = on_series(Direction::Either, 0.1).policy.guardrails.remove(0);
+        let guardrail = Guardrail { quantity, lens, severity: Severity::Blocking, ..asked };
+        let asked = asking(|policy| policy.guardrails = vec![guardrail.clone()]);
+        criterion(&decided(two(found), &asked, Step::Mirror), "the guardrail")
+    };
+    for quantity in [Quantity::LensTotal, Quantity::LensGroup] {
+        let open = looked_at(quantity, 88.0, 12.0);
+        assert_eq!(open.answer, Answer::NotMeasured, "{open:?}");
+        let said = &open.finding.sentence;
+        assert!(said.contains(", beyond what stages hold back, is +0.00 %"), "{said}");
+        assert!(said.contains("stages hold points back, which may explain"), "{said}");
+        assert_eq!(looked_at(quantity, 70.0, 12.0).answer, Answer::Violated, "whatever is held");
+        assert_eq!(looked_at(quantity, 96.0, 4.0).answer, Answer::Met);
+    }
+}
+
+#[test]
 fn a_limit_on_less_is_not_told_as_one_on_more() {
     let said = |direction, margin| {
         sentence(&decided(two(good), &on_series(direction, margin), Step::Mirror), "the guardrail")
