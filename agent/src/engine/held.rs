@@ -111,8 +111,8 @@ fn take_up(stage: &Stage, log: &HeldLog, baseline: &mut VariantPipeline, now: u6
             }
         }
     })?;
-    let said = if is_other { "by another config than it came in by" } else { "as it came in" };
-    tracing::info!(stage = %stage.id, inputs, points, said, "what it held when the last process died leaves now");
+    let config = if is_other { "another" } else { "the same" };
+    tracing::info!(stage = %stage.id, config, inputs, points, "what it held when the last process died leaves now");
     let flushes = baseline.release(now, None);
     output.take_baseline_flushes(flushes, None, None);
     output.lost.extend(baseline.take_lost().iter().map(LostHeld::of_baseline));

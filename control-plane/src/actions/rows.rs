@@ -71,11 +71,8 @@ pub async fn rows(state: &AppState, experiment: &Experiment, by: By) -> Result<V
 /// Adds what an agent covers to a row.
 fn cover(row: &mut ResultsRow, covered: &Covered) {
     let [from, to] = [covered.from, covered.to].map(|at| UnixMillis(at.div_euclid(MILLI)));
-    let first = row.horizons == 0;
-    row.stretch = match row.stretch {
-        [_, _] if first => [from, to],
-        [begun, ended] => [begun.min(from), ended.max(to)],
-    };
+    let [begun, ended] = if row.horizons == 0 { [from, to] } else { row.stretch };
+    row.stretch = [begun.min(from), ended.max(to)];
     row.horizons += covered.horizons;
 }
 

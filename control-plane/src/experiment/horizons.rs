@@ -21,24 +21,7 @@ impl Horizons {
     pub fn add(&mut self, horizon: Comparison) {
         let one = Figures::of([&horizon]);
         let sums = &mut self.sums;
-        for (sum, more) in [
-            (&mut sums.windows, one.windows),
-            (&mut sums.points_in, one.points_in),
-            (&mut sums.unassigned_points, one.unassigned_points),
-            (&mut sums.failures, one.failures),
-        ] {
-            *sum += more;
-        }
-        for (sum, more) in [
-            (&mut sums.points, one.points),
-            (&mut sums.bytes, one.bytes),
-            (&mut sums.delivered, one.delivered),
-            (&mut sums.settled, one.settled),
-            (&mut sums.undelivered, one.undelivered),
-            (&mut sums.wire_bytes, one.wire_bytes),
-        ] {
-            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-        }
+        sums.add_volumes(&one);
         sums.lost = sums.lost.max(one.lost);
         sums.collisions = sums.collisions.max(one.collisions);
         let unseen = |[_, baseline, candidate]: [u64; 3]| baseline.saturating_sub(candidate);
@@ -53,29 +36,33 @@ impl Horizons {
 }
 
 impl Figures {
+    /// Adds what adds up over horizons and over agents.
+    fn add_volumes(&mut self, more: &Self) {
+        self.windows += more.windows;
+        self.points_in += more.points_in;
+        self.unassigned_points += more.unassigned_points;
+        self.failures += more.failures;
+        for (sum, more) in [
+            (&mut self.points, more.points),
+            (&mut self.bytes, more.bytes),
+            (&mut self.delivered, more.delivered),
+            (&mut self.settled, more.settled),
+            (&mut self.undelivered, more.undelivered),
+            (&mut self.wire_bytes, more.wire_bytes),
+        ] {
+            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        }
+    }
+
     /// Figures of the horizons of different agents.
     pub fn over_horizons<'a>(agents: impl IntoIterator<Item = &'a Horizons> + Clone) -> Self {
         let mut all = Self::of(agents.clone().into_iter().filter_map(|agent| agent.last.as_ref()));
-        let nothing = Self { lenses: std::mem::take(&mut all.lenses), ..Self::default() };
-        let mut sums = nothing;
+        let mut sums = Self { lenses: std::mem::take(&mut all.lenses), ..Self::default() };
         for agent in agents {
             let more = &agent.sums;
-            sums.windows += more.windows;
-            sums.points_in += more.points_in;
-            sums.unassigned_points += more.unassigned_points;
-            sums.failures += more.failures;
+            sums.add_volumes(more);
             sums.lost += more.lost;
             sums.collisions += more.collisions;
-            for (sum, more) in [
-                (&mut sums.points, more.points),
-                (&mut sums.bytes, more.bytes),
-                (&mut sums.delivered, more.delivered),
-                (&mut sums.settled, more.settled),
-                (&mut sums.undelivered, more.undelivered),
-                (&mut sums.wire_bytes, more.wire_bytes),
-            ] {
-                sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-            }
             sums.critical.iter_mut().zip(more.critical).for_each(|(sum, more)| *sum += more);
             all.exact &= !agent.inexact;
         }

@@ -90,18 +90,28 @@ async fn pages_of_an_origin_on_the_list_may_read_answers_and_no_other() {
     }
 }
 
+/// Status, tag and body of an answer to a request at a version, or at any if the tag is empty.
+async fn at_version(
+    server: &Server,
+    token: &str,
+    (method, path, tag): (&str, &str, &str),
+    body: &Value,
+) -> (u16, String, Value) {
+    let bearer = format!("Bearer {token}");
+    let mut headers = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
+    if !tag.is_empty() {
+        headers.push(("if-match", tag));
+    }
+    let (head, body) = ask(server, (method, path), &headers, &body.to_string()).await;
+    (head.status.as_u16(), header(&head, "etag"), body)
+}
+
 #[tokio::test]
 async fn what_was_changed_since_it_was_read_is_not_changed_again_by_who_has_not_seen_it() {
     let server = Server::start().await;
     let admin = server.set_up().await;
-    let bearer = format!("Bearer {admin}");
     let send = async |method: &str, path: &str, tag: &str, body: Value| {
-        let mut headers = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
-        if !tag.is_empty() {
-            headers.push(("if-match", tag));
-        }
-        let (head, body) = ask(&server, (method, path), &headers, &body.to_string()).await;
-        (head.status.as_u16(), header(&head, "etag"), body)
+        at_version(&server, &admin, (method, path, tag), &body).await
     };
     let body = asked(json!({ "name": "e" }));
     let (status, first, _) = send("POST", PATH, "", body.clone()).await;
@@ -242,14 +252,8 @@ async fn a_deployment_and_a_freeze_are_changed_at_the_version_that_was_read() {
 async fn a_user_and_a_template_are_changed_at_the_version_that_was_read() {
     let server = Server::start().await;
     let admin = server.set_up().await;
-    let bearer = format!("Bearer {admin}");
     let send = async |method: &str, path: &str, tag: &str, body: Value| {
-        let mut headers = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
-        if !tag.is_empty() {
-            headers.push(("if-match", tag));
-        }
-        let (head, body) = ask(&server, (method, path), &headers, &body.to_string()).await;
-        (head.status.as_u16(), header(&head, "etag"), body)
+        at_version(&server, &admin, (method, path, tag), &body).await
     };
     let new = json!({ "email": "b@one.io", "role": "viewer" });
     let (status, first, user) = send("POST", "/api/v1/users", "", new).await;

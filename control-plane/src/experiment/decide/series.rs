@@ -288,22 +288,20 @@ fn left_out(looked: &Subject<'_>) -> Option<(u64, String, String)> {
     let rows = |of: fn(&Comparison) -> &[NamedCount]| -> Vec<&NamedCount> {
         looked.totals().flat_map(|(_, found)| of(found)).collect()
     };
-    let kinds = [
-        ("a stage holds points back", rows(|found| &found.changed.held)),
-        ("unit, type or temporality is another", rows(|found| &found.changed.not_compared)),
-    ];
+    let (held, other) = (rows(|found| &found.changed.held), rows(|found| &found.changed.not_compared));
+    let open = |rows: &[&NamedCount]| {
+        let open = metrics(rows.iter().map(|row| (row.metric.as_str(), row.series)), &allow.changed);
+        (!open.is_empty()).then(|| line("changed", &open))
+    };
+    let accept_held = open(&held).filter(|_| !allow.held).map(|_| "`allow: [held]`".to_owned());
+    let accept_other = open(&other);
+    let to_accept: Vec<String> = accept_held.into_iter().chain(accept_other).collect();
+    let kinds = [("a stage holds points back", &held), ("unit, type or temporality is another", &other)];
     let mut series = 0;
-    let (mut said, mut to_accept) = (Vec::new(), Vec::new());
-    for (at, (why, rows)) in kinds.iter().enumerate().filter(|(_, (_, rows))| !rows.is_empty()) {
+    let mut said = Vec::new();
+    for (why, rows) in kinds.into_iter().filter(|(_, rows)| !rows.is_empty()) {
         let of: u64 = rows.iter().map(|row| row.series).sum();
         let names = unique(rows.iter().map(|row| row.metric.clone()));
-        let open = metrics(rows.iter().map(|row| (row.metric.as_str(), row.series)), &allow.changed);
-        match at {
-            0 if allow.held || open.is_empty() => {}
-            0 => to_accept.push("`allow: [held]`".to_owned()),
-            _ if open.is_empty() => {}
-            _ => to_accept.push(line("changed", &open)),
-        }
         said.push(format!("those of {} series, of which {why} ({})", count(of), listed(&names)));
         series += of;
     }

@@ -200,11 +200,10 @@ fn judged(
         }
         LensAnswer::Met if seen(looked) < needed => too_early(looked, needed, &sentence),
         LensAnswer::Met => (Answer::Met, format!("{sentence} {}", kept(&counts, limit)), Vec::new()),
-        LensAnswer::NotMeasured if counts.held_back => {
-            (Answer::NotMeasured, format!("{sentence} {}", may_hide(looked, fleet, limit)), counts.undecided)
-        }
         LensAnswer::NotMeasured => {
-            let why = if fleet.truncated {
+            let why = if let Some(share) = counts.held_back {
+                &may_hide(looked, share, limit)
+            } else if fleet.truncated {
                 "Some series or groups found no room of their own, so that it cannot be said whether each keeps the limit."
             } else {
                 "Reports do not name enough groups to say whether each keeps the limit."
@@ -215,17 +214,15 @@ fn judged(
 }
 
 /// Reason for which what stages hold back leaves a limit open, and what ends that.
-fn may_hide(looked: &Subject<'_>, fleet: &FleetLens, limit: &LensLimit) -> String {
+fn may_hide(looked: &Subject<'_>, share: f64, limit: &LensLimit) -> String {
     let most = limit.max_error.unwrap_or_default();
-    let share = fleet.held_share();
     let said = format!(
         "Points that stages hold back may explain or hide up to {}: whether each group is within {} cannot be said.",
         percent(share),
         percent(most)
     );
-    let needed = seen(looked).as_secs_f64() * share / most;
-    match Duration::try_from_secs_f64(needed.ceil()) {
-        Ok(needed) if share > 0.0 => {
+    match Duration::try_from_secs_f64((seen(looked).as_secs_f64() * share / most).ceil()) {
+        Ok(needed) if share > most => {
             format!("{said} That takes {} in all, or more.", humantime::format_duration(needed))
         }
         _ => format!("{said} The longer it is measured, the less that is."),

@@ -331,20 +331,23 @@ fn groups_without_room_are_not_said_to_be_unnamed_nor_those_that_may_be_lost_to_
 
 #[test]
 fn a_difference_that_stages_may_hide_is_not_said_to_be_within_a_limit() {
-    let limited = |candidate: f64, held: f64| {
+    let limited_of = |candidate: f64, [of_total, of_group]: [f64; 2]| {
         let found = with(move |found| {
             let lens = &mut found.lenses[0];
             let group =
                 LensError { instants: 6, shown: [6, 6], ..LensError::of("java".into(), 100.0, candidate) };
-            let group = LensError { edges: [0.0, held], ..group }.with_figures(lens.function, true, 60.0);
+            let held = |held: f64| {
+                LensError { edges: [0.0, held], ..group.clone() }.with_figures(lens.function, true, 60.0)
+            };
             (lens.increases, lens.groups, lens.groups_that_differ, lens.seconds) = (true, 1, 1, 60.0);
-            lens.total = LensError { group: String::new(), ..group.clone() };
-            lens.worst = vec![group];
+            lens.total = LensError { group: String::new(), ..held(of_total) };
+            lens.worst = vec![held(of_group)];
             (lens.largest, lens.unnamed) = (Vec::new(), Unnamed::default());
         });
         let asked = asking(|policy| policy.max_lens_error = Some(0.1));
         criterion(&decided(two(found), &asked, Step::Mirror), "max_lens_error")
     };
+    let limited = |candidate, held| limited_of(candidate, [held; 2]);
     // Of what is held 30 % may be all that differs, or hide that 45 % do.
     let open = limited(85.0, 60.0);
     assert_eq!(open.answer, Answer::NotMeasured, "{open:?}");
@@ -355,6 +358,8 @@ fn a_difference_that_stages_may_hide_is_not_said_to_be_within_a_limit() {
     assert_eq!(limited(55.0, 60.0).answer, Answer::Violated, "whatever is held");
     assert_eq!(limited(100.0, 10.0).answer, Answer::Met);
     assert_eq!(limited(94.0, 10.0).answer, Answer::NotMeasured);
+    let group = limited_of(100.0, [0.0, 60.0]);
+    assert!(group.finding.sentence.contains(said), "it is the group's share: {group:?}");
 }
 
 #[test]

@@ -36,8 +36,9 @@ pub struct FleetCounts {
     pub small_beyond: Option<bool>,
     /// True if the total is.
     pub total_beyond: bool,
-    /// True if nothing but what stages hold back keeps the answer open: it explains a difference, and may hide one.
-    pub held_back: bool,
+    /// The largest share of a figure that stages hold back, where nothing but that keeps the answer open: it explains a difference
+    /// which the candidate does not make, and as well hides one which it makes.
+    pub held_back: Option<f64>,
     /// State of the lens, where no host measured it.
     pub not_measured: Option<Measured>,
 }
@@ -85,12 +86,17 @@ impl FleetLens {
         counts.maybe_lost += self.unnamed.lost;
         counts.small = [small.difference[0], small.baseline[0]];
         counts.small_beyond = small.is_beyond(limit);
-        counts.answer = self.answer(limit, &mut counts, share, small.sound);
+        let held_back =
+            self.held_back(limit, share).into_iter().chain(small.held_back(limit)).reduce(f64::max);
+        counts.answer = self.answer(limit, &counts, share, small.sound);
+        if counts.answer == LensAnswer::Met && held_back.is_some() {
+            (counts.answer, counts.held_back) = (LensAnswer::NotMeasured, held_back);
+        }
         counts
     }
 
     /// `sound` tells whether shares are known: if groups were left out, whether all figures have one sign.
-    fn answer(&self, limit: &LensLimit, counts: &mut FleetCounts, share: f64, sound: bool) -> LensAnswer {
+    fn answer(&self, limit: &LensLimit, counts: &FleetCounts, share: f64, sound: bool) -> LensAnswer {
         let lost = counts.lost.len() as u64;
         let by_share = !counts.beyond.is_empty() || counts.small_beyond == Some(true);
         let violated = counts.total_beyond || lost > limit.max_groups_lost || (by_share && sound);
@@ -110,30 +116,23 @@ impl FleetLens {
             && !hidden
             && (sound || !differs)
             && !self.truncated;
-        counts.held_back = sure && self.may_hide(limit, share);
-        if sure && !counts.held_back { LensAnswer::Met } else { LensAnswer::NotMeasured }
+        if sure { LensAnswer::Met } else { LensAnswer::NotMeasured }
+    }
+
+    /// The largest share that is held back of the total, or of a group that is judged by itself, which may be beyond the limit
+    /// behind it.
+    fn held_back(&self, limit: &LensLimit, share: f64) -> Option<f64> {
+        let is_alone = |group: &&FleetGroup| !matches!(group.size(share, self.increases), Size::Small);
+        let alone = self.groups.iter().filter(is_alone).map(|group| &group.figures);
+        let held = |one: &LensError| held_back(limit, (one.difference(), one.baseline, one.tolerance));
+        alone.chain([&self.total]).filter_map(held).reduce(f64::max)
     }
 }
 
-impl FleetLens {
-    /// Tells whether the total, or a group that is judged by itself, may be beyond the limit behind what stages hold back: that
-    /// explains a difference which the candidate does not make, and as well hides one which it makes.
-    fn may_hide(&self, limit: &LensLimit, share: f64) -> bool {
-        let may = |figures: &LensError| {
-            figures.tolerance > 0.0
-                && limit.is_passed(figures.difference(), figures.baseline, -figures.tolerance)
-        };
-        let mut alone =
-            self.groups.iter().filter(|group| !matches!(group.size(share, self.increases), Size::Small));
-        may(&self.total) || alone.any(|group| may(&group.figures))
-    }
-
-    /// Share of the total that stages which hold points back may explain or hide.
-    #[must_use]
-    pub fn held_share(&self) -> f64 {
-        let LensError { tolerance, baseline, .. } = &self.total;
-        if *tolerance == 0.0 { 0.0 } else { tolerance / baseline.abs() }
-    }
+/// Share of a figure that is held back, if that may hide a difference beyond the limit.
+fn held_back(limit: &LensLimit, (difference, baseline, held): (f64, f64, f64)) -> Option<f64> {
+    let may_hide = held > 0.0 && limit.is_passed(difference, baseline, -held);
+    may_hide.then(|| if held < baseline.abs() { held / baseline.abs() } else { 1.0 })
 }
 
 /// Size of a group against the share from which one is judged by itself.
@@ -223,6 +222,12 @@ impl Small {
         self.difference[1] += weight(figures.difference());
         self.baseline[1] += weight(figures.baseline.abs());
         self.tolerance += weight(figures.tolerance);
+    }
+
+    /// Share of them that is held back, if that may hide that they are beyond the limit.
+    fn held_back(&self, limit: &LensLimit) -> Option<f64> {
+        let of = |sum: f64| sum / self.instants;
+        held_back(limit, (of(self.difference[1]), of(self.baseline[0]), of(self.tolerance)))
     }
 
     /// Tells whether they are beyond the limit; none where what was left out decides.
