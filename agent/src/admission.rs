@@ -117,12 +117,12 @@ impl Budget {
         self.0.limit.load(Ordering::Relaxed)
     }
 
-    /// Shortness of memory for what stages remember: nothing of that grows past three quarters of the process's limit.
-    pub fn pressure(&self) -> Pressure {
-        let Self(pool) = self;
-        let limit = pool.process.load(Ordering::Relaxed);
-        let is_past =
-            |part| limit < usize::MAX && is_past(pool.resident.load(Ordering::Relaxed), limit, part);
+    /// Shortness of memory for what the baseline's stages remember: nothing of that grows past three quarters of the process's
+    /// limit. The `beside` bytes of what runs beside it do not count: the baseline does not give way to a candidate.
+    pub fn pressure(&self, beside: usize) -> Pressure {
+        let (resident, limit) = self.process();
+        let resident = resident.saturating_sub(beside);
+        let is_past = |part| limit < usize::MAX && is_past(resident, limit, part);
         match STAGES.map(is_past).into() {
             (true, _) => Pressure::Full,
             (_, true) => Pressure::Half,
@@ -134,6 +134,12 @@ impl Budget {
     pub fn room(&self) -> usize {
         let Self(pool) = self;
         self.process_limit().max(LEAST_PROCESS).saturating_sub((pool.look)().unwrap_or_default())
+    }
+
+    /// Bytes that the process had when it was last looked at, and those that it may have.
+    pub fn process(&self) -> (usize, usize) {
+        let pool = self.0.data.as_ref().unwrap_or(&self.0);
+        (pool.resident.load(Ordering::Relaxed), pool.process.load(Ordering::Relaxed))
     }
 
     /// Bytes that the process may have.
@@ -360,12 +366,29 @@ mod tests {
             (|| None, Pressure::None),
         ] {
             let budget = Budget::of_process(128 * MIB, look);
-            assert_eq!(budget.pressure(), Pressure::None, "nothing was looked at yet");
+            assert_eq!(budget.pressure(0), Pressure::None, "nothing was looked at yet");
             // The second looks, because enough has come since.
             let _looked_at = [budget.take(4 * MIB), budget.take(MIB)];
-            assert_eq!(budget.pressure(), pressure);
+            assert_eq!(budget.pressure(0), pressure);
         }
-        assert_eq!(Budget::new(MIB).pressure(), Pressure::None);
+        assert_eq!(Budget::new(MIB).pressure(0), Pressure::None);
+    }
+
+    #[test]
+    fn what_runs_beside_the_baseline_is_no_reason_for_its_stages_to_keep_less() {
+        const MIB: usize = 1 << 20;
+        let budget = Budget::of_process(128 * MIB, || Some(100 * MIB));
+        let _looked_at = [budget.take(4 * MIB), budget.take(MIB)];
+        for (beside, pressure) in [
+            (0, Pressure::Full),
+            (3 * MIB, Pressure::Full),
+            (4 * MIB, Pressure::Half),
+            (36 * MIB, Pressure::None),
+            (200 * MIB, Pressure::None),
+        ] {
+            assert_eq!(budget.pressure(beside), pressure, "{beside} bytes beside");
+        }
+        assert_eq!(budget.beside().process(), (100 * MIB, 128 * MIB), "that of the process");
     }
 
     #[test]

@@ -135,7 +135,8 @@ impl Engine {
                 admitted = self.admit(admitted.signal, received.message.len())?;
                 continue;
             };
-            worker.baseline.press(self.budget.pressure());
+            let beside = worker.feed.as_ref().map_or(0, |feed| feed.worker().bytes());
+            worker.baseline.press(self.budget.pressure(beside));
             let output = match worker.run(received.message.clone(), now()) {
                 Ok(output) => output,
                 Err(RunError::Malformed(malformed)) if was_repaired => {

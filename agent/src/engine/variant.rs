@@ -232,6 +232,11 @@ impl VariantPipeline {
         })
     }
 
+    /// Bytes of memory that its stages take.
+    pub fn state_bytes(&self) -> usize {
+        self.pipeline.as_ref().map_or(0, Pipeline::state_bytes)
+    }
+
     /// Says whether inputs of the stage that holds points are kept until they are asked for.
     pub fn keep_inputs(&mut self, keeps: bool) {
         self.keeps_inputs = keeps;

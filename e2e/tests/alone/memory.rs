@@ -198,6 +198,34 @@ async fn twenty_thousand_new_series_a_second_stay_below_the_limit() -> Result<()
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_candidate_that_keeps_much_costs_the_baselines_stages_none_of_their_series() -> Result<()> {
+    let _alone = ALONE.write().await;
+    let dir = tempfile::tempdir()?;
+    let sink = sink().await?;
+    let text = canary(&sink, dir.path())
+        .replace("phoenix:\n", "phoenix:\n  memory_limit: 96MiB\n  budget: { cpu: 100% }\n")
+        .replace("processors:\n", "processors:\n  interval: { interval: 1h }\n")
+        .replace("[cumulativetodelta, resource/strip]", "[interval]");
+    let agent = Agent::start(dir.path(), &text).await?;
+    let mut client = traffic::client(&agent.endpoint()).await?;
+    for scrape in 0..90 {
+        client.export(newcomers(2_000, scrape % 60)).await?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let left_out = agent.metric("phoenix_left_out_batches_total", "").await?;
+    let evicted = agent.metric("phoenix_evicted_series", "baseline").await?;
+    let peak = agent.peak_mib()?;
+    let kept = agent.metric("phoenix_kept_series", "baseline").await?;
+    eprintln!(
+        "a candidate that keeps much: {peak:.1} of 96 MiB at most, {left_out} batches left out, {evicted} of {kept} forgotten"
+    );
+    assert!(left_out > 0.0, "the candidate finds no room");
+    assert!(evicted == 0.0 && kept == 120_000.0 && peak <= 96.0, "{evicted} forgotten, {peak} MiB");
+    assert!(delivered(&agent).await? > 0);
+    Ok(())
+}
+
 /// A scrape of `processes` processes that nobody has seen before.
 fn newcomers(processes: u64, scrape: u64) -> ExportMetricsServiceRequest {
     let mut request = counters(processes, scrape, scrape);

@@ -351,6 +351,11 @@ impl Pipeline {
         self.stages.iter().filter_map(|stage| Some((&stage.id, stage.state.as_ref()?.kept())))
     }
 
+    /// Bytes of memory that the state of all stages takes, without what the allocator adds.
+    pub fn state_bytes(&self) -> usize {
+        self.stages.iter().filter_map(|stage| stage.state.as_ref()).map(|state| state.bytes()).sum()
+    }
+
     /// The level in force of each stage that has levels.
     pub fn levels(&self) -> impl Iterator<Item = (&ComponentId, &str)> {
         self.stages.iter().filter_map(|stage| Some((&stage.id, stage.state.as_ref()?.level()?)))

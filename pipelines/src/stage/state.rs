@@ -136,6 +136,9 @@ pub(crate) trait State: Debug + Send {
     /// Size of the state.
     fn kept(&self) -> StateSize;
 
+    /// Bytes of memory that the state takes, without what the allocator adds.
+    fn bytes(&self) -> usize;
+
     /// The level that is in force, where there are levels.
     fn level(&self) -> Option<&str> {
         None

@@ -197,11 +197,15 @@ impl<T: Aged + Saved> Table<T> {
     }
 }
 
-#[cfg(test)]
 impl<T> Table<T> {
-    /// Bytes of memory that it takes.
+    /// Bytes of memory that it takes, without what its values point to.
     pub(crate) fn bytes(&self) -> usize {
         self.rows.capacity() * size_of::<Row<T>>() + self.places.allocation_size()
+    }
+
+    /// Bytes of memory that it takes, with those that `more` tells of each value.
+    pub(crate) fn bytes_with(&self, more: impl Fn(&T) -> usize) -> usize {
+        self.bytes() + self.rows.iter().map(|row| more(&row.value)).sum::<usize>()
     }
 }
 

@@ -17,6 +17,7 @@ use super::*;
 mod alone;
 mod brought;
 mod held_inputs;
+mod memory;
 mod release;
 mod rule_stats;
 mod saving;

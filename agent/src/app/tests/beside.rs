@@ -222,6 +222,41 @@ async fn a_candidate_that_needs_more_than_its_share_of_the_cpu_is_cut_out_and_th
     eventually("every batch arrives", async || sink.received() == sent).await;
 }
 
+/// A baseline without stages, and a candidate that holds all that comes for an hour.
+fn keeping(sink: SocketAddr, weight: &str) -> String {
+    let stage = "interval/long: { interval: 1h }";
+    let more = format!("  budget: {{ cpu: 100%, memory: 1MiB }}\n{}", experiment(weight));
+    let text = slow(sink, 1, &more).replace("processors:\n", &format!("processors:\n  {stage}\n"));
+    text.replace("processors: [transform/slow]", "processors: [interval/long]")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_whose_stages_keep_more_than_its_memory_is_cut_out_and_the_baseline_goes_on() {
+    for (weight, said) in
+        [("0%", "there is no memory for its batches"), ("50%, allow: [held]", "found no memory")]
+    {
+        let (sink, address) = Sink::start().await;
+        let agent = Agent::start(&load(&keeping(address, weight))).await;
+        let mut client = agent.client().await;
+        let mut sent = 0;
+        eventually("it is cut out", async || {
+            // Each batch is of other processes than those before.
+            let mut export = export(1_000, 1);
+            for resource in &mut export.resource_metrics {
+                resource.schema_url = format!("batch-{sent}");
+            }
+            client.export(export).await.expect("accepted");
+            sent += 1;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            !agent.health().await["candidate_cut"].is_null()
+        })
+        .await;
+        let why = agent.health().await["candidate_cut"].as_str().unwrap_or_default().to_owned();
+        assert!(why.contains(said) && why.contains("of 1.0 MiB (phoenix.budget.memory)"), "{why}");
+        eventually("every point arrives", async || sink.points().len() == sent * 1_000).await;
+    }
+}
+
 /// Sends batches of [`MANY`] processes, four a second, until something has come true. Returns the number of them.
 async fn sending(
     agent: &Agent,

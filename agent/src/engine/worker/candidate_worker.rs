@@ -50,8 +50,8 @@ pub struct CandidateWorker {
     claimed: Mutex<u64>,
     /// True while it rests because it has taken its share of the CPU.
     rests: AtomicBool,
-    /// Batches that ran, that found no room, and that did so while it rested, since this was last asked.
-    load: [AtomicU64; 3],
+    /// Batches that ran, that found no room, that did so while it rested, and while nothing else waited, since this was last asked.
+    load: [AtomicU64; 4],
     /// The candidate gets one in so many entities.
     one_in: AtomicU32,
     levels: Mutex<Vec<(String, String)>>,
@@ -132,7 +132,15 @@ impl CandidateWorker {
         thread::Builder::new().name("candidate".to_owned()).spawn(move || {
             let _entered = runtime.as_ref().map(tokio::runtime::Handle::enter);
             let kept = own.budgets.each_ref().map(|budget| budget.hold(0));
-            own.work(Running { worker: &own, engine: &engine, state, limits, kept, one_in: 1 });
+            own.work(Running {
+                worker: &own,
+                engine: &engine,
+                state,
+                limits,
+                kept,
+                state_bytes: 0,
+                one_in: 1,
+            });
         })?;
         Ok(worker)
     }
@@ -218,12 +226,21 @@ impl CandidateWorker {
         batches >= QUEUE || (batches > 0 && own.used().saturating_add(bytes) > own.limit())
     }
 
+    /// Bytes of all that runs beside the baseline: batches that wait for it or are in it, its stages, what is compared.
+    pub fn bytes(&self) -> usize {
+        let [_, own] = &self.budgets;
+        own.used()
+    }
+
     /// Counts a batch that found no room.
     pub fn leave_out(&self) {
-        let [_, left_out, at_rest] = &self.load;
+        let [_, left_out, at_rest, no_memory] = &self.load;
         left_out.fetch_add(1, Ordering::Relaxed);
         if self.rests.load(Ordering::Relaxed) {
             at_rest.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.batches.load(Ordering::Relaxed) == 0 && !self.queue().busy {
+            no_memory.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -235,8 +252,9 @@ impl CandidateWorker {
 
     /// What became of batches since this was last asked.
     pub(super) fn take_load(&self) -> Batches {
-        let [ran, left_out, at_rest] = self.load.each_ref().map(|count| count.swap(0, Ordering::Relaxed));
-        Batches { ran, left_out, at_rest }
+        let counts = self.load.each_ref().map(|count| count.swap(0, Ordering::Relaxed));
+        let [ran, left_out, at_rest, no_memory] = counts;
+        Batches { ran, left_out, at_rest, no_memory }
     }
 
     /// Has the candidate cut out for this reason, before anything else is done; its units leave by the baseline at once.
@@ -286,7 +304,7 @@ impl CandidateWorker {
         self.awaited.store(true, Ordering::Relaxed);
         let begin = Instant::now();
         let has_work = |queue: MutexGuard<'_, Queue>| queue.busy || !queue.jobs.is_empty();
-        let [_, left_out, _] = &self.load;
+        let [_, left_out, ..] = &self.load;
         let mut known = left_out.load(Ordering::Relaxed);
         while has_work(self.queue()) && begin.elapsed() < patience {
             thread::sleep(Duration::from_millis(1));

@@ -13,7 +13,7 @@ use super::candidate_worker::CandidateWorker;
 use super::input::BatchInput;
 use super::job::{BaselineRun, BatchJob, Gaps, Job, Tick};
 use super::late::LateFlushes;
-use super::load::{Excess, Load, Overload};
+use super::load::{Excess, Load, Overload, Spent};
 use super::pace::thread_time;
 use super::{BatchOutput, DeliveryCut, RunError};
 use crate::admission::Permit;
@@ -230,7 +230,9 @@ impl CandidateFeed {
         };
         if !has_room {
             if self.worker.keep_apart() {
-                output.cut = Some("a batch of the split found its queue full".to_owned());
+                let full = "a batch of the split found its queue full".to_owned();
+                let no_memory = || format!("a batch of the split found no memory: {}", self.memory());
+                output.cut = Some(if self.worker.has_room() { no_memory() } else { full });
             }
             return output.leave(made, Keep::All);
         }
@@ -326,9 +328,9 @@ impl CandidateFeed {
         self.gaps.failures += 1;
     }
 
-    /// Reason for which a candidate that needs more than its share of the CPU is cut out.
+    /// Reason for which a candidate that needs more than its budget is cut out.
     fn why(&self, overload: Overload) -> String {
-        let Overload { batches, left_out, seconds, one_in } = overload;
+        let Overload { spent, batches, left_out, seconds, one_in } = overload;
         let of = match (one_in, self.may_sample, &self.split) {
             (1, false, None) => {
                 " (it cannot get fewer entities, because a stage looks at several together)".to_owned()
@@ -336,14 +338,26 @@ impl CandidateFeed {
             (1, ..) => String::new(),
             _ => format!(" for 1 in {one_in} entities"),
         };
+        let needs = match spent {
+            Spent::Cpu => format!("it needs more than {} of the CPU{of}", self.limits.share()),
+            Spent::Memory => format!("there is no memory for its batches{of}: {}", self.memory()),
+        };
+        format!("{needs}: of {batches} batches in {seconds} s, {left_out} were left out")
+    }
+
+    /// What it keeps and what the agent has, each with its limit, for a person.
+    fn memory(&self) -> String {
+        let [agent, own] = self.worker.budgets();
+        let (resident, limit) = agent.process();
+        let [kept, own, resident, limit] =
+            [own.used(), own.limit(), resident, limit].map(|bytes| format!("{:.1} MiB", mebibytes(bytes)));
         format!(
-            "it needs more than {} of the CPU{of}: of {batches} batches in {seconds} s, {left_out} were left out",
-            self.limits.share()
+            "its stages and what is compared keep {kept} of {own} (phoenix.budget.memory), the agent has {resident} of {limit} (phoenix.memory_limit)"
         )
     }
 
     /// Tells the candidate's worker that time has passed until `now`; `flushes` tells whether its stages may send. Has the
-    /// candidate get less, or be cut out, if it needs more than its share of the CPU.
+    /// candidate get less, or be cut out, if it needs more than its budget.
     pub fn tick(&mut self, baseline: &mut VariantPipeline, now: u64, flushes: bool) {
         match self.load.tick(now, self.worker.take_load()) {
             None => {}
@@ -376,4 +390,8 @@ impl CandidateFeed {
         }
         (state, first.zip(self.split).map(|(first, split)| DeliveryCut { first, split, late }))
     }
+}
+
+fn mebibytes(bytes: usize) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }

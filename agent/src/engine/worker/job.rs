@@ -21,7 +21,7 @@ pub enum Job {
     Flush(Box<(Flush, Encoded)>),
     /// Time that has passed.
     Tick(Tick),
-    /// Reason for which the candidate is cut out: it needs more than its share of the CPU.
+    /// Reason for which the candidate is cut out: it needs more than its budget.
     CutOut(String),
 }
 

@@ -1,7 +1,7 @@
 //! Load of the candidate's worker: tells whether the candidate keeps up with what comes in, and what follows if it does not.
 //!
 //! It gets fewer entities, half and half again, as far as it may. If that does not help either, and it is its own share of the
-//! CPU that is spent, it is cut out. The share of the entities never rises again within a generation: a candidate that has too
+//! CPU that is spent, or memory that is short, it is cut out. The share of the entities never rises again within a generation: a candidate that has too
 //! much to do at noon would go up and down. It is judged on the data path, by the time that passes there: the worker itself
 //! may rest for long.
 
@@ -21,6 +21,8 @@ pub struct Batches {
     pub left_out: u64,
     /// Those of them that came while the worker rested, because the candidate's share of the CPU was spent.
     pub at_rest: u64,
+    /// Those of them that came while the worker had nothing to do, because of memory alone.
+    pub no_memory: u64,
 }
 
 /// Batches of the last ticks, and the share of the entities that the candidate gets.
@@ -38,13 +40,24 @@ pub struct Load {
 pub enum Excess {
     /// It gets one in so many entities from now on.
     Sample(u32),
-    /// It needs more than its share of the CPU, and is cut out.
+    /// It needs more than its budget, and is cut out.
     CutOut(Overload),
 }
 
-/// Finding that more batches were left out because the worker rested than ran.
+/// What of the candidate's budget is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spent {
+    /// Its share of the CPU.
+    Cpu,
+    /// Memory: its own, or the agent's.
+    Memory,
+}
+
+/// Finding that more batches were left out because of the budget than ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overload {
+    /// Reason for which they were.
+    pub spent: Spent,
     /// Batches that the worker should have run.
     pub batches: u64,
     /// Those of them that were left out.
@@ -80,7 +93,7 @@ impl Load {
         // The tick before the last ten says when they began.
         let last = self.ticks.len().checked_sub(JUDGED + 1)?;
         let (since, _) = *self.ticks.get(last)?;
-        let Batches { ran, left_out, at_rest } = self.sum(last + 1..=last + JUDGED);
+        let Batches { ran, left_out, at_rest, no_memory } = self.sum(last + 1..=last + JUDGED);
         if self.one_in < self.most {
             let again = last == JUDGED && left_out > 0 && self.sum(1..=last).left_out > 0;
             if left_out <= ran && !again {
@@ -93,9 +106,10 @@ impl Load {
             return Some(Excess::Sample(self.one_in));
         }
         let seconds = now.saturating_sub(since) / 1_000_000_000;
-        let (batches, left_out) = (ran + at_rest, at_rest);
-        let overload = Overload { batches, left_out, seconds, one_in: self.one_in };
-        (at_rest > ran).then_some(Excess::CutOut(overload))
+        let (spent, left_out) =
+            if no_memory > at_rest { (Spent::Memory, no_memory) } else { (Spent::Cpu, at_rest) };
+        let overload = Overload { spent, batches: ran + left_out, left_out, seconds, one_in: self.one_in };
+        (left_out > ran).then_some(Excess::CutOut(overload))
     }
 
     fn sum(&self, ticks: std::ops::RangeInclusive<usize>) -> Batches {
@@ -104,6 +118,7 @@ impl Load {
             ran: sum.ran + more.ran,
             left_out: sum.left_out + more.left_out,
             at_rest: sum.at_rest + more.at_rest,
+            no_memory: sum.no_memory + more.no_memory,
         })
     }
 }
@@ -123,11 +138,11 @@ mod tests {
 
     /// Batches that ran, and that were left out while the worker rested.
     fn at_rest((ran, left_out): (u64, u64)) -> Batches {
-        Batches { ran, left_out, at_rest: left_out }
+        Batches { ran, left_out, at_rest: left_out, ..Batches::default() }
     }
 
     fn cut_out(batches: u64, left_out: u64, seconds: u64, one_in: u32) -> Excess {
-        Excess::CutOut(Overload { batches, left_out, seconds, one_in })
+        Excess::CutOut(Overload { spent: Spent::Cpu, batches, left_out, seconds, one_in })
     }
 
     #[test]
@@ -172,11 +187,20 @@ mod tests {
     #[test]
     fn where_the_machine_has_no_time_for_it_it_gets_fewer_entities_and_is_not_cut_out() {
         let mut load = Load::new(true);
-        let batches = Batches { ran: 1, left_out: 9, at_rest: 1 };
+        let batches = Batches { ran: 1, left_out: 9, at_rest: 1, no_memory: 1 };
         let found: Vec<Excess> = (0..200).filter_map(|at| load.tick(at * SECOND, batches)).collect();
         assert_eq!(found, [Excess::Sample(16), Excess::Sample(64)]);
         let mut whole = Load::new(false);
         assert_eq!((0..200).find_map(|at| whole.tick(at * SECOND, batches)), None);
+    }
+
+    #[test]
+    fn batches_that_find_no_memory_though_none_waits_give_it_fewer_entities_and_then_cut_it_out() {
+        let batches = Batches { ran: 1, left_out: 9, at_rest: 0, no_memory: 9 };
+        let mut load = Load::new(true);
+        let found: Vec<Excess> = (0..40).filter_map(|at| load.tick(at * SECOND, batches)).collect();
+        let overload = Overload { spent: Spent::Memory, batches: 100, left_out: 90, seconds: 10, one_in: 64 };
+        assert_eq!(found, [Excess::Sample(16), Excess::Sample(64), Excess::CutOut(overload)]);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct Running<'a> {
     pub limits: CandidateLimits,
     /// Budgets of what is kept of series.
     pub kept: [Permit; 2],
+    /// Bytes of the candidate's stages at the last tick.
+    pub state_bytes: usize,
     /// The candidate gets one in so many entities.
     pub one_in: u32,
 }
@@ -65,7 +67,8 @@ impl<'a> Running<'a> {
         }
         let deadline = self.deadline(share.is_some());
         if let Some(candidate) = self.state.candidate.pipeline_mut() {
-            candidate.press(self.engine.budget.pressure());
+            // As the baseline's, so that both are compared under one rule.
+            candidate.press(self.engine.budget.pressure(self.worker.bytes()));
         }
         let outcome = self.state.candidate.process(&input, now, deadline);
         if let CandidateOutcome::Failed(why) = &outcome {
@@ -92,14 +95,19 @@ impl<'a> Running<'a> {
             let assigned = split.assign(&input, made, candidate.pipeline(), by_candidate);
             self.engine.metrics.unassigned(observation.finish(assigned, &left));
         }
-        let bytes = observer.kept_bytes();
-        self.kept.iter_mut().for_each(|permit| permit.hold(bytes));
+        self.keep();
         let failed = self.state.candidate.take_failed();
         if failed.is_some() || fell_back || self.worker.is_apart() {
             self.release(failed, now, !by_candidate);
         }
         self.worker.give_back(input);
         output.into_iter().for_each(|output| self.worker.give_back(*output));
+    }
+
+    /// Holds what is kept from one batch to the next: the candidate's stages, and what is compared.
+    fn keep(&mut self) {
+        let bytes = self.state_bytes + self.state.observer.kept_bytes();
+        self.kept.iter_mut().for_each(|permit| permit.hold(bytes));
     }
 
     /// Reads a request that the baseline has passed on, and holds what it takes. One that cannot be read is left out for both
@@ -212,6 +220,8 @@ impl<'a> Running<'a> {
             self.engine.count_rules(Variant::Candidate, pipeline);
         }
         self.worker.show_levels(&self.state);
+        self.state_bytes = self.state.candidate.pipeline().map_or(0, VariantPipeline::state_bytes);
+        self.keep();
         let observer = &mut self.state.observer;
         let outbox = &self.engine.reporter.outbox;
         if let Some((id, keys)) = outbox.take_asked() {
@@ -292,7 +302,7 @@ impl<'a> Running<'a> {
         self.release(None, 0, false);
     }
 
-    /// Cuts the candidate out, which needs more than its share of the CPU.
+    /// Cuts the candidate out, which needs more than its budget.
     fn cut_out(&mut self, why: &str) {
         if self.state.candidate.pipeline().is_none() {
             return;

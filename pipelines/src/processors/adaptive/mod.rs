@@ -153,6 +153,10 @@ impl State for AdaptiveState {
         StateSize { series: self.series.len() as u64, held: 0, evicted: self.series.evicted() }
     }
 
+    fn bytes(&self) -> usize {
+        self.series.bytes()
+    }
+
     fn level(&self) -> Option<&str> {
         self.config.levels.get(self.level).map(|level| level.name.as_str())
     }

@@ -33,6 +33,11 @@ impl Value {
         }
     }
 
+    /// Bytes of memory that it points to.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.positive.counts) + size_of_val(&*self.negative.counts)
+    }
+
     /// Makes a point of it: scale and threshold stay, minimum and maximum of a delta are not known.
     pub(super) fn put(self, point: &mut Exponential) {
         point.count = self.count;

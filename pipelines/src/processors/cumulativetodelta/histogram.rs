@@ -20,6 +20,11 @@ impl Value {
         Self { count: point.count, sum: point.sum.unwrap_or(0.0), bounds, counts }
     }
 
+    /// Bytes of memory that it points to.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.bounds) + size_of_val(&*self.counts)
+    }
+
     /// Makes a point of it. A sum that was not there, or is no number, stays as it is; minimum and maximum of a
     /// delta are not known.
     pub(super) fn put(self, point: &mut Histogram) {

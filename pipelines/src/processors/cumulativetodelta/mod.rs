@@ -284,6 +284,12 @@ impl State for DeltaState {
         StateSize { series: series as u64, held: 0, evicted }
     }
 
+    fn bytes(&self) -> usize {
+        self.sums.bytes()
+            + self.histograms.bytes_with(|last| last.value.bytes())
+            + self.exponentials.bytes_with(|last| last.value.bytes())
+    }
+
     fn copy(&self) -> Box<dyn State> {
         Box::new(self.clone())
     }

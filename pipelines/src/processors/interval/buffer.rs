@@ -113,6 +113,18 @@ impl IntervalBuffer {
         self.waiting
     }
 
+    /// Bytes of memory that it takes, with rows and buffers that stand for the next interval.
+    pub(super) fn memory(&self) -> usize {
+        let Self { resources, scopes, metrics, points, places, homes, .. } = self;
+        let of_parents = |rows: &Vec<Parent>| rows.iter().map(Parent::memory).sum::<usize>();
+        let of_metrics = metrics.iter().map(|row| row.own.capacity() + capacity(&row.points)).sum::<usize>();
+        let of_points =
+            points.iter().map(|row| row.encoded.capacity() + capacity(&row.sources)).sum::<usize>();
+        let rows = capacity(resources) + capacity(scopes) + capacity(metrics) + capacity(points);
+        let indexes = places.iter().map(HashMap::allocation_size).sum::<usize>();
+        rows + of_parents(resources) + of_parents(scopes) + of_metrics + of_points + indexes + homes.memory()
+    }
+
     /// Returns whether nothing waits, not even a metric without points.
     pub(super) fn is_empty(&self) -> bool {
         self.met.is_empty()
@@ -418,7 +430,16 @@ impl IntervalBuffer {
     }
 }
 
+/// Bytes that a list has room for.
+pub(super) fn capacity<T>(list: &Vec<T>) -> usize {
+    list.capacity() * size_of::<T>()
+}
+
 impl Parent {
+    fn memory(&self) -> usize {
+        self.own.capacity() + self.schema_url.capacity() + capacity(&self.children)
+    }
+
     fn begin(&mut self, round: u32, schema_url: &[u8]) {
         self.round = round;
         self.own.clear();

@@ -3,11 +3,13 @@
 //! A split assigns a point by its input resource, so a point that waits has to remember it, whatever the stages
 //! before made of it.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::Batch;
 use crate::batch::identity::resource_digest;
 use crate::batch::{InputSeries, MIXED};
+
+use super::buffer::capacity;
 
 /// Resources of the inputs that an interval was made of, each once.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +33,12 @@ impl Homes {
         self.resources.clear();
         self.places.clear();
         self.known.clear();
+    }
+
+    /// Bytes of memory that they take.
+    pub(super) fn memory(&self) -> usize {
+        let encoded: usize = self.resources.iter().map(Vec::capacity).sum();
+        encoded + capacity(&self.resources) + capacity(&self.known) + self.places.allocation_size()
     }
 
     /// The place of an input resource.

@@ -192,6 +192,10 @@ impl State for IntervalState {
         StateSize { series: held, held, evicted: self.passed }
     }
 
+    fn bytes(&self) -> usize {
+        self.held.memory()
+    }
+
     fn copy(&self) -> Box<dyn State> {
         Box::new(self.clone())
     }

@@ -142,6 +142,10 @@ impl State for PriorityState {
         StateSize { series: self.units.len() as u64, held: 0, evicted: self.units.evicted() }
     }
 
+    fn bytes(&self) -> usize {
+        self.units.bytes()
+    }
+
     fn copy(&self) -> Box<dyn State> {
         Box::new(self.clone())
     }

@@ -371,6 +371,10 @@ impl State for RollupState {
         StateSize { series: (self.members.len() + self.groups.len()) as u64, held: 0, evicted: self.passed }
     }
 
+    fn bytes(&self) -> usize {
+        self.members.bytes() + self.groups.bytes_with(|group| size_of_val(&*group.inputs))
+    }
+
     fn copy(&self) -> Box<dyn State> {
         Box::new(self.clone())
     }

@@ -141,6 +141,10 @@ impl State for TopKState {
         StateSize { series: series + rest.series, held: 0, evicted: evicted + rest.evicted }
     }
 
+    fn bytes(&self) -> usize {
+        self.units.bytes() + self.rest.as_ref().map_or(0, State::bytes)
+    }
+
     fn copy(&self) -> Box<dyn State> {
         Box::new(self.clone())
     }
