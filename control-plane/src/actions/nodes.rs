@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::enroll::{EnrollError, Enrollment, NodeTaken};
 use crate::audit::{self, By};
 use crate::auth::secret::Presented;
 use crate::clock::UnixMillis;
-use crate::id::TenantId;
+use crate::id::{AgentUid, TenantId};
 use crate::node::{Node, NodeTimes};
 use crate::state::AppState;
 use crate::store::agents::{self, Agent};
@@ -57,8 +57,11 @@ pub(super) async fn claim(
     if holder.enrolled_by == token.id {
         return Ok(Claim::TakesOver(Box::new(holder)));
     }
-    // The name passes on, and with it nothing of the record that another token let in.
+    // The name passes on, and with it nothing of the record that another token let in. Nobody waits for that one: until it
+    // is heard of again it is in no new step.
     nodes::rename(tx, tenant, holder.uid, &node.of_its_own(holder.uid)).await?;
+    let detail = json!({ "node": node.as_str(), "node_taken_by": request.uid });
+    archive(tx, (tenant, holder.uid), now, now, &detail).await?;
     Ok(Claim::Joins(Some(node)))
 }
 
@@ -174,18 +177,27 @@ pub async fn sweep(state: &AppState) -> Result<(), StoreError> {
         nodes::settle(&mut tx, *tenant, *agent).await?;
     }
     for (tenant, agent) in &unseen {
-        if !nodes::archive(&mut tx, (*tenant, *agent), silent_since, now).await? {
-            continue;
-        }
-        let (object, detail) = (format!("agent/{agent}"), json!({}));
-        let host = agents::get(&mut tx, *tenant, *agent).await?.map(|known| known.host);
-        let about = json!({ "agent": { "uid": agent, "host": host } });
-        let news = News { event: "agent.archive", at: now, about: &about, detail: &detail };
-        deliveries::tell(&mut tx, *tenant, news).await?;
-        audit::record(&mut tx, now, *tenant, By::ControlPlane, "agent.archive", &object, &detail).await?;
+        archive(&mut tx, (*tenant, *agent), silent_since, now, &json!({})).await?;
     }
     tx.commit().await?;
     state.hub.wake_analyze();
     state.hub.wake_push();
     Ok(())
+}
+
+/// Archives a record of which nothing was heard since `before`, and tells of it; does nothing if it was heard of meanwhile.
+async fn archive(
+    tx: &mut Tx,
+    (tenant, agent): (TenantId, AgentUid),
+    before: UnixMillis,
+    now: UnixMillis,
+    detail: &Value,
+) -> Result<(), StoreError> {
+    if !nodes::archive(tx, (tenant, agent), before, now).await? {
+        return Ok(());
+    }
+    let host = agents::get(tx, tenant, agent).await?.map(|known| known.host);
+    let about = json!({ "agent": { "uid": agent, "host": host } });
+    deliveries::tell(tx, tenant, News { event: "agent.archive", at: now, about: &about, detail }).await?;
+    audit::record(tx, now, tenant, By::ControlPlane, "agent.archive", &format!("agent/{agent}"), detail).await
 }

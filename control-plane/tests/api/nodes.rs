@@ -245,8 +245,15 @@ async fn no_other_token_and_no_other_tenant_takes_an_agents_place() {
     let another = token(&fleet.server, &fleet.admin).await;
     assert_eq!(fleet.enroll_with(&another, 3, NODE).await.status, StatusCode::CREATED);
     enroll::authenticate(&fleet.server.state, &credential).await.expect("it is its own record still");
-    let nodes: Vec<Value> = fleet.agents("").await.iter().map(|agent| agent["node"].clone()).collect();
-    assert_eq!(nodes, [json!(format!("{NODE}#{}", first.uid)), json!(NODE)]);
+    let nodes = async |which| -> Vec<Value> {
+        fleet.agents(which).await.iter().map(|agent| agent["node"].clone()).collect()
+    };
+    let own = json!(format!("{NODE}#{}", first.uid));
+    // No experiment waits for it, until it is heard of again.
+    assert_eq!((nodes("").await, nodes("?archived=true").await), (vec![json!(NODE)], vec![own.clone()]));
+    assert_eq!(fleet.audited("agent.archive").await, 1);
+    fleet.heard(&first, "connected").await;
+    assert_eq!(nodes("").await, [own, json!(NODE)]);
 }
 
 #[tokio::test]
