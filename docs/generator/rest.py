@@ -52,16 +52,32 @@ def endpoint(method, path, operation):
     if "requestBody" in operation:
         lines += [f"Body: {body(operation['requestBody']['content'])}", ""]
     for status, answer in sorted(operation["responses"].items()):
+        if answer.get("description") in EVERYWHERE:
+            continue
         of = f" {body(answer['content'])}" if answer.get("content") else ""
         said = f" {cell(answer['description'])}" if answer.get("description") else ""
         lines.append(f"- {status}:{said}{of}")
     return lines + [""]
 
 
+# Refusals that most routes share; the page says them once.
+EVERYWHERE = {
+    "Not logged in": "401",
+    "The role, or the API key, does not reach so far": "403",
+    "The request cannot be read": "400",
+    "The body is too large": "413",
+    "The body is not application/json": "415",
+    "A field or a parameter is not valid": "422",
+    "Another refusal, such as 429 or 503 with Retry-After": "others",
+}
+
+
 def page(source):
     document = json.loads((source / "control-plane/tests/api/openapi.json").read_text())
     lines = ["# REST", "", "Made by `docs/generate` of the document that a control plane serves at `/openapi.json`.",
-             document["info"]["description"], ""]
+             document["info"]["description"], "",
+             "Besides what stands at a route, it may be refused as any other:", "",
+             *(f"- {status}: {said}" for said, status in sorted(EVERYWHERE.items(), key=lambda one: one[1])), ""]
     tags = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

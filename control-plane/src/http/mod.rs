@@ -8,6 +8,7 @@ mod limit;
 mod listener;
 mod page;
 mod problem;
+mod refused;
 mod route;
 mod tag;
 mod unreadable;

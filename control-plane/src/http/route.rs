@@ -20,7 +20,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Components, OpenApi, Paths, RefOr, Required, Schema};
 
 use super::idempotent::once;
-use super::{bearer, whole};
+use super::{bearer, refused, whole};
 use crate::actions::api_keys;
 use crate::auth;
 use crate::refusal::Refusal;
@@ -80,7 +80,7 @@ impl Routes {
         let mut operation = D::operation();
         let mut route = on(filter, handler);
         if name == Method::POST && access != Access::Public {
-            route = route.layer(middleware::from_fn_with_state(self.state.clone(), once));
+            route = route.route_layer(middleware::from_fn_with_state(self.state.clone(), once));
             operation.parameters.get_or_insert_default().push(RefOr::T(key()));
         }
         let mut route = route.layer(middleware::from_fn(whole));
@@ -103,6 +103,7 @@ impl Routes {
             operation.description =
                 Some(operation.description.map_or(role.clone(), |text| format!("{text}\n\n{role}")));
         }
+        refused::describe(&mut operation, needed.is_some());
         self.router = mem::take(&mut self.router).route(&path, route);
         self.paths.add_path_operation(&path, vec![method], operation);
         D::schemas(&mut self.schemas);

@@ -95,6 +95,11 @@ async fn every_route_is_described_and_answers_in_the_one_shape_when_it_refuses()
         assert!(names.insert(operation["operationId"].to_string()), "{method} {path}: one name each");
         assert!(operation["summary"].is_string(), "{method} {path} does not say what it does");
         assert_eq!(operation["security"].is_array(), *access != Access::Public, "{method} {path}");
+        let refusals =
+            operation["responses"].as_object().unwrap().iter().filter(|(status, _)| !status.starts_with('2'));
+        for (status, refusal) in refusals {
+            assert!(refusal["content"]["application/problem+json"].is_object(), "{method} {path}: {status}");
+        }
     }
     for (to, path) in [(server.at.rest, "/nowhere"), (server.at.fleet, "/api/v1/agents")] {
         assert_eq!(send(to, Method::GET, path, "", None).await.refusal(), 404);
