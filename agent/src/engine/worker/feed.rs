@@ -122,7 +122,8 @@ impl CandidateFeed {
         let (run, failure) = match outcome {
             Err(failure) => (BaselineRun::Failed, Some(failure)),
             Ok(()) => {
-                self.divide(&mut output, &input, baseline.output(&input), permits.is_some());
+                let missing = permits.is_none().then_some(bytes);
+                self.divide(&mut output, &input, baseline.output(&input), missing);
                 let made = baseline.take_output(|| self.worker.spare());
                 (BaselineRun::Done(made.map(Box::new), spent), None)
             }
@@ -223,15 +224,18 @@ impl CandidateFeed {
         }
     }
 
-    /// Divides the baseline's output: what leaves at once, and what leaves if the candidate is not done in time.
-    fn divide(&mut self, output: &mut BatchOutput, input: &Batch, made: &Batch, has_room: bool) {
+    /// Divides the baseline's output: what leaves at once, and what leaves if the candidate is not done in time. `missing` is the
+    /// number of bytes for which there is no room.
+    fn divide(&mut self, output: &mut BatchOutput, input: &Batch, made: &Batch, missing: Option<usize>) {
         let Some(split) = self.split.as_mut().filter(|_| !self.worker.is_apart()) else {
             return output.leave(made, Keep::All);
         };
-        if !has_room {
+        if let Some(bytes) = missing {
             if self.worker.keep_apart() {
                 let full = "a batch of the split found its queue full".to_owned();
-                let no_memory = || format!("a batch of the split found no memory: {}", self.memory());
+                let no_memory = || {
+                    format!("a batch of the split, {}, found no memory: {}", mebibytes(bytes), self.memory())
+                };
                 output.cut = Some(if self.worker.has_room() { no_memory() } else { full });
             }
             return output.leave(made, Keep::All);
@@ -349,10 +353,9 @@ impl CandidateFeed {
     fn memory(&self) -> String {
         let [agent, own] = self.worker.budgets();
         let (resident, limit) = agent.process();
-        let [kept, own, resident, limit] =
-            [own.used(), own.limit(), resident, limit].map(|bytes| format!("{:.1} MiB", mebibytes(bytes)));
+        let [kept, own, resident, limit] = [own.used(), own.limit(), resident, limit].map(mebibytes);
         format!(
-            "its stages and what is compared keep {kept} of {own} (phoenix.budget.memory), the agent has {resident} of {limit} (phoenix.memory_limit)"
+            "batches that wait, its stages and what is compared take {kept} of {own} (phoenix.budget.memory), the agent has {resident} of {limit} (phoenix.memory_limit)"
         )
     }
 
@@ -392,6 +395,6 @@ impl CandidateFeed {
     }
 }
 
-fn mebibytes(bytes: usize) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
+fn mebibytes(bytes: usize) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
