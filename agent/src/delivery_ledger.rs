@@ -242,6 +242,22 @@ impl DeliveryLedger {
         });
     }
 
+    /// Records that `points` which stages held on disk, and which were in no queue yet, cannot be read any more.
+    pub fn held_damaged(&self, points: u64) {
+        self.change(|State { totals, .. }| {
+            totals.queued += points;
+            totals.lost_crash += points;
+        });
+    }
+
+    /// Records that `points` which stages held on disk, and which were in no queue yet, are dropped because somebody asked.
+    pub fn held_dropped(&self, points: u64) {
+        self.change(|State { totals, .. }| {
+            totals.queued += points;
+            totals.dropped += points;
+        });
+    }
+
     /// Points that are owed and on disk.
     pub fn on_disk(&self) -> u64 {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).on_disk

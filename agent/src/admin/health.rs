@@ -42,6 +42,10 @@ const HIDDEN: &str = "the admin listener's /health says what it is";
 /// Takes out of every error what it is: messages may hold what only the owner may read.
 fn hide(condition: &mut Condition) {
     condition.quarantined.values_mut().for_each(|words| *words = HIDDEN.to_owned());
+    condition.held_damaged.values_mut().for_each(|words| *words = HIDDEN.to_owned());
+    for left in &mut condition.held_left {
+        (left.directory, left.what_to_do) = (HIDDEN.to_owned(), HIDDEN.to_owned());
+    }
     let errors = [&mut condition.config_error, &mut condition.candidate_cut, &mut condition.data_dir];
     for error in errors.into_iter().filter(|error| error.is_some()) {
         *error = Some(HIDDEN.to_owned());
@@ -72,7 +76,9 @@ pub fn report(
         || condition.candidate_cut.is_some()
         || !failing_exporters.is_empty()
         || storage.values().any(|queue| queue.trouble.is_some())
-        || !condition.quarantined.is_empty();
+        || !condition.quarantined.is_empty()
+        || !condition.held_left.is_empty()
+        || !condition.held_damaged.is_empty();
     let status = match condition.phase {
         Phase::Running if degraded => "degraded",
         Phase::Running => "ok",

@@ -235,6 +235,7 @@ impl Admin {
             reports: self.outbox.counts(),
             lost: (totals.lost_crash, totals.lost_shutdown),
             storage: self.destinations.storage().into_iter().map(storage_values).collect(),
+            held_left: condition.held_left.into_iter().map(|left| (left.pipeline, left.points)).collect(),
             config_refused: condition.config_error.is_some(),
         }
     }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 
 use super::attempt::Trial;
+use super::held::LeftLogs;
 use super::listeners::Listeners;
 use super::{BootError, remote};
 use crate::admin::Admin;
@@ -147,8 +148,10 @@ impl Controller {
         let baseline = intent.digests.baseline.map(|digest| digest.to_string()).unwrap_or_default();
         let mut saved = self.take_saved();
         let mut not_persisted = Vec::new();
+        self.drop_asked(settings);
         let mut next = |pipeline: &str, intent: Intent, leads, routes: &Routes| NextGeneration {
             held: self.held_inputs(pipeline, &intent, (leads, routes), settings, &mut not_persisted),
+            left: Vec::new(),
             saved: saved.remove(pipeline).unwrap_or_default(),
             number,
             leads,
@@ -161,15 +164,22 @@ impl Controller {
         let passing = settings.passing.iter().zip(&self.passing);
         let passing = passing
             .map(|(pipeline, routes)| next(&pipeline.id, Intent::passing(&pipeline.plan), false, routes));
-        let passing: Vec<_> = engines.passing.into_iter().zip(passing).collect();
-        let leading = (engines.leading, next(&settings.pipeline, intent, true, &self.routes));
+        let mut all: Vec<_> = engines.passing.into_iter().zip(passing).collect();
+        all.push((engines.leading, next(&settings.pipeline, intent, true, &self.routes)));
+        let of_metrics = all.iter().filter(|(_, next)| next.intent.baseline.is_some());
+        let of_metrics = of_metrics.map(|(engine, _)| engine.pipeline()).collect();
+        let LeftLogs { mut taken, stay } = self.left_logs(settings, &of_metrics);
+        for (engine, next) in &mut all {
+            next.left = taken.remove(engine.pipeline()).unwrap_or_default();
+        }
         // It waits for the candidate's worker: not on a thread that serves.
         let install = move || {
-            for (engine, next) in passing.into_iter().chain([leading]) {
+            for (engine, next) in all {
                 engine.install(next, engine::now());
             }
         };
         unless_panicked(tokio::task::spawn_blocking(install).await);
+        self.tell_left(stay);
         self.in_force.send_replace(ActiveGeneration {
             generation: number,
             body: entry.pushed.clone(),
@@ -228,10 +238,6 @@ impl Controller {
         }
         for note in &settings.notes {
             tracing::warn!("{note}");
-        }
-        for directory in self.shared.destinations.abandoned_held(&settings.exporters) {
-            let directory = directory.display();
-            tracing::warn!(%directory, "what a stage held when an agent died stays here and is not played: nothing that its pipeline holds is on disk under this config");
         }
         for directory in self.shared.destinations.abandoned(&settings.exporters) {
             let directory = directory.display();

@@ -10,7 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::{Destination, DiskQueue, ExporterSettings, HeldLog, SavedStages, StorageSettings, StorageStatus};
+use super::{
+    Destination, DiskQueue, ExporterSettings, HeldDamage, HeldLog, SavedStages, StorageSettings,
+    StorageStatus,
+};
 use crate::admission::Budget;
 use crate::delivery_ledger::DeliveryLedger;
 
@@ -114,11 +117,25 @@ impl Destinations {
         storages.flat_map(|storage| storage.abandoned(|path| queues.contains_key(path))).collect()
     }
 
-    /// Directories of what stages held in pipelines of which nothing that is held is on disk now: it is not played.
-    pub fn abandoned_held(&self, exporters: &[ExporterSettings]) -> BTreeSet<PathBuf> {
+    /// Logs of what stages held that are not open, by directory: the pipeline of each and the storage that it is in.
+    pub fn left_held<'a>(
+        &self,
+        exporters: &'a [ExporterSettings],
+    ) -> BTreeMap<PathBuf, (String, &'a StorageSettings)> {
         let logs = self.held_logs();
         let storages = exporters.iter().filter_map(|exporter| exporter.storage.as_ref());
-        storages.flat_map(|storage| storage.abandoned_held(|path| logs.contains_key(path))).collect()
+        let left = |storage: &'a StorageSettings| {
+            let found = storage.left_held(|path| logs.contains_key(path));
+            found.into_iter().map(move |(path, pipeline)| (path, (pipeline, storage)))
+        };
+        storages.flat_map(left).collect()
+    }
+
+    /// What could not be read of logs of what stages held, since this was last asked, by pipeline.
+    pub fn take_held_damage(&self) -> BTreeMap<String, HeldDamage> {
+        let damage = |log: &Arc<HeldLog>| (log.pipeline().to_owned(), log.take_damage());
+        let damage = self.held_logs().values().map(damage).collect::<Vec<_>>();
+        damage.into_iter().filter(|(_, damage)| *damage != HeldDamage::default()).collect()
     }
 
     /// State of the queues on disk that are in force, by exporter.

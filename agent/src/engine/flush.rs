@@ -52,6 +52,8 @@ pub struct FlushOutput {
     pub has_all: bool,
     /// True if a process before may have sent some of it.
     pub is_doubtful: bool,
+    /// Flush of a log that it is, where that is not the one in force.
+    pub of: Option<Arc<Leaving>>,
 }
 
 impl Worker {
@@ -150,7 +152,8 @@ impl GenerationState {
 }
 
 impl FlushOutput {
-    fn leave(&mut self, variant: Variant, encoded: Encoded) {
+    /// Adds what leaves by a variant.
+    pub fn leave(&mut self, variant: Variant, encoded: Encoded) {
         if encoded.points > 0 {
             self.leaving.push((variant, encoded));
         }
@@ -258,7 +261,8 @@ impl Engine {
         for encoded in output.shadow {
             self.shadow(Some(encoded));
         }
-        let leaving = if output.has_all { self.held_leaves() } else { None };
+        let held = || if output.has_all { self.held_leaves() } else { None };
+        let leaving = output.of.or_else(held);
         let mut pending = self.pending();
         for (variant, encoded) in output.leaving {
             self.metrics.flushed(variant, encoded.points);

@@ -1,13 +1,14 @@
 //! What the baseline's stage holds, on disk: written before a sender is answered, and played again by the next start.
 //!
 //! Only where all units leave by the baseline and one stage alone holds points. What a start plays leaves at once, as it would
-//! have at a clean stop, with the stages behind as they begin.
+//! have at a clean stop, with the stages behind as they begin. Inputs of a stage that is gone go through the whole pipeline, as a
+//! batch that comes now, and so do those of a pipeline that is gone, by the one that there is.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use observe::Variant;
-use pipelines::config::Stage;
+use pipelines::config::Plan;
 use tokio::sync::oneshot;
 
 use super::Engine;
@@ -23,20 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(5);
 
 impl Engine {
-    /// Serves by `next` from now on, between two batches, and takes up what its log has of a process before.
-    pub(super) fn serve(&self, next: ServingState, now: u64) {
+    /// Serves by `next` from now on, between two batches, and takes up what its log has of a process before, and what `left`
+    /// has, logs of which no pipeline writes any. `plan` is that of the baseline.
+    pub(super) fn serve(&self, next: ServingState, (plan, left): (Option<&Plan>, &[Arc<HeldLog>]), now: u64) {
         let next = Arc::new(next);
         let mut guard = next.generation.worker();
-        let worker = guard.as_mut().and_then(|worker| worker.as_mut());
+        let mut worker = guard.as_mut().and_then(|worker| worker.as_mut());
         let held = next.held.as_ref();
         let before = self.current.load_full();
         let before = before.held.as_ref();
         let goes_on = |log: &Arc<HeldLog>| before.is_some_and(|before| Arc::ptr_eq(&before.log, log));
         let mut played = None;
-        if let Some(worker) = worker {
+        if let Some(worker) = &mut worker {
             let baseline = &mut worker.baseline;
-            if let Some(HeldInputs { stage, log }) = held {
-                played = take_up(stage, log, baseline, now);
+            if let Some(HeldInputs { log, .. }) = held {
+                played = play(log, baseline, now).map(|output| FlushOutput { has_all: true, ..output });
                 if !goes_on(log) {
                     log.set_whole(baseline.kept().held == 0);
                 }
@@ -49,15 +51,40 @@ impl Engine {
         {
             before.log.forget();
         }
-        let Some(played) = played else { return };
+        let plays = played.is_some() || !left.is_empty();
         // Before another batch comes, which is no part of it.
-        self.dispatch(&next, played);
+        played.into_iter().for_each(|played| self.dispatch(&next, played));
+        for log in left {
+            let baseline = worker.as_mut().map(|worker| &mut worker.baseline);
+            match baseline.filter(|_| !next.generation.splits) {
+                Some(baseline) => self.play_left(&next, log, baseline, now),
+                // Under a split the stages in charge have seen what both variants have, and nothing else.
+                None => plan.into_iter().for_each(|plan| {
+                    self.play_left(&next, log, &mut VariantPipeline::build(plan, now), now);
+                }),
+            }
+        }
         drop(guard);
         let began = Instant::now();
-        let has_left = || next.held.as_ref().is_none_or(|held| held.log.has_left());
-        while !(self.send_pending() && has_left()) && began.elapsed() < PATIENCE {
+        let logs = || next.held.iter().map(|held| &held.log).chain(left);
+        let is_done = || self.send_pending() && logs().all(|log| log.has_left());
+        while plays && !is_done() && began.elapsed() < PATIENCE {
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Plays what a log has that no pipeline writes any more, and has it leave.
+    fn play_left(&self, next: &ServingState, log: &Arc<HeldLog>, baseline: &mut VariantPipeline, now: u64) {
+        if baseline.kept().held > 0 {
+            // So that what its stages hold by now, which may be in a log of its own, is told apart.
+            let mut output = FlushOutput { has_all: true, ..FlushOutput::default() };
+            output.take_baseline_flushes(baseline.release(now, None), None, None);
+            self.dispatch(next, output);
+        }
+        let Some(mut output) = play(log, baseline, now) else { return };
+        baseline.take_inputs();
+        output.of = log.leave();
+        self.dispatch(next, output);
     }
 
     /// Writes what the stage that holds points has taken of a batch, to be called before another one runs. Returns what tells
@@ -83,39 +110,42 @@ impl Engine {
     }
 }
 
-/// Plays what a process before has left in a log, and has it leave.
-fn take_up(stage: &Stage, log: &HeldLog, baseline: &mut VariantPipeline, now: u64) -> Option<FlushOutput> {
+/// Plays what a process before has left in a log. Returns what leaves of it: all.
+fn play(log: &HeldLog, baseline: &mut VariantPipeline, now: u64) -> Option<FlushOutput> {
     let mut output = FlushOutput::default();
-    let (mut inputs, mut points, mut is_other) = (0, 0, false);
+    let (mut inputs, mut points, mut config) = (0, 0, "the same");
     let is_doubtful = log.begin(|input| {
-        is_other |= !input.is_of(stage);
-        let played = if input.fits(&stage.id) {
-            baseline.play(input.request.clone(), now)
-        } else {
-            Err(format!(
-                "the stage of the pipeline that holds points is {}, which is of another type",
-                stage.id
-            ))
-        };
-        match played {
-            Ok(()) => (inputs, points) = (inputs + 1, points + input.points),
+        match baseline.holder(input.kind()) {
+            None => config = "none: its stage is gone",
+            Some(stage) if !input.is_of(stage) && config == "the same" => config = "another",
+            Some(_) => {}
+        }
+        let kind = input.kind();
+        match baseline.play(input.request.clone(), kind, now) {
+            Ok(leaving) => {
+                (inputs, points) = (inputs + 1, points + input.points);
+                output.leave(Variant::Baseline, leaving);
+            }
             Err(why) => {
-                tracing::error!(
-                    stage = input.stage,
-                    points = input.points,
-                    why,
-                    "what it held cannot be played"
-                );
                 let (stage, points) = (input.stage.to_owned(), input.points);
+                tracing::error!(stage, points, why, "what it held cannot be played");
                 output.lost.push(LostHeld { variant: Variant::Baseline, stage, points });
             }
         }
     })?;
-    let config = if is_other { "another" } else { "the same" };
-    tracing::info!(stage = %stage.id, config, inputs, points, "what it held when the last process died leaves now");
     let flushes = baseline.release(now, None);
     output.take_baseline_flushes(flushes, None, None);
     output.lost.extend(baseline.take_lost().iter().map(LostHeld::of_baseline));
-    (output.has_all, output.is_doubtful) = (true, is_doubtful);
+    output.is_doubtful = is_doubtful;
+    let (pipeline, leaves) =
+        (log.pipeline(), output.leaving.iter().map(|(_, left)| left.points).sum::<u64>());
+    tracing::info!(
+        pipeline,
+        config,
+        inputs,
+        points_of_inputs = points,
+        points_that_leave = leaves,
+        "what its stages held when the last process died leaves now"
+    );
     Some(output)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use observe::{Evidence, Experiment};
-use pipelines::config::Digest;
+use pipelines::config::{Digest, Plan};
 use pipelines::processors::{Variants, hand_over};
 use pipelines::split::Weight;
 
@@ -15,7 +15,7 @@ use super::split::Split;
 use super::variant::VariantPipeline;
 use super::worker::{CandidateFeed, CandidateWorker, GenerationState, Worker};
 use super::{AcknowledgeMode, Engine};
-use crate::deliver::VariantStates;
+use crate::deliver::{HeldLog, VariantStates};
 use crate::generation::Intent;
 
 /// Generation to install.
@@ -39,6 +39,8 @@ pub struct NextGeneration {
     pub saved: VariantStates,
     /// Log of what the baseline's stage holds, where there is one.
     pub held: Option<HeldInputs>,
+    /// Logs of a process before of which no pipeline writes any: what they have leaves by this one.
+    pub left: Vec<Arc<HeldLog>>,
 }
 
 /// The longest that a swap waits for the candidate's worker.
@@ -69,9 +71,10 @@ impl Engine {
     /// other destinations keeps its worker as it is.
     pub fn install(self: &Arc<Self>, next: NextGeneration, now: u64) {
         let old = self.current.load_full();
-        let NextGeneration { number, intent, leads, routes, acknowledge, agent_uid, limits, saved, held } =
-            next;
+        let NextGeneration { number, intent, leads, routes, acknowledge, agent_uid, limits, .. } = next;
+        let NextGeneration { saved, held, left, .. } = next;
         let (intent, agent_uid) = (&intent, agent_uid.as_str());
+        let left = (intent.baseline.as_ref(), &left[..]);
         let limits = limits.within(self.budget.process_limit());
         let shadow = routes.shadow.is_some();
         let mut generation = Generation::new(number, intent.digests.baseline, leads);
@@ -80,7 +83,7 @@ impl Engine {
             if let Some(worker) = candidate_worker(&generation) {
                 worker.want_shadow(shadow);
             }
-            self.serve(ServingState { generation, routes, acknowledge, held }, now);
+            self.serve(ServingState { generation, routes, acknowledge, held }, left, now);
             return;
         }
         if old.generation.passes_as(&generation) && intent.experiment.is_none() {
@@ -89,7 +92,7 @@ impl Engine {
             let worker = retiring.as_mut().and_then(|worker| worker.take());
             self.succeed(number, intent);
             let generation = Arc::new(generation.run_in(worker));
-            self.put_in_charge(ServingState { generation, routes, acknowledge, held }, now);
+            self.put_in_charge(ServingState { generation, routes, acknowledge, held }, left, now);
             return;
         }
         let mut state = state(intent, agent_uid, &limits, now);
@@ -138,12 +141,12 @@ impl Engine {
         self.metrics.candidate_gets(has_candidate.into());
         self.show_levels(worker.as_ref());
         let generation = Arc::new(generation.run_in(worker));
-        self.put_in_charge(ServingState { generation, routes, acknowledge, held }, now);
+        self.put_in_charge(ServingState { generation, routes, acknowledge, held }, left, now);
     }
 
-    fn put_in_charge(&self, state: ServingState, now: u64) {
+    fn put_in_charge(&self, state: ServingState, left: (Option<&Plan>, &[Arc<HeldLog>]), now: u64) {
         let (number, leads) = (state.generation.number, state.generation.leads);
-        self.serve(state, now);
+        self.serve(state, left, now);
         if leads {
             self.health.update(|condition| {
                 condition.generation = number;

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use pipelines::Batch;
-use pipelines::batch::{Encoded, Malformed};
-use pipelines::config::{ComponentId, Plan, Scope};
+use pipelines::batch::{Encoded, Keep, Malformed};
+use pipelines::config::{ComponentId, Plan, Scope, Stage};
 use pipelines::processors::{
     Flush, HeldPoints, Pipeline, Pressure, Refusal, RuleCount, RuleStats, StageCount, StateSize,
 };
@@ -255,14 +255,24 @@ impl VariantPipeline {
         self.pipeline.as_ref()?.held_as_input()
     }
 
-    /// Has the stage that holds points take an input once more, at `now`, Unix nanoseconds.
+    /// Stage that takes what a stage of a type held; without one it goes through all of them.
+    pub fn holder(&self, kind: &str) -> Option<&Stage> {
+        self.plan.holder(kind)
+    }
+
+    /// Has its stages take an input of one of the type `kind` that held points, at `now`, Unix nanoseconds. Returns what leaves
+    /// of it at once.
     ///
     /// # Errors
     /// As [`Self::process`].
-    pub fn play(&mut self, input: Bytes, now: u64) -> Result<(), String> {
-        let Some(pipeline) = &mut self.pipeline else { return Ok(()) };
-        let played = guarded(|| pipeline.play(input, now));
-        played.map_err(|panic| self.begin_anew(panic, now))?.map_err(|malformed| malformed.to_string())
+    pub fn play(&mut self, input: Bytes, kind: &str, now: u64) -> Result<Encoded, String> {
+        let Some(pipeline) = &mut self.pipeline else {
+            let input = Batch::parse(input).map_err(|malformed| malformed.to_string())?;
+            return Ok(input.encode(Keep::All));
+        };
+        let played = guarded(|| pipeline.play(input, kind, now));
+        let played = played.map_err(|panic| self.begin_anew(panic, now))?;
+        played.map_err(|malformed| malformed.to_string())?.map_err(|refused| refused.to_string())
     }
 
     /// Tells its stages how short memory is.

@@ -20,7 +20,11 @@ impl Engine {
     pub fn tick(&self, now: u64) {
         let current = self.current.load_full();
         let mut guard = current.generation.worker();
-        let Some(worker) = guard.as_mut().and_then(|worker| worker.as_mut()) else { return };
+        let Some(worker) = guard.as_mut().and_then(|worker| worker.as_mut()) else {
+            // What a log had may wait for room where nothing else does.
+            self.send_pending();
+            return;
+        };
         let flushes = self.advance(&current, worker, now);
         self.count_rules(Variant::Baseline, &mut worker.baseline);
         self.show_levels(Some(worker));

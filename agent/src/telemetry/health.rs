@@ -55,6 +55,28 @@ pub struct PipelineSummary {
     pub exporters: Vec<String>,
 }
 
+/// Points that stages held when an agent died, and that wait on disk because no pipeline takes them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldLeft {
+    /// Their pipeline.
+    pub pipeline: String,
+    /// The stages that held them.
+    pub stages: Vec<String>,
+    /// Requests that they came with.
+    pub inputs: u64,
+    /// Points of these requests: what was sent of each series last, and what it took the place of.
+    pub points: u64,
+    /// Time at which the oldest came, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Reason for which no pipeline takes them.
+    pub why: String,
+    /// Directory in which they lie.
+    pub directory: String,
+    /// Ways out.
+    pub what_to_do: String,
+}
+
 /// State that can change while the agent runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Condition {
@@ -95,6 +117,12 @@ pub struct Condition {
     pub acknowledge: &'static str,
     /// Reason for it.
     pub acknowledge_why: String,
+    /// What stages held when an agent died, and no pipeline takes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_left: Vec<HeldLeft>,
+    /// What could not be read of it since the start, by pipeline.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub held_damaged: BTreeMap<String, String>,
     /// What is answered for and on no disk, where senders are answered once a request is on disk or delivered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_persisted: Vec<String>,
@@ -120,6 +148,8 @@ impl Condition {
             labels: BTreeMap::new(),
             acknowledge: "",
             acknowledge_why: String::new(),
+            held_left: Vec::new(),
+            held_damaged: BTreeMap::new(),
             not_persisted: Vec::new(),
         }
     }

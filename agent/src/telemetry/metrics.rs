@@ -18,8 +18,8 @@ use super::counters::{
     ConnectionMetrics, EngineMetrics, ExporterMetrics, RECEIVER, ReceiverMetrics, ReceiverOutcome,
 };
 use super::labels::{
-    ConnectionLabels, ExporterLabels, ExporterSignalLabels, OutcomeLabels, PlainCounter, QueueLabels,
-    ReasonLabel, ReceiverLabels, RefusalLabels,
+    ConnectionLabels, ExporterLabels, ExporterSignalLabels, OutcomeLabels, PipelineLabel, PlainCounter,
+    QueueLabels, ReasonLabel, ReceiverLabels, RefusalLabels,
 };
 use super::name_style::NameStyle;
 use crate::signal::Signal;
@@ -44,6 +44,7 @@ pub struct Metrics {
     queue_size: Family<QueueLabels, Gauge>,
     queue_capacity: Family<QueueLabels, Gauge>,
     lost: Family<ReasonLabel, PlainCounter>,
+    held_left: Family<PipelineLabel, Gauge>,
     storage_bytes: Family<QueueLabels, Gauge>,
     storage_failing: Family<QueueLabels, Gauge>,
     storage_damaged: Family<QueueLabels, PlainCounter>,
@@ -80,6 +81,8 @@ pub struct GaugeValues {
     pub lost: (u64, u64),
     /// Queues on disk.
     pub storage: Vec<StorageValues>,
+    /// Points that stages of a pipeline held when an agent died, and that no pipeline takes.
+    pub held_left: Vec<(String, u64)>,
     /// True if the config that was read last was not taken.
     pub config_refused: bool,
 }
@@ -200,6 +203,8 @@ impl Metrics {
     }
 
     fn register_storage(&self, r: &mut Registry) {
+        let help = "Points that stages held when an agent died, and that wait on disk because no pipeline takes them";
+        r.register("phoenix_held_left_points", help, self.held_left.clone());
         let help = "Bytes of a queue's files on disk, those set aside for it included";
         r.register("phoenix_storage_bytes", help, self.storage_bytes.clone());
         let help = "Whether a queue on disk takes nothing now";
@@ -277,6 +282,11 @@ impl Metrics {
             let labels = QueueLabels { exporter: exporter.clone() };
             self.queue_size.get_or_create(&labels).set(*size as i64);
             self.queue_capacity.get_or_create(&labels).set(*capacity as i64);
+        }
+        self.held_left.clear();
+        for (pipeline, points) in &values.held_left {
+            let labels = PipelineLabel { pipeline: pipeline.as_str().into() };
+            self.held_left.get_or_create(&labels).inc_by(*points as i64);
         }
         for queue in &values.storage {
             let labels = QueueLabels { exporter: queue.exporter.clone() };

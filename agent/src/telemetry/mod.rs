@@ -7,6 +7,6 @@ mod metrics;
 mod name_style;
 
 pub use counters::{ConnectionMetrics, EngineMetrics, ExporterMetrics, ReceiverMetrics, ReceiverOutcome};
-pub use health::{CONNECTED, Condition, Health, Phase, PipelineRole, PipelineSummary};
+pub use health::{CONNECTED, Condition, Health, HeldLeft, Phase, PipelineRole, PipelineSummary};
 pub use metrics::{GaugeValues, Metrics, StorageValues};
 pub use name_style::NameStyle;

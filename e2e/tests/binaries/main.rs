@@ -21,6 +21,7 @@ mod durable;
 mod entities;
 mod fleet_protocol;
 mod held_inputs;
+mod held_left;
 mod initializing;
 mod nodes;
 mod observe_only;

@@ -82,6 +82,11 @@ impl Plan {
         holding.next().filter(|_| holding.next().is_none())
     }
 
+    /// The first stage of a type in which points may wait: it takes what another of the type held.
+    pub fn holder(&self, kind: &str) -> Option<&Stage> {
+        self.stages.iter().find(|stage| !stage.processor.hold().is_zero() && stage.id.kind() == kind)
+    }
+
     /// Names of the functions by which its stages merge points, such as `sum`.
     pub fn merge_functions(&self) -> BTreeSet<&'static str> {
         self.stages.iter().flat_map(|stage| stage.processor.merge_functions()).collect()

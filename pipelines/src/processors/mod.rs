@@ -20,7 +20,9 @@ mod transform;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::Batch;
 use crate::aggregate::Aggregation;
+use crate::batch::{Encoded, Keep};
 use crate::config::Scope;
 use crate::cost::Inspection;
 use crate::stage::{StageBatch, StageError, State};
@@ -146,6 +148,14 @@ impl Processor {
         match self {
             Self::Interval(interval) => interval.hold(),
             _ => Duration::ZERO,
+        }
+    }
+
+    /// What of a batch it may keep back, as a request: nothing of what it always passes on.
+    pub(crate) fn may_hold(&self, batch: &Batch) -> Encoded {
+        match self {
+            Self::Interval(interval) => interval.may_hold(batch),
+            _ => batch.encode(Keep::All),
         }
     }
 

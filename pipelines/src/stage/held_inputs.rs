@@ -9,7 +9,7 @@ use crate::Batch;
 use crate::batch::{Encoded, Keep, Malformed};
 
 use super::Stop;
-use super::pipeline::{Pipeline, Turn, never, run};
+use super::pipeline::{Pipeline, Refusal, Turn, never, run};
 
 impl Pipeline {
     /// Says whether inputs of the stage that holds points are kept until they are asked for.
@@ -20,7 +20,8 @@ impl Pipeline {
         }
     }
 
-    /// Inputs of which the stage that holds points has taken some since this was last asked: each with all that came to it.
+    /// Inputs of which the stage that holds points has taken some since this was last asked: each without what it always passes
+    /// on, which has left.
     pub fn take_inputs(&mut self) -> Vec<Encoded> {
         self.stages.iter_mut().filter_map(|stage| stage.inputs.as_mut()).flat_map(std::mem::take).collect()
     }
@@ -32,22 +33,29 @@ impl Pipeline {
         Some(flush.output.encode(Keep::All))
     }
 
-    /// Has the stage that holds points take an input once more, at `now`, Unix nanoseconds. What it passes on at once has left
-    /// when it came first.
+    /// Plays an input of a stage of type `kind` that held points, at `now`, Unix nanoseconds: to the first stage of that type that
+    /// holds points now and on through those behind it, or through all of them where none does. Returns what leaves at once.
     ///
     /// # Errors
-    /// As [`Batch::parse`].
-    pub fn play(&mut self, input: Bytes, now: u64) -> Result<(), Malformed> {
-        let Some(stage) = self.holding() else { return Ok(()) };
+    /// As [`Batch::parse`]; and within, as [`Self::process`].
+    pub fn play(
+        &mut self,
+        input: Bytes,
+        kind: &str,
+        now: u64,
+    ) -> Result<Result<Encoded, Refusal>, Malformed> {
         let mut input = Batch::parse(input)?;
         input.identify();
         let mut batch = Batch::default();
         batch.copy_from(&input);
         self.batches += 1;
         let turn = Turn { input: &input, now, number: self.batches, stop: &Stop::new(&never) };
-        // What it says of metrics without a type it said when they came first.
-        let _said_before = run(&mut self.stages[stage..=stage], &turn, &mut batch);
-        Ok(())
+        let from = self.stages.iter().position(|stage| stage.holds() && stage.kind() == kind);
+        let outcome = run(&mut self.stages[from.unwrap_or_default()..], &turn, &mut batch);
+        Ok(match outcome {
+            Err(refused) if !refused.passed_on => Err(refused),
+            _ => Ok(batch.encode(Keep::All)),
+        })
     }
 
     /// Place of the stage that holds points, if there is one alone.

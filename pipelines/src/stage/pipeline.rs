@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::Batch;
-use crate::batch::{Encoded, Keep, Malformed};
+use crate::batch::{Encoded, Malformed};
 use crate::config::{ComponentId, Digest, Plan};
 use crate::ottl::Failure;
 use crate::processors::{CachedFilter, DecisionCache, Processor};
@@ -88,15 +88,16 @@ pub struct StageCount {
 impl RunningStage {
     fn run(&mut self, turn: &Turn<'_>, batch: &mut Batch) -> Result<(), Refusal> {
         let Turn { input, now, number, stop } = *turn;
-        let came = self.inputs.is_some().then(|| batch.encode(Keep::All));
+        let came = self.inputs.is_some().then(|| self.processor.may_hold(batch));
         let tallies = Tallies::new(input, &mut self.tallies);
+        let before = batch.point_count();
         let turn = StageBatch { input, batch: &mut *batch, now, number, tallies, stop };
         let outcome = match &mut self.state {
             _ if stop.ask() => Err(StageError::stopped()),
             Some(state) => state.run(turn),
             None => self.processor.run(turn),
         };
-        let came = came.filter(|came| came.points > batch.point_count() as u64);
+        let came = came.filter(|_| batch.point_count() < before);
         if let (Some(inputs), Some(came)) = (&mut self.inputs, came) {
             inputs.push(came);
         }
@@ -111,6 +112,11 @@ impl RunningStage {
 
     pub(super) fn key(&self) -> (&ComponentId, Digest) {
         (&self.id, self.digest)
+    }
+
+    /// Its type.
+    pub(super) fn kind(&self) -> &str {
+        self.id.kind()
     }
 
     /// Tells whether points may wait in it.

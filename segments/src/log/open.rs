@@ -6,12 +6,12 @@
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::scan::Scan;
 use super::{Log, LogSettings, OpenError};
 use crate::frame::Mark;
-use crate::read::Found;
+use crate::read::{Damage, Found, Record};
 use crate::segment::Segment;
 
 /// Smallest file, whatever the bound of all of them.
@@ -30,6 +30,13 @@ pub struct Seen<'a> {
     pub length: u64,
     /// The first of them, as many as were asked for.
     pub head: &'a [u8],
+}
+
+impl<'a> Seen<'a> {
+    fn of(segment: u64, record: &Record<'a>, length: u64) -> Self {
+        let (place, head) = ((segment, record.offset), record.payload);
+        Self { place, mark: record.mark, kind: record.kind, length, head }
+    }
 }
 
 impl Log {
@@ -61,22 +68,43 @@ impl Log {
             settings,
         };
         let directory = log.settings.directory.clone();
-        let failed = |what, path: &Path| {
-            let path = path.to_owned();
-            move |source| OpenError::System { what, path, source }
-        };
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(&directory).map_err(failed("list", &directory))? {
-            let entry = entry.map_err(failed("list", &directory))?;
-            files.extend(Segment::of(&entry.file_name()).map(|named| (named, entry.path())));
-        }
-        files.sort_unstable();
-        for ((number, salt), path) in files {
+        for ((number, salt), path) in files(&directory)? {
             log.scan((number, salt), &path, head, &mut see).map_err(failed("read", &path))?;
             log.next_number = log.next_number.max(number + 1);
         }
         let _told_by_the_trouble = log.prepare();
         Ok(log)
+    }
+
+    /// Shows each record of a log that it leaves as it is, whoever has it, as [`Self::open`] does. Returns the damage.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn look(
+        directory: &Path,
+        head: usize,
+        mut see: impl FnMut(Seen<'_>),
+    ) -> Result<Vec<(PathBuf, Damage)>, OpenError> {
+        let mut damage = Vec::new();
+        for ((number, salt), path) in files(directory)? {
+            let mut scan = Scan::open(&path, salt, head).map_err(failed("read", &path))?;
+            while let Some((found, length)) = scan.advance().map_err(failed("read", &path))? {
+                match found {
+                    Found::Record(record) => see(Seen::of(number, &record, length)),
+                    Found::Damage(found) => damage.push((path.clone(), found)),
+                }
+            }
+        }
+        Ok(damage)
+    }
+
+    /// Removes a log that no process has, with all that is in it.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn remove(directory: &Path) -> Result<(), OpenError> {
+        let _until_it_is_gone = lock(directory)?;
+        std::fs::remove_dir_all(directory).map_err(failed("remove", directory))
     }
 
     /// Tells whether a directory is that of a log with something in it, whoever has it.
@@ -107,8 +135,7 @@ impl Log {
             match found {
                 Found::Record(record) => {
                     segment.waiting += u64::from(record.mark != Some(Mark::Settled));
-                    let (place, head) = ((number, record.offset), record.payload);
-                    see(Seen { place, mark: record.mark, kind: record.kind, length, head });
+                    see(Seen::of(number, &record, length));
                 }
                 Found::Damage(damage) => segment.damage.push(damage),
             }
@@ -121,11 +148,26 @@ impl Log {
     }
 }
 
+/// A file's number, salt and path.
+type NamedFile = ((u64, u64), PathBuf);
+
+/// Files of a log in a directory, in their order, each with its number and salt.
+fn files(directory: &Path) -> Result<Vec<NamedFile>, OpenError> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed("list", directory))? {
+        let entry = entry.map_err(failed("list", directory))?;
+        files.extend(Segment::of(&entry.file_name()).map(|named| (named, entry.path())));
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError + use<> {
+    let path = path.to_owned();
+    move |source| OpenError::System { what, path, source }
+}
+
 fn lock(directory: &Path) -> Result<File, OpenError> {
-    let failed = |what, path: &Path| {
-        let path = path.to_owned();
-        move |source| OpenError::System { what, path, source }
-    };
     if !directory.is_dir() {
         DirBuilder::new().mode(0o700).create(directory).map_err(failed("make the directory", directory))?;
     }

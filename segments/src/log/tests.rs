@@ -267,3 +267,22 @@ fn a_start_finds_what_lies_behind_a_frame_that_does_not_hold() {
             .for_each(|path| fs::remove_file(path).expect("clean"));
     }
 }
+
+#[test]
+fn a_log_that_is_looked_at_stays_as_it_is_and_one_that_somebody_has_is_not_removed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut log, _) = open(directory.path());
+    let entries = [1_u8, 2].map(|n| log.append(n, &[&[n; 9]]).expect("append"));
+    entries[0].mark(Mark::Settled).expect("mark");
+    let before = files(directory.path());
+    let mut seen = Vec::new();
+    let damage = Log::look(&directory.path().join("log"), 2, |one| seen.push((one.mark, one.head.to_vec())));
+    assert_eq!(damage.expect("looked at"), []);
+    assert_eq!(seen, [(Some(Mark::Settled), vec![1; 2]), (Some(Mark::Waiting), vec![2; 2])]);
+    assert_eq!(files(directory.path()), before);
+    let path = directory.path().join("log");
+    assert!(matches!(Log::remove(&path), Err(OpenError::Locked(_))));
+    drop((log, entries));
+    Log::remove(&path).expect("removed");
+    assert!(!path.exists());
+}

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use segments::{Log, LogSettings, Mark};
 
 use super::keeper::Keeper;
@@ -59,9 +59,14 @@ impl StorageSettings {
         self.left(PREFIX, is_open)
     }
 
-    /// Directories of what stages held in pipelines of which none is open now.
-    pub fn abandoned_held(&self, is_open: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
-        self.left(HELD, is_open)
+    /// Logs of what stages held that are not open, each with its pipeline.
+    pub fn left_held(&self, is_open: impl Fn(&Path) -> bool) -> Vec<(PathBuf, String)> {
+        let named = |path: PathBuf| {
+            let name = path.file_name()?.to_str()?.strip_prefix(HELD)?;
+            let pipeline = percent_decode_str(name).decode_utf8().ok()?.into_owned();
+            Some((path, pipeline))
+        };
+        self.left(HELD, is_open).into_iter().filter_map(named).collect()
     }
 
     fn left(&self, prefix: &str, is_open: impl Fn(&Path) -> bool) -> Vec<PathBuf> {

@@ -2,22 +2,34 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use segments::{Entry, Log, Mark};
+use segments::{Damage, Entry, Log, Mark};
 use tokio::sync::oneshot;
 
-use super::{Incoming, KIND, Marked, Order, Shared, Written};
+use super::record::KIND;
+use super::{Incoming, Marked, Order, Shared, Written};
 use crate::deliver::queued::Kept;
 
 /// Time between two attempts to write on a disk that could not be written.
 const PROBE: Duration = Duration::from_secs(1);
 /// Orders that are followed before their writes are made safe together.
 const TOGETHER: usize = 64;
+
+/// Tells of damage.
+pub(super) fn report(pipeline: &str, path: &Path, damage: Damage) {
+    let (file, Damage { offset, bytes, is_torn_end }) = (path.display(), damage);
+    if is_torn_end {
+        tracing::info!(pipeline, %file, offset, bytes, "the last write of what stages hold was cut off");
+    } else {
+        tracing::error!(pipeline, %file, offset, bytes, "a file of what stages hold is damaged; what can be read goes on");
+    }
+}
 
 /// The keeper.
 #[derive(Debug)]
@@ -77,15 +89,6 @@ impl Keeper {
         }
         self.probe();
         self.make_safe();
-        for (path, damage) in self.log.take_damage() {
-            let file = path.display();
-            let segments::Damage { offset, bytes, is_torn_end } = damage;
-            if is_torn_end {
-                tracing::info!(pipeline = self.pipeline, %file, offset, bytes, "the last write of what stages hold was cut off");
-            } else {
-                tracing::error!(pipeline = self.pipeline, %file, offset, bytes, "a file of what stages hold is damaged; what can be read goes on");
-            }
-        }
         self.show();
         true
     }

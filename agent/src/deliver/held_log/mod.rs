@@ -4,12 +4,9 @@
 //! answered once its input is written; what the stage sends is queued once the inputs that it came from say so, and they are settled
 //! once all of it is queued. So a process that dies leaves exactly the inputs of what was not queued, and those of a flush that was
 //! under way, of which the next start knows that they may be doubled.
-//!
-//! ```text
-//! version 1 · points 8 · length of the stage's id 2 · the id · digest of its config 32 · the request
-//! ```
 
 mod keeper;
+mod record;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -18,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pipelines::batch::Encoded;
-use pipelines::config::{ComponentId, Stage};
+use pipelines::config::Stage;
 use segments::{Entry, Log, LogSettings, Mark};
 use tokio::sync::oneshot;
 
@@ -27,15 +24,13 @@ use super::{Destination, StorageSettings};
 use crate::admission::{Budget, Permit};
 use crate::request::Payload;
 use keeper::Keeper;
+pub use record::{FoundInput, HeldContent};
+use record::{KIND, MOST_HEAD};
 
 /// Bytes of a file.
 const SEGMENT_BYTES: u64 = 16 << 20;
 /// Bytes of inputs from which on all that the stage holds is written anew in their place, if that is a quarter of them.
 const ANEW: u64 = 64 << 20;
-/// Kind of the records.
-const KIND: u8 = 3;
-/// Version of the records.
-const VERSION: u8 = 1;
 /// Time between two looks whether all is settled.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -45,7 +40,7 @@ pub struct HeldLog {
     orders: mpsc::Sender<Order>,
     shared: Arc<Shared>,
     /// What a start has found, until it is played, and the other end of the orders.
-    found: Mutex<Option<(Log, mpsc::Receiver<Order>)>>,
+    found: Mutex<Option<Found>>,
     pipeline: String,
     budget: Budget,
     most_bytes: u64,
@@ -54,6 +49,9 @@ pub struct HeldLog {
     /// Bytes of the inputs since all was written anew, and what that took then.
     bytes: [AtomicU64; 2],
 }
+
+/// What a start has found: the log, the other end of the orders, and what the log has by the heads of its records.
+type Found = (Log, mpsc::Receiver<Order>, HeldContent);
 
 /// What the keeper shows.
 #[derive(Debug, Default)]
@@ -65,6 +63,8 @@ struct Shared {
     lacks: AtomicBool,
     /// Flushes that are not queued yet.
     leaving: AtomicUsize,
+    /// What could not be read, until that is asked for.
+    damage: Mutex<HeldDamage>,
 }
 
 /// Order to the keeper.
@@ -100,30 +100,13 @@ struct Marked {
     failed: AtomicBool,
 }
 
-/// Input that a start finds.
-#[derive(Debug)]
-pub struct FoundInput<'a> {
-    /// Points that came with it.
+/// What could not be read of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeldDamage {
+    /// Points of the inputs of which only the head could be read.
     pub points: u64,
-    /// Id of the stage.
-    pub stage: &'a str,
-    /// Digest of its config.
-    digest: &'a [u8],
-    /// The input.
-    pub request: Bytes,
-}
-
-impl FoundInput<'_> {
-    /// Tells whether `stage` takes it: one of the same type, whatever its name and its config now are. A later input would
-    /// come to that one, too.
-    pub fn fits(&self, stage: &ComponentId) -> bool {
-        self.stage.split('/').next() == Some(stage.kind())
-    }
-
-    /// Tells whether it is one of `stage` as it is configured now.
-    pub fn is_of(&self, stage: &Stage) -> bool {
-        self.stage == stage.id.as_str() && self.digest == stage.digest.as_bytes()
-    }
+    /// Bytes.
+    pub bytes: u64,
 }
 
 impl HeldLog {
@@ -141,16 +124,16 @@ impl HeldLog {
         let shared = Arc::new(Shared::default());
         let most_bytes = settings.most_bytes;
         let log = LogSettings { directory, segment_bytes: SEGMENT_BYTES, most_bytes };
-        let count = |seen: segments::Seen<'_>| {
-            shared.inputs.fetch_add(u64::from(seen.mark != Some(Mark::Settled)), Ordering::Relaxed);
-        };
-        let mut log = Log::open(log, 0, count).map_err(|error| error.to_string())?;
+        let mut content = HeldContent::default();
+        let mut log =
+            Log::open(log, MOST_HEAD, |seen| content.add(&seen)).map_err(|error| error.to_string())?;
+        shared.inputs.store(content.inputs, Ordering::Relaxed);
         log.set_syncs(settings.fsync);
         let (orders, receiver) = mpsc::channel();
         Ok(Self {
             orders,
             shared,
-            found: Mutex::new(Some((log, receiver))),
+            found: Mutex::new(Some((log, receiver, content))),
             pipeline: pipeline.to_owned(),
             budget: budget.clone(),
             most_bytes,
@@ -162,13 +145,14 @@ impl HeldLog {
     /// Shows what a start has found, in its order, and begins to write; does nothing after the first time. Returns whether a flush
     /// of some of it was under way, if there was any.
     pub fn begin(&self, mut play: impl FnMut(FoundInput<'_>)) -> Option<bool> {
-        let (mut log, orders) = self.found().take()?;
+        let (mut log, orders, mut content) = self.found().take()?;
         let (mut entries, mut is_doubtful) = (Vec::new(), false);
         while let Some(stored) = log.next_waiting() {
             let request = Bytes::from(stored.payload);
-            match decode(&request).filter(|_| stored.kind == KIND) {
+            match record::decode(&request).filter(|_| stored.kind == KIND) {
                 Some(input) => {
-                    is_doubtful |= stored.mark != Some(Mark::Waiting);
+                    is_doubtful |= stored.mark != Some(Mark::Waiting) || input.is_doubtful;
+                    content.points = content.points.saturating_sub(input.points);
                     play(input);
                     entries.push(stored.entry);
                 }
@@ -181,6 +165,12 @@ impl HeldLog {
         }
         // What is damaged is told of, and is no input any more.
         self.shared.inputs.store(entries.len() as u64, Ordering::Relaxed);
+        for (path, damage) in log.take_damage() {
+            keeper::report(&self.pipeline, &path, damage);
+            content.damaged(&damage);
+        }
+        let damage = HeldDamage { points: content.points, bytes: content.damaged_bytes };
+        *self.shared.damage.lock().unwrap_or_else(PoisonError::into_inner) = damage;
         let found = !entries.is_empty();
         let started = Keeper::start(&self.pipeline, log, orders, &self.shared, entries);
         if let Err(error) = started {
@@ -188,6 +178,16 @@ impl HeldLog {
             *self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
         }
         found.then_some(is_doubtful)
+    }
+
+    /// Pipeline whose inputs it has.
+    pub fn pipeline(&self) -> &str {
+        &self.pipeline
+    }
+
+    /// What could not be read of it, since this was last asked.
+    pub fn take_damage(&self) -> HeldDamage {
+        std::mem::take(&mut *self.shared.damage.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Writes an input of `stage`. Returns what tells where it is.
@@ -209,7 +209,7 @@ impl HeldLog {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let permit = self.budget.hold(input.bytes.len());
         self.shared.inputs.fetch_add(1, Ordering::Relaxed);
-        let head = encode(stage, input.points);
+        let head = record::encode(stage, input.points);
         self.send(Order::Append(Box::new(Incoming {
             number,
             head,
@@ -288,7 +288,7 @@ impl HeldLog {
         let _without_a_thread_requests_are_refused = self.orders.send(order);
     }
 
-    fn found(&self) -> MutexGuard<'_, Option<(Log, mpsc::Receiver<Order>)>> {
+    fn found(&self) -> MutexGuard<'_, Option<Found>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -340,50 +340,9 @@ impl Drop for Leaving {
     }
 }
 
-/// Head of a record.
-fn encode(stage: &Stage, points: u64) -> Vec<u8> {
-    let id = stage.id.as_str();
-    let mut bytes = vec![VERSION];
-    bytes.extend(points.to_le_bytes());
-    bytes.extend((id.len() as u16).to_le_bytes());
-    bytes.extend(id.as_bytes());
-    bytes.extend(stage.digest.as_bytes());
-    bytes
-}
-
-/// What a record holds; nothing if it is of a version that this agent does not know.
-fn decode(record: &Bytes) -> Option<FoundInput<'_>> {
-    let (version, rest) = record.split_first()?;
-    let (points, rest) = rest.split_first_chunk::<8>()?;
-    let (length, rest) = rest.split_first_chunk::<2>()?;
-    let (id, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
-    let (digest, request) = rest.split_at_checked(32)?;
-    let stage = std::str::from_utf8(id).ok().filter(|_| *version == VERSION)?;
-    let points = u64::from_le_bytes(*points);
-    Some(FoundInput { points, stage, digest, request: record.slice_ref(request) })
-}
-
 /// Input that is written and not settled.
 #[derive(Debug)]
 struct Written {
     number: u64,
     entry: Entry,
-}
-
-#[cfg(test)]
-mod tests {
-    use pipelines::yaml::Location;
-
-    use super::*;
-
-    #[test]
-    fn an_input_fits_a_stage_of_its_type_and_no_other() {
-        let input = FoundInput { points: 1, stage: "interval/slow", digest: &[], request: Bytes::new() };
-        let at = Location { line: 1, column: 1 };
-        let fits = |id: &str| input.fits(&ComponentId::parse(id, at).expect("an id"));
-        assert_eq!(
-            ["interval", "interval/fast", "intervals", "rollup/slow"].map(fits),
-            [true, true, false, false]
-        );
-    }
 }

@@ -12,7 +12,7 @@ mod homes;
 use std::time::Duration;
 
 use crate::Batch;
-use crate::batch::{MetricKind, MetricRow, Path};
+use crate::batch::{Encoded, Keep, MetricKind, MetricRow, Path};
 use crate::cost::Inspection;
 use crate::ottl::{Context, Failure};
 use crate::stage::{Effect, Flush, Pressure, StageBatch, StageError, State, StateSize, Tallies, Ticks};
@@ -68,6 +68,19 @@ impl Interval {
     /// Time that a point may wait.
     pub(super) fn hold(&self) -> Duration {
         self.interval
+    }
+
+    /// What of a batch it holds if there is room, as a request.
+    pub(super) fn may_hold(&self, batch: &Batch) -> Encoded {
+        let mut scopes = batch.resources().iter().flat_map(|resource| batch.scopes(resource));
+        if scopes.all(|scope| batch.metrics(scope).iter().all(|metric| self.holds(metric))) {
+            return batch.encode(Keep::All);
+        }
+        let mut held = Batch::default();
+        held.copy_from(batch);
+        held.retain_metrics(|batch, path| self.holds(batch.metric_at(path.metric)));
+        held.drop_empty();
+        held.encode(Keep::All)
     }
 
     fn holds(&self, metric: &MetricRow) -> bool {

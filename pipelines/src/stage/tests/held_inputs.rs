@@ -25,7 +25,8 @@ fn flushed(pipeline: &mut Pipeline) -> Vec<(String, String, String, u64, u64, f6
 fn played(inputs: &[crate::batch::Encoded]) -> Pipeline {
     let mut next = pipeline(CONFIG, NAMES);
     for input in inputs {
-        next.play(input.bytes.clone(), 90 * SECOND).expect("an input");
+        let at_once = next.play(input.bytes.clone(), "interval", 90 * SECOND).expect("an input");
+        assert_eq!(at_once.expect("no stage refuses it").points, 0);
     }
     next
 }
@@ -38,7 +39,11 @@ fn inputs_that_are_played_are_held_again_once_however_often_and_what_was_passed_
     for second in [10, 20, 30] {
         sent(&mut first, second * SECOND, scrape(second));
         let taken = first.take_inputs();
-        assert_eq!(taken.iter().map(|input| input.points).collect::<Vec<_>>(), [6], "without the noise");
+        assert_eq!(
+            taken.iter().map(|input| input.points).collect::<Vec<_>>(),
+            [3],
+            "neither the noise nor what it passes on"
+        );
         inputs.extend(taken);
     }
     // One of which nothing is held.
@@ -64,6 +69,29 @@ fn nothing_is_kept_unless_it_is_asked_for_nor_where_several_stages_hold_points()
     several.keep_inputs(true);
     sent(&mut several, 10 * SECOND, scrape(10));
     assert!(several.take_inputs().is_empty() && several.held_as_input().is_none());
-    assert!(several.play(b"no request".to_vec().into(), SECOND).is_ok(), "it has no stage to play to");
-    assert!(first.play(b"no request".to_vec().into(), SECOND).is_err());
+    assert!(first.play(b"no request".to_vec().into(), "interval", SECOND).is_err());
+}
+
+#[test]
+fn inputs_of_a_stage_that_is_gone_go_through_all_stages_and_leave_at_once() {
+    let mut first = pipeline(CONFIG, NAMES);
+    first.keep_inputs(true);
+    sent(&mut first, 10 * SECOND, scrape(10));
+    let input = first.take_inputs().remove(0).bytes;
+    let leaving = |pipeline: &mut Pipeline, input: &bytes::Bytes| {
+        let left = pipeline.play(input.clone(), "interval", 90 * SECOND).expect("an input");
+        told(&Batch::parse(left.expect("no stage refuses it").bytes).expect("a request"))
+    };
+    let mut plain = pipeline("  filter: { metrics: { datapoint: ['value_int == 20'] } }", "filter");
+    let left: Vec<f64> = leaving(&mut plain, &input).iter().map(|point| point.5).collect();
+    assert_eq!((left, plain.batches()), (vec![10.0, 30.0], 1), "as a batch that comes");
+    // Two stages hold points now: the first of them takes it, and what it sends the second.
+    let mut two = pipeline("  interval: {}\n  interval/2: {}", "interval, interval/2");
+    assert!(leaving(&mut two, &input).is_empty());
+    assert_eq!(two.kept().map(|(_, kept)| kept.held).collect::<Vec<_>>(), [3, 0]);
+    assert_eq!(flushed(&mut two).len(), 3);
+    // The stage is there, and passes on now what it held before: it leaves.
+    let text = "  interval: { pass_through: { gauge: true } }";
+    let gauges = batch(vec![process("any", 1, vec![gauge("memory", &[(7, &[])])])]).encode(Keep::All).bytes;
+    assert_eq!(leaving(&mut pipeline(text, "interval"), &gauges).len(), 1);
 }
