@@ -137,10 +137,12 @@ impl App {
         // Agents of tests share a process, which has more than any of them.
         let look = if cfg!(test) { || None } else { memory::resident };
         let budget = Budget::of_process(settings.memory_limit, look);
+        let delivery_ledger = Arc::new(delivery_ledger);
         let parts = EngineParts {
             health: Arc::clone(&health),
             metrics: Arc::clone(&metrics),
             budget: budget.clone(),
+            delivery_ledger: Arc::clone(&delivery_ledger),
             reporter,
         };
         let shared = Arc::new(Admin {
@@ -148,7 +150,7 @@ impl App {
             engines: Arc::new(Engines::new(parts, &settings.pipeline)),
             budget,
             destinations: Arc::new(Destinations::default()),
-            delivery_ledger: Arc::new(delivery_ledger),
+            delivery_ledger,
             health,
             health_path: settings.health_path.clone(),
             metrics,
@@ -289,6 +291,9 @@ fn report(ledger: &DeliveryLedger) {
     let lost = ledger.found_lost();
     if lost > 0 {
         tracing::error!(lost, "the last process died owing acknowledged points that were never confirmed");
+    }
+    if let Some(held) = ledger.held_at_crash() {
+        tracing::error!("{}", held.text());
     }
 }
 

@@ -7,13 +7,18 @@
 //! never silently.
 //! Without a data directory there is no ledger on disk and a crash cannot be measured; boot says that too.
 
+mod held;
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
+
+use held::HeldAccount;
+pub use held::HeldAtCrash;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"phxacct1");
 const WORDS: usize = 8;
@@ -153,6 +158,8 @@ struct State {
     on_disk: u64,
     /// Points that the processes before had ever queued; nothing if that is not known.
     queued_before: Option<u64>,
+    /// What stages hold in memory alone, which is not owed yet.
+    held: HeldAccount,
 }
 
 impl DeliveryLedger {
@@ -185,12 +192,20 @@ impl DeliveryLedger {
         if totals.is_none() && file.metadata().is_ok_and(|file| file.len() > 0) {
             tracing::error!(path = %path.display(), "the account is torn: what the last process owed is not known");
         }
+        let mut record = [0; held::BYTES];
+        let held =
+            file.read_exact_at(&mut record, BYTES as u64).ok().and_then(|()| HeldAccount::after(&record));
+        if held.is_none() && file.metadata().is_ok_and(|file| file.len() > BYTES as u64) {
+            tracing::error!(path = %path.display(), "the account is torn: what stages held in memory is not known");
+        }
+        let held = held.unwrap_or_default();
         let queued_before = totals.map(|totals| totals.queued);
         let totals = totals.unwrap_or_default();
         let state =
-            State { totals, file: Some(file), found: totals.owed(), queued_before, ..State::default() };
+            State { totals, file: Some(file), found: totals.owed(), queued_before, held, ..State::default() };
         let ledger = Self { state: Mutex::new(state) };
         ledger.change(|_| {});
+        ledger.state.lock().unwrap_or_else(PoisonError::into_inner).write_held();
         Ok(ledger)
     }
 
@@ -263,6 +278,25 @@ impl DeliveryLedger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).on_disk
     }
 
+    /// Records that these stages of a pipeline hold so many points in memory alone, to be called before their senders are answered.
+    pub fn held(&self, pipeline: &Arc<str>, points: u64, stages: &Arc<str>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.held.set(pipeline, points, stages) {
+            state.write_held();
+        }
+    }
+
+    /// Points that stages hold in memory alone now, and the most that crashes have ever lost of such.
+    pub fn held_in_memory(&self) -> [u64; 2] {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        [state.held.points(), state.held.lost]
+    }
+
+    /// Points that stages held in memory when the last process died; nothing after a clean stop.
+    pub fn held_at_crash(&self) -> Option<HeldAtCrash> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).held.found.clone()
+    }
+
     /// Records that `points` are about to be acknowledged.
     pub fn queued(&self, points: u64) {
         self.change(|state| state.totals.queued += points);
@@ -311,14 +345,25 @@ impl DeliveryLedger {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
         let record = state.totals.encode();
-        let Some(file) = &state.file else { return };
-        let written = file.write_all_at(&record, 0);
+        state.write(&record, 0);
+    }
+}
+
+impl State {
+    fn write_held(&mut self) {
+        let record = self.held.encode();
+        self.write(&record, BYTES as u64);
+    }
+
+    fn write(&mut self, record: &[u8], at: u64) {
+        let Some(file) = &self.file else { return };
+        let written = file.write_all_at(record, at);
         if let Err(error) = &written
-            && !state.failing
+            && !self.failing
         {
             tracing::error!(%error, "the account cannot be written: {UNMEASURED}");
         }
-        state.failing = written.is_err();
+        self.failing = written.is_err();
     }
 }
 

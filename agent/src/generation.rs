@@ -42,6 +42,13 @@ impl Intent {
         Self { baseline: Some(plan.clone()), experiment: None, digests }
     }
 
+    /// Names of the stages in which points wait that leave.
+    pub fn holding(&self) -> String {
+        let candidate = self.experiment.as_ref().filter(|experiment| experiment.split.weight > Weight::NONE);
+        let plans = self.baseline.iter().chain(candidate.map(|experiment| &experiment.candidate));
+        plans.flat_map(Plan::holding).collect::<Vec<_>>().join(", ")
+    }
+
     /// Stages in which points wait that leave, each with the time.
     pub fn held(&self) -> Vec<String> {
         let candidate = self.experiment.as_ref().filter(|experiment| experiment.split.weight > Weight::NONE);

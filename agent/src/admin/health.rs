@@ -21,6 +21,9 @@ struct Report<'a> {
     storage: BTreeMap<String, StorageStatus>,
     account: &'a str,
     points: Points,
+    /// What the last process lost of what stages held in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_lost: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -34,6 +37,10 @@ struct Points {
     lost_to_shutdowns: u64,
     lost_to_crashes: u64,
     lost_to_the_last_crash: u64,
+    /// Accepted and in no queue yet, because stages hold them in memory alone: a crash loses them.
+    held_in_memory: u64,
+    /// The most that crashes have lost of such.
+    held_lost_to_crashes_at_most: u64,
 }
 
 /// Takes the place of an error for those who may not read it.
@@ -86,6 +93,7 @@ pub fn report(
         Phase::Draining => "draining",
     };
     let totals = ledger.totals();
+    let [held_in_memory, held_lost_to_crashes_at_most] = ledger.held_in_memory();
     let points = Points {
         queued: totals.queued,
         delivered: totals.delivered,
@@ -96,6 +104,8 @@ pub fn report(
         lost_to_shutdowns: totals.lost_shutdown,
         lost_to_crashes: totals.lost_crash,
         lost_to_the_last_crash: ledger.found_lost(),
+        held_in_memory,
+        held_lost_to_crashes_at_most,
     };
     serde_json::to_string(&Report {
         status,
@@ -104,6 +114,7 @@ pub fn report(
         storage,
         account: ledger.storage().as_ref(),
         points,
+        held_lost: ledger.held_at_crash().map(|held| held.text()),
     })
     .unwrap_or_default()
 }

@@ -234,6 +234,7 @@ impl Admin {
             connected: condition.control_plane.as_deref() == Some(CONNECTED),
             reports: self.outbox.counts(),
             lost: (totals.lost_crash, totals.lost_shutdown),
+            held_lost: self.delivery_ledger.held_in_memory()[1],
             storage: self.destinations.storage().into_iter().map(storage_values).collect(),
             held_left: condition.held_left.into_iter().map(|left| (left.pipeline, left.points)).collect(),
             config_refused: condition.config_error.is_some(),

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{Engine, Reporter};
 use crate::admission::Budget;
+use crate::delivery_ledger::DeliveryLedger;
 use crate::signal::Signal;
 use crate::telemetry::{Health, Metrics};
 
@@ -27,6 +28,8 @@ pub struct EngineParts {
     pub metrics: Arc<Metrics>,
     /// Memory that it may hold.
     pub budget: Budget,
+    /// Account of what it accepted.
+    pub delivery_ledger: Arc<DeliveryLedger>,
     /// Reporter of findings.
     pub reporter: Reporter,
 }

@@ -37,6 +37,13 @@ pub struct PendingPayload {
     of: Option<Arc<Leaving>>,
 }
 
+impl PendingPayload {
+    /// Its points, if nothing else than memory has them.
+    pub fn in_memory(&self) -> u64 {
+        if self.of.is_some() { 0 } else { self.payload.items }
+    }
+}
+
 /// Points that pipelines sent without a batch.
 #[derive(Debug, Default)]
 pub struct FlushOutput {
@@ -244,6 +251,7 @@ impl Engine {
         let flushes = self.send_pending();
         if flushes {
             self.dispatch(current, worker.advance(now));
+            self.account_baseline(&worker.baseline);
         }
         flushes
     }
@@ -346,10 +354,11 @@ impl Engine {
                 Err(_) => true,
             }
         });
+        self.account_pending(&pending);
         pending.is_empty()
     }
 
-    fn pending(&self) -> MutexGuard<'_, Vec<PendingPayload>> {
+    pub(super) fn pending(&self) -> MutexGuard<'_, Vec<PendingPayload>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -365,6 +374,7 @@ impl Engine {
             self.dispatch(&current, state.shutdown(now));
             self.save_state(&current, &state);
             self.close(&mut state, now);
+            Variant::BOTH.iter().for_each(|variant| self.account_held(*variant, 0));
         }
         self.finished.store(true, Ordering::Release);
     }
@@ -372,7 +382,11 @@ impl Engine {
     /// Waits for room for what waits; what finds none until `deadline` is counted as lost.
     pub async fn place_pending(&self, deadline: Instant) {
         let pending = std::mem::take(&mut *self.pending());
-        for PendingPayload { payload, rule, destination, of } in pending {
+        let mut waits: u64 = pending.iter().map(PendingPayload::in_memory).sum();
+        self.account_held(Variant::Baseline, waits);
+        for pending in pending {
+            let in_memory = pending.in_memory();
+            let PendingPayload { payload, rule, destination, of } = pending;
             if let Some(of) = &of {
                 // An attempt waits no longer for a disk, either.
                 let _doubtful_then = tokio::time::timeout(HELD_PATIENCE, of.marked()).await;
@@ -384,6 +398,8 @@ impl Engine {
                 }
                 Ok(None) | Err(_) => destination.lose(&payload),
             }
+            waits -= in_memory;
+            self.account_held(Variant::Baseline, waits);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! batch that comes now, and so do those of a pipeline that is gone, by the one that there is.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use observe::Variant;
@@ -13,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::Engine;
 use super::experiment::LostHeld;
-use super::flush::FlushOutput;
+use super::flush::{FlushOutput, PendingPayload};
 use super::generation::{HeldInputs, ServingState};
 use super::variant::VariantPipeline;
 use crate::deliver::{HeldLog, Kept, Leaving};
@@ -46,6 +47,9 @@ impl Engine {
             baseline.keep_inputs(held.is_some());
         }
         self.current.store(Arc::clone(&next));
+        // What the generation before held has left, or is the next one's, which tells of it below.
+        let variants = if next.generation.splits { &Variant::BOTH[..1] } else { &Variant::BOTH };
+        variants.iter().for_each(|variant| self.held[variant.index()].store(0, Ordering::Relaxed));
         if let Some(before) =
             before.filter(|before| held.is_none_or(|held| !Arc::ptr_eq(&held.log, &before.log)))
         {
@@ -63,6 +67,9 @@ impl Engine {
                     self.play_left(&next, log, &mut VariantPipeline::build(plan, now), now);
                 }),
             }
+        }
+        if let Some(worker) = &worker {
+            self.account_baseline(&worker.baseline);
         }
         drop(guard);
         let began = Instant::now();
@@ -102,6 +109,26 @@ impl Engine {
             return Some(log.append_all(stage, held));
         }
         inputs.into_iter().map(|input| log.append(stage, input)).last()
+    }
+
+    /// Tells the account what the baseline's stages hold in memory alone, before the sender of it is answered.
+    pub(super) fn account_baseline(&self, baseline: &VariantPipeline) {
+        let current = self.current.load();
+        let is_on_disk = current.held.as_ref().is_some_and(|held| held.log.has_all());
+        self.account_held(Variant::Baseline, if is_on_disk { 0 } else { baseline.kept().held });
+    }
+
+    /// Tells the account that so many points that leave by a variant are held in memory alone.
+    pub(super) fn account_held(&self, variant: Variant, points: u64) {
+        self.held[variant.index()].store(points, Ordering::Relaxed);
+        self.account_pending(&self.pending());
+    }
+
+    /// Tells the account what is in no queue: what stages hold, and what waits for room in one.
+    pub(super) fn account_pending(&self, pending: &[PendingPayload]) {
+        let held: u64 = self.held.iter().map(|held| held.load(Ordering::Relaxed)).sum();
+        let waits: u64 = pending.iter().map(PendingPayload::in_memory).sum();
+        self.delivery_ledger.held(&self.pipeline, held + waits, &self.holding.load());
     }
 
     /// Has the inputs on disk say that all that they brought leaves; nothing if there are none.

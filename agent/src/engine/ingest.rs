@@ -161,6 +161,9 @@ impl Engine {
             }
             // Before another batch runs, so that the candidate gets them in order.
             let held = self.log_held(&mut worker.baseline);
+            if worker.baseline.holds() {
+                self.account_baseline(&worker.baseline);
+            }
             let mut pending = self.leave(output, admitted, received, worker.feed.as_ref());
             pending.add_kept(held);
             return Ok(pending);

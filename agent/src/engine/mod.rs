@@ -28,7 +28,7 @@ mod warm;
 mod windows;
 mod worker;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -44,6 +44,7 @@ pub use warm::warm;
 
 use crate::admission::Budget;
 use crate::deliver::VariantStates;
+use crate::delivery_ledger::DeliveryLedger;
 use crate::outbox::Outbox;
 use crate::telemetry::{EngineMetrics, Health};
 use experiment::LostHeld;
@@ -68,6 +69,11 @@ pub struct Engine {
     orphaned: Mutex<Vec<(String, LostHeld)>>,
     /// State of stages once it is finished, until it is asked for.
     saved: Mutex<VariantStates>,
+    /// Points that a variant's stages hold in memory alone and that leave by it.
+    held: [AtomicU64; 2],
+    /// Names of these stages.
+    holding: ArcSwap<Arc<str>>,
+    delivery_ledger: Arc<DeliveryLedger>,
     budget: Budget,
     shadow_budget: Budget,
     health: Arc<Health>,
@@ -104,6 +110,9 @@ impl Engine {
             pending: Mutex::new(Vec::new()),
             orphaned: Mutex::new(Vec::new()),
             saved: Mutex::default(),
+            held: Default::default(),
+            holding: ArcSwap::from_pointee("".into()),
+            delivery_ledger: Arc::clone(&parts.delivery_ledger),
             budget: parts.budget.clone(),
             shadow_budget: Budget::new(shadow::BUDGET),
             health: Arc::clone(&parts.health),

@@ -126,6 +126,7 @@ impl Engine {
         if let (Some(_), Some(experiment)) = (split, state.as_mut().and_then(|it| it.experiment.as_mut())) {
             experiment.observer.settle_lenses();
         }
+        self.holding.store(Arc::new(intent.holding().into()));
         self.succeed(number, intent);
         let meter = state.as_ref().and_then(|state| state.experiment.as_ref());
         generation.meter = meter.map(|experiment| Arc::clone(experiment.observer.meter()));

@@ -44,6 +44,7 @@ pub struct Metrics {
     queue_size: Family<QueueLabels, Gauge>,
     queue_capacity: Family<QueueLabels, Gauge>,
     lost: Family<ReasonLabel, PlainCounter>,
+    held_lost: PlainCounter,
     held_left: Family<PipelineLabel, Gauge>,
     storage_bytes: Family<QueueLabels, Gauge>,
     storage_failing: Family<QueueLabels, Gauge>,
@@ -79,6 +80,8 @@ pub struct GaugeValues {
     pub reports: (usize, u64, u64),
     /// Points lost to crashes and to shutdowns, over the life of the data directory.
     pub lost: (u64, u64),
+    /// The most points that crashes have lost of what stages held in memory, over the life of the data directory.
+    pub held_lost: u64,
     /// Queues on disk.
     pub storage: Vec<StorageValues>,
     /// Points that stages of a pipeline held when an agent died, and that no pipeline takes.
@@ -135,6 +138,8 @@ impl Metrics {
         );
         let help = "Acknowledged items never confirmed, over the life of the data directory";
         r.register("phoenix_points_lost_total", help, m.lost.clone());
+        let help = "Points that stages held in memory when an agent died, over the life of the data directory: at most so many are lost";
+        r.register("phoenix_held_points_lost_at_most_total", help, m.held_lost.clone());
         m.register_storage(r);
         r.register("phoenix_budget_used_bytes", "Bytes held", m.budget_used.clone());
         r.register("phoenix_budget_limit_bytes", "Bytes that may be held", m.budget_limit.clone());
@@ -299,6 +304,7 @@ impl Metrics {
         for (reason, lost) in [("crash", values.lost.0), ("shutdown", values.lost.1)] {
             self.lost.get_or_create(&ReasonLabel { reason }).set(lost);
         }
+        self.held_lost.set(values.held_lost);
         self.budget_used.set(values.budget.0 as i64);
         self.budget_limit.set(values.budget.1 as i64);
         self.generation.set(values.generation as i64);

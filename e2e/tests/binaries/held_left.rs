@@ -77,7 +77,8 @@ async fn killed(dir: &Path, sink: &Listener) -> Result<()> {
 async fn what_a_stage_held_leaves_whatever_became_of_the_stage_its_pipeline_and_the_answers() -> Result<()> {
     let both = |one, other| [vec![one; SERIES as usize], vec![other; SERIES as usize]].concat();
     let accept = "  acknowledge: { otlp: on_accept }\n";
-    let nexts: [(&str, &str, &[&str], &str, Vec<i64>); 6] = [
+    type Next<'a> = (&'a str, &'a str, &'a [&'a str], &'a str, Vec<i64>);
+    let nexts: [Next<'_>; 6] = [
         ("no stage", "metrics", &[], "", both(1, 2)),
         (
             "another stage",
@@ -175,9 +176,8 @@ async fn what_cannot_be_read_of_it_is_in_the_account_and_health_names_it() -> Re
     let sink = Listener::bind().await?;
     killed(dir.path(), &sink).await?;
     let held = dir.path().join("queue/held_metrics");
-    let files = std::fs::read_dir(&held)?.flatten().map(|file| file.path());
-    let path =
-        files.filter(|path| path.metadata().is_ok_and(|file| file.len() > 0)).next().context("a file")?;
+    let mut files = std::fs::read_dir(&held)?.flatten().map(|file| file.path());
+    let path = files.find(|path| path.metadata().is_ok_and(|file| file.len() > 0)).context("a file")?;
     let mut file = std::fs::File::options().write(true).open(&path)?;
     // Near the end of the second input: its head can be read, and its request cannot.
     file.seek(SeekFrom::End(-40))?;

@@ -227,6 +227,11 @@ impl HeldLog {
         self.shared.lacks.load(Ordering::Relaxed) || inputs > ANEW.min(self.most_bytes / 4).max(4 * all)
     }
 
+    /// Tells whether all that the stage holds is in the log.
+    pub fn has_all(&self) -> bool {
+        !self.shared.lacks.load(Ordering::Relaxed)
+    }
+
     /// Notes whether all that the stage holds is in the log.
     pub fn set_whole(&self, whole: bool) {
         self.shared.lacks.store(!whole, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use observe::Variant;
 use pipelines::Batch;
 
 use super::job::Job;
@@ -152,6 +153,9 @@ impl CandidateWorker {
             let owed = running.state.candidate.pipeline().filter(|_| running.state.delivers);
             let held = owed.map_or(0, |pipeline| pipeline.kept().held);
             self.held.store(held, Ordering::Relaxed);
+            if !self.is_abandoned() {
+                running.engine.account_held(Variant::Candidate, held);
+            }
             if self.rest(pace.rest(Instant::now(), thread_time())) {
                 pace.forgive();
             }

@@ -173,6 +173,10 @@ impl<'a> Running<'a> {
         let ExperimentState { candidate, split, delivers, .. } = &mut self.state;
         let pipeline = candidate.pipeline().filter(|_| *delivers && !self.worker.is_apart());
         let encoded = pipeline.map(|of| split.encode(Variant::Candidate, input, of.output(input), true));
+        if let Some(pipeline) = pipeline {
+            // Before the share is not owed any more.
+            self.engine.account_held(Variant::Candidate, pipeline.kept().held);
+        }
         if let Some(encoded) = encoded
             && let Some(open) = self.worker.claim(share, number)
         {

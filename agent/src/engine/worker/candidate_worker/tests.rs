@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::admission::Budget;
+use crate::delivery_ledger::DeliveryLedger;
 use crate::engine::flush::tests::{NOW, holding};
 use crate::engine::worker::job::{Gaps, Tick};
 use crate::engine::{EngineParts, Reporter};
@@ -10,7 +11,8 @@ use crate::telemetry::{Condition, GaugeValues, Health, Metrics, NameStyle};
 fn engine(metrics: &Arc<Metrics>) -> Arc<Engine> {
     let reporter = Reporter { outbox: Arc::default(), boot_id: String::new() };
     let health = Arc::new(Health::new(Condition::starting()));
-    let parts = EngineParts { health, metrics: Arc::clone(metrics), budget: Budget::new(1 << 20), reporter };
+    let (budget, delivery_ledger) = (Budget::new(1 << 20), Arc::new(DeliveryLedger::in_memory()));
+    let parts = EngineParts { health, metrics: Arc::clone(metrics), budget, delivery_ledger, reporter };
     Arc::new(Engine::new("metrics", &parts))
 }
 
