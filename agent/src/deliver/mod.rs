@@ -16,6 +16,7 @@ mod disk_queue;
 mod exporter;
 mod file;
 mod held_log;
+mod kept_log;
 mod oauth2;
 mod otlp;
 mod otlp_http;

@@ -2,20 +2,19 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use bytes::Bytes;
-use segments::{Damage, Entry, Log, Mark, Stored};
+use segments::{Entry, Log, Mark, Stored};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Incoming, Message, QueueCounters, QueueLink};
 use crate::deliver::destination::Destination;
+use crate::deliver::kept_log::KeptLog;
 use crate::deliver::queued::{Awaited, Kept, Outcome};
 use crate::deliver::record::{Head, KIND, MOST_HEAD};
 use crate::deliver::saved_stages::KIND as STATE;
@@ -23,10 +22,6 @@ use crate::deliver::stored::{Size, StoredPayload};
 use crate::meter::Meter;
 use crate::request::Payload;
 
-/// Time between two attempts to write on a disk that could not be written.
-const PROBE: Duration = Duration::from_secs(1);
-/// Orders that are followed before their writes are made safe together.
-const TOGETHER: usize = 64;
 /// Generations whose meters are known.
 const GENERATIONS: usize = 8;
 
@@ -34,7 +29,7 @@ const GENERATIONS: usize = 8;
 #[derive(Debug)]
 pub struct Keeper {
     exporter: String,
-    log: Log,
+    kept: KeptLog,
     orders: Receiver<Message>,
     link: Weak<QueueLink>,
     counters: Arc<QueueCounters>,
@@ -44,15 +39,12 @@ pub struct Keeper {
     /// Those who wait for the outcome of what is on disk and not in memory.
     waiting: HashMap<(u64, u64), oneshot::Sender<Outcome>>,
     meters: VecDeque<(u64, Arc<Meter>)>,
-    /// Records that are settled and could not be marked as such.
-    unmarked: Vec<Entry>,
     /// Records that were handed out and not settled.
     again: VecDeque<Entry>,
     /// Those who wait until what was written is safe.
     unsafe_yet: Vec<(Awaited, u64)>,
-    had_trouble: bool,
-    /// Time of the last attempt to write on a disk that could not be written.
-    probed: Instant,
+    /// Reason for which the disk could not be written when that was last told.
+    trouble: Option<String>,
 }
 
 impl Keeper {
@@ -65,7 +57,7 @@ impl Keeper {
     ) -> io::Result<()> {
         let mut keeper = Self {
             exporter: exporter.to_owned(),
-            log,
+            kept: KeptLog::new(log, format!("queue of {exporter}")),
             orders,
             link: Arc::downgrade(link),
             counters: Arc::clone(&link.counters),
@@ -73,11 +65,9 @@ impl Keeper {
             process: rand::random(),
             waiting: HashMap::new(),
             meters: VecDeque::new(),
-            unmarked: Vec::new(),
             again: VecDeque::new(),
             unsafe_yet: Vec::new(),
-            had_trouble: false,
-            probed: Instant::now(),
+            trouble: None,
         };
         keeper.show();
         let runtime = Handle::current();
@@ -91,73 +81,32 @@ impl Keeper {
 
     /// Follows the orders there are, once there is one. Returns false at the end.
     fn turn(&mut self) -> bool {
-        let first = if self.log.trouble().is_some() {
-            self.orders.recv_timeout(PROBE)
-        } else {
-            self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        };
-        match first {
-            Ok(order) => self.follow(order),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return false,
-        }
-        for _ in 1..TOGETHER {
-            let Ok(order) = self.orders.try_recv() else { break };
-            self.follow(order);
-        }
-        self.probe();
+        let Some(orders) = self.kept.next_orders(&self.orders) else { return false };
+        orders.into_iter().for_each(|order| self.follow(order));
+        self.kept.probe();
         self.make_safe();
         self.hand_out();
-        for (path, damage) in self.log.take_damage() {
-            self.report(&path, damage);
-        }
+        let damaged = self.kept.take_damage().iter().map(|damage| damage.bytes).sum();
+        self.counters.damaged_bytes.fetch_add(damaged, Ordering::Relaxed);
         self.settle_lost();
         self.show();
         true
-    }
-
-    /// Tries from time to time whether a disk that could not be written can be, whatever is delivered meanwhile. Once it can, by
-    /// this or because a request was written, what was delivered is marked.
-    fn probe(&mut self) {
-        if self.log.trouble().is_some() && self.probed.elapsed() >= PROBE {
-            let _told_by_the_trouble = self.log.prepare();
-            self.probed = Instant::now();
-        }
-        if self.log.trouble().is_none() {
-            std::mem::take(&mut self.unmarked).into_iter().for_each(|entry| self.settle(entry));
-        }
-    }
-
-    /// Marks a record, and says whether the disk has taken that.
-    fn mark(&mut self, entry: &Entry, mark: Mark) -> bool {
-        let marked = self.log.mark(entry, mark);
-        marked.inspect_err(|error| self.log.note_trouble(error.to_string())).is_ok()
-    }
-
-    /// Marks a record as settled, or does so once the disk can be written again: else the next start would send it once more.
-    fn settle(&mut self, entry: Entry) {
-        if !self.mark(&entry, Mark::Settled) {
-            return self.unmarked.push(entry);
-        }
-        if let Err(error) = self.log.settled(&entry) {
-            tracing::warn!(exporter = self.exporter, %error, "a settled file of the queue cannot be removed");
-        }
     }
 
     fn follow(&mut self, order: Message) {
         match order {
             Message::Append(incoming) => self.append(*incoming),
             Message::Settled(entry, size) => {
-                self.settle(entry);
+                self.kept.settle(entry);
                 self.counters.forget(size);
             }
             Message::Mark(entry, mark, done) => {
-                let marked = self.mark(&entry, mark);
+                let marked = self.kept.mark(&entry, mark);
                 let _nobody_waits_any_more = done.map(|done| done.send(marked));
             }
             Message::Attach(destination, fsync) => {
                 self.destination = destination;
-                self.log.set_syncs(fsync);
+                self.kept.log.set_syncs(fsync);
             }
             Message::Again(entry) => self.again.push_back(entry),
             Message::Wake => {}
@@ -166,10 +115,10 @@ impl Keeper {
             }
             Message::Gone(entry) => {
                 // A file that cannot be removed is found settled by the next start.
-                let _left_until_then = self.log.settled(&entry);
+                let _left_until_then = self.kept.log.settled(&entry);
             }
             Message::Save(states, done) => {
-                let written = self.log.append(STATE, &[&states]).and_then(|_| self.log.sync());
+                let written = self.kept.log.append(STATE, &[&states]).and_then(|_| self.kept.log.sync());
                 let _nobody_waits_any_more = done.send(written);
             }
         }
@@ -181,7 +130,7 @@ impl Keeper {
         // What leaves at once says so from the beginning, which saves another write.
         let leaves = rule.is_none() && self.is_next() && destination.has_turn();
         let mark = if leaves { Mark::Attempted } else { Mark::Waiting };
-        let entry = match self.log.append_marked(KIND, mark, &[&head, &payload.message]) {
+        let entry = match self.kept.log.append_marked(KIND, mark, &[&head, &payload.message]) {
             Ok(entry) => entry,
             Err(error) => {
                 self.counters.unwritten_items.fetch_add(payload.items, Ordering::Relaxed);
@@ -202,7 +151,7 @@ impl Keeper {
         let done = awaited.settled.take();
         self.unsafe_yet.push((awaited, payload.items));
         let link = self.link.upgrade().filter(|_| !self.counters.is_paused());
-        if let Some(link) = link.filter(|_| self.counters.has_room() && self.log.claim(&entry)) {
+        if let Some(link) = link.filter(|_| self.counters.has_room() && self.kept.log.claim(&entry)) {
             let stored = StoredPayload::new(entry, size, link, [false, leaves]);
             destination.hand_over((payload, rule), stored, Instant::now(), done);
         } else if let Some(done) = done {
@@ -213,7 +162,7 @@ impl Keeper {
 
     /// Tells whether the next record is handed out as soon as it is written.
     fn is_next(&self) -> bool {
-        self.log.waiting() == 0 && self.counters.has_room() && !self.counters.is_paused()
+        self.kept.log.waiting() == 0 && self.counters.has_room() && !self.counters.is_paused()
     }
 
     /// Remembers the meter of a payload's generation, for when it is read again.
@@ -230,16 +179,13 @@ impl Keeper {
         if self.unsafe_yet.is_empty() {
             return;
         }
-        let synced = self.log.sync();
-        if let Err(error) = &synced {
-            tracing::error!(exporter = self.exporter, %error, "the queue cannot be made safe from a power loss");
-        }
+        let synced = self.kept.sync();
         for (mut awaited, items) in self.unsafe_yet.drain(..) {
             match &synced {
                 Ok(()) => awaited.tell_kept(Kept::OnDisk),
                 Err(error) => {
                     self.counters.unwritten_items.fetch_add(items, Ordering::Relaxed);
-                    awaited.tell_kept(Kept::Unwritten(error.to_string()));
+                    awaited.tell_kept(Kept::Unwritten(error.clone()));
                 }
             }
         }
@@ -251,8 +197,8 @@ impl Keeper {
         while self.counters.has_room() && !self.counters.is_paused() {
             let stored = match self.again.pop_front() {
                 // One that cannot be read again is damage, and told so.
-                Some(entry) => self.log.read_again(entry),
-                None => match self.log.next_waiting() {
+                Some(entry) => self.kept.log.read_again(entry),
+                None => match self.kept.log.next_waiting() {
                     Some(stored) => Some(stored),
                     None => break,
                 },
@@ -306,21 +252,10 @@ impl Keeper {
         );
     }
 
-    fn report(&self, path: &Path, damage: Damage) {
-        let Damage { offset, bytes, is_torn_end } = damage;
-        let (exporter, file) = (&self.exporter, path.display());
-        if is_torn_end {
-            tracing::info!(exporter, %file, offset, bytes, "the last write to a file of the queue was cut off");
-        } else {
-            self.counters.damaged_bytes.fetch_add(bytes, Ordering::Relaxed);
-            tracing::error!(exporter, %file, offset, bytes, "a file of the queue is damaged; what can be read goes on");
-        }
-    }
-
     /// Settles what the queue counts and no file has any more: records that were damaged after the start.
     fn settle_lost(&mut self) {
         let (requests, Size { items, bytes }) = self.counters.load();
-        if requests == 0 || !self.log.is_empty() || self.counters.in_memory() > 0 {
+        if requests == 0 || !self.kept.log.is_empty() || self.counters.in_memory() > 0 {
             return;
         }
         let Some(destination) = self.destination.upgrade() else { return };
@@ -338,23 +273,13 @@ impl Keeper {
     }
 
     fn show(&mut self) {
-        self.counters.disk_bytes.store(self.log.bytes(), Ordering::Relaxed);
-        self.counters.is_full.store(self.log.is_full(), Ordering::Relaxed);
-        let room = self.log.room().map_or(u64::MAX, |room| room.saturating_sub(MOST_HEAD as u64));
+        self.counters.disk_bytes.store(self.kept.log.bytes(), Ordering::Relaxed);
+        self.counters.is_full.store(self.kept.log.is_full(), Ordering::Relaxed);
+        let room = self.kept.log.room().map_or(u64::MAX, |room| room.saturating_sub(MOST_HEAD as u64));
         self.counters.room.store(room, Ordering::Relaxed);
-        let trouble = self.log.trouble();
-        self.counters.set_trouble(trouble);
-        match (trouble, self.had_trouble) {
-            (Some(why), false) => {
-                tracing::error!(
-                    exporter = self.exporter,
-                    why,
-                    "the queue cannot be written: requests are refused for now"
-                );
-            }
-            (None, true) => tracing::info!(exporter = self.exporter, "the queue can be written again"),
-            _ => {}
-        }
-        self.had_trouble = trouble.is_some();
+        let trouble = self.kept.log.trouble().map(str::to_owned);
+        self.counters.set_trouble(trouble.as_deref());
+        self.kept.tell_trouble(self.trouble.as_deref(), trouble.as_deref());
+        self.trouble = trouble;
     }
 }

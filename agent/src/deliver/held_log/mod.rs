@@ -19,6 +19,7 @@ use pipelines::config::Stage;
 use segments::{Entry, Log, LogSettings, Mark};
 use tokio::sync::oneshot;
 
+use super::kept_log::KeptLog;
 use super::queued::{Awaited, Kept};
 use super::{Destination, StorageSettings};
 use crate::admission::{Budget, Permit};
@@ -165,14 +166,12 @@ impl HeldLog {
         }
         // What is damaged is told of, and is no input any more.
         self.shared.inputs.store(entries.len() as u64, Ordering::Relaxed);
-        for (path, damage) in log.take_damage() {
-            keeper::report(&self.pipeline, &path, damage);
-            content.damaged(&damage);
-        }
+        let mut kept = KeptLog::new(log, format!("what stages of {} hold", self.pipeline));
+        kept.take_damage().iter().for_each(|damage| content.damaged(damage));
         let damage = HeldDamage { points: content.points, bytes: content.damaged_bytes };
         *self.shared.damage.lock().unwrap_or_else(PoisonError::into_inner) = damage;
         let found = !entries.is_empty();
-        let started = Keeper::start(&self.pipeline, log, orders, &self.shared, entries);
+        let started = Keeper::start(kept, orders, &self.shared, entries);
         if let Err(error) = started {
             let why = format!("there is no thread for what stages hold: {error}");
             *self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
