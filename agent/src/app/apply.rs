@@ -148,7 +148,8 @@ impl Controller {
         let baseline = intent.digests.baseline.map(|digest| digest.to_string()).unwrap_or_default();
         let mut saved = self.take_saved();
         let mut not_persisted = Vec::new();
-        self.drop_asked(settings);
+        let storages = self.storages(settings);
+        self.drop_asked(&storages);
         let mut next = |pipeline: &str, intent: Intent, leads, routes: &Routes| NextGeneration {
             held: self.held_inputs(pipeline, &intent, (leads, routes), settings, &mut not_persisted),
             left: Vec::new(),
@@ -168,7 +169,7 @@ impl Controller {
         all.push((engines.leading, next(&settings.pipeline, intent, true, &self.routes)));
         let of_metrics = all.iter().filter(|(_, next)| next.intent.baseline.is_some());
         let of_metrics = of_metrics.map(|(engine, _)| engine.pipeline()).collect();
-        let LeftLogs { mut taken, stay } = self.left_logs(settings, &of_metrics);
+        let LeftLogs { mut taken, stay } = self.left_logs(&storages, &of_metrics);
         for (engine, next) in &mut all {
             next.left = taken.remove(engine.pipeline()).unwrap_or_default();
         }
@@ -239,7 +240,7 @@ impl Controller {
         for note in &settings.notes {
             tracing::warn!("{note}");
         }
-        for directory in self.shared.destinations.abandoned(&settings.exporters) {
+        for directory in self.shared.destinations.abandoned(&self.storages(settings)) {
             let directory = directory.display();
             tracing::warn!(%directory, "a queue on disk has no exporter: what it has waits for one of its name");
         }

@@ -2,7 +2,7 @@
 //! becomes of what a process before has left there. Nothing of that is dropped unless somebody asks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pipelines::split::Weight;
@@ -10,9 +10,10 @@ use segments::Log;
 
 use super::apply::Controller;
 use crate::config::Settings;
-use crate::deliver::{HeldContent, HeldDamage, HeldLog};
+use crate::deliver::{HeldContent, HeldDamage, HeldLog, StorageSettings};
 use crate::engine::{AcknowledgeMode, HeldInputs, Routes};
 use crate::generation::{Intent, held};
+use crate::ledger::file;
 use crate::telemetry::HeldLeft;
 
 impl Controller {
@@ -56,6 +57,8 @@ impl Controller {
 
 /// Name of the file in a log's directory by which somebody has asked to drop what it has.
 const DROP: &str = "drop";
+/// Name of the file in the data directory that has the directories in which queues are, or were and have something still.
+const STORAGES: &str = "storages.json";
 
 /// Logs that a process before has left and that no pipeline writes any more.
 #[derive(Debug, Default)]
@@ -67,9 +70,33 @@ pub(super) struct LeftLogs {
 }
 
 impl Controller {
+    /// Storages of the exporters, and those that exporters had before and in which something still lies.
+    pub(super) fn storages(&self, settings: &Settings) -> Vec<StorageSettings> {
+        let path = settings.data_dir.as_ref().map(|data_dir| data_dir.join(STORAGES));
+        let known = path.as_deref().and_then(|path| {
+            let unread = |why: &String| tracing::error!(path = %path.display(), why, "earlier directories of queues are not known");
+            file::read::<BTreeSet<PathBuf>>(path).inspect_err(unread).ok()?
+        });
+        let known = known.unwrap_or_default();
+        let mut storages: Vec<_> =
+            settings.exporters.iter().filter_map(|exporter| exporter.storage.clone()).collect();
+        let earlier =
+            known.iter().filter(|known| storages.iter().all(|storage| storage.directory != **known));
+        let earlier = earlier.map(|directory| StorageSettings::of_directory(directory.clone()));
+        let earlier: Vec<_> = earlier.filter(StorageSettings::has_records).collect();
+        storages.extend(earlier);
+        let now: BTreeSet<PathBuf> = storages.iter().map(|storage| storage.directory.clone()).collect();
+        if let Some(path) = path.filter(|_| now != known)
+            && let Err(error) = file::write(&path, &now)
+        {
+            tracing::error!(path = %path.display(), %error, "the directories of queues are not written down");
+        }
+        storages
+    }
+
     /// Drops the logs that nobody has opened and that somebody has asked to drop, and counts what they had.
-    pub(super) fn drop_asked(&self, settings: &Settings) {
-        for (directory, (pipeline, _)) in self.shared.destinations.left_held(&settings.exporters) {
+    pub(super) fn drop_asked(&self, storages: &[StorageSettings]) {
+        for (directory, (pipeline, _)) in self.shared.destinations.left_held(storages) {
             if !directory.join(DROP).exists() {
                 continue;
             }
@@ -92,9 +119,9 @@ impl Controller {
 
     /// Logs that no pipeline writes: those of a pipeline that is there are taken by it, and others by the one pipeline of
     /// metrics, if there is one alone.
-    pub(super) fn left_logs(&self, settings: &Settings, pipelines: &BTreeSet<&str>) -> LeftLogs {
+    pub(super) fn left_logs(&self, storages: &[StorageSettings], pipelines: &BTreeSet<&str>) -> LeftLogs {
         let mut left = LeftLogs::default();
-        for (directory, (pipeline, storage)) in self.shared.destinations.left_held(&settings.exporters) {
+        for (directory, (pipeline, storage)) in self.shared.destinations.left_held(storages) {
             let only = pipelines.first().filter(|_| pipelines.len() == 1);
             let opened = match pipelines.get(pipeline.as_str()).or(only) {
                 Some(taker) => {

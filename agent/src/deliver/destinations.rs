@@ -111,24 +111,23 @@ impl Destinations {
     }
 
     /// Directories of queues whose exporters there are no more: what they have is not delivered.
-    pub fn abandoned(&self, exporters: &[ExporterSettings]) -> BTreeSet<PathBuf> {
+    pub fn abandoned(&self, storages: &[StorageSettings]) -> BTreeSet<PathBuf> {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let storages = exporters.iter().filter_map(|exporter| exporter.storage.as_ref());
-        storages.flat_map(|storage| storage.abandoned(|path| queues.contains_key(path))).collect()
+        let abandoned = |storage: &StorageSettings| storage.abandoned(|path| queues.contains_key(path));
+        storages.iter().flat_map(abandoned).collect()
     }
 
     /// Logs of what stages held that are not open, by directory: the pipeline of each and the storage that it is in.
     pub fn left_held<'a>(
         &self,
-        exporters: &'a [ExporterSettings],
+        storages: &'a [StorageSettings],
     ) -> BTreeMap<PathBuf, (String, &'a StorageSettings)> {
         let logs = self.held_logs();
-        let storages = exporters.iter().filter_map(|exporter| exporter.storage.as_ref());
         let left = |storage: &'a StorageSettings| {
             let found = storage.left_held(|path| logs.contains_key(path));
             found.into_iter().map(move |(path, pipeline)| (path, (pipeline, storage)))
         };
-        storages.flat_map(left).collect()
+        storages.iter().flat_map(left).collect()
     }
 
     /// What could not be read of logs of what stages held, since this was last asked, by pipeline.

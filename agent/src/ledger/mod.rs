@@ -13,7 +13,7 @@
 
 mod attempt;
 mod entry;
-mod file;
+pub mod file;
 pub mod last_words;
 mod mark;
 mod trials;

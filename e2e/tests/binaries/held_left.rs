@@ -33,6 +33,15 @@ fn config(sink: &Listener, dir: &Path, pipeline: &str, processors: &[&str], phoe
         )
 }
 
+const NO_STORAGE: &str = "no queue on disk";
+
+/// The same config without a queue on disk.
+fn without_storage(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.contains("file_storage: {"));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    text.replace("storage: file_storage", "").replace("[health_check, file_storage]", "[health_check]")
+}
+
 const HOLDS: &str = "interval: { interval: 1h }";
 
 async fn send(agent: &Agent, numbers: std::ops::RangeInclusive<u64>) -> Result<()> {
@@ -78,7 +87,7 @@ async fn what_a_stage_held_leaves_whatever_became_of_the_stage_its_pipeline_and_
     let both = |one, other| [vec![one; SERIES as usize], vec![other; SERIES as usize]].concat();
     let accept = "  acknowledge: { otlp: on_accept }\n";
     type Next<'a> = (&'a str, &'a str, &'a [&'a str], &'a str, Vec<i64>);
-    let nexts: [Next<'_>; 6] = [
+    let nexts: [Next<'_>; 7] = [
         ("no stage", "metrics", &[], "", both(1, 2)),
         (
             "another stage",
@@ -91,12 +100,14 @@ async fn what_a_stage_held_leaves_whatever_became_of_the_stage_its_pipeline_and_
         ("on_accept", "metrics", &[HOLDS], accept, vec![2; SERIES as usize]),
         ("renamed", "metrics/new", &[HOLDS], "", vec![2; SERIES as usize]),
         ("renamed, no stage", "metrics/new", &[], "", both(1, 2)),
+        (NO_STORAGE, "metrics", &[HOLDS], "", vec![2; SERIES as usize]),
     ];
     for (what, pipeline, processors, phoenix, expected) in nexts {
         let dir = tempfile::tempdir()?;
         let sink = Listener::bind().await?;
         killed(dir.path(), &sink).await?;
         let text = config(&sink, dir.path(), pipeline, processors, phoenix);
+        let text = if what == NO_STORAGE { without_storage(&text) } else { text };
         let agent = Agent::start(dir.path(), &text).await?;
         let account = delivered(&agent, expected.len() as u64).await.context(what)?;
         assert_eq!(values(&sink), expected, "{what}");

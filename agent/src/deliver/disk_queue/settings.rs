@@ -44,6 +44,16 @@ pub struct StorageSettings {
 }
 
 impl StorageSettings {
+    /// Settings by which what lies in a directory is read; nothing new is kept there.
+    pub fn of_directory(directory: PathBuf) -> Self {
+        Self { directory, create: None, fsync: false, most_bytes: u64::MAX, most_age: None }
+    }
+
+    /// Tells whether a queue or what a stage held lies in it.
+    pub fn has_records(&self) -> bool {
+        [PREFIX, HELD].into_iter().any(|prefix| !self.left(prefix, |_| false).is_empty())
+    }
+
     /// Directory of an exporter's queue.
     pub fn queue_of(&self, exporter: &str) -> PathBuf {
         self.directory.join(format!("{PREFIX}{}", utf8_percent_encode(exporter, PLAIN)))
