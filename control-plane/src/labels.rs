@@ -29,6 +29,19 @@ pub enum LabelError {
         "a label's value has at most 128 characters, none of them ',', '=' or a control character, not {0:?}"
     )]
     Value(String),
+    /// A comparison of a selector with nothing on its right side.
+    #[error(
+        "requirement {at} of the selector, {text:?}, has no value after ==; expected one, such as {text}web, or {key}= for a \
+         label that is empty"
+    )]
+    NoValue {
+        /// Number of the requirement, from 1.
+        at: usize,
+        /// The requirement.
+        text: String,
+        /// Its key.
+        key: String,
+    },
     /// Not a requirement of a selector.
     #[error(
         "{0:?} is no requirement of a selector: key=value, key!=value, key in (a,b), key notin (a,b), key or !key, with \

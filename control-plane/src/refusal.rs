@@ -58,9 +58,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Nobody, or nobody any more.
+    /// Nobody: no token came.
     pub fn unauthenticated() -> Self {
-        Self::Unauthenticated("a valid bearer token is needed".to_owned())
+        let said = "a bearer token is needed, and none was sent: log in (`phoenix login`), or send an API key (the variable \
+                    PHOENIX_API_KEY of `phoenix`)";
+        Self::Unauthenticated(said.to_owned())
     }
 
     /// Known, but not allowed.

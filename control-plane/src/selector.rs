@@ -60,7 +60,7 @@ impl Requirement {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, LabelError> {
+    fn parse(at: usize, text: &str) -> Result<Self, LabelError> {
         let of = |key: &str, holds: Holds| {
             check(key.trim(), "")?;
             Ok(Self { key: key.trim().to_owned(), holds })
@@ -69,6 +69,10 @@ impl Requirement {
             return of(key, Holds::NotIn(one(value)?));
         }
         if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
+            // `key=` asks for a label that is empty; after the sign of a comparison a value was forgotten.
+            if value.trim().is_empty() && text.contains("==") {
+                return Err(LabelError::NoValue { at, text: shown(text.trim()), key: shown(key.trim()) });
+            }
             return of(key, Holds::In(one(value)?));
         }
         if let Some(key) = text.trim_start().strip_prefix('!') {
@@ -137,8 +141,9 @@ impl FromStr for Selector {
         if parts.len() > MOST {
             return Err(LabelError::TooManyRequirements(parts.len()));
         }
+        let numbered = parts.into_iter().enumerate();
         let all: BTreeSet<Requirement> =
-            parts.into_iter().map(Requirement::parse).collect::<Result<_, _>>()?;
+            numbered.map(|(at, part)| Requirement::parse(at + 1, part)).collect::<Result<_, _>>()?;
         let values =
             |requirement: &&Requirement| matches!(&requirement.holds, Holds::In(values) if values.len() == 1);
         let one_value: Vec<&Requirement> = all.iter().filter(values).collect();
@@ -255,6 +260,8 @@ mod tests {
     #[test]
     fn what_is_no_selector_says_why() {
         let long = "x".repeat(64);
+        let no_value =
+            |at, text: &str| LabelError::NoValue { at, text: text.to_owned(), key: "a".to_owned() };
         for (text, why) in [
             ("env=a,", LabelError::Requirement(String::new())),
             ("env with (a)", LabelError::Requirement("env with (a)".to_owned())),
@@ -265,6 +272,9 @@ mod tests {
             ("a b=c", LabelError::Key("a b".to_owned())),
             ("a=b=c", LabelError::Value("b=c".to_owned())),
             ("a=b,a=c", LabelError::Twice("a".to_owned())),
+            ("b=c, a== ", no_value(2, "a==")),
+            ("a==", no_value(1, "a==")),
+            ("a==,b=c", no_value(1, "a==")),
             (&format!("{long}=a"), LabelError::Key(long.clone())),
         ] {
             assert_eq!(text.parse::<Selector>(), Err(why), "{text:?}");

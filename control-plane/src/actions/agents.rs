@@ -1,17 +1,68 @@
 //! Agents: what they tell of themselves, and how they are forgotten.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::audit;
 use crate::auth::Actor;
-use crate::id::AgentUid;
+use crate::id::{AgentUid, TenantId};
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::store::StoreError;
 use crate::store::agents;
 use crate::store::sessions;
+use crate::store::{Connection, StoreError};
 
 use super::enroll::AgentIdentity;
+
+/// Agent that a request is about: by its uid, or by the name of its host. A text that has the form of a UUID is a uid.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum Which {
+    /// By its uid.
+    Uid(AgentUid),
+    /// By the name of its host.
+    Host(String),
+}
+
+impl From<String> for Which {
+    fn from(text: String) -> Self {
+        text.parse().map(Self::Uid).unwrap_or(Self::Host(text))
+    }
+}
+
+/// The most characters of an unknown name that are told back.
+const SHOWN: usize = 200;
+/// The most agents of a host that are told where one is meant.
+const NAMED: usize = 10;
+
+/// Uid of the agent that is meant, which may not be there.
+///
+/// # Errors
+/// Not found for a host without an agent; a conflict, which lists them, for one with several; and the store's.
+pub async fn find(connection: &mut Connection, tenant: TenantId, which: Which) -> Result<AgentUid, Refusal> {
+    let host = match which {
+        Which::Uid(uid) => return Ok(uid),
+        Which::Host(host) => host,
+    };
+    let found = agents::on_host(connection, tenant, &host).await?;
+    let host: String = host.chars().take(SHOWN).collect();
+    match found.as_slice() {
+        [] => Err(Refusal::NotFound(format!("there is no agent on a host {host:?}, and that is no uid"))),
+        [only] => Ok(only.uid),
+        several => {
+            let told = |agent: &agents::Agent| {
+                let seen = agent.last_seen.map_or("never seen".to_owned(), |at| format!("last seen {at}"));
+                format!("{} ({}, {seen})", agent.uid, agent.status)
+            };
+            let shown: Vec<String> = several.iter().take(NAMED).map(told).collect();
+            let more = if several.len() > NAMED { " and more" } else { "" };
+            let shown = shown.join(", ");
+            Err(Refusal::conflict(format!(
+                "several agents are on the host {host}: {shown}{more}; name one by its uid"
+            )))
+        }
+    }
+}
 
 /// Forgets an agent, ends its credential and its connection.
 ///

@@ -104,7 +104,7 @@ impl AgentIdentity {
 #[derive(Debug, Error)]
 pub enum EnrollError {
     /// Not a token, an unknown, a revoked or an expired one; which, is not told.
-    #[error("a valid token is needed")]
+    #[error("a valid token is needed: `phoenix token create` makes one that lets agents in")]
     Refused,
     /// A credential of the right form that no agent here has.
     #[error("no agent here has this credential")]
@@ -157,7 +157,7 @@ impl From<EnrollError> for Refusal {
     fn from(error: EnrollError) -> Self {
         let said = error.to_string();
         match error {
-            EnrollError::Refused | EnrollError::Unknown => Self::unauthenticated(),
+            EnrollError::Refused | EnrollError::Unknown => Self::Unauthenticated(said),
             EnrollError::UsedUp => Self::forbidden(said),
             EnrollError::Enrolled(_)
             | EnrollError::StillThere { .. }

@@ -23,10 +23,11 @@ pub async fn get(state: &AppState, actor: &Actor) -> Result<Option<Freeze>, Refu
     Ok(freezes::get(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id).await?)
 }
 
-/// Freezes the actor's tenant. One that is frozen already stays as it is, and says since when and why.
+/// Freezes the actor's tenant. One that is frozen for the same reason already stays as it is.
 ///
 /// # Errors
-/// Invalid without a reason; and the store's.
+/// Invalid without a reason; a conflict if it is frozen for another one, which stands wherever something was refused for it; and
+/// the store's.
 pub async fn freeze(state: &AppState, actor: &Actor, reason: &str) -> Result<Freeze, Refusal> {
     let reason = reason.trim().trim_end_matches('.');
     let length = reason.chars().count();
@@ -37,7 +38,14 @@ pub async fn freeze(state: &AppState, actor: &Actor, reason: &str) -> Result<Fre
     let now = state.clock.now();
     let mut tx = state.store.begin(actor.tenant_id).await?;
     if let Some(known) = freezes::get(&mut tx, actor.tenant_id).await? {
-        return Ok(known);
+        if known.reason == reason {
+            return Ok(known);
+        }
+        let Freeze { since, author, reason } = known;
+        return Err(Refusal::conflict(format!(
+            "{author} has frozen the tenant already, since {since}: {reason}. That reason stays, and yours is not kept; for another \
+             one lift the freeze (`phoenix unfreeze`) and freeze again"
+        )));
     }
     let freeze = Freeze { since: now, author: actor.email.clone(), reason: reason.to_owned() };
     freezes::insert(&mut tx, actor.tenant_id, &freeze).await?;

@@ -27,12 +27,11 @@ pub async fn authenticate(
     if Presented::is_of(token, Purpose::ApiKey) {
         return program(store, now, token).await;
     }
-    let claims = token::verify(keys, token, now).ok_or_else(Refusal::unauthenticated)?;
+    let claims = token::verify(keys, token, now).map_err(|why| nobody(why.to_string()))?;
     let mut reader = store.read(claims.tenant).await?;
     let user = users::holder(&mut reader, (claims.tenant, claims.sub), claims.sid, claims.jti).await?;
-    let User { id, tenant_id, email, role, .. } = user.ok_or_else(Refusal::unauthenticated)?;
-    let expires_at = UnixMillis(claims.exp.saturating_mul(1000));
-    let session = Session { jti: claims.jti, login: claims.sid, expires_at };
+    let User { id, tenant_id, email, role, .. } = user.ok_or_else(|| nobody(ENDED))?;
+    let session = Session { jti: claims.jti, login: claims.sid, expires_at: claims.end() };
     Ok(Actor { tenant_id, user_id: id, email, role, credential: Credential::Session(session) })
 }
 
@@ -43,18 +42,32 @@ async fn program(store: &Store, now: UnixMillis, text: &str) -> Result<Actor, Re
     Ok(Actor { tenant_id, user_id: owner_id, email: owner.email, role: role.min(owner.role), credential })
 }
 
+/// Sentence about a token of ours whose login goes on no more.
+const ENDED: &str = "the login of this access token has ended: by a logout, by another password, or because the person was disabled \
+                     or deleted; log in again (`phoenix login`)";
+/// Sentence about a text that begins as a key and is no whole one, which shows without looking anything up.
+const MISTYPED: &str = "the API key is mistyped or not whole: its checksum does not fit; copy it again as it was shown, or make \
+                        another (`phoenix api-key create`)";
+/// Sentence about a whole key that nobody has, by its id or by its secret.
+const UNKNOWN: &str = "no API key of this control plane has this text: it is of another one, or ended so long ago that it is \
+                       forgotten; make another (`phoenix api-key create`)";
+
+fn nobody(why: impl Into<String>) -> Refusal {
+    Refusal::Unauthenticated(why.into())
+}
+
 /// A key that is good, and its owner.
 async fn good(store: &Store, now: UnixMillis, text: &str) -> Result<(ApiKey, User), Refusal> {
-    let presented = Presented::parse(text, Purpose::ApiKey).ok_or_else(Refusal::unauthenticated)?;
-    let id = presented.id.parse().map_err(|_| Refusal::unauthenticated())?;
+    let presented = Presented::parse(text, Purpose::ApiKey).ok_or_else(|| nobody(MISTYPED))?;
+    let id = presented.id.parse().map_err(|_| nobody(UNKNOWN))?;
     let found = api_keys::presented(&mut *store.read(Across::Credential).await?, id).await?;
     let found = found.filter(|(_, hash)| presented.is(hash));
-    let (key, _) = found.ok_or_else(Refusal::unauthenticated)?;
+    let (key, _) = found.ok_or_else(|| nobody(UNKNOWN))?;
     if !key.is_good(now) {
         return Err(over(&key));
     }
     let owner = users::by_id(&mut *store.read(key.tenant_id).await?, key.tenant_id, key.owner_id).await?;
-    let owner = owner.filter(|owner| owner.disabled_at.is_none()).ok_or_else(Refusal::unauthenticated)?;
+    let owner = owner.filter(|owner| owner.disabled_at.is_none()).ok_or_else(|| orphaned(&key))?;
     Ok((key, owner))
 }
 
@@ -76,8 +89,18 @@ pub async fn connecting(store: &Store, now: UnixMillis, text: &str) -> Result<Ap
 }
 
 fn over(key: &ApiKey) -> Refusal {
-    let why = if key.revoked_at.is_some() { "was revoked" } else { "has expired" };
-    Refusal::Unauthenticated(format!("the API key {} {why}; ask its owner for another", key.id))
+    let (why, at) = match key.revoked_at {
+        Some(at) => ("was revoked", at),
+        None => ("has expired", key.expires_at),
+    };
+    nobody(format!(
+        "the API key {} {why}, at {at}; make another (`phoenix api-key create`), or ask its owner for one",
+        key.id
+    ))
+}
+
+fn orphaned(key: &ApiKey) -> Refusal {
+    nobody(format!("the owner of the API key {} is disabled or deleted; use a key of somebody else", key.id))
 }
 
 /// Tells whether what somebody was let in with goes on: it is not over or revoked, and they are not disabled.
@@ -95,13 +118,13 @@ pub async fn still(store: &Store, now: UnixMillis, actor: &Actor) -> Result<(), 
         }
         Credential::Key(Key { id, .. }) => {
             let key = api_keys::presented(&mut reader, *id).await?.map(|(key, _)| key);
-            let key = key.ok_or_else(Refusal::unauthenticated)?;
+            let key = key.ok_or_else(|| nobody(UNKNOWN))?;
             if !key.is_good(now) {
                 return Err(over(&key));
             }
             let owner = users::by_id(&mut reader, actor.tenant_id, actor.user_id).await?;
             let may = owner.is_some_and(|owner| owner.disabled_at.is_none());
-            if may { Ok(()) } else { Err(Refusal::unauthenticated()) }
+            if may { Ok(()) } else { Err(orphaned(&key)) }
         }
     }
 }

@@ -47,6 +47,11 @@ impl Claims {
         let Login { id: sid, tenant_id: tenant, user_id: sub, .. } = *login;
         Self { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub, tenant, jti, sid, iat, exp }
     }
+
+    /// Time of its end.
+    pub fn end(&self) -> UnixMillis {
+        UnixMillis(self.exp.saturating_mul(1000))
+    }
 }
 
 /// A signed token.
@@ -61,8 +66,33 @@ pub fn sign(keys: &Keys, claims: &Claims) -> Result<String, String> {
     signed.ok_or("there is no signing key")?.map_err(|error| error.to_string())
 }
 
-/// Claims of a token, if it is ours, whole, and not over. Whether it was revoked is not seen here.
-pub fn verify(keys: &Keys, token: &str, now: UnixMillis) -> Option<Claims> {
+/// Reason for which a token says nothing of anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotGood {
+    /// It is not ours, or not whole. Nothing more is told of it: whoever makes tokens up learns nothing.
+    #[error(
+        "this is no access token or API key of this control plane, or not a whole one; log in to it (`phoenix login`), or send \
+         one of its API keys"
+    )]
+    Foreign,
+    /// It is ours, and over.
+    #[error(
+        "the access token has expired, at {0}; renew it by its refresh token, or log in again (`phoenix login`)"
+    )]
+    Over(UnixMillis),
+}
+
+/// Claims of a token that is ours and whole. Whether it was revoked is not seen here.
+///
+/// # Errors
+/// [`NotGood`].
+pub fn verify(keys: &Keys, token: &str, now: UnixMillis) -> Result<Claims, NotGood> {
+    let claims = read(keys, token).ok_or(NotGood::Foreign)?;
+    if now.seconds() < claims.exp { Ok(claims) } else { Err(NotGood::Over(claims.end())) }
+}
+
+/// Claims of a token that is ours, whole, and perhaps over.
+fn read(keys: &Keys, token: &str) -> Option<Claims> {
     if token.len() > LONGEST {
         return None;
     }
@@ -74,11 +104,10 @@ pub fn verify(keys: &Keys, token: &str, now: UnixMillis) -> Option<Claims> {
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[AUDIENCE]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    // Checked below by the clock that is an argument, not by the machine's.
+    // Checked by the clock that is an argument, not by the machine's.
     validation.validate_exp = false;
     let decode = |key: &_| jsonwebtoken::decode::<Claims>(token, key, &validation);
-    let claims = keys.verifying(&header.kid?, decode)?.ok()?.claims;
-    (now.seconds() < claims.exp).then_some(claims)
+    Some(keys.verifying(&header.kid?, decode)?.ok()?.claims)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ async fn enroll(
     headers: HeaderMap,
     Json(body): Json<Enroll>,
 ) -> Result<(StatusCode, Json<Enrolled>), ProblemResponse> {
-    let bearer = bearer(&headers).ok_or_else(Refusal::unauthenticated)?;
+    let bearer = bearer(&headers).ok_or_else(|| Refusal::from(EnrollError::Refused))?;
     let token = enroll::enroll(&state, bearer, enrollment(body)?).await.map_err(turned_away)?;
     Ok((StatusCode::CREATED, Json(Enrolled { token })))
 }

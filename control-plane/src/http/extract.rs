@@ -16,9 +16,27 @@ use crate::auth::Actor;
 use crate::refusal::Refusal;
 
 /// A body of JSON, in and out.
-#[derive(Debug, Clone, Copy, FromRequest)]
-#[from_request(via(axum::Json), rejection(ProblemResponse))]
+#[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
+
+/// A body whose mistakes are all told where there are any.
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = ProblemResponse;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ProblemResponse> {
+        let (parts, body) = request.into_parts();
+        let whole = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        let whole = whole.map_err(JsonRejection::from)?;
+        let request = Request::from_parts(parts, Body::from(whole.clone()));
+        match <axum::Json<T> as FromRequest<S>>::from_request(request, state).await {
+            Ok(axum::Json(value)) => Ok(Self(value)),
+            Err(JsonRejection::JsonDataError(error)) => {
+                Err(unreadable::refusal::<T>(&whole, &error.body_text()).into())
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+}
 
 /// A body that may be left out.
 impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
@@ -55,11 +73,7 @@ impl<T: serde::Serialize> IntoResponse for Json<T> {
 impl From<JsonRejection> for ProblemResponse {
     fn from(rejection: JsonRejection) -> Self {
         match rejection.status() {
-            StatusCode::UNPROCESSABLE_ENTITY => {
-                let detail = rejection.body_text();
-                let mistakes = unreadable::mistake(&detail).into_iter().collect();
-                Refusal::Invalid { detail, mistakes }.into()
-            }
+            StatusCode::UNPROCESSABLE_ENTITY => Refusal::invalid(rejection.body_text()).into(),
             StatusCode::BAD_REQUEST => Self::malformed(rejection.body_text()),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", rejection.body_text())

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::actions;
+use crate::actions::agents::{Which as Named, find};
 use crate::auth::Actor;
 use crate::http::{Access, Json, PageQuery, Path, Query, Routes, page};
-use crate::id::AgentUid;
 use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::selector::Selector;
@@ -20,6 +20,11 @@ use crate::store::agents;
 use crate::store::arrivals;
 use crate::store::generations::{self as told, Told};
 use crate::store::sessions::QUARANTINED;
+
+/// Form of the name of an agent.
+const ABOUT: &str = "Its uid, or the name of its host where that has one agent.";
+/// Reason of a conflict about a name.
+const SEVERAL: &str = "Several agents are on that host; the answer lists them";
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -103,15 +108,16 @@ async fn list(
 
 /// One agent, with what it says that it runs.
 #[utoipa::path(
-    get, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = uuid::Uuid, Path)),
-    responses((status = 200, body = Agent), (status = 404, body = Problem))
+    get, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = String, Path, description = ABOUT)),
+    responses((status = 200, body = Agent), (status = 404, body = Problem), (status = 409, description = SEVERAL, body = Problem))
 )]
 async fn get(
     State(state): State<AppState>,
     actor: Actor,
-    Path(uid): Path<AgentUid>,
+    Path(named): Path<Named>,
 ) -> Result<Json<Agent>, Refusal> {
     let mut reader = state.store.read(actor.tenant_id).await?;
+    let uid = find(&mut reader, actor.tenant_id, named).await?;
     let found = agents::get(&mut reader, actor.tenant_id, uid).await?;
     let agent: Agent = found.ok_or_else(|| Refusal::not_found("agent", uid))?.into();
     let files = arrivals::files(&mut reader, actor.tenant_id, uid).await?;
@@ -122,19 +128,21 @@ async fn get(
 /// Generations that an agent was told to run, the newest first: each with what was pushed, what became of it, and whether it is
 /// what the agent runs.
 #[utoipa::path(
-    get, path = "/api/v1/agents/{uid}/generations", tag = "agents", params(("uid" = uuid::Uuid, Path), PageQuery),
+    get, path = "/api/v1/agents/{uid}/generations", tag = "agents", params(("uid" = String, Path, description = ABOUT), PageQuery),
     responses(
-        (status = 200, body = Page<AgentGeneration>), (status = 404, body = Problem), (status = 422, body = Problem)
+        (status = 200, body = Page<AgentGeneration>), (status = 404, body = Problem),
+        (status = 409, description = SEVERAL, body = Problem), (status = 422, body = Problem)
     )
 )]
 async fn generations(
     State(state): State<AppState>,
     actor: Actor,
-    Path(uid): Path<AgentUid>,
+    Path(named): Path<Named>,
     Query(asked): Query<PageQuery>,
 ) -> Result<Json<Page<AgentGeneration>>, Refusal> {
     let (before, limit) = (asked.after()?.unwrap_or(i64::MAX), asked.limit()?);
     let mut reader = state.store.read(actor.tenant_id).await?;
+    let uid = find(&mut reader, actor.tenant_id, named).await?;
     let agent = agents::get(&mut reader, actor.tenant_id, uid).await?;
     let agent = agent.ok_or_else(|| Refusal::not_found("agent", uid))?;
     let found = told::history(&mut reader, (actor.tenant_id, uid), before, limit + 1).await?;
@@ -155,14 +163,15 @@ async fn generations(
 
 /// Forgets an agent and ends its credential. It may come in again with an enrollment token that is still good.
 #[utoipa::path(
-    delete, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = uuid::Uuid, Path)),
-    responses((status = 204), (status = 404, body = Problem))
+    delete, path = "/api/v1/agents/{uid}", tag = "agents", params(("uid" = String, Path, description = ABOUT)),
+    responses((status = 204), (status = 404, body = Problem), (status = 409, description = SEVERAL, body = Problem))
 )]
 async fn delete(
     State(state): State<AppState>,
     actor: Actor,
-    Path(uid): Path<AgentUid>,
+    Path(named): Path<Named>,
 ) -> Result<StatusCode, Refusal> {
+    let uid = find(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, named).await?;
     actions::agents::delete(&state, &actor, uid).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -170,13 +179,14 @@ async fn delete(
 /// Lifts the quarantine of everything that an agent has in it. It is told at once, or when it comes back; until then it
 /// is listed there still.
 #[utoipa::path(
-    post, path = "/api/v1/agents/{uid}/lift", tag = "agents", params(("uid" = uuid::Uuid, Path)),
+    post, path = "/api/v1/agents/{uid}/lift", tag = "agents", params(("uid" = String, Path, description = ABOUT)),
     responses((status = 200, body = Agent), (status = 404, body = Problem), (status = 409, body = Problem))
 )]
 async fn lift(
     State(state): State<AppState>,
     actor: Actor,
-    Path(uid): Path<AgentUid>,
+    Path(named): Path<Named>,
 ) -> Result<Json<Agent>, Refusal> {
+    let uid = find(&mut *state.store.read(actor.tenant_id).await?, actor.tenant_id, named).await?;
     Ok(Json(actions::agents::lift(&state, &actor, uid).await?.into()))
 }

@@ -35,10 +35,10 @@ async fn get(State(state): State<AppState>, actor: Actor) -> Result<Tagged<Freez
 }
 
 /// Freezes one's own tenant: nothing starts, advances or is promoted, and no agent is offered anything new. A rollback is
-/// possible. One that is frozen already stays as it is: the answer says since when and why.
+/// possible. One that is frozen for the same reason stays as it is; for another one it is 409, which says since when, by whom and why.
 #[utoipa::path(
     put, path = "/api/v1/freeze", tag = "freeze", request_body = CreateFreeze,
-    responses((status = 200, body = Freeze), (status = 422, body = Problem))
+    responses((status = 200, body = Freeze), (status = 409, body = Problem), (status = 422, body = Problem))
 )]
 async fn put(
     State(state): State<AppState>,

@@ -95,6 +95,29 @@ pub async fn uids(connection: &mut Connection, tenant: TenantId) -> Result<Vec<A
     rows.iter().map(|row| row.try_get("uid")).collect()
 }
 
+/// The most agents of a host that are found by its name.
+const MOST_OF_HOST: i64 = 11;
+
+/// Agents on a host of this name, by uid, at most 11: those that are archived only where no other is.
+///
+/// # Errors
+/// The store's.
+pub async fn on_host(
+    connection: &mut Connection,
+    tenant: TenantId,
+    host: &str,
+) -> Result<Vec<Agent>, StoreError> {
+    let rows = query(
+        "SELECT * FROM agents WHERE tenant_id = $1 AND host = $2 ORDER BY archived_at IS NOT NULL, uid LIMIT $3",
+    );
+    let rows = rows.bind(tenant).bind(host).bind(MOST_OF_HOST).fetch_all(connection).await?;
+    let mut all = rows.iter().map(agent).collect::<Result<Vec<Agent>, _>>()?;
+    if all.first().is_some_and(|first| first.archived_at.is_none()) {
+        all.retain(|agent| agent.archived_at.is_none());
+    }
+    Ok(all)
+}
+
 /// Adds an agent, with the status `enrolled`.
 ///
 /// # Errors

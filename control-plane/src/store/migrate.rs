@@ -69,6 +69,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     27 "replicas" "0027_replicas",
     28 "user_versions" "0028_user_versions",
     29 "bodies" "0029_bodies",
+    31 "agent hosts" "0031_agent_hosts",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -87,6 +88,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     27 "replicas" "0027_replicas",
     28 "user_versions" "0028_user_versions",
     29 "bodies" "0029_bodies",
+    31 "agent hosts" "0031_agent_hosts",
 };
 
 /// One migration and whether the database has it.

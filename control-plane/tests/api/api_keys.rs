@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use control_plane::actions::api_keys::KINDS;
 use control_plane::auth;
+use control_plane::auth::secret::{Purpose, mint};
+use control_plane::clock::Entropy;
+use control_plane::hash::sha256;
 use control_plane::http::{Access, Route};
 use control_plane::rest;
 use hyper::{Method, StatusCode};
@@ -118,10 +121,9 @@ async fn a_key_ends_at_its_time_when_it_is_revoked_and_with_its_owner() {
     server.pass(60);
     let over = status(&text).await;
     assert_eq!(over.refusal(), 401);
-    assert_eq!(
-        over.body["detail"],
-        json!(format!("the API key {short} has expired; ask its owner for another"))
-    );
+    let said = over.body["detail"].as_str().unwrap();
+    assert!(said.starts_with(&format!("the API key {short} has expired, at 2027-")), "{said}");
+    assert!(said.ends_with("make another (`phoenix api-key create`), or ask its owner for one"), "{said}");
 
     // A lower role of the owner is one of the key; without the owner there is none.
     let admin = server.login("admin@one.io").await;
@@ -143,6 +145,46 @@ async fn a_key_ends_at_its_time_when_it_is_revoked_and_with_its_owner() {
     for nobody in ["k0000000000000000", "x"] {
         assert_eq!(server.delete(&format!("{KEYS}/{nobody}"), &admin).await.refusal(), 404);
     }
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_is_told_why_and_what_to_do_and_who_guesses_learns_nothing() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let (_, text) = key(&server, &admin, json!({ "name": "ci" })).await;
+    let said = async |token: &str| {
+        let refused = server.get(ME, token).await;
+        assert_eq!(refused.refusal(), 401);
+        refused.body["detail"].as_str().unwrap().to_owned()
+    };
+    let none = said("").await;
+    assert!(none.contains("none was sent: log in (`phoenix login`)"), "{none}");
+    let mistyped = said(&text[..text.len() - 1]).await;
+    assert!(mistyped.contains("mistyped or not whole") && mistyped.contains("copy it again"), "{mistyped}");
+    // A whole one: neither its id nor its secret is told to be right.
+    let other = mint(&Entropy::system(), Purpose::ApiKey);
+    let id = text.strip_prefix("phx_").unwrap().split('_').next().unwrap();
+    let guessed = whole(id, &"0".repeat(64));
+    let (other, guessed) = (said(&other.text).await, said(&guessed).await);
+    assert!(guessed.starts_with("no API key of this control plane has this text"), "{guessed}");
+    assert_eq!(other, guessed);
+    let foreign = said("x.y.z").await;
+    assert!(foreign.contains("no access token or API key of this control plane"), "{foreign}");
+    assert_eq!(said(&format!("{admin}x")).await, foreign);
+    let ended = server.login("admin@one.io").await;
+    server.post("/api/v1/auth/logout", &ended, json!({})).await;
+    let over = said(&ended).await;
+    assert!(over.starts_with("the login of this access token has ended: by a logout"), "{over}");
+    server.pass(900);
+    let expired = said(&admin).await;
+    assert!(expired.starts_with("the access token has expired, at 2027-01-15T"), "{expired}");
+    assert!(expired.contains("phoenix login"), "{expired}");
+    assert_eq!(said(&format!("{admin}x")).await, foreign, "of a bad signature nothing is told");
+}
+
+/// An API key of this id and secret, with its checksum.
+fn whole(id: &str, secret: &str) -> String {
+    format!("phx_{id}_{secret}{}", &sha256(&format!("{id}_{secret}"))[..8])
 }
 
 #[tokio::test]

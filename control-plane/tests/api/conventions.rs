@@ -181,6 +181,49 @@ async fn a_mistake_in_a_body_is_told_by_its_field_with_the_nearest_name() {
     }
     let refused = server.post("/api/v1/users", &admin, json!({ "email": "a@b" })).await;
     assert_eq!(refused.body["errors"][0]["field"], "role", "{refused:?}");
+    assert_eq!(refused.body["detail"], "role: missing field `role`");
+}
+
+#[tokio::test]
+async fn all_mistakes_of_a_body_are_told_at_once_by_their_paths() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let body = json!({
+        "selectr": "env=prod",
+        "candidate": { "confg": "x" },
+        "steps": ["aa", "miror", 70_000],
+        "policy": { "alfa": 0.1, "max_unseen": "many", "guardrails": [{ "nme": "a", "quantity": "seris" }] },
+        "critical": [{ "executables": "sshd" }]
+    });
+    let refused = server.post(PATH, &admin, body).await;
+    assert_eq!(refused.refusal(), 422);
+    let errors = refused.body["errors"].as_array().unwrap();
+    let field = |error: &Value| error["field"].as_str().unwrap().to_owned();
+    let mut fields: Vec<String> = errors.iter().map(field).collect();
+    fields.sort();
+    let expected = [
+        "candidate",
+        "critical[0].executables",
+        "critical[0].metrics",
+        "name",
+        "policy.alfa",
+        "policy.guardrails[0].margin",
+        "policy.guardrails[0].name",
+        "policy.guardrails[0].nme",
+        "policy.guardrails[0].quantity",
+        "policy.max_unseen",
+        "selectr",
+        "steps[1]",
+        "steps[2]",
+    ];
+    assert_eq!(fields, expected, "{refused:#?}");
+    let nearest =
+        |field: &str| errors.iter().find(|error| error["field"] == field).unwrap()["nearest"].clone();
+    assert_eq!(nearest("selectr"), "selector");
+    assert_eq!(nearest("candidate"), "config");
+    assert_eq!(nearest("policy.guardrails[0].quantity"), "series");
+    assert_eq!(refused.body["detail"], "the body has 13 mistakes");
+    assert!(!refused.body.to_string().contains("deserialize"), "{refused:?}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use control_plane::actions::{enroll, statuses};
 use control_plane::store::generations::Status;
 use control_plane::store::statuses::{ConfigStatus, Health, StatusUpdate};
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::server::{Answer, Server};
@@ -41,6 +41,39 @@ async fn a_token_becomes_a_credential_whose_labels_the_token_rules() {
     let agent = server.get(&format!("/api/v1/agents/{UID}"), &admin).await.body;
     assert_eq!(agent["labels"], json!({ "env": "prod", "rack": "7" }));
     assert_eq!((&agent["status"], &agent["version"]), (&json!("enrolled"), &json!("0.1.0")));
+}
+
+#[tokio::test]
+async fn an_agent_is_found_by_its_host_where_that_has_one_and_listed_where_it_has_several() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    let stranger = server.other_tenant(&admin).await;
+    let token = token(&server, &admin, json!({ "max_uses": 20 })).await;
+    credential(&server, &token, UID).await;
+    let found = server.get("/api/v1/agents/h1", &admin).await;
+    assert_eq!((found.status, &found.body["uid"]), (StatusCode::OK, &json!(UID)), "{found:?}");
+    assert_eq!(server.get("/api/v1/agents/h1/generations", &admin).await.status, StatusCode::OK);
+    let lifted = server.post("/api/v1/agents/h1/lift", &admin, json!({})).await;
+    assert!(lifted.body["detail"].as_str().unwrap().contains("nothing in quarantine"), "{lifted:?}");
+    let unknown = server.get("/api/v1/agents/h2", &admin).await;
+    assert_eq!(
+        (unknown.refusal(), &unknown.body["detail"]),
+        (404, &json!("there is no agent on a host \"h2\", and that is no uid"))
+    );
+    assert_eq!(server.get("/api/v1/agents/h1", &stranger).await.refusal(), 404);
+    credential(&server, &token, OTHER).await;
+    for (method, path) in
+        [(Method::GET, ""), (Method::GET, "/generations"), (Method::POST, "/lift"), (Method::DELETE, "")]
+    {
+        let several = server.call(method, &format!("/api/v1/agents/h1{path}"), &admin, None).await;
+        assert_eq!(several.refusal(), 409, "{path}");
+        let said = several.body["detail"].as_str().unwrap();
+        assert!(said.starts_with(&format!("several agents are on the host h1: {UID} (enrolled, ")), "{said}");
+        assert!(said.contains(OTHER) && said.ends_with("; name one by its uid"), "{said}");
+    }
+    assert_eq!(server.delete(&format!("/api/v1/agents/{UID}"), &admin).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(server.delete("/api/v1/agents/h1", &admin).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(server.get(&format!("/api/v1/agents/{OTHER}"), &admin).await.refusal(), 404);
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ async fn what_is_wrong_is_told_with_its_place_and_what_was_expected() {
         (json!({ "unit": "pod" }), "unit: ", "expected entity, process, host, or a list"),
         (json!({ "unit": [] }), "unit: ", "entity, process, host, or a list of 1 to 64"),
         (json!({ "window": "soon" }), "window: \"soon\"", "a duration such as 10s"),
-        (json!({ "weights_bp": [70_000] }), "weights_bp[0]: ", "expected u16"),
+        (json!({ "weights_bp": [70_000] }), "weights_bp[0]: ", "a whole number from 0 to 65535"),
         (
             json!({ "policy": { "max_duration": "soon" } }),
             "policy.max_duration: \"soon\"",

@@ -74,8 +74,16 @@ async fn a_frozen_tenant_starts_and_promotes_nothing_says_so_everywhere_and_roll
     let frozen = freeze(&server, &operator).await;
     assert_eq!((&frozen["by"], &frozen["reason"]), (&json!("operator@one.io"), &json!("the sales week")));
     assert_eq!(server.get(PATH, &operator).await.body["frozen"], frozen);
-    let again = server.put(PATH, &admin, json!({ "reason": "another" })).await;
+    let again = server.put(PATH, &admin, json!({ "reason": "the sales week." })).await;
     assert_eq!(again.body, frozen, "it stays as it is");
+    let again = server.put(PATH, &admin, json!({ "reason": "another" })).await;
+    assert_eq!(again.refusal(), 409);
+    let since = frozen["since"].as_str().unwrap();
+    let said = format!(
+        "operator@one.io has frozen the tenant already, since {since}: the sales week. That reason stays"
+    );
+    assert!(again.body["detail"].as_str().unwrap().starts_with(&said), "{again:?}");
+    assert_eq!(server.get(PATH, &operator).await.body["frozen"], frozen, "it stays as it is");
     let said = "operator@one.io has frozen the tenant since";
     let refused = act(&server, &operator, "second/start").await;
     assert_eq!(refused.refusal(), 409);

@@ -37,9 +37,9 @@ fn a_token_is_good_until_its_last_second() {
     let dir = tempfile::tempdir().unwrap();
     let keys = keys(dir.path());
     let token = sign(&keys, &claims()).unwrap();
-    assert_eq!(verify(&keys, &token, T0), Some(claims()));
-    assert_eq!(verify(&keys, &token, UnixMillis(T0.0 + 899_999)), Some(claims()));
-    assert_eq!(verify(&keys, &token, T0.plus(LIFETIME)), None);
+    assert_eq!(verify(&keys, &token, T0), Ok(claims()));
+    assert_eq!(verify(&keys, &token, UnixMillis(T0.0 + 899_999)), Ok(claims()));
+    assert_eq!(verify(&keys, &token, T0.plus(LIFETIME)), Err(NotGood::Over(T0.plus(LIFETIME))));
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn a_token_does_not_outlive_its_login() {
     let keys = keys(dir.path());
     let ends_at = UnixMillis(T0.0 + 60_000);
     let token = sign(&keys, &Claims::new(&Login { ends_at, ..login() }, Uuid::nil(), T0)).unwrap();
-    assert!(verify(&keys, &token, UnixMillis(T0.0 + 59_999)).is_some());
-    assert_eq!(verify(&keys, &token, ends_at), None);
+    assert!(verify(&keys, &token, UnixMillis(T0.0 + 59_999)).is_ok());
+    assert_eq!(verify(&keys, &token, ends_at), Err(NotGood::Over(ends_at)));
 }
 
 #[test]
@@ -78,7 +78,8 @@ fn a_token_of_another_key_issuer_audience_or_shape_is_none() {
         ("nothing", String::new()),
         ("very much", "e".repeat(1 << 20)),
     ] {
-        assert_eq!(verify(&keys, &token, T0), None, "{what}");
+        assert_eq!(verify(&keys, &token, T0), Err(NotGood::Foreign), "{what}");
+        assert_eq!(verify(&keys, &token, T0.plus(LIFETIME)), Err(NotGood::Foreign), "{what}, later");
     }
 }
 
@@ -96,7 +97,7 @@ fn the_public_key_does_not_sign_as_a_shared_secret() {
         let message = parts.map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
         let secret = ring::hmac::Key::new(algorithm, &public);
         let tag = URL_SAFE_NO_PAD.encode(ring::hmac::sign(&secret, message.as_bytes()));
-        assert_eq!(verify(&keys, &format!("{message}.{tag}"), T0), None, "{name}");
+        assert_eq!(verify(&keys, &format!("{message}.{tag}"), T0), Err(NotGood::Foreign), "{name}");
     }
 }
 
@@ -108,12 +109,12 @@ fn a_rotation_logs_nobody_out_and_two_end_a_key() {
     keys.rotate(T0, &Entropy::system()).unwrap();
     let second = sign(&keys, &claims()).unwrap();
     assert_ne!(first, second);
-    assert!(verify(&keys, &first, T0).is_some() && verify(&keys, &second, T0).is_some());
+    assert!(verify(&keys, &first, T0).is_ok() && verify(&keys, &second, T0).is_ok());
     let reopened = self::keys(dir.path());
-    assert!(verify(&reopened, &first, T0).is_some() && verify(&reopened, &second, T0).is_some());
+    assert!(verify(&reopened, &first, T0).is_ok() && verify(&reopened, &second, T0).is_ok());
     keys.rotate(T0, &Entropy::system()).unwrap();
-    assert_eq!(verify(&keys, &first, T0), None);
-    assert!(verify(&keys, &second, T0).is_some());
+    assert_eq!(verify(&keys, &first, T0), Err(NotGood::Foreign));
+    assert!(verify(&keys, &second, T0).is_ok());
     let mode = fs::metadata(dir.path().join("signing-keys.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

@@ -3,6 +3,7 @@
 use prost::Message as _;
 use proto::opamp::{AgentToServer, ServerErrorResponse, ServerErrorResponseType, ServerToAgent};
 
+use crate::fleet::comer::asks_for_a_name;
 use crate::id::AgentUid;
 use crate::metrics::Metrics;
 
@@ -23,6 +24,11 @@ pub enum Malformed {
     /// Its sender's name is none.
     #[error("instance_uid has {0} bytes, expected 16")]
     Uid(usize, Vec<u8>),
+    /// Its sender's name is that of nobody, which several have who forgot to make one.
+    #[error(
+        "instance_uid is sixteen bytes of zero; expected one of the agent's own, such as a UUID of version 7"
+    )]
+    Nobody,
     /// It is another agent's.
     #[error("instance_uid is not that of the {of}")]
     AnotherAgent {
@@ -44,7 +50,7 @@ impl Malformed {
         match self {
             Self::Header => "header",
             Self::Encoding(_) => "encoding",
-            Self::Uid(..) => "uid",
+            Self::Uid(..) | Self::Nobody => "uid",
             Self::AnotherAgent { .. } => "another_agent",
             Self::Certificate(_) => "certificate",
             Self::NotLetIn(..) => "not_let_in",
@@ -59,6 +65,7 @@ impl Malformed {
             Self::AnotherAgent { uid, .. } | Self::Certificate(uid) | Self::NotLetIn(_, uid) => {
                 uid.as_bytes().to_vec()
             }
+            Self::Nobody => vec![0; 16],
             Self::Header | Self::Encoding(_) => known.map(|uid| uid.as_bytes().to_vec()).unwrap_or_default(),
         };
         let error = ServerErrorResponse {
@@ -93,6 +100,9 @@ pub fn message_of(bytes: &[u8]) -> Result<(AgentUid, AgentToServer), Malformed> 
         let short = message.instance_uid.iter().copied().take(MAX_ECHO).collect();
         Malformed::Uid(message.instance_uid.len(), short)
     })?;
+    if uid.0.is_nil() && !asks_for_a_name(&message) {
+        return Err(Malformed::Nobody);
+    }
     Ok((uid, message))
 }
 
@@ -113,5 +123,7 @@ mod tests {
             assert!(matches!(refused, Err(Malformed::Header)), "{header:?}: {refused:?}");
         }
         assert!(matches!(framed(&[0]), Err(Malformed::Uid(0, _))), "an empty message names nobody");
+        let zero = AgentToServer { instance_uid: vec![0; 16], ..Default::default() }.encode_to_vec();
+        assert!(matches!(message_of(&zero), Err(Malformed::Nobody)), "and neither do sixteen zeros");
     }
 }
