@@ -18,6 +18,14 @@ pub enum Error {
         /// Innermost cause.
         why: String,
     },
+    /// One end speaks TLS and the other does not.
+    #[error("{}", crossed(server, *speaks_tls))]
+    Crossed {
+        /// Address of the server.
+        server: String,
+        /// True if it is the server that speaks TLS.
+        speaks_tls: bool,
+    },
     /// The connection broke within an answer.
     #[error("the answer of {server} broke off: {why}")]
     Broken {
@@ -66,8 +74,23 @@ impl Error {
     }
 }
 
+fn crossed(server: &str, speaks_tls: bool) -> String {
+    match server.split_once("://") {
+        Some((_, rest)) if speaks_tls => {
+            format!(
+                "cannot reach {server}: there is a server that speaks TLS, and http:// goes without; say https://{rest}"
+            )
+        }
+        Some((_, rest)) => format!(
+            "cannot reach {server}: there is a server that speaks no TLS, and https:// needs it; say http://{rest}, or have the \
+             control plane serve TLS (--tls-cert and --tls-key)"
+        ),
+        None => server.to_owned(),
+    }
+}
+
 /// The innermost cause, which is the one that a person can act on.
-fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn StdError = error;
     while let Some(inner) = cause.source() {
         cause = inner;
@@ -82,14 +105,20 @@ fn refusal(status: u16, body: &[u8]) -> String {
     };
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let mut lines = text(&problem["detail"]).unwrap_or_else(|| status.to_string());
+    let only = problem["errors"].as_array().is_some_and(|errors| errors.len() == 1);
     for mistake in problem["errors"].as_array().into_iter().flatten() {
         let place = match (mistake["line"].as_u64(), mistake["column"].as_u64(), text(&mistake["field"])) {
             (Some(line), Some(column), _) => format!("{line}:{column}"),
             (_, _, Some(field)) => field,
             _ => String::new(),
         };
-        lines += &format!("\n  {place}: {}", text(&mistake["message"]).unwrap_or_default());
-        if let Some(expected) = text(&mistake["expected"]) {
+        let said = format!("{place}: {}", text(&mistake["message"]).unwrap_or_default());
+        if !only || !lines.starts_with(&said) {
+            lines += &format!("\n  {said}");
+        }
+        if let Some(expected) =
+            text(&mistake["expected"]).filter(|expected| !only || !lines.contains(expected))
+        {
             lines += &format!("\n    expected: {expected}");
         }
         if let Some(nearest) = text(&mistake["nearest"]) {

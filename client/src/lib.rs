@@ -19,6 +19,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Response, Url};
 use serde_json::{Value, json};
 
+use error::innermost;
+
 pub use error::Error;
 pub use reqwest::Method;
 
@@ -29,6 +31,8 @@ const PAGE: usize = 200;
 const MAX_ITEMS: usize = 100_000;
 /// Time within which a call ends.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Time for a question about the server itself.
+const SHORT: Duration = Duration::from_secs(5);
 /// Silence after which a stream is dead. A control plane sends a comment every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -215,7 +219,22 @@ impl Client {
         if let Some(body) = body {
             request = request.body(body.to_string());
         }
-        request.send().await.map_err(|error| Error::unreachable(&self.server, &error))
+        match request.send().await {
+            Ok(response) => Ok(response),
+            Err(error) => Err(self.why(&error).await),
+        }
+    }
+
+    /// Reason for which the server gave no answer. Where it closed or said what is no HTTP, it is asked whether it speaks TLS.
+    async fn why(&self, error: &reqwest::Error) -> Error {
+        let crossed = |speaks_tls| Error::Crossed { server: self.server.clone(), speaks_tls };
+        let said = innermost(error);
+        match self.server.split_once("://") {
+            // What rustls says of a first record that is none.
+            Some(("https", _)) if said.contains("InvalidContentType") => crossed(false),
+            Some(("http", rest)) if !error.is_connect() && speaks_tls(rest).await => crossed(true),
+            _ => Error::unreachable(&self.server, error),
+        }
     }
 
     async fn read(&self, mut response: Response) -> Result<Vec<u8>, Error> {
@@ -232,6 +251,16 @@ impl Client {
 
     fn strange(&self, what: impl ToString) -> Error {
         Error::Answer { server: self.server.clone(), what: what.to_string() }
+    }
+}
+
+/// Tells whether a server takes part in a handshake. It is believed nothing: no authority is known, so that it ends there.
+async fn speaks_tls(host: &str) -> bool {
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(SHORT);
+    let Ok(http) = builder.build() else { return false };
+    match http.get(format!("https://{host}/")).send().await {
+        Ok(_) => true,
+        Err(error) => ["certificate", "alert"].iter().any(|word| innermost(&error).contains(word)),
     }
 }
 

@@ -46,7 +46,20 @@ async fn a_refusal_is_told_with_its_mistakes() {
     )
     .await;
     let error = Client::new(&at).unwrap().get("/users").await.unwrap_err();
-    assert_eq!(error.to_string(), "name: bad\n  name: bad\n    expected: a-z\n    did you mean \"abc\"?");
+    assert_eq!(error.to_string(), "name: bad\n    expected: a-z\n    did you mean \"abc\"?");
+}
+
+#[tokio::test]
+async fn the_other_scheme_is_named_where_one_end_speaks_tls_and_the_other_does_not() {
+    let plain = server("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;
+    let host = plain.strip_prefix("http://").unwrap();
+    let error = Client::new(&format!("https://{host}")).unwrap().get("/users").await.unwrap_err().to_string();
+    assert!(error.contains("speaks no TLS") && error.contains(&format!("say http://{host}")), "{error}");
+    // What a server of TLS sends to who asks without: an alert, and to who begins a handshake: its failure.
+    let secured = server("\x15\x03\x03\x00\x02\x02\x28").await;
+    let host = secured.strip_prefix("http://").unwrap();
+    let error = Client::new(&secured).unwrap().get("/users").await.unwrap_err().to_string();
+    assert!(error.contains("speaks TLS") && error.contains(&format!("say https://{host}")), "{error}");
 }
 
 /// Address of a server that gives each connection the next of these documents, and what it was asked for.
