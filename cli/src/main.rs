@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => serve(done(demo::run(args))),
         Command::Pipeline(command) => pipeline::run(command),
         Command::Plan(args) => plan::run(&args),
-        Command::Simulate(args) => serve(done(simulate::run(args))),
+        Command::Simulate(args) => serve(simulate::run(args)),
         Command::Sink(args) => serve(done(sink::run(args))),
         Command::Remote(command) => serve(remote::run(command)),
     };

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,7 +16,8 @@ use crate::{counts_endpoint, output, stop};
 
 /// Send one host's process metrics, as a Collector's hostmetrics receiver would.
 ///
-/// Ends at SIGINT, SIGTERM, or a bound, and then prints its exact counts as JSON.
+/// Ends at SIGINT, SIGTERM, or a bound, and then prints its exact counts as JSON. Says each failure at once, and exits with 1 if
+/// nothing at all was taken.
 #[derive(clap::Args)]
 pub struct Args {
     /// OTLP/gRPC receiver
@@ -128,7 +130,7 @@ impl Counting {
 /// A source, and its own counts where it has any.
 type Opened = (Box<dyn Source>, Option<Live<ProcCounts>>);
 
-pub async fn run(args: Args) -> anyhow::Result<()> {
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stopping = stop::on_signal()?;
     let host = args.host_name()?;
     let (mut source, proc) = args.source(&host)?;
@@ -139,12 +141,17 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         let stats = counts_endpoint::serve(addr, move || served.report()).await?;
         output::say(&serde_json::json!({ "listening": { "stats": stats } }))?;
     }
-    sender.run(&mut *source, stopping).await?;
+    let counts = sender.run(&mut *source, stopping).await?;
     match &args.stats_file {
         None => output::say(&counting.report()),
         Some(path) => std::fs::write(path, serde_json::to_vec(&counting.report())?)
             .with_context(|| format!("cannot write the counts to {}", path.display())),
+    }?;
+    if counts.scraped > 0 && counts.acknowledged == 0 {
+        output::tell(&format!("{} took none of {} points", args.endpoint, counts.scraped));
+        return Ok(ExitCode::FAILURE);
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Args {
@@ -154,6 +161,7 @@ impl Args {
             max_requests: self.requests,
             max_duration: self.duration,
             gzip: self.gzip,
+            tell: output::tell,
             ..SenderConfig::to(&self.endpoint)
         }
     }

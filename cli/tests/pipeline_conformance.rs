@@ -109,3 +109,53 @@ fn the_binary_does_what_the_collector_does() {
     assert!(failures.is_empty(), "{} of {ran}:\n{}", failures.len(), failures.join("\n"));
     assert!(ran > 200, "{ran}");
 }
+
+#[test]
+fn a_file_with_nothing_to_check_says_so_and_ends_with_2() {
+    let dir = tempfile::tempdir().unwrap();
+    for text in [
+        "",
+        "# nothing yet\n",
+        "processors: { batch: }\n",
+        "receivers: { otlp: }\nexporters: { nop: }\nservice: { pipelines: { traces: { receivers: [otlp], exporters: [nop] } } }\n",
+    ] {
+        std::fs::write(dir.path().join("c.yaml"), text).unwrap();
+        let output = phoenix(&["check", "c.yaml"], dir.path());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            said.starts_with("c.yaml has nothing to check: it has no pipeline of metrics"),
+            "{text:?}: {said}"
+        );
+        assert_eq!(output.status.code(), Some(2), "{text:?}");
+        let output = phoenix(&["check", "--json", "c.yaml"], dir.path());
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((output.status.code(), &document["ok"]), (Some(2), &Value::from(false)), "{document}");
+    }
+}
+
+#[test]
+fn what_has_no_receivers_or_exporters_is_not_adopted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |ends: &str| {
+        format!(
+            "receivers: {{ otlp: }}\nexporters: {{ nop: }}\nprocessors: {{ batch: }}\nservice: {{ pipelines: {{ metrics: {{ {ends}processors: [batch] }} }} }}\n"
+        )
+    };
+    for (ends, missing) in [
+        ("", "no receivers and no exporters"),
+        ("receivers: [otlp], ", "no exporters"),
+        ("exporters: [nop], ", "no receivers"),
+    ] {
+        std::fs::write(dir.path().join("c.yaml"), file(ends)).unwrap();
+        let mut adopt = Command::new(env!("CARGO_BIN_EXE_phoenix"));
+        let output =
+            adopt.args(["adopt", "c.yaml", "--out", "out"]).current_dir(dir.path()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{ends}: {said}");
+        assert!(
+            said.starts_with(&format!("phoenix: c.yaml: service.pipelines.metrics has {missing}, and no")),
+            "{said}"
+        );
+        assert!(!dir.path().join("out").exists(), "nothing is written of what is refused");
+    }
+}

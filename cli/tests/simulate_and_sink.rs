@@ -113,6 +113,31 @@ fn counts_can_be_read_while_it_runs_and_are_written_to_the_file_at_sigterm() {
 }
 
 #[test]
+fn a_receiver_that_is_not_there_is_said_at_once_and_is_the_end_with_1() {
+    let nowhere = ["simulate", "--endpoint", "http://127.0.0.1:1", "--requests", "1", "--for", "1s"];
+    let output = Command::new(env!("CARGO_BIN_EXE_phoenix")).args(nowhere).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let first =
+        "phoenix: http://127.0.0.1:1 did not take a request: Connection refused (os error 111); given up\n";
+    assert!(said.starts_with(first), "{said}");
+    assert!(said.ends_with("http://127.0.0.1:1 took none of 840 points\n"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+    let counts: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&counts["scraped"], &counts["refused"]), (&Value::from(840), &Value::from(840)));
+    let mut waits = Command::new(env!("CARGO_BIN_EXE_phoenix"))
+        .args(&nowhere[..5])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(waits.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    waits.kill().unwrap();
+    waits.wait().unwrap();
+    assert!(line.contains("; trying again in "), "{line}");
+}
+
+#[test]
 fn this_machines_processes_can_be_sent_and_what_was_unreadable_is_told() {
     let (_sink, admin, endpoint) = sink();
     let args = ["simulate", "--endpoint", &endpoint, "--source", "proc", "--host", "here", "--requests", "1"];

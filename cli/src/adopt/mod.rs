@@ -100,6 +100,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let parse = if args.at.is_some() { CollectorFile::parse_part } else { CollectorFile::parse };
     let file = parse(&source.name, source.config(), &variables(source.config()))?;
     let (pipeline, others) = choose(&file, args.pipeline.as_deref())?;
+    if args.at.is_none() {
+        has_both_ends(&file, &pipeline)?;
+    }
     let addresses = Addresses {
         agent: args.endpoint.clone(),
         back: args.return_endpoint.clone(),
@@ -124,6 +127,22 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Form::Json => told::json(&adoption)?,
     }
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Refuses a pipeline that no Collector starts, such as that of a candidate, which has processors alone.
+fn has_both_ends(file: &CollectorFile, pipeline: &str) -> anyhow::Result<()> {
+    let Some(entry) = file.pipeline(pipeline) else { return Ok(()) };
+    let missing = match (entry.receivers.is_empty(), entry.exporters.is_empty()) {
+        (false, false) => return Ok(()),
+        (true, false) => "receivers",
+        (false, true) => "exporters",
+        (true, true) => "receivers and no exporters",
+    };
+    anyhow::bail!(
+        "{}: service.pipelines.{pipeline} has no {missing}, and no Collector starts so. adopt takes the whole file of a running \
+         Collector; what has processors alone is a candidate, which `phoenix pipeline check` checks",
+        file.name()
+    )
 }
 
 /// Name of a file as a label's value: letters, digits, dots, dashes and underscores.

@@ -12,7 +12,7 @@ use crate::output;
 
 /// Check the metrics pipelines of a Collector file.
 ///
-/// Exits with 0 if everything is right, with 1 and every problem if not.
+/// Exits with 0 if everything is right, with 1 and every problem if not, and with 2 if there is no pipeline of metrics to check.
 #[derive(clap::Args)]
 pub struct Args {
     /// The file
@@ -33,6 +33,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Err(problems) => Err(problems),
     };
     match checked {
+        Ok((pipelines, _)) if pipelines.is_empty() => return nothing(args),
         Ok((pipelines, notes)) if args.json => {
             output::say(&json!({ "ok": true, "pipelines": pipelines, "notes": notes }))?;
         }
@@ -50,6 +51,23 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Exit code of a check of nothing.
+const NOTHING: u8 = 2;
+
+fn nothing(args: &Args) -> anyhow::Result<ExitCode> {
+    let said = format!(
+        "{} has nothing to check: it has no pipeline of metrics (expected processors, and service.pipelines.metrics with a list of \
+         them)",
+        args.config.display()
+    );
+    if args.json {
+        output::say(&json!({ "ok": false, "pipelines": [], "said": said }))?;
+    } else {
+        output::line(&said)?;
+    }
+    Ok(ExitCode::from(NOTHING))
 }
 
 fn check(file: &CollectorFile, named: Option<&str>) -> Result<Vec<Value>, Problems> {

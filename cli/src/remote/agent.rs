@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use api::{Agent, AgentGeneration, ConnectionSettings, Page};
 use clap::Subcommand;
 use client::{Client, Method};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
@@ -38,17 +38,17 @@ pub enum Command {
     },
     /// Show an agent
     Get {
-        /// Its uid
+        /// Its uid, or the name of its host where that has one agent
         uid: String,
     },
     /// List what an agent was told to run, the newest first, and what became of it
     History {
-        /// Its uid
+        /// Its uid, or the name of its host where that has one agent
         uid: String,
     },
     /// Compare two generations of an agent: what it runs and what it was last told, unless others are named
     Diff {
-        /// Its uid
+        /// Its uid, or the name of its host where that has one agent
         uid: String,
         /// Number of the earlier generation
         #[arg(long)]
@@ -59,12 +59,12 @@ pub enum Command {
     },
     /// Lift the quarantine of everything that an agent has in it, so that it may be tried there again
     Lift {
-        /// Its uid
+        /// Its uid, or the name of its host where that has one agent
         uid: String,
     },
     /// Delete an agent and its credential
     Delete {
-        /// Its uid
+        /// Its uid, or the name of its host where that has one agent
         uid: String,
     },
 }
@@ -169,6 +169,14 @@ fn lines(before: &str, after: &str) -> anyhow::Result<Vec<String>> {
     Ok(of_fields(&before, &after, &fields))
 }
 
+/// Characters that are escaped in a part of a path.
+const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+
+/// Path of the agent of a uid or host, and of what is asked of it.
+fn path(agent: &str, what: &str) -> String {
+    format!("/agents/{}{what}", utf8_percent_encode(agent, &ESCAPED))
+}
+
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {
     match command {
         Command::List { labels, archived } => {
@@ -177,19 +185,13 @@ pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Resul
             let agents = client.list(&format!("/agents?archived={archived}{labels}")).await?;
             show.list(&agents, &COLUMNS)
         }
-        Command::Get { uid } => one(&client.get(&format!("/agents/{uid}")).await?, show),
-        Command::History { uid } => {
-            show.list(&client.list(&format!("/agents/{uid}/generations")).await?, &HISTORY)
-        }
+        Command::Get { uid } => one(&client.get(&path(&uid, "")).await?, show),
+        Command::History { uid } => show.list(&client.list(&path(&uid, "/generations")).await?, &HISTORY),
         Command::Diff { uid, from, to } => {
-            let told = client.list(&format!("/agents/{uid}/generations")).await?;
+            let told = client.list(&path(&uid, "/generations")).await?;
             diff(&told, &uid, (from, to), show)
         }
-        Command::Lift { uid } => {
-            one(&client.call(Method::POST, &format!("/agents/{uid}/lift"), None).await?, show)
-        }
-        Command::Delete { uid } => {
-            Ok(client.call(Method::DELETE, &format!("/agents/{uid}"), None).await.map(drop)?)
-        }
+        Command::Lift { uid } => one(&client.call(Method::POST, &path(&uid, "/lift"), None).await?, show),
+        Command::Delete { uid } => Ok(client.call(Method::DELETE, &path(&uid, ""), None).await.map(drop)?),
     }
 }

@@ -38,7 +38,7 @@ pub enum Format {
     #[default]
     #[value(alias = "text")]
     Table,
-    /// Tables with every field that an answer has.
+    /// Tables with every field that an answer has, a long one cut in a list.
     Wide,
     /// The control plane's own answer.
     Json,

@@ -98,17 +98,43 @@ fn wide(answer: &Value) -> anyhow::Result<()> {
     let Some(items) = answer["items"].as_array() else {
         let fields = answer.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
         let width = fields.clone().map(|(key, _)| key.len()).max().unwrap_or(0);
-        return fields
-            .into_iter()
-            .try_for_each(|(key, value)| line(&format!("{:width$}  {}", header(key), plain(value))));
+        return fields.into_iter().try_for_each(|(key, value)| line(&field(&header(key), value, width)));
     };
     let keys: BTreeSet<&String> = items.iter().filter_map(Value::as_object).flat_map(Map::keys).collect();
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_header(keys.iter().map(|key| header(key)));
     for item in items {
-        table.add_row(keys.iter().map(|key| plain(&item[key.as_str()])));
+        table.add_row(keys.iter().map(|key| cut(&plain(&item[key.as_str()]))));
     }
     line(&table.to_string())
+}
+
+/// A field of one thing: beside its name, or below it if it has lines.
+fn field(name: &str, value: &Value, width: usize) -> String {
+    let text = plain(value);
+    let text = text.trim_end();
+    if text.contains('\n') {
+        format!("{name}:\n  {}", text.replace('\n', "\n  "))
+    } else {
+        format!("{name:width$}  {text}")
+    }
+}
+
+/// The most characters of a cell.
+const CELL: usize = 60;
+
+/// A cell of a list: a line, and not a long one. What is cut off says so.
+fn cut(text: &str) -> String {
+    let lines = text.trim_end().lines().count();
+    let first = text.lines().next().unwrap_or_default();
+    let short: String = first.chars().take(CELL).collect();
+    if lines > 1 {
+        format!("{short} … ({lines} lines)")
+    } else if short.len() < first.len() {
+        format!("{short}…")
+    } else {
+        short
+    }
 }
 
 fn header(key: &str) -> String {
@@ -217,6 +243,17 @@ mod tests {
         let shown: Vec<String> = values.as_array().expect("values").iter().map(plain).collect();
         assert_eq!(shown, ["", "a", "7", r#"{"env":"test"}"#, r#"["x"]"#]);
         assert_eq!(header("last_seen"), "last seen");
+    }
+
+    #[test]
+    fn a_cell_is_a_short_line_and_a_field_of_one_thing_is_whole() {
+        let yaml = "processors:\n  batch:\nservice: {}\n";
+        assert_eq!(cut(yaml), "processors: … (3 lines)");
+        assert_eq!(cut(&"ä".repeat(60)), "ä".repeat(60));
+        assert_eq!(cut(&"ä".repeat(61)), format!("{}…", "ä".repeat(60)));
+        assert_eq!((cut(""), cut("a\n")), (String::new(), "a".to_owned()));
+        assert_eq!(field("config", &yaml.into(), 8), "config:\n  processors:\n    batch:\n  service: {}");
+        assert_eq!(field("name", &"a".into(), 8), "name      a");
     }
 
     #[test]

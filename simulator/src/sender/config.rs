@@ -28,6 +28,8 @@ pub struct SenderConfig {
     pub gzip: bool,
     /// Policy of repeated attempts.
     pub retry: RetryPolicy,
+    /// Told of each failed attempt at once, in a sentence.
+    pub tell: fn(&str),
 }
 
 impl SenderConfig {
@@ -40,6 +42,7 @@ impl SenderConfig {
             max_duration: None,
             gzip: false,
             retry: RetryPolicy::default(),
+            tell: |_| {},
         }
     }
 }

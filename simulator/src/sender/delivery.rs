@@ -25,6 +25,33 @@ pub(super) struct Delivery {
     client: Grpc<Channel>,
     backoff: Backoff,
     counts: Live<SenderCounts>,
+    endpoint: String,
+    told: Told,
+}
+
+/// The failure that was told last: it is not repeated while it comes faster than people read.
+#[derive(Debug)]
+struct Told {
+    tell: fn(&str),
+    last: Option<(String, Instant)>,
+}
+
+/// Time within which a failure for the same reason is not told again.
+const QUIET: Duration = Duration::from_secs(1);
+
+impl Told {
+    fn failure(&mut self, endpoint: &str, why: &str, wait: Option<Duration>) {
+        let now = Instant::now();
+        if self.last.as_ref().is_some_and(|(last, at)| last == why && now < *at + QUIET) {
+            return;
+        }
+        let next = match wait {
+            Some(wait) => format!("trying again in {:.1} s", wait.as_secs_f64()),
+            None => "given up".to_owned(),
+        };
+        (self.tell)(&format!("{endpoint} did not take a request: {why}; {next}"));
+        self.last = Some((why.to_owned(), now));
+    }
 }
 
 impl Delivery {
@@ -42,7 +69,8 @@ impl Delivery {
         if config.gzip {
             client = client.send_compressed(CompressionEncoding::Gzip);
         }
-        Ok(Self { client, backoff: Backoff::new(config.retry.clone()), counts })
+        let (backoff, endpoint) = (Backoff::new(config.retry.clone()), config.endpoint.clone());
+        Ok(Self { client, backoff, counts, endpoint, told: Told { tell: config.tell, last: None } })
     }
 
     /// Sends until there is a final answer, the policy gives up, or, between two attempts, `stop` turns true
@@ -75,7 +103,9 @@ impl Delivery {
             let wait =
                 self.backoff.wait(retry, failed.throttle, start.elapsed()).filter(|_| failed.retryable);
             let in_time = |wait: &Duration| end.is_none_or(|end| Instant::now() + *wait < end);
-            match wait.filter(in_time) {
+            let wait = wait.filter(in_time);
+            self.told.failure(&self.endpoint, &failed.why, wait);
+            match wait {
                 Some(wait) if pause(wait, stop).await => {}
                 _ => return self.give_up(points, doubtful),
             }

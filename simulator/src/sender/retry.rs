@@ -20,6 +20,8 @@ pub(super) struct FailedAttempt {
     pub ambiguous: bool,
     /// True if the request can have left this process.
     pub connected: bool,
+    /// Reason in words, as the system or the receiver says it.
+    pub why: String,
     /// The shortest wait that the receiver asked for.
     pub throttle: Option<Duration>,
 }
@@ -27,7 +29,15 @@ pub(super) struct FailedAttempt {
 impl FailedAttempt {
     /// No answer within the attempt's time.
     pub fn timeout() -> Self {
-        Self { reason: "timeout".into(), retryable: true, ambiguous: true, connected: true, throttle: None }
+        let why = "no answer in time".into();
+        Self {
+            reason: "timeout".into(),
+            retryable: true,
+            ambiguous: true,
+            connected: true,
+            why,
+            throttle: None,
+        }
     }
 
     /// Reads a status. One with a source was made on this side, when the transport failed.
@@ -42,20 +52,20 @@ impl FailedAttempt {
             // The others are the receiver's word that it did not take the request.
             ambiguous: matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded | Code::DataLoss),
             connected: true,
+            why: format!("{:?}: {}", status.code(), status.message()),
             throttle,
         }
     }
 
     fn transport(status: &Status) -> Self {
-        let mut cause = status.source();
+        let (mut cause, mut connected, mut why) = (status.source(), true, String::new());
         while let Some(error) = cause {
-            if error.is::<ConnectError>() {
-                let reason = "connect".into();
-                return Self { reason, retryable: true, ambiguous: false, connected: false, throttle: None };
-            }
+            connected &= !error.is::<ConnectError>();
+            why = error.to_string();
             cause = error.source();
         }
-        Self { reason: "transport".into(), retryable: true, ambiguous: true, connected: true, throttle: None }
+        let reason = if connected { "transport" } else { "connect" }.into();
+        Self { reason, retryable: true, ambiguous: connected, connected, why, throttle: None }
     }
 }
 
