@@ -27,6 +27,12 @@ pub struct AuditEntry {
     pub previous_hash: String,
     /// SHA-256 over all the above.
     pub hash: String,
+    /// Id of the key that the entry is signed under, which is not in the database; left out of entries of before there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// HMAC-SHA-256 under that key over the key's id, tenant, place and hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
 }
 
 /// Result of a walk over the chain.
@@ -34,18 +40,37 @@ pub struct AuditEntry {
 pub struct ChainState {
     /// Tenant whose chain it is.
     pub tenant_id: Uuid,
-    /// True if the entries fit each other, and all anchors that were compared.
+    /// True if the entries fit each other, their signatures, and all anchors that were compared.
     pub intact: bool,
-    /// Number of entries, if they fit each other. A chain that was written anew as a whole does as well: only an anchor tells
-    /// the two apart.
+    /// Number of entries, if they fit each other. Those of a chain that was written anew as a whole do as well: signatures and
+    /// anchors tell the two apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<i64>,
     /// The first place at which they do not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken_at: Option<i64>,
+    /// Look at the signatures of the entries; left out where the process that was asked has no keys of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<SignatureState>,
     /// Comparison with the anchors of this chain outside the database; left out where none are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anchors: Option<AnchorState>,
+}
+
+/// Look at the signatures of the chain's entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SignatureState {
+    /// Number of entries whose signature is right.
+    pub signed: i64,
+    /// Number of entries without a signature. Where all is as it was written they are the first ones, of before there was a key,
+    /// and the entry behind them holds them as they were then.
+    pub unsigned: i64,
+    /// The first entry that is not signed for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfit_at: Option<i64>,
+    /// Reason for that, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
 }
 
 /// Comparison of the chain with anchors.

@@ -26,7 +26,7 @@ mod words;
 
 pub use agent::{Agent, AgentGeneration, ConnectionSettings, Enroll, Enrolled};
 pub use api_key::{ApiKey, CreateApiKey, CreatedApiKey};
-pub use audit::{AnchorMisfit, AnchorState, AuditAnchor, AuditEntry, ChainState};
+pub use audit::{AnchorMisfit, AnchorState, AuditAnchor, AuditEntry, ChainState, SignatureState};
 pub use auth::{AccessToken, BeginSso, BegunSso, ChangePassword, FinishSso, Login, Me, Refresh, Setup};
 pub use deployment::{CreateDeployment, Deployment, DeploymentSummary, RollBackDeployment};
 pub use enrollment_token::{CreateToken, CreatedToken, EnrollmentToken, MaxUses, Word};

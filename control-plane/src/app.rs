@@ -21,11 +21,13 @@ use crate::state::{AppState, Shared};
 
 use crate::actions::{anchors, reports, statuses};
 use crate::anchor::Anchors;
+use crate::audit;
 use crate::auth::Auth;
 use crate::auth::keys::Keys;
 use crate::auth::limit::LoginLimit;
 use crate::auth::password::{PasswordError, Passwords};
 use crate::auth::setup::SetupToken;
+use crate::chain_keys::ChainKeys;
 use crate::checks::Checks;
 use crate::clock::{Clock, Entropy};
 use crate::config::Serve;
@@ -41,7 +43,7 @@ use crate::seal::Seal;
 use crate::sso::{Settings, Sso};
 use crate::store::reports::{Come, Outcome};
 use crate::store::statuses::{Heard, Known};
-use crate::store::{Across, Address, NotAnAddress, Store, StoreError, deliveries, users};
+use crate::store::{Across, Address, NotAnAddress, Store, StoreError, audit as rows, deliveries, users};
 use crate::{fleet, grpc, reconcile, rest};
 
 /// Time after which certificates are read again.
@@ -80,6 +82,13 @@ pub enum BootError {
     /// A certificate cannot be used.
     #[error("TLS cannot be spoken: {0}")]
     Tls(io::Error),
+    /// Chains are signed and there are no keys here.
+    #[error(
+        "the audit chains of the database are signed, and {0} has no audit-keys.json: copy the file from the process that has it. If \
+         it is lost, `phoenix-control-plane audit-key --begin` makes another key; what was signed before is then vouched for by \
+         nobody"
+    )]
+    NoChainKeys(PathBuf),
     /// Passwords cannot be hashed.
     #[error(transparent)]
     Passwords(#[from] PasswordError),
@@ -162,6 +171,7 @@ impl App {
         }
         let opened = Store::prepare(&address, owner.as_ref()).await;
         let store = opened.map_err(|source| BootError::Open { address, source })?;
+        let store = signing(config, store, &clock, &entropy).await?;
         let mut tx = store.begin(Across::Boot).await?;
         store.nobody_is_left_connected(&mut tx).await?;
         let id = entropy.uuid(clock.now()).to_string();
@@ -251,6 +261,32 @@ impl App {
         anchors::at_the_end(&state).await;
         state.store.close().await;
     }
+}
+
+/// The store with the keys of the audit chains. The first key is made where this process is alone, and where nobody has been
+/// written down yet; of several processes that serve already, all must have it before one signs.
+async fn signing(config: &Serve, store: Store, clock: &Clock, entropy: &Entropy) -> Result<Store, BootError> {
+    let file = |source| BootError::File { path: config.data_dir.clone(), source };
+    let is_first = store.replicas().is_none() || !users::any(&mut *store.read(Across::Setup).await?).await?;
+    let keys = match ChainKeys::read(&config.data_dir).map_err(file)? {
+        Some(keys) => keys,
+        None if is_first => ChainKeys::make(&config.data_dir, clock.now(), entropy, false).map_err(file)?,
+        None if rows::any_signed(&mut *store.read(Across::Boot).await?).await? => {
+            return Err(BootError::NoChainKeys(config.data_dir.clone()));
+        }
+        None => {
+            tracing::warn!(
+                "the audit chains are not signed: make a key (`phoenix-control-plane audit-key`), copy it to each process, and \
+                 start them again"
+            );
+            return Ok(store);
+        }
+    };
+    if !keys.is_begun() {
+        audit::begin(&store, &keys, clock.now()).await?;
+        keys.note_begun().map_err(file)?;
+    }
+    Ok(store.signing(Arc::new(keys)))
 }
 
 /// Opens the keys and, while nobody is known, the setup.

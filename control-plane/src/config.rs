@@ -51,6 +51,17 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         data_dir: PathBuf,
     },
+    /// Make a key under which the entries of the audit chains are signed, in the file audit-keys.json of a data directory. It signs
+    /// from the next start on, and the keys before go on verifying. Of several processes on one database, copy the file to each.
+    AuditKey {
+        /// Folder of the keys; made if missing.
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+        /// At the next start, sign for the chains whose end no key of the file vouches for, as they are then: look at them before
+        /// (`phoenix audit verify`). The first key does so by itself.
+        #[arg(long)]
+        begin: bool,
+    },
     /// Move all that is in a file into an empty database on a server. Stop the service before.
     Move {
         /// The file, as sqlite:FILE.

@@ -101,7 +101,8 @@ pub async fn move_to_server(
 async fn chains(connection: &mut Connection) -> Result<i64> {
     let mut entries = 0;
     for tenant in tenants::all(connection).await? {
-        match audit::verify(connection, tenant).await? {
+        // By its hashes: the keys of the signatures are not in the database.
+        match audit::verify(connection, tenant, None).await?.0 {
             Chain::Intact { rows } => entries += rows,
             Chain::Broken { seq } => bail!("the audit chain of tenant {tenant} is broken at entry {seq}"),
         }

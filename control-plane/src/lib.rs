@@ -8,6 +8,7 @@ pub mod anchor;
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod chain_keys;
 pub mod checks;
 pub mod clock;
 pub mod config;

@@ -30,6 +30,7 @@ fn run(cli: &Cli) -> Result<()> {
                 copying::backup(&database.or_in(data_dir), to).await
             }
             Command::Restore { from, data_dir } => copying::restore(from, data_dir).await,
+            Command::AuditKey { data_dir, begin } => process::audit_key(data_dir, *begin),
             Command::Move { from, to } => copying::move_to_server(from, to).await,
         }
     })

@@ -1,12 +1,14 @@
 //! The process around the app: its log, its signals, what it prints.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{self, App, Listening};
+use crate::chain_keys::{self, ChainKeys};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Migrate, Serve};
 use crate::store::{MigrationStatus, Schema, StoreError};
@@ -60,6 +62,21 @@ pub async fn migrate(command: &Migrate) -> Result<()> {
         let state = if one.applied { "applied" } else { "pending" };
         writeln!(stdout, "{:04}  {state}  {}", one.version, one.name)?;
     }
+    Ok(())
+}
+
+/// Makes a key of the audit chains.
+///
+/// # Errors
+/// The system's, and a file that holds no keys.
+pub fn audit_key(data_dir: &Path, begin: bool) -> Result<()> {
+    app::data_dir(data_dir)?;
+    let (entropy, now) = (Entropy::system(), Clock::system().now());
+    let keys =
+        ChainKeys::make(data_dir, now, &entropy, begin).with_context(|| data_dir.display().to_string())?;
+    let (id, path) = (keys.newest(), data_dir.join(chain_keys::FILE));
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{} has the key {id}, which signs from the next start on", path.display())?;
     Ok(())
 }
 

@@ -229,6 +229,7 @@ const CONTROL_PLANE: &[&str] = &[
     "id",
     "labels",
     "key_file",
+    "chain_keys",
     "node",
     "outgoing",
     "seal",

@@ -75,12 +75,16 @@ async fn keep(state: &AppState, reader: &mut Connection, anchors: &[Anchor]) -> 
         check(state, reader, before).await?;
     }
     let new: Vec<Anchor> = moved.into_iter().map(|(anchor, _)| anchor).collect();
-    let appended = new.clone();
-    match off_the_runtime(move || file.append(&appended)).await {
-        Ok(()) => {
-            new.iter().for_each(|_| state.metrics.anchored("kept"));
-            state.anchors.last().kept.extend(new.into_iter().map(|anchor| (anchor.tenant_id, anchor)));
-        }
+    // Noted with the append: whoever waits for it may go when the process ends, and what is kept is not kept again then.
+    let noted = state.clone();
+    let append = move || {
+        file.append(&new)?;
+        new.iter().for_each(|_| noted.metrics.anchored("kept"));
+        noted.anchors.last().kept.extend(new.into_iter().map(|anchor| (anchor.tenant_id, anchor)));
+        Ok(())
+    };
+    match off_the_runtime(append).await {
+        Ok(()) => {}
         Err(error) => {
             state.metrics.anchored("failed");
             tracing::error!(%error, "the file of --audit-anchors takes nothing; this is tried again");

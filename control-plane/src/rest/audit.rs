@@ -1,6 +1,8 @@
 //! `/api/v1/audit`: who changed what.
 
-use api::{AnchorMisfit, AnchorState, AuditAnchor, AuditEntry, ChainState, Page, Problem, Timestamp};
+use api::{
+    AnchorMisfit, AnchorState, AuditAnchor, AuditEntry, ChainState, Page, Problem, SignatureState, Timestamp,
+};
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,8 +10,9 @@ use serde_json::Value;
 use super::shapes::time;
 use crate::actions::anchors::{self, Compared, Misfit};
 use crate::anchor::Anchor;
-use crate::audit::{self, Chain};
+use crate::audit::{self, Chain, Signatures};
 use crate::auth::Actor;
+use crate::chain_keys::Signature;
 use crate::http::{Access, Json, PageQuery, Query, Routes, page};
 use crate::refusal::Refusal;
 use crate::role::Role;
@@ -26,9 +29,10 @@ pub(super) fn routes(routes: Routes) -> Routes {
 
 impl From<Entry> for AuditEntry {
     fn from(entry: Entry) -> Self {
-        let Entry { seq, at, actor, action, object, detail, previous_hash, hash } = entry;
+        let Entry { seq, at, actor, action, object, detail, previous_hash, hash, signature } = entry;
         let detail = serde_json::from_str(&detail).unwrap_or(Value::String(detail));
-        Self { seq, at: at.into(), actor, action, object, detail, previous_hash, hash }
+        let (key_id, mac) = signature.map(|Signature { key_id, mac }| (key_id, mac)).unzip();
+        Self { seq, at: at.into(), actor, action, object, detail, previous_hash, hash, key_id, mac }
     }
 }
 
@@ -87,8 +91,15 @@ impl From<Misfit> for AnchorMisfit {
     }
 }
 
-/// Checks that the chain of one's own tenant is as it was written: by its hashes, and by the anchors of it that lie outside the
-/// database, if the process that is asked keeps some.
+impl From<Signatures> for SignatureState {
+    fn from(Signatures { signed, unsigned, unfit }: Signatures) -> Self {
+        let (unfit_at, because) = unfit.map(|(seq, why)| (seq, why.to_string())).unzip();
+        Self { signed, unsigned, unfit_at, because }
+    }
+}
+
+/// Checks that the chain of one's own tenant is as it was written: by its hashes, by its signatures if the process that is asked
+/// has keys, and by the anchors of it that lie outside the database, if that process keeps some.
 #[utoipa::path(
     get, path = "/api/v1/audit/chain", tag = "audit", responses((status = 200, body = ChainState))
 )]
@@ -96,7 +107,8 @@ async fn verify(State(state): State<AppState>, actor: Actor) -> Result<Json<Chai
     let tenant = actor.tenant_id;
     let kept = anchors::beginning(&state).await?;
     let mut reader = state.store.read(tenant).await?;
-    let (entries, broken_at) = match audit::verify(&mut reader, tenant).await? {
+    let (chain, signatures) = audit::verify(&mut reader, tenant, state.store.chain_keys()).await?;
+    let (entries, broken_at) = match chain {
         Chain::Intact { rows } => (Some(rows), None),
         Chain::Broken { seq } => (None, Some(seq)),
     };
@@ -105,6 +117,7 @@ async fn verify(State(state): State<AppState>, actor: Actor) -> Result<Json<Chai
         None => None,
     };
     let fits = anchors.as_ref().is_none_or(|anchors| anchors.misfit.is_none());
-    let intact = broken_at.is_none() && fits;
-    Ok(Json(ChainState { tenant_id: tenant.0, intact, entries, broken_at, anchors }))
+    let vouched = signatures.as_ref().is_none_or(|signatures| signatures.unfit.is_none());
+    let (intact, signatures) = (broken_at.is_none() && vouched && fits, signatures.map(Into::into));
+    Ok(Json(ChainState { tenant_id: tenant.0, intact, entries, broken_at, signatures, anchors }))
 }

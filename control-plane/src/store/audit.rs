@@ -6,6 +6,7 @@ use sqlx::AssertSqlSafe;
 
 use super::many::{parts, values};
 use super::{Connection, Row, StoreError, Tx, query};
+use crate::chain_keys::Signature;
 use crate::clock::UnixMillis;
 use crate::id::TenantId;
 
@@ -31,23 +32,53 @@ pub struct Entry {
     pub previous_hash: String,
     /// SHA-256 of all the above.
     pub hash: String,
+    /// Signature of place and hash; none of rows that were written without a key.
+    pub signature: Option<Signature>,
 }
 
-/// Takes the chain's end for this transaction. Returns the new row's place and the hash before it.
+/// Place of a row that is to be written, and what the row before it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its place, from 1.
+    pub seq: i64,
+    /// Hash of the row before it; empty for the first.
+    pub previous_hash: String,
+    /// Signature of the row before it.
+    pub previous_signature: Option<Signature>,
+}
+
+/// Takes the chain's end for this transaction.
 ///
 /// # Errors
 /// The store's.
-pub async fn lock_head(tx: &mut Tx, tenant: TenantId) -> Result<(i64, String), StoreError> {
+pub async fn lock_head(tx: &mut Tx, tenant: TenantId) -> Result<Place, StoreError> {
     query("INSERT INTO audit_heads (tenant_id, seq, hash) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING")
         .bind(tenant)
         .bind(GENESIS)
         .execute(tx)
         .await?;
-    let row = query("UPDATE audit_heads SET seq = seq + 1 WHERE tenant_id = $1 RETURNING seq, hash")
-        .bind(tenant)
-        .fetch_one(tx)
-        .await?;
-    Ok((row.try_get("seq")?, row.try_get("hash")?))
+    let row =
+        query("UPDATE audit_heads SET seq = seq + 1 WHERE tenant_id = $1 RETURNING seq, hash, key_id, mac")
+            .bind(tenant)
+            .fetch_one(tx)
+            .await?;
+    let (seq, previous_hash) = (row.try_get("seq")?, row.try_get("hash")?);
+    Ok(Place { seq, previous_hash, previous_signature: signature(&row)? })
+}
+
+/// Tells whether the end of any chain is signed.
+///
+/// # Errors
+/// The store's.
+pub async fn any_signed(connection: &mut Connection) -> Result<bool, StoreError> {
+    let signed = query("SELECT 1 AS one FROM audit_heads WHERE tenant_id >= $1 AND mac IS NOT NULL LIMIT 1");
+    let signed = signed.bind(TenantId(uuid::Uuid::nil()));
+    Ok(signed.fetch_optional(connection).await?.is_some())
+}
+
+fn signature(row: &Row) -> Result<Option<Signature>, StoreError> {
+    let (key_id, mac): (Option<String>, Option<String>) = (row.try_get("key_id")?, row.try_get("mac")?);
+    Ok(key_id.zip(mac).map(|(key_id, mac)| Signature { key_id, mac }))
 }
 
 /// Writes a row, whose end was locked, and makes its hash the chain's end.
@@ -55,9 +86,11 @@ pub async fn lock_head(tx: &mut Tx, tenant: TenantId) -> Result<(i64, String), S
 /// # Errors
 /// The store's.
 pub async fn append(tx: &mut Tx, tenant: TenantId, entry: &Entry) -> Result<(), StoreError> {
+    let key_id = entry.signature.as_ref().map(|signature| signature.key_id.clone());
+    let mac = entry.signature.as_ref().map(|signature| signature.mac.clone());
     query(
-        "INSERT INTO audit_logs (tenant_id, seq, at, actor, action, object, detail, previous_hash, hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO audit_logs (tenant_id, seq, at, actor, action, object, detail, previous_hash, hash, key_id, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(tenant)
     .bind(entry.seq)
@@ -68,11 +101,15 @@ pub async fn append(tx: &mut Tx, tenant: TenantId, entry: &Entry) -> Result<(), 
     .bind(&entry.detail)
     .bind(&entry.previous_hash)
     .bind(&entry.hash)
+    .bind(&key_id)
+    .bind(&mac)
     .execute(tx)
     .await?;
-    query("UPDATE audit_heads SET hash = $2 WHERE tenant_id = $1")
+    query("UPDATE audit_heads SET hash = $2, key_id = $3, mac = $4 WHERE tenant_id = $1")
         .bind(tenant)
         .bind(&entry.hash)
+        .bind(&key_id)
+        .bind(&mac)
         .execute(tx)
         .await?;
     Ok(())
@@ -237,5 +274,6 @@ fn entry(row: &Row) -> Result<Entry, StoreError> {
         detail: row.try_get("detail")?,
         previous_hash: row.try_get("previous_hash")?,
         hash: row.try_get("hash")?,
+        signature: signature(row)?,
     })
 }

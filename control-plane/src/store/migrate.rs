@@ -69,7 +69,8 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     27 "replicas" "0027_replicas",
     28 "user_versions" "0028_user_versions",
     29 "bodies" "0029_bodies",
-    31 "agent hosts" "0031_agent_hosts",
+    31 "agent_hosts" "0031_agent_hosts",
+    32 "audit_signatures" "0032_audit_signatures",
 };
 
 /// PostgreSQL's. Its first has all that SQLite's first fifteen have.
@@ -88,7 +89,8 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     27 "replicas" "0027_replicas",
     28 "user_versions" "0028_user_versions",
     29 "bodies" "0029_bodies",
-    31 "agent hosts" "0031_agent_hosts",
+    31 "agent_hosts" "0031_agent_hosts",
+    32 "audit_signatures" "0032_audit_signatures",
 };
 
 /// One migration and whether the database has it.

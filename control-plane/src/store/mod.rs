@@ -47,6 +47,7 @@ pub mod windows;
 mod writing;
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use address::{Address, NotAnAddress};
@@ -58,6 +59,8 @@ pub use row::Row;
 pub use scope::{Across, Scope};
 use writing::LastCheck;
 
+use crate::chain_keys::ChainKeys;
+
 /// Time that a statement waits for a lock of another process, and a caller for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -66,6 +69,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Store {
     engine: Engine,
     last_check: LastCheck,
+    chain_keys: Option<Arc<ChainKeys>>,
 }
 
 #[derive(Debug, Clone)]
@@ -76,7 +80,7 @@ enum Engine {
 
 /// A change: all of it or nothing. Dropping it takes everything back.
 #[derive(Debug)]
-pub struct Tx(Connection);
+pub struct Tx(Connection, Option<Arc<ChainKeys>>);
 
 /// A connection that only reads.
 #[derive(Debug)]
@@ -113,7 +117,18 @@ impl Store {
             Address::Sqlite(file) => Engine::Sqlite(sqlite::Pools::open(file).await?),
             Address::Postgres(options) => Engine::Postgres(postgres::Pools::open(options).await?),
         };
-        Ok(Self { engine, last_check: LastCheck::default() })
+        Ok(Self { engine, last_check: LastCheck::default(), chain_keys: None })
+    }
+
+    /// The same, with the keys under which entries of the audit chains are signed.
+    #[must_use]
+    pub fn signing(self, keys: Arc<ChainKeys>) -> Self {
+        Self { chain_keys: Some(keys), ..self }
+    }
+
+    /// The keys under which entries of the audit chains are signed, if there are any.
+    pub fn chain_keys(&self) -> Option<&ChainKeys> {
+        self.chain_keys.as_deref()
     }
 
     /// Begins a change, once every other one of this tenant has ended; one across tenants, once all have.
@@ -121,10 +136,11 @@ impl Store {
     /// # Errors
     /// The engine's; [`StoreError::is_busy`] when the others took too long.
     pub async fn begin(&self, scope: impl Into<Scope>) -> Result<Tx, StoreError> {
-        Ok(Tx(match &self.engine {
+        let connection = match &self.engine {
             Engine::Sqlite(pools) => pools.begin().await?,
             Engine::Postgres(pools) => pools.begin(scope.into()).await?,
-        }))
+        };
+        Ok(Tx(connection, self.chain_keys.clone()))
     }
 
     /// A connection that sees what is committed and cannot write.
@@ -148,6 +164,11 @@ impl Store {
 }
 
 impl Tx {
+    /// The keys under which entries of the audit chains are signed, if there are any.
+    pub fn chain_keys(&self) -> Option<Arc<ChainKeys>> {
+        self.1.clone()
+    }
+
     /// Makes it last.
     ///
     /// # Errors

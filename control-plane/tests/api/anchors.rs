@@ -134,6 +134,28 @@ async fn a_chain_that_was_written_anew_is_found_and_the_first_anchor_that_does_n
 }
 
 #[tokio::test]
+async fn a_chain_that_was_written_anew_without_the_key_is_found_without_any_anchor_and_stays_found() {
+    let server = Server::start().await;
+    let admin = server.set_up().await;
+    server.login("admin@one.io").await;
+    let state = server.get(CHAIN, &admin).await.body;
+    assert_eq!(state["signatures"], json!({ "signed": 3, "unsigned": 0 }), "{state}");
+    let tenant = state["tenant_id"].as_str().unwrap().parse().unwrap();
+    let dir = server.stop().await;
+    write_anew(dir.path(), tenant).await;
+    let server = Server::start_again(dir, AT).await;
+    for more in 1..=2 {
+        let admin = server.login("admin@one.io").await;
+        let state = server.get(CHAIN, &admin).await.body;
+        assert_eq!((&state["intact"], &state["entries"]), (&json!(false), &json!(3 + more)), "{state}");
+        assert_eq!((state.get("broken_at"), state.get("anchors")), (None, None), "{state}");
+        let signatures = &state["signatures"];
+        assert_eq!((&signatures["signed"], &signatures["unfit_at"]), (&json!(0), &json!(1)), "{state}");
+        assert!(signatures["because"].as_str().unwrap().starts_with("it has no signature"), "{state}");
+    }
+}
+
+#[tokio::test]
 async fn a_chain_that_was_cut_short_is_found_even_once_it_is_as_long_again() {
     let (dir, _) = furnished().await;
     let before = lines(dir.path());

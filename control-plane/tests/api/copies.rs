@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use control_plane::clock::UnixMillis;
+use control_plane::app::App;
+use control_plane::clock::{Clock, Entropy, UnixMillis};
 use control_plane::store::{Across, Address, Store, query};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
@@ -69,6 +70,45 @@ async fn a_backup_is_taken_while_it_is_served_and_restored_elsewhere() {
     let row = row.fetch_one(&mut store.read(Across::Reconcile).await.unwrap()).await.unwrap();
     assert_eq!(row.try_get::<i64>("people").unwrap(), 3);
     store.close().await;
+}
+
+#[tokio::test]
+async fn a_restored_chain_is_vouched_for_where_its_keys_are_brought_along_and_goes_on_under_another_key() {
+    let (server, _) = furnished().await;
+    let (data, keys) = (server.dir.path().join("data"), "audit-keys.json");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(data.join(keys)).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let (bare, whole) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = bare.path().join("backup.db");
+    succeeds(&["backup", "--data-dir", text(&data), "--to", text(&file)]);
+    for dir in [&bare, &whole] {
+        succeeds(&["restore", "--from", text(&file), "--data-dir", text(&dir.path().join("data"))]);
+    }
+    std::fs::copy(data.join(keys), whole.path().join("data").join(keys)).unwrap();
+    server.stop().await;
+    let chain = async |server: &Server| {
+        let admin = server.login("admin@one.io").await;
+        server.get("/api/v1/audit/chain", &admin).await.body
+    };
+    let server = Server::start_here(bare, AT).await;
+    let state = chain(&server).await;
+    let because = state["signatures"]["because"].as_str().unwrap();
+    assert_eq!((&state["intact"], &state["signatures"]["unfit_at"]), (&json!(false), &json!(1)), "{state}");
+    assert!(because.contains("which is not in audit-keys.json: put the file back"), "{because}");
+    server.stop().await;
+    let server = Server::start_here(whole, AT).await;
+    assert_eq!(chain(&server).await["intact"], true);
+    let dir = server.stop().await;
+    let said = succeeds(&["audit-key", "--data-dir", text(&dir.path().join("data"))]);
+    let server = Server::start_here(dir, AT).await;
+    let state = chain(&server).await;
+    assert_eq!((&state["intact"], &state["signatures"]["unsigned"]), (&json!(true), &json!(0)), "{state}");
+    let admin = server.login("admin@one.io").await;
+    let audit = server.get("/api/v1/audit?limit=200", &admin).await.body;
+    let under = audit["items"].as_array().unwrap().last().unwrap()["key_id"].as_str().unwrap();
+    assert!(said.contains(&format!("has the key {under}, which signs from the next start on")), "{said}");
+    server.stop().await;
 }
 
 #[test]
@@ -151,6 +191,14 @@ async fn a_file_is_moved_to_a_server_with_all_that_is_in_it() {
     let mut owner = PgConnection::connect_with(&database.owner.parse().unwrap()).await.unwrap();
     let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&mut owner).await.unwrap();
     assert_eq!(seen, 0);
+    // What signs for the chains is where the file was.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let without = on_server(config(elsewhere.path()), &database.owner, &database.service);
+    let refused = App::build(&without, Clock::system(), Entropy::system()).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("has no audit-keys.json: copy the file from the process that has it"),
+        "{refused}"
+    );
     let config = on_server(config(dir.path()), &database.owner, &database.service);
     let server = Server::start_by(dir, &config, AT).await;
     let admin = server.login("admin@one.io").await;

@@ -27,7 +27,7 @@ async fn replica(database: &Database, first: Option<&Server>) -> Server {
     if let Some(first) = first {
         // Replicas have the same keys.
         std::fs::create_dir_all(&config.data_dir).unwrap();
-        for file in ["signing-keys.json", "sealing-key"] {
+        for file in ["signing-keys.json", "sealing-key", "audit-keys.json"] {
             std::fs::copy(first.dir.path().join("data").join(file), config.data_dir.join(file)).unwrap();
         }
     }

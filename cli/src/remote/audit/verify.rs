@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use api::{AnchorMisfit, AnchorState, AuditAnchor, AuditEntry, ChainState, Timestamp};
+use api::{AnchorMisfit, AnchorState, AuditAnchor, AuditEntry, ChainState, SignatureState, Timestamp};
 use client::Client;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -64,6 +64,10 @@ pub(super) async fn run(own: Option<&Path>, client: &Client, show: Show) -> anyh
     if let Some(seq) = state.broken_at {
         bail!("the chain is not as it was written, from entry {seq} on");
     }
+    if let Some(SignatureState { unfit_at: Some(seq), because, .. }) = &state.signatures {
+        let because = because.as_deref().unwrap_or_default();
+        bail!("the chain is not vouched for from entry {seq} on: {because}");
+    }
     let files = [(state.anchors, "the control plane's file of anchors"), (own, "the file")];
     for (compared, file) in files {
         let Some(compared) = compared else { continue };
@@ -82,17 +86,32 @@ fn sentences(state: &ChainState, own: Option<&AnchorState>) -> Vec<String> {
     let Some(entries) = state.entries else { return Vec::new() };
     let all: Vec<&AnchorState> = state.anchors.iter().chain(own).collect();
     let compared: u64 = all.iter().map(|anchors| anchors.compared).sum();
-    let entries_fit = format!("{entries} entries fit each other");
+    let mut said = vec![format!("{entries} entries fit each other")];
+    let signed = match &state.signatures {
+        Some(SignatureState { unfit_at: Some(_), .. }) => return said,
+        Some(SignatureState { unsigned: 0, .. }) => "all of them are signed".to_owned(),
+        Some(SignatureState { unsigned, .. }) => format!(
+            "the first {unsigned} have no signature, being of before there was a key; all others are signed, and hold those as they \
+             were then"
+        ),
+        None => "they are not signed: this control plane has no keys of the audit chains".to_owned(),
+    };
+    said.push(signed);
     if all.iter().any(|anchors| anchors.misfit.is_some()) {
-        return vec![entries_fit];
+        return said;
     }
     if compared == 0 {
-        let unknown = "there were no anchors of the chain to compare: one that was written anew as a whole would not be found";
-        return vec![entries_fit, unknown.to_owned()];
+        let unknown = match state.signatures {
+            Some(_) => "one that was cut short, or is of an older copy, would not be found",
+            None => "one that was written anew as a whole would not be found",
+        };
+        said.push(format!("there were no anchors of the chain to compare: {unknown}"));
+        return said;
     }
     let last = all.iter().filter_map(|anchors| anchors.last_seq).max().unwrap_or(0);
     let behind = if last < entries { "; those behind it, the chain alone holds" } else { "" };
-    vec![entries_fit, format!("{compared} anchors of the chain fit it, the last one at entry {last}{behind}")]
+    said.push(format!("{compared} anchors of the chain fit it, the last one at entry {last}{behind}"));
+    said
 }
 
 fn misfit_sentence(AnchorMisfit { line, anchor, found }: &AnchorMisfit, file: &str) -> String {

@@ -108,7 +108,7 @@ async fn changes_at_once_are_rows_of_one_chain(store: &Store) {
     for writer in writers {
         writer.await.unwrap();
     }
-    let chain = audit::verify(&mut store.read(ONE).await.unwrap(), ONE).await.unwrap();
+    let chain = audit::verify(&mut store.read(ONE).await.unwrap(), ONE, None).await.unwrap().0;
     assert_eq!(chain, Chain::Intact { rows: 40 });
 }
 

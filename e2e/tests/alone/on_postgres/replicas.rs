@@ -40,7 +40,7 @@ impl Replicas {
         }
         let first = ControlPlane::start_with(&dirs[0], &options).await?;
         // Replicas have the same keys.
-        for file in ["signing-keys.json", "sealing-key"] {
+        for file in ["signing-keys.json", "sealing-key", "audit-keys.json"] {
             let [from, to] = [&dirs[0], &dirs[1]].map(|dir| dir.join("control-plane").join(file));
             std::fs::copy(from, to)?;
         }
