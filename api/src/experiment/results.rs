@@ -35,7 +35,7 @@ pub struct Results {
 pub enum ResultsBy {
     /// A step.
     Step,
-    /// Horizons that ended together, of one step; the latest 64.
+    /// Horizons that ended together, of one step; the latest 64, and fewer of a large fleet.
     Horizon,
     /// An agent.
     Agent,
@@ -62,8 +62,9 @@ pub struct ResultsRow {
     pub to: Timestamp,
     /// Number of horizons that were reported, over all agents.
     pub horizons: u32,
-    /// Number of those that the figures rest on. Of each agent the last 64 of a step are kept in full; those that are void, because
-    /// the split lost a unit or batches were left out, count for nothing. An agent's own total rests on all.
+    /// Number of those that the figures rest on. Of each agent the last 64 of a step are kept in full, of which an answer reads the
+    /// latest, 16,384 of all agents and steps at most and one of each at least; those that are void, because the split lost a unit
+    /// or batches were left out, count for nothing. An agent's own total rests on all.
     pub kept: u32,
     /// Figures.
     pub figures: Figures,
@@ -87,7 +88,8 @@ pub struct AgentResults {
     /// The last horizon, in full.
     #[schema(value_type = Object)]
     pub horizon: Comparison,
-    /// All since the experiment began, in full.
+    /// All that its latest process has measured of the pipelines that ran last, in full. What it measured before a restart, or of
+    /// others, is in the experiment's total and in the row of the agent, and not here.
     #[schema(value_type = Object)]
     pub total: Comparison,
 }

@@ -20,6 +20,10 @@ use crate::store::{Connection, StoreError};
 
 /// Horizons that are told one by one: the latest ones.
 const LATEST: i64 = 64;
+/// The most horizons of an agent in a step that are kept in full, and so read.
+const KEPT: usize = 64;
+/// The most horizons that are read for one answer, unless there are more agents and steps.
+const READ: usize = 16_384;
 /// Nanoseconds of a millisecond.
 const MILLI: i64 = 1_000_000;
 
@@ -68,6 +72,11 @@ pub async fn rows(state: &AppState, experiment: &Experiment, by: By) -> Result<V
     })
 }
 
+/// Number of horizons that are read of each agent in each step: the latest ones.
+fn latest(covered: usize) -> usize {
+    (READ / covered.max(1)).clamp(1, KEPT)
+}
+
 /// Adds what an agent covers to a row.
 fn cover(row: &mut ResultsRow, covered: &Covered) {
     let [from, to] = [covered.from, covered.to].map(|at| UnixMillis(at.div_euclid(MILLI)));
@@ -86,7 +95,7 @@ async fn steps(
         let (row, agents) = steps.entry(&one.step).or_default();
         cover(row, one);
         let mut own = Horizons::default();
-        for (_, findings) in bodies(reader, experiment, one, i64::MIN).await? {
+        for (_, findings) in bodies(reader, experiment, one, (i64::MIN, latest(covered.len()))).await? {
             row.kept += own.adds(findings);
         }
         agents.push(own);
@@ -117,11 +126,14 @@ async fn horizons(
     // Clocks differ by less than half a horizon, or a verdict says so.
     let number = |end: i64| end.saturating_sub(length / 2).div_euclid(length);
     let last = covered.iter().map(|one| number(one.to)).max().unwrap_or(0);
-    let since = (last - LATEST).saturating_mul(length).saturating_add(length / 2);
+    // Of all agents the same ones: a row is of all that reported it.
+    let latest = latest(covered.iter().filter(|one| one.to > since(last, LATEST, length)).count());
+    let told = LATEST.min(i64::try_from(latest).unwrap_or(LATEST));
+    let since = since(last, told, length);
     let mut rows: BTreeMap<(i64, &str), Together> = BTreeMap::new();
     for one in covered.iter().filter(|one| one.to > since) {
-        for (end, findings) in bodies(reader, experiment, one, since).await? {
-            if number(end) <= last - LATEST {
+        for (end, findings) in bodies(reader, experiment, one, (since, latest)).await? {
+            if number(end) <= last - told {
                 continue;
             }
             let Together { row, agents } = rows.entry((number(end), &one.step)).or_default();
@@ -138,6 +150,11 @@ async fn horizons(
     Ok(rows.into_iter().map(whole).collect())
 }
 
+/// Time after which the last so many horizons of this length ended.
+fn since(last: i64, told: i64, length: i64) -> i64 {
+    (last - told).saturating_mul(length).saturating_add(length / 2)
+}
+
 impl Horizons {
     /// Adds a horizon, unless it is void: the split lost a unit in it, or batches were left out of it. Returns the number added.
     fn adds(&mut self, findings: Findings) -> u32 {
@@ -149,15 +166,15 @@ impl Horizons {
     }
 }
 
-/// Findings of an agent in a step that ended after `since`, each with its end by our clock, oldest first.
+/// The latest so many findings of an agent in a step that ended after `since`, each with its end by our clock, oldest first.
 async fn bodies(
     reader: &mut Connection,
     experiment: &Experiment,
     Covered { step, agent, .. }: &Covered,
-    since: i64,
+    which: (i64, usize),
 ) -> Result<Vec<(i64, Findings)>, StoreError> {
     let of = (experiment.tenant_id, experiment.id);
-    let found = windows::of_step(reader, of, *agent, step, since).await?;
+    let found = windows::latest_of_step(reader, of, *agent, step, which).await?;
     let read = |Body { bytes, after_restart, clock_offset }: Body| {
         let mut findings = Findings::decode(&bytes, &proto::generation::config_hash(&bytes)).ok()?;
         if after_restart {
@@ -170,7 +187,7 @@ async fn bodies(
         let end = i64::try_from(findings.window_end).unwrap_or(i64::MAX).saturating_sub(clock_offset);
         Some((end, findings))
     };
-    Ok(found.bodies.into_iter().filter_map(read).collect())
+    Ok(found.into_iter().filter_map(read).collect())
 }
 
 async fn agents(
@@ -191,4 +208,16 @@ async fn agents(
         Some(ResultsRow { agent, kept: row.horizons, figures, ..row })
     };
     Ok(found.iter().filter_map(whole).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_horizons_are_read_of_each_the_more_agents_there_are_and_one_at_least() {
+        let read = [0, 1, 256, 257, 10_000, 16_384, 1_000_000].map(latest);
+        assert_eq!(read, [64, 64, 64, 63, 1, 1, 1]);
+        assert!([1, 257, 1_000, 16_384].iter().all(|agents| latest(*agents) * agents <= READ));
+    }
 }

@@ -83,6 +83,46 @@ pub async fn of_step(
     Ok(found)
 }
 
+/// The latest so many kept bodies of an agent in a step whose horizons ended after a time, Unix nanoseconds by our clock; oldest
+/// first.
+///
+/// # Errors
+/// The store's.
+pub async fn latest_of_step(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+    agent: AgentUid,
+    step: &str,
+    (since, most): (i64, usize),
+) -> Result<Vec<Body>, StoreError> {
+    let rows = query(
+        "SELECT w.body, w.clock_offset,
+             w.window_start = (SELECT MIN(own.window_start) FROM experiment_windows AS own
+                 WHERE own.tenant_id = $1 AND own.experiment_id = $2 AND own.agent_uid = $3
+                     AND own.boot_id = w.boot_id)
+             AND EXISTS (SELECT 1 FROM experiment_windows AS other
+                 WHERE other.tenant_id = $1 AND other.experiment_id = $2 AND other.agent_uid = $3
+                     AND other.boot_id <> w.boot_id AND other.window_start < w.window_start) AS after_restart
+         FROM experiment_windows AS w
+         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND w.agent_uid = $3 AND w.step = $4
+             AND w.window_end - w.clock_offset > $5 AND length(w.body) > 0
+         ORDER BY w.window_start DESC LIMIT $6",
+    )
+    .bind(tenant)
+    .bind(experiment)
+    .bind(agent)
+    .bind(step)
+    .bind(since)
+    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .fetch_all(connection)
+    .await?;
+    let read = |row: &Row| {
+        let (bytes, after_restart) = (row.try_get("body")?, row.try_get("after_restart")?);
+        Ok(Body { bytes, after_restart, clock_offset: row.try_get("clock_offset")? })
+    };
+    rows.iter().rev().map(read).collect()
+}
+
 /// The last body of each process and pair of plans of each agent, oldest first: each has the total of all that it
 /// measured. `aa` asks for those of the step in which a pipeline is compared with itself, else for those of all other steps.
 ///
