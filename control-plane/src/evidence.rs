@@ -1,5 +1,9 @@
 //! Evidence: all that the agents of a step have reported, as the store has it.
 
+mod baselines;
+
+pub use baselines::Baselines;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -61,24 +65,27 @@ pub async fn evidence(
     // What some agents told while others still waited for their wave is shown, and no horizon of the step.
     let in_waves = waits || offers.is_some_and(|[first, last]| first < last);
     let counted = since.max(in_waves.then(|| run.since.plus(delay)));
-    let mut totals = totals(reader, experiment, run.step == Step::Aa).await?;
+    let mut baselines = Baselines::of(reader, experiment).await?;
     let mut refused = refused(reader, experiment).await?;
     let mut agents = Vec::with_capacity(run.agents.len());
     for uid in &run.agents {
         let member = members.iter().find(|member| member.uid == *uid);
+        let wave = waves.get(uid).copied();
         let found =
-            agent(reader, (experiment, run), [since, counted], (*uid, member), waves.get(uid).copied())
-                .await?;
+            agent(reader, (experiment, run), [since, counted], (*uid, member), wave, &mut baselines).await?;
         let refused = refused.remove(uid).unwrap_or_default();
         let last_seen = found.last_seen.max(refused.last_at);
         // Before its start this process could hear nobody.
         let heard = found.heard.max(started).max(refused.last_at.unwrap_or(started));
-        let totals = totals.remove(uid).unwrap_or_default();
-        let whole = AgentEvidence { totals, refused, last_seen, heard, ..found };
-        agents.push(if whole.in_conflict { whole.without_findings() } else { whole });
+        agents.push(AgentEvidence { refused, last_seen, heard, ..found });
     }
-    let stretch =
-        windows::stretch(reader, (experiment.tenant_id, experiment.id), run.step == Step::Aa).await?;
+    let mut totals = totals(reader, experiment, run.step == Step::Aa, &baselines).await?;
+    let with_totals = |agent: AgentEvidence| {
+        let whole = AgentEvidence { totals: totals.remove(&agent.uid).unwrap_or_default(), ..agent };
+        if whole.in_conflict { whole.without_findings() } else { whole }
+    };
+    let agents = agents.into_iter().map(with_totals).collect();
+    let stretch = stretch(reader, (experiment, run), &baselines).await?;
     let whole_hours = u8::try_from(experiment.spec.report_every.as_secs() / 3_600).unwrap_or(u8::MAX);
     let stretch = stretch.map(|stretch| Stretch::from(stretch).lengthened(whole_hours));
     let across = slices::across(reader, (experiment.tenant_id, experiment.id)).await?;
@@ -94,7 +101,29 @@ impl From<windows::Stretch> for Stretch {
     }
 }
 
-/// Everything that each process of each agent has measured, oldest first: in the step `aa`, or in all others.
+/// Stretch in which something came in that counts.
+async fn stretch(
+    reader: &mut Connection,
+    (experiment, run): (&Experiment, &Run),
+    baselines: &Baselines,
+) -> Result<Option<windows::Stretch>, StoreError> {
+    let (of, aa) = ((experiment.tenant_id, experiment.id), run.step == Step::Aa);
+    if !baselines.have_changed() {
+        return windows::stretch(reader, of, aa, None).await;
+    }
+    let mut all: Option<windows::Stretch> = None;
+    for uid in &run.agents {
+        let since = baselines.since(*uid).unwrap_or(0);
+        let Some(own) = windows::stretch(reader, of, aa, Some((*uid, since))).await? else { continue };
+        let all = all.get_or_insert_with(|| own.clone());
+        (all.from, all.to) = (all.from.min(own.from), all.to.max(own.to));
+        all.hours.extend(own.hours);
+    }
+    Ok(all)
+}
+
+/// Everything that each process of each agent has measured with its present baseline, oldest first: in the step `aa`, or in
+/// all others.
 ///
 /// # Errors
 /// The store's.
@@ -102,10 +131,14 @@ pub async fn totals(
     reader: &mut Connection,
     experiment: &Experiment,
     aa: bool,
+    baselines: &Baselines,
 ) -> Result<HashMap<AgentUid, Vec<Comparison>>, StoreError> {
     let of = (experiment.tenant_id, experiment.id);
     let mut totals: HashMap<AgentUid, Vec<Comparison>> = HashMap::new();
-    for (uid, body) in windows::last_of_processes(reader, of, aa).await? {
+    for (uid, end, body) in windows::last_of_processes(reader, of, aa).await? {
+        if baselines.since(uid).is_some_and(|since| end <= since) {
+            continue;
+        }
         totals.entry(uid).or_default().extend(read(&body).map(|findings| findings.total));
     }
     Ok(totals)
@@ -137,13 +170,20 @@ async fn agent(
     [since, counted]: [Option<UnixMillis>; 2],
     (uid, member): (AgentUid, Option<&Member>),
     wave: Option<u8>,
+    baselines: &mut Baselines,
 ) -> Result<AgentEvidence, StoreError> {
     let tenant = experiment.tenant_id;
     let step = run.step.to_string();
     let latest = generations::latest(reader, tenant, uid).await?;
     let latest =
         latest.filter(|l| l.experiment_id == Some(experiment.id) && l.step.as_deref() == Some(&step));
-    let nanos = |at: Option<UnixMillis>| at.map_or(0, |at| at.0.saturating_mul(1_000_000));
+    let current =
+        member.zip(latest.as_ref()).filter(|(member, latest)| member.generation == latest.generation);
+    if let Some((member, _)) = current.filter(|(_, latest)| latest.status == Status::Applied) {
+        baselines.in_charge(uid, member.baseline_digest.as_deref().unwrap_or_default());
+    }
+    let compared = baselines.since(uid).unwrap_or(0);
+    let nanos = |at: Option<UnixMillis>| at.map_or(0, |at| at.0.saturating_mul(1_000_000)).max(compared);
     let found = windows::of_step(reader, (tenant, experiment.id), uid, &step, nanos(since)).await?;
     let (mut count, mut idle) = (found.counted, found.idle);
     if counted > since {
@@ -168,8 +208,6 @@ async fn agent(
     let counted_from = u64::try_from(nanos(counted)).unwrap_or(0);
     let voided = void.iter().filter(|found| found.window_end > counted_from).count();
     let voided = u32::try_from(voided).unwrap_or(u32::MAX);
-    let current =
-        member.zip(latest.as_ref()).filter(|(member, latest)| member.generation == latest.generation);
     Ok(AgentEvidence {
         // One that was told the step before its version changed waits for nothing.
         wave: wave.filter(|wave| *wave > wave::WAITING || latest.is_none()),
@@ -194,15 +232,17 @@ async fn agent(
         clock_ahead: found.clock_ahead,
         refused: RefusedReports::default(),
         void: void.into_iter().flat_map(|found| found.horizon.missing.names).collect(),
-        measured: measured(reader, experiment, uid).await?,
+        measured: measured(reader, experiment, (uid, compared)).await?,
+        rebased: baselines.change(uid),
     })
 }
 
-/// Figures that varied by chance, if a guardrail asks: one of each horizon, where a restart or a step made two begin in it.
+/// Figures that varied by chance after a time, if a guardrail asks: one of each horizon, where a restart or a step made two begin
+/// in it.
 async fn measured(
     reader: &mut Connection,
     experiment: &Experiment,
-    uid: AgentUid,
+    (uid, since): (AgentUid, i64),
 ) -> Result<Vec<Measured>, StoreError> {
     if !experiment.spec.policy.all_guardrails().any(|guardrail| guardrail.quantity.varies()) {
         return Ok(Vec::new());
@@ -211,6 +251,9 @@ async fn measured(
     let varied = windows::varied(reader, (experiment.tenant_id, experiment.id), uid).await?;
     let mut measured: Vec<Measured> = Vec::with_capacity(varied.len());
     for windows::Varied { start, mirror, nanos_per_point, latency_p99 } in varied {
+        if start < since {
+            continue;
+        }
         let horizon = u64::try_from(start / length).unwrap_or(0);
         if measured.last().is_none_or(|last| last.horizon < horizon) {
             measured.push(Measured { horizon, mirror, nanos_per_point, latency_p99 });

@@ -15,7 +15,8 @@ pub struct Event {
     /// Time.
     pub at: Timestamp,
     /// Kind: `create`, `start`, `applied`, `advance`, `verdict`, `pause`, `resume`, `stop`, `conclude`, `promote`,
-    /// `rollback`, `fail`, `cancel`, `approve`, or `wave`: a step that is new to agents of a version is offered to more.
+    /// `rollback`, `fail`, `cancel`, `approve`, `baseline`: agents' baselines were changed or are
+    /// back, or `wave`: a step that is new to agents of a version is offered to more.
     pub kind: String,
     /// More of it.
     #[schema(value_type = Object)]

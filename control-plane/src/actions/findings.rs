@@ -10,7 +10,7 @@ use proto::Findings;
 use super::watch::{Stream, Watcher};
 use super::{Named, find};
 use crate::auth::Actor;
-use crate::evidence::totals;
+use crate::evidence::{Baselines, totals};
 use crate::experiment::{ExperimentId, Figures};
 use crate::id::{AgentUid, TenantId};
 use crate::refusal::Refusal;
@@ -58,7 +58,8 @@ pub async fn found(state: &AppState, experiment: &Experiment) -> Result<Vec<Agen
     let mut reader = state.store.read(experiment.tenant_id).await?;
     let members = sessions::of_tenant(&mut reader, experiment.tenant_id).await?;
     let bodies = windows::last_of_each(&mut reader, experiment.tenant_id, experiment.id).await?;
-    let mut totals = totals(&mut reader, experiment, false).await?;
+    let baselines = Baselines::of(&mut reader, experiment).await?;
+    let mut totals = totals(&mut reader, experiment, false, &baselines).await?;
     let across = slices::across(&mut reader, (experiment.tenant_id, experiment.id)).await?;
     let overlaps = across.overlaps();
     drop(reader);

@@ -7,7 +7,9 @@ use serde_json::json;
 
 use crate::audit::{self, By};
 use crate::clock::UnixMillis;
-use crate::experiment::{Absence, Action, ExperimentId, Outcome, Phase, Refused, Spec, State, Verdict};
+use crate::experiment::{
+    Absence, Action, ExperimentId, Outcome, Phase, Reason, Refused, Spec, State, Verdict, rebased,
+};
 use crate::id::{AgentUid, TenantId};
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -299,7 +301,8 @@ pub async fn advance(state: &AppState, experiment: Experiment, by: By) -> Result
     step(state, tx, experiment, Action::Advance(agents), by).await
 }
 
-/// Writes down the verdict on an experiment's step, and as an event if its verb is another than before. Webhooks are told of the
+/// Writes down the verdict on an experiment's step, and as events if its verb is another than before, and if a baseline has
+/// changed. Webhooks are told of the
 /// agents that have gone missing since the one before, and of those that are back.
 ///
 /// # Errors
@@ -325,6 +328,10 @@ pub async fn decided(
     if other {
         let detail = json!({ "verb": verdict.verb, "reasons": verdict.reasons });
         experiments::happened(&mut tx, *tenant_id, *id, (now, "verdict", &detail)).await?;
+    }
+    if let Some(Reason { sentence, hosts, names, .. }) = rebased(experiment.verdict.as_ref(), verdict) {
+        let detail = json!({ "sentence": sentence, "hosts": hosts, "changes": names });
+        experiments::happened(&mut tx, *tenant_id, *id, (now, "baseline", &detail)).await?;
     }
     for agent in turned {
         let about = json!({

@@ -252,6 +252,7 @@ fn fresh<'a>(
         clock_offset,
         points_in: report.points_in,
         plans: &report.plans,
+        baseline: &report.baseline,
         varied: report.varied,
     };
     Ok((experiment, key(come), content))

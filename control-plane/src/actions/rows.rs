@@ -10,6 +10,7 @@ use proto::Findings;
 
 use super::findings;
 use crate::clock::UnixMillis;
+use crate::evidence::Baselines;
 use crate::experiment::{Figures, Horizons};
 use crate::id::AgentUid;
 use crate::refusal::Refusal;
@@ -90,12 +91,15 @@ async fn steps(
     experiment: &Experiment,
     covered: &[Covered],
 ) -> Result<Vec<ResultsRow>, StoreError> {
+    let baselines = Baselines::of(reader, experiment).await?;
     let mut steps: BTreeMap<&str, (ResultsRow, Vec<Horizons>)> = BTreeMap::new();
     for one in covered {
         let (row, agents) = steps.entry(&one.step).or_default();
         cover(row, one);
         let mut own = Horizons::default();
-        for (_, findings) in bodies(reader, experiment, one, (i64::MIN, latest(covered.len()))).await? {
+        // What was measured with an earlier baseline does not add to that of the present one.
+        let since = baselines.since(one.agent).unwrap_or(i64::MIN);
+        for (_, findings) in bodies(reader, experiment, one, (since, latest(covered.len()))).await? {
             row.kept += own.adds(findings);
         }
         agents.push(own);

@@ -61,6 +61,17 @@ pub struct AgentEvidence {
     pub refused: RefusedReports,
     /// Figures that varied by chance, in every horizon since the experiment began, oldest first.
     pub measured: Vec<Measured>,
+    /// Change of its baseline since the experiment began; what was measured before counts nowhere here.
+    pub rebased: Option<Rebased>,
+}
+
+/// Baseline of an agent that is another than when the experiment began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebased {
+    /// Digest of the one that the experiment began with, in hexadecimal.
+    pub from: String,
+    /// Digest of the present one.
+    pub to: String,
 }
 
 /// Reports of an agent that were refused: nothing of them counts.

@@ -470,6 +470,7 @@ mod intervals;
 mod limits_of_sample;
 mod observed;
 mod promoted;
+mod rebased;
 mod said;
 mod sampled;
 mod sentences;

@@ -207,6 +207,9 @@ fn read(report: ReportRequest) -> Result<Report, FilingError> {
     let plans = format!("{} {}", findings.baseline_digest, findings.candidate_digest);
     // A name of bounded length, whatever was sent.
     let plans = hex::encode(&proto::generation::config_hash(plans.as_bytes())[..16]);
+    let baseline = findings.baseline_digest;
+    let is_digest = baseline.len() <= 64 && baseline.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let baseline = if is_digest { baseline } else { String::new() };
     let points_in = i64::try_from(findings.horizon.input.points).unwrap_or(i64::MAX);
     let varied = reports::varying(&findings.horizon);
     Ok(Report {
@@ -219,6 +222,7 @@ fn read(report: ReportRequest) -> Result<Report, FilingError> {
         varied,
         slices: findings.slices,
         plans,
+        baseline,
         digest,
         body,
     })

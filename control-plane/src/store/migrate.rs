@@ -69,6 +69,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     27 "replicas" "0027_replicas",
     28 "user_versions" "0028_user_versions",
     29 "bodies" "0029_bodies",
+    30 "baselines" "0030_baselines",
     31 "agent_hosts" "0031_agent_hosts",
     32 "audit_signatures" "0032_audit_signatures",
 };
@@ -89,6 +90,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     27 "replicas" "0027_replicas",
     28 "user_versions" "0028_user_versions",
     29 "bodies" "0029_bodies",
+    30 "baselines" "0030_baselines",
     31 "agent_hosts" "0031_agent_hosts",
     32 "audit_signatures" "0032_audit_signatures",
 };

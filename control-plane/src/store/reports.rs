@@ -35,6 +35,8 @@ pub struct Report {
     pub slices: Slices,
     /// Name of the two plans that are compared.
     pub plans: String,
+    /// Digest of the first of them, in hexadecimal; empty if the agent does not say it.
+    pub baseline: String,
     /// Digest of the body, in hexadecimal.
     pub digest: String,
     /// The body as it came.
@@ -142,6 +144,8 @@ pub struct Content<'a> {
     pub points_in: i64,
     /// Name of the two plans that are compared: horizons of other plans are never added to these.
     pub plans: &'a str,
+    /// Digest of the first of them; empty if the agent does not say it.
+    pub baseline: &'a str,
     /// Relative errors of the time for a point, and of what 99 of 100 batches wait.
     pub varied: [Option<f64>; 2],
 }
@@ -235,9 +239,9 @@ pub async fn insert(tx: &mut Tx, tenant: TenantId, all: &[(Key<'_>, Content<'_>)
         let sql = format!(
             "INSERT INTO experiment_windows (tenant_id, experiment_id, agent_uid, boot_id, generation, window_start,
                  window_end, step, digest, received_at, body, nanos_per_point, latency_p99, points_in, plans,
-                 clock_offset, clock_measured)
+                 clock_offset, clock_measured, baseline)
              VALUES {}",
-            values(part.len(), 17, 1)
+            values(part.len(), 18, 1)
         );
         let mut inserting = query(AssertSqlSafe(sql));
         for (key, content) in part {
@@ -258,7 +262,8 @@ pub async fn insert(tx: &mut Tx, tenant: TenantId, all: &[(Key<'_>, Content<'_>)
                 .bind(content.points_in)
                 .bind(content.plans)
                 .bind(content.clock_offset)
-                .bind(content.clock_ahead);
+                .bind(content.clock_ahead)
+                .bind(content.baseline);
         }
         inserting.execute(tx).await?;
         forget(tx, tenant, part).await?;

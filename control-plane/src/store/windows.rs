@@ -123,8 +123,8 @@ pub async fn latest_of_step(
     rows.iter().rev().map(read).collect()
 }
 
-/// The last body of each process and pair of plans of each agent, oldest first: each has the total of all that it
-/// measured. `aa` asks for those of the step in which a pipeline is compared with itself, else for those of all other steps.
+/// The last body of each process and pair of plans of each agent, oldest first, with its end, Unix nanoseconds by our clock: each
+/// has the total of all that it measured. `aa` asks for those of the step in which a pipeline is compared with itself, else for those of all other steps.
 ///
 /// # Errors
 /// The store's.
@@ -132,9 +132,9 @@ pub async fn last_of_processes(
     connection: &mut Connection,
     (tenant, experiment): (TenantId, ExperimentId),
     aa: bool,
-) -> Result<Vec<(AgentUid, Vec<u8>)>, StoreError> {
+) -> Result<Vec<(AgentUid, i64, Vec<u8>)>, StoreError> {
     let rows = query(
-        "SELECT w.agent_uid, w.boot_id, w.plans, w.body FROM experiment_windows AS w
+        "SELECT w.agent_uid, w.boot_id, w.plans, w.window_end - w.clock_offset AS ended, w.body FROM experiment_windows AS w
          JOIN (SELECT agent_uid, boot_id, plans, MAX(window_start) AS latest FROM experiment_windows
                WHERE tenant_id = $1 AND experiment_id = $2 AND (step = 'aa') = $3 AND length(body) > 0
                GROUP BY agent_uid, boot_id, plans) AS l
@@ -153,11 +153,49 @@ pub async fn last_of_processes(
     for row in &rows {
         let of = (row.try_get("agent_uid")?, row.try_get("boot_id")?, row.try_get("plans")?);
         if before.as_ref() != Some(&of) {
-            bodies.push((of.0, row.try_get("body")?));
+            bodies.push((of.0, row.try_get("ended")?, row.try_get("body")?));
             before = Some(of);
         }
     }
     Ok(bodies)
+}
+
+/// Stretch in which an agent compared a candidate with a baseline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// The agent.
+    pub agent: AgentUid,
+    /// Digest of the baseline, as its reports name it; empty where they do not.
+    pub baseline: String,
+    /// Begin of the first horizon, Unix nanoseconds by our clock.
+    pub from: i64,
+    /// End of the last one.
+    pub to: i64,
+}
+
+/// Baselines that each agent of an experiment has compared candidates with.
+///
+/// # Errors
+/// The store's.
+pub async fn compared(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+) -> Result<Vec<Compared>, StoreError> {
+    let rows = query(
+        "SELECT agent_uid, baseline, MIN(window_start - clock_offset) AS first, MAX(window_end - clock_offset) AS last
+         FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2
+         GROUP BY agent_uid, baseline ORDER BY agent_uid, baseline",
+    );
+    let rows = rows.bind(tenant).bind(experiment).fetch_all(connection).await?;
+    let read = |row: &Row| {
+        Ok(Compared {
+            agent: row.try_get("agent_uid")?,
+            baseline: row.try_get("baseline")?,
+            from: row.try_get("first")?,
+            to: row.try_get("last")?,
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// Stretch that the horizons of an experiment cover.
@@ -174,7 +212,8 @@ pub struct Stretch {
 /// Nanoseconds of an hour.
 const HOUR: i64 = 3_600_000_000_000;
 
-/// Stretch in which something came in, over all agents; nothing where nothing did. `aa` as in [`last_of_processes`].
+/// Stretch in which something came in on `agent` after a time, Unix nanoseconds by our clock; without one, on any agent at any
+/// time. Nothing where nothing did. `aa` as in [`last_of_processes`].
 ///
 /// # Errors
 /// The store's.
@@ -182,18 +221,23 @@ pub async fn stretch(
     connection: &mut Connection,
     (tenant, experiment): (TenantId, ExperimentId),
     aa: bool,
+    agent: Option<(AgentUid, i64)>,
 ) -> Result<Option<Stretch>, StoreError> {
     let rows = query(
         "SELECT ((window_start - clock_offset) / $4) % 168 AS hour, MIN(window_start - clock_offset) AS first,
              MAX(window_end - clock_offset) AS last
          FROM experiment_windows
          WHERE tenant_id = $1 AND experiment_id = $2 AND (step = 'aa') = $3 AND points_in > 0
+             AND ($5 OR (agent_uid = $6 AND window_end - clock_offset > $7))
          GROUP BY ((window_start - clock_offset) / $4) % 168 ORDER BY hour",
     )
     .bind(tenant)
     .bind(experiment)
     .bind(aa)
     .bind(HOUR)
+    .bind(agent.is_none())
+    .bind(agent.map(|(uid, _)| uid))
+    .bind(agent.map_or(0, |(_, since)| since))
     .fetch_all(connection)
     .await?;
     let mut all: Option<Stretch> = None;

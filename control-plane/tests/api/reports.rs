@@ -74,6 +74,7 @@ fn report(experiment: ExperimentId, seconds: i64) -> Report {
         varied: [None, None],
         slices: Slices::default(),
         plans: "plans".to_owned(),
+        baseline: "baseline".to_owned(),
         digest: hex::encode(digest),
         body,
     }

@@ -100,6 +100,7 @@ impl Reported {
             clock_offset: 0,
             points_in: i64::try_from(found.points).unwrap(),
             plans: "plans",
+            baseline: "baseline",
             varied: [None, None],
         };
         let mut tx = self.server.state.store.begin(self.tenant).await.unwrap();

@@ -29,6 +29,7 @@ mod patch;
 mod pipelines;
 mod quarantine;
 mod queue_age;
+mod rebased;
 mod recovery;
 mod results_shown;
 mod scenarios;

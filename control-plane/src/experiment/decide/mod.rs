@@ -1,7 +1,7 @@
 //! Decision: evidence × policy × step → a table of criteria, and a verdict with its reasons. Pure.
 //!
 //! In this order: harm that acts at once, on any stretch of any agent (roll back); an A/A step that differs (hold:
-//! nothing else can be believed); time that is up (hold, or roll back); evidence that is missing (hold) or still to come
+//! nothing else can be believed); time that is up (hold, or roll back); a baseline that has changed (hold); evidence that is missing (hold) or still to come
 //! (continue); what the policy sends back for (roll back); what it holds for, and what was not measured (hold); who has to
 //! be asked and when (hold); else advance. Nothing advances on silence: advancing needs every criterion that has a
 //! consequence to be met, or to speak of nothing that came in. What only observes is judged by `observed`.
@@ -10,6 +10,7 @@ mod aa;
 mod across;
 mod approval;
 mod arrivals;
+mod baseline;
 mod beyond_mirror;
 mod delivery;
 mod guardrails;
@@ -23,6 +24,7 @@ mod shown;
 mod shown_in_sample;
 mod start;
 
+pub use baseline::rebased;
 pub use start::decide_start;
 
 use std::collections::BTreeMap;
@@ -201,7 +203,7 @@ pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, n
     let looked = Subject { evidence, spec, run, now, needed, figures: figures(evidence) };
     let basis = Basis::of(evidence, &looked.figures, spec, now);
     let (pending, wait) = pending::criterion(&looked);
-    let mut criteria = vec![pending];
+    let mut criteria = vec![pending, baseline::criterion(&looked)];
     criteria.extend(harm::criteria(&looked));
     if run.step == Step::Aa {
         let mut compared = vec![aa::criterion(&looked)];
@@ -261,6 +263,10 @@ fn judge(looked: &Subject<'_>, criteria: &[Criterion], wait: Option<Verb>, goal:
         Some(limit) => give_up(limit, verdict.reasons),
         None => verdict,
     };
+    let rebased = of(&baseline::changed);
+    if !rebased.is_empty() {
+        return waits(Verdict::of(Verb::Hold, rebased));
+    }
     if let (Some(verb), Some(pending)) = (wait, criteria.first()) {
         return waits(Verdict::of(verb, vec![pending.finding.clone()]));
     }

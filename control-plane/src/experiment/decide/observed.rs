@@ -4,7 +4,7 @@
 //! every criterion with a consequence is met. What is still to come is waited for, as long as the policy lets it; what no step
 //! without a weight can measure is not waited for once the rest is measured.
 
-use super::{Subject, Verb, Verdict, aa, approval, findings, no_further, overdue};
+use super::{Subject, Verb, Verdict, aa, approval, baseline, findings, no_further, overdue};
 use crate::clock::UnixMillis;
 use crate::experiment::unmet::untried;
 use crate::experiment::{Answer, Criterion, Effect, Evidence, Goal, Reason, Run, Spec, Step};
@@ -30,6 +30,10 @@ pub(super) fn judge(
     let differs = findings(criteria, aa::differs);
     if !differs.is_empty() {
         return waits(Verb::Hold, differs);
+    }
+    let rebased = findings(criteria, baseline::changed);
+    if !rebased.is_empty() {
+        return waits(Verb::Hold, rebased);
     }
     if let (Some(verb), Some(pending)) = (wait, criteria.first()) {
         return waits(verb, vec![pending.finding.clone()]);

@@ -82,6 +82,7 @@ pub fn agent(at: u8, horizons: &[Comparison]) -> AgentEvidence {
         clock_ahead: Some(-20),
         refused: RefusedReports::default(),
         measured: Vec::new(),
+        rebased: None,
     }
 }
 

@@ -20,6 +20,7 @@ on_every_engine!(
     refused_reports_are_counted_by_agent_and_cause,
     the_first_horizon_after_a_restart_is_marked,
     the_last_body_of_each_process_and_pair_of_plans_is_kept,
+    what_each_baseline_covers_is_told_and_a_stretch_after_a_time_is_of_one_agent,
 );
 
 async fn under_way(store: &Store) -> (Tx, ExperimentId) {
@@ -91,6 +92,7 @@ fn content(window_end: i64, digest: &str) -> Content<'_> {
         received_at: NOW,
         points_in: 7,
         plans: "plans",
+        baseline: "baseline",
         varied,
         clock_ahead: None,
         clock_offset: 0,
@@ -155,15 +157,19 @@ async fn horizons_without_points_are_counted_apart_and_cover_no_stretch(store: &
     filed(&mut tx, &key(id, 1, 1, 4 * HOUR), empty).await;
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
     assert_eq!((found.counted, found.idle), (0, 1));
-    assert_eq!(windows::stretch(&mut tx, (ONE, id), false).await.unwrap(), None);
+    assert_eq!(windows::stretch(&mut tx, (ONE, id), false, None).await.unwrap(), None);
     // An hour of the next week is the same hour of the week.
     for start in [170 * HOUR, 2 * HOUR, 9 * HOUR] {
         file(&mut tx, &key(id, 2, 1, start), start + 1, &start.to_string()).await;
     }
-    let stretch = windows::stretch(&mut tx, (ONE, id), false).await.unwrap().unwrap();
+    let stretch = windows::stretch(&mut tx, (ONE, id), false, None).await.unwrap().unwrap();
     assert_eq!((stretch.from, stretch.to, stretch.hours), (2 * HOUR, 170 * HOUR + 1, vec![2, 9]));
-    assert_eq!(windows::stretch(&mut tx, (ONE, id), true).await.unwrap(), None, "nothing is of the step aa");
-    assert_eq!(windows::stretch(&mut tx, (OTHER, id), false).await.unwrap(), None);
+    assert_eq!(
+        windows::stretch(&mut tx, (ONE, id), true, None).await.unwrap(),
+        None,
+        "nothing is of the step aa"
+    );
+    assert_eq!(windows::stretch(&mut tx, (OTHER, id), false, None).await.unwrap(), None);
 }
 
 async fn windows_are_placed_by_our_clock_and_the_furthest_offset_is_told(store: &Store) {
@@ -187,7 +193,7 @@ async fn windows_are_placed_by_our_clock_and_the_furthest_offset_is_told(store: 
         "both ended after ten hours of ours"
     );
     assert!(found.bodies.iter().all(|body| body.clock_offset == -10 * HOUR), "{:?}", found.bodies);
-    let stretch = windows::stretch(&mut tx, (ONE, id), false).await.unwrap().unwrap();
+    let stretch = windows::stretch(&mut tx, (ONE, id), false, None).await.unwrap().unwrap();
     assert_eq!((stretch.from, stretch.to, stretch.hours), (10 * HOUR, 10 * HOUR + 20, vec![10]));
     assert_eq!(windows::varied(&mut tx, (ONE, id), uid(1)).await.unwrap()[1].start, 10 * HOUR + 10);
 }
@@ -272,9 +278,26 @@ async fn the_last_body_of_each_process_and_pair_of_plans_is_kept(store: &Store) 
     }
     let bodies = windows::last_of_processes(&mut tx, (ONE, id), false).await.unwrap();
     let last = (KEPT + 8).to_string();
-    let bodies: Vec<_> = bodies.into_iter().map(|(agent, body)| (agent == uid(1), body)).collect();
+    let bodies: Vec<_> = bodies.into_iter().map(|(agent, _, body)| (agent == uid(1), body)).collect();
     let expected = [b"of the first process".to_vec(), b"of other plans".to_vec(), last.into_bytes()];
     assert_eq!(bodies, expected.map(|body| (true, body)));
     assert!(windows::last_of_processes(&mut tx, (ONE, id), true).await.unwrap().is_empty());
     assert!(windows::last_of_processes(&mut tx, (OTHER, id), false).await.unwrap().is_empty());
+}
+
+async fn what_each_baseline_covers_is_told_and_a_stretch_after_a_time_is_of_one_agent(store: &Store) {
+    let (mut tx, id) = under_way(store).await;
+    for (number, start, baseline) in [(1, 0, "a"), (1, 10, "b"), (1, 20, "a"), (2, 0, "a")] {
+        let digest = format!("{number} {start}");
+        let content = Content { baseline, clock_offset: -100, ..content(start + 10, &digest) };
+        filed(&mut tx, &key(id, number, 1, start), content).await;
+    }
+    let compared = windows::compared(&mut tx, (ONE, id)).await.unwrap();
+    let told: Vec<_> =
+        compared.iter().map(|one| (one.agent, one.baseline.as_str(), one.from, one.to)).collect();
+    assert_eq!(told, [(uid(1), "a", 100, 130), (uid(1), "b", 110, 120), (uid(2), "a", 100, 110)]);
+    assert_eq!(windows::compared(&mut tx, (OTHER, id)).await.unwrap(), []);
+    let after = windows::stretch(&mut tx, (ONE, id), false, Some((uid(1), 120))).await.unwrap().unwrap();
+    assert_eq!((after.from, after.to), (120, 130));
+    assert_eq!(windows::stretch(&mut tx, (ONE, id), false, Some((uid(2), 110))).await.unwrap(), None);
 }

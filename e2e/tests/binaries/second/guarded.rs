@@ -92,6 +92,7 @@ impl Host {
             clock_ahead: None,
             refused: RefusedReports::default(),
             measured: Vec::new(),
+            rebased: None,
         }
     }
 }

@@ -1,0 +1,1 @@
+ALTER TABLE experiment_windows DROP COLUMN baseline;
