@@ -6,7 +6,7 @@
 //! series; *split* if it made several series of it and none of them is the same; *lost* if it made nothing. Of several
 //! that hold in a stretch the first counts: split, renamed, merged, fewer attributes, as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use drift::Count;
@@ -19,6 +19,8 @@ use crate::{Summary, Variant};
 
 /// Rows of a list.
 const MAX_ROWS: usize = 50;
+/// Names of metrics whose series are interrupted.
+const MAX_NAMES: usize = 10;
 
 /// Fates of the series that the baseline put out. All but `of` add up to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,6 +51,21 @@ pub struct SeriesFates {
     pub by_metric: Vec<MetricFates>,
     /// Attributes that series have no more, most series first; at most 32 rows.
     pub by_attribute: Vec<AttributeFates>,
+    /// Series of those that are not lost of which the candidate makes nothing for some of the time.
+    pub interrupted: InterruptedFates,
+}
+
+/// Series of which the candidate makes something, and nothing for a window or more in which the baseline has them, beyond what
+/// its stages may hold back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InterruptedFates {
+    /// Of those that are as they are.
+    pub as_it_is: u64,
+    /// Of those with another fate.
+    pub others: u64,
+    /// Names of their metrics, at most ten.
+    pub metrics: Vec<String>,
 }
 
 /// Number of series by the part that differs. A series counts in each of its parts.
@@ -173,7 +190,25 @@ impl SeriesFates {
             parts: all.parts,
             by_metric: by_metric(&tally),
             by_attribute: by_attribute(summary, &tally),
+            interrupted: InterruptedFates::of(summary),
         }
+    }
+}
+
+impl InterruptedFates {
+    fn of(summary: &Summary) -> Self {
+        let mut all = Self::default();
+        if !summary.made[0].marks().any(Marks::is_interrupted) {
+            return all;
+        }
+        let mut metrics = BTreeSet::new();
+        for (label, marks) in of_sample(summary).filter(|(_, marks)| marks.is_interrupted()) {
+            let as_it_is = marks.fate() == Fate::AsItIs;
+            *if as_it_is { &mut all.as_it_is } else { &mut all.others } += 1;
+            metrics.insert(&label.metric);
+        }
+        all.metrics = metrics.into_iter().take(MAX_NAMES).map(ToString::to_string).collect();
+        all
     }
 }
 

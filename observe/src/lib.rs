@@ -54,7 +54,7 @@ pub use critical::{Critical, Granularity};
 pub use delivery::{Delivery, DeliveryReport};
 pub use distribution::{Distances, DistributionReport, QUANTILES};
 pub use evidence::{Evidence, Experiment, Horizon, Report, WindowRow};
-pub use fates::{AttributeFates, MetricFates, PartCounts, SeriesFates};
+pub use fates::{AttributeFates, InterruptedFates, MetricFates, PartCounts, SeriesFates};
 pub use lens::{
     EVERY, FleetCounts, FleetGroup, FleetLens, Lens, LensAnswer, LensCounts, LensError, LensFunction,
     LensInstant, LensLimit, LensReport, LensValue, Measured, OWNER, OWNERS, Reach, Sampled, Unnamed,

@@ -59,6 +59,10 @@ impl Marks {
     pub const HELD: Self = Self::of(1 << 15);
     /// The candidate's value of a point is another one.
     pub const CHANGED: Self = Self::of(1 << 16);
+    /// The candidate made nothing of it for a stretch in which it would have, had it kept it.
+    pub const INTERRUPTED: Self = Self::of(1 << 18);
+    /// All that say that the candidate made something of it, or may have.
+    pub const MADE: Self = Self::of(0b11_1111 << 1);
     /// All that say which parts differ.
     pub const PARTS: Self = Self::of(0b111_1111 << 8);
     /// Those of series whose values have another meaning.
@@ -99,6 +103,12 @@ impl Marks {
         Fate::Lost,
     ];
 
+    /// Tells whether the candidate makes something of a series of the baseline, and not for all of the time.
+    pub fn is_interrupted(self) -> bool {
+        let comes = !matches!(self.fate(), Fate::Lost | Fate::NotFollowed);
+        comes && self.has(Self::INTERRUPTED)
+    }
+
     /// The one fate that is told of a series of the baseline.
     pub fn fate(self) -> Fate {
         let first = (self.bits / Self::SPLIT.bits).trailing_zeros() as usize;
@@ -136,6 +146,15 @@ mod tests {
             assert_eq!((Marks::SEEN.and(mark).fate(), all.fate()), (fate, fate));
         }
         assert_eq!(Marks::SEEN.and(Marks::PARTS).and(Marks::HELD).fate(), Fate::NotFollowed);
+    }
+
+    #[test]
+    fn a_series_that_is_lost_all_the_time_or_that_nothing_follows_is_not_called_interrupted() {
+        let interrupted = Marks::SEEN.and(Marks::DUE).and(Marks::INTERRUPTED);
+        assert!(!interrupted.is_interrupted() && !interrupted.and(Marks::NOT_FOLLOWED).is_interrupted());
+        assert!(interrupted.and(Marks::AS_IT_IS).is_interrupted());
+        assert!(interrupted.and(Marks::RENAMED).is_interrupted());
+        assert_eq!(interrupted.and(Marks::AS_IT_IS).fate(), Fate::AsItIs);
     }
 
     #[test]

@@ -119,6 +119,9 @@ pub(crate) struct OutputFacts {
     pub billed: Billed,
 }
 
+/// No window: the series was not seen yet.
+const UNSEEN: u32 = NONE - 1;
+
 #[derive(Debug, Default)]
 pub(crate) struct OutputTable {
     pub rows: Vec<OutputSeries>,
@@ -140,6 +143,9 @@ pub(crate) struct OutputTable {
     pub began: Vec<u32>,
     /// The window from which on each has been seen without a gap that is as long as points may be held back.
     since: Vec<u32>,
+    /// The first window in which each was seen since the other variant last made something of it; [`NONE`] if in none, and
+    /// [`UNSEEN`] before it was seen at all.
+    unmade: Vec<u32>,
     places: HashMap<u128, u32, BuildHasherDefault<IdentityHasher>>,
 }
 
@@ -187,6 +193,7 @@ impl OutputTable {
         self.seen.push(0);
         self.began.push(epoch);
         self.since.push(0);
+        self.unmade.push(UNSEEN);
         self.places.insert(identity, place);
         place
     }
@@ -203,6 +210,26 @@ impl OutputTable {
             let lately = is_here || seen.saturating_add(hold.saturating_mul(2)) >= epoch;
             if lately && since.saturating_add(hold) <= epoch {
                 marks.join(&Marks::DUE);
+            }
+        }
+    }
+
+    /// Marks those of which the other variant has made nothing for so long that `hold` windows do not explain it. What comes
+    /// once in `hold` windows may come at the end of one of them, and at the begin of another. The window in which a series is
+    /// first seen does not count: of a counter, stages that make differences pass on no first point.
+    pub fn mark_interrupted(&mut self, epoch: u32, hold: u32) {
+        let late = hold.saturating_add(u32::from(hold > 0));
+        for (marks, unmade) in self.open.iter_mut().zip(&mut self.unmade) {
+            let is_seen = marks.has(Marks::SEEN);
+            match *unmade {
+                _ if marks.has(Marks::MADE) => *unmade = NONE,
+                UNSEEN if is_seen => *unmade = NONE,
+                NONE if is_seen => *unmade = epoch,
+                _ => {}
+            }
+            // Without a stage that holds points back, each window answers for itself.
+            if *unmade < UNSEEN && unmade.saturating_add(late) <= epoch && (is_seen || hold > 0) {
+                marks.join(&Marks::INTERRUPTED);
             }
         }
     }
@@ -251,6 +278,7 @@ impl OutputTable {
         keep_rows(&mut self.seen, kept);
         keep_rows(&mut self.began, kept);
         keep_rows(&mut self.since, kept);
+        keep_rows(&mut self.unmade, kept);
         self.keys = self.keys.of_kept(kept);
         self.retain_lenses();
         let collides = |(place, aside): (usize, &Aside)| aside.collision.as_ref().map(|_| place as u32);

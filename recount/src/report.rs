@@ -73,6 +73,9 @@ fn stretch(all: &mut Agreement, said: &Value, (history, plan): (&History, &Plan)
     volumes(all, said, &part);
     active(all, said, history, (plan, windows.last().map_or(0, |last| last.end)));
     fates(all, &said["fates"], &part);
+    if plan.hold == 0 {
+        interrupted(all, &said["fates"]["interrupted"], history, windows);
+    }
     changed(all, &said["changed"], &Changed::of(&part));
     let edges = [windows.first().map_or(0, |first| first.start), windows.last().map_or(0, |last| last.end)];
     writers(all, said, history, edges);
@@ -184,6 +187,29 @@ fn fates(all: &mut Agreement, said: &Value, history: &History) {
     }
     let lost = said_lost(&fates);
     all.count("lost_by_candidate", lost, &said["lost"]);
+}
+
+/// Series that come in these windows and of which the candidate makes nothing in one of them, but for the window in which each
+/// was seen first. What a stage holds back would be missed here without cause.
+fn interrupted(all: &mut Agreement, said: &Value, history: &History, windows: &[Window]) {
+    let whole = Fates::of(&history.within(windows));
+    let mut known: BTreeSet<Series> = BTreeSet::new();
+    let mut missed: BTreeSet<Series> = BTreeSet::new();
+    for window in &history.windows {
+        let fates = Fates::of(&history.within(std::slice::from_ref(window)));
+        if windows.iter().any(|one| one.end == window.end) {
+            let lost = fates.of.iter().filter(|(_, told)| told.fate == Fate::Lost);
+            missed.extend(lost.map(|(series, _)| series.clone()).filter(|series| known.contains(series)));
+        }
+        known.extend(fates.of.into_keys());
+    }
+    let of = |as_it_is: bool| {
+        let comes =
+            whole.of.iter().filter(|(series, told)| told.fate != Fate::Lost && missed.contains(*series));
+        comes.filter(|(_, told)| (told.fate == Fate::AsItIs) == as_it_is).count() as u64
+    };
+    all.count("fates.interrupted.as_it_is", of(true), &said["as_it_is"]);
+    all.count("fates.interrupted.others", of(false), &said["others"]);
 }
 
 fn said_lost(fates: &Fates) -> u64 {

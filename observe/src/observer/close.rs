@@ -74,6 +74,7 @@ impl Observer {
         let table = &mut self.outputs[at];
         if variant == Variant::Baseline {
             table.mark_due(self.epoch, hold);
+            table.mark_interrupted(self.epoch, hold);
         }
         summary.made[at].list(table.close(self.epoch), self.removed.clone());
         let fewer = self.settings.price.promoted_attributes.is_some();

@@ -1,6 +1,6 @@
 //! Fates of the baseline's series over the wire.
 
-use observe::{AttributeFates, MetricFates, PartCounts, SeriesFates};
+use observe::{AttributeFates, InterruptedFates, MetricFates, PartCounts, SeriesFates};
 
 use super::{Invalid, MAX_ROWS, count, number, read_count, rows};
 use crate::v1;
@@ -19,7 +19,21 @@ pub(super) fn fates(from: &SeriesFates) -> v1::SeriesFates {
         parts: Some(parts(from.parts)),
         by_metric: from.by_metric.iter().take(MAX_ROWS).map(metric).collect(),
         by_attribute: from.by_attribute.iter().take(MAX_ROWS).map(attribute).collect(),
+        interrupted: Some(&from.interrupted)
+            .filter(|of| **of != InterruptedFates::default())
+            .map(interrupted),
     }
+}
+
+fn interrupted(from: &InterruptedFates) -> v1::InterruptedFates {
+    let InterruptedFates { as_it_is, others, metrics } = from.clone();
+    v1::InterruptedFates { as_it_is, others, metrics }
+}
+
+fn read_interrupted(from: v1::InterruptedFates) -> Result<InterruptedFates, Invalid> {
+    let v1::InterruptedFates { as_it_is, others, metrics } = from;
+    let metrics = rows(metrics, Ok)?;
+    Ok(InterruptedFates { as_it_is: number(as_it_is)?, others: number(others)?, metrics })
 }
 
 pub(super) fn read_fates(from: v1::SeriesFates) -> Result<SeriesFates, Invalid> {
@@ -36,7 +50,11 @@ pub(super) fn read_fates(from: v1::SeriesFates) -> Result<SeriesFates, Invalid> 
         parts: read_parts(from.parts.unwrap_or_default())?,
         by_metric: rows(from.by_metric, read_metric)?,
         by_attribute: rows(from.by_attribute, read_attribute)?,
+        interrupted: read_interrupted(from.interrupted.unwrap_or_default())?,
     };
+    if read.interrupted.as_it_is > read.as_it_is {
+        return Err(Invalid::Value("more series are interrupted than stay as they are"));
+    }
     let told = [read.as_it_is, read.renamed, read.fewer_attributes, read.merged, read.split, read.lost];
     if read.of.exact && told.iter().sum::<u64>() + read.not_followed != read.of.value {
         return Err(Invalid::Value("the fates of the series do not add up to the baseline's series"));

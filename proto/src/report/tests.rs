@@ -2,9 +2,10 @@
 
 use observe::{
     AttributeFates, ChangedFields, ChangedMetric, Collision, Comparison, Count, Coverage, DeliveryReport,
-    Distances, DistributionReport, LensCounts, LensError, LensFunction, LensInstant, LensReport, Measured,
-    MetricFates, Missing, NamedCount, PartCounts, Price, Reach, Repeats, RuleReport, Sample, Sampled,
-    SeriesFates, SeriesSample, Slice, SliceEntry, Slices, ValueChanges, Vanished, VariantReport, Volume,
+    Distances, DistributionReport, InterruptedFates, LensCounts, LensError, LensFunction, LensInstant,
+    LensReport, Measured, MetricFates, Missing, NamedCount, PartCounts, Price, Reach, Repeats, RuleReport,
+    Sample, Sampled, SeriesFates, SeriesSample, Slice, SliceEntry, Slices, ValueChanges, Vanished,
+    VariantReport, Volume,
 };
 
 use prost::Message as _;
@@ -168,6 +169,11 @@ fn fates() -> SeriesFates {
                 others: at,
             })
             .collect(),
+        interrupted: InterruptedFates {
+            as_it_is: 12,
+            others: 3,
+            metrics: (0..10).map(|at| name("process.metric", at)).collect(),
+        },
     }
 }
 
@@ -260,6 +266,7 @@ fn what_was_found_reads_back() {
     let (found, told) = (&read.horizon.fates, &sent.horizon.fates);
     assert_eq!((found.of, found.as_it_is, found.merged_into), (told.of, told.as_it_is, told.merged_into));
     assert_eq!((found.parts, found.not_followed), (told.parts, told.not_followed));
+    assert_eq!(found.interrupted, told.interrupted);
     assert_eq!(found.by_metric[..], told.by_metric[..super::MAX_ROWS]);
     assert_eq!(found.by_attribute[..], told.by_attribute[..super::MAX_ROWS]);
     let (found, told) = (&read.horizon.changed, &sent.horizon.changed);

@@ -14,6 +14,7 @@ pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
         limit: looked.policy().min_cardinality_reduction,
         saved: figures.saving_active,
         amounts: [count(baseline), count(candidate)],
+        but: for_a_time(looked),
     };
     let cost = Saving {
         quantity: "min_cost_reduction",
@@ -21,6 +22,7 @@ pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
         limit: looked.policy().min_cost_reduction,
         saved: figures.saving_cost,
         amounts: dollars(figures.monthly_usd),
+        but: String::new(),
     };
     vec![series.criterion(looked), cost.criterion(looked)]
 }
@@ -32,11 +34,25 @@ struct Saving {
     saved: Option<f64>,
     /// Baseline and candidate, in words.
     amounts: [String; 2],
+    /// More words, after a blank.
+    but: String,
+}
+
+/// Words about series that the candidate has for a part of the time: they are billed on for a while.
+fn for_a_time(looked: &Subject<'_>) -> String {
+    let interrupted = looked.totals().map(|(_, found)| &found.fates.interrupted);
+    match interrupted.map(|of| of.as_it_is + of.others).sum() {
+        0 => String::new(),
+        some => format!(
+            " A series is active for twenty minutes after its last point, also {} that the candidate has for a part of the time.",
+            count(some)
+        ),
+    }
 }
 
 impl Saving {
     fn criterion(self, looked: &Subject<'_>) -> Criterion {
-        let Self { quantity, what, limit, saved, amounts: [baseline, candidate] } = self;
+        let Self { quantity, what, limit, saved, amounts: [baseline, candidate], but } = self;
         let Some(saved) = saved else {
             let sentence = format!(
                 "The baseline has nothing{} of {what}, so that no share of it can be saved.",
@@ -57,7 +73,7 @@ impl Saving {
         };
         let about = if sampled::samples(looked).next().is_some() { "about " } else { "" };
         let sentence = format!(
-            "Of {what} the candidate has {about}{candidate} where the baseline has {about}{baseline}: {changed}{asked}."
+            "Of {what} the candidate has {about}{candidate} where the baseline has {about}{baseline}: {changed}{asked}.{but}"
         );
         let finding = looked.measured(Reason::new("L0", quantity, sentence), saved, limit.unwrap_or(0.0));
         let answer = match limit {

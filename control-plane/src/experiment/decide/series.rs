@@ -9,7 +9,7 @@ use observe::{Comparison, MetricFates, NamedCount, PartCounts, SeriesFates};
 
 use super::{Subject, sampled};
 use crate::experiment::allow::Allowed;
-use crate::experiment::words::{apart, count, counted, listed, unique};
+use crate::experiment::words::{apart, count, counted, listed, percent, unique};
 use crate::experiment::{Answer, Criterion, Effect, Figures, Reason};
 
 /// The criteria on series.
@@ -55,9 +55,16 @@ fn fates(looked: &Subject<'_>) -> Criterion {
     let merged = sum(looked, |fates| fates.merged);
     let into = count(sum(looked, |fates| fates.merged_into));
     let merges = format!("become {into} together{}", by(looked));
+    let as_it_is = sum(looked, |fates| fates.as_it_is);
+    let whole = as_it_is.saturating_sub(sum(looked, |fates| fates.interrupted.as_it_is));
     // Words of several, and of one.
     let parts = [
-        (sum(looked, |fates| fates.as_it_is), "stay as they are", "stays as it is"),
+        (whole, "stay as they are", "stays as it is"),
+        (
+            as_it_is - whole,
+            "come as they are for a part of the time",
+            "comes as it is for a part of the time",
+        ),
         (sum(looked, |fates| fates.fewer_attributes), "have fewer attributes", "has fewer attributes"),
         (sum(looked, |fates| fates.renamed), "become others", "becomes another"),
         (merged, merges.as_str(), merges.as_str()),
@@ -78,10 +85,36 @@ fn fates(looked: &Subject<'_>) -> Criterion {
         (true, true) => "at most ",
         (false, true) => "",
     };
-    let sentence =
-        format!("Of {how}{} series of the baseline {}.{}", count(all), parts.join(", "), gone(looked));
+    let sentence = format!(
+        "Of {how}{} series of the baseline {}.{}{}",
+        count(all),
+        parts.join(", "),
+        gone(looked),
+        not_all_of_them(looked, whole == all)
+    );
     let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), all as f64, 0.0);
-    Criterion::default_of(Answer::Met, Effect::Tell, Reason { limit: None, ..finding })
+    let interrupted = unique(looked.totals().flat_map(|(_, found)| found.fates.interrupted.metrics.clone()));
+    let finding = Reason { limit: None, ..finding.about(Vec::new(), interrupted) };
+    Criterion::default_of(Answer::Met, Effect::Tell, finding)
+}
+
+/// Words about what is missing of series that are not lost: points of those that stay as they are, if `all` do, and some of the
+/// time of those with another fate.
+fn not_all_of_them(looked: &Subject<'_>, all: bool) -> String {
+    let [baseline, candidate] = looked.figures.points;
+    if all && candidate < baseline {
+        return format!(
+            " The candidate drops {} of their {}, {}.",
+            count(baseline - candidate),
+            counted(baseline, "point"),
+            percent((baseline - candidate) as f64 / baseline as f64)
+        );
+    }
+    match sum(looked, |fates| fates.interrupted.others) {
+        0 => String::new(),
+        1 => " Of those that are not as they are, 1 comes for a part of the time.".to_owned(),
+        some => format!(" Of those that are not as they are, {} come for a part of the time.", count(some)),
+    }
 }
 
 /// Functions by which the candidate's stages merge.

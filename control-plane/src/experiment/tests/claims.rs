@@ -50,6 +50,59 @@ fn of_one_thing_words_are_those_of_one() {
 }
 
 #[test]
+fn a_series_that_comes_for_a_part_of_the_time_is_not_said_to_stay_as_it_is() {
+    let with = |change: fn(&mut SeriesFates)| {
+        alone(move |found| {
+            found.fates = SeriesFates { of: count(30), as_it_is: 30, ..SeriesFates::default() };
+            change(&mut found.fates);
+        })
+    };
+    let half = with(|fates| {
+        fates.interrupted.as_it_is = 10;
+        fates.interrupted.metrics = vec!["memory".to_owned()];
+    });
+    assert_eq!(
+        said(&half, "fates"),
+        "Of 30 series of the baseline 20 stay as they are, 10 come as they are for a part of the time."
+    );
+    assert_eq!(criterion(&half, "fates").finding.names, ["memory"]);
+    let active = said(&half, "min_cardinality_reduction");
+    assert!(active.ends_with("also 10 that the candidate has for a part of the time."), "{active}");
+    let others = |some: u64| {
+        alone(move |found| {
+            found.fates = SeriesFates { of: count(30), as_it_is: 10, renamed: 20, ..SeriesFates::default() };
+            found.fates.interrupted.others = some;
+        })
+    };
+    let ends = ["", " Of those that are not as they are, 1 comes for a part of the time."];
+    for (some, end) in ends.into_iter().enumerate() {
+        let told = said(&others(some as u64), "fates");
+        assert_eq!(told, format!("Of 30 series of the baseline 10 stay as they are, 20 become others.{end}"));
+    }
+    assert!(said(&others(2), "fates").ends_with("are not as they are, 2 come for a part of the time."));
+    let one = with(|fates| fates.interrupted.as_it_is = 1);
+    assert!(
+        said(&one, "fates").contains("1 comes as it is for a part of the time"),
+        "{}",
+        said(&one, "fates")
+    );
+}
+
+#[test]
+fn series_of_which_points_are_dropped_are_not_said_to_stay_as_they_are_without_a_word() {
+    let told = |dropped: u64| {
+        let verdict = alone(move |found| {
+            found.fates = SeriesFates { of: count(30), as_it_is: 30, ..SeriesFates::default() };
+            (found.baseline.output.points, found.candidate.output.points) = (300, 300 - dropped);
+        });
+        said(&verdict, "fates")
+    };
+    let all = "Of 30 series of the baseline 30 stay as they are.";
+    assert_eq!(told(0), all);
+    assert_eq!(told(100), format!("{all} The candidate drops 100 of their 300 points, 33.3 %."));
+}
+
+#[test]
 fn one_group_past_a_limit_is_said_to_be_one() {
     let asked = asking(|policy| policy.max_lens_error = Some(0.01));
     let with = |names: &[&str]| {

@@ -19,6 +19,7 @@ use pipelines::processors::Pipeline;
 use proptest::prelude::*;
 use prost::Message as _;
 
+mod interrupted;
 mod values;
 
 const SECOND: u64 = 1_000_000_000;
