@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(
     untagged,
-    expecting = "expected renamed, changed, held, or a map such as {\"renamed\": {\"metric\": [\"a\"]}}"
+    expecting = "expected renamed, changed, held, more, or a map such as {\"renamed\": {\"metric\": [\"a\"]}}"
 )]
 pub enum Allow {
     /// For all metrics.
@@ -27,6 +27,8 @@ pub enum Change {
     /// Points that a stage holds back, in a step that delivers by the candidate: what is held when the candidate is cut out
     /// may be lost.
     Held,
+    /// More active series, points or bytes than the baseline has.
+    More,
 }
 
 /// Changes by the metrics that they are accepted for.

@@ -15,6 +15,8 @@ pub struct Allow {
     /// Points that a stage holds back: their values are not compared, and in steps with a weight what is held when the candidate
     /// is cut out may be lost.
     pub held: bool,
+    /// More active series, points or bytes than the baseline has.
+    pub more: bool,
 }
 
 /// Metrics for which a change is accepted.
@@ -43,6 +45,7 @@ enum Change {
     Renamed,
     Changed,
     Held,
+    More,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,7 +71,7 @@ impl From<Vec<Entry>> for Allow {
 }
 
 impl From<Allow> for Vec<Entry> {
-    fn from(Allow { renamed, changed, held }: Allow) -> Self {
+    fn from(Allow { renamed, changed, held, more }: Allow) -> Self {
         let entry = |change, allowed| match allowed {
             Allowed::Nothing => None,
             Allowed::All => Some(Entry::All(change)),
@@ -77,8 +80,9 @@ impl From<Allow> for Vec<Entry> {
                 Some(Entry::Some(BTreeMap::from([(change, metrics)])))
             }
         };
-        let held = held.then_some(Entry::All(Change::Held));
-        let all = [entry(Change::Renamed, renamed), entry(Change::Changed, changed), held];
+        let [held, more] =
+            [(held, Change::Held), (more, Change::More)].map(|(is, change)| is.then_some(Entry::All(change)));
+        let all = [entry(Change::Renamed, renamed), entry(Change::Changed, changed), held, more];
         all.into_iter().flatten().collect()
     }
 }
@@ -88,8 +92,9 @@ impl Allow {
         match change {
             Change::Renamed => self.renamed.add(metrics),
             Change::Changed => self.changed.add(metrics),
-            // It is of no metric: what is held is told by no name.
+            // These are of no metric.
             Change::Held => self.held = true,
+            Change::More => self.more = true,
         }
     }
 }
@@ -122,11 +127,11 @@ mod tests {
 
     #[test]
     fn it_is_written_down_as_it_is_read() {
-        let text = r#"["renamed",{"changed":{"metric":["a"]}},"held"]"#;
+        let text = r#"["renamed",{"changed":{"metric":["a"]}},"held","more"]"#;
         let allow: Allow = serde_json::from_str(text).expect("a list");
-        assert!(allow.held && allow.renamed == Allowed::All && allow.changed.covers("a"));
+        assert!(allow.held && allow.more && allow.renamed == Allowed::All && allow.changed.covers("a"));
         assert_eq!(serde_json::to_string(&allow).expect("a text"), text);
-        assert!(!Allow::default().held);
+        assert!(!Allow::default().held && !Allow::default().more);
     }
 
     #[test]

@@ -478,3 +478,4 @@ mod silences;
 mod starting;
 mod times;
 mod told;
+mod unasked;

@@ -4,6 +4,7 @@
 use anyhow::Result;
 use e2e::served::{Loop, experiment};
 use serde_json::{Value, json};
+use simulator::sink::{Failure, When};
 
 /// Drops a metric by name.
 const DROP_VIRTUAL: &str =
@@ -17,6 +18,9 @@ const DELTAS: &str = "cumulativetodelta/a: { }";
 const NOTHING_LEFT: &str = "filter/a: { metrics: { datapoint: ['metric.name != \"\"'] } }";
 const FAILING: &str = "transform/a: { error_mode: propagate, metric_statements: [ { context: datapoint, statements: ['set(attributes[\"a\"], ParseJSON(\"{\"))'] } ] }";
 const NO_PIDS: &str = "resource/a: { attributes: [ { key: process.pid, action: delete } ] }";
+
+const COPY: &str = "metricstransform/a: { transforms: [ { include: process.memory.usage, action: insert, new_name: process.memory.copied } ] }";
+const ONE_NAME: &str = "transform/a: { metric_statements: [ { context: resource, statements: ['set(attributes[\"process.executable.name\"], \"app\")'] } ] }";
 
 /// A candidate of one processor; of none where the text is empty.
 fn fragment(processor: &str) -> String {
@@ -122,6 +126,12 @@ scenarios! {
         ] } } => "roll_back" "lost_series" "violated";
     latency_that_is_asked_for_holds_until_mirror_is_long_enough:
         DROP_VIRTUAL, { "policy": { "max_latency_increase": 0.5 } } => "hold" "max_latency_increase" "not_measured";
+    more_series_than_the_baseline_has_hold:
+        COPY, {} => "hold" "more" "violated";
+    more_series_that_are_allowed_promote:
+        COPY, { "policy": { "allow": ["more"] } } => "promote" "more" "met";
+    one_name_for_all_executables_holds:
+        ONE_NAME, {} => "hold" "attributes_used" "violated";
     a_candidate_that_puts_nothing_out_rolls_back:
         NOTHING_LEFT, {} => "roll_back" "zero_output" "violated";
     a_candidate_that_fails_rolls_back:
@@ -134,4 +144,19 @@ scenarios! {
         DROP_VIRTUAL, { "policy": { "min_hosts": 2 } } => "continue" "horizons" "not_measured";
     a_step_that_does_not_get_further_in_its_time_rolls_back:
         DROP_VIRTUAL, { "policy": { "min_hosts": 2, "max_step_duration": "3s" } } => "roll_back" "max_step_duration" "";
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_destinations_refuse_for_good_of_the_candidate_alone_rolls_back() -> Result<()> {
+    let fleet = Loop::of(1).await?;
+    let mut body = experiment("refused", &fragment(DROP_VIRTUAL));
+    body["policy"] = json!({ "min_horizons": 4 });
+    body["critical"] = json!([]);
+    let id = fleet.control_plane.experiment(&body).await?;
+    fleet.in_step(&id, "100 %").await;
+    // All that leaves is the candidate's by now, and the baseline's arrived before.
+    fleet.sink.inject(Failure::InvalidArgument, When::Fraction(1.0));
+    let back = fleet.until(&id, "rolled back", |s| s["outcome"] == "rolled_back").await;
+    assert_eq!(answer(&back, "undelivered"), "violated", "{back:#}");
+    Ok(())
 }

@@ -48,6 +48,7 @@ fn allow(asked: Vec<api::Allow>) -> Allow {
             api::Allow::All(api::Change::Renamed) => allow.renamed.add(Vec::new()),
             api::Allow::All(api::Change::Changed) => allow.changed.add(Vec::new()),
             api::Allow::All(api::Change::Held) => allow.held = true,
+            api::Allow::All(api::Change::More) => allow.more = true,
             api::Allow::Part(api::AllowedParts { renamed, changed }) => {
                 // An empty list of metrics names none, and allows none.
                 let named = |part: Option<api::AllowedMetrics>| {

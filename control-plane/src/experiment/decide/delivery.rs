@@ -1,14 +1,68 @@
 //! Delivery: what the step's weight sends by the candidate must arrive.
 
+use observe::{Comparison, DeliveryReport};
+
 use super::Subject;
-use crate::experiment::words::{apart, count, counted};
+use crate::experiment::words::{apart, count, counted, percent};
 use crate::experiment::{Answer, Criterion, Effect, Reason, Step};
 
-/// The criteria on delivery: in a step with a weight, that something of the candidate arrived; and the error rate, where
-/// the policy asks for it. Nothing of the candidate leaves where it only observes.
+/// The criteria on delivery: in a step with a weight, that something of the candidate arrived, and that destinations refuse no
+/// more of it than of the baseline; and the error rate, where the policy asks for it. Nothing of the candidate leaves where it only observes.
 pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     let error_rate = if looked.spec.is_observe_only() { None } else { error_rate(looked) };
-    arrived(looked).into_iter().chain(error_rate).collect()
+    let refused = if looked.policy().max_error_rate.is_some() { None } else { refused(looked) };
+    arrived(looked).into_iter().chain(refused).chain(error_rate).collect()
+}
+
+/// The share of the candidate's settled points that may be lost beyond the baseline's, and that at which nothing is waited for.
+const REFUSED: [f64; 2] = [0.01, 0.1];
+
+/// Points of the candidate that destinations did not take for good, beyond what they did not take of the baseline: they are lost.
+/// A policy with an error rate of its own says how many may be.
+fn refused(looked: &Subject<'_>) -> Option<Criterion> {
+    const QUANTITY: &str = "undelivered";
+    let Step::Split(_) = looked.run.step else { return None };
+    let horizons = || looked.evidence.agents.iter().flat_map(|agent| &agent.horizons);
+    let sum = |of: fn(&Comparison) -> DeliveryReport| {
+        let all = horizons().map(|findings| of(&findings.horizon).settled_and_lost());
+        all.fold([0, 0], |[settled, lost], more| [settled + more[0], lost + more[1]])
+    };
+    let [settled, lost] = sum(|found| found.candidate.delivery);
+    let of_step = sum(|found| found.baseline.delivery);
+    // At 100 % the baseline delivers nothing any more: then all that it delivered before is asked.
+    let figures = &looked.figures;
+    let [known, missed] = if of_step[0] > 0 { of_step } else { [figures.settled[0], figures.undelivered[0]] };
+    if settled == 0 {
+        let sentence =
+            "No point of the candidate was settled by a destination in this step, so that none was refused.";
+        let finding = Reason::new("L2", QUANTITY, sentence);
+        return Some(Criterion::default_of(Answer::NotApplicable, Effect::RollBack, finding));
+    }
+    let share = |lost: u64, settled: u64| if settled == 0 { 0.0 } else { lost as f64 / settled as f64 };
+    let [of_candidate, of_baseline] = [share(lost, settled), share(missed, known)];
+    let beyond = (of_candidate - of_baseline).max(0.0);
+    let of_baseline = match known {
+        0 => "; nothing of the baseline was settled".to_owned(),
+        _ => format!(", and {} of the baseline's", percent(of_baseline)),
+    };
+    let of_both = format!(
+        "Destinations did not take {} of {} of the candidate, {}{of_baseline}",
+        count(lost),
+        counted(settled, "point"),
+        percent(of_candidate)
+    );
+    let sentence = if beyond > REFUSED[0] {
+        format!(
+            "{of_both}: such points are lost. See what the destination says in the agents' logs; a policy with `max_error_rate` \
+             accepts so many."
+        )
+    } else {
+        format!("{of_both}.")
+    };
+    let answer = if beyond > REFUSED[0] { Answer::Violated } else { Answer::Met };
+    let effect = if beyond > REFUSED[1] { Effect::RollBackAtOnce } else { Effect::RollBack };
+    let finding = looked.measured(Reason::new("L2", QUANTITY, sentence), beyond, REFUSED[0]);
+    Some(Criterion::default_of(answer, effect, finding))
 }
 
 /// Points of this step, over all agents: input of units assigned to the candidate, output of theirs that left by it, and

@@ -15,6 +15,7 @@ mod beyond_mirror;
 mod delivery;
 mod guardrails;
 mod harm;
+mod more;
 mod observed;
 mod pending;
 mod sampled;
@@ -213,6 +214,7 @@ pub fn decide(evidence: &Evidence, spec: &Spec, run: &Run, goal: Option<Goal>, n
         criteria.push(across::criterion(&looked));
         let mut of_series = series::criteria(&looked);
         of_series.extend(shown::criteria(&looked));
+        of_series.push(more::criterion(&looked));
         of_series.extend(savings::criteria(&looked));
         sampled::say(&looked, &mut of_series);
         criteria.extend(of_series);

@@ -317,7 +317,8 @@ fn lacking<'a>(looked: &Subject<'_>, lens: &'a Lens) -> Vec<&'a str> {
 }
 
 /// An attribute that a lens groups by went if only the candidate has a group without a name, or if groups are lost and
-/// series of the candidate lack the attribute: a panel that groups by it loses them.
+/// series of the candidate lack the attribute: a panel that groups by it loses them. It was rewritten if groups are lost and
+/// others are there that the baseline never has. Groups that are lost alone are a limit's to judge.
 fn grouped(looked: &Subject<'_>, lenses: &[Lens]) -> Criterion {
     let taken = |lens: &&Lens| {
         let mut found = reports(looked, &lens.name);
@@ -327,19 +328,33 @@ fn grouped(looked: &Subject<'_>, lenses: &[Lens]) -> Criterion {
         })
     };
     let allowed = &looked.policy().allow.renamed;
-    let taken: Vec<&Lens> =
-        lenses.iter().filter(taken).filter(|lens| !allowed.covers(&lens.metric)).collect();
+    let rewritten = |lens: &&Lens| {
+        reports(looked, &lens.name)
+            .any(|(_, report)| report.groups_lost > 0 && report.named().any(LensError::is_new))
+    };
+    let asked = || lenses.iter().filter(|lens| !allowed.covers(&lens.metric));
+    let (taken, kept): (Vec<&Lens>, Vec<&Lens>) = asked().partition(taken);
+    let rewritten: Vec<&Lens> = kept.into_iter().filter(rewritten).collect();
     let used = |lens: &&Lens| match lacking(looked, lens) {
         none if none.is_empty() => vec![lens.group_by.clone()],
         those => those.into_iter().map(str::to_owned).collect(),
     };
     let attributes = crate::experiment::words::unique(taken.iter().flat_map(used));
-    let names: Vec<String> = taken.iter().map(|lens| lens.name.clone()).collect();
-    let (answer, sentence) = if !taken.is_empty() {
+    let names: Vec<String> = taken.iter().chain(&rewritten).map(|lens| lens.name.clone()).collect();
+    let (answer, sentence) = if taken.is_empty() && !rewritten.is_empty() {
+        let by = crate::experiment::words::unique(rewritten.iter().map(|lens| lens.group_by.clone()));
+        let sentence = format!(
+            "The candidate gives other values to what people group by: {} of {}, in which groups are lost and others are new. \
+             Keep it, or allow `renamed`.",
+            listed(&by),
+            listed(&names)
+        );
+        (Answer::Violated, sentence)
+    } else if !taken.is_empty() {
         let sentence = format!(
             "The candidate takes away what people group by: {} of {}. Keep it, or allow `renamed`.",
             listed(&attributes),
-            listed(&names)
+            listed(&names[..taken.len()])
         );
         (Answer::Violated, sentence)
     } else if looked.came_in() {
@@ -366,6 +381,6 @@ fn grouped(looked: &Subject<'_>, lenses: &[Lens]) -> Criterion {
     } else {
         (Answer::NotApplicable, format!("Nothing{} came in that a lens groups by.", looked.that_counts()))
     };
-    let finding = looked.measured(Reason::new("L0", "attributes_used", sentence), taken.len() as f64, 0.0);
+    let finding = looked.measured(Reason::new("L0", "attributes_used", sentence), names.len() as f64, 0.0);
     Criterion::default_of(answer, Effect::Hold, finding.about(Vec::new(), names))
 }

@@ -360,7 +360,8 @@ fn a_step_with_a_weight_needs_points_of_the_candidate_at_the_destination() {
     assert_eq!(judged(|_| (), all), (Verb::Promote, Answer::Met));
     for step in [part, all] {
         assert_eq!(judged(unsettled, step), (Verb::Hold, Answer::NotMeasured), "{step}");
-        assert_eq!(judged(refused, step), (Verb::Hold, Answer::Violated), "{step}");
+        // What is refused is lost, and goes back; that nothing arrived alone would hold.
+        assert_eq!(judged(refused, step), (Verb::RollBack, Answer::Violated), "{step}");
     }
     // A small weight may assign nobody, and is skipped; with all of the weight nobody is left to be assigned.
     assert_eq!(judged(unassigned, part), (Verb::Advance, Answer::NotApplicable));

@@ -52,6 +52,7 @@ fn read_allow(v1::AllowedChange { change, metrics }: v1::AllowedChange) -> Resul
         ("renamed", true) => Ok(api::Allow::All(api::Change::Renamed)),
         ("changed", true) => Ok(api::Allow::All(api::Change::Changed)),
         ("held", true) => Ok(api::Allow::All(api::Change::Held)),
+        ("more", true) => Ok(api::Allow::All(api::Change::More)),
         ("renamed", false) => {
             Ok(api::Allow::Part(api::AllowedParts { renamed: metrics(), ..Default::default() }))
         }
@@ -61,12 +62,12 @@ fn read_allow(v1::AllowedChange { change, metrics }: v1::AllowedChange) -> Resul
         _ => Err(Refusal::invalid_field(
             "policy.allow.change",
             format!("{change:?}"),
-            "renamed or changed, or held without metrics",
+            "renamed or changed, or held or more without metrics",
         )),
     }
 }
 
-fn allow(Allow { renamed, changed, held }: &Allow) -> Vec<v1::AllowedChange> {
+fn allow(Allow { renamed, changed, held, more }: &Allow) -> Vec<v1::AllowedChange> {
     let of = |change: &str, allowed: &Allowed| {
         let metrics = match allowed {
             Allowed::Nothing => return None,
@@ -75,8 +76,11 @@ fn allow(Allow { renamed, changed, held }: &Allow) -> Vec<v1::AllowedChange> {
         };
         Some(v1::AllowedChange { change: change.to_owned(), metrics })
     };
-    let held = held.then(|| v1::AllowedChange { change: "held".to_owned(), metrics: Vec::new() });
-    [of("renamed", renamed), of("changed", changed), held].into_iter().flatten().collect()
+    let whole = |change: &str, allowed: bool| {
+        allowed.then(|| v1::AllowedChange { change: change.to_owned(), metrics: Vec::new() })
+    };
+    let (held, more) = (whole("held", *held), whole("more", *more));
+    [of("renamed", renamed), of("changed", changed), held, more].into_iter().flatten().collect()
 }
 
 /// Every default filled in.
