@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use observe::Comparison;
 use serde::{Deserialize, Serialize};
 
 use super::absence::is_absent;
@@ -46,11 +47,16 @@ pub struct Basis {
     pub void_horizons: u32,
     /// Stretch that the evidence covers; nothing where nothing came in.
     pub stretch: Option<Stretch>,
+    /// Instants at which lenses of gauges were looked at, on the agent with most of them.
+    pub instants: u64,
+    /// Time between two of them.
+    #[serde(with = "crate::duration")]
+    pub apart: Duration,
 }
 
 /// Time after which an agent that reports a horizon regularly should have been heard of.
 pub fn patience(spec: &Spec) -> Duration {
-    spec.report_every * 2 + spec.window * 2 + Duration::from_secs(2)
+    spec.horizon() * 2 + spec.window * 2 + Duration::from_secs(2)
 }
 
 /// Tells whether an agent was not heard of for longer than [`patience`]. One that waits for its wave was not asked yet.
@@ -73,6 +79,16 @@ fn refused(agent: &AgentEvidence) -> Option<String> {
     (*reports > 0).then(|| {
         format!("{} ({}: {})", agent.host, counted((*reports).into(), "report"), agent.refused.why())
     })
+}
+
+/// The most instants at which an agent has looked at a lens whose figures are those of instants, and not increases.
+fn instants(evidence: &Evidence) -> u64 {
+    let of_process = |total: &Comparison| {
+        let lenses = total.lenses.iter().filter(|lens| lens.measured.is_measured() && !lens.increases);
+        lenses.map(|lens| lens.total.instants).max().unwrap_or(0)
+    };
+    let of_agent = |agent: &AgentEvidence| agent.totals.iter().map(of_process).sum();
+    evidence.agents.iter().map(of_agent).max().unwrap_or(0)
 }
 
 impl Basis {
@@ -107,6 +123,8 @@ impl Basis {
                 .then(|| figures.unassigned_points as f64 / figures.points_in as f64),
             void_horizons: evidence.agents.iter().map(|agent| agent.voided).sum(),
             stretch: evidence.stretch.clone(),
+            instants: instants(evidence),
+            apart: spec.window,
         }
     }
 
@@ -154,6 +172,13 @@ impl Basis {
             said.push(format!(
                 "{} void: the split lost a unit, or batches found no room beside the candidate.",
                 counted(self.void_horizons.into(), "horizon")
+            ));
+        }
+        if self.instants > 0 {
+            said.push(format!(
+                "Lenses of gauges were evaluated at {}, {} apart: what rises and falls between two of them is in none of their figures.",
+                counted(self.instants, "instant"),
+                humantime::format_duration(self.apart)
             ));
         }
         said

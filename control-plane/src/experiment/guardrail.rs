@@ -398,9 +398,25 @@ impl Guardrail {
         };
         match self.quantity {
             Quantity::LensTotal => may(&lens.total),
-            Quantity::LensGroup => lens.named().any(may),
+            Quantity::LensGroup => lens.named().any(may) || self.may_hide_unnamed(lens),
             _ => false,
         }
+    }
+
+    /// Tells the same of groups that the report does not name: what is held of the total and of no named group is theirs, together.
+    fn may_hide_unnamed(&self, lens: &LensReport) -> bool {
+        let named: f64 = lens.named().map(|group| group.tolerance).sum();
+        let held = lens.total.tolerance - named;
+        let unnamed = &lens.unnamed;
+        // Sums of the same figures in another order.
+        if unnamed.groups == 0 || held <= 1e-9 * lens.total.tolerance {
+            return false;
+        }
+        let share = held / unnamed.baseline;
+        let errors = unnamed.errors.unwrap_or([0.0; 2]);
+        errors
+            .iter()
+            .any(|error| [error - share, error + share].iter().any(|end| self.harm(*end) > self.margin))
     }
 
     fn groups(&self, hosts: &[OfHost<'_>], past: impl Fn(f64) -> bool) -> Vec<String> {

@@ -143,6 +143,7 @@ impl Spec {
         spec.policy.check(&lenses)?;
         spec.check_observation()?;
         spec.check_measurable()?;
+        spec.check_lookbacks()?;
         spec.check_needs()?;
         Ok(spec)
     }
@@ -162,9 +163,11 @@ impl Spec {
     /// Checks again, when it begins, what a release before this one did not ask of what it wrote down.
     ///
     /// # Errors
-    /// A candidate that holds points back, where the policy does not allow it; and a pipeline that is wrong by now.
+    /// A candidate that holds points back, where the policy does not allow it or a lens does not look back for so long; and a
+    /// pipeline that is wrong by now.
     pub fn check_stored(&self) -> Result<(), Invalid> {
-        self.check_hold(&Fragment::new(&self.candidate).plan("candidate")?)
+        self.check_hold(&Fragment::new(&self.candidate).plan("candidate")?)?;
+        self.check_lookbacks()
     }
 
     /// Checks that no step delivers what a stage of a candidate holds back, unless the policy allows it.
@@ -181,6 +184,26 @@ impl Spec {
         );
         let expected = "held among them, such as allow: [held]; or steps: [mirror], which delivers nothing of the candidate";
         Err(field("policy.allow", message, expected))
+    }
+
+    /// Checks that lenses with a limit, and those of guardrails, look back for longer than the candidate may hold points: what
+    /// lives shorter than that would be gone from them before the candidate shows it, so that nobody could say that it is lost.
+    fn check_lookbacks(&self) -> Result<(), Invalid> {
+        let hold = self.hold();
+        let guarded = |lens: &Lens| {
+            self.policy.guardrails.iter().any(|one| one.lens.as_deref() == Some(lens.name.as_str()))
+        };
+        let lenses = self.limited_lenses();
+        let mut judged = lenses.iter().filter(|lens| lens.limit().is_some() || guarded(lens));
+        let short = judged.find(|lens| !hold.is_zero() && lens.lookback < hold.saturating_add(self.window));
+        let Some(lens) = short else { return Ok(()) };
+        let [lookback, hold] = [lens.lookback, hold].map(|time| humantime::format_duration(time).to_string());
+        let message = format!(
+            "{} looks back {lookback}, and the candidate may hold points for {hold}: what lives shorter than that is gone from it \
+             before the candidate shows it, and would never be missed",
+            lens.name
+        );
+        Err(field("lookback", message, "the time for which the candidate holds points and a window, or more"))
     }
 
     /// Checks that what the policy asks for can be measured at all.

@@ -468,6 +468,7 @@ mod gone;
 mod guarded;
 mod intervals;
 mod limits_of_sample;
+mod observation;
 mod observed;
 mod promoted;
 mod rebased;

@@ -99,7 +99,7 @@ fn held(experiment: &Experiment, verdict: Verdict) -> Verdict {
 /// Action that a verdict asks for in this phase.
 fn next(experiment: &Experiment, run: &Run, verdict: &Verdict, now: UnixMillis) -> Option<Action> {
     let reasons = || verdict.reasons.clone();
-    let patience = || experiment.spec.report_every * 2 + experiment.spec.window * 2;
+    let patience = || experiment.spec.horizon() * 2 + experiment.spec.window * 2;
     match (&experiment.state, verdict.verb) {
         (State::Paused(_), Verb::WouldPromote) => None,
         (_, Verb::WouldPromote) => Some(Action::Judge(Outcome::WouldPromote, reasons())),

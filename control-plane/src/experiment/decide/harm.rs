@@ -155,9 +155,12 @@ fn collisions(looked: &Subject<'_>) -> Criterion {
     let most = looked.evidence.agents.iter().map(of).max().unwrap_or(0);
     let named = looked.evidence.agents.iter().filter(|agent| of(agent) > limit);
     let named = named.flat_map(AgentEvidence::stretches).flat_map(|found| &found.collisions);
-    let names = unique(
-        named.map(|c| format!("{} {{{}}}: {} and {}", c.metric, c.series, c.writers[0], c.writers[1])),
-    );
+    let names = unique(named.map(|c| {
+        let [one, other] = &c.writers;
+        let writers =
+            if one == other { format!("several series of {one}") } else { format!("{one} and {other}") };
+        format!("{} {{{}}}: {writers}", c.metric, c.series)
+    }));
     let is_untold = |found: &Comparison| found.sample.is_none() && own_collisions(found).is_none();
     let untold = hosts(looked.evidence, |agent| agent.stretches().any(is_untold));
     if colliding.is_empty() && !untold.is_empty() {

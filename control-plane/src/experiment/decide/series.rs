@@ -80,13 +80,11 @@ fn fates(looked: &Subject<'_>) -> Criterion {
         })
         .collect();
     let exact = looked.totals().all(|(_, found)| found.fates.of.exact || found.fates.of.value == 0);
-    let how = match (looked.figures.at_most, exact) {
-        (_, false) => "about ",
-        (true, true) => "at most ",
-        (false, true) => "",
-    };
+    let how = if exact { "" } else { "about " };
+    // What two processes of an agent, or two agents, have seen of one series are two fates.
+    let each = if looked.figures.at_most { ", counted for each agent and process," } else { "" };
     let sentence = format!(
-        "Of {how}{} series of the baseline {}.{}{}",
+        "Of {how}{} series of the baseline{each} {}.{}{}",
         count(all),
         parts.join(", "),
         gone(looked),

@@ -213,3 +213,32 @@ fn what_is_wrong_with_one_is_told_by_field() {
     assert!(wrong(|g| g.quantity = Quantity::Bytes).contains("not a lens's"));
     guardrail(Quantity::LensTotal, 0.1).check(&["memory"]).expect("right");
 }
+
+#[test]
+fn what_stages_hold_of_groups_that_no_report_names_is_not_said_to_hide_nothing() {
+    let of = |held_of_total: f64, groups: u64| {
+        let mut found = Comparison::default();
+        let named = LensError { tolerance: 1.0, ..LensError::of("a".into(), 100.0, 100.0) };
+        found.lenses = vec![LensReport {
+            name: "cpu".into(),
+            total: LensError { tolerance: held_of_total, ..LensError::of(String::new(), 200.0, 200.0) },
+            worst: vec![named],
+            unnamed: Unnamed { groups, baseline: 100.0, errors: Some([-0.02, 0.02]), ..Unnamed::default() },
+            ..LensReport::default()
+        }];
+        let guardrail = Guardrail {
+            name: "g".into(),
+            quantity: Quantity::LensGroup,
+            lens: Some("cpu".into()),
+            scope: Scope::Fleet,
+            direction: Direction::Lower,
+            margin: 0.05,
+            severity: Severity::Blocking,
+        };
+        guardrail.look(&[("host", &found)]).expect("a finding").left_out.held
+    };
+    assert_eq!(of(1.0, 3), Vec::<String>::new(), "all that is held is of the named one");
+    assert_eq!(of(3.0, 3), Vec::<String>::new(), "2 % more is within the margin");
+    assert_eq!(of(6.0, 3), ["host"]);
+    assert_eq!(of(6.0, 0), Vec::<String>::new(), "no group is unnamed");
+}

@@ -133,7 +133,10 @@ fn where_a_series_comes_through_several_agents_counts_are_at_most_and_it_is_said
     overlapping.turns[0].overlaps = true;
     let verdict = decided(2, overlapping, &spec(), Step::Mirror);
     let fates = criterion(&verdict, "fates").finding.sentence;
-    assert!(fates.starts_with("Of at most 2,000 series"), "{fates}");
+    assert!(
+        fates.starts_with("Of 2,000 series of the baseline, counted for each agent and process, "),
+        "{fates}"
+    );
     assert!(verdict.basis.sentences().iter().any(|said| said.contains("come through several agents")));
     let disjoint = decided(2, across(WHOLE, 0), &spec(), Step::Mirror);
     assert!(criterion(&disjoint, "fates").finding.sentence.starts_with("Of 2,000 series"));

@@ -275,7 +275,11 @@ fn counts_over_a_restart_are_upper_bounds_and_said_to_be() {
     let verdict = decided(vec![restarted, agent(2, &[good(), good()])], &strict, Step::Mirror);
     let said = sentence(&verdict, "max_series_loss");
     assert!(said.starts_with("The candidate loses at most 1,200 of"), "{said}");
-    assert!(sentence(&verdict, "fates").starts_with("Of at most 3,000 series"), "{verdict:?}");
+    let fates = sentence(&verdict, "fates");
+    assert!(
+        fates.starts_with("Of 3,000 series of the baseline, counted for each agent and process, "),
+        "{fates}"
+    );
     let restarted = "Restarted, so that counts of distinct series are upper bounds: host-1.";
     assert!(verdict.basis.sentences().contains(&restarted.to_owned()), "{:?}", verdict.basis.sentences());
 }
