@@ -10,7 +10,7 @@ use segments::Log;
 
 use super::apply::Controller;
 use crate::config::Settings;
-use crate::deliver::{HeldContent, HeldDamage, HeldLog, StorageSettings};
+use crate::deliver::{HeldContent, HeldDamage, HeldLog, StorageSettings, ids_before};
 use crate::engine::{AcknowledgeMode, HeldInputs, Routes};
 use crate::generation::{Intent, held};
 use crate::ledger::file;
@@ -31,6 +31,7 @@ impl Controller {
         let is_told_more = settings.acknowledge.0 != AcknowledgeMode::OnAccept;
         let found = baseline.filter(|_| is_told_more).and_then(|plan| {
             let stage = plan.only_holding().filter(|_| !splits(intent))?.clone();
+            let before = ids_before(plan, &stage);
             let mut destinations = routes.metrics.iter().flatten();
             let storage = destinations.find_map(|destination| {
                 let exporter =
@@ -41,7 +42,7 @@ impl Controller {
             let log = log.inspect_err(|why| {
                 tracing::error!(pipeline, why, "what its stages hold cannot be kept on disk");
             });
-            Some(HeldInputs { stage, log: log.ok()? })
+            Some(HeldInputs { stage, before, log: log.ok()? })
         });
         match (&found, leads) {
             _ if !is_told_more => {}

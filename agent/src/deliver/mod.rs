@@ -35,7 +35,7 @@ pub use destination::{Destination, NoPlace};
 pub use destinations::Destinations;
 pub use disk_queue::{DiskQueue, StorageSettings, StorageStatus};
 pub use exporter::{Exporter, ExporterError};
-pub use held_log::{HeldContent, HeldDamage, HeldLog, Leaving};
+pub use held_log::{HeldContent, HeldDamage, HeldLog, Leaving, ids_before};
 pub use oauth2::OAuth2Settings;
 pub use queued::{Awaited, Kept, Outcome, OwedItems};
 pub use rolling_file::{FileSettings, Rotation};

@@ -91,6 +91,8 @@ pub struct ServingState {
 pub struct HeldInputs {
     /// The stage.
     pub stage: Stage,
+    /// Ids of the stages before it, as its records have them.
+    pub before: String,
     /// The log.
     pub log: Arc<HeldLog>,
 }

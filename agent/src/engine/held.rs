@@ -1,8 +1,8 @@
 //! What the baseline's stage holds, on disk: written before a sender is answered, and played again by the next start.
 //!
 //! Only where all units leave by the baseline and one stage alone holds points. What a start plays leaves at once, as it would
-//! have at a clean stop, with the stages behind as they begin. Inputs of a stage that is gone go through the whole pipeline, as a
-//! batch that comes now, and so do those of a pipeline that is gone, by the one that there is.
+//! have at a clean stop, with the stages behind as they begin. Inputs of a stage that is gone go through the stages behind those that
+//! had run before it, and so do those of a pipeline that is gone, by the one that there is.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -98,7 +98,8 @@ impl Engine {
     /// where that is.
     pub(super) fn log_held(&self, baseline: &mut VariantPipeline) -> Option<oneshot::Receiver<Kept>> {
         let current = self.current.load();
-        let HeldInputs { stage, log } = current.held.as_ref()?;
+        let HeldInputs { stage, before, log } = current.held.as_ref()?;
+        let stage = (stage, before.as_str());
         let inputs = baseline.take_inputs();
         if inputs.is_empty() {
             return None;
@@ -148,7 +149,7 @@ fn play(log: &HeldLog, baseline: &mut VariantPipeline, now: u64) -> Option<Flush
             Some(_) => {}
         }
         let kind = input.kind();
-        match baseline.play(input.request.clone(), kind, now) {
+        match baseline.play(input.request.clone(), (kind, &input.before()), now) {
             Ok(leaving) => {
                 (inputs, points) = (inputs + 1, points + input.points);
                 output.leave(Variant::Baseline, leaving);

@@ -260,17 +260,22 @@ impl VariantPipeline {
         self.plan.holder(kind)
     }
 
-    /// Has its stages take an input of one of the type `kind` that held points, at `now`, Unix nanoseconds. Returns what leaves
-    /// of it at once.
+    /// Has its stages take an input of one of the type `kind` that held points behind those of the ids `before`, at `now`, Unix
+    /// nanoseconds. Returns what leaves of it at once.
     ///
     /// # Errors
     /// As [`Self::process`].
-    pub fn play(&mut self, input: Bytes, kind: &str, now: u64) -> Result<Encoded, String> {
+    pub fn play(
+        &mut self,
+        input: Bytes,
+        (kind, before): (&str, &[&str]),
+        now: u64,
+    ) -> Result<Encoded, String> {
         let Some(pipeline) = &mut self.pipeline else {
             let input = Batch::parse(input).map_err(|malformed| malformed.to_string())?;
             return Ok(input.encode(Keep::All));
         };
-        let played = guarded(|| pipeline.play(input, kind, now));
+        let played = guarded(|| pipeline.play(input, (kind, before), now));
         let played = played.map_err(|panic| self.begin_anew(panic, now))?;
         played.map_err(|malformed| malformed.to_string())?.map_err(|refused| refused.to_string())
     }

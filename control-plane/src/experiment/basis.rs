@@ -132,10 +132,12 @@ impl Basis {
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
         let counts = if self.void_horizons > 0 { " that counts" } else { "" };
-        let mut said = vec![self.stretch.as_ref().map_or_else(
-            || format!("Nothing{counts} came in on any agent."),
-            |stretch| stretch.sentence(self.counted.len()),
-        )];
+        let mut said = vec![match &self.stretch {
+            Some(stretch) => stretch.sentence(self.counted.len()),
+            // Who has not reported yet may have any traffic.
+            None if self.idle.is_empty() => "No agent has reported anything that counts yet.".to_owned(),
+            None => format!("Nothing{counts} came in on any agent that has reported."),
+        }];
         let lists = [
             ("Idle, because nothing came in", &self.idle),
             ("Without a report for longer than two horizons", &self.missing),
@@ -270,9 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn of_nothing_it_says_that_nothing_came_in() {
-        assert_eq!(Basis::default().sentences(), ["Nothing came in on any agent."]);
-        let void = Basis { void_horizons: 2, ..Basis::default() }.sentences();
-        assert_eq!(void.first().map(String::as_str), Some("Nothing that counts came in on any agent."));
+    fn what_nobody_has_reported_is_not_said_not_to_have_come_in() {
+        let said = |idle: &[&str], void_horizons| {
+            let idle = idle.iter().map(|host| (*host).to_owned()).collect();
+            Basis { idle, void_horizons, ..Basis::default() }.sentences().swap_remove(0)
+        };
+        assert_eq!(said(&[], 0), "No agent has reported anything that counts yet.");
+        assert_eq!(said(&[], 2), "No agent has reported anything that counts yet.");
+        assert_eq!(said(&["host-1"], 0), "Nothing came in on any agent that has reported.");
+        assert_eq!(said(&["host-1"], 2), "Nothing that counts came in on any agent that has reported.");
     }
 }

@@ -126,6 +126,22 @@ async fn what_a_stage_held_leaves_whatever_became_of_the_stage_its_pipeline_and_
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stood_before_a_stage_that_is_gone_does_not_run_again_on_what_it_held() -> Result<()> {
+    const TWICE: &str = "metricstransform: { transforms: [ { include: .*, match_type: regexp, action: update, operations: [ { \
+        action: experimental_scale_value, experimental_scale: 2 } ] } ] }";
+    let dir = tempfile::tempdir()?;
+    let sink = Listener::bind().await?;
+    let agent = Agent::start(dir.path(), &config(&sink, dir.path(), "metrics", &[TWICE, HOLDS], "")).await?;
+    send(&agent, 3..=3).await?;
+    agent.kill().await?;
+    let agent = Agent::start(dir.path(), &config(&sink, dir.path(), "metrics", &[TWICE], "")).await?;
+    delivered(&agent, SERIES).await?;
+    assert_eq!(values(&sink), vec![6; SERIES as usize], "twice what came, and not twice that");
+    assert!(agent.terminate().await?.success());
+    Ok(())
+}
+
 /// The same config with a second pipeline of metrics.
 fn with_another(text: &str) -> String {
     text.replace(

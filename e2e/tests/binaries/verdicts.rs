@@ -45,7 +45,10 @@ async fn without_traffic_an_experiment_holds_by_name_and_goes_on_once_something_
     let person = Person { dir: fleet.dir.path() };
     person.logs_in(&fleet.control_plane).await?;
     let text = person.ok(&["experiment", "explain", &id]).await?;
-    assert!(text.contains("Nothing came in on any agent.") && text.contains("not measured"), "{text}");
+    assert!(
+        text.contains("Nothing came in on any agent that has reported.") && text.contains("not measured"),
+        "{text}"
+    );
     assert!(text.contains("Nothing came in on node-1 during this step"), "{text}");
 
     fleet.sources.push(Source::start(fleet.agents[0].endpoint(), 1));

@@ -33,15 +33,16 @@ impl Pipeline {
         Some(flush.output.encode(Keep::All))
     }
 
-    /// Plays an input of a stage of type `kind` that held points, at `now`, Unix nanoseconds: to the first stage of that type that
-    /// holds points now and on through those behind it, or through all of them where none does. Returns what leaves at once.
+    /// Plays an input of a stage of type `kind` that held points, at `now`, Unix nanoseconds. The stages of the ids `before` had made
+    /// it, so none of them runs again, nor one in front of them: it goes to the first stage of that type behind them that holds points
+    /// now and on through the rest, or through all behind them where none does. Returns what leaves at once.
     ///
     /// # Errors
     /// As [`Batch::parse`]; and within, as [`Self::process`].
     pub fn play(
         &mut self,
         input: Bytes,
-        kind: &str,
+        (kind, before): (&str, &[&str]),
         now: u64,
     ) -> Result<Result<Encoded, Refusal>, Malformed> {
         let mut input = Batch::parse(input)?;
@@ -50,8 +51,10 @@ impl Pipeline {
         batch.copy_from(&input);
         self.batches += 1;
         let turn = Turn { input: &input, now, number: self.batches, stop: &Stop::new(&never) };
-        let from = self.stages.iter().position(|stage| stage.holds() && stage.kind() == kind);
-        let outcome = run(&mut self.stages[from.unwrap_or_default()..], &turn, &mut batch);
+        let behind = self.stages.iter().rposition(|stage| before.contains(&stage.id.as_str()));
+        let stages = &mut self.stages[behind.map_or(0, |last| last + 1)..];
+        let from = stages.iter().position(|stage| stage.holds() && stage.kind() == kind);
+        let outcome = run(&mut stages[from.unwrap_or_default()..], &turn, &mut batch);
         Ok(match outcome {
             Err(refused) if !refused.passed_on => Err(refused),
             _ => Ok(batch.encode(Keep::All)),

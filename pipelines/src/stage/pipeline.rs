@@ -35,7 +35,7 @@ pub(super) struct Turn<'a> {
 /// Stage with its state and counts.
 #[derive(Debug)]
 pub(crate) struct RunningStage {
-    id: ComponentId,
+    pub(super) id: ComponentId,
     digest: Digest,
     processor: Processor,
     /// Its state between batches, if it has one.

@@ -25,7 +25,7 @@ use super::{Destination, StorageSettings};
 use crate::admission::{Budget, Permit};
 use crate::request::Payload;
 use keeper::Keeper;
-pub use record::{FoundInput, HeldContent};
+pub use record::{FoundInput, HeldContent, ids_before};
 use record::{KIND, MOST_HEAD};
 
 /// Bytes of a file.
@@ -190,20 +190,20 @@ impl HeldLog {
     }
 
     /// Writes an input of `stage`. Returns what tells where it is.
-    pub fn append(&self, stage: &Stage, input: Encoded) -> oneshot::Receiver<Kept> {
+    pub fn append(&self, stage: (&Stage, &str), input: Encoded) -> oneshot::Receiver<Kept> {
         self.bytes[0].fetch_add(input.bytes.len() as u64, Ordering::Relaxed);
         self.write(stage, input, false)
     }
 
     /// Writes all that `stage` holds, as one input, in the place of those before.
-    pub fn append_all(&self, stage: &Stage, held: Encoded) -> oneshot::Receiver<Kept> {
+    pub fn append_all(&self, stage: (&Stage, &str), held: Encoded) -> oneshot::Receiver<Kept> {
         self.bytes[0].store(0, Ordering::Relaxed);
         self.bytes[1].store(held.bytes.len() as u64, Ordering::Relaxed);
         self.set_whole(true);
         self.write(stage, held, true)
     }
 
-    fn write(&self, stage: &Stage, input: Encoded, is_all: bool) -> oneshot::Receiver<Kept> {
+    fn write(&self, stage: (&Stage, &str), input: Encoded, is_all: bool) -> oneshot::Receiver<Kept> {
         let (kept, wait) = oneshot::channel();
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let permit = self.budget.hold(input.bytes.len());

@@ -2,31 +2,36 @@
 //!
 //! ```text
 //! version 2 · points 8 · time of writing, Unix nanoseconds 8 · length of the stage's id 2 · the id · digest of its config 32
-//! · sum of the head 8 · the request
+//! · length of the ids of the stages before it 2 · these, NUL between them · sum of the head 8 · the request
 //! ```
 //!
-//! Numbers are little endian. The sum lets a start count what there is by the heads alone. In version 1 there was neither a time nor
-//! a sum, and the request has what the stage passed on at once as well.
+//! Numbers are little endian. The stages before it have run: no start has them run again on what they made. The sum lets a start count
+//! what there is by the heads alone. Version 1 had no time, no stages before and no sum, and its request has what the stage passed on
+//! at once as well.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use pipelines::config::Stage;
+use pipelines::config::{Plan, Stage};
 use segments::{Damage, Log, Mark, Seen};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Kind of the records.
 pub(super) const KIND: u8 = 3;
 /// The most bytes of a head.
-pub(super) const MOST_HEAD: usize = 19 + MOST_ID + DIGEST + 8;
+pub(super) const MOST_HEAD: usize = 19 + MOST_ID + DIGEST + 2 + MOST_BEFORE + 8;
 /// Version of the records.
 const VERSION: u8 = 2;
 /// Version before there was a sum.
 const WITHOUT_SUM: u8 = 1;
 /// The most bytes of a stage's id that are kept.
 const MOST_ID: usize = 1_024;
+/// The most bytes of the ids of stages before it that are kept: those that are nearest.
+const MOST_BEFORE: usize = 4_096;
+/// Between two of these.
+const BETWEEN: char = '\0';
 /// Bytes of a digest.
 const DIGEST: usize = 32;
 
@@ -39,6 +44,8 @@ pub struct FoundInput<'a> {
     pub stage: &'a str,
     /// Digest of its config.
     digest: &'a [u8],
+    /// Ids of the stages before it, as [`ids_before`] has them.
+    before: &'a str,
     /// Time at which it was written, Unix nanoseconds, if it says so.
     written: Option<u64>,
     /// True if it may have points that left when they came.
@@ -53,14 +60,35 @@ impl FoundInput<'_> {
         self.stage.split('/').next().unwrap_or_default()
     }
 
+    /// Ids of stages that had run before it, as far as they are known.
+    pub fn before(&self) -> Vec<&str> {
+        self.before.split(BETWEEN).filter(|id| !id.is_empty()).collect()
+    }
+
     /// Tells whether it is one of `stage` as it is configured now.
     pub fn is_of(&self, stage: &Stage) -> bool {
         self.stage == stage.id.as_str() && self.digest == stage.digest.as_bytes()
     }
 }
 
-/// Head of a record.
-pub(super) fn encode(stage: &Stage, points: u64) -> Vec<u8> {
+/// Ids of the stages of a plan before one of them, as records have them.
+pub fn ids_before(plan: &Plan, stage: &Stage) -> String {
+    let ids = plan.stages().iter().map(|stage| stage.id.as_str()).take_while(|id| *id != stage.id.as_str());
+    let mut kept: Vec<&str> = Vec::new();
+    let mut bytes = 0;
+    for id in ids.collect::<Vec<_>>().into_iter().rev() {
+        bytes += id.len() + 1;
+        if bytes > MOST_BEFORE {
+            break;
+        }
+        kept.push(id);
+    }
+    kept.reverse();
+    kept.join(&BETWEEN.to_string())
+}
+
+/// Head of a record, of a stage behind those of `before`, see [`ids_before`].
+pub(super) fn encode((stage, before): (&Stage, &str), points: u64) -> Vec<u8> {
     let id = stage.id.as_str();
     let id = id.get(..MOST_ID.min(id.len())).unwrap_or_default();
     let mut bytes = vec![VERSION];
@@ -69,6 +97,8 @@ pub(super) fn encode(stage: &Stage, points: u64) -> Vec<u8> {
     bytes.extend((id.len() as u16).to_le_bytes());
     bytes.extend(id.as_bytes());
     bytes.extend(stage.digest.as_bytes());
+    bytes.extend((before.len() as u16).to_le_bytes());
+    bytes.extend(before.as_bytes());
     bytes.extend(xxh3_64(&bytes).to_le_bytes());
     bytes
 }
@@ -87,17 +117,20 @@ pub(super) fn decode(record: &Bytes) -> Option<FoundInput<'_>> {
     let (length, rest) = rest.split_first_chunk::<2>()?;
     let (id, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
     let (digest, rest) = rest.split_at_checked(DIGEST)?;
-    let request = if version == VERSION {
+    let (before, request) = if version == VERSION {
+        let (length, rest) = rest.split_first_chunk::<2>()?;
+        let (before, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
         let (sum, request) = rest.split_first_chunk::<8>()?;
         let head = &record[..record.len() - rest.len()];
-        (u64::from_le_bytes(*sum) == xxh3_64(head)).then_some(request)?
+        (before, (u64::from_le_bytes(*sum) == xxh3_64(head)).then_some(request)?)
     } else {
-        rest
+        (&[][..], rest)
     };
     Some(FoundInput {
         points: u64::from_le_bytes(*points),
         stage: std::str::from_utf8(id).ok()?,
         digest,
+        before: std::str::from_utf8(before).ok()?,
         written,
         is_doubtful: version == WITHOUT_SUM,
         request: record.slice_ref(request),
@@ -162,18 +195,24 @@ mod tests {
 
     use super::*;
 
-    fn stage() -> Stage {
-        let text = "processors: { interval/slow: {} }\nservice: { pipelines: { metrics: { processors: [interval/slow] } } }\n";
+    fn plan() -> Plan {
+        let text = "processors: { filter: {}, filter/b: {}, interval/slow: {} }\nservice: { pipelines: { metrics: { processors: [filter, filter/b, interval/slow] } } }\n";
         let file = CollectorFile::parse("test.yaml", text, &|_| None).expect("yaml");
-        file.check("metrics").expect("a plan").stages()[0].clone()
+        file.check("metrics").expect("a plan")
+    }
+
+    fn stage() -> Stage {
+        plan().stages()[2].clone()
     }
 
     #[test]
     fn an_input_reads_back_and_a_damaged_head_is_none() {
         let stage = stage();
-        let head = encode(&stage, 7);
+        let before = ids_before(&plan(), &stage);
+        let head = encode((&stage, &before), 7);
         let record = Bytes::from([&head[..], b"request"].concat());
         let found = decode(&record).expect("it holds");
+        assert_eq!(found.before(), ["filter", "filter/b"]);
         assert_eq!((found.points, found.stage, found.kind()), (7, "interval/slow", "interval"));
         assert_eq!(
             (&found.request[..], found.is_doubtful, found.is_of(&stage)),
@@ -189,12 +228,12 @@ mod tests {
 
     #[test]
     fn an_input_of_the_version_before_may_have_points_that_left() {
-        let head = encode(&stage(), 7);
-        let id = &head[17..head.len() - 8];
+        let head = encode((&stage(), ""), 7);
+        let id = &head[17..head.len() - 10];
         let record = Bytes::from([&[1][..], &head[1..9], id, b"request"].concat());
         let found = decode(&record).expect("it is known");
         assert_eq!((found.points, found.stage, found.written), (7, "interval/slow", None));
-        assert!(found.is_doubtful && found.is_of(&stage()));
+        assert!(found.is_doubtful && found.is_of(&stage()) && found.before().is_empty());
         assert_eq!(&found.request[..], b"request");
     }
 }

@@ -25,7 +25,7 @@ fn flushed(pipeline: &mut Pipeline) -> Vec<(String, String, String, u64, u64, f6
 fn played(inputs: &[crate::batch::Encoded]) -> Pipeline {
     let mut next = pipeline(CONFIG, NAMES);
     for input in inputs {
-        let at_once = next.play(input.bytes.clone(), "interval", 90 * SECOND).expect("an input");
+        let at_once = next.play(input.bytes.clone(), ("interval", &[]), 90 * SECOND).expect("an input");
         assert_eq!(at_once.expect("no stage refuses it").points, 0);
     }
     next
@@ -69,7 +69,7 @@ fn nothing_is_kept_unless_it_is_asked_for_nor_where_several_stages_hold_points()
     several.keep_inputs(true);
     sent(&mut several, 10 * SECOND, scrape(10));
     assert!(several.take_inputs().is_empty() && several.held_as_input().is_none());
-    assert!(first.play(b"no request".to_vec().into(), "interval", SECOND).is_err());
+    assert!(first.play(b"no request".to_vec().into(), ("interval", &[]), SECOND).is_err());
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn inputs_of_a_stage_that_is_gone_go_through_all_stages_and_leave_at_once() {
     sent(&mut first, 10 * SECOND, scrape(10));
     let input = first.take_inputs().remove(0).bytes;
     let leaving = |pipeline: &mut Pipeline, input: &bytes::Bytes| {
-        let left = pipeline.play(input.clone(), "interval", 90 * SECOND).expect("an input");
+        let left = pipeline.play(input.clone(), ("interval", &[]), 90 * SECOND).expect("an input");
         told(&Batch::parse(left.expect("no stage refuses it").bytes).expect("a request"))
     };
     let mut plain = pipeline("  filter: { metrics: { datapoint: ['value_int == 20'] } }", "filter");
@@ -94,4 +94,25 @@ fn inputs_of_a_stage_that_is_gone_go_through_all_stages_and_leave_at_once() {
     let text = "  interval: { pass_through: { gauge: true } }";
     let gauges = batch(vec![process("any", 1, vec![gauge("memory", &[(7, &[])])])]).encode(Keep::All).bytes;
     assert_eq!(leaving(&mut pipeline(text, "interval"), &gauges).len(), 1);
+}
+
+#[test]
+fn what_stages_made_before_it_was_held_they_do_not_make_again() {
+    let twice = "  metricstransform/twice: { transforms: [ { include: memory, action: update, operations: [ { action: experimental_scale_value, experimental_scale: 2 } ] } ] }";
+    let drops = "  filter/20: { metrics: { datapoint: ['value_double == 20'] } }";
+    let input = batch(vec![process("any", 1, vec![gauge("memory", &[(20, &[])])])]).encode(Keep::All).bytes;
+    let left = |stages: &str, before: &[&str]| {
+        let mut next = pipeline(&format!("{twice}\n{drops}\n  interval: {{}}"), stages);
+        let at_once = next.play(input.clone(), ("interval", before), 90 * SECOND).expect("an input");
+        let at_once = Batch::parse(at_once.expect("no stage refuses it").bytes).expect("a request");
+        let mut values: Vec<f64> = told(&at_once).iter().map(|point| point.5).collect();
+        values.extend(flushed(&mut next).iter().map(|point| point.5));
+        values
+    };
+    let before = ["filter/gone", "metricstransform/twice"];
+    assert_eq!(left("metricstransform/twice", &before), [20.0], "its stage is gone");
+    assert_eq!(left("metricstransform/twice", &[]), [40.0], "nothing is known to have run");
+    assert_eq!(left("interval, metricstransform/twice", &before), [20.0], "its stage is in front now");
+    assert_eq!(left("metricstransform/twice, interval", &before), [20.0]);
+    assert_eq!(left("filter/20, metricstransform/twice", &before), [20.0], "nor does one in front of them");
 }
