@@ -220,9 +220,12 @@ impl OutputTable {
     pub fn mark_interrupted(&mut self, epoch: u32, hold: u32) {
         let late = hold.saturating_add(u32::from(hold > 0));
         for (marks, unmade) in self.open.iter_mut().zip(&mut self.unmade) {
+            if marks.has(Marks::MADE) {
+                *unmade = NONE;
+                continue;
+            }
             let is_seen = marks.has(Marks::SEEN);
             match *unmade {
-                _ if marks.has(Marks::MADE) => *unmade = NONE,
                 UNSEEN if is_seen => *unmade = NONE,
                 NONE if is_seen => *unmade = epoch,
                 _ => {}
