@@ -302,8 +302,7 @@ pub async fn advance(state: &AppState, experiment: Experiment, by: By) -> Result
 }
 
 /// Writes down the verdict on an experiment's step, and as events if its verb is another than before, and if a baseline has
-/// changed. Webhooks are told of the
-/// agents that have gone missing since the one before, and of those that are back.
+/// changed. Webhooks are told of the agents that have gone missing since the one before, and of those that are back.
 ///
 /// # Errors
 /// The store's.

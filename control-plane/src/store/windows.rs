@@ -124,7 +124,8 @@ pub async fn latest_of_step(
 }
 
 /// The last body of each process and pair of plans of each agent, oldest first, with its end, Unix nanoseconds by our clock: each
-/// has the total of all that it measured. `aa` asks for those of the step in which a pipeline is compared with itself, else for those of all other steps.
+/// has the total of all that it measured. `aa` asks for those of the step in which a pipeline is compared with itself, else for
+/// those of all other steps.
 ///
 /// # Errors
 /// The store's.

@@ -73,16 +73,12 @@ impl FoundInput<'_> {
 
 /// Ids of the stages of a plan before one of them, as records have them.
 pub fn ids_before(plan: &Plan, stage: &Stage) -> String {
-    let ids = plan.stages().iter().map(|stage| stage.id.as_str()).take_while(|id| *id != stage.id.as_str());
-    let mut kept: Vec<&str> = Vec::new();
-    let mut bytes = 0;
-    for id in ids.collect::<Vec<_>>().into_iter().rev() {
-        bytes += id.len() + 1;
-        if bytes > MOST_BEFORE {
-            break;
-        }
-        kept.push(id);
-    }
+    let stages = plan.stages();
+    let at = stages.iter().position(|one| one.id == stage.id).unwrap_or_default();
+    let mut room = MOST_BEFORE;
+    let mut fits = |id: &&str| room.checked_sub(id.len() + 1).inspect(|left| room = *left).is_some();
+    let nearest = stages[..at].iter().rev().map(|stage| stage.id.as_str()).take_while(|id| fits(id));
+    let mut kept: Vec<&str> = nearest.collect();
     kept.reverse();
     kept.join(&BETWEEN.to_string())
 }
@@ -224,6 +220,22 @@ mod tests {
             damaged[at] ^= 1;
             assert!(decode(&damaged.into()).is_none_or(|found| found.is_doubtful), "byte {at}");
         }
+    }
+
+    #[test]
+    fn of_stages_before_with_long_names_the_nearest_are_kept() {
+        let names: Vec<String> = (0..6).map(|at| format!("filter/{at}{}", "x".repeat(1_000))).collect();
+        let defined: Vec<String> = names.iter().map(|name| format!("{name}: {{}}")).collect();
+        let text = format!(
+            "processors: {{ {}, interval: {{}} }}\nservice: {{ pipelines: {{ metrics: {{ processors: [{}, interval] }} }} }}\n",
+            defined.join(", "),
+            names.join(", ")
+        );
+        let file = CollectorFile::parse("test.yaml", &text, &|_| None).expect("yaml");
+        let plan = file.check("metrics").expect("a plan");
+        let before = ids_before(&plan, &plan.stages()[6]);
+        assert_eq!(before.split(BETWEEN).collect::<Vec<_>>(), names[2..]);
+        assert_eq!(ids_before(&plan, &plan.stages()[0]), "");
     }
 
     #[test]

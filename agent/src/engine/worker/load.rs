@@ -1,9 +1,9 @@
 //! Load of the candidate's worker: tells whether the candidate keeps up with what comes in, and what follows if it does not.
 //!
 //! It gets fewer entities, half and half again, as far as it may. If that does not help either, and it is its own share of the
-//! CPU that is spent, or memory that is short, it is cut out. The share of the entities never rises again within a generation: a candidate that has too
-//! much to do at noon would go up and down. It is judged on the data path, by the time that passes there: the worker itself
-//! may rest for long.
+//! CPU that is spent, or memory that is short, it is cut out. The share of the entities never rises again within a generation: a
+//! candidate that has too much to do at noon would go up and down. It is judged on the data path, by the time that passes there:
+//! the worker itself may rest for long.
 
 use std::collections::VecDeque;
 

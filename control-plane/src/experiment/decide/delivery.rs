@@ -7,7 +7,8 @@ use crate::experiment::words::{apart, count, counted, percent};
 use crate::experiment::{Answer, Criterion, Effect, Reason, Step};
 
 /// The criteria on delivery: in a step with a weight, that something of the candidate arrived, and that destinations refuse no
-/// more of it than of the baseline; and the error rate, where the policy asks for it. Nothing of the candidate leaves where it only observes.
+/// more of it than of the baseline; and the error rate, where the policy asks for it. Nothing of the candidate leaves where it
+/// only observes.
 pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
     let error_rate = if looked.spec.is_observe_only() { None } else { error_rate(looked) };
     let refused = if looked.policy().max_error_rate.is_some() { None } else { refused(looked) };

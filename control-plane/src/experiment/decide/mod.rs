@@ -1,10 +1,10 @@
 //! Decision: evidence × policy × step → a table of criteria, and a verdict with its reasons. Pure.
 //!
 //! In this order: harm that acts at once, on any stretch of any agent (roll back); an A/A step that differs (hold:
-//! nothing else can be believed); time that is up (hold, or roll back); a baseline that has changed (hold); evidence that is missing (hold) or still to come
-//! (continue); what the policy sends back for (roll back); what it holds for, and what was not measured (hold); who has to
-//! be asked and when (hold); else advance. Nothing advances on silence: advancing needs every criterion that has a
-//! consequence to be met, or to speak of nothing that came in. What only observes is judged by `observed`.
+//! nothing else can be believed); time that is up (hold, or roll back); a baseline that has changed (hold); evidence that is
+//! missing (hold) or still to come (continue); what the policy sends back for (roll back); what it holds for, and what was not
+//! measured (hold); who has to be asked and when (hold); else advance. Nothing advances on silence: advancing needs every
+//! criterion that has a consequence to be met, or to speak of nothing that came in. What only observes is judged by `observed`.
 
 mod aa;
 mod across;
