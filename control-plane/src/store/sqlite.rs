@@ -4,8 +4,10 @@
 //! is still open, and it refuses every later one on that connection. So a connection that comes back with a transaction
 //! is closed, and the next change opens another.
 
-use std::fs::File;
-use std::path::Path;
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -85,7 +87,29 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 }
 
 async fn writer(file: &Path) -> Result<SqlitePool, StoreError> {
+    let own = file.to_owned();
+    let private = tokio::task::spawn_blocking(move || keep_private(&own)).await;
+    if let Err(error) = private.map_err(io::Error::other).and_then(|private| private) {
+        tracing::warn!(file = %file.display(), %error, "it is not known that nobody else can read the database");
+    }
     Ok(closing_what_is_stuck(pool(1)).connect_with(options(file)).await?)
+}
+
+/// Makes the file if it is not there, and lets nobody but its owner read it or those beside it, which SQLite makes with its mode.
+fn keep_private(file: &Path) -> io::Result<()> {
+    const OWNERS: u32 = 0o600;
+    File::options().create(true).append(true).mode(OWNERS).open(file)?;
+    for suffix in ["", "-wal", "-shm"] {
+        let mut path = file.as_os_str().to_owned();
+        path.push(suffix);
+        match std::fs::metadata(PathBuf::from(&path)) {
+            Ok(known) if known.permissions().mode() & 0o777 != OWNERS => {
+                std::fs::set_permissions(path, Permissions::from_mode(OWNERS))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The connection for migrations, and the lock of a file beside the database: the database's own locks are let go and taken
@@ -96,7 +120,7 @@ pub(super) async fn migrating(file: &Path) -> Result<(SqlitePool, File), StoreEr
         let lock = File::options().create(true).truncate(false).write(true).open(path)?;
         lock.lock().map(|()| lock)
     });
-    let lock = locked.await.map_err(std::io::Error::other).and_then(|lock| lock);
+    let lock = locked.await.map_err(io::Error::other).and_then(|lock| lock);
     Ok((writer(file).await?, lock.map_err(sqlx::Error::Io)?))
 }
 

@@ -48,6 +48,23 @@ async fn furnished() -> (Server, String) {
 }
 
 #[tokio::test]
+async fn nobody_else_reads_the_database_or_the_files_beside_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("data/phoenix.db");
+    std::fs::create_dir(dir.path().join("data")).unwrap();
+    // As releases before made it.
+    std::fs::write(&database, "").unwrap();
+    std::fs::set_permissions(&database, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let server = Server::start_here(dir, UnixMillis(1_800_000_000_000)).await;
+    server.set_up().await;
+    for suffix in ["", "-wal", "-shm"] {
+        let path = format!("{}{suffix}", text(&database));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_backup_is_taken_while_it_is_served_and_restored_elsewhere() {
     let (server, admin) = furnished().await;
     let (data, dir) = (server.dir.path().join("data"), tempfile::tempdir().unwrap());
