@@ -25,7 +25,7 @@ const COLUMNS: [Column<Agent>; 8] = [
     ("last seen", |agent| cell(agent.last_seen.as_ref())),
 ];
 
-#[derive(Subcommand)]
+#[derive(Subcommand, Clone)]
 pub enum Command {
     /// List agents, all or those with some labels
     List {
@@ -175,6 +175,13 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 /// Path of the agent of a uid or host, and of what is asked of it.
 fn path(agent: &str, what: &str) -> String {
     format!("/agents/{}{what}", utf8_percent_encode(agent, &ESCAPED))
+}
+
+impl Command {
+    /// Tells whether it shows something, and nothing else.
+    pub fn shows(&self) -> bool {
+        matches!(self, Self::List { .. } | Self::Get { .. } | Self::History { .. } | Self::Diff { .. })
+    }
 }
 
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {

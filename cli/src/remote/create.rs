@@ -8,7 +8,7 @@ use client::{Client, Method};
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct Args {
     /// File of JSON, or `-` for standard input; not needed with --candidate
     #[arg(required_unless_present = "candidate")]

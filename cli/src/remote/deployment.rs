@@ -30,7 +30,7 @@ const LISTED: [Column<DeploymentSummary>; 7] = [
     ("since", |one| one.version.created_at.to_string()),
 ];
 
-#[derive(Subcommand)]
+#[derive(Subcommand, Clone)]
 pub enum Command {
     /// List deployments, in the order in which they go before each other
     List,
@@ -72,6 +72,13 @@ pub enum Command {
 
 fn path(id: &str, what: &str) -> String {
     format!("/deployments/{}{what}", utf8_percent_encode(id, NON_ALPHANUMERIC))
+}
+
+impl Command {
+    /// Tells whether it shows something, and nothing else.
+    pub fn shows(&self) -> bool {
+        matches!(self, Self::List | Self::Get { .. } | Self::History { .. })
+    }
 }
 
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {

@@ -54,7 +54,7 @@ const AGENTS: [Column<AgentStatus>; 9] = [
     ("collide", |agent| cell(agent.horizon.as_ref().map(|found| found.collisions))),
 ];
 
-#[derive(Subcommand)]
+#[derive(Subcommand, Clone)]
 pub enum Command {
     /// Create an experiment from a file of JSON, from standard input (`-`), or from a candidate alone
     Create(create::Args),
@@ -128,7 +128,7 @@ pub enum Command {
     Delete(Which),
 }
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct Promotion {
     #[command(flatten)]
     which: Which,
@@ -138,6 +138,21 @@ pub struct Promotion {
     /// Reason for which it is forced; stands in the audit
     #[arg(long, requires = "force")]
     reason: Option<String>,
+}
+
+impl Command {
+    /// Tells whether it shows something, and nothing else.
+    pub fn shows(&self) -> bool {
+        matches!(
+            self,
+            Self::List { .. }
+                | Self::Get(_)
+                | Self::Status(_)
+                | Self::Explain(_)
+                | Self::Results { .. }
+                | Self::Signals(_)
+        )
+    }
 }
 
 pub async fn run(command: Command, client: &Client, show: Show) -> anyhow::Result<()> {

@@ -22,6 +22,7 @@ mod template;
 mod tenant;
 mod token;
 mod user;
+mod watch;
 mod webhook;
 mod which;
 
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 
 use show::Show;
+use watch::Watch;
 
 /// Format of answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -65,6 +67,17 @@ pub struct With<C: Subcommand> {
     options: Options,
 }
 
+/// A command with its options, which may be watched if it shows something.
+#[derive(Args)]
+pub struct Watched<C: Subcommand> {
+    #[command(subcommand)]
+    command: C,
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    watch: Watch,
+}
+
 /// Commands to a control plane.
 #[derive(Subcommand)]
 pub enum Command {
@@ -84,7 +97,7 @@ pub enum Command {
     /// Apply and start the experiment of a file, wait for its verdict, and print it as Markdown
     Ci(ci::Args),
     /// Create, follow and steer experiments
-    Experiment(With<experiment::Command>),
+    Experiment(Watched<experiment::Command>),
     /// Freeze the tenant: nothing starts, advances or is promoted until it is lifted; a rollback is possible
     Freeze {
         #[command(flatten)]
@@ -100,13 +113,13 @@ pub enum Command {
     /// Create, show and render templates: pipelines with parameters
     Template(With<template::Command>),
     /// List, show and delete enrolled agents
-    Agent(With<agent::Command>),
+    Agent(Watched<agent::Command>),
     /// Create, list and revoke enrollment tokens, which let agents in
     Token(With<token::Command>),
     /// Create, list and revoke API keys, with which programs come in
     ApiKey(With<api_key::Command>),
     /// List deployments, make them by hand, and roll them back: what agents run outside of experiments
-    Deployment(With<deployment::Command>),
+    Deployment(Watched<deployment::Command>),
     /// Invite, create, list and disable people and service accounts, and change their roles
     User(With<user::Command>),
     /// Create, list and delete tenants
@@ -130,8 +143,9 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Apply { args, options } => {
             apply::run(&args, &session::client().await?, options.show()).await
         }
-        Command::Experiment(With { command, options }) => {
-            experiment::run(command, &session::client().await?, options.show()).await
+        Command::Experiment(Watched { command, options, watch }) => {
+            let client = session::client().await?;
+            watch.run(command.shows(), || experiment::run(command.clone(), &client, options.show())).await
         }
         Command::Freeze { args, options } => {
             freeze::freeze(args, &session::client().await?, options.show()).await
@@ -140,8 +154,9 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Template(With { command, options }) => {
             template::run(command, &session::client().await?, options.show()).await
         }
-        Command::Agent(With { command, options }) => {
-            agent::run(command, &session::client().await?, options.show()).await
+        Command::Agent(Watched { command, options, watch }) => {
+            let client = session::client().await?;
+            watch.run(command.shows(), || agent::run(command.clone(), &client, options.show())).await
         }
         Command::Token(With { command, options }) => {
             token::run(command, &session::client().await?, options.show()).await
@@ -149,8 +164,9 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::ApiKey(With { command, options }) => {
             api_key::run(command, &session::client().await?, options.show()).await
         }
-        Command::Deployment(With { command, options }) => {
-            deployment::run(command, &session::client().await?, options.show()).await
+        Command::Deployment(Watched { command, options, watch }) => {
+            let client = session::client().await?;
+            watch.run(command.shows(), || deployment::run(command.clone(), &client, options.show())).await
         }
         Command::User(With { command, options }) => user::run(command, options.show()).await,
         Command::Tenant(With { command, options }) => {

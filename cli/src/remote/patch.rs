@@ -18,7 +18,7 @@ use super::which::Which;
 use crate::adopt::{self, Check, Source};
 use crate::output;
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct Args {
     #[command(flatten)]
     which: Which,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::io::Write as _;
 
 use anyhow::Context as _;
 use api::{Page, Reason};
@@ -222,7 +221,7 @@ pub fn labels<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) ->
 /// # Errors
 /// When it is gone.
 pub fn line(text: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{text}").context("cannot write to standard output")
+    output::line(text)
 }
 
 #[cfg(test)]

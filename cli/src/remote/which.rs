@@ -2,7 +2,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct Which {
     /// The experiment's id or name
     id: String,

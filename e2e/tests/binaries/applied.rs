@@ -102,6 +102,37 @@ async fn files_are_applied_again_and_again_and_only_what_differs_changes() -> Re
     Ok(())
 }
 
+#[tokio::test]
+async fn a_document_that_is_refused_keeps_no_other_from_being_applied() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start(dir.path()).await?;
+    let person = Person { dir: dir.path() };
+    person.logs_in(&control_plane).await?;
+    std::fs::write(dir.path().join("floor.yaml"), TEMPLATE)?;
+    let broken = "kind: experiment\nname: broken\ncandidate: { config: 'processors: {}' }\nwindow: 0s\n---\n";
+    let unknown =
+        "kind: experiment\nname: unknown\ncandidate: { template: { name: nowhere, parameters: {} } }\n---\n";
+    std::fs::write(dir.path().join("all.yaml"), [broken, unknown, FILES].concat())?;
+    let output = person.types(&["apply", "-f", "all.yaml"]).await?;
+    let [told, refused] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert_eq!(output.status.code(), Some(1), "{told}{refused}");
+    assert!(refused.contains("2 of 4 documents refused:"), "{refused}");
+    for part in ["experiment broken: ", "experiment unknown: "] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    assert!(
+        told.contains("template floor: created") && told.contains("experiment smaller: created"),
+        "{told}"
+    );
+    let listed = person.json(&["experiment", "list"]).await?;
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed:#}");
+    drop(control_plane);
+    let refused = person.refused(&["apply", "-f", "all.yaml"]).await?;
+    assert!(refused.contains("cannot reach") && !refused.contains("documents refused"), "{refused}");
+    Ok(())
+}
+
 /// Writes an experiment that only observes, and waits for its verdict. Returns the exit code and what was printed.
 async fn decided(dir: &Path, name: &str, candidate: &str) -> Result<(Option<i32>, String)> {
     let mut body = experiment(name, candidate);

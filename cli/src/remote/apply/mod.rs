@@ -67,16 +67,16 @@ pub struct Applied {
     pub difference: Vec<String>,
 }
 
-/// Applies files, and prints what became of each document.
+/// Applies files, and prints what became of each document. One that is refused keeps no other from being applied.
 ///
 /// # Errors
-/// Files that cannot be read, documents that say no such thing, and the control plane's refusals.
+/// Files that cannot be read, documents that say no such thing, a control plane that cannot be reached; its refusals, all of them.
 pub async fn run(args: &Args, client: &Client, show: Show) -> anyhow::Result<()> {
     let documents = read(&args.files)?;
-    let mut applied = Vec::new();
+    let (mut applied, mut refused) = (Vec::new(), Vec::new());
     for document in &documents {
-        // Each is shown once it is done: a later one may be refused.
-        let mut done = apply(document, &documents, client, args.dry_run).await?;
+        let done = apply(document, &documents, client, args.dry_run).await;
+        let Some(mut done) = kept(done, document, &mut refused)? else { continue };
         let started = match (args.start, document.kind) {
             (true, Kind::Experiment) => start(&mut done, client).await,
             _ => Ok(()),
@@ -85,10 +85,44 @@ pub async fn run(args: &Args, client: &Client, show: Show) -> anyhow::Result<()>
             tell(&done, args.dry_run)?;
         }
         // What was written down stays, whether it starts or not.
-        started?;
+        kept(started, document, &mut refused)?;
         applied.push(done);
     }
-    if show.is_for_programs() { show.say(&serde_json::json!({ "items": applied })) } else { Ok(()) }
+    if show.is_for_programs() {
+        show.say(&serde_json::json!({ "items": applied }))?;
+    }
+    let all = documents.len();
+    match &refused[..] {
+        [] => Ok(()),
+        [only] if all == 1 => bail!("{only}"),
+        several => bail!("{} of {all} documents refused:\n{}", several.len(), several.join("\n")),
+    }
+}
+
+/// What came of a document, or its refusal, which is kept. What keeps all others from being applied ends it.
+fn kept<T>(
+    came: anyhow::Result<T>,
+    document: &Document,
+    refused: &mut Vec<String>,
+) -> anyhow::Result<Option<T>> {
+    match came {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if concerns_all(&error) => Err(error),
+        Err(error) => {
+            let (name, said) = (format!("{} {}", document.kind, document.name), format!("{error:#}"));
+            let is_named = said.starts_with(&name);
+            refused.push(if is_named { said } else { format!("{name}: {said}") });
+            Ok(None)
+        }
+    }
+}
+
+/// Tells whether an error is about more than one document: nobody is there, or can take anything now, or lets this person in.
+fn concerns_all(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<client::Error>() {
+        Some(client::Error::Refused { status, .. }) => matches!(status, 401 | 429 | 500..),
+        other => other.is_some(),
+    }
 }
 
 /// Applies one document of several.
