@@ -29,7 +29,7 @@ pub struct Agent {
     pub host: String,
     /// Its version, as it says.
     pub version: String,
-    /// The id of the enrollment token, or of the API key, that let it in.
+    /// The id of the enrollment token, or of the API key, that let it in; or `certificate:` and the certificate's name (CN).
     pub enrolled_by: String,
     /// Time.
     pub enrolled_at: Timestamp,
@@ -115,8 +115,10 @@ pub struct Enroll {
 /// The agent's credential.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Enrolled {
-    /// To be sent as `Authorization: Bearer …` from now on. It is shown this once.
-    pub token: String,
+    /// To be sent as `Authorization: Bearer …` from now on. It is shown this once. None for an agent that came by a certificate,
+    /// which is its credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// Without what is secret.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gate::{Pem, ServerTls, ServerTlsSettings, TlsIdentity};
+use gate::{ClientAuthorities, Pem, ServerTls, ServerTlsSettings, TlsIdentity};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::watch;
@@ -154,12 +154,12 @@ impl App {
     pub async fn build(config: &Serve, clock: Clock, entropy: Entropy) -> Result<Self, BootError> {
         data_dir(&config.data_dir)?;
         let metrics = Arc::new(Metrics::default());
-        let tls = tls(config)?;
-        let rest = bind("rest", config.listen, tls.as_ref(), Limits::default(), &metrics).await?;
+        let rest = bind("rest", config.listen, tls(config, None)?, Limits::default(), &metrics).await?;
         let rest = rest.with_origins(Origins(config.cors_origin.clone()));
         // Each agent holds a connection for its reports; its session has a place of its own.
         let limits = Limits { connections: AGENTS, body: fleet::MAX_MESSAGE, ..Limits::default() };
-        let fleet = bind("fleet", config.fleet_listen, tls.as_ref(), limits, &metrics).await?;
+        let fleet = tls(config, config.agent_ca.as_deref())?;
+        let fleet = bind("fleet", config.fleet_listen, fleet, limits, &metrics).await?;
         let address = config.database.or_in(&config.data_dir)?;
         let owner = config.owner.clone().transpose().map_err(BootError::Owner)?;
         if let Some(owner) = &owner {
@@ -350,24 +350,27 @@ async fn rotate(state: AppState) {
     }
 }
 
-/// TLS of the listeners, if there is a certificate.
-fn tls(config: &Serve) -> Result<Option<Arc<ServerTls>>, BootError> {
+/// TLS of a listener, if there is a certificate. Where there are `clients`, those that come with a certificate are vouched for by
+/// them.
+fn tls(config: &Serve, clients: Option<&Path>) -> Result<Option<Arc<ServerTls>>, BootError> {
     let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else { return Ok(None) };
     let identity = TlsIdentity { cert: Pem::File(cert.clone()), key: Pem::File(key.clone()) };
-    let settings = ServerTlsSettings { identity, clients: None, only: None, reload: Some(RELOAD) };
+    let clients =
+        clients.map(|file| ClientAuthorities { authorities: Pem::File(file.to_owned()), required: false });
+    let settings = ServerTlsSettings { identity, clients, only: None, reload: Some(RELOAD) };
     Ok(Some(Arc::new(ServerTls::new(settings, PROTOCOLS).map_err(BootError::Tls)?)))
 }
 
 async fn bind(
     purpose: &'static str,
     address: SocketAddr,
-    tls: Option<&Arc<ServerTls>>,
+    tls: Option<Arc<ServerTls>>,
     limits: Limits,
     metrics: &Arc<Metrics>,
 ) -> Result<Listener, BootError> {
     if tls.is_none() && !address.ip().is_loopback() {
         tracing::warn!(%address, "{purpose} listens without TLS: passwords and tokens can be read on the way; give --tls-cert and --tls-key, or put a proxy with TLS before it");
     }
-    let bound = Listener::bind(purpose, address, tls.cloned(), limits, Arc::clone(metrics)).await;
+    let bound = Listener::bind(purpose, address, tls, limits, Arc::clone(metrics)).await;
     bound.map_err(|source| BootError::Bind { purpose, address, source })
 }

@@ -127,6 +127,10 @@ pub struct Serve {
     /// A file with the certificate's key, in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// A file with the authorities whose certificates let agents in without a token, in PEM: O of a certificate's subject names
+    /// the tenant, CN the agent. Agents without a certificate are let in by a token still. It is read again every minute.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub agent_ca: Option<PathBuf>,
     /// A file, outside the database and best on another machine, to which the end of each tenant's audit chain is appended
     /// whenever it has moved on. `phoenix audit verify` then finds a chain that was written anew or cut short.
     #[arg(long, value_name = "FILE")]

@@ -75,11 +75,11 @@ impl ControlPlane {
         Self::set_up(Self::run_logging(dir, Listening { rest: any, fleet: any }, "trace").await?).await
     }
 
-    /// The same at any addresses, in TLS with a certificate and its key; nobody is set up.
-    pub async fn start_secured(dir: &Path, [cert, key]: [&Path; 2]) -> Result<Self> {
+    /// The same at any addresses, in TLS with a certificate and its key, with these options besides; nobody is set up.
+    pub async fn start_secured(dir: &Path, [cert, key]: [&Path; 2], more: &[&str]) -> Result<Self> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let [cert, key] = [cert, key].map(|path| path.display().to_string());
-        let more = ["--tls-cert", &cert, "--tls-key", &key];
+        let more = [&["--tls-cert", &cert, "--tls-key", &key], more].concat();
         Self::run_with(dir, Listening { rest: any, fleet: any }, "info,sqlx=warn", &more).await
     }
 

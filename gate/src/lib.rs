@@ -22,5 +22,5 @@ pub use pace::{Pace, Progress};
 pub use peer::Peer;
 pub use places::{Gate, Place, Tally};
 pub use serve::{End, serve};
-pub use tls::{Pem, ServerTls, ServerTlsSettings, TlsIdentity, TlsVersion};
+pub use tls::{ClientAuthorities, Pem, ServerTls, ServerTlsSettings, TlsIdentity, TlsVersion};
 pub use unread::{Unread, Watched, WatchedStream};

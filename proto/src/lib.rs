@@ -12,6 +12,9 @@ pub mod unknown;
 
 pub use report::{Findings, Invalid, MAX_BODY, read_names};
 
+/// Header in which an agent says its name before its first message (OpAMP, "Plain HTTP Transport").
+pub const INSTANCE_UID: &str = "opamp-instance-uid";
+
 /// OpAMP: the control channel.
 #[allow(
     missing_docs,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gate::{Pem, ServerTlsSettings, TlsIdentity, TlsVersion};
+use gate::{ClientAuthorities, Pem, ServerTlsSettings, TlsIdentity, TlsVersion};
 use pipelines::yaml::{Fields, Location, Node, Problem, keep};
 
 use super::receiver::refuse;
@@ -64,6 +64,7 @@ pub fn server(node: &Node, problems: &mut Vec<Problem>) -> Option<ServerTlsSetti
     }
     let clients = fields.take("client_ca_file").and_then(|node| keep(node.text(), problems));
     let clients = clients.filter(|path| !path.is_empty()).map(|path| Pem::File(PathBuf::from(path)));
+    let clients = clients.map(|authorities| ClientAuthorities { authorities, required: true });
     let only = versions(&mut fields, node.location, problems);
     let reload = reload_interval(&mut fields, problems);
     let watched = fields.take("client_ca_file_reload").and_then(|node| keep(node.bool(), problems));
@@ -106,7 +107,8 @@ fn pem(
     }
 }
 
-fn identity(fields: &mut Fields<'_>, at: Location, problems: &mut Vec<Problem>) -> Option<TlsIdentity> {
+/// Decodes a certificate and its key, beside other fields; nothing where there is none or it is half there.
+pub fn identity(fields: &mut Fields<'_>, at: Location, problems: &mut Vec<Problem>) -> Option<TlsIdentity> {
     let before = problems.len();
     let cert = pem(fields, "cert_file", "cert_pem", problems);
     let key = pem(fields, "key_file", "key_pem", problems);

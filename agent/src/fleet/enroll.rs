@@ -1,4 +1,4 @@
-//! Enrollment: an enrollment token becomes a credential bound to this agent's uid.
+//! Enrollment: an enrollment token becomes a credential bound to this agent's uid; a certificate is one.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::Fleet;
-use super::credential::Credential;
+use super::credential::{Credential, Proof};
 use super::post::{Post, post};
 use super::settings::Token;
 
@@ -18,7 +18,10 @@ const PATH: &str = "/v1/enroll";
 #[derive(Debug, Error)]
 pub enum EnrollError {
     /// There is nothing to enroll with.
-    #[error("there is neither a credential in data_dir nor phoenix.control_plane.token_file")]
+    #[error(
+        "there is neither a credential in data_dir nor phoenix.control_plane.token_file, nor a certificate in \
+         phoenix.control_plane.cert_file"
+    )]
     NoToken,
     /// The token cannot be read.
     #[error("the enrollment token: {0}")]
@@ -44,15 +47,19 @@ struct Problem {
 
 #[derive(Deserialize)]
 struct Answer {
-    token: String,
+    token: Option<String>,
 }
 
-/// A new credential, which nobody has kept yet.
+/// A new credential, which nobody has kept yet; or the certificate, which is known from then on.
 ///
 /// # Errors
 /// [`EnrollError`].
-pub async fn enroll(fleet: &Fleet) -> Result<Credential, EnrollError> {
-    let token = token(fleet)?;
+pub async fn enroll(fleet: &Fleet) -> Result<Proof, EnrollError> {
+    let proof = match token(fleet)? {
+        Some(token) => Proof::Credential(token),
+        None if has_certificate(fleet) => Proof::Certificate(fleet.identity.uid.clone()),
+        None => return Err(EnrollError::NoToken),
+    };
     let identity = &fleet.identity;
     let body = serde_json::json!({
         "uid": identity.uid,
@@ -63,20 +70,41 @@ pub async fn enroll(fleet: &Fleet) -> Result<Credential, EnrollError> {
     });
     let request = Post {
         path: PATH,
-        credential: &token,
+        proof: &proof,
         media_type: "application/json",
         header: None,
         body: Bytes::from(body.to_string()),
     };
     let unreachable = |why: String| EnrollError::Unreachable(fleet.control_plane.endpoint.host.clone(), why);
-    let answer = post(fleet, request).await.map_err(|error| unreachable(error.to_string()))?;
+    let answer = post(fleet, request).await.map_err(|error| unreachable(with_advice(fleet, &error)))?;
     if answer.status() != StatusCode::OK && answer.status() != StatusCode::CREATED {
         let text = detail(answer.body());
         return Err(EnrollError::Refused(answer.status(), text));
     }
     let answer: Result<Answer, _> = serde_json::from_slice(answer.body());
     let token = answer.map_err(|_| unreachable("its answer is none of a control plane's".into()))?.token;
-    Credential::new(&token).ok_or_else(|| unreachable("its answer is no token".into()))
+    if matches!(proof, Proof::Certificate(_)) {
+        return Ok(proof);
+    }
+    let credential = token.as_deref().and_then(Credential::new);
+    credential.map(Proof::Credential).ok_or_else(|| unreachable("its answer is no token".into()))
+}
+
+/// An error, and where it may be for the certificate's sake, advice.
+fn with_advice(fleet: &Fleet, error: &io::Error) -> String {
+    let said = error.to_string();
+    if said.contains("fatal alert") && has_certificate(fleet) {
+        return format!(
+            "{said}. If that is for the certificate in phoenix.control_plane.cert_file: it must be in force, and issued by an \
+             authority that the control plane has in --agent-ca"
+        );
+    }
+    said
+}
+
+fn has_certificate(fleet: &Fleet) -> bool {
+    let tls = fleet.control_plane.endpoint.tls.as_ref();
+    tls.is_some_and(|tls| tls.identity.is_some())
 }
 
 /// Sentence of a problem document; the text itself where it is none.
@@ -86,12 +114,13 @@ fn detail(body: &[u8]) -> String {
     text.chars().take(LONGEST_REASON).collect()
 }
 
-fn token(fleet: &Fleet) -> Result<Credential, EnrollError> {
+fn token(fleet: &Fleet) -> Result<Option<Credential>, EnrollError> {
     let text = match &fleet.control_plane.token {
-        None => return Err(EnrollError::NoToken),
+        None => return Ok(None),
         Some(Token::Given(token)) => token.clone(),
         Some(Token::File(path)) => std::fs::read_to_string(path)
             .map_err(|error| EnrollError::Token(format!("{}: {error}", path.display())))?,
     };
-    Credential::new(&text).ok_or_else(|| EnrollError::Token("there is none in the file".into()))
+    let token = Credential::new(&text);
+    token.map(Some).ok_or_else(|| EnrollError::Token("there is none in the file".into()))
 }

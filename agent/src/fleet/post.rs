@@ -4,14 +4,14 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderName, Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
 use super::Fleet;
-use super::credential::Credential;
+use super::credential::Proof;
 use crate::net::Connector;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ pub struct Post<'a> {
     /// Path.
     pub path: &'a str,
     /// Proof of who asks.
-    pub credential: &'a Credential,
+    pub proof: &'a Proof,
     /// Media type of the body.
     pub media_type: &'a str,
     /// A further header.
@@ -40,22 +40,39 @@ pub async fn post(fleet: &Fleet, post: Post<'_>) -> io::Result<Response<Bytes>> 
     asked.map_err(|_| io::Error::other("no answer in time"))?
 }
 
+/// An error with all its causes.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        words = format!("{words}: {next}");
+        cause = next.source();
+    }
+    words
+}
+
 async fn ask(fleet: &Fleet, post: Post<'_>) -> io::Result<Response<Bytes>> {
     let connector = Connector::new(fleet.control_plane.endpoint.clone(), "http/1.1")?;
     let stream = TokioIo::new(connector.connect().await?);
     let (mut sender, connection) = http1::handshake(stream).await.map_err(io::Error::other)?;
-    tokio::spawn(connection);
-    let mut bearer = HeaderValue::try_from(post.credential.bearer()).map_err(io::Error::other)?;
-    bearer.set_sensitive(true);
+    let connection = tokio::spawn(connection);
+    let (name, proof) = post.proof.header().map_err(io::Error::other)?;
     let mut request = Request::post(post.path)
         .header(HOST, connector.authority())
-        .header(AUTHORIZATION, bearer)
+        .header(name, proof)
         .header(CONTENT_TYPE, post.media_type);
     if let Some((name, value)) = post.header {
         request = request.header(name, value);
     }
     let request = request.body(Full::new(post.body)).map_err(io::Error::other)?;
-    let answer = sender.send_request(request).await.map_err(io::Error::other)?;
+    let answer = match sender.send_request(request).await {
+        Ok(answer) => answer,
+        // The connection knows better: a certificate that is refused is told by its end.
+        Err(error) => match connection.await {
+            Ok(Err(why)) => return Err(io::Error::other(in_full(&why))),
+            _ => return Err(io::Error::other(in_full(&error))),
+        },
+    };
     let (head, body) = answer.into_parts();
     let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(io::Error::other)?;
     Ok(Response::from_parts(head, body.to_bytes()))

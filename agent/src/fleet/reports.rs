@@ -9,12 +9,12 @@ use proto::v1::{ReportAck, ReportRequest, ReportStatus};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
-use tonic::metadata::AsciiMetadataValue;
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use tower::service_fn;
 
-use super::credential::Credential;
+use super::credential::Proof;
 use super::{Fleet, RETRY, pause};
 use crate::engine::now;
 use crate::net::{Backoff, Connector};
@@ -24,20 +24,20 @@ const IN_FLIGHT: usize = 8;
 /// Time between two pings of a connection without traffic.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// Keeps a stream open while there is something to tell, under the credential that was let in last.
-pub async fn keep(fleet: Arc<Fleet>, mut let_in: watch::Receiver<Option<Credential>>) {
+/// Keeps a stream open while there is something to tell, under the proof that was let in last.
+pub async fn keep(fleet: Arc<Fleet>, mut let_in: watch::Receiver<Option<Proof>>) {
     let mut backoff = Backoff::new(RETRY);
     loop {
         // Nothing to tell: no stream.
         while fleet.outbox.counts().0 == 0 {
             fleet.outbox.filled.notified().await;
         }
-        let credential = match let_in.wait_for(Option::is_some).await {
-            Ok(credential) => credential.clone(),
+        let proof = match let_in.wait_for(Option::is_some).await {
+            Ok(proof) => proof.clone(),
             Err(_) => return,
         };
-        let Some(credential) = credential else { continue };
-        if let Err(status) = stream(&fleet, &credential, &mut backoff).await {
+        let Some(proof) = proof else { continue };
+        if let Err(status) = stream(&fleet, &proof, &mut backoff).await {
             // The session tells why, and finds out what to do about it.
             tracing::debug!(%status, "the report stream broke");
         }
@@ -45,16 +45,14 @@ pub async fn keep(fleet: Arc<Fleet>, mut let_in: watch::Receiver<Option<Credenti
     }
 }
 
-async fn stream(fleet: &Fleet, credential: &Credential, backoff: &mut Backoff) -> Result<(), Status> {
+async fn stream(fleet: &Fleet, proof: &Proof, backoff: &mut Backoff) -> Result<(), Status> {
     let mut client =
         ReportServiceClient::new(connect(fleet).await?).send_compressed(CompressionEncoding::Zstd);
     let (sender, receiver) = mpsc::channel(IN_FLIGHT);
     let mut request = Request::new(ReceiverStream::new(receiver));
-    let bearer = credential.bearer().parse();
-    let mut bearer: AsciiMetadataValue =
-        bearer.map_err(|_| Status::internal("the credential is no header"))?;
-    bearer.set_sensitive(true);
-    request.metadata_mut().insert("authorization", bearer);
+    let mut headers = http::HeaderMap::new();
+    proof.put(&mut headers).map_err(|_| Status::internal("the credential is no header"))?;
+    *request.metadata_mut() = MetadataMap::from_headers(headers);
     let mut acks = client.report(request).await?.into_inner();
     fleet.outbox.restart();
     loop {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use prost::Message as _;
 use proto::generation::{MAX_BODY, config_hash};
 use proto::opamp::{
@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::credential::Credential;
+use super::credential::Proof;
 use super::enroll::{EnrollError, enroll};
 use super::keyring::Keyring;
 use super::message::{self, State, StateEncoder};
@@ -97,7 +97,7 @@ fn node_conflict(answer: &http::Response<Option<Vec<u8>>>) -> Option<SessionEnd>
 }
 
 /// Keeps a session open; returns when the agent stops.
-pub async fn keep(fleet: Arc<Fleet>, let_in: watch::Sender<Option<Credential>>) {
+pub async fn keep(fleet: Arc<Fleet>, let_in: watch::Sender<Option<Proof>>) {
     let mut backoff = Backoff::new(RETRY);
     let mut keyring = Keyring::open(&fleet.data_dir);
     // What became of the last offer outlives a connection: a server that did not hear it hears it again.
@@ -106,10 +106,10 @@ pub async fn keep(fleet: Arc<Fleet>, let_in: watch::Sender<Option<Credential>>) 
     let mut told = None;
     loop {
         let ended = match open(&fleet, &mut keyring).await {
-            Ok((socket, credential)) => {
+            Ok((socket, proof)) => {
                 backoff = Backoff::new(RETRY);
                 told = None;
-                let_in.send_replace(Some(credential));
+                let_in.send_replace(Some(proof));
                 Session::new(&fleet, socket, &mut last).run().await
             }
             Err(ended) => ended,
@@ -136,15 +136,16 @@ fn tell_once(fleet: &Fleet, ended: &SessionEnd, told: &mut Option<String>) {
     fleet.health.update(|condition| condition.control_plane = Some(reason));
 }
 
-/// A connection under the first of the kept credentials that is let in; under a new one if the control plane proves that
-/// it knows none of them.
-async fn open(fleet: &Fleet, keyring: &mut Keyring) -> Result<(Socket, Credential), SessionEnd> {
+/// A connection under the first of the kept credentials that is let in; under a new one, or a certificate, if the control plane
+/// proves that it knows none of them.
+async fn open(fleet: &Fleet, keyring: &mut Keyring) -> Result<(Socket, Proof), SessionEnd> {
     let mut turned_away = None;
     for credential in keyring.kept() {
-        match connect(fleet, &credential).await {
+        let proof = Proof::Credential(credential.clone());
+        match connect(fleet, &proof).await {
             Ok(socket) => {
                 keyring.let_in(&credential);
-                return Ok((socket, credential));
+                return Ok((socket, proof));
             }
             Err(SessionEnd::Unknown) => {}
             Err(SessionEnd::TurnedAway(status)) if status == StatusCode::UNAUTHORIZED => {
@@ -156,32 +157,36 @@ async fn open(fleet: &Fleet, keyring: &mut Keyring) -> Result<(Socket, Credentia
     if let Some(turned_away) = turned_away {
         return Err(turned_away);
     }
-    let credential = enroll(fleet).await?;
-    keyring.add(credential.clone()).map_err(EnrollError::Disk)?;
-    tracing::info!(uid = fleet.identity.uid, "enrolled with the control plane");
-    let socket = connect(fleet, &credential).await?;
-    keyring.let_in(&credential);
-    Ok((socket, credential))
+    let proof = enroll(fleet).await?;
+    if let Proof::Credential(credential) = &proof {
+        keyring.add(credential.clone()).map_err(EnrollError::Disk)?;
+        tracing::info!(uid = fleet.identity.uid, "enrolled with the control plane");
+    }
+    let socket = connect(fleet, &proof).await?;
+    if let Proof::Credential(credential) = &proof {
+        keyring.let_in(credential);
+    }
+    Ok((socket, proof))
 }
 
-async fn connect(fleet: &Fleet, credential: &Credential) -> Result<Socket, SessionEnd> {
-    match upgrade(fleet, credential).await {
-        Err(SessionEnd::TurnedAway(StatusCode::UNAUTHORIZED)) if is_unknown(fleet, credential).await => {
+async fn connect(fleet: &Fleet, proof: &Proof) -> Result<Socket, SessionEnd> {
+    match (upgrade(fleet, proof).await, proof) {
+        (Err(SessionEnd::TurnedAway(StatusCode::UNAUTHORIZED)), Proof::Credential(credential))
+            if is_unknown(fleet, credential).await =>
+        {
             Err(SessionEnd::Unknown)
         }
-        answer => answer,
+        (answer, _) => answer,
     }
 }
 
-async fn upgrade(fleet: &Fleet, credential: &Credential) -> Result<Socket, SessionEnd> {
+async fn upgrade(fleet: &Fleet, proof: &Proof) -> Result<Socket, SessionEnd> {
     let broken = |error: &dyn std::fmt::Display| SessionEnd::Broken(error.to_string());
     let control_plane = &fleet.control_plane;
     let connector = Connector::new(control_plane.endpoint.clone(), "http/1.1").map_err(|e| broken(&e))?;
     let url = format!("ws://{}{}", connector.authority(), control_plane.path);
     let mut request = url.into_client_request()?;
-    let mut bearer: HeaderValue = credential.bearer().parse().map_err(|error| broken(&error))?;
-    bearer.set_sensitive(true);
-    request.headers_mut().insert(http::header::AUTHORIZATION, bearer);
+    proof.put(request.headers_mut()).map_err(|error| broken(&error))?;
     let limits =
         WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
     let opening = async {

@@ -10,7 +10,7 @@ use proto::unknown::{MEDIA_TYPE, NONCE, PROBLEM};
 use serde::Deserialize;
 
 use super::Fleet;
-use super::credential::Credential;
+use super::credential::{Credential, Proof};
 use super::post::{Post, post};
 
 #[derive(Deserialize)]
@@ -24,7 +24,7 @@ pub async fn is_unknown(fleet: &Fleet, credential: &Credential) -> bool {
     let nonce = format!("{:032x}", rand::random::<u128>());
     let request = Post {
         path: &fleet.control_plane.path,
-        credential,
+        proof: &Proof::Credential(credential.clone()),
         media_type: MEDIA_TYPE,
         header: Some((HeaderName::from_static(NONCE), &nonce)),
         body: Bytes::new(),

@@ -18,6 +18,7 @@ use thiserror::Error;
 use super::nodes::{self, Claim};
 use crate::audit::{self, By};
 use crate::auth::secret::{self, Presented, Purpose};
+use crate::auth::{Certificate, NotAnAgents};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, TenantId};
 use crate::labels::{Attributes, LabelError, Labels};
@@ -26,7 +27,7 @@ use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::agents::{self, Agent, Credential};
 use crate::store::enrollment_tokens::{self, EnrollmentToken};
-use crate::store::{self, Across, StoreError, Tx};
+use crate::store::{self, Across, Reader, StoreError, Tx, tenants};
 
 /// Agent that wants to enroll.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +110,14 @@ pub enum EnrollError {
     /// A credential of the right form that no agent here has.
     #[error("no agent here has this credential")]
     Unknown,
+    /// A certificate that is no agent's.
+    #[error(transparent)]
+    Certificate(#[from] NotAnAgents),
+    /// A certificate of no tenant here.
+    #[error(
+        "the client's certificate names the tenant {0:?} (O of its subject), and there is none of that name here"
+    )]
+    Tenant(String),
     /// The token has let in as many as it may.
     #[error("this enrollment token has no uses left")]
     UsedUp,
@@ -157,7 +166,10 @@ impl From<EnrollError> for Refusal {
     fn from(error: EnrollError) -> Self {
         let said = error.to_string();
         match error {
-            EnrollError::Refused | EnrollError::Unknown => Self::Unauthenticated(said),
+            EnrollError::Refused
+            | EnrollError::Unknown
+            | EnrollError::Certificate(_)
+            | EnrollError::Tenant(_) => Self::Unauthenticated(said),
             EnrollError::UsedUp => Self::forbidden(said),
             EnrollError::Enrolled(_)
             | EnrollError::StillThere { .. }
@@ -168,6 +180,17 @@ impl From<EnrollError> for Refusal {
             EnrollError::Store(error) => error.into(),
         }
     }
+}
+
+/// What lets an agent in: a token, or a certificate.
+struct Entrance {
+    tenant_id: TenantId,
+    /// What stands in the agent's record.
+    id: String,
+    /// Labels that it gives.
+    labels: Labels,
+    /// Counter of its uses, if they are counted.
+    token: Option<EnrollmentToken>,
 }
 
 /// Lets an agent in: its own token, which is shown this once.
@@ -188,15 +211,55 @@ pub async fn enroll(state: &AppState, bearer: &str, request: Enrollment) -> Resu
     if !presented.is(&hash) || !token.is_good(now) {
         return Err(EnrollError::Refused);
     }
+    let (tenant_id, id, labels) = (token.tenant_id, token.id.clone(), token.labels.clone());
+    let_in(state, tx, &Entrance { tenant_id, id, labels, token: Some(token) }, request, now).await
+}
+
+/// Lets an agent in by its certificate, as often as it comes: it needs no token from then on.
+///
+/// # Errors
+/// [`EnrollError`].
+pub async fn certify(
+    state: &AppState,
+    certificate: &Certificate,
+    request: Enrollment,
+) -> Result<(), EnrollError> {
+    let now = state.clock.now();
+    let tenant_id = tenant_of(&mut state.store.read(Across::Credential).await?, certificate).await?;
+    let tx = state.store.begin(tenant_id).await?;
+    let entrance = Entrance { tenant_id, id: certificate.pass(), labels: Labels::default(), token: None };
+    let_in(state, tx, &entrance, request, now).await.map(drop)
+}
+
+/// The tenant of a certificate.
+///
+/// # Errors
+/// [`EnrollError::Tenant`] and the store's.
+pub(super) async fn tenant_of(
+    reader: &mut Reader,
+    certificate: &Certificate,
+) -> Result<TenantId, EnrollError> {
+    let known = tenants::named(reader, &certificate.tenant).await?;
+    known.ok_or_else(|| EnrollError::Tenant(certificate.tenant.clone()))
+}
+
+/// Lets an agent in, in the place of another where it is to: a credential of its own.
+async fn let_in(
+    state: &AppState,
+    mut tx: Tx,
+    entrance: &Entrance,
+    request: Enrollment,
+    now: UnixMillis,
+) -> Result<String, EnrollError> {
     let minted = secret::mint(&state.entropy, Purpose::Agent);
     let credential = Credential { id: &minted.id, hash: &minted.hash };
-    let admitted = admit(state, &mut tx, &token, (request, credential), now).await?;
+    let admitted = admit(state, &mut tx, entrance, (request, credential), now).await?;
     // A claim that waits is kept, too.
     tx.commit().await?;
     match admitted {
         Admitted::In => Ok(minted.text),
         Admitted::InPlaceOf(record) => {
-            state.hub.dismiss(token.tenant_id, record);
+            state.hub.dismiss(entrance.tenant_id, record);
             state.hub.wake_analyze();
             Ok(minted.text)
         }
@@ -214,17 +277,17 @@ enum Admitted {
 async fn admit(
     state: &AppState,
     tx: &mut Tx,
-    token: &EnrollmentToken,
+    entrance: &Entrance,
     (request, credential): (Enrollment, Credential<'_>),
     now: UnixMillis,
 ) -> Result<Admitted, EnrollError> {
-    let (tenant, uid) = (token.tenant_id, request.uid);
+    let (tenant, by, uid) = (entrance.tenant_id, entrance.id.as_str(), request.uid);
     let before = agents::of_instance(tx, tenant, uid).await?;
     let claim = match &before {
         Some(_) => Claim::Joins(None),
-        None => nodes::claim(state, tx, token, &request, now).await?,
+        None => nodes::claim(state, tx, (tenant, by), &request, now).await?,
     };
-    let comes_back = before.as_ref().is_some_and(|before| nodes::comes_back(before, token, &request));
+    let comes_back = before.as_ref().is_some_and(|before| nodes::comes_back(before, by, &request));
     let agent = Agent {
         uid,
         instance_uid: uid,
@@ -233,10 +296,10 @@ async fn admit(
         replaced_at: None,
         conflict_at: None,
         archived_at: None,
-        labels: request.labels.overlaid(&token.labels)?,
+        labels: request.labels.overlaid(&entrance.labels)?,
         host: request.host,
         version: request.version,
-        enrolled_by: token.id.clone(),
+        enrolled_by: by.to_owned(),
         enrolled_at: now,
         credential_used_at: None,
         last_seen: None,
@@ -251,7 +314,19 @@ async fn admit(
         settings_error: None,
     };
     let (record, verb, admitted) = match (before, claim) {
-        (Some(before), _) if before.enrolled_by == token.id && before.credential_used_at.is_none() => {
+        // A certificate is shown at each coming.
+        (Some(before), _) if entrance.token.is_none() && before.enrolled_by == by => {
+            let is_as_before = (&before.labels, &before.host, &before.version)
+                == (&agent.labels, &agent.host, &agent.version);
+            if is_as_before && before.own_credential {
+                return Ok(Admitted::In);
+            }
+            let agent = Agent { uid: before.uid, ..agent.clone() };
+            agents::replace_credential(tx, tenant, &agent, credential).await?;
+            agents::credential_used(tx, tenant, credential.id, now).await?;
+            (agent.uid, "agent.enroll", Admitted::In)
+        }
+        (Some(before), _) if before.enrolled_by == by && before.credential_used_at.is_none() => {
             let agent = Agent { uid: before.uid, ..agent.clone() };
             agents::replace_credential(tx, tenant, &agent, credential).await?;
             (agent.uid, "agent.enroll", Admitted::In)
@@ -260,25 +335,27 @@ async fn admit(
             if nodes::is_there(state, tenant, &before, now) {
                 return Err(EnrollError::StillThere { uid, take_over: state.nodes.take_over });
             }
-            take_over(tx, token, (&agent, before.uid), credential, now).await?
+            take_over(tx, tenant, (&agent, before.uid), credential, now).await?
         }
         (Some(_), _) => return Err(EnrollError::Enrolled(uid)),
         (None, Claim::Taken(taken)) => return Ok(Admitted::Waits(taken)),
         (None, Claim::TakesOver(holder)) => {
-            take_over(tx, token, (&agent, holder.uid), credential, now).await?
+            take_over(tx, tenant, (&agent, holder.uid), credential, now).await?
         }
-        (None, Claim::Joins(node)) if token.has_uses_left() => {
+        (None, Claim::Joins(node)) if entrance.token.as_ref().is_none_or(EnrollmentToken::has_uses_left) => {
             // An agent whose place was taken has left its uid to the record.
             let taken = agents::get(tx, tenant, uid).await?.is_some();
             let record = if taken { AgentUid(state.entropy.uuid(now)) } else { uid };
             let node = node.map(|node| node.to_string());
-            enrollment_tokens::used(tx, token).await?;
+            if let Some(token) = &entrance.token {
+                enrollment_tokens::used(tx, token).await?;
+            }
             agents::insert(tx, tenant, &Agent { uid: record, node, ..agent.clone() }, credential).await?;
             (record, "agent.enroll", Admitted::In)
         }
         (None, Claim::Joins(_)) => return Err(EnrollError::UsedUp),
     };
-    let detail = json!({ "enrollment_token": token.id, "labels": agent.labels, "instance_uid": uid });
+    let detail = json!({ "enrollment_token": by, "labels": agent.labels, "instance_uid": uid });
     audit::record(tx, now, tenant, By::Agent(uid), verb, &format!("agent/{record}"), &detail).await?;
     Ok(admitted)
 }
@@ -286,14 +363,14 @@ async fn admit(
 /// Gives an agent the record of the one before it.
 async fn take_over(
     tx: &mut Tx,
-    token: &EnrollmentToken,
+    tenant: TenantId,
     (agent, record): (&Agent, AgentUid),
     credential: Credential<'_>,
     now: UnixMillis,
 ) -> Result<(AgentUid, &'static str, Admitted), StoreError> {
     let of_record = Agent { uid: record, ..agent.clone() };
     let times = (now, now.plus(NodeTimes::FORMER));
-    store::nodes::take_over(tx, token.tenant_id, (&of_record, agent.uid), credential, times).await?;
+    store::nodes::take_over(tx, tenant, (&of_record, agent.uid), credential, times).await?;
     Ok((record, "agent.take_over", Admitted::InPlaceOf(record)))
 }
 
@@ -324,4 +401,20 @@ pub async fn authenticate(state: &AppState, bearer: &str) -> Result<AgentIdentit
         }
     }
     Ok(AgentIdentity::of(tenant_id, agent, true))
+}
+
+/// The agent of this name, by the certificate that let it in.
+///
+/// # Errors
+/// [`EnrollError::Tenant`]; [`EnrollError::Unknown`] if this certificate let in no such agent; and the store's.
+pub async fn certified(
+    state: &AppState,
+    certificate: &Certificate,
+    instance: AgentUid,
+) -> Result<AgentIdentity, EnrollError> {
+    let mut reader = state.store.read(Across::Credential).await?;
+    let tenant = tenant_of(&mut reader, certificate).await?;
+    let known = agents::of_instance(&mut reader, tenant, instance).await?;
+    let known = known.filter(|agent| agent.own_credential && agent.enrolled_by == certificate.pass());
+    known.map(|agent| AgentIdentity::of(tenant, agent, true)).ok_or(EnrollError::Unknown)
 }

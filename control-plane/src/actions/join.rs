@@ -7,11 +7,11 @@
 
 use serde_json::json;
 
-use super::enroll::{AgentIdentity, EnrollError};
+use super::enroll::{AgentIdentity, EnrollError, tenant_of};
 use super::nodes::is_connected;
 use crate::audit::{self, By};
-use crate::auth;
 use crate::auth::secret::{self, Presented, Purpose};
+use crate::auth::{self, Certificate};
 use crate::clock::UnixMillis;
 use crate::id::{AgentUid, KeyId, TenantId};
 use crate::labels::{Attributes, Labels};
@@ -24,7 +24,7 @@ use crate::store::{Across, Reader, StoreError, Tx, api_keys, arrivals, enrollmen
 pub struct Pass {
     /// Tenant whose agents it lets in.
     pub tenant_id: TenantId,
-    /// Public part of the token or the key.
+    /// Public part of the token or the key, or the certificate's name.
     pub id: String,
     kind: Kind,
 }
@@ -33,6 +33,7 @@ pub struct Pass {
 enum Kind {
     Token,
     Key(KeyId),
+    Certificate,
 }
 
 /// Agent that comes.
@@ -79,6 +80,16 @@ pub async fn pass(state: &AppState, bearer: &str) -> Result<Pass, EnrollError> {
     let known = known.filter(|(token, hash)| presented.is(hash) && token.is_good(now));
     let (token, _) = known.ok_or(EnrollError::Refused)?;
     Ok(Pass { tenant_id: token.tenant_id, id: token.id, kind: Kind::Token })
+}
+
+/// The pass that somebody has by a certificate.
+///
+/// # Errors
+/// [`EnrollError::Tenant`] and the store's.
+pub async fn certified(state: &AppState, certificate: &Certificate) -> Result<Pass, EnrollError> {
+    let mut reader = state.store.read(Across::Credential).await?;
+    let tenant_id = tenant_of(&mut reader, certificate).await?;
+    Ok(Pass { tenant_id, id: certificate.pass(), kind: Kind::Certificate })
 }
 
 /// Record of the agent of this name.
@@ -162,6 +173,7 @@ async fn spare(
 /// Labels that a pass gives, if it gives any; the pass is good still.
 async fn count_from(tx: &mut Tx, pass: &Pass, now: UnixMillis) -> Result<Option<Labels>, EnrollError> {
     match pass.kind {
+        Kind::Certificate => Ok(None),
         Kind::Key(id) => {
             api_keys::used(tx, pass.tenant_id, id, now).await?;
             Ok(None)

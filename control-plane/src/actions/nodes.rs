@@ -17,7 +17,6 @@ use crate::node::{Node, NodeTimes};
 use crate::state::AppState;
 use crate::store::agents::{self, Agent};
 use crate::store::deliveries::{self, News};
-use crate::store::enrollment_tokens::EnrollmentToken;
 use crate::store::nodes::{self, Former};
 use crate::store::{Across, StoreError, Tx};
 
@@ -44,17 +43,17 @@ pub(super) enum Claim {
 pub(super) async fn claim(
     state: &AppState,
     tx: &mut Tx,
-    token: &EnrollmentToken,
+    (tenant, by): (TenantId, &str),
     request: &Enrollment,
     now: UnixMillis,
 ) -> Result<Claim, StoreError> {
-    let (tenant, times) = (token.tenant_id, state.nodes);
+    let times = state.nodes;
     let Some(node) = request.node.clone() else { return Ok(Claim::Joins(None)) };
     let Some(holder) = agents::of_node(tx, tenant, &node).await? else { return Ok(Claim::Joins(Some(node))) };
     if is_there(state, tenant, &holder, now) {
         return waits(tx, (tenant, node, times), request, &holder, now).await;
     }
-    if holder.enrolled_by == token.id {
+    if holder.enrolled_by == by {
         return Ok(Claim::TakesOver(Box::new(holder)));
     }
     // The name passes on, and with it nothing of the record that another token let in. Nobody waits for that one: until it
@@ -67,12 +66,12 @@ pub(super) async fn claim(
 
 /// Tells whether an agent of a name that is enrolled may be the same one, without its credential: the token let it in, and
 /// it is on the node that it was on, as far as that is known.
-pub(super) fn comes_back(before: &Agent, token: &EnrollmentToken, request: &Enrollment) -> bool {
+pub(super) fn comes_back(before: &Agent, by: &str, request: &Enrollment) -> bool {
     let is_of_node = |node: &Node| {
         let own = node.of_its_own(before.uid);
         before.node.as_deref().is_none_or(|known| known == node.as_str() || known == own.as_str())
     };
-    before.enrolled_by == token.id && request.node.as_ref().map_or(before.node.is_none(), is_of_node)
+    before.enrolled_by == by && request.node.as_ref().map_or(before.node.is_none(), is_of_node)
 }
 
 /// Tells whether a node's agent is connected, or may come back yet.

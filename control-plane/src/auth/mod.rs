@@ -2,6 +2,7 @@
 
 mod actor;
 mod authenticate;
+mod certificate;
 mod ed25519;
 pub mod keys;
 pub mod limit;
@@ -12,6 +13,7 @@ pub mod token;
 
 pub use actor::{Actor, Credential, Key, Session};
 pub use authenticate::{CONNECT, authenticate, connecting, still};
+pub use certificate::{Certificate, NotAnAgents};
 
 use keys::Keys;
 use limit::LoginLimit;

@@ -1,10 +1,12 @@
-//! Who comes: an agent by its own credential, or a visitor by a token. It is known before a message is read.
+//! Who comes: an agent by its own credential or its certificate, or a visitor by a token or a certificate. It is known before a
+//! message is read.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
+use proto::INSTANCE_UID;
 use proto::opamp::{AgentToServer, AgentToServerFlags};
 use proto::unknown::{KIND, MAX_NONCE, NONCE};
 
@@ -12,7 +14,9 @@ use super::enroll::turned_away;
 use super::opamp::host_and_version;
 use crate::actions::enroll::{self, AgentIdentity, EnrollError};
 use crate::actions::join::{self, Another, Arrival, Pass};
-use crate::http::{ProblemResponse, bearer};
+use crate::auth::Certificate;
+use crate::clock::UnixMillis;
+use crate::http::{ProblemResponse, Shown, bearer};
 use crate::id::AgentUid;
 use crate::refusal::Refusal;
 use crate::state::AppState;
@@ -26,46 +30,103 @@ const JUST_NOW: Duration = Duration::from_secs(10);
 /// Somebody who comes.
 #[derive(Debug)]
 pub enum Comer {
-    /// An agent, by its credential.
-    Agent(AgentIdentity),
+    /// An agent, by its credential or its certificate.
+    Agent(AgentIdentity, Stay),
     /// An agent that has none of its own yet.
     Visitor(Visitor),
 }
 
-/// Agent that comes by a token.
+/// Agent that comes without a credential of its own.
 #[derive(Debug)]
 pub struct Visitor {
     /// What lets it in.
     pub pass: Pass,
-    bearer: String,
+    /// Time for which that does.
+    pub stay: Stay,
 }
 
-impl Visitor {
-    /// Tells whether its token is good still. A store that fails says nothing of it.
-    pub async fn may_stay(&self, state: &AppState) -> bool {
-        let pass = join::pass(state, &self.bearer).await;
-        !matches!(
-            pass,
-            Err(EnrollError::Refused | EnrollError::Key(Refusal::Unauthenticated(_) | Refusal::Forbidden(_)))
-        )
+/// Time for which somebody may stay.
+#[derive(Debug)]
+pub enum Stay {
+    /// As long as it is enrolled: it is dismissed otherwise.
+    Enrolled,
+    /// As long as this token is good.
+    Token(String),
+    /// Until its certificate ends.
+    Until(UnixMillis),
+}
+
+impl Stay {
+    /// Waits for the end of a certificate; for ever where there is none.
+    pub async fn ends(&self, state: &AppState) {
+        match self {
+            Self::Until(end) => tokio::time::sleep(state.clock.now().until(*end)).await,
+            Self::Enrolled | Self::Token(_) => std::future::pending().await,
+        }
+    }
+
+    /// The reason for which it is over, if it is. A store that fails says nothing of it.
+    pub async fn is_over(&self, state: &AppState) -> Option<&'static str> {
+        match self {
+            Self::Enrolled => None,
+            Self::Until(end) => (*end <= state.clock.now()).then_some("the certificate has ended"),
+            Self::Token(bearer) => match join::pass(state, bearer).await {
+                Err(EnrollError::Refused)
+                | Err(EnrollError::Key(Refusal::Unauthenticated(_) | Refusal::Forbidden(_))) => {
+                    Some("the token is good no more")
+                }
+                _ => None,
+            },
+        }
     }
 }
 
-/// Somebody, by what they bring.
+/// Somebody, by what they bring: a token, or else a certificate.
 ///
 /// # Errors
 /// 401 for what nobody has; 403 for an API key that lets no agent in; 409 for an agent whose place was taken.
-pub async fn comer(state: &AppState, headers: &HeaderMap) -> Result<Comer, ProblemResponse> {
-    let bearer = bearer(headers).ok_or_else(Refusal::unauthenticated)?;
+pub async fn comer(
+    state: &AppState,
+    headers: &HeaderMap,
+    shown: Option<&Shown>,
+) -> Result<Comer, ProblemResponse> {
+    let Some(bearer) = bearer(headers) else {
+        let Shown(certificate) = shown.ok_or_else(Refusal::unauthenticated)?;
+        let certificate = certificate.as_ref().map_err(|error| turned_away(error.clone().into()))?;
+        return certified(state, headers, certificate).await.map_err(turned_away);
+    };
     if join::is_pass(bearer) {
         let pass = join::pass(state, bearer).await.map_err(turned_away)?;
-        return Ok(Comer::Visitor(Visitor { pass, bearer: bearer.to_owned() }));
+        return Ok(Comer::Visitor(Visitor { pass, stay: Stay::Token(bearer.to_owned()) }));
     }
     let agent = enroll::authenticate(state, bearer).await.map_err(|error| match error {
         EnrollError::Unknown => unknown(headers),
         error => turned_away(error),
     })?;
-    Ok(Comer::Agent(agent))
+    Ok(Comer::Agent(agent, Stay::Enrolled))
+}
+
+/// Somebody by a certificate: the agent that enrolled by it, if it says its name before its first message; else a visitor.
+async fn certified(
+    state: &AppState,
+    headers: &HeaderMap,
+    certificate: &Certificate,
+) -> Result<Comer, EnrollError> {
+    let stay = Stay::Until(certificate.until);
+    if let Some(uid) = instance_uid(headers) {
+        match enroll::certified(state, certificate, uid).await {
+            Ok(agent) => return Ok(Comer::Agent(agent, stay)),
+            Err(EnrollError::Unknown) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Comer::Visitor(Visitor { pass: join::certified(state, certificate).await?, stay }))
+}
+
+/// Name that an agent says before its first message (OpAMP, "Plain HTTP Transport").
+pub fn instance_uid(headers: &HeaderMap) -> Option<AgentUid> {
+    let uid = headers.get(INSTANCE_UID)?.to_str().ok()?;
+    uid.parse().ok().map(AgentUid)
 }
 
 /// The only answer on which an agent may give up its credential: it brings the agent's own nonce back, so that it cannot

@@ -1,12 +1,13 @@
-//! `POST /v1/enroll`: an enrollment token against a credential of the agent's own.
+//! `POST /v1/enroll`: an enrollment token against a credential of the agent's own, or a certificate, which is one.
 
 use api::{Enroll, Enrolled, Problem};
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use proto::node_conflict;
 
 use crate::actions::enroll::{self, EnrollError, Enrollment};
-use crate::http::{Access, Json, ProblemResponse, Routes, bearer};
+use crate::http::{Access, Json, ProblemResponse, Routes, Shown, bearer};
 use crate::id::AgentUid;
 use crate::labels::Labels;
 use crate::node::{Node, NotANode};
@@ -20,12 +21,13 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes.add(Access::Public, __path_enroll, enroll)
 }
 
-/// Lets an agent in. Needs an enrollment token as bearer; may be repeated until the credential has been used.
+/// Lets an agent in. Needs an enrollment token as bearer, and may be repeated until the credential has been used; or else a client
+/// certificate, by which the agent may come as often as it likes.
 #[utoipa::path(
     post, path = "/v1/enroll", tag = "fleet", request_body = Enroll,
     responses(
         (status = 201, body = Enrolled),
-        (status = 401, description = "The token is unknown, revoked or expired", body = Problem),
+        (status = 401, description = "The token is unknown, revoked or expired, or the certificate is no agent's", body = Problem),
         (status = 403, description = "The token has no uses left", body = Problem),
         (status = 409, description = "An agent of this uid, or of this node, is at work", body = Problem),
         (status = 422, body = Problem),
@@ -34,10 +36,20 @@ pub(super) fn routes(routes: Routes) -> Routes {
 async fn enroll(
     State(state): State<AppState>,
     headers: HeaderMap,
+    shown: Option<Extension<Shown>>,
     Json(body): Json<Enroll>,
 ) -> Result<(StatusCode, Json<Enrolled>), ProblemResponse> {
-    let bearer = bearer(&headers).ok_or_else(|| Refusal::from(EnrollError::Refused))?;
-    let token = enroll::enroll(&state, bearer, enrollment(body)?).await.map_err(turned_away)?;
+    let token = match (bearer(&headers), shown) {
+        (None, Some(Extension(Shown(certificate)))) => {
+            let certificate = certificate.map_err(|error| turned_away(error.into()))?;
+            enroll::certify(&state, &certificate, enrollment(body)?).await.map_err(turned_away)?;
+            None
+        }
+        (bearer, _) => {
+            let bearer = bearer.ok_or_else(|| Refusal::from(EnrollError::Refused))?;
+            Some(enroll::enroll(&state, bearer, enrollment(body)?).await.map_err(turned_away)?)
+        }
+    };
     Ok((StatusCode::CREATED, Json(Enrolled { token })))
 }
 

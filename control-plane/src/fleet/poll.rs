@@ -90,7 +90,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// `POST /v1/opamp`: one message and its answer. Nothing of it is read before its sender is known.
 pub async fn poll(State(fleet): State<Fleet>, request: Request) -> Response {
-    let comer = match comer(&fleet.state, request.headers()).await {
+    let comer = match comer(&fleet.state, request.headers(), request.extensions().get()).await {
         Ok(comer) => comer,
         Err(problem) => return problem.into_response(),
     };
@@ -133,7 +133,7 @@ async fn answered(fleet: &Fleet, comer: Comer, request: Request) -> Result<Respo
         Ok((uid, message)) => heard(fleet, comer, url, uid, message).await?,
         Err(malformed) => {
             let known = match &comer {
-                Comer::Agent(agent) => Some(agent.instance_uid),
+                Comer::Agent(agent, _) => Some(agent.instance_uid),
                 Comer::Visitor(_) => None,
             };
             malformed.answer(&fleet.state.metrics, known)
@@ -163,7 +163,7 @@ async fn heard(
 ) -> Result<ServerToAgent, ProblemResponse> {
     let state = &fleet.state;
     let poller = match comer {
-        Comer::Agent(agent) => {
+        Comer::Agent(agent, _) => {
             let key = (agent.tenant_id, None, agent.uid);
             match fleet.polls.of(&key) {
                 Some(poller) => poller,

@@ -3,9 +3,9 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use proto::Findings;
 use proto::v1::report_service_server::{ReportService, ReportServiceServer};
 use proto::v1::{ReportAck, ReportKey, ReportRequest, ReportStatus};
+use proto::{Findings, INSTANCE_UID};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
@@ -14,8 +14,10 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use crate::actions::enroll::{self, AgentIdentity, EnrollError};
 use crate::actions::reports::{self, rejected};
 use crate::actions::slices;
+use crate::auth::Certificate;
 use crate::experiment::ExperimentId;
-use crate::http::stream;
+use crate::http::{Shown, stream};
+use crate::id::AgentUid;
 use crate::state::AppState;
 use crate::store::reports::{FilingError, Report};
 
@@ -49,11 +51,12 @@ impl ReportService for Reports {
     type ReportStream = Acks;
 
     async fn report(&self, request: Request<Streaming<ReportRequest>>) -> Result<Response<Acks>, Status> {
-        let bearer = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
-        let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
-        let bearer = bearer.ok_or_else(|| Status::unauthenticated("a valid bearer token is needed"))?;
-        let agent = authenticated(&self.state, bearer).await?;
-        let (place, bearer) = (stream(request.extensions())?, bearer.to_owned());
+        let proof = Proof::of(&request)?;
+        let agent = proof.holder(&self.state).await.map_err(|error| match error {
+            EnrollError::Store(_) => Status::unavailable("the store failed"),
+            error => Status::unauthenticated(error.to_string()),
+        })?;
+        let place = stream(request.extensions())?;
         let (sender, acks) = mpsc::channel(ACKS);
         let (state, last) = (self.state.clone(), sender.clone());
         tokio::spawn(async move {
@@ -61,28 +64,59 @@ impl ReportService for Reports {
             tokio::select! {
                 () = take(state.clone(), agent, request.into_inner(), sender) => {}
                 // It may be gone already.
-                ended = enrolled(&state, &bearer) => drop(last.try_send(Err(ended))),
+                ended = enrolled(&state, &proof) => drop(last.try_send(Err(ended))),
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(acks))))
     }
 }
 
-async fn authenticated(state: &AppState, bearer: &str) -> Result<AgentIdentity, Status> {
-    enroll::authenticate(state, bearer).await.map_err(|error| match error {
-        EnrollError::Store(_) => Status::unavailable("the store failed"),
-        error => Status::unauthenticated(error.to_string()),
-    })
+/// Proof of who reports.
+enum Proof {
+    Credential(String),
+    Certificate(Certificate, AgentUid),
 }
 
-/// Returns when the credential is good no more. A store that fails for a moment says nothing of it.
-async fn enrolled(state: &AppState, bearer: &str) -> Status {
+impl Proof {
+    fn of<T>(request: &Request<T>) -> Result<Self, Status> {
+        let text = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
+        if let Some(bearer) = text("authorization").and_then(|value| value.strip_prefix("Bearer ")) {
+            return Ok(Self::Credential(bearer.to_owned()));
+        }
+        let Some(Shown(certificate)) = request.extensions().get() else {
+            return Err(Status::unauthenticated("a valid bearer token is needed"));
+        };
+        let certificate = certificate.clone().map_err(|error| Status::unauthenticated(error.to_string()))?;
+        let uid = text(INSTANCE_UID).and_then(|uid| uid.parse().ok()).map(AgentUid);
+        let uid = uid.ok_or_else(|| {
+            Status::unauthenticated(format!("{INSTANCE_UID} names the agent that comes by a certificate"))
+        })?;
+        Ok(Self::Certificate(certificate, uid))
+    }
+
+    async fn holder(&self, state: &AppState) -> Result<AgentIdentity, EnrollError> {
+        match self {
+            Self::Credential(bearer) => enroll::authenticate(state, bearer).await,
+            Self::Certificate(certificate, _) if certificate.until <= state.clock.now() => {
+                Err(EnrollError::Refused)
+            }
+            Self::Certificate(certificate, uid) => enroll::certified(state, certificate, *uid).await,
+        }
+    }
+}
+
+/// Returns when the proof is good no more. A store that fails for a moment says nothing of it.
+async fn enrolled(state: &AppState, proof: &Proof) -> Status {
     let mut departures = state.hub.departures.subscribe();
     loop {
         // The hub lives as long as the state.
         let _woken_or_time = tokio::time::timeout(PERIOD, departures.changed()).await;
-        if let Err(EnrollError::Unknown | EnrollError::Refused | EnrollError::Replaced { .. }) =
-            enroll::authenticate(state, bearer).await
+        if let Err(
+            EnrollError::Unknown
+            | EnrollError::Refused
+            | EnrollError::Tenant(_)
+            | EnrollError::Replaced { .. },
+        ) = proof.holder(state).await
         {
             return Status::unauthenticated("the agent is enrolled no more");
         }

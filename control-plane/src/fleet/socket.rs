@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
@@ -13,12 +14,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Fleet;
-use super::comer::{Comer, Visitor, arrive, comer, url};
+use super::comer::{Comer, Stay, Visitor, arrive, comer, url};
 use super::opamp::{Malformed, Transport, framed};
 use super::talk::{Read, Talk, failed};
 use crate::actions::agents;
 use crate::actions::enroll::EnrollError;
-use crate::http::ProblemResponse;
+use crate::http::{ProblemResponse, Shown};
 use crate::hub::Session;
 use crate::id::AgentUid;
 use crate::refusal::Refusal;
@@ -38,20 +39,21 @@ const QUIET: Duration = Duration::from_secs(40);
 const FIRST: Duration = Duration::from_secs(15);
 /// Time for the other side to end a connection.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// Time between two looks at whether a visitor's token is good still, where nothing wakes it.
+/// Time between two looks at whether somebody may stay, where nothing wakes it.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// `GET /v1/opamp`: a WebSocket, for an agent with a credential or a visitor with a token.
+/// `GET /v1/opamp`: a WebSocket, for an agent with a credential or a certificate, or a visitor.
 ///
 /// # Errors
 /// 401 before the upgrade; what is wrong with a request that is no upgrade; 503 when there are too many.
 pub async fn upgrade(
     State(fleet): State<Fleet>,
     headers: HeaderMap,
+    shown: Option<Extension<Shown>>,
     uri: Uri,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ProblemResponse> {
-    let comer = comer(&fleet.state, &headers).await?;
+    let comer = comer(&fleet.state, &headers, shown.as_ref().map(|Extension(shown)| shown)).await?;
     let upgrade = upgrade.map_err(|wrong| {
         let (status, said) = (wrong.status(), wrong.body_text());
         ProblemResponse::new(status, "no-upgrade", "Not a WebSocket", said)
@@ -60,7 +62,7 @@ pub async fn upgrade(
         return Err(Refusal::unavailable("too many agents are connected").into());
     }
     let place = match &comer {
-        Comer::Agent(_) => None,
+        Comer::Agent(..) => None,
         Comer::Visitor(_) => Some(fleet.arriving().map_err(ProblemResponse::from)?),
     };
     let url = url(&headers, &uri, "ws", fleet.own_port);
@@ -83,13 +85,13 @@ async fn converse(
     (url, place): (Option<String>, Option<OwnedSemaphorePermit>),
     mut socket: WebSocket,
 ) {
-    let (mut talk, first, visitor) = match comer {
-        Comer::Agent(agent) => {
+    let (mut talk, first, stay) = match comer {
+        Comer::Agent(agent, stay) => {
             let came = agent.instance_uid;
-            (Talk::new(agent, came, Transport::Socket, url), None, None)
+            (Talk::new(agent, came, Transport::Socket, url), None, stay)
         }
         Comer::Visitor(visitor) => match introduced(&state, &visitor, url, &mut socket).await {
-            Ok((talk, first)) => (talk, Some(Ok(first)), Some(visitor)),
+            Ok((talk, first)) => (talk, Some(Ok(first)), visitor.stay),
             Err(end) => return close(&mut socket, end).await,
         },
     };
@@ -98,7 +100,7 @@ async fn converse(
     let session = state.hub.connected(tenant, uid);
     tracing::info!(agent = %uid, "an agent is connected");
     let end = match greeted(&state, &mut talk, first, &mut socket).await {
-        Ok(left) => hear_out(&state, &mut talk, visitor.as_ref(), (&mut socket, left), &session).await,
+        Ok(left) => hear_out(&state, &mut talk, &stay, (&mut socket, left), &session).await,
         Err(end) => end,
     };
     if state.hub.disconnected(tenant, uid, &session)
@@ -171,7 +173,7 @@ async fn greeted(
 async fn hear_out(
     state: &AppState,
     talk: &mut Talk,
-    visitor: Option<&Visitor>,
+    stay: &Stay,
     (socket, mut leaves): (&mut WebSocket, bool),
     session: &Session,
 ) -> End {
@@ -209,12 +211,13 @@ async fn hear_out(
                 }
                 continue;
             }
-            changed = departures.changed(), if visitor.is_some() => {
-                if changed.is_ok() && !may_stay(state, visitor).await {
-                    return ours(close_code::POLICY, "the token is good no more");
+            changed = departures.changed(), if matches!(stay, Stay::Token(_)) => {
+                if changed.is_ok() && let Some(why) = stay.is_over(state).await {
+                    return ours(close_code::POLICY, why);
                 }
                 continue;
             }
+            () = stay.ends(state) => return ours(close_code::POLICY, "the certificate has ended"),
             () = session.superseded.notified() => return ours(close_code::POLICY, "connected elsewhere"),
             () = session.dismissed.notified() => return ours(close_code::POLICY, "enrolled no more"),
             () = state.stopped() => return ours(close_code::RESTART, "restarting"),
@@ -234,17 +237,10 @@ async fn hear_out(
         }
         if looked.elapsed() >= PERIOD {
             looked = Instant::now();
-            if !may_stay(state, visitor).await {
-                return ours(close_code::POLICY, "the token is good no more");
+            if let Some(why) = stay.is_over(state).await {
+                return ours(close_code::POLICY, why);
             }
         }
-    }
-}
-
-async fn may_stay(state: &AppState, visitor: Option<&Visitor>) -> bool {
-    match visitor {
-        Some(visitor) => visitor.may_stay(state).await,
-        None => true,
     }
 }
 

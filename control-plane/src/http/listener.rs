@@ -31,6 +31,7 @@ use tracing::Instrument as _;
 
 use super::dress::{Dress, Origins};
 use super::{Limits, ProblemResponse, limited};
+use crate::auth::{Certificate, NotAnAgents};
 use crate::metrics::Metrics;
 
 /// After an accept that failed, for want of file handles as a rule.
@@ -40,6 +41,17 @@ const HTTP2_STREAMS: u32 = 128;
 /// Address that a request came from; an extension of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
+
+/// Certificate that a client showed, or the reason for which it is no agent's; an extension of its requests.
+#[derive(Debug, Clone)]
+pub struct Shown(pub Result<Certificate, NotAnAgents>);
+
+/// A connection's other side.
+#[derive(Debug, Clone)]
+struct Client {
+    peer: SocketAddr,
+    shown: Option<Shown>,
+}
 
 /// A bound socket.
 #[derive(Debug)]
@@ -133,7 +145,7 @@ impl Listener {
             let metrics = Arc::clone(&self.metrics);
             connections.spawn(async move {
                 let ended = match tls {
-                    None => connection(stream, peer, manner, limits, stopping).await,
+                    None => connection(stream, Client { peer, shown: None }, manner, limits, stopping).await,
                     Some(tls) => secured(&tls, stream, peer, manner, limits, stopping).await,
                 };
                 if let Some(reason) = ended {
@@ -162,7 +174,12 @@ async fn secured(
         _ = stopping.wait_for(|stop| *stop) => return None,
     };
     match stream {
-        Ok(Ok(stream)) => connection(stream, peer, manner, limits, stopping).await,
+        Ok(Ok(stream)) => {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let own = certificates.and_then(|chain| chain.first());
+            let shown = own.map(|der| Shown(Certificate::read(der)));
+            connection(stream, Client { peer, shown }, manner, limits, stopping).await
+        }
         Ok(Err(_)) | Err(_) => Some("tls"),
     }
 }
@@ -170,15 +187,19 @@ async fn secured(
 /// Serves a connection to its end; the reason for which it was ended, if it was.
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    peer: SocketAddr,
+    client: Client,
     manner: Manner,
     limits: Limits,
     stopping: watch::Receiver<bool>,
 ) -> Option<&'static str> {
+    let peer = client.peer;
     let (life, quiet) = (Life::default(), Quiet { head: limits.head, idle: limits.idle });
     let requests = life.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
+        if let Some(shown) = &client.shown {
+            request.extensions_mut().insert(shown.clone());
+        }
         let (manner, in_progress, life) = (manner.clone(), requests.begin(), requests.clone());
         async move { Ok::<_, Infallible>(until_sent(answer(manner, request).await?, in_progress, &life)) }
     });

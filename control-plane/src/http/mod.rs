@@ -17,7 +17,7 @@ mod whole;
 pub use dress::{Origins, REQUEST_ID};
 pub use extract::{Json, Path, Query, bearer};
 pub use limit::{Limits, limited, stream};
-pub use listener::{Listener, PROTOCOLS, Peer};
+pub use listener::{Listener, PROTOCOLS, Peer, Shown};
 pub use page::{PageQuery, page};
 pub use problem::ProblemResponse;
 pub use route::{Access, BEARER, Route, Routes};

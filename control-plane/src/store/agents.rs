@@ -32,7 +32,7 @@ pub struct Agent {
     pub host: String,
     /// Its version, as it says.
     pub version: String,
-    /// The enrollment token, or the API key, that let it in.
+    /// The enrollment token, the API key or the certificate that let it in.
     pub enrolled_by: String,
     /// Time.
     pub enrolled_at: UnixMillis,

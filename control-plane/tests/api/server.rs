@@ -204,6 +204,7 @@ pub fn config(dir: &Path) -> Serve {
         audit_anchors_every: Duration::from_secs(10),
         tls_cert: None,
         tls_key: None,
+        agent_ca: None,
         setup_token_file,
     }
 }

@@ -8,6 +8,7 @@ mod attacks;
 mod bad_input;
 mod bad_reports;
 mod captures;
+mod certificates;
 mod command_line;
 mod config_cost;
 mod config_files;

@@ -14,14 +14,14 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 
 /// Words of `curl` that trust this authority, and what was answered.
-async fn curl(ca: &Path, words: &[&str]) -> Result<(bool, String)> {
+pub async fn curl(ca: &Path, words: &[&str]) -> Result<(bool, String)> {
     let fixed = ["--silent", "--show-error", "--max-time", "30", "--noproxy", "*", "--cacert"];
     let run = Command::new("curl").args(fixed).arg(ca).args(words).kill_on_drop(true).output().await?;
     Ok((run.status.success(), String::from_utf8([run.stdout, run.stderr].concat())?))
 }
 
 /// Standard output of `phoenix`, which trusts this authority alone.
-async fn phoenix(dir: &Path, ca: &Path, words: &[&str]) -> Result<String> {
+pub async fn phoenix(dir: &Path, ca: &Path, words: &[&str]) -> Result<String> {
     let run = Command::new(binary("phoenix"))
         .args(words)
         .env("PHOENIX_SESSION", dir.join("session.json"))
@@ -42,7 +42,7 @@ async fn people_scripts_and_agents_come_over_tls_and_nobody_without() -> Result<
     let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
     std::fs::write(&cert, made.cert.pem())?;
     std::fs::write(&key, made.signing_key.serialize_pem())?;
-    let control_plane = ControlPlane::start_secured(dir.path(), [&cert, &key]).await?;
+    let control_plane = ControlPlane::start_secured(dir.path(), [&cert, &key], &[]).await?;
     let at = control_plane.listening;
     let server = format!("https://localhost:{}", at.rest.port());
 

@@ -5,5 +5,5 @@ mod server;
 mod version;
 
 pub use pem::{Pem, TlsIdentity};
-pub use server::{ServerTls, ServerTlsSettings};
+pub use server::{ClientAuthorities, ServerTls, ServerTlsSettings};
 pub use version::TlsVersion;

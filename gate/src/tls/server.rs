@@ -13,13 +13,22 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::ring};
 use super::pem::{Pem, TlsIdentity};
 use super::version::TlsVersion;
 
+/// Authorities that vouch for clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientAuthorities {
+    /// Their certificates.
+    pub authorities: Pem,
+    /// True if a client without a certificate is turned away. One with a wrong certificate always is.
+    pub required: bool,
+}
+
 /// Settings of TLS on a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTlsSettings {
     /// Its certificate.
     pub identity: TlsIdentity,
-    /// Authorities of which every client must show a certificate.
-    pub clients: Option<Pem>,
+    /// Authorities of the certificates that clients are asked for.
+    pub clients: Option<ClientAuthorities>,
     /// The version that alone is spoken; both 1.2 and 1.3 where there is none.
     pub only: Option<TlsVersion>,
     /// Time after which files are read again; never where there is none, but for a reload of the config.
@@ -34,12 +43,13 @@ impl ServerTlsSettings {
             .map_err(io::Error::other)?;
         let config = match &self.clients {
             None => config.with_no_client_auth(),
-            Some(clients) => {
+            Some(ClientAuthorities { authorities, required }) => {
                 let mut roots = RootCertStore::empty();
-                clients.add_to(&mut roots, "client_ca")?;
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-                config
-                    .with_client_cert_verifier(verifier.map_err(|error| clients.wrong("client_ca", &error))?)
+                authorities.add_to(&mut roots, "client_ca")?;
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier = if *required { verifier } else { verifier.allow_unauthenticated() };
+                let verifier = verifier.build().map_err(|error| authorities.wrong("client_ca", &error))?;
+                config.with_client_cert_verifier(verifier)
             }
         };
         let (chain, key) = self.identity.read()?;
