@@ -15,6 +15,9 @@ use crate::store::idempotency::{self, RequestKey};
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Time after which a request without an answer is taken for one of a process that died: longer than any takes.
 const LOST: Duration = Duration::from_secs(60);
+/// Tries to note what became of a request, and the time between two.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(100);
 /// The most keys of a caller within that time.
 const MOST: i64 = 5_000;
 
@@ -62,30 +65,56 @@ pub async fn begin(state: &AppState, key: &RequestKey, digest: &str) -> Result<S
                 });
             }
             None if now < known.begun_at.plus(LOST) => return Ok(Standing::Running),
+            None if known.committed => {
+                return Err(Refusal::conflict(
+                    "this request changed something, and its answer was lost; look for what it made, and take a new key for another one",
+                ));
+            }
             None => {}
         }
     } else if idempotency::count(&mut tx, key, old).await? >= MOST {
         return Err(Refusal::too_many(format!("there are {MOST} keys of this caller in 24 hours"), 3600));
     }
     idempotency::begin(&mut tx, key, digest, now).await?;
-    tx.commit().await?;
+    if let Err(error) = tx.commit().await {
+        // It may have come through all the same; nobody does it.
+        end(state, key, now, None).await;
+        return Err(error.into());
+    }
     Ok(Standing::New(now))
 }
 
 /// Keeps the answer of a request, or forgets one that did nothing. What cannot be noted is logged: the request was done.
 pub async fn end(state: &AppState, key: &RequestKey, begun_at: UnixMillis, answer: Option<String>) {
-    let noted: Result<(), StoreError> = async {
-        let mut tx = state.store.begin(key.tenant_id).await?;
-        let sealed = answer.map(|answer| state.seal.seal(&state.entropy, &about(key), &answer)).transpose();
-        match sealed {
-            Ok(Some(sealed)) => idempotency::answered(&mut tx, key, begun_at, &sealed).await?,
-            Ok(None) => idempotency::forget(&mut tx, key, begun_at).await?,
-            Err(error) => return Err(StoreError::row("idempotency_keys", error)),
+    let sealed = answer.map(|answer| state.seal.seal(&state.entropy, &about(key), &answer)).transpose();
+    let noted = match sealed {
+        Ok(sealed) => {
+            let mut tries = 1;
+            loop {
+                match note(state, key, begun_at, sealed.as_deref()).await {
+                    Err(_) if tries < TRIES => tokio::time::sleep(PAUSE).await,
+                    noted => break noted,
+                }
+                tries += 1;
+            }
         }
-        tx.commit().await
-    }
-    .await;
+        Err(error) => Err(StoreError::row("idempotency_keys", error)),
+    };
     if let Err(error) = noted {
         tracing::warn!(%error, "the answer of a request with an Idempotency-Key is not kept");
     }
+}
+
+async fn note(
+    state: &AppState,
+    key: &RequestKey,
+    begun_at: UnixMillis,
+    sealed: Option<&str>,
+) -> Result<(), StoreError> {
+    let mut tx = state.store.begin(key.tenant_id).await?;
+    match sealed {
+        Some(sealed) => idempotency::answered(&mut tx, key, begun_at, sealed).await?,
+        None => idempotency::forget(&mut tx, key, begun_at, begun_at.before(LOST)).await?,
+    }
+    tx.commit().await
 }

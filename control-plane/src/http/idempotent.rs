@@ -2,6 +2,7 @@
 //!
 //! An answer of success is kept; a request that was refused did nothing, and may be sent again under its key. One that is being
 //! done is waited for. It goes on where who asked is gone, so that they find the answer when they come back.
+//! What it changes says so in the same transaction: one that changed something and whose answer was lost is not done again.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::auth::Actor;
 use crate::clock::UnixMillis;
 use crate::refusal::Refusal;
 use crate::state::AppState;
-use crate::store::idempotency::RequestKey;
+use crate::store::{self, idempotency::RequestKey};
 
 /// Header with the key.
 pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -84,7 +85,8 @@ async fn done(
     next: Next,
     request: Request,
 ) -> Response {
-    let (parts, body) = next.run(request).await.into_parts();
+    let work = store::idempotency::doing(key.clone(), begun_at, next.run(request));
+    let (parts, body) = work.await.into_parts();
     let body = match body.collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) => return Refusal::internal(error).into_response(),

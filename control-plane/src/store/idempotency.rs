@@ -1,6 +1,6 @@
 //! Keys of requests that are not to be done twice, with the answer that each one had.
 
-use super::{Row, StoreError, Tx, query};
+use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
 use crate::id::TenantId;
 
@@ -24,6 +24,8 @@ pub struct Kept {
     pub begun_at: UnixMillis,
     /// The sealed answer; nothing while there is none.
     pub answer: Option<String>,
+    /// True once it has changed something.
+    pub committed: bool,
 }
 
 /// The request of a key.
@@ -32,7 +34,7 @@ pub struct Kept {
 /// The store's.
 pub async fn get(tx: &mut Tx, key: &RequestKey) -> Result<Option<Kept>, StoreError> {
     let row = query(
-        "SELECT digest, begun_at, answer FROM idempotency_keys WHERE tenant_id = $1 AND caller = $2 AND request_key = $3",
+        "SELECT digest, begun_at, answer, committed FROM idempotency_keys WHERE tenant_id = $1 AND caller = $2 AND request_key = $3",
     )
     .bind(key.tenant_id)
     .bind(&key.caller)
@@ -41,7 +43,7 @@ pub async fn get(tx: &mut Tx, key: &RequestKey) -> Result<Option<Kept>, StoreErr
     .await?;
     let kept = |row: &Row| {
         let (digest, begun_at) = (row.try_get("digest")?, row.try_get("begun_at")?);
-        Ok(Kept { digest, begun_at, answer: row.try_get("answer")? })
+        Ok(Kept { digest, begun_at, answer: row.try_get("answer")?, committed: row.try_get("committed")? })
     };
     row.as_ref().map(kept).transpose()
 }
@@ -68,7 +70,8 @@ pub async fn begin(tx: &mut Tx, key: &RequestKey, digest: &str, now: UnixMillis)
     query(
         "INSERT INTO idempotency_keys (tenant_id, caller, request_key, digest, begun_at, answer)
          VALUES ($1, $2, $3, $4, $5, NULL)
-         ON CONFLICT (tenant_id, caller, request_key) DO UPDATE SET digest = $4, begun_at = $5, answer = NULL",
+         ON CONFLICT (tenant_id, caller, request_key) DO UPDATE SET digest = $4, begun_at = $5, answer = NULL,
+             committed = FALSE",
     )
     .bind(key.tenant_id)
     .bind(&key.caller)
@@ -104,19 +107,66 @@ pub async fn answered(
     Ok(())
 }
 
-/// Forgets a request that was begun at this time and did nothing.
+/// Forgets a request that was begun at this time and changed nothing. One that changed something was begun at `lost` from now on:
+/// nobody waits for its answer.
 ///
 /// # Errors
 /// The store's.
-pub async fn forget(tx: &mut Tx, key: &RequestKey, begun_at: UnixMillis) -> Result<(), StoreError> {
+pub async fn forget(
+    tx: &mut Tx,
+    key: &RequestKey,
+    begun_at: UnixMillis,
+    lost: UnixMillis,
+) -> Result<(), StoreError> {
     query(
-        "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND caller = $2 AND request_key = $3 AND begun_at = $4",
+        "UPDATE idempotency_keys SET begun_at = $5
+         WHERE tenant_id = $1 AND caller = $2 AND request_key = $3 AND begun_at = $4 AND committed",
+    )
+    .bind(key.tenant_id)
+    .bind(&key.caller)
+    .bind(&key.key)
+    .bind(begun_at)
+    .bind(lost)
+    .execute(tx)
+    .await?;
+    query(
+        "DELETE FROM idempotency_keys
+         WHERE tenant_id = $1 AND caller = $2 AND request_key = $3 AND begun_at = $4 AND NOT committed",
     )
     .bind(key.tenant_id)
     .bind(&key.caller)
     .bind(&key.key)
     .bind(begun_at)
     .execute(tx)
+    .await?;
+    Ok(())
+}
+
+tokio::task_local! {
+    /// The request that is being done, and the time at which it was begun.
+    static DOING: (RequestKey, UnixMillis);
+}
+
+/// Does the work of a request. Whatever of it is made to last says so beside the key, in the same transaction.
+pub async fn doing<T>(key: RequestKey, begun_at: UnixMillis, work: impl Future<Output = T>) -> T {
+    DOING.scope((key, begun_at), work).await
+}
+
+/// Notes that the request that is being done, if one is, has changed something.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn changes(connection: &mut Connection) -> Result<(), StoreError> {
+    let Ok((key, begun_at)) = DOING.try_with(Clone::clone) else { return Ok(()) };
+    query(
+        "UPDATE idempotency_keys SET committed = TRUE
+         WHERE tenant_id = $1 AND caller = $2 AND request_key = $3 AND begun_at = $4",
+    )
+    .bind(key.tenant_id)
+    .bind(&key.caller)
+    .bind(&key.key)
+    .bind(begun_at)
+    .execute(connection)
     .await?;
     Ok(())
 }

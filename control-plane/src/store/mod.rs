@@ -173,7 +173,8 @@ impl Tx {
     ///
     /// # Errors
     /// The engine's; then nothing of it happened.
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        idempotency::changes(&mut self).await?;
         Ok(self.0.commit().await?)
     }
 }

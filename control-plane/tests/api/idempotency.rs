@@ -12,7 +12,7 @@ use super::server::{Server, exchange};
 const TOKENS: &str = "/api/v1/enrollment-tokens";
 
 /// A request with a key: its status, whether it was answered before, and its document.
-async fn post(
+pub async fn post(
     server: &Server,
     path: &str,
     token: &str,

@@ -9,6 +9,7 @@ mod api_keys;
 mod away;
 mod conventions;
 mod copies;
+mod cut_off;
 mod deployments;
 mod encrypted;
 mod enrollment;
