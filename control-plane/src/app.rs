@@ -44,6 +44,7 @@ use crate::sso::{Settings, Sso};
 use crate::store::reports::{Come, Outcome};
 use crate::store::statuses::{Heard, Known};
 use crate::store::{Across, Address, NotAnAddress, Store, StoreError, audit as rows, deliveries, users};
+use crate::walks::Walks;
 use crate::{fleet, grpc, reconcile, rest};
 
 /// Time after which certificates are read again.
@@ -221,6 +222,7 @@ impl App {
             hub: Hub::new(replica.alone),
             replica,
             metrics,
+            walks: Walks::default(),
             stopping,
         });
         Ok(Self { state, told, found, stop, rest, fleet })

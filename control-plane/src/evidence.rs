@@ -12,13 +12,14 @@ use proto::Findings;
 
 use crate::clock::UnixMillis;
 use crate::experiment::wave;
-use crate::experiment::{AgentEvidence, Evidence, Measured, RefusedReports, Run, Step, Stretch};
+use crate::experiment::{AgentEvidence, Evidence, RefusedReports, Run, Step, Stretch};
 use crate::id::AgentUid;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
 use crate::store::generations::{self, Status};
 use crate::store::sessions::{self, Member};
-use crate::store::{Connection, StoreError, refusals, slices, trials, windows};
+use crate::store::{Connection, StoreError, refusals, slices, sums, trials, windows};
+use crate::walks::Walks;
 
 /// Hours from Monday 00:00 to Thursday 00:00, where the epoch's week begins.
 const MONDAY_TO_EPOCH: i64 = 72;
@@ -48,6 +49,7 @@ impl Moment {
 /// The store's.
 pub async fn evidence(
     reader: &mut Connection,
+    walks: &Walks,
     experiment: &Experiment,
     run: &Run,
     since: Option<UnixMillis>,
@@ -84,12 +86,14 @@ pub async fn evidence(
         let whole = AgentEvidence { totals: totals.remove(&agent.uid).unwrap_or_default(), ..agent };
         if whole.in_conflict { whole.without_findings() } else { whole }
     };
-    let agents = agents.into_iter().map(with_totals).collect();
+    let mut agents: Vec<AgentEvidence> = agents.into_iter().map(with_totals).collect();
+    let since = |uid| baselines.since(uid).unwrap_or(0);
+    let walked = walks.measure(reader, experiment, &mut agents, since).await?;
     let stretch = stretch(reader, (experiment, run), &baselines).await?;
     let whole_hours = u8::try_from(experiment.spec.report_every.as_secs() / 3_600).unwrap_or(u8::MAX);
     let stretch = stretch.map(|stretch| Stretch::from(stretch).lengthened(whole_hours));
     let across = slices::across(reader, (experiment.tenant_id, experiment.id)).await?;
-    Ok(Evidence { agents, stretch, across, delay })
+    Ok(Evidence { agents, stretch, across, delay, walked })
 }
 
 impl From<windows::Stretch> for Stretch {
@@ -109,12 +113,12 @@ async fn stretch(
 ) -> Result<Option<windows::Stretch>, StoreError> {
     let (of, aa) = ((experiment.tenant_id, experiment.id), run.step == Step::Aa);
     if !baselines.have_changed() {
-        return windows::stretch(reader, of, aa, None).await;
+        return sums::stretch(reader, of, aa, None).await;
     }
     let mut all: Option<windows::Stretch> = None;
     for uid in &run.agents {
         let since = baselines.since(*uid).unwrap_or(0);
-        let Some(own) = windows::stretch(reader, of, aa, Some((*uid, since))).await? else { continue };
+        let Some(own) = sums::stretch(reader, of, aa, Some((*uid, since))).await? else { continue };
         let all = all.get_or_insert_with(|| own.clone());
         (all.from, all.to) = (all.from.min(own.from), all.to.max(own.to));
         all.hours.extend(own.hours);
@@ -232,32 +236,7 @@ async fn agent(
         clock_ahead: found.clock_ahead,
         refused: RefusedReports::default(),
         void: void.into_iter().flat_map(|found| found.horizon.missing.names).collect(),
-        measured: measured(reader, experiment, (uid, compared)).await?,
+        measured: Vec::new(),
         rebased: baselines.change(uid),
     })
-}
-
-/// Figures that varied by chance after a time, if a guardrail asks: one of each horizon, where a restart or a step made two begin
-/// in it.
-async fn measured(
-    reader: &mut Connection,
-    experiment: &Experiment,
-    (uid, since): (AgentUid, i64),
-) -> Result<Vec<Measured>, StoreError> {
-    if !experiment.spec.policy.all_guardrails().any(|guardrail| guardrail.quantity.varies()) {
-        return Ok(Vec::new());
-    }
-    let length = i64::try_from(experiment.spec.report_every.as_nanos()).unwrap_or(i64::MAX).max(1);
-    let varied = windows::varied(reader, (experiment.tenant_id, experiment.id), uid).await?;
-    let mut measured: Vec<Measured> = Vec::with_capacity(varied.len());
-    for windows::Varied { start, mirror, nanos_per_point, latency_p99 } in varied {
-        if start < since {
-            continue;
-        }
-        let horizon = u64::try_from(start / length).unwrap_or(0);
-        if measured.last().is_none_or(|last| last.horizon < horizon) {
-            measured.push(Measured { horizon, mirror, nanos_per_point, latency_p99 });
-        }
-    }
-    Ok(measured)
 }

@@ -40,4 +40,5 @@ pub mod selector;
 pub mod sso;
 pub mod state;
 pub mod store;
+pub mod walks;
 pub mod webhook;

@@ -22,6 +22,7 @@ use crate::sso::Sso;
 use crate::store::reports::{Come, Outcome};
 use crate::store::statuses::{Heard, Known};
 use crate::store::{Store, StoreError, Tx, replicas};
+use crate::walks::Walks;
 
 /// One per process.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub struct Shared {
     pub nodes: NodeTimes,
     /// What agents tell of themselves, to be stored.
     pub statuses: Gather<Heard, Result<Known, StoreError>>,
+    /// What was walked of evidence that varies by chance.
+    pub walks: Walks,
     /// Reports of agents, to be filed.
     pub reports: Gather<Come, Outcome>,
     /// This process among those that serve from the store.

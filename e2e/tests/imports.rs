@@ -246,6 +246,7 @@ const CONTROL_PLANE: &[&str] = &[
     "plans",
     "experiment",
     "store",
+    "walks",
     "audit",
     "auth",
     "state",

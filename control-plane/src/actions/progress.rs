@@ -29,6 +29,7 @@ pub async fn progress(state: &AppState, experiment: &Experiment) -> Result<Progr
         Some(run) => {
             evidence(
                 &mut *state.store.read(experiment.tenant_id).await?,
+                &state.walks,
                 experiment,
                 run,
                 None,

@@ -89,8 +89,8 @@ async fn unmet(state: &AppState, experiment: &Experiment) -> Result<Vec<Criterio
         _ => (None, None),
     };
     let moment = Moment::now(state);
-    let evidence =
-        evidence(&mut *state.store.read(experiment.tenant_id).await?, experiment, run, since, moment).await?;
+    let mut reader = state.store.read(experiment.tenant_id).await?;
+    let evidence = evidence(&mut reader, &state.walks, experiment, run, since, moment).await?;
     let verdict = decide(&evidence, &experiment.spec, run, goal, moment.now);
     Ok(verdict.unmet(run.step))
 }

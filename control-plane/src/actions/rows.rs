@@ -16,6 +16,7 @@ use crate::id::AgentUid;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
+use crate::store::sums;
 use crate::store::windows::{self, Body, Covered};
 use crate::store::{Connection, StoreError};
 
@@ -62,7 +63,7 @@ pub struct ResultsRow {
 /// The store's.
 pub async fn rows(state: &AppState, experiment: &Experiment, by: By) -> Result<Vec<ResultsRow>, Refusal> {
     let mut reader = state.store.read(experiment.tenant_id).await?;
-    let covered = windows::covered(&mut reader, (experiment.tenant_id, experiment.id)).await?;
+    let covered = sums::covered(&mut reader, (experiment.tenant_id, experiment.id)).await?;
     Ok(match by {
         By::Step => steps(&mut reader, experiment, &covered).await?,
         By::Horizon => horizons(&mut reader, experiment, &covered).await?,

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use crate::experiment::Rebased;
 use crate::id::AgentUid;
 use crate::store::experiments::Experiment;
-use crate::store::windows::{self, Compared};
+use crate::store::sums;
+use crate::store::windows::Compared;
 use crate::store::{Connection, StoreError};
 
 /// See the module.
@@ -32,7 +33,7 @@ impl Baselines {
     /// # Errors
     /// The store's.
     pub async fn of(reader: &mut Connection, experiment: &Experiment) -> Result<Self, StoreError> {
-        let compared = windows::compared(reader, (experiment.tenant_id, experiment.id)).await?;
+        let compared = sums::compared(reader, (experiment.tenant_id, experiment.id)).await?;
         Ok(Self::reported(compared))
     }
 

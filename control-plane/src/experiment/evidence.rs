@@ -1,6 +1,7 @@
 //! Findings of the agents of a step so far.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use observe::Comparison;
@@ -13,6 +14,7 @@ use super::Spec;
 use super::across::AcrossAgents;
 use super::basis::is_gone;
 use super::guardrail::Quantity;
+use super::sequential::Walked;
 use super::wave::WAITING;
 use crate::clock::UnixMillis;
 use crate::id::AgentUid;
@@ -59,7 +61,8 @@ pub struct AgentEvidence {
     pub clock_ahead: Option<i64>,
     /// Its reports that were refused since the experiment began.
     pub refused: RefusedReports,
-    /// Figures that varied by chance, in every horizon since the experiment began, oldest first.
+    /// Figures that varied by chance, in every horizon since the experiment began, oldest first; but for those that
+    /// [`Evidence::walked`] has.
     pub measured: Vec<Measured>,
     /// Change of its baseline since the experiment began; what was measured before counts nowhere here.
     pub rebased: Option<Rebased>,
@@ -174,6 +177,8 @@ pub struct Evidence {
     pub across: AcrossAgents,
     /// Time by which waves delayed the step: it counts from the last offer on.
     pub delay: Duration,
+    /// What varied by chance in horizons before those that the agents have here, of these agents in this order.
+    pub walked: Option<Arc<Walked>>,
 }
 
 /// Stretch of time that evidence covers.

@@ -37,6 +37,7 @@ pub use guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
 pub use horizons::Horizons;
 pub use policy::{AtEnd, Policy};
 pub use reason::Reason;
+pub use sequential::Walked;
 pub use spec::{Invalid, Spec, TemplateUse};
 pub use state::{Action, Ended, Goal, Outcome, Phase, Refused, Run, State, Step};
 pub use traits::Traits;

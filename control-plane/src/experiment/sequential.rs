@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use drift::{Alpha, Guard, HarmDirection, Judgement, Mirror, Missing, Question, Reach, look, minimum_blocks};
 
+use super::evidence::Measured as Figures;
 use super::guardrail::{Guardrail, Quantity, Scope};
 use super::{Evidence, Spec, Step};
 
@@ -70,9 +71,35 @@ impl Sequential {
 type Horizons = BTreeMap<u64, Vec<(usize, f64)>>;
 
 /// What was measured of a quantity.
+#[derive(Clone, Debug, Default)]
 struct Measured {
     mirror: Horizons,
     since: Horizons,
+}
+
+/// Horizons that were looked at before and are not read again: what the guards have made of them.
+#[derive(Clone, Debug, Default)]
+pub struct Walked {
+    /// All horizons below this number are in it, and no others.
+    before: u64,
+    quantities: BTreeMap<Quantity, OfQuantity>,
+    /// Guards of the sides, in order; none yet of a side that has no horizon since mirror in here.
+    guards: Vec<Option<Result<Guard<usize>, Missing>>>,
+}
+
+#[derive(Clone, Debug)]
+struct OfQuantity {
+    mirror: Mirror<usize>,
+    /// Horizons since mirror that the guards have not seen, because some host may be in mirror still.
+    waiting: Horizons,
+    means: Means,
+}
+
+/// Means over hosts, added up.
+#[derive(Clone, Copy, Debug, Default)]
+struct Means {
+    sum: f64,
+    horizons: usize,
 }
 
 /// One side of a guardrail.
@@ -85,26 +112,23 @@ struct Side {
 #[must_use]
 pub fn judge(evidence: &Evidence, spec: &Spec) -> Vec<Sequential> {
     let Ok(alpha) = Alpha::new(spec.policy.alpha) else { return Vec::new() };
-    let guardrails: Vec<Cow<'_, Guardrail>> =
-        spec.policy.all_guardrails().filter(|guardrail| guardrail.quantity.varies()).collect();
-    let sides: Vec<Side> = guardrails.iter().flat_map(|guardrail| Side::of(guardrail)).collect();
-    let measured: BTreeMap<Quantity, Measured> = sides
-        .iter()
-        .map(|side| (side.guardrail.quantity, Measured::of(evidence, side.guardrail.quantity)))
-        .collect();
-    let started: Vec<Result<Guard<usize>, Missing>> = sides
-        .iter()
-        .map(|side| side.start(&measured[&side.guardrail.quantity], evidence.agents.len(), spec.report_every))
-        .collect();
-    let missing: Vec<Option<Missing>> = started.iter().map(|one| one.as_ref().err().copied()).collect();
-    let mut guards: Vec<Option<Guard<usize>>> = started.into_iter().map(Result::ok).collect();
-    walk(&mut guards, &sides, &measured, alpha);
-    let mut answers = sides.iter().zip(&guards).zip(missing).map(|((side, guard), missing)| {
+    let guardrails: Vec<Cow<'_, Guardrail>> = guardrails(spec).collect();
+    let sides = sides(spec);
+    let none = Walked::default();
+    let walked = evidence.walked.as_deref().unwrap_or(&none);
+    let hosts: Vec<&[Figures]> = evidence.agents.iter().map(|agent| agent.measured.as_slice()).collect();
+    let mut now = walked.started(&sides, &hosts, spec.report_every, None);
+    walk(&mut now, &sides, alpha);
+    let means = |quantity: Quantity| {
+        let before = walked.quantities.get(&quantity).map(|of| of.means).unwrap_or_default();
+        before.and(&now.measured[&quantity].since).mean()
+    };
+    let mut answers = sides.iter().zip(&now.guards).zip(&now.missing).map(|((side, guard), missing)| {
         let judgement = match (guard, missing) {
             (Some(guard), _) => guard.judgement(alpha),
             (None, missing) => not_started(missing.unwrap_or(Missing::NoScale), alpha),
         };
-        let mean = measured[&side.guardrail.quantity].mean();
+        let mean = means(side.guardrail.quantity);
         let gathered = guard
             .as_ref()
             .map(|guard| Gathered::of(guard, mean, evidence, (spec.report_every, alpha, sides.len())));
@@ -114,13 +138,145 @@ pub fn judge(evidence: &Evidence, spec: &Spec) -> Vec<Sequential> {
     of_sides.filter_map(|sides| answers.by_ref().take(sides).max_by_key(|one| rank(&one.judgement))).collect()
 }
 
+/// Guardrails on what varies.
+fn guardrails(spec: &Spec) -> impl Iterator<Item = Cow<'_, Guardrail>> {
+    spec.policy.all_guardrails().filter(|guardrail| guardrail.quantity.varies())
+}
+
+fn sides(spec: &Spec) -> Vec<Side> {
+    guardrails(spec).flat_map(|guardrail| Side::of(&guardrail)).collect()
+}
+
+/// Guards of all sides, and the horizons that they have not seen.
+struct Started {
+    guards: Vec<Option<Guard<usize>>>,
+    missing: Vec<Option<Missing>>,
+    measured: BTreeMap<Quantity, Measured>,
+}
+
+impl Walked {
+    /// Number of the first horizon that is not in it.
+    #[must_use]
+    pub fn before(&self) -> u64 {
+        self.before
+    }
+
+    /// The same with all horizons of these hosts below `before` in it. `mirror_ends` is the number of the last horizon of
+    /// mirror that there is: until it is in here, the guards do not begin.
+    #[must_use]
+    pub fn and(&self, hosts: &[Vec<Figures>], spec: &Spec, before: u64, mirror_ends: Option<u64>) -> Self {
+        let Ok(alpha) = Alpha::new(spec.policy.alpha) else { return self.clone() };
+        let sides = sides(spec);
+        let hosts: Vec<&[Figures]> = hosts.iter().map(Vec::as_slice).collect();
+        let mut now = self.started(&sides, &hosts, spec.report_every, Some(before));
+        let mut next = Self { before, ..self.clone() };
+        for (quantity, measured) in &mut now.measured {
+            let of = next.quantities.entry(*quantity).or_insert_with(|| OfQuantity::new(spec.report_every));
+            of.take_mirror(std::mem::take(&mut measured.mirror));
+        }
+        if mirror_ends.is_some_and(|ends| ends >= before) {
+            for (quantity, measured) in now.measured {
+                next.quantities.entry(quantity).and_modify(|of| of.waiting = measured.since);
+            }
+            return next;
+        }
+        walk(&mut now, &sides, alpha);
+        let seen = |side: &Side| !now.measured[&side.guardrail.quantity].since.is_empty();
+        let kept = self.guards.iter().map(Option::is_some).chain(std::iter::repeat(false));
+        let of_sides = sides.iter().zip(kept).zip(now.guards).zip(now.missing);
+        next.guards = of_sides
+            .map(|(((side, kept), guard), missing)| {
+                (kept || seen(side)).then(|| guard.ok_or(missing.unwrap_or(Missing::NoScale)))
+            })
+            .collect();
+        for (quantity, of) in &mut next.quantities {
+            (of.waiting, of.means) = (Horizons::new(), of.means.and(&now.measured[quantity].since));
+            // Of a mirror that the guards have seen nothing more is asked.
+            let is_over =
+                |(side, guard): (&Side, &Option<_>)| side.guardrail.quantity != *quantity || guard.is_some();
+            if sides.iter().zip(&next.guards).all(is_over) {
+                of.mirror = Mirror::new(spec.report_every);
+            }
+        }
+        next
+    }
+
+    /// Tells whether guards have begun: with one more horizon of mirror they would be others.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.guards.iter().any(Option::is_some)
+    }
+
+    /// All guards as they are after these horizons, and those of the hosts that they have not seen; below `before`, if it is
+    /// given.
+    fn started(
+        &self,
+        sides: &[Side],
+        hosts: &[&[Figures]],
+        horizon: Duration,
+        before: Option<u64>,
+    ) -> Started {
+        let quantities: BTreeSet<Quantity> = sides.iter().map(|side| side.guardrail.quantity).collect();
+        let mut measured = BTreeMap::new();
+        let mut mirrors = BTreeMap::new();
+        for quantity in quantities {
+            let mut new = Measured::of(hosts, quantity);
+            if let Some(before) = before {
+                new.mirror.split_off(&before);
+                new.since.split_off(&before);
+            }
+            let mut of = self.quantities.get(&quantity).cloned().unwrap_or_else(|| OfQuantity::new(horizon));
+            of.take_mirror(new.mirror.clone());
+            new.since.append(&mut of.waiting);
+            mirrors.insert(quantity, of.mirror);
+            measured.insert(quantity, new);
+        }
+        let (mut guards, mut missing) = (Vec::with_capacity(sides.len()), Vec::with_capacity(sides.len()));
+        for (at, side) in sides.iter().enumerate() {
+            let quantity = side.guardrail.quantity;
+            let kept = self.guards.get(at).cloned().flatten();
+            let start = measured[&quantity].since.keys().next().copied().unwrap_or(0);
+            let guard = kept.unwrap_or_else(|| side.start(&mirrors[&quantity], hosts.len(), start));
+            missing.push(guard.as_ref().err().copied());
+            guards.push(guard.ok());
+        }
+        Started { guards, missing, measured }
+    }
+}
+
+impl OfQuantity {
+    fn new(horizon: Duration) -> Self {
+        Self { mirror: Mirror::new(horizon), waiting: Horizons::new(), means: Means::default() }
+    }
+
+    fn take_mirror(&mut self, horizons: Horizons) {
+        for (at, windows) in horizons {
+            // See `walk`.
+            let _ = self.mirror.observe(at, &windows);
+        }
+    }
+}
+
+impl Means {
+    fn and(self, horizons: &Horizons) -> Self {
+        let mean = |windows: &Vec<(usize, f64)>| {
+            windows.iter().map(|(_, value)| value).sum::<f64>() / windows.len().max(1) as f64
+        };
+        Self {
+            sum: horizons.values().map(mean).fold(self.sum, |sum, mean| sum + mean),
+            horizons: self.horizons + horizons.len(),
+        }
+    }
+
+    /// Mean over horizons of the mean over the hosts that were there.
+    fn mean(self) -> f64 {
+        self.sum / self.horizons.max(1) as f64
+    }
+}
+
 /// Horizon by horizon; after every block all guards are looked at.
-fn walk(
-    guards: &mut [Option<Guard<usize>>],
-    sides: &[Side],
-    measured: &BTreeMap<Quantity, Measured>,
-    alpha: Alpha,
-) {
+fn walk(now: &mut Started, sides: &[Side], alpha: Alpha) {
+    let Started { guards, measured, .. } = now;
     let horizons: BTreeSet<u64> = measured.values().flat_map(|one| one.since.keys().copied()).collect();
     for horizon in horizons {
         let mut ended = false;
@@ -155,42 +311,27 @@ impl Side {
         sides.map(|side| Self { guardrail: guardrail.clone(), side: *side }).collect()
     }
 
-    fn start(&self, measured: &Measured, hosts: usize, horizon: Duration) -> Result<Guard<usize>, Missing> {
-        let mut mirror = Mirror::new(horizon);
-        for (at, windows) in &measured.mirror {
-            // See `walk`.
-            let _ = mirror.observe(*at, windows);
-        }
+    fn start(&self, mirror: &Mirror<usize>, hosts: usize, start: u64) -> Result<Guard<usize>, Missing> {
         let reach = match self.guardrail.scope {
             Scope::Fleet => Reach::Fleet,
             Scope::Host => Reach::EachHost,
         };
         let question = Question { side: self.side, margin: self.guardrail.margin, reach };
-        let start = measured.since.keys().next().copied().unwrap_or(0);
-        Guard::start(&mirror, question, 0..hosts, start)
+        Guard::start(mirror, question, 0..hosts, start)
     }
 }
 
 impl Measured {
-    fn of(evidence: &Evidence, quantity: Quantity) -> Self {
-        let mut found = Self { mirror: Horizons::new(), since: Horizons::new() };
-        for (host, agent) in evidence.agents.iter().enumerate() {
-            for one in &agent.measured {
+    fn of(hosts: &[&[Figures]], quantity: Quantity) -> Self {
+        let mut found = Self::default();
+        for (host, measured) in hosts.iter().enumerate() {
+            for one in *measured {
                 let Some(value) = one.of(quantity) else { continue };
                 let horizons = if one.mirror { &mut found.mirror } else { &mut found.since };
                 horizons.entry(one.horizon).or_default().push((host, value));
             }
         }
         found
-    }
-
-    /// Mean over horizons of the mean over the hosts that were there.
-    fn mean(&self) -> f64 {
-        let means = self
-            .since
-            .values()
-            .map(|windows| windows.iter().map(|(_, value)| value).sum::<f64>() / windows.len().max(1) as f64);
-        means.sum::<f64>() / self.since.len().max(1) as f64
     }
 }
 

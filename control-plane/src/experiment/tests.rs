@@ -480,3 +480,4 @@ mod starting;
 mod times;
 mod told;
 mod unasked;
+mod walked;

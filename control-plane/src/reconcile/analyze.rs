@@ -8,7 +8,8 @@ use crate::audit::By;
 use crate::clock::UnixMillis;
 use crate::evidence::{Moment, evidence};
 use crate::experiment::{
-    Action, Evidence, Goal, Outcome, Reason, Run, State, Verb, Verdict, decide, decide_start, turned,
+    Action, Evidence, ExperimentId, Goal, Outcome, Reason, Run, State, Verb, Verdict, decide, decide_start,
+    turned,
 };
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
@@ -20,6 +21,8 @@ use crate::store::{Across, StoreError};
 /// The store's.
 pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
     let under_way = experiments::under_way(&mut *state.store.read(Across::Reconcile).await?).await?;
+    let ids: Vec<ExperimentId> = under_way.iter().map(|experiment| experiment.id).collect();
+    state.walks.retain(&ids);
     for experiment in under_way {
         let Some(run) = experiment.state.run().cloned() else { continue };
         let since = match &experiment.state {
@@ -29,7 +32,7 @@ pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
         };
         let moment = Moment::now(state);
         let mut reader = state.store.read(experiment.tenant_id).await?;
-        let evidence = evidence(&mut reader, &experiment, &run, since, moment).await?;
+        let evidence = evidence(&mut reader, &state.walks, &experiment, &run, since, moment).await?;
         drop(reader);
         look(state, experiment, &run, &evidence).await?;
     }

@@ -87,7 +87,7 @@ impl Moved {
         &mut self.connection
     }
 
-    /// Puts the walls up again and makes it last.
+    /// Puts the walls up again, has reports added up again, and makes it last.
     ///
     /// # Errors
     /// The engine's; then nothing was moved.
@@ -96,6 +96,8 @@ impl Moved {
             let force = AssertSqlSafe(format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY"));
             query(force).execute(&mut self.connection).await?;
         }
+        let again = "ALTER TABLE experiment_windows ENABLE TRIGGER experiment_windows_are_summed";
+        query(again).execute(&mut self.connection).await?;
         Ok(self.connection.commit().await?)
     }
 }
@@ -113,6 +115,9 @@ pub async fn into_server(from: &mut Connection, to: &PgConnectOptions) -> Result
         let lift = AssertSqlSafe(format!("ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY"));
         sqlx::query(lift).execute(&mut *tx).await?;
     }
+    // The sums are in the file already.
+    let still = "ALTER TABLE experiment_windows DISABLE TRIGGER experiment_windows_are_summed";
+    sqlx::query(still).execute(&mut *tx).await?;
     let some: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tenants)").fetch_one(&mut *tx).await?;
     if some {
         return Err(StoreError::NotEmpty);

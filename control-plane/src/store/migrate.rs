@@ -72,6 +72,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     30 "baselines" "0030_baselines",
     31 "agent_hosts" "0031_agent_hosts",
     32 "audit_signatures" "0032_audit_signatures",
+    33 "sums" "0033_sums",
     37 "requests_done" "0037_requests_done",
 };
 
@@ -94,6 +95,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     30 "baselines" "0030_baselines",
     31 "agent_hosts" "0031_agent_hosts",
     32 "audit_signatures" "0032_audit_signatures",
+    33 "sums" "0033_sums",
     37 "requests_done" "0037_requests_done",
 };
 

@@ -37,6 +37,7 @@ pub mod sessions;
 pub mod slices;
 mod sqlite;
 pub mod statuses;
+pub mod sums;
 pub mod templates;
 pub mod tenants;
 pub mod trials;

@@ -128,6 +128,25 @@ pub async fn keep(
     .bind(of.0)
     .bind(of.1)
     .bind(KEPT_TURNS)
+    .execute(&mut *tx)
+    .await?;
+    fold(tx, of).await
+}
+
+/// Drops turns of which a later one says as much: of the same slices, by as many agents. The later one is itself so old that it
+/// does not change any more. So there are never many more turns than slices, however long agents tell them.
+async fn fold(tx: &mut Tx, of: Of) -> Result<(), StoreError> {
+    query(
+        "DELETE FROM experiment_turns WHERE tenant_id = $1 AND experiment_id = $2 AND EXISTS (
+             SELECT 1 FROM experiment_turns AS later WHERE later.tenant_id = $1 AND later.experiment_id = $2
+                 AND later.turn = (SELECT MAX(turn) FROM experiment_turns WHERE tenant_id = $1 AND experiment_id = $2) - $3
+                 AND experiment_turns.turn < later.turn AND experiment_turns.slices = later.slices
+                 AND (later.turn - experiment_turns.turn) % CASE WHEN later.slices > 0 THEN later.slices ELSE 1 END = 0
+                 AND experiment_turns.agents <= later.agents AND experiment_turns.\"overlaps\" <= later.\"overlaps\")",
+    )
+    .bind(of.0)
+    .bind(of.1)
+    .bind(KEPT_TURNS)
     .execute(tx)
     .await?;
     Ok(())

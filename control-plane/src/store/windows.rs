@@ -1,5 +1,6 @@
 //! Findings of agents, as evidence is made of them. The rows are those of `reports`.
 
+use super::sums::{self, Counted};
 use super::{Connection, Row, StoreError, query};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
@@ -43,44 +44,10 @@ pub async fn of_step(
     step: &str,
     since: i64,
 ) -> Result<OfStep, StoreError> {
-    let rows = query(
-        "SELECT w.body, w.received_at, w.points_in, w.clock_measured, w.clock_offset,
-             w.window_start = (SELECT MIN(own.window_start) FROM experiment_windows AS own
-                 WHERE own.tenant_id = $1 AND own.experiment_id = $2 AND own.agent_uid = $3
-                     AND own.boot_id = w.boot_id)
-             AND EXISTS (SELECT 1 FROM experiment_windows AS other
-                 WHERE other.tenant_id = $1 AND other.experiment_id = $2 AND other.agent_uid = $3
-                     AND other.boot_id <> w.boot_id AND other.window_start < w.window_start) AS after_restart
-         FROM experiment_windows AS w
-         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND w.agent_uid = $3 AND w.step = $4
-             AND w.window_end - w.clock_offset > $5
-         ORDER BY w.window_start",
-    )
-    .bind(tenant)
-    .bind(experiment)
-    .bind(agent)
-    .bind(step)
-    .bind(since)
-    .fetch_all(connection)
-    .await?;
-    let mut found = OfStep::default();
-    for row in &rows {
-        let (bytes, received_at): (Vec<u8>, UnixMillis) = (row.try_get("body")?, row.try_get("received_at")?);
-        let points: Option<i64> = row.try_get("points_in")?;
-        if points.is_some_and(|points| points > 0) {
-            found.counted += 1;
-        } else {
-            found.idle += 1;
-        }
-        if !bytes.is_empty() {
-            let (after_restart, clock_offset) = (row.try_get("after_restart")?, row.try_get("clock_offset")?);
-            found.bodies.push(Body { bytes, after_restart, clock_offset });
-        }
-        found.received_at = found.received_at.max(Some(received_at));
-        let ahead: Option<i64> = row.try_get("clock_measured")?;
-        found.clock_ahead = [found.clock_ahead, ahead].into_iter().flatten().max_by_key(|ahead| ahead.abs());
-    }
-    Ok(found)
+    let found = sums::counted(connection, (tenant, experiment), agent, step, since).await?;
+    let bodies = latest_of_step(connection, (tenant, experiment), agent, step, (since, usize::MAX)).await?;
+    let Counted { counted, idle, received_at, .. } = found;
+    Ok(OfStep { bodies, counted, idle, received_at, clock_ahead: found.clock_ahead() })
 }
 
 /// The latest so many kept bodies of an agent in a step whose horizons ended after a time, Unix nanoseconds by our clock; oldest
@@ -96,17 +63,10 @@ pub async fn latest_of_step(
     (since, most): (i64, usize),
 ) -> Result<Vec<Body>, StoreError> {
     let rows = query(
-        "SELECT w.body, w.clock_offset,
-             w.window_start = (SELECT MIN(own.window_start) FROM experiment_windows AS own
-                 WHERE own.tenant_id = $1 AND own.experiment_id = $2 AND own.agent_uid = $3
-                     AND own.boot_id = w.boot_id)
-             AND EXISTS (SELECT 1 FROM experiment_windows AS other
-                 WHERE other.tenant_id = $1 AND other.experiment_id = $2 AND other.agent_uid = $3
-                     AND other.boot_id <> w.boot_id AND other.window_start < w.window_start) AS after_restart
-         FROM experiment_windows AS w
-         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND w.agent_uid = $3 AND w.step = $4
-             AND w.window_end - w.clock_offset > $5 AND length(w.body) > 0
-         ORDER BY w.window_start DESC LIMIT $6",
+        "SELECT body, boot_id, window_start, clock_offset FROM experiment_windows
+         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4
+             AND window_end - clock_offset > $5 AND length(body) > 0
+         ORDER BY window_start DESC, boot_id DESC, generation DESC LIMIT $6",
     )
     .bind(tenant)
     .bind(experiment)
@@ -114,11 +74,14 @@ pub async fn latest_of_step(
     .bind(step)
     .bind(since)
     .bind(i64::try_from(most).unwrap_or(i64::MAX))
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
+    let boots = sums::boots(connection, (tenant, experiment), agent).await?;
     let read = |row: &Row| {
-        let (bytes, after_restart) = (row.try_get("body")?, row.try_get("after_restart")?);
-        Ok(Body { bytes, after_restart, clock_offset: row.try_get("clock_offset")? })
+        let (boot, start): (String, i64) = (row.try_get("boot_id")?, row.try_get("window_start")?);
+        let is_first = boots.get(&boot).is_some_and(|first| *first == start);
+        let after_restart = is_first && boots.iter().any(|(other, first)| *other != boot && *first < start);
+        Ok(Body { bytes: row.try_get("body")?, after_restart, clock_offset: row.try_get("clock_offset")? })
     };
     rows.iter().rev().map(read).collect()
 }
@@ -174,31 +137,6 @@ pub struct Compared {
     pub to: i64,
 }
 
-/// Baselines that each agent of an experiment has compared candidates with.
-///
-/// # Errors
-/// The store's.
-pub async fn compared(
-    connection: &mut Connection,
-    (tenant, experiment): (TenantId, ExperimentId),
-) -> Result<Vec<Compared>, StoreError> {
-    let rows = query(
-        "SELECT agent_uid, baseline, MIN(window_start - clock_offset) AS first, MAX(window_end - clock_offset) AS last
-         FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2
-         GROUP BY agent_uid, baseline ORDER BY agent_uid, baseline",
-    );
-    let rows = rows.bind(tenant).bind(experiment).fetch_all(connection).await?;
-    let read = |row: &Row| {
-        Ok(Compared {
-            agent: row.try_get("agent_uid")?,
-            baseline: row.try_get("baseline")?,
-            from: row.try_get("first")?,
-            to: row.try_get("last")?,
-        })
-    };
-    rows.iter().map(read).collect()
-}
-
 /// Stretch that the horizons of an experiment cover.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stretch {
@@ -208,47 +146,6 @@ pub struct Stretch {
     pub to: i64,
     /// Hours of the week in which one began, from 0 (Thursday 00:00 UTC, as the epoch did) to 167.
     pub hours: Vec<i64>,
-}
-
-/// Nanoseconds of an hour.
-const HOUR: i64 = 3_600_000_000_000;
-
-/// Stretch in which something came in on `agent` after a time, Unix nanoseconds by our clock; without one, on any agent at any
-/// time. Nothing where nothing did. `aa` as in [`last_of_processes`].
-///
-/// # Errors
-/// The store's.
-pub async fn stretch(
-    connection: &mut Connection,
-    (tenant, experiment): (TenantId, ExperimentId),
-    aa: bool,
-    agent: Option<(AgentUid, i64)>,
-) -> Result<Option<Stretch>, StoreError> {
-    let rows = query(
-        "SELECT ((window_start - clock_offset) / $4) % 168 AS hour, MIN(window_start - clock_offset) AS first,
-             MAX(window_end - clock_offset) AS last
-         FROM experiment_windows
-         WHERE tenant_id = $1 AND experiment_id = $2 AND (step = 'aa') = $3 AND points_in > 0
-             AND ($5 OR (agent_uid = $6 AND window_end - clock_offset > $7))
-         GROUP BY ((window_start - clock_offset) / $4) % 168 ORDER BY hour",
-    )
-    .bind(tenant)
-    .bind(experiment)
-    .bind(aa)
-    .bind(HOUR)
-    .bind(agent.is_none())
-    .bind(agent.map(|(uid, _)| uid))
-    .bind(agent.map_or(0, |(_, since)| since))
-    .fetch_all(connection)
-    .await?;
-    let mut all: Option<Stretch> = None;
-    for row in &rows {
-        let (from, to): (i64, i64) = (row.try_get("first")?, row.try_get("last")?);
-        let all = all.get_or_insert(Stretch { from, to, hours: Vec::new() });
-        (all.from, all.to) = (all.from.min(from), all.to.max(to));
-        all.hours.push(row.try_get("hour")?);
-    }
-    Ok(all)
 }
 
 /// Stretch that an agent's reports of a step cover.
@@ -266,34 +163,6 @@ pub struct Covered {
     pub to: i64,
 }
 
-/// Stretches that the reports of an experiment cover, one for each step and agent.
-///
-/// # Errors
-/// The store's.
-pub async fn covered(
-    connection: &mut Connection,
-    (tenant, experiment): (TenantId, ExperimentId),
-) -> Result<Vec<Covered>, StoreError> {
-    let rows = query(
-        "SELECT step, agent_uid, COUNT(*) AS horizons, MIN(window_start - clock_offset) AS first,
-             MAX(window_end - clock_offset) AS last
-         FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2
-         GROUP BY step, agent_uid ORDER BY step, agent_uid",
-    );
-    let rows = rows.bind(tenant).bind(experiment).fetch_all(connection).await?;
-    let read = |row: &Row| {
-        let horizons: i64 = row.try_get("horizons")?;
-        Ok(Covered {
-            step: row.try_get("step")?,
-            agent: row.try_get("agent_uid")?,
-            horizons: u32::try_from(horizons).unwrap_or(u32::MAX),
-            from: row.try_get("first")?,
-            to: row.try_get("last")?,
-        })
-    };
-    rows.iter().map(read).collect()
-}
-
 /// Figures that varied by chance in one horizon.
 #[derive(Clone, Copy, Debug)]
 pub struct Varied {
@@ -307,34 +176,54 @@ pub struct Varied {
     pub latency_p99: Option<f64>,
 }
 
-/// Figures of an agent that varied by chance since mirror began, oldest first.
+/// Figures that varied by chance in a stretch.
+#[derive(Clone, Debug, Default)]
+pub struct AllVaried {
+    /// Those of each agent, oldest first.
+    pub rows: Vec<(AgentUid, Varied)>,
+    /// Number of horizons of the experiment, in whatever stretch.
+    pub all: usize,
+}
+
+/// Figures that varied by chance in the horizons since mirror that begin in a stretch, Unix nanoseconds by our clock, and the
+/// number of all there are at that moment.
 ///
 /// # Errors
 /// The store's.
 pub async fn varied(
     connection: &mut Connection,
     (tenant, experiment): (TenantId, ExperimentId),
-    agent: AgentUid,
-) -> Result<Vec<Varied>, StoreError> {
+    [from, to]: [i64; 2],
+) -> Result<AllVaried, StoreError> {
     let rows = query(
-        "SELECT window_start - clock_offset AS start, step, nanos_per_point, latency_p99 FROM experiment_windows
-         WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step <> 'aa' ORDER BY start",
+        "SELECT kept.horizons, w.agent_uid, w.window_start - w.clock_offset AS start, w.step, w.nanos_per_point, w.latency_p99
+         FROM (SELECT CAST(SUM(horizons) AS BIGINT) AS horizons FROM experiment_sums
+               WHERE tenant_id = $1 AND experiment_id = $2 AND step <> 'aa') AS kept
+         LEFT JOIN experiment_windows AS w ON w.tenant_id = $1 AND w.experiment_id = $2 AND w.step <> 'aa'
+             AND w.window_start - w.clock_offset >= $3 AND w.window_start - w.clock_offset < $4
+         ORDER BY start, w.agent_uid, w.boot_id, w.generation",
     )
     .bind(tenant)
     .bind(experiment)
-    .bind(agent)
+    .bind(from)
+    .bind(to)
     .fetch_all(connection)
     .await?;
-    let read = |row: &Row| {
+    let mut found = AllVaried::default();
+    for row in &rows {
+        let all: Option<i64> = row.try_get("horizons")?;
+        found.all = all.and_then(|all| usize::try_from(all).ok()).unwrap_or(0);
+        let Some(start) = row.try_get("start")? else { continue };
         let step: String = row.try_get("step")?;
-        Ok(Varied {
-            start: row.try_get("start")?,
+        let varied = Varied {
+            start,
             mirror: step == "mirror",
             nanos_per_point: row.try_get("nanos_per_point")?,
             latency_p99: row.try_get("latency_p99")?,
-        })
-    };
-    rows.iter().map(read).collect()
+        };
+        found.rows.push((row.try_get("agent_uid")?, varied));
+    }
+    Ok(found)
 }
 
 /// The last body of each agent of an experiment, whatever the step: one each, also where two processes or generations of

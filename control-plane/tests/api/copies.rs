@@ -5,10 +5,14 @@ use std::process::{Command, Output};
 
 use control_plane::app::App;
 use control_plane::clock::{Clock, Entropy, UnixMillis};
-use control_plane::store::{Across, Address, Store, query};
+use control_plane::experiment::ExperimentId;
+use control_plane::id::TenantId;
+use control_plane::store::reports::{self, Content, Key};
+use control_plane::store::{Across, Address, Store, query, sums};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
+use super::experiments::asked;
 use super::postgres::database;
 use super::server::{Server, config, on_server};
 const AT: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -189,9 +193,38 @@ async fn what_was_tampered_with_is_not_backed_up() {
     server.stop().await;
 }
 
+/// Files a report of an agent, and returns how many there are.
+async fn reported(store: &Store, of: (TenantId, ExperimentId), window_start: i64) -> u32 {
+    let agent = "018f4f9e-0000-7000-8000-000000000001".parse().unwrap();
+    let key = Key { experiment_id: of.1, agent, boot_id: "boot", generation: 1, window_start };
+    let content = Content {
+        window_end: window_start + 10,
+        step: "mirror",
+        digest: "digest",
+        body: b"body",
+        received_at: AT,
+        clock_ahead: None,
+        clock_offset: 0,
+        points_in: 1,
+        plans: "plans",
+        baseline: "baseline",
+        varied: [None, None],
+    };
+    let mut tx = store.begin(of.0).await.unwrap();
+    reports::insert(&mut tx, of.0, &[(key, content)]).await.unwrap();
+    let covered = sums::covered(&mut tx, of).await.unwrap();
+    tx.commit().await.unwrap();
+    covered[0].horizons
+}
+
 #[tokio::test]
 async fn a_file_is_moved_to_a_server_with_all_that_is_in_it() {
     let (server, admin) = furnished().await;
+    let made = server.post("/api/v1/experiments", &admin, asked(json!({ "name": "a" }))).await.body;
+    let me = server.get("/api/v1/auth/me", &admin).await.body;
+    let tenant = me["tenant_id"].as_str().unwrap().parse().unwrap();
+    let of = (tenant, made["id"].as_str().unwrap().parse().unwrap());
+    assert_eq!(reported(&server.state.store, of, 0).await, 1);
     let agents = server.get("/api/v1/agents", &admin).await.body;
     let audit = server.get("/api/v1/audit?limit=200", &admin).await.body;
     let dir = server.stop().await;
@@ -225,5 +258,10 @@ async fn a_file_is_moved_to_a_server_with_all_that_is_in_it() {
     assert!(before.len() > 4, "{audit}");
     assert_eq!(&moved["items"].as_array().unwrap()[..before.len()], before);
     assert_eq!(server.get("/api/v1/audit/chain", &admin).await.body["intact"], true);
+    assert_eq!(
+        reported(&server.state.store, of, 10).await,
+        2,
+        "each report is added up once, before and after"
+    );
     server.stop().await;
 }

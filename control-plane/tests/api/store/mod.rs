@@ -7,6 +7,7 @@ mod messages;
 mod people;
 mod reports;
 mod slices;
+mod sums;
 mod transactions;
 mod trials;
 mod walls;

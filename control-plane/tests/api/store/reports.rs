@@ -5,7 +5,7 @@ use control_plane::labels::{Attributes, Labels};
 use control_plane::store::agents::{self, Agent, Credential};
 use control_plane::store::reports::{self, Content, Filed, KEPT, Key};
 use control_plane::store::windows::{self, Body};
-use control_plane::store::{Store, Tx, experiments, query, refusals};
+use control_plane::store::{Store, Tx, experiments, query, refusals, sums};
 
 use super::experiments::experiment;
 use super::{EVERYBODY, LATER, NOW, ONE, OTHER, on_every_engine, uid, with_token};
@@ -23,7 +23,7 @@ on_every_engine!(
     what_each_baseline_covers_is_told_and_a_stretch_after_a_time_is_of_one_agent,
 );
 
-async fn under_way(store: &Store) -> (Tx, ExperimentId) {
+pub async fn under_way(store: &Store) -> (Tx, ExperimentId) {
     let mut tx = with_token(store).await;
     let experiment = experiment(ONE, 1);
     experiments::insert(&mut tx, &experiment).await.unwrap();
@@ -59,16 +59,16 @@ async fn under_way(store: &Store) -> (Tx, ExperimentId) {
     (tx, experiment.id)
 }
 
-fn key(experiment_id: ExperimentId, number: u8, generation: i64, window_start: i64) -> Key<'static> {
+pub fn key(experiment_id: ExperimentId, number: u8, generation: i64, window_start: i64) -> Key<'static> {
     Key { experiment_id, agent: uid(number), boot_id: "boot", generation, window_start }
 }
 
-async fn file(tx: &mut Tx, key: &Key<'_>, end: i64, digest: &str) -> Filed {
+pub async fn file(tx: &mut Tx, key: &Key<'_>, end: i64, digest: &str) -> Filed {
     filed(tx, key, content(end, digest)).await
 }
 
 /// Looks for a report, and keeps it if it is new.
-async fn filed(tx: &mut Tx, key: &Key<'_>, content: Content<'_>) -> Filed {
+pub async fn filed(tx: &mut Tx, key: &Key<'_>, content: Content<'_>) -> Filed {
     let asked = [(key.clone(), content.window_end)];
     let found = reports::kept(tx, ONE, &asked).await.unwrap()[0].filed(key.window_start, content.digest);
     if found == Filed::New {
@@ -82,7 +82,7 @@ async fn frozen(tx: &mut Tx, key: &Key<'_>) -> Option<i64> {
     reports::kept(tx, ONE, &[(key.clone(), key.window_start + 1)]).await.unwrap()[0].clock_offset
 }
 
-fn content(window_end: i64, digest: &str) -> Content<'_> {
+pub fn content(window_end: i64, digest: &str) -> Content<'_> {
     let (body, varied) = (digest.as_bytes(), [Some(0.5), None]);
     Content {
         window_end,
@@ -109,8 +109,11 @@ async fn a_report_is_filed_once_by_its_key(store: &Store) {
     let ended = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 10).await.unwrap();
     assert_eq!(ended.counted, 0, "it has ended by then");
     assert_eq!(windows::of_step(&mut tx, (OTHER, id), uid(1), "mirror", 0).await.unwrap().counted, 0);
-    let varied = windows::varied(&mut tx, (ONE, id), uid(1)).await.unwrap();
-    let [varied] = varied.as_slice() else { panic!("expected one, got {varied:?}") };
+    let found = windows::varied(&mut tx, (ONE, id), [i64::MIN, i64::MAX]).await.unwrap();
+    let [(agent, varied)] = found.rows.as_slice() else { panic!("expected one, got {found:?}") };
+    assert_eq!((*agent, found.all), (uid(1), 1));
+    let none = windows::varied(&mut tx, (ONE, id), [1, i64::MAX]).await.unwrap();
+    assert_eq!((none.rows.len(), none.all), (0, 1), "it began before");
     assert!((varied.start, varied.mirror, varied.nanos_per_point) == (0, true, Some(0.5)), "{varied:?}");
     assert_eq!(varied.latency_p99, None);
 }
@@ -157,19 +160,19 @@ async fn horizons_without_points_are_counted_apart_and_cover_no_stretch(store: &
     filed(&mut tx, &key(id, 1, 1, 4 * HOUR), empty).await;
     let found = windows::of_step(&mut tx, (ONE, id), uid(1), "mirror", 0).await.unwrap();
     assert_eq!((found.counted, found.idle), (0, 1));
-    assert_eq!(windows::stretch(&mut tx, (ONE, id), false, None).await.unwrap(), None);
+    assert_eq!(sums::stretch(&mut tx, (ONE, id), false, None).await.unwrap(), None);
     // An hour of the next week is the same hour of the week.
     for start in [170 * HOUR, 2 * HOUR, 9 * HOUR] {
         file(&mut tx, &key(id, 2, 1, start), start + 1, &start.to_string()).await;
     }
-    let stretch = windows::stretch(&mut tx, (ONE, id), false, None).await.unwrap().unwrap();
+    let stretch = sums::stretch(&mut tx, (ONE, id), false, None).await.unwrap().unwrap();
     assert_eq!((stretch.from, stretch.to, stretch.hours), (2 * HOUR, 170 * HOUR + 1, vec![2, 9]));
     assert_eq!(
-        windows::stretch(&mut tx, (ONE, id), true, None).await.unwrap(),
+        sums::stretch(&mut tx, (ONE, id), true, None).await.unwrap(),
         None,
         "nothing is of the step aa"
     );
-    assert_eq!(windows::stretch(&mut tx, (OTHER, id), false, None).await.unwrap(), None);
+    assert_eq!(sums::stretch(&mut tx, (OTHER, id), false, None).await.unwrap(), None);
 }
 
 async fn windows_are_placed_by_our_clock_and_the_furthest_offset_is_told(store: &Store) {
@@ -193,9 +196,10 @@ async fn windows_are_placed_by_our_clock_and_the_furthest_offset_is_told(store: 
         "both ended after ten hours of ours"
     );
     assert!(found.bodies.iter().all(|body| body.clock_offset == -10 * HOUR), "{:?}", found.bodies);
-    let stretch = windows::stretch(&mut tx, (ONE, id), false, None).await.unwrap().unwrap();
+    let stretch = sums::stretch(&mut tx, (ONE, id), false, None).await.unwrap().unwrap();
     assert_eq!((stretch.from, stretch.to, stretch.hours), (10 * HOUR, 10 * HOUR + 20, vec![10]));
-    assert_eq!(windows::varied(&mut tx, (ONE, id), uid(1)).await.unwrap()[1].start, 10 * HOUR + 10);
+    let varied = windows::varied(&mut tx, (ONE, id), [i64::MIN, i64::MAX]).await.unwrap();
+    assert_eq!(varied.rows[1].1.start, 10 * HOUR + 10);
 }
 
 /// Rows of horizons that a change has read so far.
@@ -292,12 +296,12 @@ async fn what_each_baseline_covers_is_told_and_a_stretch_after_a_time_is_of_one_
         let content = Content { baseline, clock_offset: -100, ..content(start + 10, &digest) };
         filed(&mut tx, &key(id, number, 1, start), content).await;
     }
-    let compared = windows::compared(&mut tx, (ONE, id)).await.unwrap();
+    let compared = sums::compared(&mut tx, (ONE, id)).await.unwrap();
     let told: Vec<_> =
         compared.iter().map(|one| (one.agent, one.baseline.as_str(), one.from, one.to)).collect();
     assert_eq!(told, [(uid(1), "a", 100, 130), (uid(1), "b", 110, 120), (uid(2), "a", 100, 110)]);
-    assert_eq!(windows::compared(&mut tx, (OTHER, id)).await.unwrap(), []);
-    let after = windows::stretch(&mut tx, (ONE, id), false, Some((uid(1), 120))).await.unwrap().unwrap();
+    assert_eq!(sums::compared(&mut tx, (OTHER, id)).await.unwrap(), []);
+    let after = sums::stretch(&mut tx, (ONE, id), false, Some((uid(1), 120))).await.unwrap().unwrap();
     assert_eq!((after.from, after.to), (120, 130));
-    assert_eq!(windows::stretch(&mut tx, (ONE, id), false, Some((uid(2), 110))).await.unwrap(), None);
+    assert_eq!(sums::stretch(&mut tx, (ONE, id), false, Some((uid(2), 110))).await.unwrap(), None);
 }

@@ -1,7 +1,7 @@
 //! Slices of agents: what a turn covers, and which collisions stand, whatever came first.
 
 use control_plane::experiment::ExperimentId;
-use control_plane::experiment::across::{CollisionName, MAX_COLLISIONS};
+use control_plane::experiment::across::{AcrossAgents, CollisionName, MAX_COLLISIONS, Turn};
 use control_plane::store::slices::{self, AgentsCollision, Told};
 use control_plane::store::{Store, Tx, experiments};
 
@@ -13,6 +13,7 @@ on_every_engine!(
     of_an_identity_one_collision_stands_whatever_came_first,
     a_collision_is_named_once_and_by_an_agent_that_has_it,
     old_turns_are_forgotten_and_cover_what_they_did,
+    turns_that_say_nothing_new_are_dropped_and_the_cover_is_that_of_all,
     past_the_bound_collisions_are_not_kept_and_what_is_shared_takes_no_room,
 );
 
@@ -83,7 +84,8 @@ async fn old_turns_are_forgotten_and_cover_what_they_did(store: &Store) {
     }
     let of = (ONE, id);
     assert!(slices::of_turn(&mut tx, of, 8).await.unwrap().is_empty());
-    assert_eq!(slices::across(&mut tx, of).await.unwrap().turns.len(), 3);
+    let turns = slices::across(&mut tx, of).await.unwrap().turns;
+    assert_eq!(turns.iter().map(|one| one.turn).collect::<Vec<_>>(), [8, 68], "8 says what 7 said");
     assert!(
         slices::is_past(&mut tx, of, 8).await.unwrap() && !slices::is_past(&mut tx, of, 9).await.unwrap()
     );
@@ -98,4 +100,28 @@ async fn past_the_bound_collisions_are_not_kept_and_what_is_shared_takes_no_room
     }
     let across = slices::across(&mut tx, of).await.unwrap();
     assert_eq!((across.collisions, across.since), (MAX_COLLISIONS, Some(LATER)));
+}
+
+async fn turns_that_say_nothing_new_are_dropped_and_the_cover_is_that_of_all(store: &Store) {
+    let (mut tx, id) = under_way(store).await;
+    let mut all = AcrossAgents::default();
+    // Eight slices, of which the third is told by one agent alone for long; once a fleet of more slices, and once an overlap.
+    for turn in 0..400_u32 {
+        let slices = if turn == 40 { 16 } else { 8 };
+        let agents = if turn % 8 == 3 && turn < 200 { 1 } else { 2 };
+        let overlaps = turn == 77;
+        for agent in 1..=agents {
+            told(&mut tx, id, agent, (i64::from(turn), overlaps), slices, false).await;
+        }
+        let agents = u32::from(agents);
+        all.turns.push(Turn { turn: u64::from(turn), slices, agents, overlaps });
+        if turn % 7 == 0 || turn > 390 {
+            let kept = slices::across(&mut tx, (ONE, id)).await.unwrap();
+            for least in 0..3 {
+                assert_eq!(kept.cover(least).to_bits(), all.cover(least).to_bits(), "{turn} {least}");
+            }
+            assert_eq!(kept.overlaps(), all.overlaps(), "{turn}");
+            assert!(kept.turns.len() <= 60 + 2 * 8 + 2, "{turn}: {}", kept.turns.len());
+        }
+    }
 }

@@ -1,0 +1,2 @@
+DROP TRIGGER experiment_windows_are_summed;
+DROP TABLE experiment_sums;
