@@ -5,7 +5,7 @@ TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores > 6 ? cores : 6)))
 
 PEERS ?= $(CURDIR)/target/peers
 
-.PHONY: demo test test-peers peers test-docs reference book test-deploy deploy-tools lint fmt bench bench-collector fuzz deny dist static image packages archives release
+.PHONY: demo test test-peers peers test-docs reference book test-deploy deploy-tools lint fmt bench bench-fleet bench-collector fuzz deny dist static image packages archives release
 
 demo: ## Build and run the main job on this machine's real processes.
 	$(CARGO) build --locked --bin phoenix --bin phoenix-agent --bin phoenix-control-plane
@@ -143,6 +143,10 @@ fmt:
 bench: ## The figures of benches/README.md.
 	$(CARGO) build --profile bench --locked --bin phoenix --bin phoenix-agent --bin phoenix-bench
 	./target/release/phoenix-bench $(ARGS)
+
+bench-fleet: ## A fleet of 10,000 agents on SQLite and on PostgreSQL, which it starts; AGENTS for another number.
+	$(CARGO) build --profile bench --locked --bin phoenix-control-plane --bin phoenix-bench
+	benches/fleet $(ARGS)
 
 bench-collector: ## The Collector's own processors, for `bench` to compare with; needs Go.
 	cd benches/collector && go build -trimpath -ldflags='-s -w' -o ../../target/release/phoenix-bench-collector .
