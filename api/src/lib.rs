@@ -34,8 +34,8 @@ pub use experiment::{
     AgentResults, AgentStatus, Allow, AllowedMetrics, AllowedParts, Answer, AskedStep, AtEnd, Basis,
     Candidate, Change, ChangeWindow, CloneExperiment, CreateExperiment, Criteria, Criterion, Day, Direction,
     Effect, Entity, Event, EventDetail, Experiment, Figures, Guardrail, LensFigure, NamedStep, Outcome,
-    Phase, Policy, Promote, Quantity, Reason, Results, ResultsBy, ResultsRow, Scope, SendSignal, Severity,
-    Signal, SignalKind, Start, Status, TemplateUse, Unit, Verb, Verdict,
+    Phase, Policy, Promote, Quantity, Reason, Results, ResultsBy, ResultsMerge, ResultsRow, Scope,
+    SendSignal, Severity, Signal, SignalKind, Start, Status, TemplateUse, Unit, Verb, Verdict,
 };
 pub use freeze::{CreateFreeze, Freeze, FreezeState};
 pub use invitation::{AcceptInvitation, CreateInvitation, CreatedInvitation, Invitation};

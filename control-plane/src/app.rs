@@ -216,6 +216,7 @@ impl App {
             plans: PlanDigests::default(),
             trial: config.trial,
             max_running: config.max_running,
+            merge_by_hour_after: config.merge_by_hour_after,
             nodes,
             statuses,
             reports,

@@ -103,6 +103,10 @@ pub struct Serve {
     /// Agents of which nothing was heard for this long are archived: lists leave them out.
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = humantime::parse_duration)]
     pub archive_after: Duration,
+    /// Horizons that no verdict looks at any more are merged, of each agent those of five minutes; those are merged by the hour
+    /// after this long, and all of a step an hour after the experiment.
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = humantime::parse_duration)]
+    pub merge_by_hour_after: Duration,
     /// An origin whose pages may read answers of REST in a browser, such as https://console.example.org; may be given several
     /// times. Without any, none may.
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]

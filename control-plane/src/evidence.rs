@@ -191,7 +191,7 @@ async fn agent(
     let found = windows::of_step(reader, (tenant, experiment.id), uid, &step, nanos(since)).await?;
     let (mut count, mut idle) = (found.counted, found.idle);
     if counted > since {
-        let later = windows::of_step(reader, (tenant, experiment.id), uid, &step, nanos(counted)).await?;
+        let later = sums::counted(reader, (tenant, experiment.id), uid, &step, nanos(counted)).await?;
         (count, idle) = (later.counted, later.idle);
     }
     let read = found.bodies.iter().filter_map(|body| {

@@ -51,11 +51,13 @@ pub struct Shared {
     pub trial: Duration,
     /// The most experiments of a tenant that are under way.
     pub max_running: usize,
+    /// Time after which the horizons of five minutes, which are put together, are put into those of an hour.
+    pub merge_by_hour_after: Duration,
     /// Times of nodes and their agents.
     pub nodes: NodeTimes,
     /// What agents tell of themselves, to be stored.
     pub statuses: Gather<Heard, Result<Known, StoreError>>,
-    /// What was walked of evidence that varies by chance.
+    /// Horizons of what varies by chance that were walked before.
     pub walks: Walks,
     /// Reports of agents, to be filed.
     pub reports: Gather<Come, Outcome>,

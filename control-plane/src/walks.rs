@@ -18,13 +18,13 @@ use crate::store::{Connection, StoreError, sums};
 /// The latest horizons, which are not walked for good: what is late belongs to one of them, as a rule.
 const LATEST: u64 = 64;
 /// Rows that are read at once.
-const ROWS: usize = 65_536;
+const ROWS: usize = 262_144;
 
-/// What was walked of each experiment.
+/// Horizons that were walked, of each experiment.
 #[derive(Debug, Default)]
 pub struct Walks(Mutex<HashMap<ExperimentId, Walk>>);
 
-/// What was walked of one.
+/// Horizons that were walked of one.
 #[derive(Clone, Debug)]
 struct Walk {
     of: Of,
@@ -33,7 +33,7 @@ struct Walk {
     walked: Arc<Walked>,
 }
 
-/// What it holds for.
+/// Guardrails and agents that a walk holds for.
 #[derive(Clone, Debug, PartialEq)]
 struct Of {
     guardrails: Vec<Guardrail>,

@@ -60,14 +60,30 @@ pub struct ResultsRow {
     pub from: Timestamp,
     /// End of the last one.
     pub to: Timestamp,
+    /// Time whose horizons were merged into it, of a row that is of merged horizons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged: Option<ResultsMerge>,
     /// Number of horizons that were reported, over all agents.
     pub horizons: u32,
-    /// Number of those that the figures rest on. Of each agent the last 64 of a step are kept in full, of which an answer reads the
-    /// latest, 16,384 of all agents and steps at most and one of each at least; those that are void, because the split lost a unit
-    /// or batches were left out, count for nothing. An agent's own total rests on all.
+    /// Number of those that the figures rest on. Of each agent the last 64 of a step are kept one by one, and those before are
+    /// merged by five minutes, later by the hour, and by the step once the experiment is over; an answer reads the latest, 16,384
+    /// of each kind at most and one of each agent and step at least. Those that are void, because the split lost a unit or batches
+    /// were left out, count for nothing. An agent's own total rests on all.
     pub kept: u32,
     /// Figures.
     pub figures: Figures,
+}
+
+/// Time whose horizons were merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultsMerge {
+    /// Five minutes.
+    FiveMinutes,
+    /// An hour.
+    Hour,
+    /// All of the step but its last horizons.
+    Step,
 }
 
 /// Findings of one agent.

@@ -1,6 +1,6 @@
 //! `phoenix experiment results`: what was found, as the control plane has it.
 
-use api::{Results, ResultsRow};
+use api::{Results, ResultsMerge, ResultsRow};
 use serde_json::Value;
 
 use super::show::{Column, Show, cell, fields, line, reasons, table};
@@ -20,11 +20,17 @@ const COLUMNS: [Column<Results>; 9] = [
     }),
 ];
 
-const ROWS: [Column<ResultsRow>; 14] = [
+const ROWS: [Column<ResultsRow>; 15] = [
     ("step", |row| cell(row.step.as_ref())),
     ("agent", |row| cell(row.host.as_ref())),
     ("from", |row| row.from.to_string()),
     ("to", |row| row.to.to_string()),
+    ("merged", |row| match row.merged {
+        None => String::new(),
+        Some(ResultsMerge::FiveMinutes) => "5m".to_owned(),
+        Some(ResultsMerge::Hour) => "1h".to_owned(),
+        Some(ResultsMerge::Step) => "step".to_owned(),
+    }),
     ("horizons", |row| match row.kept {
         kept if kept == row.horizons => kept.to_string(),
         kept => format!("{kept} of {}", row.horizons),

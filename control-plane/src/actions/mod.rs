@@ -23,6 +23,7 @@ pub mod invitations;
 pub mod join;
 pub mod lifecycle;
 pub mod logins;
+pub mod merges;
 mod named;
 pub mod nodes;
 mod progress;

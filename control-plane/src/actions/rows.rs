@@ -16,9 +16,10 @@ use crate::id::AgentUid;
 use crate::refusal::Refusal;
 use crate::state::AppState;
 use crate::store::experiments::Experiment;
-use crate::store::sums;
+use crate::store::merges::Grain;
 use crate::store::windows::{self, Body, Covered};
 use crate::store::{Connection, StoreError};
+use crate::store::{merges, sums};
 
 /// Horizons that are told one by one: the latest ones.
 const LATEST: i64 = 64;
@@ -49,6 +50,8 @@ pub struct ResultsRow {
     pub agent: Option<(AgentUid, String)>,
     /// Begin and end of what it covers, by our clock.
     pub stretch: [UnixMillis; 2],
+    /// Time that it is of, if its horizons were merged.
+    pub grain: Option<Grain>,
     /// Reports of horizons in it, over all agents.
     pub horizons: u32,
     /// Those of them that the figures rest on.
@@ -100,9 +103,17 @@ async fn steps(
         let mut own = Horizons::default();
         // What was measured with an earlier baseline does not add to that of the present one.
         let since = baselines.since(one.agent).unwrap_or(i64::MIN);
-        for (_, findings) in bodies(reader, experiment, one, (since, latest(covered.len()))).await? {
-            row.kept += own.adds(findings);
+        let most = latest(covered.len());
+        for (end, findings) in bodies(reader, experiment, one, (since, most)).await? {
+            own.adds(end, findings);
         }
+        for stretch in merged(reader, experiment, one, most).await? {
+            let begins = stretch.merge.ends().map(|[from, _]| from);
+            if begins.is_some_and(|from| from >= since) {
+                own.merge(stretch.merge.figures);
+            }
+        }
+        row.kept += own.kept();
         agents.push(own);
     }
     let whole = |(step, (row, agents)): (&str, (ResultsRow, Vec<Horizons>))| ResultsRow {
@@ -144,7 +155,7 @@ async fn horizons(
             let Together { row, agents } = rows.entry((number(end), &one.step)).or_default();
             let span = (findings.horizon.seconds * 1e9) as i64;
             cover(row, &Covered { from: end.saturating_sub(span), to: end, horizons: 1, ..one.clone() });
-            row.kept += agents.entry(one.agent).or_default().adds(findings);
+            row.kept += agents.entry(one.agent).or_default().adds(end, findings);
         }
     }
     let whole = |((_, step), Together { row, agents }): ((i64, &str), Together)| ResultsRow {
@@ -152,7 +163,38 @@ async fn horizons(
         figures: Figures::over_horizons(agents.values()),
         ..row
     };
-    Ok(rows.into_iter().map(whole).collect())
+    let mut all = before(reader, experiment, covered).await?;
+    all.extend(rows.into_iter().map(whole));
+    Ok(all)
+}
+
+/// Rows of what was merged before the horizons that are told one by one: of five minutes, of an hour, or of a step.
+async fn before(
+    reader: &mut Connection,
+    experiment: &Experiment,
+    covered: &[Covered],
+) -> Result<Vec<ResultsRow>, StoreError> {
+    let most = latest(covered.len());
+    let mut rows: BTreeMap<(Grain, i64, &str), Together> = BTreeMap::new();
+    for one in covered {
+        for stretch in merged(reader, experiment, one, most).await? {
+            let Some([from, to]) = stretch.merge.ends() else { continue };
+            let Together { row, agents } = rows.entry((stretch.grain, stretch.start, &one.step)).or_default();
+            let horizons = u32::try_from(stretch.merge.len()).unwrap_or(u32::MAX);
+            cover(row, &Covered { from, to, horizons, ..one.clone() });
+            row.grain = Some(stretch.grain);
+            row.kept += stretch.merge.figures.kept();
+            agents.entry(one.agent).or_default().merge(stretch.merge.figures);
+        }
+    }
+    let whole = |((_, _, step), Together { row, agents }): ((Grain, i64, &str), Together)| ResultsRow {
+        step: Some(step.to_owned()),
+        figures: Figures::over_horizons(agents.values()),
+        ..row
+    };
+    let mut rows: Vec<ResultsRow> = rows.into_iter().map(whole).collect();
+    rows.sort_by_key(|row| row.stretch);
+    Ok(rows)
 }
 
 /// Time after which the last so many horizons of this length ended.
@@ -162,13 +204,29 @@ fn since(last: i64, told: i64, length: i64) -> i64 {
 
 impl Horizons {
     /// Adds a horizon, unless it is void: the split lost a unit in it, or batches were left out of it. Returns the number added.
-    fn adds(&mut self, findings: Findings) -> u32 {
+    fn adds(&mut self, end: i64, findings: Findings) -> u32 {
         let counts = findings.horizon.missing.count == 0;
         if counts {
-            self.add(findings.horizon);
+            self.add(end, findings.horizon);
         }
         u32::from(counts)
     }
+}
+
+/// The latest so many merges of what an agent reported in a step.
+async fn merged(
+    reader: &mut Connection,
+    experiment: &Experiment,
+    Covered { step, agent, .. }: &Covered,
+    most: usize,
+) -> Result<Vec<merges::Stretch>, StoreError> {
+    let of = merges::Of {
+        tenant: experiment.tenant_id,
+        experiment: experiment.id,
+        agent: *agent,
+        step: step.clone(),
+    };
+    merges::latest(reader, &of, u32::try_from(most).unwrap_or(u32::MAX)).await
 }
 
 /// The latest so many findings of an agent in a step that ended after `since`, each with its end by our clock, oldest first.

@@ -177,7 +177,7 @@ pub struct Evidence {
     pub across: AcrossAgents,
     /// Time by which waves delayed the step: it counts from the last offer on.
     pub delay: Duration,
-    /// What varied by chance in horizons before those that the agents have here, of these agents in this order.
+    /// Evidence of what varied by chance in horizons before those that the agents have here, of these agents in this order.
     pub walked: Option<Arc<Walked>>,
 }
 

@@ -34,7 +34,7 @@ pub use decide::{Verb, Verdict, decide, decide_start, rebased};
 pub use evidence::{AgentEvidence, Evidence, Measured, Rebased, RefusedReports, Stretch};
 pub use figures::{Figures, LensFigure};
 pub use guardrail::{Direction, Guardrail, Quantity, Scope, Severity};
-pub use horizons::Horizons;
+pub use horizons::{Horizons, HorizonsParts};
 pub use policy::{AtEnd, Policy};
 pub use reason::Reason;
 pub use sequential::Walked;

@@ -6,6 +6,7 @@
 
 pub mod analyze;
 pub mod archive;
+pub mod merge;
 pub mod push;
 mod replicas;
 pub mod start;
@@ -68,6 +69,7 @@ async fn all(state: &AppState) {
         () = keep("analyze", &state.hub.analyze, || analyze::once(state)) => {}
         () = keep("start", &nobody, || start::once(state)) => {}
         () = keep("archive", &nobody, || archive::once(state)) => {}
+        () = keep("merge", &nobody, || merge::once(state)) => {}
         () = tell::run(state) => {}
     }
 }

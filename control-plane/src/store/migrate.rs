@@ -73,6 +73,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     31 "agent_hosts" "0031_agent_hosts",
     32 "audit_signatures" "0032_audit_signatures",
     33 "sums" "0033_sums",
+    34 "merges" "0034_merges",
     37 "requests_done" "0037_requests_done",
 };
 
@@ -96,6 +97,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     31 "agent_hosts" "0031_agent_hosts",
     32 "audit_signatures" "0032_audit_signatures",
     33 "sums" "0033_sums",
+    34 "merges" "0034_merges",
     37 "requests_done" "0037_requests_done",
 };
 

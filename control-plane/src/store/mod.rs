@@ -24,6 +24,7 @@ pub mod idempotency;
 pub mod invitations;
 pub mod logins;
 mod many;
+pub mod merges;
 mod migrate;
 pub mod nodes;
 mod postgres;

@@ -5,13 +5,13 @@ use proto::Invalid;
 use sqlx::AssertSqlSafe;
 
 use super::many::{parts, values};
-use super::{Connection, StoreError, Tx, query};
+use super::{Connection, StoreError, Tx, merges, query};
 use crate::clock::UnixMillis;
 use crate::experiment::ExperimentId;
 use crate::gather::Unhandled;
 use crate::id::{AgentUid, TenantId};
 
-/// Horizons of an agent in a step of which bodies are kept; older ones are forgotten, their count is not.
+/// Horizons of an agent in a step that a verdict looks at; older ones are merged, and go on counting.
 pub const KEPT: u32 = 64;
 
 /// A report that has been read.
@@ -165,6 +165,31 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// With those that were merged.
+    async fn with_merged(
+        self,
+        connection: &mut Connection,
+        tenant: TenantId,
+        (key, end): (&Key<'_>, i64),
+    ) -> Result<Self, StoreError> {
+        let offset = self.clock_offset.unwrap_or(0);
+        let stretch = [key.window_start, end].map(|at| at.saturating_sub(offset));
+        let of = (tenant, key.experiment_id);
+        let merged = merges::within(connection, of, Some(key.agent), stretch).await?;
+        let is_own = |process: &merges::Process| {
+            process.boot_id == key.boot_id && process.generation == key.generation
+        };
+        let own = merged.into_iter().filter(|one| is_own(&one.process) && one.horizon.start < end);
+        Ok(own.fold(self, |kept, one| {
+            let is_it = one.horizon.start == key.window_start;
+            Self {
+                digest: kept.digest.or_else(|| is_it.then_some(one.horizon.digest)),
+                ended: kept.ended.max(Some(one.horizon.end)),
+                ..kept
+            }
+        }))
+    }
+
     /// Outcome of a report that begins then and has this digest.
     #[must_use]
     pub fn filed(&self, window_start: i64, digest: &str) -> Filed {
@@ -188,9 +213,12 @@ fn kept_text(rows: usize) -> String {
                  AND own.experiment_id = asked.column2 AND own.agent_uid = asked.column3
                  AND own.boot_id = asked.column4 AND own.generation = asked.column5
                  AND own.window_start < asked.column7 ORDER BY own.window_start DESC LIMIT 1) AS ended,
-             (SELECT clock_offset FROM experiment_windows AS own WHERE own.tenant_id = $1
-                 AND own.experiment_id = asked.column2 AND own.agent_uid = asked.column3
-                 AND own.boot_id = asked.column4 AND own.generation = asked.column5 LIMIT 1) AS clock_offset
+             (SELECT clock_offset FROM experiment_sums AS sum WHERE sum.tenant_id = $1
+                 AND sum.experiment_id = asked.column2 AND sum.agent_uid = asked.column3
+                 AND sum.boot_id = asked.column4 AND sum.generation = asked.column5 LIMIT 1) AS clock_offset,
+             (SELECT MAX(merged_until) FROM experiment_sums AS sum WHERE sum.tenant_id = $1
+                 AND sum.experiment_id = asked.column2 AND sum.agent_uid = asked.column3
+                 AND sum.boot_id = asked.column4 AND sum.generation = asked.column5) AS merged_until
          FROM (VALUES {}) AS asked ORDER BY place",
         values(rows, 7, 2)
     )
@@ -219,12 +247,15 @@ pub async fn kept(
                 .bind(key.window_start)
                 .bind(*end);
         }
-        for row in asking.fetch_all(connection).await? {
-            found.push(Kept {
+        for (row, (key, end)) in asking.fetch_all(&mut *connection).await?.iter().zip(part) {
+            let kept = Kept {
                 digest: row.try_get("digest")?,
                 ended: row.try_get("ended")?,
                 clock_offset: row.try_get("clock_offset")?,
-            });
+            };
+            let merged_until: Option<i64> = row.try_get("merged_until")?;
+            let is_late = merged_until.is_some_and(|until| key.window_start < until);
+            found.push(if is_late { kept.with_merged(connection, tenant, (key, *end)).await? } else { kept });
         }
     }
     Ok(found)
@@ -266,39 +297,37 @@ pub async fn insert(tx: &mut Tx, tenant: TenantId, all: &[(Key<'_>, Content<'_>)
                 .bind(content.baseline);
         }
         inserting.execute(tx).await?;
-        forget(tx, tenant, part).await?;
+        let_wait(tx, tenant, part).await?;
     }
     Ok(())
 }
 
-/// Drops the bodies of horizons that nobody will look at again; their rows stay, so that each counts once. The last of
-/// each process stays, because its total has all that the process measured. Only rows that have a body are looked at: what
-/// this costs does not grow with the horizons before.
-async fn forget(tx: &mut Tx, tenant: TenantId, all: &[(Key<'_>, Content<'_>)]) -> Result<(), StoreError> {
-    let mut forgetting =
-        query(AssertSqlSafe(forget_text(all.len()))).bind(tenant).bind(Vec::new()).bind(KEPT - 1);
+/// Lets horizons wait to be merged that no verdict looks at again. The last of each process stays, because its total has all that
+/// the process measured. Only rows that do not wait are looked at: what this costs does not grow with the horizons before.
+async fn let_wait(tx: &mut Tx, tenant: TenantId, all: &[(Key<'_>, Content<'_>)]) -> Result<(), StoreError> {
+    let mut letting = query(AssertSqlSafe(let_wait_text(all.len()))).bind(tenant).bind(KEPT - 1);
     for (key, content) in all {
-        forgetting = forgetting.bind(key.experiment_id).bind(key.agent).bind(content.step);
+        letting = letting.bind(key.experiment_id).bind(key.agent).bind(content.step);
     }
-    forgetting.execute(tx).await?;
+    letting.execute(tx).await?;
     Ok(())
 }
 
-fn forget_text(rows: usize) -> String {
+fn let_wait_text(rows: usize) -> String {
     format!(
-        "UPDATE experiment_windows SET body = $2 FROM (VALUES {}) AS told
+        "UPDATE experiment_windows SET to_merge = 1 FROM (VALUES {}) AS told
          WHERE experiment_windows.tenant_id = $1 AND experiment_windows.experiment_id = told.column1
              AND experiment_windows.agent_uid = told.column2 AND experiment_windows.step = told.column3
-             AND length(experiment_windows.body) > 0
+             AND length(experiment_windows.body) > 0 AND experiment_windows.to_merge = 0
              AND experiment_windows.window_start < (SELECT latest.window_start FROM experiment_windows AS latest
                  WHERE latest.tenant_id = $1 AND latest.experiment_id = told.column1 AND latest.agent_uid = told.column2
-                     AND latest.step = told.column3 AND length(latest.body) > 0
-                 ORDER BY latest.window_start DESC LIMIT 1 OFFSET $3)
+                     AND latest.step = told.column3 AND length(latest.body) > 0 AND latest.to_merge = 0
+                 ORDER BY latest.window_start DESC LIMIT 1 OFFSET $2)
              AND experiment_windows.window_start < (SELECT MAX(last.window_start) FROM experiment_windows AS last
                  WHERE last.tenant_id = $1 AND last.experiment_id = told.column1 AND last.agent_uid = told.column2
                      AND last.boot_id = experiment_windows.boot_id AND last.plans = experiment_windows.plans
-                     AND length(last.body) > 0)",
-        values(rows, 3, 4)
+                     AND length(last.body) > 0 AND last.to_merge = 0)",
+        values(rows, 3, 3)
     )
 }
 
@@ -316,15 +345,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::prepare(&Address::of_data_dir(dir.path()), None).await.unwrap();
         let mut reader = store.read(Across::Reconcile).await.unwrap();
-        for (text, index) in [(kept_text(2), BY_PROCESS), (forget_text(2), BODIES)] {
+        for (text, index, number) in [(kept_text(2), BY_PROCESS, 2), (let_wait_text(2), BODIES, 3)] {
             let plan = query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}")));
             let plan = plan.fetch_all(&mut reader).await.unwrap();
             let looks: Vec<String> = plan.iter().map(|row| row.try_get("detail").unwrap()).collect();
             let looks: Vec<_> = looks
                 .into_iter()
                 .filter(|look| look.starts_with("SEARCH") || look.contains("experiment_windows"))
+                .filter(|look| !look.starts_with("SEARCH sum "))
                 .collect();
-            assert_eq!(looks.len(), 3, "{looks:#?}");
+            assert_eq!(looks.len(), number, "{looks:#?}");
             assert!(looks.iter().all(|look| look.contains(index)), "{looks:#?}");
         }
     }

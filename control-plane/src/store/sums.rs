@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::merges::{self, Merged};
 use super::windows::{Compared, Covered, Stretch};
 use super::{Connection, Row, StoreError, query};
 use crate::clock::UnixMillis;
@@ -83,7 +84,7 @@ enum Side {
     After,
 }
 
-/// What all reports of a row have in common.
+/// Process and generation that all reports of a row are of.
 #[derive(Debug)]
 struct Process {
     agent: AgentUid,
@@ -106,6 +107,7 @@ struct Sum {
     /// Begin and end of what something came in during.
     stretch: Option<[i64; 2]>,
     hours: [i64; 3],
+    merged_until: Option<i64>,
 }
 
 /// One report, without its body.
@@ -318,6 +320,15 @@ impl Stretched {
     }
 }
 
+impl Process {
+    fn has(&self, merged: &Merged) -> bool {
+        let of = &merged.process;
+        (&self.boot_id, self.generation, &self.plans, &self.baseline, self.clock_offset)
+            == (&of.boot_id, of.generation, &of.plans, &of.baseline, of.clock_offset)
+            && self.step == merged.step
+    }
+}
+
 impl Sum {
     fn read(row: &Row) -> Result<Self, StoreError> {
         let (horizons, counted) = (number(row, "horizons")?, number(row, "counted")?);
@@ -343,6 +354,7 @@ impl Sum {
             },
             stretch: stretch[0].zip(stretch[1]).map(|(from, to)| [from, to]),
             hours: [row.try_get("hours_0")?, row.try_get("hours_1")?, row.try_get("hours_2")?],
+            merged_until: row.try_get("merged_until")?,
         })
     }
 
@@ -355,7 +367,7 @@ impl Sum {
         }
     }
 
-    /// What it counts after a time that divides it.
+    /// Horizons after a time that divides it, counted.
     async fn counted_after(
         &self,
         connection: &mut Connection,
@@ -397,8 +409,21 @@ impl Sum {
         let key = &self.key;
         let rows = rows.bind(of.0).bind(of.1).bind(key.agent).bind(key.boot_id.as_str()).bind(key.generation);
         let rows = rows.bind(key.step.as_str()).bind(key.plans.as_str()).bind(key.baseline.as_str());
-        let rows = rows.bind(key.clock_offset).bind(from).bind(to).fetch_all(connection).await?;
-        rows.iter().map(Horizon::read).collect()
+        let rows = rows.bind(key.clock_offset).bind(from).bind(to).fetch_all(&mut *connection).await?;
+        let read = |row: &Row| Horizon::read(row).map(|one| (one.start, one));
+        let mut all = rows.iter().map(read).collect::<Result<BTreeMap<_, _>, _>>()?;
+        if self.merged_until.is_some_and(|until| until > from) {
+            let stretch = [from, to].map(|at| at.saturating_sub(key.clock_offset));
+            let merged = merges::within(connection, of, Some(key.agent), stretch).await?;
+            let own = merged.into_iter().filter(|one| key.has(one)).map(|one| one.horizon);
+            let own = own.filter(|one| one.end > from && one.end <= to);
+            // One that was merged meanwhile was read before.
+            all.extend(own.map(|one| {
+                let merges::Horizon { start, end, came_in, received_at, clock_ahead, .. } = one;
+                (start, Horizon { start, end, came_in, received_at, clock_ahead })
+            }));
+        }
+        Ok(all.into_values().collect())
     }
 }
 

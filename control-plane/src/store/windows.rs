@@ -1,5 +1,8 @@
 //! Findings of agents, as evidence is made of them. The rows are those of `reports`.
 
+use std::collections::HashSet;
+
+use super::merges::{self, Merged};
 use super::sums::{self, Counted};
 use super::{Connection, Row, StoreError, query};
 use crate::clock::UnixMillis;
@@ -65,7 +68,7 @@ pub async fn latest_of_step(
     let rows = query(
         "SELECT body, boot_id, window_start, clock_offset FROM experiment_windows
          WHERE tenant_id = $1 AND experiment_id = $2 AND agent_uid = $3 AND step = $4
-             AND window_end - clock_offset > $5 AND length(body) > 0
+             AND window_end - clock_offset > $5 AND length(body) > 0 AND to_merge = 0
          ORDER BY window_start DESC, boot_id DESC, generation DESC LIMIT $6",
     )
     .bind(tenant)
@@ -100,11 +103,11 @@ pub async fn last_of_processes(
     let rows = query(
         "SELECT w.agent_uid, w.boot_id, w.plans, w.window_end - w.clock_offset AS ended, w.body FROM experiment_windows AS w
          JOIN (SELECT agent_uid, boot_id, plans, MAX(window_start) AS latest FROM experiment_windows
-               WHERE tenant_id = $1 AND experiment_id = $2 AND (step = 'aa') = $3 AND length(body) > 0
+               WHERE tenant_id = $1 AND experiment_id = $2 AND (step = 'aa') = $3 AND length(body) > 0 AND to_merge = 0
                GROUP BY agent_uid, boot_id, plans) AS l
              ON l.agent_uid = w.agent_uid AND l.boot_id = w.boot_id AND l.plans = w.plans
                  AND l.latest = w.window_start
-         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND (w.step = 'aa') = $3 AND length(w.body) > 0
+         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND (w.step = 'aa') = $3 AND length(w.body) > 0 AND w.to_merge = 0
          ORDER BY w.agent_uid, w.window_start, w.boot_id, w.plans, w.generation DESC",
     )
     .bind(tenant)
@@ -185,6 +188,13 @@ pub struct AllVaried {
     pub all: usize,
 }
 
+fn of_merged(merged: &Merged) -> (AgentUid, Varied) {
+    let Merged { agent, step, process, horizon } = merged;
+    let [nanos_per_point, latency_p99] = horizon.varied;
+    let start = horizon.start.saturating_sub(process.clock_offset);
+    (*agent, Varied { start, mirror: step == "mirror", nanos_per_point, latency_p99 })
+}
+
 /// Figures that varied by chance in the horizons since mirror that begin in a stretch, Unix nanoseconds by our clock, and the
 /// number of all there are at that moment.
 ///
@@ -196,7 +206,7 @@ pub async fn varied(
     [from, to]: [i64; 2],
 ) -> Result<AllVaried, StoreError> {
     let rows = query(
-        "SELECT kept.horizons, w.agent_uid, w.window_start - w.clock_offset AS start, w.step, w.nanos_per_point, w.latency_p99
+        "SELECT kept.horizons, w.agent_uid, w.boot_id, w.generation, w.window_start - w.clock_offset AS start, w.step, w.nanos_per_point, w.latency_p99
          FROM (SELECT CAST(SUM(horizons) AS BIGINT) AS horizons FROM experiment_sums
                WHERE tenant_id = $1 AND experiment_id = $2 AND step <> 'aa') AS kept
          LEFT JOIN experiment_windows AS w ON w.tenant_id = $1 AND w.experiment_id = $2 AND w.step <> 'aa'
@@ -209,11 +219,11 @@ pub async fn varied(
     .bind(to)
     .fetch_all(connection)
     .await?;
-    let mut found = AllVaried::default();
+    let (mut found, mut seen) = (AllVaried::default(), HashSet::new());
     for row in &rows {
         let all: Option<i64> = row.try_get("horizons")?;
         found.all = all.and_then(|all| usize::try_from(all).ok()).unwrap_or(0);
-        let Some(start) = row.try_get("start")? else { continue };
+        let Some(start) = row.try_get::<Option<i64>>("start")? else { continue };
         let step: String = row.try_get("step")?;
         let varied = Varied {
             start,
@@ -221,8 +231,20 @@ pub async fn varied(
             nanos_per_point: row.try_get("nanos_per_point")?,
             latency_p99: row.try_get("latency_p99")?,
         };
-        found.rows.push((row.try_get("agent_uid")?, varied));
+        let agent: AgentUid = row.try_get("agent_uid")?;
+        let (boot, generation): (String, i64) = (row.try_get("boot_id")?, row.try_get("generation")?);
+        seen.insert((agent, boot, generation, start));
+        found.rows.push((agent, varied));
     }
+    for merged in merges::within(connection, (tenant, experiment), None, [from, to]).await? {
+        let (agent, one) = of_merged(&merged);
+        // One that was merged meanwhile was read before.
+        let of = (agent, merged.process.boot_id, merged.process.generation, one.start);
+        if merged.step != "aa" && (from..to).contains(&one.start) && seen.insert(of) {
+            found.rows.push((agent, one));
+        }
+    }
+    found.rows.sort_by_key(|(agent, one)| (one.start, *agent));
     Ok(found)
 }
 
@@ -239,9 +261,9 @@ pub async fn last_of_each(
     let rows = query(
         "SELECT w.agent_uid, w.body FROM experiment_windows AS w
          JOIN (SELECT agent_uid, MAX(window_start) AS latest FROM experiment_windows
-               WHERE tenant_id = $1 AND experiment_id = $2 AND length(body) > 0 GROUP BY agent_uid) AS l
+               WHERE tenant_id = $1 AND experiment_id = $2 AND length(body) > 0 AND to_merge = 0 GROUP BY agent_uid) AS l
              ON l.agent_uid = w.agent_uid AND l.latest = w.window_start
-         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND length(w.body) > 0
+         WHERE w.tenant_id = $1 AND w.experiment_id = $2 AND length(w.body) > 0 AND w.to_merge = 0
          ORDER BY w.agent_uid, w.generation DESC, w.received_at DESC, w.boot_id",
     )
     .bind(tenant)

@@ -1,5 +1,6 @@
 //! Rows of an experiment's results: each is of its own stretch and of nothing else.
 
+use control_plane::actions::merges;
 use control_plane::experiment::ExperimentId;
 use control_plane::id::{AgentUid, TenantId};
 use control_plane::store::reports::{self, Content, Filed, Key};
@@ -189,7 +190,8 @@ async fn horizons_that_end_together_are_a_row_and_the_latest_are_told() {
     // A restart in the midst of a horizon, and a step that began in it.
     all.report(0, another, 69, found(3, 4, 0), found(3, 4, 0)).await;
     all.report(0, split, 69, found(2, 4, 0), found(5, 4, 0)).await;
-    let rows = all.rows("horizon").await;
+    let mut rows = all.rows("horizon").await;
+    rows.retain(|row| row.get("merged").is_none());
     assert_eq!(rows.len(), 64, "63 that are kept of the step mirror, and one of the next");
     let fields = ["step", "horizons", "agents", "points_in", "series_in", "lost"];
     let of_row = |step, horizons, agents, points, series, lost| {
@@ -201,6 +203,32 @@ async fn horizons_that_end_together_are_a_row_and_the_latest_are_told() {
     assert_eq!(of(split, &fields), of_row("10%", 1, 1, 2, 4, 0));
     assert_eq!(of(mirror, &fields), of_row("mirror", 3, 2, 18, 6, 1));
     assert_eq!(mirror["to"], "2027-01-15T09:10:00Z");
+}
+
+#[tokio::test]
+async fn horizons_that_were_merged_are_told_with_the_time_that_they_are_of() {
+    let all = Reported::by_agents(1).await;
+    for number in 0..80 {
+        let lost = if number == 3 { 2 } else { 0 };
+        all.report(0, ("one", "mirror"), number, found(10, 4, lost), found(10, 4, 2)).await;
+    }
+    merges::once(&all.server.state, &[]).await.unwrap();
+    let rows = all.rows("horizon").await;
+    let fields = ["merged", "horizons", "kept", "points_in", "series_in", "lost", "from"];
+    let merged: Vec<_> =
+        rows.iter().filter(|row| row.get("merged").is_some()).map(|row| of(row, &fields)).collect();
+    let row = |horizons, points, lost, minute| {
+        let from = json!(format!("2027-01-15T08:{minute:02}:00Z"));
+        let counts = [horizons, horizons, points, 4, lost].map(|number: u64| json!(number));
+        [json!("five_minutes")].into_iter().chain(counts).chain([from]).collect::<Vec<_>>()
+    };
+    assert_eq!(merged, [row(5, 50, 2, 0), row(5, 50, 0, 5), row(5, 50, 0, 10), row(1, 10, 0, 15)]);
+    assert_eq!(rows.len(), 64 + 4, "and the latest one by one");
+    let steps = all.rows("step").await;
+    let fields = ["horizons", "kept", "points_in", "lost"];
+    assert_eq!(of(&steps[0], &fields), [json!(80), json!(80), json!(800), json!(2)], "nothing is gone");
+    merges::once(&all.server.state, &[]).await.unwrap();
+    assert_eq!(all.rows("horizon").await, rows, "each is merged once");
 }
 
 #[tokio::test]

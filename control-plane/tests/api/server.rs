@@ -191,6 +191,7 @@ pub fn config(dir: &Path) -> Serve {
         trial,
         take_over_after,
         archive_after,
+        merge_by_hour_after: archive_after,
         cors_origin: vec![hyper::header::HeaderValue::from_static("https://console.example.org")],
         sso: SsoOptions {
             oidc_groups_claim: "groups".to_owned(),

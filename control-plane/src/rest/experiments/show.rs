@@ -1,12 +1,15 @@
 //! Experiments, statuses and results as they are shown.
 
-use api::{AgentResults, AgentStatus, Criteria, Experiment, Results, ResultsBy, ResultsRow, Status};
+use api::{
+    AgentResults, AgentStatus, Criteria, Experiment, Results, ResultsBy, ResultsMerge, ResultsRow, Status,
+};
 
 use super::{AppState, Refusal, Stored};
 use crate::actions::rows::{self, By};
 use crate::actions::{self, AgentFindings, Progress};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures};
+use crate::store::merges::Grain;
 
 impl From<Stored> for Experiment {
     fn from(stored: Stored) -> Self {
@@ -141,10 +144,26 @@ impl From<ResultsBy> for By {
 }
 
 impl From<rows::ResultsRow> for ResultsRow {
-    fn from(rows::ResultsRow { step, agent, stretch, horizons, kept, figures }: rows::ResultsRow) -> Self {
+    fn from(row: rows::ResultsRow) -> Self {
+        let rows::ResultsRow { step, agent, stretch, grain, horizons, kept, figures } = row;
+        let merged = grain.map(|grain| match grain {
+            Grain::Minutes => ResultsMerge::FiveMinutes,
+            Grain::Hour => ResultsMerge::Hour,
+            Grain::Step => ResultsMerge::Step,
+        });
         let (agent, host) = agent.unzip();
         let [from, to] = stretch.map(Into::into);
-        Self { step, agent: agent.map(Into::into), host, from, to, horizons, kept, figures: figures.into() }
+        Self {
+            step,
+            agent: agent.map(Into::into),
+            host,
+            from,
+            to,
+            merged,
+            horizons,
+            kept,
+            figures: figures.into(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod agents;
 mod experiments;
+mod merges;
 mod messages;
 mod people;
 mod reports;
@@ -10,6 +11,7 @@ mod slices;
 mod sums;
 mod transactions;
 mod trials;
+mod walks;
 mod walls;
 
 use control_plane::clock::UnixMillis;

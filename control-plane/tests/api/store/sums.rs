@@ -10,6 +10,7 @@ use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 use super::reports::{content, file, filed, key, under_way};
 use super::{EVERYBODY, ONE, OTHER, on_every_engine, uid};
 use control_plane::clock::UnixMillis;
+use control_plane::id::AgentUid;
 
 const MINUTE: i64 = 60_000_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -27,7 +28,7 @@ fn less(random: &mut Pcg64Mcg, below: u64) -> i64 {
 
 /// A stream of reports of two agents: several processes and generations each, with other baselines and clocks, out of order
 /// and some of them twice.
-async fn stream(tx: &mut Tx, id: ExperimentId, seed: u64) {
+pub async fn stream(tx: &mut Tx, id: ExperimentId, seed: u64) {
     let random = &mut Pcg64Mcg::seed_from_u64(seed);
     let mut all = Vec::new();
     for agent in [1, 2] {
@@ -73,9 +74,9 @@ async fn rows(connection: &mut Connection, text: &'static str, id: ExperimentId)
 
 /// Every report of an experiment: agent, step, baseline, begin and end by our clock, whether something came in, when it came,
 /// and by how much the clock was ahead.
-type Told = (control_plane::id::AgentUid, String, String, i64, i64, bool, UnixMillis, Option<i64>);
+pub type Told = (AgentUid, String, String, i64, i64, bool, UnixMillis, Option<i64>);
 
-async fn told(connection: &mut Connection, id: ExperimentId) -> Vec<Told> {
+pub async fn told(connection: &mut Connection, id: ExperimentId) -> Vec<Told> {
     let text = "SELECT * FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2";
     let read = |row: &Row| {
         let (start, end): (i64, i64) =
@@ -102,7 +103,7 @@ fn covered(all: &[Told]) -> Vec<Covered> {
                 (one.horizons, one.from, one.to) = (one.horizons + 1, one.from.min(*from), one.to.max(*to));
             }
             None => {
-                found.push(Covered { step: step.clone(), agent: *agent, horizons: 1, from: *from, to: *to })
+                found.push(Covered { step: step.clone(), agent: *agent, horizons: 1, from: *from, to: *to });
             }
         }
     }
@@ -135,40 +136,54 @@ async fn what_is_added_up_equals_what_all_reports_say(store: &Store) {
     for seed in 0..24 {
         let (mut tx, id) = under_way(store).await;
         stream(&mut tx, id, seed).await;
-        let (tx, of) = (&mut tx, (ONE, id));
-        let all = told(tx, id).await;
+        let all = told(&mut tx, id).await;
         assert!(!all.is_empty());
-        assert_eq!(sums::covered(tx, of).await.unwrap(), covered(&all), "{seed}");
-        assert_eq!(sums::compared(tx, of).await.unwrap(), compared(&all), "{seed}");
-        for aa in [true, false] {
-            let found = sums::stretch(tx, of, aa, None).await.unwrap();
-            assert_eq!(found, stretch(&all, aa, |_| true), "{seed}");
-        }
-        let mut times: Vec<i64> = all.iter().map(|one| one.4).collect();
-        times.extend([i64::MIN, times[0] - 1, times[0] + 1, i64::MAX]);
-        for (since, agent) in times.into_iter().flat_map(|since| [1, 2].map(|agent| (since, uid(agent)))) {
-            let after = |one: &Told| one.0 == agent && one.4 > since;
-            for aa in [true, false] {
-                let found = sums::stretch(tx, of, aa, Some((agent, since))).await.unwrap();
-                assert_eq!(found, stretch(&all, aa, after), "{seed} {since}");
-            }
-            for step in STEPS {
-                let some: Vec<&Told> = all.iter().filter(|one| after(one) && one.1 == step).collect();
-                let found = sums::counted(tx, of, agent, step, since).await.unwrap();
-                let came_in = some.iter().filter(|one| one.5).count();
-                assert_eq!([found.counted, found.idle].map(|n| n as usize), [came_in, some.len() - came_in]);
-                assert_eq!(found.received_at, some.iter().map(|one| one.6).max(), "{seed} {since}");
-                let ahead = some.iter().filter_map(|one| one.7);
-                assert_eq!(
-                    found.clock_ahead(),
-                    ahead.max_by_key(|ahead| (ahead.abs(), *ahead)),
-                    "{seed} {since}"
-                );
-            }
-        }
-        assert_eq!(sums::covered(tx, (OTHER, id)).await.unwrap(), []);
-        assert_eq!(sums::stretch(tx, (OTHER, id), false, None).await.unwrap(), None);
+        assert_equals_all(&mut tx, id, &all, seed).await;
+        assert_eq!(sums::covered(&mut tx, (OTHER, id)).await.unwrap(), []);
+        assert_eq!(sums::stretch(&mut tx, (OTHER, id), false, None).await.unwrap(), None);
     }
+}
+
+/// What is added up, whole and after each time at which a horizon ended, is what these reports say.
+pub async fn assert_equals_all(tx: &mut Tx, id: ExperimentId, all: &[Told], seed: u64) {
+    let of = (ONE, id);
+    assert_eq!(sums::covered(tx, of).await.unwrap(), covered(all), "{seed}");
+    assert_eq!(sums::compared(tx, of).await.unwrap(), compared(all), "{seed}");
+    for aa in [true, false] {
+        let found = sums::stretch(tx, of, aa, None).await.unwrap();
+        assert_eq!(found, stretch(all, aa, |_| true), "{seed}");
+    }
+    let mut times: Vec<i64> = all.iter().map(|one| one.4).collect();
+    times.extend([i64::MIN, times[0] - 1, times[0] + 1, i64::MAX]);
+    for (since, agent) in times.into_iter().flat_map(|since| [1, 2].map(|agent| (since, uid(agent)))) {
+        let after = |one: &Told| one.0 == agent && one.4 > since;
+        for aa in [true, false] {
+            let found = sums::stretch(tx, of, aa, Some((agent, since))).await.unwrap();
+            assert_eq!(found, stretch(all, aa, after), "{seed} {since}");
+        }
+        for step in STEPS {
+            let some: Vec<&Told> = all.iter().filter(|one| after(one) && one.1 == step).collect();
+            let found = sums::counted(tx, of, agent, step, since).await.unwrap();
+            let came_in = some.iter().filter(|one| one.5).count();
+            assert_eq!([found.counted, found.idle].map(|n| n as usize), [came_in, some.len() - came_in]);
+            assert_eq!(found.received_at, some.iter().map(|one| one.6).max(), "{seed} {since}");
+            let ahead = some.iter().filter_map(|one| one.7);
+            let ahead = ahead.max_by_key(|ahead| (ahead.abs(), *ahead));
+            assert_eq!(found.clock_ahead(), ahead, "{seed} {since}");
+        }
+    }
+}
+
+/// Agent, process, generation, begin, end and digest of each report.
+pub async fn report_keys(tx: &mut Tx, id: ExperimentId) -> Vec<(AgentUid, String, i64, i64, i64, String)> {
+    let text = "SELECT * FROM experiment_windows WHERE tenant_id = $1 AND experiment_id = $2";
+    let read = |row: &Row| {
+        let of = (row.try_get("agent_uid").unwrap(), row.try_get("boot_id").unwrap());
+        let (start, end) = (row.try_get("window_start").unwrap(), row.try_get("window_end").unwrap());
+        let digest = row.try_get("digest").unwrap();
+        (of.0, of.1, row.try_get("generation").unwrap(), start, end, digest)
+    };
+    rows(tx, text, id).await.iter().map(read).collect()
 }
 
 async fn a_look_after_a_time_reads_the_shorter_side_alone(store: &Store) {
