@@ -257,10 +257,10 @@ async fn transactions_that_race_are_to_come_again() {
 const REVIEWED: [&str; 25] = [
     "actions/anchors.rs Reconcile 1",
     "actions/deliveries.rs Reconcile 1",
-    "actions/enroll.rs Credential 2",
+    "actions/enroll.rs Credential 4",
     "actions/generations.rs Reconcile 2",
     "actions/invitations.rs Credential 1",
-    "actions/join.rs Credential 1",
+    "actions/join.rs Credential 2",
     "actions/logins.rs Credential 1",
     "actions/logins.rs Login 1",
     "actions/merges.rs Reconcile 1",
