@@ -33,8 +33,8 @@ pub use enrollment_token::{CreateToken, CreatedToken, EnrollmentToken, MaxUses, 
 pub use experiment::{
     AgentResults, AgentStatus, Allow, AllowedMetrics, AllowedParts, Answer, AskedStep, AtEnd, Basis,
     Candidate, Change, ChangeWindow, CloneExperiment, CreateExperiment, Criteria, Criterion, Day, Direction,
-    Effect, Entity, Event, EventDetail, Experiment, Figures, Guardrail, LensFigure, NamedStep, Outcome,
-    Phase, Policy, Promote, Quantity, Reason, Results, ResultsBy, ResultsMerge, ResultsRow, Scope,
+    Effect, Entity, Event, EventDetail, Experiment, Figures, Guardrail, LensFigure, NamedStep, NotPromoted,
+    Outcome, Phase, Policy, Promote, Quantity, Reason, Results, ResultsBy, ResultsMerge, ResultsRow, Scope,
     SendSignal, Severity, Signal, SignalKind, Start, Status, TemplateUse, Unit, Verb, Verdict,
 };
 pub use freeze::{CreateFreeze, Freeze, FreezeState};

@@ -110,6 +110,8 @@ pub struct Offer {
     pub config_hash: String,
     /// The body.
     pub body: String,
+    /// Digests of the pipelines that it was compared with, where it was promoted.
+    pub compared_with: Vec<String>,
 }
 
 /// An agent's connection, or the time between its polls.

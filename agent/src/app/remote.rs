@@ -3,8 +3,9 @@
 //! The refusals, in order: anything where the owner wants nothing pushed, what cannot be read or is about another pipeline,
 //! a pipeline that does not
 //! build or brings a processor that the owner lets nobody push, a split that cuts through what a stage has to see whole, a
-//! number that is outdated or taken, a content in quarantine, an attempt that cannot be recorded. Whatever is refused
-//! leaves what was in force as it was. The ledger is written before the new generation serves.
+//! number that is outdated or taken, a content in quarantine, a promotion that was compared with another pipeline than the
+//! file's, an attempt that cannot be recorded. Whatever is refused leaves what was in force as it was, but for the experiment
+//! that such a promotion has ended: the file's pipeline runs alone then. The ledger is written before the new generation serves.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use pipelines::config::{Digest, Plan};
 use pipelines::split::CutsThrough;
 use pipelines::yaml::Problems;
 use proto::generation::{Baseline, Candidate, Generation};
+use proto::promotion::OTHER_BASELINE;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -23,7 +25,7 @@ use super::apply::Controller;
 use super::host::{MACHINE_IDS, Surroundings};
 use crate::config::{Forbidden, Settings};
 use crate::engine;
-use crate::fleet::{ActiveGeneration, Identity, Request};
+use crate::fleet::{ActiveGeneration, Identity, Offer, Request};
 use crate::generation::{Digests, Experiment, Intent};
 use crate::ledger::Content;
 
@@ -64,6 +66,18 @@ pub enum RemoteGenerationError {
     /// There is nothing to compare with.
     #[error("this agent has no pipeline of metrics to be the baseline")]
     NoBaseline,
+    /// It was compared with another pipeline than the file's, which is in charge.
+    #[error(
+        "{OTHER_BASELINE}what is promoted was compared with {compared}, and the pipeline of this node's file is {own} now: \
+         it would undo what was changed there. The file's pipeline runs. Put the earlier one back in the file, and it is \
+         offered again; or begin an experiment with a candidate that is made for the one of now"
+    )]
+    OtherBaseline {
+        /// Digest of the pipeline of the file.
+        own: String,
+        /// Digests that it was compared with.
+        compared: String,
+    },
     /// The split does not suit the pipelines.
     #[error(transparent)]
     CutsThrough(#[from] CutsThrough),
@@ -74,9 +88,10 @@ impl Controller {
     pub async fn asked(&mut self, request: Request) {
         match request {
             Request::Offer(offer) => {
-                let outcome = self.push(offer.body).await.map_err(|error| error.to_string());
+                let Offer { body, compared_with, answer } = offer;
+                let outcome = self.push(body, &compared_with).await.map_err(|error| error.to_string());
                 // Who asked may have gone; it finds out what is in force when it comes back.
-                let _nobody_waits = offer.answer.send(outcome);
+                let _nobody_waits = answer.send(outcome);
             }
             Request::Lift(ids) => self.lift(Some(&ids)),
         }
@@ -86,13 +101,17 @@ impl Controller {
     ///
     /// # Errors
     /// Why not; what was in force still is.
-    async fn push(&mut self, body: String) -> Result<(), BootError> {
+    async fn push(&mut self, body: String, compared_with: &[String]) -> Result<(), BootError> {
         let Some(settings) = self.settings.clone() else { return Ok(()) };
         let (number, intent) = compiled(body.clone(), Arc::clone(&settings)).await?;
         let content = Content::of(&intent.digests);
         self.ledger.admit(number, &body, &content)?;
         if self.ledger.entry().pushed.as_deref() == Some(&body) {
             return Ok(());
+        }
+        if let Some(refused) = self.for_another(&intent, compared_with, &settings) {
+            self.end_experiment(number, &settings).await?;
+            return Err(refused.into());
         }
         // What the node's owner wrote is theirs to try; it is where every rollback ends.
         let own = intent.experiment.is_none() && intent.digests.baseline == settings.intent.digests.baseline;
@@ -105,6 +124,43 @@ impl Controller {
         self.install((number, intent), &settings, engines).await;
         self.begin_trial(&settings);
         tracing::info!(generation = number, "a pushed generation is in force");
+        Ok(())
+    }
+
+    /// Refusal of what was promoted, alone or below another experiment, where it would take the place of a pipeline of the file
+    /// that it was not compared with. Where something pushed is in charge already, nothing of the file is undone.
+    fn for_another(
+        &self,
+        intent: &Intent,
+        compared_with: &[String],
+        settings: &Settings,
+    ) -> Option<RemoteGenerationError> {
+        let own = settings.intent.digests.baseline?;
+        let same = intent.digests.baseline == Some(own);
+        let own = own.to_string();
+        let in_charge = self.in_force.borrow().baseline == own;
+        let known = compared_with.is_empty() || compared_with.contains(&own);
+        (in_charge && !known && !same)
+            .then(|| RemoteGenerationError::OtherBaseline { own, compared: compared_with.join(", ") })
+    }
+
+    /// Puts the file's own generation in force, if an experiment that was pushed is: what ended it, under the number `refused`, is
+    /// not taken.
+    ///
+    /// # Errors
+    /// The ledger's; what was in force still is.
+    async fn end_experiment(&mut self, refused: u64, settings: &Arc<Settings>) -> Result<(), BootError> {
+        let entry = self.ledger.entry();
+        if entry.pushed.is_none() || entry.candidate.is_empty() {
+            return Ok(());
+        }
+        let digests = &settings.intent.digests;
+        // The number of what was refused means that, at the control plane.
+        let number = self.ledger.number(digests).max(refused.saturating_add(1));
+        self.ledger.commit(number, digests, &settings.digest)?;
+        let engines = self.shared.engines.running();
+        self.install((number, settings.intent.clone()), settings, engines).await;
+        self.begin_trial(settings);
         Ok(())
     }
 

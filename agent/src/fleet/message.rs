@@ -115,12 +115,23 @@ impl StateEncoder {
     }
 }
 
-/// Hash of an offer, and the generation's body in it.
+/// An offer, as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// OpAMP's hash of the body.
+    pub hash: Vec<u8>,
+    /// The generation's body.
+    pub body: String,
+    /// Digests of the pipelines that it was compared with.
+    pub compared_with: Vec<String>,
+}
+
+/// Hash of an offer, the generation's body in it, and what that was compared with.
 ///
 /// # Errors
 /// Why it is no offer that this agent takes, for a person.
-pub fn body(offer: AgentRemoteConfig) -> Result<(Vec<u8>, String), (Vec<u8>, String)> {
-    let hash = offer.config_hash;
+pub fn offered(offer: AgentRemoteConfig) -> Result<Offered, (Vec<u8>, String)> {
+    let (hash, compared_with) = (offer.config_hash, offer.compared_with);
     let refuse = |why: &str| (hash.clone(), why.to_owned());
     let mut files = offer.config.unwrap_or_default().config_map;
     let Some(file) = files.remove(KEY) else {
@@ -139,7 +150,7 @@ pub fn body(offer: AgentRemoteConfig) -> Result<(Vec<u8>, String), (Vec<u8>, Str
         return Err(refuse("config_hash is not the SHA-256 of phoenix.yaml"));
     }
     match String::from_utf8(file.body) {
-        Ok(text) => Ok((hash, text)),
+        Ok(body) => Ok(Offered { hash, body, compared_with }),
         Err(_) => Err(refuse("phoenix.yaml is no UTF-8")),
     }
 }

@@ -35,6 +35,8 @@ use crate::telemetry::Health;
 pub struct Offer {
     /// The body, as it was pushed.
     pub body: String,
+    /// Digests of the pipelines that it was compared with, where it was promoted; none where it is for whatever runs.
+    pub compared_with: Vec<String>,
     /// Channel for its outcome.
     pub answer: oneshot::Sender<Outcome>,
 }

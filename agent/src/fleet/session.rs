@@ -28,7 +28,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use super::credential::Proof;
 use super::enroll::{EnrollError, enroll};
 use super::keyring::Keyring;
-use super::message::{self, State, StateEncoder};
+use super::message::{self, Offered, State, StateEncoder};
 use super::unknown::is_unknown;
 use super::{Fleet, Offer, Outcome, RETRY, Request, pause};
 use crate::net::{Backoff, Connector, Stream};
@@ -306,7 +306,7 @@ impl<'a> Session<'a> {
     }
 
     async fn offered(&mut self, offer: AgentRemoteConfig) -> Result<(), SessionEnd> {
-        let (hash, body) = match message::body(offer) {
+        let Offered { hash, body, compared_with } = match message::offered(offer) {
             Ok(offer) => offer,
             Err((hash, why)) => {
                 self.refused(hash, why);
@@ -321,7 +321,8 @@ impl<'a> Session<'a> {
         *self.last = Some(message::status(hash.clone(), RemoteConfigStatuses::Applying, None));
         self.tell().await?;
         let (answer, outcome) = oneshot::channel();
-        if self.fleet.requests.send(Request::Offer(Offer { body, answer })).await.is_err() {
+        let offer = Offer { body, compared_with, answer };
+        if self.fleet.requests.send(Request::Offer(offer)).await.is_err() {
             return Err(SessionEnd::Stopping);
         }
         self.applying = Some((hash, outcome));

@@ -7,7 +7,7 @@ use proto::opamp::{
     RemoteConfigStatuses,
 };
 
-use super::message::{self, State, StateEncoder};
+use super::message::{self, Offered, State, StateEncoder};
 use super::{ActiveGeneration, Identity};
 use crate::telemetry::Condition;
 
@@ -44,10 +44,12 @@ fn an_offer_of_anything_but_a_generation_is_refused() {
         };
         let config_map = files.iter().map(file).collect();
         let config = Some(AgentConfigMap { config_map });
-        message::body(AgentRemoteConfig { config, config_hash: hash.to_vec() })
+        let compared_with = vec!["ab".to_owned()];
+        message::offered(AgentRemoteConfig { config, config_hash: hash.to_vec(), compared_with })
     };
     let hash = config_hash(b"body");
-    assert_eq!(offer(&[(KEY, MEDIA_TYPE, "body")], &hash), Ok((hash.to_vec(), "body".into())));
+    let taken = Offered { hash: hash.to_vec(), body: "body".into(), compared_with: vec!["ab".to_owned()] };
+    assert_eq!(offer(&[(KEY, MEDIA_TYPE, "body")], &hash), Ok(taken));
     let why = |files: &[(&str, &str, &str)], hash: &[u8]| offer(files, hash).expect_err("refused").1;
     assert!(why(&[], &hash).contains("no phoenix.yaml"));
     assert!(why(&[("", "text/yaml", "receivers: {}")], &hash).contains("no phoenix.yaml"));

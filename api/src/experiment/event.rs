@@ -16,7 +16,8 @@ pub struct Event {
     pub at: Timestamp,
     /// Kind: `create`, `start`, `applied`, `advance`, `verdict`, `pause`, `resume`, `stop`, `conclude`, `promote`,
     /// `rollback`, `fail`, `cancel`, `approve`, `baseline`: agents' baselines were changed or are
-    /// back, or `wave`: a step that is new to agents of a version is offered to more.
+    /// back, `wave`: a step that is new to agents of a version is offered to more, or `refused`: an agent does not take what was
+    /// promoted.
     pub kind: String,
     /// More of it.
     #[schema(value_type = Object)]

@@ -36,6 +36,20 @@ pub struct Status {
     /// Freeze of its tenant: it does not go forward until that is lifted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Freeze>,
+    /// Agents that have refused what was promoted, a hundred at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_promoted: Vec<NotPromoted>,
+}
+
+/// Agent that has refused what was promoted: it runs what it ran without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NotPromoted {
+    /// Its id.
+    pub uid: Uuid,
+    /// Name of its host.
+    pub host: String,
+    /// The reason that it gives.
+    pub reason: String,
 }
 
 /// Criteria of an experiment, as its last verdict answers them.

@@ -239,9 +239,10 @@ fn one(answer: &Value, show: Show) -> anyhow::Result<()> {
 }
 
 fn status(answer: &Value, show: Show) -> anyhow::Result<()> {
-    let Some(status) = show.read(answer)? else { return Ok(()) };
+    let Some(status) = show.read::<Status>(answer)? else { return Ok(()) };
     fields(&status, &STATUS)?;
     frozen(status.frozen.as_ref())?;
+    explain::not_promoted(&status)?;
     if let Some(verdict) = &status.verdict {
         reasons(&verdict.reasons)?;
     }

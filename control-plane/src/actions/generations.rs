@@ -98,8 +98,8 @@ pub async fn offer(
     }
     for (tenant, agent, next) in changed.offers {
         tracing::debug!(%agent, generation = next.generation, step = next.step, "an agent is to run another generation");
-        let Offered { config_hash, body, .. } = next;
-        state.hub.offer(tenant, agent, Some(Offer { config_hash, body }));
+        let Offered { config_hash, body, compared_with, .. } = next;
+        state.hub.offer(tenant, agent, Some(Offer { config_hash, body, compared_with }));
     }
     if !changed.begun.is_empty() {
         state.hub.happened();

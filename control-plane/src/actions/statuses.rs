@@ -7,18 +7,26 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::clock::UnixMillis;
+use crate::experiment::{ExperimentId, Reason};
 use crate::gather::{Brought, Gathered};
 use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
 use crate::store::generations::Status;
-use crate::store::statuses::{self, Became, ConfigStatus, Heard, Known, Said, SettingsStatus, StatusUpdate};
-use crate::store::{StoreError, Tx, arrivals, nodes};
+use crate::store::statuses::{
+    self, Became, ConfigStatus, Heard, Known, News, Said, SettingsStatus, StatusUpdate,
+};
+use crate::store::{StoreError, Tx, arrivals, experiments, nodes};
 
 /// Those that wait to be written; more wait to be let in.
 pub const WAITING: usize = 1_024;
 /// The most that are written together.
 const TOGETHER: usize = 512;
+
+/// The most agents that an event names.
+const NAMED: usize = 30;
 
 type Stored = Result<Known, StoreError>;
 
@@ -84,7 +92,9 @@ async fn write(
         }
     }
     let became: Vec<Became> = became.into_values().collect();
-    changed |= !statuses::became(&mut tx, tenant, &became, now).await?.is_empty();
+    let news = statuses::became(&mut tx, tenant, &became, now).await?;
+    changed |= !news.is_empty();
+    let refused = note_refused(&mut tx, (tenant, now), &said, &became, &news).await?;
     let kept: Vec<_> = said.iter().map(|(uid, said)| (*uid, heard[uid], said)).collect();
     statuses::keep(&mut tx, (tenant, &state.replica.id), &kept).await?;
     tx.commit().await?;
@@ -92,12 +102,51 @@ async fn write(
         state.hub.wake_analyze();
         state.hub.wake_push();
     }
+    if refused {
+        state.hub.happened();
+    }
     for gone in uids.iter().filter(|uid| !said.contains_key(uid)) {
         // It was deleted, and this replica has not heard of it.
         state.hub.dismiss(tenant, *gone);
     }
     let known = |Said { offered_hash, lifting, .. }: Said| Known { offered_hash, lifting };
     Ok(said.into_iter().map(|(uid, said)| (uid, known(said))).collect())
+}
+
+/// Notes as events which agents do not take what experiments have promoted; tells whether there are any.
+async fn note_refused(
+    tx: &mut Tx,
+    (tenant, now): (TenantId, UnixMillis),
+    said: &HashMap<AgentUid, Said>,
+    became: &[Became],
+    news: &[News],
+) -> Result<bool, StoreError> {
+    let mut by_experiment: BTreeMap<ExperimentId, Vec<AgentUid>> = BTreeMap::new();
+    for News { agent, not_promoted } in news {
+        if let Some(experiment) = not_promoted {
+            by_experiment.entry(*experiment).or_default().push(*agent);
+        }
+    }
+    for (experiment, agents) in &by_experiment {
+        let told = |uid: &AgentUid| became.iter().find(|one| one.agent == *uid)?.error.clone();
+        let why = agents.iter().find_map(told).unwrap_or_default();
+        let host =
+            |uid: &AgentUid| said.get(uid).map(|said| said.host.clone()).filter(|host| !host.is_empty());
+        let named = agents.iter().take(NAMED).map(|uid| host(uid).unwrap_or_else(|| uid.to_string()));
+        let sentence = format!(
+            "{} not take what was promoted{}: {why}",
+            if agents.len() == 1 {
+                "An agent does".to_owned()
+            } else {
+                format!("{} agents do", agents.len())
+            },
+            if agents.len() == 1 { "" } else { ", one of them for this reason" },
+        );
+        let reasons = [Reason::new("audit", "promotion", sentence).about(named.collect(), Vec::new())];
+        let detail = json!({ "agents": agents.len(), "reasons": reasons });
+        experiments::happened(tx, tenant, *experiment, (now, "refused", &detail)).await?;
+    }
+    Ok(!by_experiment.is_empty())
 }
 
 /// Takes in what one message says; tells whether it changes what the reconcilers know.

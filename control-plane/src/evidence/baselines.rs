@@ -3,7 +3,7 @@
 //! A baseline changes in the midst of an experiment where the node's file is changed, or what is deployed to it. What was
 //! measured before the last change counts for no verdict, also where an earlier baseline comes back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::experiment::Rebased;
 use crate::id::AgentUid;
@@ -37,7 +37,9 @@ impl Baselines {
         Ok(Self::reported(compared))
     }
 
-    fn reported(compared: Vec<Compared>) -> Self {
+    /// Those of stretches that agents have reported.
+    #[must_use]
+    pub fn reported(compared: Vec<Compared>) -> Self {
         let mut of_agents: HashMap<AgentUid, Vec<Compared>> = HashMap::new();
         for one in compared {
             of_agents.entry(one.agent).or_default().push(one);
@@ -58,6 +60,18 @@ impl Baselines {
     #[must_use]
     pub fn since(&self, agent: AgentUid) -> Option<i64> {
         self.0.get(&agent).and_then(|own| own.changed_at)
+    }
+
+    /// Digest of the baseline that an agent's last horizon was measured with, if it names it.
+    #[must_use]
+    pub fn last(&self, agent: AgentUid) -> Option<&str> {
+        self.0.get(&agent).map(|own| own.last.as_str())
+    }
+
+    /// Digests of the baselines that the agents' last horizons were measured with, each once.
+    #[must_use]
+    pub fn all(&self) -> BTreeSet<&str> {
+        self.0.values().map(|own| own.last.as_str()).collect()
     }
 
     /// Tells whether what some agent has measured before does not count.

@@ -2,12 +2,13 @@
 //!
 //! An agent is in at most one experiment: the oldest that is under way and matches it. Outside of experiments it runs
 //! the last deployment that matches it, and without one its own file. One whose owner wants nothing pushed is passed
-//! over. A content that an agent has refused is not written down again; a number that it could not take is, and what it had
-//! in quarantine until that was lifted.
+//! over. A content that an agent has refused is not written down again; a number that it could not take is, what it had
+//! in quarantine until that was lifted, and a promotion for another pipeline than the agent's file had, once it has that.
 //!
 //! Content that is new to agents of its version comes in waves ([`staging`]). In a tenant that is frozen no agent is offered
 //! anything new ([`freeze`]).
 
+mod compared;
 mod contents;
 mod freeze;
 mod plan;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::generation::{Baseline, Generation, config_hash};
+use proto::promotion::OTHER_BASELINE;
 use proto::quarantine::QUARANTINED;
 
 use super::PERIOD;
@@ -30,6 +32,7 @@ use crate::store::freezes;
 use crate::store::generations::{self, Offered, Status};
 use crate::store::sessions::{self, Member};
 use crate::store::{Connection, StoreError};
+use compared::Compared;
 use contents::Contents;
 use plan::{Plan, Plans, Wanted, is_for, plain};
 
@@ -90,8 +93,17 @@ async fn changed(state: &AppState, reader: &mut Connection) -> Result<Changes, S
     }
     let mut changes = staging::hold_back(state, reader, &mut told, &frozen).await?;
     freeze::hold(reader, &mut told, &frozen).await?;
+    let mut compared = Compared::default();
     for Told { member, latest, goal, .. } in told {
-        if let Some(next) = differs(&member, latest, goal) {
+        let promoted = match &goal {
+            Goal::Run(wanted) => wanted.promoted,
+            Goal::Kept | Goal::Own => None,
+        };
+        if let Some(mut next) = differs(&member, latest, goal) {
+            if let Some(experiment) = promoted {
+                let of = (member.tenant_id, experiment);
+                next.compared_with = compared.with(state, reader, of, member.uid).await?;
+            }
             changes.offers.push((member.tenant_id, member.uid, next));
         }
     }
@@ -100,18 +112,27 @@ async fn changed(state: &AppState, reader: &mut Connection) -> Result<Changes, S
 
 /// The generation to write down, if what the agent was told last is not what is wanted.
 fn differs(member: &Member, latest: Option<Offered>, goal: Goal) -> Option<Offered> {
-    let (plan, of) = match (goal, &latest) {
+    let (plan, of, promoted) = match (goal, &latest) {
         // Never told anything, and to run what its own file says: it does.
         (Goal::Kept, _) | (Goal::Own, None) => return None,
-        (Goal::Own, Some(_)) => (Arc::new(Plan::of(plain(None, Baseline::Current))), None),
-        (Goal::Run(Wanted { plan, of, .. }), _) => (plan, of),
+        (Goal::Own, Some(_)) => (Arc::new(Plan::of(plain(None, Baseline::Current))), None, None),
+        (Goal::Run(Wanted { plan, of, promoted, .. }), _) => (plan, of, promoted),
     };
     let Plan { generation, content } = &*plan;
     let (experiment_id, step) = of.unzip();
+    let experiment_id = experiment_id.or(promoted);
     if let Some(latest) = &latest {
-        let same = latest.content == *content && latest.experiment_id == experiment_id && latest.step == step;
-        let number_taken = latest.status == Status::Failed && member.generation >= latest.generation;
-        if same && !number_taken && !is_lifted(member, latest) {
+        let of_same = step.is_none() || latest.experiment_id == experiment_id;
+        let same = latest.content == *content && latest.step == step && of_same;
+        let again = match refusal(latest) {
+            None => false,
+            Some(Refusal::OtherBaseline) => {
+                latest.experiment_id != experiment_id || is_compared_now(member, latest)
+            }
+            Some(Refusal::Quarantined) if member.quarantined.is_empty() => true,
+            Some(_) => member.generation >= latest.generation,
+        };
+        if same && !again {
             return None;
         }
     }
@@ -126,13 +147,32 @@ fn differs(member: &Member, latest: Option<Offered>, goal: Goal) -> Option<Offer
         step,
         status: Status::Pending,
         error: None,
+        compared_with: Vec::new(),
     })
 }
 
-/// Tells whether an agent refused it because it was in quarantine, and nothing is any more.
-fn is_lifted(member: &Member, latest: &Offered) -> bool {
-    let quarantined = latest.error.as_deref().is_some_and(|error| error.starts_with(QUARANTINED));
-    latest.status == Status::Failed && quarantined && member.quarantined.is_empty()
+/// Ways in which an agent refuses a generation.
+enum Refusal {
+    /// It was compared with another pipeline than the one of the agent's file.
+    OtherBaseline,
+    /// Its content is in quarantine.
+    Quarantined,
+    /// Any other; also that its number is taken.
+    Other,
+}
+
+fn refusal(latest: &Offered) -> Option<Refusal> {
+    let failed = latest.error.as_deref().unwrap_or_default();
+    (latest.status == Status::Failed).then(|| match failed {
+        _ if failed.starts_with(OTHER_BASELINE) => Refusal::OtherBaseline,
+        _ if failed.starts_with(QUARANTINED) => Refusal::Quarantined,
+        _ => Refusal::Other,
+    })
+}
+
+/// Tells whether an agent that has refused a promotion has a pipeline in charge that it was compared with.
+fn is_compared_now(member: &Member, latest: &Offered) -> bool {
+    member.baseline_digest.as_ref().is_some_and(|own| latest.compared_with.contains(own))
 }
 
 #[cfg(test)]

@@ -87,6 +87,16 @@ pub async fn latest(connection: &mut Connection, tenant: TenantId) -> Result<Vec
     rows.iter().map(read).collect()
 }
 
+/// Fragments of all versions of all deployments of a tenant's, each once.
+///
+/// # Errors
+/// The store's.
+pub async fn configs(connection: &mut Connection, tenant: TenantId) -> Result<Vec<String>, StoreError> {
+    let rows = query("SELECT DISTINCT config FROM deployments WHERE tenant_id = $1 AND config IS NOT NULL");
+    let rows = rows.bind(tenant).fetch_all(connection).await?;
+    rows.iter().map(|row| row.try_get("config")).collect()
+}
+
 /// Up to `limit` versions of one of a tenant's before `before`, the newest first.
 ///
 /// # Errors

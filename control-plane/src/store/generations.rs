@@ -21,14 +21,16 @@ pub struct Offered {
     pub config_hash: String,
     /// The body.
     pub body: String,
-    /// The experiment it belongs to.
+    /// The experiment that it belongs to, or whose promotion it is.
     pub experiment_id: Option<ExperimentId>,
-    /// The step, as evidence is filed under it.
+    /// The step, as evidence is filed under it; nothing outside of one.
     pub step: Option<String>,
     /// Its outcome.
     pub status: Status,
     /// Reason for which it failed.
     pub error: Option<String>,
+    /// Digests of the pipelines that it was compared with, where it was promoted: an agent whose file has another refuses it.
+    pub compared_with: Vec<String>,
 }
 
 /// Generation that an agent was told to run, and when.
@@ -40,6 +42,17 @@ pub struct Told {
     pub told_at: UnixMillis,
     /// Time at which the agent ran it.
     pub applied_at: Option<UnixMillis>,
+}
+
+/// Agent that has refused what was promoted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotPromoted {
+    /// The agent.
+    pub uid: AgentUid,
+    /// Name of its host; its uid where it has not said so.
+    pub host: String,
+    /// The reason that it gives.
+    pub reason: String,
 }
 
 /// Outcome of a generation.
@@ -84,6 +97,10 @@ fn read(row: &Row) -> Result<Offered, StoreError> {
         step: row.try_get("step")?,
         status: Status::read(row.try_get("status")?)?,
         error: row.try_get("error")?,
+        compared_with: {
+            let text: Option<String> = row.try_get("compared_with")?;
+            text.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect()
+        },
     })
 }
 
@@ -117,7 +134,7 @@ pub async fn latest_of_all(
 ) -> Result<HashMap<(TenantId, AgentUid), Offered>, StoreError> {
     let rows = query(
         "SELECT told.tenant_id, told.agent_uid, told.generation, told.content, told.config_hash, '' AS body,
-             told.experiment_id, told.step, told.status, told.error
+             told.experiment_id, told.step, told.status, told.error, told.compared_with
          FROM agents JOIN agent_generations AS told ON told.tenant_id = agents.tenant_id AND told.agent_uid = agents.uid
              AND told.generation = (SELECT MAX(generation) FROM agent_generations AS last
                  WHERE last.tenant_id = agents.tenant_id AND last.agent_uid = agents.uid)
@@ -218,6 +235,36 @@ pub async fn offers(
     Ok(first.zip(last).map(|(first, last)| [first, last]))
 }
 
+/// Agents whose last generation is an experiment's promotion that they have refused, with the reason: `limit` at most.
+///
+/// # Errors
+/// The store's.
+pub async fn not_promoted(
+    connection: &mut Connection,
+    (tenant, experiment): (TenantId, ExperimentId),
+    limit: u32,
+) -> Result<Vec<NotPromoted>, StoreError> {
+    let rows = query(
+        "SELECT told.agent_uid, agents.host, told.error FROM agent_generations AS told
+         JOIN agents ON agents.tenant_id = told.tenant_id AND agents.uid = told.agent_uid
+         WHERE told.tenant_id = $1 AND told.experiment_id = $2 AND told.step IS NULL AND told.status = 'failed'
+             AND told.generation = (SELECT MAX(generation) FROM agent_generations AS last
+                 WHERE last.tenant_id = told.tenant_id AND last.agent_uid = told.agent_uid)
+         ORDER BY told.agent_uid LIMIT $3",
+    );
+    let rows = rows.bind(tenant).bind(experiment).bind(limit).fetch_all(connection).await?;
+    let read = |row: &Row| {
+        let (uid, host): (AgentUid, Option<String>) = (row.try_get("agent_uid")?, row.try_get("host")?);
+        let reason: Option<String> = row.try_get("error")?;
+        Ok(NotPromoted {
+            uid,
+            host: host.filter(|host| !host.is_empty()).unwrap_or_else(|| uid.to_string()),
+            reason: reason.unwrap_or_else(|| "it does not say why".to_owned()),
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
 /// Tells whether an agent has applied this content before, under any number.
 ///
 /// # Errors
@@ -251,9 +298,9 @@ pub async fn insert(
     for part in parts(all) {
         let sql = format!(
             "INSERT INTO agent_generations (tenant_id, agent_uid, generation, content, config_hash, body, experiment_id, step,
-                 status, created_at)
+                 status, created_at, compared_with)
              VALUES {}",
-            values(part.len(), 10, 1)
+            values(part.len(), 11, 1)
         );
         let mut inserting = query(AssertSqlSafe(sql));
         for (tenant, agent, offered) in part {
@@ -267,7 +314,8 @@ pub async fn insert(
                 .bind(offered.experiment_id)
                 .bind(&offered.step)
                 .bind(offered.status.name())
-                .bind(now);
+                .bind(now)
+                .bind(Some(offered.compared_with.join(" ")).filter(|text| !text.is_empty()));
         }
         inserting.execute(tx).await?;
         let sql = format!(

@@ -74,6 +74,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     32 "audit_signatures" "0032_audit_signatures",
     33 "sums" "0033_sums",
     34 "merges" "0034_merges",
+    35 "compared_with" "0035_compared_with",
     37 "requests_done" "0037_requests_done",
 };
 
@@ -98,6 +99,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     32 "audit_signatures" "0032_audit_signatures",
     33 "sums" "0033_sums",
     34 "merges" "0034_merges",
+    35 "compared_with" "0035_compared_with",
     37 "requests_done" "0037_requests_done",
 };
 

@@ -9,6 +9,7 @@ use super::many::{parts, values};
 use super::sessions::{CONNECTED, Described};
 use super::{Connection, Row, StoreError, Tx, query};
 use crate::clock::UnixMillis;
+use crate::experiment::ExperimentId;
 use crate::id::{AgentUid, TenantId};
 use crate::store::generations::Status;
 
@@ -106,7 +107,8 @@ pub struct Said {
 }
 
 impl Said {
-    /// Takes a description in; tells whether the agent has begun or ceased to refuse configs, or has other attributes.
+    /// Takes a description in; tells whether the agent has begun or ceased to refuse configs, or has other attributes or
+    /// another baseline.
     ///
     /// # Errors
     /// Attributes that are no JSON, which none are.
@@ -114,6 +116,7 @@ impl Said {
         let attributes = serde_json::to_string(&described.attributes);
         let attributes = attributes.map_err(|error| StoreError::row("agents", error))?;
         let moved = self.attributes.as_deref().unwrap_or("{}") != attributes;
+        let rebased = self.baseline_digest != described.baseline_digest;
         let turned = self.refuses_configs != described.refuses_configs;
         self.attributes = Some(attributes);
         self.refuses_configs = described.refuses_configs;
@@ -121,7 +124,7 @@ impl Said {
         self.boot_id.clone_from(&described.boot_id);
         self.generation = described.generation;
         self.baseline_digest.clone_from(&described.baseline_digest);
-        Ok(moved || turned)
+        Ok(moved || turned || rebased)
     }
 
     /// Takes in why it has cut the candidate out, or that it has not; tells whether that is news.
@@ -275,8 +278,16 @@ pub struct Became {
     pub error: Option<String>,
 }
 
-/// Records outcomes of generations, one of each; a hash that was never offered changes nothing. The agents of which one is
-/// news.
+/// Generation whose outcome is news.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// The agent.
+    pub agent: AgentUid,
+    /// The experiment of which it is no step, but the promotion that the agent has refused.
+    pub not_promoted: Option<ExperimentId>,
+}
+
+/// Records outcomes of generations, one of each; a hash that was never offered changes nothing. Those that are news.
 ///
 /// # Errors
 /// The store's.
@@ -285,7 +296,7 @@ pub async fn became(
     tenant: TenantId,
     all: &[Became],
     now: UnixMillis,
-) -> Result<Vec<AgentUid>, StoreError> {
+) -> Result<Vec<News>, StoreError> {
     let mut changed = Vec::new();
     for part in parts(all) {
         let sql = format!(
@@ -294,7 +305,7 @@ pub async fn became(
              FROM (VALUES {}) AS said
              WHERE tenant_id = $1 AND agent_uid = said.column1 AND config_hash = said.column2
                  AND (status <> said.column3 OR COALESCE(error, '') <> COALESCE(said.column4, ''))
-             RETURNING agent_uid",
+             RETURNING agent_uid, CASE WHEN step IS NULL AND status = 'failed' THEN experiment_id END AS not_promoted",
             values(part.len(), 4, 3)
         );
         let mut recording = query(AssertSqlSafe(sql)).bind(tenant).bind(now);
@@ -302,7 +313,8 @@ pub async fn became(
             recording = recording.bind(*agent).bind(hash).bind(status.name()).bind(error);
         }
         for row in recording.fetch_all(tx).await? {
-            changed.push(row.try_get("agent_uid")?);
+            changed
+                .push(News { agent: row.try_get("agent_uid")?, not_promoted: row.try_get("not_promoted")? });
         }
     }
     Ok(changed)

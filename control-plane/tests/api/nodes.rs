@@ -99,6 +99,7 @@ async fn a_new_agent_of_a_node_takes_the_place_of_the_one_before_and_the_record_
         experiment_id: None,
         step: None,
         status: Status::Applied,
+        compared_with: Vec::new(),
         error: None,
     };
     let all = [(first.tenant_id, first.uid, offered)];

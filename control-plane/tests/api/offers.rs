@@ -20,6 +20,7 @@ fn offered(content: &str) -> Offered {
         experiment_id: None,
         step: None,
         status: Status::Pending,
+        compared_with: Vec::new(),
         error: None,
     }
 }

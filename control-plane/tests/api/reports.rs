@@ -48,6 +48,7 @@ async fn under_way(server: &Server, admin: &str, number: usize) -> (ExperimentId
             experiment_id: Some(experiment),
             step: Some("mirror".to_owned()),
             status: Status::Applied,
+            compared_with: Vec::new(),
             error: None,
         };
         (agent.tenant_id, agent.uid, offered)

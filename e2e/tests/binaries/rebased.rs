@@ -1,6 +1,7 @@
 //! Baselines that their owners change in the midst of an experiment.
 
 use anyhow::Result;
+use e2e::agent::Agent;
 use e2e::eventually;
 use e2e::http::events;
 use e2e::person::Person;
@@ -68,5 +69,68 @@ async fn a_candidate_never_undoes_what_its_owner_changes_in_the_baseline_meanwhi
         fleet.agents[0].report().await.ok()?.ended.then_some(())
     })
     .await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promotion_is_not_taken_where_the_file_has_changed_since_the_last_word_of_its_agent() -> Result<()>
+{
+    let mut fleet = Loop::of(2).await?;
+    let own = fleet.nodes[1].config();
+    let id = fleet.control_plane.experiment(&experiment("promoted", GOOD)).await?;
+    let measured = |status: &Value| {
+        let agents = status["agents"].as_array().map_or(&[][..], Vec::as_slice);
+        agents.len() == 2 && agents.iter().all(|agent| agent["horizons"].as_u64() > Some(0))
+    };
+    fleet.until(&id, "horizons of both", measured).await;
+
+    // One is away when it is promoted, and comes back with a file that its owner has changed meanwhile.
+    let gone = fleet.agents.pop().expect("the second agent");
+    gone.terminate().await?;
+    let person = Person { dir: fleet.dir.path() };
+    person.logs_in(&fleet.control_plane).await?;
+    person.ok(&["experiment", "promote", &id, "--force", "--reason", "a test"]).await?;
+    let node = fleet.nodes[1].clone();
+    let agent = Agent::start_as(&node.dir, &filtered(&own), &node.enter, &node.name).await?;
+    let not_promoted = || async {
+        let status = fleet.status(&id).await?;
+        let all = status["not_promoted"].as_array().cloned().unwrap_or_default();
+        Some(all)
+    };
+    let refused =
+        eventually("refused", PATIENCE, || async { not_promoted().await.filter(|all| !all.is_empty()) })
+            .await;
+    assert!(refused.len() == 1 && refused[0]["host"] == "node-2", "{refused:#?}");
+    let reason = refused[0]["reason"].as_str().expect("a reason");
+    let digests = reason.split(|one: char| !one.is_ascii_hexdigit()).filter(|word| word.len() == 64);
+    assert_eq!(digests.collect::<std::collections::BTreeSet<_>>().len(), 2, "{reason}");
+    assert!(reason.contains("Put the earlier one back in the file"), "{reason}");
+    // The experiment is over on it, and the pipeline of its file runs alone.
+    let report = agent.report().await?;
+    assert!(report.ended, "{report:#?}");
+    for what in ["explain", "status"] {
+        let text = person.ok(&["experiment", what, &id]).await?;
+        assert!(text.contains(&format!("Not promoted on node-2: {reason}")), "{text}");
+    }
+    let all = events(fleet.control_plane.listening.rest, &id, fleet.control_plane.token()).await?;
+    let told: Vec<&Value> = all.iter().filter(|event| event["kind"] == "refused").collect();
+    assert!(told.len() == 1 && told[0]["detail"]["reasons"][0]["hosts"] == json!(["node-2"]), "{all:#?}");
+
+    // With the pipeline that it was compared with back in the file, it is offered again and taken.
+    agent.reload(&own)?;
+    eventually("promoted", PATIENCE, || async { not_promoted().await.filter(Vec::is_empty) }).await;
+    let agents = fleet.control_plane.call("GET", "/api/v1/agents", None).await?.1;
+    for one in agents["items"].as_array().expect("agents") {
+        let path = format!("/api/v1/agents/{}/generations", one["uid"].as_str().expect("a uid"));
+        eventually("it runs what was promoted", PATIENCE, || async {
+            let told = fleet.control_plane.call("GET", &path, None).await.ok()?.1["items"][0].clone();
+            let is_it = told["body"].as_str()?.contains("filter/virtual")
+                && told["experiment_id"] == json!(id)
+                && told["step"].is_null();
+            (is_it && told["status"] == "applied" && told["in_force"] == true).then_some(())
+        })
+        .await;
+    }
+    agent.terminate().await?;
     Ok(())
 }

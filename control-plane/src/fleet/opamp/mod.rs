@@ -268,7 +268,11 @@ impl Conversation {
                 let mut reader = state.store.read(agent.tenant_id).await?;
                 let latest = generations::latest(&mut reader, agent.tenant_id, agent.uid).await?;
                 let latest = latest.filter(|latest| latest.status != Status::Failed);
-                latest.map(|Offered { config_hash, body, .. }| Offer { config_hash, body })
+                latest.map(|Offered { config_hash, body, compared_with, .. }| Offer {
+                    config_hash,
+                    body,
+                    compared_with,
+                })
             }
         };
         let Some(latest) = latest.filter(|latest| latest.config_hash != reported) else { return Ok(None) };
@@ -322,5 +326,6 @@ fn config(offer: Offer) -> AgentRemoteConfig {
     let config_hash = proto::generation::config_hash(&body).to_vec();
     let file = AgentConfigFile { body, content_type: MEDIA_TYPE.to_owned() };
     let config_map = [(KEY.to_owned(), file)].into_iter().collect();
-    AgentRemoteConfig { config: Some(AgentConfigMap { config_map }), config_hash }
+    let compared_with = offer.compared_with;
+    AgentRemoteConfig { config: Some(AgentConfigMap { config_map }), config_hash, compared_with }
 }

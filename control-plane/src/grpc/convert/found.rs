@@ -5,6 +5,7 @@ use proto::v1;
 use crate::actions::{AgentFindings, Drift};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures};
+use crate::store::generations::NotPromoted;
 
 /// An agent of a step, and whether it is connected.
 pub(in super::super) fn agent((from, connected): &(AgentEvidence, bool)) -> v1::AgentStatus {
@@ -20,6 +21,12 @@ pub(in super::super) fn agent((from, connected): &(AgentEvidence, bool)) -> v1::
         horizon: from.last().map(|found| (&found.horizon).into()),
         wave: from.wave.map(Into::into),
     }
+}
+
+/// An agent that has refused what was promoted.
+pub(in super::super) fn not_promoted(from: NotPromoted) -> v1::NotPromoted {
+    let NotPromoted { uid, host, reason } = from;
+    v1::NotPromoted { uid: uid.to_string(), host, reason }
 }
 
 /// Sums over agents.

@@ -32,6 +32,8 @@ impl Plan {
 pub struct Wanted {
     pub plan: Arc<Plan>,
     pub of: Option<(ExperimentId, String)>,
+    /// The experiment whose promotion is its baseline.
+    pub promoted: Option<ExperimentId>,
     /// Its plans; nothing where they are the file's own, which is nobody else's to try.
     pub content: Option<Content>,
     /// Generation that it runs without the experiment.
@@ -68,6 +70,7 @@ impl<'a> Plans<'a> {
         };
         let deployed = deployments.iter().rev().filter(|(one, _)| one.config.is_some());
         let deployed = deployed.map(|(one, digest)| (one, digest)).find(|(one, _)| is_for(member, one));
+        let promoted = deployed.and_then(|(one, _)| one.experiment_id);
         let in_charge = deployed.map(|(_, digest)| digest.as_str());
         let deployment = deployed.map(|(one, _)| (one.id, one.version));
         let otherwise = self.plan((None, deployment, member.tenant_id), || {
@@ -82,6 +85,7 @@ impl<'a> Plans<'a> {
             return Some(Wanted {
                 plan: Arc::clone(&otherwise),
                 of: None,
+                promoted,
                 content: Some(content),
                 otherwise,
             });
@@ -101,7 +105,9 @@ impl<'a> Plans<'a> {
             generation
         });
         let content = contents.of_experiment(member, experiment.id, in_charge, run.step);
-        Some(Wanted { plan, of: Some((experiment.id, run.step.to_string())), content, otherwise })
+        let of = Some((experiment.id, run.step.to_string()));
+        let promoted = promoted.filter(|_| spec.baseline.is_none());
+        Some(Wanted { plan, of, promoted, content, otherwise })
     }
 
     fn plan(&mut self, kind: Kind, generation: impl FnOnce() -> Generation) -> Arc<Plan> {

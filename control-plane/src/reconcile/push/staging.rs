@@ -136,7 +136,7 @@ fn assigned(
 /// An agent that waits stays where it is, unless that is in an experiment that is over.
 fn wait(told: &mut Told) {
     let Goal::Run(wanted) = std::mem::replace(&mut told.goal, Goal::Kept) else { return };
-    let Wanted { of, otherwise, .. } = wanted;
+    let Wanted { of, promoted, otherwise, .. } = wanted;
     let experiment = of.map(|(id, _)| id);
     let before = told.latest.as_ref().and_then(|latest| latest.experiment_id);
     if experiment.is_some() && before.is_some() && before != experiment {
@@ -144,7 +144,7 @@ fn wait(told: &mut Told) {
             Baseline::Current => Goal::Own,
             Baseline::Given(_) => {
                 let plan = Arc::clone(&otherwise);
-                Goal::Run(Wanted { plan, of: None, content: None, otherwise })
+                Goal::Run(Wanted { plan, of: None, promoted, content: None, otherwise })
             }
         };
     }

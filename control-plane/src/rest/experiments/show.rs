@@ -1,7 +1,8 @@
 //! Experiments, statuses and results as they are shown.
 
 use api::{
-    AgentResults, AgentStatus, Criteria, Experiment, Results, ResultsBy, ResultsMerge, ResultsRow, Status,
+    AgentResults, AgentStatus, Criteria, Experiment, NotPromoted, Results, ResultsBy, ResultsMerge,
+    ResultsRow, Status,
 };
 
 use super::{AppState, Refusal, Stored};
@@ -9,6 +10,7 @@ use crate::actions::rows::{self, By};
 use crate::actions::{self, AgentFindings, Progress};
 use crate::clock::UnixMillis;
 use crate::experiment::{AgentEvidence, Figures};
+use crate::store::generations;
 use crate::store::merges::Grain;
 
 impl From<Stored> for Experiment {
@@ -57,7 +59,7 @@ fn reasons(experiment: &Stored) -> Vec<api::Reason> {
 /// The store's.
 pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Refusal> {
     let run = experiment.state.run();
-    let Progress { agents, horizon, since } = actions::progress(state, experiment).await?;
+    let Progress { agents, horizon, since, not_promoted } = actions::progress(state, experiment).await?;
     Ok(Status {
         id: experiment.id.0,
         phase: experiment.state.phase().into(),
@@ -71,6 +73,7 @@ pub async fn status(state: &AppState, experiment: &Stored) -> Result<Status, Ref
         verdict: experiment.verdict.clone().map(Into::into),
         reasons: reasons(experiment),
         frozen: experiment.frozen.clone().map(Into::into),
+        not_promoted: not_promoted.into_iter().map(NotPromoted::from).collect(),
     })
 }
 
@@ -104,6 +107,12 @@ fn agent((agent, connected): (AgentEvidence, bool)) -> AgentStatus {
         host: agent.host,
         failed: agent.failed,
         candidate_cut: agent.cut,
+    }
+}
+
+impl From<generations::NotPromoted> for NotPromoted {
+    fn from(generations::NotPromoted { uid, host, reason }: generations::NotPromoted) -> Self {
+        Self { uid: uid.into(), host, reason }
     }
 }
 

@@ -37,6 +37,7 @@ pub async fn told(server: &Server, uid: Uuid) -> String {
         experiment_id: None,
         step: None,
         status: Status::Pending,
+        compared_with: Vec::new(),
         error: None,
     };
     let look = async |_: &_, _: &mut _| {

@@ -168,6 +168,7 @@ fn offered(generation: i64) -> Offered {
         experiment_id: None,
         step: Some("mirror".to_owned()),
         status: Status::Pending,
+        compared_with: Vec::new(),
         error: None,
     }
 }
@@ -194,7 +195,8 @@ async fn the_latest_generation_is_what_an_agent_is_to_run(store: &Store) {
         let other = Became { agent: uid(2), hash: hash.to_owned(), status, error: error.clone() };
         let became = [other, Became { agent: uid(1), hash: hash.to_owned(), status, error }];
         let changed = statuses::became(&mut tx, ONE, &became, NOW).await.unwrap();
-        assert_eq!(changed, if news { vec![uid(1)] } else { vec![] });
+        let changed: Vec<_> = changed.iter().map(|news| (news.agent, news.not_promoted)).collect();
+        assert_eq!(changed, if news { vec![(uid(1), None)] } else { vec![] });
     }
     let told = generations::history(&mut tx, (ONE, uid(1)), 4, 2).await.unwrap();
     let told: Vec<_> = told.iter().map(|told| (told.offered.status, told.offered.error.as_deref())).collect();

@@ -1,0 +1,1 @@
+ALTER TABLE agent_generations DROP COLUMN compared_with;
