@@ -14,6 +14,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::label::Label;
+use crate::made::Gone;
 use crate::marks::{Fate, Marks};
 use crate::{Summary, Variant};
 
@@ -49,7 +50,7 @@ pub struct SeriesFates {
     pub parts: PartCounts,
     /// Fates by metric, of those that did not all stay as they are, most such series first; at most 50 rows.
     pub by_metric: Vec<MetricFates>,
-    /// Attributes that series have no more, most series first; at most 32 rows.
+    /// Attributes that series have no more, or with another value, most series first; at most 32 rows.
     pub by_attribute: Vec<AttributeFates>,
     /// Series of those that are not lost of which the candidate makes nothing for some of the time.
     pub interrupted: InterruptedFates,
@@ -113,7 +114,7 @@ pub struct MetricFates {
     pub parts: PartCounts,
 }
 
-/// Number of series that have an attribute no more.
+/// Number of series that have an attribute no more, or with another value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AttributeFates {
@@ -123,6 +124,8 @@ pub struct AttributeFates {
     pub fewer_attributes: u64,
     /// Series that are renamed, merged or split, and have it no more either.
     pub others: u64,
+    /// Series that have it with another value.
+    pub rewritten: u64,
 }
 
 impl PartCounts {
@@ -254,14 +257,19 @@ fn by_attribute(summary: &Summary, tally: &Tally<'_>) -> Vec<AttributeFates> {
     }
     let mut rows: BTreeMap<&str, AttributeFates> = BTreeMap::new();
     for (set, [fewer, others]) in sets {
-        for name in baseline.removed(set) {
+        for (name, gone) in baseline.removed(set) {
             let row = rows.entry(name).or_default();
-            row.fewer_attributes += fewer;
-            row.others += others;
+            match gone {
+                Gone::Removed => {
+                    row.fewer_attributes += fewer;
+                    row.others += others;
+                }
+                Gone::Rewritten => row.rewritten += fewer + others,
+            }
         }
     }
     let named = |(name, row): (&str, AttributeFates)| AttributeFates { attribute: name.to_owned(), ..row };
     let mut rows: Vec<AttributeFates> = rows.into_iter().map(named).collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.fewer_attributes + row.others));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.fewer_attributes + row.others + row.rewritten));
     rows
 }

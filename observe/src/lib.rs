@@ -32,6 +32,7 @@ mod label;
 mod lens;
 mod made;
 mod marks;
+mod more;
 mod observer;
 pub mod offline;
 mod outputs;
@@ -60,6 +61,7 @@ pub use lens::{
     LensInstant, LensLimit, LensReport, LensValue, Measured, OWNER, OWNERS, Reach, Sampled, Unnamed,
     UnwatchedMetrics,
 };
+pub use more::{Amount, MORE, More};
 pub use observer::Observer;
 pub use rules::RuleReport;
 pub use sample::Sample;

@@ -16,10 +16,19 @@ pub(crate) struct MarkedSeries {
     beyond: SeriesSet,
 }
 
-/// Names of the attributes that series have no more, each a bit of [`Marks::removed`]. The last bit is for all that find no
-/// room.
+/// Attributes that series have no more, or with another value, each a bit of [`Marks::removed`]. The last bit is for all that
+/// find no room.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct RemovedAttributes(Arc<Vec<Arc<str>>>);
+pub(crate) struct RemovedAttributes(Arc<Vec<(Arc<str>, Gone)>>);
+
+/// What became of an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// It is not there.
+    Removed,
+    /// It has another value.
+    Rewritten,
+}
 
 /// Attributes that are told apart.
 const NAMED: usize = 31;
@@ -27,23 +36,23 @@ const NAMED: usize = 31;
 const OTHERS: u32 = 1 << NAMED;
 
 impl RemovedAttributes {
-    /// The bit of an attribute, which is added if there is room.
-    pub fn bit(&mut self, name: &str) -> u32 {
-        if let Some(place) = self.0.iter().position(|known| **known == *name) {
+    /// The bit of an attribute of which this became, which is added if there is room.
+    pub fn bit(&mut self, name: &str, gone: Gone) -> u32 {
+        if let Some(place) = self.0.iter().position(|(known, became)| **known == *name && *became == gone) {
             return 1 << place;
         }
         if self.0.len() >= NAMED {
             return OTHERS;
         }
-        Arc::make_mut(&mut self.0).push(name.into());
+        Arc::make_mut(&mut self.0).push((name.into(), gone));
         1 << (self.0.len() - 1)
     }
 
-    /// Names of such bits.
-    pub fn names(&self, bits: u32) -> impl Iterator<Item = &str> {
+    /// Names of such bits, and what became of each.
+    pub fn names(&self, bits: u32) -> impl Iterator<Item = (&str, Gone)> {
         let named = self.0.iter().enumerate().filter(move |(place, _)| bits & (1 << place) != 0);
-        let others = (bits & OTHERS != 0).then_some("(other attributes)");
-        named.map(|(_, name)| &**name).chain(others)
+        let others = (bits & OTHERS != 0).then_some(("(other attributes)", Gone::Removed));
+        named.map(|(_, (name, gone))| (&**name, *gone)).chain(others)
     }
 
     /// Takes in the names of another; nothing if its bits mean the same here, else what each of them means here.
@@ -55,7 +64,7 @@ impl RemovedAttributes {
             self.0 = Arc::clone(&other.0);
             return None;
         }
-        Some(other.0.iter().map(|name| self.bit(name)).collect())
+        Some(other.0.iter().map(|(name, gone)| self.bit(name, *gone)).collect())
     }
 }
 
@@ -119,8 +128,8 @@ impl MarkedSeries {
         self.rows.values().copied().filter(|marks| marks.has(Marks::SEEN))
     }
 
-    /// Names of removed attributes.
-    pub fn removed(&self, bits: u32) -> impl Iterator<Item = &str> {
+    /// Names of attributes that went or were rewritten.
+    pub fn removed(&self, bits: u32) -> impl Iterator<Item = (&str, Gone)> {
         self.removed.names(bits)
     }
 
@@ -175,7 +184,7 @@ mod tests {
     /// A series whose removed attributes are these.
     fn without(identity: u128, names: &[&str]) -> MarkedSeries {
         let mut removed = RemovedAttributes::default();
-        let bits = names.iter().fold(0, |bits, name| bits | removed.bit(name));
+        let bits = names.iter().fold(0, |bits, name| bits | removed.bit(name, Gone::Removed));
         let row = (identity, Label::default(), Marks::SEEN.lacking(bits));
         MarkedSeries::of(Rows::of(std::iter::once(row)), removed, SeriesSet::default())
     }
@@ -185,7 +194,7 @@ mod tests {
         let mut one = without(1, &["b", "a"]);
         one.merge(&without(1, &["a", "c"]));
         let marks: Vec<Marks> = one.marks().collect();
-        let mut names: Vec<&str> = one.removed(marks[0].removed).collect();
+        let mut names: Vec<&str> = one.removed(marks[0].removed).map(|(name, _)| name).collect();
         names.sort_unstable();
         assert_eq!((marks.len(), names), (1, vec!["a", "b", "c"]));
     }
@@ -194,7 +203,7 @@ mod tests {
     fn attributes_past_the_bound_are_told_together() {
         let names: Vec<String> = (0..40).map(|n| format!("a{n}")).collect();
         let many = without(1, &names.iter().map(String::as_str).collect::<Vec<_>>());
-        let told: Vec<&str> = many.removed(u32::MAX).collect();
+        let told: Vec<&str> = many.removed(u32::MAX).map(|(name, _)| name).collect();
         assert_eq!((told.len(), told.last().copied()), (NAMED + 1, Some("(other attributes)")));
     }
 }

@@ -9,7 +9,7 @@ use crate::rows::Said;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Marks {
     bits: u32,
-    /// Attributes that it has no more, as bits that [`crate::made::RemovedAttributes`] names.
+    /// Attributes that it has no more, or with another value, as bits that [`crate::made::RemovedAttributes`] names.
     pub removed: u32,
 }
 

@@ -10,7 +10,7 @@ use pipelines::batch::{MetricKind, MetricRow, PointRow, ResourceRow, Rows, Scope
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 use crate::label::Labels;
-use crate::made::RemovedAttributes;
+use crate::made::{Gone, RemovedAttributes};
 use crate::marks::Marks;
 
 /// Parts of a series, by their places in [`Shapes`].
@@ -46,6 +46,9 @@ struct Scope {
 
 /// Attributes in order of their keys, each with a hash of its value.
 type Set = Vec<(Arc<str>, u64)>;
+
+/// Attributes that are not as they were.
+type GoneAttributes = Vec<(Arc<str>, Gone)>;
 
 /// Place of what found no room.
 const NOWHERE: u32 = u32::MAX;
@@ -149,12 +152,12 @@ impl Shapes {
     }
 
     /// Marks of a series that became another: fewer attributes, or renamed with the parts that differ. Attributes that are
-    /// gone are put down in `removed`.
+    /// gone, or have another value, are put down in `removed`.
     pub fn change(&self, removed: &mut RemovedAttributes, from: Shape, to: Shape) -> Marks {
         let Some((parts, gone, only_fewer)) = self.parts(from, to) else {
             return Marks::RENAMED.and(Marks::UNKNOWN);
         };
-        let bits = gone.iter().fold(0, |bits, name| bits | removed.bit(name));
+        let bits = gone.iter().fold(0, |bits, (name, gone)| bits | removed.bit(name, *gone));
         let fate = match (only_fewer, parts.has(Marks::PARTS)) {
             (true, _) => Marks::FEWER,
             (false, true) => Marks::RENAMED.and(parts),
@@ -163,9 +166,9 @@ impl Shapes {
         fate.lacking(bits)
     }
 
-    /// The parts that differ, the attributes that `to` has no more, and whether nothing else is different. Nothing if one of
-    /// them is not known.
-    fn parts(&self, from: Shape, to: Shape) -> Option<(Marks, Vec<Arc<str>>, bool)> {
+    /// The parts that differ, the attributes that `to` has no more or with another value, and whether nothing is different but
+    /// that some are gone. Nothing if one of them is not known.
+    fn parts(&self, from: Shape, to: Shape) -> Option<(Marks, GoneAttributes, bool)> {
         let (mine, theirs) = (self.metrics.get(from.metric)?, self.metrics.get(to.metric)?);
         let (scope, other) = (self.scopes.get(from.scope)?, self.scopes.get(to.scope)?);
         let mut parts = Marks::default();
@@ -175,7 +178,7 @@ impl Shapes {
         mark(mine.kind != theirs.kind, Marks::TYPE);
         mark((&scope.name, &scope.version) != (&other.name, &other.version), Marks::SCOPE);
         let mut only_fewer = !parts.has(Marks::PARTS);
-        let (mut removed, mut new) = (Vec::new(), Vec::new());
+        let (mut removed, mut new, mut rewritten) = (Vec::new(), Vec::new(), Vec::new());
         let sets = [
             (from.resource, to.resource, Marks::RESOURCE),
             (scope.attributes, other.attributes, Marks::SCOPE),
@@ -187,18 +190,31 @@ impl Shapes {
                 continue;
             }
             parts = parts.and(part);
-            let missing = |from: &Set, in_: &Set| -> Vec<Arc<str>> {
+            let missing = |from: &Set, in_: &Set| -> Set {
                 let is_there = |name: &Arc<str>| in_.iter().any(|(key, _)| key == name);
-                from.iter().map(|(name, _)| name).filter(|name| !is_there(name)).cloned().collect()
+                from.iter().filter(|(name, _)| !is_there(name)).cloned().collect()
             };
+            let has_another = |(name, value): &&(Arc<str>, u64)| {
+                from.iter().any(|(known, before)| known == name && before != value)
+            };
+            rewritten.extend(to.iter().filter(has_another).map(|(name, _)| name.clone()));
             only_fewer &= to.iter().all(|attribute| from.contains(attribute));
             removed.extend(missing(from, to));
             new.extend(missing(to, from));
         }
-        // What was moved from one place to another is still there.
-        removed.retain(|name| !new.contains(name));
+        // What was moved from one place to another is still there, with its value or with another.
+        removed.retain(|(name, value)| {
+            let moved: Vec<u64> =
+                new.iter().filter(|(key, _)| key == name).map(|(_, value)| *value).collect();
+            if !moved.is_empty() && !moved.contains(value) {
+                rewritten.push(name.clone());
+            }
+            moved.is_empty()
+        });
         only_fewer &= !removed.is_empty();
-        Some((parts, removed, only_fewer))
+        let removed = removed.into_iter().map(|(name, _)| (name, Gone::Removed));
+        let rewritten = rewritten.into_iter().map(|name| (name, Gone::Rewritten));
+        Some((parts, removed.chain(rewritten).collect(), only_fewer))
     }
 
     /// Keeps the parts of these.

@@ -83,6 +83,13 @@ impl Attributes {
         self.0.keys().filter(|name| !other.0.contains_key(*name)).map(String::as_str)
     }
 
+    /// Names that are in both with different values.
+    pub fn names_of_others<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
+        let differs =
+            |(name, value): &(&String, &Scalar)| other.0.get(*name).is_some_and(|one| one != *value);
+        self.0.iter().filter(differs).map(|(name, _)| name.as_str())
+    }
+
     /// Tells whether all of it, with the same values, is in `other`.
     #[must_use]
     pub fn is_part_of(&self, other: &Self) -> bool {

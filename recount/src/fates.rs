@@ -34,6 +34,8 @@ pub struct Told {
     pub parts: BTreeSet<Part>,
     /// Attributes that are gone.
     pub gone: BTreeSet<String>,
+    /// Attributes that have another value.
+    pub rewritten: BTreeSet<String>,
     /// True if nothing else differs.
     pub only_fewer: bool,
 }
@@ -41,7 +43,13 @@ pub struct Told {
 impl Told {
     /// A fate in which no part differs.
     fn nothing(fate: Fate) -> Self {
-        Self { fate, parts: BTreeSet::new(), gone: BTreeSet::new(), only_fewer: true }
+        Self {
+            fate,
+            parts: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            rewritten: BTreeSet::new(),
+            only_fewer: true,
+        }
     }
 }
 
@@ -86,7 +94,19 @@ pub fn difference(from: &Series, to: &Series) -> Told {
     // What has moved from one place to another is still there.
     let new = names(|[from, to]| to.names_beyond(from).map(str::to_owned).collect());
     let gone = gone.difference(&new).cloned().collect();
-    Told { fate: if only_fewer { Fate::Fewer } else { Fate::Renamed }, parts, gone, only_fewer }
+    let mut rewritten = names(|[from, to]| from.names_of_others(to).map(str::to_owned).collect());
+    // What moves to another place may get another value on the way.
+    for (from, to, _) in &sets {
+        for name in from.names_beyond(to) {
+            let mut others = sets.iter().filter(|(from, _, _)| !from.0.contains_key(name));
+            let mut arrives = others.by_ref().filter_map(|(_, to, _)| to.0.get(name)).peekable();
+            let has_come = arrives.peek().is_some();
+            if has_come && !arrives.any(|value| Some(value) == from.0.get(name)) {
+                rewritten.insert(name.to_owned());
+            }
+        }
+    }
+    Told { fate: if only_fewer { Fate::Fewer } else { Fate::Renamed }, parts, gone, rewritten, only_fewer }
 }
 
 impl Fates {
@@ -151,6 +171,7 @@ impl Fates {
         known.fate = known.fate.min(told.fate);
         known.parts.extend(told.parts);
         known.gone.extend(told.gone);
+        known.rewritten.extend(told.rewritten);
         known.only_fewer &= told.only_fewer;
     }
 

@@ -174,7 +174,8 @@ fn fates(all: &mut Agreement, said: &Value, history: &History) {
             all.count(&format!("fates of {metric}.{key}"), fates.count(fate, Some(metric)), &row[key]);
         }
     }
-    let gone: BTreeSet<&String> = fates.of.values().flat_map(|told| &told.gone).collect();
+    let told = fates.of.values().flat_map(|told| told.gone.iter().chain(&told.rewritten));
+    let gone: BTreeSet<&String> = told.collect();
     all.count("fates.by_attribute", gone.len() as u64, &length(&said["by_attribute"]));
     for attribute in gone {
         let row = find(&said["by_attribute"], "attribute", attribute);
@@ -184,6 +185,8 @@ fn fates(all: &mut Agreement, said: &Value, history: &History) {
         };
         all.count(&format!("fates without {attribute}"), without(true), &row["fewer_attributes"]);
         all.count(&format!("others without {attribute}"), without(false), &row["others"]);
+        let rewritten = fates.of.values().filter(|told| told.rewritten.contains(attribute)).count() as u64;
+        all.count(&format!("fates with another {attribute}"), rewritten, &row["rewritten"]);
     }
     let lost = said_lost(&fates);
     all.count("lost_by_candidate", lost, &said["lost"]);

@@ -1,6 +1,6 @@
 //! Fates of the series: lost, renamed, with fewer attributes, merged, split, by the metric's name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use observe::{MetricFates, NamedCount};
 
@@ -42,11 +42,38 @@ pub fn series(hosts: &[Measured<'_>]) -> String {
         let rest = exact(all - named);
         rows.push(["(beyond the rows kept)", &rest, "", "", "", "", ""].map(str::to_owned).to_vec());
     }
+    let interrupted = interrupted(hosts);
     if rows.is_empty() {
-        return "\n  Every series stayed what it was.".to_owned();
+        let said = if interrupted.is_empty() {
+            "Every series stayed what it was."
+        } else {
+            "Every series is there under its own name."
+        };
+        return format!("\n  {said}{interrupted}");
     }
     let header = ["metric", "lost", "renamed", "fewer attributes", "merged", "split", "lost most of all"];
-    render("Series that the candidate changes", &header, 1, rows)
+    format!("{}{interrupted}", render("Series that the candidate changes", &header, 1, rows))
+}
+
+/// Series that the candidate has for a part of the time alone, in a line of their own; nothing without any.
+fn interrupted(hosts: &[Measured<'_>]) -> String {
+    let all = || hosts.iter().map(|host| &host.comparison.fates.interrupted);
+    let metrics: BTreeSet<&String> = all().flat_map(|of| &of.metrics).collect();
+    match all().map(|of| of.as_it_is + of.others).sum() {
+        0 => String::new(),
+        1 => format!("\n  1 series has nothing for a part of the time: of {}.", joined(&metrics)),
+        many => {
+            format!(
+                "\n  {} series have nothing for a part of the time: of {}.",
+                exact(many),
+                joined(&metrics)
+            )
+        }
+    }
+}
+
+fn joined(names: &BTreeSet<&String>) -> String {
+    names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn row(metric: &str, fates: &Fates) -> Vec<String> {

@@ -35,6 +35,8 @@ pub struct FleetLens {
     pub groups: Vec<FleetGroup>,
     /// Groups of reports that do not name them, added up.
     pub unnamed: Unnamed,
+    /// The most groups that one report counts as lost, whether it names them or not.
+    pub most_lost: u64,
     /// True if some host had series that did not fit.
     pub truncated: bool,
 }
@@ -82,6 +84,7 @@ impl FleetLens {
             increases: measured().any(|report| report.increases),
             hosts: hosts.values().filter(|host| host.measured).count() as u64,
             hosts_not_measured: hosts.values().filter(|host| !host.measured).count() as u64,
+            most_lost: measured().map(|report| report.groups_lost).max().unwrap_or(0),
             truncated: reports.iter().any(|(_, report)| report.truncated),
             ..Self::default()
         };

@@ -13,6 +13,7 @@ use super::near::nearest;
 use super::spread::Sampled;
 use super::table::{Entry, Figures, Group, KIND_DISTRIBUTION, KIND_INCREASE, KIND_VALUE, LensTable, Side};
 use super::{Lens, LensCounts, LensFunction, Unnamed};
+use crate::fates::{AttributeFates, SeriesFates};
 
 /// The most groups that a report names, of those that differ and of the largest others.
 const MAX_NAMED: usize = 100;
@@ -383,6 +384,20 @@ impl LensReport {
     pub fn groups_by(&self, attribute: &str) -> bool {
         let names_owner = || OWNERS.iter().any(|(name, _)| *name == attribute);
         if self.group_by == OWNER { names_owner() } else { self.group_by == attribute }
+    }
+
+    /// Tells whether groups are others because what it groups by has other values: groups are lost and others are new; or series
+    /// have other values of that attribute, and groups are lost, or differ where the total does not.
+    #[must_use]
+    pub fn is_rewritten<'a>(&self, mut fates: impl Iterator<Item = &'a SeriesFates>) -> bool {
+        let new = self.groups_new > 0 || self.named().any(LensError::is_new);
+        if self.groups_lost > 0 && new {
+            return true;
+        }
+        let same = self.total.relative_error == Some(0.0);
+        let moved = self.groups_lost > 0 || same && self.groups_that_differ > 0;
+        let other = |one: &AttributeFates| one.rewritten > 0 && self.groups_by(&one.attribute);
+        moved && fates.any(|of| of.by_attribute.iter().any(other))
     }
 
     /// All groups that it names.

@@ -1,5 +1,6 @@
 //! Capture: the series of one output, and the values of their points.
 
+use std::collections::BTreeSet;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -150,6 +151,22 @@ impl CapturedSeries {
     fn repeats(&self, content: &Content) -> bool {
         let same = |known: &Content| (known.time, known.hash) == (content.time, content.hash);
         self.last.as_ref().is_some_and(same) || self.points.iter().rev().take(RECENT).any(same)
+    }
+
+    /// Tells whether the candidate's series has no point in a window of a stretch in which this has one. A stage may gather the
+    /// candidate's points: a window is twice as long as the time that is usual between two of them, and no shorter than `window`.
+    pub fn is_interrupted_in(&self, candidate: &Self, [from, to]: [u64; 2], window: u64) -> bool {
+        let times = |of: &Self| -> BTreeSet<u64> { of.points.iter().map(|point| point.time).collect() };
+        let theirs = times(candidate);
+        let mut apart: Vec<u64> = theirs.iter().zip(theirs.iter().skip(1)).map(|(a, b)| b - a).collect();
+        apart.sort_unstable();
+        // Of one point nothing tells how often there is one.
+        let Some(usual) = apart.get(apart.len() / 2) else { return false };
+        let window = usual.saturating_mul(2).max(window).max(1);
+        let (first, last) = (from.div_ceil(window), to / window);
+        let whole = |time: &u64| Some(time / window).filter(|at| *at >= first && *at < last);
+        let kept: BTreeSet<u64> = theirs.iter().filter_map(whole).collect();
+        times(self).iter().filter_map(whole).any(|at| !kept.contains(&at))
     }
 
     /// Another point of one time collides, and so do writers that take turns: their start times tell them apart.

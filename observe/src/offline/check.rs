@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::{Guardrail, OfflinePolicy, OfflineReport};
 use crate::{
-    AttributeFates, Comparison, Coverage, FleetLens, Lens, LensAnswer, LensReport, MetricFates, Settings,
+    Amount, AttributeFates, Comparison, Coverage, FleetLens, Lens, LensAnswer, LensReport, MORE, MetricFates,
+    More, Settings, VariantReport,
 };
 
 /// Answer to a check.
@@ -79,6 +80,7 @@ impl OfflinePolicy {
         self.values(report, &mut checks);
         self.renamed(report, &mut checks);
         self.attributes_used(report, &mut checks);
+        self.more(report, &mut checks);
         let lenses = self.limited_lenses();
         let asked = lenses.iter().filter(|lens| !lens.is_every());
         for (lens, found) in asked.zip(&comparison.lenses) {
@@ -135,19 +137,67 @@ impl OfflinePolicy {
             let nameless = lens.named().any(|group| group.is_new() && group.is_unnamed());
             nameless || (lens.groups_lost > 0 && fates.by_attribute.iter().any(gone))
         };
-        let taken: Vec<&LensReport> = lenses.iter().filter(|lens| lacks(lens)).collect();
+        let (taken, kept): (Vec<&LensReport>, Vec<_>) = lenses.iter().partition(|lens| lacks(lens));
+        let rewritten: Vec<&LensReport> =
+            kept.into_iter().filter(|lens| lens.is_rewritten(std::iter::once(fates))).collect();
         if self.allow.renamed || lenses.iter().all(|lens| lens.groups == 0) {
             return;
         }
-        let names: Vec<String> =
-            taken.iter().map(|lens| format!("{} of {}", lens.group_by, lens.name)).collect();
-        let sentence = if names.is_empty() {
-            "No attribute went that a lens groups by.".to_owned()
-        } else {
-            format!("The candidate takes away what people group by: {}.", names.join(", "))
+        let names = |those: &[&LensReport]| {
+            let names = those.iter().map(|lens| format!("{} of {}", lens.group_by, lens.name));
+            names.collect::<Vec<String>>().join(", ")
         };
-        let observed = (Some(names.len() as f64), 0.0);
-        checks.push("attributes_used", Answer::of(names.is_empty()), observed, sentence);
+        let mut said = Vec::new();
+        if !taken.is_empty() {
+            said.push(format!("The candidate takes away what people group by: {}.", names(&taken)));
+        }
+        if !rewritten.is_empty() {
+            said.push(format!(
+                "The candidate gives other values to what people group by: {}, in which groups are lost, are new, or hold what \
+                 was another's.",
+                names(&rewritten)
+            ));
+        }
+        if said.is_empty() {
+            said.push("No attribute went that a lens groups by, and none has other values.".to_owned());
+        } else {
+            said.push("Allow it by `allow: [renamed]`.".to_owned());
+        }
+        let violated = taken.len() + rewritten.len();
+        let observed = (Some(violated as f64), 0.0);
+        checks.push("attributes_used", Answer::of(violated == 0), observed, said.join(" "));
+    }
+
+    /// What the candidate has more of than the baseline.
+    fn more(&self, report: &OfflineReport, checks: &mut Checks) {
+        let [b, c] = [&report.comparison.baseline, &report.comparison.candidate];
+        let pair = |of: fn(&VariantReport) -> u64| [of(b), of(c)];
+        let more = More::than_may_be([
+            pair(|side| side.active_series),
+            pair(|side| side.output.points),
+            pair(|side| side.output.bytes),
+        ]);
+        if self.allow.more {
+            return;
+        }
+        let told = more.iter().map(|one| {
+            let [baseline, candidate] = one.amounts;
+            let what = match one.of {
+                Amount::ActiveSeries => "billed series",
+                Amount::Points => "points",
+                Amount::Bytes => "bytes",
+            };
+            format!("{what} ({candidate} where the baseline has {baseline})")
+        });
+        let sentence = match told.collect::<Vec<_>>() {
+            none if none.is_empty() => {
+                "The candidate has no more billed series, points and bytes, but for 1 % of the first two and 10 % of bytes."
+                    .to_owned()
+            }
+            some => format!("The candidate has more {}. Allow it by `allow: [more]`.", some.join(", ")),
+        };
+        let most = more.iter().map(More::share).fold(0.0, f64::max);
+        checks.push("more", Answer::of(more.is_empty()), (Some(most), MORE), sentence);
     }
 
     /// A lens with a limit, judged as a fleet of one host is.

@@ -44,6 +44,8 @@ pub struct Allowed {
     pub renamed: bool,
     /// Other values.
     pub changed: bool,
+    /// More active series, points or bytes than the baseline.
+    pub more: bool,
 }
 
 /// Limits of one lens.
@@ -105,11 +107,13 @@ impl OfflinePolicy {
         };
         policy.critical_process_coverage = share(&mut fields, "critical_process_coverage", 1.0, problems);
         if let Some(node) = fields.take("allow") {
-            let words = [("renamed", (true, false)), ("changed", (false, true))];
+            let words = [("renamed", 0), ("changed", 1), ("more", 2)];
+            let Allowed { renamed, changed, more } = &mut policy.allow;
+            let all = [renamed, changed, more];
             for word in keep(node.list(), problems).unwrap_or_default() {
-                let (renamed, changed) = keep(word.one_of("change", &words), problems).unwrap_or_default();
-                policy.allow.renamed |= renamed;
-                policy.allow.changed |= changed;
+                if let Some(which) = keep(word.one_of("change", &words), problems) {
+                    *all[which] = true;
+                }
             }
         }
         if let Some(node) = fields.take("lenses") {

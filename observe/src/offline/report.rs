@@ -56,16 +56,19 @@ impl Offline {
         let mut values = ValueDiff::new(&self.captures);
         let mut summary = self.summary();
         let mut by_name = ByName::of(baseline, candidate);
+        let both = self.stretch_of_both();
         let mut records = Vec::with_capacity(baseline.series.len());
         let mut removed = RemovedAttributes::default();
         let mut made = Vec::with_capacity(baseline.series.len());
         for (identity, seen) in &baseline.series {
             let put_out = Marks::SEEN.and(Marks::DUE);
             let mut marks = put_out;
-            if let Some(partner) = candidate.series.get(identity) {
+            let mut made_of = candidate.series.get(identity);
+            if let Some(partner) = made_of {
                 marks.join(&Marks::AS_IT_IS);
                 values.compare(seen, partner);
             } else if let Some(partner) = by_name.partner(&seen.label) {
+                made_of = Some(partner);
                 let change = self.names.shapes.change(&mut removed, seen.shape, partner.shape);
                 marks.join(&change);
                 match change.has(Marks::OTHER_MEANING) {
@@ -75,6 +78,11 @@ impl Offline {
                     }
                     true => values.leave_out(seen),
                 }
+            }
+            if made_of
+                .is_some_and(|partner| seen.is_interrupted_in(partner, both, self.settings.window_nanos))
+            {
+                marks.join(&Marks::INTERRUPTED);
             }
             let mut record = Record::CAME;
             record.kept[0].add(FateMarks::MADE);
@@ -105,6 +113,12 @@ impl Offline {
             values,
             groups: self.groups_of_lenses(&summary),
         }
+    }
+
+    /// Stretch that both captures cover, Unix nanoseconds.
+    fn stretch_of_both(&self) -> [u64; 2] {
+        let [a, b] = [&self.captures[0], &self.captures[1]].map(|capture| capture.span.unwrap_or_default());
+        [a.0.max(b.0), a.1.min(b.1)]
     }
 
     /// Everything but the fates.

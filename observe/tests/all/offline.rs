@@ -251,3 +251,55 @@ fn metrics_past_the_fifty_totals_of_a_capture_are_counted_and_named() {
     assert_eq!((unwatched.count, unwatched.at_least), (3, false));
     assert_eq!(unwatched.names, ["app.50", "app.51", "app.52"]);
 }
+
+/// Twelve scrapes of one process, ten seconds apart, but for those that are left out.
+fn scrapes(executable: &str, names: &[&str], there: impl Fn(u64) -> bool) -> Vec<Batch> {
+    let seconds = (0..12).map(|at| at * 10).filter(|second| there(*second));
+    let metrics = |second| names.iter().map(|name| gauge(name, second, 5.0)).collect();
+    seconds.map(|second| request(&[(executable, metrics(second))])).collect()
+}
+
+#[test]
+fn other_values_of_what_people_group_by_and_more_of_anything_do_not_pass_unless_they_are_allowed() {
+    let memory = "process.memory.usage";
+    let today = scrapes("java", &[memory], |_| true);
+    let hashed = scrapes("9f86d081", &[memory], |_| true);
+    let twice = scrapes("java", &[memory, "process.memory.virtual"], |_| true);
+    let none = OfflinePolicy::default();
+    let (_, same) = compared(&none, [&today, &today]);
+    let no_other = "No attribute went that a lens groups by, and none has other values.";
+    assert_eq!(answer(&same, "attributes_used").sentence, no_other);
+    assert_eq!(answer(&same, "more").answer, Answer::Met);
+
+    let (_, checks) = compared(&none, [&today, &hashed]);
+    let used = answer(&checks, "attributes_used");
+    let said = "gives other values to what people group by: process.executable.name of memory by executable";
+    assert!(used.answer == Answer::Violated && used.sentence.contains(said), "{used:?}");
+    let (_, checks) = compared(&policy("allow: [renamed]"), [&today, &hashed]);
+    assert!(!checks.iter().any(|check| check.rule == "attributes_used"), "{checks:#?}");
+
+    let (_, checks) = compared(&none, [&today, &twice]);
+    let more = answer(&checks, "more");
+    let said = "The candidate has more billed series (2 where the baseline has 1), points (24 where the baseline has 12)";
+    assert!(more.answer == Answer::Violated && more.sentence.starts_with(said), "{more:?}");
+    let (_, checks) = compared(&policy("allow: [renamed, more]"), [&today, &twice]);
+    assert!(!checks.iter().any(|check| check.rule == "more"), "{checks:#?}");
+}
+
+#[test]
+fn series_that_come_for_a_part_of_the_time_are_told_and_those_that_come_seldom_are_not() {
+    let today = scrapes("java", &["process.memory.usage"], |_| true);
+    let interrupted = |there: fn(u64) -> bool| {
+        let candidate = scrapes("java", &["process.memory.usage"], there);
+        let (report, _) = compared(&OfflinePolicy::default(), [&today, &candidate]);
+        let fates = report.comparison.fates;
+        assert_eq!((fates.as_it_is, fates.lost), (1, 0));
+        (fates.interrupted.as_it_is, fates.interrupted.metrics)
+    };
+    let told = (1, vec!["process.memory.usage".to_owned()]);
+    assert_eq!(interrupted(|second| !(30..80).contains(&second)), told);
+    assert_eq!(interrupted(|_| true), (0, Vec::new()));
+    // As an interval of 30 s sends them; and once, which tells nothing of how often.
+    assert_eq!(interrupted(|second| second % 30 == 0), (0, Vec::new()));
+    assert_eq!(interrupted(|second| second == 50), (0, Vec::new()));
+}

@@ -108,11 +108,16 @@ fn read_parts(from: v1::PartCounts) -> Result<PartCounts, Invalid> {
 }
 
 fn attribute(from: &AttributeFates) -> v1::AttributeFates {
-    let AttributeFates { attribute, fewer_attributes, others } = from.clone();
-    v1::AttributeFates { attribute, fewer_attributes, others }
+    let AttributeFates { attribute, fewer_attributes, others, rewritten } = from.clone();
+    v1::AttributeFates { attribute, fewer_attributes, others, rewritten }
 }
 
 fn read_attribute(from: v1::AttributeFates) -> Result<AttributeFates, Invalid> {
-    let v1::AttributeFates { attribute, fewer_attributes, others } = from;
-    Ok(AttributeFates { attribute, fewer_attributes: number(fewer_attributes)?, others: number(others)? })
+    let v1::AttributeFates { attribute, fewer_attributes, others, rewritten } = from;
+    Ok(AttributeFates {
+        attribute,
+        fewer_attributes: number(fewer_attributes)?,
+        others: number(others)?,
+        rewritten: number(rewritten)?,
+    })
 }

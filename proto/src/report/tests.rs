@@ -167,6 +167,7 @@ fn fates() -> SeriesFates {
                 attribute: name("k8s.", at),
                 fewer_attributes: 3_000 - at,
                 others: at,
+                rewritten: at % 7,
             })
             .collect(),
         interrupted: InterruptedFates {

@@ -1,34 +1,21 @@
 //! More: a candidate is tried to save something, and must not cost more than the baseline without leave.
-//!
-//! Both variants process the same points, so that a difference is one; a share of one in a hundred is let through, because
-//! stages hold points back at the edges of a stretch. Bytes may be a tenth more, as an attribute makes them.
+
+use observe::{Amount, MORE, More};
 
 use super::{Subject, sampled};
 use crate::experiment::words::{count, listed, percent};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 
-/// The share by which active series and points may be more.
-const MARGIN: f64 = 0.01;
-/// The share by which bytes may be.
-const MARGIN_OF_BYTES: f64 = 0.1;
-
 /// The criterion.
 pub(super) fn criterion(looked: &Subject<'_>) -> Criterion {
     const QUANTITY: &str = "more";
     let figures = &looked.figures;
-    let amounts = [
-        ("active series as the backend bills them", figures.active, MARGIN),
-        ("points", figures.points, MARGIN),
-        ("bytes", figures.bytes, MARGIN_OF_BYTES),
-    ];
-    let more = amounts
-        .iter()
-        .filter(|(_, [baseline, candidate], margin)| *candidate as f64 > *baseline as f64 * (1.0 + margin));
-    let told: Vec<String> = more.clone().map(|(what, amounts, _)| told(what, *amounts)).collect();
-    let most = more.map(|(_, amounts, _)| share(*amounts)).fold(0.0, f64::max);
+    let more = More::than_may_be([figures.active, figures.points, figures.bytes]);
+    let told: Vec<String> = more.iter().map(told).collect();
+    let most = more.iter().map(More::share).fold(0.0, f64::max);
     let allowed = looked.policy().allow.more;
     // A difference that is smaller than what a sample can tell is none.
-    let within = sampled::margin(looked, false).is_some_and(|margin| most < MARGIN + margin);
+    let within = sampled::margin(looked, false).is_some_and(|margin| most < MORE + margin);
     let (answer, sentence) = match told.as_slice() {
         _ if !looked.came_in() => (
             Answer::NotApplicable,
@@ -50,19 +37,19 @@ pub(super) fn criterion(looked: &Subject<'_>) -> Criterion {
             format!("The candidate has more {}. To accept it: `allow: [more]`.", listed(some)),
         ),
     };
-    let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), most, MARGIN);
+    let finding = looked.measured(Reason::new("L0", QUANTITY, sentence), most, MORE);
     Criterion::default_of(answer, Effect::Hold, finding)
 }
 
-/// Share by which the candidate has more; all of it where the baseline has nothing.
-fn share([baseline, candidate]: [u64; 2]) -> f64 {
-    if baseline == 0 { 1.0 } else { candidate as f64 / baseline as f64 - 1.0 }
-}
-
-fn told(what: &str, amounts: [u64; 2]) -> String {
-    let [baseline, candidate] = amounts.map(count);
-    if amounts[0] == 0 {
+fn told(more: &More) -> String {
+    let what = match more.of {
+        Amount::ActiveSeries => "active series as the backend bills them",
+        Amount::Points => "points",
+        Amount::Bytes => "bytes",
+    };
+    let [baseline, candidate] = more.amounts.map(count);
+    if more.amounts[0] == 0 {
         return format!("{what} ({candidate} where the baseline has none)");
     }
-    format!("{what} ({candidate} where the baseline has {baseline}, {} more)", percent(share(amounts)))
+    format!("{what} ({candidate} where the baseline has {baseline}, {} more)", percent(more.share()))
 }

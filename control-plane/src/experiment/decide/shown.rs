@@ -145,9 +145,10 @@ pub(super) fn described_with_groups(fleet: &FleetLens) -> (Answer, String, Vec<S
         }
     }
     if fleet.unnamed.lost > 0 {
-        said.push(
-            "Groups that reports have no room to name are lost, too, for a horizon at least.".to_owned(),
-        );
+        let most = counted(fleet.most_lost, "lost group");
+        said.push(format!(
+            "Groups that reports have no room to name are lost, too, for a horizon at least: one report counts {most}."
+        ));
     }
     if said.len() == 1 {
         said.push(furthest(fleet));
@@ -318,7 +319,8 @@ fn lacking<'a>(looked: &Subject<'_>, lens: &'a Lens) -> Vec<&'a str> {
 
 /// An attribute that a lens groups by went if only the candidate has a group without a name, or if groups are lost and
 /// series of the candidate lack the attribute: a panel that groups by it loses them. It was rewritten if groups are lost and
-/// others are there that the baseline never has. Groups that are lost alone are a limit's to judge.
+/// others are there that the baseline never has, or series have other values of it. Groups that are lost alone are a limit's
+/// to judge.
 fn grouped(looked: &Subject<'_>, lenses: &[Lens]) -> Criterion {
     let taken = |lens: &&Lens| {
         let mut found = reports(looked, &lens.name);
@@ -328,10 +330,9 @@ fn grouped(looked: &Subject<'_>, lenses: &[Lens]) -> Criterion {
         })
     };
     let allowed = &looked.policy().allow.renamed;
-    let rewritten = |lens: &&Lens| {
-        reports(looked, &lens.name)
-            .any(|(_, report)| report.groups_lost > 0 && report.named().any(LensError::is_new))
-    };
+    let fates = || looked.totals().map(|(_, found)| &found.fates);
+    let rewritten =
+        |lens: &&Lens| reports(looked, &lens.name).any(|(_, report)| report.is_rewritten(fates()));
     let asked = || lenses.iter().filter(|lens| !allowed.covers(&lens.metric));
     let (taken, kept): (Vec<&Lens>, Vec<&Lens>) = asked().partition(taken);
     let rewritten: Vec<&Lens> = kept.into_iter().filter(rewritten).collect();
@@ -344,8 +345,8 @@ fn grouped(looked: &Subject<'_>, lenses: &[Lens]) -> Criterion {
     let (answer, sentence) = if taken.is_empty() && !rewritten.is_empty() {
         let by = crate::experiment::words::unique(rewritten.iter().map(|lens| lens.group_by.clone()));
         let sentence = format!(
-            "The candidate gives other values to what people group by: {} of {}, in which groups are lost and others are new. \
-             Keep it, or allow `renamed`.",
+            "The candidate gives other values to what people group by: {} of {}, in which groups are lost, are new, or hold what \
+             was another's. Keep it, or allow `renamed`.",
             listed(&by),
             listed(&names)
         );

@@ -186,6 +186,7 @@ fn altered() -> Comparison {
             attribute: "process.command_line".into(),
             fewer_attributes: 20,
             others: 0,
+            rewritten: 0,
         }],
         ..SeriesFates::default()
     };
@@ -269,6 +270,7 @@ fn an_attribute_that_goes_is_missed_where_the_baseline_has_nameless_groups_alrea
             attribute: "process.executable.name".into(),
             fewer_attributes: 40,
             others: 0,
+            rewritten: 0,
         }];
         found
     };

@@ -373,6 +373,7 @@ fn an_attribute_that_some_series_lose_is_not_said_to_be_kept() {
             attribute: "process.executable.name".into(),
             fewer_attributes: 3,
             others: 0,
+            rewritten: 0,
         }];
     });
     let used = criterion(&mirrored(two(partly)), "attributes_used");

@@ -1,5 +1,7 @@
 //! Criteria that nobody asks for: a candidate that costs more, that rewrites what people group by, or that is refused.
 
+use observe::AttributeFates;
+
 use super::answers::{decided, two};
 use super::*;
 use crate::experiment::Effect;
@@ -108,6 +110,26 @@ fn an_attribute_that_gets_one_value_for_all_is_not_said_to_be_kept() {
     assert_eq!(reason.names, ["memory by executable"]);
     let allowed = asking(|policy| policy.allow.renamed = crate::experiment::Allowed::All);
     assert_eq!(with(constant, &allowed, Step::Mirror).verb, Verb::Advance);
+    // A group that is put to another one, which is there already: nothing is new.
+    let renamed = |found: &mut Comparison| {
+        found.lenses[0].groups_lost = 1;
+        found.lenses[0].worst = vec![group("nginx", [6, 0]), group("java", [6, 6])];
+        let attribute = "process.executable.name".to_owned();
+        found.fates.by_attribute = vec![AttributeFates { attribute, rewritten: 8, ..Default::default() }];
+    };
+    let exchanged = |found: &mut Comparison| {
+        renamed(found);
+        found.lenses[0].groups_lost = 0;
+        (found.lenses[0].groups_that_differ, found.lenses[0].total) = (2, LensError::of("".into(), 9.0, 9.0));
+    };
+    for change in [&renamed as &dyn Fn(&mut Comparison), &exchanged] {
+        assert_eq!(named(&mirror(change).reasons)[0], "attributes_used");
+        let elsewhere = |found: &mut Comparison| {
+            change(found);
+            found.fates.by_attribute[0].attribute = "process.command_line".to_owned();
+        };
+        assert_eq!(mirror(elsewhere).verb, Verb::Advance);
+    }
     // Groups that are lost and nothing in their place, and new ones beside all others, are no other value.
     let lost = |found: &mut Comparison| {
         constant(found);
