@@ -127,6 +127,8 @@ pub struct GuardrailFinding {
     pub hosts: Vec<String>,
     /// The groups that it is about.
     pub groups: Vec<String>,
+    /// Of a lens of which no host follows a sample, the group that is furthest off of those that a report names, with its host.
+    pub furthest: Option<(String, LensError)>,
 }
 
 /// Hosts of whose lens something is not looked at, by the reason for it.
@@ -330,11 +332,21 @@ impl Guardrail {
                 of_sample: Some(of),
                 hosts: about,
                 groups,
+                furthest: None,
             });
         }
         let groups = self.groups(hosts, past);
         let past = past(observed);
-        Some(GuardrailFinding { observed, past, left_out, of_sample: None, hosts: about, groups })
+        let furthest = self.furthest(hosts);
+        Some(GuardrailFinding { observed, past, left_out, of_sample: None, hosts: about, groups, furthest })
+    }
+
+    fn furthest(&self, hosts: &[OfHost<'_>]) -> Option<(String, LensError)> {
+        let lenses = hosts.iter().filter_map(|(host, found)| Some((*host, self.lens_of(found)?)));
+        let groups = lenses.flat_map(|(host, lens)| lens.named().map(move |group| (host, group)));
+        let differ = groups.filter(|(_, group)| self.harm(group.error()) > 0.0);
+        let worst = differ.max_by(|a, b| self.harm(a.1.error()).total_cmp(&self.harm(b.1.error())))?;
+        Some((worst.0.to_owned(), worst.1.clone()))
     }
 
     /// Report of its lens, if that was measured.

@@ -1,6 +1,6 @@
 //! Delivery: what the step's weight sends by the candidate must arrive.
 
-use observe::{Comparison, DeliveryReport};
+use observe::DeliveryReport;
 
 use super::Subject;
 use crate::experiment::words::{apart, count, counted, percent};
@@ -18,40 +18,104 @@ pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
 /// The share of the candidate's settled points that may be lost beyond the baseline's, and that at which nothing is waited for.
 const REFUSED: [f64; 2] = [0.01, 0.1];
 
+/// Points that were settled, and those of them that were lost, of all agents.
+#[derive(Default)]
+struct Refused {
+    settled: u64,
+    lost: u64,
+    /// Points of the candidate that would have been lost, had each agent's destinations refused as much of it as of the baseline.
+    expected: f64,
+    /// True if the baseline's share is that of this step on some agent.
+    of_step: bool,
+    /// True if it is that of the steps before on some agent.
+    of_before: bool,
+}
+
+impl Refused {
+    fn share(&self) -> f64 {
+        if self.settled == 0 { 0.0 } else { self.lost as f64 / self.settled as f64 }
+    }
+
+    fn expected_share(&self) -> f64 {
+        if self.settled == 0 { 0.0 } else { self.expected / self.settled as f64 }
+    }
+}
+
+/// What destinations refused of the candidate in this step, on agents on which the baseline is known to be taken or refused, and
+/// on others. An agent is compared with itself: others may have other destinations. Where nothing of the baseline was settled in
+/// this step, as at 100 %, all that was settled of it before is asked: when it was refused is not known then, but that it was not.
+fn refusals(looked: &Subject<'_>) -> [Refused; 2] {
+    let (mut known, mut unknown) = (Refused::default(), Refused::default());
+    for agent in &looked.evidence.agents {
+        let sum = |all: &mut dyn Iterator<Item = DeliveryReport>| {
+            let all = all.map(|one| one.settled_and_lost());
+            all.fold([0, 0], |[settled, lost], more| [settled + more[0], lost + more[1]])
+        };
+        let horizons = || agent.horizons.iter().map(|findings| &findings.horizon);
+        let [settled, lost] = sum(&mut horizons().map(|found| found.candidate.delivery));
+        let of_step = sum(&mut horizons().map(|found| found.baseline.delivery));
+        let before = sum(&mut agent.totals.iter().map(|found| found.baseline.delivery));
+        let [of, missed] = if of_step[0] > 0 { of_step } else { before };
+        let share = |lost: u64, settled: u64| if settled == 0 { 0.0 } else { lost as f64 / settled as f64 };
+        let refused = share(missed, of);
+        // A destination that has refused some of the baseline may have come to refuse all.
+        let may_be_all =
+            of_step[0] == 0 && refused > REFUSED[0] && share(lost, settled) > refused + REFUSED[0];
+        let is_known = of > 0 && !may_be_all;
+        let all = if is_known { &mut known } else { &mut unknown };
+        all.settled += settled;
+        all.lost += lost;
+        if is_known && settled > 0 {
+            all.expected += settled as f64 * missed as f64 / of as f64;
+            all.of_step |= of_step[0] > 0;
+            all.of_before |= of_step[0] == 0;
+        }
+    }
+    [known, unknown]
+}
+
 /// Points of the candidate that destinations did not take for good, beyond what they did not take of the baseline: they are lost.
-/// A policy with an error rate of its own says how many may be.
+/// A policy with an error rate of its own says how many may be. Where nothing of the baseline was ever settled there is nothing to
+/// compare with: a destination that refuses whatever comes is not the candidate's fault.
 fn refused(looked: &Subject<'_>) -> Option<Criterion> {
     const QUANTITY: &str = "undelivered";
     let Step::Split(_) = looked.run.step else { return None };
-    let horizons = || looked.evidence.agents.iter().flat_map(|agent| &agent.horizons);
-    let sum = |of: fn(&Comparison) -> DeliveryReport| {
-        let all = horizons().map(|findings| of(&findings.horizon).settled_and_lost());
-        all.fold([0, 0], |[settled, lost], more| [settled + more[0], lost + more[1]])
-    };
-    let [settled, lost] = sum(|found| found.candidate.delivery);
-    let of_step = sum(|found| found.baseline.delivery);
-    // At 100 % the baseline delivers nothing any more: then all that it delivered before is asked.
-    let figures = &looked.figures;
-    let [known, missed] = if of_step[0] > 0 { of_step } else { [figures.settled[0], figures.undelivered[0]] };
-    if settled == 0 {
+    let [known, unknown] = refusals(looked);
+    if known.settled + unknown.settled == 0 {
         let sentence =
             "No point of the candidate was settled by a destination in this step, so that none was refused.";
         let finding = Reason::new("L2", QUANTITY, sentence);
         return Some(Criterion::default_of(Answer::NotApplicable, Effect::RollBack, finding));
     }
-    let share = |lost: u64, settled: u64| if settled == 0 { 0.0 } else { lost as f64 / settled as f64 };
-    let [of_candidate, of_baseline] = [share(lost, settled), share(missed, known)];
-    let beyond = (of_candidate - of_baseline).max(0.0);
-    let of_baseline = match known {
-        0 => "; nothing of the baseline was settled".to_owned(),
-        _ => format!(", and {} of the baseline's", percent(of_baseline)),
+    let refused = |of: &Refused| {
+        format!(
+            "Destinations did not take {} of {} of the candidate, {}",
+            count(of.lost),
+            counted(of.settled, "point"),
+            percent(of.share())
+        )
     };
-    let of_both = format!(
-        "Destinations did not take {} of {} of the candidate, {}{of_baseline}",
-        count(lost),
-        counted(settled, "point"),
-        percent(of_candidate)
-    );
+    let beyond = (known.share() - known.expected_share()).max(0.0);
+    if beyond <= REFUSED[0] && unknown.share() > REFUSED[0] {
+        let sentence = format!(
+            "{}, on agents on which nothing of the baseline was settled in this step, and before it some of it was refused or none \
+             settled: there is nothing to compare with, and the destination may refuse whatever comes. See what it says in the \
+             agents' logs; a policy with `max_error_rate` accepts so many.",
+            refused(&unknown)
+        );
+        let finding = looked.measured(Reason::new("L2", QUANTITY, sentence), unknown.share(), REFUSED[0]);
+        return Some(Criterion::default_of(Answer::NotMeasured, Effect::RollBack, finding));
+    }
+    let when = match (known.of_step, known.of_before) {
+        (false, true) => " before this step, in which nothing of it was settled",
+        (true, true) => " in this step, or before it where nothing of it was settled in this",
+        _ => "",
+    };
+    let of_baseline = match known.settled {
+        0 => "; nothing of the baseline was settled".to_owned(),
+        _ => format!(", and {} of the baseline's{when}", percent(known.expected_share())),
+    };
+    let of_both = format!("{}{of_baseline}", refused(if known.settled > 0 { &known } else { &unknown }));
     let sentence = if beyond > REFUSED[0] {
         format!(
             "{of_both}: such points are lost. See what the destination says in the agents' logs; a policy with `max_error_rate` \

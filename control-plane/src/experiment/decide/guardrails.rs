@@ -1,9 +1,10 @@
 //! Guardrails, as criteria. What a guardrail could not look at is not measured.
 
 use drift::Judgement;
-use observe::Sample;
+use observe::{LensError, Sample};
 
 use super::{Subject, beyond_mirror, sampled};
+use crate::clock::UnixMillis;
 use crate::experiment::guardrail::{
     Direction, Guardrail, GuardrailFinding, LeftOut, OfHost, OfSample, Quantity, Severity,
 };
@@ -243,10 +244,38 @@ fn of_count(guardrail: &Guardrail, found: &GuardrailFinding, n: usize) -> Reason
     if found.past && !found.hosts.is_empty() {
         sentence = format!("{name}: {about} is {figure}{of_all}, past {limit}, on {}.", listed(&found.hosts));
     }
+    if found.past {
+        sentence.extend(found.furthest.iter().map(furthest));
+    }
     Reason::new("L0", name, sentence)
         .measured(found.observed, *margin, n)
         .about(found.hosts.clone(), Vec::new())
         .of_groups(found.groups.clone())
+}
+
+/// The group that is furthest off, in words.
+fn furthest((host, group): &(String, LensError)) -> String {
+    let figures = |[baseline, candidate]: [f64; 2]| {
+        format!("{} where the baseline has {}", figure(candidate), figure(baseline))
+    };
+    let instant = group.worst.map(|worst| {
+        let at = UnixMillis(i64::try_from(worst.time / 1_000_000).unwrap_or(i64::MAX));
+        format!("; the instant at which they are furthest apart is {at}, with {}", figures(worst.figures))
+    });
+    format!(
+        " Furthest off of the groups that reports name is {} on {host}: {}{}.",
+        group.group,
+        figures([group.baseline, group.candidate]),
+        instant.unwrap_or_default()
+    )
+}
+
+/// A figure of a lens, to six digits.
+fn figure(figure: f64) -> String {
+    let digits = if figure == 0.0 { 0.0 } else { figure.abs().log10().floor() };
+    let decimals = (5.0 - digits).clamp(0.0, 12.0) as usize;
+    let text = format!("{figure:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// Interval in which what a sample was taken of lies, in words.

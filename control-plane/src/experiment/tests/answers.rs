@@ -348,6 +348,7 @@ fn a_step_with_a_weight_needs_points_of_the_candidate_at_the_destination() {
     let unsettled: fn(&mut Comparison) = |found| found.candidate.delivery.confirmed = 0;
     let refused: fn(&mut Comparison) = |found| {
         (found.candidate.delivery.confirmed, found.candidate.delivery.failed) = (0, 750);
+        found.baseline.delivery.confirmed = 750;
     };
     let unassigned: fn(&mut Comparison) = |found| {
         found.candidate.assigned_points = 0;

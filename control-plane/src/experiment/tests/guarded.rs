@@ -5,7 +5,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 
 use drift::Judgement;
-use observe::Sample;
+use observe::{LensInstant, Sample};
 
 use super::*;
 use crate::experiment::{Direction, Guardrail, Measured, Quantity, Scope, Severity, sequential};
@@ -224,4 +224,37 @@ fn what_a_part_of_each_batch_cannot_tell_is_no_guardrail_that_holds() {
         assert_eq!((verdict.verb, found.answer), (Verb::Hold, Answer::NotMeasured));
         assert!(found.finding.sentence.contains("its time there is not told"), "{found:?}");
     }
+}
+
+#[test]
+fn a_lens_that_is_past_its_limit_names_the_group_the_instant_and_both_figures() {
+    let found = |off: f64| {
+        let mut found = good();
+        let group = |name: &str, candidate: f64| LensError {
+            shown: [6, 6],
+            instants: 6,
+            worst: Some(LensInstant { time: 1_796_045_556_000_000_000, figures: [120.0, candidate / 3.0] }),
+            ..LensError::of(name.into(), 100.0, candidate)
+        };
+        found.lenses[0].worst = vec![group("sshd", 99.0), group("nginx", off), group("java", 140.0)];
+        found.lenses[0].total = LensError::of(String::new(), 300.0, 299.0 + off - 60.0);
+        found
+    };
+    let told = |quantity: Quantity, direction: Direction, off: f64| {
+        let agents = vec![agent(1, &[found(off), found(off)]), agent(2, &[found(96.0), found(96.0)])];
+        let lens = Some("memory by executable".into());
+        let asked = Guardrail { lens, direction, ..guardrail(quantity, 0.05, Severity::Blocking) };
+        let (_, reasons) = verb(&evidence(agents), &guarded(asked));
+        reason(&reasons).sentence.clone()
+    };
+    let said = told(Quantity::LensGroup, Direction::Either, 30.125_5);
+    let furthest = " Furthest off of the groups that reports name is nginx on host-1: 30.1255 where the baseline has 100; the \
+                    instant at which they are furthest apart is 2026-11-30T13:32:36Z, with 10.0418 where the baseline has \
+                    120.";
+    assert!(said.ends_with(furthest), "{said}");
+    // On the side that is harm alone, and not where the limit is kept.
+    let more = told(Quantity::LensGroup, Direction::Higher, 30.0);
+    assert!(more.contains("is java on host-2: 140 where the baseline has 100"), "{more}");
+    let kept = told(Quantity::LensTotal, Direction::Lower, 60.0);
+    assert!(!kept.contains("Furthest off"), "{kept}");
 }

@@ -186,3 +186,50 @@ fn points_that_are_refused_of_both_alike_or_that_the_policy_accepts_are_not_the_
     assert_eq!(none.answer, Answer::NotApplicable);
     assert!(none.finding.sentence.starts_with("No point of the candidate was settled"), "{none:?}");
 }
+
+#[test]
+fn a_destination_that_refuses_whatever_comes_is_not_said_to_refuse_the_candidate() {
+    let told = |agents: Vec<AgentEvidence>| decided(agents, &spec(), Step::Split(10_000));
+    // Confirmed and rejected of the baseline and of the candidate.
+    let agent = |at: u8, step: [[u64; 2]; 2], before: [u64; 2]| {
+        let mut found = good();
+        let [baseline, candidate] = step;
+        (found.baseline.delivery.confirmed, found.baseline.delivery.rejected) = baseline.into();
+        (found.candidate.delivery.confirmed, found.candidate.delivery.rejected) = candidate.into();
+        let mut agent = agent(at, &[found.clone(), found]);
+        for total in &mut agent.totals {
+            (total.baseline.delivery.confirmed, total.baseline.delivery.rejected) = before.into();
+        }
+        agent
+    };
+    let nil = [0, 0];
+    // Nothing of the baseline was ever settled: nothing to compare with.
+    let alone = |at| agent(at, [nil, [10, 990]], nil);
+    let verdict = told(vec![alone(1), alone(2)]);
+    let found = criterion(&verdict, "undelivered");
+    assert_eq!((verdict.verb, found.answer), (Verb::Hold, Answer::NotMeasured), "{found:?}");
+    assert!(found.finding.sentence.contains("there is nothing to compare with"), "{found:?}");
+    // At 100 % what was refused of the baseline before is what may be refused now.
+    let as_before = |at| agent(at, [nil, [10, 990]], [10, 990]);
+    let met = criterion(&told(vec![as_before(1), as_before(2)]), "undelivered");
+    let said = "and 99.0 % of the baseline's before this step, in which nothing of it was settled.";
+    assert!(met.answer == Answer::Met && met.finding.sentence.ends_with(said), "{met:?}");
+    let taken_before = |at| agent(at, [nil, [10, 990]], [1_000, 0]);
+    let verdict = told(vec![taken_before(1), taken_before(2)]);
+    assert_eq!((verdict.verb, named(&verdict.reasons)), (Verb::RollBack, vec!["undelivered"]));
+    // It had begun to refuse the baseline, and may have come to refuse all.
+    let begun = |at| agent(at, [nil, [0, 1_000]], [706, 294]);
+    let verdict = told(vec![begun(1), begun(2)]);
+    assert_eq!(criterion(&verdict, "undelivered").answer, Answer::NotMeasured);
+    // A destination that one agent alone has refuses it of both variants; another's takes both.
+    let [broken, sound] = [agent(1, [[0, 50], [0, 900]], nil), agent(2, [[900, 0], [50, 0]], nil)];
+    let met = criterion(&told(vec![broken, sound]), "undelivered");
+    assert!(met.answer == Answer::Met && !met.finding.sentence.contains("before"), "{met:?}");
+    let mixed = criterion(&told(vec![as_before(1), agent(2, [[900, 0], [50, 0]], nil)]), "undelivered");
+    assert!(mixed.finding.sentence.contains("in this step, or before it where nothing"), "{mixed:?}");
+    // Some that cannot be compared hold, and do not hide what can be.
+    let partly = told(vec![alone(1), agent(2, [[900, 0], [50, 0]], nil)]);
+    assert_eq!(criterion(&partly, "undelivered").answer, Answer::NotMeasured);
+    let harm = told(vec![alone(1), agent(2, [[900, 0], [0, 900]], nil)]);
+    assert_eq!(harm.verb, Verb::RollBack);
+}
