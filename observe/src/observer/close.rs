@@ -59,7 +59,14 @@ impl Observer {
     /// Puts lenses on what arrived, once all that is scraped has come twice.
     fn choose_lenses(&mut self, end: u64) {
         let seen_twice = self.interval_nanos().is_some_and(|interval| end >= self.since + 2 * interval);
-        let Some(first) = seen_twice.then(|| self.groups.choose()).flatten() else { return };
+        if seen_twice {
+            self.put_lenses();
+        }
+    }
+
+    /// Puts lenses on what has arrived so far.
+    pub(super) fn put_lenses(&mut self) {
+        let Some(first) = self.groups.choose() else { return };
         let metrics = self.groups.lenses[first..].iter().map(|known| known.lens.metric.as_str()).collect();
         for table in &mut self.outputs {
             table.enter_lenses(&metrics);

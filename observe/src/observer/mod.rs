@@ -94,6 +94,8 @@ pub struct Observer {
     sampling: Sampling,
     /// Part of the batch at hand that is seen, where not all of it is.
     part: Option<Part>,
+    /// True if lenses are put on what arrives as it comes.
+    at_once: bool,
 }
 
 impl Observer {
@@ -126,6 +128,7 @@ impl Observer {
             slicing: None,
             sampling: Sampling::default(),
             part: None,
+            at_once: false,
         };
         observer.epoch = observer.epoch_at(now);
         observer
@@ -135,6 +138,12 @@ impl Observer {
     /// mirror step.
     pub fn settle_lenses(&mut self) {
         self.groups.settle();
+    }
+
+    /// Puts lenses on what arrives as it comes, not once all has come twice: for requests that are all there will be.
+    #[must_use]
+    pub fn watching_at_once(self) -> Self {
+        Self { at_once: true, ..self }
     }
 
     /// Takes slices for a comparison with other agents.
@@ -206,6 +215,9 @@ impl Observer {
             }
         }
         self.places.resize(batch.all_points().len(), UNTRACKED);
+        if self.at_once {
+            self.put_lenses();
+        }
     }
 
     #[inline]

@@ -155,6 +155,26 @@ fn every_other_metric_gets_a_total_by_its_owner_and_tells_what_the_candidate_dro
 }
 
 #[test]
+fn where_requests_are_all_there_will_be_the_first_one_gets_lenses_at_once() {
+    let all =
+        [series("queue.depth", ("service.name", "cart"), 7.0), series("jobs", ("service.name", "cart"), 3.0)];
+    for (at_once, lenses) in [(false, 0), (true, 2)] {
+        let mut watched = Watched::new();
+        if at_once {
+            watched.observer = watched.observer.watching_at_once();
+        }
+        watched.window(&all, |(metric, ..)| metric == "jobs");
+        watched.closed.push(watched.observer.cut(START + 8 * SECOND));
+        let arrivals = watched.arrivals();
+        assert_eq!(arrivals.len(), lenses, "{arrivals:?}");
+        for lens in arrivals {
+            assert!(lens.measured.is_measured(), "{lens:?}");
+            assert_eq!(lens.groups_lost, u64::from(lens.metric == "queue.depth"), "{lens:?}");
+        }
+    }
+}
+
+#[test]
 fn the_fifty_metrics_with_most_series_are_taken_and_stay() {
     let owners = [("service.name", "a"), ("service.name", "b"), ("service.name", "c")];
     let many = |at: usize| owners.map(|owner| series(&format!("many.{at:02}"), owner, 1.0));
