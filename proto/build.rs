@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "phoenix/v1/controller.proto",
         "phoenix/v1/experiment.proto",
         "phoenix/v1/generator.proto",
+        "phoenix/v1/preview.proto",
         "phoenix/v1/report.proto",
     ];
     for file in files {

@@ -9,6 +9,7 @@ mod attempt;
 mod held;
 mod host;
 mod listeners;
+mod preview;
 mod remote;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@
 pub mod generation;
 pub mod node_conflict;
 pub mod promotion;
+pub mod preview;
 pub mod quarantine;
 mod report;
 pub mod unknown;

@@ -205,7 +205,7 @@ fn comparison(from: &Comparison, room: LensRoom) -> v1::Comparison {
     }
 }
 
-fn read_comparison(from: v1::Comparison) -> Result<Comparison, Invalid> {
+pub(crate) fn read_comparison(from: v1::Comparison) -> Result<Comparison, Invalid> {
     if !from.seconds.is_finite() || from.seconds < 0.0 {
         return Err(Invalid::Value("a stretch takes a number of seconds, 0 or more"));
     }
@@ -250,7 +250,7 @@ fn read_comparison(from: v1::Comparison) -> Result<Comparison, Invalid> {
 }
 
 /// A count, if it can be one.
-fn number(found: u64) -> Result<u64, Invalid> {
+pub(crate) fn number(found: u64) -> Result<u64, Invalid> {
     if found <= MAX_COUNT { Ok(found) } else { Err(Invalid::Count(found)) }
 }
 

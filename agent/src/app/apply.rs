@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pipelines::config::Plan;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinError;
 
 use super::attempt::Trial;
@@ -35,6 +35,10 @@ pub struct Controller {
     pub(super) ledger: Ledger,
     pub(super) trial: Option<Trial>,
     pub(super) settings: Option<Arc<Settings>>,
+    /// Pipeline in charge.
+    pub(super) baseline: Option<Plan>,
+    /// Place of the one preview that may run.
+    pub(super) previews: Arc<Semaphore>,
     pub(super) routes: Routes,
     /// Routes of the pipelines that pass, in the order of the settings.
     pub(super) passing: Vec<Routes>,
@@ -51,6 +55,8 @@ impl Controller {
             ledger,
             trial: None,
             settings: None,
+            baseline: None,
+            previews: Arc::new(Semaphore::new(1)),
             routes: Routes::default(),
             passing: Vec::new(),
             in_force,
@@ -114,7 +120,9 @@ impl Controller {
         self.routes = routes;
         let passing = settings.passing.iter().map(|pipeline| pipeline.id.as_str());
         let engines = shared.engines.prepare(&settings.pipeline, passing);
+        self.baseline.clone_from(&intent.baseline);
         self.install((number, intent), &settings, engines.clone()).await;
+        keep_requests(&settings, &engines);
         self.shared.engines.adopt(&engines);
         self.begin_trial(&settings);
         let shared = &self.shared;
@@ -272,6 +280,14 @@ impl Controller {
         let disk = disk.map_err(|why| failed(ExporterError::Storage(why)))?;
         Ok(Destination::new(settings, exporter, ledger, metrics, disk))
     }
+}
+
+/// Has the leading pipeline keep its last requests where a control plane may ask for a preview.
+fn keep_requests(settings: &Settings, engines: &EngineSet) {
+    let may_ask = settings.control_plane.is_some() && !remote::refuses(settings);
+    let bytes = if may_ask { engine::kept_requests_within(settings.memory_limit) } else { 0 };
+    engines.passing.iter().for_each(|engine| engine.keep_requests(0));
+    engines.leading.keep_requests(bytes);
 }
 
 /// Goes on with the panic of what ran aside.

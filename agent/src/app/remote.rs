@@ -63,6 +63,9 @@ pub enum RemoteGenerationError {
         /// The one of this agent, if there is one.
         own: Option<String>,
     },
+    /// There is nothing to preview.
+    #[error("a preview has a candidate, and there is none in it")]
+    NoCandidate,
     /// There is nothing to compare with.
     #[error("this agent has no pipeline of metrics to be the baseline")]
     NoBaseline,
@@ -94,6 +97,7 @@ impl Controller {
                 let _nobody_waits = answer.send(outcome);
             }
             Request::Lift(ids) => self.lift(Some(&ids)),
+            Request::Preview(asked) => self.preview(asked),
         }
     }
 
@@ -121,6 +125,7 @@ impl Controller {
             self.attempt((number, &intent), &body, &settings).await?;
         }
         let engines = self.shared.engines.running();
+        self.baseline.clone_from(&intent.baseline);
         self.install((number, intent), &settings, engines).await;
         self.begin_trial(&settings);
         tracing::info!(generation = number, "a pushed generation is in force");
@@ -196,24 +201,58 @@ pub async fn compiled(body: String, settings: Arc<Settings>) -> Result<(u64, Int
 /// # Errors
 /// [`RemoteGenerationError`].
 pub fn intent(body: &str, settings: &Settings) -> Result<(u64, Intent), RemoteGenerationError> {
-    if refuses(settings) {
-        return Err(RemoteGenerationError::Refused);
-    }
-    let Generation { number, pipeline, baseline, experiment } = Generation::read(body)?;
-    let own = settings.experiments_on();
-    if let Some(wanted) = pipeline.filter(|wanted| Some(wanted.as_str()) != own) {
-        return Err(RemoteGenerationError::OtherPipeline { wanted, own: own.map(str::to_owned) });
-    }
-    let baseline = match baseline {
-        Baseline::Current => settings.intent.baseline.clone(),
-        Baseline::Given(fragment) => Some(bounded("baseline", fragment.plan("baseline")?, settings)?),
-    };
+    let Generation { number, baseline, experiment, .. } = read(body, settings)?;
+    let baseline = baseline_of(baseline, settings.intent.baseline.clone(), settings)?;
     let experiment = match experiment {
         Some(experiment) => Some(experiment_of(experiment, baseline.as_ref(), settings)?),
         None => None,
     };
     let digests = digests(baseline.as_ref(), experiment.as_ref());
     Ok((number, Intent { baseline, experiment, digests }))
+}
+
+/// Pipelines of a preview, and their digests: its body is that of a generation with an experiment, whose current baseline is the
+/// one in charge.
+///
+/// # Errors
+/// [`RemoteGenerationError`].
+pub fn preview(
+    body: &str,
+    settings: &Settings,
+    in_charge: Option<Plan>,
+) -> Result<(Plan, Experiment, Digests), RemoteGenerationError> {
+    let Generation { baseline, experiment, .. } = read(body, settings)?;
+    let baseline = baseline_of(baseline, in_charge, settings)?.ok_or(RemoteGenerationError::NoBaseline)?;
+    let experiment = experiment.ok_or(RemoteGenerationError::NoCandidate)?;
+    let experiment = experiment_of(experiment, Some(&baseline), settings)?;
+    let digests = digests(Some(&baseline), Some(&experiment));
+    Ok((baseline, experiment, digests))
+}
+
+/// A body, if the node's owner lets anything be pushed and it is about the pipeline that experiments are about here.
+fn read(body: &str, settings: &Settings) -> Result<Generation, RemoteGenerationError> {
+    if refuses(settings) {
+        return Err(RemoteGenerationError::Refused);
+    }
+    let generation = Generation::read(body)?;
+    let own = settings.experiments_on();
+    match generation.pipeline.as_ref().filter(|wanted| Some(wanted.as_str()) != own) {
+        Some(wanted) => {
+            Err(RemoteGenerationError::OtherPipeline { wanted: wanted.clone(), own: own.map(str::to_owned) })
+        }
+        None => Ok(generation),
+    }
+}
+
+fn baseline_of(
+    pushed: Baseline,
+    current: Option<Plan>,
+    settings: &Settings,
+) -> Result<Option<Plan>, RemoteGenerationError> {
+    Ok(match pushed {
+        Baseline::Current => current,
+        Baseline::Given(fragment) => Some(bounded("baseline", fragment.plan("baseline")?, settings)?),
+    })
 }
 
 /// Tells whether the node's owner wants nothing that is pushed.

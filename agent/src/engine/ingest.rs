@@ -97,6 +97,9 @@ impl Engine {
     ) -> Result<PendingOutcomes, Refusal> {
         let items = count::items(admitted.signal, &received.message)?;
         metrics.accepted(admitted.signal, items);
+        if admitted.signal == Signal::Metrics {
+            self.ring.push(now(), &received.message);
+        }
         let mut pending = PendingOutcomes::default();
         if items > 0 {
             let payload = Payload {
@@ -137,7 +140,8 @@ impl Engine {
             };
             let beside = worker.feed.as_ref().map_or(0, |feed| feed.worker().bytes());
             worker.baseline.press(self.budget.pressure(beside));
-            let output = match worker.run(received.message.clone(), now()) {
+            let at = now();
+            let output = match worker.run(received.message.clone(), at) {
                 Ok(output) => output,
                 Err(RunError::Malformed(malformed)) if was_repaired => {
                     return Err(Refusal::Invalid(malformed.to_string()));
@@ -155,6 +159,7 @@ impl Engine {
                 }
             };
             metrics.accepted(Signal::Metrics, output.points);
+            self.ring.push(at, &received.message);
             self.metrics.batch(output.points, output.leaving.as_ref().map_or(0, |left| left.points));
             if let Some(why) = &output.cut {
                 self.cut(why);

@@ -18,7 +18,9 @@ mod ingest;
 mod limits;
 mod observation;
 mod observer;
+mod preview;
 mod repair;
+mod ring;
 mod saved;
 mod shadow;
 mod split;
@@ -39,6 +41,8 @@ pub use clock::now;
 pub use engines::{EngineParts, EngineSet, Engines};
 pub use generation::{HeldInputs, Routes};
 pub use limits::CandidateLimits;
+pub use preview::PreviewJob;
+pub use ring::limit_within as kept_requests_within;
 pub use swap::NextGeneration;
 pub use warm::warm;
 
@@ -51,6 +55,7 @@ use experiment::LostHeld;
 use flush::PendingPayload;
 use generation::{Generation, ServingState};
 use repair::RepairLog;
+use ring::Ring;
 
 /// Engine of one pipeline of metrics; that of the leading one passes traces and logs as well.
 #[derive(Debug)]
@@ -79,6 +84,8 @@ pub struct Engine {
     health: Arc<Health>,
     metrics: EngineMetrics,
     repairs: RepairLog,
+    /// The last requests of metrics, for previews.
+    ring: Ring,
 }
 
 /// Outbox of findings, and the process that they are reported by.
@@ -118,12 +125,18 @@ impl Engine {
             health: Arc::clone(&parts.health),
             metrics: parts.metrics.engine(pipeline),
             repairs: RepairLog::default(),
+            ring: Ring::new(&parts.budget),
         }
     }
 
     /// Name of its pipeline.
     pub fn pipeline(&self) -> &str {
         &self.pipeline
+    }
+
+    /// Keeps the last requests of metrics for previews from now on, of so many bytes; none where that is 0.
+    pub fn keep_requests(&self, bytes: usize) {
+        self.ring.set_limit(bytes);
     }
 
     /// Refuses everything from now on.

@@ -18,6 +18,7 @@ impl Engine {
     /// Lets time pass in the pipelines, to be called now and then, off the data path's threads: sends what is due, and has
     /// the candidate's worker close the windows that have ended.
     pub fn tick(&self, now: u64) {
+        self.ring.relieve();
         let current = self.current.load_full();
         let mut guard = current.generation.worker();
         let Some(worker) = guard.as_mut().and_then(|worker| worker.as_mut()) else {

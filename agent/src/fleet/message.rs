@@ -6,10 +6,10 @@ use prost::Message as _;
 use proto::generation::{KEY, MEDIA_TYPE, config_hash};
 use proto::opamp::{
     AgentCapabilities, AgentConfigFile, AgentConfigMap, AgentDescription, AgentDisconnect, AgentRemoteConfig,
-    AgentToServer, AnyValue, ComponentHealth, EffectiveConfig, KeyValue, RemoteConfigStatus,
-    RemoteConfigStatuses, any_value::Value,
+    AgentToServer, AnyValue, ComponentHealth, CustomCapabilities, CustomMessage, EffectiveConfig, KeyValue,
+    RemoteConfigStatus, RemoteConfigStatuses, any_value::Value,
 };
-use proto::quarantine;
+use proto::{preview, quarantine};
 
 use super::{ActiveGeneration, Identity};
 use crate::telemetry::{Condition, Phase};
@@ -81,18 +81,28 @@ impl StateEncoder {
         let sent = self.sent.replace(state.clone());
         self.capabilities = state.capabilities;
         let mut message = AgentToServer::default();
+        let is_first = sent.is_none();
         let new = |differs: fn(&State, &State) -> bool| sent.as_ref().is_none_or(|sent| differs(sent, state));
         message.agent_description =
             new(|a, b| a.description != b.description).then(|| state.description.clone());
         message.health = new(|a, b| a.health != b.health).then(|| state.health.clone());
         message.effective_config = new(|a, b| a.effective != b.effective).then(|| state.effective.clone());
         message.remote_config_status = new(|a, b| a.status != b.status).then(|| state.status.clone());
+        if is_first {
+            let capabilities = [quarantine::CAPABILITY, preview::CAPABILITY].map(str::to_owned).to_vec();
+            message.custom_capabilities = Some(CustomCapabilities { capabilities });
+        }
         (message != AgentToServer::default()).then(|| self.frame(message))
     }
 
     /// Message that says nothing but that the agent is there.
     pub fn heartbeat(&mut self) -> Vec<u8> {
         self.frame(AgentToServer::default())
+    }
+
+    /// Message of what OpAMP has no message for.
+    pub fn custom(&mut self, message: CustomMessage) -> Vec<u8> {
+        self.frame(AgentToServer { custom_message: Some(message), ..AgentToServer::default() })
     }
 
     /// Last message of a connection.

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use proto::preview::{PreviewAnswer, PreviewRequest};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -41,6 +42,15 @@ pub struct Offer {
     pub answer: oneshot::Sender<Outcome>,
 }
 
+/// A preview that the control plane asks for.
+#[derive(Debug)]
+pub struct PreviewAsked {
+    /// What it asks for.
+    pub request: PreviewRequest,
+    /// Channel for the answer.
+    pub answer: oneshot::Sender<PreviewAnswer>,
+}
+
 /// Request of the control plane.
 #[derive(Debug)]
 pub enum Request {
@@ -48,6 +58,8 @@ pub enum Request {
     Offer(Offer),
     /// Quarantines to lift, by their ids.
     Lift(Vec<String>),
+    /// A candidate to run beside the baseline, without putting it into force.
+    Preview(PreviewAsked),
 }
 
 /// Outcome of an offer; the reason of a refusal is for a person.

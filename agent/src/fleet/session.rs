@@ -16,6 +16,7 @@ use proto::opamp::{
     AgentRemoteConfig, RemoteConfigStatus, RemoteConfigStatuses, ServerErrorResponseType, ServerToAgent,
     ServerToAgentFlags, server_error_response::Details,
 };
+use proto::preview::{PreviewAnswer, PreviewRequest, Previewed, Stretch};
 use proto::{node_conflict, quarantine};
 use serde::Deserialize;
 use thiserror::Error;
@@ -30,7 +31,7 @@ use super::enroll::{EnrollError, enroll};
 use super::keyring::Keyring;
 use super::message::{self, Offered, State, StateEncoder};
 use super::unknown::is_unknown;
-use super::{Fleet, Offer, Outcome, RETRY, Request, pause};
+use super::{Fleet, Offer, Outcome, PreviewAsked, RETRY, Request, pause};
 use crate::net::{Backoff, Connector, Stream};
 use crate::telemetry::{CONNECTED, Phase};
 
@@ -206,11 +207,20 @@ struct Session<'a> {
     last: &'a mut Option<RemoteConfigStatus>,
     /// The offer being applied: its hash, and where the outcome will come.
     applying: Option<(Vec<u8>, oneshot::Receiver<Outcome>)>,
+    /// Channel by which the answer of the preview will come that was asked for.
+    previewing: Option<oneshot::Receiver<PreviewAnswer>>,
 }
 
 impl<'a> Session<'a> {
     fn new(fleet: &'a Fleet, socket: Socket, last: &'a mut Option<RemoteConfigStatus>) -> Self {
-        Self { fleet, socket, encoder: StateEncoder::new(&fleet.identity.uid), last, applying: None }
+        Self {
+            fleet,
+            socket,
+            encoder: StateEncoder::new(&fleet.identity.uid),
+            last,
+            applying: None,
+            previewing: None,
+        }
     }
 
     async fn run(mut self) -> SessionEnd {
@@ -243,7 +253,20 @@ impl<'a> Session<'a> {
                     None => std::future::pending().await,
                 }
             };
+            let previewed = async {
+                match &mut self.previewing {
+                    Some(answer) => answer.await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
+                answer = previewed => {
+                    self.previewing = None;
+                    // Without one the agent ends.
+                    if let Ok(answer) = answer {
+                        self.answer(&answer).await?;
+                    }
+                }
                 outcome = outcome => {
                     let outcome = outcome.unwrap_or_else(|_| Err("the agent could not apply it".into()));
                     self.applied(outcome);
@@ -299,10 +322,34 @@ impl<'a> Session<'a> {
         {
             return Err(SessionEnd::Stopping);
         }
+        if let Some(request) = message.custom_message.as_ref().and_then(PreviewRequest::of) {
+            self.preview(request).await?;
+        }
         match message.remote_config {
             Some(offer) => self.offered(offer).await,
             None => Ok(()),
         }
+    }
+
+    /// Has a preview run, one at a time.
+    async fn preview(&mut self, request: PreviewRequest) -> Result<(), SessionEnd> {
+        if self.previewing.is_some() {
+            let why = "another preview runs on this agent; ask again in a few seconds".to_owned();
+            let (id, stretch, previewed) = (request.id, Stretch::default(), Previewed::Busy(why));
+            return self.answer(&PreviewAnswer { id, stretch, previewed }).await;
+        }
+        let (answer, previewing) = oneshot::channel();
+        let asked = PreviewAsked { request, answer };
+        if self.fleet.requests.send(Request::Preview(asked)).await.is_err() {
+            return Err(SessionEnd::Stopping);
+        }
+        self.previewing = Some(previewing);
+        Ok(())
+    }
+
+    async fn answer(&mut self, answer: &PreviewAnswer) -> Result<(), SessionEnd> {
+        let frame = self.encoder.custom(answer.message());
+        Ok(self.socket.send(Message::binary(frame)).await?)
     }
 
     async fn offered(&mut self, offer: AgentRemoteConfig) -> Result<(), SessionEnd> {

@@ -23,7 +23,7 @@ use thiserror::Error;
 pub use candidate_worker::CandidateWorker;
 pub use feed::CandidateFeed;
 pub use job::{BatchJob, Gaps};
-pub use pace::{Turns, thread_time};
+pub use pace::{Pace, Turns, thread_time};
 pub use share::{OpenShare, PendingShare};
 
 use super::experiment::{ExperimentState, LostHeld};
