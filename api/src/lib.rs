@@ -15,6 +15,7 @@ mod experiment;
 mod freeze;
 mod invitation;
 mod page;
+mod preview;
 mod problem;
 mod process;
 mod template;
@@ -40,6 +41,10 @@ pub use experiment::{
 pub use freeze::{CreateFreeze, Freeze, FreezeState};
 pub use invitation::{AcceptInvitation, CreateInvitation, CreatedInvitation, Invitation};
 pub use page::Page;
+pub use preview::{
+    CreatePreview, Preview, PreviewAgent, PreviewFates, PreviewFigures, PreviewGroup, PreviewLens,
+    PreviewState,
+};
 pub use problem::{Mistake, Problem};
 pub use process::Condition;
 pub use template::{

@@ -33,6 +33,8 @@ pub struct Hub {
     pub events: watch::Sender<u64>,
     /// One more with each session or credential that has ended; wakes the streams that one may have opened.
     pub departures: watch::Sender<u64>,
+    /// One more with each answer of an agent to a preview; wakes who waits for them.
+    pub previews: watch::Sender<u64>,
     /// Places for streams to people, by user.
     pub watchers: Gate<UserId>,
     /// News that other processes have not been told yet; nothing where there are none.
@@ -57,6 +59,10 @@ pub enum News {
     Happened,
     /// A session or a credential has ended.
     Departed,
+    /// An agent has answered a preview.
+    Previewed,
+    /// An agent is asked for a preview.
+    Preview(TenantId, AgentUid),
     /// There may be something new for an agent.
     Offer(TenantId, AgentUid),
     /// An agent is enrolled no more.
@@ -70,6 +76,8 @@ impl fmt::Display for News {
             Self::Analyze => f.write_str("analyze"),
             Self::Happened => f.write_str("happened"),
             Self::Departed => f.write_str("departed"),
+            Self::Previewed => f.write_str("previewed"),
+            Self::Preview(tenant, agent) => write!(f, "preview {tenant} {agent}"),
             Self::Offer(tenant, agent) => write!(f, "offer {tenant} {agent}"),
             Self::Dismissed(tenant, agent) => write!(f, "dismissed {tenant} {agent}"),
         }
@@ -96,6 +104,8 @@ impl FromStr for News {
             Some("analyze") => Ok(Self::Analyze),
             Some("happened") => Ok(Self::Happened),
             Some("departed") => Ok(Self::Departed),
+            Some("previewed") => Ok(Self::Previewed),
+            Some("preview") => agent().map(|(tenant, agent)| Self::Preview(tenant, agent)),
             Some("offer") => agent().map(|(tenant, agent)| Self::Offer(tenant, agent)),
             Some("dismissed") => agent().map(|(tenant, agent)| Self::Dismissed(tenant, agent)),
             _ => Err(NoNews),
@@ -127,6 +137,8 @@ pub struct Session {
     pub dismissed: Notify,
     /// Asks its agent for a sign of life.
     pub probe: Notify,
+    /// Wakes it: its agent is asked for a preview.
+    pub preview: Notify,
     /// Time of the last sign of life that came over a connection, if any has.
     pub alive: watch::Sender<Option<UnixMillis>>,
 }
@@ -157,6 +169,7 @@ impl Hub {
             analyze: Notify::default(),
             events: watch::Sender::default(),
             departures: watch::Sender::default(),
+            previews: watch::Sender::default(),
             watchers: Gate::new(MAX_WATCHERS),
             untold: (!alone).then(Untold::default),
         }
@@ -178,6 +191,12 @@ impl Hub {
             News::Analyze => self.analyze.notify_one(),
             News::Happened => self.events.send_modify(|count| *count += 1),
             News::Departed => self.departures.send_modify(|count| *count += 1),
+            News::Previewed => self.previews.send_modify(|count| *count += 1),
+            News::Preview(tenant, agent) => {
+                if let Some(session) = self.sessions().get(&(tenant, agent)) {
+                    session.preview.notify_one();
+                }
+            }
             News::Offer(tenant, agent) => {
                 if let Some(session) = self.sessions().get(&(tenant, agent)) {
                     session.offer.notify_one();
@@ -294,6 +313,16 @@ impl Hub {
     /// Agents of which something was heard since the last time that this was asked, and when.
     pub fn take_heard(&self) -> HashMap<(TenantId, AgentUid), UnixMillis> {
         std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// An agent is asked for a preview.
+    pub fn preview(&self, tenant: TenantId, agent: AgentUid) {
+        self.news(News::Preview(tenant, agent));
+    }
+
+    /// An agent has answered a preview.
+    pub fn previewed(&self) {
+        self.news(News::Previewed);
     }
 
     /// Something happened to an experiment.

@@ -26,6 +26,7 @@ pub mod logins;
 pub mod merges;
 mod named;
 pub mod nodes;
+pub mod previews;
 mod progress;
 mod promotion;
 pub mod replicas;
@@ -43,7 +44,7 @@ mod watch;
 pub mod webhooks;
 
 pub use command::{Command, command};
-pub use create::{create, duplicate, preview, replace};
+pub use create::{create, dry_run, duplicate, replace};
 pub use events::events;
 pub use findings::{AGENTS_AT_ONCE, AgentFindings, Drift, drift, found, total};
 pub use named::{Named, find};

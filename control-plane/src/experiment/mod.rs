@@ -16,6 +16,7 @@ mod guardrail;
 mod horizons;
 mod needs;
 mod policy;
+pub mod preview;
 mod reason;
 mod sequential;
 mod spec;

@@ -205,6 +205,11 @@ async fn hear_out(
                 Ok(None) => continue,
                 Err(error) => failed(talk.agent.instance_uid, &error),
             },
+            () = session.preview.notified() => match talk.conversation.preview(state, &talk.agent).await {
+                Ok(Some(question)) => question,
+                Ok(None) => continue,
+                Err(error) => failed(talk.agent.instance_uid, &error),
+            },
             () = session.probe.notified() => {
                 if socket.send(Message::Ping(Vec::new().into())).await.is_err() {
                     return End::Theirs;

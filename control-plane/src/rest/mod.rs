@@ -13,6 +13,7 @@ mod freeze;
 mod health;
 mod invitations;
 pub mod openapi;
+mod previews;
 mod shapes;
 mod templates;
 mod tenants;
@@ -38,6 +39,7 @@ pub fn routes(state: AppState) -> Routes {
         .with(enrollment_tokens::routes)
         .with(agents::routes)
         .with(experiments::routes)
+        .with(previews::routes)
         .with(freeze::routes)
         .with(deployments::routes)
         .with(templates::routes)

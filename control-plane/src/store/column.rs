@@ -1,6 +1,7 @@
 //! Form of our own types in a column: the text or the number that they are made of.
 
 use super::deployments::DeploymentId;
+use super::previews::PreviewId;
 use super::query::{Bind, Value};
 use super::row::{Column, Row, undecodable};
 use super::webhooks::WebhookId;
@@ -42,4 +43,15 @@ macro_rules! text_column {
     };
 }
 
-text_column!(AgentUid, KeyId, LoginId, DeploymentId, ExperimentId, Role, TenantId, UserId, WebhookId);
+text_column!(
+    AgentUid,
+    KeyId,
+    LoginId,
+    DeploymentId,
+    ExperimentId,
+    PreviewId,
+    Role,
+    TenantId,
+    UserId,
+    WebhookId
+);

@@ -75,6 +75,7 @@ pub(super) const SQLITE: History = migrations! { "sqlite"
     33 "sums" "0033_sums",
     34 "merges" "0034_merges",
     35 "compared_with" "0035_compared_with",
+    36 "previews" "0036_previews",
     37 "requests_done" "0037_requests_done",
 };
 
@@ -100,6 +101,7 @@ pub(super) const POSTGRES: History = migrations! { "postgres"
     33 "sums" "0033_sums",
     34 "merges" "0034_merges",
     35 "compared_with" "0035_compared_with",
+    36 "previews" "0036_previews",
     37 "requests_done" "0037_requests_done",
 };
 

@@ -28,6 +28,7 @@ pub mod merges;
 mod migrate;
 pub mod nodes;
 mod postgres;
+pub mod previews;
 mod query;
 pub mod refusals;
 pub mod replicas;

@@ -87,8 +87,9 @@ pub async fn list(
 
 /// Statements that remove all that a tenant has, each after those of what refers to it. What is of an agent or an experiment
 /// goes with that. The audit chain stays.
-const EMPTIED: [&str; 19] = [
+const EMPTIED: [&str; 20] = [
     "DELETE FROM idempotency_keys WHERE tenant_id = $1",
+    "DELETE FROM previews WHERE tenant_id = $1",
     "DELETE FROM webhooks WHERE tenant_id = $1",
     "DELETE FROM freezes WHERE tenant_id = $1",
     "DELETE FROM invitations WHERE tenant_id = $1",

@@ -28,6 +28,7 @@ mod people;
 mod plans;
 mod postgres;
 mod postgres_server;
+mod previews;
 mod process;
 mod replicas;
 mod reports;

@@ -16,6 +16,7 @@ use super::experiments::asked;
 use super::opamp::client::{Client, TAKING, full, shown_with};
 use super::opamp::offers::enrolled;
 use super::postgres::{Database, migrated, shared};
+use super::previews;
 use super::server::{Server, config, on_server};
 
 /// Less than the time after which a replica looks by itself, and more than a notification takes.
@@ -92,6 +93,23 @@ async fn an_agent_of_one_replica_is_told_what_was_asked_of_the_other() {
     hears(&mut client, "after its connection was lost").await;
     deployed(&first, &admin, "e").await;
     hears(&mut client, "by its next connection").await;
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_preview_reaches_the_agents_of_either_replica_and_their_answers_come_back() {
+    let ([first, second], admin, _database) = two().await;
+    let mut answering = Vec::new();
+    for (at, host) in [(&first, "a"), (&second, "b")] {
+        let (_, client) = previews::agent(&first, at, &admin, host, true).await;
+        answering.push(tokio::spawn(previews::answer(client, |_| previews::losing(1))));
+    }
+    let found = previews::preview(&first, &admin, json!({ "wait": "15s" })).await;
+    assert_eq!((&found.body["measured"], &found.body["asked"]), (&json!(2), &json!(2)), "{found:?}");
+    for one in answering {
+        one.await.unwrap();
+    }
     first.stop().await;
     second.stop().await;
 }

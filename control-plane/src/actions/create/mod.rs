@@ -32,7 +32,7 @@ pub async fn create(state: &AppState, actor: &Actor, asked: CreateExperiment) ->
 ///
 /// # Errors
 /// As [`create`], but for a name that is taken: whoever applies a file asks with the name of what is there.
-pub async fn preview(
+pub async fn dry_run(
     state: &AppState,
     actor: &Actor,
     asked: CreateExperiment,
@@ -74,7 +74,11 @@ pub async fn duplicate(
 }
 
 /// The specification of what is asked for.
-async fn specify(state: &AppState, actor: &Actor, asked: CreateExperiment) -> Result<Spec, Refusal> {
+pub(super) async fn specify(
+    state: &AppState,
+    actor: &Actor,
+    asked: CreateExperiment,
+) -> Result<Spec, Refusal> {
     check_name(&asked.name)?;
     let (candidate, template) = candidate(state, actor, asked.candidate.clone()).await?;
     let spec = spec(asked, candidate, template)?;

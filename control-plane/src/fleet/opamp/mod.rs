@@ -15,6 +15,7 @@ use proto::opamp::{
     AgentToServer, CustomMessage, EffectiveConfig, RetryInfo, ServerCapabilities, ServerErrorResponse,
     ServerErrorResponseType, ServerToAgent, ServerToAgentFlags, server_error_response::Details,
 };
+use proto::preview::{self, PreviewAnswer};
 use proto::quarantine;
 
 pub use news::host_and_version;
@@ -22,7 +23,7 @@ pub use read::{Malformed, framed, message_of};
 use settings::Settings;
 
 use crate::actions::enroll::AgentIdentity;
-use crate::actions::statuses;
+use crate::actions::{previews, statuses};
 use crate::hash::sha256_of;
 use crate::hub::Offer;
 use crate::id::AgentUid;
@@ -30,6 +31,7 @@ use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::agents as stored;
 use crate::store::generations::{self, Offered, Status};
+use crate::store::previews::PreviewId;
 use crate::store::statuses::{Known, StatusUpdate};
 
 const CAPABILITIES: u64 = ServerCapabilities::AcceptsStatus as u64
@@ -69,6 +71,10 @@ pub struct Conversation {
     /// Digest of what the agent said last that it runs.
     runs: Option<[u8; 32]>,
     takes_generations: Option<bool>,
+    /// True if the agent says that it runs previews.
+    knows_previews: bool,
+    /// The preview that it was asked for last.
+    asked_preview: Option<PreviewId>,
 }
 
 /// Place of a message among those before it.
@@ -97,6 +103,8 @@ impl Conversation {
             noted: false,
             runs: None,
             takes_generations: None,
+            knows_previews: false,
+            asked_preview: None,
         }
     }
 
@@ -135,6 +143,9 @@ impl Conversation {
         if let Some(status) = &message.remote_config_status {
             self.reported = Some(hex::encode(&status.last_remote_config_hash));
         }
+        if let Some(custom) = &message.custom_capabilities {
+            self.knows_previews = custom.capabilities.iter().any(|one| one == preview::CAPABILITY);
+        }
         if let Some(status) = &message.connection_settings_status {
             self.settings.heard(status);
         }
@@ -147,6 +158,10 @@ impl Conversation {
         // One that runs generations, and has none, runs its own file, and does not tell it.
         news.files = news.files.filter(|files| files != effective::NONE || takes != Some(true));
         let known = self.keep(state, agent, news).await?;
+        let answer = message.custom_message.as_ref().and_then(PreviewAnswer::bytes_of);
+        if let Some(answer) = answer.filter(|_| agent.own_credential) {
+            previews::answered(state, (agent.tenant_id, agent.uid), answer).await?;
+        }
         self.takes_generations = takes.or(self.takes_generations);
         self.runs = runs.map(|(digest, _)| digest).or(self.runs);
         if message.connection_settings_request.as_ref().is_some_and(|request| request.opamp.is_some()) {
@@ -211,6 +226,23 @@ impl Conversation {
         let something = remote_config.is_some() || custom_message.is_some();
         let answer = something.then(|| self.answer(agent.instance_uid));
         Ok(answer.map(|answer| ServerToAgent { remote_config, custom_message, ..answer }))
+    }
+
+    /// Question for a preview that the agent is asked for and was not told of yet.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn preview(
+        &mut self,
+        state: &AppState,
+        agent: &AgentIdentity,
+    ) -> Result<Option<ServerToAgent>, StoreError> {
+        let of = (agent.tenant_id, agent.uid);
+        let asked = previews::question(state, of, self.knows_previews, self.asked_preview).await?;
+        let Some((id, request)) = asked.filter(|_| agent.own_credential) else { return Ok(None) };
+        self.asked_preview = Some(id);
+        let custom_message = Some(request.message());
+        Ok(Some(ServerToAgent { custom_message, ..self.answer(agent.instance_uid) }))
     }
 
     fn place(&mut self, message: &AgentToServer) -> Place {

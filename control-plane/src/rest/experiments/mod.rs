@@ -67,7 +67,7 @@ async fn create(
     Json(body): Json<CreateExperiment>,
 ) -> Result<Response, Refusal> {
     if dry_run {
-        let asked = Experiment::from(actions::preview(&state, &actor, body).await?);
+        let asked = Experiment::from(actions::dry_run(&state, &actor, body).await?);
         return Ok(Json(asked).into_response());
     }
     let created = actions::create(&state, &actor, body).await?;

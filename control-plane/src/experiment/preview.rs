@@ -1,0 +1,355 @@
+//! Preview: what agents answered of a candidate that none of them runs, added up. It describes, and decides nothing.
+
+use std::cmp::Ordering;
+
+use observe::{Comparison, FleetGroup, FleetLens, LensReport};
+use proto::preview::{Previewed, Stretch};
+
+use super::Figures;
+use crate::clock::UnixMillis;
+use crate::id::AgentUid;
+
+/// The most groups of a lens that are named.
+const MAX_GROUPS: usize = 10;
+
+/// Outcome of it on one agent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PreviewOutcome {
+    /// It has answered, about these requests.
+    Answered(Stretch, Previewed),
+    /// It did not answer in time.
+    Unanswered(String),
+    /// It is not connected, and was not asked.
+    Away,
+}
+
+/// One agent that was meant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreviewedAgent {
+    /// Its uid.
+    pub uid: AgentUid,
+    /// Name of its host.
+    pub host: String,
+    /// Time at which it was last heard of.
+    pub last_seen: Option<UnixMillis>,
+    /// Outcome of it.
+    pub outcome: PreviewOutcome,
+}
+
+/// Fates of the baseline's series over all agents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SummedFates {
+    /// Series that stay as they are.
+    pub as_it_is: u64,
+    /// Renamed ones.
+    pub renamed: u64,
+    /// Those with fewer attributes.
+    pub fewer_attributes: u64,
+    /// Those of which aggregates are made.
+    pub merged: u64,
+    /// Those of which several are made.
+    pub split: u64,
+    /// Those of which nothing is made.
+    pub lost: u64,
+    /// Those of which nothing can be said.
+    pub not_followed: u64,
+}
+
+/// A lens over all agents.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PreviewLens {
+    /// It, with the groups that differ most.
+    pub fleet: FleetLens,
+    /// Reason for which it was not measured.
+    pub not_measured: Option<String>,
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// Evidence that it rests on, in a sentence.
+    pub sentence: String,
+    /// Agents whose figures are in it.
+    pub measured: u32,
+    /// Requests of which they are.
+    pub requests: u64,
+    /// Time from the first to the last of them, seconds: the shortest of any agent, and the longest.
+    pub seconds: [f64; 2],
+    /// Sums over agents; nothing where nothing was measured.
+    pub figures: Option<PreviewFigures>,
+    /// Sentences of what it does not tell.
+    pub not_measured: Vec<String>,
+    /// Each agent that was meant.
+    pub agents: Vec<PreviewedAgent>,
+}
+
+/// Sums over agents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreviewFigures {
+    /// Counts and savings.
+    pub figures: Figures,
+    /// Fates.
+    pub fates: SummedFates,
+    /// Points that do not measure the same in both, and the series that they are of.
+    pub changed: [u64; 2],
+    /// Lenses.
+    pub lenses: Vec<PreviewLens>,
+}
+
+impl PreviewedAgent {
+    /// Requests that it compared both pipelines on, and the comparison, if there is one.
+    #[must_use]
+    pub fn measured(&self) -> Option<(&Stretch, &Comparison)> {
+        match &self.outcome {
+            PreviewOutcome::Answered(stretch, Previewed::Measured(comparison)) => Some((stretch, comparison)),
+            _ => None,
+        }
+    }
+}
+
+impl Preview {
+    /// Adds up what agents answered.
+    #[must_use]
+    pub fn of(agents: Vec<PreviewedAgent>) -> Self {
+        let measured: Vec<_> = agents.iter().filter_map(PreviewedAgent::measured).collect();
+        let requests = measured.iter().map(|(stretch, _)| stretch.batches).sum();
+        let times = measured.iter().map(|(stretch, _)| stretch.seconds);
+        let shortest = times.clone().min_by(f64::total_cmp).unwrap_or(0.0);
+        let seconds = [shortest, times.max_by(f64::total_cmp).unwrap_or(0.0)];
+        let comparisons: Vec<&Comparison> = measured.iter().map(|(_, comparison)| *comparison).collect();
+        Self {
+            sentence: sentence([comparisons.len(), agents.len()], requests, seconds),
+            measured: u32::try_from(comparisons.len()).unwrap_or(u32::MAX),
+            requests,
+            seconds,
+            figures: (!comparisons.is_empty()).then(|| PreviewFigures::of(&comparisons)),
+            not_measured: not_measured(&comparisons),
+            agents,
+        }
+    }
+}
+
+fn sentence([measured, all]: [usize; 2], requests: u64, [shortest, longest]: [f64; 2]) -> String {
+    let agents = if all == 1 { "agent" } else { "agents" };
+    if measured == 0 {
+        return format!("Nothing was measured: none of {all} {agents} has compared both pipelines.");
+    }
+    let time = if longest - shortest < 1.0 {
+        format!("{longest:.0} s")
+    } else {
+        format!("{shortest:.0} s to {longest:.0} s an agent")
+    };
+    format!(
+        "It rests on {requests} of the latest requests ({time}) of {measured} of {all} {agents}, and decides nothing."
+    )
+}
+
+/// Sentences of what no preview tells, and of what this one does not.
+fn not_measured(comparisons: &[&Comparison]) -> Vec<String> {
+    let mut all = Vec::new();
+    if comparisons.is_empty() {
+        return all;
+    }
+    if comparisons.len() > 1 {
+        all.push(
+            "Agents were not compared with each other: identities that two of them write are no collisions here, and a series that \
+             comes through several counts for each."
+                .to_owned(),
+        );
+    }
+    all.push("Nothing was delivered: what destinations make of it, and how long units would wait, is not measured.".to_owned());
+    let sampled = comparisons.iter().filter(|comparison| comparison.sample.is_some()).count();
+    if sampled > 0 {
+        all.push(format!(
+            "{sampled} of {} agents had more series than they follow one by one: their counts are estimates from a sample.",
+            comparisons.len()
+        ));
+    }
+    let held: u64 =
+        comparisons.iter().flat_map(|comparison| &comparison.changed.held).map(|row| row.series).sum();
+    if held > 0 {
+        all.push(format!("Values of {held} series were not compared: a stage holds their points back."));
+    }
+    let other: u64 = comparisons
+        .iter()
+        .flat_map(|comparison| &comparison.changed.not_compared)
+        .map(|row| row.series)
+        .sum();
+    if other > 0 {
+        all.push(format!(
+            "Values of {other} series were not compared: they have another unit, type or temporality."
+        ));
+    }
+    all
+}
+
+impl PreviewFigures {
+    fn of(comparisons: &[&Comparison]) -> Self {
+        let mut fates = SummedFates::default();
+        let mut changed = [0; 2];
+        for comparison in comparisons {
+            fates.add(comparison);
+            changed[0] += comparison.changed.points;
+            changed[1] += comparison.changed.series;
+        }
+        let figures = Figures::of(comparisons.iter().copied());
+        Self { figures, fates, changed, lenses: lenses(comparisons) }
+    }
+}
+
+impl SummedFates {
+    fn add(&mut self, comparison: &Comparison) {
+        let of = &comparison.fates;
+        self.as_it_is += of.as_it_is;
+        self.renamed += of.renamed;
+        self.fewer_attributes += of.fewer_attributes;
+        self.merged += of.merged;
+        self.split += of.split;
+        self.lost += of.lost;
+        self.not_followed += of.not_followed;
+    }
+}
+
+/// Lenses by name, each over the agents that have it.
+fn lenses(comparisons: &[&Comparison]) -> Vec<PreviewLens> {
+    let reports = || comparisons.iter().flat_map(|comparison| &comparison.lenses);
+    let mut names: Vec<&str> = Vec::new();
+    for report in reports() {
+        if !names.contains(&report.name.as_str()) {
+            names.push(&report.name);
+        }
+    }
+    names.into_iter().map(|name| lens(reports().filter(|report| report.name == name).enumerate())).collect()
+}
+
+fn lens<'a>(reports: impl Iterator<Item = (usize, &'a LensReport)>) -> PreviewLens {
+    let reports: Vec<(usize, &LensReport)> = reports.collect();
+    let mut fleet = FleetLens::of(reports.iter().copied());
+    let reason = |measured: &observe::Measured| {
+        let (_, report) = reports.iter().find(|(_, report)| report.measured == *measured)?;
+        measured.reason(report)
+    };
+    let not_measured = fleet.not_measured.as_ref().and_then(reason);
+    fleet.groups.retain(|group| group.figures.differs());
+    fleet.groups.sort_by(furthest);
+    fleet.groups.truncate(MAX_GROUPS);
+    PreviewLens { fleet, not_measured }
+}
+
+/// The order of groups: the furthest from the baseline first.
+fn furthest(one: &FleetGroup, other: &FleetGroup) -> Ordering {
+    let difference = |group: &FleetGroup| group.figures.difference().abs();
+    difference(other).total_cmp(&difference(one)).then_with(|| one.figures.group.cmp(&other.figures.group))
+}
+
+#[cfg(test)]
+mod tests {
+    use observe::{LensError, SeriesFates};
+
+    use super::*;
+
+    fn agent(number: u128, outcome: PreviewOutcome) -> PreviewedAgent {
+        let uid = AgentUid(uuid::Uuid::from_u128(number));
+        PreviewedAgent { uid, host: format!("host-{number}"), last_seen: None, outcome }
+    }
+
+    fn answered(comparison: Comparison, batches: u64, seconds: f64) -> PreviewOutcome {
+        let stretch = Stretch { batches, seconds, ..Stretch::default() };
+        PreviewOutcome::Answered(stretch, Previewed::Measured(Box::new(comparison)))
+    }
+
+    /// Comparison in which the candidate loses so many of ten series, under a lens with a group that differs by as much.
+    fn losing(lost: u64) -> Comparison {
+        let group = |name: &str, lost: f64| LensError {
+            sums: [10.0, 10.0 - lost],
+            members: [1; 2],
+            shown: [1; 2],
+            instants: 1,
+            ..LensError::of(name.to_owned(), 10.0, 10.0 - lost)
+        };
+        let lens = LensReport {
+            name: "memory".to_owned(),
+            total: group("", lost as f64),
+            groups: 2,
+            worst: vec![group("a", lost as f64)],
+            largest: vec![group("b", 0.0)],
+            ..LensReport::default()
+        };
+        let mut comparison = Comparison { exact: true, lenses: vec![lens], ..Comparison::default() };
+        comparison.fates = SeriesFates { as_it_is: 10 - lost, lost, ..SeriesFates::default() };
+        (comparison.baseline.series.value, comparison.candidate.series.value) = (10, 10 - lost);
+        comparison.lost_by_candidate.value = lost;
+        comparison
+    }
+
+    #[test]
+    fn figures_of_all_that_measured_are_added_up_and_no_others() {
+        let why = || "no".to_owned();
+        let preview = Preview::of(vec![
+            agent(1, answered(losing(2), 5, 40.0)),
+            agent(2, answered(losing(4), 3, 60.2)),
+            agent(
+                3,
+                PreviewOutcome::Answered(
+                    Stretch { batches: 9, ..Stretch::default() },
+                    Previewed::Refused(why()),
+                ),
+            ),
+            agent(4, PreviewOutcome::Unanswered(why())),
+            agent(5, PreviewOutcome::Away),
+        ]);
+        assert_eq!(
+            preview.sentence,
+            "It rests on 8 of the latest requests (40 s to 60 s an agent) of 2 of 5 agents, and decides nothing."
+        );
+        assert_eq!((preview.measured, preview.requests, preview.agents.len()), (2, 8, 5));
+        let found = preview.figures.expect("figures");
+        assert_eq!((found.figures.lost, found.figures.series, found.fates.lost), (6, [20, 14], 6));
+        assert!(found.figures.saving_series.is_some_and(|saved| (saved - 0.3).abs() < 1e-9));
+        let [lens] = &found.lenses[..] else { panic!("{:?}", found.lenses) };
+        assert_eq!((lens.fleet.total.baseline, lens.fleet.total.candidate), (20.0, 14.0));
+        let groups: Vec<_> = lens.fleet.groups.iter().map(|group| group.figures.group.as_str()).collect();
+        assert_eq!(groups, ["a"], "those that differ, by name over all agents");
+        assert!(
+            preview.not_measured[0].contains("not compared with each other"),
+            "{:?}",
+            preview.not_measured
+        );
+    }
+
+    #[test]
+    fn where_nothing_was_measured_it_says_so_and_has_no_figures() {
+        let preview = Preview::of(vec![agent(1, PreviewOutcome::Away)]);
+        assert_eq!(preview.sentence, "Nothing was measured: none of 1 agent has compared both pipelines.");
+        assert_eq!((preview.figures, preview.not_measured.len()), (None, 0));
+    }
+
+    #[test]
+    fn one_agent_is_compared_with_no_other_and_one_time_is_told_once() {
+        let preview = Preview::of(vec![agent(1, answered(losing(0), 1, 12.0))]);
+        assert_eq!(
+            preview.sentence,
+            "It rests on 1 of the latest requests (12 s) of 1 of 1 agent, and decides nothing."
+        );
+        assert!(!preview.not_measured.iter().any(|said| said.contains("each other")));
+        let lens = &preview.figures.expect("figures").lenses[0];
+        assert!(lens.fleet.groups.is_empty(), "none differs");
+    }
+
+    #[test]
+    fn what_a_preview_leaves_unsaid_is_named() {
+        let mut comparison = losing(1);
+        let row = |series| observe::NamedCount { metric: "m".into(), executable: String::new(), series };
+        (comparison.changed.held, comparison.changed.not_compared) = (vec![row(3)], vec![row(2)]);
+        comparison.sample = Some(observe::Sample { one_in: 2, ..observe::Sample::default() });
+        let said = Preview::of(vec![agent(1, answered(comparison, 2, 10.0))]).not_measured.join("\n");
+        for part in [
+            "Values of 3 series",
+            "Values of 2 series",
+            "1 of 1 agents had more series",
+            "Nothing was delivered",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+}

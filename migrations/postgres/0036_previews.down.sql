@@ -1,0 +1,2 @@
+DROP TABLE preview_agents;
+DROP TABLE previews;
