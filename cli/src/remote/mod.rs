@@ -14,6 +14,7 @@ mod explain;
 mod freeze;
 mod login;
 mod patch;
+mod preview;
 mod results;
 mod session;
 mod show;
@@ -96,6 +97,13 @@ pub enum Command {
     },
     /// Apply and start the experiment of a file, wait for its verdict, and print it as Markdown
     Ci(ci::Args),
+    /// Try a candidate on the last requests that agents have kept, beside what they run; nothing is pushed or delivered
+    Preview {
+        #[command(flatten)]
+        args: preview::Args,
+        #[command(flatten)]
+        options: Options,
+    },
     /// Create, follow and steer experiments
     Experiment(Watched<experiment::Command>),
     /// Freeze the tenant: nothing starts, advances or is promoted until it is lifted; a rollback is possible
@@ -137,6 +145,9 @@ pub enum Command {
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Ci(args) => return Ok(ci::run(&args).await),
+        Command::Preview { args, options } => {
+            return preview::run(args, &session::client().await?, options.show()).await;
+        }
         Command::Login(args) => login::login(args).await,
         Command::Logout => login::logout().await,
         Command::Context(With { command, options }) => context::run(command, options.show()),

@@ -28,6 +28,7 @@ mod nodes;
 mod observe_only;
 mod patch;
 mod pipelines;
+mod previews;
 mod quarantine;
 mod queue_age;
 mod rebased;

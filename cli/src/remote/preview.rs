@@ -1,0 +1,214 @@
+//! `phoenix preview`: what a candidate would make of the last requests that agents have kept.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use api::{Preview, PreviewAgent, PreviewLens, PreviewState};
+use client::Client;
+use serde::Deserialize as _;
+use serde_json::{Map, Value, json};
+
+use super::show::{Show, cell, line, table};
+use crate::report::numbers::{error, short};
+use crate::report::{self, Measured, broken};
+use crate::table::{clip, render};
+
+/// The longest line of a sentence.
+const WIDTH: usize = 100;
+
+/// Try a candidate on the last requests that agents have kept, beside what they run; nothing is pushed or delivered
+///
+/// It decides nothing. Exits with 0 if any agent has compared both pipelines, else with 1.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Collector file of the pipeline that is tried, or its processors and their order alone; `-` for standard input
+    #[arg(short, long, value_name = "CONFIG")]
+    file: PathBuf,
+    /// The agents it runs on, by label; all if not given
+    #[arg(long, value_name = "LABELS")]
+    selector: Option<String>,
+    /// The pipeline of metrics that it is about, where agents' files have several
+    #[arg(long, value_name = "ID")]
+    pipeline: Option<String>,
+    /// Time for which agents may work on it, 1s to 15s
+    #[arg(long, value_name = "TIME")]
+    wait: Option<String>,
+}
+
+/// Runs a preview and shows it.
+///
+/// # Errors
+/// A file that cannot be read, the control plane's refusals, an answer of another shape.
+pub async fn run(args: Args, client: &Client, show: Show) -> anyhow::Result<ExitCode> {
+    let answer = client.post("/preview", &Value::Object(args.body()?)).await?;
+    if let Some(preview) = show.read::<Preview>(&answer)? {
+        told(&preview)?;
+    }
+    let measured = Preview::deserialize(&answer).context("the answer is not as expected")?.measured;
+    Ok(if measured > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Args {
+    fn body(self) -> anyhow::Result<Map<String, Value>> {
+        let text = if self.file.as_os_str() == "-" {
+            std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?
+        } else {
+            std::fs::read_to_string(&self.file)
+                .with_context(|| format!("cannot read {}", self.file.display()))?
+        };
+        let mut body = Map::new();
+        body.insert("candidate".to_owned(), json!({ "config": text }));
+        for (field, value) in [("selector", self.selector), ("pipeline", self.pipeline), ("wait", self.wait)]
+        {
+            if let Some(value) = value {
+                body.insert(field.to_owned(), value.into());
+            }
+        }
+        Ok(body)
+    }
+}
+
+fn told(preview: &Preview) -> anyhow::Result<()> {
+    table(
+        &preview.agents,
+        &[
+            ("agent", |agent| agent.host.clone()),
+            ("preview", |agent| word(agent.state).to_owned()),
+            ("requests", |agent| agent.requests.to_string()),
+            ("seconds", |agent| format!("{:.0}", agent.seconds)),
+            ("scrapes", |agent| agent.scrapes.to_string()),
+            ("series lost", |agent| {
+                cell(agent.comparison.as_ref().map(|found| found.lost_by_candidate.value))
+            }),
+        ],
+    )?;
+    sentences(&reasons(&preview.agents))?;
+    line("")?;
+    sentences(std::slice::from_ref(&preview.sentence))?;
+    let hosts: Vec<_> = preview.agents.iter().filter_map(measured).collect();
+    if !hosts.is_empty() {
+        line(&tables(preview, &hosts))?;
+    }
+    if !preview.not_measured.is_empty() {
+        line("\n  Not told by a preview:")?;
+        sentences(&preview.not_measured)?;
+    }
+    Ok(())
+}
+
+fn sentences(all: &[String]) -> anyhow::Result<()> {
+    all.iter().flat_map(|sentence| broken(sentence, WIDTH)).try_for_each(|part| line(&format!("  {part}")))
+}
+
+fn word(state: PreviewState) -> &'static str {
+    match state {
+        PreviewState::Measured => "measured",
+        PreviewState::NotMeasured => "not measured",
+        PreviewState::Refused => "refused",
+        PreviewState::Busy => "busy",
+        PreviewState::Failed => "failed",
+        PreviewState::Unanswered => "did not answer",
+        PreviewState::Away => "not connected",
+    }
+}
+
+/// Each reason once, with the agents that have it.
+fn reasons(agents: &[PreviewAgent]) -> Vec<String> {
+    let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
+    for agent in agents {
+        let Some(why) = agent.why.as_deref() else { continue };
+        match all.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, hosts)) => hosts.push(&agent.host),
+            None => all.push((why, vec![&agent.host])),
+        }
+    }
+    all.into_iter().map(|(why, hosts)| format!("{}: {why}", hosts.join(", "))).collect()
+}
+
+fn measured(agent: &PreviewAgent) -> Option<Measured<'_>> {
+    Some(Measured::of(&agent.host, agent.comparison.as_ref()?))
+}
+
+fn tables(preview: &Preview, hosts: &[Measured<'_>]) -> String {
+    let parts = [
+        report::sides::side_by_side(hosts),
+        report::fates::series(hosts),
+        report::named::vanished(hosts),
+        report::named::collisions(hosts),
+        changed(preview),
+        lenses(preview),
+        report::rules(hosts),
+    ];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn changed(preview: &Preview) -> String {
+    match preview.figures.as_ref().map_or([0; 2], |figures| figures.changed) {
+        [0, _] => String::new(),
+        [points, series] => {
+            format!("\n  {points} points of {series} series do not measure the same in both.")
+        }
+    }
+}
+
+/// Each lens's total over all agents, and the group that is furthest off.
+fn lenses(preview: &Preview) -> String {
+    let lenses = preview.figures.iter().flat_map(|figures| &figures.lenses);
+    let header = ["total", "baseline", "candidate", "error", "furthest group"];
+    render("What people look at, all agents together", &header, 1, lenses.map(lens).collect())
+}
+
+fn lens(lens: &PreviewLens) -> Vec<String> {
+    if lens.not_measured.is_some() {
+        let nothing = ["–", "–", "not measured", "–"].map(str::to_owned);
+        return [lens.name.clone()].into_iter().chain(nothing).collect();
+    }
+    let worst =
+        lens.worst.first().map(|worst| format!("{} {}", clip(&worst.group), error(worst.relative_error)));
+    vec![
+        lens.name.clone(),
+        short(lens.baseline),
+        short(lens.candidate),
+        error(lens.relative_error),
+        worst.unwrap_or_else(|| "–".to_owned()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(host: &str, why: Option<&str>) -> PreviewAgent {
+        PreviewAgent {
+            uid: uuid::Uuid::nil(),
+            host: host.to_owned(),
+            state: PreviewState::Refused,
+            why: why.map(str::to_owned),
+            last_seen: None,
+            requests: 0,
+            bytes: 0,
+            seconds: 0.0,
+            scrapes: 0,
+            comparison: None,
+        }
+    }
+
+    #[test]
+    fn a_reason_is_told_once_with_all_who_have_it() {
+        let agents =
+            [agent("a", Some("no")), agent("b", None), agent("c", Some("no")), agent("d", Some("later"))];
+        assert_eq!(reasons(&agents), ["a, c: no", "d: later"]);
+    }
+
+    #[test]
+    fn the_file_is_the_candidate_and_what_is_not_given_is_not_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("next.yaml");
+        std::fs::write(&file, "processors:\n").unwrap();
+        let args = Args { file, selector: Some("a=b".into()), pipeline: None, wait: None };
+        let body = args.body().unwrap();
+        let expected = json!({ "candidate": { "config": "processors:\n" }, "selector": "a=b" });
+        assert_eq!(Value::Object(body), expected);
+    }
+}
