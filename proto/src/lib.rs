@@ -6,8 +6,8 @@
 
 pub mod generation;
 pub mod node_conflict;
-pub mod promotion;
 pub mod preview;
+pub mod promotion;
 pub mod quarantine;
 mod report;
 pub mod unknown;
