@@ -204,6 +204,7 @@ mod tests {
             weight_bp: None,
             since: None,
             agents: Vec::new(),
+            not_promoted: Vec::new(),
             horizon: None,
             verdict: None,
             reasons: Vec::new(),
