@@ -33,6 +33,13 @@ pub struct Offered {
     pub compared_with: Vec<String>,
 }
 
+impl Offered {
+    /// The experiment that it is a step of; nothing outside of one, a promotion's among them.
+    pub fn in_experiment(&self) -> Option<ExperimentId> {
+        self.experiment_id.filter(|_| self.step.is_some())
+    }
+}
+
 /// Generation that an agent was told to run, and when.
 #[derive(Clone, Debug)]
 pub struct Told {

@@ -151,7 +151,7 @@ async fn no_agent_of_a_frozen_tenant_is_offered_anything_new_and_what_goes_back_
     assert_eq!(promoted.status, StatusCode::OK, "{promoted:?}");
     first.apply().await;
     let candidate = told(&server, &tenant, first.uid).await.unwrap();
-    assert!(candidate.experiment_id.is_none() && candidate.body.contains("process.memory.virtual"));
+    assert!(candidate.in_experiment().is_none() && candidate.body.contains("process.memory.virtual"));
     freeze(&server, &admin).await;
     let third = Agent::enroll_as(&server, &admin, 3).await;
     assert!(!third.is_offered().await);

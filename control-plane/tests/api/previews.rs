@@ -224,11 +224,13 @@ async fn a_hundred_agents_are_added_up_as_soon_as_the_last_has_answered() {
     const AGENTS: usize = 100;
     let server = Server::start().await;
     let admin = server.set_up().await;
-    let mut answering = Vec::new();
+    let mut clients = Vec::new();
     for number in 0..AGENTS {
-        let (_, client) = agent(&server, &server, &admin, &format!("h{number}"), true).await;
-        answering.push(tokio::spawn(answer(client, |_| losing(1))));
+        clients.push(agent(&server, &server, &admin, &format!("h{number}"), true).await.1);
     }
+    // They wait for the question from now on, not while the others come in.
+    let answering = clients.into_iter().map(|client| tokio::spawn(answer(client, |_| losing(1))));
+    let answering: Vec<_> = answering.collect();
     let began = Instant::now();
     let found = preview(&server, &admin, json!({ "wait": "15s" })).await;
     println!("{AGENTS} agents asked, answered and added up in {:?}", began.elapsed());

@@ -39,7 +39,7 @@ async fn goes_back(
     if *restored || generations::has_applied(reader, (tenant, member.uid), &wanted.plan.content).await? {
         return Ok(true);
     }
-    let Some(id) = latest.as_ref().and_then(|latest| latest.experiment_id) else { return Ok(false) };
+    let Some(id) = latest.as_ref().and_then(generations::Offered::in_experiment) else { return Ok(false) };
     let left = experiments::get(reader, tenant, id).await?;
     Ok(left.is_none_or(|left| left.state.end().is_some() && left.state.outcome() != Some(Outcome::Promoted)))
 }

@@ -16,7 +16,7 @@ use crate::experiment::ExperimentId;
 use crate::experiment::wave::{self, Assigned, Content, Next, Trial, WAITING};
 use crate::id::{AgentUid, TenantId};
 use crate::state::AppState;
-use crate::store::generations::{self, Status};
+use crate::store::generations::{self, Offered, Status};
 use crate::store::trials::{self, AgentTrial};
 use crate::store::{Connection, StoreError};
 
@@ -138,7 +138,7 @@ fn wait(told: &mut Told) {
     let Goal::Run(wanted) = std::mem::replace(&mut told.goal, Goal::Kept) else { return };
     let Wanted { of, promoted, otherwise, .. } = wanted;
     let experiment = of.map(|(id, _)| id);
-    let before = told.latest.as_ref().and_then(|latest| latest.experiment_id);
+    let before = told.latest.as_ref().and_then(Offered::in_experiment);
     if experiment.is_some() && before.is_some() && before != experiment {
         told.goal = match otherwise.generation.baseline {
             Baseline::Current => Goal::Own,
