@@ -224,7 +224,9 @@ fn lenses(comparisons: &[&Comparison]) -> Vec<PreviewLens> {
 
 fn lens<'a>(reports: impl Iterator<Item = (usize, &'a LensReport)>) -> PreviewLens {
     let reports: Vec<(usize, &LensReport)> = reports.collect();
-    let mut fleet = FleetLens::of(reports.iter().copied());
+    let longest = reports.iter().map(|(_, report)| length(report)).fold(0.0, f64::max);
+    let stretched: Vec<LensReport> = reports.iter().map(|(_, report)| stretched(report, longest)).collect();
+    let mut fleet = FleetLens::of(stretched.iter().enumerate());
     let reason = |measured: &observe::Measured| {
         let (_, report) = reports.iter().find(|(_, report)| report.measured == *measured)?;
         measured.reason(report)
@@ -236,8 +238,39 @@ fn lens<'a>(reports: impl Iterator<Item = (usize, &'a LensReport)>) -> PreviewLe
     PreviewLens { fleet, not_measured }
 }
 
-/// The order of groups: the furthest from the baseline first.
+/// Length of what a report is of: seconds of increases, else instants.
+fn length(report: &LensReport) -> f64 {
+    if report.increases { report.seconds } else { report.total.instants as f64 }
+}
+
+/// A report as it would be of a stretch of this length. Agents keep different numbers of requests, and each is to count for what
+/// it shows, not for how long it has shown it.
+fn stretched(report: &LensReport, longest: f64) -> LensReport {
+    let mut report = report.clone();
+    let length = length(&report);
+    if !report.measured.is_measured() || length <= 0.0 || length >= longest {
+        return report;
+    }
+    let by = longest / length;
+    let count = |number: &mut u64| *number = (*number as f64 * by).round() as u64;
+    let named = report.worst.iter_mut().chain(&mut report.largest);
+    for figures in named.chain([&mut report.total]) {
+        figures.sums = figures.sums.map(|sum| sum * by);
+        figures.members.iter_mut().chain(&mut figures.shown).for_each(count);
+        count(&mut figures.instants);
+        count(&mut figures.gaps);
+    }
+    report.seconds *= by;
+    report
+}
+
+/// The order of groups: the furthest from the baseline first, those that the baseline does not have behind all others.
 fn furthest(one: &FleetGroup, other: &FleetGroup) -> Ordering {
+    let is_new = |group: &FleetGroup| group.figures.relative_error.is_none();
+    let order = is_new(one).cmp(&is_new(other));
+    if order != Ordering::Equal {
+        return order;
+    }
     let difference = |group: &FleetGroup| group.figures.difference().abs();
     difference(other).total_cmp(&difference(one)).then_with(|| one.figures.group.cmp(&other.figures.group))
 }
@@ -315,6 +348,21 @@ mod tests {
             "{:?}",
             preview.not_measured
         );
+    }
+
+    #[test]
+    fn an_agent_counts_for_what_it_shows_however_many_requests_it_has_kept() {
+        let mut long = losing(0);
+        for figures in
+            long.lenses.iter_mut().flat_map(|lens| [&mut lens.total].into_iter().chain(&mut lens.worst))
+        {
+            figures.sums = figures.sums.map(|sum| sum * 100.0);
+            (figures.members, figures.shown, figures.instants) = ([100; 2], [100; 2], 100);
+        }
+        let agents = vec![agent(1, answered(long, 100, 40.0)), agent(2, answered(losing(5), 1, 1.0))];
+        let found = Preview::of(agents).figures.expect("figures");
+        let total = &found.lenses[0].fleet.total;
+        assert_eq!((total.baseline, total.candidate, total.relative_error), (20.0, 15.0, Some(-0.25)));
     }
 
     #[test]
