@@ -37,6 +37,17 @@ impl Baselines {
         Ok(Self::reported(compared))
     }
 
+    /// Those of horizons that began before the experiment's end: an agent that hears of it late has measured on, perhaps with
+    /// another baseline, on which nobody has decided.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn decided_on(reader: &mut Connection, experiment: &Experiment) -> Result<Self, StoreError> {
+        let compared = sums::compared(reader, (experiment.tenant_id, experiment.id)).await?;
+        let end = experiment.state.end().map(|end| end.at.0.saturating_mul(1_000_000));
+        Ok(Self::reported(begun_before(compared, end)))
+    }
+
     /// Those of stretches that agents have reported.
     #[must_use]
     pub fn reported(compared: Vec<Compared>) -> Self {
@@ -88,6 +99,11 @@ impl Baselines {
     }
 }
 
+fn begun_before(mut compared: Vec<Compared>, end: Option<i64>) -> Vec<Compared> {
+    compared.retain(|one| end.is_none_or(|end| one.from < end));
+    compared
+}
+
 impl Own {
     fn of(stretches: &[Compared]) -> Option<Self> {
         // Reports that name no plans, and those of before it was written down, say nothing of the baseline.
@@ -106,6 +122,18 @@ mod tests {
 
     fn agent() -> AgentUid {
         "0193a0c0-0000-7000-8000-000000000001".parse().expect("a uid")
+    }
+
+    #[test]
+    fn a_baseline_that_came_after_the_end_was_decided_on_by_nobody() {
+        let one =
+            |baseline: &str, from, to| Compared { agent: agent(), baseline: baseline.to_owned(), from, to };
+        let compared = || vec![one("a", 1, 5), one("b", 7, 9)];
+        let last = |end| Baselines::reported(begun_before(compared(), end)).last(agent()).map(str::to_owned);
+        assert_eq!(last(Some(6)).as_deref(), Some("a"));
+        assert_eq!(last(Some(8)).as_deref(), Some("b"));
+        assert_eq!(last(None).as_deref(), Some("b"));
+        assert_eq!(last(Some(0)), None);
     }
 
     fn reported(stretches: &[(&str, i64, i64)]) -> Baselines {

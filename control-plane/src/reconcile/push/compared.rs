@@ -60,7 +60,7 @@ impl Of {
         for config in configs.iter().chain(&experiment.spec.baseline) {
             given.insert(state.plans.of(config).await);
         }
-        Ok(Self { baselines: Baselines::of(reader, &experiment).await?, given })
+        Ok(Self { baselines: Baselines::decided_on(reader, &experiment).await?, given })
     }
 
     fn asked(&self, agent: AgentUid) -> Vec<String> {
