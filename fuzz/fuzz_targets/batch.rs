@@ -19,7 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     again.identify();
     assert_eq!(again.point_count(), batch.point_count());
-    let identities = |batch: &Batch| batch.all_points().iter().map(|point| batch.identity(point)).collect::<Vec<_>>();
+    let identities =
+        |batch: &Batch| batch.all_points().iter().map(|point| batch.identity(point)).collect::<Vec<_>>();
     assert_eq!(identities(&again), identities(&batch));
 });
 
@@ -29,7 +30,8 @@ fn cuts_keep_every_item(bytes: &[u8]) {
         let Ok(whole) = cut(bytes, of, all, all) else { continue };
         let pieces = cut(bytes, of, few, few).expect("cut before");
         assert!(pieces.iter().all(|piece| (1..=3).contains(&piece.items)));
-        let count = |pieces: &[pipelines::batch::cut::Piece]| pieces.iter().map(|piece| piece.items).sum::<u64>();
+        let count =
+            |pieces: &[pipelines::batch::cut::Piece]| pieces.iter().map(|piece| piece.items).sum::<u64>();
         assert_eq!(count(&whole), count(&pieces));
         for piece in &pieces {
             let again = cut(&piece.message, of, all, all).expect("a request");

@@ -7,7 +7,10 @@ use pipelines::config::{CollectorFile, Signal};
 use pipelines::processors::Pipeline;
 
 fuzz_target!(|text: &str| {
-    let Ok(file) = CollectorFile::parse("fuzz.yaml", text, &|name| (name == "HOME").then(|| "/".to_owned())) else { return };
+    let Ok(file) = CollectorFile::parse("fuzz.yaml", text, &|name| (name == "HOME").then(|| "/".to_owned()))
+    else {
+        return;
+    };
     for entry in file.pipelines().iter().filter(|entry| entry.signal == Signal::Metrics) {
         let Ok(plan) = file.check(&entry.id) else { continue };
         let mut output = Batch::default();

@@ -17,8 +17,9 @@ const INPUT: &str = r#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"a"
 {"name":"q","summary":{"dataPoints":[{"count":"1","sum":2,"quantileValues":[{"quantile":0.5,"value":1}]}]}}]}]}]}"#;
 
 fn run(processor: &str) {
-    let config = format!("processors:\n  {processor}\nservice: {{pipelines: {{metrics: {{processors: [p/x]}}}}}}\n")
-        .replace("p/x", processor.split(':').next().unwrap_or_default());
+    let config =
+        format!("processors:\n  {processor}\nservice: {{pipelines: {{metrics: {{processors: [p/x]}}}}}}\n")
+            .replace("p/x", processor.split(':').next().unwrap_or_default());
     let Ok(file) = CollectorFile::parse("f", &config, &|_| None) else { return };
     let Ok(plan) = file.check("metrics") else { return };
     let request = json::decode(Request::Metrics, INPUT.as_bytes(), INPUT.len()).unwrap();
@@ -32,12 +33,18 @@ fuzz_target!(|text: &str| {
     let _ = parse::condition(text);
     let _ = parse::statement(text);
     // A text in double quotes; control characters are YAML's business, not OTTL's.
-    let quoted: String = text.chars().filter(|c| !c.is_control()).flat_map(|c| match c {
-        '"' | '\\' => vec!['\\', c],
-        '$' => vec!['$', '$'],
-        c => vec![c],
-    }).collect();
+    let quoted: String = text
+        .chars()
+        .filter(|c| !c.is_control())
+        .flat_map(|c| match c {
+            '"' | '\\' => vec!['\\', c],
+            '$' => vec!['$', '$'],
+            c => vec![c],
+        })
+        .collect();
     run(&format!("filter: {{ metrics: {{ datapoint: [\"{quoted}\"] }} }}"));
-    run(&format!("transform: {{ metric_statements: [{{ context: datapoint, statements: [\"{quoted}\"] }}] }}"));
+    run(&format!(
+        "transform: {{ metric_statements: [{{ context: datapoint, statements: [\"{quoted}\"] }}] }}"
+    ));
     run(&format!("transform: {{ metric_statements: [{{ context: metric, statements: [\"{quoted}\"] }}] }}"));
 });

@@ -22,7 +22,8 @@ fuzz_target!(|bytes: &[u8]| {
     let header = frame(1, &[b"payload"], salt, at);
     let whole = [bytes, &header, b"payload"].concat();
     let found: Vec<Found<'_>> = Reader::new(&whole, salt, 0).collect();
-    let is_torn = Reader::new(bytes, salt, 0).any(|found| matches!(found, Found::Damage(damage) if damage.is_torn_end));
+    let is_torn =
+        Reader::new(bytes, salt, 0).any(|found| matches!(found, Found::Damage(damage) if damage.is_torn_end));
     let last = matches!(found.last(), Some(Found::Record(record)) if record.payload == b"payload");
     assert!(last || is_torn, "{found:?}");
 });

@@ -18,7 +18,9 @@ const STAGES: [&str; 6] = [
 
 fn pipeline(stage: &str) -> Pipeline {
     let name = stage.split(':').next().expect("a name");
-    let text = format!("processors: {{ {stage} }}\nservice: {{ pipelines: {{ metrics: {{ processors: [{name}] }} }} }}\n");
+    let text = format!(
+        "processors: {{ {stage} }}\nservice: {{ pipelines: {{ metrics: {{ processors: [{name}] }} }} }}\n"
+    );
     let file = CollectorFile::parse("state.yaml", &text, &|_| None).expect("a file");
     Pipeline::build(&file.check("metrics").expect("a plan"), START)
 }

@@ -8,6 +8,9 @@
 //! let it in, and once nothing was heard of it for a while. One that lost its data directory has lost its uid as well and comes
 //! in as a new one, in the place of the one before if that was on the same node (`nodes`). Else an operator who wants a uid
 //! back deletes the agent first.
+//!
+//! A client certificate lets in without a token and is the credential: the agent enrolls by it at each coming, and its record
+//! belongs to the certificate's name.
 
 use std::fmt;
 use std::time::Duration;
@@ -355,7 +358,8 @@ async fn admit(
         }
         (None, Claim::Joins(_)) => return Err(EnrollError::UsedUp),
     };
-    let detail = json!({ "enrollment_token": by, "labels": agent.labels, "instance_uid": uid });
+    let let_in_by = if entrance.token.is_some() { "enrollment_token" } else { "certificate" };
+    let detail = json!({ let_in_by: by, "labels": agent.labels, "instance_uid": uid });
     audit::record(tx, now, tenant, By::Agent(uid), verb, &format!("agent/{record}"), &detail).await?;
     Ok(admitted)
 }

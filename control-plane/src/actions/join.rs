@@ -1,7 +1,8 @@
 //! Agents that come by a token over OpAMP, with no enrollment before.
 //!
-//! An enrollment token, or an API key of the kind `agents:connect`, lets in an agent of any uid. It is heard and shown, and
-//! offered nothing but a credential of its own, until it comes with that. A uid is one use of a token, however often it comes.
+//! An enrollment token, a client certificate, or an API key of the kind `agents:connect`, lets in an agent of any uid. It is heard
+//! and shown, and offered nothing but a credential of its own, until it comes with that. A uid is one use of a token, however often
+//! it comes.
 //! A uid whose agent has a credential of its own, or is there, is nobody else's: the newcomer gets another one, and the same
 //! one when it comes back as it was.
 

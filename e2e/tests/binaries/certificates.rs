@@ -130,6 +130,8 @@ async fn an_agent_with_a_certificate_comes_without_a_token_is_offered_configs_an
     connected(&agent).await;
     let before = fleet.agents().await?;
     ensure!(before.len() == 1 && before[0]["enrolled_by"] == "certificate:node-a", "{before:#?}");
+    let audit = fleet.phoenix(&["audit", "list"]).await?.to_string();
+    ensure!(audit.contains(r#""certificate":"certificate:node-a""#), "{audit}");
     ensure!(!node.dir.join("data/credential").exists(), "nothing secret is kept");
 
     let _source = Source::start(agent.endpoint(), 1);
