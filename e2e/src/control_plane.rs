@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpSocket;
 use tokio::process::{Child, Command};
 
 use crate::agent::binary;
@@ -42,6 +43,43 @@ pub struct ControlPlane {
     /// Its addresses.
     pub listening: Listening,
     token: String,
+}
+
+/// Where one has been killed, until it is started again: nobody else is given its ports meanwhile.
+#[derive(Debug)]
+pub struct Away {
+    /// What it had written.
+    pub dir: PathBuf,
+    /// Its addresses.
+    pub at: Listening,
+    /// Bound, and not listening: who connects is refused, and who asks for any port gets another.
+    _held: [TcpSocket; 2],
+}
+
+impl Away {
+    fn from(dir: PathBuf, at: Listening) -> Result<Self> {
+        Ok(Self { dir, at, _held: [held(at.rest)?, held(at.fleet)?] })
+    }
+
+    /// Starts one here.
+    pub async fn restart(&self) -> Result<ControlPlane> {
+        let mut started = ControlPlane::run(&self.dir, self.at).await?;
+        started.login().await?;
+        Ok(started)
+    }
+
+    /// One that is away: nobody answers.
+    pub fn unreachable(&self) -> ControlPlane {
+        ControlPlane { child: None, dir: self.dir.clone(), listening: self.at, token: String::new() }
+    }
+}
+
+fn held(at: SocketAddr) -> Result<TcpSocket> {
+    let socket = if at.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Whoever listens here next says the same, and is let in.
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    Ok(socket)
 }
 
 impl ControlPlane {
@@ -166,28 +204,15 @@ impl ControlPlane {
 
     /// `kill -9`, and a start on the same data and the same ports.
     pub async fn crash_and_restart(self) -> Result<Self> {
-        let (dir, at) = self.crash().await?;
-        Self::restart(&dir, at).await
+        self.crash().await?.restart().await
     }
 
     /// `kill -9`: where it was.
-    pub async fn crash(mut self) -> Result<(PathBuf, Listening)> {
+    pub async fn crash(mut self) -> Result<Away> {
         if let Some(child) = &mut self.child {
             child.kill().await?;
         }
-        Ok((self.dir.clone(), self.listening))
-    }
-
-    /// One that is away: nobody answers.
-    pub fn unreachable(dir: &Path, at: Listening) -> Self {
-        Self { child: None, dir: dir.to_owned(), listening: at, token: String::new() }
-    }
-
-    /// Starts one where an earlier one has crashed.
-    pub async fn restart(dir: &Path, at: Listening) -> Result<Self> {
-        let mut started = Self::run(dir, at).await?;
-        started.login().await?;
-        Ok(started)
+        Away::from(self.dir.clone(), self.listening)
     }
 
     /// Its process, unless it is away.

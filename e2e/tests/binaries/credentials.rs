@@ -92,9 +92,9 @@ async fn an_agent_outlasts_the_wrong_database_and_is_itself_with_the_right_one()
     let mut fleet = Loop::start().await?;
     let kept = [credential(&fleet.nodes[0])?, credential(&fleet.nodes[1])?];
     let uid = uids(&fleet.control_plane).await?;
-    let (dir, at) = fleet.control_plane.crash().await?;
+    let away = fleet.control_plane.crash().await?;
     let elsewhere = tempfile::tempdir()?;
-    let wrong = ControlPlane::start_on(elsewhere.path(), at).await?;
+    let wrong = ControlPlane::start_on(elsewhere.path(), away.at).await?;
     for agent in &fleet.agents {
         says(agent, "refuses to enroll this agent: 401").await;
     }
@@ -102,7 +102,7 @@ async fn an_agent_outlasts_the_wrong_database_and_is_itself_with_the_right_one()
     fleet.control_plane = wrong;
     flows(&fleet).await;
     fleet.control_plane.crash().await?;
-    fleet.control_plane = ControlPlane::restart(&dir, at).await?;
+    fleet.control_plane = away.restart().await?;
     for agent in &fleet.agents {
         connected(agent).await;
     }
@@ -126,10 +126,11 @@ async fn a_restored_database_lets_the_agent_in_by_the_credential_before() -> Res
     let node = fleet.node().await?;
     fleet.join(node).await?;
     let (first, uid) = (credential(&fleet.nodes[0])?, uids(&fleet.control_plane).await?);
-    let (dir, at) = fleet.control_plane.crash().await?;
+    let away = fleet.control_plane.crash().await?;
+    let dir = &away.dir;
     let saved = dir.join("saved");
     copy(&dir.join("control-plane"), &saved)?;
-    fleet.control_plane = ControlPlane::restart(&dir, at).await?;
+    fleet.control_plane = away.restart().await?;
     connected(&fleet.agents[0]).await;
     // Deleted: the control plane's own word, on which the agent enrolls anew.
     fleet.control_plane.expect("DELETE", &format!("/api/v1/agents/{}", uid[0]), None, 204).await?;
@@ -141,7 +142,7 @@ async fn a_restored_database_lets_the_agent_in_by_the_credential_before() -> Res
     fleet.control_plane.crash().await?;
     std::fs::remove_dir_all(dir.join("control-plane"))?;
     copy(&saved, &dir.join("control-plane"))?;
-    fleet.control_plane = ControlPlane::restart(&dir, at).await?;
+    fleet.control_plane = away.restart().await?;
     eventually("let in by the one before", Duration::from_secs(30), || async {
         (credential(&fleet.nodes[0]).ok()? == first).then_some(())
     })

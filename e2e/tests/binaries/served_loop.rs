@@ -139,14 +139,14 @@ async fn an_agent_that_is_killed_comes_back_on_its_generation_without_anybody_an
         fleet.agents[0].generation().await.ok().filter(|generation| *generation >= 3)
     })
     .await;
-    let (dir, at) = fleet.control_plane.crash().await?;
+    let away = fleet.control_plane.crash().await?;
     fleet.sources.remove(0);
     fleet.agents.remove(0).kill().await?;
     let kept = fleet.nodes[0].kept()?;
     let back = fleet.nodes[0].start().await?;
     assert_eq!(back.generation().await?, kept, "and there is nobody to speak to");
     assert!(kept >= 3, "{kept}");
-    fleet.control_plane = ControlPlane::restart(&dir, at).await?;
+    fleet.control_plane = away.restart().await?;
     fleet.sources.push(Source::start(back.endpoint(), 1));
     fleet.agents.insert(0, back);
     fleet.until(&id, "promoted", |s| s["outcome"] == "promoted").await;
@@ -161,13 +161,13 @@ async fn a_control_plane_that_is_killed_resumes_where_it_was_and_data_flows_on()
     let id = fleet.control_plane.experiment(&slow).await?;
     for step in ["mirror", "50 %", "100 %"] {
         fleet.in_step(&id, step).await;
-        let (dir, at) = fleet.control_plane.crash().await?;
+        let away = fleet.control_plane.crash().await?;
         let before = fleet.sink.counts().points;
         eventually("data flows without the control plane", PATIENCE, || async {
             (fleet.sink.counts().points > before + 500).then_some(())
         })
         .await;
-        fleet.control_plane = ControlPlane::restart(&dir, at).await?;
+        fleet.control_plane = away.restart().await?;
         let status = fleet.status(&id).await.expect("a status");
         assert_eq!((&status["phase"], &status["step"]), (&json!("running"), &json!(step)), "{status:#}");
     }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use e2e::control_plane::ControlPlane;
 use e2e::eventually;
 use e2e::fleet::connected;
 use e2e::network::{Island, inside};
@@ -37,16 +36,16 @@ async fn all_told(fleet: &Loop) -> Result<()> {
 async fn an_agent_that_has_never_reached_its_control_plane_delivers_and_joins_when_it_can() -> Result<()> {
     let mut fleet = Loop::start().await?;
     let node = fleet.node().await?;
-    let (dir, at) = fleet.control_plane.crash().await?;
+    let away = fleet.control_plane.crash().await?;
     let agent = node.start().await?;
-    fleet.control_plane = ControlPlane::unreachable(&dir, at);
+    fleet.control_plane = away.unreachable();
     fleet.add(node, agent);
     flows(&fleet).await;
     let health = fleet.agents[2].health().await?;
     assert_ne!(health["control_plane"], "connected", "{health:#}");
     assert!(health["control_plane"].as_str().is_some_and(|why| !why.is_empty()), "{health:#}");
     assert_eq!(health["generation"], 1);
-    fleet.control_plane = ControlPlane::restart(&dir, at).await?;
+    fleet.control_plane = away.restart().await?;
     for agent in &fleet.agents {
         connected(agent).await;
     }
@@ -72,14 +71,14 @@ async fn after_a_long_outage_the_experiment_goes_on_in_its_step_and_every_horizo
     long["policy"]["min_horizons"] = json!(outage().as_secs() / 5);
     let id = fleet.control_plane.experiment(&long).await?;
     fleet.in_step(&id, "mirror").await;
-    let (dir, at) = fleet.control_plane.crash().await?;
-    fleet.control_plane = ControlPlane::unreachable(&dir, at);
+    let away = fleet.control_plane.crash().await?;
+    fleet.control_plane = away.unreachable();
     let until = Instant::now() + outage();
     while Instant::now() < until {
         flows(&fleet).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    fleet.control_plane = ControlPlane::restart(&dir, at).await?;
+    fleet.control_plane = away.restart().await?;
     // What was measured meanwhile is enough for the step, though nobody heard of it then.
     let back = Instant::now();
     fleet.in_step(&id, "50 %").await;
