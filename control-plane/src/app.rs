@@ -172,6 +172,7 @@ impl App {
         }
         let opened = Store::prepare(&address, owner.as_ref()).await;
         let store = opened.map_err(|source| BootError::Open { address, source })?;
+        store.waits().register(&metrics);
         let store = signing(config, store, &clock, &entropy).await?;
         let mut tx = store.begin(Across::Boot).await?;
         store.nobody_is_left_connected(&mut tx).await?;

@@ -1,7 +1,10 @@
 //! The control plane's own metrics, in Prometheus' text format. Labels are bounded: routes, never paths.
 
+mod experiments;
+
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,7 +12,21 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
+
+pub use experiments::{Experiments, Look};
+
+use crate::clock::UnixMillis;
+
+/// Upper bounds of the buckets of times, seconds.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// A histogram of times in seconds.
+#[must_use]
+pub fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
 
 /// Labels that an answer is counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -18,6 +35,20 @@ struct Answer {
     method: String,
     route: String,
     status: u16,
+}
+
+/// Labels of the time that an answer takes. The status is none of them, so that there are not too many.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    listener: &'static str,
+    method: String,
+    route: String,
+}
+
+/// A reconciler.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reconciler {
+    reconciler: &'static str,
 }
 
 /// Listener, and the reason of a refusal.
@@ -62,6 +93,11 @@ struct Anchored {
 pub struct Metrics {
     registry: Mutex<Registry>,
     answers: Family<Answer, Counter>,
+    durations: Family<Asked, Histogram>,
+    runs: Family<Reconciler, Histogram>,
+    failed_runs: Family<Reconciler, Counter>,
+    last_runs: Family<Reconciler, Gauge>,
+    experiments: Arc<Experiments>,
     refused_connections: Family<At, Counter>,
     refused_requests: Family<At, Counter>,
     reports: Family<Report, Counter>,
@@ -77,6 +113,11 @@ impl Default for Metrics {
         let metrics = Self {
             registry: Mutex::new(Registry::default()),
             answers: Family::default(),
+            durations: Family::new_with_constructor(seconds),
+            runs: Family::new_with_constructor(seconds),
+            failed_runs: Family::default(),
+            last_runs: Family::default(),
+            experiments: Arc::default(),
             refused_connections: Family::default(),
             refused_requests: Family::default(),
             reports: Family::default(),
@@ -87,6 +128,18 @@ impl Default for Metrics {
             decides: Gauge::default(),
         };
         metrics.register("phoenix_http_requests", "Requests answered", metrics.answers.clone());
+        let help = "Time from a request's head to the head of its answer, in seconds";
+        metrics.register("phoenix_http_request_duration_seconds", help, metrics.durations.clone());
+        let help = "Time that a run of a reconciler takes, in seconds";
+        metrics.register("phoenix_reconciler_duration_seconds", help, metrics.runs.clone());
+        let help = "Runs of reconcilers that did not succeed";
+        metrics.register("phoenix_reconciler_failures", help, metrics.failed_runs.clone());
+        let help = "Unix time of the end of a reconciler's last run that succeeded, in seconds";
+        metrics.register(
+            "phoenix_reconciler_last_success_timestamp_seconds",
+            help,
+            metrics.last_runs.clone(),
+        );
         let help = "Connections turned away, or ended because they were silent for too long";
         metrics.register("phoenix_refused_connections", help, metrics.refused_connections.clone());
         let help = "Requests turned away for want of room, or because their bodies came too slowly";
@@ -103,6 +156,8 @@ impl Default for Metrics {
         metrics.register("phoenix_audit_anchors", help, metrics.anchors.clone());
         let help = "1 of the replica that decides, 0 of the others";
         metrics.register("phoenix_decides", help, metrics.decides.clone());
+        let experiments = Box::new(Arc::clone(&metrics.experiments));
+        metrics.registry.lock().unwrap_or_else(PoisonError::into_inner).register_collector(experiments);
         metrics
     }
 }
@@ -113,18 +168,35 @@ impl Metrics {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner).register(name, help, metric);
     }
 
-    /// Counts an answer.
+    /// Counts an answer, and the time from the request's head to its own.
     pub fn answered(
         &self,
         listener: &'static str,
-        method: &Method,
-        route: Option<String>,
-        status: StatusCode,
+        (method, route): (&Method, Option<String>),
+        (status, took): (StatusCode, Duration),
     ) {
         let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method);
         let method = if known { method.as_str() } else { "other" }.to_owned();
         let route = route.unwrap_or_else(|| "none".to_owned());
+        let asked = Asked { listener, method: method.clone(), route: route.clone() };
+        self.durations.get_or_create(&asked).observe(took.as_secs_f64());
         self.answers.get_or_create(&Answer { listener, method, route, status: status.as_u16() }).inc();
+    }
+
+    /// Counts a run of a reconciler that ended at `now`, if it succeeded, and the time that it took.
+    pub fn ran(&self, reconciler: &'static str, took: Duration, now: Option<UnixMillis>) {
+        let which = Reconciler { reconciler };
+        self.runs.get_or_create(&which).observe(took.as_secs_f64());
+        let failed = self.failed_runs.get_or_create_owned(&which);
+        match now {
+            Some(now) => drop(self.last_runs.get_or_create(&which).set(now.seconds())),
+            None => drop(failed.inc()),
+        }
+    }
+
+    /// Looks at the experiments under way.
+    pub fn experiments(&self) -> &Experiments {
+        &self.experiments
     }
 
     /// Counts a connection that was turned away, or ended because it was silent.
@@ -162,9 +234,12 @@ impl Metrics {
         self.anchors.get_or_create(&Anchored { outcome }).inc();
     }
 
-    /// Notes whether this replica decides.
+    /// Notes whether this replica decides. One that does not shows no experiments.
     pub fn decides(&self, decides: bool) {
         self.decides.set(i64::from(decides));
+        if !decides {
+            self.experiments.clear();
+        }
     }
 
     /// All of it as text.

@@ -9,8 +9,10 @@ import time
 import urllib.error
 import urllib.request
 
-FILES = {"agent": ["agent/src/telemetry/metrics.rs", "agent/src/telemetry/counters.rs"], "control plane": ["control-plane/src/metrics.rs"]}
+FILES = {"agent": ["agent/src/telemetry/metrics.rs", "agent/src/telemetry/counters.rs"], 
+         "control plane": ["control-plane/src/metrics.rs", "control-plane/src/metrics/experiments.rs", "control-plane/src/store/waits.rs"]}
 REGISTERED = re.compile(r'(?:let help =\s*"(?P<before>[^"]*)";\s*)?\w+\.register\(\s*"(?P<name>\w+)",\s*(?:"(?P<help>[^"]*)"|help),\s*(?:\w+\.)+?(?P<field>\w+)(?:\.shown)?\.clone\(\)')
+COLLECTED = re.compile(r'encode_descriptor\(\s*"(?P<name>\w+)",\s*(?P<help>\w+),')
 LINE = re.compile(r'^(?P<name>[a-zA-Z_:]+)(?:\{(?P<labels>.*)\})? ')
 CONFIG = """
 receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: "127.0.0.1:0" }}, http: {{ endpoint: "127.0.0.1:0" }} }} }} }}
@@ -47,7 +49,10 @@ def registered(source, files):
             counter = "Counter" in kind
             # What is a Counter there ends in _total; a PlainCounter has the name as it stands.
             name = one["name"] + ("_total" if counter and "PlainCounter" not in kind and not one["name"].endswith("_total") else "")
-            found[name] = ("counter" if counter else "gauge", one["help"] or one["before"])
+            times = "Histogram" in kind or "Durations" in kind
+            found[name] = ("histogram" if times else "counter" if counter else "gauge", one["help"] or one["before"])
+        for one in COLLECTED.finditer(text):
+            found[one["name"]] = ("gauge", re.search(rf'const {one["help"]}: &str = "([^"]*)";', text)[1])
     return found
 
 
@@ -59,6 +64,11 @@ def seen(text):
             _, what, name, *rest = line.split(" ", 3)
             head.setdefault(name, {})[what] = rest[0] if rest else ""
         elif (one := LINE.match(line)):
+            base = re.sub("_(bucket|count|sum)$", "", one["name"])
+            if head.get(base, {}).get("TYPE") == "histogram":
+                labels = [label for label in re.findall(r'(\w+)="', one["labels"] or "") if label != "le"]
+                found[base] = ("histogram", head[base].get("HELP", "").removesuffix("."), labels)
+                continue
             of = head.get(one["name"]) or head.get(one["name"].removesuffix("_total")) or {}
             labels = re.findall(r'(\w+)="', one["labels"] or "")
             kind = "gauge" if of.get("TYPE") == "gauge" else "counter"

@@ -334,6 +334,7 @@ impl Destination {
             delivery.wire_bytes += encoded.len() as u64;
             let began = Instant::now();
             let attempt = client.attempt(payload, encoded.clone()).await;
+            self.metrics.attempted(began.elapsed());
             self.note(&attempt);
             let (reason, after) = match attempt {
                 Attempt::Delivered { rejected, message } => {

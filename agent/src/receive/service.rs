@@ -1,7 +1,7 @@
 //! One request, from headers to answer: what both transports share.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use gate::{Gate, Pace, Peer, Quiet, ServerTls};
@@ -57,6 +57,7 @@ impl Service {
         received: impl Future<Output = Result<ReceivedRequest, Refusal>>,
         deadline: Option<Duration>,
     ) -> Result<Answer, Refusal> {
+        let began = Instant::now();
         let outcome = async {
             let _place = self.requests.enter(peer).map_err(Refusal::of_requests)?;
             if !self.settings.load().signals[signal.index()] {
@@ -69,6 +70,7 @@ impl Service {
             engine.ingest(ticket, received, deadline, &self.metrics).await
         }
         .await;
+        self.metrics.took(began.elapsed());
         match &outcome {
             Ok(_) => self.metrics.ended(ReceiverOutcome::Success),
             Err(refusal) => {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use observe::Variant;
 use pipelines::processors::{RuleCount, StageCount, StateSize};
@@ -10,6 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::durations::Durations;
 use super::labels::{
     ConnectionLabels, ExporterSignalLabels, LevelLabels, PipelineLabel, PlainCounter, ProcessorLabels,
     QueueLabels, RefusalLabels, RuleLabels, VariantLabels,
@@ -59,6 +61,7 @@ pub struct ReceiverMetrics {
     pub(super) refused: Family<RefusalLabels, Counter>,
     pub(super) repaired: PlainCounter,
     pub(super) connections: ConnectionMetrics,
+    pub(super) durations: Durations,
 }
 
 /// Counters of a listener's connections.
@@ -89,6 +92,11 @@ impl ReceiverMetrics {
     /// Counts a connection that was turned away, or ended because it was silent.
     pub fn refused_connection(&self, reason: &'static str) {
         self.connections.refused(reason);
+    }
+
+    /// Notes the time from a request's head to its answer.
+    pub fn took(&self, time: Duration) {
+        self.durations.took(time);
     }
 
     /// Counts a request by how it ended.
@@ -131,9 +139,15 @@ pub struct ExporterMetrics {
     pub(super) rejected: Family<ExporterSignalLabels, Counter>,
     pub(super) maybe_doubled: Family<ExporterSignalLabels, Counter>,
     pub(super) retried: Family<ExporterSignalLabels, Counter>,
+    pub(super) attempts: Durations,
 }
 
 impl ExporterMetrics {
+    /// Notes the time that an attempt to send took, whatever came of it.
+    pub fn attempted(&self, time: Duration) {
+        self.attempts.took(time);
+    }
+
     /// Counts the payload's items as confirmed, all but `rejected`.
     pub fn delivered(&self, payload: &Payload, rejected: u64) {
         let rejected = rejected.min(payload.items);
@@ -195,6 +209,7 @@ pub struct EngineMetrics {
     candidate_one_in: Gauge,
     leaving: Family<VariantLabels, Counter>,
     failures: Family<VariantLabels, Counter>,
+    batches: Family<VariantLabels, Durations>,
     dropped: Family<RuleLabels, Counter>,
     flushed: Family<VariantLabels, Counter>,
     shadow_dropped: Counter,
@@ -230,6 +245,8 @@ impl EngineMetrics {
         registry.register("phoenix_candidate_one_in", help, self.candidate_one_in.clone());
         registry.register("phoenix_leaving_points", "Points that left by a variant", self.leaving.clone());
         registry.register("phoenix_failed_batches", "Batches a variant failed on", self.failures.clone());
+        let help = "CPU time that a batch took in a variant's pipeline while an experiment runs, in seconds";
+        registry.register("phoenix_batch_cpu_seconds", help, self.batches.clone());
         let help = "Points dropped by a rule of a variant's pipeline, delivered or not";
         registry.register("phoenix_rule_dropped_points", help, self.dropped.clone());
         let help = "Points that stages had held back and that left by a variant, among those that left";
@@ -272,6 +289,11 @@ impl EngineMetrics {
     pub fn batch(&self, points: u64, left: u64) {
         self.input.get_or_create(&PipelineLabel { pipeline: Arc::clone(&self.pipeline) }).inc_by(points);
         self.left(Variant::Baseline, left);
+    }
+
+    /// Notes the CPU time that a batch took in a variant's pipeline.
+    pub fn ran(&self, variant: Variant, cpu: Duration) {
+        self.batches.get_or_create(&self.of(variant)).took(cpu);
     }
 
     /// Counts points that left by a variant.

@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 use super::counters::{
     ConnectionMetrics, EngineMetrics, ExporterMetrics, RECEIVER, ReceiverMetrics, ReceiverOutcome,
 };
+use super::durations::Durations;
 use super::labels::{
     ConnectionLabels, ExporterLabels, ExporterSignalLabels, OutcomeLabels, PipelineLabel, PlainCounter,
     QueueLabels, ReasonLabel, ReceiverLabels, RefusalLabels,
@@ -33,6 +34,7 @@ pub struct Metrics {
     outcomes: Family<OutcomeLabels, PlainCounter>,
     enqueue_failed: [Family<QueueLabels, PlainCounter>; 3],
     refused: Family<RefusalLabels, Counter>,
+    requests: Family<ReceiverLabels, Durations>,
     repaired: Family<ReceiverLabels, PlainCounter>,
     refused_connections: Family<ConnectionLabels, Counter>,
     sent: [Family<ExporterLabels, PlainCounter>; 3],
@@ -40,6 +42,7 @@ pub struct Metrics {
     rejected: Family<ExporterSignalLabels, Counter>,
     maybe_doubled: Family<ExporterSignalLabels, Counter>,
     retried: Family<ExporterSignalLabels, Counter>,
+    attempts: Family<QueueLabels, Durations>,
     engine: EngineMetrics,
     queue_size: Family<QueueLabels, Gauge>,
     queue_capacity: Family<QueueLabels, Gauge>,
@@ -116,6 +119,8 @@ impl Metrics {
         let m = &metrics;
         let r = &mut registry;
         r.register("phoenix_receiver_refused_requests", "Requests turned away", m.refused.clone());
+        let help = "Time from a request's head to its answer, in seconds";
+        r.register("phoenix_receiver_request_duration_seconds", help, m.requests.clone());
         let help = "Texts that were not UTF-8 and messages that stood twice, of requests that were taken";
         r.register("phoenix_receiver_repairs_total", help, m.repaired.clone());
         let help = "Connections turned away, or ended because they were silent for too long";
@@ -125,6 +130,8 @@ impl Metrics {
         let help = "Items of attempts whose end is unknown: delivered once or twice";
         r.register("phoenix_exporter_maybe_doubled_points", help, m.maybe_doubled.clone());
         r.register("phoenix_exporter_retried_requests", "Attempts after the first", m.retried.clone());
+        let help = "Time that an attempt to send takes, whatever comes of it, in seconds";
+        r.register("phoenix_exporter_attempt_duration_seconds", help, m.attempts.clone());
         m.engine.register(r, names);
         r.register(
             "otelcol_exporter_queue_size",
@@ -240,6 +247,7 @@ impl Metrics {
             refused: self.refused.clone(),
             repaired: self.repaired.get_or_create_owned(&labels),
             connections: self.connections(transport),
+            durations: self.requests.get_or_create_owned(&labels),
         }
     }
 
@@ -268,6 +276,7 @@ impl Metrics {
             rejected: self.rejected.clone(),
             maybe_doubled: self.maybe_doubled.clone(),
             retried: self.retried.clone(),
+            attempts: self.attempts.get_or_create_owned(&QueueLabels { exporter: exporter.into() }),
         }
     }
 

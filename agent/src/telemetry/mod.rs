@@ -1,6 +1,7 @@
 //! Counters and state that every room writes; nothing here reads another room but the ground.
 
 mod counters;
+mod durations;
 mod health;
 mod labels;
 mod metrics;

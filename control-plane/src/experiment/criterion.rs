@@ -18,6 +18,19 @@ pub enum Answer {
     NotApplicable,
 }
 
+impl Answer {
+    /// Its name in labels of metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Violated => "violated",
+            Self::NotMeasured => "not_measured",
+            Self::NotApplicable => "not_applicable",
+        }
+    }
+}
+
 /// Consequence of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,7 +4,7 @@
 //! is in nobody's way. Probes and the sessions of agents have places of their own. Bytes count as they come.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -193,8 +193,10 @@ async fn pass(State(places): State<Arc<Places>>, mut request: Request, next: Nex
             Err(_) => refusal(Refusal::unavailable("it took too long"), grpc),
         }
     };
+    let began = Instant::now();
     let response = answer.await;
-    places.metrics.answered(places.listener, &method, route, response.status());
+    let took = began.elapsed();
+    places.metrics.answered(places.listener, (&method, route), (response.status(), took));
     response
 }
 

@@ -8,9 +8,10 @@ use crate::audit::By;
 use crate::clock::UnixMillis;
 use crate::evidence::{Moment, evidence};
 use crate::experiment::{
-    Action, Evidence, ExperimentId, Goal, Outcome, Reason, Run, State, Verb, Verdict, decide, decide_start,
-    turned,
+    Action, Answer, Effect, Evidence, ExperimentId, Goal, Outcome, Reason, Run, State, Verb, Verdict, decide,
+    decide_start, turned,
 };
+use crate::metrics::Look;
 use crate::state::AppState;
 use crate::store::experiments::{self, Experiment};
 use crate::store::{Across, StoreError};
@@ -23,6 +24,7 @@ pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
     let under_way = experiments::under_way(&mut *state.store.read(Across::Reconcile).await?).await?;
     let ids: Vec<ExperimentId> = under_way.iter().map(|experiment| experiment.id).collect();
     state.walks.retain(&ids);
+    let mut looks = Vec::with_capacity(under_way.len());
     for experiment in under_way {
         let Some(run) = experiment.state.run().cloned() else { continue };
         let since = match &experiment.state {
@@ -34,8 +36,9 @@ pub async fn once(state: &AppState) -> Result<Duration, StoreError> {
         let mut reader = state.store.read(experiment.tenant_id).await?;
         let evidence = evidence(&mut reader, &state.walks, &experiment, &run, since, moment).await?;
         drop(reader);
-        look(state, experiment, &run, &evidence).await?;
+        looks.push(look(state, experiment, &run, &evidence).await?);
     }
+    state.metrics.experiments().show(looks, state.clock.now());
     Ok(PERIOD)
 }
 
@@ -44,7 +47,7 @@ async fn look(
     experiment: Experiment,
     run: &Run,
     evidence: &Evidence,
-) -> Result<(), StoreError> {
+) -> Result<Look, StoreError> {
     let now = state.clock.now();
     let verdict = match &experiment.state {
         State::Initializing(_) => decide_start(evidence, &experiment.spec, run, now),
@@ -57,8 +60,9 @@ async fn look(
         let turned = turned(before, &verdict.basis, evidence);
         lifecycle::decided(state, &experiment, &verdict, &turned, now).await?;
     }
+    let shown = shown(&experiment, run, &verdict);
     let action = next(&experiment, run, &verdict, now);
-    let Some(action) = action else { return Ok(()) };
+    let Some(action) = action else { return Ok(shown) };
     let name = action.name();
     let (id, step) = (experiment.id, run.step);
     let done = match action {
@@ -68,15 +72,27 @@ async fn look(
     match done {
         Ok(after) => {
             tracing::info!(experiment = %id, %step, action = name, phase = %after.state.phase(), "decided");
-            Ok(())
         }
         // Somebody acted meanwhile: the next run sees what they did.
-        Err(Failed::Stale | Failed::Refused(_) | Failed::Frozen { .. }) => Ok(()),
-        Err(Failed::Store(error)) => Err(error),
+        Err(Failed::Stale | Failed::Refused(_) | Failed::Frozen { .. }) => {}
+        Err(Failed::Store(error)) => return Err(error),
         Err(error) => {
             tracing::warn!(%error, experiment = %id, "a verdict could not be followed");
-            Ok(())
         }
+    }
+    Ok(shown)
+}
+
+/// What a monitoring sees of a verdict.
+fn shown(experiment: &Experiment, run: &Run, verdict: &Verdict) -> Look {
+    let blocking = verdict.criteria.iter().filter(|one| one.effect != Effect::Tell);
+    let answered = blocking.filter(|one| one.answer != Answer::NotApplicable);
+    Look {
+        experiment: experiment.id.to_string(),
+        step: run.step.to_string(),
+        verb: verdict.verb.name(),
+        is_end: matches!(verdict.verb, Verb::RollBack | Verb::WouldNot),
+        criteria: answered.map(|one| (one.finding.quantity.clone(), one.answer.name())).collect(),
     }
 }
 

@@ -45,8 +45,8 @@ pub async fn run(state: AppState) {
     tokio::select! {
         () = deciding => {}
         () = replicas::run(&state) => {}
-        () = keep("anchors", &nobody, || anchors::once(&state)) => {}
-        () = keep("presence", &nobody, || presence(&state)) => {}
+        () = keep(&state, "anchors", &nobody, || anchors::once(&state)) => {}
+        () = keep(&state, "presence", &nobody, || presence(&state)) => {}
         () = state.stopped() => {}
     }
     if let Some(replicas) = state.store.replicas()
@@ -65,26 +65,29 @@ async fn presence(state: &AppState) -> Result<Duration, StoreError> {
 async fn all(state: &AppState) {
     let nobody = Notify::new();
     tokio::select! {
-        () = keep("push", &state.hub.push, || push::once(state)) => {}
-        () = keep("analyze", &state.hub.analyze, || analyze::once(state)) => {}
-        () = keep("start", &nobody, || start::once(state)) => {}
-        () = keep("archive", &nobody, || archive::once(state)) => {}
-        () = keep("merge", &nobody, || merge::once(state)) => {}
+        () = keep(state, "push", &state.hub.push, || push::once(state)) => {}
+        () = keep(state, "analyze", &state.hub.analyze, || analyze::once(state)) => {}
+        () = keep(state, "start", &nobody, || start::once(state)) => {}
+        () = keep(state, "archive", &nobody, || archive::once(state)) => {}
+        () = keep(state, "merge", &nobody, || merge::once(state)) => {}
         () = tell::run(state) => {}
     }
 }
 
 /// `once` returns the time after which it wants to look again without a signal.
 async fn keep<F: Future<Output = Result<Duration, StoreError>>>(
-    name: &str,
+    state: &AppState,
+    name: &'static str,
     signal: &Notify,
     once: impl Fn() -> F,
 ) {
     loop {
         let began = Instant::now();
-        match once().await {
+        let ran = once().await;
+        let took = began.elapsed();
+        state.metrics.ran(name, took, ran.is_ok().then(|| state.clock.now()));
+        match ran {
             Ok(pause) => {
-                let took = began.elapsed();
                 // What comes in a crowd is looked at together, and a look at many is not taken all the time.
                 tokio::time::sleep(took).await;
                 let pause = pause.max((took * 9).min(LONGEST));

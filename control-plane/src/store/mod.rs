@@ -45,13 +45,14 @@ pub mod tenants;
 pub mod trials;
 pub mod users;
 mod versioned;
+mod waits;
 pub mod webhooks;
 pub mod windows;
 mod writing;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use address::{Address, NotAnAddress};
 pub use connection::Connection;
@@ -60,6 +61,7 @@ pub use migrate::{MigrationStatus, Schema};
 pub use query::{Query, query};
 pub use row::Row;
 pub use scope::{Across, Scope};
+pub use waits::Waits;
 use writing::LastCheck;
 
 use crate::chain_keys::ChainKeys;
@@ -73,6 +75,7 @@ pub struct Store {
     engine: Engine,
     last_check: LastCheck,
     chain_keys: Option<Arc<ChainKeys>>,
+    waits: Waits,
 }
 
 #[derive(Debug, Clone)]
@@ -120,7 +123,7 @@ impl Store {
             Address::Sqlite(file) => Engine::Sqlite(sqlite::Pools::open(file).await?),
             Address::Postgres(options) => Engine::Postgres(postgres::Pools::open(options).await?),
         };
-        Ok(Self { engine, last_check: LastCheck::default(), chain_keys: None })
+        Ok(Self { engine, last_check: LastCheck::default(), chain_keys: None, waits: Waits::default() })
     }
 
     /// The same, with the keys under which entries of the audit chains are signed.
@@ -139,11 +142,13 @@ impl Store {
     /// # Errors
     /// The engine's; [`StoreError::is_busy`] when the others took too long.
     pub async fn begin(&self, scope: impl Into<Scope>) -> Result<Tx, StoreError> {
+        let began = Instant::now();
         let connection = match &self.engine {
-            Engine::Sqlite(pools) => pools.begin().await?,
-            Engine::Postgres(pools) => pools.begin(scope.into()).await?,
+            Engine::Sqlite(pools) => pools.begin().await,
+            Engine::Postgres(pools) => pools.begin(scope.into()).await,
         };
-        Ok(Tx(connection, self.chain_keys.clone()))
+        self.waits.write.observe(began.elapsed().as_secs_f64());
+        Ok(Tx(connection?, self.chain_keys.clone()))
     }
 
     /// A connection that sees what is committed and cannot write.
@@ -151,10 +156,18 @@ impl Store {
     /// # Errors
     /// The engine's; [`StoreError::is_busy`] when none came free in time.
     pub async fn read(&self, scope: impl Into<Scope>) -> Result<Reader, StoreError> {
-        Ok(Reader(match &self.engine {
-            Engine::Sqlite(pools) => pools.read().await?,
-            Engine::Postgres(pools) => pools.read(scope.into()).await?,
-        }))
+        let began = Instant::now();
+        let connection = match &self.engine {
+            Engine::Sqlite(pools) => pools.read().await,
+            Engine::Postgres(pools) => pools.read(scope.into()).await,
+        };
+        self.waits.read.observe(began.elapsed().as_secs_f64());
+        Ok(Reader(connection?))
+    }
+
+    /// Times that callers waited until they could read or write.
+    pub fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// Waits for what is running and closes the database.

@@ -19,6 +19,7 @@ mod grpc;
 mod idempotency;
 mod limits;
 mod logins;
+mod metrics;
 mod migrations;
 mod names;
 mod nodes;

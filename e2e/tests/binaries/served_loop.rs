@@ -86,6 +86,10 @@ async fn candidates_that_hide_or_collide_are_rolled_back_in_mirror_by_name_and_s
         let reason = reasons(&status, quantity);
         assert!(reason["names"].as_array().is_some_and(|names| !names.is_empty()), "{reason:#}");
         assert_eq!(fleet.history(&id).await?, ["create", "start", "applied", "rollback"]);
+        // A monitoring that looks later finds why.
+        let (_, metrics) = e2e::http::get(fleet.control_plane.listening.rest, "/metrics").await?;
+        let labels = format!(r#"{{experiment="{id}",criterion="{quantity}",answer="violated"}}"#);
+        assert!(metrics.contains(&format!("phoenix_experiment_criteria{labels} ")), "{metrics}");
     }
     let counts = fleet.sink.counts();
     let candidates: u64 = counts.points_of("candidate");

@@ -71,8 +71,11 @@ impl<'a> Running<'a> {
             candidate.press(self.engine.budget.pressure(self.worker.bytes()));
         }
         let outcome = self.state.candidate.process(&input, now, deadline);
-        if let CandidateOutcome::Failed(why) = &outcome {
-            self.cut(why);
+        self.engine.metrics.ran(Variant::Baseline, spent);
+        match &outcome {
+            CandidateOutcome::Failed(why) => self.cut(why),
+            CandidateOutcome::Done(spent) => self.engine.metrics.ran(Variant::Candidate, *spent),
+            CandidateOutcome::Absent => {}
         }
         let left = self.settle(&input, share.as_deref().map(|share| (share, number)), left);
         if self.worker.wants_shadow() {

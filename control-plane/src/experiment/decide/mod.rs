@@ -63,6 +63,23 @@ pub enum Verb {
     NotMeasured,
 }
 
+impl Verb {
+    /// Its name in labels of metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Continue => "continue",
+            Self::Advance => "advance",
+            Self::Promote => "promote",
+            Self::Hold => "hold",
+            Self::RollBack => "roll_back",
+            Self::WouldPromote => "would_promote",
+            Self::WouldNot => "would_not",
+            Self::NotMeasured => "not_measured",
+        }
+    }
+}
+
 /// Decision, its reasons, and all that was looked at for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
