@@ -24,7 +24,7 @@ mod state;
 mod traits;
 mod unmet;
 pub mod wave;
-mod words;
+pub(crate) mod words;
 
 pub use absence::{Absence, turned};
 pub use allow::{Allow, Allowed};

@@ -467,6 +467,7 @@ mod claims;
 mod gone;
 mod guarded;
 mod intervals;
+mod lenses;
 mod limits_of_sample;
 mod observation;
 mod observed;

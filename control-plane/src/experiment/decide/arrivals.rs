@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use observe::{FleetGroup, FleetLens, Lens, LensReport, UnwatchedMetrics};
 
-use super::Subject;
 use super::shown::described_with_groups;
+use super::{Subject, added_up};
 use crate::experiment::words::{counted, listed, unique};
 use crate::experiment::{AgentEvidence, Answer, Criterion, Effect, Reason};
 use crate::id::AgentUid;
@@ -53,6 +53,11 @@ pub(super) fn criterion(looked: &Subject<'_>, name: &str, reports: &Reports<'_>)
         Some(unwatched) if measured.is_empty() && others.is_empty() => unwatched,
         Some(unwatched) => format!("{sentence} {unwatched}"),
         None => sentence,
+    };
+    let most = measured.iter().map(|fleet| fleet.hosts).max().unwrap_or(0);
+    let sentence = match added_up::sentence(looked, most) {
+        Some(which) if most > 0 => format!("{sentence} {which}"),
+        _ => sentence,
     };
     let finding = Reason::new("L0", "other_metrics", sentence).about(Vec::new(), vec![name.to_owned()]);
     Criterion::of(false, answer, Effect::Tell, finding)

@@ -8,6 +8,7 @@
 
 mod aa;
 mod across;
+mod added_up;
 mod approval;
 mod arrivals;
 mod baseline;
@@ -15,6 +16,7 @@ mod beyond_mirror;
 mod delivery;
 mod guardrails;
 mod harm;
+mod lost_groups;
 mod more;
 mod observed;
 mod pending;
@@ -299,6 +301,7 @@ fn judge(looked: &Subject<'_>, criteria: &[Criterion], wait: Option<Verb>, goal:
         return waits(Verdict::of(Verb::Hold, holding.into_iter().chain(told).collect()));
     }
     let kept = of(&|one| one.answer == Answer::Met || one.effect == Effect::Tell);
+    let kept: Vec<Reason> = lost_groups::reason(looked).into_iter().chain(kept).collect();
     let asked = approval::permission(policy, run, goal, looked.now);
     if goal != Some(Goal::Stop) && !asked.is_empty() {
         return Verdict::of(Verb::Hold, asked.into_iter().chain(kept).collect());

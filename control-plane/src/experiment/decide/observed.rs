@@ -4,7 +4,7 @@
 //! every criterion with a consequence is met. What is still to come is waited for, as long as the policy lets it; what no step
 //! without a weight can measure is not waited for once the rest is measured.
 
-use super::{Subject, Verb, Verdict, aa, approval, baseline, findings, no_further, overdue};
+use super::{Subject, Verb, Verdict, aa, approval, baseline, findings, lost_groups, no_further, overdue};
 use crate::clock::UnixMillis;
 use crate::experiment::unmet::untried;
 use crate::experiment::{Answer, Criterion, Effect, Evidence, Goal, Reason, Run, Spec, Step};
@@ -55,7 +55,8 @@ pub(super) fn judge(
         return Verdict::of(Verb::NotMeasured, never.into_iter().chain(findings(criteria, told)).collect());
     }
     let kept = |one: &Criterion| one.answer == Answer::Met || told(one);
-    Verdict::of(Verb::WouldPromote, findings(criteria, kept))
+    let lost = lost_groups::reason(looked).into_iter();
+    Verdict::of(Verb::WouldPromote, lost.chain(findings(criteria, kept)).collect())
 }
 
 /// Verdict on harm: of the candidate, but in an A/A step, which does not run it.

@@ -11,7 +11,7 @@ use observe::{
     OWNERS,
 };
 
-use super::{Subject, arrivals, sampled, shown_in_sample};
+use super::{Subject, added_up, arrivals, sampled, shown_in_sample};
 use crate::experiment::words::{are, counted, listed, percent, signed};
 use crate::experiment::{Answer, Criterion, Effect, Reason};
 use crate::id::AgentUid;
@@ -33,7 +33,10 @@ pub fn criteria(looked: &Subject<'_>) -> Vec<Criterion> {
 }
 
 /// Reports of a lens by agent, of which several may have one host's name: those of the horizons of the step.
-fn reports<'a>(looked: &'a Subject<'_>, name: &'a str) -> impl Iterator<Item = (AgentUid, &'a LensReport)> {
+pub(super) fn reports<'a>(
+    looked: &'a Subject<'_>,
+    name: &'a str,
+) -> impl Iterator<Item = (AgentUid, &'a LensReport)> {
     let agents = looked.evidence.agents.iter();
     let horizons = agents.flat_map(|agent| agent.horizons.iter().map(|found| (agent.uid, &found.horizon)));
     horizons.flat_map(move |(uid, found)| {
@@ -87,6 +90,10 @@ fn criterion(looked: &Subject<'_>, lens: &Lens, hold: Duration) -> Criterion {
                 [groups, since].concat(),
             )
         }
+    };
+    let sentence = match added_up::sentence(looked, fleet.hosts) {
+        Some(which) if fleet.hosts > 0 => format!("{sentence} {which}"),
+        _ => sentence,
     };
     // A default lens of which nothing came in was asked for by nobody; one that no instant of counts was entered.
     let entered = fleet.hosts > 0 || fleet.not_measured == Some(Measured::NoInstant);
